@@ -1,0 +1,1 @@
+"""Side-by-side measurements; each module prints one JSON line."""

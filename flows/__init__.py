@@ -1,0 +1,1 @@
+"""Prefect: when things run. The local stack that `make run` starts."""

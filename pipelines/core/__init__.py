@@ -1,0 +1,1 @@
+"""What every layer may know: domain objects, money on integers, typed parameters, errors."""

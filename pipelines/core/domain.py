@@ -1,0 +1,180 @@
+"""The objects that travel from the wire to an order. Frozen; integers for money (see `money`); UTC seconds for time.
+
+Market time (`ts_s`) is the venue's: bar closes, resolution, trading days. Wall time never appears in these objects.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+class Outcome(StrEnum):
+    """Which of a market's two tokens."""
+
+    YES = "YES"
+    NO = "NO"
+
+    @property
+    def other(self) -> "Outcome":
+        """The opposite token."""
+        return Outcome.NO if self is Outcome.YES else Outcome.YES
+
+
+class Side(StrEnum):
+    """Side of an order, as on the wire."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+
+
+class Direction(IntEnum):
+    """What a policy wants to be: the NO token, flat, or the YES token. There is no negative position."""
+
+    SHORT = -1
+    FLAT = 0
+    LONG = 1
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """The token that this direction holds; None when flat."""
+        return {1: Outcome.YES, -1: Outcome.NO}.get(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class FeeSchedule:
+    """Taker fee of one market: rate and exponent of shares x rate x (p (1 - p))^exponent."""
+
+    rate: float
+    exponent: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """A binary market. `end_s` is the scheduled end, None when unknown; `tick_units` is the tick in 1e-4."""
+
+    market_id: str
+    event_id: str
+    question: str
+    token_yes: str
+    token_no: str
+    tick_units: int
+    min_size_micro: int
+    fee: FeeSchedule
+    start_s: int | None
+    end_s: int | None
+    topic: str
+    neg_risk: bool = False
+    version: str = "v1"
+
+    def token(self, outcome: Outcome) -> str:
+        """Token id of an outcome."""
+        return self.token_yes if outcome is Outcome.YES else self.token_no
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One closed bar of the YES token. `mid_units` may lie on half a tick; `spread_units` 0 means not observed."""
+
+    market_id: str
+    ts_s: int
+    """Close of the bar: the bar covers (ts_s - length, ts_s] and is known at ts_s."""
+    mid_units: int
+    volume_micro: int
+    n_trades: int
+    spread_units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """Top of the YES book. A missing side has size 0 and price 0 (bid) or 10,000 (ask)."""
+
+    bid_units: int
+    ask_units: int
+    bid_size_micro: int
+    ask_size_micro: int
+
+    @property
+    def spread_units(self) -> int:
+        """Ask minus bid in price units."""
+        return self.ask_units - self.bid_units
+
+    @property
+    def mid_units(self) -> int:
+        """Middle of bid and ask, floored to a unit (ticks are at least 1 unit, mids stand on half a tick)."""
+        return (self.bid_units + self.ask_units) // 2
+
+    def of(self, outcome: Outcome) -> "Quote":
+        """The same book seen from a token: the NO book mirrors the YES book exactly."""
+        if outcome is Outcome.YES:
+            return self
+        return Quote(10_000 - self.ask_units, 10_000 - self.bid_units, self.ask_size_micro, self.bid_size_micro)
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """A headline about markets. Readable by features from `known_s` on; `sentiment` in [-1, 1], None until scored."""
+
+    headline_id: str
+    market_ids: tuple[str, ...]
+    published_s: int
+    known_s: int
+    text: str
+    sentiment: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Change of log-odds from the bar's close at horizons 1..H: mean and conformal 90 % interval, shape (H,) each.
+
+    `confidence` is the largest calibrated probability, over horizons, that the sign of the move from the next bar
+    on is right; in [0.5, 1].
+    """
+
+    mean: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    confidence: float
+
+    def move_from_next(self, steps: int) -> float:
+        """Expected change of log-odds from bar t+1 to t+1+steps (the last horizon caps it): what can be traded."""
+        return float(self.mean[min(steps, len(self.mean) - 1)] - self.mean[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Holding in one market: shares of one token. `entry_units` is the YES mid at entry, `peak_units` the best
+    mid seen since, in the token's own price; `cost_micro` is what the shares cost with fees."""
+
+    market_id: str
+    outcome: Outcome
+    shares_micro: int
+    entry_units: int
+    peak_units: int
+    cost_micro: int
+    opened_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One execution of ours. `cash_micro` is the signed change of cash with the fee in it."""
+
+    fill_id: str
+    order_id: str
+    market_id: str
+    token_id: str
+    outcome: Outcome
+    side: Side
+    price_units: int
+    shares_micro: int
+    fee_micro: int
+    ts_s: int
+
+    @property
+    def cash_micro(self) -> int:
+        """Change of cash in pUSD base units: a buy pays notional + fee, a sale receives notional - fee."""
+        notional = self.shares_micro * self.price_units // 10_000
+        return -notional - self.fee_micro if self.side is Side.BUY else notional - self.fee_micro

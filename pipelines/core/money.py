@@ -1,0 +1,67 @@
+"""Money on integers: prices in 1e-4, shares and pUSD in 1e-6; the fee alone passes through float64.
+
+These are the only conversions in the project. Kernel, ledger, simulator and order builder share them, so that
+environment, backtest, paper, simulated and live trading agree to the base unit.
+"""
+
+from decimal import ROUND_FLOOR, Decimal
+from typing import Final
+
+PRICE_SCALE: Final = 10_000
+"""Price units in one pUSD: a price of 0.52 is 5,200 units."""
+
+MICRO: Final = 1_000_000
+"""Base units in one share and in one pUSD (6 decimals, as on chain)."""
+
+SHARE_GRID: Final = 10_000
+"""Order sizes stand on 0.01 share, in base units."""
+
+FEE_GRID: Final = 10
+"""Fees stand on 0.00001 pUSD, in base units."""
+
+
+def price_to_units(price: float | str | Decimal) -> int:
+    """Price in [0, 1] to units of 1e-4, rounded half-even."""
+    return int((Decimal(str(price)) * PRICE_SCALE).to_integral_value())
+
+
+def units_to_price(units: int) -> Decimal:
+    """Units of 1e-4 to an exact price."""
+    return Decimal(units) / PRICE_SCALE
+
+
+def to_micro(amount: float | str | Decimal) -> int:
+    """Shares or pUSD to base units of 1e-6, floored (never more than is there)."""
+    return int((Decimal(str(amount)) * MICRO).to_integral_value(rounding=ROUND_FLOOR))
+
+
+def from_micro(micro: int) -> Decimal:
+    """Base units of 1e-6 to an exact amount."""
+    return Decimal(micro) / MICRO
+
+
+def notional_micro(shares_micro: int, price_units: int) -> int:
+    """pUSD base units that change hands for `shares_micro` at `price_units`, floored as the exchange does."""
+    return shares_micro * price_units // PRICE_SCALE
+
+
+def fee_micro(shares_micro: int, price_units: int, rate: float, exponent: float = 1.0) -> int:
+    """Taker fee in pUSD base units: shares x rate x (p (1 - p))^exponent, rounded to 1e-5 pUSD.
+
+    Source: the venue's fee page (fees since 2026-03-30); makers pay nothing. Golden vectors pin the rounding.
+    """
+    if rate == 0.0 or shares_micro == 0:
+        return 0
+    price = price_units / PRICE_SCALE
+    fee_pusd = (shares_micro / MICRO) * rate * (price * (1.0 - price)) ** exponent
+    return int(fee_pusd * 100_000.0 + 0.5) * FEE_GRID
+
+
+def floor_to_grid(value: int, grid: int) -> int:
+    """Largest multiple of `grid` that is at most `value`."""
+    return value // grid * grid
+
+
+def ceil_to_grid(value: int, grid: int) -> int:
+    """Smallest multiple of `grid` that is at least `value`."""
+    return -(-value // grid) * grid

@@ -1,0 +1,248 @@
+"""params.yaml, typed and frozen. One class per section; an unknown or out-of-range key is refused by name."""
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pipelines.core.errors import ParameterError
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+PositiveInt = Annotated[int, Field(ge=1)]
+PositiveFloat = Annotated[float, Field(gt=0.0)]
+
+
+class Section(BaseModel):
+    """A section of params.yaml: frozen, no unknown keys, no silent conversions from text."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class SimulatorParams(Section):
+    """The local exchange and its synthetic markets."""
+
+    seed: int
+    edge: Fraction
+    speed: PositiveFloat
+    history_days: PositiveInt
+    event_length_min: Annotated[int, Field(ge=120)]
+    event_every_min: PositiveInt
+    markets_per_event: Annotated[int, Field(ge=1, le=50)]
+    deposit_pusd: PositiveInt
+
+
+class BarsParams(Section):
+    """The bar grid."""
+
+    length_s: PositiveInt
+    max_gap_bars: Annotated[int, Field(ge=0, le=1000)]
+
+
+class PullParams(Section):
+    """How much history a pull takes and how hard it asks."""
+
+    history_days: PositiveInt
+    max_markets: PositiveInt
+    concurrency: Annotated[int, Field(ge=1, le=64)]
+
+
+class ValidateParams(Section):
+    """Bounds of the data checks."""
+
+    min_markets: PositiveInt
+    max_zero_move_share: Fraction
+
+
+class SlicesParams(Section):
+    """Shares of the time span, in the order in which time passes."""
+
+    fit: Fraction
+    calibration: Fraction
+    agent: Fraction
+    selection: Fraction
+    gate: Fraction
+
+    @model_validator(mode="after")
+    def _sum_to_one(self) -> "SlicesParams":
+        total = self.fit + self.calibration + self.agent + self.selection + self.gate
+        if abs(total - 1.0) > 1e-9:
+            raise ValueError(f"the five shares must sum to 1, they sum to {total:g}")
+        return self
+
+
+class FeaturesParams(Section):
+    """Standardisation of features."""
+
+    winsor_sd: Annotated[float, Field(ge=2.0, le=50.0)]
+
+
+class ForecastParams(Section):
+    """The price forecaster and its training."""
+
+    kind: Literal["hybrid", "lstm", "gru"]
+    lookback_bars: Annotated[int, Field(ge=8, le=1000)]
+    horizon_bars: Annotated[int, Field(ge=2, le=500)]
+    windows: PositiveInt
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    learning_rate: PositiveFloat
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
+    mean_weight: PositiveFloat
+    replicas: Annotated[int, Field(ge=1, le=16)]
+    seed: int
+
+
+class ConformalParams(Section):
+    """Calibration of intervals and of the confidence."""
+
+    coverage: Annotated[float, Field(gt=0.5, lt=1.0)]
+    windows: PositiveInt
+
+
+class AgentParams(Section):
+    """The trading agent and its training."""
+
+    algorithm: Literal["ppo"]
+    forecast_block: bool
+    timesteps: Annotated[int, Field(ge=0)]
+    n_envs: PositiveInt
+    n_steps: PositiveInt
+    batch_size: PositiveInt
+    n_epochs: PositiveInt
+    learning_rate: PositiveFloat
+    gamma: Fraction
+    gae_lambda: Fraction
+    clip_range: PositiveFloat
+    ent_coef: Annotated[float, Field(ge=0.0)]
+    vf_coef: Annotated[float, Field(ge=0.0)]
+    max_grad_norm: PositiveFloat
+    imitation_epochs: Annotated[int, Field(ge=0)]
+    seed: int
+
+
+class PolicyParams(Section):
+    """Rules without learning."""
+
+    cost_multiple: Annotated[float, Field(ge=0.0)]
+    max_hold_bars: PositiveInt
+    min_price: Annotated[float, Field(ge=0.0, lt=0.5)]
+
+
+class SizingParams(Section):
+    """cap = equity x min(max_position_fraction, kelly_fraction x Kelly x confidence)."""
+
+    max_position_fraction: Fraction
+    kelly_fraction: Fraction
+
+
+class RiskParams(Section):
+    """Limits that no policy can pass. Fractions of equity; stops as fractions of the entry mid."""
+
+    max_position_fraction: Fraction
+    max_exposure_fraction: Fraction
+    max_markets: PositiveInt
+    max_related_markets: PositiveInt
+    min_confidence: Annotated[float, Field(ge=0.5, le=1.0)]
+    stop_loss: Fraction
+    take_profit: Fraction
+    trailing_stop: Fraction
+    daily_loss_fraction: Fraction
+    max_drawdown_fraction: Fraction
+    max_quote_age_s: PositiveInt
+
+
+class ExecutionParams(Section):
+    """From a target to fills."""
+
+    latency_bars: PositiveInt
+    order_ttl_bars: PositiveInt
+    band_ticks: Annotated[int, Field(ge=0, le=100)]
+    model_spread_ticks: PositiveFloat
+    impact_share: Fraction
+    model_depth_shares: PositiveInt
+
+
+class BacktestParams(Section):
+    """The account that strategies are compared on."""
+
+    cash_pusd: PositiveInt
+    random_seeds: PositiveInt
+
+
+class GateParams(Section):
+    """What a candidate has to prove."""
+
+    confidence_level: Annotated[float, Field(gt=0.5, lt=1.0)]
+    bootstrap_samples: Annotated[int, Field(ge=100)]
+    min_events: Annotated[int, Field(ge=2)]
+    first_horizon: PositiveInt
+    last_horizon: PositiveInt
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    simulator: SimulatorParams
+    bars: BarsParams
+    pull: PullParams
+    validate_: Annotated[ValidateParams, Field(alias="validate")]
+    slices: SlicesParams
+    features: FeaturesParams
+    forecast: ForecastParams
+    conformal: ConformalParams
+    agent: AgentParams
+    policy: PolicyParams
+    sizing: SizingParams
+    risk: RiskParams
+    execution: ExecutionParams
+    backtest: BacktestParams
+    gate: GateParams
+
+
+def parse(document: Any, *, origin: str) -> Params:
+    """Typed parameters from a parsed YAML document.
+
+    Raises:
+        ParameterError: naming each key, the value received and what is allowed.
+    """
+    if not isinstance(document, dict):
+        raise ParameterError(f"{origin} must be a mapping of sections, was {type(document).__name__}")
+    try:
+        return Params.model_validate(document)
+    except ValidationError as error:
+        lines = [_explain(detail) for detail in error.errors()]
+        raise ParameterError(f"{origin}: " + "; ".join(lines)) from None
+
+
+def _explain(detail: Any) -> str:
+    key = ".".join(str(part) for part in detail["loc"]) or "the document"
+    if detail["type"] == "extra_forbidden":
+        section: Any = Params
+        for part in detail["loc"][:-1]:
+            section = next(f.annotation for n, f in section.model_fields.items() if part in (n, f.alias))
+        known = ", ".join(field.alias or name for name, field in section.model_fields.items())
+        return f"unknown key {key} (value {detail['input']!r}); known keys are {known}"
+    return f"{key} was {detail['input']!r}: {detail['msg']}"
+
+
+def read(path: Path) -> Params:
+    """Typed parameters from a file.
+
+    Raises:
+        ParameterError: if the file is missing, is not YAML, or has a key or value that is not allowed.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParameterError(f"{path} does not exist; run from the folder that holds params.yaml") from None
+    except yaml.YAMLError as error:
+        raise ParameterError(f"{path} is not YAML: {error}") from None
+    return parse(document, origin=path.name)
+
+
+@cache
+def load() -> Params:
+    """The parameters of the working directory, read once."""
+    return read(Path("params.yaml"))

@@ -1,0 +1,53 @@
+"""Where and who: URLs, keys and ports from the environment. Never in params.yaml, never logged."""
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Mode(StrEnum):
+    """Where the bot trades."""
+
+    SIMULATED = "simulated"
+    """Orders go to the local exchange."""
+    PAPER = "paper"
+    """Market data of the live venue, fills of our own."""
+    LIVE = "live"
+    """Real orders; needs ODDSMITH_LIVE=yes and a key."""
+
+
+class Source(StrEnum):
+    """Where a pull reads."""
+
+    SIMULATED = "simulated"
+    RECORDED = "recorded"
+    POLYMARKET = "polymarket"
+
+
+class Settings(BaseSettings):
+    """Everything that the environment decides; each field is the variable ODDSMITH_<FIELD>."""
+
+    model_config = SettingsConfigDict(env_prefix="ODDSMITH_", env_file=".env", extra="ignore", frozen=True)
+
+    mode: Mode = Mode.SIMULATED
+    live: str = ""
+    """The word yes is needed, beside the mode, for real orders."""
+    private_key: SecretStr | None = None
+    funder: str | None = None
+    """Address that holds the funds; the key's own address when absent."""
+    signature_type: int = Field(default=0, ge=0, le=3)
+    clob_url: str = "https://clob.polymarket.com"
+    clob_ws_url: str = "wss://ws-subscriptions-clob.polymarket.com"
+    gamma_url: str = "https://gamma-api.polymarket.com"
+    data_url: str = "https://data-api.polymarket.com"
+    news_url: str = ""
+    """RSS or Atom feed of headlines; empty turns headlines off."""
+    geoblock_url: str = "https://polymarket.com/api/geoblock"
+    var: Path = Path("var")
+    """What a running machine keeps: journal, champion.json, logs, databases."""
+    journal_url: str = ""
+    """SQLAlchemy URL of the journal; empty means SQLite under `var`."""
+    kill_switch: Path = Path("var/KILL")
+    """While this file exists the bot opens nothing and closes what it holds."""

@@ -1,0 +1,1 @@
+"""A local Polymarket: matching engine, HTTP APIs, WebSocket, synthetic and replayed markets, faults."""
