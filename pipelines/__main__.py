@@ -1,0 +1,66 @@
+"""`python -m pipelines <command>`: every stage and command of the pipelines, each loaded only when it is asked for."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pipelines.core import log
+from pipelines.core.errors import OddsmithError
+from pipelines.core.settings import Source
+
+STAGES = {
+    "pull": "read markets, bars and headlines of data/window.json into data/raw",
+    "validate": "check data/raw with Great Expectations",
+    "featurize": "compute the features and cut time into slices",
+    "forecast": "train and calibrate the price forecaster",
+    "agent": "train the trading agent",
+    "backtest": "compare strategies on the selection slice",
+    "package": "seal the model bundle",
+    "gate": "judge the candidate on the gate slice",
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(prog="python -m pipelines", description=__doc__)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    window = commands.add_parser("window", help="choose what the next pull reads (data/window.json)")
+    window.add_argument("--source", type=Source, choices=list(Source), default=Source.SIMULATED)
+    window.add_argument("--recording", type=Path, help="parquet file or folder of the recorded source")
+    window.add_argument("--fresh", action="store_true", help="advance to now although a window is there")
+    for name, text in STAGES.items():
+        commands.add_parser(name, help=text)
+    return top
+
+
+def _window(arguments: argparse.Namespace) -> None:
+    window = importlib.import_module("pipelines.pull.window")
+    window.run(arguments.source, arguments.recording, fresh=arguments.fresh)
+
+
+def _stage(arguments: argparse.Namespace) -> None:
+    importlib.import_module(f"pipelines.{arguments.command}.stage").run()
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {"window": _window, **dict.fromkeys(STAGES, _stage)}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit status: 0 when the command did its work, 1 when it says why it could not, 130 when interrupted."""
+    arguments = parser().parse_args(argv)
+    log.configure(json=not sys.stderr.isatty())
+    try:
+        COMMANDS[arguments.command](arguments)
+    except OddsmithError as error:
+        print(f"{arguments.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{arguments.command}: interrupted; what was whole before still is", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

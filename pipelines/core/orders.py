@@ -1,0 +1,135 @@
+"""The vocabulary of orders: what `decide` wants, what a gateway signed, and what the venue answered.
+
+It stands in core because the live gateway (venue) and the paper gateway (trading) speak it and neither may import
+the other. Only a proven refusal is `REJECTED`; everything that is neither proven accepted nor proven refused is
+`UNKNOWN` and is looked up by the order's hash before anything is sent again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from pipelines.core.domain import Fill, Outcome, Side
+
+
+@dataclass(frozen=True, slots=True)
+class OrderIntent:
+    """A limit order that a decision asks for. Shares stand on the 0.01 grid, `price_units` on the market's tick."""
+
+    market_id: str
+    token_id: str
+    outcome: Outcome
+    side: Side
+    price_units: int
+    shares_micro: int
+    tick_units: int
+    neg_risk: bool
+    version: str
+    reason: str
+    """Why it is sent: enter, exit, stop_loss, take_profit, trailing_stop, kill_switch, ..."""
+    ts_s: int
+    """Market time of the decision."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedOrder:
+    """A signed order, not yet sent. `order_id` is its EIP-712 hash, so it is known before the venue is asked."""
+
+    order_id: str
+    intent: OrderIntent
+    payload: Mapping[str, Any]
+    """What the gateway sends; opaque to everyone else, serialisable as JSON."""
+
+
+class PlaceStatus(StrEnum):
+    """What is proven about an order that was sent."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceResult:
+    """The answer to one order. `venue_status` is live, matched, delayed, unmatched or empty.
+
+    The filled amounts are what the answer itself states (0 when delayed or resting); fills are booked from trades.
+    """
+
+    status: PlaceStatus
+    order_id: str
+    venue_status: str = ""
+    filled_shares_micro: int = 0
+    filled_notional_micro: int = 0
+    trade_ids: tuple[str, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelResult:
+    """Which orders were cancelled, and why the others were not (order id -> the venue's words)."""
+
+    cancelled: tuple[str, ...]
+    not_cancelled: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOrder:
+    """An order that rests at the venue. `created_s` is wall time."""
+
+    order_id: str
+    market_id: str
+    token_id: str
+    outcome: Outcome
+    side: Side
+    price_units: int
+    shares_micro: int
+    matched_micro: int
+    status: str
+    created_s: int
+
+
+class OrderGateway(Protocol):
+    """One account at one venue. Synchronous: the bot calls it in a thread. Errors are `pipelines.core.errors`."""
+
+    @property
+    def account(self) -> str:
+        """The address or name that holds the funds."""
+        ...
+
+    def prepare(self, intent: OrderIntent) -> SignedOrder:
+        """Sign; no network. The result's `order_id` is the journal's key."""
+        ...
+
+    def place(self, order: SignedOrder) -> PlaceResult:
+        """Send once. Never raises for what the venue or the network did: that is `UNKNOWN` or `REJECTED`."""
+        ...
+
+    def cancel(self, order_ids: Sequence[str]) -> CancelResult:
+        """Cancel these orders."""
+        ...
+
+    def cancel_all(self) -> CancelResult:
+        """Cancel every open order of the account."""
+        ...
+
+    def open_orders(self) -> list[OpenOrder]:
+        """All resting orders."""
+        ...
+
+    def order(self, order_id: str) -> OpenOrder | None:
+        """A resting order; None when the venue does not list it as open (filled, cancelled or never accepted)."""
+        ...
+
+    def trades(self, after_s: int) -> list[Fill]:
+        """Our fills after a time (in the venue's trade time, UTC s), oldest first, each with a stable fill id."""
+        ...
+
+    def cash_micro(self) -> int:
+        """Collateral in base units."""
+        ...
+
+    def shares_micro(self, token_id: str) -> int:
+        """Balance of a token in base units."""
+        ...
