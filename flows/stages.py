@@ -1,0 +1,87 @@
+"""A Prefect task per DVC stage. Names and order are read from dvc.yaml; DVC decides whether a stage has to run."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+from prefect import get_run_logger, task
+
+from flows import progress
+from pipelines.core.errors import OddsmithError
+
+ERROR_PREFIX = "oddsmith: "
+"""How a command of ours begins the one line that says what went wrong."""
+
+
+class StageFailed(OddsmithError):
+    """A stage ended with an error; its message is the stage's own line."""
+
+
+def stage_names(dvc_file: Path = Path("dvc.yaml")) -> tuple[str, ...]:
+    """The stages of dvc.yaml in the order in which they stand there."""
+    document = yaml.safe_load(dvc_file.read_text(encoding="utf-8"))
+    return tuple(document["stages"])
+
+
+def command_environment() -> dict[str, str]:
+    """The environment of a child command: this interpreter's `python`, quiet libraries, one thread per library."""
+    return {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "DVC_NO_ANALYTICS": "1",
+        "GX_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def run_command(*command: str, name: str, environment: Mapping[str, str] | None = None) -> list[str]:
+    """Run a command, pass its lines on as they come, and give them back.
+
+    Raises:
+        StageFailed: with the command's own error line, if it ends with a status other than 0.
+    """
+    logger = get_run_logger()
+    lines: list[str] = []
+    with subprocess.Popen(
+        command,
+        env={**command_environment(), **(environment or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as child:
+        assert child.stdout is not None
+        for raw in child.stdout:
+            line = raw.rstrip()
+            lines.append(line)
+            logger.info(line)
+            progress.detail(name, line)
+    if child.returncode:
+        raise StageFailed(_error_line(lines, name, child.returncode))
+    return lines
+
+
+def _error_line(lines: list[str], name: str, status: int) -> str:
+    said = [line.removeprefix(ERROR_PREFIX) for line in lines if line.startswith(ERROR_PREFIX)]
+    if said:
+        return said[-1]
+    tail = next((line for line in reversed(lines) if line.strip()), "it printed nothing")
+    return f"{name} ended with status {status}: {tail}"
+
+
+@task(task_run_name="{name}", cache_policy=None, persist_result=False)
+def run_stage(name: str) -> float:
+    """Bring one DVC stage up to date; wall seconds that it took."""
+    started = time.perf_counter()
+    progress.begin(name)
+    run_command(sys.executable, "-m", "dvc", "repro", "--single-item", name, name=name)
+    seconds = time.perf_counter() - started
+    progress.end(name, seconds)
+    return seconds

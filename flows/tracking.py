@@ -1,0 +1,86 @@
+"""The only file that knows MLflow: what was measured, and which version of the bundle is champion."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import yaml
+from mlflow import MlflowClient
+
+REGISTERED_MODEL = "oddsmith"
+EXPERIMENT = "nightly"
+CHAMPION = "champion"
+REPORTS = ("pull", "validation", "forecast", "agent", "backtest", "package", "gate")
+
+
+def log_candidate(bundle: Path, bundle_hash: str) -> str:
+    """Log the run that made a bundle and register it; the version, the same one for the same bundle hash."""
+    client = MlflowClient()
+    known = client.search_model_versions(f"name='{REGISTERED_MODEL}' and tags.bundle_hash='{bundle_hash}'")
+    if known:
+        return str(known[0].version)
+    mlflow.set_experiment(EXPERIMENT)
+    with mlflow.start_run(run_name=bundle_hash[:12]) as run:
+        mlflow.log_params(dict(_flat(yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8")))))
+        mlflow.log_metrics(dict(_numbers(_reports())))
+        for file in ("dvc.lock", "data/window.json", "params.yaml", "reports/backtest.html", "var/trials.jsonl"):
+            if Path(file).exists():
+                mlflow.log_artifact(file)
+        mlflow.log_artifacts(str(bundle), artifact_path="bundle")
+        source = f"{run.info.artifact_uri}/bundle"
+    _ensure_registered(client)
+    version = client.create_model_version(
+        REGISTERED_MODEL, source, run_id=run.info.run_id, tags={"bundle_hash": bundle_hash}
+    )
+    return str(version.version)
+
+
+def log_verdict(version: str, verdict: dict[str, Any]) -> None:
+    """Attach the gate's verdict to a registered version and its numbers to the run that made it."""
+    client = MlflowClient()
+    client.set_model_version_tag(REGISTERED_MODEL, version, "gate", str(verdict["verdict"]))
+    client.update_model_version(REGISTERED_MODEL, version, description="; ".join(verdict["reasons"]))
+    run_id = client.get_model_version(REGISTERED_MODEL, version).run_id
+    if run_id:
+        for name, value in _numbers({"gate": verdict.get("evidence", {})}):
+            client.log_metric(run_id, name, value)
+
+
+def move_champion(version: str) -> None:
+    """Point the alias `champion` at a version."""
+    MlflowClient().set_registered_model_alias(REGISTERED_MODEL, CHAMPION, version)
+
+
+def retire_champion() -> None:
+    """No version is champion any more."""
+    MlflowClient().delete_registered_model_alias(REGISTERED_MODEL, CHAMPION)
+
+
+def _ensure_registered(client: MlflowClient) -> None:
+    if not client.search_registered_models(filter_string=f"name='{REGISTERED_MODEL}'"):
+        client.create_registered_model(REGISTERED_MODEL, description="Sealed bundles: forecaster, policy, sizing, card.")
+
+
+def _reports() -> dict[str, Any]:
+    paths = {name: Path("reports") / f"{name}.json" for name in REPORTS}
+    return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.exists()}
+
+
+def _flat(document: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in document.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _numbers(document: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    for name, value in _flat(document):
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            yield _metric_name(name), float(value)
+
+
+def _metric_name(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "_-. /" else "_" for c in name)
