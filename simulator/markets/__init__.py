@@ -1,0 +1,1 @@
+"""Where markets come from: synthetic with a known truth, replayed from recordings, or both."""

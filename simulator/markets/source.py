@@ -1,0 +1,150 @@
+"""What the exchange needs to know about its markets: what is listed, what was, and what happens in the next step.
+
+A source owns market time. The exchange calls `advance()` once per step, posts the quotes of the step as orders of
+its market maker, prints the trades of the step as orders of noise traders, and serves everything before the start
+from `history()` without playing it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.core.domain import FeeSchedule, Headline, Side
+
+IntArray = NDArray[np.int64]
+
+TradePrint = tuple[int, Side, int, int]
+"""Trade of a noise trader in the YES token: ts_s, taker side, price_units, shares_micro."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Static data of a market. `market_id` is 0x + 64 hex, tokens are decimal strings of uint256."""
+
+    market_id: str
+    event_id: str
+    """Slug of the event."""
+    event_title: str
+    question: str
+    slug: str
+    token_yes: str
+    token_no: str
+    tick_units: int
+    min_size_micro: int
+    fee: FeeSchedule
+    category: str
+    start_s: int
+    end_s: int
+    """Scheduled end in market time; the market resolves in the step that reaches it."""
+    neg_risk: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Top of the YES book of one market at the end of a step, and the trades of noise traders within the step.
+
+    A missing side has price 0 (bid) or 10,000 (ask) and size 0. Levels below the top are made by the exchange.
+    The trades' shares sum to the step's volume in `History`, their number to `n_trades`.
+    """
+
+    market_id: str
+    bid_units: int
+    ask_units: int
+    bid_size_micro: int
+    ask_size_micro: int
+    trades: tuple[TradePrint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Everything that changes at `ts_s`, a multiple of the step on market time."""
+
+    ts_s: int
+    rows: list[Tick]
+    """Markets that are alive at `ts_s`."""
+    headlines: list[Headline] = field(default_factory=list)
+    """Headlines whose `known_s` lies in this step."""
+    resolved: list[tuple[str, int]] = field(default_factory=list)
+    """market_id and payout of one YES share in base units: 1,000,000, 0, or 500,000 for 50-50."""
+    listed: list[Listing] = field(default_factory=list)
+    """Markets that open in this step; they are in `listings()` from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """One market's steps up to now, oldest first; six int64 arrays of equal length.
+
+    Row k covers (ts_s[k] - step_s, ts_s[k]]; `mid_units` is the YES mid at ts_s[k].
+    """
+
+    ts_s: IntArray
+    mid_units: IntArray
+    volume_micro: IntArray
+    n_trades: IntArray
+    bid_units: IntArray
+    ask_units: IntArray
+
+
+class MarketSource(Protocol):
+    """A deterministic stream of markets."""
+
+    step_s: int
+    """Length of a step in market seconds."""
+    now_s: int
+    """Market time: the end of the last step."""
+
+    def listings(self) -> Sequence[Listing]:
+        """Every market up to now: resolved ones and those that are listed. May grow with `advance`."""
+        ...
+
+    def resolutions(self) -> Sequence[tuple[str, int, int]]:
+        """Markets resolved up to now: market_id, payout of a YES share in base units, time in seconds."""
+        ...
+
+    def headlines(self) -> Sequence[Headline]:
+        """Headlines known up to now, oldest first."""
+        ...
+
+    def history(self, market_id: str) -> History:
+        """A market's steps up to now, the last step included.
+
+        Raises:
+            KeyError: if the market was never listed.
+        """
+        ...
+
+    def advance(self) -> Step:
+        """Move market time by one step. A source that has ended returns steps without rows."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """What the command line says about markets. `synthetic.open_source` and `replay.open_source` take it."""
+
+    seed: int = 1
+    edge: float = 1.0
+    history_days: int = 16
+    event_length_min: int = 1440
+    event_every_min: int = 240
+    markets_per_event: int = 5
+    bar_length_s: int | None = None
+    """Step in seconds; None means 60, or the replayed recording's own grid."""
+    replay: Path | None = None
+    replay_event: str | None = None
+    warm_bars: int = 0
+    """Replay: bars that lie in the past at the start."""
+    resume_s: int | None = None
+    """Market time to resume at; None means the first start: 2026-01-01T00:00Z plus the history."""
+
+
+class SourceFactory(Protocol):
+    """Signature of `simulator.markets.synthetic.open_source` and `simulator.markets.replay.open_source`."""
+
+    def __call__(self, options: SourceOptions) -> MarketSource:
+        """A source standing at its first market time, history generated."""
+        ...
