@@ -7,6 +7,7 @@ from typing import Any
 
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
 
 from flows import progress, tracking
 from flows.promote import champion, promote, retire_foreign_champion
@@ -17,7 +18,7 @@ from pipelines.core.settings import Settings, Source
 BUNDLE = Path("models/bundle")
 
 
-@task(task_run_name="window", cache_policy=None, persist_result=False)
+@task(task_run_name="window", cache_policy=NO_CACHE, persist_result=False)
 def open_window(source: Source, recording: str | None, fresh: bool) -> dict[str, Any]:
     """Write data/window.json, or keep the one that is there; its content."""
     command = [sys.executable, "-m", "pipelines", "window", "--source", source.value]
@@ -28,14 +29,14 @@ def open_window(source: Source, recording: str | None, fresh: bool) -> dict[str,
     return dict(read_json(Path("data/window.json")))
 
 
-@task(task_run_name="track", cache_policy=None, persist_result=False)
+@task(task_run_name="track", cache_policy=NO_CACHE, persist_result=False)
 def track(bundle_hash: str) -> str:
     """Log the run to MLflow and register the bundle; its version."""
     progress.begin("track")
     return tracking.log_candidate(BUNDLE, bundle_hash)
 
 
-@task(task_run_name="verdict", cache_policy=None, persist_result=False)
+@task(task_run_name="verdict", cache_policy=NO_CACHE, persist_result=False)
 def record_verdict(version: str) -> dict[str, Any]:
     """The gate's verdict, attached to the registered version and shown as an artifact."""
     gate = dict(read_json(Path("reports/gate.json")))
@@ -49,7 +50,7 @@ def record_verdict(version: str) -> dict[str, Any]:
 
 @flow(name="nightly", persist_result=False)
 def nightly(source: Source = Source.SIMULATED, recording: str | None = None, fresh: bool = True) -> dict[str, Any]:
-    """Pull, validate, train, backtest, package, judge; promote and install what passed. Seconds per step and verdict."""
+    """Pull, validate, train, backtest, package, judge; promote and install what passed. Seconds per step, verdict."""
     started = time.perf_counter()
     window = open_window(source, recording, fresh)
     if retire_foreign_champion(window["source"]):

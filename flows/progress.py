@@ -5,7 +5,8 @@ import sys
 
 _NOISE = re.compile(
     r"^(> |Running stage|Updating lock file|Stage '.*' didn't change|Use `dvc push`|To track the changes|\s*git add|"
-    r"Data and pipelines are up to date|To enable auto staging|\s*dvc config core\.autostage|WARNING: All log|I0000|W0000|E0000|\s*$)"
+    r"Data and pipelines are up to date|To enable auto staging|\s*dvc config core\.autostage|WARNING: All log|"
+    r"I0000|W0000|E0000|\s*$)"
 )
 
 

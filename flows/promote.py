@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
 
 from flows import progress, tracking
 from flows.stages import run_command
@@ -26,7 +27,7 @@ def champion() -> dict[str, Any] | None:
     return dict(read_json(path)) if path.exists() else None
 
 
-@task(task_run_name="install {bundle_hash}", cache_policy=None, persist_result=False)
+@task(task_run_name="install {bundle_hash}", cache_policy=NO_CACHE, persist_result=False)
 def install(bundle: Path, bundle_hash: str) -> str:
     """Build the bento of a bundle; its tag. Installing what is installed gives the same tag."""
     started = time.perf_counter()

@@ -9,12 +9,10 @@ from pathlib import Path
 
 import yaml
 from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
 
 from flows import progress
 from pipelines.core.errors import OddsmithError
-
-ERROR_PREFIX = "oddsmith: "
-"""How a command of ours begins the one line that says what went wrong."""
 
 
 class StageFailed(OddsmithError):
@@ -69,14 +67,14 @@ def run_command(*command: str, name: str, environment: Mapping[str, str] | None 
 
 
 def _error_line(lines: list[str], name: str, status: int) -> str:
-    said = [line.removeprefix(ERROR_PREFIX) for line in lines if line.startswith(ERROR_PREFIX)]
+    said = [line for line in lines if line.startswith(f"{name}: ")]
     if said:
         return said[-1]
     tail = next((line for line in reversed(lines) if line.strip()), "it printed nothing")
     return f"{name} ended with status {status}: {tail}"
 
 
-@task(task_run_name="{name}", cache_policy=None, persist_result=False)
+@task(task_run_name="{name}", cache_policy=NO_CACHE, persist_result=False)
 def run_stage(name: str) -> float:
     """Bring one DVC stage up to date; wall seconds that it took."""
     started = time.perf_counter()

@@ -60,7 +60,9 @@ def retire_champion() -> None:
 
 def _ensure_registered(client: MlflowClient) -> None:
     if not client.search_registered_models(filter_string=f"name='{REGISTERED_MODEL}'"):
-        client.create_registered_model(REGISTERED_MODEL, description="Sealed bundles: forecaster, policy, sizing, card.")
+        client.create_registered_model(
+            REGISTERED_MODEL, description="Sealed bundles: forecaster, policy, sizing, card."
+        )
 
 
 def _reports() -> dict[str, Any]:

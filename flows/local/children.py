@@ -7,6 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,8 +51,10 @@ class Children:
         self._logs = var / "logs"
         self._children: list[Child] = []
 
-    def start(self, name: str, command: Sequence[str], environment: Mapping[str, str], *, stop_s: float) -> Child:
-        """Start a command in a process group of its own, its output in var/logs/<name>.log."""
+    def start(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], *, stop_s: float, shown: bool = False
+    ) -> Child:
+        """Start a command in a process group of its own, its output in var/logs/<name>.log (shown: errors alone)."""
         self._logs.mkdir(parents=True, exist_ok=True)
         log = self._logs / f"{name}.log"
         with log.open("wb") as stream:
@@ -59,8 +62,8 @@ class Children:
                 command,
                 env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
+                stdout=None if shown else stream,
+                stderr=stream,
                 start_new_session=True,
             )
         child = Child(name, process, log, stop_s)
@@ -94,10 +97,8 @@ class Children:
         started = time.monotonic()
         for child in [c for c in self._children if c.name == name]:
             _signal_group(child.process.pid, signal.SIGTERM)
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 child.process.wait(child.stop_s)
-            except subprocess.TimeoutExpired:
-                pass
             _signal_group(child.process.pid, signal.SIGKILL)
             child.process.wait()
             self._children.remove(child)

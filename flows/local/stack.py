@@ -1,0 +1,143 @@
+"""The parts of the local system: how each is started, when it is ready, and in which order all of them stop."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows.local.children import Child, Children
+from flows.local.ports import HOST, SIMULATOR_PORTS, choose
+from flows.local.screen import Screen
+from flows.stages import command_environment
+from pipelines.core.artifacts import read_json
+from pipelines.core.params import Params
+from pipelines.core.settings import Source
+
+STOP_ORDER = ("nightly", "service", "prefect", "mlflow", "simulator")
+"""The bot ends inside the service, before it: resting orders are cancelled while everything else still runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where everything listens."""
+
+    simulator: int
+    service: int
+    prefect: int
+    mlflow: int
+
+    @classmethod
+    def choose(cls) -> "Ports":
+        """Free ports, or those that the environment fixes.
+
+        Raises:
+            SettingError: if a fixed one is taken.
+        """
+        return cls(choose("simulator", count=SIMULATOR_PORTS), choose("service"), choose("prefect"), choose("mlflow"))
+
+    def urls(self) -> dict[str, str]:
+        """What a person opens."""
+        return {
+            "dashboard": f"http://{HOST}:{self.service}/",
+            "prefect": f"http://{HOST}:{self.prefect}/",
+            "mlflow": f"http://{HOST}:{self.mlflow}/",
+            "metrics": f"http://{HOST}:{self.service}/metrics",
+            "simulator": f"http://{HOST}:{self.simulator}/",
+        }
+
+
+class Stack:
+    """The running system."""
+
+    def __init__(self, var: Path, params: Params, ports: Ports, screen: Screen) -> None:
+        self._var = var.resolve()
+        self._params = params
+        self._screen = screen
+        self.ports = ports
+        self.children = Children(self._var)
+
+    def environment(self) -> dict[str, str]:
+        """What every child knows: where the others listen, and where this machine keeps things."""
+        simulator = self.ports.simulator
+        return {
+            **command_environment(),
+            "ODDSMITH_VAR": str(self._var),
+            "ODDSMITH_CLOB_URL": f"http://{HOST}:{simulator}",
+            "ODDSMITH_CLOB_WS_URL": f"ws://{HOST}:{simulator}",
+            "ODDSMITH_GAMMA_URL": f"http://{HOST}:{simulator + 1}",
+            "ODDSMITH_DATA_URL": f"http://{HOST}:{simulator + 2}",
+            "ODDSMITH_NEWS_URL": f"http://{HOST}:{simulator + 3}/rss",
+            "PREFECT_API_URL": f"http://{HOST}:{self.ports.prefect}/api",
+            "PREFECT_HOME": str(self._var / "prefect"),
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+            "PREFECT_CLI_PROMPT": "false",
+            "MLFLOW_TRACKING_URI": f"http://{HOST}:{self.ports.mlflow}",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "GIT_PYTHON_REFRESH": "quiet",
+            "BENTOML_HOME": str(self._var / "bento"),
+            "BENTOML_DO_NOT_TRACK": "True",
+        }
+
+    def start_simulator(self, *, replay: Path | None = None) -> Child:
+        """The local exchange: synthetic markets, or a recording that is replayed bar by bar."""
+        world = self._params.simulator
+        command = [sys.executable, "-m", "simulator", "--port", str(self.ports.simulator)]
+        command += ["--deposit", str(world.deposit_pusd)]
+        if replay is None:
+            command += ["--seed", str(world.seed), "--edge", str(world.edge), "--speed", str(world.speed)]
+            command += ["--history-days", str(world.history_days), "--event-length-min", str(world.event_length_min)]
+            command += ["--event-every-min", str(world.event_every_min)]
+            command += ["--markets-per-event", str(world.markets_per_event)]
+            command += ["--state", str(self._var / "simulator.json")]
+        else:
+            length_s = int(read_json(Path("reports/pull.json"))["length_s"])
+            lookback = self._params.forecast.lookback_bars
+            command += ["--replay", str(replay), "--bar-length-s", str(length_s), "--warm-bars", str(2 * lookback)]
+            # The replay shows as many bars a wall second as the synthetic markets do, whatever the length of a bar.
+            command += ["--speed", str(world.speed * length_s / 60)]
+        return self.children.start("simulator", command, self.environment(), stop_s=10)
+
+    def start_prefect(self) -> Child:
+        """The Prefect server with its UI."""
+        binary = str(Path(sys.executable).parent / "prefect")
+        command = [binary, "server", "start", "--host", HOST, "--port", str(self.ports.prefect)]
+        return self.children.start("prefect", command, self.environment(), stop_s=10)
+
+    def start_mlflow(self) -> Child:
+        """The MLflow server with its UI, on SQLite."""
+        self._var.mkdir(parents=True, exist_ok=True)
+        binary = str(Path(sys.executable).parent / "mlflow")
+        command = [binary, "server", "--host", HOST, "--port", str(self.ports.mlflow), "--workers", "1"]
+        command += ["--backend-store-uri", f"sqlite:///{self._var / 'mlflow.db'}"]
+        command += ["--artifacts-destination", str(self._var / "mlartifacts")]
+        return self.children.start("mlflow", command, self.environment(), stop_s=10)
+
+    def start_nightly(self, source: Source, recording: str | None, *, fresh: bool) -> Child:
+        """The nightly flow, its progress on this screen."""
+        command = [sys.executable, "-m", "flows", "nightly", "--source", source.value]
+        command += ["--recording", recording] if recording else []
+        command += ["--fresh"] if fresh else []
+        return self.children.start("nightly", command, self.environment(), stop_s=15, shown=True)
+
+    def start_service(self) -> Child:
+        """The BentoML service: bot, dashboard, metrics."""
+        binary = str(Path(sys.executable).parent / "bentoml")
+        command = [binary, "serve", "serving.service:Oddsmith", "--host", HOST, "--port", str(self.ports.service)]
+        return self.children.start("service", command, self.environment(), stop_s=30)
+
+    def await_ready(self, child: Child, url: str, limit_s: float) -> None:
+        """Wait until a part answers, saying so while it takes long.
+
+        Raises:
+            ChildFailed: if it ends or does not answer in time.
+        """
+        self.children.wait_ready(child, url, limit_s=limit_s, on_wait=lambda s: self._screen.waiting(child.name, s))
+        self._screen.event(f"{child.name} is ready at {url}")
+
+    def stop(self) -> None:
+        """Stop everything in order, each part within its own limit."""
+        for name in STOP_ORDER:
+            seconds = self.children.stop(name)
+            if seconds > 0.05:
+                self._screen.event(f"{name} stopped in {seconds:.1f} s", "dim")
