@@ -17,6 +17,8 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--source", type=Source, choices=list(Source), default=Source.SIMULATED)
         command.add_argument("--recording", help="parquet file or folder of the recorded source")
         command.add_argument("--fresh", action="store_true", help="advance the data window to now")
+    numbers = commands.add_parser("params", help="change numbers of params.yaml, comments kept")
+    numbers.add_argument("assignments", nargs="+", metavar="section.key=value")
     commands.choices["up"].add_argument(
         "--duration", type=float, default=None, help="stop this many seconds after the first decision"
     )
@@ -31,6 +33,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             from flows.local.run import up  # noqa: PLC0415 - the supervisor stays free of Prefect
 
             return up(arguments.source, arguments.recording, fresh=arguments.fresh, duration_s=arguments.duration)
+        if arguments.command == "params":
+            from flows.params import change  # noqa: PLC0415 - needs ruamel.yaml, which the supervisor does not
+
+            change(arguments.assignments)
+            return 0
         from flows.nightly import nightly  # noqa: PLC0415 - Prefect is loaded only where flows run
 
         nightly(arguments.source, arguments.recording, arguments.fresh)

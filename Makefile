@@ -1,0 +1,35 @@
+# make            what you can do
+# make run        from nothing to a bot that trades a model it trained
+# make test       the test suite
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help install run test lint types flows params clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
+
+install: ## make .venv from requirements.lock (GPU=1: CUDA build of torch; NLP=1: transformers too)
+	@bash infra/install.sh
+
+run: install ## simulate, train, judge, trade (SOURCE=recorded RECORDED=path, FRESH=1, DURATION=seconds)
+	@exec $(PYTHON) -m flows up --source $(or $(SOURCE),simulated) $(if $(RECORDED),--recording "$(RECORDED)") \
+	  $(if $(filter 1,$(FRESH)),--fresh) $(if $(DURATION),--duration $(DURATION))
+
+test: install ## run the suite, fast tests first (ARGS="-k words" for a part)
+	@$(PYTHON) -m pytest $(ARGS)
+
+lint: install ## formatting, lint, spelling, import directions, unused dependencies
+	@$(PYTHON) -m ruff format --check . && $(PYTHON) -m ruff check . && .venv/bin/codespell && .venv/bin/lint-imports && .venv/bin/deptry .
+
+types: install ## mypy strict on the packages
+	@$(PYTHON) -m mypy
+
+params: install ## change numbers and keep the comments: make params SET="simulator.edge=0.5 forecast.epochs=2"
+	@$(PYTHON) -m flows params $(SET)
+
+clean: ## forget what was computed here (keeps .venv)
+	rm -rf var data/raw data/replay data/features data/forecasts data/window.json models/forecaster models/agent models/choice models/bundle
+	find reports -type f ! -name .gitignore -delete

@@ -1,0 +1,43 @@
+"""Change numbers of params.yaml from the command line: checked first, comments kept, replaced by rename."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from pipelines.core import params
+from pipelines.core.artifacts import write_bytes
+from pipelines.core.errors import ParameterError
+
+
+def change(assignments: Sequence[str], path: Path = Path("params.yaml")) -> None:
+    """Set each `section.key=value`; nothing is written unless all of them are allowed.
+
+    Raises:
+        ParameterError: naming the key, the value and what is allowed.
+    """
+    yaml = YAML()
+    yaml.width = 200
+    yaml.preserve_quotes = True
+    document = yaml.load(path.read_text(encoding="utf-8"))
+    for assignment in assignments:
+        _assign(document, assignment, yaml)
+    buffer = io.StringIO()
+    yaml.dump(document, buffer)
+    plain = YAML(typ="safe").load(buffer.getvalue())
+    params.parse(plain, origin=path.name)
+    write_bytes(path, buffer.getvalue().encode())
+
+
+def _assign(document: Any, assignment: str, yaml: YAML) -> None:
+    name, separator, text = assignment.partition("=")
+    *sections, key = name.split(".")
+    if not separator or not sections:
+        raise ParameterError(f"{assignment!r} is no assignment; write section.key=value")
+    for section in sections:
+        if section not in document:
+            raise ParameterError(f"unknown section {section} in {assignment!r}; known are {', '.join(document)}")
+        document = document[section]
+    document[key] = yaml.load(text)
