@@ -72,6 +72,13 @@ class SlicesParams(Section):
         return self
 
 
+class ComputeParams(Section):
+    """Where work that splits by market runs; the results do not depend on it."""
+
+    scheduler: Annotated[str, Field(pattern=r"^(single|processes|(tcp|tls)://.+)$")]
+    workers: Annotated[int, Field(ge=1, le=256)]
+
+
 class FeaturesParams(Section):
     """Standardisation of features."""
 
@@ -189,6 +196,7 @@ class Params(Section):
     pull: PullParams
     validate_: Annotated[ValidateParams, Field(alias="validate")]
     slices: SlicesParams
+    compute: ComputeParams
     features: FeaturesParams
     forecast: ForecastParams
     conformal: ConformalParams
