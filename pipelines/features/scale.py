@@ -1,0 +1,114 @@
+"""Scales: log-odds of a price, local volatility of a window, and the standardisation that the fit slice decides."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.core.domain import FloatArray
+from pipelines.core.errors import ArtifactError
+from pipelines.core.money import PRICE_SCALE
+from pipelines.features import spec
+
+VOLATILITY_BARS = 30
+VOLATILITY_FLOOR = 0.01
+"""Log-odds per sqrt(bar) added in quadrature: a market that stood still has a scale."""
+
+_UNITS = np.clip(np.arange(PRICE_SCALE + 1), spec.PRICE_FLOOR_UNITS, PRICE_SCALE - spec.PRICE_FLOOR_UNITS)
+LOG_ODDS: FloatArray = np.log(_UNITS / (PRICE_SCALE - _UNITS))
+"""Log-odds of every price on the grid, the price clipped to [0.001, 0.999]."""
+
+
+def log_odds(mid_units: NDArray[np.integer[Any]]) -> FloatArray:
+    """ln(p / (1 - p)) of prices in units of 1e-4, p clipped to [0.001, 0.999]; any shape."""
+    odds: FloatArray = LOG_ODDS[mid_units]
+    return odds
+
+
+def price_after(mid_units: NDArray[np.integer[Any]], change: FloatArray) -> FloatArray:
+    """Price in (0, 1) after a change of log-odds: logistic(logit p + change)."""
+    price: FloatArray = 1.0 / (1.0 + np.exp(-(log_odds(mid_units) + change)))
+    return price
+
+
+def local_volatility(mid_units: NDArray[np.integer[Any]]) -> FloatArray:
+    """Log-odds per sqrt(bar) at the end of each window: (n, L) units -> (n,), at least 0.01.
+
+    Root of the mean square log-odds return of the last 30 bars (fewer where the window is shorter) plus 0.01 squared.
+    """
+    returns = np.diff(log_odds(mid_units[..., -VOLATILITY_BARS - 1 :]), axis=-1)
+    scale: FloatArray = np.sqrt(np.mean(returns * returns, axis=-1) + VOLATILITY_FLOOR**2)
+    return scale
+
+
+def signed_log(values: FloatArray) -> FloatArray:
+    """sign(x) ln(1 + |x|): keeps the sign, tames volumes."""
+    logged: FloatArray = np.sign(values) * np.log1p(np.abs(values))
+    return logged
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """Standardisation by the statistics of one slice: transform, subtract the mean, divide, clip at +-winsor_sd."""
+
+    names: tuple[str, ...]
+    transforms: tuple[str, ...]
+    mean: FloatArray
+    sd: FloatArray
+    winsor_sd: float
+
+    @classmethod
+    def fit(cls, raw: FloatArray, features: tuple[spec.Feature, ...], winsor_sd: float) -> "Scaler":
+        """Statistics of raw rows (n, k). A column that never moves gets the scale 1."""
+        transforms = tuple(feature.transform for feature in features)
+        values = _transformed(raw, transforms)
+        sd = values.std(axis=0)
+        names = tuple(feature.name for feature in features)
+        return cls(names, transforms, values.mean(axis=0), np.where(sd > 1e-9, sd, 1.0), winsor_sd)
+
+    def transform(self, raw: FloatArray) -> FloatArray:
+        """Standardised values; the last axis is the feature."""
+        scaled: FloatArray = (_transformed(raw, self.transforms) - self.mean) / self.sd
+        return np.clip(scaled, -self.winsor_sd, self.winsor_sd)
+
+    def select(self, names: tuple[str, ...]) -> "Scaler":
+        """The same statistics for some of the features, in the order asked for."""
+        index = [self.names.index(name) for name in names]
+        return Scaler(names, tuple(self.transforms[i] for i in index), self.mean[index], self.sd[index], self.winsor_sd)
+
+    def document(self) -> dict[str, Any]:
+        """What `parse` reads back, for JSON."""
+        return {
+            "names": list(self.names),
+            "transforms": list(self.transforms),
+            "mean": self.mean.tolist(),
+            "sd": self.sd.tolist(),
+            "winsor_sd": self.winsor_sd,
+            "feature_version": spec.FEATURE_VERSION,
+        }
+
+    @classmethod
+    def parse(cls, document: Any) -> "Scaler":
+        """The scaler that `document` described.
+
+        Raises:
+            ArtifactError: if it was fitted for another version of the features.
+        """
+        if document.get("feature_version") != spec.FEATURE_VERSION:
+            raise ArtifactError(
+                f"the scaler was fitted for feature version {document.get('feature_version')!r}, this program computes"
+                f" version {spec.FEATURE_VERSION!r}; run featurize and forecast again"
+            )
+        return cls(
+            tuple(document["names"]),
+            tuple(document["transforms"]),
+            np.asarray(document["mean"], dtype=np.float64),
+            np.asarray(document["sd"], dtype=np.float64),
+            float(document["winsor_sd"]),
+        )
+
+
+def _transformed(raw: FloatArray, transforms: tuple[str, ...]) -> FloatArray:
+    logged = np.array([transform == "signed_log" for transform in transforms])
+    return np.where(logged, signed_log(raw), raw)

@@ -1,0 +1,59 @@
+"""Tables fitted on the calibration slice: interval offsets per horizon and the confidence of a direction."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipelines.core.domain import FloatArray
+
+
+@dataclass(frozen=True)
+class Conformal:
+    """Split-conformal widening of the quantile band, in units of local volatility x sqrt(h), shape (H,)."""
+
+    coverage: float
+    offset: FloatArray
+
+    def document(self) -> dict[str, Any]:
+        """What `parse` reads back, for JSON."""
+        return {"coverage": self.coverage, "offset": self.offset.tolist()}
+
+    @classmethod
+    def parse(cls, document: Any) -> "Conformal":
+        """The table that `document` described."""
+        return cls(float(document["coverage"]), np.asarray(document["offset"], dtype=np.float64))
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """Probability that the sign of the move from t+1 to t+1+k is right, given that there is a move, for k = 1..H-1.
+
+    Logistic through one half: 1 / (1 + exp(-slope x strength)), strength = |forecast| / (volatility x sqrt(k)) capped
+    at `cap`, beyond which the calibration slice has too few bars to say anything.
+    """
+
+    slope: FloatArray
+    cap: FloatArray
+
+    def of(self, mean: FloatArray, volatility: FloatArray) -> FloatArray:
+        """Largest probability over horizons, in [0.5, 1): mean (n, H) in log-odds, volatility (n,) -> (n,)."""
+        probability = 1.0 / (1.0 + np.exp(-self.slope * np.minimum(strength(mean, volatility), self.cap)))
+        best: FloatArray = probability.max(axis=1)
+        return best
+
+    def document(self) -> dict[str, Any]:
+        """What `parse` reads back, for JSON."""
+        return {"slope": self.slope.tolist(), "cap": self.cap.tolist()}
+
+    @classmethod
+    def parse(cls, document: Any) -> "Confidence":
+        """The table that `document` described."""
+        return cls(np.asarray(document["slope"], dtype=np.float64), np.asarray(document["cap"], dtype=np.float64))
+
+
+def strength(mean: FloatArray, volatility: FloatArray) -> FloatArray:
+    """|forecast of the move from t+1 to t+1+k| in standard deviations of it, shape (n, H - 1)."""
+    steps = np.sqrt(np.arange(1, mean.shape[1]))
+    scaled: FloatArray = np.abs(mean[:, 1:] - mean[:, :1]) / (volatility[:, None] * steps)
+    return scaled

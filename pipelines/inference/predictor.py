@@ -1,0 +1,144 @@
+"""The forecaster as every stage and the live bot run it: numpy around one ONNX session of one thread."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from pipelines.core.artifacts import read_json
+from pipelines.core.domain import FloatArray, Forecast
+from pipelines.core.errors import ArtifactError, DataError
+from pipelines.features.garch import Garch
+from pipelines.features.scale import price_after
+from pipelines.inference.calibration import Confidence, Conformal
+from pipelines.inference.inputs import FloatWindows, InputScaler, network_input
+
+GARCH_UNIT = 0.05
+"""Log-odds per bar that the conditional volatility is divided by, to stand on a unit scale."""
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """Forecasts of n windows in log-odds: mean, lower, upper (n, H); confidence (n,)."""
+
+    mean: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    confidence: FloatArray
+
+    def at(self, index: int) -> Forecast:
+        """The forecast of one window."""
+        return Forecast(self.mean[index], self.lower[index], self.upper[index], float(self.confidence[index]))
+
+
+class Predictor:
+    """A trained forecaster folder (or the bundle that contains it), ready to forecast.
+
+    Raises:
+        ArtifactError: if a file is missing, or was made for another version of the features.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        network = folder / "forecaster.onnx"
+        if not network.is_file():
+            raise ArtifactError(f"{network} does not exist; train a forecaster with `python -m pipelines forecast`")
+        self.meta: dict[str, Any] = read_json(folder / "meta.json")
+        self.kind = str(self.meta["kind"])
+        self.lookback = int(self.meta["lookback"])
+        self.horizon = int(self.meta["horizon"])
+        self.scaler = InputScaler.parse(read_json(folder / "scaler.json"))
+        self._conformal = Conformal.parse(read_json(folder / "conformal.json"))
+        self._confidence = Confidence.parse(read_json(folder / "confidence.json"))
+        garch = self.meta.get("garch")
+        self._garch = Garch(**garch) if garch else None
+        self._session = _session(network)
+        self._input = self._session.get_inputs()[0].name
+
+    @property
+    def wants_sentiment(self) -> bool:
+        """Whether the network reads the sentiment of every bar of the window."""
+        return bool(self.meta.get("sentiment"))
+
+    def inputs(
+        self, features: FloatArray, mid_units: NDArray[np.integer[Any]], sentiment: FloatArray | None = None
+    ) -> tuple[FloatWindows, FloatArray]:
+        """Network input (n, L, F) and local volatility (n,) of raw windows; absent sentiment is neutral."""
+        extra: tuple[FloatArray, ...] = ()
+        if self.wants_sentiment:
+            extra = (np.zeros(mid_units.shape) if sentiment is None else sentiment,)
+        if self._garch is not None:
+            extra = (*extra, self._garch.volatility(mid_units) / GARCH_UNIT)
+        return network_input(features, mid_units, self.scaler, extra)
+
+    def network(self, windows: FloatWindows) -> NDArray[np.float32]:
+        """Raw output (n, H, 4) of the network: mean, q05, q50, q95 in units of volatility x sqrt(h)."""
+        output: NDArray[np.float32] = self._session.run(None, {self._input: windows})[0]
+        return output
+
+    def forecast_batch(
+        self, features: FloatArray, mid_units: NDArray[np.integer[Any]], sentiment: FloatArray | None = None
+    ) -> Forecasts:
+        """Forecasts of raw windows: features (n, L, 15), mid_units (n, L), sentiment (n, L) or None.
+
+        Raises:
+            DataError: if the windows are not `lookback` bars long or hold a value that is not finite.
+        """
+        if features.shape[1] != self.lookback:
+            raise DataError(f"a window has {features.shape[1]} bars; forecaster {self.kind} needs {self.lookback}")
+        if not np.isfinite(features).all():
+            raise DataError("a feature is missing or infinite; compute windows with pipelines.features")
+        windows, volatility = self.inputs(features, mid_units, sentiment)
+        return self.scale_back(self.network(windows), volatility)
+
+    def scale_back(self, output: NDArray[np.float32], volatility: FloatArray) -> Forecasts:
+        """Network output (n, H, 4) to log-odds, intervals conformalised, with the confidence."""
+        unit = volatility[:, None] * np.sqrt(np.arange(1, self.horizon + 1))
+        scaled = output.astype(np.float64)
+        mean = scaled[..., 0] * unit
+        band = np.sort(scaled[..., 1:], axis=-1)
+        lower = np.minimum((band[..., 0] - self._conformal.offset) * unit, mean)
+        upper = np.maximum((band[..., 2] + self._conformal.offset) * unit, mean)
+        return Forecasts(mean, lower, upper, self._confidence.of(mean, volatility))
+
+
+def forecast_call(
+    predictor: Predictor, market_id: str, features: FloatArray, mid_units: NDArray[np.integer[Any]], horizon: int = 24
+) -> dict[str, Any]:
+    """The guide's `predict` answer for the latest `lookback` bars of a market: prices in [0, 1] at 1..horizon bars.
+
+    Raises:
+        DataError: if the horizon is not one the forecaster was trained for, or the window is too short.
+    """
+    if not 1 <= horizon <= predictor.horizon:
+        raise DataError(f"horizon was {horizon}; this forecaster answers 1 to {predictor.horizon} bars")
+    made = predictor.forecast_batch(features[None, -predictor.lookback :], mid_units[None, -predictor.lookback :]).at(0)
+    now = mid_units[-1:]
+    return {
+        "market_id": market_id,
+        "current_price": float(now[0]) / 10_000,
+        "predictions": price_after(now, made.mean[:horizon]).tolist(),
+        "interval": [
+            price_after(now, made.lower[:horizon]).tolist(),
+            price_after(now, made.upper[:horizon]).tolist(),
+        ],
+        "horizon": horizon,
+        "confidence": made.confidence,
+        "model_type": predictor.kind,
+    }
+
+
+def batches(total: int, size: int) -> Iterator[slice]:
+    """Consecutive slices of at most `size` that cover `total`."""
+    for start in range(0, total, size):
+        yield slice(start, min(start + size, total))
+
+
+def _session(network: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(network), options, providers=["CPUExecutionProvider"])
