@@ -1,0 +1,52 @@
+"""Ports of the local stack."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from flows.local import ports
+from pipelines.core.errors import SettingError
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    """A loopback port that a server of somebody else holds."""
+    with socket.socket() as server:
+        server.bind((ports.HOST, 0))
+        server.listen()
+        yield server.getsockname()[1]
+
+
+def test_a_default_port_that_is_taken_moves_to_the_next_free_one(monkeypatch, taken_port):
+    """A default is only a wish."""
+    monkeypatch.setitem(ports.DEFAULTS, "service", taken_port)
+
+    assert ports.choose("service") > taken_port
+
+
+def test_consecutive_ports_are_all_free(monkeypatch, taken_port):
+    """The simulator's four ports are found behind a taken one in their middle."""
+    monkeypatch.setitem(ports.DEFAULTS, "simulator", taken_port - 2)
+
+    first = ports.choose("simulator", count=4)
+
+    assert first > taken_port
+    assert all(ports.is_free(port) for port in range(first, first + 4))
+
+
+def test_an_explicit_port_that_is_taken_is_an_error(monkeypatch, taken_port):
+    """A port that a person set is never exchanged silently."""
+    monkeypatch.setenv("ODDSMITH_SERVICE_PORT", str(taken_port))
+
+    with pytest.raises(SettingError, match=f"port {taken_port} is taken"):
+        ports.choose("service")
+
+
+@pytest.mark.parametrize("text", ["http", "80", "-1", "65535000"])
+def test_an_explicit_port_must_be_a_port(monkeypatch, text):
+    """The error names the variable and the value."""
+    monkeypatch.setenv("ODDSMITH_MLFLOW_PORT", text)
+
+    with pytest.raises(SettingError, match=f"ODDSMITH_MLFLOW_PORT was '{text}'"):
+        ports.choose("mlflow")
