@@ -1,0 +1,247 @@
+"""The one function that turns what is known at a bar into an order or a named refusal.
+
+Backtest, simulated, paper and live trading call it; they differ only in where the inputs come from and where the
+order goes. It reads nothing else: no clock, no file, no random state.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipelines.core.domain import Direction, Market, Outcome, Position, Quote, Side
+from pipelines.core.money import MICRO
+from pipelines.core.orders import OrderIntent
+from pipelines.core.params import ExecutionParams, PolicyParams, RiskParams, SizingParams
+from pipelines.trading import kernel, observation, risk, sizing
+from pipelines.trading.policies.base import Inputs, Observation, Policy, Target, held_direction
+from pipelines.trading.risk import Reason, Refusal
+
+__all__ = ["Account", "Decision", "Inputs", "Reason", "Refusal", "Rules", "decide"]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The one cash account when a bar has closed; positions are marked to mid in `equity_micro`.
+
+    `open_buy_micro` maps a market to the pUSD that working buys there may still take. `markets` describes at least
+    the markets that are held or being bought.
+    """
+
+    cash_micro: int
+    equity_micro: int
+    positions: Mapping[str, Position]
+    open_buy_micro: Mapping[str, int]
+    markets: Mapping[str, Market]
+    day_start_equity_micro: int
+    peak_equity_micro: int
+    kill: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The policy and the limits around it, fixed while a bundle trades."""
+
+    policy: Policy
+    table: sizing.SizingTable
+    scaler: observation.MarketScaler | None
+    risk: RiskParams
+    sizing: SizingParams
+    execution: ExecutionParams
+    rule: PolicyParams
+    bar_length_s: int
+    horizon_bars: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided on one bar. `action` is enter_long, enter_short, exit or hold; `direction` and `fraction` are
+    the policy's wish; `observation` is empty where the policy reads none."""
+
+    ts_s: int
+    market_id: str
+    action: str
+    direction: Direction
+    fraction: float
+    intent: OrderIntent | None
+    refusal: Refusal | None
+    confidence: float
+    observation: tuple[float, ...]
+
+
+def decide(inputs: Inputs, account: Account, rules: Rules) -> Decision:
+    """Decide on a closed bar: the order is meant to fill at the next one. At most one of intent and refusal is set."""
+    position = account.positions.get(inputs.market.market_id)
+    observed = _observe(inputs, account, position, rules) if rules.policy.reads_observation else None
+    target = rules.policy.target(inputs, position, observed)
+    seen = () if observed is None else tuple(observed.tolist())
+    if position is not None:
+        reason = _exit_reason(inputs, position, target, account.kill, rules)
+        return _exit(inputs, position, target, reason, seen, rules) if reason else _hold(inputs, target, seen)
+    if target.direction is Direction.FLAT:
+        return _hold(inputs, target, seen)
+    return _enter(inputs, account, target, seen, rules)
+
+
+def _observe(inputs: Inputs, account: Account, position: Position | None, rules: Rules) -> Observation:
+    market = inputs.standardised
+    if market is None:
+        assert rules.scaler is not None, "a policy that reads observations needs the scaler of its bundle"
+        market = rules.scaler.market(inputs.features, inputs.sentiment)
+    left = _seconds_left(inputs, rules)
+    mid = inputs.bar.mid_units
+    values = observation.portfolio(account.cash_micro, account.equity_micro, position, mid, left)
+    return observation.observe(market, values, inputs.forecast)
+
+
+def _seconds_left(inputs: Inputs, rules: Rules) -> float:
+    end = inputs.market.end_s
+    return float(observation.DAY_S) if end is None else float(end - inputs.bar.ts_s)
+
+
+def _exit_reason(inputs: Inputs, position: Position, target: Target, kill: bool, rules: Rules) -> str:
+    """Why the position is to be closed; empty to keep it."""
+    if kill:
+        return Reason.KILL_SWITCH.value
+    limits, quote, market = rules.risk, inputs.quote, inputs.market
+    held = held_direction(position)
+    now = kernel.token_price(inputs.bar.mid_units, held)
+    entry = kernel.token_price(position.entry_units, held)
+    floor = risk.stop_floor(quote.spread_units, market.tick_units)
+    code = risk.stop_code(
+        entry, max(position.peak_units, now), now, floor, limits.stop_loss, limits.take_profit, limits.trailing_stop
+    )
+    if code:
+        return risk.STOP_REASONS[code]
+    if _seconds_left(inputs, rules) <= _closing_bars(rules.execution) * rules.bar_length_s:
+        return Reason.MARKET_ENDING.value
+    return "" if target.direction is held else "exit"
+
+
+def _closing_bars(execution: ExecutionParams) -> int:
+    """Bars before the scheduled end at which a position has to be sold: two tries before the last bar."""
+    return 2 * execution.latency_bars + execution.order_ttl_bars
+
+
+def _exit(
+    inputs: Inputs, position: Position, target: Target, reason: str, seen: tuple[float, ...], rules: Rules
+) -> Decision:
+    market = inputs.market
+    if position.shares_micro < market.min_size_micro:
+        detail = f"{position.shares_micro / MICRO:g} shares cannot be sold, the venue's minimum is"
+        refusal = Refusal(Reason.BELOW_MINIMUM, f"{detail} {market.min_size_micro / MICRO:g}")
+        return _hold(inputs, target, seen, refusal)
+    bid = inputs.quote.of(position.outcome).bid_units
+    limit = kernel.sell_limit(bid, market.tick_units, rules.execution.band_ticks)
+    intent = _intent(inputs, position.outcome, Side.SELL, limit, position.shares_micro, reason)
+    return _decision(inputs, "exit", target, intent, None, seen)
+
+
+def _enter(inputs: Inputs, account: Account, target: Target, seen: tuple[float, ...], rules: Rules) -> Decision:
+    refusal = _entry_refusal(inputs, account, target, rules)
+    if refusal is not None:
+        return _hold(inputs, target, seen, refusal)
+    outcome = Outcome.YES if target.direction > 0 else Outcome.NO
+    market, quote = inputs.market, inputs.quote.of(outcome)
+    limit = kernel.buy_limit(quote.ask_units, market.tick_units, rules.execution.band_ticks)
+    budget, refusal = _budget(inputs, account, target, rules)
+    shares = 0
+    if refusal is None:
+        shares = kernel.shares_for(budget, limit, market.fee.rate, market.fee.exponent)
+        refusal = _size_refusal(shares, limit, market, budget)
+    if refusal is not None:
+        return _hold(inputs, target, seen, refusal)
+    intent = _intent(inputs, outcome, Side.BUY, limit, shares, "enter")
+    return _decision(inputs, "enter_long" if target.direction > 0 else "enter_short", target, intent, None, seen)
+
+
+def _entry_refusal(inputs: Inputs, account: Account, target: Target, rules: Rules) -> Refusal | None:
+    """The first limit that forbids an entry at any size."""
+    limits, bar = rules.risk, inputs.bar
+    if account.kill:
+        return Refusal(Reason.KILL_SWITCH, "the kill switch is on: nothing is opened")
+    left = _seconds_left(inputs, rules) / rules.bar_length_s
+    if left <= rules.horizon_bars + rules.execution.latency_bars:
+        return Refusal(Reason.MARKET_ENDING, f"{left:.0f} bars to the end, the forecast needs {rules.horizon_bars}")
+    if inputs.quote_age_s > limits.max_quote_age_s:
+        detail = f"the quote is {inputs.quote_age_s} s old, the limit is {limits.max_quote_age_s} s"
+        return Refusal(Reason.STALE_QUOTE, detail)
+    bound = rules.rule.min_price * 10_000
+    if not bound <= bar.mid_units <= 10_000 - bound or _one_sided(inputs.quote):
+        return Refusal(Reason.PRICE_BOUNDS, f"mid {bar.mid_units / 10_000:g} is outside the bounds or one-sided")
+    if rules.policy.uses_forecast and inputs.forecast.confidence < limits.min_confidence:
+        detail = f"confidence {inputs.forecast.confidence:.3f} is below {limits.min_confidence:g}"
+        return Refusal(Reason.CONFIDENCE, detail)
+    loss = risk.loss_refusal(account.equity_micro, account.day_start_equity_micro, account.peak_equity_micro, limits)
+    if loss is not None:
+        return loss
+    return risk.crowd_refusal(inputs.market, account.positions, account.open_buy_micro, account.markets, limits)
+
+
+def _one_sided(quote: Quote) -> bool:
+    return quote.bid_units <= 0 or quote.ask_units >= 10_000
+
+
+def _budget(inputs: Inputs, account: Account, target: Target, rules: Rules) -> tuple[int, Refusal | None]:
+    """pUSD for the entry: the cap times the wished fraction, within what exposure and cash leave."""
+    params, equity = rules.sizing, account.equity_micro
+    if rules.policy.uses_forecast:
+        full = rules.table.kelly
+        confidence = inputs.forecast.confidence
+        cap = sizing.cap_micro(equity, params.max_position_fraction, params.kelly_fraction, full, confidence)
+        if cap <= 0:
+            return 0, Refusal(Reason.KELLY_NOT_POSITIVE, f"Kelly fraction {full:.3f} of {rules.table.signals} signals")
+    else:
+        cap = int(equity * params.max_position_fraction)
+    limit = int(equity * rules.risk.max_position_fraction)
+    if limit <= 0:
+        return 0, Refusal(Reason.POSITION_CAP, f"the cap per position is {rules.risk.max_position_fraction:g}")
+    wish = int(min(cap, limit) * target.fraction)
+    room = int(equity * rules.risk.max_exposure_fraction)
+    room -= risk.exposure_micro(account.positions, account.open_buy_micro)
+    if room < min(wish, MICRO):
+        return 0, Refusal(Reason.EXPOSURE_CAP, f"{rules.risk.max_exposure_fraction:.0%} of equity is at stake")
+    cash = account.cash_micro - sum(account.open_buy_micro.values())
+    if cash < min(wish, MICRO):
+        return 0, Refusal(Reason.NO_CASH, f"{cash / MICRO:.2f} pUSD are free")
+    return min(wish, room, cash), None
+
+
+def _size_refusal(shares: int, limit: int, market: Market, budget: int) -> Refusal | None:
+    too_few = shares < market.min_size_micro
+    if not too_few and shares * limit // 10_000 >= kernel.MIN_BUY_MICRO:
+        return None
+    return Refusal(Reason.BELOW_MINIMUM, f"{budget / MICRO:.2f} pUSD buy {shares / MICRO:g} shares: below the minimum")
+
+
+def _intent(inputs: Inputs, outcome: Outcome, side: Side, limit: int, shares: int, reason: str) -> OrderIntent:
+    market = inputs.market
+    return OrderIntent(
+        market.market_id,
+        market.token(outcome),
+        outcome,
+        side,
+        limit,
+        shares,
+        market.tick_units,
+        market.neg_risk,
+        market.version,
+        reason,
+        inputs.bar.ts_s,
+    )
+
+
+def _hold(inputs: Inputs, target: Target, seen: tuple[float, ...], refusal: Refusal | None = None) -> Decision:
+    return _decision(inputs, "hold", target, None, refusal, seen)
+
+
+def _decision(
+    inputs: Inputs,
+    action: str,
+    target: Target,
+    intent: OrderIntent | None,
+    refusal: Refusal | None,
+    seen: tuple[float, ...],
+) -> Decision:
+    bar, confidence = inputs.bar, inputs.forecast.confidence
+    return Decision(
+        bar.ts_s, bar.market_id, action, target.direction, target.fraction, intent, refusal, confidence, seen
+    )

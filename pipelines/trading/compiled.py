@@ -1,0 +1,236 @@
+"""The kernel as machine code, and one bar of many markets in one call. The only module that imports numba.
+
+The functions of `kernel`, `risk`, `sizing` and `observation` are compiled from the very source that the live process
+runs; only the names they call are bound to compiled ones. `step` plays `decide` and the fill for N independent lanes
+(one market, one account each); a test holds it equal to the event-driven backtest to the base unit.
+"""
+
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+import numba
+
+from pipelines.core import money
+from pipelines.trading import kernel, observation, risk, sizing
+
+# Columns of a lane's state (int64).
+ROW, LAST, CASH, SHARES, DIRECTION, ENTRY, PEAK, COST = range(8)
+SIDE, WANTED, LIMIT, LEFT, ARRIVES, TTL = range(8, 14)
+EQUITY, DAY_START, TOP, DAY, TRADES, FEES, REFUSED = range(14, 21)
+LANE_COLUMNS = 21
+
+# Columns of a bar (int64) and of a market (int64, and float64 for the fee).
+MID, BID, ASK, SECONDS_LEFT, TS, MARKET = range(6)
+TICK, MIN_SIZE = range(2)
+RATE, EXPONENT = range(2)
+
+# Parameters (float64, integers among them are exact).
+(
+    LATENCY, ORDER_TTL, BAND, IMPACT, DEPTH, HORIZON, LENGTH_S, STOP_LOSS, TAKE_PROFIT, TRAILING, MAX_FRACTION,
+    RISK_FRACTION, KELLY_FRACTION, KELLY, MIN_CONFIDENCE, MIN_PRICE, EXPOSURE, DAILY_LOSS, DRAWDOWN,
+) = range(19)  # fmt: skip
+PARAMETERS = 19
+
+DAY_S = 86_400
+
+
+def _compiled(functions: list[Callable[..., Any]]) -> dict[str, Any]:
+    """Compile plain functions that call one another, in the order given (callees first)."""
+    names: dict[str, Any] = {}
+    for function in functions:
+        scope = {**function.__globals__, **names}
+        plain = FunctionType(function.__code__, scope, function.__name__)
+        names[function.__name__] = numba.njit(plain, nogil=True)
+    return names
+
+
+_FAST = _compiled(
+    [
+        money.fee_micro,
+        kernel.touch,
+        kernel.token_price,
+        kernel.token_bid,
+        kernel.token_ask,
+        kernel.buy_limit,
+        kernel.sell_limit,
+        kernel.impact_units,
+        kernel.level_units,
+        kernel.walk,
+        kernel.equity_micro,
+        kernel.shares_for,
+        kernel.round_trip_units,
+        risk.stop_floor,
+        risk.stop_code,
+        sizing.cap_micro,
+        observation.portfolio_values,
+    ]
+)
+token_price, token_bid, token_ask = _FAST["token_price"], _FAST["token_bid"], _FAST["token_ask"]
+buy_limit, sell_limit, impact_units = _FAST["buy_limit"], _FAST["sell_limit"], _FAST["impact_units"]
+walk, equity_micro, shares_for = _FAST["walk"], _FAST["equity_micro"], _FAST["shares_for"]
+stop_floor, stop_code, cap_micro = _FAST["stop_floor"], _FAST["stop_code"], _FAST["cap_micro"]
+portfolio_values = _FAST["portfolio_values"]
+
+
+@numba.njit(nogil=True)
+def _order(lane: Any, side: int, wanted: int, limit: int, shares: int, par: Any) -> None:
+    lane[SIDE], lane[WANTED], lane[LIMIT], lane[LEFT] = side, wanted, limit, shares
+    lane[ARRIVES], lane[TTL] = int(par[LATENCY]), int(par[ORDER_TTL])
+
+
+@numba.njit(nogil=True)
+def _leave(lane: Any, bar: Any, market: Any, wanted: int, par: Any) -> None:
+    """The exits of `decide`: stops, the end of the market, the policy's wish."""
+    held = lane[DIRECTION]
+    now = token_price(bar[MID], held)
+    entry = token_price(lane[ENTRY], held)
+    floor = stop_floor(bar[ASK] - bar[BID], market[TICK])
+    code = stop_code(entry, max(lane[PEAK], now), now, floor, par[STOP_LOSS], par[TAKE_PROFIT], par[TRAILING])
+    ending = bar[SECONDS_LEFT] <= (2 * par[LATENCY] + par[ORDER_TTL]) * par[LENGTH_S]
+    if (code == 0 and not ending and wanted == held) or lane[SHARES] < market[MIN_SIZE]:
+        return
+    limit = sell_limit(token_bid(bar[BID], bar[ASK], held), market[TICK], int(par[BAND]))
+    _order(lane, -1, held, limit, lane[SHARES], par)
+
+
+@numba.njit(nogil=True)
+def _may_enter(lane: Any, bar: Any, confidence: float, par: Any) -> bool:
+    """The refusals of `decide` that a single market can meet."""
+    if bar[SECONDS_LEFT] / par[LENGTH_S] <= par[HORIZON] + par[LATENCY]:
+        return False
+    bound = par[MIN_PRICE] * 10_000
+    if not bound <= bar[MID] <= 10_000 - bound or bar[BID] <= 0 or bar[ASK] >= 10_000:
+        return False
+    if confidence < par[MIN_CONFIDENCE] or lane[EQUITY] <= lane[DAY_START] * (1.0 - par[DAILY_LOSS]):
+        return False
+    allowed: bool = lane[EQUITY] > lane[TOP] * (1.0 - par[DRAWDOWN])
+    return allowed
+
+
+@numba.njit(nogil=True)
+def _enter(
+    lane: Any, bar: Any, market: Any, fee: Any, confidence: float, wanted: int, fraction: float, par: Any
+) -> None:
+    if not _may_enter(lane, bar, confidence, par):
+        return
+    equity = lane[EQUITY]
+    cap = cap_micro(equity, par[MAX_FRACTION], par[KELLY_FRACTION], par[KELLY], confidence)
+    wish = int(min(cap, int(equity * par[RISK_FRACTION])) * fraction)
+    room = int(equity * par[EXPOSURE])
+    if cap <= 0 or room < min(wish, 1_000_000) or lane[CASH] < min(wish, 1_000_000):
+        return
+    ask = token_ask(bar[BID], bar[ASK], wanted)
+    limit = buy_limit(ask, market[TICK], int(par[BAND]))
+    shares = shares_for(min(wish, room, lane[CASH]), limit, fee[RATE], fee[EXPONENT])
+    if shares >= market[MIN_SIZE] and shares * limit // 10_000 >= 1_000_000:
+        _order(lane, 1, wanted, limit, shares, par)
+
+
+@numba.njit(nogil=True)
+def _fill(lane: Any, bar: Any, market: Any, fee: Any, par: Any) -> None:
+    """A working order meets the book of the bar; its rest is cancelled when its time is over."""
+    if lane[SIDE] == 0:
+        return
+    if lane[ARRIVES] > 1:
+        lane[ARRIVES] -= 1
+        return
+    side, wanted = lane[SIDE], lane[WANTED]
+    bid, ask = token_bid(bar[BID], bar[ASK], wanted), token_ask(bar[BID], bar[ASK], wanted)
+    impact = impact_units(ask - bid, par[IMPACT])
+    quoted = ask if side > 0 else bid
+    filled, notional, paid = walk(
+        side, lane[LEFT], lane[LIMIT], quoted, market[TICK], impact, int(par[DEPTH]), fee[RATE], fee[EXPONENT]
+    )
+    if filled > 0:
+        _book(lane, bar, side, wanted, filled, notional, paid)
+    lane[LEFT] -= filled
+    lane[TTL] -= 1
+    if lane[LEFT] == 0 or lane[TTL] == 0:
+        lane[SIDE] = 0
+
+
+@numba.njit(nogil=True)
+def _book(lane: Any, bar: Any, side: int, wanted: int, filled: int, notional: int, paid: int) -> None:
+    lane[FEES] += paid
+    lane[TRADES] += 1
+    if side > 0:
+        if lane[SHARES] == 0:
+            lane[DIRECTION], lane[ENTRY] = wanted, bar[MID]
+            lane[PEAK] = token_price(bar[MID], wanted)
+        lane[CASH] -= notional + paid
+        lane[COST] += notional + paid
+        lane[SHARES] += filled
+        return
+    lane[CASH] += notional - paid
+    lane[COST] = lane[COST] * (lane[SHARES] - filled) // lane[SHARES]
+    lane[SHARES] -= filled
+    if lane[SHARES] == 0:
+        lane[DIRECTION] = lane[ENTRY] = lane[PEAK] = 0
+
+
+@numba.njit(nogil=True)
+def _mark(lane: Any, bar: Any) -> None:
+    """Mark to mid; a new market day starts its own loss limit."""
+    if lane[SHARES] > 0:
+        lane[PEAK] = max(lane[PEAK], token_price(bar[MID], lane[DIRECTION]))
+    lane[EQUITY] = equity_micro(lane[CASH], lane[SHARES], bar[MID], lane[DIRECTION])
+    lane[TOP] = max(lane[TOP], lane[EQUITY])
+    day = bar[TS] // DAY_S
+    if day != lane[DAY]:
+        lane[DAY], lane[DAY_START] = day, lane[EQUITY]
+
+
+@numba.njit(nogil=True)
+def _observe(lane: Any, bar: Any, inputs: Any, out: Any) -> None:
+    values = portfolio_values(
+        lane[CASH], lane[EQUITY], lane[SHARES], lane[DIRECTION], lane[ENTRY], bar[MID], float(bar[SECONDS_LEFT])
+    )
+    out[:15] = inputs[:15]
+    out[15], out[16], out[17], out[18], out[19] = values
+    out[20:] = inputs[15:]
+
+
+@numba.njit(nogil=True)
+def start(lanes: Any, bars: Any, inputs: Any, out: Any, which: Any) -> None:
+    """Mark and observe the lanes `which` at the row where they stand."""
+    for index in which:
+        bar = bars[lanes[index, ROW]]
+        _mark(lanes[index], bar)
+        _observe(lanes[index], bar, inputs[lanes[index, ROW]], out[index])
+
+
+@numba.njit(nogil=True)
+def step(
+    lanes: Any,
+    directions: Any,
+    fractions: Any,
+    bars: Any,
+    inputs: Any,
+    confidences: Any,
+    markets: Any,
+    fees: Any,
+    par: Any,
+    out: Any,
+    rewards: Any,
+    dones: Any,
+) -> None:
+    """Decide, advance one bar, fill, mark and observe, for every lane. Rewards are pUSD."""
+    for index in range(lanes.shape[0]):
+        lane = lanes[index]
+        row = lane[ROW]
+        bar, number = bars[row], bars[row, MARKET]
+        market, fee, wanted = markets[number], fees[number], directions[index]
+        if lane[SIDE] == 0:
+            if lane[SHARES] > 0:
+                _leave(lane, bar, market, wanted, par)
+            elif wanted != 0:
+                _enter(lane, bar, market, fee, confidences[row], wanted, fractions[index], par)
+        before = lane[EQUITY]
+        lane[ROW] = row = row + 1
+        bar = bars[row]
+        _fill(lane, bar, market, fee, par)
+        _mark(lane, bar)
+        rewards[index] = (lane[EQUITY] - before) / 1e6
+        dones[index] = row >= lane[LAST]
+        _observe(lane, bar, inputs[row], out[index])

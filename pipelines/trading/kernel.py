@@ -1,0 +1,119 @@
+"""The arithmetic of a fill, on plain integers: touch, limit price, walk of the levels, fee, mark, settlement.
+
+Prices are in 1e-4 (`*_units`), shares and pUSD in 1e-6 (`*_micro`); the fee alone passes through float64
+(`core.money.fee_micro`). Every function is scalar and free of objects, so that `compiled` can turn the same source
+into machine code: the live process calls it plain, the environment and the screen call it compiled, and both agree
+to the base unit. Prices are those of the token that is traded; `touch` converts from the YES book.
+"""
+
+from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID, fee_micro
+
+SHORT, FLAT, LONG = -1, 0, 1
+"""Directions as integers, equal to `core.domain.Direction`."""
+
+MIN_BUY_MICRO = MICRO
+"""The venue refuses marketable buys below 1 pUSD."""
+
+
+def touch(mid_units: int, spread_units: int, tick_units: int) -> tuple[int, int]:
+    """Bid and ask on the tick grid around a mid. `spread_units` may be a model's average: the mid's parity decides
+    (a mid on half a tick has an odd spread, a mid on a tick an even one)."""
+    bid = -(-(2 * mid_units - spread_units - tick_units) // (2 * tick_units)) * tick_units
+    ask = (2 * mid_units + spread_units + tick_units) // (2 * tick_units) * tick_units
+    if bid >= ask:
+        bid -= tick_units
+        ask += tick_units
+    return max(bid, 0), min(ask, PRICE_SCALE)
+
+
+def token_price(yes_units: int, direction: int) -> int:
+    """Price of the token that a direction holds: the NO price mirrors the YES price."""
+    return yes_units if direction >= 0 else PRICE_SCALE - yes_units
+
+
+def token_bid(bid_units: int, ask_units: int, direction: int) -> int:
+    """Best bid of the token that a direction holds, from the YES book."""
+    return bid_units if direction >= 0 else PRICE_SCALE - ask_units
+
+
+def token_ask(bid_units: int, ask_units: int, direction: int) -> int:
+    """Best ask of the token that a direction holds, from the YES book."""
+    return ask_units if direction >= 0 else PRICE_SCALE - bid_units
+
+
+def buy_limit(ask_units: int, tick_units: int, band_ticks: int) -> int:
+    """Limit of a buy: the touch and a band of ticks beyond it, below 1."""
+    return min(ask_units + band_ticks * tick_units, PRICE_SCALE - tick_units)
+
+
+def sell_limit(bid_units: int, tick_units: int, band_ticks: int) -> int:
+    """Limit of a sale: the touch and a band of ticks beyond it, above 0."""
+    return max(bid_units - band_ticks * tick_units, tick_units)
+
+
+def impact_units(spread_units: int, impact_share: float) -> int:
+    """How far a fill moves the price against us: a share of the spread, rounded up."""
+    return -int(-(spread_units * impact_share) // 1)
+
+
+def level_units(touch_units: int, limit_units: int, side: int, level: int, tick_units: int, impact: int) -> int:
+    """Price of our fill at a modelled level (0 is the touch), or -1 when the limit forbids the level.
+
+    `side` is 1 for a buy and -1 for a sale. Impact worsens the price, never beyond the limit.
+    """
+    quoted = touch_units + side * level * tick_units
+    if side * (quoted - limit_units) > 0 or quoted <= 0 or quoted >= PRICE_SCALE:
+        return -1
+    worse = quoted + side * impact
+    return limit_units if side * (worse - limit_units) > 0 else worse
+
+
+def walk(
+    side: int,
+    shares_micro: int,
+    limit_units: int,
+    touch_units: int,
+    tick_units: int,
+    impact: int,
+    depth_micro: int,
+    rate: float,
+    exponent: float,
+) -> tuple[int, int, int]:
+    """Filled shares, notional and fee of a marketable order that walks the modelled levels down to its limit."""
+    filled = notional = fee = level = 0
+    while filled < shares_micro:
+        price = level_units(touch_units, limit_units, side, level, tick_units, impact)
+        if price < 0:
+            break
+        take = min(shares_micro - filled, depth_micro)
+        filled += take
+        notional += take * price // PRICE_SCALE
+        fee += fee_micro(take, price, rate, exponent)
+        level += 1
+    return filled, notional, fee
+
+
+def equity_micro(cash_micro: int, shares_micro: int, yes_mid_units: int, direction: int) -> int:
+    """Cash and the holding marked at the mid of its token."""
+    return cash_micro + shares_micro * token_price(yes_mid_units, direction) // PRICE_SCALE
+
+
+def settlement_micro(shares_micro: int, payout_yes_micro: int, direction: int) -> int:
+    """pUSD that a holding pays at resolution; `payout_yes_micro` is 1,000,000, 0, or 500,000 for 50-50."""
+    payout = payout_yes_micro if direction >= 0 else MICRO - payout_yes_micro
+    return shares_micro * payout // MICRO
+
+
+def shares_for(budget_micro: int, limit_units: int, rate: float, exponent: float) -> int:
+    """Largest size on the 0.01 grid whose notional and fee at the limit price stay within the budget."""
+    price = limit_units / PRICE_SCALE
+    fee_per_share = rate * (price * (1.0 - price)) ** exponent
+    per_share = limit_units * (MICRO // PRICE_SCALE) + int(fee_per_share * MICRO) + 1
+    return budget_micro * MICRO // per_share // SHARE_GRID * SHARE_GRID
+
+
+def round_trip_units(spread_units: int, mid_units: int, impact_share: float, rate: float, exponent: float) -> float:
+    """Cost of entering and leaving one share, in price units: spread, impact and fee on both sides."""
+    price = mid_units / PRICE_SCALE
+    fee: float = rate * (price * (1.0 - price)) ** exponent * PRICE_SCALE
+    return spread_units * (1.0 + 2.0 * impact_share) + 2.0 * fee

@@ -1,0 +1,162 @@
+"""The books in Decimal: cash, holdings, cost, fees, realised P&L. Fills come in as base units and leave as such.
+
+Every fill is booked once (its id decides); the sum of all bookings equals the venue's account to the base unit.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import ROUND_FLOOR, Decimal
+
+from pipelines.core.domain import Fill, Outcome, Position, Side
+from pipelines.core.errors import DataError
+from pipelines.core.money import MICRO, PRICE_SCALE, from_micro
+from pipelines.trading import kernel
+
+_BASE = Decimal(1) / MICRO
+
+
+@dataclass(slots=True)
+class Holding:
+    """Shares of one token, what they cost with fees, and when and at which YES mid they were first bought."""
+
+    shares: Decimal
+    cost: Decimal
+    entry_units: int
+    peak_units: int
+    opened_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A sale or settlement: what came in less what the sold shares cost."""
+
+    market_id: str
+    outcome: Outcome
+    opened_s: int
+    closed_s: int
+    shares: Decimal
+    pnl: Decimal
+    reason: str
+
+
+class Ledger:
+    """One cash account. Amounts are exact Decimals in pUSD and shares; `*_micro` properties give base units."""
+
+    def __init__(self, cash_micro: int) -> None:
+        self.cash = from_micro(cash_micro)
+        self.fees = Decimal(0)
+        self.holdings: dict[tuple[str, Outcome], Holding] = {}
+        self.closed: list[Closed] = []
+        self._positions: dict[str, Position] = {}
+        self._booked: set[str] = set()
+
+    @property
+    def cash_micro(self) -> int:
+        """Cash in base units."""
+        return int(self.cash * MICRO)
+
+    @property
+    def positions(self) -> Mapping[str, Position]:
+        """Market id -> position; the larger one where both tokens are held."""
+        return self._positions
+
+    def apply(self, fill: Fill, yes_mid_units: int, reason: str = "") -> bool:
+        """Book a fill; False when it was booked before. `yes_mid_units` is the mid at the time of the fill.
+
+        Raises:
+            DataError: if more is sold than is held.
+        """
+        if fill.fill_id in self._booked:
+            return False
+        if fill.side is Side.BUY:
+            self._bought(fill, yes_mid_units)
+        else:
+            self._sold(fill, reason)
+        self._booked.add(fill.fill_id)
+        self.cash += from_micro(fill.cash_micro)
+        self.fees += from_micro(fill.fee_micro)
+        self._refresh(fill.market_id)
+        return True
+
+    def _bought(self, fill: Fill, yes_mid_units: int) -> None:
+        key = (fill.market_id, fill.outcome)
+        holding = self.holdings.get(key)
+        if holding is None:
+            token_mid = yes_mid_units if fill.outcome is Outcome.YES else PRICE_SCALE - yes_mid_units
+            holding = Holding(Decimal(0), Decimal(0), yes_mid_units, token_mid, fill.ts_s)
+            self.holdings[key] = holding
+        holding.shares += from_micro(fill.shares_micro)
+        holding.cost -= from_micro(fill.cash_micro)
+
+    def _sold(self, fill: Fill, reason: str) -> None:
+        key = (fill.market_id, fill.outcome)
+        holding = self.holdings.get(key)
+        shares = from_micro(fill.shares_micro)
+        if holding is None or shares > holding.shares:
+            held = 0 if holding is None else holding.shares
+            raise DataError(
+                f"fill {fill.fill_id} sells {shares} {fill.outcome} shares of {fill.market_id}, the ledger holds"
+                f" {held}; reconcile with the venue's trades before trading on"
+            )
+        left = holding.shares - shares
+        cost_left = (holding.cost * left / holding.shares).quantize(_BASE, rounding=ROUND_FLOOR)
+        pnl = from_micro(fill.cash_micro) - (holding.cost - cost_left)
+        self.closed.append(Closed(fill.market_id, fill.outcome, holding.opened_s, fill.ts_s, shares, pnl, reason))
+        self._keep(key, holding, left, cost_left)
+
+    def _keep(self, key: tuple[str, Outcome], holding: Holding, shares: Decimal, cost: Decimal) -> None:
+        if shares == 0:
+            del self.holdings[key]
+        else:
+            holding.shares, holding.cost = shares, cost
+
+    def settle(self, market_id: str, payout_yes_micro: int, ts_s: int) -> int:
+        """Redeem what is held of a resolved market; base units of pUSD that came in. 500,000 means 50-50."""
+        received = 0
+        for key in [key for key in self.holdings if key[0] == market_id]:
+            holding = self.holdings.pop(key)
+            direction = 1 if key[1] is Outcome.YES else -1
+            paid = kernel.settlement_micro(int(holding.shares * MICRO), payout_yes_micro, direction)
+            received += paid
+            pnl = from_micro(paid) - holding.cost
+            self.closed.append(Closed(market_id, key[1], holding.opened_s, ts_s, holding.shares, pnl, "settled"))
+        self.cash += from_micro(received)
+        self._refresh(market_id)
+        return received
+
+    def mark(self, market_id: str, yes_mid_units: int) -> None:
+        """Remember the best mid that a position has seen, in its token's price."""
+        position = self._positions.get(market_id)
+        if position is None:
+            return
+        now = yes_mid_units if position.outcome is Outcome.YES else PRICE_SCALE - yes_mid_units
+        if now > position.peak_units:
+            self.holdings[market_id, position.outcome].peak_units = now
+            self._refresh(market_id)
+
+    def equity_micro(self, yes_mids: Mapping[str, int]) -> int:
+        """Cash and every holding marked at its token's mid, floored to base units; mids by market id."""
+        total = self.cash_micro
+        for (market_id, outcome), holding in self.holdings.items():
+            direction = 1 if outcome is Outcome.YES else -1
+            total += kernel.equity_micro(0, int(holding.shares * MICRO), yes_mids[market_id], direction)
+        return total
+
+    def _refresh(self, market_id: str) -> None:
+        held = [
+            (self.holdings[key].shares, key[1]) for outcome in Outcome if (key := (market_id, outcome)) in self.holdings
+        ]
+        if not held:
+            self._positions.pop(market_id, None)
+            return
+        outcome = max(held)[1]
+        holding = self.holdings[market_id, outcome]
+        self._positions[market_id] = Position(
+            market_id,
+            outcome,
+            int(holding.shares * MICRO),
+            holding.entry_units,
+            holding.peak_units,
+            int(holding.cost * MICRO),
+            holding.opened_s,
+        )

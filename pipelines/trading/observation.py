@@ -1,0 +1,114 @@
+"""What an agent sees: 15 standardised market inputs, 5 of the portfolio and, by default, 7 of the forecast."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.core.artifacts import read_json
+from pipelines.core.domain import FloatArray, Forecast, Position
+from pipelines.core.money import PRICE_SCALE
+from pipelines.features import scale, spec
+from pipelines.trading.kernel import token_price
+
+PLAIN_SIZE = len(spec.MARKET_OBS) + len(spec.PORTFOLIO_OBS)
+FULL_SIZE = PLAIN_SIZE + len(spec.FORECAST_BLOCK)
+
+DAY_S = 86_400
+MOVE_SCALE = 10.0
+"""Expected moves are of the order of 0.1 log-odds."""
+POSITION_SCALE = 10.0
+"""A position is at most 10 % of equity."""
+RETURN_SCALE = 10.0
+CONFIDENCE_SCALE = 4.0
+BLOCK_HORIZONS = (1, 5, 24)
+_SENTIMENT_AT = spec.MARKET_OBS.index("sentiment")
+
+
+class MarketScaler:
+    """Standardises the market inputs with the statistics of the fit slice."""
+
+    def __init__(self, scaler: scale.Scaler) -> None:
+        self._scaler = scaler.select(spec.MARKET_OBS)
+
+    @classmethod
+    def read(cls, path: Path) -> "MarketScaler":
+        """The scaler of a scaler.json; raises ArtifactError when it is missing or of another feature version."""
+        return cls(scale.Scaler.parse(read_json(path)))
+
+    def market(self, features: FloatArray, sentiment: FloatArray | float) -> FloatArray:
+        """Standardised inputs (..., 15) from raw features (..., 15) and the sentiment (...)."""
+        raw = np.array(features, dtype=np.float64)
+        raw[..., _SENTIMENT_AT] = sentiment
+        return self._scaler.transform(raw)
+
+    def document(self) -> dict[str, Any]:
+        """The selected statistics, for JSON."""
+        return self._scaler.document()
+
+
+def portfolio(
+    cash_micro: int, equity_micro: int, position: Position | None, yes_mid_units: int, seconds_left: float
+) -> tuple[float, float, float, float, float]:
+    """Cash over equity, signed position value over a tenth of equity, entry price, return so far (tens of per cent),
+    time left in days (at most 1)."""
+    direction = 0 if position is None else (1 if position.outcome == "YES" else -1)
+    shares, entry = (position.shares_micro, position.entry_units) if position else (0, 0)
+    return portfolio_values(cash_micro, equity_micro, shares, direction, entry, yes_mid_units, seconds_left)
+
+
+def portfolio_values(
+    cash_micro: int,
+    equity_micro: int,
+    shares_micro: int,
+    direction: int,
+    entry_units: int,
+    yes_mid_units: int,
+    seconds_left: float,
+) -> tuple[float, float, float, float, float]:
+    """The five portfolio inputs from plain numbers; compiled for the environment."""
+    left = min(max(seconds_left / DAY_S, 0.0), 1.0)
+    if shares_micro == 0 or equity_micro <= 0:
+        return cash_micro / max(equity_micro, 1), 0.0, 0.0, 0.0, left
+    now = token_price(yes_mid_units, direction)
+    entry = token_price(entry_units, direction)
+    value = shares_micro * now // PRICE_SCALE
+    change = RETURN_SCALE * (now - entry) / max(entry, 1)
+    return (
+        cash_micro / equity_micro,
+        POSITION_SCALE * direction * value / equity_micro,
+        entry_units / PRICE_SCALE,
+        change,
+        left,
+    )
+
+
+def forecast_block(forecast: Forecast) -> list[float]:
+    """Expected moves from t+1 and interval widths at 1, 5 and 24 bars, and the confidence, scaled to about one."""
+    mean, last = forecast.mean, len(forecast.mean)
+    steps = [min(horizon, last - 1) for horizon in (1, 5, 23)]
+    ends = [min(horizon, last) - 1 for horizon in BLOCK_HORIZONS]
+    moves = [MOVE_SCALE * float(mean[step] - mean[0]) for step in steps]
+    widths = [float(forecast.upper[end] - forecast.lower[end]) for end in ends]
+    return [*moves, *widths, CONFIDENCE_SCALE * (forecast.confidence - 0.5)]
+
+
+def forecast_blocks(mean: FloatArray, lower: FloatArray, upper: FloatArray, confidence: FloatArray) -> FloatArray:
+    """The same block for many bars at once: (n, H) three times and (n,) -> (n, 7)."""
+    last = mean.shape[1]
+    steps = [min(horizon, last - 1) for horizon in (1, 5, 23)]
+    ends = [min(horizon, last) - 1 for horizon in BLOCK_HORIZONS]
+    moves = MOVE_SCALE * (mean[:, steps] - mean[:, :1])
+    widths = upper[:, ends] - lower[:, ends]
+    return np.column_stack((moves, widths, CONFIDENCE_SCALE * (confidence - 0.5)))
+
+
+def observe(market: FloatArray, values: tuple[float, ...], forecast: Forecast | None) -> NDArray[np.float32]:
+    """The observation as float32: (20,) without a forecast, (27,) with it."""
+    tail = forecast_block(forecast) if forecast is not None else []
+    vector = np.empty(PLAIN_SIZE + len(tail), dtype=np.float32)
+    vector[: len(market)] = market
+    vector[len(market) : PLAIN_SIZE] = values
+    vector[PLAIN_SIZE:] = tail
+    return vector

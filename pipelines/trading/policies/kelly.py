@@ -1,0 +1,57 @@
+"""Fractional Kelly on the conformal interval: the size follows the edge that survives a step towards the bound."""
+
+from pipelines.core.domain import Direction, Position
+from pipelines.trading import kernel
+from pipelines.trading.policies.base import CASH, Inputs, Observation, Target, held_direction
+from pipelines.trading.policies.threshold import MOVE_STEPS, expected_units
+
+NORMAL_90 = 2.0 * 1.6448536269514722
+"""Width of a central 90 % interval of a normal distribution, in standard deviations."""
+
+
+class Kelly:
+    """Takes the expected move less `bound_share` of its distance to the near conformal bound, less the round trip;
+    the growth-optimal fraction of that edge (edge over variance) as a share of the cap, in steps of a quarter.
+
+    A `bound_share` of 1 asks that the bound itself pays, which minute markets never offer; the default is small.
+    """
+
+    kind = "kelly"
+    uses_forecast = True
+    reads_observation = False
+
+    def __init__(
+        self, bound_share: float, max_hold_bars: int, impact_share: float, bar_length_s: int, cap_fraction: float
+    ) -> None:
+        self._share = bound_share
+        self._hold_s = max_hold_bars * bar_length_s
+        self._impact = impact_share
+        self._cap = cap_fraction
+
+    def target(self, inputs: Inputs, position: Position | None, observation: Observation | None) -> Target:
+        """Direction and Kelly fraction of the edge after costs; a position is kept while the sign agrees."""
+        bar, forecast, fee = inputs.bar, inputs.forecast, inputs.market.fee
+        move = expected_units(forecast.move_from_next(MOVE_STEPS), bar.mid_units)
+        if position is not None:
+            held = held_direction(position)
+            keep = move * held > 0.0 and bar.ts_s - position.opened_s < self._hold_s
+            return Target(held, 1.0) if keep else CASH
+        cost = kernel.round_trip_units(inputs.quote.spread_units, bar.mid_units, self._impact, fee.rate, fee.exponent)
+        if abs(move) <= cost:
+            return CASH
+        direction = Direction.LONG if move > 0.0 else Direction.SHORT
+        fraction = self._fraction(inputs, direction, abs(move), cost)
+        return Target(direction, fraction) if fraction > 0.0 else CASH
+
+    def _fraction(self, inputs: Inputs, direction: Direction, move: float, cost: float) -> float:
+        forecast, mid = inputs.forecast, inputs.bar.mid_units
+        mean, lower, upper = float(forecast.mean[-1]), float(forecast.lower[-1]), float(forecast.upper[-1])
+        to_bound = mean - lower if direction > 0 else upper - mean
+        edge = move - self._share * expected_units(to_bound, mid) - cost
+        if edge <= 0.0:
+            return 0.0
+        price = kernel.token_price(mid, direction)
+        deviation = max(expected_units((upper - lower) / NORMAL_90, mid), 1.0)
+        growth_optimal = edge * price / (deviation * deviation)
+        quarters = round(4.0 * min(growth_optimal / max(self._cap, 1e-9), 1.0))
+        return max(quarters, 1) / 4.0

@@ -1,0 +1,43 @@
+"""A trained agent as ONNX: nine actions, three sizes times short, close, long."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipelines.core.domain import Direction, Position
+from pipelines.core.errors import ArtifactError
+from pipelines.trading.policies.base import Inputs, Observation, Target
+
+SIZES = (0.25, 0.5, 1.0)
+ACTIONS = tuple(Target(Direction(index % 3 - 1), SIZES[index // 3]) for index in range(9))
+"""Action k: size k // 3 of (25, 50, 100 %) of the cap, direction k % 3 of (short, close, long)."""
+
+
+class Learned:
+    """Runs `policy.onnx`: observations (n, 20) or (n, 27) as float32 -> actions (n,) as int64."""
+
+    uses_forecast = True
+    reads_observation = True
+
+    def __init__(self, path: Path, *, kind: str = "ppo", **_: Any) -> None:
+        import onnxruntime  # noqa: PLC0415 - rules without learning need no runtime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        self.kind = kind
+        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._input = self._session.get_inputs()[0].name
+        self.size = int(self._session.get_inputs()[0].shape[1])
+
+    def target(self, inputs: Inputs, position: Position | None, observation: Observation | None) -> Target:
+        """The target of the most probable action."""
+        if observation is None:
+            raise ArtifactError("a learned policy was asked without an observation; decide() has to compute it")
+        action = self._session.run(None, {self._input: observation[None, : self.size]})[0]
+        return ACTIONS[int(action[0])]
+
+    def actions(self, observations: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Actions of many observations at once."""
+        result: np.ndarray[Any, Any] = self._session.run(None, {self._input: observations[:, : self.size]})[0]
+        return result

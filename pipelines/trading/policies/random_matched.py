@@ -1,0 +1,40 @@
+"""Coin flips with the turnover of a strategy: what trading costs when nothing is known."""
+
+from pipelines.core.domain import Direction, Position
+from pipelines.trading.policies.base import CASH, Inputs, Observation, Target, held_direction
+
+_MASK = (1 << 64) - 1
+
+
+class RandomMatched:
+    """Enters at random with a given probability per bar, holds for about as long, with a given share of the cap.
+
+    The draw is a hash of seed, market and time, so that a replay draws the same.
+    """
+
+    kind = "random_matched"
+    uses_forecast = False
+    reads_observation = False
+
+    def __init__(self, seed: int, entry_probability: float, hold_bars: float, fraction: float) -> None:
+        self._seed = seed
+        self._entry = entry_probability
+        self._exit = 1.0 / max(hold_bars, 1.0)
+        self._fraction = fraction
+
+    def target(self, inputs: Inputs, position: Position | None, observation: Observation | None) -> Target:
+        """A random direction, or the one that is held until a random exit."""
+        draw = _uniform(self._seed, inputs.market.market_id, inputs.bar.ts_s)
+        if position is not None:
+            return CASH if draw < self._exit else Target(held_direction(position), self._fraction)
+        if draw >= self._entry:
+            return CASH
+        return Target(Direction.LONG if draw < self._entry / 2 else Direction.SHORT, self._fraction)
+
+
+def _uniform(seed: int, market_id: str, ts_s: int) -> float:
+    """Uniform in [0, 1) from a hash (the finaliser of splitmix64) of what identifies the draw."""
+    word = (int(market_id[2:18] or "0", 16) ^ (ts_s * 0x9E3779B97F4A7C15) ^ (seed * 0xD1342543DE82EF95)) & _MASK
+    word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    word = ((word ^ (word >> 27)) * 0x94D049BB133111EB) & _MASK
+    return ((word ^ (word >> 31)) >> 11) * 2.0**-53

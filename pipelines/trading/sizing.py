@@ -1,0 +1,53 @@
+"""How much: cap = equity x min(largest fraction, fraction of Kelly x Kelly x confidence)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.core.artifacts import read_json, write_json
+
+
+def kelly(win_probability: float, mean_win: float, mean_loss: float) -> float:
+    """Kelly fraction p - (1 - p) / b with b = mean win / mean loss; 0 without wins, never above 1."""
+    if mean_win <= 0.0 or win_probability <= 0.0:
+        return 0.0
+    if mean_loss <= 0.0:
+        return win_probability
+    return win_probability - (1.0 - win_probability) * mean_loss / mean_win
+
+
+def cap_micro(
+    equity_micro: int, max_fraction: float, kelly_fraction: float, kelly_full: float, confidence: float
+) -> int:
+    """Largest cost of a position in pUSD base units; 0 when Kelly is not positive."""
+    fraction = min(max_fraction, kelly_fraction * kelly_full * confidence)
+    return int(equity_micro * fraction) if fraction > 0.0 else 0
+
+
+@dataclass(frozen=True, slots=True)
+class SizingTable:
+    """What the h = 24 move earned after costs where the threshold rule would have entered; wins and losses in pUSD
+    per share. `signals` is the number of bars behind it."""
+
+    win_probability: float
+    mean_win: float
+    mean_loss: float
+    signals: int
+    events: int
+
+    @property
+    def kelly(self) -> float:
+        """Full Kelly fraction; not positive when the signals did not pay."""
+        return kelly(self.win_probability, self.mean_win, self.mean_loss)
+
+    @staticmethod
+    def read(path: Path) -> "SizingTable":
+        """The table of a file; raises ArtifactError when it is missing."""
+        return SizingTable(**read_json(path))
+
+    def write(self, path: Path) -> None:
+        """Replace the file."""
+        write_json(path, {name: getattr(self, name) for name in self.__slots__})
+
+
+NO_SIGNALS = SizingTable(0.0, 0.0, 0.0, 0, 0)
+"""Nothing was measured: Kelly is 0 and nothing that needs a forecast enters."""
