@@ -6,7 +6,7 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install run test lint types flows params clean
+.PHONY: help install run test lint types params lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -29,6 +29,9 @@ types: install ## mypy strict on the packages
 
 params: install ## change numbers and keep the comments: make params SET="simulator.edge=0.5 forecast.epochs=2"
 	@$(PYTHON) -m flows params $(SET)
+
+lock: ## resolve the newest versions that the floors and caps of pyproject.toml allow
+	@bash infra/lock.sh
 
 clean: ## forget what was computed here (keeps .venv)
 	rm -rf var data/raw data/replay data/features data/forecasts data/window.json models/forecaster models/agent models/choice models/bundle
