@@ -138,6 +138,12 @@ class SourceOptions:
     replay_event: str | None = None
     warm_bars: int = 0
     """Replay: bars that lie in the past at the start."""
+    drift_at_min: float | None = None
+    """Minute of market time since the epoch at which synthetic markets change their regime; None: never."""
+    drift_rel: float = 0.0
+    """Share in which the relation between news, flow and later moves is broken then."""
+    drift_feat: float = 0.0
+    """Shift of volume, headline rate and spread then."""
     resume_s: int | None = None
     """Market time to resume at; None means the first start: 2026-01-01T00:00Z plus the history."""
 

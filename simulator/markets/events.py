@@ -1,0 +1,123 @@
+"""Events of synthetic markets: when they run, what they ask, and the news that moves their markets together.
+
+Event k starts at EPOCH_S + k x every. Headlines belong to the event: one draw of time and sentiment, carried to each
+market by a signed loading. The loadings sum to zero, so news that helps some markets hurts others.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+
+from pipelines.core.domain import FloatArray, Headline
+from simulator.markets.dynamics import simulate
+from simulator.markets.grid import BoolArray
+from simulator.markets.headlines import sentence
+from simulator.markets.model import Model, Paths, draw, stack
+from simulator.markets.source import Listing
+from simulator.markets.topics import listing, subjects, topic_of
+
+EPOCH_S: Final = 1_767_225_600
+"""2026-01-01T00:00Z: event 0 starts here."""
+
+STEP_S: Final = 60
+MARKETS_LIMIT: Final = 64
+_EVENT_STREAM: Final = 1 << 63
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What decides every number of a synthetic source."""
+
+    seed: int = 1
+    model: Model = field(default_factory=Model)
+    event_length_min: int = 1440
+    event_every_min: int = 240
+    markets_per_event: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event with its markets and its news, fixed by seed and number."""
+
+    number: int
+    start_s: int
+    listings: tuple[Listing, ...]
+    minute: FloatArray
+    """(T,) minutes of market time since the epoch."""
+    news: BoolArray
+    """(T,) whether a headline falls into the minute."""
+    sentiment: FloatArray
+    """(n, T) sentiment for each market in [-1, 1]; read only where `news`."""
+    headlines: tuple[Headline, ...]
+    """In order of `known_s`."""
+
+
+def generator(seed: int, stream: int) -> np.random.Generator:
+    """The counter-based generator of one stream; streams of one seed are independent."""
+    return np.random.Generator(np.random.Philox(key=np.array([seed % 2**64, stream], dtype=np.uint64)))
+
+
+def market_number(event: int, index: int) -> int:
+    """Number of a market for all time: it depends on neither the batch nor the markets per event."""
+    return event * MARKETS_LIMIT + index
+
+
+def loadings(count: int, source: np.random.Generator) -> FloatArray:
+    """Signed loadings with sum zero and mean square one, in random order; a lone market has loading 1."""
+    if count == 1:
+        return np.ones(1)
+    many = (count + 1) // 2
+    raw = np.where(np.arange(count) < many, -(count - many) / many, 1.0)
+    raw *= np.sign(source.random() - 0.5) / np.sqrt(np.mean(raw**2))
+    ordered: FloatArray = source.permutation(raw)
+    return ordered
+
+
+def build(family: Family, number: int) -> Event:
+    """Event `number` of a family: its markets, its news and the sentiment of each market."""
+    count, minutes = family.markets_per_event, family.event_length_min
+    start_s = EPOCH_S + number * family.event_every_min * STEP_S
+    source = generator(family.seed, _EVENT_STREAM | number)
+    weights, minute = loadings(count, source), number * family.event_every_min + np.arange(minutes, dtype=np.float64)
+    news = source.random(minutes) < _headline_rate(family.model, minute)
+    news[0] = False
+    tone = np.where(source.random(minutes) < 0.5, -1.0, 1.0) * source.beta(1.5, 1.5, minutes)
+    sentiment = np.clip(weights[:, None] * tone, -1.0, 1.0)
+    names = subjects(topic_of(number), count, source)
+    life_s = (start_s, start_s + minutes * STEP_S)
+    listings = tuple(
+        listing(family.seed, (number, index), names[index], life_s, family.model.fine_tick_share)
+        for index in range(count)
+    )
+    event = Event(number, start_s, listings, minute, news, sentiment, ())
+    return replace(event, headlines=_headlines(event, names, source))
+
+
+def paths(family: Family, events: Sequence[Event]) -> Paths:
+    """Paths of the events' markets, in order, truth included: (events x markets, minutes)."""
+    rows = []
+    for event in events:
+        for index, market in enumerate(event.listings):
+            source = generator(family.seed, market_number(event.number, index))
+            row = draw(source, family.event_length_min) | {"tick_units": market.tick_units, "minute": event.minute}
+            rows.append(row | {"news": event.news, "sentiment": event.sentiment[index]})
+    return simulate(family.model, stack(rows))
+
+
+def _headline_rate(model: Model, minute: FloatArray) -> FloatArray:
+    return model.headline_rate * np.where(minute >= model.drift_at_min, 1.0 + 2.0 * model.drift_feat, 1.0)
+
+
+def _headlines(event: Event, names: Sequence[str], source: np.random.Generator) -> tuple[Headline, ...]:
+    """One headline for each market in each minute of news, known before the bar that it moves has closed."""
+    picks, delays = source.random(event.sentiment.shape), source.integers(1, 50, len(event.news))
+    made = []
+    for minute in np.flatnonzero(event.news).tolist():
+        known_s = event.start_s + minute * STEP_S
+        for index, market in enumerate(event.listings):
+            text = sentence(float(event.sentiment[index, minute]), names[index], float(picks[index, minute]))
+            identity, published_s = f"{event.number}-{minute}-{index}", known_s - int(delays[minute])
+            made.append(Headline(identity, (market.market_id,), published_s, known_s, text))
+    return tuple(made)

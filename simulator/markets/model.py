@@ -1,0 +1,181 @@
+"""The synthetic market model: parameters, randomness, and what a block of paths consists of.
+
+Equations and parameters: "Synthetic markets with a known truth", sections 1 and 2 (docs/synthetic-markets.md). Arrays
+are (markets, minutes); `dynamics` turns draws into paths.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+import numpy as np
+
+from pipelines.core.domain import FloatArray
+from simulator.markets.grid import BoolArray, IntArray
+
+LOW: Final = 0.001
+HIGH: Final = 0.999
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Parameters of one family of markets. Log-odds per square root of a minute, minutes, shares."""
+
+    edge: float = 0.5
+    start_sd: float = 0.9
+    permanent_sd: float = 0.008
+    noise_sd: float = 0.028
+    bounce_sd: float = 0.017
+    ramp: float = 0.8
+    liveliness_sd: float = 0.6
+    slow_activity_sd: float = 0.8
+    fast_activity_sd: float = 0.9
+    activity_min: float = 120.0
+    burst_rate: float = 1 / 90
+    burst_size: float = 1.5
+    burst_min: float = 2.0
+    lift_size: float = 1.6
+    lift_min: float = 8.0
+    idle_factor: float = 0.7
+    volume_median_shares: float = 150.0
+    volume_sd: float = 1.0
+    headline_rate: float = 1 / 240
+    headline_effect: float = 0.55
+    headline_sd: float = 0.12
+    absorb_min: float = 15.0
+    revert_min: float = 10.0
+    fine_tick_share: float = 0.25
+    extra_spread: float = 0.15
+    extra_spread_fine: float = 2.0
+    size_median_shares: float = 1000.0
+    size_sd: float = 1.9
+    size_memory: float = 0.9
+    drift_at_min: float = float("inf")
+    """Minute of market time since the epoch at which the regime changes."""
+    drift_rel: float = 0.0
+    """At 1, under-reaction turns into over-reaction and noise moves no longer revert."""
+    drift_feat: float = 0.0
+    """Shift of volume, headline rate and spread; the relation stays."""
+
+    @property
+    def under(self) -> float:
+        """Share of a headline's effect that the quote absorbs only later."""
+        return 0.8 * self.edge
+
+    @property
+    def over(self) -> float:
+        """Share of noise flow that reverts."""
+        return min(0.95, 1.2 * self.edge)
+
+    @property
+    def bounce(self) -> float:
+        """Share of small-order pressure that reverts within one bar."""
+        return min(1.0, 1.7 * self.edge)
+
+    @property
+    def permanent_norm(self) -> float:
+        """Lognormal mean of exp(0.5 x), so that permanent variance averages one."""
+        return float(np.exp(0.125 * (self.slow_activity_sd**2 + self.fast_activity_sd**2)))
+
+    @property
+    def noise_norm(self) -> float:
+        """Lognormal mean of exp(1.5 x), so that noise variance averages one."""
+        return float(np.exp(1.125 * (self.slow_activity_sd**2 + self.fast_activity_sd**2)))
+
+
+@dataclass(slots=True)
+class Draws:
+    """All randomness of N markets over T minutes. Normals unless said otherwise."""
+
+    liveliness: FloatArray
+    """(N,) as the next four."""
+    volume: FloatArray
+    start: FloatArray
+    outcome: FloatArray
+    """Uniform: YES when it is below the last fair value."""
+    tick_units: IntArray
+    """Listed tick."""
+    slow: FloatArray
+    """(N, T) as all that follow."""
+    fast: FloatArray
+    permanent: FloatArray
+    noise: FloatArray
+    bounce: FloatArray
+    headline: FloatArray
+    size_bid: FloatArray
+    size_ask: FloatArray
+    burst: FloatArray
+    """Uniform, as the next two."""
+    idle: FloatArray
+    rounding: FloatArray
+    spread: FloatArray
+    """Uniform."""
+    count: FloatArray
+    """Uniform."""
+    news: BoolArray
+    """Headline in this minute."""
+    sentiment: FloatArray
+    """In [-1, 1]; read only where `news`."""
+    minute: FloatArray
+    """Minutes since the epoch, for the regime change."""
+
+
+@dataclass(slots=True)
+class Paths:
+    """What the model made of the draws. The first group is public, the rest is the truth channel."""
+
+    mid_units: IntArray
+    bid_units: IntArray
+    ask_units: IntArray
+    bid_size_micro: IntArray
+    ask_size_micro: IntArray
+    volume_micro: IntArray
+    n_trades: IntArray
+    tick_units: IntArray
+    """(N,) listed tick."""
+    resolved_yes: BoolArray
+    """(N,) the outcome; public only after the end."""
+    fair: FloatArray
+    under: FloatArray
+    over: FloatArray
+    bounce: FloatArray
+    liveliness: FloatArray
+    """(N,) multiplier of every volatility."""
+    volume_scale: FloatArray
+    """(N,) median shares a minute."""
+
+
+def volatility_scale(price: FloatArray) -> FloatArray:
+    """v(p) = (p - a)(b - p)/(b - a): about p (1 - p), zero at the bounds."""
+    scale: FloatArray = (price - LOW) * (HIGH - price) / (HIGH - LOW)
+    return scale
+
+
+def internal_log_odds(price: FloatArray) -> FloatArray:
+    """L(p) = ln((p - a)/(b - p)), the log-odds between the bounds; infinite at them."""
+    with np.errstate(divide="ignore"):
+        odds: FloatArray = np.log((price - LOW) / (HIGH - price))
+    return odds
+
+
+def draw(generator: np.random.Generator, minutes: int) -> dict[str, Any]:
+    """One market's own draws by field name of `Draws`; headlines belong to the event and are not among them."""
+    single = generator.standard_normal(3)
+    normals = generator.standard_normal((8, minutes))
+    uniforms = generator.random((5, minutes))
+    names = ("slow", "fast", "permanent", "noise", "bounce", "headline", "size_bid", "size_ask")
+    own: dict[str, Any] = {"liveliness": single[0], "volume": single[1], "start": single[2]}
+    own["outcome"] = generator.random()
+    own |= dict(zip(names, normals, strict=True))
+    own |= dict(zip(("burst", "idle", "rounding", "spread", "count"), uniforms, strict=True))
+    return own
+
+
+def stack(rows: list[dict[str, Any]]) -> Draws:
+    """Draws of several markets as one block; each row has a value for every field of `Draws`."""
+    return Draws(**{field.name: np.array([row[field.name] for row in rows]) for field in fields(Draws)})
+
+
+def shares(model: Model, changed: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """Under-reaction and overshoot shares, minute by minute, with the regime change."""
+    under = model.under * np.where(changed, 1.0 - 2.0 * model.drift_rel, 1.0)
+    return under, model.over * np.where(changed, 1.0 - model.drift_rel, 1.0)
