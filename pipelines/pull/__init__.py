@@ -1,0 +1,1 @@
+"""Stage pull: markets, bars and headlines of one window, from the venue or from a recording, into data/raw."""

@@ -1,0 +1,155 @@
+"""History from the venue's own routes: the same client and requests for the simulator and for production."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx2
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+
+from pipelines.core.domain import Headline, Market
+from pipelines.core.errors import DataError, VenueError
+from pipelines.core.params import Params
+from pipelines.core.settings import Settings
+from pipelines.pull import grid
+from pipelines.pull.grid import Points
+from pipelines.pull.tables import Bars, IntArray
+from pipelines.venue import clob, data, gamma
+from pipelines.venue.http import VenueHttp
+
+CONDITIONS_ASKED = 50
+"""Open markets whose books are looked at for the market time."""
+
+
+@dataclass(frozen=True)
+class History:
+    """Markets, their bars and the headlines of one window; `dropped` counts markets by reason."""
+
+    markets: list[Market]
+    bars: Bars
+    headlines: list[Headline]
+    dropped: dict[str, int]
+
+
+@dataclass(frozen=True)
+class _Series:
+    """What the Data API says about one market."""
+
+    ts_s: IntArray
+    mid_units: IntArray
+    trade_s: IntArray
+    trade_micro: IntArray
+
+
+async def market_time_s(settings: Settings, transport: httpx2.AsyncBaseTransport | None = None) -> int:
+    """The venue's market time: the newest timestamp of its open order books.
+
+    Raises:
+        DataError: if no market is open.
+    """
+    async with (
+        VenueHttp(settings.gamma_url, transport=transport) as listing,
+        VenueHttp(settings.clob_url, transport=transport) as exchange,
+    ):
+        markets = await gamma.tradable(listing, CONDITIONS_ASKED)
+        found = await clob.books(exchange, [m.token_yes for m in markets])
+    if not found:
+        raise DataError(f"{settings.clob_url} shows no open order book for {len(markets)} open markets; is it running?")
+    return max(clob.time_ms(book) for book in found.values()) // 1000
+
+
+async def history(
+    settings: Settings,
+    params: Params,
+    start_s: int,
+    as_of_s: int,
+    transport: httpx2.AsyncBaseTransport | None = None,
+) -> History:
+    """Markets that lived in (start_s, as_of_s], their bars and the headlines about them."""
+    async with (
+        VenueHttp(settings.gamma_url, per_10_s=300, transport=transport) as listing,
+        VenueHttp(settings.data_url, per_10_s=2_000, transport=transport) as archive,
+    ):
+        markets = await _markets(listing, start_s, as_of_s, params.pull.max_markets)
+        if not markets:
+            raise DataError(
+                f"{settings.gamma_url} lists no market between {_day(start_s)} and {_day(as_of_s)}; is it running?"
+            )
+        series = await _all_series(archive, markets, start_s, as_of_s, params)
+    bars, dropped = _bars(series, params)
+    return History(markets, bars, [], dropped)
+
+
+def _day(ts_s: int) -> str:
+    return datetime.fromtimestamp(ts_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+async def _markets(http: VenueHttp, start_s: int, as_of_s: int, limit: int) -> list[Market]:
+    """Open markets first, then closed ones that ended inside the window; sorted by id."""
+    found: dict[str, Market] = {}
+    for closed, filters in ((False, {}), (True, {"end_date_min": _day(start_s)})):
+        async for market in gamma.listed(http, closed=closed, **filters):
+            begins_late = market.start_s is not None and market.start_s >= as_of_s
+            ended_early = closed and market.end_s is not None and market.end_s <= start_s
+            if not begins_late and not ended_early:
+                found[market.market_id] = market
+            if len(found) >= limit:
+                break
+    return [found[name] for name in sorted(found)]
+
+
+async def _all_series(
+    http: VenueHttp, markets: list[Market], start_s: int, as_of_s: int, params: Params
+) -> list[_Series]:
+    async def one(market: Market) -> _Series:
+        begin = max(start_s, (market.start_s or start_s) - params.bars.length_s)
+        end = min(as_of_s, (market.end_s or as_of_s) + 3_600)  # trading may run on past the scheduled end
+        prices = await data.price_history(http, market.token_yes, begin, max(begin, end), params.bars.length_s)
+        prints = await data.trades(http, market.market_id, begin, end) if len(prices[0]) else (prices[0], prices[1])
+        return _Series(*prices, *prints)
+
+    return await _each(one, markets, params.pull.concurrency)
+
+
+async def _each(
+    job: Callable[[Market], Coroutine[Any, Any, _Series]], markets: list[Market], concurrency: int
+) -> list[_Series]:
+    """Results in the order of the markets, `concurrency` at a time; the first error ends all."""
+    slots = asyncio.Semaphore(concurrency)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("pull: markets", total=len(markets))
+
+        async def limited(market: Market) -> _Series:
+            async with slots:
+                result = await job(market)
+            progress.advance(bar)
+            return result
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(limited(market)) for market in markets]
+        except* (VenueError, DataError) as failed:
+            raise failed.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+def _bars(series: list[_Series], params: Params) -> tuple[Bars, dict[str, int]]:
+    code = np.repeat(np.arange(len(series)), [len(s.ts_s) for s in series])
+    nothing = np.zeros(len(code), np.int64)
+    points = Points(
+        code, np.concatenate([s.ts_s for s in series]), np.concatenate([s.mid_units for s in series]), nothing, nothing
+    )
+    if len(points) == 0:
+        raise DataError(f"none of {len(series)} markets has a price history in the window; is the Data API complete?")
+    bars = grid.to_bars(points, params.bars.length_s, params.bars.max_gap_bars)
+    traded = np.repeat(np.arange(len(series)), [len(s.trade_s) for s in series])
+    times = np.concatenate([s.trade_s for s in series])
+    sizes = np.concatenate([s.trade_micro for s in series])
+    without = sum(1 for s in series if len(s.ts_s) == 0)
+    cut = len(points) - int((~bars.filled).sum())
+    bars = grid.add_trades(bars, params.bars.length_s, traded, times, sizes)
+    return bars, {"markets_without_prices": without, "points_outside_longest_run": cut}

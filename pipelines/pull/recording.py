@@ -1,0 +1,236 @@
+"""Recordings: any parquet file or folder with market_id, timestamp and price becomes points and markets.
+
+Read: the columns below under any of their names, and nothing else. Labels that are known only after the event
+(`resolved_*`, `resolution_date`) and lifetime totals (`market_volume_usd`) have no name here, so they cannot enter.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import numpy as np
+
+from pipelines.core.domain import Market
+from pipelines.core.errors import DataError
+from pipelines.pull.grid import Points
+from pipelines.pull.tables import IntArray
+from pipelines.venue.topics import topic_of, usual_fee
+
+NAMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "market": ("market_id",),
+    "time": ("timestamp",),
+    "price": ("price",),
+    "bid": ("best_bid", "bid"),
+    "ask": ("best_ask", "ask"),
+    "bid_size": ("best_bid_size", "bid_size"),
+    "ask_size": ("best_ask_size", "ask_size"),
+    "volume": ("volume",),
+    "event": ("event_id", "event", "event_slug"),
+    "end": ("end_s", "end_date"),
+    "token": ("token_id",),
+    "outcome": ("outcome",),
+    "question": ("question", "title", "slug"),
+    "category": ("category", "topic"),
+}
+"""What is read, and the column names it may have, the preferred first."""
+
+_REQUIRED: Final = ("market", "time", "price")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a recording holds: markets, their points, and how many rows were left out for which reason."""
+
+    markets: list[Market]
+    points: Points
+    rows: int
+    dropped: dict[str, int]
+
+
+def read(path: Path) -> Recording:
+    """Parse a parquet file or a folder of parquet files.
+
+    Raises:
+        DataError: if it is missing, unreadable, empty, lacks a required column, or holds no usable row.
+    """
+    with duckdb.connect(":memory:") as db:
+        columns = _open(db, path)
+        names = _resolve(columns, path)
+        db.execute(f"CREATE TEMP TABLE parsed AS {_select(names, columns)}")
+        rows, dropped = _count(db)
+        db.execute(_DROP_UNUSABLE)
+        db.execute(_KEEP_ONE_SERIES)
+        dropped["second_token"] = _one(db, "SELECT count(*) FROM parsed WHERE NOT kept")
+        markets = _markets(db)
+        points, dropped["duplicate_time"] = _points(db)
+    if len(points) == 0:
+        raise DataError(f"{path} has {rows} rows and none is usable (left out: {dropped}); check price and timestamp")
+    return Recording(markets, points, rows, dropped)
+
+
+def _open(db: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
+    if not path.exists():
+        raise DataError(f"the recording {path} does not exist; give the path of a parquet file or of a folder of them")
+    files = sorted(str(p) for p in path.rglob("*.parquet")) if path.is_dir() else [str(path)]
+    if not files:
+        raise DataError(f"the folder {path} holds no .parquet file; give a folder that does")
+    listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)  # a view takes no parameters
+    try:
+        db.execute(f"CREATE VIEW source AS FROM read_parquet([{listed}], union_by_name=true)")
+    except duckdb.Error as error:
+        raise DataError(f"{path} is not readable as parquet: {str(error).splitlines()[0]}") from None
+    return {name: kind for name, kind, *_ in db.execute("DESCRIBE source").fetchall()}
+
+
+def _resolve(columns: Mapping[str, str], path: Path) -> dict[str, str]:
+    by_lower = {name.lower(): name for name in columns}
+    found = {role: by_lower[n] for role, options in NAMES.items() for n in reversed(options) if n in by_lower}
+    missing = [NAMES[role][0] for role in _REQUIRED if role not in found]
+    if missing:
+        raise DataError(f"{path} lacks the column(s) {', '.join(missing)}; it has {', '.join(columns)}")
+    return found
+
+
+def _select(names: Mapping[str, str], columns: Mapping[str, str]) -> str:
+    def number(role: str) -> str:
+        return f"try_cast({_quoted(names[role])} AS DOUBLE)" if role in names else "NULL::DOUBLE"
+
+    def text(role: str) -> str:
+        return f"CAST({_quoted(names[role])} AS VARCHAR)" if role in names else "NULL::VARCHAR"
+
+    def time(role: str) -> str:
+        return _epoch_ms(_quoted(names[role]), columns[names[role]]) if role in names else "NULL::BIGINT"
+
+    texts = ", ".join(
+        f"{text(role)} AS {role}" for role in ("market", "event", "token", "outcome", "question", "category")
+    )
+    numbers = ", ".join(f"{number(role)} AS {role}" for role in ("price", "bid", "ask", "volume"))
+    return f"SELECT {texts}, {numbers}, {time('time')} AS ms, {time('end')} AS end_ms FROM source"  # noqa: S608 - column names are quoted
+
+
+def _quoted(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
+
+
+def _epoch_ms(column: str, kind: str) -> str:
+    """SQL for milliseconds since 1970 from any way to write a time; numbers are s, ms, us or ns by their size."""
+    scaled = (
+        "CASE WHEN abs({x}) < 1e11 THEN {x} * 1000 WHEN abs({x}) < 1e14 THEN {x}"
+        " WHEN abs({x}) < 1e17 THEN {x} / 1000 ELSE {x} / 1000000 END"
+    )
+    if kind.startswith(("TIMESTAMP", "DATE")):
+        exact = "TIMESTAMPTZ" if kind == "TIMESTAMPTZ_NS" else kind
+        return f"epoch_ms(CAST({column} AS {exact}))"
+    if kind in ("VARCHAR", "BLOB") or kind.startswith("ENUM"):
+        as_number = scaled.format(x=f"try_cast({column} AS DOUBLE)")
+        offset = f"regexp_extract({column}, '[T ][0-9:.]+ ?([+-][0-9]{{2}}):?([0-9]{{2}})?$', {{group}})"
+        hours = f"coalesce(try_cast({offset.format(group=1)} AS INTEGER), 0)"
+        minutes = f"coalesce(try_cast(left({offset.format(group=1)}, 1) || {offset.format(group=2)} AS INTEGER), 0)"
+        local = f"epoch_ms(try_cast({column} AS TIMESTAMP))"  # ignores an offset: taken off by hand
+        return f"coalesce(CAST({as_number} AS BIGINT), {local} - ({hours} * 60 + {minutes}) * 60000)"
+    finite = f"CASE WHEN isfinite(CAST({column} AS DOUBLE)) THEN CAST({column} AS DOUBLE) END"
+    return f"CAST({scaled.format(x=f'({finite})')} AS BIGINT)"
+
+
+_DROP_UNUSABLE: Final = """
+    DELETE FROM parsed WHERE NOT (market IS NOT NULL AND ms IS NOT NULL AND price IS NOT NULL
+                                  AND NOT isnan(price) AND price BETWEEN 0 AND 1)
+"""
+
+_KEEP_ONE_SERIES: Final = """
+    ALTER TABLE parsed ADD COLUMN series VARCHAR;
+    UPDATE parsed SET series = coalesce(token, outcome, '');
+    ALTER TABLE parsed ADD COLUMN kept BOOLEAN DEFAULT true;
+    CREATE TEMP TABLE places AS
+        SELECT market, series, row_number() OVER (
+            PARTITION BY market
+            ORDER BY max(lower(coalesce(outcome, '')) IN ('yes', 'up')) DESC, count(*) DESC, series
+        ) AS place
+        FROM parsed GROUP BY market, series;
+    UPDATE parsed SET kept = false FROM places
+        WHERE place > 1 AND parsed.market = places.market AND parsed.series = places.series;
+"""
+"""Markets recorded with both tokens: the Yes (or Up) token stays, else the one with more rows."""
+
+_LISTED: Final = """
+    CREATE TEMP TABLE listed AS
+    SELECT market, row_number() OVER (ORDER BY market) - 1 AS code, min(event) AS event, min(token) AS token,
+           min(question) AS question, min(category) AS category, min(ms) AS start_ms, max(end_ms) AS end_ms,
+           avg(CAST(units % 50 = 0 AS DOUBLE)) AS on_cent, avg(CAST(units % 5 = 0 AS DOUBLE)) AS on_mill
+    FROM (SELECT *, CAST(round(price * 10000) AS BIGINT) AS units FROM parsed WHERE kept) GROUP BY market
+"""
+
+_POINTS: Final = """
+    SELECT code, CAST(ceil(ms / 1000.0) AS BIGINT) AS ts_s, CAST(round(price * 10000) AS BIGINT) AS mid_units,
+           CASE WHEN volume > 0 AND volume < 1e12 THEN CAST(volume * 1e6 AS BIGINT) ELSE 0 END AS volume_micro,
+           CASE WHEN bid >= 0 AND ask <= 1 AND ask > bid THEN CAST(round((ask - bid) * 10000) AS BIGINT) ELSE 0
+           END AS spread_units
+    FROM parsed JOIN listed USING (market) WHERE kept ORDER BY code, ms, price
+"""
+
+
+def _one(db: duckdb.DuckDBPyConnection, query: str) -> int:
+    row = db.execute(query).fetchone()
+    assert row is not None
+    return int(row[0] or 0)
+
+
+def _count(db: duckdb.DuckDBPyConnection) -> tuple[int, dict[str, int]]:
+    dropped = {
+        "no_market": _one(db, "SELECT count(*) FROM parsed WHERE market IS NULL"),
+        "no_time": _one(db, "SELECT count(*) FROM parsed WHERE market IS NOT NULL AND ms IS NULL"),
+        "no_price": _one(db, "SELECT count(*) FROM parsed WHERE price IS NULL OR isnan(price)"),
+        "price_outside_0_1": _one(
+            db, "SELECT count(*) FROM parsed WHERE price < 0 OR (price > 1 AND NOT isnan(price))"
+        ),
+    }
+    return _one(db, "SELECT count(*) FROM parsed"), dropped
+
+
+def _markets(db: duckdb.DuckDBPyConnection) -> list[Market]:
+    db.execute(_LISTED)
+    rows = db.execute("SELECT * FROM listed ORDER BY code").fetchall()
+    return [_market(*row) for row in rows]
+
+
+def _market(
+    name: str, _code: int, event: str | None, token: str | None, question: str | None, category: str | None,
+    start_ms: int, end_ms: int | None, on_cent: float, on_mill: float,
+) -> Market:  # fmt: skip
+    market_id = name if re.fullmatch(r"0x[0-9a-f]{64}", name) else "0x" + hashlib.sha256(name.encode()).hexdigest()
+    topic = category.lower() if category else topic_of(t.replace("-", " ") for t in (question, name, event) if t)
+    return Market(
+        market_id=market_id,
+        event_id=event or name,
+        question=question or name,
+        token_yes=token if token and token.isdigit() else _derived_token(market_id, "YES"),
+        token_no=_derived_token(market_id, "NO"),
+        tick_units=100 if on_cent > 0.99 else 10 if on_mill > 0.99 else 1,
+        min_size_micro=5_000_000,
+        fee=usual_fee(topic),
+        start_s=start_ms // 1000,
+        end_s=None if end_ms is None else end_ms // 1000,
+        topic=topic,
+    )
+
+
+def _derived_token(market_id: str, outcome: str) -> str:
+    """A token id of the venue's form (a decimal uint256) for a token that the recording does not name."""
+    return str(int.from_bytes(hashlib.sha256(f"{market_id}/{outcome}".encode()).digest()))
+
+
+def _points(db: duckdb.DuckDBPyConnection) -> tuple[Points, int]:
+    columns: dict[str, Any] = db.execute(_POINTS).fetchnumpy()
+    code, ts_s, mid, volume, spread = (np.asarray(columns[name], np.int64) for name in columns)
+    last = _last_of_each(code, ts_s)
+    return Points(code[last], ts_s[last], mid[last], volume[last], spread[last]), int(len(code) - len(last))
+
+
+def _last_of_each(code: IntArray, ts_s: IntArray) -> IntArray:
+    if len(code) == 0:
+        return np.empty(0, np.int64)
+    return np.flatnonzero(np.append((np.diff(code) != 0) | (np.diff(ts_s) != 0), True))

@@ -1,0 +1,117 @@
+"""Stage pull: data/window.json -> data/raw, data/replay, reports/pull.json."""
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from pipelines.core import artifacts, log
+from pipelines.core.domain import Headline, Market
+from pipelines.core.errors import DataError
+from pipelines.core.params import Params, load
+from pipelines.core.settings import Settings, Source
+from pipelines.pull import grid, holdout, recording, tables, window
+from pipelines.pull.tables import Bars
+
+RAW = Path("data/raw")
+REPLAY = Path("data/replay")
+REPORT = Path("reports/pull.json")
+
+
+@dataclass
+class Pulled:
+    """What one source gave: bars to learn from, bars to replay (recordings only), and what was left out and why."""
+
+    markets: list[Market]
+    bars: Bars
+    length_s: int
+    headlines: list[Headline] = field(default_factory=list)
+    replay: Bars | None = None
+    rows_dropped: dict[str, int] = field(default_factory=dict)
+
+
+def run() -> None:
+    """Read the window's source and replace data/raw, data/replay and reports/pull.json.
+
+    Raises:
+        DataError: if no market is long enough, with the counts.
+    """
+    params, chosen = load(), window.read()
+    pulled = from_recording(chosen, params) if chosen.source is Source.RECORDED else _from_venue(chosen, params)
+    needed = params.forecast.lookback_bars + params.forecast.horizon_bars
+    counts = pulled.bars.counts(len(pulled.markets))
+    long_enough = counts >= needed
+    if not long_enough.any():
+        raise DataError(
+            f"none of {len(pulled.markets)} markets has {needed} bars of {pulled.length_s} s (lookback + horizon)"
+            f" without a gap of more than {params.bars.max_gap_bars}; the longest has {int(counts.max(initial=0))}."
+            " Give a longer recording, or lower forecast.lookback_bars and forecast.horizon_bars in params.yaml"
+        )
+    bars = pulled.bars.where(long_enough[pulled.bars.code])
+    _write(pulled, bars)
+    artifacts.write_json(REPORT, _report(chosen, pulled, bars, int((~long_enough & (counts > 0)).sum())))
+    log.get("pull").info("done", markets=len(np.unique(bars.code)), bars=len(bars), headlines=len(pulled.headlines))
+
+
+def from_recording(chosen: window.Window, params: Params) -> Pulled:
+    """Bars of a recording, cut at the window's end, and the bars that its replay trades."""
+    assert chosen.recording is not None
+    path = Path(chosen.recording)
+    if artifacts.sha256_path(path) != chosen.recording_sha256:
+        raise DataError(f"{path} changed since data/window.json was written; run python -m pipelines window --fresh")
+    found = recording.read(path)
+    length_s = grid.infer_length_s(found.points)
+    bars = grid.to_bars(found.points, length_s, params.bars.max_gap_bars, grid.grid_offset_s(found.points, length_s))
+    held = holdout.HoldOut(chosen.held_out_event, chosen.as_of_s)
+    replay = holdout.replayed(found.markets, bars, held, lookback=params.forecast.lookback_bars, length_s=length_s)
+    return Pulled(
+        found.markets,
+        bars.where(holdout.learned(found.markets, bars, held)),
+        length_s,
+        replay=bars.where(replay),
+        rows_dropped=found.dropped | {"outside_longest_run": len(found.points) - int((~bars.filled).sum())},
+    )
+
+
+def _from_venue(chosen: window.Window, params: Params) -> Pulled:
+    from pipelines.pull import live  # noqa: PLC0415 - recordings need no HTTP client
+
+    history = asyncio.run(live.history(Settings(), params, chosen.start_s, chosen.as_of_s))
+    return Pulled(history.markets, history.bars, params.bars.length_s, history.headlines, rows_dropped=history.dropped)
+
+
+def _write(pulled: Pulled, bars: Bars) -> None:
+    ids = [m.market_id for m in pulled.markets]
+    used = [pulled.markets[code] for code in np.unique(bars.code)]
+    with artifacts.replaced_folder(RAW) as folder:
+        tables.write_raw(
+            folder, tables.markets_table(used), tables.bars_table(ids, bars), tables.headlines_table(pulled.headlines)
+        )
+    replay = pulled.replay if pulled.replay is not None else bars.where(np.zeros(len(bars), bool))
+    replayed = [pulled.markets[code] for code in np.unique(replay.code)]
+    with artifacts.replaced_folder(REPLAY) as folder:
+        tables.write_replay(folder, tables.markets_table(replayed), tables.bars_table(ids, replay))
+
+
+def _report(chosen: window.Window, pulled: Pulled, bars: Bars, too_short: int) -> dict[str, object]:
+    replay = pulled.replay
+    return {
+        "source": chosen.source.value,
+        "length_s": pulled.length_s,
+        "start_s": chosen.start_s,
+        "as_of_s": chosen.as_of_s,
+        "held_out_event": chosen.held_out_event,
+        "markets": len(np.unique(bars.code)),
+        "events": len({pulled.markets[code].event_id for code in np.unique(bars.code)}),
+        "bars": len(bars),
+        "bars_filled": int(bars.filled.sum()),
+        "spread_observed_share": float(np.mean(bars.spread_units > 0)),
+        "volume_shares": float(bars.volume_micro.sum() / 1e6),
+        "headlines": len(pulled.headlines),
+        "dropped": {"markets_too_short": too_short, **pulled.rows_dropped},
+        "replay": {
+            "markets": 0 if replay is None else len(np.unique(replay.code)),
+            "bars": 0 if replay is None else len(replay),
+        },
+    }

@@ -1,0 +1,143 @@
+"""The raw tables, their columns and units, and how they are written: one schema for data/raw and data/replay."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipelines.core.domain import Headline, Market
+
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+MARKETS = pa.schema(
+    [
+        ("market_id", pa.string()),
+        ("event_id", pa.string()),
+        ("question", pa.string()),
+        ("token_yes", pa.string()),
+        ("token_no", pa.string()),
+        ("tick_units", pa.int32()),
+        ("min_size_micro", pa.int64()),
+        ("fee_rate", pa.float64()),
+        ("fee_exponent", pa.float64()),
+        ("start_s", pa.int64()),
+        ("end_s", pa.int64()),
+        ("topic", pa.string()),
+        ("neg_risk", pa.bool_()),
+        ("version", pa.string()),
+    ]
+)
+BARS = pa.schema(
+    [
+        ("market_id", pa.string()),
+        ("ts_s", pa.int64()),
+        ("mid_units", pa.int32()),
+        ("volume_micro", pa.int64()),
+        ("n_trades", pa.int32()),
+        ("spread_units", pa.int32()),
+        ("spread_observed", pa.bool_()),
+        ("filled", pa.bool_()),
+    ]
+)
+HEADLINES = pa.schema(
+    [
+        ("headline_id", pa.string()),
+        ("market_ids", pa.list_(pa.string())),
+        ("published_s", pa.int64()),
+        ("known_s", pa.int64()),
+        ("text", pa.string()),
+        ("sentiment", pa.float64()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Bars of many markets, sorted by `code` (position in a list of markets) and time; columns of equal length."""
+
+    code: IntArray
+    ts_s: IntArray
+    mid_units: IntArray
+    volume_micro: IntArray
+    n_trades: IntArray
+    spread_units: IntArray
+    """0 where no spread was observed."""
+    filled: BoolArray
+    """True where the last value was repeated over a gap."""
+
+    def __len__(self) -> int:
+        return len(self.code)
+
+    def where(self, mask: BoolArray) -> "Bars":
+        """The bars that a mask keeps."""
+        return replace(self, **{name: getattr(self, name)[mask] for name in self.__dataclass_fields__})
+
+    def counts(self, markets: int) -> IntArray:
+        """Number of bars of each market, shape (markets,)."""
+        return np.bincount(self.code, minlength=markets).astype(np.int64)
+
+
+def markets_table(markets: list[Market]) -> pa.Table:
+    """The rows of markets.parquet, sorted by market id."""
+    rows = [
+        {
+            **{name: getattr(m, name) for name in MARKETS.names if not name.startswith("fee_")},
+            "fee_rate": m.fee.rate,
+            "fee_exponent": m.fee.exponent,
+        }
+        for m in sorted(markets, key=lambda m: m.market_id)
+    ]
+    return pa.Table.from_pylist(rows, schema=MARKETS)
+
+
+def bars_table(market_ids: list[str], bars: Bars) -> pa.Table:
+    """The rows of bars, sorted by market id and time."""
+    ids = pa.DictionaryArray.from_arrays(pa.array(bars.code.astype(np.int32)), pa.array(market_ids, pa.string()))
+    table = pa.table(
+        {
+            "market_id": ids.cast(pa.string()),
+            "ts_s": bars.ts_s,
+            "mid_units": bars.mid_units.astype(np.int32),
+            "volume_micro": bars.volume_micro,
+            "n_trades": bars.n_trades.astype(np.int32),
+            "spread_units": bars.spread_units.astype(np.int32),
+            "spread_observed": bars.spread_units > 0,
+            "filled": bars.filled,
+        },
+        schema=BARS,
+    )
+    return table.sort_by([("market_id", "ascending"), ("ts_s", "ascending")])
+
+
+def headlines_table(headlines: list[Headline]) -> pa.Table:
+    """The rows of headlines.parquet, by the time from which they were known."""
+    rows = [
+        {**{name: getattr(h, name) for name in HEADLINES.names}, "market_ids": list(h.market_ids)}
+        for h in sorted(headlines, key=lambda h: (h.known_s, h.headline_id))
+    ]
+    return pa.Table.from_pylist(rows, schema=HEADLINES)
+
+
+def write_raw(folder: Path, markets: pa.Table, bars: pa.Table, headlines: pa.Table) -> None:
+    """Fill `folder`: markets.parquet, headlines.parquet and bars/day=YYYY-MM-DD/part.parquet (UTC, market time)."""
+    pq.write_table(markets, folder / "markets.parquet")
+    pq.write_table(headlines, folder / "headlines.parquet")
+    (folder / "bars").mkdir()
+    days = pc.floor(pc.divide(bars["ts_s"].cast(pa.float64()), 86_400.0)).cast(pa.int64())
+    for day in sorted(pc.unique(days).to_pylist()):
+        name = datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y-%m-%d")
+        part = folder / "bars" / f"day={name}"
+        part.mkdir()
+        pq.write_table(bars.filter(pc.equal(days, day)), part / "part.parquet")
+
+
+def write_replay(folder: Path, markets: pa.Table, bars: pa.Table) -> None:
+    """Fill `folder` with the held-out markets, in the schema of data/raw but in one file of bars."""
+    pq.write_table(markets, folder / "markets.parquet")
+    pq.write_table(bars, folder / "bars.parquet")

@@ -1,0 +1,1 @@
+"""Everything that knows Polymarket: wire schemas, public reads, streams and the live gateway."""

@@ -1,0 +1,109 @@
+"""Gamma: which markets there are. Lists through the keyset route and turns each into a `Market`."""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from pipelines.core.domain import FeeSchedule, Market
+from pipelines.core.errors import DataError
+from pipelines.core.money import price_to_units, to_micro
+from pipelines.venue.http import VenueHttp
+from pipelines.venue.topics import topic_of, usual_fee
+from pipelines.venue.wire import GammaMarket, GammaPage
+
+PAGE = 100
+"""Most markets per page that the venue serves since 2026-05-14."""
+
+
+async def listed(http: VenueHttp, **filters: Any) -> AsyncIterator[Market]:
+    """Markets of the keyset route that pass the filters and can be read; those of a shape we do not know are left out.
+
+    Filters are the venue's own (`closed`, `end_date_min`, `condition_ids`, ...); a list repeats its key.
+    """
+    cursor: str | None = None
+    while True:
+        params: dict[str, Any] = {"limit": PAGE, "include_tag": "true", **_plain(filters)}
+        if cursor:
+            params["after_cursor"] = cursor
+        page = await http.get("/markets/keyset", GammaPage, params)
+        for wire in page.markets:
+            market = parse(wire)
+            if market is not None:
+                yield market
+        if not page.next_cursor or page.next_cursor == cursor or not page.markets:
+            return
+        cursor = page.next_cursor
+
+
+def _plain(filters: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: str(v).lower() if isinstance(v, bool) else v for k, v in filters.items() if v is not None}
+
+
+async def tradable(http: VenueHttp, limit: int) -> list[Market]:
+    """Up to `limit` open markets that take orders now."""
+    found: list[Market] = []
+    async for market in listed(http, closed=False):
+        found.append(market)
+        if len(found) >= limit:
+            break
+    return found
+
+
+def parse(wire: GammaMarket) -> Market | None:
+    """A binary market; None without an order book or two tokens, or with an unknown version or unknown fees."""
+    tokens = _tokens(wire)
+    if wire.enable_order_book is False or not wire.condition_id or len(tokens) != 2:
+        return None
+    if wire.version not in (None, "v1", "v2") or (wire.fees_enabled and wire.fee_schedule is None):
+        return None
+    event = wire.events[0] if wire.events else None
+    topic = _topic(wire)
+    return Market(
+        market_id=wire.condition_id,
+        event_id=(event.slug or str(event.id)) if event else wire.condition_id,
+        question=wire.question or wire.slug or wire.condition_id,
+        token_yes=tokens[0],
+        token_no=tokens[1],
+        tick_units=price_to_units(str(wire.order_price_min_tick_size or "0.01")),
+        min_size_micro=to_micro(str(wire.order_min_size or 5)),
+        fee=_fee(wire, topic),
+        start_s=seconds(wire.start_date),
+        end_s=seconds(wire.end_date),
+        topic=topic,
+        neg_risk=bool(wire.neg_risk),
+        version=wire.version or "v1",
+    )
+
+
+def _tokens(wire: GammaMarket) -> list[str]:
+    if wire.version == "v2":
+        return list(wire.position_ids or [])
+    try:
+        return msgspec.json.decode(wire.clob_token_ids or "[]", type=list[str])
+    except msgspec.DecodeError as error:
+        raise DataError(f"market {wire.condition_id}: clobTokenIds was {wire.clob_token_ids!r}: {error}") from None
+
+
+def _topic(wire: GammaMarket) -> str:
+    named = [wire.category or ""] + [tag.slug or tag.label for tag in wire.tags or []]
+    topic = topic_of(named)
+    return topic if topic != "other" else topic_of([wire.question or ""])
+
+
+def _fee(wire: GammaMarket, topic: str) -> FeeSchedule:
+    if wire.fee_schedule is not None:
+        return FeeSchedule(wire.fee_schedule.rate, wire.fee_schedule.exponent)
+    return FeeSchedule(0.0) if wire.fees_enabled is False else usual_fee(topic)
+
+
+def seconds(text: str | None) -> int | None:
+    """UTC seconds of ISO-8601 with `Z`, or of `YYYY-MM-DD HH:MM:SS+00`; None when absent or unreadable."""
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
