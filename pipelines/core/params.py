@@ -53,6 +53,7 @@ class ValidateParams(Section):
 
     min_markets: PositiveInt
     max_zero_move_share: Fraction
+    max_stale_bars: PositiveInt
 
 
 class SlicesParams(Section):
@@ -134,6 +135,7 @@ class PolicyParams(Section):
 
     cost_multiple: Annotated[float, Field(ge=0.0)]
     max_hold_bars: PositiveInt
+    kelly_bound_share: Fraction
     min_price: Annotated[float, Field(ge=0.0, lt=0.5)]
 
 

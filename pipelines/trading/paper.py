@@ -26,7 +26,7 @@ class Working:
 
 
 def match(order: Working, quote: Quote, execution: ExecutionParams, ts_s: int) -> list[Fill]:
-    """Fills of a marketable order against a YES quote: the displayed size at the touch, the modelled depth behind it."""
+    """Fills of a marketable order against a YES quote: displayed size at the touch, modelled depth behind it."""
     intent, market = order.intent, order.market
     seen = quote.of(intent.outcome)
     side = 1 if intent.side is Side.BUY else -1
@@ -57,7 +57,7 @@ def match(order: Working, quote: Quote, execution: ExecutionParams, ts_s: int) -
                 shares,
                 fee,
                 ts_s,
-            )  # fmt: skip
+            )
         )
     return fills
 

@@ -1,0 +1,187 @@
+"""Market histories with their forecasts: what the stages read from data/ and replay."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipelines.core.artifacts import read_json
+from pipelines.core.domain import FeeSchedule, FloatArray, Market
+from pipelines.core.errors import DataError
+from pipelines.core.params import ExecutionParams
+from pipelines.features.spec import FEATURE_NAMES
+from pipelines.trading import kernel
+
+IntArray = NDArray[np.int64]
+
+RAW = Path("data/raw")
+FEATURES = Path("data/features")
+FORECASTS = Path("data/forecasts/forecasts.parquet")
+
+
+@dataclass(frozen=True)
+class History:
+    """Consecutive bars of one market that have a forecast; all columns have n rows, forecasts (n, H)."""
+
+    market: Market
+    ts_s: IntArray
+    mid_units: IntArray
+    bid_units: IntArray
+    ask_units: IntArray
+    volume_micro: IntArray
+    spread_units: IntArray
+    features: FloatArray
+    sentiment: FloatArray
+    mean: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    confidence: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.ts_s)
+
+
+@dataclass(frozen=True)
+class Series:
+    """All bars of one market with their slice names, before forecasts are joined."""
+
+    market: Market
+    ts_s: IntArray
+    mid_units: IntArray
+    volume_micro: IntArray
+    spread_units: IntArray
+    sentiment: FloatArray
+    features: FloatArray
+    slices: NDArray[np.str_]
+
+
+def bar_length_s(folder: Path = FEATURES) -> int:
+    """Seconds per bar, as featurize measured it."""
+    return int(read_json(folder / "slices.json")["length_s"])
+
+
+def read_markets(path: Path = RAW / "markets.parquet") -> dict[str, Market]:
+    """Market id -> description."""
+    return {row["market_id"]: _market(row) for row in pq.read_table(path).to_pylist()}
+
+
+def _market(row: Mapping[str, Any]) -> Market:
+    names = ("market_id", "event_id", "question", "token_yes", "token_no", "tick_units", "min_size_micro")
+    rest = ("start_s", "end_s", "topic", "neg_risk", "version")
+    fee = FeeSchedule(row["fee_rate"] or 0.0, row["fee_exponent"] or 1.0)
+    values = {name: row[name] for name in (*names, *rest)}
+    return Market(**{**values, "fee": fee, "topic": row["topic"] or ""})
+
+
+def read_series(markets: Mapping[str, Market], path: Path = FEATURES / "features.parquet") -> Iterator[Series]:
+    """Every market's bars in time order."""
+    table = pq.read_table(path)
+    ids = table["market_id"].to_numpy(zero_copy_only=False)
+    ints = {
+        name: table[name].to_numpy().astype(np.int64) for name in ("ts_s", "mid_units", "volume_micro", "spread_units")
+    }
+    sentiment = table["sentiment"].to_numpy().astype(np.float64)
+    features = np.column_stack([table[name].to_numpy() for name in FEATURE_NAMES]).astype(np.float64)
+    slices = table["slice"].to_numpy(zero_copy_only=False).astype(str)
+    for left, right in itertools.pairwise(_edges(ids)):
+        part = slice(left, right)
+        columns = [values[part] for values in ints.values()]
+        yield Series(markets[ids[left]], *columns, sentiment[part], features[part], slices[part])
+
+
+def read(slice_name: str, execution: ExecutionParams, forecasts: Path = FORECASTS) -> list[History]:
+    """Histories of one slice, bars without a forecast left out, sorted by market.
+
+    Raises:
+        DataError: if the slice holds no bar with a forecast.
+    """
+    made = {ids: rows for ids, rows in _forecasts(forecasts, slice_name)}
+    histories = []
+    for series in read_series(read_markets()):
+        forecast = made.get(series.market.market_id)
+        if forecast is not None:
+            histories.append(_joined(series, series.slices == slice_name, *forecast, execution))
+    histories = [history for history in histories if len(history) > 1]
+    if not histories:
+        raise DataError(
+            f"slice {slice_name} holds no market with two forecast bars; pull a longer history or lower"
+            " forecast.lookback_bars"
+        )
+    return histories
+
+
+def join(series: Series, rows: IntArray, forecasts: Any, execution: ExecutionParams) -> History:
+    """The bars `rows` of a series with the forecasts made for them (an object with mean, lower, upper, confidence)."""
+    arrays = (forecasts.mean, forecasts.lower, forecasts.upper, forecasts.confidence)
+    return _history(series, rows, arrays, execution)
+
+
+def _forecasts(path: Path, slice_name: str) -> Iterator[tuple[str, tuple[IntArray, tuple[FloatArray, ...]]]]:
+    table = pq.read_table(path, filters=[("slice", "==", slice_name)])
+    if table.num_rows == 0:
+        return
+    table = table.sort_by([("market_id", "ascending"), ("ts_s", "ascending")])
+    ids = table["market_id"].to_numpy(zero_copy_only=False)
+    ts = table["ts_s"].to_numpy().astype(np.int64)
+    matrices = [_matrix(table[name]) for name in ("mean", "lower", "upper")]
+    confidence = table["confidence"].to_numpy().astype(np.float64)
+    for left, right in itertools.pairwise(_edges(ids)):
+        part = slice(left, right)
+        yield ids[left], (ts[part], (*(matrix[part] for matrix in matrices), confidence[part]))
+
+
+def _matrix(column: Any) -> FloatArray:
+    chunk = column.combine_chunks()
+    flat = chunk.flatten().to_numpy(zero_copy_only=False).astype(np.float64)
+    return flat.reshape(len(chunk), -1)
+
+
+def _edges(ids: NDArray[Any]) -> list[int]:
+    return [0, *(np.flatnonzero(ids[1:] != ids[:-1]) + 1).tolist(), len(ids)]
+
+
+def _joined(
+    series: Series,
+    wanted: NDArray[np.bool_],
+    ts_s: IntArray,
+    arrays: Sequence[FloatArray],
+    execution: ExecutionParams,
+) -> History:
+    rows = np.flatnonzero(wanted & np.isin(series.ts_s, ts_s))
+    found = np.searchsorted(ts_s, series.ts_s[rows])
+    return _history(series, rows, [array[found] for array in arrays], execution)
+
+
+def _history(series: Series, rows: IntArray, arrays: Sequence[FloatArray], execution: ExecutionParams) -> History:
+    mid, spread = series.mid_units[rows], series.spread_units[rows]
+    bid, ask = touches(mid, spread, series.market.tick_units, execution)
+    return History(
+        series.market,
+        series.ts_s[rows],
+        mid,
+        bid,
+        ask,
+        series.volume_micro[rows],
+        spread,
+        series.features[rows],
+        series.sentiment[rows],
+        *arrays,
+    )
+
+
+def touches(
+    mid_units: IntArray, spread_units: IntArray, tick_units: int, execution: ExecutionParams
+) -> tuple[IntArray, IntArray]:
+    """Bid and ask of each bar: the observed spread around the mid, or the model's where none was observed (0)."""
+    modelled = int(execution.model_spread_ticks * tick_units)
+    pairs = [
+        kernel.touch(int(mid), int(spread) or modelled, tick_units)
+        for mid, spread in zip(mid_units.tolist(), spread_units.tolist(), strict=True)
+    ]
+    both = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    return both[:, 0], both[:, 1]

@@ -1,0 +1,55 @@
+"""Rules of a strategy from parameters: the same limits and costs for every policy that is compared."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipelines.core.params import Params
+from pipelines.decide import Rules
+from pipelines.trading import policies
+from pipelines.trading.observation import MarketScaler
+from pipelines.trading.sizing import SizingTable
+
+
+def policy_params(kind: str, params: Params, length_s: int) -> dict[str, Any]:
+    """Parameters that a policy kind is loaded with, all from params.yaml; stored in the bundle beside the kind."""
+    hold = {
+        "max_hold_bars": params.policy.max_hold_bars,
+        "impact_share": params.execution.impact_share,
+        "bar_length_s": length_s,
+    }
+    if kind == "threshold":
+        return {"cost_multiple": params.policy.cost_multiple, **hold}
+    if kind == "kelly":
+        cap = params.sizing.max_position_fraction
+        return {"bound_share": params.policy.kelly_bound_share, "cap_fraction": cap, **hold}
+    return {}
+
+
+def make(
+    kind: str,
+    params: Params,
+    table: SizingTable,
+    scaler: MarketScaler | None,
+    length_s: int,
+    folder: Path | None = None,
+    given: dict[str, Any] | None = None,
+) -> Rules:
+    """Rules around a policy of a kind; `given` replaces the policy's parameters from params.yaml."""
+    chosen = policy_params(kind, params, length_s) if given is None else given
+    return Rules(
+        policies.load(kind, chosen, folder),
+        table,
+        scaler,
+        params.risk,
+        params.sizing,
+        params.execution,
+        params.policy,
+        length_s,
+        params.forecast.horizon_bars,
+    )
+
+
+def with_policy(rules: Rules, policy: policies.Policy) -> Rules:
+    """The same limits around another policy."""
+    return replace(rules, policy=policy)
