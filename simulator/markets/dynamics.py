@@ -10,7 +10,7 @@ import numpy as np
 
 from pipelines.core.domain import FloatArray
 from simulator.markets.grid import FINE_TICK, BoolArray, IntArray, quotes, round_unbiased, tick_at
-from simulator.markets.model import HIGH, LOW, Draws, Model, Paths, shares
+from simulator.markets.model import HIGH, LOW, Draws, Model, Paths, shares, variance_ramp
 
 UNITS = 10_000.0
 
@@ -75,9 +75,7 @@ def _activity(model: Model, draws: Draws) -> tuple[FloatArray, FloatArray]:
 
 def _shocks(model: Model, draws: Draws, live: FloatArray, root: FloatArray) -> _Shocks:
     """Innovations in log-odds; `root` is exp(y/2), zero in idle minutes. Minute 0 is the opening quote: no shock."""
-    minutes = draws.slow.shape[1]
-    left = minutes - np.arange(minutes)
-    ramp = np.sqrt(1.0 + model.ramp**2 / (model.permanent_sd**2 * (left + 30.0)))
+    ramp = np.sqrt(variance_ramp(model, draws.slow.shape[1]))
     permanent_root = np.sqrt(root / model.permanent_norm)
     # w^N is exp(1.5 y)/c_N = root^3/c_N
     noise_root = np.sqrt(root * root * root / model.noise_norm)

@@ -14,6 +14,7 @@ from simulator.markets.grid import BoolArray, IntArray
 
 LOW: Final = 0.001
 HIGH: Final = 0.999
+RAMP_LIFE_MIN: Final = 4_320
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,3 +180,14 @@ def shares(model: Model, changed: BoolArray) -> tuple[FloatArray, FloatArray]:
     """Under-reaction and overshoot shares, minute by minute, with the regime change."""
     under = model.under * np.where(changed, 1.0 - 2.0 * model.drift_rel, 1.0)
     return under, model.over * np.where(changed, 1.0 - model.drift_rel, 1.0)
+
+
+def variance_ramp(model: Model, minutes: int) -> FloatArray:
+    """Factor on the permanent variance in each minute of a life, (T,): volatility rises as 1/sqrt(time left).
+
+    The ramp is calibrated for three days. A shorter life takes its share, sqrt(life / three days): otherwise the last
+    hour, the same in every life, would dominate the pooled errors of a one-day market three times as much.
+    """
+    ramp = model.ramp * min(1.0, float(np.sqrt(minutes / RAMP_LIFE_MIN)))
+    left = minutes - np.arange(minutes, dtype=np.float64)
+    return 1.0 + ramp**2 / (model.permanent_sd**2 * (left + 30.0))
