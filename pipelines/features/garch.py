@@ -18,6 +18,10 @@ class Garch:
     alpha: float
     beta: float
 
+    def document(self) -> dict[str, float]:
+        """The parameters, for JSON."""
+        return {"omega": self.omega, "alpha": self.alpha, "beta": self.beta}
+
     def volatility(self, mid_units: NDArray[np.integer[Any]]) -> FloatArray:
         """Standard deviation expected for the next bar, at every bar of each window: (n, L) units -> (n, L).
 

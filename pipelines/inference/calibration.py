@@ -15,6 +15,11 @@ class Conformal:
     coverage: float
     offset: FloatArray
 
+    @classmethod
+    def neutral(cls, coverage: float, horizon: int) -> "Conformal":
+        """The band of the network as it is."""
+        return cls(coverage, np.zeros(horizon))
+
     def document(self) -> dict[str, Any]:
         """What `parse` reads back, for JSON."""
         return {"coverage": self.coverage, "offset": self.offset.tolist()}
@@ -41,6 +46,11 @@ class Confidence:
         probability = 1.0 / (1.0 + np.exp(-self.slope * np.minimum(strength(mean, volatility), self.cap)))
         best: FloatArray = probability.max(axis=1)
         return best
+
+    @classmethod
+    def neutral(cls, horizon: int) -> "Confidence":
+        """One half, whatever the forecast."""
+        return cls(np.zeros(horizon - 1), np.ones(horizon - 1))
 
     def document(self) -> dict[str, Any]:
         """What `parse` reads back, for JSON."""

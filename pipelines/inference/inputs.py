@@ -15,9 +15,14 @@ from pipelines.core.domain import FloatArray
 from pipelines.core.errors import ArtifactError
 from pipelines.core.money import PRICE_SCALE
 from pipelines.features import spec
+from pipelines.features.garch import Garch
 from pipelines.features.scale import local_volatility, signed_log
 
 FloatWindows = NDArray[np.float32]
+
+GARCH_UNIT: Final = 0.05
+"""Log-odds per bar that the conditional volatility is divided by, to stand on a unit scale."""
+
 _COLUMN: Final = {name: index for index, name in enumerate(spec.FEATURE_NAMES)}
 _FLOOR: Final = spec.PRICE_FLOOR_UNITS / PRICE_SCALE
 
@@ -89,6 +94,14 @@ class InputScaler:
                 f" computes {spec.FEATURE_VERSION!r}; train again with `python -m pipelines forecast`"
             )
         return cls(np.asarray(document["mean"]), np.asarray(document["sd"]), float(document["winsor_sd"]))
+
+
+def extra_inputs(
+    mid_units: NDArray[np.integer[Any]], sentiment: FloatArray | None, garch: Garch | None
+) -> tuple[FloatArray, ...]:
+    """Inputs (n, L) beside the features: sentiment where it is read, conditional volatility where there is a filter."""
+    extra: tuple[FloatArray, ...] = () if sentiment is None else (sentiment,)
+    return extra if garch is None else (*extra, garch.volatility(mid_units) / GARCH_UNIT)
 
 
 def network_input(

@@ -1,6 +1,7 @@
 """The forecaster as every stage and the live bot run it: numpy around one ONNX session of one thread."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,14 @@ from pipelines.core.errors import ArtifactError, DataError
 from pipelines.features.garch import Garch
 from pipelines.features.scale import price_after
 from pipelines.inference.calibration import Confidence, Conformal
-from pipelines.inference.inputs import FloatWindows, InputScaler, network_input
+from pipelines.inference.inputs import FloatWindows, InputScaler, extra_inputs, network_input
 
-GARCH_UNIT = 0.05
-"""Log-odds per bar that the conditional volatility is divided by, to stand on a unit scale."""
+BATCH = 256
+"""Windows per call of the network in a long run: keeps the activations in the cache."""
+
+IntArray = NDArray[np.int64]
+Windows = Callable[[IntArray], tuple[FloatArray, IntArray, FloatArray]]
+"""From row positions to raw features (n, L, 15), mids (n, L), sentiment (n, L)."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +72,8 @@ class Predictor:
         self, features: FloatArray, mid_units: NDArray[np.integer[Any]], sentiment: FloatArray | None = None
     ) -> tuple[FloatWindows, FloatArray]:
         """Network input (n, L, F) and local volatility (n,) of raw windows; absent sentiment is neutral."""
-        extra: tuple[FloatArray, ...] = ()
-        if self.wants_sentiment:
-            extra = (np.zeros(mid_units.shape) if sentiment is None else sentiment,)
-        if self._garch is not None:
-            extra = (*extra, self._garch.volatility(mid_units) / GARCH_UNIT)
+        known = np.zeros(mid_units.shape) if sentiment is None else sentiment
+        extra = extra_inputs(mid_units, known if self.wants_sentiment else None, self._garch)
         return network_input(features, mid_units, self.scaler, extra)
 
     def network(self, windows: FloatWindows) -> NDArray[np.float32]:
@@ -93,6 +95,21 @@ class Predictor:
             raise DataError("a feature is missing or infinite; compute windows with pipelines.features")
         windows, volatility = self.inputs(features, mid_units, sentiment)
         return self.scale_back(self.network(windows), volatility)
+
+    def outputs(self, windows: Windows, positions: IntArray) -> tuple[NDArray[np.float32], FloatArray]:
+        """Network output (n, H, 4) and local volatility (n,) of many windows, in batches on two threads."""
+
+        def one(part: slice) -> tuple[NDArray[np.float32], FloatArray]:
+            values, volatility = self.inputs(*windows(positions[part]))
+            return self.network(values), volatility
+
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            made = list(pool.map(one, batches(len(positions), BATCH)))
+        return np.concatenate([output for output, _ in made]), np.concatenate([scale for _, scale in made])
+
+    def forecast_many(self, windows: Windows, positions: IntArray) -> Forecasts:
+        """Forecasts of many windows: the numbers of `forecast_batch`, computed in batches on two threads."""
+        return self.scale_back(*self.outputs(windows, positions))
 
     def scale_back(self, output: NDArray[np.float32], volatility: FloatArray) -> Forecasts:
         """Network output (n, H, 4) to log-odds, intervals conformalised, with the confidence."""

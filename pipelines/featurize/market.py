@@ -1,0 +1,49 @@
+"""Features of one market: its bars split at gaps, each part computed by itself."""
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.core.domain import FloatArray
+from pipelines.features.compute import batch
+
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class MarketBars:
+    """Bars of one market in time order, with what the features need to know about it."""
+
+    market_id: str
+    event_id: str
+    end_s: int | None
+    ts_s: IntArray
+    mid_units: IntArray
+    volume_micro: IntArray
+    spread_units: IntArray
+
+
+def parts(ts_s: IntArray, length_s: int) -> list[slice]:
+    """Longest runs of bars that follow each other without a gap."""
+    breaks = np.flatnonzero(np.diff(ts_s) != length_s) + 1
+    edges = [0, *breaks.tolist(), len(ts_s)]
+    return [slice(left, right) for left, right in itertools.pairwise(edges)]
+
+
+def long_enough(bars: MarketBars, length_s: int, shortest: int) -> NDArray[np.bool_]:
+    """Which bars lie in a run of at least `shortest` bars: others can never be in a window with its target."""
+    keep = np.zeros(len(bars.ts_s), dtype=bool)
+    for part in parts(bars.ts_s, length_s):
+        keep[part] = part.stop - part.start >= shortest
+    return keep
+
+
+def features(bars: MarketBars, length_s: int) -> FloatArray:
+    """Raw features (n, 15) of every bar; they start anew after a gap."""
+    made = [
+        batch(bars.ts_s[part], bars.mid_units[part], bars.volume_micro[part], bars.end_s)
+        for part in parts(bars.ts_s, length_s)
+    ]
+    return np.concatenate(made)

@@ -1,0 +1,140 @@
+"""Stage featurize: data/raw -> data/features (features.parquet, slices.json, scaler.json)."""
+
+import itertools
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from pipelines.core import log
+from pipelines.core.artifacts import replaced_folder, write_json
+from pipelines.core.domain import FloatArray
+from pipelines.core.errors import DataError
+from pipelines.core.params import Params, load
+from pipelines.features.scale import Scaler
+from pipelines.features.spec import FEATURE_NAMES, SCALED
+from pipelines.featurize import slices
+from pipelines.featurize.market import IntArray, MarketBars, features, long_enough
+from pipelines.featurize.sentiment import Headlines
+from pipelines.featurize.spread import each
+
+RAW = Path("data/raw")
+FEATURES = Path("data/features")
+
+
+def run() -> None:
+    """Read data/raw, write data/features. Raises DataError where there is nothing to compute from."""
+    params = load()
+    markets, length_s = read_bars(RAW)
+    headlines = Headlines.read(RAW / "headlines.parquet")
+    shortest = params.forecast.lookback_bars + params.forecast.horizon_bars
+    kept, dropped = _keep(markets, length_s, shortest)
+    made = slices.cut(_spans(kept), params.slices.model_dump(), shortest * length_s)
+    tables = each(_table, [(bars, headlines.of(bars.market_id), made, length_s) for bars in kept], params.compute)
+    table = pa.concat_tables(tables)
+    _write(table, made, dropped, params, length_s)
+
+
+def read_bars(raw: Path) -> tuple[list[MarketBars], int]:
+    """Markets of data/raw sorted by id, each with its bars in time order, and the bar length in seconds.
+
+    Raises:
+        DataError: if there are no bars.
+    """
+    bars = ds.dataset(raw / "bars", format="parquet").to_table(
+        columns=["market_id", "ts_s", "mid_units", "volume_micro", "spread_units"]
+    )
+    if bars.num_rows == 0:
+        raise DataError(f"{raw / 'bars'} holds no bars; run `python -m pipelines pull` on a longer window")
+    bars = bars.sort_by([("market_id", "ascending"), ("ts_s", "ascending")])
+    ids = bars["market_id"].to_numpy(zero_copy_only=False)
+    columns = [bars[name].to_numpy().astype(np.int64) for name in ("ts_s", "mid_units", "volume_micro", "spread_units")]
+    rows = {row["market_id"]: row for row in pq.read_table(raw / "markets.parquet").to_pylist()}
+    edges = [0, *(np.flatnonzero(ids[1:] != ids[:-1]) + 1).tolist(), len(ids)]
+    markets = []
+    for left, right in itertools.pairwise(edges):
+        about = rows[ids[left]]
+        markets.append(
+            MarketBars(ids[left], about["event_id"], about["end_s"], *(column[left:right] for column in columns))
+        )
+    return markets, bar_length_s(markets)
+
+
+def bar_length_s(markets: Sequence[MarketBars]) -> int:
+    """The most frequent distance between bars of one market, in seconds."""
+    steps = Counter[int]()
+    for market in markets:
+        values, counts = np.unique(np.diff(market.ts_s), return_counts=True)
+        steps.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+    if not steps:
+        raise DataError("no market has two bars; pull a longer history")
+    return int(steps.most_common(1)[0][0])
+
+
+def _keep(markets: list[MarketBars], length_s: int, shortest: int) -> tuple[list[MarketBars], dict[str, int]]:
+    kept = []
+    dropped = {"markets_too_short": 0, "bars_in_short_runs": 0}
+    for bars in markets:
+        mask = long_enough(bars, length_s, shortest)
+        dropped["bars_in_short_runs"] += int((~mask).sum())
+        if not mask.any():
+            dropped["markets_too_short"] += 1
+            continue
+        columns = (getattr(bars, name)[mask] for name in ("ts_s", "mid_units", "volume_micro", "spread_units"))
+        kept.append(MarketBars(bars.market_id, bars.event_id, bars.end_s, *columns))
+    if not kept:
+        raise DataError(
+            f"none of {len(markets)} markets has {shortest} bars of {length_s} s without a gap (lookback + horizon);"
+            f" pull a longer history or lower forecast.lookback_bars"
+        )
+    return kept, dropped
+
+
+def _spans(markets: Sequence[MarketBars]) -> dict[str, slices.Span]:
+    spans: dict[str, slices.Span] = {}
+    for bars in markets:
+        first, last = int(bars.ts_s[0]), int(bars.ts_s[-1])
+        known = spans.get(bars.event_id, (first, last))
+        spans[bars.event_id] = (min(first, known[0]), max(last, known[1]))
+    return spans
+
+
+def _table(job: tuple[MarketBars, tuple[IntArray, FloatArray], slices.Cut, int]) -> pa.Table:
+    bars, (known_s, scores), made, length_s = job
+    values = features(bars, length_s)
+    n = len(bars.ts_s)
+    columns = {
+        "market_id": pa.array([bars.market_id] * n),
+        "event_id": pa.array([bars.event_id] * n),
+        "ts_s": bars.ts_s,
+        "slice": pa.array(made.of_bars(bars.event_id, bars.ts_s).tolist()),
+        "mid_units": pa.array(bars.mid_units.astype(np.int32)),
+        "volume_micro": bars.volume_micro,
+        "spread_units": pa.array(bars.spread_units.astype(np.int32)),
+        "sentiment": Headlines.decayed(bars.ts_s, known_s, scores),
+        "end_s": pa.array([bars.end_s] * n, type=pa.int64()),
+    }
+    return pa.table(columns | {name: values[:, i] for i, name in enumerate(FEATURE_NAMES)})
+
+
+def fit_scaler(table: pa.Table, winsor_sd: float) -> Scaler:
+    """Standardisation of the 15 features and the sentiment by the statistics of the fit slice alone."""
+    fit = table.filter(pa.compute.equal(table["slice"], "fit"))
+    raw = np.stack([fit[feature.name].to_numpy() for feature in SCALED], axis=1)
+    return Scaler.fit(raw, SCALED, winsor_sd)
+
+
+def _write(table: pa.Table, made: slices.Cut, dropped: Mapping[str, int], params: Params, length_s: int) -> None:
+    bars = Counter[str](table["slice"].to_pylist())
+    pairs = table.group_by(["slice", "event_id"]).aggregate([])
+    events = Counter[str](pairs["slice"].to_pylist())
+    scaler = fit_scaler(table, params.features.winsor_sd)
+    with replaced_folder(FEATURES) as folder:
+        pq.write_table(table, folder / "features.parquet", compression="zstd")
+        write_json(folder / "slices.json", slices.document(made, bars, events, dropped) | {"length_s": length_s})
+        write_json(folder / "scaler.json", scaler.document())
+    log.get("featurize").info("features", bars=table.num_rows, mode=made.mode, events=dict(events), **dropped)

@@ -1,0 +1,107 @@
+"""One trained and calibrated forecaster in a folder: what the stage makes once and the league once per kind."""
+
+import hashlib
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from pipelines.core import log
+from pipelines.core.artifacts import replaced_folder, write_json
+from pipelines.core.params import Params
+from pipelines.features.garch import Garch
+from pipelines.features.scale import local_volatility
+from pipelines.features.spec import FEATURE_VERSION
+from pipelines.forecast.checkpoint import Checkpoint
+from pipelines.forecast.conformal import fit_confidence, fit_conformal
+from pipelines.forecast.devices import strategy
+from pipelines.forecast.export import export, parity
+from pipelines.forecast.garch import fit_garch
+from pipelines.forecast.networks import EXTRA_INPUTS
+from pipelines.forecast.training import Batch, Lesson, scaled_target, train
+from pipelines.forecast.windows import IntArray, Rows, drawn, training_positions
+from pipelines.inference.calibration import Confidence, Conformal
+from pipelines.inference.inputs import InputScaler, extra_inputs, network_input, relative
+from pipelines.inference.predictor import Predictor
+
+CHECKPOINTS = Path("var/checkpoints/forecast")
+SCALER_WINDOWS = 4_000
+PARITY_WINDOWS = 256
+
+
+def make(rows: Rows, params: Params, folder: Path, data_hash: str) -> dict[str, Any]:
+    """Train, export and calibrate a forecaster into `folder`, which is replaced whole; what was measured on the way.
+
+    `data_hash` names the feature table: training goes on from a checkpoint of the same data and parameters only.
+    """
+    started = time.monotonic()
+    settings = params.forecast
+    lookback, horizon = settings.lookback_bars, settings.horizon_bars
+    fit = training_positions(rows, "fit", lookback, horizon)
+    lesson, meta, scaler = _lesson(rows, params, fit)
+    key = hashlib.sha256(json.dumps([data_hash, settings.model_dump()], sort_keys=True).encode()).hexdigest()[:16]
+    checkpoint = Checkpoint.of(CHECKPOINTS, key)
+    trained = train(lesson, settings, strategy(settings.replicas), checkpoint)
+    seconds = time.monotonic() - started
+    with replaced_folder(folder) as made:
+        model = export(trained, settings, made)
+        write_json(made / "meta.json", meta)
+        write_json(made / "scaler.json", scaler.document())
+        windows = lesson.batch(drawn(fit, min(PARITY_WINDOWS, len(fit)), (settings.seed, 3)))[0]
+        difference = parity(model, made, windows)
+        calibration = _calibrate(rows, params, made)
+    checkpoint.clear()
+    log.get("forecast").info("trained", kind=settings.kind, seconds=round(seconds, 1), fit_windows=len(fit))
+    return {
+        "kind": settings.kind,
+        "parameters": int(trained.count_params()),
+        "fit_windows": len(fit),
+        "training_s": round(seconds, 1),
+        "onnx_parity": difference,
+        "calibration_windows": calibration,
+    }
+
+
+def _lesson(rows: Rows, params: Params, fit: IntArray) -> tuple[Lesson, dict[str, Any], InputScaler]:
+    settings = params.forecast
+    lookback, horizon = settings.lookback_bars, settings.horizon_bars
+    features, mid, _ = rows.window(drawn(fit, min(SCALER_WINDOWS, len(fit)), (settings.seed, 0)), lookback)
+    scaler = InputScaler.fit(relative(features, mid, local_volatility(mid)), params.features.winsor_sd)
+    extra = EXTRA_INPUTS.get(settings.kind, ())
+    garch: Garch | None = fit_garch(rows, fit, settings.seed) if "conditional_volatility" in extra else None
+    meta = {
+        "kind": settings.kind,
+        "lookback": lookback,
+        "horizon": horizon,
+        "feature_version": FEATURE_VERSION,
+        "bar_length_s": rows.length_s,
+        "sentiment": "sentiment" in extra,
+        "garch": garch.document() if garch else None,
+    }
+
+    def batch(positions: IntArray) -> Batch:
+        raw, mids, sentiment = rows.window(positions, lookback)
+        more = extra_inputs(mids, sentiment if "sentiment" in extra else None, garch)
+        inputs, volatility = network_input(raw, mids, scaler, more)
+        return inputs, scaled_target(rows.moves(positions, horizon), volatility)
+
+    return Lesson(fit, batch, len(scaler.mean) + len(extra)), meta, scaler
+
+
+def _calibrate(rows: Rows, params: Params, folder: Path) -> int:
+    """Write conformal.json and confidence.json from the calibration slice; how many windows it took."""
+    settings = params.forecast
+    lookback, horizon = settings.lookback_bars, settings.horizon_bars
+    write_json(folder / "conformal.json", Conformal.neutral(params.conformal.coverage, horizon).document())
+    write_json(folder / "confidence.json", Confidence.neutral(horizon).document())
+    predictor = Predictor(folder)
+    found = training_positions(rows, "calibration", lookback, horizon)
+    positions = drawn(found, min(params.conformal.windows, len(found)), (settings.seed, 4))
+    output, volatility = predictor.outputs(lambda chosen: rows.window(chosen, lookback), positions)
+    moves = rows.moves(positions, horizon)
+    conformal = fit_conformal(output, scaled_target(moves, volatility), params.conformal.coverage)
+    mean = predictor.scale_back(output, volatility).mean
+    confidence = fit_confidence(mean, volatility, moves, rows.event[positions])
+    write_json(folder / "conformal.json", conformal.document())
+    write_json(folder / "confidence.json", confidence.document())
+    return len(positions)

@@ -1,0 +1,63 @@
+"""Calibration on the slice after the fit slice: interval offsets and the confidence of a direction."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+
+from pipelines.core.domain import FloatArray
+from pipelines.forecast.windows import IntArray
+from pipelines.inference.calibration import Confidence, Conformal, strength
+
+CAP_QUANTILE = 0.99
+SHRINK_ERRORS = 1.0
+"""Standard errors, clustered by event, that are taken off the slope of the confidence: no edge, no confidence."""
+
+
+def fit_conformal(output: NDArray[np.float32], target: NDArray[np.float32], coverage: float) -> Conformal:
+    """Offsets of the band [q05, q95] per horizon: output (n, H, 4) and target (n, H) in scaled units.
+
+    Split conformal: the ceil((n + 1) coverage) / n quantile of how far the truth lies outside the band (negative when
+    inside), so that later exchangeable data is covered with at least this probability.
+    """
+    band = np.sort(output[..., 1:], axis=-1)
+    outside = np.maximum(band[..., 0] - target, target - band[..., 2])
+    n = len(outside)
+    level = min(np.ceil((n + 1) * coverage) / n, 1.0)
+    return Conformal(coverage, np.quantile(outside.astype(np.float64), level, axis=0, method="higher"))
+
+
+def fit_confidence(mean: FloatArray, volatility: FloatArray, moves: FloatArray, event: IntArray) -> Confidence:
+    """P(sign right | moved) per horizon from forecasts and actual moves in log-odds, both (n, H).
+
+    The slope of a logistic regression through one half on the strength of the forecast, minus one standard error
+    clustered by event, at least 0. Bars that do not move from t+1 to t+1+k say nothing and are left out.
+    """
+    strong = strength(mean, volatility)
+    cap = np.maximum(np.quantile(strong, CAP_QUANTILE, axis=0), 1e-9)
+    actual = moves[:, 1:] - moves[:, :1]
+    forecast = mean[:, 1:] - mean[:, :1]
+    slopes = []
+    for k in range(strong.shape[1]):
+        moved = actual[:, k] != 0.0
+        right = (np.sign(forecast[moved, k]) == np.sign(actual[moved, k])).astype(np.float64)
+        slopes.append(_slope(np.minimum(strong[moved, k], cap[k]), right, event[moved]))
+    return Confidence(np.array(slopes), cap)
+
+
+def _slope(z: FloatArray, right: FloatArray, event: IntArray) -> float:
+    """Shrunk slope b of P = 1 / (1 + exp(-b z)); 0 where it is not more than its standard error above 0."""
+
+    def score(slope: float) -> float:
+        return float(np.sum((right - 1.0 / (1.0 + np.exp(-slope * z))) * z))
+
+    if len(z) == 0 or score(0.0) <= 0.0:
+        return 0.0
+    upper = 1.0
+    while score(upper) > 0.0 and upper < 1e4:
+        upper *= 2.0
+    slope = upper if score(upper) > 0.0 else float(brentq(score, 0.0, upper))
+    probability = 1.0 / (1.0 + np.exp(-slope * z))
+    information = float(np.sum(probability * (1.0 - probability) * z * z))
+    by_event = np.bincount(event, weights=(right - probability) * z)
+    error = float(np.sqrt(np.sum(by_event**2))) / max(information, 1e-12)
+    return max(slope - SHRINK_ERRORS * error, 0.0)

@@ -1,0 +1,42 @@
+"""From the trained network to ONNX, and the proof that both say the same."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from pipelines.core.errors import ArtifactError
+from pipelines.core.params import ForecastParams
+from pipelines.forecast.networks import build
+
+TOLERANCE = 1e-5
+
+
+def export(trained: Any, params: ForecastParams, folder: Path) -> Any:
+    """Write forecaster.keras and forecaster.onnx (batch size free); the network that was written, on one device."""
+    inputs = trained.input_shape[-1]
+    model = build(params.kind, params.lookback_bars, inputs, params.horizon_bars, params.dropout, portable=True)
+    model.set_weights(trained.get_weights())
+    model.save(folder / "forecaster.keras")
+    model(np.zeros((1, params.lookback_bars, inputs), dtype=np.float32))
+    model.export(folder / "forecaster.onnx", format="onnx", verbose=False)
+    return model
+
+
+def parity(model: Any, folder: Path, windows: NDArray[np.float32]) -> float:
+    """Largest absolute difference between the Keras network and its ONNX file on some inputs.
+
+    Raises:
+        ArtifactError: if it is 1e-5 or more.
+    """
+    session = onnxruntime.InferenceSession(str(folder / "forecaster.onnx"), providers=["CPUExecutionProvider"])
+    ours = session.run(None, {session.get_inputs()[0].name: windows})[0]
+    difference = float(np.max(np.abs(ours - np.asarray(model(windows)))))
+    if not difference < TOLERANCE:
+        raise ArtifactError(
+            f"the ONNX file differs from its Keras source by {difference:.2e}; {TOLERANCE:g} is allowed."
+            " Update tf2onnx and run the stage again"
+        )
+    return difference

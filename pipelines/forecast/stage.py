@@ -1,0 +1,83 @@
+"""Stage forecast: data/features -> models/forecaster, data/forecasts, reports/forecast.json."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.core import log
+from pipelines.core.artifacts import replaced_folder, sha256_path, write_json
+from pipelines.core.errors import DataError
+from pipelines.core.params import load
+from pipelines.forecast.metrics import measure
+from pipelines.forecast.windows import IntArray, Rows
+from pipelines.inference.predictor import Forecasts, Predictor
+
+FEATURES = Path("data/features")
+FORECASTER = Path("models/forecaster")
+FORECASTS = Path("data/forecasts")
+REPORT = Path("reports/forecast.json")
+
+FORECAST_SLICES = ("agent", "selection", "gate")
+
+
+def run() -> None:
+    """Train, calibrate, export and forecast; the report's figures are out of sample and not of the gate slice."""
+    from pipelines.forecast import candidate  # noqa: PLC0415 - TensorFlow is loaded by those who train
+
+    params = load()
+    rows = Rows.read(FEATURES)
+    report = candidate.make(rows, params, FORECASTER, sha256_path(FEATURES))
+    predictor = Predictor(FORECASTER)
+    write_forecasts(rows, predictor, FORECASTS)
+    report["selection"] = evaluate(rows, predictor, "selection")
+    write_json(REPORT, report)
+    log.get("forecast").info("selection slice", skill=report["selection"]["skill_price"])
+
+
+def forecasts(rows: Rows, predictor: Predictor, positions: IntArray) -> Forecasts:
+    """Forecasts at the given bars, through the same ONNX predictor that the bot runs."""
+    return predictor.forecast_many(lambda chosen: rows.window(chosen, predictor.lookback), positions)
+
+
+def evaluate(rows: Rows, predictor: Predictor, slice_name: str) -> dict[str, Any]:
+    """Metrics on a slice, at bars with a full lookback and target and a price in [0.02, 0.98].
+
+    Raises:
+        DataError: if there are no such bars.
+    """
+    positions = rows.lively(rows.positions(slice_name, predictor.lookback, predictor.horizon))
+    if len(positions) == 0:
+        raise DataError(f"slice {slice_name} has no bar to measure a forecast at; pull a longer history")
+    return measure(rows, positions, forecasts(rows, predictor, positions))
+
+
+def write_forecasts(rows: Rows, predictor: Predictor, folder: Path) -> None:
+    """forecasts.parquet: every bar of the agent, selection and gate slices that has a full lookback."""
+    found = [rows.positions(name, predictor.lookback) for name in FORECAST_SLICES]
+    positions = np.sort(np.concatenate(found))
+    made = forecasts(rows, predictor, positions)
+    with replaced_folder(folder) as partial:
+        pq.write_table(table(rows, positions, made), partial / "forecasts.parquet", compression="zstd")
+
+
+def table(rows: Rows, positions: IntArray, made: Forecasts) -> pa.Table:
+    """The rows of forecasts.parquet, sorted by market and time; log-odds, float32."""
+
+    def lists(values: Any) -> pa.Array:
+        flat = pa.array(values.astype(np.float32).ravel())
+        return pa.FixedSizeListArray.from_arrays(flat, values.shape[1]).cast(pa.list_(pa.float32()))
+
+    return pa.table(
+        {
+            "market_id": rows.market_id[positions],
+            "ts_s": rows.ts_s[positions],
+            "slice": rows.slice_name[positions],
+            "mean": lists(made.mean),
+            "lower": lists(made.lower),
+            "upper": lists(made.upper),
+            "confidence": made.confidence.astype(np.float32),
+        }
+    )

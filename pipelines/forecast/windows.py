@@ -1,0 +1,106 @@
+"""Windows over the feature table: which bars have a full lookback and target, and their arrays."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipelines.core.artifacts import read_json
+from pipelines.core.domain import FloatArray
+from pipelines.core.errors import DataError
+from pipelines.core.money import PRICE_SCALE
+from pipelines.features.scale import log_odds
+from pipelines.features.spec import FEATURE_NAMES
+
+IntArray = NDArray[np.int64]
+
+MIN_PRICE_UNITS = 200
+"""Bars outside [0.02, 0.98] teach nothing and are left out of training and of the metrics."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The feature table as arrays, sorted by market and time; `run_start`/`run_end` bound each gap-free run."""
+
+    market_id: NDArray[np.str_]
+    event: IntArray
+    ts_s: IntArray
+    slice_name: NDArray[np.str_]
+    mid_units: IntArray
+    sentiment: FloatArray
+    features: FloatArray
+    run_start: IntArray
+    run_end: IntArray
+    length_s: int
+
+    @classmethod
+    def read(cls, folder: Path) -> "Rows":
+        """The table of data/features."""
+        length_s = int(read_json(folder / "slices.json")["length_s"])
+        table = pq.read_table(folder / "features.parquet")
+        market = table["market_id"].to_numpy(zero_copy_only=False).astype(str)
+        ts = table["ts_s"].to_numpy()
+        breaks = np.flatnonzero((market[1:] != market[:-1]) | (np.diff(ts) != length_s)) + 1
+        edges = np.concatenate(([0], breaks, [len(ts)]))
+        sizes = np.diff(edges)
+        return cls(
+            market_id=market,
+            event=np.unique(table["event_id"].to_numpy(zero_copy_only=False).astype(str), return_inverse=True)[1],
+            ts_s=ts,
+            slice_name=table["slice"].to_numpy(zero_copy_only=False).astype(str),
+            mid_units=table["mid_units"].to_numpy().astype(np.int64),
+            sentiment=table["sentiment"].to_numpy(),
+            features=np.stack([table[name].to_numpy() for name in FEATURE_NAMES], axis=1),
+            run_start=np.repeat(edges[:-1], sizes),
+            run_end=np.repeat(edges[1:], sizes),
+            length_s=length_s,
+        )
+
+    def positions(self, slice_name: str, lookback: int, horizon: int = 0) -> IntArray:
+        """Bars of a slice whose window of `lookback` bars, and `horizon` bars after it, lie in one run."""
+        index = np.arange(len(self.ts_s))
+        whole = (index - self.run_start >= lookback - 1) & (self.run_end - index > horizon)
+        return np.flatnonzero(whole & (self.slice_name == slice_name))
+
+    def lively(self, positions: IntArray) -> IntArray:
+        """Those of the positions whose price lies in [0.02, 0.98]."""
+        mid = self.mid_units[positions]
+        return positions[(mid >= MIN_PRICE_UNITS) & (mid <= PRICE_SCALE - MIN_PRICE_UNITS)]
+
+    def window(self, positions: IntArray, lookback: int) -> tuple[FloatArray, IntArray, FloatArray]:
+        """Raw features (n, L, 15), mids (n, L) and sentiment (n, L) up to and with each position."""
+        index = positions[:, None] + np.arange(1 - lookback, 1)
+        return self.features[index], self.mid_units[index], self.sentiment[index]
+
+    def moves(self, positions: IntArray, horizon: int) -> FloatArray:
+        """Change of log-odds from each position to 1..H bars later, (n, H)."""
+        index = positions[:, None] + np.arange(1, horizon + 1)
+        return log_odds(self.mid_units[index]) - log_odds(self.mid_units[positions])[:, None]
+
+    def price_moves(self, positions: IntArray, horizon: int) -> FloatArray:
+        """Change of price from each position to 1..H bars later, (n, H)."""
+        index = positions[:, None] + np.arange(1, horizon + 1)
+        moves: FloatArray = (self.mid_units[index] - self.mid_units[positions][:, None]) / PRICE_SCALE
+        return moves
+
+
+def training_positions(rows: Rows, slice_name: str, lookback: int, horizon: int) -> IntArray:
+    """Bars of a slice to learn from.
+
+    Raises:
+        DataError: if there is none.
+    """
+    found = rows.lively(rows.positions(slice_name, lookback, horizon))
+    if len(found) == 0:
+        raise DataError(
+            f"slice {slice_name} has no bar with {lookback} bars before and {horizon} after it at a price in"
+            f" [0.02, 0.98]; pull a longer history or lower forecast.lookback_bars"
+        )
+    return found
+
+
+def drawn(positions: IntArray, count: int, seed: tuple[int, ...]) -> IntArray:
+    """`count` positions drawn uniformly, with repetition only where there are fewer."""
+    return np.random.default_rng(seed).choice(positions, size=count, replace=count > len(positions))
