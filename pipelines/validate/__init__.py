@@ -1,0 +1,1 @@
+"""Stage validate: what data/raw must satisfy before anything learns from it."""

@@ -1,0 +1,72 @@
+"""Derived columns that turn rules across rows into rules on one column, so that expectations can state them."""
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from pipelines.core.errors import DataError
+from pipelines.pull import tables
+
+
+def read_bars(raw: Path) -> pd.DataFrame:
+    """All bars of data/raw in market and time order as stored, with the derived columns of `derive`.
+
+    Raises:
+        DataError: if a table is missing or has other columns than the schema.
+    """
+    parts = sorted((raw / "bars").glob("day=*/part.parquet"))
+    if not parts:
+        raise DataError(f"{raw}/bars holds no partition; run python -m pipelines pull")
+    frames = []
+    for part in parts:
+        found = pq.read_schema(part)
+        if found.names != tables.BARS.names:
+            raise DataError(f"{part} has the columns {', '.join(found.names)}; expected {', '.join(tables.BARS.names)}")
+        frames.append(pq.ParquetFile(part).read().to_pandas())
+    bars: pd.DataFrame = pd.concat(frames, ignore_index=True)
+    return bars
+
+
+def read_markets(raw: Path) -> pd.DataFrame:
+    """markets.parquet.
+
+    Raises:
+        DataError: if it is missing or has other columns than the schema.
+    """
+    path = raw / "markets.parquet"
+    if not path.exists():
+        raise DataError(f"{path} does not exist; run python -m pipelines pull")
+    table = pq.ParquetFile(path).read()
+    if table.schema.names != tables.MARKETS.names:
+        raise DataError(
+            f"{path} has the columns {', '.join(table.schema.names)}; expected {', '.join(tables.MARKETS.names)}"
+        )
+    markets: pd.DataFrame = table.to_pandas()
+    return markets
+
+
+def derive(bars: pd.DataFrame, markets: pd.DataFrame, length_s: int) -> pd.DataFrame:
+    """The bars with, per bar: step to the market's previous bar, phase on the grid, length of its run of repeated
+    values, and whether its market is listed."""
+    ordered = bars.sort_values(["market_id", "ts_s"], kind="stable", ignore_index=True)
+    same = ordered["market_id"].eq(ordered["market_id"].shift())
+    ordered["step_s"] = ordered["ts_s"].diff().where(same, float(length_s))
+    ordered["phase_s"] = ordered["ts_s"] % length_s
+    block = (~(ordered["filled"] & same)).cumsum()
+    ordered["filled_run"] = ordered.groupby(block)["filled"].cumsum().astype(int)
+    ordered["listed"] = ordered["market_id"].isin(markets["market_id"])
+    return ordered
+
+
+def per_market(bars: pd.DataFrame) -> pd.DataFrame:
+    """Per market: number of bars, share of bars that did not move."""
+    grouped = bars.groupby("market_id")
+    moved = bars["mid_units"].ne(bars["mid_units"].shift()) & bars["market_id"].eq(bars["market_id"].shift())
+    return pd.DataFrame({"bars": grouped.size(), "moves": moved.groupby(bars["market_id"]).sum()}).reset_index()
+
+
+def zero_move_share(facts: pd.DataFrame) -> float:
+    """Share of steps without a move over all markets; 1 when there is no step."""
+    steps = float(facts["bars"].sum() - len(facts))
+    return 1.0 - float(facts["moves"].sum()) / steps if steps > 0 else 1.0
