@@ -33,14 +33,14 @@ def simulate(model: Model, draws: Draws) -> Paths:
     fair, mid_units = _quote(model, draws, _total(model, shocks, changed), gap)
     extra = _extra_ticks(model, draws, mid_units, np.where(idle, -1.0, relative), changed)
     bid, ask = quotes(mid_units, tick[:, None], extra)
-    sizes = (
-        np.where(bid > 0, _sizes(model, draws.size_bid), 0),
-        np.where(ask < UNITS, _sizes(model, draws.size_ask), 0),
+    displayed = (
+        np.where(bid > 0, sizes(model, draws.size_bid), 0),
+        np.where(ask < UNITS, sizes(model, draws.size_ask), 0),
     )
     n_trades = _trade_counts(draws.count, np.where(idle, 0.0, relative), volume_micro)
     resolved_yes = draws.outcome < fair[:, -1]
     truth = (fair, under, over, bounce, live, volume_scale)
-    return Paths(mid_units, bid, ask, *sizes, volume_micro, n_trades, tick, resolved_yes, *truth)
+    return Paths(mid_units, bid, ask, *displayed, volume_micro, n_trades, tick, resolved_yes, *truth)
 
 
 @dataclass(slots=True)
@@ -153,7 +153,7 @@ def _extra_ticks(model: Model, draws: Draws, mid_units: IntArray, relative: Floa
     return _poisson(rate * np.where(changed, 1.0 + 1.5 * model.drift_feat, 1.0), draws.spread)
 
 
-def _sizes(model: Model, normals: FloatArray) -> IntArray:
+def sizes(model: Model, normals: FloatArray) -> IntArray:
     """Displayed size of one side in base units: lognormal and persistent, between 5 and 200,000 shares."""
     fresh = float(np.sqrt(1.0 - model.size_memory**2))
     state = normals.T.copy()

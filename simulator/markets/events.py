@@ -16,6 +16,7 @@ from simulator.markets.grid import BoolArray
 from simulator.markets.headlines import sentence
 from simulator.markets.model import Model, Paths, draw, stack
 from simulator.markets.source import Listing
+from simulator.markets.streams import EVENTS, generator
 from simulator.markets.topics import listing, subjects, topic_of
 
 EPOCH_S: Final = 1_767_225_600
@@ -23,7 +24,6 @@ EPOCH_S: Final = 1_767_225_600
 
 STEP_S: Final = 60
 MARKETS_LIMIT: Final = 64
-_EVENT_STREAM: Final = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,6 @@ class Event:
     """In order of `known_s`."""
 
 
-def generator(seed: int, stream: int) -> np.random.Generator:
-    """The counter-based generator of one stream; streams of one seed are independent."""
-    return np.random.Generator(np.random.Philox(key=np.array([seed % 2**64, stream], dtype=np.uint64)))
-
-
 def market_number(event: int, index: int) -> int:
     """Number of a market for all time: it depends on neither the batch nor the markets per event."""
     return event * MARKETS_LIMIT + index
@@ -79,7 +74,7 @@ def build(family: Family, number: int) -> Event:
     """Event `number` of a family: its markets, its news and the sentiment of each market."""
     count, minutes = family.markets_per_event, family.event_length_min
     start_s = EPOCH_S + number * family.event_every_min * STEP_S
-    source = generator(family.seed, _EVENT_STREAM | number)
+    source = generator(family.seed, EVENTS | number)
     weights, minute = loadings(count, source), number * family.event_every_min + np.arange(minutes, dtype=np.float64)
     news = source.random(minutes) < _headline_rate(family.model, minute)
     news[0] = False

@@ -1,0 +1,19 @@
+"""Counter-based random streams: each market and each event has its own, so that no path depends on another."""
+
+from typing import Final
+
+import numpy as np
+
+EVENTS: Final = 1 << 63
+"""Streams of events: this plus the event's number. A market's own stream is its plain number."""
+
+TRADES: Final = 1 << 62
+"""Streams that split volume into trades: this plus the market's number."""
+
+SIZES: Final = 1 << 61
+"""Streams of displayed sizes where a recording has none: this plus the market's number."""
+
+
+def generator(seed: int, stream: int) -> np.random.Generator:
+    """The generator of one stream; streams of one seed are independent, and so are seeds."""
+    return np.random.Generator(np.random.Philox(key=np.array([seed % 2**64, stream], dtype=np.uint64)))

@@ -1,0 +1,130 @@
+"""Markets whose whole life is known to the source and shown step by step: history and live steps are one array.
+
+Synthetic and replayed markets both end here, so that what a step reveals is what history held, to the unit.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.core.domain import Headline
+from pipelines.core.money import SHARE_GRID
+from simulator.markets.grid import IntArray
+from simulator.markets.source import History, Listing, Step, Tick
+from simulator.markets.streams import TRADES, generator
+from simulator.markets.trades import Tape, split
+
+
+@dataclass(slots=True)
+class Life:
+    """One market, whole, in the smallest types: thousands of markets stay in memory. Row 0 lies at `start_s`."""
+
+    listing: Listing
+    stream: tuple[int, int]
+    """Seed and number of the generator that splits volume into trades."""
+    payout_micro: int | None
+    """Of a YES share at the end; None where a recording does not say, then the market just stops."""
+    bid: NDArray[np.int16]
+    ask: NDArray[np.int16]
+    bid_size: NDArray[np.int32]
+    """In 0.01 share, as the next."""
+    ask_size: NDArray[np.int32]
+    volume_micro: IntArray
+    n_trades: NDArray[np.int16]
+    tape: Tape | None = None
+
+
+class Timeline:
+    """Lives on a common grid of steps of `step_s` market seconds; what lies after the last reveal stays inside."""
+
+    def __init__(self, step_s: int) -> None:
+        self.step_s = step_s
+        self.now_s = 0
+        self.listings: list[Listing] = []
+        self.resolutions: list[tuple[str, int, int]] = []
+        self.headlines: list[Headline] = []
+        self._lives: dict[str, Life] = {}
+        self._alive: dict[str, Life] = {}
+        self._unborn: list[Life] = []
+        self._unknown: list[Headline] = []
+
+    def accept(self, lives: Iterable[Life], headlines: Iterable[Headline]) -> None:
+        """Take over markets and headlines; those that begin later wait."""
+        self._unborn = sorted([*self._unborn, *lives], key=lambda life: life.listing.start_s)
+        waiting = [*self._unknown, *headlines]
+        self._unknown = sorted(waiting, key=lambda headline: (headline.known_s, headline.headline_id))
+
+    def reveal(self, now_s: int) -> Step:
+        """Everything that has begun, ended or become known since the last call, and the quotes at `now_s`."""
+        self.now_s = now_s
+        listed = self._begin()
+        resolved = self._end()
+        known = sum(1 for headline in self._unknown if headline.known_s <= self.now_s)
+        fresh, self._unknown = self._unknown[:known], self._unknown[known:]
+        self.headlines += fresh
+        return Step(self.now_s, [self._tick(life) for life in self._alive.values()], fresh, resolved, listed)
+
+    def history(self, market_id: str) -> History:
+        """Rows of a market up to now.
+
+        Raises:
+            KeyError: if the market has not begun.
+        """
+        life = self._lives[market_id]
+        past = slice(0, self._rows(life))
+        bid, ask = life.bid[past].astype(np.int64), life.ask[past].astype(np.int64)
+        volume, count = life.volume_micro[past], life.n_trades[past].astype(np.int64)
+        return History(self._times(life)[past], (bid + ask) // 2, volume, count, bid, ask)
+
+    def trades(self, market_id: str) -> Tape:
+        """Trades of a market up to now: the same prints that live steps carry."""
+        life = self._lives[market_id]
+        rows, tape = self._rows(life), self._tape(life)
+        past = slice(0, int(tape.first[rows]))
+        columns = (tape.ts_s[past], tape.buys[past], tape.price_units[past], tape.shares_micro[past])
+        return Tape(tape.first[: rows + 1], *columns)
+
+    def _begin(self) -> list[Listing]:
+        begun = sum(1 for life in self._unborn if life.listing.start_s <= self.now_s)
+        fresh, self._unborn = self._unborn[:begun], self._unborn[begun:]
+        for life in fresh:
+            self._lives[life.listing.market_id] = self._alive[life.listing.market_id] = life
+        self.listings += [life.listing for life in fresh]
+        return [life.listing for life in fresh]
+
+    def _end(self) -> list[tuple[str, int]]:
+        ended = [life for life in self._alive.values() if life.listing.end_s <= self.now_s]
+        resolved = []
+        for life in ended:
+            del self._alive[life.listing.market_id]
+            if life.payout_micro is not None:
+                resolved.append((life.listing.market_id, life.payout_micro))
+                self.resolutions.append((*resolved[-1], life.listing.end_s))
+        return resolved
+
+    def _rows(self, life: Life) -> int:
+        return min(len(life.bid), (self.now_s - life.listing.start_s) // self.step_s + 1)
+
+    def _times(self, life: Life) -> IntArray:
+        return life.listing.start_s + self.step_s * np.arange(len(life.bid), dtype=np.int64)
+
+    def _tick(self, life: Life) -> Tick:
+        row = self._rows(life) - 1
+        live = life.listing.start_s + row * self.step_s == self.now_s
+        return Tick(
+            life.listing.market_id,
+            int(life.bid[row]),
+            int(life.ask[row]),
+            int(life.bid_size[row]) * SHARE_GRID,
+            int(life.ask_size[row]) * SHARE_GRID,
+            self._tape(life).prints(row) if live and life.n_trades[row] else (),
+        )
+
+    def _tape(self, life: Life) -> Tape:
+        if life.tape is None:
+            touch = (life.bid.astype(np.int64), life.ask.astype(np.int64))
+            random = generator(life.stream[0], TRADES | life.stream[1])
+            life.tape = split(self._times(life), life.volume_micro, life.n_trades.astype(np.int64), touch, random)
+        return life.tape
