@@ -95,14 +95,21 @@ class Timeline:
         return [life.listing for life in fresh]
 
     def _end(self) -> list[tuple[str, int]]:
-        ended = [life for life in self._alive.values() if life.listing.end_s <= self.now_s]
+        ended = [life for life in self._alive.values() if self._over(life)]
         resolved = []
         for life in ended:
             del self._alive[life.listing.market_id]
             if life.payout_micro is not None:
                 resolved.append((life.listing.market_id, life.payout_micro))
-                self.resolutions.append((*resolved[-1], life.listing.end_s))
+                self.resolutions.append((*resolved[-1], min(life.listing.end_s, self._known_until(life))))
         return resolved
+
+    def _over(self, life: Life) -> bool:
+        """Whether the scheduled end is reached, or what is known of the market lies behind."""
+        return self.now_s >= min(life.listing.end_s, self._known_until(life))
+
+    def _known_until(self, life: Life) -> int:
+        return life.listing.start_s + len(life.bid) * self.step_s
 
     def _rows(self, life: Life) -> int:
         return min(len(life.bid), (self.now_s - life.listing.start_s) // self.step_s + 1)

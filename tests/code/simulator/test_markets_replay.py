@@ -1,0 +1,181 @@
+"""Rules of replayed markets: what is history, what is stepped, and what a gap or a missing column becomes."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.core.domain import Side
+from pipelines.core.errors import DataError, ParameterError
+from simulator.markets.replay import open_source
+from simulator.markets.source import SourceOptions
+
+START_S = 1_767_225_600
+CONDITION = "0x" + "ab" * 32
+
+
+@pytest.fixture
+def raw(tmp_path):
+    """A folder in the raw schema: one market of ten minutes without minutes 4 and 5, a second that begins later."""
+    first = [60 * k for k in range(10) if k not in (4, 5)]
+    second = [60 * k for k in range(6, 10)]
+    ids = [CONDITION] * len(first) + ["later"] * len(second)
+    mids = [4000 + 50 * k for k in range(len(first))] + [9700] * len(second)
+    volume = [0, 12_340_000] + [0] * (len(ids) - 2)
+    bars = {
+        "market_id": ids, "ts_s": [START_S + t for t in first + second], "mid_units": mids, "volume_micro": volume,
+        "n_trades": [0, 3] + [0] * (len(ids) - 2), "spread_units": [300] + [0] * (len(ids) - 1),
+    }  # fmt: skip
+    static = [
+        {
+            "market_id": name, "event_id": "event", "question": f"Will {name}?", "token_yes": "11", "token_no": "12",
+            "tick_units": 100, "min_size_micro": 5_000_000, "fee_rate": 0.07, "fee_exponent": 1.0,
+            "end_s": START_S + 3_600, "topic": "Crypto", "neg_risk": False,
+        }
+        for name in (CONDITION, "later")
+    ]  # fmt: skip
+    pq.write_table(pa.table(bars), tmp_path / "bars.parquet")
+    pq.write_table(pa.Table.from_pylist(static), tmp_path / "markets.parquet")
+    return tmp_path
+
+
+def _recording(path, **columns):
+    rows = {
+        "market_id": ["a"] * 5 + ["b"] * 5,
+        "timestamp": [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=k) for k in range(5)] * 2,
+        "price": [0.5, 0.51, 0.52, 0.53, 0.54] + [0.3] * 5,
+    }
+    pq.write_table(pa.table(rows | columns), path)
+    return path
+
+
+def test_warm_bars_are_history_and_the_rest_is_stepped(raw):
+    """The first `warm_bars` lie in the past; every later bar comes with one step, to the last one."""
+    source = open_source(SourceOptions(replay=raw, warm_bars=3))
+    warm = source.history(CONDITION)
+    steps = [source.advance() for _ in range(7)]
+
+    assert warm.ts_s.tolist() == [START_S, START_S + 60, START_S + 120]
+    assert [step.ts_s for step in steps] == [START_S + 60 * k for k in range(3, 10)]
+    assert source.history(CONDITION).mid_units.tolist() == [4000, 4050, 4100, 4150, 4150, 4150, 4200, 4250, 4300, 4350]
+
+
+def test_a_gap_keeps_the_quote(raw):
+    """In a minute without a row the last quote stays, without volume."""
+    source = open_source(SourceOptions(replay=raw, warm_bars=4))
+    before, during = source.history(CONDITION), source.advance().rows[0]
+
+    assert (during.bid_units, during.ask_units) == (before.bid_units[-1], before.ask_units[-1])
+    assert during.trades == ()
+
+
+def test_recorded_spread_is_used_and_else_the_smallest(raw):
+    """A recorded spread is quoted as it was; without one the smallest that mid and tick allow."""
+    history = open_source(SourceOptions(replay=raw, warm_bars=9)).history(CONDITION)
+
+    assert (history.bid_units[0], history.ask_units[0]) == (3800, 4200)
+    assert (history.ask_units - history.bid_units)[1:4].tolist() == [100, 200, 100]
+
+
+def test_recorded_volume_becomes_its_trades(raw):
+    """The recorded number of trades carries the recorded volume, to the base unit, at the touch."""
+    source = open_source(SourceOptions(replay=raw, warm_bars=1))
+    row = source.advance().rows[0]
+
+    assert len(row.trades) == 3
+    assert sum(trade[3] for trade in row.trades) == 12_340_000
+    assert all(price == (row.ask_units if side is Side.BUY else row.bid_units) for _, side, price, _ in row.trades)
+
+
+def test_markets_begin_end_and_resolve_only_when_decided(raw):
+    """A market is listed at its first row, stops after its last, and pays out only if its price was decided."""
+    source = open_source(SourceOptions(replay=raw, warm_bars=1))
+    steps = [source.advance() for _ in range(11)]
+    listed = [(step.ts_s, listing.question) for step in steps for listing in step.listed]
+    resolved = [(step.ts_s, payout) for step in steps for _, payout in step.resolved]
+
+    assert listed == [(START_S + 360, "Will later?")]
+    assert resolved == [(START_S + 600, 1_000_000)]
+    assert steps[-1].rows == []
+
+
+def test_valid_ids_stay_and_others_become_hashes(raw):
+    """A condition id of the venue is kept; any other name becomes 0x and 64 hex digits, the same every time."""
+    names = [sorted(x.market_id for x in open_source(SourceOptions(replay=raw, warm_bars=9)).listings())] * 2
+
+    assert names[0] == names[1]
+    assert CONDITION in names[0]
+    assert all(len(bytes.fromhex(name[2:])) == 32 for name in names[0])
+
+
+def test_any_parquet_is_replayed(tmp_path):
+    """Three columns are enough; the step is inferred from the distance of rows."""
+    source = open_source(SourceOptions(replay=_recording(tmp_path / "r.parquet"), warm_bars=2))
+
+    assert source.step_s == 60
+    assert len(source.listings()) == 2
+    assert len(source.advance().rows) == 2
+
+
+def test_the_newest_event_is_taken(tmp_path):
+    """With events and no name, the markets of the event with the last row are replayed; a name chooses another."""
+    times = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=k) for k in range(10)]
+    path = _recording(tmp_path / "r.parquet", event=["old"] * 5 + ["new"] * 5, timestamp=times)
+
+    assert {x.event_id for x in open_source(SourceOptions(replay=path)).listings()} == {"new"}
+    assert {x.event_id for x in open_source(SourceOptions(replay=path, replay_event="old")).listings()} == {"old"}
+
+
+def test_recorded_touch_and_sizes_are_used(tmp_path):
+    """Bid, ask and sizes of the recording are quoted when they are there."""
+    path = _recording(
+        tmp_path / "r.parquet", best_bid=[0.49] * 5 + [0.28] * 5, best_ask=[0.52] * 5 + [0.31] * 5,
+        best_bid_size=[120.5] * 10, best_ask_size=[80.0] * 10,
+    )  # fmt: skip
+    row = open_source(SourceOptions(replay=path)).advance().rows[0]
+
+    assert (row.bid_units, row.ask_units) == (4900, 5200)
+    assert (row.bid_size_micro, row.ask_size_micro) == (120_500_000, 80_000_000)
+
+
+def test_resuming_stands_where_it_stopped(raw):
+    """A replay resumed at a market time has the history up to it."""
+    source = open_source(SourceOptions(replay=raw, warm_bars=1, resume_s=START_S + 425))
+
+    assert source.now_s == START_S + 420
+    assert len(source.history(CONDITION).ts_s) == 8
+
+
+@pytest.mark.parametrize("column", ["market_id", "timestamp", "price"])
+def test_a_missing_column_is_named(tmp_path, column):
+    """A recording without a required column is refused with the column's name."""
+    path = _recording(tmp_path / "r.parquet")
+    pq.write_table(pq.read_table(path).drop_columns([column]), path)
+
+    with pytest.raises(DataError, match=column):
+        open_source(SourceOptions(replay=path))
+
+
+def test_unusable_recordings_are_refused(tmp_path, raw):
+    """A missing, an unreadable or an empty recording, an unknown event and too many warm bars are clear errors."""
+    (tmp_path / "text.parquet").write_text("no parquet")
+    empty = _recording(tmp_path / "empty.parquet", price=[np.nan] * 10)
+
+    for path, complaint in ((tmp_path / "none", "does not exist"), (tmp_path / "text.parquet", "not readable")):
+        with pytest.raises(DataError, match=complaint):
+            open_source(SourceOptions(replay=path))
+    with pytest.raises(DataError, match="no usable row"):
+        open_source(SourceOptions(replay=empty))
+    with pytest.raises(DataError, match="'other'"):
+        open_source(SourceOptions(replay=raw, replay_event="other"))
+    with pytest.raises(ParameterError, match="500 warm bars"):
+        open_source(SourceOptions(replay=raw, warm_bars=500))
+
+
+def test_bars_in_history_are_evenly_spaced(raw):
+    """History has one row for each step from the first to the last, gaps filled."""
+    history = open_source(SourceOptions(replay=raw, warm_bars=9)).history(CONDITION)
+
+    assert np.unique(np.diff(history.ts_s)).tolist() == [60]
