@@ -90,8 +90,9 @@ def read_series(markets: Mapping[str, Market], path: Path = FEATURES / "features
     slices = table["slice"].to_numpy(zero_copy_only=False).astype(str)
     for left, right in itertools.pairwise(_edges(ids)):
         part = slice(left, right)
-        columns = [values[part] for values in ints.values()]
-        yield Series(markets[ids[left]], *columns, sentiment[part], features[part], slices[part])
+        columns = {name: values[part] for name, values in ints.items()}
+        market = markets[ids[left]]
+        yield Series(market, sentiment=sentiment[part], features=features[part], slices=slices[part], **columns)
 
 
 def read(slice_name: str, execution: ExecutionParams, forecasts: Path = FORECASTS) -> list[History]:
@@ -100,7 +101,7 @@ def read(slice_name: str, execution: ExecutionParams, forecasts: Path = FORECAST
     Raises:
         DataError: if the slice holds no bar with a forecast.
     """
-    made = {ids: rows for ids, rows in _forecasts(forecasts, slice_name)}
+    made = dict(_forecasts(forecasts, slice_name))
     histories = []
     for series in read_series(read_markets()):
         forecast = made.get(series.market.market_id)
@@ -137,7 +138,7 @@ def _forecasts(path: Path, slice_name: str) -> Iterator[tuple[str, tuple[IntArra
 
 def _matrix(column: Any) -> FloatArray:
     chunk = column.combine_chunks()
-    flat = chunk.flatten().to_numpy(zero_copy_only=False).astype(np.float64)
+    flat: FloatArray = chunk.flatten().to_numpy(zero_copy_only=False).astype(np.float64)
     return flat.reshape(len(chunk), -1)
 
 

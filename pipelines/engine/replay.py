@@ -1,5 +1,6 @@
 """Event-driven replay: many markets, one cash account, every bar through `decide`, fills after the latency."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -57,7 +58,7 @@ def tape(histories: Sequence[History], scaler: MarketScaler | None, depth_shares
     edges = [0, *(np.flatnonzero(np.diff(sorted_ts)) + 1).tolist(), len(order)]
     steps = tuple(
         (int(sorted_ts[left]), tuple(flat[i] for i in order[left:right].tolist()))
-        for left, right in zip(edges[:-1], edges[1:], strict=True)
+        for left, right in itertools.pairwise(edges)
     )
     return Tape(steps, {history.market.market_id: history.market for history in histories})
 

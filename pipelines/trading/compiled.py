@@ -17,7 +17,7 @@ from pipelines.trading import kernel, observation, risk, sizing
 # Columns of a lane's state (int64).
 ROW, LAST, CASH, SHARES, DIRECTION, ENTRY, PEAK, COST = range(8)
 SIDE, WANTED, LIMIT, LEFT, ARRIVES, TTL = range(8, 14)
-EQUITY, DAY_START, TOP, DAY, TRADES, FEES, REFUSED = range(14, 21)
+EQUITY, DAY_START, TOP, DAY, TRADES, FEES, OPENED = range(14, 21)
 LANE_COLUMNS = 21
 
 # Columns of a bar (int64) and of a market (int64, and float64 for the fee).
@@ -156,7 +156,7 @@ def _book(lane: Any, bar: Any, side: int, wanted: int, filled: int, notional: in
     lane[TRADES] += 1
     if side > 0:
         if lane[SHARES] == 0:
-            lane[DIRECTION], lane[ENTRY] = wanted, bar[MID]
+            lane[DIRECTION], lane[ENTRY], lane[OPENED] = wanted, bar[MID], bar[TS]
             lane[PEAK] = token_price(bar[MID], wanted)
         lane[CASH] -= notional + paid
         lane[COST] += notional + paid

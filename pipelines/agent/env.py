@@ -1,0 +1,96 @@
+"""`oddsmith/Market-v0`: one market as a Gymnasium environment with nine actions, on the compiled step."""
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from pipelines.core.domain import FloatArray
+from pipelines.core.money import MICRO
+from pipelines.engine.lanes import DIRECTION_OF, FRACTION_OF, Field, Lanes
+from pipelines.trading import compiled
+
+MIN_EPISODE_BARS = 2
+
+
+class Episodes:
+    """Draws markets and starts: uniform over bars, at least `shortest` and at most `longest` bars long."""
+
+    def __init__(self, field: Field, longest: int, shortest: int = 32) -> None:
+        lengths = field.last - field.first + 1
+        self._field = field
+        self._longest = longest
+        self._shortest = int(min(shortest, lengths.max() - 1))
+        room = np.maximum(lengths - self._shortest, 0)
+        self._share = room / room.sum()
+
+    def draw(self, rng: np.random.Generator, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """First and last rows of `count` episodes."""
+        field = self._field
+        chosen = rng.choice(len(self._share), size=count, p=self._share)
+        room = field.last[chosen] - field.first[chosen] + 1 - self._shortest
+        first = field.first[chosen] + (rng.random(count) * room).astype(np.int64)
+        return first, np.minimum(first + self._longest, field.last[chosen])
+
+
+class MarketEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
+    """One account in one market. Action k: size k // 3 of (25, 50, 100 %) of the cap, direction k % 3 of (short,
+    close, long). The reward is the change of equity after costs in pUSD times `reward_scale`; an episode is
+    truncated where its data end, never terminated (resolution lies outside the bars)."""
+
+    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - declared so by gymnasium
+
+    def __init__(
+        self,
+        field: Field,
+        par: FloatArray,
+        cash_micro: int = 10_000 * MICRO,
+        episode_bars: int = 512,
+        reward_scale: float = 1.0,
+        episode: tuple[int, int] | None = None,
+    ) -> None:
+        self._lanes = Lanes(field, par, 1, cash_micro)
+        self._episodes = Episodes(field, episode_bars)
+        self._fixed = episode
+        self._scale = reward_scale
+        self._action = np.zeros(1, dtype=np.int64)
+        self._fraction = np.zeros(1)
+        self._which = np.zeros(1, dtype=np.int64)
+        self.action_space = spaces.Discrete(9)
+        self.observation_space = spaces.Box(-np.inf, np.inf, (field.observation_size,), np.float32)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        """A fresh account at a drawn (or the given) market and start."""
+        super().reset(seed=seed)
+        first, last = self._episodes.draw(self.np_random, 1)
+        if self._fixed is not None:
+            first, last = np.array([self._fixed[0]]), np.array([self._fixed[1]])
+        self._lanes.place(self._which, first, last)
+        return self._lanes.observations[0].copy(), self._info()
+
+    def step(self, action: np.int64 | int) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+        """Decide at this bar, fill and mark at the next."""
+        lanes = self._lanes
+        self._action[0] = DIRECTION_OF[action]
+        self._fraction[0] = FRACTION_OF[action]
+        lanes.step(self._action, self._fraction)
+        reward = float(lanes.rewards[0]) * self._scale
+        return lanes.observations[0].copy(), reward, False, bool(lanes.dones[0]), {}
+
+    def _info(self) -> dict[str, Any]:
+        return {"equity_micro": self.equity_micro}
+
+    @property
+    def equity_micro(self) -> int:
+        """The account marked to mid, in base units."""
+        return int(self._lanes.state[0, compiled.EQUITY])
+
+    @property
+    def state(self) -> NDArray[np.int64]:
+        """The columns of the account, as named in `trading.compiled`."""
+        account: NDArray[np.int64] = self._lanes.state[0]
+        return account

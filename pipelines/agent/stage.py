@@ -1,0 +1,62 @@
+"""Stage agent: forecasts of the agent slice -> models/agent (policy.onnx, ppo.zip, sizing.json, meta.json)."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from pipelines.core import log
+from pipelines.core.artifacts import replaced_folder, write_json
+from pipelines.core.params import Params, load
+from pipelines.engine import history, trials
+from pipelines.engine.signals import sizing_table
+from pipelines.trading.observation import FULL_SIZE, PLAIN_SIZE, MarketScaler
+from pipelines.trading.policies.learned import ACTIONS
+from pipelines.trading.sizing import SizingTable
+
+AGENT = Path("models/agent")
+REPORT = Path("reports/agent.json")
+
+
+def run() -> None:
+    """Measure the sizing table, train the agent, write it with its measurements."""
+    params = load()
+    started = time.perf_counter()
+    length_s = history.bar_length_s()
+    scaler = MarketScaler.read(history.FEATURES / "scaler.json")
+    table = sizing_table(history.read("selection", params.execution), params)
+    histories = history.read("agent", params.execution)
+    log.get("agent").info("sizing table", signals=table.signals, kelly=round(table.kelly, 3), markets=len(histories))
+    measured = _train(histories, params, table, scaler, length_s)
+    report = {**measured, "seconds": time.perf_counter() - started, "sizing": _document(table)}
+    write_json(REPORT, report)
+    trials.append("agent", {"algorithm": params.agent.algorithm, "seed": params.agent.seed}, report)
+
+
+def _train(
+    histories: list[history.History], params: Params, table: SizingTable, scaler: MarketScaler, length_s: int
+) -> dict[str, Any]:
+    from pipelines.agent.export import Actor, export  # noqa: PLC0415 - torch only while an agent is trained
+    from pipelines.agent.training import train  # noqa: PLC0415
+
+    learner, measured = train(histories, params, table, scaler, length_s)
+    size = FULL_SIZE if params.agent.forecast_block else PLAIN_SIZE
+    with replaced_folder(AGENT) as folder:
+        measured["onnx_agreement"] = export(Actor(learner.policy), size, folder / "policy.onnx")
+        learner.save(folder / "ppo.zip")
+        table.write(folder / "sizing.json")
+        write_json(folder / "meta.json", _meta(params, size))
+    return measured
+
+
+def _meta(params: Params, size: int) -> dict[str, Any]:
+    return {
+        "algorithm": params.agent.algorithm,
+        "observation_size": size,
+        "observation_scaling": "standardised before the network: trading.observation",
+        "actions": [{"direction": int(target.direction), "fraction": target.fraction} for target in ACTIONS],
+        "params": params.agent.model_dump(),
+    }
+
+
+def _document(table: SizingTable) -> dict[str, Any]:
+    return {name: getattr(table, name) for name in table.__slots__} | {"kelly": table.kelly}

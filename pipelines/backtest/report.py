@@ -1,0 +1,178 @@
+"""The backtest as one self-contained page: equity curves as inline SVG, the table, refusals, the newest trades."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from pipelines.backtest.strategies import Run
+from pipelines.core.money import MICRO
+from pipelines.engine.metrics import pnl_by_market
+
+COLOURS = ("#2563eb", "#f59e0b", "#10b981", "#8b5cf6", "#ef4444", "#64748b", "#0ea5e9")
+WIDTH, HEIGHT, LEFT, BOTTOM = 960, 320, 64, 28
+POINTS = 600
+
+STYLE = """
+:root{--ink:#0f172a;--soft:#64748b;--line:#e2e8f0;--paper:#f8fafc}
+body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);margin:0}
+main{max-width:1040px;margin:0 auto;padding:32px 24px}h1{font-size:26px;margin:0}h2{font-size:18px;margin:32px 0 8px}
+.card{background:#fff;border:1px solid var(--line);border-radius:12px;padding:20px;margin-top:16px;overflow-x:auto}
+p.soft,.soft{color:var(--soft)}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
+th,td{padding:7px 10px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
+th:first-child,td:first-child{text-align:left}th{font-weight:600;color:var(--soft);font-size:13px}
+tr.chosen td{background:#eff6ff;font-weight:600}.up{color:#059669}.down{color:#dc2626}
+svg text{font:12px system-ui,sans-serif;fill:var(--soft)}.dot{display:inline-block;width:10px;height:10px;
+border-radius:50%;margin-right:6px}.legend span{margin-right:18px}
+"""
+
+
+def shown(runs: Sequence[Run]) -> list[Run]:
+    """Every strategy once: of the random ones the first."""
+    return [run for run in runs if run.kind != "random_matched" or run.name == "random_0"]
+
+
+def equity_csv(runs: Sequence[Run]) -> str:
+    """Columns ts_s and one per strategy, equity in pUSD."""
+    lines = [",".join(("ts_s", *(run.name for run in runs)))]
+    columns = [run.result.equity_micro for run in runs]
+    for k, ts_s in enumerate(runs[0].result.ts_s):
+        lines.append(",".join((str(ts_s), *(f"{column[k] / MICRO:.6f}" for column in columns))))
+    return "\n".join(lines) + "\n"
+
+
+def page(runs: Sequence[Run], document: dict[str, Any]) -> str:
+    """The whole page; needs nothing from outside."""
+    first, last = (_time(runs[0].result.ts_s[k]) for k in (0, -1))
+    about = (
+        f"{document['markets']} markets, {document['market_bars']:,} bars of {document['bar_length_s']} s,"
+        f" {first} to {last}; one account of {document['cash_pusd']:,} pUSD, every decision through decide(), fills"
+        " one bar later, after spread, impact and fees"
+    )
+    chosen = next(run for run in runs if run.kind == document["chosen"])
+    parts = [
+        f"<h1>Backtest on the selection slice</h1><p class=soft>{escape(about)}</p>",
+        f"<div class=card>{_legend(shown(runs))}{_chart(shown(runs))}</div>",
+        f"<h2>Strategies</h2><div class=card>{_table(runs, document)}</div>",
+        f"<h2>Why entries were refused ({escape(chosen.name)})</h2><div class=card>{_refusals(chosen)}</div>",
+        f"<h2>P&amp;L by market ({escape(chosen.name)})</h2><div class=card>{_markets(chosen)}</div>",
+        f"<h2>Newest trades ({escape(chosen.name)})</h2><div class=card>{_trades(chosen)}</div>",
+        f"<p class=soft>Sharpe ratios: {escape(document['annualised'])}. Positions still open are marked to mid.</p>",
+    ]
+    head = f"<!doctype html><html lang=en><meta charset=utf-8><title>oddsmith backtest</title><style>{STYLE}</style>"
+    return f"{head}<main>{''.join(parts)}</main></html>"
+
+
+def _time(ts_s: int) -> str:
+    return datetime.fromtimestamp(ts_s, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def _legend(runs: Sequence[Run]) -> str:
+    items = [
+        f"<span><i class=dot style='background:{COLOURS[k % len(COLOURS)]}'></i>{escape(run.name)}"
+        f" {_money(run.figures.pnl_pusd)}</span>"
+        for k, run in enumerate(runs)
+    ]
+    return f"<div class=legend>{''.join(items)}</div>"
+
+
+def _chart(runs: Sequence[Run]) -> str:
+    """Equity over market time, one line per strategy."""
+    ts = np.asarray(runs[0].result.ts_s)
+    pick = np.unique(np.linspace(0, len(ts) - 1, min(POINTS, len(ts))).astype(int))
+    curves = [np.asarray(run.result.equity_micro)[pick] / MICRO for run in runs]
+    low, high = min(curve.min() for curve in curves), max(curve.max() for curve in curves)
+    room = max(high - low, 1.0) * 0.06
+    low, high = low - room, high + room
+    x = LEFT + (ts[pick] - ts[0]) / max(ts[-1] - ts[0], 1) * (WIDTH - LEFT - 8)
+    lines = []
+    for k, curve in enumerate(curves):
+        y = (HEIGHT - BOTTOM) * (1.0 - (curve - low) / (high - low)) + 4
+        points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
+        colour = COLOURS[k % len(COLOURS)]
+        lines.append(f"<polyline fill=none stroke='{colour}' stroke-width=1.8 points='{points}'/>")
+    return f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' width='100%' role=img>{_axes(low, high, ts)}{''.join(lines)}</svg>"
+
+
+def _axes(low: float, high: float, ts: Any) -> str:
+    parts = []
+    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+        y = (HEIGHT - BOTTOM) * (1.0 - share) + 4
+        value = low + share * (high - low)
+        parts.append(f"<line x1={LEFT} x2={WIDTH - 8} y1={y:.1f} y2={y:.1f} stroke='#e2e8f0'/>")
+        parts.append(f"<text x={LEFT - 8} y={y + 4:.1f} text-anchor=end>{value:,.0f}</text>")
+    for share, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
+        moment = int(ts[0] + share * (ts[-1] - ts[0]))
+        x = LEFT + share * (WIDTH - LEFT - 8)
+        parts.append(f"<text x={x:.0f} y={HEIGHT - 6} text-anchor={anchor}>{_time(moment)}</text>")
+    return "".join(parts)
+
+
+def _table(runs: Sequence[Run], document: dict[str, Any]) -> str:
+    names = ("strategy", "P&L", "return", "Sharpe (day)", "Sharpe (bar)", "max drawdown", "round trips", "win rate")
+    more = ("per trade", "fees", "exposure", "P&L at 2x fees")
+    head = "".join(f"<th>{escape(name)}</th>" for name in (*names, *more))
+    return f"<table><tr>{head}</tr>{''.join(_row(run, document) for run in runs)}</table>"
+
+
+def _row(run: Run, document: dict[str, Any]) -> str:
+    f = run.figures
+    double = document["fee_2x_pnl_pusd"].get(run.kind)
+    cells = (
+        escape(run.name) + (" &#9733;" if run.kind == document["chosen"] else ""),
+        _money(f.pnl_pusd),
+        f"{f.return_fraction:+.2%}",
+        _number(f.sharpe_day),
+        _number(f.sharpe_bar),
+        f"{f.max_drawdown:.2%}",
+        str(f.round_trips),
+        "" if f.win_rate is None else f"{f.win_rate:.0%}",
+        "" if f.mean_trade_pusd is None else _money(f.mean_trade_pusd),
+        f"{f.fees_pusd:,.2f}",
+        f"{f.mean_exposure:.1%}",
+        "" if double is None else _money(double),
+    )
+    chosen = " class=chosen" if run.kind == document["chosen"] else ""
+    return f"<tr{chosen}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def _money(value: float) -> str:
+    kind = "up" if value > 0 else "down" if value < 0 else "soft"
+    return f"<span class={kind}>{value:+,.2f}</span>"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def _refusals(run: Run) -> str:
+    if not run.figures.refusals:
+        return "<p class=soft>Nothing was refused.</p>"
+    most = sorted(run.figures.refusals.items(), key=lambda item: -item[1])
+    rows = "".join(f"<tr><td>{escape(name)}</td><td>{count:,}</td></tr>" for name, count in most)
+    return f"<table><tr><th>reason</th><th>times</th></tr>{rows}</table>"
+
+
+def _markets(run: Run) -> str:
+    totals = sorted(pnl_by_market(run.result).items(), key=lambda item: item[1])
+    if not totals:
+        return "<p class=soft>No market was traded.</p>"
+    picked = totals if len(totals) <= 12 else [*totals[:6], *totals[-6:]]
+    rows = "".join(f"<tr><td>{escape(name[:18])}</td><td>{_money(pnl)}</td></tr>" for name, pnl in picked)
+    return f"<table><tr><th>market (worst and best of {len(totals)})</th><th>P&amp;L</th></tr>{rows}</table>"
+
+
+def _trades(run: Run) -> str:
+    newest = run.result.closed[-40:][::-1]
+    if not newest:
+        return "<p class=soft>No trade was closed.</p>"
+    rows = "".join(
+        f"<tr><td>{_time(trade.closed_s)}</td><td>{escape(trade.market_id[:14])}</td><td>{trade.outcome.value}</td>"
+        f"<td>{trade.shares:,.2f}</td><td>{(trade.closed_s - trade.opened_s) // 60}</td><td>{escape(trade.reason)}</td>"
+        f"<td>{_money(float(trade.pnl))}</td></tr>"
+        for trade in newest
+    )
+    names = ("closed", "market", "token", "shares", "minutes", "why", "P&amp;L")
+    return f"<table><tr>{''.join(f'<th>{name}</th>' for name in names)}</tr>{rows}</table>"

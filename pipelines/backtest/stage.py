@@ -1,0 +1,105 @@
+"""Stage backtest: the selection slice through `decide` for every strategy -> reports and the policy's choice."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipelines.backtest import report
+from pipelines.backtest.strategies import AGENT, CANDIDATES, Field, Run, run_all, run_one
+from pipelines.core import log
+from pipelines.core.artifacts import replaced_folder, write_bytes, write_json
+from pipelines.core.domain import FeeSchedule
+from pipelines.core.money import MICRO
+from pipelines.core.params import Params, load
+from pipelines.engine import history, trials
+from pipelines.engine.replay import tape
+from pipelines.engine.signals import sizing_table
+from pipelines.trading.observation import MarketScaler
+from pipelines.trading.sizing import SizingTable
+
+REPORTS = Path("reports")
+CHOICE = Path("models/choice")
+LOG = log.get("backtest")
+
+
+def run() -> None:
+    """Replay every strategy on the selection slice, write the report, choose the bundle's policy."""
+    params = load()
+    started = time.perf_counter()
+    histories = history.read("selection", params.execution)
+    shared = field(histories, params)
+    runs = []
+    for done in run_all(shared):
+        runs.append(done)
+        pnl, trades = done.figures.pnl_pusd, done.figures.round_trips
+        LOG.info("strategy", name=done.name, pnl_pusd=round(pnl, 2), round_trips=trades)
+    stress = {done.kind: _doubled(histories, params, done.kind) for done in runs if done.kind in CANDIDATES}
+    chosen = choose(runs)
+    document = _document(runs, stress, chosen, shared, time.perf_counter() - started)
+    write_json(REPORTS / "backtest.json", document)
+    write_bytes(REPORTS / "equity.csv", report.equity_csv(runs).encode())
+    write_bytes(REPORTS / "backtest.html", report.page(runs, document).encode())
+    with replaced_folder(CHOICE) as folder:
+        write_json(folder / "choice.json", choice(chosen, shared.table))
+    for done in runs:
+        trials.append("backtest", {"policy": done.kind, "name": done.name, **done.params}, done.figures.document())
+
+
+def field(histories: Sequence[history.History], params: Params) -> Field:
+    """Tape, sizing table and scaler of some histories; the agent's table where there is one."""
+    scaler = MarketScaler.read(history.FEATURES / "scaler.json")
+    path = AGENT / "sizing.json"
+    table = SizingTable.read(path) if path.is_file() else sizing_table(histories, params)
+    made = tape(histories, scaler, params.execution.model_depth_shares)
+    return Field(made, params, table, scaler, history.bar_length_s())
+
+
+def choose(runs: Sequence[Run]) -> Run:
+    """The candidate with the largest P&L after costs; cash when none earns more than nothing."""
+    candidates = [run for run in runs if run.kind in CANDIDATES and run.figures.pnl_pusd > 0.0]
+    if not candidates:
+        return next(run for run in runs if run.kind == "cash")
+    return max(candidates, key=lambda run: run.figures.pnl_pusd)
+
+
+def choice(run: Run, table: SizingTable) -> dict[str, Any]:
+    """What `package` seals into the bundle."""
+    sizing = {name: getattr(table, name) for name in table.__slots__}
+    measured = {"pnl_pusd": run.figures.pnl_pusd, "slice": "selection"}
+    return {"policy": {"kind": run.kind, "params": run.params}, "sizing": sizing, "selected_on": measured}
+
+
+def _doubled(histories: Sequence[history.History], params: Params, kind: str) -> float:
+    """P&L in pUSD when every fee is twice as high; the policy knows the higher fee."""
+    dear = [
+        replace(one, market=replace(one.market, fee=FeeSchedule(2.0 * one.market.fee.rate, one.market.fee.exponent)))
+        for one in histories
+    ]
+    return run_one(field(dear, params), kind).figures.pnl_pusd
+
+
+def _document(
+    runs: Sequence[Run], stress: dict[str, float], chosen: Run, shared: Field, seconds: float
+) -> dict[str, Any]:
+    randoms = [run.figures.pnl_pusd for run in runs if run.kind == "random_matched"]
+    decisions = sum(run.result.decisions for run in runs)
+    return {
+        "slice": "selection",
+        "markets": len(shared.tape.markets),
+        "market_bars": shared.tape.bars,
+        "bar_length_s": shared.length_s,
+        "cash_pusd": shared.params.backtest.cash_pusd,
+        "strategies": {run.name: run.figures.document() | {"kind": run.kind} for run in runs},
+        "fee_2x_pnl_pusd": stress,
+        "random_mean_pnl_pusd": float(np.mean(randoms)) if randoms else None,
+        "chosen": chosen.kind,
+        "sizing": choice(chosen, shared.table)["sizing"] | {"kelly": shared.table.kelly},
+        "annualised": "365 days, open around the clock; by UTC day of market time and by bar",
+        "seconds": round(seconds, 2),
+        "decisions_per_s": round(decisions / max(seconds, 1e-9)),
+        "equity_end_pusd": {run.name: run.result.equity_micro[-1] / MICRO for run in runs},
+    }

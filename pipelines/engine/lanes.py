@@ -1,0 +1,135 @@
+"""Many independent one-market accounts side by side: the data of the environment and its compiled step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.core.domain import FloatArray
+from pipelines.core.params import Params
+from pipelines.engine.history import History, IntArray
+from pipelines.trading import compiled, observation
+from pipelines.trading.observation import MarketScaler
+from pipelines.trading.sizing import SizingTable
+
+SIZES = (0.25, 0.5, 1.0)
+DIRECTION_OF = np.array([action % 3 - 1 for action in range(9)], dtype=np.int64)
+FRACTION_OF = np.array([SIZES[action // 3] for action in range(9)])
+
+
+@dataclass(frozen=True)
+class Field:
+    """Bars of many markets as flat arrays; market m owns the rows first[m] .. last[m]."""
+
+    bars: IntArray
+    inputs: NDArray[np.float32]
+    confidences: FloatArray
+    markets: IntArray
+    fees: FloatArray
+    first: IntArray
+    last: IntArray
+
+    @property
+    def observation_size(self) -> int:
+        """20, or 27 with the forecast block."""
+        return int(self.inputs.shape[1]) + 5
+
+
+def field(histories: Sequence[History], scaler: MarketScaler, *, forecast_block: bool) -> Field:
+    """Flat arrays of histories; without the forecast block the observation has 20 inputs."""
+    bars, inputs = [], []
+    for number, history in enumerate(histories):
+        end = history.market.end_s
+        left = np.full(len(history), observation.DAY_S) if end is None else end - history.ts_s
+        columns = (history.mid_units, history.bid_units, history.ask_units, left, history.ts_s)
+        bars.append(np.column_stack((*columns, np.full(len(history), number))))
+        blocks = [scaler.market(history.features, history.sentiment)]
+        if forecast_block:
+            blocks.append(observation.forecast_blocks(history.mean, history.lower, history.upper, history.confidence))
+        inputs.append(np.concatenate(blocks, axis=1).astype(np.float32))
+    lengths = np.array([len(history) for history in histories])
+    last = np.cumsum(lengths) - 1
+    markets = [(history.market.tick_units, history.market.min_size_micro) for history in histories]
+    fees = [(history.market.fee.rate, history.market.fee.exponent) for history in histories]
+    return Field(
+        np.concatenate(bars).astype(np.int64),
+        np.ascontiguousarray(np.concatenate(inputs)),
+        np.concatenate([history.confidence for history in histories]),
+        np.array(markets, dtype=np.int64),
+        np.array(fees, dtype=np.float64),
+        last - lengths + 1,
+        last,
+    )
+
+
+def parameters(params: Params, table: SizingTable, length_s: int, *, uses_forecast: bool = True) -> FloatArray:
+    """The vector of limits and costs that the compiled step reads; the same numbers that `decide` is given."""
+    execution, risk = params.execution, params.risk
+    kelly_free = not uses_forecast
+    return np.array(
+        [
+            execution.latency_bars,
+            execution.order_ttl_bars,
+            execution.band_ticks,
+            execution.impact_share,
+            execution.model_depth_shares * 1_000_000,
+            params.forecast.horizon_bars,
+            length_s,
+            risk.stop_loss,
+            risk.take_profit,
+            risk.trailing_stop,
+            params.sizing.max_position_fraction,
+            risk.max_position_fraction,
+            1e9 if kelly_free else params.sizing.kelly_fraction,
+            1.0 if kelly_free else table.kelly,
+            0.0 if kelly_free else risk.min_confidence,
+            params.policy.min_price,
+            risk.max_exposure_fraction,
+            risk.daily_loss_fraction,
+            risk.max_drawdown_fraction,
+        ],
+        dtype=np.float64,
+    )
+
+
+class Lanes:
+    """N accounts, each in one market at one row. `step` decides, advances a bar, fills, marks and observes."""
+
+    def __init__(self, field: Field, par: FloatArray, count: int, cash_micro: int) -> None:
+        self.field = field
+        self.par = par
+        self.cash_micro = cash_micro
+        self.state = np.zeros((count, compiled.LANE_COLUMNS), dtype=np.int64)
+        self.observations = np.zeros((count, field.observation_size), dtype=np.float32)
+        self.rewards = np.zeros(count)
+        self.dones = np.zeros(count, dtype=np.bool_)
+
+    def place(self, which: IntArray, first: IntArray, last: IntArray) -> None:
+        """Fresh accounts for the lanes `which` at the rows `first`; their episodes end at the rows `last`."""
+        state = self.state
+        state[which] = 0
+        state[which, compiled.ROW], state[which, compiled.LAST] = first, last
+        for column in (compiled.CASH, compiled.EQUITY, compiled.DAY_START, compiled.TOP):
+            state[which, column] = self.cash_micro
+        state[which, compiled.DAY] = -1
+        field = self.field
+        compiled.start(state, field.bars, field.inputs, self.observations, which)
+
+    def step(self, directions: IntArray, fractions: FloatArray) -> None:
+        """One bar for every lane; results stand in `observations`, `rewards` (pUSD) and `dones`."""
+        field = self.field
+        compiled.step(
+            self.state,
+            directions,
+            fractions,
+            field.bars,
+            field.inputs,
+            field.confidences,
+            field.markets,
+            field.fees,
+            self.par,
+            self.observations,
+            self.rewards,
+            self.dones,
+        )
