@@ -1,0 +1,184 @@
+// The page of a trader: one picture of the bot's state, replaced whole at every bar.
+
+import { EquityChart } from "./chart.js";
+import * as f from "./format.js";
+import * as tables from "./tables.js";
+
+const byId = (id) => document.getElementById(id);
+const chart = new EquityChart(byId("chart"));
+let state = null;
+let received = 0;
+let reason = "";
+
+const text = (id, value, classes = "") => {
+  byId(id).textContent = value;
+  if (classes !== null) byId(id).className = classes;
+};
+
+const bar = (id, used) => {
+  const meter = byId(id);
+  const inner = meter.firstElementChild ?? meter.appendChild(document.createElement("i"));
+  inner.style.width = `${Math.min(100, Math.max(0, used * 100))}%`;
+  meter.className = used > 0.85 ? "high" : used > 0.5 ? "mid" : "";
+};
+
+const showMode = (s) => {
+  const shown = s.armed ? s.mode : "cash";
+  document.body.dataset.mode = shown;
+  document.title = `${shown.toUpperCase()} · oddsmith`;
+  text("mode", shown.toUpperCase(), null);
+  text("mode-note", s.armed ? s.venue : `${s.mode}: shows, orders nothing`, null);
+};
+
+const showClock = (s) => {
+  text("market-time", f.clock(s.market_time_s), null);
+  text("bar", s.bar ? `${Math.round(s.bar.took_ms)} ms` : "–", null);
+  byId("bar").title = "Wall time from the close of the bar to its decisions";
+};
+
+const showBadges = (s) => {
+  const equal = s.ledger_equals_venue;
+  text("ledger", equal === null ? "ledger …" : equal ? "ledger = venue" : "ledger ≠ venue",
+    `badge ${equal === null ? "" : equal ? "good" : "bad"}`);
+  byId("kill").className = s.kill ? "on" : "";
+  text("kill", s.kill ? "KILLED · resume" : "Kill switch", null);
+};
+
+const showAlarm = (s) => {
+  const alarm = byId("alarm");
+  const lines = [...s.alarms];
+  if (s.kill) lines.unshift("Kill switch is on: nothing is opened, positions are being closed.");
+  alarm.hidden = lines.length === 0 && s.armed;
+  alarm.className = lines.length ? "" : "note";
+  alarm.textContent = lines.length ? lines.join(" · ") : s.cash_reason;
+};
+
+const showTiles = (s) => {
+  const a = s.account;
+  text("equity", f.money(a.equity));
+  text("equity-note", `cash ${f.money(a.cash)} · started with ${f.money(a.initial)}`, null);
+  text("daily-pnl", f.signed(a.daily_pnl), f.tone(a.daily_pnl));
+  text("daily-note", `${f.signedPercent(a.daily_fraction)} · limit −${f.percent(a.daily_limit, 0)}`, null);
+  text("total-pnl", f.signed(a.pnl), f.tone(a.pnl));
+  text("fees-note", `fees paid ${f.money(a.fees)}`, null);
+  text("drawdown", f.percent(a.drawdown, 2));
+  bar("drawdown-bar", a.drawdown / a.max_drawdown);
+  byId("drawdown-bar").title = `limit ${f.percent(a.max_drawdown, 0)}`;
+  text("exposure", f.percent(a.exposure));
+  bar("exposure-bar", a.exposure / a.max_exposure);
+  byId("exposure-bar").title = `limit ${f.percent(a.max_exposure, 0)}`;
+  text("win-rate", f.percent(a.win_rate, 0));
+  text("win-note", `${a.closed_trades} closed`, null);
+  text("orders-matched", `${s.orders_total.matched} / ${s.orders_total.placed}`);
+  text("orders-note", `${s.orders_total.rejected} rejected · ${s.orders_total.unknown} unknown`, null);
+};
+
+const showModel = (s) => {
+  const m = s.model;
+  tables.facts("model", [
+    ["Bundle", f.short(m.bundle, 12), m.bundle, true],
+    ["Policy", m.policy ? f.words(m.policy) : "–"],
+    ["Forecast", m.forecast ?? "–"],
+    ["Data up to", f.clock(m.as_of_s)],
+    ["Version", m.version ?? "–", m.bento],
+    ["Champion", m.champion ? "yes" : "no"],
+  ]);
+  const gate = m.gate ?? {};
+  text("verdict", gate.verdict ? gate.verdict.toUpperCase() : "NONE", `verdict ${gate.verdict ?? ""}`);
+  byId("gate-reasons").replaceChildren(...(gate.reasons ?? []).map((line) => {
+    const li = document.createElement("li");
+    li.textContent = line;
+    return li;
+  }));
+  tables.facts("latency", Object.entries(s.latency_ms).map(([name, [p50, p95]]) => [
+    f.words(name), `${p50.toFixed(1)} / ${p95.toFixed(1)}`]));
+};
+
+const showRefusals = (s) => {
+  const counts = Object.entries(s.refusals).sort((a, b) => b[1] - a[1]);
+  byId("refusals").replaceChildren(...counts.map(([name, count]) => {
+    const button = document.createElement("button");
+    const number = document.createElement("b");
+    number.textContent = count.toLocaleString("en-US");
+    button.append(f.words(name), number);
+    button.type = "button";
+    button.className = name === reason ? "on" : "";
+    button.title = `Show only decisions refused for: ${f.words(name)}`;
+    button.addEventListener("click", () => { reason = reason === name ? "" : name; show(state); });
+    return button;
+  }));
+};
+
+const showTables = (s) => {
+  tables.positions(s.positions, s.armed);
+  tables.orders(s.orders);
+  tables.markets(s.markets);
+  tables.decisions(s.decisions, reason);
+  tables.fills(s.fills);
+  text("positions-note", `${s.positions.length} of at most ${s.limits.max_markets}`, null);
+  text("open-note", `${s.orders.length}`, null);
+  text("markets-note", `${s.markets.length} followed`, null);
+  text("decisions-note", "newest first; click a reason to filter", null);
+  text("fills-note", `${s.fills_total}`, null);
+  text("account", `account ${s.account.address} · up since ${f.clock(s.started_ms / 1000)} UTC`, null);
+};
+
+const show = (s) => {
+  for (const part of [showMode, showClock, showBadges, showAlarm, showTiles, showModel, showRefusals, showTables]) part(s);
+};
+
+const receive = (message) => {
+  const first = state === null || message.equity.length > 1;
+  state = message;
+  received = performance.now();
+  if (first) chart.replace(message.equity, message.account.initial);
+  else if (message.equity.length) chart.push(message.equity[0]);
+  show(message);
+};
+
+const tick = () => {
+  const silent = state ? (performance.now() - received) / 1000 : 0;
+  const feed = state ? state.feed.age_s + silent : null;
+  const stale = state && feed > state.feed.stale_after_s;
+  text("feed-age", f.age(feed), stale ? "down" : "");
+  document.body.classList.toggle("stale", Boolean(stale));
+};
+
+const base = new URL(".", location.href);
+
+const connect = () => {
+  const url = new URL("ws/state", base);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  const socket = new WebSocket(url);
+  socket.onopen = () => text("link", "streaming", "badge good");
+  socket.onmessage = (event) => receive(JSON.parse(event.data));
+  socket.onclose = () => { text("link", "reconnecting", "badge bad"); setTimeout(connect, 1000); };
+};
+
+const confirmKill = async () => {
+  const killed = state?.kill;
+  text("confirm-title", killed ? "Resume trading?" : "Stop trading?", null);
+  text("confirm-text", killed
+    ? "The bot may open positions again from the next bar on."
+    : "Resting orders are cancelled, positions are closed at the next bar, and nothing is opened until you resume.", null);
+  text("confirm-yes", killed ? "Resume trading" : "Stop trading", null);
+  byId("confirm").returnValue = "no";
+  byId("confirm").showModal();
+};
+
+byId("kill").addEventListener("click", confirmKill);
+byId("confirm").addEventListener("close", async () => {
+  if (byId("confirm").returnValue !== "yes") return;
+  await fetch(new URL("kill", base), {
+    method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ on: !state?.kill }),
+  });
+});
+byId("ranges").addEventListener("click", (event) => {
+  const bars = event.target.dataset?.bars;
+  if (bars === undefined) return;
+  for (const button of byId("ranges").children) button.classList.toggle("on", button === event.target);
+  chart.show(Number(bars));
+});
+
+setInterval(tick, 250);
+connect();

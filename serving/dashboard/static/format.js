@@ -1,0 +1,37 @@
+// Numbers and times for people. Money arrives in pUSD, prices in [0, 1], times in Unix seconds.
+
+const DASH = "–";
+const known = (value) => value !== null && value !== undefined && Number.isFinite(value);
+
+export const money = (value, digits = 2) =>
+  known(value) ? value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }) : DASH;
+
+export const signed = (value, digits = 2) =>
+  known(value) ? `${value > 0 ? "+" : value < 0 ? "−" : ""}${money(Math.abs(value), digits)}` : DASH;
+
+export const percent = (value, digits = 1) => (known(value) ? `${(value * 100).toFixed(digits)} %` : DASH);
+
+export const signedPercent = (value, digits = 2) =>
+  known(value) ? `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(value * 100).toFixed(digits)} %` : DASH;
+
+export const price = (value, tick = 0.01) => (known(value) ? value.toFixed(tick >= 0.01 ? 3 : 4) : DASH);
+
+export const shares = (value) => (known(value) ? value.toLocaleString("en-US", { maximumFractionDigits: 2 }) : DASH);
+
+export const clock = (seconds, date = true) => {
+  if (!known(seconds)) return DASH;
+  const iso = new Date(seconds * 1000).toISOString();
+  return date ? `${iso.slice(0, 10)} ${iso.slice(11, 16)}` : iso.slice(11, 16);
+};
+
+export const age = (seconds) => {
+  if (!known(seconds)) return DASH;
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  return seconds < 120 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;
+};
+
+export const tone = (value) => (!known(value) || value === 0 ? "" : value > 0 ? "up" : "down");
+
+export const words = (name) => name.replaceAll("_", " ");
+
+export const short = (text, length = 12) => (text ? (text.length > length ? `${text.slice(0, length)}…` : text) : DASH);

@@ -1,0 +1,109 @@
+// Rows of the tables. Text from the venue goes in as text, never as markup.
+
+import * as f from "./format.js";
+
+const cell = (text, classes = "", title = "") => {
+  const td = document.createElement("td");
+  td.className = classes;
+  td.textContent = text;
+  if (title) td.title = title;
+  return td;
+};
+
+const tag = (text, kind, classes = "") => {
+  const td = document.createElement("td");
+  const span = document.createElement("span");
+  td.className = classes;
+  span.className = `tag ${kind}`;
+  span.textContent = text;
+  td.append(span);
+  return td;
+};
+
+const fill = (id, rows, empty) => {
+  const body = document.querySelector(`#${id} tbody`);
+  const columns = document.querySelectorAll(`#${id} th`).length;
+  if (rows.length === 0) {
+    const tr = document.createElement("tr");
+    const td = cell(empty);
+    tr.className = "empty";
+    td.colSpan = columns;
+    tr.append(td);
+    body.replaceChildren(tr);
+    return;
+  }
+  body.replaceChildren(...rows.map((cells) => {
+    const tr = document.createElement("tr");
+    tr.append(...cells);
+    return tr;
+  }));
+};
+
+export const positions = (rows, armed) =>
+  fill("positions", rows.map((p) => [
+    cell(p.question, "name", p.question),
+    tag(p.outcome, p.outcome.toLowerCase()),
+    cell(f.shares(p.shares), "n"),
+    cell(f.price(p.entry, p.tick), "n opt"),
+    cell(f.price(p.mid, p.tick), "n"),
+    cell(f.money(p.value), "n opt"),
+    cell(`${f.signed(p.pnl)}  (${f.signedPercent(p.pnl_fraction, 1)})`, `n ${f.tone(p.pnl)}`),
+  ]), armed ? "No position. Cash is a position too." : "In cash: nothing is ordered until a model has earned it.");
+
+export const orders = (rows) =>
+  fill("orders", rows.map((o) => [
+    cell(o.question, "name", o.question),
+    tag(`${o.side} ${o.outcome}`, o.side.toLowerCase()),
+    cell(f.price(o.price, o.tick), "n"),
+    cell(f.shares(o.shares), "n"),
+    cell(f.shares(o.filled), "n opt"),
+    cell(o.state, "dim"),
+  ]), "No order is waiting at the venue.");
+
+const decision = (d) => {
+  if (d.refusal) return tag(`${f.words(d.action)} refused`, "refused");
+  const kind = d.action.includes("long") ? "yes" : d.action.includes("short") ? "no" : "";
+  return tag(f.words(d.action) + (d.acting && !d.armed ? " (not sent)" : ""), kind);
+};
+
+export const markets = (rows) =>
+  fill("markets", rows.map((m) => [
+    cell(m.question, "name", `${m.question} · ends ${f.clock(m.end_s)}`),
+    cell(f.price(m.bid, m.tick), "n"),
+    cell(f.price(m.ask, m.tick), "n"),
+    cell(f.signed(m.move_cents, 2), `n ${f.tone(m.move_cents)}`,
+      `90 % interval ${f.signed(m.lower_cents, 2)} to ${f.signed(m.upper_cents, 2)}`),
+    cell(f.percent(m.confidence, 0), "n"),
+    m.action ? decision(m) : cell("warming", "dim"),
+  ]), "No market yet: the bot is reading the listing.");
+
+export const decisions = (rows, reason) =>
+  fill("decisions", rows.filter((d) => !reason || d.refusal === reason).map((d) => [
+    cell(f.clock(d.ts_s, false), "dim"),
+    cell(d.question, "name", d.question),
+    decision(d),
+    cell(d.refusal ? `${f.words(d.refusal)}: ${d.detail}` : d.detail, "why", d.detail),
+  ]), "Nothing decided yet but holding.");
+
+export const fills = (rows) =>
+  fill("fills", rows.map((t) => [
+    cell(f.clock(t.ts_s, false), "dim"),
+    cell(t.question, "name", t.question),
+    tag(`${t.side} ${t.outcome}`, t.side.toLowerCase()),
+    cell(f.price(t.price, t.tick), "n"),
+    cell(f.shares(t.shares), "n"),
+    cell(f.money(t.fee), "n opt"),
+  ]), "No fill yet.");
+
+export const facts = (id, pairs) => {
+  const list = document.getElementById(id);
+  list.replaceChildren(...pairs.flatMap(([name, value, title, code]) => {
+    const dt = document.createElement("dt");
+    const dd = document.createElement("dd");
+    dt.textContent = name;
+    const holder = code ? dd.appendChild(document.createElement("code")) : dd;
+    holder.textContent = value;
+    if (title) dd.title = title;
+    return [dt, dd];
+  }));
+};

@@ -1,0 +1,123 @@
+"""`python -m serving doctor`: everything that trading needs, checked without placing an order."""
+
+import asyncio
+import os
+import shutil
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from pipelines.core.errors import OddsmithError
+from pipelines.core.settings import Mode, Settings
+from pipelines.venue import gamma
+from pipelines.venue.clob_gateway import ClobGateway
+from pipelines.venue.http import VenueHttp
+from serving import champion
+from serving.brain import open_brain
+from serving.database import connect, default_url
+from serving.paths import parameters
+
+MAX_SKEW_S: Final = 5.0
+"""Signatures carry wall time; a clock that is further off is refused by the venue."""
+
+MIN_FREE_MB: Final = 500
+
+
+class Failed(Exception):
+    """A check found something that stops trading."""
+
+
+async def _settings(settings: Settings) -> str:
+    if settings.mode is Mode.LIVE and (settings.live != "yes" or settings.private_key is None):
+        raise Failed("mode live needs ODDSMITH_LIVE=yes and ODDSMITH_PRIVATE_KEY; neither is ever logged")
+    key = "a key" if settings.private_key else "a throw-away key per start"
+    return f"mode {settings.mode.value} with {key}"
+
+
+async def _disk(settings: Settings) -> str:
+    settings.var.mkdir(parents=True, exist_ok=True)
+    free_mb = shutil.disk_usage(settings.var).free // 1_000_000
+    if free_mb < MIN_FREE_MB or not os.access(settings.var, os.W_OK):
+        raise Failed(f"{settings.var} has {free_mb} MB free or is not writable; the journal needs {MIN_FREE_MB} MB")
+    return f"{free_mb / 1000:.1f} GB free in {settings.var}"
+
+
+async def _journal(settings: Settings) -> str:
+    engine = connect(settings.journal_url or default_url(settings.var))
+    engine.dispose()
+    return f"{engine.dialect.name} answers"
+
+
+async def _bundle(settings: Settings) -> str:
+    found = champion.find(settings.var)
+    if found is None:
+        return f"cash: {champion.NO_MODEL}"
+    brain = open_brain(found, parameters())
+    armed = "trades" if found.armed else "shows, orders nothing"
+    return f"bundle {brain.bundle.hash[:12]} ({brain.policy_kind}) is whole and {armed}"
+
+
+async def _gamma(settings: Settings) -> str:
+    async with VenueHttp(settings.gamma_url, attempts=2) as http:
+        markets = await gamma.tradable(http, 5)
+    if not markets:
+        raise Failed(f"{settings.gamma_url} lists no open market")
+    return f"lists markets ({markets[0].question[:40]!r}, ...)"
+
+
+async def _clock(settings: Settings) -> str:
+    async with VenueHttp(settings.clob_url, attempts=2) as http:
+        before = time.time()
+        theirs = float(await http.get("/time", int | str))  # type: ignore[arg-type]
+        skew = theirs - (before + time.time()) / 2
+    if abs(skew) > MAX_SKEW_S:
+        raise Failed(f"this clock is {skew:+.1f} s off the venue's; synchronise it (NTP)")
+    return f"clock within {abs(skew):.1f} s of the venue"
+
+
+async def _geoblock(settings: Settings) -> str:
+    if settings.mode is not Mode.LIVE:
+        return "not asked outside live mode"
+    async with VenueHttp(settings.geoblock_url, attempts=2) as http:
+        answer = await http.get("", dict)
+    if answer.get("blocked"):
+        raise Failed(f"the venue blocks trading from {answer.get('country')}; nothing here works around it")
+    return f"trading is allowed from {answer.get('country')}"
+
+
+async def _account(settings: Settings) -> str:
+    if settings.mode is Mode.PAPER:
+        return "paper: our own fills, no account"
+    gateway = await asyncio.to_thread(ClobGateway.connect, settings)
+    cash = await asyncio.to_thread(gateway.cash_micro)
+    orders = await asyncio.to_thread(gateway.open_orders)
+    return f"account {gateway.account}: {cash / 1e6:.2f} pUSD, {len(orders)} open orders"
+
+
+CHECKS: Final[tuple[tuple[str, Callable[[Settings], Awaitable[str]]], ...]] = (
+    ("settings", _settings),
+    ("disk", _disk),
+    ("journal", _journal),
+    ("bundle", _bundle),
+    ("markets", _gamma),
+    ("clock", _clock),
+    ("region", _geoblock),
+    ("account", _account),
+)
+
+
+def examine(settings: Settings) -> int:
+    """Run every check and print a line for each; exit status 1 if one failed."""
+    return asyncio.run(_examine(settings))
+
+
+async def _examine(settings: Settings) -> int:
+    failed = 0
+    for name, check in CHECKS:
+        try:
+            line, ok = await check(settings), True
+        except (OddsmithError, Failed) as error:
+            line, ok = str(error), False
+        failed += not ok
+        print(f"{'ok  ' if ok else 'FAIL'}  {name:<9} {line}")  # noqa: T201 - a report for a person
+    return 1 if failed else 0

@@ -1,0 +1,86 @@
+"""What Prometheus reads: the guide's names, and what a person needs beside them.
+
+BentoML runs Prometheus in multiprocess mode, so every gauge says how the values of processes are joined. One registry
+entry per process: the objects are made once, at import, after BentoML has set the folder.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_LATENCY_MS: Final = (0.5, 1, 2, 5, 10, 20, 50, 100, 150, 250, 500, 750, 1_000, 2_500, 5_000, 15_000)
+
+
+def _gauge(name: str, text: str, labels: Iterable[str] = ()) -> Gauge:
+    return Gauge(name, text, tuple(labels), multiprocess_mode="mostrecent")
+
+
+PORTFOLIO_VALUE = _gauge("portfolio_value_usd", "Cash and positions at the mid, in pUSD")
+CASH = _gauge("cash_usd", "Cash, in pUSD")
+DAILY_PNL = _gauge("daily_pnl_usd", "Change of equity since the start of the market day, in pUSD")
+TOTAL_PNL = _gauge("total_pnl_usd", "Change of equity since the account started, in pUSD")
+WIN_RATE = _gauge("win_rate_percent", "Closed trades that earned money after fees, in per cent; 0 before the first")
+SHARPE = _gauge("sharpe_ratio", "Sharpe ratio of bar returns of this session, annualised for 365 days")
+DRAWDOWN = _gauge("drawdown_ratio", "Fall of equity from its durable peak, as a share of the peak")
+MAX_DRAWDOWN = _gauge("max_drawdown_ratio", "Largest drawdown of this session, as a share of the peak")
+EXPOSURE = _gauge("exposure_ratio", "Cost of positions and working buys over equity")
+POSITIONS = _gauge("num_positions", "Markets with a position")
+POSITION_SHARES = _gauge("position_shares", "Shares held; 0 once closed", ("market_id", "direction"))
+POSITION_ENTRY = _gauge("position_entry_price", "Price of the held token at entry", ("market_id", "direction"))
+POSITION_PNL = _gauge("position_pnl_usd", "Unrealised profit at the mid, in pUSD", ("market_id", "direction"))
+
+TRADES = Counter("trades_executed", "Fills booked")
+ORDERS = Counter("orders", "Orders sent, by what the answer proved", ("answer",))
+ORDERS_FAILED = Counter(
+    "orders_failed", "Orders that the venue refused or left unknown (our own refusals do not count)"
+)
+REFUSALS = Counter("refusals", "Decisions refused by our limits", ("reason",))
+DECISIONS = Counter("decisions", "Decisions taken")
+
+CONFIDENCE = _gauge("forecast_confidence", "Mean calibrated confidence over markets at the last bar")
+CONFIDENCE_MAX = _gauge("forecast_confidence_max", "Largest calibrated confidence at the last bar")
+ACCURACY = _gauge("forecast_accuracy", "Hit rate of the direction on h = 24 moves that happened; 0 before the first")
+JUDGED = _gauge("forecast_moves_judged", "Moves behind forecast_accuracy")
+PREDICTION_ERROR = _gauge("prediction_error", "Mean absolute error of the h = 24 price forecast, recent moves")
+MODEL = _gauge("model_info", "1 for the bundle that trades", ("bundle", "policy"))
+ARMED = _gauge("bot_armed", "1 when orders are sent, 0 in cash mode")
+
+EXECUTION_LATENCY = Histogram("execution_latency_ms", "Wall time of one order at the venue, ms", buckets=_LATENCY_MS)
+INGEST_LATENCY = Histogram("ingest_latency_ms", "Wall time to fold one batch of messages, ms", buckets=_LATENCY_MS)
+FEATURES_LATENCY = Histogram("features_latency_ms", "Wall time of all features of one bar, ms", buckets=_LATENCY_MS)
+FORECAST_LATENCY = Histogram("forecast_latency_ms", "Wall time of one batch forecast, ms", buckets=_LATENCY_MS)
+DECIDE_LATENCY = Histogram("decide_latency_ms", "Wall time of all decisions of one bar, ms", buckets=_LATENCY_MS)
+BAR_LATENCY = Histogram("bar_latency_ms", "Wall time from the close of a bar to its decisions, ms", buckets=_LATENCY_MS)
+
+API_ERRORS = Counter("api_errors", "Requests that the venue did not answer as they should be", ("part",))
+DISCONNECTS = Counter("websocket_disconnects", "Market streams that ended and were opened again")
+MEMORY = _gauge("memory_usage_mb", "Resident memory of the live process, MB")
+CPU = _gauge("cpu_usage_percent", "Processor use of the live process since the last bar, per cent of one core")
+FEED_AGE = _gauge("feed_age_seconds", "Wall time since the last market message")
+LAST_BAR = _gauge("last_bar_timestamp_seconds", "Wall time at which the last bar was decided")
+MARKETS = _gauge("markets_followed", "Markets with a warm window")
+LEDGER = _gauge("ledger_equals_venue", "1 equal to the base unit, 0 different, -1 not compared yet")
+KILLED = _gauge("kill_switch", "1 while the kill switch is on")
+
+
+class Recent:
+    """p50 and p95 of the newest values, for the dashboard (Prometheus has its own histograms)."""
+
+    def __init__(self, size: int = 240) -> None:
+        self._values: dict[str, deque[float]] = {}
+        self._size = size
+
+    def add(self, name: str, value: float) -> None:
+        """Remember one value in milliseconds."""
+        self._values.setdefault(name, deque(maxlen=self._size)).append(value)
+
+    def quantiles(self) -> dict[str, tuple[float, float]]:
+        """Name -> (p50, p95)."""
+        return {name: (_quantile(values, 0.5), _quantile(values, 0.95)) for name, values in self._values.items()}
+
+
+def _quantile(values: Iterable[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

@@ -1,0 +1,138 @@
+"""Tables of the journal, the same on SQLite and PostgreSQL. Every row belongs to one account.
+
+Amounts are integers in base units (1e-6), prices in 1e-4, `ts_s` is market time, `*_ms` is wall time. The journal is
+the one durable memory of the bot: positions, limits and open orders are rebuilt from it, never from a variable.
+"""
+
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
+
+METADATA = MetaData()
+
+SESSIONS = Table(
+    "sessions",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("account", String(80), nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("started_ms", BigInteger, nullable=False),
+    Column("ended_ms", BigInteger),
+)
+
+BARS = Table(
+    "bars",
+    METADATA,
+    Column("account", String(80), primary_key=True),
+    Column("ts_s", BigInteger, primary_key=True, autoincrement=False),
+    Column("session_id", Integer, nullable=False),
+    Column("bundle", String(80), nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("cash_micro", BigInteger, nullable=False),
+    Column("equity_micro", BigInteger, nullable=False),
+    Column("took_ms", Float, nullable=False),
+    Column("ledger_equals_venue", Boolean),
+    Column("inputs", LargeBinary, nullable=False),
+)
+"""One row per decided bar; `inputs` is what `decide` saw (see `records`), so that the bar can be replayed."""
+
+DECISIONS = Table(
+    "decisions",
+    METADATA,
+    Column("account", String(80), primary_key=True),
+    Column("ts_s", BigInteger, primary_key=True, autoincrement=False),
+    Column("market_id", String(80), primary_key=True),
+    Column("action", String(24), nullable=False),
+    Column("direction", Integer, nullable=False),
+    Column("fraction", Float, nullable=False),
+    Column("refusal", String(32)),
+    Column("detail", Text, nullable=False),
+    Column("confidence", Float, nullable=False),
+    Column("intent", Text),
+    Column("armed", Boolean, nullable=False),
+)
+"""`armed` is false when the bot only showed what it would have done (no champion)."""
+
+ORDERS = Table(
+    "orders",
+    METADATA,
+    Column("order_id", String(80), primary_key=True),
+    Column("account", String(80), nullable=False),
+    Column("ts_s", BigInteger, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("market_id", String(80), nullable=False),
+    Column("token_id", String(100), nullable=False),
+    Column("outcome", String(8), nullable=False),
+    Column("side", String(8), nullable=False),
+    Column("price_units", Integer, nullable=False),
+    Column("shares_micro", BigInteger, nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("venue_status", String(64), nullable=False, default=""),
+    Column("text", Text, nullable=False, default=""),
+    Column("filled_micro", BigInteger, nullable=False, default=0),
+    Column("latency_ms", Float),
+    Column("payload", Text, nullable=False),
+    Index("orders_by_state", "account", "state"),
+)
+
+FILLS = Table(
+    "fills",
+    METADATA,
+    Column("fill_id", String(160), primary_key=True),
+    Column("order_id", String(80), primary_key=True),
+    Column("account", String(80), nullable=False),
+    Column("market_id", String(80), nullable=False),
+    Column("token_id", String(100), nullable=False),
+    Column("outcome", String(8), nullable=False),
+    Column("side", String(8), nullable=False),
+    Column("price_units", Integer, nullable=False),
+    Column("shares_micro", BigInteger, nullable=False),
+    Column("fee_micro", BigInteger, nullable=False),
+    Column("ts_s", BigInteger, nullable=False),
+    Column("yes_mid_units", Integer, nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("booked_ms", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Index("fills_by_account", "account", "seq"),
+)
+
+SETTLEMENTS = Table(
+    "settlements",
+    METADATA,
+    Column("account", String(80), primary_key=True),
+    Column("market_id", String(80), primary_key=True),
+    Column("payout_yes_micro", BigInteger, nullable=False),
+    Column("cash_micro", BigInteger, nullable=False),
+    Column("ts_s", BigInteger, nullable=False),
+    Column("booked_ms", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+)
+
+MARKETS = Table(
+    "markets",
+    METADATA,
+    Column("account", String(80), primary_key=True),
+    Column("market_id", String(80), primary_key=True),
+    Column("market", Text, nullable=False),
+    Column("peak_units", Integer, nullable=False),
+)
+"""Markets that were ever traded: static data (needed after they left the listing) and, while a position is held, the
+best mid of its token since entry. Positions themselves are the sum of fills and settlements."""
+
+FACTS = Table(
+    "facts",
+    METADATA,
+    Column("account", String(80), primary_key=True),
+    Column("name", String(48), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+"""Durable numbers: first cash, adopted differences, baseline of the day, peak equity."""
+
+EVENTS = Table(
+    "events",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("account", String(80), nullable=False),
+    Column("wall_ms", BigInteger, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("text", Text, nullable=False),
+)

@@ -1,0 +1,94 @@
+"""HTTP around the bot: the page, its state, the stream of states, and the kill switch."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+HEARTBEAT_S = 5.0
+"""A state is pushed at least this often, so that the page sees a stopped feed."""
+
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; "
+    "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+
+class Watched(Protocol):
+    """What the page shows and can do. All calls return at once."""
+
+    def state(self, *, whole: bool) -> dict[str, Any]:
+        """The picture of now; the equity curve in full, or its newest point."""
+        ...
+
+    async def changed(self, timeout_s: float) -> None:
+        """Return at the next bar, or after a time."""
+        ...
+
+    async def kill(self, on: bool) -> None:
+        """Throw the kill switch, or lift it."""
+        ...
+
+
+def application(bot: Callable[[], Watched], folder: Path) -> Starlette:
+    """The page at `/`, `GET /api/state`, `/ws/state`, `POST /kill`."""
+
+    async def page(_request: Request) -> Response:
+        return FileResponse(folder / "index.html", headers=_HEADERS)
+
+    async def state(_request: Request) -> Response:
+        body = msgspec.json.encode(bot().state(whole=True))
+        return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+    async def kill(request: Request) -> Response:
+        # A form or a foreign page cannot send this content type without a preflight, which is refused.
+        if request.headers.get("content-type", "").partition(";")[0] != "application/json":
+            return JSONResponse({"error": 'send JSON: {"on": true}'}, status_code=415)
+        try:
+            wanted = msgspec.json.decode(await request.body(), type=_Kill)
+        except msgspec.DecodeError as error:
+            return JSONResponse({"error": f'{error}; send {{"on": true}} or {{"on": false}}'}, status_code=400)
+        await bot().kill(wanted.on)
+        return JSONResponse({"kill": wanted.on})
+
+    async def stream(socket: WebSocket) -> None:
+        await socket.accept()
+        reader = asyncio.create_task(_until_closed(socket))
+        try:
+            await socket.send_text(msgspec.json.encode(bot().state(whole=True)).decode())
+            while not reader.done():
+                await bot().changed(HEARTBEAT_S)
+                await socket.send_text(msgspec.json.encode(bot().state(whole=False)).decode())
+        except (WebSocketDisconnect, RuntimeError):
+            return
+        finally:
+            reader.cancel()
+
+    routes: list[BaseRoute] = [
+        Route("/", page),
+        Route("/api/state", state),
+        Route("/kill", kill, methods=["POST"]),
+        WebSocketRoute("/ws/state", stream),
+        Mount("/static", StaticFiles(directory=folder / "static")),
+    ]
+    return Starlette(routes=routes)
+
+
+class _Kill(msgspec.Struct):
+    on: bool
+
+
+async def _until_closed(socket: WebSocket) -> None:
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        pass

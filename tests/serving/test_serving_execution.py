@@ -1,0 +1,192 @@
+"""Exactly once: an order is journaled before it is sent, and never sent again."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from serving_desk import CASH, Desk, FakeVenue, make_intent, make_market
+
+from pipelines.core.domain import Side
+from pipelines.core.orders import PlaceStatus, SignedOrder
+from pipelines.trading.orders import OrderState
+from serving import execution
+from serving.execution import Execution
+
+
+class Crash(BaseException):
+    """A kill -9: nothing of ours runs after it."""
+
+
+def test_execution_is_the_only_caller_of_place() -> None:
+    """One module of the whole program calls `gateway.place`."""
+    callers = set()
+    for folder in ("serving", "pipelines", "flows", "simulator"):
+        for path in Path(folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "place":
+                    callers.add((path.as_posix(), ast.unparse(node.func.value)))
+
+    assert {("serving/execution.py", "self._gateway")} == {c for c in callers if "gateway" in c[1].lower()}
+
+
+def test_an_order_is_in_the_journal_when_it_is_sent(desk: Desk) -> None:
+    """The venue never sees an order that the journal does not know."""
+    seen: list[OrderState] = []
+    original = desk.venue.place
+
+    def place(order: SignedOrder):  # type: ignore[no-untyped-def]
+        seen.extend(row.state for row in desk.journal.orders() if row.order_id == order.order_id)
+        return original(order)
+
+    desk.venue.place = place  # type: ignore[method-assign]
+
+    desk.execution.submit(make_intent(make_market()))
+
+    assert seen == [OrderState.PREPARED]
+
+
+def test_a_matched_order_is_booked_once(desk: Desk) -> None:
+    """However often the venue reports a trade, cash and shares change once, to the base unit."""
+    desk.execution.submit(make_intent(make_market()))
+
+    counts = [desk.execution.sync() for _ in range(3)]
+
+    assert counts == [1, 0, 0]
+    assert CASH - 5_200_000 - 100 == desk.books.cash_micro == desk.venue.cash
+    assert {make_market().token_yes: 10_000_000} == desk.books.tokens()
+    assert desk.execution.pending == []
+    assert [row.state for row in desk.journal.orders()] == [OrderState.FILLED]
+
+
+def test_a_refused_order_is_final(desk: Desk) -> None:
+    """A proven refusal leaves nothing pending and nothing booked."""
+    desk.venue.answers = [PlaceStatus.REJECTED]
+
+    sent = desk.execution.submit(make_intent(make_market()))
+
+    assert OrderState.REJECTED is sent.order.state
+    assert desk.execution.pending == []
+    assert desk.books.cash_micro == CASH
+
+
+def test_an_unknown_answer_reserves_cash_until_it_is_proven(desk: Desk) -> None:
+    """An order without an answer keeps its money reserved and is not sent again."""
+    desk.venue.answers = [PlaceStatus.UNKNOWN]
+
+    desk.execution.submit(make_intent(make_market()))
+    desk.execution.sync()
+
+    assert {make_market().market_id: 5_200_000} == desk.execution.open_buys()
+    assert len(desk.venue.sent) == 1
+    assert [row.state for row in desk.execution.pending] == [OrderState.UNKNOWN]
+
+
+def test_an_unknown_order_that_traded_is_found_by_its_hash(desk: Desk) -> None:
+    """A lost answer to a matched order is resolved by the trade that carries the order's hash."""
+    desk.venue.answers, desk.venue.fills_unknown = [PlaceStatus.UNKNOWN], True
+
+    desk.execution.submit(make_intent(make_market()))
+    desk.execution.sync()
+
+    assert desk.venue.cash == desk.books.cash_micro
+    assert desk.execution.pending == []
+    assert len(desk.venue.sent) == 1
+
+
+def test_an_order_that_never_arrived_is_given_up_after_patience(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the venue neither lists nor has traded for long enough never arrived; its cash is free again."""
+    desk.venue.answers = [PlaceStatus.UNKNOWN]
+    desk.execution.submit(make_intent(make_market()))
+    monkeypatch.setattr(execution, "PATIENCE_MS", -1)
+
+    desk.execution.sync()
+
+    assert desk.execution.open_buys() == {}
+    assert [row.state for row in desk.journal.orders()] == [OrderState.REJECTED]
+
+
+def test_a_resting_order_is_cancelled_after_its_time(desk: Desk) -> None:
+    """A rest that is older than its time to live is cancelled, a younger one stays."""
+    desk.venue.rests = True
+    desk.execution.submit(make_intent(make_market(1), ts_s=1_000))
+    desk.execution.submit(make_intent(make_market(2), ts_s=1_060))
+    desk.execution.sync()
+
+    cancelled = desk.execution.cancel_expired(before_s=1_060)
+    desk.execution.sync()
+
+    assert cancelled == 1
+    assert [row.ts_s for row in desk.execution.pending] == [1_060]
+    assert {OrderState.CANCELLED, OrderState.LIVE} == {row.state for row in desk.journal.orders()}
+
+
+@pytest.mark.parametrize("moment", ["before_intend", "before_place", "after_place", "before_answer_is_written"])
+def test_a_crash_at_any_step_never_doubles_an_order(journal_url: str, moment: str) -> None:
+    """Killed at any step and started again: no second order is sent, and the ledger equals the venue."""
+    venue = FakeVenue()
+    first = Desk.open(venue, journal_url)
+    _arm(first, moment)
+
+    with pytest.raises(Crash):
+        first.execution.submit(make_intent(make_market()))
+    first.journal.close()
+    venue.__dict__.pop("place", None)
+    again = Desk.open(venue, journal_url)
+    again.execution.sync()
+
+    assert len(venue.sent) == (1 if moment in ("after_place", "before_answer_is_written") else 0)
+    assert venue.cash == again.books.cash_micro
+    assert all(venue.shares_micro(token) == held for token, held in again.books.tokens().items())
+    again.journal.close()
+
+
+def _arm(desk: Desk, moment: str) -> None:
+    def crash(*_: object, **__: object) -> None:
+        raise Crash
+
+    original = desk.venue.place
+
+    def place_then_crash(order: SignedOrder) -> None:
+        original(order)
+        raise Crash
+
+    if moment == "before_intend":
+        desk.journal.intend = crash  # type: ignore[method-assign]
+    elif moment == "before_place":
+        desk.venue.place = crash  # type: ignore[method-assign, assignment]
+    elif moment == "after_place":
+        desk.venue.place = place_then_crash  # type: ignore[method-assign, assignment]
+    else:
+        desk.journal.move = crash  # type: ignore[method-assign]
+
+
+def test_the_ledger_is_rebuilt_from_the_journal(journal_url: str) -> None:
+    """A restart knows cash, positions, entry, best mid and closed trades as they were."""
+    venue, market = FakeVenue(), make_market()
+    first = Desk.open(venue, journal_url)
+    first.execution.submit(make_intent(market, shares=20))
+    first.execution.sync()
+    peaks, facts = first.books.mark({market.market_id: 6_000}, 1_060)
+    first.journal.bar(_bar_row(1_060), [], peaks, facts)
+    first.execution.submit(make_intent(market, shares=5, side=Side.SELL, ts_s=1_120))
+    first.execution.sync()
+    before = (
+        first.books.cash_micro,
+        first.books.positions,
+        [c.pnl for c in first.books.closed],
+        first.books.peak_micro,
+    )
+    first.journal.close()
+
+    again = Desk.open(venue, journal_url)
+
+    after = (again.books.cash_micro, again.books.positions, [c.pnl for c in again.books.closed], again.books.peak_micro)
+    assert before == after
+    assert isinstance(again.execution, Execution)
+    again.journal.close()
+
+
+def _bar_row(ts_s: int) -> dict[str, object]:
+    return {
+        "ts_s": ts_s, "bundle": "b", "cash_micro": 0, "equity_micro": 0, "took_ms": 1.0, "inputs": b"",
+    }  # fmt: skip

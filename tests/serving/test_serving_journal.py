@@ -1,0 +1,58 @@
+"""One bot per journal, and a journal that says clearly why it cannot be used."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from serving_desk import Desk, FakeVenue
+
+from pipelines.core.errors import AlreadyRunning, ArtifactError, SettingError
+from serving.database import connect, default_url
+from serving.journal import Journal
+
+
+def test_a_second_bot_is_refused(desk: Desk) -> None:
+    """While one bot holds the journal, another one is refused and told which process holds it."""
+    with pytest.raises(AlreadyRunning, match=r"locked by process \d+"):
+        Journal(desk.url, "0xother", "simulated")
+
+
+def test_a_killed_bot_leaves_no_lock(tmp_path: Path) -> None:
+    """The operating system drops the lock of a process that was killed."""
+    url = default_url(tmp_path)
+    code = (
+        f"from serving.journal import Journal; import os; Journal({url!r}, 'a', 'simulated'); os.kill(os.getpid(), 9)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], check=False)
+
+    assert done.returncode == -9
+    Journal(url, "a", "simulated").close()
+
+
+def test_accounts_do_not_mix(journal_url: str) -> None:
+    """A throw-away account starts with empty books in the same journal."""
+    first = Desk.open(FakeVenue(account="0xaaa"), journal_url)
+    first.journal.set_facts({"peak_micro": 5})
+    first.journal.close()
+
+    second = Desk.open(FakeVenue(account="0xbbb"), journal_url)
+
+    assert "peak_micro" not in second.journal.facts()
+    second.journal.close()
+
+
+@pytest.mark.parametrize("url", ["mysql://localhost/x", "not a url"])
+def test_an_unusable_url_is_refused_by_name(url: str) -> None:
+    """Another database, or no URL at all, is one clear line that names the setting."""
+    with pytest.raises(SettingError, match="ODDSMITH_JOURNAL_URL"):
+        connect(url)
+
+
+def test_a_journal_that_cannot_be_opened_says_so(tmp_path: Path) -> None:
+    """A path that is no database is an error with the path in it."""
+    (tmp_path / "journal.sqlite").write_text("this is no database, it only has its name" * 100)
+
+    with pytest.raises(ArtifactError, match=r"journal\.sqlite cannot be opened"):
+        connect(default_url(tmp_path))
