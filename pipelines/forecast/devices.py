@@ -5,6 +5,9 @@ from typing import Any
 
 import tensorflow as tf
 
+FEEDING_THREADS = 2
+"""Threads beside one per replica: with fewer, the input pipeline and the replicas wait for each other for ever."""
+
 
 @cache
 def strategy(replicas: int) -> Any:
@@ -12,7 +15,7 @@ def strategy(replicas: int) -> Any:
     if tf.config.list_physical_devices("GPU"):
         return tf.distribute.MirroredStrategy()
     tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(replicas)
+    tf.config.threading.set_inter_op_parallelism_threads(replicas + FEEDING_THREADS)
     if replicas == 1:
         return tf.distribute.get_strategy()
     cpu = tf.config.list_physical_devices("CPU")[0]

@@ -4,6 +4,8 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -45,19 +47,19 @@ def train(lesson: Lesson, params: ForecastParams, strategy: Any, checkpoint: Che
     """
     keras.utils.set_random_seed(params.seed)
     steps = -(-params.windows // params.batch_size)
+    loss = MeanAndQuantiles(_clip(lesson, params.seed), params.mean_weight)
     with strategy.scope():
         model = build(params.kind, params.lookback_bars, lesson.inputs, params.horizon_bars, params.dropout)
-        optimizer = keras.optimizers.Adam(OneCycle(params.learning_rate, steps * params.epochs), global_clipnorm=1.0)
-        loss = MeanAndQuantiles(_clip(lesson, params.seed), params.mean_weight)
-        model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
-        optimizer.build(model.trainable_variables)
-    progress = _Progress(params, steps, checkpoint)
+        model.optimizer = keras.optimizers.Adam(
+            OneCycle(params.learning_rate, steps * params.epochs), global_clipnorm=1.0
+        )
+        model.optimizer.build(model.trainable_variables)
+    step = _step(model, loss, strategy)
+    progress = _Progress(params, steps)
     with progress.listening():
         for epoch in range(checkpoint.restore(model), params.epochs):
-            progress.epoch = epoch
-            model.fit(
-                _epoch(lesson, params, epoch), steps_per_epoch=steps, verbose=0, shuffle=False, callbacks=[progress]
-            )
+            for number, batch in enumerate(_epoch(lesson, params, epoch)):
+                progress.after(epoch, number, step(batch))
             checkpoint.save(model, epoch + 1)
     return model
 
@@ -67,73 +69,95 @@ def _clip(lesson: Lesson, seed: int) -> list[float]:
     return [max(float(bound), 1e-3) for bound in np.quantile(np.abs(sample), 0.998, axis=0)]
 
 
-def _epoch(lesson: Lesson, params: ForecastParams, epoch: int) -> Any:
-    """Batches of one epoch; the draw depends on seed and epoch alone, so a resumed training sees the same windows."""
+def _epoch(lesson: Lesson, params: ForecastParams, epoch: int) -> Iterator[Batch]:
+    """Batches of one epoch, the next one made while one is learned from.
+
+    The draw depends on seed and epoch alone, so a resumed training sees the same windows.
+    """
     steps = -(-params.windows // params.batch_size)
-    order = drawn(lesson.positions, steps * params.batch_size, (params.seed, 2, epoch))
-
-    def batches() -> Iterator[Batch]:
-        for step in range(steps):
-            yield lesson.batch(order[step * params.batch_size : (step + 1) * params.batch_size])
-
-    shapes = (
-        tf.TensorSpec((params.batch_size, params.lookback_bars, lesson.inputs), tf.float32),
-        tf.TensorSpec((params.batch_size, params.horizon_bars), tf.float32),
-    )
-    data = tf.data.Dataset.from_generator(batches, output_signature=shapes).prefetch(2)
-    options = tf.data.Options()
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return data.with_options(options)
+    order = drawn(lesson.positions, steps * params.batch_size, (params.seed, 2, epoch)).reshape(steps, -1)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        coming = pool.submit(lesson.batch, order[0])
+        for following in range(1, steps + 1):
+            batch = coming.result()
+            if following < steps:
+                coming = pool.submit(lesson.batch, order[following])
+            yield batch
 
 
-class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
+def _step(model: Any, loss: MeanAndQuantiles, strategy: Any) -> Callable[[Batch], float]:
+    """One gradient step on a batch that the replicas share; its mean loss before the step.
+
+    A plain step instead of `fit`: the distributed input pipeline of `fit` stalled for minutes on two threads.
+    """
+    replicas = strategy.num_replicas_in_sync
+
+    @tf.function(jit_compile=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def together(inputs: Any, targets: Any, size: Any) -> Any:
+        def alone(x: Any, y: Any) -> Any:
+            with tf.GradientTape() as tape:
+                value = tf.reduce_sum(loss.call(y, model(x, training=True))) / size
+            model.optimizer.apply(tape.gradient(value, model.trainable_variables), model.trainable_variables)
+            return value
+
+        return strategy.reduce("SUM", strategy.run(alone, args=(inputs, targets)), axis=None)
+
+    def shared(values: NDArray[np.float32]) -> Any:
+        parts = [tf.constant(values[i::replicas]) for i in range(replicas)]
+        if replicas == 1:
+            return parts[0]
+        return strategy.experimental_distribute_values_from_function(
+            lambda context: parts[context.replica_id_in_sync_group]
+        )
+
+    def step(batch: Batch) -> float:
+        inputs, targets = batch
+        return float(together(shared(inputs), shared(targets), tf.constant(float(len(inputs)))))
+
+    return step
+
+
+class _Progress:
     """Says every two seconds how far the training is, and ends it between two steps when asked to."""
 
-    def __init__(self, params: ForecastParams, steps: int, checkpoint: Checkpoint) -> None:
-        super().__init__()
-        self.settings, self.steps, self.checkpoint = params, steps, checkpoint
-        self.epoch = 0
-        self.stop = False
+    def __init__(self, params: ForecastParams, steps: int) -> None:
+        self._params, self._steps = params, steps
+        self._stop = False
         self._told = time.monotonic()
-        self._since: tuple[float, int] | None = None
+        self._first: tuple[float, int] | None = None
+        self._loss: float | None = None
 
-    def listening(self) -> "_Termination":
-        """While this is entered, SIGTERM is a request to stop."""
-        return _Termination(self)
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """While this is entered, SIGTERM is a request to stop after the step in hand."""
+        before = signal.signal(signal.SIGTERM, self._ask)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Report, or stop."""
-        if self.stop:
-            log.get("forecast").warning("stopped", epochs_kept=self.epoch, resume="run the same command again")
+    def after(self, epoch: int, number: int, loss: float) -> None:
+        """Take note of a step; report, or end the process with status 75."""
+        if self._stop:
+            log.get("forecast").warning("stopped", epochs_kept=epoch, resume="run the same command again")
             sys.exit(STOPPED_STATUS)
-        now = time.monotonic()
-        done = self.epoch * self.steps + batch + 1
-        self._since = self._since or (now, done)
-        if now - self._told >= REPORT_S:
-            self._told = now
-            rate = (done - self._since[1]) * self.settings.batch_size / max(now - self._since[0], 1e-9)
-            log.get("forecast").info(
-                "training",
-                kind=self.settings.kind,
-                step=f"{done}/{self.steps * self.settings.epochs}",
-                loss=round(float(logs["loss"]), 4),
-                windows_per_s=round(rate),
-            )
-
-
-class _Termination:
-    def __init__(self, progress: _Progress) -> None:
-        self._progress = progress
-        self._before: Any = None
-
-    def __enter__(self) -> None:
-        self._before = signal.signal(signal.SIGTERM, self._ask)
-
-    def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGTERM, self._before)
+        self._loss = loss if self._loss is None else 0.95 * self._loss + 0.05 * loss
+        now, done = time.monotonic(), epoch * self._steps + number + 1
+        self._first = self._first or (now, done)
+        if now - self._told < REPORT_S:
+            return
+        self._told = now
+        rate = (done - self._first[1]) * self._params.batch_size / max(now - self._first[0], 1e-9)
+        log.get("forecast").info(
+            "training",
+            kind=self._params.kind,
+            step=f"{done}/{self._steps * self._params.epochs}",
+            loss=round(self._loss, 4),
+            windows_per_s=round(rate),
+        )
 
     def _ask(self, _number: int, _frame: FrameType | None) -> None:
-        self._progress.stop = True
+        self._stop = True
 
 
 def scaled_target(moves: FloatArray, volatility: FloatArray) -> NDArray[np.float32]:
