@@ -48,6 +48,12 @@ class PullParams(Section):
     concurrency: Annotated[int, Field(ge=1, le=64)]
 
 
+class NewsParams(Section):
+    """How headlines are scored."""
+
+    scorer: Literal["vader", "finbert", "openai"]
+
+
 class ValidateParams(Section):
     """Bounds of the data checks."""
 
@@ -190,12 +196,37 @@ class GateParams(Section):
     last_horizon: PositiveInt
 
 
+class DriftParams(Section):
+    """When recent bars count as having left the training window."""
+
+    window_bars: PositiveInt
+    horizon_bars: PositiveInt
+    min_bars: PositiveInt
+    min_markets: Annotated[int, Field(ge=2)]
+    min_psi: PositiveFloat
+    quiet_multiple: Annotated[float, Field(ge=1.0)]
+    skill_loss: Fraction
+    confidence_level: Annotated[float, Field(gt=0.5, lt=1.0)]
+    coverage_loss: Fraction
+    reference_bars: Annotated[int, Field(ge=1000)]
+
+
+class ServingParams(Section):
+    """The live loop."""
+
+    max_markets: Annotated[int, Field(ge=1, le=500)]
+    rescan_bars: PositiveInt
+    stale_feed_s: PositiveFloat
+    paper_cash_pusd: PositiveInt
+
+
 class Params(Section):
     """All of params.yaml."""
 
     simulator: SimulatorParams
     bars: BarsParams
     pull: PullParams
+    news: NewsParams
     validate_: Annotated[ValidateParams, Field(alias="validate")]
     slices: SlicesParams
     compute: ComputeParams
@@ -209,6 +240,8 @@ class Params(Section):
     execution: ExecutionParams
     backtest: BacktestParams
     gate: GateParams
+    drift: DriftParams
+    serving: ServingParams
 
 
 def parse(document: Any, *, origin: str) -> Params:
