@@ -15,6 +15,7 @@ from pipelines.core.domain import Headline, Market
 from pipelines.core.errors import DataError, VenueError
 from pipelines.core.params import Params
 from pipelines.core.settings import Settings
+from pipelines.news import feed, matching, scorers
 from pipelines.pull import grid
 from pipelines.pull.grid import Points
 from pipelines.pull.tables import Bars, IntArray
@@ -81,7 +82,11 @@ async def history(
             )
         series = await _all_series(archive, markets, start_s, as_of_s, params)
     bars, dropped = _bars(series, params)
-    return History(markets, bars, [], dropped)
+    items = await feed.fetch(settings.news_url, transport) if settings.news_url else []
+    known = [item for item in items if start_s < item.known_s <= as_of_s]
+    headlines = matching.headlines(known, markets)
+    dropped["headlines_about_no_market"] = len(known) - len(headlines)
+    return History(markets, bars, scorers.scored(headlines, scorers.make(params.news.scorer)), dropped)
 
 
 def _day(ts_s: int) -> str:

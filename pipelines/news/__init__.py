@@ -1,0 +1,1 @@
+"""Headlines: feeds, which markets they are about, how good the news is, and how it fades."""

@@ -1,0 +1,77 @@
+"""One token's order book, folded from a snapshot and the changes after it."""
+
+from pipelines.core.domain import Quote
+from pipelines.core.money import PRICE_SCALE, price_to_units, to_micro
+from pipelines.venue import clob
+from pipelines.venue.wire import Book, Level, PriceLevelChange
+
+
+class OrderBook:
+    """Price levels of one token in units and base units. Not trusted before its first snapshot."""
+
+    def __init__(self, token_id: str) -> None:
+        self.token_id = token_id
+        self.ts_ms = 0
+        self.trusted = False
+        self.hash = ""
+        self._bids: dict[int, int] = {}
+        self._asks: dict[int, int] = {}
+        self._stated = ("", "")
+
+    def snapshot(self, wire: Book) -> bool:
+        """Replace all levels; False when the snapshot is older than what is already folded."""
+        ts_ms = clob.time_ms(wire)
+        if self.trusted and ts_ms < self.ts_ms:
+            return False
+        self._bids = dict(_levels(wire.bids))
+        self._asks = dict(_levels(wire.asks))
+        self.ts_ms, self.hash, self.trusted = ts_ms, wire.hash, True
+        return True
+
+    def fold(self, change: PriceLevelChange, ts_ms: int) -> None:
+        """Set one level's new total size (0 removes it). Changes older than the book are left out."""
+        if not self.trusted or ts_ms < self.ts_ms:
+            return
+        side = self._bids if change.side.upper() in ("BUY", "BID") else self._asks
+        units, size = price_to_units(change.price), to_micro(change.size)
+        if size > 0:
+            side[units] = size
+        else:
+            side.pop(units, None)
+        self.ts_ms, self.hash = ts_ms, change.hash or self.hash
+        self._stated = (change.best_bid, change.best_ask)
+
+    def settle(self) -> bool:
+        """After the changes of a message: whether the touch that it states last is the folded one; if not, no trust."""
+        quote = self.quote()
+        bid, ask = self._stated
+        agrees = _same(bid, quote.bid_units, PRICE_SCALE) and _same(ask, quote.ask_units, 0)
+        self.trusted = self.trusted and agrees
+        return self.trusted
+
+    def distrust(self) -> None:
+        """Wait for a new snapshot: the tick changed or the connection broke."""
+        self.trusted = False
+
+    def quote(self) -> Quote:
+        """Best bid and ask with sizes; a missing side has size 0 and price 0 or 10,000."""
+        bid = max(self._bids, default=0)
+        ask = min(self._asks, default=PRICE_SCALE)
+        return Quote(bid, ask, self._bids.get(bid, 0), self._asks.get(ask, 0))
+
+    def levels(self) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """Bids and asks as (price units, size in base units), the best first."""
+        return sorted(self._bids.items(), reverse=True), sorted(self._asks.items())
+
+
+def _levels(levels: list[Level]) -> list[tuple[int, int]]:
+    parsed = ((price_to_units(level.price), to_micro(level.size)) for level in levels)
+    return [(units, size) for units, size in parsed if size > 0]
+
+
+def _same(stated: str, folded: int, other_edge: int) -> bool:
+    """Whether a stated touch is the folded one; it may be left out, and an empty side is written as 0 or as 1."""
+    if not stated:
+        return True
+    units = price_to_units(stated)
+    return units == folded or (folded == PRICE_SCALE - other_edge and units == other_edge)

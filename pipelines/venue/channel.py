@@ -1,0 +1,127 @@
+"""A WebSocket of the venue that stays open: subscribe first, PING as text, replace a silent socket, back off with jitter.
+
+The venue's sockets have three habits (polymarket-api 2.1 and 2.4): a PING before the first subscription closes the
+connection, the first frame must not be sent twice, and a socket may stay open and answer PONG while no data comes.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import WebSocketException
+
+from pipelines.core import log
+
+PING_EVERY_S = 10.0
+PONG_WITHIN_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A connection is up and subscribed. What happened before it may be missing: take snapshots."""
+
+    attempt: int
+    """1 for the first connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The connection is gone, for this reason; the next `Opened` follows when it is back."""
+
+    reason: str
+
+
+class Channel:
+    """One subscription that survives connections.
+
+    `hello` gives the first frame at each connection, so that it names what is wanted then. After `silence_s` without
+    data the socket is replaced, whatever its PONGs say.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        hello: Callable[[], Mapping[str, Any]],
+        *,
+        silence_s: float,
+        backoff_s: tuple[float, float] = (0.25, 30.0),
+    ) -> None:
+        self._url = url
+        self._hello = hello
+        self._silence_s = silence_s
+        self._backoff_s = backoff_s
+        self._socket: ClientConnection | None = None
+
+    async def send(self, frame: Mapping[str, Any]) -> None:
+        """Send a frame if the socket is open; when it is not, the next `hello` says it."""
+        if self._socket is not None:
+            with suppress(WebSocketException):
+                await self._socket.send(msgspec.json.encode(frame).decode())
+
+    async def frames(self) -> AsyncIterator[Opened | Lost | Mapping[str, Any]]:
+        """Messages as parsed objects, one at a time, between `Opened` and `Lost`. Ends when the task is cancelled."""
+        attempt, failures = 0, 0
+        while True:
+            reason = "the server closed the connection"
+            try:
+                async with connect(self._url, ping_interval=None, max_size=None, open_timeout=10) as socket:
+                    attempt += 1
+                    await socket.send(msgspec.json.encode(self._hello()).decode())
+                    self._socket = socket
+                    yield Opened(attempt)
+                    async for frame in self._live(socket):
+                        failures = 0
+                        yield frame
+            except TimeoutError:
+                reason = f"no data for {self._silence_s:g} s"
+            except (OSError, WebSocketException) as error:
+                reason = f"{type(error).__name__}: {error}"
+            finally:
+                self._socket = None
+            failures += 1
+            log.get("stream").warning("connection lost", url=self._url, reason=reason, failures=failures)
+            yield Lost(reason)
+            await asyncio.sleep(self._pause_s(failures))
+
+    async def _live(self, socket: ClientConnection) -> AsyncIterator[Mapping[str, Any]]:
+        loop = asyncio.get_running_loop()
+        heart = asyncio.create_task(_ping(socket))
+        last_data = last_pong = loop.time()
+        try:
+            while True:
+                due = min(last_data + self._silence_s, last_pong + PING_EVERY_S + PONG_WITHIN_S)
+                text = await asyncio.wait_for(socket.recv(), max(due - loop.time(), 0.0))
+                if text in ("PONG", b"PONG"):
+                    last_pong = loop.time()
+                    continue
+                for frame in _objects(text):
+                    last_data = last_pong = loop.time()
+                    yield frame
+        finally:
+            heart.cancel()
+
+    def _pause_s(self, failures: int) -> float:
+        low, high = self._backoff_s
+        return random.uniform(0.5, 1.0) * min(low * 2 ** min(failures - 1, 16), high)  # noqa: S311 - jitter
+
+
+async def _ping(socket: ClientConnection) -> None:
+    with suppress(WebSocketException):
+        while True:
+            await asyncio.sleep(PING_EVERY_S)
+            await socket.send("PING")
+
+
+def _objects(text: str | bytes) -> list[Mapping[str, Any]]:
+    """A frame holds one object or an array of them; plain text other than PONG is a complaint of the server."""
+    try:
+        found = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        log.get("stream").warning("not JSON", text=str(text)[:100])
+        return []
+    return [f for f in (found if isinstance(found, list) else [found]) if isinstance(f, dict)]
