@@ -1,4 +1,4 @@
-"""A WebSocket of the venue that stays open: subscribe first, PING as text, replace a silent socket, back off with jitter.
+"""A WebSocket that stays open: subscribe first, PING as text, replace a silent socket, back off with jitter.
 
 The venue's sockets have three habits (polymarket-api 2.1 and 2.4): a PING before the first subscription closes the
 connection, the first frame must not be sent twice, and a socket may stay open and answer PONG while no data comes.
@@ -107,7 +107,8 @@ class Channel:
 
     def _pause_s(self, failures: int) -> float:
         low, high = self._backoff_s
-        return random.uniform(0.5, 1.0) * min(low * 2 ** min(failures - 1, 16), high)  # noqa: S311 - jitter
+        longest: float = min(low * 2.0 ** min(failures - 1, 16), high)
+        return random.uniform(0.5, 1.0) * longest  # noqa: S311 - jitter
 
 
 async def _ping(socket: ClientConnection) -> None:
