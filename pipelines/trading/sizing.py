@@ -1,7 +1,9 @@
 """How much: cap = equity x min(largest fraction, fraction of Kelly x Kelly x confidence)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipelines.core.artifacts import read_json, write_json
 
@@ -42,7 +44,13 @@ class SizingTable:
     @staticmethod
     def read(path: Path) -> "SizingTable":
         """The table of a file; raises ArtifactError when it is missing."""
-        return SizingTable(**read_json(path))
+        return SizingTable.of(read_json(path))
+
+    @staticmethod
+    def of(document: Mapping[str, Any]) -> "SizingTable":
+        """The table of a parsed document; further keys are ignored."""
+        names = ("win_probability", "mean_win", "mean_loss", "signals", "events")
+        return SizingTable(*(document[name] for name in names))
 
     def write(self, path: Path) -> None:
         """Replace the file."""

@@ -1,0 +1,93 @@
+"""Forecasts of the gate slice from the sealed bundle: stored ones when they are proven to be its own, else computed."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from pipelines.core import log
+from pipelines.core.domain import FloatArray
+from pipelines.core.errors import DataError
+from pipelines.core.params import ExecutionParams
+from pipelines.engine import history
+from pipelines.inference.bundle import Bundle
+from pipelines.inference.predictor import Forecasts, Predictor
+
+PROOF_BARS = 400
+"""Windows of the gate slice on which stored forecasts must equal the bundle's."""
+
+TOLERANCE = 1e-3
+"""Log-odds; stored forecasts are float32 and batches of other sizes may round differently."""
+
+BATCH = 1024
+
+
+def gate_histories(
+    bundle: Bundle, execution: ExecutionParams, stored: Path = history.FORECASTS
+) -> list[history.History]:
+    """Histories of the gate slice with the bundle's forecasts.
+
+    Raises:
+        DataError: if the gate slice holds no bar with a full lookback.
+    """
+    predictor = bundle.predictor()
+    series = [one for one in history.read_series(history.read_markets()) if (one.slices == "gate").any()]
+    if stored.is_file():
+        read = _stored(execution, stored)
+        if read and _proven(predictor, series, read):
+            return read
+    log.get("gate").info("forecasting", markets=len(series))
+    made = [_forecast(predictor, one, execution) for one in series]
+    kept = [one for one in made if one is not None]
+    if not kept:
+        raise DataError("The gate slice holds no market with a full lookback; pull a longer history.")
+    return kept
+
+
+def _stored(execution: ExecutionParams, path: Path) -> list[history.History]:
+    try:
+        return history.read("gate", execution, path)
+    except DataError:
+        return []
+
+
+def _proven(predictor: Predictor, series: Iterable[history.Series], read: list[history.History]) -> bool:
+    """Whether the stored forecasts are those of this predictor, on bars spread over all markets."""
+    by_id = {one.market.market_id: one for one in series}
+    rng = np.random.default_rng(0)
+    each = max(1, PROOF_BARS // len(read))
+    for one in read:
+        whole = by_id[one.market.market_id]
+        rows = np.searchsorted(whole.ts_s, one.ts_s)
+        picked = np.sort(rng.choice(len(one), min(each, len(one)), replace=False))
+        if (rows[picked] < predictor.lookback - 1).any():
+            return False
+        fresh = _windows(predictor, whole, rows[picked])
+        if np.abs(fresh.mean - one.mean[picked]).max() > TOLERANCE:
+            return False
+    return True
+
+
+def _forecast(predictor: Predictor, series: history.Series, execution: ExecutionParams) -> history.History | None:
+    rows = np.flatnonzero(series.slices == "gate")
+    rows = rows[rows >= predictor.lookback - 1]
+    rows = rows[_contiguous(series, rows, predictor.lookback)]
+    if len(rows) < 2:
+        return None
+    parts = [_windows(predictor, series, rows[k : k + BATCH]) for k in range(0, len(rows), BATCH)]
+    joined: list[FloatArray] = [
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("mean", "lower", "upper", "confidence")
+    ]
+    return history.join(series, rows, Forecasts(*joined), execution)
+
+
+def _contiguous(series: history.Series, rows: history.IntArray, lookback: int) -> history.IntArray:
+    """Positions in `rows` whose window has no gap."""
+    step = int(np.median(np.diff(series.ts_s))) if len(series.ts_s) > 1 else 0
+    spans = series.ts_s[rows] - series.ts_s[rows - lookback + 1]
+    return np.flatnonzero(spans == (lookback - 1) * step)
+
+
+def _windows(predictor: Predictor, series: history.Series, rows: history.IntArray) -> Forecasts:
+    index = rows[:, None] + np.arange(-predictor.lookback + 1, 1)
+    return predictor.forecast_batch(series.features[index], series.mid_units[index], series.sentiment[index])
