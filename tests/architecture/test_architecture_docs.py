@@ -1,0 +1,95 @@
+"""What people read is complete: every setting, target, stage and link."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from flows.local.ports import DEFAULTS
+from flows.stages import stage_names
+from pipelines.__main__ import STAGES
+from pipelines.core.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def test_every_environment_variable_is_in_the_example():
+    """A setting that nobody can find does not exist."""
+    example = (ROOT / ".env.example").read_text()
+    variables = {f"ODDSMITH_{name.upper()}" for name in Settings.model_fields}
+    variables |= {f"ODDSMITH_{name.upper()}_PORT" for name in DEFAULTS}
+
+    assert {name for name in variables if name not in example} == set()
+
+
+def test_every_make_target_says_what_it_does_and_stands_in_the_docs():
+    """`make help` lists all targets, and each is mentioned in a page."""
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", makefile, flags=re.M))
+    described = set(re.findall(r"^([a-z-]+):.*## ", makefile, flags=re.M))
+    text = "\n".join(page.read_text() for page in PAGES)
+
+    assert described == targets
+    assert {target for target in targets if f"make {target}" not in text} == set()
+
+
+def test_the_stages_of_dvc_and_of_the_command_line_are_the_same():
+    """Every stage of dvc.yaml is a command, in the same order, and the other way round."""
+    assert stage_names(ROOT / "dvc.yaml") == tuple(STAGES)
+
+
+def test_dvc_names_parameters_that_exist():
+    """A parameter that a stage depends on is a key or a section of params.yaml."""
+    parameters = yaml.safe_load((ROOT / "params.yaml").read_text())
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    missing = []
+    for stage in stages.values():
+        for name in stage.get("params", []):
+            node = parameters
+            for part in name.split("."):
+                node = node.get(part) if isinstance(node, dict) else None
+            if node is None:
+                missing.append(name)
+
+    assert missing == []
+
+
+def test_every_parameter_of_a_section_belongs_to_a_stage_or_a_running_part():
+    """No section of params.yaml is unused: a stage depends on it, or code outside the stages reads it."""
+    sections = set(yaml.safe_load((ROOT / "params.yaml").read_text()))
+    code = "\n".join(
+        path.read_text()
+        for package in ("pipelines", "serving", "flows", "simulator", "benchmarks")
+        for path in (ROOT / package).rglob("*.py")
+        if path.name != "params.py"
+    )
+
+    assert {name for name in sections if not re.search(rf"\.{name}_?\b", code)} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page):
+    """A relative link or picture points at a file that is there."""
+    links = re.findall(r"\]\(([^)#\s]+)", page.read_text())
+    broken = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+
+    assert broken == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_in_pages_exist(page):
+    """`python -m x y` and `make x` in a page name modules and targets that are there."""
+    text = page.read_text()
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
+    modules = set(re.findall(r"python -m ((?:pipelines|simulator|serving|flows|benchmarks)[\w.]*)", text))
+    absent = {
+        name
+        for name in modules
+        if not (ROOT / Path(*name.split("."))).with_suffix(".py").exists()
+        and not (ROOT / Path(*name.split(".")) / "__main__.py").exists()
+    }
+
+    assert absent == set()
+    assert set(re.findall(r"(?:`|^\s*)make ([a-z-]+)\b", text, flags=re.M)) <= targets
