@@ -30,6 +30,8 @@ def parser() -> argparse.ArgumentParser:
     window.add_argument("--source", type=Source, choices=list(Source), default=Source.SIMULATED)
     window.add_argument("--recording", type=Path, help="parquet file or folder of the recorded source")
     window.add_argument("--fresh", action="store_true", help="advance to now although a window is there")
+    costs = commands.add_parser("costs", help="monthly cost, break-even return, ROI; the guide's figures checked")
+    costs.add_argument("--json", action="store_true", help="one JSON document instead of text")
     for name, text in STAGES.items():
         commands.add_parser(name, help=text)
     return top
@@ -40,11 +42,19 @@ def _window(arguments: argparse.Namespace) -> None:
     window.run(arguments.source, arguments.recording, fresh=arguments.fresh)
 
 
+def _costs(arguments: argparse.Namespace) -> None:
+    importlib.import_module("pipelines.costs.stage").run(as_json=arguments.json)
+
+
 def _stage(arguments: argparse.Namespace) -> None:
     importlib.import_module(f"pipelines.{arguments.command}.stage").run()
 
 
-COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {"window": _window, **dict.fromkeys(STAGES, _stage)}
+COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "window": _window,
+    "costs": _costs,
+    **dict.fromkeys(STAGES, _stage),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

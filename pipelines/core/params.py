@@ -220,6 +220,24 @@ class ServingParams(Section):
     paper_cash_pusd: PositiveInt
 
 
+class CostsParams(Section):
+    """What running costs and what may be earned; `python -m pipelines costs` computes with it."""
+
+    monthly_usd: Annotated[dict[str, Annotated[float, Field(ge=0.0)]], Field(min_length=1)]
+    training_hours_per_day: Annotated[float, Field(ge=0.0, le=24.0)]
+    capital_usd: Annotated[list[PositiveFloat], Field(min_length=1)]
+    monthly_return: Annotated[dict[str, PositiveFloat], Field(min_length=1)]
+
+
+class SpotParams(Section):
+    """Training on a machine that may be taken away."""
+
+    poll_s: PositiveFloat
+    grace_s: Annotated[float, Field(gt=0.0, le=110.0)]
+    """Between the notice and the end AWS leaves 120 s; the upload of the checkpoint needs the rest."""
+    wait_h: PositiveFloat
+
+
 class Params(Section):
     """All of params.yaml."""
 
@@ -242,6 +260,8 @@ class Params(Section):
     gate: GateParams
     drift: DriftParams
     serving: ServingParams
+    costs: CostsParams
+    spot: SpotParams
 
 
 def parse(document: Any, *, origin: str) -> Params:

@@ -1,0 +1,1 @@
+"""What running this costs, and what it has to earn before it earns anything."""
