@@ -89,6 +89,30 @@ class History:
     ask_units: IntArray
 
 
+class Prints(Protocol):
+    """One market's trades up to now, oldest first; arrays of equal length. `buys` says who bought YES."""
+
+    @property
+    def ts_s(self) -> IntArray:
+        """Market time of each trade."""
+        ...
+
+    @property
+    def buys(self) -> NDArray[np.bool_]:
+        """Whether the taker bought YES."""
+        ...
+
+    @property
+    def price_units(self) -> IntArray:
+        """Price of the YES token."""
+        ...
+
+    @property
+    def shares_micro(self) -> IntArray:
+        """Shares of each trade."""
+        ...
+
+
 class MarketSource(Protocol):
     """A deterministic stream of markets."""
 
@@ -111,6 +135,14 @@ class MarketSource(Protocol):
 
     def history(self, market_id: str) -> History:
         """A market's steps up to now, the last step included.
+
+        Raises:
+            KeyError: if the market was never listed.
+        """
+        ...
+
+    def trades(self, market_id: str) -> Prints:
+        """A market's trades up to now: the same that steps carry, so their shares sum to the volume in `history`.
 
         Raises:
             KeyError: if the market was never listed.

@@ -1,0 +1,169 @@
+"""python -m simulator: a local Polymarket on four ports."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from pipelines.core.errors import OddsmithError, ParameterError
+from simulator.markets.source import SourceOptions
+from simulator.options import Options
+from simulator.run import URLS, run
+from simulator.venue.venue import Venue
+
+EPILOG = """\
+The CLOB stands on --port (with /ws/market and /ws/user), Gamma on the next port, the Data API on the one after
+that, the news feed (RSS) on the last. `curl http://127.0.0.1:8640/ok` answers "OK" once history exists.
+Any key that authenticates gets an account with --deposit pUSD. docs/simulator.md shows how to point
+py-clob-client-v2, curl and websocat at it."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    defaults, source = Options(), SourceOptions()
+    made = argparse.ArgumentParser(
+        prog="python -m simulator",
+        description="A local Polymarket: matching engine, HTTP APIs and WebSockets, synthetic or replayed markets.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = made.add_argument
+    add("--port", type=int, default=defaults.port, help="first of four ports; 0 takes any free ones (%(default)s)")
+    add("--host", default=defaults.host, help="address to listen on (%(default)s)")
+    add("--seed", type=int, default=source.seed, help="of the synthetic markets (%(default)s)")
+    add(
+        "--edge",
+        type=float,
+        default=source.edge,
+        help="share of price moves that revert: 0 nothing to earn, 0.5 like recordings, 1 most (%(default)s)",
+    )
+    add(
+        "--speed",
+        type=float,
+        default=defaults.speed,
+        help="market minutes per wall minute; 0 stands still (%(default)s)",
+    )
+    add("--history-days", type=int, default=source.history_days, help="market days before the start (%(default)s)")
+    add(
+        "--event-length-min",
+        type=int,
+        default=source.event_length_min,
+        help="life of an event in market minutes (%(default)s)",
+    )
+    add(
+        "--event-every-min",
+        type=int,
+        default=source.event_every_min,
+        help="market minutes between events (%(default)s)",
+    )
+    add("--markets-per-event", type=int, default=source.markets_per_event, help="(%(default)s)")
+    add(
+        "--deposit",
+        type=int,
+        default=defaults.deposit_pusd,
+        metavar="PUSD",
+        help="what a new account holds (%(default)s)",
+    )
+    add(
+        "--order-versions",
+        default="2,3",
+        metavar="LIST",
+        help="domain versions of orders that are accepted; add 1 for py-clob-client (%(default)s)",
+    )
+    add(
+        "--protocol-v2-share", type=float, default=0.0, help="share of markets that need version 3 orders (%(default)s)"
+    )
+    add(
+        "--replay",
+        type=Path,
+        metavar="FILE",
+        help="replay a recording (parquet file or folder) instead of synthetic markets",
+    )
+    add("--replay-event", metavar="NAME", help="only this event of the recording")
+    add("--bar-length-s", type=int, help="length of a step; replays take the recording's own when it is left out")
+    add(
+        "--warm-bars",
+        type=int,
+        default=source.warm_bars,
+        help="bars of a replay that are history at the start (%(default)s)",
+    )
+    add(
+        "--settle-s",
+        type=float,
+        default=defaults.confirmed_after_s,
+        help="wall seconds from MATCHED to CONFIRMED (%(default)s)",
+    )
+    add("--faults", type=Path, metavar="FILE", help="schedule of faults (JSON), see docs/simulator.md")
+    add("--admin", action="store_true", help="serve /admin on the CLOB's port, loopback only")
+    add("--state", type=Path, metavar="FILE", help="remember the market time here and resume from it")
+    return made
+
+
+def options_of(arguments: argparse.Namespace) -> Options:
+    """Typed options.
+
+    Raises:
+        ParameterError: naming the option and what it takes.
+    """
+    try:
+        versions = tuple(sorted({int(part) for part in arguments.order_versions.split(",")}))
+    except ValueError:
+        versions = ()
+    if not versions or not set(versions) <= {1, 2, 3}:
+        raise ParameterError(f"--order-versions was {arguments.order_versions!r}; give a list of 1, 2, 3 such as 2,3")
+    for name, low, high in (("edge", 0, 1), ("speed", 0, 1e5), ("protocol_v2_share", 0, 1), ("port", 0, 65_532)):
+        value = getattr(arguments, name)
+        if not low <= value <= high:
+            raise ParameterError(f"--{name.replace('_', '-')} was {value:g}; give {low:g} to {high:g}")
+    return Options(
+        port=arguments.port,
+        host=arguments.host,
+        speed=arguments.speed,
+        deposit_pusd=arguments.deposit,
+        order_versions=versions,
+        mined_after_s=arguments.settle_s * 0.4,
+        confirmed_after_s=arguments.settle_s,
+        faults=arguments.faults,
+        admin=arguments.admin,
+        state=arguments.state,
+        protocol_v2_share=arguments.protocol_v2_share,
+        source=SourceOptions(
+            seed=arguments.seed,
+            edge=arguments.edge,
+            history_days=arguments.history_days,
+            event_length_min=arguments.event_length_min,
+            event_every_min=arguments.event_every_min,
+            markets_per_event=arguments.markets_per_event,
+            bar_length_s=arguments.bar_length_s,
+            replay=arguments.replay,
+            replay_event=arguments.replay_event,
+            warm_bars=arguments.warm_bars,
+        ),
+    )
+
+
+def announce(urls: dict[str, str], venue: Venue) -> None:
+    """One line per address."""
+    for name, url in urls.items():
+        print(f"{URLS[name]} {url}", flush=True)
+    alive, known = len(venue.alive), len(venue.exchange.markets)
+    print(
+        f"ready   {known} markets, {alive} open, market time {venue.now_s}, speed {venue.options.speed:g}", flush=True
+    )
+
+
+def main() -> int:
+    """Exit status of the command."""
+    arguments = parser().parse_args()
+    try:
+        asyncio.run(run(options_of(arguments), announce))
+    except OddsmithError as error:
+        print(f"simulator: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,183 @@
+"""The four applications, and the processes' servers: CLOB with WebSockets, Gamma, Data API, news."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from pipelines.core.errors import SettingError
+from simulator.api.clob_private import ClobPrivate
+from simulator.api.clob_public import ClobPublic
+from simulator.api.data import DataApi
+from simulator.api.gamma import Gamma
+from simulator.api.http import refusal
+from simulator.api.market_channel import MarketChannel
+from simulator.api.news import News
+from simulator.api.user_channel import UserChannel
+from simulator.engine.errors import Refused
+from simulator.venue.venue import Venue
+
+Scope = MutableMapping[str, Any]
+App = Callable[[Scope, Any, Any], Awaitable[None]]
+
+NAMES = ("clob", "gamma", "data", "news")
+
+
+@dataclass(slots=True)
+class Site:
+    """The venue as it is served; empty until history exists."""
+
+    venue: Venue | None = None
+    market_channel: MarketChannel | None = None
+    user_channel: UserChannel | None = None
+
+    def open(self, venue: Venue) -> None:
+        """Begin to serve a venue."""
+        self.market_channel = MarketChannel(venue, lambda batch: batch)
+        self.user_channel = UserChannel(venue, lambda batch: batch)
+        self.venue = venue
+
+    def get(self) -> Venue:
+        """The venue.
+
+        Raises:
+            Refused: 503 until it is open.
+        """
+        if self.venue is None:
+            raise Refused("service unavailable: the venue is starting", 503)
+        return self.venue
+
+
+def applications(site: Site) -> dict[str, App]:
+    """One application per host of the venue."""
+    private = ClobPrivate(site.get)
+    clob: list[BaseRoute] = [
+        WebSocketRoute("/ws/market", _market_socket(site)),
+        WebSocketRoute("/ws/user", _user_socket(site)),
+        *ClobPublic(site.get).routes(),
+        *private.routes(),
+    ]
+    tables = {
+        "clob": clob,
+        "gamma": Gamma(site.get).routes(),
+        "data": DataApi(site.get).routes(),
+        "news": News(site.get).routes(),
+    }
+    apps: dict[str, App] = {name: _starlette(routes) for name, routes in tables.items()}
+    apps["clob"] = _publishing(apps["clob"], site)
+    return apps
+
+
+def _starlette(routes: list[BaseRoute]) -> Starlette:
+    async def missing(request: Request, error: Exception) -> Response:
+        return refusal("not found", 404)
+
+    async def wrong_method(request: Request, error: Exception) -> Response:
+        return refusal("method not allowed", 405)
+
+    async def failed(request: Request, error: Exception) -> Response:
+        return refusal("internal server error", 500)
+
+    return Starlette(routes=routes, exception_handlers={404: missing, 405: wrong_method, 500: failed})
+
+
+def _publishing(app: App, site: Site) -> App:
+    """Tell WebSocket subscribers what a write changed, right after its answer."""
+
+    async def run(scope: Scope, receive: Any, send: Any) -> None:
+        await app(scope, receive, send)
+        if scope["type"] == "http" and scope["method"] != "GET" and site.market_channel is not None:
+            site.market_channel.publish()
+
+    return run
+
+
+def _market_socket(site: Site) -> Callable[[WebSocket], Awaitable[None]]:
+    async def serve(websocket: WebSocket) -> None:
+        if site.market_channel is None:
+            await websocket.close(1013)
+            return
+        await site.market_channel.serve(websocket)
+
+    return serve
+
+
+def _user_socket(site: Site) -> Callable[[WebSocket], Awaitable[None]]:
+    async def serve(websocket: WebSocket) -> None:
+        if site.user_channel is None:
+            await websocket.close(1013)
+            return
+        await site.user_channel.serve(websocket)
+
+    return serve
+
+
+class Server(uvicorn.Server):
+    """A uvicorn server that leaves signals to the process that runs four of them."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are handled once, by the command."""
+        yield
+
+
+def bind(host: str, port: int) -> dict[str, socket.socket]:
+    """Listening sockets on `port` and the next three; port 0 takes any free ones.
+
+    Raises:
+        SettingError: naming the port that is taken.
+    """
+    sockets: dict[str, socket.socket] = {}
+    for offset, name in enumerate(NAMES):
+        wanted = port + offset if port else 0
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, wanted))
+        except OSError as error:
+            listener.close()
+            for other in sockets.values():
+                other.close()
+            raise SettingError(
+                f"port {wanted} on {host} for {name} cannot be used ({error.strerror}); "
+                "stop what uses it or choose another --port (four in a row are needed)"
+            ) from None
+        listener.listen(2048)
+        sockets[name] = listener
+    return sockets
+
+
+def servers(site: Site) -> dict[str, Server]:
+    """One server per application."""
+    return {
+        name: Server(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                loop="none",
+                ws="websockets-sansio",
+                ws_ping_interval=None,
+                ws_max_size=4 * 1024 * 1024,
+                ws_per_message_deflate=False,
+                timeout_graceful_shutdown=1,
+                server_header=False,
+            )
+        )
+        for name, app in applications(site).items()
+    }
+
+
+async def serve(all_servers: dict[str, Server], sockets: dict[str, socket.socket]) -> None:
+    """Run the servers until each is told to exit."""
+    await asyncio.gather(*(server.serve(sockets=[sockets[name]]) for name, server in all_servers.items()))

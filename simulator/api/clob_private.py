@@ -1,0 +1,380 @@
+"""CLOB routes with authentication: keys, orders, cancels, own orders and trades, balances, heartbeats."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from simulator.api import wire
+from simulator.api.http import Gatekeeper, answer, body_json, guarded, page
+from simulator.engine.errors import Refused
+from simulator.engine.orders import Order
+from simulator.signing.credentials import Credentials
+from simulator.signing.eip712 import EXCHANGES
+from simulator.venue.intake import INVALID_PAYLOAD, build_order, parse_entry
+from simulator.venue.venue import Venue
+
+MAX_ORDERS = 15
+MAX_CANCELS = 3000
+PAGE = 500
+UNLIMITED = str(2**256 - 1)
+GONE, FILLED = "Order not found or already canceled", "Order already matched"
+
+
+class ClobPrivate:
+    """The authenticated CLOB."""
+
+    def __init__(self, venue: Callable[[], Venue]):
+        self._venue = venue
+
+    @property
+    def venue(self) -> Venue:
+        """The venue.
+
+        Raises:
+            Refused: 503 while history is still being made.
+        """
+        return self._venue()
+
+    def routes(self) -> list[BaseRoute]:
+        """All authenticated routes."""
+        table: list[tuple[str, str, Any]] = [
+            ("POST", "/auth/api-key", self.create_key), ("GET", "/auth/derive-api-key", self.derive_key),
+            ("GET", "/auth/api-keys", self.keys), ("DELETE", "/auth/api-key", self.delete_key),
+            ("GET", "/auth/ban-status/closed-only", self.closed_only),
+            ("POST", "/auth/readonly-api-key", self.create_readonly), ("GET", "/auth/readonly-api-keys", self.readonly),
+            ("DELETE", "/auth/readonly-api-key", self.delete_readonly),
+            ("GET", "/auth/validate-readonly-api-key", self.validate_readonly),
+            ("POST", "/auth/builder-api-key", self.create_readonly), ("GET", "/auth/builder-api-key", self.readonly),
+            ("DELETE", "/auth/builder-api-key", self.delete_readonly),
+            ("POST", "/order", self.post_order), ("POST", "/orders", self.post_orders),
+            ("DELETE", "/order", self.cancel_order), ("DELETE", "/orders", self.cancel_orders),
+            ("DELETE", "/cancel-all", self.cancel_all), ("DELETE", "/cancel-market-orders", self.cancel_market),
+            ("GET", "/data/order/{order_id}", self.order), ("GET", "/data/orders", self.orders),
+            ("GET", "/data/pre-migration-orders", self.no_orders), ("GET", "/data/trades", self.trades),
+            ("GET", "/builder/trades", self.builder_trades),
+            ("GET", "/balance-allowance", self.balance), ("GET", "/balance-allowance/update", self.update_balance),
+            ("GET", "/notifications", self.notifications), ("DELETE", "/notifications", self.drop_notifications),
+            ("GET", "/order-scoring", self.scoring), ("POST", "/orders-scoring", self.scorings),
+            ("POST", "/v1/heartbeats", self.heartbeat), ("POST", "/heartbeats", self.plain_heartbeat),
+            ("GET", "/rewards/user", self.no_earnings), ("GET", "/rewards/user/total", self.nothing),
+            ("GET", "/rewards/user/percentages", self.no_percentages),
+            ("GET", "/rewards/user/markets", self.no_earnings),
+        ]  # fmt: skip
+        return [Route(path, guarded(handler), methods=[method]) for method, path, handler in table]
+
+    def _gate(self) -> Gatekeeper:
+        return Gatekeeper(self.venue)
+
+    async def _caller(self, request: Request, *, writes: bool = False) -> Credentials:
+        return await self._gate().caller(request, writes=writes)
+
+    # -- keys
+
+    async def create_key(self, request: Request) -> Response:
+        """A new API key; an address that has this nonce's key already must derive it."""
+        address, nonce = self._gate().login(request)
+        if self.venue.keys.find(address, nonce) is not None:
+            raise Refused("Could not create api key")
+        self.venue.open_account(address)
+        return answer(_credentials(self.venue.keys.issue(address, nonce)))
+
+    async def derive_key(self, request: Request) -> Response:
+        """The existing API key of an address and nonce."""
+        address, nonce = self._gate().login(request)
+        known = self.venue.keys.find(address, nonce)
+        if known is None:
+            raise Refused("Could not derive api key!")
+        return answer(_credentials(known))
+
+    async def keys(self, request: Request) -> Response:
+        """Names of the address's keys."""
+        caller = await self._caller(request)
+        return answer({"apiKeys": [c.key for c in self.venue.keys.of(caller.address)]})
+
+    async def delete_key(self, request: Request) -> Response:
+        """Delete the key that signed the request; its open orders are cancelled."""
+        caller = await self._caller(request, writes=True)
+        self.venue.cancel_owner(caller.key)
+        self.venue.keys.by_key.pop(caller.key, None)
+        return answer("OK")
+
+    async def closed_only(self, request: Request) -> Response:
+        """Whether the address may only close positions."""
+        caller = await self._caller(request)
+        return answer({"closed_only": self.venue.open_account(caller.address).closed_only})
+
+    async def create_readonly(self, request: Request) -> Response:
+        """A key that can read but not trade."""
+        caller = await self._caller(request, writes=True)
+        count = len(self.venue.keys.of(caller.address, readonly=True))
+        return answer(_credentials(self.venue.keys.issue(caller.address, count, readonly=True)))
+
+    async def readonly(self, request: Request) -> Response:
+        """Names of the read-only keys."""
+        caller = await self._caller(request)
+        return answer({"readonlyApiKeys": [c.key for c in self.venue.keys.of(caller.address, readonly=True)]})
+
+    async def delete_readonly(self, request: Request) -> Response:
+        """Delete a read-only key of the address."""
+        caller = await self._caller(request, writes=True)
+        document = await body_json(request, "Invalid payload")
+        name = document.get("key") if isinstance(document, dict) else None
+        known = self.venue.keys.by_key.get(name) if isinstance(name, str) else None
+        if known is None or not known.readonly or known.address != caller.address:
+            raise Refused("api key not found", 404)
+        del self.venue.keys.by_key[known.key]
+        return answer("OK")
+
+    async def validate_readonly(self, request: Request) -> Response:
+        """Whether a read-only key exists for an address."""
+        query = request.query_params
+        known = self.venue.keys.by_key.get(query.get("key", ""))
+        return answer(known is not None and known.address.lower() == query.get("address", "").lower())
+
+    # -- orders
+
+    async def post_order(self, request: Request) -> Response:
+        """Place one signed order."""
+        caller = await self._caller(request, writes=True)
+        return answer(await self._place(await body_json(request, INVALID_PAYLOAD), caller))
+
+    async def _place(self, document: Any, caller: Credentials) -> dict[str, Any]:
+        venue = self.venue
+        order = build_order(venue, parse_entry(document), caller)
+        trades = venue.exchange.place(order)
+        return wire.placed(order, trades)
+
+    async def post_orders(self, request: Request) -> Response:
+        """Place up to fifteen orders; each entry has its own result."""
+        caller = await self._caller(request, writes=True)
+        entries = await body_json(request, INVALID_PAYLOAD)
+        if not isinstance(entries, list) or not entries:
+            raise Refused(INVALID_PAYLOAD)
+        if len(entries) > MAX_ORDERS:
+            raise Refused(f"Too many orders in payload: {len(entries)}, max allowed: {MAX_ORDERS}")
+        results = []
+        for entry in entries:
+            try:
+                results.append(await self._place(entry, caller))
+            except Refused as refused:
+                results.append(_refused_entry(refused.text))
+            await asyncio.sleep(0)
+        return answer(results)
+
+    def _cancel(self, caller: Credentials, wanted: Iterable[object]) -> dict[str, Any]:
+        exchange = self.venue.exchange
+        canceled: list[str] = []
+        kept: dict[str, str] = {}
+        for name in wanted:
+            order = exchange.orders.get(name) if isinstance(name, str) else None
+            if order is not None and order.account.address == caller.address:
+                exchange.cancel(order)
+                canceled.append(order.order_id)
+            else:
+                filled = any(t.taker.order_id == name for t in exchange.trades_of[caller.address])
+                kept[str(name)[:100]] = FILLED if filled else GONE
+        return {"canceled": canceled, "not_canceled": kept}
+
+    async def cancel_order(self, request: Request) -> Response:
+        """Cancel one order."""
+        caller = await self._caller(request, writes=True)
+        document = await body_json(request, "Invalid orderID")
+        name = document.get("orderID") if isinstance(document, dict) else None
+        if not isinstance(name, str) or not name:
+            raise Refused("Invalid orderID")
+        return answer(self._cancel(caller, [name]))
+
+    async def cancel_orders(self, request: Request) -> Response:
+        """Cancel many orders."""
+        caller = await self._caller(request, writes=True)
+        names = await body_json(request, INVALID_PAYLOAD)
+        if not isinstance(names, list) or len(names) > MAX_CANCELS:
+            raise Refused(INVALID_PAYLOAD)
+        return answer(self._cancel(caller, names))
+
+    def _own(self, caller: Credentials) -> list[Order]:
+        return list(self.venue.open_account(caller.address).orders.values())
+
+    async def cancel_all(self, request: Request) -> Response:
+        """Cancel everything that is open."""
+        caller = await self._caller(request, writes=True)
+        return answer(self._cancel(caller, [order.order_id for order in self._own(caller)]))
+
+    async def cancel_market(self, request: Request) -> Response:
+        """Cancel what is open in a market or a token."""
+        caller = await self._caller(request, writes=True)
+        document = await body_json(request, INVALID_PAYLOAD)
+        if not isinstance(document, dict):
+            raise Refused(INVALID_PAYLOAD)
+        market, asset = document.get("market") or "", document.get("asset_id") or ""
+        chosen = [
+            order.order_id
+            for order in self._own(caller)
+            if market in ("", order.market_id) and asset in ("", order.token_id)
+        ]
+        return answer(self._cancel(caller, chosen))
+
+    # -- own data
+
+    async def order(self, request: Request) -> Response:
+        """One open order; null when it is not open any more."""
+        caller = await self._caller(request)
+        order = self.venue.exchange.orders.get(request.path_params["order_id"])
+        if order is None or order.account.address != caller.address:
+            return answer(None)
+        return answer(wire.open_order(order))
+
+    async def orders(self, request: Request) -> Response:
+        """Open orders."""
+        caller = await self._caller(request)
+        query = request.query_params
+        rows = [
+            wire.open_order(order)
+            for order in self._own(caller)
+            if query.get("id", order.order_id) in ("", order.order_id)
+            and query.get("market", order.market_id) in ("", order.market_id)
+            and query.get("asset_id", order.token_id) in ("", order.token_id)
+        ]
+        return answer(page(rows, query.get("next_cursor"), PAGE))
+
+    async def no_orders(self, request: Request) -> Response:
+        """Orders from before the venue's migration: none here."""
+        await self._caller(request)
+        return answer(page([], request.query_params.get("next_cursor"), PAGE))
+
+    async def trades(self, request: Request) -> Response:
+        """Own trades, newest first."""
+        caller = await self._caller(request)
+        query = request.query_params
+        after, before = _seconds(query.get("after")), _seconds(query.get("before"))
+        address = self.venue.open_account(caller.address).address
+        rows = [
+            made
+            for made in reversed(self.venue.exchange.trades_of[address])
+            if query.get("id", made.trade_id) in ("", made.trade_id)
+            and query.get("market", made.market_id) in ("", made.market_id)
+            and (after is None or made.market_s > after)
+            and (before is None or made.market_s < before)
+        ]
+        asset = query.get("asset_id")
+        if asset:
+            rows = [m for m in rows if m.taker.token_id == asset or any(f.order.token_id == asset for f in m.makers)]
+        part = page(rows, query.get("next_cursor"), PAGE)
+        part["data"] = [wire.trade(made, address) for made in part["data"]]
+        return answer(part)
+
+    async def builder_trades(self, request: Request) -> Response:
+        """Trades of orders with a builder code; public."""
+        query = request.query_params
+        rows = [t for t in self.venue.exchange.trades.values() if t.taker.builder == query.get("builder_code")]
+        part = page(rows, query.get("next_cursor"), PAGE)
+        part["data"] = [wire.trade(made, made.taker.account.address) for made in part["data"]]
+        return answer(part)
+
+    async def balance(self, request: Request) -> Response:
+        """Settled balance of pUSD or of a token, and the allowances of the exchanges."""
+        caller = await self._caller(request)
+        query = request.query_params
+        account = self.venue.open_account(caller.address)
+        kind = query.get("asset_type", "")
+        if kind == "COLLATERAL":
+            micro = account.cash_micro
+        elif kind in ("CONDITIONAL", "CONDITIONAL-V2"):
+            if query.get("token_id", "") not in self.venue.exchange.by_token:
+                raise Refused("Invalid token id")
+            micro = account.shares(query["token_id"])
+        else:
+            raise Refused("Invalid asset type")
+        allowance = UNLIMITED if account.allowance_micro is None else str(account.allowance_micro)
+        return answer({"balance": str(micro), "allowances": dict.fromkeys(EXCHANGES.values(), allowance)})
+
+    async def update_balance(self, request: Request) -> Response:
+        """Make the venue read balances again; the answer is empty."""
+        await self._caller(request)
+        return Response(b"", media_type="application/json")
+
+    async def notifications(self, request: Request) -> Response:
+        """No notifications are kept."""
+        await self._caller(request)
+        return answer([])
+
+    async def drop_notifications(self, request: Request) -> Response:
+        """Drop notifications."""
+        await self._caller(request, writes=True)
+        return answer("OK")
+
+    async def scoring(self, request: Request) -> Response:
+        """Whether an order scores for rewards: it does while it rests."""
+        await self._caller(request)
+        return answer({"scoring": request.query_params.get("order_id", "") in self.venue.exchange.orders})
+
+    async def scorings(self, request: Request) -> Response:
+        """Whether orders score for rewards."""
+        await self._caller(request)
+        names = await body_json(request, INVALID_PAYLOAD)
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise Refused(INVALID_PAYLOAD)
+        return answer({name: name in self.venue.exchange.orders for name in names})
+
+    # -- heartbeats and rewards
+
+    async def heartbeat(self, request: Request) -> Response:
+        """The dead man's switch: the first heartbeat arms it."""
+        caller = await self._caller(request, writes=True)
+        document = await body_json(request, INVALID_PAYLOAD)
+        sent = document.get("heartbeat_id") if isinstance(document, dict) else None
+        accepted, following = self.venue.heartbeats.accept(caller.key, str(sent or ""), self.venue.wall_s())
+        if accepted:
+            return answer({"heartbeat_id": following})
+        return answer({"error_msg": "Invalid Heartbeat ID", "heartbeat_id": following}, 400)
+
+    async def plain_heartbeat(self, request: Request) -> Response:
+        """The second documented form, without ids."""
+        caller = await self._caller(request, writes=True)
+        self.venue.heartbeats.refresh(caller.key, self.venue.wall_s())
+        return answer({"status": "ok"})
+
+    async def no_earnings(self, request: Request) -> Response:
+        """No rewards are paid here."""
+        await self._caller(request)
+        return answer(page([], request.query_params.get("next_cursor"), PAGE))
+
+    async def nothing(self, request: Request) -> Response:
+        """An empty list."""
+        await self._caller(request)
+        return answer([])
+
+    async def no_percentages(self, request: Request) -> Response:
+        """No reward percentages."""
+        await self._caller(request)
+        return answer({})
+
+
+def _credentials(made: Credentials) -> dict[str, str]:
+    return {"apiKey": made.key, "secret": made.secret, "passphrase": made.passphrase}
+
+
+def _refused_entry(text: str) -> dict[str, Any]:
+    """A batch entry that was refused: success is true, the error message says otherwise."""
+    return {
+        "errorMsg": text,
+        "orderID": "",
+        "takingAmount": "",
+        "makingAmount": "",
+        "status": "",
+        "success": True,
+        "tradeIDs": [],
+        "transactionsHashes": [],
+    }
+
+
+def _seconds(text: str | None) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise Refused("invalid trade params payload")
+    return int(text)

@@ -1,0 +1,399 @@
+"""CLOB routes without authentication: books, prices, market data, time and version."""
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from pipelines.core.domain import Outcome
+from pipelines.core.money import MICRO, PRICE_SCALE
+from simulator.api import wire
+from simulator.api.history import clob_history
+from simulator.api.http import answer, body_json, guarded, page
+from simulator.engine.errors import Refused
+from simulator.engine.markets import LiveMarket, MarketState
+from simulator.venue.venue import Venue
+
+MAX_BATCH = 500
+PAGE = 1000
+LEGACY_BASE_FEE = 1000
+
+
+class ClobPublic:
+    """The public CLOB."""
+
+    def __init__(self, venue: Callable[[], Venue]):
+        self._venue = venue
+
+    @property
+    def venue(self) -> Venue:
+        """The venue.
+
+        Raises:
+            Refused: 503 while history is still being made.
+        """
+        return self._venue()
+
+    def routes(self) -> list[BaseRoute]:
+        """All public routes."""
+        get: list[tuple[str, Any]] = [
+            ("/", self.root), ("/ok", self.ok), ("/version", self.version), ("/time", self.time),
+            ("/book", self.book), ("/price", self.price), ("/midpoint", self.midpoint), ("/spread", self.spread),
+            ("/last-trade-price", self.last_trade_price), ("/tick-size", self.tick_size),
+            ("/tick-size/{token_id}", self.tick_size), ("/neg-risk", self.neg_risk), ("/fee-rate", self.fee_rate),
+            ("/markets-by-token/{token_id}", self.market_by_token),
+            ("/clob-markets/{condition_id}", self.clob_market),
+            ("/markets", self.markets), ("/sampling-markets", self.sampling_markets),
+            ("/simplified-markets", self.simplified_markets),
+            ("/sampling-simplified-markets", self.sampling_simplified_markets),
+            ("/markets/live-activity/{condition_id}", self.live_activity),
+            ("/live-activity/events/{condition_id}", self.live_activity),
+            ("/markets/{condition_id}", self.market),
+            ("/prices-history", self.prices_history),
+            ("/fees/builder-fees/{code}", self.builder_fees),
+            ("/rewards/markets/current", self.empty_page), ("/rewards/markets/multi", self.empty_page),
+            ("/rewards/markets/{condition_id}", self.empty_page), ("/rebates/current", self.empty_list),
+        ]  # fmt: skip
+        post: list[tuple[str, Any]] = [
+            ("/books", self.books), ("/prices", self.prices), ("/midpoints", self.midpoints),
+            ("/spreads", self.spreads), ("/last-trades-prices", self.last_trades_prices),
+        ]  # fmt: skip
+        asked = [("GET", *row) for row in get] + [("POST", *row) for row in post]
+        return [Route(path, guarded(handler), methods=[method]) for method, path, handler in asked]
+
+    # -- lookups
+
+    def _token(self, token_id: str | None) -> tuple[LiveMarket, Outcome]:
+        if not token_id or not (token_id.isascii() and token_id.isdigit()):
+            raise Refused("Invalid token id")
+        market = self.venue.exchange.by_token.get(token_id)
+        if market is None or market.state is not MarketState.OPEN:
+            raise Refused("No orderbook exists for the requested token id", 404)
+        return market, market.outcome(token_id)
+
+    def _asked(self, request: Request) -> tuple[LiveMarket, Outcome]:
+        return self._token(request.path_params.get("token_id") or request.query_params.get("token_id"))
+
+    async def _batch(self, request: Request) -> list[dict[str, Any]]:
+        rows = await body_json(request, "Invalid payload")
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise Refused("Invalid payload")
+        if len(rows) > MAX_BATCH:
+            raise Refused("Payload exceeds the limit")
+        return rows
+
+    def _known(self, row: dict[str, Any]) -> tuple[str, LiveMarket, Outcome] | None:
+        token_id = row.get("token_id")
+        try:
+            market, outcome = self._token(token_id if isinstance(token_id, str) else None)
+        except Refused as refused:
+            if refused.status == 404:
+                return None
+            raise
+        return str(token_id), market, outcome
+
+    def _market(self, request: Request) -> LiveMarket:
+        condition = str(request.path_params["condition_id"])
+        market = self.venue.exchange.markets.get(condition.lower())
+        if market is None:
+            raise Refused("market not found", 404)
+        return market
+
+    # -- service
+
+    async def root(self, request: Request) -> Response:
+        """Version of the service."""
+        return answer({"version": self._service_version()})
+
+    async def ok(self, request: Request) -> Response:
+        """OK once the venue has history."""
+        _ = self.venue
+        return answer("OK")
+
+    async def version(self, request: Request) -> Response:
+        """Version of the service, not of a market."""
+        return answer({"version": self._service_version()})
+
+    def _service_version(self) -> int:
+        return 2 if set(self.venue.options.order_versions) & {2, 3} else 1
+
+    async def time(self, request: Request) -> Response:
+        """Wall time in seconds."""
+        return answer(int(self.venue.wall_s()))
+
+    # -- books and prices
+
+    async def book(self, request: Request) -> Response:
+        """One token's book."""
+        market, outcome = self._asked(request)
+        return answer(wire.book(self.venue, market, outcome))
+
+    async def books(self, request: Request) -> Response:
+        """Books of many tokens, in no promised order; tokens without a book are left out."""
+        found = [self._known(row) for row in await self._batch(request)]
+        return answer([wire.book(self.venue, known[1], known[2]) for known in found if known])
+
+    async def price(self, request: Request) -> Response:
+        """Best price to trade with: BUY the lowest ask, SELL the highest bid."""
+        market, outcome = self._asked(request)
+        best = _touch(market, outcome, request.query_params.get("side"))
+        if best is None:
+            raise Refused("No orderbook exists for the requested token id", 404)
+        return answer({"price": wire.price(best)})
+
+    async def prices(self, request: Request) -> Response:
+        """Best prices of many tokens and sides."""
+        result: dict[str, dict[str, str]] = {}
+        for row in await self._batch(request):
+            known, side = self._known(row), row.get("side")
+            best = _touch(known[1], known[2], side) if known else None
+            if known and best is not None:
+                result.setdefault(known[0], {})[str(side)] = wire.price(best)
+        return answer(result)
+
+    async def midpoint(self, request: Request) -> Response:
+        """Middle of bid and ask."""
+        market, outcome = self._asked(request)
+        return answer({"mid": _mid(market, outcome)})
+
+    async def midpoints(self, request: Request) -> Response:
+        """Middles of many tokens."""
+        return answer({k[0]: _mid(k[1], k[2]) for k in map(self._known, await self._batch(request)) if k})
+
+    async def spread(self, request: Request) -> Response:
+        """Ask minus bid."""
+        market, outcome = self._asked(request)
+        return answer({"spread": _spread(market, outcome)})
+
+    async def spreads(self, request: Request) -> Response:
+        """Spreads of many tokens."""
+        return answer({k[0]: _spread(k[1], k[2]) for k in map(self._known, await self._batch(request)) if k})
+
+    async def last_trade_price(self, request: Request) -> Response:
+        """Last trade; side is empty when there was none."""
+        market, outcome = self._asked(request)
+        if not market.last_units:
+            return answer({"price": "0.5", "side": ""})
+        return answer({"price": wire.last_price(market, outcome), "side": _last_side(market, outcome)})
+
+    async def last_trades_prices(self, request: Request) -> Response:
+        """Last trades of many tokens; tokens that never traded are left out."""
+        known = [k for k in map(self._known, await self._batch(request)) if k and k[1].last_units]
+        return answer([{"token_id": t, "price": wire.last_price(m, o), "side": _last_side(m, o)} for t, m, o in known])
+
+    # -- market parameters
+
+    async def tick_size(self, request: Request) -> Response:
+        """Tick size as a number."""
+        market, _ = self._asked(request)
+        return answer({"minimum_tick_size": wire.number(market.tick_units)})
+
+    async def neg_risk(self, request: Request) -> Response:
+        """Whether the market settles on the negative risk exchange."""
+        market, _ = self._asked(request)
+        return answer({"neg_risk": market.listing.neg_risk})
+
+    async def fee_rate(self, request: Request) -> Response:
+        """The legacy base fee, which says nothing about fees."""
+        self._asked(request)
+        return answer({"base_fee": LEGACY_BASE_FEE})
+
+    async def market_by_token(self, request: Request) -> Response:
+        """Condition of a token."""
+        market = self.venue.exchange.by_token.get(request.path_params["token_id"])
+        if market is None:
+            raise Refused("market not found", 404)
+        listing = market.listing
+        return answer(
+            {
+                "condition_id": listing.market_id,
+                "primary_token_id": listing.token_yes,
+                "secondary_token_id": listing.token_no,
+            }
+        )
+
+    async def clob_market(self, request: Request) -> Response:
+        """The compact form of a market."""
+        return answer(compact(self._market(request)))
+
+    async def market(self, request: Request) -> Response:
+        """The full form of a market."""
+        return answer(full(self._market(request)))
+
+    # -- lists
+
+    def _list(self, request: Request, *, sampling: bool, shape: Callable[[LiveMarket], dict[str, Any]]) -> Response:
+        markets = list(self.venue.exchange.markets.values())
+        if sampling:
+            markets = [m for m in markets if m.state is MarketState.OPEN]
+        part = page(markets, request.query_params.get("next_cursor"), PAGE)
+        part["data"] = [shape(market) for market in part["data"]]
+        return answer(part)
+
+    async def markets(self, request: Request) -> Response:
+        """All markets."""
+        return self._list(request, sampling=False, shape=full)
+
+    async def sampling_markets(self, request: Request) -> Response:
+        """Markets with rewards: here all open ones."""
+        return self._list(request, sampling=True, shape=full)
+
+    async def simplified_markets(self, request: Request) -> Response:
+        """All markets, short."""
+        return self._list(request, sampling=False, shape=simplified)
+
+    async def sampling_simplified_markets(self, request: Request) -> Response:
+        """Open markets, short."""
+        return self._list(request, sampling=True, shape=simplified)
+
+    async def live_activity(self, request: Request) -> Response:
+        """Recent trades of outside accounts in a market."""
+        market = self._market(request)
+        rows = self.venue.tape.outside(market.listing.market_id)[-100:]
+        return answer(
+            [
+                {
+                    "event_type": "trade",
+                    "market": {"condition_id": market.listing.market_id, "asset_id": row.token_id},
+                    "user": {"address": row.wallet},
+                    "side": row.side.value,
+                    "size": wire.amount(row.shares_micro),
+                    "fee_rate_bps": "0",
+                    "price": wire.price(row.price_units),
+                    "outcome": wire.label(market.outcome(row.token_id)),
+                    "timestamp": str(row.ts_s),
+                }
+                for row in reversed(rows)
+            ]
+        )
+
+    async def prices_history(self, request: Request) -> Response:
+        """The older price history: fidelity in minutes."""
+        return clob_history(self.venue, request)
+
+    async def builder_fees(self, request: Request) -> Response:
+        """Fees of a builder code: none here."""
+        return answer({"builder_maker_fee_rate_bps": 0, "builder_taker_fee_rate_bps": 0})
+
+    async def empty_page(self, request: Request) -> Response:
+        """A list without entries: the simulated venue pays no rewards."""
+        return answer(page([], request.query_params.get("next_cursor"), PAGE))
+
+    async def empty_list(self, request: Request) -> Response:
+        """No rebates are paid here."""
+        return answer([])
+
+
+def _touch(market: LiveMarket, outcome: Outcome, side: object) -> int | None:
+    if side not in ("BUY", "SELL"):
+        raise Refused("Invalid side")
+    bid, ask = market.book.top(outcome)
+    return ask if side == "BUY" else bid
+
+
+def _sides(market: LiveMarket, outcome: Outcome) -> tuple[int, int]:
+    bid, ask = market.book.top(outcome)
+    return (0 if bid is None else bid), (PRICE_SCALE if ask is None else ask)
+
+
+def _mid(market: LiveMarket, outcome: Outcome) -> str:
+    bid, ask = _sides(market, outcome)
+    return wire.amount((bid + ask) * 50)
+
+
+def _spread(market: LiveMarket, outcome: Outcome) -> str:
+    bid, ask = _sides(market, outcome)
+    return wire.price(ask - bid)
+
+
+def _last_side(market: LiveMarket, outcome: Outcome) -> str:
+    own = market.last_token == market.token(outcome)
+    return market.last_side.value if own else {"BUY": "SELL", "SELL": "BUY"}[market.last_side.value]
+
+
+def compact(market: LiveMarket) -> dict[str, Any]:
+    """GET /clob-markets/{condition}: short keys."""
+    listing = market.listing
+    document: dict[str, Any] = {
+        "c": listing.market_id,
+        "v": market.version,
+        "t": [{"t": listing.token_yes, "o": "Yes"}, {"t": listing.token_no, "o": "No"}],
+        "mts": wire.number(market.tick_units),
+        "mos": wire.whole(listing.min_size_micro),
+        "mbf": LEGACY_BASE_FEE,
+        "tbf": LEGACY_BASE_FEE,
+        "ao": market.state is MarketState.OPEN,
+        "aot": wire.iso(listing.start_s),
+        "sd": int(market.delay_s),
+        "itode": False,
+        "cbos": False,
+        "r": {"mi": 50, "ma": 3.5, "moas": 0},
+    }
+    if listing.neg_risk:
+        document["nr"] = True
+    if listing.fee.rate:
+        document["fd"] = {"r": listing.fee.rate, "e": listing.fee.exponent, "to": True}
+    return document
+
+
+def full(market: LiveMarket) -> dict[str, Any]:
+    """GET /markets/{condition}: the long form, keys as recorded from the venue."""
+    listing = market.listing
+    is_open = market.state is MarketState.OPEN
+    return {
+        "enable_order_book": is_open,
+        "active": True,
+        "closed": not is_open,
+        "archived": False,
+        "accepting_orders": is_open,
+        "accepting_order_timestamp": wire.iso(listing.start_s),
+        "minimum_order_size": wire.whole(listing.min_size_micro),
+        "minimum_tick_size": wire.number(market.tick_units),
+        "condition_id": listing.market_id,
+        "question_id": question_id(market),
+        "question": listing.question,
+        "description": f"Simulated market. {listing.question}",
+        "market_slug": listing.slug,
+        "end_date_iso": wire.iso(listing.end_s),
+        "game_start_time": None,
+        "seconds_delay": int(market.delay_s),
+        "fpmm": "",
+        "maker_base_fee": LEGACY_BASE_FEE,
+        "taker_base_fee": LEGACY_BASE_FEE,
+        "notifications_enabled": True,
+        "neg_risk": listing.neg_risk,
+        "neg_risk_market_id": question_id(market) if listing.neg_risk else "",
+        "neg_risk_request_id": "",
+        "icon": "",
+        "image": "",
+        "rewards": {"rates": None, "min_size": 50, "max_spread": 3.5},
+        "is_50_50_outcome": market.payout_yes_micro == MICRO // 2,
+        "tokens": [_token_row(market, outcome) for outcome in Outcome],
+        "tags": [listing.category],
+    }
+
+
+def question_id(market: LiveMarket) -> str:
+    """A question id that belongs to the market."""
+    return "0x" + market.listing.market_id[:1:-1]
+
+
+def _token_row(market: LiveMarket, outcome: Outcome) -> dict[str, Any]:
+    over = market.payout_yes_micro is not None
+    bid, ask = _sides(market, outcome)
+    value = market.payout_micro(outcome) / MICRO if over else (bid + ask) / 2 / PRICE_SCALE
+    return {
+        "token_id": market.token(outcome),
+        "outcome": wire.label(outcome),
+        "price": value,
+        "winner": over and market.payout_micro(outcome) == MICRO,
+    }
+
+
+def simplified(market: LiveMarket) -> dict[str, Any]:
+    """The short form of a market in lists."""
+    long = full(market)
+    keys = ("condition_id", "rewards", "tokens", "active", "closed", "archived", "accepting_orders")
+    return {key: long[key] for key in keys}

@@ -1,0 +1,117 @@
+"""One WebSocket client: a bounded queue, one sender, the venue's text PING and PONG."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+MAX_QUEUED = 50_000
+"""Messages that a slow reader may fall behind before it is disconnected."""
+
+POLICY_VIOLATION = 1008
+TRY_LATER = 1013
+
+Disturb = Callable[[list[str]], list[str] | None]
+"""A fault: messages about to be sent to what is sent instead; None drops the connection."""
+
+
+class Connection:
+    """A client of one channel. `subscribe` handles its JSON frames; False means that a frame makes no sense."""
+
+    def __init__(self, socket: WebSocket, disturb: Disturb):
+        self.socket = socket
+        self.custom = False
+        self._disturb = disturb
+        self._queue: list[str] = []
+        self._wake = asyncio.Event()
+        self._closed = False
+
+    def push(self, message: str) -> None:
+        """Queue a message; those queued together leave as one array."""
+        if self._closed:
+            return
+        self._queue.append(message)
+        self._wake.set()
+
+    async def run(self, subscribe: Callable[["Connection", dict[str, Any]], bool]) -> None:
+        """Serve until either side closes."""
+        await self.socket.accept()
+        sender = asyncio.create_task(self._send())
+        try:
+            await self._receive(subscribe)
+        except WebSocketDisconnect:
+            pass
+        finally:
+            self._closed = True
+            sender.cancel()
+            await asyncio.gather(sender, return_exceptions=True)
+
+    async def _receive(self, subscribe: Callable[["Connection", dict[str, Any]], bool]) -> None:
+        subscribed = False
+        while True:
+            message = await self.socket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            text = message.get("text")
+            if text is None:
+                text = (message.get("bytes") or b"").decode("utf-8", "replace")
+            if text == "PING":
+                if not subscribed:
+                    await self.socket.close(POLICY_VIOLATION, "subscribe first")
+                    return
+                await self.socket.send_text("PONG")
+                continue
+            frame = _parse(text)
+            is_initial = frame is not None and "operation" not in frame
+            if frame is None or (is_initial and subscribed) or not (is_initial or subscribed):
+                await self.socket.send_text("INVALID OPERATION")
+                continue
+            try:
+                accepted = subscribe(self, frame)
+            except PermissionError:
+                await self.socket.close(POLICY_VIOLATION, "invalid auth")
+                return
+            if accepted:
+                subscribed = True
+            else:
+                await self.socket.send_text("INVALID OPERATION")
+
+    async def _send(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            batch, self._queue = self._queue, []
+            if len(batch) > MAX_QUEUED:
+                await self._close(TRY_LATER, "too slow")
+                return
+            sent = self._disturb(batch)
+            if sent is None:
+                await self._close(1001, "going away")
+                return
+            if sent and self.socket.application_state is WebSocketState.CONNECTED:
+                await self.socket.send_text(sent[0] if len(sent) == 1 else "[" + ",".join(sent) + "]")
+
+    async def _close(self, code: int, reason: str) -> None:
+        self._closed = True
+        if self.socket.application_state is WebSocketState.CONNECTED:
+            await self.socket.close(code, reason)
+
+
+def _parse(text: str) -> dict[str, Any] | None:
+    try:
+        frame = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    return frame if isinstance(frame, dict) else None
+
+
+def names(frame: dict[str, Any], key: str) -> list[str] | None:
+    """A list of strings in a frame; None when it is something else, [] when it is absent."""
+    found = frame.get(key)
+    if found is None:
+        return []
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        return None
+    return found

@@ -1,0 +1,171 @@
+"""Engine objects as the venue writes them: decimals as strings, times as the route wants them."""
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from pipelines.core.domain import Outcome, Side
+from pipelines.core.money import MICRO, PRICE_SCALE
+from simulator.engine.markets import LiveMarket
+from simulator.engine.orders import MakerFill, Order, OrderStatus, Trade
+from simulator.venue.venue import Venue
+
+encode = msgspec.json.Encoder().encode
+
+
+def price(units: int) -> str:
+    """0.52 for 5,200 units."""
+    return _decimal(units, 4)
+
+
+def amount(micro: int) -> str:
+    """10.5 for 10,500,000 base units."""
+    return _decimal(micro, 6)
+
+
+def _decimal(value: int, places: int) -> str:
+    scale = 10**places
+    whole, part = divmod(value, scale)
+    return f"{whole}.{part:0{places}d}".rstrip("0").rstrip(".") if part else str(whole)
+
+
+def number(units: int, scale: int = PRICE_SCALE) -> float:
+    """A JSON number for an integer amount."""
+    return units / scale
+
+
+def whole(micro: int) -> int | float:
+    """Shares as a JSON number without a needless fraction."""
+    return micro // MICRO if micro % MICRO == 0 else micro / MICRO
+
+
+def iso(time_s: int) -> str:
+    """ISO 8601 in UTC with Z."""
+    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def label(outcome: Outcome) -> str:
+    """Yes or No, as outcomes are spelled on the wire."""
+    return "Yes" if outcome is Outcome.YES else "No"
+
+
+def book(venue: Venue, market: LiveMarket, outcome: Outcome) -> dict[str, Any]:
+    """GET /book: bids ascend, asks descend, the best price is the last of each."""
+    bids, asks = market.book.levels(outcome)
+    document: dict[str, Any] = {
+        "market": market.listing.market_id,
+        "asset_id": market.token(outcome),
+        "timestamp": str(venue.now_ms),
+        "hash": "",
+        "bids": [{"price": price(p), "size": amount(s)} for p, s in bids],
+        "asks": [{"price": price(p), "size": amount(s)} for p, s in asks],
+        "min_order_size": amount(market.listing.min_size_micro),
+        "tick_size": price(market.tick_units),
+        "neg_risk": market.listing.neg_risk,
+        "last_trade_price": last_price(market, outcome),
+    }
+    document["hash"] = hashlib.sha1(encode(document), usedforsecurity=False).hexdigest()
+    if market.version == "v2":
+        document["version"] = "v2"
+    return document
+
+
+def last_price(market: LiveMarket, outcome: Outcome) -> str:
+    """Price of the last trade seen from a token; empty when there was none."""
+    if not market.last_units:
+        return ""
+    own = market.last_token == market.token(outcome)
+    return price(market.last_units if own else PRICE_SCALE - market.last_units)
+
+
+def open_order(order: Order) -> dict[str, Any]:
+    """An open order as REST shows it."""
+    return {
+        "id": order.order_id,
+        "status": order.status.value,
+        "owner": order.owner,
+        "maker_address": order.maker_address,
+        "market": order.market_id,
+        "asset_id": order.token_id,
+        "side": order.side.value,
+        "original_size": amount(order.shares_micro),
+        "size_matched": amount(order.matched_micro),
+        "price": price(order.price_units),
+        "outcome": label(order.outcome),
+        "expiration": str(order.expiration),
+        "order_type": order.kind.value,
+        "associate_trades": list(order.trade_ids),
+        "created_at": order.created_s,
+    }
+
+
+def maker_leg(fill: MakerFill) -> dict[str, Any]:
+    """A maker's part of a trade, in its own token and side."""
+    order = fill.order
+    return {
+        "order_id": order.order_id if order.order_id.startswith("0x") else _house_id(order),
+        "owner": order.owner or "00000000-0000-0000-0000-000000000000",
+        "maker_address": order.maker_address or order.account.address,
+        "matched_amount": amount(fill.shares_micro),
+        "price": price(fill.price_units),
+        "fee_rate_bps": "0",
+        "asset_id": order.token_id,
+        "outcome": label(order.outcome),
+        "outcome_index": 0 if order.outcome is Outcome.YES else 1,
+        "side": order.side.value,
+    }
+
+
+def _house_id(order: Order) -> str:
+    return "0x" + hashlib.sha256(order.order_id.encode()).hexdigest()
+
+
+def trade(made: Trade, viewer: str, prefix: str = "TRADE_STATUS_") -> dict[str, Any]:
+    """A trade as REST shows it to the account `viewer`: as taker, or as one of its makers."""
+    taker = made.taker
+    is_taker = taker.account.address == viewer
+    own = taker
+    if not is_taker:
+        own = next((fill.order for fill in made.makers if fill.order.account.address == viewer), taker)
+    return {
+        "id": made.trade_id,
+        "taker_order_id": taker.order_id if taker.order_id.startswith("0x") else _house_id(taker),
+        "market": made.market_id,
+        "asset_id": taker.token_id,
+        "side": taker.side.value,
+        "size": amount(made.shares_micro),
+        "fee_rate_bps": "0",
+        "price": price(made.price_units),
+        "status": prefix + made.status.value,
+        "match_time": str(made.market_s),
+        "last_update": str(made.updated_s),
+        "outcome": label(taker.outcome),
+        "bucket_index": made.bucket,
+        "owner": own.owner,
+        "maker_address": own.maker_address,
+        "transaction_hash": made.transaction_hash,
+        "trader_side": "TAKER" if is_taker else "MAKER",
+        "maker_orders": [maker_leg(fill) for fill in made.makers],
+    }
+
+
+def placed(order: Order, trades: list[Trade]) -> dict[str, Any]:
+    """The answer to an accepted order."""
+    matched = order.matched_micro
+    cash = sum(made.cash_micro for made in trades)
+    taking, making = (matched, cash) if order.side is Side.BUY else (cash, matched)
+    status = "matched" if trades else "live"
+    if order.status is OrderStatus.DELAYED:
+        status = "delayed"
+    return {
+        "errorMsg": "",
+        "orderID": order.order_id,
+        "takingAmount": amount(taking) if trades else "",
+        "makingAmount": amount(making) if trades else "",
+        "status": status,
+        "success": True,
+        "tradeIDs": [made.trade_id for made in trades],
+        "transactionsHashes": [],
+    }

@@ -1,0 +1,413 @@
+"""The exchange: accounts, markets, orders and trades, with every change of money in one place."""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Callable
+from hashlib import blake2b
+from uuid import UUID
+
+from pipelines.core.domain import Side
+from pipelines.core.money import MICRO, PRICE_SCALE
+from simulator.engine.accounts import Account
+from simulator.engine.errors import Refused, not_enough_balance
+from simulator.engine.markets import LiveMarket, MarketState
+from simulator.engine.matching import Crossing, crosses, transfers, walk
+from simulator.engine.orders import MakerFill, Order, OrderStatus, TimeInForce, Trade, TradeStatus
+from simulator.markets.source import Listing
+
+MARKETABLE_BUY_MICRO = MICRO
+"""Least pUSD of a buy that trades on arrival."""
+
+FULL_BUDGET_SHARES = 10_000
+"""A market buy is full when the rest of its budget buys less than 0.01 share at its limit."""
+
+
+class Exchange:
+    """All state of the venue. Methods either succeed whole or raise `Refused` and change nothing.
+
+    `on_trade` and `on_order` are called after each change that an account may want to hear of.
+    """
+
+    def __init__(self, *, deposit_micro: int, market_s: Callable[[], int] = lambda: 0):
+        self.deposit_micro = deposit_micro
+        self.market_s = market_s
+        self.accounts: dict[str, Account] = {}
+        self.markets: dict[str, LiveMarket] = {}
+        self.by_token: dict[str, LiveMarket] = {}
+        self.orders: dict[str, Order] = {}
+        """Open orders of all accounts by id."""
+        self.known: set[str] = set()
+        """Hashes of every order that outside accounts ever placed."""
+        self.trades: dict[str, Trade] = {}
+        """Trades with an outside account, in order of execution."""
+        self.trades_of: defaultdict[str, list[Trade]] = defaultdict(list)
+        """The same by account address."""
+        self.pending: dict[str, Trade] = {}
+        """Trades whose credits are not given yet."""
+        self.fees_micro = 0
+        self.deposits_micro = 0
+        self.touched: set[str] = set()
+        """Markets whose book changed since the publisher looked."""
+        self.on_trade: Callable[[Trade], None] = lambda trade: None
+        self.on_order: Callable[[str, Order], None] = lambda event, order: None
+        self.settle_at_once = False
+        self._sequence = itertools.count(1)
+        self._numbers = itertools.count(500_001)
+
+    # -- markets and accounts
+
+    def list_market(self, listing: Listing) -> LiveMarket:
+        """Open a market; a market that is there already is returned as it is."""
+        market = self.markets.get(listing.market_id)
+        if market is None:
+            market = LiveMarket(listing, next(self._numbers))
+            self.markets[listing.market_id] = market
+            self.by_token[listing.token_yes] = self.by_token[listing.token_no] = market
+        return market
+
+    def account(self, address: str, *, internal: bool = False) -> Account:
+        """The account of an address; a new one starts with the deposit."""
+        account = self.accounts.get(address)
+        if account is None:
+            account = self.accounts[address] = Account(address, internal=internal)
+            self.deposit(account, MICRO * 10**12 if internal else self.deposit_micro)
+        return account
+
+    def deposit(self, account: Account, micro: int) -> None:
+        """Add pUSD from outside."""
+        account.cash_micro += micro
+        account.deposited_micro += micro
+        self.deposits_micro += micro
+
+    # -- orders
+
+    def place(self, order: Order) -> list[Trade]:
+        """Match an order and let the rest of a GTC or GTD order rest.
+
+        Returns:
+            The trades it made, best price first.
+
+        Raises:
+            Refused: with the venue's text; nothing was changed.
+        """
+        market = self.markets[order.market_id]
+        internal = order.account.internal
+        if not internal:
+            self.admit(market, order)
+        crossings = walk(market.book, order, market.listing.fee)
+        if not internal:
+            self._check_crossing(market, order, crossings)
+            self.known.add(order.order_id)
+        order.sequence = next(self._sequence)
+        trades = [self._execute(market, order, crossing) for crossing in crossings]
+        self._rest_or_end(market, order)
+        if not internal:
+            self._shed(order.account)
+        return trades
+
+    def admit(self, market: LiveMarket, order: Order) -> None:
+        """Checks that do not depend on the book.
+
+        Raises:
+            Refused: with the venue's text.
+        """
+        name = f"order {order.order_id} is invalid."
+        if market.state is not MarketState.OPEN:
+            raise Refused("the market is not yet ready to process new orders")
+        if order.order_id in self.known:
+            raise Refused(f"{name} Duplicated.")
+        tick, price = market.tick_units, order.price_units
+        on_grid = price % tick == 0 if not _is_market(order) else True
+        if not (tick <= price <= PRICE_SCALE - tick and on_grid):
+            raise Refused(
+                f"{name} Price ({price / PRICE_SCALE:g}) breaks minimum tick size rule: {tick / PRICE_SCALE:g}"
+            )
+        if not _is_market(order) and order.shares_micro < market.listing.min_size_micro:
+            size, least = order.shares_micro / MICRO, market.listing.min_size_micro / MICRO
+            raise Refused(f"{name} Size ({size:g}) lower than the minimum: {least:g}")
+        if order.account.closed_only and order.side is Side.BUY:
+            raise Refused(f"'{order.account.address}' address in closed only mode")
+        self._check_backing(order)
+
+    def _check_backing(self, order: Order) -> None:
+        account = order.account
+        if order.side is Side.SELL:
+            if order.shares_micro > account.free_shares(order.token_id):
+                raise not_enough_balance(account.free_shares(order.token_id), order.shares_micro)
+            return
+        amount = _buy_amount(order)
+        free = account.free_cash(order.market_id)
+        if account.allowance_micro is not None:
+            free = min(free, account.allowance_micro)
+        if amount > free:
+            raise not_enough_balance(free, amount)
+
+    def _check_crossing(self, market: LiveMarket, order: Order, crossings: list[Crossing]) -> None:
+        shares = sum(crossing.shares_micro for crossing in crossings)
+        cash = sum(crossing.cash_micro for crossing in crossings)
+        fee = sum(crossing.fee_micro for crossing in crossings)
+        if order.kind is TimeInForce.FOK and not _is_full(order, shares, cash):
+            raise Refused("order couldn't be fully filled. FOK orders are fully filled or killed.")
+        if order.kind is TimeInForce.FAK and not crossings:
+            raise Refused(
+                "no orders found to match with FAK order. "
+                "FAK orders are partially filled or killed if no match is found."
+            )
+        if not crossings:
+            return
+        if order.post_only:
+            raise Refused("invalid post-only order: order crosses book")
+        amount = _buy_amount(order)
+        if order.side is Side.BUY and amount < MARKETABLE_BUY_MICRO:
+            raise Refused(f"invalid amount for a marketable BUY order (${amount / MICRO:.4f}), min size: $1")
+        if order.side is Side.BUY:
+            rest = (order.shares_micro - shares) * order.price_units // PRICE_SCALE if not order.budget_micro else 0
+            free = order.account.free_cash(market.listing.market_id)
+            if cash + fee + max(rest, 0) > free:
+                raise not_enough_balance(free, cash + fee + max(rest, 0))
+
+    def _execute(self, market: LiveMarket, order: Order, crossing: Crossing) -> Trade:
+        debits, credits_, minted = transfers(order, crossing)
+        trade = Trade(
+            trade_id=trade_id(order.order_id, crossing.price_units),
+            market_id=order.market_id,
+            taker=order,
+            makers=crossing.makers,
+            shares_micro=crossing.shares_micro,
+            price_units=crossing.price_units,
+            cash_micro=crossing.cash_micro,
+            fee_micro=crossing.fee_micro,
+            market_s=self.market_s(),
+            minted_micro=minted,
+            debits=debits,
+            credits=credits_,
+            internal=order.account.internal and all(fill.order.account.internal for fill in crossing.makers),
+        )
+        for account, asset, micro in debits:
+            account.add(asset, -micro)
+        self._note_fill(order, crossing.shares_micro, trade)
+        for fill in crossing.makers:
+            self._fill_maker(market, fill, trade)
+        self._register(market, trade)
+        return trade
+
+    def _note_fill(self, order: Order, shares_micro: int, trade: Trade) -> None:
+        order.matched_micro += shares_micro
+        if order.budget_micro:
+            order.shares_micro += shares_micro
+        else:
+            order.remaining_micro -= shares_micro
+        order.trade_ids.append(trade.trade_id)
+
+    def _fill_maker(self, market: LiveMarket, fill: MakerFill, trade: Trade) -> None:
+        maker = fill.order
+        self._note_fill(maker, fill.shares_micro, trade)
+        market.book.reduce(maker, fill.shares_micro)
+        if maker.remaining_micro == 0:
+            self._forget(maker, OrderStatus.MATCHED)
+        elif not maker.account.internal:
+            self._hold(maker)
+
+    def _register(self, market: LiveMarket, trade: Trade) -> None:
+        self.touched.add(trade.market_id)
+        market.last_units, market.last_side = trade.price_units, trade.taker.side
+        market.last_token = trade.taker.token_id
+        if trade.internal or self.settle_at_once:
+            self._give_credits(trade)
+            trade.status = TradeStatus.CONFIRMED
+        else:
+            self.pending[trade.trade_id] = trade
+        if trade.internal:
+            return
+        self.trades[trade.trade_id] = trade
+        parties = {trade.taker.account.address} | {fill.order.account.address for fill in trade.makers}
+        for address in parties:
+            if not self.accounts[address].internal:
+                self.trades_of[address].append(trade)
+        self.on_trade(trade)
+        for fill in trade.makers:
+            if not fill.order.account.internal:
+                self.on_order("UPDATE", fill.order)
+                self._shed(fill.order.account)
+
+    def _rest_or_end(self, market: LiveMarket, order: Order) -> None:
+        if order.kind in (TimeInForce.GTC, TimeInForce.GTD) and order.remaining_micro > 0:
+            self.orders[order.order_id] = order
+            order.account.orders[order.order_id] = order
+            market.book.add(order)
+            self.touched.add(order.market_id)
+            if not order.account.internal:
+                self._hold(order)
+        else:
+            order.status = OrderStatus.MATCHED
+        if not order.account.internal:
+            self.on_order("PLACEMENT", order)
+
+    # -- reservations
+
+    def _hold(self, order: Order) -> None:
+        """Set aside what backs the open part of a resting order."""
+        if order.side is Side.BUY:
+            held = -(-order.remaining_micro * order.price_units // PRICE_SCALE)
+            _shift(order.account.reserved, order.market_id, held - order.held_micro)
+        else:
+            held = order.remaining_micro
+            _shift(order.account.locked, order.token_id, held - order.held_micro)
+        order.held_micro = held
+
+    def _release(self, order: Order) -> None:
+        if order.held_micro:
+            table = order.account.reserved if order.side is Side.BUY else order.account.locked
+            _shift(table, order.market_id if order.side is Side.BUY else order.token_id, -order.held_micro)
+            order.held_micro = 0
+
+    def _forget(self, order: Order, status: OrderStatus) -> None:
+        order.status = status
+        self._release(order)
+        del self.orders[order.order_id]
+        del order.account.orders[order.order_id]
+
+    def _shed(self, account: Account) -> None:
+        """Cancel the newest buys that lost their backing because cash was spent in another market."""
+        for market_id in [m for m, held in account.reserved.items() if held > account.cash_micro]:
+            for order in reversed([o for o in account.orders.values() if o.market_id == market_id]):
+                if account.reserved.get(market_id, 0) <= account.cash_micro:
+                    break
+                if order.side is Side.BUY:
+                    self.cancel(order, OrderStatus.CANCELED_NOT_ENOUGH_BALANCE)
+
+    def cancel(self, order: Order, status: OrderStatus = OrderStatus.CANCELED) -> None:
+        """Take an open order off its book."""
+        self.markets[order.market_id].book.remove(order)
+        self.touched.add(order.market_id)
+        self._forget(order, status)
+        if not order.account.internal:
+            self.on_order("CANCELLATION", order)
+
+    # -- settlement
+
+    def _give_credits(self, trade: Trade) -> None:
+        for account, asset, micro in trade.credits:
+            account.add(asset, micro)
+        self.markets[trade.market_id].collateral_micro += trade.minted_micro
+        self.fees_micro += trade.fee_micro
+
+    def settle(self, trade: Trade) -> None:
+        """Give the credits of a matched trade: it is mined."""
+        if self.pending.pop(trade.trade_id, None) is not None:
+            self._give_credits(trade)
+
+    def revert(self, trade: Trade) -> None:
+        """Undo the debits of a trade whose settlement failed for good; its orders stay matched."""
+        if self.pending.pop(trade.trade_id, None) is None:
+            return
+        for account, asset, micro in trade.debits:
+            account.add(asset, micro)
+        trade.status = TradeStatus.FAILED
+
+    # -- collateral
+
+    def split(self, account: Account, market_id: str, micro: int) -> None:
+        """Turn pUSD into as many YES and NO shares.
+
+        Raises:
+            Refused: if the account lacks the pUSD or the market is over.
+        """
+        market = self.markets[market_id]
+        if market.state is MarketState.RESOLVED:
+            raise Refused("the market is not yet ready to process new orders")
+        free = account.cash_micro - max(account.reserved.values(), default=0)
+        if micro <= 0 or micro > free:
+            raise not_enough_balance(free, micro)
+        account.cash_micro -= micro
+        account.add(market.listing.token_yes, micro)
+        account.add(market.listing.token_no, micro)
+        market.collateral_micro += micro
+
+    def merge(self, account: Account, market_id: str, micro: int) -> None:
+        """Turn pairs of YES and NO shares back into pUSD.
+
+        Raises:
+            Refused: if the account lacks free shares of either token.
+        """
+        market = self.markets[market_id]
+        yes, no = market.listing.token_yes, market.listing.token_no
+        free = min(account.free_shares(yes), account.free_shares(no))
+        if micro <= 0 or micro > free:
+            raise not_enough_balance(free, micro)
+        account.add(yes, -micro)
+        account.add(no, -micro)
+        account.cash_micro += micro
+        market.collateral_micro -= micro
+
+    def close(self, market_id: str) -> None:
+        """Stop taking orders; resting ones are cancelled."""
+        market = self.markets[market_id]
+        market.state = MarketState.CLOSED
+        self._clear(market)
+
+    def _clear(self, market: LiveMarket) -> None:
+        for side in (market.book.bids, market.book.asks):
+            for order in [o for level in list(side.levels.values()) for o in level.orders.values()]:
+                self.cancel(order, OrderStatus.CANCELED_MARKET_RESOLVED)
+
+    def resolve(self, market_id: str, payout_yes_micro: int) -> None:
+        """End a market: open trades settle, resting orders are cancelled, shares may be redeemed."""
+        market = self.markets[market_id]
+        for trade in [t for t in self.pending.values() if t.market_id == market_id]:
+            self.settle(trade)
+        self._clear(market)
+        market.state = MarketState.RESOLVED
+        market.payout_yes_micro = payout_yes_micro
+        market.resolved_s = self.market_s()
+
+    def holders(self, market_id: str) -> list[Account]:
+        """Accounts with shares of either token of a market."""
+        listing = self.markets[market_id].listing
+        tokens = (listing.token_yes, listing.token_no)
+        return [a for a in self.accounts.values() if any(token in a.positions for token in tokens)]
+
+    def redeem(self, account: Account, market_id: str) -> int:
+        """Pay out an account's shares of a resolved market; pUSD base units received."""
+        market = self.markets[market_id]
+        if market.payout_yes_micro is None:
+            raise Refused("market not resolved")
+        listing = market.listing
+        yes, no = account.positions.pop(listing.token_yes, 0), account.positions.pop(listing.token_no, 0)
+        paid = (yes * market.payout_yes_micro + no * (MICRO - market.payout_yes_micro)) // MICRO
+        account.cash_micro += paid
+        market.collateral_micro -= paid
+        return paid
+
+
+def trade_id(order_id: str, price_units: int) -> str:
+    """UUID of a trade, a function of the taker order and the price."""
+    digest = blake2b(f"{order_id}/{price_units}".encode(), digest_size=16).digest()
+    return str(UUID(bytes=digest))
+
+
+def crosses_book(market: LiveMarket, order: Order) -> bool:
+    """Whether an order would trade on arrival in its market."""
+    return crosses(market.book, order)
+
+
+def _is_market(order: Order) -> bool:
+    return order.kind in (TimeInForce.FOK, TimeInForce.FAK)
+
+
+def _buy_amount(order: Order) -> int:
+    return order.budget_micro or order.shares_micro * order.price_units // PRICE_SCALE
+
+
+def _is_full(order: Order, shares_micro: int, cash_micro: int) -> bool:
+    if order.budget_micro:
+        return (order.budget_micro - cash_micro) * PRICE_SCALE < FULL_BUDGET_SHARES * order.price_units
+    return shares_micro == order.shares_micro
+
+
+def _shift(table: dict[str, int], key: str, change: int) -> None:
+    left = table.get(key, 0) + change
+    if left:
+        table[key] = left
+    else:
+        table.pop(key, None)

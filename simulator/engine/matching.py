@@ -1,0 +1,110 @@
+"""What an arriving order would trade: a pure walk through the book, and the legs of each trade.
+
+Cash is exact: shares stand on the 0.01 grid, prices on 1e-4. Only a market buy leaves the grid, and it takes such
+quantities that shares x price is whole in base units.
+"""
+
+from dataclasses import dataclass
+from math import gcd
+
+from pipelines.core.domain import FeeSchedule, Outcome, Side
+from pipelines.core.money import PRICE_SCALE, fee_micro
+from simulator.engine.accounts import CASH, Account
+from simulator.engine.book import Book
+from simulator.engine.orders import MakerFill, Order
+
+BUDGET_GRID = 100
+"""Shares of a market buy stand on 0.0001 (the venue's taker amount of four decimals)."""
+
+
+@dataclass(slots=True)
+class Crossing:
+    """Fills of a taker at one price level."""
+
+    price_units: int
+    """In the taker's token."""
+    makers: list[MakerFill]
+    shares_micro: int
+    cash_micro: int
+    """Paid by a buying taker, received by a selling one, before the fee."""
+    fee_micro: int
+
+
+def crosses(book: Book, order: Order) -> bool:
+    """Whether an order would trade on arrival."""
+    best = book.side(not order.is_bid).best()
+    if best is None:
+        return False
+    return best <= order.book_units if order.is_bid else best >= order.book_units
+
+
+def walk(book: Book, order: Order, fee: FeeSchedule) -> list[Crossing]:
+    """Fills in price-time priority at the makers' prices; the book is not changed."""
+    found: list[Crossing] = []
+    if not crosses(book, order):
+        return found
+    wanted, budget = order.remaining_micro, order.budget_micro
+    limit, is_bid = order.book_units, order.is_bid
+    for book_price, level in book.side(not is_bid).best_first():
+        if (book_price > limit) if is_bid else (book_price < limit):
+            break
+        own = book_price if order.outcome is Outcome.YES else PRICE_SCALE - book_price
+        if order.budget_micro:
+            wanted = affordable(budget, own)
+        if wanted <= 0:
+            break
+        crossing = _take(order, level.orders.values(), own, wanted, fee)
+        wanted -= crossing.shares_micro
+        budget -= crossing.cash_micro
+        found.append(crossing)
+    return found
+
+
+def affordable(budget_micro: int, price_units: int) -> int:
+    """Most shares that a budget buys at a price, on a grid where the cost is whole."""
+    grid = PRICE_SCALE // gcd(price_units, PRICE_SCALE)
+    grid = grid * BUDGET_GRID // gcd(grid, BUDGET_GRID)
+    return budget_micro * PRICE_SCALE // price_units // grid * grid
+
+
+def _take(order: Order, queue: object, own: int, wanted: int, fee: FeeSchedule) -> Crossing:
+    makers: list[MakerFill] = []
+    taken = cash = 0
+    for maker in queue:  # type: ignore[attr-defined]
+        shares = min(maker.remaining_micro, wanted - taken)
+        makers.append(MakerFill(maker, shares, maker.price_units))
+        taken += shares
+        maker_cash = shares * maker.price_units // PRICE_SCALE
+        cash += maker_cash if maker.outcome is order.outcome else shares - maker_cash
+        if taken == wanted:
+            break
+    charged = min(fee_micro(taken, own, fee.rate, fee.exponent), cash)
+    return Crossing(own, makers, taken, cash, charged)
+
+
+Transfers = list[tuple[Account, str, int]]
+
+
+def transfers(order: Order, crossing: Crossing) -> tuple[Transfers, Transfers, int]:
+    """Debits, credits and collateral locked (freed when negative) of a crossing: complementary, mint and merge legs."""
+    taker, token = order.account, order.token_id
+    shares, cash, fee = crossing.shares_micro, crossing.cash_micro, crossing.fee_micro
+    debits: Transfers
+    credits_: Transfers
+    if order.side is Side.BUY:
+        debits, credits_ = [(taker, CASH, cash + fee)], [(taker, token, shares)]
+    else:
+        debits, credits_ = [(taker, token, shares)], [(taker, CASH, cash - fee)]
+    minted = 0
+    for fill in crossing.makers:
+        maker = fill.order
+        maker_cash = fill.shares_micro * fill.price_units // PRICE_SCALE
+        if maker.side is Side.BUY:
+            debits.append((maker.account, CASH, maker_cash))
+            credits_.append((maker.account, maker.token_id, fill.shares_micro))
+        else:
+            debits.append((maker.account, maker.token_id, fill.shares_micro))
+            credits_.append((maker.account, CASH, maker_cash))
+        if maker.outcome is not order.outcome:
+            minted += fill.shares_micro if maker.side is Side.BUY else -fill.shares_micro
+    return debits, credits_, minted

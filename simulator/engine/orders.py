@@ -1,0 +1,121 @@
+"""Orders and trades inside the engine. A NO order stands in the YES book at the mirrored price."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from pipelines.core.domain import Outcome, Side
+from pipelines.core.money import PRICE_SCALE
+from simulator.engine.accounts import Account
+
+
+class TimeInForce(StrEnum):
+    """How long an order lives."""
+
+    GTC = "GTC"
+    GTD = "GTD"
+    FOK = "FOK"
+    FAK = "FAK"
+
+
+class OrderStatus(StrEnum):
+    """Status of an order as the venue names it."""
+
+    LIVE = "LIVE"
+    MATCHED = "MATCHED"
+    DELAYED = "DELAYED"
+    CANCELED = "CANCELED"
+    CANCELED_MARKET_RESOLVED = "CANCELED_MARKET_RESOLVED"
+    CANCELED_NOT_ENOUGH_BALANCE = "CANCELED_NOT_ENOUGH_BALANCE"
+    CANCELED_EXPIRED_ORDER = "CANCELED_EXPIRED_ORDER"
+
+
+class TradeStatus(StrEnum):
+    """Settlement of a trade."""
+
+    MATCHED = "MATCHED"
+    MINED = "MINED"
+    CONFIRMED = "CONFIRMED"
+    RETRYING = "RETRYING"
+    FAILED = "FAILED"
+
+
+@dataclass(slots=True, eq=False)
+class Order:
+    """An order of one account for one token.
+
+    `price_units` is in the order's own token; `is_bid` and `book_units` place it in the YES book. A market buy has a
+    budget in pUSD base units (`budget_micro`) instead of a number of shares, which is then 0 until it is filled.
+    """
+
+    order_id: str
+    account: Account
+    market_id: str
+    token_id: str
+    outcome: Outcome
+    side: Side
+    price_units: int
+    shares_micro: int
+    kind: TimeInForce = TimeInForce.GTC
+    budget_micro: int = 0
+    post_only: bool = False
+    expires_s: int = 0
+    """Wall time at which the order leaves the book; 0 means never."""
+    created_s: int = 0
+    """Wall time of arrival."""
+    expiration: int = 0
+    """As signed or sent by the client; 0 without expiry."""
+    owner: str = ""
+    """API key that posted it."""
+    maker_address: str = ""
+    builder: str = ""
+    sequence: int = 0
+    remaining_micro: int = 0
+    matched_micro: int = 0
+    held_micro: int = 0
+    """pUSD (buy) or shares (sale) of the account that back the open part."""
+    status: OrderStatus = OrderStatus.LIVE
+    trade_ids: list[str] = field(default_factory=list)
+    is_bid: bool = False
+    book_units: int = 0
+
+    def __post_init__(self) -> None:
+        self.is_bid = (self.side is Side.BUY) == (self.outcome is Outcome.YES)
+        self.book_units = self.price_units if self.outcome is Outcome.YES else PRICE_SCALE - self.price_units
+        self.remaining_micro = self.shares_micro
+
+
+@dataclass(frozen=True, slots=True)
+class MakerFill:
+    """A resting order's part of a trade, in its own token and side."""
+
+    order: Order
+    shares_micro: int
+    price_units: int
+
+
+@dataclass(slots=True, eq=False)
+class Trade:
+    """One taker order against one price level. Debits are taken at once, credits are given when it settles."""
+
+    trade_id: str
+    market_id: str
+    taker: Order
+    makers: list[MakerFill]
+    shares_micro: int
+    price_units: int
+    """In the taker's token."""
+    cash_micro: int
+    """pUSD that the taker paid or received before the fee."""
+    fee_micro: int
+    market_s: int
+    minted_micro: int
+    """Collateral that settlement locks (mint) or, when negative, frees (merge)."""
+    debits: list[tuple[Account, str, int]]
+    """Account, token id ("" for pUSD) and base units that left the account."""
+    credits: list[tuple[Account, str, int]]
+    status: TradeStatus = TradeStatus.MATCHED
+    transaction_hash: str = ""
+    updated_s: int = 0
+    bucket: int = 0
+    internal: bool = False
+    """Between the exchange's own market maker and noise traders: settles at once, nobody is told."""

@@ -1,0 +1,27 @@
+"""What the command line decides about a simulated venue."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from simulator.markets.source import SourceOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Everything that `python -m simulator` takes. Durations are wall seconds unless they say otherwise."""
+
+    port: int = 8640
+    """CLOB; Gamma, Data API and news follow on the next three ports. 0 takes any free ports."""
+    host: str = "127.0.0.1"
+    speed: float = 60.0
+    """Market minutes per wall minute; 0 stands still until the admin API steps."""
+    deposit_pusd: int = 10_000
+    order_versions: tuple[int, ...] = (2, 3)
+    mined_after_s: float = 0.2
+    confirmed_after_s: float = 0.5
+    faults: Path | None = None
+    admin: bool = False
+    state: Path | None = None
+    protocol_v2_share: float = 0.0
+    """Share of markets that need version 3 orders."""
+    source: SourceOptions = field(default_factory=SourceOptions)

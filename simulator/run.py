@@ -1,0 +1,102 @@
+"""A whole simulated venue in this process, from options to the last request."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+
+from simulator.api.apps import Server, Site, bind, serve, servers
+from simulator.clock import read_state, run_market, run_state, run_upkeep, write_state
+from simulator.markets import replay, synthetic
+from simulator.markets.source import MarketSource, SourceFactory
+from simulator.options import Options
+from simulator.venue.venue import Venue
+
+URLS = {"clob": "CLOB   ", "gamma": "Gamma  ", "data": "Data   ", "news": "News   "}
+
+Ready = Callable[[dict[str, str], Venue], None]
+
+
+def source_factory(options: Options) -> SourceFactory:
+    """Where the markets come from: a recording when one is named, else synthetic ones."""
+    if options.source.replay is not None:
+        return replay.open_source
+    return synthetic.open_source
+
+
+async def run(options: Options, ready: Ready, make_source: SourceFactory | None = None) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Raises:
+        SettingError: if a port is taken.
+        ParameterError, DataError: if the markets cannot be made.
+    """
+    sockets = bind(options.host, options.port)
+    site = Site()
+    all_servers = servers(site)
+    serving = asyncio.create_task(serve(all_servers, sockets))
+    loops: list[asyncio.Task[None]] = []
+    stop = _stop_signal()
+    try:
+        making = asyncio.create_task(asyncio.to_thread(_open, options, make_source or source_factory(options)))
+        await asyncio.wait({making, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if not making.done():
+            return
+        venue = Venue(options, await making)
+        venue.open_quotes()
+        site.open(venue)
+        loops = start_loops(venue, site)
+        ports = {name: listener.getsockname()[1] for name, listener in sockets.items()}
+        ready({name: f"http://{options.host}:{port}" for name, port in ports.items()}, venue)
+        done, _ = await asyncio.wait({stop, serving, *loops}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done - {stop}:
+            task.result()
+    finally:
+        await _shut_down(site, options, loops, all_servers, serving)
+
+
+def _open(options: Options, make_source: SourceFactory) -> MarketSource:
+    resume = read_state(options.state, options.source.seed) if options.state else None
+    return make_source(replace(options.source, resume_s=resume))
+
+
+def start_loops(venue: Venue, site: Site) -> "list[asyncio.Task[None]]":
+    """Start market time and upkeep."""
+
+    def publish() -> None:
+        if site.market_channel is not None:
+            site.market_channel.publish()
+
+    loops = [asyncio.create_task(run_upkeep(venue, publish))]
+    if venue.options.speed > 0:
+        loops.append(asyncio.create_task(run_market(venue)))
+    if venue.options.state:
+        loops.append(asyncio.create_task(run_state(venue, venue.options.state)))
+    return loops
+
+
+def _stop_signal() -> "asyncio.Task[bool]":
+    event = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError, RuntimeError):
+            loop.add_signal_handler(number, event.set)
+    return asyncio.create_task(event.wait())
+
+
+async def _shut_down(
+    site: Site,
+    options: Options,
+    loops: "list[asyncio.Task[None]]",
+    all_servers: dict[str, Server],
+    serving: "asyncio.Task[None]",
+) -> None:
+    for task in loops:
+        task.cancel()
+    await asyncio.gather(*loops, return_exceptions=True)
+    if site.venue is not None and options.state:
+        write_state(site.venue, options.state)
+    for server in all_servers.values():
+        server.should_exit = True
+    await asyncio.gather(serving, return_exceptions=True)

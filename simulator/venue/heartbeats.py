@@ -1,0 +1,51 @@
+"""The dead man's switch: once a key has sent a heartbeat, silence cancels its orders."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+TIMEOUT_S = 10.0
+SWEEP_S = 5.0
+
+
+@dataclass(slots=True)
+class Beat:
+    """The last accepted heartbeat of a key."""
+
+    heartbeat_id: str
+    at_s: float
+
+
+@dataclass(slots=True)
+class Heartbeats:
+    """Heartbeats by API key. Nothing happens to a key that never sent one."""
+
+    cancel: Callable[[str], None]
+    _beats: dict[str, Beat] = field(default_factory=dict)
+    _swept_s: float = 0.0
+
+    def accept(self, key: str, heartbeat_id: str, wall_s: float) -> tuple[bool, str]:
+        """Whether a heartbeat was accepted, and the id to send next.
+
+        A wrong id is refused, does not refresh the timer, and is answered with the expected one.
+        """
+        known = self._beats.get(key)
+        if known is not None and heartbeat_id != known.heartbeat_id:
+            return False, known.heartbeat_id
+        fresh = Beat(str(uuid4()), wall_s)
+        self._beats[key] = fresh
+        return True, fresh.heartbeat_id
+
+    def refresh(self, key: str, wall_s: float) -> None:
+        """A heartbeat of the form without ids."""
+        known = self._beats.get(key)
+        self._beats[key] = Beat(known.heartbeat_id if known else str(uuid4()), wall_s)
+
+    def sweep(self, wall_s: float) -> None:
+        """Cancel the orders of keys that fell silent; looked at every five seconds, as the venue does."""
+        if wall_s - self._swept_s < SWEEP_S:
+            return
+        self._swept_s = wall_s
+        for key in [k for k, beat in self._beats.items() if wall_s - beat.at_s > TIMEOUT_S]:
+            del self._beats[key]
+            self.cancel(key)

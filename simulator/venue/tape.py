@@ -1,0 +1,34 @@
+"""Public trades of outside accounts, beside those of the noise traders that the source remembers."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from pipelines.core.domain import Side
+
+
+@dataclass(frozen=True, slots=True)
+class PublicTrade:
+    """A trade of an outside taker, in the taker's token."""
+
+    ts_s: int
+    token_id: str
+    side: Side
+    price_units: int
+    shares_micro: int
+    wallet: str
+    trade_id: str
+
+
+class Tape:
+    """Trades of outside takers by market, oldest first."""
+
+    def __init__(self) -> None:
+        self._outside: defaultdict[str, list[PublicTrade]] = defaultdict(list)
+
+    def record(self, market_id: str, trade: PublicTrade) -> None:
+        """Keep a trade."""
+        self._outside[market_id].append(trade)
+
+    def outside(self, market_id: str) -> list[PublicTrade]:
+        """Trades in a market, oldest first."""
+        return self._outside.get(market_id, [])

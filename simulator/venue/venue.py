@@ -1,0 +1,252 @@
+"""The simulated venue: engine, markets, market time and wall time, and everything that moves by itself."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable
+
+from pipelines.core.domain import Headline
+from pipelines.core.money import MICRO
+from simulator.engine.accounts import Account
+from simulator.engine.exchange import Exchange
+from simulator.engine.markets import LiveMarket, MarketState
+from simulator.engine.orders import Order, OrderStatus, Trade
+from simulator.markets.source import Listing, MarketSource, Step, Tick
+from simulator.options import Options
+from simulator.signing.credentials import KeyRing
+from simulator.venue.activity import Activity
+from simulator.venue.heartbeats import Heartbeats
+from simulator.venue.house import House
+from simulator.venue.settlement import Settlement
+from simulator.venue.tape import PublicTrade, Tape
+
+FINE_TICK_UNITS = 10
+"""Tick near the edges: 0.001 once the price leaves [0.04, 0.96]."""
+
+YIELD_EVERY = 100
+"""Markets handled before other tasks may run."""
+
+
+class Venue:
+    """One venue in one process. All methods run on the event loop's thread."""
+
+    def __init__(self, options: Options, source: MarketSource):
+        self.options = options
+        self.source = source
+        self.now_s = source.now_s
+        """Market time: end of the last step."""
+        self.skew_s = 0.0
+        """Error of the venue's wall clock (a fault)."""
+        self.exchange = Exchange(deposit_micro=options.deposit_pusd * MICRO, market_s=lambda: self.now_s)
+        self.keys = KeyRing()
+        self.house = House(self.exchange)
+        self.tape = Tape()
+        self.settlement = Settlement(
+            self.exchange, options.mined_after_s, options.confirmed_after_s, self._trade_changed
+        )
+        self.heartbeats = Heartbeats(self.cancel_owner)
+        self.activity = Activity()
+        self.wallets: dict[str, str] = {}
+        """Account address (checksummed) by every wallet address it trades from, in lower case."""
+        self.alive: set[str] = set()
+        self.markets_of_event: defaultdict[str, list[LiveMarket]] = defaultdict(list)
+        self.event_positions: dict[str, int] = {}
+        """Order in which events were listed, by slug."""
+        self.headlines: list[Headline] = list(source.headlines())
+        self.on_trade: list[Callable[[Trade], None]] = []
+        self.on_order: list[Callable[[str, Order], None]] = []
+        self.on_listed: list[Callable[[LiveMarket], None]] = []
+        self.on_resolved: list[Callable[[LiveMarket], None]] = []
+        self.on_print: list[Callable[[LiveMarket, Tick], None]] = []
+        self.on_tick_size: list[Callable[[LiveMarket, int], None]] = []
+        self.on_step: list[Callable[[], None]] = []
+        self._expiries: dict[str, Order] = {}
+        self.exchange.on_trade = self._traded
+        self.exchange.on_order = self._order_changed
+        self._list_past()
+
+    # -- time
+
+    def wall_s(self) -> float:
+        """The venue's wall clock in seconds."""
+        return time.time() + self.skew_s
+
+    @property
+    def now_ms(self) -> int:
+        """Market time in milliseconds, as books and messages carry it."""
+        return self.now_s * 1000
+
+    # -- what is listed
+
+    def _list_past(self) -> None:
+        resolved = {market_id: (payout, when) for market_id, payout, when in self.source.resolutions()}
+        for listing in self.source.listings():
+            market = self._list(listing)
+            if listing.market_id in resolved:
+                market.state = MarketState.RESOLVED
+                market.payout_yes_micro, market.resolved_s = resolved[listing.market_id]
+                self.alive.discard(listing.market_id)
+
+    def _list(self, listing: Listing) -> LiveMarket:
+        known = listing.market_id in self.exchange.markets
+        market = self.exchange.list_market(listing)
+        if not known:
+            self.event_positions.setdefault(listing.event_id, len(self.event_positions))
+            self.markets_of_event[listing.event_id].append(market)
+            self.alive.add(listing.market_id)
+            if _protocol_v2(listing, self.options.protocol_v2_share):
+                market.version = "v2"
+        return market
+
+    def account_of(self, wallet: str) -> Account | None:
+        """The account that trades from a wallet address; None for a stranger."""
+        address = self.wallets.get(wallet.lower())
+        return self.exchange.accounts.get(address) if address else None
+
+    def open_account(self, address: str) -> Account:
+        """The account of an authenticated address; a new one gets the deposit."""
+        known = address in self.exchange.accounts
+        account = self.exchange.account(address)
+        if not known:
+            self.wallets[address.lower()] = address
+            self.activity.deposit(account, self.exchange.deposit_micro, self.now_s)
+        return account
+
+    # -- steps
+
+    async def step(self) -> None:
+        """Advance market time by one step: trades of the past step, new quotes, listings, resolutions, headlines."""
+        step = self.source.advance()
+        self.now_s = step.ts_s
+        for listing in step.listed:
+            self._announce(listing)
+        for count, tick in enumerate(step.rows):
+            self._apply(tick)
+            if count % YIELD_EVERY == YIELD_EVERY - 1:
+                await asyncio.sleep(0)
+        self._finish(step)
+        for listener in self.on_step:
+            listener()
+
+    def _announce(self, listing: Listing) -> None:
+        if listing.market_id not in self.exchange.markets:
+            market = self._list(listing)
+            for listener in self.on_listed:
+                listener(market)
+
+    def _apply(self, tick: Tick) -> None:
+        market = self.exchange.markets.get(tick.market_id)
+        if market is None:
+            listing = next(x for x in self.source.listings() if x.market_id == tick.market_id)
+            self._announce(listing)
+            market = self.exchange.markets[tick.market_id]
+        if market.state is not MarketState.OPEN:
+            return
+        self._refine(market, tick)
+        for trade in tick.trades:
+            self.house.hit(market, trade)
+        self.house.quote(market, tick)
+        for listener in self.on_print:
+            listener(market, tick)
+
+    def _refine(self, market: LiveMarket, tick: Tick) -> None:
+        """Change to the fine tick near the edges, as the exchange does; it stays fine from then on."""
+        coarse = market.tick_units
+        tops = [units for units in (tick.bid_units, tick.ask_units) if 0 < units < 10_000]
+        if coarse > FINE_TICK_UNITS and any(units % coarse for units in tops):
+            self.change_tick(market, FINE_TICK_UNITS)
+
+    def change_tick(self, market: LiveMarket, tick_units: int) -> None:
+        """Set a market's tick and tell everyone."""
+        old, market.tick_units = market.tick_units, tick_units
+        for listener in self.on_tick_size:
+            listener(market, old)
+
+    def _finish(self, step: Step) -> None:
+        for market_id, payout in step.resolved:
+            self.resolve(market_id, payout)
+        for market_id in [m for m in self.alive if self.exchange.markets[m].listing.end_s <= self.now_s]:
+            self.house.withdraw(market_id)
+            self.exchange.close(market_id)
+            self.alive.discard(market_id)
+        self.headlines.extend(step.headlines)
+
+    def open_quotes(self) -> None:
+        """Post the market maker's first quotes from the last step of the history."""
+        for market_id in sorted(self.alive):
+            history = self.source.history(market_id)
+            if len(history.ts_s):
+                size = 1_000 * MICRO
+                bid, ask = int(history.bid_units[-1]), int(history.ask_units[-1])
+                tick = Tick(market_id, bid, ask, size if bid > 0 else 0, size if ask < 10_000 else 0)
+                market = self.exchange.markets[market_id]
+                self._refine(market, tick)
+                self.house.quote(market, tick)
+
+    def resolve(self, market_id: str, payout_yes_micro: int) -> None:
+        """End a market and pay out every holder."""
+        market = self.exchange.markets[market_id]
+        if market.state is MarketState.RESOLVED:
+            return
+        self.house.withdraw(market_id)
+        self.exchange.resolve(market_id, payout_yes_micro)
+        self.alive.discard(market_id)
+        for account in self.exchange.holders(market_id):
+            held = {t: account.shares(t) for t in (market.listing.token_yes, market.listing.token_no)}
+            paid = self.exchange.redeem(account, market_id)
+            if not account.internal:
+                self.activity.redeem(account, market, held, paid, self.now_s)
+        for listener in self.on_resolved:
+            listener(market)
+
+    # -- wall-clock upkeep
+
+    def upkeep(self) -> None:
+        """Everything that is due by the wall clock: settlement, expiries, heartbeats."""
+        wall_s = self.wall_s()
+        self.settlement.advance(wall_s)
+        for order in [o for o in self._expiries.values() if o.expires_s <= wall_s]:
+            if order.order_id in self.exchange.orders:
+                self.exchange.cancel(order, OrderStatus.CANCELED_EXPIRED_ORDER)
+        self.heartbeats.sweep(wall_s)
+
+    def cancel_owner(self, owner: str) -> None:
+        """Cancel every open order that an API key posted."""
+        for order in [o for o in self.exchange.orders.values() if o.owner == owner]:
+            self.exchange.cancel(order)
+
+    # -- what the engine says
+
+    def _traded(self, trade: Trade) -> None:
+        trade.updated_s = trade.market_s
+        self._trade_changed(trade)
+        taker = trade.taker
+        if not taker.account.internal:
+            public = PublicTrade(
+                trade.market_s,
+                taker.token_id,
+                taker.side,
+                trade.price_units,
+                trade.shares_micro,
+                taker.maker_address,
+                trade.trade_id,
+            )
+            self.tape.record(trade.market_id, public)
+        self.activity.trade(trade)
+        self.settlement.start(trade, self.wall_s())
+
+    def _trade_changed(self, trade: Trade) -> None:
+        for listener in self.on_trade:
+            listener(trade)
+
+    def _order_changed(self, event: str, order: Order) -> None:
+        if event == "PLACEMENT" and order.expires_s and order.status is OrderStatus.LIVE:
+            self._expiries[order.order_id] = order
+        elif order.status is not OrderStatus.LIVE:
+            self._expiries.pop(order.order_id, None)
+        for listener in self.on_order:
+            listener(event, order)
+
+
+def _protocol_v2(listing: Listing, share: float) -> bool:
+    return int(listing.market_id[-4:], 16) < share * 0x10000
