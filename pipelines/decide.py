@@ -105,7 +105,9 @@ def _exit_reason(inputs: Inputs, position: Position, target: Target, kill: bool,
     held = held_direction(position)
     now = kernel.token_price(inputs.bar.mid_units, held)
     entry = kernel.token_price(position.entry_units, held)
-    floor = risk.stop_floor(quote.spread_units, market.tick_units)
+    fee, spread, mid = market.fee, quote.spread_units, inputs.bar.mid_units
+    cost = kernel.round_trip_units(spread, mid, rules.execution.impact_share, fee.rate, fee.exponent)
+    floor = risk.stop_floor(spread, market.tick_units, cost, limits.stop_cost_multiple)
     code = risk.stop_code(
         entry, max(position.peak_units, now), now, floor, limits.stop_loss, limits.take_profit, limits.trailing_stop
     )

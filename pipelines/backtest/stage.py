@@ -40,6 +40,7 @@ def run() -> None:
     stress = {done.kind: _doubled(histories, params, done.kind) for done in runs if done.kind in CANDIDATES}
     chosen = choose(runs)
     document = _document(runs, stress, chosen, shared, time.perf_counter() - started)
+    document["literal_stops_pnl_pusd"] = _literal_stops(shared)
     write_json(REPORTS / "backtest.json", document)
     write_bytes(REPORTS / "equity.csv", report.equity_csv(runs).encode())
     write_bytes(REPORTS / "backtest.html", report.page(runs, document).encode())
@@ -80,6 +81,13 @@ def _doubled(histories: Sequence[history.History], params: Params, kind: str) ->
         for one in histories
     ]
     return run_one(field(dear, params), kind).figures.pnl_pusd
+
+
+def _literal_stops(shared: Field) -> float:
+    """P&L in pUSD of the threshold rule with the guide's stops, floored at spread + 2 ticks alone."""
+    limits = shared.params.risk.model_copy(update={"stop_cost_multiple": 0.0})
+    params = shared.params.model_copy(update={"risk": limits})
+    return run_one(replace(shared, params=params), "threshold").figures.pnl_pusd
 
 
 def _document(

@@ -163,6 +163,7 @@ class RiskParams(Section):
     stop_loss: Fraction
     take_profit: Fraction
     trailing_stop: Fraction
+    stop_cost_multiple: Annotated[float, Field(ge=0.0)]
     daily_loss_fraction: Fraction
     max_drawdown_fraction: Fraction
     max_quote_age_s: PositiveInt

@@ -88,6 +88,7 @@ def parameters(params: Params, table: SizingTable, length_s: int, *, uses_foreca
             risk.max_exposure_fraction,
             risk.daily_loss_fraction,
             risk.max_drawdown_fraction,
+            risk.stop_cost_multiple,
         ],
         dtype=np.float64,
     )

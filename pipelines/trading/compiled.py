@@ -28,9 +28,9 @@ RATE, EXPONENT = range(2)
 # Parameters (float64, integers among them are exact).
 (
     LATENCY, ORDER_TTL, BAND, IMPACT, DEPTH, HORIZON, LENGTH_S, STOP_LOSS, TAKE_PROFIT, TRAILING, MAX_FRACTION,
-    RISK_FRACTION, KELLY_FRACTION, KELLY, MIN_CONFIDENCE, MIN_PRICE, EXPOSURE, DAILY_LOSS, DRAWDOWN,
-) = range(19)  # fmt: skip
-PARAMETERS = 19
+    RISK_FRACTION, KELLY_FRACTION, KELLY, MIN_CONFIDENCE, MIN_PRICE, EXPOSURE, DAILY_LOSS, DRAWDOWN, STOP_COSTS,
+) = range(20)  # fmt: skip
+PARAMETERS = 20
 
 DAY_S = 86_400
 
@@ -70,7 +70,7 @@ token_price, token_bid, token_ask = _FAST["token_price"], _FAST["token_bid"], _F
 buy_limit, sell_limit, impact_units = _FAST["buy_limit"], _FAST["sell_limit"], _FAST["impact_units"]
 walk, equity_micro, shares_for = _FAST["walk"], _FAST["equity_micro"], _FAST["shares_for"]
 stop_floor, stop_code, cap_micro = _FAST["stop_floor"], _FAST["stop_code"], _FAST["cap_micro"]
-portfolio_values = _FAST["portfolio_values"]
+portfolio_values, round_trip_units = _FAST["portfolio_values"], _FAST["round_trip_units"]
 
 
 @numba.njit(nogil=True)
@@ -80,12 +80,14 @@ def _order(lane: Any, side: int, wanted: int, limit: int, shares: int, par: Any)
 
 
 @numba.njit(nogil=True)
-def _leave(lane: Any, bar: Any, market: Any, wanted: int, par: Any) -> None:
+def _leave(lane: Any, bar: Any, market: Any, fee: Any, wanted: int, par: Any) -> None:
     """The exits of `decide`: stops, the end of the market, the policy's wish."""
     held = lane[DIRECTION]
     now = token_price(bar[MID], held)
     entry = token_price(lane[ENTRY], held)
-    floor = stop_floor(bar[ASK] - bar[BID], market[TICK])
+    spread = bar[ASK] - bar[BID]
+    cost = round_trip_units(spread, bar[MID], par[IMPACT], fee[RATE], fee[EXPONENT])
+    floor = stop_floor(spread, market[TICK], cost, par[STOP_COSTS])
     code = stop_code(entry, max(lane[PEAK], now), now, floor, par[STOP_LOSS], par[TAKE_PROFIT], par[TRAILING])
     ending = bar[SECONDS_LEFT] <= (2 * par[LATENCY] + par[ORDER_TTL]) * par[LENGTH_S]
     if (code == 0 and not ending and wanted == held) or lane[SHARES] < market[MIN_SIZE]:
@@ -223,7 +225,7 @@ def step(
         market, fee, wanted = markets[number], fees[number], directions[index]
         if lane[SIDE] == 0:
             if lane[SHARES] > 0:
-                _leave(lane, bar, market, wanted, par)
+                _leave(lane, bar, market, fee, wanted, par)
             elif wanted != 0:
                 _enter(lane, bar, market, fee, confidences[row], wanted, fractions[index], par)
         before = lane[EQUITY]

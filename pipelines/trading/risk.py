@@ -51,7 +51,7 @@ def stop_code(
     """Which stop closes a position, as an index into STOP_REASONS; 0 is none.
 
     All prices are mids of the token that is held. Each percentage is of the entry mid and at least `floor_units`
-    (spread + 2 ticks), so that a stop is never inside the noise of one quote. A fraction of 0 turns a stop off.
+    (see `stop_floor`), so that a stop is never inside the noise of one quote. A fraction of 0 turns a stop off.
     """
     gain = now_units - entry_units
     if stop_loss > 0.0 and -gain > max(stop_loss * entry_units, floor_units):
@@ -63,9 +63,12 @@ def stop_code(
     return 0
 
 
-def stop_floor(spread_units: int, tick_units: int) -> int:
-    """Smallest distance of a stop: the spread and two ticks."""
-    return spread_units + 2 * tick_units
+def stop_floor(spread_units: int, tick_units: int, cost_units: float, cost_multiple: float) -> int:
+    """Smallest distance of a stop: the spread and two ticks, and `cost_multiple` round trips.
+
+    A stop inside the cost of the round trip sells every winner at a loss: see docs/decisions/0004-stops.md.
+    """
+    return max(spread_units + 2 * tick_units, int(cost_multiple * cost_units))
 
 
 def loss_refusal(equity_micro: int, day_start_micro: int, peak_micro: int, risk: RiskParams) -> Refusal | None:
