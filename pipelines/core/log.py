@@ -6,6 +6,15 @@ import sys
 import structlog
 
 
+class _StandardError:
+    """Prints to the standard error of the moment: a captured one may be closed long before its logger is dropped."""
+
+    def msg(self, message: str) -> None:
+        print(message, file=sys.stderr, flush=True)  # noqa: T201 - the one place that writes lines
+
+    debug = info = warning = error = critical = exception = log = msg
+
+
 def configure(*, json: bool) -> None:
     """Set up logging once per process, on standard error."""
     renderer: structlog.typing.Processor = (
@@ -20,7 +29,7 @@ def configure(*, json: bool) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=lambda *_: _StandardError(),
         cache_logger_on_first_use=True,
     )
 

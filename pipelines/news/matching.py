@@ -10,8 +10,8 @@ from pipelines.core.domain import Headline, Market
 from pipelines.news.feed import Item
 
 _CAPITALISED: Final = """
-    will the a an is are was were does do did has have who what which when how up down yes no by on in of or and be to et
-    pm am january february march april may june july august september october november december
+    will the a an is are was were does do did has have who what which when how up down yes no by on in of or and be to
+    et pm am january february march april may june july august september october november december
 """
 _NOT_NAMES: Final = frozenset(_CAPITALISED.split())
 """Words that begin with a capital letter without naming anything."""

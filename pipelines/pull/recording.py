@@ -127,9 +127,11 @@ def _epoch_ms(column: str, kind: str) -> str:
         return f"epoch_ms(CAST({column} AS {exact}))"
     if kind in ("VARCHAR", "BLOB") or kind.startswith("ENUM"):
         as_number = scaled.format(x=f"try_cast({column} AS DOUBLE)")
-        offset = f"regexp_extract({column}, '[T ][0-9:.]+ ?([+-][0-9]{{2}}):?([0-9]{{2}})?$', {{group}})"
-        hours = f"coalesce(try_cast({offset.format(group=1)} AS INTEGER), 0)"
-        minutes = f"coalesce(try_cast(left({offset.format(group=1)}, 1) || {offset.format(group=2)} AS INTEGER), 0)"
+        zone = "'[T ][0-9:.]+ ?([+-][0-9][0-9]):?([0-9][0-9])?$'"
+        sign_and_hours = f"regexp_extract({column}, {zone}, 1)"
+        hours = f"coalesce(try_cast({sign_and_hours} AS INTEGER), 0)"
+        rest = f"left({sign_and_hours}, 1) || regexp_extract({column}, {zone}, 2)"
+        minutes = f"coalesce(try_cast({rest} AS INTEGER), 0)"
         local = f"epoch_ms(try_cast({column} AS TIMESTAMP))"  # ignores an offset: taken off by hand
         return f"coalesce(CAST({as_number} AS BIGINT), {local} - ({hours} * 60 + {minutes}) * 60000)"
     finite = f"CASE WHEN isfinite(CAST({column} AS DOUBLE)) THEN CAST({column} AS DOUBLE) END"

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -85,14 +86,19 @@ def _maximum(column: str) -> Any:
 
 def check(frame: pd.DataFrame, named: dict[str, Any], parameters: dict[str, Any] | None = None) -> list[Check]:
     """Outcomes in the order of the expectations."""
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
-    asset = context.data_sources.add_pandas("raw").add_dataframe_asset("raw")
-    batch = asset.add_batch_definition_whole_dataframe("all").get_batch(batch_parameters={"dataframe": frame})
+    batch = _whole().get_batch(batch_parameters={"dataframe": frame})
     suite = gx.ExpectationSuite(name="raw", expectations=[_named(e, name) for name, e in named.items()])
     result = batch.validate(suite, expectation_parameters=parameters)
     outcomes: dict[str, Any] = {(r.expectation_config.meta or {})["name"]: r for r in result.results}  # type: ignore[union-attr]
     return [_outcome(name, outcomes[name]) for name in named]
+
+
+@cache
+def _whole() -> Any:
+    """A definition of the batch "all rows of a frame", in a context that keeps nothing on disk."""
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
+    return context.data_sources.add_pandas("raw").add_dataframe_asset("raw").add_batch_definition_whole_dataframe("all")
 
 
 def _named(expectation: Any, name: str) -> Any:

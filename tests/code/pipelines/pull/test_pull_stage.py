@@ -1,0 +1,166 @@
+"""From a recording to data/raw: what is held out stays out, equal input gives equal bytes."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.__main__ import main
+from pipelines.core import artifacts, params
+from pipelines.core.errors import DataError
+from pipelines.core.settings import Source
+from pipelines.pull import stage, window
+
+T0 = 1_735_689_600
+DAY = 86_400
+PARAMS = Path(__file__).parents[4] / "params.yaml"
+Recorder = Callable[..., Path]
+
+
+@pytest.fixture
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory with the shipped parameters, shortened so that small recordings are long enough."""
+    text = (
+        PARAMS.read_text()
+        .replace("lookback_bars: 60", "lookback_bars: 10")
+        .replace("horizon_bars: 24", "horizon_bars: 5")
+    )
+    (tmp_path / "params.yaml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    params.load.cache_clear()
+    yield tmp_path  # type: ignore[misc]
+    params.load.cache_clear()
+
+
+def record(path: Path, events: int = 4, markets: int = 2, bars: int = 40, label: str = "Yes") -> Path:
+    """A recording of consecutive events."""
+    rng = np.random.default_rng(3)
+    rows: dict[str, list[object]] = {"market_id": [], "timestamp": [], "price": [], "event": [], "resolved_outcome": []}
+    for event in range(events):
+        for market in range(markets):
+            for bar in range(bars):
+                rows["market_id"].append(f"event {event} market {market}")
+                rows["timestamp"].append(T0 + event * bars * 60 + bar * 60)
+                rows["price"].append(round(0.5 + 0.01 * int(rng.integers(-5, 6)), 2))
+                rows["event"].append(f"event {event}")
+                rows["resolved_outcome"].append(label)
+    pq.write_table(pa.table(rows), path)
+    return path
+
+
+def pull(recording: Path) -> None:
+    """Window and pull of a recording."""
+    window.run(Source.RECORDED, recording, fresh=True)
+    stage.run()
+
+
+def raw_bars() -> pa.Table:
+    """All bars of data/raw."""
+    return pa.concat_tables(pq.ParquetFile(p).read() for p in sorted(Path("data/raw/bars").glob("day=*/part.parquet")))
+
+
+def test_the_newest_event_is_only_in_the_replay(work: Path) -> None:
+    """No bar of the newest event, and no bar after its replay begins, is in data/raw; the replay has all of it."""
+    pull(record(work / "r.parquet"))
+
+    report = artifacts.read_json(stage.REPORT)
+    held = pq.ParquetFile("data/replay/markets.parquet").read()
+    raw = pq.ParquetFile("data/raw/markets.parquet").read()
+
+    assert report["held_out_event"] == "event 3"
+    assert set(held["event_id"].to_pylist()) == {"event 3"}
+    assert set(raw["event_id"].to_pylist()) == {"event 0", "event 1", "event 2"}
+    assert max(raw_bars()["ts_s"].to_pylist()) <= report["as_of_s"] == T0 + 3 * 40 * 60 + 10 * 60
+    assert pq.ParquetFile("data/replay/bars.parquet").metadata.num_rows == 80
+
+
+def test_one_event_is_cut_by_time(work: Path) -> None:
+    """With a single event the last fifth of time is the replay, warm with the lookback before it."""
+    pull(record(work / "r.parquet", events=1, markets=3, bars=200))
+
+    report = artifacts.read_json(stage.REPORT)
+    replay = pq.ParquetFile("data/replay/bars.parquet").read()
+
+    assert report["held_out_event"] is None
+    assert max(raw_bars()["ts_s"].to_pylist()) == report["as_of_s"]
+    assert min(replay["ts_s"].to_pylist()) == report["as_of_s"] - 10 * 60
+    assert report["replay"]["markets"] == 3
+
+
+def test_labels_change_no_byte(work: Path) -> None:
+    """The same prices under another outcome give byte-equal products."""
+    pull(record(work / "r.parquet", label="Yes"))
+    first = artifacts.sha256_path(stage.RAW), artifacts.sha256_path(stage.REPLAY)
+    pull(record(work / "r.parquet", label="No"))
+
+    assert (artifacts.sha256_path(stage.RAW), artifacts.sha256_path(stage.REPLAY)) == first
+
+
+def test_too_short_is_one_clear_error(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """When no market is long enough the command says the counts and the remedy in one line, exit status 1."""
+    window.run(Source.RECORDED, record(work / "r.parquet", bars=12), fresh=True)
+
+    status = main(["pull"])
+    said = capsys.readouterr().err
+
+    assert status == 1
+    assert "none of 8 markets has 15 bars of 60 s" in said
+    assert "the longest has 12" in said
+    assert not stage.RAW.exists()
+
+
+def test_a_window_is_kept_until_a_fresh_one_is_asked_for(work: Path) -> None:
+    """The same recording keeps its window; a changed one, or --fresh, writes a new one."""
+    path = record(work / "r.parquet")
+    main(["window", "--source", "recorded", "--recording", str(path)])
+    window.PATH.write_text(window.PATH.read_text().replace("event 3", "event 2"))
+
+    main(["window", "--source", "recorded", "--recording", str(path)])
+    kept = window.read().held_out_event
+    main(["window", "--source", "recorded", "--recording", str(path), "--fresh"])
+    fresh = window.read().held_out_event
+
+    assert (kept, fresh) == ("event 2", "event 3")
+
+
+def test_a_recording_that_changed_is_refused(work: Path) -> None:
+    """A pull never mixes a window with another content of its recording."""
+    path = record(work / "r.parquet")
+    window.run(Source.RECORDED, path, fresh=True)
+    record(work / "r.parquet", events=5)
+
+    with pytest.raises(DataError, match="changed since"):
+        stage.run()
+
+
+def test_a_failed_pull_leaves_the_old_products(work: Path) -> None:
+    """What was whole before a failure is whole after it."""
+    pull(record(work / "r.parquet"))
+    before = artifacts.sha256_path(stage.RAW)
+    (work / "r.parquet").write_bytes(b"nothing")
+
+    with pytest.raises(DataError):
+        stage.run()
+
+    assert artifacts.sha256_path(stage.RAW) == before
+
+
+def test_the_recorded_source_needs_a_recording(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a path the command says how to give one."""
+    assert main(["window", "--source", "recorded"]) == 1
+    assert "--recording PATH" in capsys.readouterr().err
+
+
+def test_the_window_is_json_with_the_recordings_hash(work: Path) -> None:
+    """data/window.json names source, time and content, so that equal windows are equal files."""
+    path = record(work / "r.parquet")
+    window.run(Source.RECORDED, path, fresh=True)
+
+    document = json.loads(window.PATH.read_text())
+
+    assert document["recording_sha256"] == artifacts.sha256_path(path)
+    assert set(document) == {"source", "start_s", "as_of_s", "recording", "recording_sha256", "held_out_event"}
