@@ -155,6 +155,8 @@ class DataApi:
 
     def _tape(self, markets: list[LiveMarket], side: str, bounds: tuple[int, int], paging: Paging) -> bytes:
         """A page of the public tape, written straight to JSON: hundreds of thousands of rows are asked for."""
+        if len(markets) == 1 and not side and not self.venue.tape.outside(markets[0].listing.market_id):
+            return self._plain_tape(markets[0], bounds, paging)
         lines: list[tuple[int, int, int, int, int]] = []
         for number, market in enumerate(markets):
             lines.extend(self._lines(number, market, side, bounds))
@@ -164,6 +166,19 @@ class DataApi:
         start = max(0, end - paging.limit)
         heads = [_row_head(market) for market in markets]
         rows = [_row(heads[line[1]], line) for line in reversed(lines[start:end])]
+        return b'{"data":[' + ",".join(rows).encode() + b"]," + _pagination(paging.limit, start) + b"}"
+
+    def _plain_tape(self, market: LiveMarket, bounds: tuple[int, int], paging: Paging) -> bytes:
+        """The same for one market without outside trades: only the page's rows are touched."""
+        noise = self.venue.source.trades(market.listing.market_id)
+        first, last = (int(i) for i in np.searchsorted(noise.ts_s, [bounds[0], bounds[1] + 1]))
+        end = last - first if paging.cursor is None else min(paging.cursor, last - first)
+        start = max(0, end - paging.limit)
+        part = slice(first + start, first + end)
+        columns = (noise.ts_s[part], noise.buys[part], noise.price_units[part], noise.shares_micro[part])
+        head = _row_head(market)
+        found = zip(*(c[::-1].tolist() for c in columns), strict=True)
+        rows = [_row(head, (t, 0, int(b), p, s)) for t, b, p, s in found]
         return b'{"data":[' + ",".join(rows).encode() + b"]," + _pagination(paging.limit, start) + b"}"
 
     def _lines(
