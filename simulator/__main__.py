@@ -79,7 +79,16 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="replay a recording (parquet file or folder) instead of synthetic markets",
     )
+    add("--mix", action="store_true", help="with --replay: synthetic markets beside the recorded ones")
     add("--replay-event", metavar="NAME", help="only this event of the recording")
+    add(
+        "--drift-at-min",
+        type=float,
+        metavar="MIN",
+        help="minute of market time since 2026-01-01T00:00Z at which synthetic markets change their regime",
+    )
+    add("--drift-rel", type=float, default=0.0, help="share of the relation that breaks then (%(default)s)")
+    add("--drift-feat", type=float, default=0.0, help="shift of volume, headlines and spread then (%(default)s)")
     add("--bar-length-s", type=int, help="length of a step; replays take the recording's own when it is left out")
     add(
         "--warm-bars",
@@ -111,10 +120,11 @@ def options_of(arguments: argparse.Namespace) -> Options:
         versions = ()
     if not versions or not set(versions) <= {1, 2, 3}:
         raise ParameterError(f"--order-versions was {arguments.order_versions!r}; give a list of 1, 2, 3 such as 2,3")
-    for name, low, high in (("edge", 0, 1), ("speed", 0, 1e5), ("protocol_v2_share", 0, 1), ("port", 0, 65_532)):
+    limits = {"edge": 1, "speed": 1e5, "protocol_v2_share": 1, "port": 65_532, "drift_rel": 1, "drift_feat": 1}
+    for name, high in limits.items():
         value = getattr(arguments, name)
-        if not low <= value <= high:
-            raise ParameterError(f"--{name.replace('_', '-')} was {value:g}; give {low:g} to {high:g}")
+        if not 0 <= value <= high:
+            raise ParameterError(f"--{name.replace('_', '-')} was {value:g}; give 0 to {high:g}")
     return Options(
         port=arguments.port,
         host=arguments.host,
@@ -138,6 +148,10 @@ def options_of(arguments: argparse.Namespace) -> Options:
             replay=arguments.replay,
             replay_event=arguments.replay_event,
             warm_bars=arguments.warm_bars,
+            mix=arguments.mix,
+            drift_at_min=arguments.drift_at_min,
+            drift_rel=arguments.drift_rel,
+            drift_feat=arguments.drift_feat,
         ),
     )
 

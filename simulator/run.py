@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from simulator.api.apps import Server, Site, bind, serve, servers
 from simulator.clock import read_state, run_market, run_state, run_upkeep, write_state
-from simulator.markets import replay, synthetic
+from simulator.markets import mixed, replay, synthetic
 from simulator.markets.source import MarketSource, SourceFactory
 from simulator.options import Options
 from simulator.venue.venue import Venue
@@ -19,7 +19,9 @@ Ready = Callable[[dict[str, str], Venue], None]
 
 
 def source_factory(options: Options) -> SourceFactory:
-    """Where the markets come from: a recording when one is named, else synthetic ones."""
+    """Where the markets come from: a recording when one is named, alone or in a mix, else synthetic ones."""
+    if options.source.mix:
+        return mixed.open_source
     if options.source.replay is not None:
         return replay.open_source
     return synthetic.open_source

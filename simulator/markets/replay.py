@@ -7,6 +7,7 @@ more (0.05 or less) at its end is resolved that way, any other just stops.
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -36,6 +37,7 @@ class ReplayedMarkets:
         step_s: bar length; None infers it from the usual distance of rows.
         warm_bars: bars that lie in the past at the start.
         seed: decides the sizes and the split of volume into trades.
+        begins_s: market time at which the warm bars end; None keeps the recording's own time.
         resume_s: market time to stand at instead, rounded down to the grid.
 
     Raises:
@@ -49,6 +51,7 @@ class ReplayedMarkets:
         step_s: int | None = None,
         warm_bars: int = 0,
         seed: int = 1,
+        begins_s: int | None = None,
         resume_s: int | None = None,
     ) -> None:
         self.step_s = step_s or usual_step(markets)
@@ -60,9 +63,11 @@ class ReplayedMarkets:
             raise ParameterError(
                 f"{warm_bars} warm bars of {self.step_s} s reach the recording's end; take fewer or a longer recording"
             )
-        self.now_s = start_s if resume_s is None else max(start_s, resume_s - (resume_s - first_s) % self.step_s)
+        shift_s = 0 if begins_s is None else begins_s - start_s
+        start_s += shift_s
+        self.now_s = start_s if resume_s is None else max(start_s, resume_s - (resume_s - start_s) % self.step_s)
         self._timeline = Timeline(self.step_s)
-        self._timeline.accept(lives, ())
+        self._timeline.accept((_shifted(life, shift_s) for life in lives), ())
         self._timeline.reveal(self.now_s)
 
     def listings(self) -> Sequence[Listing]:
@@ -107,6 +112,12 @@ def open_source(options: SourceOptions) -> ReplayedMarkets:
         seed=options.seed,
         resume_s=options.resume_s,
     )
+
+
+def _shifted(life: Life, shift_s: int) -> Life:
+    listing = life.listing
+    moved = replace(listing, start_s=listing.start_s + shift_s, end_s=listing.end_s + shift_s)
+    return replace(life, listing=moved)
 
 
 def usual_step(markets: Sequence[Recorded]) -> int:

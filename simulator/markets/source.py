@@ -156,7 +156,7 @@ class MarketSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
-    """What the command line says about markets. `synthetic.open_source` and `replay.open_source` take it."""
+    """What the command line says about markets, for `open_source` of `synthetic`, `replay` and `mixed`."""
 
     seed: int = 1
     edge: float = 1.0
@@ -170,6 +170,8 @@ class SourceOptions:
     replay_event: str | None = None
     warm_bars: int = 0
     """Replay: bars that lie in the past at the start."""
+    mix: bool = False
+    """With a replay: synthetic markets beside the recorded ones, on the synthetic markets' clock."""
     drift_at_min: float | None = None
     """Minute of market time since the epoch at which synthetic markets change their regime; None: never."""
     drift_rel: float = 0.0
