@@ -96,8 +96,8 @@ def check(frame: pd.DataFrame, named: dict[str, Any], parameters: dict[str, Any]
 @cache
 def _whole() -> Any:
     """A definition of the batch "all rows of a frame", in a context that keeps nothing on disk."""
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
+    context: Any = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
     return context.data_sources.add_pandas("raw").add_dataframe_asset("raw").add_batch_definition_whole_dataframe("all")
 
 
