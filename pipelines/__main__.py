@@ -32,6 +32,10 @@ def parser() -> argparse.ArgumentParser:
     window.add_argument("--fresh", action="store_true", help="advance to now although a window is there")
     costs = commands.add_parser("costs", help="monthly cost, break-even return, ROI; the guide's figures checked")
     costs.add_argument("--json", action="store_true", help="one JSON document instead of text")
+    drift = commands.add_parser("drift", help="compare the landing zone's newest bars with a bundle's training window")
+    drift.add_argument("--bundle", type=Path, default=Path("models/bundle"), help="sealed bundle (models/bundle)")
+    drift.add_argument("--landing", type=Path, help="folder of bars, markets and headlines (the landing zone)")
+    drift.add_argument("--remember", action="store_true", help="only keep the bundle's training window for later")
     for name, text in STAGES.items():
         commands.add_parser(name, help=text)
     return top
@@ -46,6 +50,14 @@ def _costs(arguments: argparse.Namespace) -> None:
     importlib.import_module("pipelines.costs.stage").run(as_json=arguments.json)
 
 
+def _drift(arguments: argparse.Namespace) -> None:
+    stage = importlib.import_module("pipelines.drift.stage")
+    if arguments.remember:
+        stage.remember(arguments.bundle)
+    else:
+        stage.run(arguments.bundle, arguments.landing)
+
+
 def _stage(arguments: argparse.Namespace) -> None:
     importlib.import_module(f"pipelines.{arguments.command}.stage").run()
 
@@ -53,6 +65,7 @@ def _stage(arguments: argparse.Namespace) -> None:
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "window": _window,
     "costs": _costs,
+    "drift": _drift,
     **dict.fromkeys(STAGES, _stage),
 }
 

@@ -1,0 +1,1 @@
+"""Has the world left the training window? Features, predictions and residuals of recent bars against it."""

@@ -1,0 +1,94 @@
+"""Effect sizes: how far a distribution moved, and how much skill was lost, with markets as the unit of evidence.
+
+Bars of one market are no independent draws, so tests that count them as such find drift everywhere. A moved
+distribution is therefore measured against quiet windows of the same length from the training time itself, and a loss of
+skill is tested with one number per market.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipelines.core.domain import FloatArray
+
+BINS = 10
+CLIP = 4.0
+"""Residuals and moves are clipped at this many local standard deviations: one jump must not decide."""
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Bins at the quantiles of the reference; tied values share a bin."""
+
+    edges: FloatArray
+    share: FloatArray
+
+    @classmethod
+    def of(cls, values: FloatArray) -> "Histogram":
+        """Bins and shares of reference values, missing ones left out."""
+        known = _known(values)
+        edges = np.unique(np.quantile(known, np.arange(1, BINS) / BINS, method="lower"))
+        return cls(edges, _share(known, edges))
+
+    def psi(self, values: FloatArray) -> float:
+        """Population stability index of other values: sum of (a - b) ln(a / b) over the bins."""
+        share = _share(_known(values), self.edges)
+        return float(np.sum((share - self.share) * np.log(share / self.share)))
+
+
+def _known(values: FloatArray) -> FloatArray:
+    """Values that are there, rounded: noise in the last digits of a near-constant column is no difference."""
+    known: FloatArray = np.round(values[np.isfinite(values)], 5)
+    return known
+
+
+def _share(values: FloatArray, edges: FloatArray) -> FloatArray:
+    """Shares of the bins, half a bar added to each, so that an empty bin is not infinitely far."""
+    counts = np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges) + 1) + 0.5
+    shares: FloatArray = counts / counts.sum()
+    return shares
+
+
+def quiet_windows(ts_s: NDArray[np.int64], window_s: int) -> Iterator[NDArray[np.bool_]]:
+    """Masks of windows of the given length inside the given time, each half a window after the one before."""
+    if len(ts_s) == 0:
+        return
+    for start in range(int(ts_s.min()), int(ts_s.max()) - window_s + 1, max(window_s // 2, 1)):
+        yield (ts_s > start) & (ts_s <= start + window_s)
+
+
+@dataclass(frozen=True)
+class Skill:
+    """Skill 1 - sum of squared residuals / sum of squared moves, its standard error by market, and the markets."""
+
+    value: float
+    error: float
+    markets: int
+    coverage: float
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame) -> "Skill":
+        """Skill of the rows that were judged."""
+        rows = frame.dropna(subset=["residual", "move"])
+        move = np.clip(rows["move"].to_numpy(np.float64), -CLIP, CLIP)
+        residual = np.clip(rows["residual"].to_numpy(np.float64), -CLIP, CLIP)
+        sums = (
+            pd.DataFrame({"gain": move**2 - residual**2, "base": move**2}).groupby(rows["market_id"].to_numpy()).sum()
+        )
+        base = float(sums["base"].sum())
+        if base <= 0.0 or len(sums) < 2:
+            return cls(0.0, float("inf"), len(sums), float("nan"))
+        value = float(sums["gain"].sum()) / base
+        spread = (sums["gain"] - value * sums["base"]).to_numpy()
+        error = float(np.sqrt(np.sum(spread**2) * len(sums) / (len(sums) - 1))) / base
+        return cls(value, error, len(sums), float(rows["covered"].mean()))
+
+
+def loss_bound(before: Skill, after: Skill, confidence_level: float) -> float:
+    """Loss of skill that is exceeded with the given one-sided confidence."""
+    error = float(np.hypot(before.error, after.error))
+    return before.value - after.value - NormalDist().inv_cdf(confidence_level) * error

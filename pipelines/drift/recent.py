@@ -1,0 +1,124 @@
+"""What the world looks like now: the landing zone's newest bars, with the features and forecasts of a bundle."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.dataset as ds
+
+from pipelines.core.domain import FloatArray
+from pipelines.core.errors import DataError
+from pipelines.core.params import DriftParams
+from pipelines.drift.reference import COMPARED
+from pipelines.drift.series import IntArray, Made, Series, judged
+from pipelines.features.compute import batch
+from pipelines.features.spec import FEATURE_NAMES
+from pipelines.inference.predictor import Predictor
+from pipelines.news import decay
+
+BARS = ("market_id", "ts_s", "mid_units", "volume_micro")
+
+
+def window(folder: Path, predictor: Predictor, params: DriftParams) -> pd.DataFrame:
+    """The newest `window_bars` bars of every market in a landing zone (or any folder like data/raw).
+
+    Columns as in the reference, without slices. Bars before the window are read to fill features and lookback.
+
+    Raises:
+        DataError: if there are no bars.
+    """
+    bars, length_s = _bars(folder, params.window_bars + predictor.lookback + params.horizon_bars)
+    markets = _markets(folder, bars["market_id"].unique())
+    series = Series.of(
+        bars["market_id"].to_numpy(object),
+        bars["ts_s"].to_numpy(np.int64),
+        bars["mid_units"].to_numpy(np.int64),
+        length_s,
+    )
+    sentiment = _sentiment(folder, series)
+    features = _features(series, bars["volume_micro"].to_numpy(np.int64), markets)
+    start_s = int(series.ts_s.max()) - params.window_bars * length_s
+    positions = np.flatnonzero((series.place >= predictor.lookback - 1) & (series.ts_s > start_s))
+    made = _forecasts(predictor, series, features, sentiment, positions, params.horizon_bars)
+    frame: pd.DataFrame = pd.DataFrame(dict(zip(FEATURE_NAMES, features.T, strict=True)) | {"sentiment": sentiment})
+    frame = pd.concat([bars[["market_id", "ts_s"]], frame[list(COMPARED)]], axis=1)
+    frame["event_id"] = frame["market_id"].map(markets["event_id"])
+    frame = pd.concat([frame, judged(series, made, params.horizon_bars)], axis=1)
+    return frame.iloc[positions].reset_index(drop=True)
+
+
+def _bars(folder: Path, bars: int) -> tuple[pd.DataFrame, int]:
+    if not (folder / "bars").is_dir():
+        raise DataError(f"{folder / 'bars'} does not exist; run the ingest flow (python -m flows ingest) first")
+    table = ds.dataset(folder / "bars", format="parquet").to_table(columns=list(BARS)).to_pandas()
+    if table.empty:
+        raise DataError(f"{folder / 'bars'} holds no bars; run the ingest flow (python -m flows ingest) first")
+    table = table.drop_duplicates(["market_id", "ts_s"], keep="last").sort_values(["market_id", "ts_s"])
+    same = table["market_id"].to_numpy()[1:] == table["market_id"].to_numpy()[:-1]
+    steps = np.diff(table["ts_s"].to_numpy(np.int64))[same]
+    if len(steps) == 0:
+        raise DataError(f"no market in {folder / 'bars'} has two bars; run the ingest flow again later")
+    length_s = int(np.bincount(steps).argmax())
+    return table[table["ts_s"] > table["ts_s"].max() - bars * length_s].reset_index(drop=True), length_s
+
+
+def _markets(folder: Path, wanted: Any) -> pd.DataFrame:
+    files = [folder / "markets.parquet"] if (folder / "markets.parquet").is_file() else folder / "markets"
+    table: pd.DataFrame = (
+        ds.dataset(files, format="parquet").to_table(columns=["market_id", "event_id", "end_s"]).to_pandas()
+    )
+    table = table.drop_duplicates("market_id", keep="last").set_index("market_id")
+    if missing := set(wanted) - set(table.index):
+        raise DataError(f"{folder} has bars of {min(missing)} but does not list that market; ingest again")
+    return table
+
+
+def _features(series: Series, volume_micro: IntArray, markets: pd.DataFrame) -> FloatArray:
+    made = []
+    for run in series.runs():
+        end = markets["end_s"].get(series.market_id[run.start])
+        end_s = None if end is None or pd.isna(end) else int(end)
+        made.append(batch(series.ts_s[run], series.mid_units[run], volume_micro[run], end_s))
+    return np.concatenate(made)
+
+
+def _sentiment(folder: Path, series: Series) -> FloatArray:
+    """Decayed sentiment of every row; 0 where no headline is known."""
+    values = np.zeros(len(series.ts_s))
+    source = folder / "headlines" if (folder / "headlines").is_dir() else folder / "headlines.parquet"
+    if not source.exists():
+        return values
+    table = ds.dataset(source, format="parquet").to_table(columns=["market_ids", "known_s", "sentiment"]).to_pandas()
+    rows = table.dropna(subset="sentiment").explode("market_ids").drop_duplicates()
+    by_market = {name: part.sort_values("known_s") for name, part in rows.groupby("market_ids")}
+    for run in series.runs():
+        found = by_market.get(series.market_id[run.start])
+        if found is not None:
+            values[run] = decay.batch(
+                series.ts_s[run], found["known_s"].to_numpy(np.int64), found["sentiment"].to_numpy(np.float64)
+            )
+    return values
+
+
+def _forecasts(
+    predictor: Predictor,
+    series: Series,
+    features: FloatArray,
+    sentiment: FloatArray,
+    positions: IntArray,
+    horizon: int,
+) -> Made:
+    """Forecasts at the horizon, missing where a window is not full."""
+
+    def windows(chosen: IntArray) -> tuple[FloatArray, IntArray, FloatArray]:
+        index = chosen[:, None] + np.arange(1 - predictor.lookback, 1)
+        return features[index], series.mid_units[index], sentiment[index]
+
+    columns = tuple(np.full(len(series.ts_s), np.nan) for _ in range(4))
+    if len(positions):
+        made = predictor.forecast_many(windows, positions)
+        at = (made.mean[:, horizon - 1], made.lower[:, horizon - 1], made.upper[:, horizon - 1], made.confidence)
+        for column, values in zip(columns, at, strict=True):
+            column[positions] = values
+    return Made(*columns)

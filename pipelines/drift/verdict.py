@@ -1,0 +1,101 @@
+"""The decision: drift, stable, or too little to say. Every number that it rests on is in the document."""
+
+from dataclasses import asdict
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from pipelines.core.params import DriftParams
+from pipelines.drift.effects import Histogram, Skill, loss_bound, quiet_windows
+from pipelines.drift.reference import COMPARED
+from pipelines.drift.series import FORECASTS, RESIDUALS
+
+SHOWN_ONLY: Final = frozenset(
+    {"price", "ma_7", "ma_30", "hour", "day_of_week", "time_to_resolution"}
+)  # fmt: skip
+"""Levels and calendar: which markets are open and what the clock says. They always move, and the forecaster reads
+prices relative to the window's own; they are reported and decide nothing."""
+
+DRIFT, STABLE, TOO_LITTLE = "drift", "stable", "too_little"
+
+
+def judge(reference: pd.DataFrame, recent: pd.DataFrame, length_s: int, params: DriftParams) -> dict[str, Any]:
+    """Verdict, reasons, and the evidence by column and by residual."""
+    sample = {"bars": len(recent), "markets": int(recent["market_id"].nunique())}
+    document: dict[str, Any] = {
+        "sample": sample | {"needed_bars": params.min_bars, "needed_markets": params.min_markets},
+        "reference": {"bars": len(reference), "markets": int(reference["market_id"].nunique())},
+    }
+    if sample["bars"] < params.min_bars or sample["markets"] < params.min_markets:
+        counted = f"{sample['bars']} bars of {sample['markets']} markets"
+        reason = f"{counted}; {params.min_bars} bars of {params.min_markets} markets are needed"
+        return document | {"verdict": TOO_LITTLE, "reasons": [reason], "columns": {}, "skill": {}}
+    columns = _columns(reference, recent, length_s, params)
+    skill = _skill(reference, recent, params)
+    reasons = [
+        f"{name} moved: PSI {found['psi']:.2f}, at most {found['quiet_psi']:.2f} in quiet windows of the training"
+        f" (limit {found['limit']:.2f})"
+        for name, found in columns.items()
+        if found["drifted"]
+    ] + skill["reasons"]
+    verdict = DRIFT if reasons else STABLE
+    return document | {
+        "verdict": verdict,
+        "reasons": reasons or ["no column moved and no skill was lost"],
+        "columns": columns,
+        "skill": {key: value for key, value in skill.items() if key != "reasons"},
+    }
+
+
+def _columns(
+    reference: pd.DataFrame, recent: pd.DataFrame, length_s: int, params: DriftParams
+) -> dict[str, dict[str, Any]]:
+    masks = quiet_windows(reference["ts_s"].to_numpy(np.int64), params.window_bars * length_s)
+    quiet = [part for part in (reference[mask] for mask in masks) if part["market_id"].nunique() >= params.min_markets]
+    found = {}
+    for group, names in (("feature", COMPARED), ("prediction", FORECASTS), ("residual", RESIDUALS)):
+        base = reference[reference["slice"] == "fit"] if group == "feature" else reference
+        for name in names:
+            known = base[name].to_numpy(np.float64)
+            if np.isfinite(known).sum() < params.min_bars or recent[name].notna().sum() < params.min_bars:
+                continue
+            bins = Histogram.of(known)
+            seen = [part[name].to_numpy(np.float64) for part in quiet if part[name].notna().mean() > 0.5]
+            calm = max((bins.psi(values) for values in seen), default=0.0)
+            limit = max(params.min_psi, params.quiet_multiple * calm)
+            psi = bins.psi(recent[name].to_numpy(np.float64))
+            found[name] = {
+                "group": group,
+                "psi": psi,
+                "quiet_psi": calm,
+                "quiet_windows": len(seen),
+                "limit": limit,
+                "decides": name not in SHOWN_ONLY,
+                "drifted": bool(name not in SHOWN_ONLY and psi > limit),
+            }
+    return found
+
+
+def _skill(reference: pd.DataFrame, recent: pd.DataFrame, params: DriftParams) -> dict[str, Any]:
+    before, after = Skill.of(reference), Skill.of(recent)
+    bound = loss_bound(before, after, params.confidence_level)
+    reasons = []
+    if after.markets >= params.min_markets and bound > 0.0 and after.value < (1.0 - params.skill_loss) * before.value:
+        reasons.append(
+            f"the forecast lost its skill: squared error against persistence {before.value:+.1%} in training,"
+            f" {after.value:+.1%} now over {after.markets} markets (a loss of at least {bound:.1%} with"
+            f" {params.confidence_level:.1%} confidence)"
+        )
+    if before.coverage - after.coverage > params.coverage_loss:
+        reasons.append(
+            f"the intervals no longer hold: {after.coverage:.1%} of moves inside, {before.coverage:.1%} in training"
+        )
+    return {
+        "horizon_bars": params.horizon_bars,
+        "before": asdict(before),
+        "after": asdict(after),
+        "loss": before.value - after.value,
+        "loss_lower_bound": bound if np.isfinite(bound) else None,
+        "reasons": reasons,
+    }

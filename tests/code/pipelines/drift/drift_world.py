@@ -1,0 +1,121 @@
+"""A small synthetic world for drift tests: the simulator's markets as data/raw, and a linear forecaster of them."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from pipelines.core.artifacts import write_json
+from pipelines.core.domain import FeeSchedule, Headline, Market
+from pipelines.features.scale import Scaler, local_volatility, log_odds
+from pipelines.features.spec import FEATURE_NAMES, FEATURE_VERSION, SCALED
+from pipelines.inference.bundle import seal
+from pipelines.inference.calibration import Confidence, Conformal
+from pipelines.inference.inputs import InputScaler, network_input, relative
+from pipelines.pull import tables
+from pipelines.pull.tables import Bars
+from simulator.markets.events import EPOCH_S, STEP_S, Family, build
+from simulator.markets.model import Model
+from simulator.markets.synthetic import SyntheticMarkets
+
+LOOKBACK, HORIZON, LENGTH_S = 60, 24, 60
+COLUMNS = len(FEATURE_NAMES) + 1
+
+
+def source(days: float, *, seed: int = 11, **model: float) -> SyntheticMarkets:
+    """Markets of a lively world at edge 1, from the epoch to `days` later."""
+    family = Family(seed, Model(edge=1.0, **model), event_length_min=720, event_every_min=120, markets_per_event=5)
+    return SyntheticMarkets(family, EPOCH_S + int(days * 1440) * STEP_S)
+
+
+def write_raw(markets: SyntheticMarkets, folder: Path, start_s: int, end_s: int) -> None:
+    """Bars in (start_s, end_s] of all markets, in the tables of data/raw, headlines with their true sentiment."""
+    listed, columns = [], []
+    for listing in markets.listings():
+        history = markets.history(listing.market_id)
+        inside = (history.ts_s > start_s) & (history.ts_s <= end_s)
+        if inside.any():
+            code = np.full(int(inside.sum()), len(listed))
+            spread = (history.ask_units - history.bid_units)[inside]
+            columns.append((code, history.ts_s[inside], history.mid_units[inside], history.volume_micro[inside],
+                            history.n_trades[inside], spread, np.zeros(len(code), bool)))  # fmt: skip
+            listed.append(_market(listing))
+    bars = Bars(*(np.concatenate(column) for column in zip(*columns, strict=True)))
+    folder.mkdir(parents=True, exist_ok=True)
+    ids = [market.market_id for market in listed]
+    news = [headline for headline in _headlines(markets.family, end_s) if headline.known_s > start_s - 3_600]
+    tables.write_raw(folder, tables.markets_table(listed), tables.bars_table(ids, bars), tables.headlines_table(news))
+
+
+def _market(listing) -> Market:
+    names = ("market_id", "event_id", "question", "token_yes", "token_no", "tick_units", "min_size_micro")
+    known = {name: getattr(listing, name) for name in names}
+    return Market(**known, fee=FeeSchedule(0.0), start_s=listing.start_s, end_s=listing.end_s, topic="other",
+                  neg_risk=False, version="v1")  # fmt: skip
+
+
+def _headlines(family: Family, end_s: int) -> list[Headline]:
+    made = []
+    for number in range((end_s - EPOCH_S) // (family.event_every_min * STEP_S) + 1):
+        event = build(family, number)
+        for minute in np.flatnonzero(event.news).tolist():
+            known_s = event.start_s + minute * STEP_S
+            for index, market in enumerate(event.listings if known_s <= end_s else ()):
+                tone = float(event.sentiment[index, minute])
+                made.append(Headline(f"{number}-{minute}-{index}", (market.market_id,), known_s, known_s, "", tone))
+    return made
+
+
+def seal_linear_bundle(
+    folder: Path, features: np.ndarray, mid: np.ndarray, sentiment: np.ndarray, positions: np.ndarray
+) -> str:
+    """Fit a ridge regression on windows that end at the positions, and seal it as a bundle; its hash."""
+    index = positions[:, None] + np.arange(1 - LOOKBACK, 1)
+    raw, mids = features[index], mid[index]
+    scaler = InputScaler.fit(relative(raw, mids, local_volatility(mids)), winsor_sd=8.0)
+    inputs, volatility = network_input(raw, mids, scaler, (sentiment[index],))
+    ahead = positions[:, None] + np.arange(1, HORIZON + 1)
+    unit = volatility[:, None] * np.sqrt(np.arange(1, HORIZON + 1))
+    target = np.clip((log_odds(mid[ahead]) - log_odds(mid[positions])[:, None]) / unit, -4.0, 4.0)
+    flat = inputs.reshape(len(inputs), -1).astype(np.float64)
+    read = np.zeros((LOOKBACK, COLUMNS), bool)
+    read[-20:, [FEATURE_NAMES.index(name) for name in ("price_change", "momentum", "ma_7", "ma_30")] + [-1]] = True
+    chosen = flat[:, read.ravel()]
+    weight = np.zeros((flat.shape[1], HORIZON))
+    weight[read.ravel()] = np.linalg.solve(chosen.T @ chosen + 300.0 * np.eye(chosen.shape[1]), chosen.T @ target)
+    band = np.quantile(target - flat @ weight, (0.05, 0.5, 0.95), axis=0)
+    folder.mkdir(parents=True)
+    _network(folder / "forecaster.onnx", weight, band)
+    write_json(folder / "scaler.json", scaler.document())
+    write_json(folder / "conformal.json", Conformal.neutral(0.9, HORIZON).document())
+    write_json(folder / "confidence.json", Confidence(np.ones(HORIZON - 1), np.ones(HORIZON - 1)).document())
+    write_json(folder / "meta.json", {"kind": "linear", "lookback": LOOKBACK, "horizon": HORIZON, "sentiment": True})
+    sixteen = np.concatenate((features[positions], np.zeros((len(positions), 1))), axis=1)
+    write_json(folder / "observation.json", Scaler.fit(sixteen, SCALED, 8.0).document())
+    write_json(folder / "sizing.json", {})
+    about = {"feature_version": FEATURE_VERSION, "features": list(FEATURE_NAMES), "bar_length_s": LENGTH_S,
+             "created_s": 0, "lookback_bars": LOOKBACK, "horizon_bars": HORIZON}  # fmt: skip
+    return seal(folder, about)
+
+
+def _network(path: Path, weight: np.ndarray, band: np.ndarray) -> None:
+    """(n, 60, 15) -> (n, 24, 4): mean, and the mean shifted by the quantiles of the residuals."""
+    wide = np.repeat(weight, 4, axis=1).astype(np.float32)
+    shift = np.stack((np.zeros(HORIZON), *band), axis=1).reshape(-1).astype(np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Flatten", ["x"], ["flat"]),
+            helper.make_node("Gemm", ["flat", "w", "b"], ["wide"]),
+            helper.make_node("Reshape", ["wide", "shape"], ["y"]),
+        ],
+        "linear",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, LOOKBACK, COLUMNS])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, HORIZON, 4])],
+        [
+            numpy_helper.from_array(wide, "w"),
+            numpy_helper.from_array(shift, "b"),
+            numpy_helper.from_array(np.array([-1, HORIZON, 4], np.int64), "shape"),
+        ],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10), path)

@@ -1,0 +1,86 @@
+"""Effect sizes of drift: bins, quiet windows, skill by market."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines.drift.effects import Histogram, Skill, loss_bound, quiet_windows
+from pipelines.drift.series import Made, Series, judged
+from pipelines.features.scale import local_volatility, log_odds
+
+
+def _draws(*shape, seed=1):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def test_the_same_distribution_has_no_distance():
+    """PSI of fresh draws from the reference distribution is near zero, of shifted ones it is large."""
+    bins = Histogram.of(_draws(20_000))
+
+    assert bins.psi(_draws(20_000, seed=2)) < 0.005
+    assert bins.psi(_draws(20_000, seed=2) + 0.5) > 0.2
+
+
+def test_ties_share_a_bin_and_noise_in_the_last_digit_is_no_difference():
+    """A column that is zero half of the time, or constant up to rounding, can be compared."""
+    idle = np.where(_draws(10_000) > 0, 0.0, 1.0 + np.abs(_draws(10_000, seed=3)))
+    constant = np.full(1_000, 3.2)
+
+    assert Histogram.of(idle).psi(np.zeros(1_000)) > 1.0
+    assert Histogram.of(constant).psi(constant + 1e-9) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_missing_values_count_nowhere():
+    """Bars without a forecast do not move the distribution of forecasts."""
+    values = _draws(5_000)
+    with_holes = np.concatenate((values, np.full(5_000, np.nan)))
+
+    assert Histogram.of(with_holes).psi(values) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_quiet_windows_have_one_length_and_stay_inside_the_training_time():
+    """Each window spans the asked time, and none looks beyond the last bar."""
+    ts_s = np.arange(0, 10_000, 60)
+    masks = list(quiet_windows(ts_s, 3_600))
+
+    assert len(masks) == 4
+    assert all(mask.sum() == 60 for mask in masks)
+
+
+def _frame(markets: int, bars: int, shrink: float, seed: int) -> pd.DataFrame:
+    """Moves of which the forecast explains the share `shrink`, and a market-wide factor that bars have in common."""
+    random = np.random.default_rng(seed)
+    signal, noise = random.normal(size=(2, markets, bars))
+    scale = np.exp(0.5 * random.normal(size=(markets, 1)))
+    move, residual = scale * (shrink * signal + noise), scale * noise
+    names = np.repeat([f"m{i}" for i in range(markets)], bars)
+    columns = {"market_id": names, "move": move.ravel(), "residual": residual.ravel(), "covered": 0.9}
+    return pd.DataFrame(columns)
+
+
+def test_a_loss_of_skill_is_proven_only_with_enough_markets():
+    """The same loss is more certain over sixty markets than over four, however many bars each of them has."""
+    before, few_before = Skill.of(_frame(60, 300, 0.3, seed=1)), Skill.of(_frame(4, 300, 0.3, seed=3))
+    lost = Skill.of(_frame(60, 300, 0.15, seed=2))
+
+    assert loss_bound(before, lost, 0.999) > 0.01
+    assert few_before.error > 1.5 * before.error
+
+    assert Skill.of(_frame(1, 300, 0.3, seed=4)).error == np.inf
+
+
+def test_judged_columns_are_in_units_of_the_window_and_end_before_the_horizon():
+    """A forecast is judged when its horizon has passed inside the run, by the scale the forecaster itself uses."""
+    mids = (5_000 + np.cumsum(np.random.default_rng(5).integers(-20, 21, 200))).astype(np.int64)
+    series = Series.of(np.array(["a"] * 120 + ["b"] * 80, object), np.arange(200) * 60, mids, 60)
+    zero = np.zeros(200)
+
+    frame = judged(series, Made(zero, zero - 0.1, zero + 0.1, zero + 0.6), 5)
+
+    row, scale = 60, local_volatility(mids[None, :61])[0] * np.sqrt(5)
+    moved = log_odds(mids[65:66])[0] - log_odds(mids[60:61])[0]
+    assert frame["residual"][row] == pytest.approx(moved / scale)
+    assert frame["interval_width"][row] == pytest.approx(0.2 / scale)
+    assert frame["residual"][115:120].isna().all()
+    assert frame["residual"][120:150].isna().all()
+    assert frame["residual"][195:].isna().all()
