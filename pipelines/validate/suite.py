@@ -89,7 +89,7 @@ def check(frame: pd.DataFrame, named: dict[str, Any], parameters: dict[str, Any]
     batch = _whole().get_batch(batch_parameters={"dataframe": frame})
     suite = gx.ExpectationSuite(name="raw", expectations=[_named(e, name) for name, e in named.items()])
     result = batch.validate(suite, expectation_parameters=parameters)
-    outcomes: dict[str, Any] = {(r.expectation_config.meta or {})["name"]: r for r in result.results}  # type: ignore[union-attr]
+    outcomes: dict[str, Any] = {(r.expectation_config.meta or {})["name"]: r for r in result.results}
     return [_outcome(name, outcomes[name]) for name in named]
 
 
