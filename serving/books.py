@@ -143,6 +143,11 @@ class Books:
             return list(self._ledger.closed)
 
     @property
+    def fills_booked(self) -> int:
+        """Number of fills in the books."""
+        return len(self._keys)
+
+    @property
     def cash_micro(self) -> int:
         """Cash in base units."""
         return self._ledger.cash_micro

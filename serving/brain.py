@@ -16,7 +16,7 @@ from pipelines.trading import policies
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.sizing import SizingTable
 from serving.champion import Champion
-from serving.windows import Window
+from serving.windows import View
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Seen:
     """One market at the close of a bar: its warm window and its quote, with the quote's age in market seconds."""
 
     market: Market
-    window: Window
+    window: View
     quote: Quote
     quote_age_s: int
 
@@ -126,7 +126,6 @@ def _inputs(predictor: Predictor, seen: Sequence[Seen]) -> tuple[Inputs, ...]:
 
 
 def _input(one: Seen, features: FloatArray, forecast: Forecast, sentiment: float) -> Inputs:
-    assert one.window.last is not None, "a warm window has a last bar"
     return Inputs(one.market, one.window.last, one.quote, features, forecast, sentiment, one.quote_age_s)
 
 

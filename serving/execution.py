@@ -36,13 +36,16 @@ class Sent:
 class Execution:
     """Orders of one account. `book` applies a fill to the ledger and the journal and is idempotent."""
 
-    def __init__(self, gateway: OrderGateway, journal: Journal, book: Callable[[Fill], bool]) -> None:
+    def __init__(
+        self, gateway: OrderGateway, journal: Journal, book: Callable[[Fill], bool], trades_from_s: int = 0
+    ) -> None:
         self._gateway = gateway
         self._journal = journal
         self._book = book
         self._pending = {row.order_id: row for row in journal.orders(PENDING)}
         self._expected: dict[str, int] = {}
-        self._newest_trade_s = 0
+        self._first_trade_s = trades_from_s
+        self._newest_trade_s = trades_from_s
 
     @property
     def pending(self) -> list[OrderRow]:
@@ -134,7 +137,7 @@ class Execution:
     def read_trades(self) -> int:
         """Book every trade of the account that is not booked yet; how many there were."""
         fresh = 0
-        for fill in self._gateway.trades(max(0, self._newest_trade_s - OVERLAP_S)):
+        for fill in self._gateway.trades(max(self._first_trade_s, self._newest_trade_s - OVERLAP_S)):
             self._newest_trade_s = max(self._newest_trade_s, fill.ts_s)
             if self._book(fill):
                 fresh += 1
@@ -167,20 +170,21 @@ class Execution:
         old = [row.order_id for row in self._pending.values() if row.state not in FINAL and row.ts_s < before_s]
         return len(self._gateway.cancel(old).cancelled) if old else 0
 
-    def cancel_all(self, attempts: int = 3) -> None:
-        """Cancel every open order of the account; tries again when the venue does not answer.
+    def cancel_all(self, attempts: int = 3) -> int:
+        """Cancel every order of ours that may rest; how many were cancelled. Tries again when the venue is away.
 
         Raises:
             VenueError: if the venue does not answer the last attempt either.
         """
-        for attempt in range(attempts):
+        ours = [row.order_id for row in self.pending if row.state not in FINAL]
+        for attempt in range(attempts if ours else 0):
             try:
-                self._gateway.cancel_all()
-                return
+                return len(self._gateway.cancel(ours).cancelled)
             except VenueError:
                 if attempt == attempts - 1:
                     raise
                 time.sleep(0.3)
+        return 0
 
     def await_quiet(self, limit_s: float) -> bool:
         """Sync until no order is pending; False if the limit passes first."""

@@ -74,21 +74,26 @@ def wall_ms() -> int:
 
 
 class Journal:
-    """The journal of one account, held exclusively.
+    """The journal, held exclusively from here on; `begin` names the account.
 
     Raises:
         AlreadyRunning: if another bot holds the lock.
         ArtifactError: if the database cannot be used.
     """
 
-    def __init__(self, url: str, account: str, mode: str) -> None:
-        self.account = account
+    def __init__(self, url: str, mode: str) -> None:
+        self.account = ""
+        self.session_id = 0
         self._mode = mode
         self._engine = connect(url)
         self._lock = lock.acquire(self._engine)
         self._mutex = threading.RLock()
-        row = {"account": account, "mode": mode, "started_ms": wall_ms()}
-        with self._engine.begin() as db:
+
+    def begin(self, account: str) -> None:
+        """Start a session of an account; everything below reads and writes its rows alone."""
+        self.account = account
+        row = {"account": account, "mode": self._mode, "started_ms": wall_ms()}
+        with self._mutex, self._engine.begin() as db:
             key = db.execute(insert(schema.SESSIONS).values(row)).inserted_primary_key
         self.session_id = int(key[0]) if key else 0
 
@@ -172,6 +177,10 @@ class Journal:
         """Everything booked, in the order of booking."""
         rows = self._rows(schema.FILLS, schema.FILLS.c.seq)
         return [BookedFill(_fill(row), row["yes_mid_units"], row["reason"], row["seq"]) for row in rows]
+
+    def newest_fills(self, limit: int) -> list[Fill]:
+        """The newest fills, newest first."""
+        return [_fill(row) for row in self._rows(schema.FILLS, schema.FILLS.c.seq.desc(), limit)]
 
     def settlements(self) -> list[Settlement]:
         """Resolved markets, in the order of booking."""

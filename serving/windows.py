@@ -1,5 +1,7 @@
 """The last `lookback` bars of each market, as the forecaster reads them: features, mids, sentiment."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -8,6 +10,16 @@ from pipelines.features.rolling import RollingFeatures
 
 EXTRA_BARS = 40
 """Bars before the window that fill the longest rolling feature (30), with room for a late point."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A window as it was at the close of its last bar: (L, 15), (L,), (L,). A copy, safe in another thread."""
+
+    features: FloatArray
+    mids: NDArray[np.int64]
+    sentiment: FloatArray
+    last: Bar
 
 
 class Window:
@@ -49,3 +61,8 @@ class Window:
         self.sentiment[-1] = sentiment
         self.count += 1
         self.last = bar
+
+    def view(self) -> View:
+        """A copy of the window; it must not be empty."""
+        assert self.last is not None, "an empty window has no view"
+        return View(self.features.copy(), self.mids.copy(), self.sentiment.copy(), self.last)

@@ -117,7 +117,8 @@ class Desk:
     @classmethod
     def open(cls, venue: FakeVenue, url: str) -> "Desk":
         """What a start of the bot makes."""
-        journal = Journal(url, venue.account, "simulated")
+        journal = Journal(url, "simulated")
+        journal.begin(venue.account)
         books = Books(journal, venue.cash_micro())
         books.know(make_market())
         return cls(venue, url, journal, books, Execution(venue, journal, books.book))

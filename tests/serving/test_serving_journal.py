@@ -15,20 +15,20 @@ from serving.journal import Journal
 def test_a_second_bot_is_refused(desk: Desk) -> None:
     """While one bot holds the journal, another one is refused and told which process holds it."""
     with pytest.raises(AlreadyRunning, match=r"locked by process \d+"):
-        Journal(desk.url, "0xother", "simulated")
+        Journal(desk.url, "simulated")
 
 
 def test_a_killed_bot_leaves_no_lock(tmp_path: Path) -> None:
     """The operating system drops the lock of a process that was killed."""
     url = default_url(tmp_path)
     code = (
-        f"from serving.journal import Journal; import os; Journal({url!r}, 'a', 'simulated'); os.kill(os.getpid(), 9)"
+        f"from serving.journal import Journal; import os; Journal({url!r}, 'simulated'); os.kill(os.getpid(), 9)"
     )
 
     done = subprocess.run([sys.executable, "-c", code], check=False)
 
     assert done.returncode == -9
-    Journal(url, "a", "simulated").close()
+    Journal(url, "simulated").close()
 
 
 def test_accounts_do_not_mix(journal_url: str) -> None:

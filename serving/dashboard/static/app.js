@@ -55,6 +55,7 @@ const showAlarm = (s) => {
 
 const showTiles = (s) => {
   const a = s.account;
+  if (!a) return;
   text("equity", f.money(a.equity));
   text("equity-note", `cash ${f.money(a.cash)} · started with ${f.money(a.initial)}`, null);
   text("daily-pnl", f.signed(a.daily_pnl), f.tone(a.daily_pnl));
@@ -69,8 +70,8 @@ const showTiles = (s) => {
   byId("exposure-bar").title = `limit ${f.percent(a.max_exposure, 0)}`;
   text("win-rate", f.percent(a.win_rate, 0));
   text("win-note", `${a.closed_trades} closed`, null);
-  text("orders-matched", `${s.orders_total.matched} / ${s.orders_total.placed}`);
-  text("orders-note", `${s.orders_total.rejected} rejected · ${s.orders_total.unknown} unknown`, null);
+  text("orders-matched", `${s.orders.matched} / ${s.orders.placed}`);
+  text("orders-note", `${s.orders.rejected} rejected · ${s.orders.unknown} unknown`, null);
 };
 
 const showModel = (s) => {
@@ -95,7 +96,7 @@ const showModel = (s) => {
 };
 
 const showRefusals = (s) => {
-  const counts = Object.entries(s.refusals).sort((a, b) => b[1] - a[1]);
+  const counts = Object.entries(s.orders.refused).sort((a, b) => b[1] - a[1]);
   byId("refusals").replaceChildren(...counts.map(([name, count]) => {
     const button = document.createElement("button");
     const number = document.createElement("b");
@@ -111,16 +112,16 @@ const showRefusals = (s) => {
 
 const showTables = (s) => {
   tables.positions(s.positions, s.armed);
-  tables.orders(s.orders);
+  tables.orders(s.open_orders);
   tables.markets(s.markets);
-  tables.decisions(s.decisions, reason);
+  tables.decisions(s.recent_decisions, reason);
   tables.fills(s.fills);
   text("positions-note", `${s.positions.length} of at most ${s.limits.max_markets}`, null);
-  text("open-note", `${s.orders.length}`, null);
+  text("open-note", `${s.open_orders.length}`, null);
   text("markets-note", `${s.markets.length} followed`, null);
   text("decisions-note", "newest first; click a reason to filter", null);
   text("fills-note", `${s.fills_total}`, null);
-  text("account", `account ${s.account.address} · up since ${f.clock(s.started_ms / 1000)} UTC`, null);
+  text("account", `account ${s.account?.address ?? "…"} · up since ${f.clock(s.started_ms / 1000)} UTC`, null);
 };
 
 const show = (s) => {
@@ -131,7 +132,7 @@ const receive = (message) => {
   const first = state === null || message.equity.length > 1;
   state = message;
   received = performance.now();
-  if (first) chart.replace(message.equity, message.account.initial);
+  if (first) chart.replace(message.equity, message.account?.initial ?? 0);
   else if (message.equity.length) chart.push(message.equity[0]);
   show(message);
 };

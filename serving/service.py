@@ -1,0 +1,76 @@
+"""The live process: BentoML around the bot. One worker, because one account has one loop.
+
+`bentoml serve serving.service:Oddsmith` in the repository, or `bentoml serve oddsmith:<version>` of an installed bento.
+"""
+
+import os
+import signal
+import sys
+from typing import Any
+
+import bentoml
+
+from pipelines.core import log
+from pipelines.core.errors import OddsmithError
+from pipelines.core.settings import Settings
+from serving.bot import Bot
+from serving.paths import DASHBOARD, parameters
+from serving.web import application
+
+_running: list[Bot] = []
+
+
+def _bot() -> Bot:
+    return _running[0]
+
+
+@bentoml.service(
+    name="oddsmith",
+    workers=1,
+    traffic={"timeout": 30},
+    metrics={"enabled": True},
+    logging={"access": {"enabled": False}},
+)
+@bentoml.asgi_app(application(_bot, DASHBOARD), path="/")
+class Oddsmith:
+    """Forecasts on request, and trades by itself."""
+
+    @bentoml.on_startup  # type: ignore[untyped-decorator]
+    async def begin(self) -> None:
+        """Open the journal and start the loop; what forbids that is one line, and the end of the process."""
+        log.configure(json=not sys.stderr.isatty())
+        try:
+            bot = Bot(Settings(), parameters())
+        except OddsmithError as error:
+            _refuse(error)
+        _running.append(bot)
+        bot.start()
+
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    async def end(self) -> None:
+        """Cancel what rests, wait for what is in flight, close the journal."""
+        if _running:
+            await _running.pop().stop()
+
+    async def __is_alive__(self) -> bool:
+        """Whether the loop runs."""
+        return bool(_running) and _bot().alive
+
+    async def __is_ready__(self) -> bool:
+        """Whether decisions are being taken on a live feed."""
+        return bool(_running) and _bot().ready
+
+    @bentoml.api(route="/forecast")  # type: ignore[untyped-decorator]
+    async def forecast(self, market: str, horizon: int = 24) -> dict[str, Any]:
+        """Predicted prices of a followed market at 1..horizon bars, with interval and confidence."""
+        try:
+            return await _bot().forecast(market, horizon)
+        except OddsmithError as error:
+            raise bentoml.exceptions.InvalidArgument(str(error)) from None
+
+
+def _refuse(error: OddsmithError) -> None:
+    """Say why there is no bot and end BentoML as a whole: a supervisor that restarts the worker would not help."""
+    print(f"oddsmith: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the one line a person reads
+    os.kill(os.getppid(), signal.SIGTERM)
+    os._exit(1)
