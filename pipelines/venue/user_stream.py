@@ -1,0 +1,106 @@
+"""Our own orders and trades as they happen. Fills may arrive before the answer to the order that caused them."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.core import log
+from pipelines.core.domain import Fill
+from pipelines.core.errors import VenueError
+from pipelines.core.money import to_micro
+from pipelines.venue.channel import Channel, Lost, Opened
+from pipelines.venue.clob_gateway import Credentials
+
+SILENCE_S = 3_600.0
+"""An account without orders hears nothing, so silence is no sign; missing PONGs still replace the socket."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderUpdate:
+    """An order of ours was placed, filled in part, or left the book. `status` as the venue names it, lower case."""
+
+    order_id: str
+    kind: str
+    """placement | update | cancellation"""
+    status: str
+    matched_micro: int
+
+
+@dataclass(frozen=True, slots=True)
+class FillUpdate:
+    """A trade of ours changed its settlement status: matched, mined, confirmed, retrying or failed.
+
+    Repeats and reordering are normal; `fills` carry stable ids. After `failed` the fills did not happen.
+    """
+
+    trade_id: str
+    status: str
+    fills: tuple[Fill, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnected:
+    """The stream is up again (or for the first time): compare open orders and trades over REST before relying on it."""
+
+    first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """Events may be missed from here to the next `Reconnected`."""
+
+    reason: str
+
+
+UserUpdate = OrderUpdate | FillUpdate | Reconnected | Disconnected
+
+
+class UserStream:
+    """The user channel of one account. `fills` reads a trade as the gateway does (`ClobGateway.fills`)."""
+
+    def __init__(
+        self,
+        ws_url: str,
+        credentials: Credentials,
+        fills: Callable[[Mapping[str, Any]], list[Fill]],
+        *,
+        silence_s: float = SILENCE_S,
+    ) -> None:
+        auth = {
+            "apiKey": credentials.api_key,
+            "secret": credentials.secret,
+            "passphrase": credentials.passphrase,
+        }
+        self._fills = fills
+        self._channel = Channel(
+            f"{ws_url.rstrip('/')}/ws/user", lambda: {"type": "user", "auth": auth}, silence_s=silence_s
+        )
+
+    async def updates(self) -> AsyncIterator[UserUpdate]:
+        """Updates until the task is cancelled; messages that cannot be read are logged and left out."""
+        async for frame in self._channel.frames():
+            if isinstance(frame, Opened):
+                yield Reconnected(first=frame.attempt == 1)
+                continue
+            if isinstance(frame, Lost):
+                yield Disconnected(frame.reason)
+                continue
+            try:
+                update = self._parse(frame)
+            except (KeyError, ValueError, ArithmeticError, VenueError) as error:
+                log.get("stream").warning("message left out", error=repr(error), kind=frame.get("event_type"))
+                continue
+            if update is not None:
+                yield update
+
+    def _parse(self, frame: Mapping[str, Any]) -> UserUpdate | None:
+        match frame.get("event_type"):
+            case "order":
+                status = str(frame.get("status", "")).lower()
+                matched = to_micro(str(frame.get("size_matched") or "0"))
+                return OrderUpdate(str(frame["id"]).lower(), str(frame["type"]).lower(), status, matched)
+            case "trade":
+                status = str(frame["status"]).removeprefix("TRADE_STATUS_").lower()
+                return FillUpdate(str(frame["id"]), status, tuple(self._fills({**frame, "status": "MATCHED"})))
+            case _:
+                return None
