@@ -23,6 +23,7 @@ SECRET = "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0MTI="
 
 
 def fields(**changes) -> SignedFields:
+    """The recorded order, with some fields changed."""
     known = {
         "salt": 123456, "maker": MAKER, "signer": ADDRESS, "token_id": TOKEN, "maker_amount": 5_200_000,
         "taker_amount": 10_000_000, "side": 0, "signature_type": 2, "timestamp_ms": 1_700_000_000_000,

@@ -1,0 +1,147 @@
+"""Whatever happens in whatever order: nothing is created or lost, and a refusal changes nothing."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from simulator_bench import listing, order
+
+from pipelines.core.money import MICRO
+from simulator.engine.audit import audit
+from simulator.engine.errors import Refused
+from simulator.engine.exchange import Exchange
+from simulator.engine.markets import MarketState
+from simulator.markets.source import Tick
+from simulator.venue.house import House
+
+TRADERS = ("ann", "bob", "cyd", "dan")
+STEPS = int(os.environ.get("SOAK_STEPS", "200"))
+RUNS = int(os.environ.get("SOAK_RUNS", "55"))
+
+
+def snapshot(venue: Exchange) -> tuple:
+    """Everything that an operation may change, comparable."""
+    accounts = [(a.address, a.cash_micro, sorted(a.positions.items())) for a in venue.accounts.values()]
+    orders = [(o.order_id, o.remaining_micro, o.held_micro, o.status) for o in venue.orders.values()]
+    markets = [(m.state, m.collateral_micro, m.tick_units) for m in venue.markets.values()]
+    return accounts, orders, markets, len(venue.known), len(venue.pending), venue.fees_micro
+
+
+class Venue(RuleBasedStateMachine):
+    """Four traders and the house on three markets, with everything that can happen to them."""
+
+    @initialize(at_once=st.booleans(), rate=st.sampled_from([0.0, 0.05, 0.07]))
+    def begin(self, at_once, rate):
+        """Open three markets of different ticks."""
+        self.venue = Exchange(deposit_micro=500 * MICRO)
+        self.venue.settle_at_once = at_once
+        self.count = 0
+        self.rate = rate
+        for tick in (100, 10, 100):
+            self.open_market(tick)
+        self.house = House(self.venue)
+        for who in TRADERS:
+            self.venue.account(who)
+
+    def open_market(self, tick):
+        """List one more market."""
+        self.count += 1
+        self.venue.list_market(listing(self.count, tick_units=tick, rate=self.rate))
+
+    def pick(self, index):
+        """One of the markets."""
+        markets = list(self.venue.markets.values())
+        return markets[index % len(markets)]
+
+    def attempt(self, action):
+        """Do something; a refusal must leave everything as it was."""
+        before = snapshot(self.venue)
+        try:
+            action()
+        except Refused:
+            assert snapshot(self.venue) == before
+
+    @rule(
+        who=st.sampled_from(TRADERS), side=st.sampled_from(["BUY", "SELL"]), outcome=st.sampled_from(["YES", "NO"]),
+        price=st.integers(0, 100), fine=st.integers(0, 9), shares=st.integers(0, 40_000),
+        kind=st.sampled_from(["GTC", "GTC", "GTC", "GTD", "FOK", "FAK"]), index=st.integers(0, 5),
+        post_only=st.booleans(),
+    )  # fmt: skip
+    def place(self, who, side, outcome, price, fine, shares, kind, index, post_only):
+        """Any order of any trader."""
+        market = self.pick(index)
+        units = price * 100 + (fine * 10 if market.tick_units == 10 else 0)
+        budget = shares * 100 / 10_000 if side == "BUY" and kind in ("FOK", "FAK") else 0
+        made = order(
+            self.venue, who, side, outcome, units, 0 if budget else shares / 100, market=market, kind=kind,
+            post_only=post_only and kind in ("GTC", "GTD"), budget=budget,
+        )  # fmt: skip
+        self.attempt(lambda: self.venue.place(made))
+
+    @rule(bid=st.integers(1, 98), width=st.integers(1, 5), size=st.integers(0, 50_000), index=st.integers(0, 5))
+    def quote(self, bid, width, size, index):
+        """The market maker moves its quotes, through the traders' orders if need be."""
+        market = self.pick(index)
+        if market.state is MarketState.OPEN:
+            ask = min(bid + width, 99)
+            tick = Tick(market.listing.market_id, bid * 100, ask * 100, size * 10_000, size * 10_000)
+            self.house.quote(market, tick)
+
+    @rule(price=st.integers(1, 99), shares=st.integers(1, 10**9), buys=st.booleans(), index=st.integers(0, 5))
+    def noise(self, price, shares, buys, index):
+        """A noise trader hits the book."""
+        market = self.pick(index)
+        if market.state is MarketState.OPEN:
+            self.house.hit(market, (0, "BUY" if buys else "SELL", price * 100, shares))
+
+    @rule(index=st.integers(0, 1000))
+    def cancel(self, index):
+        """Cancel some open order."""
+        orders = [o for o in self.venue.orders.values() if not o.account.internal]
+        if orders:
+            self.venue.cancel(orders[index % len(orders)])
+
+    @rule(index=st.integers(0, 1000), fails=st.booleans())
+    def settle(self, index, fails):
+        """A trade is mined, or its settlement fails."""
+        trades = list(self.venue.pending.values())
+        if trades:
+            (self.venue.revert if fails else self.venue.settle)(trades[index % len(trades)])
+
+    @rule(who=st.sampled_from(TRADERS), shares=st.integers(0, 60_000), index=st.integers(0, 5), back=st.booleans())
+    def pairs(self, who, shares, index, back):
+        """Split pUSD into a pair, or merge a pair."""
+        act = self.venue.merge if back else self.venue.split
+        self.attempt(lambda: act(self.venue.account(who), self.pick(index).listing.market_id, shares * 10_000))
+
+    @rule(index=st.integers(0, 20), payout=st.sampled_from([0, MICRO, MICRO // 2]), last=st.integers(0, 9))
+    def resolve(self, index, payout, last):
+        """Now and then a market ends, holders are paid, and another one opens."""
+        market = self.pick(index)
+        if last or market.state is MarketState.RESOLVED:
+            return
+        name = market.listing.market_id
+        self.house.withdraw(name)
+        self.venue.resolve(name, payout)
+        for holder in self.venue.holders(name):
+            self.venue.redeem(holder, name)
+        self.open_market(100)
+
+    @invariant()
+    def nothing_is_lost(self):
+        """Cash, positions, fees and deposits agree to the base unit."""
+        if hasattr(self, "venue"):
+            assert audit(self.venue) == []
+
+
+@pytest.mark.slow
+def test_conservation():
+    """Over 10,000 random operations: cash + collateral + fees = deposits, YES = NO = collateral, refusals are free."""
+    run_state_machine_as_test(
+        Venue,
+        settings=settings(
+            max_examples=RUNS, stateful_step_count=STEPS, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )
