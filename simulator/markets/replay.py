@@ -38,7 +38,7 @@ class ReplayedMarkets:
         warm_bars: bars that lie in the past at the start.
         seed: decides the sizes and the split of volume into trades.
         begins_s: market time at which the warm bars end; None keeps the recording's own time.
-        resume_s: market time to stand at instead, rounded down to the grid.
+        resume_s: market time to stand at instead, rounded down to the grid; ignored where the recording has no bar.
 
     Raises:
         ParameterError: if the warm bars are the whole recording.
@@ -65,7 +65,8 @@ class ReplayedMarkets:
             )
         shift_s = 0 if begins_s is None else begins_s - start_s
         start_s += shift_s
-        self.now_s = start_s if resume_s is None else max(start_s, resume_s - (resume_s - start_s) % self.step_s)
+        resumed = resume_s is not None and start_s <= resume_s < last_s + shift_s
+        self.now_s = resume_s - (resume_s - start_s) % self.step_s if resumed and resume_s is not None else start_s
         self._timeline = Timeline(self.step_s)
         self._timeline.accept((_shifted(life, shift_s) for life in lives), ())
         self._timeline.reveal(self.now_s)

@@ -57,6 +57,9 @@ class Tick:
     bid_size_micro: int
     ask_size_micro: int
     trades: tuple[TradePrint, ...] = ()
+    informed: tuple[TradePrint, ...] = ()
+    """Orders of an informed trader at the end of the step, after the new quote: taken at once or dropped. Their limits
+    lie strictly inside the spread, so they meet outside orders alone and are no part of `trades`."""
 
 
 @dataclass(frozen=True, slots=True)

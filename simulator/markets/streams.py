@@ -13,6 +13,9 @@ TRADES: Final = 1 << 62
 SIZES: Final = 1 << 61
 """Streams of displayed sizes where a recording has none: this plus the market's number."""
 
+INFORMED: Final = 1 << 60
+"""Streams of the informed trader's orders: this plus the market's number."""
+
 
 def generator(seed: int, stream: int) -> np.random.Generator:
     """The generator of one stream; streams of one seed are independent, and so are seeds."""

@@ -12,10 +12,13 @@ import numpy as np
 
 from pipelines.core.domain import Headline
 from pipelines.core.errors import ParameterError
-from pipelines.core.money import MICRO, SHARE_GRID
+from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID
 from simulator.markets.events import EPOCH_S, STEP_S, Event, Family, build, market_number, paths
+from simulator.markets.grid import tick_at
+from simulator.markets.informed import informed_orders
 from simulator.markets.model import Model, Paths
 from simulator.markets.source import History, Listing, SourceOptions, Step
+from simulator.markets.streams import INFORMED, generator
 from simulator.markets.timeline import Life, Timeline
 from simulator.markets.trades import Tape
 
@@ -96,9 +99,10 @@ def lives(family: Family, events: Sequence[Event]) -> list[Life]:
 
 
 def _life(seed: int, event: Event, index: int, made: Paths, row: int) -> Life:
+    number = market_number(event.number, index)
     return Life(
         listing=event.listings[index],
-        stream=(seed, market_number(event.number, index)),
+        stream=(seed, number),
         payout_micro=MICRO if made.resolved_yes[row] else 0,
         bid=made.bid_units[row].astype(np.int16),
         ask=made.ask_units[row].astype(np.int16),
@@ -106,6 +110,12 @@ def _life(seed: int, event: Event, index: int, made: Paths, row: int) -> Life:
         ask_size=(made.ask_size_micro[row] // SHARE_GRID).astype(np.int32),
         volume_micro=made.volume_micro[row].copy(),
         n_trades=made.n_trades[row].astype(np.int16),
+        informed=informed_orders(
+            made.fair[row] * PRICE_SCALE,
+            (made.bid_units[row], made.ask_units[row]),
+            tick_at(made.tick_units[row], made.mid_units[row]),
+            generator(seed, INFORMED | number),
+        ),
     )
 
 
@@ -113,13 +123,17 @@ def open_source(options: SourceOptions) -> SyntheticMarkets:
     """The source that the command line describes, standing at its first market time or where it is resumed.
 
     Raises:
-        ParameterError: if the bar length is not the model's minute.
+        ParameterError: if the bar length is not the model's minute, or the schedule is out of range.
     """
     if options.bar_length_s not in (None, STEP_S):
         raise ParameterError(
             f"bar length was {options.bar_length_s} s: synthetic markets step by {STEP_S} s; "
             "leave it out or replay a file"
         )
+    allowed = {"history_days": 10_000, "event_length_min": 100_000, "event_every_min": 100_000, "markets_per_event": 50}
+    for name, most in allowed.items():
+        if not 1 <= getattr(options, name) <= most:
+            raise ParameterError(f"--{name.replace('_', '-')} was {getattr(options, name)}; give 1 to {most}")
     model = Model(
         edge=options.edge,
         drift_at_min=float("inf") if options.drift_at_min is None else options.drift_at_min,
@@ -128,4 +142,6 @@ def open_source(options: SourceOptions) -> SyntheticMarkets:
     )
     schedule = (options.event_length_min, options.event_every_min, options.markets_per_event)
     first_s = EPOCH_S + options.history_days * 86_400
-    return SyntheticMarkets(Family(options.seed, model, *schedule), options.resume_s or first_s)
+    return SyntheticMarkets(
+        Family(options.seed, model, *schedule), first_s if options.resume_s is None else options.resume_s
+    )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pipelines.core.domain import Headline
 from pipelines.core.money import SHARE_GRID
 from simulator.markets.grid import IntArray
+from simulator.markets.informed import Informed
 from simulator.markets.source import History, Listing, Step, Tick
 from simulator.markets.streams import TRADES, generator
 from simulator.markets.trades import Tape, split
@@ -33,6 +34,8 @@ class Life:
     ask_size: NDArray[np.int32]
     volume_micro: IntArray
     n_trades: NDArray[np.int16]
+    informed: Informed | None = None
+    """Orders of a trader who knows the fair value; recordings have none."""
     tape: Tape | None = None
 
 
@@ -127,6 +130,7 @@ class Timeline:
             int(life.bid_size[row]) * SHARE_GRID,
             int(life.ask_size[row]) * SHARE_GRID,
             self._tape(life).prints(row) if live and life.n_trades[row] else (),
+            life.informed.at(row, self.now_s) if live and life.informed is not None else (),
         )
 
     def _tape(self, life: Life) -> Tape:
