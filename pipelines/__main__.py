@@ -32,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     window.add_argument("--fresh", action="store_true", help="advance to now although a window is there")
     costs = commands.add_parser("costs", help="monthly cost, break-even return, ROI; the guide's figures checked")
     costs.add_argument("--json", action="store_true", help="one JSON document instead of text")
+    commands.add_parser("ingest", help="append what happened since the last time to the landing zone")
     drift = commands.add_parser("drift", help="compare the landing zone's newest bars with a bundle's training window")
     drift.add_argument("--bundle", type=Path, default=Path("models/bundle"), help="sealed bundle (models/bundle)")
     drift.add_argument("--landing", type=Path, help="folder of bars, markets and headlines (the landing zone)")
@@ -50,6 +51,10 @@ def _costs(arguments: argparse.Namespace) -> None:
     importlib.import_module("pipelines.costs.stage").run(as_json=arguments.json)
 
 
+def _ingest(_arguments: argparse.Namespace) -> None:
+    importlib.import_module("pipelines.pull.landing").run()
+
+
 def _drift(arguments: argparse.Namespace) -> None:
     stage = importlib.import_module("pipelines.drift.stage")
     if arguments.remember:
@@ -65,6 +70,7 @@ def _stage(arguments: argparse.Namespace) -> None:
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "window": _window,
     "costs": _costs,
+    "ingest": _ingest,
     "drift": _drift,
     **dict.fromkeys(STAGES, _stage),
 }

@@ -1,0 +1,119 @@
+"""Command ingest: what happened since the last time, appended to var/landing. Never a DVC output.
+
+    var/landing/state.json                         market time up to which everything is there
+    var/landing/bars/day=YYYY-MM-DD/<as_of>.parquet    as in data/raw, and so headlines and markets
+    var/landing/books/day=YYYY-MM-DD/<as_of>.parquet   touch of every open market at that moment
+
+A run writes new files and then the state; one that was interrupted is repeated, and readers keep the newest of equals.
+"""
+
+import asyncio
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipelines.core import log
+from pipelines.core.artifacts import read_json, write_bytes, write_json
+from pipelines.core.domain import Market
+from pipelines.core.params import Params, load
+from pipelines.core.settings import Settings
+from pipelines.pull import live, tables
+from pipelines.venue import clob, gamma
+from pipelines.venue.http import VenueHttp
+from pipelines.venue.wire import Book
+
+BOOKS = pa.schema(
+    [
+        ("market_id", pa.string()),
+        ("token_id", pa.string()),
+        ("ts_ms", pa.int64()),
+        ("bid_units", pa.int32()),
+        ("ask_units", pa.int32()),
+        ("bid_size_micro", pa.int64()),
+        ("ask_size_micro", pa.int64()),
+    ]
+)
+
+
+def run() -> None:
+    """Append bars, headlines and books up to the venue's market time.
+
+    Raises:
+        VenueError: if the venue does not answer; the next run takes up from the same time.
+    """
+    settings, params = Settings(), load()
+    folder = settings.var / "landing"
+    as_of_s = asyncio.run(live.market_time_s(settings))
+    as_of_s -= as_of_s % params.bars.length_s
+    since_s = _since(folder, as_of_s, params)
+    if since_s >= as_of_s:
+        log.get("ingest").info("nothing new", as_of_s=as_of_s)
+        return
+    bars = _append_history(folder, settings, params, since_s, as_of_s)
+    books = asyncio.run(_append_books(folder, settings, params, as_of_s))
+    write_json(folder / "state.json", {"as_of_s": as_of_s})
+    log.get("ingest").info("appended", bars=bars, books=books, since_s=since_s, as_of_s=as_of_s)
+
+
+def _since(folder: Path, as_of_s: int, params: Params) -> int:
+    """Market time that is there already; the first time, as much is fetched as the drift check looks at."""
+    first = params.drift.window_bars + params.forecast.lookback_bars + params.forecast.horizon_bars
+    earliest = as_of_s - first * params.bars.length_s
+    if not (folder / "state.json").is_file():
+        return earliest
+    known_s = int(read_json(folder / "state.json")["as_of_s"])
+    if known_s > as_of_s:
+        # Market time went back: another simulated world. Its records are kept, and not mixed with these.
+        folder.rename(folder.with_name(f"{folder.name}.until-{known_s}"))
+        return earliest
+    return known_s
+
+
+def _append_history(folder: Path, settings: Settings, params: Params, since_s: int, as_of_s: int) -> int:
+    """Bars and headlines of (since, as_of]; the number of bars. Some bars before are asked for to close short gaps."""
+    overlap_s = (params.bars.max_gap_bars + 1) * params.bars.length_s
+    found = asyncio.run(live.history(settings, params, since_s - overlap_s, as_of_s))
+    bars = found.bars.where(found.bars.ts_s > since_s)
+    table = tables.bars_table([m.market_id for m in found.markets], bars)
+    _append_days(folder / "bars", table, as_of_s)
+    _append(folder / "markets" / f"{as_of_s}.parquet", tables.markets_table(found.markets))
+    news = [headline for headline in found.headlines if headline.known_s > since_s]
+    _append(folder / "headlines" / f"{as_of_s}.parquet", tables.headlines_table(news))
+    return len(bars)
+
+
+async def _append_books(folder: Path, settings: Settings, params: Params, as_of_s: int) -> int:
+    async with VenueHttp(settings.gamma_url) as listing, VenueHttp(settings.clob_url) as exchange:
+        markets = await gamma.tradable(listing, params.pull.max_markets)
+        found = await clob.books(exchange, [market.token_yes for market in markets])
+    rows = [_book_row(market, found[market.token_yes]) for market in markets if market.token_yes in found]
+    day = datetime.fromtimestamp(as_of_s, UTC).strftime("%Y-%m-%d")
+    _append(folder / "books" / f"day={day}" / f"{as_of_s}.parquet", pa.Table.from_pylist(rows, schema=BOOKS))
+    return len(rows)
+
+
+def _book_row(market: Market, wire: Book) -> dict[str, object]:
+    touch = clob.top(wire)
+    return {
+        "market_id": market.market_id,
+        "token_id": market.token_yes,
+        "ts_ms": clob.time_ms(wire),
+        **{name: getattr(touch, name) for name in ("bid_units", "ask_units", "bid_size_micro", "ask_size_micro")},
+    }
+
+
+def _append_days(folder: Path, bars: pa.Table, as_of_s: int) -> None:
+    days = pc.divide(bars["ts_s"], 86_400)
+    for day in sorted(pc.unique(days).to_pylist()):
+        name = datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y-%m-%d")
+        _append(folder / f"day={name}" / f"{as_of_s}.parquet", bars.filter(pc.equal(days, day)))
+
+
+def _append(path: Path, table: pa.Table) -> None:
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    write_bytes(path, buffer.getvalue())
