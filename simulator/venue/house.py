@@ -1,9 +1,10 @@
-"""The exchange's own traders: a market maker that posts the source's quotes, and noise traders that hit the book."""
+"""The exchange's own traders: a market maker with the source's quotes, noise traders, and one who is informed."""
 
 import itertools
 
 from pipelines.core.domain import Outcome, Side
 from pipelines.core.money import PRICE_SCALE, SHARE_GRID, floor_to_grid
+from simulator.engine.accounts import Account
 from simulator.engine.exchange import Exchange
 from simulator.engine.markets import LiveMarket
 from simulator.engine.orders import Order, TimeInForce
@@ -14,12 +15,13 @@ DEPTH = 5
 
 
 class House:
-    """Two internal accounts. Both only ever buy (a sale of YES is a purchase of NO), so neither needs inventory."""
+    """Three internal accounts. All only ever buy (a sale of YES is a purchase of NO), so none needs inventory."""
 
     def __init__(self, exchange: Exchange):
         self.exchange = exchange
         self.maker = exchange.account("0x" + "a1" * 20, internal=True)
         self.noise = exchange.account("0x" + "b2" * 20, internal=True)
+        self.informed = exchange.account("0x" + "c3" * 20, internal=True)
         self._quotes: dict[str, dict[tuple[bool, int], Order]] = {}
         self._ids = itertools.count(1)
 
@@ -34,7 +36,7 @@ class House:
                 del standing[key]
         for key, shares in wanted.items():
             if key not in standing:
-                standing[key] = self._buy(market, key[0], key[1], shares, TimeInForce.GTC)
+                standing[key] = self._buy(self.maker, market, key[0], key[1], shares)
         self._tidy(market)
 
     def withdraw(self, market_id: str) -> None:
@@ -48,29 +50,34 @@ class House:
         _, side, price_units, shares_micro = trade
         shares = floor_to_grid(shares_micro, SHARE_GRID)
         if shares and 0 < price_units < PRICE_SCALE:
-            self._buy(market, side is Side.BUY, price_units, shares, TimeInForce.FAK)
+            self._buy(self.noise, market, side is Side.BUY, price_units, shares)
         market.last_units, market.last_side = price_units, side
         market.last_token = market.listing.token_yes
 
-    def _buy(self, market: LiveMarket, is_bid: bool, units: int, shares: int, kind: TimeInForce) -> Order:
+    def take(self, market: LiveMarket, order: TradePrint) -> None:
+        """The informed trader takes outside orders inside the maker's spread, within its limit."""
+        _, side, price_units, shares_micro = order
+        self._buy(self.informed, market, side is Side.BUY, price_units, shares_micro)
+
+    def _buy(self, account: Account, market: LiveMarket, is_bid: bool, units: int, shares: int) -> Order:
         outcome = Outcome.YES if is_bid else Outcome.NO
         order = Order(
             order_id=f"house-{next(self._ids)}",
-            account=self.maker if kind is TimeInForce.GTC else self.noise,
+            account=account,
             market_id=market.listing.market_id,
             token_id=market.token(outcome),
             outcome=outcome,
             side=Side.BUY,
             price_units=units if is_bid else PRICE_SCALE - units,
             shares_micro=shares,
-            kind=kind,
+            kind=TimeInForce.GTC if account is self.maker else TimeInForce.FAK,
         )
         self.exchange.place(order)
         return order
 
     def _tidy(self, market: LiveMarket) -> None:
         listing = market.listing
-        for account in (self.maker, self.noise):
+        for account in (self.maker, self.noise, self.informed):
             pairs = min(account.shares(listing.token_yes), account.shares(listing.token_no))
             if pairs:
                 self.exchange.merge(account, listing.market_id, pairs)

@@ -146,6 +146,8 @@ class Venue:
         for trade in tick.trades:
             self.house.hit(market, trade)
         self.house.quote(market, tick)
+        for order in tick.informed:
+            self.house.take(market, order)
         for listener in self.on_print:
             listener(market, tick)
 
