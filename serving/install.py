@@ -82,14 +82,14 @@ def _wanted(path: Path) -> bool:
 
 
 def _clear_leftovers(home: Path) -> None:
-    for stale in home.parent.glob(".install-*"):
-        owner = stale.name.removeprefix(".install-")
+    for stale in home.parent.glob("install-*"):
+        owner = stale.name.removeprefix("install-")
         if not Path(f"/proc/{owner}").exists():
             shutil.rmtree(stale, ignore_errors=True)
 
 
 def _build(bundle: Bundle, version: str, home: Path, target: Path) -> None:
-    work = home.parent / f".install-{os.getpid()}"
+    work = home.parent / f"install-{os.getpid()}"
     shutil.rmtree(work, ignore_errors=True)
     try:
         context = work / "context"

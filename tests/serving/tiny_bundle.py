@@ -1,0 +1,78 @@
+"""A sealed bundle made in milliseconds: a forecaster that expects the price to come back to its 30-bar mean."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from pipelines.core.artifacts import write_json
+from pipelines.features import scale, spec
+from pipelines.inference.bundle import seal
+from pipelines.inference.calibration import Confidence, Conformal
+from pipelines.inference.inputs import INPUTS, InputScaler
+from pipelines.trading.sizing import SizingTable
+
+LOOKBACK, HORIZON = 60, 24
+
+
+def make(folder: Path, *, pull: float = 1.2, length_s: int = 60, kind: str = "threshold") -> str:
+    """Write and seal a bundle; its hash. `pull` is the expected return to the mean in standard deviations."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _network(folder / "forecaster.onnx", pull)
+    write_json(
+        folder / "meta.json",
+        {"kind": "tiny", "lookback": LOOKBACK, "horizon": HORIZON, "feature_version": spec.FEATURE_VERSION},
+    )
+    write_json(folder / "scaler.json", InputScaler(np.zeros(len(INPUTS)), np.ones(len(INPUTS)), 8.0).document())
+    write_json(folder / "conformal.json", Conformal(0.9, np.full(HORIZON, 0.1)).document())
+    table = Confidence(np.full(HORIZON - 1, 6.0), np.full(HORIZON - 1, 3.0))
+    write_json(folder / "confidence.json", table.document())
+    names = tuple(feature.name for feature in spec.SCALED)
+    scaler = scale.Scaler(names, tuple(f.transform for f in spec.SCALED), np.zeros(len(names)), np.ones(len(names)), 8.0)
+    write_json(folder / "observation.json", scaler.document())
+    SizingTable(0.65, 0.03, 0.02, 500, 20).write(folder / "sizing.json")
+    write_json(folder / "card.json", {"made": "by a test"})
+    params = {"cost_multiple": 1.0, "max_hold_bars": 60, "impact_share": 0.15, "bar_length_s": length_s}
+    return seal(
+        folder,
+        {
+            "created_s": 1_767_225_600,
+            "bar_length_s": length_s,
+            "lookback_bars": LOOKBACK,
+            "horizon_bars": HORIZON,
+            "feature_version": spec.FEATURE_VERSION,
+            "features": list(spec.FEATURE_NAMES),
+            "forecast_kind": "tiny",
+            "policy": {"kind": kind, "params": params if kind == "threshold" else {}},
+        },
+    )
+
+
+def _network(path: Path, pull: float) -> None:
+    """(n, L, 26) -> (n, H, 4): every output is `pull` times the last standardised ma_30, the band one sd around it."""
+    column = INPUTS.index("ma_30")
+    weight = np.zeros((len(INPUTS), HORIZON * 4), dtype=np.float32)
+    weight[column] = np.repeat(pull * np.sqrt(np.arange(1, HORIZON + 1) / HORIZON), 4)
+    bias = np.tile(np.array([0.0, -1.6, 0.0, 1.6], dtype=np.float32), HORIZON)
+    constants = [
+        numpy_helper.from_array(weight, "weight"),
+        numpy_helper.from_array(bias, "bias"),
+        numpy_helper.from_array(np.array(-1, dtype=np.int64), "last"),
+        numpy_helper.from_array(np.array([-1, HORIZON, 4], dtype=np.int64), "shape"),
+    ]
+    nodes = [
+        helper.make_node("Gather", ["windows", "last"], ["now"], axis=1),
+        helper.make_node("Gemm", ["now", "weight", "bias"], ["flat"]),
+        helper.make_node("Reshape", ["flat", "shape"], ["forecast"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("windows", TensorProto.FLOAT, ["n", LOOKBACK, len(INPUTS)])],
+        [helper.make_tensor_value_info("forecast", TensorProto.FLOAT, ["n", HORIZON, 4])],
+        constants,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    onnx.save(model, path)
