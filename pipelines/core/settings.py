@@ -51,3 +51,9 @@ class Settings(BaseSettings):
     """SQLAlchemy URL of the journal; empty means SQLite under `var`."""
     kill_switch: Path = Path("var/KILL")
     """While this file exists the bot opens nothing and closes what it holds."""
+    store_url: str = ""
+    """`s3://bucket` or `s3://bucket/prefix` that machines share; empty on one machine."""
+    spot_group: str = ""
+    """Auto-scaling group of the training machine; empty means training runs here."""
+    spot_metadata_url: str = "http://169.254.169.254"
+    """Where a spot machine reads that it will be taken away."""
