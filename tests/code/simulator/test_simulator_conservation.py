@@ -16,9 +16,10 @@ from simulator.engine.markets import MarketState
 from simulator.markets.source import Tick
 from simulator.venue.house import House
 
+PRICES = st.one_of(st.integers(44, 56), st.integers(44, 56), st.integers(0, 100))
 TRADERS = ("ann", "bob", "cyd", "dan")
 STEPS = int(os.environ.get("SOAK_STEPS", "200"))
-RUNS = int(os.environ.get("SOAK_RUNS", "55"))
+RUNS = int(os.environ.get("SOAK_RUNS", "80"))
 
 
 def snapshot(venue: Exchange) -> tuple:
@@ -65,7 +66,7 @@ class Venue(RuleBasedStateMachine):
 
     @rule(
         who=st.sampled_from(TRADERS), side=st.sampled_from(["BUY", "SELL"]), outcome=st.sampled_from(["YES", "NO"]),
-        price=st.integers(0, 100), fine=st.integers(0, 9), shares=st.integers(0, 40_000),
+        price=PRICES, fine=st.integers(0, 9), shares=st.integers(0, 40_000),
         kind=st.sampled_from(["GTC", "GTC", "GTC", "GTD", "FOK", "FAK"]), index=st.integers(0, 5),
         post_only=st.booleans(),
     )  # fmt: skip
@@ -80,7 +81,7 @@ class Venue(RuleBasedStateMachine):
         )  # fmt: skip
         self.attempt(lambda: self.venue.place(made))
 
-    @rule(bid=st.integers(1, 98), width=st.integers(1, 5), size=st.integers(0, 50_000), index=st.integers(0, 5))
+    @rule(bid=st.integers(40, 58), width=st.integers(1, 5), size=st.integers(0, 50_000), index=st.integers(0, 5))
     def quote(self, bid, width, size, index):
         """The market maker moves its quotes, through the traders' orders if need be."""
         market = self.pick(index)
@@ -89,7 +90,7 @@ class Venue(RuleBasedStateMachine):
             tick = Tick(market.listing.market_id, bid * 100, ask * 100, size * 10_000, size * 10_000)
             self.house.quote(market, tick)
 
-    @rule(price=st.integers(1, 99), shares=st.integers(1, 10**9), buys=st.booleans(), index=st.integers(0, 5))
+    @rule(price=st.integers(35, 65), shares=st.integers(1, 10**9), buys=st.booleans(), index=st.integers(0, 5))
     def noise(self, price, shares, buys, index):
         """A noise trader hits the book."""
         market = self.pick(index)
