@@ -3,11 +3,17 @@
 from typing import Any
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.core.errors import ParameterError
 
 QUANTILES = (0.05, 0.5, 0.95)
 OUTPUTS = 1 + len(QUANTILES)
+
+LINEAR = "linear_path"
+LINEAR_BARS = 6
+"""Bars at the end of the window that the linear path reads."""
 
 LAYERS: dict[str, tuple[type[Any], type[Any], tuple[int, ...]]] = {
     "hybrid": (keras.layers.LSTM, keras.layers.GRU, (32, 16)),
@@ -25,7 +31,9 @@ EXTRA_INPUTS = {"sentiment_lstm": ("sentiment",), "garch_lstm": ("conditional_vo
 def build(kind: str, lookback: int, inputs: int, horizon: int, dropout: float, *, portable: bool = False) -> Any:
     """Untrained network (n, lookback, inputs) -> (n, horizon, 4): mean, q05, q50, q95 of the scaled change.
 
-    The output layer starts at zero, which is persistence: training can only move away from the null by evidence.
+    Beside the recurrent layers runs a linear path over the last bars. It holds a ridge regression (`start_linear`) and
+    is not trained further; the recurrent part starts at zero and learns what is left. A short training thus begins
+    where a good linear forecast ends, and with no ridge weights at persistence.
 
     `portable` avoids the GPU-only recurrent kernels, which ONNX cannot express; the weights are the same.
 
@@ -36,16 +44,21 @@ def build(kind: str, lookback: int, inputs: int, horizon: int, dropout: float, *
         raise ParameterError(f"forecast.kind was {kind!r}; known kinds are {', '.join(LAYERS)}")
     first, second, widths = LAYERS[kind]
     kernels = False if portable else "auto"
-    return keras.Sequential(
-        [
-            keras.Input((lookback, inputs)),
-            first(128, return_sequences=True, use_cudnn=kernels),
-            keras.layers.Dropout(dropout),
-            second(64, use_cudnn=kernels),
-            keras.layers.Dropout(dropout),
-            *(keras.layers.Dense(width, activation="relu") for width in widths),
-            keras.layers.Dense(horizon * OUTPUTS, kernel_initializer="zeros"),
-            keras.layers.Reshape((horizon, OUTPUTS)),
-        ],
-        name=f"forecaster_{kind}",
-    )
+    windows = keras.Input((lookback, inputs))
+    hidden = first(128, return_sequences=True, use_cudnn=kernels)(windows)
+    hidden = keras.layers.Dropout(dropout)(hidden)
+    hidden = keras.layers.Dropout(dropout)(second(64, use_cudnn=kernels)(hidden))
+    for width in widths:
+        hidden = keras.layers.Dense(width, activation="relu")(hidden)
+    correction = keras.layers.Dense(horizon * OUTPUTS, kernel_initializer="zeros")(hidden)
+    last = keras.layers.Flatten()(keras.layers.Cropping1D((lookback - LINEAR_BARS, 0))(windows))
+    linear = keras.layers.Dense(horizon * OUTPUTS, kernel_initializer="zeros", trainable=False, name=LINEAR)(last)
+    both = keras.layers.Reshape((horizon, OUTPUTS))(keras.layers.Add()([correction, linear]))
+    return keras.Model(windows, both, name=f"forecaster_{kind}")
+
+
+def start_linear(model: Any, weights: NDArray[np.float64], bias: NDArray[np.float64]) -> None:
+    """Put the ridge solution (LINEAR_BARS x inputs, H) for the mean into the linear path; the quantiles move along."""
+    horizon = weights.shape[1]
+    kernel = np.repeat(weights[:, :, None], OUTPUTS, axis=2).reshape(len(weights), horizon * OUTPUTS)
+    model.get_layer(LINEAR).set_weights([kernel, np.repeat(bias, OUTPUTS)])

@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from pipelines.core import log
 from pipelines.core.domain import FloatArray
 from pipelines.core.params import ForecastParams
+from pipelines.forecast import ridge
 from pipelines.forecast.checkpoint import Checkpoint
 from pipelines.forecast.losses import MeanAndQuantiles, OneCycle
-from pipelines.forecast.networks import build
+from pipelines.forecast.networks import LINEAR_BARS, build, start_linear
 from pipelines.forecast.windows import IntArray, drawn
+from pipelines.inference.predictor import batches
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 
@@ -47,9 +49,11 @@ def train(lesson: Lesson, params: ForecastParams, strategy: Any, checkpoint: Che
     """
     keras.utils.set_random_seed(params.seed)
     steps = -(-params.windows // params.batch_size)
-    loss = MeanAndQuantiles(_clip(lesson, params.seed), params.mean_weight)
+    weights, bias, clip = _linear(lesson, params.seed)
+    loss = MeanAndQuantiles([float(bound) for bound in clip], params.mean_weight)
     with strategy.scope():
         model = build(params.kind, params.lookback_bars, lesson.inputs, params.horizon_bars, params.dropout)
+        start_linear(model, weights, bias)
         model.optimizer = keras.optimizers.Adam(
             OneCycle(params.learning_rate, steps * params.epochs), global_clipnorm=1.0
         )
@@ -64,9 +68,14 @@ def train(lesson: Lesson, params: ForecastParams, strategy: Any, checkpoint: Che
     return model
 
 
-def _clip(lesson: Lesson, seed: int) -> list[float]:
-    sample = lesson.batch(drawn(lesson.positions, min(len(lesson.positions), 10_000), (seed, 1)))[1]
-    return [max(float(bound), 1e-3) for bound in np.quantile(np.abs(sample), 0.998, axis=0)]
+def _linear(lesson: Lesson, seed: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Ridge weights and bias of the linear path, and the 99.8 % quantile of |target| per horizon."""
+    chosen = drawn(lesson.positions, min(len(lesson.positions), ridge.SAMPLE), (seed, 1))
+    parts = [lesson.batch(chosen[part]) for part in batches(len(chosen), 4_000)]
+    inputs = np.concatenate([windows[:, -LINEAR_BARS:].reshape(len(windows), -1) for windows, _ in parts])
+    target = np.concatenate([moves for _, moves in parts])
+    clip = np.maximum(np.quantile(np.abs(target), 0.998, axis=0), 1e-3)
+    return (*ridge.fit(inputs, target, clip), clip)
 
 
 def _epoch(lesson: Lesson, params: ForecastParams, epoch: int) -> Iterator[Batch]:

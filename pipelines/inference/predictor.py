@@ -68,6 +68,11 @@ class Predictor:
         """Whether the network reads the sentiment of every bar of the window."""
         return bool(self.meta.get("sentiment"))
 
+    @property
+    def width(self) -> int:
+        """Inputs of the network per bar: the 15 features and the extras of its kind."""
+        return len(self.scaler.mean) + self.wants_sentiment + (self._garch is not None)
+
     def inputs(
         self, features: FloatArray, mid_units: NDArray[np.integer[Any]], sentiment: FloatArray | None = None
     ) -> tuple[FloatWindows, FloatArray]:

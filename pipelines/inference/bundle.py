@@ -1,0 +1,107 @@
+"""The sealed model bundle: everything a decision needs, named by one hash that covers every byte.
+
+models/bundle/
+    manifest.json      what it is, and the SHA-256 of every other file
+    forecaster.onnx    meta.json  scaler.json  conformal.json  confidence.json
+    observation.json   statistics that standardise the agent's market inputs
+    policy.onnx        when the chosen policy was learned
+    sizing.json        win probability, mean win and mean loss after costs
+    card.json          data window, parameters, metrics
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pipelines.core.artifacts import read_json, sha256_file, write_json
+from pipelines.core.errors import ArtifactError
+from pipelines.features.scale import Scaler
+from pipelines.features.spec import FEATURE_NAMES, FEATURE_VERSION
+from pipelines.inference.predictor import Predictor
+
+FORMAT: Final = 1
+MANIFEST: Final = "manifest.json"
+
+
+def seal(folder: Path, manifest: dict[str, Any]) -> str:
+    """Write manifest.json over the files of a folder; the bundle's hash (hex SHA-256).
+
+    The hash covers the manifest with the hash of every file in it, so the same content has the same hash anywhere.
+    """
+    files = {
+        path.relative_to(folder).as_posix(): sha256_file(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    }
+    sealed = manifest | {"format": FORMAT, "files": files}
+    sealed["hash"] = _hash(sealed)
+    write_json(folder / MANIFEST, sealed)
+    return str(sealed["hash"])
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle whose every file was verified when it was opened."""
+
+    folder: Path
+    manifest: dict[str, Any]
+
+    @classmethod
+    def open(cls, folder: Path) -> "Bundle":
+        """Read and verify.
+
+        Raises:
+            ArtifactError: naming the file that is missing, altered or too much, or the version that does not fit.
+        """
+        manifest = read_json(folder / MANIFEST)
+        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+            found = manifest.get("format") if isinstance(manifest, dict) else manifest
+            raise ArtifactError(f"{folder / MANIFEST} has format {found!r}, this program reads {FORMAT}; package again")
+        _verify(folder, manifest)
+        if manifest["feature_version"] != FEATURE_VERSION or manifest["features"] != list(FEATURE_NAMES):
+            raise ArtifactError(
+                f"{folder} was made for feature version {manifest['feature_version']!r}, this program computes"
+                f" {FEATURE_VERSION!r}; run the nightly flow to make a bundle for it"
+            )
+        return cls(folder, manifest)
+
+    @property
+    def hash(self) -> str:
+        """Hex SHA-256 of the bundle."""
+        return str(self.manifest["hash"])
+
+    def predictor(self) -> Predictor:
+        """The forecaster."""
+        return Predictor(self.folder)
+
+    def scaler(self) -> Scaler:
+        """Standardisation of the 15 features and the sentiment, for the agent's observation."""
+        return Scaler.parse(read_json(self.folder / "observation.json"))
+
+    def sizing(self) -> dict[str, Any]:
+        """The sizing table."""
+        table: dict[str, Any] = read_json(self.folder / "sizing.json")
+        return table
+
+
+def _verify(folder: Path, manifest: dict[str, Any]) -> None:
+    for name, expected in manifest["files"].items():
+        path = folder / name
+        if not path.is_file():
+            raise ArtifactError(f"{path} is missing from the bundle; run `python -m pipelines package` again")
+        if sha256_file(path) != expected:
+            raise ArtifactError(
+                f"{path} was altered after the bundle was sealed; run `python -m pipelines package` again"
+            )
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    if extra := present - set(manifest["files"]) - {MANIFEST}:
+        raise ArtifactError(f"{folder / min(extra)} is not part of the sealed bundle; remove it or package again")
+    if _hash(manifest) != manifest.get("hash"):
+        raise ArtifactError(f"{folder / MANIFEST} was altered after the bundle was sealed; package again")
+
+
+def _hash(manifest: dict[str, Any]) -> str:
+    content = {key: value for key, value in manifest.items() if key != "hash"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
