@@ -144,7 +144,7 @@ class PaperGateway:
         working = Working(order.order_id, intent, self._market(intent.market_id), intent.shares_micro, 1, 1)
         fills = match(working, quote, self._execution, ts_s)
         spent = -sum(fill.cash_micro for fill in fills)
-        if spent > self._ledger.cash_micro or not self._holds(intent):
+        if max(spent, self._backing_micro(intent)) > self._ledger.cash_micro or not self._holds(intent):
             return PlaceResult(PlaceStatus.REJECTED, order.order_id, reason="not enough balance")
         for fill in fills:
             self._ledger.apply(fill, quote.mid_units, intent.reason)
@@ -157,6 +157,10 @@ class PaperGateway:
             sum(notional_micro(fill.shares_micro, fill.price_units) for fill in fills),
             tuple(fill.fill_id for fill in fills),
         )
+
+    def _backing_micro(self, intent: OrderIntent) -> int:
+        """What the venue wants in the account for the whole order, filled or not."""
+        return notional_micro(intent.shares_micro, intent.price_units) if intent.side is Side.BUY else 0
 
     def _holds(self, intent: OrderIntent) -> bool:
         return intent.side is Side.BUY or self.shares_micro(intent.token_id) >= intent.shares_micro

@@ -1,0 +1,108 @@
+"""A simulated venue as a process of its own, standing still in market time, and every order gateway on top of it."""
+
+import asyncio
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from pipelines.core import params
+from pipelines.core.domain import Market, Quote
+from pipelines.core.orders import OrderGateway
+from pipelines.core.settings import Settings
+from pipelines.trading.paper import PaperGateway
+from pipelines.venue import clob, gamma
+from pipelines.venue.clob_gateway import ClobGateway
+from pipelines.venue.http import VenueHttp
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Venue:
+    """Where the simulator listens, and what it lists."""
+
+    settings: Settings
+    quotes: dict[str, tuple[Market, Quote]]
+
+    def market(self) -> tuple[Market, Quote]:
+        """An open market with a two-sided book near the middle, deep enough for small orders."""
+        return min(self.quotes.values(), key=lambda pair: (abs(pair[1].mid_units - 5_000), pair[0].market_id))
+
+
+async def _listed(settings: Settings) -> dict[str, tuple[Market, Quote]]:
+    async with VenueHttp(settings.gamma_url) as listing, VenueHttp(settings.clob_url) as exchange:
+        markets = await gamma.tradable(listing, 50)
+        books = await clob.books(exchange, [m.token_yes for m in markets])
+    return {m.market_id: (m, clob.top(books[m.token_yes])) for m in markets if m.token_yes in books}
+
+
+@pytest.fixture(scope="session")
+def venue() -> Iterator[Venue]:
+    """`python -m simulator` on free ports."""
+    command = (
+        f"{sys.executable} -m simulator --port 0 --speed 0 --history-days 1 --event-length-min 720"
+        " --event-every-min 240 --markets-per-event 3"
+    )
+    process = subprocess.Popen(command.split(), cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        urls: dict[str, str] = {}
+        for line in process.stdout:
+            found = re.match(r"(\w+)\s+(http\S+)", line)
+            if found:
+                urls[found[1].lower()] = found[2]
+            if line.startswith("ready") or len(urls) == 4:
+                break
+        settings = Settings(
+            clob_url=urls["clob"],
+            clob_ws_url=urls["clob"].replace("http", "ws"),
+            gamma_url=urls["gamma"],
+            data_url=urls["data"],
+            news_url=urls["news"],
+        )
+        _wait_for(f"{settings.clob_url}/ok")
+        yield Venue(settings, asyncio.run(_listed(settings)))
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def _wait_for(url: str) -> None:
+    for _ in range(200):
+        try:
+            if httpx2.get(url).status_code == 200:
+                return
+        except httpx2.TransportError:
+            pass
+        time.sleep(0.1)
+    raise TimeoutError(f"{url} never answered 200")
+
+
+def _clob(venue: Venue) -> OrderGateway:
+    return ClobGateway.connect(venue.settings, [market for market, _ in venue.quotes.values()])
+
+
+def _paper(venue: Venue) -> OrderGateway:
+    execution = params.read(ROOT / "params.yaml").execution
+    return PaperGateway(
+        10_000_000_000,
+        execution,
+        lambda market_id: (venue.quotes[market_id][1], 1) if market_id in venue.quotes else None,
+        lambda market_id: venue.quotes[market_id][0],
+    )
+
+
+GATEWAYS: dict[str, Callable[[Venue], OrderGateway]] = {"clob": _clob, "paper": _paper}
+
+
+@pytest.fixture(params=sorted(GATEWAYS))
+def gateway(request: pytest.FixtureRequest, venue: Venue) -> OrderGateway:
+    """A fresh account at each kind of gateway."""
+    return GATEWAYS[request.param](venue)
