@@ -1,0 +1,125 @@
+"""The CLOB gateway beyond the common contract: resting orders, repeats, heartbeats, and a venue that is away."""
+
+import socket
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from pipelines.core.domain import Outcome, Side
+from pipelines.core.errors import SettingError, VenueUnavailable
+from pipelines.core.orders import OrderIntent, PlaceStatus
+from pipelines.core.settings import Mode, Settings
+from pipelines.venue.clob_gateway import ClobGateway
+
+KEY = "0x" + "42" * 32
+
+
+@pytest.fixture
+def gateway(venue: Any) -> ClobGateway:
+    """A fresh account that knows the listed markets."""
+    return ClobGateway.connect(venue.settings, [market for market, _ in venue.quotes.values()])
+
+
+@pytest.fixture
+def resting(venue: Any) -> OrderIntent:
+    """A purchase far below the bid: it rests."""
+    market, _ = venue.market()
+    return OrderIntent(
+        market.market_id, market.token_yes, Outcome.YES, Side.BUY, 2 * market.tick_units, 10_000_000,
+        market.tick_units, market.neg_risk, market.version, "enter", 1,
+    )  # fmt: skip
+
+
+def test_a_resting_order_is_listed_and_cancelled(gateway: ClobGateway, resting: OrderIntent) -> None:
+    """What rests is shown under its hash with its size and price, and leaves when cancelled."""
+    order = gateway.prepare(resting)
+    result = gateway.place(order)
+    listed = gateway.open_orders()
+
+    assert (result.status, result.venue_status) == (PlaceStatus.ACCEPTED, "live")
+    assert [o.order_id for o in listed] == [order.order_id]
+    assert (listed[0].price_units, listed[0].shares_micro, listed[0].matched_micro) == (
+        resting.price_units,
+        resting.shares_micro,
+        0,
+    )
+    assert gateway.order(order.order_id) == listed[0]
+    assert gateway.cancel([order.order_id]).cancelled == (order.order_id,)
+    assert gateway.open_orders() == []
+
+
+def test_a_repeat_proves_nothing_new(gateway: ClobGateway, resting: OrderIntent) -> None:
+    """Sending the same signed order twice rests one order; the second answer is unknown, never a rejection."""
+    order = gateway.prepare(resting)
+    gateway.place(order)
+    again = gateway.place(order)
+
+    assert again.status is PlaceStatus.UNKNOWN
+    assert "Duplicated" in again.reason
+    assert len(gateway.open_orders()) == 1
+
+
+def test_a_small_order_is_rejected_with_the_venues_words(gateway: ClobGateway, resting: OrderIntent) -> None:
+    """A refusal carries the status and the reason."""
+    result = gateway.place(gateway.prepare(replace(resting, shares_micro=1_000_000)))
+
+    assert result.status is PlaceStatus.REJECTED
+    assert "minimum" in result.reason
+
+
+def test_several_orders_are_cancelled_at_once(gateway: ClobGateway, resting: OrderIntent) -> None:
+    """Cancelling many names each that went."""
+    orders = [gateway.prepare(replace(resting, shares_micro=n * 10_000_000)) for n in (1, 2, 3)]
+    for order in orders:
+        gateway.place(order)
+
+    assert set(gateway.cancel([o.order_id for o in orders]).cancelled) == {o.order_id for o in orders}
+
+
+def test_heartbeats_recover_from_a_foreign_id(gateway: ClobGateway) -> None:
+    """A refused id is replaced by the one that the venue names, at once."""
+    gateway.heartbeat()
+    gateway._heartbeat_id = "00000000-0000-0000-0000-000000000000"
+    gateway.heartbeat()
+    gateway.heartbeat()
+
+
+def test_keys_are_derived_again(venue: Any) -> None:
+    """The same key finds the same account and the same credentials."""
+    settings = venue.settings.model_copy(update={"private_key": SecretStr(KEY)})
+    first, second = ClobGateway.connect(settings), ClobGateway.connect(settings)
+
+    assert first.account == second.account
+    assert first.credentials == second.credentials
+    assert first.credentials.secret not in repr(first.credentials)
+
+
+def test_a_venue_that_is_away_is_named() -> None:
+    """Connecting to nothing says what does not answer."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(VenueUnavailable, match="did not answer"):
+            ClobGateway(url, KEY)
+
+
+def test_an_order_without_an_answer_is_unknown(gateway: ClobGateway, resting: OrderIntent) -> None:
+    """A broken connection proves neither acceptance nor refusal."""
+    order = gateway.prepare(resting)
+    gateway._client.host = "http://127.0.0.1:9"
+
+    assert gateway.place(order).status is PlaceStatus.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [({"live": ""}, "ODDSMITH_LIVE"), ({"live": "yes"}, "ODDSMITH_PRIVATE_KEY")],
+)
+def test_real_orders_need_the_word_and_the_key(changes: dict[str, str], missing: str) -> None:
+    """Live mode without ODDSMITH_LIVE=yes, or without a key, refuses before any request."""
+    settings = Settings(mode=Mode.LIVE, private_key=None, clob_url="http://127.0.0.1:9", **changes)
+
+    with pytest.raises(SettingError, match=missing):
+        ClobGateway.connect(settings)

@@ -1,0 +1,100 @@
+"""A pull from the simulator through production routes gives what the venue shows."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipelines.core import params
+from pipelines.core.params import Params
+from pipelines.pull import live
+from pipelines.pull.live import History
+from pipelines.venue import clob
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def shipped() -> Params:
+    """The shipped parameters."""
+    return params.read(ROOT / "params.yaml")
+
+
+@pytest.fixture(scope="session")
+def now_s(venue: Any) -> int:
+    """The venue's market time."""
+    return asyncio.run(live.market_time_s(venue.settings))
+
+
+@pytest.fixture(scope="session")
+def history(venue: Any, shipped: Params, now_s: int) -> History:
+    """The last twelve hours of every market."""
+    return asyncio.run(live.history(venue.settings, shipped, now_s - 43_200, now_s))
+
+
+def test_market_time_is_not_wall_time(now_s: int) -> None:
+    """The clock of data is the one on the books: the simulator's first market day."""
+    assert now_s == 1_767_225_600 + 86_400
+
+
+def test_bars_are_gapless_and_end_now(history: History, now_s: int) -> None:
+    """Every market alive now has bars up to now, one per minute."""
+    bars = history.bars
+    steps = np.diff(bars.ts_s)[np.diff(bars.code) == 0]
+
+    assert set(steps.tolist()) == {60}
+    assert int(bars.ts_s.max()) == now_s
+    assert int(bars.ts_s.min()) > now_s - 43_200
+
+
+def test_the_last_bar_is_the_mid_of_the_book(history: History, venue: Any, now_s: int) -> None:
+    """The price of the newest bar equals the middle of the book's touch."""
+    mids = {
+        history.markets[code].market_id: mid
+        for code, ts, mid in zip(history.bars.code, history.bars.ts_s, history.bars.mid_units, strict=True)
+        if ts == now_s
+    }
+    shown = {market_id: quote.mid_units for market_id, (_, quote) in venue.quotes.items()}
+
+    assert len(mids) >= 5
+    assert all(mids[market_id] == shown[market_id] for market_id in mids.keys() & shown.keys())
+
+
+def test_trades_become_volume(history: History) -> None:
+    """Volume and count are zero or positive together, and most of the markets trade."""
+    bars = history.bars
+
+    assert ((bars.volume_micro > 0) == (bars.n_trades > 0)).all()
+    assert 0.2 < np.mean(bars.n_trades > 0) < 0.95
+
+
+def test_headlines_are_scored_and_about_markets(history: History, now_s: int) -> None:
+    """Each headline names markets of the pull, was known in the window, and has a score that is not always neutral."""
+    known = {m.market_id for m in history.markets}
+    scores = [h.sentiment for h in history.headlines if h.sentiment is not None]
+
+    assert history.headlines
+    assert all(set(h.market_ids) <= known and now_s - 43_200 < h.known_s <= now_s for h in history.headlines)
+    assert len(scores) == len(history.headlines)
+    assert np.std(scores) > 0.2
+
+
+def test_pulling_twice_gives_the_same(history: History, venue: Any, shipped: Params, now_s: int) -> None:
+    """The past does not change."""
+    again = asyncio.run(live.history(venue.settings, shipped, now_s - 43_200, now_s))
+
+    assert again.markets == history.markets
+    assert (again.bars.volume_micro == history.bars.volume_micro).all()
+    assert (again.bars.mid_units == history.bars.mid_units).all()
+
+
+def test_books_of_unknown_tokens_are_absent(venue: Any) -> None:
+    """Books come back by token, and a token without a book is left out."""
+
+    async def read() -> dict[str, Any]:
+        async with clob.VenueHttp(venue.settings.clob_url) as http:
+            return await clob.books(http, [venue.market()[0].token_no, "123"])
+
+    assert list(asyncio.run(read())) == [venue.market()[0].token_no]
