@@ -1,0 +1,102 @@
+"""Files that two machines share: a prefix of a bucket, read and written whole."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pipelines.core.artifacts import write_bytes
+from pipelines.core.errors import OddsmithError, SettingError
+from pipelines.core.settings import Settings
+
+
+class StoreFailed(OddsmithError):
+    """The shared bucket cannot be read or written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Files below a prefix of a bucket."""
+
+    bucket: str
+    prefix: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The store that ODDSMITH_STORE_URL names.
+
+        Raises:
+            SettingError: if it is no s3:// URL.
+        """
+        parts = urlsplit(settings.store_url)
+        if parts.scheme != "s3" or not parts.netloc:
+            raise SettingError(
+                f"ODDSMITH_STORE_URL was {settings.store_url!r}; set it to s3://bucket or s3://bucket/prefix"
+            )
+        return cls(parts.netloc, parts.path.strip("/"))
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write a file; a reader sees the old or the new content."""
+        self._call("put_object", name, Body=content)
+
+    def get(self, name: str) -> bytes | None:
+        """A file's content, None when there is none."""
+        try:
+            return bytes(self._call("get_object", name)["Body"].read())
+        except FileNotFoundError:
+            return None
+
+    def delete(self, name: str) -> None:
+        """Remove a file; one that is not there stays so."""
+        self._call("delete_object", name)
+
+    def names(self, below: str) -> list[str]:
+        """Names of all files whose name begins so."""
+        try:
+            pages = boto3.client("s3").get_paginator("list_objects_v2")
+            found = pages.paginate(Bucket=self.bucket, Prefix=self._key(below))
+            cut = len(self._key(""))
+            return [entry["Key"][cut:] for page in found for entry in page.get("Contents", [])]
+        except (BotoCoreError, ClientError) as error:
+            raise StoreFailed(f"s3://{self.bucket} could not be listed: {error}") from error
+
+    def put_files(self, below: str, patterns: Sequence[str]) -> None:
+        """Copy the files that match, relative to the working directory."""
+        for pattern in patterns:
+            for path in sorted(p for p in Path().glob(pattern) if p.is_file()):
+                self.put(f"{below}/{path.as_posix()}", path.read_bytes())
+
+    def get_files(self, below: str) -> None:
+        """Copy back what `put_files` copied; files are replaced by rename."""
+        for name in self.names(f"{below}/"):
+            write_bytes(inside(name.removeprefix(f"{below}/")), self.get(name) or b"")
+
+    def _key(self, name: str) -> str:
+        return f"{self.prefix}/{name}" if self.prefix else name
+
+    def _call(self, operation: str, name: str, **arguments: Any) -> Any:
+        try:
+            client = boto3.client("s3")
+            return getattr(client, operation)(Bucket=self.bucket, Key=self._key(name), **arguments)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "NoSuchKey":
+                raise FileNotFoundError(name) from None
+            raise StoreFailed(f"{operation} of s3://{self.bucket}/{self._key(name)} failed: {error}") from error
+        except BotoCoreError as error:
+            raise StoreFailed(f"{operation} of s3://{self.bucket}/{self._key(name)} failed: {error}") from error
+
+
+def inside(name: str) -> Path:
+    """A carried name as a path.
+
+    Raises:
+        StoreFailed: if it leads out of the working directory.
+    """
+    path = Path(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise StoreFailed(f"the store holds {name!r}, which leads out of the repository; it was not written")
+    return path
