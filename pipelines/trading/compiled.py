@@ -5,7 +5,10 @@ runs; only the names they call are bound to compiled ones. `step` plays `decide`
 (one market, one account each); a test holds it equal to the event-driven backtest to the base unit.
 """
 
+import hashlib
+import os
 from collections.abc import Callable
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -35,13 +38,31 @@ PARAMETERS = 20
 DAY_S = 86_400
 
 
+def _cache() -> bool:
+    """Keep machine code between processes, in a folder named after the sources: numba alone would not notice a change
+    in a function that another file calls. False where no folder can be written."""
+    sources = (money.__file__, kernel.__file__, risk.__file__, sizing.__file__, observation.__file__, __file__)
+    digest = hashlib.sha256(b"".join(Path(str(name)).read_bytes() for name in sources)).hexdigest()[:16]
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = home / "oddsmith" / "numba" / f"{numba.__version__}-{digest}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
+    return os.access(folder, os.W_OK)
+
+
+_fast = numba.njit(nogil=True, cache=_cache())
+
+
 def _compiled(functions: list[Callable[..., Any]]) -> dict[str, Any]:
     """Compile plain functions that call one another, in the order given (callees first)."""
     names: dict[str, Any] = {}
     for function in functions:
         scope = {**function.__globals__, **names}
         plain = FunctionType(function.__code__, scope, function.__name__)
-        names[function.__name__] = numba.njit(plain, nogil=True)
+        names[function.__name__] = _fast(plain)
     return names
 
 
@@ -73,13 +94,13 @@ stop_floor, stop_code, cap_micro = _FAST["stop_floor"], _FAST["stop_code"], _FAS
 portfolio_values, round_trip_units = _FAST["portfolio_values"], _FAST["round_trip_units"]
 
 
-@numba.njit(nogil=True)
+@_fast
 def _order(lane: Any, side: int, wanted: int, limit: int, shares: int, par: Any) -> None:
     lane[SIDE], lane[WANTED], lane[LIMIT], lane[LEFT] = side, wanted, limit, shares
     lane[ARRIVES], lane[TTL] = int(par[LATENCY]), int(par[ORDER_TTL])
 
 
-@numba.njit(nogil=True)
+@_fast
 def _leave(lane: Any, bar: Any, market: Any, fee: Any, wanted: int, par: Any) -> None:
     """The exits of `decide`: stops, the end of the market, the policy's wish."""
     held = lane[DIRECTION]
@@ -96,7 +117,7 @@ def _leave(lane: Any, bar: Any, market: Any, fee: Any, wanted: int, par: Any) ->
     _order(lane, -1, held, limit, lane[SHARES], par)
 
 
-@numba.njit(nogil=True)
+@_fast
 def _may_enter(lane: Any, bar: Any, confidence: float, par: Any) -> bool:
     """The refusals of `decide` that a single market can meet."""
     if bar[SECONDS_LEFT] / par[LENGTH_S] <= par[HORIZON] + par[LATENCY]:
@@ -110,7 +131,7 @@ def _may_enter(lane: Any, bar: Any, confidence: float, par: Any) -> bool:
     return allowed
 
 
-@numba.njit(nogil=True)
+@_fast
 def _enter(
     lane: Any, bar: Any, market: Any, fee: Any, confidence: float, wanted: int, fraction: float, par: Any
 ) -> None:
@@ -129,7 +150,7 @@ def _enter(
         _order(lane, 1, wanted, limit, shares, par)
 
 
-@numba.njit(nogil=True)
+@_fast
 def _fill(lane: Any, bar: Any, market: Any, fee: Any, par: Any) -> None:
     """A working order meets the book of the bar; its rest is cancelled when its time is over."""
     if lane[SIDE] == 0:
@@ -152,7 +173,7 @@ def _fill(lane: Any, bar: Any, market: Any, fee: Any, par: Any) -> None:
         lane[SIDE] = 0
 
 
-@numba.njit(nogil=True)
+@_fast
 def _book(lane: Any, bar: Any, side: int, wanted: int, filled: int, notional: int, paid: int) -> None:
     lane[FEES] += paid
     lane[TRADES] += 1
@@ -171,7 +192,7 @@ def _book(lane: Any, bar: Any, side: int, wanted: int, filled: int, notional: in
         lane[DIRECTION] = lane[ENTRY] = lane[PEAK] = 0
 
 
-@numba.njit(nogil=True)
+@_fast
 def _mark(lane: Any, bar: Any) -> None:
     """Mark to mid; a new market day starts its own loss limit."""
     if lane[SHARES] > 0:
@@ -183,7 +204,7 @@ def _mark(lane: Any, bar: Any) -> None:
         lane[DAY], lane[DAY_START] = day, lane[EQUITY]
 
 
-@numba.njit(nogil=True)
+@_fast
 def _observe(lane: Any, bar: Any, inputs: Any, out: Any) -> None:
     values = portfolio_values(
         lane[CASH], lane[EQUITY], lane[SHARES], lane[DIRECTION], lane[ENTRY], bar[MID], float(bar[SECONDS_LEFT])
@@ -193,7 +214,7 @@ def _observe(lane: Any, bar: Any, inputs: Any, out: Any) -> None:
     out[20:] = inputs[15:]
 
 
-@numba.njit(nogil=True)
+@_fast
 def start(lanes: Any, bars: Any, inputs: Any, out: Any, which: Any) -> None:
     """Mark and observe the lanes `which` at the row where they stand."""
     for index in which:
@@ -202,7 +223,7 @@ def start(lanes: Any, bars: Any, inputs: Any, out: Any, which: Any) -> None:
         _observe(lanes[index], bar, inputs[lanes[index, ROW]], out[index])
 
 
-@numba.njit(nogil=True)
+@_fast
 def step(
     lanes: Any,
     directions: Any,

@@ -1,0 +1,97 @@
+import sys
+import warnings
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from gymnasium.utils.env_checker import check_env
+from stable_baselines3.common.env_checker import check_env as check_sb3
+
+import pipelines.agent  # noqa: F401 - registers the environment
+from pipelines.agent.env import MarketEnv
+from pipelines.agent.export import Actor, export
+from pipelines.agent.imitation import Teacher, collect
+from pipelines.agent.training import train
+from pipelines.agent.vector import MarketVecEnv
+from pipelines.core.params import read
+from pipelines.engine.lanes import Lanes, field, parameters
+from pipelines.engine.signals import signals
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
+from test_engine_identity import CASH, PARAMS, TABLE, history, scaler
+
+BLOCK = field([history(seed) for seed in (1, 2)], scaler(), forecast_block=True)
+PAR = parameters(PARAMS, TABLE, 60)
+
+
+def test_gymnasium_and_sb3_find_nothing():
+    """Both libraries' environment checkers pass without a complaint."""
+    env = gymnasium.make("oddsmith/Market-v0", field=BLOCK, par=PAR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        check_env(env.unwrapped, skip_render_check=True)
+        check_sb3(env.unwrapped)
+    assert env.action_space.n == 9
+    assert env.observation_space.shape == (27,)
+
+
+def test_an_episode_is_truncated_not_terminated():
+    """The end of the data is no resolution: `truncated` is set, `terminated` never."""
+    env = MarketEnv(BLOCK, PAR, episode_bars=10)
+    env.reset(seed=1)
+    flags = [env.step(1)[2:4] for _ in range(10)]
+    assert flags[-1] == (False, True)
+    assert not any(terminated for terminated, _ in flags)
+
+
+def test_the_vector_environment_reports_last_observations():
+    """A lane that ends gives its terminal observation and starts again elsewhere."""
+    env = MarketVecEnv(Lanes(BLOCK, PAR, 4, CASH), episode_bars=5, seed=1)
+    env.reset()
+    for _ in range(5):
+        observation, _, dones, infos = env.step(np.full(4, 1))
+    assert dones.all()
+    assert all(info["TimeLimit.truncated"] for info in infos)
+    assert all(info["terminal_observation"].shape == (27,) for info in infos)
+    assert not np.array_equal(infos[0]["terminal_observation"], observation[0])
+
+
+def test_equal_seeds_give_equal_rollouts():
+    """The seed decides markets and starts."""
+    seen = []
+    for _ in range(2):
+        env = MarketVecEnv(Lanes(BLOCK, PAR, 4, CASH), episode_bars=50, seed=7)
+        env.reset()
+        seen.append(np.concatenate([env.step(np.full(4, 8))[1] for _ in range(60)]))
+    np.testing.assert_array_equal(*seen)
+
+
+def test_the_teacher_plays_the_threshold_rule():
+    """From flat, the teacher enters exactly where the expected move exceeds the round trip."""
+    past = [history(seed) for seed in (1, 2)]
+    seen = [signals(one, PARAMS.execution.impact_share) for one in past]
+    moves, costs = (np.concatenate([getattr(one, name) for one in seen]) for name in ("move_units", "cost_units"))
+    teacher = Teacher(BLOCK, moves, costs, 1.0, 3_600)
+    state = np.zeros((len(moves), Lanes(BLOCK, PAR, 1, CASH).state.shape[1]), dtype=np.int64)
+    state[:, 0] = np.arange(len(moves))
+    entered = teacher.actions(state) != 7
+    np.testing.assert_array_equal(entered, np.abs(moves) > costs)
+    env = MarketVecEnv(Lanes(BLOCK, PAR, 2, CASH), 50, 1)
+    observations, labels, returns = collect(env, teacher, 8, 0.99, 0.0, 1)
+    assert observations.shape == (16, 27)
+    assert labels.shape == returns.shape == (16,)
+
+
+@pytest.mark.slow
+def test_a_small_training_runs_and_exports(tmp_path):
+    """Imitation, PPO and export end in an ONNX policy that agrees with torch."""
+    params = read(Path("params.yaml"))
+    agent = params.agent.model_copy(update={"timesteps": 512, "n_envs": 4, "n_steps": 64, "batch_size": 64})
+    params = params.model_copy(update={"agent": agent})
+    learner, measured = train([history(seed) for seed in range(4)], params, TABLE, scaler(), 60)
+    assert measured["timesteps"] == 512
+    assert len(measured["held_out_curve"]) >= 2
+    assert export(Actor(learner.policy), 27, tmp_path / "policy.onnx") >= 0.999
+    assert torch.get_num_threads() == 1

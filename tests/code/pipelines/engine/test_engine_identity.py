@@ -1,0 +1,193 @@
+"""One engine: environment, event-driven backtest and ledger give the same money for the same actions."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.agent.env import MarketEnv
+from pipelines.core.domain import FeeSchedule, Market
+from pipelines.core.params import read
+from pipelines.decide import Rules
+from pipelines.engine.history import History, touches
+from pipelines.engine.lanes import Lanes, field, parameters
+from pipelines.engine.replay import replay, tape
+from pipelines.engine.rules import make
+from pipelines.features.scale import Scaler
+from pipelines.features.spec import SCALED
+from pipelines.trading import compiled
+from pipelines.trading.observation import MarketScaler
+from pipelines.trading.policies.learned import ACTIONS
+from pipelines.trading.sizing import SizingTable
+
+PARAMS = read(Path("params.yaml"))
+TABLE = SizingTable(0.7, 0.05, 0.03, 500, 9)
+CASH = 10_000_000_000
+START = 1_767_225_600 + 85_000
+
+
+def scaler():
+    """Standardisation by made-up statistics."""
+    names = tuple(feature.name for feature in SCALED)
+    transforms = tuple(feature.transform for feature in SCALED)
+    return MarketScaler(Scaler(names, transforms, np.zeros(16), np.ones(16), 8.0))
+
+
+def history(seed, bars=240, tick=100, rate=0.05):
+    """A random market with forecasts that mean nothing; its scheduled end lies ten bars after its last."""
+    rng = np.random.default_rng(seed)
+    moves = 50 * rng.choice([-2, -1, 0, 0, 1, 2], bars)
+    mid = np.clip(5_000 + np.cumsum(moves), 150, 9_850).astype(np.int64)
+    spread = np.where(rng.random(bars) < 0.5, 0, 2 * tick).astype(np.int64)
+    ts_s = START + 60 * np.arange(bars)
+    about = Market(
+        f"0x{seed:064x}", f"e{seed}", "q", "1", "2", tick, 5_000_000, FeeSchedule(rate), None, int(ts_s[-1]) + 600, ""
+    )
+    bid, ask = touches(mid, spread, tick, PARAMS.execution)
+    mean = rng.normal(0, 0.1, (bars, 24))
+    confidence = rng.uniform(0.6, 0.95, bars)
+    return History(
+        about, ts_s, mid, bid, ask, np.zeros(bars, np.int64), spread, rng.normal(size=(bars, 15)), np.zeros(bars),
+        mean, mean - 0.2, mean + 0.2, confidence,
+    )  # fmt: skip
+
+
+class Scripted:
+    """Plays given actions bar by bar, as an agent would."""
+
+    kind = "scripted"
+    uses_forecast = True
+    reads_observation = True
+
+    def __init__(self, actions, first_s):
+        self._actions, self._first = actions, first_s
+        self.seen = []
+
+    def target(self, inputs, position, observation):
+        self.seen.append(observation)
+        return ACTIONS[self._actions[(inputs.bar.ts_s - self._first) // 60]]
+
+
+def limits(params, free):
+    """The limits of params.yaml, or none that a single market could meet."""
+    if not free:
+        return params
+    risk = params.risk.model_copy(
+        update={
+            "stop_loss": 0.0, "take_profit": 0.0, "trailing_stop": 0.0, "min_confidence": 0.5,
+            "daily_loss_fraction": 1.0, "max_drawdown_fraction": 1.0, "max_position_fraction": 1.0,
+            "max_exposure_fraction": 1.0,
+        }
+    )  # fmt: skip
+    policy = params.policy.model_copy(update={"min_price": 0.0})
+    sizing = params.sizing.model_copy(update={"max_position_fraction": 1.0, "kelly_fraction": 1.0})
+    return params.model_copy(update={"risk": risk, "policy": policy, "sizing": sizing})
+
+
+def both(seed, actions, params, latency=1, ttl=1):
+    """Rewards of the environment and the backtest's result for the same actions."""
+    execution = params.execution.model_copy(update={"latency_bars": latency, "order_ttl_bars": ttl})
+    params = params.model_copy(update={"execution": execution})
+    past = history(seed)
+    flat = field([past], scaler(), forecast_block=True)
+    env = MarketEnv(flat, parameters(params, TABLE, 60), CASH, episode=(0, len(past) - 1))
+    first, _ = env.reset(seed=0)
+    observations, rewards = [first], []
+    for action in actions[: len(past) - 1]:
+        observation, reward, _, truncated, _ = env.step(action)
+        observations.append(observation)
+        rewards.append(reward)
+    assert truncated
+    policy = Scripted(actions, START)
+    rules = Rules(policy, TABLE, scaler(), params.risk, params.sizing, params.execution, params.policy, 60, 24)
+    result = replay(tape([past], None, params.execution.model_depth_shares), rules, CASH)
+    return env, observations, rewards, policy, result
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(0, 10_000),
+    st.booleans(),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.sampled_from([0.02, 0.2, 1.0]),
+)
+def test_rewards_equal_the_backtest_to_the_base_unit(seed, free, latency, ttl, activity):
+    """Sum of rewards = final equity - initial equity = the backtester's P&L, with the limits and without them."""
+    rng = np.random.default_rng(seed)
+    wanted = rng.integers(0, 9, 240)
+    held = np.maximum.accumulate(np.where(rng.random(240) < activity, np.arange(240), 0))
+    env, observations, rewards, policy, result = both(seed, wanted[held], limits(PARAMS, free), latency, ttl)
+    gained = sum(round(reward * 1e6) for reward in rewards)
+    assert gained == env.equity_micro - CASH
+    assert gained == result.equity_micro[-1] - CASH
+    assert env.state[compiled.FEES] == result.fees_micro
+    if latency == ttl == 1:
+        np.testing.assert_allclose(np.array(policy.seen), np.array(observations)[: len(policy.seen)], rtol=1e-5)
+
+
+def test_something_is_traded():
+    """The identity is not the identity of doing nothing."""
+    rng = np.random.default_rng(3)
+    actions = np.repeat(rng.integers(0, 9, 24), 10)
+    _, _, _, _, result = both(3, actions, limits(PARAMS, free=True))
+    assert len(result.fills) > 4
+
+
+def test_lanes_do_not_mix():
+    """Many lanes stepped in one call give what each gives alone."""
+    past = [history(seed) for seed in (1, 2, 3)]
+    flat = field(past, scaler(), forecast_block=False)
+    par = parameters(PARAMS, TABLE, 60)
+    rng = np.random.default_rng(0)
+    directions, fractions = rng.integers(-1, 2, (200, 3)), np.ones(3)
+    together = Lanes(flat, par, 3, CASH)
+    together.place(np.arange(3), flat.first, flat.last)
+    for row in directions:
+        together.step(row, fractions)
+    for lane in range(3):
+        alone = Lanes(flat, par, 1, CASH)
+        alone.place(np.zeros(1, np.int64), flat.first[lane : lane + 1], flat.last[lane : lane + 1])
+        for row in directions:
+            alone.step(row[lane : lane + 1], fractions[:1])
+        assert alone.state[0].tolist() == together.state[lane].tolist()
+
+
+def test_orders_of_one_bar_share_cash_and_room():
+    """Five markets of five events that all want the whole cap at once stay within exposure and count limits."""
+    past = [history(seed) for seed in range(1, 9)]
+    policy = Scripted(np.full(240, 8), START)
+    table = SizingTable(0.9, 0.05, 0.01, 500, 9)
+    rules = Rules(policy, table, scaler(), PARAMS.risk, PARAMS.sizing, PARAMS.execution, PARAMS.policy, 60, 24)
+    result = replay(tape(past, None, 1500), rules, CASH)
+    assert max(result.at_stake_micro) <= 0.31 * CASH
+    assert {"exposure_cap", "max_markets"} & set(result.refusals)
+
+
+def test_a_leaked_forecast_earns_and_a_shuffled_one_does_not():
+    """Canary: knowing the next mids earns a lot through the same engine; the same forecasts shuffled earn nothing."""
+    past = history(5, bars=1_000)
+    mid = (5_000 + 2_000 * np.sin(np.arange(1_000) / 40)).astype(np.int64) // 50 * 50
+    bid, ask = touches(mid, np.zeros(1_000, np.int64), 100, PARAMS.execution)
+    odds = np.log(mid / (10_000 - mid))
+    future = np.stack([np.append(odds[h:], np.full(h, odds[-1])) - odds for h in range(1, 25)], axis=1)
+    gains = []
+    for mean in (future, np.random.default_rng(0).permutation(future)):
+        known = replace(
+            past, mid_units=mid, bid_units=bid, ask_units=ask, mean=mean, lower=mean, upper=mean,
+            confidence=np.ones(1_000),
+        )  # fmt: skip
+        result = replay(tape([known], None, 1500), make("threshold", PARAMS, TABLE, None, 60), CASH)
+        gains.append(result.equity_micro[-1] - CASH)
+    assert gains[0] > CASH // 10
+    assert gains[1] < 0
+
+
+@pytest.mark.parametrize("block", [True, False])
+def test_observation_sizes(block):
+    """27 inputs with the forecast block, the guide's 20 without."""
+    flat = field([history(1)], scaler(), forecast_block=block)
+    assert flat.observation_size == (27 if block else 20)

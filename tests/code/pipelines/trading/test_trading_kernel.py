@@ -1,0 +1,99 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.core.domain import FeeSchedule, Market, Outcome, Quote, Side
+from pipelines.core.orders import OrderIntent
+from pipelines.core.params import read
+from pipelines.trading import kernel
+from pipelines.trading.paper import Working, match
+
+PARAMS = "params.yaml"
+MARKET = Market("0x01", "e", "q", "11", "12", 100, 5_000_000, FeeSchedule(0.05), None, None, "")
+
+
+def test_touch_of_an_odd_mid_is_one_tick_wide():
+    """A mid on half a tick lies between two neighbouring ticks when the model asks for 1.5 ticks."""
+    assert kernel.touch(5050, 150, 100) == (5000, 5100)
+
+
+def test_touch_of_an_even_mid_is_two_ticks_wide():
+    """A mid on a tick cannot have a spread of one tick: bid and ask lie one tick to each side."""
+    assert kernel.touch(5000, 150, 100) == (4900, 5100)
+
+
+def test_observed_spread_is_kept():
+    """An observed spread that fits the grid comes back exactly."""
+    assert kernel.touch(4950, 300, 100) == (4800, 5100)
+
+
+@given(st.integers(1, 199), st.integers(0, 1500), st.sampled_from([10, 100]))
+def test_touch_is_on_the_grid_and_symmetric(half_ticks, spread, tick):
+    """Bid and ask are ticks, the bid is below the ask, and the NO book mirrors the YES book."""
+    mid = half_ticks * tick // 2
+    bid, ask = kernel.touch(mid, spread, tick)
+    mirrored = kernel.touch(10_000 - mid, spread, tick)
+    assert bid < ask
+    assert bid % tick == 0
+    assert ask % tick == 0
+    assert mirrored == (10_000 - ask, 10_000 - bid)
+
+
+def test_a_book_walk_computed_by_hand():
+    """2,000 shares against levels of 1,500 at 0.51 and 0.52 with impact 0.0015 pay both levels and both fees."""
+    filled, notional, fee = kernel.walk(1, 2_000_000_000, 5_300, 5_100, 100, 15, 1_500_000_000, 0.05, 1.0)
+    first, second = 1_500 * 0.5115, 500 * 0.5215
+    fees = round(1_500 * 0.05 * 0.5115 * 0.4885, 5) + round(500 * 0.05 * 0.5215 * 0.4785, 5)
+    assert filled == 2_000_000_000
+    assert notional == round((first + second) * 1e6)
+    assert fee == round(fees * 1e6)
+
+
+def test_the_limit_stops_the_walk():
+    """Levels beyond the limit are not touched: the rest of the order stays unfilled."""
+    filled, _, _ = kernel.walk(1, 2_000_000_000, 5_100, 5_100, 100, 0, 1_500_000_000, 0.0, 1.0)
+    assert filled == 1_500_000_000
+
+
+def test_impact_never_passes_the_limit():
+    """A fill at the limit costs the limit, not more."""
+    assert kernel.level_units(5_100, 5_100, 1, 0, 100, 15) == 5_100
+
+
+@given(
+    st.integers(1, 400_000),
+    st.integers(1, 99),
+    st.integers(0, 4),
+    st.sampled_from([Side.BUY, Side.SELL]),
+    st.sampled_from(list(Outcome)),
+)
+def test_list_of_fills_and_walk_agree(hundredths, mid_ticks, band, side, outcome):
+    """The fills that the ledger books add up to what the integer kernel computes, to the base unit."""
+    execution = read(__import__("pathlib").Path(PARAMS)).execution
+    shares = hundredths * 10_000
+    bid, ask = kernel.touch(mid_ticks * 100, 150, 100)
+    depth = execution.model_depth_shares * 1_000_000
+    quote = Quote(bid, ask, depth, depth)
+    seen = quote.of(outcome)
+    buying = side is Side.BUY
+    touch = seen.ask_units if buying else seen.bid_units
+    limit = kernel.buy_limit(touch, 100, band) if buying else kernel.sell_limit(touch, 100, band)
+    intent = OrderIntent("0x01", "11", outcome, side, limit, shares, 100, False, "v1", "enter", 0)
+    fills = match(Working("o", intent, MARKET, shares, 1, 1), quote, execution, 60)
+    impact = kernel.impact_units(quote.spread_units, execution.impact_share)
+    walked = kernel.walk(1 if buying else -1, shares, limit, touch, 100, impact, depth, 0.05, 1.0)
+    notional = sum(fill.shares_micro * fill.price_units // 10_000 for fill in fills)
+    assert walked == (sum(fill.shares_micro for fill in fills), notional, sum(fill.fee_micro for fill in fills))
+
+
+def test_shares_for_stay_within_the_budget():
+    """The size that a budget buys costs at most the budget, fee included, and stands on the 0.01 grid."""
+    shares = kernel.shares_for(1_000_000_000, 5_300, 0.05, 1.0)
+    _, notional, fee = kernel.walk(1, shares, 5_300, 5_300, 100, 0, 10**12, 0.05, 1.0)
+    assert shares % 10_000 == 0
+    assert 999_000_000 < notional + fee <= 1_000_000_000
+
+
+def test_settlement_pays_the_winning_token():
+    """YES pays 1 on YES, NO pays 1 on NO, and a 50-50 resolution pays both a half."""
+    paid = [kernel.settlement_micro(3_000_000, payout, side) for payout in (1_000_000, 0, 500_000) for side in (1, -1)]
+    assert paid == [3_000_000, 0, 0, 3_000_000, 1_500_000, 1_500_000]

@@ -1,0 +1,78 @@
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.core.domain import Fill, Outcome, Side
+from pipelines.core.errors import DataError
+from pipelines.trading import kernel
+from pipelines.trading.ledger import Ledger
+
+
+def fill(number, side, shares, price, fee=0, outcome=Outcome.YES, market="0x01"):
+    """A fill of ours."""
+    return Fill(f"f{number}", "o", market, "11", outcome, side, price, shares, fee, 60 * number)
+
+
+def test_a_fill_is_booked_once():
+    """A fill that the venue reports twice changes the books once."""
+    ledger = Ledger(10_000_000)
+    bought = fill(1, Side.BUY, 5_000_000, 5_000, 60_000)
+    assert ledger.apply(bought, 5_000)
+    assert not ledger.apply(bought, 5_000)
+    assert ledger.cash_micro == 10_000_000 - 2_500_000 - 60_000
+
+
+def test_a_round_trip_books_its_profit_after_fees():
+    """P&L of a closed position is what came in less what the shares cost, both with fees."""
+    ledger = Ledger(10_000_000)
+    ledger.apply(fill(1, Side.BUY, 10_000_000, 5_000, 100_000), 5_000)
+    ledger.apply(fill(2, Side.SELL, 10_000_000, 5_500, 100_000), 5_500, "exit")
+    assert [trade.pnl for trade in ledger.closed] == [Decimal("0.3")]
+    assert not ledger.positions
+
+
+def test_selling_more_than_is_held_is_refused():
+    """There is no negative position: such a fill means that the books and the venue differ."""
+    ledger = Ledger(10_000_000)
+    with pytest.raises(DataError, match="reconcile"):
+        ledger.apply(fill(1, Side.SELL, 1_000_000, 5_000), 5_000)
+
+
+def test_settlement_closes_the_position():
+    """Redemption pays the outcome and books the rest as loss."""
+    ledger = Ledger(10_000_000)
+    ledger.apply(fill(1, Side.BUY, 10_000_000, 6_000, outcome=Outcome.NO), 4_000)
+    assert ledger.settle("0x01", 0, 600) == 10_000_000
+    assert ledger.cash_micro == 14_000_000
+    assert ledger.closed[0].pnl == Decimal(4)
+
+
+def test_a_position_remembers_its_entry_and_best_mid():
+    """Entry is the YES mid; the peak is in the price of the token that is held."""
+    ledger = Ledger(10_000_000)
+    ledger.apply(fill(1, Side.BUY, 5_000_000, 4_000, outcome=Outcome.NO), 6_050)
+    ledger.mark("0x01", 5_500)
+    ledger.mark("0x01", 5_800)
+    position = ledger.positions["0x01"]
+    assert (position.entry_units, position.peak_units) == (6_050, 4_500)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 5_000), st.integers(1, 9_999)), max_size=30))
+def test_decimal_books_equal_the_integer_kernel(trades):
+    """Over any history of fills, Decimal cash and equity equal the integer arithmetic to the base unit."""
+    ledger, cash, held = Ledger(10**12), 10**12, 0
+    for number, (buy, hundredths, price) in enumerate(trades):
+        shares = hundredths * 10_000
+        if not buy:
+            shares = min(shares, held)
+        if shares == 0:
+            continue
+        side = Side.BUY if buy else Side.SELL
+        _, notional, fee = kernel.walk(1 if buy else -1, shares, price, price, 1, 0, 10**15, 0.05, 1.0)
+        ledger.apply(fill(number, side, shares, price, fee), price)
+        cash += -notional - fee if buy else notional - fee
+        held += shares if buy else -shares
+    assert ledger.cash_micro == cash
+    assert ledger.equity_micro({"0x01": 4_321}) == kernel.equity_micro(cash, held, 4_321, 1)
