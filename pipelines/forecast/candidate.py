@@ -29,9 +29,10 @@ SCALER_WINDOWS = 4_000
 PARITY_WINDOWS = 256
 
 
-def make(rows: Rows, params: Params, folder: Path, data_hash: str) -> dict[str, Any]:
+def make(rows: Rows, params: Params, folder: Path, data_hash: str, observation: Any) -> dict[str, Any]:
     """Train, export and calibrate a forecaster into `folder`, which is replaced whole; what was measured on the way.
 
+    `observation` is the scaler of the feature table: it travels with the forecaster to the agent's observation.
     `data_hash` names the feature table: training goes on from a checkpoint of the same data and parameters only.
     """
     started = time.monotonic()
@@ -47,6 +48,7 @@ def make(rows: Rows, params: Params, folder: Path, data_hash: str) -> dict[str, 
         model = export(trained, settings, made)
         write_json(made / "meta.json", meta)
         write_json(made / "scaler.json", scaler.document())
+        write_json(made / "observation.json", observation)
         windows = lesson.batch(drawn(fit, min(PARITY_WINDOWS, len(fit)), (settings.seed, 3)))[0]
         difference = parity(model, made, windows)
         calibration = _calibrate(rows, params, made)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.core import log
-from pipelines.core.artifacts import replaced_folder, sha256_path, write_json
+from pipelines.core.artifacts import read_json, replaced_folder, sha256_path, write_json
 from pipelines.core.errors import DataError
 from pipelines.core.params import load
 from pipelines.forecast.metrics import measure
@@ -29,7 +29,7 @@ def run() -> None:
 
     params = load()
     rows = Rows.read(FEATURES)
-    report = candidate.make(rows, params, FORECASTER, sha256_path(FEATURES))
+    report = candidate.make(rows, params, FORECASTER, sha256_path(FEATURES), read_json(FEATURES / "scaler.json"))
     predictor = Predictor(FORECASTER)
     write_forecasts(rows, predictor, FORECASTS)
     report["selection"] = evaluate(rows, predictor, "selection")

@@ -1,0 +1,1 @@
+"""Stage package: seal forecaster, policy and sizing into one bundle with one hash."""

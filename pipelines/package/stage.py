@@ -1,0 +1,83 @@
+"""Stage package: models/forecaster + models/agent + models/choice -> models/bundle, reports/package.json."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pipelines.core import log
+from pipelines.core.artifacts import read_json, replaced_folder, write_json
+from pipelines.core.errors import ArtifactError
+from pipelines.core.params import Params, load
+from pipelines.features.spec import FEATURE_NAMES, FEATURE_VERSION
+from pipelines.inference.bundle import Bundle, seal
+from pipelines.package import parity
+from pipelines.package.card import card
+
+FORECASTER = Path("models/forecaster")
+AGENT = Path("models/agent")
+CHOICE = Path("models/choice/choice.json")
+WINDOW = Path("data/window.json")
+BUNDLE = Path("models/bundle")
+REPORTS = Path("reports")
+
+FORECASTER_FILES = (
+    "forecaster.onnx",
+    "meta.json",
+    "scaler.json",
+    "conformal.json",
+    "confidence.json",
+    "observation.json",
+)
+LEARNED = ("ppo", "dqn")
+
+
+def run() -> None:
+    """Assemble, prove parity, seal, open again. Raises ArtifactError where a part is missing or differs."""
+    params = load()
+    choice, window = read_json(CHOICE), read_json(WINDOW)
+    kind = str(choice["policy"]["kind"])
+    with replaced_folder(BUNDLE) as folder:
+        _gather(folder, kind, choice)
+        with tempfile.TemporaryDirectory() as work:
+            difference = parity.forecaster(FORECASTER, folder, Path(work))
+        write_json(folder / "card.json", card(params, window, REPORTS))
+        bundle_hash = seal(folder, manifest(params, choice, window))
+    bundle = Bundle.open(BUNDLE)
+    measured = {"forecaster": difference} | ({"policy": _policy_parity()} if kind in LEARNED else {})
+    write_json(
+        REPORTS / "package.json",
+        {"hash": bundle_hash, "policy": kind, "parity": measured, "files": len(bundle.manifest["files"])},
+    )
+    log.get("package").info("sealed", hash=bundle_hash[:12], policy=kind, parity=difference)
+
+
+def _gather(folder: Path, kind: str, choice: Any) -> None:
+    parts = [FORECASTER / name for name in FORECASTER_FILES] + [AGENT / "policy.onnx"] * (kind in LEARNED)
+    for part in parts:
+        if not part.is_file():
+            raise ArtifactError(f"{part} does not exist; run the {part.parent.name} stage before package")
+        shutil.copyfile(part, folder / part.name)
+    write_json(folder / "sizing.json", choice["sizing"])
+
+
+def _policy_parity() -> float:
+    """Share of observations on which policy.onnx acts otherwise than its source, as the agent stage measured it."""
+    return 1.0 - float(read_json(REPORTS / "agent.json")["onnx_agreement"])
+
+
+def manifest(params: Params, choice: Any, window: Any) -> dict[str, Any]:
+    """What the bundle says of itself, before the hashes."""
+    meta = read_json(FORECASTER / "meta.json")
+    return {
+        "created_s": window["as_of_s"],
+        "source": window["source"],
+        "bar_length_s": meta["bar_length_s"],
+        "lookback_bars": meta["lookback"],
+        "horizon_bars": meta["horizon"],
+        "feature_version": FEATURE_VERSION,
+        "features": list(FEATURE_NAMES),
+        "forecast_kind": meta["kind"],
+        "policy": choice["policy"],
+        "sizing": params.sizing.model_dump(),
+    }
