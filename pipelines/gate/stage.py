@@ -25,7 +25,7 @@ from pipelines.trading.sizing import SizingTable
 BUNDLE = Path("models/bundle")
 REPORT = Path("reports/gate.json")
 PACKAGE = Path("reports/package.json")
-PARITY_TOLERANCE = 1e-4
+PARITY_TOLERANCE = 1e-3
 
 
 def run() -> None:
