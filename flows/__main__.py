@@ -19,6 +19,8 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--fresh", action="store_true", help="advance the data window to now")
     numbers = commands.add_parser("params", help="change numbers of params.yaml, comments kept")
     numbers.add_argument("assignments", nargs="+", metavar="section.key=value")
+    spot = commands.add_parser("spot", help="the training machine: its group, a job for it, its own work")
+    spot.add_argument("action", choices=["status", "raise", "lower", "train", "work"])
     commands.choices["up"].add_argument(
         "--duration", type=float, default=None, help="stop this many seconds after the first decision"
     )
@@ -38,6 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             change(arguments.assignments)
             return 0
+        if arguments.command == "spot":
+            from flows.elsewhere import act  # noqa: PLC0415 - needs boto3, which one machine does without
+
+            return act(arguments.action)
         from flows.nightly import nightly  # noqa: PLC0415 - Prefect is loaded only where flows run
 
         nightly(arguments.source, arguments.recording, arguments.fresh)

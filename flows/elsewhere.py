@@ -18,7 +18,9 @@ from flows.spot import INTERRUPTED_STATUS, Group, Notices, SpotFailed, supervise
 from flows.stages import command_environment
 from flows.store import Store
 from pipelines.core import log
+from pipelines.core import params as parameters
 from pipelines.core.params import SpotParams
+from pipelines.core.settings import Settings
 
 TRAINED = ("forecast", "agent")
 """The stages that are worth a machine of their own, in their order."""
@@ -159,3 +161,29 @@ def _dvc(*words: str) -> None:
     if done.returncode:
         said = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("ERROR")]
         raise SpotFailed(f"dvc {' '.join(words)} ended with status {done.returncode}: {' '.join(said) or done.stderr}")
+
+
+def tonight() -> dict[str, float]:
+    """Train on the machine that the settings name; the seconds per stage.
+
+    Raises:
+        OddsmithError: if the settings name none, or it did not come back with a result.
+    """
+    settings = Settings()
+    return train_elsewhere(Store.of(settings), Group.of(settings), parameters.load().spot)
+
+
+def act(action: str) -> int:
+    """`python -m flows spot <action>`; the exit status, 75 when the machine that works here is to go."""
+    settings, params = Settings(), parameters.load().spot
+    if action == "work":
+        return work(Store.of(settings), Notices(settings.spot_metadata_url), params)
+    if action == "train":
+        tonight()
+    else:
+        group = Group.of(settings)
+        if action in {"raise", "lower"}:
+            group.want(1 if action == "raise" else 0)
+        wanted, serving = group.machines()
+        sys.stdout.write(f"{group.name}: {wanted} wanted, {serving} in service\n")
+    return 0
