@@ -1,0 +1,143 @@
+"""Stage featurize on a small raw folder."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.core.artifacts import read_json
+from pipelines.core.errors import DataError
+from pipelines.core.params import read
+from pipelines.features.compute import batch
+from pipelines.features.scale import Scaler
+from pipelines.features.spec import FEATURE_NAMES, SCALED
+from pipelines.featurize import stage
+from pipelines.featurize.market import long_enough, parts
+
+START = 1_767_225_600
+PARAMS = read(Path("params.yaml"))
+
+
+def write_raw(folder, *, events=40, bars=200, every=100, markets=2, length_s=60, seed=0):
+    """A raw folder of `events` staggered events of `markets` random walks each."""
+    rng = np.random.default_rng(seed)
+    rows, about, headlines = [], [], []
+    for event in range(events):
+        for number in range(markets):
+            name = f"m{event:03d}-{number}"
+            ts = START + length_s * (event * every + np.arange(1, bars + 1))
+            mid = np.clip(5000 + np.cumsum(rng.integers(-3, 4, bars) * 50), 0, 10_000)
+            rows.append(
+                pa.table(
+                    {
+                        "market_id": [name] * bars,
+                        "ts_s": ts,
+                        "mid_units": mid.astype(np.int32),
+                        "volume_micro": rng.integers(0, 10**9, bars),
+                        "spread_units": np.zeros(bars, dtype=np.int32),
+                    }
+                )
+            )
+            about.append({"market_id": name, "event_id": f"e{event:03d}", "end_s": int(ts[-1])})
+            headlines.append(
+                {"market_ids": [name], "known_s": int(ts[bars // 2]), "sentiment": 0.5 if number == 0 else None}
+            )
+    (folder / "bars").mkdir(parents=True)
+    pq.write_table(pa.concat_tables(rows), folder / "bars" / "part.parquet")
+    pq.write_table(pa.Table.from_pylist(about), folder / "markets.parquet")
+    pq.write_table(pa.Table.from_pylist(headlines), folder / "headlines.parquet")
+
+
+def run_in(folder, monkeypatch, params=PARAMS):
+    """Run the stage in a folder; the written table."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(stage, "load", lambda: params)
+    stage.run()
+    return pq.read_table("data/features/features.parquet")
+
+
+def test_products_are_complete_and_sorted(tmp_path, monkeypatch):
+    """The table has every bar of every market, sorted, with the batch features; slices and scaler stand beside it."""
+    write_raw(tmp_path / "data/raw")
+    table = run_in(tmp_path, monkeypatch)
+    assert table.num_rows == 40 * 2 * 200
+    frame = table.to_pandas()
+    assert frame.equals(frame.sort_values(["market_id", "ts_s"], ignore_index=True))
+    one = frame[frame.market_id == "m003-1"]
+    raw = batch(one.ts_s.to_numpy(), one.mid_units.to_numpy(), one.volume_micro.to_numpy(), int(one.end_s.iloc[0]))
+    assert np.array_equal(one[list(FEATURE_NAMES)].to_numpy(), raw)
+    document = read_json(Path("data/features/slices.json"))
+    assert document["mode"] == "whole_events"
+    assert document["length_s"] == 60
+    assert sum(document["bars"].values()) == table.num_rows
+
+
+def test_scaler_knows_the_fit_slice_only(tmp_path, monkeypatch):
+    """Changing every bar after the fit slice leaves the scaler as it was."""
+    write_raw(tmp_path / "data/raw")
+    table = run_in(tmp_path, monkeypatch)
+    before = read_json(Path("data/features/scaler.json"))
+    fit = table.filter(pa.compute.equal(table["slice"], "fit"))
+    raw = np.stack([fit[feature.name].to_numpy() for feature in SCALED], axis=1)
+    assert Scaler.fit(raw, SCALED, PARAMS.features.winsor_sd).document() == before
+
+
+def test_sentiment_is_not_known_before_its_headline(tmp_path, monkeypatch):
+    """Sentiment is 0 until the bar at which a headline is known, then decays; unscored headlines are neutral."""
+    write_raw(tmp_path / "data/raw", events=40)
+    frame = run_in(tmp_path, monkeypatch).to_pandas()
+    scored = frame[frame.market_id == "m000-0"].sentiment.to_numpy()
+    assert not scored[:100].any()
+    assert scored[100] == 0.5
+    assert 0 < scored[110] < 0.5
+    assert not frame[frame.market_id == "m000-1"].sentiment.any()
+
+
+def test_the_future_does_not_reach_a_feature(tmp_path, monkeypatch):
+    """Raw data that differs only after a time gives the same features up to that time."""
+    write_raw(tmp_path / "a/data/raw")
+    write_raw(tmp_path / "b/data/raw")
+    bars = pq.read_table(tmp_path / "b/data/raw/bars/part.parquet").to_pandas()
+    cutoff = START + 60 * 2000
+    late = bars.ts_s > cutoff
+    bars.loc[late, "mid_units"] = 10_000 - bars.loc[late, "mid_units"]
+    bars.loc[late, "volume_micro"] += 7
+    pq.write_table(pa.Table.from_pandas(bars, preserve_index=False), tmp_path / "b/data/raw/bars/part.parquet")
+    made = [run_in(tmp_path / side, monkeypatch).to_pandas() for side in ("a", "b")]
+    early = [frame[frame.ts_s <= cutoff].reset_index(drop=True) for frame in made]
+    assert early[0].equals(early[1])
+    assert not made[0].equals(made[1])
+
+
+def test_processes_give_the_same_bytes(tmp_path, monkeypatch):
+    """Three worker processes write the same features as one process."""
+    write_raw(tmp_path / "a/data/raw", events=25)
+    write_raw(tmp_path / "b/data/raw", events=25)
+    three = PARAMS.model_copy(
+        update={"compute": PARAMS.compute.model_copy(update={"scheduler": "processes", "workers": 3})}
+    )
+    run_in(tmp_path / "a", monkeypatch)
+    run_in(tmp_path / "b", monkeypatch, three)
+    files = [(tmp_path / side / "data/features/features.parquet").read_bytes() for side in ("a", "b")]
+    assert files[0] == files[1]
+
+
+def test_markets_without_a_window_are_dropped_and_counted(tmp_path, monkeypatch):
+    """Runs of bars shorter than lookback + horizon are left out; when nothing is left the error says so."""
+    write_raw(tmp_path / "data/raw", bars=83, every=60)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(stage, "load", lambda: PARAMS)
+    with pytest.raises(DataError, match="none of 80 markets has 84 bars"):
+        stage.run()
+
+
+def test_gaps_split_a_series():
+    """A run ends where the next bar does not follow at once; short runs are told apart."""
+    ts = np.array([60, 120, 180, 600, 660, 720, 780])
+    assert parts(ts, 60) == [slice(0, 3), slice(3, 7)]
+    from pipelines.featurize.market import MarketBars
+
+    bars = MarketBars("m", "e", None, ts, ts, ts, ts)
+    assert long_enough(bars, 60, 4).tolist() == [False] * 3 + [True] * 4
