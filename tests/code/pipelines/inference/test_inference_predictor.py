@@ -1,0 +1,118 @@
+"""The predictor: scaling, intervals, confidence, and what it refuses."""
+
+import numpy as np
+import pytest
+from onnx_forecaster import HORIZON, LOOKBACK, windows, write_forecaster
+
+from pipelines.core.artifacts import read_json, write_json
+from pipelines.core.errors import ArtifactError, DataError
+from pipelines.features.scale import local_volatility, log_odds
+from pipelines.inference.inputs import relative
+from pipelines.inference.predictor import Predictor, forecast_call
+
+
+@pytest.fixture
+def predictor(tmp_path):
+    """A predictor that needs no training."""
+    return Predictor(write_forecaster(tmp_path / "forecaster"))
+
+
+def test_a_forecast_is_the_output_times_volatility_and_root_horizon(predictor):
+    """The mean in log-odds is the network's output x local volatility x sqrt(h)."""
+    features, mids, _ = windows(5)
+    made = predictor.forecast_batch(features, mids)
+    scale = local_volatility(mids)
+    move = np.clip(relative(features, mids, scale)[:, -1, 1], -8, 8)
+    expected = 0.1 * move[:, None] * scale[:, None] * np.sqrt(np.arange(1, HORIZON + 1))
+    assert np.allclose(made.mean, expected, rtol=1e-5, atol=1e-9)
+
+
+def test_interval_contains_the_mean_and_confidence_is_a_probability(predictor):
+    """lower <= mean <= upper, and the confidence lies in [0.5, 1)."""
+    made = predictor.forecast_batch(*windows(200)[:2])
+    assert (made.lower <= made.mean).all()
+    assert (made.mean <= made.upper).all()
+    assert ((made.confidence >= 0.5) & (made.confidence < 1.0)).all()
+    assert made.at(3).mean.shape == (HORIZON,)
+
+
+def test_one_window_and_many_give_the_same_forecast(predictor):
+    """A window forecast alone (live), in a batch, and in batches on two threads (stages) gives the same numbers."""
+    features, mids, sentiment = windows(600)
+    many = predictor.forecast_many(lambda index: (features[index], mids[index], sentiment[index]), np.arange(600))
+    whole = predictor.forecast_batch(features, mids)
+    alone = predictor.forecast_batch(features[599:], mids[599:])
+    assert np.allclose(many.mean, whole.mean, rtol=0, atol=1e-9)
+    assert np.allclose(alone.mean[0], whole.mean[599], rtol=0, atol=1e-9)
+
+
+def test_sentiment_reaches_the_network_that_reads_it(tmp_path):
+    """A forecaster of kind sentiment_lstm gets a further input; absent sentiment is neutral."""
+    predictor = Predictor(write_forecaster(tmp_path, extras=("sentiment",), kind="sentiment_lstm"))
+    features, mids, sentiment = windows(3)
+    with_news, _ = predictor.inputs(features, mids, sentiment)
+    without, _ = predictor.inputs(features, mids)
+    assert with_news.shape[-1] == predictor.width
+    assert np.allclose(with_news[..., -1], sentiment, atol=1e-6)
+    assert not without[..., -1].any()
+
+
+def test_garch_volatility_reaches_the_network_that_reads_it(tmp_path):
+    """A forecaster of kind garch_lstm gets the conditional volatility computed from the window's own prices."""
+    garch = {"omega": 1e-5, "alpha": 0.1, "beta": 0.8}
+    predictor = Predictor(
+        write_forecaster(tmp_path, extras=("conditional_volatility",), kind="garch_lstm", garch=garch)
+    )
+    made, _ = predictor.inputs(*windows(3)[:2])
+    assert made.shape[-1] == predictor.width
+    assert (made[..., -1] > 0).all()
+
+
+def test_inputs_of_a_window_do_not_read_other_bars():
+    """Perturbing bars before the last leaves price-independent inputs of earlier bars unchanged: nothing looks ahead
+    except the window's own scale, which is known at its end."""
+    features, mids, _ = windows(1)
+    scale = np.array([0.05])
+    base = relative(features, mids, scale)
+    later = features.copy()
+    later[0, -1, 1] += 0.5
+    changed = relative(later, mids, scale)
+    assert np.array_equal(base[0, :-1], changed[0, :-1])
+
+
+def test_wrong_windows_are_refused(predictor):
+    """A window of another length, or with a missing value, is refused with what is needed."""
+    features, mids, _ = windows(2)
+    with pytest.raises(DataError, match=f"needs {LOOKBACK}"):
+        predictor.forecast_batch(features[:, 1:], mids[:, 1:])
+    features[0, 3, 2] = np.nan
+    with pytest.raises(DataError, match="missing or infinite"):
+        predictor.forecast_batch(features, mids)
+
+
+def test_a_missing_or_foreign_forecaster_is_refused(tmp_path):
+    """Without a network, or with inputs of another version, the error says which command helps."""
+    with pytest.raises(ArtifactError, match="python -m pipelines forecast"):
+        Predictor(tmp_path)
+    folder = write_forecaster(tmp_path / "forecaster")
+    write_json(folder / "scaler.json", read_json(folder / "scaler.json") | {"input_version": "0"})
+    with pytest.raises(ArtifactError, match="version '0'"):
+        Predictor(folder)
+
+
+def test_the_call_of_the_guide(predictor):
+    """predict answers market id, current price, predictions, interval, horizon, confidence and the model's name."""
+    features, mids, _ = windows(1)
+    made = forecast_call(predictor, "0xabc", features[0], mids[0], horizon=4)
+    assert made["market_id"] == "0xabc"
+    assert made["current_price"] == mids[0, -1] / 10_000
+    assert len(made["predictions"]) == 4
+    assert all(
+        low <= p <= high
+        for low, p, high in zip(made["interval"][0], made["predictions"], made["interval"][1], strict=True)
+    )
+    odds = np.log(made["predictions"][3] / (1 - made["predictions"][3])) - log_odds(mids[0, -1:])
+    assert np.allclose(odds, predictor.forecast_batch(features, mids).mean[0, 3])
+    assert made["model_type"] == "hybrid"
+    with pytest.raises(DataError, match="answers 1 to 6"):
+        forecast_call(predictor, "0xabc", features[0], mids[0], horizon=7)
