@@ -30,7 +30,8 @@ def signals(history: History, impact_share: float) -> Signals:
     mid = history.mid_units.astype(np.float64)
     price = mid / PRICE_SCALE
     last = history.mean.shape[1] - 1
-    move = (history.mean[:, min(MOVE_STEPS, last)] - history.mean[:, 0]) * mid * (1.0 - price)
+    change = history.mean[:, min(MOVE_STEPS, last)] - history.mean[:, 0]
+    move = change * mid * (PRICE_SCALE - mid) / PRICE_SCALE
     spread = (history.ask_units - history.bid_units).astype(np.float64)
     fee = history.market.fee
     fees = fee.rate * (price * (1.0 - price)) ** fee.exponent * PRICE_SCALE

@@ -224,6 +224,24 @@ def start(lanes: Any, bars: Any, inputs: Any, out: Any, which: Any) -> None:
 
 
 @_fast
+def _turn(
+    lane: Any, wanted: int, fraction: float, bars: Any, confidences: Any, markets: Any, fees: Any, par: Any
+) -> None:
+    """Decide at the lane's row, advance one bar, fill, mark."""
+    row = lane[ROW]
+    bar, number = bars[row], bars[row, MARKET]
+    market, fee = markets[number], fees[number]
+    if lane[SIDE] == 0:
+        if lane[SHARES] > 0:
+            _leave(lane, bar, market, fee, wanted, par)
+        elif wanted != 0:
+            _enter(lane, bar, market, fee, confidences[row], wanted, fraction, par)
+    lane[ROW] = row + 1
+    _fill(lane, bars[row + 1], market, fee, par)
+    _mark(lane, bars[row + 1])
+
+
+@_fast
 def step(
     lanes: Any,
     directions: Any,
@@ -241,19 +259,37 @@ def step(
     """Decide, advance one bar, fill, mark and observe, for every lane. Rewards are pUSD."""
     for index in range(lanes.shape[0]):
         lane = lanes[index]
-        row = lane[ROW]
-        bar, number = bars[row], bars[row, MARKET]
-        market, fee, wanted = markets[number], fees[number], directions[index]
-        if lane[SIDE] == 0:
-            if lane[SHARES] > 0:
-                _leave(lane, bar, market, fee, wanted, par)
-            elif wanted != 0:
-                _enter(lane, bar, market, fee, confidences[row], wanted, fractions[index], par)
         before = lane[EQUITY]
-        lane[ROW] = row = row + 1
-        bar = bars[row]
-        _fill(lane, bar, market, fee, par)
-        _mark(lane, bar)
+        _turn(lane, directions[index], fractions[index], bars, confidences, markets, fees, par)
+        row = lane[ROW]
         rewards[index] = (lane[EQUITY] - before) / 1e6
         dones[index] = row >= lane[LAST]
-        _observe(lane, bar, inputs[row], out[index])
+        _observe(lane, bars[row], inputs[row], out[index])
+
+
+@_fast
+def screen(
+    lanes: Any,
+    moves: Any,
+    costs: Any,
+    multiple: float,
+    hold_s: int,
+    bars: Any,
+    confidences: Any,
+    markets: Any,
+    fees: Any,
+    par: Any,
+) -> None:
+    """Play the threshold rule in every lane from its row to its last: the fast tier of the backtest, for sweeps."""
+    for index in range(lanes.shape[0]):
+        lane = lanes[index]
+        _mark(lane, bars[lane[ROW]])
+        while lane[ROW] < lane[LAST]:
+            row, wanted = lane[ROW], 0
+            if lane[SHARES] > 0:
+                held = lane[DIRECTION]
+                if moves[row] * held > 0.0 and bars[row, TS] - lane[OPENED] < hold_s:
+                    wanted = held
+            elif abs(moves[row]) > multiple * costs[row]:
+                wanted = 1 if moves[row] > 0.0 else -1
+            _turn(lane, wanted, 1.0, bars, confidences, markets, fees, par)

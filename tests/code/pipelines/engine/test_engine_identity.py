@@ -13,9 +13,10 @@ from pipelines.core.domain import FeeSchedule, Market
 from pipelines.core.params import read
 from pipelines.decide import Rules
 from pipelines.engine.history import History, touches
-from pipelines.engine.lanes import Lanes, field, parameters
+from pipelines.engine.lanes import Lanes, field, parameters, screen
 from pipelines.engine.replay import replay, tape
 from pipelines.engine.rules import make
+from pipelines.engine.signals import signals
 from pipelines.features.scale import Scaler
 from pipelines.features.spec import SCALED
 from pipelines.trading import compiled
@@ -127,6 +128,21 @@ def test_rewards_equal_the_backtest_to_the_base_unit(seed, free, latency, ttl, a
     assert env.state[compiled.FEES] == result.fees_micro
     if latency == ttl == 1:
         np.testing.assert_allclose(np.array(policy.seen), np.array(observations)[: len(policy.seen)], rtol=1e-5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.booleans(), st.sampled_from([0.0, 0.5, 1.0, 2.0]), st.integers(1, 100))
+def test_the_compiled_screen_equals_the_event_driven_tier(seed, free, multiple, hold):
+    """Both tiers of the backtest give the same P&L on random histories, with the limits and without them."""
+    params = limits(PARAMS, free)
+    past = history(seed)
+    flat = field([past], scaler(), forecast_block=False)
+    seen = signals(past, params.execution.impact_share)
+    screened = screen(flat, parameters(params, TABLE, 60), seen.move_units, seen.cost_units, multiple, hold * 60, CASH)
+    policy = {"cost_multiple": multiple, "max_hold_bars": hold, "impact_share": 0.15, "bar_length_s": 60}
+    rules = make("threshold", params, TABLE, None, 60, given=policy)
+    result = replay(tape([past], None, params.execution.model_depth_shares), rules, CASH)
+    assert screened.tolist() == [result.equity_micro[-1] - CASH]
 
 
 def test_something_is_traded():
