@@ -36,7 +36,7 @@ async def run(options: Options, ready: Ready, make_source: SourceFactory | None 
     """
     sockets = bind(options.host, options.port)
     site = Site()
-    all_servers = servers(site)
+    all_servers = servers(site, admin=options.admin)
     serving = asyncio.create_task(serve(all_servers, sockets))
     loops: list[asyncio.Task[None]] = []
     stop = _stop_signal()
@@ -67,6 +67,8 @@ def start_loops(venue: Venue, site: Site) -> "list[asyncio.Task[None]]":
     """Start market time and upkeep."""
 
     def publish() -> None:
+        if site.faults is not None:
+            site.faults.advance()
         if site.market_channel is not None:
             site.market_channel.publish()
 

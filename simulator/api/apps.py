@@ -3,9 +3,8 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -15,6 +14,8 @@ from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from pipelines.core.errors import SettingError
+from simulator.api.admin import Admin
+from simulator.api.asgi import App, Receive, Scope, Send
 from simulator.api.clob_private import ClobPrivate
 from simulator.api.clob_public import ClobPublic
 from simulator.api.data import DataApi
@@ -24,10 +25,9 @@ from simulator.api.market_channel import MarketChannel
 from simulator.api.news import News
 from simulator.api.user_channel import UserChannel
 from simulator.engine.errors import Refused
+from simulator.faults.gate import FaultGate
+from simulator.faults.state import Faults
 from simulator.venue.venue import Venue
-
-Scope = MutableMapping[str, Any]
-App = Callable[[Scope, Any, Any], Awaitable[None]]
 
 NAMES = ("clob", "gamma", "data", "news")
 
@@ -37,13 +37,18 @@ class Site:
     """The venue as it is served; empty until history exists."""
 
     venue: Venue | None = None
+    faults: Faults | None = None
     market_channel: MarketChannel | None = None
     user_channel: UserChannel | None = None
 
     def open(self, venue: Venue) -> None:
         """Begin to serve a venue."""
-        self.market_channel = MarketChannel(venue, lambda batch: batch)
-        self.user_channel = UserChannel(venue, lambda batch: batch)
+        faults = Faults(venue)
+        if venue.options.faults is not None:
+            faults.script(venue.options.faults)
+        self.market_channel = MarketChannel(venue, faults.stream)
+        self.user_channel = UserChannel(venue, faults.stream)
+        self.faults = faults
         self.venue = venue
 
     def get(self) -> Venue:
@@ -56,15 +61,25 @@ class Site:
             raise Refused("service unavailable: the venue is starting", 503)
         return self.venue
 
+    def get_faults(self) -> Faults:
+        """The venue's faults.
 
-def applications(site: Site) -> dict[str, App]:
-    """One application per host of the venue."""
-    private = ClobPrivate(site.get)
+        Raises:
+            Refused: 503 until it is open.
+        """
+        self.get()
+        assert self.faults is not None
+        return self.faults
+
+
+def applications(site: Site, *, admin: bool) -> dict[str, App]:
+    """One application per host of the venue; /admin only when asked for."""
     clob: list[BaseRoute] = [
         WebSocketRoute("/ws/market", _market_socket(site)),
         WebSocketRoute("/ws/user", _user_socket(site)),
         *ClobPublic(site.get).routes(),
-        *private.routes(),
+        *ClobPrivate(site.get, site.get_faults).routes(),
+        *(Admin(site.get, site.get_faults).routes() if admin else []),
     ]
     tables = {
         "clob": clob,
@@ -73,7 +88,7 @@ def applications(site: Site) -> dict[str, App]:
         "news": News(site.get).routes(),
     }
     apps: dict[str, App] = {name: _starlette(routes) for name, routes in tables.items()}
-    apps["clob"] = _publishing(apps["clob"], site)
+    apps["clob"] = _publishing(_faulty(apps["clob"], site), site)
     return apps
 
 
@@ -90,10 +105,23 @@ def _starlette(routes: list[BaseRoute]) -> Starlette:
     return Starlette(routes=routes, exception_handlers={404: missing, 405: wrong_method, 500: failed})
 
 
+def _faulty(app: App, site: Site) -> App:
+    """Faults stand in front of the CLOB."""
+    gate: FaultGate | None = None
+
+    async def run(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal gate
+        if gate is None and site.faults is not None:
+            gate = FaultGate(app, site.faults)
+        await (gate or app)(scope, receive, send)
+
+    return run
+
+
 def _publishing(app: App, site: Site) -> App:
     """Tell WebSocket subscribers what a write changed, right after its answer."""
 
-    async def run(scope: Scope, receive: Any, send: Any) -> None:
+    async def run(scope: Scope, receive: Receive, send: Send) -> None:
         await app(scope, receive, send)
         if scope["type"] == "http" and scope["method"] != "GET" and site.market_channel is not None:
             site.market_channel.publish()
@@ -156,7 +184,7 @@ def bind(host: str, port: int) -> dict[str, socket.socket]:
     return sockets
 
 
-def servers(site: Site) -> dict[str, Server]:
+def servers(site: Site, *, admin: bool = False) -> dict[str, Server]:
     """One server per application."""
     return {
         name: Server(
@@ -174,7 +202,7 @@ def servers(site: Site) -> dict[str, Server]:
                 server_header=False,
             )
         )
-        for name, app in applications(site).items()
+        for name, app in applications(site, admin=admin).items()
     }
 
 

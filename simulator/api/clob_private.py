@@ -10,8 +10,10 @@ from starlette.routing import BaseRoute, Route
 
 from simulator.api import wire
 from simulator.api.http import Gatekeeper, answer, body_json, guarded, page
+from simulator.engine.accounts import CASH
 from simulator.engine.errors import Refused
 from simulator.engine.orders import Order
+from simulator.faults.state import Faults
 from simulator.signing.credentials import Credentials
 from simulator.signing.eip712 import EXCHANGES
 from simulator.venue.intake import INVALID_PAYLOAD, build_order, parse_entry
@@ -27,8 +29,9 @@ GONE, FILLED = "Order not found or already canceled", "Order already matched"
 class ClobPrivate:
     """The authenticated CLOB."""
 
-    def __init__(self, venue: Callable[[], Venue]):
+    def __init__(self, venue: Callable[[], Venue], faults: Callable[[], Faults]):
         self._venue = venue
+        self._faults = faults
 
     @property
     def venue(self) -> Venue:
@@ -145,7 +148,7 @@ class ClobPrivate:
     async def _place(self, document: Any, caller: Credentials) -> dict[str, Any]:
         venue = self.venue
         order = build_order(venue, parse_entry(document), caller)
-        trades = venue.exchange.place(order)
+        trades = venue.place(order)
         return wire.placed(order, trades)
 
     async def post_orders(self, request: Request) -> Response:
@@ -159,11 +162,18 @@ class ClobPrivate:
         results = []
         for entry in entries:
             try:
+                self._check_mode(entry)
                 results.append(await self._place(entry, caller))
             except Refused as refused:
                 results.append(_refused_entry(refused.text))
             await asyncio.sleep(0)
         return answer(results)
+
+    def _check_mode(self, entry: Any) -> None:
+        """In post-only mode a batch is answered entry by entry."""
+        post_only = isinstance(entry, dict) and entry.get("postOnly") is True
+        if not post_only and self._faults().strikes("post_only"):
+            raise Refused("post-only mode: only post-only orders and cancels are allowed")
 
     def _cancel(self, caller: Credentials, wanted: Iterable[object]) -> dict[str, Any]:
         exchange = self.venue.exchange
@@ -282,11 +292,11 @@ class ClobPrivate:
         account = self.venue.open_account(caller.address)
         kind = query.get("asset_type", "")
         if kind == "COLLATERAL":
-            micro = account.cash_micro
+            micro = self._faults().balance(account, CASH)
         elif kind in ("CONDITIONAL", "CONDITIONAL-V2"):
             if query.get("token_id", "") not in self.venue.exchange.by_token:
                 raise Refused("Invalid token id")
-            micro = account.shares(query["token_id"])
+            micro = self._faults().balance(account, query["token_id"])
         else:
             raise Refused("Invalid asset type")
         allowance = UNLIMITED if account.allowance_micro is None else str(account.allowance_micro)
@@ -294,7 +304,8 @@ class ClobPrivate:
 
     async def update_balance(self, request: Request) -> Response:
         """Make the venue read balances again; the answer is empty."""
-        await self._caller(request)
+        caller = await self._caller(request)
+        self._faults().refresh_balances(self.venue.open_account(caller.address))
         return Response(b"", media_type="application/json")
 
     async def notifications(self, request: Request) -> Response:

@@ -13,8 +13,8 @@ MAX_QUEUED = 50_000
 POLICY_VIOLATION = 1008
 TRY_LATER = 1013
 
-Disturb = Callable[[list[str]], list[str] | None]
-"""A fault: messages about to be sent to what is sent instead; None drops the connection."""
+Disturb = Callable[[object, list[str]], list[str] | None]
+"""A fault: a connection and messages about to be sent to what is sent instead; None drops the connection."""
 
 
 class Connection:
@@ -86,7 +86,7 @@ class Connection:
             if len(batch) > MAX_QUEUED:
                 await self._close(TRY_LATER, "too slow")
                 return
-            sent = self._disturb(batch)
+            sent = self._disturb(self, batch)
             if sent is None:
                 await self._close(1001, "going away")
                 return

@@ -11,7 +11,7 @@ from pipelines.core.money import MICRO, PRICE_SCALE
 from simulator.engine.accounts import Account
 from simulator.engine.errors import Refused, not_enough_balance
 from simulator.engine.markets import LiveMarket, MarketState
-from simulator.engine.matching import Crossing, crosses, transfers, walk
+from simulator.engine.matching import Crossing, transfers, walk
 from simulator.engine.orders import MakerFill, Order, OrderStatus, TimeInForce, Trade, TradeStatus
 from simulator.markets.source import Listing
 
@@ -384,11 +384,6 @@ def trade_id(order_id: str, price_units: int) -> str:
     """UUID of a trade, a function of the taker order and the price."""
     digest = blake2b(f"{order_id}/{price_units}".encode(), digest_size=16).digest()
     return str(UUID(bytes=digest))
-
-
-def crosses_book(market: LiveMarket, order: Order) -> bool:
-    """Whether an order would trade on arrival in its market."""
-    return crosses(market.book, order)
 
 
 def _is_market(order: Order) -> bool:

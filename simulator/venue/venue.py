@@ -8,8 +8,10 @@ from collections.abc import Callable
 from pipelines.core.domain import Headline
 from pipelines.core.money import MICRO
 from simulator.engine.accounts import Account
+from simulator.engine.errors import Refused
 from simulator.engine.exchange import Exchange
 from simulator.engine.markets import LiveMarket, MarketState
+from simulator.engine.matching import crosses
 from simulator.engine.orders import Order, OrderStatus, Trade
 from simulator.markets.source import Listing, MarketSource, Step, Tick
 from simulator.options import Options
@@ -53,6 +55,9 @@ class Venue:
         self.event_positions: dict[str, int] = {}
         """Order in which events were listed, by slug."""
         self.headlines: list[Headline] = list(source.headlines())
+        self.delay: Callable[[Order], float] = lambda order: 0.0
+        """Wall seconds that a crossing order waits before it is matched (sports)."""
+        self.delayed: dict[str, Order] = {}
         self.on_trade: list[Callable[[Trade], None]] = []
         self.on_order: list[Callable[[str, Order], None]] = []
         self.on_listed: list[Callable[[LiveMarket], None]] = []
@@ -112,6 +117,41 @@ class Venue:
             self.activity.deposit(account, self.exchange.deposit_micro, self.now_s)
         return account
 
+    # -- orders
+
+    def place(self, order: Order) -> list[Trade]:
+        """Place an order now, or later when its market delays takers; then its status is DELAYED.
+
+        Raises:
+            Refused: with the venue's text.
+        """
+        market = self.exchange.markets[order.market_id]
+        delay_s = max(market.delay_s, self.delay(order))
+        if delay_s <= 0 or order.post_only or not crosses(market.book, order):
+            return self.exchange.place(order)
+        self.exchange.admit(market, order)
+        if order.order_id in self.delayed:
+            raise Refused(f"order {order.order_id} is invalid. Duplicated.")
+        order.status = OrderStatus.DELAYED
+        self.delayed[order.order_id] = order
+        asyncio.get_running_loop().call_later(delay_s, self._place_delayed, order)
+        return []
+
+    def _place_delayed(self, order: Order) -> None:
+        del self.delayed[order.order_id]
+        order.status = OrderStatus.LIVE
+        try:
+            self.exchange.place(order)
+        except Refused:
+            order.status = OrderStatus.INVALID
+            self._order_changed("CANCELLATION", order)
+
+    def close_market(self, market_id: str) -> None:
+        """Stop taking orders in a market; resting ones are cancelled."""
+        self.house.withdraw(market_id)
+        self.exchange.close(market_id)
+        self.alive.discard(market_id)
+
     # -- steps
 
     async def step(self) -> None:
@@ -168,9 +208,7 @@ class Venue:
         for market_id, payout in step.resolved:
             self.resolve(market_id, payout)
         for market_id in [m for m in self.alive if self.exchange.markets[m].listing.end_s <= self.now_s]:
-            self.house.withdraw(market_id)
-            self.exchange.close(market_id)
-            self.alive.discard(market_id)
+            self.close_market(market_id)
         self.headlines.extend(step.headlines)
 
     def open_quotes(self) -> None:
