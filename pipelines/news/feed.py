@@ -36,7 +36,7 @@ async def fetch(url: str, transport: httpx2.AsyncBaseTransport | None = None) ->
             response.raise_for_status()
     except httpx2.HTTPError as error:
         raise VenueUnavailable(
-            f"the news feed {url} did not answer ({error}); set ODDSMITH_NEWS_URL or leave it empty"
+            f"the feed {url} did not answer ({str(error).splitlines()[0]}); set ODDSMITH_NEWS_URL, or clear it"
         ) from None
     return parse(response.content, url)
 
@@ -48,7 +48,7 @@ def parse(content: bytes, origin: str) -> list[Item]:
         VenueUnavailable: if the document is no feed.
     """
     document = feedparser.parse(content)
-    if not document.version:
+    if not document.get("version"):
         raise VenueUnavailable(
             f"{origin} is no RSS or Atom feed (it begins with {content[:40]!r}); check ODDSMITH_NEWS_URL"
         )

@@ -9,7 +9,7 @@ import msgspec
 
 from pipelines.core import log
 from pipelines.core.domain import Market, Outcome, Quote, Side
-from pipelines.core.errors import VenueError
+from pipelines.core.errors import VenueError, VenueUnavailable
 from pipelines.core.money import price_to_units, to_micro
 from pipelines.venue import clob
 from pipelines.venue.book import OrderBook
@@ -70,6 +70,8 @@ class Gap:
 
 
 Update = QuoteUpdate | TradeUpdate | TickChange | Resolution | Gap
+_Queue = asyncio.Queue[Update | BaseException | None]
+"""An exception (or None) says that a worker ended, which it never does by itself."""
 
 
 class MarketStream:
@@ -125,17 +127,22 @@ class MarketStream:
 
     async def updates(self) -> AsyncIterator[Update]:
         """Updates as they come, until the task is cancelled. Quotes come only from books that are trusted."""
-        queue: asyncio.Queue[Update] = asyncio.Queue()
-        async with asyncio.TaskGroup() as group:
-            workers = [group.create_task(self._read(queue)), group.create_task(self._resync(queue))]
-            try:
-                while True:
-                    yield await queue.get()
-            finally:
-                for worker in workers:
-                    worker.cancel()
+        queue: _Queue = asyncio.Queue()
+        workers = [asyncio.create_task(work(queue)) for work in (self._read, self._resync)]
+        for worker in workers:
+            worker.add_done_callback(lambda ended: None if ended.cancelled() else queue.put_nowait(ended.exception()))
+        try:
+            while True:
+                update = await queue.get()
+                if update is None or isinstance(update, BaseException):
+                    raise VenueUnavailable(f"the market stream ended: {update!r}") from update
+                yield update
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
 
-    async def _read(self, queue: asyncio.Queue[Update]) -> None:
+    async def _read(self, queue: _Queue) -> None:
         async for frame in self._channel.frames():
             if isinstance(frame, Opened):
                 continue
@@ -150,7 +157,7 @@ class MarketStream:
             except (KeyError, ValueError, ArithmeticError, msgspec.ValidationError) as error:
                 log.get("stream").warning("message left out", error=repr(error), kind=frame.get("event_type"))
 
-    async def _resync(self, queue: asyncio.Queue[Update]) -> None:
+    async def _resync(self, queue: _Queue) -> None:
         """Fetch the books that are not trusted: after a connection, a contradiction, a tick change, a new market."""
         while True:
             await asyncio.sleep(RESYNC_EVERY_S)

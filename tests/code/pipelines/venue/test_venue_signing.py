@@ -13,6 +13,7 @@ TOKEN = "71321045679252212594626385532706912750332728571942532289631379312455583
 
 
 def intent(**changes: object) -> OrderIntent:
+    """The golden order, changed."""
     fields: dict[str, object] = {
         "market_id": "0x" + "ab" * 32,
         "token_id": TOKEN,
@@ -30,6 +31,7 @@ def intent(**changes: object) -> OrderIntent:
 
 
 def signer(signature_type: int = 2) -> OrderSigner:
+    """The golden key, salt and time."""
     return OrderSigner(
         KEY, signature_type=signature_type, funder=FUNDER, salt=lambda: "123456", now_ms=lambda: 1_700_000_000_000
     )
@@ -78,7 +80,13 @@ def test_amounts_are_exact(cents: int, price_units: int) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"shares_micro": 0}, {"shares_micro": 10_005}, {"price_units": 5_250}, {"price_units": 0}, {"price_units": 10_000}],
+    [
+        {"shares_micro": 0},
+        {"shares_micro": 10_005},
+        {"price_units": 5_250},
+        {"price_units": 0},
+        {"price_units": 10_000},
+    ],
 )
 def test_amounts_off_the_grid_are_refused(changes: dict[str, object]) -> None:
     """A size or price that the venue would round or refuse never gets a signature."""

@@ -1,0 +1,109 @@
+"""RSS and Atom are read with the time from which each entry was known, matched to markets and scored."""
+
+import httpx2
+import pytest
+
+from pipelines.core.domain import FeeSchedule, Market
+from pipelines.core.errors import VenueUnavailable
+from pipelines.news import feed, matching, scorers
+from pipelines.news.feed import Item
+
+MARKET_ID = "0x" + "ab" * 32
+RSS = f"""<?xml version="1.0"?><rss version="2.0" xmlns:oddsmith="urn:oddsmith:news"><channel><title>t</title>
+<item><title>Farah Tanaka wins again</title><guid>b</guid><pubDate>Fri, 16 Jan 2026 23:33:22 GMT</pubDate>
+<oddsmith:known_s>1768606440</oddsmith:known_s><category>{MARKET_ID}</category></item>
+<item><title>Older</title><guid>a</guid><pubDate>Fri, 16 Jan 2026 22:00:00 +0100</pubDate></item>
+<item><title>No time</title><guid>c</guid></item>
+<item><title></title><guid>d</guid><pubDate>Fri, 16 Jan 2026 22:00:00 GMT</pubDate></item>
+</channel></rss>""".encode()
+ATOM = b"""<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom"><title>t</title><entry>
+<title>Bitcoin &amp; friends rally</title><id>x</id><updated>2026-01-16T23:33:22Z</updated>
+<link href="https://news.test/markets/btc"/></entry></feed>"""
+
+
+def market(question: str, market_id: str = MARKET_ID, start_s: int = 0, end_s: int | None = None) -> Market:
+    """A market that asks a question."""
+    return Market(market_id, "e", question, "1", "2", 100, 5_000_000, FeeSchedule(0.0), start_s, end_s, "other")
+
+
+def item(text: str, known_s: int = 100, about: tuple[str, ...] = ()) -> Item:
+    """An entry of a feed."""
+    return Item(text, text, known_s, known_s, about)
+
+
+def test_rss_gives_entries_in_time() -> None:
+    """Entries come oldest first in UTC; what has no time or title is left out; the feed's own known-at time counts."""
+    found = feed.parse(RSS, "test")
+
+    assert [i.item_id for i in found] == ["a", "b"]
+    assert (found[0].published_s, found[0].known_s) == (1_768_597_200, 1_768_597_200)
+    assert (found[1].published_s, found[1].known_s) == (1_768_606_402, 1_768_606_440)
+    assert MARKET_ID in found[1].about
+
+
+def test_atom_is_read_too() -> None:
+    """An Atom entry has its id, text, time and link."""
+    (found,) = feed.parse(ATOM, "test")
+
+    assert (found.item_id, found.text, found.published_s) == ("x", "Bitcoin & friends rally", 1_768_606_402)
+    assert found.about == ("https://news.test/markets/btc",)
+
+
+@pytest.mark.parametrize("content", [b"", b"<html><body>Sign in</body></html>", b'{"articles": []}'])
+def test_what_is_no_feed_is_refused(content: bytes) -> None:
+    """A page or JSON instead of a feed is an error, not an empty feed."""
+    with pytest.raises(VenueUnavailable, match="no RSS or Atom feed"):
+        feed.parse(content, "test")
+
+
+async def test_a_feed_that_is_away_is_named() -> None:
+    """The error says which address and how to turn headlines off."""
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(503))
+
+    with pytest.raises(VenueUnavailable, match=r"http://news\.test.*ODDSMITH_NEWS_URL"):
+        await feed.fetch("http://news.test", transport)
+
+
+@pytest.mark.parametrize(
+    ("question", "about"),
+    [
+        ("Will Farah Tanaka take a seat in the Aldport council vote?", "farah tanaka"),
+        ("Will the price of Bitcoin be between $100,000 and $102,000?", "bitcoin"),
+        ("Bitcoin Up or Down - July 21, 10AM ET", "bitcoin"),
+        ("Will The Glass Harbour pass the jury?", "glass harbour"),
+        ("Fed rate cut in March?", "fed"),
+        ("who wins?", ""),
+    ],
+)
+def test_the_subject_of_a_question(question: str, about: str) -> None:
+    """A question is about the first name in it."""
+    assert matching.subject(question) == about
+
+
+def test_a_headline_is_about_the_markets_that_it_names() -> None:
+    """An id in the entry decides; without one the subject's words must stand in the text, whole and in order."""
+    matcher = matching.Matcher([market("Will Farah Tanaka win?"), market("Will Bitcoin rise?", "0x" + "cd" * 32)])
+
+    assert matcher.markets_of(item("nothing in common", about=(MARKET_ID,))) == (MARKET_ID,)
+    assert matcher.markets_of(item("Backers of Farah Tanaka's party celebrate")) == (MARKET_ID,)
+    assert matcher.markets_of(item("Tanaka and Farah disagree")) == ()
+    assert matcher.markets_of(item("Bitcoin and Farah Tanaka")) == (MARKET_ID, "0x" + "cd" * 32)
+
+
+def test_only_markets_alive_then_are_meant() -> None:
+    """A headline before a market's start or after its end is not about it."""
+    matcher = matching.Matcher([market("Will Farah Tanaka win?", start_s=50, end_s=150)])
+
+    assert [matcher.markets_of(item("Farah Tanaka wins", t)) for t in (49, 100, 151)] == [(), (MARKET_ID,), ()]
+
+
+def test_scores_follow_the_tone() -> None:
+    """VADER scores good news up, bad news down, figures neutral, all within [-1, 1]; equal texts alike."""
+    texts = ["A superb success and a great win", "New figures are published", "A terrible failure and a painful loss"]
+    headlines = matching.headlines([item(t) for t in texts], [market("Will A Superb Thing win?")])
+    values = scorers.Vader().score(texts)
+
+    assert values[0] > 0.5
+    assert abs(values[1]) < 0.1
+    assert values[2] < -0.5
+    assert all(h.sentiment is not None for h in scorers.scored(headlines, scorers.Vader()))

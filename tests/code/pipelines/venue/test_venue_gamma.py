@@ -1,0 +1,138 @@
+"""Markets are listed through the keyset route, JSON inside JSON is parsed twice, and nothing is guessed."""
+
+import json
+from typing import Any
+
+import httpx2
+import msgspec
+import pytest
+
+from pipelines.core.domain import FeeSchedule, Market
+from pipelines.venue import gamma
+from pipelines.venue.http import VenueHttp
+from pipelines.venue.wire import GammaMarket
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    """A market as Gamma writes it."""
+    return {
+        "id": "253591",
+        "conditionId": "0x" + "ab" * 32,
+        "question": "Will Bitcoin be above 100k?",
+        "slug": "btc-100k",
+        "clobTokenIds": '["11", "22"]',
+        "outcomes": '["Yes", "No"]',
+        "outcomePrices": '["1", "0"]',
+        "orderPriceMinTickSize": 0.001,
+        "orderMinSize": 5,
+        "enableOrderBook": True,
+        "acceptingOrders": True,
+        "closed": False,
+        "negRisk": True,
+        "feesEnabled": True,
+        "feeSchedule": {"exponent": 1, "rate": 0.07, "takerOnly": True, "rebateRate": 0.2},
+        "startDate": "2026-01-01T00:00:00Z",
+        "endDate": "2026-01-02T12:00:00Z",
+        "events": [{"id": "77", "slug": "bitcoin-january", "title": "Bitcoin in January"}],
+        "volumeNum": 1234.5,
+        "umaResolutionStatus": "resolved",
+    } | changes
+
+
+def parse(**changes: Any) -> Market | None:
+    """The parsed market."""
+    return gamma.parse(msgspec.convert(row(**changes), GammaMarket))
+
+
+def test_a_market_is_read_to_the_field() -> None:
+    """Tokens, tick, minimum, fee, dates, event and topic come from the market's own fields."""
+    assert parse() == Market(
+        market_id="0x" + "ab" * 32,
+        event_id="bitcoin-january",
+        question="Will Bitcoin be above 100k?",
+        token_yes="11",
+        token_no="22",
+        tick_units=10,
+        min_size_micro=5_000_000,
+        fee=FeeSchedule(0.07, 1.0),
+        start_s=1_767_225_600,
+        end_s=1_767_355_200,
+        topic="crypto",
+        neg_risk=True,
+        version="v1",
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"outcomePrices": '["0", "1"]'},
+        {"umaResolutionStatus": None},
+        {"closed": True, "closedTime": "2026-01-03 00:00:00+00"},
+        {"volumeNum": 9e9, "lastTradePrice": 0.999},
+    ],
+)
+def test_what_is_known_afterwards_changes_nothing(changes: dict[str, Any]) -> None:
+    """Outcome prices, resolution and lifetime volume cannot reach a market."""
+    assert parse(**changes) == parse()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"version": "v3"},
+        {"clobTokenIds": '["11", "22", "33"]'},
+        {"clobTokenIds": None},
+        {"enableOrderBook": False},
+        {"conditionId": ""},
+        {"feesEnabled": True, "feeSchedule": None},
+    ],
+    ids=["version", "three outcomes", "no tokens", "no book", "no id", "unknown fee"],
+)
+def test_what_is_not_understood_is_left_out(changes: dict[str, Any]) -> None:
+    """An unknown version or fee, or a market that is not binary, is not traded on a guess."""
+    assert parse(**changes) is None
+
+
+def test_protocol_two_uses_position_ids() -> None:
+    """A version 2 market is known by its position ids, although token ids may be there too."""
+    market = parse(version="v2", positionIds=["333", "444"])
+
+    assert market is not None
+    assert (market.token_yes, market.token_no, market.version) == ("333", "444", "v2")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2026-01-02T12:00:00Z", 1_767_355_200),
+        ("2026-01-02T12:00:00.123Z", 1_767_355_200),
+        ("2026-01-02 12:00:00+00", 1_767_355_200),
+        ("2026-01-02", 1_767_312_000),
+        ("soon", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_times_are_utc_seconds(text: str | None, seconds: int | None) -> None:
+    """Both of the venue's time styles are read; others are unknown, not an error."""
+    assert gamma.seconds(text) == seconds
+
+
+async def test_pages_are_followed_to_the_end() -> None:
+    """The cursor is passed on with the same filters until it is absent."""
+    asked: list[httpx2.QueryParams] = []
+
+    def respond(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request.url.params)
+        number = len(asked)
+        page = {"markets": [row(conditionId=f"0x{number:064x}")]}
+        return httpx2.Response(200, text=json.dumps(page | ({"next_cursor": f"c{number}"} if number < 3 else {})))
+
+    async with VenueHttp("http://gamma.test", transport=httpx2.MockTransport(respond)) as http:
+        found = [m.market_id async for m in gamma.listed(http, closed=True)]
+
+    assert found == [f"0x{n:064x}" for n in (1, 2, 3)]
+    assert [p.get("after_cursor") for p in asked] == [None, "c1", "c2"]
+    assert {p["closed"] for p in asked} == {"true"}
+    assert {p["limit"] for p in asked} == {"100"}

@@ -1,0 +1,90 @@
+"""Reads are repeated where a repeat is safe, and every refusal says what and what to do."""
+
+import httpx2
+import msgspec
+import pytest
+import stamina
+
+from pipelines.core.errors import VenueError, VenueForbidden, VenueUnavailable
+from pipelines.venue.http import VenueHttp
+
+
+class Answer(msgspec.Struct):
+    """What the tests read."""
+
+    value: int
+
+
+@pytest.fixture(autouse=True)
+def _without_waiting() -> None:
+    """Retries happen at once."""
+    stamina.set_testing(True, attempts=4)
+    yield  # type: ignore[misc]
+    stamina.set_testing(False)
+
+
+def client(*answers: httpx2.Response | Exception) -> tuple[VenueHttp, list[httpx2.Request]]:
+    """A client whose host gives these answers in turn."""
+    seen: list[httpx2.Request] = []
+
+    def respond(request: httpx2.Request) -> httpx2.Response:
+        answer = answers[len(seen)]
+        seen.append(request)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return VenueHttp("http://venue.test", transport=httpx2.MockTransport(respond)), seen
+
+
+@pytest.mark.parametrize("status", [425, 429, 500, 502, 503, 504])
+async def test_a_passing_trouble_is_waited_out(status: int) -> None:
+    """Restarts, rate limits and server errors are asked again."""
+    http, seen = client(httpx2.Response(status), httpx2.Response(200, json={"value": 7}))
+
+    assert (await http.get("/x", Answer)).value == 7
+    assert len(seen) == 2
+
+
+async def test_a_broken_connection_is_tried_again() -> None:
+    """A transport error is no answer, so the read is repeated."""
+    http, seen = client(httpx2.ConnectError("refused"), httpx2.Response(200, json={"value": 7}))
+
+    assert (await http.get("/x", Answer)).value == 7
+    assert len(seen) == 2
+
+
+async def test_patience_ends() -> None:
+    """After several attempts the error names the address and the last answer."""
+    http, seen = client(*[httpx2.Response(503, text="Trading is currently disabled")] * 9)
+
+    with pytest.raises(VenueUnavailable, match=r"venue\.test/x answered 503: Trading is currently disabled"):
+        await http.get("/x", Answer)
+    assert len(seen) == 4
+
+
+@pytest.mark.parametrize("body", ['{"error":"Trading restricted in your region"}', "<html>Attention required</html>"])
+async def test_a_block_is_final(body: str) -> None:
+    """403 as JSON or as a page stops at once and is not evaded."""
+    http, seen = client(httpx2.Response(403, text=body))
+
+    with pytest.raises(VenueForbidden, match="nothing here works around it"):
+        await http.get("/x", Answer)
+    assert len(seen) == 1
+
+
+async def test_a_refusal_is_not_repeated() -> None:
+    """A 400 is the same tomorrow."""
+    http, seen = client(httpx2.Response(400, json={"error": "Invalid token id"}))
+
+    with pytest.raises(VenueError, match="Invalid token id"):
+        await http.get("/x", Answer)
+    assert len(seen) == 1
+
+
+async def test_an_unknown_shape_is_refused() -> None:
+    """A body of another shape is an error that names the field, never half-read data."""
+    http, _ = client(httpx2.Response(200, json={"value": "seven"}))
+
+    with pytest.raises(VenueError, match=r"unknown shape.*value"):
+        await http.get("/x", Answer)
