@@ -1,0 +1,126 @@
+"""Peers of the trading engine, each in a virtual environment of its own, and the guide's own environment."""
+
+import json
+import subprocess
+import sys
+import time
+import venv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path("var/peers")
+
+GYM_ANYTRADING = """
+import json, time
+import numpy as np, pandas as pd, gymnasium as gym, gym_anytrading
+rng = np.random.default_rng(1)
+close = 100 + rng.normal(0, 1, 60_000).cumsum() * 0.01
+frame = pd.DataFrame({"Open": close, "High": close, "Low": close, "Close": close, "Volume": 1.0})
+env = gym.make("stocks-v0", df=frame, window_size=32, frame_bound=(32, 59_000)).unwrapped
+speeds = []
+for _ in range(3):
+    env.reset(seed=1)
+    actions = rng.integers(0, 2, 50_000).tolist()
+    began = time.perf_counter()
+    for action in actions:
+        env.step(action)
+    speeds.append(len(actions) / (time.perf_counter() - began))
+print(json.dumps({"gym_anytrading_steps_per_s": round(max(speeds), 1)}))
+"""
+
+VECTORBT = """
+import json, time
+import numpy as np, pandas as pd, vectorbt as vbt
+rng = np.random.default_rng(1)
+close = pd.Series(100 * np.exp(rng.normal(0, 0.001, 50_000).cumsum()))
+def work():
+    began = time.perf_counter()
+    for start in range(0, 300, 50):
+        fast = vbt.MA.run(close, window=[5 + k for k in range(start, start + 50)], short_name="fast")
+        slow = vbt.MA.run(close, window=[400] * 50, short_name="slow", per_column=False)
+        entries = fast.ma.values > slow.ma.values[:, :1]
+        vbt.Portfolio.from_signals(close, entries, ~entries, fees=0.001, freq="1min").total_return()
+    return time.perf_counter() - began
+work()
+print(json.dumps({"vectorbt_sweep_s": round(min(work() for _ in range(2)), 3)}))
+"""
+
+NAUTILUS = """
+import json, time
+from decimal import Decimal
+import pandas as pd
+from nautilus_trader.backtest.engine import BacktestEngine, BacktestEngineConfig
+from nautilus_trader.config import LoggingConfig
+from nautilus_trader.model.currencies import USD
+from nautilus_trader.model.data import QuoteTick
+from nautilus_trader.model.enums import AccountType, OmsType
+from nautilus_trader.model.identifiers import Venue
+from nautilus_trader.model.objects import Money, Price, Quantity
+from nautilus_trader.test_kit.providers import TestInstrumentProvider
+engine = BacktestEngine(BacktestEngineConfig(logging=LoggingConfig(bypass_logging=True)))
+venue = Venue("SIM")
+engine.add_venue(venue, OmsType.NETTING, AccountType.MARGIN, starting_balances=[Money(1_000_000, USD)])
+instrument = TestInstrumentProvider.default_fx_ccy("EUR/USD", venue)
+engine.add_instrument(instrument)
+count = 200_000
+ticks = [QuoteTick(instrument.id, Price(1.0 + (k % 100) * 1e-5, 5), Price(1.0001 + (k % 100) * 1e-5, 5),
+                   Quantity(1000, 0), Quantity(1000, 0), k * 1_000_000, k * 1_000_000) for k in range(count)]
+engine.add_data(ticks)
+began = time.perf_counter()
+engine.run()
+print(json.dumps({"nautilus_events_per_s": round(count / (time.perf_counter() - began), 1)}))
+"""
+
+PEERS = {
+    "gym_anytrading_steps_per_s": ("gym-anytrading", ["gym-anytrading==2.0.0"], GYM_ANYTRADING),
+    "vectorbt_sweep_s": ("vectorbt", ["vectorbt==1.2.0"], VECTORBT),
+    "nautilus_events_per_s": ("nautilus", ["nautilus_trader==1.221.0"], NAUTILUS),
+}
+
+
+def run_all(only: Sequence[str] | None) -> dict[str, Any]:
+    """Figures of the peers; null and a reason where one could not run."""
+    figures: dict[str, Any] = {}
+    for name, (folder, packages, script) in PEERS.items():
+        if only and name not in only:
+            continue
+        try:
+            figures |= _run(FOLDER / folder, packages, script)
+        except (subprocess.CalledProcessError, json.JSONDecodeError, IndexError, OSError) as error:
+            detail = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
+            figures[name] = None
+            figures[f"{name}_reason"] = detail[-1][:200] if detail else "no message"
+        print(f"{name}: {figures[name]}", file=sys.stderr)
+    return figures
+
+
+def _run(folder: Path, packages: list[str], script: str) -> dict[str, Any]:
+    python = folder / "bin" / "python"
+    if not (folder / "ready").is_file():
+        venv.create(folder, with_pip=True, clear=True)
+        command = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *packages]
+        subprocess.run(command, check=True, capture_output=True, text=True)
+        (folder / "ready").touch()
+    done = subprocess.run([str(python), "-c", script], check=True, capture_output=True, text=True)
+    result: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return result
+
+
+def guide_ppo(timesteps: int) -> float:
+    """Steps per second of PPO with the guide's hyper-parameters on the guide's own environment (pandas row by row)."""
+    import numpy as np  # noqa: PLC0415
+    import pandas as pd  # noqa: PLC0415
+    import torch  # noqa: PLC0415
+    from stable_baselines3 import PPO  # noqa: PLC0415
+    from stable_baselines3.common.vec_env import DummyVecEnv  # noqa: PLC0415
+
+    from benchmarks.guide_env import COLUMNS, GuideEnv  # noqa: PLC0415
+
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({name: rng.uniform(0.1, 0.9, 5_000) for name in COLUMNS})
+    learner = PPO("MlpPolicy", DummyVecEnv([lambda: GuideEnv(frame)]), n_steps=2048, batch_size=64, ent_coef=0.01)
+    began = time.perf_counter()
+    learner.learn(timesteps)
+    return round(timesteps / (time.perf_counter() - began), 1)

@@ -1,0 +1,166 @@
+"""Speed of the trading engine beside its peers: `python -m benchmarks.trading [--peers] [--only NAME ...]`.
+
+One JSON line. Peers (gym-anytrading, vectorbt, nautilus_trader) run in virtual environments of their own under
+var/peers, made here; without --peers, or where one cannot be installed, its figure is null with the reason.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import peers
+from benchmarks.worlds import World, world
+from pipelines.agent.env import MarketEnv
+from pipelines.core.money import MICRO
+from pipelines.core.params import Params, read
+from pipelines.engine import rules, signals
+from pipelines.engine.lanes import FRACTION_OF, Field, Lanes, field, parameters, screen
+from pipelines.engine.replay import replay, tape
+
+CASH = 10_000 * MICRO
+LENGTH_S = 60
+SWEEP_COMBINATIONS = 300
+SWEEP_BARS = 50_000
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure what is asked for and print one line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.trading", description=__doc__)
+    parser.add_argument("--peers", action="store_true", help="install and run the peers too")
+    parser.add_argument("--only", nargs="*", help="names of measurements")
+    asked = parser.parse_args(arguments)
+    params = read(Path("params.yaml"))
+    made = world(1, 1.0, 24, params.execution)
+    bench = Bench(made, params)
+    figures: dict[str, Any] = {"benchmark": "trading", "cores": os.cpu_count(), "load": round(os.getloadavg()[0], 2)}
+    for name, measure in bench.measurements().items():
+        if not asked.only or name in asked.only:
+            figures[name] = measure()
+            print(f"{name}: {figures[name]}", file=sys.stderr)
+    if asked.peers:
+        figures |= peers.run_all(asked.only)
+    print(json.dumps(figures))
+
+
+def best(work: Callable[[], int], repeats: int = 3) -> float:
+    """Units per second of the fastest of some repeats; `work` returns how many units it did."""
+    speeds = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        done = work()
+        speeds.append(done / (time.perf_counter() - began))
+    return round(max(speeds), 1)
+
+
+class Bench:
+    """Everything that is measured on one synthetic world."""
+
+    def __init__(self, made: World, params: Params) -> None:
+        self._params = params
+        self._later = made.later
+        self._scaler = made.scaler
+        self._table = signals.sizing_table(made.earlier, params)
+        self._field: Field = field(made.earlier, made.scaler, forecast_block=True)
+        self._par = parameters(params, self._table, LENGTH_S)
+        self._made = made
+
+    def measurements(self) -> dict[str, Callable[[], Any]]:
+        """Name -> measurement."""
+        return {
+            "env_batched_steps_per_s": lambda: best(self._batched),
+            "env_single_steps_per_s": lambda: best(self._single),
+            "bars_per_s": lambda: best(self._screen),
+            "sweep_s": self._sweep,
+            "decide_bars_per_s": lambda: best(self._decide),
+            "ppo_steps_per_s": lambda: self._ppo(8, 256, 64, 4_096),
+            "tuned_ppo_steps_per_s": lambda: self._ppo(64, 256, 1_024, 65_536),
+            "guide_ppo_steps_per_s": lambda: peers.guide_ppo(4_096),
+        }
+
+    def _lanes(self, count: int) -> Lanes:
+        lanes = Lanes(self._field, self._par, count, CASH)
+        rng = np.random.default_rng(0)
+        chosen = rng.integers(0, len(self._field.first), count)
+        lanes.place(np.arange(count), self._field.first[chosen], self._field.last[chosen])
+        return lanes
+
+    def _batched(self) -> int:
+        """Random actions in 1,024 lanes, 1,000 steps."""
+        lanes = self._lanes(1_024)
+        rng = np.random.default_rng(1)
+        directions = rng.integers(-1, 2, (16, 1_024))
+        fractions = FRACTION_OF[rng.integers(0, 9, 1_024)]
+        for step in range(1_000):
+            lanes.step(directions[step % 16], fractions)
+        return 1_000 * 1_024
+
+    def _single(self) -> int:
+        """The Gymnasium environment, unwrapped, one step at a time."""
+        env = MarketEnv(self._field, self._par, CASH, episode_bars=1_000)
+        env.reset(seed=1)
+        actions = np.random.default_rng(1).integers(0, 9, 50_000).tolist()
+        for action in actions:
+            if env.step(action)[3]:
+                env.reset()
+        return len(actions)
+
+    def _signals(self) -> tuple[Any, Any]:
+        seen = [signals.signals(one, self._params.execution.impact_share) for one in self._made.earlier]
+        moves = np.concatenate([one.move_units for one in seen])
+        return moves, np.concatenate([one.cost_units for one in seen])
+
+    def _screen(self) -> int:
+        """The threshold rule over all bars of all markets, with every limit."""
+        moves, costs = self._signals()
+        for multiple in (0.5, 1.0, 1.5, 2.0):
+            screen(self._field, self._par, moves, costs, multiple, 3_600, CASH)
+        return 4 * len(moves)
+
+    def _sweep(self) -> float:
+        """Seconds for 300 parameter combinations over 50,000 bars."""
+        moves, costs = self._signals()
+        share = SWEEP_BARS / len(moves)
+        combinations = [(multiple, hold) for multiple in np.linspace(0.25, 5, 30) for hold in range(600, 6_600, 600)]
+
+        def work() -> float:
+            began = time.perf_counter()
+            for multiple, hold in combinations[:SWEEP_COMBINATIONS]:
+                screen(self._field, self._par, moves, costs, float(multiple), hold, CASH)
+            return (time.perf_counter() - began) * share
+
+        return round(min(work() for _ in range(2)), 3)
+
+    def _decide(self) -> int:
+        """The event-driven tier: every bar through decide() with the threshold rule."""
+        made = tape(self._later, None, self._params.execution.model_depth_shares)
+        strategy = rules.make("threshold", self._params, self._table, None, LENGTH_S)
+        return replay(made, strategy, CASH).decisions
+
+    def _ppo(self, lanes: int, steps: int, batch: int, timesteps: int) -> float:
+        """Steps per second of SB3's PPO on the compiled lanes, gradient updates included."""
+        import torch  # noqa: PLC0415
+
+        from pipelines.agent.training import ground, model, vector_env  # noqa: PLC0415
+
+        torch.set_num_threads(1)
+        agent = self._params.agent.model_copy(update={"n_envs": lanes, "n_steps": steps, "batch_size": batch})
+        where = ground(self._made.earlier, self._params, self._table, self._scaler, LENGTH_S)
+        learner = model(vector_env(where, agent, CASH, 1), agent)
+        speeds = []
+        for _ in range(2):
+            began = time.perf_counter()
+            learner.learn(timesteps)
+            speeds.append(timesteps / (time.perf_counter() - began))
+        return round(statistics.fmean(speeds), 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""Synthetic worlds as market histories with forecasts, without files: what benchmarks and evaluations replay.
+
+Forecasts are the Kalman limit of the public data (the generator's truth is read only here and in tests) or those of a
+trained forecaster; time is cut into the agent's past and an unseen later part, events whole.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipelines.core.domain import FloatArray, Market
+from pipelines.core.params import ExecutionParams
+from pipelines.engine.history import History, IntArray, touches
+from pipelines.features import compute
+from pipelines.features.scale import Scaler, local_volatility
+from pipelines.features.spec import SCALED
+from pipelines.inference.predictor import Forecasts, Predictor
+from pipelines.news import decay
+from pipelines.trading.observation import MarketScaler
+from simulator.markets.events import Event, Family, build
+from simulator.markets.model import Model
+from simulator.markets.source import Listing
+from simulator.markets.truth import Mispricing, Truth, kalman, truth
+
+HORIZON, LOOKBACK = 24, 60
+NORMAL_90 = 1.6448536269514722
+CONFIDENCE_SLOPE = 2.2
+"""Logistic slope of P(the sign is right) in |move| / (volatility x sqrt(h)) of the Kalman forecasts, by eye."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Histories of an earlier and a later part of time, and the standardisation that the earlier part decides."""
+
+    earlier: list[History]
+    later: list[History]
+    scaler: MarketScaler
+
+
+Forecaster = Callable[[Truth, Mispricing, int, FloatArray, IntArray, FloatArray], Forecasts]
+
+
+def world(seed: int, edge: float, events: int, execution: ExecutionParams, predictor: Predictor | None = None) -> World:
+    """Two thirds of the events for training, the rest, after a purge, for judging."""
+    family = Family(seed, Model(edge=edge))
+    built = [build(family, number) for number in range(events)]
+    known = truth(family, built)
+    limit = kalman(known)
+    forecaster = _kalman if predictor is None else _learned(predictor)
+    split = events * 2 // 3
+    purge = family.event_length_min // family.event_every_min
+    made = [_history(known, limit, built, row, execution, forecaster) for row in range(len(known.event))]
+    earlier = [one for one, number in zip(made, known.event, strict=True) if number < split - purge]
+    later = [one for one, number in zip(made, known.event, strict=True) if number >= split]
+    raw = np.concatenate([np.column_stack((one.features, one.sentiment)) for one in earlier])
+    return World(earlier, later, MarketScaler(Scaler.fit(raw, SCALED, 8.0)))
+
+
+def _history(
+    known: Truth,
+    limit: Mispricing,
+    events: list[Event],
+    row: int,
+    execution: ExecutionParams,
+    forecaster: Forecaster,
+) -> History:
+    event = events[int(known.event[row])]
+    listing = event.listings[row % len(event.listings)]
+    mid = known.paths.mid_units[row].astype(np.int64)
+    volume = known.paths.volume_micro[row].astype(np.int64)
+    ts_s = event.start_s + 60 * np.arange(len(mid), dtype=np.int64)
+    features = compute.batch(ts_s, mid, volume, listing.end_s)
+    news = np.flatnonzero(known.news[row])
+    sentiment = decay.batch(ts_s, ts_s[news], known.sentiment[row][news])
+    made = forecaster(known, limit, row, features, mid, sentiment)
+    rows = np.arange(LOOKBACK - 1, len(mid))
+    zeros = np.zeros(len(rows), dtype=np.int64)
+    bid, ask = touches(mid[rows], zeros, listing.tick_units, execution)
+    return History(
+        _market(listing), ts_s[rows], mid[rows], bid, ask, volume[rows], zeros, features[rows], sentiment[rows],
+        made.mean, made.lower, made.upper, made.confidence,
+    )  # fmt: skip
+
+
+def _market(listing: Listing) -> Market:
+    names = ("market_id", "event_id", "question", "token_yes", "token_no", "tick_units", "min_size_micro", "fee")
+    values = {name: getattr(listing, name) for name in (*names, "start_s", "end_s")}
+    return Market(**values, topic=listing.category)
+
+
+def _kalman(
+    known: Truth, limit: Mispricing, row: int, features: FloatArray, mid: IntArray, sentiment: FloatArray
+) -> Forecasts:
+    one = Mispricing(limit.under[row], limit.over[row], limit.bounce[row])
+    steps = np.arange(1, HORIZON + 1)
+    mean = np.stack([one.forecast(known.model, int(step)) for step in steps], axis=1)[LOOKBACK - 1 :]
+    windows = np.lib.stride_tricks.sliding_window_view(mid, LOOKBACK)
+    scale = local_volatility(windows)[:, None] * np.sqrt(steps)
+    wide = NORMAL_90 * scale
+    ratio = np.abs(mean - mean[:, :1]) / scale
+    confidence = 1.0 / (1.0 + np.exp(-CONFIDENCE_SLOPE * ratio.max(axis=1)))
+    return Forecasts(mean, mean - wide, mean + wide, confidence)
+
+
+def _learned(predictor: Predictor) -> Forecaster:
+    def forecast(
+        known: Truth, limit: Mispricing, row: int, features: FloatArray, mid: IntArray, sentiment: FloatArray
+    ) -> Forecasts:
+        index = np.arange(LOOKBACK - 1, len(mid))[:, None] + np.arange(-LOOKBACK + 1, 1)
+        return predictor.forecast_batch(features[index], mid[index], sentiment[index])
+
+    return forecast
