@@ -102,7 +102,7 @@ def _calibrate(rows: Rows, params: Params, folder: Path) -> int:
     output, volatility = predictor.outputs(lambda chosen: rows.window(chosen, lookback), positions)
     moves = rows.moves(positions, horizon)
     conformal = fit_conformal(output, scaled_target(moves, volatility), params.conformal.coverage)
-    mean = predictor.scale_back(output, volatility).mean
+    mean = conformal.shrink * predictor.scale_back(output, volatility).mean
     confidence = fit_confidence(mean, volatility, moves, rows.event[positions])
     write_json(folder / "conformal.json", conformal.document())
     write_json(folder / "confidence.json", confidence.document())

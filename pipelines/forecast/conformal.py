@@ -23,7 +23,18 @@ def fit_conformal(output: NDArray[np.float32], target: NDArray[np.float32], cove
     outside = np.maximum(band[..., 0] - target, target - band[..., 2])
     n = len(outside)
     level = min(np.ceil((n + 1) * coverage) / n, 1.0)
-    return Conformal(coverage, np.quantile(outside.astype(np.float64), level, axis=0, method="higher"))
+    offset = np.quantile(outside.astype(np.float64), level, axis=0, method="higher")
+    return Conformal(coverage, offset, _shrink(output[..., 0], target))
+
+
+def _shrink(mean: NDArray[np.float32], target: NDArray[np.float32]) -> float:
+    """Slope in [0, 1] of the target, clipped at its 99.8 % quantile, on the mean, over all horizons together."""
+    bound = np.quantile(np.abs(target), 0.998, axis=0)
+    power = float(np.sum(mean.astype(np.float64) ** 2))
+    if power == 0.0:
+        return 0.0
+    slope = float(np.sum(mean.astype(np.float64) * np.clip(target, -bound, bound))) / power
+    return min(max(slope, 0.0), 1.0)
 
 
 def fit_confidence(mean: FloatArray, volatility: FloatArray, moves: FloatArray, event: IntArray) -> Confidence:

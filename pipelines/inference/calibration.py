@@ -10,10 +10,15 @@ from pipelines.core.domain import FloatArray
 
 @dataclass(frozen=True)
 class Conformal:
-    """Split-conformal widening of the quantile band, in units of local volatility x sqrt(h), shape (H,)."""
+    """Split-conformal widening of the quantile band, in units of local volatility x sqrt(h), shape (H,).
+
+    `shrink` in [0, 1] multiplies the mean: the slope of what happened on what was forecast. A forecaster that has
+    found nothing is thereby brought back to persistence.
+    """
 
     coverage: float
     offset: FloatArray
+    shrink: float = 1.0
 
     @classmethod
     def neutral(cls, coverage: float, horizon: int) -> "Conformal":
@@ -22,12 +27,13 @@ class Conformal:
 
     def document(self) -> dict[str, Any]:
         """What `parse` reads back, for JSON."""
-        return {"coverage": self.coverage, "offset": self.offset.tolist()}
+        return {"coverage": self.coverage, "offset": self.offset.tolist(), "shrink": self.shrink}
 
     @classmethod
     def parse(cls, document: Any) -> "Conformal":
         """The table that `document` described."""
-        return cls(float(document["coverage"]), np.asarray(document["offset"], dtype=np.float64))
+        offset = np.asarray(document["offset"], dtype=np.float64)
+        return cls(float(document["coverage"]), offset, float(document["shrink"]))
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ class Predictor:
         """Network output (n, H, 4) to log-odds, intervals conformalised, with the confidence."""
         unit = volatility[:, None] * np.sqrt(np.arange(1, self.horizon + 1))
         scaled = output.astype(np.float64)
-        mean = scaled[..., 0] * unit
+        mean = self._conformal.shrink * scaled[..., 0] * unit
         band = np.sort(scaled[..., 1:], axis=-1)
         lower = np.minimum((band[..., 0] - self._conformal.offset) * unit, mean)
         upper = np.maximum((band[..., 2] + self._conformal.offset) * unit, mean)

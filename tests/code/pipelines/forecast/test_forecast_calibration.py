@@ -21,6 +21,17 @@ def test_conformal_intervals_cover_new_data(seed, scale, coverage):
     assert np.abs(inside.mean(axis=0) - coverage).max() < 0.03
 
 
+def test_a_forecast_of_nothing_is_shrunk_to_persistence():
+    """The mean is multiplied by the slope of what happened on what was forecast, at least 0 and at most 1."""
+    rng = np.random.default_rng(3)
+    output = rng.normal(size=(20_000, 3, 4)).astype(np.float32)
+    noise = rng.normal(size=(20_000, 3)).astype(np.float32)
+    assert fit_conformal(output, noise, 0.9).shrink < 0.03
+    assert abs(fit_conformal(output, 0.5 * output[..., 0] + noise, 0.9).shrink - 0.5) < 0.05
+    assert fit_conformal(output, 2.0 * output[..., 0], 0.9).shrink == 1.0
+    assert fit_conformal(output, -output[..., 0], 0.9).shrink == 0.0
+
+
 def _moves(signal, seed=0, events=40, bars=400, horizon=5):
     rng = np.random.default_rng(seed)
     n = events * bars

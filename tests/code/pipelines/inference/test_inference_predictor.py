@@ -18,12 +18,12 @@ def predictor(tmp_path):
 
 
 def test_a_forecast_is_the_output_times_volatility_and_root_horizon(predictor):
-    """The mean in log-odds is the network's output x local volatility x sqrt(h)."""
+    """The mean in log-odds is the network's output x shrink x local volatility x sqrt(h)."""
     features, mids, _ = windows(5)
     made = predictor.forecast_batch(features, mids)
     scale = local_volatility(mids)
     move = np.clip(relative(features, mids, scale)[:, -1, 1], -8, 8)
-    expected = 0.1 * move[:, None] * scale[:, None] * np.sqrt(np.arange(1, HORIZON + 1))
+    expected = 0.5 * 0.1 * move[:, None] * scale[:, None] * np.sqrt(np.arange(1, HORIZON + 1))
     assert np.allclose(made.mean, expected, rtol=1e-5, atol=1e-9)
 
 
