@@ -6,7 +6,7 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install run test lint types params lock clean
+.PHONY: help install run flows test lint types params infra-test lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -17,6 +17,9 @@ install: ## make .venv from requirements.lock (GPU=1: CUDA build of torch; NLP=1
 run: install ## simulate, train, judge, trade (SOURCE=recorded RECORDED=path, FRESH=1, DURATION=seconds)
 	@exec $(PYTHON) -m flows up --source $(or $(SOURCE),simulated) $(if $(RECORDED),--recording "$(RECORDED)") \
 	  $(if $(filter 1,$(FRESH)),--fresh) $(if $(DURATION),--duration $(DURATION))
+
+flows: install ## serve every flow on its schedule, with the Prefect UI (beside `make run`, or alone)
+	@exec $(PYTHON) -m flows serve
 
 test: install ## run the suite, fast tests first (ARGS="-k words" for a part)
 	@$(PYTHON) -m pytest $(ARGS)
@@ -29,6 +32,9 @@ types: install ## mypy strict on the packages
 
 params: install ## change numbers and keep the comments: make params SET="simulator.edge=0.5 forecast.epochs=2"
 	@$(PYTHON) -m flows params $(SET)
+
+infra-test: install ## Terraform: format, validate, mocked tests, apply and destroy on an emulator (QUICK=1: without it)
+	@QUICK=$(QUICK) bash infra/test.sh
 
 lock: ## resolve the newest versions that the floors and caps of pyproject.toml allow
 	@bash infra/lock.sh

@@ -1,11 +1,13 @@
 """`python -m flows <command>`: the local stack and the flows by hand."""
 
 import argparse
+import importlib
+import os
 import sys
 from collections.abc import Sequence
 
 from pipelines.core.errors import OddsmithError
-from pipelines.core.settings import Source
+from pipelines.core.settings import Settings, Source
 
 
 def parser() -> argparse.ArgumentParser:
@@ -17,6 +19,16 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--source", type=Source, choices=list(Source), default=Source.SIMULATED)
         command.add_argument("--recording", help="parquet file or folder of the recorded source")
         command.add_argument("--fresh", action="store_true", help="advance the data window to now")
+    serving = commands.add_parser("serve", help="all flows on their schedules, with the Prefect UI")
+    serving.add_argument("--attached", action="store_true", help="to the server of PREFECT_API_URL alone")
+    commands.add_parser("ingest", help="the ingest flow, once")
+    commands.add_parser("drift", help="the drift flow, once")
+    commands.add_parser("promote", help="the candidate becomes champion, if the gate's verdict allows it")
+    deploying = commands.add_parser("deploy", help="install a promoted bundle on the service of this machine")
+    deploying.add_argument("--hash", help="how the bundle's hash begins; the champion when absent")
+    back = commands.add_parser("rollback", help="the champion before the present one trades again")
+    back.add_argument("--to", help="how the wanted bundle's hash begins; the one before when absent")
+    back.add_argument("--reason", default="", help="kept in var/champions.jsonl and shown in the UI")
     numbers = commands.add_parser("params", help="change numbers of params.yaml, comments kept")
     numbers.add_argument("assignments", nargs="+", metavar="section.key=value")
     spot = commands.add_parser("spot", help="the training machine: its group, a job for it, its own work")
@@ -44,13 +56,35 @@ def main(argv: Sequence[str] | None = None) -> int:
             from flows.elsewhere import act  # noqa: PLC0415 - needs boto3, which one machine does without
 
             return act(arguments.action)
-        from flows.nightly import nightly  # noqa: PLC0415 - Prefect is loaded only where flows run
+        if arguments.command == "serve" and not arguments.attached:
+            from flows.local.serve import serve  # noqa: PLC0415 - starts servers and stays free of Prefect
 
-        nightly(arguments.source, arguments.recording, arguments.fresh)
+            return serve()
+        _run_here(arguments)
     except OddsmithError as error:
         print(f"oddsmith: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _run_here(arguments: argparse.Namespace) -> None:
+    """A flow in this process. Prefect and MLflow read their settings when they are loaded: those come first."""
+    from flows.local.attach import surroundings  # noqa: PLC0415
+
+    os.environ.update(surroundings(Settings()))
+    if arguments.command == "serve":
+        importlib.import_module("flows.deployments").serve_all()
+        return
+    flow = getattr(importlib.import_module(f"flows.{arguments.command}"), arguments.command)
+    match arguments.command:
+        case "nightly":
+            flow(arguments.source, arguments.recording, arguments.fresh)
+        case "deploy":
+            flow(arguments.hash)
+        case "rollback":
+            flow(arguments.to, arguments.reason)
+        case _:
+            flow()
 
 
 if __name__ == "__main__":

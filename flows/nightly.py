@@ -6,16 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow, task
-from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from flows import progress, tracking
-from flows.promote import champion, promote, retire_foreign_champion
+from flows import artifacts, champions, elsewhere, progress, tracking
+from flows.champions import CANDIDATE as BUNDLE
+from flows.champions import champion
+from flows.promote import promote, retire_foreign_champion
 from flows.stages import run_command, run_stage, stage_names
 from pipelines.core.artifacts import read_json, write_json
+from pipelines.core.errors import OddsmithError
 from pipelines.core.settings import Settings, Source
 
-BUNDLE = Path("models/bundle")
+WINDOW = Path("data/window.json")
 
 
 @task(task_run_name="window", cache_policy=NO_CACHE, persist_result=False)
@@ -26,7 +28,28 @@ def open_window(source: Source, recording: str | None, fresh: bool) -> dict[str,
     command += ["--fresh"] if fresh else []
     progress.begin("window")
     run_command(*command, name="window")
-    return dict(read_json(Path("data/window.json")))
+    return dict(read_json(WINDOW))
+
+
+def same_as_last(source: Source | None, recording: str | None) -> tuple[Source, str | None]:
+    """The source that was asked for, else that of the last window: a scheduled night goes on with what runs here."""
+    if source is not None:
+        return source, recording
+    if not WINDOW.is_file():
+        return Source.SIMULATED, None
+    last = read_json(WINDOW)
+    return Source(last["source"]), last.get("recording")
+
+
+@task(task_run_name="training machine", cache_policy=NO_CACHE, persist_result=False)
+def train_on_spot() -> None:
+    """Train on the machine of ODDSMITH_SPOT_GROUP. When that fails it is said, and the stages train here."""
+    progress.begin("training machine")
+    try:
+        for name, seconds in elsewhere.tonight().items():
+            progress.detail("training machine", f"{name} took {seconds:.1f} s there")
+    except OddsmithError as error:
+        progress.detail("training machine", f"{error}; training here instead")
 
 
 @task(task_run_name="track", cache_policy=NO_CACHE, persist_result=False)
@@ -38,21 +61,27 @@ def track(bundle_hash: str) -> str:
 
 @task(task_run_name="verdict", cache_policy=NO_CACHE, persist_result=False)
 def record_verdict(version: str) -> dict[str, Any]:
-    """The gate's verdict, attached to the registered version and shown as an artifact."""
+    """The gate's verdict, attached to the registered version."""
     gate = dict(read_json(Path("reports/gate.json")))
     tracking.log_verdict(version, gate)
-    reasons = "\n".join(f"* {reason}" for reason in gate["reasons"])
-    create_markdown_artifact(
-        key="gate", markdown=f"# {gate['verdict'].upper()}\n\nbundle `{gate['bundle'][:12]}`\n\n{reasons}"
-    )
     return gate
 
 
+def may_be_promoted(gate: dict[str, Any], bundle_hash: str) -> bool:
+    """Whether a verdict changes the champion: it promotes, the bundle does not trade yet, nobody took it off."""
+    if gate["verdict"] != "promote" or (champion() or {}).get("hash") == bundle_hash:
+        return False
+    if bundle_hash in champions.withdrawn():
+        progress.detail("gate", f"bundle {bundle_hash[:12]} was rolled back and stays off")
+        return False
+    return True
+
+
 @flow(name="nightly", persist_result=False)
-def nightly(source: Source = Source.SIMULATED, recording: str | None = None, fresh: bool = True) -> dict[str, Any]:
+def nightly(source: Source | None = None, recording: str | None = None, fresh: bool = True) -> dict[str, Any]:
     """Pull, validate, train, backtest, package, judge; promote and install what passed. Seconds per step, verdict."""
     started = time.perf_counter()
-    window = open_window(source, recording, fresh)
+    window = open_window(*same_as_last(source, recording), fresh)
     if retire_foreign_champion(window["source"]):
         progress.detail("window", "the champion was trained on another source and is retired")
     seconds = {"window": time.perf_counter() - started}
@@ -62,10 +91,14 @@ def nightly(source: Source = Source.SIMULATED, recording: str | None = None, fre
             bundle_hash = str(read_json(BUNDLE / "manifest.json")["hash"])
             version = track(bundle_hash)
             seconds["track"] = time.perf_counter() - begun
+        if name == elsewhere.TRAINED[0] and Settings().spot_group:
+            train_on_spot()
         seconds[name] = run_stage(name)
+        if name in artifacts.OF_STAGE:
+            artifacts.show(artifacts.OF_STAGE[name])
     gate = record_verdict(version)
     begun = time.perf_counter()
-    if gate["verdict"] == "promote" and (champion() or {}).get("hash") != bundle_hash:
+    if may_be_promoted(gate, bundle_hash):
         promote(BUNDLE, bundle_hash, version)
     seconds["promote"] = time.perf_counter() - begun
     outcome = {

@@ -1,4 +1,4 @@
-"""Promotion: the only writer of var/champion.json. Install first, then the alias, then the file by rename."""
+"""Promotion: install first, then the alias, then var/champion.json. An interruption leaves the old champion."""
 
 import sys
 import time
@@ -9,22 +9,15 @@ from typing import Any
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from flows import progress, tracking
-from flows.stages import run_command
-from pipelines.core.artifacts import read_json, write_json
+from flows import champions, progress, tracking
+from flows.champions import CANDIDATE, champion, champion_file
+from flows.releases import Releases
+from flows.stages import StageFailed, run_command
+from pipelines.core.artifacts import read_json
 from pipelines.core.errors import ArtifactError
 from pipelines.core.settings import Settings
 
-
-def champion_file() -> Path:
-    """Where the fact stands which bundle trades."""
-    return Settings().var / "champion.json"
-
-
-def champion() -> dict[str, Any] | None:
-    """The champion: hash, bento_tag, mlflow_version, promoted_at, source; None when nothing trades."""
-    path = champion_file()
-    return dict(read_json(path)) if path.exists() else None
+__all__ = ["champion", "champion_file", "install", "promote", "retire_foreign_champion"]
 
 
 @task(task_run_name="install {bundle_hash}", cache_policy=NO_CACHE, persist_result=False)
@@ -37,29 +30,64 @@ def install(bundle: Path, bundle_hash: str) -> str:
     return lines[-1].split()[-1]
 
 
-@flow(name="promote", flow_run_name="promote {bundle_hash}", persist_result=False)
-def promote(bundle: Path, bundle_hash: str, mlflow_version: str) -> dict[str, Any]:
-    """Make a bundle the champion. An interruption leaves the old champion trading.
+@flow(name="promote", persist_result=False)
+def promote(
+    bundle: Path = CANDIDATE, bundle_hash: str | None = None, mlflow_version: str | None = None
+) -> dict[str, Any]:
+    """Make a bundle the champion; by default the candidate in models/bundle. Its record.
 
     Raises:
-        ArtifactError: if the gate's verdict in reports/gate.json is not `promote` for this very bundle.
+        ArtifactError: if the gate's verdict in reports/gate.json is not `promote` for this very bundle, or a person
+            rolled it back.
+    """
+    name = bundle_hash or str(read_json(bundle / "manifest.json")["hash"])
+    require_verdict(name)
+    record = {
+        "hash": name,
+        "bento_tag": install(bundle, name),
+        "mlflow_version": mlflow_version or tracking.log_candidate(bundle, name),
+        "promoted_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "source": read_json(Path("data/window.json"))["source"],
+    }
+    releases = Releases.of(Settings())
+    if releases:
+        releases.publish(bundle, name)
+    remember_training_window(bundle)
+    tracking.move_champion(record["mlflow_version"])
+    champions.crown(record, champions.PROMOTED)
+    return record
+
+
+def require_verdict(bundle_hash: str) -> None:
+    """Refuse a bundle that the gate did not promote, or that was rolled back.
+
+    Raises:
+        ArtifactError: saying which, and what to do.
     """
     gate = read_json(Path("reports/gate.json"))
     if gate["verdict"] != "promote" or gate["bundle"] != bundle_hash:
         raise ArtifactError(
             f"bundle {bundle_hash[:12]} has no promoting verdict (reports/gate.json says {gate['verdict']} "
-            f"for {gate['bundle'][:12]}); run `python -m pipelines gate` on it"
+            f"for {str(gate['bundle'])[:12]}); run `python -m pipelines gate` on it"
         )
-    record = {
-        "hash": bundle_hash,
-        "bento_tag": install(bundle, bundle_hash),
-        "mlflow_version": mlflow_version,
-        "promoted_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "source": read_json(Path("data/window.json"))["source"],
-    }
-    tracking.move_champion(mlflow_version)
-    write_json(champion_file(), record)
-    return record
+    reason = champions.withdrawn().get(bundle_hash)
+    if reason is not None:
+        raise ArtifactError(
+            f"bundle {bundle_hash[:12]} was rolled back ({reason or 'no reason given'}); "
+            f"`python -m flows deploy --hash {bundle_hash[:12]}` brings it back on purpose"
+        )
+
+
+@task(task_run_name="remember the training window", cache_policy=NO_CACHE, persist_result=False)
+def remember_training_window(bundle: Path) -> bool:
+    """Keep what drift is measured against. A failure is said and does not keep a good bundle from trading."""
+    command = (sys.executable, "-m", "pipelines", "drift", "--bundle", str(bundle), "--remember")
+    try:
+        run_command(*command, name="drift")
+    except StageFailed as error:
+        progress.detail("install", f"drift of this bundle cannot be judged: {error}")
+        return False
+    return True
 
 
 def retire_foreign_champion(source: str) -> bool:
@@ -68,5 +96,5 @@ def retire_foreign_champion(source: str) -> bool:
     if current is None or current.get("source") == source:
         return False
     tracking.retire_champion()
-    champion_file().unlink()
+    champions.dethrone(f"trained on {current.get('source')}, the source is now {source}")
     return True

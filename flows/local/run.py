@@ -39,7 +39,7 @@ def up(source: Source, recording: str | None, *, fresh: bool, duration_s: float 
         raise SettingError("SOURCE was polymarket; `make run` takes simulated or recorded, see docs/going-live.md")
     if source is Source.RECORDED and not recording:
         raise SettingError("SOURCE=recorded needs RECORDED=<parquet file or folder>")
-    with _only_one(settings.var):
+    with only_one(settings.var):
         stack = Stack(settings.var, params, Ports.choose(), screen)
         left = stack.children.clear_up_last_run()
         if left:
@@ -60,7 +60,7 @@ def _run(
 ) -> int:
     steps: dict[str, float] = {}
     report: dict[str, Any] = {"steps": steps, "urls": stack.ports.urls()}
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     try:
         _train(stack, screen, source, recording, fresh=fresh, steps=steps)
         report |= {key: read_json(var / "nightly.json")[key] for key in ("gate",)}
@@ -158,12 +158,18 @@ def _stop(stack: Stack, screen: Screen) -> None:
     stack.stop()
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
+def interrupt(_number: int, _frame: FrameType | None) -> None:
+    """SIGTERM ends a run as Ctrl-C does."""
     raise KeyboardInterrupt
 
 
 @contextmanager
-def _only_one(var: Path) -> Iterator[None]:
+def only_one(var: Path) -> Iterator[None]:
+    """Hold the folder's lock: one system per folder.
+
+    Raises:
+        AlreadyRunning: if another one holds it.
+    """
     var.mkdir(parents=True, exist_ok=True)
     with (var / "run.lock").open("w") as lock:
         try:

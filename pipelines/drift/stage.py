@@ -7,10 +7,11 @@ import numpy as np
 
 from pipelines.core import log
 from pipelines.core.artifacts import write_json
-from pipelines.core.params import load
+from pipelines.core.params import DriftParams, load
 from pipelines.core.settings import Settings
 from pipelines.drift import recent, reference, report, verdict
 from pipelines.inference.bundle import Bundle
+from pipelines.inference.predictor import Predictor
 
 REPORT = Path("reports/drift.json")
 PAGE = Path("reports/drift.html")
@@ -24,7 +25,8 @@ def remember(folder: Path) -> Path:
     """
     bundle = Bundle.open(folder)
     store = Settings().var / "drift"
-    reference.obtain(store, bundle.hash, bundle.predictor().lookback, load().drift)
+    predictor = bundle.predictor()
+    reference.obtain(store, bundle.hash, predictor.lookback, _params(predictor))
     return reference.path_of(store, bundle.hash)
 
 
@@ -35,8 +37,9 @@ def run(folder: Path, landing: Path | None = None) -> None:
         ArtifactError: if the bundle or its training window is not there.
         DataError: if the landing zone holds no bars.
     """
-    params, bundle = load().drift, Bundle.open(folder)
+    bundle = Bundle.open(folder)
     predictor = bundle.predictor()
+    params = _params(predictor)
     before = reference.obtain(Settings().var / "drift", bundle.hash, predictor.lookback, params)
     now = recent.window(landing or Settings().var / "landing", predictor, params)
     length_s = int(bundle.manifest["bar_length_s"])
@@ -49,6 +52,12 @@ def run(folder: Path, landing: Path | None = None) -> None:
     }
     write_json(REPORT, _plain(document))
     log.get("drift").info(document["verdict"], reasons="; ".join(document["reasons"]))
+
+
+def _params(predictor: Predictor) -> DriftParams:
+    """The parameters, the horizon no longer than that of the forecaster."""
+    params = load().drift
+    return params.model_copy(update={"horizon_bars": min(params.horizon_bars, predictor.horizon)})
 
 
 def _plain(value: object) -> object:

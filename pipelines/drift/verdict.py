@@ -65,14 +65,16 @@ def _columns(
             calm = max((bins.psi(values) for values in seen), default=0.0)
             limit = max(params.min_psi, params.quiet_multiple * calm)
             psi = bins.psi(recent[name].to_numpy(np.float64))
+            # A column that never varied in training (no headlines were known then) was learned from by no model.
+            decides = name not in SHOWN_ONLY and float(np.nanmax(known) - np.nanmin(known)) > 0.0
             found[name] = {
                 "group": group,
                 "psi": psi,
                 "quiet_psi": calm,
                 "quiet_windows": len(seen),
                 "limit": limit,
-                "decides": name not in SHOWN_ONLY,
-                "drifted": bool(name not in SHOWN_ONLY and psi > limit),
+                "decides": decides,
+                "drifted": bool(decides and psi > limit),
             }
     return found
 

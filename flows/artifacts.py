@@ -1,0 +1,150 @@
+"""What the Prefect UI shows of a night: validation, forecast, backtest, gate and drift, read from reports/*.json.
+
+The texts are plain functions of the reports; a report that is missing or of another shape shows nothing and stops
+nothing.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from prefect import get_run_logger
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from pipelines.core.artifacts import read_json
+from pipelines.core.errors import ArtifactError
+
+REPORTS = Path("reports")
+
+Row = dict[str, Any]
+
+
+def show(name: str) -> None:
+    """Make the artifacts of one report: validation, forecast, backtest, gate or drift."""
+    try:
+        document = read_json(REPORTS / f"{name}.json")
+        text = TEXTS[name](document)
+        rows = TABLES[name](document) if name in TABLES else []
+    except (ArtifactError, KeyError, TypeError, ValueError) as error:
+        get_run_logger().warning("reports/%s.json is not shown: %s", name, error)
+        return
+    create_markdown_artifact(key=name, markdown=text, description=f"reports/{name}.json")
+    if rows:
+        create_table_artifact(key=f"{name}-table", table=rows, description=f"reports/{name}.json")
+
+
+def validation(document: Mapping[str, Any]) -> str:
+    """Every rule of the data checks and whether it holds."""
+    counts = ", ".join(f"{value:,} {name}" for name, value in document["counts"].items())
+    rules = "\n".join(
+        f"| {rule['name']} | {'holds' if rule['success'] else '**broken**'} | {rule['unexpected']} |"
+        for rule in document["expectations"]
+    )
+    head = "All checks hold" if document["success"] else "Checks failed"
+    return f"# {head}\n\n{counts}\n\n| rule | | rows against it |\n|---|---|---|\n{rules}\n"
+
+
+def forecast(document: Mapping[str, Any]) -> str:
+    """Skill against persistence on the selection slice, with its interval."""
+    metrics = document.get("selection", document)
+    low, high = metrics["skill_price_pooled_interval"]
+    first, last = metrics["pooled_horizons"]
+    return (
+        f"# Skill against persistence {metrics['skill_price_pooled']:+.2%}\n\n"
+        f"in price units over horizons {first} to {last} (95 % interval {low:+.2%} to {high:+.2%}, "
+        f"{metrics['events']} events, {metrics['windows']:,} forecasts of the selection slice)\n"
+    )
+
+
+def forecast_rows(document: Mapping[str, Any]) -> list[Row]:
+    """A row per horizon: errors of the forecast beside those of persistence, and the coverage of the interval."""
+    metrics = document.get("selection", document)
+    return [
+        {
+            "horizon": int(h),
+            "skill": round(metrics["skill_price"][h], 4),
+            "rmse": round(metrics["rmse"][h], 5),
+            "rmse of persistence": round(metrics["rmse_persistence"][h], 5),
+            "mape": round(metrics["mape"][h], 4),
+            "mape of persistence": round(metrics["mape_persistence"][h], 4),
+            "coverage": round(metrics["coverage"][h], 3),
+        }
+        for h in sorted(metrics["rmse"], key=int)
+    ]
+
+
+def backtest(document: Mapping[str, Any]) -> str:
+    """Which policy was chosen, on what."""
+    return (
+        f"# Chosen: {document['chosen']}\n\n{document['markets']} markets, {document['market_bars']:,} market bars of "
+        f"the {document['slice']} slice, {document['cash_pusd']:,} pUSD, after spread, impact and fees.\n"
+    )
+
+
+def backtest_rows(document: Mapping[str, Any]) -> list[Row]:
+    """A row per strategy with its plain numbers."""
+    return [
+        {"strategy": name, **{key: _short(value) for key, value in figures.items() if _is_plain(value)}}
+        for name, figures in document["strategies"].items()
+    ]
+
+
+def gate(document: Mapping[str, Any]) -> str:
+    """Verdict and reasons."""
+    reasons = "\n".join(f"* {reason}" for reason in document["reasons"])
+    evidence = "\n".join(
+        f"| {name} | {_short(value)} |" for name, value in document["evidence"].items() if _is_plain(value)
+    )
+    named = f"bundle `{str(document['bundle'])[:12]}`"
+    table = f"\n\n| evidence | |\n|---|---|\n{evidence}" if evidence else ""
+    return f"# {document['verdict'].upper()}\n\n{named}\n\n{reasons}{table}\n"
+
+
+def drift(document: Mapping[str, Any]) -> str:
+    """Verdict, reasons and the sample."""
+    reasons = "\n".join(f"* {reason}" for reason in document["reasons"])
+    sample = document["sample"]
+    return (
+        f"# {document['verdict'].replace('_', ' ').upper()}\n\n{reasons}\n\nbundle `{document['bundle'][:12]}`, "
+        f"{sample['bars']:,} recent bars of {sample['markets']} markets; the whole report is reports/drift.html\n"
+    )
+
+
+def drift_rows(document: Mapping[str, Any]) -> list[Row]:
+    """A row per column: how far it moved, and how far it moves when nothing happens."""
+    return [
+        {
+            "column": name,
+            "group": found["group"],
+            "psi": round(found["psi"], 3),
+            "quiet": round(found["quiet_psi"], 3),
+            "limit": round(found["limit"], 3),
+            "decides": found["decides"],
+            "drifted": found["drifted"],
+        }
+        for name, found in document["columns"].items()
+    ]
+
+
+TEXTS: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "validation": validation,
+    "forecast": forecast,
+    "backtest": backtest,
+    "gate": gate,
+    "drift": drift,
+}
+TABLES: dict[str, Callable[[Mapping[str, Any]], list[Row]]] = {
+    "forecast": forecast_rows,
+    "backtest": backtest_rows,
+    "drift": drift_rows,
+}
+OF_STAGE = {"validate": "validation", "forecast": "forecast", "backtest": "backtest", "gate": "gate"}
+"""The report that is shown when a stage is up to date."""
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, int | float | str | bool) or value is None
+
+
+def _short(value: Any) -> Any:
+    return float(f"{value:.4g}") if isinstance(value, float) else value

@@ -1,0 +1,90 @@
+"""Deployment: the champion of the store, or a bundle chosen by a person, installed on the service of this machine."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+
+from flows import champions
+from flows.champions import Record, champion
+from flows.releases import Releases
+from flows.rollback import restore
+from pipelines.core.artifacts import read_json
+from pipelines.core.errors import ArtifactError, VenueUnavailable
+from pipelines.core.settings import Settings
+
+POLL_S = 1.0
+
+
+@flow(name="deploy", persist_result=False)
+def deploy(bundle_hash: str | None = None, service_url: str | None = None, wait_s: float = 60.0) -> dict[str, Any]:
+    """Install a promoted bundle and wait until the service decides with it; the record, with `serving`.
+
+    On the trading instance (ODDSMITH_STORE_URL is set) the champion of the store is fetched; on one machine the
+    champion is there already. A hash (or how it begins) takes that former champion instead, withdrawn ones included.
+
+    Raises:
+        ArtifactError: if there is no such promoted bundle, or it was altered on the way.
+        VenueUnavailable: if a running service does not take it within `wait_s`.
+    """
+    record = _wanted(bundle_hash)
+    installed = restore(record)
+    if installed != champion():
+        champions.crown(installed, champions.DEPLOYED)
+    return {**installed, "serving": await_service(installed["hash"], service_url or known_service(), wait_s)}
+
+
+def _wanted(bundle_hash: str | None) -> Record:
+    if bundle_hash is None:
+        releases = Releases.of(Settings())
+        record = releases.champion() if releases else champion()
+        if record is None:
+            raise ArtifactError("no bundle has been promoted yet; run the nightly flow and let the gate decide")
+        return record
+    for line in reversed(champions.history()):
+        if line["hash"].startswith(bundle_hash):
+            return {key: line[key] for key in ("hash", "bento_tag", "mlflow_version", "promoted_at", "source")}
+    known = ", ".join(sorted({line["hash"][:12] for line in champions.history()})) or "none"
+    raise ArtifactError(f"no promoted bundle's hash begins with {bundle_hash}; known are {known}")
+
+
+def known_service() -> str | None:
+    """The dashboard's URL of the system that runs here; None where none was started by `make run`."""
+    path = Settings().var / "run.json"
+    return str(read_json(path)["urls"]["dashboard"]) if path.is_file() else None
+
+
+@task(task_run_name="service takes {bundle_hash}", cache_policy=NO_CACHE, persist_result=False)
+def await_service(bundle_hash: str, url: str | None, wait_s: float) -> bool:
+    """Whether the service decides with a bundle; False where no service runs, which takes it when it starts.
+
+    Raises:
+        VenueUnavailable: if it runs and still decides with another one after `wait_s`.
+    """
+    deadline = time.monotonic() + wait_s
+    while url is not None:
+        serving = _bundle_served(url)
+        if serving is None:
+            return False
+        if serving == bundle_hash:
+            return True
+        if time.monotonic() > deadline:
+            raise VenueUnavailable(
+                f"the service at {url} still decides with {serving[:12]} after {wait_s:.0f} s, not with "
+                f"{bundle_hash[:12]}; look at its log"
+            )
+        time.sleep(POLL_S)
+    return False
+
+
+def _bundle_served(url: str) -> str | None:
+    try:
+        with urllib.request.urlopen(f"{url.rstrip('/')}/api/state", timeout=5.0) as response:  # noqa: S310 - ours
+            state = json.load(response)
+    except (urllib.error.URLError, OSError, ValueError):
+        return None
+    return str(state.get("model", {}).get("bundle") or "none")

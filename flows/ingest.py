@@ -1,0 +1,26 @@
+"""Every 15 minutes: what happened since the last time, appended to the landing zone. Never a DVC output."""
+
+import sys
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+
+from flows.stages import run_command
+
+
+@task(
+    task_run_name="append to the landing zone",
+    retries=3,
+    retry_delay_seconds=[5, 20, 60],
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def append() -> None:
+    """One run of `python -m pipelines ingest`. It is repeated when the venue does not answer: it only reads there."""
+    run_command(sys.executable, "-m", "pipelines", "ingest", name="ingest")
+
+
+@flow(name="ingest", persist_result=False)
+def ingest() -> None:
+    """Append bars, books and headlines of open markets to var/landing."""
+    append()

@@ -1,0 +1,53 @@
+"""Where flows that a person starts find their servers: those of `make run` where it is up, else this folder's files."""
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from flows.local.children import answers
+from flows.local.ports import HOST
+from flows.local.screen import Screen
+from flows.local.stack import Ports, Stack
+from pipelines.core import params as parameters
+from pipelines.core.artifacts import read_json
+from pipelines.core.settings import Mode, Settings
+
+
+def surroundings(settings: Settings) -> dict[str, str]:
+    """Environment variables for a flow started by hand; those that are set already win."""
+    if os.environ.get("PREFECT_API_URL"):
+        return {}
+    ports = running_ports(settings.var)
+    found = alone(settings.var) if ports is None else environment(settings, ports)
+    return {key: value for key, value in found.items() if key not in os.environ}
+
+
+def running_ports(var: Path) -> Ports | None:
+    """Where the system of `make run` listens; None when its Prefect server does not answer."""
+    path = var / "run.json"
+    urls = read_json(path)["urls"] if path.is_file() else {}
+    if not urls or not answers(f"{urls['prefect']}api/health"):
+        return None
+    found = {name: urlsplit(url).port or 0 for name, url in urls.items()}
+    return Ports(found["simulator"], found["dashboard"], found["prefect"], found["mlflow"])
+
+
+def environment(settings: Settings, ports: Ports) -> dict[str, str]:
+    """The environment of a running system; paper and live trading keep the venue's own addresses."""
+    own = Stack(settings.var, parameters.load(), ports, Screen()).environment()
+    if settings.mode is Mode.SIMULATED:
+        return own
+    local = f"//{HOST}:"
+    return {key: value for key, value in own.items() if not (key.startswith("ODDSMITH_") and local in value)}
+
+
+def alone(var: Path) -> dict[str, str]:
+    """Without servers: Prefect's own temporary one, MLflow's database read directly."""
+    return {
+        "PREFECT_HOME": str(var.resolve() / "prefect"),
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "MLFLOW_TRACKING_URI": f"sqlite:///{var.resolve() / 'mlflow.db'}",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "BENTOML_HOME": str(var.resolve() / "bento"),
+    }

@@ -1,0 +1,68 @@
+"""`make flows`: the deployments of prefect.yaml with a Prefect server and its UI.
+
+Where `make run` is up, its servers and its exchange are used; else servers are started here, and stopped with it.
+"""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from flows.local.attach import environment, running_ports
+from flows.local.children import ChildFailed
+from flows.local.run import REPLAY, interrupt, only_one
+from flows.local.screen import Screen
+from flows.local.stack import Ports, Stack
+from pipelines.core import params as parameters
+from pipelines.core.artifacts import read_json
+from pipelines.core.settings import Mode, Settings, Source
+
+COMMAND = [sys.executable, "-m", "flows", "serve", "--attached"]
+
+
+def serve() -> int:
+    """Serve all flows until Ctrl-C; the exit status.
+
+    Raises:
+        OddsmithError: if a server cannot start, or a part ends by itself.
+    """
+    settings, screen = Settings(), Screen()
+    ports = running_ports(settings.var)
+    if ports is not None:
+        screen.say(f"  `make run` is up: its flows are served too, see {ports.urls()['prefect']}deployments")
+        # The system keeps its children: this process becomes the runner, and Ctrl-C ends the runner alone.
+        os.execve(COMMAND[0], COMMAND, {**os.environ, **environment(settings, ports)})  # noqa: S606 - fixed list
+    with only_one(settings.var):
+        return _alone(settings, screen)
+
+
+def _alone(settings: Settings, screen: Screen) -> int:
+    stack = Stack(settings.var, parameters.load(), Ports.choose(), screen)
+    stack.children.clear_up_last_run()
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        _start(stack, settings.mode)
+        screen.say(f"  flows are served; Ctrl-C stops them. UI: {stack.ports.urls()['prefect']}deployments")
+        stack.children.start("flows", COMMAND, environment(settings, stack.ports), stop_s=15, shown=True)
+        while not (ended := stack.children.ended()):
+            time.sleep(0.5)
+        raise ChildFailed(f"{ended[0].name} ended by itself: {ended[0].last_line()} (see {ended[0].log})")
+    except KeyboardInterrupt:
+        screen.event("stopping in order")
+    finally:
+        stack.children.stop("flows")
+        stack.stop()
+    return 0
+
+
+def _start(stack: Stack, mode: Mode) -> None:
+    urls = stack.ports.urls()
+    prefect, mlflow = stack.start_prefect(), stack.start_mlflow()
+    if mode is Mode.SIMULATED:
+        window = Path("data/window.json")
+        recorded = window.is_file() and read_json(window)["source"] == Source.RECORDED
+        simulator = stack.start_simulator(replay=REPLAY if recorded else None)
+        stack.await_ready(simulator, f"{urls['simulator']}ok", 120)
+    stack.await_ready(mlflow, f"{urls['mlflow']}health", 180)
+    stack.await_ready(prefect, f"{urls['prefect']}api/health", 180)

@@ -1,0 +1,57 @@
+"""Promoted bundles in the bucket that machines share: one folder per hash, and one file that names the champion."""
+
+import json
+from pathlib import Path
+from typing import Any, Self
+
+from flows.store import Store, inside
+from pipelines.core.artifacts import replaced_folder
+from pipelines.core.errors import ArtifactError
+from pipelines.core.settings import Settings
+
+POINTER = "releases/champion.json"
+
+
+class Releases:
+    """The releases of a store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self | None:
+        """The releases that ODDSMITH_STORE_URL names; None on a machine by itself."""
+        return cls(Store.of(settings)) if settings.store_url else None
+
+    def publish(self, bundle: Path, bundle_hash: str) -> None:
+        """Copy a sealed bundle, the manifest last: a release with a manifest is whole."""
+        files = sorted(p for p in bundle.rglob("*") if p.is_file() and p.name != "manifest.json")
+        for path in [*files, bundle / "manifest.json"]:
+            self._store.put(f"releases/{bundle_hash}/{path.relative_to(bundle).as_posix()}", path.read_bytes())
+
+    def point_to(self, record: dict[str, Any]) -> None:
+        """Say which release is champion."""
+        self._store.put(POINTER, json.dumps(record, sort_keys=True).encode())
+
+    def champion(self) -> dict[str, Any] | None:
+        """The record of the champion; None before the first promotion."""
+        content = self._store.get(POINTER)
+        return dict(json.loads(content)) if content else None
+
+    def fetch(self, bundle_hash: str, folder: Path) -> Path:
+        """Copy a release into `folder`/hash, whole or not at all; whoever opens it verifies every byte.
+
+        Raises:
+            ArtifactError: if the store has no such release.
+        """
+        below = f"releases/{bundle_hash}/"
+        names = self._store.names(below)
+        if f"{below}manifest.json" not in names:
+            raise ArtifactError(f"the store holds no whole release {bundle_hash[:12]}; promote it where it was made")
+        target = folder / bundle_hash
+        with replaced_folder(target) as partial:
+            for name in names:
+                path = partial / inside(name.removeprefix(below))
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(self._store.get(name) or b"")
+        return target

@@ -1,0 +1,69 @@
+"""Rollback: an earlier champion back, and the present one withdrawn until a person deploys it again."""
+
+from typing import Any
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+
+from flows import champions, tracking
+from flows.champions import Record, bundle_folder, champion
+from flows.promote import install
+from flows.releases import Releases
+from pipelines.core.errors import ArtifactError
+from pipelines.core.settings import Settings
+from pipelines.inference.bundle import Bundle
+
+
+@flow(name="rollback", persist_result=False)
+def rollback(to: str | None = None, reason: str = "") -> dict[str, Any]:
+    """Make the champion before the present one trade again (or the one whose hash begins with `to`); its record.
+
+    Raises:
+        ArtifactError: if there is none, or its bundle is neither here nor in the store.
+    """
+    present = champion()
+    if present is None:
+        raise ArtifactError("there is no champion to roll back; the service trades nothing")
+    target = _choose(to)
+    record = restore(target)
+    tracking.move_champion(record["mlflow_version"])
+    champions.crown(record, champions.ROLLED_BACK, reason, withdrawn=present["hash"])
+    create_markdown_artifact(
+        key="rollback",
+        markdown=f"# {present['hash'][:12]} → {record['hash'][:12]}\n\n{reason or 'no reason given'}\n\n"
+        "The service swaps between two bars and keeps its positions.",
+    )
+    return record
+
+
+def _choose(to: str | None) -> Record:
+    known = champions.earlier()
+    fitting = [record for record in known if record["hash"].startswith(to or "")]
+    if not fitting:
+        names = ", ".join(record["hash"][:12] for record in known) or "none"
+        raise ArtifactError(
+            f"no earlier champion {'' if to is None else f'whose hash begins with {to} '}can come back "
+            f"(known: {names}); touch var/KILL to stop trading instead"
+        )
+    return fitting[0]
+
+
+def restore(record: Record) -> Record:
+    """The record with its bundle verified and installed on this machine, fetched from the store where it is not here.
+
+    Raises:
+        ArtifactError: if the bundle is nowhere, or was altered.
+    """
+    folder = bundle_folder(record)
+    if folder is None:
+        releases = Releases.of(Settings())
+        if releases is None:
+            raise ArtifactError(
+                f"the bundle {record['hash'][:12]} ({record['bento_tag']}) is no longer on this machine, and "
+                "ODDSMITH_STORE_URL names no store to fetch it from"
+            )
+        folder = releases.fetch(record["hash"], Settings().var / "releases")
+    found = Bundle.open(folder).hash
+    if found != record["hash"]:
+        raise ArtifactError(f"{folder} holds bundle {found[:12]}, not {record['hash'][:12]}; nothing was changed")
+    return {**record, "bento_tag": install(folder, record["hash"])}

@@ -1,0 +1,241 @@
+"""Nights, promotions, rollbacks and drift, run as flows against a Prefect API; the stages are small commands."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from flows import champions
+from flows import drift as drift_module
+from flows import promote as promote_module
+from flows import rollback as rollback_module
+from flows.deploy import deploy
+from flows.drift import drift
+from flows.ingest import ingest
+from flows.nightly import nightly
+from flows.promote import promote, retire_foreign_champion
+from flows.rollback import rollback
+from flows.stages import StageFailed, run_command
+from pipelines.core.artifacts import read_json, write_json
+from pipelines.core.errors import ArtifactError
+from pipelines.core.settings import Source
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
+
+STAGES = """\
+stages:
+  pull: {cmd: "echo 'pull: the venue lists no market; is it running?'; exit 1", deps: [data/window.json]}
+  package: {cmd: echo never}
+  gate: {cmd: echo never}
+"""
+
+
+def _stage(name: str) -> None:
+    """What a stage leaves behind; windows with an odd `as_of_s` give a promoting verdict."""
+    as_of_s = read_json(Path("data/window.json"))["as_of_s"]
+    if name == "package":
+        write_json(Path("models/bundle/manifest.json"), {"hash": _hash(as_of_s)})
+    if name == "gate":
+        verdict = {"verdict": "promote" if as_of_s % 2 else "hold", "reasons": ["because"], "bundle": _hash(as_of_s)}
+        write_json(Path("reports/gate.json"), {**verdict, "evidence": {"skill": 0.02}})
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    """A folder with three stages and a window that a test chooses; calls of DVC, MLflow and bentos are recorded."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ODDSMITH_VAR", str(tmp_path / "var"))
+    monkeypatch.delenv("ODDSMITH_STORE_URL", raising=False)
+    monkeypatch.delenv("BENTOML_HOME", raising=False)
+    Path("dvc.yaml").write_text(STAGES)
+    state = SimpleNamespace(as_of_s=1, alias=[], commands=[])
+
+    def window(*command: str, name: str) -> list[str]:
+        source = command[command.index("--source") + 1]
+        write_json(Path("data/window.json"), {"source": source, "as_of_s": state.as_of_s, "recording": None})
+        return []
+
+    def command(*words: str, name: str) -> list[str]:
+        state.commands.append(words[2:])
+        if name != "install":
+            return []
+        built = read_json(Path(words[-1]) / "manifest.json")["hash"][-4:]
+        inside = Path(tmp_path, f"var/bento/bentos/oddsmith/{built}/src/bundle")
+        inside.mkdir(parents=True, exist_ok=True)
+        (inside / "manifest.json").write_bytes((Path(words[-1]) / "manifest.json").read_bytes())
+        return [f"oddsmith:{built}"]
+
+    monkeypatch.setattr("flows.nightly.run_command", window)
+    monkeypatch.setattr("flows.stages.run_command", lambda *words, name: _stage(name))
+    monkeypatch.setattr(promote_module, "run_command", command)
+    monkeypatch.setattr(rollback_module, "Bundle", SimpleNamespace(open=_sealed))
+    monkeypatch.setattr("flows.tracking.log_candidate", lambda _bundle, name: f"v{int(name, 16)}")
+    monkeypatch.setattr("flows.tracking.log_verdict", lambda *_: None)
+    monkeypatch.setattr("flows.tracking.move_champion", state.alias.append)
+    monkeypatch.setattr("flows.tracking.retire_champion", lambda: state.alias.append(None))
+    return state
+
+
+def _sealed(folder: Path) -> SimpleNamespace:
+    return SimpleNamespace(hash=read_json(folder / "manifest.json")["hash"])
+
+
+def _hash(as_of_s: int) -> str:
+    return f"{as_of_s:064x}"
+
+
+def _artifacts(key: str) -> list[str]:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+
+    wanted = ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
+    with get_client(sync_client=True) as client:
+        found = client.request("POST", "/artifacts/filter", json={"artifacts": wanted.model_dump(mode="json")})
+    return [artifact["data"] for artifact in found.json()]
+
+
+def test_a_promoting_night_makes_the_candidate_champion(desk):
+    """Verdict promote: bundle installed, alias moved, champion.json written, the verdict is in the UI."""
+    outcome = nightly(Source.SIMULATED)
+
+    assert outcome["gate"]["verdict"] == "promote"
+    assert champions.champion()["hash"] == _hash(1)
+    assert champions.champion()["bento_tag"] == "oddsmith:0001"
+    assert desk.alias == ["v1"]
+    assert any(_hash(1)[:12] in text and "PROMOTE" in text for text in _artifacts("gate"))
+    assert read_json(Path("var/nightly.json"))["champion"]["hash"] == _hash(1)
+
+
+def test_a_second_night_on_the_same_window_promotes_nothing_again(desk):
+    """The champion that trades is not installed a second time."""
+    nightly(Source.SIMULATED)
+    nightly(None)
+
+    assert desk.alias == ["v1"]
+    assert len(champions.history()) == 1
+
+
+def test_a_failing_stage_ends_the_night_with_its_own_line_and_promotes_nothing(desk, monkeypatch):
+    """The stage's one line is the flow's failure, through DVC; the champion of yesterday goes on."""
+    nightly(Source.SIMULATED)
+    monkeypatch.setattr("flows.stages.run_command", run_command)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], check=True)
+
+    state = nightly(None, return_state=True)
+
+    assert state.is_failed()
+    assert "pull: the venue lists no market; is it running?" in state.message
+    with pytest.raises(StageFailed, match=r"^pull: the venue lists no market; is it running\?$"):
+        state.result()
+    assert champions.champion()["hash"] == _hash(1)
+    assert desk.alias == ["v1"]
+
+
+def test_a_hold_leaves_the_champion(desk):
+    """A verdict that holds installs nothing."""
+    nightly(Source.SIMULATED)
+    desk.as_of_s = 4
+    outcome = nightly(None)
+
+    assert outcome["gate"]["verdict"] == "hold"
+    assert champions.champion()["hash"] == _hash(1)
+
+
+def test_promotion_is_refused_without_a_promoting_verdict_for_that_very_bundle(desk):
+    """Neither a held bundle nor another one than the gate judged can be made champion."""
+    desk.as_of_s = 4
+    nightly(Source.SIMULATED)
+
+    with pytest.raises(ArtifactError, match="has no promoting verdict"):
+        promote()
+    with pytest.raises(ArtifactError, match="has no promoting verdict"):
+        promote(Path("models/bundle"), _hash(7), "v7")
+    assert champions.champion() is None
+    assert not any(words[0] == "serving" for words in desk.commands)
+
+
+def test_rollback_restores_the_champion_before_and_keeps_the_other_off(desk):
+    """The earlier bundle trades again; the withdrawn one is not promoted by the next night, only deployed by hand."""
+    nightly(Source.SIMULATED)
+    desk.as_of_s = 3
+    nightly(None)
+
+    record = rollback(reason="loses money")
+
+    assert record["hash"] == champions.champion()["hash"] == _hash(1)
+    assert desk.alias == ["v1", "v3", "v1"]
+    assert nightly(None)["champion"]["hash"] == _hash(1)
+    with pytest.raises(ArtifactError, match=r"was rolled back \(loses money\)"):
+        promote()
+    with pytest.raises(ArtifactError, match="no earlier champion can come back"):
+        rollback()
+    assert deploy(_hash(3))["hash"] == _hash(3) == champions.champion()["hash"]
+
+
+def test_rollback_without_champions_says_so(desk):
+    """With nothing to go back to, the answer is the kill switch."""
+    with pytest.raises(ArtifactError, match="there is no champion to roll back"):
+        rollback()
+    nightly(Source.SIMULATED)
+    with pytest.raises(ArtifactError, match="touch var/KILL"):
+        rollback()
+
+
+def test_a_champion_of_another_source_is_retired(desk):
+    """Skill on synthetic markets says nothing about recordings: the champion goes before the night begins."""
+    nightly(Source.SIMULATED)
+
+    assert not retire_foreign_champion("simulated")
+    assert retire_foreign_champion("recorded")
+    assert champions.champion() is None
+    assert desk.alias[-1] is None
+
+
+def test_drift_emits_an_event_and_only_then(desk, monkeypatch):
+    """The event that starts a night carries the bundle and the reasons; a stable world emits nothing."""
+    nightly(Source.SIMULATED)
+    emitted = []
+    found = {"bundle": _hash(1), "as_of_s": 5, "sample": {"bars": 9, "markets": 2}, "columns": {}, "skill": {}}
+    monkeypatch.setattr(drift_module, "emit_event", lambda **event: emitted.append(event))
+    monkeypatch.setattr(drift_module, "run_command", lambda *words, name: desk.commands.append(words[3:]) or [name])
+
+    write_json(Path("reports/drift.json"), {**found, "verdict": "stable", "reasons": ["nothing moved"]})
+    assert drift(fetch=False)["verdict"] == "stable"
+    write_json(Path("reports/drift.json"), {**found, "verdict": "drift", "reasons": ["volume moved"]})
+    assert drift(fetch=False)["verdict"] == "drift"
+
+    assert [event["event"] for event in emitted] == ["oddsmith.drift.detected"]
+    assert emitted[0]["resource"]["prefect.resource.id"] == f"oddsmith.bundle.{_hash(1)[:12]}"
+    assert emitted[0]["payload"]["reasons"] == ["volume moved"]
+    assert any("volume moved" in text for text in _artifacts("drift"))
+    assert str(champions.bundle_folder(champions.champion())) in desk.commands[-1]
+
+
+def test_ingest_is_repeated_when_the_venue_does_not_answer(desk, monkeypatch):
+    """Only pulls are repeated: the append that failed once succeeds on its second try."""
+    tries = []
+
+    def command(*words: str, name: str) -> list[str]:
+        tries.append(words)
+        if len(tries) == 1:
+            raise StageFailed("ingest: the venue did not answer")
+        return []
+
+    monkeypatch.setattr("flows.ingest.run_command", command)
+    monkeypatch.setattr("flows.ingest.append.retry_delay_seconds", 0)
+
+    ingest()
+
+    assert len(tries) == 2
+
+
+def test_a_report_of_another_shape_stops_no_night(desk):
+    """An artifact that cannot be made is a warning in the log."""
+    Path("reports").mkdir()
+    Path("reports/validation.json").write_text(json.dumps({"success": True}))
+    Path("dvc.yaml").write_text(STAGES + "  validate: {cmd: echo fine}\n")
+
+    assert nightly(Source.SIMULATED)["gate"]["verdict"] == "promote"
