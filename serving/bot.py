@@ -26,11 +26,11 @@ from pipelines.venue import gamma, resolutions
 from pipelines.venue.clob_gateway import ClobGateway
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.stream import MarketStream, Resolution
-from serving import champion, metrics, records, universe, warmup
+from serving import champion, lock, metrics, records, universe, warmup
 from serving.account import TradingAccount
 from serving.brain import Brain, Seen, Turn, open_brain, take_turn
 from serving.champion import Champion
-from serving.database import default_url
+from serving.database import connect, default_url
 from serving.feed import Feed
 from serving.journal import Journal
 from serving.newswire import Newswire
@@ -110,9 +110,7 @@ class Bot:
                 await self._at_venue(account.execution.cancel_all)
         except OddsmithError as error:
             _log.error("resting orders could not be cancelled", error=str(error))
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._end_task()
         try:
             if account is not None:
                 await self._at_venue(account.execution.cancel_all)
@@ -124,6 +122,14 @@ class Bot:
         for pool in (self._venue_thread, self._mind_thread):
             pool.shutdown(wait=True)
         self._journal.close()
+
+    async def _end_task(self) -> None:
+        """Cancel the loop; asked again when a library swallowed the first request."""
+        for _ in range(5):
+            if self._task is None or self._task.done():
+                return
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=3.0)
 
     async def _supervise(self) -> None:
         while not self._stopping:
@@ -186,6 +192,7 @@ class Bot:
             wall_is_market=self._settings.mode is not Mode.SIMULATED,
             on_bar=self._on_bar,
             on_resolved=self._resolved.append,
+            on_left=self.status.left,
         )
 
     @property
@@ -470,6 +477,18 @@ def _leaves(error: BaseException) -> list[BaseException]:
     if not isinstance(error, BaseExceptionGroup):
         return [error]
     return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
+
+
+def check_start(settings: Settings) -> None:
+    """Whether a bot could start here now: mode and key, journal, lock.
+
+    Raises:
+        AlreadyRunning, SettingError, ArtifactError: as `Bot` does.
+    """
+    _check_mode(settings)
+    engine = connect(settings.journal_url or default_url(settings.var))
+    lock.acquire(engine).release()
+    engine.dispose()
 
 
 def _check_mode(settings: Settings) -> None:

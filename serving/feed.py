@@ -53,6 +53,7 @@ class Feed:
         wall_is_market: bool,
         on_bar: Callable[[int], None],
         on_resolved: Callable[[stream.Resolution], None],
+        on_left: Callable[[str], None],
     ) -> None:
         self._stream = market_stream
         self._archive = archive
@@ -63,6 +64,7 @@ class Feed:
         self._wall_is_market = wall_is_market
         self._on_bar = on_bar
         self._on_resolved = on_resolved
+        self._on_left = on_left
         self._clock: BarClock[stream.Update] | None = None
         self._slots = asyncio.Semaphore(8)
         self.followed: dict[str, Followed] = {}
@@ -92,6 +94,7 @@ class Feed:
 
     def _drop(self, market_id: str) -> None:
         gone = self.followed.pop(market_id)
+        self._on_left(market_id)
         if gone.warming is not None:
             gone.warming.cancel()
         self._news.forget(market_id)
@@ -105,6 +108,9 @@ class Feed:
                 self._take(update, self._clock)
         finally:
             ticker.cancel()
+            for one in self.followed.values():
+                if one.warming is not None:
+                    one.warming.cancel()
 
     def _take(self, update: stream.Update, clock: BarClock[stream.Update]) -> None:
         started = time.perf_counter()

@@ -13,11 +13,25 @@ import bentoml
 from pipelines.core import log
 from pipelines.core.errors import OddsmithError
 from pipelines.core.settings import Settings
-from serving.bot import Bot
+from serving.bot import Bot, check_start
 from serving.paths import DASHBOARD, parameters
 from serving.web import application
 
 _running: list[Bot] = []
+
+
+def _preflight() -> None:
+    """Refuse in the parent of `bentoml serve`, before it clears what a running service has there (its metrics)."""
+    try:
+        check_start(Settings())
+        parameters()
+    except OddsmithError as error:
+        print(f"oddsmith: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the one line a person reads
+        raise SystemExit(1) from None
+
+
+if sys.argv[1:2] == ["serve"]:
+    _preflight()
 
 
 def _bot() -> Bot:

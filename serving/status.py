@@ -90,6 +90,11 @@ class Status:
         self._kill = on
         metrics.KILLED.set(int(on))
 
+    def left(self, market_id: str) -> None:
+        """A market is no longer followed."""
+        if self._score is not None:
+            self._score.forget(market_id)
+
     def sent(self, sent: Sent) -> None:
         """An order was answered."""
         state = sent.order.state

@@ -95,7 +95,9 @@ class Channel:
         try:
             while True:
                 due = min(last_data + self._silence_s, last_pong + PING_EVERY_S + PONG_WITHIN_S)
-                text = await asyncio.wait_for(socket.recv(), max(due - loop.time(), 0.0))
+                # Not wait_for: on Python 3.11 it loses a cancellation that arrives together with a message.
+                async with asyncio.timeout_at(due):
+                    text = await socket.recv()
                 if text in ("PONG", b"PONG"):
                     last_pong = loop.time()
                     continue

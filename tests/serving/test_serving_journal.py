@@ -21,9 +21,7 @@ def test_a_second_bot_is_refused(desk: Desk) -> None:
 def test_a_killed_bot_leaves_no_lock(tmp_path: Path) -> None:
     """The operating system drops the lock of a process that was killed."""
     url = default_url(tmp_path)
-    code = (
-        f"from serving.journal import Journal; import os; Journal({url!r}, 'simulated'); os.kill(os.getpid(), 9)"
-    )
+    code = f"from serving.journal import Journal; import os; Journal({url!r}, 'simulated'); os.kill(os.getpid(), 9)"
 
     done = subprocess.run([sys.executable, "-c", code], check=False)
 

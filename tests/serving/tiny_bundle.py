@@ -29,7 +29,9 @@ def make(folder: Path, *, pull: float = 1.2, length_s: int = 60, kind: str = "th
     table = Confidence(np.full(HORIZON - 1, 6.0), np.full(HORIZON - 1, 3.0))
     write_json(folder / "confidence.json", table.document())
     names = tuple(feature.name for feature in spec.SCALED)
-    scaler = scale.Scaler(names, tuple(f.transform for f in spec.SCALED), np.zeros(len(names)), np.ones(len(names)), 8.0)
+    scaler = scale.Scaler(
+        names, tuple(f.transform for f in spec.SCALED), np.zeros(len(names)), np.ones(len(names)), 8.0
+    )
     write_json(folder / "observation.json", scaler.document())
     SizingTable(0.65, 0.03, 0.02, 500, 20).write(folder / "sizing.json")
     write_json(folder / "card.json", {"made": "by a test"})

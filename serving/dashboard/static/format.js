@@ -14,7 +14,7 @@ export const percent = (value, digits = 1) => (known(value) ? `${(value * 100).t
 export const signedPercent = (value, digits = 2) =>
   known(value) ? `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(value * 100).toFixed(digits)} %` : DASH;
 
-export const price = (value, tick = 0.01) => (known(value) ? value.toFixed(tick >= 0.01 ? 3 : 4) : DASH);
+export const price = (value, tick = 0.01) => (known(value) ? value.toFixed(tick < 0.001 ? 4 : 3) : DASH);
 
 export const shares = (value) => (known(value) ? value.toLocaleString("en-US", { maximumFractionDigits: 2 }) : DASH);
 
@@ -31,6 +31,12 @@ export const age = (seconds) => {
 };
 
 export const tone = (value) => (!known(value) || value === 0 ? "" : value > 0 ? "up" : "down");
+
+// Every question of a binary market begins the same way: the name is what follows.
+export const name = (question) => {
+  const rest = question.replace(/^(will|does|is|are|has)\s+(the\s+)?/i, "").replace(/\?$/, "");
+  return rest.charAt(0).toUpperCase() + rest.slice(1);
+};
 
 export const words = (name) => name.replaceAll("_", " ");
 

@@ -10,8 +10,9 @@ const cell = (text, classes = "", title = "") => {
   return td;
 };
 
-const tag = (text, kind, classes = "") => {
+const tag = (text, kind, classes = "", title = "") => {
   const td = document.createElement("td");
+  if (title) td.title = title;
   const span = document.createElement("span");
   td.className = classes;
   span.className = `tag ${kind}`;
@@ -41,18 +42,19 @@ const fill = (id, rows, empty) => {
 
 export const positions = (rows, armed) =>
   fill("positions", rows.map((p) => [
-    cell(p.question, "name", p.question),
+    cell(f.name(p.question), "name", p.question),
     tag(p.outcome, p.outcome.toLowerCase()),
     cell(f.shares(p.shares), "n"),
     cell(f.price(p.entry, p.tick), "n opt"),
     cell(f.price(p.mid, p.tick), "n"),
     cell(f.money(p.value), "n opt"),
-    cell(`${f.signed(p.pnl)}  (${f.signedPercent(p.pnl_fraction, 1)})`, `n ${f.tone(p.pnl)}`),
+    cell(f.signed(p.pnl), `n ${f.tone(p.pnl)}`),
+    cell(f.signedPercent(p.pnl_fraction, 1), `n ${f.tone(p.pnl)}`),
   ]), armed ? "No position. Cash is a position too." : "In cash: nothing is ordered until a model has earned it.");
 
 export const orders = (rows) =>
   fill("orders", rows.map((o) => [
-    cell(o.question, "name", o.question),
+    cell(f.name(o.question), "name", o.question),
     tag(`${o.side} ${o.outcome}`, o.side.toLowerCase()),
     cell(f.price(o.price, o.tick), "n"),
     cell(f.shares(o.shares), "n"),
@@ -60,35 +62,39 @@ export const orders = (rows) =>
     cell(o.state, "dim"),
   ]), "No order is waiting at the venue.");
 
-const decision = (d) => {
-  if (d.refusal) return tag(`${f.words(d.action)} refused`, "refused");
-  const kind = d.action.includes("long") ? "yes" : d.action.includes("short") ? "no" : "";
-  return tag(f.words(d.action) + (d.acting && !d.armed ? " (not sent)" : ""), kind);
+// What was wanted: enter_long -> long; what the venue was not asked for is said to be refused or not sent.
+const wanted = (d) => f.words(d.action.replace("enter_", ""));
+const kind = (d) => (d.action.includes("long") ? "yes" : d.action.includes("short") ? "no" : "");
+const unsent = (d) => d.acting && !d.armed;
+
+const outcome = (d) => {
+  if (d.refusal) return tag(f.words(d.refusal), "refused", "", `${wanted(d)} refused: ${d.detail}`);
+  return tag(wanted(d) + (unsent(d) ? ", not sent" : ""), kind(d), "", d.detail);
 };
 
 export const markets = (rows) =>
   fill("markets", rows.map((m) => [
-    cell(m.question, "name", `${m.question} · ends ${f.clock(m.end_s)}`),
-    cell(f.price(m.bid, m.tick), "n"),
+    cell(f.name(m.question), "name", `${m.question} · ends ${f.clock(m.end_s)}`),
+    cell(f.price(m.bid, m.tick), "n opt"),
     cell(f.price(m.ask, m.tick), "n"),
     cell(f.signed(m.move_cents, 2), `n ${f.tone(m.move_cents)}`,
       `90 % interval ${f.signed(m.lower_cents, 2)} to ${f.signed(m.upper_cents, 2)}`),
     cell(f.percent(m.confidence, 0), "n"),
-    m.action ? decision(m) : cell("warming", "dim"),
+    m.action ? outcome(m) : cell("warming", "dim"),
   ]), "No market yet: the bot is reading the listing.");
 
 export const decisions = (rows, reason) =>
   fill("decisions", rows.filter((d) => !reason || d.refusal === reason).map((d) => [
     cell(f.clock(d.ts_s, false), "dim"),
-    cell(d.question, "name", d.question),
-    decision(d),
-    cell(d.refusal ? `${f.words(d.refusal)}: ${d.detail}` : d.detail, "why", d.detail),
+    cell(f.name(d.question), "name", d.question),
+    tag(wanted(d), d.refusal ? "refused" : kind(d)),
+    cell(d.refusal ? `${f.words(d.refusal)}: ${d.detail}` : d.detail + (unsent(d) ? " (not sent)" : ""), "why", d.detail),
   ]), "Nothing decided yet but holding.");
 
 export const fills = (rows) =>
   fill("fills", rows.map((t) => [
     cell(f.clock(t.ts_s, false), "dim"),
-    cell(t.question, "name", t.question),
+    cell(f.name(t.question), "name", t.question),
     tag(`${t.side} ${t.outcome}`, t.side.toLowerCase()),
     cell(f.price(t.price, t.tick), "n"),
     cell(f.shares(t.shares), "n"),

@@ -1,0 +1,79 @@
+"""A simulator process and a machine folder with a champion: the stage for tests of the whole bot."""
+
+import asyncio
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import tiny_bundle
+
+from pipelines.core import params
+from pipelines.core.artifacts import write_json
+from pipelines.core.settings import Settings
+from serving.bot import Bot
+
+ROOT = Path(__file__).parents[2]
+KEY = "0x" + "42" * 32
+
+
+@contextmanager
+def simulator(*, speed: float = 180.0) -> Iterator[dict[str, str]]:
+    """`python -m simulator` on free ports; the environment that points at it."""
+    options = f"--port 0 --seed 5 --speed {speed} --history-days 1 --event-every-min 240 --markets-per-event 4"
+    command = [sys.executable, "-m", "simulator", *options.split()]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        urls: dict[str, str] = {}
+        for line in process.stdout:
+            found = re.match(r"(\w+)\s+(http\S+)", line)
+            if found:
+                urls[found[1].lower()] = found[2]
+            if line.startswith("ready"):
+                break
+        yield {
+            "ODDSMITH_CLOB_URL": urls["clob"],
+            "ODDSMITH_CLOB_WS_URL": urls["clob"].replace("http", "ws"),
+            "ODDSMITH_GAMMA_URL": urls["gamma"],
+            "ODDSMITH_DATA_URL": urls["data"],
+            "ODDSMITH_NEWS_URL": f"{urls['news']}/rss",
+        }
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def machine(folder: Path, environment: dict[str, str], **settings: Any) -> Settings:
+    """Settings of a machine whose `var` lies in a folder; without a champion yet."""
+    values = {name.removeprefix("ODDSMITH_").lower(): value for name, value in environment.items()}
+    return Settings(var=folder / "var", kill_switch=folder / "KILL", **values, **settings)
+
+
+def promote(folder: Path, *, pull: float = 1.2, kind: str = "threshold") -> str:
+    """Make a tiny bundle the champion of a machine, as the promote flow does; its hash."""
+    made = tiny_bundle.make(folder / f"bundle-{pull:g}-{kind}", pull=pull, kind=kind)
+    source = folder / f"bundle-{pull:g}-{kind}"
+    inside = folder / "var" / "bento" / "bentos" / "oddsmith" / made[:12] / "src" / "bundle"
+    inside.parent.mkdir(parents=True, exist_ok=True)
+    source.rename(inside)
+    record = {"hash": made, "bento_tag": f"oddsmith:{made[:12]}", "mlflow_version": "1", "source": "simulated"}
+    write_json(folder / "var" / "champion.json", record)
+    return made
+
+
+def bot(settings: Settings) -> Bot:
+    """A bot with the repository's parameters."""
+    return Bot(settings, params.read(ROOT / "params.yaml"))
+
+
+async def until(condition: Callable[[], bool], limit_s: float, what: str) -> None:
+    """Wait for a condition."""
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not happen within {limit_s:g} s"
+        await asyncio.sleep(0.05)

@@ -1,0 +1,192 @@
+"""The whole loop against a real simulator process: it trades, it stops, it survives."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from serving_venue import KEY, ROOT, bot, machine, promote, simulator, until
+
+from pipelines.core.errors import AlreadyRunning, SettingError
+from pipelines.core.settings import Mode, Settings
+from serving.account import TradingAccount
+from serving.bot import Bot
+from serving.database import default_url
+from serving.journal import Journal
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def venue() -> Iterator[dict[str, str]]:
+    """One simulator for all tests of this module."""
+    with simulator() as environment:
+        yield environment
+
+
+async def test_the_bot_trades_and_its_ledger_equals_the_venue(venue: dict[str, str], tmp_path: Path) -> None:
+    """Orders are placed and matched, and cash and every token equal the venue's account to the base unit."""
+    settings = machine(tmp_path, venue)
+    promote(tmp_path)
+    trader = bot(settings)
+    trader.start()
+    try:
+        await until(lambda: trader.state(whole=False)["orders"]["matched"] >= 2, 60, "two matched orders")
+        await until(lambda: trader.state(whole=False)["ledger_equals_venue"] is True, 20, "a comparison")
+        state = trader.state(whole=True)
+
+        assert trader.ready
+        assert state["armed"]
+        assert state["policy"] == "threshold"
+        assert state["decisions"] > 0
+        assert state["fills"]
+        assert len(state["equity"]) >= 2
+    finally:
+        await trader.stop()
+
+    assert not trader.ready
+    assert _last_words(settings) == ("stopped", "True")
+
+
+def _last_words(settings: Settings) -> tuple[str, str]:
+    journal = Journal(settings.journal_url or default_url(settings.var), "simulated")
+    try:
+        with journal._engine.connect() as db:
+            row = db.exec_driver_sql("select ended_ms is not null from sessions order by id desc").fetchone()
+        return "stopped", str(bool(row and row[0]))
+    finally:
+        journal.close()
+
+
+async def test_without_a_champion_nothing_is_ordered(venue: dict[str, str], tmp_path: Path) -> None:
+    """In cash the bot follows the markets, is shown, and orders nothing."""
+    trader = bot(machine(tmp_path, venue))
+    trader.start()
+    try:
+        await until(lambda: len(trader.state(whole=False)["markets"]) > 5, 30, "markets")
+        state = trader.state(whole=False)
+
+        assert not state["armed"]
+        assert state["orders"]["placed"] == 0
+    finally:
+        await trader.stop()
+
+
+async def test_a_new_champion_is_taken_over_between_two_bars(venue: dict[str, str], tmp_path: Path) -> None:
+    """The hash changes while the bot runs; account, positions and windows stay."""
+    settings = machine(tmp_path, venue)
+    first = promote(tmp_path, pull=1.2)
+    trader = bot(settings)
+    trader.start()
+    try:
+        await until(lambda: trader.state(whole=False)["orders"]["matched"] >= 1, 60, "a matched order")
+        before = trader.state(whole=False)["account"]["address"]
+        second = promote(tmp_path, pull=0.0, kind="cash")
+        await until(lambda: trader.state(whole=False)["model"]["bundle"] == second, 20, "the new bundle")
+        bars = trader.status.decided_bars
+        await until(lambda: trader.status.decided_bars > bars, 20, "a bar after the swap")
+
+        assert first != second
+        assert before == trader.state(whole=False)["account"]["address"]
+        assert trader.state(whole=False)["policy"] == "cash"
+    finally:
+        await trader.stop()
+
+
+async def test_the_kill_switch_closes_everything(venue: dict[str, str], tmp_path: Path) -> None:
+    """After the switch nothing is opened and what is held is sold; lifted, trading goes on."""
+    trader = bot(machine(tmp_path, venue))
+    promote(tmp_path)
+    trader.start()
+    try:
+        await until(lambda: bool(trader.state(whole=False)["positions"]), 60, "a position")
+        await trader.kill(True)
+        await until(lambda: not trader.state(whole=False)["positions"], 60, "the sale of every position")
+
+        assert trader.state(whole=False)["kill"]
+        await trader.kill(False)
+        assert not trader.state(whole=False)["kill"]
+    finally:
+        await trader.stop()
+
+
+def test_killed_at_any_moment_the_ledger_is_right_after_a_restart(venue: dict[str, str], tmp_path: Path) -> None:
+    """After kill -9 while trading, the next start books what happened and equals the venue to the base unit."""
+    promote(tmp_path)
+    environment = os.environ | venue | {
+        "ODDSMITH_VAR": str(tmp_path / "var"),
+        "ODDSMITH_PRIVATE_KEY": KEY,
+        "ODDSMITH_KILL_SWITCH": str(tmp_path / "KILL"),
+    }  # fmt: skip
+    for wait_s in (7.0, 5.5):
+        process = subprocess.Popen([sys.executable, "-c", _CHILD], cwd=ROOT, env=environment)
+        try:
+            process.wait(timeout=wait_s)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+        assert process.wait() == -9
+
+    settings = machine(tmp_path, venue, private_key=KEY)
+    journal = Journal(default_url(settings.var), "simulated")
+    account = TradingAccount(Bot._make_gateway(_Maker(settings)), journal)  # type: ignore[arg-type]
+    notes = account.reconcile()
+
+    assert notes == []
+    assert account.differences() == []
+    assert journal.order_counts()["matched"] > 0
+    orders = journal.orders()
+    assert len({order.order_id for order in orders}) == len(orders)
+    journal.close()
+
+
+class _Maker:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+
+_CHILD = """
+import asyncio, sys
+sys.path.insert(0, "tests/serving")
+from serving_venue import bot
+from pipelines.core.settings import Settings
+async def main():
+    trader = bot(Settings())
+    trader.start()
+    await asyncio.sleep(60)
+asyncio.run(main())
+"""
+
+
+def test_live_needs_the_word_and_the_key(tmp_path: Path) -> None:
+    """Real orders are refused without ODDSMITH_LIVE=yes and a key, each named, before anything is opened."""
+    with pytest.raises(SettingError, match=r"ODDSMITH_LIVE=yes .* and ODDSMITH_PRIVATE_KEY"):
+        bot(Settings(var=tmp_path, mode=Mode.LIVE))
+
+
+async def test_a_second_bot_is_refused_while_one_trades(venue: dict[str, str], tmp_path: Path) -> None:
+    """Two loops never share a journal."""
+    settings = machine(tmp_path, venue)
+    trader = bot(settings)
+    try:
+        with pytest.raises(AlreadyRunning):
+            bot(settings)
+    finally:
+        await trader.stop()
+
+
+async def test_a_venue_that_is_away_is_waited_for(tmp_path: Path) -> None:
+    """Without a venue the bot stays up, says what is wrong, and is not ready."""
+    away = "http://127.0.0.1:9"
+    trader = bot(Settings(var=tmp_path, clob_url=away, gamma_url=away, data_url=away, clob_ws_url="ws://127.0.0.1:9"))
+    trader.start()
+    try:
+        await asyncio.sleep(0.5)
+
+        assert trader.alive
+        assert not trader.ready
+    finally:
+        await trader.stop()
