@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipelines.core.errors import ParameterError
 
@@ -49,9 +49,21 @@ class PullParams(Section):
 
 
 class NewsParams(Section):
-    """How headlines are scored."""
+    """Which texts are read and how they are scored."""
 
     scorer: Literal["vader", "finbert", "openai"]
+    finbert_model: str
+    openai_model: str
+    openai_batch: Annotated[int, Field(ge=1, le=200)]
+    openai_usd_per_million_in: Annotated[float, Field(ge=0.0)]
+    openai_usd_per_million_out: Annotated[float, Field(ge=0.0)]
+    openai_budget_usd: PositiveFloat
+    social_tags: tuple[str, ...]
+
+    @field_validator("social_tags", mode="before")
+    @classmethod
+    def _tuple(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
 
 
 class ValidateParams(Section):
@@ -95,7 +107,7 @@ class FeaturesParams(Section):
 class ForecastParams(Section):
     """The price forecaster and its training."""
 
-    kind: Literal["hybrid", "lstm", "gru"]
+    kind: Literal["hybrid", "lstm", "gru", "sentiment_lstm", "garch_lstm"]
     lookback_bars: Annotated[int, Field(ge=8, le=1000)]
     horizon_bars: Annotated[int, Field(ge=2, le=500)]
     windows: PositiveInt
@@ -118,7 +130,7 @@ class ConformalParams(Section):
 class AgentParams(Section):
     """The trading agent and its training."""
 
-    algorithm: Literal["ppo"]
+    algorithm: Literal["ppo", "dqn"]
     forecast_block: bool
     timesteps: Annotated[int, Field(ge=0)]
     n_envs: PositiveInt
@@ -132,6 +144,9 @@ class AgentParams(Section):
     ent_coef: Annotated[float, Field(ge=0.0)]
     vf_coef: Annotated[float, Field(ge=0.0)]
     max_grad_norm: PositiveFloat
+    dqn_buffer: PositiveInt
+    dqn_gradient_steps: PositiveInt
+    dqn_exploration: Fraction
     imitation_epochs: Annotated[int, Field(ge=0)]
     seed: int
 
@@ -142,6 +157,12 @@ class PolicyParams(Section):
     cost_multiple: Annotated[float, Field(ge=0.0)]
     max_hold_bars: PositiveInt
     kelly_bound_share: Fraction
+    spike_reversion: Fraction
+    spike_quiet_sentiment: Fraction
+    ensemble_forecast_weight: Fraction
+    ensemble_sentiment_weight: Fraction
+    ensemble_reversion_weight: Fraction
+    ensemble_sentiment_log_odds: Annotated[float, Field(ge=0.0)]
     min_price: Annotated[float, Field(ge=0.0, lt=0.5)]
 
 

@@ -17,11 +17,11 @@ from pipelines.forecast.conformal import fit_confidence, fit_conformal
 from pipelines.forecast.devices import strategy
 from pipelines.forecast.export import export, parity
 from pipelines.forecast.garch import fit_garch
-from pipelines.forecast.networks import EXTRA_INPUTS
+from pipelines.forecast.networks import READS_GARCH, READS_SENTIMENT
 from pipelines.forecast.training import Batch, Lesson, scaled_target, train
 from pipelines.forecast.windows import IntArray, Rows, drawn, training_positions
 from pipelines.inference.calibration import Confidence, Conformal
-from pipelines.inference.inputs import InputScaler, extra_inputs, network_input, relative
+from pipelines.inference.inputs import InputScaler, network_input, relative
 from pipelines.inference.predictor import Predictor
 
 CHECKPOINTS = Path("var/checkpoints/forecast")
@@ -69,25 +69,24 @@ def _lesson(rows: Rows, params: Params, fit: IntArray) -> tuple[Lesson, dict[str
     lookback, horizon = settings.lookback_bars, settings.horizon_bars
     features, mid, _ = rows.window(drawn(fit, min(SCALER_WINDOWS, len(fit)), (settings.seed, 0)), lookback)
     scaler = InputScaler.fit(relative(features, mid, local_volatility(mid)), params.features.winsor_sd)
-    extra = EXTRA_INPUTS.get(settings.kind, ())
-    garch: Garch | None = fit_garch(rows, fit, settings.seed) if "conditional_volatility" in extra else None
+    reads_news = settings.kind in READS_SENTIMENT
+    garch: Garch | None = fit_garch(rows, fit, settings.seed) if settings.kind in READS_GARCH else None
     meta = {
         "kind": settings.kind,
         "lookback": lookback,
         "horizon": horizon,
         "feature_version": FEATURE_VERSION,
         "bar_length_s": rows.length_s,
-        "sentiment": "sentiment" in extra,
+        "sentiment": reads_news,
         "garch": garch.document() if garch else None,
     }
 
     def batch(positions: IntArray) -> Batch:
         raw, mids, sentiment = rows.window(positions, lookback)
-        more = extra_inputs(mids, sentiment if "sentiment" in extra else None, garch)
-        inputs, volatility = network_input(raw, mids, scaler, more)
+        inputs, volatility = network_input(raw, mids, scaler, sentiment if reads_news else None, garch)
         return inputs, scaled_target(rows.moves(positions, horizon), volatility)
 
-    return Lesson(fit, batch, len(scaler.mean) + len(extra)), meta, scaler
+    return Lesson(fit, batch, batch(fit[:1])[0].shape[-1]), meta, scaler
 
 
 def _calibrate(rows: Rows, params: Params, folder: Path) -> int:

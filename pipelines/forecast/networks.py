@@ -24,8 +24,8 @@ LAYERS: dict[str, tuple[type[Any], type[Any], tuple[int, ...]]] = {
 }
 """First recurrent layer (128 units), second (64 units), dense widths."""
 
-EXTRA_INPUTS = {"sentiment_lstm": ("sentiment",), "garch_lstm": ("conditional_volatility",)}
-"""Inputs beside the 15 features."""
+READS_SENTIMENT = ("sentiment_lstm",)
+READS_GARCH = ("garch_lstm",)
 
 
 def build(kind: str, lookback: int, inputs: int, horizon: int, dropout: float, *, portable: bool = False) -> Any:

@@ -41,6 +41,9 @@ INPUT_VERSION: Final = f"{spec.FEATURE_VERSION}.1"
 
 GARCH_UNIT: Final = 0.05
 """Log-odds per bar that the conditional volatility is divided by, to stand on a unit scale."""
+SENTIMENT_MOVE: Final = 0.1
+"""Log-odds that a sentiment of 1 counts as, beside the sentiment itself."""
+SENTIMENT_INPUTS: Final = 2
 
 _COLUMN: Final = {name: index for index, name in enumerate(spec.FEATURE_NAMES)}
 _FLOOR: Final = spec.PRICE_FLOOR_UNITS / PRICE_SCALE
@@ -135,27 +138,23 @@ class InputScaler:
         return cls(np.asarray(document["mean"]), np.asarray(document["sd"]), float(document["winsor_sd"]))
 
 
-def extra_inputs(
-    mid_units: NDArray[np.integer[Any]], sentiment: FloatArray | None, garch: Garch | None
-) -> tuple[FloatArray, ...]:
-    """Inputs (n, L) beside the features: sentiment where it is read, conditional volatility where there is a filter."""
-    extra: tuple[FloatArray, ...] = () if sentiment is None else (sentiment,)
-    return extra if garch is None else (*extra, garch.volatility(mid_units) / GARCH_UNIT)
-
-
 def network_input(
     features: FloatArray,
     mid_units: NDArray[np.integer[Any]],
     scaler: InputScaler,
-    extra: tuple[FloatArray, ...] = (),
+    sentiment: FloatArray | None = None,
+    garch: Garch | None = None,
 ) -> tuple[FloatWindows, FloatArray]:
     """Standardised windows (n, L, 26 + extras) and the local volatility (n,) that scales the output back.
 
-    `extra` holds (n, L) inputs of special forecasters (sentiment, conditional volatility), already on unit scale.
+    Extras of special forecasters: the sentiment (n, L), as it is and as a move of 0.1 log-odds in units of
+    volatility; the conditional volatility of a GARCH filter over the window.
     """
     volatility = local_volatility(mid_units)
-    windows = scaler.transform(relative(features, mid_units, volatility))
-    if extra:
-        columns = [column[..., None].astype(np.float32) for column in extra]
-        windows = np.concatenate((windows, *columns), axis=-1)
-    return windows, volatility
+    columns = [scaler.transform(relative(features, mid_units, volatility))]
+    if sentiment is not None:
+        move = np.clip(SENTIMENT_MOVE * sentiment / volatility[:, None], -scaler.winsor_sd, scaler.winsor_sd)
+        columns += [sentiment[..., None].astype(np.float32), move[..., None].astype(np.float32)]
+    if garch is not None:
+        columns.append((garch.volatility(mid_units) / GARCH_UNIT)[..., None].astype(np.float32))
+    return np.concatenate(columns, axis=-1), volatility

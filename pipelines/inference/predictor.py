@@ -16,7 +16,7 @@ from pipelines.core.errors import ArtifactError, DataError
 from pipelines.features.garch import Garch
 from pipelines.features.scale import price_after
 from pipelines.inference.calibration import Confidence, Conformal
-from pipelines.inference.inputs import FloatWindows, InputScaler, extra_inputs, network_input
+from pipelines.inference.inputs import SENTIMENT_INPUTS, FloatWindows, InputScaler, network_input
 
 BATCH = 256
 """Windows per call of the network in a long run: keeps the activations in the cache."""
@@ -71,15 +71,14 @@ class Predictor:
     @property
     def width(self) -> int:
         """Inputs of the network per bar: the 15 features and the extras of its kind."""
-        return len(self.scaler.mean) + self.wants_sentiment + (self._garch is not None)
+        return len(self.scaler.mean) + SENTIMENT_INPUTS * self.wants_sentiment + (self._garch is not None)
 
     def inputs(
         self, features: FloatArray, mid_units: NDArray[np.integer[Any]], sentiment: FloatArray | None = None
     ) -> tuple[FloatWindows, FloatArray]:
         """Network input (n, L, F) and local volatility (n,) of raw windows; absent sentiment is neutral."""
         known = np.zeros(mid_units.shape) if sentiment is None else sentiment
-        extra = extra_inputs(mid_units, known if self.wants_sentiment else None, self._garch)
-        return network_input(features, mid_units, self.scaler, extra)
+        return network_input(features, mid_units, self.scaler, known if self.wants_sentiment else None, self._garch)
 
     def network(self, windows: FloatWindows) -> NDArray[np.float32]:
         """Raw output (n, H, 4) of the network: mean, q05, q50, q95 in units of volatility x sqrt(h)."""
@@ -128,7 +127,12 @@ class Predictor:
 
 
 def forecast_call(
-    predictor: Predictor, market_id: str, features: FloatArray, mid_units: NDArray[np.integer[Any]], horizon: int = 24
+    predictor: Predictor,
+    market_id: str,
+    features: FloatArray,
+    mid_units: NDArray[np.integer[Any]],
+    horizon: int = 24,
+    sentiment: FloatArray | None = None,
 ) -> dict[str, Any]:
     """The guide's `predict` answer for the latest `lookback` bars of a market: prices in [0, 1] at 1..horizon bars.
 
@@ -137,7 +141,9 @@ def forecast_call(
     """
     if not 1 <= horizon <= predictor.horizon:
         raise DataError(f"horizon was {horizon}; this forecaster answers 1 to {predictor.horizon} bars")
-    made = predictor.forecast_batch(features[None, -predictor.lookback :], mid_units[None, -predictor.lookback :]).at(0)
+    last = slice(-predictor.lookback, None)
+    news = None if sentiment is None else sentiment[None, last]
+    made = predictor.forecast_batch(features[None, last], mid_units[None, last], news).at(0)
     now = mid_units[-1:]
     return {
         "market_id": market_id,

@@ -48,13 +48,13 @@ def test_one_window_and_many_give_the_same_forecast(predictor):
 
 def test_sentiment_reaches_the_network_that_reads_it(tmp_path):
     """A forecaster of kind sentiment_lstm gets a further input; absent sentiment is neutral."""
-    predictor = Predictor(write_forecaster(tmp_path, extras=("sentiment",), kind="sentiment_lstm"))
+    predictor = Predictor(write_forecaster(tmp_path, extras=("sentiment", "sentiment_move"), kind="sentiment_lstm"))
     features, mids, sentiment = windows(3)
     with_news, _ = predictor.inputs(features, mids, sentiment)
     without, _ = predictor.inputs(features, mids)
     assert with_news.shape[-1] == predictor.width
-    assert np.allclose(with_news[..., -1], sentiment, atol=1e-6)
-    assert not without[..., -1].any()
+    assert np.allclose(with_news[..., -2], sentiment, atol=1e-6)
+    assert not without[..., -2:].any()
 
 
 def test_garch_volatility_reaches_the_network_that_reads_it(tmp_path):
