@@ -6,7 +6,7 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install run flows test lint types params infra-test lock clean
+.PHONY: help install run league flows test lint types params infra-test lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -32,6 +32,9 @@ types: install ## mypy strict on the packages
 
 params: install ## change numbers and keep the comments: make params SET="simulator.edge=0.5 forecast.epochs=2"
 	@$(PYTHON) -m flows params $(SET)
+
+league: install ## train every forecaster under one protocol and render docs/results/league.md (after `make run`)
+	@mkdir -p reports && $(PYTHON) -m benchmarks.kalman > reports/kalman.json && $(PYTHON) -m pipelines league $(KINDS)
 
 infra-test: install ## Terraform: format, validate, mocked tests, apply and destroy on an emulator (QUICK=1: without it)
 	@QUICK=$(QUICK) bash infra/test.sh

@@ -37,6 +37,8 @@ def parser() -> argparse.ArgumentParser:
     drift.add_argument("--bundle", type=Path, default=Path("models/bundle"), help="sealed bundle (models/bundle)")
     drift.add_argument("--landing", type=Path, help="folder of bars, markets and headlines (the landing zone)")
     drift.add_argument("--remember", action="store_true", help="only keep the bundle's training window for later")
+    league = commands.add_parser("league", help="train every forecaster under one protocol, render the table")
+    league.add_argument("kinds", nargs="*", metavar="KIND", help="only these (default: all)")
     for name, text in STAGES.items():
         commands.add_parser(name, help=text)
     return top
@@ -63,6 +65,10 @@ def _drift(arguments: argparse.Namespace) -> None:
         stage.run(arguments.bundle, arguments.landing)
 
 
+def _league(arguments: argparse.Namespace) -> None:
+    importlib.import_module("pipelines.forecast.league").run(arguments.kinds)
+
+
 def _stage(arguments: argparse.Namespace) -> None:
     importlib.import_module(f"pipelines.{arguments.command}.stage").run()
 
@@ -72,6 +78,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "costs": _costs,
     "ingest": _ingest,
     "drift": _drift,
+    "league": _league,
     **dict.fromkeys(STAGES, _stage),
 }
 

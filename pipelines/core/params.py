@@ -120,6 +120,13 @@ class ForecastParams(Section):
     seed: int
 
 
+class LeagueParams(Section):
+    """Training of every forecaster in `python -m pipelines league`."""
+
+    windows: PositiveInt
+    epochs: PositiveInt
+
+
 class ConformalParams(Section):
     """Calibration of intervals and of the confidence."""
 
@@ -272,6 +279,7 @@ class Params(Section):
     compute: ComputeParams
     features: FeaturesParams
     forecast: ForecastParams
+    league: LeagueParams
     conformal: ConformalParams
     agent: AgentParams
     policy: PolicyParams

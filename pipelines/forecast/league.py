@@ -1,0 +1,132 @@
+"""`python -m pipelines league`: every forecaster under one protocol, in the guide's benchmark table.
+
+Each kind is trained on the fit slice with the same windows and seed, calibrated on the next, and measured on the
+selection slice: errors at the last horizon, skill against persistence, value at risk, and the Sharpe ratio of the
+threshold rule after costs. The Kalman limit is read from a file that `python -m benchmarks.kalman` wrote.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from pipelines.core import log
+from pipelines.core.artifacts import read_json, sha256_path, write_bytes, write_json
+from pipelines.core.domain import FloatArray
+from pipelines.core.errors import ParameterError
+from pipelines.core.money import MICRO
+from pipelines.core.params import Params, load
+from pipelines.engine import history
+from pipelines.engine.metrics import Figures, figures
+from pipelines.engine.replay import replay, tape
+from pipelines.engine.rules import make
+from pipelines.engine.signals import sizing_table
+from pipelines.forecast import baselines
+from pipelines.forecast.league_page import page
+from pipelines.forecast.metrics import measure
+from pipelines.forecast.stage import FEATURES, forecasts, table
+from pipelines.forecast.windows import IntArray, Rows
+from pipelines.inference.predictor import Forecasts, Predictor
+
+BASELINES = ("persistence", "ar")
+NETWORKS = ("hybrid", "gru", "lstm", "sentiment_lstm", "garch_lstm")
+WORK = Path("var/league")
+PAGE = Path("docs/results/league.md")
+DOCUMENT = Path("reports/league.json")
+LIMIT = Path("reports/kalman.json")
+SLICE = "selection"
+VAR_LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One forecaster's row."""
+
+    name: str
+    metrics: dict[str, Any]
+    value_at_risk: dict[str, float]
+    trading: Figures
+    training_s: float
+
+
+def run(kinds: Sequence[str] = ()) -> None:
+    """Train, measure and render; no kinds means all.
+
+    Raises:
+        ParameterError: naming a kind that is not known.
+    """
+    params = load()
+    known = (*BASELINES, *NETWORKS)
+    for kind in kinds:
+        if kind not in known:
+            raise ParameterError(f"forecaster was {kind!r}; known are {', '.join(known)}")
+    rows = Rows.read(FEATURES)
+    settings = params.forecast.model_copy(update={"windows": params.league.windows, "epochs": params.league.epochs})
+    params = params.model_copy(update={"forecast": settings})
+    null: float | None = None
+    entries = []
+    for kind in ("persistence", *(kind for kind in kinds or known if kind != "persistence")):
+        entry = compete(kind, rows, params, null)
+        null = null or entry.value_at_risk["loss"]
+        entries.append(entry)
+        skill = entry.metrics["skill_price_pooled"]
+        log.get("league").info("measured", kind=kind, skill_pct=round(100 * skill, 2), sharpe=entry.trading.sharpe_day)
+    limit = read_json(LIMIT) if LIMIT.is_file() else None
+    write_json(DOCUMENT, {"entries": [_document(entry) for entry in entries], "kalman": limit})
+    write_bytes(PAGE, page(entries, limit, params).encode())
+    log.get("league").info("written", page=str(PAGE))
+
+
+def compete(kind: str, rows: Rows, params: Params, null: float | None) -> Entry:
+    """One forecaster on the selection slice; `null` is the value-at-risk loss of persistence, None for itself."""
+    lookback, horizon = params.forecast.lookback_bars, params.forecast.horizon_bars
+    every = rows.positions(SLICE, lookback)
+    made, seconds = _forecasts(kind, rows, params, every)
+    file = WORK / kind / "forecasts.parquet"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table(rows, every, made), file)
+    judged = np.isin(every, rows.lively(rows.positions(SLICE, lookback, horizon)))
+    positions = every[judged]
+    kept = Forecasts(made.mean[judged], made.lower[judged], made.upper[judged], made.confidence[judged])
+    risk = value_at_risk(rows.moves(positions, horizon)[:, -1], kept.lower[:, -1], null)
+    return Entry(kind, measure(rows, positions, kept), risk, _trade(file, params), seconds)
+
+
+def value_at_risk(moves: FloatArray, lower: FloatArray, null: float | None) -> dict[str, float]:
+    """The 5 % lower bound as value at risk: share of moves below it, pinball loss, gain over persistence."""
+    error = moves - lower
+    loss = float(np.mean(np.maximum(VAR_LEVEL * error, (VAR_LEVEL - 1.0) * error)))
+    gain = 0.0 if null is None or null == 0.0 else 1.0 - loss / null
+    return {"exceeded": float(np.mean(error < 0.0)), "loss": loss, "improvement": gain}
+
+
+def _forecasts(kind: str, rows: Rows, params: Params, positions: IntArray) -> tuple[Forecasts, float]:
+    if kind in BASELINES:
+        return baselines.fit(kind, rows, params).forecast(rows, positions), 0.0
+    from pipelines.forecast import candidate  # noqa: PLC0415 - TensorFlow is loaded by those who train
+
+    chosen = params.model_copy(update={"forecast": params.forecast.model_copy(update={"kind": kind})})
+    folder = WORK / kind / "forecaster"
+    report = candidate.make(rows, chosen, folder, sha256_path(FEATURES), read_json(FEATURES / "scaler.json"))
+    return forecasts(rows, Predictor(folder), positions), float(report["training_s"])
+
+
+def _trade(file: Path, params: Params) -> Figures:
+    histories = history.read(SLICE, params.execution, file)
+    length_s = history.bar_length_s()
+    strategy = make("threshold", params, sizing_table(histories, params), None, length_s)
+    cash = params.backtest.cash_pusd * MICRO
+    return figures(replay(tape(histories, None, params.execution.model_depth_shares), strategy, cash), cash, length_s)
+
+
+def _document(entry: Entry) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "metrics": entry.metrics,
+        "value_at_risk": entry.value_at_risk,
+        "trading": entry.trading.document(),
+        "training_s": entry.training_s,
+    }
