@@ -86,7 +86,7 @@ class Book:
 
     def add(self, order: Order) -> None:
         """Let an order rest."""
-        self.side(order.is_bid).add(order)
+        (self.bids if order.is_bid else self.asks).add(order)
         self.dirty.add((order.is_bid, order.book_units))
 
     def reduce(self, order: Order, shares_micro: int) -> None:
@@ -96,7 +96,7 @@ class Book:
 
     def remove(self, order: Order) -> None:
         """Take a resting order off the book."""
-        self.side(order.is_bid).remove(order)
+        (self.bids if order.is_bid else self.asks).remove(order)
         self.dirty.add((order.is_bid, order.book_units))
 
     def total(self, is_bid: bool, price: int) -> int:

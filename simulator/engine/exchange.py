@@ -6,17 +6,18 @@ from collections.abc import Callable
 from hashlib import blake2b
 from uuid import UUID
 
-from pipelines.core.domain import Side
 from pipelines.core.money import MICRO, PRICE_SCALE
 from simulator.engine.accounts import Account
 from simulator.engine.errors import Refused, not_enough_balance
 from simulator.engine.markets import LiveMarket, MarketState
-from simulator.engine.matching import Crossing, transfers, walk
+from simulator.engine.matching import Crossing, crosses, transfers, walk
 from simulator.engine.orders import MakerFill, Order, OrderStatus, TimeInForce, Trade, TradeStatus
 from simulator.markets.source import Listing
 
 MARKETABLE_BUY_MICRO = MICRO
 """Least pUSD of a buy that trades on arrival."""
+
+_OPEN = MarketState.OPEN  # looking up a member of an enum costs as much as the rest of the check
 
 FULL_BUDGET_SHARES = 10_000
 """A market buy is full when the rest of its budget buys less than 0.01 share at its limit."""
@@ -94,14 +95,15 @@ class Exchange:
         internal = order.account.internal
         if not internal:
             self.admit(market, order)
-        crossings = walk(market.book, order, market.listing.fee)
+        crossings = walk(market.book, order, market.listing.fee) if crosses(market.book, order) else []
         if not internal:
-            self._check_crossing(market, order, crossings)
+            if crossings or order.is_market:
+                self._check_crossing(market, order, crossings)
             self.known.add(order.order_id)
         order.sequence = next(self._sequence)
         trades = [self._execute(market, order, crossing) for crossing in crossings]
         self._rest_or_end(market, order)
-        if not internal:
+        if trades and not internal:
             self._shed(order.account)
         return trades
 
@@ -111,32 +113,29 @@ class Exchange:
         Raises:
             Refused: with the venue's text.
         """
-        name = f"order {order.order_id} is invalid."
-        if market.state is not MarketState.OPEN:
+        if market.state is not _OPEN:
             raise Refused("the market is not yet ready to process new orders")
         if order.order_id in self.known:
-            raise Refused(f"{name} Duplicated.")
+            raise _invalid(order, "Duplicated.")
         tick, price = market.tick_units, order.price_units
-        on_grid = price % tick == 0 if not _is_market(order) else True
-        if not (tick <= price <= PRICE_SCALE - tick and on_grid):
-            raise Refused(
-                f"{name} Price ({price / PRICE_SCALE:g}) breaks minimum tick size rule: {tick / PRICE_SCALE:g}"
-            )
-        if not _is_market(order) and order.shares_micro < market.listing.min_size_micro:
+        if not tick <= price <= PRICE_SCALE - tick or (price % tick and not order.is_market):
+            text = f"Price ({price / PRICE_SCALE:g}) breaks minimum tick size rule: {tick / PRICE_SCALE:g}"
+            raise _invalid(order, text)
+        if order.shares_micro < market.listing.min_size_micro and not order.is_market:
             size, least = order.shares_micro / MICRO, market.listing.min_size_micro / MICRO
-            raise Refused(f"{name} Size ({size:g}) lower than the minimum: {least:g}")
-        if order.account.closed_only and order.side is Side.BUY:
+            raise _invalid(order, f"Size ({size:g}) lower than the minimum: {least:g}")
+        if order.account.closed_only and order.is_buy:
             raise Refused(f"'{order.account.address}' address in closed only mode")
         self._check_backing(order)
 
     def _check_backing(self, order: Order) -> None:
         account = order.account
-        if order.side is Side.SELL:
+        if not order.is_buy:
             if order.shares_micro > account.free_shares(order.token_id):
                 raise not_enough_balance(account.free_shares(order.token_id), order.shares_micro)
             return
-        amount = _buy_amount(order)
-        free = account.free_cash(order.market_id)
+        amount = order.budget_micro or order.shares_micro * order.price_units // PRICE_SCALE
+        free = account.cash_micro - account.reserved.get(order.market_id, 0)
         if account.allowance_micro is not None:
             free = min(free, account.allowance_micro)
         if amount > free:
@@ -158,9 +157,9 @@ class Exchange:
         if order.post_only:
             raise Refused("invalid post-only order: order crosses book")
         amount = _buy_amount(order)
-        if order.side is Side.BUY and amount < MARKETABLE_BUY_MICRO:
+        if order.is_buy and amount < MARKETABLE_BUY_MICRO:
             raise Refused(f"invalid amount for a marketable BUY order (${amount / MICRO:.4f}), min size: $1")
-        if order.side is Side.BUY:
+        if order.is_buy:
             rest = (order.shares_micro - shares) * order.price_units // PRICE_SCALE if not order.budget_micro else 0
             free = order.account.free_cash(market.listing.market_id)
             if cash + fee + max(rest, 0) > free:
@@ -231,7 +230,7 @@ class Exchange:
                 self._shed(fill.order.account)
 
     def _rest_or_end(self, market: LiveMarket, order: Order) -> None:
-        if order.kind in (TimeInForce.GTC, TimeInForce.GTD) and order.remaining_micro > 0:
+        if order.remaining_micro > 0 and not order.is_market:
             self.orders[order.order_id] = order
             order.account.orders[order.order_id] = order
             market.book.add(order)
@@ -247,7 +246,7 @@ class Exchange:
 
     def _hold(self, order: Order) -> None:
         """Set aside what backs the open part of a resting order."""
-        if order.side is Side.BUY:
+        if order.is_buy:
             held = -(-order.remaining_micro * order.price_units // PRICE_SCALE)
             _shift(order.account.reserved, order.market_id, held - order.held_micro)
         else:
@@ -257,8 +256,8 @@ class Exchange:
 
     def _release(self, order: Order) -> None:
         if order.held_micro:
-            table = order.account.reserved if order.side is Side.BUY else order.account.locked
-            _shift(table, order.market_id if order.side is Side.BUY else order.token_id, -order.held_micro)
+            table = order.account.reserved if order.is_buy else order.account.locked
+            _shift(table, order.market_id if order.is_buy else order.token_id, -order.held_micro)
             order.held_micro = 0
 
     def _forget(self, order: Order, status: OrderStatus) -> None:
@@ -273,7 +272,7 @@ class Exchange:
             for order in reversed([o for o in account.orders.values() if o.market_id == market_id]):
                 if account.reserved.get(market_id, 0) <= account.cash_micro:
                     break
-                if order.side is Side.BUY:
+                if order.is_buy:
                     self.cancel(order, OrderStatus.CANCELED_NOT_ENOUGH_BALANCE)
 
     def cancel(self, order: Order, status: OrderStatus = OrderStatus.CANCELED) -> None:
@@ -386,8 +385,8 @@ def trade_id(order_id: str, price_units: int) -> str:
     return str(UUID(bytes=digest))
 
 
-def _is_market(order: Order) -> bool:
-    return order.kind in (TimeInForce.FOK, TimeInForce.FAK)
+def _invalid(order: Order, text: str) -> Refused:
+    return Refused(f"order {order.order_id} is invalid. {text}")
 
 
 def _buy_amount(order: Order) -> int:

@@ -7,7 +7,7 @@ quantities that shares x price is whole in base units.
 from dataclasses import dataclass
 from math import gcd
 
-from pipelines.core.domain import FeeSchedule, Outcome, Side
+from pipelines.core.domain import FeeSchedule, Outcome
 from pipelines.core.money import PRICE_SCALE, fee_micro
 from simulator.engine.accounts import CASH, Account
 from simulator.engine.book import Book
@@ -41,8 +41,6 @@ def crosses(book: Book, order: Order) -> bool:
 def walk(book: Book, order: Order, fee: FeeSchedule) -> list[Crossing]:
     """Fills in price-time priority at the makers' prices; the book is not changed."""
     found: list[Crossing] = []
-    if not crosses(book, order):
-        return found
     wanted, budget = order.remaining_micro, order.budget_micro
     limit, is_bid = order.book_units, order.is_bid
     for book_price, level in book.side(not is_bid).best_first():
@@ -91,7 +89,7 @@ def transfers(order: Order, crossing: Crossing) -> tuple[Transfers, Transfers, i
     shares, cash, fee = crossing.shares_micro, crossing.cash_micro, crossing.fee_micro
     debits: Transfers
     credits_: Transfers
-    if order.side is Side.BUY:
+    if order.is_buy:
         debits, credits_ = [(taker, CASH, cash + fee)], [(taker, token, shares)]
     else:
         debits, credits_ = [(taker, token, shares)], [(taker, CASH, cash - fee)]
@@ -99,12 +97,12 @@ def transfers(order: Order, crossing: Crossing) -> tuple[Transfers, Transfers, i
     for fill in crossing.makers:
         maker = fill.order
         maker_cash = fill.shares_micro * fill.price_units // PRICE_SCALE
-        if maker.side is Side.BUY:
+        if maker.is_buy:
             debits.append((maker.account, CASH, maker_cash))
             credits_.append((maker.account, maker.token_id, fill.shares_micro))
         else:
             debits.append((maker.account, maker.token_id, fill.shares_micro))
             credits_.append((maker.account, CASH, maker_cash))
         if maker.outcome is not order.outcome:
-            minted += fill.shares_micro if maker.side is Side.BUY else -fill.shares_micro
+            minted += fill.shares_micro if maker.is_buy else -fill.shares_micro
     return debits, credits_, minted

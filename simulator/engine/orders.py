@@ -76,13 +76,19 @@ class Order:
     """pUSD (buy) or shares (sale) of the account that back the open part."""
     status: OrderStatus = OrderStatus.LIVE
     trade_ids: list[str] = field(default_factory=list)
+    is_buy: bool = True
     is_bid: bool = False
     book_units: int = 0
+    is_market: bool = False
+    """FOK or FAK: it never rests."""
 
     def __post_init__(self) -> None:
-        self.is_bid = (self.side is Side.BUY) == (self.outcome is Outcome.YES)
-        self.book_units = self.price_units if self.outcome is Outcome.YES else PRICE_SCALE - self.price_units
+        is_yes = self.outcome is Outcome.YES
+        self.is_buy = self.side is Side.BUY
+        self.is_bid = self.is_buy == is_yes
+        self.book_units = self.price_units if is_yes else PRICE_SCALE - self.price_units
         self.remaining_micro = self.shares_micro
+        self.is_market = self.kind is TimeInForce.FOK or self.kind is TimeInForce.FAK
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,8 +160,10 @@ def test_failed_settlement(site):
     """A trade whose settlement fails ends FAILED without a hash, and its money is back."""
     trader = client(site, 86)
     start(site, "settlement_fails", count=1)
-    answer = trader.create_and_post_order(OrderArgs(token_id=YES, price=0.51, size=10, side="BUY"))
+    order = OrderArgs(token_id=YES, price=0.51, size=10, side="BUY")
+    answer = trader.create_and_post_order(order, defer_exec=True)
     assert answer["transactionsHashes"] == []
+    time.sleep(0.5)
     (trade,) = trader.get_trades(TradeParams(id=answer["tradeIDs"][0]))
     assert trade["status"] == "TRADE_STATUS_FAILED"
     assert trader.get_balance_allowance(COLLATERAL)["balance"] == "10000000000"
