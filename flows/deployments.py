@@ -8,6 +8,7 @@ from prefect import serve
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.deployments.runner import RunnerDeployment
 from prefect.events.schemas.deployment_triggers import DeploymentEventTrigger
+from prefect.exceptions import PrefectException
 
 from pipelines.core.errors import ParameterError
 
@@ -33,7 +34,7 @@ def _deployment(entry: dict[str, Any], path: Path) -> RunnerDeployment:
             concurrency_limit=entry.get("concurrency_limit"),
             description=entry.get("description"),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, PrefectException) as error:
         raise ParameterError(f"{path}: deployment {entry.get('name')!r} cannot be read: {error}") from error
 
 

@@ -1,0 +1,149 @@
+"""prefect.yaml against a real Prefect server: schedules create runs, and drift starts a night."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows import deployments
+from flows.drift import EVENT
+from flows.local.ports import is_free
+from pipelines.core.errors import ParameterError
+
+LIMIT_S = 120
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[str]:
+    """A Prefect server with its schedulers, which the test harness does not run; this process speaks to it."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    port = next(port for port in range(14_200, 14_300) if is_free(port))
+    home = tmp_path_factory.mktemp("prefect")
+    environment = {
+        **os.environ,
+        "PREFECT_HOME": str(home),
+        "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "1",
+        "PREFECT_SERVER_UI_ENABLED": "false",
+    }
+    command = [str(Path(sys.executable).parent / "prefect"), "server", "start", "--host", "127.0.0.1"]
+    with (home / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--port", str(port)],
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd=home,
+        )
+    try:
+        url = f"http://127.0.0.1:{port}/api"
+        _await(lambda: _healthy(url), "the Prefect server")
+        with temporary_settings({PREFECT_API_URL: url}):
+            yield url
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
+
+
+def _healthy(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=2.0) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _await(condition: Callable[[], Any], what: str) -> Any:
+    deadline = time.monotonic() + LIMIT_S
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.5)
+    raise AssertionError(f"{what}: nothing within {LIMIT_S} s")
+
+
+def _runs(url: str) -> dict[str, list[dict[str, Any]]]:
+    """Flow runs by the name of their deployment."""
+    import httpx2
+
+    with httpx2.Client(base_url=url) as client:
+        names = {row["id"]: row["name"] for row in client.post("/deployments/filter", json={}).json()}
+        found: dict[str, list[dict[str, Any]]] = {name: [] for name in names.values()}
+        for run in client.post("/flow_runs/filter", json={}).json():
+            if run["deployment_id"]:
+                found[names[run["deployment_id"]]].append(run)
+    return found
+
+
+@pytest.fixture(scope="module")
+def registered(server) -> str:
+    """All deployments of prefect.yaml at the server."""
+    for deployment in deployments.read():
+        deployment.apply()
+    return server
+
+
+def test_the_file_names_every_flow_with_its_time():
+    """Nightly at 02:00 UTC, ingest every quarter of an hour, drift every six; the others when a person starts them."""
+    found = {deployment.name: deployment for deployment in deployments.read()}
+
+    crons = {name: [entry.schedule.cron for entry in one.schedules] for name, one in found.items()}
+    assert crons == {
+        "nightly": ["0 2 * * *"],
+        "ingest": ["*/15 * * * *"],
+        "drift": ["30 */6 * * *"],
+        "promote": [],
+        "deploy": [],
+        "rollback": [],
+    }
+    assert found["nightly"].triggers[0].expect == {EVENT}
+
+
+def test_an_entry_that_cannot_be_read_is_named(tmp_path):
+    """A typing error in prefect.yaml says which deployment it is in."""
+    path = tmp_path / "prefect.yaml"
+    path.write_text("deployments:\n  - name: odd\n    entrypoint: flows/ingest.py:nothing\n")
+
+    with pytest.raises(ParameterError, match="deployment 'odd' cannot be read"):
+        deployments.read(path)
+
+
+@pytest.mark.slow
+def test_schedules_create_runs(registered):
+    """Every scheduled deployment has runs in the future, at its times; the others have none."""
+    runs = _await(lambda: (r := _runs(registered)) and all(r[n] for n in ("nightly", "ingest", "drift")) and r, "runs")
+
+    assert {run["expected_start_time"][11:16] for run in runs["nightly"]} == {"02:00"}
+    assert {run["expected_start_time"][14:16] for run in runs["ingest"]} <= {"00", "15", "30", "45"}
+    assert {run["expected_start_time"][11:16] for run in runs["drift"]} <= {"00:30", "06:30", "12:30", "18:30"}
+    assert not runs["promote"] + runs["deploy"] + runs["rollback"]
+
+
+@pytest.mark.slow
+def test_drift_starts_a_night(registered):
+    """The event of the drift flow makes a run of the nightly deployment now, beside those of its schedule."""
+    from prefect.events import emit_event
+
+    def started() -> list[dict[str, Any]]:
+        return [run for run in _runs(registered)["nightly"] if not run["auto_scheduled"]]
+
+    assert not started()
+    # The automation may need a moment to be loaded: the event is repeated until it is heard.
+    _await(lambda: _emit(emit_event) or started(), "a night after drift")
+
+    assert started()[0]["parameters"]["fresh"] is True
+
+
+def _emit(emit: Callable[..., Any]) -> None:
+    emit(event=EVENT, resource={"prefect.resource.id": "oddsmith.bundle.0123456789ab"}, payload={"reasons": ["a test"]})
+    time.sleep(3.0)
