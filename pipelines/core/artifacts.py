@@ -1,4 +1,4 @@
-"""Products on disk: whole or not there. Files are replaced by rename, folders are swapped, hashes are content hashes."""
+"""Products on disk: whole or not there. Files and folders are swapped into place; hashes are content hashes."""
 
 import hashlib
 import json

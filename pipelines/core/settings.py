@@ -44,6 +44,11 @@ class Settings(BaseSettings):
     data_url: str = "https://data-api.polymarket.com"
     news_url: str = ""
     """RSS or Atom feed of headlines; empty turns headlines off."""
+    social_url: str = ""
+    """A Mastodon-compatible server whose posts are read beside the headlines; empty turns them off."""
+    openai_url: str = "https://api.openai.com/v1"
+    """Endpoint of the openai scorer: anything that answers /chat/completions."""
+    openai_key: SecretStr | None = None
     geoblock_url: str = "https://polymarket.com/api/geoblock"
     var: Path = Path("var")
     """What a running machine keeps: journal, champion.json, logs, databases."""

@@ -16,12 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.core import log
+from pipelines.core import log, tables
 from pipelines.core.artifacts import read_json, write_bytes, write_json
 from pipelines.core.domain import Market
 from pipelines.core.params import Params, load
 from pipelines.core.settings import Settings
-from pipelines.pull import live, tables
+from pipelines.pull import live
 from pipelines.venue import clob, gamma
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.wire import Book

@@ -15,10 +15,10 @@ from pipelines.core.domain import Headline, Market
 from pipelines.core.errors import DataError, VenueError
 from pipelines.core.params import Params
 from pipelines.core.settings import Settings
-from pipelines.news import feed, matching, scorers
+from pipelines.core.tables import Bars, IntArray
+from pipelines.news import feed, matching, scorers, social
 from pipelines.pull import grid
 from pipelines.pull.grid import Points
-from pipelines.pull.tables import Bars, IntArray
 from pipelines.venue import clob, data, gamma
 from pipelines.venue.http import VenueHttp
 
@@ -34,6 +34,8 @@ class History:
     bars: Bars
     headlines: list[Headline]
     dropped: dict[str, int]
+    scoring_usd: float = 0.0
+    """What scoring the headlines cost."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +84,22 @@ async def history(
             )
         series = await _all_series(archive, markets, start_s, as_of_s, params)
     bars, dropped = _bars(series, params)
-    items = await feed.fetch(settings.news_url, transport) if settings.news_url else []
-    known = [item for item in items if start_s < item.known_s <= as_of_s]
+    known = await _known_items(settings, params, start_s, as_of_s, transport)
     headlines = matching.headlines(known, markets)
     dropped["headlines_about_no_market"] = len(known) - len(headlines)
-    return History(markets, bars, scorers.scored(headlines, scorers.make(params.news.scorer)), dropped)
+    scorer = scorers.make(params.news, settings)
+    scored = scorers.scored(headlines, scorer)
+    return History(markets, bars, scored, dropped, scorers.cost_usd(scorer))
+
+
+async def _known_items(
+    settings: Settings, params: Params, start_s: int, as_of_s: int, transport: httpx2.AsyncBaseTransport | None
+) -> list[feed.Item]:
+    """Headlines and posts that became known in (start_s, as_of_s]."""
+    items = await feed.fetch(settings.news_url, transport) if settings.news_url else []
+    if settings.social_url:
+        items += await social.fetch(settings.social_url, params.news.social_tags, transport)
+    return [item for item in items if start_s < item.known_s <= as_of_s]
 
 
 def _day(ts_s: int) -> str:

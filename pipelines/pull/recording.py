@@ -16,8 +16,8 @@ import numpy as np
 
 from pipelines.core.domain import Market
 from pipelines.core.errors import DataError
+from pipelines.core.tables import IntArray
 from pipelines.pull.grid import Points
-from pipelines.pull.tables import IntArray
 from pipelines.venue.topics import topic_of, usual_fee
 
 NAMES: Final[Mapping[str, tuple[str, ...]]] = {

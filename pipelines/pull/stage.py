@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.core import artifacts, log
+from pipelines.core import artifacts, log, tables
 from pipelines.core.domain import Headline, Market
 from pipelines.core.errors import DataError
 from pipelines.core.params import Params, load
 from pipelines.core.settings import Settings, Source
-from pipelines.pull import grid, holdout, recording, tables, window
-from pipelines.pull.tables import Bars
+from pipelines.core.tables import Bars
+from pipelines.pull import grid, holdout, recording, window
 
 RAW = Path("data/raw")
 REPLAY = Path("data/replay")
@@ -29,6 +29,7 @@ class Pulled:
     headlines: list[Headline] = field(default_factory=list)
     replay: Bars | None = None
     rows_dropped: dict[str, int] = field(default_factory=dict)
+    scoring_usd: float = 0.0
 
 
 def run() -> None:
@@ -78,7 +79,14 @@ def _from_venue(chosen: window.Window, params: Params) -> Pulled:
     from pipelines.pull import live  # noqa: PLC0415 - recordings need no HTTP client
 
     history = asyncio.run(live.history(Settings(), params, chosen.start_s, chosen.as_of_s))
-    return Pulled(history.markets, history.bars, params.bars.length_s, history.headlines, rows_dropped=history.dropped)
+    return Pulled(
+        history.markets,
+        history.bars,
+        params.bars.length_s,
+        history.headlines,
+        rows_dropped=history.dropped,
+        scoring_usd=history.scoring_usd,
+    )
 
 
 def _write(pulled: Pulled, bars: Bars) -> None:
@@ -109,6 +117,7 @@ def _report(chosen: window.Window, pulled: Pulled, bars: Bars, too_short: int) -
         "spread_observed_share": float(np.mean(bars.spread_units > 0)),
         "volume_shares": float(bars.volume_micro.sum() / 1e6),
         "headlines": len(pulled.headlines),
+        "headline_scoring_usd": round(pulled.scoring_usd, 6),
         "dropped": {"markets_too_short": too_short, **pulled.rows_dropped},
         "replay": {
             "markets": 0 if replay is None else len(np.unique(replay.code)),

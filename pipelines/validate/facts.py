@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
+from pipelines.core import tables
 from pipelines.core.errors import DataError
-from pipelines.pull import tables
 
 
 def read_bars(raw: Path) -> pd.DataFrame:

@@ -6,15 +6,15 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from pipelines.core import tables
 from pipelines.core.artifacts import write_json
 from pipelines.core.domain import FeeSchedule, Headline, Market
+from pipelines.core.tables import Bars
 from pipelines.features.scale import Scaler, local_volatility, log_odds
 from pipelines.features.spec import FEATURE_NAMES, FEATURE_VERSION, SCALED
 from pipelines.inference.bundle import seal
 from pipelines.inference.calibration import Confidence, Conformal
 from pipelines.inference.inputs import InputScaler, network_input, relative
-from pipelines.pull import tables
-from pipelines.pull.tables import Bars
 from simulator.markets.events import EPOCH_S, STEP_S, Family, build
 from simulator.markets.model import Model
 from simulator.markets.synthetic import SyntheticMarkets
