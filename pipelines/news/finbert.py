@@ -1,0 +1,47 @@
+"""FinBERT: a BERT that classifies financial text as positive, neutral or negative (extra `nlp`)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pipelines.core.errors import SettingError
+
+_BATCH = 32
+
+
+class FinBert:
+    """Probability of positive minus probability of negative."""
+
+    def __init__(self, model: str) -> None:
+        """Load a model by name or from a folder.
+
+        Raises:
+            SettingError: if the extra is not installed, or the model is not there or has other classes.
+        """
+        try:
+            from transformers import pipeline  # noqa: PLC0415 - heavy, and an extra
+        except ImportError:
+            raise SettingError(
+                "news.scorer finbert needs the extra nlp; install it with `make setup EXTRAS=nlp`"
+            ) from None
+        try:
+            self._classify: Any = pipeline("text-classification", model=model, top_k=None)
+        except (OSError, ValueError) as error:
+            said = str(error).strip().splitlines()[0]
+            raise SettingError(f"news.finbert_model {model!r} cannot be loaded: {said}") from None
+        self._longest = int(getattr(self._classify.model.config, "max_position_embeddings", 512))
+        labels = {str(label).lower() for label in (self._classify.model.config.id2label or {}).values()}
+        if not {"positive", "negative"} <= labels:
+            raise SettingError(
+                f"news.finbert_model {model!r} has the classes {sorted(labels)}; positive and negative are needed"
+            )
+
+    def score(self, texts: Sequence[str]) -> list[float]:
+        """One number in [-1, 1] per text."""
+        if not texts:
+            return []
+        answers = self._classify(list(texts), batch_size=_BATCH, truncation=True, max_length=self._longest)
+        return [_difference({str(c["label"]).lower(): float(c["score"]) for c in classes}) for classes in answers]
+
+
+def _difference(share: dict[str, float]) -> float:
+    return share["positive"] - share["negative"]
