@@ -68,7 +68,7 @@ class Bench:
         self._later = made.later
         self._scaler = made.scaler
         self._table = signals.sizing_table(made.earlier, params)
-        self._field: Field = field(made.earlier, made.scaler, forecast_block=True)
+        self._field: Field = field(made.earlier, made.scaler, params.execution.impact_share, forecast_block=True)
         self._par = parameters(params, self._table, LENGTH_S)
         self._made = made
 
@@ -148,12 +148,13 @@ class Bench:
         """Steps per second of SB3's PPO on the compiled lanes, gradient updates included."""
         import torch  # noqa: PLC0415
 
-        from pipelines.agent.training import ground, model, vector_env  # noqa: PLC0415
+        from pipelines.agent.algorithms import untrained  # noqa: PLC0415
+        from pipelines.agent.training import ground, vector_env  # noqa: PLC0415
 
         torch.set_num_threads(1)
         agent = self._params.agent.model_copy(update={"n_envs": lanes, "n_steps": steps, "batch_size": batch})
         where = ground(self._made.earlier, self._params, self._table, self._scaler, LENGTH_S)
-        learner = model(vector_env(where, agent, CASH, 1), agent)
+        learner = untrained(vector_env(where, agent, CASH, 1), agent)
         speeds = []
         for _ in range(2):
             began = time.perf_counter()

@@ -89,7 +89,14 @@ def _observe(inputs: Inputs, account: Account, position: Position | None, rules:
     left = _seconds_left(inputs, rules)
     mid = inputs.bar.mid_units
     values = observation.portfolio(account.cash_micro, account.equity_micro, position, mid, left)
-    return observation.observe(market, values, inputs.forecast)
+    block = observation.forecast_block(inputs.forecast, mid, _round_trip(inputs, rules))
+    return observation.observe(market, values, block)
+
+
+def _round_trip(inputs: Inputs, rules: Rules) -> float:
+    fee, share = inputs.market.fee, rules.execution.impact_share
+    spread, mid = inputs.quote.spread_units, inputs.bar.mid_units
+    return kernel.round_trip_units(spread, mid, share, fee.rate, fee.exponent)
 
 
 def _seconds_left(inputs: Inputs, rules: Rules) -> float:
@@ -105,9 +112,8 @@ def _exit_reason(inputs: Inputs, position: Position, target: Target, kill: bool,
     held = held_direction(position)
     now = kernel.token_price(inputs.bar.mid_units, held)
     entry = kernel.token_price(position.entry_units, held)
-    fee, spread, mid = market.fee, quote.spread_units, inputs.bar.mid_units
-    cost = kernel.round_trip_units(spread, mid, rules.execution.impact_share, fee.rate, fee.exponent)
-    floor = risk.stop_floor(spread, market.tick_units, cost, limits.stop_cost_multiple)
+    cost = _round_trip(inputs, rules)
+    floor = risk.stop_floor(quote.spread_units, market.tick_units, cost, limits.stop_cost_multiple)
     code = risk.stop_code(
         entry, max(position.peak_units, now), now, floor, limits.stop_loss, limits.take_profit, limits.trailing_stop
     )

@@ -1,4 +1,4 @@
-"""Stage agent: forecasts of the agent slice -> models/agent (policy.onnx, ppo.zip, sizing.json, meta.json)."""
+"""Stage agent: forecasts of the agent slice -> models/agent (policy.onnx, the learner, sizing.json, meta.json)."""
 
 import time
 from pathlib import Path
@@ -35,14 +35,15 @@ def run() -> None:
 def _train(
     histories: list[history.History], params: Params, table: SizingTable, scaler: MarketScaler, length_s: int
 ) -> dict[str, Any]:
-    from pipelines.agent.export import Actor, export  # noqa: PLC0415 - torch only while an agent is trained
+    from pipelines.agent.algorithms import actor  # noqa: PLC0415 - torch only while an agent is trained
+    from pipelines.agent.export import export  # noqa: PLC0415
     from pipelines.agent.training import train  # noqa: PLC0415
 
     learner, measured = train(histories, params, table, scaler, length_s)
     size = FULL_SIZE if params.agent.forecast_block else PLAIN_SIZE
     with replaced_folder(AGENT) as folder:
-        measured["onnx_agreement"] = export(Actor(learner.policy), size, folder / "policy.onnx")
-        learner.save(folder / "ppo.zip")
+        measured["onnx_agreement"] = export(actor(learner), size, folder / "policy.onnx")
+        learner.save(folder / f"{params.agent.algorithm}.zip")
         table.write(folder / "sizing.json")
         write_json(folder / "meta.json", _meta(params, size))
     return measured

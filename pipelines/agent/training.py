@@ -1,4 +1,4 @@
-"""Training: imitation, then PPO on the compiled lanes; the best policy on the held-out events is kept."""
+"""Training: imitation, then PPO (or DQN) on the compiled lanes; the best policy on the held-out events is kept."""
 
 import copy
 import time
@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 
+from pipelines.agent.algorithms import untrained
 from pipelines.agent.imitation import Teacher, collect, imitate
 from pipelines.agent.vector import MarketVecEnv
 from pipelines.core import log
@@ -44,8 +44,9 @@ def ground(
     histories: Sequence[History], params: Params, table: SizingTable, scaler: MarketScaler, length_s: int
 ) -> Ground:
     """Flat arrays, limits and teacher of histories."""
-    flat = field(histories, scaler, forecast_block=params.agent.forecast_block)
-    seen = [signals(history, params.execution.impact_share) for history in histories]
+    impact = params.execution.impact_share
+    flat = field(histories, scaler, impact, forecast_block=params.agent.forecast_block)
+    seen = [signals(history, impact) for history in histories]
     moves = np.concatenate([one.move_units for one in seen])
     costs = np.concatenate([one.cost_units for one in seen])
     hold_s = params.policy.max_hold_bars * length_s
@@ -70,26 +71,6 @@ def vector_env(where: Ground, agent: AgentParams, cash_micro: int, seed: int) ->
     return MarketVecEnv(Lanes(where.field, where.par, agent.n_envs, cash_micro), EPISODE_BARS, seed)
 
 
-def model(env: MarketVecEnv, agent: AgentParams) -> PPO:
-    """An untrained PPO with the parameters of params.yaml."""
-    return PPO(
-        "MlpPolicy",
-        env,
-        learning_rate=agent.learning_rate,
-        n_steps=agent.n_steps,
-        batch_size=agent.batch_size,
-        n_epochs=agent.n_epochs,
-        gamma=agent.gamma,
-        gae_lambda=agent.gae_lambda,
-        clip_range=agent.clip_range,
-        ent_coef=agent.ent_coef,
-        vf_coef=agent.vf_coef,
-        max_grad_norm=agent.max_grad_norm,
-        seed=agent.seed,
-        device="cpu",
-    )
-
-
 def evaluate(policy: Any, where: Ground, cash_micro: int) -> float:
     """Sum of P&L after costs in pUSD of the deterministic policy, every market from its first bar to its last."""
     count = len(where.field.first)
@@ -107,7 +88,7 @@ def evaluate(policy: Any, where: Ground, cash_micro: int) -> float:
 
 
 class KeepBest(BaseCallback):
-    """Judges the policy on the held-out events after every rollout and remembers the best weights."""
+    """Judges the policy on the held-out events every so many steps and remembers the best weights."""
 
     def __init__(self, held_out: Ground, cash_micro: int, every: int) -> None:
         super().__init__()
@@ -117,11 +98,12 @@ class KeepBest(BaseCallback):
         self._ground = held_out
         self._cash = cash_micro
         self._every = every
-        self._rollouts = 0
+        self._judged = 0
 
     def judge(self, policy: Any, steps: int) -> None:
         """Measure now."""
         pnl = evaluate(policy, self._ground, self._cash)
+        self._judged = steps
         self.curve.append((steps, round(pnl, 2)))
         LOG.info("held-out events", steps=steps, pnl_pusd=round(pnl, 2))
         if pnl > self.best:
@@ -138,26 +120,24 @@ class KeepBest(BaseCallback):
 
     def _on_rollout_start(self) -> None:
         """The policy that the last update made is judged before it collects again."""
-        if self._rollouts and self._rollouts % self._every == 0:
+        if self.num_timesteps - self._judged >= self._every:
             self.judge(self.model.policy, self.num_timesteps)
-        self._rollouts += 1
 
 
 def train(
     histories: Sequence[History], params: Params, table: SizingTable, scaler: MarketScaler, length_s: int
-) -> tuple[PPO, dict[str, Any]]:
-    """A trained PPO and what was measured: the curve on held-out events, speed, the imitation's loss."""
+) -> tuple[Any, dict[str, Any]]:
+    """A trained learner and what was measured: the curve on held-out events, speed, the imitation's loss."""
     torch.set_num_threads(1)
     agent = params.agent
     cash = params.backtest.cash_pusd * MICRO
     early, late = split(histories)
     where = ground(early, params, table, scaler, length_s)
     env = vector_env(where, agent, cash, agent.seed)
-    learner = model(env, agent)
-    rollouts = max(1, agent.timesteps // (agent.n_envs * agent.n_steps))
-    judge = KeepBest(ground(late, params, table, scaler, length_s), cash, every=max(1, rollouts // 6))
+    learner = untrained(env, agent)
+    judge = KeepBest(ground(late, params, table, scaler, length_s), cash, every=max(1, agent.timesteps // 6))
     loss = None
-    if agent.imitation_epochs:
+    if agent.imitation_epochs and agent.algorithm == "ppo":
         seen = collect(env, where.teacher, TEACHER_STEPS, agent.gamma, 0.05, agent.seed)
         loss = imitate(learner.policy, *seen, epochs=agent.imitation_epochs, seed=agent.seed)
     judge.judge(learner.policy, 0)

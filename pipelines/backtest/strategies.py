@@ -17,8 +17,8 @@ from pipelines.trading.observation import MarketScaler
 from pipelines.trading.sizing import SizingTable
 
 AGENT = Path("models/agent")
-RULES = ("cash", "buy_and_hold", "threshold", "kelly")
-CANDIDATES = ("threshold", "kelly", "ppo", "dqn")
+RULES = ("cash", "buy_and_hold", "threshold", "kelly", "ensemble", "spike_fading")
+CANDIDATES = ("threshold", "kelly", "ensemble", "ppo", "dqn")
 """Policies that a bundle may carry."""
 
 

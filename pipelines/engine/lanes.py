@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pipelines.core.domain import FloatArray
 from pipelines.core.params import Params
 from pipelines.engine.history import History, IntArray
+from pipelines.engine.signals import signals
 from pipelines.trading import compiled, observation
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.sizing import SizingTable
@@ -36,7 +37,7 @@ class Field:
         return int(self.inputs.shape[1]) + 5
 
 
-def field(histories: Sequence[History], scaler: MarketScaler, *, forecast_block: bool) -> Field:
+def field(histories: Sequence[History], scaler: MarketScaler, impact_share: float, *, forecast_block: bool) -> Field:
     """Flat arrays of histories; without the forecast block the observation has 20 inputs."""
     bars, inputs = [], []
     for number, history in enumerate(histories):
@@ -46,7 +47,9 @@ def field(histories: Sequence[History], scaler: MarketScaler, *, forecast_block:
         bars.append(np.column_stack((*columns, np.full(len(history), number))))
         blocks = [scaler.market(history.features, history.sentiment)]
         if forecast_block:
-            blocks.append(observation.forecast_blocks(history.mean, history.lower, history.upper, history.confidence))
+            forecasts = (history.mean, history.lower, history.upper, history.confidence)
+            cost = signals(history, impact_share).cost_units
+            blocks.append(observation.forecast_blocks(*forecasts, history.mid_units, cost))
         inputs.append(np.concatenate(blocks, axis=1).astype(np.float32))
     lengths = np.array([len(history) for history in histories])
     last = np.cumsum(lengths) - 1

@@ -20,6 +20,21 @@ def policy_params(kind: str, params: Params, length_s: int) -> dict[str, Any]:
     }
     if kind == "threshold":
         return {"cost_multiple": params.policy.cost_multiple, **hold}
+    if kind == "ensemble":
+        rule = params.policy
+        weights = {
+            "forecast_weight": rule.ensemble_forecast_weight,
+            "sentiment_weight": rule.ensemble_sentiment_weight,
+            "reversion_weight": rule.ensemble_reversion_weight,
+            "sentiment_log_odds": rule.ensemble_sentiment_log_odds,
+        }
+        return {**weights, "cost_multiple": rule.cost_multiple, **hold}
+    if kind == "spike_fading":
+        rule = params.policy
+        spike = {"reversion": rule.spike_reversion, "quiet_sentiment": rule.spike_quiet_sentiment}
+        return {**spike, "cost_multiple": rule.cost_multiple, **hold}
+    if kind == "temporal_arbitrage":
+        return {"cost_multiple": params.policy.cost_multiple, "impact_share": params.execution.impact_share}
     if kind == "kelly":
         cap = params.sizing.max_position_fraction
         return {"bound_share": params.policy.kelly_bound_share, "cap_fraction": cap, **hold}

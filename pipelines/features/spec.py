@@ -54,7 +54,7 @@ MARKET_OBS: Final = tuple("sentiment" if name == "volume_price_ratio" else name 
 PORTFOLIO_OBS: Final = ("cash", "position", "entry_price", "return_so_far", "time_left")
 
 FORECAST_BLOCK: Final = ("move_1", "move_5", "move_24", "width_1", "width_5", "width_24", "confidence")
-"""Mean change from t+1 over the horizon and interval width, in units of local volatility; confidence minus 0.5."""
+"""Mean move from t+1 over the horizon in round-trip costs, interval width in log-odds, confidence (centred, x 4)."""
 
 PRICE_FLOOR_UNITS: Final = 10
 """Smallest price in a ratio or logarithm, in 1e-4: a market at 0 has finite features."""

@@ -16,8 +16,8 @@ PLAIN_SIZE = len(spec.MARKET_OBS) + len(spec.PORTFOLIO_OBS)
 FULL_SIZE = PLAIN_SIZE + len(spec.FORECAST_BLOCK)
 
 DAY_S = 86_400
-MOVE_SCALE = 10.0
-"""Expected moves are of the order of 0.1 log-odds."""
+MOVE_LIMIT = 8.0
+"""Expected moves are clipped here, in round-trip costs."""
 POSITION_SCALE = 10.0
 """A position is at most 10 % of equity."""
 RETURN_SCALE = 10.0
@@ -84,31 +84,40 @@ def portfolio_values(
     )
 
 
-def forecast_block(forecast: Forecast) -> list[float]:
-    """Expected moves from t+1 and interval widths at 1, 5 and 24 bars, and the confidence, scaled to about one."""
+def forecast_block(forecast: Forecast, mid_units: int, cost_units: float) -> list[float]:
+    """Expected moves from t+1 over 1, 5 and 23 bars in round-trip costs, interval widths at 1, 5 and 24 bars in
+    log-odds, and the confidence, all of the order of one. A move above 1 pays for its round trip."""
     mean, last = forecast.mean, len(forecast.mean)
     steps = [min(horizon, last - 1) for horizon in (1, 5, 23)]
     ends = [min(horizon, last) - 1 for horizon in BLOCK_HORIZONS]
-    moves = [MOVE_SCALE * float(mean[step] - mean[0]) for step in steps]
-    widths = [float(forecast.upper[end] - forecast.lower[end]) for end in ends]
+    unit = mid_units * (PRICE_SCALE - mid_units) / PRICE_SCALE / cost_units
+    moves = [min(max((float(mean[step]) - float(mean[0])) * unit, -MOVE_LIMIT), MOVE_LIMIT) for step in steps]
+    widths = [float(forecast.upper[end]) - float(forecast.lower[end]) for end in ends]
     return [*moves, *widths, CONFIDENCE_SCALE * (forecast.confidence - 0.5)]
 
 
-def forecast_blocks(mean: FloatArray, lower: FloatArray, upper: FloatArray, confidence: FloatArray) -> FloatArray:
-    """The same block for many bars at once: (n, H) three times and (n,) -> (n, 7)."""
+def forecast_blocks(
+    mean: FloatArray,
+    lower: FloatArray,
+    upper: FloatArray,
+    confidence: FloatArray,
+    mid_units: NDArray[np.int64],
+    cost_units: FloatArray,
+) -> FloatArray:
+    """The same block for many bars at once: (n, H) three times and (n,) three times -> (n, 7)."""
     last = mean.shape[1]
     steps = [min(horizon, last - 1) for horizon in (1, 5, 23)]
     ends = [min(horizon, last) - 1 for horizon in BLOCK_HORIZONS]
-    moves = MOVE_SCALE * (mean[:, steps] - mean[:, :1])
+    unit = mid_units * (PRICE_SCALE - mid_units) / PRICE_SCALE / cost_units
+    moves = np.clip((mean[:, steps] - mean[:, :1]) * unit[:, None], -MOVE_LIMIT, MOVE_LIMIT)
     widths = upper[:, ends] - lower[:, ends]
     return np.column_stack((moves, widths, CONFIDENCE_SCALE * (confidence - 0.5)))
 
 
-def observe(market: FloatArray, values: tuple[float, ...], forecast: Forecast | None) -> NDArray[np.float32]:
-    """The observation as float32: (20,) without a forecast, (27,) with it."""
-    tail = forecast_block(forecast) if forecast is not None else []
-    vector = np.empty(PLAIN_SIZE + len(tail), dtype=np.float32)
+def observe(market: FloatArray, values: tuple[float, ...], block: list[float]) -> NDArray[np.float32]:
+    """The observation as float32: (20,) without a forecast block, (27,) with it."""
+    vector = np.empty(PLAIN_SIZE + len(block), dtype=np.float32)
     vector[: len(market)] = market
     vector[len(market) : PLAIN_SIZE] = values
-    vector[PLAIN_SIZE:] = tail
+    vector[PLAIN_SIZE:] = block
     return vector

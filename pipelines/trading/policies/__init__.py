@@ -8,8 +8,11 @@ from pipelines.core.errors import ArtifactError
 from pipelines.trading.policies.base import CASH, Policy, Target
 from pipelines.trading.policies.buy_and_hold import BuyAndHold
 from pipelines.trading.policies.cash import Cash
+from pipelines.trading.policies.ensemble import Ensemble
 from pipelines.trading.policies.kelly import Kelly
 from pipelines.trading.policies.random_matched import RandomMatched
+from pipelines.trading.policies.spike_fading import SpikeFading
+from pipelines.trading.policies.temporal_arbitrage import TemporalArbitrage
 from pipelines.trading.policies.threshold import Threshold
 
 __all__ = ["CASH", "KINDS", "Policy", "Target", "load"]
@@ -20,6 +23,9 @@ KINDS: Mapping[str, Callable[..., Policy]] = {
     "random_matched": RandomMatched,
     "threshold": Threshold,
     "kelly": Kelly,
+    "ensemble": Ensemble,
+    "spike_fading": SpikeFading,
+    "temporal_arbitrage": TemporalArbitrage,
 }
 
 LEARNED = ("ppo", "dqn")

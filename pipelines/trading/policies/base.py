@@ -37,6 +37,8 @@ class Inputs:
     sentiment: float
     quote_age_s: int = 0
     standardised: FloatArray | None = None
+    fair: float | None = None
+    """Probability of YES that an outside reference implies (an underlying's price path); None when there is none."""
 
 
 class Policy(Protocol):

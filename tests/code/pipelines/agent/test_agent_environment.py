@@ -22,7 +22,7 @@ from pipelines.engine.signals import signals
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
 from test_engine_identity import CASH, PARAMS, TABLE, history, scaler
 
-BLOCK = field([history(seed) for seed in (1, 2)], scaler(), forecast_block=True)
+BLOCK = field([history(seed) for seed in (1, 2)], scaler(), 0.15, forecast_block=True)
 PAR = parameters(PARAMS, TABLE, 60)
 
 

@@ -93,7 +93,7 @@ def both(seed, actions, params, latency=1, ttl=1):
     execution = params.execution.model_copy(update={"latency_bars": latency, "order_ttl_bars": ttl})
     params = params.model_copy(update={"execution": execution})
     past = history(seed)
-    flat = field([past], scaler(), forecast_block=True)
+    flat = field([past], scaler(), 0.15, forecast_block=True)
     env = MarketEnv(flat, parameters(params, TABLE, 60), CASH, episode=(0, len(past) - 1))
     first, _ = env.reset(seed=0)
     observations, rewards = [first], []
@@ -136,7 +136,7 @@ def test_the_compiled_screen_equals_the_event_driven_tier(seed, free, multiple, 
     """Both tiers of the backtest give the same P&L on random histories, with the limits and without them."""
     params = limits(PARAMS, free)
     past = history(seed)
-    flat = field([past], scaler(), forecast_block=False)
+    flat = field([past], scaler(), 0.15, forecast_block=False)
     seen = signals(past, params.execution.impact_share)
     screened = screen(flat, parameters(params, TABLE, 60), seen.move_units, seen.cost_units, multiple, hold * 60, CASH)
     policy = {"cost_multiple": multiple, "max_hold_bars": hold, "impact_share": 0.15, "bar_length_s": 60}
@@ -156,7 +156,7 @@ def test_something_is_traded():
 def test_lanes_do_not_mix():
     """Many lanes stepped in one call give what each gives alone."""
     past = [history(seed) for seed in (1, 2, 3)]
-    flat = field(past, scaler(), forecast_block=False)
+    flat = field(past, scaler(), 0.15, forecast_block=False)
     par = parameters(PARAMS, TABLE, 60)
     rng = np.random.default_rng(0)
     directions, fractions = rng.integers(-1, 2, (200, 3)), np.ones(3)
@@ -205,5 +205,5 @@ def test_a_leaked_forecast_earns_and_a_shuffled_one_does_not():
 @pytest.mark.parametrize("block", [True, False])
 def test_observation_sizes(block):
     """27 inputs with the forecast block, the guide's 20 without."""
-    flat = field([history(1)], scaler(), forecast_block=block)
+    flat = field([history(1)], scaler(), 0.15, forecast_block=block)
     assert flat.observation_size == (27 if block else 20)

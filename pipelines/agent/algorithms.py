@@ -1,0 +1,59 @@
+"""PPO and DQN of Stable-Baselines3 with the parameters of params.yaml, behind one function."""
+
+from typing import Any
+
+import torch
+from stable_baselines3 import DQN, PPO
+
+from pipelines.agent.export import Actor, GreedyQ
+from pipelines.agent.vector import MarketVecEnv
+from pipelines.core.params import AgentParams
+
+
+def untrained(env: MarketVecEnv, agent: AgentParams) -> Any:
+    """An SB3 learner of the algorithm that is asked for."""
+    return _ppo(env, agent) if agent.algorithm == "ppo" else _dqn(env, agent)
+
+
+def actor(learner: Any) -> torch.nn.Module:
+    """The network that `export` writes: the deterministic policy."""
+    return Actor(learner.policy) if isinstance(learner, PPO) else GreedyQ(learner.policy)
+
+
+def _ppo(env: MarketVecEnv, agent: AgentParams) -> PPO:
+    return PPO(
+        "MlpPolicy",
+        env,
+        learning_rate=agent.learning_rate,
+        n_steps=agent.n_steps,
+        batch_size=agent.batch_size,
+        n_epochs=agent.n_epochs,
+        gamma=agent.gamma,
+        gae_lambda=agent.gae_lambda,
+        clip_range=agent.clip_range,
+        ent_coef=agent.ent_coef,
+        vf_coef=agent.vf_coef,
+        max_grad_norm=agent.max_grad_norm,
+        seed=agent.seed,
+        device="cpu",
+    )
+
+
+def _dqn(env: MarketVecEnv, agent: AgentParams) -> DQN:
+    return DQN(
+        "MlpPolicy",
+        env,
+        learning_rate=agent.learning_rate,
+        buffer_size=agent.dqn_buffer,
+        learning_starts=min(10_000, agent.timesteps // 10),
+        batch_size=min(agent.batch_size, 512),
+        gamma=agent.gamma,
+        train_freq=1,
+        gradient_steps=agent.dqn_gradient_steps,
+        target_update_interval=max(1, 10_000 // agent.n_envs),
+        exploration_fraction=agent.dqn_exploration,
+        exploration_final_eps=0.02,
+        max_grad_norm=agent.max_grad_norm,
+        seed=agent.seed,
+        device="cpu",
+    )
