@@ -77,8 +77,8 @@ def applications(site: Site, *, admin: bool) -> dict[str, App]:
     clob: list[BaseRoute] = [
         WebSocketRoute("/ws/market", _market_socket(site)),
         WebSocketRoute("/ws/user", _user_socket(site)),
-        *ClobPublic(site.get).routes(),
         *ClobPrivate(site.get, site.get_faults).routes(),
+        *ClobPublic(site.get).routes(),
         *(Admin(site.get, site.get_faults).routes() if admin else []),
     ]
     tables = {

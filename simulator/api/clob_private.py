@@ -45,6 +45,8 @@ class ClobPrivate:
     def routes(self) -> list[BaseRoute]:
         """All authenticated routes."""
         table: list[tuple[str, str, Any]] = [
+            ("POST", "/order", self.post_order), ("DELETE", "/order", self.cancel_order),
+            ("GET", "/data/orders", self.orders), ("GET", "/data/trades", self.trades),
             ("POST", "/auth/api-key", self.create_key), ("GET", "/auth/derive-api-key", self.derive_key),
             ("GET", "/auth/api-keys", self.keys), ("DELETE", "/auth/api-key", self.delete_key),
             ("GET", "/auth/ban-status/closed-only", self.closed_only),
@@ -53,11 +55,10 @@ class ClobPrivate:
             ("GET", "/auth/validate-readonly-api-key", self.validate_readonly),
             ("POST", "/auth/builder-api-key", self.create_readonly), ("GET", "/auth/builder-api-key", self.readonly),
             ("DELETE", "/auth/builder-api-key", self.delete_readonly),
-            ("POST", "/order", self.post_order), ("POST", "/orders", self.post_orders),
-            ("DELETE", "/order", self.cancel_order), ("DELETE", "/orders", self.cancel_orders),
+            ("POST", "/orders", self.post_orders), ("DELETE", "/orders", self.cancel_orders),
             ("DELETE", "/cancel-all", self.cancel_all), ("DELETE", "/cancel-market-orders", self.cancel_market),
-            ("GET", "/data/order/{order_id}", self.order), ("GET", "/data/orders", self.orders),
-            ("GET", "/data/pre-migration-orders", self.no_orders), ("GET", "/data/trades", self.trades),
+            ("GET", "/data/order/{order_id}", self.order),
+            ("GET", "/data/pre-migration-orders", self.no_orders),
             ("GET", "/builder/trades", self.builder_trades),
             ("GET", "/balance-allowance", self.balance), ("GET", "/balance-allowance/update", self.update_balance),
             ("GET", "/notifications", self.notifications), ("DELETE", "/notifications", self.drop_notifications),

@@ -1,5 +1,7 @@
 """From a signature to the address that made it."""
 
+from functools import lru_cache
+
 from coincurve import PublicKey
 
 from simulator.signing.eip712 import ORDER_V2, SignedFields, domain_separator, keccak, order_digest, wrapped_digest
@@ -44,6 +46,7 @@ def recover(digest: bytes, signature: bytes) -> str:
     return checksum(keccak(key.format(compressed=False)[1:])[-20:].hex())
 
 
+@lru_cache(maxsize=65_536)
 def checksum(hex40: str) -> str:
     """EIP-55 form of an address given as 40 hex digits, with or without 0x."""
     plain = hex40.lower().removeprefix("0x")
