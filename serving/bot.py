@@ -270,6 +270,7 @@ class Bot:
         """Look at the listing every few bars, at the news and the champion at every bar, at resolutions when due."""
         while True:
             bars = self._bars_since_scan
+            metrics.FEED_AGE.set(self._feed.age_s if self._feed else 0.0)
             await asyncio.sleep(min(1.0, self._length_s))
             try:
                 await news.poll(self._markets())
@@ -391,7 +392,7 @@ class Bot:
         busy = frozenset(row.market_id for row in execution.pending)
         turn = take_turn(self._brain, ts_s, seen, view, busy)
         took_ms = (time.monotonic() - closed_at) * 1e3
-        self.status.measure(turn, took_ms)
+        self.status.measure(turn, took_ms, self._feed.features_ms if self._feed else 0.0)
         row = {
             "ts_s": ts_s,
             "bundle": self._brain.bundle.hash,

@@ -69,6 +69,7 @@ class Feed:
         self._slots = asyncio.Semaphore(8)
         self.followed: dict[str, Followed] = {}
         self.connected = False
+        self.features_ms = 0.0
         self.last_message = time.monotonic()
 
     @property
@@ -147,6 +148,7 @@ class Feed:
             known.market = replace(known.market, tick_units=update.tick_units)
 
     def _close(self, ts_s: int) -> None:
+        started = time.perf_counter()
         for one in self.followed.values():
             if one.quote is None:
                 continue
@@ -157,6 +159,8 @@ class Feed:
                 self._push(one, bar)
             else:
                 self._collect(one, bar)
+        self.features_ms = (time.perf_counter() - started) * 1e3
+        metrics.FEATURES_LATENCY.observe(self.features_ms)
         self._on_bar(ts_s)
 
     def _push(self, one: Followed, bar: Bar) -> None:

@@ -106,8 +106,9 @@ class Status:
             metrics.ORDERS_FAILED.inc()
             self.alarm("order", f"an order was {answer}: {sent.order.text[:160]}")
 
-    def measure(self, turn: Turn, took_ms: float) -> None:
+    def measure(self, turn: Turn, took_ms: float, features_ms: float) -> None:
         """How long a turn took; called in the mind thread."""
+        self._recent.add("features", features_ms)
         for name, histogram, value in (
             ("forecast", metrics.FORECAST_LATENCY, turn.forecast_ms),
             ("decide", metrics.DECIDE_LATENCY, turn.decide_ms),
