@@ -5,6 +5,8 @@ import asyncio
 import sys
 from pathlib import Path
 
+import uvloop
+
 from pipelines.core.errors import OddsmithError, ParameterError
 from simulator.markets.source import SourceOptions
 from simulator.options import Options
@@ -170,7 +172,9 @@ def main() -> int:
     """Exit status of the command."""
     arguments = parser().parse_args()
     try:
-        asyncio.run(run(options_of(arguments), announce))
+        options = options_of(arguments)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run(options, announce))
     except OddsmithError as error:
         print(f"simulator: {error}", file=sys.stderr)
         return 1

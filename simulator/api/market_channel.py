@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Collection
 from typing import Any
 
 from starlette.websockets import WebSocket
@@ -16,6 +16,8 @@ from simulator.engine.orders import Trade, TradeStatus
 from simulator.markets.source import Tick
 from simulator.venue.settlement import transaction_hash
 from simulator.venue.venue import Venue
+
+_YES, _NO = Outcome.YES, Outcome.NO
 
 BOOK_KEYS = ("asset_id", "market", "bids", "asks", "timestamp", "hash", "tick_size", "last_trade_price")
 
@@ -97,7 +99,9 @@ class MarketChannel:
         yes, no = self._listeners.get(listing.token_yes), self._listeners.get(listing.token_no)
         return (yes or set()) | (no or set())
 
-    def _tell(self, connections: Iterable[Connection], document: dict[str, Any]) -> None:
+    def _tell(self, connections: Collection[Connection], document: dict[str, Any]) -> None:
+        if not connections:
+            return
         text = wire.encode(document).decode()
         for connection in connections:
             connection.push(text)
@@ -140,23 +144,27 @@ class MarketChannel:
         self._publish_top(market, audience)
         if market.listing.market_id in self._traded:
             for outcome in Outcome:
-                for connection in self._listeners.get(market.token(outcome), ()):
-                    connection.push(self._book(market, outcome))
+                listeners = self._listeners.get(market.token(outcome))
+                if listeners:
+                    text = self._book(market, outcome)
+                    for connection in listeners:
+                        connection.push(text)
 
     def _changes(self, market: LiveMarket, is_bid: bool, units: int, total: int) -> list[dict[str, Any]]:
         rows = []
-        for outcome in Outcome:
-            own = units if outcome is Outcome.YES else PRICE_SCALE - units
-            side = Side.BUY if is_bid == (outcome is Outcome.YES) else Side.SELL
+        now_ms = self.venue.now_ms
+        for outcome in (_YES, _NO):
+            own = units if outcome is _YES else PRICE_SCALE - units
+            side = "BUY" if is_bid == (outcome is _YES) else "SELL"
             bid, ask = market.book.top(outcome)
             token = market.token(outcome)
-            text = f"{token}{own}{total}{self.venue.now_ms}"
+            text = f"{token}{own}{total}{now_ms}"
             rows.append(
                 {
                     "asset_id": token,
                     "price": wire.price(own),
                     "size": wire.amount(total),
-                    "side": side.value,
+                    "side": side,
                     "hash": hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(),
                     "best_bid": wire.price(bid or 0),
                     "best_ask": wire.price(PRICE_SCALE if ask is None else ask),
@@ -286,6 +294,3 @@ class MarketChannel:
 def _levels(market: LiveMarket) -> dict[tuple[bool, int], int]:
     sides = ((True, market.book.bids), (False, market.book.asks))
     return {(is_bid, price): level.total_micro for is_bid, side in sides for price, level in side.levels.items()}
-
-
-Accept = Callable[[WebSocket], Any]

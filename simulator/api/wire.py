@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from simulator.venue.venue import Venue
 encode = msgspec.json.Encoder().encode
 
 
+@lru_cache(maxsize=16_384)
 def price(units: int) -> str:
     """0.52 for 5,200 units."""
     return _decimal(units, 4)
@@ -22,7 +24,7 @@ def price(units: int) -> str:
 
 def amount(micro: int) -> str:
     """10.5 for 10,500,000 base units."""
-    return _decimal(micro, 6)
+    return str(micro // MICRO) if micro % MICRO == 0 else _decimal(micro, 6)
 
 
 def _decimal(value: int, places: int) -> str:
