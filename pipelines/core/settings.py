@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -38,6 +39,8 @@ class Settings(BaseSettings):
     funder: str | None = None
     """Address that holds the funds; the key's own address when absent."""
     signature_type: int = Field(default=0, ge=0, le=3)
+    clob_client: Literal["v2", "v1"] = "v2"
+    """Library that orders go through; v1 (py-clob-client) works on a simulator that takes orders of version 1."""
     clob_url: str = "https://clob.polymarket.com"
     clob_ws_url: str = "wss://ws-subscriptions-clob.polymarket.com"
     gamma_url: str = "https://gamma-api.polymarket.com"

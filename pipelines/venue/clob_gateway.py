@@ -1,21 +1,15 @@
-"""Real orders: one account of the CLOB through py-clob-client-v2. Simulated and live differ in the URL alone.
+"""Real orders: one account of the CLOB. Simulated and live differ in the URL alone.
 
-Orders are built and posted by us with the client's signer and headers: its own `post_order` polls for settlement up
-to 30 s after a match, and its amounts pass through floats.
+Orders are built and posted by us with a client library's signer and headers: the library's own posting polls for
+settlement up to 30 s after a match, and its amounts pass through floats.
 """
 
-import json
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import stamina
 from eth_account import Account
-from py_clob_client_v2.client import ClobClient
-from py_clob_client_v2.clob_types import BalanceAllowanceParams, OpenOrderParams, OrderPayload, TradeParams
-from py_clob_client_v2.exceptions import PolyApiException
-from py_clob_client_v2.order_utils.model.order_data_v2 import order_to_json_v2
 
 from pipelines.core import log
 from pipelines.core.domain import FeeSchedule, Fill, Market
@@ -23,42 +17,27 @@ from pipelines.core.errors import SettingError, VenueError, VenueForbidden, Venu
 from pipelines.core.orders import CancelResult, OpenOrder, OrderIntent, PlaceResult, SignedOrder
 from pipelines.core.settings import Mode, Settings
 from pipelines.venue import answers
-from pipelines.venue.signing import CHAIN_ID, OrderSigner
+from pipelines.venue.client_v2 import ClientV2
+from pipelines.venue.clients import Client, Credentials, Refused
+
+__all__ = ["ClobGateway", "Credentials"]
 
 T = TypeVar("T")
 
-_ORDER: Final = "/order"
 _CANCELS_PER_REQUEST: Final = 1_000
-
-logging.getLogger("py_clob_client_v2").setLevel(logging.CRITICAL)  # what it logs, we raise with the next step
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """API key of the account, as the user stream wants it. Never logged."""
-
-    api_key: str
-    secret: str
-    passphrase: str
-
-    def __repr__(self) -> str:
-        return "Credentials(...)"
 
 
 class ClobGateway:
     """An `OrderGateway` of the CLOB. Blocking; the bot calls it in a thread."""
 
-    def __init__(self, url: str, private_key: str, *, signature_type: int = 0, funder: str | None = None) -> None:
-        """Create or derive the API key of `private_key` at `url`.
+    def __init__(self, client: Client) -> None:
+        """Create or derive the API key of the client's account.
 
         Raises:
             VenueError: if the venue refuses the credentials, is forbidden, or does not answer.
         """
-        self._signer = OrderSigner(private_key, signature_type=signature_type, funder=funder)
-        self._client = ClobClient(url, CHAIN_ID, key=private_key, signature_type=signature_type, funder=funder)
-        creds = _read(self._client.create_or_derive_api_key)
-        self._client.set_api_creds(creds)
-        self.credentials = Credentials(creds.api_key, creds.api_secret, creds.api_passphrase)
+        self._client = client
+        self.credentials = _read(client.login)
         self._fees: dict[str, FeeSchedule] = {}
         self._versions: dict[str, str] = {}
         self._heartbeat_id = ""
@@ -80,14 +59,14 @@ class ClobGateway:
             key = "0x" + Account.create().key.hex().removeprefix("0x")
         else:
             raise SettingError("real orders need a key; set ODDSMITH_PRIVATE_KEY")
-        gateway = cls(settings.clob_url, key, signature_type=settings.signature_type, funder=settings.funder)
+        gateway = cls(_client(settings, key))
         gateway.know(markets)
         return gateway
 
     @property
     def account(self) -> str:
         """Address that holds the funds."""
-        return self._signer.funder
+        return self._client.funder
 
     def know(self, markets: Iterable[Market]) -> None:
         """Remember fees and versions, so that no request for them precedes an order or a fill."""
@@ -97,19 +76,16 @@ class ClobGateway:
 
     def prepare(self, intent: OrderIntent) -> SignedOrder:
         """Sign a GTC limit order; no network."""
-        order_id, signed = self._signer.sign(intent)
-        body = order_to_json_v2(signed, "", "GTC")
-        return SignedOrder(order_id.lower(), intent, {key: body[key] for key in body if key != "owner"})
+        order_id, body = self._client.sign(intent)
+        return SignedOrder(order_id.lower(), intent, body)
 
     def place(self, order: SignedOrder) -> PlaceResult:
         """Send once, never repeated here: a repeat is the caller's decision after a look-up by `order_id`."""
         body = {"order": order.payload["order"], "owner": self.credentials.api_key, **order.payload}
-        text = json.dumps(body, separators=(",", ":"))
-        headers = self._client._l2_headers("POST", _ORDER, body=body, serialized_body=text)
         try:
-            answer = self._client._post(f"{self._client.host}{_ORDER}", headers=headers, data=text)
-        except PolyApiException as error:
-            result = answers.refused(order.order_id, error.status_code, error.error_msg)
+            answer = self._client.post(body)
+        except Refused as refusal:
+            result = answers.refused(order.order_id, refusal.status_code, refusal.message)
             if "order version" in result.reason or "order_version" in result.reason:
                 log.get("gateway").error("order version refused", market=order.intent.market_id, reason=result.reason)
             return result
@@ -121,12 +97,7 @@ class ClobGateway:
         refused: dict[str, str] = {}
         for begin in range(0, len(order_ids), _CANCELS_PER_REQUEST):
             some = list(order_ids[begin : begin + _CANCELS_PER_REQUEST])
-            call = (
-                (lambda one=some[0]: self._client.cancel_order(OrderPayload(orderID=one)))
-                if len(some) == 1
-                else (lambda many=some: self._client.cancel_orders(many))
-            )
-            part = _cancelled(_read(call))
+            part = _cancelled(_read(partial(self._client.cancel, some)))
             cancelled += part.cancelled
             refused |= part.not_cancelled
         return CancelResult(tuple(cancelled), refused)
@@ -137,12 +108,12 @@ class ClobGateway:
 
     def open_orders(self) -> list[OpenOrder]:
         """All resting orders."""
-        return [answers.open_order(row) for row in _read(lambda: self._client.get_open_orders(OpenOrderParams()))]
+        return [answers.open_order(row) for row in _read(self._client.open_orders)]
 
     def order(self, order_id: str) -> OpenOrder | None:
         """A resting order; None when the venue does not list it as open."""
         try:
-            row = _read(lambda: self._client.get_order(order_id))
+            row = _read(lambda: self._client.order(order_id))
         except VenueError as error:
             if "404" in str(error):
                 return None
@@ -151,7 +122,7 @@ class ClobGateway:
 
     def trades(self, after_s: int) -> list[Fill]:
         """Our fills at or after a time, oldest first."""
-        rows = _read(lambda: self._client.get_trades(TradeParams(after=max(after_s - 1, 0))))
+        rows = _read(lambda: self._client.trades(max(after_s - 1, 0)))
         found = [fill for row in rows for fill in self.fills(row)]
         return sorted((f for f in found if f.ts_s >= after_s), key=lambda f: (f.ts_s, f.fill_id))
 
@@ -175,21 +146,20 @@ class ClobGateway:
             VenueError: if the venue refuses even the id that it named itself.
         """
         try:
-            answer = self._client.post_heartbeat(self._heartbeat_id)
-        except PolyApiException as error:
-            expected = error.error_msg.get("heartbeat_id") if isinstance(error.error_msg, Mapping) else None
+            answer = self._client.heartbeat(self._heartbeat_id)
+        except Refused as refusal:
+            expected = refusal.message.get("heartbeat_id") if isinstance(refusal.message, Mapping) else None
             if not expected:
-                raise _explained(error) from None
-            answer = _once(lambda: self._client.post_heartbeat(str(expected)))
+                raise _explained(refusal) from None
+            answer = _once(lambda: self._client.heartbeat(str(expected)))
         self._heartbeat_id = str(answer["heartbeat_id"])
 
     def _balance(self, kind: str, token_id: str | None) -> int:
-        wanted = BalanceAllowanceParams(asset_type=kind, token_id=token_id)
-        return int(_read(lambda: self._client.get_balance_allowance(wanted))["balance"])
+        return int(_read(lambda: self._client.balance(kind, token_id))["balance"])
 
     def _fee(self, market_id: str) -> FeeSchedule:
         if market_id not in self._fees:
-            found = _read(lambda: self._client.get_clob_market_info(market_id)).get("fd") or {}
+            found = _read(lambda: self._client.market(market_id)).get("fd") or {}
             self._fees[market_id] = FeeSchedule(float(found.get("r", 0.0)), float(found.get("e", 1.0)))
         return self._fees[market_id]
 
@@ -199,22 +169,35 @@ def _cancelled(answer: Mapping[str, Any]) -> CancelResult:
     return CancelResult(gone, {k.lower(): str(v) for k, v in (answer.get("not_canceled") or {}).items()})
 
 
-def _explained(error: PolyApiException) -> VenueError:
-    said = str(error.error_msg)[:200]
-    if error.status_code == 403:
+def _client(settings: Settings, key: str) -> Client:
+    """The client library that the settings name.
+
+    Raises:
+        SettingError: for orders of the old library anywhere but on the simulator.
+    """
+    if settings.clob_client == "v2":
+        return ClientV2(settings.clob_url, key, signature_type=settings.signature_type, funder=settings.funder)
+    if settings.mode is not Mode.SIMULATED:
+        raise SettingError("the venue refuses orders of py-clob-client since 2026-04-28; set ODDSMITH_CLOB_CLIENT=v2")
+    from pipelines.venue.client_v1 import ClientV1  # noqa: PLC0415 - rarely used, and slow to load
+
+    return ClientV1(settings.clob_url, key, signature_type=settings.signature_type, funder=settings.funder)
+
+
+def _explained(refusal: Refused) -> VenueError:
+    said, status = str(refusal.message)[:200], refusal.status_code
+    if status == 403:
         return VenueForbidden(f"the CLOB answered 403: {said}; it blocks this region or address, trading stops")
-    if error.status_code is None or error.status_code in (425, 429) or error.status_code >= 500:
-        return VenueUnavailable(
-            f"the CLOB did not answer ({error.status_code or 'no connection'}: {said}); is it running?"
-        )
-    return VenueError(f"the CLOB answered {error.status_code}: {said}")
+    if status is None or status in (425, 429) or status >= 500:
+        return VenueUnavailable(f"the CLOB did not answer ({status or 'no connection'}: {said}); is it running?")
+    return VenueError(f"the CLOB answered {status}: {said}")
 
 
 def _once(call: Callable[[], T]) -> T:
     try:
         return call()
-    except PolyApiException as error:
-        raise _explained(error) from None
+    except Refused as refusal:
+        raise _explained(refusal) from None
 
 
 def _read(call: Callable[[], T]) -> T:

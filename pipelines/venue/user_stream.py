@@ -9,7 +9,7 @@ from pipelines.core.domain import Fill
 from pipelines.core.errors import VenueError
 from pipelines.core.money import to_micro
 from pipelines.venue.channel import Channel, Lost, Opened
-from pipelines.venue.clob_gateway import Credentials
+from pipelines.venue.clients import Credentials
 
 SILENCE_S = 3_600.0
 """An account without orders hears nothing, so silence is no sign; missing PONGs still replace the socket."""

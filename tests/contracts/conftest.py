@@ -48,7 +48,7 @@ def venue() -> Iterator[Venue]:
     """`python -m simulator` on free ports."""
     command = (
         f"{sys.executable} -m simulator --port 0 --speed 0 --history-days 1 --event-length-min 720"
-        " --event-every-min 240 --markets-per-event 3"
+        " --event-every-min 240 --markets-per-event 3 --order-versions 1,2,3"
     )
     process = subprocess.Popen(command.split(), cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
@@ -99,7 +99,12 @@ def _paper(venue: Venue) -> OrderGateway:
     )
 
 
-GATEWAYS: dict[str, Callable[[Venue], OrderGateway]] = {"clob": _clob, "paper": _paper}
+def _old_clob(venue: Venue) -> OrderGateway:
+    settings = venue.settings.model_copy(update={"clob_client": "v1"})
+    return ClobGateway.connect(settings, [market for market, _ in venue.quotes.values()])
+
+
+GATEWAYS: dict[str, Callable[[Venue], OrderGateway]] = {"clob": _clob, "clob v1": _old_clob, "paper": _paper}
 
 
 @pytest.fixture(params=sorted(GATEWAYS))

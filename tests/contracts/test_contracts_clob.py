@@ -11,6 +11,7 @@ from pipelines.core.domain import Outcome, Side
 from pipelines.core.errors import SettingError, VenueUnavailable
 from pipelines.core.orders import OrderIntent, PlaceStatus
 from pipelines.core.settings import Mode, Settings
+from pipelines.venue.client_v2 import ClientV2
 from pipelines.venue.clob_gateway import ClobGateway
 
 KEY = "0x" + "42" * 32
@@ -102,13 +103,13 @@ def test_a_venue_that_is_away_is_named() -> None:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(VenueUnavailable, match="did not answer"):
-            ClobGateway(url, KEY)
+            ClobGateway(ClientV2(url, KEY))
 
 
 def test_an_order_without_an_answer_is_unknown(gateway: ClobGateway, resting: OrderIntent) -> None:
     """A broken connection proves neither acceptance nor refusal."""
     order = gateway.prepare(resting)
-    gateway._client.host = "http://127.0.0.1:9"
+    gateway._client.url = "http://127.0.0.1:9"
 
     assert gateway.place(order).status is PlaceStatus.UNKNOWN
 
@@ -122,4 +123,12 @@ def test_real_orders_need_the_word_and_the_key(changes: dict[str, str], missing:
     settings = Settings(mode=Mode.LIVE, private_key=None, clob_url="http://127.0.0.1:9", **changes)
 
     with pytest.raises(SettingError, match=missing):
+        ClobGateway.connect(settings)
+
+
+def test_the_old_library_is_refused_where_it_fails() -> None:
+    """py-clob-client orders outside of the simulator are a setting's error, with the remedy, before any request."""
+    settings = Settings(mode=Mode.LIVE, live="yes", private_key=SecretStr(KEY), clob_client="v1")
+
+    with pytest.raises(SettingError, match="ODDSMITH_CLOB_CLIENT=v2"):
         ClobGateway.connect(settings)

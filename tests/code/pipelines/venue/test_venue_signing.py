@@ -5,6 +5,7 @@ import pytest
 from pipelines.core.domain import Outcome, Side
 from pipelines.core.errors import DataError
 from pipelines.core.orders import OrderIntent
+from pipelines.venue.client_v1 import ClientV1
 from pipelines.venue.signing import Amounts, OrderSigner, amounts
 
 KEY = "0x" + "11" * 32
@@ -52,6 +53,21 @@ def test_hash_is_the_golden_one(changes: dict[str, object], signature_type: int,
     order_id, _ = signer(signature_type).sign(intent(**changes))
 
     assert order_id == expected
+
+
+def test_old_hash_is_the_golden_one() -> None:
+    """py-clob-client's orders are keyed by their hash too."""
+    client = ClientV1("http://venue.test", KEY, signature_type=2, funder=FUNDER, salt=lambda: 123456)
+    order_id, body = client.sign(intent())
+
+    assert order_id == "0xa370872294526dd129f96cdad08e21d7c33a23ccf4c22865b5a7109d2c4aed60"
+    assert body["order"]["feeRateBps"] == "0"
+
+
+def test_old_orders_are_for_old_markets() -> None:
+    """A market of protocol version 2 gets no order of domain version 1."""
+    with pytest.raises(DataError, match="v1 alone"):
+        ClientV1("http://venue.test", KEY).sign(intent(version="v2"))
 
 
 def test_signature_is_the_golden_one() -> None:
