@@ -124,6 +124,21 @@ def test_processes_give_the_same_bytes(tmp_path, monkeypatch):
     assert files[0] == files[1]
 
 
+@pytest.mark.slow
+def test_a_dask_scheduler_gives_the_same_bytes(tmp_path, monkeypatch):
+    """Features computed by three workers of a Dask scheduler equal those of one process, byte by byte."""
+    from dask.distributed import LocalCluster
+
+    write_raw(tmp_path / "a/data/raw", events=25)
+    write_raw(tmp_path / "b/data/raw", events=25)
+    run_in(tmp_path / "a", monkeypatch)
+    with LocalCluster(n_workers=3, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+        compute = PARAMS.compute.model_copy(update={"scheduler": cluster.scheduler_address})
+        run_in(tmp_path / "b", monkeypatch, PARAMS.model_copy(update={"compute": compute}))
+    files = [(tmp_path / side / "data/features/features.parquet").read_bytes() for side in ("a", "b")]
+    assert files[0] == files[1]
+
+
 def test_markets_without_a_window_are_dropped_and_counted(tmp_path, monkeypatch):
     """Runs of bars shorter than lookback + horizon are left out; when nothing is left the error says so."""
     write_raw(tmp_path / "data/raw", bars=83, every=60)
