@@ -50,8 +50,8 @@ def page(entries: Sequence["Entry"], limit: Any, params: Params) -> str:
         "Skill is 1 - RMSE / RMSE of persistence in price units (pooled: horizons"
         f" {first['pooled_horizons'][0]} to {first['pooled_horizons'][1]}, interval by a bootstrap over events). A MAPE"
         " says nothing without the row of persistence. Sharpe is of the threshold rule after spread, impact and fees,"
-        " from daily totals, x sqrt 365, on a few days and a few events: no forecast of what the rule would earn. VaR is the"
-        f" lower interval bound at h = {last}; its gain is 1 - pinball loss / that of persistence.",
+        " from daily totals, x sqrt 365, on a few days and a few events: no promise of what the rule would earn. VaR is"
+        f" the lower interval bound at h = {last}; its gain is 1 - pinball loss / that of persistence.",
         "",
     ]
     return "\n".join(lines)
