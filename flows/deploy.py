@@ -1,6 +1,7 @@
 """Deployment: the champion of the store, or a bundle chosen by a person, installed on the service of this machine."""
 
 import json
+import os
 import time
 import urllib.error
 import urllib.request
@@ -11,6 +12,7 @@ from prefect.cache_policies import NO_CACHE
 
 from flows import champions
 from flows.champions import Record, champion
+from flows.local.ports import DEFAULTS, HOST
 from flows.releases import Releases
 from flows.rollback import restore
 from pipelines.core.artifacts import read_json
@@ -52,33 +54,32 @@ def _wanted(bundle_hash: str | None) -> Record:
     raise ArtifactError(f"no promoted bundle's hash begins with {bundle_hash}; known are {known}")
 
 
-def known_service() -> str | None:
-    """The dashboard's URL of the system that runs here; None where none was started by `make run`."""
+def known_service() -> str:
+    """The dashboard's URL on this machine: as `make run` wrote it, else at the port of the environment."""
     path = Settings().var / "run.json"
-    return str(read_json(path)["urls"]["dashboard"]) if path.is_file() else None
+    if path.is_file():
+        return str(read_json(path)["urls"]["dashboard"])
+    return f"http://{HOST}:{os.environ.get('ODDSMITH_SERVICE_PORT') or DEFAULTS['service']}"
 
 
 @task(task_run_name="service takes {bundle_hash}", cache_policy=NO_CACHE, persist_result=False)
-def await_service(bundle_hash: str, url: str | None, wait_s: float) -> bool:
+def await_service(bundle_hash: str, url: str, wait_s: float) -> bool:
     """Whether the service decides with a bundle; False where no service runs, which takes it when it starts.
 
     Raises:
         VenueUnavailable: if it runs and still decides with another one after `wait_s`.
     """
     deadline = time.monotonic() + wait_s
-    while url is not None:
-        serving = _bundle_served(url)
+    while (serving := _bundle_served(url)) != bundle_hash:
         if serving is None:
             return False
-        if serving == bundle_hash:
-            return True
         if time.monotonic() > deadline:
             raise VenueUnavailable(
                 f"the service at {url} still decides with {serving[:12]} after {wait_s:.0f} s, not with "
                 f"{bundle_hash[:12]}; look at its log"
             )
         time.sleep(POLL_S)
-    return False
+    return True
 
 
 def _bundle_served(url: str) -> str | None:

@@ -9,7 +9,7 @@ from pipelines.core.artifacts import replaced_folder
 from pipelines.core.errors import ArtifactError
 from pipelines.core.settings import Settings
 
-POINTER = "releases/champion.json"
+POINTER = "bundles/champion.json"
 
 
 class Releases:
@@ -27,7 +27,7 @@ class Releases:
         """Copy a sealed bundle, the manifest last: a release with a manifest is whole."""
         files = sorted(p for p in bundle.rglob("*") if p.is_file() and p.name != "manifest.json")
         for path in [*files, bundle / "manifest.json"]:
-            self._store.put(f"releases/{bundle_hash}/{path.relative_to(bundle).as_posix()}", path.read_bytes())
+            self._store.put(f"bundles/{bundle_hash}/{path.relative_to(bundle).as_posix()}", path.read_bytes())
 
     def point_to(self, record: dict[str, Any]) -> None:
         """Say which release is champion."""
@@ -44,7 +44,7 @@ class Releases:
         Raises:
             ArtifactError: if the store has no such release.
         """
-        below = f"releases/{bundle_hash}/"
+        below = f"bundles/{bundle_hash}/"
         names = self._store.names(below)
         if f"{below}manifest.json" not in names:
             raise ArtifactError(f"the store holds no whole release {bundle_hash[:12]}; promote it where it was made")

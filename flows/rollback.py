@@ -62,7 +62,7 @@ def restore(record: Record) -> Record:
                 f"the bundle {record['hash'][:12]} ({record['bento_tag']}) is no longer on this machine, and "
                 "ODDSMITH_STORE_URL names no store to fetch it from"
             )
-        folder = releases.fetch(record["hash"], Settings().var / "releases")
+        folder = releases.fetch(record["hash"], Settings().var / "bundles")
     found = Bundle.open(folder).hash
     if found != record["hash"]:
         raise ArtifactError(f"{folder} holds bundle {found[:12]}, not {record['hash'][:12]}; nothing was changed")

@@ -1,11 +1,13 @@
 """Nights, promotions, rollbacks and drift, run as flows against a Prefect API; the stages are small commands."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import boto3
 import pytest
 
 from flows import champions
@@ -50,6 +52,7 @@ def desk(tmp_path, monkeypatch):
     monkeypatch.setenv("ODDSMITH_VAR", str(tmp_path / "var"))
     monkeypatch.delenv("ODDSMITH_STORE_URL", raising=False)
     monkeypatch.delenv("BENTOML_HOME", raising=False)
+    monkeypatch.setenv("ODDSMITH_SERVICE_PORT", "9")
     Path("dvc.yaml").write_text(STAGES)
     state = SimpleNamespace(as_of_s=1, alias=[], commands=[])
 
@@ -173,6 +176,35 @@ def test_rollback_restores_the_champion_before_and_keeps_the_other_off(desk):
     with pytest.raises(ArtifactError, match="no earlier champion can come back"):
         rollback()
     assert deploy(_hash(3))["hash"] == _hash(3) == champions.champion()["hash"]
+
+
+def test_another_machine_installs_the_champion_of_the_store(desk, bucket, monkeypatch):
+    """A promotion publishes bundle and record; `deploy` on a bare machine fetches, verifies and installs them."""
+    monkeypatch.setenv("ODDSMITH_STORE_URL", f"s3://{bucket}")
+    with pytest.raises(ArtifactError, match="no bundle has been promoted yet"):
+        deploy()
+    nightly(Source.SIMULATED)
+    monkeypatch.setenv("ODDSMITH_VAR", "elsewhere")
+    shutil.rmtree("models")
+
+    record = deploy()
+
+    assert record["hash"] == champions.champion()["hash"] == _hash(1)
+    assert record["serving"] is False
+    assert read_json(Path("elsewhere/bundles", _hash(1), "manifest.json"))["hash"] == _hash(1)
+
+
+def test_a_bundle_that_was_altered_in_the_store_is_not_installed(desk, bucket, monkeypatch):
+    """What comes from the store is verified before anything changes."""
+    monkeypatch.setenv("ODDSMITH_STORE_URL", f"s3://{bucket}")
+    nightly(Source.SIMULATED)
+    boto3.client("s3").put_object(Bucket=bucket, Key=f"bundles/{_hash(1)}/manifest.json", Body=b'{"hash": "other"}')
+    monkeypatch.setenv("ODDSMITH_VAR", "elsewhere")
+    shutil.rmtree("models")
+
+    with pytest.raises(ArtifactError, match="holds bundle other, not 000"):
+        deploy()
+    assert champions.champion() is None
 
 
 def test_rollback_without_champions_says_so(desk):
