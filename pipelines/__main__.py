@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipelines.core import log
 from pipelines.core.errors import OddsmithError
-from pipelines.core.settings import Source
+from pipelines.core.settings import Settings, Source
 
 STAGES = {
     "pull": "read markets, bars and headlines of data/window.json into data/raw",
@@ -39,6 +39,12 @@ def parser() -> argparse.ArgumentParser:
     drift.add_argument("--remember", action="store_true", help="only keep the bundle's training window for later")
     league = commands.add_parser("league", help="train every forecaster under one protocol, render the table")
     league.add_argument("kinds", nargs="*", metavar="KIND", help="only these (default: all)")
+    query = commands.add_parser("query", help="SQL over bars, markets, headlines and books; prints CSV")
+    query.add_argument("sql", help="for example: SELECT count(*) FROM bars")
+    query.add_argument("--folder", type=Path, default=Path("data/raw"), help="data/raw, or var/landing")
+    export = commands.add_parser("export", help="bars and headlines in InfluxDB line protocol")
+    export.add_argument("--influx", metavar="TARGET", required=True, help="file, - for standard output, or a write URL")
+    export.add_argument("--folder", type=Path, default=Path("data/raw"), help="data/raw, or var/landing")
     for name, text in STAGES.items():
         commands.add_parser(name, help=text)
     return top
@@ -47,6 +53,16 @@ def parser() -> argparse.ArgumentParser:
 def _window(arguments: argparse.Namespace) -> None:
     window = importlib.import_module("pipelines.pull.window")
     window.run(arguments.source, arguments.recording, fresh=arguments.fresh)
+
+
+def _query(arguments: argparse.Namespace) -> None:
+    importlib.import_module("pipelines.export.stage").query(arguments.folder, arguments.sql)
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    token = Settings().influx_token
+    secret = token.get_secret_value() if token else None
+    importlib.import_module("pipelines.export.stage").export(arguments.folder, arguments.influx, secret)
 
 
 def _costs(arguments: argparse.Namespace) -> None:
@@ -74,6 +90,8 @@ def _stage(arguments: argparse.Namespace) -> None:
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "query": _query,
+    "export": _export,
     "window": _window,
     "costs": _costs,
     "ingest": _ingest,

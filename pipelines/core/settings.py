@@ -52,6 +52,8 @@ class Settings(BaseSettings):
     openai_url: str = "https://api.openai.com/v1"
     """Endpoint of the openai scorer: anything that answers /chat/completions."""
     openai_key: SecretStr | None = None
+    influx_token: SecretStr | None = None
+    """Token of the server that `python -m pipelines export --influx URL` writes to."""
     geoblock_url: str = "https://polymarket.com/api/geoblock"
     var: Path = Path("var")
     """What a running machine keeps: journal, champion.json, logs, databases."""
