@@ -11,6 +11,9 @@ from pipelines.core.domain import FloatArray
 from pipelines.engine.lanes import Field
 from pipelines.trading import compiled
 
+NEAR = 0.4
+"""Share of the entry threshold from which on a bar teaches something; of the others one in ten is kept."""
+
 WHOLE_CAP = 6
 """Actions 6, 7, 8 are short, close and long with the whole cap."""
 
@@ -22,7 +25,14 @@ class Teacher:
         self._bars = field.bars
         self._moves = moves
         self._pays = np.abs(moves) > multiple * costs
+        self._near = np.abs(moves) > NEAR * multiple * costs
         self._hold_s = hold_s
+
+    def tells(self, state: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Where there is something to learn: a position is held, or the move is within reach of its cost."""
+        rows = state[:, compiled.ROW]
+        told: NDArray[np.bool_] = (state[:, compiled.DIRECTION] != 0) | self._near[rows]
+        return told
 
     def actions(self, state: NDArray[np.int64]) -> NDArray[np.int64]:
         """One action per lane: the direction that pays, the one that is held while its sign agrees, else close."""
@@ -38,12 +48,14 @@ class Teacher:
 def collect(
     env: MarketVecEnv, teacher: Teacher, steps: int, gamma: float, explore: float, seed: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]:
-    """Observations, the teacher's actions and discounted returns of lanes that follow it, now and then at random."""
+    """Observations, the teacher's actions and discounted returns of lanes that follow it, now and then at random;
+    most bars on which there is nothing to decide are left out."""
     rng = np.random.default_rng(seed)
-    seen, labels, rewards, ends = [], [], [], []
+    seen, labels, rewards, ends, kept = [], [], [], [], []
     observation = env.reset()
     for _ in range(steps):
         chosen = teacher.actions(env.lanes.state)
+        kept.append(teacher.tells(env.lanes.state) | (rng.random(env.num_envs) < 0.1))
         seen.append(observation)
         labels.append(chosen)
         stray = rng.random(env.num_envs) < explore
@@ -53,7 +65,8 @@ def collect(
         rewards.append(reward)
         ends.append(done)
     returns = _discounted(np.array(rewards), np.array(ends), gamma)
-    return np.concatenate(seen), np.concatenate(labels), returns.reshape(-1)
+    use = np.concatenate(kept)
+    return np.concatenate(seen)[use], np.concatenate(labels)[use], returns.reshape(-1)[use]
 
 
 def _discounted(rewards: NDArray[np.float32], ends: NDArray[np.bool_], gamma: float) -> NDArray[np.float32]:

@@ -28,7 +28,7 @@ LOG = log.get("agent")
 VALIDATION_SHARE = 0.25
 """Share of the agent slice's events, the last in time, on which the kept policy is chosen."""
 EPISODE_BARS = 512
-TEACHER_STEPS = 512
+TEACHER_STEPS = 4096
 
 
 @dataclass(frozen=True)
