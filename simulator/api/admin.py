@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from starlette.requests import Request
@@ -156,6 +157,7 @@ class Admin:
 
 
 def _loopback(handler: Handler) -> Handler:
+    @wraps(handler)
     async def run(request: Request) -> Response:
         if request.client is None or request.client.host not in LOOPBACK:
             raise Refused("not found", 404)

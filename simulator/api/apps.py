@@ -23,11 +23,14 @@ from simulator.api.gamma import Gamma
 from simulator.api.http import refusal
 from simulator.api.market_channel import MarketChannel
 from simulator.api.news import News
+from simulator.api.openapi import with_page
 from simulator.api.user_channel import UserChannel
 from simulator.engine.errors import Refused
 from simulator.faults.gate import FaultGate
 from simulator.faults.state import Faults
 from simulator.venue.venue import Venue
+
+TITLES = {"clob": "Simulated CLOB", "gamma": "Simulated Gamma", "data": "Simulated Data API", "news": "Simulated news"}
 
 NAMES = ("clob", "gamma", "data", "news")
 
@@ -87,7 +90,7 @@ def applications(site: Site, *, admin: bool) -> dict[str, App]:
         "data": DataApi(site.get).routes(),
         "news": News(site.get).routes(),
     }
-    apps: dict[str, App] = {name: _starlette(routes) for name, routes in tables.items()}
+    apps: dict[str, App] = {name: _starlette(with_page(TITLES[name], routes)) for name, routes in tables.items()}
     apps["clob"] = _publishing(_faulty(apps["clob"], site), site)
     return apps
 

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from simulator.api.http import decode
 
 MAX_QUEUED = 50_000
 """Messages that a slow reader may fall behind before it is disconnected."""
@@ -101,8 +102,8 @@ class Connection:
 
 def _parse(text: str) -> dict[str, Any] | None:
     try:
-        frame = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        frame = decode(text.encode("utf-8", "replace"))
+    except ValueError:
         return None
     return frame if isinstance(frame, dict) else None
 

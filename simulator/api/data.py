@@ -4,6 +4,7 @@ import base64
 import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ DUST_SHARES = 0.1
 def guarded(handler: Handler) -> Handler:
     """A handler whose refusals become the Data API's error bodies."""
 
+    @wraps(handler)
     async def run(request: Request) -> Response:
         try:
             if "offset" in request.query_params:

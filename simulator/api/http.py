@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Awaitable, Callable
+from functools import wraps
 from typing import Any
 
 import msgspec
@@ -17,6 +18,9 @@ from simulator.venue.venue import Venue
 Handler = Callable[[Request], Awaitable[Response]]
 
 MAX_BODY = 2 * 1024 * 1024
+
+MAX_NESTING = 2_000
+"""Opening brackets in a body; the largest that the venue takes has 501."""
 
 
 def answer(document: Any, status: int = 200) -> Response:
@@ -37,6 +41,7 @@ def refusal(text: str, status: int) -> Response:
 def guarded(handler: Handler) -> Handler:
     """A handler whose refusals become the venue's error bodies."""
 
+    @wraps(handler)
     async def run(request: Request) -> Response:
         try:
             return await handler(request)
@@ -44,6 +49,23 @@ def guarded(handler: Handler) -> Handler:
             return refusal(refused.text, refused.status)
 
     return run
+
+
+def decode(content: bytes) -> Any:
+    """Parsed JSON from outside.
+
+    Nesting is bounded before parsing: the parser recurses, and a process whose recursion limit was raised by some
+    library would overflow its stack.
+
+    Raises:
+        ValueError: if it is not JSON or nested beyond anything that the venue takes.
+    """
+    if content.count(b"[") + content.count(b"{") > MAX_NESTING:
+        raise ValueError("too many brackets")
+    try:
+        return msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(str(error)) from None
 
 
 async def body_json(request: Request, error: str) -> Any:
@@ -56,8 +78,8 @@ async def body_json(request: Request, error: str) -> Any:
     if len(content) > MAX_BODY:
         raise Refused("request body too large", 413)
     try:
-        return msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return decode(content)
+    except ValueError:
         raise Refused(error) from None
 
 

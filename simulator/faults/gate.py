@@ -3,12 +3,11 @@
 import asyncio
 from typing import Any
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from simulator.api.asgi import App, Receive, Scope, Send
-from simulator.api.http import answer, refusal
+from simulator.api.http import answer, decode, refusal
 from simulator.faults.catalog import Fault
 from simulator.faults.state import Faults
 
@@ -95,8 +94,8 @@ class FaultGate:
 
 def _is_post_only(body: bytes) -> bool:
     try:
-        document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        document = decode(body)
+    except ValueError:
         return False
     return isinstance(document, dict) and document.get("postOnly") is True
 
