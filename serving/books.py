@@ -66,7 +66,7 @@ class Books:
     def book(self, fill: Fill) -> bool:
         """Book a fill once, journal first; False when it was booked before."""
         with self._mutex:
-            if (fill.fill_id, fill.order_id) in self._keys:
+            if (fill.fill_id, fill.order_id) in self._keys or not self._possible(fill):
                 return False
             mid = self.mids.get(fill.market_id) or _yes_price(fill)
             market = self.markets.get(fill.market_id)
@@ -75,6 +75,13 @@ class Books:
             self.mids.setdefault(fill.market_id, mid)
             self._apply(fill, mid, reason)
             return True
+
+    def _possible(self, fill: Fill) -> bool:
+        """A reversal needs the fill that it takes back; a fill that was taken back does not come again."""
+        original = fill.fill_id.removeprefix("void/")
+        if original != fill.fill_id:
+            return (original, fill.order_id) in self._keys
+        return True
 
     def settle(self, market_id: str, payout_yes_micro: int, ts_s: int) -> int:
         """Book the payout of a resolved market; base units that came in, 0 when nothing was held."""

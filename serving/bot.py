@@ -20,12 +20,13 @@ from pipelines.core.params import Params
 from pipelines.core.settings import Mode, Settings
 from pipelines.decide import Account
 from pipelines.inference.predictor import forecast_call
-from pipelines.news.scorers import Vader
+from pipelines.news import scorers
 from pipelines.trading.paper import PaperGateway
 from pipelines.venue import gamma, resolutions
 from pipelines.venue.clob_gateway import ClobGateway
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.stream import MarketStream, Resolution
+from pipelines.venue.user_stream import FillUpdate, Reconnected, UserStream
 from serving import champion, lock, metrics, records, universe, warmup
 from serving.account import TradingAccount
 from serving.brain import Brain, Seen, Turn, open_brain, take_turn
@@ -167,7 +168,7 @@ class Bot:
         ):
             self._http = (listing, exchange, archive)
             market_stream = MarketStream(settings.clob_ws_url, exchange)
-            news = Newswire(settings.news_url, Vader())
+            news = Newswire(settings.news_url, scorers.make(self._params.news, settings))
             feed = self._make_feed(market_stream, archive, news)
             self._feed = feed
             await self._open_account()
@@ -180,6 +181,7 @@ class Bot:
                 tasks.create_task(feed.run(offset_s))
                 tasks.create_task(self._turns(news))
                 tasks.create_task(self._upkeep(news))
+                tasks.create_task(self._listen())
 
     def _make_feed(self, market_stream: MarketStream, archive: VenueHttp, news: Newswire) -> Feed:
         return Feed(
@@ -249,6 +251,25 @@ class Bot:
                 self._journal.note("model", f"{brain.bundle.hash} {brain.policy_kind} armed={brain.champion.armed}")
         if self._feed is not None and old is not None and brain is not None and _geometry(old) != _geometry(brain):
             raise VenueError("the new bundle has another bar length or lookback: windows are warmed anew")
+
+    async def _listen(self) -> None:
+        """Our own trades as they happen; after a gap the lists of the venue are read."""
+        account = self._account
+        assert account is not None, "the account is open before its stream"
+        gateway = account.gateway
+        if not isinstance(gateway, ClobGateway):
+            return
+        async for update in UserStream(self._settings.clob_ws_url, gateway.credentials, gateway.fills).updates():
+            try:
+                if isinstance(update, FillUpdate):
+                    await self._at_venue(account.execution.hear, update.fills, update.status)
+                elif isinstance(update, Reconnected) and not update.first:
+                    await self._at_venue(account.execution.sync)
+            except VenueForbidden:
+                raise
+            except OddsmithError as error:
+                metrics.API_ERRORS.labels("user").inc()
+                self.status.alarm("user", str(error))
 
     # Listing
 

@@ -5,7 +5,7 @@ up by its hash and never sent again. All methods block and are called from one t
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from pipelines.core import log
@@ -18,6 +18,9 @@ from serving.journal import PENDING, Journal, OrderRow, wall_ms
 
 PATIENCE_MS = 15_000
 """Wall time after which an order that the venue neither lists nor has traded is taken for never arrived."""
+
+FAILED = "failed"
+"""Final status of a trade that was matched and never settled (polymarket-api 7, row 8)."""
 
 OVERLAP_S = 180
 """Trades are read again this far back: the venue may index them late, and booking is idempotent."""
@@ -144,6 +147,15 @@ class Execution:
                 self._count(fill)
         return fresh
 
+    def hear(self, fills: Iterable[Fill], status: str) -> None:
+        """Fills that the user stream reports: booked once, and taken back when their settlement failed for good."""
+        for fill in fills:
+            if status == FAILED:
+                if self._book(reversal(fill)):
+                    _log.error("a matched trade failed and was taken back", fill=fill.fill_id)
+            elif self._book(fill):
+                self._count(fill)
+
     def _count(self, fill: Fill) -> None:
         row = self._pending.get(fill.order_id)
         if row is not None:
@@ -194,3 +206,9 @@ class Execution:
             if self._pending:
                 time.sleep(0.1)
         return not self._pending
+
+
+def reversal(fill: Fill) -> Fill:
+    """The booking that takes a fill back: shares, cash and fee to the base unit, with an id of its own."""
+    side = Side.SELL if fill.side is Side.BUY else Side.BUY
+    return replace(fill, fill_id=f"void/{fill.fill_id}", side=side, fee_micro=-fill.fee_micro)

@@ -1,11 +1,12 @@
 """Headlines as they become known, scored once, handed to each market's decaying sum bar by bar."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
 
 from pipelines.core import log
 from pipelines.core.domain import Market
-from pipelines.core.errors import VenueError
+from pipelines.core.errors import OddsmithError
 from pipelines.news import feed
 from pipelines.news.decay import Decay
 from pipelines.news.matching import Matcher
@@ -25,18 +26,16 @@ class Newswire:
         self._by_market: dict[str, dict[str, tuple[int, float]]] = defaultdict(dict)
 
     async def poll(self, markets: Iterable[Market]) -> None:
-        """Read the feed; a feed that does not answer leaves what is known, and says so."""
+        """Read the feed and score what is new; a feed or scorer that does not answer leaves what is known."""
         if not self._url:
             return
         try:
             items = await feed.fetch(self._url)
-        except VenueError as error:
+            fresh = [item for item in items if item.item_id not in self._items]
+            scores = await asyncio.to_thread(self._scorer.score, [item.text for item in fresh]) if fresh else []
+        except OddsmithError as error:
             _log.warning("no headlines", error=str(error))
             return
-        fresh = [item for item in items if item.item_id not in self._items]
-        if not fresh:
-            return
-        scores = self._scorer.score([item.text for item in fresh])
         self._items |= {item.item_id: item for item in fresh}
         self._scores |= {item.item_id: score for item, score in zip(fresh, scores, strict=True)}
         self._match(fresh, markets)

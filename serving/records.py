@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import msgspec
@@ -36,6 +37,7 @@ def _packed(one: Inputs) -> dict[str, Any]:
     bar, quote, forecast = one.bar, one.quote, one.forecast
     return {
         "market_id": one.market.market_id,
+        "market": asdict(one.market),
         "bar": [bar.ts_s, bar.mid_units, bar.volume_micro, bar.n_trades, bar.spread_units],
         "quote": [quote.bid_units, quote.ask_units, quote.bid_size_micro, quote.ask_size_micro],
         "quote_age_s": one.quote_age_s,

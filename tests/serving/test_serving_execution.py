@@ -160,6 +160,24 @@ def _arm(desk: Desk, moment: str) -> None:
         desk.journal.move = crash  # type: ignore[method-assign]
 
 
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+def test_a_trade_that_failed_to_settle_is_taken_back(desk: Desk, side: Side) -> None:
+    """A matched trade that fails restores cash, shares and fees to the base unit, once, and only if it was booked."""
+    desk.execution.submit(make_intent(make_market(), shares=20))
+    desk.execution.sync()
+    before = (desk.books.cash_micro, desk.books.tokens(), desk.books.fees_micro)
+    desk.execution.submit(make_intent(make_market(), shares=7, side=side, ts_s=1_060))
+    failed = desk.venue.done.pop()
+    desk.execution.hear([failed], "failed")
+    assert before == (desk.books.cash_micro, desk.books.tokens(), desk.books.fees_micro)
+
+    desk.execution.hear([failed], "matched")
+    for _ in range(2):
+        desk.execution.hear([failed], "failed")
+
+    assert before == (desk.books.cash_micro, desk.books.tokens(), desk.books.fees_micro)
+
+
 def test_the_ledger_is_rebuilt_from_the_journal(journal_url: str) -> None:
     """A restart knows cash, positions, entry, best mid and closed trades as they were."""
     venue, market = FakeVenue(), make_market()
