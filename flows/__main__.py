@@ -5,6 +5,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from pipelines.core.errors import OddsmithError
 from pipelines.core.settings import Settings, Source
@@ -31,6 +32,10 @@ def parser() -> argparse.ArgumentParser:
     back.add_argument("--reason", default="", help="kept in var/champions.jsonl and shown in the UI")
     numbers = commands.add_parser("params", help="change numbers of params.yaml, comments kept")
     numbers.add_argument("assignments", nargs="+", metavar="section.key=value")
+    keeping = commands.add_parser("backup", help="an archive of what only this machine has; the bot goes on")
+    keeping.add_argument("--keep", type=int, default=14, help="how many archives stay in var/backups")
+    bringing = commands.add_parser("restore", help="put a backup into var/; what was there is moved aside")
+    bringing.add_argument("archive", nargs="?", help="the newest here or in the store when absent")
     spot = commands.add_parser("spot", help="the training machine: its group, a job for it, its own work")
     spot.add_argument("action", choices=["status", "raise", "lower", "train", "work"])
     commands.choices["up"].add_argument(
@@ -56,6 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             from flows.elsewhere import act  # noqa: PLC0415 - needs boto3, which one machine does without
 
             return act(arguments.action)
+        if arguments.command in {"backup", "restore"}:
+            _keep_or_bring_back(arguments)
+            return 0
         if arguments.command == "serve" and not arguments.attached:
             from flows.local.serve import serve  # noqa: PLC0415 - starts servers and stays free of Prefect
 
@@ -65,6 +73,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"oddsmith: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _keep_or_bring_back(arguments: argparse.Namespace) -> None:
+    from flows import backup  # noqa: PLC0415 - needs boto3, which one machine does without
+
+    settings = Settings()
+    if arguments.command == "backup":
+        print(f"wrote {backup.backup(settings, keep=max(arguments.keep, 1))}")
+        return
+    archive = Path(arguments.archive) if arguments.archive else backup.newest(settings)
+    print(f"restored {archive}; what was there before is in {backup.restore(settings, archive)}")
 
 
 def _run_here(arguments: argparse.Namespace) -> None:

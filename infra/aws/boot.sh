@@ -39,11 +39,11 @@ runuser -u oddsmith -- env HOME="$home" GPU="$gpu" make -C "$home" install
 runuser -u oddsmith -- env HOME="$home" "$home/.venv/bin/dvc" --cd "$home" config --local core.no_scm true
 runuser -u oddsmith -- env HOME="$home" "$home/.venv/bin/dvc" --cd "$home" remote add --local --force --default store "$ODDSMITH_STORE_URL/dvc"
 
-install -m 644 "$home"/infra/aws/units/oddsmith-*.service /etc/systemd/system/
+install -m 644 "$home"/infra/aws/units/oddsmith-* /etc/systemd/system/
 systemctl daemon-reload
 units=(oddsmith-logs)
 if [ "$role" = trading ]; then
-  units+=(oddsmith-prefect oddsmith-mlflow oddsmith-flows oddsmith-service)
+  units+=(oddsmith-prefect oddsmith-mlflow oddsmith-flows oddsmith-service oddsmith-backup.timer)
 else
   units+=(oddsmith-training)
 fi

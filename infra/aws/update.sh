@@ -15,6 +15,6 @@ systemctl stop "${units[@]}"
 tar -xzf "$archive" -C "$home"
 chown -R oddsmith: "$home"
 runuser -u oddsmith -- env HOME="$home" GPU="$(command -v nvidia-smi >/dev/null && echo 1)" make -C "$home" install
-install -m 644 "$home"/infra/aws/units/oddsmith-*.service /etc/systemd/system/
+install -m 644 "$home"/infra/aws/units/oddsmith-* /etc/systemd/system/
 systemctl daemon-reload
 systemctl start "${units[@]}"

@@ -1,4 +1,5 @@
-# One bucket: dvc/ (data, models), mlflow/ (artifacts), checkpoints/ (interrupted training), releases/ (code), backups/ (journal).
+# One bucket: dvc/ (data, models), mlflow/ (artifacts), spot/ (jobs and checkpoints of the
+# training machine), bundles/ (champions), releases/ (code), backups/ (var/).
 resource "aws_s3_bucket" "store" {
   bucket_prefix = "${var.name}-"
   force_destroy = !var.deletion_protection
@@ -32,13 +33,24 @@ resource "aws_s3_bucket_lifecycle_configuration" "store" {
   bucket = aws_s3_bucket.store.id
 
   rule {
-    id     = "checkpoints-are-for-one-night"
+    id     = "jobs-are-for-one-night"
     status = "Enabled"
     filter {
-      prefix = "checkpoints/"
+      prefix = "spot/"
     }
     expiration {
       days = 14
+    }
+  }
+
+  rule {
+    id     = "backups-of-a-quarter"
+    status = "Enabled"
+    filter {
+      prefix = "backups/"
+    }
+    expiration {
+      days = 90
     }
   }
 

@@ -1,0 +1,140 @@
+"""One archive of what only this machine has: `python -m flows backup` while it runs, `restore` while it does not.
+
+In it: journal, champions, trials, MLflow's database and artifacts, landing zone, installed bentos. Not in it: logs,
+Prefect's history, checkpoints, what DVC's remote holds, secrets. A PostgreSQL journal has the database's own backups.
+"""
+
+import fcntl
+import sqlite3
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+from flows.store import Store
+from pipelines.core.errors import AlreadyRunning, ArtifactError
+from pipelines.core.settings import Settings
+
+LEFT_OUT = frozenset({"logs", "prefect", "checkpoints", "backups", "benchmarks", "stack.json", "run.json"})
+"""Entries of var/ that are history of this machine alone, or can be made again."""
+_PIECES_OF_DATABASES = ("-wal", "-shm", "-journal", ".lock")
+_DATABASES = (".sqlite", ".db")
+
+
+def backup(settings: Settings, keep: int) -> Path:
+    """Write var/backups/<UTC time>.tar.gz, keep the newest `keep` of them, copy it to the store if there is one.
+
+    Databases are copied by SQLite itself, so a running bot neither waits nor ends up half in the archive.
+
+    Raises:
+        ArtifactError: if there is nothing to keep, or the archive cannot be written.
+    """
+    files = list(_kept_files(settings.var))
+    if not files:
+        raise ArtifactError(f"{settings.var} holds nothing to back up; set ODDSMITH_VAR to the folder of the system")
+    folder = settings.var / "backups"
+    folder.mkdir(parents=True, exist_ok=True)
+    archive = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar.gz"
+    partial = archive.with_suffix(".partial")
+    try:
+        _write(partial, settings.var, files)
+        partial.replace(archive)
+    except (OSError, sqlite3.Error, tarfile.TarError) as error:
+        partial.unlink(missing_ok=True)
+        raise ArtifactError(f"{archive} could not be written: {error}; older backups are untouched") from error
+    for old in sorted(folder.glob("*.tar.gz"))[:-keep]:
+        old.unlink()
+    if settings.store_url:
+        Store.of(settings).put(f"backups/{archive.name}", archive.read_bytes())
+    return archive
+
+
+def _kept_files(var: Path) -> Iterator[Path]:
+    for path in sorted(var.rglob("*")):
+        inside = path.relative_to(var)
+        if inside.parts[0] in LEFT_OUT or inside.parts[0].startswith("before-restore-") or not path.is_file():
+            continue
+        if not path.name.endswith(_PIECES_OF_DATABASES) and ".partial" not in path.name:
+            yield path
+
+
+def _write(archive: Path, var: Path, files: list[Path]) -> None:
+    with tarfile.open(archive, "w:gz") as tar, tempfile.TemporaryDirectory() as scratch:
+        for path in files:
+            content = _settled(path, Path(scratch)) if path.suffix in _DATABASES else path
+            tar.add(content, arcname=path.relative_to(var).as_posix(), recursive=False)
+
+
+def _settled(database: Path, scratch: Path) -> Path:
+    """A consistent copy of a database that may be in use."""
+    copy = scratch / database.name
+    copy.unlink(missing_ok=True)
+    with (
+        closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as source,
+        closing(sqlite3.connect(copy)) as out,
+    ):
+        source.backup(out)
+    return copy
+
+
+def restore(settings: Settings, archive: Path) -> Path:
+    """Put an archive's content into var/; the folder that now holds what was there before.
+
+    Raises:
+        AlreadyRunning: if a bot or `make run` uses var/.
+        ArtifactError: if the archive is missing, damaged or no backup; nothing was changed then.
+    """
+    var = settings.var
+    var.mkdir(parents=True, exist_ok=True)
+    _refuse_while_running(var)
+    with tempfile.TemporaryDirectory(dir=var, prefix=".restore-") as scratch:
+        fresh = Path(scratch)
+        try:
+            with tarfile.open(archive, "r:gz") as tar:
+                tar.extractall(fresh, filter="data")
+        except (OSError, EOFError, tarfile.TarError) as error:
+            raise ArtifactError(f"{archive} is no whole backup: {error}; nothing was changed") from error
+        aside = var / f"before-restore-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        aside.mkdir()
+        for entry in [path for path in var.iterdir() if _replaced(path)]:
+            entry.replace(aside / entry.name)
+        for entry in fresh.iterdir():
+            entry.replace(var / entry.name)
+    return aside
+
+
+def _replaced(path: Path) -> bool:
+    return path.name not in LEFT_OUT and not path.name.startswith((".restore-", "before-restore-"))
+
+
+def _refuse_while_running(var: Path) -> None:
+    for lock in var.glob("*.lock"):
+        with lock.open("a") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise AlreadyRunning(f"{lock} is held: stop the bot and `make run`, then restore again") from None
+            fcntl.flock(stream, fcntl.LOCK_UN)
+
+
+def newest(settings: Settings) -> Path:
+    """The newest backup here; where there is none, the store's newest is fetched.
+
+    Raises:
+        ArtifactError: if there is none anywhere.
+    """
+    folder = settings.var / "backups"
+    here = sorted(folder.glob("*.tar.gz"))
+    if here:
+        return here[-1]
+    if settings.store_url:
+        store = Store.of(settings)
+        names = sorted(store.names("backups/"))
+        if names:
+            folder.mkdir(parents=True, exist_ok=True)
+            fetched = folder / Path(names[-1]).name
+            fetched.write_bytes(store.get(names[-1]) or b"")
+            return fetched
+    raise ArtifactError(f"there is no backup in {folder}" + (f" or {settings.store_url}" if settings.store_url else ""))
