@@ -56,7 +56,8 @@ def train_on_spot() -> None:
 def track(bundle_hash: str) -> str:
     """Log the run to MLflow and register the bundle; its version."""
     progress.begin("track")
-    return tracking.log_candidate(BUNDLE, bundle_hash)
+    with progress.alive("track"):
+        return tracking.log_candidate(BUNDLE, bundle_hash)
 
 
 @task(task_run_name="verdict", cache_policy=NO_CACHE, persist_result=False)

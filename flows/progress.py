@@ -3,12 +3,18 @@
 import json
 import re
 import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _NOISE = re.compile(
     r"^(> |Running stage|Updating lock file|Generating lock file|Use `dvc push`|To track the changes|\s*git add|"
     r"Data and pipelines are up to date|To enable auto staging|\s*dvc config core\.autostage|WARNING: All log|"
-    r"[IWE]0000 |\s*$)"
+    r"[IWE]0000 |.*FutureWarning|  if not hasattr|\s*$)"
 )
+_SILENCE_S = 2.0
+_REPEAT_S = 10.0
 _UNCHANGED = re.compile(r"^Stage '.*' didn't change")
 _HIDDEN = {"part", "event", "level", "timestamp"}
 
@@ -55,6 +61,42 @@ def _short(value: object) -> str:
     return str(value)
 
 
+@contextmanager
+def alive(step: str) -> Iterator[None]:
+    """While this is entered, a silence of two seconds is filled: on a terminal a line that counts, else one now and
+    then."""
+    done = threading.Event()
+    thread = threading.Thread(target=_count, args=(step, done), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _count(step: str, done: threading.Event) -> None:
+    started = time.monotonic()
+    on_terminal = sys.stdout.isatty()
+    told = started
+    while not done.wait(0.5):
+        now = time.monotonic()
+        silent = now - max(_last_line[0], told if not on_terminal else started)
+        if silent < (_SILENCE_S if on_terminal else _REPEAT_S):
+            continue
+        told = now
+        text = f"      … {step}, {now - started:.0f} s so far"
+        sys.stdout.write(f"\r{text}\x1b[K\r" if on_terminal else f"{text}\n")
+        sys.stdout.flush()
+
+
+_last_line = [0.0]
+"""When the last line was printed, monotonic seconds."""
+
+
 def _print(text: str) -> None:
+    _last_line[0] = time.monotonic()
+    if sys.stdout.isatty():
+        text = f"\x1b[K{text}"
     sys.stdout.write(text + "\n")
     sys.stdout.flush()

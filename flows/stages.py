@@ -47,14 +47,17 @@ def run_command(*command: str, name: str, environment: Mapping[str, str] | None 
     """
     logger = get_run_logger()
     lines: list[str] = []
-    with subprocess.Popen(
-        command,
-        env={**command_environment(), **(environment or {})},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as child:
+    with (
+        progress.alive(name),
+        subprocess.Popen(
+            command,
+            env={**command_environment(), **(environment or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        ) as child,
+    ):
         assert child.stdout is not None
         for raw in child.stdout:
             line = raw.rstrip()
