@@ -39,6 +39,8 @@ def parser() -> argparse.ArgumentParser:
     drift.add_argument("--remember", action="store_true", help="only keep the bundle's training window for later")
     league = commands.add_parser("league", help="train every forecaster under one protocol, render the table")
     league.add_argument("kinds", nargs="*", metavar="KIND", help="only these (default: all)")
+    parity = commands.add_parser("parity", help="replay the running bot's journal: decisions identical, fills beside")
+    parity.add_argument("--hours", type=float, default=24.0, help="market hours back from the newest bar (24)")
     query = commands.add_parser("query", help="SQL over bars, markets, headlines and books; prints CSV")
     query.add_argument("sql", help="for example: SELECT count(*) FROM bars")
     query.add_argument("--folder", type=Path, default=Path("data/raw"), help="data/raw, or var/landing")
@@ -53,6 +55,10 @@ def parser() -> argparse.ArgumentParser:
 def _window(arguments: argparse.Namespace) -> None:
     window = importlib.import_module("pipelines.pull.window")
     window.run(arguments.source, arguments.recording, fresh=arguments.fresh)
+
+
+def _parity(arguments: argparse.Namespace) -> None:
+    importlib.import_module("pipelines.parity.stage").run(arguments.hours)
 
 
 def _query(arguments: argparse.Namespace) -> None:
@@ -97,6 +103,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "ingest": _ingest,
     "drift": _drift,
     "league": _league,
+    "parity": _parity,
     **dict.fromkeys(STAGES, _stage),
 }
 

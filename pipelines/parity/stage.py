@@ -1,0 +1,55 @@
+"""Command parity: the journal of the running bot replayed -> reports/parity.json. Decisions have to be identical."""
+
+from pathlib import Path
+from typing import Any
+
+from pipelines.core import log
+from pipelines.core.artifacts import write_json
+from pipelines.core.errors import ArtifactError
+from pipelines.core.params import Params, load
+from pipelines.core.settings import Settings
+from pipelines.decide import Rules
+from pipelines.engine import rules
+from pipelines.inference.bundle import Bundle
+from pipelines.parity import journal, replay
+from pipelines.trading.observation import MarketScaler
+from pipelines.trading.sizing import SizingTable
+
+REPORT = Path("reports/parity.json")
+STATIC = Path("data/raw/markets.parquet")
+
+
+def run(hours: float = 24.0) -> None:
+    """Replay the last hours of market time and write what differs. A difference is reported, not raised."""
+    params, settings = load(), Settings()
+    read = journal.Journal(journal.url(settings), journal.read_static(STATIC), hours)
+    known = {bundle.hash: of_bundle(bundle, params) for bundle in bundles(settings.var)}
+    document, book = replay.decisions(read.bars(), known)
+    length_s = next(iter(known.values())).bar_length_s if known else params.bars.length_s
+    document["fills"] = replay.fills(read.orders(), read.fills(), book, params.execution, length_s)
+    document["account"], document["hours"] = read.account, hours
+    write_json(REPORT, document)
+    shown = {name: document[name] for name in ("bars", "decisions", "identical", "different", "unreplayable")}
+    log.get("parity").info("replayed", **shown, fills=document["fills"])
+
+
+def bundles(var: Path) -> list[Bundle]:
+    """Bundles on this machine: the candidate and those inside installed bentos."""
+    folders = [Path("models/bundle"), *sorted(path.parent for path in (var / "bento").rglob("bundle/manifest.json"))]
+    found: dict[str, Bundle] = {}
+    for folder in folders:
+        try:
+            bundle = Bundle.open(folder)
+        except ArtifactError as error:
+            log.get("parity").info("skipped", folder=str(folder), reason=str(error))
+            continue
+        found[bundle.hash] = bundle
+    return list(found.values())
+
+
+def of_bundle(bundle: Bundle, params: Params) -> Rules:
+    """The rules that the live bot decides with."""
+    policy: Any = bundle.manifest["policy"]
+    table, scaler = SizingTable.of(bundle.sizing()), MarketScaler(bundle.scaler())
+    length_s = int(bundle.manifest["bar_length_s"])
+    return rules.make(policy["kind"], params, table, scaler, length_s, bundle.folder, policy.get("params", {}))
