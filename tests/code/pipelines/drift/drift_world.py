@@ -20,7 +20,6 @@ from simulator.markets.model import Model
 from simulator.markets.synthetic import SyntheticMarkets
 
 LOOKBACK, HORIZON, LENGTH_S = 60, 24, 60
-COLUMNS = len(FEATURE_NAMES) + 1
 
 
 def source(days: float, *, seed: int = 11, **model: float) -> SyntheticMarkets:
@@ -74,19 +73,19 @@ def seal_linear_bundle(
     index = positions[:, None] + np.arange(1 - LOOKBACK, 1)
     raw, mids = features[index], mid[index]
     scaler = InputScaler.fit(relative(raw, mids, local_volatility(mids)), winsor_sd=8.0)
-    inputs, volatility = network_input(raw, mids, scaler, (sentiment[index],))
+    inputs, volatility = network_input(raw, mids, scaler, sentiment[index])
     ahead = positions[:, None] + np.arange(1, HORIZON + 1)
     unit = volatility[:, None] * np.sqrt(np.arange(1, HORIZON + 1))
     target = np.clip((log_odds(mid[ahead]) - log_odds(mid[positions])[:, None]) / unit, -4.0, 4.0)
     flat = inputs.reshape(len(inputs), -1).astype(np.float64)
-    read = np.zeros((LOOKBACK, COLUMNS), bool)
-    read[-20:, [FEATURE_NAMES.index(name) for name in ("price_change", "momentum", "ma_7", "ma_30")] + [-1]] = True
+    read = np.zeros(inputs.shape[1:], bool)
+    read[-3:, len(FEATURE_NAMES) :] = True  # what is derived from moves and volume, and the sentiment
     chosen = flat[:, read.ravel()]
     weight = np.zeros((flat.shape[1], HORIZON))
     weight[read.ravel()] = np.linalg.solve(chosen.T @ chosen + 300.0 * np.eye(chosen.shape[1]), chosen.T @ target)
     band = np.quantile(target - flat @ weight, (0.05, 0.5, 0.95), axis=0)
     folder.mkdir(parents=True)
-    _network(folder / "forecaster.onnx", weight, band)
+    _network(folder / "forecaster.onnx", weight, band, inputs.shape[2])
     write_json(folder / "scaler.json", scaler.document())
     write_json(folder / "conformal.json", Conformal.neutral(0.9, HORIZON).document())
     write_json(folder / "confidence.json", Confidence(np.ones(HORIZON - 1), np.ones(HORIZON - 1)).document())
@@ -99,8 +98,8 @@ def seal_linear_bundle(
     return seal(folder, about)
 
 
-def _network(path: Path, weight: np.ndarray, band: np.ndarray) -> None:
-    """(n, 60, 15) -> (n, 24, 4): mean, and the mean shifted by the quantiles of the residuals."""
+def _network(path: Path, weight: np.ndarray, band: np.ndarray, width: int) -> None:
+    """(n, 60, width) -> (n, 24, 4): mean, and the mean shifted by the quantiles of the residuals."""
     wide = np.repeat(weight, 4, axis=1).astype(np.float32)
     shift = np.stack((np.zeros(HORIZON), *band), axis=1).reshape(-1).astype(np.float32)
     graph = helper.make_graph(
@@ -110,7 +109,7 @@ def _network(path: Path, weight: np.ndarray, band: np.ndarray) -> None:
             helper.make_node("Reshape", ["wide", "shape"], ["y"]),
         ],
         "linear",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, LOOKBACK, COLUMNS])],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, LOOKBACK, width])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, HORIZON, 4])],
         [
             numpy_helper.from_array(wide, "w"),
