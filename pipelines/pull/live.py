@@ -17,7 +17,7 @@ from pipelines.core.params import Params
 from pipelines.core.settings import Settings
 from pipelines.core.tables import Bars, IntArray
 from pipelines.news import feed, matching, scorers, social
-from pipelines.pull import grid
+from pipelines.pull import grid, spreads
 from pipelines.pull.grid import Points
 from pipelines.venue import clob, data, gamma
 from pipelines.venue.http import VenueHttp
@@ -84,6 +84,7 @@ async def history(
             )
         series = await _all_series(archive, markets, start_s, as_of_s, params)
     bars, dropped = _bars(series, params)
+    bars = spreads.add(bars, markets, settings.var / "landing", params.bars.length_s)
     known = await _known_items(settings, params, start_s, as_of_s, transport)
     headlines = matching.headlines(known, markets)
     dropped["headlines_about_no_market"] = len(known) - len(headlines)

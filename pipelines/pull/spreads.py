@@ -1,0 +1,37 @@
+"""Spreads that were seen: the touches that the ingest flow recorded, put on the bars in which they were seen."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.core.domain import Market
+from pipelines.core.tables import Bars
+
+
+def add(bars: Bars, markets: list[Market], landing: Path, length_s: int) -> Bars:
+    """The bars with the last two-sided touch of each bar; bars without one stay at 0 (not observed)."""
+    seen = _touches(landing)
+    if seen is None or len(bars) == 0:
+        return bars
+    codes = {market.market_id: code for code, market in enumerate(markets)}
+    code = np.array([codes.get(name, -1) for name in seen["market_id"].to_pylist()], np.int64)
+    ts_ms, bid, ask = (seen[name].to_numpy().astype(np.int64) for name in ("ts_ms", "bid_units", "ask_units"))
+    usable = (code >= 0) & (bid > 0) & (ask < 10_000) & (ask > bid)
+    order = np.flatnonzero(usable)[np.argsort(ts_ms[usable], kind="stable")]
+    close = -(-ts_ms[order] // (length_s * 1_000)) * length_s
+    span = int(max(bars.ts_s.max(), close.max(initial=0))) + 1
+    keys = bars.code * span + bars.ts_s
+    wanted = code[order] * span + close
+    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    hit = keys[at] == wanted
+    spread = bars.spread_units.copy()
+    spread[at[hit]] = (ask - bid)[order][hit]
+    return Bars(bars.code, bars.ts_s, bars.mid_units, bars.volume_micro, bars.n_trades, spread, bars.filled)
+
+
+def _touches(landing: Path) -> pa.Table | None:
+    files = sorted((landing / "books").glob("day=*/*.parquet"))
+    columns = ["market_id", "ts_ms", "bid_units", "ask_units"]
+    return pa.concat_tables([pq.ParquetFile(file).read(columns) for file in files]) if files else None
