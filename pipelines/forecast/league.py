@@ -33,6 +33,7 @@ from pipelines.inference.predictor import Forecasts, Predictor
 
 BASELINES = ("persistence", "ar")
 NETWORKS = ("hybrid", "gru", "lstm", "sentiment_lstm", "garch_lstm")
+WINDOW = Path("data/window.json")
 WORK = Path("var/league")
 PAGE = Path("docs/results/league.md")
 DOCUMENT = Path("reports/league.json")
@@ -76,7 +77,7 @@ def run(kinds: Sequence[str] = ()) -> None:
         log.get("league").info("measured", kind=kind, skill_pct=round(100 * skill, 2), sharpe=entry.trading.sharpe_day)
     limit = read_json(LIMIT) if LIMIT.is_file() else None
     write_json(DOCUMENT, {"entries": [_document(entry) for entry in entries], "kalman": limit})
-    write_bytes(PAGE, page(entries, limit, params).encode())
+    write_bytes(PAGE, page(entries, limit, params, _source()).encode())
     log.get("league").info("written", page=str(PAGE))
 
 
@@ -120,6 +121,10 @@ def _trade(file: Path, params: Params) -> Figures:
     strategy = make("threshold", params, sizing_table(histories, params), None, length_s)
     cash = params.backtest.cash_pusd * MICRO
     return figures(replay(tape(histories, None, params.execution.model_depth_shares), strategy, cash), cash, length_s)
+
+
+def _source() -> str:
+    return str(read_json(WINDOW)["source"]) if WINDOW.is_file() else "unknown"
 
 
 def _document(entry: Entry) -> dict[str, Any]:

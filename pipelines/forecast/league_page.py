@@ -30,15 +30,15 @@ HEAD = (
 )
 
 
-def page(entries: Sequence["Entry"], limit: Any, params: Params) -> str:
+def page(entries: Sequence["Entry"], limit: Any, params: Params, source: str) -> str:
     """Markdown: how it was measured, the table, how to read it."""
     last = params.forecast.horizon_bars
     first = entries[0].metrics
     lines = [
         "# The league of forecasters",
         "",
-        f"Every row: one protocol, the same bars. Trained on the fit slice ({params.league.epochs} x"
-        f" {params.league.windows:,} windows, seed {params.forecast.seed}), intervals and confidence calibrated on the"
+        f"Data: {_data(source, params)}. Every row: one protocol, the same bars. Trained on the fit slice"
+        f" ({params.league.epochs} x {params.league.windows:,} windows, seed {params.forecast.seed}), intervals and confidence calibrated on the"
         f" next slice, measured on the selection slice: {first['windows']:,} bars of {first['events']} events, prices"
         f" in [0.02, 0.98]. MAPE, RMSE and MAE are of the price at h = {last} bars. Made by `make league`.",
         "",
@@ -55,6 +55,13 @@ def page(entries: Sequence["Entry"], limit: Any, params: Params) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _data(source: str, params: Params) -> str:
+    if source != "simulated":
+        return f"source {source}"
+    made = params.simulator
+    return f"synthetic markets (edge {made.edge:g}, seed {made.seed}, {params.pull.history_days} days)"
 
 
 def _row(entry: "Entry", last: int) -> str:
