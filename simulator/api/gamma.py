@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import json
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -11,10 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from pipelines.core.domain import Outcome
-from pipelines.core.money import MICRO, PRICE_SCALE
-from simulator.api import wire
-from simulator.api.clob_public import question_id
+from simulator.api import gamma_documents as documents
 from simulator.api.http import answer, guarded, integer
 from simulator.engine.errors import Refused
 from simulator.engine.markets import LiveMarket, MarketState
@@ -22,8 +18,6 @@ from simulator.venue.venue import Venue
 
 MAX_PAGE = 100
 MAX_OFFSET = 2000
-FIRST_EVENT = 20_000
-FEE_TYPES = {"crypto": "crypto_fees_v2", "sports": "sports_fees_v3", "politics": "politics_fees"}
 
 
 class Gamma:
@@ -93,14 +87,16 @@ class Gamma:
     async def markets(self, request: Request) -> Response:
         """Markets by offset."""
         rows = _offset_page(self._markets(request), request)
-        return answer([self._market(m) for m in rows])
+        events: dict[str, Any] = {}
+        return answer([self._market(m, events) for m in rows])
 
     async def markets_keyset(self, request: Request) -> Response:
         """Markets by cursor: at most 100 a page."""
         rows, cursor = _keyset(self._markets(request), request, lambda m: m.number)
         tagged = request.query_params.get("include_tag") == "true"
-        tags = [{"tags": [tag(m.listing.category)]} if tagged else {} for m in rows]
-        found = [self._market(m) | t for m, t in zip(rows, tags, strict=True)]
+        tags = [{"tags": [documents.tag(m.listing.category)]} if tagged else {} for m in rows]
+        events: dict[str, Any] = {}
+        found = [self._market(m, events) | t for m, t in zip(rows, tags, strict=True)]
         return answer(_with_cursor("markets", found, cursor))
 
     async def market_by_slug(self, request: Request) -> Response:
@@ -119,16 +115,18 @@ class Gamma:
             return answer({"type": "not found error", "error": "id not found"}, 404)
         return answer(self._market(market))
 
-    def _market(self, market: LiveMarket, *, with_event: bool = True) -> dict[str, Any]:
-        document = market_document(self.venue, market)
-        if with_event:
-            document["events"] = [self._event(market.listing.event_id, with_markets=False)]
-        return document
+    def _market(self, market: LiveMarket, events: dict[str, Any] | None = None) -> dict[str, Any]:
+        """A market with its event; `events` keeps those that a page has made already."""
+        known = {} if events is None else events
+        slug = market.listing.event_id
+        if slug not in known:
+            known[slug] = self._event(slug, with_markets=False)
+        return {**documents.market(self.venue, market), "events": [known[slug]]}
 
     # -- events
 
     def _event_numbers(self) -> dict[str, int]:
-        return {slug: FIRST_EVENT + i for slug, i in self.venue.event_positions.items()}
+        return {slug: documents.FIRST_EVENT + i for slug, i in self.venue.event_positions.items()}
 
     def _events(self, request: Request) -> list[tuple[int, str]]:
         query = request.query_params
@@ -169,52 +167,17 @@ class Gamma:
         return answer(self._event(slug, with_markets=True))
 
     def _event(self, slug: str, *, with_markets: bool) -> dict[str, Any]:
-        markets = self.venue.markets_of_event[slug]
-        first = markets[0].listing
-        closed = all(m.state is not MarketState.OPEN for m in markets)
-        start_s = min(m.listing.start_s for m in markets)
-        document: dict[str, Any] = {
-            "id": str(FIRST_EVENT + self.venue.event_positions[slug]),
-            "ticker": slug,
-            "slug": slug,
-            "title": first.event_title,
-            "description": f"Simulated event. {first.event_title}",
-            "resolutionSource": "",
-            "startDate": wire.iso(start_s),
-            "creationDate": wire.iso(start_s),
-            "endDate": wire.iso(max(m.listing.end_s for m in markets)),
-            "image": "",
-            "icon": "",
-            "active": True,
-            "closed": closed,
-            "archived": False,
-            "new": False,
-            "featured": False,
-            "restricted": True,
-            "createdAt": wire.iso(start_s),
-            "updatedAt": wire.iso(self.venue.now_s),
-            "enableOrderBook": True,
-            "negRisk": first.neg_risk,
-            "enableNegRisk": first.neg_risk,
-            "negRiskAugmented": False,
-            "commentCount": 0,
-            "cyom": False,
-            "showAllOutcomes": True,
-            "showMarketImages": True,
-            "automaticallyActive": True,
-            "pendingDeployment": False,
-            "deploying": False,
-            "requiresTranslation": False,
-        }
+        document = documents.event(self.venue, slug)
         if with_markets:
-            document["markets"] = [self._market(m, with_event=False) for m in markets]
-            document["tags"] = [tag(first.category)]
+            markets = self.venue.markets_of_event[slug]
+            document["markets"] = [documents.market(self.venue, m) for m in markets]
+            document["tags"] = [documents.tag(markets[0].listing.category)]
         return document
 
     async def tags(self, request: Request) -> Response:
         """Categories as tags."""
         return answer(
-            [tag(name) for name in sorted({m.listing.category for m in self.venue.exchange.markets.values()})]
+            [documents.tag(name) for name in sorted({m.listing.category for m in self.venue.exchange.markets.values()})]
         )
 
     async def search(self, request: Request) -> Response:
@@ -227,140 +190,6 @@ class Gamma:
         ]
         events = [self._event(slug, with_markets=True) for slug in hits[:20]]
         return answer({"events": events, "pagination": {"hasMore": len(hits) > 20, "totalResults": len(hits)}})
-
-
-def tag(category: str) -> dict[str, str]:
-    """A category as a tag."""
-    return {"id": str(sum(category.encode())), "label": category, "slug": category.lower().replace(" ", "-")}
-
-
-def market_document(venue: Venue, market: LiveMarket) -> dict[str, Any]:
-    """A market as Gamma shows it."""
-    listing = market.listing
-    is_open = market.state is MarketState.OPEN
-    prices = outcome_prices(market)
-    shares, last = _volume(venue, market)
-    volume = shares / MICRO
-    bid, ask = market.book.top(Outcome.YES)
-    category = listing.category.lower()
-    document: dict[str, Any] = {
-        "id": str(market.number),
-        "question": listing.question,
-        "conditionId": listing.market_id,
-        "slug": listing.slug,
-        "resolutionSource": "",
-        "endDate": wire.iso(listing.end_s),
-        "liquidity": str(_liquidity(market)),
-        "startDate": wire.iso(listing.start_s),
-        "image": "",
-        "icon": "",
-        "description": f"Simulated market. {listing.question}",
-        "outcomes": json.dumps(["Yes", "No"]),
-        "outcomePrices": json.dumps(prices),
-        "volume": str(volume),
-        "active": True,
-        "closed": not is_open,
-        "marketMakerAddress": "",
-        "createdAt": wire.iso(listing.start_s),
-        "updatedAt": wire.iso(venue.now_s),
-        "new": False,
-        "featured": False,
-        "archived": False,
-        "resolvedBy": "0x157Ce2d672854c848c9b79C49a8Cc6cc89176a49",
-        "restricted": True,
-        "groupItemTitle": listing.question,
-        "groupItemThreshold": "0",
-        "questionID": question_id(market),
-        "enableOrderBook": True,
-        "orderPriceMinTickSize": wire.number(market.tick_units),
-        "orderMinSize": wire.whole(listing.min_size_micro),
-        "volumeNum": volume,
-        "liquidityNum": _liquidity(market),
-        "endDateIso": wire.iso(listing.end_s)[:10],
-        "startDateIso": wire.iso(listing.start_s)[:10],
-        "hasReviewedDates": True,
-        "volume24hr": volume,
-        "volumeClob": volume,
-        "liquidityClob": _liquidity(market),
-        "clobTokenIds": json.dumps([listing.token_yes, listing.token_no]),
-        "umaBond": "500",
-        "umaReward": "5",
-        "umaResolutionStatuses": "[]",
-        "makerBaseFee": 1000,
-        "takerBaseFee": 1000,
-        "customLiveness": 0,
-        "acceptingOrders": is_open,
-        "acceptingOrdersTimestamp": wire.iso(listing.start_s),
-        "negRisk": listing.neg_risk,
-        "negRiskRequestID": "",
-        "ready": False,
-        "funded": False,
-        "cyom": False,
-        "competitive": 1.0,
-        "pagerDutyNotificationEnabled": False,
-        "approved": True,
-        "clobRewards": [],
-        "rewardsMinSize": 50,
-        "rewardsMaxSpread": 3.5,
-        "spread": round(((ask or PRICE_SCALE) - (bid or 0)) / PRICE_SCALE, 4),
-        "lastTradePrice": wire.number(last),
-        "automaticallyActive": True,
-        "clearBookOnStart": False,
-        "manualActivation": False,
-        "negRiskOther": False,
-        "umaResolutionStatus": "resolved" if market.state is MarketState.RESOLVED else None,
-        "pendingDeployment": False,
-        "deploying": False,
-        "rfqEnabled": False,
-        "holdingRewardsEnabled": False,
-        "feesEnabled": bool(listing.fee.rate),
-        "feeType": FEE_TYPES.get(category, "other_fees") if listing.fee.rate else "zero_fees",
-        "feeSchedule": _fees(market),
-        "requiresTranslation": False,
-        "version": market.version,
-        "secondsDelay": int(market.delay_s),
-    }
-    if bid is not None:
-        document["bestBid"] = wire.number(bid)
-    if ask is not None:
-        document["bestAsk"] = wire.number(ask)
-    if market.version == "v2":
-        document["positionIds"] = [listing.token_yes, listing.token_no]
-    if market.resolved_s:
-        document["closedTime"] = wire.iso(market.resolved_s).replace("T", " ").replace("Z", "+00")
-    if document["umaResolutionStatus"] is None:
-        del document["umaResolutionStatus"]
-    return document
-
-
-def _fees(market: LiveMarket) -> dict[str, Any] | None:
-    fee = market.listing.fee
-    if not fee.rate:
-        return None
-    exponent = int(fee.exponent) if fee.exponent == int(fee.exponent) else fee.exponent
-    return {"exponent": exponent, "rate": fee.rate, "takerOnly": True, "rebateRate": 0.25}
-
-
-def outcome_prices(market: LiveMarket) -> list[str]:
-    """Prices of Yes and No: the payout when resolved, the middle of the book before."""
-    if market.payout_yes_micro is not None:
-        yes = market.payout_yes_micro // 100
-    else:
-        bid, ask = market.book.top(Outcome.YES)
-        yes = ((bid or 0) + (PRICE_SCALE if ask is None else ask)) // 2
-    return [wire.price(yes), wire.price(PRICE_SCALE - yes)]
-
-
-def _volume(venue: Venue, market: LiveMarket) -> tuple[int, int]:
-    history = venue.source.history(market.listing.market_id)
-    last = market.last_units or (int(history.mid_units[-1]) if len(history.mid_units) else PRICE_SCALE // 2)
-    return int(history.volume_micro.sum()), last
-
-
-def _liquidity(market: LiveMarket) -> float:
-    bids, asks = market.book.levels(Outcome.YES)
-    micro = sum(p * s for p, s in bids) + sum((PRICE_SCALE - p) * s for p, s in asks)
-    return round(micro / PRICE_SCALE / MICRO, 4)
 
 
 def _many(values: Iterable[str]) -> list[str]:
