@@ -45,9 +45,7 @@ def read_bars(raw: Path) -> tuple[list[MarketBars], int]:
     Raises:
         DataError: if there are no bars.
     """
-    bars = ds.dataset(raw / "bars", format="parquet").to_table(
-        columns=["market_id", "ts_s", "mid_units", "volume_micro", "spread_units"]
-    )
+    bars = _bars(raw / "bars")
     if bars.num_rows == 0:
         raise DataError(f"{raw / 'bars'} holds no bars; run `python -m pipelines pull` on a longer window")
     bars = bars.sort_by([("market_id", "ascending"), ("ts_s", "ascending")])
@@ -62,6 +60,14 @@ def read_bars(raw: Path) -> tuple[list[MarketBars], int]:
             MarketBars(ids[left], about["event_id"], about["end_s"], *(column[left:right] for column in columns))
         )
     return markets, bar_length_s(markets)
+
+
+def _bars(folder: Path) -> pa.Table:
+    columns = ["market_id", "ts_s", "mid_units", "volume_micro", "spread_units"]
+    try:
+        return ds.dataset(folder, format="parquet").to_table(columns=columns)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError(f"{folder} cannot be read ({error}); run `python -m pipelines pull` again") from None
 
 
 def bar_length_s(markets: Sequence[MarketBars]) -> int:

@@ -38,9 +38,10 @@ def page(entries: Sequence["Entry"], limit: Any, params: Params, source: str) ->
         "# The league of forecasters",
         "",
         f"Data: {_data(source, params)}. Every row: one protocol, the same bars. Trained on the fit slice"
-        f" ({params.league.epochs} x {params.league.windows:,} windows, seed {params.forecast.seed}), intervals and confidence calibrated on the"
-        f" next slice, measured on the selection slice: {first['windows']:,} bars of {first['events']} events, prices"
-        f" in [0.02, 0.98]. MAPE, RMSE and MAE are of the price at h = {last} bars. Made by `make league`.",
+        f" ({params.league.epochs} x {params.league.windows:,} windows, seed {params.forecast.seed}), intervals and"
+        f" confidence calibrated on the next slice, measured on the selection slice: {first['windows']:,} bars of"
+        f" {first['events']} events, prices in [0.02, 0.98]. MAPE, RMSE and MAE are of the price at h = {last} bars."
+        " Made by `make league`.",
         "",
         HEAD.format(last=last),
         "|" + "---|" * 14,

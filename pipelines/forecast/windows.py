@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -37,9 +38,13 @@ class Rows:
 
     @classmethod
     def read(cls, folder: Path) -> "Rows":
-        """The table of data/features."""
+        """The table of data/features.
+
+        Raises:
+            DataError: if it is missing, cannot be read or lacks a column.
+        """
         length_s = int(read_json(folder / "slices.json")["length_s"])
-        table = pq.read_table(folder / "features.parquet")
+        table = _table(folder / "features.parquet")
         market = table["market_id"].to_numpy(zero_copy_only=False).astype(str)
         ts = table["ts_s"].to_numpy()
         breaks = np.flatnonzero((market[1:] != market[:-1]) | (np.diff(ts) != length_s)) + 1
@@ -84,6 +89,17 @@ class Rows:
         index = positions[:, None] + np.arange(1, horizon + 1)
         moves: FloatArray = (self.mid_units[index] - self.mid_units[positions][:, None]) / PRICE_SCALE
         return moves
+
+
+def _table(path: Path) -> pa.Table:
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError(f"{path} cannot be read ({error}); run `python -m pipelines featurize` again") from None
+    needed = ("market_id", "event_id", "ts_s", "slice", "mid_units", "sentiment", *FEATURE_NAMES)
+    if missing := [name for name in needed if name not in table.column_names]:
+        raise DataError(f"{path} lacks {', '.join(missing)}; run `python -m pipelines featurize` again")
+    return table
 
 
 def training_positions(rows: Rows, slice_name: str, lookback: int, horizon: int) -> IntArray:

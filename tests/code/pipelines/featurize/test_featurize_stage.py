@@ -148,6 +148,18 @@ def test_markets_without_a_window_are_dropped_and_counted(tmp_path, monkeypatch)
         stage.run()
 
 
+def test_missing_raw_data_is_one_clear_error(tmp_path, monkeypatch):
+    """Without data/raw, or with a bar file that is no parquet, the error says to pull."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(stage, "load", lambda: PARAMS)
+    with pytest.raises(DataError, match="pipelines pull"):
+        stage.run()
+    (tmp_path / "data/raw/bars").mkdir(parents=True)
+    (tmp_path / "data/raw/bars/part.parquet").write_bytes(b"not parquet")
+    with pytest.raises(DataError, match="pipelines pull"):
+        stage.run()
+
+
 def test_gaps_split_a_series():
     """A run ends where the next bar does not follow at once; short runs are told apart."""
     ts = np.array([60, 120, 180, 600, 660, 720, 780])

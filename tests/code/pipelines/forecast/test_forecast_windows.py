@@ -1,8 +1,11 @@
 """Windows over the feature table."""
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from pipelines.core.artifacts import write_json
 from pipelines.core.errors import DataError
 from pipelines.features.scale import log_odds
 from pipelines.forecast.windows import Rows, drawn, training_positions
@@ -70,6 +73,19 @@ def test_training_leaves_out_decided_markets():
     rows.mid_units[:] = 9_900
     with pytest.raises(DataError, match="slice fit has no bar"):
         training_positions(rows, "fit", 5, 3)
+
+
+def test_an_unreadable_table_is_one_clear_error(tmp_path):
+    """A missing, broken or incomplete feature table names the file and the command that makes it."""
+    write_json(tmp_path / "slices.json", {"length_s": 60})
+    for content in (None, b"not parquet"):
+        if content is not None:
+            (tmp_path / "features.parquet").write_bytes(content)
+        with pytest.raises(DataError, match=r"features\.parquet cannot be read.*pipelines featurize"):
+            Rows.read(tmp_path)
+    pq.write_table(pa.table({"market_id": ["a"]}), tmp_path / "features.parquet")
+    with pytest.raises(DataError, match="lacks event_id"):
+        Rows.read(tmp_path)
 
 
 def test_the_draw_is_decided_by_its_seed():
