@@ -108,15 +108,23 @@ def _day(ts_s: int) -> str:
 
 
 async def _markets(http: VenueHttp, start_s: int, as_of_s: int, limit: int) -> list[Market]:
-    """Open markets first, then closed ones that ended inside the window; sorted by id."""
+    """Up to half of `limit` open markets (the most traded of the last 24 hours), then those that ended inside the window.
+
+    Without the ended ones the history would know survivors alone. Both orders are known at `as_of_s`; lifetime volume,
+    which is not, selects nothing. Sorted by id.
+    """
     found: dict[str, Market] = {}
-    for closed, filters in ((False, {}), (True, {"end_date_min": _day(start_s)})):
-        async for market in gamma.listed(http, closed=closed, **filters):
+    asked: tuple[tuple[bool, int, dict[str, Any]], ...] = (
+        (False, max(limit // 2, 1), {"order": "volume24hr"}),
+        (True, limit, {"order": "endDate", "end_date_min": _day(start_s)}),
+    )
+    for closed, most, filters in asked:
+        async for market in gamma.listed(http, closed=closed, ascending=False, **filters):
             begins_late = market.start_s is not None and market.start_s >= as_of_s
             ended_early = closed and market.end_s is not None and market.end_s <= start_s
             if not begins_late and not ended_early:
                 found[market.market_id] = market
-            if len(found) >= limit:
+            if len(found) >= most:
                 break
     return [found[name] for name in sorted(found)]
 

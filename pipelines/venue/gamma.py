@@ -42,9 +42,9 @@ def _plain(filters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def tradable(http: VenueHttp, limit: int) -> list[Market]:
-    """Up to `limit` open markets that take orders now."""
+    """Up to `limit` open markets, those with the most volume of the last 24 hours first."""
     found: list[Market] = []
-    async for market in listed(http, closed=False):
+    async for market in listed(http, closed=False, order="volume24hr", ascending=False):
         found.append(market)
         if len(found) >= limit:
             break
