@@ -1,7 +1,7 @@
 """Stage backtest: the selection slice through `decide` for every strategy -> reports and the policy's choice."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,11 @@ from pipelines.backtest import report
 from pipelines.backtest.strategies import AGENT, CANDIDATES, Field, Run, run_all, run_one
 from pipelines.core import log
 from pipelines.core.artifacts import replaced_folder, write_bytes, write_json
-from pipelines.core.domain import FeeSchedule
+from pipelines.core.domain import FeeSchedule, Market
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, load
 from pipelines.engine import history, trials
+from pipelines.engine.metrics import pnl_by_market
 from pipelines.engine.replay import tape
 from pipelines.engine.signals import sizing_table
 from pipelines.trading.observation import MarketScaler
@@ -38,7 +39,7 @@ def run() -> None:
         pnl, trades = done.figures.pnl_pusd, done.figures.round_trips
         LOG.info("strategy", name=done.name, pnl_pusd=round(pnl, 2), round_trips=trades)
     stress = {done.kind: _doubled(histories, params, done.kind) for done in runs if done.kind in CANDIDATES}
-    chosen = choose(runs)
+    chosen = choose(runs, shared.tape.markets)
     document = _document(runs, stress, chosen, shared, time.perf_counter() - started)
     document["literal_stops_pnl_pusd"] = _literal_stops(shared)
     write_json(REPORTS / "backtest.json", document)
@@ -59,12 +60,25 @@ def field(histories: Sequence[history.History], params: Params) -> Field:
     return Field(made, params, table, scaler, history.bar_length_s())
 
 
-def choose(runs: Sequence[Run]) -> Run:
-    """The candidate with the largest P&L after costs; cash when none earns more than nothing."""
-    candidates = [run for run in runs if run.kind in CANDIDATES and run.figures.pnl_pusd > 0.0]
+def choose(runs: Sequence[Run], markets: Mapping[str, Market]) -> Run:
+    """The candidate with the largest P&L less one standard error over events; cash when that earns nothing.
+
+    The standard error is the charge for a P&L that hangs on a few events: luck here does not last on the gate slice.
+    """
+    candidates = [run for run in runs if run.kind in CANDIDATES and cautious_pnl(run, markets) > 0.0]
     if not candidates:
         return next(run for run in runs if run.kind == "cash")
-    return max(candidates, key=lambda run: run.figures.pnl_pusd)
+    return max(candidates, key=lambda run: cautious_pnl(run, markets))
+
+
+def cautious_pnl(run: Run, markets: Mapping[str, Market]) -> float:
+    """P&L in pUSD less its standard error when events are independent; events without a trade count as 0."""
+    totals = dict.fromkeys((market.event_id for market in markets.values()), 0.0)
+    for market_id, pnl in pnl_by_market(run.result).items():
+        totals[markets[market_id].event_id] += pnl
+    by_event = np.array(list(totals.values()))
+    error = float(np.std(by_event, ddof=1) * np.sqrt(len(by_event))) if len(by_event) > 1 else float("inf")
+    return run.figures.pnl_pusd - error
 
 
 def choice(run: Run, table: SizingTable) -> dict[str, Any]:
@@ -102,6 +116,9 @@ def _document(
         "bar_length_s": shared.length_s,
         "cash_pusd": shared.params.backtest.cash_pusd,
         "strategies": {run.name: run.figures.document() | {"kind": run.kind} for run in runs},
+        "pnl_less_one_error_pusd": {
+            run.name: round(cautious_pnl(run, shared.tape.markets), 2) for run in runs if run.kind in CANDIDATES
+        },
         "fee_2x_pnl_pusd": stress,
         "random_mean_pnl_pusd": float(np.mean(randoms)) if randoms else None,
         "chosen": chosen.kind,

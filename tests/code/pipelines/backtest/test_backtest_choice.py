@@ -1,0 +1,90 @@
+import json
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipelines.backtest import report, stage
+from pipelines.backtest.strategies import Field, Run, matched, run_one
+from pipelines.engine.metrics import drawdown, sharpe
+from pipelines.engine.replay import tape
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
+from test_engine_identity import PARAMS, TABLE, history, scaler
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """Six random markets."""
+    return Field(tape([history(seed) for seed in range(1, 7)], None, 1500), PARAMS, TABLE, scaler(), 60)
+
+
+def with_pnl(run, by_event):
+    """A run whose P&L is given by market."""
+    micro = {market: int(pnl * 1e6) for market, pnl in by_event.items()}
+    run.result.open_pnl_micro, run.result.closed = micro, []
+    figures = run.figures.__class__(**{**run.figures.document(), "pnl_pusd": sum(by_event.values())})
+    return Run(run.name, run.kind, run.params, run.result, figures)
+
+
+def test_an_even_gain_beats_a_lucky_one(shared):
+    """A P&L that comes from one event is charged for it: the smaller, even one is chosen."""
+    ids = list(shared.tape.markets)
+    lucky = with_pnl(run_one(shared, "threshold"), {ids[0]: 700.0})
+    even = with_pnl(run_one(shared, "kelly"), dict.fromkeys(ids, 100.0))
+    assert stage.choose([run_one(shared, "cash"), lucky, even], shared.tape.markets) is even
+
+
+def test_cash_is_chosen_when_nothing_earns(shared):
+    """Cash is a position: without a candidate that earns more than its standard error, nothing is traded."""
+    loser = with_pnl(run_one(shared, "threshold"), {next(iter(shared.tape.markets)): -5.0})
+    assert stage.choose([run_one(shared, "cash"), loser], shared.tape.markets).kind == "cash"
+
+
+def test_random_entries_match_the_turnover(shared):
+    """Random entries are drawn as often, held as long and sized as the reference's on average."""
+    given = matched(run_one(shared, "threshold"), shared, 3)
+    assert given["seed"] == 3
+    assert 0.0 < given["entry_probability"] < 1.0
+    assert 0.01 <= given["fraction"] <= 1.0
+
+
+def test_equal_runs_are_equal(shared):
+    """Random policies draw from a hash: the same seed trades the same."""
+    given = {"seed": 1, "entry_probability": 0.1, "hold_bars": 5.0, "fraction": 0.5}
+    first, second = (run_one(shared, "random_matched", given) for _ in range(2))
+    assert first.result.fills == second.result.fills
+    assert first.result.fills
+
+
+def test_the_report_needs_nothing_from_outside(shared):
+    """The page holds its styles and curves: no address, no script from elsewhere."""
+    runs = [run_one(shared, "cash"), run_one(shared, "threshold")]
+    document = {
+        "markets": 6, "market_bars": 1, "bar_length_s": 60, "cash_pusd": 10_000, "chosen": "threshold",
+        "fee_2x_pnl_pusd": {}, "annualised": "365 days",
+    }  # fmt: skip
+    page = report.page(runs, document)
+    assert "<svg" in page
+    assert "threshold" in page
+    assert not re.search(r"https?://|<script", page)
+    assert report.equity_csv(runs).startswith("ts_s,cash,threshold\n")
+
+
+def test_sharpe_and_drawdown_by_hand():
+    """Sharpe is mean over deviation times the root of the periods; drawdown is the largest fall from a peak."""
+    assert sharpe(np.array([1.0, 2.0, 3.0]), 4.0) == pytest.approx(4.0)
+    assert sharpe(np.array([1.0, 1.0, 1.0]), 4.0) is None
+    assert drawdown(np.array([100.0, 120.0, 90.0, 130.0])) == pytest.approx(0.25)
+
+
+def test_every_trial_is_a_line(tmp_path):
+    """A trial is appended as one JSON line and never replaces another."""
+    from pipelines.engine import trials
+
+    for number in range(3):
+        trials.append("backtest", {"policy": "threshold"}, {"pnl_pusd": number}, tmp_path / "trials.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "trials.jsonl").read_text().splitlines()]
+    assert [row["measured"]["pnl_pusd"] for row in rows] == [0, 1, 2]
