@@ -41,7 +41,8 @@ class TradingAccount:
             # Trades before our first start are history that our first cash already contains.
             newest = max((fill.ts_s for fill in gateway.trades(0)), default=-1)
             journal.set_facts({"trades_from_s": newest + 1})
-        self.execution = Execution(gateway, journal, self._book, journal.facts().get("trades_from_s", 0))
+        first_trade_s = journal.facts().get("trades_from_s", 0)
+        self.execution = Execution(gateway, journal, self._book, self.books.describe, first_trade_s)
         self._recent: dict[str, None] = dict.fromkeys(self.books.tokens())
 
     def _book(self, fill: Fill) -> bool:

@@ -63,15 +63,19 @@ class Books:
         with self._mutex:
             self.markets[market.market_id] = market
 
+    def describe(self, market_id: str) -> str:
+        """Static data of a market as JSON; empty when it is not known."""
+        market = self.markets.get(market_id)
+        return market_to_json(market) if market else ""
+
     def book(self, fill: Fill) -> bool:
         """Book a fill once, journal first; False when it was booked before."""
         with self._mutex:
             if (fill.fill_id, fill.order_id) in self._keys or not self._possible(fill):
                 return False
             mid = self.mids.get(fill.market_id) or _yes_price(fill)
-            market = self.markets.get(fill.market_id)
             reason = self._journal.order_reason(fill.order_id)
-            self._journal.book_fill(fill, mid, reason, market_to_json(market) if market else "")
+            self._journal.book_fill(fill, mid, reason, self.describe(fill.market_id))
             self.mids.setdefault(fill.market_id, mid)
             self._apply(fill, mid, reason)
             return True

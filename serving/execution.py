@@ -37,14 +37,20 @@ class Sent:
 
 
 class Execution:
-    """Orders of one account. `book` applies a fill to the ledger and the journal and is idempotent."""
+    """Orders of one account. `book` applies a fill to ledger and journal, once; `describe` gives a market as JSON."""
 
     def __init__(
-        self, gateway: OrderGateway, journal: Journal, book: Callable[[Fill], bool], trades_from_s: int = 0
+        self,
+        gateway: OrderGateway,
+        journal: Journal,
+        book: Callable[[Fill], bool],
+        describe: Callable[[str], str],
+        trades_from_s: int = 0,
     ) -> None:
         self._gateway = gateway
         self._journal = journal
         self._book = book
+        self._describe = describe
         self._pending = {row.order_id: row for row in journal.orders(PENDING)}
         self._expected: dict[str, int] = {}
         self._first_trade_s = trades_from_s
@@ -71,7 +77,7 @@ class Execution:
     def submit(self, intent: OrderIntent) -> Sent:
         """Sign, journal, send once, journal the answer."""
         signed = self._gateway.prepare(intent)
-        self._journal.intend(signed)
+        self._journal.intend(signed, self._describe(intent.market_id))
         started = time.perf_counter()
         result = self._gateway.place(signed)
         latency_ms = (time.perf_counter() - started) * 1_000

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Table, func, insert, select, update
+from sqlalchemy import Connection, Table, func, insert, select, update
 
 from pipelines.core.domain import Fill, Outcome, Side
 from pipelines.core.orders import SignedOrder
@@ -108,8 +108,8 @@ class Journal:
 
     # Orders
 
-    def intend(self, order: SignedOrder) -> None:
-        """Write an order before it is sent. The same order twice is one row."""
+    def intend(self, order: SignedOrder, market: str) -> None:
+        """Write an order, and the static data of its market, before it is sent. The same order twice is one row."""
         intent = order.intent
         row = {name: getattr(intent, name) for name in _INTENT_COLUMNS}
         row |= {"order_id": order.order_id, "account": self.account, "created_ms": wall_ms()}
@@ -118,6 +118,12 @@ class Journal:
         row["payload"] = json.dumps(dict(order.payload), default=str)
         with self._mutex, self._engine.begin() as db:
             insert_once(db, schema.ORDERS, row)
+            self._know(db, intent.market_id, market)
+
+    def _know(self, db: Connection, market_id: str, market: str) -> None:
+        if market:
+            row = {"account": self.account, "market_id": market_id, "market": market, "peak_units": 0}
+            insert_once(db, schema.MARKETS, row)
 
     def move(self, order_id: str, state: OrderState, **columns: Any) -> None:
         """Set the state of an order, and other columns of its row."""
@@ -162,8 +168,7 @@ class Journal:
             if not insert_once(db, schema.FILLS, row):
                 return False
             db.execute(update(table).where(table.c.order_id == fill.order_id).values(filled_micro=filled))
-            known = {"account": self.account, "market_id": fill.market_id, "market": market, "peak_units": 0}
-            insert_once(db, schema.MARKETS, known)
+            self._know(db, fill.market_id, market)
         return True
 
     def book_settlement(self, market_id: str, payout_yes_micro: int, cash_micro: int, ts_s: int) -> bool:

@@ -13,8 +13,9 @@ import bentoml
 from pipelines.core import log
 from pipelines.core.errors import OddsmithError
 from pipelines.core.settings import Settings
-from serving.bot import Bot, check_start
+from serving.bot import Bot
 from serving.paths import DASHBOARD, parameters
+from serving.start import check_start
 from serving.web import application
 
 _running: list[Bot] = []

@@ -54,6 +54,7 @@ class Status:
         self._fills_seen = 0
         self.decisions = 0
         self.decided_bars = 0
+        self.bars = 0
         self.ledger_equals_venue: bool | None = None
         self._took_ms = 0.0
         self._kill = settings.kill_switch.exists()
@@ -123,6 +124,7 @@ class Status:
     ) -> None:
         """Take the picture of a finished turn."""
         self._feed, self._kill = feed, kill
+        self.bars += 1
         self._equity.append((ts_s, account.books.equity_micro))
         if turn is not None:
             self._turn = turn

@@ -115,10 +115,11 @@ class Desk:
     execution: Execution
 
     @classmethod
-    def open(cls, venue: FakeVenue, url: str) -> "Desk":
-        """What a start of the bot makes."""
+    def open(cls, venue: FakeVenue, url: str, *, knows_markets: bool = True) -> "Desk":
+        """What a start of the bot makes; at first it knows only the markets of its journal."""
         journal = Journal(url, "simulated")
         journal.begin(venue.account)
         books = Books(journal, venue.cash_micro())
-        books.know(make_market())
-        return cls(venue, url, journal, books, Execution(venue, journal, books.book))
+        if knows_markets:
+            books.know(make_market())
+        return cls(venue, url, journal, books, Execution(venue, journal, books.book, books.describe))

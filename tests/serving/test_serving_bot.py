@@ -13,8 +13,8 @@ from serving_venue import KEY, ROOT, bot, machine, promote, simulator, until
 
 from pipelines.core.errors import AlreadyRunning, SettingError
 from pipelines.core.settings import Mode, Settings
+from pipelines.venue.clob_gateway import ClobGateway
 from serving.account import TradingAccount
-from serving.bot import Bot
 from serving.database import default_url
 from serving.journal import Journal
 
@@ -122,17 +122,13 @@ def test_killed_at_any_moment_the_ledger_is_right_after_a_restart(venue: dict[st
         "ODDSMITH_PRIVATE_KEY": KEY,
         "ODDSMITH_KILL_SWITCH": str(tmp_path / "KILL"),
     }  # fmt: skip
-    for wait_s in (7.0, 5.5):
-        process = subprocess.Popen([sys.executable, "-c", _CHILD], cwd=ROOT, env=environment)
-        try:
-            process.wait(timeout=wait_s)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-        assert process.wait() == -9
+    for placed in (1, 3):
+        child = [sys.executable, "-c", _CHILD, str(placed)]
+        assert subprocess.run(child, cwd=ROOT, env=environment, check=False, timeout=100).returncode == -signal.SIGKILL
 
     settings = machine(tmp_path, venue, private_key=KEY)
     journal = Journal(default_url(settings.var), "simulated")
-    account = TradingAccount(Bot._make_gateway(_Maker(settings)), journal)  # type: ignore[arg-type]
+    account = TradingAccount(ClobGateway.connect(settings), journal)
     notes = account.reconcile()
 
     assert notes == []
@@ -143,20 +139,17 @@ def test_killed_at_any_moment_the_ledger_is_right_after_a_restart(venue: dict[st
     journal.close()
 
 
-class _Maker:
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-
-
 _CHILD = """
-import asyncio, sys
+import asyncio, os, signal, sys
 sys.path.insert(0, "tests/serving")
 from serving_venue import bot
 from pipelines.core.settings import Settings
 async def main():
     trader = bot(Settings())
     trader.start()
-    await asyncio.sleep(60)
+    while sum(trader._journal.order_counts().values()) <= int(sys.argv[1]):
+        await asyncio.sleep(0.001)
+    os.kill(os.getpid(), signal.SIGKILL)
 asyncio.run(main())
 """
 

@@ -131,12 +131,12 @@ def test_a_crash_at_any_step_never_doubles_an_order(journal_url: str, moment: st
         first.execution.submit(make_intent(make_market()))
     first.journal.close()
     venue.__dict__.pop("place", None)
-    again = Desk.open(venue, journal_url)
+    again = Desk.open(venue, journal_url, knows_markets=False)
     again.execution.sync()
 
     assert len(venue.sent) == (1 if moment in ("after_place", "before_answer_is_written") else 0)
     assert venue.cash == again.books.cash_micro
-    assert all(venue.shares_micro(token) == held for token, held in again.books.tokens().items())
+    assert venue.shares_micro(make_market().token_yes) == again.books.tokens().get(make_market().token_yes, 0)
     again.journal.close()
 
 

@@ -1,0 +1,147 @@
+"""One closed bar: tidy up orders, mark, forecast, decide, journal, send, compare with the venue."""
+
+import asyncio
+import time
+from pathlib import Path
+
+from pipelines.core import log
+from pipelines.core.errors import OddsmithError
+from pipelines.core.orders import OrderIntent
+from pipelines.core.params import Params
+from pipelines.decide import Account
+from serving import metrics, records
+from serving.account import Difference, TradingAccount
+from serving.brain import Brain, Seen, Turn, take_turn
+from serving.feed import Feed
+from serving.journal import Journal
+from serving.model import Model
+from serving.status import Status
+from serving.threads import Threads
+
+MISMATCHES = 3
+"""Bars in a row on which books and venue must differ before it is an alarm: a settlement under way shows for one."""
+
+_log = log.get("turns")
+
+
+class Turns:
+    """Takes turns for one account. `stopping` is set when nothing may be decided or sent any more."""
+
+    def __init__(
+        self,
+        params: Params,
+        journal: Journal,
+        model: Model,
+        status: Status,
+        threads: Threads,
+        kill_switch: Path,
+    ) -> None:
+        self._params = params
+        self._journal = journal
+        self._model = model
+        self._status = status
+        self._threads = threads
+        self._kill_switch = kill_switch
+        self._mismatches = 0
+        self.stopping = False
+
+    async def take(self, account: TradingAccount, feed: Feed, ts_s: int, closed_at: float) -> None:
+        """Everything that follows from one closed bar.
+
+        Raises:
+            VenueError: if the account cannot be read; nothing was decided then.
+        """
+        brain, kill = self._model.brain, self._kill_switch.exists()
+        length_s, _ = self._model.geometry
+        await self._threads.at_venue(self._tidy, account, ts_s, length_s)
+        seen = feed.seen(ts_s)
+        mids = feed.mids() | {one.market.market_id: one.window.last.mid_units for one in seen}
+        busy = bool(account.execution.pending)
+        turn, differences = await asyncio.gather(
+            self._threads.in_mind(self._decide, account, brain, seen, mids, ts_s, kill, closed_at, feed.features_ms),
+            _nothing() if busy else self._threads.at_venue(account.differences),
+        )
+        self._judge(differences)
+        if turn is not None and self._model.armed:
+            await self._send_all(account, turn)
+        self._status.update(account, feed, brain, turn, ts_s, kill)
+
+    def _tidy(self, account: TradingAccount, ts_s: int, length_s: int) -> None:
+        """Cancel what has rested too long, and learn what became of everything that works."""
+        execution = account.execution
+        if execution.pending:
+            execution.cancel_expired(ts_s - (self._params.execution.order_ttl_bars - 1) * length_s)
+            execution.sync()
+
+    def _decide(
+        self,
+        account: TradingAccount,
+        brain: Brain | None,
+        seen: list[Seen],
+        mids: dict[str, int],
+        ts_s: int,
+        kill: bool,
+        closed_at: float,
+        features_ms: float,
+    ) -> Turn | None:
+        books, execution = account.books, account.execution
+        peaks, facts = books.mark(mids, ts_s)
+        view = Account(
+            books.cash_micro,
+            books.equity_micro,
+            books.positions,
+            execution.open_buys(),
+            books.markets,
+            books.day_start_micro,
+            books.peak_micro,
+            kill,
+        )
+        if brain is None or not seen or self.stopping:
+            return None
+        turn = take_turn(brain, ts_s, seen, view, frozenset(row.market_id for row in execution.pending))
+        took_ms = (time.monotonic() - closed_at) * 1e3
+        self._status.measure(turn, took_ms, features_ms)
+        row = {
+            "ts_s": ts_s,
+            "bundle": brain.bundle.hash,
+            "cash_micro": view.cash_micro,
+            "equity_micro": view.equity_micro,
+            "took_ms": took_ms,
+            "ledger_equals_venue": self._status.ledger_equals_venue,
+            "inputs": records.pack(turn.inputs, view),
+        }
+        decisions = [records.decision_row(decision, brain.champion.armed) for decision in turn.decisions]
+        self._journal.bar(row, decisions, peaks, facts)
+        return turn
+
+    async def _send_all(self, account: TradingAccount, turn: Turn) -> None:
+        for decision in turn.decisions:
+            if decision.intent is not None and not self.stopping:
+                await self._threads.at_venue(self._send, account, decision.intent)
+        if account.execution.pending:
+            await self._threads.at_venue(account.execution.sync)
+
+    def _send(self, account: TradingAccount, intent: OrderIntent) -> None:
+        if self.stopping:
+            return
+        try:
+            self._status.sent(account.execution.submit(intent))
+        except OddsmithError as error:
+            metrics.ORDERS_FAILED.inc()
+            self._status.alarm("order", str(error))
+            _log.error("an order could not be made", error=str(error))
+
+    def _judge(self, differences: list[Difference] | None) -> None:
+        if differences is None:
+            return
+        self._mismatches = self._mismatches + 1 if differences else 0
+        if self._mismatches == 0:
+            self._status.ledger_equals_venue = True
+            self._status.calm("ledger")
+        elif self._mismatches >= MISMATCHES:
+            self._status.ledger_equals_venue = False
+            self._status.alarm("ledger", "; ".join(str(difference) for difference in differences))
+
+
+async def _nothing() -> None:
+    return None
