@@ -108,7 +108,7 @@ def _day(ts_s: int) -> str:
 
 
 async def _markets(http: VenueHttp, start_s: int, as_of_s: int, limit: int) -> list[Market]:
-    """Up to half of `limit` open markets (the most traded of the last 24 hours), then those that ended inside the window.
+    """Up to half of `limit` open markets, the most traded of the last day first, then those that ended in the window.
 
     Without the ended ones the history would know survivors alone. Both orders are known at `as_of_s`; lifetime volume,
     which is not, selects nothing. Sorted by id.
