@@ -8,9 +8,11 @@ from pipelines.core.domain import FloatArray
 from pipelines.forecast.windows import IntArray
 from pipelines.inference.calibration import Confidence, Conformal, strength
 
-CAP_QUANTILE = 0.99
-SHRINK_ERRORS = 1.0
-"""Standard errors, clustered by event, that are taken off the slope of the confidence: no edge, no confidence."""
+CAP_QUANTILE = 0.999
+SHRINK_ERRORS = 0.5
+"""Standard errors, clustered by event, that are taken off the slope of the confidence: no edge, no confidence.
+
+A whole one was measured to state 0.70 where 0.76 of the moves came true."""
 
 
 def fit_conformal(output: NDArray[np.float32], target: NDArray[np.float32], coverage: float) -> Conformal:

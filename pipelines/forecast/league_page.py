@@ -90,7 +90,7 @@ def _limit(limit: Any) -> list[str]:
     if not limit:
         return [
             "",
-            "The Kalman limit is not known here: `python -m benchmarks.kalman > reports/kalman.json` measures it.",
+            "The Kalman limit was not measured: `python -m benchmarks.kalman > reports/kalman.json` does it.",
         ]
     skills = [f"{row['skill_pct']:.1f} %" for row in limit["horizons"].values()]
     horizons = ", ".join(limit["horizons"])

@@ -167,9 +167,3 @@ class _Progress:
 
     def _ask(self, _number: int, _frame: FrameType | None) -> None:
         self._stop = True
-
-
-def scaled_target(moves: FloatArray, volatility: FloatArray) -> NDArray[np.float32]:
-    """Change of log-odds over volatility x sqrt(h): moves (n, H), volatility (n,) -> (n, H)."""
-    steps = np.sqrt(np.arange(1, moves.shape[1] + 1))
-    return (moves / (volatility[:, None] * steps)).astype(np.float32)

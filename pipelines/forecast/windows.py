@@ -120,3 +120,9 @@ def training_positions(rows: Rows, slice_name: str, lookback: int, horizon: int)
 def drawn(positions: IntArray, count: int, seed: tuple[int, ...]) -> IntArray:
     """`count` positions drawn uniformly, with repetition only where there are fewer."""
     return np.random.default_rng(seed).choice(positions, size=count, replace=count > len(positions))
+
+
+def scaled_target(moves: FloatArray, volatility: FloatArray) -> NDArray[np.float32]:
+    """Change of log-odds over volatility x sqrt(h): moves (n, H), volatility (n,) -> (n, H)."""
+    steps = np.sqrt(np.arange(1, moves.shape[1] + 1))
+    return (moves / (volatility[:, None] * steps)).astype(np.float32)
