@@ -16,6 +16,7 @@ from starlette.websockets import WebSocket
 from pipelines.core.errors import SettingError
 from simulator.api.admin import Admin
 from simulator.api.asgi import App, Receive, Scope, Send
+from simulator.api.clob_keys import ClobKeys
 from simulator.api.clob_private import ClobPrivate
 from simulator.api.clob_public import ClobPublic
 from simulator.api.data import DataApi
@@ -81,6 +82,7 @@ def applications(site: Site, *, admin: bool) -> dict[str, App]:
         WebSocketRoute("/ws/market", _market_socket(site)),
         WebSocketRoute("/ws/user", _user_socket(site)),
         *ClobPrivate(site.get, site.get_faults).routes(),
+        *ClobKeys(site.get, site.get_faults).routes(),
         *ClobPublic(site.get).routes(),
         *(Admin(site.get, site.get_faults).routes() if admin else []),
     ]

@@ -1,7 +1,7 @@
 """CLOB routes with authentication: keys, orders, cancels, own orders and trades, balances, heartbeats."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from starlette.requests import Request
@@ -9,15 +9,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from simulator.api import wire
-from simulator.api.http import Gatekeeper, answer, body_json, guarded, page
+from simulator.api.http import answer, body_json, guarded, page
+from simulator.api.private import Private
 from simulator.engine.accounts import CASH
 from simulator.engine.errors import Refused
 from simulator.engine.orders import Order
-from simulator.faults.state import Faults
 from simulator.signing.credentials import Credentials
 from simulator.signing.eip712 import EXCHANGES
 from simulator.venue.intake import INVALID_PAYLOAD, build_order, parse_entry
-from simulator.venue.venue import Venue
 
 MAX_ORDERS = 15
 MAX_CANCELS = 3000
@@ -26,35 +25,14 @@ UNLIMITED = str(2**256 - 1)
 GONE, FILLED = "Order not found or already canceled", "Order already matched"
 
 
-class ClobPrivate:
+class ClobPrivate(Private):
     """The authenticated CLOB."""
-
-    def __init__(self, venue: Callable[[], Venue], faults: Callable[[], Faults]):
-        self._venue = venue
-        self._faults = faults
-
-    @property
-    def venue(self) -> Venue:
-        """The venue.
-
-        Raises:
-            Refused: 503 while history is still being made.
-        """
-        return self._venue()
 
     def routes(self) -> list[BaseRoute]:
         """All authenticated routes."""
         table: list[tuple[str, str, Any]] = [
             ("POST", "/order", self.post_order), ("DELETE", "/order", self.cancel_order),
             ("GET", "/data/orders", self.orders), ("GET", "/data/trades", self.trades),
-            ("POST", "/auth/api-key", self.create_key), ("GET", "/auth/derive-api-key", self.derive_key),
-            ("GET", "/auth/api-keys", self.keys), ("DELETE", "/auth/api-key", self.delete_key),
-            ("GET", "/auth/ban-status/closed-only", self.closed_only),
-            ("POST", "/auth/readonly-api-key", self.create_readonly), ("GET", "/auth/readonly-api-keys", self.readonly),
-            ("DELETE", "/auth/readonly-api-key", self.delete_readonly),
-            ("GET", "/auth/validate-readonly-api-key", self.validate_readonly),
-            ("POST", "/auth/builder-api-key", self.create_readonly), ("GET", "/auth/builder-api-key", self.readonly),
-            ("DELETE", "/auth/builder-api-key", self.delete_readonly),
             ("POST", "/orders", self.post_orders), ("DELETE", "/orders", self.cancel_orders),
             ("DELETE", "/cancel-all", self.cancel_all), ("DELETE", "/cancel-market-orders", self.cancel_market),
             ("GET", "/data/order/{order_id}", self.order),
@@ -69,75 +47,6 @@ class ClobPrivate:
             ("GET", "/rewards/user/markets", self.no_earnings),
         ]  # fmt: skip
         return [Route(path, guarded(handler), methods=[method]) for method, path, handler in table]
-
-    def _gate(self) -> Gatekeeper:
-        return Gatekeeper(self.venue)
-
-    async def _caller(self, request: Request, *, writes: bool = False) -> Credentials:
-        return await self._gate().caller(request, writes=writes)
-
-    # -- keys
-
-    async def create_key(self, request: Request) -> Response:
-        """A new API key; an address that has this nonce's key already must derive it."""
-        address, nonce = self._gate().login(request)
-        if self.venue.keys.find(address, nonce) is not None:
-            raise Refused("Could not create api key")
-        self.venue.open_account(address)
-        return answer(_credentials(self.venue.keys.issue(address, nonce)))
-
-    async def derive_key(self, request: Request) -> Response:
-        """The existing API key of an address and nonce."""
-        address, nonce = self._gate().login(request)
-        known = self.venue.keys.find(address, nonce)
-        if known is None:
-            raise Refused("Could not derive api key!")
-        return answer(_credentials(known))
-
-    async def keys(self, request: Request) -> Response:
-        """Names of the address's keys."""
-        caller = await self._caller(request)
-        return answer({"apiKeys": [c.key for c in self.venue.keys.of(caller.address)]})
-
-    async def delete_key(self, request: Request) -> Response:
-        """Delete the key that signed the request; its open orders are cancelled."""
-        caller = await self._caller(request, writes=True)
-        self.venue.cancel_owner(caller.key)
-        self.venue.keys.by_key.pop(caller.key, None)
-        return answer("OK")
-
-    async def closed_only(self, request: Request) -> Response:
-        """Whether the address may only close positions."""
-        caller = await self._caller(request)
-        return answer({"closed_only": self.venue.open_account(caller.address).closed_only})
-
-    async def create_readonly(self, request: Request) -> Response:
-        """A key that can read but not trade."""
-        caller = await self._caller(request, writes=True)
-        count = len(self.venue.keys.of(caller.address, readonly=True))
-        return answer(_credentials(self.venue.keys.issue(caller.address, count, readonly=True)))
-
-    async def readonly(self, request: Request) -> Response:
-        """Names of the read-only keys."""
-        caller = await self._caller(request)
-        return answer({"readonlyApiKeys": [c.key for c in self.venue.keys.of(caller.address, readonly=True)]})
-
-    async def delete_readonly(self, request: Request) -> Response:
-        """Delete a read-only key of the address."""
-        caller = await self._caller(request, writes=True)
-        document = await body_json(request, "Invalid payload")
-        name = document.get("key") if isinstance(document, dict) else None
-        known = self.venue.keys.by_key.get(name) if isinstance(name, str) else None
-        if known is None or not known.readonly or known.address != caller.address:
-            raise Refused("api key not found", 404)
-        del self.venue.keys.by_key[known.key]
-        return answer("OK")
-
-    async def validate_readonly(self, request: Request) -> Response:
-        """Whether a read-only key exists for an address."""
-        query = request.query_params
-        known = self.venue.keys.by_key.get(query.get("key", ""))
-        return answer(known is not None and known.address.lower() == query.get("address", "").lower())
 
     # -- orders
 
@@ -364,10 +273,6 @@ class ClobPrivate:
         """No reward percentages."""
         await self._caller(request)
         return answer({})
-
-
-def _credentials(made: Credentials) -> dict[str, str]:
-    return {"apiKey": made.key, "secret": made.secret, "passphrase": made.passphrase}
 
 
 def _refused_entry(text: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from pipelines.core.domain import Outcome
-from pipelines.core.money import MICRO, PRICE_SCALE
+from simulator.api import clob_documents as documents
 from simulator.api import wire
 from simulator.api.history import clob_history
 from simulator.api.http import answer, body_json, guarded, page
@@ -18,7 +18,6 @@ from simulator.venue.venue import Venue
 
 MAX_BATCH = 500
 PAGE = 1000
-LEGACY_BASE_FEE = 1000
 
 
 class ClobPublic:
@@ -198,7 +197,7 @@ class ClobPublic:
     async def fee_rate(self, request: Request) -> Response:
         """The legacy base fee, which says nothing about fees."""
         self._asked(request)
-        return answer({"base_fee": LEGACY_BASE_FEE})
+        return answer({"base_fee": documents.LEGACY_BASE_FEE})
 
     async def market_by_token(self, request: Request) -> Response:
         """Condition of a token."""
@@ -216,11 +215,11 @@ class ClobPublic:
 
     async def clob_market(self, request: Request) -> Response:
         """The compact form of a market."""
-        return answer(compact(self._market(request)))
+        return answer(documents.compact(self._market(request)))
 
     async def market(self, request: Request) -> Response:
         """The full form of a market."""
-        return answer(full(self._market(request)))
+        return answer(documents.full(self._market(request)))
 
     # -- lists
 
@@ -234,19 +233,19 @@ class ClobPublic:
 
     async def markets(self, request: Request) -> Response:
         """All markets."""
-        return self._list(request, sampling=False, shape=full)
+        return self._list(request, sampling=False, shape=documents.full)
 
     async def sampling_markets(self, request: Request) -> Response:
         """Markets with rewards: here all open ones."""
-        return self._list(request, sampling=True, shape=full)
+        return self._list(request, sampling=True, shape=documents.full)
 
     async def simplified_markets(self, request: Request) -> Response:
         """All markets, short."""
-        return self._list(request, sampling=False, shape=simplified)
+        return self._list(request, sampling=False, shape=documents.simplified)
 
     async def sampling_simplified_markets(self, request: Request) -> Response:
         """Open markets, short."""
-        return self._list(request, sampling=True, shape=simplified)
+        return self._list(request, sampling=True, shape=documents.simplified)
 
     async def live_activity(self, request: Request) -> Response:
         """Recent trades of outside accounts in a market."""
@@ -293,107 +292,16 @@ def _touch(market: LiveMarket, outcome: Outcome, side: object) -> int | None:
     return ask if side == "BUY" else bid
 
 
-def _sides(market: LiveMarket, outcome: Outcome) -> tuple[int, int]:
-    bid, ask = market.book.top(outcome)
-    return (0 if bid is None else bid), (PRICE_SCALE if ask is None else ask)
-
-
 def _mid(market: LiveMarket, outcome: Outcome) -> str:
-    bid, ask = _sides(market, outcome)
+    bid, ask = documents.sides(market, outcome)
     return wire.amount((bid + ask) * 50)
 
 
 def _spread(market: LiveMarket, outcome: Outcome) -> str:
-    bid, ask = _sides(market, outcome)
+    bid, ask = documents.sides(market, outcome)
     return wire.price(ask - bid)
 
 
 def _last_side(market: LiveMarket, outcome: Outcome) -> str:
     own = market.last_token == market.token(outcome)
     return market.last_side.value if own else {"BUY": "SELL", "SELL": "BUY"}[market.last_side.value]
-
-
-def compact(market: LiveMarket) -> dict[str, Any]:
-    """GET /clob-markets/{condition}: short keys."""
-    listing = market.listing
-    document: dict[str, Any] = {
-        "c": listing.market_id,
-        "v": market.version,
-        "t": [{"t": listing.token_yes, "o": "Yes"}, {"t": listing.token_no, "o": "No"}],
-        "mts": wire.number(market.tick_units),
-        "mos": wire.whole(listing.min_size_micro),
-        "mbf": LEGACY_BASE_FEE,
-        "tbf": LEGACY_BASE_FEE,
-        "ao": market.state is MarketState.OPEN,
-        "aot": wire.iso(listing.start_s),
-        "sd": int(market.delay_s),
-        "itode": False,
-        "cbos": False,
-        "r": {"mi": 50, "ma": 3.5, "moas": 0},
-    }
-    if listing.neg_risk:
-        document["nr"] = True
-    if listing.fee.rate:
-        document["fd"] = {"r": listing.fee.rate, "e": listing.fee.exponent, "to": True}
-    return document
-
-
-def full(market: LiveMarket) -> dict[str, Any]:
-    """GET /markets/{condition}: the long form, keys as recorded from the venue."""
-    listing = market.listing
-    is_open = market.state is MarketState.OPEN
-    return {
-        "enable_order_book": is_open,
-        "active": True,
-        "closed": not is_open,
-        "archived": False,
-        "accepting_orders": is_open,
-        "accepting_order_timestamp": wire.iso(listing.start_s),
-        "minimum_order_size": wire.whole(listing.min_size_micro),
-        "minimum_tick_size": wire.number(market.tick_units),
-        "condition_id": listing.market_id,
-        "question_id": question_id(market),
-        "question": listing.question,
-        "description": f"Simulated market. {listing.question}",
-        "market_slug": listing.slug,
-        "end_date_iso": wire.iso(listing.end_s),
-        "game_start_time": None,
-        "seconds_delay": int(market.delay_s),
-        "fpmm": "",
-        "maker_base_fee": LEGACY_BASE_FEE,
-        "taker_base_fee": LEGACY_BASE_FEE,
-        "notifications_enabled": True,
-        "neg_risk": listing.neg_risk,
-        "neg_risk_market_id": question_id(market) if listing.neg_risk else "",
-        "neg_risk_request_id": "",
-        "icon": "",
-        "image": "",
-        "rewards": {"rates": None, "min_size": 50, "max_spread": 3.5},
-        "is_50_50_outcome": market.payout_yes_micro == MICRO // 2,
-        "tokens": [_token_row(market, outcome) for outcome in Outcome],
-        "tags": [listing.category],
-    }
-
-
-def question_id(market: LiveMarket) -> str:
-    """A question id that belongs to the market."""
-    return "0x" + market.listing.market_id[:1:-1]
-
-
-def _token_row(market: LiveMarket, outcome: Outcome) -> dict[str, Any]:
-    over = market.payout_yes_micro is not None
-    bid, ask = _sides(market, outcome)
-    value = market.payout_micro(outcome) / MICRO if over else (bid + ask) / 2 / PRICE_SCALE
-    return {
-        "token_id": market.token(outcome),
-        "outcome": wire.label(outcome),
-        "price": value,
-        "winner": over and market.payout_micro(outcome) == MICRO,
-    }
-
-
-def simplified(market: LiveMarket) -> dict[str, Any]:
-    """The short form of a market in lists."""
-    long = full(market)
-    keys = ("condition_id", "rewards", "tokens", "active", "closed", "archived", "accepting_orders")
-    return {key: long[key] for key in keys}

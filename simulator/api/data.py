@@ -1,26 +1,25 @@
 """The Data API v2: price history, public trades, positions, activity, resolutions."""
 
-import base64
-import binascii
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
-import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from pipelines.core.domain import Outcome, Side
+from pipelines.core.domain import Outcome
 from pipelines.core.money import MICRO, PRICE_SCALE
 from simulator.api import wire
-from simulator.api.clob_public import question_id
+from simulator.api.clob_documents import question_id
+from simulator.api.data_pages import page_of, paging_of
+from simulator.api.data_positions import position
+from simulator.api.data_tape import tape_page
 from simulator.api.history import data_history
 from simulator.api.http import Handler, answer, integer, raw
 from simulator.engine.errors import Refused
-from simulator.engine.markets import LiveMarket, MarketState
-from simulator.venue.activity import Entry, Holding
+from simulator.engine.markets import LiveMarket
+from simulator.venue.activity import Entry
 from simulator.venue.venue import Venue
 
 MAX_TRADES = 10_000
@@ -45,14 +44,6 @@ def guarded(handler: Handler) -> Handler:
             return answer(body, refused.status)
 
     return run
-
-
-@dataclass(frozen=True, slots=True)
-class Paging:
-    """Limit and start of a page of rows."""
-
-    limit: int
-    cursor: int | None
 
 
 class DataApi:
@@ -106,7 +97,7 @@ class DataApi:
     async def trades(self, request: Request) -> Response:
         """Public trades, newest first: of a user, or of up to 20 conditions or an event."""
         query = request.query_params
-        paging = _paging(request, 100, MAX_TRADES)
+        paging = paging_of(request, 100, MAX_TRADES)
         bounds = (integer(request, "start", 0), integer(request, "end", 2**53))
         side = query.get("side")
         if side not in (None, "", "BUY", "SELL"):
@@ -114,13 +105,13 @@ class DataApi:
         if query.get("user"):
             rows = [row for row in self._user_trades(request) if side in (None, "", row["side"])]
             rows = [row for row in rows if bounds[0] <= row["timestamp"] <= bounds[1]]
-            return answer(_page(rows, paging))
+            return answer(page_of(rows, paging))
         markets = self._conditions(request)
         if query.get("event_id"):
             markets = [m for m in self.venue.exchange.markets.values() if m.listing.event_id == query["event_id"]]
         elif not markets and not query.get("condition"):
             markets = [self.venue.exchange.markets[m] for m in sorted(self.venue.alive)[:MAX_CONDITIONS]]
-        return raw(self._tape(markets, side or "", bounds, paging))
+        return raw(tape_page(self.venue, markets, side or "", bounds, paging))
 
     def _user_trades(self, request: Request) -> list[dict[str, Any]]:
         account = self.venue.account_of(request.query_params["user"])
@@ -155,69 +146,12 @@ class DataApi:
         made = self.venue.exchange.trades.get(trade_id)
         return made.transaction_hash if made else ""
 
-    def _tape(self, markets: list[LiveMarket], side: str, bounds: tuple[int, int], paging: Paging) -> bytes:
-        """A page of the public tape, written straight to JSON: hundreds of thousands of rows are asked for."""
-        if len(markets) == 1 and not side and not self.venue.tape.outside(markets[0].listing.market_id):
-            return self._plain_tape(markets[0], bounds, paging)
-        lines: list[tuple[int, int, int, int, int]] = []
-        for number, market in enumerate(markets):
-            lines.extend(self._lines(number, market, side, bounds))
-        if len(markets) > 1:
-            lines.sort(key=lambda line: line[0])
-        end = len(lines) if paging.cursor is None else min(paging.cursor, len(lines))
-        start = max(0, end - paging.limit)
-        heads = [_row_head(market) for market in markets]
-        rows = [_row(heads[line[1]], line) for line in reversed(lines[start:end])]
-        return b'{"data":[' + ",".join(rows).encode() + b"]," + _pagination(paging.limit, start) + b"}"
-
-    def _plain_tape(self, market: LiveMarket, bounds: tuple[int, int], paging: Paging) -> bytes:
-        """The same for one market without outside trades: only the page's rows are touched."""
-        noise = self.venue.source.trades(market.listing.market_id)
-        first, last = (int(i) for i in np.searchsorted(noise.ts_s, [bounds[0], bounds[1] + 1]))
-        end = last - first if paging.cursor is None else min(paging.cursor, last - first)
-        start = max(0, end - paging.limit)
-        part = slice(first + start, first + end)
-        columns = (noise.ts_s[part], noise.buys[part], noise.price_units[part], noise.shares_micro[part])
-        head = _row_head(market)
-        found = zip(*(c[::-1].tolist() for c in columns), strict=True)
-        rows = [_row(head, (t, 0, int(b), p, s)) for t, b, p, s in found]
-        return b'{"data":[' + ",".join(rows).encode() + b"]," + _pagination(paging.limit, start) + b"}"
-
-    def _lines(
-        self, number: int, market: LiveMarket, side: str, bounds: tuple[int, int]
-    ) -> list[tuple[int, int, int, int, int]]:
-        """Trades of a market as (ts, market, kind, price, shares), oldest first.
-
-        kind: bit 0 buy, bit 1 NO token.
-        """
-        noise = self.venue.source.trades(market.listing.market_id)
-        first, last = np.searchsorted(noise.ts_s, [bounds[0], bounds[1] + 1])
-        part = slice(first, last)
-        columns = (noise.ts_s[part], noise.buys[part], noise.price_units[part], noise.shares_micro[part])
-        rows = [(t, number, int(b), p, s) for t, b, p, s in zip(*(c.tolist() for c in columns), strict=True)]
-        outside = [
-            (
-                t.ts_s,
-                number,
-                (1 if t.side is Side.BUY else 0) + (2 if t.token_id == market.listing.token_no else 0),
-                t.price_units,
-                t.shares_micro,
-            )
-            for t in self.venue.tape.outside(market.listing.market_id)
-            if bounds[0] <= t.ts_s <= bounds[1]
-        ]
-        if outside:
-            rows = sorted(rows + outside, key=lambda row: row[0])
-        if side:
-            rows = [row for row in rows if (row[2] & 1) == (side == "BUY")]
-        return rows
-
     # -- accounts
 
     async def positions(self, request: Request) -> Response:
         """Holdings of a user: open ones by default, with cost and profit."""
         query = request.query_params
-        paging = _paging(request, 100, 500)
+        paging = paging_of(request, 100, 500)
         if not query.get("user") and not query.get("condition"):
             raise Refused("user or condition is required")
         status = query.get("status") or "OPEN"
@@ -231,7 +165,7 @@ class DataApi:
             for row in self._positions(user)
             if (not chosen or row["condition_id"] in chosen) and _has_status(row, status, floor)
         ]
-        return answer(_page(rows, paging))
+        return answer(page_of(rows, paging))
 
     def _users(self, user: str | None) -> list[str]:
         if user:
@@ -241,58 +175,14 @@ class DataApi:
 
     def _positions(self, address: str) -> list[dict[str, Any]]:
         activity = self.venue.activity
-        return [self._position(address, token, held) for token, held in activity.holdings.get(address, {}).items()]
-
-    def _position(self, address: str, token_id: str, held: Holding) -> dict[str, Any]:
-        market = self.venue.exchange.by_token[token_id]
-        outcome = market.outcome(token_id)
-        shares = self.venue.exchange.accounts[address].shares(token_id)
-        value_units = _mark(market, outcome)
-        entered = held.cost_micro / held.bought_micro if held.bought_micro else 0.0
-        out = held.sold_micro + held.redeemed_micro
-        realized = held.proceeds_micro + held.paid_micro - entered * out
-        unrealized = shares * value_units / PRICE_SCALE - entered * shares
-        cost = entered * shares
-        other = market.token(outcome.other)
-        resolved = market.state is MarketState.RESOLVED
-        return {
-            "proxy_wallet": address.lower(),
-            "token_id": token_id,
-            "condition_id": market.listing.market_id,
-            "current_size": shares / MICRO,
-            "avg_price": entered,
-            "entry_cost_usdc": held.cost_micro / MICRO,
-            "entry_fees_usdc": held.fees_micro / MICRO,
-            "total_cost_usdc": (held.cost_micro + held.fees_micro) / MICRO,
-            "current_price": value_units / PRICE_SCALE,
-            "current_value": shares * value_units / PRICE_SCALE / MICRO,
-            "total_size": held.bought_micro / MICRO,
-            "realized_pnl": realized / MICRO,
-            "unrealized_pnl": unrealized / MICRO,
-            "total_pnl": (realized + unrealized) / MICRO,
-            "percent_pnl": 100 * unrealized / cost if cost else 0.0,
-            "percent_realized_pnl": 100 * realized / held.cost_micro if held.cost_micro else 0.0,
-            "status": "OPEN" if shares else "CLOSED",
-            "redeemable": resolved and shares > 0,
-            "mergeable": shares > 0 and self.venue.exchange.accounts[address].shares(other) > 0,
-            "negative_risk": market.listing.neg_risk,
-            "archived": False,
-            "outcome": wire.label(outcome),
-            "opposite_outcome": wire.label(outcome.other),
-            "outcome_index": 0 if outcome is Outcome.YES else 1,
-            "opposite_token_id": other,
-            "event_id": market.listing.event_id,
-            "title": market.listing.question,
-            "slug": market.listing.slug,
-            "end_date": wire.iso(market.listing.end_s),
-            "last_event_at": held.last_s,
-            "first_entry_at": held.first_s,
-        }
+        return [
+            position(self.venue, address, token, held) for token, held in activity.holdings.get(address, {}).items()
+        ]
 
     async def activity(self, request: Request) -> Response:
         """What a user did, newest first."""
         query = request.query_params
-        paging = _paging(request, 100, 500)
+        paging = paging_of(request, 100, 500)
         if not query.get("user"):
             raise Refused("user is required")
         account = self.venue.account_of(query["user"])
@@ -304,7 +194,7 @@ class DataApi:
             for row in reversed(rows)
             if (not kinds or row.kind in kinds) and start <= row.ts_s <= end
         ]
-        return answer(_page(found, paging))
+        return answer(page_of(found, paging))
 
     def _activity(self, user: str, row: Entry) -> dict[str, Any]:
         market = self.venue.exchange.markets.get(row.market_id)
@@ -388,13 +278,6 @@ def _resolution(market: LiveMarket) -> dict[str, Any]:
     }
 
 
-def _mark(market: LiveMarket, outcome: Outcome) -> int:
-    if market.payout_yes_micro is not None:
-        return market.payout_micro(outcome) // 100
-    bid, ask = market.book.top(outcome)
-    return ((bid or 0) + (PRICE_SCALE if ask is None else ask)) // 2
-
-
 def _has_status(row: dict[str, Any], status: str, floor: float) -> bool:
     size = row["current_size"]
     if status == "CLOSED":
@@ -420,59 +303,3 @@ def _amount(text: str | None, default: float) -> float:
     if not 0 <= value < 1e15:
         raise Refused("invalid filter_amount")
     return value
-
-
-def _row_head(market: LiveMarket) -> tuple[str, list[str], str]:
-    """The constant parts of a market's rows: start, one middle per kind, end."""
-    listing = market.listing
-    quoted = wire.encode(listing.question).decode(), wire.encode(listing.slug).decode()
-    event = wire.encode(listing.event_id).decode()
-    middles = []
-    for token, outcome, index in ((listing.token_yes, "Yes", 0), (listing.token_no, "No", 1)):
-        for side in ("SELL", "BUY"):
-            middles.append(
-                f'"side":"{side}","token_id":"{token}","condition_id":"{listing.market_id}","outcome":"{outcome}",'
-                f'"outcome_index":{index},"title":{quoted[0]},"slug":{quoted[1]},"event_slug":{event},'
-            )
-    return '{"proxy_wallet":"0xb2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2",', middles, listing.market_id[2:42]
-
-
-def _row(head: tuple[str, list[str], str], line: tuple[int, int, int, int, int]) -> str:
-    ts_s, _, kind, units, shares = line
-    unique = f"{ts_s:010x}{units & 0xFFFF:04x}{shares & 0xFFFFFFFFFF:010x}"
-    return (
-        f'{head[0]}{head[1][kind]}"size":{shares / MICRO},"price":{units / PRICE_SCALE},"timestamp":{ts_s},'
-        f'"transaction_hash":"0x{head[2]}{unique}"}}'
-    )
-
-
-def _paging(request: Request, default: int, most: int) -> Paging:
-    cursor = request.query_params.get("cursor")
-    limit = integer(request, "limit", default, low=1, high=most)
-    if not cursor:
-        return Paging(limit, None)
-    try:
-        place, size = base64.urlsafe_b64decode(cursor).decode("ascii").split(":")
-        found = Paging(int(size[:8]), int(place[:16]))
-    except (ValueError, binascii.Error):
-        raise Refused("invalid cursor") from None
-    if not (1 <= found.limit <= most and found.cursor is not None and found.cursor >= 0):
-        raise Refused("invalid cursor")
-    return found
-
-
-def _pagination(limit: int, place: int) -> bytes:
-    cursor = base64.urlsafe_b64encode(f"{place}:{limit}".encode()).decode() if place > 0 else None
-    document = {"limit": limit, "offset": 0, "has_more": place > 0, "next_cursor": cursor}
-    return b'"pagination":' + wire.encode(document)
-
-
-def _page(rows: list[dict[str, Any]], paging: Paging) -> dict[str, Any]:
-    """A page of rows that are sorted newest first; the cursor counts from the oldest, so new rows do not shift it."""
-    end = len(rows) if paging.cursor is None else min(paging.cursor, len(rows))
-    start = max(0, end - paging.limit)
-    first = len(rows) - end
-    part = rows[first : first + paging.limit]
-    cursor = base64.urlsafe_b64encode(f"{start}:{paging.limit}".encode()).decode() if start > 0 else None
-    pagination = {"limit": paging.limit, "offset": 0, "has_more": start > 0, "next_cursor": cursor}
-    return {"data": part, "pagination": pagination}

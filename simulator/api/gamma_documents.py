@@ -8,7 +8,7 @@ import numpy as np
 from pipelines.core.domain import Outcome
 from pipelines.core.money import MICRO, PRICE_SCALE
 from simulator.api import wire
-from simulator.api.clob_public import question_id
+from simulator.api.clob_documents import question_id
 from simulator.engine.markets import LiveMarket, MarketState
 from simulator.markets.source import History
 from simulator.venue.venue import Venue

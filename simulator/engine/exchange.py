@@ -1,7 +1,6 @@
 """The exchange: accounts, markets, orders and trades, with every change of money in one place."""
 
 import itertools
-from collections import defaultdict
 from collections.abc import Callable
 from hashlib import blake2b
 from uuid import UUID
@@ -12,7 +11,7 @@ from simulator.engine.errors import Refused, not_enough_balance
 from simulator.engine.markets import LiveMarket, MarketState
 from simulator.engine.matching import Crossing, crosses, transfers, walk
 from simulator.engine.orders import MakerFill, Order, OrderStatus, TimeInForce, Trade, TradeStatus
-from simulator.markets.source import Listing
+from simulator.engine.vault import Vault
 
 MARKETABLE_BUY_MICRO = MICRO
 """Least pUSD of a buy that trades on arrival."""
@@ -23,62 +22,24 @@ FULL_BUDGET_SHARES = 10_000
 """A market buy is full when the rest of its budget buys less than 0.01 share at its limit."""
 
 
-class Exchange:
+class Exchange(Vault):
     """All state of the venue. Methods either succeed whole or raise `Refused` and change nothing.
 
     `on_trade` and `on_order` are called after each change that an account may want to hear of.
     """
 
     def __init__(self, *, deposit_micro: int, market_s: Callable[[], int] = lambda: 0):
-        self.deposit_micro = deposit_micro
-        self.market_s = market_s
-        self.accounts: dict[str, Account] = {}
-        self.markets: dict[str, LiveMarket] = {}
-        self.by_token: dict[str, LiveMarket] = {}
+        super().__init__(deposit_micro=deposit_micro, market_s=market_s)
         self.orders: dict[str, Order] = {}
         """Open orders of all accounts by id."""
         self.known: set[str] = set()
         """Hashes of every order that outside accounts ever placed."""
-        self.trades: dict[str, Trade] = {}
-        """Trades with an outside account, in order of execution."""
-        self.trades_of: defaultdict[str, list[Trade]] = defaultdict(list)
-        """The same by account address."""
-        self.pending: dict[str, Trade] = {}
-        """Trades whose credits are not given yet."""
-        self.fees_micro = 0
-        self.deposits_micro = 0
         self.touched: set[str] = set()
         """Markets whose book changed since the publisher looked."""
         self.on_trade: Callable[[Trade], None] = lambda trade: None
         self.on_order: Callable[[str, Order], None] = lambda event, order: None
         self.settle_at_once = False
         self._sequence = itertools.count(1)
-        self._numbers = itertools.count(500_001)
-
-    # -- markets and accounts
-
-    def list_market(self, listing: Listing) -> LiveMarket:
-        """Open a market; a market that is there already is returned as it is."""
-        market = self.markets.get(listing.market_id)
-        if market is None:
-            market = LiveMarket(listing, next(self._numbers))
-            self.markets[listing.market_id] = market
-            self.by_token[listing.token_yes] = self.by_token[listing.token_no] = market
-        return market
-
-    def account(self, address: str, *, internal: bool = False) -> Account:
-        """The account of an address; a new one starts with the deposit."""
-        account = self.accounts.get(address)
-        if account is None:
-            account = self.accounts[address] = Account(address, internal=internal)
-            self.deposit(account, MICRO * 10**12 if internal else self.deposit_micro)
-        return account
-
-    def deposit(self, account: Account, micro: int) -> None:
-        """Add pUSD from outside."""
-        account.cash_micro += micro
-        account.deposited_micro += micro
-        self.deposits_micro += micro
 
     # -- orders
 
@@ -212,7 +173,7 @@ class Exchange:
         market.last_units, market.last_side = trade.price_units, trade.taker.side
         market.last_token = trade.taker.token_id
         if trade.internal or self.settle_at_once:
-            self._give_credits(trade)
+            self.give_credits(trade)
             trade.status = TradeStatus.CONFIRMED
         else:
             self.pending[trade.trade_id] = trade
@@ -283,62 +244,6 @@ class Exchange:
         if not order.account.internal:
             self.on_order("CANCELLATION", order)
 
-    # -- settlement
-
-    def _give_credits(self, trade: Trade) -> None:
-        for account, asset, micro in trade.credits:
-            account.add(asset, micro)
-        self.markets[trade.market_id].collateral_micro += trade.minted_micro
-        self.fees_micro += trade.fee_micro
-
-    def settle(self, trade: Trade) -> None:
-        """Give the credits of a matched trade: it is mined."""
-        if self.pending.pop(trade.trade_id, None) is not None:
-            self._give_credits(trade)
-
-    def revert(self, trade: Trade) -> None:
-        """Undo the debits of a trade whose settlement failed for good; its orders stay matched."""
-        if self.pending.pop(trade.trade_id, None) is None:
-            return
-        for account, asset, micro in trade.debits:
-            account.add(asset, micro)
-        trade.status = TradeStatus.FAILED
-
-    # -- collateral
-
-    def split(self, account: Account, market_id: str, micro: int) -> None:
-        """Turn pUSD into as many YES and NO shares.
-
-        Raises:
-            Refused: if the account lacks the pUSD or the market is over.
-        """
-        market = self.markets[market_id]
-        if market.state is MarketState.RESOLVED:
-            raise Refused("the market is not yet ready to process new orders")
-        free = account.cash_micro - max(account.reserved.values(), default=0)
-        if micro <= 0 or micro > free:
-            raise not_enough_balance(free, micro)
-        account.cash_micro -= micro
-        account.add(market.listing.token_yes, micro)
-        account.add(market.listing.token_no, micro)
-        market.collateral_micro += micro
-
-    def merge(self, account: Account, market_id: str, micro: int) -> None:
-        """Turn pairs of YES and NO shares back into pUSD.
-
-        Raises:
-            Refused: if the account lacks free shares of either token.
-        """
-        market = self.markets[market_id]
-        yes, no = market.listing.token_yes, market.listing.token_no
-        free = min(account.free_shares(yes), account.free_shares(no))
-        if micro <= 0 or micro > free:
-            raise not_enough_balance(free, micro)
-        account.add(yes, -micro)
-        account.add(no, -micro)
-        account.cash_micro += micro
-        market.collateral_micro -= micro
-
     def close(self, market_id: str) -> None:
         """Stop taking orders; resting ones are cancelled."""
         market = self.markets[market_id]
@@ -359,24 +264,6 @@ class Exchange:
         market.state = MarketState.RESOLVED
         market.payout_yes_micro = payout_yes_micro
         market.resolved_s = self.market_s()
-
-    def holders(self, market_id: str) -> list[Account]:
-        """Accounts with shares of either token of a market."""
-        listing = self.markets[market_id].listing
-        tokens = (listing.token_yes, listing.token_no)
-        return [a for a in self.accounts.values() if any(token in a.positions for token in tokens)]
-
-    def redeem(self, account: Account, market_id: str) -> int:
-        """Pay out an account's shares of a resolved market; pUSD base units received."""
-        market = self.markets[market_id]
-        if market.payout_yes_micro is None:
-            raise Refused("market not resolved")
-        listing = market.listing
-        yes, no = account.positions.pop(listing.token_yes, 0), account.positions.pop(listing.token_no, 0)
-        paid = (yes * market.payout_yes_micro + no * (MICRO - market.payout_yes_micro)) // MICRO
-        account.cash_micro += paid
-        market.collateral_micro -= paid
-        return paid
 
 
 def trade_id(order_id: str, price_units: int) -> str:

@@ -1,0 +1,102 @@
+"""Markets as the CLOB shows them: compact, full and simplified."""
+
+from typing import Any
+
+from pipelines.core.domain import Outcome
+from pipelines.core.money import MICRO, PRICE_SCALE
+from simulator.api import wire
+from simulator.engine.markets import LiveMarket, MarketState
+
+LEGACY_BASE_FEE = 1000
+
+
+def sides(market: LiveMarket, outcome: Outcome) -> tuple[int, int]:
+    """Best bid and ask seen from a token; 0 and 10,000 for a missing side."""
+    bid, ask = market.book.top(outcome)
+    return (0 if bid is None else bid), (PRICE_SCALE if ask is None else ask)
+
+
+def compact(market: LiveMarket) -> dict[str, Any]:
+    """GET /clob-markets/{condition}: short keys."""
+    listing = market.listing
+    document: dict[str, Any] = {
+        "c": listing.market_id,
+        "v": market.version,
+        "t": [{"t": listing.token_yes, "o": "Yes"}, {"t": listing.token_no, "o": "No"}],
+        "mts": wire.number(market.tick_units),
+        "mos": wire.whole(listing.min_size_micro),
+        "mbf": LEGACY_BASE_FEE,
+        "tbf": LEGACY_BASE_FEE,
+        "ao": market.state is MarketState.OPEN,
+        "aot": wire.iso(listing.start_s),
+        "sd": int(market.delay_s),
+        "itode": False,
+        "cbos": False,
+        "r": {"mi": 50, "ma": 3.5, "moas": 0},
+    }
+    if listing.neg_risk:
+        document["nr"] = True
+    if listing.fee.rate:
+        document["fd"] = {"r": listing.fee.rate, "e": listing.fee.exponent, "to": True}
+    return document
+
+
+def full(market: LiveMarket) -> dict[str, Any]:
+    """GET /markets/{condition}: the long form, keys as recorded from the venue."""
+    listing = market.listing
+    is_open = market.state is MarketState.OPEN
+    return {
+        "enable_order_book": is_open,
+        "active": True,
+        "closed": not is_open,
+        "archived": False,
+        "accepting_orders": is_open,
+        "accepting_order_timestamp": wire.iso(listing.start_s),
+        "minimum_order_size": wire.whole(listing.min_size_micro),
+        "minimum_tick_size": wire.number(market.tick_units),
+        "condition_id": listing.market_id,
+        "question_id": question_id(market),
+        "question": listing.question,
+        "description": f"Simulated market. {listing.question}",
+        "market_slug": listing.slug,
+        "end_date_iso": wire.iso(listing.end_s),
+        "game_start_time": None,
+        "seconds_delay": int(market.delay_s),
+        "fpmm": "",
+        "maker_base_fee": LEGACY_BASE_FEE,
+        "taker_base_fee": LEGACY_BASE_FEE,
+        "notifications_enabled": True,
+        "neg_risk": listing.neg_risk,
+        "neg_risk_market_id": question_id(market) if listing.neg_risk else "",
+        "neg_risk_request_id": "",
+        "icon": "",
+        "image": "",
+        "rewards": {"rates": None, "min_size": 50, "max_spread": 3.5},
+        "is_50_50_outcome": market.payout_yes_micro == MICRO // 2,
+        "tokens": [_token_row(market, outcome) for outcome in Outcome],
+        "tags": [listing.category],
+    }
+
+
+def question_id(market: LiveMarket) -> str:
+    """A question id that belongs to the market."""
+    return "0x" + market.listing.market_id[:1:-1]
+
+
+def _token_row(market: LiveMarket, outcome: Outcome) -> dict[str, Any]:
+    over = market.payout_yes_micro is not None
+    bid, ask = sides(market, outcome)
+    value = market.payout_micro(outcome) / MICRO if over else (bid + ask) / 2 / PRICE_SCALE
+    return {
+        "token_id": market.token(outcome),
+        "outcome": wire.label(outcome),
+        "price": value,
+        "winner": over and market.payout_micro(outcome) == MICRO,
+    }
+
+
+def simplified(market: LiveMarket) -> dict[str, Any]:
+    """The short form of a market in lists."""
+    long = full(market)
+    keys = ("condition_id", "rewards", "tokens", "active", "closed", "archived", "accepting_orders")
+    return {key: long[key] for key in keys}
