@@ -60,7 +60,9 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 def insert_once(db: Connection, table: Table, row: Mapping[str, Any]) -> bool:
     """Insert a row unless its key is there; whether it was inserted."""
     insert = postgresql_insert if db.dialect.name == "postgresql" else sqlite_insert
-    return db.execute(insert(table).values(dict(row)).on_conflict_do_nothing()).rowcount > 0
+    # The row count of an insert is not reliable with every driver; a returned key is.
+    statement = insert(table).values(dict(row)).on_conflict_do_nothing().returning(*table.primary_key.columns)
+    return db.execute(statement).first() is not None
 
 
 def put(db: Connection, table: Table, row: Mapping[str, Any]) -> None:
