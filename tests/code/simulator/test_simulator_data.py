@@ -1,0 +1,194 @@
+"""Gamma, the Data API and the news feed: shapes, filters, paging, and sums that agree with the engine."""
+
+import json
+from xml.etree import ElementTree
+
+import httpx2
+import pytest
+from py_clob_client_v2.clob_types import OrderArgs
+from simulator_bench import listing
+from simulator_site import START_S, Background
+from test_simulator_clients import client
+
+from pipelines.core.domain import Side
+
+YES, NO, CONDITION = listing(1).token_yes, listing(1).token_no, listing(1).market_id
+OVER = listing(4).market_id
+
+
+@pytest.fixture(scope="module")
+def site():
+    """A venue with one account that bought, sold and was hit."""
+    with Background(admin=True) as running:
+        trader = client(running, 101)
+        trader.create_and_post_order(OrderArgs(token_id=YES, price=0.51, size=20, side="BUY"))
+        trader.create_and_post_order(OrderArgs(token_id=NO, price=0.5, size=10, side="BUY"))
+        running.step((Side.BUY, 5000, 10))
+        running.trader = trader
+        yield running
+
+
+def get(site, host, path, **params):
+    """JSON of a route."""
+    return httpx2.get(site.urls[host] + path, params=params).json()
+
+
+def pages(site, path, **params):
+    """All rows of a Data API route, page by page."""
+    rows, cursor = [], None
+    while True:
+        page = get(site, "data", path, **params, **({"cursor": cursor} if cursor else {}))
+        rows += page["data"]
+        cursor = page["pagination"]["next_cursor"]
+        assert page["pagination"]["has_more"] == (cursor is not None)
+        if not cursor:
+            return rows
+
+
+def test_price_history_pages(site):
+    """Cursor pages hold every minute once, oldest first; NO prices mirror YES prices."""
+    span = {"start": START_S, "end": START_S + 7200, "bucket_seconds": 60}
+    yes = pages(site, "/v2/prices-history", token_id=YES, limit=50, **span)
+    assert [row["timestamp"] for row in yes] == [START_S + 60 * k for k in range(121)]
+    no = pages(site, "/v2/prices-history", token_id=NO, **span)
+    assert all(a["price"] + b["price"] == pytest.approx(1) for a, b in zip(yes, no, strict=True))
+    hourly = pages(site, "/v2/prices-history", token_id=YES, **span | {"bucket_seconds": 3600})
+    assert [row["timestamp"] for row in hourly] == [START_S, START_S + 3600, START_S + 7200]
+
+
+@pytest.mark.parametrize(
+    ("params", "text"),
+    [
+        ({}, "exactly one of interval, start, as_of is required"),
+        ({"start": 1, "interval": "1d"}, "exactly one of"),
+        ({"start": 0, "end": 16 * 86_400}, "at most 15 days"),
+        ({"interval": "2y"}, "invalid interval"),
+        ({"interval": "1w", "bucket_seconds": 60}, "bucket_seconds must be at least 300"),
+        ({"start": 0, "limit": 10_001}, "invalid limit"),
+        ({"start": 0, "offset": 5}, "offset is not supported"),
+        ({"start": "x"}, "invalid start"),
+        ({"start": 0, "cursor": "%%%"}, "invalid cursor"),
+    ],
+)
+def test_price_history_refusals(site, params, text):
+    """Wrong parameters are refused in the Data API's error shape."""
+    answer = httpx2.get(site.urls["data"] + "/v2/prices-history", params={"token_id": YES, **params})
+    assert answer.status_code == 400
+    assert text in answer.json()["error"]
+    assert set(answer.json()) == {"error", "code", "retryable", "trace_id"}
+
+
+def test_as_of_and_misses(site):
+    """`as_of` gives the last point before it; an unknown token is an empty list, not an error."""
+    (point,) = get(site, "data", "/v2/prices-history", token_id=YES, as_of=START_S + 125)["data"]
+    assert point["timestamp"] == START_S + 120
+    assert get(site, "data", "/v2/prices-history", token_id="12", start=0)["data"] == []
+    assert get(site, "data", "/v2/trades", condition="0x12")["data"] == []
+
+
+def test_trades_hold_the_volume(site):
+    """Public trades of a market are newest first, paged without gaps, and hold noise and outside trades alike."""
+    rows = pages(site, "/v2/trades", condition=CONDITION, limit=25)
+    times = [row["timestamp"] for row in rows]
+    assert times == sorted(times, reverse=True)
+    noise = site.source.history(CONDITION).volume_micro.sum() / 1e6
+    assert sum(row["size"] for row in rows) == pytest.approx(noise + 20)
+    buys = pages(site, "/v2/trades", condition=CONDITION, side="BUY", limit=1000)
+    assert buys == rows
+    assert pages(site, "/v2/trades", condition=CONDITION, start=times[0] + 1) == []
+
+
+def test_account(site):
+    """Trades, positions and activity of a user agree with what was done."""
+    user = site.trader.get_address()
+    trades = pages(site, "/v2/trades", user=user)
+    assert [(row["outcome"], row["size"], row["price"]) for row in trades] == [("No", 10, 0.5), ("Yes", 20, 0.51)]
+    held = {row["outcome"]: row for row in pages(site, "/v2/positions", user=user)}
+    assert (held["Yes"]["current_size"], held["Yes"]["avg_price"], held["No"]["current_size"]) == (20, 0.51, 10)
+    assert held["Yes"]["entry_fees_usdc"] == pytest.approx(0.2499)
+    assert held["Yes"]["mergeable"] is True
+    kinds = [row["type"] for row in pages(site, "/v2/activity", user=user)]
+    assert kinds == ["TRADE", "TRADE", "DEPOSIT"]
+    assert [row["type"] for row in pages(site, "/v2/activity", user=user, type="DEPOSIT")] == ["DEPOSIT"]
+    assert httpx2.get(site.urls["data"] + "/v2/activity").status_code == 400
+
+
+def test_resolutions(site):
+    """A resolved market tells its payouts in base units; an open one has none."""
+    (over,) = get(site, "data", "/v2/resolutions", condition=OVER)["data"]
+    assert (over["status"], over["payouts"]) == ("resolved", [1_000_000, 0])
+    (alive,) = get(site, "data", "/v2/resolutions", condition=CONDITION)["data"]
+    assert (alive["status"], alive["payouts"]) == ("initialized", [])
+
+
+def test_redemption():
+    """At its end a market pays its holders, and the position is closed with its profit."""
+    with Background() as site:
+        trader = client(site, 102)
+        trader.create_and_post_order(OrderArgs(token_id=YES, price=0.51, size=20, side="BUY"))
+        site.do(lambda: site.venue.resolve(CONDITION, 1_000_000))
+        user = trader.get_address()
+        assert pages(site, "/v2/positions", user=user) == []
+        (closed,) = pages(site, "/v2/positions", user=user, status="CLOSED")
+        assert closed["realized_pnl"] == pytest.approx(20 - 10.2)
+        redeemed = pages(site, "/v2/activity", user=user, type="REDEEM")
+        assert [row["usdc_size"] for row in redeemed] == [20]
+        market = get(site, "gamma", "/markets/keyset", condition_ids=CONDITION)["markets"][0]
+        assert (market["closed"], json.loads(market["outcomePrices"])) == (True, ["1", "0"])
+        assert market["umaResolutionStatus"] == "resolved"
+
+
+def test_gamma_keyset(site):
+    """Cursors walk through all markets once; filters narrow; an absent cursor is the end."""
+    seen, cursor = [], None
+    while True:
+        page = get(site, "gamma", "/markets/keyset", limit=3, **({"after_cursor": cursor} if cursor else {}))
+        seen += [row["conditionId"] for row in page["markets"]]
+        cursor = page.get("next_cursor")
+        if not cursor:
+            break
+    assert seen == [listing(n).market_id for n in (1, 2, 3, 4)]
+    closed = get(site, "gamma", "/markets/keyset", closed="true")["markets"]
+    assert [row["conditionId"] for row in closed] == [OVER]
+    by_token = get(site, "gamma", "/markets/keyset", clob_token_ids=NO)["markets"]
+    assert json.loads(by_token[0]["clobTokenIds"]) == [YES, NO]
+    assert get(site, "gamma", "/markets/keyset", slug="market-2")["markets"][0]["slug"] == "market-2"
+    late = get(site, "gamma", "/markets/keyset", end_date_min="2026-01-05T00:00:00Z")["markets"]
+    assert len(late) == 3
+    assert "tags" not in late[0]
+    assert "tags" in get(site, "gamma", "/markets/keyset", include_tag="true")["markets"][0]
+
+
+def test_gamma_offsets_and_singles(site):
+    """Old offset lists stop at 2,000; single markets and events are found by id and slug, others are 404."""
+    assert len(get(site, "gamma", "/markets", limit=2, offset=1)) == 2
+    far = httpx2.get(site.urls["gamma"] + "/markets", params={"offset": 2001})
+    assert (far.status_code, far.json()["error"]) == (422, "offset too large, use /markets/keyset")
+    market = get(site, "gamma", "/markets/slug/market-1")
+    assert get(site, "gamma", f"/markets/{market['id']}")["slug"] == "market-1"
+    event = get(site, "gamma", "/events/slug/event-1")
+    assert get(site, "gamma", f"/events/{event['id']}")["markets"][0]["slug"] == "market-1"
+    assert len(get(site, "gamma", "/events/keyset", limit=100)["events"]) == 4
+    assert get(site, "gamma", "/public-search", q="event 2")["events"][0]["slug"] == "event-2"
+    assert httpx2.get(site.urls["gamma"] + "/markets/slug/none").status_code == 404
+    assert httpx2.get(site.urls["clob"] + "/none").json() == {"error": "not found"}
+
+
+def test_news(site):
+    """Headlines come as RSS that any reader parses, with the market and the time from which they were known."""
+    answer = httpx2.get(site.urls["news"] + "/rss")
+    (item,) = ElementTree.fromstring(answer.content).iter("item")
+    assert item.findtext("title") == "Cats & dogs <win> “big”"
+    assert item.findtext("category") == CONDITION
+    assert item.findtext("{urn:oddsmith:news}known_s") == str(START_S + 60)
+    later = httpx2.get(site.urls["news"] + "/rss", params={"after": START_S + 61})
+    assert b"<item>" not in later.content
+
+
+def test_clob_history(site):
+    """The CLOB's older history takes a token and an interval, and hides fine history of resolved markets."""
+    points = get(site, "clob", "/prices-history", market=YES, interval="1h", fidelity=10)["history"]
+    assert len(points) == 7
+    assert set(points[0]) == {"t", "p"}
+    assert get(site, "clob", "/prices-history", market=listing(4).token_yes, interval="max")["history"] == []
+    assert httpx2.get(site.urls["clob"] + "/prices-history", params={"market": YES}).status_code == 400
