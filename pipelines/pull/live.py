@@ -75,14 +75,15 @@ async def history(
     """Markets that lived in (start_s, as_of_s], their bars and the headlines about them."""
     async with (
         VenueHttp(settings.gamma_url, per_10_s=300, transport=transport) as listing,
-        VenueHttp(settings.data_url, per_10_s=2_000, transport=transport) as archive,
+        VenueHttp(settings.data_url, per_10_s=800, transport=transport) as archive,
+        VenueHttp(settings.data_url, per_10_s=300, transport=transport) as tape,
     ):
         markets = await _markets(listing, start_s, as_of_s, params.pull.max_markets)
         if not markets:
             raise DataError(
                 f"{settings.gamma_url} lists no market between {_day(start_s)} and {_day(as_of_s)}; is it running?"
             )
-        series = await _all_series(archive, markets, start_s, as_of_s, params)
+        series = await _all_series(archive, tape, markets, start_s, as_of_s, params)
     bars, dropped = _bars(series, params)
     bars = spreads.add(bars, markets, settings.var / "landing", params.bars.length_s)
     known = await _known_items(settings, params, start_s, as_of_s, transport)
@@ -130,13 +131,13 @@ async def _markets(http: VenueHttp, start_s: int, as_of_s: int, limit: int) -> l
 
 
 async def _all_series(
-    http: VenueHttp, markets: list[Market], start_s: int, as_of_s: int, params: Params
+    archive: VenueHttp, tape: VenueHttp, markets: list[Market], start_s: int, as_of_s: int, params: Params
 ) -> list[_Series]:
     async def one(market: Market) -> _Series:
         begin = max(start_s, (market.start_s or start_s) - params.bars.length_s)
         end = min(as_of_s, (market.end_s or as_of_s) + 3_600)  # trading may run on past the scheduled end
-        prices = await data.price_history(http, market.token_yes, begin, max(begin, end), params.bars.length_s)
-        prints = await data.trades(http, market.market_id, begin, end) if len(prices[0]) else (prices[0], prices[1])
+        prices = await data.price_history(archive, market.token_yes, begin, max(begin, end), params.bars.length_s)
+        prints = await data.trades(tape, market.market_id, begin, end) if len(prices[0]) else (prices[0], prices[1])
         return _Series(*prices, *prints)
 
     return await _each(one, markets, params.pull.concurrency)

@@ -1,5 +1,8 @@
 """Reads are repeated where a repeat is safe, and every refusal says what and what to do."""
 
+import asyncio
+import time
+
 import httpx2
 import msgspec
 import pytest
@@ -88,3 +91,15 @@ async def test_an_unknown_shape_is_refused() -> None:
 
     with pytest.raises(VenueError, match=r"unknown shape.*value"):
         await http.get("/x", Answer)
+
+
+@pytest.mark.parametrize(("host", "least_s"), [("http://venue.test", 0.4), ("http://127.0.0.1:9", 0.0)])
+async def test_the_published_pace_is_kept(host: str, least_s: float) -> None:
+    """Requests to the venue stay under its limit, with a margin; a venue on loopback has none."""
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, json={"value": 7}))
+    http = VenueHttp(host, per_10_s=200, transport=transport)
+    begin = time.monotonic()
+    await asyncio.gather(*[http.get("/x", Answer) for _ in range(10)])
+    took_s = time.monotonic() - begin
+
+    assert took_s >= least_s
