@@ -231,3 +231,17 @@ def test_a_bucket_that_is_not_there_is_named(aws: str) -> None:
     """A mistyped bucket is an error with its name, not an empty store."""
     with pytest.raises(StoreFailed, match="s3://no-such-bucket"):
         Store("no-such-bucket", "").get("spot/job.json")
+
+
+@pytest.mark.slow
+def test_a_night_goes_on_without_its_training_machine(monkeypatch, capsys) -> None:
+    """When the machine fails, the nightly flow says why and trains where it is."""
+    from flows import nightly
+
+    def lost() -> dict[str, float]:
+        raise SpotFailed("nothing came back")
+
+    monkeypatch.setattr(elsewhere, "tonight", lost)
+    nightly.train_on_spot.fn()
+
+    assert "nothing came back; training here instead" in capsys.readouterr().out

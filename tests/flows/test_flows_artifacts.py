@@ -1,0 +1,95 @@
+"""What the Prefect UI shows, as plain functions of the reports."""
+
+from flows import artifacts
+
+VALIDATION = {
+    "success": False,
+    "counts": {"bars": 36870, "markets": 54},
+    "expectations": [
+        {"name": "price in [0, 1]", "success": True, "unexpected": 0},
+        {"name": "no bar twice", "success": False, "unexpected": 7},
+    ],
+}
+FORECAST = {
+    "selection": {
+        "skill_price_pooled": 0.021,
+        "skill_price_pooled_interval": [0.011, 0.034],
+        "pooled_horizons": [5, 24],
+        "events": 9,
+        "windows": 12345,
+        **{name: {"1": 0.01, "24": 0.02} for name in ("skill_price", "rmse", "rmse_persistence")},
+        **{name: {"1": 0.01, "24": 0.02} for name in ("mape", "mape_persistence", "coverage")},
+    }
+}
+BACKTEST = {
+    "slice": "selection",
+    "markets": 20,
+    "market_bars": 9000,
+    "cash_pusd": 10000,
+    "chosen": "threshold",
+    "strategies": {
+        "cash": {"pnl_pusd": 0.0, "kind": "cash"},
+        "threshold": {"pnl_pusd": 12.345678, "kind": "threshold"},
+    },
+}
+GATE = {"verdict": "hold", "reasons": ["no skill"], "bundle": None, "evidence": {"skill": -0.00123456, "table": {}}}
+DRIFT = {
+    "verdict": "drift",
+    "reasons": ["volume moved"],
+    "bundle": "ab" * 32,
+    "sample": {"bars": 19830, "markets": 55},
+    "columns": {
+        "volume": {
+            "group": "feature",
+            "psi": 0.3,
+            "quiet_psi": 0.1,
+            "limit": 0.15,
+            "decides": True,
+            "drifted": True,
+        }
+    },
+}
+
+
+def test_a_broken_rule_stands_out():
+    """The validation shows every rule, and which is broken by how many rows."""
+    text = artifacts.validation(VALIDATION)
+
+    assert text.startswith("# Checks failed")
+    assert "36,870 bars" in text
+    assert "| no bar twice | **broken** | 7 |" in text
+
+
+def test_the_forecast_stands_beside_persistence():
+    """The skill has its interval, and each horizon its row with the errors of persistence."""
+    assert "+2.10%" in artifacts.forecast(FORECAST)
+    assert "+1.10% to +3.40%" in artifacts.forecast(FORECAST)
+    assert [row["horizon"] for row in artifacts.forecast_rows(FORECAST)] == [1, 24]
+    assert "rmse of persistence" in artifacts.forecast_rows(FORECAST)[0]
+
+
+def test_every_strategy_has_a_row():
+    """The backtest names the chosen policy and compares all of them."""
+    assert "Chosen: threshold" in artifacts.backtest(BACKTEST)
+    assert artifacts.backtest_rows(BACKTEST)[1] == {"strategy": "threshold", "pnl_pusd": 12.35, "kind": "threshold"}
+
+
+def test_a_hold_says_why_even_without_a_bundle():
+    """A candidate that is not whole has no hash; its verdict is shown nevertheless."""
+    text = artifacts.gate(GATE)
+
+    assert text.startswith("# HOLD")
+    assert "* no skill" in text
+    assert "| skill | -0.001235 |" in text
+
+
+def test_drift_names_its_reasons_and_its_yardstick():
+    """Each column stands with how far it moved and how far it moves when nothing happens."""
+    assert artifacts.drift(DRIFT).startswith("# DRIFT\n\n* volume moved")
+    assert artifacts.drift_rows(DRIFT)[0]["quiet"] == 0.1
+
+
+def test_every_report_of_a_night_has_a_text():
+    """A stage whose report is shown has a function for it."""
+    assert set(artifacts.OF_STAGE.values()) <= set(artifacts.TEXTS)
+    assert set(artifacts.TABLES) <= set(artifacts.TEXTS)
