@@ -1,6 +1,7 @@
 """Training state after each epoch, so that a killed training goes on where it was."""
 
 import io
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from pipelines.core.artifacts import write_bytes
+
+KEPT_S = 7 * 86_400
 
 
 @dataclass(frozen=True)
@@ -18,9 +21,9 @@ class Checkpoint:
 
     @classmethod
     def of(cls, folder: Path, key: str) -> "Checkpoint":
-        """The checkpoint of a training with this key; those of other trainings are removed."""
+        """The checkpoint of a training with this key; those that nobody came back to for a week are removed."""
         for other in folder.glob("*.npz"):
-            if other.stem != key:
+            if other.stem != key and other.stat().st_mtime < time.time() - KEPT_S:
                 other.unlink()
         return cls(folder / f"{key}.npz")
 
