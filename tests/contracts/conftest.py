@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,11 +44,11 @@ async def _listed(settings: Settings) -> dict[str, tuple[Market, Quote]]:
     return {m.market_id: (m, clob.top(books[m.token_yes])) for m in markets if m.token_yes in books}
 
 
-@pytest.fixture(scope="session")
-def venue() -> Iterator[Venue]:
-    """`python -m simulator` on free ports."""
+@contextmanager
+def _simulator(speed: float) -> Iterator[Venue]:
+    """`python -m simulator` on free ports, at this many market minutes per wall minute."""
     command = (
-        f"{sys.executable} -m simulator --port 0 --speed 0 --history-days 1 --event-length-min 720"
+        f"{sys.executable} -m simulator --port 0 --speed {speed:g} --history-days 1 --event-length-min 720"
         " --event-every-min 240 --markets-per-event 3 --order-versions 1,2,3"
     )
     process = subprocess.Popen(command.split(), cwd=ROOT, stdout=subprocess.PIPE, text=True)
@@ -72,6 +73,20 @@ def venue() -> Iterator[Venue]:
     finally:
         process.terminate()
         process.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def venue() -> Iterator[Venue]:
+    """A venue that stands still in market time."""
+    with _simulator(0) as standing:
+        yield standing
+
+
+@pytest.fixture
+def moving() -> Iterator[Venue]:
+    """A venue of its own whose market time runs: three market minutes per second."""
+    with _simulator(180) as running:
+        yield running
 
 
 def _wait_for(url: str) -> None:
