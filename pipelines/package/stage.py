@@ -56,7 +56,9 @@ def _gather(folder: Path, kind: str, choice: Any) -> None:
     parts = [FORECASTER / name for name in FORECASTER_FILES] + [AGENT / "policy.onnx"] * (kind in LEARNED)
     for part in parts:
         if not part.is_file():
-            raise ArtifactError(f"{part} does not exist; run the {part.parent.name} stage before package")
+            raise ArtifactError(
+                f"{part} does not exist; run the stages before package (`python -m pipelines forecast`, `agent`)"
+            )
         shutil.copyfile(part, folder / part.name)
     write_json(folder / "sizing.json", choice["sizing"])
 
