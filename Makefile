@@ -6,7 +6,7 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install run league flows test lint types params infra-test lock clean
+.PHONY: help install run league evaluate parity flows test lint types params infra-test lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -35,6 +35,12 @@ params: install ## change numbers and keep the comments: make params SET="simula
 
 league: install ## train every forecaster under one protocol and render docs/results/league.md (after `make run`)
 	@mkdir -p reports && $(PYTHON) -m benchmarks.kalman > reports/kalman.json && $(PYTHON) -m pipelines league $(KINDS)
+
+evaluate: install ## strategies and agents over SEEDS=10 synthetic worlds at EDGE=1.0; resumable; docs/results
+	@$(PYTHON) -m benchmarks.evaluate --edge $(or $(EDGE),1.0) --seeds $(or $(SEEDS),10)
+
+parity: install ## replay the running bot's journal through decide(): reports/parity.json
+	@$(PYTHON) -m pipelines parity
 
 infra-test: install ## Terraform: format, validate, mocked tests, apply and destroy on an emulator (QUICK=1: without it)
 	@QUICK=$(QUICK) bash infra/test.sh

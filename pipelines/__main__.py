@@ -41,6 +41,8 @@ def parser() -> argparse.ArgumentParser:
     league.add_argument("kinds", nargs="*", metavar="KIND", help="only these (default: all)")
     parity = commands.add_parser("parity", help="replay the running bot's journal: decisions identical, fills beside")
     parity.add_argument("--hours", type=float, default=24.0, help="market hours back from the newest bar (24)")
+    bots = commands.add_parser("bots", help="temporal arbitrage and spike fading on a recording with an underlying")
+    bots.add_argument("recording", type=Path, help="parquet with market_id, timestamp, best_bid, best_ask, asset, spot")
     query = commands.add_parser("query", help="SQL over bars, markets, headlines and books; prints CSV")
     query.add_argument("sql", help="for example: SELECT count(*) FROM bars")
     query.add_argument("--folder", type=Path, default=Path("data/raw"), help="data/raw, or var/landing")
@@ -59,6 +61,10 @@ def _window(arguments: argparse.Namespace) -> None:
 
 def _parity(arguments: argparse.Namespace) -> None:
     importlib.import_module("pipelines.parity.stage").run(arguments.hours)
+
+
+def _bots(arguments: argparse.Namespace) -> None:
+    importlib.import_module("pipelines.bots.stage").run(arguments.recording)
 
 
 def _query(arguments: argparse.Namespace) -> None:
@@ -104,6 +110,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "drift": _drift,
     "league": _league,
     "parity": _parity,
+    "bots": _bots,
     **dict.fromkeys(STAGES, _stage),
 }
 

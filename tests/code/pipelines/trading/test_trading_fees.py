@@ -1,0 +1,31 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from pipelines.core.domain import FeeSchedule
+from pipelines.trading.fees import schedule
+
+
+def day(text):
+    """Seconds of a UTC date."""
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
+
+
+@pytest.mark.parametrize(
+    ("category", "started", "length", "expected"),
+    [
+        ("Crypto", "2025-07-21", 3_600, FeeSchedule(0.0)),
+        ("Crypto", "2026-01-06", 900, FeeSchedule(0.25, 2.0)),
+        ("Crypto", "2026-01-06", 3_600, FeeSchedule(0.0)),
+        ("Crypto", "2026-03-07", 86_400, FeeSchedule(0.25, 2.0)),
+        ("Crypto", "2026-04-01", 86_400, FeeSchedule(0.07)),
+        ("Sports", "2026-04-01", None, FeeSchedule(0.03)),
+        ("Sports", "2026-07-11", None, FeeSchedule(0.05)),
+        ("Geopolitics", "2026-07-11", None, FeeSchedule(0.0)),
+        ("Politics", "2026-03-29", None, FeeSchedule(0.0)),
+        ("Something new", "2026-08-01", None, FeeSchedule(0.05)),
+    ],
+)
+def test_a_market_pays_the_fees_of_its_start(category, started, length, expected):
+    """The fee table changes by date: a market keeps the schedule it was created with."""
+    assert schedule(category, day(started), length) == expected
