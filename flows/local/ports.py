@@ -40,6 +40,23 @@ def choose(name: str, *, count: int = 1) -> int:
     raise SettingError(f"no {count} free ports from {DEFAULTS[name]} on for {name}; set {variable} to free ones")
 
 
+class Reservation:
+    """Ports held until the part that listens on them starts, so that nobody takes them while a model trains."""
+
+    def __init__(self, name: str, *, count: int = 1) -> None:
+        self.first = choose(name, count=count)
+        self._sockets = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
+        for offset, held in enumerate(self._sockets):
+            held.bind((HOST, self.first + offset))
+
+    def release(self) -> int:
+        """Let go; the first port."""
+        for held in self._sockets:
+            held.close()
+        self._sockets.clear()
+        return self.first
+
+
 def _explicit(variable: str, text: str, count: int) -> int:
     if not text.isdigit() or not 1024 <= int(text) <= 65_535 - count:
         raise SettingError(f"{variable} was {text!r}; give a port between 1024 and {65_535 - count}")

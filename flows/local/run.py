@@ -40,7 +40,7 @@ def up(source: Source, recording: str | None, *, fresh: bool, duration_s: float 
     if source is Source.RECORDED and not recording:
         raise SettingError("SOURCE=recorded needs RECORDED=<parquet file or folder>")
     with only_one(settings.var):
-        stack = Stack(settings.var, params, Ports.choose(), screen)
+        stack = Stack(settings.var, params, Ports.reserve(), screen)
         left = stack.children.clear_up_last_run()
         if left:
             screen.say(f"  cleared up what an interrupted run left: {', '.join(left)}", "yellow")

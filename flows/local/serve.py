@@ -38,7 +38,7 @@ def serve() -> int:
 
 
 def _alone(settings: Settings, screen: Screen) -> int:
-    stack = Stack(settings.var, parameters.load(), Ports.choose(), screen)
+    stack = Stack(settings.var, parameters.load(), Ports.reserve(), screen)
     stack.children.clear_up_last_run()
     signal.signal(signal.SIGTERM, interrupt)
     try:

@@ -1,11 +1,12 @@
 """The parts of the local system: how each is started, when it is ready, and in which order all of them stop."""
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from flows.local.children import Child, Children
-from flows.local.ports import HOST, SIMULATOR_PORTS, choose
+from flows.local.ports import HOST, SIMULATOR_PORTS, Reservation
 from flows.local.screen import Screen
 from flows.stages import command_environment
 from pipelines.core.artifacts import read_json
@@ -24,15 +25,24 @@ class Ports:
     service: int
     prefect: int
     mlflow: int
+    held: Mapping[str, Reservation] = field(default_factory=dict)
 
     @classmethod
-    def choose(cls) -> "Ports":
-        """Free ports, or those that the environment fixes.
+    def reserve(cls) -> "Ports":
+        """Free ports, or those that the environment fixes, held until the part that listens on them starts.
 
         Raises:
             SettingError: if a fixed one is taken.
         """
-        return cls(choose("simulator", count=SIMULATOR_PORTS), choose("service"), choose("prefect"), choose("mlflow"))
+        held = {"simulator": Reservation("simulator", count=SIMULATOR_PORTS)}
+        held |= {name: Reservation(name) for name in ("service", "prefect", "mlflow")}
+        return cls(**{name: reservation.first for name, reservation in held.items()}, held=held)
+
+    def hand_over(self, name: str) -> int:
+        """The port of a part that starts now."""
+        if name in self.held:
+            return self.held[name].release()
+        return int(getattr(self, name))
 
     def urls(self) -> dict[str, str]:
         """What a person opens."""
@@ -82,7 +92,7 @@ class Stack:
     def start_simulator(self, *, replay: Path | None = None) -> Child:
         """The local exchange: synthetic markets, or a recording that is replayed bar by bar."""
         world = self._params.simulator
-        command = [sys.executable, "-m", "simulator", "--port", str(self.ports.simulator)]
+        command = [sys.executable, "-m", "simulator", "--port", str(self.ports.hand_over("simulator"))]
         command += ["--deposit", str(world.deposit_pusd)]
         if replay is None:
             command += ["--seed", str(world.seed), "--edge", str(world.edge), "--speed", str(world.speed)]
@@ -101,14 +111,14 @@ class Stack:
     def start_prefect(self) -> Child:
         """The Prefect server with its UI."""
         binary = str(Path(sys.executable).parent / "prefect")
-        command = [binary, "server", "start", "--host", HOST, "--port", str(self.ports.prefect)]
+        command = [binary, "server", "start", "--host", HOST, "--port", str(self.ports.hand_over("prefect"))]
         return self.children.start("prefect", command, self.environment(), stop_s=10)
 
     def start_mlflow(self) -> Child:
         """The MLflow server with its UI, on SQLite."""
         self._var.mkdir(parents=True, exist_ok=True)
         binary = str(Path(sys.executable).parent / "mlflow")
-        command = [binary, "server", "--host", HOST, "--port", str(self.ports.mlflow), "--workers", "1"]
+        command = [binary, "server", "--host", HOST, "--port", str(self.ports.hand_over("mlflow")), "--workers", "1"]
         command += ["--backend-store-uri", f"sqlite:///{self._var / 'mlflow.db'}"]
         command += ["--artifacts-destination", str(self._var / "mlartifacts")]
         return self.children.start("mlflow", command, self.environment(), stop_s=10)
@@ -123,7 +133,15 @@ class Stack:
     def start_service(self) -> Child:
         """The BentoML service: bot, dashboard, metrics."""
         binary = str(Path(sys.executable).parent / "bentoml")
-        command = [binary, "serve", "serving.service:Oddsmith", "--host", HOST, "--port", str(self.ports.service)]
+        command = [
+            binary,
+            "serve",
+            "serving.service:Oddsmith",
+            "--host",
+            HOST,
+            "--port",
+            str(self.ports.hand_over("service")),
+        ]
         return self.children.start("service", command, self.environment(), stop_s=30)
 
     def await_ready(self, child: Child, url: str, limit_s: float) -> None:

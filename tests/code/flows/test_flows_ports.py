@@ -50,3 +50,13 @@ def test_an_explicit_port_must_be_a_port(monkeypatch, text):
 
     with pytest.raises(SettingError, match=f"ODDSMITH_MLFLOW_PORT was '{text}'"):
         ports.choose("mlflow")
+
+
+def test_a_reserved_port_is_taken_for_others_until_it_is_handed_over(monkeypatch):
+    """Training takes minutes; the port that the first screen announced is still there afterwards."""
+    monkeypatch.setitem(ports.DEFAULTS, "service", 20_300)
+    held = ports.Reservation("service")
+
+    assert not ports.is_free(held.first)
+    assert ports.choose("service") != held.first
+    assert ports.is_free(held.release())
