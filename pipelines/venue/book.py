@@ -17,6 +17,8 @@ class OrderBook:
         self._bids: dict[int, int] = {}
         self._asks: dict[int, int] = {}
         self._stated = ("", "")
+        self._snapshot_ms = 0
+        self._missed = False
 
     def snapshot(self, wire: Book) -> bool:
         """Replace all levels; False when the snapshot is older than what is already folded."""
@@ -26,11 +28,19 @@ class OrderBook:
         self._bids = dict(_levels(wire.bids))
         self._asks = dict(_levels(wire.asks))
         self.ts_ms, self.hash, self.trusted = ts_ms, wire.hash, True
+        self._snapshot_ms, self._missed, self._stated = ts_ms, False, ("", "")
         return True
 
     def fold(self, change: PriceLevelChange, ts_ms: int) -> None:
-        """Set one level's new total size (0 removes it). Changes older than the book are left out."""
-        if not self.trusted or ts_ms < self.ts_ms:
+        """Set one level's new total size (0 removes it).
+
+        Changes from before the snapshot are in it. One that comes behind a newer one cannot be put in order any more,
+        so the book has missed it.
+        """
+        if not self.trusted or ts_ms < self._snapshot_ms:
+            return
+        if ts_ms < self.ts_ms:
+            self._missed = True
             return
         side = self._bids if change.side.upper() in ("BUY", "BID") else self._asks
         units, size = price_to_units(change.price), to_micro(change.size)
@@ -42,11 +52,11 @@ class OrderBook:
         self._stated = (change.best_bid, change.best_ask)
 
     def settle(self) -> bool:
-        """After the changes of a message: whether the touch that it states last is the folded one; if not, no trust."""
+        """After the changes of a message: whether nothing was missed, and the stated touch is the folded one."""
         quote = self.quote()
         bid, ask = self._stated
         agrees = _same(bid, quote.bid_units, PRICE_SCALE) and _same(ask, quote.ask_units, 0)
-        self.trusted = self.trusted and agrees
+        self.trusted = self.trusted and agrees and not self._missed
         return self.trusted
 
     def distrust(self) -> None:

@@ -49,7 +49,7 @@ def _simulator(speed: float) -> Iterator[Venue]:
     """`python -m simulator` on free ports, at this many market minutes per wall minute."""
     command = (
         f"{sys.executable} -m simulator --port 0 --speed {speed:g} --history-days 1 --event-length-min 720"
-        " --event-every-min 240 --markets-per-event 3 --order-versions 1,2,3"
+        " --event-every-min 240 --markets-per-event 3 --order-versions 1,2,3 --admin"
     )
     process = subprocess.Popen(command.split(), cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
@@ -87,6 +87,29 @@ def moving() -> Iterator[Venue]:
     """A venue of its own whose market time runs: three market minutes per second."""
     with _simulator(180) as running:
         yield running
+
+
+class Faults:
+    """Switches faults of a simulator on; all are off again after the test."""
+
+    def __init__(self, url: str) -> None:
+        self._url = f"{url}/admin/faults"
+
+    def start(self, kind: str, **numbers: float) -> None:
+        """Switch a fault on."""
+        httpx2.post(self._url, json={"fault": kind, **numbers}).raise_for_status()
+
+    def clear(self) -> None:
+        """Switch all faults off."""
+        httpx2.delete(self._url).raise_for_status()
+
+
+@pytest.fixture
+def faults(venue: Venue) -> Iterator[Faults]:
+    """Faults of the standing venue."""
+    switches = Faults(venue.settings.clob_url)
+    yield switches
+    switches.clear()
 
 
 def _wait_for(url: str) -> None:

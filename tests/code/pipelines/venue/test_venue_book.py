@@ -57,13 +57,25 @@ def test_repeats_change_nothing() -> None:
     assert once.levels() == twice.levels()
 
 
-def test_older_messages_are_left_out() -> None:
-    """A change or a snapshot from before the book does not touch it."""
+def test_what_is_older_than_the_snapshot_is_in_it() -> None:
+    """A change or a snapshot from before the book does not touch it, and costs no trust."""
     book = fresh()
     book.fold(change("0.51", "7"), 999)
 
+    assert book.settle()
     assert not book.snapshot(snapshot({"0.10": "1"}, {}, 999))
     assert book.quote().bid_units == 4_800
+
+
+def test_a_late_change_is_a_missed_one() -> None:
+    """A change that comes behind a newer one cannot be put in order: the book waits for a snapshot."""
+    book = fresh()
+    book.fold(change("0.47", "7"), 1_002)
+    book.fold(change("0.46", "7"), 1_001)
+
+    assert not book.settle()
+    assert book.snapshot(snapshot({"0.49": "5"}, {"0.52": "25"}, 1_003))
+    assert book.settle()
 
 
 def test_a_contradicted_touch_ends_trust() -> None:

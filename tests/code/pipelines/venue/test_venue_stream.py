@@ -132,10 +132,13 @@ async def test_a_contradiction_is_resynchronised() -> None:
     async def handler(socket: ServerConnection) -> None:
         await socket.send(json.dumps(BOOK))
         await socket.send(json.dumps(wrong))
+        await asyncio.sleep(0.2)
+        books.append(truth)
         await socket.wait_closed()
 
+    books: list[dict[str, Any]] = []
     async with served(handler) as url:
-        found = await take(MarketStream(url, rest([truth]), [MARKET]).updates(), 2)
+        found = await take(MarketStream(url, rest(books), [MARKET]).updates(), 2)
 
     assert [u.quote.bid_units for u in found] == [4_800, 5_000]
 
