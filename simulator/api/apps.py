@@ -20,6 +20,8 @@ from simulator.api.clob_keys import ClobKeys
 from simulator.api.clob_private import ClobPrivate
 from simulator.api.clob_public import ClobPublic
 from simulator.api.data import DataApi
+from simulator.api.data_accounts import DataAccounts
+from simulator.api.data_markets import DataMarkets
 from simulator.api.gamma import Gamma
 from simulator.api.http import refusal
 from simulator.api.market_channel import MarketChannel
@@ -89,7 +91,7 @@ def applications(site: Site, *, admin: bool) -> dict[str, App]:
     tables = {
         "clob": clob,
         "gamma": Gamma(site.get).routes(),
-        "data": DataApi(site.get).routes(),
+        "data": [route for part in (DataApi, DataMarkets, DataAccounts) for route in part(site.get).routes()],
         "news": News(site.get).routes(),
     }
     apps: dict[str, App] = {name: _starlette(with_page(TITLES[name], routes)) for name, routes in tables.items()}

@@ -5,9 +5,16 @@ from typing import Any
 from pipelines.core.domain import Outcome
 from pipelines.core.money import MICRO, PRICE_SCALE
 from simulator.api import wire
+from simulator.api.data_base import FIRST_EVENT
 from simulator.engine.markets import LiveMarket, MarketState
 from simulator.venue.activity import Holding
 from simulator.venue.venue import Venue
+
+
+def positions_of(venue: Venue, address: str) -> list[dict[str, Any]]:
+    """All holdings of an account, past ones included."""
+    held = venue.activity.holdings.get(address, {})
+    return [position(venue, address, token, holding) for token, holding in held.items()]
 
 
 def position(venue: Venue, address: str, token_id: str, held: Holding) -> dict[str, Any]:
@@ -40,7 +47,7 @@ def position(venue: Venue, address: str, token_id: str, held: Holding) -> dict[s
         "total_pnl": (realized + unrealized) / MICRO,
         "percent_pnl": 100 * unrealized / cost if cost else 0.0,
         "percent_realized_pnl": 100 * realized / held.cost_micro if held.cost_micro else 0.0,
-        "status": "OPEN" if shares else "CLOSED",
+        "status": ("REDEEMABLE" if resolved else "OPEN") if shares else "CLOSED",
         "redeemable": resolved and shares > 0,
         "mergeable": shares > 0 and venue.exchange.accounts[address].shares(other) > 0,
         "negative_risk": market.listing.neg_risk,
@@ -49,10 +56,15 @@ def position(venue: Venue, address: str, token_id: str, held: Holding) -> dict[s
         "opposite_outcome": wire.label(outcome.other),
         "outcome_index": 0 if outcome is Outcome.YES else 1,
         "opposite_token_id": other,
-        "event_id": market.listing.event_id,
+        "event_id": FIRST_EVENT + venue.event_positions[market.listing.event_id],
+        "event_slug": market.listing.event_id,
+        "icon": "",
+        "verified": False,
+        "name": "",
+        "profile_image": "",
         "title": market.listing.question,
         "slug": market.listing.slug,
-        "end_date": wire.iso(market.listing.end_s),
+        "end_date": wire.iso(market.listing.end_s)[:10],
         "last_event_at": held.last_s,
         "first_entry_at": held.first_s,
     }

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from simulator.api import gamma_documents as documents
+from simulator.api.data_base import FIRST_EVENT
 from simulator.api.http import answer, guarded, integer
 from simulator.engine.errors import Refused
 from simulator.engine.markets import LiveMarket, MarketState
@@ -126,7 +127,7 @@ class Gamma:
     # -- events
 
     def _event_numbers(self) -> dict[str, int]:
-        return {slug: documents.FIRST_EVENT + i for slug, i in self.venue.event_positions.items()}
+        return {slug: FIRST_EVENT + i for slug, i in self.venue.event_positions.items()}
 
     def _events(self, request: Request) -> list[tuple[int, str]]:
         query = request.query_params

@@ -9,11 +9,11 @@ from pipelines.core.domain import Outcome
 from pipelines.core.money import MICRO, PRICE_SCALE
 from simulator.api import wire
 from simulator.api.clob_documents import question_id
+from simulator.api.data_base import FIRST_EVENT
 from simulator.engine.markets import LiveMarket, MarketState
 from simulator.markets.source import History
 from simulator.venue.venue import Venue
 
-FIRST_EVENT = 20_000
 CREATOR = "0x91430CaD2d3975766499717fA0D66A78D814E5c5"
 RESOLVER = "0x157Ce2d672854c848c9b79C49a8Cc6cc89176a49"
 FEE_TYPES = {

@@ -46,8 +46,13 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "/v2/resolutions": ("question_id", "condition", "event_id"),
     "/v2/holders": ("condition",),
     "/v2/oi": ("condition",),
-    "/v2/tokens": ("condition",),
-    "/v2/value": ("user",),
+    "/v2/tokens": ("condition", TOKEN),
+    "/v2/value": ("user", "condition"),
+    "/v2/user-stats": ("user",),
+    "/v2/user-pnl": ("user", "interval", "fidelity"),
+    "/v2/user-volume": ("user", "start", "end"),
+    "/v2/live-volume": ("event_id",),
+    "/v2/leaderboard": ("user", "limit", "cursor"),
     "/rss": ("after", "before", "limit"),
 }  # fmt: skip
 """Query parameters by path; all are text on the wire and optional to send."""

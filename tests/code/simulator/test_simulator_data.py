@@ -118,7 +118,7 @@ def test_resolutions(site):
     (over,) = get(site, "data", "/v2/resolutions", condition=OVER)["data"]
     assert (over["status"], over["payouts"]) == ("resolved", [1_000_000, 0])
     (alive,) = get(site, "data", "/v2/resolutions", condition=CONDITION)["data"]
-    assert (alive["status"], alive["payouts"]) == ("initialized", [])
+    assert (alive["status"], alive["payouts"]) == ("initialized", None)
 
 
 def test_redemption():
