@@ -112,6 +112,12 @@ def faults(venue: Venue) -> Iterator[Faults]:
     switches.clear()
 
 
+@pytest.fixture
+def faults_of_moving(moving: Venue) -> Faults:
+    """Faults of the venue whose market time runs; it ends with the test."""
+    return Faults(moving.settings.clob_url)
+
+
 def _wait_for(url: str) -> None:
     for _ in range(200):
         try:

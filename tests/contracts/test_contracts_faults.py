@@ -153,7 +153,7 @@ def test_a_failure_is_heard_with_the_fills_that_did_not_happen(
     assert by_status["failed"] == by_status["matched"] != set()
 
 
-async def wrong_quotes(moving: Any, kind: str, numbers: dict[str, float], switches: Any) -> tuple[int, int, int]:
+async def wrong_quotes(moving: Any, kind: str, switches: Any) -> tuple[int, int, int]:
     """Markets whose folded touch differs from REST after a fault has passed; markets compared; gaps announced."""
     async with VenueHttp(moving.settings.gamma_url) as listing, VenueHttp(moving.settings.clob_url) as exchange:
         markets = await gamma.tradable(listing, 50)
@@ -166,7 +166,7 @@ async def wrong_quotes(moving: Any, kind: str, numbers: dict[str, float], switch
 
         task = asyncio.create_task(follow())
         await asyncio.sleep(1.5)
-        switches.start(kind, **numbers)
+        switches.start(kind)
         await asyncio.sleep(3.0)
         switches.clear()
         await asyncio.sleep(3.5)
@@ -189,11 +189,9 @@ async def wrong_quotes(moving: Any, kind: str, numbers: dict[str, float], switch
 @pytest.mark.parametrize(
     ("kind", "least_gaps"), [("ws_drop", 1), ("ws_freeze", 1), ("ws_duplicate", 0), ("ws_reorder", 0)]
 )
-def test_books_are_right_after_any_trouble(moving: Any, kind: str, least_gaps: int) -> None:
+def test_books_are_right_after_any_trouble(moving: Any, faults_of_moving: Any, kind: str, least_gaps: int) -> None:
     """Drops and silence are announced, and after every kind of trouble the folded books are the venue's again."""
-    from conftest import Faults
-
-    wrong, compared, gaps = asyncio.run(wrong_quotes(moving, kind, {}, Faults(moving.settings.clob_url)))
+    wrong, compared, gaps = asyncio.run(wrong_quotes(moving, kind, faults_of_moving))
 
     assert compared > 20
     assert wrong == 0
