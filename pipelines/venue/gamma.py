@@ -87,7 +87,7 @@ def _tokens(wire: GammaMarket) -> list[str]:
 
 
 def _topic(wire: GammaMarket) -> str:
-    named = [wire.category or ""] + [tag.slug or tag.label for tag in wire.tags or []]
+    named = [wire.category or "", wire.fee_type or ""] + [tag.slug or tag.label for tag in wire.tags or []]
     topic = topic_of(named)
     return topic if topic != "other" else topic_of([wire.question or ""])
 

@@ -65,6 +65,8 @@ class GammaMarket(msgspec.Struct, rename="camel"):
     order_min_size: Number | None = None
     fees_enabled: bool | None = None
     fee_schedule: FeeScheduleWire | None = None
+    fee_type: str | None = None
+    """Such as `crypto_fees_v2`: names the venue's own category."""
     neg_risk: bool | None = None
     enable_order_book: bool | None = None
     accepting_orders: bool | None = None

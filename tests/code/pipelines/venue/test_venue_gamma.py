@@ -136,3 +136,20 @@ async def test_pages_are_followed_to_the_end() -> None:
     assert [p.get("after_cursor") for p in asked] == [None, "c1", "c2"]
     assert {p["closed"] for p in asked} == {"true"}
     assert {p["limit"] for p in asked} == {"100"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "topic"),
+    [
+        ({"question": "Hyperliquid Up or Down", "feeType": "crypto_fees_v2"}, "crypto"),
+        ({"question": "Who wins?", "tags": [{"slug": "nba", "label": "NBA"}]}, "sports"),
+        ({"question": "Will the Fed cut the rate?", "category": None}, "economics"),
+        ({"question": "Something else?"}, "other"),
+    ],
+)
+def test_the_topic_is_the_venues_own_before_it_is_guessed(changes: dict[str, Any], topic: str) -> None:
+    """Category, fee category and tags name the topic; without them the words of the question do."""
+    market = parse(**changes)
+
+    assert market is not None
+    assert market.topic == topic
