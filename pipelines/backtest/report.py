@@ -1,6 +1,6 @@
 """The backtest as one self-contained page: equity curves as inline SVG, the table, refusals, the newest trades."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from html import escape
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.backtest.strategies import Run
+from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO
 from pipelines.engine.metrics import pnl_by_market
 
@@ -54,12 +55,16 @@ def page(runs: Sequence[Run], document: dict[str, Any]) -> str:
     chosen = next(run for run in runs if run.kind == document["chosen"])
     parts = [
         f"<h1>Backtest on the selection slice</h1><p class=soft>{escape(about)}</p>",
-        f"<div class=card>{_legend(shown(runs))}{_chart(shown(runs))}</div>",
+        f"<div class=card>{_legend(shown(runs))}{_chart(shown(runs), equity)}</div>",
         f"<h2>Strategies</h2><div class=card>{_table(runs, document)}</div>",
+        f"<h2>Drawdown from the peak, %</h2><div class=card>{_chart(shown(runs), fallen)}</div>",
+        f"<h2>At stake, % of equity</h2><div class=card>{_chart(shown(runs), at_stake)}</div>",
+        f"<h2>When trading gets harder</h2><div class=card>{_stress(document)}{_bias(document)}</div>",
         f"<h2>Why entries were refused ({escape(chosen.name)})</h2><div class=card>{_refusals(chosen)}</div>",
         f"<h2>P&amp;L by market ({escape(chosen.name)})</h2><div class=card>{_markets(chosen)}</div>",
         f"<h2>Newest trades ({escape(chosen.name)})</h2><div class=card>{_trades(chosen)}</div>",
-        f"<p class=soft>Sharpe ratios: {escape(document['annualised'])}. Positions still open are marked to mid.</p>",
+        f"<p class=soft>Sharpe ratios: {escape(document['annualised'])}. Positions still open are marked to mid."
+        " A pace is the return per day of this slice times 30 or 90, not compounded: no promise.</p>",
     ]
     head = f"<!doctype html><html lang=en><meta charset=utf-8><title>oddsmith backtest</title><style>{STYLE}</style>"
     return f"{head}<main>{''.join(parts)}</main></html>"
@@ -78,13 +83,31 @@ def _legend(runs: Sequence[Run]) -> str:
     return f"<div class=legend>{''.join(items)}</div>"
 
 
-def _chart(runs: Sequence[Run]) -> str:
-    """Equity over market time, one line per strategy."""
+def equity(run: Run) -> FloatArray:
+    """Equity in pUSD by bar."""
+    return np.asarray(run.result.equity_micro) / MICRO
+
+
+def fallen(run: Run) -> FloatArray:
+    """Distance below the highest equity so far, in per cent, as a negative number."""
+    values = equity(run)
+    down: FloatArray = 100.0 * (values / np.maximum.accumulate(values) - 1.0)
+    return down
+
+
+def at_stake(run: Run) -> FloatArray:
+    """Value of all positions in per cent of equity."""
+    share: FloatArray = 100.0 * np.asarray(run.result.at_stake_micro) / np.asarray(run.result.equity_micro)
+    return share
+
+
+def _chart(runs: Sequence[Run], curve_of: Callable[[Run], FloatArray]) -> str:
+    """A figure over market time, one line per strategy."""
     ts = np.asarray(runs[0].result.ts_s)
     pick = np.unique(np.linspace(0, len(ts) - 1, min(POINTS, len(ts))).astype(int))
-    curves = [np.asarray(run.result.equity_micro)[pick] / MICRO for run in runs]
+    curves = [curve_of(run)[pick] for run in runs]
     low, high = min(curve.min() for curve in curves), max(curve.max() for curve in curves)
-    room = max(high - low, 1.0) * 0.06
+    room = max(high - low, 0.1) * 0.06
     low, high = low - room, high + room
     x = LEFT + (ts[pick] - ts[0]) / max(ts[-1] - ts[0], 1) * (WIDTH - LEFT - 8)
     lines = []
@@ -98,11 +121,12 @@ def _chart(runs: Sequence[Run]) -> str:
 
 def _axes(low: float, high: float, ts: Any) -> str:
     parts = []
+    digits = 0 if high - low > 20.0 else 1
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         y = (HEIGHT - BOTTOM) * (1.0 - share) + 4
         value = low + share * (high - low)
         parts.append(f"<line x1={LEFT} x2={WIDTH - 8} y1={y:.1f} y2={y:.1f} stroke='#e2e8f0'/>")
-        parts.append(f"<text x={LEFT - 8} y={y + 4:.1f} text-anchor=end>{value:,.0f}</text>")
+        parts.append(f"<text x={LEFT - 8} y={y + 4:.1f} text-anchor=end>{value:,.{digits}f}</text>")
     for share, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
         moment = int(ts[0] + share * (ts[-1] - ts[0]))
         x = LEFT + share * (WIDTH - LEFT - 8)
@@ -111,19 +135,32 @@ def _axes(low: float, high: float, ts: Any) -> str:
 
 
 def _table(runs: Sequence[Run], document: dict[str, Any]) -> str:
-    names = ("strategy", "P&L", "return", "Sharpe (day)", "Sharpe (bar)", "max drawdown", "round trips", "win rate")
+    names = (
+        "strategy",
+        "P&L",
+        "return",
+        "30-day pace",
+        "90-day pace",
+        "Sharpe (day)",
+        "Sharpe (bar)",
+        "max drawdown",
+        "round trips",
+        "win rate",
+    )
     more = ("per trade", "fees", "exposure", "P&L at 2x fees")
     head = "".join(f"<th>{escape(name)}</th>" for name in (*names, *more))
     return f"<table><tr>{head}</tr>{''.join(_row(run, document) for run in runs)}</table>"
 
 
 def _row(run: Run, document: dict[str, Any]) -> str:
-    f = run.figures
+    f, ts_s = run.figures, run.result.ts_s
+    span = max((ts_s[-1] - ts_s[0]) / 86_400, 1e-9)
     double = document["fee_2x_pnl_pusd"].get(run.kind)
     cells = (
         escape(run.name) + (" &#9733;" if run.kind == document["chosen"] else ""),
         _money(f.pnl_pusd),
         f"{f.return_fraction:+.2%}",
+        *(f"{f.return_fraction * days / span:+.0%}" for days in (30, 90)),
         _number(f.sharpe_day),
         _number(f.sharpe_bar),
         f"{f.max_drawdown:.2%}",
@@ -136,6 +173,30 @@ def _row(run: Run, document: dict[str, Any]) -> str:
     )
     chosen = " class=chosen" if run.kind == document["chosen"] else ""
     return f"<tr{chosen}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def _stress(document: dict[str, Any]) -> str:
+    rows = []
+    for kind, doubled in document["fee_2x_pnl_pusd"].items():
+        late = document["latency_pnl_pusd"].get(kind, {})
+        base = document["strategies"][kind]["pnl_pusd"]
+        cells = [_money(value) for value in (base, doubled, *late.values())]
+        rows.append(f"<tr><td>{escape(kind)}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
+    names = ("P&amp;L of", "as it is", "fees 2x", "latency 2x", "latency 4x")
+    literal = _money(document["literal_stops_pnl_pusd"])
+    note = f"<p class=soft>Threshold with the guide's literal stops (2 %, 5 %, 1.5 %): {literal} pUSD.</p>"
+    return f"<table><tr>{''.join(f'<th>{name}</th>' for name in names)}</tr>{''.join(rows)}</table>{note}"
+
+
+def _bias(document: dict[str, Any]) -> str:
+    deflated, overfit = document["deflated_sharpe"], document["overfitting_probability"]
+    parts = []
+    if deflated is not None:
+        trials = f"{deflated['trials']:.0f} trials"
+        parts.append(f"Deflated Sharpe ratio of the chosen policy after {trials}: {deflated['probability']:.2f}.")
+    if overfit is not None:
+        parts.append(f"Probability that the choice is overfitted (CSCV): {overfit:.0%}.")
+    return f"<p class=soft>{' '.join(parts)}</p>"
 
 
 def _money(value: float) -> str:

@@ -2,21 +2,20 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipelines.backtest import report
-from pipelines.backtest.strategies import AGENT, CANDIDATES, Field, Run, run_all, run_one
+from pipelines.backtest import report, selection_bias, stress
+from pipelines.backtest.strategies import AGENT, CANDIDATES, Field, Run, run_all
 from pipelines.core import log
 from pipelines.core.artifacts import replaced_folder, write_bytes, write_json
-from pipelines.core.domain import FeeSchedule, Market
+from pipelines.core.domain import Market
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, load
 from pipelines.engine import history, trials
-from pipelines.engine.metrics import pnl_by_market
+from pipelines.engine.metrics import YEAR_S, pnl_by_market
 from pipelines.engine.replay import tape
 from pipelines.engine.signals import sizing_table
 from pipelines.trading.observation import MarketScaler
@@ -38,10 +37,14 @@ def run() -> None:
         runs.append(done)
         pnl, trades = done.figures.pnl_pusd, done.figures.round_trips
         LOG.info("strategy", name=done.name, pnl_pusd=round(pnl, 2), round_trips=trades)
-    stress = {done.kind: _doubled(histories, params, done.kind) for done in runs if done.kind in CANDIDATES}
     chosen = choose(runs, shared.tape.markets)
-    document = _document(runs, stress, chosen, shared, time.perf_counter() - started)
-    document["literal_stops_pnl_pusd"] = _literal_stops(shared)
+    candidates = list(dict.fromkeys((chosen.kind, "threshold")))
+    hard = {
+        "fee_2x_pnl_pusd": {kind: stress.doubled_fees(shared, kind) for kind in candidates},
+        "latency_pnl_pusd": {kind: stress.slower(shared, kind) for kind in candidates},
+        "literal_stops_pnl_pusd": stress.literal_stops(shared),
+    }
+    document = _document(runs, chosen, shared, time.perf_counter() - started) | hard | _bias(runs, chosen, shared)
     write_json(REPORTS / "backtest.json", document)
     write_bytes(REPORTS / "equity.csv", report.equity_csv(runs).encode())
     write_bytes(REPORTS / "backtest.html", report.page(runs, document).encode())
@@ -88,25 +91,23 @@ def choice(run: Run, table: SizingTable) -> dict[str, Any]:
     return {"policy": {"kind": run.kind, "params": run.params}, "sizing": sizing, "selected_on": measured}
 
 
-def _doubled(histories: Sequence[history.History], params: Params, kind: str) -> float:
-    """P&L in pUSD when every fee is twice as high; the policy knows the higher fee."""
-    dear = [
-        replace(one, market=replace(one.market, fee=FeeSchedule(2.0 * one.market.fee.rate, one.market.fee.exponent)))
-        for one in histories
-    ]
-    return run_one(field(dear, params), kind).figures.pnl_pusd
+def _bias(runs: Sequence[Run], chosen: Run, shared: Field) -> dict[str, Any]:
+    """Deflated Sharpe of the chosen policy and the overfitting probability of the choice."""
+    per_year = YEAR_S / shared.length_s
+    changes = {
+        run.name: np.diff(np.asarray(run.result.equity_micro), prepend=shared.cash_micro) / MICRO for run in runs
+    }
+    tried = [run.figures.sharpe_bar for run in runs if run.kind in CANDIDATES]
+    now = [annual / np.sqrt(per_year) for annual in tried if annual is not None]
+    ledger = selection_bias.trial_sharpes(per_year, CANDIDATES)
+    rivals = {run.name: changes[run.name] for run in runs if run.kind in CANDIDATES}
+    return {
+        "deflated_sharpe": selection_bias.deflated_sharpe(changes[chosen.name], [*ledger, *now]),
+        "overfitting_probability": selection_bias.overfitting_probability(rivals),
+    }
 
 
-def _literal_stops(shared: Field) -> float:
-    """P&L in pUSD of the threshold rule with the guide's stops, floored at spread + 2 ticks alone."""
-    limits = shared.params.risk.model_copy(update={"stop_cost_multiple": 0.0})
-    params = shared.params.model_copy(update={"risk": limits})
-    return run_one(replace(shared, params=params), "threshold").figures.pnl_pusd
-
-
-def _document(
-    runs: Sequence[Run], stress: dict[str, float], chosen: Run, shared: Field, seconds: float
-) -> dict[str, Any]:
+def _document(runs: Sequence[Run], chosen: Run, shared: Field, seconds: float) -> dict[str, Any]:
     randoms = [run.figures.pnl_pusd for run in runs if run.kind == "random_matched"]
     decisions = sum(run.result.decisions for run in runs)
     return {
@@ -119,7 +120,6 @@ def _document(
         "pnl_less_one_error_pusd": {
             run.name: round(cautious_pnl(run, shared.tape.markets), 2) for run in runs if run.kind in CANDIDATES
         },
-        "fee_2x_pnl_pusd": stress,
         "random_mean_pnl_pusd": float(np.mean(randoms)) if randoms else None,
         "chosen": chosen.kind,
         "sizing": choice(chosen, shared.table)["sizing"] | {"kelly": shared.table.kelly},

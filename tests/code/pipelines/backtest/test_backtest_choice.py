@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pipelines.backtest import report, stage
+from pipelines.backtest.selection_bias import deflated_sharpe, overfitting_probability
 from pipelines.backtest.strategies import Field, Run, matched, run_one
 from pipelines.engine.metrics import drawdown, sharpe
 from pipelines.engine.replay import tape
@@ -64,7 +65,9 @@ def test_the_report_needs_nothing_from_outside(shared):
     runs = [run_one(shared, "cash"), run_one(shared, "threshold")]
     document = {
         "markets": 6, "market_bars": 1, "bar_length_s": 60, "cash_pusd": 10_000, "chosen": "threshold",
-        "fee_2x_pnl_pusd": {}, "annualised": "365 days",
+        "fee_2x_pnl_pusd": {"threshold": -1.0}, "latency_pnl_pusd": {"threshold": {"2x": 1.0}}, "annualised": "365",
+        "literal_stops_pnl_pusd": -3.0, "deflated_sharpe": None, "overfitting_probability": 0.2,
+        "strategies": {"threshold": {"pnl_pusd": 2.0}},
     }  # fmt: skip
     page = report.page(runs, document)
     assert "<svg" in page
@@ -88,3 +91,22 @@ def test_every_trial_is_a_line(tmp_path):
         trials.append("backtest", {"policy": "threshold"}, {"pnl_pusd": number}, tmp_path / "trials.jsonl")
     rows = [json.loads(line) for line in (tmp_path / "trials.jsonl").read_text().splitlines()]
     assert [row["measured"]["pnl_pusd"] for row in rows] == [0, 1, 2]
+
+
+def test_luck_is_charged_for():
+    """The more trials, the higher the Sharpe ratio that luck alone explains, and the lower the deflated one."""
+    rng = np.random.default_rng(1)
+    changes = rng.normal(0.05, 1.0, 5_000)
+    few, many = ([0.01 * k / n for k in range(n)] for n in (3, 300))
+    alone = deflated_sharpe(changes, [])["probability"]
+    assert alone > 0.99
+    assert deflated_sharpe(changes, many)["probability"] < deflated_sharpe(changes, few)["probability"] <= alone
+
+
+def test_noise_is_overfitted_and_an_edge_is_not():
+    """Among strategies of pure noise the best half is no better later; one with an edge stays best."""
+    rng = np.random.default_rng(2)
+    noise = {f"n{k}": rng.normal(0, 1, 2_000) for k in range(20)}
+    edge = noise | {"edge": rng.normal(0.3, 1, 2_000)}
+    assert overfitting_probability(edge) == 0.0
+    assert overfitting_probability(noise) > 0.2
