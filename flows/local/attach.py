@@ -26,10 +26,15 @@ def running_ports(var: Path) -> Ports | None:
     """Where the system of `make run` listens; None when its Prefect server does not answer."""
     path = var / "run.json"
     urls = read_json(path)["urls"] if path.is_file() else {}
-    if not urls or not answers(f"{urls['prefect']}api/health"):
+    if not urls or not _answers_soon(f"{urls['prefect']}api/health"):
         return None
     found = {name: urlsplit(url).port or 0 for name, url in urls.items()}
     return Ports(found["simulator"], found["dashboard"], found["prefect"], found["mlflow"])
+
+
+def _answers_soon(url: str, tries: int = 3) -> bool:
+    """A busy server may need a second chance; one that is gone refuses at once."""
+    return any(answers(url) for _ in range(tries))
 
 
 def environment(settings: Settings, ports: Ports) -> dict[str, str]:

@@ -234,6 +234,7 @@ class DriftParams(Section):
     min_markets: Annotated[int, Field(ge=2)]
     min_psi: PositiveFloat
     quiet_multiple: Annotated[float, Field(ge=1.0)]
+    min_quiet_windows: PositiveInt
     skill_loss: Fraction
     confidence_level: Annotated[float, Field(gt=0.5, lt=1.0)]
     coverage_loss: Fraction

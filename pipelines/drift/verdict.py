@@ -1,11 +1,13 @@
 """The decision: drift, stable, or too little to say. Every number that it rests on is in the document."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
+from pipelines.core.domain import FloatArray
 from pipelines.core.params import DriftParams
 from pipelines.drift.effects import Histogram, Skill, loss_bound, quiet_windows
 from pipelines.drift.reference import COMPARED
@@ -53,30 +55,39 @@ def _columns(
 ) -> dict[str, dict[str, Any]]:
     masks = quiet_windows(reference["ts_s"].to_numpy(np.int64), params.window_bars * length_s)
     quiet = [part for part in (reference[mask] for mask in masks) if part["market_id"].nunique() >= params.min_markets]
+    fit = reference[reference["slice"] == "fit"]
     found = {}
-    for group, names in (("feature", COMPARED), ("prediction", FORECASTS), ("residual", RESIDUALS)):
-        base = reference[reference["slice"] == "fit"] if group == "feature" else reference
+    for group, names, base in (
+        ("feature", COMPARED, fit),
+        ("prediction", FORECASTS, reference),
+        ("residual", RESIDUALS, reference),
+    ):
         for name in names:
-            known = base[name].to_numpy(np.float64)
-            if np.isfinite(known).sum() < params.min_bars or recent[name].notna().sum() < params.min_bars:
-                continue
-            bins = Histogram.of(known)
-            seen = [part[name].to_numpy(np.float64) for part in quiet if part[name].notna().mean() > 0.5]
-            calm = max((bins.psi(values) for values in seen), default=0.0)
-            limit = max(params.min_psi, params.quiet_multiple * calm)
-            psi = bins.psi(recent[name].to_numpy(np.float64))
-            # A column that never varied in training (no headlines were known then) was learned from by no model.
-            decides = name not in SHOWN_ONLY and float(np.nanmax(known) - np.nanmin(known)) > 0.0
-            found[name] = {
-                "group": group,
-                "psi": psi,
-                "quiet_psi": calm,
-                "quiet_windows": len(seen),
-                "limit": limit,
-                "decides": decides,
-                "drifted": bool(decides and psi > limit),
-            }
+            if base[name].notna().sum() >= params.min_bars and recent[name].notna().sum() >= params.min_bars:
+                calm = [part[name].to_numpy(np.float64) for part in quiet if part[name].notna().mean() > 0.5]
+                known, now = base[name].to_numpy(np.float64), recent[name].to_numpy(np.float64)
+                found[name] = {"group": group, **_column(name, known, now, calm, params)}
     return found
+
+
+def _column(
+    name: str, known: FloatArray, now: FloatArray, calm: Sequence[FloatArray], params: DriftParams
+) -> dict[str, Any]:
+    bins = Histogram.of(known)
+    quiet_psi = max((bins.psi(values) for values in calm), default=0.0)
+    limit = max(params.min_psi, params.quiet_multiple * quiet_psi)
+    psi = bins.psi(now)
+    # A column that never varied in training (no headlines were known then) was learned from by no model.
+    varied = float(np.nanmax(known) - np.nanmin(known)) > 0.0
+    decides = name not in SHOWN_ONLY and varied and len(calm) >= params.min_quiet_windows
+    return {
+        "psi": psi,
+        "quiet_psi": quiet_psi,
+        "quiet_windows": len(calm),
+        "limit": limit,
+        "decides": decides,
+        "drifted": bool(decides and psi > limit),
+    }
 
 
 def _skill(reference: pd.DataFrame, recent: pd.DataFrame, params: DriftParams) -> dict[str, Any]:
