@@ -48,6 +48,9 @@ def page(entries: Sequence["Entry"], limit: Any, params: Params, source: str) ->
         *(_row(entry, last) for entry in entries),
         *_limit(limit),
         "",
+        "All networks share the linear start (a ridge regression on the last bars, docs/decisions/0006): what a row has"
+        " beyond it is what its recurrent layers and further inputs add in so short a training.",
+        "",
         "Skill is 1 - RMSE / RMSE of persistence in price units (pooled: horizons"
         f" {first['pooled_horizons'][0]} to {first['pooled_horizons'][1]}, interval by a bootstrap over events). A MAPE"
         " says nothing without the row of persistence. Sharpe is of the threshold rule after spread, impact and fees,"
