@@ -24,6 +24,9 @@ flows: install ## serve every flow on its schedule, with the Prefect UI (beside 
 test: install ## run the suite, fast tests first (ARGS="-k words" for a part)
 	@$(PYTHON) -m pytest $(ARGS)
 
+soak: install ## a long run of the simulator's conservation test (STEPS=200 RUNS=2000: operations are their product)
+	@SOAK_STEPS=$(or $(STEPS),200) SOAK_RUNS=$(or $(RUNS),2000) $(PYTHON) -m pytest --timeout 0 tests/code/simulator/test_simulator_conservation.py
+
 lint: install ## formatting, lint, spelling, import directions, unused dependencies
 	@$(PYTHON) -m ruff format --check . && $(PYTHON) -m ruff check . && .venv/bin/codespell && .venv/bin/lint-imports && .venv/bin/deptry .
 
