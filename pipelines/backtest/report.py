@@ -12,21 +12,21 @@ from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO
 from pipelines.engine.metrics import pnl_by_market
 
-COLOURS = ("#2563eb", "#f59e0b", "#10b981", "#8b5cf6", "#ef4444", "#64748b", "#0ea5e9")
+COLOURS = ("#94a3b8", "#f59e0b", "#10b981", "#8b5cf6", "#ef4444", "#78716c", "#2563eb", "#ec4899", "#14b8a6")
 WIDTH, HEIGHT, LEFT, BOTTOM = 960, 320, 64, 28
 POINTS = 600
 
 STYLE = """
 :root{--ink:#0f172a;--soft:#64748b;--line:#e2e8f0;--paper:#f8fafc}
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);margin:0}
-main{max-width:1040px;margin:0 auto;padding:32px 24px}h1{font-size:26px;margin:0}h2{font-size:18px;margin:32px 0 8px}
+main{max-width:1240px;margin:0 auto;padding:32px 24px}h1{font-size:26px;margin:0}h2{font-size:18px;margin:32px 0 8px}
 .card{background:#fff;border:1px solid var(--line);border-radius:12px;padding:20px;margin-top:16px;overflow-x:auto}
 p.soft,.soft{color:var(--soft)}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:7px 10px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
 th:first-child,td:first-child{text-align:left}th{font-weight:600;color:var(--soft);font-size:13px}
 tr.chosen td{background:#eff6ff;font-weight:600}.up{color:#059669}.down{color:#dc2626}
 svg text{font:12px system-ui,sans-serif;fill:var(--soft)}.dot{display:inline-block;width:10px;height:10px;
-border-radius:50%;margin-right:6px}.legend span{margin-right:18px}
+border-radius:50%;margin-right:6px}.legend>span{margin-right:18px;white-space:nowrap;display:inline-block}
 """
 
 
@@ -64,7 +64,7 @@ def page(runs: Sequence[Run], document: dict[str, Any]) -> str:
         f"<h2>P&amp;L by market ({escape(chosen.name)})</h2><div class=card>{_markets(chosen)}</div>",
         f"<h2>Newest trades ({escape(chosen.name)})</h2><div class=card>{_trades(chosen)}</div>",
         f"<p class=soft>Sharpe ratios: {escape(document['annualised'])}. Positions still open are marked to mid."
-        " A pace is the return per day of this slice times 30 or 90, not compounded: no promise.</p>",
+        " A pace is the return per day of this slice times 30 or 90, not compounded; it needs a third of that time.</p>",
     ]
     head = f"<!doctype html><html lang=en><meta charset=utf-8><title>oddsmith backtest</title><style>{STYLE}</style>"
     return f"{head}<main>{''.join(parts)}</main></html>"
@@ -160,7 +160,7 @@ def _row(run: Run, document: dict[str, Any]) -> str:
         escape(run.name) + (" &#9733;" if run.kind == document["chosen"] else ""),
         _money(f.pnl_pusd),
         f"{f.return_fraction:+.2%}",
-        *(f"{f.return_fraction * days / span:+.0%}" for days in (30, 90)),
+        *(_pace(f.return_fraction, span, days) for days in (30, 90)),
         _number(f.sharpe_day),
         _number(f.sharpe_bar),
         f"{f.max_drawdown:.2%}",
@@ -197,6 +197,11 @@ def _bias(document: dict[str, Any]) -> str:
     if overfit is not None:
         parts.append(f"Probability that the choice is overfitted (CSCV): {overfit:.0%}.")
     return f"<p class=soft>{' '.join(parts)}</p>"
+
+
+def _pace(return_fraction: float, span_days: float, days: int) -> str:
+    """Return per that many days at the slice's pace, not compounded; nothing from a slice that is too short to say."""
+    return f"{return_fraction * days / span_days:+.0%}" if span_days >= days / 3 else "too short"
 
 
 def _money(value: float) -> str:
