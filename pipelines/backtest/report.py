@@ -64,7 +64,7 @@ def page(runs: Sequence[Run], document: dict[str, Any]) -> str:
         f"<h2>P&amp;L by market ({escape(chosen.name)})</h2><div class=card>{_markets(chosen)}</div>",
         f"<h2>Newest trades ({escape(chosen.name)})</h2><div class=card>{_trades(chosen)}</div>",
         f"<p class=soft>Sharpe ratios: {escape(document['annualised'])}. Positions still open are marked to mid."
-        " A pace is the return per day of this slice times 30 or 90, not compounded; it needs a third of that time.</p>",
+        " A pace is the return per day of this slice times 30 or 90, not compounded; it needs a third of the time.</p>",
     ]
     head = f"<!doctype html><html lang=en><meta charset=utf-8><title>oddsmith backtest</title><style>{STYLE}</style>"
     return f"{head}<main>{''.join(parts)}</main></html>"
