@@ -104,6 +104,12 @@ def parser() -> argparse.ArgumentParser:
         default=defaults.confirmed_after_s,
         help="wall seconds from MATCHED to CONFIRMED (%(default)s)",
     )
+    add(
+        "--taker-delay-ms",
+        type=float,
+        default=0.0,
+        help="hold crossing orders of crypto and finance markets (%(default)s; the venue: 150)",
+    )
     add("--faults", type=Path, metavar="FILE", help="schedule of faults (JSON), see docs/simulator.md")
     add("--admin", action="store_true", help="serve /admin on the CLOB's port, loopback only")
     add("--state", type=Path, metavar="FILE", help="remember the market time here and resume from it")
@@ -135,6 +141,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
         order_versions=versions,
         mined_after_s=arguments.settle_s * 0.4,
         confirmed_after_s=arguments.settle_s,
+        taker_delay_s=arguments.taker_delay_ms / 1000,
         faults=arguments.faults,
         admin=arguments.admin,
         state=arguments.state,

@@ -19,6 +19,8 @@ class Options:
     order_versions: tuple[int, ...] = (2, 3)
     mined_after_s: float = 0.2
     confirmed_after_s: float = 0.5
+    taker_delay_s: float = 0.0
+    """How long crossing orders of crypto and finance markets are held before they match (`itode` on the wire)."""
     faults: Path | None = None
     admin: bool = False
     state: Path | None = None

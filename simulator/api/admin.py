@@ -36,7 +36,7 @@ class Admin:
             ("DELETE", "/admin/faults", self.clear_faults), ("DELETE", "/admin/faults/{name}", self.stop_fault),
             ("POST", "/admin/step", self.step), ("POST", "/admin/resolve", self.resolve),
             ("POST", "/admin/deposit", self.deposit), ("POST", "/admin/allowance", self.allowance),
-            ("POST", "/admin/closed-only", self.closed_only),
+            ("POST", "/admin/closed-only", self.closed_only), ("POST", "/admin/ban", self.ban),
             ("POST", "/admin/split", self.split), ("POST", "/admin/merge", self.merge),
             ("GET", "/admin/audit", self.audit), ("GET", "/admin/state", self.state),
         ]  # fmt: skip
@@ -104,6 +104,12 @@ class Admin:
         """Put `address` into closed-only mode (`on`: false takes it out)."""
         document = await _document(request)
         self._account(document).closed_only = document.get("on", True) is True
+        return answer("OK")
+
+    async def ban(self, request: Request) -> Response:
+        """Ban `address` from trading (`on`: false lifts it)."""
+        document = await _document(request)
+        self._account(document).banned = document.get("on", True) is True
         return answer("OK")
 
     async def split(self, request: Request) -> Response:

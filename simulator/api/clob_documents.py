@@ -16,7 +16,7 @@ def sides(market: LiveMarket, outcome: Outcome) -> tuple[int, int]:
     return (0 if bid is None else bid), (PRICE_SCALE if ask is None else ask)
 
 
-def compact(market: LiveMarket) -> dict[str, Any]:
+def compact(market: LiveMarket, *, delays_takers: bool) -> dict[str, Any]:
     """GET /clob-markets/{condition}: short keys."""
     listing = market.listing
     document: dict[str, Any] = {
@@ -30,7 +30,7 @@ def compact(market: LiveMarket) -> dict[str, Any]:
         "ao": market.state is MarketState.OPEN,
         "aot": wire.iso(listing.start_s),
         "sd": int(market.delay_s),
-        "itode": False,
+        "itode": delays_takers,
         "cbos": False,
         "r": {"mi": 50, "ma": 3.5, "moas": 0},
     }

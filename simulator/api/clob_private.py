@@ -58,6 +58,9 @@ class ClobPrivate(Private):
     async def _place(self, document: Any, caller: Credentials) -> dict[str, Any]:
         venue = self.venue
         order = build_order(venue, parse_entry(document), caller)
+        held_s = venue.taker_delay(order)
+        if held_s:
+            await asyncio.sleep(held_s)
         trades = venue.place(order)
         return wire.placed(order, trades)
 
@@ -95,8 +98,7 @@ class ClobPrivate(Private):
                 exchange.cancel(order)
                 canceled.append(order.order_id)
             else:
-                filled = any(t.taker.order_id == name for t in exchange.trades_of[caller.address])
-                kept[str(name)[:100]] = FILLED if filled else GONE
+                kept[str(name)[:100]] = FILLED if isinstance(name, str) and name in exchange.matched else GONE
         return {"canceled": canceled, "not_canceled": kept}
 
     async def cancel_order(self, request: Request) -> Response:

@@ -215,7 +215,8 @@ class ClobPublic:
 
     async def clob_market(self, request: Request) -> Response:
         """The compact form of a market."""
-        return answer(documents.compact(self._market(request)))
+        market = self._market(request)
+        return answer(documents.compact(market, delays_takers=self.venue.delays_takers(market)))
 
     async def market(self, request: Request) -> Response:
         """The full form of a market."""

@@ -29,6 +29,7 @@ class Account:
     """Open orders by id, oldest first."""
     internal: bool = False
     closed_only: bool = False
+    banned: bool = False
     allowance_micro: int | None = None
     """Allowance of the exchange contracts for pUSD; None is unlimited."""
 

@@ -34,6 +34,8 @@ class Exchange(Vault):
         """Open orders of all accounts by id."""
         self.known: set[str] = set()
         """Hashes of every order that outside accounts ever placed."""
+        self.matched: set[str] = set()
+        """Of these, the ones that were filled whole (or, FAK, as far as they could)."""
         self.touched: set[str] = set()
         """Markets whose book changed since the publisher looked."""
         self.on_trade: Callable[[Trade], None] = lambda trade: None
@@ -85,6 +87,8 @@ class Exchange(Vault):
         if order.shares_micro < market.listing.min_size_micro and not order.is_market:
             size, least = order.shares_micro / MICRO, market.listing.min_size_micro / MICRO
             raise _invalid(order, f"Size ({size:g}) lower than the minimum: {least:g}")
+        if order.account.banned:
+            raise Refused(f"'{order.account.address}' address banned")
         if order.account.closed_only and order.is_buy:
             raise Refused(f"'{order.account.address}' address in closed only mode")
         self._check_backing(order)
@@ -200,6 +204,8 @@ class Exchange(Vault):
                 self._hold(order)
         else:
             order.status = OrderStatus.MATCHED
+            if not order.account.internal:
+                self.matched.add(order.order_id)
         if not order.account.internal:
             self.on_order("PLACEMENT", order)
 
@@ -223,6 +229,8 @@ class Exchange(Vault):
 
     def _forget(self, order: Order, status: OrderStatus) -> None:
         order.status = status
+        if status is OrderStatus.MATCHED and not order.account.internal:
+            self.matched.add(order.order_id)
         self._release(order)
         del self.orders[order.order_id]
         del order.account.orders[order.order_id]

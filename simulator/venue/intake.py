@@ -144,6 +144,8 @@ def _version(venue: Venue, wire: WireOrder, market: LiveMarket) -> int:
     if wire.timestamp is None:
         if 1 not in allowed or market.version != "v1":
             raise Refused("order_version_mismatch")
+        if wire.nonce != "0":
+            raise Refused("invalid nonce")
         return 1
     version = 3 if market.version == "v2" else 2
     if version not in allowed:

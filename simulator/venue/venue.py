@@ -25,6 +25,9 @@ from simulator.venue.tape import PublicTrade, Tape
 FINE_TICK_UNITS = 10
 """Tick near the edges: 0.001 once the price leaves [0.04, 0.96]."""
 
+TAKER_DELAYED = ("crypto", "finance")
+"""Categories whose takers are held for a moment."""
+
 YIELD_EVERY = 100
 """Markets handled before other tasks may run."""
 
@@ -136,6 +139,15 @@ class Venue:
         self.delayed[order.order_id] = order
         asyncio.get_running_loop().call_later(delay_s, self._place_delayed, order)
         return []
+
+    def taker_delay(self, order: Order) -> float:
+        """Wall seconds for which the request of a crossing order is held: crypto and finance markets."""
+        market = self.exchange.markets[order.market_id]
+        return self.options.taker_delay_s if self.delays_takers(market) and crosses(market.book, order) else 0.0
+
+    def delays_takers(self, market: LiveMarket) -> bool:
+        """Whether crossing orders of a market are held."""
+        return self.options.taker_delay_s > 0 and market.listing.category.lower() in TAKER_DELAYED
 
     def _place_delayed(self, order: Order) -> None:
         del self.delayed[order.order_id]

@@ -242,6 +242,28 @@ def test_v1_flow(site):
     assert trader.post_heartbeat(None)["heartbeat_id"]
 
 
+def test_v1_nonce(site):
+    """Version 1 orders with a nonce other than the account's are refused."""
+    trader = client(site, 63, OldClient)
+    signed = trader.create_order(OldOrder(token_id=YES, price=0.2, size=10, side="BUY", nonce=1))
+    with pytest.raises(OldError, match="invalid nonce"):
+        trader.post_order(signed)
+
+
+def test_takers_are_held():
+    """With a taker delay the answer to a crossing order of a crypto market comes later, a resting one at once."""
+    with Background(taker_delay_s=0.4) as site:
+        trader = client(site, 64)
+        assert trader.get_clob_market_info(CONDITION)["itode"] is True
+        begin = time.monotonic()
+        trader.create_and_post_order(OrderArgs(token_id=YES, price=0.2, size=10, side="BUY"), defer_exec=True)
+        resting_s = time.monotonic() - begin
+        begin = time.monotonic()
+        filled = trader.create_and_post_order(OrderArgs(token_id=YES, price=0.51, size=10, side="BUY"), defer_exec=True)
+        assert time.monotonic() - begin > 0.4 > resting_s / 4
+        assert trader.cancel_orders([filled["orderID"]])["not_canceled"] == {filled["orderID"]: "Order already matched"}
+
+
 def test_v1_is_refused_by_default():
     """Without version 1 switched on its orders are refused as on the venue, and reads still work."""
     with Background() as site:

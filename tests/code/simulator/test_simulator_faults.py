@@ -246,6 +246,15 @@ def test_admin(site):
     assert httpx2.get(url + "/audit").json() == {"wrong": []}
     wrong = httpx2.post(url + "/faults", json={"fault": "slow", "delay_s": "long"})
     assert "delay_s was 'long'; a fault takes the numbers" in wrong.json()["error"]
+    assert httpx2.post(url + "/ban", json={"address": address}).status_code == 200
+    with pytest.raises(PolyApiException, match=f"'{address}' address banned"):
+        buy(trader)
+    httpx2.post(url + "/ban", json={"address": address, "on": False})
+    httpx2.post(url + "/closed-only", json={"address": address})
+    assert trader.get_closed_only_mode() == {"closed_only": True}
+    with pytest.raises(PolyApiException, match="address in closed only mode"):
+        buy(trader)
+    httpx2.post(url + "/closed-only", json={"address": address, "on": False})
     assert httpx2.post(url + "/allowance", json={"address": address, "micro": 1}).status_code == 200
     with pytest.raises(PolyApiException, match="not enough balance / allowance"):
         buy(trader)
