@@ -36,8 +36,9 @@ types: install ## mypy strict on the packages
 params: install ## change numbers and keep the comments: make params SET="simulator.edge=0.5 forecast.epochs=2"
 	@$(PYTHON) -m flows params $(SET)
 
-league: install ## train every forecaster under one protocol and render docs/results/league.md (after `make run`)
-	@mkdir -p reports && $(PYTHON) -m benchmarks.kalman > reports/kalman.json && $(PYTHON) -m pipelines league $(KINDS)
+league: install ## every forecaster under one protocol, docs/results/league.md (STACKS=1: the guide's model stacks)
+	@mkdir -p reports && $(if $(filter 1,$(STACKS)),$(PYTHON) -m pipelines stacks $(NAMES),\
+	  $(PYTHON) -m benchmarks.kalman > reports/kalman.json && $(PYTHON) -m pipelines league $(KINDS))
 
 evaluate: install ## strategies and agents over SEEDS=10 synthetic worlds at EDGE=1.0; resumable; docs/results
 	@$(PYTHON) -m benchmarks.evaluate --edge $(or $(EDGE),1.0) --seeds $(or $(SEEDS),10)

@@ -43,6 +43,8 @@ def parser() -> argparse.ArgumentParser:
     parity.add_argument("--hours", type=float, default=24.0, help="market hours back from the newest bar (24)")
     bots = commands.add_parser("bots", help="temporal arbitrage and spike fading on a recording with an underlying")
     bots.add_argument("recording", type=Path, help="parquet with market_id, timestamp, best_bid, best_ask, asset, spot")
+    stacks = commands.add_parser("stacks", help="train and judge the guide's model stacks on the pull that is there")
+    stacks.add_argument("names", nargs="*", metavar="STACK", help="only these (default: all of params.yaml)")
     query = commands.add_parser("query", help="SQL over bars, markets, headlines and books; prints CSV")
     query.add_argument("sql", help="for example: SELECT count(*) FROM bars")
     query.add_argument("--folder", type=Path, default=Path("data/raw"), help="data/raw, or var/landing")
@@ -65,6 +67,10 @@ def _parity(arguments: argparse.Namespace) -> None:
 
 def _bots(arguments: argparse.Namespace) -> None:
     importlib.import_module("pipelines.bots.stage").run(arguments.recording)
+
+
+def _stacks(arguments: argparse.Namespace) -> None:
+    importlib.import_module("pipelines.stacks.stage").run(arguments.names)
 
 
 def _query(arguments: argparse.Namespace) -> None:
@@ -111,6 +117,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "league": _league,
     "parity": _parity,
     "bots": _bots,
+    "stacks": _stacks,
     **dict.fromkeys(STAGES, _stage),
 }
 
@@ -123,6 +130,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         COMMANDS[arguments.command](arguments)
     except OddsmithError as error:
         print(f"{arguments.command}: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"{arguments.command}: the machine refused: {error}; what was whole before still is", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"{arguments.command}: interrupted; what was whole before still is", file=sys.stderr)

@@ -268,6 +268,15 @@ class SpotParams(Section):
     wait_h: PositiveFloat
 
 
+class StackParams(Section):
+    """One of the guide's model stacks: who scores headlines, who forecasts, who trades."""
+
+    scorer: Literal["vader", "finbert", "openai"]
+    forecast: Literal["hybrid", "lstm", "gru", "sentiment_lstm", "garch_lstm"]
+    agent: Literal["ppo", "dqn"]
+    forecast_block: bool
+
+
 class Params(Section):
     """All of params.yaml."""
 
@@ -289,6 +298,7 @@ class Params(Section):
     execution: ExecutionParams
     backtest: BacktestParams
     gate: GateParams
+    stacks: dict[str, StackParams]
     drift: DriftParams
     serving: ServingParams
     costs: CostsParams
