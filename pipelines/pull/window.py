@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.core import artifacts, log
-from pipelines.core.errors import ArtifactError, DataError
+from pipelines.core.errors import ArtifactError, DataError, VenueError
 from pipelines.core.params import Params, load
 from pipelines.core.settings import Settings, Source
 from pipelines.pull import grid, holdout, recording
 
 PATH = Path("data/window.json")
+DAY_S = 86_400
+CLOCK_SLACK_S = 3_600
+"""A venue that was killed may come back this much earlier in market time and still be the same world."""
 
 
 @dataclass(frozen=True)
@@ -41,17 +44,36 @@ def read(path: Path = PATH) -> Window:
 
 
 def run(source: Source, recorded: Path | None, *, fresh: bool) -> None:
-    """Keep the window of the same source and recording, or write a new one that ends now."""
+    """Keep the window of the same source, recording and length, or write a new one that ends now.
+
+    A window of the venue whose market time has gone back (a simulator begun anew) describes another world, and is
+    replaced.
+    """
     params = load()
     wanted = _recorded_identity(source, recorded)
-    if not fresh and PATH.exists():
-        present = read()
-        if (present.source, present.recording, present.recording_sha256) == (source, *wanted):
-            log.get("window").info("kept", source=source.value, as_of_s=present.as_of_s)
-            return
+    if not fresh and PATH.exists() and _still_holds(read(), source, wanted, params):
+        log.get("window").info("kept", source=source.value)
+        return
     window = _recorded(params, *wanted) if source is Source.RECORDED else _now(source, params, Settings())
     artifacts.write_json(PATH, asdict(window))
     log.get("window").info("written", source=source.value, start_s=window.start_s, as_of_s=window.as_of_s)
+
+
+def _still_holds(present: Window, source: Source, wanted: tuple[str | None, str | None], params: Params) -> bool:
+    if (present.source, present.recording, present.recording_sha256) != (source, *wanted):
+        return False
+    if source is Source.RECORDED:
+        return True
+    if present.as_of_s - present.start_s != params.pull.history_days * DAY_S:
+        return False
+    from pipelines.pull import live  # noqa: PLC0415 - recordings need no HTTP client
+
+    try:
+        now_s = asyncio.run(live.market_time_s(Settings()))
+    except (VenueError, DataError) as error:
+        log.get("window").warning("kept without asking the venue", error=str(error))
+        return True
+    return now_s >= present.as_of_s - CLOCK_SLACK_S
 
 
 def _recorded_identity(source: Source, recorded: Path | None) -> tuple[str | None, str | None]:
@@ -85,4 +107,4 @@ def _now(source: Source, params: Params, settings: Settings) -> Window:
 
     as_of_s = asyncio.run(live.market_time_s(settings))
     as_of_s -= as_of_s % params.bars.length_s
-    return Window(source, as_of_s - params.pull.history_days * 86_400, as_of_s)
+    return Window(source, as_of_s - params.pull.history_days * DAY_S, as_of_s)

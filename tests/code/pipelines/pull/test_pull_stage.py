@@ -149,6 +149,25 @@ def test_a_failed_pull_leaves_the_old_products(work: Path) -> None:
     assert artifacts.sha256_path(stage.RAW) == before
 
 
+def test_a_full_disk_is_one_line(
+    work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """When the machine refuses a write, the command says so in one line and the old products stay whole."""
+    pull(record(work / "r.parquet"))
+    before = artifacts.sha256_path(stage.RAW)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "data/.raw.partial/bars")
+
+    monkeypatch.setattr(stage.tables, "write_raw", full)
+    status = main(["pull"])
+
+    assert status == 1
+    assert "No space left on device" in capsys.readouterr().err
+    assert artifacts.sha256_path(stage.RAW) == before
+    assert not Path("data/.raw.partial").exists()
+
+
 def test_the_recorded_source_needs_a_recording(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without a path the command says how to give one."""
     assert main(["window", "--source", "recorded"]) == 1
