@@ -10,13 +10,15 @@ from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as check_sb3
 
 import pipelines.agent  # noqa: F401 - registers the environment
+from pipelines.agent.algorithms import actor
 from pipelines.agent.env import MarketEnv
-from pipelines.agent.export import Actor, export
+from pipelines.agent.export import export
 from pipelines.agent.imitation import Teacher, collect
 from pipelines.agent.training import train
 from pipelines.agent.vector import MarketVecEnv
-from pipelines.core.params import read
 from pipelines.engine.lanes import Lanes, field, parameters
+from pipelines.engine.replay import replay, tape
+from pipelines.engine.rules import make
 from pipelines.engine.signals import signals
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
@@ -85,15 +87,17 @@ def test_the_teacher_plays_the_threshold_rule():
 
 
 @pytest.mark.slow
-def test_a_small_training_runs_and_exports(tmp_path):
-    """Imitation, PPO and export end in an ONNX policy that agrees with torch."""
-    params = read(Path("params.yaml"))
-    agent = params.agent.model_copy(
-        update={"timesteps": 512, "n_envs": 4, "n_steps": 64, "batch_size": 64, "imitation_epochs": 1}
-    )
-    params = params.model_copy(update={"agent": agent})
+@pytest.mark.parametrize(("algorithm", "block"), [("ppo", True), ("ppo", False), ("dqn", True)])
+def test_a_small_training_runs_and_exports(tmp_path, algorithm, block):
+    """PPO and DQN, with and without the forecast block, end in an ONNX policy that agrees with torch and decides."""
+    update = {"timesteps": 512, "n_envs": 4, "n_steps": 64, "batch_size": 64, "imitation_epochs": 1}
+    update |= {"algorithm": algorithm, "forecast_block": block}
+    params = PARAMS.model_copy(update={"agent": PARAMS.agent.model_copy(update=update)})
     learner, measured = train([history(seed) for seed in range(4)], params, TABLE, scaler(), 60)
+    size = 27 if block else 20
     assert measured["timesteps"] == 512
     assert len(measured["held_out_curve"]) >= 2
-    assert export(Actor(learner.policy), 27, tmp_path / "policy.onnx") >= 0.999
+    assert export(actor(learner), size, tmp_path / "policy.onnx") >= 0.999
     assert torch.get_num_threads() == 1
+    rules = make(algorithm, params, TABLE, scaler(), 60, tmp_path)
+    assert replay(tape([history(9)], scaler(), 1500), rules, CASH).decisions > 200
