@@ -4,6 +4,7 @@ import base64
 import binascii
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -74,6 +75,7 @@ class Gamma:
             }.values()
         numbers, slugs = _many(query.getlist("id")), _many(query.getlist("slug"))
         return _ordered(
+            self.venue,
             [
                 m
                 for m in found
@@ -81,6 +83,8 @@ class Gamma:
                 and (not slugs or m.listing.slug in slugs)
                 and _in_dates(query, m.listing.start_s, m.listing.end_s)
                 and _is_closed_as_asked(query.get("closed"), m.state is not MarketState.OPEN)
+                and _in_range(query, "volume_num", partial(documents.volume, self.venue, m))
+                and _in_range(query, "liquidity_num", partial(documents.liquidity, m))
             ],
             request,
         )
@@ -220,21 +224,39 @@ def _date(text: str) -> float:
         raise Refused("invalid date", 422) from None
 
 
-ORDERS: dict[str, Callable[[LiveMarket], Any]] = {
-    "id": lambda m: m.number,
-    "startDate": lambda m: m.listing.start_s,
-    "endDate": lambda m: m.listing.end_s,
-    "createdAt": lambda m: m.listing.start_s,
-    "start_date": lambda m: m.listing.start_s,
-    "end_date": lambda m: m.listing.end_s,
+ORDERS: dict[str, Callable[[Venue, LiveMarket], float]] = {
+    "id": lambda venue, market: market.number,
+    "startdate": lambda venue, market: market.listing.start_s,
+    "createdat": lambda venue, market: market.listing.start_s,
+    "enddate": lambda venue, market: market.listing.end_s,
+    "closedtime": lambda venue, market: market.resolved_s,
+    "liquidity": lambda venue, market: documents.liquidity(market),
+    "volume": documents.volume,
+    "volume24hr": lambda venue, market: documents.volume(venue, market, 86_400),
+    "volume1wk": lambda venue, market: documents.volume(venue, market, 7 * 86_400),
 }
+"""Sort keys of market lists; spellings with underscores, and with Num or Clob behind, are the same."""
 
 
-def _ordered(markets: list[LiveMarket], request: Request) -> list[LiveMarket]:
+def _ordered(venue: Venue, markets: list[LiveMarket], request: Request) -> list[LiveMarket]:
     query = request.query_params
-    reverse = query.get("ascending") == "false"
-    key = ORDERS.get(query.get("order", "id"), ORDERS["id"])
-    return sorted(markets, key=lambda m: (key(m), m.number), reverse=reverse)
+    name = query.get("order", "id").split(",")[0].replace("_", "").lower()
+    key = ORDERS.get(name.removesuffix("num").removesuffix("clob"), ORDERS["id"])
+    return sorted(markets, key=lambda m: (key(venue, m), m.number), reverse=query.get("ascending") == "false")
+
+
+def _in_range(query: Any, name: str, value: Callable[[], float]) -> bool:
+    """Whether a number lies between `name`_min and `name`_max, as far as they are given."""
+    for suffix, sign in (("min", 1), ("max", -1)):
+        text = query.get(f"{name}_{suffix}")
+        if text:
+            try:
+                bound = float(text)
+            except ValueError:
+                raise Refused(f"invalid {name}_{suffix}", 422) from None
+            if (value() - bound) * sign < 0:
+                return False
+    return True
 
 
 def _offset_page(rows: list[Any], request: Request) -> list[Any]:

@@ -134,14 +134,14 @@ def _activity(venue: Venue, listed: LiveMarket, history: History) -> dict[str, A
     traded = history.volume_micro * (history.mid_units / PRICE_SCALE) / MICRO
     total = round(float(traded.sum()), 6)
     last = listed.last_units or (int(history.mid_units[-1]) if len(history.mid_units) else PRICE_SCALE // 2)
-    liquidity = _liquidity(listed)
+    resting = liquidity(listed)
     document: dict[str, Any] = {
         "volume": str(total),
         "volumeNum": total,
         "volumeClob": total,
-        "liquidity": str(liquidity),
-        "liquidityNum": liquidity,
-        "liquidityClob": liquidity,
+        "liquidity": str(resting),
+        "liquidityNum": resting,
+        "liquidityClob": resting,
         "spread": round(((ask or PRICE_SCALE) - (bid or 0)) / PRICE_SCALE, 4),
         "lastTradePrice": wire.number(last),
     }
@@ -203,10 +203,18 @@ def outcome_prices(listed: LiveMarket) -> list[str]:
     return [wire.price(yes), wire.price(PRICE_SCALE - yes)]
 
 
-def _liquidity(listed: LiveMarket) -> float:
+def liquidity(listed: LiveMarket) -> float:
+    """pUSD that rests in the book."""
     bids, asks = listed.book.levels(Outcome.YES)
     micro = sum(p * s for p, s in bids) + sum((PRICE_SCALE - p) * s for p, s in asks)
     return round(micro / PRICE_SCALE / MICRO, 4)
+
+
+def volume(venue: Venue, listed: LiveMarket, within_s: int | None = None) -> float:
+    """pUSD traded in a market, ever or within the last market seconds."""
+    history = venue.source.history(listed.listing.market_id)
+    first = 0 if within_s is None else int(np.searchsorted(history.ts_s, venue.now_s - within_s, side="right"))
+    return float((history.volume_micro[first:] * (history.mid_units[first:] / PRICE_SCALE)).sum()) / MICRO
 
 
 def event(venue: Venue, slug: str) -> dict[str, Any]:
@@ -262,7 +270,7 @@ def event(venue: Venue, slug: str) -> dict[str, Any]:
 
 
 def _totals(venue: Venue, markets: list[LiveMarket]) -> dict[str, Any]:
-    liquidity = round(sum(_liquidity(m) for m in markets), 4)
+    resting = round(sum(liquidity(m) for m in markets), 4)
     volume = dict.fromkeys(("volume", *(f"volume{name}" for name in WINDOWS_S)), 0.0)
     for listed in markets:
         history = venue.source.history(listed.listing.market_id)
@@ -272,8 +280,8 @@ def _totals(venue: Venue, markets: list[LiveMarket]) -> dict[str, Any]:
             first = np.searchsorted(history.ts_s, venue.now_s - seconds, side="right")
             volume[f"volume{name}"] += float(traded[first:].sum())
     return {
-        "liquidity": liquidity,
-        "liquidityClob": liquidity,
+        "liquidity": resting,
+        "liquidityClob": resting,
         **{name: round(value, 6) for name, value in volume.items()},
         "openInterest": sum(m.collateral_micro for m in markets) / MICRO,
     }

@@ -159,6 +159,19 @@ def test_gamma_keyset(site):
     assert "tags" in get(site, "gamma", "/markets/keyset", include_tag="true")["markets"][0]
 
 
+def test_gamma_orders_and_bounds(site):
+    """Lists are sorted by the named number either way, and bounded by volume and liquidity."""
+    every = get(site, "gamma", "/markets/keyset", order="volume24hr", ascending="false")["markets"]
+    volumes = [row["volume24hr"] for row in every]
+    assert volumes == sorted(volumes, reverse=True)
+    ends = [row["endDate"] for row in get(site, "gamma", "/markets", order="end_date")]
+    assert ends == sorted(ends)
+    rich = get(site, "gamma", "/markets/keyset", liquidity_num_min=1)["markets"]
+    assert len(rich) == 3
+    assert get(site, "gamma", "/markets/keyset", volume_num_max=0)["markets"] == []
+    assert httpx2.get(site.urls["gamma"] + "/markets", params={"volume_num_min": "x"}).status_code == 422
+
+
 def test_gamma_offsets_and_singles(site):
     """Old offset lists stop at 2,000; single markets and events are found by id and slug, others are 404."""
     assert len(get(site, "gamma", "/markets", limit=2, offset=1)) == 2
