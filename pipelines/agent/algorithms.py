@@ -1,22 +1,24 @@
-"""PPO and DQN of Stable-Baselines3 with the parameters of params.yaml, behind one function."""
+"""PPO, DQN and SAC of Stable-Baselines3 with the parameters of params.yaml, behind one function."""
 
 from typing import Any
 
 import torch
-from stable_baselines3 import DQN, PPO
+from stable_baselines3 import DQN, PPO, SAC
 
-from pipelines.agent.export import Actor, GreedyQ
+from pipelines.agent.export import Actor, GreedyQ, Squashed
 from pipelines.agent.vector import MarketVecEnv
 from pipelines.core.params import AgentParams
 
 
 def untrained(env: MarketVecEnv, agent: AgentParams) -> Any:
     """An SB3 learner of the algorithm that is asked for."""
-    return _ppo(env, agent) if agent.algorithm == "ppo" else _dqn(env, agent)
+    return {"ppo": _ppo, "dqn": _dqn, "sac": _sac}[agent.algorithm](env, agent)
 
 
 def actor(learner: Any) -> torch.nn.Module:
     """The network that `export` writes: the deterministic policy."""
+    if isinstance(learner, SAC):
+        return Squashed(learner.policy)
     return Actor(learner.policy) if isinstance(learner, PPO) else GreedyQ(learner.policy)
 
 
@@ -54,6 +56,23 @@ def _dqn(env: MarketVecEnv, agent: AgentParams) -> DQN:
         exploration_fraction=agent.dqn_exploration,
         exploration_final_eps=0.02,
         max_grad_norm=agent.max_grad_norm,
+        seed=agent.seed,
+        device="cpu",
+    )
+
+
+def _sac(env: MarketVecEnv, agent: AgentParams) -> SAC:
+    return SAC(
+        "MlpPolicy",
+        env,
+        learning_rate=agent.learning_rate,
+        buffer_size=agent.dqn_buffer,
+        learning_starts=min(10_000, agent.timesteps // 10),
+        batch_size=min(agent.batch_size, 512),
+        gamma=agent.gamma,
+        train_freq=1,
+        gradient_steps=max(1, agent.dqn_gradient_steps // 2),
+        policy_kwargs={"net_arch": [64, 64]},
         seed=agent.seed,
         device="cpu",
     )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO
-from pipelines.engine.lanes import DIRECTION_OF, FRACTION_OF, Field, Lanes
+from pipelines.engine.lanes import DIRECTION_OF, FRACTION_OF, Field, Lanes, decoded
 from pipelines.trading import compiled
 
 MIN_EPISODE_BARS = 2
@@ -35,10 +35,13 @@ class Episodes:
         return first, np.minimum(first + self._longest, field.last[chosen])
 
 
-class MarketEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
-    """One account in one market. Action k: size k // 3 of (25, 50, 100 %) of the cap, direction k % 3 of (short,
-    close, long). The reward is the change of equity after costs in pUSD times `reward_scale`; an episode is
-    truncated where its data end, never terminated (resolution lies outside the bars)."""
+class MarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
+    """One account in one market.
+
+    Action k: size k // 3 of (25, 50, 100 %) of the cap, direction k % 3 of (short, close, long); the `continuous`
+    variant takes one number in [-1, 1] instead: its sign and size. The reward is the change of equity after costs in
+    pUSD times `reward_scale`. An episode is truncated where its data end, never terminated (resolution lies outside).
+    """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - declared so by gymnasium
 
@@ -50,6 +53,7 @@ class MarketEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         episode_bars: int = 512,
         reward_scale: float = 1.0,
         episode: tuple[int, int] | None = None,
+        continuous: bool = False,
     ) -> None:
         self._lanes = Lanes(field, par, 1, cash_micro)
         self._episodes = Episodes(field, episode_bars)
@@ -58,7 +62,8 @@ class MarketEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         self._action = np.zeros(1, dtype=np.int64)
         self._fraction = np.zeros(1)
         self._which = np.zeros(1, dtype=np.int64)
-        self.action_space = spaces.Discrete(9)
+        self._continuous = continuous
+        self.action_space = spaces.Box(-1.0, 1.0, (1,), np.float32) if continuous else spaces.Discrete(9)
         self.observation_space = spaces.Box(-np.inf, np.inf, (field.observation_size,), np.float32)
 
     def reset(
@@ -72,12 +77,15 @@ class MarketEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         self._lanes.place(self._which, first, last)
         return self._lanes.observations[0].copy(), self._info()
 
-    def step(self, action: np.int64 | int) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """Decide at this bar, fill and mark at the next."""
         lanes = self._lanes
-        self._action[0] = DIRECTION_OF[action]
-        self._fraction[0] = FRACTION_OF[action]
-        lanes.step(self._action, self._fraction)
+        if self._continuous:
+            lanes.step(*decoded(np.asarray(action)))
+        else:
+            self._action[0] = DIRECTION_OF[action]
+            self._fraction[0] = FRACTION_OF[action]
+            lanes.step(self._action, self._fraction)
         reward = float(lanes.rewards[0]) * self._scale
         return lanes.observations[0].copy(), reward, False, bool(lanes.dones[0]), {}
 

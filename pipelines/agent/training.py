@@ -1,4 +1,4 @@
-"""Training: imitation, then PPO (or DQN) on the compiled lanes; the best policy on the held-out events is kept."""
+"""Training: imitation, then PPO (or DQN, SAC) on the compiled lanes; the best policy on the held-out events is kept."""
 
 import copy
 import time
@@ -18,7 +18,7 @@ from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO
 from pipelines.core.params import AgentParams, Params
 from pipelines.engine.history import History
-from pipelines.engine.lanes import DIRECTION_OF, FRACTION_OF, Field, Lanes, field, parameters
+from pipelines.engine.lanes import Field, Lanes, decoded, field, parameters
 from pipelines.engine.signals import signals
 from pipelines.trading import compiled
 from pipelines.trading.observation import MarketScaler
@@ -68,7 +68,8 @@ def split(histories: Sequence[History]) -> tuple[list[History], list[History]]:
 
 def vector_env(where: Ground, agent: AgentParams, cash_micro: int, seed: int) -> MarketVecEnv:
     """The training environment."""
-    return MarketVecEnv(Lanes(where.field, where.par, agent.n_envs, cash_micro), EPISODE_BARS, seed)
+    lanes = Lanes(where.field, where.par, agent.n_envs, cash_micro)
+    return MarketVecEnv(lanes, EPISODE_BARS, seed, continuous=agent.algorithm == "sac")
 
 
 def evaluate(policy: Any, where: Ground, cash_micro: int) -> float:
@@ -79,7 +80,7 @@ def evaluate(policy: Any, where: Ground, cash_micro: int) -> float:
     total, alive = 0.0, np.ones(count, dtype=bool)
     while alive.any():
         actions = policy.predict(lanes.observations, deterministic=True)[0]
-        lanes.step(DIRECTION_OF[actions], FRACTION_OF[actions])
+        lanes.step(*decoded(actions))
         total += float(lanes.rewards[alive].sum())
         alive &= ~lanes.dones
         stopped = lanes.state[:, compiled.ROW] >= where.field.last

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
 from pipelines.agent.env import Episodes
-from pipelines.engine.lanes import DIRECTION_OF, FRACTION_OF, Lanes
+from pipelines.engine.lanes import Lanes, decoded
 
 
 class MarketVecEnv(VecEnv):
@@ -18,17 +18,18 @@ class MarketVecEnv(VecEnv):
     Rewards are changes of equity in per cent of the initial cash.
     """
 
-    def __init__(self, lanes: Lanes, episode_bars: int, seed: int) -> None:
+    def __init__(self, lanes: Lanes, episode_bars: int, seed: int, *, continuous: bool = False) -> None:
         self.render_mode = None
         count = len(lanes.state)
         size = lanes.field.observation_size
-        super().__init__(count, spaces.Box(-np.inf, np.inf, (size,), np.float32), spaces.Discrete(9))
+        actions = spaces.Box(-1.0, 1.0, (1,), np.float32) if continuous else spaces.Discrete(9)
+        super().__init__(count, spaces.Box(-np.inf, np.inf, (size,), np.float32), actions)
         self.lanes = lanes
         self._episodes = Episodes(lanes.field, episode_bars)
         self._rng = np.random.default_rng(seed)
         self._all = np.arange(count)
         self._scale = 100.0 * 1e6 / lanes.cash_micro
-        self._actions = np.zeros(count, dtype=np.int64)
+        self._actions: NDArray[Any] = np.zeros(count, dtype=np.int64)
         self._returns = np.zeros(count)
         self._lengths = np.zeros(count, dtype=np.int64)
         self.reset_infos = [{} for _ in range(count)]
@@ -50,7 +51,7 @@ class MarketVecEnv(VecEnv):
     def step_wait(self) -> tuple[NDArray[np.float32], NDArray[Any], NDArray[Any], list[dict[str, Any]]]:
         """One bar everywhere; lanes at their end report their last observation and start again."""
         lanes = self.lanes
-        lanes.step(DIRECTION_OF[self._actions], FRACTION_OF[self._actions])
+        lanes.step(*decoded(self._actions))
         rewards = (lanes.rewards * self._scale).astype(np.float32)
         self._returns += rewards
         self._lengths += 1

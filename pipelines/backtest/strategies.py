@@ -18,7 +18,7 @@ from pipelines.trading.sizing import SizingTable
 
 AGENT = Path("models/agent")
 RULES = ("cash", "buy_and_hold", "threshold", "kelly", "ensemble", "spike_fading")
-CANDIDATES = ("threshold", "kelly", "ensemble", "ppo", "dqn")
+CANDIDATES = ("threshold", "kelly", "ensemble", "ppo", "dqn", "sac")
 """Policies that a bundle may carry."""
 
 

@@ -137,7 +137,7 @@ class ConformalParams(Section):
 class AgentParams(Section):
     """The trading agent and its training."""
 
-    algorithm: Literal["ppo", "dqn"]
+    algorithm: Literal["ppo", "dqn", "sac"]
     forecast_block: bool
     timesteps: Annotated[int, Field(ge=0)]
     n_envs: PositiveInt

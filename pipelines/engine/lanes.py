@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +13,21 @@ from pipelines.engine.history import History, IntArray
 from pipelines.engine.signals import signals
 from pipelines.trading import compiled, observation
 from pipelines.trading.observation import MarketScaler
+from pipelines.trading.policies.base import DEAD_ZONE
 from pipelines.trading.sizing import SizingTable
 
 SIZES = (0.25, 0.5, 1.0)
 DIRECTION_OF = np.array([action % 3 - 1 for action in range(9)], dtype=np.int64)
 FRACTION_OF = np.array([SIZES[action // 3] for action in range(9)])
+
+
+def decoded(actions: NDArray[Any]) -> tuple[IntArray, FloatArray]:
+    """Directions and shares of the cap of actions: integers of Discrete(9), or floats in [-1, 1] of the Box variant."""
+    if np.issubdtype(actions.dtype, np.integer):
+        return DIRECTION_OF[actions], FRACTION_OF[actions]
+    values = actions.reshape(len(actions)).astype(np.float64)
+    directions = np.where(np.abs(values) > DEAD_ZONE, np.sign(values), 0.0).astype(np.int64)
+    return directions, np.abs(values)
 
 
 @dataclass(frozen=True)

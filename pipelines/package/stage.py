@@ -29,7 +29,7 @@ FORECASTER_FILES = (
     "confidence.json",
     "observation.json",
 )
-LEARNED = ("ppo", "dqn")
+LEARNED = ("ppo", "dqn", "sac")
 
 
 def run() -> None:

@@ -28,7 +28,7 @@ KINDS: Mapping[str, Callable[..., Policy]] = {
     "temporal_arbitrage": TemporalArbitrage,
 }
 
-LEARNED = ("ppo", "dqn")
+LEARNED = ("ppo", "dqn", "sac")
 
 
 def load(kind: str, params: Mapping[str, Any], folder: Path | None = None) -> Policy:

@@ -20,6 +20,9 @@ class Target(NamedTuple):
 
 CASH = Target(Direction.FLAT, 0.0)
 
+DEAD_ZONE = 1.0 / 3.0
+"""A continuous action within this distance of 0 means flat; beyond it the sign is the direction, the size the share."""
+
 
 @dataclass(frozen=True, slots=True)
 class Inputs:

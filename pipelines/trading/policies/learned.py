@@ -7,7 +7,7 @@ import numpy as np
 
 from pipelines.core.domain import Direction, Position
 from pipelines.core.errors import ArtifactError
-from pipelines.trading.policies.base import Inputs, Observation, Target
+from pipelines.trading.policies.base import CASH, DEAD_ZONE, Inputs, Observation, Target
 
 SIZES = (0.25, 0.5, 1.0)
 ACTIONS = tuple(Target(Direction(index % 3 - 1), SIZES[index // 3]) for index in range(9))
@@ -15,7 +15,7 @@ ACTIONS = tuple(Target(Direction(index % 3 - 1), SIZES[index // 3]) for index in
 
 
 class Learned:
-    """Runs `policy.onnx`: observations (n, 20) or (n, 27) as float32 -> actions (n,) as int64."""
+    """Runs `policy.onnx`: float32 (n, 20) or (n, 27) -> actions (n,), int64 of nine or float in [-1, 1]."""
 
     uses_forecast = True
     reads_observation = True
@@ -34,8 +34,10 @@ class Learned:
         """The target of the most probable action."""
         if observation is None:
             raise ArtifactError("a learned policy was asked without an observation; decide() has to compute it")
-        action = self._session.run(None, {self._input: observation[None, : self.size]})[0]
-        return ACTIONS[int(action[0])]
+        action = self._session.run(None, {self._input: observation[None, : self.size]})[0][0]
+        if isinstance(action, np.integer):
+            return ACTIONS[int(action)]
+        return CASH if abs(action) <= DEAD_ZONE else Target(Direction(int(np.sign(action))), float(abs(action)))
 
     def actions(self, observations: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Actions of many observations at once."""

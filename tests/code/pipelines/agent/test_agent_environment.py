@@ -35,7 +35,10 @@ def test_gymnasium_and_sb3_find_nothing():
         warnings.simplefilter("ignore", UserWarning)
         check_env(env.unwrapped, skip_render_check=True)
         check_sb3(env.unwrapped)
+    box = gymnasium.make("oddsmith/Market-v0", field=BLOCK, par=PAR, continuous=True)
+    check_env(box.unwrapped, skip_render_check=True)
     assert env.action_space.n == 9
+    assert box.action_space.shape == (1,)
     assert env.observation_space.shape == (27,)
 
 
@@ -87,9 +90,9 @@ def test_the_teacher_plays_the_threshold_rule():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("algorithm", "block"), [("ppo", True), ("ppo", False), ("dqn", True)])
+@pytest.mark.parametrize(("algorithm", "block"), [("ppo", True), ("ppo", False), ("dqn", True), ("sac", True)])
 def test_a_small_training_runs_and_exports(tmp_path, algorithm, block):
-    """PPO and DQN, with and without the forecast block, end in an ONNX policy that agrees with torch and decides."""
+    """PPO, DQN and SAC, with and without forecasts, end in an ONNX policy that agrees with torch and decides."""
     update = {"timesteps": 512, "n_envs": 4, "n_steps": 64, "batch_size": 64, "imitation_epochs": 1}
     update |= {"algorithm": algorithm, "forecast_block": block}
     params = PARAMS.model_copy(update={"agent": PARAMS.agent.model_copy(update=update)})
