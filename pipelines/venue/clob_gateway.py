@@ -159,7 +159,10 @@ class ClobGateway:
 
     def _fee(self, market_id: str) -> FeeSchedule:
         if market_id not in self._fees:
-            found = _read(lambda: self._client.market(market_id)).get("fd") or {}
+            padded = "0x" + market_id.removeprefix("0x").ljust(
+                64, "0"
+            )  # the route wants 32 bytes; version 2 ids may have 31
+            found = _read(lambda: self._client.market(padded)).get("fd") or {}
             self._fees[market_id] = FeeSchedule(float(found.get("r", 0.0)), float(found.get("e", 1.0)))
         return self._fees[market_id]
 

@@ -17,8 +17,10 @@ PAGE = 100
 """Most markets per page that the venue serves since 2026-05-14."""
 
 
-async def listed(http: VenueHttp, **filters: Any) -> AsyncIterator[Market]:
+async def listed(http: VenueHttp, *, only_accepting: bool = False, **filters: Any) -> AsyncIterator[Market]:
     """Markets of the keyset route that pass the filters and can be read; those of a shape we do not know are left out.
+
+    `only_accepting` leaves out those that take no orders now (open markets may wait for their resolution for days).
 
     Filters are the venue's own (`closed`, `end_date_min`, `condition_ids`, ...); a list repeats its key.
     """
@@ -30,7 +32,7 @@ async def listed(http: VenueHttp, **filters: Any) -> AsyncIterator[Market]:
         page = await http.get("/markets/keyset", GammaPage, params)
         for wire in page.markets:
             market = parse(wire)
-            if market is not None:
+            if market is not None and not (only_accepting and (wire.accepting_orders is False or wire.closed)):
                 yield market
         if not page.next_cursor or page.next_cursor == cursor or not page.markets:
             return
@@ -42,9 +44,9 @@ def _plain(filters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def tradable(http: VenueHttp, limit: int) -> list[Market]:
-    """Up to `limit` open markets, those with the most volume of the last 24 hours first."""
+    """Up to `limit` markets that take orders now, those with the most volume of the last 24 hours first."""
     found: list[Market] = []
-    async for market in listed(http, closed=False, order="volume24hr", ascending=False):
+    async for market in listed(http, only_accepting=True, closed=False, order="volume24hr", ascending=False):
         found.append(market)
         if len(found) >= limit:
             break

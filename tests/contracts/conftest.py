@@ -32,9 +32,10 @@ class Venue:
     settings: Settings
     quotes: dict[str, tuple[Market, Quote]]
 
-    def market(self) -> tuple[Market, Quote]:
-        """An open market with a two-sided book near the middle, deep enough for small orders."""
-        return min(self.quotes.values(), key=lambda pair: (abs(pair[1].mid_units - 5_000), pair[0].market_id))
+    def market(self, version: str = "v1") -> tuple[Market, Quote]:
+        """An open market of a protocol version with a two-sided book near the middle, deep enough for small orders."""
+        some = [pair for pair in self.quotes.values() if pair[0].version == version]
+        return min(some, key=lambda pair: (abs(pair[1].mid_units - 5_000), pair[0].market_id))
 
 
 async def _listed(settings: Settings) -> dict[str, tuple[Market, Quote]]:
@@ -49,7 +50,7 @@ def _simulator(speed: float) -> Iterator[Venue]:
     """`python -m simulator` on free ports, at this many market minutes per wall minute."""
     command = (
         f"{sys.executable} -m simulator --port 0 --speed {speed:g} --history-days 1 --event-length-min 720"
-        " --event-every-min 240 --markets-per-event 3 --order-versions 1,2,3 --admin"
+        " --event-every-min 240 --markets-per-event 3 --order-versions 1,2,3 --admin --protocol-v2-share 0.4"
     )
     process = subprocess.Popen(command.split(), cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:

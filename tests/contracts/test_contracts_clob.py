@@ -1,6 +1,7 @@
 """The CLOB gateway beyond the common contract: resting orders, repeats, heartbeats, and a venue that is away."""
 
 import socket
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -49,6 +50,23 @@ def test_a_resting_order_is_listed_and_cancelled(gateway: ClobGateway, resting: 
     assert gateway.order(order.order_id) == listed[0]
     assert gateway.cancel([order.order_id]).cancelled == (order.order_id,)
     assert gateway.open_orders() == []
+
+
+def test_a_market_of_protocol_two_is_traded_like_any(gateway: ClobGateway, venue: Any) -> None:
+    """Its order has the later domain and its balance the later kind; cash and shares are explained by the fills."""
+    market, quote = venue.market("v2")
+    intent = OrderIntent(
+        market.market_id, market.token_yes, Outcome.YES, Side.BUY, quote.ask_units, 10_000_000,
+        market.tick_units, market.neg_risk, market.version, "enter", 1,
+    )  # fmt: skip
+    result = gateway.place(gateway.prepare(intent))
+    deadline = time.monotonic() + 5
+    while gateway.shares_micro(market.token_yes) == 0 and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+    assert result.status is PlaceStatus.ACCEPTED
+    assert gateway.shares_micro(market.token_yes) == 10_000_000
+    assert gateway.cash_micro() == 10_000_000_000 + sum(f.cash_micro for f in gateway.trades(0))
 
 
 def test_a_repeat_proves_nothing_new(gateway: ClobGateway, resting: OrderIntent) -> None:

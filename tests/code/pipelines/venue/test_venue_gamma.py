@@ -153,3 +153,16 @@ def test_the_topic_is_the_venues_own_before_it_is_guessed(changes: dict[str, Any
 
     assert market is not None
     assert market.topic == topic
+
+
+async def test_only_what_takes_orders_is_tradable() -> None:
+    """Open markets that wait for their resolution are listed, but not tradable."""
+    rows = [row(conditionId=f"0x{n:064x}", acceptingOrders=n != 2) for n in (1, 2, 3)]
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, json={"markets": rows}))
+
+    async with VenueHttp("http://gamma.test", transport=transport) as http:
+        everything = [m async for m in gamma.listed(http, closed=False)]
+        tradable = await gamma.tradable(http, 10)
+
+    assert len(everything) == 3
+    assert [m.market_id[-1] for m in tradable] == ["1", "3"]
