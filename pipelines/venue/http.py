@@ -17,6 +17,8 @@ T = TypeVar("T")
 _RETRIED = frozenset({425, 429, 500, 502, 503, 504})
 """Statuses after which the same read may succeed: engine restart, rate limit, server trouble."""
 _LONGEST_WAIT_S = 30.0
+_NO_LIMIT_PER_10_S = 1e9
+"""Of a venue on loopback. Finite: the limiter multiplies it with elapsed time, which is 0 on uvloop's coarse clock."""
 
 
 class _Wait(VenueUnavailable):
@@ -49,7 +51,7 @@ class VenueHttp:
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self._attempts = attempts
-        pace = float("inf") if _is_loopback(base_url) else per_10_s * 0.9
+        pace = _NO_LIMIT_PER_10_S if _is_loopback(base_url) else per_10_s * 0.9
         self._limiter = AsyncLimiter(max(pace / 100.0, 1.0), 0.1)
         self._client = httpx2.AsyncClient(
             base_url=base_url, timeout=httpx2.Timeout(30.0, connect=5.0), transport=transport, follow_redirects=False
