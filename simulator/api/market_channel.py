@@ -130,7 +130,8 @@ class MarketChannel:
                 changed.append((*key, total))
         audience = self._audience(market)
         if changed:
-            rows = [row for change in changed for row in self._changes(market, *change)]
+            tops = {outcome: _top(market, outcome) for outcome in (_YES, _NO)}
+            rows = [row for change in changed for row in self._changes(market, tops, *change)]
             market_id = market.listing.market_id
             self._tell(
                 audience,
@@ -150,13 +151,15 @@ class MarketChannel:
                     for connection in listeners:
                         connection.push(text)
 
-    def _changes(self, market: LiveMarket, is_bid: bool, units: int, total: int) -> list[dict[str, Any]]:
+    def _changes(
+        self, market: LiveMarket, tops: dict[Outcome, tuple[str, str]], is_bid: bool, units: int, total: int
+    ) -> list[dict[str, Any]]:
         rows = []
         now_ms = self.venue.now_ms
         for outcome in (_YES, _NO):
             own = units if outcome is _YES else PRICE_SCALE - units
             side = "BUY" if is_bid == (outcome is _YES) else "SELL"
-            bid, ask = market.book.top(outcome)
+            bid, ask = tops[outcome]
             token = market.token(outcome)
             text = f"{token}{own}{total}{now_ms}"
             rows.append(
@@ -166,8 +169,8 @@ class MarketChannel:
                     "size": wire.amount(total),
                     "side": side,
                     "hash": hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(),
-                    "best_bid": wire.price(bid or 0),
-                    "best_ask": wire.price(PRICE_SCALE if ask is None else ask),
+                    "best_bid": bid,
+                    "best_ask": ask,
                 }
             )
         return rows
@@ -293,6 +296,12 @@ class MarketChannel:
             "tags": [listing.category],
         }
         self._tell([c for c in self._audience(market) if c.custom], document)
+
+
+def _top(market: LiveMarket, outcome: Outcome) -> tuple[str, str]:
+    """Best bid and ask of a token as written; 0 and 1 for a missing side."""
+    bid, ask = market.book.top(outcome)
+    return wire.price(bid or 0), wire.price(PRICE_SCALE if ask is None else ask)
 
 
 def _levels(market: LiveMarket) -> dict[tuple[bool, int], int]:
