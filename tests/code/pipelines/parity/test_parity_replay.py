@@ -62,7 +62,7 @@ def live(tmp_path):
         written.bar(header, [records.decision_row(one, True) for one in made], {}, {})
         if ts_s == NOW:
             order = SignedOrder("0xorder", made[0].intent, {})
-            written.intend(order)
+            written.intend(order, "")
             written.move("0xorder", OrderState.SENT)
             fill = Fill("f1", "0xorder", made[0].market_id, "11", Outcome.YES, Side.BUY, 5_100, 50_000_000, 0, ts_s)
             written.book_fill(fill, 5_050, "enter", "")
