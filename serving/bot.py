@@ -5,7 +5,6 @@ One task folds the stream, one takes turns, one watches the listing, one hears o
 """
 
 import asyncio
-import time
 from typing import Any
 
 from pipelines.core import log
@@ -59,7 +58,6 @@ class Bot:
         self._watch: Watch | None = None
         self._task: asyncio.Task[None] | None = None
         self._bar = asyncio.Event()
-        self._closed: tuple[int, float] = (0, 0.0)
 
     # Life
 
@@ -200,8 +198,7 @@ class Bot:
         assert self._account is not None, "paper orders need an open account"
         return self._account.books.markets[market_id]
 
-    def _on_bar(self, ts_s: int) -> None:
-        self._closed = (ts_s, time.monotonic())
+    def _on_bar(self) -> None:
         if self._watch is not None:
             self._watch.count_bar()
         self._bar.set()
@@ -219,7 +216,7 @@ class Bot:
             if await self._model.refresh() and self._model.geometry != geometry:
                 raise VenueUnavailable("the new bundle has another bar length or lookback: windows are warmed anew")
             try:
-                await self._turns.take(account, feed, *self._closed)
+                await self._turns.take(account, feed)
                 self.status.calm("turn")
             except VenueForbidden:
                 raise

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 from pipelines.core import log
 from pipelines.core.domain import Bar, Market, Quote
-from pipelines.core.errors import OddsmithError
 from pipelines.venue import stream
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.stream import MarketStream
@@ -39,7 +38,8 @@ class Followed:
 
 
 class Feed:
-    """Follows markets and closes their bars. `on_bar` is called on the event loop after every close."""
+    """Follows markets and closes their bars. `on_bar` is called on the event loop after every close; `closed` is the
+    newest closed bar with the wall time (perf_counter) of its closing."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Feed:
         length_s: int,
         max_gap_bars: int,
         wall_is_market: bool,
-        on_bar: Callable[[int], None],
+        on_bar: Callable[[], None],
         on_resolved: Callable[[stream.Resolution], None],
         on_left: Callable[[str], None],
     ) -> None:
@@ -70,6 +70,7 @@ class Feed:
         self.followed: dict[str, Followed] = {}
         self.connected = False
         self.features_ms = 0.0
+        self.closed: tuple[int, float] = (0, 0.0)
         self.last_message = time.monotonic()
 
     @property
@@ -161,7 +162,8 @@ class Feed:
                 self._collect(one, bar)
         self.features_ms = (time.perf_counter() - started) * 1e3
         metrics.FEATURES_LATENCY.observe(self.features_ms)
-        self._on_bar(ts_s)
+        self.closed = (ts_s, started)
+        self._on_bar()
 
     def _push(self, one: Followed, bar: Bar) -> None:
         one.window.push(bar, one.mood.at(bar.ts_s, self._news.of(one.market.market_id)))
@@ -179,8 +181,8 @@ class Feed:
                 bars = await warmup.history(
                     self._archive, one.market, first, self._lookback, self._length_s, self._max_gap_bars
                 )
-        except OddsmithError as error:
-            _log.warning("no history", market=one.market.market_id, error=str(error))
+        except Exception as error:
+            _log.warning("no history", market=one.market.market_id, error=repr(error))
             metrics.API_ERRORS.labels("history").inc()
             one.backlog.clear()
             one.warming = None
@@ -192,8 +194,9 @@ class Feed:
         one.backlog.clear()
         one.ready, one.warming = True, None
 
-    def seen(self, ts_s: int) -> list[Seen]:
-        """Markets whose window is warm and ends at this bar."""
+    def seen(self) -> list[Seen]:
+        """Markets whose window is warm and ends at the newest closed bar."""
+        ts_s = self.closed[0]
         found = []
         for one in self.followed.values():
             last = one.window.last

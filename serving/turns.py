@@ -43,18 +43,22 @@ class Turns:
         self._threads = threads
         self._kill_switch = kill_switch
         self._mismatches = 0
+        self._last_s = 0
         self.stopping = False
 
-    async def take(self, account: TradingAccount, feed: Feed, ts_s: int, closed_at: float) -> None:
-        """Everything that follows from one closed bar.
+    async def take(self, account: TradingAccount, feed: Feed) -> None:
+        """Everything that follows from the newest closed bar. Where turns are slower than bars, bars are left out.
 
         Raises:
             VenueError: if the account cannot be read; nothing was decided then.
         """
         brain, kill = self._model.brain, self._kill_switch.exists()
         length_s, _ = self._model.geometry
-        await self._threads.at_venue(self._tidy, account, ts_s, length_s)
-        seen = feed.seen(ts_s)
+        await self._threads.at_venue(self._tidy, account, feed.closed[0], length_s)
+        (ts_s, closed_at), seen = feed.closed, feed.seen()
+        if ts_s == self._last_s:
+            return
+        self._last_s = ts_s
         mids = feed.mids() | {one.market.market_id: one.window.last.mid_units for one in seen}
         busy = bool(account.execution.pending)
         turn, differences = await asyncio.gather(
@@ -99,7 +103,7 @@ class Turns:
         if brain is None or not seen or self.stopping:
             return None
         turn = take_turn(brain, ts_s, seen, view, frozenset(row.market_id for row in execution.pending))
-        took_ms = (time.monotonic() - closed_at) * 1e3
+        took_ms = (time.perf_counter() - closed_at) * 1e3
         self._status.measure(turn, took_ms, features_ms)
         row = {
             "ts_s": ts_s,

@@ -1,0 +1,110 @@
+"""A bundle becomes a bento that stands alone, whole or not at all, and the commands say what is wrong."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tiny_bundle
+
+from pipelines.core.errors import ArtifactError
+from serving import install as module
+from serving.__main__ import main
+from serving.install import install
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine folder, with the working directory where the packages are."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "bento"))
+    monkeypatch.setenv("ODDSMITH_VAR", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_installing_twice_gives_one_bento(machine: Path) -> None:
+    """The tag depends on bundle and code alone; the bento holds the bundle, the packages and nothing of training."""
+    tiny_bundle.make(machine / "bundle")
+
+    tags = {install(machine / "bundle", machine) for _ in range(2)}
+
+    assert len(tags) == 1
+    folder = machine / "bento" / "bentos" / tags.pop().replace(":", "/")
+    assert [folder.name, "latest"] == sorted(p.name for p in folder.parent.iterdir())
+    assert json.loads((folder / "src" / "bundle" / "manifest.json").read_text())["hash"]
+    packages = {p.name for p in (folder / "src" / "pipelines").iterdir()}
+    assert {"core", "venue", "news", "features", "trading", "inference", "decide.py", "__init__.py"} == packages
+    assert not list(machine.glob("install-*"))
+
+
+def test_an_interrupted_build_is_never_taken_for_whole(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stops in the middle leaves no bento, and its remains are cleared by the next install."""
+    tiny_bundle.make(machine / "bundle")
+
+    def die(context: Path, home: Path, version: str) -> None:
+        (home / "bentos" / module.NAME / version).mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "_run_bentoml", die)
+    leftover = machine / "install-999999999"
+    leftover.mkdir()
+
+    with pytest.raises(KeyboardInterrupt):
+        install(machine / "bundle", machine)
+
+    assert not list((machine / "bento").glob("bentos/*/*/bento.yaml"))
+    assert not leftover.exists()
+    assert not list(machine.glob("install-*"))
+
+
+def test_a_build_that_fails_is_one_line(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """BentoML's last words stand in the error, and nothing was installed."""
+    tiny_bundle.make(machine / "bundle")
+    monkeypatch.setattr(module, "BENTOFILE", "service: nowhere:Nothing\nlabels: {{bundle: '{bundle}'}}\n")
+
+    with pytest.raises(ArtifactError, match=r"bentoml could not build .*nothing was installed"):
+        install(machine / "bundle", machine)
+
+
+def test_an_altered_bundle_is_not_installed(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`python -m serving install` refuses with exit status 1 and the name of the file."""
+    tiny_bundle.make(machine / "bundle")
+    (machine / "bundle" / "card.json").write_text("{}")
+
+    status = main(["install", str(machine / "bundle")])
+
+    assert status == 1
+    assert "card.json was altered" in capsys.readouterr().err
+
+
+def test_a_missing_bundle_is_one_line(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder that is not there is named."""
+    assert main(["install", str(machine / "nothing")]) == 1
+    assert "nothing/manifest.json does not exist" in capsys.readouterr().err
+
+
+def test_the_doctor_names_what_is_wrong(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every check has a line; without a venue the exit status is 1 and the venue's lines say so."""
+    for name in ("CLOB", "GAMMA", "DATA"):
+        monkeypatch.setenv(f"ODDSMITH_{name}_URL", "http://127.0.0.1:9")
+    done = subprocess.run(
+        [sys.executable, "-m", "serving", "doctor"], capture_output=True, text=True, env=os.environ, check=False
+    )
+
+    lines = {line.split()[1]: line for line in done.stdout.splitlines() if line[:4] in ("ok  ", "FAIL")}
+    assert done.returncode == 1, done.stderr
+    assert {"settings", "disk", "journal", "bundle", "markets", "clock", "region", "account"} == set(lines)
+    assert lines["journal"].startswith("ok")
+    assert lines["markets"].startswith("FAIL")
+    assert "127.0.0.1:9" in lines["markets"]
+
+
+def test_bentoml_needs_uv() -> None:
+    """`bentoml build` calls uv: it is among the extras of the live process."""
+    assert shutil.which("uv", path=str(Path(sys.executable).parent)) is not None

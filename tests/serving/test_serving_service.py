@@ -1,0 +1,222 @@
+"""The service as people run it: `bentoml serve`, its routes, its page in a browser, its end."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from serving_venue import ROOT, promote, simulator
+
+pytestmark = pytest.mark.slow
+
+CHROMIUM = "/usr/bin/chromium"
+HEAVY = ("tensorflow", "keras", "torch", "stable_baselines3", "pandas", "numba", "mlflow", "prefect", "evidently")
+
+
+def test_nothing_heavy_is_imported() -> None:
+    """The live process knows no training library: imports take long and memory, and training must not touch it."""
+    code = f"import json, sys, serving.service; print(json.dumps([m for m in {HEAVY!r} if m in sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
+@dataclass
+class Service:
+    """A running service."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    environment: dict[str, str]
+    log: Path
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and body."""
+        return _ask(urllib.request.Request(self.url + path))
+
+    def post(self, path: str, body: Any) -> tuple[int, str]:
+        """Status and body of a JSON request."""
+        data = json.dumps(body).encode()
+        return _ask(urllib.request.Request(self.url + path, data, {"content-type": "application/json"}))
+
+    def state(self) -> dict[str, Any]:
+        """The state."""
+        return dict(json.loads(self.get("api/state")[1]))
+
+    def until(self, condition: Callable[[dict[str, Any]], bool], limit_s: float = 60) -> dict[str, Any]:
+        """Wait for a state."""
+        deadline = time.monotonic() + limit_s
+        while True:
+            state = self.state()
+            if condition(state):
+                return state
+            assert time.monotonic() < deadline, f"not within {limit_s:g} s: {_short(state)}"
+            time.sleep(0.2)
+
+
+def _short(state: dict[str, Any]) -> dict[str, Any]:
+    names = ("alarms", "orders", "decisions", "decided_bars", "ledger_equals_venue", "armed", "bar", "feed")
+    return {name: state[name] for name in names} | {"positions": len(state["positions"])}
+
+
+def _ask(request: urllib.request.Request) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """`bentoml serve` on a machine with a champion, against a simulator of its own."""
+    folder = tmp_path_factory.mktemp("machine")
+    promote(folder)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    with simulator(speed=120) as venue:
+        environment = os.environ | venue | {
+            "ODDSMITH_VAR": str(folder / "var"),
+            "ODDSMITH_KILL_SWITCH": str(folder / "KILL"),
+            "BENTOML_HOME": str(folder / "var" / "bento"),
+            "BENTOML_DO_NOT_TRACK": "True",
+        }  # fmt: skip
+        command = [str(Path(sys.executable).parent / "bentoml"), "serve", "serving.service:Oddsmith"]
+        command += ["--host", "127.0.0.1", "--port", str(port)]
+        log = folder / "service.log"
+        with log.open("wb") as stream:
+            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=stream, stderr=stream)
+        made = Service(f"http://127.0.0.1:{port}/", process, environment, log)
+        try:
+            _await_livez(made)
+            yield made
+        finally:
+            process.terminate()
+            process.wait(timeout=40)
+
+
+def _await_livez(made: Service) -> None:
+    for _ in range(400):
+        try:
+            if made.get("livez")[0] == 200:
+                return
+        except OSError:
+            pass
+        assert made.process.poll() is None, made.log.read_text()
+        time.sleep(0.2)
+    raise AssertionError(made.log.read_text())
+
+
+def test_it_trades_and_answers(service: Service) -> None:
+    """State, health, metrics and the forecast call, while orders are matched and the ledger equals the venue."""
+    state = service.until(lambda s: s["orders"]["matched"] >= 2 and s["ledger_equals_venue"] is True)
+
+    assert service.get("readyz")[0] == 200
+    metrics = service.get("metrics")[1]
+    assert "portfolio_value_usd" in metrics
+    assert "pid=" not in metrics.split("portfolio_value_usd", 1)[1].split("\n", 1)[0]
+    market = state["markets"][0]["market_id"]
+    status, body = service.post("forecast", {"market": market, "horizon": 3})
+    answer = json.loads(body)
+    assert status == 200
+    assert market == answer["market_id"]
+    assert len(answer["predictions"]) == 3
+    assert {"current_price", "interval", "confidence", "model_type"} <= set(answer)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [({"market": "0x1", "horizon": 3}, "not followed"), ({"market": None, "horizon": 99}, "horizon was 99")],
+)
+def test_a_forecast_that_cannot_be_made_says_why(service: Service, body: dict[str, Any], words: str) -> None:
+    """An unknown market or horizon is a 400 with the value and what is allowed."""
+    state = service.until(lambda s: bool(s["decided_bars"]))
+    known = body["market"] or state["markets"][0]["market_id"]
+
+    status, answer = service.post("forecast", body | {"market": known})
+
+    assert status == 400
+    assert words in answer
+
+
+def test_the_kill_switch_takes_json_only(service: Service) -> None:
+    """A form from another page cannot throw the switch; a wrong value says what is right."""
+    form = urllib.request.Request(service.url + "kill", b"on=true")
+
+    assert _ask(form)[0] == 415
+    assert service.post("kill", {"on": "yes"})[0] == 400
+    assert not service.state()["kill"]
+
+
+def test_a_second_service_is_refused(service: Service) -> None:
+    """One line, exit status 1, and the first one keeps its metrics."""
+    command = [str(Path(sys.executable).parent / "bentoml"), "serve", "serving.service:Oddsmith", "--port", "0"]
+
+    done = subprocess.run(
+        command, cwd=ROOT, env=service.environment, capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert done.returncode == 1
+    assert "another bot trades with it" in done.stderr
+    assert "portfolio_value_usd 0.0" not in service.get("metrics")[1]
+
+
+@pytest.mark.browser
+def test_the_page_in_a_browser(service: Service, tmp_path: Path) -> None:
+    """The page draws the mode, the curve, positions and reasons, follows the bars, asks nobody else, and kills."""
+    if not Path(CHROMIUM).exists() and shutil.which("chromium") is None:
+        pytest.skip("Chromium is not installed (Debian package chromium)")
+    from playwright.sync_api import expect, sync_playwright
+
+    service.until(lambda s: s["orders"]["matched"] >= 2 and s["positions"])
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        errors: list[str] = []
+        asked: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(service.url)
+        page.get_by_test_id("mode").filter(has_text="SIMULATED").wait_for()
+        page.get_by_test_id("ledger").filter(has_text="ledger = venue").wait_for()
+        page.locator("#positions tbody tr td.name").first.wait_for()
+        page.locator("#markets tbody tr").nth(5).wait_for()
+        before = page.locator("#market-time").inner_text()
+        expect(page.locator("#market-time")).not_to_have_text(before)
+
+        assert page.locator("#chart canvas").count() > 0
+        assert page.get_by_test_id("mode").evaluate("e => parseFloat(getComputedStyle(e).fontSize)") >= 22
+        page.get_by_test_id("kill").click()
+        page.get_by_test_id("kill-yes").click()
+        page.get_by_test_id("kill").filter(has_text="KILLED").wait_for()
+        service.post("kill", {"on": False})
+        page.get_by_test_id("kill").filter(has_text="Kill switch").wait_for()
+        for width in (390, 820, 1440):
+            page.set_viewport_size({"width": width, "height": 844})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+        browser.close()
+
+    assert errors == []
+    assert all(url.startswith((service.url, service.url.replace("http", "ws"))) for url in asked), asked
+
+
+def test_it_stops_in_order(service: Service) -> None:
+    """SIGTERM ends it within seconds: rests cancelled, account compared, nothing left."""
+    began = time.monotonic()
+    service.process.send_signal(signal.SIGTERM)
+    service.process.wait(timeout=30)
+
+    assert time.monotonic() - began < 20
+    assert '"ledger_equals_venue": true' in service.log.read_text()
