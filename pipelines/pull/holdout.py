@@ -29,24 +29,40 @@ class HoldOut:
 
 
 def choose(markets: list[Market], bars: Bars, *, lookback: int, horizon: int, length_s: int) -> HoldOut:
-    """The newest event by its last bar among markets of at least lookback + horizon bars, else a cut by time."""
-    long_enough = bars.where((bars.counts(len(markets)) >= lookback + horizon)[bars.code])
+    """The newest event by its last bar among markets of at least lookback + horizon bars, else a cut by time.
+
+    Of several that reach the recording's end, the one that began last, so that the least is lost to training; those
+    with room to trade (twice lookback + horizon) come before shorter ones.
+    """
+    needed = lookback + horizon
+    long_enough = bars.where((bars.counts(len(markets)) >= needed)[bars.code])
     events = np.array([m.event_id for m in markets])[long_enough.code]
-    names = np.unique(events)
-    if len(names) >= 2:
-        last = {name: int(long_enough.ts_s[events == name].max()) for name in _newest(names, events, long_enough.ts_s)}
-        newest = max(last, key=lambda name: (last[name], int((events == name).sum()), name))
-        starts_s = int(long_enough.ts_s[events == newest].min()) + lookback * length_s
-        others = long_enough.ts_s[events != newest]
+    if len(np.unique(events)) >= 2:
+        newest = max(_lives(events, long_enough.ts_s), key=lambda life: life.rank(2 * needed * length_s))
+        starts_s = newest.first_s + lookback * length_s
+        others = long_enough.ts_s[events != newest.name]
         if np.mean(others > starts_s) <= MOST_LOST:
-            return HoldOut(newest, starts_s)
+            return HoldOut(newest.name, starts_s)
     first, end = int(bars.ts_s.min()), int(bars.ts_s.max())
     return HoldOut(None, end - int((end - first) * TIME_SHARE) // length_s * length_s)
 
 
-def _newest(names: np.ndarray, events: np.ndarray, ts_s: IntArray) -> set[str]:
-    """Events that reach the recording's last bar; there are few, so that looking at each is cheap."""
-    return set(np.unique(events[ts_s == ts_s.max()]).tolist())
+@dataclass(frozen=True)
+class _Life:
+    name: str
+    first_s: int
+    last_s: int
+
+    def rank(self, room_s: int) -> tuple[int, bool, int, str]:
+        return self.last_s, self.last_s - self.first_s >= room_s, self.first_s, self.name
+
+
+def _lives(events: np.ndarray, ts_s: IntArray) -> list[_Life]:
+    names, code = np.unique(events, return_inverse=True)
+    first, last = np.full(len(names), np.iinfo(np.int64).max), np.zeros(len(names), np.int64)
+    np.minimum.at(first, code, ts_s)
+    np.maximum.at(last, code, ts_s)
+    return [_Life(str(n), int(f), int(e)) for n, f, e in zip(names, first, last, strict=True)]
 
 
 def learned(markets: list[Market], bars: Bars, held: HoldOut) -> BoolArray:
