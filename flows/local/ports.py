@@ -47,7 +47,10 @@ class Reservation:
         self.first = choose(name, count=count)
         self._sockets = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
         for offset, held in enumerate(self._sockets):
+            # As `is_free` asks: connections of the run before may linger. Listening is what keeps others away then.
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             held.bind((HOST, self.first + offset))
+            held.listen(1)
 
     def release(self) -> int:
         """Let go; the first port."""

@@ -60,3 +60,24 @@ def test_a_reserved_port_is_taken_for_others_until_it_is_handed_over(monkeypatch
     assert not ports.is_free(held.first)
     assert ports.choose("service") != held.first
     assert ports.is_free(held.release())
+
+
+def test_a_port_whose_last_connection_still_lingers_can_be_reserved(monkeypatch):
+    """A run that starts right after another one stopped finds its ports in TIME_WAIT; they are free nevertheless."""
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind((ports.HOST, 0))
+        server.listen(1)
+        port = server.getsockname()[1]
+        client = socket.create_connection((ports.HOST, port))
+        accepted, _ = server.accept()
+        accepted.close()  # the side that closes first lingers
+        client.close()
+    monkeypatch.setenv("ODDSMITH_SERVICE_PORT", str(port))
+
+    held = ports.Reservation("service")
+
+    assert held.first == port
+    assert not ports.is_free(port)
+    assert held.release() == port
+    assert ports.is_free(port)
