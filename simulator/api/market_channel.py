@@ -31,7 +31,7 @@ class MarketChannel:
         self._listeners: defaultdict[str, set[Connection]] = defaultdict(set)
         self._everyone: set[Connection] = set()
         self._tops: dict[str, tuple[int | None, int | None]] = {}
-        self._levels: dict[str, dict[tuple[bool, int], int]] = {}
+        self._levels: dict[str, dict[int, int]] = {}
         self._traded: set[str] = set()
         venue.on_trade.append(self._traded_now)
         venue.on_print.append(self._printed)
@@ -77,7 +77,7 @@ class MarketChannel:
             return
         market_id = market.listing.market_id
         if market_id not in self._levels:
-            self._levels[market_id] = _levels(market)
+            self._levels[market_id] = market.book.totals()
             self._tops[market_id] = market.book.top(Outcome.YES)
         if dump and market.state is MarketState.OPEN:
             connection.push(self._book(market, market.outcome(token)))
@@ -119,15 +119,13 @@ class MarketChannel:
                 self._publish_market(market, known, dirty)
         self._traded.clear()
 
-    def _publish_market(
-        self, market: LiveMarket, known: dict[tuple[bool, int], int], dirty: set[tuple[bool, int]]
-    ) -> None:
+    def _publish_market(self, market: LiveMarket, known: dict[int, int], dirty: set[int]) -> None:
         changed = []
         for key in sorted(dirty):
-            total = market.book.total(*key)
+            total = market.book.total(key)
             if known.get(key, 0) != total:
                 known[key] = total
-                changed.append((*key, total))
+                changed.append((key > 0, abs(key), total))
         audience = self._audience(market)
         if changed:
             tops = {outcome: _top(market, outcome) for outcome in (_YES, _NO)}
@@ -302,8 +300,3 @@ def _top(market: LiveMarket, outcome: Outcome) -> tuple[str, str]:
     """Best bid and ask of a token as written; 0 and 1 for a missing side."""
     bid, ask = market.book.top(outcome)
     return wire.price(bid or 0), wire.price(PRICE_SCALE if ask is None else ask)
-
-
-def _levels(market: LiveMarket) -> dict[tuple[bool, int], int]:
-    sides = ((True, market.book.bids), (False, market.book.asks))
-    return {(is_bid, price): level.total_micro for is_bid, side in sides for price, level in side.levels.items()}

@@ -81,7 +81,7 @@ def _book(exchange: Exchange, market: LiveMarket) -> list[str]:
     if bid is not None and ask is not None and bid >= ask:
         wrong.append(f"{name}: crossed book, bid {bid} ask {ask}")
     for side in (market.book.bids, market.book.asks):
-        if sorted(side.sign * price for price in side.levels) != side.prices:
+        if sorted(side.levels) != side.keys:
             wrong.append(f"{name}: prices of levels are out of step")
         for price, level in side.levels.items():
             if level.total_micro != sum(o.remaining_micro for o in level.orders.values()) or not level.orders:

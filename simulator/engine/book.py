@@ -1,4 +1,8 @@
-"""One market's order book in YES prices. Price-time priority; every operation on a level is O(1)."""
+"""One market's order book in YES prices. Price-time priority; every operation on a level is O(1).
+
+Levels are found by a signed key: the price of a bid, minus the price of an ask. Keys ascend towards the best price on
+both sides, and two orders meet when their keys sum to 0 or more.
+"""
 
 from bisect import bisect_left, insort
 from collections import OrderedDict
@@ -20,89 +24,88 @@ class Level:
 
 @dataclass(slots=True, eq=False)
 class Ladder:
-    """One side of a book. `prices` ascends towards the best price; asks are stored negated."""
+    """One side of a book. `keys` ascends towards the best price."""
 
-    sign: int
     levels: dict[int, Level] = field(default_factory=dict)
-    prices: list[int] = field(default_factory=list)
+    keys: list[int] = field(default_factory=list)
 
     def best(self) -> int | None:
         """Best price in YES units; None when the side is empty."""
-        return self.sign * self.prices[-1] if self.prices else None
+        return abs(self.keys[-1]) if self.keys else None
 
     def add(self, order: Order) -> None:
         """Queue an order behind the others at its price."""
-        price = order.book_units
-        level = self.levels.get(price)
+        key = order.level_key
+        level = self.levels.get(key)
         if level is None:
-            level = self.levels[price] = Level()
-            insort(self.prices, self.sign * price)
+            level = self.levels[key] = Level()
+            insort(self.keys, key)
         level.orders[order.order_id] = order
         level.total_micro += order.remaining_micro
 
     def reduce(self, order: Order, shares_micro: int) -> None:
         """Take filled shares off an order's level; the order leaves the level when nothing remains."""
-        price = order.book_units
-        level = self.levels[price]
+        level = self.levels[order.level_key]
         level.total_micro -= shares_micro
         if order.remaining_micro == 0:
             del level.orders[order.order_id]
             if not level.orders:
-                self._drop(price)
+                self._drop(order.level_key)
 
     def remove(self, order: Order) -> None:
         """Take an order off its level."""
-        price = order.book_units
-        level = self.levels[price]
+        level = self.levels[order.level_key]
         del level.orders[order.order_id]
         level.total_micro -= order.remaining_micro
         if not level.orders:
-            self._drop(price)
+            self._drop(order.level_key)
 
-    def _drop(self, price: int) -> None:
-        del self.levels[price]
-        key = self.sign * price
-        del self.prices[bisect_left(self.prices, key)]
+    def _drop(self, key: int) -> None:
+        del self.levels[key]
+        del self.keys[bisect_left(self.keys, key)]
 
     def best_first(self) -> Iterator[tuple[int, Level]]:
-        """Levels from the best price outwards."""
-        for key in reversed(self.prices):
-            price = self.sign * key
-            yield price, self.levels[price]
+        """Prices and levels from the best outwards."""
+        for key in reversed(self.keys):
+            yield abs(key), self.levels[key]
 
 
 @dataclass(slots=True, eq=False)
 class Book:
     """Both sides of one market, and the levels that changed since they were last published."""
 
-    bids: Ladder = field(default_factory=lambda: Ladder(1))
-    asks: Ladder = field(default_factory=lambda: Ladder(-1))
-    dirty: set[tuple[bool, int]] = field(default_factory=set)
-    """(is_bid, YES price) of levels that were touched."""
-
-    def side(self, is_bid: bool) -> Ladder:
-        """The ladder of bids or of asks."""
-        return self.bids if is_bid else self.asks
+    bids: Ladder = field(default_factory=Ladder)
+    asks: Ladder = field(default_factory=Ladder)
+    dirty: set[int] = field(default_factory=set)
+    """Keys of levels that were touched."""
 
     def add(self, order: Order) -> None:
         """Let an order rest."""
         (self.bids if order.is_bid else self.asks).add(order)
-        self.dirty.add((order.is_bid, order.book_units))
+        self.dirty.add(order.level_key)
 
     def reduce(self, order: Order, shares_micro: int) -> None:
         """Record a fill of a resting order."""
-        self.side(order.is_bid).reduce(order, shares_micro)
-        self.dirty.add((order.is_bid, order.book_units))
+        (self.bids if order.is_bid else self.asks).reduce(order, shares_micro)
+        self.dirty.add(order.level_key)
 
     def remove(self, order: Order) -> None:
         """Take a resting order off the book."""
         (self.bids if order.is_bid else self.asks).remove(order)
-        self.dirty.add((order.is_bid, order.book_units))
+        self.dirty.add(order.level_key)
 
-    def total(self, is_bid: bool, price: int) -> int:
-        """Open shares at a YES price."""
-        level = self.side(is_bid).levels.get(price)
+    def facing(self, order: Order) -> Ladder:
+        """The side that an order would trade with."""
+        return self.asks if order.is_bid else self.bids
+
+    def total(self, key: int) -> int:
+        """Open shares of a level; 0 when nothing is there."""
+        level = (self.bids if key > 0 else self.asks).levels.get(key)
         return level.total_micro if level else 0
+
+    def totals(self) -> dict[int, int]:
+        """Open shares of every level by key."""
+        return {key: level.total_micro for side in (self.bids, self.asks) for key, level in side.levels.items()}
 
     def top(self, outcome: Outcome) -> tuple[int | None, int | None]:
         """Best bid and best ask seen from a token, None for a missing side."""
@@ -113,8 +116,8 @@ class Book:
 
     def levels(self, outcome: Outcome) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
         """Bids and asks seen from a token as (price, shares), best LAST as on the wire."""
-        bids = [(price, self.bids.levels[price].total_micro) for price in self.bids.prices]
-        asks = [(-key, self.asks.levels[-key].total_micro) for key in self.asks.prices]
+        bids = [(key, self.bids.levels[key].total_micro) for key in self.bids.keys]
+        asks = [(-key, self.asks.levels[key].total_micro) for key in self.asks.keys]
         if outcome is Outcome.YES:
             return bids, asks
         mirrored_bids = [(PRICE_SCALE - price, size) for price, size in asks]

@@ -1,9 +1,7 @@
 """The exchange: accounts, markets, orders and trades, with every change of money in one place."""
 
-import itertools
 from collections.abc import Callable
 from hashlib import blake2b
-from uuid import UUID
 
 from pipelines.core.money import MICRO, PRICE_SCALE
 from simulator.engine.accounts import Account
@@ -16,7 +14,10 @@ from simulator.engine.vault import Vault
 MARKETABLE_BUY_MICRO = MICRO
 """Least pUSD of a buy that trades on arrival."""
 
-_OPEN = MarketState.OPEN  # looking up a member of an enum costs as much as the rest of the check
+# Looking up a member of an enum costs as much as the check that it is for.
+_OPEN, _MATCHED = MarketState.OPEN, OrderStatus.MATCHED
+
+NOTHING: list[Crossing] = []
 
 FULL_BUDGET_SHARES = 10_000
 """A market buy is full when the rest of its budget buys less than 0.01 share at its limit."""
@@ -41,7 +42,6 @@ class Exchange(Vault):
         self.on_trade: Callable[[Trade], None] = lambda trade: None
         self.on_order: Callable[[str, Order], None] = lambda event, order: None
         self.settle_at_once = False
-        self._sequence = itertools.count(1)
 
     # -- orders
 
@@ -58,15 +58,17 @@ class Exchange(Vault):
         internal = order.account.internal
         if not internal:
             self.admit(market, order)
-        crossings = walk(market.book, order, market.listing.fee) if crosses(market.book, order) else []
+        crossings = walk(market.book, order, market.listing.fee) if crosses(market.book, order) else NOTHING
         if not internal:
             if crossings or order.is_market:
                 self._check_crossing(market, order, crossings)
             self.known.add(order.order_id)
-        order.sequence = next(self._sequence)
+        if not crossings:
+            self._rest_or_end(market, order)
+            return []
         trades = [self._execute(market, order, crossing) for crossing in crossings]
         self._rest_or_end(market, order)
-        if trades and not internal:
+        if not internal:
             self._shed(order.account)
         return trades
 
@@ -168,7 +170,7 @@ class Exchange(Vault):
         self._note_fill(maker, fill.shares_micro, trade)
         market.book.reduce(maker, fill.shares_micro)
         if maker.remaining_micro == 0:
-            self._forget(maker, OrderStatus.MATCHED)
+            self._forget(maker, _MATCHED)
         elif not maker.account.internal:
             self._hold(maker)
 
@@ -184,10 +186,9 @@ class Exchange(Vault):
         if trade.internal:
             return
         self.trades[trade.trade_id] = trade
-        parties = {trade.taker.account.address} | {fill.order.account.address for fill in trade.makers}
-        for address in parties:
-            if not self.accounts[address].internal:
-                self.trades_of[address].append(trade)
+        for account in {trade.taker.account, *(fill.order.account for fill in trade.makers)}:
+            if not account.internal:
+                self.trades_of[account.address].append(trade)
         self.on_trade(trade)
         for fill in trade.makers:
             if not fill.order.account.internal:
@@ -203,7 +204,7 @@ class Exchange(Vault):
             if not order.account.internal:
                 self._hold(order)
         else:
-            order.status = OrderStatus.MATCHED
+            order.status = _MATCHED
             if not order.account.internal:
                 self.matched.add(order.order_id)
         if not order.account.internal:
@@ -215,23 +216,31 @@ class Exchange(Vault):
         """Set aside what backs the open part of a resting order."""
         if order.is_buy:
             held = -(-order.remaining_micro * order.price_units // PRICE_SCALE)
-            _shift(order.account.reserved, order.market_id, held - order.held_micro)
+            table, key = order.account.reserved, order.market_id
         else:
             held = order.remaining_micro
-            _shift(order.account.locked, order.token_id, held - order.held_micro)
+            table, key = order.account.locked, order.token_id
+        table[key] = table.get(key, 0) + held - order.held_micro
         order.held_micro = held
 
     def _release(self, order: Order) -> None:
-        if order.held_micro:
-            table = order.account.reserved if order.is_buy else order.account.locked
-            _shift(table, order.market_id if order.is_buy else order.token_id, -order.held_micro)
-            order.held_micro = 0
+        if order.is_buy:
+            table, key = order.account.reserved, order.market_id
+        else:
+            table, key = order.account.locked, order.token_id
+        left = table[key] - order.held_micro
+        if left:
+            table[key] = left
+        else:
+            del table[key]
+        order.held_micro = 0
 
     def _forget(self, order: Order, status: OrderStatus) -> None:
         order.status = status
-        if status is OrderStatus.MATCHED and not order.account.internal:
+        if status is _MATCHED and not order.account.internal:
             self.matched.add(order.order_id)
-        self._release(order)
+        if order.held_micro:
+            self._release(order)
         del self.orders[order.order_id]
         del order.account.orders[order.order_id]
 
@@ -276,8 +285,8 @@ class Exchange(Vault):
 
 def trade_id(order_id: str, price_units: int) -> str:
     """UUID of a trade, a function of the taker order and the price."""
-    digest = blake2b(f"{order_id}/{price_units}".encode(), digest_size=16).digest()
-    return str(UUID(bytes=digest))
+    digest = blake2b(f"{order_id}/{price_units}".encode(), digest_size=16).hexdigest()
+    return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:]}"
 
 
 def _invalid(order: Order, text: str) -> Refused:
@@ -292,11 +301,3 @@ def _is_full(order: Order, shares_micro: int, cash_micro: int) -> bool:
     if order.budget_micro:
         return (order.budget_micro - cash_micro) * PRICE_SCALE < FULL_BUDGET_SHARES * order.price_units
     return shares_micro == order.shares_micro
-
-
-def _shift(table: dict[str, int], key: str, change: int) -> None:
-    left = table.get(key, 0) + change
-    if left:
-        table[key] = left
-    else:
-        table.pop(key, None)

@@ -32,20 +32,19 @@ class Crossing:
 
 def crosses(book: Book, order: Order) -> bool:
     """Whether an order would trade on arrival."""
-    best = book.side(not order.is_bid).best()
-    if best is None:
-        return False
-    return best <= order.book_units if order.is_bid else best >= order.book_units
+    keys = book.facing(order).keys
+    return bool(keys) and keys[-1] + order.level_key >= 0
 
 
 def walk(book: Book, order: Order, fee: FeeSchedule) -> list[Crossing]:
     """Fills in price-time priority at the makers' prices; the book is not changed."""
     found: list[Crossing] = []
     wanted, budget = order.remaining_micro, order.budget_micro
-    limit, is_bid = order.book_units, order.is_bid
-    for book_price, level in book.side(not is_bid).best_first():
-        if (book_price > limit) if is_bid else (book_price < limit):
+    ladder, own_key = book.facing(order), order.level_key
+    for key in reversed(ladder.keys):
+        if key + own_key < 0:
             break
+        level, book_price = ladder.levels[key], abs(key)
         own = book_price if order.outcome is Outcome.YES else PRICE_SCALE - book_price
         if order.budget_micro:
             wanted = affordable(budget, own)

@@ -69,7 +69,6 @@ class Order:
     """API key that posted it."""
     maker_address: str = ""
     builder: str = ""
-    sequence: int = 0
     remaining_micro: int = 0
     matched_micro: int = 0
     held_micro: int = 0
@@ -79,6 +78,8 @@ class Order:
     is_buy: bool = True
     is_bid: bool = False
     book_units: int = 0
+    level_key: int = 0
+    """Key of the order's level: its YES price, negated for an ask."""
     is_market: bool = False
     """FOK or FAK: it never rests."""
 
@@ -87,6 +88,7 @@ class Order:
         self.is_buy = self.side is Side.BUY
         self.is_bid = self.is_buy == is_yes
         self.book_units = self.price_units if is_yes else PRICE_SCALE - self.price_units
+        self.level_key = self.book_units if self.is_bid else -self.book_units
         self.remaining_micro = self.shares_micro
         self.is_market = self.kind is TimeInForce.FOK or self.kind is TimeInForce.FAK
 
