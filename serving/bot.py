@@ -5,6 +5,7 @@ One task folds the stream, one takes turns, one watches the listing, one hears o
 """
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from pipelines.core import log
@@ -14,7 +15,7 @@ from pipelines.core.money import MICRO
 from pipelines.core.params import Params
 from pipelines.core.settings import Mode, Settings
 from pipelines.inference.predictor import forecast_call
-from pipelines.news.scorers import Vader
+from pipelines.news import scorers, sources
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.stream import MarketStream, Resolution
 from serving import champion, metrics, universe, warmup
@@ -145,7 +146,8 @@ class Bot:
             VenueHttp(settings.clob_url) as exchange,
             VenueHttp(settings.data_url, per_10_s=800) as archive,
         ):
-            news = Newswire(settings.news_url, Vader())
+            read = partial(sources.read, settings, self._params.news)
+            news = Newswire(read, scorers.make(self._params.news, settings))
             feed = self._feed = self._make_feed(MarketStream(settings.clob_ws_url, exchange), archive, news)
             account = await self._open_account()
             watch = self._watch = Watch(self._params, account, feed, news, listing, archive, self.status, self._threads)

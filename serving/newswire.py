@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from pipelines.core import log
 from pipelines.core.domain import Market
@@ -16,21 +16,19 @@ _log = log.get("news")
 
 
 class Newswire:
-    """The feed of headlines. Without a URL every sentiment is neutral."""
+    """The headlines that `read` gives, scored. Without any every sentiment is neutral."""
 
-    def __init__(self, url: str, scorer: Scorer) -> None:
-        self._url = url
+    def __init__(self, read: Callable[[], Awaitable[list[feed.Item]]], scorer: Scorer) -> None:
+        self._read = read
         self._scorer = scorer
         self._items: dict[str, feed.Item] = {}
         self._scores: dict[str, float] = {}
         self._by_market: dict[str, dict[str, tuple[int, float]]] = defaultdict(dict)
 
     async def poll(self, markets: Iterable[Market]) -> None:
-        """Read the feed and score what is new; a feed or scorer that does not answer leaves what is known."""
-        if not self._url:
-            return
+        """Read and score what is new; a source or scorer that does not answer leaves what is known."""
         try:
-            items = await feed.fetch(self._url)
+            items = await self._read()
             fresh = [item for item in items if item.item_id not in self._items]
             scores = await asyncio.to_thread(self._scorer.score, [item.text for item in fresh]) if fresh else []
         except OddsmithError as error:

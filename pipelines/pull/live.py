@@ -16,7 +16,7 @@ from pipelines.core.errors import DataError, VenueError
 from pipelines.core.params import Params
 from pipelines.core.settings import Settings
 from pipelines.core.tables import Bars, IntArray
-from pipelines.news import feed, matching, scorers, social
+from pipelines.news import feed, matching, scorers, sources
 from pipelines.pull import grid, spreads
 from pipelines.pull.grid import Points
 from pipelines.venue import clob, data, gamma
@@ -98,9 +98,7 @@ async def _known_items(
     settings: Settings, params: Params, start_s: int, as_of_s: int, transport: httpx2.AsyncBaseTransport | None
 ) -> list[feed.Item]:
     """Headlines and posts that became known in (start_s, as_of_s]."""
-    items = await feed.fetch(settings.news_url, transport) if settings.news_url else []
-    if settings.social_url:
-        items += await social.fetch(settings.social_url, params.news.social_tags, transport)
+    items = await sources.read(settings, params.news, transport)
     return [item for item in items if start_s < item.known_s <= as_of_s]
 
 
