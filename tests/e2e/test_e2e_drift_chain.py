@@ -70,8 +70,9 @@ EventsWorker.instance().drain()
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the working tree with small parameters, a fixed choice and a fixed verdict."""
     folder = tmp_path_factory.mktemp("chain") / "oddsmith"
-    tracked = subprocess.run(["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True).stdout
-    for name in filter(None, tracked.decode().split("\0")):
+    listing = ["git", "ls-files", "-coz", "--exclude-standard"]
+    present = subprocess.run(listing, cwd=ROOT, capture_output=True, check=True).stdout
+    for name in filter(None, present.decode().split("\0")):
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)

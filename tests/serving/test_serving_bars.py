@@ -52,6 +52,18 @@ def test_a_message_of_a_later_bar_closes_what_lies_between() -> None:
     assert tape.events == ["a", "close 60", "close 120", "close 180", "b"]
 
 
+def test_after_a_long_silence_no_bars_are_made_up() -> None:
+    """Time that jumps by days opens the bar of now; what lies between comes from history."""
+    tape = Tape()
+    tape.clock.receive(30_000, "a", 0.0)
+    tape.clock.receive(86_430_000, "b", 1.0)
+
+    tape.clock.run(1.2)
+
+    assert ["a", "b"] == tape.events
+    assert 86_460 == tape.clock.boundary_s
+
+
 def test_a_quiet_market_closes_by_the_wall_clock() -> None:
     """Where market time is wall time, a bar without a message still closes."""
     tape = Tape()

@@ -62,6 +62,21 @@ def _last_words(settings: Settings) -> tuple[str, str]:
         journal.close()
 
 
+async def test_paper_trading_uses_the_same_loop(venue: dict[str, str], tmp_path: Path) -> None:
+    """In paper mode the venue's market data meets fills of our own, and no order reaches the venue."""
+    settings = machine(tmp_path, venue, mode=Mode.PAPER)
+    promote(tmp_path)
+    trader = bot(settings)
+    trader.start()
+    try:
+        await until(lambda: trader.state(whole=False)["orders"]["matched"] >= 1, 60, "a matched paper order")
+        await until(lambda: trader.state(whole=False)["ledger_equals_venue"] is True, 20, "a comparison")
+
+        assert "paper" == trader.state(whole=False)["account"]["address"]
+    finally:
+        await trader.stop()
+
+
 async def test_without_a_champion_nothing_is_ordered(venue: dict[str, str], tmp_path: Path) -> None:
     """In cash the bot follows the markets, is shown, and orders nothing."""
     trader = bot(machine(tmp_path, venue))

@@ -128,7 +128,7 @@ class Background:
         venue = Venue(self.options, source)
         venue.open_quotes()
         site = Site()
-        sockets, all_servers = bind("127.0.0.1", 0), servers(site)
+        sockets, all_servers = bind("127.0.0.1", 0), servers(site, admin=self.options.admin)
         site.open(venue)
         loops = start_loops(venue, site)
         serving = asyncio.create_task(serve(all_servers, sockets))

@@ -1,19 +1,23 @@
 """The WebSocket channels: subscription rules, messages, and books that can be folded."""
 
+import asyncio
 import contextlib
 import json
 import time
+from unittest.mock import AsyncMock
 
 import httpx2
 import pytest
 from py_clob_client_v2.clob_types import OrderArgs
 from simulator_bench import listing
 from simulator_site import Background
+from starlette.websockets import WebSocketState
 from test_simulator_clients import client
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from pipelines.core.domain import Side
+from simulator.api import connection
 from simulator.markets.source import Listing
 
 FIRST: Listing = listing(1)
@@ -199,3 +203,29 @@ def test_life_of_a_market():
         over = next(row for row in seen if row["event_type"] == "market_resolved")
         assert (over["winning_asset_id"], over["winning_outcome"]) == (YES, "Yes")
         assert httpx2.get(site.urls["clob"] + "/book", params={"token_id": YES}).status_code == 404
+
+
+async def test_slow_reader_is_dropped(monkeypatch):
+    """A client that does not read is given up when it falls too far behind; it does not fill the memory."""
+    monkeypatch.setattr(connection, "MAX_QUEUED", 20)
+    forever = asyncio.Event()
+
+    class Stuck:
+        application_state = WebSocketState.CONNECTED
+        accept = AsyncMock()
+
+        async def receive(self):
+            await forever.wait()
+
+        async def send_text(self, text):
+            await forever.wait()
+
+    client = connection.Connection(Stuck(), lambda _, batch: batch)
+    running = asyncio.create_task(client.run(lambda *_: True))
+    await asyncio.sleep(0)
+    for _ in range(30):
+        client.push("{}")
+        await asyncio.sleep(0)
+    await asyncio.wait_for(running, 2)
+    client.push("{}")
+    assert client._queue == []
