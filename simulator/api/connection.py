@@ -12,7 +12,6 @@ MAX_QUEUED = 50_000
 """Messages that a slow reader may fall behind before it is disconnected."""
 
 POLICY_VIOLATION = 1008
-TRY_LATER = 1013
 
 Disturb = Callable[[object, list[str]], list[str] | None]
 """A fault: a connection and messages about to be sent to what is sent instead; None drops the connection."""
@@ -28,6 +27,7 @@ class Connection:
         self._queue: list[str] = []
         self._wake = asyncio.Event()
         self._closed = False
+        self._client: asyncio.Task[None] | None = None
 
     def push(self, message: str) -> None:
         """Queue a message; those queued together leave as one array."""
@@ -35,17 +35,31 @@ class Connection:
             return
         self._queue.append(message)
         self._wake.set()
+        if len(self._queue) > MAX_QUEUED:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Drop a reader that does not read; the sender is stuck in a full socket, so the whole client is cancelled."""
+        self._closed = True
+        self._queue.clear()
+        if self._client is not None:
+            self._client.cancel()
 
     async def run(self, subscribe: Callable[["Connection", dict[str, Any]], bool]) -> None:
         """Serve until either side closes."""
         await self.socket.accept()
+        self._client = asyncio.create_task(self._receive(subscribe))
         sender = asyncio.create_task(self._send())
         try:
-            await self._receive(subscribe)
+            await self._client
         except WebSocketDisconnect:
             pass
+        except asyncio.CancelledError:
+            if not self._closed:
+                raise
         finally:
             self._closed = True
+            self._client.cancel()
             sender.cancel()
             await asyncio.gather(sender, return_exceptions=True)
 
@@ -84,9 +98,6 @@ class Connection:
             await self._wake.wait()
             self._wake.clear()
             batch, self._queue = self._queue, []
-            if len(batch) > MAX_QUEUED:
-                await self._close(TRY_LATER, "too slow")
-                return
             sent = self._disturb(self, batch)
             if sent is None:
                 await self._close(1001, "going away")
