@@ -14,6 +14,9 @@ from pipelines.core.domain import Bar, Quote
 GRACE_S = 0.1
 """Wall seconds that a bar waits, after market time has reached its boundary, for messages of the same instant."""
 
+MAX_JUMP_BARS = 300
+"""After a longer silence the bars between are not made up: windows are filled from history again."""
+
 T = TypeVar("T")
 
 
@@ -44,8 +47,9 @@ class BarClock(Generic[T]):
 
     def receive(self, market_ms: int, message: T, wall: float) -> None:
         """Take one message, stamped with market time."""
-        if self._boundary is None:
+        if self._boundary is None or market_ms > (self._boundary + MAX_JUMP_BARS * self._length) * 1_000:
             self._boundary = self.at_or_after(-(-market_ms // 1_000))
+            self._reached_at = None
         self.market_ms = max(self.market_ms, market_ms)
         if market_ms > self._boundary * 1_000:
             self._early.append((market_ms, message))

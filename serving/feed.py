@@ -19,6 +19,9 @@ from serving.windows import Window
 IDLE_S = 0.02
 """Wall seconds between two looks at the clock of the bars when no message comes."""
 
+SAME_CLOCK_MS = 3_600_000
+"""A venue whose market time is further off the wall (the simulator's, in paper mode) has a clock of its own."""
+
 _log = log.get("feed")
 
 
@@ -128,8 +131,9 @@ class Feed:
     async def _tick(self, clock: BarClock[stream.Update]) -> None:
         while True:
             now = time.monotonic()
-            if self._wall_is_market:
-                clock.advance_to(time.time_ns() // 1_000_000, now)
+            wall_ms = time.time_ns() // 1_000_000
+            if self._wall_is_market and abs(wall_ms - clock.market_ms) < SAME_CLOCK_MS:
+                clock.advance_to(wall_ms, now)
             clock.run(now)
             await asyncio.sleep(IDLE_S)
 

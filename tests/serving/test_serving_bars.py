@@ -60,8 +60,8 @@ def test_after_a_long_silence_no_bars_are_made_up() -> None:
 
     tape.clock.run(1.2)
 
-    assert ["a", "b"] == tape.events
-    assert 86_460 == tape.clock.boundary_s
+    assert tape.events == ["a", "b"]
+    assert tape.clock.boundary_s == 86_460
 
 
 def test_a_quiet_market_closes_by_the_wall_clock() -> None:

@@ -72,7 +72,7 @@ async def test_paper_trading_uses_the_same_loop(venue: dict[str, str], tmp_path:
         await until(lambda: trader.state(whole=False)["orders"]["matched"] >= 1, 60, "a matched paper order")
         await until(lambda: trader.state(whole=False)["ledger_equals_venue"] is True, 20, "a comparison")
 
-        assert "paper" == trader.state(whole=False)["account"]["address"]
+        assert trader.state(whole=False)["account"]["address"] == "paper"
     finally:
         await trader.stop()
 
