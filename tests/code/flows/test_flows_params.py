@@ -31,7 +31,7 @@ def test_numbers_change_and_comments_stay(file):
     ("assignment", "message"),
     [
         ("simulator.edge=7", r"simulator\.edge was 7"),
-        ("simulator.egde=1", r"unknown key simulator\.egde"),
+        ("simulator.wedge=1", r"unknown key simulator\.wedge"),
         ("sim.edge=1", "unknown section sim"),
         ("edge", "is no assignment"),
         ("forecast.epochs=two", r"forecast\.epochs was 'two'"),
