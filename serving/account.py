@@ -61,7 +61,7 @@ class TradingAccount:
         self.execution.cancel_all()
         self.execution.await_quiet(limit_s=3.0)
         notes = []
-        for difference in self.differences():
+        for difference in self._lasting_differences(limit_s=10.0):
             notes.append(f"adopted at start: {difference}")
             self._adopt(difference)
         cash = self.gateway.cash_micro() - self.books.cash_micro
@@ -70,6 +70,14 @@ class TradingAccount:
         for note in notes:
             _log.warning("reconciled", difference=note)
         return notes
+
+    def _lasting_differences(self, limit_s: float) -> list[Difference]:
+        """What differs still after trades of the last seconds had time to settle: a match is credited later."""
+        deadline = time.monotonic() + limit_s
+        while (found := self.differences()) and time.monotonic() < deadline:
+            time.sleep(0.2)
+            self.execution.sync()
+        return found
 
     def _adopt(self, difference: Difference) -> None:
         market = next(
