@@ -5,7 +5,7 @@ import * as f from "./format.js";
 import * as tables from "./tables.js";
 
 const byId = (id) => document.getElementById(id);
-const chart = new EquityChart(byId("chart"));
+const chart = new EquityChart(byId("chart").firstElementChild);
 let state = null;
 let received = 0;
 let reason = "";
@@ -81,8 +81,7 @@ const showModel = (s) => {
     ["Policy", m.policy ? f.words(m.policy) : "–"],
     ["Forecast", m.forecast ?? "–"],
     ["Data up to", f.clock(m.as_of_s)],
-    ["Version", m.version ?? "–", m.bento],
-    ["Champion", m.champion ? "yes" : "no"],
+    ["Champion", m.champion ? `version ${m.version ?? "of this bento"}` : "no", m.bento],
   ]);
   const gate = m.gate ?? {};
   text("verdict", gate.verdict ? gate.verdict.toUpperCase() : "NONE", `verdict ${gate.verdict ?? ""}`);

@@ -76,19 +76,25 @@ export const markets = (rows) =>
   fill("markets", rows.map((m) => [
     cell(f.name(m.question), "name", `${m.question} · ends ${f.clock(m.end_s)}`),
     cell(f.price(m.bid, m.tick), "n opt"),
-    cell(f.price(m.ask, m.tick), "n"),
+    cell(f.price(m.ask, m.tick), "n opt"),
     cell(f.signed(m.move_cents, 2), `n ${f.tone(m.move_cents)}`,
       `90 % interval ${f.signed(m.lower_cents, 2)} to ${f.signed(m.upper_cents, 2)}`),
     cell(f.percent(m.confidence, 0), "n"),
     m.action ? outcome(m) : cell("warming", "dim"),
   ]), "No market yet: the bot is reading the listing.");
 
+const why = (d) => {
+  if (!d.refusal) return d.detail + (unsent(d) ? " (not sent)" : "");
+  const reason = f.words(d.refusal);
+  return d.detail.startsWith(reason) ? d.detail : `${reason}: ${d.detail}`;
+};
+
 export const decisions = (rows, reason) =>
   fill("decisions", rows.filter((d) => !reason || d.refusal === reason).map((d) => [
     cell(f.clock(d.ts_s, false), "dim"),
     cell(f.name(d.question), "name", d.question),
     tag(wanted(d), d.refusal ? "refused" : kind(d)),
-    cell(d.refusal ? `${f.words(d.refusal)}: ${d.detail}` : d.detail + (unsent(d) ? " (not sent)" : ""), "why", d.detail),
+    cell(why(d), "why", why(d)),
   ]), "Nothing decided yet but holding.");
 
 export const fills = (rows) =>
