@@ -39,6 +39,10 @@ def up(source: Source, recording: str | None, *, fresh: bool, duration_s: float 
         raise SettingError("SOURCE was polymarket; `make run` takes simulated or recorded, see docs/going-live.md")
     if source is Source.RECORDED and not recording:
         raise SettingError("SOURCE=recorded needs RECORDED=<parquet file or folder>")
+    if recording and not Path(recording).exists():
+        raise SettingError(f"RECORDED was {recording}, which does not exist; give a parquet file or a folder of them")
+    if duration_s is not None and duration_s <= 0:
+        raise SettingError(f"DURATION was {duration_s:g}; give the seconds to run after the first decision, above 0")
     with only_one(settings.var):
         stack = Stack(settings.var, params, Ports.reserve(), screen)
         left = stack.children.clear_up_last_run()

@@ -248,6 +248,7 @@ class ServingParams(Section):
     rescan_bars: PositiveInt
     stale_feed_s: PositiveFloat
     paper_cash_pusd: PositiveInt
+    keep_bars: Annotated[int, Field(ge=100)]
 
 
 class CostsParams(Section):

@@ -2,10 +2,12 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pipelines.core.errors import SettingError
 
 
 class Mode(StrEnum):
@@ -28,9 +30,19 @@ class Source(StrEnum):
 
 
 class Settings(BaseSettings):
-    """Everything that the environment decides; each field is the variable ODDSMITH_<FIELD>."""
+    """Everything that the environment decides; each field is the variable ODDSMITH_<FIELD>.
+
+    Raises:
+        SettingError: naming the variable, the value (never a key) and what is allowed.
+    """
 
     model_config = SettingsConfigDict(env_prefix="ODDSMITH_", env_file=".env", extra="ignore", frozen=True)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise SettingError("; ".join(_explain(detail) for detail in error.errors())) from None
 
     mode: Mode = Mode.SIMULATED
     live: str = ""
@@ -67,3 +79,9 @@ class Settings(BaseSettings):
     """Auto-scaling group of the training machine; empty means training runs here."""
     spot_metadata_url: str = "http://169.254.169.254"
     """Where a spot machine reads that it will be taken away."""
+
+
+def _explain(detail: Any) -> str:
+    name = f"ODDSMITH_{str(detail['loc'][0]).upper()}"
+    value = "not shown" if name.endswith(("KEY", "TOKEN", "SECRET")) else repr(detail["input"])
+    return f"{name} was {value}: {detail['msg']}"
