@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Table, func, insert, select, update
+from sqlalchemy import Connection, Table, delete, func, insert, select, update
 
 from pipelines.core.domain import Fill, Outcome, Side
 from pipelines.core.orders import SignedOrder
@@ -219,6 +219,15 @@ class Journal:
                 db.execute(update(table).where(where).values(peak_units=peak_units))
             for name, value in facts.items():
                 put(db, schema.FACTS, own | {"name": name, "value": value})
+
+    def prune(self, before_s: int) -> None:
+        """Forget inputs and decisions of bars before a market time; equity, orders and fills stay."""
+        bars, decisions = schema.BARS, schema.DECISIONS
+        old = (bars.c.account == self.account) & (bars.c.ts_s < before_s) & (func.length(bars.c.inputs) > 0)
+        with self._mutex, self._engine.begin() as db:
+            db.execute(update(bars).where(old).values(inputs=b""))
+            where = (decisions.c.account == self.account) & (decisions.c.ts_s < before_s)
+            db.execute(delete(decisions).where(where))
 
     def facts(self) -> dict[str, int]:
         """Durable numbers of the account."""

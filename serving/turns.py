@@ -21,6 +21,9 @@ from serving.threads import Threads
 MISMATCHES = 3
 """Bars in a row on which books and venue must differ before it is an alarm: a settlement under way shows for one."""
 
+PRUNE_EVERY = 240
+"""Bars between two prunings of the journal."""
+
 _log = log.get("turns")
 
 
@@ -44,6 +47,7 @@ class Turns:
         self._kill_switch = kill_switch
         self._mismatches = 0
         self._last_s = 0
+        self._bars = 0
         self.stopping = False
 
     async def take(self, account: TradingAccount, feed: Feed) -> None:
@@ -116,6 +120,9 @@ class Turns:
         }
         decisions = [records.decision_row(decision, brain.champion.armed) for decision in turn.decisions]
         self._journal.bar(row, decisions, peaks, facts)
+        self._bars += 1
+        if self._bars % PRUNE_EVERY == 0:
+            self._journal.prune(ts_s - self._params.serving.keep_bars * brain.length_s)
         return turn
 
     async def _send_all(self, account: TradingAccount, turn: Turn) -> None:

@@ -86,6 +86,9 @@ def test_a_bar_is_one_transaction(postgres_url: str) -> None:
     assert desk.journal.equity(10) == [(60, 2)]
     assert desk.journal.refusal_counts() == {"no_cash": 1}
     assert desk.journal.facts()["peak_micro"] == 7
+    desk.journal.prune(61)
+    assert desk.journal.refusal_counts() == {}
+    assert desk.journal.equity(10) == [(60, 2)]
     desk.journal.close()
 
 
