@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -48,6 +49,8 @@ async def run(options: Options, ready: Ready, make_source: SourceFactory | None 
         venue = Venue(options, await making)
         venue.open_quotes()
         site.open(venue)
+        gc.collect()
+        gc.freeze()  # history lives as long as the process: collections need not walk it
         loops = start_loops(venue, site)
         ports = {name: listener.getsockname()[1] for name, listener in sockets.items()}
         ready({name: f"http://{options.host}:{port}" for name, port in ports.items()}, venue)

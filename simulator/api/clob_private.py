@@ -169,7 +169,7 @@ class ClobPrivate(Private):
         return answer(page([], request.query_params.get("next_cursor"), PAGE))
 
     async def trades(self, request: Request) -> Response:
-        """Own trades, newest first."""
+        """Own trades, newest first; `after` and `before` are market seconds and include their own second."""
         caller = await self._caller(request)
         query = request.query_params
         after, before = _seconds(query.get("after")), _seconds(query.get("before"))
@@ -179,12 +179,14 @@ class ClobPrivate(Private):
             for made in reversed(self.venue.exchange.trades_of[address])
             if query.get("id", made.trade_id) in ("", made.trade_id)
             and query.get("market", made.market_id) in ("", made.market_id)
-            and (after is None or made.market_s > after)
-            and (before is None or made.market_s < before)
+            and (after is None or made.market_s >= after)
+            and (before is None or made.market_s <= before)
         ]
-        asset = query.get("asset_id")
+        asset, wallet = query.get("asset_id"), (query.get("maker_address") or "").lower()
         if asset:
-            rows = [m for m in rows if m.taker.token_id == asset or any(f.order.token_id == asset for f in m.makers)]
+            rows = [m for m in rows if any(order.token_id == asset for order in m.orders())]
+        if wallet:
+            rows = [m for m in rows if any(order.maker_address.lower() == wallet for order in m.orders())]
         part = page(rows, query.get("next_cursor"), PAGE)
         part["data"] = [wire.trade(made, address) for made in part["data"]]
         return answer(part)

@@ -84,8 +84,7 @@ class UserChannel:
         self._tell(order.account.address, order.market_id, document)
 
     def _trade(self, trade: Trade) -> None:
-        orders = [trade.taker, *(fill.order for fill in trade.makers)]
-        for address in {o.account.address for o in orders if not o.account.internal}:
+        for address in {o.account.address for o in trade.orders() if not o.account.internal}:
             if self._listeners.get(address):
                 self._tell(address, trade.market_id, self._trade_document(trade, address))
 

@@ -128,3 +128,7 @@ class Trade:
     bucket: int = 0
     internal: bool = False
     """Between the exchange's own market maker and noise traders: settles at once, nobody is told."""
+
+    def orders(self) -> list[Order]:
+        """The taker's order, then the makers'."""
+        return [self.taker, *(fill.order for fill in self.makers)]

@@ -102,6 +102,10 @@ def test_v2_matches_settle(site):
     (trade,) = trader.get_trades(TradeParams(id=answer["tradeIDs"][0]))
     assert trade["status"] == "TRADE_STATUS_CONFIRMED"
     assert trade["trader_side"] == "TAKER"
+    assert trader.get_trades(TradeParams(maker_address=trader.get_address(), asset_id=YES)) == [trade]
+    assert trader.get_trades(TradeParams(maker_address=f"0x{9:040x}")) == []
+    assert trader.get_trades(TradeParams(after=site.venue.now_s)) == [trade]
+    assert trader.get_trades(TradeParams(after=site.venue.now_s + 1)) == []
     shares = trader.get_balance_allowance(BalanceAllowanceParams(asset_type="CONDITIONAL", token_id=YES))
     assert shares["balance"] == "20000000"
     cash = trader.get_balance_allowance(BalanceAllowanceParams(asset_type="COLLATERAL"))
