@@ -143,7 +143,9 @@ def train(
         loss = imitate(learner.policy, *seen, epochs=agent.imitation_epochs, seed=agent.seed)
     judge.judge(learner.policy, 0)
     started = time.perf_counter()
-    if agent.timesteps:
+    if table.kelly <= 0.0:
+        LOG.info("no signal has paid, so nothing may be entered: the agent stays as it was warm-started")
+    elif agent.timesteps:
         learner.learn(agent.timesteps, callback=judge)
         judge.judge(learner.policy, learner.num_timesteps)
     seconds = time.perf_counter() - started

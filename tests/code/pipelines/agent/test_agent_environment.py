@@ -20,6 +20,7 @@ from pipelines.engine.lanes import Lanes, field, parameters
 from pipelines.engine.replay import replay, tape
 from pipelines.engine.rules import make
 from pipelines.engine.signals import signals
+from pipelines.trading.sizing import NO_SIGNALS
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
 from test_engine_identity import CASH, PARAMS, TABLE, history, scaler
@@ -104,3 +105,12 @@ def test_a_small_training_runs_and_exports(tmp_path, algorithm, block):
     assert torch.get_num_threads() == 1
     rules = make(algorithm, params, TABLE, scaler(), 60, tmp_path)
     assert replay(tape([history(9)], scaler(), 1500), rules, CASH).decisions > 200
+
+
+def test_without_a_signal_that_paid_nothing_is_trained():
+    """Where Kelly is not positive no entry can pass, so no time is spent on learning to make one."""
+    update = {"n_envs": 4, "n_steps": 64, "batch_size": 64, "imitation_epochs": 1}
+    params = PARAMS.model_copy(update={"agent": PARAMS.agent.model_copy(update=update)})
+    _, measured = train([history(seed) for seed in range(4)], params, NO_SIGNALS, scaler(), 60)
+    assert measured["timesteps"] == 0
+    assert measured["held_out_best_pusd"] == 0.0
