@@ -9,7 +9,7 @@ from typing import Any
 
 from pipelines.core.artifacts import read_json
 from pipelines.core.errors import ArtifactError
-from serving.paths import CANDIDATE, EMBEDDED
+from serving.paths import CANDIDATE, EMBEDDED, bento_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def locate(record: dict[str, Any], var: Path, candidate: Path = CANDIDATE) -> Pa
     """
     name, _, version = str(record.get("bento_tag") or "").partition(":")
     if version:
-        inside = var / "bento" / "bentos" / name / version / "src" / "bundle"
+        inside = bento_store(var) / "bentos" / name / version / "src" / "bundle"
         if (inside / "manifest.json").is_file():
             return inside
     if (candidate / "manifest.json").is_file() and _hash_of(candidate) == record["hash"]:

@@ -16,7 +16,7 @@ from typing import Final
 from pipelines.core.artifacts import sha256_path
 from pipelines.core.errors import ArtifactError
 from pipelines.inference.bundle import Bundle
-from serving.paths import HOME
+from serving.paths import HOME, bento_store
 
 NAME: Final = "oddsmith"
 
@@ -45,11 +45,6 @@ python:
 """
 
 
-def store(var: Path) -> Path:
-    """BENTOML_HOME of a machine: never inside the build context, else the copy would contain itself."""
-    return Path(os.environ.get("BENTOML_HOME", str((var / "bento").absolute())))
-
-
 def install(bundle_folder: Path, var: Path) -> str:
     """Build the bento of a bundle unless it is there; its tag.
 
@@ -58,7 +53,7 @@ def install(bundle_folder: Path, var: Path) -> str:
     """
     bundle = Bundle.open(bundle_folder)
     version = f"{bundle.hash[:12]}-{_code_hash()[:8]}"
-    home = store(var)
+    home = bento_store(var)
     target = home / "bentos" / NAME / version
     if not (target / "bento.yaml").is_file():
         _clear_leftovers(home)

@@ -58,7 +58,7 @@ class Turns:
         """
         brain, kill = self._model.brain, self._kill_switch.exists()
         length_s, _ = self._model.geometry
-        await self._threads.at_venue(self._tidy, account, feed.closed[0], length_s)
+        await self._threads.at_venue(self._tidy, account, feed.closed[0], length_s, kill)
         (ts_s, closed_at), seen = feed.closed, feed.seen()
         if ts_s == self._last_s:
             return
@@ -74,11 +74,12 @@ class Turns:
             await self._send_all(account, turn)
         self._status.update(account, feed, brain, turn, ts_s, kill)
 
-    def _tidy(self, account: TradingAccount, ts_s: int, length_s: int) -> None:
-        """Cancel what has rested too long, and learn what became of everything that works."""
+    def _tidy(self, account: TradingAccount, ts_s: int, length_s: int, kill: bool) -> None:
+        """Cancel what has rested too long (all of it under the kill switch), and learn what became of what works."""
         execution = account.execution
         if execution.pending:
-            execution.cancel_expired(ts_s - (self._params.execution.order_ttl_bars - 1) * length_s)
+            bars = 0 if kill else self._params.execution.order_ttl_bars - 1
+            execution.cancel_expired(ts_s - bars * length_s)
             execution.sync()
 
     def _decide(
