@@ -6,7 +6,7 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install run league evaluate parity flows test lint types params infra-test lock clean
+.PHONY: help install run league evaluate tune parity flows test lint types params infra-test lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -42,6 +42,9 @@ league: install ## every forecaster under one protocol, docs/results/league.md (
 
 evaluate: install ## strategies and agents over SEEDS=10 synthetic worlds at EDGE=1.0; resumable; docs/results
 	@$(PYTHON) -m benchmarks.evaluate --edge $(or $(EDGE),1.0) --seeds $(or $(SEEDS),10)
+
+tune: install ## Optuna study of the agent on the last pull (TRIALS=20); goes on where it stopped
+	@$(PYTHON) -m pipelines tune --trials $(or $(TRIALS),20)
 
 parity: install ## replay the running bot's journal through decide(): reports/parity.json
 	@$(PYTHON) -m pipelines parity

@@ -45,6 +45,9 @@ def parser() -> argparse.ArgumentParser:
     bots.add_argument("recording", type=Path, help="parquet with market_id, timestamp, best_bid, best_ask, asset, spot")
     stacks = commands.add_parser("stacks", help="train and judge the guide's model stacks on the pull that is there")
     stacks.add_argument("names", nargs="*", metavar="STACK", help="only these (default: all of params.yaml)")
+    tune = commands.add_parser("tune", help="Optuna study of the agent's hyper-parameters (after `make run`)")
+    tune.add_argument("--trials", type=int, default=20, help="trials to run now (20)")
+    tune.add_argument("--timesteps", type=int, help="steps per training (default: agent.timesteps)")
     query = commands.add_parser("query", help="SQL over bars, markets, headlines and books; prints CSV")
     query.add_argument("sql", help="for example: SELECT count(*) FROM bars")
     query.add_argument("--folder", type=Path, default=Path("data/raw"), help="data/raw, or var/landing")
@@ -71,6 +74,10 @@ def _bots(arguments: argparse.Namespace) -> None:
 
 def _stacks(arguments: argparse.Namespace) -> None:
     importlib.import_module("pipelines.stacks.stage").run(arguments.names)
+
+
+def _tune(arguments: argparse.Namespace) -> None:
+    importlib.import_module("pipelines.agent.tune").run(arguments.trials, arguments.timesteps)
 
 
 def _query(arguments: argparse.Namespace) -> None:
@@ -117,6 +124,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "league": _league,
     "parity": _parity,
     "bots": _bots,
+    "tune": _tune,
     "stacks": _stacks,
     **dict.fromkeys(STAGES, _stage),
 }
