@@ -21,7 +21,7 @@ class FinBert:
             from transformers import pipeline  # noqa: PLC0415 - heavy, and an extra
         except ImportError:
             raise SettingError(
-                "news.scorer finbert needs the extra nlp; install it with `make setup EXTRAS=nlp`"
+                "news.scorer finbert needs the extra nlp; install it with `make install NLP=1`"
             ) from None
         try:
             self._classify: Any = pipeline("text-classification", model=model, top_k=None)
