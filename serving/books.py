@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 
 import msgspec
 
-from pipelines.core.domain import FeeSchedule, Fill, Market, Outcome, Position
+from pipelines.core.domain import FeeSchedule, Fill, Market, Outcome, Position, Side
 from pipelines.core.money import PRICE_SCALE
 from pipelines.trading.ledger import Closed, Ledger
 from serving.journal import BookedFill, Journal, Settlement
@@ -74,11 +74,19 @@ class Books:
             if (fill.fill_id, fill.order_id) in self._keys or not self._possible(fill):
                 return False
             mid = self.mids.get(fill.market_id) or _yes_price(fill)
+            if not self._covered(fill):
+                return False
             reason = self._journal.order_reason(fill.order_id)
             self._journal.book_fill(fill, mid, reason, self.describe(fill.market_id))
             self.mids.setdefault(fill.market_id, mid)
             self._apply(fill, mid, reason)
             return True
+
+    def _covered(self, fill: Fill) -> bool:
+        """Whether what is sold is held. A reversal whose shares are gone already waits until they are back."""
+        holding = self._ledger.holdings.get((fill.market_id, fill.outcome))
+        held = int(holding.shares * 1_000_000) if holding else 0
+        return fill.side is Side.BUY or held >= fill.shares_micro or not fill.fill_id.startswith("void/")
 
     def _possible(self, fill: Fill) -> bool:
         """A reversal needs the fill that it takes back; a fill that was taken back does not come again."""

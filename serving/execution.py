@@ -22,6 +22,9 @@ PATIENCE_MS = 15_000
 FAILED = "failed"
 """Final status of a trade that was matched and never settled (polymarket-api 7, row 8)."""
 
+OWN_BOOKINGS = ("void/", "adopted/")
+"""Ids of bookings that no trade of the venue stands behind."""
+
 OVERLAP_S = 180
 """Trades are read again this far back: the venue may index them late, and booking is idempotent."""
 
@@ -161,6 +164,19 @@ class Execution:
                     _log.error("a matched trade failed and was taken back", fill=fill.fill_id)
             elif self._book(fill):
                 self._count(fill)
+
+    def take_back_missing(self) -> int:
+        """Take back booked fills that the venue no longer lists: their settlement failed while nobody told us.
+
+        Only for books that differ from the account for a while: a fresh trade may be listed late.
+        """
+        listed = {(fill.fill_id, fill.order_id) for fill in self._gateway.trades(self._first_trade_s)}
+        missing = [
+            one.fill
+            for one in self._journal.fills()
+            if not one.fill.fill_id.startswith(OWN_BOOKINGS) and (one.fill.fill_id, one.fill.order_id) not in listed
+        ]
+        return sum(self._book(reversal(fill)) for fill in missing)
 
     def _count(self, fill: Fill) -> None:
         row = self._pending.get(fill.order_id)

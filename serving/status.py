@@ -103,7 +103,9 @@ class Status:
         metrics.ORDERS.labels(answer).inc()
         metrics.EXECUTION_LATENCY.observe(sent.latency_ms)
         self._recent.add("execute", sent.latency_ms)
-        if answer != "accepted":
+        if answer == "accepted":
+            self.calm("order")
+        else:
             metrics.ORDERS_FAILED.inc()
             self.alarm("order", f"an order was {answer}: {sent.order.text[:160]}")
 

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from pipelines.core import log
+from pipelines.core.domain import Side
 from pipelines.core.errors import OddsmithError
 from pipelines.core.orders import OrderIntent
 from pipelines.core.params import Params
@@ -69,7 +70,7 @@ class Turns:
             self._threads.in_mind(self._decide, account, brain, seen, mids, ts_s, kill, closed_at, feed.features_ms),
             _nothing() if busy else self._threads.at_venue(account.differences),
         )
-        self._judge(differences)
+        await self._judge(account, differences)
         if turn is not None and self._model.armed:
             await self._send_all(account, turn)
         self._status.update(account, feed, brain, turn, ts_s, kill)
@@ -128,10 +129,17 @@ class Turns:
 
     async def _send_all(self, account: TradingAccount, turn: Turn) -> None:
         for decision in turn.decisions:
-            if decision.intent is not None and not self.stopping:
+            if decision.intent is not None and not self.stopping and self._may_send(decision.intent):
                 await self._threads.at_venue(self._send, account, decision.intent)
         if account.execution.pending:
             await self._threads.at_venue(account.execution.sync)
+
+    def _may_send(self, intent: OrderIntent) -> bool:
+        """Nothing is bought while our books are known to be wrong; what is held may be sold."""
+        wrong = self._status.ledger_equals_venue is False and intent.side is Side.BUY
+        if wrong:
+            _log.warning("not bought: books and venue differ", market=intent.market_id)
+        return not wrong
 
     def _send(self, account: TradingAccount, intent: OrderIntent) -> None:
         if self.stopping:
@@ -143,7 +151,8 @@ class Turns:
             self._status.alarm("order", str(error))
             _log.error("an order could not be made", error=str(error))
 
-    def _judge(self, differences: list[Difference] | None) -> None:
+    async def _judge(self, account: TradingAccount, differences: list[Difference] | None) -> None:
+        """Say whether books and venue are equal; after some bars of difference, look for trades that failed."""
         if differences is None:
             return
         self._mismatches = self._mismatches + 1 if differences else 0
@@ -153,6 +162,8 @@ class Turns:
         elif self._mismatches >= MISMATCHES:
             self._status.ledger_equals_venue = False
             self._status.alarm("ledger", "; ".join(str(difference) for difference in differences))
+            taken_back = await self._threads.at_venue(account.execution.take_back_missing)
+            _log.error("books and venue differ", differences=[str(one) for one in differences], taken_back=taken_back)
 
 
 async def _nothing() -> None:

@@ -22,10 +22,11 @@ KEY = "0x" + "42" * 32
 
 
 @contextmanager
-def simulator(*, speed: float = 180.0) -> Iterator[dict[str, str]]:
+def simulator(*, speed: float = 180.0, faults: Path | None = None) -> Iterator[dict[str, str]]:
     """`python -m simulator` on free ports; the environment that points at it."""
     options = f"--port 0 --seed 5 --speed {speed} --history-days 1 --event-every-min 240 --markets-per-event 4"
     command = [sys.executable, "-m", "simulator", *options.split()]
+    command += ["--faults", str(faults)] if faults else []
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from serving_venue import KEY, ROOT, bot, machine, promote, simulator, until
 
+from pipelines.core.artifacts import write_json
 from pipelines.core.errors import AlreadyRunning, SettingError
 from pipelines.core.settings import Mode, Settings
 from pipelines.venue.clob_gateway import ClobGateway
@@ -60,6 +61,35 @@ def _last_words(settings: Settings) -> tuple[str, str]:
         return "stopped", str(bool(row and row[0]))
     finally:
         journal.close()
+
+
+async def test_whatever_the_venue_does_the_ledger_is_right_in_the_end(tmp_path: Path) -> None:
+    """Lost answers, trades that fail to settle, dropped, doubled and shuffled streams: no order twice, books equal."""
+    events = [
+        {"at_s": 4, "fault": "lost_answer", "count": 1, "hold_s": 6},
+        {"at_s": 10, "fault": "settlement_fails", "probability": 0.5, "for_s": 8},
+        {"at_s": 13, "fault": "ws_drop", "for_s": 1},
+        {"at_s": 15, "fault": "ws_duplicate", "for_s": 3},
+        {"at_s": 18, "fault": "ws_reorder", "for_s": 3},
+    ]
+    write_json(tmp_path / "faults.json", {"seed": 3, "events": events})
+    with simulator(speed=120, faults=tmp_path / "faults.json") as environment:
+        promote(tmp_path, pull=2.0)
+        trader = bot(machine(tmp_path, environment))
+        trader.start()
+        try:
+            await asyncio.sleep(22)
+            await trader.kill(True)
+            await until(lambda: not trader.state(whole=False)["positions"], 40, "the sale of every position")
+            account = trader._account
+            assert account is not None
+            await asyncio.sleep(2)
+            rows = account.journal.orders()
+
+            assert await trader._threads.at_venue(account.differences) == []
+            assert len({row.order_id for row in rows}) == len(rows) > 0
+        finally:
+            await trader.stop()
 
 
 async def test_paper_trading_uses_the_same_loop(venue: dict[str, str], tmp_path: Path) -> None:

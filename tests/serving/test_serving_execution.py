@@ -178,6 +178,21 @@ def test_a_trade_that_failed_to_settle_is_taken_back(desk: Desk, side: Side) -> 
     assert before == (desk.books.cash_micro, desk.books.tokens(), desk.books.fees_micro)
 
 
+def test_a_failure_that_nobody_told_is_found_in_the_venues_list(desk: Desk) -> None:
+    """A booked fill that the venue no longer lists is taken back; those that it lists stay."""
+    desk.execution.submit(make_intent(make_market(), shares=20))
+    desk.execution.submit(make_intent(make_market(), shares=7, ts_s=1_060))
+    desk.execution.sync()
+    failed = desk.venue.done.pop()
+    desk.venue.cash -= failed.cash_micro
+
+    taken_back = [desk.execution.take_back_missing() for _ in range(2)]
+
+    assert taken_back == [1, 0]
+    assert desk.books.cash_micro == desk.venue.cash
+    assert desk.books.tokens() == {make_market().token_yes: 20_000_000}
+
+
 def test_the_ledger_is_rebuilt_from_the_journal(journal_url: str) -> None:
     """A restart knows cash, positions, entry, best mid and closed trades as they were."""
     venue, market = FakeVenue(), make_market()
