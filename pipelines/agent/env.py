@@ -7,6 +7,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from pipelines.agent.sample import ground
 from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO
 from pipelines.engine.lanes import DIRECTION_OF, FRACTION_OF, Field, Lanes, decoded
@@ -41,20 +42,23 @@ class MarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
     Action k: size k // 3 of (25, 50, 100 %) of the cap, direction k % 3 of (short, close, long); the `continuous`
     variant takes one number in [-1, 1] instead: its sign and size. The reward is the change of equity after costs in
     pUSD times `reward_scale`. An episode is truncated where its data end, never terminated (resolution lies outside).
+    Without arguments it plays the agent slice of data/, or random walks where there is none.
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - declared so by gymnasium
 
     def __init__(
         self,
-        field: Field,
-        par: FloatArray,
+        field: Field | None = None,
+        par: FloatArray | None = None,
         cash_micro: int = 10_000 * MICRO,
         episode_bars: int = 512,
         reward_scale: float = 1.0,
         episode: tuple[int, int] | None = None,
         continuous: bool = False,
     ) -> None:
+        if field is None or par is None:
+            field, par = ground()
         self._lanes = Lanes(field, par, 1, cash_micro)
         self._episodes = Episodes(field, episode_bars)
         self._fixed = episode

@@ -43,6 +43,14 @@ def test_gymnasium_and_sb3_find_nothing():
     assert env.observation_space.shape == (27,)
 
 
+def test_the_registered_environment_needs_no_arguments():
+    """`gymnasium.make` alone gives an environment that steps and trades."""
+    env = gymnasium.make("oddsmith/Market-v0")
+    env.reset(seed=3)
+    rewards = [env.step(8)[1] for _ in range(30)]
+    assert any(reward != 0.0 for reward in rewards)
+
+
 def test_an_episode_is_truncated_not_terminated():
     """The end of the data is no resolution: `truncated` is set, `terminated` never."""
     env = MarketEnv(BLOCK, PAR, episode_bars=10)
