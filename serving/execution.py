@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from pipelines.core import log
 from pipelines.core.domain import Fill, Side
-from pipelines.core.errors import VenueError
+from pipelines.core.errors import VenueError, VenueForbidden
 from pipelines.core.money import notional_micro
 from pipelines.core.orders import OrderGateway, OrderIntent, PlaceResult
 from pipelines.trading.orders import FINAL, OrderState, after_answer, after_fills
@@ -78,7 +78,11 @@ class Execution:
         return any(row.market_id == market_id for row in self._pending.values())
 
     def submit(self, intent: OrderIntent) -> Sent:
-        """Sign, journal, send once, journal the answer."""
+        """Sign, journal, send once, journal the answer.
+
+        Raises:
+            VenueForbidden: if the venue blocks this region or account; the answer is journaled first.
+        """
         signed = self._gateway.prepare(intent)
         self._journal.intend(signed, self._describe(intent.market_id))
         started = time.perf_counter()
@@ -101,6 +105,10 @@ class Execution:
             venue=result.venue_status or result.reason[:120],
             ms=round(latency_ms, 1),
         )
+        if state is OrderState.REJECTED and result.reason.startswith("403"):
+            raise VenueForbidden(
+                f"the venue refused an order with {result.reason[:200]}; trading stops, nothing evades it"
+            )
         return Sent(row, latency_ms)
 
     @staticmethod

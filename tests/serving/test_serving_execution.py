@@ -7,7 +7,8 @@ import pytest
 from serving_desk import CASH, Desk, FakeVenue, make_intent, make_market
 
 from pipelines.core.domain import Side
-from pipelines.core.orders import PlaceStatus, SignedOrder
+from pipelines.core.errors import VenueForbidden
+from pipelines.core.orders import PlaceResult, PlaceStatus, SignedOrder
 from pipelines.trading.orders import OrderState
 from serving import execution
 from serving.execution import Execution
@@ -223,3 +224,18 @@ def _bar_row(ts_s: int) -> dict[str, object]:
     return {
         "ts_s": ts_s, "bundle": "b", "cash_micro": 0, "equity_micro": 0, "took_ms": 1.0, "inputs": b"",
     }  # fmt: skip
+
+
+def test_a_geographic_block_stops_trading(desk: Desk) -> None:
+    """A 403 on an order is journaled as refused and ends trading; it is never tried again."""
+
+    def place(order: SignedOrder) -> PlaceResult:
+        return PlaceResult(PlaceStatus.REJECTED, order.order_id, reason="403 Trading restricted in your region")
+
+    desk.venue.place = place  # type: ignore[method-assign]
+
+    with pytest.raises(VenueForbidden, match="Trading restricted in your region; trading stops"):
+        desk.execution.submit(make_intent(make_market()))
+
+    assert [row.state for row in desk.journal.orders()] == [OrderState.REJECTED]
+    assert desk.execution.pending == []
