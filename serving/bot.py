@@ -33,6 +33,9 @@ from serving.watch import Watch
 RETRY_S = 2.0
 """Wall seconds before the venue is tried again after it did not answer."""
 
+SETTLE_TRIES, SETTLE_WAIT_S = 10, 0.3
+"""How often, and how far apart, the account is compared at the stop: a matched trade settles within seconds."""
+
 _log = log.get("bot")
 
 
@@ -97,10 +100,19 @@ class Bot:
             await self._threads.at_venue(account.execution.cancel_all)
             if compare:
                 quiet = await self._threads.at_venue(account.execution.await_quiet, 5.0)
-                left = [str(one) for one in await self._threads.at_venue(account.differences)]
+                left = await self._compare(account)
                 _log.info("stopped", quiet=quiet, ledger_equals_venue=not left, differences=left)
         except OddsmithError as error:
             _log.error("the venue did not answer at the stop; the next start reconciles", error=str(error))
+
+    async def _compare(self, account: TradingAccount) -> list[str]:
+        """What differs from the venue's account, after trades on their way have had time to settle."""
+        for _ in range(SETTLE_TRIES):
+            left = await self._threads.at_venue(account.differences)
+            if not left:
+                break
+            await asyncio.sleep(SETTLE_WAIT_S)
+        return [str(one) for one in left]
 
     async def _end_task(self) -> None:
         """Cancel the loop; asked again when a library swallowed the first request."""
