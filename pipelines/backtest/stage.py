@@ -37,7 +37,7 @@ def run() -> None:
         runs.append(done)
         pnl, trades = done.figures.pnl_pusd, done.figures.round_trips
         LOG.info("strategy", name=done.name, pnl_pusd=round(pnl, 2), round_trips=trades)
-    chosen = choose(runs, shared.tape.markets)
+    chosen = choose(runs, shared.tape.markets, params.backtest.min_round_trips)
     candidates = list(dict.fromkeys((chosen.kind, "threshold")))
     hard = {
         "fee_2x_pnl_pusd": {kind: stress.doubled_fees(shared, kind) for kind in candidates},
@@ -63,15 +63,17 @@ def field(histories: Sequence[history.History], params: Params) -> Field:
     return Field(made, params, table, scaler, history.bar_length_s())
 
 
-def choose(runs: Sequence[Run], markets: Mapping[str, Market]) -> Run:
+def choose(runs: Sequence[Run], markets: Mapping[str, Market], fewest: int) -> Run:
     """The candidate with the largest P&L less one standard error over events; cash when that earns nothing.
 
+    A policy with fewer than `fewest` round trips counts only when none has more: a handful of trades says nothing.
     The standard error is the charge for a P&L that hangs on a few events: luck here does not last on the gate slice.
     """
     candidates = [run for run in runs if run.kind in CANDIDATES and cautious_pnl(run, markets) > 0.0]
     if not candidates:
         return next(run for run in runs if run.kind == "cash")
-    return max(candidates, key=lambda run: cautious_pnl(run, markets))
+    proven = [run for run in candidates if run.figures.round_trips >= fewest] or candidates
+    return max(proven, key=lambda run: cautious_pnl(run, markets))
 
 
 def cautious_pnl(run: Run, markets: Mapping[str, Market]) -> float:

@@ -213,6 +213,7 @@ class BacktestParams(Section):
 
     cash_pusd: PositiveInt
     random_seeds: PositiveInt
+    min_round_trips: Annotated[int, Field(ge=0)]
 
 
 class GateParams(Section):

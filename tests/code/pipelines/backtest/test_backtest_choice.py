@@ -22,11 +22,13 @@ def shared():
     return Field(tape([history(seed) for seed in range(1, 7)], None, 1500), PARAMS, TABLE, scaler(), 60)
 
 
-def with_pnl(run, by_event):
+def with_pnl(run, by_event, trips=3):
     """A run whose P&L is given by market."""
     micro = {market: int(pnl * 1e6) for market, pnl in by_event.items()}
     run.result.open_pnl_micro, run.result.closed = micro, []
-    figures = run.figures.__class__(**{**run.figures.document(), "pnl_pusd": sum(by_event.values())})
+    figures = run.figures.__class__(
+        **{**run.figures.document(), "pnl_pusd": sum(by_event.values()), "round_trips": trips}
+    )
     return Run(run.name, run.kind, run.params, run.result, figures)
 
 
@@ -35,13 +37,22 @@ def test_an_even_gain_beats_a_lucky_one(shared):
     ids = list(shared.tape.markets)
     lucky = with_pnl(run_one(shared, "threshold"), {ids[0]: 700.0})
     even = with_pnl(run_one(shared, "kelly"), dict.fromkeys(ids, 100.0))
-    assert stage.choose([run_one(shared, "cash"), lucky, even], shared.tape.markets) is even
+    assert stage.choose([run_one(shared, "cash"), lucky, even], shared.tape.markets, 0) is even
+
+
+def test_a_handful_of_trades_says_nothing(shared):
+    """A policy with enough round trips is chosen before one that earned more in a few."""
+    few = with_pnl(run_one(shared, "threshold"), dict.fromkeys(shared.tape.markets, 300.0), trips=4)
+    many = with_pnl(run_one(shared, "kelly"), dict.fromkeys(shared.tape.markets, 100.0), trips=40)
+    runs = [run_one(shared, "cash"), few, many]
+    assert stage.choose(runs, shared.tape.markets, 10) is many
+    assert stage.choose(runs[:2], shared.tape.markets, 10) is few
 
 
 def test_cash_is_chosen_when_nothing_earns(shared):
     """Cash is a position: without a candidate that earns more than its standard error, nothing is traded."""
     loser = with_pnl(run_one(shared, "threshold"), {next(iter(shared.tape.markets)): -5.0})
-    assert stage.choose([run_one(shared, "cash"), loser], shared.tape.markets).kind == "cash"
+    assert stage.choose([run_one(shared, "cash"), loser], shared.tape.markets, 0).kind == "cash"
 
 
 def test_random_entries_match_the_turnover(shared):
