@@ -64,12 +64,12 @@ def field(histories: Sequence[history.History], params: Params) -> Field:
 
 
 def choose(runs: Sequence[Run], markets: Mapping[str, Market], fewest: int) -> Run:
-    """The candidate with the largest P&L less one standard error over events; cash when that earns nothing.
+    """Of the candidates that earned, the one with the largest P&L less one standard error over events; else cash.
 
     A policy with fewer than `fewest` round trips counts only when none has more: a handful of trades says nothing.
     The standard error is the charge for a P&L that hangs on a few events: luck here does not last on the gate slice.
     """
-    candidates = [run for run in runs if run.kind in CANDIDATES and cautious_pnl(run, markets) > 0.0]
+    candidates = [run for run in runs if run.kind in CANDIDATES and run.figures.pnl_pusd > 0.0]
     if not candidates:
         return next(run for run in runs if run.kind == "cash")
     proven = [run for run in candidates if run.figures.round_trips >= fewest] or candidates

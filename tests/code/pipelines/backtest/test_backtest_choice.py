@@ -50,7 +50,7 @@ def test_a_handful_of_trades_says_nothing(shared):
 
 
 def test_cash_is_chosen_when_nothing_earns(shared):
-    """Cash is a position: without a candidate that earns more than its standard error, nothing is traded."""
+    """Cash is a position: without a candidate that earned, nothing is traded."""
     loser = with_pnl(run_one(shared, "threshold"), {next(iter(shared.tape.markets)): -5.0})
     assert stage.choose([run_one(shared, "cash"), loser], shared.tape.markets, 0).kind == "cash"
 
