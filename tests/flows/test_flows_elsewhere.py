@@ -73,6 +73,7 @@ def home(tmp_path: Path, bucket: str, aws: str) -> Path:
         (root / folder).mkdir(parents=True)
     (root / "pipelines" / "__main__.py").write_text(STAGE)
     (root / "dvc.yaml").write_text(DVC_YAML)
+    (root / ".dvcignore").write_text("__pycache__\n")
     (root / "params.yaml").write_text("forecast: {}\n")
     (root / "data" / "window.json").write_text("{}\n")
     dvc("init", "--no-scm", "-q", cwd=root)

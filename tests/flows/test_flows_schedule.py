@@ -132,18 +132,22 @@ def test_schedules_create_runs(registered):
 @pytest.mark.slow
 def test_drift_starts_a_night(registered):
     """The event of the drift flow makes a run of the nightly deployment now, beside those of its schedule."""
-    from prefect.events import emit_event
 
     def started() -> list[dict[str, Any]]:
         return [run for run in _runs(registered)["nightly"] if not run["auto_scheduled"]]
 
     assert not started()
     # The automation may need a moment to be loaded: the event is repeated until it is heard.
-    _await(lambda: _emit(emit_event) or started(), "a night after drift")
+    _await(lambda: _emit(registered) or started(), "a night after drift")
 
     assert started()[0]["parameters"]["fresh"] is True
 
 
-def _emit(emit: Callable[..., Any]) -> None:
-    emit(event=EVENT, resource={"prefect.resource.id": "oddsmith.bundle.0123456789ab"}, payload={"reasons": ["a test"]})
-    time.sleep(3.0)
+def _emit(url: str) -> None:
+    """From a process of its own, as a scheduled drift flow does: the client of this one may know another server."""
+    resource = {"prefect.resource.id": "oddsmith.bundle.0123456789ab"}
+    script = (
+        f"from prefect.events import emit_event; emit_event({EVENT!r}, {resource!r}, payload={{'reasons': ['a test']}})"
+    )
+    environment = {**os.environ, "PREFECT_API_URL": url}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=60)
