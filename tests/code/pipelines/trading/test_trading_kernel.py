@@ -1,4 +1,6 @@
-from hypothesis import given
+from pathlib import Path
+
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.core.domain import FeeSchedule, Market, Outcome, Quote, Side
@@ -7,7 +9,7 @@ from pipelines.core.params import read
 from pipelines.trading import kernel
 from pipelines.trading.paper import Working, match
 
-PARAMS = "params.yaml"
+EXECUTION = read(Path("params.yaml")).execution
 MARKET = Market("0x01", "e", "q", "11", "12", 100, 5_000_000, FeeSchedule(0.05), None, None, "")
 
 
@@ -26,6 +28,7 @@ def test_observed_spread_is_kept():
     assert kernel.touch(4950, 300, 100) == (4800, 5100)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 199), st.integers(0, 1500), st.sampled_from([10, 100]))
 def test_touch_is_on_the_grid_and_symmetric(half_ticks, spread, tick):
     """Bid and ask are ticks, the bid is below the ask, and the NO book mirrors the YES book."""
@@ -59,6 +62,7 @@ def test_impact_never_passes_the_limit():
     assert kernel.level_units(5_100, 5_100, 1, 0, 100, 15) == 5_100
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 400_000),
     st.integers(1, 99),
@@ -68,18 +72,17 @@ def test_impact_never_passes_the_limit():
 )
 def test_list_of_fills_and_walk_agree(hundredths, mid_ticks, band, side, outcome):
     """The fills that the ledger books add up to what the integer kernel computes, to the base unit."""
-    execution = read(__import__("pathlib").Path(PARAMS)).execution
     shares = hundredths * 10_000
     bid, ask = kernel.touch(mid_ticks * 100, 150, 100)
-    depth = execution.model_depth_shares * 1_000_000
+    depth = EXECUTION.model_depth_shares * 1_000_000
     quote = Quote(bid, ask, depth, depth)
     seen = quote.of(outcome)
     buying = side is Side.BUY
     touch = seen.ask_units if buying else seen.bid_units
     limit = kernel.buy_limit(touch, 100, band) if buying else kernel.sell_limit(touch, 100, band)
     intent = OrderIntent("0x01", "11", outcome, side, limit, shares, 100, False, "v1", "enter", 0)
-    fills = match(Working("o", intent, MARKET, shares, 1, 1), quote, execution, 60)
-    impact = kernel.impact_units(quote.spread_units, execution.impact_share)
+    fills = match(Working("o", intent, MARKET, shares, 1, 1), quote, EXECUTION, 60)
+    impact = kernel.impact_units(quote.spread_units, EXECUTION.impact_share)
     walked = kernel.walk(1 if buying else -1, shares, limit, touch, 100, impact, depth, 0.05, 1.0)
     notional = sum(fill.shares_micro * fill.price_units // 10_000 for fill in fills)
     assert walked == (sum(fill.shares_micro for fill in fills), notional, sum(fill.fee_micro for fill in fills))

@@ -1,7 +1,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.core.domain import Fill, Outcome, Side
@@ -59,6 +59,7 @@ def test_a_position_remembers_its_entry_and_best_mid():
     assert (position.entry_units, position.peak_units) == (6_050, 4_500)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 5_000), st.integers(1, 9_999)), max_size=30))
 def test_decimal_books_equal_the_integer_kernel(trades):
     """Over any history of fills, Decimal cash and equity equal the integer arithmetic to the base unit."""
