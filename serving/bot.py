@@ -1,7 +1,7 @@
 """The loop: closed bar -> forecast -> decide -> journal -> orders -> fills -> books, until it is told to stop.
 
-One task folds the stream, one takes turns, one watches the listing, one hears our own trades. What blocks runs in
-`threads`. A session lasts until the venue goes away; the account and the journal outlive it.
+One task folds the stream, one takes turns, one watches the listing, one hears our own trades, one sends heartbeats.
+What blocks runs in `threads`. A session lasts until the venue goes away; the account and the journal outlive it.
 """
 
 import asyncio
@@ -16,11 +16,13 @@ from pipelines.core.params import Params
 from pipelines.core.settings import Mode, Settings
 from pipelines.inference.predictor import forecast_call
 from pipelines.news import scorers, sources
+from pipelines.venue.clob_gateway import ClobGateway
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.stream import MarketStream, Resolution
 from serving import champion, metrics, universe, warmup
 from serving.account import TradingAccount
 from serving.feed import Feed
+from serving.heartbeat import Heartbeat
 from serving.journal import Journal
 from serving.model import Model
 from serving.newswire import Newswire
@@ -56,8 +58,11 @@ class Bot:
         self._threads = Threads()
         self.status = Status(settings, params)
         self._model = Model(settings.var, params, self._threads, self.status)
-        self._turns = Turns(params, self._journal, self._model, self.status, self._threads, settings.kill_switch)
+        self._turns = Turns(
+            params, self._journal, self._model, self.status, self._threads, settings.kill_switch, self._guarded
+        )
         self._account: TradingAccount | None = None
+        self._heartbeat: Heartbeat | None = None
         self._feed: Feed | None = None
         self._watch: Watch | None = None
         self._task: asyncio.Task[None] | None = None
@@ -174,6 +179,8 @@ class Bot:
                 tasks.create_task(self._take_turns(account, feed, watch))
                 tasks.create_task(watch.run())
                 tasks.create_task(watch.listen(settings.clob_ws_url))
+                if self._heartbeat is not None:
+                    tasks.create_task(self._heartbeat.run())
 
     def _make_feed(self, market_stream: MarketStream, archive: VenueHttp, news: Newswire) -> Feed:
         length_s, lookback = self._model.geometry
@@ -199,9 +206,15 @@ class Bot:
             for note in await self._threads.at_venue(account.reconcile):
                 self.status.alarm("reconciled", note)
             self._account = account
+            if isinstance(gateway, ClobGateway):
+                self._heartbeat = Heartbeat(gateway, account.execution.sync, self.status, self._threads)
             self.status.open(account)
             _log.info("account", address=gateway.account, cash_pusd=account.books.cash_micro / MICRO)
         return self._account
+
+    def _guarded(self) -> bool:
+        """Whether our orders end with us: by the venue's switch, or because they are paper."""
+        return self._heartbeat is None or self._heartbeat.heard
 
     def _paper_quote(self, market_id: str) -> tuple[Quote, int] | None:
         one = self._feed.followed.get(market_id) if self._feed else None
@@ -277,7 +290,8 @@ class Bot:
             state = "not followed" if one is None else "still warming up"
             raise DataError(f"market {market_id} is {state}; GET /api/state lists the markets that can be asked for")
         view = one.window.view()
-        return await self._threads.in_mind(forecast_call, brain.predictor, market_id, view.features, view.mids, horizon)
+        window = (view.features, view.mids, horizon, view.sentiment)
+        return await self._threads.in_mind(forecast_call, brain.predictor, market_id, *window)
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from pipelines.core import log
@@ -29,7 +30,10 @@ _log = log.get("turns")
 
 
 class Turns:
-    """Takes turns for one account. `stopping` is set when nothing may be decided or sent any more."""
+    """Takes turns for one account. `stopping` is set when nothing may be decided or sent any more.
+
+    `guarded` says whether the venue would cancel our orders if we were killed now.
+    """
 
     def __init__(
         self,
@@ -39,6 +43,7 @@ class Turns:
         status: Status,
         threads: Threads,
         kill_switch: Path,
+        guarded: Callable[[], bool],
     ) -> None:
         self._params = params
         self._journal = journal
@@ -46,6 +51,7 @@ class Turns:
         self._status = status
         self._threads = threads
         self._kill_switch = kill_switch
+        self._guarded = guarded
         self._mismatches = 0
         self._last_s = 0
         self._bars = 0
@@ -135,11 +141,16 @@ class Turns:
             await self._threads.at_venue(account.execution.sync)
 
     def _may_send(self, intent: OrderIntent) -> bool:
-        """Nothing is bought while our books are known to be wrong; what is held may be sold."""
-        wrong = self._status.ledger_equals_venue is False and intent.side is Side.BUY
-        if wrong:
+        """Nothing is bought with wrong books, or where our death would leave it resting; what is held may be sold."""
+        if intent.side is Side.SELL:
+            return True
+        if self._status.ledger_equals_venue is False:
             _log.warning("not bought: books and venue differ", market=intent.market_id)
-        return not wrong
+            return False
+        if not self._guarded():
+            _log.warning("not bought: the venue accepted no heartbeat lately", market=intent.market_id)
+            return False
+        return True
 
     def _send(self, account: TradingAccount, intent: OrderIntent) -> None:
         if self.stopping:

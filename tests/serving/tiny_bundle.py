@@ -10,19 +10,28 @@ from pipelines.core.artifacts import write_json
 from pipelines.features import scale, spec
 from pipelines.inference.bundle import seal
 from pipelines.inference.calibration import Confidence, Conformal
-from pipelines.inference.inputs import INPUTS, InputScaler
+from pipelines.inference.inputs import INPUTS, SENTIMENT_INPUTS, InputScaler
 from pipelines.trading.sizing import SizingTable
 
 LOOKBACK, HORIZON = 60, 24
 
 
-def make(folder: Path, *, pull: float = 1.2, length_s: int = 60, kind: str = "threshold") -> str:
-    """Write and seal a bundle; its hash. `pull` is the expected return to the mean in standard deviations."""
+def make(
+    folder: Path, *, pull: float = 1.2, length_s: int = 60, kind: str = "threshold", mood: float | None = None
+) -> str:
+    """Write and seal a bundle; its hash. `pull` is the expected return to the mean in standard deviations, `mood` what
+    a full sentiment adds for a forecaster that reads it."""
     folder.mkdir(parents=True, exist_ok=True)
-    _network(folder / "forecaster.onnx", pull)
+    _network(folder / "forecaster.onnx", pull, mood)
     write_json(
         folder / "meta.json",
-        {"kind": "tiny", "lookback": LOOKBACK, "horizon": HORIZON, "feature_version": spec.FEATURE_VERSION},
+        {
+            "kind": "tiny",
+            "lookback": LOOKBACK,
+            "horizon": HORIZON,
+            "feature_version": spec.FEATURE_VERSION,
+            "sentiment": mood is not None,
+        },
     )
     write_json(folder / "scaler.json", InputScaler(np.zeros(len(INPUTS)), np.ones(len(INPUTS)), 8.0).document())
     write_json(folder / "conformal.json", Conformal(0.9, np.full(HORIZON, 0.1)).document())
@@ -51,10 +60,13 @@ def make(folder: Path, *, pull: float = 1.2, length_s: int = 60, kind: str = "th
     )
 
 
-def _network(path: Path, pull: float) -> None:
-    """(n, L, 26) -> (n, H, 4): every output is `pull` times the last standardised ma_30, the band one sd around it."""
+def _network(path: Path, pull: float, mood: float | None) -> None:
+    """(n, L, 26 or 28) -> (n, H, 4): every output is `pull` times the last standardised ma_30 and `mood` times the
+    sentiment, the band one sd around it."""
     column = INPUTS.index("ma_30")
-    weight = np.zeros((len(INPUTS), HORIZON * 4), dtype=np.float32)
+    width = len(INPUTS) + (0 if mood is None else SENTIMENT_INPUTS)
+    weight = np.zeros((width, HORIZON * 4), dtype=np.float32)
+    weight[len(INPUTS) : len(INPUTS) + 1] = mood or 0.0
     weight[column] = np.repeat(pull * np.sqrt(np.arange(1, HORIZON + 1) / HORIZON), 4)
     bias = np.tile(np.array([0.0, -1.6, 0.0, 1.6], dtype=np.float32), HORIZON)
     constants = [
@@ -71,7 +83,7 @@ def _network(path: Path, pull: float) -> None:
     graph = helper.make_graph(
         nodes,
         "tiny",
-        [helper.make_tensor_value_info("windows", TensorProto.FLOAT, ["n", LOOKBACK, len(INPUTS)])],
+        [helper.make_tensor_value_info("windows", TensorProto.FLOAT, ["n", LOOKBACK, width])],
         [helper.make_tensor_value_info("forecast", TensorProto.FLOAT, ["n", HORIZON, 4])],
         constants,
     )

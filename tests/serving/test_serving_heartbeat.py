@@ -1,0 +1,146 @@
+"""The venue's dead man's switch: resting orders live while the bot does, and no longer."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from serving_venue import KEY, ROOT, machine, simulator
+
+from pipelines.core import params
+from pipelines.core.errors import VenueForbidden, VenueUnavailable
+from pipelines.core.settings import Settings
+from pipelines.venue.clob_gateway import ClobGateway
+from serving.heartbeat import EVERY_S, SILENCE_S, Heartbeat
+from serving.status import Status
+from serving.threads import Threads
+
+SWEEP_S = 5.0
+"""How often the venue looks for keys that fell silent: orders go at most this much after `SILENCE_S`."""
+
+
+class Ward:
+    """A venue that accepts heartbeats while it is there, and an account that counts how often it is read anew."""
+
+    def __init__(self) -> None:
+        self.accepted = 0
+        self.read = 0
+        self.trouble: Exception | None = None
+
+    def heartbeat(self) -> None:
+        """Accept, or raise what is the trouble."""
+        if self.trouble is not None:
+            raise self.trouble
+        self.accepted += 1
+
+    def learn(self) -> None:
+        """Read the account."""
+        self.read += 1
+
+
+@pytest.fixture
+def ward() -> Ward:
+    """A venue in good health."""
+    return Ward()
+
+
+@pytest.fixture
+def status(tmp_path: Path) -> Status:
+    """A picture without alarms."""
+    return Status(Settings(var=tmp_path), params.read(ROOT / "params.yaml"))
+
+
+@pytest.fixture
+async def pulse(ward: Ward, status: Status) -> AsyncIterator[Heartbeat]:
+    """A running heartbeat, a hundred times as fast as the venue asks."""
+    threads = Threads()
+    made = Heartbeat(ward, ward.learn, status, threads, EVERY_S / 100, SILENCE_S / 100)
+    assert not made.heard, "nothing was sent yet"
+    task = asyncio.create_task(made.run())
+    yield made
+    task.cancel()
+    await asyncio.wait({task})
+    await threads.close()
+
+
+async def test_a_venue_that_hears_nothing_is_an_alarm_until_it_hears_again(
+    ward: Ward, status: Status, pulse: Heartbeat
+) -> None:
+    """Refused beats are shown; after the silence buys stop, and the first beat that is heard reads the account."""
+    await asyncio.sleep(0.3)
+    assert pulse.heard
+    assert ward.accepted >= 3
+    assert ward.read == 0
+
+    ward.trouble = VenueUnavailable("away")
+    await asyncio.sleep(0.3)
+    assert not pulse.heard
+    assert "nothing is bought" in status._alarms["heartbeat"]
+
+    ward.trouble = None
+    await asyncio.sleep(0.3)
+    assert pulse.heard
+    assert ward.read == 1
+    assert "heartbeat" not in status._alarms
+
+
+async def test_a_venue_that_forbids_ends_the_session(ward: Ward, status: Status) -> None:
+    """A blocked region is no trouble to wait out: the beat's error reaches the loop, which stops."""
+    ward.trouble = VenueForbidden("403")
+    threads = Threads()
+    with pytest.raises(VenueForbidden):
+        await Heartbeat(ward, ward.learn, status, threads).run()
+    await threads.close()
+
+
+@pytest.mark.slow
+def test_the_orders_of_a_killed_bot_are_gone_within_the_documented_time(tmp_path: Path) -> None:
+    """A resting order outlives the silence while the bot lives, and kill -9 takes it off the book in 15 seconds."""
+    with simulator() as venue:
+        environment = os.environ | venue | {
+            "ODDSMITH_VAR": str(tmp_path / "var"),
+            "ODDSMITH_PRIVATE_KEY": KEY,
+            "ODDSMITH_KILL_SWITCH": str(tmp_path / "KILL"),
+        }  # fmt: skip
+        child = subprocess.Popen([sys.executable, "-c", _RESTING], cwd=ROOT, env=environment, stdout=subprocess.PIPE)
+        try:
+            assert child.stdout is not None
+            assert any(line == b"rests: live\n" for line in child.stdout)
+            gateway = ClobGateway.connect(machine(tmp_path, venue, private_key=KEY))
+            time.sleep(SILENCE_S + SWEEP_S + 1)
+            assert len(gateway.open_orders()) == 1
+        finally:
+            child.send_signal(signal.SIGKILL)
+            child.wait(timeout=10)
+        deadline = time.monotonic() + SILENCE_S + SWEEP_S + 1
+        while gateway.open_orders() and time.monotonic() < deadline:
+            time.sleep(0.2)
+
+        assert gateway.open_orders() == []
+
+
+_RESTING = """
+import asyncio, sys
+sys.path.insert(0, "tests/serving")
+from pipelines.core.domain import Outcome, Side
+from pipelines.core.orders import OrderIntent
+from pipelines.core.settings import Settings
+from serving_venue import bot, until
+async def main():
+    trader = bot(Settings())
+    trader.start()
+    await until(lambda: trader._heartbeat is not None and trader._heartbeat.heard, 60, "the first heartbeat")
+    market = next(iter(trader._feed.followed.values())).market
+    price = market.tick_units
+    rest = OrderIntent(market.market_id, market.token_yes, Outcome.YES, Side.BUY, price, 500_000_000,
+                       market.tick_units, market.neg_risk, market.version, "enter", 2**40)
+    sent = await trader._threads.at_venue(trader._account.execution.submit, rest)
+    print("rests:", sent.order.state.value, flush=True)
+    await asyncio.sleep(600)
+asyncio.run(main())
+"""
