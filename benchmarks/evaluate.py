@@ -1,35 +1,33 @@
 """Strategies over seeds on unseen synthetic time: `python -m benchmarks.evaluate --edge 1.0 --seeds 10`.
 
 Every seed is a world of its own: agents train on its earlier events and are judged, with all others, on its later
-ones, on one account with all limits, after costs. Finished seeds are kept in var/evaluate and not run again; the
-table (interquartile mean over seeds with a bootstrap interval) goes to docs/results. Without --forecaster the forecasts
-are the Kalman limit of the public data.
+ones, on one account with all limits, after costs. Every finished strategy of a seed is kept in var/evaluate and not
+run again under the same parameters; the table (interquartile mean over seeds with a bootstrap interval) goes to
+docs/results. Without --forecaster the forecasts are the Kalman limit of the public data.
 """
 
 import argparse
+import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from benchmarks.worlds import World, world
+from benchmarks.contest import AGENTS, Contest
+from benchmarks.worlds import world
 from pipelines.core.domain import FloatArray
-from pipelines.core.money import MICRO
 from pipelines.core.params import Params, read
-from pipelines.engine import rules
-from pipelines.engine.history import History
-from pipelines.engine.metrics import figures
-from pipelines.engine.replay import Tape, replay, tape
-from pipelines.engine.signals import sizing_table
 from pipelines.inference.predictor import Predictor
 
-LENGTH_S = 60
 EVENTS = 42
 RULES = ("cash", "buy_and_hold", "threshold", "kelly", "ensemble", "spike_fading")
-AGENTS = {"ppo": ("ppo", True), "ppo_without_forecasts": ("ppo", False), "dqn": ("dqn", True)}
+KEPT = Path("var/evaluate")
+SECTIONS = {"agent", "policy", "sizing", "risk", "execution", "backtest"}
+"""Parameters that decide a result: with others, what was kept does not count."""
+
+Row = dict[str, float]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -38,100 +36,86 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--edge", type=float, default=1.0)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--forecaster", type=Path, help="folder of a trained forecaster, such as models/forecaster")
-    parser.add_argument("--agents", nargs="*", default=list(AGENTS), choices=list(AGENTS))
+    parser.add_argument("--agents", nargs="*", default=["ppo", "ppo_without_forecasts", "dqn"], choices=list(AGENTS))
+    parser.add_argument("--events", type=int, default=EVENTS, help="of one world; two thirds are for training")
+    parser.add_argument("--timesteps", type=int, help="of an agent's training, instead of agent.timesteps")
     parser.add_argument("--out", type=Path, default=Path("docs/results"))
     asked = parser.parse_args(arguments)
-    name = f"edge-{asked.edge:g}" + ("-learned" if asked.forecaster else "-kalman")
-    kept = Path("var/evaluate") / f"{name}.jsonl"
-    rows = _kept(kept)
-    for seed in range(1, asked.seeds + 1):
-        if seed not in rows:
-            began = time.perf_counter()
-            rows[seed] = one_seed(seed, asked.edge, asked.forecaster, asked.agents)
-            _keep(kept, seed, rows[seed])
-            print(
-                json.dumps({"seed": seed, "seconds": round(time.perf_counter() - began, 1), **rows[seed]}), flush=True
-            )
-    table = summary([rows[seed] for seed in sorted(rows) if seed <= asked.seeds])
-    asked.out.mkdir(parents=True, exist_ok=True)
-    (asked.out / f"strategies-{name}.md").write_text(
-        render(table, asked.edge, bool(asked.forecaster)), encoding="utf-8"
-    )
-    print(json.dumps({"benchmark": "evaluate", "edge": asked.edge, "strategies": table}))
-
-
-def one_seed(seed: int, edge: float, forecaster: Path | None, agents: Sequence[str]) -> dict[str, float]:
-    """P&L in pUSD of every strategy on the later part of one world."""
     params = read(Path("params.yaml"))
-    params = params.model_copy(update={"agent": params.agent.model_copy(update={"seed": seed})})
-    limit = world(seed, edge, EVENTS, params.execution)
-    made = limit if forecaster is None else world(seed, edge, EVENTS, params.execution, Predictor(forecaster))
-    result = {kind: _rule(kind, made, params) for kind in RULES}
-    result["random"] = _random(made, params, seed)
-    result |= {name: _agent(name, made, params) for name in agents}
-    if forecaster is not None:
-        result["threshold_on_kalman"] = _rule("threshold", limit, params)
-    return {name: round(pnl, 2) for name, pnl in result.items()}
+    if asked.timesteps is not None:
+        agent = params.agent.model_copy(update={"timesteps": asked.timesteps})
+        params = params.model_copy(update={"agent": agent})
+    name = f"edge-{asked.edge:g}" + ("-learned" if asked.forecaster else "-kalman")
+    kept = Kept(KEPT / f"{name}.jsonl", _digest(params, asked.events, asked.forecaster))
+    seeds = range(1, asked.seeds + 1)
+    for seed in seeds:
+        one_seed(seed, asked.edge, asked.events, asked.forecaster, asked.agents, params, kept)
+    names = [*RULES, "random", *asked.agents, *(["threshold_on_kalman"] if asked.forecaster else [])]
+    rows = [{one: kept.rows[seed][one] for one in names} for seed in seeds]
+    table = summary(rows)
+    asked.out.mkdir(parents=True, exist_ok=True)
+    page = render(table, asked.edge, bool(asked.forecaster)) + by_seed(rows)
+    (asked.out / f"strategies-{name}.md").write_text(page, encoding="utf-8")
+    line = {"benchmark": "evaluate", "edge": asked.edge, "strategies": table, "ppo_over_threshold": ratio(rows)}
+    print(json.dumps(line))
 
 
-def _tape(histories: list[History], made: World, params: Params) -> Tape:
-    return tape(histories, made.scaler, params.execution.model_depth_shares)
+class Kept:
+    """Finished results of one set of parameters: seed -> strategy -> P&L in pUSD, one line of JSON each."""
+
+    def __init__(self, path: Path, digest: str) -> None:
+        self._path = path
+        self._digest = digest
+        self.rows: dict[int, Row] = {}
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        for row in map(json.loads, lines):
+            if row["digest"] == digest:
+                self.rows.setdefault(row["seed"], {})[row["strategy"]] = row["pnl_pusd"]
+
+    def add(self, seed: int, strategy: str, pnl: float, seconds: float) -> None:
+        """Append one result."""
+        self.rows.setdefault(seed, {})[strategy] = pnl
+        row = {"seed": seed, "strategy": strategy, "pnl_pusd": pnl, "seconds": round(seconds, 1)}
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps({"digest": self._digest, **row}) + "\n")
+        print(json.dumps(row), flush=True)
 
 
-def _rule(kind: str, made: World, params: Params, given: dict[str, Any] | None = None) -> float:
-    table = sizing_table(made.earlier, params)
-    strategy = rules.make(kind, params, table, made.scaler, LENGTH_S, given=given)
-    return _pnl(replay(_tape(made.later, made, params), strategy, _cash(params)), params)
+def _digest(params: Params, events: int, forecaster: Path | None) -> str:
+    model = (forecaster / "forecaster.onnx").read_bytes() if forecaster else b""
+    decided = f"{events} {params.model_dump_json(include=SECTIONS)}"
+    return hashlib.sha256(decided.encode() + model).hexdigest()[:16]
 
 
-def _random(made: World, params: Params, seed: int) -> float:
-    """Random entries with about the threshold rule's turnover."""
-    table = sizing_table(made.earlier, params)
-    later = _tape(made.later, made, params)
-    like = replay(later, rules.make("threshold", params, table, made.scaler, LENGTH_S), _cash(params))
-    shown = figures(like, _cash(params), LENGTH_S)
-    given = {
-        "seed": seed,
-        "entry_probability": max(shown.round_trips, 1) / later.bars,
-        "hold_bars": shown.mean_hold_bars or 10.0,
-        "fraction": 1.0,
-    }
-    return _rule("random_matched", made, params, given)
+def one_seed(
+    seed: int, edge: float, events: int, forecaster: Path | None, agents: Sequence[str], params: Params, kept: Kept
+) -> None:
+    """What is missing of one world."""
+    wanted = [*RULES, "random", *agents, *(["threshold_on_kalman"] if forecaster else [])]
+    missing = [name for name in wanted if name not in kept.rows.get(seed, {})]
+    if not missing:
+        return
+    predictor = Predictor(forecaster) if forecaster else None
+    contest = Contest.of(world(seed, edge, events, params.execution, predictor), params)
+    for name in missing:
+        began = time.perf_counter()
+        if name == "threshold_on_kalman":
+            limit = Contest.of(world(seed, edge, events, params.execution), params)
+            pnl = limit.pnl(limit.rule("threshold"))
+        elif name == "random":
+            pnl = contest.pnl(contest.random(contest.rule("threshold"), seed))
+        else:
+            pnl = contest.pnl(contest.agent(name, seed) if name in AGENTS else contest.rule(name))
+        kept.add(seed, name, pnl, time.perf_counter() - began)
 
 
-def _agent(name: str, made: World, params: Params) -> float:
-    from pipelines.agent.algorithms import actor  # noqa: PLC0415
-    from pipelines.agent.export import export  # noqa: PLC0415
-    from pipelines.agent.training import train  # noqa: PLC0415
-
-    algorithm, block = AGENTS[name]
-    update = {"algorithm": algorithm, "forecast_block": block}
-    if not block:
-        update["imitation_epochs"] = 0
-    chosen = params.model_copy(update={"agent": params.agent.model_copy(update=update)})
-    table = sizing_table(made.earlier, params)
-    learner, _ = train(made.earlier, chosen, table, made.scaler, LENGTH_S)
-    folder = Path("var/evaluate/agent")
-    folder.mkdir(parents=True, exist_ok=True)
-    export(actor(learner), 27 if block else 20, folder / "policy.onnx")
-    strategy = rules.make(algorithm, chosen, table, made.scaler, LENGTH_S, folder)
-    return _pnl(replay(_tape(made.later, made, params), strategy, _cash(params)), params)
-
-
-def _cash(params: Params) -> int:
-    return params.backtest.cash_pusd * MICRO
-
-
-def _pnl(result: Any, params: Params) -> float:
-    return float(result.equity_micro[-1] - _cash(params)) / MICRO
-
-
-def summary(rows: Sequence[dict[str, float]], samples: int = 2_000) -> dict[str, dict[str, float]]:
+def summary(rows: Sequence[Row], samples: int = 2_000) -> dict[str, Row]:
     """Interquartile mean over seeds, its 95 % bootstrap interval, and the share of seeds above 0."""
     rng = np.random.default_rng(0)
     table = {}
     for name in rows[0]:
-        values = np.array([row[name] for row in rows if name in row])
+        values = np.array([row[name] for row in rows])
         drawn = [iqm(values[rng.integers(0, len(values), len(values))]) for _ in range(samples)]
         low, high = np.quantile(drawn, (0.025, 0.975))
         table[name] = {
@@ -144,6 +128,21 @@ def summary(rows: Sequence[dict[str, float]], samples: int = 2_000) -> dict[str,
     return table
 
 
+def ratio(rows: Sequence[Row], samples: int = 2_000) -> Row | None:
+    """IQM of PPO over IQM of the threshold rule with its 95 % interval (seeds drawn for both at once); None without
+    PPO or where the rule earned nothing."""
+    if "ppo" not in rows[0]:
+        return None
+    values = np.array([[row["ppo"], row["threshold"]] for row in rows])
+    if iqm(values[:, 1]) <= 0.0:
+        return None
+    rng = np.random.default_rng(0)
+    drawn = [values[rng.integers(0, len(values), len(values))] for _ in range(samples)]
+    low, high = np.quantile([iqm(one[:, 0]) / iqm(one[:, 1]) for one in drawn], (0.025, 0.975))
+    value = iqm(values[:, 0]) / iqm(values[:, 1])
+    return {"ratio": round(value, 3), "low": round(float(low), 3), "high": round(float(high), 3)}
+
+
 def iqm(values: FloatArray) -> float:
     """Mean of the middle half, with fractional weights at its ends."""
     ordered = np.sort(values)
@@ -153,7 +152,7 @@ def iqm(values: FloatArray) -> float:
     return float(np.average(ordered, weights=weights))
 
 
-def render(table: dict[str, dict[str, float]], edge: float, learned: bool) -> str:
+def render(table: dict[str, Row], edge: float, learned: bool) -> str:
     """The table as Markdown, best first."""
     source = "the trained forecaster" if learned else "the Kalman limit of the public data"
     lines = [
@@ -161,7 +160,7 @@ def render(table: dict[str, dict[str, float]], edge: float, learned: bool) -> st
         "",
         f"P&L in pUSD after spread, impact and fees on one account of 10,000 pUSD; forecasts of {source}.",
         "Interquartile mean over seeds (each a world of its own) with a 95 % bootstrap interval. Made by",
-        "`python -m benchmarks.evaluate`.",
+        f"`python -m benchmarks.evaluate --edge {edge:g}`.",
         "",
         "| strategy | IQM | 95 % interval | seeds above 0 |",
         "|---|---|---|---|",
@@ -174,17 +173,21 @@ def render(table: dict[str, dict[str, float]], edge: float, learned: bool) -> st
     return "\n".join(lines) + "\n"
 
 
-def _kept(path: Path) -> dict[int, dict[str, float]]:
-    if not path.is_file():
-        return {}
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return {row["seed"]: row["pnl"] for row in rows}
-
-
-def _keep(path: Path, seed: int, pnl: dict[str, float]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps({"seed": seed, "pnl": pnl}) + "\n")
+def by_seed(rows: Sequence[Row]) -> str:
+    """Every number behind the table, and PPO's share of the threshold rule's gain."""
+    shown = ratio(rows)
+    lines = [""]
+    if shown is not None:
+        lines += [
+            f"PPO earned {shown['ratio']:.0%} of the threshold rule on the same forecasts"
+            f" (95 % interval {shown['low']:.0%} to {shown['high']:.0%}).",
+            "",
+        ]
+    names = list(rows[0])
+    lines += [f"| seed | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    for seed, row in enumerate(rows, start=1):
+        lines.append(f"| {seed} | {' | '.join(f'{row[name]:+,.0f}' for name in names)} |")
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

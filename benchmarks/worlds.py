@@ -5,7 +5,7 @@ trained forecaster; time is cut into the agent's past and an unseen later part, 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,12 +41,22 @@ class World:
 Forecaster = Callable[[Truth, Mispricing, int, FloatArray, IntArray, FloatArray], Forecasts]
 
 
-def world(seed: int, edge: float, events: int, execution: ExecutionParams, predictor: Predictor | None = None) -> World:
-    """Two thirds of the events for training, the rest, after a purge, for judging."""
+def world(
+    seed: int,
+    edge: float,
+    events: int,
+    execution: ExecutionParams,
+    predictor: Predictor | None = None,
+    believed_edge: float | None = None,
+) -> World:
+    """Two thirds of the events for training, the rest, after a purge, for judging.
+
+    With `believed_edge` the Kalman filter is that of markets with another edge: sure, and wrong.
+    """
     family = Family(seed, Model(edge=edge))
     built = [build(family, number) for number in range(events)]
     known = truth(family, built)
-    limit = kalman(known)
+    limit = kalman(known if believed_edge is None else replace(known, model=replace(known.model, edge=believed_edge)))
     forecaster = _kalman if predictor is None else _learned(predictor)
     split = events * 2 // 3
     purge = family.event_length_min // family.event_every_min

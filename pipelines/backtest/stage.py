@@ -15,7 +15,7 @@ from pipelines.core.domain import Market
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, load
 from pipelines.engine import history, trials
-from pipelines.engine.metrics import YEAR_S, pnl_by_market
+from pipelines.engine.metrics import YEAR_S, pnl_by_event
 from pipelines.engine.replay import tape
 from pipelines.engine.signals import sizing_table
 from pipelines.trading.observation import MarketScaler
@@ -78,10 +78,7 @@ def choose(runs: Sequence[Run], markets: Mapping[str, Market], fewest: int) -> R
 
 def cautious_pnl(run: Run, markets: Mapping[str, Market]) -> float:
     """P&L in pUSD less its standard error when events are independent; events without a trade count as 0."""
-    totals = dict.fromkeys((market.event_id for market in markets.values()), 0.0)
-    for market_id, pnl in pnl_by_market(run.result).items():
-        totals[markets[market_id].event_id] += pnl
-    by_event = np.array(list(totals.values()))
+    by_event = np.array(list(pnl_by_event(run.result, markets).values()))
     error = float(np.std(by_event, ddof=1) * np.sqrt(len(by_event))) if len(by_event) > 1 else float("inf")
     return run.figures.pnl_pusd - error
 

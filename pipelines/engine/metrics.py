@@ -1,11 +1,12 @@
 """Figures of a replay: P&L after costs, Sharpe by day and by bar, drawdown, trades. Annualised for 365 open days."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from pipelines.core.domain import FloatArray
+from pipelines.core.domain import FloatArray, Market
 from pipelines.core.money import MICRO
 from pipelines.engine.replay import DAY_S, Result
 
@@ -92,6 +93,14 @@ def drawdown(equity: FloatArray) -> float:
     """Largest fall from a peak, as a positive fraction of the peak."""
     peak = np.maximum.accumulate(equity)
     return float(np.max(1.0 - equity / peak))
+
+
+def pnl_by_event(result: Result, markets: Mapping[str, Market]) -> dict[str, float]:
+    """Event id -> P&L after costs in pUSD; events of `markets` without a trade count as 0."""
+    totals = dict.fromkeys((market.event_id for market in markets.values()), 0.0)
+    for market_id, pnl in pnl_by_market(result).items():
+        totals[markets[market_id].event_id] += pnl
+    return totals
 
 
 def pnl_by_market(result: Result) -> dict[str, float]:

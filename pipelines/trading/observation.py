@@ -18,6 +18,8 @@ FULL_SIZE = PLAIN_SIZE + len(spec.FORECAST_BLOCK)
 DAY_S = 86_400
 MOVE_LIMIT = 8.0
 """Expected moves are clipped here, in round-trip costs."""
+LEAST_COST = 1.0
+"""In price units: what a move is measured against where trading is free."""
 POSITION_SCALE = 10.0
 """A position is at most 10 % of equity."""
 RETURN_SCALE = 10.0
@@ -90,7 +92,7 @@ def forecast_block(forecast: Forecast, mid_units: int, cost_units: float) -> lis
     mean, last = forecast.mean, len(forecast.mean)
     steps = [min(horizon, last - 1) for horizon in (1, 5, 23)]
     ends = [min(horizon, last) - 1 for horizon in BLOCK_HORIZONS]
-    unit = mid_units * (PRICE_SCALE - mid_units) / PRICE_SCALE / cost_units
+    unit = mid_units * (PRICE_SCALE - mid_units) / PRICE_SCALE / max(cost_units, LEAST_COST)
     moves = [min(max((float(mean[step]) - float(mean[0])) * unit, -MOVE_LIMIT), MOVE_LIMIT) for step in steps]
     widths = [float(forecast.upper[end]) - float(forecast.lower[end]) for end in ends]
     return [*moves, *widths, CONFIDENCE_SCALE * (forecast.confidence - 0.5)]
@@ -108,7 +110,7 @@ def forecast_blocks(
     last = mean.shape[1]
     steps = [min(horizon, last - 1) for horizon in (1, 5, 23)]
     ends = [min(horizon, last) - 1 for horizon in BLOCK_HORIZONS]
-    unit = mid_units * (PRICE_SCALE - mid_units) / PRICE_SCALE / cost_units
+    unit = mid_units * (PRICE_SCALE - mid_units) / PRICE_SCALE / np.maximum(cost_units, LEAST_COST)
     moves = np.clip((mean[:, steps] - mean[:, :1]) * unit[:, None], -MOVE_LIMIT, MOVE_LIMIT)
     widths = upper[:, ends] - lower[:, ends]
     return np.column_stack((moves, widths, CONFIDENCE_SCALE * (confidence - 0.5)))

@@ -1,9 +1,12 @@
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.evaluate import iqm, render, summary
+from benchmarks import evaluate, null
+from benchmarks.contest import Contest
+from benchmarks.evaluate import by_seed, iqm, ratio, render, summary
 from benchmarks.worlds import world
 from pipelines.core.params import read
 
@@ -32,3 +35,92 @@ def test_judged_time_is_unseen():
     made = world(3, 1.0, 24, PARAMS.execution)
     assert max(one.ts_s[-1] for one in made.earlier) <= min(one.ts_s[0] for one in made.later)
     assert not {one.market.event_id for one in made.earlier} & {one.market.event_id for one in made.later}
+
+
+def test_ppo_is_measured_against_the_rule():
+    """The ratio of interquartile means has an interval, and is not given where the rule lost or PPO did not run."""
+    rows = [{"threshold": 100.0 + k, "ppo": 60.0 + k} for k in range(10)]
+    shown = ratio(rows)
+    assert shown["low"] <= shown["ratio"] <= shown["high"]
+    assert shown["ratio"] == pytest.approx(iqm(60.0 + np.arange(10)) / iqm(100.0 + np.arange(10)), abs=1e-3)
+    assert ratio([{"threshold": -1.0, "ppo": 1.0}]) is None
+    assert ratio([{"threshold": 1.0}]) is None
+    assert "PPO earned 62%" in by_seed(rows)
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """An empty folder with the shipped parameters, for a contest of a few events."""
+    shipped = Path("params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(re.sub(r"imitation_epochs: \d+", "imitation_epochs: 1", shipped))
+    monkeypatch.chdir(tmp_path)
+    return ["--seeds", "2", "--events", "14", "--timesteps", "512", "--out", "out", "--agents"]
+
+
+@pytest.mark.slow
+def test_finished_strategies_are_not_run_again(small, monkeypatch):
+    """An interrupted evaluation goes on with what is missing; other parameters begin anew (cash stands for all)."""
+    ran = []
+    play = Contest.rule
+
+    def counted(contest, kind, given=None):
+        ran.append(kind)
+        if len(ran) == 4:
+            raise KeyboardInterrupt
+        return play(contest, "cash")
+
+    monkeypatch.setattr(Contest, "rule", counted)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate.main(small)
+    assert len(Path("var/evaluate/edge-1-kalman.jsonl").read_text().splitlines()) == 3
+    evaluate.main(small)
+    finished = len(ran)
+    assert ran.count("cash") == 2
+    evaluate.main(small)
+    assert len(ran) == finished
+    changed = Path("params.yaml").read_text().replace("cash_pusd: 10000", "cash_pusd: 9000")
+    Path("params.yaml").write_text(changed)
+    evaluate.main(small)
+    assert len(ran) == 2 * finished - 1
+
+
+@pytest.mark.slow
+def test_two_seeds_make_a_table(small):
+    """The whole evaluation, made small: two worlds, rules and PPO with and without forecasts, one table."""
+    evaluate.main([*small, "ppo", "ppo_without_forecasts"])
+    page = Path("out/strategies-edge-1-kalman.md").read_text()
+    assert all(f"| {name} | " in page for name in ("threshold", "kelly", "ppo", "ppo_without_forecasts", "random"))
+    assert "| 2 | +0 |" in page
+
+
+def test_without_costs_a_round_trip_is_free():
+    """The null study's other half trades at the mid: entering and leaving at one price changes nothing."""
+    contest = Contest.of(world(1, 0.0, 14, PARAMS.execution, believed_edge=1.0), PARAMS, null.BELIEVED, free=True)
+    result = contest.rule("threshold")
+    assert result.fills
+    assert result.fees_micro == 0
+    mids = {(one.market.market_id, ts_s): one.bar.mid_units for ts_s, step in contest.tape.steps for one in step}
+    for fill in result.fills:
+        mid = mids[fill.market_id, fill.ts_s]
+        assert fill.price_units == (mid if fill.outcome == "YES" else 10_000 - mid)
+
+
+def test_the_filter_of_another_edge_is_sure_and_wrong():
+    """Without an edge the right filter expects nothing; that of edge 1 expects moves that do not come."""
+    right, wrong = (world(2, 0.0, 14, PARAMS.execution, believed_edge=edge) for edge in (None, 1.0))
+    assert max(np.abs(one.mean).max() for one in right.later) < 1e-9
+    expected = np.concatenate([one.mean[:-24, 23] for one in wrong.later])
+    odds = [np.log(one.mid_units / (10_000 - one.mid_units)) for one in wrong.later]
+    came = np.concatenate([one[24:] - one[:-24] for one in odds])
+    assert np.abs(expected).max() > 0.05
+    assert abs(np.corrcoef(expected, came)[0, 1]) < 0.1
+
+
+def test_the_share_of_fooled_trials_has_its_interval():
+    """A trial is fooled when its interval lies above 0; the share comes with the exact binomial interval."""
+    made = [null.Trial(k, "kelly", True, 1.0, 1.0 if k == 0 else -1.0, 2.0, 5) for k in range(40)]
+    row = null.share(made)
+    assert (row["fooled"], row["trials"]) == (1, 40)
+    assert row["low"] == pytest.approx(1 - 0.975 ** (1 / 40))
+    assert row["low"] < 0.025 < row["high"] < 0.15
+    assert "| kelly | 40 | 1 | 2.5% |" in null.render([*made, null.Trial(0, "kelly", False, 0.0, -1.0, 1.0, 1)])

@@ -1,0 +1,101 @@
+"""One synthetic world as a contest: every strategy on the same later tape, one account, all limits, after costs."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.worlds import World
+from pipelines.core.domain import FeeSchedule, Market
+from pipelines.core.money import MICRO
+from pipelines.core.params import Params
+from pipelines.engine import rules
+from pipelines.engine.history import History
+from pipelines.engine.metrics import figures
+from pipelines.engine.replay import Result, Tape, replay, tape
+from pipelines.engine.signals import sizing_table
+from pipelines.trading.sizing import SizingTable
+
+LENGTH_S = 60
+BOTTOMLESS = 10**9
+"""Shares per level in a book that no order walks."""
+AGENTS: dict[str, dict[str, Any]] = {
+    "ppo": {"algorithm": "ppo"},
+    "ppo_without_forecasts": {"algorithm": "ppo", "forecast_block": False, "imitation_epochs": 0},
+    "dqn": {"algorithm": "dqn"},
+    "sac": {"algorithm": "sac"},
+}
+"""Name -> what differs from params.yaml: agent. Without forecasts nothing is imitated: the rule reads the forecast."""
+
+
+@dataclass(frozen=True)
+class Contest:
+    """A world, the sizing table that its earlier part earned, and the tape of its later part."""
+
+    earlier: Sequence[History]
+    world: World
+    params: Params
+    table: SizingTable
+    tape: Tape
+
+    @classmethod
+    def of(cls, made: World, params: Params, table: SizingTable | None = None, *, free: bool = False) -> "Contest":
+        """The contest of a world; `table` replaces the measured one, `free` trades any size at the mid without fees."""
+        earlier, later = made.earlier, made.later
+        if free:
+            earlier, later = ([without_costs(one) for one in part] for part in (earlier, later))
+            execution = params.execution.model_copy(update={"model_depth_shares": BOTTOMLESS})
+            params = params.model_copy(update={"execution": execution})
+        shared = tape(later, made.scaler, params.execution.model_depth_shares)
+        return cls(earlier, made, params, table or sizing_table(earlier, params), shared)
+
+    @property
+    def cash_micro(self) -> int:
+        """Initial cash in base units."""
+        return self.params.backtest.cash_pusd * MICRO
+
+    @property
+    def markets(self) -> dict[str, Market]:
+        """Markets that are judged."""
+        return self.tape.markets
+
+    def rule(self, kind: str, given: dict[str, Any] | None = None) -> Result:
+        """A policy without learning."""
+        strategy = rules.make(kind, self.params, self.table, self.world.scaler, LENGTH_S, given=given)
+        return replay(self.tape, strategy, self.cash_micro)
+
+    def random(self, like: Result, seed: int) -> Result:
+        """Random entries with about the turnover of another strategy."""
+        shown = figures(like, self.cash_micro, LENGTH_S)
+        given = {
+            "seed": seed,
+            "entry_probability": max(shown.round_trips, 1) / self.tape.bars,
+            "hold_bars": shown.mean_hold_bars or 10.0,
+            "fraction": 1.0,
+        }
+        return self.rule("random_matched", given)
+
+    def agent(self, name: str, seed: int, **update: Any) -> Result:
+        """An agent of AGENTS, trained on the earlier part; `update` changes its parameters."""
+        from pipelines.agent.algorithms import actor  # noqa: PLC0415 - torch only where agents are trained
+        from pipelines.agent.export import export  # noqa: PLC0415
+        from pipelines.agent.training import train  # noqa: PLC0415
+
+        agent = self.params.agent.model_copy(update=AGENTS[name] | {"seed": seed} | update)
+        chosen = self.params.model_copy(update={"agent": agent})
+        learner, _ = train(self.earlier, chosen, self.table, self.world.scaler, LENGTH_S)
+        with tempfile.TemporaryDirectory() as folder:
+            export(actor(learner), 27 if agent.forecast_block else 20, Path(folder) / "policy.onnx")
+            strategy = rules.make(agent.algorithm, chosen, self.table, self.world.scaler, LENGTH_S, folder=Path(folder))
+        return replay(self.tape, strategy, self.cash_micro)
+
+    def pnl(self, result: Result) -> float:
+        """P&L in pUSD, what is held at the end marked to mid."""
+        return round((result.equity_micro[-1] - self.cash_micro) / MICRO, 2)
+
+
+def without_costs(past: History) -> History:
+    """The same market traded at its mid, without a fee."""
+    market = replace(past.market, fee=FeeSchedule(0.0))
+    return replace(past, market=market, bid_units=past.mid_units, ask_units=past.mid_units)
