@@ -248,6 +248,7 @@ class ServingParams(Section):
     max_markets: Annotated[int, Field(ge=1, le=500)]
     rescan_bars: PositiveInt
     stale_feed_s: PositiveFloat
+    news_poll_s: PositiveFloat
     paper_cash_pusd: PositiveInt
     keep_bars: Annotated[int, Field(ge=100)]
 
