@@ -5,7 +5,6 @@ What blocks runs in `threads`. A session lasts until the venue goes away; the ac
 """
 
 import asyncio
-from functools import partial
 from typing import Any
 
 from pipelines.core import log
@@ -162,9 +161,9 @@ class Bot:
             VenueHttp(settings.gamma_url, per_10_s=300) as listing,
             VenueHttp(settings.clob_url) as exchange,
             VenueHttp(settings.data_url, per_10_s=800) as archive,
+            sources.opened(settings, self._params.news, self._params.serving.news_poll_s) as texts,
         ):
-            read = partial(sources.read, settings, self._params.news)
-            news = Newswire(read, scorers.make(self._params.news, settings))
+            news = Newswire(texts, scorers.make(self._params.news, settings))
             feed = self._feed = self._make_feed(MarketStream(settings.clob_ws_url, exchange), archive, news)
             account = await self._open_account()
             watch = self._watch = Watch(self._params, account, feed, news, listing, archive, self.status, self._threads)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable, Sequence
 
 from pipelines.core import log
 from pipelines.core.domain import Market
@@ -11,29 +11,41 @@ from pipelines.news import feed
 from pipelines.news.decay import Decay
 from pipelines.news.matching import Matcher
 from pipelines.news.scorers import Scorer
+from pipelines.news.sources import TextSource
 
 _log = log.get("news")
 
 
 class Newswire:
-    """The headlines that `read` gives, scored. Without any every sentiment is neutral."""
+    """The headlines of all sources, scored. Without any every sentiment is neutral."""
 
-    def __init__(self, read: Callable[[], Awaitable[list[feed.Item]]], scorer: Scorer) -> None:
-        self._read = read
+    def __init__(self, sources: Sequence[TextSource], scorer: Scorer) -> None:
+        self._sources = sources
         self._scorer = scorer
+        self._waiting: dict[str, feed.Item] = {}
         self._items: dict[str, feed.Item] = {}
         self._scores: dict[str, float] = {}
         self._by_market: dict[str, dict[str, tuple[int, float]]] = defaultdict(dict)
 
     async def poll(self, markets: Iterable[Market]) -> None:
-        """Read and score what is new; a source or scorer that does not answer leaves what is known."""
+        """Read and score what is new; a source or scorer that does not answer leaves what is known.
+
+        What was read and not scored waits for the next poll: a source may tell it only once.
+        """
+        for source in self._sources:
+            try:
+                items = await source.read()
+            except OddsmithError as error:
+                _log.warning("no headlines", error=str(error))
+                continue
+            self._waiting |= {item.item_id: item for item in items if item.item_id not in self._items}
+        fresh = list(self._waiting.values())
         try:
-            items = await self._read()
-            fresh = [item for item in items if item.item_id not in self._items]
             scores = await asyncio.to_thread(self._scorer.score, [item.text for item in fresh]) if fresh else []
         except OddsmithError as error:
-            _log.warning("no headlines", error=str(error))
+            _log.warning("headlines wait for their score", headlines=len(fresh), error=str(error))
             return
+        self._waiting = {}
         self._items |= {item.item_id: item for item in fresh}
         self._scores |= {item.item_id: score for item, score in zip(fresh, scores, strict=True)}
         self._match(fresh, markets)

@@ -2,6 +2,7 @@
 
 import html
 import re
+import time
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -9,7 +10,7 @@ import httpx2
 import msgspec
 
 from pipelines.core.errors import VenueUnavailable
-from pipelines.news.feed import Item
+from pipelines.news.feed import Item, reason
 
 _PAGE = 40
 """Most posts per request that servers give."""
@@ -25,32 +26,39 @@ class Post(msgspec.Struct):
     reblog: object = None
 
 
-async def fetch(url: str, tags: Sequence[str], transport: httpx2.AsyncBaseTransport | None = None) -> list[Item]:
-    """The newest posts under each tag, oldest first, each once; repeats of other posts are left out.
+class Timelines:
+    """The tag timelines of one server, asked again after `poll_s` wall seconds."""
 
-    Raises:
-        VenueUnavailable: if the server does not answer, or answers something else than posts.
-    """
-    found: dict[str, Item] = {}
-    async with httpx2.AsyncClient(base_url=url, timeout=20.0, transport=transport) as client:
-        for tag in tags:
-            for post in await _posts(client, tag):
-                item = parse(post)
-                if item is not None:
-                    found[item.item_id] = item
-    return sorted(found.values(), key=lambda item: (item.known_s, item.item_id))
+    def __init__(self, client: httpx2.AsyncClient, url: str, tags: Sequence[str], poll_s: float = 0.0) -> None:
+        self._client = client
+        self._url = url.rstrip("/")
+        self._tags = tags
+        self._poll_s = poll_s
+        self._asked_s: float | None = None
 
+    async def read(self) -> list[Item]:
+        """The newest posts under each tag, oldest first, each once; repeats of other posts are left out.
 
-async def _posts(client: httpx2.AsyncClient, tag: str) -> list[Post]:
-    try:
-        response = await client.get(f"/api/v1/timelines/tag/{tag}", params={"limit": _PAGE})
-        response.raise_for_status()
-        return msgspec.json.decode(response.content, type=list[Post])
-    except (httpx2.HTTPError, msgspec.DecodeError) as error:
-        said = str(error).splitlines()[0]
-        raise VenueUnavailable(
-            f"{client.base_url} gave no posts under #{tag} ({said}); check ODDSMITH_SOCIAL_URL"
-        ) from None
+        Raises:
+            VenueUnavailable: if the server does not answer, or answers something else than posts.
+        """
+        now = time.monotonic()
+        if self._asked_s is not None and now - self._asked_s < self._poll_s:
+            return []
+        self._asked_s = now
+        parsed = [parse(post) for tag in self._tags for post in await self._posts(tag)]
+        found = {item.item_id: item for item in parsed if item is not None}
+        return sorted(found.values(), key=lambda item: (item.known_s, item.item_id))
+
+    async def _posts(self, tag: str) -> list[Post]:
+        try:
+            response = await self._client.get(f"{self._url}/api/v1/timelines/tag/{tag}", params={"limit": _PAGE})
+            response.raise_for_status()
+            return msgspec.json.decode(response.content, type=list[Post])
+        except (httpx2.HTTPError, msgspec.DecodeError) as error:
+            raise VenueUnavailable(
+                f"{self._url} gave no posts under #{tag} ({reason(error)}); check ODDSMITH_SOCIAL_URL"
+            ) from None
 
 
 def parse(post: Post) -> Item | None:

@@ -1,22 +1,39 @@
-"""Everything that is read as a headline, in one list: the feed and the social posts that the settings name."""
+"""Everything that is read as a headline: the feed and the social posts that the settings name."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Protocol
 
 import httpx2
 
 from pipelines.core.params import NewsParams
 from pipelines.core.settings import Settings
-from pipelines.news import feed, social
-from pipelines.news.feed import Item
+from pipelines.news.feed import Feed, Item
+from pipelines.news.social import Timelines
 
 
-async def read(
-    settings: Settings, params: NewsParams, transport: httpx2.AsyncBaseTransport | None = None
-) -> list[Item]:
-    """What the feed and the social server hold now; nothing where no address is set.
+class TextSource(Protocol):
+    """Where headlines come from."""
 
-    Raises:
-        VenueUnavailable: if one of them does not answer.
-    """
-    items = await feed.fetch(settings.news_url, transport) if settings.news_url else []
-    if settings.social_url:
-        items += await social.fetch(settings.social_url, params.social_tags, transport)
-    return items
+    async def read(self) -> list[Item]:
+        """Items, oldest first: all that the source holds at first, later at least those that are new.
+
+        Raises:
+            VenueUnavailable: if it does not answer.
+        """
+        ...
+
+
+@asynccontextmanager
+async def opened(
+    settings: Settings, params: NewsParams, poll_s: float = 0.0, transport: httpx2.AsyncBaseTransport | None = None
+) -> AsyncIterator[list[TextSource]]:
+    """The sources that the settings name, none where no address is set; each is asked every `poll_s` wall seconds at
+    most, where it does not say more exactly how long an answer holds."""
+    async with httpx2.AsyncClient(timeout=20.0, transport=transport, follow_redirects=True) as client:
+        sources: list[TextSource] = []
+        if settings.news_url:
+            sources.append(Feed(client, settings.news_url, poll_s))
+        if settings.social_url:
+            sources.append(Timelines(client, settings.social_url, params.social_tags, poll_s))
+        yield sources

@@ -98,7 +98,8 @@ async def _known_items(
     settings: Settings, params: Params, start_s: int, as_of_s: int, transport: httpx2.AsyncBaseTransport | None
 ) -> list[feed.Item]:
     """Headlines and posts that became known in (start_s, as_of_s]."""
-    items = await sources.read(settings, params.news, transport)
+    async with sources.opened(settings, params.news, transport=transport) as opened:
+        items = [item for source in opened for item in await source.read()]
     return [item for item in items if start_s < item.known_s <= as_of_s]
 
 

@@ -1,6 +1,6 @@
-"""The news feed: headlines as RSS 2.0, newest first."""
+"""The news feed: headlines as RSS 2.0, newest first; what changed alone for readers who say what they have."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from xml.sax.saxutils import escape
@@ -14,6 +14,9 @@ from simulator.api.http import answer, guarded, integer
 from simulator.venue.venue import Venue
 
 MOST = 100_000
+
+FRESH_S = 1
+"""Wall seconds for which readers may keep an answer: markets here live faster than real ones."""
 
 
 class News:
@@ -33,19 +36,44 @@ class News:
         return answer("OK")
 
     async def feed(self, request: Request) -> Response:
-        """RSS; `after` and `before` bound the time of publication in market seconds, `limit` the number of items."""
+        """RSS; `after` and `before` bound the time of publication in market seconds, `limit` the number of items.
+
+        A reader who sends the tag of what it has gets 304 when there is no more; one that also sends `A-IM: feed`
+        gets the new items alone, with status 226 (RFC 3229).
+        """
         venue = self._venue()
         after, before = integer(request, "after", 0), integer(request, "before", 2**53)
         limit = integer(request, "limit", MOST, low=1, high=MOST)
         chosen = [h for h in venue.headlines if after <= h.published_s <= before and h.known_s <= venue.now_s]
-        items = "".join(_item(headline) for headline in reversed(chosen[-limit:]))
+        tag, theirs = _tag(chosen), request.headers.get("if-none-match", "")
+        headers = {"ETag": tag, "Cache-Control": f"max-age={FRESH_S}"}
+        if theirs == tag:
+            return Response(None, 304, headers)
+        shown, status = chosen[-limit:], 200
+        if "feed" in request.headers.get("a-im", ""):
+            known = [h for h in chosen if h.known_s <= _newest_of(theirs)]
+            if known and _tag(known) == theirs:
+                shown, status = [h for h in shown if h.known_s > _newest_of(theirs)], 226
+                headers |= {"IM": "feed"}
+        items = "".join(_item(headline) for headline in reversed(shown))
         document = (
             '<?xml version="1.0" encoding="UTF-8"?>\n'
             '<rss version="2.0" xmlns:oddsmith="urn:oddsmith:news"><channel><title>Simulated headlines</title>'
             "<link>http://localhost/</link><description>Headlines about the simulated markets</description>"
             f"<lastBuildDate>{_date(venue.now_s)}</lastBuildDate>{items}</channel></rss>"
         )
-        return Response(document.encode(), media_type="application/rss+xml")
+        return Response(document.encode(), status, headers, media_type="application/rss+xml")
+
+
+def _tag(headlines: Sequence[Headline]) -> str:
+    """The entity tag of these headlines: how many, and when the newest was known."""
+    return f'"{len(headlines)}-{max((h.known_s for h in headlines), default=0)}"'
+
+
+def _newest_of(tag: str) -> int:
+    """When the newest headline behind a tag was known; -1 where it is no tag of ours."""
+    newest = tag.strip('"').rpartition("-")[2]
+    return int(newest) if newest.isascii() and newest.isdigit() and len(newest) < 16 else -1
 
 
 def _item(headline: Headline) -> str:

@@ -10,7 +10,7 @@ from simulator_bench import listing
 from simulator_site import START_S, Background
 from test_simulator_clients import client
 
-from pipelines.core.domain import Side
+from pipelines.core.domain import Headline, Side
 
 YES, NO, CONDITION = listing(1).token_yes, listing(1).token_no, listing(1).market_id
 OVER = listing(4).market_id
@@ -196,6 +196,26 @@ def test_news(site):
     assert item.findtext("{urn:oddsmith:news}known_s") == str(START_S + 60)
     later = httpx2.get(site.urls["news"] + "/rss", params={"after": START_S + 61})
     assert b"<item>" not in later.content
+
+
+def test_news_that_changed():
+    """A reader with all there is gets 304, one behind the new headlines alone; a tag of another world gets all."""
+    with Background() as site:
+        url, headers = site.urls["news"] + "/rss", {"A-IM": "feed"}
+        first = httpx2.get(url, headers=headers)
+        headers["If-None-Match"] = first.headers["etag"]
+
+        assert first.status_code == 200
+        assert httpx2.get(url, headers=headers).status_code == 304
+        now_s = site.venue.now_s
+        site.do(lambda: site.venue.headlines.append(Headline("new", (CONDITION,), now_s - 5, now_s, "New")))
+        site.do(lambda: site.venue.headlines.append(Headline("early", (CONDITION,), now_s, now_s + 60, "Not yet")))
+        changed = httpx2.get(url, headers=headers)
+        assert (changed.status_code, changed.headers["im"]) == (226, "feed")
+        assert [i.findtext("guid") for i in ElementTree.fromstring(changed.content).iter("item")] == ["new"]
+        headers["If-None-Match"] = '"7-99"'
+        assert httpx2.get(url, headers=headers).status_code == 200
+        assert httpx2.get(url, headers=headers).content.count(b"<item>") == 2
 
 
 def test_clob_history(site):

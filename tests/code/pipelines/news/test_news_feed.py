@@ -1,5 +1,8 @@
 """RSS and Atom are read with the time from which each entry was known, matched to markets and scored."""
 
+import asyncio
+from collections.abc import Callable
+
 import httpx2
 import pytest
 
@@ -56,12 +59,63 @@ def test_what_is_no_feed_is_refused(content: bytes) -> None:
         feed.parse(content, "test")
 
 
-async def test_a_feed_that_is_away_is_named() -> None:
-    """The error says which address and how to turn headlines off."""
-    transport = httpx2.MockTransport(lambda _: httpx2.Response(503))
+def _slow(request: httpx2.Request) -> httpx2.Response:
+    raise httpx2.ReadTimeout("", request=request)
 
-    with pytest.raises(VenueUnavailable, match=r"http://news\.test.*ODDSMITH_NEWS_URL"):
-        await feed.fetch("http://news.test", transport)
+
+@pytest.mark.parametrize("answer", [lambda _: httpx2.Response(503), _slow])
+async def test_a_feed_that_is_away_is_named(answer: Callable[[httpx2.Request], httpx2.Response]) -> None:
+    """The error says which address and how to turn headlines off, also where the library's error says nothing."""
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer)) as client:
+        with pytest.raises(VenueUnavailable, match=r"http://news\.test.*ODDSMITH_NEWS_URL"):
+            await feed.Feed(client, "http://news.test").read()
+
+
+async def test_a_feed_is_asked_for_what_changed() -> None:
+    """The tags of the last answer that could be read go with the next request; nothing new is no entries."""
+    answers = [
+        httpx2.Response(200, content=RSS, headers={"ETag": '"1"', "Last-Modified": "Fri, 16 Jan 2026 23:34:00 GMT"}),
+        httpx2.Response(304),
+        httpx2.Response(200, content=b"<html>Sign in</html>", headers={"ETag": '"wall"'}),
+        httpx2.Response(226, content=ATOM, headers={"ETag": '"2"', "IM": "feed"}),
+        httpx2.Response(304),
+    ]
+    asked: list[httpx2.Request] = []
+
+    def respond(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request)
+        return answers[len(asked) - 1]
+
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(respond)) as client:
+        source = feed.Feed(client, "http://news.test")
+        told = [await source.read(), await source.read()]
+        with pytest.raises(VenueUnavailable):
+            await source.read()
+        told += [await source.read(), await source.read()]
+
+    assert [[i.item_id for i in items] for items in told] == [["a", "b"], [], ["x"], []]
+    assert [r.headers.get("if-none-match") for r in asked] == [None, '"1"', '"1"', '"1"', '"2"']
+    assert {r.headers.get("if-modified-since") for r in asked[1:]} == {"Fri, 16 Jan 2026 23:34:00 GMT"}
+    assert {r.headers["a-im"] for r in asked} == {"feed"}
+
+
+@pytest.mark.parametrize(("stated", "requests"), [("max-age=300", 1), ("max-age=0, no-cache", 2), ("", 2)])
+async def test_a_feed_is_left_alone_while_its_answer_is_fresh(stated: str, requests: int) -> None:
+    """The server's `max-age` decides when it is asked again, `poll_s` where it says none."""
+    asked: list[str] = []
+
+    def respond(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request.url.path)
+        return httpx2.Response(200, content=RSS, headers={"Cache-Control": stated})
+
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(respond)) as client:
+        source = feed.Feed(client, "http://news.test", poll_s=0.05)
+        await source.read()
+        assert await source.read() == []
+        await asyncio.sleep(0.06)
+        await source.read()
+
+    assert len(asked) == requests
 
 
 @pytest.mark.parametrize(
