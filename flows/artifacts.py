@@ -1,4 +1,5 @@
-"""What the Prefect UI shows of a night: validation, forecast, backtest, gate and drift, read from reports/*.json.
+"""What the Prefect UI shows of a night: parity, validation, forecast, backtest, gate and drift, read from
+reports/*.json.
 
 The texts are plain functions of the reports; a report that is missing or of another shape shows nothing and stops
 nothing.
@@ -20,7 +21,7 @@ Row = dict[str, Any]
 
 
 def show(name: str) -> None:
-    """Make the artifacts of one report: validation, forecast, backtest, gate or drift."""
+    """Make the artifacts of one report; the reports are the keys of TEXTS."""
     try:
         document = read_json(REPORTS / f"{name}.json")
         text = TEXTS[name](document)
@@ -100,6 +101,23 @@ def gate(document: Mapping[str, Any]) -> str:
     return f"# {document['verdict'].upper()}\n\n{named}\n\n{reasons}{table}\n"
 
 
+def parity(document: Mapping[str, Any]) -> str:
+    """Whether the last day's decisions are the replay's, and what fills cost beside the model's."""
+    fills, different = document["fills"], document["different"]
+    head = "Decisions identical" if not different else f"{different:,} decisions differ"
+    left_out = "".join(f"* not replayed: {count:,} ({why})\n" for why, count in document["unreplayable"].items())
+    return (
+        f"# {head}\n\n{document['identical']:,} of {document['decisions']:,} decisions in {document['bars']:,} bars "
+        f"came out the same.\n\n{left_out}* {fills['orders']:,} orders: our fills were better than the model's by "
+        f"{fills['cost_gap_pusd']:+,.2f} pUSD at the same size\n"
+    )
+
+
+def parity_rows(document: Mapping[str, Any]) -> list[Row]:
+    """A row per reason why fills differ from the model's."""
+    return [{"fills": reason, "orders": count} for reason, count in document["fills"]["reasons"].items()]
+
+
 def drift(document: Mapping[str, Any]) -> str:
     """Verdict, reasons and the sample."""
     reasons = "\n".join(f"* {reason}" for reason in document["reasons"])
@@ -127,6 +145,7 @@ def drift_rows(document: Mapping[str, Any]) -> list[Row]:
 
 
 TEXTS: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "parity": parity,
     "validation": validation,
     "forecast": forecast,
     "backtest": backtest,
@@ -134,6 +153,7 @@ TEXTS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "drift": drift,
 }
 TABLES: dict[str, Callable[[Mapping[str, Any]], list[Row]]] = {
+    "parity": parity_rows,
     "forecast": forecast_rows,
     "backtest": backtest_rows,
     "drift": drift_rows,

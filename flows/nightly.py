@@ -1,18 +1,18 @@
-"""The nightly flow: new data, new models, a verdict, and a champion only when it has earned it."""
+"""The nightly flow: the last day replayed, new data and models, a verdict, and a champion only when it is earned."""
 
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, task
+from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from flows import artifacts, champions, elsewhere, progress, tracking
 from flows.champions import CANDIDATE as BUNDLE
 from flows.champions import champion
 from flows.promote import promote, retire_foreign_champion
-from flows.stages import run_command, run_stage, stage_names
+from flows.stages import StageFailed, run_command, run_stage, stage_names
 from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.errors import OddsmithError
 from pipelines.core.settings import Settings, Source
@@ -39,6 +39,26 @@ def same_as_last(source: Source | None, recording: str | None) -> tuple[Source, 
         return Source.SIMULATED, None
     last = read_json(WINDOW)
     return Source(last["source"]), last.get("recording")
+
+
+@task(task_run_name="parity", cache_policy=NO_CACHE, persist_result=False)
+def replay_last_day() -> dict[str, Any] | None:
+    """The journal of the bot that runs here, decided again: reports/parity.json. None where that cannot be done; the
+    night goes on, and the log says why."""
+    settings = Settings()
+    if not settings.journal_url and not (settings.var / "journal.sqlite").is_file():
+        get_run_logger().info("no bot has traded here yet: there is no journal to replay")
+        return None
+    progress.begin("parity")
+    try:
+        run_command(sys.executable, "-m", "pipelines", "parity", name="parity")
+    except StageFailed as error:
+        progress.detail("parity", f"{error}; the night goes on")
+        return None
+    artifacts.show("parity")
+    found = dict(read_json(Path("reports/parity.json")))
+    tracking.log_parity((champion() or {}).get("hash", ""), found)
+    return found
 
 
 @task(task_run_name="training machine", cache_policy=NO_CACHE, persist_result=False)
@@ -80,12 +100,18 @@ def may_be_promoted(gate: dict[str, Any], bundle_hash: str) -> bool:
 
 @flow(name="nightly", persist_result=False)
 def nightly(source: Source | None = None, recording: str | None = None, fresh: bool = True) -> dict[str, Any]:
-    """Pull, validate, train, backtest, package, judge; promote and install what passed. Seconds per step, verdict."""
+    """Replay the last day; pull, validate, train, backtest, package, judge; promote and install what passed.
+
+    What comes back stands in var/nightly.json too: seconds per step, the replay, the verdict, the champion.
+    """
+    started = time.perf_counter()
+    replayed = replay_last_day()
+    seconds = {"parity": time.perf_counter() - started} if replayed else {}
     started = time.perf_counter()
     window = open_window(*same_as_last(source, recording), fresh)
     if retire_foreign_champion(window["source"]):
         progress.detail("window", "the champion was trained on another source and is retired")
-    seconds = {"window": time.perf_counter() - started}
+    seconds["window"] = time.perf_counter() - started
     for name in stage_names():
         if name == "gate":
             begun = time.perf_counter()
@@ -104,8 +130,14 @@ def nightly(source: Source | None = None, recording: str | None = None, fresh: b
     seconds["promote"] = time.perf_counter() - begun
     outcome = {
         "steps": {name: round(value, 1) for name, value in seconds.items()},
+        "parity": _gap(replayed) if replayed else None,
         "gate": {"verdict": gate["verdict"], "reasons": gate["reasons"]},
         "champion": champion(),
     }
     write_json(Settings().var / "nightly.json", outcome)
     return outcome
+
+
+def _gap(replayed: dict[str, Any]) -> dict[str, float]:
+    """The two numbers of a replay that a person looks for first."""
+    return {"different": replayed["different"], "cost_gap_pusd": replayed["fills"]["cost_gap_pusd"]}

@@ -1,6 +1,7 @@
 """The only file that knows MLflow: what was measured, and which version of the bundle is champion."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ REPORTS = ("pull", "validation", "forecast", "agent", "backtest", "package", "ga
 def log_candidate(bundle: Path, bundle_hash: str) -> str:
     """Log the run that made a bundle and register it; the version, the same one for the same bundle hash."""
     client = MlflowClient()
-    known = client.search_model_versions(f"name='{REGISTERED_MODEL}' and tags.bundle_hash='{bundle_hash}'")
+    known = _versions(client, bundle_hash)
     if known:
         return str(known[0].version)
     mlflow.set_experiment(EXPERIMENT)
@@ -48,6 +49,16 @@ def log_verdict(version: str, verdict: dict[str, Any]) -> None:
             client.log_metric(run_id, name, value)
 
 
+def log_parity(bundle_hash: str, document: dict[str, Any]) -> bool:
+    """Add a day's replay of the live journal to the run that made a bundle, one point a night; False where MLflow does
+    not know the bundle."""
+    client, now_s = MlflowClient(), int(time.time())
+    known = _versions(client, bundle_hash)
+    for name, value in _numbers({"parity": document}) if known else ():
+        client.log_metric(str(known[0].run_id), name, value, step=now_s)
+    return bool(known)
+
+
 def move_champion(version: str) -> None:
     """Point the alias `champion` at a version."""
     MlflowClient().set_registered_model_alias(REGISTERED_MODEL, CHAMPION, version)
@@ -56,6 +67,11 @@ def move_champion(version: str) -> None:
 def retire_champion() -> None:
     """No version is champion any more."""
     MlflowClient().delete_registered_model_alias(REGISTERED_MODEL, CHAMPION)
+
+
+def _versions(client: MlflowClient, bundle_hash: str) -> list[Any]:
+    """Registered versions of a bundle: one, or none."""
+    return list(client.search_model_versions(f"name='{REGISTERED_MODEL}' and tags.bundle_hash='{bundle_hash}'"))
 
 
 def _ensure_registered(client: MlflowClient) -> None:

@@ -5,17 +5,14 @@ import itertools
 import math
 import time
 from collections import Counter, deque
-from pathlib import Path
 from typing import Any
 
 import psutil
 
-from pipelines.core.artifacts import read_json
-from pipelines.core.errors import ArtifactError
 from pipelines.core.params import Params
 from pipelines.core.settings import Settings
 from pipelines.trading.orders import OrderState
-from serving import champion, metrics, view
+from serving import champion, metrics, nights, view
 from serving.account import TradingAccount
 from serving.brain import Brain, Turn, nearest
 from serving.execution import Sent
@@ -58,6 +55,7 @@ class Status:
         self.ledger_equals_venue: bool | None = None
         self._took_ms = 0.0
         self._kill = settings.kill_switch.exists()
+        self._replay = nights.Replay()
 
     # What happens
 
@@ -214,7 +212,7 @@ class Status:
             "version": brain.champion.version,
             "bento": brain.champion.bento,
             "champion": brain.champion.armed,
-            "gate": _gate(brain.bundle.hash),
+            "gate": nights.verdict(brain.bundle.hash),
         }
 
     def _picture(self, account: TradingAccount, feed: Feed, brain: Brain | None) -> dict[str, Any]:
@@ -285,6 +283,7 @@ class Status:
             metrics.JUDGED.set(self._score.moves)
             metrics.PREDICTION_ERROR.set(self._score.error or 0.0)
         self._publish_positions()
+        self._replay.publish()
 
     def _publish_positions(self) -> None:
         now = set()
@@ -331,12 +330,3 @@ class Status:
 
 def _last(pair: Any) -> tuple[Any, Any]:
     return (pair[0].forecast, pair[1]) if pair else (None, None)
-
-
-def _gate(bundle: str) -> dict[str, Any] | None:
-    """The verdict on this bundle, when this machine has one."""
-    try:
-        gate = read_json(Path("reports/gate.json"))
-    except ArtifactError:
-        return None
-    return {"verdict": gate["verdict"], "reasons": gate["reasons"]} if gate.get("bundle") == bundle else None

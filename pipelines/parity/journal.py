@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines.core.domain import Bar, FeeSchedule, Forecast, Market, Outcome, Position, Quote
 from pipelines.core.errors import DataError
@@ -52,15 +53,27 @@ class Journal:
     def __init__(self, where: str, static: Mapping[str, Market], hours: float) -> None:
         self._engine = sa.create_engine(where)
         self._tables = sa.MetaData()
-        self._tables.reflect(self._engine)
-        bars = self._tables.tables["bars"]
-        with self._engine.connect() as db:
-            newest = db.execute(sa.select(bars.c.account, bars.c.ts_s).order_by(bars.c.ts_s.desc()).limit(1)).first()
+        try:
+            newest = self._newest()
+        except SQLAlchemyError as error:
+            reason = str(getattr(error, "orig", error)).partition("\n")[0]
+            raise DataError(
+                f"the journal cannot be read ({reason}); check ODDSMITH_VAR or ODDSMITH_JOURNAL_URL"
+            ) from None
         if newest is None:
             raise DataError("the journal holds no decided bar; let the bot run for a few bars first")
         self.account = str(newest[0])
         self._from_s = int(newest[1] - hours * 3600)
         self.markets = {**static, **self._traded()}
+
+    def _newest(self) -> sa.Row[Any] | None:
+        """Account and time of the newest bar; None in a journal that no bot has written to."""
+        self._tables.reflect(self._engine)
+        bars = self._tables.tables.get("bars")
+        if bars is None:
+            return None
+        with self._engine.connect() as db:
+            return db.execute(sa.select(bars.c.account, bars.c.ts_s).order_by(bars.c.ts_s.desc()).limit(1)).first()
 
     def _rows(self, name: str, *order: str, since: bool = True) -> Iterator[Mapping[str, Any]]:
         table = self._tables.tables[name]

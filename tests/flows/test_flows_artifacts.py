@@ -32,6 +32,14 @@ BACKTEST = {
         "threshold": {"pnl_pusd": 12.345678, "kind": "threshold"},
     },
 }
+PARITY = {
+    "bars": 1109,
+    "decisions": 4000,
+    "identical": 4000,
+    "different": 0,
+    "unreplayable": {"no bundle": 26},
+    "fills": {"orders": 70, "cost_gap_pusd": -110.351, "reasons": {"equal": 70}},
+}
 GATE = {"verdict": "hold", "reasons": ["no skill"], "bundle": None, "evidence": {"skill": -0.00123456, "table": {}}}
 DRIFT = {
     "verdict": "drift",
@@ -81,6 +89,17 @@ def test_a_hold_says_why_even_without_a_bundle():
     assert text.startswith("# HOLD")
     assert "* no skill" in text
     assert "| skill | -0.001235 |" in text
+
+
+def test_parity_says_what_differs_and_what_it_cost():
+    """Identical decisions, what was left out, and the money between our fills and the model's."""
+    text = artifacts.parity(PARITY)
+
+    assert text.startswith("# Decisions identical\n\n4,000 of 4,000 decisions in 1,109 bars")
+    assert "* not replayed: 26 (no bundle)" in text
+    assert "-110.35 pUSD" in text
+    assert artifacts.parity(PARITY | {"different": 3}).startswith("# 3 decisions differ")
+    assert artifacts.parity_rows(PARITY) == [{"fills": "equal", "orders": 70}]
 
 
 def test_drift_names_its_reasons_and_its_yardstick():

@@ -35,6 +35,16 @@ stages:
 """
 
 
+PARITY = {
+    "bars": 9,
+    "decisions": 40,
+    "identical": 39,
+    "different": 1,
+    "unreplayable": {},
+    "fills": {"orders": 2, "cost_gap_pusd": -1.25, "reasons": {"equal": 2}},
+}
+
+
 def _stage(name: str) -> None:
     """What a stage leaves behind; windows with an odd `as_of_s` give a promoting verdict."""
     as_of_s = read_json(Path("data/window.json"))["as_of_s"]
@@ -54,9 +64,14 @@ def desk(tmp_path, monkeypatch):
     monkeypatch.delenv("BENTOML_HOME", raising=False)
     monkeypatch.setenv("ODDSMITH_SERVICE_PORT", "9")
     Path("dvc.yaml").write_text(STAGES)
-    state = SimpleNamespace(as_of_s=1, alias=[], commands=[])
+    state = SimpleNamespace(as_of_s=1, alias=[], commands=[], replayed=[], replay=PARITY)
 
     def window(*command: str, name: str) -> list[str]:
+        if name == "parity":
+            if state.replay is None:
+                raise StageFailed("parity: the journal holds no decided bar")
+            write_json(Path("reports/parity.json"), state.replay)
+            return []
         source = command[command.index("--source") + 1]
         write_json(Path("data/window.json"), {"source": source, "as_of_s": state.as_of_s, "recording": None})
         return []
@@ -77,6 +92,7 @@ def desk(tmp_path, monkeypatch):
     monkeypatch.setattr(rollback_module, "Bundle", SimpleNamespace(open=_sealed))
     monkeypatch.setattr("flows.tracking.log_candidate", lambda _bundle, name: f"v{int(name, 16)}")
     monkeypatch.setattr("flows.tracking.log_verdict", lambda *_: None)
+    monkeypatch.setattr("flows.tracking.log_parity", lambda *found: state.replayed.append(found))
     monkeypatch.setattr("flows.tracking.move_champion", state.alias.append)
     monkeypatch.setattr("flows.tracking.retire_champion", lambda: state.alias.append(None))
     return state
@@ -135,6 +151,34 @@ def test_a_failing_stage_ends_the_night_with_its_own_line_and_promotes_nothing(d
         state.result()
     assert champions.champion()["hash"] == _hash(1)
     assert desk.alias == ["v1"]
+
+
+def test_a_night_replays_the_day_that_was_traded(desk):
+    """With a journal the day is decided again first; the gap stands in the UI, in MLflow and in var/nightly.json."""
+    assert nightly(Source.SIMULATED)["parity"] is None
+    assert desk.replayed == []
+    Path("var/journal.sqlite").touch()
+
+    outcome = nightly(None)
+
+    assert (
+        outcome["parity"] == {"different": 1, "cost_gap_pusd": -1.25} == read_json(Path("var/nightly.json"))["parity"]
+    )
+    assert outcome["steps"].keys() >= {"parity", "window"}
+    assert desk.replayed == [(_hash(1), PARITY)]
+    assert any("1 decisions differ" in text for text in _artifacts("parity"))
+
+
+def test_a_journal_that_cannot_be_replayed_stops_no_night(desk):
+    """A replay that fails is said; models are trained and judged all the same."""
+    Path("var").mkdir()
+    Path("var/journal.sqlite").touch()
+    desk.replay = None
+
+    outcome = nightly(Source.SIMULATED)
+
+    assert outcome["parity"] is None
+    assert outcome["gate"]["verdict"] == "promote"
 
 
 def test_a_hold_leaves_the_champion(desk):

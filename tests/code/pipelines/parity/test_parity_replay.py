@@ -105,6 +105,18 @@ def test_fills_stand_beside_the_model(live):
     assert document["reasons"] == {"other size: depth of the book": 1}
 
 
+@pytest.mark.parametrize(
+    ("content", "words"), [(b"", "holds no decided bar"), (b"not a database" * 99, "ODDSMITH_VAR")]
+)
+def test_a_file_that_is_no_journal_is_a_clear_error(tmp_path, content, words):
+    """An empty database, or a file that is none, ends with what to check."""
+    path = tmp_path / "journal.sqlite"
+    path.write_bytes(content)
+
+    with pytest.raises(DataError, match=words):
+        reading.Journal(f"sqlite:///{path}", {}, 24.0)
+
+
 def test_without_a_journal_it_says_so(tmp_path):
     """Parity of a bot that never ran is a clear error."""
     with pytest.raises(DataError, match="make run"):

@@ -1,0 +1,25 @@
+"""The replay of the last day as metrics of the service."""
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.core.artifacts import write_json
+from serving import metrics
+from serving.nights import Replay
+
+
+def test_a_new_replay_is_exported_and_a_broken_one_changes_nothing(tmp_path: Path) -> None:
+    """Missing, then whole, then not JSON, then of another shape: the gauges keep the last whole report."""
+    path = tmp_path / "parity.json"
+    replay = Replay(path)
+    replay.publish()
+    write_json(path, {"different": 2, "fills": {"cost_gap_pusd": -7.5}})
+    replay.publish()
+
+    for content in ("{", '{"different": 9}'):
+        path.write_text(content)
+        replay.publish()
+
+        assert metrics.REPLAY_DIFFERENT._value.get() == 2.0
+        assert metrics.REPLAY_COST_GAP._value.get() == pytest.approx(-7.5)
