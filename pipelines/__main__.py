@@ -2,12 +2,13 @@
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipelines.core import log
-from pipelines.core.errors import OddsmithError
+from pipelines.core.errors import OddsmithError, Stopped
 from pipelines.core.settings import Settings, Source
 
 STAGES = {
@@ -131,11 +132,15 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit status: 0 when the command did its work, 1 when it says why it could not, 130 when interrupted."""
+    """Exit status: 0 when the command did its work, 1 when it says why it could not, 75 when it was told to stop and
+    kept its state, 130 when interrupted."""
     arguments = parser().parse_args(argv)
     log.configure(json=not sys.stderr.isatty())
     try:
         COMMANDS[arguments.command](arguments)
+    except Stopped as stop:
+        print(f"{arguments.command}: {stop}", file=sys.stderr)
+        return os.EX_TEMPFAIL
     except OddsmithError as error:
         print(f"{arguments.command}: {error}", file=sys.stderr)
         return 1

@@ -9,6 +9,11 @@ from pipelines.agent.export import Actor, GreedyQ, Squashed
 from pipelines.agent.vector import MarketVecEnv
 from pipelines.core.params import AgentParams
 
+KINDS: dict[str, type[PPO] | type[DQN] | type[SAC]] = {"ppo": PPO, "dqn": DQN, "sac": SAC}
+
+WARM_EXPLORATION = 0.1
+"""Share of random actions with which a warm-started DQN begins: at 1 it would first unlearn what it was taught."""
+
 
 def untrained(env: MarketVecEnv, agent: AgentParams) -> Any:
     """An SB3 learner of the algorithm that is asked for."""
@@ -47,18 +52,24 @@ def _dqn(env: MarketVecEnv, agent: AgentParams) -> DQN:
         env,
         learning_rate=agent.learning_rate,
         buffer_size=agent.dqn_buffer,
-        learning_starts=min(10_000, agent.timesteps // 10),
+        learning_starts=_learning_starts(agent),
         batch_size=min(agent.batch_size, 512),
         gamma=agent.gamma,
         train_freq=1,
         gradient_steps=agent.dqn_gradient_steps,
         target_update_interval=max(1, 10_000 // agent.n_envs),
         exploration_fraction=agent.dqn_exploration,
+        exploration_initial_eps=WARM_EXPLORATION if agent.imitation_epochs else 1.0,
         exploration_final_eps=0.02,
         max_grad_norm=agent.max_grad_norm,
         seed=agent.seed,
         device="cpu",
     )
+
+
+def _learning_starts(agent: AgentParams) -> int:
+    """Steps before the first update; SB3 acts at random until then, which a warm-started learner need not."""
+    return agent.n_envs if agent.imitation_epochs else min(10_000, agent.timesteps // 10)
 
 
 def _sac(env: MarketVecEnv, agent: AgentParams) -> SAC:
@@ -67,7 +78,7 @@ def _sac(env: MarketVecEnv, agent: AgentParams) -> SAC:
         env,
         learning_rate=agent.learning_rate,
         buffer_size=agent.dqn_buffer,
-        learning_starts=min(10_000, agent.timesteps // 10),
+        learning_starts=_learning_starts(agent),
         batch_size=min(agent.batch_size, 512),
         gamma=agent.gamma,
         train_freq=1,

@@ -1,14 +1,13 @@
-"""A warm start: the agent imitates the forecast-threshold rule before it learns from rewards."""
+"""What the forecast-threshold rule does in the environment: the lesson of a warm start."""
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from pipelines.agent.vector import MarketVecEnv
 from pipelines.core.domain import FloatArray
-from pipelines.engine.lanes import Field
+from pipelines.engine.lanes import DIRECTION_OF, FRACTION_OF, Field
 from pipelines.trading import compiled
 
 NEAR = 0.4
@@ -45,11 +44,17 @@ class Teacher:
         return WHOLE_CAP + 1 + wanted
 
 
-def collect(
-    env: MarketVecEnv, teacher: Teacher, steps: int, gamma: float, explore: float, seed: int
-) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]:
-    """Observations, the teacher's actions and discounted returns of lanes that follow it, now and then at random;
-    most bars on which there is nothing to decide are left out."""
+@dataclass(frozen=True)
+class Lesson:
+    """Observations (n, 20 or 27), the teacher's actions (n,) of nine, and the discounted returns that followed (n,)."""
+
+    seen: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    returns: NDArray[np.float32]
+
+
+def collect(env: MarketVecEnv, teacher: Teacher, steps: int, gamma: float, explore: float, seed: int) -> Lesson:
+    """Lanes follow the teacher, now and then act at random; most bars with nothing to decide are left out."""
     rng = np.random.default_rng(seed)
     seen, labels, rewards, ends, kept = [], [], [], [], []
     observation = env.reset()
@@ -60,13 +65,19 @@ def collect(
         labels.append(chosen)
         stray = rng.random(env.num_envs) < explore
         taken = np.where(stray, rng.integers(0, 9, env.num_envs), chosen)
-        env.step_async(taken)
+        env.step_async(continuous(taken) if env.continuous else taken)
         observation, reward, done, _ = env.step_wait()
         rewards.append(reward)
         ends.append(done)
     returns = _discounted(np.array(rewards), np.array(ends), gamma)
     use = np.concatenate(kept)
-    return np.concatenate(seen)[use], np.concatenate(labels)[use], returns.reshape(-1)[use]
+    return Lesson(np.concatenate(seen)[use], np.concatenate(labels)[use], returns.reshape(-1)[use])
+
+
+def continuous(actions: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The same actions for the Box variant, (n, 1) in [-1, 1]."""
+    values: NDArray[np.float32] = (DIRECTION_OF[actions] * FRACTION_OF[actions]).astype(np.float32)[:, None]
+    return values
 
 
 def _discounted(rewards: NDArray[np.float32], ends: NDArray[np.bool_], gamma: float) -> NDArray[np.float32]:
@@ -76,41 +87,3 @@ def _discounted(rewards: NDArray[np.float32], ends: NDArray[np.bool_], gamma: fl
         running = rewards[step] + gamma * np.where(ends[step], 0.0, running).astype(np.float32)
         returns[step] = running
     return returns
-
-
-def imitate(
-    policy: Any,
-    seen: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    returns: NDArray[np.float32],
-    *,
-    epochs: int,
-    seed: int,
-    batch_size: int = 512,
-    learning_rate: float = 1e-3,
-) -> float:
-    """Fit action and value networks of an SB3 actor-critic; the last epoch's mean loss."""
-    generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(policy.parameters(), lr=learning_rate)
-    inputs, targets, values = torch.from_numpy(seen), torch.from_numpy(labels), torch.from_numpy(returns)
-    weights = _class_weights(labels)
-    mean_loss = 0.0
-    for _ in range(epochs):
-        losses = []
-        for batch in torch.split(torch.randperm(len(inputs), generator=generator), batch_size):
-            value, log_prob, entropy = policy.evaluate_actions(inputs[batch], targets[batch])
-            chosen = -(log_prob * weights[targets[batch]]).mean()
-            loss = chosen + 0.5 * torch.nn.functional.mse_loss(value.flatten(), values[batch]) - 0.01 * entropy.mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            losses.append(float(loss.detach()))
-        mean_loss = float(np.mean(losses))
-    return mean_loss
-
-
-def _class_weights(labels: NDArray[np.int64]) -> torch.Tensor:
-    """Rare actions weigh more, by the root of their rarity."""
-    counts = np.bincount(labels, minlength=9)
-    weights = np.where(counts > 0, np.sqrt(len(labels) / np.maximum(counts, 1)), 0.0)
-    return torch.from_numpy((weights / (weights * counts).sum() * len(labels)).astype(np.float32))

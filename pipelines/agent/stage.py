@@ -1,11 +1,13 @@
 """Stage agent: forecasts of the agent slice -> models/agent (policy.onnx, the learner, sizing.json, meta.json)."""
 
+import hashlib
+import json
 import time
 from pathlib import Path
 from typing import Any
 
 from pipelines.core import log
-from pipelines.core.artifacts import replaced_folder, write_json
+from pipelines.core.artifacts import replaced_folder, sha256_file, write_json
 from pipelines.core.params import Params, load
 from pipelines.engine import history, trials
 from pipelines.engine.signals import sizing_table
@@ -15,10 +17,15 @@ from pipelines.trading.sizing import SizingTable
 
 AGENT = Path("models/agent")
 REPORT = Path("reports/agent.json")
+CHECKPOINTS = Path("var/checkpoints/agent")
 
 
 def run() -> None:
-    """Measure the sizing table, train the agent, write it with its measurements."""
+    """Measure the sizing table, train the agent, write it with its measurements.
+
+    Raises:
+        Stopped: if a SIGTERM came while it trained; the next run goes on from there.
+    """
     params = load()
     started = time.perf_counter()
     length_s = history.bar_length_s()
@@ -36,17 +43,28 @@ def _train(
     histories: list[history.History], params: Params, table: SizingTable, scaler: MarketScaler, length_s: int
 ) -> dict[str, Any]:
     from pipelines.agent.algorithms import actor  # noqa: PLC0415 - torch only while an agent is trained
+    from pipelines.agent.checkpoint import Checkpoint  # noqa: PLC0415
     from pipelines.agent.export import export  # noqa: PLC0415
     from pipelines.agent.training import train  # noqa: PLC0415
 
-    learner, measured = train(histories, params, table, scaler, length_s)
+    checkpoint = Checkpoint.of(CHECKPOINTS, _key(params, table))
+    learner, measured = train(histories, params, table, scaler, length_s, checkpoint)
     size = FULL_SIZE if params.agent.forecast_block else PLAIN_SIZE
     with replaced_folder(AGENT) as folder:
         measured["onnx_agreement"] = export(actor(learner), size, folder / "policy.onnx")
         learner.save(folder / f"{params.agent.algorithm}.zip")
         table.write(folder / "sizing.json")
         write_json(folder / "meta.json", _meta(params, size))
+    checkpoint.clear()
     return measured
+
+
+def _key(params: Params, table: SizingTable) -> str:
+    """The hash of everything that decides the training: data, limits, costs and the agent's own parameters."""
+    sections = {"agent", "policy", "sizing", "risk", "execution", "backtest", "forecast"}
+    files = (history.RAW / "markets.parquet", history.FEATURES / "features.parquet", history.FORECASTS)
+    decided = [*map(sha256_file, files), params.model_dump(mode="json", include=sections), _document(table)]
+    return hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _meta(params: Params, size: int) -> dict[str, Any]:

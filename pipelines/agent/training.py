@@ -1,26 +1,27 @@
-"""Training: imitation, then PPO (or DQN, SAC) on the compiled lanes; the best policy on the held-out events is kept."""
+"""Training: imitation, then PPO, DQN or SAC on the compiled lanes; the best policy on the held-out events is kept."""
 
-import copy
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
 
-from pipelines.agent.algorithms import untrained
-from pipelines.agent.imitation import Teacher, collect, imitate
+from pipelines.agent.algorithms import KINDS, untrained
+from pipelines.agent.checkpoint import Checkpoint, StopAsked, on_sigterm
+from pipelines.agent.imitation import Teacher, collect
+from pipelines.agent.judge import Ground, KeepBest
 from pipelines.agent.vector import MarketVecEnv
+from pipelines.agent.warm_start import imitate
 from pipelines.core import log
-from pipelines.core.domain import FloatArray
+from pipelines.core.errors import Stopped
 from pipelines.core.money import MICRO
 from pipelines.core.params import AgentParams, Params
 from pipelines.engine.history import History
-from pipelines.engine.lanes import Field, Lanes, decoded, field, parameters
+from pipelines.engine.lanes import Lanes, field, parameters
 from pipelines.engine.signals import signals
-from pipelines.trading import compiled
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.sizing import SizingTable
 
@@ -29,15 +30,6 @@ VALIDATION_SHARE = 0.25
 """Share of the agent slice's events, the last in time, on which the kept policy is chosen."""
 EPISODE_BARS = 512
 TEACHER_STEPS = 4096
-
-
-@dataclass(frozen=True)
-class Ground:
-    """What an agent is trained or judged on."""
-
-    field: Field
-    par: FloatArray
-    teacher: Teacher
 
 
 def ground(
@@ -72,90 +64,84 @@ def vector_env(where: Ground, agent: AgentParams, cash_micro: int, seed: int) ->
     return MarketVecEnv(lanes, EPISODE_BARS, seed, continuous=agent.algorithm == "sac")
 
 
-def evaluate(policy: Any, where: Ground, cash_micro: int) -> float:
-    """Sum of P&L after costs in pUSD of the deterministic policy, every market from its first bar to its last."""
-    count = len(where.field.first)
-    lanes = Lanes(where.field, where.par, count, cash_micro)
-    lanes.place(np.arange(count), where.field.first, where.field.last)
-    total, alive = 0.0, np.ones(count, dtype=bool)
-    while alive.any():
-        actions = policy.predict(lanes.observations, deterministic=True)[0]
-        lanes.step(*decoded(actions))
-        total += float(lanes.rewards[alive].sum())
-        alive &= ~lanes.dones
-        stopped = lanes.state[:, compiled.ROW] >= where.field.last
-        lanes.state[stopped, compiled.ROW] = where.field.last[stopped] - 1
-    return total
+class Keeper(BaseCallback):
+    """Keeps a checkpoint after every judgement, and at once when the process is told to stop."""
 
-
-class KeepBest(BaseCallback):
-    """Judges the policy on the held-out events every so many steps and remembers the best weights."""
-
-    def __init__(self, held_out: Ground, cash_micro: int, every: int) -> None:
+    def __init__(self, checkpoint: Checkpoint, env: MarketVecEnv, judge: KeepBest, asked: StopAsked) -> None:
         super().__init__()
-        self.best = float("-inf")
-        self.curve: list[tuple[int, float]] = []
-        self._weights: dict[str, Any] = {}
-        self._ground = held_out
-        self._cash = cash_micro
-        self._every = every
-        self._judged = 0
-
-    def judge(self, policy: Any, steps: int) -> None:
-        """Measure now."""
-        pnl = evaluate(policy, self._ground, self._cash)
-        self._judged = steps
-        self.curve.append((steps, round(pnl, 2)))
-        LOG.info("held-out events", steps=steps, pnl_pusd=round(pnl, 2))
-        if pnl > self.best:
-            self.best = pnl
-            self._weights = copy.deepcopy(policy.state_dict())
-
-    def restore(self, policy: Any) -> None:
-        """Give the policy its best weights back."""
-        if self._weights:
-            policy.load_state_dict(self._weights)
+        self._checkpoint, self._env, self._judge, self._asked = checkpoint, env, judge, asked
+        self._kept = 0
 
     def _on_step(self) -> bool:
         return True
 
     def _on_rollout_start(self) -> None:
-        """The policy that the last update made is judged before it collects again."""
-        if self.num_timesteps - self._judged >= self._every:
-            self.judge(self.model.policy, self.num_timesteps)
+        judged = len(self._judge.curve)
+        if self._asked.seen or judged > self._kept:
+            self._checkpoint.save(self.model, self._env, self._judge)
+            self._kept = judged
+        if self._asked.seen:
+            done = f"{self.num_timesteps} of {self.model._total_timesteps} steps"
+            raise Stopped(
+                f"told to stop after {done}; they are kept in {self._checkpoint.path}, the same command goes on"
+            )
 
 
 def train(
-    histories: Sequence[History], params: Params, table: SizingTable, scaler: MarketScaler, length_s: int
+    histories: Sequence[History],
+    params: Params,
+    table: SizingTable,
+    scaler: MarketScaler,
+    length_s: int,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[Any, dict[str, Any]]:
-    """A trained learner and what was measured: the curve on held-out events, speed, the imitation's loss."""
+    """A trained learner and what was measured: the curve on held-out events, speed, the imitation's loss.
+
+    With a checkpoint the training goes on where an earlier one was stopped.
+
+    Raises:
+        Stopped: if a SIGTERM came and the state was kept.
+    """
     torch.set_num_threads(1)
     agent = params.agent
     cash = params.backtest.cash_pusd * MICRO
     early, late = split(histories)
     where = ground(early, params, table, scaler, length_s)
     env = vector_env(where, agent, cash, agent.seed)
-    learner = untrained(env, agent)
     judge = KeepBest(ground(late, params, table, scaler, length_s), cash, every=max(1, agent.timesteps // 6))
-    loss = None
-    if agent.imitation_epochs and agent.algorithm == "ppo":
-        seen = collect(env, where.teacher, TEACHER_STEPS, agent.gamma, 0.05, agent.seed)
-        loss = imitate(learner.policy, *seen, epochs=agent.imitation_epochs, seed=agent.seed)
-    judge.judge(learner.policy, 0)
-    started = time.perf_counter()
-    if table.kelly <= 0.0:
-        LOG.info("no signal has paid, so nothing may be entered: the agent stays as it was warm-started")
-    elif agent.timesteps:
-        learner.learn(agent.timesteps, callback=judge)
-        judge.judge(learner.policy, learner.num_timesteps)
-    seconds = time.perf_counter() - started
-    judge.restore(learner.policy)
+    learner = checkpoint.restore(KINDS[agent.algorithm], env, judge) if checkpoint else None
+    resumed_at, loss = learner.num_timesteps if learner else 0, None
+    with on_sigterm() if checkpoint else nullcontext() as asked:
+        if learner is None:
+            learner, loss = _started(env, where, agent)
+            judge.judge(learner.policy, 0)
+        else:
+            LOG.info("going on", steps=resumed_at)
+        watchers = [judge, Keeper(checkpoint, env, judge, asked)] if checkpoint and asked else [judge]
+        began = time.perf_counter()
+        if table.kelly <= 0.0:
+            LOG.info("no signal has paid, so nothing may be entered: the agent stays as it was warm-started")
+        elif agent.timesteps > resumed_at:
+            learner.learn(agent.timesteps - resumed_at, callback=watchers, reset_num_timesteps=resumed_at == 0)
+            judge.judge(learner.policy, learner.num_timesteps)
+    seconds = time.perf_counter() - began
+    judge.give_back(learner.policy)
     return learner, {
         "imitation_loss": loss,
         "held_out_curve": judge.curve,
         "held_out_best_pusd": judge.best,
         "timesteps": learner.num_timesteps,
-        "steps_per_s": learner.num_timesteps / max(seconds, 1e-9),
+        "resumed_at": resumed_at,
+        "steps_per_s": (learner.num_timesteps - resumed_at) / max(seconds, 1e-9),
         "train_markets": len(early),
         "held_out_markets": len(late),
     }
+
+
+def _started(env: MarketVecEnv, where: Ground, agent: AgentParams) -> tuple[Any, float | None]:
+    """A fresh learner, warm-started where the parameters say so, and the loss of its imitation."""
+    learner = untrained(env, agent)
+    if not agent.imitation_epochs:
+        return learner, None
+    lesson = collect(env, where.teacher, TEACHER_STEPS, agent.gamma, 0.05, agent.seed)
+    return learner, imitate(learner, lesson, epochs=agent.imitation_epochs, seed=agent.seed)

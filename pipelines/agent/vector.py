@@ -25,6 +25,7 @@ class MarketVecEnv(VecEnv):
         actions = spaces.Box(-1.0, 1.0, (1,), np.float32) if continuous else spaces.Discrete(9)
         super().__init__(count, spaces.Box(-np.inf, np.inf, (size,), np.float32), actions)
         self.lanes = lanes
+        self.continuous = continuous
         self._episodes = Episodes(lanes.field, episode_bars)
         self._rng = np.random.default_rng(seed)
         self._all = np.arange(count)
@@ -67,6 +68,19 @@ class MarketVecEnv(VecEnv):
                 }
             self._begin(ended)
         return lanes.observations.copy(), rewards, dones, infos
+
+    def snapshot(self) -> dict[str, Any]:
+        """Copies of everything that the next step depends on."""
+        return {"arrays": [array.copy() for array in self._kept()], "rng": self._rng.bit_generator.state}
+
+    def restore(self, kept: dict[str, Any]) -> None:
+        """Stand where a snapshot was taken."""
+        for array, old in zip(self._kept(), kept["arrays"], strict=True):
+            array[:] = old
+        self._rng.bit_generator.state = kept["rng"]
+
+    def _kept(self) -> list[NDArray[Any]]:
+        return [self.lanes.state, self.lanes.observations, self._returns, self._lengths]
 
     def close(self) -> None:
         """Nothing to release."""

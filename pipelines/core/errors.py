@@ -8,7 +8,8 @@ OddsmithError                the base: a message for a person, exit status 1
 ├── VenueError               the venue refused or did not answer
 │   ├── VenueUnavailable     transient: restart, rate limit, maintenance; try again later
 │   └── VenueForbidden       geographic or account block: stop, never evade
-└── AlreadyRunning           another process holds the exclusive lock
+├── AlreadyRunning           another process holds the exclusive lock
+└── Stopped                  told to stop: what was done is kept, run it again; exit status 75
 """
 
 
@@ -46,3 +47,7 @@ class VenueForbidden(VenueError):
 
 class AlreadyRunning(OddsmithError):
     """Another process holds the lock that only one may hold."""
+
+
+class Stopped(OddsmithError):
+    """The work was told to stop and kept its state: the same command goes on from there."""

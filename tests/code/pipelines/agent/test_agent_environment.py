@@ -93,9 +93,9 @@ def test_the_teacher_plays_the_threshold_rule():
     entered = teacher.actions(state) != 7
     np.testing.assert_array_equal(entered, np.abs(moves) > costs)
     env = MarketVecEnv(Lanes(BLOCK, PAR, 2, CASH), 50, 1)
-    observations, labels, returns = collect(env, teacher, 8, 0.99, 0.0, 1)
-    assert observations.shape[1] == 27
-    assert len(observations) == len(labels) == len(returns) <= 16
+    lesson = collect(env, teacher, 8, 0.99, 0.0, 1)
+    assert lesson.seen.shape[1] == 27
+    assert len(lesson.seen) == len(lesson.labels) == len(lesson.returns) <= 16
 
 
 @pytest.mark.slow

@@ -1,0 +1,99 @@
+"""A training that was stopped goes on: the state that is kept, the signal that asks for it, the exit status."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipelines.agent import training
+from pipelines.agent.checkpoint import KEPT_S, Checkpoint
+from pipelines.core.errors import Stopped
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
+from test_engine_identity import PARAMS, TABLE, history, scaler
+
+
+def learned(checkpoint=None, **update):
+    """Weights and measurements of a small training on four random markets."""
+    small = {"timesteps": 384, "n_envs": 4, "n_steps": 16, "batch_size": 64, "imitation_epochs": 1, "dqn_buffer": 400}
+    params = PARAMS.model_copy(update={"agent": PARAMS.agent.model_copy(update=small | update)})
+    learner, measured = training.train([history(k) for k in range(4)], params, TABLE, scaler(), 60, checkpoint)
+    return learner.policy.state_dict(), measured
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("algorithm", ["ppo", "dqn", "sac"])
+def test_a_training_that_went_on_ends_where_one_that_was_never_stopped_ends(tmp_path, monkeypatch, algorithm):
+    """Stopped half way by SIGTERM and started again, PPO, DQN and SAC give the very weights and curve."""
+    whole, expected = learned(algorithm=algorithm)
+    checkpoint = Checkpoint.of(tmp_path, "key")
+    judge = training.KeepBest.judge
+
+    def asked_after_half(self, policy, steps):
+        judge(self, policy, steps)
+        if steps >= 192:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(training.KeepBest, "judge", asked_after_half)
+        with pytest.raises(Stopped, match="of 384 steps"):
+            learned(checkpoint, algorithm=algorithm)
+    again, measured = learned(checkpoint, algorithm=algorithm)
+    assert 0 < measured["resumed_at"] < 384
+    assert measured["held_out_curve"] == expected["held_out_curve"]
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+    checkpoint.clear()
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_a_checkpoint_a_signal_is_not_caught():
+    """A benchmark that trains without keeping anything dies of SIGTERM like any process."""
+    learned(timesteps=128)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_old_checkpoints_go_and_recent_ones_stay(tmp_path):
+    """What nobody came back to for a week is removed when another training begins."""
+    for name, age in (("old", KEPT_S + 60), ("recent", 60)):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (time.time() - age, time.time() - age))
+    Checkpoint.of(tmp_path, "key")
+    assert [path.name for path in tmp_path.iterdir()] == ["recent"]
+
+
+STAGE = """
+import sys
+sys.path.insert(0, {engine!r})
+from pathlib import Path
+from pipelines import __main__
+from pipelines.agent import stage
+from pipelines.agent.checkpoint import Checkpoint
+from test_agent_checkpoint import learned
+stage.run = lambda: learned(Checkpoint(Path("kept")), timesteps=10**5)
+sys.exit(__main__.main(["agent"]))
+"""
+
+
+@pytest.mark.slow
+def test_the_command_ends_with_75_and_its_state(tmp_path):
+    """On SIGTERM the stage says what it kept and ends with the status that means: run me again."""
+    here = Path(__file__).parent
+    environment = {**os.environ, "PYTHONPATH": f"{Path.cwd()}:{here}"}
+    script = STAGE.format(engine=str(here.parent / "engine"))
+    (tmp_path / "params.yaml").write_text(Path("params.yaml").read_text())
+    with subprocess.Popen(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
+        lines = []
+        for line in process.stderr:
+            lines.append(line)
+            if "held-out events" in line:
+                process.terminate()
+    assert process.returncode == 75, lines
+    assert "the same command goes on" in lines[-1]
+    assert (tmp_path / "kept/around.pkl").is_file()
