@@ -1,10 +1,13 @@
 """A Prefect task per DVC stage. Names and order are read from dvc.yaml; DVC decides whether a stage has to run."""
 
 import os
+import re
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
@@ -13,6 +16,10 @@ from prefect.cache_policies import NO_CACHE
 
 from flows import progress
 from pipelines.core.errors import OddsmithError
+
+
+_KILLED = re.compile(r"exited with -(\d+)$")
+"""How DVC says that a signal ended a stage."""
 
 
 class StageFailed(OddsmithError):
@@ -73,8 +80,21 @@ def _error_line(lines: list[str], name: str, status: int) -> str:
     said = [line for line in lines if line.startswith(f"{name}: ")]
     if said:
         return said[-1]
+    killed = next((found for line in reversed(lines) if (found := _KILLED.search(line))), None)
+    if killed or status < 0:
+        number = int(killed[1]) if killed else -status
+        return (
+            f"{name} was killed by {_signal_name(number)} (somebody, or the system when memory is short); nothing "
+            "half-made is kept, and the same command goes on with what is done"
+        )
     tail = next((line for line in reversed(lines) if line.strip()), "it printed nothing")
     return f"{name} ended with status {status}: {tail}"
+
+
+def _signal_name(number: int) -> str:
+    with suppress(ValueError):
+        return signal.Signals(number).name
+    return f"signal {number}"
 
 
 @task(task_run_name="{name}", cache_policy=NO_CACHE, persist_result=False)
