@@ -17,7 +17,6 @@ from prefect.cache_policies import NO_CACHE
 from flows import progress
 from pipelines.core.errors import OddsmithError
 
-
 _KILLED = re.compile(r"exited with -(\d+)$")
 """How DVC says that a signal ended a stage."""
 
