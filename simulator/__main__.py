@@ -11,6 +11,7 @@ from pipelines.core.errors import OddsmithError, ParameterError
 from simulator.markets.source import SourceOptions
 from simulator.options import Options
 from simulator.run import URLS, run
+from simulator.venue.limits import Mode
 from simulator.venue.venue import Venue
 
 EPILOG = """\
@@ -110,6 +111,20 @@ def parser() -> argparse.ArgumentParser:
         default=0.0,
         help="hold crossing orders of crypto and finance markets (%(default)s; the venue: 150)",
     )
+    add(
+        "--rate-limits",
+        choices=[mode.value for mode in Mode],
+        default=defaults.rate_limits.value,
+        help="warn: headers say what a signer has left; on: 429 beyond the published limits (%(default)s)",
+    )
+    add(
+        "--rewards",
+        type=float,
+        default=defaults.rewards_pusd,
+        metavar="PUSD",
+        help="liquidity rewards of each market and market day (%(default)s)",
+    )
+    add("--rebates", action="store_true", help="give makers their part of the takers' fees back, once a market day")
     add("--faults", type=Path, metavar="FILE", help="schedule of faults (JSON), see docs/simulator.md")
     add("--admin", action="store_true", help="serve /admin on the CLOB's port, loopback only")
     add("--state", type=Path, metavar="FILE", help="remember the market time here and resume from it")
@@ -128,7 +143,15 @@ def options_of(arguments: argparse.Namespace) -> Options:
         versions = ()
     if not versions or not set(versions) <= {1, 2, 3}:
         raise ParameterError(f"--order-versions was {arguments.order_versions!r}; give a list of 1, 2, 3 such as 2,3")
-    limits = {"edge": 1, "speed": 1e5, "protocol_v2_share": 1, "port": 65_532, "drift_rel": 1, "drift_feat": 1}
+    limits = {
+        "edge": 1,
+        "speed": 1e5,
+        "protocol_v2_share": 1,
+        "port": 65_532,
+        "drift_rel": 1,
+        "drift_feat": 1,
+        "rewards": 1e6,
+    }
     for name, high in limits.items():
         value = getattr(arguments, name)
         if not 0 <= value <= high:
@@ -145,6 +168,9 @@ def options_of(arguments: argparse.Namespace) -> Options:
         faults=arguments.faults,
         admin=arguments.admin,
         state=arguments.state,
+        rate_limits=Mode(arguments.rate_limits),
+        rewards_pusd=arguments.rewards,
+        rebates=arguments.rebates,
         protocol_v2_share=arguments.protocol_v2_share,
         source=SourceOptions(
             seed=arguments.seed,

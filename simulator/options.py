@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from simulator.markets.source import SourceOptions
+from simulator.venue.limits import Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,11 @@ class Options:
     faults: Path | None = None
     admin: bool = False
     state: Path | None = None
+    rate_limits: Mode = Mode.WARN
+    rewards_pusd: float = 0.0
+    """Liquidity rewards of each open market and market day."""
+    rebates: bool = False
+    """Whether makers get their part of the takers' fees back."""
     protocol_v2_share: float = 0.0
     """Share of markets that need version 3 orders."""
     source: SourceOptions = field(default_factory=SourceOptions)

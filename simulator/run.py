@@ -12,6 +12,7 @@ from simulator.clock import read_state, run_market, run_state, run_upkeep, write
 from simulator.markets import mixed, replay, synthetic
 from simulator.markets.source import MarketSource, SourceFactory
 from simulator.options import Options
+from simulator.venue.limits import Mode
 from simulator.venue.venue import Venue
 
 URLS = {"clob": "CLOB   ", "gamma": "Gamma  ", "data": "Data   ", "news": "News   "}
@@ -37,7 +38,7 @@ async def run(options: Options, ready: Ready, make_source: SourceFactory | None 
     """
     sockets = bind(options.host, options.port)
     site = Site()
-    all_servers = servers(site, admin=options.admin)
+    all_servers = servers(site, admin=options.admin, limited=options.rate_limits is Mode.ON)
     serving = asyncio.create_task(serve(all_servers, sockets))
     loops: list[asyncio.Task[None]] = []
     stop = _stop_signal()

@@ -37,6 +37,7 @@ class Admin:
             ("POST", "/admin/step", self.step), ("POST", "/admin/resolve", self.resolve),
             ("POST", "/admin/deposit", self.deposit), ("POST", "/admin/allowance", self.allowance),
             ("POST", "/admin/closed-only", self.closed_only), ("POST", "/admin/ban", self.ban),
+            ("POST", "/admin/cancel-on-chain", self.cancel_on_chain),
             ("POST", "/admin/split", self.split), ("POST", "/admin/merge", self.merge),
             ("GET", "/admin/audit", self.audit), ("GET", "/admin/state", self.state),
         ]  # fmt: skip
@@ -110,6 +111,15 @@ class Admin:
         """Ban `address` from trading (`on`: false lifts it)."""
         document = await _document(request)
         self._account(document).banned = document.get("on", True) is True
+        return answer("OK")
+
+    async def cancel_on_chain(self, request: Request) -> Response:
+        """Cancel the order with this hash (`order`) in the exchange contract, whether it was sent or not."""
+        document = await _document(request)
+        name = document.get("order")
+        if not isinstance(name, str) or len(name) != 66:
+            raise Refused(f"order was {str(name)[:80]!r}; give the hash of an order, 0x and 64 hex digits")
+        self._venue().exchange.void(name.lower())
         return answer("OK")
 
     async def split(self, request: Request) -> Response:

@@ -16,17 +16,24 @@ from starlette.websockets import WebSocket
 from pipelines.core.errors import SettingError
 from simulator.api.admin import Admin
 from simulator.api.asgi import App, Receive, Scope, Send
+from simulator.api.clob_account import ClobAccount
 from simulator.api.clob_keys import ClobKeys
-from simulator.api.clob_private import ClobPrivate
+from simulator.api.clob_orders import ClobOrders
 from simulator.api.clob_public import ClobPublic
+from simulator.api.clob_rewards import ClobRewards
+from simulator.api.clob_rfq import ClobRfq
 from simulator.api.data import DataApi
 from simulator.api.data_accounts import DataAccounts
+from simulator.api.data_base import DataPart
 from simulator.api.data_markets import DataMarkets
+from simulator.api.data_standings import DataStandings
 from simulator.api.gamma import Gamma
 from simulator.api.http import refusal
 from simulator.api.market_channel import MarketChannel
 from simulator.api.news import News
+from simulator.api.notifications import Notifications
 from simulator.api.openapi import with_page
+from simulator.api.rate_limits import IpLimits
 from simulator.api.user_channel import UserChannel
 from simulator.engine.errors import Refused
 from simulator.faults.gate import FaultGate
@@ -34,6 +41,8 @@ from simulator.faults.state import Faults
 from simulator.venue.venue import Venue
 
 TITLES = {"clob": "Simulated CLOB", "gamma": "Simulated Gamma", "data": "Simulated Data API", "news": "Simulated news"}
+
+DATA: tuple[type[DataPart], ...] = (DataApi, DataMarkets, DataAccounts, DataStandings)
 
 NAMES = ("clob", "gamma", "data", "news")
 
@@ -46,6 +55,7 @@ class Site:
     faults: Faults | None = None
     market_channel: MarketChannel | None = None
     user_channel: UserChannel | None = None
+    notifications: Notifications | None = None
 
     def open(self, venue: Venue) -> None:
         """Begin to serve a venue."""
@@ -54,6 +64,7 @@ class Site:
             faults.script(venue.options.faults)
         self.market_channel = MarketChannel(venue, faults.stream)
         self.user_channel = UserChannel(venue, faults.stream)
+        self.notifications = Notifications(venue)
         self.faults = faults
         self.venue = venue
 
@@ -77,26 +88,39 @@ class Site:
         assert self.faults is not None
         return self.faults
 
+    def get_notifications(self) -> Notifications:
+        """What the venue's accounts were told.
 
-def applications(site: Site, *, admin: bool) -> dict[str, App]:
-    """One application per host of the venue; /admin only when asked for."""
+        Raises:
+            Refused: 503 until it is open.
+        """
+        self.get()
+        assert self.notifications is not None
+        return self.notifications
+
+
+def applications(site: Site, *, admin: bool, limited: bool = False) -> dict[str, App]:
+    """One application per host of the venue; /admin, and limits by address, only when asked for."""
     clob: list[BaseRoute] = [
         WebSocketRoute("/ws/market", _market_socket(site)),
         WebSocketRoute("/ws/user", _user_socket(site)),
-        *ClobPrivate(site.get, site.get_faults).routes(),
+        *ClobOrders(site.get, site.get_faults).routes(),
+        *ClobAccount(site.get, site.get_faults, site.get_notifications).routes(),
         *ClobKeys(site.get, site.get_faults).routes(),
+        *ClobRewards(site.get, site.get_faults).routes(),
+        *ClobRfq(site.get, site.get_faults).routes(),
         *ClobPublic(site.get).routes(),
         *(Admin(site.get, site.get_faults).routes() if admin else []),
     ]
     tables = {
         "clob": clob,
         "gamma": Gamma(site.get).routes(),
-        "data": [route for part in (DataApi, DataMarkets, DataAccounts) for route in part(site.get).routes()],
+        "data": [route for part in DATA for route in part(site.get).routes()],
         "news": News(site.get).routes(),
     }
     apps: dict[str, App] = {name: _starlette(with_page(TITLES[name], routes)) for name, routes in tables.items()}
     apps["clob"] = _publishing(_faulty(apps["clob"], site), site)
-    return apps
+    return {name: IpLimits(app, name) if limited else app for name, app in apps.items()}
 
 
 def _starlette(routes: list[BaseRoute]) -> Starlette:
@@ -109,7 +133,9 @@ def _starlette(routes: list[BaseRoute]) -> Starlette:
     async def failed(request: Request, error: Exception) -> Response:
         return refusal("internal server error", 500)
 
-    return Starlette(routes=routes, exception_handlers={404: missing, 405: wrong_method, 500: failed})
+    made = Starlette(routes=routes, exception_handlers={404: missing, 405: wrong_method, 500: failed})
+    made.router.redirect_slashes = False
+    return made
 
 
 def _faulty(app: App, site: Site) -> App:
@@ -191,7 +217,7 @@ def bind(host: str, port: int) -> dict[str, socket.socket]:
     return sockets
 
 
-def servers(site: Site, *, admin: bool = False) -> dict[str, Server]:
+def servers(site: Site, *, admin: bool = False, limited: bool = False) -> dict[str, Server]:
     """One server per application."""
     return {
         name: Server(
@@ -209,7 +235,7 @@ def servers(site: Site, *, admin: bool = False) -> dict[str, Server]:
                 server_header=False,
             )
         )
-        for name, app in applications(site, admin=admin).items()
+        for name, app in applications(site, admin=admin, limited=limited).items()
     }
 
 

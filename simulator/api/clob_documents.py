@@ -6,8 +6,12 @@ from pipelines.core.domain import Outcome
 from pipelines.core.money import MICRO, PRICE_SCALE
 from simulator.api import wire
 from simulator.engine.markets import LiveMarket, MarketState
+from simulator.venue.incentives import MAX_SPREAD_UNITS, MIN_SIZE_MICRO
 
 LEGACY_BASE_FEE = 1000
+PUSD = "0xC011a7E12a19f7B1f670d46F03B03f3342E82DFB"
+REWARDS_MAX_SPREAD, REWARDS_MIN_SIZE = MAX_SPREAD_UNITS / 100, MIN_SIZE_MICRO // MICRO
+"""Cents and shares, as written."""
 
 
 def sides(market: LiveMarket, outcome: Outcome) -> tuple[int, int]:
@@ -32,7 +36,7 @@ def compact(market: LiveMarket, *, delays_takers: bool) -> dict[str, Any]:
         "sd": int(market.delay_s),
         "itode": delays_takers,
         "cbos": False,
-        "r": {"mi": 50, "ma": 3.5, "moas": 0},
+        "r": {"mi": REWARDS_MIN_SIZE, "ma": REWARDS_MAX_SPREAD, "moas": 0},
     }
     if listing.neg_risk:
         document["nr"] = True
@@ -71,11 +75,17 @@ def full(market: LiveMarket) -> dict[str, Any]:
         "neg_risk_request_id": "",
         "icon": "",
         "image": "",
-        "rewards": {"rates": None, "min_size": 50, "max_spread": 3.5},
+        "rewards": {"rates": _rates(market), "min_size": REWARDS_MIN_SIZE, "max_spread": REWARDS_MAX_SPREAD},
         "is_50_50_outcome": market.payout_yes_micro == MICRO // 2,
         "tokens": [_token_row(market, outcome) for outcome in Outcome],
         "tags": [listing.category],
     }
+
+
+def _rates(market: LiveMarket) -> list[dict[str, Any]] | None:
+    if not market.rewards_micro:
+        return None
+    return [{"asset_address": PUSD, "rewards_daily_rate": market.rewards_micro / MICRO}]
 
 
 def question_id(market: LiveMarket) -> str:

@@ -6,10 +6,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from simulator.api import wire
 from simulator.api.http import answer, body_json, guarded
 from simulator.api.private import Private
 from simulator.engine.errors import Refused
-from simulator.signing.credentials import Credentials
+from simulator.signing.credentials import Credentials, Scope
 
 
 class ClobKeys(Private):
@@ -27,9 +28,9 @@ class ClobKeys(Private):
             ("GET", "/auth/readonly-api-keys", self.readonly),
             ("DELETE", "/auth/readonly-api-key", self.delete_readonly),
             ("GET", "/auth/validate-readonly-api-key", self.validate_readonly),
-            ("POST", "/auth/builder-api-key", self.create_readonly),
-            ("GET", "/auth/builder-api-key", self.readonly),
-            ("DELETE", "/auth/builder-api-key", self.delete_readonly),
+            ("POST", "/auth/builder-api-key", self.create_builder),
+            ("GET", "/auth/builder-api-key", self.builders),
+            ("DELETE", "/auth/builder-api-key", self.revoke_builder),
         ]
         return [Route(path, guarded(handler), methods=[method]) for method, path, handler in table]
 
@@ -69,13 +70,17 @@ class ClobKeys(Private):
     async def create_readonly(self, request: Request) -> Response:
         """A key that can read but not trade."""
         caller = await self._caller(request, writes=True)
-        count = len(self.venue.keys.of(caller.address, readonly=True))
-        return answer(_credentials(self.venue.keys.issue(caller.address, count, readonly=True)))
+        return answer(_credentials(self._issue(caller, Scope.READ)))
+
+    def _issue(self, caller: Credentials, scope: Scope) -> Credentials:
+        keys = self.venue.keys
+        keys.issued += 1
+        return keys.issue(caller.address, keys.issued, scope, self.venue.wall_s())
 
     async def readonly(self, request: Request) -> Response:
         """Names of the read-only keys."""
         caller = await self._caller(request)
-        return answer({"readonlyApiKeys": [c.key for c in self.venue.keys.of(caller.address, readonly=True)]})
+        return answer({"readonlyApiKeys": [c.key for c in self.venue.keys.of(caller.address, Scope.READ)]})
 
     async def delete_readonly(self, request: Request) -> Response:
         """Delete a read-only key of the address."""
@@ -83,7 +88,7 @@ class ClobKeys(Private):
         document = await body_json(request, "Invalid payload")
         name = document.get("key") if isinstance(document, dict) else None
         known = self.venue.keys.by_key.get(name) if isinstance(name, str) else None
-        if known is None or not known.readonly or known.address != caller.address:
+        if known is None or known.scope is not Scope.READ or known.address != caller.address:
             raise Refused("api key not found", 404)
         del self.venue.keys.by_key[known.key]
         return answer("OK")
@@ -92,7 +97,43 @@ class ClobKeys(Private):
         """Whether a read-only key exists for an address."""
         query = request.query_params
         known = self.venue.keys.by_key.get(query.get("key", ""))
-        return answer(known is not None and known.address.lower() == query.get("address", "").lower())
+        owner = known.address.lower() if known is not None and known.scope is Scope.READ else None
+        return answer(owner is not None and owner == query.get("address", "").lower())
+
+    # -- builder keys
+
+    async def create_builder(self, request: Request) -> Response:
+        """A key that attributes orders to an application."""
+        made = self._issue(await self._caller(request, writes=True), Scope.BUILDER)
+        return answer({"key": made.key, "secret": made.secret, "passphrase": made.passphrase})
+
+    async def builders(self, request: Request) -> Response:
+        """Builder keys of the address, revoked ones included, without their secrets."""
+        caller = await self._caller(request)
+        keys = self.venue.keys
+        return answer(
+            [
+                {"key": c.key, "createdAt": _iso(c.created_s), "revokedAt": _iso(keys.revoked.get(c.key))}
+                for c in keys.of(caller.address, Scope.BUILDER)
+            ]
+        )
+
+    async def revoke_builder(self, request: Request) -> Response:
+        """Revoke the builder key that signed the request, or, signed by an account, all of its builder keys."""
+        keys = self.venue.keys
+        if "poly_builder_api_key" in request.headers:
+            found = [await self._gate().builder(request)]
+        else:
+            caller = await self._caller(request, writes=True)
+            found = [c for c in keys.of(caller.address, Scope.BUILDER) if c.key not in keys.revoked]
+        if not found:
+            raise Refused("api key not found", 404)
+        keys.revoked.update(dict.fromkeys((c.key for c in found), self.venue.wall_s()))
+        return answer("OK")
+
+
+def _iso(wall_s: float | None) -> str | None:
+    return None if wall_s is None else wire.iso(int(wall_s))
 
 
 def _credentials(made: Credentials) -> dict[str, str]:

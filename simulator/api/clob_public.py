@@ -52,8 +52,6 @@ class ClobPublic:
             ("/markets/{condition_id}", self.market),
             ("/prices-history", self.prices_history),
             ("/fees/builder-fees/{code}", self.builder_fees),
-            ("/rewards/markets/current", self.empty_page), ("/rewards/markets/multi", self.empty_page),
-            ("/rewards/markets/{condition_id}", self.empty_page), ("/rebates/current", self.empty_list),
         ]  # fmt: skip
         post: list[tuple[str, Any]] = [
             ("/books", self.books), ("/prices", self.prices), ("/midpoints", self.midpoints),
@@ -276,14 +274,6 @@ class ClobPublic:
     async def builder_fees(self, request: Request) -> Response:
         """Fees of a builder code: none here."""
         return answer({"builder_maker_fee_rate_bps": 0, "builder_taker_fee_rate_bps": 0})
-
-    async def empty_page(self, request: Request) -> Response:
-        """A list without entries: the simulated venue pays no rewards."""
-        return answer(page([], request.query_params.get("next_cursor"), PAGE))
-
-    async def empty_list(self, request: Request) -> Response:
-        """No rebates are paid here."""
-        return answer([])
 
 
 def _touch(market: LiveMarket, outcome: Outcome, side: object) -> int | None:

@@ -1,4 +1,4 @@
-"""The Data API about accounts as a whole: value, statistics, profit over time, volume, standings."""
+"""The Data API about accounts as a whole: value, statistics, profit over time, volume."""
 
 from typing import Any
 
@@ -7,7 +7,6 @@ from starlette.responses import Response
 
 from pipelines.core.money import MICRO
 from simulator.api.data_base import DataPart, required_user
-from simulator.api.data_pages import page_of, paging_of
 from simulator.api.data_positions import positions_of
 from simulator.api.http import Handler, answer, integer
 
@@ -23,8 +22,6 @@ class DataAccounts(DataPart):
             ("/v2/user-pnl", self.pnl),
             ("/v2/user-volume", self.volume),
             ("/v2/approvals", self.approvals),
-            ("/v2/leaderboard", self.nobody),
-            ("/v2/biggest-winners", self.nobody),
         ]
 
     def _positions(self, request: Request) -> list[dict[str, Any]]:
@@ -107,9 +104,3 @@ class DataAccounts(DataPart):
     async def approvals(self, request: Request) -> Response:
         """Everything is approved here."""
         return answer({"data": []})
-
-    async def nobody(self, request: Request) -> Response:
-        """Standings are not kept."""
-        if request.query_params.get("user"):
-            return answer({"data": None})
-        return answer(page_of([], paging_of(request, 100, 1000)))

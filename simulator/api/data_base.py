@@ -1,5 +1,6 @@
 """What the parts of the Data API share: errors, and how a request names markets and users."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import wraps
 
@@ -36,7 +37,7 @@ def guarded(handler: Handler) -> Handler:
     return run
 
 
-class DataPart:
+class DataPart(ABC):
     """Base of the Data API's parts."""
 
     def __init__(self, venue: Callable[[], Venue]):
@@ -51,9 +52,9 @@ class DataPart:
         """
         return self._venue()
 
+    @abstractmethod
     def table(self) -> list[tuple[str, Handler]]:
         """Paths and handlers."""
-        raise NotImplementedError
 
     def routes(self) -> list[BaseRoute]:
         """All routes of this part."""

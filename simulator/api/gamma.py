@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from simulator.api import gamma_documents as documents
+from simulator.api import wire
 from simulator.api.data_base import FIRST_EVENT
 from simulator.api.http import answer, guarded, integer
 from simulator.engine.errors import Refused
@@ -45,8 +46,13 @@ class Gamma:
             ("/markets/slug/{slug}", self.market_by_slug), ("/markets/{number}", self.market_by_number),
             ("/events", self.events), ("/events/keyset", self.events_keyset),
             ("/events/slug/{slug}", self.event_by_slug), ("/events/{number}", self.event_by_number),
-            ("/tags", self.tags), ("/series", self.nothing), ("/teams", self.nothing), ("/sports", self.nothing),
-            ("/comments", self.nothing), ("/public-search", self.search),
+            ("/markets/{number}/tags", self.market_tags), ("/events/{number}/tags", self.event_tags),
+            ("/tags", self.tags), ("/tags/slug/{slug}", self.tag), ("/tags/{tag_id}", self.tag),
+            ("/series", self.nothing), ("/series/{number}", self.no_such), ("/teams", self.nothing),
+            ("/sports", self.nothing), ("/sports/market-types", self.no_market_types),
+            ("/comments", self.nothing), ("/comments/keyset", self.no_comments),
+            ("/comments/user_address/{address}", self.nothing), ("/comments/{number}", self.nothing),
+            ("/public-search", self.search), ("/public-profile", self.profile),
         ]  # fmt: skip
         return [Route(path, guarded(handler), methods=["GET"]) for path, handler in table]
 
@@ -58,6 +64,29 @@ class Gamma:
     async def nothing(self, request: Request) -> Response:
         """An empty list."""
         return answer([])
+
+    async def no_comments(self, request: Request) -> Response:
+        """Nobody comments here."""
+        return answer({"comments": []})
+
+    async def no_market_types(self, request: Request) -> Response:
+        """Sports markets have no types here."""
+        return answer({"marketTypes": []})
+
+    async def no_such(self, request: Request) -> Response:
+        """Nothing of this kind is listed."""
+        return _missing()
+
+    async def profile(self, request: Request) -> Response:
+        """Profile of a wallet that has an account; profiles have no names here."""
+        address = request.query_params.get("address", "")
+        account = self.venue.account_of(address)
+        if account is None:
+            return answer({"type": "not found error", "error": "profile not found"}, 404)
+        opened_s = next((row.ts_s for row in self.venue.activity.rows[account.address]), self.venue.now_s)
+        document = {"createdAt": wire.iso(opened_s), "proxyWallet": address.lower(), "profileImage": ""}
+        nameless = {"displayUsernamePublic": False, "bio": "", "pseudonym": "", "name": "", "xUsername": ""}
+        return answer(document | nameless | {"users": [{"id": address.lower()}], "verifiedBadge": False})
 
     # -- markets
 
@@ -111,14 +140,20 @@ class Gamma:
 
     async def market_by_number(self, request: Request) -> Response:
         """One market by its numeric id."""
+        return self._one(self._numbered(request))
+
+    def _numbered(self, request: Request) -> list[LiveMarket]:
         number = request.path_params["number"]
-        return self._one(m for m in self.venue.exchange.markets.values() if str(m.number) == number)
+        return [m for m in self.venue.exchange.markets.values() if str(m.number) == number]
+
+    async def market_tags(self, request: Request) -> Response:
+        """Tags of a market."""
+        found = self._numbered(request)
+        return answer([documents.tag(m.listing.category) for m in found]) if found else _missing()
 
     def _one(self, found: Iterable[LiveMarket]) -> Response:
         market = next(iter(found), None)
-        if market is None:
-            return answer({"type": "not found error", "error": "id not found"}, 404)
-        return answer(self._market(market))
+        return _missing() if market is None else answer(self._market(market))
 
     def _market(self, market: LiveMarket, events: dict[str, Any] | None = None) -> dict[str, Any]:
         """A market with its event; `events` keeps those that a page has made already."""
@@ -162,13 +197,20 @@ class Gamma:
 
     async def event_by_number(self, request: Request) -> Response:
         """One event by its numeric id."""
+        return self._one_event(self._event_slug(request))
+
+    def _event_slug(self, request: Request) -> str:
         number = request.path_params["number"]
-        slugs = [slug for slug, n in self._event_numbers().items() if str(n) == number]
-        return self._one_event(slugs[0] if slugs else "")
+        return next((slug for slug, n in self._event_numbers().items() if str(n) == number), "")
+
+    async def event_tags(self, request: Request) -> Response:
+        """Tags of an event."""
+        markets = self.venue.markets_of_event.get(self._event_slug(request))
+        return answer([documents.tag(markets[0].listing.category)]) if markets else _missing()
 
     def _one_event(self, slug: str) -> Response:
         if slug not in self.venue.markets_of_event:
-            return answer({"type": "not found error", "error": "id not found"}, 404)
+            return _missing()
         return answer(self._event(slug, with_markets=True))
 
     def _event(self, slug: str, *, with_markets: bool) -> dict[str, Any]:
@@ -181,9 +223,16 @@ class Gamma:
 
     async def tags(self, request: Request) -> Response:
         """Categories as tags."""
-        return answer(
-            [documents.tag(name) for name in sorted({m.listing.category for m in self.venue.exchange.markets.values()})]
-        )
+        return answer(self._tags())
+
+    def _tags(self) -> list[dict[str, Any]]:
+        return [documents.tag(n) for n in sorted({m.listing.category for m in self.venue.exchange.markets.values()})]
+
+    async def tag(self, request: Request) -> Response:
+        """One tag by its id or slug."""
+        wanted = set(request.path_params.values())
+        found = [tag for tag in self._tags() if wanted & {tag["id"], tag["slug"]}]
+        return answer(found[0]) if found else _missing()
 
     async def search(self, request: Request) -> Response:
         """Events whose title holds the words of `q`."""
@@ -195,6 +244,10 @@ class Gamma:
         ]
         events = [self._event(slug, with_markets=True) for slug in hits[:20]]
         return answer({"events": events, "pagination": {"hasMore": len(hits) > 20, "totalResults": len(hits)}})
+
+
+def _missing() -> Response:
+    return answer({"type": "not found error", "error": "id not found"}, 404)
 
 
 def _many(values: Iterable[str]) -> list[str]:

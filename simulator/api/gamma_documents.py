@@ -8,10 +8,11 @@ import numpy as np
 from pipelines.core.domain import Outcome
 from pipelines.core.money import MICRO, PRICE_SCALE
 from simulator.api import wire
-from simulator.api.clob_documents import question_id
+from simulator.api.clob_documents import PUSD, REWARDS_MAX_SPREAD, REWARDS_MIN_SIZE, question_id
 from simulator.api.data_base import FIRST_EVENT
 from simulator.engine.markets import LiveMarket, MarketState
 from simulator.markets.source import History
+from simulator.venue.incentives import rebate_share
 from simulator.venue.venue import Venue
 
 CREATOR = "0x91430CaD2d3975766499717fA0D66A78D814E5c5"
@@ -118,9 +119,9 @@ def _trading(listed: LiveMarket) -> dict[str, Any]:
         "negRisk": listing.neg_risk,
         "negRiskOther": False,
         "negRiskRequestID": "",
-        "clobRewards": [],
-        "rewardsMinSize": 50,
-        "rewardsMaxSpread": 3.5,
+        "clobRewards": _rewards(listed),
+        "rewardsMinSize": REWARDS_MIN_SIZE,
+        "rewardsMaxSpread": REWARDS_MAX_SPREAD,
         "rfqEnabled": False,
         "secondsDelay": int(listed.delay_s),
         "feesEnabled": bool(listing.fee.rate),
@@ -185,12 +186,34 @@ def neg_risk_id(event_id: str) -> str:
     return "0x" + event_id.encode().hex()[:62].rjust(62, "0") + "00"
 
 
+def _rewards(listed: LiveMarket) -> list[dict[str, Any]]:
+    if not listed.rewards_micro:
+        return []
+    listing = listed.listing
+    return [
+        {
+            "id": str(listed.number),
+            "conditionId": listing.market_id,
+            "assetAddress": PUSD,
+            "rewardsAmount": 0,
+            "rewardsDailyRate": listed.rewards_micro / MICRO,
+            "startDate": wire.iso(listing.start_s)[:10],
+            "endDate": wire.iso(listing.end_s)[:10],
+        }
+    ]
+
+
 def _fees(listed: LiveMarket) -> dict[str, Any] | None:
     fee = listed.listing.fee
     if not fee.rate:
         return None
     exponent = int(fee.exponent) if fee.exponent == int(fee.exponent) else fee.exponent
-    return {"exponent": exponent, "rate": fee.rate, "takerOnly": True, "rebateRate": 0.25}
+    return {
+        "exponent": exponent,
+        "rate": fee.rate,
+        "takerOnly": True,
+        "rebateRate": rebate_share(listed.listing.category),
+    }
 
 
 def outcome_prices(listed: LiveMarket) -> list[str]:

@@ -1,4 +1,4 @@
-"""What all HTTP routes share: answers, errors, parameters, authentication."""
+"""What all HTTP routes share: answers, errors, parameters, pages."""
 
 import base64
 from collections.abc import Awaitable, Callable
@@ -11,9 +11,6 @@ from starlette.responses import Response
 
 from simulator.api.wire import encode
 from simulator.engine.errors import Refused
-from simulator.signing.credentials import Credentials
-from simulator.signing.recover import BadSignature
-from simulator.venue.venue import Venue
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -39,14 +36,19 @@ def refusal(text: str, status: int) -> Response:
 
 
 def guarded(handler: Handler) -> Handler:
-    """A handler whose refusals become the venue's error bodies."""
+    """A handler whose refusals become the venue's error bodies.
+
+    Headers that it left in `request.state.headers` go out with either.
+    """
 
     @wraps(handler)
     async def run(request: Request) -> Response:
         try:
-            return await handler(request)
+            response = await handler(request)
         except Refused as refused:
-            return refusal(refused.text, refused.status)
+            response = refusal(refused.text, refused.status)
+        response.headers.update(getattr(request.state, "headers", {}))
+        return response
 
     return run
 
@@ -99,62 +101,6 @@ def integer(request: Request, name: str, default: int, *, low: int = 0, high: in
     if not low <= value <= high:
         raise Refused(f"invalid {name}")
     return value
-
-
-class Gatekeeper:
-    """Authentication of requests: L1 (wallet signature) and L2 (API key with HMAC)."""
-
-    def __init__(self, venue: Venue):
-        self.venue = venue
-
-    def login(self, request: Request) -> tuple[str, int]:
-        """Address and nonce of an L1 request.
-
-        Raises:
-            Refused: 401 "Invalid L1 Request headers".
-        """
-        headers = request.headers
-        nonce = headers.get("poly_nonce") or "0"
-        try:
-            address = self.venue.keys.login(
-                headers.get("poly_address", ""),
-                headers.get("poly_signature", ""),
-                headers.get("poly_timestamp", ""),
-                nonce,
-            )
-            return address, int(nonce)
-        except (BadSignature, ValueError):
-            raise Refused("Invalid L1 Request headers", 401) from None
-
-    async def caller(self, request: Request, *, writes: bool = False) -> Credentials:
-        """Credentials of an L2 request. The HMAC covers the path without its query, and the body.
-
-        Raises:
-            Refused: 401 "Unauthorized/Invalid api key".
-        """
-        headers = request.headers
-        body = await request.body()
-        timestamp = headers.get("poly_timestamp", "")
-        head = f"{timestamp}{request.method}{request.url.path}".encode("utf-8", "replace")
-        for signed in (body, body.replace(b"'", b'"')):
-            known = self.venue.keys.check(
-                headers.get("poly_api_key", ""),
-                headers.get("poly_passphrase", ""),
-                headers.get("poly_address", ""),
-                headers.get("poly_signature", ""),
-                head + signed,
-            )
-            if known is not None:
-                break
-        if known is None or not _fresh(timestamp) or (writes and known.readonly):
-            raise Refused("Unauthorized/Invalid api key", 401)
-        self.venue.open_account(known.address)
-        return known
-
-
-def _fresh(timestamp: str) -> bool:
-    """A timestamp in whole seconds; its age is not judged, because the venue's tolerance is unknown."""
-    return timestamp.isascii() and timestamp.isdigit() and len(timestamp) < 16
 
 
 MORE, END = "MA==", "LTE="

@@ -52,7 +52,25 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "/v2/user-pnl": ("user", "interval", "fidelity"),
     "/v2/user-volume": ("user", "start", "end"),
     "/v2/live-volume": ("event_id",),
-    "/v2/leaderboard": ("user", "limit", "cursor"),
+    "/v2/leaderboard": ("user", "time_period", "sort_by", "limit", "cursor"),
+    "/v2/biggest-winners": ("time_period", "limit", "cursor"),
+    "/v2/builders/leaderboard": ("time_period", "limit", "cursor"),
+    "/v2/builders/volume": ("interval", "limit"),
+    "/v2/positions/combos": ("user", "limit", "cursor"),
+    "/v2/activity/combos": ("user", "limit", "cursor"),
+    "/v1/accounting/snapshot": ("user",),
+    "/public-profile": ("address",),
+    "/rewards/markets/current": (CURSOR,),
+    "/rewards/markets/multi": ("q", CURSOR),
+    "/rewards/markets/{condition_id}": (CURSOR,),
+    "/rewards/user": ("date", "signature_type", CURSOR),
+    "/rewards/user/total": ("date", "signature_type"),
+    "/rewards/user/markets": ("date", "signature_type", CURSOR),
+    "/rebates/current": ("date", "maker_address"),
+    "/rfq/data/requests": ("requestIds", "markets", "state", "sizeMin", "sortBy", "sortDir", "limit", "offset"),
+    "/rfq/data/requester/quotes": ("quoteIds", "requestIds", "state", "sortBy", "sortDir", "limit", "offset"),
+    "/rfq/data/quoter/quotes": ("quoteIds", "requestIds", "state", "sortBy", "sortDir", "limit", "offset"),
+    "/rfq/data/best-quote": ("requestId",),
     "/rss": ("after", "before", "limit"),
 }  # fmt: skip
 """Query parameters by path; all are text on the wire and optional to send."""
@@ -82,6 +100,14 @@ _ORDER = {
     },
 }
 
+_TERMS: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        **dict.fromkeys(("assetIn", "assetOut", "amountIn", "amountOut"), _TEXT),
+        "userType": {"enum": [0, 1, 2, 3]},
+    },
+}
+
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/books"): _TOKENS,
     ("POST", "/prices"): _TOKENS,
@@ -94,6 +120,10 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("DELETE", "/orders"): {"type": "array", "items": _TEXT},
     ("DELETE", "/cancel-market-orders"): {"type": "object", "properties": {"market": _TEXT, "asset_id": _TEXT}},
     ("POST", "/orders-scoring"): {"type": "array", "items": _TEXT},
+    ("POST", "/rfq/request"): _TERMS,
+    ("POST", "/rfq/quote"): {**_TERMS, "properties": {**_TERMS["properties"], "requestId": _TEXT}},
+    ("DELETE", "/rfq/request"): {"type": "object", "properties": {"requestId": _TEXT}},
+    ("DELETE", "/rfq/quote"): {"type": "object", "properties": {"quoteId": _TEXT}},
     ("POST", "/v1/heartbeats"): {"type": "object", "properties": {"heartbeat_id": {"type": ["string", "null"]}}},
 }
 """JSON bodies by method and path."""

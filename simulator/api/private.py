@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 from starlette.requests import Request
 
-from simulator.api.http import Gatekeeper
+from simulator.api.gatekeeper import Gatekeeper
+from simulator.engine.errors import Refused
 from simulator.faults.state import Faults
 from simulator.signing.credentials import Credentials
+from simulator.venue.limits import Kind
 from simulator.venue.venue import Venue
 
 
@@ -31,3 +33,16 @@ class Private:
 
     async def _caller(self, request: Request, *, writes: bool = False) -> Credentials:
         return await self._gate().caller(request, writes=writes)
+
+    def _spend(self, request: Request, caller: Credentials, kind: Kind, tokens: int) -> None:
+        """Take tokens from a signer's bucket; the answer carries what is left.
+
+        Raises:
+            Refused: 429 when they are not there and limits are enforced.
+        """
+        spent = self.venue.limits.spend(caller.address, kind, tokens, self.venue.wall_s())
+        if spent is None:
+            return
+        request.state.headers = spent.headers
+        if spent.refused:
+            raise Refused("Too Many Requests", 429)

@@ -153,6 +153,39 @@ def trade(made: Trade, viewer: str, prefix: str = "TRADE_STATUS_") -> dict[str, 
     }
 
 
+def builder_trade(made: Trade, order: Order) -> dict[str, Any]:
+    """A trade as a builder sees it: the leg of one order that carries its code."""
+    is_taker = order is made.taker
+    fill = None if is_taker else next(fill for fill in made.makers if fill.order is order)
+    shares, units = (made.shares_micro, made.price_units) if fill is None else (fill.shares_micro, fill.price_units)
+    fee = made.fee_micro if is_taker else 0
+    return {
+        "id": made.trade_id,
+        "tradeType": "TAKER" if is_taker else "MAKER",
+        "takerOrderHash": made.taker.order_id if made.taker.order_id.startswith("0x") else _house_id(made.taker),
+        "builder": order.builder,
+        "market": made.market_id,
+        "assetId": order.token_id,
+        "side": order.side.value,
+        "size": amount(shares),
+        "sizeUsdc": amount(shares * units // PRICE_SCALE),
+        "price": price(units),
+        "status": "TRADE_STATUS_" + made.status.value,
+        "outcome": label(order.outcome),
+        "outcomeIndex": int(order.outcome is Outcome.NO),
+        "owner": order.owner,
+        "maker": order.maker_address,
+        "transactionHash": made.transaction_hash,
+        "matchTime": str(made.market_s),
+        "bucketIndex": made.bucket,
+        "fee": amount(fee),
+        "feeUsdc": amount(fee),
+        "err_msg": None,
+        "createdAt": iso(made.market_s),
+        "updatedAt": iso(made.updated_s),
+    }
+
+
 def placed(order: Order, trades: list[Trade]) -> dict[str, Any]:
     """The answer to an accepted order."""
     matched = order.matched_micro

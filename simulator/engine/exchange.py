@@ -4,12 +4,14 @@ from collections.abc import Callable
 from hashlib import blake2b
 
 from pipelines.core.money import MICRO, PRICE_SCALE
-from simulator.engine.accounts import Account
-from simulator.engine.errors import Refused, not_enough_balance
+from simulator.engine.accounts import CASH, Account
+from simulator.engine.book import Book
+from simulator.engine.errors import Refused, not_enough_allowance, not_enough_balance
 from simulator.engine.markets import LiveMarket, MarketState
 from simulator.engine.matching import Crossing, crosses, transfers, walk
 from simulator.engine.orders import MakerFill, Order, OrderStatus, TimeInForce, Trade, TradeStatus
 from simulator.engine.vault import Vault
+from simulator.signing.eip712 import EXCHANGES
 
 MARKETABLE_BUY_MICRO = MICRO
 """Least pUSD of a buy that trades on arrival."""
@@ -37,6 +39,8 @@ class Exchange(Vault):
         """Hashes of every order that outside accounts ever placed."""
         self.matched: set[str] = set()
         """Of these, the ones that were filled whole (or, FAK, as far as they could)."""
+        self.voided: set[str] = set()
+        """Hashes of orders that their makers cancelled in the exchange contract."""
         self.touched: set[str] = set()
         """Markets whose book changed since the publisher looked."""
         self.on_trade: Callable[[Trade], None] = lambda trade: None
@@ -66,11 +70,34 @@ class Exchange(Vault):
         if not crossings:
             self._rest_or_end(market, order)
             return []
-        trades = [self._execute(market, order, crossing) for crossing in crossings]
+        trades = [self._execute(market, market.book, order, crossing) for crossing in crossings]
         self._rest_or_end(market, order)
         if not internal:
             self._shed(order.account)
         return trades
+
+    def match(self, taker: Order, maker: Order) -> Trade:
+        """Match two orders with each other alone, away from the book (a quote that was asked for and accepted).
+
+        Raises:
+            Refused: with the venue's text, also when they would not fill each other whole; nothing was changed.
+        """
+        market, private = self.markets[taker.market_id], Book()
+        for order in (taker, maker):
+            self.admit(market, order)
+        private.add(maker)
+        crossings = walk(private, taker, market.listing.fee) if crosses(private, taker) else NOTHING
+        shares = sum(crossing.shares_micro for crossing in crossings)
+        if not shares == taker.shares_micro == maker.shares_micro or taker.account is maker.account:
+            raise Refused("there are no matching orders")
+        self._check_crossing(market, taker, crossings)
+        self.known.update((taker.order_id, maker.order_id))
+        self._open(maker)
+        trade = self._execute(market, private, taker, crossings[0])
+        self._rest_or_end(market, taker)
+        for order in (taker, maker):
+            self._shed(order.account)
+        return trade
 
     def admit(self, market: LiveMarket, order: Order) -> None:
         """Checks that do not depend on the book.
@@ -80,6 +107,8 @@ class Exchange(Vault):
         """
         if market.state is not _OPEN:
             raise Refused("the market is not yet ready to process new orders")
+        if order.order_id in self.voided:
+            raise Refused("order canceled in the CTF exchange contract")
         if order.order_id in self.known:
             raise _invalid(order, "Duplicated.")
         tick, price = market.tick_units, order.price_units
@@ -99,14 +128,26 @@ class Exchange(Vault):
         account = order.account
         if not order.is_buy:
             if order.shares_micro > account.free_shares(order.token_id):
-                raise not_enough_balance(account.free_shares(order.token_id), order.shares_micro)
+                raise self._shortage(order, order.shares_micro)
             return
-        amount = order.budget_micro or order.shares_micro * order.price_units // PRICE_SCALE
-        free = account.cash_micro - account.reserved.get(order.market_id, 0)
-        if account.allowance_micro is not None:
-            free = min(free, account.allowance_micro)
-        if amount > free:
-            raise not_enough_balance(free, amount)
+        amount = _buy_amount(order)
+        if amount > account.free_cash(order.market_id):
+            raise self._shortage(order, amount)
+        if account.allowance_micro is not None and amount > account.allowance_micro:
+            market = self.markets[order.market_id]
+            spender = EXCHANGES[3 if market.version == "v2" else 2, market.listing.neg_risk]
+            raise not_enough_allowance(spender, account.allowance_micro, amount)
+
+    def _shortage(self, order: Order, amount_micro: int) -> Refused:
+        """Refusal of an order that its account cannot back, with what the account has and where it is tied up."""
+        account, asset = order.account, CASH if order.is_buy else order.token_id
+        settled = account.cash_micro if order.is_buy else account.shares(asset)
+        active = (account.reserved if order.is_buy else account.locked).get(
+            order.market_id if order.is_buy else asset, 0
+        )
+        debits = (debit for trade in self.pending.values() for debit in trade.debits)
+        matched = sum(micro for owner, name, micro in debits if owner is account and name == asset)
+        return not_enough_balance(settled + matched, amount_micro, active_micro=active, matched_micro=matched)
 
     def _check_crossing(self, market: LiveMarket, order: Order, crossings: list[Crossing]) -> None:
         shares = sum(crossing.shares_micro for crossing in crossings)
@@ -130,9 +171,9 @@ class Exchange(Vault):
             rest = (order.shares_micro - shares) * order.price_units // PRICE_SCALE if not order.budget_micro else 0
             free = order.account.free_cash(market.listing.market_id)
             if cash + fee + max(rest, 0) > free:
-                raise not_enough_balance(free, cash + fee + max(rest, 0))
+                raise self._shortage(order, cash + fee + max(rest, 0))
 
-    def _execute(self, market: LiveMarket, order: Order, crossing: Crossing) -> Trade:
+    def _execute(self, market: LiveMarket, book: Book, order: Order, crossing: Crossing) -> Trade:
         debits, credits_, minted = transfers(order, crossing)
         trade = Trade(
             trade_id=trade_id(order.order_id, crossing.price_units),
@@ -153,7 +194,7 @@ class Exchange(Vault):
             account.add(asset, -micro)
         self._note_fill(order, crossing.shares_micro, trade)
         for fill in crossing.makers:
-            self._fill_maker(market, fill, trade)
+            self._fill_maker(book, fill, trade)
         self._register(market, trade)
         return trade
 
@@ -165,14 +206,14 @@ class Exchange(Vault):
             order.remaining_micro -= shares_micro
         order.trade_ids.append(trade.trade_id)
 
-    def _fill_maker(self, market: LiveMarket, fill: MakerFill, trade: Trade) -> None:
+    def _fill_maker(self, book: Book, fill: MakerFill, trade: Trade) -> None:
         maker = fill.order
         self._note_fill(maker, fill.shares_micro, trade)
-        market.book.reduce(maker, fill.shares_micro)
+        book.reduce(maker, fill.shares_micro)
         if maker.remaining_micro == 0:
             self._forget(maker, _MATCHED)
         elif not maker.account.internal:
-            self._hold(maker)
+            maker.account.hold(maker)
 
     def _register(self, market: LiveMarket, trade: Trade) -> None:
         self.touched.add(trade.market_id)
@@ -197,12 +238,9 @@ class Exchange(Vault):
 
     def _rest_or_end(self, market: LiveMarket, order: Order) -> None:
         if order.remaining_micro > 0 and not order.is_market:
-            self.orders[order.order_id] = order
-            order.account.orders[order.order_id] = order
             market.book.add(order)
             self.touched.add(order.market_id)
-            if not order.account.internal:
-                self._hold(order)
+            self._open(order)
         else:
             order.status = _MATCHED
             if not order.account.internal:
@@ -210,37 +248,20 @@ class Exchange(Vault):
         if not order.account.internal:
             self.on_order("PLACEMENT", order)
 
-    # -- reservations
+    def _open(self, order: Order) -> None:
+        self.orders[order.order_id] = order
+        order.account.orders[order.order_id] = order
+        if not order.account.internal:
+            order.account.hold(order)
 
-    def _hold(self, order: Order) -> None:
-        """Set aside what backs the open part of a resting order."""
-        if order.is_buy:
-            held = -(-order.remaining_micro * order.price_units // PRICE_SCALE)
-            table, key = order.account.reserved, order.market_id
-        else:
-            held = order.remaining_micro
-            table, key = order.account.locked, order.token_id
-        table[key] = table.get(key, 0) + held - order.held_micro
-        order.held_micro = held
-
-    def _release(self, order: Order) -> None:
-        if order.is_buy:
-            table, key = order.account.reserved, order.market_id
-        else:
-            table, key = order.account.locked, order.token_id
-        left = table[key] - order.held_micro
-        if left:
-            table[key] = left
-        else:
-            del table[key]
-        order.held_micro = 0
+    # -- ends
 
     def _forget(self, order: Order, status: OrderStatus) -> None:
         order.status = status
         if status is _MATCHED and not order.account.internal:
             self.matched.add(order.order_id)
         if order.held_micro:
-            self._release(order)
+            order.account.release(order)
         del self.orders[order.order_id]
         del order.account.orders[order.order_id]
 
@@ -260,6 +281,12 @@ class Exchange(Vault):
         self._forget(order, status)
         if not order.account.internal:
             self.on_order("CANCELLATION", order)
+
+    def void(self, order_id: str) -> None:
+        """An order was cancelled in the exchange contract: it leaves the book and is never taken again."""
+        self.voided.add(order_id)
+        if order_id in self.orders:
+            self.cancel(self.orders[order_id])
 
     def close(self, market_id: str) -> None:
         """Stop taking orders; resting ones are cancelled."""

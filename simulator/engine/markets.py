@@ -35,6 +35,8 @@ class LiveMarket:
     last_side: Side = Side.BUY
     last_token: str = ""
     version: str = "v1"
+    rewards_micro: int = 0
+    """Liquidity rewards of a market day."""
     delay_s: float = 0.0
     """Taker delay (sports); 0 executes at once."""
 

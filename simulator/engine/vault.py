@@ -56,6 +56,17 @@ class Vault:
         account.deposited_micro += micro
         self.deposits_micro += micro
 
+    def give_back_fees(self, account: Account, micro: int) -> None:
+        """Pay pUSD out of the fees that were taken.
+
+        Raises:
+            Refused: if less was taken.
+        """
+        if micro > self.fees_micro:
+            raise not_enough_balance(self.fees_micro, micro)
+        self.fees_micro -= micro
+        account.cash_micro += micro
+
     # -- settlement
 
     def give_credits(self, trade: Trade) -> None:

@@ -9,9 +9,12 @@ KINDS: dict[str, str] = {
     "restart": "425 on order routes for for_s, then post-only mode for post_only_s (120)",
     "post_only": "503 post_only_mode for orders that are not post-only",
     "cancel_only": "503 for new orders; cancels work",
-    "disabled": "503 on all order routes",
+    "disabled": "503 on all order routes (short: 1 for the shorter of the two documented texts)",
     "rate_limit": "429 with Retry-After and Poly-RateLimit headers (retry_after_s: 1)",
     "order_timeout": "500 `order timed out` before the book",
+    "engine_error": "500 with one of the engine's other texts; with placed: 1 the order is on the book all the same",
+    "match_delayed": "400 `order match delayed due to market conditions` for crossing orders",
+    "crossing_refused": "400 `order {id} crosses the book` for crossing orders",
     "lost_answer": "orders are processed, the answer never comes (hold_s: 10)",
     "late_answer": "orders are processed at once, the answer comes delay_s (1) later",
     "slow": "every answer is delayed by delay_s (1)",
@@ -32,7 +35,19 @@ KINDS: dict[str, str] = {
 
 ONCE = ("tick_change", "close_market")
 
-NUMBERS = ("for_s", "post_only_s", "retry_after_s", "hold_s", "delay_s", "skew_s", "probability", "tick_units", "count")
+NUMBERS = (
+    "for_s",
+    "post_only_s",
+    "retry_after_s",
+    "hold_s",
+    "delay_s",
+    "skew_s",
+    "probability",
+    "tick_units",
+    "count",
+    "short",
+    "placed",
+)
 
 
 @dataclass(slots=True, eq=False)

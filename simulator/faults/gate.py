@@ -18,6 +18,18 @@ BLOCKED_PAGE = """<!DOCTYPE html><html lang="en-US"><head><title>Attention Requi
 <body><h1>Sorry, you have been blocked</h1><h2>You are unable to access polymarket.com</h2></body></html>"""
 
 
+DISABLED = ("Trading is currently disabled. Check polymarket.com for updates", "trading is disabled")
+ENGINE_ERRORS = (
+    "there are no matching orders",
+    "the trade contains rounding issues",
+    "could not insert order",
+)
+
+
+async def _nowhere(message: Any) -> None:
+    """An answer that is lost."""
+
+
 class FaultGate:
     """Requests pass when no fault strikes them. Without faults it costs one attribute look-up."""
 
@@ -44,6 +56,12 @@ class FaultGate:
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
         places = scope["path"] in PLACES and scope["method"] == "POST"
+        broken = self.faults.strikes("engine_error") if places else None
+        if broken:
+            if broken.number("placed", 0):
+                await self.app(scope, receive, _nowhere)
+            await self._engine_error()(scope, receive, send)
+            return
         lost = self.faults.strikes("lost_answer") if places else None
         late = self.faults.strikes("late_answer") if places and not lost else None
         if not lost and not late:
@@ -77,8 +95,9 @@ class FaultGate:
             return _limited(self.faults, limited)
         if (path in ORDER_ROUTES or path.startswith("/data/order")) and strikes("restart"):
             return _with(refusal("service not ready", 425), {"Retry-After": "1"})
-        if path in ORDER_ROUTES and writes and strikes("disabled"):
-            return refusal("Trading is currently disabled. Check polymarket.com for updates", 503)
+        disabled = strikes("disabled") if path in ORDER_ROUTES and writes else None
+        if disabled:
+            return refusal(DISABLED[bool(disabled.number("short", 0))], 503)
         if places and strikes("cancel_only"):
             return refusal(
                 "Trading is currently cancel-only. New orders are not accepted, but cancels are allowed", 503
@@ -90,6 +109,9 @@ class FaultGate:
         if places and strikes("order_timeout"):
             return refusal("order timed out", 500)
         return None
+
+    def _engine_error(self) -> Response:
+        return refusal(self.faults.choose(ENGINE_ERRORS), 500)
 
 
 def _is_post_only(body: bytes) -> bool:

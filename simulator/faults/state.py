@@ -3,12 +3,14 @@
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipelines.core.errors import ParameterError
 from simulator.engine.accounts import CASH, Account
+from simulator.engine.errors import Refused
+from simulator.engine.matching import crosses
 from simulator.engine.orders import Order, Trade, TradeStatus
 from simulator.faults.catalog import ONCE, Fault, parse
 from simulator.venue.venue import Venue
@@ -108,6 +110,23 @@ class Faults:
                         self._end(fault)
                 return fault
         return None
+
+    def choose(self, texts: Sequence[str]) -> str:
+        """One of some texts, drawn from the seed."""
+        return self._random.choice(texts)
+
+    def obstruct(self, order: Order) -> None:
+        """Refuse a crossing order when a fault says so.
+
+        Raises:
+            Refused: with the venue's text.
+        """
+        if not self.active or not crosses(self.venue.exchange.markets[order.market_id].book, order):
+            return
+        if self.strikes("match_delayed"):
+            raise Refused("order match delayed due to market conditions")
+        if self.strikes("crossing_refused"):
+            raise Refused(f"order {order.order_id} crosses the book")
 
     # -- once
 

@@ -5,10 +5,20 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass, field
+from enum import StrEnum
 from uuid import UUID
 
 from simulator.signing.eip712 import auth_digest
 from simulator.signing.recover import BadSignature, checksum, recover, signature_bytes
+
+
+class Scope(StrEnum):
+    """What a key may do."""
+
+    TRADE = "trade"
+    READ = "read"
+    BUILDER = "builder"
+    """Attributes orders to an application; signs headers of its own, no account's requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +29,8 @@ class Credentials:
     secret: str
     passphrase: str
     address: str
-    readonly: bool = False
+    scope: Scope = Scope.TRADE
+    created_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -28,6 +39,10 @@ class KeyRing:
 
     pepper: bytes = field(default_factory=lambda: secrets.token_bytes(16))
     by_key: dict[str, Credentials] = field(default_factory=dict)
+    revoked: dict[str, float] = field(default_factory=dict)
+    """Builder keys that were revoked, with the wall time; they stay listed."""
+    issued: int = 0
+    """How many read-only and builder keys were made: each has a number of its own."""
 
     def login(self, address: str, signature: str, timestamp: str, nonce: str) -> str:
         """Checksummed address of a valid L1 login.
@@ -45,44 +60,55 @@ class KeyRing:
             raise BadSignature("login is signed by another address; sign with the key of POLY_ADDRESS")
         return signer
 
-    def issue(self, address: str, nonce: int, *, readonly: bool = False) -> Credentials:
-        """The key of an address and nonce; the same one every time."""
-        owner = checksum(address)
-        seed = hmac.digest(self.pepper, f"{owner}/{nonce}/{readonly}".encode(), "sha512")
+    def issue(self, address: str, number: int, scope: Scope = Scope.TRADE, created_s: float = 0.0) -> Credentials:
+        """The key of an address and a number (the login's nonce, or a count): the same one every time."""
+        seed = self._seed(address, number, scope)
         made = Credentials(
-            key=str(UUID(bytes=seed[:16], version=4)),
+            key=_name(seed),
             secret=base64.urlsafe_b64encode(seed[16:48]).decode(),
             passphrase=hashlib.sha256(seed[48:]).hexdigest(),
-            address=owner,
-            readonly=readonly,
+            address=checksum(address),
+            scope=scope,
+            created_s=created_s,
         )
         self.by_key[made.key] = made
         return made
 
     def find(self, address: str, nonce: int) -> Credentials | None:
-        """The key of an address and nonce, if it was made and not deleted."""
-        would_be = self.issue_key_name(address, nonce)
-        return self.by_key.get(would_be)
+        """The trading key of an address and nonce, if it was made and not deleted."""
+        return self.by_key.get(_name(self._seed(address, nonce, Scope.TRADE)))
 
-    def issue_key_name(self, address: str, nonce: int) -> str:
-        """Name that the key of an address and nonce has or would have."""
-        seed = hmac.digest(self.pepper, f"{checksum(address)}/{nonce}/False".encode(), "sha512")
-        return str(UUID(bytes=seed[:16], version=4))
+    def _seed(self, address: str, number: int, scope: Scope) -> bytes:
+        return hmac.digest(self.pepper, f"{checksum(address)}/{number}/{scope}".encode(), "sha512")
 
-    def of(self, address: str, *, readonly: bool = False) -> list[Credentials]:
-        """Keys of an address."""
+    def of(self, address: str, scope: Scope = Scope.TRADE) -> list[Credentials]:
+        """Keys of an address, the oldest first."""
         owner = checksum(address)
-        return [c for c in self.by_key.values() if c.address == owner and c.readonly is readonly]
+        return [c for c in self.by_key.values() if c.address == owner and c.scope is scope]
 
     def check(self, key: str, passphrase: str, address: str, signature: str, message: bytes) -> Credentials | None:
-        """Credentials behind a signed request; None when anything does not fit."""
+        """Credentials behind an account's signed request; None when anything does not fit."""
         known = self.by_key.get(key)
-        if known is None or known.address.lower() != address.lower():
+        if known is None or known.scope is Scope.BUILDER or known.address.lower() != address.lower():
             return None
-        if not hmac.compare_digest(known.passphrase, passphrase):
+        return known if self._fits(known, passphrase, signature, message) else None
+
+    def check_builder(self, key: str, passphrase: str, signature: str, message: bytes) -> Credentials | None:
+        """Builder key behind a request that it signed itself; None when anything does not fit or it is revoked."""
+        known = self.by_key.get(key)
+        if known is None or known.scope is not Scope.BUILDER or key in self.revoked:
             return None
-        expected = request_signature(known.secret, message)
-        return known if hmac.compare_digest(expected.encode(), signature.encode()) else None
+        return known if self._fits(known, passphrase, signature, message) else None
+
+    @staticmethod
+    def _fits(known: Credentials, passphrase: str, signature: str, message: bytes) -> bool:
+        if not hmac.compare_digest(known.passphrase.encode(), passphrase.encode()):
+            return False
+        return hmac.compare_digest(request_signature(known.secret, message).encode(), signature.encode())
+
+
+def _name(seed: bytes) -> str:
+    return str(UUID(bytes=seed[:16], version=4))
 
 
 def request_signature(secret: str, message: bytes) -> str:

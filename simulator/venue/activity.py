@@ -53,6 +53,10 @@ class Activity:
         """A deposit of pUSD."""
         self.rows[account.address].append(Entry("DEPOSIT", ts_s, "", "", "", 0, 0, micro, 0, ""))
 
+    def incentive(self, account: Account, kind: str, micro: int, ts_s: int, reference: str) -> None:
+        """A REWARD or a MAKER_REBATE."""
+        self.rows[account.address].append(Entry(kind, ts_s, "", "", "", 0, 0, micro, 0, reference))
+
     def trade(self, trade: Trade) -> None:
         """Each outside party's own leg of a trade."""
         self._leg(trade, trade.taker, trade.shares_micro, trade.price_units, trade.fee_micro)

@@ -36,7 +36,7 @@ class WireOrder(msgspec.Struct, frozen=True):
     side: str
     signatureType: int  # noqa: N815
     signature: str
-    expiration: str = "0"
+    expiration: int | str = "0"
     timestamp: str | None = None
     metadata: str = ZERO_BYTES32
     builder: str = ZERO_BYTES32
@@ -142,8 +142,10 @@ def _uint(text: int | str) -> int:
 def _version(venue: Venue, wire: WireOrder, market: LiveMarket) -> int:
     allowed = venue.options.order_versions
     if wire.timestamp is None:
-        if 1 not in allowed or market.version != "v1":
+        if 1 not in allowed:
             raise Refused("order_version_mismatch")
+        if market.version != "v1":
+            raise Refused("invalid order version, please use the latest clob-client")
         if wire.nonce != "0":
             raise Refused("invalid nonce")
         return 1

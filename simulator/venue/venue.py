@@ -19,6 +19,9 @@ from simulator.signing.credentials import KeyRing
 from simulator.venue.activity import Activity
 from simulator.venue.heartbeats import Heartbeats
 from simulator.venue.house import House
+from simulator.venue.incentives import Incentives
+from simulator.venue.limits import Limits
+from simulator.venue.rfq import Desk
 from simulator.venue.settlement import Settlement
 from simulator.venue.tape import PublicTrade, Tape
 
@@ -50,7 +53,10 @@ class Venue:
             self.exchange, options.mined_after_s, options.confirmed_after_s, self._trade_changed
         )
         self.heartbeats = Heartbeats(self.cancel_owner)
+        self.desk = Desk(self.exchange, self.wall_s)
+        self.limits = Limits(options.rate_limits)
         self.activity = Activity()
+        self.incentives = Incentives(self.exchange, options.rebates, self._paid, source.step_s)
         self.wallets: dict[str, str] = {}
         """Account address (checksummed) by every wallet address it trades from, in lower case."""
         self.alive: set[str] = set()
@@ -64,6 +70,9 @@ class Venue:
         self.on_trade: list[Callable[[Trade], None]] = []
         self.on_order: list[Callable[[str, Order], None]] = []
         self.on_listed: list[Callable[[LiveMarket], None]] = []
+        self.on_redeemed: list[Callable[[LiveMarket, Account, int], None]] = []
+        """Told of each outside holder that a resolution paid, and the base units, which may be 0."""
+        self.on_reward: list[Callable[[Account, int, str], None]] = []
         self.on_resolved: list[Callable[[LiveMarket], None]] = []
         self.on_print: list[Callable[[LiveMarket, Tick], None]] = []
         self.on_tick_size: list[Callable[[LiveMarket, int], None]] = []
@@ -102,6 +111,7 @@ class Venue:
             self.event_positions.setdefault(listing.event_id, len(self.event_positions))
             self.markets_of_event[listing.event_id].append(market)
             self.alive.add(listing.market_id)
+            market.rewards_micro = round(self.options.rewards_pusd * MICRO)
             if _protocol_v2(listing, self.options.protocol_v2_share):
                 market.version = "v2"
         return market
@@ -222,6 +232,7 @@ class Venue:
         for market_id in [m for m in self.alive if self.exchange.markets[m].listing.end_s <= self.now_s]:
             self.close_market(market_id)
         self.headlines.extend(step.headlines)
+        self.incentives.sample(self.now_s)
 
     def open_quotes(self) -> None:
         """Post the market maker's first quotes from the last step of the history."""
@@ -248,6 +259,8 @@ class Venue:
             paid = self.exchange.redeem(account, market_id)
             if not account.internal:
                 self.activity.redeem(account, market, held, paid, self.now_s)
+                for told in self.on_redeemed:
+                    told(market, account, paid)
         for listener in self.on_resolved:
             listener(market)
 
@@ -288,8 +301,15 @@ class Venue:
         self.settlement.start(trade, self.wall_s())
 
     def _trade_changed(self, trade: Trade) -> None:
+        self.incentives.settled(trade)
         for listener in self.on_trade:
             listener(trade)
+
+    def _paid(self, account: Account, kind: str, micro: int, reference: str) -> None:
+        self.activity.incentive(account, kind, micro, self.now_s, reference)
+        if kind == "REWARD":
+            for listener in self.on_reward:
+                listener(account, micro, reference)
 
     def _order_changed(self, event: str, order: Order) -> None:
         if event == "PLACEMENT" and order.expires_s and order.status is OrderStatus.LIVE:

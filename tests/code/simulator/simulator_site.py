@@ -16,6 +16,7 @@ from simulator.api.apps import Site, bind, serve, servers
 from simulator.markets.source import History, Step, Tick
 from simulator.options import Options
 from simulator.run import start_loops
+from simulator.venue.limits import Mode
 from simulator.venue.venue import Venue
 
 START_S = 1_767_225_600
@@ -128,7 +129,8 @@ class Background:
         venue = Venue(self.options, source)
         venue.open_quotes()
         site = Site()
-        sockets, all_servers = bind("127.0.0.1", 0), servers(site, admin=self.options.admin)
+        limited = self.options.rate_limits is Mode.ON
+        sockets, all_servers = bind("127.0.0.1", 0), servers(site, admin=self.options.admin, limited=limited)
         site.open(venue)
         loops = start_loops(venue, site)
         serving = asyncio.create_task(serve(all_servers, sockets))

@@ -1,0 +1,175 @@
+"""CLOB routes that trade: orders, cancels, heartbeats."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from simulator.api import wire
+from simulator.api.http import answer, body_json, guarded
+from simulator.api.private import Private
+from simulator.engine.errors import Refused
+from simulator.engine.orders import Order
+from simulator.signing.credentials import Credentials
+from simulator.venue.intake import INVALID_PAYLOAD, build_order, parse_entry
+from simulator.venue.limits import Kind
+
+MAX_ORDERS = 15
+MAX_CANCELS = 1000
+"""Since 2026-06-15; before that, and in some clients still, 3,000."""
+GONE, FILLED = "Order not found or already canceled", "Order already matched"
+
+
+class ClobOrders(Private):
+    """Placing and cancelling."""
+
+    def routes(self) -> list[BaseRoute]:
+        """All of them."""
+        table: list[tuple[str, str, Any]] = [
+            ("POST", "/order", self.post_order), ("DELETE", "/order", self.cancel_order),
+            ("POST", "/orders", self.post_orders), ("DELETE", "/orders", self.cancel_orders),
+            ("DELETE", "/cancel-all", self.cancel_all), ("DELETE", "/cancel-market-orders", self.cancel_market),
+            ("POST", "/v1/heartbeats", self.heartbeat), ("POST", "/heartbeats", self.plain_heartbeat),
+        ]  # fmt: skip
+        return [Route(path, guarded(handler), methods=[method]) for method, path, handler in table]
+
+    # -- orders
+
+    async def post_order(self, request: Request) -> Response:
+        """Place one signed order."""
+        caller = await self._caller(request, writes=True)
+        self._spend(request, caller, Kind.ORDER, 1)
+        return answer(await self._place(await body_json(request, INVALID_PAYLOAD), caller))
+
+    async def _place(self, document: Any, caller: Credentials) -> dict[str, Any]:
+        venue = self.venue
+        order = build_order(venue, parse_entry(document), caller)
+        self._faults().obstruct(order)
+        held_s = venue.taker_delay(order)
+        if held_s:
+            await asyncio.sleep(held_s)
+        trades = venue.place(order)
+        return wire.placed(order, trades)
+
+    async def post_orders(self, request: Request) -> Response:
+        """Place up to fifteen orders; each entry has its own result."""
+        caller = await self._caller(request, writes=True)
+        entries = await body_json(request, INVALID_PAYLOAD)
+        if not isinstance(entries, list) or not entries:
+            raise Refused(INVALID_PAYLOAD)
+        if len(entries) > MAX_ORDERS:
+            raise Refused(f"Too many orders in payload: {len(entries)}, max allowed: {MAX_ORDERS}")
+        self._spend(request, caller, Kind.ORDER, len(entries))
+        results = []
+        for entry in entries:
+            try:
+                self._check_mode(entry)
+                results.append(await self._place(entry, caller))
+            except Refused as refused:
+                results.append(_refused_entry(refused.text))
+            await asyncio.sleep(0)
+        return answer(results)
+
+    def _check_mode(self, entry: Any) -> None:
+        """In post-only mode a batch is answered entry by entry."""
+        post_only = isinstance(entry, dict) and entry.get("postOnly") is True
+        if not post_only and self._faults().strikes("post_only"):
+            raise Refused("post-only mode: only post-only orders and cancels are allowed")
+
+    def _cancel(self, caller: Credentials, wanted: Iterable[object]) -> dict[str, Any]:
+        exchange = self.venue.exchange
+        canceled: list[str] = []
+        kept: dict[str, str] = {}
+        for name in wanted:
+            order = exchange.orders.get(name) if isinstance(name, str) else None
+            if order is not None and order.account.address == caller.address:
+                exchange.cancel(order)
+                canceled.append(order.order_id)
+            else:
+                kept[str(name)[:100]] = FILLED if isinstance(name, str) and name in exchange.matched else GONE
+        return {"canceled": canceled, "not_canceled": kept}
+
+    async def cancel_order(self, request: Request) -> Response:
+        """Cancel one order."""
+        caller = await self._caller(request, writes=True)
+        document = await body_json(request, "Invalid orderID")
+        name = document.get("orderID") if isinstance(document, dict) else None
+        if not isinstance(name, str) or not name:
+            raise Refused("Invalid orderID")
+        self._spend(request, caller, Kind.CANCEL, 1)
+        return answer(self._cancel(caller, [name]))
+
+    async def cancel_orders(self, request: Request) -> Response:
+        """Cancel many orders."""
+        caller = await self._caller(request, writes=True)
+        names = await body_json(request, INVALID_PAYLOAD)
+        if not isinstance(names, list):
+            raise Refused(INVALID_PAYLOAD)
+        if len(names) > MAX_CANCELS:
+            raise Refused(f"Too many orders in payload: {len(names)}, max allowed: {MAX_CANCELS}")
+        self._spend(request, caller, Kind.CANCEL, len(names))
+        return answer(self._cancel(caller, names))
+
+    def _own(self, caller: Credentials) -> list[Order]:
+        return list(self.venue.open_account(caller.address).orders.values())
+
+    async def cancel_all(self, request: Request) -> Response:
+        """Cancel everything that is open."""
+        caller = await self._caller(request, writes=True)
+        self._spend(request, caller, Kind.CANCEL, 1)
+        return answer(self._cancel_found(caller, [order.order_id for order in self._own(caller)]))
+
+    async def cancel_market(self, request: Request) -> Response:
+        """Cancel what is open in a market or a token."""
+        caller = await self._caller(request, writes=True)
+        document = await body_json(request, INVALID_PAYLOAD)
+        if not isinstance(document, dict):
+            raise Refused(INVALID_PAYLOAD)
+        self._spend(request, caller, Kind.CANCEL, 1)
+        market, asset = document.get("market") or "", document.get("asset_id") or ""
+        chosen = [
+            order.order_id
+            for order in self._own(caller)
+            if market in ("", order.market_id) and asset in ("", order.token_id)
+        ]
+        return answer(self._cancel_found(caller, chosen))
+
+    def _cancel_found(self, caller: Credentials, found: list[str]) -> dict[str, Any]:
+        """Cancel orders that the venue had to look for: they cost tokens too, whatever is left."""
+        self.venue.limits.debit(caller.address, Kind.CANCEL, len(found), self.venue.wall_s())
+        return self._cancel(caller, found)
+
+    # -- heartbeats
+
+    async def heartbeat(self, request: Request) -> Response:
+        """The dead man's switch: the first heartbeat arms it."""
+        caller = await self._caller(request, writes=True)
+        document = await body_json(request, INVALID_PAYLOAD)
+        sent = document.get("heartbeat_id") if isinstance(document, dict) else None
+        accepted, following = self.venue.heartbeats.accept(caller.key, str(sent or ""), self.venue.wall_s())
+        if accepted:
+            return answer({"heartbeat_id": following})
+        return answer({"error_msg": "Invalid Heartbeat ID", "heartbeat_id": following}, 400)
+
+    async def plain_heartbeat(self, request: Request) -> Response:
+        """The second documented form, without ids."""
+        caller = await self._caller(request, writes=True)
+        self.venue.heartbeats.refresh(caller.key, self.venue.wall_s())
+        return answer({"status": "ok"})
+
+
+def _refused_entry(text: str) -> dict[str, Any]:
+    """A batch entry that was refused: success is true, the error message says otherwise."""
+    return {
+        "errorMsg": text,
+        "orderID": "",
+        "takingAmount": "",
+        "makingAmount": "",
+        "status": "",
+        "success": True,
+        "tradeIDs": [],
+        "transactionsHashes": [],
+    }

@@ -1,0 +1,206 @@
+"""Requests for quotes: somebody asks for a size, others quote, one quote is accepted and approved, both trade.
+
+The requester signs when accepting, the quoter when approving; the two orders then match each other alone. Ids, states
+and the answers' shape follow the public clients; what they do not say (lifetimes, the configuration) is ours.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from uuid import uuid4
+
+from pipelines.core.domain import Side
+from pipelines.core.money import PRICE_SCALE
+from simulator.engine.errors import Refused
+from simulator.engine.exchange import Exchange
+from simulator.engine.markets import LiveMarket
+from simulator.engine.orders import Order, Trade
+
+REQUEST_S, QUOTE_S = 300, 60
+"""Wall seconds that a request and a quote stay open."""
+
+COLLATERAL = "0"
+
+
+class State(StrEnum):
+    """Where a request or a quote stands."""
+
+    ACTIVE = "active"
+    ACCEPTED = "accepted"
+    EXECUTED = "executed"
+    CANCELED = "canceled"
+
+
+@dataclass(slots=True, eq=False)
+class Terms:
+    """What somebody wants to trade: a side of a token, shares and pUSD in base units."""
+
+    identity: str
+    address: str
+    wallet: str
+    market: LiveMarket
+    token_id: str
+    side: Side
+    shares_micro: int
+    cash_micro: int
+    created_s: int
+    expires_s: int
+    state: State = State.ACTIVE
+    updated_s: int = 0
+
+    @property
+    def price_units(self) -> int:
+        """Price of the token."""
+        return self.cash_micro * PRICE_SCALE // self.shares_micro
+
+    @property
+    def complement(self) -> str:
+        """The other token of the market."""
+        return self.market.token(self.market.outcome(self.token_id).other)
+
+
+@dataclass(slots=True, eq=False)
+class Quote:
+    """An answer to a request. `order` is the requester's signed order once the quote is accepted."""
+
+    terms: Terms
+    request: "Request"
+    order: Order | None = None
+
+    @property
+    def match_type(self) -> str:
+        """COMPLEMENTARY, MINT or MERGE."""
+        if self.terms.token_id == self.request.terms.token_id:
+            return "COMPLEMENTARY"
+        return "MINT" if self.terms.side is Side.BUY else "MERGE"
+
+    @property
+    def price_asked(self) -> int:
+        """Its price in the requester's token."""
+        units = self.terms.price_units
+        return units if self.match_type == "COMPLEMENTARY" else PRICE_SCALE - units
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """A request and its quotes by id."""
+
+    terms: Terms
+    quotes: dict[str, Quote] = field(default_factory=dict)
+    accepted_id: str = ""
+
+    def best(self) -> Quote | None:
+        """The active quote with the best price for the requester."""
+        active = [quote for quote in self.quotes.values() if quote.terms.state is State.ACTIVE]
+        sign = 1 if self.terms.side is Side.BUY else -1
+        return min(active, key=lambda quote: sign * quote.price_asked, default=None)
+
+
+@dataclass(slots=True)
+class Desk:
+    """All requests and quotes. Methods change nothing when they raise `Refused`."""
+
+    exchange: Exchange
+    wall_s: Callable[[], float]
+    requests: dict[str, Request] = field(default_factory=dict)
+    quotes: dict[str, Quote] = field(default_factory=dict)
+
+    def ask(self, address: str, assets: tuple[str, str], amounts: tuple[int, int]) -> Request:
+        """A new request. Assets and amounts are what the requester receives and pays; pUSD is asset "0"."""
+        terms = self._terms(address, assets, amounts, REQUEST_S)
+        self.requests[terms.identity] = request = Request(terms)
+        return request
+
+    def quote(self, address: str, name: str, assets: tuple[str, str], amounts: tuple[int, int]) -> Quote:
+        """A quote that would fill a request whole."""
+        request = self._request(name)
+        terms, asked = self._terms(address, assets, amounts, QUOTE_S), request.terms
+        same = terms.token_id == asked.token_id
+        if terms.market is not asked.market or (terms.side is asked.side) is same:
+            raise Refused("invalid quote: it does not trade against the request")
+        if address == asked.address or terms.shares_micro != asked.shares_micro:
+            raise Refused("invalid quote: quote another account's request, for its whole size")
+        made = Quote(terms, request)
+        request.quotes[terms.identity] = self.quotes[terms.identity] = made
+        return made
+
+    def _terms(self, address: str, assets: tuple[str, str], amounts: tuple[int, int], life_s: int) -> Terms:
+        is_buy = assets[1] == COLLATERAL
+        token_id = assets[0] if is_buy else assets[1]
+        market = self.exchange.by_token.get(token_id)
+        if market is None or (assets[1] if is_buy else assets[0]) != COLLATERAL:
+            raise Refused("Invalid token id")
+        shares, cash = amounts if is_buy else amounts[::-1]
+        if not 0 < cash < shares:
+            raise Refused("invalid amounts, the price must lie between 0 and 1")
+        side, now = (Side.BUY if is_buy else Side.SELL), int(self.wall_s())
+        return Terms(str(uuid4()), address, address, market, token_id, side, shares, cash, now, now + life_s)
+
+    def _request(self, name: str) -> Request:
+        self.expire()
+        request = self.requests.get(name)
+        if request is None or request.terms.state is not State.ACTIVE:
+            raise Refused("request not found", 404)
+        return request
+
+    def _quote(self, name: str, request_name: str, state: State) -> Quote:
+        self.expire()
+        quote = self.quotes.get(name)
+        if quote is None or quote.request.terms.identity != request_name or quote.terms.state is not state:
+            raise Refused("quote not found", 404)
+        return quote
+
+    def cancel_request(self, address: str, name: str) -> None:
+        """Withdraw a request and with it its quotes."""
+        request = self._request(name)
+        if request.terms.address != address:
+            raise Refused("request not found", 404)
+        for terms in (request.terms, *(quote.terms for quote in request.quotes.values())):
+            self._move(terms, State.CANCELED)
+
+    def cancel_quote(self, address: str, name: str) -> None:
+        """Withdraw a quote."""
+        known = self.quotes.get(name)
+        quote = self._quote(name, known.request.terms.identity if known else "", State.ACTIVE)
+        if quote.terms.address != address:
+            raise Refused("quote not found", 404)
+        self._move(quote.terms, State.CANCELED)
+
+    def accept(self, name: str, request_name: str, order: Order) -> None:
+        """The requester takes a quote with a signed order of its terms."""
+        request, quote = self._request(request_name), self._quote(name, request_name, State.ACTIVE)
+        asked = request.terms
+        _check_order(order, asked.address, asked.token_id, asked.side, quote.price_asked, asked.shares_micro)
+        self.exchange.admit(asked.market, order)
+        quote.order, request.accepted_id = order, name
+        for terms in (asked, quote.terms):
+            self._move(terms, State.ACCEPTED)
+
+    def approve(self, name: str, request_name: str, order: Order) -> Trade:
+        """The quoter confirms with a signed order of the quote's terms; both orders trade."""
+        quote = self._quote(name, request_name, State.ACCEPTED)
+        said = quote.terms
+        _check_order(order, said.address, said.token_id, said.side, said.price_units, said.shares_micro)
+        assert quote.order is not None
+        trade = self.exchange.match(quote.order, order)
+        for terms in (quote.request.terms, said):
+            self._move(terms, State.EXECUTED)
+        return trade
+
+    def expire(self) -> None:
+        """Cancel what is past its time."""
+        now = self.wall_s()
+        known = [r.terms for r in self.requests.values()] + [q.terms for q in self.quotes.values()]
+        for terms in known:
+            if terms.state in (State.ACTIVE, State.ACCEPTED) and terms.expires_s <= now:
+                self._move(terms, State.CANCELED)
+
+    def _move(self, terms: Terms, state: State) -> None:
+        if terms.state not in (State.EXECUTED, State.CANCELED):
+            terms.state, terms.updated_s = state, int(self.wall_s())
+
+
+def _check_order(order: Order, address: str, token_id: str, side: Side, price_units: int, shares_micro: int) -> None:
+    signed = (order.account.address, order.token_id, order.side, order.price_units, order.shares_micro)
+    if signed != (address, token_id, side, price_units, shares_micro):
+        raise Refused("the order does not match the quote")

@@ -1,0 +1,54 @@
+"""The venue's current library, whose strict models refuse any field that does not fit, against the local venue.
+
+polymarket-client needs other versions of libraries than this project, so it runs in an environment of its own, made
+once and kept in pytest's cache.
+"""
+
+import json
+import subprocess
+import venv
+from pathlib import Path
+
+import pytest
+from simulator_bench import listing
+from simulator_site import Background
+
+from simulator.engine.audit import audit
+
+LIBRARY = "polymarket-client==0.14.0"
+SESSION = Path(__file__).with_name("unified_session.py")
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def python(request):
+    """The interpreter of an environment with the library."""
+    home = Path(request.config.cache.mkdir(LIBRARY.replace("==", "-")))
+    interpreter = home / "bin" / "python"
+    if not (home / "ready").is_file():
+        venv.create(home, with_pip=True, clear=True)
+        install = [str(interpreter), "-m", "pip", "install", "-q", "--disable-pip-version-check", LIBRARY]
+        done = subprocess.run(install, check=False, capture_output=True, text=True, timeout=240)
+        if done.returncode:
+            pytest.skip(f"{LIBRARY} could not be installed: {done.stderr.strip().splitlines()[-1][:200]}")
+        (home / "ready").touch()
+    return interpreter
+
+
+def test_polymarket_client(python):
+    """Market data, orders, fills, cancels, account and both streams pass the models of polymarket-client."""
+    with Background(rewards_pusd=100.0) as site:
+        command = [str(python), str(SESSION), json.dumps(site.urls), listing(1).market_id]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert site.do(lambda: audit(site.venue.exchange)) == []
+    found = json.loads(done.stdout)
+    assert found["public"]["ask"] == "0.51"
+    assert found["trade"]["status"] == "matched"
+    assert found["trade"]["batch"] == [True, False]
+    assert found["trade"]["refused"] == "invalid post-only order: order crosses book"
+    assert found["trade"]["updates"] == [[59.0, "standard"], [58.0, "standard"]]
+    assert set(found["account"]["topics"]) == {1, 2}
+    assert found["account"]["files"] == ["equity.csv", "positions.csv"]
+    assert {"MarketBookEvent", "UserOrderEvent", "UserTradeEvent"} <= set(found["streams"])
