@@ -33,16 +33,15 @@ def make(rows: Rows, params: Params, folder: Path, data_hash: str, observation: 
     """Train, export and calibrate a forecaster into `folder`, which is replaced whole; what was measured on the way.
 
     `observation` is the scaler of the feature table: it travels with the forecaster to the agent's observation.
-    `data_hash` names the feature table: training goes on from a checkpoint of the same data and parameters only.
+    `data_hash` names the feature table: training goes on from a checkpoint of the same data and parameters only. The
+    checkpoint stays: the caller clears it when everything that follows from the forecaster is written too.
     """
     started = time.monotonic()
     settings = params.forecast
     lookback, horizon = settings.lookback_bars, settings.horizon_bars
     fit = training_positions(rows, "fit", lookback, horizon)
     lesson, meta, scaler = _lesson(rows, params, fit)
-    key = hashlib.sha256(json.dumps([data_hash, settings.model_dump()], sort_keys=True).encode()).hexdigest()[:16]
-    checkpoint = Checkpoint.of(CHECKPOINTS, key)
-    trained = train(lesson, settings, strategy(settings.replicas), checkpoint)
+    trained = train(lesson, settings, strategy(settings.replicas), checkpoint_of(params, data_hash))
     seconds = time.monotonic() - started
     with replaced_folder(folder) as made:
         model = export(trained, settings, made)
@@ -52,7 +51,6 @@ def make(rows: Rows, params: Params, folder: Path, data_hash: str, observation: 
         windows = lesson.batch(drawn(fit, min(PARITY_WINDOWS, len(fit)), (settings.seed, 3)))[0]
         difference = parity(model, made, windows)
         calibration = _calibrate(rows, params, made)
-    checkpoint.clear()
     log.get("forecast").info("trained", kind=settings.kind, seconds=round(seconds, 1), fit_windows=len(fit))
     return {
         "kind": settings.kind,
@@ -62,6 +60,12 @@ def make(rows: Rows, params: Params, folder: Path, data_hash: str, observation: 
         "onnx_parity": difference,
         "calibration_windows": calibration,
     }
+
+
+def checkpoint_of(params: Params, data_hash: str) -> Checkpoint:
+    """Where the training on this data with these parameters is kept while it is not finished."""
+    decided = json.dumps([data_hash, params.forecast.model_dump()], sort_keys=True)
+    return Checkpoint.of(CHECKPOINTS, hashlib.sha256(decided.encode()).hexdigest()[:16])
 
 
 def _lesson(rows: Rows, params: Params, fit: IntArray) -> tuple[Lesson, dict[str, Any], InputScaler]:

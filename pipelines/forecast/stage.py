@@ -29,11 +29,13 @@ def run() -> None:
 
     params = load()
     rows = Rows.read(FEATURES)
-    report = candidate.make(rows, params, FORECASTER, sha256_path(FEATURES), read_json(FEATURES / "scaler.json"))
+    data_hash = sha256_path(FEATURES)
+    report = candidate.make(rows, params, FORECASTER, data_hash, read_json(FEATURES / "scaler.json"))
     predictor = Predictor(FORECASTER)
     write_forecasts(rows, predictor, FORECASTS)
     report["selection"] = evaluate(rows, predictor, "selection")
     write_json(REPORT, report)
+    candidate.checkpoint_of(params, data_hash).clear()
     log.get("forecast").info("selection slice", skill=report["selection"]["skill_price"])
 
 
