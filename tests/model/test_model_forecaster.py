@@ -29,8 +29,10 @@ def _run(tmp_path, name):
 
 def test_a_signal_is_learned_and_packed(tmp_path):
     """On bars that revert, a short training beats persistence out of sample; coverage is near 90 %; ONNX says what
-    Keras says; the bundle of it opens, and one with another Keras source is refused."""
+    Keras says; a stage that is killed after its training does not train again; the bundle of it opens, and one with
+    another Keras source is refused."""
     out = _run(tmp_path, "learn")
+    assert "kept ok" in out
     assert "skill ok" in out
     assert "coverage ok" in out
     assert "parity ok" in out
