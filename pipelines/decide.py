@@ -149,7 +149,9 @@ def _enter(inputs: Inputs, account: Account, target: Target, seen: tuple[float, 
         return _hold(inputs, target, seen, refusal)
     outcome = Outcome.YES if target.direction > 0 else Outcome.NO
     market, quote = inputs.market, inputs.quote.of(outcome)
-    limit = kernel.buy_limit(quote.ask_units, market.tick_units, rules.execution.band_ticks)
+    limit = quote.bid_units
+    if rules.execution.entry == "take":
+        limit = kernel.buy_limit(quote.ask_units, market.tick_units, rules.execution.band_ticks)
     budget, refusal = _budget(inputs, account, target, rules)
     shares = 0
     if refusal is None:

@@ -202,6 +202,9 @@ class ExecutionParams(Section):
 
     latency_bars: PositiveInt
     order_ttl_bars: PositiveInt
+    entry: Literal["take", "rest"]
+    """Entries take the other side's touch, or rest at the touch of their own side; exits always take."""
+    queue: Literal["pessimistic", "neutral", "optimistic"]
     band_ticks: Annotated[int, Field(ge=0, le=100)]
     model_spread_ticks: PositiveFloat
     impact_share: Fraction

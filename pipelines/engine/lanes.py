@@ -11,7 +11,7 @@ from pipelines.core.domain import FloatArray
 from pipelines.core.params import Params
 from pipelines.engine.history import History, IntArray
 from pipelines.engine.signals import signals
-from pipelines.trading import compiled, observation
+from pipelines.trading import compiled, kernel, observation
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.policies.base import DEAD_ZONE
 from pipelines.trading.sizing import SizingTable
@@ -55,7 +55,7 @@ def field(histories: Sequence[History], scaler: MarketScaler, impact_share: floa
         end = history.market.end_s
         left = np.full(len(history), observation.DAY_S) if end is None else end - history.ts_s
         columns = (history.mid_units, history.bid_units, history.ask_units, left, history.ts_s)
-        bars.append(np.column_stack((*columns, np.full(len(history), number))))
+        bars.append(np.column_stack((*columns, np.full(len(history), number), history.volume_micro)))
         blocks = [scaler.market(history.features, history.sentiment)]
         if forecast_block:
             forecasts = (history.mean, history.lower, history.upper, history.confidence)
@@ -103,6 +103,8 @@ def parameters(params: Params, table: SizingTable, length_s: int, *, uses_foreca
             risk.daily_loss_fraction,
             risk.max_drawdown_fraction,
             risk.stop_cost_multiple,
+            execution.entry == "rest",
+            kernel.QUEUE_AHEAD[execution.queue],
         ],
         dtype=np.float64,
     )

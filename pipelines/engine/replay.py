@@ -120,7 +120,7 @@ def _fill(
         mids[market_id] = mid
         if market_id in working:
             reason = working[market_id].intent.reason
-            for fill in book.on_bar(market_id, inputs.quote, ts_s):
+            for fill in book.on_bar(market_id, inputs.quote, ts_s, bar.volume_micro):
                 ledger.apply(fill, mid, reason)
                 result.fills.append(fill)
         if market_id in positions:

@@ -20,11 +20,11 @@ from pipelines.trading import kernel, observation, risk, sizing
 # Columns of a lane's state (int64).
 ROW, LAST, CASH, SHARES, DIRECTION, ENTRY, PEAK, COST = range(8)
 SIDE, WANTED, LIMIT, LEFT, ARRIVES, TTL = range(8, 14)
-EQUITY, DAY_START, TOP, DAY, TRADES, FEES, OPENED = range(14, 21)
-LANE_COLUMNS = 21
+EQUITY, DAY_START, TOP, DAY, TRADES, FEES, OPENED, AHEAD = range(14, 22)
+LANE_COLUMNS = 22
 
 # Columns of a bar (int64) and of a market (int64, and float64 for the fee).
-MID, BID, ASK, SECONDS_LEFT, TS, MARKET = range(6)
+MID, BID, ASK, SECONDS_LEFT, TS, MARKET, VOLUME = range(7)
 TICK, MIN_SIZE = range(2)
 RATE, EXPONENT = range(2)
 
@@ -32,8 +32,9 @@ RATE, EXPONENT = range(2)
 (
     LATENCY, ORDER_TTL, BAND, IMPACT, DEPTH, HORIZON, LENGTH_S, STOP_LOSS, TAKE_PROFIT, TRAILING, MAX_FRACTION,
     RISK_FRACTION, KELLY_FRACTION, KELLY, MIN_CONFIDENCE, MIN_PRICE, EXPOSURE, DAILY_LOSS, DRAWDOWN, STOP_COSTS,
-) = range(20)  # fmt: skip
-PARAMETERS = 20
+    RESTS, AHEAD_SHARE,
+) = range(22)  # fmt: skip
+PARAMETERS = 22
 
 DAY_S = 86_400
 
@@ -78,6 +79,8 @@ _FAST = _compiled(
         kernel.impact_units,
         kernel.level_units,
         kernel.walk,
+        kernel.queue_ahead,
+        kernel.resting_fill,
         kernel.equity_micro,
         kernel.shares_for,
         kernel.round_trip_units,
@@ -89,6 +92,7 @@ _FAST = _compiled(
 )
 token_price, token_bid, token_ask = _FAST["token_price"], _FAST["token_bid"], _FAST["token_ask"]
 buy_limit, sell_limit, impact_units = _FAST["buy_limit"], _FAST["sell_limit"], _FAST["impact_units"]
+queue_ahead, resting_fill = _FAST["queue_ahead"], _FAST["resting_fill"]
 walk, equity_micro, shares_for = _FAST["walk"], _FAST["equity_micro"], _FAST["shares_for"]
 stop_floor, stop_code, cap_micro = _FAST["stop_floor"], _FAST["stop_code"], _FAST["cap_micro"]
 portfolio_values, round_trip_units = _FAST["portfolio_values"], _FAST["round_trip_units"]
@@ -97,7 +101,7 @@ portfolio_values, round_trip_units = _FAST["portfolio_values"], _FAST["round_tri
 @_fast
 def _order(lane: Any, side: int, wanted: int, limit: int, shares: int, par: Any) -> None:
     lane[SIDE], lane[WANTED], lane[LIMIT], lane[LEFT] = side, wanted, limit, shares
-    lane[ARRIVES], lane[TTL] = int(par[LATENCY]), int(par[ORDER_TTL])
+    lane[ARRIVES], lane[TTL], lane[AHEAD] = int(par[LATENCY]), int(par[ORDER_TTL]), -1
 
 
 @_fast
@@ -143,8 +147,10 @@ def _enter(
     room = int(equity * par[EXPOSURE])
     if cap <= 0 or room < min(wish, 1_000_000) or lane[CASH] < min(wish, 1_000_000):
         return
-    ask = token_ask(bar[BID], bar[ASK], wanted)
-    limit = buy_limit(ask, market[TICK], int(par[BAND]))
+    if par[RESTS] > 0.0:
+        limit = token_bid(bar[BID], bar[ASK], wanted)
+    else:
+        limit = buy_limit(token_ask(bar[BID], bar[ASK], wanted), market[TICK], int(par[BAND]))
     shares = shares_for(min(wish, room, lane[CASH]), limit, fee[RATE], fee[EXPONENT])
     if shares >= market[MIN_SIZE] and shares * limit // 10_000 >= 1_000_000:
         _order(lane, 1, wanted, limit, shares, par)
@@ -160,11 +166,16 @@ def _fill(lane: Any, bar: Any, market: Any, fee: Any, par: Any) -> None:
         return
     side, wanted = lane[SIDE], lane[WANTED]
     bid, ask = token_bid(bar[BID], bar[ASK], wanted), token_ask(bar[BID], bar[ASK], wanted)
-    impact = impact_units(ask - bid, par[IMPACT])
-    quoted = ask if side > 0 else bid
-    filled, notional, paid = walk(
-        side, lane[LEFT], lane[LIMIT], quoted, market[TICK], impact, int(par[DEPTH]), fee[RATE], fee[EXPONENT]
-    )
+    if lane[AHEAD] < 0:
+        impact = impact_units(ask - bid, par[IMPACT])
+        quoted = ask if side > 0 else bid
+        filled, notional, paid = walk(
+            side, lane[LEFT], lane[LIMIT], quoted, market[TICK], impact, int(par[DEPTH]), fee[RATE], fee[EXPONENT]
+        )
+        lane[AHEAD] = queue_ahead(side, lane[LIMIT], bid, ask, int(par[DEPTH]), par[AHEAD_SHARE])
+    else:
+        filled, ahead = resting_fill(side, lane[LEFT], lane[LIMIT], bid, ask, bar[VOLUME], lane[AHEAD])
+        notional, paid, lane[AHEAD] = filled * lane[LIMIT] // 10_000, 0, ahead
     if filled > 0:
         _book(lane, bar, side, wanted, filled, notional, paid)
     lane[LEFT] -= filled

@@ -11,6 +11,9 @@ from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID, fee_micro
 SHORT, FLAT, LONG = -1, 0, 1
 """Directions as integers, equal to `core.domain.Direction`."""
 
+QUEUE_AHEAD = {"pessimistic": 1.0, "neutral": 0.5, "optimistic": 0.0}
+"""Three guesses of what stands before a resting order, as a share of the size that its level shows."""
+
 MIN_BUY_MICRO = MICRO
 """The venue refuses marketable buys below 1 pUSD."""
 
@@ -91,6 +94,33 @@ def walk(
         fee += fee_micro(take, price, rate, exponent)
         level += 1
     return filled, notional, fee
+
+
+def queue_ahead(
+    side: int, limit_units: int, bid_units: int, ask_units: int, displayed_micro: int, ahead_share: float
+) -> int:
+    """Shares that stand before an order when it comes to rest: a share of what its level shows (QUEUE_AHEAD), none
+    where the limit is better than the touch of its side."""
+    own = bid_units if side > 0 else ask_units
+    return 0 if side * (limit_units - own) > 0 else int(displayed_micro * ahead_share)
+
+
+def resting_fill(
+    side: int, left_micro: int, limit_units: int, bid_units: int, ask_units: int, traded_micro: int, ahead_micro: int
+) -> tuple[int, int]:
+    """Filled shares of a resting order in one bar, and the queue before it afterwards. It fills at its own limit, free.
+
+    Where the other side's touch has reached the limit, the price has gone through it: everything is filled. At the
+    touch of its own side half of the bar's volume came to that side, the queue's shares first. Behind it, nothing.
+    """
+    own, other = (bid_units, ask_units) if side > 0 else (ask_units, bid_units)
+    if side * (limit_units - other) >= 0:
+        return left_micro, 0
+    if side * (limit_units - own) < 0:
+        return 0, ahead_micro
+    came = traded_micro // 2
+    reached = max(came - ahead_micro, 0) // SHARE_GRID * SHARE_GRID
+    return min(left_micro, reached), max(ahead_micro - came, 0)
 
 
 def equity_micro(cash_micro: int, shares_micro: int, yes_mid_units: int, direction: int) -> int:

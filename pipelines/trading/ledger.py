@@ -80,28 +80,40 @@ class Ledger:
 
     def _bought(self, fill: Fill, yes_mid_units: int) -> None:
         key = (fill.market_id, fill.outcome)
+        self._add(key, from_micro(fill.shares_micro), -from_micro(fill.cash_micro), yes_mid_units, fill.ts_s)
+
+    def _add(self, key: tuple[str, Outcome], shares: Decimal, cost: Decimal, yes_mid_units: int, ts_s: int) -> None:
         holding = self.holdings.get(key)
         if holding is None:
-            token_mid = yes_mid_units if fill.outcome is Outcome.YES else PRICE_SCALE - yes_mid_units
-            holding = Holding(Decimal(0), Decimal(0), yes_mid_units, token_mid, fill.ts_s)
+            token_mid = yes_mid_units if key[1] is Outcome.YES else PRICE_SCALE - yes_mid_units
+            holding = Holding(Decimal(0), Decimal(0), yes_mid_units, token_mid, ts_s)
             self.holdings[key] = holding
-        holding.shares += from_micro(fill.shares_micro)
-        holding.cost -= from_micro(fill.cash_micro)
+        holding.shares += shares
+        holding.cost += cost
 
     def _sold(self, fill: Fill, reason: str) -> None:
         key = (fill.market_id, fill.outcome)
-        holding = self.holdings.get(key)
         shares = from_micro(fill.shares_micro)
-        if holding is None or shares > holding.shares:
-            held = 0 if holding is None else holding.shares
+        if shares > self._held(key):
             raise DataError(
                 f"fill {fill.fill_id} sells {shares} {fill.outcome} shares of {fill.market_id}, the ledger holds"
-                f" {held}; reconcile with the venue's trades before trading on"
+                f" {self._held(key)}; reconcile with the venue's trades before trading on"
             )
+        self._reduce(key, shares, from_micro(fill.cash_micro), fill.ts_s, reason)
+
+    def _held(self, key: tuple[str, Outcome]) -> Decimal:
+        return self.holdings[key].shares if key in self.holdings else Decimal(0)
+
+    def _reduce(
+        self, key: tuple[str, Outcome], shares: Decimal, received: Decimal | None, ts_s: int, reason: str
+    ) -> None:
+        """Take shares out with their part of the cost; `received` None means: for what they cost."""
+        holding = self.holdings[key]
         left = holding.shares - shares
         cost_left = (holding.cost * left / holding.shares).quantize(_BASE, rounding=ROUND_FLOOR)
-        pnl = from_micro(fill.cash_micro) - (holding.cost - cost_left)
-        self.closed.append(Closed(fill.market_id, fill.outcome, holding.opened_s, fill.ts_s, shares, pnl, reason))
+        cost = holding.cost - cost_left
+        pnl = Decimal(0) if received is None else received - cost
+        self.closed.append(Closed(key[0], key[1], holding.opened_s, ts_s, shares, pnl, reason))
         self._keep(key, holding, left, cost_left)
 
     def _keep(self, key: tuple[str, Outcome], holding: Holding, shares: Decimal, cost: Decimal) -> None:
@@ -109,6 +121,43 @@ class Ledger:
             del self.holdings[key]
         else:
             holding.shares, holding.cost = shares, cost
+
+    def split(self, market_id: str, shares_micro: int, yes_mid_units: int, ts_s: int) -> None:
+        """Turn pUSD into as many YES and NO shares; each side costs its price at the mid.
+
+        Raises:
+            DataError: if there is not enough cash.
+        """
+        shares = from_micro(shares_micro)
+        if shares > self.cash:
+            raise DataError(
+                f"{shares} pUSD of {market_id} were to be split, the ledger holds {self.cash}; split less or deposit"
+            )
+        yes = (shares * yes_mid_units / PRICE_SCALE).quantize(_BASE, rounding=ROUND_FLOOR)
+        self.cash -= shares
+        for outcome, cost in ((Outcome.YES, yes), (Outcome.NO, shares - yes)):
+            self._add((market_id, outcome), shares, cost, yes_mid_units, ts_s)
+        self._refresh(market_id)
+
+    def merge(self, market_id: str, shares_micro: int, ts_s: int) -> None:
+        """Turn pairs of YES and NO shares back into one pUSD each, before the market is resolved.
+
+        The YES side books the profit of the pair, the NO side leaves for what it cost.
+
+        Raises:
+            DataError: if fewer pairs are held.
+        """
+        shares = from_micro(shares_micro)
+        yes, no = ((market_id, outcome) for outcome in (Outcome.YES, Outcome.NO))
+        pairs = min(self._held(yes), self._held(no))
+        if shares > pairs:
+            raise DataError(f"{shares} pairs of {market_id} were to be merged, the ledger holds {pairs}; merge fewer")
+        before = self.holdings[no].cost
+        self._reduce(no, shares, None, ts_s, "merged")
+        cost = before - (self.holdings[no].cost if no in self.holdings else Decimal(0))
+        self._reduce(yes, shares, shares - cost, ts_s, "merged")
+        self.cash += shares
+        self._refresh(market_id)
 
     def settle(self, market_id: str, payout_yes_micro: int, ts_s: int) -> int:
         """Redeem what is held of a resolved market; base units of pUSD that came in. 500,000 means 50-50."""

@@ -23,6 +23,8 @@ class Working:
     left_micro: int
     arrives_in: int
     ttl: int
+    ahead_micro: int = -1
+    """Shares that stand before it once it rests; -1 until it has met the book."""
 
 
 def match(order: Working, quote: Quote, execution: ExecutionParams, ts_s: int) -> list[Fill]:
@@ -62,8 +64,27 @@ def match(order: Working, quote: Quote, execution: ExecutionParams, ts_s: int) -
     return fills
 
 
+def rest(order: Working, quote: Quote, volume_micro: int, ts_s: int) -> list[Fill]:
+    """Fills of an order that rests at its limit, from the volume of one bar: at the limit, as a maker, without fee."""
+    intent, seen = order.intent, quote.of(order.intent.outcome)
+    side = 1 if intent.side is Side.BUY else -1
+    filled, order.ahead_micro = kernel.resting_fill(
+        side, order.left_micro, intent.price_units, seen.bid_units, seen.ask_units, volume_micro, order.ahead_micro
+    )
+    order.left_micro -= filled
+    if not filled:
+        return []
+    fill_id = f"{order.order_id}-{ts_s}-rest"
+    named = (intent.market_id, intent.token_id, intent.outcome, intent.side)
+    return [Fill(fill_id, order.order_id, *named, intent.price_units, filled, 0, ts_s)]
+
+
 class PaperBook:
-    """Working orders of one account, at most one per market, filled bar by bar."""
+    """Working orders of one account, at most one per market, filled bar by bar.
+
+    An order first takes what is marketable; what is left rests at its limit until its time is over. How long the queue
+    before it is, nobody knows: `execution.queue` says which of three guesses counts.
+    """
 
     def __init__(self, execution: ExecutionParams) -> None:
         self._execution = execution
@@ -84,7 +105,7 @@ class PaperBook:
         self.working[market.market_id] = order
         return order
 
-    def on_bar(self, market_id: str, quote: Quote, ts_s: int) -> list[Fill]:
+    def on_bar(self, market_id: str, quote: Quote, ts_s: int, volume_micro: int) -> list[Fill]:
         """Fills at the bar that just closed; an order that is filled or out of time leaves the book."""
         order = self.working.get(market_id)
         if order is None:
@@ -92,11 +113,21 @@ class PaperBook:
         if order.arrives_in > 1:
             order.arrives_in -= 1
             return []
-        fills = match(order, quote, self._execution, ts_s)
+        if order.ahead_micro < 0:
+            fills = match(order, quote, self._execution, ts_s)
+            order.ahead_micro = self._joined(order, quote)
+        else:
+            fills = rest(order, quote, volume_micro, ts_s)
         order.ttl -= 1
         if order.left_micro == 0 or order.ttl == 0:
             del self.working[market_id]
         return fills
+
+    def _joined(self, order: Working, quote: Quote) -> int:
+        seen = quote.of(order.intent.outcome)
+        side, size = (1, seen.bid_size_micro) if order.intent.side is Side.BUY else (-1, seen.ask_size_micro)
+        share = kernel.QUEUE_AHEAD[self._execution.queue]
+        return kernel.queue_ahead(side, order.intent.price_units, seen.bid_units, seen.ask_units, size, share)
 
     def open_buys(self) -> dict[str, int]:
         """Market id -> pUSD that a working buy may still take, at its limit."""

@@ -50,8 +50,9 @@ def history(seed, bars=240, tick=100, rate=0.05):
     bid, ask = touches(mid, spread, tick, PARAMS.execution)
     mean = rng.normal(0, 0.1, (bars, 24))
     confidence = rng.uniform(0.6, 0.95, bars)
+    volume = rng.integers(0, 8_000, bars) * 1_000_000
     return History(
-        about, ts_s, mid, bid, ask, np.zeros(bars, np.int64), spread, rng.normal(size=(bars, 15)), np.zeros(bars),
+        about, ts_s, mid, bid, ask, volume, spread, rng.normal(size=(bars, 15)), np.zeros(bars),
         mean, mean - 0.2, mean + 0.2, confidence,
     )  # fmt: skip
 
@@ -88,9 +89,9 @@ def limits(params, free):
     return params.model_copy(update={"risk": risk, "policy": policy, "sizing": sizing})
 
 
-def both(seed, actions, params, latency=1, ttl=1):
+def both(seed, actions, params, latency=1, ttl=1, **update):
     """Rewards of the environment and the backtest's result for the same actions."""
-    execution = params.execution.model_copy(update={"latency_bars": latency, "order_ttl_bars": ttl})
+    execution = params.execution.model_copy(update={"latency_bars": latency, "order_ttl_bars": ttl} | update)
     params = params.model_copy(update={"execution": execution})
     past = history(seed)
     flat = field([past], scaler(), 0.15, forecast_block=True)
@@ -113,15 +114,19 @@ def both(seed, actions, params, latency=1, ttl=1):
     st.integers(0, 10_000),
     st.booleans(),
     st.integers(1, 3),
-    st.integers(1, 3),
+    st.integers(1, 6),
     st.sampled_from([0.02, 0.2, 1.0]),
+    st.sampled_from(["take", "rest"]),
+    st.sampled_from(["pessimistic", "neutral", "optimistic"]),
 )
-def test_rewards_equal_the_backtest_to_the_base_unit(seed, free, latency, ttl, activity):
-    """Sum of rewards = final equity - initial equity = the backtester's P&L, with the limits and without them."""
+def test_rewards_equal_the_backtest_to_the_base_unit(seed, free, latency, ttl, activity, entry, queue):
+    """Sum of rewards = final equity - initial equity = the backtester's P&L, with the limits and without them, for
+    orders that take and orders that rest in any queue."""
     rng = np.random.default_rng(seed)
     wanted = rng.integers(0, 9, 240)
     held = np.maximum.accumulate(np.where(rng.random(240) < activity, np.arange(240), 0))
-    env, observations, rewards, policy, result = both(seed, wanted[held], limits(PARAMS, free), latency, ttl)
+    played = both(seed, wanted[held], limits(PARAMS, free), latency, ttl, entry=entry, queue=queue)
+    env, observations, rewards, policy, result = played
     gained = sum(round(reward * 1e6) for reward in rewards)
     assert gained == env.equity_micro - CASH
     assert gained == result.equity_micro[-1] - CASH
@@ -151,6 +156,33 @@ def test_something_is_traded():
     actions = np.repeat(rng.integers(0, 9, 24), 10)
     _, _, _, _, result = both(3, actions, limits(PARAMS, free=True))
     assert len(result.fills) > 4
+
+
+def test_the_three_queues_give_three_results():
+    """Orders that rest are filled at their limit without a fee, and the guess about the queue changes the P&L."""
+    actions = np.repeat(np.random.default_rng(3).integers(0, 9, 24), 10)
+    gained = set()
+    for queue in ("pessimistic", "neutral", "optimistic"):
+        _, _, _, _, result = both(3, actions, limits(PARAMS, free=True), ttl=5, entry="rest", queue=queue)
+        resting = [fill for fill in result.fills if fill.fill_id.endswith("-rest") and fill.side == "BUY"]
+        assert all(fill.fee_micro == 0 for fill in resting)
+        assert resting
+        gained.add(result.equity_micro[-1])
+    assert len(gained) == 3
+
+
+def test_what_a_market_holds_is_locked_until_it_is_redeemed():
+    """A position of a market that has ended frees no cash in the backtest: nobody has redeemed it yet."""
+    past, long = history(1, bars=60), history(2, bars=240)
+    stuck = replace(past, market=replace(past.market, end_s=None))
+    actions = np.where(np.arange(240) < 200, 8, 7)
+    policy = Scripted(actions, START)
+    params = limits(PARAMS, free=True)
+    rules = Rules(policy, TABLE, scaler(), params.risk, params.sizing, params.execution, params.policy, 60, 24)
+    result = replay(tape([stuck, long], None, 1500), rules, CASH)
+    assert result.at_stake_micro[-1] > 0
+    assert stuck.market.market_id in result.open_pnl_micro
+    assert result.equity_micro[-1] - result.at_stake_micro[-1] < CASH
 
 
 def test_lanes_do_not_mix():

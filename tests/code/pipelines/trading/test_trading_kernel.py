@@ -88,6 +88,52 @@ def test_list_of_fills_and_walk_agree(hundredths, mid_ticks, band, side, outcome
     assert walked == (sum(fill.shares_micro for fill in fills), notional, sum(fill.fee_micro for fill in fills))
 
 
+def test_a_resting_order_waits_for_its_turn_by_hand():
+    """300 shares rest at a bid of 0.50 behind 400; half of a bar's 1,000 sold shares reach the bid: 100 are ours."""
+    ahead = kernel.queue_ahead(1, 5_000, 5_000, 5_200, 800_000_000, kernel.QUEUE_AHEAD["neutral"])
+    assert ahead == 400_000_000
+    first = kernel.resting_fill(1, 300_000_000, 5_000, 5_000, 5_200, 1_000_000_000, ahead)
+    assert first == (100_000_000, 0)
+    assert kernel.resting_fill(1, 200_000_000, 5_000, 5_000, 5_200, 100_000_000, 0) == (50_000_000, 0)
+
+
+def test_a_resting_order_behind_the_touch_gets_nothing_and_one_that_is_passed_gets_all():
+    """While others bid more nothing comes; when the ask falls to the limit everything is filled. A sale mirrors it."""
+    assert kernel.resting_fill(1, 9, 4_900, 5_000, 5_200, 10**12, 7) == (0, 7)
+    assert kernel.resting_fill(1, 90_000, 5_000, 4_800, 5_000, 0, 10**12) == (90_000, 0)
+    assert kernel.resting_fill(-1, 9, 5_300, 5_000, 5_200, 10**12, 7) == (0, 7)
+    assert kernel.resting_fill(-1, 90_000, 5_000, 5_000, 5_100, 0, 10**12) == (90_000, 0)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(46, 54), st.integers(0, 3_000)), min_size=1, max_size=8),
+    st.integers(1, 100_000),
+    st.sampled_from([1, -1]),
+)
+def test_a_shorter_queue_never_fills_less(bars, hundredths, side):
+    """Over any bars the optimistic guess has filled at least what the neutral one has, and that the pessimistic one."""
+    filled = []
+    for share in kernel.QUEUE_AHEAD.values():
+        left = hundredths * 10_000
+        ahead = kernel.queue_ahead(side, 5_000, 5_000, 5_000, 500_000_000, share)
+        for mid, volume in bars:
+            bid, ask = mid * 100 - 100, mid * 100 + 100
+            done, ahead = kernel.resting_fill(side, left, 5_000, bid, ask, volume * 1_000_000, ahead)
+            left -= done
+        filled.append(hundredths * 10_000 - left)
+    assert filled == sorted(filled)
+
+
+def test_a_better_price_has_no_queue():
+    """Inside the spread nobody stands before the order; at the touch the three guesses are all, half and nothing."""
+    assert kernel.queue_ahead(1, 5_100, 5_000, 5_200, 10**9, 1.0) == 0
+    assert kernel.queue_ahead(-1, 5_100, 5_000, 5_200, 10**9, 1.0) == 0
+    assert [kernel.queue_ahead(1, 5_000, 5_000, 5_200, 10**9, share) for share in kernel.QUEUE_AHEAD.values()] == [
+        10**9, 5 * 10**8, 0,
+    ]  # fmt: skip
+
+
 def test_shares_for_stay_within_the_budget():
     """The size that a budget buys costs at most the budget, fee included, and stands on the 0.01 grid."""
     shares = kernel.shares_for(1_000_000_000, 5_300, 0.05, 1.0)

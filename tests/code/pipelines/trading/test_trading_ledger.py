@@ -49,6 +49,33 @@ def test_settlement_closes_the_position():
     assert ledger.closed[0].pnl == Decimal(4)
 
 
+def test_a_merge_gives_a_pUSD_for_a_pair():
+    """YES bought at 0.60 and NO at 0.30 merge into 1 pUSD a pair: 0.10 each is earned before anything is resolved."""
+    ledger = Ledger(20_000_000)
+    ledger.apply(fill(1, Side.BUY, 10_000_000, 6_000), 6_000)
+    ledger.apply(fill(2, Side.BUY, 8_000_000, 3_000, outcome=Outcome.NO), 6_000)
+    ledger.merge("0x01", 8_000_000, 600)
+    assert ledger.cash_micro == 20_000_000 - 6_000_000 - 2_400_000 + 8_000_000
+    assert sum(trade.pnl for trade in ledger.closed) == Decimal("0.8")
+    assert ledger.positions["0x01"].shares_micro == 2_000_000
+    with pytest.raises(DataError, match="merge fewer"):
+        ledger.merge("0x01", 1_000_000, 600)
+
+
+def test_a_split_costs_what_it_can_be_merged_for():
+    """Splitting and merging the same amount changes nothing, and what is not there cannot be split."""
+    ledger = Ledger(10_000_000)
+    ledger.split("0x01", 7_000_000, 3_333, 60)
+    assert ledger.cash_micro == 3_000_000
+    assert ledger.equity_micro({"0x01": 3_333}) == 10_000_000
+    ledger.merge("0x01", 7_000_000, 120)
+    assert ledger.cash_micro == 10_000_000
+    assert sum(trade.pnl for trade in ledger.closed) == 0
+    assert not ledger.positions
+    with pytest.raises(DataError, match="split less"):
+        ledger.split("0x01", 11_000_000, 5_000, 180)
+
+
 def test_a_position_remembers_its_entry_and_best_mid():
     """Entry is the YES mid; the peak is in the price of the token that is held."""
     ledger = Ledger(10_000_000)
