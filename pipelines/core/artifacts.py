@@ -24,7 +24,10 @@ def write_bytes(path: Path, content: bytes) -> None:
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise ArtifactError(f"could not write {path}: {error.strerror}; nothing was changed") from error
+        raise ArtifactError(
+            f"could not write {path}: {error.strerror}; nothing was changed. Make room or give write access, then run "
+            "the same command again"
+        ) from error
 
 
 def write_json(path: Path, document: Any) -> None:
