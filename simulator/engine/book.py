@@ -89,6 +89,14 @@ class Book:
         (self.bids if order.is_bid else self.asks).reduce(order, shares_micro)
         self.dirty.add(order.level_key)
 
+    def resize(self, order: Order, shares_micro: int) -> None:
+        """Change the open shares of a resting order, which then queues behind the others at its price."""
+        key = order.level_key
+        level = (self.bids if order.is_bid else self.asks).levels[key]
+        level.total_micro += shares_micro - order.remaining_micro
+        level.orders.move_to_end(order.order_id)
+        self.dirty.add(key)
+
     def remove(self, order: Order) -> None:
         """Take a resting order off the book."""
         (self.bids if order.is_bid else self.asks).remove(order)

@@ -282,6 +282,13 @@ class Exchange(Vault):
         if not order.account.internal:
             self.on_order("CANCELLATION", order)
 
+    def resize(self, order: Order, shares_micro: int) -> None:
+        """Give a resting order of the exchange's own another size: a cancel and a new order at once, and cheaper."""
+        self.markets[order.market_id].book.resize(order, shares_micro)
+        self.touched.add(order.market_id)
+        order.remaining_micro = shares_micro
+        order.shares_micro = order.matched_micro + shares_micro
+
     def void(self, order_id: str) -> None:
         """An order was cancelled in the exchange contract: it leaves the book and is never taken again."""
         self.voided.add(order_id)

@@ -27,6 +27,7 @@ class MixedMarkets:
             )
         self.step_s, self.now_s = clocks.pop()
         self._sources = tuple(sources)
+        self._owners: dict[str, MarketSource] = {}
 
     def listings(self) -> Sequence[Listing]:
         """Markets of all sources that have begun."""
@@ -62,10 +63,9 @@ class MixedMarkets:
         )
 
     def _of(self, market_id: str) -> MarketSource:
-        for source in self._sources:
-            if any(listing.market_id == market_id for listing in source.listings()):
-                return source
-        raise KeyError(market_id)
+        if market_id not in self._owners:
+            self._owners = {listing.market_id: source for source in self._sources for listing in source.listings()}
+        return self._owners[market_id]
 
 
 def open_source(options: SourceOptions) -> MixedMarkets:

@@ -31,7 +31,7 @@ class Tape:
         rows = slice(int(self.first[bar]), int(self.first[bar + 1]))
         if rows.start == rows.stop:
             return ()
-        sides = (Side.BUY if buy else Side.SELL for buy in self.buys[rows])
+        sides = [Side.BUY if buy else Side.SELL for buy in self.buys[rows].tolist()]
         columns = (self.ts_s[rows].tolist(), sides, self.price_units[rows].tolist(), self.shares_micro[rows].tolist())
         return tuple(zip(*columns, strict=True))
 

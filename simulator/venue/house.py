@@ -30,10 +30,14 @@ class House:
         wanted = ladder(tick, market.tick_units)
         standing = self._quotes.setdefault(tick.market_id, {})
         for key, order in list(standing.items()):
-            if order.remaining_micro != wanted.get(key):
-                if order.remaining_micro and order.order_id in self.exchange.orders:
-                    self.exchange.cancel(order)
+            shares = wanted.get(key)
+            if not order.remaining_micro or order.order_id not in self.exchange.orders:
                 del standing[key]
+            elif shares is None:
+                self.exchange.cancel(order)
+                del standing[key]
+            elif shares != order.remaining_micro:
+                self.exchange.resize(order, shares)
         for key, shares in wanted.items():
             if key not in standing:
                 standing[key] = self._buy(self.maker, market, key[0], key[1], shares)
