@@ -102,7 +102,7 @@ class Children:
             _signal_group(child.process.pid, signal.SIGKILL)
             child.process.wait()
             self._children.remove(child)
-        self._record()
+        self._record_ends()
         return time.monotonic() - started
 
     def kill_all(self) -> None:
@@ -111,7 +111,7 @@ class Children:
             _signal_group(child.process.pid, signal.SIGKILL)
             child.process.wait()
         self._children.clear()
-        self._record()
+        self._record_ends()
 
     def clear_up_last_run(self) -> list[str]:
         """Kill what an earlier run left when it was killed itself; the names of what was found."""
@@ -128,6 +128,11 @@ class Children:
                 _signal_group(record["pid"], signal.SIGKILL)
         write_json(self._registry, [])
         return found
+
+    def _record_ends(self) -> None:
+        # A full disk must not keep anything running; an old record names processes that are gone, which harms nobody.
+        with suppress(ArtifactError):
+            self._record()
 
     def _record(self) -> None:
         records = []

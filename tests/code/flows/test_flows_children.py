@@ -52,6 +52,19 @@ def test_a_child_that_ignores_sigterm_is_killed_at_its_limit(children):
     assert child.process.returncode == -signal.SIGKILL
 
 
+def test_a_full_disk_keeps_nothing_running(children, tmp_path):
+    """Everything is stopped even where the record of what runs cannot be written."""
+    first, second = (children.start(name, SLEEP, {}, stop_s=1) for name in ("first", "second"))
+    (tmp_path / "stack.json").unlink()
+    (tmp_path / "stack.json").mkdir()  # a rename onto a folder fails for every user, root included
+
+    children.stop("first")
+    children.stop("second")
+
+    assert not first.running
+    assert not second.running
+
+
 def test_a_child_that_dies_while_starting_is_reported_with_its_last_words(children):
     """The error is the child's own line and where the log is."""
     child = children.start("broken", [sys.executable, "-c", "print('no disk')"], {}, stop_s=1)
