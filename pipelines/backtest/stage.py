@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.backtest import report, selection_bias, stress
-from pipelines.backtest.strategies import AGENT, CANDIDATES, Field, Run, run_all
+from pipelines.backtest.strategies import AGENT, CANDIDATES, Field, Job, Run, contenders, randoms, run_all
 from pipelines.core import log
 from pipelines.core.artifacts import replaced_folder, write_bytes, write_json
 from pipelines.core.domain import Market
@@ -16,7 +16,6 @@ from pipelines.core.money import MICRO
 from pipelines.core.params import Params, load
 from pipelines.engine import history, trials
 from pipelines.engine.metrics import YEAR_S, pnl_by_event
-from pipelines.engine.replay import tape
 from pipelines.engine.signals import sizing_table
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.sizing import SizingTable
@@ -32,19 +31,14 @@ def run() -> None:
     started = time.perf_counter()
     histories = history.read("selection", params.execution)
     shared = field(histories, params)
-    runs = []
-    for done in run_all(shared):
-        runs.append(done)
-        pnl, trades = done.figures.pnl_pusd, done.figures.round_trips
-        LOG.info("strategy", name=done.name, pnl_pusd=round(pnl, 2), round_trips=trades)
+    runs = _replayed(shared, contenders(shared))
     chosen = choose(runs, shared.tape.markets, params.backtest.min_round_trips)
-    candidates = list(dict.fromkeys((chosen.kind, "threshold")))
-    hard = {
-        "fee_2x_pnl_pusd": {kind: stress.doubled_fees(shared, kind) for kind in candidates},
-        "latency_pnl_pusd": {kind: stress.slower(shared, kind) for kind in candidates},
-        "literal_stops_pnl_pusd": stress.literal_stops(shared),
-    }
-    document = _document(runs, chosen, shared, time.perf_counter() - started) | hard | _bias(runs, chosen, shared)
+    drawn = randoms(shared, next(run for run in runs if run.kind == "threshold"))
+    harder = stress.jobs(shared, dict.fromkeys((chosen.kind, "threshold")))
+    rest = _replayed(shared, [*drawn, *harder])
+    runs, stressed = [*runs, *rest[: len(drawn)]], rest[len(drawn) :]
+    document = _document(runs, chosen, shared) | stress.document(stressed) | _bias(runs, chosen, shared)
+    document |= _speed([*runs, *stressed], time.perf_counter() - started)
     write_json(REPORTS / "backtest.json", document)
     write_bytes(REPORTS / "equity.csv", report.equity_csv(runs).encode())
     write_bytes(REPORTS / "backtest.html", report.page(runs, document).encode())
@@ -54,13 +48,21 @@ def run() -> None:
         trials.append("backtest", {"policy": done.kind, "name": done.name, **done.params}, done.figures.document())
 
 
+def _replayed(shared: Field, jobs: Sequence[Job]) -> list[Run]:
+    runs = []
+    for done in run_all(shared, jobs):
+        runs.append(done)
+        pnl, trades = done.figures.pnl_pusd, done.figures.round_trips
+        LOG.info("strategy", name=done.name, pnl_pusd=round(pnl, 2), round_trips=trades)
+    return runs
+
+
 def field(histories: Sequence[history.History], params: Params) -> Field:
-    """Tape, sizing table and scaler of some histories; the agent's table where there is one."""
+    """Some histories with sizing table and scaler; the agent's table where there is one."""
     scaler = MarketScaler.read(history.FEATURES / "scaler.json")
     path = AGENT / "sizing.json"
     table = SizingTable.read(path) if path.is_file() else sizing_table(histories, params)
-    made = tape(histories, scaler, params.execution.model_depth_shares)
-    return Field(made, params, table, scaler, history.bar_length_s())
+    return Field(histories, params, table, scaler, history.bar_length_s())
 
 
 def choose(runs: Sequence[Run], markets: Mapping[str, Market], fewest: int) -> Run:
@@ -106,9 +108,13 @@ def _bias(runs: Sequence[Run], chosen: Run, shared: Field) -> dict[str, Any]:
     }
 
 
-def _document(runs: Sequence[Run], chosen: Run, shared: Field, seconds: float) -> dict[str, Any]:
-    randoms = [run.figures.pnl_pusd for run in runs if run.kind == "random_matched"]
+def _speed(runs: Sequence[Run], seconds: float) -> dict[str, Any]:
     decisions = sum(run.result.decisions for run in runs)
+    return {"seconds": round(seconds, 2), "decisions_per_s": round(decisions / max(seconds, 1e-9))}
+
+
+def _document(runs: Sequence[Run], chosen: Run, shared: Field) -> dict[str, Any]:
+    by_luck = [run.figures.pnl_pusd for run in runs if run.kind == "random_matched"]
     return {
         "slice": "selection",
         "markets": len(shared.tape.markets),
@@ -119,11 +125,9 @@ def _document(runs: Sequence[Run], chosen: Run, shared: Field, seconds: float) -
         "pnl_less_one_error_pusd": {
             run.name: round(cautious_pnl(run, shared.tape.markets), 2) for run in runs if run.kind in CANDIDATES
         },
-        "random_mean_pnl_pusd": float(np.mean(randoms)) if randoms else None,
+        "random_mean_pnl_pusd": float(np.mean(by_luck)) if by_luck else None,
         "chosen": chosen.kind,
         "sizing": choice(chosen, shared.table)["sizing"] | {"kelly": shared.table.kelly},
         "annualised": "365 days, open around the clock; by UTC day of market time and by bar",
-        "seconds": round(seconds, 2),
-        "decisions_per_s": round(decisions / max(seconds, 1e-9)),
         "equity_end_pusd": {run.name: run.result.equity_micro[-1] / MICRO for run in runs},
     }

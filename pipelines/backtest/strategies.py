@@ -1,18 +1,23 @@
-"""Which strategies are compared, and how each is replayed."""
+"""Which strategies are compared, and how each is replayed: here or wherever `compute.scheduler` says."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipelines.core.artifacts import read_json
+from pipelines.core.domain import FeeSchedule
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params
+from pipelines.core.scheduler import each
+from pipelines.decide import Rules
 from pipelines.engine import rules
+from pipelines.engine.history import History
 from pipelines.engine.metrics import Figures, figures
-from pipelines.engine.replay import Result, Tape, replay
+from pipelines.engine.replay import Result, Tape, replay, tape
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.sizing import SizingTable
 
@@ -34,10 +39,21 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Field:
-    """What all strategies share."""
+class Job:
+    """One replay that waits to be done; complete, so that a worker elsewhere needs no file."""
 
-    tape: Tape
+    name: str
+    kind: str
+    params: dict[str, Any]
+    rules: Rules
+    fee_multiple: float = 1.0
+
+
+@dataclass(frozen=True)
+class Field:
+    """What all strategies share. The tape is made where it is replayed: it is larger than what it is made of."""
+
+    histories: Sequence[History]
     params: Params
     table: SizingTable
     scaler: MarketScaler
@@ -48,23 +64,53 @@ class Field:
         """Initial cash."""
         return self.params.backtest.cash_pusd * MICRO
 
+    @cached_property
+    def tape(self) -> Tape:
+        """The inputs of every bar."""
+        return tape(self.histories, self.scaler, self.params.execution.model_depth_shares)
 
-def run_one(field: Field, kind: str, given: dict[str, Any] | None = None, name: str | None = None) -> Run:
-    """Replay one policy."""
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the tape."""
+        return {name: value for name, value in self.__dict__.items() if name != "tape"}
+
+    def dearer(self, multiple: float) -> "Field":
+        """The same field where every fee is a multiple of what it is."""
+
+        def dear(one: History) -> History:
+            fee = FeeSchedule(multiple * one.market.fee.rate, one.market.fee.exponent)
+            return replace(one, market=replace(one.market, fee=fee))
+
+        return replace(self, histories=[dear(one) for one in self.histories])
+
+
+def job(field: Field, kind: str, given: dict[str, Any] | None = None, name: str | None = None) -> Job:
+    """The replay of one policy, loaded with its parameters from params.yaml or the given ones."""
     chosen = rules.policy_params(kind, field.params, field.length_s) if given is None else given
     strategy = rules.make(kind, field.params, field.table, field.scaler, field.length_s, AGENT, chosen)
-    result = replay(field.tape, strategy, field.cash_micro)
-    return Run(name or kind, kind, chosen, result, figures(result, field.cash_micro, field.length_s))
+    return Job(name or kind, kind, chosen, strategy)
 
 
-def run_all(field: Field) -> Iterator[Run]:
-    """Cash, buy and hold, threshold, Kelly, the trained agent, then random entries with the threshold's turnover."""
-    runs: dict[str, Run] = {}
-    for kind in (*RULES, *trained()):
-        runs[kind] = run_one(field, kind)
-        yield runs[kind]
-    for seed in range(field.params.backtest.random_seeds):
-        yield run_one(field, "random_matched", matched(runs["threshold"], field, seed), f"random_{seed}")
+def done(field: Field, job: Job) -> Run:
+    """Replay a job."""
+    course = field if job.fee_multiple == 1.0 else field.dearer(job.fee_multiple)
+    result = replay(course.tape, job.rules, field.cash_micro)
+    return Run(job.name, job.kind, job.params, result, figures(result, field.cash_micro, field.length_s))
+
+
+def run_all(field: Field, jobs: Sequence[Job]) -> Iterator[Run]:
+    """Replay all jobs, in their order."""
+    return each(done, field, jobs, field.params.compute)
+
+
+def contenders(field: Field) -> list[Job]:
+    """Cash, buy and hold, threshold, Kelly, the other rules, and the trained agent."""
+    return [job(field, kind) for kind in (*RULES, *trained())]
+
+
+def randoms(field: Field, reference: Run) -> list[Job]:
+    """Random entries with the turnover of a strategy, one job per seed."""
+    seeds = range(field.params.backtest.random_seeds)
+    return [job(field, "random_matched", matched(reference, field, seed), f"random_{seed}") for seed in seeds]
 
 
 def trained() -> tuple[str, ...]:

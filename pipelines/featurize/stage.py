@@ -15,12 +15,12 @@ from pipelines.core.artifacts import replaced_folder, write_json
 from pipelines.core.domain import FloatArray
 from pipelines.core.errors import DataError
 from pipelines.core.params import Params, load
+from pipelines.core.scheduler import each
 from pipelines.features.scale import Scaler
 from pipelines.features.spec import FEATURE_NAMES, SCALED
 from pipelines.featurize import slices
 from pipelines.featurize.market import IntArray, MarketBars, features, long_enough
 from pipelines.featurize.sentiment import Headlines
-from pipelines.featurize.spread import each
 
 RAW = Path("data/raw")
 FEATURES = Path("data/features")
@@ -34,8 +34,8 @@ def run() -> None:
     shortest = params.forecast.lookback_bars + params.forecast.horizon_bars
     kept, dropped = _keep(markets, length_s, shortest)
     made = slices.cut(_spans(kept), params.slices.model_dump(), shortest * length_s)
-    tables = each(_table, [(bars, headlines.of(bars.market_id), made, length_s) for bars in kept], params.compute)
-    table = pa.concat_tables(tables)
+    jobs = [(bars, headlines.of(bars.market_id)) for bars in kept]
+    table = pa.concat_tables(each(_table, (made, length_s), jobs, params.compute))
     _write(table, made, dropped, params, length_s)
 
 
@@ -109,8 +109,8 @@ def _spans(markets: Sequence[MarketBars]) -> dict[str, slices.Span]:
     return spans
 
 
-def _table(job: tuple[MarketBars, tuple[IntArray, FloatArray], slices.Cut, int]) -> pa.Table:
-    bars, (known_s, scores), made, length_s = job
+def _table(shared: tuple[slices.Cut, int], job: tuple[MarketBars, tuple[IntArray, FloatArray]]) -> pa.Table:
+    (made, length_s), (bars, (known_s, scores)) = shared, job
     values = features(bars, length_s)
     n = len(bars.ts_s)
     columns = {

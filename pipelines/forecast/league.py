@@ -19,6 +19,7 @@ from pipelines.core.domain import FloatArray
 from pipelines.core.errors import ParameterError
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, load
+from pipelines.core.scheduler import each
 from pipelines.engine import history
 from pipelines.engine.metrics import Figures, figures
 from pipelines.engine.replay import replay, tape
@@ -28,7 +29,7 @@ from pipelines.forecast import baselines
 from pipelines.forecast.league_page import page
 from pipelines.forecast.metrics import measure
 from pipelines.forecast.stage import FEATURES, forecasts, table
-from pipelines.forecast.windows import IntArray, Rows
+from pipelines.forecast.windows import Rows
 from pipelines.inference.predictor import Forecasts, Predictor
 
 BASELINES = ("persistence", "ar")
@@ -40,6 +41,16 @@ DOCUMENT = Path("reports/league.json")
 LIMIT = Path("reports/kalman.json")
 SLICE = "selection"
 VAR_LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Course:
+    """What every forecaster gets: the feature table with its hash and its scaler's document, and the parameters."""
+
+    rows: Rows
+    params: Params
+    data_hash: str
+    observation: Any
 
 
 @dataclass(frozen=True)
@@ -67,25 +78,24 @@ def run(kinds: Sequence[str] = ()) -> None:
     rows = Rows.read(FEATURES)
     settings = params.forecast.model_copy(update={"windows": params.league.windows, "epochs": params.league.epochs})
     params = params.model_copy(update={"forecast": settings})
-    null: float | None = None
-    entries = []
-    for kind in ("persistence", *(kind for kind in kinds or known if kind != "persistence")):
-        entry = compete(kind, rows, params, null)
-        null = null or entry.value_at_risk["loss"]
-        entries.append(entry)
-        skill = entry.metrics["skill_price_pooled"]
-        log.get("league").info("measured", kind=kind, skill_pct=round(100 * skill, 2), sharpe=entry.trading.sharpe_day)
+    names = ("persistence", *(kind for kind in kinds or known if kind != "persistence"))
+    course = Course(rows, params, sha256_path(FEATURES), read_json(FEATURES / "scaler.json"))
+    entries: list[Entry] = []
+    for kind, (made, seconds) in zip(names, each(forecast, course, names, params.compute), strict=True):
+        entries.append(judge(kind, made, seconds, course, entries[0].value_at_risk["loss"] if entries else None))
+        skill, sharpe = entries[-1].metrics["skill_price_pooled"], entries[-1].trading.sharpe_day
+        log.get("league").info("measured", kind=kind, skill_pct=round(100 * skill, 2), sharpe=sharpe)
     limit = read_json(LIMIT) if LIMIT.is_file() else None
     write_json(DOCUMENT, {"entries": [_document(entry) for entry in entries], "kalman": limit})
     write_bytes(PAGE, page(entries, limit, params, _source()).encode())
     log.get("league").info("written", page=str(PAGE))
 
 
-def compete(kind: str, rows: Rows, params: Params, null: float | None) -> Entry:
-    """One forecaster on the selection slice; `null` is the value-at-risk loss of persistence, None for itself."""
+def judge(kind: str, made: Forecasts, seconds: float, course: Course, null: float | None) -> Entry:
+    """The row of a forecaster; `null` is the value-at-risk loss of persistence, None for itself."""
+    rows, params = course.rows, course.params
     lookback, horizon = params.forecast.lookback_bars, params.forecast.horizon_bars
     every = rows.positions(SLICE, lookback)
-    made, seconds = _forecasts(kind, rows, params, every)
     file = WORK / kind / "forecasts.parquet"
     file.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table(rows, every, made), file)
@@ -104,15 +114,20 @@ def value_at_risk(moves: FloatArray, lower: FloatArray, null: float | None) -> d
     return {"exceeded": float(np.mean(error < 0.0)), "loss": loss, "improvement": gain}
 
 
-def _forecasts(kind: str, rows: Rows, params: Params, positions: IntArray) -> tuple[Forecasts, float]:
+def forecast(course: Course, kind: str) -> tuple[Forecasts, float]:
+    """Train one forecaster; its forecasts at every bar of the selection slice, and the seconds that training took."""
+    rows, params = course.rows, course.params
+    positions = rows.positions(SLICE, params.forecast.lookback_bars)
     if kind in BASELINES:
         return baselines.fit(kind, rows, params).forecast(rows, positions), 0.0
     from pipelines.forecast import candidate  # noqa: PLC0415 - TensorFlow is loaded by those who train
 
     chosen = params.model_copy(update={"forecast": params.forecast.model_copy(update={"kind": kind})})
     folder = WORK / kind / "forecaster"
-    report = candidate.make(rows, chosen, folder, sha256_path(FEATURES), read_json(FEATURES / "scaler.json"))
-    return forecasts(rows, Predictor(folder), positions), float(report["training_s"])
+    report = candidate.make(rows, chosen, folder, course.data_hash, course.observation)
+    made = forecasts(rows, Predictor(folder), positions)
+    candidate.checkpoint_of(chosen, course.data_hash).clear()
+    return made, float(report["training_s"])
 
 
 def _trade(file: Path, params: Params) -> Figures:

@@ -1,5 +1,6 @@
 """The networks of the guide. Layer sizes are the guide's; the head gives 24 horizons at once instead of one sigmoid."""
 
+import random
 from typing import Any
 
 import keras
@@ -28,14 +29,18 @@ READS_SENTIMENT = ("sentiment_lstm",)
 READS_GARCH = ("garch_lstm",)
 
 
-def build(kind: str, lookback: int, inputs: int, horizon: int, dropout: float, *, portable: bool = False) -> Any:
+def build(
+    kind: str, lookback: int, inputs: int, horizon: int, dropout: float, *, seed: int = 0, portable: bool = False
+) -> Any:
     """Untrained network (n, lookback, inputs) -> (n, horizon, 4): mean, q05, q50, q95 of the scaled change.
 
     Beside the recurrent layers runs a linear path over the last bars. It holds a ridge regression (`start_linear`) and
     is not trained further; the recurrent part starts at zero and learns what is left. A short training thus begins
     where a good linear forecast ends, and with no ridge weights at persistence.
 
-    `portable` avoids the GPU-only recurrent kernels, which ONNX cannot express; the weights are the same.
+    Weights and dropout are drawn from `seed` alone, not from the generator of the process: other threads, as those of
+    a Dask worker, draw from that one too. `portable` avoids the GPU-only recurrent kernels, which ONNX cannot express;
+    the weights are the same.
 
     Raises:
         ParameterError: if the kind is unknown.
@@ -43,18 +48,38 @@ def build(kind: str, lookback: int, inputs: int, horizon: int, dropout: float, *
     if kind not in LAYERS:
         raise ParameterError(f"forecast.kind was {kind!r}; known kinds are {', '.join(LAYERS)}")
     first, second, widths = LAYERS[kind]
-    kernels = False if portable else "auto"
+    kernels, draw = False if portable else "auto", _Seeds(seed)
     windows = keras.Input((lookback, inputs))
-    hidden = first(128, return_sequences=True, use_cudnn=kernels)(windows)
-    hidden = keras.layers.Dropout(dropout)(hidden)
-    hidden = keras.layers.Dropout(dropout)(second(64, use_cudnn=kernels)(hidden))
+    hidden = first(128, return_sequences=True, use_cudnn=kernels, **draw.recurrent())(windows)
+    hidden = keras.layers.Dropout(dropout, seed=draw())(hidden)
+    after = keras.layers.Dropout(dropout, seed=draw())
+    hidden = after(second(64, use_cudnn=kernels, **draw.recurrent())(hidden))
     for width in widths:
-        hidden = keras.layers.Dense(width, activation="relu")(hidden)
+        start = keras.initializers.GlorotUniform(draw())
+        hidden = keras.layers.Dense(width, activation="relu", kernel_initializer=start)(hidden)
     correction = keras.layers.Dense(horizon * OUTPUTS, kernel_initializer="zeros")(hidden)
     last = keras.layers.Flatten()(keras.layers.Cropping1D((lookback - LINEAR_BARS, 0))(windows))
     linear = keras.layers.Dense(horizon * OUTPUTS, kernel_initializer="zeros", trainable=False, name=LINEAR)(last)
     both = keras.layers.Reshape((horizon, OUTPUTS))(keras.layers.Add()([correction, linear]))
     return keras.Model(windows, both, name=f"forecaster_{kind}")
+
+
+class _Seeds:
+    """Seeds one after the other, the ones that Keras draws after `keras.utils.set_random_seed(seed)`."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)  # noqa: S311 - weights, no secrets
+
+    def __call__(self) -> int:
+        return self._random.randint(1, 10**9)
+
+    def recurrent(self) -> dict[str, Any]:
+        """The seeded arguments of an LSTM or GRU."""
+        return {
+            "kernel_initializer": keras.initializers.GlorotUniform(self()),
+            "recurrent_initializer": keras.initializers.Orthogonal(seed=self()),
+            "seed": self(),
+        }
 
 
 def start_linear(model: Any, weights: NDArray[np.float64], bias: NDArray[np.float64]) -> None:

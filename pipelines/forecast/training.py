@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -47,12 +48,12 @@ def train(lesson: Lesson, params: ForecastParams, strategy: Any, checkpoint: Che
 
     A SIGTERM ends the process with status 75 after the step in hand; the next call goes on from the last epoch.
     """
-    keras.utils.set_random_seed(params.seed)
     steps = -(-params.windows // params.batch_size)
     weights, bias, clip = _linear(lesson, params.seed)
     loss = MeanAndQuantiles([float(bound) for bound in clip], params.mean_weight)
     with strategy.scope():
-        model = build(params.kind, params.lookback_bars, lesson.inputs, params.horizon_bars, params.dropout)
+        shape = (params.lookback_bars, lesson.inputs, params.horizon_bars)
+        model = build(params.kind, *shape, params.dropout, seed=params.seed)
         start_linear(model, weights, bias)
         model.optimizer = keras.optimizers.Adam(
             OneCycle(params.learning_rate, steps * params.epochs), global_clipnorm=1.0
@@ -138,7 +139,11 @@ class _Progress:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """While this is entered, SIGTERM is a request to stop after the step in hand."""
+        """While this is entered, SIGTERM is a request to stop after the step in hand: in the main thread, which alone
+        hears signals; a worker of a scheduler trains in another."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
         before = signal.signal(signal.SIGTERM, self._ask)
         try:
             yield

@@ -21,14 +21,25 @@ class Learned:
     reads_observation = True
 
     def __init__(self, path: Path, *, kind: str = "ppo", **_: Any) -> None:
+        self._open(path.read_bytes(), kind)
+
+    def _open(self, network: bytes, kind: str) -> None:
         import onnxruntime  # noqa: PLC0415 - rules without learning need no runtime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         self.kind = kind
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._network = network
+        self._session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
         self._input = self._session.get_inputs()[0].name
         self.size = int(self._session.get_inputs()[0].shape[1])
+
+    def __getstate__(self) -> tuple[bytes, str]:
+        """The network and its kind: a worker elsewhere has no file of it."""
+        return self._network, self.kind
+
+    def __setstate__(self, state: tuple[bytes, str]) -> None:
+        self._open(*state)
 
     def target(self, inputs: Inputs, position: Position | None, observation: Observation | None) -> Target:
         """The target of the most probable action."""

@@ -8,9 +8,8 @@ import pytest
 
 from pipelines.backtest import report, stage
 from pipelines.backtest.selection_bias import deflated_sharpe, overfitting_probability
-from pipelines.backtest.strategies import Field, Run, matched, run_one
+from pipelines.backtest.strategies import Field, Run, done, job, matched
 from pipelines.engine.metrics import drawdown, sharpe
-from pipelines.engine.replay import tape
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
 from test_engine_identity import PARAMS, TABLE, history, scaler
@@ -19,7 +18,12 @@ from test_engine_identity import PARAMS, TABLE, history, scaler
 @pytest.fixture(scope="module")
 def shared():
     """Six random markets."""
-    return Field(tape([history(seed) for seed in range(1, 7)], None, 1500), PARAMS, TABLE, scaler(), 60)
+    return Field([history(seed) for seed in range(1, 7)], PARAMS, TABLE, scaler(), 60)
+
+
+def run_one(shared, kind, given=None):
+    """One strategy on the field."""
+    return done(shared, job(shared, kind, given))
 
 
 def with_pnl(run, by_event, trips=3):
