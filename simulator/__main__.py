@@ -127,7 +127,7 @@ def parser() -> argparse.ArgumentParser:
     add("--rebates", action="store_true", help="give makers their part of the takers' fees back, once a market day")
     add("--faults", type=Path, metavar="FILE", help="schedule of faults (JSON), see docs/simulator.md")
     add("--admin", action="store_true", help="serve /admin on the CLOB's port, loopback only")
-    add("--state", type=Path, metavar="FILE", help="remember the market time here and resume from it")
+    add("--state", type=Path, metavar="FILE", help="keep market time, accounts and orders here and resume from it")
     return made
 
 

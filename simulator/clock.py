@@ -5,10 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import structlog
-
-from pipelines.core.artifacts import read_json, write_json
-from pipelines.core.errors import ArtifactError
+from simulator.venue import memory
 from simulator.venue.venue import Venue
 
 UPKEEP_S = 0.05
@@ -37,24 +34,8 @@ async def run_upkeep(venue: Venue, publish: Callable[[], None]) -> None:
 
 
 async def run_state(venue: Venue, path: Path) -> None:
-    """Remember the market time every few seconds."""
+    """Keep what the venue knows every few seconds, between two steps."""
     while True:
-        write_state(venue, path)
+        async with venue.stepping:
+            memory.write(venue, path)
         await asyncio.sleep(STATE_EVERY_S)
-
-
-def write_state(venue: Venue, path: Path) -> None:
-    """Seed and market time, replaced by rename."""
-    write_json(path, {"seed": venue.options.source.seed, "market_time_s": venue.now_s})
-
-
-def read_state(path: Path, seed: int) -> int | None:
-    """Market time to resume at; None when there is no state or it belongs to another seed."""
-    if not path.exists():
-        return None
-    try:
-        state = read_json(path)
-        return int(state["market_time_s"]) if state.get("seed") == seed else None
-    except (ArtifactError, KeyError, TypeError, ValueError, AttributeError):
-        structlog.get_logger(part="simulator").warning("state is unreadable, market time starts again", path=str(path))
-        return None

@@ -8,11 +8,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from simulator.api.apps import Server, Site, bind, serve, servers
-from simulator.clock import read_state, run_market, run_state, run_upkeep, write_state
+from simulator.clock import run_market, run_state, run_upkeep
 from simulator.markets import mixed, replay, synthetic
 from simulator.markets.source import MarketSource, SourceFactory
 from simulator.options import Options
+from simulator.venue import memory
 from simulator.venue.limits import Mode
+from simulator.venue.memory import Memory
+from simulator.venue.recall import recall
 from simulator.venue.venue import Venue
 
 URLS = {"clob": "CLOB   ", "gamma": "Gamma  ", "data": "Data   ", "news": "News   "}
@@ -47,7 +50,10 @@ async def run(options: Options, ready: Ready, make_source: SourceFactory | None 
         await asyncio.wait({making, stop}, return_when=asyncio.FIRST_COMPLETED)
         if not making.done():
             return
-        venue = Venue(options, await making)
+        kept, source = await making
+        venue = Venue(options, source)
+        if kept is not None:
+            recall(venue, kept)
         venue.open_quotes()
         site.open(venue)
         gc.collect()
@@ -62,9 +68,9 @@ async def run(options: Options, ready: Ready, make_source: SourceFactory | None 
         await _shut_down(site, options, loops, all_servers, serving)
 
 
-def _open(options: Options, make_source: SourceFactory) -> MarketSource:
-    resume = read_state(options.state, options.source.seed) if options.state else None
-    return make_source(replace(options.source, resume_s=resume))
+def _open(options: Options, make_source: SourceFactory) -> tuple[Memory | None, MarketSource]:
+    kept = memory.read(options.state, options.source) if options.state else None
+    return kept, make_source(replace(options.source, resume_s=kept.market_time_s if kept else None))
 
 
 def start_loops(venue: Venue, site: Site) -> "list[asyncio.Task[None]]":
@@ -100,11 +106,13 @@ async def _shut_down(
     all_servers: dict[str, Server],
     serving: "asyncio.Task[None]",
 ) -> None:
+    if site.venue is not None:
+        await site.venue.stepping.acquire()  # a step under way is finished, none begins any more
     for task in loops:
         task.cancel()
     await asyncio.gather(*loops, return_exceptions=True)
-    if site.venue is not None and options.state:
-        write_state(site.venue, options.state)
     for server in all_servers.values():
         server.should_exit = True
     await asyncio.gather(serving, return_exceptions=True)
+    if site.venue is not None and options.state:
+        memory.write(site.venue, options.state)

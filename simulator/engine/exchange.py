@@ -254,6 +254,12 @@ class Exchange(Vault):
         if not order.account.internal:
             order.account.hold(order)
 
+    def reopen(self, order: Order) -> None:
+        """Let an order rest again as it did before a restart; what backs it is set aside again."""
+        order.held_micro = 0
+        self.markets[order.market_id].book.add(order)
+        self._open(order)
+
     # -- ends
 
     def _forget(self, order: Order, status: OrderStatus) -> None:

@@ -1,7 +1,5 @@
 """The exchange's own traders: a market maker with the source's quotes, noise traders, and one who is informed."""
 
-import itertools
-
 from pipelines.core.domain import Outcome, Side
 from pipelines.core.money import PRICE_SCALE, SHARE_GRID, floor_to_grid
 from simulator.engine.accounts import Account
@@ -23,7 +21,8 @@ class House:
         self.noise = exchange.account("0x" + "b2" * 20, internal=True)
         self.informed = exchange.account("0x" + "c3" * 20, internal=True)
         self._quotes: dict[str, dict[tuple[bool, int], Order]] = {}
-        self._ids = itertools.count(1)
+        self.placed = 0
+        """Orders so far; each has a number of its own."""
 
     def quote(self, market: LiveMarket, tick: Tick) -> None:
         """Replace the market maker's orders by the quote; orders that are still right keep their place."""
@@ -65,8 +64,9 @@ class House:
 
     def _buy(self, account: Account, market: LiveMarket, is_bid: bool, units: int, shares: int) -> Order:
         outcome = Outcome.YES if is_bid else Outcome.NO
+        self.placed += 1
         order = Order(
-            order_id=f"house-{next(self._ids)}",
+            order_id=f"house-{self.placed}",
             account=account,
             market_id=market.listing.market_id,
             token_id=market.token(outcome),

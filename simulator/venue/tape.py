@@ -32,3 +32,11 @@ class Tape:
     def outside(self, market_id: str) -> list[PublicTrade]:
         """Trades in a market, oldest first."""
         return self._outside.get(market_id, [])
+
+    def rows(self) -> dict[str, list[PublicTrade]]:
+        """All of them by market."""
+        return dict(self._outside)
+
+    def restore(self, rows: dict[str, list[PublicTrade]]) -> None:
+        """Begin with these."""
+        self._outside = defaultdict(list, rows)

@@ -77,6 +77,8 @@ class Venue:
         self.on_print: list[Callable[[LiveMarket, Tick], None]] = []
         self.on_tick_size: list[Callable[[LiveMarket, int], None]] = []
         self.on_step: list[Callable[[], None]] = []
+        self.stepping = asyncio.Lock()
+        """Held during a step: what the venue is between two steps can be kept."""
         self._expiries: dict[str, Order] = {}
         self.exchange.on_trade = self._traded
         self.exchange.on_order = self._order_changed
@@ -178,6 +180,10 @@ class Venue:
 
     async def step(self) -> None:
         """Advance market time by one step: trades of the past step, new quotes, listings, resolutions, headlines."""
+        async with self.stepping:
+            await self._step()
+
+    async def _step(self) -> None:
         step = self.source.advance()
         self.now_s = step.ts_s
         for listing in step.listed:
@@ -254,6 +260,13 @@ class Venue:
         self.house.withdraw(market_id)
         self.exchange.resolve(market_id, payout_yes_micro)
         self.alive.discard(market_id)
+        self.redeem_all(market_id)
+        for listener in self.on_resolved:
+            listener(market)
+
+    def redeem_all(self, market_id: str) -> None:
+        """Pay out every holder of a resolved market."""
+        market = self.exchange.markets[market_id]
         for account in self.exchange.holders(market_id):
             held = {t: account.shares(t) for t in (market.listing.token_yes, market.listing.token_no)}
             paid = self.exchange.redeem(account, market_id)
@@ -261,8 +274,12 @@ class Venue:
                 self.activity.redeem(account, market, held, paid, self.now_s)
                 for told in self.on_redeemed:
                     told(market, account, paid)
-        for listener in self.on_resolved:
-            listener(market)
+
+    def reopen(self, order: Order) -> None:
+        """Let an order rest again as it did before a restart."""
+        self.exchange.reopen(order)
+        if order.expires_s:
+            self._expiries[order.order_id] = order
 
     # -- wall-clock upkeep
 

@@ -17,7 +17,6 @@ from test_simulator_clients import client
 
 from pipelines.core.errors import ParameterError
 from simulator.__main__ import options_of, parser
-from simulator.clock import read_state
 from simulator.engine.orders import OrderStatus
 from simulator.venue.heartbeats import Heartbeats
 
@@ -89,17 +88,6 @@ def test_bad_options(arguments, text):
     """A value that is not allowed is named with what is."""
     with pytest.raises(ParameterError, match=re.escape(text)):
         options_of(parser().parse_args(arguments))
-
-
-def test_state_of_another_seed(tmp_path):
-    """A state of another seed, or one that cannot be read, starts market time again."""
-    path = tmp_path / "state.json"
-    assert read_state(path, 1) is None
-    path.write_text('{"seed": 2, "market_time_s": 5}')
-    assert read_state(path, 1) is None
-    assert read_state(path, 2) == 5
-    path.write_text("{")
-    assert read_state(path, 2) is None
 
 
 def test_heartbeats_cancel_after_silence():

@@ -197,9 +197,7 @@ REFUSALS = {
     "invalid post-only order: order crosses book": lambda s, t: t.post_order(
         signed(t, 0.51), OrderType.GTC, post_only=True
     ),
-    "breaks minimum tick size rule: 0.01": lambda s, t: t.post_order(
-        changed(t, makerAmount="2050000")
-    ),
+    "breaks minimum tick size rule: 0.01": lambda s, t: t.post_order(changed(t, makerAmount="2050000")),
     "is invalid. Size (1.73) lower than the minimum: 5": lambda s, t: t.post_order(signed(t, 0.2, 1.73)),
     "is invalid. Duplicated.": duplicate,
     "crosses the book": faulty("crossing_refused"),

@@ -1,0 +1,260 @@
+"""What the venue still knows after a restart: accounts, orders, trades, keys and market time, as one JSON document.
+
+Trades on their way are final in it; orders that wait out a taker's delay, heartbeats, requests for quotes and
+notifications are not kept. Outside orders keep their order among themselves; the market maker quotes behind them.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from pipelines.core.artifacts import write_bytes
+from pipelines.core.domain import Outcome, Side
+from simulator.engine.accounts import CASH, Account
+from simulator.engine.markets import LiveMarket, MarketState
+from simulator.engine.orders import Order, OrderStatus, TimeInForce, Trade, TradeStatus
+from simulator.markets.source import SourceOptions
+from simulator.signing.credentials import KeyRing
+from simulator.venue.activity import Entry, Holding
+from simulator.venue.incentives import Ledger
+from simulator.venue.settlement import transaction_hash
+from simulator.venue.tape import PublicTrade
+from simulator.venue.venue import Venue
+
+
+@dataclass(slots=True)
+class KeptAccount:
+    """An account without its open orders, which are listed apart."""
+
+    address: str
+    cash_micro: int
+    deposited_micro: int
+    positions: dict[str, int]
+    internal: bool
+    closed_only: bool
+    banned: bool
+    allowance_micro: int | None
+
+
+@dataclass(slots=True)
+class KeptMarket:
+    """What trading changed about a market."""
+
+    market_id: str
+    tick_units: int
+    state: MarketState
+    collateral_micro: int
+    payout_yes_micro: int | None
+    resolved_s: int
+    last_units: int
+    last_side: Side
+    last_token: str
+
+
+@dataclass(slots=True)
+class KeptOrder:
+    """An order, open or part of a trade; its account by address."""
+
+    order_id: str
+    account: str
+    market_id: str
+    token_id: str
+    outcome: Outcome
+    side: Side
+    price_units: int
+    shares_micro: int
+    kind: TimeInForce
+    budget_micro: int
+    post_only: bool
+    expires_s: int
+    created_s: int
+    expiration: int
+    owner: str
+    maker_address: str
+    builder: str
+    remaining_micro: int
+    matched_micro: int
+    status: OrderStatus
+    trade_ids: list[str]
+
+
+@dataclass(slots=True)
+class KeptTrade:
+    """A trade; its orders by id."""
+
+    trade_id: str
+    market_id: str
+    taker: str
+    makers: list[tuple[str, int, int]]
+    """Order id, shares and price of each maker."""
+    shares_micro: int
+    price_units: int
+    cash_micro: int
+    fee_micro: int
+    market_s: int
+    minted_micro: int
+    status: TradeStatus
+    transaction_hash: str
+    updated_s: int
+
+
+@dataclass(slots=True)
+class Memory:
+    """The document. A file with seed and market time alone is one too: a venue that nobody has used."""
+
+    seed: int
+    market_time_s: int
+    world: str = ""
+    """What decided the markets; accounts are of no use among others."""
+    accounts: list[KeptAccount] = field(default_factory=list)
+    markets: list[KeptMarket] = field(default_factory=list)
+    orders: list[KeptOrder] = field(default_factory=list)
+    trades: list[KeptTrade] = field(default_factory=list)
+    open_orders: list[str] = field(default_factory=list)
+    """Ids in order of time."""
+    known: set[str] = field(default_factory=set)
+    matched: set[str] = field(default_factory=set)
+    voided: set[str] = field(default_factory=set)
+    wallets: dict[str, str] = field(default_factory=dict)
+    keys: KeyRing | None = None
+    activity: dict[str, list[Entry]] = field(default_factory=dict)
+    holdings: dict[str, dict[str, Holding]] = field(default_factory=dict)
+    tape: dict[str, list[PublicTrade]] = field(default_factory=dict)
+    rewards: dict[str, Ledger] = field(default_factory=dict)
+    rebated: dict[str, Ledger] = field(default_factory=dict)
+    fees_micro: int = 0
+    house_orders: int = 0
+
+
+def world_of(source: SourceOptions) -> str:
+    """The options that decide which markets there are, as text."""
+    return str(replace(source, resume_s=None))
+
+
+def remember(venue: Venue) -> Memory:
+    """The venue as it stands between two steps. Without outside accounts there is only seed and market time."""
+    exchange, source = venue.exchange, venue.options.source
+    made = Memory(source.seed, venue.now_s, world_of(source))
+    if all(account.internal for account in exchange.accounts.values()):
+        return made
+    coming = _coming(venue)
+    made.accounts = [_kept_account(account, coming[account.address]) for account in exchange.accounts.values()]
+    minted = _sums((trade.market_id, trade.minted_micro) for trade in exchange.pending.values())
+    made.markets = [_kept_market(m, minted[m.listing.market_id]) for m in exchange.markets.values() if _is_touched(m)]
+    made.fees_micro = exchange.fees_micro + sum(trade.fee_micro for trade in exchange.pending.values())
+    outside = [order for order in exchange.orders.values() if not order.account.internal]
+    made.open_orders = [order.order_id for order in outside]
+    traded = (order for trade in exchange.trades.values() for order in trade.orders())
+    made.orders = [_kept_order(o) for o in {order.order_id: order for order in (*outside, *traded)}.values()]
+    made.trades = [_kept_trade(trade) for trade in exchange.trades.values()]
+    made.known, made.matched, made.voided = exchange.known, exchange.matched, exchange.voided
+    made.wallets, made.keys = venue.wallets, venue.keys
+    made.activity, made.holdings = venue.activity.rows, venue.activity.holdings
+    made.tape = venue.tape.rows()
+    made.rewards, made.rebated = venue.incentives.rewards, venue.incentives.rebated
+    made.house_orders = venue.house.placed
+    return made
+
+
+def _sums(rows: Iterable[tuple[str, int]]) -> defaultdict[str, int]:
+    found: defaultdict[str, int] = defaultdict(int)
+    for name, micro in rows:
+        found[name] += micro
+    return found
+
+
+def _coming(venue: Venue) -> defaultdict[str, defaultdict[str, int]]:
+    """What trades on their way will deliver, by account address and asset."""
+    found: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for trade in venue.exchange.pending.values():
+        for account, asset, micro in trade.credits:
+            found[account.address][asset] += micro
+    return found
+
+
+def _kept_account(account: Account, coming: defaultdict[str, int]) -> KeptAccount:
+    assets = {asset for asset in (*account.positions, *coming) if asset != CASH}
+    positions = {asset: account.shares(asset) + coming[asset] for asset in sorted(assets)}
+    return KeptAccount(
+        address=account.address,
+        cash_micro=account.cash_micro + coming[CASH],
+        deposited_micro=account.deposited_micro,
+        positions={asset: micro for asset, micro in positions.items() if micro},
+        internal=account.internal,
+        closed_only=account.closed_only,
+        banned=account.banned,
+        allowance_micro=account.allowance_micro,
+    )
+
+
+def _is_touched(market: LiveMarket) -> bool:
+    """Whether a market is not what its source alone would make of it."""
+    return market.state is not MarketState.RESOLVED or market.resolved_s < market.listing.end_s
+
+
+def _kept_market(market: LiveMarket, minted_micro: int) -> KeptMarket:
+    own = {
+        name: getattr(market, name) for name in KeptMarket.__slots__ if name not in ("market_id", "collateral_micro")
+    }
+    return KeptMarket(
+        market_id=market.listing.market_id, collateral_micro=market.collateral_micro + minted_micro, **own
+    )
+
+
+def _kept_order(order: Order) -> KeptOrder:
+    own = {name: getattr(order, name) for name in KeptOrder.__slots__ if name != "account"}
+    return KeptOrder(account=order.account.address, **own)
+
+
+def _kept_trade(trade: Trade) -> KeptTrade:
+    final = trade.status is TradeStatus.FAILED
+    return KeptTrade(
+        trade_id=trade.trade_id,
+        market_id=trade.market_id,
+        taker=trade.taker.order_id,
+        makers=[(fill.order.order_id, fill.shares_micro, fill.price_units) for fill in trade.makers],
+        shares_micro=trade.shares_micro,
+        price_units=trade.price_units,
+        cash_micro=trade.cash_micro,
+        fee_micro=trade.fee_micro,
+        market_s=trade.market_s,
+        minted_micro=trade.minted_micro,
+        status=TradeStatus.FAILED if final else TradeStatus.CONFIRMED,
+        transaction_hash=trade.transaction_hash if final else transaction_hash(trade.trade_id),
+        updated_s=trade.updated_s,
+    )
+
+
+def write(venue: Venue, path: Path) -> None:
+    """Keep what the venue knows, replaced by rename: the old document or the new one, never a part."""
+    write_bytes(path, msgspec.json.encode(remember(venue)))
+
+
+def read(path: Path, source: SourceOptions) -> Memory | None:
+    """What was kept; None without a file or when it belongs to another seed.
+
+    Among other markets of the same seed only the market time is resumed. A file that is not used, or that cannot be
+    read, is put aside under another name, not overwritten.
+    """
+    if not path.exists():
+        return None
+    try:
+        memory = msgspec.json.decode(path.read_bytes(), type=Memory)
+    except (OSError, msgspec.DecodeError) as error:
+        _put_aside(path, "unreadable", str(error))
+        return None
+    if memory.accounts and memory.world != world_of(source):
+        _put_aside(path, "other", "it belongs to other markets")
+        memory = Memory(memory.seed, memory.market_time_s)
+    return memory if memory.seed == source.seed else None
+
+
+def _put_aside(path: Path, suffix: str, reason: str) -> None:
+    aside = path.with_name(f"{path.name}.{suffix}")
+    path.replace(aside)
+    log = structlog.get_logger(part="simulator")
+    log.warning("the kept state is not used; accounts start again", kept=str(aside), reason=reason)

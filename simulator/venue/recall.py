@@ -1,0 +1,100 @@
+"""Give a venue back what it knew before a restart: whole, or not at all."""
+
+from pipelines.core.errors import ArtifactError
+from simulator.engine.accounts import Account
+from simulator.engine.audit import audit
+from simulator.engine.markets import MarketState
+from simulator.engine.orders import MakerFill, Order, Trade
+from simulator.venue.memory import KeptAccount, KeptMarket, KeptOrder, KeptTrade, Memory
+from simulator.venue.venue import Venue
+
+
+def recall(venue: Venue, memory: Memory) -> None:
+    """Restore accounts, orders and trades into a fresh venue that stands at the memory's market time.
+
+    Raises:
+        ArtifactError: if the books would not balance or something is missing; use the venue no further.
+    """
+    if not memory.accounts:
+        return
+    try:
+        for kept in memory.accounts:
+            _account(venue, kept)
+        for market in memory.markets:
+            _market(venue, market)
+        orders = {kept.order_id: _order(venue, kept) for kept in memory.orders}
+        for trade in memory.trades:
+            _trade(venue, trade, orders)
+        _sets(venue, memory)
+        for name in memory.open_orders:
+            venue.reopen(orders[name])
+    except KeyError as error:
+        raise ArtifactError(_advice(f"it names {error}, which is not there")) from None
+    wrong = audit(venue.exchange)
+    if wrong:
+        raise ArtifactError(_advice(wrong[0]))
+    for market_id in [m for m, market in venue.exchange.markets.items() if market.state is MarketState.RESOLVED]:
+        venue.redeem_all(market_id)
+
+
+def _advice(what: str) -> str:
+    return f"the state of the exchange cannot be restored: {what}; delete the --state file to start again"
+
+
+def _account(venue: Venue, kept: KeptAccount) -> None:
+    exchange = venue.exchange
+    account = exchange.accounts.get(kept.address)
+    if account is None:
+        account = exchange.accounts[kept.address] = Account(kept.address, internal=kept.internal)
+    exchange.deposits_micro += kept.deposited_micro - account.deposited_micro
+    account.cash_micro, account.deposited_micro = kept.cash_micro, kept.deposited_micro
+    account.positions = dict(kept.positions)
+    account.closed_only, account.banned, account.allowance_micro = kept.closed_only, kept.banned, kept.allowance_micro
+
+
+def _market(venue: Venue, kept: KeptMarket) -> None:
+    """What the source says about a market's end stands; an end that only the venue knew is put on it."""
+    market = venue.exchange.markets[kept.market_id]
+    ends = ("state", "payout_yes_micro", "resolved_s") if market.state is MarketState.RESOLVED else ()
+    for name in KeptMarket.__slots__:
+        if name not in ("market_id", *ends):
+            setattr(market, name, getattr(kept, name))
+    if market.state is not MarketState.OPEN:
+        venue.alive.discard(kept.market_id)
+
+
+def _order(venue: Venue, kept: KeptOrder) -> Order:
+    derived = ("account", "remaining_micro", "matched_micro", "status", "trade_ids")
+    own = {name: getattr(kept, name) for name in KeptOrder.__slots__ if name not in derived}
+    order = Order(account=venue.exchange.accounts[kept.account], **own)
+    order.remaining_micro, order.matched_micro = kept.remaining_micro, kept.matched_micro
+    order.status, order.trade_ids = kept.status, list(kept.trade_ids)
+    return order
+
+
+def _trade(venue: Venue, kept: KeptTrade, orders: dict[str, Order]) -> None:
+    by_id = ("taker", "makers")
+    own = {name: getattr(kept, name) for name in KeptTrade.__slots__ if name not in by_id}
+    makers = [MakerFill(orders[name], shares, price) for name, shares, price in kept.makers]
+    trade = Trade(taker=orders[kept.taker], makers=makers, debits=[], credits=[], **own)
+    venue.exchange.trades[trade.trade_id] = trade
+    for account in {order.account for order in trade.orders()}:
+        if not account.internal:
+            venue.exchange.trades_of[account.address].append(trade)
+
+
+def _sets(venue: Venue, memory: Memory) -> None:
+    exchange, activity = venue.exchange, venue.activity
+    exchange.known, exchange.matched, exchange.voided = memory.known, memory.matched, memory.voided
+    exchange.fees_micro = memory.fees_micro
+    venue.wallets = memory.wallets
+    if memory.keys is not None:
+        venue.keys = memory.keys
+    activity.rows.update(memory.activity)
+    activity.holdings.update(memory.holdings)
+    activity.market_of_token.update(
+        {token: exchange.by_token[token].listing.market_id for held in memory.holdings.values() for token in held}
+    )
+    venue.tape.restore(memory.tape)
+    venue.incentives.rewards, venue.incentives.rebated = memory.rewards, memory.rebated
+    venue.house.placed = memory.house_orders
