@@ -19,11 +19,14 @@ import numpy as np
 from benchmarks import peers
 from benchmarks.worlds import World, world
 from pipelines.agent.env import MarketEnv
+from pipelines.core.domain import FeeSchedule
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, read
+from pipelines.engine import books as recorded
 from pipelines.engine import rules, signals
 from pipelines.engine.lanes import FRACTION_OF, Field, Lanes, field, parameters, screen
 from pipelines.engine.replay import replay, tape
+from pipelines.trading import books
 
 CASH = 10_000 * MICRO
 LENGTH_S = 60
@@ -80,6 +83,7 @@ class Bench:
             "bars_per_s": lambda: best(self._screen),
             "sweep_s": self._sweep,
             "decide_bars_per_s": lambda: best(self._decide),
+            "replay_events_per_s": lambda: best(self._replay_book),
             "ppo_steps_per_s": lambda: self._ppo(8, 256, 64, 4_096),
             "tuned_ppo_steps_per_s": lambda: self._ppo(64, 256, 1_024, 65_536),
             "guide_ppo_steps_per_s": lambda: peers.guide_ppo(4_096),
@@ -143,6 +147,21 @@ class Bench:
         made = tape(self._later, None, self._params.execution.model_depth_shares)
         strategy = rules.make("threshold", self._params, self._table, None, LENGTH_S)
         return replay(made, strategy, CASH).decisions
+
+    def _replay_book(self) -> int:
+        """A million book events of one market with an order every thousand, each taking or resting for a while."""
+        rng = np.random.default_rng(1)
+        count, middle = 1_000_000, 500 + np.cumsum(rng.integers(-1, 2, 1_000_000)) // 50
+        side, away = rng.integers(0, 2, count), rng.integers(1, 12, count)
+        level = np.clip(np.where(side == books.BIDS, middle - away, middle + away), 1, 999)
+        kind = np.where(rng.random(count) < 0.05, books.TRADE, books.LEVEL)
+        shares = rng.integers(0, 2_000, count) * MICRO
+        events = np.column_stack((np.arange(count), kind, side, level, shares))
+        arrives = np.arange(0, count, 1_000)
+        limit = np.clip(middle[arrives] + rng.integers(-3, 4, len(arrives)), 1, 999)
+        orders = np.column_stack((arrives, arrives + 2_000, rng.integers(0, 2, len(arrives)), limit, shares[arrives]))
+        recorded.replay(events, orders, 10, FeeSchedule(0.05), "neutral")
+        return count
 
     def _ppo(self, lanes: int, steps: int, batch: int, timesteps: int) -> float:
         """Steps per second of SB3's PPO on the compiled lanes, gradient updates included."""

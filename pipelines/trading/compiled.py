@@ -15,7 +15,7 @@ from typing import Any
 import numba
 
 from pipelines.core import money
-from pipelines.trading import kernel, observation, risk, sizing
+from pipelines.trading import books, kernel, observation, risk, sizing
 
 # Columns of a lane's state (int64).
 ROW, LAST, CASH, SHARES, DIRECTION, ENTRY, PEAK, COST = range(8)
@@ -42,7 +42,15 @@ DAY_S = 86_400
 def _cache() -> bool:
     """Keep machine code between processes, in a folder named after the sources: numba alone would not notice a change
     in a function that another file calls. False where no folder can be written."""
-    sources = (money.__file__, kernel.__file__, risk.__file__, sizing.__file__, observation.__file__, __file__)
+    sources = (
+        money.__file__,
+        books.__file__,
+        kernel.__file__,
+        risk.__file__,
+        sizing.__file__,
+        observation.__file__,
+        __file__,
+    )
     digest = hashlib.sha256(b"".join(Path(str(name)).read_bytes() for name in sources)).hexdigest()[:16]
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = home / "oddsmith" / "numba" / f"{numba.__version__}-{digest}"
@@ -88,8 +96,16 @@ _FAST = _compiled(
         risk.stop_code,
         sizing.cap_micro,
         observation.portfolio_values,
+        books.best_level,
+        books.take,
+        books.arrive,
+        books.fill_resting,
+        books.wait,
+        books.change,
+        books.replay,
     ]
 )
+replay_book = _FAST["replay"]
 token_price, token_bid, token_ask = _FAST["token_price"], _FAST["token_bid"], _FAST["token_ask"]
 buy_limit, sell_limit, impact_units = _FAST["buy_limit"], _FAST["sell_limit"], _FAST["impact_units"]
 queue_ahead, resting_fill = _FAST["queue_ahead"], _FAST["resting_fill"]

@@ -1,0 +1,78 @@
+"""Recorded books: reading them as events, and replaying orders against them under the three queue guesses."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from pipelines.core.domain import FeeSchedule, FloatArray
+from pipelines.core.errors import DataError
+from pipelines.core.money import MICRO, PRICE_SCALE
+from pipelines.engine.history import IntArray
+from pipelines.trading import books, compiled
+from pipelines.trading.kernel import QUEUE_AHEAD
+
+COLUMNS = ("asset_id", "event_type", "price", "side", "size", "timestamp")
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """Orders with what became of them (columns of `trading.books`), and the best bid and ask in units after each event
+    (0 without bids, 10,000 and more without asks)."""
+
+    orders: IntArray
+    quotes: IntArray
+
+
+def replay(events: IntArray, orders: IntArray, tick_units: int, fee: FeeSchedule, queue: str) -> Replayed:
+    """Orders (arrival, expiry, 1 to buy, limit level, shares) against one book, under one guess about the queue."""
+    levels = books.empty_levels(tick_units)
+    filled = np.zeros((len(orders), books.ORDER_COLUMNS), dtype=np.int64)
+    filled[:, : books.AHEAD] = orders
+    shown, taken, traded = (np.zeros((2, levels), dtype=np.int64) for _ in range(3))
+    best, quotes = np.array([-1, levels], dtype=np.int64), np.empty((len(events), 2), dtype=np.int64)
+    numbers = (tick_units, fee.rate, fee.exponent, QUEUE_AHEAD[queue])
+    compiled.replay_book(events, filled, *numbers, shown, taken, traded, best, quotes)
+    return Replayed(filled, np.maximum(quotes, 0) * tick_units)
+
+
+def in_each_queue(events: IntArray, orders: IntArray, tick_units: int, fee: FeeSchedule) -> dict[str, Replayed]:
+    """The same under all three guesses: none of them alone says what a resting order would have got."""
+    return {queue: replay(events, orders, tick_units, fee, queue) for queue in QUEUE_AHEAD}
+
+
+def read(path: Path, tick_units: int = 10) -> dict[str, IntArray]:
+    """Token -> events of a recording of the venue's market channel, one row per level, in the order of time.
+
+    A `book` row sets the book anew with all rows of its time; other rows set one level.
+
+    Raises:
+        DataError: if a column is missing or a price lies off the grid.
+    """
+    table = pq.read_table(path)
+    if missing := set(COLUMNS) - set(table.column_names):
+        raise DataError(f"{path} lacks the columns {', '.join(sorted(missing))}; a recording of books has them")
+    columns = {name: table[name].to_numpy(zero_copy_only=False) for name in COLUMNS}
+    level = np.rint(columns["price"].astype(np.float64) * PRICE_SCALE / tick_units)
+    if not np.allclose(level * tick_units, columns["price"].astype(np.float64) * PRICE_SCALE, atol=0.01):
+        raise DataError(f"{path} has prices off the grid of {tick_units / PRICE_SCALE:g}; name a finer tick")
+    found = {}
+    for token in dict.fromkeys(columns["asset_id"].tolist()):
+        rows = columns["asset_id"] == token
+        found[str(token)] = _events({name: values[rows] for name, values in columns.items()}, level[rows])
+    return found
+
+
+def _events(columns: dict[str, FloatArray], level: FloatArray) -> IntArray:
+    order = np.argsort(columns["timestamp"], kind="stable")
+    times = columns["timestamp"][order].astype(np.int64)
+    sides = np.isin(columns["side"][order], ("ask", "SELL")).astype(np.int64)
+    shares = np.rint(columns["size"][order].astype(np.float64) * MICRO).astype(np.int64)
+    levels = np.full(len(order), books.LEVEL, dtype=np.int64)
+    made = np.column_stack((times, levels, sides, level[order].astype(np.int64), shares))
+    whole = columns["event_type"][order] == "book"
+    starts = np.flatnonzero(whole & np.append(True, ~whole[:-1] | (times[1:] != times[:-1])))
+    clear = np.zeros((len(starts), 5), dtype=np.int64)
+    clear[:, books.TIME] = times[starts]
+    return np.insert(made, starts, clear, axis=0)
