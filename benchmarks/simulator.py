@@ -2,7 +2,8 @@
 
 Starts `python -m simulator` as a process of its own. Orders are signed before the clock starts; each is verified, L2
 and EIP-712, and rests. Then ten subscribers count every message of the market channel while market time is stepped as
-fast as it goes. Prints one JSON line.
+fast as it goes. Prints one JSON line; the figures `per_cpu_s` are per second of the venue's own processor time, which a
+busy machine changes less.
 
     python -m benchmarks.simulator [--orders N] [--seconds S] [--port P]
 """
@@ -17,6 +18,7 @@ from typing import Any
 
 import httpx2
 import msgspec
+import psutil
 from coincurve import PrivateKey
 from websockets.asyncio.client import connect
 
@@ -143,7 +145,13 @@ def markets(port: int) -> list[dict[str, Any]]:
     return [market for market in found if float(json.loads(market["outcomePrices"])[0]) > 0.15]
 
 
-async def measure(port: int, count: int, seconds: float) -> dict[str, Any]:
+def cpu_s(process: psutil.Process) -> float:
+    """Processor time that a process has used."""
+    used = process.cpu_times()
+    return float(used.user + used.system)
+
+
+async def measure(port: int, venue: psutil.Process, count: int, seconds: float) -> dict[str, Any]:
     """Both measurements against a running venue."""
     url = f"http://127.0.0.1:{port}"
     found = markets(port)
@@ -155,18 +163,24 @@ async def measure(port: int, count: int, seconds: float) -> dict[str, Any]:
         chosen, trader = found[salt % len(found)], traders[salt % len(traders)]
         token = json.loads(chosen["clobTokenIds"])[0]
         requests.append(trader.request(trader.order(token, salt + 1, chosen["negRisk"])))
+    begin = cpu_s(venue)
     orders_per_s, accepted = await http_rate(port, requests)
+    orders_cpu_s = cpu_s(venue) - begin
     tokens = [token for market in found for token in json.loads(market["clobTokenIds"])]
+    begin = cpu_s(venue)
     deliveries_per_s, steps = await fanout_rate(port, tokens, seconds)
+    fanout_cpu_s = cpu_s(venue) - begin
     wrong = httpx2.get(url + "/admin/audit").json()["wrong"]
     if wrong:
         raise SystemExit(f"books do not balance after the run: {wrong[0]}")
     return {
         "benchmark": "simulator",
         "http_orders_per_s": round(orders_per_s),
+        "http_orders_per_cpu_s": round(accepted / orders_cpu_s),
         "http_orders_accepted": accepted,
         "http_orders_sent": count,
         "fanout_messages_per_s": round(deliveries_per_s),
+        "fanout_messages_per_cpu_s": round(deliveries_per_s * seconds / fanout_cpu_s),
         "fanout_subscribers": SUBSCRIBERS,
         "fanout_tokens": len(tokens),
         "fanout_steps": steps,
@@ -189,7 +203,8 @@ def main() -> None:
                     break
             else:
                 raise SystemExit("the simulator did not start; run python -m simulator to see why")
-            print(json.dumps(asyncio.run(measure(arguments.port, arguments.orders, arguments.seconds))))
+            venue = psutil.Process(process.pid)
+            print(json.dumps(asyncio.run(measure(arguments.port, venue, arguments.orders, arguments.seconds))))
         finally:
             process.terminate()
 

@@ -2,6 +2,7 @@
 
 import os
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -14,7 +15,11 @@ from simulator.engine.errors import Refused
 from simulator.engine.exchange import Exchange
 from simulator.engine.markets import MarketState
 from simulator.markets.source import Tick
+from simulator.options import Options
 from simulator.venue.house import House
+from simulator.venue.memory import Memory, remember
+from simulator.venue.recall import recall
+from simulator.venue.venue import Venue as ServedVenue
 
 PRICES = st.one_of(st.integers(44, 56), st.integers(44, 56), st.integers(0, 100))
 TRADERS = ("ann", "bob", "cyd", "dan")
@@ -28,6 +33,33 @@ def snapshot(venue: Exchange) -> tuple:
     orders = [(o.order_id, o.remaining_micro, o.held_micro, o.status) for o in venue.orders.values()]
     markets = [(m.state, m.collateral_micro, m.tick_units) for m in venue.markets.values()]
     return accounts, orders, markets, len(venue.known), len(venue.pending), venue.fees_micro
+
+
+class Listed:
+    """A source that says of an exchange's markets what their listings and resolutions are."""
+
+    step_s, now_s = 60, 0
+
+    def __init__(self, exchange):
+        self.exchange = exchange
+
+    def listings(self):
+        """All markets."""
+        return [market.listing for market in self.exchange.markets.values()]
+
+    def resolutions(self):
+        """Those that ended."""
+        over = [m for m in self.exchange.markets.values() if m.payout_yes_micro is not None]
+        return [(market.listing.market_id, market.payout_yes_micro, 0) for market in over]
+
+    def headlines(self):
+        """No news."""
+        return []
+
+
+def served(exchange):
+    """A venue with an exchange's markets and nobody in it."""
+    return ServedVenue(Options(deposit_pusd=500), Listed(exchange))
 
 
 class Venue(RuleBasedStateMachine):
@@ -103,6 +135,49 @@ class Venue(RuleBasedStateMachine):
         orders = [o for o in self.venue.orders.values() if not o.account.internal]
         if orders:
             self.venue.cancel(orders[index % len(orders)])
+
+    @rule(
+        who=st.tuples(st.sampled_from(TRADERS), st.sampled_from(TRADERS)),
+        sides=st.sampled_from(["BB", "BS", "SB", "SS"]),
+        price=st.integers(0, 100), shares=st.integers(0, 20_000), index=st.integers(0, 5),
+    )  # fmt: skip
+    def match(self, who, sides, price, shares, index):
+        """Two traders agree on a quote: complementary, mint and merge, away from the book."""
+        market = self.pick(index)
+        same = sides[0] != sides[1]
+        side = {"B": "BUY", "S": "SELL"}
+        taker = order(self.venue, who[0], side[sides[0]], "YES", price * 100, shares / 100, market=market)
+        quoted = price * 100 if same else 10_000 - price * 100
+        outcome = "YES" if same else "NO"
+        maker = order(self.venue, who[1], side[sides[1]], outcome, quoted, shares / 100, market=market)
+        self.attempt(lambda: self.venue.match(taker, maker))
+
+    @rule(index=st.integers(0, 1000))
+    def void(self, index):
+        """A maker cancels an open order in the exchange contract; it can never be sent again."""
+        orders = [o for o in self.venue.orders.values() if not o.account.internal]
+        if orders:
+            chosen = orders[index % len(orders)]
+            self.venue.void(chosen.order_id)
+            with pytest.raises(Refused, match=r"canceled in the CTF exchange contract|not yet ready"):
+                self.venue.place(chosen)
+
+    @rule(who=st.sampled_from(TRADERS), cents=st.integers(0, 500))
+    def rebate(self, who, cents):
+        """A maker gets a part of the fees back."""
+        self.attempt(lambda: self.venue.give_back_fees(self.venue.account(who), cents * 10_000))
+
+    @rule()
+    def restart(self):
+        """A new venue that recalls what this one keeps has the same open orders and money, and balanced books."""
+        old = served(self.venue)
+        old.exchange, old.house = self.venue, self.house
+        kept = msgspec.json.decode(msgspec.json.encode(remember(old)), type=Memory)
+        fresh = served(self.venue)
+        recall(fresh, kept)
+        assert audit(fresh.exchange) == []
+        assert fresh.exchange.deposits_micro == self.venue.deposits_micro
+        assert list(fresh.exchange.orders) == [o.order_id for o in self.venue.orders.values() if not o.account.internal]
 
     @rule(index=st.integers(0, 1000), fails=st.booleans())
     def settle(self, index, fails):
