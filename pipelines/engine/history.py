@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -67,7 +68,7 @@ def bar_length_s(folder: Path = FEATURES) -> int:
 
 def read_markets(path: Path = RAW / "markets.parquet") -> dict[str, Market]:
     """Market id -> description."""
-    return {row["market_id"]: _market(row) for row in pq.read_table(path).to_pylist()}
+    return {row["market_id"]: _market(row) for row in _table(path, "pull").to_pylist()}
 
 
 def _market(row: Mapping[str, Any]) -> Market:
@@ -80,7 +81,7 @@ def _market(row: Mapping[str, Any]) -> Market:
 
 def read_series(markets: Mapping[str, Market], path: Path = FEATURES / "features.parquet") -> Iterator[Series]:
     """Every market's bars in time order."""
-    table = pq.read_table(path)
+    table = _table(path, "featurize")
     ids = table["market_id"].to_numpy(zero_copy_only=False)
     ints = {
         name: table[name].to_numpy().astype(np.int64) for name in ("ts_s", "mid_units", "volume_micro", "spread_units")
@@ -123,7 +124,7 @@ def join(series: Series, rows: IntArray, forecasts: Any, execution: ExecutionPar
 
 
 def _forecasts(path: Path, slice_name: str) -> Iterator[tuple[str, tuple[IntArray, tuple[FloatArray, ...]]]]:
-    table = pq.read_table(path, filters=[("slice", "==", slice_name)])
+    table = _table(path, "forecast", filters=[("slice", "==", slice_name)])
     if table.num_rows == 0:
         return
     table = table.sort_by([("market_id", "ascending"), ("ts_s", "ascending")])
@@ -134,6 +135,20 @@ def _forecasts(path: Path, slice_name: str) -> Iterator[tuple[str, tuple[IntArra
     for left, right in itertools.pairwise(_edges(ids)):
         part = slice(left, right)
         yield ids[left], (ts[part], (*(matrix[part] for matrix in matrices), confidence[part]))
+
+
+def _table(path: Path, stage: str, **options: Any) -> pa.Table:
+    """A file of an earlier stage.
+
+    Raises:
+        DataError: naming the file and the stage that writes it.
+    """
+    try:
+        return pq.read_table(path, **options)
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist; run `python -m pipelines {stage}` first") from None
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError(f"{path} cannot be read ({error}); run `python -m pipelines {stage}` again") from None
 
 
 def _matrix(column: Any) -> FloatArray:
