@@ -3,8 +3,6 @@
 import base64
 import binascii
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -14,9 +12,10 @@ from starlette.routing import BaseRoute, Route
 from simulator.api import gamma_documents as documents
 from simulator.api import wire
 from simulator.api.data_base import FIRST_EVENT
+from simulator.api.gamma_filters import event_filters, market_filters, named_markets, ordered, ordered_events
 from simulator.api.http import answer, guarded, integer
 from simulator.engine.errors import Refused
-from simulator.engine.markets import LiveMarket, MarketState
+from simulator.engine.markets import LiveMarket
 from simulator.venue.venue import Venue
 
 MAX_PAGE = 100
@@ -91,32 +90,9 @@ class Gamma:
     # -- markets
 
     def _markets(self, request: Request) -> list[LiveMarket]:
-        exchange = self.venue.exchange
-        query = request.query_params
-        conditions = _many(query.getlist("condition_ids"))
-        tokens = _many(query.getlist("clob_token_ids"))
-        found: Iterable[LiveMarket] = exchange.markets.values()
-        if conditions:
-            found = [exchange.markets[c] for c in conditions if c in exchange.markets]
-        elif tokens:
-            found = {
-                exchange.by_token[t].listing.market_id: exchange.by_token[t] for t in tokens if t in exchange.by_token
-            }.values()
-        numbers, slugs = _many(query.getlist("id")), _many(query.getlist("slug"))
-        return _ordered(
-            self.venue,
-            [
-                m
-                for m in found
-                if (not numbers or str(m.number) in numbers)
-                and (not slugs or m.listing.slug in slugs)
-                and _in_dates(query, m.listing.start_s, m.listing.end_s)
-                and _is_closed_as_asked(query.get("closed"), m.state is not MarketState.OPEN)
-                and _in_range(query, "volume_num", partial(documents.volume, self.venue, m))
-                and _in_range(query, "liquidity_num", partial(documents.liquidity, m))
-            ],
-            request,
-        )
+        venue, query = self.venue, request.query_params
+        filters = market_filters(venue, query)
+        return ordered(venue, [m for m in named_markets(venue, query) if all(fits(m) for fits in filters)], query)
 
     async def markets(self, request: Request) -> Response:
         """Markets by offset."""
@@ -169,17 +145,10 @@ class Gamma:
         return {slug: FIRST_EVENT + i for slug, i in self.venue.event_positions.items()}
 
     def _events(self, request: Request) -> list[tuple[int, str]]:
-        query = request.query_params
-        numbers, slugs = _many(query.getlist("id")), _many(query.getlist("slug"))
-        rows = []
-        for slug, number in self._event_numbers().items():
-            markets = self.venue.markets_of_event[slug]
-            closed = all(m.state is not MarketState.OPEN for m in markets)
-            dates = _in_dates(query, min(m.listing.start_s for m in markets), max(m.listing.end_s for m in markets))
-            asked = (not numbers or str(number) in numbers) and (not slugs or slug in slugs)
-            if asked and dates and _is_closed_as_asked(query.get("closed"), closed):
-                rows.append((number, slug))
-        return rows if query.get("ascending", "true") != "false" else rows[::-1]
+        venue, query = self.venue, request.query_params
+        filters = event_filters(venue, query)
+        rows = [(number, slug) for slug, number in self._event_numbers().items()]
+        return ordered_events(venue, [row for row in rows if all(fits(row) for fits in filters)], query)
 
     async def events(self, request: Request) -> Response:
         """Events by offset."""
@@ -248,68 +217,6 @@ class Gamma:
 
 def _missing() -> Response:
     return answer({"type": "not found error", "error": "id not found"}, 404)
-
-
-def _many(values: Iterable[str]) -> list[str]:
-    """Repeated keys and comma-separated lists alike."""
-    return [part for value in values for part in value.split(",") if part]
-
-
-def _is_closed_as_asked(asked: str | None, closed: bool) -> bool:
-    return asked not in ("true", "false") or closed == (asked == "true")
-
-
-def _in_dates(query: Any, start_s: int, end_s: int) -> bool:
-    bounds = (
-        ("start_date_min", start_s, 1),
-        ("start_date_max", start_s, -1),
-        ("end_date_min", end_s, 1),
-        ("end_date_max", end_s, -1),
-    )
-    return all((value - _date(query[name])) * sign >= 0 for name, value, sign in bounds if query.get(name))
-
-
-def _date(text: str) -> float:
-    try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        raise Refused("invalid date", 422) from None
-
-
-ORDERS: dict[str, Callable[[Venue, LiveMarket], float]] = {
-    "id": lambda venue, market: market.number,
-    "startdate": lambda venue, market: market.listing.start_s,
-    "createdat": lambda venue, market: market.listing.start_s,
-    "enddate": lambda venue, market: market.listing.end_s,
-    "closedtime": lambda venue, market: market.resolved_s,
-    "liquidity": lambda venue, market: documents.liquidity(market),
-    "volume": documents.volume,
-    "volume24hr": lambda venue, market: documents.volume(venue, market, 86_400),
-    "volume1wk": lambda venue, market: documents.volume(venue, market, 7 * 86_400),
-}
-"""Sort keys of market lists; spellings with underscores, and with Num or Clob behind, are the same."""
-
-
-def _ordered(venue: Venue, markets: list[LiveMarket], request: Request) -> list[LiveMarket]:
-    query = request.query_params
-    name = query.get("order", "id").split(",")[0].replace("_", "").lower()
-    key = ORDERS.get(name.removesuffix("num").removesuffix("clob"), ORDERS["id"])
-    return sorted(markets, key=lambda m: (key(venue, m), m.number), reverse=query.get("ascending") == "false")
-
-
-def _in_range(query: Any, name: str, value: Callable[[], float]) -> bool:
-    """Whether a number lies between `name`_min and `name`_max, as far as they are given."""
-    for suffix, sign in (("min", 1), ("max", -1)):
-        text = query.get(f"{name}_{suffix}")
-        if text:
-            try:
-                bound = float(text)
-            except ValueError:
-                raise Refused(f"invalid {name}_{suffix}", 422) from None
-            if (value() - bound) * sign < 0:
-                return False
-    return True
 
 
 def _offset_page(rows: list[Any], request: Request) -> list[Any]:

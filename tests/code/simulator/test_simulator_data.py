@@ -172,6 +172,30 @@ def test_gamma_orders_and_bounds(site):
     assert httpx2.get(site.urls["gamma"] + "/markets", params={"volume_num_min": "x"}).status_code == 422
 
 
+def test_gamma_filters(site):
+    """Each filter shows what it names and nothing else; a filter by what no market here has shows nothing."""
+    (market, *_) = get(site, "gamma", "/markets/keyset")["markets"]
+    tag = get(site, "gamma", "/tags")[0]
+    questions = get(site, "gamma", "/markets/keyset", question_ids=market["questionID"])["markets"]
+    assert [row["id"] for row in questions] == [market["id"]]
+    over = get(site, "gamma", "/markets/keyset", uma_resolution_status="resolved")["markets"]
+    assert [row["conditionId"] for row in over] == [OVER]
+    for name, value, count in [
+        ("tag_id", tag["id"], 4),
+        ("tag_id", "1", 0),
+        ("game_id", 5, 0),
+        ("position_ids", YES, 0),
+    ]:
+        assert len(get(site, "gamma", "/markets/keyset", **{name: value})["markets"]) == count
+    for name, value, count in [
+        ("tag_slug", tag["slug"], 4), ("exclude_tag_id", tag["id"], 0), ("live", "true", 3), ("ended", "true", 1),
+        ("series_id", 1, 0), ("volume_min", 1e12, 0), ("liquidity_min", 1, 3), ("start_time_max", "2025-01-01", 0),
+    ]:  # fmt: skip
+        assert len(get(site, "gamma", "/events/keyset", **{name: value})["events"]) == count
+    ends = [row["endDate"] for row in get(site, "gamma", "/events", order="endDate", ascending="false")]
+    assert ends == sorted(ends, reverse=True)
+
+
 def test_gamma_offsets_and_singles(site):
     """Old offset lists stop at 2,000; single markets and events are found by id and slug, others are 404."""
     assert len(get(site, "gamma", "/markets", limit=2, offset=1)) == 2
