@@ -20,7 +20,7 @@ from pipelines.core.settings import Settings
 LEFT_OUT = frozenset({"logs", "prefect", "checkpoints", "backups", "benchmarks", "stack.json", "run.json"})
 """Entries of var/ that are history of this machine alone, or can be made again."""
 _PIECES_OF_DATABASES = ("-wal", "-shm", "-journal", ".lock")
-_DATABASES = (".sqlite", ".db")
+_SQLITE_HEADER = b"SQLite format 3\0"
 
 
 def backup(settings: Settings, keep: int) -> Path:
@@ -63,8 +63,14 @@ def _kept_files(var: Path) -> Iterator[Path]:
 def _write(archive: Path, var: Path, files: list[Path]) -> None:
     with tarfile.open(archive, "w:gz") as tar, tempfile.TemporaryDirectory() as scratch:
         for path in files:
-            content = _settled(path, Path(scratch)) if path.suffix in _DATABASES else path
+            content = _settled(path, Path(scratch)) if _is_database(path) else path
             tar.add(content, arcname=path.relative_to(var).as_posix(), recursive=False)
+
+
+def _is_database(path: Path) -> bool:
+    """By content: other programs give their files the suffix .db too (the metrics of a service)."""
+    with path.open("rb") as stream:
+        return stream.read(len(_SQLITE_HEADER)) == _SQLITE_HEADER
 
 
 def _settled(database: Path, scratch: Path) -> Path:

@@ -1,8 +1,11 @@
 """Where and who: URLs, keys and ports from the environment. Never in params.yaml, never logged."""
 
+import ipaddress
+import socket
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -27,6 +30,16 @@ class Source(StrEnum):
     SIMULATED = "simulated"
     RECORDED = "recorded"
     POLYMARKET = "polymarket"
+
+
+LOCAL_EXCHANGE: Final = {
+    "clob_url": "http://127.0.0.1:8640",
+    "clob_ws_url": "ws://127.0.0.1:8640",
+    "gamma_url": "http://127.0.0.1:8641",
+    "data_url": "http://127.0.0.1:8642",
+    "news_url": "http://127.0.0.1:8643/rss",
+}
+"""Where `python -m simulator` listens by default."""
 
 
 class Settings(BaseSettings):
@@ -79,6 +92,42 @@ class Settings(BaseSettings):
     """Auto-scaling group of the training machine; empty means training runs here."""
     spot_metadata_url: str = "http://169.254.169.254"
     """Where a spot machine reads that it will be taken away."""
+
+    def of_trading(self) -> Self:
+        """These settings for a process that trades: simulated mode trades on the local exchange, at its default
+        addresses where no others are set, and never on a venue outside of this machine's networks.
+
+        Raises:
+            SettingError: if simulated mode was given an order address that is not private.
+        """
+        if self.mode is not Mode.SIMULATED:
+            return self
+        unset = {name: url for name, url in LOCAL_EXCHANGE.items() if name not in self.model_fields_set}
+        trading = self.model_copy(update=unset)
+        trading.refuse_simulated_orders_elsewhere()
+        return trading
+
+    def refuse_simulated_orders_elsewhere(self) -> None:
+        """Raise where simulated mode would send orders, signed with whatever key is set, to a public address.
+
+        Raises:
+            SettingError: naming the address.
+        """
+        if self.mode is Mode.SIMULATED and not _is_private(self.clob_url):
+            raise SettingError(
+                f"mode simulated trades on a local exchange alone, and ODDSMITH_CLOB_URL was {self.clob_url}; unset "
+                "it, or set the address of `python -m simulator` (http://127.0.0.1:8640). For real markets without "
+                "real orders use ODDSMITH_MODE=paper"
+            )
+
+
+def _is_private(url: str) -> bool:
+    """Whether every address of the URL's host is this machine or a private network; unknown hosts are not."""
+    try:
+        found = socket.getaddrinfo(urlsplit(url).hostname, None)
+    except OSError:
+        return False
+    return all(ipaddress.ip_address(address[0]).is_private for *_, address in found)
 
 
 def _explain(detail: Any) -> str:

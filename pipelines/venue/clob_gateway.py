@@ -47,8 +47,9 @@ class ClobGateway:
         """The gateway that the settings describe. Simulated mode without a key makes one for this start.
 
         Raises:
-            SettingError: if real orders lack the word yes or the key.
+            SettingError: if real orders lack the word yes or the key, or if simulated ones would go to a real venue.
         """
+        settings.refuse_simulated_orders_elsewhere()
         if settings.mode is not Mode.SIMULATED and settings.live != "yes":
             raise SettingError(
                 f"real orders need ODDSMITH_LIVE=yes beside the mode; ODDSMITH_LIVE was {settings.live!r}"

@@ -91,7 +91,7 @@ class VenueHttp:
                         response = await self._client.request(method, path, params=params, json=body)
                     _refuse(response)
         except httpx2.TransportError as error:
-            where = f"{self._client.base_url}{path.lstrip('/')}"
+            where = f"{str(self._client.base_url).rstrip('/')}/{path.lstrip('/')}"
             raise VenueUnavailable(
                 f"{where} did not answer ({type(error).__name__}: {error}); is it running?"
             ) from None

@@ -144,6 +144,14 @@ def test_real_orders_need_the_word_and_the_key(changes: dict[str, str], missing:
         ClobGateway.connect(settings)
 
 
+def test_a_key_in_simulated_mode_reaches_no_real_venue() -> None:
+    """Simulated mode with a key and the venue's own address refuses before any request."""
+    settings = Settings(mode=Mode.SIMULATED, private_key=SecretStr(KEY), clob_url="https://clob.polymarket.com")
+
+    with pytest.raises(SettingError, match="mode simulated trades on a local exchange alone"):
+        ClobGateway.connect(settings)
+
+
 def test_the_old_library_is_refused_where_it_fails() -> None:
     """py-clob-client orders outside of the simulator are a setting's error, with the remedy, before any request."""
     settings = Settings(mode=Mode.LIVE, live="yes", private_key=SecretStr(KEY), clob_client="v1")

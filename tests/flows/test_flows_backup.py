@@ -19,10 +19,11 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A machine's var/ with a journal, a champion, logs and a backup's worth of other things."""
     monkeypatch.delenv("ODDSMITH_STORE_URL", raising=False)
     var = tmp_path / "var"
-    for folder in ("logs", "landing/bars", "prefect"):
+    for folder in ("logs", "landing/bars", "prefect", "bento/metrics"):
         (var / folder).mkdir(parents=True)
     (var / "champion.json").write_text('{"hash": "one"}')
     (var / "landing/bars/part.parquet").write_bytes(b"bars")
+    (var / "bento/metrics/counter_7.db").write_bytes(b"no SQLite at all")
     (var / "logs/service.log").write_text("long")
     (var / "prefect/prefect.db").write_bytes(b"history")
     with sqlite3.connect(var / "journal.sqlite") as journal:
@@ -38,8 +39,9 @@ def names(archive: Path) -> set[str]:
 
 
 def test_what_only_this_machine_has_is_kept(settings: Settings) -> None:
-    """Journal, champion and landing zone are in the archive; logs and Prefect's history are not."""
-    assert names(backup(settings, keep=3)) == {"champion.json", "journal.sqlite", "landing/bars/part.parquet"}
+    """Journal, champion, bentos and landing zone are in the archive; logs and Prefect's history are not."""
+    kept = {"champion.json", "journal.sqlite", "landing/bars/part.parquet", "bento/metrics/counter_7.db"}
+    assert names(backup(settings, keep=3)) == kept
 
 
 def test_a_backup_of_a_journal_in_use_is_consistent(settings: Settings, tmp_path: Path) -> None:

@@ -31,3 +31,27 @@ def test_a_key_is_never_shown(monkeypatch):
     monkeypatch.setenv("ODDSMITH_PRIVATE_KEY", "0xsecret")
 
     assert "0xsecret" not in repr(Settings())
+
+
+@pytest.mark.parametrize("url", ["https://clob.polymarket.com", "http://8.8.8.8:80", "http://no-such-host.invalid"])
+def test_simulated_orders_go_to_a_private_address_alone(url, monkeypatch):
+    """A key and a real venue's address are not enough for a real order: simulated mode refuses the address."""
+    monkeypatch.setenv("ODDSMITH_PRIVATE_KEY", "0x" + "11" * 32)
+    monkeypatch.setenv("ODDSMITH_CLOB_URL", url)
+
+    with pytest.raises(SettingError, match="local exchange alone, and ODDSMITH_CLOB_URL was"):
+        Settings().of_trading()
+
+
+def test_simulated_trading_finds_the_local_exchange_and_keeps_what_is_set(monkeypatch, tmp_path):
+    """Without addresses the exchange's default ones are taken; a set one wins; other modes keep the venue's own."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("ODDSMITH_CLOB_URL", "ODDSMITH_CLOB_WS_URL", "ODDSMITH_GAMMA_URL", "ODDSMITH_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ODDSMITH_DATA_URL", "http://127.0.0.1:9002")
+
+    trading = Settings().of_trading()
+
+    assert (trading.clob_url, trading.gamma_url) == ("http://127.0.0.1:8640", "http://127.0.0.1:8641")
+    assert trading.data_url == "http://127.0.0.1:9002"
+    assert Settings(mode=Mode.PAPER).of_trading().clob_url == "https://clob.polymarket.com"
