@@ -1,16 +1,16 @@
-"""The backtest as one self-contained page: equity curves as inline SVG, the table, refusals, the newest trades."""
+"""The backtest as one self-contained page: equity curves as inline SVG, and the tables."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
 import numpy as np
 
+from pipelines.backtest import tables
 from pipelines.backtest.strategies import Run
+from pipelines.backtest.tables import money, number, time_of
 from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO
-from pipelines.engine.metrics import pnl_by_market
 
 COLOURS = ("#94a3b8", "#f59e0b", "#10b981", "#8b5cf6", "#ef4444", "#78716c", "#2563eb", "#ec4899", "#14b8a6")
 WIDTH, HEIGHT, LEFT, BOTTOM = 960, 320, 64, 28
@@ -46,23 +46,27 @@ def equity_csv(runs: Sequence[Run]) -> str:
 
 def page(runs: Sequence[Run], document: dict[str, Any]) -> str:
     """The whole page; needs nothing from outside."""
-    first, last = (_time(runs[0].result.ts_s[k]) for k in (0, -1))
+    first, last = (time_of(runs[0].result.ts_s[k]) for k in (0, -1))
     about = (
         f"{document['markets']} markets, {document['market_bars']:,} bars of {document['bar_length_s']} s,"
         f" {first} to {last}; one account of {document['cash_pusd']:,} pUSD, every decision through decide(), fills"
         " one bar later, after spread, impact and fees"
     )
     chosen = next(run for run in runs if run.kind == document["chosen"])
+    name = escape(chosen.name)
     parts = [
         f"<h1>Backtest on the selection slice</h1><p class=soft>{escape(about)}</p>",
         f"<div class=card>{_legend(shown(runs))}{_chart(shown(runs), equity)}</div>",
         f"<h2>Strategies</h2><div class=card>{_table(runs, document)}</div>",
         f"<h2>Drawdown from the peak, %</h2><div class=card>{_chart(shown(runs), fallen)}</div>",
         f"<h2>At stake, % of equity</h2><div class=card>{_chart(shown(runs), at_stake)}</div>",
-        f"<h2>When trading gets harder</h2><div class=card>{_stress(document)}{_bias(document)}</div>",
-        f"<h2>Why entries were refused ({escape(chosen.name)})</h2><div class=card>{_refusals(chosen)}</div>",
-        f"<h2>P&amp;L by market ({escape(chosen.name)})</h2><div class=card>{_markets(chosen)}</div>",
-        f"<h2>Newest trades ({escape(chosen.name)})</h2><div class=card>{_trades(chosen)}</div>",
+        f"<h2>When trading gets harder</h2><div class=card>{tables.stress(document)}{tables.bias(document)}</div>",
+        f"<h2>Where the money went ({name})</h2><div class=card>{tables.costs(document)}</div>",
+        f"<h2>Calibration of decisions ({name})</h2><div class=card>{tables.calibration(document)}</div>",
+        f"<h2>The guide's stacks</h2><div class=card>{tables.stacks(document)}</div>",
+        f"<h2>Why entries were refused ({name})</h2><div class=card>{tables.refusals(chosen)}</div>",
+        f"<h2>P&amp;L by market ({name})</h2><div class=card>{tables.markets(chosen)}</div>",
+        f"<h2>Newest trades ({name})</h2><div class=card>{tables.trades(chosen)}</div>",
         f"<p class=soft>Sharpe ratios: {escape(document['annualised'])}. Positions still open are marked to mid."
         " A pace is the return per day of this slice times 30 or 90, not compounded; it needs a third of the time.</p>",
     ]
@@ -70,14 +74,10 @@ def page(runs: Sequence[Run], document: dict[str, Any]) -> str:
     return f"{head}<main>{''.join(parts)}</main></html>"
 
 
-def _time(ts_s: int) -> str:
-    return datetime.fromtimestamp(ts_s, UTC).strftime("%Y-%m-%d %H:%M")
-
-
 def _legend(runs: Sequence[Run]) -> str:
     items = [
         f"<span><i class=dot style='background:{COLOURS[k % len(COLOURS)]}'></i>{escape(run.name)}"
-        f" {_money(run.figures.pnl_pusd)}</span>"
+        f" {money(run.figures.pnl_pusd)}</span>"
         for k, run in enumerate(runs)
     ]
     return f"<div class=legend>{''.join(items)}</div>"
@@ -130,7 +130,7 @@ def _axes(low: float, high: float, ts: Any) -> str:
     for share, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
         moment = int(ts[0] + share * (ts[-1] - ts[0]))
         x = LEFT + share * (WIDTH - LEFT - 8)
-        parts.append(f"<text x={x:.0f} y={HEIGHT - 6} text-anchor={anchor}>{_time(moment)}</text>")
+        parts.append(f"<text x={x:.0f} y={HEIGHT - 6} text-anchor={anchor}>{time_of(moment)}</text>")
     return "".join(parts)
 
 
@@ -158,87 +158,23 @@ def _row(run: Run, document: dict[str, Any]) -> str:
     double = document["fee_2x_pnl_pusd"].get(run.kind)
     cells = (
         escape(run.name) + (" &#9733;" if run.kind == document["chosen"] else ""),
-        _money(f.pnl_pusd),
+        money(f.pnl_pusd),
         f"{f.return_fraction:+.2%}",
         *(_pace(f.return_fraction, span, days) for days in (30, 90)),
-        _number(f.sharpe_day),
-        _number(f.sharpe_bar),
+        number(f.sharpe_day),
+        number(f.sharpe_bar),
         f"{f.max_drawdown:.2%}",
         str(f.round_trips),
         "" if f.win_rate is None else f"{f.win_rate:.0%}",
-        "" if f.mean_trade_pusd is None else _money(f.mean_trade_pusd),
+        "" if f.mean_trade_pusd is None else money(f.mean_trade_pusd),
         f"{f.fees_pusd:,.2f}",
         f"{f.mean_exposure:.1%}",
-        "" if double is None else _money(double),
+        "" if double is None else money(double),
     )
     chosen = " class=chosen" if run.kind == document["chosen"] else ""
     return f"<tr{chosen}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
-def _stress(document: dict[str, Any]) -> str:
-    rows = []
-    for kind, doubled in document["fee_2x_pnl_pusd"].items():
-        late = document["latency_pnl_pusd"].get(kind, {})
-        base = document["strategies"][kind]["pnl_pusd"]
-        cells = [_money(value) for value in (base, doubled, *late.values())]
-        rows.append(f"<tr><td>{escape(kind)}</td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
-    names = ("P&amp;L of", "as it is", "fees 2x", "latency 2x", "latency 4x")
-    literal = _money(document["literal_stops_pnl_pusd"])
-    note = f"<p class=soft>Threshold with the guide's literal stops (2 %, 5 %, 1.5 %): {literal} pUSD.</p>"
-    return f"<table><tr>{''.join(f'<th>{name}</th>' for name in names)}</tr>{''.join(rows)}</table>{note}"
-
-
-def _bias(document: dict[str, Any]) -> str:
-    deflated, overfit = document["deflated_sharpe"], document["overfitting_probability"]
-    parts = []
-    if deflated is not None:
-        trials = f"{deflated['trials']:.0f} trials"
-        parts.append(f"Deflated Sharpe ratio of the chosen policy after {trials}: {deflated['probability']:.2f}.")
-    if overfit is not None:
-        parts.append(f"Probability that the choice is overfitted (CSCV): {overfit:.0%}.")
-    return f"<p class=soft>{' '.join(parts)}</p>"
-
-
 def _pace(return_fraction: float, span_days: float, days: int) -> str:
     """Return per that many days at the slice's pace, not compounded; nothing from a slice that is too short to say."""
     return f"{return_fraction * days / span_days:+.0%}" if span_days >= days / 3 else "too short"
-
-
-def _money(value: float) -> str:
-    kind = "up" if value > 0 else "down" if value < 0 else "soft"
-    return f"<span class={kind}>{value:+,.2f}</span>"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
-
-
-def _refusals(run: Run) -> str:
-    if not run.figures.refusals:
-        return "<p class=soft>Nothing was refused.</p>"
-    most = sorted(run.figures.refusals.items(), key=lambda item: -item[1])
-    rows = "".join(f"<tr><td>{escape(name)}</td><td>{count:,}</td></tr>" for name, count in most)
-    return f"<table><tr><th>reason</th><th>times</th></tr>{rows}</table>"
-
-
-def _markets(run: Run) -> str:
-    totals = sorted(pnl_by_market(run.result).items(), key=lambda item: item[1])
-    if not totals:
-        return "<p class=soft>No market was traded.</p>"
-    picked = totals if len(totals) <= 12 else [*totals[:6], *totals[-6:]]
-    rows = "".join(f"<tr><td>{escape(name[:18])}</td><td>{_money(pnl)}</td></tr>" for name, pnl in picked)
-    return f"<table><tr><th>market (worst and best of {len(totals)})</th><th>P&amp;L</th></tr>{rows}</table>"
-
-
-def _trades(run: Run) -> str:
-    newest = run.result.closed[-40:][::-1]
-    if not newest:
-        return "<p class=soft>No trade was closed.</p>"
-    rows = "".join(
-        f"<tr><td>{_time(trade.closed_s)}</td><td>{escape(trade.market_id[:14])}</td><td>{trade.outcome.value}</td>"
-        f"<td>{trade.shares:,.2f}</td><td>{(trade.closed_s - trade.opened_s) // 60}</td><td>{escape(trade.reason)}</td>"
-        f"<td>{_money(float(trade.pnl))}</td></tr>"
-        for trade in newest
-    )
-    names = ("closed", "market", "token", "shares", "minutes", "why", "P&amp;L")
-    return f"<table><tr>{''.join(f'<th>{name}</th>' for name in names)}</tr>{rows}</table>"

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.backtest import report, selection_bias, stress
+from pipelines.backtest import decisions, report, selection_bias, stress
 from pipelines.backtest.strategies import AGENT, CANDIDATES, Field, Job, Run, contenders, randoms, run_all
 from pipelines.core import log
-from pipelines.core.artifacts import replaced_folder, write_bytes, write_json
+from pipelines.core.artifacts import read_json, replaced_folder, write_bytes, write_json
 from pipelines.core.domain import Market
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, load
@@ -22,6 +22,7 @@ from pipelines.trading.sizing import SizingTable
 
 REPORTS = Path("reports")
 CHOICE = Path("models/choice")
+STACKS = REPORTS / "stacks.json"
 LOG = log.get("backtest")
 
 
@@ -38,6 +39,8 @@ def run() -> None:
     rest = _replayed(shared, [*drawn, *harder])
     runs, stressed = [*runs, *rest[: len(drawn)]], rest[len(drawn) :]
     document = _document(runs, chosen, shared) | stress.document(stressed) | _bias(runs, chosen, shared)
+    delay_s = params.execution.latency_bars * shared.length_s
+    document |= decisions.document(chosen.result, shared.tape, delay_s) | {"stacks": stacks()}
     document |= _speed([*runs, *stressed], time.perf_counter() - started)
     write_json(REPORTS / "backtest.json", document)
     write_bytes(REPORTS / "equity.csv", report.equity_csv(runs).encode())
@@ -63,6 +66,11 @@ def field(histories: Sequence[history.History], params: Params) -> Field:
     path = AGENT / "sizing.json"
     table = SizingTable.read(path) if path.is_file() else sizing_table(histories, params)
     return Field(histories, params, table, scaler, history.bar_length_s())
+
+
+def stacks(path: Path = STACKS) -> dict[str, Any]:
+    """The guide's stacks as `make league STACKS=1` measured them last; empty where that was never run."""
+    return dict(read_json(path)["stacks"]) if path.is_file() else {}
 
 
 def choose(runs: Sequence[Run], markets: Mapping[str, Market], fewest: int) -> Run:

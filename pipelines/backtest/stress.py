@@ -1,24 +1,30 @@
-"""What is left when trading gets harder: doubled fees, slower fills, the guide's literal stops."""
+"""What is left when trading gets harder: doubled fees, slower fills, orders that wait, the guide's literal stops."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from pipelines.backtest.strategies import Field, Job, Run, job
+from pipelines.trading.kernel import QUEUE_AHEAD
 
 LATENCIES = (2, 4)
 """Multiples of execution.latency_bars."""
 
-FEES, LATENCY, STOPS = "fee_2x", "latency", "literal_stops"
+RESTING_BARS = 5
+"""Bars that an order waits in the book where buys rest instead of taking."""
+
+FEES, LATENCY, STOPS, QUEUE = "fee_2x", "latency", "literal_stops", "queue"
 
 
 def jobs(field: Field, kinds: Iterable[str]) -> list[Job]:
     """Each kind with fees that are twice as high (the policy knows), and with fills that come 2 and 4 times as many
-    bars later (it does not); the threshold rule with the guide's stops, floored at spread + 2 ticks alone."""
+    bars later (it does not); with buys that rest at their own side's touch, under each guess about the queue; the
+    threshold rule with the guide's stops, floored at spread + 2 ticks alone."""
     made = []
     for kind in kinds:
         made.append(replace(job(field, kind, name=f"{FEES}/{kind}"), fee_multiple=2.0))
         made += [job(_slower(field, multiple), kind, name=f"{LATENCY}/{kind}/{multiple}x") for multiple in LATENCIES]
+        made += [job(_waiting(field, queue), kind, name=f"{QUEUE}/{kind}/{queue}") for queue in QUEUE_AHEAD]
     limits = field.params.risk.model_copy(update={"stop_cost_multiple": 0.0})
     literal = replace(field, params=field.params.model_copy(update={"risk": limits}))
     return [*made, job(literal, "threshold", name=STOPS)]
@@ -30,10 +36,17 @@ def _slower(field: Field, multiple: int) -> Field:
     return replace(field, params=field.params.model_copy(update={"execution": late}))
 
 
+def _waiting(field: Field, queue: str) -> Field:
+    execution = field.params.execution
+    resting = {"entry": "rest", "queue": queue, "order_ttl_bars": 1 + RESTING_BARS}
+    return replace(field, params=field.params.model_copy(update={"execution": execution.model_copy(update=resting)}))
+
+
 def document(runs: Sequence[Run]) -> dict[str, Any]:
     """P&L in pUSD of each circumstance, as the report has it."""
     fees: dict[str, float] = {}
     latency: dict[str, dict[str, float]] = {}
+    queue: dict[str, dict[str, float]] = {}
     stops = 0.0
     for run in runs:
         pnl, (what, *rest) = run.figures.pnl_pusd, run.name.split("/")
@@ -41,6 +54,13 @@ def document(runs: Sequence[Run]) -> dict[str, Any]:
             fees[run.kind] = pnl
         elif what == LATENCY:
             latency.setdefault(run.kind, {})[rest[-1]] = pnl
+        elif what == QUEUE:
+            queue.setdefault(run.kind, {})[rest[-1]] = pnl
         else:
             stops = pnl
-    return {"fee_2x_pnl_pusd": fees, "latency_pnl_pusd": latency, "literal_stops_pnl_pusd": stops}
+    return {
+        "fee_2x_pnl_pusd": fees,
+        "latency_pnl_pusd": latency,
+        "resting_pnl_pusd": queue,
+        "literal_stops_pnl_pusd": stops,
+    }

@@ -81,12 +81,16 @@ def test_the_report_needs_nothing_from_outside(shared):
     document = {
         "markets": 6, "market_bars": 1, "bar_length_s": 60, "cash_pusd": 10_000, "chosen": "threshold",
         "fee_2x_pnl_pusd": {"threshold": -1.0}, "latency_pnl_pusd": {"threshold": {"2x": 1.0}}, "annualised": "365",
-        "literal_stops_pnl_pusd": -3.0, "deflated_sharpe": None, "overfitting_probability": 0.2,
+        "resting_pnl_pusd": {"threshold": dict.fromkeys(("pessimistic", "neutral", "optimistic"), 4.0)},
+        "calibration": [{"trips": 7, "confidence": 0.71, "right": 0.6, "paid": 0.4}],
+        "costs_pusd": {"at_mid": 9.0, "spread_and_impact": 4.0, "fees": 3.0, "net": 2.0},
+        "stacks": {"gru_dqn": {"skipped": "no endpoint"}}, "literal_stops_pnl_pusd": -3.0,
+        "deflated_sharpe": None, "overfitting_probability": 0.2,
         "strategies": {"threshold": {"pnl_pusd": 2.0}},
     }  # fmt: skip
     page = report.page(runs, document)
     assert "<svg" in page
-    assert "threshold" in page
+    assert all(part in page for part in ("threshold", "resting, pessimistic", "71.0%", "no endpoint", "-4.00"))
     assert not re.search(r"https?://|<script", page)
     assert report.equity_csv(runs).startswith("ts_s,cash,threshold\n")
 

@@ -1,0 +1,64 @@
+"""What decisions were worth: where the money went and whether confidence means something."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipelines.backtest import decisions, stress
+from pipelines.backtest.strategies import Field, done, job
+from pipelines.engine.metrics import pnl_by_market
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
+from test_engine_identity import PARAMS, TABLE, history, scaler
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """Six random markets."""
+    return Field([history(seed) for seed in range(1, 7)], PARAMS, TABLE, scaler(), 60)
+
+
+def test_costs_explain_the_difference_to_the_mid(shared):
+    """P&L at the mids, less spread and impact, less fees, is the P&L; half a spread and the impact are paid a fill."""
+    run = done(shared, job(shared, "threshold"))
+    known = decisions.document(run.result, shared.tape, 60)
+    parts = known["costs_pusd"]
+    assert parts["net"] == pytest.approx(run.figures.pnl_pusd, abs=1e-3)
+    assert parts["at_mid"] - parts["spread_and_impact"] - parts["fees"] == pytest.approx(parts["net"], abs=1e-4)
+    by_hand = 0.0
+    quotes = {(one.market.market_id, ts_s): one for ts_s, bars in shared.tape.steps for one in bars}
+    for fill in run.result.fills:
+        seen = quotes[fill.market_id, fill.ts_s]
+        mid = seen.bar.mid_units if fill.outcome == "YES" else 10_000 - seen.bar.mid_units
+        by_hand += abs(fill.price_units - mid) * fill.shares_micro / 1e10
+    assert parts["spread_and_impact"] == pytest.approx(by_hand, abs=1e-3)
+    assert sum(known["pnl_by_market_pusd"].values()) == pytest.approx(sum(pnl_by_market(run.result).values()), abs=1e-4)
+
+
+def test_round_trips_are_grouped_by_the_confidence_of_their_decision(shared):
+    """Groups rise in confidence, count every round trip once, and a trip that went its way is one that moved."""
+    run = done(shared, job(shared, "threshold"))
+    groups = decisions.document(run.result, shared.tape, 60)["calibration"]
+    confidence = [group["confidence"] for group in groups]
+    assert len(groups) > 1
+    assert confidence == sorted(confidence)
+    assert min(confidence) >= PARAMS.risk.min_confidence
+    assert sum(group["trips"] for group in groups) == run.figures.round_trips
+    assert all(0.0 <= group["paid"] <= group["right"] <= 1.0 for group in groups)
+
+
+def test_too_few_round_trips_say_nothing(shared):
+    """Cash has no trips and no groups."""
+    run = done(shared, job(shared, "cash"))
+    assert decisions.document(run.result, shared.tape, 60)["calibration"] == []
+
+
+def test_every_circumstance_has_its_row(shared):
+    """Fees twice, latency twice and four times, and the three queues, together, for each kind that is asked for."""
+    document = stress.document([done(shared, one) for one in stress.jobs(shared, ["threshold"])])
+    assert list(document["latency_pnl_pusd"]["threshold"]) == ["2x", "4x"]
+    assert list(document["resting_pnl_pusd"]["threshold"]) == ["pessimistic", "neutral", "optimistic"]
+    assert np.isfinite(document["fee_2x_pnl_pusd"]["threshold"])
+    assert np.isfinite(document["literal_stops_pnl_pusd"])
