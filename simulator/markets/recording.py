@@ -15,13 +15,15 @@ import pyarrow.parquet as pq
 
 from pipelines.core.domain import FeeSchedule, FloatArray
 from pipelines.core.errors import DataError
+from simulator.markets import book_events
+from simulator.markets.book_events import Depth, Folded
 from simulator.markets.grid import IntArray
 
 MOST_REPLAYED: Final = 40
 """Markets of a recording without events: those with the most rows."""
 
 _NAMES: Final = {
-    "market": ("market_id",),
+    "market": ("market_id", "condition_id", "market_slug", "slug"),
     "time": ("timestamp",),
     "price": ("price",),
     "bid": ("best_bid", "bid"),
@@ -31,7 +33,7 @@ _NAMES: Final = {
     "volume": ("volume",),
     "event": ("event_id", "event", "event_slug"),
     "end": ("end_s", "end_date"),
-    "token": ("token_id",),
+    "token": ("token_id", "asset_id"),
     "question": ("question", "title", "slug"),
     "category": ("category", "topic"),
 }
@@ -60,10 +62,14 @@ class Recorded:
     ask_size_micro: IntArray
     volume_micro: IntArray
     n_trades: IntArray
+    depth: Depth | None = None
+    """Whole books where book events were recorded."""
 
 
 def read(path: Path, event: str | None = None) -> list[Recorded]:
     """Markets of one event (the newest by its last row when not named), or all of a folder in the raw schema.
+
+    A file of book events is one market, named by `event`, with its whole books.
 
     Raises:
         DataError: if the path is missing, unreadable, lacks a column, or holds no usable row of the event.
@@ -72,7 +78,10 @@ def read(path: Path, event: str | None = None) -> list[Recorded]:
         raise DataError(f"the recording {path} does not exist; give a parquet file or a folder of them")
     try:
         raw = path.is_dir() and (path / "markets.parquet").exists()
-        markets = _read_raw(path, event) if raw else _read_any(path, event)
+        if not raw and book_events.holds_events(ds.dataset(path, format="parquet").schema.names):
+            markets = [_of_books(book_events.read(path, event))]
+        else:
+            markets = _read_raw(path, event) if raw else _read_any(path, event)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
         raise DataError(f"{path} is not readable as a recording: {str(error).splitlines()[0]}") from None
     if not markets:
@@ -114,6 +123,8 @@ def _read_any(path: Path, event: str | None) -> list[Recorded]:
     source = ds.dataset(path, format="parquet")
     lower = {name.lower(): name for name in source.schema.names}
     columns = {role: next((lower[n] for n in names if n in lower), None) for role, names in _NAMES.items()}
+    if columns["event"] is None and columns["market"] in (lower.get("market_slug"), lower.get("slug")):
+        columns["event"] = columns["market"]  # a slug names one market and stands for its event
     missing = [_NAMES[role][0] for role in ("market", "time", "price") if columns[role] is None]
     if missing:
         raise DataError(f"{path} lacks the column(s) {', '.join(missing)}; it has {', '.join(source.schema.names)}")
@@ -130,6 +141,16 @@ def _read_any(path: Path, event: str | None) -> list[Recorded]:
         _recorded(market_id, table.slice(rows.start, rows.stop - rows.start), path.stem)
         for market_id, rows in _by_market(table.column("market"))
     ]
+
+
+def _of_books(folded: Folded) -> Recorded:
+    depth = folded.depth
+    bid, ask = depth.bid_units[:, 0].astype(np.float64), depth.ask_units[:, 0].astype(np.float64)
+    sizes = (depth.bid_size[:, 0].astype(np.int64) * 10_000, depth.ask_size[:, 0].astype(np.int64) * 10_000)
+    return Recorded(
+        folded.market, folded.market, folded.market, "Other", (folded.token, ""), None, 5_000_000, FeeSchedule(0.05),
+        False, None, folded.ts_s, (bid + ask) / 2.0, bid, ask, *sizes, folded.volume_micro, folded.n_trades, depth,
+    )  # fmt: skip
 
 
 def _of_event(table: pa.Table, event: str | None, name: str) -> pa.Table:

@@ -1,8 +1,8 @@
 """Replayed markets: recorded bars, shown step by step like synthetic ones. The first `warm_bars` are history.
 
-A gap keeps the quote. Where the recording has no spread, the smallest that the tick allows is quoted; where it has no
-sizes, they are drawn as in synthetic markets. A recording does not say how a market ended: one that stands at 0.95 or
-more (0.05 or less) at its end is resolved that way, any other just stops.
+Recorded book events are shown as whole books. A gap keeps the quote. Where the recording has no spread, the smallest
+that the tick allows is quoted; where it has no sizes, they are drawn as in synthetic markets. A recording does not say
+how a market ended: one that stands at 0.95 or more (0.05 or less) at its end is resolved that way, others just stop.
 """
 
 import hashlib
@@ -158,6 +158,7 @@ def _life(market: Recorded, number: int, step_s: int, seed: int) -> Life:
         ask_size=(np.where(ask[row] < PRICE_SCALE, ask_size, 0) // SHARE_GRID).astype(np.int32),
         volume_micro=volume,
         n_trades=count.astype(np.int16),
+        depth=None if market.depth is None else market.depth.take(row),
     )
 
 

@@ -60,6 +60,8 @@ class Tick:
     informed: tuple[TradePrint, ...] = ()
     """Orders of an informed trader at the end of the step, after the new quote: taken at once or dropped. Their limits
     lie strictly inside the spread, so they meet outside orders alone and are no part of `trades`."""
+    levels: tuple[tuple[bool, int, int], ...] = ()
+    """The whole book where it was recorded: (is a bid, price in units, base units). Else the exchange makes depth."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipelines.core.domain import Headline
 from pipelines.core.money import SHARE_GRID
+from simulator.markets.book_events import Depth
 from simulator.markets.grid import IntArray
 from simulator.markets.informed import Informed
 from simulator.markets.source import History, Listing, Step, Tick
@@ -37,6 +38,8 @@ class Life:
     informed: Informed | None = None
     """Orders of a trader who knows the fair value; recordings have none."""
     tape: Tape | None = None
+    depth: Depth | None = None
+    """Whole books, where they were recorded."""
 
 
 class Timeline:
@@ -131,6 +134,7 @@ class Timeline:
             int(life.ask_size[row]) * SHARE_GRID,
             self._tape(life).prints(row) if live and life.n_trades[row] else (),
             life.informed.at(row, self.now_s) if live and life.informed is not None else (),
+            tuple((b, p, n * SHARE_GRID) for b, p, n in life.depth.at(row)) if life.depth is not None else (),
         )
 
     def _tape(self, life: Life) -> Tape:

@@ -88,7 +88,9 @@ class House:
 
 
 def ladder(tick: Tick, tick_units: int) -> dict[tuple[bool, int], int]:
-    """Open shares by (is_bid, YES price): the top of the source and deeper levels behind it."""
+    """Open shares by (is_bid, YES price): the recorded book, or the top of the source and deeper levels behind it."""
+    if tick.levels:
+        return {(is_bid, price): shares for is_bid, price, shares in tick.levels}
     levels: dict[tuple[bool, int], int] = {}
     for is_bid, top, size in (
         (True, tick.bid_units, tick.bid_size_micro),

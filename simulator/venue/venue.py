@@ -222,8 +222,8 @@ class Venue:
     def _refine(self, market: LiveMarket, tick: Tick) -> None:
         """Change to the fine tick near the edges, as the exchange does; it stays fine from then on."""
         coarse = market.tick_units
-        tops = [units for units in (tick.bid_units, tick.ask_units) if 0 < units < 10_000]
-        if coarse > FINE_TICK_UNITS and any(units % coarse for units in tops):
+        shown = [tick.bid_units, tick.ask_units, *(units for _, units, _ in tick.levels)]
+        if coarse > FINE_TICK_UNITS and any(units % coarse for units in shown):
             self.change_tick(market, FINE_TICK_UNITS)
 
     def change_tick(self, market: LiveMarket, tick_units: int) -> None:

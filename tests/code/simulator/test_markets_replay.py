@@ -1,5 +1,6 @@
 """Rules of replayed markets: what is history, what is stepped, and what a gap or a missing column becomes."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -7,10 +8,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.core.domain import Side
+from pipelines.core.domain import Outcome, Side
 from pipelines.core.errors import DataError, ParameterError
+from pipelines.core.money import MICRO
 from simulator.markets.replay import open_source
 from simulator.markets.source import SourceOptions
+from simulator.options import Options
+from simulator.venue.venue import Venue
 
 START_S = 1_767_225_600
 CONDITION = "0x" + "ab" * 32
@@ -179,3 +183,102 @@ def test_bars_in_history_are_evenly_spaced(raw):
     history = open_source(SourceOptions(replay=raw, warm_bars=9)).history(CONDITION)
 
     assert np.unique(np.diff(history.ts_s)).tolist() == [60]
+
+
+def _events(path, rows, **columns):
+    """A file of book events: (kind, price, side, size, milliseconds, hash) of one market, token 11 unless told."""
+    kind, price, side, size, at, name = zip(*rows, strict=True)
+    table = {"event_type": kind, "price": price, "side": side, "size": size, "timestamp": at, "hash": name}
+    table |= {"asset_id": ["11"] * len(rows), "market_slug": ["game"] * len(rows)} | columns
+    pq.write_table(pa.table(table), path)
+    return path
+
+
+BOOK = [
+    ("book", 0.40, "bid", 10.0, 1_000, "a"), ("book", 0.38, "bid", 30.0, 1_000, "a"),
+    ("book", 0.45, "ask", 20.0, 1_000, "a"), ("book", 0.50, "ask", 5.5, 1_000, "a"),
+]  # fmt: skip
+
+
+def _levels(path, steps, **options):
+    """Levels of the book after some steps of one second."""
+    source = open_source(SourceOptions(replay=path, bar_length_s=1, **options))
+    (row,) = [source.advance() for _ in range(steps)][-1].rows
+    return row, {(is_bid, price): shares / MICRO for is_bid, price, shares in row.levels}
+
+
+def test_book_events_become_whole_books(tmp_path):
+    """A book message replaces the book, a price change sets a level's new total, 0 removes it, a gap keeps the book."""
+    changes = [
+        ("price_change", 0.40, "BUY", 0.0, 1_500, "b"), ("price_change", 0.44, "SELL", 7.0, 1_900, "b"),
+        ("book", 0.30, "bid", 1.0, 3_100, "c"), ("book", 0.35, "ask", 2.0, 3_100, "c"),
+    ]  # fmt: skip
+    path = _events(tmp_path / "e.parquet", BOOK + changes)
+    row, levels = _levels(path, 1)
+    assert levels == {(True, 3800): 30, (False, 4400): 7, (False, 4500): 20, (False, 5000): 5.5}
+    assert (row.bid_units, row.ask_units) == (3800, 4400)
+    assert _levels(path, 2)[1] == levels
+    assert _levels(path, 3)[1] == {(True, 3000): 1, (False, 3500): 2}
+
+
+def test_what_happens_within_a_second_is_known_at_its_end(tmp_path):
+    """An event at 1.001 s is not in the book of second 1, and is in that of second 2."""
+    path = _events(tmp_path / "e.parquet", [*BOOK, ("price_change", 0.41, "bid", 9.0, 1_001, "b"), *BOOK_LATER])
+    source = open_source(SourceOptions(replay=path, bar_length_s=1))
+    history = source.history(source.listings()[0].market_id)
+    assert (source.now_s, history.bid_units.tolist()) == (1, [4000])
+    assert source.advance().rows[0].bid_units == 4100
+
+
+BOOK_LATER = [("price_change", 0.41, "bid", 8.0, 4_000, "z")]
+
+
+def test_books_that_cross_are_not_shown(tmp_path):
+    """Between two rows of a message a book may cross: the last whole one stands until it does not."""
+    rows = [*BOOK, ("price_change", 0.47, "bid", 9.0, 1_500, "b"), ("price_change", 0.45, "ask", 0.0, 2_500, "b")]
+    path = _events(tmp_path / "e.parquet", rows)
+    assert _levels(path, 1)[1][True, 4000] == 10
+    assert max(price for is_bid, price in _levels(path, 2)[1] if is_bid) == 4700
+
+
+def test_recorded_trades_and_tokens(tmp_path):
+    """Trades become volume; the other token's events, which mirror the first one's, are left out."""
+    rows = [
+        *BOOK,
+        ("last_trade_price", 0.45, "BUY", 3.0, 1_700, ""),
+        *BOOK_LATER,
+        ("book", 0.9, "bid", 1.0, 4_500, "m"),
+    ]
+    path = _events(tmp_path / "e.parquet", rows, asset_id=["11"] * (len(rows) - 1) + ["22"])
+    source = open_source(SourceOptions(replay=path, bar_length_s=1))
+    market_id = source.listings()[0].market_id
+    steps = [source.advance() for _ in range(3)]
+    assert [sum(trade[3] for trade in step.rows[0].trades) for step in steps] == [3 * MICRO, 0, 0]
+    assert source.history(market_id).volume_micro.sum() == 3 * MICRO
+    assert (True, 9000) not in {level[:2] for level in steps[-1].rows[0].levels}
+
+
+def test_the_exchange_shows_the_recorded_book(tmp_path):
+    """The venue's own book has every recorded level, and changes with it."""
+    path = _events(tmp_path / "e.parquet", [*BOOK, ("price_change", 0.44, "ask", 7.0, 1_900, "b"), *BOOK_LATER])
+    venue = Venue(Options(), open_source(SourceOptions(replay=path, bar_length_s=1)))
+    venue.open_quotes()
+    asyncio.run(venue.step())
+    (market,) = venue.exchange.markets.values()
+    bids, asks = market.book.levels(Outcome.YES)
+    assert [(price, shares / MICRO) for price, shares in bids] == [(3800, 30), (4000, 10)]
+    assert [(price, shares / MICRO) for price, shares in asks] == [(5000, 5.5), (4500, 20), (4400, 7)]
+
+
+def test_unusable_events_are_refused(tmp_path):
+    """A file without a market's events, without a column, or without a whole book is a clear error."""
+    path = _events(tmp_path / "e.parquet", BOOK)
+    with pytest.raises(DataError, match="no event of 'other'; the names stand in its column market_slug"):
+        open_source(SourceOptions(replay=path, replay_event="other"))
+    one_sided = _events(tmp_path / "o.parquet", BOOK[:2])
+    with pytest.raises(DataError, match="never make a book with both sides"):
+        open_source(SourceOptions(replay=one_sided))
+    bare = tmp_path / "b.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["asset_id"]), bare)
+    with pytest.raises(DataError, match="lacks the column"):
+        open_source(SourceOptions(replay=bare))
