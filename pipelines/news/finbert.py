@@ -1,6 +1,7 @@
 """FinBERT: a BERT that classifies financial text as positive, neutral or negative (extra `nlp`)."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from pipelines.core.errors import SettingError
@@ -26,8 +27,11 @@ class FinBert:
         try:
             self._classify: Any = pipeline("text-classification", model=model, top_k=None)
         except (OSError, ValueError) as error:
-            said = str(error).strip().splitlines()[0]
-            raise SettingError(f"news.finbert_model {model!r} cannot be loaded: {said}") from None
+            where = "that folder holds no model" if Path(model).is_dir() else "it is not here and was not downloaded"
+            raise SettingError(
+                f"news.finbert_model {model!r} cannot be loaded ({where}: {type(error).__name__}); let this machine"
+                " download it once, or name a folder with such a model"
+            ) from None
         self._longest = int(getattr(self._classify.model.config, "max_position_embeddings", 512))
         labels = {str(label).lower() for label in (self._classify.model.config.id2label or {}).values()}
         if not {"positive", "negative"} <= labels:

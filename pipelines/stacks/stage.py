@@ -28,6 +28,7 @@ REPORT = Path("reports/stacks.json")
 TABLE = Path("docs/results/stacks.md")
 WORK = Path("var/stacks")
 RAW = Path("data/raw")
+WINDOW = Path("data/window.json")
 STAGES = ("featurize", "forecast", "agent", "backtest")
 LOG = log.get("stacks")
 
@@ -46,7 +47,7 @@ def run(names: Sequence[str] = ()) -> None:
         raise DataError("data/raw is empty; run `make run` or `python -m pipelines pull` before the stacks")
     rows = {name: _guarded(name, params) for name in names or params.stacks}
     write_json(REPORT, {"stacks": rows})
-    write_bytes(TABLE, render(rows).encode())
+    write_bytes(TABLE, render(rows, _data(params)).encode())
 
 
 def _guarded(name: str, params: Params) -> dict[str, Any]:
@@ -121,30 +122,54 @@ def measured(folder: Path, stack: StackParams) -> dict[str, Any]:
         "win_rate": agent["win_rate"],
         "max_drawdown": agent["max_drawdown"],
         "pnl_pusd": agent["pnl_pusd"],
+        "round_trips": agent["round_trips"],
         "threshold_pnl_pusd": backtest["strategies"]["threshold"]["pnl_pusd"],
         "skill_price": forecast["selection"]["skill_price"],
+        "skill_price_pooled": forecast["selection"]["skill_price_pooled"],
+        "skill_price_pooled_interval": forecast["selection"]["skill_price_pooled_interval"],
+        "days": days,
         "markets": backtest["markets"],
     }
 
 
-def render(rows: Mapping[str, Mapping[str, Any]]) -> str:
+def _data(params: Params) -> str:
+    """Where the pull came from, and how long was trained."""
+    source = str(read_json(WINDOW)["source"]) if WINDOW.is_file() else "unknown"
+    world = f", edge {params.simulator.edge:g}, seed {params.simulator.seed}" if source == "simulated" else ""
+    learnt = f"{params.forecast.epochs} x {params.forecast.windows:,} windows, {params.agent.timesteps:,} steps"
+    return f"Data: source {source}{world}. Training of each: {learnt} of the agent, one seed."
+
+
+def render(rows: Mapping[str, Mapping[str, Any]], data: str) -> str:
     """The guide's table of stacks, measured, as Markdown."""
+    done = [row for row in rows.values() if "skipped" not in row]
+    judged = f"{done[0]['markets']} markets in {done[0]['days']:.1f} days" if done else "no stack could be trained"
     lines = [
         "# The guide's model stacks, measured",
         "",
-        "Each stack trained on the same pull and judged on the selection slice after spread, impact and fees. Made by",
-        "`make league STACKS=1`.",
+        f"{data} Each stack learnt from the same pull and was judged on the selection slice ({judged}), after spread,"
+        " impact and fees. Skill is of the forecasts against persistence, with its 95 % interval. Made by"
+        " `make league STACKS=1`.",
         "",
-        "| stack | P&L | daily return | Sharpe (bar) | win rate | max drawdown | threshold on its forecasts |",
-        "|---|---|---|---|---|---|---|",
+        "| stack | P&L, pUSD | round trips | daily return | Sharpe (bar) | win rate | max drawdown | skill [95 %] |"
+        " threshold rule on its forecasts, pUSD |",
+        "|" + "---|" * 9,
     ]
     return "\n".join([*lines, *(_line(name, row) for name, row in rows.items())]) + "\n"
 
 
 def _line(name: str, row: Mapping[str, Any]) -> str:
     if "skipped" in row:
-        return f"| {name} | skipped: {row['skipped']} | | | | | |"
-    sharpe = "" if row["sharpe_bar"] is None else f"{row['sharpe_bar']:.1f}"
-    won = "" if row["win_rate"] is None else f"{row['win_rate']:.0%}"
-    cells = (f"{row['pnl_pusd']:+,.0f}", f"{row['daily_return']:+.2%}", sharpe, won, f"{row['max_drawdown']:.1%}")
-    return f"| {name} | {' | '.join(cells)} | {row['threshold_pnl_pusd']:+,.0f} |"
+        return f"| {name} | not trained: {row['skipped']} |" + " |" * 7
+    low, high = row["skill_price_pooled_interval"]
+    cells = (
+        f"{row['pnl_pusd']:+,.0f}",
+        f"{row['round_trips']}",
+        f"{row['daily_return']:+.2%}",
+        "" if row["sharpe_bar"] is None else f"{row['sharpe_bar']:.1f}",
+        "" if row["win_rate"] is None else f"{row['win_rate']:.0%}",
+        f"{row['max_drawdown']:.1%}",
+        f"{row['skill_price_pooled']:+.1%} [{low:+.1%}, {high:+.1%}]",
+        f"{row['threshold_pnl_pusd']:+,.0f}",
+    )
+    return f"| {name} | {' | '.join(cells)} |"

@@ -59,4 +59,21 @@ def test_headlines_are_scored_again(tmp_path, monkeypatch):
 
 def test_a_skipped_stack_keeps_its_reason():
     """A stack that cannot run here stands in the table with the reason."""
-    assert "| llm_gru_dqn | skipped: no endpoint |" in stage.render({"llm_gru_dqn": {"skipped": "no endpoint"}})
+    text = stage.render({"llm_gru_dqn": {"skipped": "no endpoint"}}, "Data.")
+
+    assert "| llm_gru_dqn | not trained: no endpoint |" in text
+    assert "no stack could be trained" in text
+
+
+def test_a_trained_stack_has_every_figure_of_its_row():
+    """P&L, trades, return, ratios and skill stand under their heads; an agent that never traded has no win rate."""
+    row = {
+        "pnl_pusd": 0.0, "round_trips": 0, "daily_return": 0.0, "sharpe_bar": None, "win_rate": None,
+        "max_drawdown": 0.0, "skill_price_pooled": 0.031, "skill_price_pooled_interval": [0.02, 0.04],
+        "threshold_pnl_pusd": 152.4, "markets": 30, "days": 0.61,
+    }  # fmt: skip
+    text = stage.render({"ppo_alone": row, "llm_gru_dqn": {"skipped": "no endpoint"}}, "Data.")
+
+    assert "(30 markets in 0.6 days)" in text
+    assert "| ppo_alone | +0 | 0 | +0.00% |  |  | 0.0% | +3.1% [+2.0%, +4.0%] | +152 |" in text
+    assert {line.count("|") for line in text.splitlines() if line.startswith("|")} == {10}
