@@ -72,7 +72,9 @@ def unchanged(site, act):
 @pytest.mark.parametrize(
     ("method", "path"),
     [("POST", "/order"), ("POST", "/orders"), ("DELETE", "/order"), ("DELETE", "/orders"),
-     ("DELETE", "/cancel-market-orders"), ("POST", "/orders-scoring"), ("POST", "/books"), ("POST", "/prices")],
+     ("DELETE", "/cancel-market-orders"), ("POST", "/orders-scoring"), ("POST", "/books"), ("POST", "/prices"),
+     ("POST", "/rfq/request"), ("POST", "/rfq/quote"), ("POST", "/rfq/request/accept"), ("POST", "/rfq/quote/approve"),
+     ("DELETE", "/rfq/request"), ("DELETE", "/rfq/quote"), ("DELETE", "/auth/readonly-api-key")],
 )  # fmt: skip
 @given(document=JSON)
 @settings(QUICK, max_examples=25)
@@ -120,6 +122,23 @@ def test_one_wrong_field(site, trader, field, value):
 
 
 GOOD: list = []
+
+
+@given(
+    document=st.fixed_dictionaries(
+        {
+            "assetIn": st.sampled_from([YES, "0", "1"]) | JSON,
+            "assetOut": st.sampled_from([YES, "0", "1"]) | JSON,
+            "amountIn": st.integers().map(str) | JSON,
+            "amountOut": st.integers(0, 10**8).map(str) | JSON,
+        }
+    )
+)
+@QUICK
+def test_any_terms(site, trader, document):
+    """Whatever is asked for in a request for quotes is answered with a documented status and moves no money."""
+    body = json.dumps(document).encode("utf-8", "surrogatepass")
+    unchanged(site, lambda: send(site, trader, "POST", "/rfq/request", body))
 
 
 @pytest.mark.parametrize(
