@@ -144,6 +144,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OddsmithError as error:
         print(f"{arguments.command}: {error}", file=sys.stderr)
         return 1
+    except FileNotFoundError as error:
+        print(f"{arguments.command}: {error.filename or error} does not exist; run what writes it", file=sys.stderr)
+        return 1
     except OSError as error:
         print(f"{arguments.command}: the machine refused: {error}; what was whole before still is", file=sys.stderr)
         return 1

@@ -38,6 +38,8 @@ def run(path: Path) -> None:
         trials.append("bots", {"policy": kind, "recording": path.name}, row.document())
         log.get("bots").info(kind, pnl_pusd=row.pnl_pusd, round_trips=row.round_trips, fees_pusd=row.fees_pusd)
     known = float(np.mean([np.isfinite(fair).mean() for _, fair in read]))
+    if known == 0.0:
+        log.get("bots").warning("no fair price at any bar: temporal arbitrage could not trade; check the column spot")
     document = {"recording": path.name, "markets": len(read), "market_bars": made.bars, "strategies": table}
     write_json(REPORT, document | {"bars_with_fair_price": known, "cash_pusd": params.backtest.cash_pusd})
 
