@@ -20,13 +20,21 @@ from pipelines.trading.sizing import SizingTable
 LENGTH_S = 60
 BOTTOMLESS = 10**9
 """Shares per level in a book that no order walks."""
-AGENTS: dict[str, dict[str, Any]] = {
-    "ppo": {"algorithm": "ppo"},
-    "ppo_without_forecasts": {"algorithm": "ppo", "forecast_block": False, "imitation_epochs": 0},
-    "dqn": {"algorithm": "dqn"},
-    "sac": {"algorithm": "sac"},
-}
-"""Name -> what differs from params.yaml: agent. Without forecasts nothing is imitated: the rule reads the forecast."""
+AGENTS = ("ppo", "ppo_without_forecasts", "ppo_guide", "ppo_from_rewards_alone", "dqn", "sac")
+
+
+def setting(name: str, params: Params) -> dict[str, Any]:
+    """What an agent of AGENTS changes in `agent` of params.yaml."""
+    known: dict[str, dict[str, Any]] = {
+        "ppo": {"algorithm": "ppo"},
+        # Nothing is imitated without forecasts: the rule that would be imitated reads them.
+        "ppo_without_forecasts": {"algorithm": "ppo", "forecast_block": False, "imitation_epochs": 0},
+        "ppo_guide": {"algorithm": "ppo", "imitation_epochs": 0, **params.ppo_guide.model_dump()},
+        "ppo_from_rewards_alone": {"algorithm": "ppo", "imitation_epochs": 0},
+        "dqn": {"algorithm": "dqn"},
+        "sac": {"algorithm": "sac"},
+    }
+    return known[name]
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,7 @@ class Contest:
         from pipelines.agent.export import export  # noqa: PLC0415
         from pipelines.agent.training import train  # noqa: PLC0415
 
-        agent = self.params.agent.model_copy(update=AGENTS[name] | {"seed": seed} | update)
+        agent = self.params.agent.model_copy(update=setting(name, self.params) | {"seed": seed} | update)
         chosen = self.params.model_copy(update={"agent": agent})
         learner, _ = train(self.earlier, chosen, self.table, self.world.scaler, LENGTH_S)
         with tempfile.TemporaryDirectory() as folder:

@@ -24,7 +24,7 @@ from pipelines.inference.predictor import Predictor
 EVENTS = 42
 RULES = ("cash", "buy_and_hold", "threshold", "kelly", "ensemble", "spike_fading")
 KEPT = Path("var/evaluate")
-SECTIONS = {"agent", "policy", "sizing", "risk", "execution", "backtest"}
+SECTIONS = {"agent", "ppo_guide", "policy", "sizing", "risk", "execution", "backtest"}
 """Parameters that decide a result: with others, what was kept does not count."""
 
 Row = dict[str, float]

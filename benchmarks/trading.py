@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import peers
+from benchmarks import guide_decision, peers, throughput
+from benchmarks.contest import setting
 from benchmarks.worlds import World, world
 from pipelines.agent.env import MarketEnv
 from pipelines.core.domain import FeeSchedule
 from pipelines.core.money import MICRO
-from pipelines.core.params import Params, read
+from pipelines.core.params import Params, PpoParams, read
 from pipelines.engine import books as recorded
 from pipelines.engine import rules, signals
 from pipelines.engine.lanes import FRACTION_OF, Field, Lanes, field, parameters, screen
@@ -46,8 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     figures: dict[str, Any] = {"benchmark": "trading", "cores": os.cpu_count(), "load": round(os.getloadavg()[0], 2)}
     for name, measure in bench.measurements().items():
         if not asked.only or name in asked.only:
-            figures[name] = measure()
-            print(f"{name}: {figures[name]}", file=sys.stderr)
+            found = measure()
+            figures |= found if isinstance(found, dict) else {name: found}
+            print(f"{name}: {found}", file=sys.stderr)
     if asked.peers:
         figures |= peers.run_all(asked.only)
     print(json.dumps(figures))
@@ -84,9 +86,12 @@ class Bench:
             "sweep_s": self._sweep,
             "decide_bars_per_s": lambda: best(self._decide),
             "replay_events_per_s": lambda: best(self._replay_book),
-            "ppo_steps_per_s": lambda: self._ppo(8, 256, 64, 4_096),
-            "tuned_ppo_steps_per_s": lambda: self._ppo(64, 256, 1_024, 65_536),
+            "ppo_steps_per_s": lambda: self._ppo(self._params.ppo_guide, 4_096),
+            "tuned_ppo_steps_per_s": lambda: self._ppo(self._params.agent, 65_536),
             "guide_ppo_steps_per_s": lambda: peers.guide_ppo(4_096),
+            "decisions_per_s": lambda: throughput.measure(self._made, self._params, Path("models/forecaster")),
+            "guide_decisions_per_s": lambda: round(1_000.0 / guide_decision.measure(), 2),
+            "time_to_return_ratio": self._time_to_return,
         }
 
     def _lanes(self, count: int) -> Lanes:
@@ -163,7 +168,36 @@ class Bench:
         recorded.replay(events, orders, 10, FeeSchedule(0.05), "neutral")
         return count
 
-    def _ppo(self, lanes: int, steps: int, batch: int, timesteps: int) -> float:
+    def _time_to_return(self) -> dict[str, Any]:
+        """Wall seconds to half of the threshold rule's P&L on the held-out events: the shipped setting with its warm
+        start over the guide's parameters without one. Where the guide's never gets there the ratio is an upper bound.
+        """
+        from pipelines.agent.training import ground, split, train  # noqa: PLC0415
+
+        _, late = split(self._made.earlier)
+        where = ground(late, self._params, self._table, self._scaler, LENGTH_S)
+        rule = self._params.policy
+        flat, par = where.field, where.par
+        seen = [signals.signals(one, self._params.execution.impact_share) for one in late]
+        moves, costs = (np.concatenate([getattr(one, name) for one in seen]) for name in ("move_units", "cost_units"))
+        hold_s = rule.max_hold_bars * LENGTH_S
+        target = screen(flat, par, moves, costs, rule.cost_multiple, hold_s, CASH).sum() / MICRO / 2.0
+        times = {}
+        for name, update in (("tuned", {}), ("guide", setting("ppo_guide", self._params))):
+            agent = self._params.agent.model_copy(update=update)
+            params = self._params.model_copy(update={"agent": agent})
+            _, measured = train(self._made.earlier, params, self._table, self._scaler, LENGTH_S)
+            judged = zip(measured["held_out_seconds"], measured["held_out_curve"], strict=True)
+            reached = [seconds for seconds, (_, pnl) in judged if pnl >= target]
+            times[name] = (reached[0] if reached else measured["held_out_seconds"][-1], bool(reached))
+        (ours, found), (guide, guide_found) = times["tuned"], times["guide"]
+        return {
+            "time_to_return_ratio": round(ours / guide, 3) if found else None,
+            "time_to_return_s": ours if found else None,
+            "guide_time_to_return_s": guide if guide_found else f"not within {guide} s",
+        }
+
+    def _ppo(self, given: PpoParams, timesteps: int) -> float:
         """Steps per second of SB3's PPO on the compiled lanes, gradient updates included."""
         import torch  # noqa: PLC0415
 
@@ -171,7 +205,7 @@ class Bench:
         from pipelines.agent.training import ground, vector_env  # noqa: PLC0415
 
         torch.set_num_threads(1)
-        agent = self._params.agent.model_copy(update={"n_envs": lanes, "n_steps": steps, "batch_size": batch})
+        agent = self._params.agent.model_copy(update={name: getattr(given, name) for name in PpoParams.model_fields})
         where = ground(self._made.earlier, self._params, self._table, self._scaler, LENGTH_S)
         learner = untrained(vector_env(where, agent, CASH, 1), agent)
         speeds = []

@@ -1,6 +1,7 @@
 """Judging a policy on the held-out events while it learns, and keeping the best weights."""
 
 import copy
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,9 @@ class KeepBest(BaseCallback):
         super().__init__()
         self.best = float("-inf")
         self.curve: list[tuple[int, float]] = []
+        self.seconds: list[float] = []
+        """Wall seconds since the judge was made, of each judgement of this process."""
+        self._made = time.perf_counter()
         self._weights: dict[str, Any] = {}
         self._ground = held_out
         self._cash = cash_micro
@@ -59,6 +63,7 @@ class KeepBest(BaseCallback):
         pnl = evaluate(policy, self._ground, self._cash)
         self._judged = steps
         self.curve.append((steps, round(pnl, 2)))
+        self.seconds.append(round(time.perf_counter() - self._made, 2))
         LOG.info("held-out events", steps=steps, pnl_pusd=round(pnl, 2))
         if pnl > self.best:
             self.best = pnl

@@ -129,6 +129,7 @@ def train(
     return learner, {
         "imitation_loss": loss,
         "held_out_curve": judge.curve,
+        "held_out_seconds": judge.seconds,
         "held_out_best_pusd": judge.best,
         "timesteps": learner.num_timesteps,
         "resumed_at": resumed_at,

@@ -134,12 +134,9 @@ class ConformalParams(Section):
     windows: PositiveInt
 
 
-class AgentParams(Section):
-    """The trading agent and its training."""
+class PpoParams(Section):
+    """Hyper-parameters of PPO, in Stable-Baselines3's words. A rollout is n_envs x n_steps."""
 
-    algorithm: Literal["ppo", "dqn", "sac"]
-    forecast_block: bool
-    timesteps: Annotated[int, Field(ge=0)]
     n_envs: PositiveInt
     n_steps: PositiveInt
     batch_size: PositiveInt
@@ -151,6 +148,14 @@ class AgentParams(Section):
     ent_coef: Annotated[float, Field(ge=0.0)]
     vf_coef: Annotated[float, Field(ge=0.0)]
     max_grad_norm: PositiveFloat
+
+
+class AgentParams(PpoParams):
+    """The trading agent and its training; DQN and SAC use what they share with PPO."""
+
+    algorithm: Literal["ppo", "dqn", "sac"]
+    forecast_block: bool
+    timesteps: Annotated[int, Field(ge=0)]
     dqn_buffer: PositiveInt
     dqn_gradient_steps: PositiveInt
     dqn_exploration: Fraction
@@ -298,6 +303,7 @@ class Params(Section):
     league: LeagueParams
     conformal: ConformalParams
     agent: AgentParams
+    ppo_guide: PpoParams
     policy: PolicyParams
     sizing: SizingParams
     risk: RiskParams
