@@ -61,6 +61,12 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--markets-per-event", type=int, default=source.markets_per_event, help="(%(default)s)")
     add(
+        "--neg-risk-share",
+        type=float,
+        default=source.exclusive_share,
+        help="share of synthetic events of whose markets exactly one resolves to YES (%(default)s)",
+    )
+    add(
         "--deposit",
         type=int,
         default=defaults.deposit_pusd,
@@ -179,6 +185,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
             event_length_min=arguments.event_length_min,
             event_every_min=arguments.event_every_min,
             markets_per_event=arguments.markets_per_event,
+            exclusive_share=arguments.neg_risk_share,
             bar_length_s=arguments.bar_length_s,
             replay=arguments.replay,
             replay_event=arguments.replay_event,

@@ -12,11 +12,12 @@ import numpy as np
 
 from pipelines.core.domain import FloatArray, Headline
 from simulator.markets.dynamics import simulate
+from simulator.markets.exclusive import combine
 from simulator.markets.grid import BoolArray
 from simulator.markets.headlines import sentence
 from simulator.markets.model import Model, Paths, draw, stack
 from simulator.markets.source import Listing
-from simulator.markets.streams import EVENTS, generator
+from simulator.markets.streams import EVENTS, EXCLUSIVE, generator
 from simulator.markets.topics import listing, subjects, topic_of
 
 EPOCH_S: Final = 1_767_225_600
@@ -35,6 +36,8 @@ class Family:
     event_length_min: int = 1440
     event_every_min: int = 240
     markets_per_event: int = 5
+    exclusive_share: float = 0.0
+    """Share of events of whose markets exactly one resolves to YES (negative risk)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ class Event:
     """(n, T) sentiment for each market in [-1, 1]; read only where `news`."""
     headlines: tuple[Headline, ...]
     """In order of `known_s`."""
+    rounding: FloatArray | None = None
+    """(n, T) uniforms that round the quotes of exclusive markets; None where each market is on its own."""
 
 
 def market_number(event: int, index: int) -> int:
@@ -87,7 +92,24 @@ def build(family: Family, number: int) -> Event:
         for index in range(count)
     )
     event = Event(number, start_s, listings, minute, news, sentiment, ())
+    if count > 1 and family.exclusive_share:
+        event = _excluded(family, event, names)
     return replace(event, headlines=_headlines(event, names, source))
+
+
+def _excluded(family: Family, event: Event, names: Sequence[str]) -> Event:
+    """The event, or with the family's chance the same one of exclusive markets: each has a tone of its own."""
+    source = generator(family.seed, EXCLUSIVE | event.number)
+    if source.random() >= family.exclusive_share:
+        return event
+    tone = np.where(source.random(event.sentiment.shape) < 0.5, -1.0, 1.0) * source.beta(
+        1.5, 1.5, event.sentiment.shape
+    )
+    listings = tuple(
+        replace(market, neg_risk=True, question=f"{market.event_title}: will it be {name}?")
+        for market, name in zip(event.listings, names, strict=True)
+    )
+    return replace(event, sentiment=tone, listings=listings, rounding=source.random(tone.shape))
 
 
 def paths(family: Family, events: Sequence[Event]) -> Paths:
@@ -98,7 +120,15 @@ def paths(family: Family, events: Sequence[Event]) -> Paths:
             source = generator(family.seed, market_number(event.number, index))
             row = draw(source, family.event_length_min) | {"tick_units": market.tick_units, "minute": event.minute}
             rows.append(row | {"news": event.news, "sentiment": event.sentiment[index]})
-    return simulate(family.model, stack(rows))
+    draws = stack(rows)
+    made = simulate(family.model, draws)
+    first = 0
+    for event in events:
+        part = slice(first, first + len(event.listings))
+        if event.rounding is not None:
+            combine(family.model, draws, made, part, event.rounding)
+        first = part.stop
+    return made
 
 
 def _headline_rate(model: Model, minute: FloatArray) -> FloatArray:

@@ -169,6 +169,8 @@ class SourceOptions:
     event_length_min: int = 1440
     event_every_min: int = 240
     markets_per_event: int = 5
+    exclusive_share: float = 0.0
+    """Share of synthetic events of whose markets exactly one resolves to YES (negative risk)."""
     bar_length_s: int | None = None
     """Step in seconds; None means 60, or the replayed recording's own grid."""
     replay: Path | None = None

@@ -17,6 +17,10 @@ INFORMED: Final = 1 << 60
 """Streams of the informed trader's orders: this plus the market's number."""
 
 
+EXCLUSIVE: Final = 1 << 59
+"""Streams that decide which events' markets exclude each other: this plus the event's number."""
+
+
 def generator(seed: int, stream: int) -> np.random.Generator:
     """The generator of one stream; streams of one seed are independent, and so are seeds."""
     return np.random.Generator(np.random.Philox(key=np.array([seed % 2**64, stream], dtype=np.uint64)))

@@ -140,7 +140,7 @@ def open_source(options: SourceOptions) -> SyntheticMarkets:
         drift_rel=options.drift_rel,
         drift_feat=options.drift_feat,
     )
-    schedule = (options.event_length_min, options.event_every_min, options.markets_per_event)
+    schedule = (options.event_length_min, options.event_every_min, options.markets_per_event, options.exclusive_share)
     first_s = EPOCH_S + options.history_days * 86_400
     return SyntheticMarkets(
         Family(options.seed, model, *schedule), first_s if options.resume_s is None else options.resume_s

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.core.domain import FloatArray
+from pipelines.core.errors import ParameterError
 from simulator.markets.events import Event, Family, paths
 from simulator.markets.grid import BoolArray, IntArray, tick_at
 from simulator.markets.model import Model, Paths, internal_log_odds, shares, variance_ramp, volatility_scale
@@ -66,7 +67,13 @@ class Mispricing:
 
 
 def truth(family: Family, events: Sequence[Event]) -> Truth:
-    """Latent paths of whole events, made again from the family's seed."""
+    """Latent paths of whole events, made again from the family's seed.
+
+    Raises:
+        ParameterError: if some events are exclusive: the filter knows markets with a path of their own only.
+    """
+    if family.exclusive_share:
+        raise ParameterError(f"exclusive_share was {family.exclusive_share:g}; the best forecast is known at 0 only")
     made = paths(family, events)
     count = family.markets_per_event
     return Truth(
