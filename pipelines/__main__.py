@@ -49,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     tune = commands.add_parser("tune", help="Optuna study of the agent's hyper-parameters (after `make run`)")
     tune.add_argument("--trials", type=int, default=20, help="trials to run now (20)")
     tune.add_argument("--timesteps", type=int, help="steps per training (default: agent.timesteps)")
+    commands.add_parser("sweep", help="thousands of parameter sets of the threshold rule -> reports/sweep.json")
     query = commands.add_parser("query", help="SQL over bars, markets, headlines and books; prints CSV")
     query.add_argument("sql", help="for example: SELECT count(*) FROM bars")
     query.add_argument("--folder", type=Path, default=Path("data/raw"), help="data/raw, or var/landing")
@@ -79,6 +80,10 @@ def _stacks(arguments: argparse.Namespace) -> None:
 
 def _tune(arguments: argparse.Namespace) -> None:
     importlib.import_module("pipelines.agent.tune").run(arguments.trials, arguments.timesteps)
+
+
+def _sweep(_arguments: argparse.Namespace) -> None:
+    importlib.import_module("pipelines.backtest.sweep").run()
 
 
 def _query(arguments: argparse.Namespace) -> None:
@@ -126,6 +131,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "parity": _parity,
     "bots": _bots,
     "tune": _tune,
+    "sweep": _sweep,
     "stacks": _stacks,
     **dict.fromkeys(STAGES, _stage),
 }

@@ -1,0 +1,132 @@
+"""Command sweep: thousands of parameter sets of the threshold rule through the compiled tier -> reports/sweep.json.
+
+Every market has an account of its own, and the agent slice is used: the selection slice chooses the policy and may not
+choose its parameters too. The combinations are fanned out as `compute.scheduler` says: here, in processes, or on Dask.
+"""
+
+import itertools
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipelines.core import log
+from pipelines.core.artifacts import write_json
+from pipelines.core.domain import FloatArray
+from pipelines.core.money import MICRO
+from pipelines.core.params import Params, load
+from pipelines.core.scheduler import each
+from pipelines.engine import history, trials
+from pipelines.engine.history import History
+from pipelines.engine.lanes import Field, field, parameters, screen
+from pipelines.engine.signals import signals, sizing_table
+from pipelines.trading import compiled
+from pipelines.trading.observation import MarketScaler
+
+REPORT = Path("reports/sweep.json")
+SLICE = "agent"
+CHUNK = 50
+BEST = 20
+COST_MULTIPLES = np.linspace(0.5, 3.0, 20)
+HOLDS = (10, 20, 30, 40, 50, 60, 75, 90, 105, 120)
+CONFIDENCES = (0.5, 0.6, 0.65, 0.7, 0.75)
+STOP_COSTS = (1.0, 1.5, 2.0, 3.0)
+
+
+@dataclass(frozen=True)
+class Combination:
+    """One set of parameters of the threshold rule and of the limits around it."""
+
+    cost_multiple: float
+    max_hold_bars: int
+    min_confidence: float
+    stop_cost_multiple: float
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What every combination is played on."""
+
+    field: Field
+    par: FloatArray
+    moves: FloatArray
+    costs: FloatArray
+    length_s: int
+    cash_micro: int
+
+
+def run() -> None:
+    """Play every combination, write the best ones beside the one of params.yaml, keep each as a trial."""
+    params = load()
+    histories = history.read(SLICE, params.execution)
+    began = time.perf_counter()
+    document = swept(ground(histories, params, history.bar_length_s()), grid(params), params)
+    seconds = time.perf_counter() - began
+    document |= {"slice": SLICE, "markets": len(histories), "seconds": round(seconds, 2)}
+    write_json(REPORT, {name: value for name, value in document.items() if name != "all"})
+    for row in document["all"]:
+        trials.append("sweep", {"policy": "threshold", **row["params"]}, {"pnl_pusd": row["pnl_pusd"]})
+    best = document["best"][0]
+    shown = {"combinations": document["combinations"], "seconds": round(seconds, 2)}
+    log.get("sweep").info(
+        "best", pnl_pusd=best["pnl_pusd"], as_it_is=document["as_it_is_pusd"], **best["params"], **shown
+    )
+
+
+def ground(histories: Sequence[History], params: Params, length_s: int) -> Ground:
+    """Flat arrays and signals of some histories, with the limits of params.yaml."""
+    impact = params.execution.impact_share
+    scaler = MarketScaler.read(history.FEATURES / "scaler.json")
+    seen = [signals(one, impact) for one in histories]
+    return Ground(
+        field(histories, scaler, impact, forecast_block=False),
+        parameters(params, sizing_table(histories, params), length_s),
+        np.concatenate([one.move_units for one in seen]),
+        np.concatenate([one.cost_units for one in seen]),
+        length_s,
+        params.backtest.cash_pusd * MICRO,
+    )
+
+
+def grid(params: Params) -> list[Combination]:
+    """The parameters as they are, then every combination."""
+    now = Combination(
+        params.policy.cost_multiple,
+        params.policy.max_hold_bars,
+        params.risk.min_confidence,
+        params.risk.stop_cost_multiple,
+    )
+    product = itertools.product(COST_MULTIPLES.tolist(), HOLDS, CONFIDENCES, STOP_COSTS)
+    return [now, *(Combination(*values) for values in product)]
+
+
+def swept(where: Ground, combinations: Sequence[Combination], params: Params) -> dict[str, Any]:
+    """P&L of every combination, the best first; the first one given is `as_it_is`."""
+    chunks = [combinations[start : start + CHUNK] for start in range(0, len(combinations), CHUNK)]
+    pnls = [pnl for part in each(played, where, chunks, params.compute) for pnl in part]
+    rows: list[dict[str, Any]] = [
+        {"params": asdict(one), "pnl_pusd": pnl} for one, pnl in zip(combinations, pnls, strict=True)
+    ]
+    return {
+        "as_it_is_pusd": pnls[0],
+        "combinations": len(rows),
+        "share_that_earned": float(np.mean(np.array(pnls) > 0.0)),
+        "best": sorted(rows, key=lambda row: -row["pnl_pusd"])[:BEST],
+        "all": rows,
+    }
+
+
+def played(where: Ground, chunk: Sequence[Combination]) -> list[float]:
+    """P&L in pUSD of some combinations, summed over markets."""
+    return [round(_played(where, one), 6) for one in chunk]
+
+
+def _played(where: Ground, one: Combination) -> float:
+    par = where.par.copy()
+    par[compiled.MIN_CONFIDENCE], par[compiled.STOP_COSTS] = one.min_confidence, one.stop_cost_multiple
+    hold_s = one.max_hold_bars * where.length_s
+    gained = screen(where.field, par, where.moves, where.costs, one.cost_multiple, hold_s, where.cash_micro)
+    return float(gained.sum()) / MICRO
