@@ -29,7 +29,8 @@ UNIFIED = {
 @pytest.fixture(scope="module")
 def site():
     """A venue that is open."""
-    with Background() as running:
+    with Background() as running, httpx2.Client() as reader:
+        running.reader = reader
         yield running
 
 
@@ -50,7 +51,7 @@ def test_routes_of_the_unified_library(site, host):
 
 def known(site, host, path):
     """Whether a path is a route: one that is not answers its error for every method."""
-    answers = [httpx2.request(method, site.urls[host] + path) for method in ("GET", "POST", "DELETE")]
+    answers = [site.reader.request(method, site.urls[host] + path) for method in ("GET", "POST", "DELETE")]
     return any(not re.fullmatch(r'\{"error":"not found"\}', a.text) for a in answers)
 
 
@@ -58,5 +59,5 @@ def known(site, host, path):
 @pytest.mark.parametrize("path", ["/nothing", "/v3/order", "/book/", "/markets/a/b/c", "/%00", "/../admin/faults"])
 def test_unknown_routes_are_404(site, host, path):
     """What is no route is 404 with the venue's error body, on every host."""
-    answer = httpx2.get(site.urls[host] + path)
+    answer = site.reader.get(site.urls[host] + path)
     assert (answer.status_code, answer.json()) == (404, {"error": "not found"})
