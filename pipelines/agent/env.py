@@ -41,8 +41,9 @@ class MarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
 
     Action k: size k // 3 of (25, 50, 100 %) of the cap, direction k % 3 of (short, close, long); the `continuous`
     variant takes one number in [-1, 1] instead: its sign and size. The reward is the change of equity after costs in
-    pUSD times `reward_scale`. An episode is truncated where its data end, never terminated (resolution lies outside).
-    Without arguments it plays the agent slice of data/, or random walks where there is none.
+    pUSD, less `risk_aversion` times its square in per cent of the cash, times `reward_scale`. An episode is truncated
+    where its data end, never terminated (resolution lies outside). Without arguments it plays the agent slice of data/,
+    or random walks where there is none.
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - declared so by gymnasium
@@ -56,6 +57,7 @@ class MarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
         reward_scale: float = 1.0,
         episode: tuple[int, int] | None = None,
         continuous: bool = False,
+        risk_aversion: float = 0.0,
     ) -> None:
         if field is None or par is None:
             field, par = ground()
@@ -63,6 +65,7 @@ class MarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
         self._episodes = Episodes(field, episode_bars)
         self._fixed = episode
         self._scale = reward_scale
+        self._aversion = risk_aversion * 100.0 * MICRO / cash_micro
         self._action = np.zeros(1, dtype=np.int64)
         self._fraction = np.zeros(1)
         self._which = np.zeros(1, dtype=np.int64)
@@ -90,7 +93,8 @@ class MarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
             self._action[0] = DIRECTION_OF[action]
             self._fraction[0] = FRACTION_OF[action]
             lanes.step(self._action, self._fraction)
-        reward = float(lanes.rewards[0]) * self._scale
+        gained = float(lanes.rewards[0])
+        reward = (gained - self._aversion * gained * gained) * self._scale
         return lanes.observations[0].copy(), reward, False, bool(lanes.dones[0]), {}
 
     def _info(self) -> dict[str, Any]:

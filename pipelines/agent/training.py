@@ -61,7 +61,8 @@ def split(histories: Sequence[History]) -> tuple[list[History], list[History]]:
 def vector_env(where: Ground, agent: AgentParams, cash_micro: int, seed: int) -> MarketVecEnv:
     """The training environment."""
     lanes = Lanes(where.field, where.par, agent.n_envs, cash_micro)
-    return MarketVecEnv(lanes, EPISODE_BARS, seed, continuous=agent.algorithm == "sac")
+    continuous = agent.algorithm == "sac"
+    return MarketVecEnv(lanes, EPISODE_BARS, seed, continuous=continuous, risk_aversion=agent.risk_aversion)
 
 
 class Keeper(BaseCallback):

@@ -15,10 +15,12 @@ from pipelines.engine.lanes import Lanes, decoded
 class MarketVecEnv(VecEnv):
     """Lanes that start again at a drawn market and time when their episode is truncated.
 
-    Rewards are changes of equity in per cent of the initial cash.
+    Rewards are changes of equity in per cent of the initial cash, less `risk_aversion` times their square.
     """
 
-    def __init__(self, lanes: Lanes, episode_bars: int, seed: int, *, continuous: bool = False) -> None:
+    def __init__(
+        self, lanes: Lanes, episode_bars: int, seed: int, *, continuous: bool = False, risk_aversion: float = 0.0
+    ) -> None:
         self.render_mode = None
         count = len(lanes.state)
         size = lanes.field.observation_size
@@ -30,6 +32,7 @@ class MarketVecEnv(VecEnv):
         self._rng = np.random.default_rng(seed)
         self._all = np.arange(count)
         self._scale = 100.0 * 1e6 / lanes.cash_micro
+        self._aversion = risk_aversion
         self._actions: NDArray[Any] = np.zeros(count, dtype=np.int64)
         self._returns = np.zeros(count)
         self._lengths = np.zeros(count, dtype=np.int64)
@@ -53,7 +56,8 @@ class MarketVecEnv(VecEnv):
         """One bar everywhere; lanes at their end report their last observation and start again."""
         lanes = self.lanes
         lanes.step(*decoded(self._actions))
-        rewards = (lanes.rewards * self._scale).astype(np.float32)
+        gained = lanes.rewards * self._scale
+        rewards = (gained - self._aversion * gained * gained).astype(np.float32)
         self._returns += rewards
         self._lengths += 1
         dones = lanes.dones.copy()

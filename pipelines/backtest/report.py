@@ -22,7 +22,7 @@ body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper)
 main{max-width:1240px;margin:0 auto;padding:32px 24px}h1{font-size:26px;margin:0}h2{font-size:18px;margin:32px 0 8px}
 .card{background:#fff;border:1px solid var(--line);border-radius:12px;padding:20px;margin-top:16px;overflow-x:auto}
 p.soft,.soft{color:var(--soft)}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
-th,td{padding:7px 10px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
+th,td{padding:6px 8px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
 th:first-child,td:first-child{text-align:left}th{font-weight:600;color:var(--soft);font-size:13px}
 tr.chosen td{background:#eff6ff;font-weight:600}.up{color:#059669}.down{color:#dc2626}
 svg text{font:12px system-ui,sans-serif;fill:var(--soft)}.dot{display:inline-block;width:10px;height:10px;
@@ -147,7 +147,7 @@ def _table(runs: Sequence[Run], document: dict[str, Any]) -> str:
         "round trips",
         "win rate",
     )
-    more = ("per trade", "fees", "exposure", "P&L at 2x fees")
+    more = ("per trade", "fees", "exposure")
     head = "".join(f"<th>{escape(name)}</th>" for name in (*names, *more))
     return f"<table><tr>{head}</tr>{''.join(_row(run, document) for run in runs)}</table>"
 
@@ -155,7 +155,6 @@ def _table(runs: Sequence[Run], document: dict[str, Any]) -> str:
 def _row(run: Run, document: dict[str, Any]) -> str:
     f, ts_s = run.figures, run.result.ts_s
     span = max((ts_s[-1] - ts_s[0]) / 86_400, 1e-9)
-    double = document["fee_2x_pnl_pusd"].get(run.kind)
     cells = (
         escape(run.name) + (" &#9733;" if run.kind == document["chosen"] else ""),
         money(f.pnl_pusd),
@@ -169,7 +168,6 @@ def _row(run: Run, document: dict[str, Any]) -> str:
         "" if f.mean_trade_pusd is None else money(f.mean_trade_pusd),
         f"{f.fees_pusd:,.2f}",
         f"{f.mean_exposure:.1%}",
-        "" if double is None else money(double),
     )
     chosen = " class=chosen" if run.kind == document["chosen"] else ""
     return f"<tr{chosen}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"

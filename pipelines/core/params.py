@@ -160,6 +160,8 @@ class AgentParams(PpoParams):
     dqn_gradient_steps: PositiveInt
     dqn_exploration: Fraction
     imitation_epochs: Annotated[int, Field(ge=0)]
+    risk_aversion: Annotated[float, Field(ge=0.0)]
+    """Subtracted from every reward: this times its square (both in per cent of the cash); 0 rewards P&L alone."""
     seed: int
 
 

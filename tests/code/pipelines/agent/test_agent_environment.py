@@ -60,6 +60,24 @@ def test_an_episode_is_truncated_not_terminated():
     assert not any(terminated for terminated, _ in flags)
 
 
+def test_risk_aversion_charges_the_square_of_a_reward():
+    """The plain reward is the change of equity; a risk-averse one is less by its square, alike in both environments."""
+    rewards = {}
+    for aversion in (0.0, 0.5):
+        lanes = MarketVecEnv(Lanes(BLOCK, PAR, 1, CASH), episode_bars=60, seed=3, risk_aversion=aversion)
+        lanes.reset()
+        rewards[aversion] = np.array([lanes.step(np.array([8]))[1][0] for _ in range(50)])
+    plain = rewards[0.0]
+    assert np.abs(plain).max() > 0.0
+    np.testing.assert_allclose(rewards[0.5], plain - 0.5 * plain**2, atol=1e-6)
+    alone = {}
+    for aversion in (0.0, 0.5):
+        env = MarketEnv(BLOCK, PAR, CASH, episode=(0, 60), risk_aversion=aversion)
+        env.reset(seed=1)
+        alone[aversion] = 100.0 * 1e6 / CASH * np.array([env.step(8)[1] for _ in range(50)])
+    np.testing.assert_allclose(alone[0.5], alone[0.0] - 0.5 * alone[0.0] ** 2, atol=1e-9)
+
+
 def test_the_vector_environment_reports_last_observations():
     """A lane that ends gives its terminal observation and starts again elsewhere."""
     env = MarketVecEnv(Lanes(BLOCK, PAR, 4, CASH), episode_bars=5, seed=1)
