@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from pipelines.core.artifacts import write_bytes
 from simulator.venue import memory
 from simulator.venue.venue import Venue
 
@@ -34,8 +35,13 @@ async def run_upkeep(venue: Venue, publish: Callable[[], None]) -> None:
 
 
 async def run_state(venue: Venue, path: Path) -> None:
-    """Keep what the venue knows every few seconds, between two steps."""
+    """Keep what the venue knows every few seconds, between two steps; the disk is written beside the loop."""
     while True:
         async with venue.stepping:
-            memory.write(venue, path)
+            content = memory.encode(venue)
+        writing = asyncio.create_task(asyncio.to_thread(write_bytes, path, content))
+        try:
+            await asyncio.shield(writing)
+        finally:
+            await writing  # when this loop is cancelled the file is finished first: another write comes after it
         await asyncio.sleep(STATE_EVERY_S)

@@ -229,9 +229,14 @@ def _kept_trade(trade: Trade) -> KeptTrade:
     )
 
 
+def encode(venue: Venue) -> bytes:
+    """What the venue knows, as JSON."""
+    return msgspec.json.encode(remember(venue))
+
+
 def write(venue: Venue, path: Path) -> None:
     """Keep what the venue knows, replaced by rename: the old document or the new one, never a part."""
-    write_bytes(path, msgspec.json.encode(remember(venue)))
+    write_bytes(path, encode(venue))
 
 
 def read(path: Path, source: SourceOptions) -> Memory | None:
