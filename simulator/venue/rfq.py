@@ -16,8 +16,8 @@ from simulator.engine.exchange import Exchange
 from simulator.engine.markets import LiveMarket
 from simulator.engine.orders import Order, Trade
 
-REQUEST_S, QUOTE_S = 300, 60
-"""Wall seconds that a request and a quote stay open."""
+REQUEST_S, QUOTE_S, KEPT_S = 300, 60, 3600
+"""Wall seconds that a request and a quote stay open, and that what is over stays listed."""
 
 COLLATERAL = "0"
 
@@ -188,12 +188,15 @@ class Desk:
         return trade
 
     def expire(self) -> None:
-        """Cancel what is past its time."""
+        """Cancel what is past its time, and forget what has been over for long."""
         now = self.wall_s()
         known = [r.terms for r in self.requests.values()] + [q.terms for q in self.quotes.values()]
         for terms in known:
             if terms.state in (State.ACTIVE, State.ACCEPTED) and terms.expires_s <= now:
                 self._move(terms, State.CANCELED)
+        for name in [n for n, request in self.requests.items() if request.terms.expires_s + KEPT_S <= now]:
+            for quote in self.requests.pop(name).quotes:
+                del self.quotes[quote]
 
     def _move(self, terms: Terms, state: State) -> None:
         if terms.state not in (State.EXECUTED, State.CANCELED):

@@ -194,6 +194,7 @@ REFUSALS = {
         OldOrder(token_id=YES, price=0.2, size=10, side="BUY")
     ),
     "Too many orders in payload: 16, max allowed: 15": batch,
+    "Too many orders in payload: 1001, max allowed: 1000": lambda s, t: t.cancel_orders(["0x" + "1" * 64] * 1001),
     "invalid post-only order: order crosses book": lambda s, t: t.post_order(
         signed(t, 0.51), OrderType.GTC, post_only=True
     ),

@@ -21,7 +21,7 @@ from simulator_site import Background
 from test_simulator_clients import client
 
 from simulator.engine.audit import audit
-from simulator.venue.rfq import QUOTE_S
+from simulator.venue.rfq import KEPT_S, QUOTE_S
 
 YES, NO, CONDITION = listing(1).token_yes, listing(1).token_no, listing(1).market_id
 
@@ -146,3 +146,15 @@ def test_refused_acceptance_changes_nothing(site, desk):
     site.do(lambda: setattr(desk.quotes[quote].terms, "expires_s", 1))
     with pytest.raises(PolyApiException, match="quote not found"):
         taker.rfq.accept_rfq_quote(AcceptQuoteParams(request, quote, later))
+
+
+def test_what_is_over_is_forgotten(site, desk):
+    """An hour after its end a request is no longer listed, nor are its quotes."""
+    taker, maker = client(site, 215), client(site, 216)
+    request = asked(taker)
+    quoted(maker, request, "SELL", 0.42)
+    site.do(lambda: setattr(desk.requests[request].terms, "expires_s", int(time.time()) - KEPT_S + 60))
+    assert taker.rfq.get_rfq_requests(GetRfqRequestsParams(state="inactive"))["count"] == 1
+    site.do(lambda: setattr(desk.requests[request].terms, "expires_s", int(time.time()) - KEPT_S - 1))
+    assert taker.rfq.get_rfq_requests()["count"] == 0
+    assert desk.quotes == {}
