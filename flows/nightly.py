@@ -49,12 +49,14 @@ def replay_last_day() -> dict[str, Any] | None:
     if not settings.journal_url and not (settings.var / "journal.sqlite").is_file():
         get_run_logger().info("no bot has traded here yet: there is no journal to replay")
         return None
+    started = time.perf_counter()
     progress.begin("parity")
     try:
         run_command(sys.executable, "-m", "pipelines", "parity", name="parity")
     except StageFailed as error:
         progress.detail("parity", f"{error}; the night goes on")
         return None
+    progress.end("parity", time.perf_counter() - started)
     artifacts.show("parity")
     found = dict(read_json(Path("reports/parity.json")))
     tracking.log_parity((champion() or {}).get("hash", ""), found)
