@@ -57,7 +57,7 @@ def _dqn(env: MarketVecEnv, agent: AgentParams) -> DQN:
         gamma=agent.gamma,
         train_freq=1,
         gradient_steps=agent.dqn_gradient_steps,
-        target_update_interval=max(1, 10_000 // agent.n_envs),
+        target_update_interval=10_000,
         exploration_fraction=agent.dqn_exploration,
         exploration_initial_eps=WARM_EXPLORATION if agent.imitation_epochs else 1.0,
         exploration_final_eps=0.02,
