@@ -23,6 +23,7 @@ import numpy as np
 
 from benchmarks import guide_decision
 from pipelines.core.domain import FeeSchedule, Market, Outcome, Quote, Side
+from pipelines.core.errors import OddsmithError
 from pipelines.core.money import MICRO
 from pipelines.core.orders import OrderIntent, PlaceStatus
 from pipelines.core.params import read
@@ -202,4 +203,7 @@ def _intents(gamma_url: str, orders: int) -> list[OrderIntent]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except OddsmithError as error:
+        sys.exit(f"latency: {error}")
