@@ -98,7 +98,11 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--drift-rel", type=float, default=0.0, help="share of the relation that breaks then (%(default)s)")
     add("--drift-feat", type=float, default=0.0, help="shift of volume, headlines and spread then (%(default)s)")
-    add("--bar-length-s", type=int, help="length of a step; replays take the recording's own when it is left out")
+    add(
+        "--bar-length-s",
+        type=int,
+        help="length of a step: whole minutes for synthetic markets; 60 or the recording's own when left out",
+    )
     add(
         "--warm-bars",
         type=int,

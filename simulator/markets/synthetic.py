@@ -13,17 +13,22 @@ import numpy as np
 from pipelines.core.domain import Headline
 from pipelines.core.errors import ParameterError
 from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID
+from simulator.markets.coarse import CoarseMarkets
 from simulator.markets.events import EPOCH_S, STEP_S, Event, Family, build, market_number, paths
 from simulator.markets.grid import tick_at
 from simulator.markets.informed import informed_orders
 from simulator.markets.model import Model, Paths
-from simulator.markets.source import History, Listing, SourceOptions, Step
+from simulator.markets.source import History, Listing, MarketSource, SourceOptions, Step
 from simulator.markets.streams import INFORMED, generator
 from simulator.markets.timeline import Life, Timeline
 from simulator.markets.trades import Tape
 
 _BLOCK: Final = 512
 """Markets generated at once: enough for vector speed, few enough for memory (about 200 bytes a bar)."""
+
+
+MOST_MINUTES: Final = 60
+"""Longest step: it divides a day, at which the history ends."""
 
 
 class SyntheticMarkets:
@@ -119,21 +124,17 @@ def _life(seed: int, event: Event, index: int, made: Paths, row: int) -> Life:
     )
 
 
-def open_source(options: SourceOptions) -> SyntheticMarkets:
+def open_source(options: SourceOptions) -> MarketSource:
     """The source that the command line describes, standing at its first market time or where it is resumed.
 
     Raises:
-        ParameterError: if the bar length is not the model's minute, or the schedule is out of range.
+        ParameterError: if the bar length is not whole minutes that fit the schedule, or the schedule is out of range.
     """
-    if options.bar_length_s not in (None, STEP_S):
-        raise ParameterError(
-            f"bar length was {options.bar_length_s} s: synthetic markets step by {STEP_S} s; "
-            "leave it out or replay a file"
-        )
     allowed = {"history_days": 10_000, "event_length_min": 100_000, "event_every_min": 100_000, "markets_per_event": 50}
     for name, most in allowed.items():
         if not 1 <= getattr(options, name) <= most:
             raise ParameterError(f"--{name.replace('_', '-')} was {getattr(options, name)}; give 1 to {most}")
+    factor = _minutes(options)
     model = Model(
         edge=options.edge,
         drift_at_min=float("inf") if options.drift_at_min is None else options.drift_at_min,
@@ -141,7 +142,20 @@ def open_source(options: SourceOptions) -> SyntheticMarkets:
         drift_feat=options.drift_feat,
     )
     schedule = (options.event_length_min, options.event_every_min, options.markets_per_event, options.exclusive_share)
-    first_s = EPOCH_S + options.history_days * 86_400
-    return SyntheticMarkets(
-        Family(options.seed, model, *schedule), first_s if options.resume_s is None else options.resume_s
-    )
+    first_s = EPOCH_S + options.history_days * 86_400 if options.resume_s is None else options.resume_s
+    first_s -= (first_s - EPOCH_S) % (factor * STEP_S) if factor > 1 else 0
+    made = SyntheticMarkets(Family(options.seed, model, *schedule), first_s)
+    return made if factor == 1 else CoarseMarkets(made, factor)
+
+
+def _minutes(options: SourceOptions) -> int:
+    """Minutes of a step: markets begin and end on its grid."""
+    length_s = STEP_S if options.bar_length_s is None else options.bar_length_s
+    minutes = length_s // STEP_S
+    schedule = (options.event_length_min, options.event_every_min)
+    if length_s % STEP_S or not 1 <= minutes <= MOST_MINUTES or any(part % minutes for part in schedule):
+        raise ParameterError(
+            f"--bar-length-s was {length_s}: synthetic markets step by whole minutes, 60 to {MOST_MINUTES * STEP_S} s, "
+            f"that divide --event-length-min ({schedule[0]}) and --event-every-min ({schedule[1]})"
+        )
+    return minutes

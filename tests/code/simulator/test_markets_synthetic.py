@@ -161,7 +161,31 @@ def test_resuming_off_the_grid_is_refused():
         SyntheticMarkets(FAMILY, EPOCH_S + 1)
 
 
-def test_other_bar_lengths_are_refused():
-    """Synthetic markets step by a minute; another bar length is refused and not silently ignored."""
-    with pytest.raises(ParameterError, match="30 s"):
-        open_source(SourceOptions(bar_length_s=30))
+@pytest.mark.parametrize("length_s", [30, 90, 0, 420, 7_200])
+def test_bar_lengths_that_do_not_fit_are_refused(length_s):
+    """A step of part minutes, of no length, off the schedule or beyond an hour is refused, not silently ignored."""
+    with pytest.raises(ParameterError, match=f"--bar-length-s was {length_s}: synthetic markets step by whole minutes"):
+        open_source(SourceOptions(bar_length_s=length_s))
+
+
+def test_longer_bars_join_the_minutes():
+    """A step of five minutes ends with the fifth minute's quote and holds all trades, volume and news of the five."""
+    options = SourceOptions(history_days=1, event_length_min=300, event_every_min=100, markets_per_event=3)
+    fine, coarse = open_source(options), open_source(replace(options, bar_length_s=300))
+    for _ in range(12):
+        minutes, step = [fine.advance() for _ in range(5)], coarse.advance()
+        assert (step.ts_s, coarse.step_s) == (minutes[-1].ts_s, 300)
+        assert [row.market_id for row in step.rows] == [row.market_id for row in minutes[-1].rows]
+        for row, last in zip(step.rows, minutes[-1].rows, strict=True):
+            assert (row.bid_units, row.ask_units) == (last.bid_units, last.ask_units)
+            trades = [t for m in minutes for r in m.rows if r.market_id == row.market_id for t in r.trades]
+            assert list(row.trades) == trades
+        assert step.resolved == [r for m in minutes for r in m.resolved]
+        assert step.headlines == [h for m in minutes for h in m.headlines]
+    for listing in coarse.listings():
+        whole, joined = fine.history(listing.market_id), coarse.history(listing.market_id)
+        assert set(np.diff(joined.ts_s).tolist()) <= {300}
+        assert np.array_equal(joined.mid_units, whole.mid_units[::5])
+        closed = whole.ts_s <= joined.ts_s[-1]
+        assert joined.volume_micro.sum() == whole.volume_micro[closed].sum()
+        assert joined.n_trades.sum() == whole.n_trades[closed].sum()
