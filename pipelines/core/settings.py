@@ -1,13 +1,14 @@
 """Where and who: URLs, keys and ports from the environment. Never in params.yaml, never logged."""
 
 import ipaddress
+import re
 import socket
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipelines.core.errors import SettingError
@@ -56,6 +57,16 @@ class Settings(BaseSettings):
             super().__init__(**values)
         except ValidationError as error:
             raise SettingError("; ".join(_explain(detail) for detail in error.errors())) from None
+
+    @field_validator("private_key")
+    @classmethod
+    def _is_a_key(cls, key: SecretStr | None) -> SecretStr | None:
+        """Refuse what cannot sign before anything is built on it; an empty variable is no key."""
+        if not key:
+            return None
+        if not re.fullmatch(r"(0x)?[0-9a-fA-F]{64}", key.get_secret_value()):
+            raise ValueError("a private key is 32 bytes: 64 hexadecimal digits, with or without 0x")
+        return key
 
     mode: Mode = Mode.SIMULATED
     live: str = ""
@@ -133,4 +144,4 @@ def _is_private(url: str) -> bool:
 def _explain(detail: Any) -> str:
     name = f"ODDSMITH_{str(detail['loc'][0]).upper()}"
     value = "not shown" if name.endswith(("KEY", "TOKEN", "SECRET")) else repr(detail["input"])
-    return f"{name} was {value}: {detail['msg']}"
+    return f"{name} was {value}: {detail['msg'].removeprefix('Value error, ')}"

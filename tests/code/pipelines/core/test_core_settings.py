@@ -28,9 +28,26 @@ def test_a_wrong_value_names_the_variable_and_what_is_allowed(monkeypatch):
 
 def test_a_key_is_never_shown(monkeypatch):
     """Printing the settings hides the key."""
-    monkeypatch.setenv("ODDSMITH_PRIVATE_KEY", "0xsecret")
+    monkeypatch.setenv("ODDSMITH_PRIVATE_KEY", "0x" + "5e" * 32)
 
-    assert "0xsecret" not in repr(Settings())
+    assert "5e5e" not in repr(Settings())
+
+
+@pytest.mark.parametrize("key", ["0x1234", "twelve words of a seed phrase are no key", "0x" + "5g" * 32])
+def test_what_is_no_key_is_refused_without_being_shown(key, monkeypatch):
+    """A key that is cut short, or a phrase, is one line that names the variable and what a key looks like."""
+    monkeypatch.setenv("ODDSMITH_PRIVATE_KEY", key)
+
+    with pytest.raises(SettingError, match=r"ODDSMITH_PRIVATE_KEY was not shown: .*64 hexadecimal digits") as refused:
+        Settings()
+    assert key not in str(refused.value)
+
+
+def test_an_empty_key_is_no_key(monkeypatch):
+    """A line `ODDSMITH_PRIVATE_KEY=` in the environment file is the same as none."""
+    monkeypatch.setenv("ODDSMITH_PRIVATE_KEY", "")
+
+    assert Settings().private_key is None
 
 
 @pytest.mark.parametrize("url", ["https://clob.polymarket.com", "http://8.8.8.8:80", "http://no-such-host.invalid"])
