@@ -22,7 +22,8 @@ from benchmarks.worlds import World, world
 from pipelines.agent.env import MarketEnv
 from pipelines.core.domain import FeeSchedule
 from pipelines.core.money import MICRO
-from pipelines.core.params import Params, PpoParams, read
+from pipelines.core.params import Params, read
+from pipelines.core.sections import PpoParams
 from pipelines.engine import books as recorded
 from pipelines.engine import rules, signals
 from pipelines.engine.lanes import FRACTION_OF, Field, Lanes, field, parameters, screen

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipelines.core.domain import FloatArray, Market
-from pipelines.core.params import ExecutionParams
+from pipelines.core.sections import ExecutionParams
 from pipelines.engine.history import History, IntArray, touches
 from pipelines.features import compute
 from pipelines.features.scale import Scaler, local_volatility

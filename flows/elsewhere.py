@@ -19,7 +19,7 @@ from flows.stages import command_environment
 from flows.store import Store
 from pipelines.core import log
 from pipelines.core import params as parameters
-from pipelines.core.params import SpotParams
+from pipelines.core.sections import SpotParams
 from pipelines.core.settings import Settings
 
 TRAINED = ("forecast", "agent")

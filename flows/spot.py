@@ -21,7 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from flows.stages import command_environment
 from pipelines.core import log
 from pipelines.core.errors import OddsmithError, SettingError
-from pipelines.core.params import SpotParams
+from pipelines.core.sections import SpotParams
 from pipelines.core.settings import Settings
 
 INTERRUPTED_STATUS = 75

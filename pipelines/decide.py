@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pipelines.core.domain import Direction, Market, Outcome, Position, Quote, Side
 from pipelines.core.money import MICRO
 from pipelines.core.orders import OrderIntent
-from pipelines.core.params import ExecutionParams, PolicyParams, RiskParams, SizingParams
+from pipelines.core.sections import ExecutionParams, PolicyParams, RiskParams, SizingParams
 from pipelines.trading import kernel, observation, risk, sizing
 from pipelines.trading.policies.base import Inputs, Observation, Policy, Target, held_direction
 from pipelines.trading.risk import Reason, Refusal

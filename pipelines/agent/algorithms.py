@@ -7,7 +7,7 @@ from stable_baselines3 import DQN, PPO, SAC
 
 from pipelines.agent.export import Actor, GreedyQ, Squashed
 from pipelines.agent.vector import MarketVecEnv
-from pipelines.core.params import AgentParams
+from pipelines.core.sections import AgentParams
 
 KINDS: dict[str, type[PPO] | type[DQN] | type[SAC]] = {"ppo": PPO, "dqn": DQN, "sac": SAC}
 

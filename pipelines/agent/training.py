@@ -18,7 +18,8 @@ from pipelines.agent.warm_start import imitate
 from pipelines.core import log
 from pipelines.core.errors import Stopped
 from pipelines.core.money import MICRO
-from pipelines.core.params import AgentParams, Params
+from pipelines.core.params import Params
+from pipelines.core.sections import AgentParams
 from pipelines.engine.history import History
 from pipelines.engine.lanes import Lanes, field, parameters
 from pipelines.engine.signals import signals

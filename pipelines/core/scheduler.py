@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from pipelines.core.errors import SettingError
-from pipelines.core.params import ComputeParams
+from pipelines.core.sections import ComputeParams
 
 Shared = TypeVar("Shared")
 Job = TypeVar("Job")

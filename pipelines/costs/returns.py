@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipelines.core.params import CostsParams
+from pipelines.core.sections import CostsParams
 
 MONTHS = 12
 HOURS = 24

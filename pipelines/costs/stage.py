@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pipelines.core import params as parameters
-from pipelines.core.params import CostsParams
+from pipelines.core.sections import CostsParams
 from pipelines.costs import guide, returns
 
 

@@ -9,7 +9,7 @@ import pyarrow.dataset as ds
 
 from pipelines.core.domain import FloatArray
 from pipelines.core.errors import DataError
-from pipelines.core.params import DriftParams
+from pipelines.core.sections import DriftParams
 from pipelines.drift.reference import COMPARED
 from pipelines.drift.series import IntArray, Made, Series, judged
 from pipelines.features.compute import batch

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from pipelines.core.artifacts import read_json, write_bytes
 from pipelines.core.errors import ArtifactError
-from pipelines.core.params import DriftParams
+from pipelines.core.sections import DriftParams
 from pipelines.drift.series import Made, Series, judged
 from pipelines.features.spec import FEATURE_NAMES
 

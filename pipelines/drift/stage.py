@@ -7,7 +7,8 @@ import numpy as np
 
 from pipelines.core import log
 from pipelines.core.artifacts import write_json
-from pipelines.core.params import DriftParams, load
+from pipelines.core.params import load
+from pipelines.core.sections import DriftParams
 from pipelines.core.settings import Settings
 from pipelines.drift import recent, reference, report, verdict
 from pipelines.inference.bundle import Bundle

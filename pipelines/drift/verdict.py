@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.core.domain import FloatArray
-from pipelines.core.params import DriftParams
+from pipelines.core.sections import DriftParams
 from pipelines.drift.effects import Histogram, Skill, loss_bound, quiet_windows
 from pipelines.drift.reference import COMPARED
 from pipelines.drift.series import FORECASTS, RESIDUALS

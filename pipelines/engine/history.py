@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipelines.core.artifacts import read_json
 from pipelines.core.domain import FeeSchedule, FloatArray, Market
 from pipelines.core.errors import DataError
-from pipelines.core.params import ExecutionParams
+from pipelines.core.sections import ExecutionParams
 from pipelines.features.spec import FEATURE_NAMES
 from pipelines.trading import kernel
 

@@ -8,7 +8,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from pipelines.core.errors import ArtifactError
-from pipelines.core.params import ForecastParams
+from pipelines.core.sections import ForecastParams
 from pipelines.forecast.networks import build
 
 TOLERANCE = 1e-5

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pipelines.core import log
 from pipelines.core.domain import FloatArray
-from pipelines.core.params import ForecastParams
+from pipelines.core.sections import ForecastParams
 from pipelines.forecast import ridge
 from pipelines.forecast.checkpoint import Checkpoint
 from pipelines.forecast.losses import MeanAndQuantiles, OneCycle

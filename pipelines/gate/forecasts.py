@@ -8,7 +8,7 @@ import numpy as np
 from pipelines.core import log
 from pipelines.core.domain import FloatArray
 from pipelines.core.errors import DataError
-from pipelines.core.params import ExecutionParams
+from pipelines.core.sections import ExecutionParams
 from pipelines.engine import history
 from pipelines.inference.bundle import Bundle
 from pipelines.inference.predictor import Forecasts, Predictor

@@ -10,7 +10,7 @@ import stamina
 
 from pipelines.core import log
 from pipelines.core.errors import DataError, SettingError, VenueUnavailable
-from pipelines.core.params import NewsParams
+from pipelines.core.sections import NewsParams
 
 _TASK = (
     "You rate news headlines for a prediction market. For each numbered headline answer how good it is for the"

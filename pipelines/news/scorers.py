@@ -10,7 +10,7 @@ from typing import Protocol
 from pipelines.core import artifacts
 from pipelines.core.domain import Headline
 from pipelines.core.errors import SettingError
-from pipelines.core.params import NewsParams
+from pipelines.core.sections import NewsParams
 from pipelines.core.settings import Settings
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import httpx2
 
-from pipelines.core.params import NewsParams
+from pipelines.core.sections import NewsParams
 from pipelines.core.settings import Settings
 from pipelines.news.feed import Feed, Item
 from pipelines.news.social import Timelines

@@ -10,7 +10,7 @@ import msgspec
 from pipelines.core.domain import Outcome, Quote, Side
 from pipelines.core.money import MICRO, notional_micro
 from pipelines.core.orders import OrderIntent
-from pipelines.core.params import ExecutionParams
+from pipelines.core.sections import ExecutionParams
 from pipelines.decide import Decision, Inputs, Rules, decide
 from pipelines.parity.journal import LiveBar
 from pipelines.trading.paper import Working, match

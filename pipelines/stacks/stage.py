@@ -20,7 +20,8 @@ from pipelines.core import log
 from pipelines.core.artifacts import read_json, write_bytes, write_json
 from pipelines.core.domain import Headline
 from pipelines.core.errors import DataError, OddsmithError, ParameterError
-from pipelines.core.params import Params, StackParams, load
+from pipelines.core.params import Params, load
+from pipelines.core.sections import StackParams
 from pipelines.core.settings import Settings
 from pipelines.news import scorers
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pipelines.core.domain import Fill, Market, Quote, Side
 from pipelines.core.money import SHARE_GRID, fee_micro, notional_micro
 from pipelines.core.orders import CancelResult, OpenOrder, OrderIntent, PlaceResult, PlaceStatus, SignedOrder
-from pipelines.core.params import ExecutionParams
+from pipelines.core.sections import ExecutionParams
 from pipelines.trading import kernel
 from pipelines.trading.ledger import Ledger
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pipelines.core.domain import Market, Position
-from pipelines.core.params import RiskParams
+from pipelines.core.sections import RiskParams
 
 
 class Reason(StrEnum):

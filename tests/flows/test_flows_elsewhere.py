@@ -16,7 +16,7 @@ from flows.elsewhere import train_elsewhere, work_once
 from flows.spot import INTERRUPTED_STATUS, Group, Notices, SpotFailed
 from flows.store import Store, StoreFailed
 from pipelines.core.errors import SettingError
-from pipelines.core.params import SpotParams
+from pipelines.core.sections import SpotParams
 from pipelines.core.settings import Settings
 
 PARAMS = SpotParams(poll_s=0.2, grace_s=20.0, wait_h=0.05)
@@ -126,7 +126,7 @@ def test_a_stage_survives_the_loss_of_its_machine(home, bucket, group, metadata,
     script = (
         "import sys; from flows.elsewhere import work_once; from flows.spot import Notices;"
         "from flows.store import Store;"
-        "from pipelines.core.params import SpotParams;"
+        "from pipelines.core.sections import SpotParams;"
         f"sys.exit(work_once(Store({bucket!r}, ''), Notices({metadata.url!r}), SpotParams(**{PARAMS.model_dump()!r})))"
     )
     first = machine(home, "first")

@@ -14,7 +14,7 @@ import pytest
 
 from flows.spot import INTERRUPTED_STATUS, Group, Notices, SpotFailed, supervise
 from pipelines.core.errors import SettingError
-from pipelines.core.params import SpotParams
+from pipelines.core.sections import SpotParams
 from pipelines.core.settings import Settings
 
 NOTICE = {"action": "terminate", "time": "2026-11-22T02:10:00Z"}

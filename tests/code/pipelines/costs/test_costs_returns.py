@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.core import params as parameters
 from pipelines.core.errors import ParameterError
-from pipelines.core.params import CostsParams
+from pipelines.core.sections import CostsParams
 from pipelines.costs import returns, stage
 
 PARAMS = Path("params.yaml")

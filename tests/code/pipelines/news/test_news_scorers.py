@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from pipelines.core import params
 from pipelines.core.errors import DataError, SettingError, VenueUnavailable
-from pipelines.core.params import NewsParams
+from pipelines.core.sections import NewsParams
 from pipelines.core.settings import Settings
 from pipelines.news import scorers
 from pipelines.news.language_model import LanguageModel

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from pipelines.core.errors import DataError, ParameterError
-from pipelines.core.params import StackParams, load, parse
+from pipelines.core.params import load, parse
+from pipelines.core.sections import StackParams
 from pipelines.stacks import stage
 
 STACK = StackParams(scorer="finbert", forecast="gru", agent="dqn", forecast_block=False)
