@@ -1,0 +1,159 @@
+"""What an order pays on recorded books, beside the execution model: `python -m benchmarks.slippage BOOKS...`.
+
+BOOKS are JSON lines (or .gz) of full-depth books: objects with `bids` and `asks` as lists of price and size (or JSON
+text of such), alone or under `books`. A buy of every size walks each book; the model walks a book of the same touch
+with `execution.model_depth_shares` a level and `execution.impact_share` of the spread on top. One JSON line: spread
+in ticks, shares at the touch, and per size the mean and the 90 % quantile of what the order pays beyond the touch, in
+ticks, on the books and in the model, and the share of books that fill it within `execution.band_ticks`.
+"""
+
+import argparse
+import gzip
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipelines.core.domain import FloatArray
+from pipelines.core.errors import DataError, OddsmithError
+from pipelines.core.money import MICRO, PRICE_SCALE
+from pipelines.core.params import read
+from pipelines.core.sections import ExecutionParams
+from pipelines.trading import kernel
+
+SIZES_PUSD = (100, 300, 1000)
+WIDEST = 0.10
+"""Books with a wider spread are left out, and counted: no limit of ours would trade there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """One side to buy from: asks as (price in 1e-4, shares), best first, the bid, and the tick."""
+
+    asks: FloatArray
+    bid: float
+    tick: float
+
+    @property
+    def spread(self) -> float:
+        """In 1e-4."""
+        return float(self.asks[0, 0]) - self.bid
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print; 1 with one line when a recording cannot be read."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.slippage", description=__doc__)
+    parser.add_argument("books", type=Path, nargs="+")
+    asked = parser.parse_args(arguments)
+    execution = read(Path("params.yaml")).execution
+    try:
+        for path in asked.books:
+            print(json.dumps({"benchmark": "slippage", "recording": path.name, **measure(path, execution)}))
+    except OddsmithError as error:
+        print(f"slippage: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def measure(path: Path, execution: ExecutionParams) -> dict[str, Any]:
+    """Figures of one recording."""
+    found = list(books(path))
+    kept = [book for book in found if 0 < book.spread <= WIDEST * PRICE_SCALE]
+    if not kept:
+        raise DataError(f"{path} holds {len(found)} two-sided books and none with a spread of at most {WIDEST}")
+    spreads = [book.spread / book.tick for book in kept]
+    touch = [float(book.asks[0, 1]) for book in kept]
+    result: dict[str, Any] = {
+        "books": len(kept),
+        "left_out": len(found) - len(kept),
+        "spread_ticks_mean": round(float(np.mean(spreads)), 2),
+        "spread_ticks_median": float(np.median(spreads)),
+        "touch_shares_median": float(np.median(touch)),
+        "touch_shares_p10": float(np.quantile(touch, 0.1)),
+    }
+    for size in SIZES_PUSD:
+        result[f"buy_{size}_pusd"] = _order(kept, size, execution)
+    return result
+
+
+def _order(kept: Sequence[Book], size: int, execution: ExecutionParams) -> dict[str, float]:
+    paid = np.array([recorded(book, size) for book in kept])
+    modelled = np.array([model(book, size, execution) for book in kept])
+    within = [filled(book, size, execution.band_ticks) for book in kept]
+    return {
+        "ticks_mean": round(float(np.mean(paid)), 2),
+        "ticks_p90": round(float(np.quantile(paid, 0.9)), 2),
+        "model_ticks_mean": round(float(np.mean(modelled)), 2),
+        "model_ticks_p90": round(float(np.quantile(modelled, 0.9)), 2),
+        "within_band": round(float(np.mean(within)), 3),
+    }
+
+
+def recorded(book: Book, size_pusd: float) -> float:
+    """Ticks beyond the touch that a buy of `size_pusd` pays on average, walking the whole book."""
+    worth = np.cumsum(book.asks[:, 0] * book.asks[:, 1]) / PRICE_SCALE
+    before = np.concatenate(([0.0], worth[:-1]))
+    spent = np.clip(size_pusd - before, 0.0, worth - before)
+    shares = float(np.sum(spent * PRICE_SCALE / book.asks[:, 0]))
+    return (float(np.sum(spent)) * PRICE_SCALE / shares - float(book.asks[0, 0])) / book.tick
+
+
+def model(book: Book, size_pusd: float, execution: ExecutionParams) -> float:
+    """The same on the modelled book with this touch and spread, without a limit."""
+    ask, tick = round(float(book.asks[0, 0])), round(book.tick)
+    shares = int(size_pusd / (ask / PRICE_SCALE) * MICRO)
+    impact = kernel.impact_units(round(book.spread), execution.impact_share)
+    depth = execution.model_depth_shares * MICRO
+    filled_micro, notional, _ = kernel.walk(1, shares, PRICE_SCALE - tick, ask, tick, impact, depth, 0.0, 1.0)
+    return (notional * PRICE_SCALE / filled_micro - ask) / tick
+
+
+def filled(book: Book, size_pusd: float, band_ticks: int) -> bool:
+    """Whether the book sells all of it within the band."""
+    near = book.asks[book.asks[:, 0] <= book.asks[0, 0] + band_ticks * book.tick]
+    return float(np.sum(near[:, 0] * near[:, 1])) / PRICE_SCALE >= size_pusd
+
+
+def books(path: Path) -> Iterator[Book]:
+    """The two-sided books of a file, and each once more as seen by a buyer of the other outcome.
+
+    Raises:
+        DataError: naming the file and the line that is no book.
+    """
+    reader = gzip.open if path.suffix == ".gz" else open
+    try:
+        with reader(path, "rt", encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                yield from _of_line(line, path, number)
+    except (OSError, EOFError) as error:
+        raise DataError(f"{path} cannot be read: {error}; give JSON lines of books") from error
+
+
+def _of_line(line: str, path: Path, number: int) -> Iterator[Book]:
+    try:
+        document = json.loads(line)
+        for one in document.get("books", [document]):
+            bids, asks = _side(one["bids"]), _side(one["asks"])
+            if len(bids) and len(asks):
+                tick = float(one.get("tick_size", 0.01)) * PRICE_SCALE
+                asks = asks[np.argsort(asks[:, 0])]
+                bids = bids[np.argsort(-bids[:, 0])]
+                yield Book(asks, float(bids[0, 0]), tick)
+                other = np.column_stack((PRICE_SCALE - bids[:, 0], bids[:, 1]))
+                yield Book(other, PRICE_SCALE - float(asks[0, 0]), tick)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"line {number} of {path} is no book with bids and asks ({error!r})") from error
+
+
+def _side(levels: Any) -> FloatArray:
+    rows = json.loads(levels) if isinstance(levels, str) else levels
+    made = np.array([(float(row["price"]) * PRICE_SCALE, float(row["size"])) for row in rows]).reshape(-1, 2)
+    return made[made[:, 1] > 0.0]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
