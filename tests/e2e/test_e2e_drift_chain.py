@@ -105,7 +105,8 @@ def _start(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGINT)
+    # SIGTERM ends them as Ctrl-C does; SIGINT is ignored by all that a suite starts which runs in the background.
+    process.send_signal(signal.SIGTERM)
     try:
         process.wait(90)
     except subprocess.TimeoutExpired:
