@@ -13,7 +13,7 @@ from pipelines.core.money import MICRO
 from pipelines.core.params import Params
 from pipelines.engine.history import History, IntArray
 from pipelines.engine.lanes import field, parameters, screen
-from pipelines.engine.signals import signals
+from pipelines.engine.signals import concatenated
 from pipelines.features import compute
 from pipelines.inference.predictor import BATCH, Forecasts, Predictor, Windows
 from pipelines.trading.sizing import SizingTable
@@ -53,11 +53,17 @@ def _decisions(past: list[History], made: World, params: Params, predictor: Pred
         ready.append(_with(one, features, rows, forecasts))
         bars += len(rows)
     flat = field(ready, made.scaler, params.execution.impact_share, forecast_block=False)
-    seen = [signals(one, params.execution.impact_share) for one in ready]
-    moves = np.concatenate([one.move_units for one in seen])
-    costs = np.concatenate([one.cost_units for one in seen])
+    seen = concatenated(ready, params.execution.impact_share)
     cash = params.backtest.cash_pusd * MICRO
-    screen(flat, parameters(params, TABLE, LENGTH_S), moves, costs, params.policy.cost_multiple, 3_600, cash)
+    screen(
+        flat,
+        parameters(params, TABLE, LENGTH_S),
+        seen.move_units,
+        seen.cost_units,
+        params.policy.cost_multiple,
+        3_600,
+        cash,
+    )
     return bars / (time.perf_counter() - began)
 
 

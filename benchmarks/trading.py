@@ -123,9 +123,8 @@ class Bench:
         return len(actions)
 
     def _signals(self) -> tuple[Any, Any]:
-        seen = [signals.signals(one, self._params.execution.impact_share) for one in self._made.earlier]
-        moves = np.concatenate([one.move_units for one in seen])
-        return moves, np.concatenate([one.cost_units for one in seen])
+        seen = signals.concatenated(self._made.earlier, self._params.execution.impact_share)
+        return seen.move_units, seen.cost_units
 
     def _screen(self) -> int:
         """The threshold rule over all bars of all markets, with every limit."""

@@ -2,13 +2,12 @@
 
 import argparse
 import importlib
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipelines.core import log
-from pipelines.core.errors import OddsmithError, Stopped
+from pipelines.core.errors import OddsmithError
 from pipelines.core.settings import Settings, Source
 
 STAGES = {
@@ -144,12 +143,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     log.configure(json=not sys.stderr.isatty())
     try:
         COMMANDS[arguments.command](arguments)
-    except Stopped as stop:
-        print(f"{arguments.command}: {stop}", file=sys.stderr)
-        return os.EX_TEMPFAIL
     except OddsmithError as error:
         print(f"{arguments.command}: {error}", file=sys.stderr)
-        return 1
+        return error.status
     except FileNotFoundError as error:
         print(f"{arguments.command}: {error.filename or error} does not exist; run what writes it", file=sys.stderr)
         return 1

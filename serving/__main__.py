@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         from serving.doctor import examine  # noqa: PLC0415 - installing needs no venue
 
-        return examine(Settings().of_trading())
+        return examine(Settings().for_trading())
     except OddsmithError as error:
         print(f"oddsmith: {error}", file=sys.stderr)
         return 1

@@ -24,7 +24,7 @@ _running: list[Bot] = []
 def _preflight() -> None:
     """Refuse in the parent of `bentoml serve`, before it clears what a running service has there (its metrics)."""
     try:
-        check_start(Settings().of_trading())
+        check_start(Settings().for_trading())
         parameters()
     except OddsmithError as error:
         print(f"oddsmith: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the one line a person reads
@@ -55,7 +55,7 @@ class Oddsmith:
         """Open the journal and start the loop; what forbids that is one line, and the end of the process."""
         log.configure(json=not sys.stderr.isatty())
         try:
-            bot = Bot(Settings().of_trading(), parameters())
+            bot = Bot(Settings().for_trading(), parameters())
         except OddsmithError as error:
             _refuse(error)
         _running.append(bot)

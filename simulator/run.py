@@ -94,6 +94,7 @@ def _stop_signal() -> "asyncio.Task[bool]":
     event = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
+        # Only the main thread of a process hears signals: a venue that lives in another is stopped by its owner.
         with contextlib.suppress(NotImplementedError, RuntimeError):
             loop.add_signal_handler(number, event.set)
     return asyncio.create_task(event.wait())

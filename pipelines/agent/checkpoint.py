@@ -2,13 +2,8 @@
 
 import pickle
 import shutil
-import signal
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -17,8 +12,8 @@ import torch
 from pipelines.agent.judge import KeepBest
 from pipelines.agent.vector import MarketVecEnv
 from pipelines.core.artifacts import replaced_folder
+from pipelines.core.interruption import prune_checkpoints
 
-KEPT_S = 7 * 86_400
 LEARNER, BUFFER, AROUND = "learner.zip", "replay.pkl", "around.pkl"
 
 
@@ -36,9 +31,7 @@ class Checkpoint:
     @classmethod
     def of(cls, folder: Path, key: str) -> "Checkpoint":
         """The checkpoint of a training with this key; those that nobody came back to for a week are removed."""
-        for other in folder.glob("*"):
-            if other.name != key and other.stat().st_mtime < time.time() - KEPT_S:
-                shutil.rmtree(other)
+        prune_checkpoints(folder, folder / key)
         return cls(folder / key)
 
     def save(self, learner: Any, env: MarketVecEnv, judge: KeepBest) -> None:
@@ -74,25 +67,3 @@ class Checkpoint:
     def clear(self) -> None:
         """Forget: the training is finished and its product is written."""
         shutil.rmtree(self.path, ignore_errors=True)
-
-
-class StopAsked:
-    """Whether this process was told to stop (SIGTERM: a machine that is taken away, a shutdown)."""
-
-    def __init__(self) -> None:
-        self.seen = False
-
-    def remember(self, _number: int, _frame: FrameType | None) -> None:
-        """The signal's handler."""
-        self.seen = True
-
-
-@contextmanager
-def on_sigterm() -> Iterator[StopAsked]:
-    """Within the block a SIGTERM is remembered instead of ending the process."""
-    asked = StopAsked()
-    before = signal.signal(signal.SIGTERM, asked.remember)
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -5,24 +5,24 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
-import numpy as np
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
 
 from pipelines.agent.algorithms import KINDS, untrained
-from pipelines.agent.checkpoint import Checkpoint, StopAsked, on_sigterm
+from pipelines.agent.checkpoint import Checkpoint
 from pipelines.agent.imitation import Teacher, collect
 from pipelines.agent.judge import Ground, KeepBest
 from pipelines.agent.vector import MarketVecEnv
 from pipelines.agent.warm_start import imitate
 from pipelines.core import log
 from pipelines.core.errors import Stopped
+from pipelines.core.interruption import StopRequest, on_sigterm
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params
 from pipelines.core.sections import AgentParams
 from pipelines.engine.history import History
 from pipelines.engine.lanes import Lanes, field, parameters
-from pipelines.engine.signals import signals
+from pipelines.engine.signals import concatenated
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.sizing import SizingTable
 
@@ -39,11 +39,9 @@ def ground(
     """Flat arrays, limits and teacher of histories."""
     impact = params.execution.impact_share
     flat = field(histories, scaler, impact, forecast_block=params.agent.forecast_block)
-    seen = [signals(history, impact) for history in histories]
-    moves = np.concatenate([one.move_units for one in seen])
-    costs = np.concatenate([one.cost_units for one in seen])
+    seen = concatenated(histories, impact)
     hold_s = params.policy.max_hold_bars * length_s
-    teacher = Teacher(flat, moves, costs, params.policy.cost_multiple, hold_s)
+    teacher = Teacher(flat, seen.move_units, seen.cost_units, params.policy.cost_multiple, hold_s)
     return Ground(flat, parameters(params, table, length_s), teacher)
 
 
@@ -69,7 +67,7 @@ def vector_env(where: Ground, agent: AgentParams, cash_micro: int, seed: int) ->
 class Keeper(BaseCallback):
     """Keeps a checkpoint after every judgement, and at once when the process is told to stop."""
 
-    def __init__(self, checkpoint: Checkpoint, env: MarketVecEnv, judge: KeepBest, asked: StopAsked) -> None:
+    def __init__(self, checkpoint: Checkpoint, env: MarketVecEnv, judge: KeepBest, asked: StopRequest) -> None:
         super().__init__()
         self._checkpoint, self._env, self._judge, self._asked = checkpoint, env, judge, asked
         self._kept = 0

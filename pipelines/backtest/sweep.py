@@ -22,7 +22,7 @@ from pipelines.core.scheduler import each
 from pipelines.engine import history, trials
 from pipelines.engine.history import History
 from pipelines.engine.lanes import Field, field, parameters, screen
-from pipelines.engine.signals import signals, sizing_table
+from pipelines.engine.signals import concatenated, sizing_table
 from pipelines.trading import compiled
 from pipelines.trading.observation import MarketScaler
 
@@ -47,7 +47,7 @@ class Combination:
 
 
 @dataclass(frozen=True)
-class Ground:
+class ScreenInputs:
     """What every combination is played on."""
 
     field: Field
@@ -63,7 +63,7 @@ def run() -> None:
     params = load()
     histories = history.read(SLICE, params.execution)
     began = time.perf_counter()
-    document = swept(ground(histories, params, history.bar_length_s()), grid(params), params)
+    document = swept(screen_inputs(histories, params, history.bar_length_s()), grid(params), params)
     seconds = time.perf_counter() - began
     document |= {"slice": SLICE, "markets": len(histories), "seconds": round(seconds, 2)}
     write_json(REPORT, {name: value for name, value in document.items() if name != "all"})
@@ -76,16 +76,16 @@ def run() -> None:
     )
 
 
-def ground(histories: Sequence[History], params: Params, length_s: int) -> Ground:
+def screen_inputs(histories: Sequence[History], params: Params, length_s: int) -> ScreenInputs:
     """Flat arrays and signals of some histories, with the limits of params.yaml."""
     impact = params.execution.impact_share
     scaler = MarketScaler.read(history.FEATURES / "scaler.json")
-    seen = [signals(one, impact) for one in histories]
-    return Ground(
+    seen = concatenated(histories, impact)
+    return ScreenInputs(
         field(histories, scaler, impact, forecast_block=False),
         parameters(params, sizing_table(histories, params), length_s),
-        np.concatenate([one.move_units for one in seen]),
-        np.concatenate([one.cost_units for one in seen]),
+        seen.move_units,
+        seen.cost_units,
         length_s,
         params.backtest.cash_pusd * MICRO,
     )
@@ -103,7 +103,7 @@ def grid(params: Params) -> list[Combination]:
     return [now, *(Combination(*values) for values in product)]
 
 
-def swept(where: Ground, combinations: Sequence[Combination], params: Params) -> dict[str, Any]:
+def swept(where: ScreenInputs, combinations: Sequence[Combination], params: Params) -> dict[str, Any]:
     """P&L of every combination, the best first; the first one given is `as_it_is`."""
     chunks = [combinations[start : start + CHUNK] for start in range(0, len(combinations), CHUNK)]
     pnls = [pnl for part in each(played, where, chunks, params.compute) for pnl in part]
@@ -119,12 +119,12 @@ def swept(where: Ground, combinations: Sequence[Combination], params: Params) ->
     }
 
 
-def played(where: Ground, chunk: Sequence[Combination]) -> list[float]:
+def played(where: ScreenInputs, chunk: Sequence[Combination]) -> list[float]:
     """P&L in pUSD of some combinations, summed over markets."""
     return [round(_played(where, one), 6) for one in chunk]
 
 
-def _played(where: Ground, one: Combination) -> float:
+def _played(where: ScreenInputs, one: Combination) -> float:
     par = where.par.copy()
     par[compiled.MIN_CONFIDENCE], par[compiled.STOP_COSTS] = one.min_confidence, one.stop_cost_multiple
     hold_s = one.max_hold_bars * where.length_s

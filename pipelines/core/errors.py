@@ -12,9 +12,13 @@ OddsmithError                the base: a message for a person, exit status 1
 └── Stopped                  told to stop: what was done is kept, run it again; exit status 75
 """
 
+import os
+
 
 class OddsmithError(Exception):
-    """Base of every error that is written for a person."""
+    """Base of every error that is written for a person; `status` is the exit status of a command that ends with it."""
+
+    status = 1
 
 
 class ParameterError(OddsmithError):
@@ -51,3 +55,5 @@ class AlreadyRunning(OddsmithError):
 
 class Stopped(OddsmithError):
     """The work was told to stop and kept its state: the same command goes on from there."""
+
+    status = os.EX_TEMPFAIL

@@ -104,7 +104,7 @@ class Settings(BaseSettings):
     spot_metadata_url: str = "http://169.254.169.254"
     """Where a spot machine reads that it will be taken away."""
 
-    def of_trading(self) -> Self:
+    def for_trading(self) -> Self:
         """These settings for a process that trades: simulated mode trades on the local exchange, at its default
         addresses where no others are set, and never on a venue outside of this machine's networks.
 

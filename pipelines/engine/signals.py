@@ -38,6 +38,12 @@ def signals(history: History, impact_share: float) -> Signals:
     return Signals(move, spread * (1.0 + 2.0 * impact_share) + 2.0 * fees)
 
 
+def concatenated(histories: Sequence[History], impact_share: float) -> Signals:
+    """The same for the bars of many markets, one after the other."""
+    seen = [signals(history, impact_share) for history in histories]
+    return Signals(np.concatenate([one.move_units for one in seen]), np.concatenate([one.cost_units for one in seen]))
+
+
 def entries(history: History, params: Params) -> NDArray[np.bool_]:
     """Bars on which the threshold rule would enter: the move pays, the confidence and the price bounds hold."""
     seen = signals(history, params.execution.impact_share)

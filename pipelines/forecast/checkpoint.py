@@ -1,7 +1,6 @@
 """Training state after each epoch, so that a killed training goes on where it was."""
 
 import io
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.core.artifacts import write_bytes
-
-KEPT_S = 7 * 86_400
+from pipelines.core.interruption import prune_checkpoints
 
 
 @dataclass(frozen=True)
@@ -22,10 +20,9 @@ class Checkpoint:
     @classmethod
     def of(cls, folder: Path, key: str) -> "Checkpoint":
         """The checkpoint of a training with this key; those that nobody came back to for a week are removed."""
-        for other in folder.glob("*.npz"):
-            if other.stem != key and other.stat().st_mtime < time.time() - KEPT_S:
-                other.unlink()
-        return cls(folder / f"{key}.npz")
+        path = folder / f"{key}.npz"
+        prune_checkpoints(folder, path)
+        return cls(path)
 
     def save(self, model: Any, epoch: int) -> None:
         """Keep weights and optimizer state after `epoch` epochs."""

@@ -1,14 +1,9 @@
 """Training of one network: windows drawn at random from the fit slice, one-cycle Adam, a checkpoint per epoch."""
 
-import signal
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any
 
 import keras
@@ -18,6 +13,8 @@ from numpy.typing import NDArray
 
 from pipelines.core import log
 from pipelines.core.domain import FloatArray
+from pipelines.core.errors import Stopped
+from pipelines.core.interruption import StopRequest, on_sigterm
 from pipelines.core.sections import ForecastParams
 from pipelines.forecast import ridge
 from pipelines.forecast.checkpoint import Checkpoint
@@ -27,9 +24,6 @@ from pipelines.forecast.windows import IntArray, drawn
 from pipelines.inference.predictor import batches
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
-
-STOPPED_STATUS = 75
-"""Exit status of a training that was told to stop and can be resumed (EX_TEMPFAIL)."""
 
 REPORT_S = 2.0
 
@@ -46,7 +40,8 @@ class Lesson:
 def train(lesson: Lesson, params: ForecastParams, strategy: Any, checkpoint: Checkpoint) -> Any:
     """The trained network.
 
-    A SIGTERM ends the process with status 75 after the step in hand; the next call goes on from the last epoch.
+    Raises:
+        Stopped: after the step in hand, if a SIGTERM came; the next call goes on from the last epoch.
     """
     steps = -(-params.windows // params.batch_size)
     weights, bias, clip = _linear(lesson, params.seed)
@@ -60,8 +55,8 @@ def train(lesson: Lesson, params: ForecastParams, strategy: Any, checkpoint: Che
         )
         model.optimizer.build(model.trainable_variables)
     step = _step(model, loss, strategy)
-    progress = _Progress(params, steps)
-    with progress.listening():
+    with on_sigterm() as asked:
+        progress = _Progress(params, steps, asked)
         for epoch in range(checkpoint.restore(model), params.epochs):
             for number, batch in enumerate(_epoch(lesson, params, epoch)):
                 progress.after(epoch, number, step(batch))
@@ -130,31 +125,21 @@ def _step(model: Any, loss: MeanAndQuantiles, strategy: Any) -> Callable[[Batch]
 class _Progress:
     """Says every two seconds how far the training is, and ends it between two steps when asked to."""
 
-    def __init__(self, params: ForecastParams, steps: int) -> None:
-        self._params, self._steps = params, steps
-        self._stop = False
+    def __init__(self, params: ForecastParams, steps: int, asked: StopRequest) -> None:
+        self._params, self._steps, self._asked = params, steps, asked
         self._told = time.monotonic()
         self._first: tuple[float, int] | None = None
         self._loss: float | None = None
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """While this is entered, SIGTERM is a request to stop after the step in hand: in the main thread, which alone
-        hears signals; a worker of a scheduler trains in another."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = signal.signal(signal.SIGTERM, self._ask)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGTERM, before)
-
     def after(self, epoch: int, number: int, loss: float) -> None:
-        """Take note of a step; report, or end the process with status 75."""
-        if self._stop:
-            log.get("forecast").warning("stopped", epochs_kept=epoch, resume="run the same command again")
-            sys.exit(STOPPED_STATUS)
+        """Take note of a step and report.
+
+        Raises:
+            Stopped: if the process was told to stop.
+        """
+        if self._asked.seen:
+            kept = f"{epoch} of {self._params.epochs} epochs"
+            raise Stopped(f"told to stop; {kept} are kept, the same command goes on")
         self._loss = loss if self._loss is None else 0.95 * self._loss + 0.05 * loss
         now, done = time.monotonic(), epoch * self._steps + number + 1
         self._first = self._first or (now, done)
@@ -169,6 +154,3 @@ class _Progress:
             loss=round(self._loss, 4),
             windows_per_s=round(rate),
         )
-
-    def _ask(self, _number: int, _frame: FrameType | None) -> None:
-        self._stop = True

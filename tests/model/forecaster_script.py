@@ -110,6 +110,7 @@ def trains_no_more(candidate, rows, params):
 
 def resume(params):
     """Stop a training in its second epoch, resume it, compare with one that ran through."""
+    from pipelines.core.errors import Stopped
     from pipelines.forecast import candidate, training
     from pipelines.forecast.checkpoint import Checkpoint
     from pipelines.forecast.devices import strategy
@@ -137,8 +138,8 @@ def resume(params):
     training._Progress.after = stop_in_second
     try:
         trained("stopped")
-    except SystemExit as stop:
-        print("stopped with", stop.code)
+    except Stopped as stop:
+        print("stopped with", stop.status)
     training._Progress.after = after
     again = trained("stopped")
     assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(through, again, strict=True))

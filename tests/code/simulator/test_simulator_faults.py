@@ -13,28 +13,11 @@ from test_simulator_clients import client
 from test_simulator_streams import messages, socket, subscribe, user
 
 from pipelines.core.errors import ParameterError
-from simulator.engine.audit import audit
 from simulator.faults.state import Faults
 
 YES = listing(1).token_yes
 CONDITION = listing(1).market_id
 COLLATERAL = BalanceAllowanceParams(asset_type="COLLATERAL")
-
-
-@pytest.fixture(scope="module")
-def running():
-    """A venue with the admin interface."""
-    with Background(admin=True) as site:
-        yield site
-
-
-@pytest.fixture
-def site(running):
-    """The venue without faults, before and after."""
-    yield running
-    httpx2.delete(running.urls["clob"] + "/admin/faults")
-    running.do(lambda: [running.site.faults.stop(f.name) for f in list(running.site.faults.active)])
-    assert running.do(lambda: audit(running.venue.exchange)) == []
 
 
 def start(site, fault, **options):

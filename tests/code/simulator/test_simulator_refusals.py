@@ -22,26 +22,10 @@ from simulator_bench import listing
 from simulator_site import Background
 from test_simulator_clients import client
 
-from simulator.engine.audit import audit
 from simulator.signing.eip712 import SignedFields, order_digest
 
 YES, NO, OVER = listing(1).token_yes, listing(1).token_no, listing(4).token_yes
 CONDITION = listing(1).market_id
-
-
-@pytest.fixture(scope="module")
-def running():
-    """A venue with the admin interface."""
-    with Background(admin=True) as site:
-        yield site
-
-
-@pytest.fixture
-def site(running):
-    """The venue without faults and orders, before and after."""
-    yield running
-    httpx2.delete(running.urls["clob"] + "/admin/faults")
-    assert running.do(lambda: audit(running.venue.exchange)) == []
 
 
 def signed(trader, price=0.2, size=10, side="BUY", token=YES, **more):

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from pipelines.agent import training
-from pipelines.agent.checkpoint import KEPT_S, Checkpoint
+from pipelines.agent.checkpoint import Checkpoint
 from pipelines.core.errors import Stopped
+from pipelines.core.interruption import CHECKPOINT_KEPT_S
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
 from test_engine_identity import PARAMS, TABLE, history, scaler
@@ -59,7 +60,7 @@ def test_without_a_checkpoint_a_signal_is_not_caught():
 
 def test_old_checkpoints_go_and_recent_ones_stay(tmp_path):
     """What nobody came back to for a week is removed when another training begins."""
-    for name, age in (("old", KEPT_S + 60), ("recent", 60)):
+    for name, age in (("old", CHECKPOINT_KEPT_S + 60), ("recent", 60)):
         (tmp_path / name).mkdir()
         os.utime(tmp_path / name, (time.time() - age, time.time() - age))
     Checkpoint.of(tmp_path, "key")

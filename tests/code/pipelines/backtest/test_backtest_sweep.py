@@ -20,7 +20,7 @@ def where(histories):
     seen = [signals(one, PARAMS.execution.impact_share) for one in histories]
     moves, costs = (np.concatenate([getattr(one, name) for one in seen]) for name in ("move_units", "cost_units"))
     flat = field(histories, scaler(), PARAMS.execution.impact_share, forecast_block=False)
-    return sweep.Ground(flat, parameters(PARAMS, TABLE, 60), moves, costs, 60, CASH)
+    return sweep.ScreenInputs(flat, parameters(PARAMS, TABLE, 60), moves, costs, 60, CASH)
 
 
 def test_the_grid_holds_thousands_and_begins_with_what_is_set():

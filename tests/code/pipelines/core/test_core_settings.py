@@ -57,7 +57,7 @@ def test_simulated_orders_go_to_a_private_address_alone(url, monkeypatch):
     monkeypatch.setenv("ODDSMITH_CLOB_URL", url)
 
     with pytest.raises(SettingError, match="local exchange alone, and ODDSMITH_CLOB_URL was"):
-        Settings().of_trading()
+        Settings().for_trading()
 
 
 def test_simulated_trading_finds_the_local_exchange_and_keeps_what_is_set(monkeypatch, tmp_path):
@@ -67,8 +67,8 @@ def test_simulated_trading_finds_the_local_exchange_and_keeps_what_is_set(monkey
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ODDSMITH_DATA_URL", "http://127.0.0.1:9002")
 
-    trading = Settings().of_trading()
+    trading = Settings().for_trading()
 
     assert (trading.clob_url, trading.gamma_url) == ("http://127.0.0.1:8640", "http://127.0.0.1:8641")
     assert trading.data_url == "http://127.0.0.1:9002"
-    assert Settings(mode=Mode.PAPER).of_trading().clob_url == "https://clob.polymarket.com"
+    assert Settings(mode=Mode.PAPER).for_trading().clob_url == "https://clob.polymarket.com"

@@ -4,7 +4,8 @@ import os
 
 import numpy as np
 
-from pipelines.forecast.checkpoint import KEPT_S, Checkpoint
+from pipelines.core.interruption import CHECKPOINT_KEPT_S
+from pipelines.forecast.checkpoint import Checkpoint
 
 
 class _Variable:
@@ -42,7 +43,7 @@ def test_another_training_has_its_own_and_old_ones_go(tmp_path):
     """The key separates trainings; a checkpoint that nobody came back to for a week is removed."""
     Checkpoint.of(tmp_path, "old").save(_Model([1.0]), 1)
     Checkpoint.of(tmp_path, "recent").save(_Model([2.0]), 1)
-    past = (tmp_path / "old.npz").stat().st_mtime - KEPT_S - 60
+    past = (tmp_path / "old.npz").stat().st_mtime - CHECKPOINT_KEPT_S - 60
     os.utime(tmp_path / "old.npz", (past, past))
     assert Checkpoint.of(tmp_path, "new").restore(_Model([0.0])) == 0
     assert sorted(path.name for path in tmp_path.glob("*.npz")) == ["recent.npz"]
