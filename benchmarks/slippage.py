@@ -2,9 +2,9 @@
 
 BOOKS are JSON lines (or .gz) of full-depth books: objects with `bids` and `asks` as lists of price and size (or JSON
 text of such), alone or under `books`. A buy of every size walks each book; the model walks a book of the same touch
-with `execution.model_depth_shares` a level and `execution.impact_share` of the spread on top. One JSON line: spread
-in ticks, shares at the touch, and per size the mean and the 90 % quantile of what the order pays beyond the touch, in
-ticks, on the books and in the model, and the share of books that fill it within `execution.band_ticks`.
+with `execution.model_depth_shares` over the spread in ticks a level and `execution.impact_share` of the spread on top.
+One JSON line: spread in ticks, shares at the touch, and per size, on the books and in the model, the mean and the 90 %
+quantile of what the order pays beyond the touch in ticks, and the mean share that `execution.band_ticks` let fill.
 """
 
 import argparse
@@ -84,12 +84,14 @@ def _order(kept: Sequence[Book], size: int, execution: ExecutionParams) -> dict[
     paid = np.array([recorded(book, size) for book in kept])
     modelled = np.array([model(book, size, execution) for book in kept])
     within = [filled(book, size, execution.band_ticks) for book in kept]
+    model_within = [model_filled(book, size, execution) for book in kept]
     return {
         "ticks_mean": round(float(np.mean(paid)), 2),
         "ticks_p90": round(float(np.quantile(paid, 0.9)), 2),
         "model_ticks_mean": round(float(np.mean(modelled)), 2),
         "model_ticks_p90": round(float(np.quantile(modelled, 0.9)), 2),
         "within_band": round(float(np.mean(within)), 3),
+        "model_within_band": round(float(np.mean(model_within)), 3),
     }
 
 
@@ -104,18 +106,32 @@ def recorded(book: Book, size_pusd: float) -> float:
 
 def model(book: Book, size_pusd: float, execution: ExecutionParams) -> float:
     """The same on the modelled book with this touch and spread, without a limit."""
-    ask, tick = round(float(book.asks[0, 0])), round(book.tick)
-    shares = int(size_pusd / (ask / PRICE_SCALE) * MICRO)
-    impact = kernel.impact_units(round(book.spread), execution.impact_share)
-    depth = execution.model_depth_shares * MICRO
-    filled_micro, notional, _ = kernel.walk(1, shares, PRICE_SCALE - tick, ask, tick, impact, depth, 0.0, 1.0)
-    return (notional * PRICE_SCALE / filled_micro - ask) / tick
+    ask = round(float(book.asks[0, 0]))
+    _, shares, notional = _walked(book, size_pusd, execution, PRICE_SCALE - round(book.tick))
+    return (notional * PRICE_SCALE / shares - ask) / book.tick
 
 
-def filled(book: Book, size_pusd: float, band_ticks: int) -> bool:
-    """Whether the book sells all of it within the band."""
+def filled(book: Book, size_pusd: float, band_ticks: int) -> float:
+    """Share of a buy that the book sells within the band."""
     near = book.asks[book.asks[:, 0] <= book.asks[0, 0] + band_ticks * book.tick]
-    return float(np.sum(near[:, 0] * near[:, 1])) / PRICE_SCALE >= size_pusd
+    return min(float(np.sum(near[:, 0] * near[:, 1])) / PRICE_SCALE / size_pusd, 1.0)
+
+
+def model_filled(book: Book, size_pusd: float, execution: ExecutionParams) -> float:
+    """The same on the modelled book."""
+    ask, tick = round(float(book.asks[0, 0])), round(book.tick)
+    wanted, shares, _ = _walked(book, size_pusd, execution, kernel.buy_limit(ask, tick, execution.band_ticks))
+    return shares / wanted
+
+
+def _walked(book: Book, size_pusd: float, execution: ExecutionParams, limit: int) -> tuple[int, int, int]:
+    """Shares wanted, shares bought and what they cost in base units, on the modelled book up to a limit."""
+    ask, tick, spread = round(float(book.asks[0, 0])), round(book.tick), round(book.spread)
+    wanted = int(size_pusd / (ask / PRICE_SCALE) * MICRO)
+    impact = kernel.impact_units(spread, execution.impact_share)
+    shown = kernel.shown_micro(execution.model_depth_shares * MICRO, spread, tick)
+    bought, notional, _ = kernel.walk(1, wanted, limit, ask, tick, impact, shown, 0.0, 1.0)
+    return wanted, bought, notional
 
 
 def books(path: Path) -> Iterator[Book]:

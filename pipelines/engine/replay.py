@@ -9,6 +9,7 @@ import numpy as np
 from pipelines.core.domain import Bar, Fill, Forecast, Market, Quote
 from pipelines.decide import Account, Decision, Rules, decide
 from pipelines.engine.history import History
+from pipelines.trading import kernel
 from pipelines.trading.ledger import Closed, Ledger
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.paper import PaperBook
@@ -77,7 +78,8 @@ def _inputs(history: History, scaler: MarketScaler | None, depth: int) -> list[I
             0,
             int(history.spread_units[k]),
         )
-        quote = Quote(bid, ask, depth if bid > 0 else 0, depth if ask < 10_000 else 0)
+        shown = kernel.shown_micro(depth, ask - bid, market.tick_units)
+        quote = Quote(bid, ask, shown if bid > 0 else 0, shown if ask < 10_000 else 0)
         forecast = Forecast(history.mean[k], history.lower[k], history.upper[k], float(history.confidence[k]))
         made.append(
             Inputs(market, bar, quote, history.features[k], forecast, float(history.sentiment[k]), 0, standard[k])

@@ -13,6 +13,7 @@ from pipelines.core.orders import OrderIntent
 from pipelines.core.sections import ExecutionParams
 from pipelines.decide import Decision, Inputs, Rules, decide
 from pipelines.parity.journal import LiveBar
+from pipelines.trading import kernel
 from pipelines.trading.paper import Working, match
 
 KEPT_DIFFERENCES = 20
@@ -120,7 +121,7 @@ def _modelled(order: Mapping[str, Any], then: Inputs, execution: ExecutionParams
         order["reason"],
         order["ts_s"],
     )
-    depth = execution.model_depth_shares * MICRO
+    depth = kernel.shown_micro(execution.model_depth_shares * MICRO, quote.spread_units, market.tick_units)
     seen = Quote(quote.bid_units, quote.ask_units, quote.bid_size_micro or depth, quote.ask_size_micro or depth)
     return match(Working(order["order_id"], intent, market, intent.shares_micro, 1, 1), seen, execution, ts_s)
 

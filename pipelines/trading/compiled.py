@@ -85,6 +85,7 @@ _FAST = _compiled(
         kernel.buy_limit,
         kernel.sell_limit,
         kernel.impact_units,
+        kernel.shown_micro,
         kernel.level_units,
         kernel.walk,
         kernel.queue_ahead,
@@ -107,7 +108,8 @@ _FAST = _compiled(
 )
 replay_book = _FAST["replay"]
 token_price, token_bid, token_ask = _FAST["token_price"], _FAST["token_bid"], _FAST["token_ask"]
-buy_limit, sell_limit, impact_units = _FAST["buy_limit"], _FAST["sell_limit"], _FAST["impact_units"]
+buy_limit, sell_limit = _FAST["buy_limit"], _FAST["sell_limit"]
+impact_units, shown_micro = _FAST["impact_units"], _FAST["shown_micro"]
 queue_ahead, resting_fill = _FAST["queue_ahead"], _FAST["resting_fill"]
 walk, equity_micro, shares_for = _FAST["walk"], _FAST["equity_micro"], _FAST["shares_for"]
 stop_floor, stop_code, cap_micro = _FAST["stop_floor"], _FAST["stop_code"], _FAST["cap_micro"]
@@ -183,12 +185,12 @@ def _fill(lane: Any, bar: Any, market: Any, fee: Any, par: Any) -> None:
     side, wanted = lane[SIDE], lane[WANTED]
     bid, ask = token_bid(bar[BID], bar[ASK], wanted), token_ask(bar[BID], bar[ASK], wanted)
     if lane[AHEAD] < 0:
-        impact = impact_units(ask - bid, par[IMPACT])
+        impact, shown = impact_units(ask - bid, par[IMPACT]), shown_micro(int(par[DEPTH]), ask - bid, market[TICK])
         quoted = ask if side > 0 else bid
         filled, notional, paid = walk(
-            side, lane[LEFT], lane[LIMIT], quoted, market[TICK], impact, int(par[DEPTH]), fee[RATE], fee[EXPONENT]
+            side, lane[LEFT], lane[LIMIT], quoted, market[TICK], impact, shown, fee[RATE], fee[EXPONENT]
         )
-        lane[AHEAD] = queue_ahead(side, lane[LIMIT], bid, ask, int(par[DEPTH]), par[AHEAD_SHARE])
+        lane[AHEAD] = queue_ahead(side, lane[LIMIT], bid, ask, shown, par[AHEAD_SHARE])
     else:
         filled, ahead = resting_fill(side, lane[LEFT], lane[LIMIT], bid, ask, bar[VOLUME], lane[AHEAD])
         notional, paid, lane[AHEAD] = filled * lane[LIMIT] // 10_000, 0, ahead

@@ -59,6 +59,14 @@ def impact_units(spread_units: int, impact_share: float) -> int:
     return -int(-(spread_units * impact_share) // 1)
 
 
+def shown_micro(depth_micro: int, spread_units: int, tick_units: int) -> int:
+    """Shares that a modelled level shows: `depth_micro` where the spread is one tick, inversely with the spread.
+
+    Over open markets the liquidity of a book falls with about the power -1.2 of its spread in ticks (docs/trading.md).
+    """
+    return depth_micro * tick_units // max(spread_units, tick_units) // SHARE_GRID * SHARE_GRID
+
+
 def level_units(touch_units: int, limit_units: int, side: int, level: int, tick_units: int, impact: int) -> int:
     """Price of our fill at a modelled level (0 is the touch), or -1 when the limit forbids the level.
 

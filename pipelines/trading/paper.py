@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from pipelines.core.domain import Fill, Market, Quote, Side
-from pipelines.core.money import SHARE_GRID, fee_micro, notional_micro
+from pipelines.core.money import MICRO, SHARE_GRID, fee_micro, notional_micro
 from pipelines.core.orders import CancelResult, OpenOrder, OrderIntent, PlaceResult, PlaceStatus, SignedOrder
 from pipelines.core.sections import ExecutionParams
 from pipelines.trading import kernel
@@ -34,6 +34,7 @@ def match(order: Working, quote: Quote, execution: ExecutionParams, ts_s: int) -
     side = 1 if intent.side is Side.BUY else -1
     touch, depth = (seen.ask_units, seen.ask_size_micro) if side > 0 else (seen.bid_units, seen.bid_size_micro)
     impact = kernel.impact_units(quote.spread_units, execution.impact_share)
+    behind = kernel.shown_micro(execution.model_depth_shares * MICRO, quote.spread_units, market.tick_units)
     fills: list[Fill] = []
     while order.left_micro > 0:
         level = len(fills)
@@ -41,7 +42,7 @@ def match(order: Working, quote: Quote, execution: ExecutionParams, ts_s: int) -
         if price < 0:
             break
         shares = min(order.left_micro, depth // SHARE_GRID * SHARE_GRID)
-        depth = execution.model_depth_shares * 1_000_000
+        depth = behind
         if shares <= 0:
             break
         order.left_micro -= shares

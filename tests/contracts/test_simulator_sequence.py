@@ -58,7 +58,8 @@ def test_random_actions_leave_equal_accounts(seed, activity):
             continue
         maker = f"maker-{number}"
         shown = levels(intent.side, intent.outcome, quote, intent.price_units)
-        resting = [place(venue, maker, "BUY", outcome, price, DEPTH)[0] for outcome, price in shown]
+        size = quote.ask_size_micro / MICRO
+        resting = [place(venue, maker, "BUY", outcome, price, size)[0] for outcome, price in shown]
         shares = intent.shares_micro / MICRO
         place(venue, "taker", intent.side, intent.outcome, intent.price_units, shares, kind="FAK")
         for order in resting:

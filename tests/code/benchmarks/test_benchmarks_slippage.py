@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.slippage import books, filled, main, measure, model, recorded
+from benchmarks.slippage import books, filled, main, measure, model, model_filled, recorded
 from pipelines.core.params import read
 
 LEVELS = {
@@ -31,19 +31,21 @@ def test_a_walk_by_hand(recording: Path) -> None:
 
     assert recorded(ours, 160.0) == pytest.approx(10 / 3)
     assert recorded(ours, 100.0) == pytest.approx(0.0)
-    assert not filled(ours, 160.0, 2)
-    assert filled(ours, 160.0, 10)
+    assert filled(ours, 160.0, 2) == pytest.approx(100 / 160)
+    assert filled(ours, 160.0, 10) == 1.0
     assert other.asks.tolist() == [[5500.0, 100.0], [6000.0, 50.0]]
     assert again.asks.tolist() == ours.asks.tolist()
 
 
 def test_the_model_pays_its_impact_and_its_levels(recording: Path) -> None:
-    """Within one level the model pays the share of the spread; beyond it the next tick as well."""
-    execution = read(Path("params.yaml")).execution.model_copy(update={"impact_share": 0.2, "model_depth_shares": 200})
+    """Within one level (1,000 shares over a spread of five ticks) the model pays the share of the spread; beyond it the
+    next tick as well."""
+    execution = read(Path("params.yaml")).execution.model_copy(update={"impact_share": 0.2, "model_depth_shares": 1000})
     ours = next(iter(books(recording)))
 
     assert model(ours, 50.0, execution) == pytest.approx(1.0)
     assert model(ours, 200.0, execution) > 1.4
+    assert model_filled(ours, 400.0, execution.model_copy(update={"band_ticks": 1})) == pytest.approx(0.5)
 
 
 def test_bad_recordings_are_named(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -109,6 +109,17 @@ def both(seed, actions, params, latency=1, ttl=1, **update):
     return env, observations, rewards, policy, result
 
 
+def test_a_wider_spread_shows_less():
+    """The modelled size of a level falls inversely with the spread in ticks, and never exceeds that of one tick."""
+    made = tape([history(1)], None, 1_500)
+    shown = {
+        step[0].quote.spread_units // 100: (step[0].quote.bid_size_micro, step[0].quote.ask_size_micro)
+        for _, step in made.steps
+    }
+    assert shown[2] == (750_000_000, 750_000_000)
+    assert shown[1] == (1_500_000_000, 1_500_000_000)
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     st.integers(0, 10_000),
@@ -163,7 +174,8 @@ def test_the_three_queues_give_three_results():
     actions = np.repeat(np.random.default_rng(3).integers(0, 9, 24), 10)
     gained = set()
     for queue in ("pessimistic", "neutral", "optimistic"):
-        _, _, _, _, result = both(3, actions, limits(PARAMS, free=True), ttl=5, entry="rest", queue=queue)
+        waits = {"ttl": 5, "entry": "rest", "queue": queue, "model_depth_shares": 4_000}
+        _, _, _, _, result = both(3, actions, limits(PARAMS, free=True), **waits)
         resting = [fill for fill in result.fills if fill.fill_id.endswith("-rest") and fill.side == "BUY"]
         assert all(fill.fee_micro == 0 for fill in resting)
         assert resting

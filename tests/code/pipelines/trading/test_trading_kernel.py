@@ -74,7 +74,7 @@ def test_list_of_fills_and_walk_agree(hundredths, mid_ticks, band, side, outcome
     """The fills that the ledger books add up to what the integer kernel computes, to the base unit."""
     shares = hundredths * 10_000
     bid, ask = kernel.touch(mid_ticks * 100, 150, 100)
-    depth = EXECUTION.model_depth_shares * 1_000_000
+    depth = kernel.shown_micro(EXECUTION.model_depth_shares * 1_000_000, ask - bid, 100)
     quote = Quote(bid, ask, depth, depth)
     seen = quote.of(outcome)
     buying = side is Side.BUY

@@ -1,0 +1,90 @@
+"""How the liquidity of open markets falls with their spread: `python -m benchmarks.liquidity MARKETS.parquet`.
+
+MARKETS is a listing as Gamma gives it, with the columns `bestBid`, `bestAsk`, `orderPriceMinTickSize` and
+`liquidityNum`. One JSON line: the power of the spread in ticks that fits best (least squares of logarithms) with its
+95 % bootstrap interval over markets, and the median liquidity in pUSD by spread. `trading.kernel.shown_micro` uses -1.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.core.domain import FloatArray
+from pipelines.core.errors import DataError, OddsmithError
+
+COLUMNS = ("bestBid", "bestAsk", "orderPriceMinTickSize", "liquidityNum")
+EXTREME = 0.03
+"""Markets with a price nearer to 0 or 1 are left out: their spread is bounded by the end of the scale."""
+WIDEST = 50
+"""In ticks; wider ones are abandoned rather than thin."""
+EDGES = (0.5, 1.5, 2.5, 3.5, 5.5, 10.5, 20.5, WIDEST)
+FEWEST = 30
+SAMPLES = 1_000
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print; 1 with one line when the listing cannot be used."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.liquidity", description=__doc__)
+    parser.add_argument("markets", type=Path)
+    asked = parser.parse_args(arguments)
+    try:
+        spread, liquidity = read(asked.markets)
+        print(json.dumps({"benchmark": "liquidity", "listing": asked.markets.name, **measure(spread, liquidity)}))
+    except OddsmithError as error:
+        print(f"liquidity: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def read(path: Path) -> tuple[FloatArray, FloatArray]:
+    """Spread in ticks and liquidity in pUSD of the markets that have both.
+
+    Raises:
+        DataError: if the file cannot be read, lacks a column, or holds fewer than FEWEST such markets.
+    """
+    try:
+        table = pq.read_table(path, columns=list(COLUMNS))
+        bid, ask, tick, liquidity = (table[name].cast(pa.float64()).to_numpy() for name in COLUMNS)
+    except (OSError, pa.ArrowInvalid, KeyError) as error:
+        raise DataError(f"{path} is no Parquet listing with the columns {', '.join(COLUMNS)} ({error})") from error
+    with np.errstate(invalid="ignore", divide="ignore"):
+        spread = np.round((ask - bid) / tick)
+        kept = (bid > EXTREME) & (ask < 1.0 - EXTREME) & (spread >= 1) & (spread < WIDEST) & (liquidity > 0.0)
+    if kept.sum() < FEWEST:
+        raise DataError(f"{path} holds {kept.sum()} markets with a two-sided price and liquidity; {FEWEST} are needed")
+    return spread[kept], liquidity[kept]
+
+
+def measure(spread: FloatArray, liquidity: FloatArray) -> dict[str, Any]:
+    """The power, its interval, and medians by spread."""
+    rng = np.random.default_rng(0)
+    drawn = [power(spread[rows], liquidity[rows]) for rows in rng.integers(0, len(spread), (SAMPLES, len(spread)))]
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    group = np.digitize(spread, EDGES)
+    medians = {
+        f"{int(EDGES[k - 1] + 0.5)}..{int(EDGES[k])}": round(float(np.median(liquidity[group == k])))
+        for k in np.unique(group).tolist()
+    }
+    return {
+        "markets": len(spread),
+        "power": round(power(spread, liquidity), 2),
+        "power_low": round(float(low), 2),
+        "power_high": round(float(high), 2),
+        "median_liquidity_pusd": medians,
+    }
+
+
+def power(spread: FloatArray, liquidity: FloatArray) -> float:
+    """Exponent b of liquidity ~ spread ** b."""
+    return float(np.polyfit(np.log(spread), np.log(liquidity), 1)[0])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
