@@ -170,7 +170,8 @@ def _environment(folder: Path) -> None:
 
 
 def guide_ppo(timesteps: int) -> float:
-    """Steps per second of PPO with the guide's hyper-parameters on the guide's own environment (pandas row by row)."""
+    """Steps per second of PPO with the guide's hyper-parameters on the guide's own environment (pandas row by row), the
+    best of three runs after one to warm up, as ours is measured."""
     import numpy as np  # noqa: PLC0415
     import pandas as pd  # noqa: PLC0415
     import torch  # noqa: PLC0415
@@ -183,6 +184,10 @@ def guide_ppo(timesteps: int) -> float:
     rng = np.random.default_rng(1)
     frame = pd.DataFrame({name: rng.uniform(0.1, 0.9, 5_000) for name in COLUMNS})
     learner = PPO("MlpPolicy", DummyVecEnv([lambda: GuideEnv(frame)]), n_steps=2048, batch_size=64, ent_coef=0.01)
-    began = time.perf_counter()
     learner.learn(timesteps)
-    return round(timesteps / (time.perf_counter() - began), 1)
+    speeds = []
+    for _ in range(3):
+        began = time.perf_counter()
+        learner.learn(timesteps)
+        speeds.append(timesteps / (time.perf_counter() - began))
+    return round(max(speeds), 1)

@@ -7,7 +7,6 @@ var/peers, made here; without --peers, or where one cannot be installed, its fig
 import argparse
 import json
 import os
-import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -208,12 +207,13 @@ class Bench:
         agent = self._params.agent.model_copy(update={name: getattr(given, name) for name in PpoParams.model_fields})
         where = ground(self._made.earlier, self._params, self._table, self._scaler, LENGTH_S)
         learner = untrained(vector_env(where, agent, CASH, 1), agent)
-        speeds = []
-        for _ in range(2):
-            began = time.perf_counter()
+
+        def work() -> int:
             learner.learn(timesteps)
-            speeds.append(timesteps / (time.perf_counter() - began))
-        return round(statistics.fmean(speeds), 1)
+            return timesteps
+
+        work()
+        return best(work)
 
 
 if __name__ == "__main__":

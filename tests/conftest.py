@@ -1,11 +1,14 @@
 """What every test may rely on: nothing is read from, or written to, the home of the person who runs the suite."""
 
+import atexit
 import os
+import shutil
 import tempfile
 
 import pytest
 
 _HOME = tempfile.mkdtemp(prefix="oddsmith-tests-")
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 
 # Prefect reads these when it is loaded, which the import of a test module may do: they are set before any of them.
 os.environ |= {

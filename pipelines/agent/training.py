@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
 
 from pipelines.agent.algorithms import KINDS, untrained
 from pipelines.agent.checkpoint import Checkpoint
@@ -117,6 +118,7 @@ def train(
             judge.judge(learner.policy, 0)
         else:
             LOG.info("going on", steps=resumed_at)
+        learner.set_logger(Logger(None, []))  # SB3's own would leave an empty folder behind after every training
         watchers = [judge, Keeper(checkpoint, env, judge, asked)] if checkpoint and asked else [judge]
         began = time.perf_counter()
         if table.kelly <= 0.0:
