@@ -175,12 +175,11 @@ class Bench:
 
         _, late = split(self._made.earlier)
         where = ground(late, self._params, self._table, self._scaler, LENGTH_S)
-        rule = self._params.policy
-        flat, par = where.field, where.par
-        seen = [signals.signals(one, self._params.execution.impact_share) for one in late]
-        moves, costs = (np.concatenate([getattr(one, name) for one in seen]) for name in ("move_units", "cost_units"))
+        seen = signals.concatenated(late, self._params.execution.impact_share)
+        rule, flat = self._params.policy, where.field
         hold_s = rule.max_hold_bars * LENGTH_S
-        target = screen(flat, par, moves, costs, rule.cost_multiple, hold_s, CASH).sum() / MICRO / 2.0
+        equity = screen(flat, where.par, seen.move_units, seen.cost_units, rule.cost_multiple, hold_s, CASH)
+        target = (equity[flat.last] - CASH).sum() / MICRO / 2.0
         times = {}
         for name, update in (("tuned", {}), ("guide", setting("ppo_guide", self._params))):
             agent = self._params.agent.model_copy(update=update)

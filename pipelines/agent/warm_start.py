@@ -19,7 +19,7 @@ Loss = Callable[[torch.Tensor], torch.Tensor]
 
 
 def imitate(
-    learner: Any, lesson: Lesson, *, epochs: int, seed: int, batch_size: int = 512, learning_rate: float = 1e-3
+    learner: Any, lesson: Lesson, *, epochs: int, seed: int, batch_size: int = 2048, learning_rate: float = 2e-3
 ) -> float:
     """Fit the networks that choose and that value actions; the last epoch's mean loss."""
     policy = learner.policy

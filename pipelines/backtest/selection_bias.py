@@ -4,9 +4,10 @@ import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -18,7 +19,29 @@ BLOCKS = 10
 """Blocks of time for the combinatorial test: 252 ways to choose five."""
 
 
-def deflated_sharpe(changes: FloatArray, trial_sharpes: Sequence[float]) -> dict[str, float] | None:
+@dataclass(frozen=True)
+class Trials:
+    """What was tried: the Sharpe ratios per bar of those trials that have one, and how many trials there were."""
+
+    sharpes: Sequence[float]
+    count: int
+
+    @classmethod
+    def of_ledger(cls, per_year: float, kinds: Sequence[str], path: Path = TRIALS) -> Self:
+        """Every backtest of some policy kinds in the ledger, every combination of a sweep and every setting of a study;
+        a repeated one counts again."""
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        rows = [row for row in map(json.loads, lines) if _counts(row, kinds)]
+        annual = [row["measured"].get("sharpe_bar") for row in rows]
+        return cls([sharpe / math.sqrt(per_year) for sharpe in annual if sharpe is not None], len(rows))
+
+
+def _counts(row: Mapping[str, Any], kinds: Sequence[str]) -> bool:
+    played = row["stage"] in {"backtest", "sweep"} and row["settings"].get("policy") in kinds
+    return played or row["stage"] == "tune"
+
+
+def deflated_sharpe(changes: FloatArray, tried: Trials) -> dict[str, float] | None:
     """Probability that the Sharpe ratio of `changes` (per bar) beats the best that luck gives among the trials.
 
     Bailey and Lopez de Prado (2014): skewness, kurtosis and number of trials are charged for. None without variation.
@@ -29,24 +52,24 @@ def deflated_sharpe(changes: FloatArray, trial_sharpes: Sequence[float]) -> dict
     sharpe = float(np.mean(changes)) / deviation
     centred = (changes - changes.mean()) / changes.std()
     skew, kurtosis = float(np.mean(centred**3)), float(np.mean(centred**4))
-    expected = expected_maximum(trial_sharpes)
+    expected = expected_maximum(tried)
     spread = math.sqrt(max(1.0 - skew * sharpe + (kurtosis - 1.0) / 4.0 * sharpe**2, 1e-12) / (len(changes) - 1))
     return {
         "probability": NormalDist().cdf((sharpe - expected) / spread),
         "sharpe_bar": sharpe,
         "expected_maximum_bar": expected,
-        "trials": float(len(trial_sharpes)),
+        "trials": float(tried.count),
     }
 
 
-def expected_maximum(trial_sharpes: Sequence[float]) -> float:
+def expected_maximum(tried: Trials) -> float:
     """Sharpe ratio per bar that the luckiest of that many independent trials without skill is expected to show."""
-    count = len(trial_sharpes)
-    if count < 2:
+    count = tried.count
+    if len(tried.sharpes) < 2:
         return 0.0
     quantile = NormalDist().inv_cdf
     lucky = (1.0 - EULER) * quantile(1.0 - 1.0 / count) + EULER * quantile(1.0 - 1.0 / (count * math.e))
-    return float(np.std(trial_sharpes, ddof=1)) * lucky
+    return float(np.std(tried.sharpes, ddof=1)) * lucky
 
 
 def overfitting_probability(changes: Mapping[str, FloatArray], blocks: int = BLOCKS) -> float | None:
@@ -62,17 +85,3 @@ def overfitting_probability(changes: Mapping[str, FloatArray], blocks: int = BLO
         rank = float(np.mean(outside < outside[int(np.argmax(inside))]))
         fooled.append(rank < 0.5)
     return float(np.mean(fooled))
-
-
-def trial_sharpes(per_year: float, kinds: Sequence[str], path: Path = TRIALS) -> list[float]:
-    """Sharpe ratios per bar of the ledger's backtest trials of some policy kinds; a repeated one counts again."""
-    if not path.is_file():
-        return []
-    found = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        row: Any = json.loads(line)
-        tried = row["stage"] == "backtest" and row["settings"].get("policy") in kinds
-        annual = row["measured"].get("sharpe_bar") if tried else None
-        if annual is not None:
-            found.append(annual / math.sqrt(per_year))
-    return found

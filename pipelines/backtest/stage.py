@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.backtest import decisions, report, selection_bias, stress
-from pipelines.backtest.strategies import AGENT, CANDIDATES, Field, Job, Run, contenders, randoms, run_all
+from pipelines.backtest.strategies import AGENT, CANDIDATES, Comparison, Job, Run, contenders, randoms, run_all
 from pipelines.core import log
 from pipelines.core.artifacts import read_json, replaced_folder, write_bytes, write_json
 from pipelines.core.domain import Market
@@ -31,41 +31,41 @@ def run() -> None:
     params = load()
     started = time.perf_counter()
     histories = history.read("selection", params.execution)
-    shared = field(histories, params)
-    runs = _replayed(shared, contenders(shared))
-    chosen = choose(runs, shared.tape.markets, params.backtest.min_round_trips)
-    drawn = randoms(shared, next(run for run in runs if run.kind == "threshold"))
-    harder = stress.jobs(shared, dict.fromkeys((chosen.kind, "threshold")))
-    rest = _replayed(shared, [*drawn, *harder])
+    comparison = prepared(histories, params)
+    runs = _replayed(comparison, contenders(comparison))
+    chosen = choose(runs, comparison.tape.markets, params.backtest.min_round_trips)
+    drawn = randoms(comparison, next(run for run in runs if run.kind == "threshold"))
+    harder = stress.jobs(comparison, dict.fromkeys((chosen.kind, "threshold")))
+    rest = _replayed(comparison, [*drawn, *harder])
     runs, stressed = [*runs, *rest[: len(drawn)]], rest[len(drawn) :]
-    document = _document(runs, chosen, shared) | stress.document(stressed) | _bias(runs, chosen, shared)
-    delay_s = params.execution.latency_bars * shared.length_s
-    document |= decisions.document(chosen.result, shared.tape, delay_s) | {"stacks": stacks()}
+    document = _document(runs, chosen, comparison) | stress.document(stressed) | _bias(runs, chosen, comparison)
+    delay_s = params.execution.latency_bars * comparison.length_s
+    document |= decisions.document(chosen.result, comparison.tape, delay_s) | {"stacks": stacks()}
     document |= _speed([*runs, *stressed], time.perf_counter() - started)
     write_json(REPORTS / "backtest.json", document)
     write_bytes(REPORTS / "equity.csv", report.equity_csv(runs).encode())
     write_bytes(REPORTS / "backtest.html", report.page(runs, document).encode())
     with replaced_folder(CHOICE) as folder:
-        write_json(folder / "choice.json", choice(chosen, shared.table))
+        write_json(folder / "choice.json", choice(chosen, comparison.table))
     for done in runs:
         trials.append("backtest", {"policy": done.kind, "name": done.name, **done.params}, done.figures.document())
 
 
-def _replayed(shared: Field, jobs: Sequence[Job]) -> list[Run]:
+def _replayed(comparison: Comparison, jobs: Sequence[Job]) -> list[Run]:
     runs = []
-    for done in run_all(shared, jobs):
+    for done in run_all(comparison, jobs):
         runs.append(done)
         pnl, trades = done.figures.pnl_pusd, done.figures.round_trips
         LOG.info("strategy", name=done.name, pnl_pusd=round(pnl, 2), round_trips=trades)
     return runs
 
 
-def field(histories: Sequence[history.History], params: Params) -> Field:
+def prepared(histories: Sequence[history.History], params: Params) -> Comparison:
     """Some histories with sizing table and scaler; the agent's table where there is one."""
     scaler = MarketScaler.read(history.FEATURES / "scaler.json")
     path = AGENT / "sizing.json"
     table = SizingTable.read(path) if path.is_file() else sizing_table(histories, params)
-    return Field(histories, params, table, scaler, history.bar_length_s())
+    return Comparison(histories, params, table, scaler, history.bar_length_s())
 
 
 def stacks(path: Path = STACKS) -> dict[str, Any]:
@@ -100,18 +100,19 @@ def choice(run: Run, table: SizingTable) -> dict[str, Any]:
     return {"policy": {"kind": run.kind, "params": run.params}, "sizing": sizing, "selected_on": measured}
 
 
-def _bias(runs: Sequence[Run], chosen: Run, shared: Field) -> dict[str, Any]:
+def _bias(runs: Sequence[Run], chosen: Run, comparison: Comparison) -> dict[str, Any]:
     """Deflated Sharpe of the chosen policy and the overfitting probability of the choice."""
-    per_year = YEAR_S / shared.length_s
+    per_year = YEAR_S / comparison.length_s
     changes = {
-        run.name: np.diff(np.asarray(run.result.equity_micro), prepend=shared.cash_micro) / MICRO for run in runs
+        run.name: np.diff(np.asarray(run.result.equity_micro), prepend=comparison.cash_micro) / MICRO for run in runs
     }
-    tried = [run.figures.sharpe_bar for run in runs if run.kind in CANDIDATES]
-    now = [annual / np.sqrt(per_year) for annual in tried if annual is not None]
-    ledger = selection_bias.trial_sharpes(per_year, CANDIDATES)
+    annual = [run.figures.sharpe_bar for run in runs if run.kind in CANDIDATES]
+    now = [sharpe / np.sqrt(per_year) for sharpe in annual if sharpe is not None]
+    ledger = selection_bias.Trials.of_ledger(per_year, CANDIDATES)
+    tried = selection_bias.Trials([*ledger.sharpes, *now], ledger.count + len(annual))
     rivals = {run.name: changes[run.name] for run in runs if run.kind in CANDIDATES}
     return {
-        "deflated_sharpe": selection_bias.deflated_sharpe(changes[chosen.name], [*ledger, *now]),
+        "deflated_sharpe": selection_bias.deflated_sharpe(changes[chosen.name], tried),
         "overfitting_probability": selection_bias.overfitting_probability(rivals),
     }
 
@@ -121,21 +122,21 @@ def _speed(runs: Sequence[Run], seconds: float) -> dict[str, Any]:
     return {"seconds": round(seconds, 2), "decisions_per_s": round(decisions / max(seconds, 1e-9))}
 
 
-def _document(runs: Sequence[Run], chosen: Run, shared: Field) -> dict[str, Any]:
+def _document(runs: Sequence[Run], chosen: Run, comparison: Comparison) -> dict[str, Any]:
     by_luck = [run.figures.pnl_pusd for run in runs if run.kind == "random_matched"]
     return {
         "slice": "selection",
-        "markets": len(shared.tape.markets),
-        "market_bars": shared.tape.bars,
-        "bar_length_s": shared.length_s,
-        "cash_pusd": shared.params.backtest.cash_pusd,
+        "markets": len(comparison.tape.markets),
+        "market_bars": comparison.tape.bars,
+        "bar_length_s": comparison.length_s,
+        "cash_pusd": comparison.params.backtest.cash_pusd,
         "strategies": {run.name: run.figures.document() | {"kind": run.kind} for run in runs},
         "pnl_less_one_error_pusd": {
-            run.name: round(cautious_pnl(run, shared.tape.markets), 2) for run in runs if run.kind in CANDIDATES
+            run.name: round(cautious_pnl(run, comparison.tape.markets), 2) for run in runs if run.kind in CANDIDATES
         },
         "random_mean_pnl_pusd": float(np.mean(by_luck)) if by_luck else None,
         "chosen": chosen.kind,
-        "sizing": choice(chosen, shared.table)["sizing"] | {"kelly": shared.table.kelly},
+        "sizing": choice(chosen, comparison.table)["sizing"] | {"kelly": comparison.table.kelly},
         "annualised": "365 days, open around the clock; by UTC day of market time and by bar",
         "equity_end_pusd": {run.name: run.result.equity_micro[-1] / MICRO for run in runs},
     }

@@ -50,7 +50,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Field:
+class Comparison:
     """What all strategies share. The tape is made where it is replayed: it is larger than what it is made of."""
 
     histories: Sequence[History]
@@ -73,8 +73,8 @@ class Field:
         """Everything but the tape."""
         return {name: value for name, value in self.__dict__.items() if name != "tape"}
 
-    def dearer(self, multiple: float) -> "Field":
-        """The same field where every fee is a multiple of what it is."""
+    def dearer(self, multiple: float) -> "Comparison":
+        """The same comparison where every fee is a multiple of what it is."""
 
         def dear(one: History) -> History:
             fee = FeeSchedule(multiple * one.market.fee.rate, one.market.fee.exponent)
@@ -83,34 +83,36 @@ class Field:
         return replace(self, histories=[dear(one) for one in self.histories])
 
 
-def job(field: Field, kind: str, given: dict[str, Any] | None = None, name: str | None = None) -> Job:
+def job(comparison: Comparison, kind: str, given: dict[str, Any] | None = None, name: str | None = None) -> Job:
     """The replay of one policy, loaded with its parameters from params.yaml or the given ones."""
-    chosen = rules.policy_params(kind, field.params, field.length_s) if given is None else given
-    strategy = rules.make(kind, field.params, field.table, field.scaler, field.length_s, AGENT, chosen)
+    chosen = rules.policy_params(kind, comparison.params, comparison.length_s) if given is None else given
+    strategy = rules.make(
+        kind, comparison.params, comparison.table, comparison.scaler, comparison.length_s, AGENT, chosen
+    )
     return Job(name or kind, kind, chosen, strategy)
 
 
-def done(field: Field, job: Job) -> Run:
+def done(comparison: Comparison, job: Job) -> Run:
     """Replay a job."""
-    course = field if job.fee_multiple == 1.0 else field.dearer(job.fee_multiple)
-    result = replay(course.tape, job.rules, field.cash_micro)
-    return Run(job.name, job.kind, job.params, result, figures(result, field.cash_micro, field.length_s))
+    course = comparison if job.fee_multiple == 1.0 else comparison.dearer(job.fee_multiple)
+    result = replay(course.tape, job.rules, comparison.cash_micro)
+    return Run(job.name, job.kind, job.params, result, figures(result, comparison.cash_micro, comparison.length_s))
 
 
-def run_all(field: Field, jobs: Sequence[Job]) -> Iterator[Run]:
+def run_all(comparison: Comparison, jobs: Sequence[Job]) -> Iterator[Run]:
     """Replay all jobs, in their order."""
-    return each(done, field, jobs, field.params.compute)
+    return each(done, comparison, jobs, comparison.params.compute)
 
 
-def contenders(field: Field) -> list[Job]:
+def contenders(comparison: Comparison) -> list[Job]:
     """Cash, buy and hold, threshold, Kelly, the other rules, and the trained agent."""
-    return [job(field, kind) for kind in (*RULES, *trained())]
+    return [job(comparison, kind) for kind in (*RULES, *trained())]
 
 
-def randoms(field: Field, reference: Run) -> list[Job]:
+def randoms(comparison: Comparison, reference: Run) -> list[Job]:
     """Random entries with the turnover of a strategy, one job per seed."""
-    seeds = range(field.params.backtest.random_seeds)
-    return [job(field, "random_matched", matched(reference, field, seed), f"random_{seed}") for seed in seeds]
+    seeds = range(comparison.params.backtest.random_seeds)
+    return [job(comparison, "random_matched", matched(reference, comparison, seed), f"random_{seed}") for seed in seeds]
 
 
 def trained() -> tuple[str, ...]:
@@ -119,15 +121,15 @@ def trained() -> tuple[str, ...]:
     return (str(read_json(meta)["algorithm"]),) if meta.is_file() else ()
 
 
-def matched(run: Run, field: Field, seed: int) -> dict[str, Any]:
+def matched(run: Run, comparison: Comparison, seed: int) -> dict[str, Any]:
     """Parameters of random entries with about the number, length and size of a strategy's trades."""
     entries = {(fill.market_id, fill.ts_s) for fill in run.result.fills if fill.side == "BUY"}
     bought = sum(fill.shares_micro * fill.price_units / 1e10 for fill in run.result.fills if fill.side == "BUY")
-    cap = field.params.sizing.max_position_fraction * field.params.backtest.cash_pusd
+    cap = comparison.params.sizing.max_position_fraction * comparison.params.backtest.cash_pusd
     mean_cost = bought / len(entries) if entries else 0.0
     return {
         "seed": seed,
-        "entry_probability": len(entries) / max(field.tape.bars, 1),
+        "entry_probability": len(entries) / max(comparison.tape.bars, 1),
         "hold_bars": run.figures.mean_hold_bars or 1.0,
         "fraction": float(np.clip(mean_cost / cap, 0.01, 1.0)),
     }

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipelines.backtest.strategies import Field, Job, Run, job
+from pipelines.backtest.strategies import Comparison, Job, Run, job
 from pipelines.trading.kernel import QUEUE_AHEAD
 
 LATENCIES = (2, 4)
@@ -16,30 +16,34 @@ RESTING_BARS = 5
 FEES, LATENCY, STOPS, QUEUE = "fee_2x", "latency", "literal_stops", "queue"
 
 
-def jobs(field: Field, kinds: Iterable[str]) -> list[Job]:
+def jobs(comparison: Comparison, kinds: Iterable[str]) -> list[Job]:
     """Each kind with fees that are twice as high (the policy knows), and with fills that come 2 and 4 times as many
     bars later (it does not); with buys that rest at their own side's touch, under each guess about the queue; the
     threshold rule with the guide's stops, floored at spread + 2 ticks alone."""
     made = []
     for kind in kinds:
-        made.append(replace(job(field, kind, name=f"{FEES}/{kind}"), fee_multiple=2.0))
-        made += [job(_slower(field, multiple), kind, name=f"{LATENCY}/{kind}/{multiple}x") for multiple in LATENCIES]
-        made += [job(_waiting(field, queue), kind, name=f"{QUEUE}/{kind}/{queue}") for queue in QUEUE_AHEAD]
-    limits = field.params.risk.model_copy(update={"stop_cost_multiple": 0.0})
-    literal = replace(field, params=field.params.model_copy(update={"risk": limits}))
+        made.append(replace(job(comparison, kind, name=f"{FEES}/{kind}"), fee_multiple=2.0))
+        made += [
+            job(_slower(comparison, multiple), kind, name=f"{LATENCY}/{kind}/{multiple}x") for multiple in LATENCIES
+        ]
+        made += [job(_waiting(comparison, queue), kind, name=f"{QUEUE}/{kind}/{queue}") for queue in QUEUE_AHEAD]
+    limits = comparison.params.risk.model_copy(update={"stop_cost_multiple": 0.0})
+    literal = replace(comparison, params=comparison.params.model_copy(update={"risk": limits}))
     return [*made, job(literal, "threshold", name=STOPS)]
 
 
-def _slower(field: Field, multiple: int) -> Field:
-    execution = field.params.execution
+def _slower(comparison: Comparison, multiple: int) -> Comparison:
+    execution = comparison.params.execution
     late = execution.model_copy(update={"latency_bars": multiple * execution.latency_bars})
-    return replace(field, params=field.params.model_copy(update={"execution": late}))
+    return replace(comparison, params=comparison.params.model_copy(update={"execution": late}))
 
 
-def _waiting(field: Field, queue: str) -> Field:
-    execution = field.params.execution
+def _waiting(comparison: Comparison, queue: str) -> Comparison:
+    execution = comparison.params.execution
     resting = {"entry": "rest", "queue": queue, "order_ttl_bars": 1 + RESTING_BARS}
-    return replace(field, params=field.params.model_copy(update={"execution": execution.model_copy(update=resting)}))
+    return replace(
+        comparison, params=comparison.params.model_copy(update={"execution": execution.model_copy(update=resting)})
+    )
 
 
 def document(runs: Sequence[Run]) -> dict[str, Any]:

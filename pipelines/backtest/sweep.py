@@ -20,8 +20,9 @@ from pipelines.core.money import MICRO
 from pipelines.core.params import Params, load
 from pipelines.core.scheduler import each
 from pipelines.engine import history, trials
-from pipelines.engine.history import History
+from pipelines.engine.history import History, IntArray
 from pipelines.engine.lanes import Field, field, parameters, screen
+from pipelines.engine.metrics import YEAR_S, sharpe
 from pipelines.engine.signals import concatenated, sizing_table
 from pipelines.trading import compiled
 from pipelines.trading.observation import MarketScaler
@@ -68,7 +69,8 @@ def run() -> None:
     document |= {"slice": SLICE, "markets": len(histories), "seconds": round(seconds, 2)}
     write_json(REPORT, {name: value for name, value in document.items() if name != "all"})
     for row in document["all"]:
-        trials.append("sweep", {"policy": "threshold", **row["params"]}, {"pnl_pusd": row["pnl_pusd"]})
+        measured = {name: row[name] for name in ("pnl_pusd", "sharpe_bar")}
+        trials.append("sweep", {"policy": "threshold", **row["params"]}, measured)
     best = document["best"][0]
     shown = {"combinations": document["combinations"], "seconds": round(seconds, 2)}
     log.get("sweep").info(
@@ -104,29 +106,39 @@ def grid(params: Params) -> list[Combination]:
 
 
 def swept(where: ScreenInputs, combinations: Sequence[Combination], params: Params) -> dict[str, Any]:
-    """P&L of every combination, the best first; the first one given is `as_it_is`."""
+    """What every combination earned, the best first; the first one given is `as_it_is`."""
     chunks = [combinations[start : start + CHUNK] for start in range(0, len(combinations), CHUNK)]
-    pnls = [pnl for part in each(played, where, chunks, params.compute) for pnl in part]
+    measured = [row for part in each(played, where, chunks, params.compute) for row in part]
     rows: list[dict[str, Any]] = [
-        {"params": asdict(one), "pnl_pusd": pnl} for one, pnl in zip(combinations, pnls, strict=True)
+        {"params": asdict(one), **row} for one, row in zip(combinations, measured, strict=True)
     ]
     return {
-        "as_it_is_pusd": pnls[0],
+        "as_it_is_pusd": rows[0]["pnl_pusd"],
         "combinations": len(rows),
-        "share_that_earned": float(np.mean(np.array(pnls) > 0.0)),
+        "share_that_earned": float(np.mean([row["pnl_pusd"] > 0.0 for row in rows])),
         "best": sorted(rows, key=lambda row: -row["pnl_pusd"])[:BEST],
         "all": rows,
     }
 
 
-def played(where: ScreenInputs, chunk: Sequence[Combination]) -> list[float]:
-    """P&L in pUSD of some combinations, summed over markets."""
-    return [round(_played(where, one), 6) for one in chunk]
+def played(where: ScreenInputs, chunk: Sequence[Combination]) -> list[dict[str, float | None]]:
+    """`pnl_pusd` of some combinations, summed over markets, and `sharpe_bar` of that sum (annualised)."""
+    _, step = np.unique(where.field.bars[:, compiled.TS], return_inverse=True)
+    return [_measured(where, _equity(where, one), step) for one in chunk]
 
 
-def _played(where: ScreenInputs, one: Combination) -> float:
+def _equity(where: ScreenInputs, one: Combination) -> IntArray:
     par = where.par.copy()
     par[compiled.MIN_CONFIDENCE], par[compiled.STOP_COSTS] = one.min_confidence, one.stop_cost_multiple
     hold_s = one.max_hold_bars * where.length_s
-    gained = screen(where.field, par, where.moves, where.costs, one.cost_multiple, hold_s, where.cash_micro)
-    return float(gained.sum()) / MICRO
+    return screen(where.field, par, where.moves, where.costs, one.cost_multiple, hold_s, where.cash_micro)
+
+
+def _measured(where: ScreenInputs, equity: IntArray, step: IntArray) -> dict[str, float | None]:
+    changes = np.diff(equity, prepend=where.cash_micro)
+    changes[where.field.first] = 0
+    together = np.bincount(step, weights=changes) / MICRO
+    return {
+        "pnl_pusd": round(float(changes.sum()) / MICRO, 6),
+        "sharpe_bar": sharpe(together, YEAR_S / where.length_s),
+    }

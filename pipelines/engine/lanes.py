@@ -155,12 +155,13 @@ class Lanes:
 def screen(
     field: Field, par: FloatArray, moves: FloatArray, costs: FloatArray, multiple: float, hold_s: int, cash_micro: int
 ) -> IntArray:
-    """P&L in base units of the threshold rule in each market on an account of its own, in one compiled call."""
+    """Equity in base units after every row under the threshold rule, each market on an account of its own, in one
+    compiled call; what a market earned is its last row less `cash_micro`."""
     lanes = np.zeros((len(field.first), compiled.LANE_COLUMNS), dtype=np.int64)
     lanes[:, compiled.ROW], lanes[:, compiled.LAST], lanes[:, compiled.DAY] = field.first, field.last, -1
     for column in (compiled.CASH, compiled.EQUITY, compiled.DAY_START, compiled.TOP):
         lanes[:, column] = cash_micro
     data = (field.bars, field.confidences, field.markets, field.fees)
-    compiled.screen(lanes, moves, costs, multiple, hold_s, *data, par)
-    gained: IntArray = lanes[:, compiled.EQUITY] - cash_micro
-    return gained
+    equity = np.empty(len(field.bars), dtype=np.int64)
+    compiled.screen(lanes, moves, costs, multiple, hold_s, *data, par, equity)
+    return equity

@@ -308,11 +308,14 @@ def screen(
     markets: Any,
     fees: Any,
     par: Any,
+    equity: Any,
 ) -> None:
-    """Play the threshold rule in every lane from its row to its last: the fast tier of the backtest, for sweeps."""
+    """Play the threshold rule in every lane from its row to its last: the fast tier of the backtest, for sweeps.
+    `equity` receives what each lane was worth at each row."""
     for index in range(lanes.shape[0]):
         lane = lanes[index]
         _mark(lane, bars[lane[ROW]])
+        equity[lane[ROW]] = lane[EQUITY]
         while lane[ROW] < lane[LAST]:
             row, wanted = lane[ROW], 0
             if lane[SHARES] > 0:
@@ -322,3 +325,4 @@ def screen(
             elif abs(moves[row]) > multiple * costs[row]:
                 wanted = 1 if moves[row] > 0.0 else -1
             _turn(lane, wanted, 1.0, bars, confidences, markets, fees, par)
+            equity[lane[ROW]] = lane[EQUITY]

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from pipelines.backtest import report, stage
-from pipelines.backtest.selection_bias import deflated_sharpe, overfitting_probability
-from pipelines.backtest.strategies import Field, Run, done, job, matched
+from pipelines.backtest.selection_bias import Trials, deflated_sharpe, overfitting_probability
+from pipelines.backtest.strategies import Comparison, Run, done, job, matched
+from pipelines.engine import trials
 from pipelines.engine.metrics import drawdown, sharpe
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
@@ -16,14 +17,14 @@ from test_engine_identity import PARAMS, TABLE, history, scaler
 
 
 @pytest.fixture(scope="module")
-def shared():
+def comparison():
     """Six random markets."""
-    return Field([history(seed) for seed in range(1, 7)], PARAMS, TABLE, scaler(), 60)
+    return Comparison([history(seed) for seed in range(1, 7)], PARAMS, TABLE, scaler(), 60)
 
 
-def run_one(shared, kind, given=None):
-    """One strategy on the field."""
-    return done(shared, job(shared, kind, given))
+def run_one(comparison, kind, given=None):
+    """One strategy in the comparison."""
+    return done(comparison, job(comparison, kind, given))
 
 
 def with_pnl(run, by_event, trips=3):
@@ -36,48 +37,48 @@ def with_pnl(run, by_event, trips=3):
     return Run(run.name, run.kind, run.params, run.result, figures)
 
 
-def test_an_even_gain_beats_a_lucky_one(shared):
+def test_an_even_gain_beats_a_lucky_one(comparison):
     """A P&L that comes from one event is charged for it: the smaller, even one is chosen."""
-    ids = list(shared.tape.markets)
-    lucky = with_pnl(run_one(shared, "threshold"), {ids[0]: 700.0})
-    even = with_pnl(run_one(shared, "kelly"), dict.fromkeys(ids, 100.0))
-    assert stage.choose([run_one(shared, "cash"), lucky, even], shared.tape.markets, 0) is even
+    ids = list(comparison.tape.markets)
+    lucky = with_pnl(run_one(comparison, "threshold"), {ids[0]: 700.0})
+    even = with_pnl(run_one(comparison, "kelly"), dict.fromkeys(ids, 100.0))
+    assert stage.choose([run_one(comparison, "cash"), lucky, even], comparison.tape.markets, 0) is even
 
 
-def test_a_handful_of_trades_says_nothing(shared):
+def test_a_handful_of_trades_says_nothing(comparison):
     """A policy with enough round trips is chosen before one that earned more in a few."""
-    few = with_pnl(run_one(shared, "threshold"), dict.fromkeys(shared.tape.markets, 300.0), trips=4)
-    many = with_pnl(run_one(shared, "kelly"), dict.fromkeys(shared.tape.markets, 100.0), trips=40)
-    runs = [run_one(shared, "cash"), few, many]
-    assert stage.choose(runs, shared.tape.markets, 10) is many
-    assert stage.choose(runs[:2], shared.tape.markets, 10) is few
+    few = with_pnl(run_one(comparison, "threshold"), dict.fromkeys(comparison.tape.markets, 300.0), trips=4)
+    many = with_pnl(run_one(comparison, "kelly"), dict.fromkeys(comparison.tape.markets, 100.0), trips=40)
+    runs = [run_one(comparison, "cash"), few, many]
+    assert stage.choose(runs, comparison.tape.markets, 10) is many
+    assert stage.choose(runs[:2], comparison.tape.markets, 10) is few
 
 
-def test_cash_is_chosen_when_nothing_earns(shared):
+def test_cash_is_chosen_when_nothing_earns(comparison):
     """Cash is a position: without a candidate that earned, nothing is traded."""
-    loser = with_pnl(run_one(shared, "threshold"), {next(iter(shared.tape.markets)): -5.0})
-    assert stage.choose([run_one(shared, "cash"), loser], shared.tape.markets, 0).kind == "cash"
+    loser = with_pnl(run_one(comparison, "threshold"), {next(iter(comparison.tape.markets)): -5.0})
+    assert stage.choose([run_one(comparison, "cash"), loser], comparison.tape.markets, 0).kind == "cash"
 
 
-def test_random_entries_match_the_turnover(shared):
+def test_random_entries_match_the_turnover(comparison):
     """Random entries are drawn as often, held as long and sized as the reference's on average."""
-    given = matched(run_one(shared, "threshold"), shared, 3)
+    given = matched(run_one(comparison, "threshold"), comparison, 3)
     assert given["seed"] == 3
     assert 0.0 < given["entry_probability"] < 1.0
     assert 0.01 <= given["fraction"] <= 1.0
 
 
-def test_equal_runs_are_equal(shared):
+def test_equal_runs_are_equal(comparison):
     """Random policies draw from a hash: the same seed trades the same."""
     given = {"seed": 1, "entry_probability": 0.1, "hold_bars": 5.0, "fraction": 0.5}
-    first, second = (run_one(shared, "random_matched", given) for _ in range(2))
+    first, second = (run_one(comparison, "random_matched", given) for _ in range(2))
     assert first.result.fills == second.result.fills
     assert first.result.fills
 
 
-def test_the_report_needs_nothing_from_outside(shared):
+def test_the_report_needs_nothing_from_outside(comparison):
     """The page holds its styles and curves: no address, no script from elsewhere."""
-    runs = [run_one(shared, "cash"), run_one(shared, "threshold")]
+    runs = [run_one(comparison, "cash"), run_one(comparison, "threshold")]
     document = {
         "markets": 6, "market_bars": 1, "bar_length_s": 60, "cash_pusd": 10_000, "chosen": "threshold",
         "fee_2x_pnl_pusd": {"threshold": -1.0}, "latency_pnl_pusd": {"threshold": {"2x": 1.0}}, "annualised": "365",
@@ -104,20 +105,31 @@ def test_sharpe_and_drawdown_by_hand():
 
 def test_every_trial_is_a_line(tmp_path):
     """A trial is appended as one JSON line and never replaces another."""
-    from pipelines.engine import trials
-
     for number in range(3):
         trials.append("backtest", {"policy": "threshold"}, {"pnl_pusd": number}, tmp_path / "trials.jsonl")
     rows = [json.loads(line) for line in (tmp_path / "trials.jsonl").read_text().splitlines()]
     assert [row["measured"]["pnl_pusd"] for row in rows] == [0, 1, 2]
 
 
+def test_every_attempt_counts(tmp_path):
+    """Backtests of candidates, combinations of a sweep and settings of a study are trials; cash and bots are not."""
+    path = tmp_path / "trials.jsonl"
+    trials.append("backtest", {"policy": "threshold"}, {"sharpe_bar": 10.0}, path)
+    trials.append("backtest", {"policy": "cash"}, {"sharpe_bar": None}, path)
+    trials.append("bots", {"policy": "threshold"}, {"sharpe_bar": 3.0}, path)
+    trials.append("sweep", {"policy": "threshold"}, {"sharpe_bar": 20.0}, path)
+    trials.append("sweep", {"policy": "threshold"}, {"sharpe_bar": None}, path)
+    trials.append("tune", {"number": 0}, {"held_out_pnl_pusd": 5.0}, path)
+    assert Trials.of_ledger(100.0, ("threshold", "ppo"), path) == Trials([1.0, 2.0], 4)
+    assert Trials.of_ledger(100.0, ("threshold",), tmp_path / "none.jsonl") == Trials([], 0)
+
+
 def test_luck_is_charged_for():
     """The more trials, the higher the Sharpe ratio that luck alone explains, and the lower the deflated one."""
     rng = np.random.default_rng(1)
     changes = rng.normal(0.05, 1.0, 5_000)
-    few, many = ([0.01 * k / n for k in range(n)] for n in (3, 300))
-    alone = deflated_sharpe(changes, [])["probability"]
+    few, many = (Trials([0.01 * k / n for k in range(n)], n) for n in (3, 300))
+    alone = deflated_sharpe(changes, Trials((), 0))["probability"]
     assert alone > 0.99
     assert deflated_sharpe(changes, many)["probability"] < deflated_sharpe(changes, few)["probability"] <= alone
 

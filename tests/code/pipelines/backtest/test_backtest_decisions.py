@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipelines.backtest import decisions, stress
-from pipelines.backtest.strategies import Field, done, job
+from pipelines.backtest.strategies import Comparison, done, job
 from pipelines.engine.metrics import pnl_by_market
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
@@ -15,20 +15,20 @@ from test_engine_identity import PARAMS, TABLE, history, scaler
 
 
 @pytest.fixture(scope="module")
-def shared():
+def comparison():
     """Six random markets."""
-    return Field([history(seed) for seed in range(1, 7)], PARAMS, TABLE, scaler(), 60)
+    return Comparison([history(seed) for seed in range(1, 7)], PARAMS, TABLE, scaler(), 60)
 
 
-def test_costs_explain_the_difference_to_the_mid(shared):
+def test_costs_explain_the_difference_to_the_mid(comparison):
     """P&L at the mids, less spread and impact, less fees, is the P&L; half a spread and the impact are paid a fill."""
-    run = done(shared, job(shared, "threshold"))
-    known = decisions.document(run.result, shared.tape, 60)
+    run = done(comparison, job(comparison, "threshold"))
+    known = decisions.document(run.result, comparison.tape, 60)
     parts = known["costs_pusd"]
     assert parts["net"] == pytest.approx(run.figures.pnl_pusd, abs=1e-3)
     assert parts["at_mid"] - parts["spread_and_impact"] - parts["fees"] == pytest.approx(parts["net"], abs=1e-4)
     by_hand = 0.0
-    quotes = {(one.market.market_id, ts_s): one for ts_s, bars in shared.tape.steps for one in bars}
+    quotes = {(one.market.market_id, ts_s): one for ts_s, bars in comparison.tape.steps for one in bars}
     for fill in run.result.fills:
         seen = quotes[fill.market_id, fill.ts_s]
         mid = seen.bar.mid_units if fill.outcome == "YES" else 10_000 - seen.bar.mid_units
@@ -37,10 +37,10 @@ def test_costs_explain_the_difference_to_the_mid(shared):
     assert sum(known["pnl_by_market_pusd"].values()) == pytest.approx(sum(pnl_by_market(run.result).values()), abs=1e-4)
 
 
-def test_round_trips_are_grouped_by_the_confidence_of_their_decision(shared):
+def test_round_trips_are_grouped_by_the_confidence_of_their_decision(comparison):
     """Groups rise in confidence, count every round trip once, and a trip that went its way is one that moved."""
-    run = done(shared, job(shared, "threshold"))
-    groups = decisions.document(run.result, shared.tape, 60)["calibration"]
+    run = done(comparison, job(comparison, "threshold"))
+    groups = decisions.document(run.result, comparison.tape, 60)["calibration"]
     confidence = [group["confidence"] for group in groups]
     assert len(groups) > 1
     assert confidence == sorted(confidence)
@@ -49,15 +49,15 @@ def test_round_trips_are_grouped_by_the_confidence_of_their_decision(shared):
     assert all(0.0 <= group["paid"] <= group["right"] <= 1.0 for group in groups)
 
 
-def test_too_few_round_trips_say_nothing(shared):
+def test_too_few_round_trips_say_nothing(comparison):
     """Cash has no trips and no groups."""
-    run = done(shared, job(shared, "cash"))
-    assert decisions.document(run.result, shared.tape, 60)["calibration"] == []
+    run = done(comparison, job(comparison, "cash"))
+    assert decisions.document(run.result, comparison.tape, 60)["calibration"] == []
 
 
-def test_every_circumstance_has_its_row(shared):
+def test_every_circumstance_has_its_row(comparison):
     """Fees twice, latency twice and four times, and the three queues, together, for each kind that is asked for."""
-    document = stress.document([done(shared, one) for one in stress.jobs(shared, ["threshold"])])
+    document = stress.document([done(comparison, one) for one in stress.jobs(comparison, ["threshold"])])
     assert list(document["latency_pnl_pusd"]["threshold"]) == ["2x", "4x"]
     assert list(document["resting_pnl_pusd"]["threshold"]) == ["pessimistic", "neutral", "optimistic"]
     assert np.isfinite(document["fee_2x_pnl_pusd"]["threshold"])

@@ -4,23 +4,24 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
+from dask.distributed import LocalCluster
 
 from pipelines.backtest import sweep
 from pipelines.engine.lanes import field, parameters
 from pipelines.engine.replay import replay, tape
 from pipelines.engine.rules import make
-from pipelines.engine.signals import signals
+from pipelines.engine.signals import concatenated
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
 from test_engine_identity import CASH, PARAMS, TABLE, history, scaler
 
 
 def where(histories):
-    """The ground of some random markets."""
-    seen = [signals(one, PARAMS.execution.impact_share) for one in histories]
-    moves, costs = (np.concatenate([getattr(one, name) for one in seen]) for name in ("move_units", "cost_units"))
+    """What the sweep plays on, from some random markets."""
+    seen = concatenated(histories, PARAMS.execution.impact_share)
     flat = field(histories, scaler(), PARAMS.execution.impact_share, forecast_block=False)
-    return sweep.ScreenInputs(flat, parameters(PARAMS, TABLE, 60), moves, costs, 60, CASH)
+    return sweep.ScreenInputs(flat, parameters(PARAMS, TABLE, 60), seen.move_units, seen.cost_units, 60, CASH)
 
 
 def test_the_grid_holds_thousands_and_begins_with_what_is_set():
@@ -32,15 +33,18 @@ def test_the_grid_holds_thousands_and_begins_with_what_is_set():
 
 
 def test_a_combination_earns_what_the_event_driven_tier_earns():
-    """Each number of the sweep is the P&L of a replay with those parameters, market by market."""
+    """Each row of the sweep holds P&L and Sharpe ratio of replays with those parameters, market by market, added up."""
     past = [history(seed) for seed in (1, 2, 3)]
     one = sweep.Combination(0.7, 25, 0.75, 1.5)
     risk = PARAMS.risk.model_copy(update={"min_confidence": 0.75, "stop_cost_multiple": 1.5})
     policy = PARAMS.policy.model_copy(update={"cost_multiple": 0.7, "max_hold_bars": 25})
     params = PARAMS.model_copy(update={"risk": risk, "policy": policy})
     rules = make("threshold", params, TABLE, None, 60)
-    alone = [replay(tape([market], None, 1500), rules, CASH).equity_micro[-1] - CASH for market in past]
-    assert sweep.played(where(past), [one]) == [sum(alone) / 1e6]
+    alone = [replay(tape([market], None, 1500), rules, CASH).equity_micro for market in past]
+    together = np.diff(np.sum(alone, axis=0), prepend=3 * CASH) / 1e6
+    (row,) = sweep.played(where(past), [one])
+    assert row["pnl_pusd"] == together.sum().round(6) != 0.0
+    assert row["sharpe_bar"] == pytest.approx(together.mean() / together.std(ddof=1) * np.sqrt(365 * 24 * 60))
 
 
 def test_processes_sweep_to_the_same_numbers():
@@ -51,3 +55,14 @@ def test_processes_sweep_to_the_same_numbers():
     here = sweep.swept(ground, grid, PARAMS)
     assert sweep.swept(ground, grid, elsewhere) == here
     assert here["best"][0]["pnl_pusd"] == max(row["pnl_pusd"] for row in here["all"])
+
+
+@pytest.mark.slow
+def test_dask_workers_sweep_to_the_same_numbers():
+    """A real scheduler with two worker processes gives the rows of this process, in the same order."""
+    grid = sweep.grid(PARAMS)[:120]
+    ground = where([history(1), history(2)])
+    here = sweep.swept(ground, grid, PARAMS)
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        compute = PARAMS.compute.model_copy(update={"scheduler": cluster.scheduler_address})
+        assert sweep.swept(ground, grid, PARAMS.model_copy(update={"compute": compute})) == here
