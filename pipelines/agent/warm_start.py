@@ -15,19 +15,23 @@ MARGIN = 0.1
 QUIET_LOG_SD = -1.5
 """SAC begins with this log deviation of its noise: at 0 the teacher's habits would be drowned."""
 
+LEARNING_RATE = 2e-3
+UPDATES = 100
+"""Of an epoch, where batches of BATCH (the least and the most) allow it."""
+BATCH = (64, 2048)
+
 Loss = Callable[[torch.Tensor], torch.Tensor]
 
 
-def imitate(
-    learner: Any, lesson: Lesson, *, epochs: int, seed: int, batch_size: int = 2048, learning_rate: float = 2e-3
-) -> float:
+def imitate(learner: Any, lesson: Lesson, *, epochs: int, seed: int) -> float:
     """Fit the networks that choose and that value actions; the last epoch's mean loss."""
     policy = learner.policy
     make = _actor_critic if isinstance(learner, PPO) else _q_network if isinstance(learner, DQN) else _squashed
     parameters, loss_of = make(policy, lesson)
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(parameters, lr=learning_rate)
+    optimizer = torch.optim.Adam(parameters, lr=LEARNING_RATE)
     mean_loss = 0.0
+    batch_size = int(np.clip(len(lesson.seen) // UPDATES, *BATCH))
     for _ in range(epochs):
         losses = []
         for batch in torch.split(torch.randperm(len(lesson.seen), generator=generator), batch_size):
