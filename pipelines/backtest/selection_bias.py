@@ -73,15 +73,23 @@ def expected_maximum(tried: Trials) -> float:
 
 
 def overfitting_probability(changes: Mapping[str, FloatArray], blocks: int = BLOCKS) -> float | None:
-    """Share of splits of time in which the best strategy of one half is below the median in the other half (CSCV)."""
+    """Share of splits of time in which the best strategy of one half is below the median in the other half (CSCV).
+
+    Equal strategies share their ranks, and a rank at the median counts as one half. None where nothing can be chosen:
+    a single strategy, too few bars, or no strategy that ever moves.
+    """
     matrix = np.column_stack(list(changes.values()))
-    if matrix.shape[1] < 2 or len(matrix) < 2 * blocks:
+    if matrix.shape[1] < 2 or len(matrix) < 2 * blocks or not np.ptp(matrix, axis=0).any():
         return None
     parts = np.array([part.sum(axis=0) for part in np.array_split(matrix, blocks)])
     fooled = []
     for chosen in itertools.combinations(range(blocks), blocks // 2):
         inside = parts[list(chosen)].sum(axis=0)
-        outside = parts.sum(axis=0) - inside
-        rank = float(np.mean(outside < outside[int(np.argmax(inside))]))
-        fooled.append(rank < 0.5)
+        fooled.append(np.heaviside(0.5 - _rank(parts.sum(axis=0) - inside, int(np.argmax(inside))), 0.5))
     return float(np.mean(fooled))
+
+
+def _rank(values: FloatArray, one: int) -> float:
+    """Share of the others that value `one` exceeds; equal ones count as one half."""
+    others = np.delete(values, one)
+    return float(np.mean(np.heaviside(values[one] - others, 0.5)))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.backtest import decisions, report, selection_bias, stress
+from pipelines.backtest import attribution, report, selection_bias, stress
 from pipelines.backtest.strategies import AGENT, CANDIDATES, Comparison, Job, Run, contenders, randoms, run_all
 from pipelines.core import log
 from pipelines.core.artifacts import read_json, replaced_folder, write_bytes, write_json
@@ -40,7 +40,7 @@ def run() -> None:
     runs, stressed = [*runs, *rest[: len(drawn)]], rest[len(drawn) :]
     document = _document(runs, chosen, comparison) | stress.document(stressed) | _bias(runs, chosen, comparison)
     delay_s = params.execution.latency_bars * comparison.length_s
-    document |= decisions.document(chosen.result, comparison.tape, delay_s) | {"stacks": stacks()}
+    document |= attribution.document(chosen.result, comparison.tape, delay_s) | {"stacks": stacks()}
     document |= _speed([*runs, *stressed], time.perf_counter() - started)
     write_json(REPORTS / "backtest.json", document)
     write_bytes(REPORTS / "equity.csv", report.equity_csv(runs).encode())

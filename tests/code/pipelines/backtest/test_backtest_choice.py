@@ -141,3 +141,16 @@ def test_noise_is_overfitted_and_an_edge_is_not():
     edge = noise | {"edge": rng.normal(0.3, 1, 2_000)}
     assert overfitting_probability(edge) == 0.0
     assert overfitting_probability(noise) > 0.2
+
+
+def test_where_nothing_moves_nothing_can_be_overfitted():
+    """Strategies that never trade leave nothing to choose: there is no probability, not a certain one."""
+    still = {name: np.zeros(2_000) for name in ("threshold", "kelly", "ppo")}
+    assert overfitting_probability(still) is None
+
+
+def test_equal_strategies_are_neither_above_nor_below_each_other():
+    """Copies of one strategy share the middle rank, so that choosing between them is right as often as wrong."""
+    moves = np.random.default_rng(3).normal(0, 1, 2_000)
+    assert overfitting_probability(dict.fromkeys("abc", moves)) == 0.5
+    assert overfitting_probability({"a": moves, "b": moves, "worst": moves - 1.0}) == 0.0

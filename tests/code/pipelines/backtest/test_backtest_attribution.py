@@ -1,4 +1,4 @@
-"""What decisions were worth: where the money went and whether confidence means something."""
+"""What trades were worth: where the money went and whether confidence means something."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.backtest import decisions, stress
+from pipelines.backtest import attribution, stress
 from pipelines.backtest.strategies import Comparison, done, job
 from pipelines.engine.metrics import pnl_by_market
 
@@ -23,7 +23,7 @@ def comparison():
 def test_costs_explain_the_difference_to_the_mid(comparison):
     """P&L at the mids, less spread and impact, less fees, is the P&L; half a spread and the impact are paid a fill."""
     run = done(comparison, job(comparison, "threshold"))
-    known = decisions.document(run.result, comparison.tape, 60)
+    known = attribution.document(run.result, comparison.tape, 60)
     parts = known["costs_pusd"]
     assert parts["net"] == pytest.approx(run.figures.pnl_pusd, abs=1e-3)
     assert parts["at_mid"] - parts["spread_and_impact"] - parts["fees"] == pytest.approx(parts["net"], abs=1e-4)
@@ -40,7 +40,7 @@ def test_costs_explain_the_difference_to_the_mid(comparison):
 def test_round_trips_are_grouped_by_the_confidence_of_their_decision(comparison):
     """Groups rise in confidence, count every round trip once, and a trip that went its way is one that moved."""
     run = done(comparison, job(comparison, "threshold"))
-    groups = decisions.document(run.result, comparison.tape, 60)["calibration"]
+    groups = attribution.document(run.result, comparison.tape, 60)["calibration"]
     confidence = [group["confidence"] for group in groups]
     assert len(groups) > 1
     assert confidence == sorted(confidence)
@@ -52,7 +52,7 @@ def test_round_trips_are_grouped_by_the_confidence_of_their_decision(comparison)
 def test_too_few_round_trips_say_nothing(comparison):
     """Cash has no trips and no groups."""
     run = done(comparison, job(comparison, "cash"))
-    assert decisions.document(run.result, comparison.tape, 60)["calibration"] == []
+    assert attribution.document(run.result, comparison.tape, 60)["calibration"] == []
 
 
 def test_every_circumstance_has_its_row(comparison):

@@ -1,4 +1,4 @@
-"""What the decisions of one strategy were worth: calibration of its confidence, and where its money went."""
+"""What the trades of one strategy were worth: calibration of its confidence, and where its money went."""
 
 from typing import Any
 
