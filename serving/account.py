@@ -37,6 +37,8 @@ class TradingAccount:
         journal.begin(gateway.account)
         first_time = "first_cash_micro" not in journal.facts()
         self.books = Books(journal, gateway.cash_micro())
+        settled = {one.market_id: one.cash_micro for one in journal.settlements()}
+        gateway.restore(self.books.first_micro, [one.fill for one in journal.fills()], settled)
         if first_time:
             # Trades before our first start are history that our first cash already contains.
             newest = max((fill.ts_s for fill in gateway.trades(0)), default=-1)
@@ -51,6 +53,12 @@ class TradingAccount:
         while len(self._recent) > RECENT_TOKENS:
             self._recent.pop(next(iter(self._recent)))
         return self.books.book(fill)
+
+    def settle(self, market_id: str, payout_yes_micro: int, ts_s: int) -> int:
+        """Book the payout of a decided market, after its last trades; base units that came in."""
+        self.gateway.resolved(market_id, payout_yes_micro)
+        self.execution.sync()
+        return self.books.settle(market_id, payout_yes_micro, ts_s)
 
     def reconcile(self) -> list[str]:
         """Bring the books to the venue's truth after a start: find lost answers, cancel old rests, adopt what differs.

@@ -8,14 +8,13 @@ import asyncio
 from typing import Any
 
 from pipelines.core import log
-from pipelines.core.domain import Market, Quote
+from pipelines.core.domain import Bar, Quote
 from pipelines.core.errors import ArtifactError, DataError, OddsmithError, VenueError, VenueForbidden, VenueUnavailable
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params
 from pipelines.core.settings import Mode, Settings
 from pipelines.inference.predictor import forecast_call
 from pipelines.news import scorers, sources
-from pipelines.venue.clob_gateway import ClobGateway
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.stream import MarketStream, Resolution
 from serving import champion, metrics, universe, warmup
@@ -198,33 +197,28 @@ class Bot:
 
     async def _open_account(self) -> TradingAccount:
         if self._account is None:
-            gateway = await self._threads.at_venue(
-                make_gateway, self._settings, self._params, self._paper_quote, self._paper_market
-            )
+            gateway = await self._threads.at_venue(make_gateway, self._settings, self._params, self._paper_quote)
             account = await self._threads.at_venue(TradingAccount, gateway, self._journal)
             for note in await self._threads.at_venue(account.reconcile):
                 self.status.alarm("reconciled", note)
             self._account = account
-            if isinstance(gateway, ClobGateway):
-                self._heartbeat = Heartbeat(gateway, account.execution.sync, self.status, self._threads)
+            self._heartbeat = Heartbeat(gateway, account.execution.sync, self.status, self._threads)
             self.status.open(account)
             _log.info("account", address=gateway.account, cash_pusd=account.books.cash_micro / MICRO)
         return self._account
 
     def _guarded(self) -> bool:
-        """Whether our orders end with us: by the venue's switch, or because they are paper."""
-        return self._heartbeat is None or self._heartbeat.heard
+        """Whether our orders would end with us."""
+        return self._heartbeat is not None and self._heartbeat.heard
 
     def _paper_quote(self, market_id: str) -> tuple[Quote, int] | None:
         one = self._feed.followed.get(market_id) if self._feed else None
         market_s = self._feed.market_s if self._feed else None
         return None if one is None or one.quote is None or market_s is None else (one.quote, market_s)
 
-    def _paper_market(self, market_id: str) -> Market:
-        assert self._account is not None, "paper orders need an open account"
-        return self._account.books.markets[market_id]
-
-    def _on_bar(self) -> None:
+    def _on_bar(self, closed: list[tuple[Bar, Quote]]) -> None:
+        if self._account is not None:
+            self._account.gateway.bars_closed(closed)
         if self._watch is not None:
             self._watch.count_bar()
         self._bar.set()

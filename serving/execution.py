@@ -75,7 +75,7 @@ class Execution:
 
     def busy(self, market_id: str) -> bool:
         """Whether an order in this market is still working."""
-        return any(row.market_id == market_id for row in self._pending.values())
+        return any(row.market_id == market_id for row in list(self._pending.values()))
 
     def submit(self, intent: OrderIntent) -> Sent:
         """Sign, journal, send once, journal the answer.

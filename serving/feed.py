@@ -41,8 +41,8 @@ class Followed:
 
 
 class Feed:
-    """Follows markets and closes their bars. `on_bar` is called on the event loop after every close; `closed` is the
-    newest closed bar with the wall time (perf_counter) of its closing."""
+    """Follows markets and closes their bars. `on_bar` is called on the event loop after every close, with the
+    closed bars and the YES quotes at their close; `closed` is the newest closing with its wall time (perf_counter)."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Feed:
         length_s: int,
         max_gap_bars: int,
         wall_is_market: bool,
-        on_bar: Callable[[], None],
+        on_bar: Callable[[list[tuple[Bar, Quote]]], None],
         on_resolved: Callable[[stream.Resolution], None],
         on_left: Callable[[str], None],
     ) -> None:
@@ -154,12 +154,14 @@ class Feed:
 
     def _close(self, ts_s: int) -> None:
         started = time.perf_counter()
+        closed: list[tuple[Bar, Quote]] = []
         for one in self.followed.values():
             if one.quote is None:
                 continue
             if self.connected and self._stream.book(one.market) is not None:
                 one.confirmed_ms = max(one.confirmed_ms, min(ts_s * 1_000, self._clock.market_ms if self._clock else 0))
             bar = one.open.close(one.market.market_id, ts_s, one.quote)
+            closed.append((bar, one.quote))
             if one.ready and one.window.follows(ts_s):
                 self._push(one, bar)
             else:
@@ -167,7 +169,7 @@ class Feed:
         self.features_ms = (time.perf_counter() - started) * 1e3
         metrics.FEATURES_LATENCY.observe(self.features_ms)
         self.closed = (ts_s, started)
-        self._on_bar()
+        self._on_bar(closed)
 
     def _push(self, one: Followed, bar: Bar) -> None:
         one.window.push(bar, one.mood.at(bar.ts_s, self._news.of(one.market.market_id)))

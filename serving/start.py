@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
-from pipelines.core.domain import Market, Quote
+from pipelines.core.domain import Quote
 from pipelines.core.errors import SettingError
 from pipelines.core.money import MICRO
 from pipelines.core.orders import OrderGateway
 from pipelines.core.params import Params
 from pipelines.core.settings import Mode, Settings
-from pipelines.trading.paper import PaperGateway
+from pipelines.trading.paper_gateway import PaperGateway
 from pipelines.venue.clob_gateway import ClobGateway
 from serving import lock
 from serving.database import connect, default_url
@@ -47,17 +47,12 @@ def journal_url(settings: Settings) -> str:
     return settings.journal_url or default_url(settings.var)
 
 
-def make_gateway(
-    settings: Settings,
-    params: Params,
-    quote: Callable[[str], tuple[Quote, int] | None],
-    market: Callable[[str], Market],
-) -> OrderGateway:
-    """The gateway of the mode; `quote` and `market` are what paper fills are made of. Blocking.
+def make_gateway(settings: Settings, params: Params, quote: Callable[[str], tuple[Quote, int] | None]) -> OrderGateway:
+    """The gateway of the mode; paper orders meet what `quote` gives. Blocking.
 
     Raises:
         VenueError: if the venue refuses the credentials or does not answer.
     """
     if settings.mode is Mode.PAPER:
-        return PaperGateway(params.serving.paper_cash_pusd * MICRO, params.execution, quote, market)
+        return PaperGateway(params.serving.paper_cash_pusd * MICRO, params.execution, quote)
     return ClobGateway.connect(settings)

@@ -82,8 +82,7 @@ class Watch:
         chosen = universe.choose(markets, followed, held, now_s, self._params.serving.max_markets)
         for market in chosen:
             books.know(market)
-        if isinstance(self._account.gateway, ClobGateway):
-            self._account.gateway.know(chosen)
+        self._account.gateway.know(chosen)
         await self._feed.follow(chosen)
 
     async def _rescan(self) -> None:
@@ -105,13 +104,12 @@ class Watch:
     async def _settle(self, market_id: str, ts_s: int, payout_yes_micro: int | None) -> None:
         """Book what a decided market pays; asked of the Data API where the message named no winner."""
         books = self._account.books
-        if not books.held(market_id):
+        if not (books.held(market_id) or self._account.execution.busy(market_id)):
             return
         if payout_yes_micro is None:
             payout_yes_micro = await resolutions.payout_yes_micro(self._archive, books.markets[market_id])
         if payout_yes_micro is not None:
-            await self._threads.at_venue(self._account.execution.sync)
-            received = await self._threads.at_venue(books.settle, market_id, payout_yes_micro, ts_s)
+            received = await self._threads.at_venue(self._account.settle, market_id, payout_yes_micro, ts_s)
             _log.info("settled", market=market_id, payout_yes=payout_yes_micro / MICRO, received_pusd=received / MICRO)
 
     async def listen(self, ws_url: str) -> None:

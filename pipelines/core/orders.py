@@ -5,12 +5,12 @@ the other. Only a proven refusal is `REJECTED`; everything that is neither prove
 `UNKNOWN` and is looked up by the order's hash before anything is sent again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from pipelines.core.domain import Fill, Outcome, Side
+from pipelines.core.domain import Bar, Fill, Market, Outcome, Quote, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,10 @@ class OpenOrder:
 
 
 class OrderGateway(Protocol):
-    """One account at one venue. Synchronous: the bot calls it in a thread. Errors are `pipelines.core.errors`."""
+    """One account at one venue. Synchronous: the bot calls it in a thread. Errors are `pipelines.core.errors`.
+
+    The last three members are told what a venue knows by itself; they do nothing unless the gateway is its own venue.
+    """
 
     @property
     def account(self) -> str:
@@ -123,7 +126,7 @@ class OrderGateway(Protocol):
         ...
 
     def trades(self, after_s: int) -> list[Fill]:
-        """Our fills after a time (in the venue's trade time, UTC s), oldest first, each with a stable fill id."""
+        """Our fills at or after a time (in the venue's trade time, UTC s), oldest first, each with a stable fill id."""
         ...
 
     def cash_micro(self) -> int:
@@ -133,3 +136,27 @@ class OrderGateway(Protocol):
     def shares_micro(self, token_id: str) -> int:
         """Balance of a token in base units."""
         ...
+
+    def know(self, markets: Iterable[Market]) -> None:
+        """Remember the static data of markets before they are traded."""
+        ...
+
+    def heartbeat(self) -> None:
+        """Keep what rests alive; blocking.
+
+        Raises:
+            VenueError: if the venue does not accept it.
+        """
+        ...
+
+    def restore(self, cash_micro: int, fills: Iterable[Fill], settled_micro: Mapping[str, int]) -> None:
+        """Earlier sessions: what was paid in, every booking, and market id -> what its payout brought."""
+        return
+
+    def bars_closed(self, closed: Iterable[tuple[Bar, Quote]]) -> None:
+        """Bars that have just closed, each with the YES quote at its close. Called from another thread; quick."""
+        return
+
+    def resolved(self, market_id: str, payout_yes_micro: int) -> None:
+        """A market is decided: its orders are gone and its shares are paid."""
+        return

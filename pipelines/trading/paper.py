@@ -1,16 +1,15 @@
-"""Fills of our own: orders meet the modelled book after their latency, and a gateway for paper trading around it."""
+"""Fills of our own: orders meet a quote and the depth modelled behind it, and what is left rests.
 
-import hashlib
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+Backtest (`PaperBook`), paper trading (`paper_gateway`) and the comparison of live fills with the model share it.
+"""
 
-from pipelines.core.domain import Fill, Market, Quote, Side
-from pipelines.core.money import MICRO, SHARE_GRID, fee_micro, notional_micro
-from pipelines.core.orders import CancelResult, OpenOrder, OrderIntent, PlaceResult, PlaceStatus, SignedOrder
+from dataclasses import dataclass, field
+
+from pipelines.core.domain import Fill, Market, Outcome, Quote, Side
+from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID, fee_micro
+from pipelines.core.orders import OrderIntent
 from pipelines.core.sections import ExecutionParams
 from pipelines.trading import kernel
-from pipelines.trading.ledger import Ledger
 
 
 @dataclass(slots=True)
@@ -27,42 +26,103 @@ class Working:
     """Shares that stand before it once it rests; -1 until it has met the book."""
 
 
-def match(order: Working, quote: Quote, execution: ExecutionParams, ts_s: int) -> list[Fill]:
-    """Fills of a marketable order against a YES quote: displayed size at the touch, modelled depth behind it."""
+@dataclass(slots=True)
+class Taken:
+    """Shares that our orders took from one market's displayed levels, so that none is taken twice.
+
+    A level is a YES price. What was taken counts until the level's display falls below it, as in `books.take`.
+    """
+
+    bids: dict[int, int] = field(default_factory=dict)
+    asks: dict[int, int] = field(default_factory=dict)
+
+    def see(self, quote: Quote) -> None:
+        """A quote was observed: levels before its touch are gone, and no more is missing at the touch than it shows."""
+        self.bids = {units: micro for units, micro in self.bids.items() if units <= quote.bid_units}
+        self.asks = {units: micro for units, micro in self.asks.items() if units >= quote.ask_units}
+        for side, touch, shown in (
+            (self.bids, quote.bid_units, quote.bid_size_micro),
+            (self.asks, quote.ask_units, quote.ask_size_micro),
+        ):
+            side[touch] = min(side.get(touch, 0), shown)
+
+    def level(self, intent: OrderIntent, price_units: int) -> tuple[dict[int, int], int]:
+        """The side of the YES book, and the YES price on it, that an order takes from at a price of its token."""
+        yes = intent.outcome is Outcome.YES
+        side = self.asks if yes == (intent.side is Side.BUY) else self.bids
+        return side, price_units if yes else PRICE_SCALE - price_units
+
+    def took(self, intent: OrderIntent, quote: Quote, shares_micro: int) -> None:
+        """A resting order got shares: those of the other side's touch, where that came to its limit."""
+        seen = quote.of(intent.outcome)
+        sign, other = (1, seen.ask_units) if intent.side is Side.BUY else (-1, seen.bid_units)
+        if sign * (intent.price_units - other) >= 0:
+            side, at = self.level(intent, other)
+            side[at] = side.get(at, 0) + shares_micro
+
+    def without(self, quote: Quote, tick_units: int, behind_micro: int) -> Quote:
+        """A quote as it stands without the shares that we took; emptied levels give way to modelled ones."""
+        bid, bids = _left(self.bids, quote.bid_units, quote.bid_size_micro, -tick_units, behind_micro)
+        ask, asks = _left(self.asks, quote.ask_units, quote.ask_size_micro, tick_units, behind_micro)
+        return Quote(bid, ask, bids, asks)
+
+    def copy(self) -> "Taken":
+        """One to try an order on."""
+        return Taken(dict(self.bids), dict(self.asks))
+
+
+def _left(taken: dict[int, int], units: int, shown: int, step: int, behind: int) -> tuple[int, int]:
+    """First level on the way from the touch that shows more than was taken, and how much more."""
+    while 0 < units < PRICE_SCALE and 0 < shown < taken.get(units, 0) + SHARE_GRID:
+        units, shown = units + step, behind
+    inside = 0 < units < PRICE_SCALE
+    return min(max(units, 0), PRICE_SCALE), max(shown - taken.get(units, 0), 0) if inside else 0
+
+
+def behind_micro(market: Market, quote: Quote, execution: ExecutionParams) -> int:
+    """Shares that every modelled level behind the touch shows."""
+    return kernel.shown_micro(execution.model_depth_shares * MICRO, quote.spread_units, market.tick_units)
+
+
+def match(
+    order: Working, quote: Quote, execution: ExecutionParams, ts_s: int, taken: Taken | None = None
+) -> list[Fill]:
+    """Fills of a marketable order against a YES quote: displayed size at the touch, modelled depth behind it.
+
+    Levels give what they show less what was `taken` before, and remember what this order takes.
+    """
     intent, market = order.intent, order.market
     seen = quote.of(intent.outcome)
     side = 1 if intent.side is Side.BUY else -1
     touch, depth = (seen.ask_units, seen.ask_size_micro) if side > 0 else (seen.bid_units, seen.bid_size_micro)
     impact = kernel.impact_units(quote.spread_units, execution.impact_share)
-    behind = kernel.shown_micro(execution.model_depth_shares * MICRO, quote.spread_units, market.tick_units)
+    behind = behind_micro(market, quote, execution)
+    before = Taken() if taken is None else taken
     fills: list[Fill] = []
+    level = 0
     while order.left_micro > 0:
-        level = len(fills)
         price = kernel.level_units(touch, intent.price_units, side, level, market.tick_units, impact)
-        if price < 0:
+        if price < 0 or depth < SHARE_GRID:
             break
-        shares = min(order.left_micro, depth // SHARE_GRID * SHARE_GRID)
+        used, at = before.level(intent, touch + side * level * market.tick_units)
+        shares = min(order.left_micro, max(depth - used.get(at, 0), 0) // SHARE_GRID * SHARE_GRID)
+        if shares > 0:
+            used[at] = used.get(at, 0) + shares
+            order.left_micro -= shares
+            fee = fee_micro(shares, price, market.fee.rate, market.fee.exponent)
+            named = (intent.market_id, intent.token_id, intent.outcome, intent.side)
+            fills.append(Fill(f"{order.order_id}-{ts_s}-{level}", order.order_id, *named, price, shares, fee, ts_s))
         depth = behind
-        if shares <= 0:
-            break
-        order.left_micro -= shares
-        fee = fee_micro(shares, price, market.fee.rate, market.fee.exponent)
-        fill_id = f"{order.order_id}-{ts_s}-{level}"
-        fills.append(
-            Fill(
-                fill_id,
-                order.order_id,
-                market.market_id,
-                intent.token_id,
-                intent.outcome,
-                intent.side,
-                price,
-                shares,
-                fee,
-                ts_s,
-            )
-        )
+        level += 1
     return fills
+
+
+def joined(order: Working, quote: Quote, execution: ExecutionParams) -> int:
+    """Shares that stand before an order when it comes to rest; how many nobody knows, `execution.queue` guesses."""
+    seen = quote.of(order.intent.outcome)
+    side, size = (1, seen.bid_size_micro) if order.intent.side is Side.BUY else (-1, seen.ask_size_micro)
+    share = kernel.QUEUE_AHEAD[execution.queue]
+    return kernel.queue_ahead(side, order.intent.price_units, seen.bid_units, seen.ask_units, size, share)
 
 
 def rest(order: Working, quote: Quote, volume_micro: int, ts_s: int) -> list[Fill]:
@@ -83,8 +143,7 @@ def rest(order: Working, quote: Quote, volume_micro: int, ts_s: int) -> list[Fil
 class PaperBook:
     """Working orders of one account, at most one per market, filled bar by bar.
 
-    An order first takes what is marketable; what is left rests at its limit until its time is over. How long the queue
-    before it is, nobody knows: `execution.queue` says which of three guesses counts.
+    An order first takes what is marketable; what is left rests at its limit until its time is over.
     """
 
     def __init__(self, execution: ExecutionParams) -> None:
@@ -116,19 +175,13 @@ class PaperBook:
             return []
         if order.ahead_micro < 0:
             fills = match(order, quote, self._execution, ts_s)
-            order.ahead_micro = self._joined(order, quote)
+            order.ahead_micro = joined(order, quote, self._execution)
         else:
             fills = rest(order, quote, volume_micro, ts_s)
         order.ttl -= 1
         if order.left_micro == 0 or order.ttl == 0:
             del self.working[market_id]
         return fills
-
-    def _joined(self, order: Working, quote: Quote) -> int:
-        seen = quote.of(order.intent.outcome)
-        side, size = (1, seen.bid_size_micro) if order.intent.side is Side.BUY else (-1, seen.ask_size_micro)
-        share = kernel.QUEUE_AHEAD[self._execution.queue]
-        return kernel.queue_ahead(side, order.intent.price_units, seen.bid_units, seen.ask_units, size, share)
 
     def open_buys(self) -> dict[str, int]:
         """Market id -> pUSD that a working buy may still take, at its limit."""
@@ -137,94 +190,3 @@ class PaperBook:
             for market_id, order in self.working.items()
             if order.intent.side is Side.BUY
         }
-
-
-class PaperGateway:
-    """The order gateway of paper mode: live quotes, fills of our own at once, what does not fill is cancelled.
-
-    `quote` gives the newest YES quote of a market and its time, `market` its description.
-    """
-
-    account = "paper"
-
-    def __init__(
-        self,
-        cash_micro: int,
-        execution: ExecutionParams,
-        quote: Callable[[str], tuple[Quote, int] | None],
-        market: Callable[[str], Market],
-    ) -> None:
-        self._ledger = Ledger(cash_micro)
-        self._execution = execution
-        self._quote = quote
-        self._market = market
-        self._fills: list[Fill] = []
-
-    def prepare(self, intent: OrderIntent) -> SignedOrder:
-        """An order whose id is the hash of its content."""
-        payload = asdict(intent)
-        digest = hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
-        return SignedOrder(f"0x{digest}", intent, payload)
-
-    def place(self, order: SignedOrder) -> PlaceResult:
-        """Fill what is marketable against the newest quote."""
-        known = self._quote(order.intent.market_id)
-        if known is None:
-            return PlaceResult(PlaceStatus.REJECTED, order.order_id, reason="no quote of this market is known")
-        quote, ts_s = known
-        intent = order.intent
-        working = Working(order.order_id, intent, self._market(intent.market_id), intent.shares_micro, 1, 1)
-        fills = match(working, quote, self._execution, ts_s)
-        spent = -sum(fill.cash_micro for fill in fills)
-        if max(spent, self._backing_micro(intent)) > self._ledger.cash_micro or not self._holds(intent):
-            return PlaceResult(PlaceStatus.REJECTED, order.order_id, reason="not enough balance")
-        for fill in fills:
-            self._ledger.apply(fill, quote.mid_units, intent.reason)
-        self._fills += fills
-        return PlaceResult(
-            PlaceStatus.ACCEPTED,
-            order.order_id,
-            "matched" if fills else "unmatched",
-            sum(fill.shares_micro for fill in fills),
-            sum(notional_micro(fill.shares_micro, fill.price_units) for fill in fills),
-            tuple(fill.fill_id for fill in fills),
-        )
-
-    def _backing_micro(self, intent: OrderIntent) -> int:
-        """What the venue wants in the account for the whole order, filled or not."""
-        return notional_micro(intent.shares_micro, intent.price_units) if intent.side is Side.BUY else 0
-
-    def _holds(self, intent: OrderIntent) -> bool:
-        return intent.side is Side.BUY or self.shares_micro(intent.token_id) >= intent.shares_micro
-
-    def cancel(self, order_ids: Sequence[str]) -> CancelResult:
-        """Nothing rests, so nothing can be cancelled."""
-        return CancelResult((), dict.fromkeys(order_ids, "the order does not rest"))
-
-    def cancel_all(self) -> CancelResult:
-        """Nothing rests."""
-        return CancelResult(())
-
-    def open_orders(self) -> list[OpenOrder]:
-        """Nothing rests."""
-        return []
-
-    def order(self, order_id: str) -> OpenOrder | None:
-        """Nothing rests."""
-        return None
-
-    def trades(self, after_s: int) -> list[Fill]:
-        """Our fills after a market time."""
-        return [fill for fill in self._fills if fill.ts_s > after_s]
-
-    def cash_micro(self) -> int:
-        """Cash in base units."""
-        return self._ledger.cash_micro
-
-    def shares_micro(self, token_id: str) -> int:
-        """Balance of a token in base units."""
-        held = 0
-        for fill in self._fills:
-            if fill.token_id == token_id:
-                held += fill.shares_micro if fill.side is Side.BUY else -fill.shares_micro
-        return held

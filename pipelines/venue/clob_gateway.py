@@ -14,7 +14,7 @@ from eth_account import Account
 from pipelines.core import log
 from pipelines.core.domain import FeeSchedule, Fill, Market
 from pipelines.core.errors import SettingError, VenueError, VenueForbidden, VenueUnavailable
-from pipelines.core.orders import CancelResult, OpenOrder, OrderIntent, PlaceResult, SignedOrder
+from pipelines.core.orders import CancelResult, OpenOrder, OrderGateway, OrderIntent, PlaceResult, SignedOrder
 from pipelines.core.settings import Mode, Settings
 from pipelines.venue import answers
 from pipelines.venue.client_v2 import ClientV2
@@ -27,7 +27,7 @@ T = TypeVar("T")
 _CANCELS_PER_REQUEST: Final = 1_000
 
 
-class ClobGateway:
+class ClobGateway(OrderGateway):
     """An `OrderGateway` of the CLOB. Blocking; the bot calls it in a thread."""
 
     def __init__(self, client: Client) -> None:

@@ -17,7 +17,7 @@ from pipelines.core import params
 from pipelines.core.domain import Market, Quote
 from pipelines.core.orders import OrderGateway
 from pipelines.core.settings import Settings
-from pipelines.trading.paper import PaperGateway
+from pipelines.trading.paper_gateway import PaperGateway
 from pipelines.venue import clob, gamma
 from pipelines.venue.clob_gateway import ClobGateway
 from pipelines.venue.http import VenueHttp
@@ -136,12 +136,13 @@ def _clob(venue: Venue) -> OrderGateway:
 
 def _paper(venue: Venue) -> OrderGateway:
     execution = params.read(ROOT / "params.yaml").execution
-    return PaperGateway(
+    gateway = PaperGateway(
         10_000_000_000,
         execution,
         lambda market_id: (venue.quotes[market_id][1], 1) if market_id in venue.quotes else None,
-        lambda market_id: venue.quotes[market_id][0],
     )
+    gateway.know(market for market, _ in venue.quotes.values())
+    return gateway
 
 
 def _old_clob(venue: Venue) -> OrderGateway:

@@ -1,10 +1,18 @@
 """A market, a gateway that remembers, and a desk on a journal: what the tests of the bot share."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pipelines.core.domain import FeeSchedule, Fill, Market, Outcome, Side
-from pipelines.core.orders import CancelResult, OpenOrder, OrderIntent, PlaceResult, PlaceStatus, SignedOrder
+from pipelines.core.orders import (
+    CancelResult,
+    OpenOrder,
+    OrderGateway,
+    OrderIntent,
+    PlaceResult,
+    PlaceStatus,
+    SignedOrder,
+)
 from serving.books import Books
 from serving.execution import Execution
 from serving.journal import Journal
@@ -39,7 +47,7 @@ def make_intent(market: Market, shares: int = 10, side: Side = Side.BUY, ts_s: i
 
 
 @dataclass
-class FakeVenue:
+class FakeVenue(OrderGateway):
     """An account whose answers a test decides. `answers` are used up in order, then orders are matched in full."""
 
     account: str = "0xabc"
@@ -95,6 +103,12 @@ class FakeVenue:
 
     def trades(self, after_s: int) -> list[Fill]:
         return [fill for fill in self.done if fill.ts_s >= after_s]
+
+    def know(self, markets: Iterable[Market]) -> None:
+        pass
+
+    def heartbeat(self) -> None:
+        pass
 
     def cash_micro(self) -> int:
         return self.cash

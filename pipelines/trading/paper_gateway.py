@@ -1,0 +1,210 @@
+"""The order gateway of paper mode: the venue's quotes and trades, and an account that is nowhere else.
+
+It is its own venue: it keeps cash and shares, takes displayed shares once, lets orders rest, and pays decided markets.
+"""
+
+import hashlib
+import json
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from pipelines.core.domain import Bar, Fill, Market, Outcome, Quote, Side
+from pipelines.core.money import notional_micro
+from pipelines.core.orders import (
+    CancelResult,
+    OpenOrder,
+    OrderGateway,
+    OrderIntent,
+    PlaceResult,
+    PlaceStatus,
+    SignedOrder,
+)
+from pipelines.core.sections import ExecutionParams
+from pipelines.trading import kernel
+from pipelines.trading.paper import Taken, Working, behind_micro, joined, match, rest
+
+
+@dataclass(frozen=True, slots=True)
+class _Resting:
+    order: Working
+    created_s: int
+
+
+class PaperGateway(OrderGateway):
+    """A paper account. An order takes what is marketable at once; the rest waits for the volume of the next bars.
+
+    `quote` gives the newest YES quote of a market and its time. Safe to call from any thread.
+    """
+
+    account = "paper"
+
+    def __init__(
+        self, cash_micro: int, execution: ExecutionParams, quote: Callable[[str], tuple[Quote, int] | None]
+    ) -> None:
+        self._cash = cash_micro
+        self._execution = execution
+        self._quote = quote
+        self._markets: dict[str, Market] = {}
+        self._shares: defaultdict[str, int] = defaultdict(int)
+        self._fills: list[Fill] = []
+        self._resting: dict[str, _Resting] = {}
+        self._taken: defaultdict[str, Taken] = defaultdict(Taken)
+        self._mutex = threading.RLock()
+
+    # Orders
+
+    def prepare(self, intent: OrderIntent) -> SignedOrder:
+        """An order whose id is the hash of its content."""
+        payload = asdict(intent)
+        digest = hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
+        return SignedOrder(f"0x{digest}", intent, payload)
+
+    def place(self, order: SignedOrder) -> PlaceResult:
+        """Fill what is marketable against the newest quote; what is left rests at its limit until it is cancelled."""
+        intent, known = order.intent, self._quote(order.intent.market_id)
+        market = self._markets.get(intent.market_id)
+        if known is None or market is None:
+            return PlaceResult(PlaceStatus.REJECTED, order.order_id, reason="no quote of this market is known")
+        quote, ts_s = known
+        with self._mutex:
+            self._taken[intent.market_id].see(quote)
+            taken = self._taken[intent.market_id].copy()
+            working = Working(order.order_id, intent, market, intent.shares_micro, 0, 0)
+            fills = match(working, quote, self._execution, ts_s, taken)
+            if not self._covers(intent, -sum(fill.cash_micro for fill in fills)):
+                return PlaceResult(PlaceStatus.REJECTED, order.order_id, reason="not enough balance")
+            self._taken[intent.market_id] = taken
+            self._rest(working, quote)
+            return self._accepted(order.order_id, fills)
+
+    def _covers(self, intent: OrderIntent, spent_micro: int) -> bool:
+        """Whether the account can back the whole order, filled or not, beside what rests already."""
+        if intent.side is Side.BUY:
+            bound = sum(_backing(one.order) for one in self._resting.values() if one.order.intent.side is Side.BUY)
+            return max(spent_micro, notional_micro(intent.shares_micro, intent.price_units)) <= self._cash - bound
+        sold = (one.order for one in self._resting.values() if one.order.intent.side is Side.SELL)
+        bound = sum(order.left_micro for order in sold if order.intent.token_id == intent.token_id)
+        return intent.shares_micro <= self._shares[intent.token_id] - bound
+
+    def _rest(self, working: Working, quote: Quote) -> None:
+        if working.left_micro > 0:
+            working.ahead_micro = joined(working, quote, self._execution)
+            self._resting[working.order_id] = _Resting(working, int(time.time()))
+
+    def _accepted(self, order_id: str, fills: Sequence[Fill]) -> PlaceResult:
+        for fill in fills:
+            self._book(fill)
+        return PlaceResult(
+            PlaceStatus.ACCEPTED,
+            order_id,
+            "matched" if fills else "live",
+            sum(fill.shares_micro for fill in fills),
+            sum(notional_micro(fill.shares_micro, fill.price_units) for fill in fills),
+            tuple(fill.fill_id for fill in fills),
+        )
+
+    def _book(self, fill: Fill) -> None:
+        self._fills.append(fill)
+        self._cash += fill.cash_micro
+        self._shares[fill.token_id] += fill.shares_micro if fill.side is Side.BUY else -fill.shares_micro
+
+    def cancel(self, order_ids: Sequence[str]) -> CancelResult:
+        """Take resting orders back."""
+        with self._mutex:
+            gone = tuple(one for one in order_ids if self._resting.pop(one, None))
+        return CancelResult(gone, {one: "the order does not rest" for one in order_ids if one not in gone})
+
+    def cancel_all(self) -> CancelResult:
+        """Take every resting order back."""
+        with self._mutex:
+            return self.cancel(list(self._resting))
+
+    def open_orders(self) -> list[OpenOrder]:
+        """What rests."""
+        with self._mutex:
+            return [_open(one) for one in self._resting.values()]
+
+    def order(self, order_id: str) -> OpenOrder | None:
+        """A resting order; None when it does not rest."""
+        return next((one for one in self.open_orders() if one.order_id == order_id), None)
+
+    def trades(self, after_s: int) -> list[Fill]:
+        """Our fills at or after a market time."""
+        with self._mutex:
+            return [fill for fill in self._fills if fill.ts_s >= after_s]
+
+    # Account
+
+    def cash_micro(self) -> int:
+        """Cash in base units."""
+        return self._cash
+
+    def shares_micro(self, token_id: str) -> int:
+        """Balance of a token in base units."""
+        return self._shares.get(token_id, 0)
+
+    def know(self, markets: Iterable[Market]) -> None:
+        """Remember ticks and fees."""
+        self._markets |= {market.market_id: market for market in markets}
+
+    def heartbeat(self) -> None:
+        """Accepted: what rests here ends with the process."""
+
+    # What a venue knows by itself
+
+    def restore(self, cash_micro: int, fills: Iterable[Fill], settled_micro: Mapping[str, int]) -> None:
+        """Take up the account of earlier sessions; nothing rests in it."""
+        with self._mutex:
+            self._cash = cash_micro + sum(settled_micro.values())
+            for fill in fills:
+                self._book(fill)
+            for market_id in settled_micro:
+                for token_id in self._tokens(market_id):
+                    self._shares.pop(token_id, None)
+
+    def _tokens(self, market_id: str) -> dict[str, Outcome]:
+        return {fill.token_id: fill.outcome for fill in self._fills if fill.market_id == market_id}
+
+    def bars_closed(self, closed: Iterable[tuple[Bar, Quote]]) -> None:
+        """Fill what rests from the volume of the bars: half of it came to each side, the queue's shares first."""
+        with self._mutex:
+            for bar, quote in closed:
+                if bar.market_id in self._taken:
+                    self._taken[bar.market_id].see(quote)
+                    self._fill_resting(bar, quote)
+
+    def _fill_resting(self, bar: Bar, shown: Quote) -> None:
+        """A touch of shares that we took ourselves is no price that came to our limit."""
+        market, taken, volume = self._markets[bar.market_id], self._taken[bar.market_id], bar.volume_micro
+        behind = behind_micro(market, shown, self._execution)
+        for order in [one.order for one in self._resting.values() if one.order.intent.market_id == bar.market_id]:
+            quote = taken.without(shown, market.tick_units, behind)
+            for fill in rest(order, quote, volume, bar.ts_s):
+                self._book(fill)
+                taken.took(order.intent, quote, fill.shares_micro)
+                volume = max(volume - 2 * fill.shares_micro, 0)
+            if order.left_micro == 0:
+                del self._resting[order.order_id]
+
+    def resolved(self, market_id: str, payout_yes_micro: int) -> None:
+        """Pay what is held of a decided market, as the venue does, and drop its orders."""
+        with self._mutex:
+            self.cancel([key for key, one in self._resting.items() if one.order.intent.market_id == market_id])
+            for token_id, outcome in self._tokens(market_id).items():
+                direction = 1 if outcome is Outcome.YES else -1
+                held = self._shares.pop(token_id, 0)
+                self._cash += kernel.settlement_micro(held, payout_yes_micro, direction)
+
+
+def _backing(order: Working) -> int:
+    return notional_micro(order.left_micro, order.intent.price_units)
+
+
+def _open(resting: _Resting) -> OpenOrder:
+    order, intent = resting.order, resting.order.intent
+    matched = intent.shares_micro - order.left_micro
+    named = (intent.market_id, intent.token_id, intent.outcome, intent.side, intent.price_units, intent.shares_micro)
+    return OpenOrder(order.order_id, *named, matched, "live", resting.created_s)

@@ -1,0 +1,209 @@
+"""Paper orders: displayed shares are taken once, rests fill as the backtest's, decided markets are paid."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.core import params
+from pipelines.core.domain import Bar, FeeSchedule, Market, Outcome, Quote, Side
+from pipelines.core.orders import OrderIntent, PlaceStatus
+from pipelines.trading.paper import PaperBook
+from pipelines.trading.paper_gateway import PaperGateway
+
+CASH = 10_000_000_000
+SHARE = 1_000_000
+MARKET = Market("0x1", "e", "q", "11", "12", 100, 5 * SHARE, FeeSchedule(0.05), None, None, "")
+EXECUTION = params.read(Path("params.yaml")).execution
+QUOTE = Quote(5_000, 5_100, 100 * SHARE, 100 * SHARE)
+
+
+class Screen:
+    """What the venue shows: one quote that a test changes."""
+
+    def __init__(self, quote=QUOTE, ts_s=60):
+        self.quote, self.ts_s = quote, ts_s
+
+    def __call__(self, market_id):
+        return (self.quote, self.ts_s) if market_id == MARKET.market_id else None
+
+    def close(self, gateway, quote=None, volume=0):
+        """Another bar closes."""
+        self.quote, self.ts_s = quote or self.quote, self.ts_s + 60
+        bar = Bar(MARKET.market_id, self.ts_s, self.quote.mid_units, volume * SHARE, 1, self.quote.spread_units)
+        gateway.bars_closed([(bar, self.quote)])
+
+
+def intent(shares, price=5_100, side=Side.BUY, outcome=Outcome.YES, ts_s=60):
+    """An order of whole shares."""
+    token = MARKET.token(outcome)
+    return OrderIntent(
+        MARKET.market_id, token, outcome, side, price, shares * SHARE, 100, False, "v1", "enter", ts_s
+    )  # fmt: skip
+
+
+@pytest.fixture
+def screen():
+    """A market at 0.50 to 0.51, 100 shares on each side."""
+    return Screen()
+
+
+@pytest.fixture
+def gateway(screen):
+    """A fresh paper account."""
+    made = PaperGateway(CASH, EXECUTION, screen)
+    made.know([MARKET])
+    return made
+
+
+def filled(gateway, order):
+    """Shares that an order took at once; what it left is cancelled."""
+    result = gateway.place(gateway.prepare(order))
+    gateway.cancel([result.order_id])
+    return result.filled_shares_micro / SHARE
+
+
+def test_displayed_shares_are_taken_once(gateway, screen):
+    """Of a quote that shows 100 shares all orders together take 100, until the display fell and rose again."""
+    assert [filled(gateway, intent(60, ts_s=ts)) for ts in (60, 61, 62)] == [60, 40, 0]
+
+    screen.close(gateway)
+    assert filled(gateway, intent(60, ts_s=120)) == 0
+
+    screen.close(gateway, replace(QUOTE, ask_size_micro=30 * SHARE))
+    screen.close(gateway, QUOTE)
+    assert filled(gateway, intent(100, ts_s=240)) == 70
+
+
+def test_a_level_that_was_gone_is_new(gateway, screen):
+    """When the touch has moved through a level, what stands there later is other people's shares."""
+    assert filled(gateway, intent(100)) == 100
+
+    screen.close(gateway, Quote(5_100, 5_200, 100 * SHARE, 100 * SHARE))
+    screen.close(gateway, QUOTE)
+
+    assert filled(gateway, intent(100, ts_s=180)) == 100
+
+
+def test_both_tokens_take_from_one_book(gateway):
+    """The sale of NO at one minus the ask takes the very shares that a purchase of YES takes."""
+    assert filled(gateway, intent(100, 5_000, outcome=Outcome.NO)) == 100
+    assert filled(gateway, intent(70)) == 70
+    assert filled(gateway, intent(100, 4_900, Side.SELL, Outcome.NO)) == 30
+
+
+def test_the_next_level_gives_what_the_touch_no_longer_has(gateway):
+    """An order whose limit reaches behind an emptied touch fills there, at the worse price."""
+    filled(gateway, intent(100))
+
+    result = gateway.place(gateway.prepare(intent(50, 5_200, ts_s=61)))
+
+    assert result.filled_shares_micro == 50 * SHARE
+    assert gateway.trades(0)[-1].price_units == 5_200
+
+
+def test_a_refused_order_takes_nothing(gateway):
+    """What the account could not pay for is still there for the next order."""
+    assert gateway.place(gateway.prepare(intent(10**9))).status is PlaceStatus.REJECTED
+    assert filled(gateway, intent(100)) == 100
+
+
+BARS = st.lists(
+    st.tuples(st.integers(45, 55), st.integers(1, 3), st.integers(0, 900), st.integers(0, 900)), min_size=2, max_size=9
+)
+
+
+@given(bars=BARS, side=st.sampled_from(Side), off=st.integers(-2, 3), queue=st.sampled_from(["pessimistic", "neutral"]))
+def test_a_rest_fills_as_the_backtests(bars, side, off, queue):
+    """From its arrival on, an order that rests gets the fills that the backtest's book gives it from the same bars."""
+    quotes = [Quote(bid * 100, (bid + wide) * 100, shown * SHARE, shown * SHARE) for bid, wide, shown, _ in bars]
+    rules = EXECUTION.model_copy(update={"order_ttl_bars": len(bars), "latency_bars": 1, "queue": queue})
+    screen = Screen(quotes[0])
+    gateway = PaperGateway(CASH, rules, screen)
+    gateway.know([MARKET])
+    gateway.restore(CASH, [_held(500)], {})
+    own, sign = (quotes[0].bid_units, 1) if side is Side.BUY else (quotes[0].ask_units, -1)
+    better = min(off, quotes[0].spread_units // 100 - 1)
+    order = intent(500, own + sign * better * 100, side)
+    book = PaperBook(rules)
+    book.send(order, MARKET)
+
+    expected = list(book.on_bar(MARKET.market_id, quotes[0], 60, 0))
+    gateway.place(gateway.prepare(order))
+    for number, (quote, bar) in enumerate(zip(quotes[1:], bars[1:], strict=True), 2):
+        expected += book.on_bar(MARKET.market_id, quote, 60 * number, bar[3] * SHARE)
+        screen.close(gateway, quote, bar[3])
+
+    made = [(fill.ts_s, fill.price_units, fill.shares_micro, fill.fee_micro) for fill in gateway.trades(60)]
+    assert made == [(fill.ts_s, fill.price_units, fill.shares_micro, fill.fee_micro) for fill in expected]
+
+
+def _held(shares):
+    gateway = PaperGateway(CASH, EXECUTION, Screen(replace(QUOTE, ask_size_micro=shares * SHARE), 0))
+    gateway.know([MARKET])
+    gateway.place(gateway.prepare(intent(shares)))
+    return gateway.trades(0)[0]
+
+
+def test_a_resting_buy_fills_at_its_limit_without_a_fee(gateway, screen):
+    """With 50 shares before it, a bid of 100 at the touch gets what half of a bar's volume leaves: 300 / 2 - 50."""
+    result = gateway.place(gateway.prepare(intent(100, 5_000)))
+    assert (result.venue_status, [one.matched_micro for one in gateway.open_orders()]) == ("live", [0])
+
+    screen.close(gateway, volume=180)
+    assert [one.matched_micro for one in gateway.open_orders()] == [40 * SHARE]
+    screen.close(gateway, volume=1_000)
+
+    assert gateway.open_orders() == []
+    assert gateway.cash_micro() == CASH - 50 * SHARE
+    assert gateway.shares_micro("11") == 100 * SHARE
+
+
+def test_one_bars_volume_fills_two_rests_once(gateway, screen):
+    """What the first resting order got of a bar's volume is not there for the second."""
+    screen.quote = replace(QUOTE, bid_size_micro=0)
+    for ts_s in (60, 61):
+        gateway.place(gateway.prepare(intent(100, 5_000, ts_s=ts_s)))
+
+    screen.close(gateway, volume=300)
+
+    assert gateway.shares_micro("11") == 150 * SHARE
+
+
+def test_what_rests_is_bound(gateway):
+    """Cash behind a resting buy, and shares behind a resting sale, back no second order; a cancel frees them."""
+    rests = intent(15_000, 5_000)
+    assert gateway.place(gateway.prepare(rests)).status is PlaceStatus.ACCEPTED
+    again = gateway.prepare(intent(15_000, 5_000, ts_s=61))
+    assert gateway.place(again).status is PlaceStatus.REJECTED
+
+    gateway.cancel_all()
+    assert gateway.place(again).status is PlaceStatus.ACCEPTED
+
+
+def test_a_decided_market_is_paid_and_its_orders_are_gone(gateway):
+    """The winning token pays 1 pUSD a share, the other nothing, once; resting orders end."""
+    filled(gateway, intent(100))
+    filled(gateway, intent(40, 5_000, outcome=Outcome.NO, ts_s=61))
+    gateway.place(gateway.prepare(intent(10, 4_000, ts_s=62)))
+    before = gateway.cash_micro()
+
+    gateway.resolved(MARKET.market_id, SHARE)
+    gateway.resolved(MARKET.market_id, SHARE)
+
+    assert gateway.cash_micro() == before + 100 * SHARE
+    assert (gateway.shares_micro("11"), gateway.shares_micro("12")) == (0, 0)
+    assert gateway.open_orders() == []
+
+
+def test_shares_that_we_took_do_not_come_to_our_limit(gateway, screen):
+    """What an order could not take does not fill from the very quote that it emptied, but from shares added to it."""
+    assert gateway.place(gateway.prepare(intent(150))).filled_shares_micro == 100 * SHARE
+
+    screen.close(gateway)
+    assert gateway.shares_micro("11") == 100 * SHARE
+    screen.close(gateway, replace(QUOTE, ask_size_micro=180 * SHARE))
+
+    assert gateway.shares_micro("11") == 150 * SHARE
