@@ -12,9 +12,9 @@ from pipelines.core.money import MICRO
 from pipelines.core.params import Params
 from pipelines.engine import rules
 from pipelines.engine.history import History
-from pipelines.engine.metrics import figures
 from pipelines.engine.replay import Result, Tape, replay, tape
 from pipelines.engine.signals import sizing_table
+from pipelines.engine.turnover import matched
 from pipelines.trading.sizing import SizingTable
 
 LENGTH_S = 60
@@ -75,13 +75,8 @@ class Contest:
 
     def random(self, like: Result, seed: int) -> Result:
         """Random entries with about the turnover of another strategy."""
-        shown = figures(like, self.cash_micro, LENGTH_S)
-        given = {
-            "seed": seed,
-            "entry_probability": max(shown.round_trips, 1) / self.tape.bars,
-            "hold_bars": shown.mean_hold_bars or 10.0,
-            "fraction": 1.0,
-        }
+        cap = int(self.params.sizing.max_position_fraction * self.cash_micro)
+        given = matched(like, self.tape, cap, LENGTH_S, seed, lambda one: self.rule("random_matched", one))
         return self.rule("random_matched", given)
 
     def agent(self, name: str, seed: int, **update: Any) -> Result:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipelines.core.domain import FloatArray, Market
+from pipelines.core.money import MICRO
 from pipelines.core.sections import ExecutionParams
 from pipelines.engine.history import History, IntArray, touches
 from pipelines.features import compute
@@ -89,7 +90,7 @@ def _history(
     bid, ask = touches(mid[rows], zeros, listing.tick_units, execution)
     return History(
         _market(listing), ts_s[rows], mid[rows], bid, ask, volume[rows], zeros, features[rows], sentiment[rows],
-        made.mean, made.lower, made.upper, made.confidence,
+        made.mean, made.lower, made.upper, made.confidence, MICRO if known.paths.resolved_yes[row] else 0,
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium import spaces
+from gymnasium.error import InvalidAction, ResetNeeded
 from numpy.typing import NDArray
 
 from pipelines.agent.sample import ground
@@ -12,8 +13,6 @@ from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO
 from pipelines.engine.lanes import DIRECTION_OF, FRACTION_OF, Field, Lanes, decoded
 from pipelines.trading import compiled
-
-MIN_EPISODE_BARS = 2
 
 
 class Episodes:
@@ -41,9 +40,9 @@ class MarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
 
     Action k: size k // 3 of (25, 50, 100 %) of the cap, direction k % 3 of (short, close, long); the `continuous`
     variant takes one number in [-1, 1] instead: its sign and size. The reward is the change of equity after costs in
-    pUSD, less `risk_aversion` times its square in per cent of the cash, times `reward_scale`. An episode is truncated
-    where its data end, never terminated (resolution lies outside). Without arguments it plays the agent slice of data/,
-    or random walks where there is none.
+    pUSD, less `risk_aversion` times its square in per cent of the cash, times `reward_scale`. An episode is terminated
+    where its market is resolved (what is held is worth its payout), and truncated where its bars end. Without arguments
+    it plays the agent slice of data/, or random walks where there is none.
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - declared so by gymnasium
@@ -70,6 +69,7 @@ class MarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
         self._fraction = np.zeros(1)
         self._which = np.zeros(1, dtype=np.int64)
         self._continuous = continuous
+        self._over = True
         self.action_space = spaces.Box(-1.0, 1.0, (1,), np.float32) if continuous else spaces.Discrete(9)
         self.observation_space = spaces.Box(-np.inf, np.inf, (field.observation_size,), np.float32)
 
@@ -82,20 +82,32 @@ class MarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
         if self._fixed is not None:
             first, last = np.array([self._fixed[0]]), np.array([self._fixed[1]])
         self._lanes.place(self._which, first, last)
+        self._over = False
         return self._lanes.observations[0].copy(), self._info()
 
     def step(self, action: Any) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
-        """Decide at this bar, fill and mark at the next."""
+        """Decide at this bar, fill and mark at the next.
+
+        Raises:
+            ResetNeeded: if the episode is over or none has begun.
+            InvalidAction: if a discrete action is none of the nine.
+        """
+        if self._over:
+            raise ResetNeeded("step was called without an episode; call reset first")
         lanes = self._lanes
         if self._continuous:
             lanes.step(*decoded(np.asarray(action)))
         else:
+            if not 0 <= action < len(DIRECTION_OF):
+                raise InvalidAction(f"the action was {action!r}; it is one of 0 to {len(DIRECTION_OF) - 1}")
             self._action[0] = DIRECTION_OF[action]
             self._fraction[0] = FRACTION_OF[action]
             lanes.step(self._action, self._fraction)
         gained = float(lanes.rewards[0])
         reward = (gained - self._aversion * gained * gained) * self._scale
-        return lanes.observations[0].copy(), reward, False, bool(lanes.dones[0]), {}
+        self._over = bool(lanes.dones[0])
+        terminated = self._over and lanes.resolved(0)
+        return lanes.observations[0].copy(), reward, terminated, self._over and not terminated, {}
 
     def _info(self) -> dict[str, Any]:
         return {"equity_micro": self.equity_micro}

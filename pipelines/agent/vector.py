@@ -13,7 +13,7 @@ from pipelines.engine.lanes import Lanes, decoded
 
 
 class MarketVecEnv(VecEnv):
-    """Lanes that start again at a drawn market and time when their episode is truncated.
+    """Lanes that start again at a drawn market and time when their episode is truncated or its market resolved.
 
     Rewards are changes of equity in per cent of the initial cash, less `risk_aversion` times their square.
     """
@@ -67,7 +67,7 @@ class MarketVecEnv(VecEnv):
             for lane in ended.tolist():
                 infos[lane] = {
                     "terminal_observation": lanes.observations[lane].copy(),
-                    "TimeLimit.truncated": True,
+                    "TimeLimit.truncated": not lanes.resolved(lane),
                     "episode": {"r": float(self._returns[lane]), "l": int(self._lengths[lane]), "t": 0.0},
                 }
             self._begin(ended)
@@ -85,6 +85,11 @@ class MarketVecEnv(VecEnv):
 
     def _kept(self) -> list[NDArray[Any]]:
         return [self.lanes.state, self.lanes.observations, self._returns, self._lengths]
+
+    def seed(self, seed: int | None = None) -> list[int | None]:
+        """Draw the episodes from now on as this seed says; None takes one from the machine."""
+        self._rng = np.random.default_rng(seed)
+        return [seed] * self.num_envs
 
     def close(self) -> None:
         """Nothing to release."""

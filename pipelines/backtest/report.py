@@ -1,36 +1,41 @@
-"""The backtest as one self-contained page: equity curves as inline SVG, and the tables."""
+"""The backtest as one self-contained page, and as files of numbers: equity by bar, trades."""
 
-from collections.abc import Callable, Sequence
+import csv
+import io
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 import numpy as np
 
-from pipelines.backtest import tables
+from pipelines.backtest import charts, tables
 from pipelines.backtest.strategies import Run
-from pipelines.backtest.tables import money, number, time_of
-from pipelines.core.domain import FloatArray
+from pipelines.backtest.tables import money, number, soft, time_of
+from pipelines.core.domain import Market
 from pipelines.core.money import MICRO
 
-COLOURS = ("#94a3b8", "#f59e0b", "#10b981", "#8b5cf6", "#ef4444", "#78716c", "#2563eb", "#ec4899", "#14b8a6")
-WIDTH, HEIGHT, LEFT, BOTTOM = 960, 320, 64, 28
-POINTS = 600
+DAY_S = 86_400
+PERIODS = (30, 90)
+"""Days of the returns in the guide's table."""
 
 STYLE = """
 :root{--ink:#0f172a;--soft:#64748b;--line:#e2e8f0;--paper:#f8fafc}
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);margin:0}
 main{max-width:1240px;margin:0 auto;padding:32px 24px}h1{font-size:26px;margin:0}h2{font-size:18px;margin:32px 0 8px}
 .card{background:#fff;border:1px solid var(--line);border-radius:12px;padding:20px;margin-top:16px;overflow-x:auto}
-p.soft,.soft{color:var(--soft)}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
+p.soft,.soft{color:var(--soft)}.card>p:last-child{margin-bottom:0}.card>p:first-child{margin-top:0}
+p.note{background:#fffbeb;border:1px solid #fde68a;border-radius:12px;padding:12px 20px}
+table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:6px 8px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
 th:first-child,td:first-child{text-align:left}th{font-weight:600;color:var(--soft);font-size:13px}
+td.wide{text-align:left;white-space:normal;color:var(--soft)}
 tr.chosen td{background:#eff6ff;font-weight:600}.up{color:#059669}.down{color:#dc2626}
 svg text{font:12px system-ui,sans-serif;fill:var(--soft)}.dot{display:inline-block;width:10px;height:10px;
-border-radius:50%;margin-right:6px}.legend>span{margin-right:18px;white-space:nowrap;display:inline-block}
+border-radius:50%;margin-right:6px}.legend{margin-bottom:12px}.legend>span{margin-right:18px;white-space:nowrap;display:inline-block}
 """
 
 
-def shown(runs: Sequence[Run]) -> list[Run]:
+def once(runs: Sequence[Run]) -> list[Run]:
     """Every strategy once: of the random ones the first."""
     return [run for run in runs if run.kind != "random_matched" or run.name == "random_0"]
 
@@ -44,122 +49,117 @@ def equity_csv(runs: Sequence[Run]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def page(runs: Sequence[Run], document: dict[str, Any]) -> str:
-    """The whole page; needs nothing from outside."""
+def trades_csv(run: Run, markets: Mapping[str, Market]) -> str:
+    """Every closed trade of a strategy in the order of closing: times in UTC s, shares, P&L after costs in pUSD.
+
+    A position that was left in parts has a row for each part.
+    """
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(("policy", "opened_s", "closed_s", "event_id", "market_id", "token", "shares", "pnl_pusd", "reason"))
+    for one in run.result.closed:
+        about = (markets[one.market_id].event_id, one.market_id, one.outcome.value)
+        rows.writerow((run.name, one.opened_s, one.closed_s, *about, one.shares, f"{one.pnl:f}", one.reason))
+    return text.getvalue()
+
+
+def slice_days(run: Run, length_s: int) -> float:
+    """Days from the opening of the first bar to the close of the last."""
+    return (run.result.ts_s[-1] - run.result.ts_s[0] + length_s) / DAY_S
+
+
+def trailing_returns(run: Run, length_s: int, cash_micro: int) -> dict[str, float]:
+    """Return of the last 30 and 90 days, by days; only those that the slice holds, nothing is extrapolated."""
+    ts_s, equity = np.asarray(run.result.ts_s), run.result.equity_micro
+    found = {}
+    for days in PERIODS:
+        if slice_days(run, length_s) >= days:
+            before = int(np.searchsorted(ts_s, ts_s[-1] - days * DAY_S, side="right")) - 1
+            found[str(days)] = equity[-1] / (equity[before] if before >= 0 else cash_micro) - 1.0
+    return found
+
+
+def page(runs: Sequence[Run], document: dict[str, Any], markets: Mapping[str, Market]) -> str:
+    """The whole page; needs nothing from outside. Markets, by id, are called by their questions."""
     first, last = (time_of(runs[0].result.ts_s[k]) for k in (0, -1))
     about = (
         f"{document['markets']} markets, {document['market_bars']:,} bars of {document['bar_length_s']} s,"
         f" {first} to {last}; one account of {document['cash_pusd']:,} pUSD, every decision through decide(), fills"
         " one bar later, after spread, impact and fees"
     )
-    chosen = next(run for run in runs if run.kind == document["chosen"])
-    name = escape(chosen.name)
+    seen, lines = next(run for run in runs if run.name == document["detailed"]), once(runs)
+    name = escape(seen.name) + ("" if seen.kind == document["chosen"] else ", not chosen")
     parts = [
-        f"<h1>Backtest on the selection slice</h1><p class=soft>{escape(about)}</p>",
-        f"<div class=card>{_legend(shown(runs))}{_chart(shown(runs), equity)}</div>",
+        f"<h1>Backtest on the selection slice</h1><p class=soft>{escape(about)}</p>{_note(seen, document)}",
+        f"<div class=card>{charts.legend(lines)}{charts.chart(lines, charts.equity)}</div>",
         f"<h2>Strategies</h2><div class=card>{_table(runs, document)}</div>",
-        f"<h2>Drawdown from the peak, %</h2><div class=card>{_chart(shown(runs), fallen)}</div>",
-        f"<h2>At stake, % of equity</h2><div class=card>{_chart(shown(runs), at_stake)}</div>",
+        f"<h2>Drawdown from the peak, %</h2><div class=card>{charts.chart(lines, charts.fallen)}</div>",
+        f"<h2>At stake, % of equity</h2><div class=card>{charts.chart(lines, charts.at_stake)}</div>",
         f"<h2>When trading gets harder</h2><div class=card>{tables.stress(document)}{tables.bias(document)}</div>",
         f"<h2>Where the money went ({name})</h2><div class=card>{tables.costs(document)}</div>",
         f"<h2>Calibration of decisions ({name})</h2><div class=card>{tables.calibration(document)}</div>",
-        f"<h2>The guide's stacks</h2><div class=card>{tables.stacks(document)}</div>",
-        f"<h2>Why entries were refused ({name})</h2><div class=card>{tables.refusals(chosen)}</div>",
-        f"<h2>P&amp;L by market ({name})</h2><div class=card>{tables.markets(chosen)}</div>",
-        f"<h2>Newest trades ({name})</h2><div class=card>{tables.trades(chosen)}</div>",
-        f"<p class=soft>Sharpe ratios: {escape(document['annualised'])}. Positions still open are marked to mid."
-        " A pace is the return per day of this slice times 30 or 90, not compounded; it needs a third of the time.</p>",
+        f"<h2>The guide's stacks</h2><div class=card>{tables.stacks(document['stacks'])}</div>",
+        f"<h2>Why entries were refused ({name})</h2><div class=card>{tables.refusals(seen)}</div>",
+        f"<h2>P&amp;L by market ({name})</h2><div class=card>{tables.markets(seen, markets)}</div>",
+        f"<h2>Newest trades ({name})</h2><div class=card>{tables.trades(seen, markets)}</div>",
+        soft(
+            f"Sharpe ratios: {escape(document['annualised'])}; none of fewer than three. Positions still open are"
+            " marked to mid."
+        ),
     ]
     head = f"<!doctype html><html lang=en><meta charset=utf-8><title>oddsmith backtest</title><style>{STYLE}</style>"
     return f"{head}<main>{''.join(parts)}</main></html>"
 
 
-def _legend(runs: Sequence[Run]) -> str:
-    items = [
-        f"<span><i class=dot style='background:{COLOURS[k % len(COLOURS)]}'></i>{escape(run.name)}"
-        f" {money(run.figures.pnl_pusd)}</span>"
-        for k, run in enumerate(runs)
-    ]
-    return f"<div class=legend>{''.join(items)}</div>"
-
-
-def equity(run: Run) -> FloatArray:
-    """Equity in pUSD by bar."""
-    return np.asarray(run.result.equity_micro) / MICRO
-
-
-def fallen(run: Run) -> FloatArray:
-    """Distance below the highest equity so far, in per cent, as a negative number."""
-    values = equity(run)
-    down: FloatArray = 100.0 * (values / np.maximum.accumulate(values) - 1.0)
-    return down
-
-
-def at_stake(run: Run) -> FloatArray:
-    """Value of all positions in per cent of equity."""
-    share: FloatArray = 100.0 * np.asarray(run.result.at_stake_micro) / np.asarray(run.result.equity_micro)
-    return share
-
-
-def _chart(runs: Sequence[Run], curve_of: Callable[[Run], FloatArray]) -> str:
-    """A figure over market time, one line per strategy."""
-    ts = np.asarray(runs[0].result.ts_s)
-    pick = np.unique(np.linspace(0, len(ts) - 1, min(POINTS, len(ts))).astype(int))
-    curves = [curve_of(run)[pick] for run in runs]
-    low, high = min(curve.min() for curve in curves), max(curve.max() for curve in curves)
-    room = max(high - low, 0.1) * 0.06
-    low, high = low - room, high + room
-    x = LEFT + (ts[pick] - ts[0]) / max(ts[-1] - ts[0], 1) * (WIDTH - LEFT - 8)
-    lines = []
-    for k, curve in enumerate(curves):
-        y = (HEIGHT - BOTTOM) * (1.0 - (curve - low) / (high - low)) + 4
-        points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
-        colour = COLOURS[k % len(COLOURS)]
-        lines.append(f"<polyline fill=none stroke='{colour}' stroke-width=1.8 points='{points}'/>")
-    return f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' width='100%' role=img>{_axes(low, high, ts)}{''.join(lines)}</svg>"
-
-
-def _axes(low: float, high: float, ts: Any) -> str:
-    parts = []
-    digits = 0 if high - low > 20.0 else 1
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        y = (HEIGHT - BOTTOM) * (1.0 - share) + 4
-        value = low + share * (high - low)
-        parts.append(f"<line x1={LEFT} x2={WIDTH - 8} y1={y:.1f} y2={y:.1f} stroke='#e2e8f0'/>")
-        parts.append(f"<text x={LEFT - 8} y={y + 4:.1f} text-anchor=end>{value:,.{digits}f}</text>")
-    for share, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
-        moment = int(ts[0] + share * (ts[-1] - ts[0]))
-        x = LEFT + share * (WIDTH - LEFT - 8)
-        parts.append(f"<text x={x:.0f} y={HEIGHT - 6} text-anchor={anchor}>{time_of(moment)}</text>")
-    return "".join(parts)
+def _note(seen: Run, document: dict[str, Any]) -> str:
+    """Which policy the sections below follow where it is not the chosen one."""
+    if seen.kind == document["chosen"]:
+        return ""
+    chosen, name = escape(document["chosen"]), escape(seen.name)
+    return (
+        f"<p class=note>Chosen: <b>{chosen}</b>, because no candidate earned anything after costs. The sections that"
+        f" follow one policy show the best candidate, <b>{name}</b>, which was not chosen.</p>"
+    )
 
 
 def _table(runs: Sequence[Run], document: dict[str, Any]) -> str:
-    names = (
-        "strategy",
-        "P&L",
-        "return",
-        "30-day pace",
-        "90-day pace",
+    days = document["slice_days"]
+    periods = [period for period in PERIODS if days >= period]
+    names = ["strategy", "P&amp;L", f"return in {days:.1f} days", *(f"last {period} days" for period in periods)]
+    names += [
         "Sharpe (day)",
         "Sharpe (bar)",
         "max drawdown",
         "round trips",
         "win rate",
+        "per trade",
+        "fees",
+        "exposure",
+    ]
+    head = "".join(f"<th>{name}</th>" for name in names)
+    body = "".join(_row(run, document, periods) for run in runs)
+    return f"<table><tr>{head}</tr>{body}</table>{_remarks(days, periods)}"
+
+
+def _remarks(days: float, periods: Sequence[int]) -> str:
+    """What the table cannot say, and what its sizes know."""
+    missing = " or ".join(f"{period}-day" for period in PERIODS if period not in periods)
+    short = (
+        f"This slice holds {days:.1f} days: it has no {missing} return, and none is extrapolated. " if missing else ""
     )
-    more = ("per trade", "fees", "exposure")
-    head = "".join(f"<th>{escape(name)}</th>" for name in (*names, *more))
-    return f"<table><tr>{head}</tr>{''.join(_row(run, document) for run in runs)}</table>"
+    return soft(
+        f"{short}Sizes follow the hit rate, gain and loss of signals on this same slice, so they know what they are"
+        " judged on here; the gate's slice played no part in them."
+    )
 
 
-def _row(run: Run, document: dict[str, Any]) -> str:
-    f, ts_s = run.figures, run.result.ts_s
-    span = max((ts_s[-1] - ts_s[0]) / 86_400, 1e-9)
+def _row(run: Run, document: dict[str, Any], periods: Sequence[int]) -> str:
+    f, trailing = run.figures, document["trailing_returns"].get(run.name, {})
     cells = (
         escape(run.name) + (" &#9733;" if run.kind == document["chosen"] else ""),
         money(f.pnl_pusd),
         f"{f.return_fraction:+.2%}",
-        *(_pace(f.return_fraction, span, days) for days in (30, 90)),
+        *(f"{trailing[str(period)]:+.2%}" for period in periods),
         number(f.sharpe_day),
         number(f.sharpe_bar),
         f"{f.max_drawdown:.2%}",
@@ -171,8 +171,3 @@ def _row(run: Run, document: dict[str, Any]) -> str:
     )
     chosen = " class=chosen" if run.kind == document["chosen"] else ""
     return f"<tr{chosen}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
-
-
-def _pace(return_fraction: float, span_days: float, days: int) -> str:
-    """Return per that many days at the slice's pace, not compounded; nothing from a slice that is too short to say."""
-    return f"{return_fraction * days / span_days:+.0%}" if span_days >= days / 3 else "too short"

@@ -10,7 +10,7 @@ import numpy as np
 from pipelines.backtest import attribution, report, selection_bias, stress
 from pipelines.backtest.strategies import AGENT, CANDIDATES, Comparison, Job, Run, contenders, randoms, run_all
 from pipelines.core import log
-from pipelines.core.artifacts import read_json, replaced_folder, write_bytes, write_json
+from pipelines.core.artifacts import read_json, replaced_folder, sha256_path, write_bytes, write_json
 from pipelines.core.domain import Market
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, load
@@ -35,16 +35,18 @@ def run() -> None:
     runs = _replayed(comparison, contenders(comparison))
     chosen = choose(runs, comparison.tape.markets, params.backtest.min_round_trips)
     drawn = randoms(comparison, next(run for run in runs if run.kind == "threshold"))
-    harder = stress.jobs(comparison, dict.fromkeys((chosen.kind, "threshold")))
+    seen = detailed(runs, chosen, comparison)
+    harder = stress.jobs(comparison, dict.fromkeys((seen.kind, "threshold")))
     rest = _replayed(comparison, [*drawn, *harder])
     runs, stressed = [*runs, *rest[: len(drawn)]], rest[len(drawn) :]
     document = _document(runs, chosen, comparison) | stress.document(stressed) | _bias(runs, chosen, comparison)
     delay_s = params.execution.latency_bars * comparison.length_s
-    document |= attribution.document(chosen.result, comparison.tape, delay_s) | {"stacks": stacks()}
-    document |= _speed([*runs, *stressed], time.perf_counter() - started)
+    document |= {"detailed": seen.name} | attribution.document(seen.result, comparison.tape, delay_s)
+    document |= {"stacks": stacks()} | _speed([*runs, *stressed], time.perf_counter() - started)
     write_json(REPORTS / "backtest.json", document)
     write_bytes(REPORTS / "equity.csv", report.equity_csv(runs).encode())
-    write_bytes(REPORTS / "backtest.html", report.page(runs, document).encode())
+    write_bytes(REPORTS / "trades.csv", report.trades_csv(seen, comparison.tape.markets).encode())
+    write_bytes(REPORTS / "backtest.html", report.page(runs, document, comparison.tape.markets).encode())
     with replaced_folder(CHOICE) as folder:
         write_json(folder / "choice.json", choice(chosen, comparison.table))
     for done in runs:
@@ -68,20 +70,37 @@ def prepared(histories: Sequence[history.History], params: Params) -> Comparison
     return Comparison(histories, params, table, scaler, history.bar_length_s())
 
 
-def stacks(path: Path = STACKS) -> dict[str, Any]:
-    """The guide's stacks as `make league STACKS=1` measured them last; empty where that was never run."""
-    return dict(read_json(path)["stacks"]) if path.is_file() else {}
+def stacks(path: Path = STACKS, raw: Path = history.RAW) -> dict[str, Any]:
+    """The guide's stacks as `make league STACKS=1` measured them last, with `same_data`: whether on the pull of now.
+
+    Empty where they were never measured, or where the file does not say when and on what.
+    """
+    measured = dict(read_json(path)) if path.is_file() else {}
+    if not {"stacks", "data", "measured_at"} <= measured.keys():
+        return {}
+    return measured | {"same_data": measured["data"]["sha256"] == sha256_path(raw)}
 
 
 def choose(runs: Sequence[Run], markets: Mapping[str, Market], fewest: int) -> Run:
-    """Of the candidates that earned, the one with the largest P&L less one standard error over events; else cash.
+    """Of the candidates that earned, the best one; else cash."""
+    earned = [run for run in runs if run.kind in CANDIDATES and run.figures.pnl_pusd > 0.0]
+    return best(earned, markets, fewest) if earned else next(run for run in runs if run.kind == "cash")
+
+
+def detailed(runs: Sequence[Run], chosen: Run, comparison: Comparison) -> Run:
+    """The policy whose trades the report shows: the chosen one, or the best candidate that traded where cash is."""
+    traded = [run for run in runs if run.kind in CANDIDATES and run.result.closed]
+    if chosen.kind in CANDIDATES or not traded:
+        return chosen
+    return best(traded, comparison.tape.markets, comparison.params.backtest.min_round_trips)
+
+
+def best(candidates: Sequence[Run], markets: Mapping[str, Market], fewest: int) -> Run:
+    """The candidate with the largest P&L less one standard error over events.
 
     A policy with fewer than `fewest` round trips counts only when none has more: a handful of trades says nothing.
     The standard error is the charge for a P&L that hangs on a few events: luck here does not last on the gate slice.
     """
-    candidates = [run for run in runs if run.kind in CANDIDATES and run.figures.pnl_pusd > 0.0]
-    if not candidates:
-        return next(run for run in runs if run.kind == "cash")
     proven = [run for run in candidates if run.figures.round_trips >= fewest] or candidates
     return max(proven, key=lambda run: cautious_pnl(run, markets))
 
@@ -129,10 +148,14 @@ def _document(runs: Sequence[Run], chosen: Run, comparison: Comparison) -> dict[
         "markets": len(comparison.tape.markets),
         "market_bars": comparison.tape.bars,
         "bar_length_s": comparison.length_s,
+        "slice_days": report.slice_days(runs[0], comparison.length_s),
         "cash_pusd": comparison.params.backtest.cash_pusd,
         "strategies": {run.name: run.figures.document() | {"kind": run.kind} for run in runs},
         "pnl_less_one_error_pusd": {
             run.name: round(cautious_pnl(run, comparison.tape.markets), 2) for run in runs if run.kind in CANDIDATES
+        },
+        "trailing_returns": {
+            run.name: report.trailing_returns(run, comparison.length_s, comparison.cash_micro) for run in runs
         },
         "random_mean_pnl_pusd": float(np.mean(by_luck)) if by_luck else None,
         "chosen": chosen.kind,

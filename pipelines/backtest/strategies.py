@@ -6,8 +6,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pipelines.core.artifacts import read_json
 from pipelines.core.domain import FeeSchedule
 from pipelines.core.money import MICRO
@@ -18,6 +16,7 @@ from pipelines.engine import rules
 from pipelines.engine.history import History
 from pipelines.engine.metrics import Figures, figures
 from pipelines.engine.replay import Result, Tape, replay, tape
+from pipelines.engine.turnover import matched
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.sizing import SizingTable
 
@@ -111,25 +110,17 @@ def contenders(comparison: Comparison) -> list[Job]:
 
 def randoms(comparison: Comparison, reference: Run) -> list[Job]:
     """Random entries with the turnover of a strategy, one job per seed."""
+
+    def play(given: dict[str, Any]) -> Result:
+        return done(comparison, job(comparison, "random_matched", given)).result
+
+    cap = int(comparison.params.sizing.max_position_fraction * comparison.cash_micro)
+    given = matched(reference.result, comparison.tape, cap, comparison.length_s, 0, play)
     seeds = range(comparison.params.backtest.random_seeds)
-    return [job(comparison, "random_matched", matched(reference, comparison, seed), f"random_{seed}") for seed in seeds]
+    return [job(comparison, "random_matched", given | {"seed": seed}, f"random_{seed}") for seed in seeds]
 
 
 def trained() -> tuple[str, ...]:
     """The algorithm in models/agent; empty when no agent was trained."""
     meta = AGENT / "meta.json"
     return (str(read_json(meta)["algorithm"]),) if meta.is_file() else ()
-
-
-def matched(run: Run, comparison: Comparison, seed: int) -> dict[str, Any]:
-    """Parameters of random entries with about the number, length and size of a strategy's trades."""
-    entries = {(fill.market_id, fill.ts_s) for fill in run.result.fills if fill.side == "BUY"}
-    bought = sum(fill.shares_micro * fill.price_units / 1e10 for fill in run.result.fills if fill.side == "BUY")
-    cap = comparison.params.sizing.max_position_fraction * comparison.params.backtest.cash_pusd
-    mean_cost = bought / len(entries) if entries else 0.0
-    return {
-        "seed": seed,
-        "entry_probability": len(entries) / max(comparison.tape.bars, 1),
-        "hold_bars": run.figures.mean_hold_bars or 1.0,
-        "fraction": float(np.clip(mean_cost / cap, 0.01, 1.0)),
-    }

@@ -1,12 +1,19 @@
 """Tables of the backtest's page, each as HTML from the document or from one strategy's run."""
 
-from collections.abc import Iterable
+import textwrap
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
 from pipelines.backtest.strategies import Run
+from pipelines.core.domain import Market
 from pipelines.engine.metrics import pnl_by_market
+
+MARKETS, TRADES = 12, 40
+"""Rows that the page shows of longer lists."""
+QUESTION = 72
+"""Letters of a market's question."""
 
 
 def time_of(ts_s: int) -> str:
@@ -63,7 +70,7 @@ def bias(document: dict[str, Any]) -> str:
         parts.append(f"Deflated Sharpe ratio of the chosen policy after {trials}: {deflated['probability']:.2f}.")
     if overfit is not None:
         parts.append(f"Probability that the choice is overfitted (CSCV): {overfit:.0%}.")
-    return soft(" ".join(parts))
+    return soft(" ".join(parts) or "Too few strategies traded to say what choosing the best of them costs.")
 
 
 def costs(document: dict[str, Any]) -> str:
@@ -93,55 +100,94 @@ def calibration(document: dict[str, Any]) -> str:
     return table(("confidence at the decision", "price went its way", "paid after costs", "round trips"), rows) + note
 
 
-def stacks(document: dict[str, Any]) -> str:
-    """The guide's model stacks as they were measured last."""
-    rows = []
-    for name, row in document["stacks"].items():
-        if "skipped" in row:
-            rows.append([escape(name), f"skipped: {escape(row['skipped'])}", *[""] * 6])
-            continue
-        parts = row["parts"]
-        made = f"{parts['scorer']}, {parts['forecast']}, {parts['agent']}"
-        block = "with" if parts["forecast_block"] else "without"
-        cells = (f"{row['daily_return']:+.2%}", number(row["sharpe_bar"]), f"{row['max_drawdown']:.1%}")
-        rows.append(
-            [escape(name), escape(made), block, money(row["pnl_pusd"]), *cells, money(row["threshold_pnl_pusd"])]
+STACK_NAMES = (
+    "stack", "sentiment", "forecaster", "agent sees forecasts", "agent", "P&amp;L", "round trips", "daily return",
+    "Sharpe (bar)", "win rate", "max drawdown", "threshold rule",
+)  # fmt: skip
+
+
+def stacks(measured: dict[str, Any]) -> str:
+    """The guide's model stacks as they were measured last, when, and on which data."""
+    if not measured:
+        return soft(
+            "Not measured on this machine: <code>make league STACKS=1</code> trains and judges them, and the next"
+            " backtest shows them here."
         )
-    if not rows:
-        return soft("Not measured on this machine: <code>make league STACKS=1</code> trains and judges them.")
-    names = ("stack", "sentiment, forecast, agent", "forecasts", "P&amp;L", "daily return", "Sharpe (bar)", "drawdown")
-    return table((*names, "threshold"), rows)
+    here = "the data of this report" if measured["same_data"] else "<b>other data than this report</b>"
+    about = f"{escape(measured['data']['about'])} Hash of the pull: {escape(measured['data']['sha256'][:12])}."
+    rows = "".join(_stack(name, row) for name, row in measured["stacks"].items())
+    head = "".join(f"<th>{name}</th>" for name in STACK_NAMES)
+    note = soft(f"Measured {escape(measured['measured_at'])} on {here}. {about}")
+    return f"<table><tr>{head}</tr>{rows}</table>{note}"
+
+
+def _stack(name: str, row: dict[str, Any]) -> str:
+    parts = row["parts"]
+    made = (name, parts["scorer"], parts["forecast"], "yes" if parts["forecast_block"] else "no", parts["agent"])
+    head = "".join(f"<td>{escape(part)}</td>" for part in made)
+    if "skipped" in row:
+        why = f"not trained: {escape(row['skipped'])}"
+        return f"<tr>{head}<td class=wide colspan={len(STACK_NAMES) - len(made)}>{why}</td></tr>"
+    cells = (
+        money(row["pnl_pusd"]),
+        f"{row['round_trips']:,}",
+        f"{row['daily_return']:+.2%}",
+        number(row["sharpe_bar"]),
+        "" if row["win_rate"] is None else f"{row['win_rate']:.0%}",
+        f"{row['max_drawdown']:.1%}",
+        money(row["threshold_pnl_pusd"]),
+    )
+    return f"<tr>{head}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
 def refusals(run: Run) -> str:
     """Reasons by frequency."""
     if not run.figures.refusals:
-        return "<p class=soft>Nothing was refused.</p>"
+        return soft("Nothing was refused.")
     most = sorted(run.figures.refusals.items(), key=lambda item: -item[1])
-    rows = "".join(f"<tr><td>{escape(name)}</td><td>{count:,}</td></tr>" for name, count in most)
-    return f"<table><tr><th>reason</th><th>times</th></tr>{rows}</table>"
+    return table(("reason", "times"), ((escape(name), f"{count:,}") for name, count in most))
 
 
-def markets(run: Run) -> str:
-    """P&L of the worst and the best markets."""
+def markets(run: Run, known: Mapping[str, Market]) -> str:
+    """P&L of the worst and the best markets, and where all are."""
     totals = sorted(pnl_by_market(run.result).items(), key=lambda item: item[1])
     if not totals:
-        return "<p class=soft>No market was traded.</p>"
-    picked = totals if len(totals) <= 12 else [*totals[:6], *totals[-6:]]
-    rows = "".join(f"<tr><td>{escape(name[:18])}</td><td>{money(pnl)}</td></tr>" for name, pnl in picked)
-    return f"<table><tr><th>market (worst and best of {len(totals)})</th><th>P&amp;L</th></tr>{rows}</table>"
+        return soft("No market was traded.")
+    picked = totals if len(totals) <= MARKETS else [*totals[: MARKETS // 2], *totals[-MARKETS // 2 :]]
+    rows = ((_called(known[name]), escape(name[:12]), money(pnl)) for name, pnl in picked)
+    which = "all" if len(picked) == len(totals) else f"the worst and the best {MARKETS // 2}"
+    note = soft(
+        f"{len(picked)} of {len(totals)} markets ({which}); every one stands in <code>reports/backtest.json</code>,"
+        " <code>pnl_by_market_pusd</code>."
+    )
+    return table(("market", "id", "P&amp;L"), rows) + note
 
 
-def trades(run: Run) -> str:
-    """The newest closed trades."""
-    newest = run.result.closed[-40:][::-1]
-    if not newest:
-        return "<p class=soft>No trade was closed.</p>"
-    rows = "".join(
-        f"<tr><td>{time_of(trade.closed_s)}</td><td>{escape(trade.market_id[:14])}</td><td>{trade.outcome.value}</td>"
-        f"<td>{trade.shares:,.2f}</td><td>{(trade.closed_s - trade.opened_s) // 60}</td><td>{escape(trade.reason)}</td>"
-        f"<td>{money(float(trade.pnl))}</td></tr>"
+def _called(market: Market) -> str:
+    return escape(textwrap.shorten(market.question, QUESTION, placeholder=" ..."))
+
+
+def trades(run: Run, known: Mapping[str, Market]) -> str:
+    """The newest closed trades, and where all are."""
+    closed = run.result.closed
+    if not closed:
+        return soft("No trade was closed.")
+    newest = closed[-TRADES:][::-1]
+    rows = (
+        (
+            _called(known[trade.market_id]),
+            escape(trade.market_id[:12]),
+            time_of(trade.closed_s),
+            trade.outcome.value,
+            f"{trade.shares:,.2f}",
+            f"{(trade.closed_s - trade.opened_s) // 60}",
+            escape(trade.reason),
+            money(float(trade.pnl)),
+        )
         for trade in newest
     )
-    names = ("closed", "market", "token", "shares", "minutes", "why", "P&amp;L")
-    return f"<table><tr>{''.join(f'<th>{name}</th>' for name in names)}</tr>{rows}</table>"
+    note = soft(
+        f"The newest {len(newest):,} of {len(closed):,} closed trades (a position that was left in parts counts each"
+        " part); all of them stand in <code>reports/trades.csv</code>."
+    )
+    return table(("market", "id", "closed", "token", "shares", "minutes", "why", "P&amp;L"), rows) + note

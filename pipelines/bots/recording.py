@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 from pipelines.bots.fair import HOUR_S, fair_up
 from pipelines.core.domain import FloatArray, Market
 from pipelines.core.errors import DataError
+from pipelines.core.money import MICRO
 from pipelines.engine.history import History, IntArray
 from pipelines.features import compute
 from pipelines.trading.fees import schedule
 
 COLUMNS = ("market_id", "asset", "timestamp", "best_bid", "best_ask", "spot")
+LABEL = "resolved_price"
+"""What the YES (or Up) token paid, where it was recorded: it settles what is held, and nothing else reads it."""
 HORIZON = 24
 
 
@@ -33,8 +36,10 @@ def read(path: Path, tick_units: int = 100) -> list[tuple[History, FloatArray]]:
         raise DataError(f"{path} cannot be read as parquet ({error}); give a recording with {COLUMNS}") from None
     if missing := [name for name in COLUMNS if name not in names]:
         raise DataError(f"{path} lacks {', '.join(missing)}; temporal arbitrage needs {', '.join(COLUMNS)}")
-    table = pq.read_table(path, columns=list(COLUMNS)).sort_by([("market_id", "ascending"), ("timestamp", "ascending")])
-    columns = {name: table[name].to_numpy(zero_copy_only=False) for name in COLUMNS}
+    table = pq.read_table(path, columns=[*COLUMNS, *({LABEL} & names)]).sort_by(
+        [("market_id", "ascending"), ("timestamp", "ascending")]
+    )
+    columns = {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
     columns["ts_s"] = columns["timestamp"].astype("datetime64[s]").astype(np.int64)
     spots = {asset: _spot(columns, asset) for asset in np.unique(columns["asset"])}
     made = [one for part in _parts(columns["market_id"]) if (one := _history(columns, part, spots, tick_units))]
@@ -75,6 +80,13 @@ def _history(
     flat = np.zeros((count, HORIZON))
     features = compute.batch(ts_s, mid, zeros, end)
     past = History(
-        market, ts_s, mid, bid, ask, zeros, ask - bid, features, np.zeros(count), flat, flat, flat, np.full(count, 0.5)
-    )
+        market, ts_s, mid, bid, ask, zeros, ask - bid, features, np.zeros(count), flat, flat, flat, np.full(count, 0.5),
+        _payout(columns[LABEL][part]) if LABEL in columns else None,
+    )  # fmt: skip
     return past, fair_up(*spots[asset], ts_s)
+
+
+def _payout(labels: NDArray[Any]) -> int | None:
+    """Base units that a share paid; None where the label is missing or no price."""
+    known = labels[np.isfinite(labels) & (labels >= 0.0) & (labels <= 1.0)]
+    return round(float(known[-1]) * MICRO) if len(known) else None

@@ -57,7 +57,7 @@ def with_fair(read: Sequence[tuple[History, FloatArray]], depth_shares: int) -> 
         (ts_s, tuple(replace(one, fair=fair.get((one.market.market_id, ts_s))) for one in inputs))
         for ts_s, inputs in made.steps
     )
-    return Tape(steps, made.markets)
+    return replace(made, steps=steps)
 
 
 def judge(kind: str, made: Tape, params: Params) -> Figures:

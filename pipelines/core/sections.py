@@ -211,12 +211,15 @@ class ExecutionParams(Section):
     model_spread_ticks: PositiveFloat
     impact_share: Fraction
     model_depth_shares: PositiveInt
+    redemption_s: Annotated[int, Field(ge=0)]
+    """Market seconds from a market's last bar until what it pays can be used again."""
 
 
 class BacktestParams(Section):
     """The account that strategies are compared on."""
 
-    cash_pusd: PositiveInt
+    cash_pusd: Annotated[int, Field(gt=0, le=1_000_000)]
+    """Larger accounts would leave the 64-bit integers of the kernel."""
     random_seeds: PositiveInt
     min_round_trips: Annotated[int, Field(ge=0)]
 
@@ -279,7 +282,8 @@ class SpotParams(Section):
 class StackParams(Section):
     """One of the guide's model stacks: who scores headlines, who forecasts, who trades."""
 
-    scorer: Literal["vader", "finbert", "openai"]
+    scorer: Literal["none", "vader", "finbert", "openai"]
+    """none: no headline has a score, which is neutral."""
     forecast: Literal["hybrid", "lstm", "gru", "sentiment_lstm", "garch_lstm"]
     agent: Literal["ppo", "dqn"]
     forecast_block: bool

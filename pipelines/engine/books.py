@@ -26,8 +26,16 @@ class Replayed:
 
 
 def replay(events: IntArray, orders: IntArray, tick_units: int, fee: FeeSchedule, queue: str) -> Replayed:
-    """Orders (arrival, expiry, 1 to buy, limit level, shares) against one book, under one guess about the queue."""
+    """Orders (arrival, expiry, 1 to buy, limit level, shares) against one book, under one guess about the queue.
+
+    Raises:
+        DataError: if a level of an event or the limit of an order lies off the book.
+    """
     levels = books.empty_levels(tick_units)
+    for what, column in (("event", events[:, books.AT]), ("order", orders[:, books.LIMIT])):
+        off = np.flatnonzero((column < 0) | (column >= levels))
+        if len(off):
+            raise DataError(f"{what} {off[0]} is at level {column[off[0]]}; a book of this tick has 0 to {levels - 1}")
     filled = np.zeros((len(orders), books.ORDER_COLUMNS), dtype=np.int64)
     filled[:, : books.AHEAD] = orders
     shown, taken, traded = (np.zeros((2, levels), dtype=np.int64) for _ in range(3))
@@ -45,7 +53,8 @@ def in_each_queue(events: IntArray, orders: IntArray, tick_units: int, fee: FeeS
 def read(path: Path, tick_units: int = 10) -> dict[str, IntArray]:
     """Token -> events of a recording of the venue's market channel, one row per level, in the order of time.
 
-    A `book` row sets the book anew with all rows of its time; other rows set one level.
+    A `book` row sets the book anew with all rows of its time, a `last_trade_price` row is a trade (its side is the
+    taker's), and any other row sets one level.
 
     Raises:
         DataError: if a column is missing or a price lies off the grid.
@@ -69,8 +78,10 @@ def _events(columns: dict[str, FloatArray], level: FloatArray) -> IntArray:
     times = columns["timestamp"][order].astype(np.int64)
     sides = np.isin(columns["side"][order], ("ask", "SELL")).astype(np.int64)
     shares = np.rint(columns["size"][order].astype(np.float64) * MICRO).astype(np.int64)
-    levels = np.full(len(order), books.LEVEL, dtype=np.int64)
-    made = np.column_stack((times, levels, sides, level[order].astype(np.int64), shares))
+    trades = columns["event_type"][order] == "last_trade_price"
+    kinds = np.where(trades, books.TRADE, books.LEVEL).astype(np.int64)
+    sides = np.where(trades, 1 - sides, sides)
+    made = np.column_stack((times, kinds, sides, level[order].astype(np.int64), shares))
     whole = columns["event_type"][order] == "book"
     starts = np.flatnonzero(whole & np.append(True, ~whole[:-1] | (times[1:] != times[:-1])))
     clear = np.zeros((len(starts), 5), dtype=np.int64)

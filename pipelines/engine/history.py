@@ -42,9 +42,19 @@ class History:
     lower: FloatArray
     upper: FloatArray
     confidence: FloatArray
+    payout_micro: int | None = None
+    """What a YES share paid when the market was resolved right after the last bar (1,000,000, 0, or 500,000 for 50-50);
+    None where it was not, or where nobody recorded it. A label: settlement alone reads it."""
 
     def __len__(self) -> int:
         return len(self.ts_s)
+
+    @property
+    def marks_units(self) -> IntArray:
+        """YES price at which a position is valued after each bar: the mid, and the payout after a resolved last bar."""
+        if self.payout_micro is None:
+            return self.mid_units
+        return np.append(self.mid_units[:-1], kernel.payout_units(self.payout_micro))
 
 
 @dataclass(frozen=True)
@@ -176,6 +186,7 @@ def _joined(
 def _history(series: Series, rows: IntArray, arrays: Sequence[FloatArray], execution: ExecutionParams) -> History:
     mid, spread = series.mid_units[rows], series.spread_units[rows]
     bid, ask = touches(mid, spread, series.market.tick_units, execution)
+    mean, lower, upper, confidence = arrays
     return History(
         series.market,
         series.ts_s[rows],
@@ -186,7 +197,10 @@ def _history(series: Series, rows: IntArray, arrays: Sequence[FloatArray], execu
         spread,
         series.features[rows],
         series.sentiment[rows],
-        *arrays,
+        mean,
+        lower,
+        upper,
+        confidence,
     )
 
 

@@ -25,7 +25,7 @@ def decoded(actions: NDArray[Any]) -> tuple[IntArray, FloatArray]:
     """Directions and shares of the cap of actions: integers of Discrete(9), or floats in [-1, 1] of the Box variant."""
     if np.issubdtype(actions.dtype, np.integer):
         return DIRECTION_OF[actions], FRACTION_OF[actions]
-    values = actions.reshape(len(actions)).astype(np.float64)
+    values = np.clip(actions.reshape(len(actions)).astype(np.float64), -1.0, 1.0)
     directions = np.where(np.abs(values) > DEAD_ZONE, np.sign(values), 0.0).astype(np.int64)
     return directions, np.abs(values)
 
@@ -41,6 +41,8 @@ class Field:
     fees: FloatArray
     first: IntArray
     last: IntArray
+    resolved: NDArray[np.bool_]
+    """Whether market m was resolved at its row last[m]: what is held there is marked at its payout."""
 
     @property
     def observation_size(self) -> int:
@@ -54,7 +56,7 @@ def field(histories: Sequence[History], scaler: MarketScaler, impact_share: floa
     for number, history in enumerate(histories):
         end = history.market.end_s
         left = np.full(len(history), observation.DAY_S) if end is None else end - history.ts_s
-        columns = (history.mid_units, history.bid_units, history.ask_units, left, history.ts_s)
+        columns = (history.marks_units, history.bid_units, history.ask_units, left, history.ts_s)
         bars.append(np.column_stack((*columns, np.full(len(history), number), history.volume_micro)))
         blocks = [scaler.market(history.features, history.sentiment)]
         if forecast_block:
@@ -74,6 +76,7 @@ def field(histories: Sequence[History], scaler: MarketScaler, impact_share: floa
         np.array(fees, dtype=np.float64),
         last - lengths + 1,
         last,
+        np.array([history.payout_micro is not None for history in histories]),
     )
 
 
@@ -132,6 +135,12 @@ class Lanes:
         state[which, compiled.DAY] = -1
         field = self.field
         compiled.start(state, field.bars, field.inputs, self.observations, which)
+
+    def resolved(self, lane: int) -> bool:
+        """Whether a lane's market has been resolved at the row where it stands."""
+        row = self.state[lane, compiled.ROW]
+        market = self.field.bars[row, compiled.MARKET]
+        return bool(self.field.resolved[market] and row == self.field.last[market])
 
     def step(self, directions: IntArray, fractions: FloatArray) -> None:
         """One bar for every lane; results stand in `observations`, `rewards` (pUSD) and `dones`."""

@@ -24,6 +24,10 @@ class Tape:
 
     steps: tuple[tuple[int, tuple[Inputs, ...]], ...]
     markets: dict[str, Market]
+    ends_s: dict[str, int]
+    """Market id -> time of its last bar."""
+    payouts_micro: dict[str, int]
+    """Market id -> payout of a YES share, of those that were resolved at their last bar."""
 
     @property
     def bars(self) -> int:
@@ -61,19 +65,24 @@ def tape(histories: Sequence[History], scaler: MarketScaler | None, depth_shares
         (int(sorted_ts[left]), tuple(flat[i] for i in order[left:right].tolist()))
         for left, right in itertools.pairwise(edges)
     )
-    return Tape(steps, {history.market.market_id: history.market for history in histories})
+    return Tape(
+        steps,
+        {one.market.market_id: one.market for one in histories},
+        {one.market.market_id: int(one.ts_s[-1]) for one in histories},
+        {one.market.market_id: one.payout_micro for one in histories if one.payout_micro is not None},
+    )
 
 
 def _inputs(history: History, scaler: MarketScaler | None, depth: int) -> list[Inputs]:
     market = history.market
     standard = scaler.market(history.features, history.sentiment) if scaler is not None else [None] * len(history)
-    made = []
+    made, marks = [], history.marks_units
     for k in range(len(history)):
         bid, ask = int(history.bid_units[k]), int(history.ask_units[k])
         bar = Bar(
             market.market_id,
             int(history.ts_s[k]),
-            int(history.mid_units[k]),
+            int(marks[k]),
             int(history.volume_micro[k]),
             0,
             int(history.spread_units[k]),
@@ -90,12 +99,19 @@ def _inputs(history: History, scaler: MarketScaler | None, depth: int) -> list[I
 def replay(
     tape: Tape, rules: Rules, cash_micro: int, watch: Callable[[Inputs, Decision], None] | None = None
 ) -> Result:
-    """Run one strategy over a tape. `watch` sees every decision. What is held at the end is marked to mid."""
+    """Run one strategy over a tape. `watch` sees every decision.
+
+    After its last bar a market is neither traded nor decided. What is held of it is worth its payout where it was
+    resolved, and is redeemed `execution.redemption_s` later; until then, and where nobody knows the payout, it locks
+    its money and its place among `risk.max_markets`. What is held at the end is marked.
+    """
     ledger, book, result = Ledger(cash_micro), PaperBook(rules.execution), Result()
     mids: dict[str, int] = {}
     day, day_start, peak, equity = -1, cash_micro, cash_micro, cash_micro
     for ts_s, bars in tape.steps:
         _fill(bars, ts_s, ledger, book, mids, result)
+        _end(bars, ts_s, tape, book)
+        _redeem(ts_s, tape, ledger, rules.execution.redemption_s)
         if ledger.holdings or ledger.cash_micro != equity:
             equity = ledger.equity_micro(mids)
         peak = max(peak, equity)
@@ -107,7 +123,8 @@ def replay(
         result.at_stake_micro.append(equity - ledger.cash_micro)
         account = Account(ledger.cash_micro, equity, ledger.positions, open_buys, tape.markets, day_start, peak)
         for inputs in bars:
-            _decide(inputs, account, rules, book, open_buys, result, watch)
+            if tape.ends_s[inputs.bar.market_id] > ts_s:
+                _decide(inputs, account, rules, book, open_buys, result, watch)
     _close(ledger, mids, result)
     return result
 
@@ -127,6 +144,19 @@ def _fill(
                 result.fills.append(fill)
         if market_id in positions:
             ledger.mark(market_id, mid)
+
+
+def _end(bars: tuple[Inputs, ...], ts_s: int, tape: Tape, book: PaperBook) -> None:
+    """Orders that still work when their market has ended are cancelled."""
+    for inputs in bars:
+        if tape.ends_s[inputs.bar.market_id] == ts_s:
+            book.working.pop(inputs.bar.market_id, None)
+
+
+def _redeem(ts_s: int, tape: Tape, ledger: Ledger, wait_s: int) -> None:
+    due = [one for one in ledger.positions if one in tape.payouts_micro and ts_s >= tape.ends_s[one] + wait_s]
+    for market_id in due:
+        ledger.settle(market_id, tape.payouts_micro[market_id], ts_s)
 
 
 def _decide(

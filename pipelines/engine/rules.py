@@ -1,4 +1,4 @@
-"""Rules of a strategy from parameters: the same limits and costs for every policy that is compared."""
+"""Rules of a strategy from parameters: the same costs for all, and the same limits for all but the baselines."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +9,16 @@ from pipelines.decide import Rules
 from pipelines.trading import policies
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.sizing import SizingTable
+
+BASELINES = ("buy_and_hold", "random_matched")
+"""What others are compared with: without stops and loss limits, which would make of them something else."""
+UNSTOPPED = {
+    "stop_loss": 0.0,
+    "take_profit": 0.0,
+    "trailing_stop": 0.0,
+    "daily_loss_fraction": 1.0,
+    "max_drawdown_fraction": 1.0,
+}
 
 
 def policy_params(kind: str, params: Params, length_s: int) -> dict[str, Any]:
@@ -56,7 +66,7 @@ def make(
         policies.load(kind, chosen, folder),
         table,
         scaler,
-        params.risk,
+        params.risk.model_copy(update=UNSTOPPED) if kind in BASELINES else params.risk,
         params.sizing,
         params.execution,
         params.policy,

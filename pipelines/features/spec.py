@@ -6,7 +6,7 @@ The order is part of every trained model; FEATURE_VERSION changes with any chang
 from dataclasses import dataclass
 from typing import Final, Literal
 
-FEATURE_VERSION: Final = "1"
+FEATURE_VERSION: Final = "2"
 
 Transform = Literal["linear", "signed_log"]
 
@@ -48,8 +48,24 @@ SENTIMENT: Final = Feature(
 SCALED: Final = (*FEATURES, SENTIMENT)
 """What the scaler of the fit slice has statistics for: the 15 features and the sentiment."""
 
-MARKET_OBS: Final = tuple("sentiment" if name == "volume_price_ratio" else name for name in FEATURE_NAMES)
-"""The agent's 15 market inputs: sentiment takes the place of volume over price."""
+MARKET_OBS: Final = (
+    "price",
+    "volume",
+    "price_change",
+    "ma_7",
+    "ma_30",
+    "volatility",
+    "rsi",
+    "simple_return",
+    "log_return",
+    "momentum",
+    "volume_change",
+    "hour",
+    "day_of_week",
+    "time_to_resolution",
+    "sentiment",
+)
+"""The agent's 15 market inputs in the guide's order: the features but volume over price, then the sentiment."""
 
 PORTFOLIO_OBS: Final = ("cash", "position", "entry_price", "return_so_far", "time_left")
 

@@ -1,14 +1,15 @@
 """Command stacks: every named stack through featurize, forecast, agent and backtest -> reports/stacks.json.
 
-A stack works in var/stacks/<name>, on the pull that is there, so nothing of the running system is touched. A stack
-whose scorer is not available here (FinBERT without transformers, no endpoint) is skipped with the reason.
+A stack works in var/stacks/<name>, on the pull that is there, so nothing of the running system is touched. Stacks that
+share scorer and forecaster share the forecasts; each trains an agent of its own. A stack whose scorer is not available
+here (FinBERT without transformers, no endpoint) is skipped with the reason.
 """
 
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from pipelines.core import log
-from pipelines.core.artifacts import read_json, write_bytes, write_json
+from pipelines.core.artifacts import read_json, sha256_path, write_bytes, write_json
 from pipelines.core.domain import Headline
 from pipelines.core.errors import DataError, OddsmithError, ParameterError
 from pipelines.core.params import Params, load
@@ -30,7 +31,13 @@ TABLE = Path("docs/results/stacks.md")
 WORK = Path("var/stacks")
 RAW = Path("data/raw")
 WINDOW = Path("data/window.json")
-STAGES = ("featurize", "forecast", "agent", "backtest")
+FORECASTER = Path("models/forecaster")
+FORECAST = Path("reports/forecast.json")
+FORECASTING = ("featurize", "forecast")
+TRADING = ("agent", "backtest")
+NO_SCORER = "none"
+PARTS, FIGURES = 5, 8
+"""Columns of the table."""
 LOG = log.get("stacks")
 
 
@@ -46,21 +53,29 @@ def run(names: Sequence[str] = ()) -> None:
         raise ParameterError(f"unknown stack {unknown[0]!r}; params.yaml knows {', '.join(params.stacks)}")
     if not (RAW / "markets.parquet").is_file():
         raise DataError("data/raw is empty; run `make run` or `python -m pipelines pull` before the stacks")
-    rows = {name: _guarded(name, params) for name in names or params.stacks}
-    write_json(REPORT, {"stacks": rows})
-    write_bytes(TABLE, render(rows, _data(params)).encode())
+    rows: dict[str, dict[str, Any]] = {}
+    forecasters: dict[tuple[str, str], Path] = {}
+    for name in names or params.stacks:
+        rows[name] = _guarded(name, params, forecasters)
+    measured_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    data = {"about": _data(params), "sha256": sha256_path(RAW)}
+    write_json(REPORT, {"stacks": rows, "data": data, "measured_at": measured_at})
+    write_bytes(TABLE, render(rows, data["about"], f"{measured_at}, hash of the pull {data['sha256'][:12]}").encode())
 
 
-def _guarded(name: str, params: Params) -> dict[str, Any]:
+def _guarded(name: str, params: Params, forecasters: dict[tuple[str, str], Path]) -> dict[str, Any]:
+    stack = params.stacks[name]
     try:
-        return train(name, params.stacks[name], params)
+        return train(name, stack, params, forecasters)
     except OddsmithError as error:
         LOG.info("skipped", stack=name, reason=str(error))
-        return {"skipped": str(error)}
+        return {"parts": stack.model_dump(), "skipped": str(error)}
 
 
-def train(name: str, stack: StackParams, params: Params) -> dict[str, Any]:
+def train(name: str, stack: StackParams, params: Params, forecasters: dict[tuple[str, str], Path]) -> dict[str, Any]:
     """One stack from headlines to backtest; its measurements.
+
+    `forecasters` holds the folders of stacks that are done, by scorer and forecaster: their forecasts are these, too.
 
     Raises:
         OddsmithError: if the scorer is not available or a stage failed.
@@ -68,36 +83,59 @@ def train(name: str, stack: StackParams, params: Params) -> dict[str, Any]:
     folder = WORK / name
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "data").mkdir(parents=True)
-    shutil.copytree(RAW, folder / RAW)
-    rescore(folder / RAW / "headlines.parquet", stack, params)
+    done = forecasters.get((stack.scorer, stack.forecast))
+    if done is None:
+        shutil.copytree(RAW, folder / RAW)
+        rescore(folder / RAW / "headlines.parquet", stack, params)
+    else:
+        _take_over(done, folder)
     document = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
     write_bytes(folder / "params.yaml", yaml.safe_dump(configured(document, stack), sort_keys=False).encode())
-    for stage in STAGES:
+    for stage in (*FORECASTING, *TRADING) if done is None else TRADING:
         LOG.info("stage", stack=name, stage=stage)
         _stage(stage, folder)
+    forecasters.setdefault((stack.scorer, stack.forecast), folder)
     return measured(folder, stack)
 
 
+def _take_over(done: Path, folder: Path) -> None:
+    """What another stack pulled, computed and forecast."""
+    for part in (Path("data"), FORECASTER):
+        shutil.copytree(done / part, folder / part, dirs_exist_ok=True)
+    write_bytes(folder / FORECAST, (done / FORECAST).read_bytes())
+
+
 def configured(document: dict[str, Any], stack: StackParams) -> dict[str, Any]:
-    """params.yaml with the parts of a stack in place."""
-    document["news"]["scorer"] = stack.scorer
+    """params.yaml with the parts of a stack in place.
+
+    An agent that does not see the forecasts does not imitate the rule that trades on them either.
+    """
+    if stack.scorer != NO_SCORER:
+        document["news"]["scorer"] = stack.scorer
     document["forecast"]["kind"] = stack.forecast
     document["agent"] |= {"algorithm": stack.agent, "forecast_block": stack.forecast_block}
+    if not stack.forecast_block:
+        document["agent"]["imitation_epochs"] = 0
     return document
 
 
 def rescore(path: Path, stack: StackParams, params: Params) -> None:
-    """Score the headlines of a pull with the stack's scorer, in place."""
+    """Score the headlines of a pull with the stack's scorer, in place; without a scorer no headline has a score."""
     if stack.scorer == params.news.scorer or not path.is_file():
         return
     table = pq.read_table(path)
-    scorer = scorers.make(params.news.model_copy(update={"scorer": stack.scorer}), Settings())
+    column = pa.array(_scores(table, stack.scorer, params), pa.float64())
+    pq.write_table(table.set_column(table.schema.get_field_index("sentiment"), "sentiment", column), path)
+
+
+def _scores(table: pa.Table, scorer: str, params: Params) -> list[float | None]:
+    if scorer == NO_SCORER:
+        return [None] * table.num_rows
+    made = scorers.make(params.news.model_copy(update={"scorer": scorer}), Settings())
     plain = [
         Headline(**{**row, "market_ids": tuple(row["market_ids"]), "sentiment": None}) for row in table.to_pylist()
     ]
-    scored = [replace(one) for one in scorers.scored(plain, scorer)]
-    column = pa.array([one.sentiment for one in scored], pa.float64())
-    pq.write_table(table.set_column(table.schema.get_field_index("sentiment"), "sentiment", column), path)
+    return [one.sentiment for one in scorers.scored(plain, made)]
 
 
 def _stage(stage: str, folder: Path) -> None:
@@ -141,27 +179,30 @@ def _data(params: Params) -> str:
     return f"Data: source {source}{world}. Training of each: {learnt} of the agent, one seed."
 
 
-def render(rows: Mapping[str, Mapping[str, Any]], data: str) -> str:
-    """The guide's table of stacks, measured, as Markdown."""
+def render(rows: Mapping[str, Mapping[str, Any]], data: str, measured: str) -> str:
+    """The guide's table of stacks as Markdown: how they were trained (`data`), and when and on what (`measured`)."""
     done = [row for row in rows.values() if "skipped" not in row]
     judged = f"{done[0]['markets']} markets in {done[0]['days']:.1f} days" if done else "no stack could be trained"
     lines = [
         "# The guide's model stacks, measured",
         "",
         f"{data} Each stack learnt from the same pull and was judged on the selection slice ({judged}), after spread,"
-        " impact and fees. Skill is of the forecasts against persistence, with its 95 % interval. Made by"
-        " `make league STACKS=1`.",
+        f" impact and fees ({measured}). Skill is of the forecasts against persistence, with its 95 % interval. An"
+        " agent that does not see the forecasts learns from rewards alone; the limits still read the confidence of a"
+        " forecast. Made by `make league STACKS=1`.",
         "",
-        "| stack | P&L, pUSD | round trips | daily return | Sharpe (bar) | win rate | max drawdown | skill [95 %] |"
-        " threshold rule on its forecasts, pUSD |",
-        "|" + "---|" * 9,
+        "| stack | sentiment | forecaster | agent | sees forecasts | P&L, pUSD | round trips | daily return |"
+        " Sharpe (bar) | win rate | max drawdown | skill [95 %] | threshold rule on its forecasts, pUSD |",
+        "|" + "---|" * (PARTS + FIGURES),
     ]
     return "\n".join([*lines, *(_line(name, row) for name, row in rows.items())]) + "\n"
 
 
 def _line(name: str, row: Mapping[str, Any]) -> str:
+    parts = row["parts"]
+    made = (name, parts["scorer"], parts["forecast"], parts["agent"], "yes" if parts["forecast_block"] else "no")
     if "skipped" in row:
-        return f"| {name} | not trained: {row['skipped']} |" + " |" * 7
+        return f"| {' | '.join(made)} | not trained: {row['skipped']} |" + " |" * (FIGURES - 1)
     low, high = row["skill_price_pooled_interval"]
     cells = (
         f"{row['pnl_pusd']:+,.0f}",
@@ -173,4 +214,4 @@ def _line(name: str, row: Mapping[str, Any]) -> str:
         f"{row['skill_price_pooled']:+.1%} [{low:+.1%}, {high:+.1%}]",
         f"{row['threshold_pnl_pusd']:+,.0f}",
     )
-    return f"| {name} | {' | '.join(cells)} |"
+    return f"| {' | '.join((*made, *cells))} |"

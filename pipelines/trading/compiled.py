@@ -18,10 +18,10 @@ from pipelines.core import money
 from pipelines.trading import books, kernel, observation, risk, sizing
 
 # Columns of a lane's state (int64).
-ROW, LAST, CASH, SHARES, DIRECTION, ENTRY, PEAK, COST = range(8)
-SIDE, WANTED, LIMIT, LEFT, ARRIVES, TTL = range(8, 14)
-EQUITY, DAY_START, TOP, DAY, TRADES, FEES, OPENED, AHEAD = range(14, 22)
-LANE_COLUMNS = 22
+ROW, LAST, CASH, SHARES, DIRECTION, ENTRY, PEAK = range(7)
+SIDE, WANTED, LIMIT, LEFT, ARRIVES, TTL = range(7, 13)
+EQUITY, DAY_START, TOP, DAY, TRADES, FEES, OPENED, AHEAD = range(13, 21)
+LANE_COLUMNS = 21
 
 # Columns of a bar (int64) and of a market (int64, and float64 for the fee).
 MID, BID, ASK, SECONDS_LEFT, TS, MARKET, VOLUME = range(7)
@@ -211,11 +211,9 @@ def _book(lane: Any, bar: Any, side: int, wanted: int, filled: int, notional: in
             lane[DIRECTION], lane[ENTRY], lane[OPENED] = wanted, bar[MID], bar[TS]
             lane[PEAK] = token_price(bar[MID], wanted)
         lane[CASH] -= notional + paid
-        lane[COST] += notional + paid
         lane[SHARES] += filled
         return
     lane[CASH] += notional - paid
-    lane[COST] = lane[COST] * (lane[SHARES] - filled) // lane[SHARES]
     lane[SHARES] -= filled
     if lane[SHARES] == 0:
         lane[DIRECTION] = lane[ENTRY] = lane[PEAK] = 0

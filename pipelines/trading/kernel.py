@@ -6,7 +6,7 @@ into machine code: the live process calls it plain, the environment and the scre
 to the base unit. Prices are those of the token that is traded; `touch` converts from the YES book.
 """
 
-from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID, fee_micro
+from pipelines.core.money import FEE_GRID, MICRO, PRICE_SCALE, SHARE_GRID, fee_micro
 
 SHORT, FLAT, LONG = -1, 0, 1
 """Directions as integers, equal to `core.domain.Direction`."""
@@ -136,6 +136,11 @@ def equity_micro(cash_micro: int, shares_micro: int, yes_mid_units: int, directi
     return cash_micro + shares_micro * token_price(yes_mid_units, direction) // PRICE_SCALE
 
 
+def payout_units(payout_yes_micro: int) -> int:
+    """The YES price that a resolved market's payout is."""
+    return payout_yes_micro * PRICE_SCALE // MICRO
+
+
 def settlement_micro(shares_micro: int, payout_yes_micro: int, direction: int) -> int:
     """pUSD that a holding pays at resolution; `payout_yes_micro` is 1,000,000, 0, or 500,000 for 50-50."""
     payout = payout_yes_micro if direction >= 0 else MICRO - payout_yes_micro
@@ -143,11 +148,12 @@ def settlement_micro(shares_micro: int, payout_yes_micro: int, direction: int) -
 
 
 def shares_for(budget_micro: int, limit_units: int, rate: float, exponent: float) -> int:
-    """Largest size on the 0.01 grid whose notional and fee at the limit price stay within the budget."""
+    """Largest size on the 0.01 grid whose notional and fee (rounded to its grid) at the limit price stay within the
+    budget."""
     price = limit_units / PRICE_SCALE
     fee_per_share = rate * (price * (1.0 - price)) ** exponent
     per_share = limit_units * (MICRO // PRICE_SCALE) + int(fee_per_share * MICRO) + 1
-    return budget_micro * MICRO // per_share // SHARE_GRID * SHARE_GRID
+    return max(budget_micro - FEE_GRID, 0) * MICRO // per_share // SHARE_GRID * SHARE_GRID
 
 
 def round_trip_units(spread_units: int, mid_units: int, impact_share: float, rate: float, exponent: float) -> float:

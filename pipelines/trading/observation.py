@@ -25,7 +25,7 @@ POSITION_SCALE = 10.0
 RETURN_SCALE = 10.0
 CONFIDENCE_SCALE = 4.0
 BLOCK_HORIZONS = (1, 5, 24)
-_SENTIMENT_AT = spec.MARKET_OBS.index("sentiment")
+_FEATURES_AT = [spec.FEATURE_NAMES.index(name) for name in spec.MARKET_OBS[:-1]]
 
 
 class MarketScaler:
@@ -41,9 +41,9 @@ class MarketScaler:
 
     def market(self, features: FloatArray, sentiment: FloatArray | float) -> FloatArray:
         """Standardised inputs (..., 15) from raw features (..., 15) and the sentiment (...)."""
-        raw = np.array(features, dtype=np.float64)
-        raw[..., _SENTIMENT_AT] = sentiment
-        return self._scaler.transform(raw)
+        columns = np.asarray(features, dtype=np.float64)[..., _FEATURES_AT]
+        last = np.asarray(sentiment, dtype=np.float64)[..., None]
+        return self._scaler.transform(np.concatenate((columns, last), axis=-1))
 
     def document(self) -> dict[str, Any]:
         """The selected statistics, for JSON."""

@@ -7,7 +7,7 @@ _LONG = Target(Direction.LONG, 1.0)
 
 
 class BuyAndHold:
-    """Always long; stops and the end of the market close it."""
+    """Always long; only the end of the market closes it (`engine.rules` gives it no stops)."""
 
     kind = "buy_and_hold"
     uses_forecast = False

@@ -1,5 +1,7 @@
 """Coin flips with the turnover of a strategy: what trading costs when nothing is known."""
 
+import zlib
+
 from pipelines.core.domain import Direction, Position
 from pipelines.trading.policies.base import CASH, Inputs, Observation, Target, held_direction
 
@@ -34,7 +36,8 @@ class RandomMatched:
 
 def _uniform(seed: int, market_id: str, ts_s: int) -> float:
     """Uniform in [0, 1) from a hash (the finaliser of splitmix64) of what identifies the draw."""
-    word = (int(market_id[2:18] or "0", 16) ^ (ts_s * 0x9E3779B97F4A7C15) ^ (seed * 0xD1342543DE82EF95)) & _MASK
+    named = zlib.crc32(market_id.encode()) * 0xBF58476D1CE4E5B9
+    word = (named ^ (ts_s * 0x9E3779B97F4A7C15) ^ (seed * 0xD1342543DE82EF95)) & _MASK
     word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
     word = ((word ^ (word >> 27)) * 0x94D049BB133111EB) & _MASK
     return ((word ^ (word >> 31)) >> 11) * 2.0**-53

@@ -1,11 +1,13 @@
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import gymnasium
 import numpy as np
 import pytest
 import torch
+from gymnasium.error import InvalidAction, ResetNeeded
 from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as check_sb3
 
@@ -16,10 +18,11 @@ from pipelines.agent.export import export
 from pipelines.agent.imitation import Teacher, collect
 from pipelines.agent.training import train
 from pipelines.agent.vector import MarketVecEnv
-from pipelines.engine.lanes import Lanes, field, parameters
+from pipelines.engine.lanes import Lanes, decoded, field, parameters
 from pipelines.engine.replay import replay, tape
 from pipelines.engine.rules import make
 from pipelines.engine.signals import signals
+from pipelines.trading import compiled
 from pipelines.trading.sizing import NO_SIGNALS
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
@@ -32,12 +35,13 @@ PAR = parameters(PARAMS, TABLE, 60)
 def test_gymnasium_and_sb3_find_nothing():
     """Both libraries' environment checkers pass without a complaint."""
     env = gymnasium.make("oddsmith/Market-v0", field=BLOCK, par=PAR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        check_env(env.unwrapped, skip_render_check=True)
-        check_sb3(env.unwrapped)
     box = gymnasium.make("oddsmith/Market-v0", field=BLOCK, par=PAR, continuous=True)
-    check_env(box.unwrapped, skip_render_check=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", ".*Box observation space (min|max)imum value is -?infinity.*")
+        for one in (env, box):
+            check_env(one.unwrapped, skip_render_check=True)
+            check_sb3(one.unwrapped)
     assert env.action_space.n == 9
     assert box.action_space.shape == (1,)
     assert env.observation_space.shape == (27,)
@@ -58,6 +62,38 @@ def test_an_episode_is_truncated_not_terminated():
     flags = [env.step(1)[2:4] for _ in range(10)]
     assert flags[-1] == (False, True)
     assert not any(terminated for terminated, _ in flags)
+
+
+def test_the_resolution_of_a_market_terminates():
+    """The end of a resolved market is `terminated` in both environments, and what is held is worth its payout."""
+    past = replace(history(1), payout_micro=1_000_000)
+    flat = field([past], scaler(), 0.15, forecast_block=True)
+    env = MarketEnv(flat, PAR, CASH, episode=(200, 239))
+    env.reset(seed=1)
+    played = [env.step(8) for _ in range(39)]
+    assert [step[2:4] for step in played[-2:]] == [(False, False), (True, False)]
+    assert env.state[compiled.SHARES] > 0
+    assert env.equity_micro == env.state[compiled.CASH] + env.state[compiled.SHARES]
+    lanes = MarketVecEnv(Lanes(flat, PAR, 2, CASH), episode_bars=1_000, seed=1)
+    lanes.reset()
+    ends = [info for _ in range(300) for info in lanes.step(np.full(2, 1))[3] if info]
+    assert ends
+    assert not any(info["TimeLimit.truncated"] for info in ends)
+
+
+def test_what_no_episode_allows_is_refused():
+    """A step without an episode and an action that does not exist are errors, not numbers; a Box action is clipped."""
+    env = MarketEnv(BLOCK, PAR, CASH, episode=(0, 2))
+    with pytest.raises(ResetNeeded):
+        env.step(1)
+    env.reset()
+    for action in (-1, 9):
+        with pytest.raises(InvalidAction):
+            env.step(action)
+    assert [env.step(1)[3] for _ in range(2)] == [False, True]
+    with pytest.raises(ResetNeeded):
+        env.step(1)
+    assert decoded(np.array([[5.0]]))[1].tolist() == [1.0]
 
 
 def test_risk_aversion_charges_the_square_of_a_reward():
@@ -91,10 +127,11 @@ def test_the_vector_environment_reports_last_observations():
 
 
 def test_equal_seeds_give_equal_rollouts():
-    """The seed decides markets and starts."""
+    """The seed decides markets and starts, given at first or set later."""
     seen = []
     for _ in range(2):
-        env = MarketVecEnv(Lanes(BLOCK, PAR, 4, CASH), episode_bars=50, seed=7)
+        env = MarketVecEnv(Lanes(BLOCK, PAR, 4, CASH), episode_bars=50, seed=7 + len(seen))
+        env.seed(7)
         env.reset()
         seen.append(np.concatenate([env.step(np.full(4, 8))[1] for _ in range(60)]))
     np.testing.assert_array_equal(*seen)

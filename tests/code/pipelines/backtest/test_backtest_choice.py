@@ -1,16 +1,17 @@
 import json
-import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipelines.backtest import report, stage
+from pipelines.backtest import stage
 from pipelines.backtest.selection_bias import Trials, deflated_sharpe, overfitting_probability
-from pipelines.backtest.strategies import Comparison, Run, done, job, matched
+from pipelines.backtest.strategies import Comparison, Run, done, job, randoms
 from pipelines.engine import trials
 from pipelines.engine.metrics import drawdown, sharpe
+from pipelines.engine.turnover import entries
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
 from test_engine_identity import PARAMS, TABLE, history, scaler
@@ -60,12 +61,32 @@ def test_cash_is_chosen_when_nothing_earns(comparison):
     assert stage.choose([run_one(comparison, "cash"), loser], comparison.tape.markets, 0).kind == "cash"
 
 
+def test_where_cash_is_chosen_the_best_candidate_is_shown(comparison):
+    """Trades and costs are shown of the best candidate that traded; where one was chosen, of that one."""
+    cash, kelly = run_one(comparison, "cash"), run_one(comparison, "kelly")
+    poor, better = (run_one(comparison, "threshold") for _ in range(2))
+    runs = [cash, replace(poor, figures=replace(poor.figures, pnl_pusd=-9_000.0)), better]
+    assert stage.detailed(runs, cash, comparison) is better
+    assert stage.detailed(runs, kelly, comparison) is kelly
+    assert stage.detailed([cash], cash, comparison) is cash
+
+
 def test_random_entries_match_the_turnover(comparison):
-    """Random entries are drawn as often, held as long and sized as the reference's on average."""
-    given = matched(run_one(comparison, "threshold"), comparison, 3)
-    assert given["seed"] == 3
-    assert 0.0 < given["entry_probability"] < 1.0
-    assert 0.01 <= given["fraction"] <= 1.0
+    """Random entries come about as often and with about the turnover of the reference's, in an actual replay."""
+    reference = run_one(comparison, "kelly")
+    played = [done(comparison, one) for one in randoms(comparison, reference)]
+    entered = np.mean([entries(run.result) for run in played])
+    turnover = np.mean([run.figures.turnover_pusd for run in played])
+    assert entries(reference.result) > 10
+    assert 0.75 < entered / entries(reference.result) < 1.33
+    assert 0.5 < turnover / reference.figures.turnover_pusd < 2.0
+
+
+def test_baselines_are_not_stopped(comparison):
+    """Buying and holding meets no stop and no loss limit: nothing is sold before a market ends."""
+    run = run_one(comparison, "buy_and_hold")
+    assert run.result.fills
+    assert {trade.reason for trade in run.result.closed} <= {"market_ending", "settled"}
 
 
 def test_equal_runs_are_equal(comparison):
@@ -74,26 +95,6 @@ def test_equal_runs_are_equal(comparison):
     first, second = (run_one(comparison, "random_matched", given) for _ in range(2))
     assert first.result.fills == second.result.fills
     assert first.result.fills
-
-
-def test_the_report_needs_nothing_from_outside(comparison):
-    """The page holds its styles and curves: no address, no script from elsewhere."""
-    runs = [run_one(comparison, "cash"), run_one(comparison, "threshold")]
-    document = {
-        "markets": 6, "market_bars": 1, "bar_length_s": 60, "cash_pusd": 10_000, "chosen": "threshold",
-        "fee_2x_pnl_pusd": {"threshold": -1.0}, "latency_pnl_pusd": {"threshold": {"2x": 1.0}}, "annualised": "365",
-        "resting_pnl_pusd": {"threshold": dict.fromkeys(("pessimistic", "neutral", "optimistic"), 4.0)},
-        "calibration": [{"trips": 7, "confidence": 0.71, "right": 0.6, "paid": 0.4}],
-        "costs_pusd": {"at_mid": 9.0, "spread_and_impact": 4.0, "fees": 3.0, "net": 2.0},
-        "stacks": {"gru_dqn": {"skipped": "no endpoint"}}, "literal_stops_pnl_pusd": -3.0,
-        "deflated_sharpe": None, "overfitting_probability": 0.2,
-        "strategies": {"threshold": {"pnl_pusd": 2.0}},
-    }  # fmt: skip
-    page = report.page(runs, document)
-    assert "<svg" in page
-    assert all(part in page for part in ("threshold", "resting, pessimistic", "71.0%", "no endpoint", "-4.00"))
-    assert not re.search(r"https?://|<script", page)
-    assert report.equity_csv(runs).startswith("ts_s,cash,threshold\n")
 
 
 def test_sharpe_and_drawdown_by_hand():

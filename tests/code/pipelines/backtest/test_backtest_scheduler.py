@@ -17,7 +17,7 @@ from pipelines.trading.observation import MarketScaler
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
 from test_engine_identity import PARAMS, TABLE, history, scaler
 
-FILES = ("reports/equity.csv", "reports/backtest.html", "models/choice/choice.json")
+FILES = ("reports/equity.csv", "reports/trades.csv", "reports/backtest.html", "models/choice/choice.json")
 CLOCKS = {"seconds", "decisions_per_s"}
 
 

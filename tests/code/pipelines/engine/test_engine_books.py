@@ -1,6 +1,8 @@
 """Orders against recorded books: books computed by hand, and the compiled replay against the plain one."""
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -115,9 +117,30 @@ def books_compiled():
 
 def test_a_file_that_is_no_recording_of_books_is_named(tmp_path):
     """Missing columns are listed."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     pq.write_table(pa.table({"price": [0.5]}), tmp_path / "prices.parquet")
     with pytest.raises(DataError, match="asset_id"):
         read(tmp_path / "prices.parquet")
+
+
+def test_trades_of_a_recording_move_the_queue(tmp_path):
+    """Rows of last trades are trades at the resting side's level: a resting order is filled by what was sold to it."""
+    rows = [
+        ("book", 0.49, "bid", 200.0, 1),
+        ("book", 0.51, "ask", 100.0, 1),
+        ("last_trade_price", 0.49, "SELL", 250.0, 5),
+    ]
+    columns = dict(zip(("event_type", "price", "side", "size", "timestamp"), zip(*rows, strict=True), strict=True))
+    pq.write_table(pa.table({"asset_id": ["7"] * 3, **columns}), tmp_path / "books.parquet")
+    events = read(tmp_path / "books.parquet", tick_units=100)["7"]
+    assert events[-1].tolist() == [5, TRADE, BIDS, 49, 250 * MICRO]
+    made = in_each_queue(events, np.array([[3, 9, 1, 49, 100 * MICRO]]), 100, FREE)
+    assert made["pessimistic"].orders[0, FILLED] == 50 * MICRO
+
+
+@pytest.mark.parametrize("level", [-1, 101])
+def test_what_lies_off_the_book_is_refused(level):
+    """A limit or an event outside 0 to 1 is named before anything is written beside the arrays."""
+    with pytest.raises(DataError, match=f"order 0 is at level {level}"):
+        played(BOOK, [[3, 9, 1, level, 100]])
+    with pytest.raises(DataError, match=f"event 6 is at level {level}"):
+        played([*BOOK, event(5, LEVEL, ASKS, level, 1)], [[3, 9, 1, 52, 100]])

@@ -89,20 +89,20 @@ def limits(params, free):
     return params.model_copy(update={"risk": risk, "policy": policy, "sizing": sizing})
 
 
-def both(seed, actions, params, latency=1, ttl=1, **update):
+def both(seed, actions, params, latency=1, ttl=1, payout=None, **update):
     """Rewards of the environment and the backtest's result for the same actions."""
     execution = params.execution.model_copy(update={"latency_bars": latency, "order_ttl_bars": ttl} | update)
     params = params.model_copy(update={"execution": execution})
-    past = history(seed)
+    past = replace(history(seed), payout_micro=payout)
     flat = field([past], scaler(), 0.15, forecast_block=True)
     env = MarketEnv(flat, parameters(params, TABLE, 60), CASH, episode=(0, len(past) - 1))
     first, _ = env.reset(seed=0)
     observations, rewards = [first], []
     for action in actions[: len(past) - 1]:
-        observation, reward, _, truncated, _ = env.step(action)
+        observation, reward, terminated, truncated, _ = env.step(action)
         observations.append(observation)
         rewards.append(reward)
-    assert truncated
+    assert (terminated, truncated) == (payout is not None, payout is None)
     policy = Scripted(actions, START)
     rules = Rules(policy, TABLE, scaler(), params.risk, params.sizing, params.execution, params.policy, 60, 24)
     result = replay(tape([past], None, params.execution.model_depth_shares), rules, CASH)
@@ -129,14 +129,15 @@ def test_a_wider_spread_shows_less():
     st.sampled_from([0.02, 0.2, 1.0]),
     st.sampled_from(["take", "rest"]),
     st.sampled_from(["pessimistic", "neutral", "optimistic"]),
+    st.sampled_from([None, 0, 500_000, 1_000_000]),
 )
-def test_rewards_equal_the_backtest_to_the_base_unit(seed, free, latency, ttl, activity, entry, queue):
+def test_rewards_equal_the_backtest_to_the_base_unit(seed, free, latency, ttl, activity, entry, queue, payout):
     """Sum of rewards = final equity - initial equity = the backtester's P&L, with the limits and without them, for
-    orders that take and orders that rest in any queue."""
+    orders that take and orders that rest in any queue, whether the market is resolved at its end or not."""
     rng = np.random.default_rng(seed)
     wanted = rng.integers(0, 9, 240)
     held = np.maximum.accumulate(np.where(rng.random(240) < activity, np.arange(240), 0))
-    played = both(seed, wanted[held], limits(PARAMS, free), latency, ttl, entry=entry, queue=queue)
+    played = both(seed, wanted[held], limits(PARAMS, free), latency, ttl, payout, entry=entry, queue=queue)
     env, observations, rewards, policy, result = played
     gained = sum(round(reward * 1e6) for reward in rewards)
     assert gained == env.equity_micro - CASH
@@ -195,6 +196,47 @@ def test_what_a_market_holds_is_locked_until_it_is_redeemed():
     assert result.at_stake_micro[-1] > 0
     assert stuck.market.market_id in result.open_pnl_micro
     assert result.equity_micro[-1] - result.at_stake_micro[-1] < CASH
+
+
+@pytest.mark.parametrize(("payout", "wait_s"), [(1_000_000, 600), (0, 600), (500_000, 600), (1_000_000, 10**6)])
+def test_a_resolved_market_pays_and_frees_its_money_after_the_redemption(payout, wait_s):
+    """What is held of a resolved market is worth its payout from its last bar on: locked at first, then cash."""
+    past, long = replace(history(1, bars=60), payout_micro=payout), history(2, bars=240)
+    past = replace(past, market=replace(past.market, end_s=None))
+    params = limits(PARAMS, free=True)
+    execution = params.execution.model_copy(update={"redemption_s": wait_s})
+    rules = Rules(
+        Scripted(np.full(240, 8), START), TABLE, scaler(), params.risk, params.sizing, execution, params.policy, 60, 24
+    )
+    result = replay(tape([past, long], None, 1500), rules, CASH)
+    market = past.market.market_id
+    bought = [fill for fill in result.fills if fill.market_id == market]
+    shares = sum(fill.shares_micro for fill in bought)
+    cost = sum(fill.shares_micro * fill.price_units // 10_000 + fill.fee_micro for fill in bought)
+    gained = shares * payout // 1_000_000 - cost
+    settled = [one for one in result.closed if one.market_id == market]
+    if wait_s > 240 * 60:
+        assert settled == []
+        assert result.open_pnl_micro[market] == gained
+        return
+    (one,) = settled
+    assert (one.reason, one.closed_s - int(past.ts_s[-1])) == ("settled", wait_s)
+    assert int(one.pnl * 1_000_000) == gained
+
+
+def test_an_order_of_a_market_that_has_ended_holds_no_money_back():
+    """What was ordered in a market's last bars is cancelled with it, so that its money buys in other markets later."""
+    ended = [replace(history(seed, bars=60), payout_micro=0) for seed in range(3, 12)]
+    ended = [replace(one, market=replace(one.market, end_s=None)) for one in ended]
+    long = history(2, bars=240)
+    actions = np.where(np.arange(240) < 58, 7, 8)
+    params = limits(PARAMS, free=True)
+    execution = params.execution.model_copy(update={"latency_bars": 3, "redemption_s": 0})
+    rules = Rules(
+        Scripted(actions, START), TABLE, scaler(), params.risk, params.sizing, execution, params.policy, 60, 24
+    )
+    result = replay(tape([*ended, long], None, 1500), rules, CASH)
+    assert {fill.market_id for fill in result.fills} == {long.market.market_id}
 
 
 def test_lanes_do_not_mix():
