@@ -17,15 +17,19 @@ import numpy as np
 
 from benchmarks.contest import AGENTS, Contest
 from benchmarks.worlds import world
+from pipelines.core.artifacts import write_bytes
 from pipelines.core.domain import FloatArray
 from pipelines.core.params import Params, read
 from pipelines.inference.predictor import Predictor
 
 EVENTS = 42
 RULES = ("cash", "buy_and_hold", "threshold", "kelly", "ensemble", "spike_fading")
+DEFAULT_AGENTS = ("ppo", "ppo_without_forecasts", "dqn", "sac")
 KEPT = Path("var/evaluate")
-SECTIONS = {"agent", "ppo_guide", "policy", "sizing", "risk", "execution", "backtest"}
-"""Parameters that decide a result: with others, what was kept does not count."""
+ROOT = Path(__file__).parents[1]
+SECTIONS = {"agent", "ppo_guide", "policy", "sizing", "risk", "execution", "backtest", "forecast"}
+SOURCES = ("pipelines/decide.py", "pipelines/trading", "pipelines/engine", "pipelines/agent", "simulator/markets")
+"""Parameters and code that decide a result: with others, what was kept does not count."""
 
 Row = dict[str, float]
 
@@ -36,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--edge", type=float, default=1.0)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--forecaster", type=Path, help="folder of a trained forecaster, such as models/forecaster")
-    parser.add_argument("--agents", nargs="*", default=["ppo", "ppo_without_forecasts", "dqn"], choices=list(AGENTS))
+    parser.add_argument("--agents", nargs="*", default=DEFAULT_AGENTS, choices=list(AGENTS))
     parser.add_argument("--events", type=int, default=EVENTS, help="of one world; two thirds are for training")
     parser.add_argument("--timesteps", type=int, help="of an agent's training, instead of agent.timesteps")
     parser.add_argument("--out", type=Path, default=Path("docs/results"))
@@ -67,8 +71,11 @@ class Kept:
         self._path = path
         self._digest = digest
         self.rows: dict[int, Row] = {}
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        for row in map(json.loads, lines):
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
+        whole = [line for line in lines if line.endswith("\n")]  # an interruption may leave a part of the last one
+        if len(whole) < len(lines):
+            write_bytes(path, "".join(whole).encode())
+        for row in map(json.loads, whole):
             if row["digest"] == digest:
                 self.rows.setdefault(row["seed"], {})[row["strategy"]] = row["pnl_pusd"]
 
@@ -85,7 +92,12 @@ class Kept:
 def _digest(params: Params, events: int, forecaster: Path | None) -> str:
     model = (forecaster / "forecaster.onnx").read_bytes() if forecaster else b""
     decided = f"{events} {params.model_dump_json(include=SECTIONS)}"
-    return hashlib.sha256(decided.encode() + model).hexdigest()[:16]
+    digest = hashlib.sha256(decided.encode() + model)
+    for source in SOURCES:
+        path = ROOT / source
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def one_seed(
@@ -159,8 +171,10 @@ def render(table: dict[str, Row], edge: float, learned: bool) -> str:
         f"# Strategies on unseen synthetic markets, edge {edge:g}",
         "",
         f"P&L in pUSD after spread, impact and fees on one account of 10,000 pUSD; forecasts of {source}.",
-        "Interquartile mean over seeds (each a world of its own) with a 95 % bootstrap interval. Made by",
-        f"`python -m benchmarks.evaluate --edge {edge:g}`.",
+        "Interquartile mean over seeds (each a world of its own) with a 95 % bootstrap interval. Agents that see",
+        "forecasts are warm-started from the threshold rule; `ppo_without_forecasts` learns from rewards alone. Buy and",
+        "hold and random entries (with the threshold rule's turnover) have no stops and no loss limits. Made by",
+        f"`python -m benchmarks.evaluate --edge {edge:g}{' --forecaster models/forecaster' if learned else ''}`.",
         "",
         "| strategy | IQM | 95 % interval | seeds above 0 |",
         "|---|---|---|---|",

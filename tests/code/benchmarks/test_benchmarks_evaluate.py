@@ -76,6 +76,8 @@ def test_finished_strategies_are_not_run_again(small, monkeypatch):
     evaluate.main(small)
     finished = len(ran)
     assert ran.count("cash") == 2
+    with Path("var/evaluate/edge-1-kalman.jsonl").open("a") as stream:
+        stream.write('{"digest": "torn')
     evaluate.main(small)
     assert len(ran) == finished
     changed = Path("params.yaml").read_text().replace("cash_pusd: 10000", "cash_pusd: 9000")
