@@ -1,27 +1,38 @@
 """Command tune: an Optuna study of PPO's hyper-parameters on the agent slice -> reports/tune.json.
 
 Every trial trains on the earlier events of the slice, is scored on its held-out events (mean over seeds) and leaves a
-row in var/trials.jsonl. The study is kept in var/tune.sqlite, so that an interrupted one goes on.
+row in var/trials.jsonl, also one that fails or is interrupted. Studies are kept in var/tune.sqlite, one for everything
+that decides a score, so that an interrupted one goes on and a study of other data or another space begins anew.
 """
 
-from collections.abc import Callable
+import hashlib
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipelines.core import log
-from pipelines.core.artifacts import write_json
-from pipelines.core.errors import ParameterError
+from pipelines.core.artifacts import sha256_file, write_json
+from pipelines.core.errors import ParameterError, Stopped
+from pipelines.core.interruption import on_sigterm
 from pipelines.core.params import Params, load
 from pipelines.engine import history, trials
 from pipelines.engine.signals import sizing_table
 from pipelines.trading.observation import MarketScaler
 
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.distributions import BaseDistribution
+
 REPORT = Path("reports/tune.json")
 STUDY = Path("var/tune.sqlite")
 SEEDS = 2
 LOG = log.get("tune")
+
+Space = Mapping[str, "BaseDistribution"]
+Score = Callable[[Mapping[str, Any]], float]
 
 
 def run(count: int, timesteps: int | None = None) -> None:
@@ -29,51 +40,73 @@ def run(count: int, timesteps: int | None = None) -> None:
 
     Raises:
         ParameterError: if the algorithm of params.yaml is not PPO, or the count is not positive.
+        DataError: if an earlier stage has not been run.
+        Stopped: if a SIGTERM came; the trial that ran then was finished and is kept.
     """
     params = load()
     if params.agent.algorithm != "ppo":
         raise ParameterError(f"agent.algorithm is {params.agent.algorithm!r}; the study knows the parameters of ppo")
     if count < 1:
         raise ParameterError(f"{count} trials were asked for; at least 1 is needed")
+    if timesteps is not None:
+        params = params.model_copy(update={"agent": params.agent.model_copy(update={"timesteps": timesteps})})
+    around = space(params)
+    now = {name: getattr(params.agent, name) for name in around}
+    score = objective(params)
+    study = opened(study_name(params, around))
+    if _finished(study, now) is None:
+        study.enqueue_trial(now)
+    _play(study, around, score, count)
+    first, best = _finished(study, now), study.best_trial
+    document = {"study": study.study_name, "trials": len(study.trials), "seeds": SEEDS}
+    document |= {"as_it_is": _row(first), "best": _row(best)}
+    write_json(REPORT, document | {"gain_pusd": best.value - first.value if first else None})
+    LOG.info("best", held_out_pnl_pusd=best.value, as_it_is=first.value if first else None, **best.params)
+
+
+def opened(name: str) -> "Study":
+    """The study of that name, a new one where there is none."""
     import optuna  # noqa: PLC0415 - heavy, and only for this command
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     STUDY.parent.mkdir(parents=True, exist_ok=True)
-    storage = f"sqlite:///{STUDY}"
-    study = optuna.create_study(direction="maximize", study_name="ppo", storage=storage, load_if_exists=True)
-    if not study.trials:
-        study.enqueue_trial(_settings(params))
-    study.optimize(objective(params, timesteps), n_trials=count)
-    first, best = study.trials[0], study.best_trial
-    document = {"as_it_is": _row(first), "best": _row(best), "trials": len(study.trials), "seeds": SEEDS}
-    write_json(REPORT, document | {"gain_pusd": (best.value or 0.0) - (first.value or 0.0)})
-    LOG.info("best", held_out_pnl_pusd=best.value, as_it_is=first.value, **best.params)
+    return optuna.create_study(direction="maximize", study_name=name, storage=f"sqlite:///{STUDY}", load_if_exists=True)
 
 
-def _row(trial: Any) -> dict[str, Any]:
-    return {"held_out_pnl_pusd": trial.value, "params": trial.params}
+def study_name(params: Params, around: Space) -> str:
+    """A name from the hash of everything that decides a score: data, limits, what is not searched, and the space."""
+    sections = {"agent", "policy", "sizing", "risk", "execution", "backtest", "forecast"}
+    fixed = params.model_dump(mode="json", include=sections)
+    fixed["agent"] = {name: value for name, value in fixed["agent"].items() if name not in {*around, "seed"}}
+    files = (history.RAW / "markets.parquet", history.FEATURES / "features.parquet", history.FORECASTS)
+    searched = {name: repr(values) for name, values in around.items()}
+    decided = [*map(sha256_file, files), fixed, searched, SEEDS]
+    return f"ppo-{hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()[:16]}"
 
 
-def _settings(params: Params) -> dict[str, Any]:
-    names = ("learning_rate", "gamma", "gae_lambda", "clip_range", "ent_coef", "n_epochs", "batch_size")
-    return {name: getattr(params.agent, name) for name in names}
+def space(params: Params) -> dict[str, "BaseDistribution"]:
+    """What is searched: around the guide's values, wide where PPO is sensitive, and never without what is set now."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution  # noqa: PLC0415
 
+    agent = params.agent
 
-def suggested(trial: Any) -> dict[str, Any]:
-    """The space: around the guide's values, wide where PPO is sensitive."""
+    def between(name: str, low: float, high: float, *, log: bool = False) -> FloatDistribution:
+        now = float(getattr(agent, name))
+        return FloatDistribution(min(low, now), max(high, now), log=log)
+
     return {
-        "learning_rate": trial.suggest_float("learning_rate", 3e-5, 1e-3, log=True),
-        "gamma": trial.suggest_float("gamma", 0.9, 0.999),
-        "gae_lambda": trial.suggest_float("gae_lambda", 0.8, 1.0),
-        "clip_range": trial.suggest_float("clip_range", 0.05, 0.4),
-        "ent_coef": trial.suggest_float("ent_coef", 0.0, 0.02),
-        "n_epochs": trial.suggest_int("n_epochs", 2, 12),
-        "batch_size": trial.suggest_categorical("batch_size", [256, 512, 1024, 2048, 4096]),
+        "learning_rate": between("learning_rate", 3e-5, 1e-3, log=True),
+        "gamma": between("gamma", 0.9, 0.999),
+        "gae_lambda": between("gae_lambda", 0.8, 1.0),
+        "clip_range": between("clip_range", 0.05, 0.4),
+        "ent_coef": between("ent_coef", 0.0, 0.02),
+        "n_epochs": IntDistribution(min(2, agent.n_epochs), max(12, agent.n_epochs)),
+        "batch_size": CategoricalDistribution(sorted({256, 512, 1024, 2048, 4096, agent.batch_size})),
     }
 
 
-def objective(params: Params, timesteps: int | None) -> Callable[[Any], float]:
-    """Mean best P&L on the held-out events over seeds, as a function of an Optuna trial."""
+def objective(params: Params) -> Score:
+    """Mean best P&L on the held-out events over seeds, in pUSD, as a function of some of the agent's parameters."""
     from pipelines.agent.training import train  # noqa: PLC0415 - torch only while agents are trained
 
     length_s = history.bar_length_s()
@@ -81,16 +114,46 @@ def objective(params: Params, timesteps: int | None) -> Callable[[Any], float]:
     table = sizing_table(history.read("selection", params.execution), params)
     histories = history.read("agent", params.execution)
 
-    def score(trial: Any) -> float:
-        update = suggested(trial) | ({"timesteps": timesteps} if timesteps is not None else {})
+    def score(settings: Mapping[str, Any]) -> float:
         values = []
         for seed in range(1, SEEDS + 1):
-            agent = params.agent.model_copy(update=update | {"seed": seed})
+            agent = params.agent.model_copy(update={**settings, "seed": seed})
             _, measured = train(histories, params.model_copy(update={"agent": agent}), table, scaler, length_s)
             values.append(measured["held_out_best_pusd"])
-        mean = float(np.mean(values))
-        trials.append("tune", {"number": trial.number, **update}, {"held_out_pnl_pusd": mean})
-        LOG.info("trial", number=trial.number, held_out_pnl_pusd=round(mean, 2))
-        return mean
+        return float(np.mean(values))
 
     return score
+
+
+def _play(study: "Study", around: Space, score: Score, count: int) -> None:
+    with on_sigterm() as asked:
+        for done in range(1, count + 1):
+            attempt(study, around, score)
+            if asked.seen and done < count:
+                raise Stopped(f"told to stop after {done} of {count} trials; they are kept, the same command goes on")
+
+
+def attempt(study: "Study", around: Space, score: Score) -> None:
+    """One trial, and its row in var/trials.jsonl; where it ends early the row names the error, which goes on."""
+    from optuna.trial import TrialState  # noqa: PLC0415 - see opened
+
+    trial = study.ask(dict(around))
+    settings = {"study": study.study_name, "number": trial.number, **trial.params}
+    try:
+        value = score(trial.params)
+    except BaseException as error:
+        study.tell(trial, state=TrialState.FAIL)
+        trials.append("tune", settings, {"held_out_pnl_pusd": None, "error": type(error).__name__})
+        raise
+    study.tell(trial, value)
+    trials.append("tune", settings, {"held_out_pnl_pusd": value})
+    LOG.info("trial", number=trial.number, held_out_pnl_pusd=round(value, 2))
+
+
+def _finished(study: "Study", settings: Mapping[str, Any]) -> Any:
+    """The trial that measured these settings; None where none did to the end."""
+    return next((one for one in study.trials if one.value is not None and one.params == settings), None)
+
+
+def _row(trial: Any) -> dict[str, Any] | None:
+    return {"held_out_pnl_pusd": trial.value, "params": trial.params} if trial else None
