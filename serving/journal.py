@@ -220,6 +220,13 @@ class Journal:
             for name, value in facts.items():
                 put(db, schema.FACTS, own | {"name": name, "value": value})
 
+    def note_rules(self, bundle: str, document: str) -> bool:
+        """Write the limits that this session decides with around a bundle, once; False if they were there already."""
+        row = {"account": self.account, "session_id": self.session_id, "bundle": bundle}
+        row |= {"wall_ms": wall_ms(), "document": document}
+        with self._mutex, self._engine.begin() as db:
+            return insert_once(db, schema.RULES, row)
+
     def prune(self, before_s: int) -> None:
         """Forget inputs and decisions of bars before a market time; equity, orders and fills stay."""
         bars, decisions = schema.BARS, schema.DECISIONS

@@ -1,5 +1,6 @@
 """What `decide` saw on one bar, as bytes for the journal: enough to decide it again, bit for bit."""
 
+import json
 import zlib
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -9,7 +10,7 @@ import msgspec
 import numpy as np
 
 from pipelines.core.domain import Bar, FloatArray, Forecast, Market, Quote
-from pipelines.decide import Account, Decision, Inputs
+from pipelines.decide import Account, Decision, Inputs, Rules
 from serving.view import wish
 
 FORMAT = 1
@@ -69,6 +70,13 @@ def _unpacked(row: dict[str, Any], market: Market) -> Inputs:
         row["sentiment"],
         row["quote_age_s"],
     )
+
+
+def rules_document(rules: Rules) -> str:
+    """The limits around a bundle, as JSON: the sections of params.yaml that `decide` reads, and the bars."""
+    sections = {"risk": rules.risk, "sizing": rules.sizing, "execution": rules.execution, "policy": rules.rule}
+    values = {name: section.model_dump(mode="json") for name, section in sections.items()}
+    return json.dumps(values | {"bar_length_s": rules.bar_length_s, "horizon_bars": rules.horizon_bars})
 
 
 def decision_row(decision: Decision, armed: bool) -> dict[str, Any]:

@@ -34,6 +34,17 @@ BARS = Table(
 )
 """One row per decided bar; `inputs` is what `decide` saw (see `records`), so that the bar can be replayed."""
 
+RULES = Table(
+    "rules",
+    METADATA,
+    Column("account", String(80), primary_key=True),
+    Column("session_id", Integer, primary_key=True, autoincrement=False),
+    Column("bundle", String(80), primary_key=True),
+    Column("wall_ms", BigInteger, nullable=False),
+    Column("document", Text, nullable=False),
+)
+"""What a session decided with beside its bundle: the limits of params.yaml as they were when the process started."""
+
 DECISIONS = Table(
     "decisions",
     METADATA,

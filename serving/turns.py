@@ -55,6 +55,7 @@ class Turns:
         self._mismatches = 0
         self._last_s = 0
         self._bars = 0
+        self._noted: Brain | None = None
         self.stopping = False
 
     async def take(self, account: TradingAccount, feed: Feed) -> None:
@@ -126,6 +127,9 @@ class Turns:
             "ledger_equals_venue": self._status.ledger_equals_venue,
             "inputs": records.pack(turn.inputs, view),
         }
+        if brain is not self._noted:
+            self._journal.note_rules(brain.bundle.hash, records.rules_document(brain.rules))
+            self._noted = brain
         decisions = [records.decision_row(decision, brain.champion.armed) for decision in turn.decisions]
         self._journal.bar(row, decisions, peaks, facts)
         self._bars += 1

@@ -14,8 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines.core.domain import Bar, FeeSchedule, Forecast, Market, Outcome, Position, Quote
 from pipelines.core.errors import DataError
+from pipelines.core.params import Params
 from pipelines.core.settings import Settings
 from pipelines.decide import Account, Inputs
+from pipelines.parity.limits import Limits
 
 FORMAT = 1
 """Format of the packed inputs that this program reads (serving.records)."""
@@ -31,6 +33,8 @@ class LiveBar:
     account: Account
     decisions: dict[str, Mapping[str, Any]]
     unknown: int
+    limits: Limits | None
+    """None where an older program journaled none."""
 
 
 def url(settings: Settings) -> str:
@@ -48,9 +52,9 @@ def url(settings: Settings) -> str:
 
 
 class Journal:
-    """The newest account of a journal, from a market time on."""
+    """The newest account of a journal, from a market time on. `today` fills in what journaled limits do not name."""
 
-    def __init__(self, where: str, static: Mapping[str, Market], hours: float) -> None:
+    def __init__(self, where: str, static: Mapping[str, Market], hours: float, today: Params) -> None:
         self._engine = sa.create_engine(where)
         self._tables = sa.MetaData()
         try:
@@ -65,6 +69,7 @@ class Journal:
         self.account = str(newest[0])
         self._from_s = int(newest[1] - hours * 3600)
         self.markets = {**static, **self._traded()}
+        self.limits = self._limits(today)
 
     def _newest(self) -> sa.Row[Any] | None:
         """Account and time of the newest bar; None in a journal that no bot has written to."""
@@ -88,6 +93,13 @@ class Journal:
         rows = self._rows("markets", "market_id", since=False)
         return {row["market_id"]: market_of(json.loads(row["market"])) for row in rows if row["market"]}
 
+    def _limits(self, today: Params) -> dict[tuple[int, str], Limits]:
+        """(session, bundle) -> the limits that were in force, in the order of time."""
+        if "rules" not in self._tables.tables:
+            return {}
+        rows = self._rows("rules", "session_id", "wall_ms", since=False)
+        return {(row["session_id"], row["bundle"]): Limits.read(row["document"], today) for row in rows}
+
     def bars(self) -> Iterator[LiveBar]:
         """Decided bars in the order of time."""
         decisions: dict[int, dict[str, Mapping[str, Any]]] = {}
@@ -110,11 +122,16 @@ class Journal:
             self.markets[market.market_id] = market
             inputs.append(_inputs(packed, market))
         account = _account(document["account"], self.markets)
-        return LiveBar(row["ts_s"], row["bundle"], inputs, account, decisions, unknown)
+        limits = self.limits.get((row["session_id"], row["bundle"]))
+        return LiveBar(row["ts_s"], row["bundle"], inputs, account, decisions, unknown, limits)
 
     def orders(self) -> list[Mapping[str, Any]]:
         """Orders by decision time."""
         return list(self._rows("orders", "ts_s"))
+
+    def payouts_micro(self) -> dict[str, int]:
+        """Market id -> what a YES share of a decided market paid."""
+        return {row["market_id"]: row["payout_yes_micro"] for row in self._rows("settlements", "seq")}
 
     def fills(self) -> dict[str, list[Mapping[str, Any]]]:
         """Order id -> its fills."""

@@ -1,5 +1,6 @@
 """Command parity: the journal of the running bot replayed -> reports/parity.json. Decisions have to be identical."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from pipelines.core.settings import Settings
 from pipelines.decide import Rules
 from pipelines.engine import rules
 from pipelines.inference.bundle import Bundle
-from pipelines.parity import journal, replay
+from pipelines.parity import fills, journal, replay
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.sizing import SizingTable
 
@@ -22,13 +23,17 @@ STATIC = Path("data/raw/markets.parquet")
 def run(hours: float = 24.0) -> None:
     """Replay the last hours of market time and write what differs. A difference is reported, not raised."""
     params, settings = load(), Settings()
-    read = journal.Journal(journal.url(settings), journal.read_static(STATIC), hours)
+    read = journal.Journal(journal.url(settings), journal.read_static(STATIC), hours, params)
     known = {bundle.hash: of_bundle(bundle, params) for bundle in bundles(settings.var)}
     document, book = replay.decisions(read.bars(), known)
     length_s = next(iter(known.values())).bar_length_s if known else params.bars.length_s
-    document["fills"] = replay.fills(read.orders(), read.fills(), book, params.execution, length_s)
+    made = (read.orders(), read.fills(), book, params.execution, length_s, read.payouts_micro())
+    document["fills"] = fills.compare(*made)
     document["account"], document["hours"] = read.account, hours
+    document["changed_since"] = list(read.limits.values())[-1].changed(params) if read.limits else {}
     write_json(REPORT, document)
+    if document["limits"]["params.yaml"]:
+        log.get("parity").warning("bars without journaled limits are decided with params.yaml", **document["limits"])
     shown = {name: document[name] for name in ("bars", "decisions", "identical", "different", "unreplayable")}
     log.get("parity").info("replayed", **shown, fills=document["fills"])
 
@@ -48,8 +53,9 @@ def bundles(var: Path) -> list[Bundle]:
 
 
 def of_bundle(bundle: Bundle, params: Params) -> Rules:
-    """The rules that the live bot decides with."""
+    """The rules of a bundle, with the limits of params.yaml; the journal's limits replace those."""
     policy: Any = bundle.manifest["policy"]
     table, scaler = SizingTable.of(bundle.sizing()), MarketScaler(bundle.scaler())
     length_s = int(bundle.manifest["bar_length_s"])
-    return rules.make(policy["kind"], params, table, scaler, length_s, bundle.folder, policy.get("params", {}))
+    made = rules.make(policy["kind"], params, table, scaler, length_s, bundle.folder, policy.get("params", {}))
+    return replace(made, risk=params.risk, horizon_bars=int(bundle.manifest["horizon_bars"]))

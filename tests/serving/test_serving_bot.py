@@ -1,6 +1,7 @@
 """The whole loop against a real simulator process: it trades, it stops, it survives."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -138,6 +139,10 @@ async def test_a_new_champion_is_taken_over_between_two_bars(venue: dict[str, st
         assert first != second
         assert before == trader.state(whole=False)["account"]["address"]
         assert trader.state(whole=False)["policy"] == "cash"
+        with trader._journal._engine.connect() as db:
+            noted = db.exec_driver_sql("select bundle, document from rules order by wall_ms").fetchall()
+        assert [bundle for bundle, _ in noted] == [first, second]
+        assert json.loads(noted[0][1])["risk"] == trader._params.risk.model_dump(mode="json")
     finally:
         await trader.stop()
 

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from pipelines.core.params import read
 from pipelines.core.settings import Settings
 from pipelines.decide import Account, Inputs, decide
 from pipelines.engine.rules import make
+from pipelines.parity import fills, replay
 from pipelines.parity import journal as reading
-from pipelines.parity import replay
+from pipelines.parity.limits import Limits
 from pipelines.trading.orders import OrderState
 from pipelines.trading.sizing import SizingTable
 from serving import records
@@ -42,12 +44,34 @@ def seen(number, ts_s, move):
     return Inputs(about, bar, Quote(5_000, 5_100, 10**9, 10**9), np.arange(15.0), forecast, 0.1, 3)
 
 
+def opened(url, today=PARAMS):
+    """The journal as parity reads it, with today's parameters."""
+    return reading.Journal(url, {}, 24.0, today)
+
+
+def with_risk(**limits):
+    """Parameters with other limits."""
+    return PARAMS.model_copy(update={"risk": PARAMS.risk.model_copy(update=limits)})
+
+
 @pytest.fixture
 def live(tmp_path):
     """A journal of two bars: on the first, two markets are entered and one order is filled."""
-    url = f"sqlite:///{tmp_path / 'journal.sqlite'}"
+    return write(f"sqlite:///{tmp_path / 'journal.sqlite'}", RULES)
+
+
+@pytest.fixture
+def older(tmp_path):
+    """The same journal of a program that wrote no limits down."""
+    return write(f"sqlite:///{tmp_path / 'older.sqlite'}", None)
+
+
+def write(url, noted):
+    """Journal two bars under RULES; `noted` are the rules that are written down."""
     written = Journal(url, "simulated")
     written.begin("0xme")
+    if noted:
+        written.note_rules(HASH, records.rules_document(noted))
     account = Account(CASH, CASH, {}, {}, {}, CASH, CASH)
     for ts_s in (NOW, NOW + 60):
         inputs = [seen(1, ts_s, 0.4), seen(2, ts_s, -0.4), seen(3, ts_s, 0.0)]
@@ -72,37 +96,129 @@ def live(tmp_path):
 
 def test_the_same_inputs_decide_the_same(live):
     """Every journaled decision comes out identical when its bar is decided again."""
-    read_back = reading.Journal(live, {}, 24.0)
+    read_back = opened(live)
     document, _ = replay.decisions(read_back.bars(), {HASH: RULES})
     assert (document["bars"], document["decisions"], document["identical"]) == (2, 6, 6)
     assert document["unreplayable"] == {}
 
 
-def test_a_changed_limit_is_seen(live):
-    """Other rules lead to differences that name the field, the live value and the replayed one."""
-    strict = replace(RULES, risk=PARAMS.risk.model_copy(update={"min_confidence": 0.9}))
-    document, _ = replay.decisions(reading.Journal(live, {}, 24.0).bars(), {HASH: strict})
+def test_a_limit_that_was_changed_since_makes_no_difference(live):
+    """The bars of yesterday are decided with the limits of yesterday, whatever params.yaml says today."""
+    today = with_risk(min_confidence=0.9)
+    read_back = opened(live, today)
+
+    document, _ = replay.decisions(read_back.bars(), {HASH: replace(RULES, risk=today.risk, horizon_bars=5)})
+
+    assert (document["identical"], document["different"]) == (6, 0)
+    assert document["limits"] == {"journaled": 2, "params.yaml": 0}
+    assert read_back.limits[1, HASH].changed(today) == {
+        "risk.min_confidence": [PARAMS.risk.min_confidence, 0.9]
+    }  # fmt: skip
+
+
+def test_an_older_journal_is_decided_with_todays_limits(older):
+    """Where no limits were written down those of params.yaml count; the report says so, and what differs."""
+    strict = replace(RULES, risk=with_risk(min_confidence=0.9).risk)
+    document, _ = replay.decisions(opened(older).bars(), {HASH: strict})
+    assert document["limits"] == {"journaled": 0, "params.yaml": 2}
     assert document["different"] == 4
     assert document["differences"][0]["refusal"] == [None, "confidence"]
 
 
+def test_a_decision_that_the_limits_do_not_lead_to_is_seen(tmp_path):
+    """When a live process did not do what its own journaled limits say, the field and both values are named."""
+    said = replace(RULES, risk=with_risk(min_confidence=0.9).risk)
+    document, _ = replay.decisions(opened(write(f"sqlite:///{tmp_path / 'j.sqlite'}", said)).bars(), {HASH: RULES})
+    assert document["different"] == 4
+    assert document["differences"][0]["refusal"] == [None, "confidence"]
+
+
+def test_limits_of_another_version_are_read_with_what_is_known(tmp_path):
+    """A limit that the live program did not have takes today's value, one that is gone is left out, a wrong one is
+    an error."""
+    document = json.loads(records.rules_document(RULES))
+    del document["risk"]["max_markets"]
+    document["risk"]["max_luck"] = 1
+
+    limits = Limits.read(json.dumps(document), with_risk(max_markets=9))
+
+    assert limits.risk == PARAMS.risk.model_copy(update={"max_markets": 9})
+    with pytest.raises(DataError, match="RiskParams"):
+        Limits.read(json.dumps(document | {"risk": {"min_confidence": 7}}), PARAMS)
+
+
+def test_limits_are_written_once_per_session_and_bundle(live):
+    """A session that says its limits again keeps the first, and another session has its own."""
+    written = Journal(live, "simulated")
+    written.begin("0xme")
+    assert [written.note_rules(HASH, records.rules_document(RULES)) for _ in range(2)] == [True, False]
+    written.close()
+
+    assert set(opened(live).limits) == {(1, HASH), (2, HASH)}
+
+
 def test_a_missing_bundle_is_a_reason(live):
     """Bars of a bundle that is not on this machine are counted, not guessed."""
-    document, _ = replay.decisions(reading.Journal(live, {}, 24.0).bars(), {})
+    document, _ = replay.decisions(opened(live).bars(), {})
     assert document["decisions"] == 0
     assert document["unreplayable"] == {f"bundle {HASH[:12]} is not on this machine": 6}
 
 
 def test_fills_stand_beside_the_model(live):
     """The live fill of 50 shares at 0.51 without a fee is compared with what the model would have filled."""
-    read_back = reading.Journal(live, {}, 24.0)
+    read_back = opened(live)
     _, book = replay.decisions(read_back.bars(), {HASH: RULES})
-    document = replay.fills(read_back.orders(), read_back.fills(), book, PARAMS.execution, 60)
+    document = fills.compare(read_back.orders(), read_back.fills(), book, PARAMS.execution, 60)
     assert document["orders"] == 1
     assert document["live_shares"] == 50.0
     assert document["model_shares"] > 50.0
     assert document["cost_gap_pusd"] > 0.0
     assert document["reasons"] == {"other size: depth of the book": 1}
+
+
+def test_profits_stand_side_by_side(live):
+    """Live: 50 shares for 25.50 are worth 25.25 at the mid of 0.505, and 50 when the market pays; the model's likewise,
+    with impact and fee."""
+    read_back = opened(live)
+    _, book = replay.decisions(read_back.bars(), {HASH: RULES})
+    given = (read_back.orders(), read_back.fills(), book, PARAMS.execution, 60)
+
+    marked = fills.compare(*given)
+    paid = fills.compare(*given, {market(1).market_id: 1_000_000})
+
+    assert (marked["live_pnl_pusd"], paid["live_pnl_pusd"]) == (-0.25, 24.5)
+    assert marked["model_pnl_pusd"] < marked["live_pnl_pusd"]
+    assert paid["model_pnl_pusd"] - marked["model_pnl_pusd"] == pytest.approx(marked["model_shares"] * 0.495)
+
+
+def test_the_model_sells_no_more_than_it_has(live):
+    """A sale of shares that the model's own account never got earns it nothing."""
+    read_back = opened(live)
+    _, book = replay.decisions(read_back.bars(), {HASH: RULES})
+    order = {**read_back.orders()[0], "side": "SELL", "price_units": 4_800, "reason": "exit"}
+
+    short = fills.compare([order], {}, book, PARAMS.execution, 60)
+    book.held = {(market(1).market_id, "YES"): 10_000_000}
+    some = fills.compare([order], {}, book, PARAMS.execution, 60)
+
+    assert short["model_shares"] == some["model_shares"] > 10
+    assert short["model_pnl_pusd"] == 0.0
+    assert -1.0 < some["model_pnl_pusd"] < 0.0
+
+
+def test_an_order_that_rests_is_modelled_to_its_end(live):
+    """A buy at the bid fills in the model from the volume of the bars that it rests, under the journaled terms."""
+    read_back = opened(live)
+    _, book = replay.decisions(read_back.bars(), {HASH: RULES})
+    resting = PARAMS.execution.model_copy(update={"order_ttl_bars": 2, "queue": "optimistic"})
+    for ts_s in (NOW + 60, NOW + 120):
+        one = seen(1, ts_s, 0.4)
+        book.inputs[market(1).market_id, ts_s] = replace(one, bar=replace(one.bar, volume_micro=40_000_000))
+    order = {**read_back.orders()[0], "price_units": 5_000}
+
+    assert fills.compare([order], {}, book, resting, 60)["model_shares"] == 0.0
+    book.terms[NOW] = (resting, 60)
+    assert fills.compare([order], {}, book, PARAMS.execution, 60)["model_shares"] == 20.0
 
 
 @pytest.mark.parametrize(
@@ -114,7 +230,7 @@ def test_a_file_that_is_no_journal_is_a_clear_error(tmp_path, content, words):
     path.write_bytes(content)
 
     with pytest.raises(DataError, match=words):
-        reading.Journal(f"sqlite:///{path}", {}, 24.0)
+        opened(f"sqlite:///{path}")
 
 
 def test_without_a_journal_it_says_so(tmp_path):
