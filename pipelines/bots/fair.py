@@ -40,7 +40,7 @@ def fair_up(ts_s: IntArray, spot: FloatArray, market_ts_s: IntArray) -> FloatArr
 
 
 def _open(ts_s: IntArray, spot: FloatArray, begin: int) -> float | None:
-    """The first price at or after the start of the hour, or the last one just before it."""
+    """The first price at or after the start of the hour; None where none came within OPEN_GRACE_S."""
     at = int(np.searchsorted(ts_s, begin))
     if at < len(ts_s) and ts_s[at] - begin <= OPEN_GRACE_S:
         return float(spot[at])

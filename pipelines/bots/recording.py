@@ -27,6 +27,8 @@ HORIZON = 24
 def read(path: Path, tick_units: int = 100) -> list[tuple[History, FloatArray]]:
     """Histories with the fair probability of each bar (NaN where it is unknown), by market.
 
+    Of a recording with labels, markets without one are left out: nobody could say what a position was worth.
+
     Raises:
         DataError: if the file is unreadable, lacks a column or holds no market with ten bars.
     """
@@ -67,7 +69,8 @@ def _history(
     quoted = (bid_units > 0) & (ask_units < 10_000) & (ask_units > bid_units)
     ts_s = (columns["ts_s"][part] + 30) // 60 * 60
     whole = np.flatnonzero(quoted & np.append(np.diff(ts_s) > 0, [True]))
-    if len(whole) < 10:
+    payout = _payout(columns[LABEL][part]) if LABEL in columns else None
+    if len(whole) < 10 or (LABEL in columns and payout is None):
         return None
     ts_s, bid, ask = ts_s[whole], bid_units[whole].astype(np.int64), ask_units[whole].astype(np.int64)
     mid, zeros, count = (bid + ask) // 2, np.zeros(len(whole), dtype=np.int64), len(whole)
@@ -81,7 +84,7 @@ def _history(
     features = compute.batch(ts_s, mid, zeros, end)
     past = History(
         market, ts_s, mid, bid, ask, zeros, ask - bid, features, np.zeros(count), flat, flat, flat, np.full(count, 0.5),
-        _payout(columns[LABEL][part]) if LABEL in columns else None,
+        payout,
     )  # fmt: skip
     return past, fair_up(*spots[asset], ts_s)
 

@@ -71,3 +71,18 @@ def test_a_recording_without_spot_is_refused(tmp_path):
     pq.write_table(pa.table({"market_id": ["a"], "timestamp": [0]}), tmp_path / "x.parquet")
     with pytest.raises(DataError, match="spot"):
         recording.read(tmp_path / "x.parquet")
+
+
+def test_what_is_held_to_the_end_is_paid(tmp_path):
+    """A recorded label settles a position; a market without one is left out where others have theirs."""
+    rows = [
+        (f"m{number}", "BTC", datetime.fromtimestamp(HOUR + 7_200 * number + 60 * k, UTC), 0.49, 0.51, 1.0, label)
+        for number, label in enumerate((1.0, 0.0, None, 1.0))
+        for k in range(1, 58)
+    ]
+    names = ("market_id", "asset", "timestamp", "best_bid", "best_ask", "spot", "resolved_price")
+    pq.write_table(pa.table(dict(zip(names, zip(*rows, strict=True), strict=True))), tmp_path / "hours.parquet")
+    read = recording.read(tmp_path / "hours.parquet")
+    assert [past.payout_micro for past, _ in read] == [1_000_000, 0, 1_000_000]
+    made = with_fair([(past, fair) for past, fair in read], 1500)
+    assert [made.payouts_micro[name] for name in ("m0", "m1", "m3")] == [1_000_000, 0, 1_000_000]
