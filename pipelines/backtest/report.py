@@ -31,7 +31,8 @@ th:first-child,td:first-child{text-align:left}th{font-weight:600;color:var(--sof
 td.wide{text-align:left;white-space:normal;color:var(--soft)}
 tr.chosen td{background:#eff6ff;font-weight:600}.up{color:#059669}.down{color:#dc2626}
 svg text{font:12px system-ui,sans-serif;fill:var(--soft)}.dot{display:inline-block;width:10px;height:10px;
-border-radius:50%;margin-right:6px}.legend{margin-bottom:12px}.legend>span{margin-right:18px;white-space:nowrap;display:inline-block}
+border-radius:50%;margin-right:6px}svg{overflow:visible}.legend{margin-bottom:12px}
+.legend>span{margin-right:18px;white-space:nowrap;display:inline-block}
 """
 
 
@@ -148,8 +149,9 @@ def _remarks(days: float, periods: Sequence[int]) -> str:
         f"This slice holds {days:.1f} days: it has no {missing} return, and none is extrapolated. " if missing else ""
     )
     return soft(
-        f"{short}Sizes follow the hit rate, gain and loss of signals on this same slice, so they know what they are"
-        " judged on here; the gate's slice played no part in them."
+        "&#9733; is chosen: the largest P&amp;L less one standard error over events, among policies that a bundle may"
+        f" carry, or cash where none of them earned. {short}Sizes follow the hit rate, gain and loss of signals on this"
+        " same slice, so they know what they are judged on here; the gate's slice played no part in them."
     )
 
 

@@ -101,13 +101,13 @@ def calibration(document: dict[str, Any]) -> str:
 
 
 STACK_NAMES = (
-    "stack", "sentiment", "forecaster", "agent sees forecasts", "agent", "P&amp;L", "round trips", "daily return",
-    "Sharpe (bar)", "win rate", "max drawdown", "threshold rule",
+    "stack", "sentiment", "forecasts", "agent", "P&amp;L", "trips", "daily return", "Sharpe (bar)", "win rate",
+    "drawdown", "threshold rule",
 )  # fmt: skip
 
 
 def stacks(measured: dict[str, Any]) -> str:
-    """The guide's model stacks as they were measured last, when, and on which data."""
+    """The guide's model stacks as they were measured last, the best first, when, and on which data."""
     if not measured:
         return soft(
             "Not measured on this machine: <code>make league STACKS=1</code> trains and judges them, and the next"
@@ -115,15 +115,17 @@ def stacks(measured: dict[str, Any]) -> str:
         )
     here = "the data of this report" if measured["same_data"] else "<b>other data than this report</b>"
     about = f"{escape(measured['data']['about'])} Hash of the pull: {escape(measured['data']['sha256'][:12])}."
-    rows = "".join(_stack(name, row) for name, row in measured["stacks"].items())
+    order = sorted(measured["stacks"].items(), key=lambda item: -item[1].get("pnl_pusd", float("-inf")))
+    rows = "".join(_stack(name, row) for name, row in order)
     head = "".join(f"<th>{name}</th>" for name in STACK_NAMES)
-    note = soft(f"Measured {escape(measured['measured_at'])} on {here}. {about}")
+    note = soft(f"Measured {escape(measured['measured_at'])} on {here}, after costs, the best first. {about}")
     return f"<table><tr>{head}</tr>{rows}</table>{note}"
 
 
 def _stack(name: str, row: dict[str, Any]) -> str:
     parts = row["parts"]
-    made = (name, parts["scorer"], parts["forecast"], "yes" if parts["forecast_block"] else "no", parts["agent"])
+    reach = "" if parts["forecast_block"] else ", for limits only"
+    made = (name, parts["scorer"], parts["forecast"] + reach, parts["agent"])
     head = "".join(f"<td>{escape(part)}</td>" for part in made)
     if "skipped" in row:
         why = f"not trained: {escape(row['skipped'])}"

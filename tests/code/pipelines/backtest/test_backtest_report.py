@@ -22,7 +22,11 @@ STACK = {
     "max_drawdown": 0.1, "threshold_pnl_pusd": 7.0,
 }  # fmt: skip
 STACKS = {
-    "stacks": {"vader_hybrid_dqn": STACK, "llm_gru_dqn": {"parts": STACK["parts"], "skipped": "no endpoint"}},
+    "stacks": {
+        "llm_gru_dqn": {"parts": STACK["parts"], "skipped": "no endpoint"},
+        "vader_hybrid_dqn": STACK,
+        "dqn_alone": STACK | {"parts": STACK["parts"] | {"forecast_block": False}, "pnl_pusd": 6.0},
+    },
     "data": {"sha256": "abcdef" * 10, "about": "Data: source recorded."},
     "measured_at": "2026-11-22 20:18 UTC",
     "same_data": False,
@@ -144,9 +148,11 @@ def test_thirty_days_of_thirty_are_the_whole_return(runs):
 
 
 def test_stacks_say_when_they_were_measured_and_on_what():
-    """The table has the guide's win rate, its date and the hash of its data; other data than the report's stand out."""
+    """The table has win rates, its date and its data, the best first; other data than the report's stand out."""
     text = tables.stacks(STACKS)
     assert "77%" in text
+    assert text.index("llm_gru_dqn") > text.index("vader_hybrid_dqn") > text.index("dqn_alone")
+    assert "hybrid, for limits only" in text
     assert "2026-11-22 20:18 UTC on <b>other data than this report</b>" in text
     assert "abcdefabcdef." in text
     assert "the data of this report" in tables.stacks(STACKS | {"same_data": True})
@@ -155,4 +161,4 @@ def test_stacks_say_when_they_were_measured_and_on_what():
 
 def test_the_page_says_what_the_sizes_know(runs, document, markets):
     """Hit rate, gain and loss are of the slice that is judged on: the page says it, and that the gate's is clean."""
-    assert "on this same slice" in report.page(runs, document, markets)
+    assert "signals on this same slice" in report.page(runs, document, markets)
