@@ -153,7 +153,7 @@ def hftbacktest() -> Iterator[dict[str, Any]]:
         yield {"example": f"orders at and behind the touch, {name}", "costs": costs, **shown, "reason": why}
 
 
-WHOLE = "it fills an order whole as soon as its turn has come, ours gets only what the trade leaves"
+WHOLE = "it fills an order whole, ours gets only what is shown or what the trade leaves"
 UNBOOKED = "its account books the fill that completes an order, no partial one; by its own orders the money is equal"
 
 
