@@ -8,7 +8,7 @@ from gymnasium import spaces
 from gymnasium.error import InvalidAction, ResetNeeded
 from numpy.typing import NDArray
 
-from pipelines.agent.sample import ground
+from pipelines.agent.sample import shipped
 from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO
 from pipelines.engine.lanes import DIRECTION_OF, FRACTION_OF, Field, Lanes, decoded
@@ -59,7 +59,7 @@ class MarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
         risk_aversion: float = 0.0,
     ) -> None:
         if field is None or par is None:
-            field, par = ground()
+            field, par = shipped()
         self._lanes = Lanes(field, par, 1, cash_micro)
         self._episodes = Episodes(field, episode_bars)
         self._fixed = episode

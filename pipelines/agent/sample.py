@@ -1,7 +1,5 @@
 """Markets for an environment that is made without arguments: the agent slice when there is one, else a random walk."""
 
-from pathlib import Path
-
 import numpy as np
 
 from pipelines.core.domain import FeeSchedule, FloatArray, Market
@@ -22,12 +20,12 @@ START_S = 1_767_225_600
 BARS = 600
 
 
-def ground(folder: Path = Path("data")) -> tuple[Field, FloatArray]:
-    """Data and limits of the environment: of the agent slice in `folder`, or of four random walks."""
+def shipped() -> tuple[Field, FloatArray]:
+    """Data and limits of the environment: of the agent slice in data/, or of four random walks."""
     params = load()
     impact, block = params.execution.impact_share, params.agent.forecast_block
-    if (folder / "forecasts/forecasts.parquet").is_file():
-        scaler = MarketScaler.read(folder / "features/scaler.json")
+    if history.FORECASTS.is_file():
+        scaler = MarketScaler.read(history.FEATURES / "scaler.json")
         past, length_s = history.read("agent", params.execution), history.bar_length_s()
     else:
         past, length_s = [walk(seed, params) for seed in range(4)], params.bars.length_s

@@ -14,11 +14,11 @@ from pipelines.engine.signals import signals
 from pipelines.trading import compiled, kernel, observation
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.policies.base import DEAD_ZONE
+from pipelines.trading.policies.learned import ACTIONS
 from pipelines.trading.sizing import SizingTable
 
-SIZES = (0.25, 0.5, 1.0)
-DIRECTION_OF = np.array([action % 3 - 1 for action in range(9)], dtype=np.int64)
-FRACTION_OF = np.array([SIZES[action // 3] for action in range(9)])
+DIRECTION_OF = np.array([int(target.direction) for target in ACTIONS], dtype=np.int64)
+FRACTION_OF = np.array([target.fraction for target in ACTIONS])
 
 
 def decoded(actions: NDArray[Any]) -> tuple[IntArray, FloatArray]:
