@@ -14,9 +14,11 @@ from serving_venue import KEY, ROOT, bot, machine, promote, simulator, until
 
 from pipelines.core.artifacts import write_json
 from pipelines.core.errors import AlreadyRunning, SettingError
+from pipelines.core.params import read
 from pipelines.core.settings import Mode, Settings
 from pipelines.venue.clob_gateway import ClobGateway
 from serving.account import TradingAccount
+from serving.bot import Bot
 from serving.database import default_url
 from serving.journal import Journal
 
@@ -106,6 +108,40 @@ async def test_paper_trading_uses_the_same_loop(venue: dict[str, str], tmp_path:
         assert trader.state(whole=False)["account"]["address"] == "paper"
     finally:
         await trader.stop()
+
+
+async def test_paper_orders_rest_and_the_account_outlives_a_restart(venue: dict[str, str], tmp_path: Path) -> None:
+    """With `execution.entry: rest` paper buys wait and are filled by the bars' volume; the next start finds the account
+    as it was, with nothing to adopt."""
+    settings = machine(tmp_path, venue, mode=Mode.PAPER)
+    promote(tmp_path, pull=2.0)
+    params = read(ROOT / "params.yaml")
+    rests = params.execution.model_copy(update={"entry": "rest", "order_ttl_bars": 6, "queue": "optimistic"})
+    first = Bot(settings, params.model_copy(update={"execution": rests}))
+    first.start()
+    try:
+        await until(lambda: _rested(first), 60, "the fill of a resting order")
+    finally:
+        await first.stop()
+    before = first._account
+    assert before is not None
+    left = before.books.cash_micro, before.books.tokens()
+
+    second = Bot(settings, params)
+    account = await second._open_account()
+    try:
+        assert (account.books.cash_micro, account.books.tokens()) == left
+        assert account.differences() == []
+        assert "reconciled" not in second.status._alarms
+    finally:
+        await second.stop()
+
+
+def _rested(trader: Bot) -> bool:
+    """Whether a maker's fill is booked."""
+    return trader._account is not None and any(
+        one.fill.fill_id.endswith("-rest") and one.fill.fee_micro == 0 for one in trader._account.journal.fills()
+    )
 
 
 async def test_without_a_champion_nothing_is_ordered(venue: dict[str, str], tmp_path: Path) -> None:
