@@ -6,11 +6,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from serving_venue import KEY, ROOT, machine, simulator
+from serving_venue import KEY, ROOT, machine, simulator, until
 
 from pipelines.core import params
 from pipelines.core.errors import VenueForbidden, VenueUnavailable
@@ -68,25 +68,19 @@ async def pulse(ward: Ward, status: Status) -> AsyncIterator[Heartbeat]:
     await threads.close()
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait for a condition, for at most 20 wall seconds."""
-    async with asyncio.timeout(20.0):
-        while not holds():  # noqa: ASYNC110 - what is waited for happens in threads
-            await asyncio.sleep(0.01)
-
-
 async def test_a_venue_that_hears_nothing_is_an_alarm_until_it_hears_again(
     ward: Ward, status: Status, pulse: Heartbeat
 ) -> None:
     """Refused beats are shown; after the silence buys stop, and the first beat that is heard reads the account."""
-    await until(lambda: pulse.heard and ward.accepted >= 3)
+    await until(lambda: pulse.heard and ward.accepted >= 3, 20.0, "three beats are accepted")
     assert ward.read == 0
 
     ward.trouble = VenueUnavailable("away")
-    await until(lambda: not pulse.heard and "nothing is bought" in status._alarms.get("heartbeat", ""))
+    await until(lambda: "nothing is bought" in status._alarms.get("heartbeat", ""), 20.0, "the silence is an alarm")
+    assert not pulse.heard
 
     ward.trouble = None
-    await until(lambda: pulse.heard and "heartbeat" not in status._alarms and ward.read > 0)
+    await until(lambda: pulse.heard and "heartbeat" not in status._alarms and ward.read > 0, 20.0, "a beat is heard")
     assert ward.read == 1
 
 
