@@ -1,5 +1,6 @@
 """Curves over market time as inline SVG."""
 
+import math
 from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
@@ -49,9 +50,8 @@ def chart(runs: Sequence[Run], curve_of: Callable[[Run], FloatArray]) -> str:
     ts = np.asarray(runs[0].result.ts_s)
     pick = np.unique(np.linspace(0, len(ts) - 1, min(POINTS, len(ts))).astype(int))
     curves = [curve_of(run)[pick] for run in runs]
-    low, high = min(curve.min() for curve in curves), max(curve.max() for curve in curves)
-    room = max(high - low, 0.1) * 0.06
-    low, high = low - room, high + room
+    marks = ticks(min(float(curve.min()) for curve in curves), max(float(curve.max()) for curve in curves))
+    low, high = marks[0], marks[-1]
     x = LEFT + (ts[pick] - ts[0]) / max(ts[-1] - ts[0], 1) * (WIDTH - LEFT - 8)
     lines = []
     for k, curve in enumerate(curves):
@@ -59,15 +59,23 @@ def chart(runs: Sequence[Run], curve_of: Callable[[Run], FloatArray]) -> str:
         points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
         colour = COLOURS[k % len(COLOURS)]
         lines.append(f"<polyline fill=none stroke='{colour}' stroke-width=1.8 points='{points}'/>")
-    return f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' width='100%' role=img>{_axes(low, high, ts)}{''.join(lines)}</svg>"
+    return f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' width='100%' role=img>{_axes(marks, ts)}{''.join(lines)}</svg>"
 
 
-def _axes(low: float, high: float, ts: Any) -> str:
+def ticks(low: float, high: float) -> list[float]:
+    """Round values, four to seven of them, that enclose a range."""
+    least = max(high - low, 0.1) / 5.0
+    power = 10.0 ** math.floor(math.log10(least))
+    step = next(round(factor * power, 9) for factor in (1.0, 2.0, 5.0, 10.0) if factor * power >= least)
+    first, last = math.floor(low / step), max(math.ceil(high / step), math.floor(low / step) + 1)
+    return [round(number * step, 9) for number in range(first, last + 1)]
+
+
+def _axes(marks: Sequence[float], ts: Any) -> str:
     parts = []
-    digits = 0 if high - low > 20.0 else 1
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        y = (HEIGHT - BOTTOM) * (1.0 - share) + 4
-        value = low + share * (high - low)
+    digits = 0 if marks[1] - marks[0] >= 1.0 else 2
+    for number, value in enumerate(marks):
+        y = (HEIGHT - BOTTOM) * (1.0 - number / (len(marks) - 1)) + 4
         parts.append(f"<line x1={LEFT} x2={WIDTH - 8} y1={y:.1f} y2={y:.1f} stroke='#e2e8f0'/>")
         parts.append(f"<text x={LEFT - 8} y={y + 4:.1f} text-anchor=end>{value:,.{digits}f}</text>")
     for share, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):

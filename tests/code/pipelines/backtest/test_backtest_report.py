@@ -8,9 +8,12 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pipelines.backtest import attribution, report, tables
+from pipelines.backtest import attribution, charts, report, tables
 from pipelines.backtest.strategies import Comparison, done, job
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
@@ -162,3 +165,14 @@ def test_stacks_say_when_they_were_measured_and_on_what():
 def test_the_page_says_what_the_sizes_know(runs, document, markets):
     """Hit rate, gain and loss are of the slice that is judged on: the page says it, and that the gate's is clean."""
     assert "signals on this same slice" in report.page(runs, document, markets)
+
+
+@given(st.floats(-1e6, 1e6), st.floats(0.0, 1e6))
+def test_axes_have_round_values_around_the_curve(low, width):
+    """The ticks of a chart enclose its curves, are evenly spaced, and are few."""
+    marks = charts.ticks(low, low + width)
+    assert marks[0] <= low + 1e-6
+    assert marks[-1] >= low + width - 1e-6
+    assert 2 <= len(marks) <= 8
+    assert np.allclose(np.diff(marks), marks[1] - marks[0])
+    assert charts.ticks(0.0, 31.0) == [0.0, 10.0, 20.0, 30.0, 40.0]
