@@ -1,5 +1,6 @@
 """The raw tables, their columns and units, and how they are written: one schema for data/raw and data/replay."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,6 +46,8 @@ BARS = pa.schema(
         ("filled", pa.bool_()),
     ]
 )
+PAYOUTS = pa.schema([("market_id", pa.string()), ("payout_micro", pa.int64())])
+"""What a YES share of a resolved market paid. Labels: they lie in a file of their own, which settlement alone reads."""
 HEADLINES = pa.schema(
     [
         ("headline_id", pa.string()),
@@ -122,6 +125,12 @@ def headlines_table(headlines: list[Headline]) -> pa.Table:
         for h in sorted(headlines, key=lambda h: (h.known_s, h.headline_id))
     ]
     return pa.Table.from_pylist(rows, schema=HEADLINES)
+
+
+def payouts_table(payouts: Mapping[str, int]) -> pa.Table:
+    """The rows of payouts.parquet, sorted by market id; base units of a YES share by market id."""
+    rows = [{"market_id": name, "payout_micro": payouts[name]} for name in sorted(payouts)]
+    return pa.Table.from_pylist(rows, schema=PAYOUTS)
 
 
 def write_raw(folder: Path, markets: pa.Table, bars: pa.Table, headlines: pa.Table) -> None:

@@ -69,6 +69,7 @@ class Series:
     sentiment: FloatArray
     features: FloatArray
     slices: NDArray[np.str_]
+    payout_micro: int | None = None
 
 
 def bar_length_s(folder: Path = FEATURES) -> int:
@@ -81,6 +82,11 @@ def read_markets(path: Path = RAW / "markets.parquet") -> dict[str, Market]:
     return {row["market_id"]: _market(row) for row in _table(path, "pull").to_pylist()}
 
 
+def read_payouts(path: Path = RAW / "payouts.parquet") -> dict[str, int]:
+    """Market id -> base units that a YES share paid, of the markets whose resolution the pull knows."""
+    return {row["market_id"]: row["payout_micro"] for row in _table(path, "pull").to_pylist()} if path.is_file() else {}
+
+
 def _market(row: Mapping[str, Any]) -> Market:
     names = ("market_id", "event_id", "question", "token_yes", "token_no", "tick_units", "min_size_micro")
     rest = ("start_s", "end_s", "topic", "neg_risk", "version")
@@ -91,7 +97,7 @@ def _market(row: Mapping[str, Any]) -> Market:
 
 def read_series(markets: Mapping[str, Market], path: Path = FEATURES / "features.parquet") -> Iterator[Series]:
     """Every market's bars in time order."""
-    table = _table(path, "featurize")
+    table, payouts = _table(path, "featurize"), read_payouts()
     ids = table["market_id"].to_numpy(zero_copy_only=False)
     ints = {
         name: table[name].to_numpy().astype(np.int64) for name in ("ts_s", "mid_units", "volume_micro", "spread_units")
@@ -102,8 +108,15 @@ def read_series(markets: Mapping[str, Market], path: Path = FEATURES / "features
     for left, right in itertools.pairwise(_edges(ids)):
         part = slice(left, right)
         columns = {name: values[part] for name, values in ints.items()}
-        market = markets[ids[left]]
-        yield Series(market, sentiment=sentiment[part], features=features[part], slices=slices[part], **columns)
+        market, paid = markets[ids[left]], payouts.get(ids[left])
+        yield Series(
+            market,
+            sentiment=sentiment[part],
+            features=features[part],
+            slices=slices[part],
+            payout_micro=paid,
+            **columns,
+        )
 
 
 def read(slice_name: str, execution: ExecutionParams, forecasts: Path = FORECASTS) -> list[History]:
@@ -201,7 +214,16 @@ def _history(series: Series, rows: IntArray, arrays: Sequence[FloatArray], execu
         lower,
         upper,
         confidence,
+        series.payout_micro if _ends_with(series, rows) else None,
     )
+
+
+def _ends_with(series: Series, rows: IntArray) -> bool:
+    """Whether the last of `rows` is the last bar of its market, at most two bars before the scheduled end."""
+    end_s = series.market.end_s
+    if end_s is None or len(rows) < 2 or rows[-1] != len(series.ts_s) - 1:
+        return False
+    return bool(end_s - series.ts_s[-1] <= 2 * (series.ts_s[-1] - series.ts_s[-2]))
 
 
 def touches(

@@ -34,6 +34,8 @@ class History:
     bars: Bars
     headlines: list[Headline]
     dropped: dict[str, int]
+    payouts: dict[str, int]
+    """Market id -> what a YES share of a resolved market paid."""
     scoring_usd: float = 0.0
     """What scoring the headlines cost."""
 
@@ -84,6 +86,7 @@ async def history(
                 f"{settings.gamma_url} lists no market between {_day(start_s)} and {_day(as_of_s)}; is it running?"
             )
         series = await _all_series(archive, tape, markets, start_s, as_of_s, params)
+        paid = await gamma.payouts(listing, [one.market_id for one in markets if (one.end_s or as_of_s) < as_of_s])
     bars, dropped = _bars(series, params)
     bars = spreads.add(bars, markets, settings.var / "landing", params.bars.length_s)
     known = await _known_items(settings, params, start_s, as_of_s, transport)
@@ -91,7 +94,7 @@ async def history(
     dropped["headlines_about_no_market"] = len(known) - len(headlines)
     scorer = scorers.make(params.news, settings)
     scored = scorers.scored(headlines, scorer)
-    return History(markets, bars, scored, dropped, scorers.cost_usd(scorer))
+    return History(markets, bars, scored, dropped, paid, scorers.cost_usd(scorer))
 
 
 async def _known_items(

@@ -1,7 +1,8 @@
 """Recordings: any parquet file or folder with market_id, timestamp and price becomes points and markets.
 
-Read: the columns below under any of their names, and nothing else. Labels that are known only after the event
-(`resolved_*`, `resolution_date`) and lifetime totals (`market_volume_usd`) have no name here, so they cannot enter.
+Read: the columns below under any of their names, and nothing else. What is known only after the event has no name
+here, so it cannot enter: `resolution_date`, lifetime totals (`market_volume_usd`), and `resolved_price`, which is read
+apart, for settlement.
 """
 
 import hashlib
@@ -49,6 +50,11 @@ class Recording:
     points: Points
     rows: int
     dropped: dict[str, int]
+    payouts: dict[str, int]
+    """Market id -> base units that a YES share paid (`resolved_price`), where it was recorded."""
+
+
+LABEL: Final = "resolved_price"
 
 
 def read(path: Path) -> Recording:
@@ -67,9 +73,10 @@ def read(path: Path) -> Recording:
         dropped["second_token"] = _one(db, "SELECT count(*) FROM parsed WHERE NOT kept")
         markets = _markets(db)
         points, dropped["duplicate_time"] = _points(db)
+        payouts = _payouts(db, names, columns)
     if len(points) == 0:
         raise DataError(f"{path} has {rows} rows and none is usable (left out: {dropped}); check price and timestamp")
-    return Recording(markets, points, rows, dropped)
+    return Recording(markets, points, rows, dropped, payouts)
 
 
 def _open(db: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
@@ -203,7 +210,7 @@ def _market(
     name: str, _code: int, event: str | None, token: str | None, question: str | None, category: str | None,
     start_ms: int, end_ms: int | None, on_cent: float, on_mill: float,
 ) -> Market:  # fmt: skip
-    market_id = name if re.fullmatch(r"0x[0-9a-f]{64}", name) else "0x" + hashlib.sha256(name.encode()).hexdigest()
+    market_id = _market_id(name)
     topic = category.lower() if category else topic_of(t.replace("-", " ") for t in (question, name, event) if t)
     return Market(
         market_id=market_id,
@@ -218,6 +225,26 @@ def _market(
         end_s=None if end_ms is None else end_ms // 1000,
         topic=topic,
     )
+
+
+def _payouts(db: duckdb.DuckDBPyConnection, names: Mapping[str, str], columns: Mapping[str, str]) -> dict[str, int]:
+    """Labels of the series that stayed, where all rows of a market say the same."""
+    if LABEL not in columns:
+        return {}
+    token = f"CAST({_quoted(names['token'])} AS VARCHAR)" if "token" in names else "NULL::VARCHAR"
+    market = f"CAST({_quoted(names['market'])} AS VARCHAR)"
+    labels = f"SELECT {market} AS market, {token} AS token, try_cast({_quoted(LABEL)} AS DOUBLE) AS paid FROM source"  # noqa: S608 - column names are quoted
+    rows = db.execute(
+        f"SELECT market, min(paid) FROM ({labels}) AS label JOIN listed USING (market)"  # noqa: S608 - as above
+        " WHERE paid IN (0, 0.5, 1) AND (listed.token IS NULL OR listed.token = label.token)"
+        " GROUP BY market HAVING min(paid) = max(paid)"
+    ).fetchall()
+    return {_market_id(name): round(paid * 1_000_000) for name, paid in rows}
+
+
+def _market_id(name: str) -> str:
+    """The name itself where it is a condition id, else a hash of it in that form."""
+    return name if re.fullmatch(r"0x[0-9a-f]{64}", name) else "0x" + hashlib.sha256(name.encode()).hexdigest()
 
 
 def _derived_token(market_id: str, outcome: str) -> str:

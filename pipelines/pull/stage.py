@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from pipelines.core import artifacts, log, tables
 from pipelines.core.domain import Headline, Market
@@ -29,6 +30,7 @@ class Pulled:
     headlines: list[Headline] = field(default_factory=list)
     replay: Bars | None = None
     rows_dropped: dict[str, int] = field(default_factory=dict)
+    payouts: dict[str, int] = field(default_factory=dict)
     scoring_usd: float = 0.0
 
 
@@ -71,6 +73,7 @@ def from_recording(chosen: window.Window, params: Params) -> Pulled:
         bars.where(holdout.learned(found.markets, bars, held)),
         length_s,
         replay=bars.where(replay),
+        payouts=found.payouts,
         rows_dropped=found.dropped | {"outside_longest_run": len(found.points) - int((~bars.filled).sum())},
     )
 
@@ -85,6 +88,7 @@ def _from_venue(chosen: window.Window, params: Params) -> Pulled:
         params.bars.length_s,
         history.headlines,
         rows_dropped=history.dropped,
+        payouts=history.payouts,
         scoring_usd=history.scoring_usd,
     )
 
@@ -96,6 +100,9 @@ def _write(pulled: Pulled, bars: Bars) -> None:
         tables.write_raw(
             folder, tables.markets_table(used), tables.bars_table(ids, bars), tables.headlines_table(pulled.headlines)
         )
+        names = {market.market_id for market in used}
+        paid = {name: payout for name, payout in pulled.payouts.items() if name in names}
+        pq.write_table(tables.payouts_table(paid), folder / "payouts.parquet")
     replay = pulled.replay if pulled.replay is not None else bars.where(np.zeros(len(bars), bool))
     replayed = [pulled.markets[code] for code in np.unique(replay.code)]
     with artifacts.replaced_folder(REPLAY) as folder:

@@ -1,6 +1,6 @@
 """Gamma: which markets there are. Lists through the keyset route and turns each into a `Market`."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,10 +8,10 @@ import msgspec
 
 from pipelines.core.domain import FeeSchedule, Market
 from pipelines.core.errors import DataError
-from pipelines.core.money import price_to_units, to_micro
+from pipelines.core.money import MICRO, price_to_units, to_micro
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.topics import topic_of, usual_fee
-from pipelines.venue.wire import GammaMarket, GammaPage
+from pipelines.venue.wire import GammaLabel, GammaLabels, GammaMarket, GammaPage
 
 PAGE = 100
 """Most markets per page that the venue serves since 2026-05-14."""
@@ -51,6 +51,28 @@ async def tradable(http: VenueHttp, limit: int) -> list[Market]:
         if len(found) >= limit:
             break
     return found
+
+
+async def payouts(http: VenueHttp, market_ids: Sequence[str]) -> dict[str, int]:
+    """Base units that a YES share of each resolved market paid; the others of `market_ids` are left out."""
+    found: dict[str, int] = {}
+    for first in range(0, len(market_ids), PAGE):
+        asked = {"limit": PAGE, "closed": "true", "condition_ids": list(market_ids[first : first + PAGE])}
+        page = await http.get("/markets/keyset", GammaLabels, asked)
+        found |= {label.condition_id: paid for label in page.markets if (paid := _paid(label)) is not None}
+    return found
+
+
+def _paid(label: GammaLabel) -> int | None:
+    """None while the oracle has not decided, or where the prices are none that a decided market has."""
+    if label.uma_resolution_status != "resolved":
+        return None
+    try:
+        yes, no = msgspec.json.decode(label.outcome_prices or "[]", type=tuple[str, str])
+        paid = to_micro(yes)
+        return paid if paid in {0, MICRO // 2, MICRO} and paid + to_micro(no) == MICRO else None
+    except (msgspec.DecodeError, msgspec.ValidationError, ValueError, ArithmeticError):
+        return None
 
 
 def parse(wire: GammaMarket) -> Market | None:

@@ -77,6 +77,21 @@ class GammaMarket(msgspec.Struct, rename="camel"):
     tags: list[GammaTag] | None = None
 
 
+class GammaLabel(msgspec.Struct, rename="camel"):
+    """What is known of a market only after its end: asked for apart, so that it cannot enter what is learned from."""
+
+    condition_id: str = ""
+    outcome_prices: str | None = None
+    """JSON text of an array of two prices: what Yes and No paid, once resolved."""
+    uma_resolution_status: str | None = None
+
+
+class GammaLabels(msgspec.Struct):
+    """A page of labels."""
+
+    markets: list[GammaLabel]
+
+
 class GammaPage(msgspec.Struct):
     """A page of markets; no cursor means the last page."""
 

@@ -13,6 +13,7 @@ from pipelines.__main__ import main
 from pipelines.core import artifacts, params
 from pipelines.core.errors import DataError
 from pipelines.core.settings import Source
+from pipelines.engine import history
 from pipelines.pull import stage, window
 
 T0 = 1_735_689_600
@@ -98,6 +99,24 @@ def test_labels_change_no_byte(work: Path) -> None:
     pull(record(work / "r.parquet", label="No"))
 
     assert (artifacts.sha256_path(stage.RAW), artifacts.sha256_path(stage.REPLAY)) == first
+
+
+def test_what_was_paid_lies_apart_and_not_for_the_newest_event(work: Path) -> None:
+    """`resolved_price` goes to payouts.parquet, for the markets of data/raw alone, and changes nothing else."""
+    plain = record(work / "r.parquet")
+    pull(plain)
+    before = artifacts.sha256_path(Path("data/raw/bars")), artifacts.sha256_path(Path("data/raw/markets.parquet"))
+    assert pq.ParquetFile("data/raw/payouts.parquet").read().num_rows == 0
+    table = pq.ParquetFile(plain).read()
+    paid = [1.0 if name.endswith("market 0") else 0.0 for name in table["market_id"].to_pylist()]
+    pq.write_table(table.append_column("resolved_price", pa.array(paid)), work / "labelled.parquet")
+    pull(work / "labelled.parquet")
+
+    labels = pq.ParquetFile("data/raw/payouts.parquet").read()
+    assert set(labels["market_id"].to_pylist()) == set(history.read_markets())
+    assert sorted(labels["payout_micro"].to_pylist()) == [0, 0, 0, 1_000_000, 1_000_000, 1_000_000]
+    after = artifacts.sha256_path(Path("data/raw/bars")), artifacts.sha256_path(Path("data/raw/markets.parquet"))
+    assert after == before
 
 
 def test_too_short_is_one_clear_error(work: Path, capsys: pytest.CaptureFixture[str]) -> None:

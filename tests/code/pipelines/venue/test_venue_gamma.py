@@ -166,3 +166,23 @@ async def test_only_what_takes_orders_is_tradable() -> None:
 
     assert len(everything) == 3
     assert [m.market_id[-1] for m in tradable] == ["1", "3"]
+
+
+async def test_what_a_market_paid_is_asked_for_apart() -> None:
+    """Decided markets give 0, a half or 1 a YES share; undecided ones and prices of no decision give nothing."""
+    said = [("1", "resolved", '["1", "0"]'), ("2", "resolved", '["0.5", "0.5"]'), ("3", "resolved", '["0", "1"]')]
+    said += [("4", "proposed", '["1", "0"]'), ("5", "resolved", '["0.97", "0.03"]'), ("6", "resolved", "none")]
+    asked: list[list[str]] = []
+
+    def respond(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request.url.params.get_list("condition_ids"))
+        rows = [
+            row(conditionId=name, umaResolutionStatus=status, outcomePrices=prices) for name, status, prices in said
+        ]
+        return httpx2.Response(200, json={"markets": rows if len(asked) == 1 else []})
+
+    async with VenueHttp("http://gamma.test", transport=httpx2.MockTransport(respond)) as http:
+        found = await gamma.payouts(http, [str(number) for number in range(1, 151)])
+
+    assert found == {"1": 1_000_000, "2": 500_000, "3": 0}
+    assert [len(batch) for batch in asked] == [100, 50]
