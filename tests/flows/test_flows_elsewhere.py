@@ -71,6 +71,7 @@ def home(tmp_path: Path, bucket: str, aws: str) -> Path:
     root = tmp_path / "home"
     for folder in ("pipelines", "data", "models", "reports", "var"):
         (root / folder).mkdir(parents=True)
+    (root / "pipelines" / "__init__.py").touch()  # a package of its own, also where PYTHONPATH names another one
     (root / "pipelines" / "__main__.py").write_text(STAGE)
     (root / "dvc.yaml").write_text(DVC_YAML)
     (root / ".dvcignore").write_text("__pycache__\n")
