@@ -117,7 +117,8 @@ class Bench:
         env.reset(seed=1)
         actions = np.random.default_rng(1).integers(0, 9, 50_000).tolist()
         for action in actions:
-            if env.step(action)[3]:
+            _, _, terminated, truncated, _ = env.step(action)
+            if terminated or truncated:
                 env.reset()
         return len(actions)
 
