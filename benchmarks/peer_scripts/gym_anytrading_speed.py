@@ -3,6 +3,7 @@
 import json
 import time
 
+import gym_anytrading  # noqa: F401 - registers its environments
 import gymnasium as gym
 import numpy as np
 import pandas as pd
