@@ -172,14 +172,14 @@ class Bench:
         """Wall seconds to half of the threshold rule's P&L on the held-out events: the shipped setting with its warm
         start over the guide's parameters without one. Where the guide's never gets there the ratio is an upper bound.
         """
-        from pipelines.agent.training import ground, split, train  # noqa: PLC0415
+        from pipelines.agent.training import dataset, split, train  # noqa: PLC0415
 
         _, late = split(self._made.earlier)
-        where = ground(late, self._params, self._table, self._scaler, LENGTH_S)
+        data = dataset(late, self._params, self._table, self._scaler, LENGTH_S)
         seen = signals.concatenated(late, self._params.execution.impact_share)
-        rule, flat = self._params.policy, where.field
+        rule, flat = self._params.policy, data.field
         hold_s = rule.max_hold_bars * LENGTH_S
-        equity = screen(flat, where.par, seen.move_units, seen.cost_units, rule.cost_multiple, hold_s, CASH)
+        equity = screen(flat, data.par, seen.move_units, seen.cost_units, rule.cost_multiple, hold_s, CASH)
         target = (equity[flat.last] - CASH).sum() / MICRO / 2.0
         times = {}
         for name, update in (("tuned", {}), ("guide", setting("ppo_guide", self._params))):
@@ -201,12 +201,12 @@ class Bench:
         import torch  # noqa: PLC0415
 
         from pipelines.agent.algorithms import untrained  # noqa: PLC0415
-        from pipelines.agent.training import ground, vector_env  # noqa: PLC0415
+        from pipelines.agent.training import dataset, vector_env  # noqa: PLC0415
 
         torch.set_num_threads(1)
         agent = self._params.agent.model_copy(update={name: getattr(given, name) for name in PpoParams.model_fields})
-        where = ground(self._made.earlier, self._params, self._table, self._scaler, LENGTH_S)
-        learner = untrained(vector_env(where, agent, CASH, 1), agent)
+        data = dataset(self._made.earlier, self._params, self._table, self._scaler, LENGTH_S)
+        learner = untrained(vector_env(data, agent, CASH, 1), agent)
 
         def work() -> int:
             learner.learn(timesteps)

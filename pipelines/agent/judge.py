@@ -18,7 +18,7 @@ LOG = log.get("agent")
 
 
 @dataclass(frozen=True)
-class Ground:
+class Dataset:
     """What an agent is trained or judged on."""
 
     field: Field
@@ -26,26 +26,26 @@ class Ground:
     teacher: Teacher
 
 
-def evaluate(policy: Any, where: Ground, cash_micro: int) -> float:
+def evaluate(policy: Any, data: Dataset, cash_micro: int) -> float:
     """Sum of P&L after costs in pUSD of the deterministic policy, every market from its first bar to its last."""
-    count = len(where.field.first)
-    lanes = Lanes(where.field, where.par, count, cash_micro)
-    lanes.place(np.arange(count), where.field.first, where.field.last)
+    count = len(data.field.first)
+    lanes = Lanes(data.field, data.par, count, cash_micro)
+    lanes.place(np.arange(count), data.field.first, data.field.last)
     total, alive = 0.0, np.ones(count, dtype=bool)
     while alive.any():
         actions = policy.predict(lanes.observations, deterministic=True)[0]
         lanes.step(*decoded(actions))
         total += float(lanes.rewards[alive].sum())
         alive &= ~lanes.dones
-        stopped = lanes.state[:, compiled.ROW] >= where.field.last
-        lanes.state[stopped, compiled.ROW] = where.field.last[stopped] - 1
+        stopped = lanes.state[:, compiled.ROW] >= data.field.last
+        lanes.state[stopped, compiled.ROW] = data.field.last[stopped] - 1
     return total
 
 
 class KeepBest(BaseCallback):
     """Judges the policy every so many steps and remembers the best weights."""
 
-    def __init__(self, held_out: Ground, cash_micro: int, every: int) -> None:
+    def __init__(self, held_out: Dataset, cash_micro: int, every: int) -> None:
         super().__init__()
         self.best = float("-inf")
         self.curve: list[tuple[int, float]] = []
@@ -53,14 +53,14 @@ class KeepBest(BaseCallback):
         """Wall seconds since the judge was made, of each judgement of this process."""
         self._made = time.perf_counter()
         self._weights: dict[str, Any] = {}
-        self._ground = held_out
+        self._held_out = held_out
         self._cash = cash_micro
         self._every = every
         self._judged = 0
 
     def judge(self, policy: Any, steps: int) -> None:
         """Measure now."""
-        pnl = evaluate(policy, self._ground, self._cash)
+        pnl = evaluate(policy, self._held_out, self._cash)
         self._judged = steps
         self.curve.append((steps, round(pnl, 2)))
         self.seconds.append(round(time.perf_counter() - self._made, 2))

@@ -12,7 +12,7 @@ from stable_baselines3.common.logger import Logger
 from pipelines.agent.algorithms import KINDS, untrained
 from pipelines.agent.checkpoint import Checkpoint
 from pipelines.agent.imitation import Teacher, collect
-from pipelines.agent.judge import Ground, KeepBest
+from pipelines.agent.judge import Dataset, KeepBest
 from pipelines.agent.vector import MarketVecEnv
 from pipelines.agent.warm_start import imitate
 from pipelines.core import log
@@ -34,16 +34,16 @@ EPISODE_BARS = 512
 TEACHER_STEPS = 4096
 
 
-def ground(
+def dataset(
     histories: Sequence[History], params: Params, table: SizingTable, scaler: MarketScaler, length_s: int
-) -> Ground:
+) -> Dataset:
     """Flat arrays, limits and teacher of histories."""
     impact = params.execution.impact_share
     flat = field(histories, scaler, impact, forecast_block=params.agent.forecast_block)
     seen = concatenated(histories, impact)
     hold_s = params.policy.max_hold_bars * length_s
     teacher = Teacher(flat, seen.move_units, seen.cost_units, params.policy.cost_multiple, hold_s)
-    return Ground(flat, parameters(params, table, length_s), teacher)
+    return Dataset(flat, parameters(params, table, length_s), teacher)
 
 
 def split(histories: Sequence[History]) -> tuple[list[History], list[History]]:
@@ -58,9 +58,9 @@ def split(histories: Sequence[History]) -> tuple[list[History], list[History]]:
     return early, [history for history in histories if history.market.event_id in late] or list(histories)
 
 
-def vector_env(where: Ground, agent: AgentParams, cash_micro: int, seed: int) -> MarketVecEnv:
+def vector_env(data: Dataset, agent: AgentParams, cash_micro: int, seed: int) -> MarketVecEnv:
     """The training environment."""
-    lanes = Lanes(where.field, where.par, agent.n_envs, cash_micro)
+    lanes = Lanes(data.field, data.par, agent.n_envs, cash_micro)
     continuous = agent.algorithm == "sac"
     return MarketVecEnv(lanes, EPISODE_BARS, seed, continuous=continuous, risk_aversion=agent.risk_aversion)
 
@@ -107,14 +107,14 @@ def train(
     agent = params.agent
     cash = params.backtest.cash_pusd * MICRO
     early, late = split(histories)
-    where = ground(early, params, table, scaler, length_s)
-    env = vector_env(where, agent, cash, agent.seed)
-    judge = KeepBest(ground(late, params, table, scaler, length_s), cash, every=max(1, agent.timesteps // 6))
+    data = dataset(early, params, table, scaler, length_s)
+    env = vector_env(data, agent, cash, agent.seed)
+    judge = KeepBest(dataset(late, params, table, scaler, length_s), cash, every=max(1, agent.timesteps // 6))
     learner = checkpoint.restore(KINDS[agent.algorithm], env, judge) if checkpoint else None
     resumed_at, loss = learner.num_timesteps if learner else 0, None
     with on_sigterm() if checkpoint else nullcontext() as asked:
         if learner is None:
-            learner, loss = _started(env, where, agent)
+            learner, loss = _started(env, data, agent)
             judge.judge(learner.policy, 0)
         else:
             LOG.info("going on", steps=resumed_at)
@@ -141,10 +141,10 @@ def train(
     }
 
 
-def _started(env: MarketVecEnv, where: Ground, agent: AgentParams) -> tuple[Any, float | None]:
+def _started(env: MarketVecEnv, data: Dataset, agent: AgentParams) -> tuple[Any, float | None]:
     """A fresh learner, warm-started where the parameters say so, and the loss of its imitation."""
     learner = untrained(env, agent)
     if not agent.imitation_epochs:
         return learner, None
-    lesson = collect(env, where.teacher, TEACHER_STEPS, agent.gamma, 0.05, agent.seed)
+    lesson = collect(env, data.teacher, TEACHER_STEPS, agent.gamma, 0.05, agent.seed)
     return learner, imitate(learner, lesson, epochs=agent.imitation_epochs, seed=agent.seed)

@@ -14,13 +14,12 @@ from pipelines.bots.fair import HOUR_S, fair_up
 from pipelines.core.domain import FloatArray, Market
 from pipelines.core.errors import DataError
 from pipelines.core.money import MICRO
+from pipelines.core.tables import LABEL
 from pipelines.engine.history import History, IntArray
 from pipelines.features import compute
 from pipelines.trading.fees import schedule
 
 COLUMNS = ("market_id", "asset", "timestamp", "best_bid", "best_ask", "spot")
-LABEL = "resolved_price"
-"""What the YES (or Up) token paid, where it was recorded: it settles what is held, and nothing else reads it."""
 HORIZON = 24
 
 

@@ -48,6 +48,8 @@ BARS = pa.schema(
 )
 PAYOUTS = pa.schema([("market_id", pa.string()), ("payout_micro", pa.int64())])
 """What a YES share of a resolved market paid. Labels: they lie in a file of their own, which settlement alone reads."""
+LABEL = "resolved_price"
+"""A recording's column of what the YES (or Up) token paid."""
 HEADLINES = pa.schema(
     [
         ("headline_id", pa.string()),

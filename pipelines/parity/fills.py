@@ -44,7 +44,7 @@ def compare(
     at the payout of a decided market (`payouts_micro`, of a YES share), else at its newest mid.
     """
     rows, reasons, held = [], Counter[str](), dict(book.held)
-    worth = book.marks() | {name: micro * PRICE_SCALE // MICRO for name, micro in (payouts_micro or {}).items()}
+    worth = book.marks() | {name: kernel.payout_units(micro) for name, micro in (payouts_micro or {}).items()}
     for order in orders:
         modelled = _modelled(order, book, *book.terms.get(order["ts_s"], (execution, length_s)))
         if modelled is None:

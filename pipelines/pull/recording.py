@@ -17,7 +17,7 @@ import numpy as np
 
 from pipelines.core.domain import Market
 from pipelines.core.errors import DataError
-from pipelines.core.tables import IntArray
+from pipelines.core.tables import LABEL, IntArray
 from pipelines.pull.grid import Points
 from pipelines.venue.topics import topic_of, usual_fee
 
@@ -52,9 +52,6 @@ class Recording:
     dropped: dict[str, int]
     payouts: dict[str, int]
     """Market id -> base units that a YES share paid (`resolved_price`), where it was recorded."""
-
-
-LABEL: Final = "resolved_price"
 
 
 def read(path: Path) -> Recording:

@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.agent.algorithms import untrained
 from pipelines.agent.imitation import collect, continuous
-from pipelines.agent.training import ground, vector_env
+from pipelines.agent.training import dataset, vector_env
 from pipelines.agent.warm_start import imitate
 from pipelines.engine.lanes import decoded
 
@@ -21,10 +21,10 @@ def test_the_teachers_directions_are_learned(algorithm):
     """After the warm start PPO, DQN and SAC enter and leave mostly as the rule does, on lanes they have not seen."""
     agent = PARAMS.agent.model_copy(update={"algorithm": algorithm, "n_envs": 8, "n_steps": 32, "batch_size": 64})
     params = PARAMS.model_copy(update={"agent": agent})
-    where = ground([history(seed) for seed in range(6)], params, TABLE, scaler(), 60)
-    env = vector_env(where, agent, CASH, 1)
+    data = dataset([history(seed) for seed in range(6)], params, TABLE, scaler(), 60)
+    env = vector_env(data, agent, CASH, 1)
     learner = untrained(env, agent)
-    unseen = collect(vector_env(where, agent, CASH, 2), where.teacher, 200, agent.gamma, 0.05, 2)
+    unseen = collect(vector_env(data, agent, CASH, 2), data.teacher, 200, agent.gamma, 0.05, 2)
 
     def agreement():
         actions = learner.policy.predict(unseen.seen, deterministic=True)[0]
@@ -33,7 +33,7 @@ def test_the_teachers_directions_are_learned(algorithm):
         return np.mean([(directions == wanted)[wanted == side].mean() for side in (-1, 0, 1)])
 
     before = agreement()
-    loss = imitate(learner, collect(env, where.teacher, 800, agent.gamma, 0.05, 1), epochs=12, seed=1)
+    loss = imitate(learner, collect(env, data.teacher, 800, agent.gamma, 0.05, 1), epochs=12, seed=1)
     assert np.isfinite(loss)
     assert before < 0.6
     assert agreement() > 0.8

@@ -50,10 +50,10 @@ def test_a_combination_earns_what_the_event_driven_tier_earns():
 def test_processes_sweep_to_the_same_numbers():
     """Fanned out over processes the sweep gives the same rows in the same order."""
     grid = sweep.grid(PARAMS)[:120]
-    ground = where([history(1), history(2)])
+    inputs = where([history(1), history(2)])
     elsewhere = PARAMS.model_copy(update={"compute": PARAMS.compute.model_copy(update={"scheduler": "processes"})})
-    here = sweep.swept(ground, grid, PARAMS)
-    assert sweep.swept(ground, grid, elsewhere) == here
+    here = sweep.swept(inputs, grid, PARAMS)
+    assert sweep.swept(inputs, grid, elsewhere) == here
     assert here["best"][0]["pnl_pusd"] == max(row["pnl_pusd"] for row in here["all"])
 
 
@@ -61,8 +61,8 @@ def test_processes_sweep_to_the_same_numbers():
 def test_dask_workers_sweep_to_the_same_numbers():
     """A real scheduler with two worker processes gives the rows of this process, in the same order."""
     grid = sweep.grid(PARAMS)[:120]
-    ground = where([history(1), history(2)])
-    here = sweep.swept(ground, grid, PARAMS)
+    inputs = where([history(1), history(2)])
+    here = sweep.swept(inputs, grid, PARAMS)
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         compute = PARAMS.compute.model_copy(update={"scheduler": cluster.scheduler_address})
-        assert sweep.swept(ground, grid, PARAMS.model_copy(update={"compute": compute})) == here
+        assert sweep.swept(inputs, grid, PARAMS.model_copy(update={"compute": compute})) == here
