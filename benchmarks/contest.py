@@ -20,21 +20,18 @@ from pipelines.trading.sizing import SizingTable
 LENGTH_S = 60
 BOTTOMLESS = 10**9
 """Shares per level in a book that no order walks."""
-AGENTS = ("ppo", "ppo_without_forecasts", "ppo_guide", "ppo_from_rewards_alone", "dqn", "sac")
+AGENTS = ("ppo", "ppo_tuned", "ppo_without_forecasts", "ppo_from_rewards_alone", "dqn", "sac")
 
 
-def setting(name: str, params: Params) -> dict[str, Any]:
-    """What an agent of AGENTS changes in `agent` of params.yaml."""
+def with_agent(params: Params, name: str, **update: Any) -> Params:
+    """params.yaml with an agent of AGENTS; `update` changes its section `agent` further."""
     known: dict[str, dict[str, Any]] = {
-        "ppo": {"algorithm": "ppo"},
         # Nothing is imitated without forecasts: the rule that would be imitated reads them.
-        "ppo_without_forecasts": {"algorithm": "ppo", "forecast_block": False, "imitation_epochs": 0},
-        "ppo_guide": {"algorithm": "ppo", "imitation_epochs": 0, **params.ppo_guide.model_dump()},
-        "ppo_from_rewards_alone": {"algorithm": "ppo", "imitation_epochs": 0},
-        "dqn": {"algorithm": "dqn"},
-        "sac": {"algorithm": "sac"},
+        "ppo_without_forecasts": {"learner": "ppo", "forecast_block": False, "imitation_epochs": 0},
+        "ppo_from_rewards_alone": {"learner": "ppo", "imitation_epochs": 0},
     }
-    return known[name]
+    agent = params.agent.model_copy(update=known.get(name, {"learner": name}) | update)
+    return params.model_copy(update={"agent": agent})
 
 
 @dataclass(frozen=True)
@@ -79,18 +76,19 @@ class Contest:
         given = matched(like, self.tape, cap, LENGTH_S, seed, lambda one: self.rule("random_matched", one))
         return self.rule("random_matched", given)
 
-    def agent(self, name: str, seed: int, **update: Any) -> Result:
-        """An agent of AGENTS, trained on the earlier part; `update` changes its parameters."""
+    def agent(self, name: str, seed: int) -> Result:
+        """An agent of AGENTS, trained on the earlier part."""
         from pipelines.agent.algorithms import actor  # noqa: PLC0415 - torch only where agents are trained
         from pipelines.agent.export import export  # noqa: PLC0415
         from pipelines.agent.training import train  # noqa: PLC0415
 
-        agent = self.params.agent.model_copy(update=setting(name, self.params) | {"seed": seed} | update)
-        chosen = self.params.model_copy(update={"agent": agent})
+        chosen = with_agent(self.params, name, seed=seed)
         learner, _ = train(self.earlier, chosen, self.table, self.world.scaler, LENGTH_S)
         with tempfile.TemporaryDirectory() as folder:
-            export(actor(learner), 27 if agent.forecast_block else 20, Path(folder) / "policy.onnx")
-            strategy = rules.make(agent.algorithm, chosen, self.table, self.world.scaler, LENGTH_S, folder=Path(folder))
+            export(actor(learner), 27 if chosen.agent.forecast_block else 20, Path(folder) / "policy.onnx")
+            strategy = rules.make(
+                chosen.agent.algorithm, chosen, self.table, self.world.scaler, LENGTH_S, folder=Path(folder)
+            )
         return replay(self.tape, strategy, self.cash_micro)
 
     def pnl(self, result: Result) -> float:

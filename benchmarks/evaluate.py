@@ -24,10 +24,11 @@ from pipelines.inference.predictor import Predictor
 
 EVENTS = 42
 RULES = ("cash", "buy_and_hold", "threshold", "kelly", "ensemble", "spike_fading")
-DEFAULT_AGENTS = ("ppo", "ppo_without_forecasts", "dqn", "sac")
+DEFAULT_AGENTS = ("ppo", "ppo_tuned", "ppo_without_forecasts", "dqn", "sac")
+LEARNERS = ("ppo", "ppo_tuned", "dqn", "sac")
 KEPT = Path("var/evaluate")
 ROOT = Path(__file__).parents[1]
-SECTIONS = {"agent", "ppo_guide", "policy", "sizing", "risk", "execution", "backtest", "forecast"}
+SECTIONS = {"agent", *LEARNERS, "policy", "sizing", "risk", "execution", "backtest", "forecast"}
 SOURCES = ("pipelines/decide.py", "pipelines/trading", "pipelines/engine", "pipelines/agent", "simulator/markets")
 """Parameters and code that decide a result: with others, what was kept does not count."""
 
@@ -42,13 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--forecaster", type=Path, help="folder of a trained forecaster, such as models/forecaster")
     parser.add_argument("--agents", nargs="*", default=DEFAULT_AGENTS, choices=list(AGENTS))
     parser.add_argument("--events", type=int, default=EVENTS, help="of one world; two thirds are for training")
-    parser.add_argument("--timesteps", type=int, help="of an agent's training, instead of agent.timesteps")
+    parser.add_argument("--timesteps", type=int, help="of every agent's training, instead of params.yaml's")
     parser.add_argument("--out", type=Path, default=Path("docs/results"))
     asked = parser.parse_args(arguments)
     params = read(Path("params.yaml"))
     if asked.timesteps is not None:
-        agent = params.agent.model_copy(update={"timesteps": asked.timesteps})
-        params = params.model_copy(update={"agent": agent})
+        short = {"timesteps": asked.timesteps}
+        params = params.model_copy(update={name: getattr(params, name).model_copy(update=short) for name in LEARNERS})
     name = f"edge-{asked.edge:g}" + ("-learned" if asked.forecaster else "-kalman")
     kept = Kept(KEPT / f"{name}.jsonl", _digest(params, asked.events, asked.forecaster))
     seeds = range(1, asked.seeds + 1)

@@ -16,13 +16,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks import guide_decision, peers, throughput
-from benchmarks.contest import setting
+from benchmarks.contest import with_agent
 from benchmarks.worlds import World, world
 from pipelines.agent.env import MarketEnv
 from pipelines.core.domain import FeeSchedule
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, read
-from pipelines.core.sections import PpoParams
 from pipelines.engine import books as recorded
 from pipelines.engine import rules, signals
 from pipelines.engine.lanes import FRACTION_OF, Field, Lanes, field, parameters, screen
@@ -86,8 +85,8 @@ class Bench:
             "sweep_s": self._sweep,
             "decide_bars_per_s": lambda: best(self._decide),
             "replay_events_per_s": lambda: best(self._replay_book),
-            "ppo_steps_per_s": lambda: self._ppo(self._params.ppo_guide, 4_096),
-            "tuned_ppo_steps_per_s": lambda: self._ppo(self._params.agent, 65_536),
+            "ppo_steps_per_s": lambda: self._ppo("ppo", 4_096),
+            "tuned_ppo_steps_per_s": lambda: self._ppo("ppo_tuned", 65_536),
             "guide_ppo_steps_per_s": lambda: peers.guide_ppo(4_096),
             "decisions_per_s": lambda: throughput.measure(self._made, self._params, Path("models/forecaster")),
             "guide_decisions_per_s": lambda: round(1_000.0 / guide_decision.measure(), 2),
@@ -169,7 +168,7 @@ class Bench:
         return count
 
     def _time_to_return(self) -> dict[str, Any]:
-        """Wall seconds to half of the threshold rule's P&L on the held-out events: the shipped setting with its warm
+        """Wall seconds to half of the threshold rule's P&L on the held-out events: the tuned setting with its warm
         start over the guide's parameters without one. Where the guide's never gets there the ratio is an upper bound.
         """
         from pipelines.agent.training import dataset, split, train  # noqa: PLC0415
@@ -182,9 +181,8 @@ class Bench:
         equity = screen(flat, data.par, seen.move_units, seen.cost_units, rule.cost_multiple, hold_s, CASH)
         target = (equity[flat.last] - CASH).sum() / MICRO / 2.0
         times = {}
-        for name, update in (("tuned", {}), ("guide", setting("ppo_guide", self._params))):
-            agent = self._params.agent.model_copy(update=update)
-            params = self._params.model_copy(update={"agent": agent})
+        for name, agent in (("tuned", "ppo_tuned"), ("guide", "ppo_from_rewards_alone")):
+            params = with_agent(self._params, agent)
             _, measured = train(self._made.earlier, params, self._table, self._scaler, LENGTH_S)
             judged = zip(measured["held_out_seconds"], measured["held_out_curve"], strict=True)
             reached = [seconds for seconds, (_, pnl) in judged if pnl >= target]
@@ -196,7 +194,7 @@ class Bench:
             "guide_time_to_return_s": guide if guide_found else f"not within {guide} s",
         }
 
-    def _ppo(self, given: PpoParams, timesteps: int) -> float:
+    def _ppo(self, agent: str, timesteps: int) -> float:
         """Steps per second of SB3's PPO on the compiled lanes, gradient updates included."""
         import torch  # noqa: PLC0415
 
@@ -204,9 +202,9 @@ class Bench:
         from pipelines.agent.training import dataset, vector_env  # noqa: PLC0415
 
         torch.set_num_threads(1)
-        agent = self._params.agent.model_copy(update={name: getattr(given, name) for name in PpoParams.model_fields})
-        data = dataset(self._made.earlier, self._params, self._table, self._scaler, LENGTH_S)
-        learner = untrained(vector_env(data, agent, CASH, 1), agent)
+        params = with_agent(self._params, agent)
+        data = dataset(self._made.earlier, params, self._table, self._scaler, LENGTH_S)
+        learner = untrained(vector_env(data, params, params.learner.n_envs, 1), params)
 
         def work() -> int:
             learner.learn(timesteps)

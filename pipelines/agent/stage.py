@@ -36,7 +36,7 @@ def run() -> None:
     measured = _train(histories, params, table, scaler, length_s)
     report = {**measured, "seconds": time.perf_counter() - started, "sizing": _document(table)}
     write_json(REPORT, report)
-    trials.append("agent", {"algorithm": params.agent.algorithm, "seed": params.agent.seed}, report)
+    trials.append("agent", {"learner": params.agent.learner, "seed": params.agent.seed}, report)
 
 
 def _train(
@@ -60,11 +60,20 @@ def _train(
 
 
 def _key(params: Params, table: SizingTable) -> str:
-    """The hash of everything that decides the training: data, limits, costs and the agent's own parameters."""
-    sections = {"agent", "policy", "sizing", "risk", "execution", "backtest", "forecast"}
-    files = (history.RAW / "markets.parquet", history.FEATURES / "features.parquet", history.FORECASTS)
-    decided = [*map(sha256_file, files), params.model_dump(mode="json", include=sections), _document(table)]
+    decided = [*data_hashes(), deciding(params), _document(table)]
     return hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def data_hashes() -> list[str]:
+    """The hashes of the data that an agent is trained on."""
+    files = (history.RAW / "markets.parquet", history.FEATURES / "features.parquet", history.FORECASTS)
+    return [sha256_file(file) for file in files]
+
+
+def deciding(params: Params) -> dict[str, Any]:
+    """The parameters that decide a training: limits, costs, the agent's own and those of its learner."""
+    sections = {"agent", params.agent.learner, "policy", "sizing", "risk", "execution", "backtest", "forecast"}
+    return params.model_dump(mode="json", include=sections)
 
 
 def _meta(params: Params, size: int) -> dict[str, Any]:
@@ -73,7 +82,7 @@ def _meta(params: Params, size: int) -> dict[str, Any]:
         "observation_size": size,
         "observation_scaling": "standardised before the network: trading.observation",
         "actions": [{"direction": int(target.direction), "fraction": target.fraction} for target in ACTIONS],
-        "params": params.agent.model_dump(),
+        "params": params.agent.model_dump() | params.learner.model_dump(),
     }
 
 

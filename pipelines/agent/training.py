@@ -11,7 +11,7 @@ from stable_baselines3.common.logger import Logger
 
 from pipelines.agent.algorithms import KINDS, untrained
 from pipelines.agent.checkpoint import Checkpoint
-from pipelines.agent.imitation import Teacher, collect
+from pipelines.agent.imitation import Lesson, Teacher, collect
 from pipelines.agent.judge import Dataset, KeepBest
 from pipelines.agent.vector import MarketVecEnv
 from pipelines.agent.warm_start import imitate
@@ -20,7 +20,6 @@ from pipelines.core.errors import Stopped
 from pipelines.core.interruption import StopRequest, on_sigterm
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params
-from pipelines.core.sections import AgentParams
 from pipelines.engine.history import History
 from pipelines.engine.lanes import Lanes, field, parameters
 from pipelines.engine.signals import concatenated
@@ -31,7 +30,12 @@ LOG = log.get("agent")
 VALIDATION_SHARE = 0.25
 """Share of the agent slice's events, the last in time, on which the kept policy is chosen."""
 EPISODE_BARS = 512
+TEACHER_LANES = 256
 TEACHER_STEPS = 4096
+"""At most, of every lane; few markets are passed TEACHER_PASSES times instead."""
+TEACHER_PASSES = 16
+TEACHER_STRAYS = 0.05
+"""Share of its steps that are random: the learner should know the way back too."""
 
 
 def dataset(
@@ -58,11 +62,12 @@ def split(histories: Sequence[History]) -> tuple[list[History], list[History]]:
     return early, [history for history in histories if history.market.event_id in late] or list(histories)
 
 
-def vector_env(data: Dataset, agent: AgentParams, cash_micro: int, seed: int) -> MarketVecEnv:
-    """The training environment."""
-    lanes = Lanes(data.field, data.par, agent.n_envs, cash_micro)
+def vector_env(data: Dataset, params: Params, lanes: int, seed: int) -> MarketVecEnv:
+    """Markets to train on in that many lanes, with the actions and the rewards of the learner."""
+    agent = params.agent
+    abreast = Lanes(data.field, data.par, lanes, params.backtest.cash_pusd * MICRO)
     continuous = agent.algorithm == "sac"
-    return MarketVecEnv(lanes, EPISODE_BARS, seed, continuous=continuous, risk_aversion=agent.risk_aversion)
+    return MarketVecEnv(abreast, EPISODE_BARS, seed, continuous=continuous, risk_aversion=agent.risk_aversion)
 
 
 class Keeper(BaseCallback):
@@ -104,17 +109,17 @@ def train(
         Stopped: if a SIGTERM came and the state was kept.
     """
     torch.set_num_threads(1)
-    agent = params.agent
+    agent, timesteps = params.agent, params.learner.timesteps
     cash = params.backtest.cash_pusd * MICRO
     early, late = split(histories)
     data = dataset(early, params, table, scaler, length_s)
-    env = vector_env(data, agent, cash, agent.seed)
-    judge = KeepBest(dataset(late, params, table, scaler, length_s), cash, every=max(1, agent.timesteps // 6))
+    env = vector_env(data, params, params.learner.n_envs, agent.seed)
+    judge = KeepBest(dataset(late, params, table, scaler, length_s), cash, every=max(1, timesteps // 6))
     learner = checkpoint.restore(KINDS[agent.algorithm], env, judge) if checkpoint else None
     resumed_at, loss = learner.num_timesteps if learner else 0, None
     with on_sigterm() if checkpoint else nullcontext() as asked:
         if learner is None:
-            learner, loss = _started(env, data, agent)
+            learner, loss = _started(env, data, params)
             judge.judge(learner.policy, 0)
         else:
             LOG.info("going on", steps=resumed_at)
@@ -123,8 +128,8 @@ def train(
         began = time.perf_counter()
         if table.kelly <= 0.0:
             LOG.info("no signal has paid, so nothing may be entered: the agent stays as it was warm-started")
-        elif agent.timesteps > resumed_at:
-            learner.learn(agent.timesteps - resumed_at, callback=watchers, reset_num_timesteps=resumed_at == 0)
+        elif timesteps > resumed_at:
+            learner.learn(timesteps - resumed_at, callback=watchers, reset_num_timesteps=resumed_at == 0)
             judge.judge(learner.policy, learner.num_timesteps)
     seconds = time.perf_counter() - began
     judge.give_back(learner.policy)
@@ -141,10 +146,17 @@ def train(
     }
 
 
-def _started(env: MarketVecEnv, data: Dataset, agent: AgentParams) -> tuple[Any, float | None]:
+def _started(env: MarketVecEnv, data: Dataset, params: Params) -> tuple[Any, float | None]:
     """A fresh learner, warm-started where the parameters say so, and the loss of its imitation."""
-    learner = untrained(env, agent)
+    learner, agent = untrained(env, params), params.agent
     if not agent.imitation_epochs:
         return learner, None
-    lesson = collect(env, data.teacher, TEACHER_STEPS, agent.gamma, 0.05, agent.seed)
-    return learner, imitate(learner, lesson, epochs=agent.imitation_epochs, seed=agent.seed)
+    return learner, imitate(learner, lesson(data, params), epochs=agent.imitation_epochs, seed=agent.seed)
+
+
+def lesson(data: Dataset, params: Params) -> Lesson:
+    """What the teacher does on the training's markets: the same for every learner, however many lanes it has."""
+    bars = int((data.field.last - data.field.first).sum())
+    steps = min(TEACHER_STEPS, -(-TEACHER_PASSES * bars // TEACHER_LANES))
+    env = vector_env(data, params, TEACHER_LANES, params.agent.seed)
+    return collect(env, data.teacher, steps, params.learner.gamma, TEACHER_STRAYS, params.agent.seed)

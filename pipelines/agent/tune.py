@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipelines.agent.stage import data_hashes, deciding
 from pipelines.core import log
-from pipelines.core.artifacts import sha256_file, write_json
+from pipelines.core.artifacts import write_json
 from pipelines.core.errors import ParameterError, Stopped
 from pipelines.core.interruption import on_sigterm
 from pipelines.core.params import Params, load
@@ -39,19 +40,19 @@ def run(count: int, timesteps: int | None = None) -> None:
     """Run `count` more trials (the first one is params.yaml as it is) and write the best beside it.
 
     Raises:
-        ParameterError: if the algorithm of params.yaml is not PPO, or the count is not positive.
+        ParameterError: if the learner of params.yaml is not PPO, or the count is not positive.
         DataError: if an earlier stage has not been run.
         Stopped: if a SIGTERM came; the trial that ran then was finished and is kept.
     """
     params = load()
     if params.agent.algorithm != "ppo":
-        raise ParameterError(f"agent.algorithm is {params.agent.algorithm!r}; the study knows the parameters of ppo")
+        raise ParameterError(f"agent.learner is {params.agent.learner!r}; the study knows ppo and ppo_tuned")
     if count < 1:
         raise ParameterError(f"{count} trials were asked for; at least 1 is needed")
     if timesteps is not None:
-        params = params.model_copy(update={"agent": params.agent.model_copy(update={"timesteps": timesteps})})
+        params = params.with_learner(timesteps=timesteps)
     around = space(params)
-    now = {name: getattr(params.agent, name) for name in around}
+    now = {name: getattr(params.learner, name) for name in around}
     score = objective(params)
     study = opened(study_name(params, around))
     if _finished(study, now) is None:
@@ -75,12 +76,12 @@ def opened(name: str) -> "Study":
 
 def study_name(params: Params, around: Space) -> str:
     """A name from the hash of everything that decides a score: data, limits, what is not searched, and the space."""
-    sections = {"agent", "policy", "sizing", "risk", "execution", "backtest", "forecast"}
-    fixed = params.model_dump(mode="json", include=sections)
-    fixed["agent"] = {name: value for name, value in fixed["agent"].items() if name not in {*around, "seed"}}
-    files = (history.RAW / "markets.parquet", history.FEATURES / "features.parquet", history.FORECASTS)
+    fixed = deciding(params)
+    fixed["agent"].pop("seed")
+    for name in around:
+        fixed[params.agent.learner].pop(name)
     searched = {name: repr(values) for name, values in around.items()}
-    decided = [*map(sha256_file, files), fixed, searched, SEEDS]
+    decided = [*data_hashes(), fixed, searched, SEEDS]
     return f"ppo-{hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()[:16]}"
 
 
@@ -88,11 +89,10 @@ def space(params: Params) -> dict[str, "BaseDistribution"]:
     """What is searched: around the guide's values, wide where PPO is sensitive, and never without what is set now."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution  # noqa: PLC0415
 
-    agent = params.agent
+    now = params.learner.model_dump()
 
     def between(name: str, low: float, high: float, *, log: bool = False) -> FloatDistribution:
-        now = float(getattr(agent, name))
-        return FloatDistribution(min(low, now), max(high, now), log=log)
+        return FloatDistribution(min(low, now[name]), max(high, now[name]), log=log)
 
     return {
         "learning_rate": between("learning_rate", 3e-5, 1e-3, log=True),
@@ -100,13 +100,13 @@ def space(params: Params) -> dict[str, "BaseDistribution"]:
         "gae_lambda": between("gae_lambda", 0.8, 1.0),
         "clip_range": between("clip_range", 0.05, 0.4),
         "ent_coef": between("ent_coef", 0.0, 0.02),
-        "n_epochs": IntDistribution(min(2, agent.n_epochs), max(12, agent.n_epochs)),
-        "batch_size": CategoricalDistribution(sorted({256, 512, 1024, 2048, 4096, agent.batch_size})),
+        "n_epochs": IntDistribution(min(2, now["n_epochs"]), max(12, now["n_epochs"])),
+        "batch_size": CategoricalDistribution(sorted({256, 512, 1024, 2048, 4096, now["batch_size"]})),
     }
 
 
 def objective(params: Params) -> Score:
-    """Mean best P&L on the held-out events over seeds, in pUSD, as a function of some of the agent's parameters."""
+    """Mean best P&L on the held-out events over seeds, in pUSD, as a function of some of the learner's parameters."""
     from pipelines.agent.training import train  # noqa: PLC0415 - torch only while agents are trained
 
     length_s = history.bar_length_s()
@@ -117,8 +117,9 @@ def objective(params: Params) -> Score:
     def score(settings: Mapping[str, Any]) -> float:
         values = []
         for seed in range(1, SEEDS + 1):
-            agent = params.agent.model_copy(update={**settings, "seed": seed})
-            _, measured = train(histories, params.model_copy(update={"agent": agent}), table, scaler, length_s)
+            agent = params.agent.model_copy(update={"seed": seed})
+            chosen = params.model_copy(update={"agent": agent}).with_learner(**settings)
+            _, measured = train(histories, chosen, table, scaler, length_s)
             values.append(measured["held_out_best_pusd"])
         return float(np.mean(values))
 

@@ -15,6 +15,7 @@ from pipelines.core.sections import (
     ComputeParams,
     ConformalParams,
     CostsParams,
+    DqnParams,
     DriftParams,
     ExecutionParams,
     FeaturesParams,
@@ -26,6 +27,7 @@ from pipelines.core.sections import (
     PpoParams,
     PullParams,
     RiskParams,
+    SacParams,
     Section,
     ServingParams,
     SimulatorParams,
@@ -52,7 +54,10 @@ class Params(Section):
     league: LeagueParams
     conformal: ConformalParams
     agent: AgentParams
-    ppo_guide: PpoParams
+    ppo: PpoParams
+    ppo_tuned: PpoParams
+    dqn: DqnParams
+    sac: SacParams
     policy: PolicyParams
     sizing: SizingParams
     risk: RiskParams
@@ -64,6 +69,16 @@ class Params(Section):
     serving: ServingParams
     costs: CostsParams
     spot: SpotParams
+
+    @property
+    def learner(self) -> PpoParams | DqnParams | SacParams:
+        """The section that `agent.learner` names."""
+        chosen: PpoParams | DqnParams | SacParams = getattr(self, self.agent.learner)
+        return chosen
+
+    def with_learner(self, **update: Any) -> "Params":
+        """A copy with other values in that section."""
+        return self.model_copy(update={self.agent.learner: self.learner.model_copy(update=update)})
 
 
 def parse(document: Any, *, origin: str) -> Params:

@@ -129,15 +129,37 @@ class ConformalParams(Section):
     windows: PositiveInt
 
 
-class PpoParams(Section):
-    """Hyper-parameters of PPO, in Stable-Baselines3's words. A rollout is n_envs x n_steps."""
+class AgentParams(Section):
+    """The trading agent: who learns, what it sees, and what rewards it."""
 
+    learner: Literal["ppo", "ppo_tuned", "dqn", "sac"]
+    forecast_block: bool
+    imitation_epochs: Annotated[int, Field(ge=0)]
+    risk_aversion: Annotated[float, Field(ge=0.0)]
+    """Subtracted from every reward: this times its square (both in per cent of the cash); 0 rewards P&L alone."""
+    seed: int
+
+    @property
+    def algorithm(self) -> str:
+        """ppo, dqn or sac."""
+        return self.learner.removesuffix("_tuned")
+
+
+class LearnerParams(Section):
+    """What every algorithm has, in Stable-Baselines3's words."""
+
+    timesteps: Annotated[int, Field(ge=0)]
     n_envs: PositiveInt
-    n_steps: PositiveInt
     batch_size: PositiveInt
-    n_epochs: PositiveInt
     learning_rate: PositiveFloat
     gamma: Fraction
+
+
+class PpoParams(LearnerParams):
+    """Hyper-parameters of PPO. A rollout is n_envs x n_steps."""
+
+    n_steps: PositiveInt
+    n_epochs: PositiveInt
     gae_lambda: Fraction
     clip_range: PositiveFloat
     ent_coef: Annotated[float, Field(ge=0.0)]
@@ -145,19 +167,18 @@ class PpoParams(Section):
     max_grad_norm: PositiveFloat
 
 
-class AgentParams(PpoParams):
-    """The trading agent and its training; DQN and SAC use what they share with PPO."""
+class SacParams(LearnerParams):
+    """Hyper-parameters of SAC. gradient_steps belong to one step of all environments."""
 
-    algorithm: Literal["ppo", "dqn", "sac"]
-    forecast_block: bool
-    timesteps: Annotated[int, Field(ge=0)]
-    dqn_buffer: PositiveInt
-    dqn_gradient_steps: PositiveInt
-    dqn_exploration: Fraction
-    imitation_epochs: Annotated[int, Field(ge=0)]
-    risk_aversion: Annotated[float, Field(ge=0.0)]
-    """Subtracted from every reward: this times its square (both in per cent of the cash); 0 rewards P&L alone."""
-    seed: int
+    buffer_size: PositiveInt
+    gradient_steps: PositiveInt
+
+
+class DqnParams(SacParams):
+    """Hyper-parameters of DQN: those of SAC and its exploration."""
+
+    exploration_fraction: Fraction
+    max_grad_norm: PositiveFloat
 
 
 class PolicyParams(Section):

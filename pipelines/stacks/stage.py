@@ -113,7 +113,7 @@ def configured(document: dict[str, Any], stack: StackParams) -> dict[str, Any]:
     if stack.scorer != NO_SCORER:
         document["news"]["scorer"] = stack.scorer
     document["forecast"]["kind"] = stack.forecast
-    document["agent"] |= {"algorithm": stack.agent, "forecast_block": stack.forecast_block}
+    document["agent"] |= {"learner": stack.agent, "forecast_block": stack.forecast_block}
     if not stack.forecast_block:
         document["agent"]["imitation_epochs"] = 0
     return document
@@ -175,8 +175,9 @@ def _data(params: Params) -> str:
     """Where the pull came from, and how long was trained."""
     source = str(read_json(WINDOW)["source"]) if WINDOW.is_file() else "unknown"
     world = f", edge {params.simulator.edge:g}, seed {params.simulator.seed}" if source == "simulated" else ""
-    learnt = f"{params.forecast.epochs} x {params.forecast.windows:,} windows, {params.agent.timesteps:,} steps"
-    return f"Data: source {source}{world}. Training of each: {learnt} of the agent, one seed."
+    learnt = f"{params.forecast.epochs} x {params.forecast.windows:,} windows"
+    steps = f"{params.ppo.timesteps:,} steps of PPO or {params.dqn.timesteps:,} of DQN"
+    return f"Data: source {source}{world}. Training of each: {learnt}, {steps}, one seed."
 
 
 def render(rows: Mapping[str, Mapping[str, Any]], data: str, measured: str) -> str:

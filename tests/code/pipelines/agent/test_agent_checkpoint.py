@@ -19,19 +19,21 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
 from test_engine_identity import PARAMS, TABLE, history, scaler
 
 
-def learned(checkpoint=None, **update):
+def learned(checkpoint=None, learner="ppo", timesteps=384):
     """Weights and measurements of a small training on four random markets."""
-    small = {"timesteps": 384, "n_envs": 4, "n_steps": 16, "batch_size": 64, "imitation_epochs": 1, "dqn_buffer": 400}
-    params = PARAMS.model_copy(update={"agent": PARAMS.agent.model_copy(update=small | update)})
+    agent = PARAMS.agent.model_copy(update={"learner": learner, "imitation_epochs": 1})
+    params = PARAMS.model_copy(update={"agent": agent})
+    rollout = {"n_steps": 16} if learner == "ppo" else {"buffer_size": 400}
+    params = params.with_learner(timesteps=timesteps, n_envs=4, batch_size=64, **rollout)
     learner, measured = training.train([history(k) for k in range(4)], params, TABLE, scaler(), 60, checkpoint)
     return learner.policy.state_dict(), measured
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("algorithm", ["ppo", "dqn", "sac"])
-def test_a_training_that_went_on_ends_where_one_that_was_never_stopped_ends(tmp_path, monkeypatch, algorithm):
+@pytest.mark.parametrize("learner", ["ppo", "dqn", "sac"])
+def test_a_training_that_went_on_ends_where_one_that_was_never_stopped_ends(tmp_path, monkeypatch, learner):
     """Stopped half way by SIGTERM and started again, PPO, DQN and SAC give the very weights and curve."""
-    whole, expected = learned(algorithm=algorithm)
+    whole, expected = learned(learner=learner)
     checkpoint = Checkpoint.of(tmp_path, "key")
     judge = training.KeepBest.judge
 
@@ -43,8 +45,8 @@ def test_a_training_that_went_on_ends_where_one_that_was_never_stopped_ends(tmp_
     with monkeypatch.context() as patched:
         patched.setattr(training.KeepBest, "judge", asked_after_half)
         with pytest.raises(Stopped, match="of 384 steps"):
-            learned(checkpoint, algorithm=algorithm)
-    again, measured = learned(checkpoint, algorithm=algorithm)
+            learned(checkpoint, learner=learner)
+    again, measured = learned(checkpoint, learner=learner)
     assert 0 < measured["resumed_at"] < 384
     assert measured["held_out_curve"] == expected["held_out_curve"]
     assert all(torch.equal(whole[name], again[name]) for name in whole)

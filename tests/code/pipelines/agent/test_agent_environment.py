@@ -154,26 +154,27 @@ def test_the_teacher_plays_the_threshold_rule():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("algorithm", "block"), [("ppo", True), ("ppo", False), ("dqn", True), ("sac", True)])
-def test_a_small_training_runs_and_exports(tmp_path, algorithm, block):
+@pytest.mark.parametrize(("learner", "block"), [("ppo", True), ("ppo_tuned", False), ("dqn", True), ("sac", True)])
+def test_a_small_training_runs_and_exports(tmp_path, learner, block):
     """PPO, DQN and SAC, with and without forecasts, end in an ONNX policy that agrees with torch and decides."""
-    update = {"timesteps": 512, "n_envs": 4, "n_steps": 64, "batch_size": 64, "imitation_epochs": 1}
-    update |= {"algorithm": algorithm, "forecast_block": block}
+    update = {"learner": learner, "forecast_block": block, "imitation_epochs": 1}
     params = PARAMS.model_copy(update={"agent": PARAMS.agent.model_copy(update=update)})
-    learner, measured = train([history(seed) for seed in range(4)], params, TABLE, scaler(), 60)
+    rollout = {"n_steps": 64} if params.agent.algorithm == "ppo" else {}
+    params = params.with_learner(timesteps=512, n_envs=4, batch_size=64, **rollout)
+    trained, measured = train([history(seed) for seed in range(4)], params, TABLE, scaler(), 60)
     size = 27 if block else 20
     assert measured["timesteps"] == 512
     assert len(measured["held_out_curve"]) >= 2
-    assert export(actor(learner), size, tmp_path / "policy.onnx") >= 0.999
+    assert export(actor(trained), size, tmp_path / "policy.onnx") >= 0.999
     assert torch.get_num_threads() == 1
-    rules = make(algorithm, params, TABLE, scaler(), 60, tmp_path)
+    rules = make(params.agent.algorithm, params, TABLE, scaler(), 60, tmp_path)
     assert replay(tape([history(9)], scaler(), 1500), rules, CASH).decisions > 200
 
 
 def test_without_a_signal_that_paid_nothing_is_trained():
     """Where Kelly is not positive no entry can pass, so no time is spent on learning to make one."""
-    update = {"n_envs": 4, "n_steps": 64, "batch_size": 64, "imitation_epochs": 1}
-    params = PARAMS.model_copy(update={"agent": PARAMS.agent.model_copy(update=update)})
+    agent = PARAMS.agent.model_copy(update={"imitation_epochs": 1})
+    params = PARAMS.model_copy(update={"agent": agent})
     _, measured = train([history(seed) for seed in range(4)], params, NO_SIGNALS, scaler(), 60)
     assert measured["timesteps"] == 0
     assert measured["held_out_best_pusd"] == 0.0

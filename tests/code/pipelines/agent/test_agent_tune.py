@@ -61,7 +61,7 @@ def test_the_first_trial_is_what_stands_in_params(place, monkeypatch):
     tune.run(2)
     tune.run(1)
     document = json.loads(Path("reports/tune.json").read_text())
-    now = params().agent
+    now = params().learner
     assert seen[0] == {name: getattr(now, name) for name in seen[0]}
     assert seen[1] != seen[0] != seen[2]
     assert document["trials"] == 3
@@ -70,8 +70,8 @@ def test_the_first_trial_is_what_stands_in_params(place, monkeypatch):
 
 def test_every_trial_trains_and_leaves_its_row(place, monkeypatch):
     """A real training per seed and trial: the ledger has the settings and the mean of what both seeds earned."""
-    few = {"n_envs": 8, "n_steps": 16, "timesteps": 256, "imitation_epochs": 0}
-    change("agent", **few)
+    change("agent", imitation_epochs=0)
+    change("ppo", n_steps=16, timesteps=256)
     monkeypatch.setattr(tune.history, "read", lambda *_: [history(seed) for seed in range(1, 5)])
     monkeypatch.setattr(tune.history, "bar_length_s", lambda: 60)
     monkeypatch.setattr(MarketScaler, "read", lambda *_: scaler())
@@ -79,7 +79,7 @@ def test_every_trial_trains_and_leaves_its_row(place, monkeypatch):
     document = json.loads(Path("reports/tune.json").read_text())
     assert [row["settings"]["number"] for row in rows()] == [0, 1]
     assert {row["settings"]["study"] for row in rows()} == {document["study"]}
-    assert rows()[0]["settings"]["batch_size"] == PARAMS.agent.batch_size
+    assert rows()[0]["settings"]["batch_size"] == PARAMS.learner.batch_size
     assert rows()[0]["measured"] == {"held_out_pnl_pusd": document["as_it_is"]["held_out_pnl_pusd"]}
     assert document["as_it_is"]["held_out_pnl_pusd"] == tune.objective(params())(document["as_it_is"]["params"])
 
@@ -98,7 +98,7 @@ def test_a_trial_that_ends_early_counts(place, monkeypatch, error):
     scored_by(monkeypatch, lambda settings: 7.0)
     tune.run(1)
     document = json.loads(Path("reports/tune.json").read_text())
-    assert rows()[1]["settings"]["gamma"] == params().agent.gamma
+    assert rows()[1]["settings"]["gamma"] == params().learner.gamma
     assert document["as_it_is"]["held_out_pnl_pusd"] == 7.0
     assert document["trials"] == 2
 
@@ -129,10 +129,10 @@ def test_what_is_searched_does_not_name_the_study_and_what_is_fixed_does(place):
         return tune.study_name(params(), tune.space(params()))
 
     first = name()
-    change("agent", gamma=0.95, n_epochs=7)
+    change("ppo", gamma=0.95, n_epochs=7)
     assert name() == first
     names = {first}
-    for section, values in (("risk", {"stop_loss": 0.03}), ("agent", {"timesteps": 1}), ("agent", {"n_epochs": 20})):
+    for section, values in (("risk", {"stop_loss": 0.03}), ("ppo", {"timesteps": 1}), ("ppo", {"n_epochs": 20})):
         change(section, **values)
         names.add(name())
     assert len(names) == 4
@@ -141,7 +141,7 @@ def test_what_is_searched_does_not_name_the_study_and_what_is_fixed_does(place):
 def test_values_outside_the_usual_space_are_tried_too(place, monkeypatch):
     """Whatever params.yaml allows can be compared with: the space grows to hold it."""
     odd = {"batch_size": 1000, "n_epochs": 40, "learning_rate": 0.01, "gamma": 0.5, "clip_range": 1.0, "ent_coef": 0.5}
-    change("agent", **odd)
+    change("ppo", **odd)
     seen = []
     scored_by(monkeypatch, lambda settings: seen.append(settings) or 0.0)
     tune.run(1)

@@ -32,7 +32,7 @@ def test_a_stack_changes_its_parts_and_nothing_else():
     plain = yaml.safe_load(Path("params.yaml").read_text())
     changed = stage.configured(yaml.safe_load(Path("params.yaml").read_text()), STACK)
     typed = parse(changed, origin="stack")
-    assert (typed.news.scorer, typed.forecast.kind, typed.agent.algorithm) == ("finbert", "gru", "dqn")
+    assert (typed.news.scorer, typed.forecast.kind, typed.agent.learner) == ("finbert", "gru", "dqn")
     assert not typed.agent.forecast_block
     assert changed["risk"] == plain["risk"]
 
