@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,9 @@ ONLY_IN = {
 HEAVY = ("tensorflow", "keras", "torch", "stable_baselines3", "numba", "pandas", "mlflow", "prefect", "evidently")
 
 
+@cache
 def imports(path: Path) -> set[str]:
-    """Top-level names that a file imports, at any depth of its code."""
+    """Top-level names that a file imports, at any depth of its code; a file is parsed once for all libraries."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

@@ -1,13 +1,23 @@
-"""An emulated AWS and an emulated metadata address, both on loopback."""
+"""An emulated AWS, an emulated metadata address and a Prefect server, all on loopback."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import boto3
 import pytest
+
+from flows.local.children import answers
+from flows.local.ports import is_free
 
 REGION = "us-east-1"
 
@@ -93,9 +103,53 @@ def metadata() -> Iterator[Metadata]:
 
 
 @pytest.fixture(scope="session")
-def prefect_server() -> Iterator[None]:
-    """A Prefect API with a database of its own, for all tests of the session that run flows."""
-    from prefect.testing.utilities import prefect_test_harness
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a Prefect server with its schedulers and a database of its own, which this process speaks to.
 
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
+    What no test reads is left out: the records of tasks, whose writes lock the database so that clients wait two
+    seconds for it, and the heartbeats of flows, whose thread every run waits for.
+    """
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    with (
+        _server(tmp_path_factory.mktemp("prefect")) as url,
+        temporary_settings({PREFECT_API_URL: url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
+    ):
+        yield url
+        APILogWorker.instance().drain()
+        EventsWorker.drain_all()
+
+
+@contextmanager
+def _server(home: Path) -> Iterator[str]:
+    port = next(port for port in range(14_200, 14_300) if is_free(port))
+    environment = {
+        **os.environ,
+        "PREFECT_HOME": str(home),
+        "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "1",
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED": "false",
+        "PREFECT_SERVER_UI_ENABLED": "false",
+    }
+    command = [str(Path(sys.executable).parent / "prefect"), "server", "start", "--host", "127.0.0.1"]
+    with (home / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--port", str(port)],
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd=home,
+        )
+    url = f"http://127.0.0.1:{port}/api"
+    try:
+        deadline = time.monotonic() + 120
+        while not answers(f"{url}/health"):
+            assert process.poll() is None, (home / "log").read_text()
+            assert time.monotonic() < deadline, "the Prefect server does not answer"
+            time.sleep(0.1)
+        yield url
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)

@@ -1,65 +1,19 @@
 """prefect.yaml against a real Prefect server: schedules create runs, and drift starts a night."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from flows import deployments
 from flows.drift import EVENT
-from flows.local.ports import is_free
 from pipelines.core.errors import ParameterError
 
 LIMIT_S = 120
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[str]:
-    """A Prefect server with its schedulers, which the test harness does not run; this process speaks to it."""
-    from prefect.settings import PREFECT_API_URL, temporary_settings
-
-    port = next(port for port in range(14_200, 14_300) if is_free(port))
-    home = tmp_path_factory.mktemp("prefect")
-    environment = {
-        **os.environ,
-        "PREFECT_HOME": str(home),
-        "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "1",
-        "PREFECT_SERVER_UI_ENABLED": "false",
-    }
-    command = [str(Path(sys.executable).parent / "prefect"), "server", "start", "--host", "127.0.0.1"]
-    with (home / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [*command, "--port", str(port)],
-            env=environment,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            cwd=home,
-        )
-    try:
-        url = f"http://127.0.0.1:{port}/api"
-        _await(lambda: _healthy(url), "the Prefect server")
-        with temporary_settings({PREFECT_API_URL: url}):
-            yield url
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
-
-
-def _healthy(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/health", timeout=2.0) as response:
-            return bool(response.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 def _await(condition: Callable[[], Any], what: str) -> Any:
@@ -68,7 +22,7 @@ def _await(condition: Callable[[], Any], what: str) -> Any:
         found = condition()
         if found:
             return found
-        time.sleep(0.5)
+        time.sleep(0.1)
     raise AssertionError(f"{what}: nothing within {LIMIT_S} s")
 
 
@@ -86,11 +40,11 @@ def _runs(url: str) -> dict[str, list[dict[str, Any]]]:
 
 
 @pytest.fixture(scope="module")
-def registered(server) -> str:
+def registered(prefect_server) -> str:
     """All deployments of prefect.yaml at the server."""
     for deployment in deployments.read():
         deployment.apply()
-    return server
+    return prefect_server
 
 
 def test_the_file_names_every_flow_with_its_time():

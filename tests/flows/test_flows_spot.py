@@ -64,6 +64,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], li
 
     def made(code: str) -> list[str]:
         (tmp_path / "pipelines").mkdir()
+        (tmp_path / "pipelines" / "__init__.py").touch()  # a package even where PYTHONPATH names another
         (tmp_path / "pipelines" / "__main__.py").write_text(code)
         return [sys.executable, "-c", LIKE_DVC]
 
