@@ -1,6 +1,6 @@
 """What the forecast-threshold rule does in the environment: the lesson of a warm start."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 from pipelines.agent.vector import MarketVecEnv
 from pipelines.core.domain import FloatArray
 from pipelines.engine.lanes import DIRECTION_OF, FRACTION_OF, Field
+from pipelines.features import spec
 from pipelines.trading import compiled
+
+CASH = len(spec.MARKET_OBS) + spec.PORTFOLIO_OBS.index("cash")
 
 NEAR = 0.4
 """Share of the entry threshold from which on a bar teaches something; of the others one in ten is kept."""
@@ -51,6 +54,12 @@ class Lesson:
     seen: NDArray[np.float32]
     labels: NDArray[np.int64]
     returns: NDArray[np.float32]
+
+    def with_money_elsewhere(self, most: float, seed: int) -> "Lesson":
+        """The same lesson for accounts that hold other markets too, worth up to the share `most` of equity."""
+        seen = self.seen.copy()
+        seen[:, CASH] -= np.random.default_rng(seed).uniform(0.0, most, len(seen)).astype(np.float32)
+        return replace(self, seen=seen)
 
 
 def collect(env: MarketVecEnv, teacher: Teacher, steps: int, gamma: float, explore: float, seed: int) -> Lesson:

@@ -155,8 +155,13 @@ def _started(env: MarketVecEnv, data: Dataset, params: Params) -> tuple[Any, flo
 
 
 def lesson(data: Dataset, params: Params) -> Lesson:
-    """What the teacher does on the training's markets: the same for every learner, however many lanes it has."""
+    """What the teacher does on the training's markets: the same for every learner, however many lanes it has.
+
+    A lane trades one market with all the money; the agent will serve an account with other markets in it. So the lesson
+    is told for any cash that the exposure limit leaves: the teacher does not look at it.
+    """
     bars = int((data.field.last - data.field.first).sum())
     steps = min(TEACHER_STEPS, -(-TEACHER_PASSES * bars // TEACHER_LANES))
     env = vector_env(data, params, TEACHER_LANES, params.agent.seed)
-    return collect(env, data.teacher, steps, params.learner.gamma, TEACHER_STRAYS, params.agent.seed)
+    seen = collect(env, data.teacher, steps, params.learner.gamma, TEACHER_STRAYS, params.agent.seed)
+    return seen.with_money_elsewhere(params.risk.max_exposure_fraction, params.agent.seed)

@@ -7,24 +7,27 @@ import numpy as np
 import pytest
 
 from pipelines.agent.algorithms import untrained
-from pipelines.agent.imitation import collect, continuous
-from pipelines.agent.training import dataset, vector_env
+from pipelines.agent.imitation import CASH, collect, continuous
+from pipelines.agent.training import dataset, lesson, vector_env
 from pipelines.agent.warm_start import imitate
 from pipelines.engine.lanes import decoded
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
 from test_engine_identity import PARAMS, TABLE, history, scaler
 
+DATA = dataset([history(seed) for seed in range(6)], PARAMS, TABLE, scaler(), 60)
+
 
 @pytest.mark.parametrize("learner", ["ppo", "ppo_tuned", "dqn", "sac"])
 def test_the_teachers_directions_are_learned(learner):
-    """After the warm start PPO, DQN and SAC enter and leave mostly as the rule does, on lanes they have not seen."""
+    """After the warm start every learner enters and leaves mostly as the rule does, on lanes it has not seen, in accounts
+    that hold other markets too."""
     agent = PARAMS.agent.model_copy(update={"learner": learner})
     params = PARAMS.model_copy(update={"agent": agent})
-    data = dataset([history(seed) for seed in range(6)], params, TABLE, scaler(), 60)
-    env = vector_env(data, params, 8, 1)
+    env = vector_env(DATA, params, 8, 1)
     made = untrained(env, params)
-    unseen = collect(vector_env(data, params, 8, 2), data.teacher, 200, 0.99, 0.05, 2)
+    unseen = collect(vector_env(DATA, params, 8, 2), DATA.teacher, 200, 0.99, 0.05, 2)
+    unseen = unseen.with_money_elsewhere(0.3, 2)
 
     def agreement():
         actions = made.policy.predict(unseen.seen, deterministic=True)[0]
@@ -33,7 +36,28 @@ def test_the_teachers_directions_are_learned(learner):
         return np.mean([(directions == wanted)[wanted == side].mean() for side in (-1, 0, 1)])
 
     before = agreement()
-    loss = imitate(made, collect(env, data.teacher, 800, 0.99, 0.05, 1), epochs=12, seed=1)
+    told = collect(env, DATA.teacher, 800, 0.99, 0.05, 1).with_money_elsewhere(0.3, 1)
+    loss = imitate(made, told, epochs=12, seed=1)
     assert np.isfinite(loss)
     assert before < 0.6
     assert agreement() > 0.8
+
+
+def test_money_elsewhere_changes_the_cash_alone():
+    """A lesson for accounts with other markets in them: less cash, by at most that share, all else as it was."""
+    env = vector_env(DATA, PARAMS, 8, 1)
+    told = collect(env, DATA.teacher, 50, 0.99, 0.05, 1)
+    other = told.with_money_elsewhere(0.3, 1)
+    less = told.seen - other.seen
+    assert np.flatnonzero(less.any(axis=0)).tolist() == [CASH]
+    assert 0.0 <= less[:, CASH].min() < 0.05
+    assert 0.25 < less[:, CASH].max() <= 0.3 + 1e-6
+    assert np.array_equal(told.labels, other.labels)
+    assert np.array_equal(told.returns, other.returns)
+
+
+def test_the_lesson_is_the_same_for_any_number_of_lanes():
+    """What is imitated depends on the markets, not on how many environments the learner trains with."""
+    few, many = (lesson(DATA, PARAMS.with_learner(n_envs=count)) for count in (2, 32))
+    assert np.array_equal(few.seen, many.seen)
+    assert np.array_equal(few.labels, many.labels)
