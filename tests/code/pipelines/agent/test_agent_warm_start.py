@@ -20,8 +20,8 @@ DATA = dataset([history(seed) for seed in range(6)], PARAMS, TABLE, scaler(), 60
 
 @pytest.mark.parametrize("learner", ["ppo", "ppo_tuned", "dqn", "sac"])
 def test_the_teachers_directions_are_learned(learner):
-    """After the warm start every learner enters and leaves mostly as the rule does, on lanes it has not seen, in accounts
-    that hold other markets too."""
+    """After the warm start every learner enters and leaves mostly as the rule does, on lanes it has not seen and in
+    accounts that hold other markets too."""
     agent = PARAMS.agent.model_copy(update={"learner": learner})
     params = PARAMS.model_copy(update={"agent": agent})
     env = vector_env(DATA, params, 8, 1)
