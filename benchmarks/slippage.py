@@ -1,24 +1,23 @@
 """What an order pays on recorded books, beside the execution model: `python -m benchmarks.slippage BOOKS...`.
 
 BOOKS are JSON lines (or .gz) of full-depth books: objects with `bids` and `asks` as lists of price and size (or JSON
-text of such), alone or under `books`. A buy of every size walks each book; the model walks a book of the same touch
-with `execution.model_depth_shares` over the spread in ticks a level and `execution.impact_share` of the spread on top.
+text of such), alone or under `books`; or Parquet of the market channel, one row per level. A buy of every size walks
+each book; the model walks a book of the same touch with `execution.model_depth_shares` over the spread in ticks a level
+and `execution.impact_share` of the spread on top.
 One JSON line: spread in ticks, shares at the touch, and per size, on the books and in the model, the mean and the 90 %
 quantile of what the order pays beyond the touch in ticks, and the mean share that `execution.band_ticks` let fill.
 """
 
 import argparse
-import gzip
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipelines.core.domain import FloatArray
+from benchmarks.recordings import Book, books
 from pipelines.core.errors import DataError, OddsmithError
 from pipelines.core.money import MICRO, PRICE_SCALE
 from pipelines.core.params import read
@@ -28,20 +27,6 @@ from pipelines.trading import kernel
 SIZES_PUSD = (100, 300, 1000)
 WIDEST = 0.10
 """Books with a wider spread are left out, and counted: no limit of ours would trade there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Book:
-    """One side to buy from: asks as (price in 1e-4, shares), best first, the bid, and the tick."""
-
-    asks: FloatArray
-    bid: float
-    tick: float
-
-    @property
-    def spread(self) -> float:
-        """In 1e-4."""
-        return float(self.asks[0, 0]) - self.bid
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -132,43 +117,6 @@ def _walked(book: Book, size_pusd: float, execution: ExecutionParams, limit: int
     shown = kernel.shown_micro(execution.model_depth_shares * MICRO, spread, tick)
     bought, notional, _ = kernel.walk(1, wanted, limit, ask, tick, impact, shown, 0.0, 1.0)
     return wanted, bought, notional
-
-
-def books(path: Path) -> Iterator[Book]:
-    """The two-sided books of a file, and each once more as seen by a buyer of the other outcome.
-
-    Raises:
-        DataError: naming the file and the line that is no book.
-    """
-    reader = gzip.open if path.suffix == ".gz" else open
-    try:
-        with reader(path, "rt", encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                yield from _of_line(line, path, number)
-    except (OSError, EOFError) as error:
-        raise DataError(f"{path} cannot be read: {error}; give JSON lines of books") from error
-
-
-def _of_line(line: str, path: Path, number: int) -> Iterator[Book]:
-    try:
-        document = json.loads(line)
-        for one in document.get("books", [document]):
-            bids, asks = _side(one["bids"]), _side(one["asks"])
-            if len(bids) and len(asks):
-                tick = float(one.get("tick_size", 0.01)) * PRICE_SCALE
-                asks = asks[np.argsort(asks[:, 0])]
-                bids = bids[np.argsort(-bids[:, 0])]
-                yield Book(asks, float(bids[0, 0]), tick)
-                other = np.column_stack((PRICE_SCALE - bids[:, 0], bids[:, 1]))
-                yield Book(other, PRICE_SCALE - float(asks[0, 0]), tick)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"line {number} of {path} is no book with bids and asks ({error!r})") from error
-
-
-def _side(levels: Any) -> FloatArray:
-    rows = json.loads(levels) if isinstance(levels, str) else levels
-    made = np.array([(float(row["price"]) * PRICE_SCALE, float(row["size"])) for row in rows]).reshape(-1, 2)
-    return made[made[:, 1] > 0.0]
 
 
 if __name__ == "__main__":

@@ -229,7 +229,8 @@ class ExecutionParams(Section):
     """Entries take the other side's touch, or rest at the touch of their own side; exits always take."""
     queue: Literal["pessimistic", "neutral", "optimistic"]
     band_ticks: Annotated[int, Field(ge=0, le=100)]
-    model_spread_ticks: PositiveFloat
+    model_spread: Annotated[float, Field(gt=0.0, lt=1.0)]
+    """As a price, whatever the tick: in ticks, spreads are several times wider where the tick is 0.001."""
     impact_share: Fraction
     model_depth_shares: PositiveInt
     redemption_s: Annotated[int, Field(ge=0)]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pipelines.core.artifacts import read_json
 from pipelines.core.domain import FeeSchedule, FloatArray, Market
 from pipelines.core.errors import DataError
+from pipelines.core.money import PRICE_SCALE
 from pipelines.core.sections import ExecutionParams
 from pipelines.features.spec import FEATURE_NAMES
 from pipelines.trading import kernel
@@ -229,10 +230,13 @@ def _ends_with(series: Series, rows: IntArray) -> bool:
 def touches(
     mid_units: IntArray, spread_units: IntArray, tick_units: int, execution: ExecutionParams
 ) -> tuple[IntArray, IntArray]:
-    """Bid and ask of each bar: the observed spread around the mid, or the model's where none was observed (0)."""
-    modelled = int(execution.model_spread_ticks * tick_units)
+    """Bid and ask of each bar: the observed spread around the mid, or the model's where none was observed (0).
+
+    The model's is never wider than the mid is far from 0 or 1: near the ends real books still have both sides.
+    """
+    modelled = round(execution.model_spread * PRICE_SCALE)
     pairs = [
-        kernel.touch(int(mid), int(spread) or modelled, tick_units)
+        kernel.touch(int(mid), int(spread) or min(modelled, mid, PRICE_SCALE - mid), tick_units)
         for mid, spread in zip(mid_units.tolist(), spread_units.tolist(), strict=True)
     ]
     both = np.array(pairs, dtype=np.int64).reshape(-1, 2)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.slippage import books, filled, main, measure, model, model_filled, recorded
+from benchmarks.recordings import books
+from benchmarks.slippage import filled, main, measure, model, model_filled, recorded
 from pipelines.core.params import read
 
 LEVELS = {

@@ -28,7 +28,7 @@ from pipelines.trading.sizing import NO_SIGNALS
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
 from test_engine_identity import CASH, PARAMS, TABLE, history, scaler
 
-BLOCK = field([history(seed) for seed in (1, 2)], scaler(), 0.15, forecast_block=True)
+BLOCK = field([history(seed) for seed in (1, 2)], scaler(), PARAMS.execution.impact_share, forecast_block=True)
 PAR = parameters(PARAMS, TABLE, 60)
 
 
@@ -67,7 +67,7 @@ def test_an_episode_is_truncated_not_terminated():
 def test_the_resolution_of_a_market_terminates():
     """The end of a resolved market is `terminated` in both environments, and what is held is worth its payout."""
     past = replace(history(1), payout_micro=1_000_000)
-    flat = field([past], scaler(), 0.15, forecast_block=True)
+    flat = field([past], scaler(), PARAMS.execution.impact_share, forecast_block=True)
     env = MarketEnv(flat, PAR, CASH, episode=(200, 239))
     env.reset(seed=1)
     played = [env.step(8) for _ in range(39)]

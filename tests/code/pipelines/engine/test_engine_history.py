@@ -31,6 +31,18 @@ def test_a_damaged_product_names_the_stage_that_writes_it(tmp_path):
         history.read_markets(tmp_path / "markets.parquet")
 
 
+def test_the_modelled_spread_is_a_price_whatever_the_tick():
+    """An observed spread stays; where there is none, 0.03 stands around the mid on any tick, and a mid near 0 or 1 has
+    no wider spread than its distance to it, so that both sides exist."""
+    execution = EXECUTION.model_copy(update={"model_spread": 0.03})
+    mids, spreads = np.array([5_000, 5_050, 9_900]), np.array([200, 0, 0])
+
+    coarse, fine = (np.transpose(history.touches(mids, spreads, tick, execution)).tolist() for tick in (100, 10))
+
+    assert coarse[:2] == [[4_900, 5_100], [4_900, 5_200]]
+    assert fine == [[4_900, 5_100], [4_900, 5_200], [9_850, 9_950]]
+
+
 def test_a_payout_counts_only_at_the_end_of_its_market():
     """A history is resolved where its last bar is the market's last, right before the scheduled end, and no earlier."""
     past = market_history(1)

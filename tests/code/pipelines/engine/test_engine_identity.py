@@ -94,7 +94,7 @@ def both(seed, actions, params, latency=1, ttl=1, payout=None, **update):
     execution = params.execution.model_copy(update={"latency_bars": latency, "order_ttl_bars": ttl} | update)
     params = params.model_copy(update={"execution": execution})
     past = replace(history(seed), payout_micro=payout)
-    flat = field([past], scaler(), 0.15, forecast_block=True)
+    flat = field([past], scaler(), PARAMS.execution.impact_share, forecast_block=True)
     env = MarketEnv(flat, parameters(params, TABLE, 60), CASH, episode=(0, len(past) - 1))
     first, _ = env.reset(seed=0)
     observations, rewards = [first], []
@@ -111,7 +111,10 @@ def both(seed, actions, params, latency=1, ttl=1, payout=None, **update):
 
 def test_a_wider_spread_shows_less():
     """The modelled size of a level falls inversely with the spread in ticks, and never exceeds that of one tick."""
-    made = tape([history(1)], None, 1_500)
+    past = history(1)
+    narrow = PARAMS.execution.model_copy(update={"model_spread": 0.01})
+    bid, ask = touches(past.mid_units, past.spread_units, 100, narrow)
+    made = tape([replace(past, bid_units=bid, ask_units=ask)], None, 1_500)
     shown = {
         step[0].quote.spread_units // 100: (step[0].quote.bid_size_micro, step[0].quote.ask_size_micro)
         for _, step in made.steps
@@ -153,10 +156,11 @@ def test_the_compiled_screen_equals_the_event_driven_tier(seed, free, multiple, 
     """Both tiers of the backtest are worth the same after every bar of random histories, with limits and without."""
     params = limits(PARAMS, free)
     past = history(seed)
-    flat = field([past], scaler(), 0.15, forecast_block=False)
+    flat = field([past], scaler(), PARAMS.execution.impact_share, forecast_block=False)
     seen = signals(past, params.execution.impact_share)
     screened = screen(flat, parameters(params, TABLE, 60), seen.move_units, seen.cost_units, multiple, hold * 60, CASH)
-    policy = {"cost_multiple": multiple, "max_hold_bars": hold, "impact_share": 0.15, "bar_length_s": 60}
+    share = params.execution.impact_share
+    policy = {"cost_multiple": multiple, "max_hold_bars": hold, "impact_share": share, "bar_length_s": 60}
     rules = make("threshold", params, TABLE, None, 60, given=policy)
     result = replay(tape([past], None, params.execution.model_depth_shares), rules, CASH)
     assert screened.tolist() == list(result.equity_micro)
@@ -242,7 +246,7 @@ def test_an_order_of_a_market_that_has_ended_holds_no_money_back():
 def test_lanes_do_not_mix():
     """Many lanes stepped in one call give what each gives alone."""
     past = [history(seed) for seed in (1, 2, 3)]
-    flat = field(past, scaler(), 0.15, forecast_block=False)
+    flat = field(past, scaler(), PARAMS.execution.impact_share, forecast_block=False)
     par = parameters(PARAMS, TABLE, 60)
     rng = np.random.default_rng(0)
     directions, fractions = rng.integers(-1, 2, (200, 3)), np.ones(3)
@@ -291,5 +295,5 @@ def test_a_leaked_forecast_earns_and_a_shuffled_one_does_not():
 @pytest.mark.parametrize("block", [True, False])
 def test_observation_sizes(block):
     """27 inputs with the forecast block, the guide's 20 without."""
-    flat = field([history(1)], scaler(), 0.15, forecast_block=block)
+    flat = field([history(1)], scaler(), PARAMS.execution.impact_share, forecast_block=block)
     assert flat.observation_size == (27 if block else 20)
