@@ -18,7 +18,7 @@ from pipelines.trading.sizing import SizingTable
 
 VENUE = read(Path("params.yaml"))
 # The canary is about the engine, not about the venue, at whose mean spread 24 bars of foresight earned an eighth of the
-# cash in this world. Half a cent is what the simulator's own books have on a tick of 0.001, and the least on one of 0.01.
+# cash in this world. Half a cent is what the simulator's own books have on a tick of 0.001, about the least on 0.01.
 PARAMS = VENUE.model_copy(update={"execution": VENUE.execution.model_copy(update={"model_spread": 0.005})})
 TABLE = SizingTable(0.7, 0.05, 0.03, 500, 9)
 HORIZON, LAGS = 24, 6
