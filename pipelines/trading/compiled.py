@@ -13,6 +13,7 @@ from types import FunctionType
 from typing import Any
 
 import numba
+from numba.core.caching import UserProvidedCacheLocator
 
 from pipelines.core import money
 from pipelines.trading import books, kernel, observation, risk, sizing
@@ -39,6 +40,16 @@ PARAMETERS = 22
 DAY_S = 86_400
 
 
+class BySource(UserProvidedCacheLocator):
+    """Where numba keeps machine code: below a folder that is named after the sources, and not, as numba would have it,
+    after where they lie, so that every checkout of the same sources finds it."""
+
+    @classmethod
+    def get_suitable_cache_subpath(cls, py_file: str) -> str:
+        """The package's name."""
+        return Path(py_file).parent.name
+
+
 def _cache() -> bool:
     """Keep machine code between processes, in a folder named after the sources: numba alone would not notice a change
     in a function that another file calls. False where no folder can be written."""
@@ -59,6 +70,7 @@ def _cache() -> bool:
     except OSError:
         return False
     numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
+    numba.config.CACHE_LOCATOR_CLASSES = f"{__name__}.{BySource.__name__}"  # type: ignore[attr-defined]
     return os.access(folder, os.W_OK)
 
 

@@ -1,3 +1,9 @@
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -31,3 +37,29 @@ def test_compiled_fee_equals_the_plain_one():
         for rate, exponent in ((0.05, 1.0), (0.25, 2.0), (0.07, 1.5)):
             arguments = (int(shares), int(price), rate, exponent)
             assert fast(*arguments) == money.fee_micro(*arguments)
+
+
+WALK = """
+from pipelines.trading import compiled
+compiled.walk(1, 10_000, 5_000, 4_000, 100, 10, 1_500_000_000, 0.05, 1.0)
+print(compiled.__file__, sum(compiled.walk.stats.cache_hits.values()), sum(compiled.walk.stats.cache_misses.values()))
+"""
+
+
+def test_a_copy_of_the_sources_finds_the_machine_code(tmp_path):
+    """What one checkout compiled is loaded by another one of the same sources instead of being compiled again."""
+
+    def walked(name):
+        folder = tmp_path / name
+        for package in ("core", "trading"):
+            shutil.copytree(Path("pipelines", package), folder / "pipelines" / package)
+        shutil.copy("pipelines/__init__.py", folder / "pipelines")
+        environment = {**os.environ, "PYTHONPATH": str(folder), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+        command = [sys.executable, "-c", WALK]
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+        file, hits, misses = done.stdout.split()
+        assert Path(file).is_relative_to(folder)
+        return int(hits), int(misses)
+
+    assert walked("one") == (0, 1)
+    assert walked("other") == (1, 0)
