@@ -83,9 +83,9 @@ def venue() -> Iterator[Venue]:
         yield standing
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def moving() -> Iterator[Venue]:
-    """A venue of its own whose market time runs: three market minutes per second."""
+    """A venue whose market time runs: three market minutes per second."""
     with _simulator(180) as running:
         yield running
 
@@ -114,9 +114,11 @@ def faults(venue: Venue) -> Iterator[Faults]:
 
 
 @pytest.fixture
-def faults_of_moving(moving: Venue) -> Faults:
-    """Faults of the venue whose market time runs; it ends with the test."""
-    return Faults(moving.settings.clob_url)
+def faults_of_moving(moving: Venue) -> Iterator[Faults]:
+    """Faults of the venue whose market time runs."""
+    switches = Faults(moving.settings.clob_url)
+    yield switches
+    switches.clear()
 
 
 def _wait_for(url: str) -> None:

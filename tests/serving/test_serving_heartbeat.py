@@ -2,11 +2,11 @@
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from serving.heartbeat import EVERY_S, SILENCE_S, Heartbeat
 from serving.status import Status
 from serving.threads import Threads
 
+OTHER_KEY = "0x" + "43" * 32
 SWEEP_S = 5.0
 """How often the venue looks for keys that fell silent: orders go at most this much after `SILENCE_S`."""
 
@@ -95,28 +96,51 @@ async def test_a_venue_that_forbids_ends_the_session(ward: Ward, status: Status)
 
 @pytest.mark.slow
 def test_the_orders_of_a_killed_bot_are_gone_within_the_documented_time(tmp_path: Path) -> None:
-    """A resting order outlives the silence while the bot lives, and kill -9 takes it off the book in 15 seconds."""
-    with simulator() as venue:
-        environment = os.environ | venue | {
-            "ODDSMITH_VAR": str(tmp_path / "var"),
-            "ODDSMITH_PRIVATE_KEY": KEY,
-            "ODDSMITH_KILL_SWITCH": str(tmp_path / "KILL"),
-        }  # fmt: skip
-        child = subprocess.Popen([sys.executable, "-c", _RESTING], cwd=ROOT, env=environment, stdout=subprocess.PIPE)
-        try:
-            assert child.stdout is not None
-            assert any(line == b"rests: live\n" for line in child.stdout)
-            gateway = ClobGateway.connect(machine(tmp_path, venue, private_key=KEY))
-            time.sleep(SILENCE_S + SWEEP_S + 1)
-            assert len(gateway.open_orders()) == 1
-        finally:
-            child.send_signal(signal.SIGKILL)
-            child.wait(timeout=10)
+    """Of two bots with a resting order, kill -9 takes that of the one off the book in 15 seconds; that of the other
+    outlives them while its bot lives."""
+    with simulator() as venue, ExitStack() as children:
+        killed = Resting(tmp_path / "killed", venue, KEY)
+        children.callback(killed.kill)
+        alive = Resting(tmp_path / "alive", venue, OTHER_KEY)
+        children.callback(alive.kill)
+        killed.await_order()
+        alive.await_order()
+
+        killed.kill()
         deadline = time.monotonic() + SILENCE_S + SWEEP_S + 1
-        while gateway.open_orders() and time.monotonic() < deadline:
+        while killed.account.open_orders() and time.monotonic() < deadline:
             time.sleep(0.2)
 
-        assert gateway.open_orders() == []
+        assert killed.account.open_orders() == []
+        time.sleep(max(0.0, deadline - time.monotonic()))
+        assert len(alive.account.open_orders()) == 1
+
+
+class Resting:
+    """A bot as a process with one order that rests, and its account as the venue shows it."""
+
+    def __init__(self, folder: Path, venue: dict[str, str], key: str) -> None:
+        environment = os.environ | venue | {
+            "ODDSMITH_VAR": str(folder / "var"),
+            "ODDSMITH_PRIVATE_KEY": key,
+            "ODDSMITH_KILL_SWITCH": str(folder / "KILL"),
+        }  # fmt: skip
+        self._settings = machine(folder, venue, private_key=key)
+        self._child = subprocess.Popen(
+            [sys.executable, "-c", _RESTING], cwd=ROOT, env=environment, stdout=subprocess.PIPE
+        )
+
+    def await_order(self) -> None:
+        """Wait until the order rests."""
+        assert self._child.stdout is not None
+        assert any(line == b"rests: live\n" for line in self._child.stdout)
+        self.account = ClobGateway.connect(self._settings)
+        assert len(self.account.open_orders()) == 1
+
+    def kill(self) -> None:
+        """kill -9."""
+        self._child.kill()
+        self._child.wait(timeout=10)
 
 
 _RESTING = """
