@@ -1,4 +1,4 @@
-"""What `test_model_forecaster` runs in a process of its own: `forecaster_script.py CASE FOLDER PARAMS`."""
+"""What `test_model_forecaster` runs in a process of its own: `forecaster_script.py FOLDER PARAMS`."""
 
 import os
 import signal
@@ -147,6 +147,10 @@ def resume(params):
 
 
 if __name__ == "__main__":
-    case, folder, params_file = sys.argv[1:]
-    os.chdir(folder)
-    {"learn": learn, "resume": resume}[case](small(read(Path(params_file))))
+    folder, params_file = sys.argv[1:]
+    settings = small(read(Path(params_file)))
+    for case in (learn, resume):
+        place = Path(folder, case.__name__)
+        place.mkdir()
+        os.chdir(place)
+        case(settings)

@@ -1,4 +1,4 @@
-"""What `test_model_league` runs in a process of its own: `league_script.py FOLDER PARAMS single|dask`."""
+"""What `test_model_league` runs in a process of its own: `league_script.py FOLDER PARAMS`."""
 
 import os
 import sys
@@ -9,6 +9,7 @@ os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from dask.distributed import LocalCluster
 from forecaster_script import LENGTH, observation, reverting_rows, small
 
 from pipelines.core.artifacts import write_json
@@ -45,26 +46,27 @@ def write_inputs(rows):
     pq.write_table(pa.Table.from_pylist(markets), "data/raw/markets.parquet")
 
 
-def main(folder, params_file, where):
-    """Run the league here or on three Dask workers."""
-    os.chdir(folder)
-    write_inputs(reverting_rows(markets=20, bars=300))
+def main(folder, params_file):
+    """Run the league here, in the folder `single`, and on three Dask workers, in the folder `dask`."""
     params = small(read(Path(params_file)), replicas=1)
     few = params.league.model_copy(update={"windows": 512, "epochs": 1})
     params = params.model_copy(update={"league": few})
+    rows = reverting_rows(markets=20, bars=300)
 
     def run(scheduler):
         compute = params.compute.model_copy(update={"scheduler": scheduler})
         league.load = lambda: params.model_copy(update={"compute": compute})
         league.run(KINDS)
 
-    if where == "single":
-        run("single")
-        return
-    from dask.distributed import LocalCluster
-
-    with LocalCluster(n_workers=3, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
-        run(cluster.scheduler_address)
+    for where in ("single", "dask"):
+        Path(folder, where).mkdir()
+        os.chdir(Path(folder, where))
+        write_inputs(rows)
+        if where == "single":
+            run(where)
+            continue
+        with LocalCluster(n_workers=3, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+            run(cluster.scheduler_address)
 
 
 if __name__ == "__main__":

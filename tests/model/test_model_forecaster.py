@@ -14,10 +14,12 @@ pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
 
 
-def _run(tmp_path, name):
-    script = HERE / "forecaster_script.py"
+@pytest.fixture(scope="module")
+def said(tmp_path_factory):
+    """What the cases `learn` and `resume` said."""
+    script, folder = HERE / "forecaster_script.py", tmp_path_factory.mktemp("forecaster")
     done = subprocess.run(
-        [sys.executable, str(script), name, str(tmp_path), str(Path("params.yaml").resolve())],
+        [sys.executable, str(script), str(folder), str(Path("params.yaml").resolve())],
         capture_output=True,
         text=True,
         check=False,
@@ -27,22 +29,20 @@ def _run(tmp_path, name):
     return done.stdout
 
 
-def test_a_signal_is_learned_and_packed(tmp_path):
+def test_a_signal_is_learned_and_packed(said):
     """On bars that revert, a short training beats persistence out of sample; coverage is near 90 %; ONNX says what
     Keras says; a stage that is killed after its training does not train again; the bundle of it opens, and one with
     another Keras source is refused."""
-    out = _run(tmp_path, "learn")
-    assert "kept ok" in out
-    assert "skill ok" in out
-    assert "coverage ok" in out
-    assert "parity ok" in out
-    assert "bundle ok" in out
+    assert "kept ok" in said
+    assert "skill ok" in said
+    assert "coverage ok" in said
+    assert "parity ok" in said
+    assert "bundle ok" in said
 
 
-def test_training_starts_at_persistence_and_resumes_after_a_stop(tmp_path):
+def test_training_starts_at_persistence_and_resumes_after_a_stop(said):
     """Untrained and without a ridge the forecast is zero; SIGTERM ends with status 75, and the resumed training
     gives the weights of one that was never stopped."""
-    out = _run(tmp_path, "resume")
-    assert "persistence ok" in out
-    assert "stopped with 75" in out
-    assert "resumed equal" in out
+    assert "persistence ok" in said
+    assert "stopped with 75" in said
+    assert "resumed equal" in said

@@ -11,12 +11,8 @@ pytestmark = pytest.mark.slow
 SCRIPT = Path(__file__).with_name("league_script.py")
 
 
-def _league(folder: Path, where: str) -> tuple[dict[str, bytes], list[dict[str, object]]]:
+def _made(folder: Path) -> tuple[dict[str, bytes], list[dict[str, object]]]:
     """Forecast files, and the rows of the report without the seconds of training."""
-    folder.mkdir()
-    command = [sys.executable, str(SCRIPT), str(folder), str(Path("params.yaml").resolve()), where]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
-    assert done.returncode == 0, done.stderr[-3000:]
     files = sorted((folder / "var/league").glob("*/forecasts.parquet"))
     entries = json.loads((folder / "reports/league.json").read_text())["entries"]
     return {file.parent.name: file.read_bytes() for file in files}, [e | {"training_s": None} for e in entries]
@@ -24,9 +20,11 @@ def _league(folder: Path, where: str) -> tuple[dict[str, bytes], list[dict[str, 
 
 def test_three_workers_train_the_same_league(tmp_path: Path) -> None:
     """Two baselines and two networks, one after the other here and on three Dask workers: the same bytes."""
-    files, entries = _league(tmp_path / "single", "single")
-    elsewhere = _league(tmp_path / "dask", "dask")
+    command = [sys.executable, str(SCRIPT), str(tmp_path), str(Path("params.yaml").resolve())]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+    assert done.returncode == 0, done.stderr[-3000:]
+    files, entries = _made(tmp_path / "single")
 
     assert set(files) == {"persistence", "ar", "gru", "lstm"}
     assert len(set(files.values())) == 4
-    assert elsewhere == (files, entries)
+    assert _made(tmp_path / "dask") == (files, entries)

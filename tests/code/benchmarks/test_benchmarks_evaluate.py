@@ -54,7 +54,7 @@ def small(tmp_path, monkeypatch):
     shipped = Path("params.yaml").read_text()
     (tmp_path / "params.yaml").write_text(re.sub(r"imitation_epochs: \d+", "imitation_epochs: 1", shipped))
     monkeypatch.chdir(tmp_path)
-    return ["--seeds", "2", "--events", "14", "--timesteps", "512", "--out", "out", "--agents"]
+    return ["--seeds", "2", "--events", "12", "--timesteps", "512", "--out", "out", "--agents"]
 
 
 @pytest.mark.slow
