@@ -6,6 +6,7 @@ once and kept in pytest's cache.
 
 import json
 import subprocess
+import sys
 import venv
 from pathlib import Path
 
@@ -27,8 +28,8 @@ def python(request):
     home = Path(request.config.cache.mkdir(LIBRARY.replace("==", "-")))
     interpreter = home / "bin" / "python"
     if not (home / "ready").is_file():
-        venv.create(home, with_pip=True, clear=True)
-        install = [str(interpreter), "-m", "pip", "install", "-q", "--disable-pip-version-check", LIBRARY]
+        venv.create(home, clear=True)
+        install = [sys.executable, "-m", "pip", "--python", str(interpreter), "install", "-q", LIBRARY]
         done = subprocess.run(install, check=False, capture_output=True, text=True, timeout=240)
         if done.returncode:
             pytest.skip(f"{LIBRARY} could not be installed: {done.stderr.strip().splitlines()[-1][:200]}")
