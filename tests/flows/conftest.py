@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -17,7 +18,6 @@ import boto3
 import pytest
 
 from flows.local.children import answers
-from flows.local.ports import is_free
 
 REGION = "us-east-1"
 
@@ -124,7 +124,8 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @contextmanager
 def _server(home: Path) -> Iterator[str]:
-    port = next(port for port in range(14_200, 14_300) if is_free(port))
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
     environment = {
         **os.environ,
         "PREFECT_HOME": str(home),
