@@ -29,6 +29,8 @@ SMALL = [
     "simulator.event_every_min=240",
     "simulator.markets_per_event=3",
     "pull.history_days=3",
+    "forecast.kind=gru",
+    "forecast.replicas=1",
     "forecast.windows=512",
     "forecast.epochs=1",
     "forecast.batch_size=128",
@@ -87,7 +89,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _environment(folder: Path) -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("ODDSMITH_", "PREFECT_", "MLFLOW_"))}
-    return {**kept, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
+    return {**kept, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1", "PREFECT_RUNNER_POLL_FREQUENCY": "1"}
 
 
 def _start(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
@@ -119,9 +121,10 @@ def system(checkout: Path) -> Iterator[dict[str, str]]:
     processes = [_start(checkout, "up")]
     try:
         report = checkout / "var/run.json"
-        _await(lambda: report.exists() and _positions(_state(_urls(report))), 600, processes[0], checkout)
+        _await(report.exists, 600, processes[0], checkout)
         urls = _urls(report)
         processes.append(_start(checkout, "serve"))
+        _await(lambda: _positions(_state(urls)), 120, processes[0], checkout)
         _await(lambda: len(_ask(f"{urls['prefect']}api/deployments/filter", {})) == 6, 120, processes[1], checkout)
         yield urls
     finally:
@@ -139,7 +142,7 @@ def _await(found: Callable[[], Any], limit_s: float, process: subprocess.Popen[b
         said = "\n".join(log.read_text(errors="replace")[-2_000:] for log in folder.parent.glob("*.log"))
         assert process.poll() is None, said
         assert time.monotonic() < deadline, said
-        time.sleep(0.5)
+        time.sleep(0.2)
 
 
 def _ask(url: str, body: Any = None) -> Any:
