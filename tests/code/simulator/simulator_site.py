@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -87,6 +88,15 @@ def replace_times(made, over):
     )
 
 
+def until(condition: Callable[[], Any], what: str, limit_s: float = 20.0) -> Any:
+    """Wait for a condition; what it gave."""
+    deadline = time.monotonic() + limit_s
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"{what} did not happen within {limit_s:g} s"
+        time.sleep(0.02)
+    return found
+
+
 @dataclass
 class Running:
     """A served venue."""
@@ -108,6 +118,10 @@ class Running:
     def wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine on the venue's own thread."""
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(20)
+
+    def settled(self) -> None:
+        """Wait until no trade is on its way."""
+        until(lambda: self.do(lambda: not self.venue.exchange.pending), "the end of all settlements")
 
     def step(self, *trades: tuple[Side, int, float]) -> None:
         """One step of market time, with noise trades of (side, price units, shares)."""

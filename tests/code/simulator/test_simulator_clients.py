@@ -26,7 +26,7 @@ from py_clob_client_v2.clob_types import (
 )
 from py_clob_client_v2.exceptions import PolyApiException
 from simulator_bench import listing
-from simulator_site import Background
+from simulator_site import Background, until
 
 from simulator.engine.audit import audit
 
@@ -98,9 +98,9 @@ def test_v2_matches_settle(site):
     assert answer["status"] == "matched"
     assert (answer["takingAmount"], answer["makingAmount"]) == ("20", "10.2")
     assert len(answer["transactionsHashes"]) == 1
-    time.sleep(0.3)
-    (trade,) = trader.get_trades(TradeParams(id=answer["tradeIDs"][0]))
-    assert trade["status"] == "TRADE_STATUS_CONFIRMED"
+    found = TradeParams(id=answer["tradeIDs"][0])
+    until(lambda: trader.get_trades(found)[0]["status"] == "TRADE_STATUS_CONFIRMED", "the confirmation")
+    (trade,) = trader.get_trades(found)
     assert trade["trader_side"] == "TAKER"
     assert trader.get_trades(TradeParams(maker_address=trader.get_address(), asset_id=YES)) == [trade]
     assert trader.get_trades(TradeParams(maker_address=f"0x{9:040x}")) == []

@@ -36,7 +36,7 @@ def used():
         buyer.create_and_post_order(OrderArgs(token_id=YES, price=0.55, size=40, side="BUY"))
         maker.create_and_post_order(OrderArgs(token_id=YES, price=0.50, size=100, side="BUY"))
         site.step((Side.SELL, 4900, 30))
-        time.sleep(0.25)
+        site.settled()
         buyer.create_and_post_order(OrderArgs(token_id=YES, price=0.52, size=10, side="SELL"))
         late = int(time.time()) + 900
         buyer.post_order(buyer.create_order(OrderArgs(YES, 0.2, 10, "BUY", expiration=late)), "GTD")

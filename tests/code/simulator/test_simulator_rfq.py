@@ -53,8 +53,8 @@ def quoted(trader, request, side, price, token=YES, size=100):
 
 
 def shares(site, trader, token):
-    """Settled and unsettled shares of a trader, in whole shares."""
-    time.sleep(0.25)
+    """Shares of a trader when all is settled, in whole shares."""
+    site.settled()
     return site.do(lambda: site.venue.account_of(trader.get_address()).shares(token)) / 1e6
 
 
