@@ -1,5 +1,6 @@
 """Synthetic worlds as market histories with forecasts, without files: what benchmarks and evaluations replay.
 
+The spread of a bar is that of the generator's own book, which the local exchange shows too; sizes are modelled.
 Forecasts are the Kalman limit of the public data (the generator's truth is read only here and in tests) or those of a
 trained forecaster; time is cut into the agent's past and an unseen later part, events whole.
 """
@@ -86,10 +87,10 @@ def _history(
     sentiment = decay.batch(ts_s, ts_s[news], known.sentiment[row][news])
     made = forecaster(known, limit, row, features, mid, sentiment)
     rows = np.arange(LOOKBACK - 1, len(mid))
-    zeros = np.zeros(len(rows), dtype=np.int64)
-    bid, ask = touches(mid[rows], zeros, listing.tick_units, execution)
+    spread = (known.paths.ask_units[row] - known.paths.bid_units[row]).astype(np.int64)[rows]
+    bid, ask = touches(mid[rows], spread, listing.tick_units, execution)
     return History(
-        _market(listing), ts_s[rows], mid[rows], bid, ask, volume[rows], zeros, features[rows], sentiment[rows],
+        _market(listing), ts_s[rows], mid[rows], bid, ask, volume[rows], spread, features[rows], sentiment[rows],
         made.mean, made.lower, made.upper, made.confidence, MICRO if known.paths.resolved_yes[row] else 0,
     )  # fmt: skip
 
