@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.calibrate_spread import EXTREME, SAMPLES, WIDEST
+from benchmarks.calibrate_spread import SAMPLES
 from benchmarks.recordings import Book, books
 from pipelines.core.domain import FloatArray
 from pipelines.core.errors import DataError
 from pipelines.core.money import MICRO, PRICE_SCALE
 from pipelines.core.sections import ExecutionParams
+from pipelines.pull.spreads import EXTREME, WIDEST
 from pipelines.trading import compiled, kernel
 
 SIZES_PUSD = (30, 100, 300, 1_000)

@@ -15,14 +15,11 @@ from pipelines.core.errors import DataError
 from pipelines.core.money import PRICE_SCALE
 from pipelines.core.sections import ExecutionParams
 from pipelines.engine.history import touches
+from pipelines.pull.spreads import EXTREME, WIDEST
 
 COLUMNS = ("event_slug", "bestBid", "bestAsk", "orderPriceMinTickSize", "volume24hr")
 NAMES = ("market_id", "slug")
 """Columns that name the market of a series; the first that is there."""
-EXTREME = 0.05
-"""Mids nearer to 0 or 1 are left out: `policy.min_price` enters nothing there."""
-WIDEST = 0.10
-"""Wider spreads are left out: no limit of ours would trade there."""
 TRADED_PUSD = 1_000.0
 """A market counts when this much was traded in it on the day; where the volume is recorded."""
 FEWEST = 30
@@ -70,11 +67,12 @@ def fit(quotes: Quotes, execution: ExecutionParams) -> dict[str, Any]:
 
 
 def modelled(quotes: Quotes, execution: ExecutionParams) -> FloatArray:
-    """Spread, as a price, of the touch on the grid that the engine assumes around each mid."""
-    nothing, spread = np.zeros(1, dtype=np.int64), []
+    """Mean spread over a day of minutes, as a price, of the touches on the grid that the engine puts around a mid."""
+    ts_s = 60 * np.arange(1_440)
+    nothing, spread, modelled = np.zeros_like(ts_s), [], execution.model_spread * PRICE_SCALE
     for mid, tick in zip(quotes.mid, quotes.tick, strict=True):
-        bid, ask = touches(nothing + round(mid * PRICE_SCALE), nothing, round(tick * PRICE_SCALE), execution)
-        spread.append(int(ask[0] - bid[0]))
+        bid, ask = touches(ts_s, nothing + round(mid * PRICE_SCALE), nothing, round(tick * PRICE_SCALE), modelled)
+        spread.append(float(np.mean(ask - bid)))
     return np.array(spread) / PRICE_SCALE
 
 

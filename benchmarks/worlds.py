@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipelines.core.domain import FloatArray, Market
-from pipelines.core.money import MICRO
+from pipelines.core.money import MICRO, PRICE_SCALE
 from pipelines.core.sections import ExecutionParams
 from pipelines.engine.history import History, IntArray, touches
 from pipelines.features import compute
@@ -88,7 +88,7 @@ def _history(
     made = forecaster(known, limit, row, features, mid, sentiment)
     rows = np.arange(LOOKBACK - 1, len(mid))
     spread = (known.paths.ask_units[row] - known.paths.bid_units[row]).astype(np.int64)[rows]
-    bid, ask = touches(mid[rows], spread, listing.tick_units, execution)
+    bid, ask = touches(ts_s[rows], mid[rows], spread, listing.tick_units, execution.model_spread * PRICE_SCALE)
     return History(
         _market(listing), ts_s[rows], mid[rows], bid, ask, volume[rows], spread, features[rows], sentiment[rows],
         made.mean, made.lower, made.upper, made.confidence, MICRO if known.paths.resolved_yes[row] else 0,

@@ -3,6 +3,7 @@
 import numpy as np
 
 from pipelines.core.domain import FeeSchedule, FloatArray, Market
+from pipelines.core.money import PRICE_SCALE
 from pipelines.core.params import Params, load
 from pipelines.engine import history
 from pipelines.engine.history import History, touches
@@ -40,7 +41,7 @@ def walk(seed: int, params: Params) -> History:
     mid = np.clip(5_000 + 50 * rng.integers(-1, 2, BARS).cumsum(), 500, 9_500).astype(np.int64)
     ts_s = START_S + params.bars.length_s * np.arange(BARS, dtype=np.int64)
     zeros = np.zeros(BARS, dtype=np.int64)
-    bid, ask = touches(mid, zeros, 100, params.execution)
+    bid, ask = touches(ts_s, mid, zeros, 100, params.execution.model_spread * PRICE_SCALE)
     end = int(ts_s[-1]) + params.bars.length_s
     market = Market(
         f"0x{seed:064x}", f"walk-{seed}", "?", "1", "2", 100, 5_000_000, FeeSchedule(0.05), START_S, end, ""

@@ -66,8 +66,8 @@ def _key(params: Params, table: SizingTable) -> str:
 
 def data_hashes() -> list[str]:
     """The hashes of the data that an agent is trained on."""
-    files = (history.RAW / "markets.parquet", history.FEATURES / "features.parquet", history.FORECASTS)
-    return [sha256_file(file) for file in files]
+    raw = [history.RAW / f"{name}.parquet" for name in ("markets", "payouts", "spreads")]
+    return [sha256_file(file) for file in (*raw, history.FEATURES / "features.parquet", history.FORECASTS)]
 
 
 def deciding(params: Params) -> dict[str, Any]:

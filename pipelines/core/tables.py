@@ -48,6 +48,8 @@ BARS = pa.schema(
 )
 PAYOUTS = pa.schema([("market_id", pa.string()), ("payout_micro", pa.int64())])
 """What a YES share of a resolved market paid. Labels: they lie in a file of their own, which settlement alone reads."""
+SPREADS = pa.schema([("tick_units", pa.int32()), ("spread_units", pa.float64()), ("markets", pa.int32())])
+"""Mean spread of the books that were open at the pull, by tick."""
 LABEL = "resolved_price"
 """A recording's column of what the YES (or Up) token paid."""
 HEADLINES = pa.schema(
@@ -133,6 +135,12 @@ def payouts_table(payouts: Mapping[str, int]) -> pa.Table:
     """The rows of payouts.parquet, sorted by market id; base units of a YES share by market id."""
     rows = [{"market_id": name, "payout_micro": payouts[name]} for name in sorted(payouts)]
     return pa.Table.from_pylist(rows, schema=PAYOUTS)
+
+
+def spreads_table(spreads: Mapping[int, tuple[float, int]]) -> pa.Table:
+    """The rows of spreads.parquet: by tick the mean spread in 1e-4 and the number of markets."""
+    rows = [{"tick_units": tick, "spread_units": mean, "markets": n} for tick, (mean, n) in sorted(spreads.items())]
+    return pa.Table.from_pylist(rows, schema=SPREADS)
 
 
 def write_raw(folder: Path, markets: pa.Table, bars: pa.Table, headlines: pa.Table) -> None:

@@ -24,6 +24,8 @@ IntArray = NDArray[np.int64]
 RAW = Path("data/raw")
 FEATURES = Path("data/features")
 FORECASTS = Path("data/forecasts/forecasts.parquet")
+GOLDEN = (5.0**0.5 - 1.0) / 2.0
+"""Multiples of it, without their whole part, fill [0, 1) evenly."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ class Series:
     features: FloatArray
     slices: NDArray[np.str_]
     payout_micro: int | None = None
+    modelled_units: float | None = None
+    """Mean spread of the venue's books of this tick at the pull, in 1e-4; None where too few were open."""
 
 
 def bar_length_s(folder: Path = FEATURES) -> int:
@@ -88,6 +92,13 @@ def read_payouts(path: Path = RAW / "payouts.parquet") -> dict[str, int]:
     return {row["market_id"]: row["payout_micro"] for row in _table(path, "pull").to_pylist()} if path.is_file() else {}
 
 
+def read_spreads(path: Path = RAW / "spreads.parquet") -> dict[int, float]:
+    """Tick -> mean spread of the books that were open at the pull, both in 1e-4."""
+    return (
+        {row["tick_units"]: row["spread_units"] for row in _table(path, "pull").to_pylist()} if path.is_file() else {}
+    )
+
+
 def _market(row: Mapping[str, Any]) -> Market:
     names = ("market_id", "event_id", "question", "token_yes", "token_no", "tick_units", "min_size_micro")
     rest = ("start_s", "end_s", "topic", "neg_risk", "version")
@@ -98,7 +109,7 @@ def _market(row: Mapping[str, Any]) -> Market:
 
 def read_series(markets: Mapping[str, Market], path: Path = FEATURES / "features.parquet") -> Iterator[Series]:
     """Every market's bars in time order."""
-    table, payouts = _table(path, "featurize"), read_payouts()
+    table, payouts, spreads = _table(path, "featurize"), read_payouts(), read_spreads()
     ids = table["market_id"].to_numpy(zero_copy_only=False)
     ints = {
         name: table[name].to_numpy().astype(np.int64) for name in ("ts_s", "mid_units", "volume_micro", "spread_units")
@@ -116,6 +127,7 @@ def read_series(markets: Mapping[str, Market], path: Path = FEATURES / "features
             features=features[part],
             slices=slices[part],
             payout_micro=paid,
+            modelled_units=spreads.get(market.tick_units),
             **columns,
         )
 
@@ -199,7 +211,8 @@ def _joined(
 
 def _history(series: Series, rows: IntArray, arrays: Sequence[FloatArray], execution: ExecutionParams) -> History:
     mid, spread = series.mid_units[rows], series.spread_units[rows]
-    bid, ask = touches(mid, spread, series.market.tick_units, execution)
+    modelled = series.modelled_units or execution.model_spread * PRICE_SCALE
+    bid, ask = touches(series.ts_s[rows], mid, spread, series.market.tick_units, modelled)
     mean, lower, upper, confidence = arrays
     return History(
         series.market,
@@ -228,16 +241,16 @@ def _ends_with(series: Series, rows: IntArray) -> bool:
 
 
 def touches(
-    mid_units: IntArray, spread_units: IntArray, tick_units: int, execution: ExecutionParams
+    ts_s: IntArray, mid_units: IntArray, spread_units: IntArray, tick_units: int, modelled_units: float
 ) -> tuple[IntArray, IntArray]:
     """Bid and ask of each bar: the observed spread around the mid, or the model's where none was observed (0).
 
-    The model's is never wider than the mid is far from 0 or 1: near the ends real books still have both sides.
+    On the grid spreads differ by two ticks, so bars take turns over time between the two around the model's, which is
+    their mean. It is never wider than the mid is far from 0 or 1: near the ends real books still have both sides.
     """
-    modelled = round(execution.model_spread * PRICE_SCALE)
-    pairs = [
-        kernel.touch(int(mid), int(spread) or min(modelled, mid, PRICE_SCALE - mid), tick_units)
-        for mid, spread in zip(mid_units.tolist(), spread_units.tolist(), strict=True)
-    ]
+    turns = tick_units * (2.0 * (ts_s * GOLDEN % 1.0) - 1.0)
+    made = np.floor(np.minimum(modelled_units + turns, np.minimum(mid_units, PRICE_SCALE - mid_units)))
+    spreads = np.where(spread_units > 0, spread_units, made).astype(np.int64).tolist()
+    pairs = [kernel.touch(mid, s, tick_units) for mid, s in zip(mid_units.tolist(), spreads, strict=True)]
     both = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     return both[:, 0], both[:, 1]

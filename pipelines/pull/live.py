@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,6 +24,8 @@ from pipelines.venue.http import VenueHttp
 
 CONDITIONS_ASKED = 50
 """Open markets whose books are looked at for the market time."""
+BOOKS_ASKED = 500
+"""Open markets whose books are looked at for their spread."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class History:
     """Market id -> what a YES share of a resolved market paid."""
     scoring_usd: float = 0.0
     """What scoring the headlines cost."""
+    spreads: dict[int, tuple[float, int]] = field(default_factory=dict)
+    """Tick -> mean spread of the books of now in 1e-4, and the number of markets."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ async def history(
         VenueHttp(settings.gamma_url, per_10_s=300, transport=transport) as listing,
         VenueHttp(settings.data_url, per_10_s=800, transport=transport) as archive,
         VenueHttp(settings.data_url, per_10_s=300, transport=transport) as tape,
+        VenueHttp(settings.clob_url, transport=transport) as exchange,
     ):
         markets = await _markets(listing, start_s, as_of_s, params.pull.max_markets)
         if not markets:
@@ -87,6 +92,7 @@ async def history(
             )
         series = await _all_series(archive, tape, markets, start_s, as_of_s, params)
         paid = await gamma.payouts(listing, [one.market_id for one in markets if (one.end_s or as_of_s) < as_of_s])
+        spread = await _spreads(exchange, [one for one in markets if one.end_s is None or one.end_s > as_of_s])
     bars, dropped = _bars(series, params)
     bars = spreads.add(bars, markets, settings.var / "landing", params.bars.length_s)
     known = await _known_items(settings, params, start_s, as_of_s, transport)
@@ -94,7 +100,13 @@ async def history(
     dropped["headlines_about_no_market"] = len(known) - len(headlines)
     scorer = scorers.make(params.news, settings)
     scored = scorers.scored(headlines, scorer)
-    return History(markets, bars, scored, dropped, paid, scorers.cost_usd(scorer))
+    return History(markets, bars, scored, dropped, paid, scorers.cost_usd(scorer), spread)
+
+
+async def _spreads(exchange: VenueHttp, still_open: list[Market]) -> dict[int, tuple[float, int]]:
+    asked = still_open[:BOOKS_ASKED]
+    books = await clob.books(exchange, [market.token_yes for market in asked])
+    return spreads.typical((m.tick_units, clob.top(books[m.token_yes])) for m in asked if m.token_yes in books)
 
 
 async def _known_items(

@@ -1,13 +1,32 @@
-"""Spreads that were seen: the touches that the ingest flow recorded, put on the bars in which they were seen."""
+"""Spreads that were seen: touches that the ingest flow recorded, on their bars, and those of the books of now."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.core.domain import Market
+from pipelines.core.domain import Market, Quote
+from pipelines.core.money import PRICE_SCALE
 from pipelines.core.tables import Bars
+
+EXTREME = 0.05
+"""Books with a mid nearer to 0 or 1 are left out: `policy.min_price` enters nothing there."""
+WIDEST = 0.10
+"""Wider spreads are left out: no limit of ours would trade there."""
+FEWEST = 10
+"""Fewer books of one tick say nothing about the others."""
+
+
+def typical(books: Iterable[tuple[int, Quote]]) -> dict[int, tuple[float, int]]:
+    """From (tick, touch) of each open market: tick -> mean spread in 1e-4 and number of markets, a vote each."""
+    seen: dict[int, list[int]] = {}
+    for tick, quote in books:
+        mid = quote.mid_units / PRICE_SCALE
+        if EXTREME <= mid <= 1.0 - EXTREME and 0 < quote.spread_units <= WIDEST * PRICE_SCALE:
+            seen.setdefault(tick, []).append(quote.spread_units)
+    return {tick: (float(np.mean(spreads)), len(spreads)) for tick, spreads in seen.items() if len(spreads) >= FEWEST}
 
 
 def add(bars: Bars, markets: list[Market], landing: Path, length_s: int) -> Bars:

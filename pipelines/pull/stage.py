@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from pipelines.core import artifacts, log, tables
 from pipelines.core.domain import Headline, Market
 from pipelines.core.errors import DataError
+from pipelines.core.money import PRICE_SCALE
 from pipelines.core.params import Params, load
 from pipelines.core.settings import Settings, Source
 from pipelines.core.tables import Bars
@@ -32,6 +33,7 @@ class Pulled:
     rows_dropped: dict[str, int] = field(default_factory=dict)
     payouts: dict[str, int] = field(default_factory=dict)
     scoring_usd: float = 0.0
+    spreads: dict[int, tuple[float, int]] = field(default_factory=dict)
 
 
 def run() -> None:
@@ -90,6 +92,7 @@ def _from_venue(chosen: window.Window, params: Params) -> Pulled:
         rows_dropped=history.dropped,
         payouts=history.payouts,
         scoring_usd=history.scoring_usd,
+        spreads=history.spreads,
     )
 
 
@@ -103,6 +106,7 @@ def _write(pulled: Pulled, bars: Bars) -> None:
         names = {market.market_id for market in used}
         paid = {name: payout for name, payout in pulled.payouts.items() if name in names}
         pq.write_table(tables.payouts_table(paid), folder / "payouts.parquet")
+        pq.write_table(tables.spreads_table(pulled.spreads), folder / "spreads.parquet")
     replay = pulled.replay if pulled.replay is not None else bars.where(np.zeros(len(bars), bool))
     replayed = [pulled.markets[code] for code in np.unique(replay.code)]
     with artifacts.replaced_folder(REPLAY) as folder:
@@ -122,6 +126,7 @@ def _report(chosen: window.Window, pulled: Pulled, bars: Bars, too_short: int) -
         "bars": len(bars),
         "bars_filled": int(bars.filled.sum()),
         "spread_observed_share": float(np.mean(bars.spread_units > 0)),
+        "spread_of_open_books_by_tick": {str(tick): mean / PRICE_SCALE for tick, (mean, _) in pulled.spreads.items()},
         "volume_shares": float(bars.volume_micro.sum() / 1e6),
         "headlines": len(pulled.headlines),
         "headline_scoring_usd": round(pulled.scoring_usd, 6),

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.core import params
 from pipelines.core.params import Params
-from pipelines.pull import live
+from pipelines.pull import live, spreads
 from pipelines.pull.live import History
 from pipelines.venue import clob
 
@@ -60,6 +60,21 @@ def test_the_last_bar_is_the_mid_of_the_book(history: History, venue: Any, now_s
 
     assert len(mids) >= 5
     assert all(mids[market_id] == shown[market_id] for market_id in mids.keys() & shown.keys())
+
+
+def test_the_spread_of_open_books_is_what_the_venue_shows(
+    venue: Any, shipped: Params, now_s: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ticks with enough open markets have the mean spread of the venue's own touches."""
+    monkeypatch.setattr(spreads, "FEWEST", 2)
+    history = asyncio.run(live.history(venue.settings, shipped, now_s - 7_200, now_s))
+    ticks = {market.market_id: market.tick_units for market in history.markets}
+    shown = [(ticks[name], quote) for name, (_, quote) in venue.quotes.items() if name in ticks]
+
+    assert history.spreads
+    for tick, (mean, markets) in history.spreads.items():
+        own = [q.spread_units for t, q in shown if t == tick and 500 <= q.mid_units <= 9_500]
+        assert (markets, mean) == (len(own), pytest.approx(np.mean(own)))
 
 
 def test_trades_become_volume(history: History) -> None:

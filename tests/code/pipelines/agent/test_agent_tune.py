@@ -17,7 +17,13 @@ from pipelines.trading.observation import MarketScaler
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
 from test_engine_identity import PARAMS, history, scaler
 
-DATA = ("data/raw/markets.parquet", "data/features/features.parquet", "data/forecasts/forecasts.parquet")
+DATA = (
+    "data/raw/markets.parquet",
+    "data/raw/payouts.parquet",
+    "data/raw/spreads.parquet",
+    "data/features/features.parquet",
+    "data/forecasts/forecasts.parquet",
+)
 
 
 @pytest.fixture

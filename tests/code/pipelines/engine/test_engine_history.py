@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipelines.core.errors import DataError
 from pipelines.core.params import load
@@ -31,16 +33,52 @@ def test_a_damaged_product_names_the_stage_that_writes_it(tmp_path):
         history.read_markets(tmp_path / "markets.parquet")
 
 
-def test_the_modelled_spread_is_a_price_whatever_the_tick():
-    """An observed spread stays; where there is none, 0.03 stands around the mid on any tick, and a mid near 0 or 1 has
-    no wider spread than its distance to it, so that both sides exist."""
-    execution = EXECUTION.model_copy(update={"model_spread": 0.03})
-    mids, spreads = np.array([5_000, 5_050, 9_900]), np.array([200, 0, 0])
+def test_an_observed_spread_stays_and_a_modelled_one_leaves_both_sides():
+    """An observed spread stands as it is; a mid near 0 or 1 has no wider modelled one than its distance to it."""
+    mids, spreads = np.array([5_000, 9_850, 150]), np.array([200, 0, 0])
 
-    coarse, fine = (np.transpose(history.touches(mids, spreads, tick, execution)).tolist() for tick in (100, 10))
+    for tick in (100, 10):
+        bid, ask = history.touches(60 * np.arange(3), mids, spreads, tick, 300.0)
 
-    assert coarse[:2] == [[4_900, 5_100], [4_900, 5_200]]
-    assert fine == [[4_900, 5_100], [4_900, 5_200], [9_850, 9_950]]
+        assert (bid[0], ask[0]) == (4_900, 5_100)
+        assert ((bid > 0) & (ask < 10_000)).all()
+        assert (bid + ask == 2 * mids).all()
+
+
+@given(
+    st.sampled_from([10, 100]),
+    st.floats(2.0, 9.0),
+    st.integers(1_000, 9_000),
+    st.sampled_from([60, 3_600, 86_400]),
+    st.integers(0, 10**6),
+)
+def test_bars_take_turns_around_the_modelled_spread(tick, ticks, mid, length_s, first):
+    """Whatever the tick, the mid's parity and the bar's length: spreads are the two on the grid around the modelled one,
+    which is their mean over time."""
+    mids = np.full(2_000, mid // (tick // 2) * (tick // 2))
+    ts_s = 1_767_225_600 + length_s * np.arange(first, first + 2_000)
+    bid, ask = history.touches(ts_s, mids, np.zeros_like(mids), tick, ticks * tick)
+    spread = ask - bid
+    assert (bid % tick == 0).all()
+    assert (bid + ask == 2 * mids).all()
+    assert np.abs(spread - ticks * tick).max() <= 2 * tick
+    assert abs(spread.mean() - ticks * tick) <= 0.05 * tick
+
+
+def test_the_venues_own_books_come_before_the_parameter():
+    """Where the pull found enough open books of a tick, their mean is the model's; else `execution.model_spread`."""
+    past = market_history(1)
+    forecasts = Forecasts(past.mean, past.lower, past.upper, past.confidence)
+    nothing, rows = np.zeros(len(past), np.int64), np.arange(len(past))
+
+    def mean_spread(modelled):
+        columns = (past.ts_s, past.mid_units, past.volume_micro, nothing, past.sentiment, past.features)
+        series = history.Series(past.market, *columns, np.full(len(past), "gate"), None, modelled)
+        made = history.join(series, rows, forecasts, EXECUTION)
+        return (made.ask_units - made.bid_units).mean()
+
+    assert mean_spread(400.0) == pytest.approx(400.0, abs=10.0)
+    assert mean_spread(None) == pytest.approx(10_000 * EXECUTION.model_spread, abs=10.0)
 
 
 def test_a_payout_counts_only_at_the_end_of_its_market():

@@ -47,7 +47,7 @@ def history(seed, bars=240, tick=100, rate=0.05):
     about = Market(
         f"0x{seed:064x}", f"e{seed}", "q", "1", "2", tick, 5_000_000, FeeSchedule(rate), None, int(ts_s[-1]) + 600, ""
     )
-    bid, ask = touches(mid, spread, tick, PARAMS.execution)
+    bid, ask = touches(ts_s, mid, spread, tick, 10_000 * PARAMS.execution.model_spread)
     mean = rng.normal(0, 0.1, (bars, 24))
     confidence = rng.uniform(0.6, 0.95, bars)
     volume = rng.integers(0, 8_000, bars) * 1_000_000
@@ -112,8 +112,7 @@ def both(seed, actions, params, latency=1, ttl=1, payout=None, **update):
 def test_a_wider_spread_shows_less():
     """The modelled size of a level falls inversely with the spread in ticks, and never exceeds that of one tick."""
     past = history(1)
-    narrow = PARAMS.execution.model_copy(update={"model_spread": 0.01})
-    bid, ask = touches(past.mid_units, past.spread_units, 100, narrow)
+    bid, ask = touches(past.ts_s, past.mid_units, past.spread_units, 100, 100.0)
     made = tape([replace(past, bid_units=bid, ask_units=ask)], None, 1_500)
     shown = {
         step[0].quote.spread_units // 100: (step[0].quote.bid_size_micro, step[0].quote.ask_size_micro)
@@ -277,7 +276,7 @@ def test_a_leaked_forecast_earns_and_a_shuffled_one_does_not():
     """Canary: knowing the next mids earns a lot through the same engine; the same forecasts shuffled earn nothing."""
     past = history(5, bars=1_000)
     mid = (5_000 + 2_000 * np.sin(np.arange(1_000) / 40)).astype(np.int64) // 50 * 50
-    bid, ask = touches(mid, np.zeros(1_000, np.int64), 100, PARAMS.execution)
+    bid, ask = touches(past.ts_s, mid, np.zeros(1_000, np.int64), 100, 10_000 * PARAMS.execution.model_spread)
     odds = np.log(mid / (10_000 - mid))
     future = np.stack([np.append(odds[h:], np.full(h, odds[-1])) - odds for h in range(1, 25)], axis=1)
     gains = []

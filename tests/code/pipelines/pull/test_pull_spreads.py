@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.core.domain import FeeSchedule, Market
+from pipelines.core.domain import FeeSchedule, Market, Quote
 from pipelines.core.tables import Bars
 from pipelines.pull import spreads
 
@@ -51,3 +51,18 @@ def test_one_sided_and_crossed_touches_say_nothing(tmp_path: Path) -> None:
     land(tmp_path, ("0xb", moment - 600_000, 4_000, 4_300), ("0xb", moment + 600_000, 4_000, 4_300))
 
     assert spreads.add(bars(), MARKETS, tmp_path, 60).spread_units.tolist() == [0] * 6
+
+
+def test_open_books_give_the_spread_of_their_tick() -> None:
+    """The mean over markets, a vote each, by tick; no word from few books, one-sided or wide ones, or near 0 or 1."""
+    books = [(100, quote(4_900, 4_900 + spread)) for spread in (100, 200, 300) for _ in range(4)]
+    books += [(100, quote(0, 5_000)), (100, quote(4_000, 6_000)), (100, quote(100, 200)), (100, quote(9_700, 9_800))]
+    books += [(10, quote(5_000, 5_010))] * (spreads.FEWEST - 1)
+
+    assert spreads.typical(books) == {100: (200.0, 12)}
+    assert spreads.typical([]) == {}
+
+
+def quote(bid: int, ask: int) -> Quote:
+    """A touch with something to trade on both sides."""
+    return Quote(bid, ask, 1_000_000, 1_000_000)
