@@ -4,9 +4,9 @@
 
 MARKETS is a listing of open markets as Gamma gives it, SERIES have `best_bid` and `best_ask` by market, BOOKS are
 whole books as `benchmarks.slippage` reads them. JSON lines: `spread` (`execution.model_spread`: mean over the traded
-markets of the listing, with other laws beside it), one `quotes` per series, one `books` per recording, and `fills`
-(`execution.impact_share` and `execution.model_depth_shares`). Every market has one vote, whatever it recorded;
-intervals are 95 % of bootstrap draws over events or markets.
+markets of the listing, with other laws beside it), `liquidity` (how it falls with the spread), one `quotes` per series,
+one `books` per recording, and `fills` (`execution.impact_share` and `execution.model_depth_shares`). Every market has
+one vote, whatever it recorded; intervals are 95 % of bootstrap draws over events or markets.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import calibrate_fills, calibrate_spread
+from benchmarks import calibrate_fills, calibrate_liquidity, calibrate_spread
 from pipelines.core.errors import OddsmithError
 from pipelines.core.params import read
 from pipelines.core.sections import ExecutionParams
@@ -49,6 +49,11 @@ def lines(
     """
     traded = calibrate_spread.listing(listing)
     yield {"fit": "spread", "recording": listing.name, **calibrate_spread.fit(traded, execution)}
+    yield {
+        "fit": "liquidity",
+        "recording": listing.name,
+        **calibrate_liquidity.measure(*calibrate_liquidity.read(listing)),
+    }
     for path in quotes:
         yield {"fit": "quotes", "recording": path.name, **calibrate_spread.of_series(path)}
     errors = [calibrate_fills.errors(path, execution) for path in books]

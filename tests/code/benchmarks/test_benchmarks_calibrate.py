@@ -34,6 +34,7 @@ def listing(path: Path, in_ticks: float | None = None) -> Path:
         "bestAsk": [0.5 + one / 2 for one in spread],
         "orderPriceMinTickSize": [*tick[1:], 0.01],
         "volume24hr": [5_000.0] * 59 + [10.0],
+        "liquidityNum": [100.0] * 60,
     }
     pq.write_table(pa.table(rows), path)
     return path
@@ -118,7 +119,7 @@ def test_a_series_counts_markets_not_rows(tmp_path: Path) -> None:
 
 
 def test_every_fit_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The command prints the spread, each recording of books, and the fit of all of them; a recording that cannot be
+    """The command prints the spread, the liquidity, each recording of books, and the fit of all of them; a recording that cannot be
     used is one line and status 1."""
     path = tmp_path / "books.jsonl"
     path.write_text(book("m", 2, [(0, 100.0)]))
@@ -126,7 +127,7 @@ def test_every_fit_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
     assert main(given) == 0
     printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [line["fit"] for line in printed] == ["spread", "books", "fills"]
+    assert [line["fit"] for line in printed] == ["spread", "liquidity", "books", "fills"]
     assert main([*given, "--quotes", str(tmp_path / "none.parquet")]) == 1
     assert "best_bid" in capsys.readouterr().err
     path.write_text(book("m", 2, [(-48, 1.0)]))

@@ -53,7 +53,7 @@ def test_an_observed_spread_stays_and_a_modelled_one_leaves_both_sides():
     st.integers(0, 10**6),
 )
 def test_bars_take_turns_around_the_modelled_spread(tick, ticks, mid, length_s, first):
-    """Whatever the tick, the mid's parity and the bar's length: spreads are the two on the grid around the modelled one,
+    """Whatever the tick, the mid's parity and the bar's length: spreads are those on the grid next to the modelled one,
     which is their mean over time."""
     mids = np.full(2_000, mid // (tick // 2) * (tick // 2))
     ts_s = 1_767_225_600 + length_s * np.arange(first, first + 2_000)

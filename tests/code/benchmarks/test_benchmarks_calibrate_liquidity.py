@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks.liquidity import main, measure, read
+from benchmarks.calibrate_liquidity import measure, read
+from pipelines.core.errors import DataError
 
 
 def listing(path: Path, count: int) -> Path:
@@ -33,11 +34,11 @@ def test_the_power_that_made_the_listing_is_found(tmp_path: Path) -> None:
     assert found["median_liquidity_pusd"]["4..5"] == 2_250
 
 
-def test_a_listing_that_cannot_be_used_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_listing_that_cannot_be_used_says_what_is_needed(tmp_path: Path) -> None:
     """Too few markets, a file without the columns, and no file are each named with what is needed."""
-    assert main([str(listing(tmp_path / "few.parquet", 5))]) == 1
-    assert "holds 5 markets" in capsys.readouterr().err
+    with pytest.raises(DataError, match="holds 5 markets"):
+        read(listing(tmp_path / "few.parquet", 5))
     pq.write_table(pa.table({"price": [1.0]}), tmp_path / "other.parquet")
     for name in ("other.parquet", "none.parquet"):
-        assert main([str(tmp_path / name)]) == 1
-        assert "liquidityNum" in capsys.readouterr().err
+        with pytest.raises(DataError, match="liquidityNum"):
+            read(tmp_path / name)

@@ -1,14 +1,5 @@
-"""How the liquidity of open markets falls with their spread: `python -m benchmarks.liquidity MARKETS.parquet`.
+"""How the liquidity of open markets falls with their spread in ticks; `trading.kernel.shown_micro` has the power -1."""
 
-MARKETS is a listing as Gamma gives it, with the columns `bestBid`, `bestAsk`, `orderPriceMinTickSize` and
-`liquidityNum`. One JSON line: the power of the spread in ticks that fits best (least squares of logarithms) with its
-95 % bootstrap interval over markets, and the median liquidity in pUSD by spread. `trading.kernel.shown_micro` uses -1.
-"""
-
-import argparse
-import json
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.core.domain import FloatArray
-from pipelines.core.errors import DataError, OddsmithError
+from pipelines.core.errors import DataError
 
 COLUMNS = ("bestBid", "bestAsk", "orderPriceMinTickSize", "liquidityNum")
 EXTREME = 0.03
@@ -27,20 +18,6 @@ WIDEST = 50
 EDGES = (0.5, 1.5, 2.5, 3.5, 5.5, 10.5, 20.5, WIDEST)
 FEWEST = 30
 SAMPLES = 1_000
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print; 1 with one line when the listing cannot be used."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.liquidity", description=__doc__)
-    parser.add_argument("markets", type=Path)
-    asked = parser.parse_args(arguments)
-    try:
-        spread, liquidity = read(asked.markets)
-        print(json.dumps({"benchmark": "liquidity", "listing": asked.markets.name, **measure(spread, liquidity)}))
-    except OddsmithError as error:
-        print(f"liquidity: {error}", file=sys.stderr)
-        return 1
-    return 0
 
 
 def read(path: Path) -> tuple[FloatArray, FloatArray]:
@@ -63,7 +40,7 @@ def read(path: Path) -> tuple[FloatArray, FloatArray]:
 
 
 def measure(spread: FloatArray, liquidity: FloatArray) -> dict[str, Any]:
-    """The power, its interval, and medians by spread."""
+    """The power that fits best (least squares of logarithms), its interval, and medians by spread."""
     rng = np.random.default_rng(0)
     drawn = [power(spread[rows], liquidity[rows]) for rows in rng.integers(0, len(spread), (SAMPLES, len(spread)))]
     low, high = np.quantile(drawn, (0.025, 0.975))
@@ -84,7 +61,3 @@ def measure(spread: FloatArray, liquidity: FloatArray) -> dict[str, Any]:
 def power(spread: FloatArray, liquidity: FloatArray) -> float:
     """Exponent b of liquidity ~ spread ** b."""
     return float(np.polyfit(np.log(spread), np.log(liquidity), 1)[0])
-
-
-if __name__ == "__main__":
-    sys.exit(main())
