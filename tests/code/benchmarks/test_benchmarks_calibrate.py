@@ -119,8 +119,8 @@ def test_a_series_counts_markets_not_rows(tmp_path: Path) -> None:
 
 
 def test_every_fit_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The command prints the spread, the liquidity, each recording of books, and the fit of all of them; a recording that cannot be
-    used is one line and status 1."""
+    """The command prints a line per fit: spread, liquidity, each recording of books, all books. A recording that cannot
+    be used is one line and status 1."""
     path = tmp_path / "books.jsonl"
     path.write_text(book("m", 2, [(0, 100.0)]))
     given = ["--listing", str(listing(tmp_path / "markets.parquet")), "--books", str(path)]
