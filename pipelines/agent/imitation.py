@@ -11,7 +11,7 @@ from pipelines.engine.lanes import DIRECTION_OF, FRACTION_OF, Field
 from pipelines.features import spec
 from pipelines.trading import compiled
 
-CASH = len(spec.MARKET_OBS) + spec.PORTFOLIO_OBS.index("cash")
+CASH, POSITION = (len(spec.MARKET_OBS) + spec.PORTFOLIO_OBS.index(name) for name in ("cash", "position"))
 
 NEAR = 0.4
 """Share of the entry threshold from which on a bar teaches something; of the others one in ten is kept."""

@@ -26,28 +26,40 @@ class Dataset:
     teacher: Teacher
 
 
-def evaluate(policy: Any, data: Dataset, cash_micro: int) -> float:
-    """Sum of P&L after costs in pUSD of the deterministic policy, every market from its first bar to its last."""
+def evaluate(policy: Any, data: Dataset, cash_micro: int) -> FloatArray:
+    """P&L after costs in pUSD of the deterministic policy on each market from its first bar to its last, (markets,)."""
     count = len(data.field.first)
     lanes = Lanes(data.field, data.par, count, cash_micro)
     lanes.place(np.arange(count), data.field.first, data.field.last)
-    total, alive = 0.0, np.ones(count, dtype=bool)
+    total, alive = np.zeros(count), np.ones(count, dtype=bool)
     while alive.any():
         actions = policy.predict(lanes.observations, deterministic=True)[0]
         lanes.step(*decoded(actions))
-        total += float(lanes.rewards[alive].sum())
+        total[alive] += lanes.rewards[alive]
         alive &= ~lanes.dones
         stopped = lanes.state[:, compiled.ROW] >= data.field.last
         lanes.state[stopped, compiled.ROW] = data.field.last[stopped] - 1
     return total
 
 
+def gained(now: FloatArray, before: FloatArray) -> bool:
+    """Whether P&L by market is larger in sum by more than one standard error of the difference over markets.
+
+    A policy is judged many times: without that margin the luckiest judgement would win.
+    """
+    more = now - before
+    error = np.std(more, ddof=1) * np.sqrt(len(more)) if len(more) > 1 else 0.0
+    return bool(more.sum() > error)
+
+
 class KeepBest(BaseCallback):
-    """Judges the policy every so many steps and remembers the best weights."""
+    """Judges the policy every so many steps and remembers the weights of the last one that gained on those before."""
 
     def __init__(self, held_out: Dataset, cash_micro: int, every: int) -> None:
         super().__init__()
         self.best = float("-inf")
+        """P&L of the kept weights, pUSD."""
+        self._pnl: FloatArray | None = None
         self.curve: list[tuple[int, float]] = []
         self.seconds: list[float] = []
         """Wall seconds since the judge was made, of each judgement of this process."""
@@ -61,22 +73,24 @@ class KeepBest(BaseCallback):
     def judge(self, policy: Any, steps: int) -> None:
         """Measure now."""
         pnl = evaluate(policy, self._held_out, self._cash)
+        total = float(pnl.sum())
         self._judged = steps
-        self.curve.append((steps, round(pnl, 2)))
+        self.curve.append((steps, round(total, 2)))
         self.seconds.append(round(time.perf_counter() - self._made, 2))
-        LOG.info("held-out events", steps=steps, pnl_pusd=round(pnl, 2))
-        if pnl > self.best:
-            self.best = pnl
+        LOG.info("held-out events", steps=steps, pnl_pusd=round(total, 2))
+        if self._pnl is None or gained(pnl, self._pnl):
+            self.best, self._pnl = total, pnl
             self._weights = copy.deepcopy(policy.state_dict())
 
     def give_back(self, policy: Any) -> None:
-        """Give the policy its best weights back."""
+        """Give the policy the kept weights back."""
         if self._weights:
             policy.load_state_dict(self._weights)
 
     def snapshot(self) -> dict[str, Any]:
         """What was judged so far."""
-        return {"best": self.best, "curve": self.curve, "_weights": self._weights, "_judged": self._judged}
+        kept = ("best", "curve", "_pnl", "_weights", "_judged")
+        return {name: getattr(self, name) for name in kept}
 
     def restore(self, kept: dict[str, Any]) -> None:
         """Go on from a snapshot."""

@@ -8,7 +8,7 @@ import torch
 from stable_baselines3 import DQN, PPO
 from torch.nn.functional import mse_loss
 
-from pipelines.agent.imitation import Lesson, continuous
+from pipelines.agent.imitation import POSITION, Lesson, continuous
 
 MARGIN = 0.1
 """The teacher's action is to be worth this much more than any other, in per cent of the cash (as in DQfD)."""
@@ -91,10 +91,15 @@ def _squashed(policy: Any, lesson: Lesson) -> tuple[Iterable[torch.nn.Parameter]
 
 
 def _tensors(lesson: Lesson) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Observations, labels, returns and weights: rare actions weigh more, by the root of their rarity."""
-    counts = np.bincount(lesson.labels, minlength=9)
-    rarity = np.where(counts > 0, np.sqrt(len(lesson.labels) / np.maximum(counts, 1)), 0.0)
-    by_action = (rarity / (rarity * counts).sum() * len(lesson.labels)).astype(np.float32)
-    arrays = (lesson.seen, lesson.labels, lesson.returns, by_action[lesson.labels])
+    """Observations, labels, returns and weights: rare actions weigh more, by the root of their rarity.
+
+    To close is another action with a position than without: exits are rare, and nearly all that closes is nothing.
+    """
+    held = np.sign(lesson.seen[:, POSITION]).astype(np.int64) + 1
+    action = 3 * lesson.labels + held
+    counts = np.bincount(action, minlength=27)
+    rarity = np.where(counts > 0, np.sqrt(len(action) / np.maximum(counts, 1)), 0.0)
+    weight = (rarity / (rarity * counts).sum() * len(action)).astype(np.float32)
+    arrays = (lesson.seen, lesson.labels, lesson.returns, weight[action])
     seen, labels, returns, weights = (torch.from_numpy(array) for array in arrays)
     return seen, labels, returns, weights

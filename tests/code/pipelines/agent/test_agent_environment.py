@@ -16,6 +16,7 @@ from pipelines.agent.algorithms import actor
 from pipelines.agent.env import MarketEnv
 from pipelines.agent.export import export
 from pipelines.agent.imitation import Teacher, collect
+from pipelines.agent.judge import gained
 from pipelines.agent.training import train
 from pipelines.agent.vector import MarketVecEnv
 from pipelines.engine.lanes import Lanes, decoded, field, parameters
@@ -178,3 +179,13 @@ def test_without_a_signal_that_paid_nothing_is_trained():
     _, measured = train([history(seed) for seed in range(4)], params, NO_SIGNALS, scaler(), 60)
     assert measured["timesteps"] == 0
     assert measured["held_out_best_pusd"] == 0.0
+
+
+def test_a_later_policy_has_to_gain_more_than_chance():
+    """A judgement replaces the one before only where the gain over markets exceeds its standard error."""
+    before = np.array([10.0, -5.0, 3.0, 0.0])
+    assert gained(before + 1.0, before)
+    assert not gained(before - 1.0, before)
+    assert not gained(before, before)
+    assert not gained(before + np.array([9.0, -8.0, 0.5, 0.0]), before)
+    assert gained(np.array([2.0]), np.array([1.0]))
