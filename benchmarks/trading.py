@@ -169,7 +169,8 @@ class Bench:
 
     def _time_to_return(self) -> dict[str, Any]:
         """Wall seconds to half of the threshold rule's P&L on the held-out events: the tuned setting with its warm
-        start over the guide's parameters without one. Where the guide's never gets there the ratio is an upper bound.
+        start over the guide's parameters without one, in as many steps. Where the guide's never gets there the ratio is an
+        upper bound.
         """
         from pipelines.agent.training import dataset, split, train  # noqa: PLC0415
 
@@ -182,7 +183,7 @@ class Bench:
         target = (equity[flat.last] - CASH).sum() / MICRO / 2.0
         times = {}
         for name, agent in (("tuned", "ppo_tuned"), ("guide", "ppo_from_rewards_alone")):
-            params = with_agent(self._params, agent)
+            params = with_agent(self._params, agent).with_learner(timesteps=self._params.ppo_tuned.timesteps)
             _, measured = train(self._made.earlier, params, self._table, self._scaler, LENGTH_S)
             judged = zip(measured["held_out_seconds"], measured["held_out_curve"], strict=True)
             reached = [seconds for seconds, (_, pnl) in judged if pnl >= target]
