@@ -168,9 +168,8 @@ class Bench:
         return count
 
     def _time_to_return(self) -> dict[str, Any]:
-        """Wall seconds to half of the threshold rule's P&L on the held-out events: the tuned setting with its warm
-        start over the guide's parameters without one, in as many steps. Where the guide's never gets there the ratio is an
-        upper bound.
+        """Wall seconds to half of the threshold rule's P&L on the held-out events, in as many steps: the tuned setting
+        with its warm start over the guide's without one. Where the guide's never gets there the ratio is an upper bound.
         """
         from pipelines.agent.training import dataset, split, train  # noqa: PLC0415
 
