@@ -169,7 +169,7 @@ class Bench:
 
     def _time_to_return(self) -> dict[str, Any]:
         """Wall seconds to half of the threshold rule's P&L on the held-out events, in as many steps: the tuned setting
-        with its warm start over the guide's without one. Where the guide's never gets there the ratio is an upper bound.
+        with its warm start over the guide's without one. Where the latter never gets there the ratio is an upper bound.
         """
         from pipelines.agent.training import dataset, split, train  # noqa: PLC0415
 
