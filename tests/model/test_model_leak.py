@@ -10,16 +10,19 @@ from scipy import stats
 from benchmarks.contest import Contest
 from benchmarks.worlds import world
 from pipelines.core.params import read
+from pipelines.engine.history import touches
 from pipelines.engine.metrics import pnl_by_event
 from pipelines.engine.rules import policy_params
 from pipelines.features.scale import log_odds
 from pipelines.forecast import ridge
 from pipelines.trading.sizing import SizingTable
 
-VENUE = read(Path("params.yaml"))
-# The canary is about the engine, not about the venue, at whose mean spread 24 bars of foresight earned an eighth of the
-# cash in this world. Half a cent is what the simulator's own books have on a tick of 0.001, about the least on 0.01.
-PARAMS = VENUE.model_copy(update={"execution": VENUE.execution.model_copy(update={"model_spread": 0.005})})
+SHIPPED = read(Path("params.yaml"))
+# The canary is about the engine, not about the venue's spreads or the shipped size, at which 24 bars of foresight do not
+# double the cash: positions of what the limit allows, on books of half a cent or of the least that the grid shows.
+SIZING = SHIPPED.sizing.model_copy(update={"max_position_fraction": SHIPPED.risk.max_position_fraction})
+PARAMS = SHIPPED.model_copy(update={"sizing": SIZING})
+HALF_A_CENT = 50.0
 TABLE = SizingTable(0.7, 0.05, 0.03, 500, 9)
 HORIZON, LAGS = 24, 6
 
@@ -36,6 +39,13 @@ def inputs(past, leaked):
     lags = [np.append(np.zeros(k), change[: len(change) - k]) for k in range(LAGS)]
     columns = np.stack([*lags, past.sentiment], axis=1) * 30.0
     return np.concatenate([columns, moves(past)[:, [0, -1]] * 30.0], axis=1) if leaked else columns
+
+
+def narrow(past):
+    """The same market with books of half a cent."""
+    nothing = np.zeros_like(past.mid_units)
+    bid, ask = touches(past.ts_s, past.mid_units, nothing, past.market.tick_units, HALF_A_CENT)
+    return replace(past, bid_units=bid, ask_units=ask)
 
 
 def earned(made, labels):
@@ -67,6 +77,7 @@ def test_shuffled_labels_earn_nothing_and_leaked_ones_a_lot():
     If the first earned, the engine would pay for nothing; if the second did not, it could not pay for anything.
     """
     made = world(5, 1.0, 20, PARAMS.execution)
+    made = replace(made, earlier=[narrow(past) for past in made.earlier], later=[narrow(past) for past in made.later])
     shuffled, _, trades = earned(made, "shuffled")
     assert trades > 20
     assert shuffled < 0.0
