@@ -18,7 +18,7 @@ from pipelines.forecast import ridge
 from pipelines.trading.sizing import SizingTable
 
 SHIPPED = read(Path("params.yaml"))
-# The canary is about the engine, not about the venue's spreads or the shipped size, at which 24 bars of foresight do not
+# The canary is about the engine, not the venue's spreads or the shipped size, at which 24 bars of foresight do not
 # double the cash: positions of what the limit allows, on books of half a cent or of the least that the grid shows.
 SIZING = SHIPPED.sizing.model_copy(update={"max_position_fraction": SHIPPED.risk.max_position_fraction})
 PARAMS = SHIPPED.model_copy(update={"sizing": SIZING})
