@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = [{one: kept.rows[seed][one] for one in names} for seed in seeds]
     table = summary(rows)
     asked.out.mkdir(parents=True, exist_ok=True)
-    page = render(table, asked.edge, bool(asked.forecaster)) + by_seed(rows)
+    page = render(table, asked.edge, bool(asked.forecaster), asked.agents) + by_seed(rows)
     (asked.out / f"strategies-{name}.md").write_text(page, encoding="utf-8")
     line = {"benchmark": "evaluate", "edge": asked.edge, "strategies": table, "ppo_over_threshold": ratio(rows)}
     print(json.dumps(line))
@@ -165,8 +165,11 @@ def iqm(values: FloatArray) -> float:
     return float(np.average(ordered, weights=weights))
 
 
-def render(table: dict[str, Row], edge: float, learned: bool) -> str:
+def render(table: dict[str, Row], edge: float, learned: bool, agents: Sequence[str] = DEFAULT_AGENTS) -> str:
     """The table as Markdown, best first."""
+    options = (" --forecaster models/forecaster" if learned else "") + (
+        "" if tuple(agents) == DEFAULT_AGENTS else f" --agents {' '.join(agents)}"
+    )
     source = "the trained forecaster" if learned else "the Kalman limit of the public data"
     lines = [
         f"# Strategies on unseen synthetic markets, edge {edge:g}",
@@ -175,7 +178,7 @@ def render(table: dict[str, Row], edge: float, learned: bool) -> str:
         "Interquartile mean over seeds (each a world of its own) with a 95 % bootstrap interval. Agents that see",
         "forecasts are warm-started from the threshold rule; `ppo_without_forecasts` learns from rewards alone. Buy",
         "and hold and random entries (with the threshold rule's turnover) have no stops and no loss limits. Made by",
-        f"`python -m benchmarks.evaluate --edge {edge:g}{' --forecaster models/forecaster' if learned else ''}`.",
+        f"`python -m benchmarks.evaluate --edge {edge:g}{options}`.",
         "",
         "| strategy | IQM | 95 % interval | seeds above 0 |",
         "|---|---|---|---|",
@@ -189,7 +192,7 @@ def render(table: dict[str, Row], edge: float, learned: bool) -> str:
 
 
 def by_seed(rows: Sequence[Row]) -> str:
-    """Every number behind the table, and PPO's share of the threshold rule's gain."""
+    """Every number behind the table, PPO's share of the threshold rule's gain, and what its tuned setting adds."""
     shown = ratio(rows)
     lines = [""]
     if shown is not None:
@@ -199,6 +202,14 @@ def by_seed(rows: Sequence[Row]) -> str:
             "",
         ]
     names = list(rows[0])
+    if {"ppo", "ppo_tuned"} <= set(names) and len(rows) > 1:
+        more = np.array([row["ppo_tuned"] - row["ppo"] for row in rows])
+        error = float(np.std(more, ddof=1) / np.sqrt(len(more)))
+        lines += [
+            f"With the tuned hyper-parameters instead of the guide's PPO earned {more.mean():+,.0f} pUSD more on average,"
+            f" with a standard error over the worlds of {error:,.0f}.",
+            "",
+        ]
     lines += [f"| seed | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
     for seed, row in enumerate(rows, start=1):
         lines.append(f"| {seed} | {' | '.join(f'{row[name]:+,.0f}' for name in names)} |")
