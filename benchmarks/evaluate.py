@@ -206,8 +206,8 @@ def by_seed(rows: Sequence[Row]) -> str:
         more = np.array([row["ppo_tuned"] - row["ppo"] for row in rows])
         error = float(np.std(more, ddof=1) / np.sqrt(len(more)))
         lines += [
-            f"With the tuned hyper-parameters instead of the guide's PPO earned {more.mean():+,.0f} pUSD more on average"
-            f" (standard error over the worlds {error:,.0f}).",
+            f"With the tuned hyper-parameters instead of the guide's PPO earned {more.mean():+,.0f} pUSD more on"
+            f" average (standard error over the worlds {error:,.0f}).",
             "",
         ]
     lines += [f"| seed | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
