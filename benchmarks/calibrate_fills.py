@@ -19,7 +19,7 @@ from pipelines.core.domain import FloatArray
 from pipelines.core.errors import DataError
 from pipelines.core.money import MICRO, PRICE_SCALE
 from pipelines.core.sections import ExecutionParams
-from pipelines.pull.spreads import EXTREME, WIDEST
+from pipelines.pull.spreads import EXTREME, usual
 from pipelines.trading import compiled, kernel
 
 SIZES_PUSD = (30, 100, 300, 1_000)
@@ -48,7 +48,7 @@ def errors(path: Path, execution: ExecutionParams) -> Errors:
     markets: dict[str, list[Book]] = defaultdict(list)
     for book in books(path):
         middle = (book.bid + book.asks[0, 0]) / 2.0 / PRICE_SCALE
-        if EXTREME <= middle <= 1.0 - EXTREME and 0.0 < book.spread <= WIDEST * PRICE_SCALE:
+        if usual(middle, book.spread / PRICE_SCALE):
             markets[book.market].append(book)
     if not markets:
         raise DataError(f"{path} holds no two-sided book with a mid of {EXTREME} to {1 - EXTREME} and a usual spread")

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from benchmarks import recordings
 from pipelines.core.domain import FloatArray
 from pipelines.core.errors import DataError
 
@@ -26,11 +26,8 @@ def read(path: Path) -> tuple[FloatArray, FloatArray]:
     Raises:
         DataError: if the file cannot be read, lacks a column, or holds fewer than FEWEST such markets.
     """
-    try:
-        table = pq.read_table(path, columns=list(COLUMNS))
-        bid, ask, tick, liquidity = (table[name].cast(pa.float64()).to_numpy() for name in COLUMNS)
-    except (OSError, pa.ArrowInvalid, KeyError) as error:
-        raise DataError(f"{path} is no Parquet listing with the columns {', '.join(COLUMNS)} ({error})") from error
+    rows = recordings.table(path, COLUMNS, pa.float64())
+    bid, ask, tick, liquidity = (column.to_numpy() for column in rows.columns)
     with np.errstate(invalid="ignore", divide="ignore"):
         spread = np.round((ask - bid) / tick)
         kept = (bid > EXTREME) & (ask < 1.0 - EXTREME) & (spread >= 1) & (spread < WIDEST) & (liquidity > 0.0)

@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from benchmarks import recordings
 from pipelines.core.domain import FloatArray
 from pipelines.core.errors import DataError
 from pipelines.core.money import PRICE_SCALE
 from pipelines.core.sections import ExecutionParams
 from pipelines.engine.history import touches
-from pipelines.pull.spreads import EXTREME, WIDEST
+from pipelines.pull.spreads import usual
 
 COLUMNS = ("event_slug", "bestBid", "bestAsk", "orderPriceMinTickSize", "volume24hr")
 NAMES = ("market_id", "slug")
@@ -102,17 +102,13 @@ def of_series(path: Path) -> dict[str, Any]:
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    try:
-        rows: pd.DataFrame = pq.read_table(path, columns=list(columns)).to_pandas()
-    except (OSError, pa.ArrowInvalid, KeyError) as error:
-        raise DataError(f"{path} is no Parquet recording with the columns {', '.join(columns)} ({error})") from error
+    rows: pd.DataFrame = recordings.table(path, columns).to_pandas()
     return rows
 
 
 def _kept(rows: pd.DataFrame, bid: pd.Series, ask: pd.Series, traded: pd.Series, path: Path) -> pd.DataFrame:
     rows = rows.assign(mid=(bid + ask) / 2.0, spread=(ask - bid).round(6))
-    within = rows["mid"].between(EXTREME, 1.0 - EXTREME) & (rows["spread"] > 0.0) & (rows["spread"] <= WIDEST)
-    rows = rows[within & (traded >= TRADED_PUSD)]
+    rows = rows[usual(rows["mid"], rows["spread"]) & (traded >= TRADED_PUSD)]
     if len(rows) < FEWEST:
         raise DataError(f"{path} holds {len(rows)} rows of traded markets with two sides; {FEWEST} are needed")
     return rows

@@ -15,6 +15,7 @@ from pipelines.engine.history import History
 from pipelines.engine.replay import Result, Tape, replay, tape
 from pipelines.engine.signals import sizing_table
 from pipelines.engine.turnover import matched
+from pipelines.trading.observation import FULL_SIZE, PLAIN_SIZE
 from pipelines.trading.sizing import SizingTable
 
 LENGTH_S = 60
@@ -85,7 +86,8 @@ class Contest:
         chosen = with_agent(self.params, name, seed=seed)
         learner, _ = train(self.earlier, chosen, self.table, self.world.scaler, LENGTH_S)
         with tempfile.TemporaryDirectory() as folder:
-            export(actor(learner), 27 if chosen.agent.forecast_block else 20, Path(folder) / "policy.onnx")
+            size = FULL_SIZE if chosen.agent.forecast_block else PLAIN_SIZE
+            export(actor(learner), size, Path(folder) / "policy.onnx")
             strategy = rules.make(
                 chosen.agent.algorithm, chosen, self.table, self.world.scaler, LENGTH_S, folder=Path(folder)
             )

@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
@@ -20,12 +21,13 @@ from benchmarks.worlds import world
 from pipelines.core.artifacts import write_bytes
 from pipelines.core.domain import FloatArray
 from pipelines.core.params import Params, read
+from pipelines.core.sections import Learner
 from pipelines.inference.predictor import Predictor
 
 EVENTS = 42
 RULES = ("cash", "buy_and_hold", "threshold", "kelly", "ensemble", "spike_fading")
 DEFAULT_AGENTS = ("ppo", "ppo_tuned", "ppo_without_forecasts", "dqn", "sac")
-LEARNERS = ("ppo", "ppo_tuned", "dqn", "sac")
+LEARNERS = get_args(Learner)
 KEPT = Path("var/evaluate")
 ROOT = Path(__file__).parents[1]
 SECTIONS = {"agent", *LEARNERS, "policy", "sizing", "risk", "execution", "backtest", "forecast"}

@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,19 @@ class Book:
     def spread(self) -> float:
         """In 1e-4."""
         return float(self.asks[0, 0]) - self.bid
+
+
+def table(path: Path, columns: Sequence[str], kind: pa.DataType | None = None, **options: Any) -> pa.Table:
+    """Those columns of a Parquet recording, all of one kind where one is given.
+
+    Raises:
+        DataError: if the file cannot be read, lacks a column, or holds values of another kind.
+    """
+    try:
+        rows = pq.read_table(path, columns=list(columns), **options).select(list(columns))
+        return rows.cast(pa.schema([(name, kind) for name in columns])) if kind else rows
+    except (OSError, pa.ArrowInvalid, KeyError) as error:
+        raise DataError(f"{path} is no Parquet recording with the columns {', '.join(columns)} ({error})") from error
 
 
 def books(path: Path) -> Iterator[Book]:
@@ -64,10 +77,7 @@ def _lines(path: Path) -> Iterator[tuple[int, Any]]:
 def _channel(path: Path) -> Iterator[tuple[int, Any]]:
     """The `book` messages of a recording with one row per level: the rows of one token, hash and time."""
     columns = ["market_slug", "asset_id", "event_type", "price", "side", "size", "hash", "timestamp"]
-    try:
-        rows = pq.read_table(path, columns=columns, filters=[("event_type", "==", "book")]).to_pandas()
-    except (OSError, pa.ArrowInvalid, KeyError) as error:
-        raise DataError(f"{path} is no Parquet recording with the columns {', '.join(columns)} ({error})") from error
+    rows = table(path, columns, filters=[("event_type", "==", "book")]).to_pandas()
     message = ["asset_id", "hash", "timestamp"]
     rows = rows.drop_duplicates([*message, "side", "price"])
     for number, (_, book) in enumerate(rows.groupby(message, sort=False, observed=True), 1):

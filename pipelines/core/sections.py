@@ -129,10 +129,14 @@ class ConformalParams(Section):
     windows: PositiveInt
 
 
+Learner = Literal["ppo", "ppo_tuned", "dqn", "sac"]
+"""Sections of params.yaml that hold the hyper-parameters of an agent's training."""
+
+
 class AgentParams(Section):
     """The trading agent: who learns, what it sees, and what rewards it."""
 
-    learner: Literal["ppo", "ppo_tuned", "dqn", "sac"]
+    learner: Learner
     forecast_block: bool
     imitation_epochs: Annotated[int, Field(ge=0)]
     risk_aversion: Annotated[float, Field(ge=0.0)]

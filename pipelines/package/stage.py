@@ -13,6 +13,7 @@ from pipelines.features.spec import FEATURE_NAMES, FEATURE_VERSION
 from pipelines.inference.bundle import Bundle, seal
 from pipelines.package import parity
 from pipelines.package.card import card
+from pipelines.trading.policies import LEARNED
 
 FORECASTER = Path("models/forecaster")
 AGENT = Path("models/agent")
@@ -29,7 +30,6 @@ FORECASTER_FILES = (
     "confidence.json",
     "observation.json",
 )
-LEARNED = ("ppo", "dqn", "sac")
 
 
 def run() -> None:

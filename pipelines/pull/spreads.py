@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,12 +20,16 @@ FEWEST = 10
 """Fewer books of one tick say nothing about the others."""
 
 
+def usual(mid: Any, spread: Any) -> Any:
+    """Whether a book says what trades cost: mid and spread, prices or arrays of prices, lie within the bounds."""
+    return (mid >= EXTREME) & (mid <= 1.0 - EXTREME) & (spread > 0.0) & (spread <= WIDEST)
+
+
 def typical(books: Iterable[tuple[int, Quote]]) -> dict[int, tuple[float, int]]:
     """From (tick, touch) of each open market: tick -> mean spread in 1e-4 and number of markets, a vote each."""
     seen: dict[int, list[int]] = {}
     for tick, quote in books:
-        mid = quote.mid_units / PRICE_SCALE
-        if EXTREME <= mid <= 1.0 - EXTREME and 0 < quote.spread_units <= WIDEST * PRICE_SCALE:
+        if usual(quote.mid_units / PRICE_SCALE, quote.spread_units / PRICE_SCALE):
             seen.setdefault(tick, []).append(quote.spread_units)
     return {tick: (float(np.mean(spreads)), len(spreads)) for tick, spreads in seen.items() if len(spreads) >= FEWEST}
 

@@ -10,7 +10,7 @@ import yaml
 from flows.local.ports import DEFAULTS
 from flows.stages import stage_names
 from pipelines.__main__ import STAGES
-from pipelines.core.sections import AgentParams
+from pipelines.core.sections import Learner
 from pipelines.core.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +61,7 @@ def test_dvc_names_parameters_that_exist():
 def test_every_parameter_of_a_section_belongs_to_a_stage_or_a_running_part():
     """No section of params.yaml is unused: code of some part reads it, or it is a learner that `agent` can name."""
     sections = set(yaml.safe_load((ROOT / "params.yaml").read_text()))
-    learners = set(get_args(AgentParams.model_fields["learner"].annotation))
+    learners = set(get_args(Learner))
     code = "\n".join(
         path.read_text()
         for package in ("pipelines", "serving", "flows", "simulator", "benchmarks")

@@ -35,10 +35,12 @@ def test_the_power_that_made_the_listing_is_found(tmp_path: Path) -> None:
 
 
 def test_a_listing_that_cannot_be_used_says_what_is_needed(tmp_path: Path) -> None:
-    """Too few markets, a file without the columns, and no file are each named with what is needed."""
+    """Too few markets, a file without the columns, words for prices, and no file are each named with what is needed."""
     with pytest.raises(DataError, match="holds 5 markets"):
         read(listing(tmp_path / "few.parquet", 5))
     pq.write_table(pa.table({"price": [1.0]}), tmp_path / "other.parquet")
-    for name in ("other.parquet", "none.parquet"):
+    rows = pq.read_table(tmp_path / "few.parquet").set_column(0, "bestBid", pa.array(["low"] * 6))
+    pq.write_table(rows, tmp_path / "words.parquet")
+    for name in ("other.parquet", "words.parquet", "none.parquet"):
         with pytest.raises(DataError, match="liquidityNum"):
             read(tmp_path / name)
