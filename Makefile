@@ -6,7 +6,7 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install run league evaluate tune parity flows test lint types params infra-test lock clean
+.PHONY: help install run league evaluate tune parity flows test soak lint types params infra-test lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -55,6 +55,6 @@ infra-test: install ## Terraform: format, validate, mocked tests, apply and dest
 lock: ## resolve the newest versions that the floors and caps of pyproject.toml allow
 	@bash infra/lock.sh
 
-clean: ## forget what was computed here (keeps .venv)
-	rm -rf var data/raw data/replay data/features data/forecasts data/window.json models/forecaster models/agent models/choice models/bundle
+clean: ## forget what was computed here; journal, champions and backups in var/ stay (ALL=1: not even they)
+	rm -rf $(if $(filter 1,$(ALL)),var,$(addprefix var/,checkpoints evaluate league stacks benchmarks peers)) data/raw data/replay data/features data/forecasts data/window.json models/forecaster models/agent models/choice models/bundle
 	find reports -type f ! -name .gitignore -delete

@@ -15,9 +15,12 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(prog="python -m flows", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, text in (("up", "the whole system on this machine"), ("nightly", "the nightly flow, once")):
+    for name, text, default in (
+        ("up", "the whole system on this machine", Source.SIMULATED),
+        ("nightly", "the nightly flow, once; its source is the last one where none is named", None),
+    ):
         command = commands.add_parser(name, help=text)
-        command.add_argument("--source", type=Source, choices=list(Source), default=Source.SIMULATED)
+        command.add_argument("--source", type=Source, choices=list(Source), default=default)
         command.add_argument("--recording", help="parquet file or folder of the recorded source")
         command.add_argument("--fresh", action="store_true", help="advance the data window to now")
     serving = commands.add_parser("serve", help="all flows on their schedules, with the Prefect UI")

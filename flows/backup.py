@@ -1,7 +1,8 @@
 """One archive of what only this machine has: `python -m flows backup` while it runs, `restore` while it does not.
 
-In it: journal, champions, trials, MLflow's database and artifacts, landing zone, installed bentos. Not in it: logs,
-Prefect's history, checkpoints, what DVC's remote holds, secrets. A PostgreSQL journal has the database's own backups.
+In it: journal, champions, trials, MLflow's database and artifacts, landing zone, installed bentos, paid scores of
+headlines. Not in it: logs, Prefect's history, checkpoints, what benchmarks made, what DVC's remote holds,
+secrets. A PostgreSQL journal has the database's own backups.
 """
 
 import fcntl
@@ -17,7 +18,12 @@ from flows.store import Store
 from pipelines.core.errors import AlreadyRunning, ArtifactError
 from pipelines.core.settings import Settings
 
-LEFT_OUT = frozenset({"logs", "prefect", "checkpoints", "backups", "benchmarks", "stack.json", "run.json"})
+LEFT_OUT = frozenset(
+    {
+        *("logs", "prefect", "checkpoints", "backups", "stack.json", "run.json"),
+        *("benchmarks", "evaluate", "league", "peers", "stacks"),
+    }
+)
 """Entries of var/ that are history of this machine alone, or can be made again."""
 _PIECES_OF_DATABASES = ("-wal", "-shm", "-journal", ".lock")
 _SQLITE_HEADER = b"SQLite format 3\0"
@@ -54,10 +60,15 @@ def backup(settings: Settings, keep: int) -> Path:
 def _kept_files(var: Path) -> Iterator[Path]:
     for path in sorted(var.rglob("*")):
         inside = path.relative_to(var)
-        if inside.parts[0] in LEFT_OUT or inside.parts[0].startswith("before-restore-") or not path.is_file():
+        if inside.parts[0] in LEFT_OUT or inside.parts[0].startswith("before-restore-") or not _is_plain(path):
             continue
         if not path.name.endswith(_PIECES_OF_DATABASES) and ".partial" not in path.name:
             yield path
+
+
+def _is_plain(path: Path) -> bool:
+    """A file, not a link: what a link points at may lie elsewhere, and no archive with such a link is restored."""
+    return path.is_file() and not path.is_symlink()
 
 
 def _write(archive: Path, var: Path, files: list[Path]) -> None:

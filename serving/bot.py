@@ -55,7 +55,7 @@ class Bot:
         self._journal = Journal(journal_url(settings), settings.mode.value)
         self._threads = Threads()
         self.status = Status(settings, params)
-        self._model = Model(settings.var, params, self._threads, self.status)
+        self._model = Model(settings.mode, settings.var, params, self._threads, self.status)
         self._turns = Turns(
             params, self._journal, self._model, self.status, self._threads, settings.kill_switch, self._guarded
         )

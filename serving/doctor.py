@@ -49,12 +49,12 @@ async def _journal(settings: Settings) -> str:
 
 
 async def _bundle(settings: Settings) -> str:
-    found = champion.find(settings.var)
+    found = champion.find(settings.mode, settings.var)
     if found is None:
         return f"cash: {champion.NO_MODEL}"
     brain = open_brain(found, parameters())
-    armed = "trades" if found.armed else "shows, orders nothing"
-    return f"bundle {brain.bundle.hash[:12]} ({brain.policy_kind}) is whole and {armed}"
+    does = "trades" if found.armed else f"orders nothing: {found.why}"
+    return f"bundle {brain.bundle.hash[:12]} ({brain.policy_kind}) is whole and {does}"
 
 
 async def _gamma(settings: Settings) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from pipelines.core import log
 from pipelines.core.errors import OddsmithError
 from pipelines.core.params import Params
+from pipelines.core.settings import Mode
 from serving import champion
 from serving.brain import Brain, open_brain
 from serving.champion import Champion
@@ -17,7 +18,8 @@ _log = log.get("model")
 class Model:
     """The brain of now. `refresh` is called between bars and is cheap while nothing has changed."""
 
-    def __init__(self, var: Path, params: Params, threads: Threads, status: Status) -> None:
+    def __init__(self, mode: Mode, var: Path, params: Params, threads: Threads, status: Status) -> None:
+        self._mode = mode
         self._var = var
         self._params = params
         self._threads = threads
@@ -40,7 +42,7 @@ class Model:
     async def refresh(self) -> bool:
         """Take over a new champion; whether the model changed. An unusable one leaves the one before, with an alarm."""
         try:
-            found = champion.find(self._var)
+            found = champion.find(self._mode, self._var)
             if found == self._champion and (found is None or self.brain is not None):
                 return False
             brain = await self._threads.in_mind(open_brain, found, self._params) if found else None

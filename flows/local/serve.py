@@ -16,8 +16,10 @@ from flows.local.screen import Screen
 from flows.local.stack import Ports, Stack
 from pipelines.core import params as parameters
 from pipelines.core.artifacts import read_json
+from pipelines.core.errors import SettingError
 from pipelines.core.settings import Mode, Settings, Source
 
+WINDOW = Path("data/window.json")
 COMMAND = [sys.executable, "-m", "flows", "serve", "--attached"]
 
 
@@ -28,6 +30,7 @@ def serve() -> int:
         OddsmithError: if a server cannot start, or a part ends by itself.
     """
     settings, screen = Settings(), Screen()
+    _refuse_venue_on_simulator(settings.mode)
     ports = running_ports(settings.var)
     if ports is not None:
         screen.say(f"  `make run` is up: its flows are served too, see {ports.urls()['prefect']}deployments")
@@ -60,9 +63,20 @@ def _start(stack: Stack, mode: Mode) -> None:
     urls = stack.ports.urls()
     prefect, mlflow = stack.start_prefect(), stack.start_mlflow()
     if mode is Mode.SIMULATED:
-        window = Path("data/window.json")
-        recorded = window.is_file() and read_json(window)["source"] == Source.RECORDED
-        simulator = stack.start_simulator(replay=REPLAY if recorded else None)
+        simulator = stack.start_simulator(replay=REPLAY if _last_source() is Source.RECORDED else None)
         stack.await_ready(simulator, f"{urls['simulator']}ok", 120)
     stack.await_ready(mlflow, f"{urls['mlflow']}health", 180)
     stack.await_ready(prefect, f"{urls['prefect']}api/health", 180)
+
+
+def _last_source() -> Source | None:
+    """The source of the last window; None before the first."""
+    return Source(read_json(WINDOW)["source"]) if WINDOW.is_file() else None
+
+
+def _refuse_venue_on_simulator(mode: Mode) -> None:
+    if mode is Mode.SIMULATED and _last_source() is Source.POLYMARKET:
+        raise SettingError(
+            f"{WINDOW} is of the venue, and mode simulated would read the nights from a local exchange; set "
+            "ODDSMITH_MODE=paper (in .env for every command), or begin anew with `make run FRESH=1`"
+        )

@@ -17,7 +17,7 @@ from pipelines.core.money import MICRO
 from pipelines.core.tables import LABEL
 from pipelines.engine.history import History, IntArray
 from pipelines.features import compute
-from pipelines.trading.fees import schedule
+from pipelines.venue.fees import schedule
 
 COLUMNS = ("market_id", "asset", "timestamp", "best_bid", "best_ask", "spot")
 HORIZON = 24

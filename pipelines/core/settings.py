@@ -113,10 +113,35 @@ class Settings(BaseSettings):
         """
         if self.mode is not Mode.SIMULATED:
             return self
-        unset = {name: url for name, url in LOCAL_EXCHANGE.items() if name not in self.model_fields_set}
-        trading = self.model_copy(update=unset)
+        trading = self._with_local_exchange()
         trading.refuse_simulated_orders_elsewhere()
         return trading
+
+    def for_source(self, source: Source) -> Self:
+        """These settings for a process that reads a source: the local exchange, at its default addresses where no
+        others are set, or the venue.
+
+        Raises:
+            SettingError: if the addresses are the other one's, so that what is learned from them had a wrong name.
+        """
+        if source is Source.SIMULATED:
+            local = self._with_local_exchange()
+            if not _is_private(local.gamma_url):
+                raise SettingError(
+                    f"source simulated reads a local exchange, and ODDSMITH_GAMMA_URL was {local.gamma_url}; unset it, "
+                    "or read the venue with --source polymarket"
+                )
+            return local
+        if source is Source.POLYMARKET and self.mode is Mode.SIMULATED and _is_private(self.gamma_url):
+            raise SettingError(
+                f"source polymarket reads the venue, and ODDSMITH_GAMMA_URL was {self.gamma_url}, a local exchange; "
+                "set ODDSMITH_MODE=paper (in .env too, for every command), so that the venue's own addresses are used"
+            )
+        return self
+
+    def _with_local_exchange(self) -> Self:
+        unset = {name: url for name, url in LOCAL_EXCHANGE.items() if name not in self.model_fields_set}
+        return self.model_copy(update=unset)
 
     def refuse_simulated_orders_elsewhere(self) -> None:
         """Raise where simulated mode would send orders, signed with whatever key is set, to a public address.

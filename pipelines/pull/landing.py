@@ -45,7 +45,7 @@ def run() -> None:
     Raises:
         VenueError: if the venue does not answer; the next run takes up from the same time.
     """
-    settings, params = Settings(), load()
+    settings, params = Settings().for_trading(), load()
     folder = settings.var / "landing"
     as_of_s = asyncio.run(live.market_time_s(settings))
     as_of_s -= as_of_s % params.bars.length_s

@@ -19,7 +19,8 @@ from pipelines.core.domain import Market
 from pipelines.core.errors import DataError
 from pipelines.core.tables import LABEL, IntArray
 from pipelines.pull.grid import Points
-from pipelines.venue.topics import topic_of, usual_fee
+from pipelines.venue.fees import schedule
+from pipelines.venue.topics import topic_of
 
 NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "market": ("market_id",),
@@ -27,8 +28,6 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "price": ("price",),
     "bid": ("best_bid", "bid"),
     "ask": ("best_ask", "ask"),
-    "bid_size": ("best_bid_size", "bid_size"),
-    "ask_size": ("best_ask_size", "ask_size"),
     "volume": ("volume",),
     "event": ("event_id", "event", "event_slug"),
     "end": ("end_s", "end_date"),
@@ -209,6 +208,7 @@ def _market(
 ) -> Market:  # fmt: skip
     market_id = _market_id(name)
     topic = category.lower() if category else topic_of(t.replace("-", " ") for t in (question, name, event) if t)
+    start_s, end_s = start_ms // 1000, None if end_ms is None else end_ms // 1000
     return Market(
         market_id=market_id,
         event_id=event or name,
@@ -217,9 +217,9 @@ def _market(
         token_no=_derived_token(market_id, "NO"),
         tick_units=100 if on_cent > 0.99 else 10 if on_mill > 0.99 else 1,
         min_size_micro=5_000_000,
-        fee=usual_fee(topic),
-        start_s=start_ms // 1000,
-        end_s=None if end_ms is None else end_ms // 1000,
+        fee=schedule(topic, start_s, None if end_s is None else end_s - start_s),
+        start_s=start_s,
+        end_s=end_s,
         topic=topic,
     )
 

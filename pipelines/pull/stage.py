@@ -83,7 +83,7 @@ def from_recording(chosen: window.Window, params: Params) -> Pulled:
 def _from_venue(chosen: window.Window, params: Params) -> Pulled:
     from pipelines.pull import live  # noqa: PLC0415 - recordings need no HTTP client
 
-    history = asyncio.run(live.history(Settings(), params, chosen.start_s, chosen.as_of_s))
+    history = asyncio.run(live.history(Settings().for_source(chosen.source), params, chosen.start_s, chosen.as_of_s))
     return Pulled(
         history.markets,
         history.bars,

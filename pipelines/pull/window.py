@@ -54,7 +54,9 @@ def run(source: Source, recorded: Path | None, *, fresh: bool) -> None:
     if not fresh and PATH.exists() and _still_holds(read(), source, wanted, params):
         log.get("window").info("kept", source=source.value)
         return
-    window = _recorded(params, *wanted) if source is Source.RECORDED else _now(source, params, Settings())
+    window = (
+        _recorded(params, *wanted) if source is Source.RECORDED else _now(source, params, Settings().for_source(source))
+    )
     artifacts.write_json(PATH, asdict(window))
     log.get("window").info("written", source=source.value, start_s=window.start_s, as_of_s=window.as_of_s)
 
@@ -69,7 +71,7 @@ def _still_holds(present: Window, source: Source, wanted: tuple[str | None, str 
     from pipelines.pull import live  # noqa: PLC0415 - recordings need no HTTP client
 
     try:
-        now_s = asyncio.run(live.market_time_s(Settings()))
+        now_s = asyncio.run(live.market_time_s(Settings().for_source(source)))
     except (VenueError, DataError) as error:
         log.get("window").warning("kept without asking the venue", error=str(error))
         return True

@@ -9,8 +9,9 @@ import msgspec
 from pipelines.core.domain import FeeSchedule, Market
 from pipelines.core.errors import DataError
 from pipelines.core.money import MICRO, price_to_units, to_micro
+from pipelines.venue.fees import FREE, schedule
 from pipelines.venue.http import VenueHttp
-from pipelines.venue.topics import topic_of, usual_fee
+from pipelines.venue.topics import topic_of
 from pipelines.venue.wire import GammaLabel, GammaLabels, GammaMarket, GammaPage
 
 PAGE = 100
@@ -119,7 +120,10 @@ def _topic(wire: GammaMarket) -> str:
 def _fee(wire: GammaMarket, topic: str) -> FeeSchedule:
     if wire.fee_schedule is not None:
         return FeeSchedule(wire.fee_schedule.rate, wire.fee_schedule.exponent)
-    return FeeSchedule(0.0) if wire.fees_enabled is False else usual_fee(topic)
+    if wire.fees_enabled is False:
+        return FREE
+    start, end = seconds(wire.start_date), seconds(wire.end_date)
+    return schedule(topic, start, end - start if start is not None and end is not None else None)
 
 
 def seconds(text: str | None) -> int | None:

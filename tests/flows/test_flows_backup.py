@@ -39,7 +39,11 @@ def names(archive: Path) -> set[str]:
 
 
 def test_what_only_this_machine_has_is_kept(settings: Settings) -> None:
-    """Journal, champion, bentos and landing zone are in the archive; logs and Prefect's history are not."""
+    """Journal, champion, bentos and landing zone are in the archive; logs, Prefect's history, what benchmarks made and
+    links are not."""
+    (settings.var / "peers/one/bin").mkdir(parents=True)
+    (settings.var / "peers/one/bin/run").write_text("a peer's program")
+    (settings.var / "landing/python").symlink_to("/usr/bin/env")
     kept = {"champion.json", "journal.sqlite", "landing/bars/part.parquet", "bento/metrics/counter_7.db"}
     assert names(backup(settings, keep=3)) == kept
 

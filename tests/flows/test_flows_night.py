@@ -14,15 +14,17 @@ from flows import champions
 from flows import drift as drift_module
 from flows import promote as promote_module
 from flows import rollback as rollback_module
+from flows.__main__ import parser
 from flows.deploy import deploy
 from flows.drift import drift
 from flows.ingest import ingest
+from flows.local.serve import serve
 from flows.nightly import nightly
 from flows.promote import promote, retire_foreign_champion
 from flows.rollback import rollback
 from flows.stages import StageFailed, run_command
 from pipelines.core.artifacts import read_json, write_json
-from pipelines.core.errors import ArtifactError
+from pipelines.core.errors import ArtifactError, SettingError
 from pipelines.core.settings import Source
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
@@ -268,6 +270,21 @@ def test_a_champion_of_another_source_is_retired(desk):
     assert retire_foreign_champion("recorded")
     assert champions.champion() is None
     assert desk.alias[-1] is None
+
+
+def test_a_night_by_hand_goes_on_with_the_last_source():
+    """Without --source the nightly command asks for none, so that a machine on the venue does not turn to another."""
+    assert parser().parse_args(["nightly", "--fresh"]).source is None
+    assert parser().parse_args(["nightly", "--source", "polymarket"]).source is Source.POLYMARKET
+
+
+def test_nights_of_the_venue_are_not_served_beside_a_simulator(desk, monkeypatch):
+    """`make flows` in the default mode starts a simulator: with a window of the venue it says what to set."""
+    monkeypatch.delenv("ODDSMITH_MODE", raising=False)
+    write_json(Path("data/window.json"), {"source": "polymarket"})
+
+    with pytest.raises(SettingError, match="ODDSMITH_MODE=paper"):
+        serve()
 
 
 def test_drift_emits_an_event_and_only_then(desk, monkeypatch):

@@ -55,14 +55,13 @@ def machine(folder: Path, environment: dict[str, str], **settings: Any) -> Setti
     return Settings(var=folder / "var", kill_switch=folder / "KILL", **values, **settings)
 
 
-def promote(folder: Path, *, pull: float = 1.2, kind: str = "threshold") -> str:
+def promote(folder: Path, *, pull: float = 1.2, kind: str = "threshold", source: str = "simulated") -> str:
     """Make a tiny bundle the champion of a machine, as the promote flow does; its hash."""
-    made = tiny_bundle.make(folder / f"bundle-{pull:g}-{kind}", pull=pull, kind=kind)
-    source = folder / f"bundle-{pull:g}-{kind}"
+    made = tiny_bundle.make(folder / f"bundle-{pull:g}-{kind}", pull=pull, kind=kind, source=source)
     inside = folder / "var" / "bento" / "bentos" / "oddsmith" / made[:12] / "src" / "bundle"
     inside.parent.mkdir(parents=True, exist_ok=True)
-    source.rename(inside)
-    record = {"hash": made, "bento_tag": f"oddsmith:{made[:12]}", "mlflow_version": "1", "source": "simulated"}
+    (folder / f"bundle-{pull:g}-{kind}").rename(inside)
+    record = {"hash": made, "bento_tag": f"oddsmith:{made[:12]}", "mlflow_version": "1", "source": source}
     write_json(folder / "var" / "champion.json", record)
     return made
 

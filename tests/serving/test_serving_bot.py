@@ -98,7 +98,7 @@ async def test_whatever_the_venue_does_the_ledger_is_right_in_the_end(tmp_path: 
 async def test_paper_trading_uses_the_same_loop(venue: dict[str, str], tmp_path: Path) -> None:
     """In paper mode the venue's market data meets fills of our own, and no order reaches the venue."""
     settings = machine(tmp_path, venue, mode=Mode.PAPER)
-    promote(tmp_path)
+    promote(tmp_path, source="polymarket")
     trader = bot(settings)
     trader.start()
     try:
@@ -114,7 +114,7 @@ async def test_paper_orders_rest_and_the_account_outlives_a_restart(venue: dict[
     """With `execution.entry: rest` paper buys wait and are filled by the bars' volume; the next start finds the account
     as it was, with nothing to adopt."""
     settings = machine(tmp_path, venue, mode=Mode.PAPER)
-    promote(tmp_path, pull=2.0)
+    promote(tmp_path, pull=2.0, source="polymarket")
     params = read(ROOT / "params.yaml")
     rests = params.execution.model_copy(update={"entry": "rest", "order_ttl_bars": 6, "queue": "optimistic"})
     first = Bot(settings, params.model_copy(update={"execution": rests}))

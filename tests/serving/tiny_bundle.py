@@ -17,10 +17,16 @@ LOOKBACK, HORIZON = 60, 24
 
 
 def make(
-    folder: Path, *, pull: float = 1.2, length_s: int = 60, kind: str = "threshold", mood: float | None = None
+    folder: Path,
+    *,
+    pull: float = 1.2,
+    length_s: int = 60,
+    kind: str = "threshold",
+    mood: float | None = None,
+    source: str = "simulated",
 ) -> str:
     """Write and seal a bundle; its hash. `pull` is the expected return to the mean in standard deviations, `mood` what
-    a full sentiment adds for a forecaster that reads it."""
+    a full sentiment adds for a forecaster that reads it, `source` where its training data came from."""
     folder.mkdir(parents=True, exist_ok=True)
     _network(folder / "forecaster.onnx", pull, mood)
     write_json(
@@ -49,6 +55,7 @@ def make(
         folder,
         {
             "created_s": 1_767_225_600,
+            "source": source,
             "bar_length_s": length_s,
             "lookback_bars": LOOKBACK,
             "horizon_bars": HORIZON,

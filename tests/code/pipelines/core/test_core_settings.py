@@ -3,7 +3,7 @@
 import pytest
 
 from pipelines.core.errors import SettingError
-from pipelines.core.settings import Mode, Settings
+from pipelines.core.settings import Mode, Settings, Source
 
 
 def test_the_default_mode_is_simulated(monkeypatch, tmp_path):
@@ -72,3 +72,20 @@ def test_simulated_trading_finds_the_local_exchange_and_keeps_what_is_set(monkey
     assert (trading.clob_url, trading.gamma_url) == ("http://127.0.0.1:8640", "http://127.0.0.1:8641")
     assert trading.data_url == "http://127.0.0.1:9002"
     assert Settings(mode=Mode.PAPER).for_trading().clob_url == "https://clob.polymarket.com"
+
+
+def test_a_source_is_read_where_it_is(monkeypatch, tmp_path):
+    """Simulated data come from the local exchange alone, and in the default mode the venue's from public addresses
+    alone: a bundle's source says what its numbers were learned from."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("ODDSMITH_GAMMA_URL", "ODDSMITH_MODE"):
+        monkeypatch.delenv(name, raising=False)
+
+    assert Settings().for_source(Source.SIMULATED).gamma_url == "http://127.0.0.1:8641"
+    assert Settings().for_source(Source.POLYMARKET).gamma_url == "https://gamma-api.polymarket.com"
+    with pytest.raises(SettingError, match="--source polymarket"):
+        Settings(gamma_url="https://gamma-api.polymarket.com").for_source(Source.SIMULATED)
+    local = {"gamma_url": "http://127.0.0.1:8641"}
+    with pytest.raises(SettingError, match="ODDSMITH_MODE=paper"):
+        Settings(**local).for_source(Source.POLYMARKET)
+    assert Settings(**local, mode=Mode.PAPER).for_source(Source.POLYMARKET).gamma_url == local["gamma_url"]

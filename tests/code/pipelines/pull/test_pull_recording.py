@@ -98,6 +98,15 @@ def test_what_is_absent_has_a_stated_stand_in(tmp_path: Path) -> None:
     assert market.end_s is None
 
 
+@pytest.mark.parametrize(("start", "rate"), [(datetime(2025, 10, 1), 0.0), (datetime(2026, 10, 1), 0.07)])
+def test_a_recorded_market_pays_the_fees_of_its_time(tmp_path: Path, start: datetime, rate: float) -> None:
+    """A recording carries no schedule: its markets have the venue's of the day on which they begin."""
+    first_s = int(start.replace(tzinfo=UTC).timestamp())
+    path = write(tmp_path / "r.parquet", market_id=["Bitcoin above 100k?"], timestamp=[first_s], price=[0.5])
+
+    assert recording.read(path).markets[0].fee.rate == rate
+
+
 def test_unusable_rows_are_left_out_and_counted(tmp_path: Path) -> None:
     """Rows without market, time or price, with a price outside [0, 1], or twice at one time never reach a bar."""
     path = write(

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from pipelines.core.domain import FeeSchedule
-from pipelines.trading.fees import schedule
+from pipelines.venue.fees import schedule
 
 
 def day(text):
@@ -24,8 +24,9 @@ def day(text):
         ("Geopolitics", "2026-07-11", None, FeeSchedule(0.0)),
         ("Politics", "2026-03-29", None, FeeSchedule(0.0)),
         ("Something new", "2026-08-01", None, FeeSchedule(0.05)),
+        ("Sports", None, None, FeeSchedule(0.05)),
     ],
 )
 def test_a_market_pays_the_fees_of_its_start(category, started, length, expected):
-    """The fee table changes by date: a market keeps the schedule it was created with."""
-    assert schedule(category, day(started), length) == expected
+    """The fee table changes by date: a market keeps the schedule it was created with; without a date it is today's."""
+    assert schedule(category, day(started) if started else None, length) == expected

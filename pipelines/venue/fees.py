@@ -44,13 +44,14 @@ SPORTS_CHANGE_S: Final = _day(2026, 7, 10)
 SHORT_CRYPTO: Final = FeeSchedule(0.25, 2.0)
 
 
-def schedule(category: str, started_s: int, length_s: int | None = None) -> FeeSchedule:
-    """Fees of a market of a category that started at a time; `length_s` is its scheduled life, None when unknown."""
+def schedule(category: str, started_s: int | None, length_s: int | None = None) -> FeeSchedule:
+    """Fees of a market of a category that started at a time (None: today); `length_s` is its scheduled life, None when
+    unknown."""
     name = category.lower()
-    if started_s >= CATEGORY_FEES_S:
-        if name == "sports" and started_s < SPORTS_CHANGE_S:
-            return FeeSchedule(OLD_SPORTS_RATE)
+    if started_s is None or started_s >= SPORTS_CHANGE_S:
         return FeeSchedule(CATEGORY_RATES.get(name, OTHER_RATE))
+    if started_s >= CATEGORY_FEES_S:
+        return FeeSchedule(OLD_SPORTS_RATE if name == "sports" else CATEGORY_RATES.get(name, OTHER_RATE))
     short = length_s is not None and length_s <= 900
     if name == "crypto" and (started_s >= CRYPTO_FEES_S or (short and started_s >= SHORT_CRYPTO_FEES_S)):
         return SHORT_CRYPTO
