@@ -31,7 +31,7 @@ TICK, STEP_NS, LATENCY_NS = 0.001, 30_000_000_000, 10_000_000
 
 def feed(rows):
     """The events in the program's own form. A trade against bids was started by a seller."""
-    trade, bids = rows[:, 1] == 2, rows[:, 2] == 0
+    trade, bids = rows[:, 1] == 1, rows[:, 2] == 0
     made = np.zeros(len(rows), event_dtype)
     made["ev"] = np.where(trade, TRADE_EVENT, DEPTH_EVENT) | np.where(bids != trade, BUY_EVENT, SELL_EVENT)
     made["ev"] |= EXCH_EVENT | LOCAL_EVENT

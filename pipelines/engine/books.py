@@ -1,6 +1,7 @@
 """Recorded books: reading them as events, and replaying orders against them under the three queue guesses."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pyarrow.parquet as pq
 from pipelines.core.domain import FeeSchedule, FloatArray
 from pipelines.core.errors import DataError
 from pipelines.core.money import MICRO, PRICE_SCALE
+from pipelines.core.tables import BoolArray
 from pipelines.engine.history import IntArray
 from pipelines.trading import books, compiled
 from pipelines.trading.kernel import QUEUE_AHEAD
@@ -40,8 +42,9 @@ def replay(events: IntArray, orders: IntArray, tick_units: int, fee: FeeSchedule
     filled[:, : books.AHEAD] = orders
     shown, taken, traded = (np.zeros((2, levels), dtype=np.int64) for _ in range(3))
     best, quotes = np.array([-1, levels], dtype=np.int64), np.empty((len(events), 2), dtype=np.int64)
+    waiting = np.empty(len(orders), dtype=np.int64)
     numbers = (tick_units, fee.rate, fee.exponent, QUEUE_AHEAD[queue])
-    compiled.replay_book(events, filled, *numbers, shown, taken, traded, best, quotes)
+    compiled.replay_book(events, filled, *numbers, shown, taken, traded, best, waiting, quotes)
     return Replayed(filled, np.maximum(quotes, 0) * tick_units)
 
 
@@ -53,8 +56,8 @@ def in_each_queue(events: IntArray, orders: IntArray, tick_units: int, fee: FeeS
 def read(path: Path, tick_units: int = 10) -> dict[str, IntArray]:
     """Token -> events of a recording of the venue's market channel, one row per level, in the order of time.
 
-    A `book` row sets the book anew with all rows of its time, a `last_trade_price` row is a trade (its side is the
-    taker's), and any other row sets one level.
+    The `book` rows of one time are a whole book, of which the levels that changed become events; a `last_trade_price`
+    row is a trade (its side is the taker's), and any other row sets one level.
 
     Raises:
         DataError: if a column is missing or a price lies off the grid.
@@ -82,8 +85,31 @@ def _events(columns: dict[str, FloatArray], level: FloatArray) -> IntArray:
     kinds = np.where(trades, books.TRADE, books.LEVEL).astype(np.int64)
     sides = np.where(trades, 1 - sides, sides)
     made = np.column_stack((times, kinds, sides, level[order].astype(np.int64), shares))
-    whole = columns["event_type"][order] == "book"
-    starts = np.flatnonzero(whole & np.append(True, ~whole[:-1] | (times[1:] != times[:-1])))
-    clear = np.zeros((len(starts), 5), dtype=np.int64)
-    clear[:, books.TIME] = times[starts]
-    return np.insert(made, starts, clear, axis=0)
+    return _level_changes(made, columns["event_type"][order] == "book")
+
+
+def _level_changes(rows: IntArray, whole: BoolArray) -> IntArray:
+    """Rows with every whole book replaced by the levels that it changes; a level that it lacks is empty now.
+
+    A level that was traded since it was last set is named even where it shows the same: the trade was made good by new
+    shares, and a later fall is not the trade's.
+    """
+    starts = np.flatnonzero(~whole | np.append(True, ~whole[:-1] | (rows[1:, books.TIME] != rows[:-1, books.TIME])))
+    shown: dict[tuple[int, int], int] = {}
+    traded: set[tuple[int, int]] = set()
+    found: list[tuple[int, int, int, int, int]] = []
+    for start, end in pairwise([*starts.tolist(), len(rows)]):
+        message = [tuple(row) for row in rows[start:end].tolist()]
+        if whole[start]:
+            time = message[0][books.TIME]
+            book = {(side, at): shares for _, _, side, at, shares in message}
+            named = [place for place in shown.keys() | book.keys() if book.get(place, 0) != shown.get(place, 0)]
+            message = [(time, books.LEVEL, *place, book.get(place, 0)) for place in sorted({*named, *traded})]
+        for _, kind, side, at, shares in message:
+            if kind == books.TRADE:
+                traded.add((side, at))
+            else:
+                shown[side, at] = shares
+                traded.discard((side, at))
+        found += message
+    return np.array(found, dtype=np.int64).reshape(-1, 5)
