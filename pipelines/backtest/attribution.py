@@ -1,29 +1,52 @@
 """What the trades of one strategy were worth: calibration of its confidence, and where its money went."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from pipelines.core.money import MICRO, PRICE_SCALE
+from pipelines.engine.history import History
 from pipelines.engine.metrics import pnl_by_market
-from pipelines.engine.replay import Result, Tape
-from pipelines.trading.policies.base import Inputs
+from pipelines.engine.replay import Result
 
 GROUPS = 5
 FEWEST = 5
 """Round trips in a group of the calibration: with fewer a share says nothing."""
 
-Known = dict[tuple[str, int], Inputs]
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One bar of one market: the mid at which it traded, in price units, and the confidence of the forecast."""
+
+    mid_units: int
+    confidence: float
 
 
-def document(result: Result, tape: Tape, delay_s: int) -> dict[str, Any]:
+Known = dict[tuple[str, int], Moment]
+
+
+def document(result: Result, histories: Sequence[History], delay_s: int) -> dict[str, Any]:
     """Calibration, costs and P&L by market, for JSON; fills come `delay_s` after their decision."""
-    known = {(one.market.market_id, ts_s): one for ts_s, bars in tape.steps for one in bars}
+    known = moments(histories)
     by_market = {name: round(pnl, 6) for name, pnl in pnl_by_market(result).items()}
     return {
         "calibration": calibration(result, known, delay_s),
         "costs_pusd": costs(result, known),
         "pnl_by_market_pusd": dict(sorted(by_market.items(), key=lambda item: item[1])),
+    }
+
+
+def moments(histories: Sequence[History]) -> Known:
+    """(market id, market time) -> what the bar says. The tape's bars would not do: the last one of a resolved market
+    carries the payout there, at which a position is valued and nothing trades."""
+    return {
+        (one.market.market_id, ts_s): Moment(mid, confidence)
+        for one in histories
+        for ts_s, mid, confidence in zip(
+            one.ts_s.tolist(), one.mid_units.tolist(), one.confidence.tolist(), strict=True
+        )
     }
 
 
@@ -60,15 +83,16 @@ def _trip(trip: tuple[str, str, int, int, float], known: Known, delay_s: int) ->
     decided, entry, left = (known.get((market, ts_s)) for ts_s in (opened - delay_s, opened, closed))
     if decided is None or entry is None or left is None:
         return None
-    moved = (left.bar.mid_units - entry.bar.mid_units) * (1 if outcome == "YES" else -1)
-    return decided.forecast.confidence, float(moved > 0), float(pnl > 0.0)
+    moved = (left.mid_units - entry.mid_units) * (1 if outcome == "YES" else -1)
+    return decided.confidence, float(moved > 0), float(pnl > 0.0)
 
 
 def costs(result: Result, known: Known) -> dict[str, float]:
-    """P&L as it would have been at the mid of every fill, what spread and impact took of it, the fees, and the rest."""
+    """P&L as it would have been at the mid of every fill's bar, what spread and impact took of it, the fees, and the
+    rest, in pUSD."""
     crossed = 0
     for fill in result.fills:
-        mid = known[fill.market_id, fill.ts_s].bar.mid_units
+        mid = known[fill.market_id, fill.ts_s].mid_units
         token = mid if fill.outcome == "YES" else PRICE_SCALE - mid
         away = fill.price_units - token if fill.side == "BUY" else token - fill.price_units
         crossed += away * fill.shares_micro // PRICE_SCALE

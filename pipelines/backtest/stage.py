@@ -41,7 +41,7 @@ def run() -> None:
     runs, stressed = [*runs, *rest[: len(drawn)]], rest[len(drawn) :]
     document = _document(runs, chosen, comparison) | stress.document(stressed) | _bias(runs, chosen, comparison)
     delay_s = params.execution.latency_bars * comparison.length_s
-    document |= {"detailed": seen.name} | attribution.document(seen.result, comparison.tape, delay_s)
+    document |= {"detailed": seen.name} | attribution.document(seen.result, comparison.histories, delay_s)
     document |= {"stacks": stacks()} | _speed([*runs, *stressed], time.perf_counter() - started)
     write_json(REPORTS / "backtest.json", document)
     write_bytes(REPORTS / "equity.csv", report.equity_csv(runs).encode())

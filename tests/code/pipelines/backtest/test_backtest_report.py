@@ -109,7 +109,7 @@ def test_a_shortened_list_says_so(runs, document, markets, monkeypatch):
 
 def test_a_policy_that_was_not_chosen_is_named_as_such(comparison, runs, document, markets):
     """Where cash is chosen the page says so, shows the trades of the best candidate, and marks each section."""
-    details = attribution.document(runs[1].result, comparison.tape, 60)
+    details = attribution.document(runs[1].result, comparison.histories, 60)
     page = report.page(runs, document | details | {"chosen": "cash"}, markets)
     assert "Chosen: <b>cash</b>" in page
     assert page.count("(threshold, not chosen)") == 5
