@@ -104,7 +104,8 @@ def gate(document: Mapping[str, Any]) -> str:
 def parity(document: Mapping[str, Any]) -> str:
     """Whether the last day's decisions are the replay's, and what fills cost beside the model's."""
     fills, different = document["fills"], document["different"]
-    head = "Decisions identical" if not different else f"{different:,} decisions differ"
+    same = "Decisions identical" if document["decisions"] else "No decision could be replayed"
+    head = f"{different:,} decisions differ" if different else same
     left_out = "".join(f"* not replayed: {count:,} ({why})\n" for why, count in document["unreplayable"].items())
     return (
         f"# {head}\n\n{document['identical']:,} of {document['decisions']:,} decisions in {document['bars']:,} bars "

@@ -141,5 +141,6 @@ def nightly(source: Source | None = None, recording: str | None = None, fresh: b
 
 
 def _gap(replayed: dict[str, Any]) -> dict[str, float]:
-    """The two numbers of a replay that a person looks for first."""
-    return {"different": replayed["different"], "cost_gap_pusd": replayed["fills"]["cost_gap_pusd"]}
+    """The numbers of a replay that a person looks for first."""
+    counts = {name: replayed[name] for name in ("decisions", "not_replayed", "different")}
+    return counts | {"cost_gap_pusd": replayed["fills"]["cost_gap_pusd"]}

@@ -66,6 +66,13 @@ class Decision:
     confidence: float
     observation: tuple[float, ...]
 
+    @property
+    def wish(self) -> str:
+        """`action`; for a refused entry, the entry that was refused."""
+        if self.refusal is None or self.direction is Direction.FLAT:
+            return self.action
+        return "enter_long" if self.direction is Direction.LONG else "enter_short"
+
 
 def decide(inputs: Inputs, account: Account, rules: Rules) -> Decision:
     """Decide on a closed bar: the order is meant to fill at the next one. At most one of intent and refusal is set."""

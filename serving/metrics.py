@@ -66,9 +66,14 @@ KILLED = _gauge("kill_switch", "1 while the kill switch is on")
 REPLAY_DIFFERENT = _gauge(
     "replay_decisions_different", "Decisions of the last day that come out otherwise when replayed"
 )
+REPLAY_DECISIONS = _gauge("replay_decisions", "Decisions of the last day that were taken again from the journal")
+REPLAY_MISSING = _gauge(
+    "replay_decisions_missing", "Journaled bars of markets of the last day that could not be decided again"
+)
 REPLAY_COST_GAP = _gauge(
     "replay_cost_gap_usd", "What our fills of the last day were better by than the model's, in pUSD"
 )
+REPLAY_PNL_GAP = _gauge("replay_pnl_gap_usd", "P&L of our fills of the last day less that of the model's, in pUSD")
 
 
 class Recent:

@@ -1,7 +1,11 @@
 """What the flows found out about what trades here: the gate's verdict, and the replay of our journal beside it."""
 
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
+
+from prometheus_client import Gauge
 
 from pipelines.core import log
 from pipelines.core.artifacts import read_json
@@ -10,6 +14,14 @@ from serving import metrics
 
 GATE = Path("reports/gate.json")
 PARITY = Path("reports/parity.json")
+SHOWN: tuple[tuple[Gauge, tuple[str, ...]], ...] = (
+    (metrics.REPLAY_DECISIONS, ("decisions",)),
+    (metrics.REPLAY_DIFFERENT, ("different",)),
+    (metrics.REPLAY_MISSING, ("not_replayed",)),
+    (metrics.REPLAY_COST_GAP, ("fills", "cost_gap_pusd")),
+    (metrics.REPLAY_PNL_GAP, ("fills", "pnl_gap_pusd")),
+)
+"""Where each gauge of a replay stands in its report."""
 
 _log = log.get("nights")
 
@@ -41,9 +53,9 @@ class Replay:
         self._seen_ns = changed_ns
         try:
             report = read_json(self._path)
-            different, gap = int(report["different"]), float(report["fills"]["cost_gap_pusd"])
+            shown = [(gauge, float(reduce(getitem, path, report))) for gauge, path in SHOWN]
         except (ArtifactError, KeyError, TypeError, ValueError) as error:
             _log.warning("the report of the replay is not shown", path=str(self._path), error=str(error))
             return
-        metrics.REPLAY_DIFFERENT.set(different)
-        metrics.REPLAY_COST_GAP.set(gap)
+        for gauge, value in shown:
+            gauge.set(value)

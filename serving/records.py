@@ -11,7 +11,6 @@ import numpy as np
 
 from pipelines.core.domain import Bar, FloatArray, Forecast, Market, Quote
 from pipelines.decide import Account, Decision, Inputs, Rules
-from serving.view import wish
 
 FORMAT = 1
 
@@ -85,7 +84,7 @@ def decision_row(decision: Decision, armed: bool) -> dict[str, Any]:
     return {
         "ts_s": decision.ts_s,
         "market_id": decision.market_id,
-        "action": wish(decision),
+        "action": decision.wish,
         "direction": int(decision.direction),
         "fraction": decision.fraction,
         "refusal": refusal.reason.value if refusal else None,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.core.domain import Direction, Fill, Forecast, Market, Outcome, Position, Quote
+from pipelines.core.domain import Fill, Forecast, Market, Outcome, Position, Quote
 from pipelines.core.money import MICRO, PRICE_SCALE
 from pipelines.decide import Decision
 from pipelines.features.scale import price_after
@@ -95,13 +95,6 @@ def fill(one: Fill, market: Market | None) -> dict[str, Any]:
     }
 
 
-def wish(decision: Decision) -> str:
-    """What was decided in a word; for a refusal, what was refused."""
-    if decision.refusal is None or decision.direction is Direction.FLAT:
-        return decision.action
-    return "enter_long" if decision.direction is Direction.LONG else "enter_short"
-
-
 def decision(made: Decision, market: Market, armed: bool) -> dict[str, Any]:
     """A decision with its reason."""
     refusal = made.refusal
@@ -109,7 +102,7 @@ def decision(made: Decision, market: Market, armed: bool) -> dict[str, Any]:
         "ts_s": made.ts_s,
         "market_id": made.market_id,
         "question": market.question,
-        "action": wish(made),
+        "action": made.wish,
         "acting": made.intent is not None,
         "armed": armed,
         "refusal": refusal.reason.value if refusal else None,

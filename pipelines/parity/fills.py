@@ -64,6 +64,7 @@ def compare(
         "cost_gap_pusd": sum(_cost_gap(row) for row in rows) / MICRO,
         "live_pnl_pusd": total["live_pnl"] / MICRO,
         "model_pnl_pusd": total["model_pnl"] / MICRO,
+        "pnl_gap_pusd": (total["live_pnl"] - total["model_pnl"]) / MICRO,
         "reasons": dict(sorted(reasons.items())),
     }
 

@@ -17,7 +17,8 @@ KEPT_DIFFERENCES = 20
 
 
 def decisions(bars: Iterable[LiveBar], rules: Mapping[str, Rules]) -> tuple[dict[str, Any], Book]:
-    """Counts of decisions that are identical, different or not replayable, with the first differences.
+    """Counts of decisions that are identical or different, with the first differences, and of bars of markets that are
+    `not_replayed`, by reason in `unreplayable`.
 
     `rules` are those of the bundles of this machine, by hash. The limits around them are the journal's; `limits` counts
     the bars that have some and those, of older programs, that do not.
@@ -49,6 +50,7 @@ def decisions(bars: Iterable[LiveBar], rules: Mapping[str, Rules]) -> tuple[dict
                 different.append({"ts_s": bar.ts_s, "market_id": again.market_id, **gap})
     document: dict[str, Any] = {name: counts[name] for name in ("bars", "decisions", "identical", "different")}
     document |= {"differences": different, "unreplayable": {k: v for k, v in unreplayable.items() if v}}
+    document |= {"not_replayed": unreplayable.total()}
     return document | {"limits": dict(limits)}, book
 
 
@@ -72,6 +74,7 @@ def _pairs(bar: LiveBar, rules: Rules, unreplayable: Counter[str]) -> Iterable[t
 def difference(live: Mapping[str, Any], again: Decision) -> dict[str, Any]:
     """Fields in which a journaled decision and its replay differ, as [live, replay]; empty when they are identical."""
     replayed = {
+        "action": again.wish,
         "direction": int(again.direction),
         "fraction": again.fraction,
         "confidence": again.confidence,

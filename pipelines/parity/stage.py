@@ -34,7 +34,9 @@ def run(hours: float = 24.0) -> None:
     write_json(REPORT, document)
     if document["limits"]["params.yaml"]:
         log.get("parity").warning("bars without journaled limits are decided with params.yaml", **document["limits"])
-    shown = {name: document[name] for name in ("bars", "decisions", "identical", "different", "unreplayable")}
+    shown = {
+        name: document[name] for name in ("bars", "decisions", "identical", "different", "not_replayed", "unreplayable")
+    }
     log.get("parity").info("replayed", **shown, fills=document["fills"])
 
 

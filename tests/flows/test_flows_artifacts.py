@@ -99,6 +99,8 @@ def test_parity_says_what_differs_and_what_it_cost():
     assert "* not replayed: 26 (no bundle)" in text
     assert "-110.35 pUSD" in text
     assert artifacts.parity(PARITY | {"different": 3}).startswith("# 3 decisions differ")
+    nothing = artifacts.parity(PARITY | {"decisions": 0, "identical": 0})
+    assert nothing.startswith("# No decision could be replayed\n\n0 of 0 decisions")
     assert artifacts.parity_rows(PARITY) == [{"fills": "equal", "orders": 70}]
 
 

@@ -20,7 +20,14 @@ def test_the_replay_of_a_day_stands_at_the_run_that_made_the_bundle(tmp_path: Pa
     write_json(Path("bundle/manifest.json"), {"hash": "ab" * 32})
     Path("params.yaml").write_text("forecast: {epochs: 2}\n")
     version = tracking.log_candidate(Path("bundle"), "ab" * 32)
-    found = {"different": 0, "fills": {"cost_gap_pusd": -1.5}, "differences": [], "account": "0x1"}
+    found = {
+        "different": 0,
+        "decisions": 7,
+        "not_replayed": 2,
+        "fills": {"cost_gap_pusd": -1.5},
+        "differences": [],
+        "account": "0x1",
+    }
 
     assert tracking.log_parity("ab" * 32, found)
     assert tracking.log_parity("ab" * 32, found | {"fills": {"cost_gap_pusd": 2.5}})
@@ -29,4 +36,5 @@ def test_the_replay_of_a_day_stands_at_the_run_that_made_the_bundle(tmp_path: Pa
     client = mlflow.MlflowClient()
     run_id = client.get_model_version(tracking.REGISTERED_MODEL, version).run_id
     assert [m.value for m in client.get_metric_history(run_id, "parity.fills.cost_gap_pusd")] == [-1.5, 2.5]
-    assert client.get_run(run_id).data.metrics["parity.different"] == 0.0
+    shown = client.get_run(run_id).data.metrics
+    assert (shown["parity.different"], shown["parity.decisions"], shown["parity.not_replayed"]) == (0.0, 7.0, 2.0)

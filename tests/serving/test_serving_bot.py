@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from serving_venue import KEY, ROOT, bot, machine, promote, simulator, until
@@ -16,6 +17,9 @@ from pipelines.core.artifacts import write_json
 from pipelines.core.errors import AlreadyRunning, SettingError
 from pipelines.core.params import read
 from pipelines.core.settings import Mode, Settings
+from pipelines.parity import journal as reading
+from pipelines.parity import replay
+from pipelines.parity.stage import bundles, of_bundle
 from pipelines.venue.clob_gateway import ClobGateway
 from serving.account import TradingAccount
 from serving.bot import Bot
@@ -33,7 +37,8 @@ def venue() -> Iterator[dict[str, str]]:
 
 
 async def test_the_bot_trades_and_its_ledger_equals_the_venue(venue: dict[str, str], tmp_path: Path) -> None:
-    """Orders are placed and matched, and cash and every token equal the venue's account to the base unit."""
+    """Orders are placed and matched, cash and every token equal the venue's account to the base unit, and every
+    decision comes out the same when the journal is replayed afterwards."""
     settings = machine(tmp_path, venue)
     promote(tmp_path)
     trader = bot(settings)
@@ -41,6 +46,7 @@ async def test_the_bot_trades_and_its_ledger_equals_the_venue(venue: dict[str, s
     try:
         await until(lambda: trader.state(whole=False)["orders"]["matched"] >= 2, 60, "two matched orders")
         await until(lambda: trader.state(whole=False)["ledger_equals_venue"] is True, 20, "a comparison")
+        await until(lambda: trader.state(whole=False)["decisions"] >= 100, 30, "some bars with positions")
         state = trader.state(whole=True)
 
         assert trader.ready
@@ -54,6 +60,18 @@ async def test_the_bot_trades_and_its_ledger_equals_the_venue(venue: dict[str, s
 
     assert not trader.ready
     assert _last_words(settings) == ("stopped", "True")
+    replayed = _replayed(settings)
+    assert replayed["bars"] > 2
+    assert replayed["decisions"] > 0
+    assert (replayed["different"], replayed["not_replayed"]) == (0, 0), replayed["differences"]
+
+
+def _replayed(settings: Settings) -> dict[str, Any]:
+    """What `make parity` counts in the journal of a bot that has stopped."""
+    today = read(ROOT / "params.yaml")
+    read_back = reading.Journal(reading.url(settings), {}, 24.0, today)
+    known = {bundle.hash: of_bundle(bundle, today) for bundle in bundles(settings.var)}
+    return replay.decisions(read_back.bars(), known)[0]
 
 
 def _last_words(settings: Settings) -> tuple[str, str]:

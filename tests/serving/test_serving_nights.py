@@ -14,12 +14,16 @@ def test_a_new_replay_is_exported_and_a_broken_one_changes_nothing(tmp_path: Pat
     path = tmp_path / "parity.json"
     replay = Replay(path)
     replay.publish()
-    write_json(path, {"different": 2, "fills": {"cost_gap_pusd": -7.5}})
+    fills = {"cost_gap_pusd": -7.5, "pnl_gap_pusd": 3.25}
+    write_json(path, {"decisions": 40, "different": 2, "not_replayed": 6, "fills": fills})
     replay.publish()
 
-    for content in ("{", '{"different": 9}'):
+    for content in ("{", '{"decisions": 9, "different": 9, "not_replayed": 9}'):
         path.write_text(content)
         replay.publish()
 
         assert metrics.REPLAY_DIFFERENT._value.get() == 2.0
         assert metrics.REPLAY_COST_GAP._value.get() == pytest.approx(-7.5)
+        assert metrics.REPLAY_DECISIONS._value.get() == 40.0
+        assert metrics.REPLAY_MISSING._value.get() == 6.0
+        assert metrics.REPLAY_PNL_GAP._value.get() == pytest.approx(3.25)

@@ -99,7 +99,21 @@ def test_the_same_inputs_decide_the_same(live):
     read_back = opened(live)
     document, _ = replay.decisions(read_back.bars(), {HASH: RULES})
     assert (document["bars"], document["decisions"], document["identical"]) == (2, 6, 6)
-    assert document["unreplayable"] == {}
+    assert (document["unreplayable"], document["not_replayed"]) == ({}, 0)
+
+
+def test_an_action_that_does_not_come_out_again_is_a_difference(live):
+    """A journaled action is compared like every other field, and a refused entry is journaled as that entry."""
+    (bar, *_) = opened(live).bars()
+    name = market(1).market_id
+    changed = replace(bar, decisions={**bar.decisions, name: {**bar.decisions[name], "action": "hold"}})
+    strict = replace(RULES, risk=with_risk(min_confidence=0.9).risk)
+
+    document, _ = replay.decisions([changed], {HASH: RULES})
+    refused = decide(bar.inputs[0], bar.account, strict)
+
+    assert document["differences"] == [{"ts_s": NOW, "market_id": name, "action": ["hold", "enter_long"]}]
+    assert (refused.action, records.decision_row(refused, True)["action"]) == ("hold", "enter_long")
 
 
 def test_a_limit_that_was_changed_since_makes_no_difference(live):
@@ -162,6 +176,7 @@ def test_a_missing_bundle_is_a_reason(live):
     document, _ = replay.decisions(opened(live).bars(), {})
     assert document["decisions"] == 0
     assert document["unreplayable"] == {f"bundle {HASH[:12]} is not on this machine": 6}
+    assert document["not_replayed"] == 6
 
 
 def test_fills_stand_beside_the_model(live):
@@ -187,6 +202,7 @@ def test_profits_stand_side_by_side(live):
     paid = fills.compare(*given, {market(1).market_id: 1_000_000})
 
     assert (marked["live_pnl_pusd"], paid["live_pnl_pusd"]) == (-0.25, 24.5)
+    assert marked["pnl_gap_pusd"] == pytest.approx(-0.25 - marked["model_pnl_pusd"])
     assert marked["model_pnl_pusd"] < marked["live_pnl_pusd"]
     assert paid["model_pnl_pusd"] - marked["model_pnl_pusd"] == pytest.approx(marked["model_shares"] * 0.495)
 
