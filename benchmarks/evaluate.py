@@ -34,6 +34,9 @@ SECTIONS = {"agent", *LEARNERS, "policy", "sizing", "risk", "execution", "backte
 SOURCES = ("pipelines/decide.py", "pipelines/trading", "pipelines/engine", "pipelines/agent", "simulator/markets")
 """Parameters and code that decide a result: with others, what was kept does not count."""
 
+KALMAN_RULE = "threshold_on_kalman"
+"""The row of the threshold rule on the Kalman limit, where the forecasts of all others are learned."""
+
 Row = dict[str, float]
 
 
@@ -57,13 +60,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     seeds = range(1, asked.seeds + 1)
     for seed in seeds:
         one_seed(seed, asked.edge, asked.events, asked.forecaster, asked.agents, params, kept)
-    names = [*RULES, "random", *asked.agents, *(["threshold_on_kalman"] if asked.forecaster else [])]
+    names = [*RULES, "random", *asked.agents, *([KALMAN_RULE] if asked.forecaster else [])]
     rows = [{one: kept.rows[seed][one] for one in names} for seed in seeds]
     table = summary(rows)
     asked.out.mkdir(parents=True, exist_ok=True)
     page = render(table, asked.edge, bool(asked.forecaster), asked.agents) + by_seed(rows)
     (asked.out / f"strategies-{name}.md").write_text(page, encoding="utf-8")
-    line = {"benchmark": "evaluate", "edge": asked.edge, "strategies": table, "ppo_over_threshold": ratio(rows)}
+    line = {
+        "benchmark": "evaluate",
+        "edge": asked.edge,
+        "strategies": table,
+        f"ppo_over_{yardstick(rows)}": ratio(rows),
+    }
     print(json.dumps(line))
 
 
@@ -107,7 +115,7 @@ def one_seed(
     seed: int, edge: float, events: int, forecaster: Path | None, agents: Sequence[str], params: Params, kept: Kept
 ) -> None:
     """What is missing of one world."""
-    wanted = [*RULES, "random", *agents, *(["threshold_on_kalman"] if forecaster else [])]
+    wanted = [*RULES, "random", *agents, *([KALMAN_RULE] if forecaster else [])]
     missing = [name for name in wanted if name not in kept.rows.get(seed, {})]
     if not missing:
         return
@@ -115,7 +123,7 @@ def one_seed(
     contest = Contest.of(world(seed, edge, events, params.execution, predictor), params)
     for name in missing:
         began = time.perf_counter()
-        if name == "threshold_on_kalman":
+        if name == KALMAN_RULE:
             limit = Contest.of(world(seed, edge, events, params.execution), params)
             pnl = limit.pnl(limit.rule("threshold"))
         elif name == "random":
@@ -143,12 +151,19 @@ def summary(rows: Sequence[Row], samples: int = 2_000) -> dict[str, Row]:
     return table
 
 
+def yardstick(rows: Sequence[Row]) -> str:
+    """What PPO is measured against: the threshold rule on the Kalman-optimal forecast, which with learned forecasts is
+    a row of its own."""
+    return KALMAN_RULE if KALMAN_RULE in rows[0] else "threshold"
+
+
 def ratio(rows: Sequence[Row], samples: int = 2_000) -> Row | None:
-    """IQM of PPO over IQM of the threshold rule with its 95 % interval (seeds drawn for both at once); None without
-    PPO or where the rule earned nothing."""
+    """IQM of PPO over IQM of its yardstick with its 95 % interval (seeds drawn for both at once); None without PPO or
+    where the rule earned nothing."""
     if "ppo" not in rows[0]:
         return None
-    values = np.array([[row["ppo"], row["threshold"]] for row in rows])
+    rule = yardstick(rows)
+    values = np.array([[row["ppo"], row[rule]] for row in rows])
     if iqm(values[:, 1]) <= 0.0:
         return None
     rng = np.random.default_rng(0)
@@ -181,6 +196,7 @@ def render(table: dict[str, Row], edge: float, learned: bool, agents: Sequence[s
         "forecasts are warm-started from the threshold rule; `ppo_without_forecasts` learns from rewards alone. Buy",
         "and hold and random entries (with the threshold rule's turnover) have no stops and no loss limits. Made by",
         f"`python -m benchmarks.evaluate --edge {edge:g}{options}`.",
+        *([f"`{KALMAN_RULE}` is the threshold rule on the Kalman limit of the public data."] if learned else []),
         "",
         "| strategy | IQM | 95 % interval | seeds above 0 |",
         "|---|---|---|---|",
@@ -196,11 +212,16 @@ def render(table: dict[str, Row], edge: float, learned: bool, agents: Sequence[s
 def by_seed(rows: Sequence[Row]) -> str:
     """Every number behind the table, PPO's share of the threshold rule's gain, and what its tuned setting adds."""
     shown = ratio(rows)
+    learned = yardstick(rows) == KALMAN_RULE
+    rule = (
+        "what the threshold rule earns on the Kalman-optimal forecast"
+        if learned
+        else "the threshold rule on the same forecasts"
+    )
     lines = [""]
     if shown is not None:
         lines += [
-            f"PPO earned {shown['ratio']:.0%} of the threshold rule on the same forecasts"
-            f" (95 % interval {shown['low']:.0%} to {shown['high']:.0%}).",
+            f"PPO earned {shown['ratio']:.0%} of {rule} (95 % interval {shown['low']:.0%} to {shown['high']:.0%}).",
             "",
         ]
     names = list(rows[0])

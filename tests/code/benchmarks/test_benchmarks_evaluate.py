@@ -45,7 +45,20 @@ def test_ppo_is_measured_against_the_rule():
     assert shown["ratio"] == pytest.approx(iqm(60.0 + np.arange(10)) / iqm(100.0 + np.arange(10)), abs=1e-3)
     assert ratio([{"threshold": -1.0, "ppo": 1.0}]) is None
     assert ratio([{"threshold": 1.0}]) is None
-    assert "PPO earned 62%" in by_seed(rows)
+    assert "PPO earned 62% of the threshold rule on the same forecasts (95 % interval" in by_seed(rows)
+
+
+def test_with_learned_forecasts_ppo_is_measured_against_the_rule_on_the_best_ones():
+    """Where the rule was played on the Kalman-optimal forecast too, that is the yardstick, and the page says so."""
+    rows = [{"ppo": 30.0 + k, "threshold": 40.0 + k, "threshold_on_kalman": 120.0 + k} for k in range(10)]
+    assert ratio(rows)["ratio"] == pytest.approx(iqm(30.0 + np.arange(10)) / iqm(120.0 + np.arange(10)), abs=1e-3)
+    page = by_seed(rows)
+    assert "PPO earned 28% of what the threshold rule earns on the Kalman-optimal forecast (95 % interval" in page
+    assert "on the same forecasts" not in page
+    known = summary(rows, samples=10)
+    assert "is the threshold rule on the Kalman limit" in render(known, 1.0, learned=True)
+    assert "is the threshold rule on the Kalman limit" not in render(known, 1.0, learned=False)
+    assert ratio([{"ppo": 1.0, "threshold": 5.0, "threshold_on_kalman": -1.0}]) is None
 
 
 def test_what_tuning_adds_has_an_error():
