@@ -31,7 +31,11 @@ LEARNERS = get_args(Learner)
 KEPT = Path("var/evaluate")
 ROOT = Path(__file__).parents[1]
 SECTIONS = {"agent", *LEARNERS, "policy", "sizing", "risk", "execution", "backtest", "forecast"}
-SOURCES = ("pipelines/decide.py", "pipelines/trading", "pipelines/engine", "pipelines/agent", "simulator/markets")
+SOURCES = (
+    "pipelines/decide.py", "pipelines/trading", "pipelines/engine", "pipelines/agent", "pipelines/features",
+    "pipelines/inference", "pipelines/news/decay.py", "pipelines/core/money.py", "pipelines/core/domain.py",
+    "simulator/markets", "benchmarks/worlds.py", "benchmarks/contest.py",
+)  # fmt: skip
 """Parameters and code that decide a result: with others, what was kept does not count."""
 
 KALMAN_RULE = "threshold_on_kalman"
@@ -101,13 +105,13 @@ class Kept:
 
 
 def _digest(params: Params, events: int, forecaster: Path | None) -> str:
-    model = (forecaster / "forecaster.onnx").read_bytes() if forecaster else b""
-    decided = f"{events} {params.model_dump_json(include=SECTIONS)}"
-    digest = hashlib.sha256(decided.encode() + model)
-    for source in SOURCES:
-        path = ROOT / source
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            digest.update(file.read_bytes())
+    """Of the parameters, the code of SOURCES, and the network of a forecaster with its scaling and calibration."""
+    digest = hashlib.sha256(f"{events} {params.model_dump_json(include=SECTIONS)}".encode())
+    learned = [forecaster / "forecaster.onnx", *sorted(forecaster.glob("*.json"))] if forecaster else []
+    sources = [ROOT / source for source in SOURCES]
+    code = [file for path in sources for file in (sorted(path.rglob("*.py")) if path.is_dir() else [path])]
+    for file in (*learned, *code):
+        digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
 

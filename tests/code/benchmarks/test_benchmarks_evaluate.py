@@ -1,4 +1,6 @@
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +68,38 @@ def test_what_tuning_adds_has_an_error():
     rows = [{"ppo": 10.0 * k, "ppo_tuned": 10.0 * k + 5.0, "threshold": 1.0} for k in range(4)]
     assert "earned +5 pUSD more on average (standard error over the worlds 0)" in by_seed(rows)
     assert "tuned" not in by_seed([{"ppo": 1.0, "threshold": 1.0}] * 2)
+
+
+def test_everything_that_decides_a_result_is_in_the_digest():
+    """Whatever code an evaluation loads is among the sources whose edit makes kept results stale, except parameters,
+    which count by value, and what only reads, writes and reports."""
+    code = "import sys, pipelines.agent.export, pipelines.agent.training, benchmarks.evaluate\n"
+    code += "print(*(module.__file__ for module in list(sys.modules.values()) if getattr(module, '__file__', None)))"
+    listed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    ours = {str(path.relative_to(evaluate.ROOT)) for path in map(Path, listed) if evaluate.ROOT in path.parents}
+    ours = {name for name in ours if name.startswith(("benchmarks", "pipelines", "simulator"))}
+    left_out = {name for name in ours if not name.startswith(evaluate.SOURCES) and not name.endswith("__init__.py")}
+    silent = {f"pipelines/core/{name}.py" for name in ("artifacts", "errors", "interruption", "log", "orders")}
+    assert left_out == silent | {"pipelines/core/params.py", "pipelines/core/sections.py", "benchmarks/evaluate.py"}
+
+
+def test_an_edit_makes_kept_results_stale(tmp_path, monkeypatch):
+    """Another line in any source, or another calibration of the forecaster, is another digest."""
+    for source in evaluate.SOURCES:
+        file = tmp_path / source if source.endswith(".py") else tmp_path / source / "one.py"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("x = 1\n")
+    forecaster = tmp_path / "forecaster"
+    forecaster.mkdir()
+    for name in ("forecaster.onnx", "confidence.json"):
+        (forecaster / name).write_text("{}")
+    monkeypatch.setattr(evaluate, "ROOT", tmp_path)
+    seen = [evaluate._digest(PARAMS, 42, forecaster)]
+    for file in (path for path in sorted(tmp_path.rglob("*")) if path.is_file()):
+        file.write_text("{ }")
+        seen.append(evaluate._digest(PARAMS, 42, forecaster))
+    assert len(set(seen)) == len(seen) == len(evaluate.SOURCES) + 3
+    assert evaluate._digest(PARAMS, 42, None) not in seen
 
 
 @pytest.fixture
