@@ -100,10 +100,72 @@ def test_too_few_round_trips_say_nothing(comparison):
     assert attribution.document(run.result, comparison.histories, 60)["calibration"] == []
 
 
-def test_every_circumstance_has_its_row(comparison):
+def dipping(seed):
+    """A market that falls from 0.50 by a tick every second bar to 0.45 and comes back, with a forecast of a rise all
+    the time. The dip is more than spread + 2 ticks, and less than two round trips."""
+    known = history(seed, bars=30)
+    ticks = [*range(50, 45, -1), *range(45, 50)]
+    mid = 100 * np.append(np.repeat(ticks, 2), np.full(10, 50))
+    mean = np.tile(np.linspace(0.0, 0.8, 24), (30, 1))
+    return replace(
+        known, market=replace(known.market, end_s=known.market.end_s + 86_400), mid_units=mid, bid_units=mid - 100,
+        ask_units=mid + 100, spread_units=np.full(30, 200), mean=mean, lower=mean - 0.1, upper=mean + 0.1,
+        confidence=np.full(30, 0.9),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def stressed():
+    """The threshold rule on two such markets, as it is and under every stress, by name."""
+    comparison = Comparison([dipping(seed) for seed in (1, 2)], PARAMS, TABLE, scaler(), 60)
+    jobs = [job(comparison, "threshold"), *stress.jobs(comparison, ["threshold"])]
+    return {one.name: done(comparison, one) for one in jobs}
+
+
+def test_every_circumstance_has_its_row(stressed):
     """Fees twice, latency twice and four times, and the three queues, together, for each kind that is asked for."""
-    document = stress.document([done(comparison, one) for one in stress.jobs(comparison, ["threshold"])])
+    document = stress.document([run for name, run in stressed.items() if name != "threshold"])
+    pnl = {name: run.figures.pnl_pusd for name, run in stressed.items()}
+    assert document == {
+        "fee_2x_pnl_pusd": {"threshold": pnl["fee_2x/threshold"]},
+        "latency_pnl_pusd": {"threshold": {late: pnl[f"latency/threshold/{late}"] for late in ("2x", "4x")}},
+        "resting_pnl_pusd": {
+            "threshold": {queue: pnl[f"queue/threshold/{queue}"] for queue in ("pessimistic", "neutral", "optimistic")}
+        },
+        "literal_stops_pnl_pusd": pnl["literal_stops"],
+    }
     assert list(document["latency_pnl_pusd"]["threshold"]) == ["2x", "4x"]
     assert list(document["resting_pnl_pusd"]["threshold"]) == ["pessimistic", "neutral", "optimistic"]
-    assert np.isfinite(document["fee_2x_pnl_pusd"]["threshold"])
-    assert np.isfinite(document["literal_stops_pnl_pusd"])
+    assert np.isfinite(list(pnl.values())).all()
+
+
+def test_twice_the_fee_earns_less_with_the_same_orders(stressed):
+    """Where the same entries are made and held, the budget buys less: every fill pays twice its fee, and P&L falls."""
+    base, dear = stressed["threshold"], stressed["fee_2x/threshold"]
+    assert [(one.market_id, one.ts_s, one.price_units) for one in dear.result.fills] == [
+        (one.market_id, one.ts_s, one.price_units) for one in base.result.fills
+    ]
+    per_share = [
+        [one.fee_micro / one.shares_micro for one in run.result.fills if one.fee_micro] for run in (base, dear)
+    ]
+    assert len(per_share[0]) > 0
+    assert per_share[1] == pytest.approx([2 * fee for fee in per_share[0]], rel=1e-3)
+    assert dear.figures.pnl_pusd < base.figures.pnl_pusd
+
+
+def test_slower_orders_fill_later(stressed):
+    """The same first decision fills one, two and four bars later; where the price falls meanwhile, that is cheaper."""
+    runs = [stressed[name] for name in ("threshold", "latency/threshold/2x", "latency/threshold/4x")]
+    first = [run.result.fills[0] for run in runs]
+    began = runs[0].result.ts_s[0]
+    assert [(one.ts_s - began) // 60 for one in first] == [1, 2, 4]
+    assert first[0].price_units > first[1].price_units > first[2].price_units
+    assert runs[0].figures.pnl_pusd < runs[1].figures.pnl_pusd < runs[2].figures.pnl_pusd
+
+
+def test_literal_stops_sell_in_a_dip_that_the_floored_ones_sit_out(stressed):
+    """A dip of five ticks meets a stop of spread + 2 ticks and none of two round trips; to sell and buy back costs."""
+    base, literal = stressed["threshold"], stressed["literal_stops"]
+    assert base.result.closed == []
+    assert "stop_loss" in {one.reason for one in literal.result.closed}
+    assert literal.figures.pnl_pusd < base.figures.pnl_pusd

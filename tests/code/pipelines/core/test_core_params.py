@@ -21,6 +21,19 @@ def test_the_shipped_file_is_allowed():
     assert params.read(ROOT / "params.yaml").simulator.edge == 1.0
 
 
+def test_the_guides_ppo_trains_by_default():
+    """The learner that ships is PPO with the guide's hyper-parameters, number by number; its rollout of 2,048 steps is
+    shared by eight environments."""
+    shipped = params.read(ROOT / "params.yaml")
+
+    assert shipped.agent.learner == "ppo"
+    assert shipped.learner.n_envs * shipped.learner.n_steps == 2_048
+    assert shipped.learner.model_dump() == {
+        "timesteps": 100_000, "n_envs": 8, "n_steps": 256, "batch_size": 64, "n_epochs": 10, "learning_rate": 3e-4,
+        "gamma": 0.99, "gae_lambda": 0.95, "clip_range": 0.2, "ent_coef": 0.01, "vf_coef": 0.5, "max_grad_norm": 0.5,
+    }  # fmt: skip
+
+
 def test_every_problem_is_named_at_once():
     """An unknown key, an out-of-range value and a wrong type are all in one message, with what is allowed."""
     broken = document()
