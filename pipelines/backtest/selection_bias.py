@@ -28,17 +28,26 @@ class Trials:
 
     @classmethod
     def of_ledger(cls, per_year: float, kinds: Sequence[str], path: Path = TRIALS) -> Self:
-        """Every backtest of some policy kinds in the ledger, every combination of a sweep and every setting of a study;
-        a repeated one counts again."""
+        """Every backtest of some policy kinds in the ledger, every combination of a sweep, every setting of a study,
+        and every agent that was trained again before a backtest judged it; a repeated one counts again."""
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        rows = [row for row in map(json.loads, lines) if _counts(row, kinds)]
-        annual = [row["measured"].get("sharpe_bar") for row in rows]
-        return cls([sharpe / math.sqrt(per_year) for sharpe in annual if sharpe is not None], len(rows))
+        rows = [json.loads(line) for line in lines]
+        counted = [row for row in rows if _counts(row, kinds)]
+        annual = [row["measured"].get("sharpe_bar") for row in counted]
+        sharpes = [sharpe / math.sqrt(per_year) for sharpe in annual if sharpe is not None]
+        return cls(sharpes, len(counted) + _discarded_agents(rows))
 
 
 def _counts(row: Mapping[str, Any], kinds: Sequence[str]) -> bool:
     played = row["stage"] in {"backtest", "sweep"} and row["settings"].get("policy") in kinds
     return played or row["stage"] == "tune"
+
+
+def _discarded_agents(rows: Sequence[Mapping[str, Any]]) -> int:
+    """Trainings that another one follows without a backtest between: their seed or learner was looked at and replaced.
+    All others count with their backtest, and the newest one with the backtest that asks."""
+    stages = [row["stage"] for row in rows if row["stage"] in {"agent", "backtest"}]
+    return sum(one == then == "agent" for one, then in itertools.pairwise(stages))
 
 
 def deflated_sharpe(changes: FloatArray, tried: Trials) -> dict[str, float] | None:

@@ -125,6 +125,19 @@ def test_every_attempt_counts(tmp_path):
     assert Trials.of_ledger(100.0, ("threshold",), tmp_path / "none.jsonl") == Trials([], 0)
 
 
+def test_an_agent_that_was_trained_again_before_its_backtest_counts(tmp_path):
+    """Of three seeds in a row the first two are trials of their own, the third counts with its backtest; the newest
+    training is the one that the present backtest counts."""
+    path = tmp_path / "trials.jsonl"
+    for seed in (1, 2, 3):
+        trials.append("agent", {"learner": "ppo", "seed": seed}, {"held_out_pnl_pusd": 1.0 * seed}, path)
+    assert Trials.of_ledger(100.0, ("ppo",), path) == Trials([], 2)
+    trials.append("backtest", {"policy": "cash"}, {"sharpe_bar": None}, path)
+    trials.append("backtest", {"policy": "ppo"}, {"sharpe_bar": 10.0}, path)
+    trials.append("agent", {"learner": "ppo", "seed": 4}, {"held_out_pnl_pusd": 4.0}, path)
+    assert Trials.of_ledger(100.0, ("ppo",), path) == Trials([1.0], 3)
+
+
 def test_luck_is_charged_for():
     """The more trials, the higher the Sharpe ratio that luck alone explains, and the lower the deflated one."""
     rng = np.random.default_rng(1)
