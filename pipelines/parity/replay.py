@@ -17,8 +17,8 @@ KEPT_DIFFERENCES = 20
 
 
 def decisions(bars: Iterable[LiveBar], rules: Mapping[str, Rules]) -> tuple[dict[str, Any], Book]:
-    """Counts of decisions that are identical or different, with the first differences, and of bars of markets that are
-    `not_replayed`, by reason in `unreplayable`.
+    """Counts of decisions that are identical or different, with the first differences, and of those that could not be
+    replayed, by reason in `unreplayable`; `not_replayed` adds up those of bars whose orders might be sent.
 
     `rules` are those of the bundles of this machine, by hash. The limits around them are the journal's; `limits` counts
     the bars that have some and those, of older programs, that do not.
@@ -41,6 +41,7 @@ def decisions(bars: Iterable[LiveBar], rules: Mapping[str, Rules]) -> tuple[dict
             book.terms[bar.ts_s] = (bar.limits.execution, bar.limits.bar_length_s)
         if known is None:
             unreplayable[f"bundle {bar.bundle[:12] or 'none'} is not on this machine"] += len(bar.inputs)
+            counts["only shown"] += 0 if _armed(bar) else len(bar.inputs)
             continue
         for live, again in _pairs(bar, bar.limits.around(known) if bar.limits else known, unreplayable):
             counts["decisions"] += 1
@@ -50,8 +51,13 @@ def decisions(bars: Iterable[LiveBar], rules: Mapping[str, Rules]) -> tuple[dict
                 different.append({"ts_s": bar.ts_s, "market_id": again.market_id, **gap})
     document: dict[str, Any] = {name: counts[name] for name in ("bars", "decisions", "identical", "different")}
     document |= {"differences": different, "unreplayable": {k: v for k, v in unreplayable.items() if v}}
-    document |= {"not_replayed": unreplayable.total()}
+    document |= {"not_replayed": unreplayable.total() - counts["only shown"]}
     return document | {"limits": dict(limits)}, book
+
+
+def _armed(bar: LiveBar) -> bool:
+    """Whether orders of the bar might be sent; a candidate without a verdict is shown until a night replaces it."""
+    return all(live["armed"] for live in bar.decisions.values())
 
 
 def _pairs(bar: LiveBar, rules: Rules, unreplayable: Counter[str]) -> Iterable[tuple[Mapping[str, Any], Decision]]:

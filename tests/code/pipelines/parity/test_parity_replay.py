@@ -179,6 +179,18 @@ def test_a_missing_bundle_is_a_reason(live):
     assert document["not_replayed"] == 6
 
 
+def test_a_missing_candidate_that_was_only_shown_is_no_gap(live):
+    """Decisions of a bundle that could send nothing are named where they cannot be replayed, and not counted against
+    the replay: every night replaces such a bundle."""
+    shown = [
+        replace(bar, decisions={name: {**row, "armed": False} for name, row in bar.decisions.items()})
+        for bar in opened(live).bars()
+    ]
+    document, _ = replay.decisions(shown, {})
+    assert document["unreplayable"] == {f"bundle {HASH[:12]} is not on this machine": 6}
+    assert (document["decisions"], document["not_replayed"]) == (0, 0)
+
+
 def test_fills_stand_beside_the_model(live):
     """The live fill of 50 shares at 0.51 without a fee is compared with what the model would have filled."""
     read_back = opened(live)
