@@ -101,6 +101,7 @@ _FAST = _compiled(
         kernel.level_units,
         kernel.walk,
         kernel.queue_ahead,
+        kernel.crossing_micro,
         kernel.resting_fill,
         kernel.equity_micro,
         kernel.shares_for,
@@ -127,7 +128,7 @@ replay_book = _FAST["replay"]
 token_price, token_bid, token_ask = _FAST["token_price"], _FAST["token_bid"], _FAST["token_ask"]
 buy_limit, sell_limit = _FAST["buy_limit"], _FAST["sell_limit"]
 impact_units, shown_micro = _FAST["impact_units"], _FAST["shown_micro"]
-queue_ahead, resting_fill = _FAST["queue_ahead"], _FAST["resting_fill"]
+queue_ahead, crossing_micro, resting_fill = _FAST["queue_ahead"], _FAST["crossing_micro"], _FAST["resting_fill"]
 walk, equity_micro, shares_for = _FAST["walk"], _FAST["equity_micro"], _FAST["shares_for"]
 stop_floor, stop_code, cap_micro = _FAST["stop_floor"], _FAST["stop_code"], _FAST["cap_micro"]
 portfolio_values, round_trip_units = _FAST["portfolio_values"], _FAST["round_trip_units"]
@@ -201,15 +202,16 @@ def _fill(lane: Any, bar: Any, market: Any, fee: Any, par: Any) -> None:
         return
     side, wanted = lane[SIDE], lane[WANTED]
     bid, ask = token_bid(bar[BID], bar[ASK], wanted), token_ask(bar[BID], bar[ASK], wanted)
+    quoted, shown = ask if side > 0 else bid, shown_micro(int(par[DEPTH]), ask - bid, market[TICK])
     if lane[AHEAD] < 0:
-        impact, shown = impact_units(ask - bid, par[IMPACT]), shown_micro(int(par[DEPTH]), ask - bid, market[TICK])
-        quoted = ask if side > 0 else bid
+        impact = impact_units(ask - bid, par[IMPACT])
         filled, notional, paid = walk(
             side, lane[LEFT], lane[LIMIT], quoted, market[TICK], impact, shown, fee[RATE], fee[EXPONENT]
         )
         lane[AHEAD] = queue_ahead(side, lane[LIMIT], bid, ask, shown, par[AHEAD_SHARE])
     else:
-        filled, ahead = resting_fill(side, lane[LEFT], lane[LIMIT], bid, ask, bar[VOLUME], lane[AHEAD])
+        crossing = crossing_micro(side, lane[LIMIT], quoted, market[TICK], shown, shown)
+        filled, ahead = resting_fill(side, lane[LEFT], lane[LIMIT], bid, ask, bar[VOLUME], lane[AHEAD], crossing)
         notional, paid, lane[AHEAD] = filled * lane[LIMIT] // 10_000, 0, ahead
     if filled > 0:
         _book(lane, bar, side, wanted, filled, notional, paid)

@@ -113,17 +113,34 @@ def queue_ahead(
     return 0 if side * (limit_units - own) > 0 else int(displayed_micro * ahead_share)
 
 
+def crossing_micro(
+    side: int, limit_units: int, other_units: int, tick_units: int, touch_micro: int, behind_micro: int
+) -> int:
+    """Shares that the other side shows from its touch to the limit of a resting order: `touch_micro` at the touch and
+    `behind_micro` on every level behind it. 0 where the touch has not come to the limit or shows nothing."""
+    beyond = side * (limit_units - other_units)
+    return touch_micro + beyond // tick_units * behind_micro if beyond >= 0 and touch_micro > 0 else 0
+
+
 def resting_fill(
-    side: int, left_micro: int, limit_units: int, bid_units: int, ask_units: int, traded_micro: int, ahead_micro: int
+    side: int,
+    left_micro: int,
+    limit_units: int,
+    bid_units: int,
+    ask_units: int,
+    traded_micro: int,
+    ahead_micro: int,
+    crossing_micro: int,
 ) -> tuple[int, int]:
     """Filled shares of a resting order in one bar, and the queue before it afterwards. It fills at its own limit, free.
 
-    Where the other side's touch has reached the limit, the price has gone through it: everything is filled. At the
-    touch of its own side half of the bar's volume came to that side, the queue's shares first. Behind it, nothing.
+    Where the other side's touch has reached the limit, the price has gone through it: what came to the limit is filled,
+    at most the `crossing_micro` that are shown up to there. At the touch of its own side half of the bar's volume came
+    to that side, the queue's shares first. Behind it, nothing.
     """
     own, other = (bid_units, ask_units) if side > 0 else (ask_units, bid_units)
     if side * (limit_units - other) >= 0:
-        return left_micro, 0
+        return min(left_micro, crossing_micro // SHARE_GRID * SHARE_GRID), 0
     if side * (limit_units - own) < 0:
         return 0, ahead_micro
     came = traded_micro // 2

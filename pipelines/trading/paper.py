@@ -52,13 +52,24 @@ class Taken:
         side = self.asks if yes == (intent.side is Side.BUY) else self.bids
         return side, price_units if yes else PRICE_SCALE - price_units
 
-    def took(self, intent: OrderIntent, quote: Quote, shares_micro: int) -> None:
-        """A resting order got shares: those of the other side's touch, where that came to its limit."""
-        seen = quote.of(intent.outcome)
-        sign, other = (1, seen.ask_units) if intent.side is Side.BUY else (-1, seen.bid_units)
-        if sign * (intent.price_units - other) >= 0:
-            side, at = self.level(intent, other)
-            side[at] = side.get(at, 0) + shares_micro
+    def behind(self, intent: OrderIntent, touch_units: int, behind_micro: int) -> int:
+        """Shares missing on the levels behind a touch of an order's token, up to the order's limit."""
+        side, touch = self.level(intent, touch_units)
+        first, last = sorted((touch, self.level(intent, intent.price_units)[1]))
+        return sum(min(micro, behind_micro) for at, micro in side.items() if first <= at <= last and at != touch)
+
+    def took(
+        self, intent: OrderIntent, touch_units: int, touch_micro: int, step: int, behind_micro: int, shares_micro: int
+    ) -> None:
+        """A resting order got shares: those that were shown from the other side's touch to its limit, touch first."""
+        price, free = touch_units, touch_micro
+        while shares_micro > 0 and (intent.price_units - price) * step >= 0:
+            side, at = self.level(intent, price)
+            here = min(shares_micro, free)
+            side[at] = side.get(at, 0) + here
+            shares_micro, price = shares_micro - here, price + step
+            side, at = self.level(intent, price)
+            free = max(behind_micro - side.get(at, 0), 0)
 
     def without(self, quote: Quote, tick_units: int, behind_micro: int) -> Quote:
         """A quote as it stands without the shares that we took; emptied levels give way to modelled ones."""
@@ -125,16 +136,31 @@ def joined(order: Working, quote: Quote, execution: ExecutionParams) -> int:
     return kernel.queue_ahead(side, order.intent.price_units, seen.bid_units, seen.ask_units, size, share)
 
 
-def rest(order: Working, quote: Quote, volume_micro: int, ts_s: int) -> list[Fill]:
-    """Fills of an order that rests at its limit, from the volume of one bar: at the limit, as a maker, without fee."""
-    intent, seen = order.intent, quote.of(order.intent.outcome)
-    side = 1 if intent.side is Side.BUY else -1
+def rest(
+    order: Working, quote: Quote, execution: ExecutionParams, volume_micro: int, ts_s: int, taken: Taken | None = None
+) -> list[Fill]:
+    """Fills of an order that rests at its limit, from one bar: at the limit, as a maker, without fee.
+
+    Levels give what they show less what was `taken` before, and remember what this order takes: a touch of shares that
+    we took ourselves is no price that came to our limit.
+    """
+    intent, tick, before = order.intent, order.market.tick_units, Taken() if taken is None else taken
+    behind = behind_micro(order.market, quote, execution)
+    seen = before.without(quote, tick, behind).of(intent.outcome)
+    side, touch, size = 1, seen.ask_units, seen.ask_size_micro
+    if intent.side is Side.SELL:
+        side, touch, size = -1, seen.bid_units, seen.bid_size_micro
+    crossing = kernel.crossing_micro(side, intent.price_units, touch, tick, size, behind)
+    if crossing > 0:
+        crossing -= before.behind(intent, touch, behind)
+    bid, ask, ahead = seen.bid_units, seen.ask_units, order.ahead_micro
     filled, order.ahead_micro = kernel.resting_fill(
-        side, order.left_micro, intent.price_units, seen.bid_units, seen.ask_units, volume_micro, order.ahead_micro
+        side, order.left_micro, intent.price_units, bid, ask, volume_micro, ahead, crossing
     )
     order.left_micro -= filled
     if not filled:
         return []
+    before.took(intent, touch, size, side * tick, behind, filled)
     fill_id = f"{order.order_id}-{ts_s}-rest"
     named = (intent.market_id, intent.token_id, intent.outcome, intent.side)
     return [Fill(fill_id, order.order_id, *named, intent.price_units, filled, 0, ts_s)]
@@ -177,7 +203,7 @@ class PaperBook:
             fills = match(order, quote, self._execution, ts_s)
             order.ahead_micro = joined(order, quote, self._execution)
         else:
-            fills = rest(order, quote, volume_micro, ts_s)
+            fills = rest(order, quote, self._execution, volume_micro, ts_s)
         order.ttl -= 1
         if order.left_micro == 0 or order.ttl == 0:
             del self.working[market_id]

@@ -24,7 +24,7 @@ from pipelines.core.orders import (
 )
 from pipelines.core.sections import ExecutionParams
 from pipelines.trading import kernel
-from pipelines.trading.paper import Taken, Working, behind_micro, joined, match, rest
+from pipelines.trading.paper import Taken, Working, joined, match, rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,15 +176,11 @@ class PaperGateway(OrderGateway):
                     self._taken[bar.market_id].see(quote)
                     self._fill_resting(bar, quote)
 
-    def _fill_resting(self, bar: Bar, shown: Quote) -> None:
-        """A touch of shares that we took ourselves is no price that came to our limit."""
-        market, taken, volume = self._markets[bar.market_id], self._taken[bar.market_id], bar.volume_micro
-        behind = behind_micro(market, shown, self._execution)
+    def _fill_resting(self, bar: Bar, quote: Quote) -> None:
+        taken, volume = self._taken[bar.market_id], bar.volume_micro
         for order in [one.order for one in self._resting.values() if one.order.intent.market_id == bar.market_id]:
-            quote = taken.without(shown, market.tick_units, behind)
-            for fill in rest(order, quote, volume, bar.ts_s):
+            for fill in rest(order, quote, self._execution, volume, bar.ts_s, taken):
                 self._book(fill)
-                taken.took(order.intent, quote, fill.shares_micro)
                 volume = max(volume - 2 * fill.shares_micro, 0)
             if order.left_micro == 0:
                 del self._resting[order.order_id]

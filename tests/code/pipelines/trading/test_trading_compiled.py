@@ -29,6 +29,27 @@ def test_compiled_walk_equals_the_plain_one(side, hundredths, limit, touch, impa
     assert compiled.walk(*arguments) == kernel.walk(*arguments)
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from([1, -1]),
+    st.integers(1, 10**6),
+    st.integers(1, 99),
+    st.integers(1, 97),
+    st.integers(1, 3),
+    st.integers(0, 10**10),
+    st.integers(0, 10**10),
+    st.integers(0, 10**10),
+)
+def test_a_compiled_rest_equals_the_plain_one(side, hundredths, limit, bid, spread, traded, ahead, depth):
+    """The machine code of what crosses a limit and of a resting fill gives the plain results to the base unit."""
+    other = bid + spread if side > 0 else bid
+    shown = (side, limit * 100, other * 100, 100, depth, depth)
+    assert compiled.crossing_micro(*shown) == kernel.crossing_micro(*shown)
+    rests = (side, hundredths * 10_000, limit * 100, bid * 100, (bid + spread) * 100, traded, ahead)
+    crossing = kernel.crossing_micro(*shown)
+    assert compiled.resting_fill(*rests, crossing) == kernel.resting_fill(*rests, crossing)
+
+
 def test_compiled_fee_equals_the_plain_one():
     """The fee, the one number that passes through float64, rounds alike in both forms."""
     rng = np.random.default_rng(1)

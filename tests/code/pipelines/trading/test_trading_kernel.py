@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pipelines.core.domain import FeeSchedule, Market, Outcome, Quote, Side
@@ -92,17 +92,42 @@ def test_a_resting_order_waits_for_its_turn_by_hand():
     """300 shares rest at a bid of 0.50 behind 400; half of a bar's 1,000 sold shares reach the bid: 100 are ours."""
     ahead = kernel.queue_ahead(1, 5_000, 5_000, 5_200, 800_000_000, kernel.QUEUE_AHEAD["neutral"])
     assert ahead == 400_000_000
-    first = kernel.resting_fill(1, 300_000_000, 5_000, 5_000, 5_200, 1_000_000_000, ahead)
+    first = kernel.resting_fill(1, 300_000_000, 5_000, 5_000, 5_200, 1_000_000_000, ahead, 0)
     assert first == (100_000_000, 0)
-    assert kernel.resting_fill(1, 200_000_000, 5_000, 5_000, 5_200, 100_000_000, 0) == (50_000_000, 0)
+    assert kernel.resting_fill(1, 200_000_000, 5_000, 5_000, 5_200, 100_000_000, 0, 0) == (50_000_000, 0)
 
 
-def test_a_resting_order_behind_the_touch_gets_nothing_and_one_that_is_passed_gets_all():
-    """While others bid more nothing comes; when the ask falls to the limit everything is filled. A sale mirrors it."""
-    assert kernel.resting_fill(1, 9, 4_900, 5_000, 5_200, 10**12, 7) == (0, 7)
-    assert kernel.resting_fill(1, 90_000, 5_000, 4_800, 5_000, 0, 10**12) == (90_000, 0)
-    assert kernel.resting_fill(-1, 9, 5_300, 5_000, 5_200, 10**12, 7) == (0, 7)
-    assert kernel.resting_fill(-1, 90_000, 5_000, 5_000, 5_100, 0, 10**12) == (90_000, 0)
+def test_a_resting_order_behind_the_touch_gets_nothing_and_one_that_is_passed_gets_what_came():
+    """While others bid more nothing comes; when the ask falls to the limit, what crosses it is filled on the grid of
+    0.01, whatever stood before it. A sale mirrors it."""
+    assert kernel.resting_fill(1, 9, 4_900, 5_000, 5_200, 10**12, 7, 0) == (0, 7)
+    assert kernel.resting_fill(1, 90_000, 5_000, 4_800, 5_000, 0, 10**12, 10**9) == (90_000, 0)
+    assert kernel.resting_fill(1, 90_000, 5_000, 4_800, 5_000, 10**12, 10**12, 59_999) == (50_000, 0)
+    assert kernel.resting_fill(-1, 9, 5_300, 5_000, 5_200, 10**12, 7, 0) == (0, 7)
+    assert kernel.resting_fill(-1, 90_000, 5_000, 5_000, 5_100, 0, 10**12, 10**9) == (90_000, 0)
+    assert kernel.resting_fill(-1, 90_000, 5_000, 5_000, 5_100, 10**12, 10**12, 59_999) == (50_000, 0)
+
+
+def test_what_crosses_a_limit_is_what_the_levels_up_to_it_show():
+    """100 shares at the touch and 1,500 on each level behind it: an ask at 0.51 shows a bid of 0.53 three levels, one
+    at 0.53 a single one, one at 0.54 none; a sale mirrors it; where the touch shows nothing, nothing stands behind."""
+    shown = (100, 100_000_000, 1_500_000_000)
+    buys = [kernel.crossing_micro(1, 5_300, ask, *shown) for ask in (5_100, 5_300, 5_400)]
+    sales = [kernel.crossing_micro(-1, 5_300, bid, *shown) for bid in (5_500, 5_300, 5_200)]
+    assert buys == sales == [3_100_000_000, 100_000_000, 0]
+    assert kernel.crossing_micro(1, 5_300, 5_100, 100, 0, 1_500_000_000) == 0
+
+
+@settings(deadline=None)
+@given(st.integers(1, 10**6), st.integers(1, 99), st.integers(-3, 5), st.integers(0, 3_000), st.sampled_from([1, -1]))
+def test_a_rest_gets_what_an_order_that_takes_would_get(hundredths, touch, beyond, depth, side):
+    """What crosses a limit is what an order with that limit takes from the same book, and it stands on the grid."""
+    limit = touch + side * beyond
+    assume(0 < limit < 100)
+    shares, depth = hundredths * 10_000, depth * 1_000_000
+    crossing = kernel.crossing_micro(side, limit * 100, touch * 100, 100, depth, depth)
+    taken, _, _ = kernel.walk(side, shares, limit * 100, touch * 100, 100, 0, depth, 0.0, 1.0)
+    assert min(shares, crossing) == taken
 
 
 @settings(deadline=None)
@@ -119,7 +144,9 @@ def test_a_shorter_queue_never_fills_less(bars, hundredths, side):
         ahead = kernel.queue_ahead(side, 5_000, 5_000, 5_000, 500_000_000, share)
         for mid, volume in bars:
             bid, ask = mid * 100 - 100, mid * 100 + 100
-            done, ahead = kernel.resting_fill(side, left, 5_000, bid, ask, volume * 1_000_000, ahead)
+            other = ask if side > 0 else bid
+            crossing = kernel.crossing_micro(side, 5_000, other, 100, 200_000_000, 200_000_000)
+            done, ahead = kernel.resting_fill(side, left, 5_000, bid, ask, volume * 1_000_000, ahead, crossing)
             left -= done
         filled.append(hundredths * 10_000 - left)
     assert filled == sorted(filled)

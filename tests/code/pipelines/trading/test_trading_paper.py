@@ -113,31 +113,117 @@ def test_a_refused_order_takes_nothing(gateway):
 BARS = st.lists(
     st.tuples(st.integers(45, 55), st.integers(1, 3), st.integers(0, 900), st.integers(0, 900)), min_size=2, max_size=9
 )
+EMPTY = Quote(0, 10_000, 0, 0)
 
 
-@given(bars=BARS, side=st.sampled_from(Side), off=st.integers(-2, 3), queue=st.sampled_from(["pessimistic", "neutral"]))
-def test_a_rest_fills_as_the_backtests(bars, side, off, queue):
-    """From its arrival on, an order that rests gets the fills that the backtest's book gives it from the same bars."""
-    quotes = [Quote(bid * 100, (bid + wide) * 100, shown * SHARE, shown * SHARE) for bid, wide, shown, _ in bars]
-    rules = EXECUTION.model_copy(update={"order_ttl_bars": len(bars), "latency_bars": 1, "queue": queue})
-    screen = Screen(quotes[0])
+def _rules(bars, depth, queue="neutral"):
+    update = {"order_ttl_bars": bars, "latency_bars": 1, "queue": queue, "model_depth_shares": depth}
+    return EXECUTION.model_copy(update=update)
+
+
+def _account(rules, screen):
+    """A paper account that holds 5,000 shares."""
     gateway = PaperGateway(CASH, rules, screen)
     gateway.know([MARKET])
-    gateway.restore(CASH, [_held(500)], {})
+    gateway.restore(CASH, [_held(5_000)], {})
+    return gateway
+
+
+def _shown(order, quote, rules):
+    """Shares that the other side of a quote shows up to an order's limit: its touch, and modelled levels behind it."""
+    buys = order.side is Side.BUY
+    touch, size = (quote.ask_units, quote.ask_size_micro) if buys else (quote.bid_units, quote.bid_size_micro)
+    behind = (order.price_units - touch) // 100 * (1 if buys else -1)
+    modelled = rules.model_depth_shares * SHARE * 100 // quote.spread_units // 10_000 * 10_000
+    return size + behind * modelled if behind >= 0 and size else 0
+
+
+def _of(fills):
+    return [(fill.ts_s, fill.price_units, fill.shares_micro, fill.fee_micro) for fill in fills]
+
+
+@given(
+    bars=BARS,
+    side=st.sampled_from(Side),
+    off=st.integers(-2, 6),
+    shares=st.integers(5, 5_000),
+    depth=st.integers(1, 1_500),
+    queue=st.sampled_from(["pessimistic", "neutral"]),
+)
+def test_a_rest_fills_as_the_backtests(bars, side, off, shares, depth, queue):
+    """From its arrival on, an order gets the fills that the backtest's book gives it from the same bars, each a book of
+    its own, whether its limit rests or is marketable; what crosses its limit is never more than what was shown."""
+    quotes = [Quote(bid * 100, (bid + wide) * 100, shown * SHARE, shown * SHARE) for bid, wide, shown, _ in bars]
+    rules = _rules(len(bars), depth, queue)
+    screen = Screen(quotes[0])
+    gateway = _account(rules, screen)
     own, sign = (quotes[0].bid_units, 1) if side is Side.BUY else (quotes[0].ask_units, -1)
-    better = min(off, quotes[0].spread_units // 100 - 1)
-    order = intent(500, own + sign * better * 100, side)
+    order = intent(shares, own + sign * off * 100, side)
     book = PaperBook(rules)
     book.send(order, MARKET)
 
     expected = list(book.on_bar(MARKET.market_id, quotes[0], 60, 0))
+    assert sum(fill.shares_micro for fill in expected) <= _shown(order, quotes[0], rules)
     gateway.place(gateway.prepare(order))
     for number, (quote, bar) in enumerate(zip(quotes[1:], bars[1:], strict=True), 2):
-        expected += book.on_bar(MARKET.market_id, quote, 60 * number, bar[3] * SHARE)
+        fills = book.on_bar(MARKET.market_id, quote, 60 * number, bar[3] * SHARE)
+        shown = _shown(order, quote, rules)
+        assert sum(fill.shares_micro for fill in fills) <= (shown or bar[3] * SHARE // 2)
+        expected += fills
+        screen.close(gateway, EMPTY)
+        screen.ts_s -= 60
         screen.close(gateway, quote, bar[3])
 
-    made = [(fill.ts_s, fill.price_units, fill.shares_micro, fill.fee_micro) for fill in gateway.trades(60)]
-    assert made == [(fill.ts_s, fill.price_units, fill.shares_micro, fill.fee_micro) for fill in expected]
+    assert _of(gateway.trades(60)) == _of(expected)
+
+
+@given(
+    bars=st.integers(2, 9),
+    side=st.sampled_from(Side),
+    off=st.integers(0, 6),
+    shares=st.integers(5, 5_000),
+    shown=st.integers(1, 900),
+    depth=st.integers(1, 1_500),
+)
+def test_an_unchanged_quote_gives_no_more_than_it_shows(bars, side, off, shares, shown, depth):
+    """While a quote stays as it is and nothing trades, an order and a second one like it get together, in all bars,
+    what the first bar shows up to their limit."""
+    quote = replace(QUOTE, bid_size_micro=shown * SHARE, ask_size_micro=shown * SHARE)
+    rules = _rules(bars, depth)
+    screen = Screen(quote)
+    gateway = _account(rules, screen)
+    other, sign = (quote.ask_units, 1) if side is Side.BUY else (quote.bid_units, -1)
+    for ts_s in (60, 61):
+        order = intent(shares, other + sign * off * 100, side, ts_s=ts_s)
+        if gateway.place(gateway.prepare(order)).status is not PlaceStatus.ACCEPTED:
+            continue
+        for _ in range(bars):
+            screen.close(gateway)
+
+    assert sum(fill.shares_micro for fill in gateway.trades(60)) <= _shown(order, quote, rules)
+
+
+def test_what_a_limit_crosses_is_what_is_shown():
+    """100,000 shares wanted up to 0.53 from an ask of 100 at 0.51: the first bar gives those and the two modelled
+    levels behind them, with a fee; the next bar's book as many, free; the paper account, whose quote did not change,
+    nothing until the quote shows more, and of levels that it took from only the rest."""
+    order, rules, screen = intent(100_000, 5_300), _rules(5, 1_500), Screen()
+    gateway = PaperGateway(10 * CASH, rules, screen)
+    gateway.know([MARKET])
+    book = PaperBook(rules)
+    book.send(order, MARKET)
+    gateway.place(gateway.prepare(order))
+    first, second = (book.on_bar(MARKET.market_id, QUOTE, ts_s, 0) for ts_s in (60, 120))
+    assert [sum(fill.shares_micro for fill in fills) for fills in (first, second)] == [3_100 * SHARE] * 2
+    assert all(fill.fee_micro > 0 for fill in first)
+    assert [(fill.price_units, fill.fee_micro) for fill in second] == [(5_300, 0)]
+
+    screen.close(gateway)
+    assert gateway.shares_micro("11") == 3_100 * SHARE
+    screen.close(gateway, replace(QUOTE, ask_size_micro=180 * SHARE))
+    assert gateway.shares_micro("11") == 3_180 * SHARE
+    screen.close(gateway, Quote(4_900, 5_000, 50 * SHARE, 50 * SHARE))
+    assert gateway.shares_micro("11") == (3_180 + 50 + 1_500 - 180) * SHARE
 
 
 def _held(shares):
