@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipelines.core.domain import Direction, FloatArray, Forecast, Market, Quote, Side
-from pipelines.core.money import notional_micro
 from pipelines.core.params import Params
 from pipelines.decide import Account, Decision, Inputs, Rules, decide
 from pipelines.inference.bundle import Bundle
 from pipelines.inference.predictor import Predictor
 from pipelines.trading import policies
 from pipelines.trading.observation import MarketScaler
+from pipelines.trading.risk import reserve_micro
 from pipelines.trading.sizing import SizingTable
 from serving.champion import Champion
 from serving.windows import View
@@ -107,7 +107,7 @@ def take_turn(brain: Brain, ts_s: int, seen: Sequence[Seen], account: Account, b
             continue
         decision = decide(one, account, brain.rules)
         decisions.append(decision)
-        _reserve(decision, open_buys)
+        _reserve(decision, one.market, open_buys)
     ended = time.perf_counter()
     return Turn(ts_s, inputs, tuple(decisions), (forecast_at - started) * 1e3, (ended - forecast_at) * 1e3)
 
@@ -134,10 +134,10 @@ def _wait(one: Inputs) -> Decision:
     return Decision(one.bar.ts_s, one.market.market_id, "wait", flat, 0.0, None, None, confidence, ())
 
 
-def _reserve(decision: Decision, open_buys: dict[str, int]) -> None:
+def _reserve(decision: Decision, market: Market, open_buys: dict[str, int]) -> None:
     intent = decision.intent
     if intent is not None and intent.side is Side.BUY:
-        open_buys[intent.market_id] = notional_micro(intent.shares_micro, intent.price_units)
+        open_buys[intent.market_id] = reserve_micro(market, intent.shares_micro, intent.price_units)
 
 
 def nearest(turn: Turn | None) -> Mapping[str, tuple[Inputs, Decision]]:

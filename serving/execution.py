@@ -5,15 +5,16 @@ up by its hash and never sent again. All methods block and are called from one t
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from pipelines.core import log
-from pipelines.core.domain import Fill, Side
+from pipelines.core.domain import Fill, Market, Side
 from pipelines.core.errors import VenueError, VenueForbidden
 from pipelines.core.money import notional_micro
 from pipelines.core.orders import OrderGateway, OrderIntent, PlaceResult
 from pipelines.trading.orders import FINAL, OrderState, after_answer, after_fills
+from pipelines.trading.risk import reserve_micro
 from serving.journal import PENDING, Journal, OrderRow, wall_ms
 
 PATIENCE_MS = 15_000
@@ -64,13 +65,14 @@ class Execution:
         """Orders with which money may still move, oldest first."""
         return sorted(self._pending.values(), key=lambda row: row.created_ms)
 
-    def open_buys(self) -> dict[str, int]:
-        """Market id -> pUSD base units that working buys may still spend."""
+    def open_buys(self, markets: Mapping[str, Market]) -> dict[str, int]:
+        """Market id -> pUSD base units that working buys may still cost, with the fee where `markets` has it."""
         reserved: dict[str, int] = {}
         for row in self._pending.values():
             if row.side is Side.BUY:
-                reserved.setdefault(row.market_id, 0)
-                reserved[row.market_id] += notional_micro(row.rest_micro, row.price_units)
+                market, left = markets.get(row.market_id), (row.rest_micro, row.price_units)
+                cost = reserve_micro(market, *left) if market else notional_micro(*left)
+                reserved[row.market_id] = reserved.get(row.market_id, 0) + cost
         return reserved
 
     def busy(self, market_id: str) -> bool:

@@ -12,6 +12,7 @@ import psutil
 from pipelines.core.params import Params
 from pipelines.core.settings import Settings
 from pipelines.trading.orders import OrderState
+from pipelines.trading.risk import exposure_micro
 from serving import champion, metrics, nights, view
 from serving.account import TradingAccount
 from serving.brain import Brain, Turn, nearest
@@ -219,7 +220,7 @@ class Status:
         books, armed = account.books, brain is not None and brain.champion.armed
         fills = account.journal.newest_fills(RECENT)
         risk = self._params.risk
-        at_stake = sum(p.cost_micro for p in books.positions.values()) + sum(account.execution.open_buys().values())
+        at_stake = exposure_micro(books.positions, account.execution.open_buys(books.markets))
         made = nearest(self._turn)
         rows = [
             view.market(one.market, one.quote, one.quote.mid_units, *_last(made.get(key)), armed)

@@ -107,7 +107,7 @@ class Turns:
             books.cash_micro,
             books.equity_micro,
             books.positions,
-            execution.open_buys(),
+            execution.open_buys(books.markets),
             books.markets,
             books.day_start_micro,
             books.peak_micro,

@@ -14,6 +14,7 @@ from pipelines.trading.ledger import Closed, Ledger
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.paper import PaperBook
 from pipelines.trading.policies.base import Inputs
+from pipelines.trading.risk import reserve_micro
 
 DAY_S = 86_400
 
@@ -183,7 +184,7 @@ def _decide(
         book.send(intent, inputs.market)
         result.orders += 1
         if intent.side == "BUY":
-            open_buys[intent.market_id] = intent.shares_micro * intent.price_units // 10_000
+            open_buys[intent.market_id] = reserve_micro(inputs.market, intent.shares_micro, intent.price_units)
 
 
 def _close(ledger: Ledger, mids: dict[str, int], result: Result) -> None:

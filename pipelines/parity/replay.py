@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from pipelines.core.domain import Side
-from pipelines.core.money import notional_micro
 from pipelines.decide import Decision, Rules, decide
 from pipelines.parity.fills import Book
 from pipelines.parity.journal import LiveBar
+from pipelines.trading.risk import reserve_micro
 
 KEPT_DIFFERENCES = 20
 
@@ -73,7 +73,9 @@ def _pairs(bar: LiveBar, rules: Rules, unreplayable: Counter[str]) -> Iterable[t
             continue
         again = decide(inputs, account, rules)
         if again.intent is not None and again.intent.side is Side.BUY:
-            open_buys[again.market_id] = notional_micro(again.intent.shares_micro, again.intent.price_units)
+            open_buys[again.market_id] = reserve_micro(
+                inputs.market, again.intent.shares_micro, again.intent.price_units
+            )
         yield live, again
 
 

@@ -10,6 +10,7 @@ from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID, fee_micro
 from pipelines.core.orders import OrderIntent
 from pipelines.core.sections import ExecutionParams
 from pipelines.trading import kernel
+from pipelines.trading.risk import reserve_micro
 
 
 @dataclass(slots=True)
@@ -210,9 +211,9 @@ class PaperBook:
         return fills
 
     def open_buys(self) -> dict[str, int]:
-        """Market id -> pUSD that a working buy may still take, at its limit."""
+        """Market id -> pUSD that a working buy may still cost, at its limit and with the fee there."""
         return {
-            market_id: order.left_micro * order.intent.price_units // 10_000
+            market_id: reserve_micro(order.market, order.left_micro, order.intent.price_units)
             for market_id, order in self.working.items()
             if order.intent.side is Side.BUY
         }

@@ -74,17 +74,19 @@ class PaperGateway(OrderGateway):
             taken = self._taken[intent.market_id].copy()
             working = Working(order.order_id, intent, market, intent.shares_micro, 0, 0)
             fills = match(working, quote, self._execution, ts_s, taken)
-            if not self._covers(intent, -sum(fill.cash_micro for fill in fills)):
+            if not self._covers(working, -sum(fill.cash_micro for fill in fills)):
                 return PlaceResult(PlaceStatus.REJECTED, order.order_id, reason="not enough balance")
             self._taken[intent.market_id] = taken
             self._rest(working, quote)
             return self._accepted(order.order_id, fills)
 
-    def _covers(self, intent: OrderIntent, spent_micro: int) -> bool:
+    def _covers(self, working: Working, spent_micro: int) -> bool:
         """Whether the account can back the whole order, filled or not, beside what rests already."""
+        intent = working.intent
         if intent.side is Side.BUY:
             bound = sum(_backing(one.order) for one in self._resting.values() if one.order.intent.side is Side.BUY)
-            return max(spent_micro, notional_micro(intent.shares_micro, intent.price_units)) <= self._cash - bound
+            needed = max(spent_micro + _backing(working), notional_micro(intent.shares_micro, intent.price_units))
+            return needed <= self._cash - bound
         sold = (one.order for one in self._resting.values() if one.order.intent.side is Side.SELL)
         bound = sum(order.left_micro for order in sold if order.intent.token_id == intent.token_id)
         return intent.shares_micro <= self._shares[intent.token_id] - bound

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pipelines.core.domain import Market, Position
+from pipelines.core.money import fee_micro, notional_micro
 from pipelines.core.sections import RiskParams
 
 
@@ -107,3 +108,9 @@ def _related(one: Market, other: Market) -> bool:
 def exposure_micro(positions: Mapping[str, Position], open_buys: Mapping[str, int]) -> int:
     """What is at stake in all markets: the cost of positions and of working buys."""
     return sum(position.cost_micro for position in positions.values()) + sum(open_buys.values())
+
+
+def reserve_micro(market: Market, shares_micro: int, limit_units: int) -> int:
+    """pUSD that a working buy may still cost: its shares at the limit, and the taker's fee there."""
+    fee = fee_micro(shares_micro, limit_units, market.fee.rate, market.fee.exponent)
+    return notional_micro(shares_micro, limit_units) + fee

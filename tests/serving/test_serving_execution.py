@@ -71,13 +71,15 @@ def test_a_refused_order_is_final(desk: Desk) -> None:
 
 
 def test_an_unknown_answer_reserves_cash_until_it_is_proven(desk: Desk) -> None:
-    """An order without an answer keeps its money reserved and is not sent again."""
+    """An order without an answer keeps its money reserved, with the fee of a known market, and is not sent again."""
     desk.venue.answers = [PlaceStatus.UNKNOWN]
 
     desk.execution.submit(make_intent(make_market()))
     desk.execution.sync()
 
-    assert {make_market().market_id: 5_200_000} == desk.execution.open_buys()
+    market = make_market()
+    assert desk.execution.open_buys({market.market_id: market}) == {market.market_id: 5_200_000 + 99_840}
+    assert desk.execution.open_buys({}) == {market.market_id: 5_200_000}
     assert len(desk.venue.sent) == 1
     assert [row.state for row in desk.execution.pending] == [OrderState.UNKNOWN]
 
@@ -102,7 +104,7 @@ def test_an_order_that_never_arrived_is_given_up_after_patience(desk: Desk, monk
 
     desk.execution.sync()
 
-    assert desk.execution.open_buys() == {}
+    assert desk.execution.open_buys({}) == {}
     assert [row.state for row in desk.journal.orders()] == [OrderState.REJECTED]
 
 

@@ -26,6 +26,8 @@ from pipelines.trading.sizing import SizingTable
 
 PARAMS = read(Path("params.yaml"))
 TABLE = SizingTable(0.7, 0.05, 0.03, 500, 9)
+WHOLE = SizingTable(1.0, 0.05, 0.0, 500, 9)
+"""Signals that never lost: Kelly asks for the whole account."""
 CASH = 10_000_000_000
 START = 1_767_225_600 + 85_000
 
@@ -37,7 +39,7 @@ def scaler():
     return MarketScaler(Scaler(names, transforms, np.zeros(16), np.ones(16), 8.0))
 
 
-def history(seed, bars=240, tick=100, rate=0.05):
+def history(seed, bars=240, tick=100, rate=0.05, exponent=1.0):
     """A random market with forecasts that mean nothing; its scheduled end lies ten bars after its last."""
     rng = np.random.default_rng(seed)
     moves = 50 * rng.choice([-2, -1, 0, 0, 1, 2], bars)
@@ -45,8 +47,9 @@ def history(seed, bars=240, tick=100, rate=0.05):
     spread = np.where(rng.random(bars) < 0.5, 0, 2 * tick).astype(np.int64)
     ts_s = START + 60 * np.arange(bars)
     about = Market(
-        f"0x{seed:064x}", f"e{seed}", "q", "1", "2", tick, 5_000_000, FeeSchedule(rate), None, int(ts_s[-1]) + 600, ""
-    )
+        f"0x{seed:064x}", f"e{seed}", "q", "1", "2", tick, 5_000_000, FeeSchedule(rate, exponent), None,
+        int(ts_s[-1]) + 600, "",
+    )  # fmt: skip
     bid, ask = touches(ts_s, mid, spread, tick, 10_000 * PARAMS.execution.model_spread)
     mean = rng.normal(0, 0.1, (bars, 24))
     confidence = rng.uniform(0.6, 0.95, bars)
@@ -259,6 +262,39 @@ def test_lanes_do_not_mix():
         for row in directions:
             alone.step(row[lane : lane + 1], fractions[:1])
         assert alone.state[0].tolist() == together.state[lane].tolist()
+
+
+class Crowd(Scripted):
+    """Plays actions of its own in every market."""
+
+    def target(self, inputs, position, observation):
+        market = int(inputs.market.market_id, 16) % len(self._actions)
+        return ACTIONS[self._actions[market, (inputs.bar.ts_s - self._first) // 60]]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(0, 10_000),
+    st.integers(1, 3),
+    st.integers(1, 4),
+    st.sampled_from([0.05, 0.5]),
+    st.sampled_from(["take", "rest"]),
+    st.sampled_from([(0.05, 1.0), (0.25, 2.0)]),
+)
+def test_no_actions_in_many_markets_make_cash_negative(seed, latency, ttl, activity, entry, fee):
+    """Without limits, whatever is wanted at once in six markets, working buys hold back their fees too: cash never
+    falls below 0."""
+    rng = np.random.default_rng(seed)
+    wanted = rng.integers(0, 9, (6, 120))
+    kept = np.maximum.accumulate(np.where(rng.random(120) < activity, np.arange(120), 0))
+    past = [history(6 * seed + number, bars=120, rate=fee[0], exponent=fee[1]) for number in range(6)]
+    params = limits(PARAMS, free=True)
+    risk = params.risk.model_copy(update={"max_markets": 6, "max_related_markets": 6})
+    update = {"latency_bars": latency, "order_ttl_bars": ttl, "entry": entry}
+    execution = params.execution.model_copy(update=update)
+    rules = Rules(Crowd(wanted[:, kept], START), WHOLE, scaler(), risk, params.sizing, execution, params.policy, 60, 24)
+    result = replay(tape(past, None, execution.model_depth_shares), rules, CASH)
+    assert min(np.subtract(result.equity_micro, result.at_stake_micro)) >= 0
 
 
 def test_orders_of_one_bar_share_cash_and_room():

@@ -16,6 +16,7 @@ from pipelines.parity import fills, replay
 from pipelines.parity import journal as reading
 from pipelines.parity.limits import Limits
 from pipelines.trading.orders import OrderState
+from pipelines.trading.risk import reserve_micro
 from pipelines.trading.sizing import SizingTable
 from serving import records
 from serving.journal import Journal
@@ -80,7 +81,8 @@ def write(url, noted):
         for one in inputs:
             made.append(decide(one, replace(account, open_buy_micro=open_buys), RULES))
             if made[-1].intent:
-                open_buys[one.market.market_id] = made[-1].intent.shares_micro * made[-1].intent.price_units // 10_000
+                order = made[-1].intent
+                open_buys[one.market.market_id] = reserve_micro(one.market, order.shares_micro, order.price_units)
         header = {"ts_s": ts_s, "bundle": HASH, "cash_micro": CASH, "equity_micro": CASH, "took_ms": 1.0}
         header |= {"ledger_equals_venue": True, "inputs": records.pack(inputs, account)}
         written.bar(header, [records.decision_row(one, True) for one in made], {}, {})

@@ -269,6 +269,15 @@ def test_what_rests_is_bound(gateway):
     assert gateway.place(again).status is PlaceStatus.ACCEPTED
 
 
+def test_an_order_that_the_fee_makes_too_dear_is_refused(screen):
+    """What an order took, its fee and the money behind its rest are not more than the cash, to the base unit."""
+    cost = 100 * 510_000 + 1_249_500 + 900 * 510_000
+    for cash, status in ((cost - 1, PlaceStatus.REJECTED), (cost, PlaceStatus.ACCEPTED)):
+        gateway = PaperGateway(cash, EXECUTION.model_copy(update={"impact_share": 0.0}), screen)
+        gateway.know([MARKET])
+        assert gateway.place(gateway.prepare(intent(1_000))).status is status
+
+
 def test_a_decided_market_is_paid_and_its_orders_are_gone(gateway):
     """The winning token pays 1 pUSD a share, the other nothing, once; resting orders end."""
     filled(gateway, intent(100))
