@@ -1,7 +1,6 @@
 """The picture of the bot that the dashboard, the runner and people read: plain JSON, amounts in pUSD and shares."""
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from pipelines.core.domain import Fill, Forecast, Market, Outcome, Position, Quo
 from pipelines.core.money import MICRO, PRICE_SCALE
 from pipelines.decide import Decision
 from pipelines.features.scale import price_after
-from pipelines.trading.ledger import Closed
+from pipelines.trading.ledger import round_trips
 from serving.books import Books
 from serving.journal import OrderRow
 
@@ -18,7 +17,7 @@ from serving.journal import OrderRow
 def account(books: Books, address: str) -> dict[str, Any]:
     """Money, limits used, and closed trades."""
     equity, day_start, peak, first = books.equity_micro, books.day_start_micro, books.peak_micro, books.first_micro
-    wins = [pnl > 0 for pnl in round_trips(books.closed, books.positions)]
+    wins = [trip.pnl > 0 for trip in round_trips(books.closed, books.positions)]
     return {
         "address": address,
         "cash": books.cash_micro / MICRO,
@@ -32,16 +31,6 @@ def account(books: Books, address: str) -> dict[str, Any]:
         "closed_trades": len(wins),
         "win_rate": sum(wins) / len(wins) if wins else None,
     }
-
-
-def round_trips(closed: Sequence[Closed], held: Mapping[str, Position]) -> list[Decimal]:
-    """P&L of every position that was opened and is gone: sales and settlement of one position count together."""
-    trips: dict[tuple[str, Outcome, int], Decimal] = {}
-    for part in closed:
-        key = (part.market_id, part.outcome, part.opened_s)
-        trips[key] = trips.get(key, Decimal(0)) + part.pnl
-    still = {(market_id, one.outcome, one.opened_s) for market_id, one in held.items()}
-    return [pnl for key, pnl in trips.items() if key not in still]
 
 
 def position(held: Position, market: Market, yes_mid_units: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pipelines.core.money import MICRO, PRICE_SCALE
 from pipelines.engine.history import History
 from pipelines.engine.metrics import pnl_by_market
 from pipelines.engine.replay import Result
+from pipelines.trading.ledger import Closed, round_trips
 
 GROUPS = 5
 FEWEST = 5
@@ -53,7 +54,8 @@ def moments(histories: Sequence[History]) -> Known:
 def calibration(result: Result, known: Known, delay_s: int) -> list[dict[str, float]]:
     """Round trips in groups of rising confidence: how sure the forecast was, and how often the price went its way (mid
     to mid from the entry to the exit) and how often the trip paid after costs. Unpriced moments are left out."""
-    rows = [row for row in (_trip(trip, known, delay_s) for trip in _trips(result)) if row is not None]
+    trips = round_trips(result.closed, result.held)
+    rows = [row for row in (_trip(trip, known, delay_s) for trip in trips) if row is not None]
     rows.sort()
     count = min(GROUPS, len(rows) // FEWEST)
     groups = np.array_split(np.array(rows).reshape(-1, 3), count) if count else []
@@ -68,23 +70,13 @@ def calibration(result: Result, known: Known, delay_s: int) -> list[dict[str, fl
     ]
 
 
-def _trips(result: Result) -> list[tuple[str, str, int, int, float]]:
-    """(market, outcome, opened, closed, P&L) of each closed position; the parts of one exit are added up."""
-    merged: dict[tuple[str, str, int], tuple[int, float]] = {}
-    for part in result.closed:
-        key = (part.market_id, part.outcome.value, part.opened_s)
-        closed, pnl = merged.get(key, (part.closed_s, 0.0))
-        merged[key] = (max(closed, part.closed_s), pnl + float(part.pnl))
-    return [(*key, closed, pnl) for key, (closed, pnl) in merged.items()]
-
-
-def _trip(trip: tuple[str, str, int, int, float], known: Known, delay_s: int) -> tuple[float, float, float] | None:
-    market, outcome, opened, closed, pnl = trip
-    decided, entry, left = (known.get((market, ts_s)) for ts_s in (opened - delay_s, opened, closed))
+def _trip(trip: Closed, known: Known, delay_s: int) -> tuple[float, float, float] | None:
+    moments = (trip.opened_s - delay_s, trip.opened_s, trip.closed_s)
+    decided, entry, left = (known.get((trip.market_id, ts_s)) for ts_s in moments)
     if decided is None or entry is None or left is None:
         return None
-    moved = (left.mid_units - entry.mid_units) * (1 if outcome == "YES" else -1)
-    return decided.confidence, float(moved > 0), float(pnl > 0.0)
+    moved = (left.mid_units - entry.mid_units) * (1 if trip.outcome == "YES" else -1)
+    return decided.confidence, float(moved > 0), float(trip.pnl > 0)
 
 
 def costs(result: Result, known: Known) -> dict[str, float]:

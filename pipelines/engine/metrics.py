@@ -9,6 +9,7 @@ import numpy as np
 from pipelines.core.domain import FloatArray, Market
 from pipelines.core.money import MICRO
 from pipelines.engine.replay import DAY_S, Result
+from pipelines.trading.ledger import round_trips
 
 YEAR_S = 365 * DAY_S
 
@@ -65,12 +66,8 @@ def figures(result: Result, cash_micro: int, length_s: int) -> Figures:
 
 
 def trade_pnls(result: Result) -> FloatArray:
-    """P&L after costs of each closed position, in pUSD (parts of one exit are added up)."""
-    totals: dict[tuple[str, int], float] = {}
-    for trade in result.closed:
-        key = (trade.market_id, trade.opened_s)
-        totals[key] = totals.get(key, 0.0) + float(trade.pnl)
-    return np.array(list(totals.values()))
+    """P&L after costs of each position that is closed, in pUSD; one that was sold in part and is held is none."""
+    return np.array([float(trip.pnl) for trip in round_trips(result.closed, result.held)])
 
 
 def daily(result: Result, cash: float) -> FloatArray:

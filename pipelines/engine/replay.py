@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipelines.core.domain import Bar, Fill, Forecast, Market, Quote
+from pipelines.core.domain import Bar, Fill, Forecast, Market, Position, Quote
 from pipelines.decide import Account, Decision, Rules, decide
 from pipelines.engine.history import History
 from pipelines.trading import kernel
@@ -51,6 +51,8 @@ class Result:
     fees_micro: int = 0
     open_pnl_micro: dict[str, int] = field(default_factory=dict)
     """Market id -> mark less cost of what was still held at the end."""
+    held: dict[str, Position] = field(default_factory=dict)
+    """Market id -> what was still held at the end."""
 
 
 def tape(histories: Sequence[History], scaler: MarketScaler | None, depth_shares: int) -> Tape:
@@ -188,7 +190,7 @@ def _decide(
 
 
 def _close(ledger: Ledger, mids: dict[str, int], result: Result) -> None:
-    result.closed = ledger.closed
+    result.closed, result.held = ledger.closed, dict(ledger.positions)
     result.fees_micro = int(ledger.fees * 1_000_000)
     for position in ledger.positions.values():
         price = mids[position.market_id] if position.outcome == "YES" else 10_000 - mids[position.market_id]

@@ -3,8 +3,8 @@
 Every fill is booked once (its id decides); the sum of all bookings equals the venue's account to the base unit.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from decimal import ROUND_FLOOR, Decimal
 
 from pipelines.core.domain import Fill, Outcome, Position, Side
@@ -37,6 +37,22 @@ class Closed:
     shares: Decimal
     pnl: Decimal
     reason: str
+
+
+def round_trips(closed: Iterable[Closed], held: Mapping[str, Position]) -> list[Closed]:
+    """Every position that was opened and is gone, in the order of its first sale: its sales and settlement added up.
+
+    What was sold of a position that is still `held` (by market id) is no round trip yet.
+    """
+    trips: dict[tuple[str, Outcome, int], Closed] = {}
+    for part in closed:
+        key = (part.market_id, part.outcome, part.opened_s)
+        if key in trips:
+            trips[key] = replace(part, shares=trips[key].shares + part.shares, pnl=trips[key].pnl + part.pnl)
+        else:
+            trips[key] = part
+    still = {(market_id, one.outcome, one.opened_s) for market_id, one in held.items()}
+    return [trip for key, trip in trips.items() if key not in still]
 
 
 class Ledger:

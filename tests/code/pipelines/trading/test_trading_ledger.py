@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pipelines.core.domain import Fill, Outcome, Side
 from pipelines.core.errors import DataError
 from pipelines.trading import kernel
-from pipelines.trading.ledger import Ledger
+from pipelines.trading.ledger import Ledger, round_trips
 
 
 def fill(number, side, shares, price, fee=0, outcome=Outcome.YES, market="0x01"):
@@ -31,6 +31,24 @@ def test_a_round_trip_books_its_profit_after_fees():
     ledger.apply(fill(2, Side.SELL, 10_000_000, 5_500, 100_000), 5_500, "exit")
     assert [trade.pnl for trade in ledger.closed] == [Decimal("0.3")]
     assert not ledger.positions
+
+
+def test_a_round_trip_ends_when_nothing_is_held():
+    """The parts of one exit are one round trip, and none while a part of the position is held or was bought anew."""
+    ledger = Ledger(10_000_000)
+    ledger.apply(fill(1, Side.BUY, 10_000_000, 5_000), 5_000)
+    ledger.apply(fill(2, Side.SELL, 4_000_000, 5_500), 5_500, "exit")
+    assert round_trips(ledger.closed, ledger.positions) == []
+
+    ledger.apply(fill(3, Side.SELL, 6_000_000, 4_000), 4_000, "exit")
+    (trip,) = round_trips(ledger.closed, ledger.positions)
+    assert (trip.shares, trip.pnl, trip.opened_s, trip.closed_s) == (Decimal(10), Decimal("-0.4"), 60, 180)
+
+    ledger.apply(fill(4, Side.BUY, 10_000_000, 5_000), 5_000)
+    ledger.apply(fill(5, Side.SELL, 4_000_000, 5_500), 5_500, "exit")
+    assert round_trips(ledger.closed, ledger.positions) == [trip]
+    ledger.settle("0x01", 0, 600)
+    assert [one.pnl for one in round_trips(ledger.closed, ledger.positions)] == [Decimal("-0.4"), Decimal("-2.8")]
 
 
 def test_selling_more_than_is_held_is_refused():
