@@ -71,7 +71,7 @@ class MarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
         self._continuous = continuous
         self._over = True
         self.action_space = spaces.Box(-1.0, 1.0, (1,), np.float32) if continuous else spaces.Discrete(9)
-        self.observation_space = spaces.Box(-np.inf, np.inf, (field.observation_size,), np.float32)
+        self.observation_space = spaces.Box(*field.bounds, dtype=np.float32)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -11,6 +11,7 @@ from pipelines.core.artifacts import replaced_folder, sha256_file, write_json
 from pipelines.core.params import Params, load
 from pipelines.engine import history, trials
 from pipelines.engine.signals import sizing_table
+from pipelines.trading import observation
 from pipelines.trading.observation import FULL_SIZE, PLAIN_SIZE, MarketScaler
 from pipelines.trading.policies.learned import ACTIONS
 from pipelines.trading.sizing import SizingTable
@@ -60,7 +61,9 @@ def _train(
 
 
 def _key(params: Params, table: SizingTable) -> str:
-    decided = [*data_hashes(), deciding(params), _document(table)]
+    # A learner that was kept with other bounds of its inputs cannot be opened with these.
+    bounds = observation.bounds(params.features.winsor_sd, forecast_block=params.agent.forecast_block)
+    decided = [*data_hashes(), deciding(params), _document(table), [side.tolist() for side in bounds]]
     return hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()[:16]
 
 

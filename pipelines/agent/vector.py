@@ -23,9 +23,8 @@ class MarketVecEnv(VecEnv):
     ) -> None:
         self.render_mode = None
         count = len(lanes.state)
-        size = lanes.field.observation_size
         actions = spaces.Box(-1.0, 1.0, (1,), np.float32) if continuous else spaces.Discrete(9)
-        super().__init__(count, spaces.Box(-np.inf, np.inf, (size,), np.float32), actions)
+        super().__init__(count, spaces.Box(*lanes.field.bounds, dtype=np.float32), actions)
         self.lanes = lanes
         self.continuous = continuous
         self._episodes = Episodes(lanes.field, episode_bars)

@@ -43,6 +43,8 @@ class Field:
     last: IntArray
     resolved: NDArray[np.bool_]
     """Whether market m was resolved at its row last[m]: what is held there is marked at its payout."""
+    bounds: tuple[NDArray[np.float32], NDArray[np.float32]]
+    """Smallest and largest value of each input of an observation."""
 
     @property
     def observation_size(self) -> int:
@@ -77,6 +79,7 @@ def field(histories: Sequence[History], scaler: MarketScaler, impact_share: floa
         last - lengths + 1,
         last,
         np.array([history.payout_micro is not None for history in histories]),
+        observation.bounds(scaler.limit, forecast_block=forecast_block),
     )
 
 

@@ -18,6 +18,8 @@ FULL_SIZE = PLAIN_SIZE + len(spec.FORECAST_BLOCK)
 DAY_S = 86_400
 MOVE_LIMIT = 8.0
 """Expected moves are clipped here, in round-trip costs."""
+WIDTH_LIMIT = 4.0 * float(scale.LOG_ODDS.max())
+"""Interval widths are clipped here: the largest fall to the largest rise, in log-odds of prices in [0.001, 0.999]."""
 LEAST_COST = 1.0
 """In price units: what a move is measured against where trading is free."""
 POSITION_SCALE = 10.0
@@ -45,6 +47,11 @@ class MarketScaler:
         last = np.asarray(sentiment, dtype=np.float64)[..., None]
         return self._scaler.transform(np.concatenate((columns, last), axis=-1))
 
+    @property
+    def limit(self) -> float:
+        """Where the market inputs are clipped, on both sides."""
+        return self._scaler.winsor_sd
+
     def document(self) -> dict[str, Any]:
         """The selected statistics, for JSON."""
         return self._scaler.document()
@@ -71,14 +78,15 @@ def portfolio_values(
 ) -> tuple[float, float, float, float, float]:
     """The five portfolio inputs from plain numbers; compiled for the environment."""
     left = min(max(seconds_left / DAY_S, 0.0), 1.0)
+    cash = min(max(cash_micro / max(equity_micro, 1), 0.0), 1.0)
     if shares_micro == 0 or equity_micro <= 0:
-        return cash_micro / max(equity_micro, 1), 0.0, 0.0, 0.0, left
+        return cash, 0.0, 0.0, 0.0, left
     now = token_price(yes_mid_units, direction)
     entry = token_price(entry_units, direction)
-    value = shares_micro * now // PRICE_SCALE
+    value = min(shares_micro * now // PRICE_SCALE, equity_micro)
     change = RETURN_SCALE * (now - entry) / max(entry, 1)
     return (
-        cash_micro / equity_micro,
+        cash,
         POSITION_SCALE * direction * value / equity_micro,
         entry_units / PRICE_SCALE,
         change,
@@ -94,7 +102,7 @@ def forecast_block(forecast: Forecast, mid_units: int, cost_units: float) -> lis
     ends = [min(horizon, last) - 1 for horizon in BLOCK_HORIZONS]
     unit = mid_units * (PRICE_SCALE - mid_units) / PRICE_SCALE / max(cost_units, LEAST_COST)
     moves = [min(max((float(mean[step]) - float(mean[0])) * unit, -MOVE_LIMIT), MOVE_LIMIT) for step in steps]
-    widths = [float(forecast.upper[end]) - float(forecast.lower[end]) for end in ends]
+    widths = [min(float(forecast.upper[end]) - float(forecast.lower[end]), WIDTH_LIMIT) for end in ends]
     return [*moves, *widths, CONFIDENCE_SCALE * (forecast.confidence - 0.5)]
 
 
@@ -112,8 +120,19 @@ def forecast_blocks(
     ends = [min(horizon, last) - 1 for horizon in BLOCK_HORIZONS]
     unit = mid_units * (PRICE_SCALE - mid_units) / PRICE_SCALE / np.maximum(cost_units, LEAST_COST)
     moves = np.clip((mean[:, steps] - mean[:, :1]) * unit[:, None], -MOVE_LIMIT, MOVE_LIMIT)
-    widths = upper[:, ends] - lower[:, ends]
+    widths = np.minimum(upper[:, ends] - lower[:, ends], WIDTH_LIMIT)
     return np.column_stack((moves, widths, CONFIDENCE_SCALE * (confidence - 0.5)))
+
+
+def bounds(limit: float, *, forecast_block: bool) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Smallest and largest value of each input, float32 (20,) or (27,); market inputs are clipped at +-`limit`."""
+    market = [(-limit, limit)] * len(spec.MARKET_OBS)
+    returns = (-RETURN_SCALE, RETURN_SCALE * PRICE_SCALE)
+    account = [(0.0, 1.0), (-POSITION_SCALE, POSITION_SCALE), (0.0, 1.0), returns, (0.0, 1.0)]
+    confidence = (-CONFIDENCE_SCALE / 2.0, CONFIDENCE_SCALE / 2.0)
+    block = [(-MOVE_LIMIT, MOVE_LIMIT)] * 3 + [(0.0, WIDTH_LIMIT)] * 3 + [confidence]
+    both = np.array(market + account + (block if forecast_block else []), dtype=np.float32)
+    return both[:, 0], both[:, 1]
 
 
 def observe(market: FloatArray, values: tuple[float, ...], block: list[float]) -> NDArray[np.float32]:

@@ -9,6 +9,8 @@ import pytest
 import torch
 from gymnasium.error import InvalidAction, ResetNeeded
 from gymnasium.utils.env_checker import check_env
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from stable_baselines3.common.env_checker import check_env as check_sb3
 
 import pipelines.agent  # noqa: F401 - registers the environment
@@ -27,7 +29,7 @@ from pipelines.trading import compiled
 from pipelines.trading.sizing import NO_SIGNALS
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
-from test_engine_identity import CASH, PARAMS, TABLE, history, scaler
+from test_engine_identity import CASH, PARAMS, TABLE, history, limits, scaler
 
 BLOCK = field([history(seed) for seed in (1, 2)], scaler(), PARAMS.execution.impact_share, forecast_block=True)
 PAR = parameters(PARAMS, TABLE, 60)
@@ -39,13 +41,30 @@ def test_gymnasium_and_sb3_find_nothing():
     box = gymnasium.make("oddsmith/Market-v0", field=BLOCK, par=PAR, continuous=True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warnings.filterwarnings("ignore", ".*Box observation space (min|max)imum value is -?infinity.*")
         for one in (env, box):
             check_env(one.unwrapped, skip_render_check=True)
             check_sb3(one.unwrapped)
     assert env.action_space.n == 9
     assert box.action_space.shape == (1,)
     assert env.observation_space.shape == (27,)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.booleans(), st.sampled_from([None, 0, 1_000_000]), st.sampled_from([1.0, 1_000.0]))
+def test_every_observation_lies_in_the_space(seed, block, payout, wild):
+    """Whatever is played, with forecasts however wide, no input leaves its finite bounds, at a payout either."""
+    past = history(seed, bars=120)
+    made = {name: getattr(past, name) * wild for name in ("features", "mean", "lower", "upper")}
+    past = replace(past, payout_micro=payout, **made)
+    flat = field([past], scaler(), PARAMS.execution.impact_share, forecast_block=block)
+    env = MarketEnv(flat, parameters(limits(PARAMS, free=True), TABLE, 60), CASH, episode=(0, 119))
+    space = env.observation_space
+    assert np.isfinite(space.low).all()
+    assert np.isfinite(space.high).all()
+    assert space.contains(env.reset(seed=0)[0])
+    actions = np.repeat(np.random.default_rng(seed).integers(0, 9, 24), 5)
+    assert all(space.contains(env.step(action)[0]) for action in actions[:119])
+    assert MarketVecEnv(Lanes(flat, PAR, 2, CASH), 60, 1).observation_space == space
 
 
 def test_the_registered_environment_needs_no_arguments():
