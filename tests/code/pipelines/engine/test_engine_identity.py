@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.agent.env import MarketEnv
-from pipelines.core.domain import FeeSchedule, Market
+from pipelines.core.domain import Direction, FeeSchedule, Market
 from pipelines.core.params import read
 from pipelines.decide import Rules
 from pipelines.engine.history import History, touches
@@ -21,6 +21,7 @@ from pipelines.features.scale import Scaler
 from pipelines.features.spec import SCALED
 from pipelines.trading import compiled
 from pipelines.trading.observation import MarketScaler
+from pipelines.trading.policies.base import DEAD_ZONE, Target
 from pipelines.trading.policies.learned import ACTIONS
 from pipelines.trading.sizing import SizingTable
 
@@ -73,7 +74,11 @@ class Scripted:
 
     def target(self, inputs, position, observation):
         self.seen.append(observation)
-        return ACTIONS[self._actions[(inputs.bar.ts_s - self._first) // 60]]
+        action = self._actions[(inputs.bar.ts_s - self._first) // 60]
+        if isinstance(action, np.integer):
+            return ACTIONS[action]
+        flat = abs(action) <= DEAD_ZONE
+        return Target(Direction(0 if flat else int(np.sign(action))), 0.0 if flat else float(abs(action)))
 
 
 def limits(params, free):
@@ -92,17 +97,41 @@ def limits(params, free):
     return params.model_copy(update={"risk": risk, "policy": policy, "sizing": sizing})
 
 
-def both(seed, actions, params, latency=1, ttl=1, payout=None, **update):
-    """Rewards of the environment and the backtest's result for the same actions."""
-    execution = params.execution.model_copy(update={"latency_bars": latency, "order_ttl_bars": ttl} | update)
-    params = params.model_copy(update={"execution": execution})
-    past = replace(history(seed), payout_micro=payout)
+EXECUTIONS = st.fixed_dictionaries(
+    {
+        "latency_bars": st.integers(1, 3),
+        "order_ttl_bars": st.integers(1, 4),
+        "entry": st.sampled_from(["take", "rest"]),
+        "queue": st.sampled_from(["pessimistic", "neutral", "optimistic"]),
+        "model_depth_shares": st.sampled_from([40, 400, 1_500]),
+    }
+)
+MARKETS = st.fixed_dictionaries(
+    {
+        "tick": st.sampled_from([10, 100]),
+        "rate": st.sampled_from([0.0, 0.04, 0.07, 0.25]),
+        "exponent": st.sampled_from([1.0, 2.0]),
+    }
+)
+PAYOUTS = st.sampled_from([None, 0, 500_000, 1_000_000])
+
+
+def executing(params, **update):
+    """The parameters with another way of executing orders."""
+    return params.model_copy(update={"execution": params.execution.model_copy(update=update)})
+
+
+def both(seed, actions, params, payout=None, market=None, **update):
+    """Rewards of the environment and the backtest's result for the same actions: integers, or floats of the Box."""
+    params = executing(params, **update)
+    past = replace(history(seed, **(market or {})), payout_micro=payout)
     flat = field([past], scaler(), PARAMS.execution.impact_share, forecast_block=True)
-    env = MarketEnv(flat, parameters(params, TABLE, 60), CASH, episode=(0, len(past) - 1))
+    numbers, box = parameters(params, TABLE, 60), actions.dtype == np.float32
+    env = MarketEnv(flat, numbers, CASH, episode=(0, len(past) - 1), continuous=box)
     first, _ = env.reset(seed=0)
     observations, rewards = [first], []
     for action in actions[: len(past) - 1]:
-        observation, reward, terminated, truncated, _ = env.step(action)
+        observation, reward, terminated, truncated, _ = env.step(np.array([action]) if box else action)
         observations.append(observation)
         rewards.append(reward)
     assert (terminated, truncated) == (payout is not None, payout is None)
@@ -125,39 +154,47 @@ def test_a_wider_spread_shows_less():
     assert shown[1] == (1_500_000_000, 1_500_000_000)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     st.integers(0, 10_000),
     st.booleans(),
-    st.integers(1, 3),
-    st.integers(1, 6),
+    st.booleans(),
     st.sampled_from([0.02, 0.2, 1.0]),
-    st.sampled_from(["take", "rest"]),
-    st.sampled_from(["pessimistic", "neutral", "optimistic"]),
-    st.sampled_from([None, 0, 500_000, 1_000_000]),
+    EXECUTIONS,
+    MARKETS,
+    PAYOUTS,
 )
-def test_rewards_equal_the_backtest_to_the_base_unit(seed, free, latency, ttl, activity, entry, queue, payout):
-    """Sum of rewards = final equity - initial equity = the backtester's P&L, with the limits and without them, for
-    orders that take and orders that rest in any queue, whether the market is resolved at its end or not."""
+def test_rewards_equal_the_backtest_to_the_base_unit(seed, free, box, activity, execution, market, payout):
+    """Sum of rewards = final equity - initial equity = the backtester's P&L, with the limits and without them, for the
+    nine actions and the Box, any tick, fee, latency, time to live, depth, entry and queue, resolved or not."""
     rng = np.random.default_rng(seed)
-    wanted = rng.integers(0, 9, 240)
+    wanted = rng.uniform(-1.0, 1.0, 240).astype(np.float32) if box else rng.integers(0, 9, 240)
     held = np.maximum.accumulate(np.where(rng.random(240) < activity, np.arange(240), 0))
-    played = both(seed, wanted[held], limits(PARAMS, free), latency, ttl, payout, entry=entry, queue=queue)
+    played = both(seed, wanted[held], limits(PARAMS, free), payout, market, **execution)
     env, observations, rewards, policy, result = played
     gained = sum(round(reward * 1e6) for reward in rewards)
     assert gained == env.equity_micro - CASH
     assert gained == result.equity_micro[-1] - CASH
     assert env.state[compiled.FEES] == result.fees_micro
-    if latency == ttl == 1:
+    if execution["latency_bars"] == execution["order_ttl_bars"] == 1:
         np.testing.assert_allclose(np.array(policy.seen), np.array(observations)[: len(policy.seen)], rtol=1e-5)
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.integers(0, 10_000), st.booleans(), st.sampled_from([0.0, 0.5, 1.0, 2.0]), st.integers(1, 100))
-def test_the_compiled_screen_equals_the_event_driven_tier(seed, free, multiple, hold):
-    """Both tiers of the backtest are worth the same after every bar of random histories, with limits and without."""
-    params = limits(PARAMS, free)
-    past = history(seed)
+@settings(max_examples=120, deadline=None)
+@given(
+    st.integers(0, 10_000),
+    st.booleans(),
+    st.sampled_from([0.0, 0.5, 1.0, 2.0]),
+    st.integers(1, 100),
+    EXECUTIONS,
+    MARKETS,
+    PAYOUTS,
+)
+def test_the_compiled_screen_equals_the_event_driven_tier(seed, free, multiple, hold, execution, market, payout):
+    """Both tiers of the backtest are worth the same after every bar of random histories, with limits and without, for
+    any tick, fee, latency, time to live, depth, entry and queue, resolved at the end or not."""
+    params = executing(limits(PARAMS, free), **execution)
+    past = replace(history(seed, **market), payout_micro=payout)
     flat = field([past], scaler(), PARAMS.execution.impact_share, forecast_block=False)
     seen = signals(past, params.execution.impact_share)
     screened = screen(flat, parameters(params, TABLE, 60), seen.move_units, seen.cost_units, multiple, hold * 60, CASH)
@@ -181,7 +218,7 @@ def test_the_three_queues_give_three_results():
     actions = np.repeat(np.random.default_rng(3).integers(0, 9, 24), 10)
     gained = set()
     for queue in ("pessimistic", "neutral", "optimistic"):
-        waits = {"ttl": 5, "entry": "rest", "queue": queue, "model_depth_shares": 4_000}
+        waits = {"order_ttl_bars": 5, "entry": "rest", "queue": queue, "model_depth_shares": 4_000}
         _, _, _, _, result = both(3, actions, limits(PARAMS, free=True), **waits)
         resting = [fill for fill in result.fills if fill.fill_id.endswith("-rest") and fill.side == "BUY"]
         assert all(fill.fee_micro == 0 for fill in resting)
