@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     stacks.add_argument("names", nargs="*", metavar="STACK", help="only these (default: all of params.yaml)")
     tune = commands.add_parser("tune", help="Optuna study of the agent's hyper-parameters (after `make run`)")
     tune.add_argument("--trials", type=int, default=20, help="trials to run now (20)")
-    tune.add_argument("--timesteps", type=int, help="steps per training (default: agent.timesteps)")
+    tune.add_argument("--timesteps", type=int, help="steps per training (default: those of the learner)")
     commands.add_parser("sweep", help="thousands of parameter sets of the threshold rule -> reports/sweep.json")
     query = commands.add_parser("query", help="SQL over bars, markets, headlines and books; prints CSV")
     query.add_argument("sql", help="for example: SELECT count(*) FROM bars")
