@@ -26,7 +26,7 @@ from pipelines.engine.replay import replay, tape
 from pipelines.engine.rules import make
 from pipelines.engine.signals import sizing_table
 from pipelines.forecast import baselines
-from pipelines.forecast.league_page import page
+from pipelines.forecast.league_page import Entry, page
 from pipelines.forecast.metrics import measure
 from pipelines.forecast.stage import FEATURES, forecasts, table
 from pipelines.forecast.windows import Rows
@@ -51,17 +51,6 @@ class Course:
     params: Params
     data_hash: str
     observation: Any
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One forecaster's row."""
-
-    name: str
-    metrics: dict[str, Any]
-    value_at_risk: dict[str, float]
-    trading: Figures
-    training_s: float
 
 
 def run(kinds: Sequence[str] = ()) -> None:

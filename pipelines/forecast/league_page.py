@@ -1,12 +1,11 @@
 """The league as a page for readers: the guide's table with what it leaves out beside it."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from pipelines.core.params import Params
-
-if TYPE_CHECKING:
-    from pipelines.forecast.league import Entry
+from pipelines.engine.metrics import Figures
 
 TITLES = {
     "persistence": "Persistence (the market price)",
@@ -30,7 +29,18 @@ HEAD = (
 )
 
 
-def page(entries: Sequence["Entry"], limit: Any, params: Params, source: str) -> str:
+@dataclass(frozen=True)
+class Entry:
+    """One forecaster's row."""
+
+    name: str
+    metrics: dict[str, Any]
+    value_at_risk: dict[str, float]
+    trading: Figures
+    training_s: float
+
+
+def page(entries: Sequence[Entry], limit: Any, params: Params, source: str) -> str:
     """Markdown: how it was measured, the table, how to read it."""
     last = params.forecast.horizon_bars
     first = entries[0].metrics
@@ -68,7 +78,7 @@ def _data(source: str, params: Params) -> str:
     return f"synthetic markets (edge {made.edge:g}, seed {made.seed}, {params.pull.history_days} days)"
 
 
-def _row(entry: "Entry", last: int) -> str:
+def _row(entry: Entry, last: int) -> str:
     metrics, end = entry.metrics, str(last)
     low, high = metrics["skill_price_pooled_interval"]
     sharpe = entry.trading.sharpe_day

@@ -8,7 +8,7 @@ from pipelines.core.errors import ParameterError
 from pipelines.core.params import load
 from pipelines.engine.metrics import Figures
 from pipelines.forecast import baselines, league
-from pipelines.forecast.league_page import page
+from pipelines.forecast.league_page import Entry, page
 from pipelines.forecast.metrics import measure
 
 
@@ -61,7 +61,7 @@ def test_the_page_has_the_guides_columns_beside_skill_and_limit():
     positions = rows.positions("selection", 12, 6)
     figures = Figures(1.0, 0.0, None, None, 0.0, 0, None, None, 0.0, 0.0, 0.0, None, 0, 0, {})
     entries = [
-        league.Entry(
+        Entry(
             name,
             measure(rows, positions, baselines.fit(name, rows, params).forecast(rows, positions)),
             {"exceeded": 0.05, "loss": 1.0, "improvement": 0.0},
