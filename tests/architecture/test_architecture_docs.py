@@ -6,12 +6,14 @@ from typing import get_args
 
 import pytest
 import yaml
+from prometheus_client.metrics import MetricWrapperBase
 
 from flows.local.ports import DEFAULTS
 from flows.stages import stage_names
 from pipelines.__main__ import STAGES
 from pipelines.core.sections import Learner
 from pipelines.core.settings import Settings
+from serving import metrics
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -35,6 +37,17 @@ def test_every_make_target_says_what_it_does_and_stands_in_the_docs():
 
     assert described == targets
     assert {target for target in targets if f"make {target}" not in text} == set()
+
+
+def test_every_metric_and_alert_stands_in_the_docs():
+    """Who is woken at night finds the alert and what it counts on a page."""
+    text = "\n".join(page.read_text() for page in PAGES)
+    rules = yaml.safe_load((ROOT / "infra/monitoring/rules.yml").read_text())
+    alerts = {rule["alert"] for group in rules["groups"] for rule in group["rules"] if "alert" in rule}
+    own = {one._name for one in vars(metrics).values() if isinstance(one, MetricWrapperBase)}
+
+    assert len(own) > 40
+    assert {name for name in alerts | own if name not in text} == set()
 
 
 def test_the_stages_of_dvc_and_of_the_command_line_are_the_same():

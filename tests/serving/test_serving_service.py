@@ -85,7 +85,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
             "BENTOML_DO_NOT_TRACK": "True",
         }  # fmt: skip
         command = [str(Path(sys.executable).parent / "bentoml"), "serve", "serving.service:Oddsmith"]
-        command += ["--host", "127.0.0.1", "--port", str(port)]
+        command += ["--port", str(port)]
         log = folder / "service.log"
         with log.open("wb") as stream:
             process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=stream, stderr=stream)
@@ -140,6 +140,15 @@ def test_a_forecast_that_cannot_be_made_says_why(service: Service, body: dict[st
 
     assert status == 400
     assert words in answer
+
+
+def test_other_machines_do_not_reach_it(service: Service) -> None:
+    """State and kill switch know no password: unless somebody asks for more, the service listens on one loopback
+    address and on no other of this machine."""
+    port = int(service.url.rstrip("/").rpartition(":")[2])
+
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.2", port), timeout=5)
 
 
 def test_the_kill_switch_takes_json_only(service: Service) -> None:
