@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.contest import AGENTS, Contest
 from benchmarks.worlds import world
-from pipelines.core.artifacts import write_bytes
+from pipelines.core.artifacts import read_json, write_bytes
 from pipelines.core.domain import FloatArray
 from pipelines.core.params import Params, read
 from pipelines.core.sections import Learner
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.evaluate", description=__doc__)
     parser.add_argument("--edge", type=float, default=1.0)
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--forecaster", type=Path, help="folder of a trained forecaster, such as models/forecaster")
+    parser.add_argument("--forecaster", type=Path, help="folder of one that `benchmarks.forecaster` trained")
     parser.add_argument("--agents", nargs="*", default=DEFAULT_AGENTS, choices=list(AGENTS))
     parser.add_argument("--events", type=int, default=EVENTS, help="of one world; two thirds are for training")
     parser.add_argument("--timesteps", type=int, help="of every agent's training, instead of params.yaml's")
@@ -59,7 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if asked.timesteps is not None:
         short = {"timesteps": asked.timesteps}
         params = params.model_copy(update={name: getattr(params, name).model_copy(update=short) for name in LEARNERS})
-    name = f"edge-{asked.edge:g}" + ("-learned" if asked.forecaster else "-kalman")
+    kind = str(read_json(asked.forecaster / "meta.json")["kind"]) if asked.forecaster else None
+    name = f"edge-{asked.edge:g}-{kind or 'kalman'}"
     kept = Kept(KEPT / f"{name}.jsonl", _digest(params, asked.events, asked.forecaster))
     seeds = range(1, asked.seeds + 1)
     for seed in seeds:
@@ -68,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = [{one: kept.rows[seed][one] for one in names} for seed in seeds]
     table = summary(rows)
     asked.out.mkdir(parents=True, exist_ok=True)
-    page = render(table, asked.edge, bool(asked.forecaster), asked.agents) + by_seed(rows)
+    page = render(table, asked.edge, kind, asked.agents) + by_seed(rows)
     (asked.out / f"strategies-{name}.md").write_text(page, encoding="utf-8")
     line = {
         "benchmark": "evaluate",
@@ -186,12 +187,13 @@ def iqm(values: FloatArray) -> float:
     return float(np.average(ordered, weights=weights))
 
 
-def render(table: dict[str, Row], edge: float, learned: bool, agents: Sequence[str] = DEFAULT_AGENTS) -> str:
-    """The table as Markdown, best first."""
-    options = (" --forecaster models/forecaster" if learned else "") + (
+def render(table: dict[str, Row], edge: float, kind: str | None, agents: Sequence[str] = DEFAULT_AGENTS) -> str:
+    """The table as Markdown, best first; `kind` of a trained forecaster, None for the Kalman limit."""
+    options = (" --forecaster FOLDER" if kind else "") + (
         "" if tuple(agents) == DEFAULT_AGENTS else f" --agents {' '.join(agents)}"
     )
-    source = "the trained forecaster" if learned else "the Kalman limit of the public data"
+    trained = f"`{kind}`, trained on another world (`python -m benchmarks.forecaster --kind {kind} --edge {edge:g}`)"
+    source = trained if kind else "the Kalman limit of the public data"
     lines = [
         f"# Strategies on unseen synthetic markets, edge {edge:g}",
         "",
@@ -200,7 +202,7 @@ def render(table: dict[str, Row], edge: float, learned: bool, agents: Sequence[s
         "forecasts are warm-started from the threshold rule; `ppo_without_forecasts` learns from rewards alone. Buy",
         "and hold and random entries (with the threshold rule's turnover) have no stops and no loss limits. Made by",
         f"`python -m benchmarks.evaluate --edge {edge:g}{options}`.",
-        *([f"`{KALMAN_RULE}` is the threshold rule on the Kalman limit of the public data."] if learned else []),
+        *([f"`{KALMAN_RULE}` is the threshold rule on the Kalman limit of the public data."] if kind else []),
         "",
         "| strategy | IQM | 95 % interval | seeds above 0 |",
         "|---|---|---|---|",

@@ -51,11 +51,11 @@ def judge(seed: int, edge: float, assignments: Sequence[str]) -> dict[str, Any]:
         folder = Path(name)
         shutil.copy2(ROOT / "params.yaml", folder)
         change([f"simulator.seed={seed}", f"simulator.edge={edge}", *assignments], folder / "params.yaml")
-        with _venue(folder) as environment:
-            _run(folder, environment, "window", "--source", "simulated")
-            _run(folder, environment, "pull")
+        with venue(folder) as environment:
+            run_stage(folder, environment, "window", "--source", "simulated")
+            run_stage(folder, environment, "pull")
         for stage in stage_names(ROOT / "dvc.yaml")[1:]:
-            _run(folder, environment, stage)
+            run_stage(folder, environment, stage)
         gate = json.loads((folder / "reports/gate.json").read_text(encoding="utf-8"))
         backtest = json.loads((folder / "reports/backtest.json").read_text(encoding="utf-8"))
     evidence = gate["evidence"]
@@ -71,7 +71,7 @@ def judge(seed: int, edge: float, assignments: Sequence[str]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _venue(folder: Path) -> Iterator[dict[str, str]]:
+def venue(folder: Path) -> Iterator[dict[str, str]]:
     """The local exchange of a folder's parameters, standing still; the environment that points at it."""
     world = params.read(folder / "params.yaml").simulator
     port = choose("simulator", count=SIMULATOR_PORTS)
@@ -103,7 +103,8 @@ def _venue(folder: Path) -> Iterator[dict[str, str]]:
             venue.send_signal(signal.SIGTERM)
 
 
-def _run(folder: Path, environment: dict[str, str], *command: str) -> None:
+def run_stage(folder: Path, environment: dict[str, str], *command: str) -> None:
+    """A stage in a folder. Raises RuntimeError with its last line when it fails."""
     result = subprocess.run(
         [sys.executable, "-m", "pipelines", *command],
         cwd=folder,

@@ -21,7 +21,7 @@ from pipelines.core.settings import Settings
 LEFT_OUT = frozenset(
     {
         *("logs", "prefect", "checkpoints", "backups", "stack.json", "run.json"),
-        *("benchmarks", "evaluate", "league", "peers", "stacks"),
+        *("benchmarks", "evaluate", "forecasters", "league", "peers", "stacks"),
     }
 )
 """Entries of var/ that are history of this machine alone, or can be made again."""

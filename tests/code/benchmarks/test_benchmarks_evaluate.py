@@ -28,7 +28,7 @@ def test_the_table_has_an_interval_and_is_sorted():
     table = summary(rows, samples=200)
     assert table["good"]["low_pusd"] <= table["good"]["iqm_pusd"] <= table["good"]["high_pusd"]
     assert table["good"]["above_zero"] == 1.0
-    lines = render(table, 1.0, learned=False).splitlines()
+    lines = render(table, 1.0, None).splitlines()
     assert lines.index(next(line for line in lines if line.startswith("| good"))) < len(lines) - 1
 
 
@@ -58,8 +58,8 @@ def test_with_learned_forecasts_ppo_is_measured_against_the_rule_on_the_best_one
     assert "PPO earned 28% of what the threshold rule earns on the Kalman-optimal forecast (95 % interval" in page
     assert "on the same forecasts" not in page
     known = summary(rows, samples=10)
-    assert "is the threshold rule on the Kalman limit" in render(known, 1.0, learned=True)
-    assert "is the threshold rule on the Kalman limit" not in render(known, 1.0, learned=False)
+    assert "is the threshold rule on the Kalman limit" in render(known, 1.0, "hybrid")
+    assert "is the threshold rule on the Kalman limit" not in render(known, 1.0, None)
     assert ratio([{"ppo": 1.0, "threshold": 5.0, "threshold_on_kalman": -1.0}]) is None
 
 

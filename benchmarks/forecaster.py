@@ -1,0 +1,62 @@
+"""A forecaster that learned from a world of its own: `python -m benchmarks.forecaster --kind hybrid`.
+
+The world is of the kind that `benchmarks.worlds` builds, with a seed that no evaluation uses; it is pulled through the
+local exchange and trained on by the stages themselves. The last line names the folder for
+`python -m benchmarks.evaluate --forecaster FOLDER`.
+"""
+
+import argparse
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from benchmarks.gate import ROOT, run_stage, venue
+from flows.params import change
+from pipelines.core.sections import ForecastParams
+from simulator.markets.events import Family
+from simulator.markets.model import Model
+
+KINDS = get_args(ForecastParams.model_fields["kind"].annotation)
+HISTORY_DAYS = 28
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train, and print a JSON line with the folder."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.forecaster", description=__doc__)
+    parser.add_argument("--kind", choices=KINDS, default="hybrid")
+    parser.add_argument("--edge", type=float, default=1.0)
+    parser.add_argument("--seed", type=int, default=100, help="of the world")
+    parser.add_argument("--out", type=Path, default=Path("var/forecasters"))
+    asked = parser.parse_args(arguments)
+    began = time.perf_counter()
+    folder = train(asked.kind, asked.edge, asked.seed, asked.out / f"{asked.kind}-edge-{asked.edge:g}")
+    skill = json.loads((folder / "reports/forecast.json").read_text(encoding="utf-8"))["selection"]
+    line = {name: skill[name] for name in ("skill_price_pooled", "skill_price_pooled_interval")}
+    seconds = round(time.perf_counter() - began, 1)
+    print(json.dumps({"kind": asked.kind, **line, "seconds": seconds, "folder": str(folder / "models/forecaster")}))
+
+
+def train(kind: str, edge: float, seed: int, folder: Path) -> Path:
+    """The folder, made anew, in which the stages up to `forecast` ran on such a world."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    shutil.copy2(ROOT / "params.yaml", folder)
+    family = Family(seed, Model(edge=edge))
+    of_family = ("event_length_min", "event_every_min", "markets_per_event")
+    world = {"seed": seed, "edge": edge, "history_days": HISTORY_DAYS}
+    world |= {name: getattr(family, name) for name in of_family}
+    settings = [f"simulator.{name}={value}" for name, value in world.items()]
+    change([*settings, f"pull.history_days={HISTORY_DAYS}", f"forecast.kind={kind}"], folder / "params.yaml")
+    with venue(folder) as environment:
+        run_stage(folder, environment, "window", "--source", "simulated")
+        run_stage(folder, environment, "pull")
+    for stage in ("validate", "featurize", "forecast"):
+        run_stage(folder, environment, stage)
+    return folder
+
+
+if __name__ == "__main__":
+    main()
