@@ -62,8 +62,8 @@ def _foreign(mode: Mode, source: str) -> str:
     if mode is Mode.SIMULATED or source == Source.POLYMARKET:
         return ""
     return (
-        f"the champion learned from a {source} source, not from the venue, so in mode {mode.value} it shows what it "
-        "would do and orders nothing: run `python -m flows nightly --source polymarket --fresh`"
+        f"the champion learned from a {source} source and not from the venue's markets, which mode {mode.value} "
+        "trades: run `python -m flows nightly --source polymarket --fresh`"
     )
 
 
