@@ -7,12 +7,13 @@ secrets. A PostgreSQL journal has the database's own backups.
 
 import fcntl
 import sqlite3
-import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+
+from backports import tarfile
 
 from flows.store import Store
 from pipelines.core.errors import AlreadyRunning, ArtifactError

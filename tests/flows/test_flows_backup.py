@@ -3,11 +3,11 @@
 import fcntl
 import shutil
 import sqlite3
-import tarfile
 import threading
 from pathlib import Path
 
 import pytest
+from backports import tarfile
 
 from flows.backup import backup, newest, restore
 from pipelines.core.errors import AlreadyRunning, ArtifactError
@@ -106,6 +106,21 @@ def test_a_damaged_archive_changes_nothing(damage: str, settings: Settings) -> N
         restore(settings, archive)
     assert (settings.var / "champion.json").read_text() == '{"hash": "one"}'
     assert not list(settings.var.glob("before-restore-*"))
+
+
+@pytest.mark.parametrize("name", ["../outside.txt", "inside/../../outside.txt"])
+def test_an_archive_that_reaches_outside_is_refused(name: str, settings: Settings, tmp_path: Path) -> None:
+    """A member that would land outside var/ is never written, and var/ stays as it was."""
+    payload = tmp_path / "payload"
+    payload.write_text("not yours")
+    archive = tmp_path / "crafted.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(payload, arcname=name)
+
+    with pytest.raises(ArtifactError, match="nothing was changed"):
+        restore(settings, archive)
+    assert not list(tmp_path.rglob("outside.txt"))
+    assert (settings.var / "champion.json").read_text() == '{"hash": "one"}'
 
 
 def test_a_restore_under_a_running_bot_is_refused(settings: Settings) -> None:
