@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from benchmarks.gate import ROOT, run_stage, venue
-from flows.params import change
+from benchmarks import stages
+from pipelines.core.artifacts import read_json
 from pipelines.core.sections import ForecastParams
 from simulator.markets.events import Family
 from simulator.markets.model import Model
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asked = parser.parse_args(arguments)
     began = time.perf_counter()
     folder = train(asked.kind, asked.edge, asked.seed, asked.out / f"{asked.kind}-edge-{asked.edge:g}")
-    skill = json.loads((folder / "reports/forecast.json").read_text(encoding="utf-8"))["selection"]
+    skill = read_json(folder / "reports/forecast.json")["selection"]
     line = {name: skill[name] for name in ("skill_price_pooled", "skill_price_pooled_interval")}
     seconds = round(time.perf_counter() - began, 1)
     print(json.dumps({"kind": asked.kind, **line, "seconds": seconds, "folder": str(folder / "models/forecaster")}))
@@ -43,18 +43,14 @@ def train(kind: str, edge: float, seed: int, folder: Path) -> Path:
     """The folder, made anew, in which the stages up to `forecast` ran on such a world."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    shutil.copy2(ROOT / "params.yaml", folder)
     family = Family(seed, Model(edge=edge))
     of_family = ("event_length_min", "event_every_min", "markets_per_event")
     world = {"seed": seed, "edge": edge, "history_days": HISTORY_DAYS}
     world |= {name: getattr(family, name) for name in of_family}
     settings = [f"simulator.{name}={value}" for name, value in world.items()]
-    change([*settings, f"pull.history_days={HISTORY_DAYS}", f"forecast.kind={kind}"], folder / "params.yaml")
-    with venue(folder) as environment:
-        run_stage(folder, environment, "window", "--source", "simulated")
-        run_stage(folder, environment, "pull")
+    stages.pull(folder, [*settings, f"pull.history_days={HISTORY_DAYS}", f"forecast.kind={kind}"])
     for stage in ("validate", "featurize", "forecast"):
-        run_stage(folder, environment, stage)
+        stages.run(folder, stage)
     return folder
 
 

@@ -5,26 +5,17 @@ empty folder as the nightly flow would run it, and the verdict is read. One JSON
 """
 
 import argparse
-import contextlib
 import json
-import os
-import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from flows.local.children import answers
-from flows.local.ports import HOST, SIMULATOR_PORTS, choose
-from flows.params import change
+from benchmarks import stages
 from flows.stages import stage_names
-from pipelines.core import params
-
-ROOT = Path(__file__).resolve().parents[1]
+from pipelines.core.artifacts import read_json
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,15 +40,10 @@ def judge(seed: int, edge: float, assignments: Sequence[str]) -> dict[str, Any]:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        shutil.copy2(ROOT / "params.yaml", folder)
-        change([f"simulator.seed={seed}", f"simulator.edge={edge}", *assignments], folder / "params.yaml")
-        with venue(folder) as environment:
-            run_stage(folder, environment, "window", "--source", "simulated")
-            run_stage(folder, environment, "pull")
-        for stage in stage_names(ROOT / "dvc.yaml")[1:]:
-            run_stage(folder, environment, stage)
-        gate = json.loads((folder / "reports/gate.json").read_text(encoding="utf-8"))
-        backtest = json.loads((folder / "reports/backtest.json").read_text(encoding="utf-8"))
+        stages.pull(folder, [f"simulator.seed={seed}", f"simulator.edge={edge}", *assignments])
+        for stage in stage_names(stages.ROOT / "dvc.yaml")[1:]:
+            stages.run(folder, stage)
+        gate, backtest = read_json(folder / "reports/gate.json"), read_json(folder / "reports/backtest.json")
     evidence = gate["evidence"]
     return {
         "seed": seed,
@@ -68,58 +54,6 @@ def judge(seed: int, edge: float, assignments: Sequence[str]) -> dict[str, Any]:
         "selection_pnl_pusd": {key: round(row["pnl_pusd"], 2) for key, row in backtest["strategies"].items()},
         "seconds": round(time.perf_counter() - started, 1),
     }
-
-
-@contextlib.contextmanager
-def venue(folder: Path) -> Iterator[dict[str, str]]:
-    """The local exchange of a folder's parameters, standing still; the environment that points at it."""
-    world = params.read(folder / "params.yaml").simulator
-    port = choose("simulator", count=SIMULATOR_PORTS)
-    options = {
-        "--port": port,
-        "--seed": world.seed,
-        "--edge": world.edge,
-        "--speed": 0,
-        "--history-days": world.history_days,
-        "--event-length-min": world.event_length_min,
-        "--event-every-min": world.event_every_min,
-        "--markets-per-event": world.markets_per_event,
-    }
-    command = [sys.executable, "-m", "simulator", *(str(part) for pair in options.items() for part in pair)]
-    names = ("CLOB", "GAMMA", "DATA")
-    environment = {f"ODDSMITH_{name}_URL": f"http://{HOST}:{port + i}" for i, name in enumerate(names)}
-    environment["ODDSMITH_NEWS_URL"] = f"http://{HOST}:{port + 3}/rss"
-    with (
-        (folder / "simulator.log").open("wb") as log,
-        subprocess.Popen(command, cwd=folder, env=_environment({}), stdout=log, stderr=log) as venue,
-    ):
-        try:
-            while not answers(f"{environment['ODDSMITH_CLOB_URL']}/ok"):
-                if venue.poll() is not None:
-                    raise RuntimeError((folder / "simulator.log").read_text(encoding="utf-8"))
-                time.sleep(0.2)
-            yield environment
-        finally:
-            venue.send_signal(signal.SIGTERM)
-
-
-def run_stage(folder: Path, environment: dict[str, str], *command: str) -> None:
-    """A stage in a folder. Raises RuntimeError with its last line when it fails."""
-    result = subprocess.run(
-        [sys.executable, "-m", "pipelines", *command],
-        cwd=folder,
-        env=_environment(environment),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if result.returncode:
-        raise RuntimeError(f"{' '.join(command)}: {result.stderr.strip().splitlines()[-1]}")
-
-
-def _environment(extra: dict[str, str]) -> dict[str, str]:
-    own = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    return {**os.environ, **own, **extra}
 
 
 if __name__ == "__main__":

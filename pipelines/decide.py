@@ -15,7 +15,7 @@ from pipelines.trading import kernel, observation, risk, sizing
 from pipelines.trading.policies.base import Inputs, Observation, Policy, Target, held_direction
 from pipelines.trading.risk import Reason, Refusal
 
-__all__ = ["Account", "Decision", "Inputs", "Reason", "Refusal", "Rules", "decide"]
+__all__ = ["Account", "Decision", "Inputs", "Reason", "Refusal", "Rules", "decide", "reserve"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,12 @@ def decide(inputs: Inputs, account: Account, rules: Rules) -> Decision:
     if target.direction is Direction.FLAT:
         return _hold(inputs, target, seen)
     return _enter(inputs, account, target, seen, rules)
+
+
+def reserve(intent: OrderIntent | None, market: Market, open_buys: dict[str, int]) -> None:
+    """Take what a buy may cost from the cash and room that the next markets of the same bar see."""
+    if intent is not None and intent.side is Side.BUY:
+        open_buys[intent.market_id] = risk.reserve_micro(market, intent.shares_micro, intent.price_units)
 
 
 def _observe(inputs: Inputs, account: Account, position: Position | None, rules: Rules) -> Observation:

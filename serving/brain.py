@@ -6,14 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipelines.core.domain import Direction, FloatArray, Forecast, Market, Quote, Side
+from pipelines.core.domain import Direction, FloatArray, Forecast, Market, Quote
 from pipelines.core.params import Params
-from pipelines.decide import Account, Decision, Inputs, Rules, decide
+from pipelines.decide import Account, Decision, Inputs, Rules, decide, reserve
 from pipelines.inference.bundle import Bundle
 from pipelines.inference.predictor import Predictor
 from pipelines.trading import policies
 from pipelines.trading.observation import MarketScaler
-from pipelines.trading.risk import reserve_micro
 from pipelines.trading.sizing import SizingTable
 from serving.champion import Champion
 from serving.windows import View
@@ -107,7 +106,7 @@ def take_turn(brain: Brain, ts_s: int, seen: Sequence[Seen], account: Account, b
             continue
         decision = decide(one, account, brain.rules)
         decisions.append(decision)
-        _reserve(decision, one.market, open_buys)
+        reserve(decision.intent, one.market, open_buys)
     ended = time.perf_counter()
     return Turn(ts_s, inputs, tuple(decisions), (forecast_at - started) * 1e3, (ended - forecast_at) * 1e3)
 
@@ -132,12 +131,6 @@ def _input(one: Seen, features: FloatArray, forecast: Forecast, sentiment: float
 def _wait(one: Inputs) -> Decision:
     flat, confidence = Direction.FLAT, one.forecast.confidence
     return Decision(one.bar.ts_s, one.market.market_id, "wait", flat, 0.0, None, None, confidence, ())
-
-
-def _reserve(decision: Decision, market: Market, open_buys: dict[str, int]) -> None:
-    intent = decision.intent
-    if intent is not None and intent.side is Side.BUY:
-        open_buys[intent.market_id] = reserve_micro(market, intent.shares_micro, intent.price_units)
 
 
 def nearest(turn: Turn | None) -> Mapping[str, tuple[Inputs, Decision]]:

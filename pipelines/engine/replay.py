@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipelines.core.domain import Bar, Fill, Forecast, Market, Position, Quote
-from pipelines.decide import Account, Decision, Rules, decide
+from pipelines.decide import Account, Decision, Rules, decide, reserve
 from pipelines.engine.history import History
 from pipelines.trading import kernel
 from pipelines.trading.ledger import Closed, Ledger
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.paper import PaperBook
 from pipelines.trading.policies.base import Inputs
-from pipelines.trading.risk import reserve_micro
 
 DAY_S = 86_400
 
@@ -185,8 +184,7 @@ def _decide(
     if intent is not None:
         book.send(intent, inputs.market)
         result.orders += 1
-        if intent.side == "BUY":
-            open_buys[intent.market_id] = reserve_micro(inputs.market, intent.shares_micro, intent.price_units)
+        reserve(intent, inputs.market, open_buys)
 
 
 def _close(ledger: Ledger, mids: dict[str, int], result: Result) -> None:

@@ -7,11 +7,9 @@ from typing import Any
 
 import msgspec
 
-from pipelines.core.domain import Side
-from pipelines.decide import Decision, Rules, decide
+from pipelines.decide import Decision, Rules, decide, reserve
 from pipelines.parity.fills import Book
 from pipelines.parity.journal import LiveBar
-from pipelines.trading.risk import reserve_micro
 
 KEPT_DIFFERENCES = 20
 
@@ -72,10 +70,7 @@ def _pairs(bar: LiveBar, rules: Rules, unreplayable: Counter[str]) -> Iterable[t
         if live["action"] == "wait":
             continue
         again = decide(inputs, account, rules)
-        if again.intent is not None and again.intent.side is Side.BUY:
-            open_buys[again.market_id] = reserve_micro(
-                inputs.market, again.intent.shares_micro, again.intent.price_units
-            )
+        reserve(again.intent, inputs.market, open_buys)
         yield live, again
 
 
