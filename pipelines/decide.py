@@ -53,8 +53,8 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided on one bar. `action` is enter_long, enter_short, exit or hold; `direction` and `fraction` are
-    the policy's wish; `observation` is empty where the policy reads none."""
+    """What was decided on one bar. `action` is enter_long, enter_short, exit (a refused one too) or hold; `direction`
+    and `fraction` are the policy's wish; `observation` is empty where the policy reads none."""
 
     ts_s: int
     market_id: str
@@ -69,7 +69,7 @@ class Decision:
     @property
     def wish(self) -> str:
         """`action`; for a refused entry, the entry that was refused."""
-        if self.refusal is None or self.direction is Direction.FLAT:
+        if self.refusal is None or self.action == "exit" or self.direction is Direction.FLAT:
             return self.action
         return "enter_long" if self.direction is Direction.LONG else "enter_short"
 
@@ -145,15 +145,22 @@ def _closing_bars(execution: ExecutionParams) -> int:
 def _exit(
     inputs: Inputs, position: Position, target: Target, reason: str, seen: tuple[float, ...], rules: Rules
 ) -> Decision:
-    market = inputs.market
-    if position.shares_micro < market.min_size_micro:
-        detail = f"{position.shares_micro / MICRO:g} shares cannot be sold, the venue's minimum is"
-        refusal = Refusal(Reason.BELOW_MINIMUM, f"{detail} {market.min_size_micro / MICRO:g}")
-        return _hold(inputs, target, seen, refusal)
-    bid = inputs.quote.of(position.outcome).bid_units
+    market, bid = inputs.market, inputs.quote.of(position.outcome).bid_units
+    refusal = _sale_refusal(market, position, bid)
+    if refusal is not None:
+        return _decision(inputs, "exit", target, None, refusal, seen)
     limit = kernel.sell_limit(bid, market.tick_units, rules.execution.band_ticks)
     intent = _intent(inputs, position.outcome, Side.SELL, limit, position.shares_micro, reason)
     return _decision(inputs, "exit", target, intent, None, seen)
+
+
+def _sale_refusal(market: Market, position: Position, bid_units: int) -> Refusal | None:
+    if position.shares_micro < market.min_size_micro:
+        detail = f"{position.shares_micro / MICRO:g} shares cannot be sold, the venue's minimum is"
+        return Refusal(Reason.BELOW_MINIMUM, f"{detail} {market.min_size_micro / MICRO:g}")
+    if bid_units <= 0:
+        return Refusal(Reason.NO_BID, f"nobody bids for {position.outcome}: an offer at one tick would give it away")
+    return None
 
 
 def _enter(inputs: Inputs, account: Account, target: Target, seen: tuple[float, ...], rules: Rules) -> Decision:

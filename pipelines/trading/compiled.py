@@ -153,8 +153,9 @@ def _leave(lane: Any, bar: Any, market: Any, fee: Any, wanted: int, par: Any) ->
     ending = bar[SECONDS_LEFT] <= (2 * par[LATENCY] + par[ORDER_TTL]) * par[LENGTH_S]
     if (code == 0 and not ending and wanted == held) or lane[SHARES] < market[MIN_SIZE]:
         return
-    limit = sell_limit(token_bid(bar[BID], bar[ASK], held), market[TICK], int(par[BAND]))
-    _order(lane, -1, held, limit, lane[SHARES], par)
+    bid = token_bid(bar[BID], bar[ASK], held)
+    if bid > 0:
+        _order(lane, -1, held, sell_limit(bid, market[TICK], int(par[BAND])), lane[SHARES], par)
 
 
 @_fast

@@ -10,7 +10,7 @@ from pipelines.core.sections import RiskParams
 
 
 class Reason(StrEnum):
-    """Why an entry, or a sale the venue would not take, was refused."""
+    """Why an entry, or a sale that cannot be made, was refused."""
 
     CONFIDENCE = "confidence"
     POSITION_CAP = "position_cap"
@@ -23,6 +23,7 @@ class Reason(StrEnum):
     PRICE_BOUNDS = "price_bounds"
     BELOW_MINIMUM = "below_minimum"
     STALE_QUOTE = "stale_quote"
+    NO_BID = "no_bid"
     NO_CASH = "no_cash"
     KELLY_NOT_POSITIVE = "kelly_not_positive"
     MARKET_ENDING = "market_ending"

@@ -175,3 +175,16 @@ def test_the_kill_switch_closes():
     """With the switch on, what is held is sold."""
     decision = decide(inputs(), account(positions={"0x01": held()}, kill=True), rules())
     assert decision.intent.reason == "kill_switch"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "touch"), [(Outcome.YES, {"bid": 0, "ask": 5_100}), (Outcome.NO, {"bid": 5_000, "ask": 10_000})]
+)
+@pytest.mark.parametrize("kill", [False, True])
+def test_what_nobody_bids_for_is_kept(outcome, touch, kill):
+    """While the bids of the held token are gone, no stop, wish or switch offers it at one tick; the refusal says so."""
+    position = held(outcome=outcome, entry=6_500 if outcome is Outcome.YES else 3_500, peak=6_500)
+    state = account(positions={"0x01": position}, kill=kill)
+    decision = decide(inputs(mid=sum(touch.values()) // 2, **touch), state, rules(direction=0))
+    assert decision.intent is None
+    assert (reason(decision), decision.wish) == (Reason.NO_BID, "exit")
