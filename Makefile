@@ -37,14 +37,14 @@ params: install ## change numbers and keep the comments: make params SET="simula
 	@$(PYTHON) -m flows params $(SET)
 
 league: install ## every forecaster under one protocol, docs/results/league.md (STACKS=1: the guide's model stacks)
-	@mkdir -p reports && $(if $(filter 1,$(STACKS)),$(PYTHON) -m pipelines stacks $(NAMES),\
-	  $(PYTHON) -m benchmarks.kalman > reports/kalman.json && $(PYTHON) -m pipelines league $(KINDS))
+	@mkdir -p reports && $(if $(filter 1,$(STACKS)),$(PYTHON) -m benchmarks stacks $(NAMES),\
+	  $(PYTHON) -m benchmarks.kalman > reports/kalman.json && $(PYTHON) -m benchmarks league $(KINDS))
 
 evaluate: install ## strategies and agents over SEEDS=10 synthetic worlds at EDGE=1.0; resumable; docs/results
 	@$(PYTHON) -m benchmarks.evaluate --edge $(or $(EDGE),1.0) --seeds $(or $(SEEDS),10)
 
 tune: install ## Optuna study of the agent on the last pull (TRIALS=20); goes on where it stopped
-	@$(PYTHON) -m pipelines tune --trials $(or $(TRIALS),20)
+	@$(PYTHON) -m benchmarks tune --trials $(or $(TRIALS),20)
 
 parity: install ## replay the running bot's journal through decide(): reports/parity.json
 	@$(PYTHON) -m pipelines parity

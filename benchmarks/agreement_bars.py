@@ -10,7 +10,7 @@ from benchmarks import peers
 from benchmarks.scripted import FREE, HUGE, Quotes, replayed, stepped
 from pipelines.core.domain import FeeSchedule, FloatArray
 from pipelines.core.money import MICRO, PRICE_SCALE
-from pipelines.engine.history import IntArray
+from pipelines.replay.market_history import IntArray
 
 CASH_PUSD = 100_000
 GRIDS = ("its prices", "prices on our grid")

@@ -12,9 +12,9 @@ from benchmarks import peers
 from benchmarks.agreement_bars import compared
 from pipelines.core.domain import FeeSchedule, FloatArray
 from pipelines.core.money import MICRO, PRICE_SCALE
-from pipelines.engine.books import replay
-from pipelines.engine.history import IntArray
-from pipelines.trading import books
+from pipelines.replay.market_history import IntArray
+from pipelines.replay.recorded_books import replay
+from pipelines.trading import book_replay
 
 TICK_UNITS = 10
 STEP_NS, LATENCY_NS = 30_000_000_000, 10_000_000
@@ -34,22 +34,22 @@ class Book:
     rows: list[tuple[int, int, int, int, int]] = field(default_factory=list)
     time: int = 0
 
-    def level(self, side: int, at: int, shares: int, kind: int = books.LEVEL) -> None:
+    def level(self, side: int, at: int, shares: int, kind: int = book_replay.LEVEL) -> None:
         """One event, one to a hundred milliseconds after the last."""
         self.time += int(self.rng.integers(1, 100)) * 1_000_000 + 137
         self.rows.append((self.time, kind, side, at, shares * MICRO))
-        if kind == books.LEVEL:
+        if kind == book_replay.LEVEL:
             self.shown[side, at] = shares
 
     def touch(self, side: int) -> int:
         """The best level that shows shares."""
         levels = [at for (of, at), shares in self.shown.items() if of == side and shares > 0]
-        return max(levels) if side == books.BIDS else min(levels)
+        return max(levels) if side == book_replay.BIDS else min(levels)
 
     def fill(self) -> None:
         """A size for every level."""
         for away in range(DEEP):
-            for side, at in ((books.BIDS, self.middle - away), (books.ASKS, self.middle + 1 + away)):
+            for side, at in ((book_replay.BIDS, self.middle - away), (book_replay.ASKS, self.middle + 1 + away)):
                 self.level(side, at, int(self.rng.integers(1, 400)))
 
     def turn(self) -> None:
@@ -57,18 +57,18 @@ class Book:
         draw, side = self.rng.random(), int(self.rng.integers(0, 2))
         if draw < 0.70:
             away = int(self.rng.integers(0, DEEP))
-            at = self.middle - away if side == books.BIDS else self.middle + 1 + away
+            at = self.middle - away if side == book_replay.BIDS else self.middle + 1 + away
             self.level(side, at, int(self.rng.integers(1, 400)))
         elif draw < 0.96:
             at = self.touch(side)
             shares = int(self.rng.integers(1, self.shown[side, at] + 1))
-            self.level(side, at, shares, books.TRADE)
+            self.level(side, at, shares, book_replay.TRADE)
             self.level(side, at, self.shown[side, at] - shares)
         else:
-            at = self.middle if side == books.BIDS else self.middle + 1
+            at = self.middle if side == book_replay.BIDS else self.middle + 1
             self.level(side, at, 0)
             self.level(1 - side, at, int(self.rng.integers(1, 400)))
-            self.middle += -1 if side == books.BIDS else 1
+            self.middle += -1 if side == book_replay.BIDS else 1
 
 
 def feed(turns: int, seed: int) -> IntArray:
@@ -106,14 +106,14 @@ class Replay:
 
     def at(self, time: int) -> IntArray:
         """The orders that had arrived by a time, with what had become of them."""
-        events = self.events[self.events[:, books.TIME] <= time]
-        sent = self.sent[self.sent[:, books.ARRIVES] <= time]
+        events = self.events[self.events[:, book_replay.TIME] <= time]
+        sent = self.sent[self.sent[:, book_replay.ARRIVES] <= time]
         return replay(events, sent, TICK_UNITS, self.fee, "pessimistic").orders
 
     def middle(self, times: IntArray) -> FloatArray:
         """The middle of the book at each time, in pUSD."""
         quotes = replay(self.events, self.sent[:0], TICK_UNITS, self.fee, "pessimistic").quotes
-        rows = np.searchsorted(self.events[:, books.TIME], times, side="right") - 1
+        rows = np.searchsorted(self.events[:, book_replay.TIME], times, side="right") - 1
         middles: FloatArray = quotes[rows].mean(axis=1) / PRICE_SCALE
         return middles
 
@@ -125,9 +125,9 @@ class Replay:
 
 def account(made: IntArray, middle: float) -> float:
     """Cash and holdings in pUSD of orders."""
-    sign = 2 * made[:, books.BUYS] - 1
-    cash = -(sign * made[:, books.NOTIONAL]).sum() - made[:, books.FEE].sum()
-    return float(cash + (sign * made[:, books.FILLED]).sum() * middle) / MICRO
+    sign = 2 * made[:, book_replay.BUYS] - 1
+    cash = -(sign * made[:, book_replay.NOTIONAL]).sum() - made[:, book_replay.FEE].sum()
+    return float(cash + (sign * made[:, book_replay.FILLED]).sum() * middle) / MICRO
 
 
 def hftbacktest() -> Iterator[dict[str, Any]]:
@@ -164,7 +164,7 @@ def of_orders(fee: float, events: IntArray, plan: IntArray, record: dict[str, An
     gained = ours.gained(sent[:, 0])
     made = ours.at(int(sent[-1, 0]) - LATENCY_NS)
     theirs, paid = np.array(record["filled"]), np.array(record["paid"])
-    apart = np.abs(made[:, books.FILLED] / MICRO - theirs)
+    apart = np.abs(made[:, book_replay.FILLED] / MICRO - theirs)
     sign = 2 * plan[:, 0] - 1
     middle = ours.middle(sent[-1:, 0])[0]
     return {

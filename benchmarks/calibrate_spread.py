@@ -14,8 +14,8 @@ from pipelines.core.domain import FloatArray
 from pipelines.core.errors import DataError
 from pipelines.core.money import PRICE_SCALE
 from pipelines.core.sections import ExecutionParams
-from pipelines.engine.history import touches
 from pipelines.pull.spreads import usual
+from pipelines.replay.market_history import touches
 
 COLUMNS = ("event_slug", "bestBid", "bestAsk", "orderPriceMinTickSize", "volume24hr")
 NAMES = ("market_id", "slug")

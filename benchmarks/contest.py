@@ -10,11 +10,11 @@ from benchmarks.worlds import World
 from pipelines.core.domain import FeeSchedule, Market
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params
-from pipelines.engine import rules
-from pipelines.engine.history import History
-from pipelines.engine.replay import Result, Tape, replay, tape
-from pipelines.engine.signals import sizing_table
-from pipelines.engine.turnover import matched
+from pipelines.replay import rules
+from pipelines.replay.loop import Result, Tape, replay, tape
+from pipelines.replay.market_history import History
+from pipelines.replay.signals import sizing_table
+from pipelines.replay.turnover import matched
 from pipelines.trading.observation import FULL_SIZE, PLAIN_SIZE
 from pipelines.trading.sizing import SizingTable
 

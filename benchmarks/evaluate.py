@@ -32,7 +32,7 @@ KEPT = Path("var/evaluate")
 ROOT = Path(__file__).parents[1]
 SECTIONS = {"agent", *LEARNERS, "policy", "sizing", "risk", "execution", "backtest", "forecast"}
 SOURCES = (
-    "pipelines/decide.py", "pipelines/trading", "pipelines/engine", "pipelines/agent", "pipelines/features",
+    "pipelines/decide.py", "pipelines/trading", "pipelines/replay", "pipelines/agent", "pipelines/features",
     "pipelines/inference", "pipelines/news/decay.py", "pipelines/core/money.py", "pipelines/core/domain.py",
     "simulator/markets", "benchmarks/worlds.py", "benchmarks/contest.py",
 )  # fmt: skip

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from benchmarks import stages
+from benchmarks import stage_runs
 from pipelines.core.artifacts import read_json
 from pipelines.core.sections import ForecastParams
 from simulator.markets.events import Family
@@ -48,9 +48,9 @@ def train(kind: str, edge: float, seed: int, folder: Path) -> Path:
     world = {"seed": seed, "edge": edge, "history_days": HISTORY_DAYS}
     world |= {name: getattr(family, name) for name in of_family}
     settings = [f"simulator.{name}={value}" for name, value in world.items()]
-    stages.pull(folder, [*settings, f"pull.history_days={HISTORY_DAYS}", f"forecast.kind={kind}"])
+    stage_runs.pull(folder, [*settings, f"pull.history_days={HISTORY_DAYS}", f"forecast.kind={kind}"])
     for stage in ("validate", "featurize", "forecast"):
-        stages.run(folder, stage)
+        stage_runs.run(folder, stage)
     return folder
 
 

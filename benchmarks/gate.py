@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import stages
-from flows.stages import stage_names
+from benchmarks import stage_runs
+from flows.stage_tasks import stage_names
 from pipelines.core.artifacts import read_json
 
 
@@ -40,9 +40,9 @@ def judge(seed: int, edge: float, assignments: Sequence[str]) -> dict[str, Any]:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        stages.pull(folder, [f"simulator.seed={seed}", f"simulator.edge={edge}", *assignments])
-        for stage in stage_names(stages.ROOT / "dvc.yaml")[1:]:
-            stages.run(folder, stage)
+        stage_runs.pull(folder, [f"simulator.seed={seed}", f"simulator.edge={edge}", *assignments])
+        for stage in stage_names(stage_runs.ROOT / "dvc.yaml")[1:]:
+            stage_runs.run(folder, stage)
         gate, backtest = read_json(folder / "reports/gate.json"), read_json(folder / "reports/backtest.json")
     evidence = gate["evidence"]
     return {

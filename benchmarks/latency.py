@@ -32,9 +32,9 @@ from pipelines.decide import Account
 from pipelines.venue.clob_gateway import ClobGateway
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.stream import MarketStream
-from serving.brain import Brain, Seen, open_brain, take_turn
 from serving.champion import Champion
-from serving.windows import Window
+from serving.loaded_model import LoadedModel, WarmMarket, open_model, take_turn
+from serving.market.windows import Window
 
 MARKETS = 40
 BARS = 400
@@ -49,12 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--orders", type=int, default=200, help="orders to place at the simulator")
     parser.add_argument("--no-guide", action="store_true", help="leave the guide's way out")
     asked = parser.parse_args(arguments)
-    brain = open_brain(Champion(asked.bundle, "benchmark", armed=False, why=""), read(Path("params.yaml")))
-    world = World.make(brain)
+    model = open_model(Champion(asked.bundle, "benchmark", armed=False, why=""), read(Path("params.yaml")))
+    world = World.make(model)
     figures: dict[str, Any] = {"benchmark": "latency", "cores": os.cpu_count(), "load": round(os.getloadavg()[0], 2)}
-    figures |= {"markets": MARKETS, "bundle": brain.bundle.hash[:12], "policy": brain.policy_kind}
+    figures |= {"markets": MARKETS, "bundle": model.bundle.hash[:12], "policy": model.policy_kind}
     figures |= _figures("ingest", ingest(world.markets))
-    figures |= bars(brain, world)
+    figures |= bars(model, world)
     figures |= _figures("execute", execute(asked.orders))
     if not asked.no_guide:
         figures["guide_decision_ms_p50"] = guide_decision.measure()
@@ -84,10 +84,10 @@ class World:
     volumes: np.ndarray[Any, Any]
 
     @classmethod
-    def make(cls, brain: Brain) -> "World":
+    def make(cls, model: LoadedModel) -> "World":
         """Walks on the tick grid, seeded."""
         rng = np.random.default_rng(1)
-        bars_needed = BARS + brain.lookback + 40
+        bars_needed = BARS + model.lookback + 40
         steps = rng.integers(-1, 2, (MARKETS, bars_needed)) * 100
         mids = np.clip(5_000 + np.cumsum(steps, axis=1), 1_000, 9_000)
         return cls([_market(k) for k in range(MARKETS)], mids, rng.integers(0, 400, mids.shape) * MICRO)
@@ -121,23 +121,23 @@ def _drain(stream: MarketStream, frame: dict[str, Any]) -> None:
         pass
 
 
-def bars(brain: Brain, world: World) -> dict[str, float]:
+def bars(model: LoadedModel, world: World) -> dict[str, float]:
     """Features, forecast and decisions of all markets at each bar, and of one market alone."""
-    windows = [Window(brain.lookback, brain.length_s, None) for _ in world.markets]
+    windows = [Window(model.lookback, model.length_s, None) for _ in world.markets]
     took: dict[str, list[float]] = {"features": [], "forecast": [], "decide": [], "bar": [], "decision": []}
     account = Account(10_000 * MICRO, 10_000 * MICRO, {}, {}, {}, 10_000 * MICRO, 10_000 * MICRO)
     for k in range(world.mids.shape[1]):
-        ts_s = 1_767_225_600 + k * brain.length_s
+        ts_s = 1_767_225_600 + k * model.length_s
         features_ms = _timed(lambda: _push(world, windows, k, ts_s))  # noqa: B023 - called at once
-        if k < brain.lookback + 40:
+        if k < model.lookback + 40:
             continue
         seen = [_seen(world, windows, n, k) for n in range(len(windows))]
-        turn = take_turn(brain, ts_s, seen, account, frozenset())
+        turn = take_turn(model, ts_s, seen, account, frozenset())
         took["features"].append(features_ms)
         took["forecast"].append(turn.forecast_ms)
         took["decide"].append(turn.decide_ms)
         took["bar"].append(features_ms + turn.forecast_ms + turn.decide_ms)
-        alone = take_turn(brain, ts_s, seen[:1], account, frozenset())
+        alone = take_turn(model, ts_s, seen[:1], account, frozenset())
         took["decision"].append(features_ms / len(windows) + alone.forecast_ms + alone.decide_ms)
     return {key: value for name, values in took.items() for key, value in _figures(name, values).items()}
 
@@ -150,9 +150,9 @@ def _push(world: World, windows: list[Window], k: int, ts_s: int) -> None:
         window.push(Bar(market_id, ts_s, int(world.mids[n, k]), int(world.volumes[n, k]), 3, 200))
 
 
-def _seen(world: World, windows: list[Window], n: int, k: int) -> Seen:
+def _seen(world: World, windows: list[Window], n: int, k: int) -> WarmMarket:
     mid = int(world.mids[n, k])
-    return Seen(world.markets[n], windows[n].view(), Quote(mid - 100, mid + 100, 900 * MICRO, 900 * MICRO), 0)
+    return WarmMarket(world.markets[n], windows[n].view(), Quote(mid - 100, mid + 100, 900 * MICRO, 900 * MICRO), 0)
 
 
 def execute(orders: int) -> list[float]:

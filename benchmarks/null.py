@@ -18,8 +18,8 @@ from scipy import stats
 from benchmarks.contest import Contest
 from benchmarks.worlds import world
 from pipelines.core.params import Params, read
-from pipelines.engine.metrics import pnl_by_event
-from pipelines.engine.replay import Result
+from pipelines.replay.loop import Result
+from pipelines.replay.performance import pnl_by_event
 from pipelines.trading.sizing import SizingTable
 
 EVENTS = 42

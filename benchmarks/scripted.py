@@ -11,11 +11,11 @@ from pipelines.core.domain import Direction, FeeSchedule, FloatArray, Market, Po
 from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID
 from pipelines.core.params import Params, read
 from pipelines.decide import Rules
-from pipelines.engine.history import History, IntArray
-from pipelines.engine.lanes import field, parameters
-from pipelines.engine.replay import replay, tape
 from pipelines.features.scale import Scaler
 from pipelines.features.spec import MARKET_OBS, SCALED
+from pipelines.replay.lanes import field, parameters
+from pipelines.replay.loop import replay, tape
+from pipelines.replay.market_history import History, IntArray
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.policies.base import Inputs, Observation, Target
 from pipelines.trading.sizing import NO_SIGNALS

@@ -11,11 +11,11 @@ from benchmarks.worlds import World
 from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params
-from pipelines.engine.history import History, IntArray
-from pipelines.engine.lanes import field, parameters, screen
-from pipelines.engine.signals import concatenated
 from pipelines.features import compute
 from pipelines.inference.predictor import BATCH, Forecasts, Predictor, Windows
+from pipelines.replay.lanes import field, parameters, screen
+from pipelines.replay.market_history import History, IntArray
+from pipelines.replay.signals import concatenated
 from pipelines.trading.sizing import SizingTable
 
 MARKETS = 12

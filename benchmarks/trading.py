@@ -22,11 +22,11 @@ from pipelines.agent.env import MarketEnv
 from pipelines.core.domain import FeeSchedule
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, read
-from pipelines.engine import books as recorded
-from pipelines.engine import rules, signals
-from pipelines.engine.lanes import FRACTION_OF, Field, Lanes, field, parameters, screen
-from pipelines.engine.replay import replay, tape
-from pipelines.trading import books
+from pipelines.replay import recorded_books as recorded
+from pipelines.replay import rules, signals
+from pipelines.replay.lanes import FRACTION_OF, Field, Lanes, field, parameters, screen
+from pipelines.replay.loop import replay, tape
+from pipelines.trading import book_replay
 
 CASH = 10_000 * MICRO
 LENGTH_S = 60
@@ -157,8 +157,8 @@ class Bench:
         rng = np.random.default_rng(1)
         count, middle = 1_000_000, 500 + np.cumsum(rng.integers(-1, 2, 1_000_000)) // 50
         side, away = rng.integers(0, 2, count), rng.integers(1, 12, count)
-        level = np.clip(np.where(side == books.BIDS, middle - away, middle + away), 1, 999)
-        kind = np.where(rng.random(count) < 0.05, books.TRADE, books.LEVEL)
+        level = np.clip(np.where(side == book_replay.BIDS, middle - away, middle + away), 1, 999)
+        kind = np.where(rng.random(count) < 0.05, book_replay.TRADE, book_replay.LEVEL)
         shares = rng.integers(0, 2_000, count) * MICRO
         events = np.column_stack((np.arange(count), kind, side, level, shares))
         arrives = np.arange(0, count, 1_000)

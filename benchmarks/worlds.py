@@ -13,12 +13,12 @@ import numpy as np
 from pipelines.core.domain import FloatArray, Market
 from pipelines.core.money import MICRO, PRICE_SCALE
 from pipelines.core.sections import ExecutionParams
-from pipelines.engine.history import History, IntArray, touches
 from pipelines.features import compute
 from pipelines.features.scale import Scaler, local_volatility
 from pipelines.features.spec import SCALED
 from pipelines.inference.predictor import Forecasts, Predictor
 from pipelines.news import decay
+from pipelines.replay.market_history import History, IntArray, touches
 from pipelines.trading.observation import MarketScaler
 from simulator.markets.events import Event, Family, build
 from simulator.markets.model import Model

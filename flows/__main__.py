@@ -52,16 +52,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         if arguments.command == "up":
-            from flows.local.run import up  # noqa: PLC0415 - the supervisor stays free of Prefect
+            from flows.local.up import up  # noqa: PLC0415 - the supervisor stays free of Prefect
 
             return up(arguments.source, arguments.recording, fresh=arguments.fresh, duration_s=arguments.duration)
         if arguments.command == "params":
-            from flows.params import change  # noqa: PLC0415 - needs ruamel.yaml, which the supervisor does not
+            from flows.edit_params import change  # noqa: PLC0415 - needs ruamel.yaml, which the supervisor does not
 
             change(arguments.assignments)
             return 0
         if arguments.command == "spot":
-            from flows.elsewhere import act  # noqa: PLC0415 - needs boto3, which one machine does without
+            from flows.remote_training import act  # noqa: PLC0415 - needs boto3, which one machine does without
 
             return act(arguments.action)
         if arguments.command in {"backup", "restore"}:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from backports import tarfile
 
-from flows.store import Store
+from flows.bucket import Store
 from pipelines.core.errors import AlreadyRunning, ArtifactError
 from pipelines.core.settings import Settings
 

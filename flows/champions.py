@@ -71,7 +71,7 @@ def earlier() -> list[Record]:
     return [_record(line) for line in found.values()]
 
 
-def crown(record: Record, event: str, reason: str = "", **more: str) -> None:
+def promote_record(record: Record, event: str, reason: str = "", **more: str) -> None:
     """Make a record the champion: the file by rename, then the history, then what other machines read."""
     present = champion()
     if present and not any(line["hash"] == present["hash"] for line in history()):
@@ -83,7 +83,7 @@ def crown(record: Record, event: str, reason: str = "", **more: str) -> None:
         releases.point_to(_record(record))
 
 
-def dethrone(reason: str) -> None:
+def retire(reason: str) -> None:
     """No champion any more: the service goes on in cash."""
     present = champion()
     if present:

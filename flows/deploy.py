@@ -36,7 +36,7 @@ def deploy(bundle_hash: str | None = None, service_url: str | None = None, wait_
     record = _wanted(bundle_hash)
     installed = restore(record)
     if installed != champion():
-        champions.crown(installed, champions.DEPLOYED)
+        champions.promote_record(installed, champions.DEPLOYED)
     return {**installed, "serving": await_service(installed["hash"], service_url or known_service(), wait_s)}
 
 

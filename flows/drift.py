@@ -8,10 +8,10 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 
-from flows import artifacts
+from flows import prefect_pages
 from flows.champions import CANDIDATE, bundle_folder, champion
 from flows.ingest import append
-from flows.stages import run_command
+from flows.stage_tasks import run_command
 from pipelines.core.artifacts import read_json
 from pipelines.core.errors import ArtifactError
 
@@ -23,7 +23,7 @@ EVENT = "oddsmith.drift.detected"
 def compare(bundle: Path) -> dict[str, Any]:
     """The document of reports/drift.json for a bundle."""
     run_command(sys.executable, "-m", "pipelines", "drift", "--bundle", str(bundle), name="drift")
-    artifacts.show("drift")
+    prefect_pages.show("drift")
     return dict(read_json(Path("reports/drift.json")))
 
 

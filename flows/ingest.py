@@ -5,7 +5,7 @@ import sys
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from flows.stages import run_command
+from flows.stage_tasks import run_command
 
 
 @task(

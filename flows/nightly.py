@@ -8,11 +8,11 @@ from typing import Any
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from flows import artifacts, champions, elsewhere, progress, tracking
+from flows import champions, prefect_pages, progress, remote_training, tracking
 from flows.champions import CANDIDATE as BUNDLE
 from flows.champions import champion
 from flows.promote import promote, retire_foreign_champion
-from flows.stages import StageFailed, run_command, run_stage, stage_names
+from flows.stage_tasks import StageFailed, run_command, run_stage, stage_names
 from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.errors import OddsmithError
 from pipelines.core.settings import Settings, Source
@@ -57,7 +57,7 @@ def replay_last_day() -> dict[str, Any] | None:
         progress.detail("parity", f"{error}; the night goes on")
         return None
     progress.end("parity", time.perf_counter() - started)
-    artifacts.show("parity")
+    prefect_pages.show("parity")
     found = dict(read_json(Path("reports/parity.json")))
     tracking.log_parity((champion() or {}).get("hash", ""), found)
     return found
@@ -68,7 +68,7 @@ def train_on_spot() -> None:
     """Train on the machine of ODDSMITH_SPOT_GROUP. When that fails it is said, and the stages train here."""
     progress.begin("training machine")
     try:
-        for name, seconds in elsewhere.tonight().items():
+        for name, seconds in remote_training.tonight().items():
             progress.detail("training machine", f"{name} took {seconds:.1f} s there")
     except OddsmithError as error:
         progress.detail("training machine", f"{error}; training here instead")
@@ -120,11 +120,11 @@ def nightly(source: Source | None = None, recording: str | None = None, fresh: b
             bundle_hash = str(read_json(BUNDLE / "manifest.json")["hash"])
             version = track(bundle_hash)
             seconds["track"] = time.perf_counter() - begun
-        if name == elsewhere.TRAINED[0] and Settings().spot_group:
+        if name == remote_training.TRAINED[0] and Settings().spot_group:
             train_on_spot()
         seconds[name] = run_stage(name)
-        if name in artifacts.OF_STAGE:
-            artifacts.show(artifacts.OF_STAGE[name])
+        if name in prefect_pages.OF_STAGE:
+            prefect_pages.show(prefect_pages.OF_STAGE[name])
     gate = record_verdict(version)
     begun = time.perf_counter()
     if may_be_promoted(gate, bundle_hash):

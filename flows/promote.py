@@ -12,7 +12,7 @@ from prefect.cache_policies import NO_CACHE
 from flows import champions, progress, tracking
 from flows.champions import CANDIDATE, champion, champion_file
 from flows.releases import Releases
-from flows.stages import StageFailed, run_command
+from flows.stage_tasks import StageFailed, run_command
 from pipelines.core.artifacts import read_json
 from pipelines.core.errors import ArtifactError
 from pipelines.core.settings import Settings
@@ -54,7 +54,7 @@ def promote(
         releases.publish(bundle, name)
     remember_training_window(bundle)
     tracking.move_champion(record["mlflow_version"])
-    champions.crown(record, champions.PROMOTED)
+    champions.promote_record(record, champions.PROMOTED)
     return record
 
 
@@ -96,5 +96,5 @@ def retire_foreign_champion(source: str) -> bool:
     if current is None or current.get("source") == source:
         return False
     tracking.retire_champion()
-    champions.dethrone(f"trained on {current.get('source')}, the source is now {source}")
+    champions.retire(f"trained on {current.get('source')}, the source is now {source}")
     return True

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, Self
 
-from flows.store import Store, inside
+from flows.bucket import Store, inside
 from pipelines.core.artifacts import replaced_folder
 from pipelines.core.errors import ArtifactError
 from pipelines.core.settings import Settings

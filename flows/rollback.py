@@ -27,7 +27,7 @@ def rollback(to: str | None = None, reason: str = "") -> dict[str, Any]:
     target = _choose(to)
     record = restore(target)
     tracking.move_champion(record["mlflow_version"])
-    champions.crown(record, champions.ROLLED_BACK, reason, withdrawn=present["hash"])
+    champions.promote_record(record, champions.ROLLED_BACK, reason, withdrawn=present["hash"])
     create_markdown_artifact(
         key="rollback",
         markdown=f"# {present['hash'][:12]} → {record['hash'][:12]}\n\n{reason or 'no reason given'}\n\n"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipelines.core import log
-from pipelines.core.errors import OddsmithError
+from pipelines.core.command_line import exit_status
 from pipelines.core.settings import Settings, Source
 
 STAGES = {
@@ -37,18 +37,8 @@ def parser() -> argparse.ArgumentParser:
     drift.add_argument("--bundle", type=Path, default=Path("models/bundle"), help="sealed bundle (models/bundle)")
     drift.add_argument("--landing", type=Path, help="folder of bars, markets and headlines (the landing zone)")
     drift.add_argument("--remember", action="store_true", help="only keep the bundle's training window for later")
-    league = commands.add_parser("league", help="train every forecaster under one protocol, render the table")
-    league.add_argument("kinds", nargs="*", metavar="KIND", help="only these (default: all)")
     parity = commands.add_parser("parity", help="replay the running bot's journal: decisions identical, fills beside")
     parity.add_argument("--hours", type=float, default=24.0, help="market hours back from the newest bar (24)")
-    bots = commands.add_parser("bots", help="temporal arbitrage and spike fading on a recording with an underlying")
-    bots.add_argument("recording", type=Path, help="parquet with market_id, timestamp, best_bid, best_ask, asset, spot")
-    stacks = commands.add_parser("stacks", help="train and judge the guide's model stacks on the pull that is there")
-    stacks.add_argument("names", nargs="*", metavar="STACK", help="only these (default: all of params.yaml)")
-    tune = commands.add_parser("tune", help="Optuna study of the agent's hyper-parameters (after `make run`)")
-    tune.add_argument("--trials", type=int, default=20, help="trials to run now (20)")
-    tune.add_argument("--timesteps", type=int, help="steps per training (default: those of the learner)")
-    commands.add_parser("sweep", help="thousands of parameter sets of the threshold rule -> reports/sweep.json")
     query = commands.add_parser("query", help="SQL over bars, markets, headlines and books; prints CSV")
     query.add_argument("sql", help="for example: SELECT count(*) FROM bars")
     query.add_argument("--folder", type=Path, default=Path("data/raw"), help="data/raw, or var/landing")
@@ -67,22 +57,6 @@ def _window(arguments: argparse.Namespace) -> None:
 
 def _parity(arguments: argparse.Namespace) -> None:
     importlib.import_module("pipelines.parity.stage").run(arguments.hours)
-
-
-def _bots(arguments: argparse.Namespace) -> None:
-    importlib.import_module("pipelines.bots.stage").run(arguments.recording)
-
-
-def _stacks(arguments: argparse.Namespace) -> None:
-    importlib.import_module("pipelines.stacks.stage").run(arguments.names)
-
-
-def _tune(arguments: argparse.Namespace) -> None:
-    importlib.import_module("pipelines.agent.tune").run(arguments.trials, arguments.timesteps)
-
-
-def _sweep(_arguments: argparse.Namespace) -> None:
-    importlib.import_module("pipelines.backtest.sweep").run()
 
 
 def _query(arguments: argparse.Namespace) -> None:
@@ -111,10 +85,6 @@ def _drift(arguments: argparse.Namespace) -> None:
         stage.run(arguments.bundle, arguments.landing)
 
 
-def _league(arguments: argparse.Namespace) -> None:
-    importlib.import_module("pipelines.forecast.league").run(arguments.kinds)
-
-
 def _stage(arguments: argparse.Namespace) -> None:
     importlib.import_module(f"pipelines.{arguments.command}.stage").run()
 
@@ -126,12 +96,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "costs": _costs,
     "ingest": _ingest,
     "drift": _drift,
-    "league": _league,
     "parity": _parity,
-    "bots": _bots,
-    "tune": _tune,
-    "sweep": _sweep,
-    "stacks": _stacks,
     **dict.fromkeys(STAGES, _stage),
 }
 
@@ -141,21 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     kept its state, 130 when interrupted."""
     arguments = parser().parse_args(argv)
     log.configure(json=not sys.stderr.isatty())
-    try:
-        COMMANDS[arguments.command](arguments)
-    except OddsmithError as error:
-        print(f"{arguments.command}: {error}", file=sys.stderr)
-        return error.status
-    except FileNotFoundError as error:
-        print(f"{arguments.command}: {error.filename or error} does not exist; run what writes it", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"{arguments.command}: the machine refused: {error}; what was whole before still is", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"{arguments.command}: interrupted; what was whole before still is", file=sys.stderr)
-        return 130
-    return 0
+    return exit_status(arguments.command, lambda: COMMANDS[arguments.command](arguments))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from pipelines.venue import gamma
 from pipelines.venue.clob_gateway import ClobGateway
 from pipelines.venue.http import VenueHttp
 from serving import champion
-from serving.brain import open_brain
-from serving.database import connect, default_url
+from serving.account.database import connect, default_url
+from serving.loaded_model import open_model
 from serving.paths import parameters
 
 MAX_SKEW_S: Final = 5.0
@@ -52,9 +52,9 @@ async def _bundle(settings: Settings) -> str:
     found = champion.find(settings.mode, settings.var)
     if found is None:
         return f"cash: {champion.NO_MODEL}"
-    brain = open_brain(found, parameters())
+    model = open_model(found, parameters())
     does = "trades" if found.armed else f"orders nothing: {found.why}"
-    return f"bundle {brain.bundle.hash[:12]} ({brain.policy_kind}) is whole and {does}"
+    return f"bundle {model.bundle.hash[:12]} ({model.policy_kind}) is whole and {does}"
 
 
 async def _gamma(settings: Settings) -> str:

@@ -13,7 +13,7 @@ from typing import Protocol
 from pipelines.core import log
 from pipelines.core.errors import VenueError, VenueForbidden
 from serving import metrics
-from serving.status import Status
+from serving.dashboard.status import Status
 from serving.threads import Threads
 
 EVERY_S = 5.0
@@ -28,7 +28,7 @@ AGAIN_S = 1.0
 _log = log.get("heartbeat")
 
 
-class Beating(Protocol):
+class HeartbeatGateway(Protocol):
     """An account with such a switch. The call blocks and raises `VenueError`."""
 
     def heartbeat(self) -> None:
@@ -41,7 +41,7 @@ class Heartbeat:
 
     def __init__(
         self,
-        gateway: Beating,
+        gateway: HeartbeatGateway,
         learn: Callable[[], object],
         status: Status,
         threads: Threads,
@@ -57,7 +57,7 @@ class Heartbeat:
         self._last_s = -math.inf
 
     @property
-    def heard(self) -> bool:
+    def accepted_lately(self) -> bool:
         """Whether the venue accepted a beat so lately that it would cancel our orders if we were killed now."""
         return time.monotonic() - self._last_s < self._silence_s
 
@@ -74,7 +74,7 @@ class Heartbeat:
     async def _beat(self) -> bool:
         sent_s = time.monotonic()
         try:
-            await self._threads.at_pulse(self._gateway.heartbeat)
+            await self._threads.in_heartbeat_thread(self._gateway.heartbeat)
         except VenueForbidden:
             raise
         except VenueError as error:
@@ -82,22 +82,26 @@ class Heartbeat:
             return False
         silent = math.isfinite(self._last_s) and sent_s - self._last_s >= self._silence_s
         self._last_s = sent_s
-        self._status.calm("heartbeat")
+        self._status.clear_alarm("heartbeat")
         if silent:
             await self._after_silence()
         return True
 
     def _complain(self, why: str) -> None:
         metrics.API_ERRORS.labels("heartbeat").inc()
-        state = "nothing is bought" if not self.heard else f"orders live for {self._silence_s:g} s after the last one"
+        state = (
+            "nothing is bought"
+            if not self.accepted_lately
+            else f"orders live for {self._silence_s:g} s after the last one"
+        )
         self._status.alarm("heartbeat", f"the venue did not accept a heartbeat ({state}): {why}")
-        _log.error("heartbeat not accepted", error=why, heard=self.heard)
+        _log.error("heartbeat not accepted", error=why, heard=self.accepted_lately)
 
     async def _after_silence(self) -> None:
         """The venue may have cancelled what rested: learn it, so that the books do not wait for dead orders."""
         _log.warning("heard again after silence; the venue may have cancelled what rested", silence_s=self._silence_s)
         try:
-            await self._threads.at_venue(self._learn)
+            await self._threads.in_account_thread(self._learn)
         except VenueForbidden:
             raise
         except VenueError as error:

@@ -14,9 +14,9 @@ from pipelines.core import log
 from pipelines.core.errors import OddsmithError
 from pipelines.core.settings import Settings
 from serving.bot import Bot
+from serving.dashboard.web import application
 from serving.paths import DASHBOARD, parameters
 from serving.start import check_start
-from serving.web import application
 
 _running: list[Bot] = []
 

@@ -10,8 +10,8 @@ from pipelines.core.params import Params
 from pipelines.core.settings import Mode, Settings
 from pipelines.trading.paper_gateway import PaperGateway
 from pipelines.venue.clob_gateway import ClobGateway
-from serving import lock
-from serving.database import connect, default_url
+from serving.account import lock
+from serving.account.database import connect, default_url
 
 
 def check_start(settings: Settings) -> None:

@@ -1,5 +1,4 @@
-"""The threads beside the event loop: one for the account, whose calls keep their order, one for heartbeats, one for the
-mind."""
+"""Threads for what blocks: one for the account, one for heartbeats, one for the model. Each runs its calls in order."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,27 +9,26 @@ T = TypeVar("T")
 
 
 class Threads:
-    """`at_venue` runs what talks to the account, `at_pulse` heartbeats, `in_mind` what forecasts, decides and journals;
-    each in order."""
+    """Calls to the account keep their order, and a heartbeat waits for none of them."""
 
     def __init__(self) -> None:
-        self._venue = ThreadPoolExecutor(1, "venue")
-        self._pulse = ThreadPoolExecutor(1, "pulse")
-        self._mind = ThreadPoolExecutor(1, "mind")
+        self._account = ThreadPoolExecutor(1, "account")
+        self._heartbeat = ThreadPoolExecutor(1, "heartbeat")
+        self._model = ThreadPoolExecutor(1, "model")
 
-    async def at_venue(self, call: Callable[..., T], *arguments: Any) -> T:
-        """The result of a blocking call to the account."""
-        return await asyncio.get_running_loop().run_in_executor(self._venue, call, *arguments)
+    async def in_account_thread(self, call: Callable[..., T], *arguments: Any) -> T:
+        """The result of a blocking call to the account: orders, trades, balances, accounting."""
+        return await asyncio.get_running_loop().run_in_executor(self._account, call, *arguments)
 
-    async def at_pulse(self, call: Callable[[], T]) -> T:
+    async def in_heartbeat_thread(self, call: Callable[[], T]) -> T:
         """The result of a heartbeat, which waits for nothing else that talks to the account."""
-        return await asyncio.get_running_loop().run_in_executor(self._pulse, call)
+        return await asyncio.get_running_loop().run_in_executor(self._heartbeat, call)
 
-    async def in_mind(self, call: Callable[..., T], *arguments: Any) -> T:
-        """The result of a computation."""
-        return await asyncio.get_running_loop().run_in_executor(self._mind, call, *arguments)
+    async def in_model_thread(self, call: Callable[..., T], *arguments: Any) -> T:
+        """The result of forecasting, deciding and writing the journal."""
+        return await asyncio.get_running_loop().run_in_executor(self._model, call, *arguments)
 
     async def close(self) -> None:
-        """Wait for what runs, then end all."""
-        for pool in (self._venue, self._pulse, self._mind):
+        """Wait for what runs, then end all threads."""
+        for pool in (self._account, self._heartbeat, self._model):
             await asyncio.to_thread(pool.shutdown, wait=True)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from flows.local.attach import environment, running_ports
 from flows.local.children import ChildFailed
-from flows.local.run import REPLAY, interrupt, only_one
 from flows.local.screen import Screen
 from flows.local.stack import Ports, Stack
+from flows.local.up import REPLAY, interrupt, only_one
 from pipelines.core import params as parameters
 from pipelines.core.artifacts import read_json
 from pipelines.core.errors import SettingError

@@ -8,7 +8,7 @@ from pathlib import Path
 from flows.local.children import Child, Children
 from flows.local.ports import HOST, SIMULATOR_PORTS, Reservation
 from flows.local.screen import Screen
-from flows.stages import command_environment
+from flows.stage_tasks import command_environment
 from pipelines.core.artifacts import read_json
 from pipelines.core.params import Params
 from pipelines.core.settings import Source

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipelines.agent.sample import shipped
 from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO
-from pipelines.engine.lanes import DIRECTION_OF, FRACTION_OF, Field, Lanes, decoded
+from pipelines.replay.lanes import DIRECTION_OF, FRACTION_OF, Field, Lanes, decoded
 from pipelines.trading import compiled
 
 

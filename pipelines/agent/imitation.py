@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from pipelines.agent.vector import MarketVecEnv
 from pipelines.core.domain import FloatArray
-from pipelines.engine.lanes import DIRECTION_OF, FRACTION_OF, Field
 from pipelines.features import spec
+from pipelines.replay.lanes import DIRECTION_OF, FRACTION_OF, Field
 from pipelines.trading import compiled
 
 CASH, POSITION = (len(spec.MARKET_OBS) + spec.PORTFOLIO_OBS.index(name) for name in ("cash", "position"))

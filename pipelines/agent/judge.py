@@ -11,7 +11,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from pipelines.agent.imitation import Teacher
 from pipelines.core import log
 from pipelines.core.domain import FloatArray
-from pipelines.engine.lanes import Field, Lanes, decoded
+from pipelines.replay.lanes import Field, Lanes, decoded
 from pipelines.trading import compiled
 
 LOG = log.get("agent")

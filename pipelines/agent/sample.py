@@ -5,12 +5,12 @@ import numpy as np
 from pipelines.core.domain import FeeSchedule, FloatArray, Market
 from pipelines.core.money import PRICE_SCALE
 from pipelines.core.params import Params, load
-from pipelines.engine import history
-from pipelines.engine.history import History, touches
-from pipelines.engine.lanes import Field, field, parameters
 from pipelines.features import compute
 from pipelines.features.scale import Scaler
 from pipelines.features.spec import SCALED
+from pipelines.replay import market_history
+from pipelines.replay.lanes import Field, field, parameters
+from pipelines.replay.market_history import History, touches
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.sizing import SizingTable
 
@@ -25,9 +25,9 @@ def shipped() -> tuple[Field, FloatArray]:
     """Data and limits of the environment: of the agent slice in data/, or of four random walks."""
     params = load()
     impact, block = params.execution.impact_share, params.agent.forecast_block
-    if history.FORECASTS.is_file():
-        scaler = MarketScaler.read(history.FEATURES / "scaler.json")
-        past, length_s = history.read("agent", params.execution), history.bar_length_s()
+    if market_history.FORECASTS.is_file():
+        scaler = MarketScaler.read(market_history.FEATURES / "scaler.json")
+        past, length_s = market_history.read("agent", params.execution), market_history.bar_length_s()
     else:
         past, length_s = [walk(seed, params) for seed in range(4)], params.bars.length_s
         raw = np.concatenate([np.column_stack((one.features, one.sentiment)) for one in past])

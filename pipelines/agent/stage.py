@@ -9,8 +9,8 @@ from typing import Any
 from pipelines.core import log
 from pipelines.core.artifacts import replaced_folder, sha256_file, write_json
 from pipelines.core.params import Params, load
-from pipelines.engine import history, trials
-from pipelines.engine.signals import sizing_table
+from pipelines.replay import market_history, trials
+from pipelines.replay.signals import sizing_table
 from pipelines.trading import observation
 from pipelines.trading.observation import FULL_SIZE, PLAIN_SIZE, MarketScaler
 from pipelines.trading.policies.learned import ACTIONS
@@ -29,10 +29,10 @@ def run() -> None:
     """
     params = load()
     started = time.perf_counter()
-    length_s = history.bar_length_s()
-    scaler = MarketScaler.read(history.FEATURES / "scaler.json")
-    table = sizing_table(history.read("selection", params.execution), params)
-    histories = history.read("agent", params.execution)
+    length_s = market_history.bar_length_s()
+    scaler = MarketScaler.read(market_history.FEATURES / "scaler.json")
+    table = sizing_table(market_history.read("selection", params.execution), params)
+    histories = market_history.read("agent", params.execution)
     log.get("agent").info("sizing table", signals=table.signals, kelly=round(table.kelly, 3), markets=len(histories))
     measured = _train(histories, params, table, scaler, length_s)
     report = {**measured, "seconds": time.perf_counter() - started, "sizing": _document(table)}
@@ -41,7 +41,7 @@ def run() -> None:
 
 
 def _train(
-    histories: list[history.History], params: Params, table: SizingTable, scaler: MarketScaler, length_s: int
+    histories: list[market_history.History], params: Params, table: SizingTable, scaler: MarketScaler, length_s: int
 ) -> dict[str, Any]:
     from pipelines.agent.algorithms import actor  # noqa: PLC0415 - torch only while an agent is trained
     from pipelines.agent.checkpoint import Checkpoint  # noqa: PLC0415
@@ -69,8 +69,10 @@ def _key(params: Params, table: SizingTable) -> str:
 
 def data_hashes() -> list[str]:
     """The hashes of the data that an agent is trained on."""
-    raw = [history.RAW / f"{name}.parquet" for name in ("markets", "payouts", "spreads")]
-    return [sha256_file(file) for file in (*raw, history.FEATURES / "features.parquet", history.FORECASTS)]
+    raw = [market_history.RAW / f"{name}.parquet" for name in ("markets", "payouts", "spreads")]
+    return [
+        sha256_file(file) for file in (*raw, market_history.FEATURES / "features.parquet", market_history.FORECASTS)
+    ]
 
 
 def deciding(params: Params) -> dict[str, Any]:

@@ -20,9 +20,9 @@ from pipelines.core.errors import Stopped
 from pipelines.core.interruption import StopRequest, on_sigterm
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params
-from pipelines.engine.history import History
-from pipelines.engine.lanes import Lanes, field, parameters
-from pipelines.engine.signals import concatenated
+from pipelines.replay.lanes import Lanes, field, parameters
+from pipelines.replay.market_history import History
+from pipelines.replay.signals import concatenated
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.sizing import SizingTable
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
 from pipelines.agent.env import Episodes
-from pipelines.engine.lanes import Lanes, decoded
+from pipelines.replay.lanes import Lanes, decoded
 
 
 class MarketVecEnv(VecEnv):

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from pipelines.core.money import MICRO, PRICE_SCALE
-from pipelines.engine.history import History
-from pipelines.engine.metrics import pnl_by_market
-from pipelines.engine.replay import Result
+from pipelines.replay.loop import Result
+from pipelines.replay.market_history import History
+from pipelines.replay.performance import pnl_by_market
 from pipelines.trading.ledger import Closed, round_trips
 
 GROUPS = 5

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.backtest.page_tables import money, time_of
 from pipelines.backtest.strategies import Run
-from pipelines.backtest.tables import money, time_of
 from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO
 

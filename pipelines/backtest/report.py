@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.backtest import charts, tables
+from pipelines.backtest import charts, page_tables
+from pipelines.backtest.page_tables import money, number, soft, time_of
 from pipelines.backtest.strategies import Run
-from pipelines.backtest.tables import money, number, soft, time_of
 from pipelines.core.domain import Market
 from pipelines.core.money import MICRO
 
@@ -96,13 +96,14 @@ def page(runs: Sequence[Run], document: dict[str, Any], markets: Mapping[str, Ma
         f"<h2>Strategies</h2><div class=card>{_table(runs, document)}</div>",
         f"<h2>Drawdown from the peak, %</h2><div class=card>{charts.chart(lines, charts.fallen)}</div>",
         f"<h2>At stake, % of equity</h2><div class=card>{charts.chart(lines, charts.at_stake)}</div>",
-        f"<h2>When trading gets harder</h2><div class=card>{tables.stress(document)}{tables.bias(document)}</div>",
-        f"<h2>Where the money went ({name})</h2><div class=card>{tables.costs(document)}</div>",
-        f"<h2>Calibration of decisions ({name})</h2><div class=card>{tables.calibration(document)}</div>",
-        f"<h2>The guide's stacks</h2><div class=card>{tables.stacks(document['stacks'])}</div>",
-        f"<h2>Why entries were refused ({name})</h2><div class=card>{tables.refusals(seen)}</div>",
-        f"<h2>P&amp;L by market ({name})</h2><div class=card>{tables.markets(seen, markets)}</div>",
-        f"<h2>Newest trades ({name})</h2><div class=card>{tables.trades(seen, markets)}</div>",
+        f"<h2>When trading gets harder</h2><div class=card>{page_tables.stress(document)}"
+        f"{page_tables.bias(document)}</div>",
+        f"<h2>Where the money went ({name})</h2><div class=card>{page_tables.costs(document)}</div>",
+        f"<h2>Calibration of decisions ({name})</h2><div class=card>{page_tables.calibration(document)}</div>",
+        f"<h2>The guide's stacks</h2><div class=card>{page_tables.stacks(document['stacks'])}</div>",
+        f"<h2>Why entries were refused ({name})</h2><div class=card>{page_tables.refusals(seen)}</div>",
+        f"<h2>P&amp;L by market ({name})</h2><div class=card>{page_tables.markets(seen, markets)}</div>",
+        f"<h2>Newest trades ({name})</h2><div class=card>{page_tables.trades(seen, markets)}</div>",
         soft(
             f"Sharpe ratios: {escape(document['annualised'])}; none of fewer than three. Positions still open are"
             " marked to mid."

@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from pipelines.core.domain import FloatArray
-from pipelines.engine.trials import TRIALS
+from pipelines.replay.trials import TRIALS
 
 EULER = 0.5772156649015329
 BLOCKS = 10

@@ -14,9 +14,9 @@ from pipelines.core.artifacts import read_json, replaced_folder, sha256_path, wr
 from pipelines.core.domain import Market
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, load
-from pipelines.engine import history, trials
-from pipelines.engine.metrics import YEAR_S, pnl_by_event
-from pipelines.engine.signals import sizing_table
+from pipelines.replay import market_history, trials
+from pipelines.replay.performance import YEAR_S, pnl_by_event
+from pipelines.replay.signals import sizing_table
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.sizing import SizingTable
 
@@ -30,7 +30,7 @@ def run() -> None:
     """Replay every strategy on the selection slice, write the report, choose the bundle's policy."""
     params = load()
     started = time.perf_counter()
-    histories = history.read("selection", params.execution)
+    histories = market_history.read("selection", params.execution)
     comparison = prepared(histories, params)
     runs = _replayed(comparison, contenders(comparison))
     chosen = choose(runs, comparison.tape.markets, params.backtest.min_round_trips)
@@ -62,15 +62,15 @@ def _replayed(comparison: Comparison, jobs: Sequence[Job]) -> list[Run]:
     return runs
 
 
-def prepared(histories: Sequence[history.History], params: Params) -> Comparison:
+def prepared(histories: Sequence[market_history.History], params: Params) -> Comparison:
     """Some histories with sizing table and scaler; the agent's table where there is one."""
-    scaler = MarketScaler.read(history.FEATURES / "scaler.json")
+    scaler = MarketScaler.read(market_history.FEATURES / "scaler.json")
     path = AGENT / "sizing.json"
     table = SizingTable.read(path) if path.is_file() else sizing_table(histories, params)
-    return Comparison(histories, params, table, scaler, history.bar_length_s())
+    return Comparison(histories, params, table, scaler, market_history.bar_length_s())
 
 
-def stacks(path: Path = STACKS, raw: Path = history.RAW) -> dict[str, Any]:
+def stacks(path: Path = STACKS, raw: Path = market_history.RAW) -> dict[str, Any]:
     """The guide's stacks as `make league STACKS=1` measured them last, with `same_data`: whether on the pull of now.
 
     Empty where they were never measured, or where the file does not say when and on what.

@@ -12,11 +12,11 @@ from pipelines.core.money import MICRO
 from pipelines.core.params import Params
 from pipelines.core.scheduler import each
 from pipelines.decide import Rules
-from pipelines.engine import rules
-from pipelines.engine.history import History
-from pipelines.engine.metrics import Figures, figures
-from pipelines.engine.replay import Result, Tape, replay, tape
-from pipelines.engine.turnover import matched
+from pipelines.replay import rules
+from pipelines.replay.loop import Result, Tape, replay, tape
+from pipelines.replay.market_history import History
+from pipelines.replay.performance import Figures, figures
+from pipelines.replay.turnover import matched
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.sizing import SizingTable
 

@@ -116,7 +116,7 @@ class ForecastParams(Section):
 
 
 class LeagueParams(Section):
-    """Training of every forecaster in `python -m pipelines league`."""
+    """Training of every forecaster in `python -m benchmarks league`."""
 
     windows: PositiveInt
     epochs: PositiveInt

@@ -11,7 +11,7 @@ from pipelines.core.domain import FloatArray
 from pipelines.core.errors import DataError
 from pipelines.core.sections import DriftParams
 from pipelines.drift.reference import COMPARED
-from pipelines.drift.series import IntArray, Made, Series, judged
+from pipelines.drift.residuals import IntArray, Made, Series, judged
 from pipelines.features.compute import batch
 from pipelines.features.spec import FEATURE_NAMES
 from pipelines.inference.predictor import Predictor

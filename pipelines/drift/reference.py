@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from pipelines.core.artifacts import read_json, write_bytes
 from pipelines.core.errors import ArtifactError
 from pipelines.core.sections import DriftParams
-from pipelines.drift.series import Made, Series, judged
+from pipelines.drift.residuals import Made, Series, judged
 from pipelines.features.spec import FEATURE_NAMES
 
 FEATURES = Path("data/features")

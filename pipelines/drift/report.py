@@ -9,7 +9,7 @@ import pandas as pd
 
 from pipelines.core.artifacts import write_bytes
 from pipelines.drift.reference import COMPARED
-from pipelines.drift.series import FORECASTS, RESIDUALS
+from pipelines.drift.residuals import FORECASTS, RESIDUALS
 from pipelines.features.scale import signed_log
 from pipelines.features.spec import SCALED
 

@@ -11,7 +11,7 @@ from pipelines.core.domain import FloatArray
 from pipelines.core.sections import DriftParams
 from pipelines.drift.effects import Histogram, Skill, loss_bound, quiet_windows
 from pipelines.drift.reference import COMPARED
-from pipelines.drift.series import FORECASTS, RESIDUALS
+from pipelines.drift.residuals import FORECASTS, RESIDUALS
 
 SHOWN_ONLY: Final = frozenset(
     {"price", "ma_7", "ma_30", "hour", "day_of_week", "time_to_resolution"}

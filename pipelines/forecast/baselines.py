@@ -9,7 +9,7 @@ from pipelines.core.params import Params
 from pipelines.features.scale import local_volatility
 from pipelines.forecast import ridge
 from pipelines.forecast.conformal import fit_confidence, fit_conformal
-from pipelines.forecast.windows import IntArray, Rows, drawn, scaled_target, training_positions
+from pipelines.forecast.training_windows import IntArray, Rows, drawn, scaled_target, training_positions
 from pipelines.inference.calibration import Confidence, Conformal
 from pipelines.inference.predictor import Forecasts
 

@@ -16,10 +16,10 @@ from pipelines.forecast.checkpoint import Checkpoint
 from pipelines.forecast.conformal import fit_confidence, fit_conformal
 from pipelines.forecast.devices import strategy
 from pipelines.forecast.export import export, parity
-from pipelines.forecast.garch import fit_garch
+from pipelines.forecast.garch_fit import fit_garch
 from pipelines.forecast.networks import READS_GARCH, READS_SENTIMENT
 from pipelines.forecast.training import Batch, Lesson, train
-from pipelines.forecast.windows import IntArray, Rows, drawn, scaled_target, training_positions
+from pipelines.forecast.training_windows import IntArray, Rows, drawn, scaled_target, training_positions
 from pipelines.inference.calibration import Confidence, Conformal
 from pipelines.inference.inputs import InputScaler, network_input, relative
 from pipelines.inference.predictor import Predictor

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from pipelines.core.domain import FloatArray
-from pipelines.forecast.windows import IntArray
+from pipelines.forecast.training_windows import IntArray
 from pipelines.inference.calibration import Confidence, Conformal, strength
 
 CAP_QUANTILE = 0.999

@@ -11,8 +11,8 @@ from pipelines.core import log
 from pipelines.core.artifacts import read_json, replaced_folder, sha256_path, write_json
 from pipelines.core.errors import DataError
 from pipelines.core.params import load
-from pipelines.forecast.metrics import measure
-from pipelines.forecast.windows import IntArray, Rows
+from pipelines.forecast.accuracy import measure
+from pipelines.forecast.training_windows import IntArray, Rows
 from pipelines.inference.predictor import Forecasts, Predictor
 
 FEATURES = Path("data/features")

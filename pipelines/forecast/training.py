@@ -20,7 +20,7 @@ from pipelines.forecast import ridge
 from pipelines.forecast.checkpoint import Checkpoint
 from pipelines.forecast.losses import MeanAndQuantiles, OneCycle
 from pipelines.forecast.networks import LINEAR_BARS, build, start_linear
-from pipelines.forecast.windows import IntArray, drawn
+from pipelines.forecast.training_windows import IntArray, drawn
 from pipelines.inference.predictor import batches
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]

@@ -7,8 +7,8 @@ import numpy as np
 
 from pipelines.core.domain import FloatArray
 from pipelines.core.money import PRICE_SCALE
-from pipelines.engine.history import History
 from pipelines.features.scale import price_after
+from pipelines.replay.market_history import History
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from pipelines.core import log
 from pipelines.core.domain import FloatArray
 from pipelines.core.errors import DataError
 from pipelines.core.sections import ExecutionParams
-from pipelines.engine import history
 from pipelines.inference.bundle import Bundle
 from pipelines.inference.predictor import Forecasts, Predictor
+from pipelines.replay import market_history
 
 PROOF_BARS = 400
 """Windows of the gate slice on which stored forecasts must equal the bundle's."""
@@ -23,15 +23,15 @@ BATCH = 1024
 
 
 def gate_histories(
-    bundle: Bundle, execution: ExecutionParams, stored: Path = history.FORECASTS
-) -> list[history.History]:
+    bundle: Bundle, execution: ExecutionParams, stored: Path = market_history.FORECASTS
+) -> list[market_history.History]:
     """Histories of the gate slice with the bundle's forecasts.
 
     Raises:
         DataError: if the gate slice holds no bar with a full lookback.
     """
     predictor = bundle.predictor()
-    series = [one for one in history.read_series(history.read_markets()) if (one.slices == "gate").any()]
+    series = [one for one in market_history.read_series(market_history.read_markets()) if (one.slices == "gate").any()]
     if stored.is_file():
         read = _stored(execution, stored)
         if read and _proven(predictor, series, read):
@@ -44,14 +44,14 @@ def gate_histories(
     return kept
 
 
-def _stored(execution: ExecutionParams, path: Path) -> list[history.History]:
+def _stored(execution: ExecutionParams, path: Path) -> list[market_history.History]:
     try:
-        return history.read("gate", execution, path)
+        return market_history.read("gate", execution, path)
     except DataError:
         return []
 
 
-def _proven(predictor: Predictor, series: Iterable[history.Series], read: list[history.History]) -> bool:
+def _proven(predictor: Predictor, series: Iterable[market_history.Series], read: list[market_history.History]) -> bool:
     """Whether the stored forecasts are those of this predictor, on bars spread over all markets."""
     by_id = {one.market.market_id: one for one in series}
     rng = np.random.default_rng(0)
@@ -68,7 +68,9 @@ def _proven(predictor: Predictor, series: Iterable[history.Series], read: list[h
     return True
 
 
-def _forecast(predictor: Predictor, series: history.Series, execution: ExecutionParams) -> history.History | None:
+def _forecast(
+    predictor: Predictor, series: market_history.Series, execution: ExecutionParams
+) -> market_history.History | None:
     rows = np.flatnonzero(series.slices == "gate")
     rows = rows[rows >= predictor.lookback - 1]
     rows = rows[_contiguous(series, rows, predictor.lookback)]
@@ -78,16 +80,16 @@ def _forecast(predictor: Predictor, series: history.Series, execution: Execution
     joined: list[FloatArray] = [
         np.concatenate([getattr(part, name) for part in parts]) for name in ("mean", "lower", "upper", "confidence")
     ]
-    return history.join(series, rows, Forecasts(*joined), execution)
+    return market_history.join(series, rows, Forecasts(*joined), execution)
 
 
-def _contiguous(series: history.Series, rows: history.IntArray, lookback: int) -> history.IntArray:
+def _contiguous(series: market_history.Series, rows: market_history.IntArray, lookback: int) -> market_history.IntArray:
     """Positions in `rows` whose window has no gap."""
     step = int(np.median(np.diff(series.ts_s))) if len(series.ts_s) > 1 else 0
     spans = series.ts_s[rows] - series.ts_s[rows - lookback + 1]
     return np.flatnonzero(spans == (lookback - 1) * step)
 
 
-def _windows(predictor: Predictor, series: history.Series, rows: history.IntArray) -> Forecasts:
+def _windows(predictor: Predictor, series: market_history.Series, rows: market_history.IntArray) -> Forecasts:
     index = rows[:, None] + np.arange(-predictor.lookback + 1, 1)
     return predictor.forecast_batch(series.features[index], series.mid_units[index], series.sentiment[index])

@@ -13,12 +13,12 @@ from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.errors import ArtifactError, DataError
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, load
-from pipelines.engine import history, rules, trials
-from pipelines.engine.metrics import Figures, figures
-from pipelines.engine.replay import replay, tape
 from pipelines.gate.evidence import Skill, skill
 from pipelines.gate.forecasts import gate_histories
 from pipelines.inference.bundle import Bundle
+from pipelines.replay import market_history, rules, trials
+from pipelines.replay.loop import replay, tape
+from pipelines.replay.performance import Figures, figures
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.sizing import SizingTable
 
@@ -54,7 +54,7 @@ def judge(params: Params) -> dict[str, Any]:
         histories = gate_histories(bundle, params.execution)
     except DataError as error:
         return {"verdict": "hold", "reasons": [str(error)], "evidence": {}, "bundle": bundle.hash}
-    length_s = history.bar_length_s()
+    length_s = market_history.bar_length_s()
     gate = params.gate
     measured = skill(
         histories,
@@ -76,7 +76,7 @@ def judge(params: Params) -> dict[str, Any]:
     }
 
 
-def trade(bundle: Bundle, histories: Sequence[history.History], params: Params, length_s: int) -> Figures:
+def trade(bundle: Bundle, histories: Sequence[market_history.History], params: Params, length_s: int) -> Figures:
     """The bundle's own policy on the gate slice, through `decide`, after costs."""
     policy = bundle.manifest["policy"]
     scaler = MarketScaler(bundle.scaler())
@@ -141,7 +141,7 @@ def verdict(
 
 
 def _evidence(
-    measured: Skill, table: Figures, parity: float | None, histories: Sequence[history.History]
+    measured: Skill, table: Figures, parity: float | None, histories: Sequence[market_history.History]
 ) -> dict[str, Any]:
     lower = measured.lower if np.isfinite(measured.lower) else None
     return {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipelines.core.domain import Headline, Market
-from pipelines.news.feed import Item
+from pipelines.news.rss import Item
 
 _CAPITALISED: Final = """
     will the a an is are was were does do did has have who what which when how up down yes no by on in of or and be to

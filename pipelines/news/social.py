@@ -10,7 +10,7 @@ import httpx2
 import msgspec
 
 from pipelines.core.errors import VenueUnavailable
-from pipelines.news.feed import Item, reason
+from pipelines.news.rss import Item, reason
 
 _PAGE = 40
 """Most posts per request that servers give."""

@@ -8,7 +8,7 @@ import httpx2
 
 from pipelines.core.sections import NewsParams
 from pipelines.core.settings import Settings
-from pipelines.news.feed import Feed, Item
+from pipelines.news.rss import Feed, Item
 from pipelines.news.social import Timelines
 
 

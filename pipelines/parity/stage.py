@@ -10,9 +10,9 @@ from pipelines.core.errors import ArtifactError
 from pipelines.core.params import Params, load
 from pipelines.core.settings import Settings
 from pipelines.decide import Rules
-from pipelines.engine import rules
 from pipelines.inference.bundle import Bundle
-from pipelines.parity import fills, journal, replay
+from pipelines.parity import decisions, fills, journal_reader
+from pipelines.replay import rules
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.sizing import SizingTable
 
@@ -23,9 +23,9 @@ STATIC = Path("data/raw/markets.parquet")
 def run(hours: float = 24.0) -> None:
     """Replay the last hours of market time and write what differs. A difference is reported, not raised."""
     params, settings = load(), Settings()
-    read = journal.Journal(journal.url(settings), journal.read_static(STATIC), hours, params)
+    read = journal_reader.Journal(journal_reader.url(settings), journal_reader.read_static(STATIC), hours, params)
     known = {bundle.hash: of_bundle(bundle, params) for bundle in bundles(settings.var)}
-    document, book = replay.decisions(read.bars(), known)
+    document, book = decisions.decisions(read.bars(), known)
     length_s = next(iter(known.values())).bar_length_s if known else params.bars.length_s
     made = (read.orders(), read.fills(), book, params.execution, length_s, read.payouts_micro())
     document["fills"] = fills.compare(*made)

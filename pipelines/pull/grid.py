@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.core.errors import DataError
-from pipelines.core.tables import Bars, IntArray
+from pipelines.core.raw_tables import Bars, IntArray
 
 LENGTHS_S = (
     1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 28_800, 43_200, 86_400, 604_800,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.core.domain import Market
-from pipelines.core.tables import Bars, BoolArray, IntArray
+from pipelines.core.raw_tables import Bars, BoolArray, IntArray
 
 TIME_SHARE = 0.2
 """Share of the recording's time that is kept back when no event can be."""

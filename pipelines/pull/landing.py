@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.core import log, tables
+from pipelines.core import log, raw_tables
 from pipelines.core.artifacts import read_json, write_bytes, write_json
 from pipelines.core.domain import Market
 from pipelines.core.params import Params, load
@@ -78,11 +78,11 @@ def _append_history(folder: Path, settings: Settings, params: Params, since_s: i
     overlap_s = (params.bars.max_gap_bars + 1) * params.bars.length_s
     found = asyncio.run(live.history(settings, params, since_s - overlap_s, as_of_s))
     bars = found.bars.where(found.bars.ts_s > since_s)
-    table = tables.bars_table([m.market_id for m in found.markets], bars)
+    table = raw_tables.bars_table([m.market_id for m in found.markets], bars)
     _append_days(folder / "bars", table, as_of_s)
-    _append(folder / "markets" / f"{as_of_s}.parquet", tables.markets_table(found.markets))
+    _append(folder / "markets" / f"{as_of_s}.parquet", raw_tables.markets_table(found.markets))
     news = [headline for headline in found.headlines if headline.known_s > since_s]
-    _append(folder / "headlines" / f"{as_of_s}.parquet", tables.headlines_table(news))
+    _append(folder / "headlines" / f"{as_of_s}.parquet", raw_tables.headlines_table(news))
     return len(bars)
 
 

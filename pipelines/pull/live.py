@@ -14,9 +14,9 @@ from rich.progress import Progress
 from pipelines.core.domain import Headline, Market
 from pipelines.core.errors import DataError, VenueError
 from pipelines.core.params import Params
+from pipelines.core.raw_tables import Bars, IntArray
 from pipelines.core.settings import Settings
-from pipelines.core.tables import Bars, IntArray
-from pipelines.news import feed, matching, scorers, sources
+from pipelines.news import matching, rss, scorers, sources
 from pipelines.pull import grid, spreads
 from pipelines.pull.grid import Points
 from pipelines.venue import clob, data, gamma
@@ -111,7 +111,7 @@ async def _spreads(exchange: VenueHttp, still_open: list[Market]) -> dict[int, t
 
 async def _known_items(
     settings: Settings, params: Params, start_s: int, as_of_s: int, transport: httpx2.AsyncBaseTransport | None
-) -> list[feed.Item]:
+) -> list[rss.Item]:
     """Headlines and posts that became known in (start_s, as_of_s]."""
     async with sources.opened(settings, params.news, transport=transport) as opened:
         items = [item for source in opened for item in await source.read()]

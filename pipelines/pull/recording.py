@@ -17,7 +17,7 @@ import numpy as np
 
 from pipelines.core.domain import Market
 from pipelines.core.errors import DataError
-from pipelines.core.tables import LABEL, IntArray
+from pipelines.core.raw_tables import LABEL, IntArray
 from pipelines.pull.grid import Points
 from pipelines.venue.fees import schedule
 from pipelines.venue.topics import topic_of

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from pipelines.core.domain import Market, Quote
 from pipelines.core.money import PRICE_SCALE
-from pipelines.core.tables import Bars
+from pipelines.core.raw_tables import Bars
 
 EXTREME = 0.05
 """Books with a mid nearer to 0 or 1 are left out: `policy.min_price` enters nothing there."""

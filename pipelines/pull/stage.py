@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from pipelines.core import artifacts, log, tables
+from pipelines.core import artifacts, log, raw_tables
 from pipelines.core.domain import Headline, Market
 from pipelines.core.errors import DataError
 from pipelines.core.money import PRICE_SCALE
 from pipelines.core.params import Params, load
+from pipelines.core.raw_tables import Bars
 from pipelines.core.settings import Settings, Source
-from pipelines.core.tables import Bars
 from pipelines.pull import grid, holdout, recording, window
 
 RAW = Path("data/raw")
@@ -100,17 +100,20 @@ def _write(pulled: Pulled, bars: Bars) -> None:
     ids = [m.market_id for m in pulled.markets]
     used = [pulled.markets[code] for code in np.unique(bars.code)]
     with artifacts.replaced_folder(RAW) as folder:
-        tables.write_raw(
-            folder, tables.markets_table(used), tables.bars_table(ids, bars), tables.headlines_table(pulled.headlines)
+        raw_tables.write_raw(
+            folder,
+            raw_tables.markets_table(used),
+            raw_tables.bars_table(ids, bars),
+            raw_tables.headlines_table(pulled.headlines),
         )
         names = {market.market_id for market in used}
         paid = {name: payout for name, payout in pulled.payouts.items() if name in names}
-        pq.write_table(tables.payouts_table(paid), folder / "payouts.parquet")
-        pq.write_table(tables.spreads_table(pulled.spreads), folder / "spreads.parquet")
+        pq.write_table(raw_tables.payouts_table(paid), folder / "payouts.parquet")
+        pq.write_table(raw_tables.spreads_table(pulled.spreads), folder / "spreads.parquet")
     replay = pulled.replay if pulled.replay is not None else bars.where(np.zeros(len(bars), bool))
     replayed = [pulled.markets[code] for code in np.unique(replay.code)]
     with artifacts.replaced_folder(REPLAY) as folder:
-        tables.write_replay(folder, tables.markets_table(replayed), tables.bars_table(ids, replay))
+        raw_tables.write_replay(folder, raw_tables.markets_table(replayed), raw_tables.bars_table(ids, replay))
 
 
 def _report(chosen: window.Window, pulled: Pulled, bars: Bars, too_short: int) -> dict[str, object]:

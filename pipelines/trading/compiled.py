@@ -16,7 +16,7 @@ import numba
 from numba.core.caching import UserProvidedCacheLocator
 
 from pipelines.core import money
-from pipelines.trading import books, kernel, observation, risk, sizing
+from pipelines.trading import book_replay, kernel, observation, risk, sizing
 
 # Columns of a lane's state (int64).
 ROW, LAST, CASH, SHARES, DIRECTION, ENTRY, PEAK = range(7)
@@ -55,7 +55,7 @@ def _cache() -> bool:
     in a function that another file calls. False where no folder can be written."""
     sources = (
         money.__file__,
-        books.__file__,
+        book_replay.__file__,
         kernel.__file__,
         risk.__file__,
         sizing.__file__,
@@ -110,18 +110,18 @@ _FAST = _compiled(
         risk.stop_code,
         sizing.cap_micro,
         observation.portfolio_values,
-        books.best_level,
-        books.untaken,
-        books.take,
-        books.arrive,
-        books.fill_resting,
-        books.shorten_queue,
-        books.wait,
-        books.rank,
-        books.stand,
-        books.leave,
-        books.change,
-        books.replay,
+        book_replay.best_level,
+        book_replay.untaken,
+        book_replay.take,
+        book_replay.arrive,
+        book_replay.fill_resting,
+        book_replay.shorten_queue,
+        book_replay.wait,
+        book_replay.rank,
+        book_replay.stand,
+        book_replay.leave,
+        book_replay.change,
+        book_replay.replay,
     ]
 )
 replay_book = _FAST["replay"]

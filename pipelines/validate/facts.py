@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
-from pipelines.core import tables
+from pipelines.core import raw_tables
 from pipelines.core.errors import DataError
 
 
@@ -21,8 +21,10 @@ def read_bars(raw: Path) -> pd.DataFrame:
     frames = []
     for part in parts:
         found = pq.read_schema(part)
-        if found.names != tables.BARS.names:
-            raise DataError(f"{part} has the columns {', '.join(found.names)}; expected {', '.join(tables.BARS.names)}")
+        if found.names != raw_tables.BARS.names:
+            raise DataError(
+                f"{part} has the columns {', '.join(found.names)}; expected {', '.join(raw_tables.BARS.names)}"
+            )
         frames.append(pq.ParquetFile(part).read().to_pandas())
     bars: pd.DataFrame = pd.concat(frames, ignore_index=True)
     return bars
@@ -38,9 +40,9 @@ def read_markets(raw: Path) -> pd.DataFrame:
     if not path.exists():
         raise DataError(f"{path} does not exist; run python -m pipelines pull")
     table = pq.ParquetFile(path).read()
-    if table.schema.names != tables.MARKETS.names:
+    if table.schema.names != raw_tables.MARKETS.names:
         raise DataError(
-            f"{path} has the columns {', '.join(table.schema.names)}; expected {', '.join(tables.MARKETS.names)}"
+            f"{path} has the columns {', '.join(table.schema.names)}; expected {', '.join(raw_tables.MARKETS.names)}"
         )
     markets: pd.DataFrame = table.to_pandas()
     return markets

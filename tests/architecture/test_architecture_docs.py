@@ -9,7 +9,7 @@ import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
 from flows.local.ports import DEFAULTS
-from flows.stages import stage_names
+from flows.stage_tasks import stage_names
 from pipelines.__main__ import STAGES
 from pipelines.core.sections import Learner
 from pipelines.core.settings import Settings

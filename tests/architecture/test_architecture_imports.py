@@ -69,7 +69,7 @@ def test_one_module_places_orders():
             if called and isinstance(node.ctx, ast.Load) and "gateway" in ast.unparse(node.value):
                 callers.append(str(path))
 
-    assert set(callers) == {"serving/execution.py"}
+    assert set(callers) == {"serving/account/execution.py"}
 
 
 def test_the_truth_is_read_in_benchmarks_and_tests_alone():

@@ -106,7 +106,7 @@ def test_pulling_twice_gives_the_same(history: History, venue: Any, shipped: Par
 
 
 def test_books_of_unknown_tokens_are_absent(venue: Any) -> None:
-    """Books come back by token, and a token without a book is left out."""
+    """Accounting come back by token, and a token without a book is left out."""
 
     async def read() -> dict[str, Any]:
         async with clob.VenueHttp(venue.settings.clob_url) as http:

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from pipelines.core.domain import Fill, Outcome, Side
 from pipelines.core.money import MICRO, PRICE_SCALE
 from pipelines.decide import Rules
-from pipelines.engine.replay import replay, tape
+from pipelines.replay.loop import replay, tape
 from pipelines.trading.ledger import Ledger
 from simulator.engine.orders import OrderStatus
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "code/simulator"))
-sys.path.append(str(Path(__file__).resolve().parents[1] / "code/pipelines/engine"))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "code/pipelines/replay"))
 from simulator_bench import exchange, listing, place
-from test_engine_identity import CASH, PARAMS, START, TABLE, Scripted, both, history, limits, scaler
+from test_replay_identity import CASH, PARAMS, START, TABLE, Scripted, both, history, limits, scaler
 
 DEPTH = PARAMS.execution.model_depth_shares
 

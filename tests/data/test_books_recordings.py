@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.core.domain import FeeSchedule
-from pipelines.engine.books import read, replay
+from pipelines.replay.recorded_books import read, replay
 
 BOOKS = Path(os.environ.get("ODDSMITH_RECORDINGS", "../shared/data")) / "books"
 EVENTS, TOP = BOOKS / "mlb_2025_ws_events.parquet", BOOKS / "mlb_2025_ws_top_of_book.parquet"

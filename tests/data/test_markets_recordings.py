@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.moments import moments, recorded, synthetic
+from pipelines.core.errors import DataError
 from simulator.markets import recording
 from simulator.markets.events import Family
 from simulator.markets.model import Model
@@ -52,7 +53,15 @@ def test_a_replay_shows_the_recorded_prices():
         assert np.abs(shown - np.clip(real, 5, 9_995)).max() <= 5
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in PRICES.glob("*.parquet")) if PRICES.exists() else [])
+TABLES = {"btc5m_outcomes.parquet": "market_id, price", "cs2_series_2025-09_2026-02.parquet": "timestamp, price"}
+"""Files of outcomes and forecasts without price paths, with the columns that they lack."""
+
+
+def _names() -> list[str]:
+    return sorted(path.name for path in PRICES.glob("*.parquet")) if PRICES.exists() else []
+
+
+@pytest.mark.parametrize("name", [name for name in _names() if name not in TABLES])
 def test_every_recording_can_be_replayed(name):
     """Each recording opens, steps, and quotes 0 <= bid < ask <= 1 in every row."""
     source = open_source(SourceOptions(replay=PRICES / name, warm_bars=10))
@@ -62,3 +71,10 @@ def test_every_recording_can_be_replayed(name):
 
     assert pq.read_metadata(PRICES / name).num_rows > 0
     assert source.listings()
+
+
+@pytest.mark.parametrize("name", [name for name in _names() if name in TABLES])
+def test_a_table_without_price_paths_is_refused_by_its_columns(name):
+    """A file that is no price recording is refused, and the error names the columns that it lacks."""
+    with pytest.raises(DataError, match=TABLES[name]):
+        open_source(SourceOptions(replay=PRICES / name, warm_bars=10))

@@ -6,7 +6,17 @@ from pathlib import Path
 import pytest
 
 from flows import champions
-from flows.champions import DEPLOYED, PROMOTED, ROLLED_BACK, champion, crown, dethrone, earlier, history, withdrawn
+from flows.champions import (
+    DEPLOYED,
+    PROMOTED,
+    ROLLED_BACK,
+    champion,
+    earlier,
+    history,
+    promote_record,
+    retire,
+    withdrawn,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -24,8 +34,8 @@ def _record(name: str, source: str = "simulated") -> dict[str, str]:
 
 def test_the_champion_is_the_last_that_was_crowned(var):
     """champion.json holds the record as the service reads it, and the history one line per change."""
-    crown(_record("a"), PROMOTED)
-    crown(_record("b"), PROMOTED)
+    promote_record(_record("a"), PROMOTED)
+    promote_record(_record("b"), PROMOTED)
 
     assert json.loads((var / "champion.json").read_text()) == _record("b")
     assert [line["hash"] for line in history()] == ["a" * 8, "b" * 8]
@@ -36,21 +46,21 @@ def test_a_champion_from_before_the_history_is_remembered(var):
     var.mkdir()
     (var / "champion.json").write_text(json.dumps(_record("a")))
 
-    crown(_record("b"), PROMOTED)
+    promote_record(_record("b"), PROMOTED)
 
     assert [record["hash"] for record in earlier()] == ["a" * 8]
 
 
 def test_what_was_rolled_back_stays_off_until_a_person_deploys_it():
     """A withdrawn bundle is no candidate for a rollback or a promotion; deploying it lifts that."""
-    crown(_record("a"), PROMOTED)
-    crown(_record("b"), PROMOTED)
-    crown(_record("a"), ROLLED_BACK, "loses money", withdrawn="b" * 8)
+    promote_record(_record("a"), PROMOTED)
+    promote_record(_record("b"), PROMOTED)
+    promote_record(_record("a"), ROLLED_BACK, "loses money", withdrawn="b" * 8)
 
     assert withdrawn() == {"b" * 8: "loses money"}
     assert earlier() == []
 
-    crown(_record("b"), DEPLOYED)
+    promote_record(_record("b"), DEPLOYED)
 
     assert withdrawn() == {}
     assert [record["hash"] for record in earlier()] == ["a" * 8]
@@ -58,16 +68,16 @@ def test_what_was_rolled_back_stays_off_until_a_person_deploys_it():
 
 def test_a_champion_of_another_source_does_not_come_back():
     """A rollback never crosses from recordings to simulated markets or back."""
-    crown(_record("a", "recorded"), PROMOTED)
-    crown(_record("b"), PROMOTED)
+    promote_record(_record("a", "recorded"), PROMOTED)
+    promote_record(_record("b"), PROMOTED)
 
     assert earlier() == []
 
 
 def test_retiring_leaves_no_champion_and_a_line():
     """Without a champion the service goes on in cash; the history says why."""
-    crown(_record("a"), PROMOTED)
-    dethrone("trained on another source")
+    promote_record(_record("a"), PROMOTED)
+    retire("trained on another source")
 
     assert champion() is None
     assert history()[-1]["event"] == "retired"
@@ -76,7 +86,7 @@ def test_retiring_leaves_no_champion_and_a_line():
 
 def test_a_line_that_a_crash_cut_off_is_left_out(var):
     """The history stays readable after a kill in the middle of a write."""
-    crown(_record("a"), PROMOTED)
+    promote_record(_record("a"), PROMOTED)
     with (var / "champions.jsonl").open("a") as stream:
         stream.write('{"hash": "bbbb')
 

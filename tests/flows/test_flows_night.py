@@ -22,7 +22,7 @@ from flows.local.serve import serve
 from flows.nightly import nightly
 from flows.promote import promote, retire_foreign_champion
 from flows.rollback import rollback
-from flows.stages import StageFailed, run_command
+from flows.stage_tasks import StageFailed, run_command
 from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.errors import ArtifactError, SettingError
 from pipelines.core.settings import Source
@@ -90,7 +90,7 @@ def desk(tmp_path, monkeypatch):
         return [f"oddsmith:{built}"]
 
     monkeypatch.setattr("flows.nightly.run_command", window)
-    monkeypatch.setattr("flows.stages.run_command", lambda *words, name: _stage(name))
+    monkeypatch.setattr("flows.stage_tasks.run_command", lambda *words, name: _stage(name))
     monkeypatch.setattr(promote_module, "run_command", command)
     monkeypatch.setattr(rollback_module, "Bundle", SimpleNamespace(open=_sealed))
     monkeypatch.setattr("flows.tracking.log_candidate", lambda _bundle, name: f"v{int(name, 16)}")
@@ -143,7 +143,7 @@ def test_a_second_night_on_the_same_window_promotes_nothing_again(desk):
 def test_a_failing_stage_ends_the_night_with_its_own_line_and_promotes_nothing(desk, monkeypatch):
     """The stage's one line is the flow's failure, through DVC; the champion of yesterday goes on."""
     nightly(Source.SIMULATED)
-    monkeypatch.setattr("flows.stages.run_command", run_command)
+    monkeypatch.setattr("flows.stage_tasks.run_command", run_command)
     subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], check=True)
 
     state = nightly(None, return_state=True)

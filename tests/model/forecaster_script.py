@@ -14,7 +14,7 @@ from pipelines.core.params import read
 from pipelines.features.compute import batch
 from pipelines.features.scale import Scaler
 from pipelines.features.spec import SCALED
-from pipelines.forecast.windows import Rows
+from pipelines.forecast.training_windows import Rows
 
 LENGTH = 60
 SHARES = (("fit", 0.5), ("calibration", 0.2), ("agent", 0.1), ("selection", 0.1), ("gate", 0.1))

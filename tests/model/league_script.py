@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 from dask.distributed import LocalCluster
 from forecaster_script import LENGTH, observation, reverting_rows, small
 
+from benchmarks import league
 from pipelines.core.artifacts import write_json
 from pipelines.core.params import read
 from pipelines.features.spec import FEATURE_NAMES
-from pipelines.forecast import league
 
 KINDS = ("ar", "gru", "lstm")
 

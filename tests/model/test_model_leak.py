@@ -10,11 +10,11 @@ from scipy import stats
 from benchmarks.contest import Contest
 from benchmarks.worlds import world
 from pipelines.core.params import read
-from pipelines.engine.history import touches
-from pipelines.engine.metrics import pnl_by_event
-from pipelines.engine.rules import policy_params
 from pipelines.features.scale import log_odds
 from pipelines.forecast import ridge
+from pipelines.replay.market_history import touches
+from pipelines.replay.performance import pnl_by_event
+from pipelines.replay.rules import policy_params
 from pipelines.trading.sizing import SizingTable
 
 SHIPPED = read(Path("params.yaml"))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from serving_desk import Desk, FakeVenue
 
-from serving.database import default_url
+from serving.account.database import default_url
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from pipelines.core.orders import (
     PlaceStatus,
     SignedOrder,
 )
-from serving.books import Books
-from serving.execution import Execution
-from serving.journal import Journal
+from serving.account.accounting import Accounting
+from serving.account.execution import Execution
+from serving.account.journal import Journal
 
 CASH = 10_000_000_000
 
@@ -125,7 +125,7 @@ class Desk:
     venue: FakeVenue
     url: str
     journal: Journal
-    books: Books
+    accounting: Accounting
     execution: Execution
 
     @classmethod
@@ -133,7 +133,7 @@ class Desk:
         """What a start of the bot makes; at first it knows only the markets of its journal."""
         journal = Journal(url, "simulated")
         journal.begin(venue.account)
-        books = Books(journal, venue.cash_micro())
+        accounting = Accounting(journal, venue.cash_micro())
         if knows_markets:
-            books.know(make_market())
-        return cls(venue, url, journal, books, Execution(venue, journal, books.book, books.describe))
+            accounting.know(make_market())
+        return cls(venue, url, journal, accounting, Execution(venue, journal, accounting.book, accounting.describe))

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from pipelines.core.domain import Bar, Quote
 from pipelines.features import compute
-from serving.bars import BarClock, OpenBar
-from serving.warmup import assemble
-from serving.windows import Window
+from serving.market.bars import BarClock, OpenBar
+from serving.market.history import assemble
+from serving.market.windows import Window
 
 LENGTH = 60
 LONG_AGO = -1_000.0

@@ -17,14 +17,14 @@ from pipelines.core.artifacts import write_json
 from pipelines.core.errors import AlreadyRunning, SettingError
 from pipelines.core.params import read
 from pipelines.core.settings import Mode, Settings
-from pipelines.parity import journal as reading
-from pipelines.parity import replay
+from pipelines.parity import decisions
+from pipelines.parity import journal_reader as reading
 from pipelines.parity.stage import bundles, of_bundle
 from pipelines.venue.clob_gateway import ClobGateway
-from serving.account import TradingAccount
+from serving.account.database import default_url
+from serving.account.journal import Journal
+from serving.account.trading_account import TradingAccount
 from serving.bot import Bot
-from serving.database import default_url
-from serving.journal import Journal
 
 pytestmark = pytest.mark.slow
 
@@ -59,7 +59,7 @@ async def test_the_bot_trades_and_its_ledger_equals_the_venue(venue: dict[str, s
         await trader.stop()
 
     assert not trader.ready
-    assert _last_words(settings) == ("stopped", "True")
+    assert _close_account(settings) == ("stopped", "True")
     replayed = _replayed(settings)
     assert replayed["bars"] > 2
     assert replayed["decisions"] > 0
@@ -71,10 +71,10 @@ def _replayed(settings: Settings) -> dict[str, Any]:
     today = read(ROOT / "params.yaml")
     read_back = reading.Journal(reading.url(settings), {}, 24.0, today)
     known = {bundle.hash: of_bundle(bundle, today) for bundle in bundles(settings.var)}
-    return replay.decisions(read_back.bars(), known)[0]
+    return decisions.decisions(read_back.bars(), known)[0]
 
 
-def _last_words(settings: Settings) -> tuple[str, str]:
+def _close_account(settings: Settings) -> tuple[str, str]:
     journal = Journal(settings.journal_url or default_url(settings.var), "simulated")
     try:
         with journal._engine.connect() as db:
@@ -107,7 +107,7 @@ async def test_whatever_the_venue_does_the_ledger_is_right_in_the_end(tmp_path: 
             await asyncio.sleep(2)
             rows = account.journal.orders()
 
-            assert await trader._threads.at_venue(account.differences) == []
+            assert await trader._threads.in_account_thread(account.differences) == []
             assert len({row.order_id for row in rows}) == len(rows) > 0
         finally:
             await trader.stop()
@@ -143,12 +143,12 @@ async def test_paper_orders_rest_and_the_account_outlives_a_restart(venue: dict[
         await first.stop()
     before = first._account
     assert before is not None
-    left = before.books.cash_micro, before.books.tokens()
+    left = before.accounting.cash_micro, before.accounting.tokens()
 
     second = Bot(settings, params)
     account = await second._open_account()
     try:
-        assert (account.books.cash_micro, account.books.tokens()) == left
+        assert (account.accounting.cash_micro, account.accounting.tokens()) == left
         assert account.differences() == []
         assert "reconciled" not in second.status._alarms
     finally:

@@ -8,24 +8,26 @@ import pytest
 import tiny_bundle
 from serving_desk import make_market
 
+from pipelines import decision_record
 from pipelines.core import params
 from pipelines.core.artifacts import write_json
 from pipelines.core.domain import Bar, Forecast, Quote
 from pipelines.core.errors import ArtifactError
 from pipelines.core.settings import Mode
 from pipelines.decide import Account
-from serving import champion, records, universe
-from serving.brain import Seen, open_brain, take_turn
+from serving import champion
 from serving.champion import Champion
-from serving.score import Scoreboard
-from serving.windows import Window
+from serving.dashboard.forecast_score import ForecastScore
+from serving.loaded_model import WarmMarket, open_model, take_turn
+from serving.market import selection
+from serving.market.windows import Window
 
 
 def test_held_markets_are_followed_whatever_the_listing_says() -> None:
     """A position is never left without its market; the rest fills up to the limit."""
     listed = [replace(make_market(n), start_s=0, end_s=10_000) for n in range(2, 8)]
 
-    chosen = universe.choose(listed, [listed[4]], [make_market(1)], now_s=100, limit=3)
+    chosen = selection.choose(listed, [listed[4]], [make_market(1)], now_s=100, limit=3)
 
     assert [make_market(1).market_id, listed[4].market_id, listed[0].market_id] == [m.market_id for m in chosen]
 
@@ -34,7 +36,7 @@ def test_markets_that_are_over_or_have_not_begun_are_left_out() -> None:
     """Only a market that is alive now can be followed."""
     over, early = replace(make_market(2), end_s=50), replace(make_market(3), start_s=200)
 
-    assert universe.choose([over, early], [], [], now_s=100, limit=9) == []
+    assert selection.choose([over, early], [], [], now_s=100, limit=9) == []
 
 
 def test_without_a_champion_a_candidate_is_shown_and_not_armed(tmp_path: Path) -> None:
@@ -88,20 +90,20 @@ def test_an_altered_bundle_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bundle" / "sizing.json").write_text("{}")
 
     with pytest.raises(ArtifactError, match=r"sizing\.json was altered"):
-        open_brain(Champion(tmp_path / "bundle", "x", True, ""), params.read(Path("params.yaml")))
+        open_model(Champion(tmp_path / "bundle", "x", True, ""), params.read(Path("params.yaml")))
 
 
 def _turn(tmp_path: Path, count: int):  # type: ignore[no-untyped-def]
     tiny_bundle.make(tmp_path / "bundle", pull=3.0)
-    brain = open_brain(Champion(tmp_path / "bundle", "x", True, ""), params.read(Path("params.yaml")))
+    model = open_model(Champion(tmp_path / "bundle", "x", True, ""), params.read(Path("params.yaml")))
     seen = []
     for number in range(1, count + 1):
         window, market = Window(60, 60, None), make_market(number)
         for k in range(61):
             window.push(Bar(market.market_id, 60 * (k + 1), 5_000 + (300 if k == 60 else 0), 10**6, 1, 200))
-        seen.append(Seen(market, window.view(), Quote(5_200, 5_300, 10**9, 10**9), 0))
+        seen.append(WarmMarket(market, window.view(), Quote(5_200, 5_300, 10**9, 10**9), 0))
     account = Account(10**10, 10**10, {}, {}, {m.market.market_id: m.market for m in seen}, 10**10, 10**10)
-    return brain, seen, account, take_turn(brain, 61 * 60, seen, account, frozenset())
+    return model, seen, account, take_turn(model, 61 * 60, seen, account, frozenset())
 
 
 def test_an_order_takes_its_room_before_the_next_market_decides(tmp_path: Path) -> None:
@@ -118,9 +120,9 @@ def test_an_order_takes_its_room_before_the_next_market_decides(tmp_path: Path) 
 
 def test_markets_decide_in_the_order_of_their_ids(tmp_path: Path) -> None:
     """The order in which markets were listed does not change what is decided."""
-    brain, seen, account, turn = _turn(tmp_path, 6)
+    model, seen, account, turn = _turn(tmp_path, 6)
 
-    again = take_turn(brain, turn.ts_s, seen[::-1], account, frozenset())
+    again = take_turn(model, turn.ts_s, seen[::-1], account, frozenset())
 
     assert [d.market_id for d in turn.decisions] == [d.market_id for d in again.decisions]
     assert [d.intent for d in turn.decisions] == [d.intent for d in again.decisions]
@@ -128,9 +130,9 @@ def test_markets_decide_in_the_order_of_their_ids(tmp_path: Path) -> None:
 
 def test_a_market_with_a_working_order_waits(tmp_path: Path) -> None:
     """While an order works in a market nothing more is decided there."""
-    brain, seen, account, _ = _turn(tmp_path, 2)
+    model, seen, account, _ = _turn(tmp_path, 2)
 
-    turn = take_turn(brain, 61 * 60, seen, account, frozenset({seen[0].market.market_id}))
+    turn = take_turn(model, 61 * 60, seen, account, frozenset({seen[0].market.market_id}))
 
     assert turn.decisions[0].action == "wait"
     assert turn.decisions[0].intent is None
@@ -141,7 +143,7 @@ def test_a_bar_can_be_decided_again_from_the_journal(tmp_path: Path) -> None:
     _, seen, account, turn = _turn(tmp_path, 3)
     markets = {one.market.market_id: one.market for one in seen}
 
-    inputs, numbers = records.unpack(records.pack(turn.inputs, account), markets)
+    inputs, numbers = decision_record.unpack(decision_record.pack(turn.inputs, account), markets)
 
     for before, after in zip(turn.inputs, inputs, strict=True):
         assert before.bar == after.bar
@@ -154,7 +156,7 @@ def test_a_bar_can_be_decided_again_from_the_journal(tmp_path: Path) -> None:
 
 def test_accuracy_counts_moves_that_happened() -> None:
     """A forecast is judged at its horizon, from t+1 on, and a market that stood still counts for nobody."""
-    board = Scoreboard(60, 3)
+    board = ForecastScore(60, 3)
     up = Forecast(np.array([0.0, 0.1, 0.2]), np.zeros(3), np.zeros(3), 0.7)
     for market, mids in (("up", [50, 50, 55, 60, 60]), ("down", [50, 50, 45, 40, 40]), ("still", [50] * 5)):
         for k, mid in enumerate(mids):

@@ -9,9 +9,9 @@ from serving_desk import CASH, Desk, FakeVenue, make_intent, make_market
 from pipelines.core.domain import Side
 from pipelines.core.errors import VenueForbidden
 from pipelines.core.orders import PlaceResult, PlaceStatus, SignedOrder
-from pipelines.trading.orders import OrderState
-from serving import execution
-from serving.execution import Execution
+from pipelines.trading.order_states import OrderState
+from serving.account import execution
+from serving.account.execution import Execution
 
 
 class Crash(BaseException):
@@ -27,7 +27,7 @@ def test_execution_is_the_only_caller_of_place() -> None:
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "place":
                     callers.add((path.as_posix(), ast.unparse(node.func.value)))
 
-    assert {("serving/execution.py", "self._gateway")} == {c for c in callers if "gateway" in c[1].lower()}
+    assert {("serving/account/execution.py", "self._gateway")} == {c for c in callers if "gateway" in c[1].lower()}
 
 
 def test_an_order_is_in_the_journal_when_it_is_sent(desk: Desk) -> None:
@@ -53,8 +53,8 @@ def test_a_matched_order_is_booked_once(desk: Desk) -> None:
     counts = [desk.execution.sync() for _ in range(3)]
 
     assert counts == [1, 0, 0]
-    assert CASH - 5_200_000 - 100 == desk.books.cash_micro == desk.venue.cash
-    assert {make_market().token_yes: 10_000_000} == desk.books.tokens()
+    assert CASH - 5_200_000 - 100 == desk.accounting.cash_micro == desk.venue.cash
+    assert {make_market().token_yes: 10_000_000} == desk.accounting.tokens()
     assert desk.execution.pending == []
     assert [row.state for row in desk.journal.orders()] == [OrderState.FILLED]
 
@@ -67,7 +67,7 @@ def test_a_refused_order_is_final(desk: Desk) -> None:
 
     assert OrderState.REJECTED is sent.order.state
     assert desk.execution.pending == []
-    assert desk.books.cash_micro == CASH
+    assert desk.accounting.cash_micro == CASH
 
 
 def test_an_unknown_answer_reserves_cash_until_it_is_proven(desk: Desk) -> None:
@@ -91,7 +91,7 @@ def test_an_unknown_order_that_traded_is_found_by_its_hash(desk: Desk) -> None:
     desk.execution.submit(make_intent(make_market()))
     desk.execution.sync()
 
-    assert desk.venue.cash == desk.books.cash_micro
+    assert desk.venue.cash == desk.accounting.cash_micro
     assert desk.execution.pending == []
     assert len(desk.venue.sent) == 1
 
@@ -138,8 +138,8 @@ def test_a_crash_at_any_step_never_doubles_an_order(journal_url: str, moment: st
     again.execution.sync()
 
     assert len(venue.sent) == (1 if moment in ("after_place", "before_answer_is_written") else 0)
-    assert venue.cash == again.books.cash_micro
-    assert venue.shares_micro(make_market().token_yes) == again.books.tokens().get(make_market().token_yes, 0)
+    assert venue.cash == again.accounting.cash_micro
+    assert venue.shares_micro(make_market().token_yes) == again.accounting.tokens().get(make_market().token_yes, 0)
     again.journal.close()
 
 
@@ -168,17 +168,17 @@ def test_a_trade_that_failed_to_settle_is_taken_back(desk: Desk, side: Side) -> 
     """A matched trade that fails restores cash, shares and fees to the base unit, once, and only if it was booked."""
     desk.execution.submit(make_intent(make_market(), shares=20))
     desk.execution.sync()
-    before = (desk.books.cash_micro, desk.books.tokens(), desk.books.fees_micro)
+    before = (desk.accounting.cash_micro, desk.accounting.tokens(), desk.accounting.fees_micro)
     desk.execution.submit(make_intent(make_market(), shares=7, side=side, ts_s=1_060))
     failed = desk.venue.done.pop()
     desk.execution.hear([failed], "failed")
-    assert before == (desk.books.cash_micro, desk.books.tokens(), desk.books.fees_micro)
+    assert before == (desk.accounting.cash_micro, desk.accounting.tokens(), desk.accounting.fees_micro)
 
     desk.execution.hear([failed], "matched")
     for _ in range(2):
         desk.execution.hear([failed], "failed")
 
-    assert before == (desk.books.cash_micro, desk.books.tokens(), desk.books.fees_micro)
+    assert before == (desk.accounting.cash_micro, desk.accounting.tokens(), desk.accounting.fees_micro)
 
 
 def test_a_failure_that_nobody_told_is_found_in_the_venues_list(desk: Desk) -> None:
@@ -192,8 +192,8 @@ def test_a_failure_that_nobody_told_is_found_in_the_venues_list(desk: Desk) -> N
     taken_back = [desk.execution.take_back_missing() for _ in range(2)]
 
     assert taken_back == [1, 0]
-    assert desk.books.cash_micro == desk.venue.cash
-    assert desk.books.tokens() == {make_market().token_yes: 20_000_000}
+    assert desk.accounting.cash_micro == desk.venue.cash
+    assert desk.accounting.tokens() == {make_market().token_yes: 20_000_000}
 
 
 def test_the_ledger_is_rebuilt_from_the_journal(journal_url: str) -> None:
@@ -202,21 +202,26 @@ def test_the_ledger_is_rebuilt_from_the_journal(journal_url: str) -> None:
     first = Desk.open(venue, journal_url)
     first.execution.submit(make_intent(market, shares=20))
     first.execution.sync()
-    peaks, facts = first.books.mark({market.market_id: 6_000}, 1_060)
+    peaks, facts = first.accounting.mark({market.market_id: 6_000}, 1_060)
     first.journal.bar(_bar_row(1_060), [], peaks, facts)
     first.execution.submit(make_intent(market, shares=5, side=Side.SELL, ts_s=1_120))
     first.execution.sync()
     before = (
-        first.books.cash_micro,
-        first.books.positions,
-        [c.pnl for c in first.books.closed],
-        first.books.peak_micro,
+        first.accounting.cash_micro,
+        first.accounting.positions,
+        [c.pnl for c in first.accounting.closed],
+        first.accounting.peak_micro,
     )
     first.journal.close()
 
     again = Desk.open(venue, journal_url)
 
-    after = (again.books.cash_micro, again.books.positions, [c.pnl for c in again.books.closed], again.books.peak_micro)
+    after = (
+        again.accounting.cash_micro,
+        again.accounting.positions,
+        [c.pnl for c in again.accounting.closed],
+        again.accounting.peak_micro,
+    )
     assert before == after
     assert isinstance(again.execution, Execution)
     again.journal.close()

@@ -11,8 +11,8 @@ from serving_venue import bot
 from pipelines.core.domain import Bar
 from pipelines.core.settings import Settings
 from pipelines.inference.predictor import Predictor
-from serving.feed import Followed
-from serving.windows import Window
+from serving.market.feed import Followed
+from serving.market.windows import Window
 
 LENGTH_S = 60
 
@@ -33,11 +33,12 @@ async def test_a_forecast_on_request_reads_the_sentiment_of_now(
     """A forecaster that reads headlines answers good news with a higher price; one that does not is left alone."""
     tiny_bundle.make(tmp_path / "bundle", mood=mood)
     trader = bot(Settings(var=tmp_path / "var"))
-    trader._model.brain = SimpleNamespace(predictor=Predictor(tmp_path / "bundle"))  # type: ignore[assignment]
+    trader._model_watch.model = SimpleNamespace(predictor=Predictor(tmp_path / "bundle"))  # type: ignore[assignment]
     try:
         prices = []
         for sentiment in (-0.8, 0.0, 0.8):
-            trader._feed = SimpleNamespace(followed={"0x1": followed(sentiment)})  # type: ignore[assignment]
+            feed = SimpleNamespace(followed={"0x1": followed(sentiment)})
+            trader._session = SimpleNamespace(feed=feed)  # type: ignore[assignment]
             prices.append((await trader.forecast("0x1", 24))["predictions"][-1])
     finally:
         await trader.stop()

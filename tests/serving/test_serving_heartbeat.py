@@ -16,8 +16,8 @@ from pipelines.core import params
 from pipelines.core.errors import VenueForbidden, VenueUnavailable
 from pipelines.core.settings import Settings
 from pipelines.venue.clob_gateway import ClobGateway
+from serving.dashboard.status import Status
 from serving.heartbeat import EVERY_S, SILENCE_S, Heartbeat
-from serving.status import Status
 from serving.threads import Threads
 
 OTHER_KEY = "0x" + "43" * 32
@@ -61,7 +61,7 @@ async def pulse(ward: Ward, status: Status) -> AsyncIterator[Heartbeat]:
     """A running heartbeat, ten times as fast as the venue asks: a busy machine must not look like silence."""
     threads = Threads()
     made = Heartbeat(ward, ward.learn, status, threads, EVERY_S / 10, SILENCE_S / 10)
-    assert not made.heard, "nothing was sent yet"
+    assert not made.accepted_lately, "nothing was sent yet"
     task = asyncio.create_task(made.run())
     yield made
     task.cancel()
@@ -73,15 +73,17 @@ async def test_a_venue_that_hears_nothing_is_an_alarm_until_it_hears_again(
     ward: Ward, status: Status, pulse: Heartbeat
 ) -> None:
     """Refused beats are shown; after the silence buys stop, and the first beat that is heard reads the account."""
-    await until(lambda: pulse.heard and ward.accepted >= 3, 20.0, "three beats are accepted")
+    await until(lambda: pulse.accepted_lately and ward.accepted >= 3, 20.0, "three beats are accepted")
     assert ward.read == 0
 
     ward.trouble = VenueUnavailable("away")
     await until(lambda: "nothing is bought" in status._alarms.get("heartbeat", ""), 20.0, "the silence is an alarm")
-    assert not pulse.heard
+    assert not pulse.accepted_lately
 
     ward.trouble = None
-    await until(lambda: pulse.heard and "heartbeat" not in status._alarms and ward.read > 0, 20.0, "a beat is heard")
+    await until(
+        lambda: pulse.accepted_lately and "heartbeat" not in status._alarms and ward.read > 0, 20.0, "a beat is heard"
+    )
     assert ward.read == 1
 
 
@@ -153,12 +155,12 @@ from serving_venue import bot, until
 async def main():
     trader = bot(Settings())
     trader.start()
-    await until(lambda: trader._heartbeat is not None and trader._heartbeat.heard, 60, "the first heartbeat")
+    await until(lambda: trader._heartbeat is not None and trader._heartbeat.accepted_lately, 60, "the first heartbeat")
     market = next(iter(trader._feed.followed.values())).market
     price = market.tick_units
     rest = OrderIntent(market.market_id, market.token_yes, Outcome.YES, Side.BUY, price, 500_000_000,
                        market.tick_units, market.neg_risk, market.version, "enter", 2**40)
-    sent = await trader._threads.at_venue(trader._account.execution.submit, rest)
+    sent = await trader._threads.in_account_thread(trader._account.execution.submit, rest)
     print("rests:", sent.order.state.value, flush=True)
     await asyncio.sleep(600)
 asyncio.run(main())

@@ -8,8 +8,8 @@ import pytest
 from serving_desk import Desk, FakeVenue
 
 from pipelines.core.errors import AlreadyRunning, ArtifactError, SettingError
-from serving.database import connect, default_url
-from serving.journal import Journal
+from serving.account.database import connect, default_url
+from serving.account.journal import Journal
 
 
 def test_a_second_bot_is_refused(desk: Desk) -> None:
@@ -21,7 +21,8 @@ def test_a_second_bot_is_refused(desk: Desk) -> None:
 def test_a_killed_bot_leaves_no_lock(tmp_path: Path) -> None:
     """The operating system drops the lock of a process that was killed."""
     url = default_url(tmp_path)
-    code = f"from serving.journal import Journal; import os; Journal({url!r}, 'simulated'); os.kill(os.getpid(), 9)"
+    imports = "import os; from serving.account.journal import Journal;"
+    code = f"{imports} Journal({url!r}, 'simulated'); os.kill(os.getpid(), 9)"
 
     done = subprocess.run([sys.executable, "-c", code], check=False)
 

@@ -9,8 +9,8 @@ from serving_desk import CASH, make_intent, make_market
 from pipelines.core import params
 from pipelines.core.domain import Bar, Quote
 from pipelines.trading.paper_gateway import PaperGateway
-from serving.account import TradingAccount
-from serving.journal import Journal
+from serving.account.journal import Journal
+from serving.account.trading_account import TradingAccount
 
 EXECUTION = params.read(Path("params.yaml")).execution
 MARKET = make_market()
@@ -26,7 +26,7 @@ class Start:
         self.gateway.know([MARKET])
         self.account = TradingAccount(self.gateway, self.journal)
         self.adopted = self.account.reconcile()
-        self.account.books.know(MARKET)
+        self.account.accounting.know(MARKET)
 
     def trade(self, shares, ts_s=1_000):
         """Buy YES."""
@@ -35,7 +35,7 @@ class Start:
 
     def seen(self):
         """The account as the books have it."""
-        return self.account.books.cash_micro, self.account.books.tokens()
+        return self.account.accounting.cash_micro, self.account.accounting.tokens()
 
     def restart(self, url):
         """The next start on the same journal."""
@@ -56,7 +56,7 @@ def test_a_decided_market_leaves_books_and_gateway_equal(start):
     received = start.account.settle(MARKET.market_id, 1_000_000, 2_000)
 
     assert received == 100_000_000
-    assert start.gateway.cash_micro() == start.account.books.cash_micro > CASH
+    assert start.gateway.cash_micro() == start.account.accounting.cash_micro > CASH
     assert start.account.differences() == []
 
 

@@ -11,8 +11,8 @@ import pytest
 from serving_desk import Desk, FakeVenue, make_intent, make_market
 
 from pipelines.core.errors import AlreadyRunning, ArtifactError
-from serving.database import connect
-from serving.journal import Journal
+from serving.account.database import connect
+from serving.account.journal import Journal
 
 pytestmark = pytest.mark.slow
 
@@ -60,14 +60,14 @@ def test_orders_fills_and_ledger_survive_a_restart(postgres_url: str) -> None:
     first = Desk.open(venue, postgres_url)
     first.execution.submit(make_intent(make_market(), shares=20))
     booked = [first.execution.sync() for _ in range(2)]
-    first.books.mark({make_market().market_id: 6_000}, 1_060)
+    first.accounting.mark({make_market().market_id: 6_000}, 1_060)
     first.journal.close()
 
     again = Desk.open(venue, postgres_url, knows_markets=False)
 
     assert booked == [1, 0]
-    assert venue.cash == again.books.cash_micro
-    assert {make_market().token_yes: 20_000_000} == again.books.tokens()
+    assert venue.cash == again.accounting.cash_micro
+    assert {make_market().token_yes: 20_000_000} == again.accounting.tokens()
     assert again.journal.order_counts() == {"filled": 1, "matched": 1}
     again.journal.close()
 

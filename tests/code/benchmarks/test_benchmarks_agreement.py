@@ -7,8 +7,8 @@ from benchmarks.agreement_bars import compared
 from benchmarks.agreement_orders import LATENCY_NS, STEP_NS, Replay, feed, orders
 from benchmarks.scripted import HUGE, Quotes, replayed, stepped
 from pipelines.core.domain import FeeSchedule
-from pipelines.engine.books import replay
-from pipelines.trading import books
+from pipelines.replay.recorded_books import replay
+from pipelines.trading import book_replay
 
 MICRO = 1_000_000
 MID = np.array([5_000, 5_100, 5_200, 5_000, 4_900, 4_900])
@@ -37,8 +37,11 @@ def test_where_their_curve_says_nothing_it_is_not_compared():
 
 def test_orders_on_a_feed_are_booked_at_the_middle():
     """A buy of 10 at 0.501 in a book of 0.500 and 0.501 loses half a tick a share and the fee of 0.01 a share."""
-    rows = [(0, books.LEVEL, books.BIDS, 500, 50 * MICRO), (1, books.LEVEL, books.ASKS, 501, 50 * MICRO)]
-    later = (STEP_NS, books.LEVEL, books.BIDS, 490, MICRO)
+    rows = [
+        (0, book_replay.LEVEL, book_replay.BIDS, 500, 50 * MICRO),
+        (1, book_replay.LEVEL, book_replay.ASKS, 501, 50 * MICRO),
+    ]
+    later = (STEP_NS, book_replay.LEVEL, book_replay.BIDS, 490, MICRO)
     sent = orders(np.array([[2, 501]]), np.array([[1, 0, 10, 1]]))
     ours = Replay(np.array([*rows, later]), sent, FeeSchedule(0.01, 0.0))
     gained = ours.gained(np.array([3, STEP_NS + LATENCY_NS]))
@@ -49,5 +52,5 @@ def test_the_feed_is_never_crossed():
     """At every event the best bid lies below the best ask and time goes forward."""
     events = feed(2_000, 3)
     quotes = replay(events, np.zeros((0, 5), dtype=np.int64), 10, FeeSchedule(0.0), "pessimistic").quotes
-    assert (np.diff(events[:, books.TIME]) > 0).all()
+    assert (np.diff(events[:, book_replay.TIME]) > 0).all()
     assert (quotes[:, 0] < quotes[:, 1]).all()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.params import change
+from flows.edit_params import change
 from pipelines.core import params
 from pipelines.core.errors import ParameterError
 

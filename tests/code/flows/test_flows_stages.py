@@ -5,7 +5,7 @@ import sys
 import pytest
 from prefect.logging import disable_run_logger
 
-from flows.stages import StageFailed, run_command
+from flows.stage_tasks import StageFailed, run_command
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from pipelines.agent.checkpoint import Checkpoint
 from pipelines.core.errors import Stopped
 from pipelines.core.interruption import CHECKPOINT_KEPT_S
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
-from test_engine_identity import PARAMS, TABLE, history, scaler
+sys.path.insert(0, str(Path(__file__).parents[1] / "replay"))
+from test_replay_identity import PARAMS, TABLE, history, scaler
 
 
 def learned(checkpoint=None, learner="ppo", timesteps=384):
@@ -87,7 +87,7 @@ def test_the_command_ends_with_75_and_its_state(tmp_path):
     """On SIGTERM the stage says what it kept and ends with the status that means: run me again."""
     here = Path(__file__).parent
     environment = {**os.environ, "PYTHONPATH": f"{Path.cwd()}:{here}"}
-    script = STAGE.format(engine=str(here.parent / "engine"))
+    script = STAGE.format(engine=str(here.parent / "replay"))
     (tmp_path / "params.yaml").write_text(Path("params.yaml").read_text())
     with subprocess.Popen(
         [sys.executable, "-c", script], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True

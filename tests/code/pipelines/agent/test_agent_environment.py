@@ -21,15 +21,15 @@ from pipelines.agent.imitation import Teacher, collect
 from pipelines.agent.judge import gained
 from pipelines.agent.training import train
 from pipelines.agent.vector import MarketVecEnv
-from pipelines.engine.lanes import Lanes, decoded, field, parameters
-from pipelines.engine.replay import replay, tape
-from pipelines.engine.rules import make
-from pipelines.engine.signals import signals
+from pipelines.replay.lanes import Lanes, decoded, field, parameters
+from pipelines.replay.loop import replay, tape
+from pipelines.replay.rules import make
+from pipelines.replay.signals import signals
 from pipelines.trading import compiled
 from pipelines.trading.sizing import NO_SIGNALS
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
-from test_engine_identity import CASH, PARAMS, TABLE, history, limits, scaler
+sys.path.insert(0, str(Path(__file__).parents[1] / "replay"))
+from test_replay_identity import CASH, PARAMS, TABLE, history, limits, scaler
 
 BLOCK = field([history(seed) for seed in (1, 2)], scaler(), PARAMS.execution.impact_share, forecast_block=True)
 PAR = parameters(PARAMS, TABLE, 60)

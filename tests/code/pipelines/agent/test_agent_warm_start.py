@@ -10,10 +10,10 @@ from pipelines.agent.algorithms import untrained
 from pipelines.agent.imitation import CASH, collect, continuous
 from pipelines.agent.training import dataset, lesson, vector_env
 from pipelines.agent.warm_start import imitate
-from pipelines.engine.lanes import decoded
+from pipelines.replay.lanes import decoded
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
-from test_engine_identity import PARAMS, TABLE, history, scaler
+sys.path.insert(0, str(Path(__file__).parents[1] / "replay"))
+from test_replay_identity import PARAMS, TABLE, history, scaler
 
 DATA = dataset([history(seed) for seed in range(6)], PARAMS, TABLE, scaler(), 60)
 

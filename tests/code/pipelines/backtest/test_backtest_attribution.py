@@ -11,12 +11,12 @@ import pytest
 from pipelines.backtest import attribution, stress
 from pipelines.backtest.strategies import Comparison, done, job
 from pipelines.core.domain import Fill, Outcome, Side
-from pipelines.engine.metrics import pnl_by_market
-from pipelines.engine.replay import Result
+from pipelines.replay.loop import Result
+from pipelines.replay.performance import pnl_by_market
 from pipelines.trading.ledger import Closed
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
-from test_engine_identity import PARAMS, TABLE, history, scaler
+sys.path.insert(0, str(Path(__file__).parents[1] / "replay"))
+from test_replay_identity import PARAMS, TABLE, history, scaler
 
 
 @pytest.fixture(scope="module")

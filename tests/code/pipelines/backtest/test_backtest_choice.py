@@ -9,12 +9,12 @@ import pytest
 from pipelines.backtest import stage
 from pipelines.backtest.selection_bias import Trials, deflated_sharpe, overfitting_probability
 from pipelines.backtest.strategies import Comparison, Run, done, job, randoms
-from pipelines.engine import trials
-from pipelines.engine.metrics import drawdown, sharpe
-from pipelines.engine.turnover import entries
+from pipelines.replay import trials
+from pipelines.replay.performance import drawdown, sharpe
+from pipelines.replay.turnover import entries
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
-from test_engine_identity import PARAMS, TABLE, history, scaler
+sys.path.insert(0, str(Path(__file__).parents[1] / "replay"))
+from test_replay_identity import PARAMS, TABLE, history, scaler
 
 
 @pytest.fixture(scope="module")

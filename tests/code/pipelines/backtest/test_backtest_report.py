@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.backtest import attribution, charts, report, tables
+from pipelines.backtest import attribution, charts, page_tables, report
 from pipelines.backtest.strategies import Comparison, done, job
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
-from test_engine_identity import CASH, PARAMS, TABLE, history, scaler
+sys.path.insert(0, str(Path(__file__).parents[1] / "replay"))
+from test_replay_identity import CASH, PARAMS, TABLE, history, scaler
 
 STACK = {
     "parts": {"scorer": "vader", "forecast": "hybrid", "agent": "dqn", "forecast_block": True},
@@ -98,8 +98,8 @@ def test_every_closed_trade_is_in_the_file(comparison, runs):
 
 def test_a_shortened_list_says_so(runs, document, markets, monkeypatch):
     """The page says how many of how many trades and markets it shows, and which file has all of them."""
-    monkeypatch.setattr(tables, "TRADES", 10)
-    monkeypatch.setattr(tables, "MARKETS", 4)
+    monkeypatch.setattr(page_tables, "TRADES", 10)
+    monkeypatch.setattr(page_tables, "MARKETS", 4)
     page = report.page(runs, document, markets)
     assert f"The newest 10 of {len(runs[1].result.closed)} closed trades" in page
     assert "reports/trades.csv" in page
@@ -152,14 +152,14 @@ def test_thirty_days_of_thirty_are_the_whole_return(runs):
 
 def test_stacks_say_when_they_were_measured_and_on_what():
     """The table has win rates, its date and its data, the best first; other data than the report's stand out."""
-    text = tables.stacks(STACKS)
+    text = page_tables.stacks(STACKS)
     assert "77%" in text
     assert text.index("llm_gru_dqn") > text.index("vader_hybrid_dqn") > text.index("dqn_alone")
     assert "hybrid, for limits only" in text
     assert "2026-11-22 20:18 UTC on <b>other data than this report</b>" in text
     assert "abcdefabcdef." in text
-    assert "the data of this report" in tables.stacks(STACKS | {"same_data": True})
-    assert "make league STACKS=1" in tables.stacks({})
+    assert "the data of this report" in page_tables.stacks(STACKS | {"same_data": True})
+    assert "make league STACKS=1" in page_tables.stacks({})
 
 
 def test_the_page_says_what_the_sizes_know(runs, document, markets):

@@ -14,8 +14,8 @@ from pipelines.core.errors import SettingError
 from pipelines.core.scheduler import each
 from pipelines.trading.observation import MarketScaler
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
-from test_engine_identity import PARAMS, TABLE, history, scaler
+sys.path.insert(0, str(Path(__file__).parents[1] / "replay"))
+from test_replay_identity import PARAMS, TABLE, history, scaler
 
 FILES = ("reports/equity.csv", "reports/trades.csv", "reports/backtest.html", "models/choice/choice.json")
 CLOCKS = {"seconds", "decisions_per_s"}
@@ -57,8 +57,8 @@ def backtest(tmp_path, monkeypatch):
         compute = PARAMS.compute.model_copy(update={"scheduler": scheduler, "workers": 3})
         few = PARAMS.backtest.model_copy(update={"random_seeds": 2})
         monkeypatch.setattr(stage, "load", lambda: PARAMS.model_copy(update={"compute": compute, "backtest": few}))
-        monkeypatch.setattr(stage.history, "read", lambda *_: [history(seed) for seed in range(1, 5)])
-        monkeypatch.setattr(stage.history, "bar_length_s", lambda: 60)
+        monkeypatch.setattr(stage.market_history, "read", lambda *_: [history(seed) for seed in range(1, 5)])
+        monkeypatch.setattr(stage.market_history, "bar_length_s", lambda: 60)
         monkeypatch.setattr(MarketScaler, "read", lambda *_: scaler())
         stage.run()
         report = {key: value for key, value in read_json(Path("reports/backtest.json")).items() if key not in CLOCKS}

@@ -6,10 +6,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from pipelines.core import tables
+from pipelines.core import raw_tables
 from pipelines.core.artifacts import write_json
 from pipelines.core.domain import FeeSchedule, Headline, Market
-from pipelines.core.tables import Bars
+from pipelines.core.raw_tables import Bars
 from pipelines.features.scale import Scaler, local_volatility, log_odds
 from pipelines.features.spec import FEATURE_NAMES, FEATURE_VERSION, SCALED
 from pipelines.inference.bundle import seal
@@ -44,7 +44,9 @@ def write_raw(markets: SyntheticMarkets, folder: Path, start_s: int, end_s: int)
     folder.mkdir(parents=True, exist_ok=True)
     ids = [market.market_id for market in listed]
     news = [headline for headline in _headlines(markets.family, end_s) if headline.known_s > start_s - 3_600]
-    tables.write_raw(folder, tables.markets_table(listed), tables.bars_table(ids, bars), tables.headlines_table(news))
+    raw_tables.write_raw(
+        folder, raw_tables.markets_table(listed), raw_tables.bars_table(ids, bars), raw_tables.headlines_table(news)
+    )
 
 
 def _market(listing) -> Market:

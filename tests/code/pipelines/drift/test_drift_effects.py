@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from pipelines.drift.effects import Histogram, Skill, loss_bound, quiet_windows
-from pipelines.drift.series import Made, Series, judged
+from pipelines.drift.residuals import Made, Series, judged
 from pipelines.features.scale import local_volatility, log_odds
 
 

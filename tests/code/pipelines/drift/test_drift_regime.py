@@ -13,7 +13,7 @@ import pytest
 from pipelines.__main__ import main
 from pipelines.core import params
 from pipelines.core.artifacts import read_json
-from pipelines.drift.series import Series
+from pipelines.drift.residuals import Series
 from pipelines.featurize import stage as featurize
 from pipelines.inference.predictor import Predictor
 from simulator.markets.events import EPOCH_S

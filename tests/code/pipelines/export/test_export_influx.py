@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.__main__ import main
-from pipelines.core import tables
+from pipelines.core import raw_tables
 from pipelines.core.domain import FeeSchedule, Headline, Market
 from pipelines.core.errors import DataError, VenueUnavailable
 from pipelines.export import influx, series
@@ -39,7 +39,7 @@ def bars(market_id: str, mids: list[int], spread: int = 0) -> pa.Table:
         }
         for k, mid in enumerate(mids)
     ]
-    return pa.Table.from_pylist(rows, schema=tables.BARS)
+    return pa.Table.from_pylist(rows, schema=raw_tables.BARS)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def raw(tmp_path: Path) -> Path:
         Headline("n1", ("0xa", "0xb"), T0, T0 + 5, 'He said "no\\yes"\nand left', 0.5),
         Headline("n2", ("0xb",), T0, T0 + 6, "Unscored"),
     ]
-    tables.write_raw(tmp_path, tables.markets_table(markets), found, tables.headlines_table(news))
+    raw_tables.write_raw(tmp_path, raw_tables.markets_table(markets), found, raw_tables.headlines_table(news))
     return tmp_path
 
 

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.forecast import ridge
+from pipelines.forecast.accuracy import clustered_interval, skill
 from pipelines.forecast.conformal import fit_confidence, fit_conformal
-from pipelines.forecast.metrics import clustered_interval, skill
 
 
 @settings(max_examples=20, deadline=None)

@@ -8,7 +8,7 @@ import pytest
 from pipelines.core.artifacts import write_json
 from pipelines.core.errors import DataError
 from pipelines.features.scale import log_odds
-from pipelines.forecast.windows import Rows, drawn, training_positions
+from pipelines.forecast.training_windows import Rows, drawn, training_positions
 
 
 def make_rows(runs, slices=None, length_s=60, seed=0):

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from pipelines.core.params import read
-from pipelines.engine.history import History
-from pipelines.engine.metrics import Figures
 from pipelines.gate import stage
 from pipelines.gate.evidence import Skill, skill, squared_errors
+from pipelines.replay.market_history import History
+from pipelines.replay.performance import Figures
 
 PARAMS = read(Path("params.yaml"))
 

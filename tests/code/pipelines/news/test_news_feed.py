@@ -8,8 +8,8 @@ import pytest
 
 from pipelines.core.domain import FeeSchedule, Market
 from pipelines.core.errors import VenueUnavailable
-from pipelines.news import feed, matching, scorers
-from pipelines.news.feed import Item
+from pipelines.news import matching, rss, scorers
+from pipelines.news.rss import Item
 
 MARKET_ID = "0x" + "ab" * 32
 RSS = f"""<?xml version="1.0"?><rss version="2.0" xmlns:oddsmith="urn:oddsmith:news"><channel><title>t</title>
@@ -36,7 +36,7 @@ def item(text: str, known_s: int = 100, about: tuple[str, ...] = ()) -> Item:
 
 def test_rss_gives_entries_in_time() -> None:
     """Entries come oldest first in UTC; what has no time or title is left out; the feed's own known-at time counts."""
-    found = feed.parse(RSS, "test")
+    found = rss.parse(RSS, "test")
 
     assert [i.item_id for i in found] == ["a", "b"]
     assert (found[0].published_s, found[0].known_s) == (1_768_597_200, 1_768_597_200)
@@ -46,7 +46,7 @@ def test_rss_gives_entries_in_time() -> None:
 
 def test_atom_is_read_too() -> None:
     """An Atom entry has its id, text, time and link."""
-    (found,) = feed.parse(ATOM, "test")
+    (found,) = rss.parse(ATOM, "test")
 
     assert (found.item_id, found.text, found.published_s) == ("x", "Bitcoin & friends rally", 1_768_606_402)
     assert found.about == ("https://news.test/markets/btc",)
@@ -56,7 +56,7 @@ def test_atom_is_read_too() -> None:
 def test_what_is_no_feed_is_refused(content: bytes) -> None:
     """A page or JSON instead of a feed is an error, not an empty feed."""
     with pytest.raises(VenueUnavailable, match="no RSS or Atom feed"):
-        feed.parse(content, "test")
+        rss.parse(content, "test")
 
 
 def _slow(request: httpx2.Request) -> httpx2.Response:
@@ -68,7 +68,7 @@ async def test_a_feed_that_is_away_is_named(answer: Callable[[httpx2.Request], h
     """The error says which address and how to turn headlines off, also where the library's error says nothing."""
     async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer)) as client:
         with pytest.raises(VenueUnavailable, match=r"http://news\.test.*ODDSMITH_NEWS_URL"):
-            await feed.Feed(client, "http://news.test").read()
+            await rss.Feed(client, "http://news.test").read()
 
 
 async def test_a_feed_is_asked_for_what_changed() -> None:
@@ -87,7 +87,7 @@ async def test_a_feed_is_asked_for_what_changed() -> None:
         return answers[len(asked) - 1]
 
     async with httpx2.AsyncClient(transport=httpx2.MockTransport(respond)) as client:
-        source = feed.Feed(client, "http://news.test")
+        source = rss.Feed(client, "http://news.test")
         told = [await source.read(), await source.read()]
         with pytest.raises(VenueUnavailable):
             await source.read()
@@ -109,7 +109,7 @@ async def test_a_feed_is_left_alone_while_its_answer_is_fresh(stated: str, reque
         return httpx2.Response(200, content=RSS, headers={"Cache-Control": stated})
 
     async with httpx2.AsyncClient(transport=httpx2.MockTransport(respond)) as client:
-        source = feed.Feed(client, "http://news.test", poll_s=0.05)
+        source = rss.Feed(client, "http://news.test", poll_s=0.05)
         await source.read()
         assert await source.read() == []
         await asyncio.sleep(0.06)

@@ -5,21 +5,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipelines import decision_record
 from pipelines.core.domain import Bar, FeeSchedule, Fill, Forecast, Market, Outcome, Quote, Side
 from pipelines.core.errors import DataError
 from pipelines.core.orders import SignedOrder
 from pipelines.core.params import read
 from pipelines.core.settings import Settings
 from pipelines.decide import Account, Inputs, decide
-from pipelines.engine.rules import make
-from pipelines.parity import fills, replay
-from pipelines.parity import journal as reading
-from pipelines.parity.limits import Limits
-from pipelines.trading.orders import OrderState
+from pipelines.parity import decisions, fills
+from pipelines.parity import journal_reader as reading
+from pipelines.parity.journaled_limits import Limits
+from pipelines.replay.rules import make
+from pipelines.trading.order_states import OrderState
 from pipelines.trading.risk import reserve_micro
 from pipelines.trading.sizing import SizingTable
-from serving import records
-from serving.journal import Journal
+from serving.account.journal import Journal
 
 PARAMS = read(Path("params.yaml"))
 RULES = make("threshold", PARAMS, SizingTable(0.7, 0.05, 0.03, 500, 9), None, 60)
@@ -72,7 +72,7 @@ def write(url, noted):
     written = Journal(url, "simulated")
     written.begin("0xme")
     if noted:
-        written.note_rules(HASH, records.rules_document(noted))
+        written.note_rules(HASH, decision_record.rules_document(noted))
     account = Account(CASH, CASH, {}, {}, {}, CASH, CASH)
     for ts_s in (NOW, NOW + 60):
         inputs = [seen(1, ts_s, 0.4), seen(2, ts_s, -0.4), seen(3, ts_s, 0.0)]
@@ -84,8 +84,8 @@ def write(url, noted):
                 order = made[-1].intent
                 open_buys[one.market.market_id] = reserve_micro(one.market, order.shares_micro, order.price_units)
         header = {"ts_s": ts_s, "bundle": HASH, "cash_micro": CASH, "equity_micro": CASH, "took_ms": 1.0}
-        header |= {"ledger_equals_venue": True, "inputs": records.pack(inputs, account)}
-        written.bar(header, [records.decision_row(one, True) for one in made], {}, {})
+        header |= {"ledger_equals_venue": True, "inputs": decision_record.pack(inputs, account)}
+        written.bar(header, [decision_record.decision_row(one, True) for one in made], {}, {})
         if ts_s == NOW:
             order = SignedOrder("0xorder", made[0].intent, {})
             written.intend(order, "")
@@ -99,7 +99,7 @@ def write(url, noted):
 def test_the_same_inputs_decide_the_same(live):
     """Every journaled decision comes out identical when its bar is decided again."""
     read_back = opened(live)
-    document, _ = replay.decisions(read_back.bars(), {HASH: RULES})
+    document, _ = decisions.decisions(read_back.bars(), {HASH: RULES})
     assert (document["bars"], document["decisions"], document["identical"]) == (2, 6, 6)
     assert (document["unreplayable"], document["not_replayed"]) == ({}, 0)
 
@@ -111,11 +111,11 @@ def test_an_action_that_does_not_come_out_again_is_a_difference(live):
     changed = replace(bar, decisions={**bar.decisions, name: {**bar.decisions[name], "action": "hold"}})
     strict = replace(RULES, risk=with_risk(min_confidence=0.9).risk)
 
-    document, _ = replay.decisions([changed], {HASH: RULES})
+    document, _ = decisions.decisions([changed], {HASH: RULES})
     refused = decide(bar.inputs[0], bar.account, strict)
 
     assert document["differences"] == [{"ts_s": NOW, "market_id": name, "action": ["hold", "enter_long"]}]
-    assert (refused.action, records.decision_row(refused, True)["action"]) == ("hold", "enter_long")
+    assert (refused.action, decision_record.decision_row(refused, True)["action"]) == ("hold", "enter_long")
 
 
 def test_a_limit_that_was_changed_since_makes_no_difference(live):
@@ -123,7 +123,7 @@ def test_a_limit_that_was_changed_since_makes_no_difference(live):
     today = with_risk(min_confidence=0.9)
     read_back = opened(live, today)
 
-    document, _ = replay.decisions(read_back.bars(), {HASH: replace(RULES, risk=today.risk, horizon_bars=5)})
+    document, _ = decisions.decisions(read_back.bars(), {HASH: replace(RULES, risk=today.risk, horizon_bars=5)})
 
     assert (document["identical"], document["different"]) == (6, 0)
     assert document["limits"] == {"journaled": 2, "params.yaml": 0}
@@ -135,7 +135,7 @@ def test_a_limit_that_was_changed_since_makes_no_difference(live):
 def test_an_older_journal_is_decided_with_todays_limits(older):
     """Where no limits were written down those of params.yaml count; the report says so, and what differs."""
     strict = replace(RULES, risk=with_risk(min_confidence=0.9).risk)
-    document, _ = replay.decisions(opened(older).bars(), {HASH: strict})
+    document, _ = decisions.decisions(opened(older).bars(), {HASH: strict})
     assert document["limits"] == {"journaled": 0, "params.yaml": 2}
     assert document["different"] == 4
     assert document["differences"][0]["refusal"] == [None, "confidence"]
@@ -144,7 +144,7 @@ def test_an_older_journal_is_decided_with_todays_limits(older):
 def test_a_decision_that_the_limits_do_not_lead_to_is_seen(tmp_path):
     """When a live process did not do what its own journaled limits say, the field and both values are named."""
     said = replace(RULES, risk=with_risk(min_confidence=0.9).risk)
-    document, _ = replay.decisions(opened(write(f"sqlite:///{tmp_path / 'j.sqlite'}", said)).bars(), {HASH: RULES})
+    document, _ = decisions.decisions(opened(write(f"sqlite:///{tmp_path / 'j.sqlite'}", said)).bars(), {HASH: RULES})
     assert document["different"] == 4
     assert document["differences"][0]["refusal"] == [None, "confidence"]
 
@@ -152,7 +152,7 @@ def test_a_decision_that_the_limits_do_not_lead_to_is_seen(tmp_path):
 def test_limits_of_another_version_are_read_with_what_is_known(tmp_path):
     """A limit that the live program did not have takes today's value, one that is gone is left out, a wrong one is
     an error."""
-    document = json.loads(records.rules_document(RULES))
+    document = json.loads(decision_record.rules_document(RULES))
     del document["risk"]["max_markets"]
     document["risk"]["max_luck"] = 1
 
@@ -167,7 +167,7 @@ def test_limits_are_written_once_per_session_and_bundle(live):
     """A session that says its limits again keeps the first, and another session has its own."""
     written = Journal(live, "simulated")
     written.begin("0xme")
-    assert [written.note_rules(HASH, records.rules_document(RULES)) for _ in range(2)] == [True, False]
+    assert [written.note_rules(HASH, decision_record.rules_document(RULES)) for _ in range(2)] == [True, False]
     written.close()
 
     assert set(opened(live).limits) == {(1, HASH), (2, HASH)}
@@ -175,7 +175,7 @@ def test_limits_are_written_once_per_session_and_bundle(live):
 
 def test_a_missing_bundle_is_a_reason(live):
     """Bars of a bundle that is not on this machine are counted, not guessed."""
-    document, _ = replay.decisions(opened(live).bars(), {})
+    document, _ = decisions.decisions(opened(live).bars(), {})
     assert document["decisions"] == 0
     assert document["unreplayable"] == {f"bundle {HASH[:12]} is not on this machine": 6}
     assert document["not_replayed"] == 6
@@ -188,7 +188,7 @@ def test_a_missing_candidate_that_was_only_shown_is_no_gap(live):
         replace(bar, decisions={name: {**row, "armed": False} for name, row in bar.decisions.items()})
         for bar in opened(live).bars()
     ]
-    document, _ = replay.decisions(shown, {})
+    document, _ = decisions.decisions(shown, {})
     assert document["unreplayable"] == {f"bundle {HASH[:12]} is not on this machine": 6}
     assert (document["decisions"], document["not_replayed"]) == (0, 0)
 
@@ -196,7 +196,7 @@ def test_a_missing_candidate_that_was_only_shown_is_no_gap(live):
 def test_fills_stand_beside_the_model(live):
     """The live fill of 50 shares at 0.51 without a fee is compared with what the model would have filled."""
     read_back = opened(live)
-    _, book = replay.decisions(read_back.bars(), {HASH: RULES})
+    _, book = decisions.decisions(read_back.bars(), {HASH: RULES})
     document = fills.compare(read_back.orders(), read_back.fills(), book, PARAMS.execution, 60)
     assert document["orders"] == 1
     assert document["live_shares"] == 50.0
@@ -209,7 +209,7 @@ def test_profits_stand_side_by_side(live):
     """Live: 50 shares for 25.50 are worth 25.25 at the mid of 0.505, and 50 when the market pays; the model's likewise,
     with impact and fee."""
     read_back = opened(live)
-    _, book = replay.decisions(read_back.bars(), {HASH: RULES})
+    _, book = decisions.decisions(read_back.bars(), {HASH: RULES})
     given = (read_back.orders(), read_back.fills(), book, PARAMS.execution, 60)
 
     marked = fills.compare(*given)
@@ -224,7 +224,7 @@ def test_profits_stand_side_by_side(live):
 def test_the_model_sells_no_more_than_it_has(live):
     """A sale of shares that the model's own account never got earns it nothing."""
     read_back = opened(live)
-    _, book = replay.decisions(read_back.bars(), {HASH: RULES})
+    _, book = decisions.decisions(read_back.bars(), {HASH: RULES})
     order = {**read_back.orders()[0], "side": "SELL", "price_units": 4_800, "reason": "exit"}
 
     short = fills.compare([order], {}, book, PARAMS.execution, 60)
@@ -239,7 +239,7 @@ def test_the_model_sells_no_more_than_it_has(live):
 def test_an_order_that_rests_is_modelled_to_its_end(live):
     """A buy at the bid fills in the model from the volume of the bars that it rests, under the journaled terms."""
     read_back = opened(live)
-    _, book = replay.decisions(read_back.bars(), {HASH: RULES})
+    _, book = decisions.decisions(read_back.bars(), {HASH: RULES})
     resting = PARAMS.execution.model_copy(update={"order_ttl_bars": 2, "queue": "optimistic"})
     for ts_s in (NOW + 60, NOW + 120):
         one = seen(1, ts_s, 0.4)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.core.domain import FeeSchedule, Market
-from pipelines.core.tables import Bars
+from pipelines.core.raw_tables import Bars
 from pipelines.pull import holdout
 
 Life = tuple[str, int, int]

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.core.domain import FeeSchedule, Market, Quote
-from pipelines.core.tables import Bars
+from pipelines.core.raw_tables import Bars
 from pipelines.pull import spreads
 
 T0 = 1_767_225_600

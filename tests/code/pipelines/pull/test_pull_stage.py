@@ -13,8 +13,8 @@ from pipelines.__main__ import main
 from pipelines.core import artifacts, params
 from pipelines.core.errors import DataError
 from pipelines.core.settings import Source
-from pipelines.engine import history
 from pipelines.pull import stage, window
+from pipelines.replay import market_history
 
 T0 = 1_735_689_600
 DAY = 86_400
@@ -113,7 +113,7 @@ def test_what_was_paid_lies_apart_and_not_for_the_newest_event(work: Path) -> No
     pull(work / "labelled.parquet")
 
     labels = pq.ParquetFile("data/raw/payouts.parquet").read()
-    assert set(labels["market_id"].to_pylist()) == set(history.read_markets())
+    assert set(labels["market_id"].to_pylist()) == set(market_history.read_markets())
     assert sorted(labels["payout_micro"].to_pylist()) == [0, 0, 0, 1_000_000, 1_000_000, 1_000_000]
     after = artifacts.sha256_path(Path("data/raw/bars")), artifacts.sha256_path(Path("data/raw/markets.parquet"))
     assert after == before
@@ -178,7 +178,7 @@ def test_a_full_disk_is_one_line(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device", "data/.raw.partial/bars")
 
-    monkeypatch.setattr(stage.tables, "write_raw", full)
+    monkeypatch.setattr(stage.raw_tables, "write_raw", full)
     status = main(["pull"])
 
     assert status == 1

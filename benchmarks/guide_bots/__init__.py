@@ -1,0 +1,1 @@
+"""The bots that the guide describes, replayed on recordings."""

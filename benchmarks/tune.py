@@ -1,0 +1,160 @@
+"""Command tune: an Optuna study of PPO's hyper-parameters on the agent slice -> reports/tune.json.
+
+Every trial trains on the earlier events of the slice, is scored on its held-out events (mean over seeds) and leaves a
+row in var/trials.jsonl, also one that fails or is interrupted. Studies are kept in var/tune.sqlite, one for everything
+that decides a score, so that an interrupted one goes on and a study of other data or another space begins anew.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipelines.agent.stage import data_hashes, deciding
+from pipelines.core import log
+from pipelines.core.artifacts import write_json
+from pipelines.core.errors import ParameterError, Stopped
+from pipelines.core.interruption import on_sigterm
+from pipelines.core.params import Params, load
+from pipelines.replay import market_history, trials
+from pipelines.replay.signals import sizing_table
+from pipelines.trading.observation import MarketScaler
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.distributions import BaseDistribution
+
+REPORT = Path("reports/tune.json")
+STUDY = Path("var/tune.sqlite")
+SEEDS = 2
+LOG = log.get("tune")
+
+Space = Mapping[str, "BaseDistribution"]
+Score = Callable[[Mapping[str, Any]], float]
+
+
+def run(count: int, timesteps: int | None = None) -> None:
+    """Run `count` more trials (the first one is params.yaml as it is) and write the best beside it.
+
+    Raises:
+        ParameterError: if the learner of params.yaml is not PPO, or the count is not positive.
+        DataError: if an earlier stage has not been run.
+        Stopped: if a SIGTERM came; the trial that ran then was finished and is kept.
+    """
+    params = load()
+    if params.agent.algorithm != "ppo":
+        raise ParameterError(f"agent.learner is {params.agent.learner!r}; the study knows ppo and ppo_tuned")
+    if count < 1:
+        raise ParameterError(f"{count} trials were asked for; at least 1 is needed")
+    if timesteps is not None:
+        params = params.with_learner(timesteps=timesteps)
+    around = space(params)
+    now = {name: getattr(params.learner, name) for name in around}
+    score = objective(params)
+    study = opened(study_name(params, around))
+    if _finished(study, now) is None:
+        study.enqueue_trial(now)
+    _play(study, around, score, count)
+    first, best = _finished(study, now), study.best_trial
+    document = {"study": study.study_name, "trials": len(study.trials), "seeds": SEEDS}
+    document |= {"as_it_is": _row(first), "best": _row(best)}
+    write_json(REPORT, document | {"gain_pusd": best.value - first.value if first else None})
+    LOG.info("best", held_out_pnl_pusd=best.value, as_it_is=first.value if first else None, **best.params)
+
+
+def opened(name: str) -> "Study":
+    """The study of that name, a new one where there is none."""
+    import optuna  # noqa: PLC0415 - heavy, and only for this command
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    STUDY.parent.mkdir(parents=True, exist_ok=True)
+    return optuna.create_study(direction="maximize", study_name=name, storage=f"sqlite:///{STUDY}", load_if_exists=True)
+
+
+def study_name(params: Params, around: Space) -> str:
+    """A name from the hash of everything that decides a score: data, limits, what is not searched, and the space."""
+    fixed = deciding(params)
+    fixed["agent"].pop("seed")
+    for name in around:
+        fixed[params.agent.learner].pop(name)
+    searched = {name: repr(values) for name, values in around.items()}
+    decided = [*data_hashes(), fixed, searched, SEEDS]
+    return f"ppo-{hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()[:16]}"
+
+
+def space(params: Params) -> dict[str, "BaseDistribution"]:
+    """What is searched: around the guide's values, wide where PPO is sensitive, and never without what is set now."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution  # noqa: PLC0415
+
+    now = params.learner.model_dump()
+
+    def between(name: str, low: float, high: float, *, log: bool = False) -> FloatDistribution:
+        return FloatDistribution(min(low, now[name]), max(high, now[name]), log=log)
+
+    return {
+        "learning_rate": between("learning_rate", 3e-5, 1e-3, log=True),
+        "gamma": between("gamma", 0.9, 0.999),
+        "gae_lambda": between("gae_lambda", 0.8, 1.0),
+        "clip_range": between("clip_range", 0.05, 0.4),
+        "ent_coef": between("ent_coef", 0.0, 0.02),
+        "n_epochs": IntDistribution(min(2, now["n_epochs"]), max(12, now["n_epochs"])),
+        "batch_size": CategoricalDistribution(sorted({256, 512, 1024, 2048, 4096, now["batch_size"]})),
+    }
+
+
+def objective(params: Params) -> Score:
+    """Mean best P&L on the held-out events over seeds, in pUSD, as a function of some of the learner's parameters."""
+    from pipelines.agent.training import train  # noqa: PLC0415 - torch only while agents are trained
+
+    length_s = market_history.bar_length_s()
+    scaler = MarketScaler.read(market_history.FEATURES / "scaler.json")
+    table = sizing_table(market_history.read("selection", params.execution), params)
+    histories = market_history.read("agent", params.execution)
+
+    def score(settings: Mapping[str, Any]) -> float:
+        values = []
+        for seed in range(1, SEEDS + 1):
+            agent = params.agent.model_copy(update={"seed": seed})
+            chosen = params.model_copy(update={"agent": agent}).with_learner(**settings)
+            _, measured = train(histories, chosen, table, scaler, length_s)
+            values.append(measured["held_out_best_pusd"])
+        return float(np.mean(values))
+
+    return score
+
+
+def _play(study: "Study", around: Space, score: Score, count: int) -> None:
+    with on_sigterm() as asked:
+        for done in range(1, count + 1):
+            attempt(study, around, score)
+            if asked.seen and done < count:
+                raise Stopped(f"told to stop after {done} of {count} trials; they are kept, the same command goes on")
+
+
+def attempt(study: "Study", around: Space, score: Score) -> None:
+    """One trial, and its row in var/trials.jsonl; where it ends early the row names the error, which goes on."""
+    from optuna.trial import TrialState  # noqa: PLC0415 - see opened
+
+    trial = study.ask(dict(around))
+    settings = {"study": study.study_name, "number": trial.number, **trial.params}
+    try:
+        value = score(trial.params)
+    except BaseException as error:
+        study.tell(trial, state=TrialState.FAIL)
+        trials.append("tune", settings, {"held_out_pnl_pusd": None, "error": type(error).__name__})
+        raise
+    study.tell(trial, value)
+    trials.append("tune", settings, {"held_out_pnl_pusd": value})
+    LOG.info("trial", number=trial.number, held_out_pnl_pusd=round(value, 2))
+
+
+def _finished(study: "Study", settings: Mapping[str, Any]) -> Any:
+    """The trial that measured these settings; None where none did to the end."""
+    return next((one for one in study.trials if one.value is not None and one.params == settings), None)
+
+
+def _row(trial: Any) -> dict[str, Any] | None:
+    return {"held_out_pnl_pusd": trial.value, "params": trial.params} if trial else None

@@ -1,0 +1,112 @@
+"""How good forecasts are, always beside persistence, with event-clustered bootstrap intervals."""
+
+from typing import Any
+
+import numpy as np
+
+from pipelines.core.domain import FloatArray
+from pipelines.core.money import PRICE_SCALE
+from pipelines.features.scale import price_after
+from pipelines.forecast.training_windows import IntArray, Rows
+from pipelines.inference.predictor import Forecasts
+
+SHOWN = (1, 5, 12, 24)
+POOLED_FROM = 5
+SAMPLES = 1000
+
+
+def skill(error: FloatArray, null: FloatArray) -> float:
+    """1 - RMSE / RMSE of persistence; 0 where nothing moved."""
+    base = float(np.sum(null**2))
+    return 1.0 - float(np.sqrt(np.sum(error**2) / base)) if base > 0.0 else 0.0
+
+
+def clustered_interval(error: FloatArray, null: FloatArray, event: IntArray, seed: int = 1) -> tuple[float, float]:
+    """95 % interval of the skill, events drawn with repetition; error and null are (n, h) or (n,)."""
+    flat = event
+    squares = np.stack(
+        [np.bincount(flat, weights=(part.reshape(len(part), -1) ** 2).sum(axis=1)) for part in (error, null)]
+    )
+    squares = squares[:, np.bincount(flat) > 0]
+    picks = np.random.default_rng(seed).integers(0, squares.shape[1], size=(SAMPLES, squares.shape[1]))
+    drawn = squares[:, picks].sum(axis=2)
+    values = 1.0 - np.sqrt(drawn[0] / np.maximum(drawn[1], 1e-300))
+    low, high = np.quantile(values, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def measure(rows: Rows, positions: IntArray, made: Forecasts) -> dict[str, Any]:
+    """Metrics of forecasts at the given bars: the table of reports/forecast.json for one slice."""
+    horizon = made.mean.shape[1]
+    now = rows.mid_units[positions]
+    moves = rows.moves(positions, horizon)
+    price_moves = rows.price_moves(positions, horizon)
+    start = (now / PRICE_SCALE)[:, None]
+    predicted = price_after(now[:, None], made.mean) - start
+    error, odds_error = price_moves - predicted, moves - made.mean
+    event = rows.event[positions]
+    first = min(POOLED_FROM, horizon) - 1
+    low, high = clustered_interval(error[:, first:], price_moves[:, first:], event)
+    return {
+        "windows": len(positions),
+        "events": len(np.unique(event)),
+        "skill_price": {str(h): skill(error[:, h - 1], price_moves[:, h - 1]) for h in _shown(horizon)},
+        "skill_log_odds": {str(h): skill(odds_error[:, h - 1], moves[:, h - 1]) for h in _shown(horizon)},
+        "skill_price_pooled": skill(error[:, first:], price_moves[:, first:]),
+        "skill_price_pooled_interval": [low, high],
+        "pooled_horizons": [first + 1, horizon],
+        "rmse": {str(h): _rms(error[:, h - 1]) for h in _shown(horizon)},
+        "rmse_persistence": {str(h): _rms(price_moves[:, h - 1]) for h in _shown(horizon)},
+        "mae": {str(h): float(np.mean(np.abs(error[:, h - 1]))) for h in _shown(horizon)},
+        "mape": {str(h): _mape(start[:, 0], predicted[:, h - 1], price_moves[:, h - 1]) for h in _shown(horizon)},
+        "mape_persistence": {
+            str(h): _mape(start[:, 0], np.zeros(len(start)), price_moves[:, h - 1]) for h in _shown(horizon)
+        },
+        "coverage": {
+            str(h): float(
+                np.mean((moves[:, h - 1] >= made.lower[:, h - 1]) & (moves[:, h - 1] <= made.upper[:, h - 1]))
+            )
+            for h in _shown(horizon)
+        },
+        "hit_rate_last_horizon": _hit_rate(made, moves),
+        "confidence": _confidence(made, moves),
+    }
+
+
+def _shown(horizon: int) -> list[int]:
+    return sorted({h for h in (*SHOWN, horizon) if h <= horizon})
+
+
+def _rms(values: FloatArray) -> float:
+    return float(np.sqrt(np.mean(values**2)))
+
+
+def _mape(start: FloatArray, predicted: FloatArray, actual: FloatArray) -> float:
+    """Mean absolute error as a share of the later price, a fraction; prices below 0.001 count as 0.001."""
+    return float(np.mean(np.abs(predicted - actual) / np.maximum(start + actual, 0.001)))
+
+
+def _hit_rate(made: Forecasts, moves: FloatArray) -> float | None:
+    """Share of right directions of the tradable move t+1 -> t+H, among bars where it moved."""
+    forecast, actual = made.mean[:, -1] - made.mean[:, 0], moves[:, -1] - moves[:, 0]
+    moved = (actual != 0.0) & (forecast != 0.0)
+    return float(np.mean(np.sign(forecast[moved]) == np.sign(actual[moved]))) if moved.any() else None
+
+
+def _confidence(made: Forecasts, moves: FloatArray) -> list[dict[str, float]]:
+    """Reliability of the confidence: stated against observed hit rate at the last horizon, per band."""
+    forecast, actual = made.mean[:, -1] - made.mean[:, 0], moves[:, -1] - moves[:, 0]
+    table = []
+    for low, high in ((0.5, 0.55), (0.55, 0.6), (0.6, 0.65), (0.65, 0.7), (0.7, 0.75), (0.75, 0.8), (0.8, 1.0)):
+        band = (made.confidence >= low) & (made.confidence < high)
+        moved = band & (actual != 0.0) & (forecast != 0.0)
+        table.append(
+            {
+                "from": low,
+                "to": high,
+                "share": float(band.mean()),
+                "stated": float(made.confidence[band].mean()) if band.any() else 0.0,
+                "hit_rate": float(np.mean(np.sign(forecast[moved]) == np.sign(actual[moved]))) if moved.any() else 0.0,
+            }
+        )
+    return table

@@ -1,0 +1,184 @@
+"""Reading the running system's journal: bars with what `decide` saw, decisions, orders and fills. Never writes."""
+
+import json
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from pipelines.core.domain import Bar, FeeSchedule, Forecast, Market, Outcome, Position, Quote
+from pipelines.core.errors import DataError
+from pipelines.core.params import Params
+from pipelines.core.settings import Settings
+from pipelines.decide import Account, Inputs
+from pipelines.parity.journaled_limits import Limits
+
+FORMAT = 1
+"""Format of the packed inputs that this program reads (serving.records)."""
+
+
+@dataclass(frozen=True)
+class LiveBar:
+    """One decided bar of the journal. Inputs of markets that nothing describes are counted in `unknown`."""
+
+    ts_s: int
+    bundle: str
+    inputs: list[Inputs]
+    account: Account
+    decisions: dict[str, Mapping[str, Any]]
+    unknown: int
+    limits: Limits | None
+    """None where an older program journaled none."""
+
+
+def url(settings: Settings) -> str:
+    """Where the journal is.
+
+    Raises:
+        DataError: if there is no journal yet.
+    """
+    if settings.journal_url:
+        return settings.journal_url
+    path = settings.var / "journal.sqlite"
+    if not path.is_file():
+        raise DataError(f"{path} does not exist; parity needs the journal of a bot that has run (`make run`)")
+    return f"sqlite:///file:{path.resolve()}?mode=ro&uri=true"
+
+
+class Journal:
+    """The newest account of a journal, from a market time on. `today` fills in what journaled limits do not name."""
+
+    def __init__(self, where: str, static: Mapping[str, Market], hours: float, today: Params) -> None:
+        self._engine = sa.create_engine(where)
+        self._tables = sa.MetaData()
+        try:
+            newest = self._newest()
+        except SQLAlchemyError as error:
+            reason = str(getattr(error, "orig", error)).partition("\n")[0]
+            raise DataError(
+                f"the journal cannot be read ({reason}); check ODDSMITH_VAR or ODDSMITH_JOURNAL_URL"
+            ) from None
+        if newest is None:
+            raise DataError("the journal holds no decided bar; let the bot run for a few bars first")
+        self.account = str(newest[0])
+        self._from_s = int(newest[1] - hours * 3600)
+        self.markets = {**static, **self._traded()}
+        self.limits = self._limits(today)
+
+    def _newest(self) -> sa.Row[Any] | None:
+        """Account and time of the newest bar; None in a journal that no bot has written to."""
+        self._tables.reflect(self._engine)
+        bars = self._tables.tables.get("bars")
+        if bars is None:
+            return None
+        with self._engine.connect() as db:
+            return db.execute(sa.select(bars.c.account, bars.c.ts_s).order_by(bars.c.ts_s.desc()).limit(1)).first()
+
+    def _rows(self, name: str, *order: str, since: bool = True) -> Iterator[Mapping[str, Any]]:
+        table = self._tables.tables[name]
+        query = sa.select(table).where(table.c.account == self.account)
+        if since:
+            query = query.where(table.c.ts_s >= self._from_s)
+        with self._engine.connect() as db:
+            for row in db.execute(query.order_by(*(table.c[column] for column in order))):
+                yield dict(row._mapping)
+
+    def _traded(self) -> dict[str, Market]:
+        rows = self._rows("markets", "market_id", since=False)
+        return {row["market_id"]: market_of(json.loads(row["market"])) for row in rows if row["market"]}
+
+    def _limits(self, today: Params) -> dict[tuple[int, str], Limits]:
+        """(session, bundle) -> the limits that were in force, in the order of time."""
+        if "rules" not in self._tables.tables:
+            return {}
+        rows = self._rows("rules", "session_id", "wall_ms", since=False)
+        return {(row["session_id"], row["bundle"]): Limits.read(row["document"], today) for row in rows}
+
+    def bars(self) -> Iterator[LiveBar]:
+        """Decided bars in the order of time."""
+        decisions: dict[int, dict[str, Mapping[str, Any]]] = {}
+        for row in self._rows("decisions", "ts_s"):
+            decisions.setdefault(row["ts_s"], {})[row["market_id"]] = row
+        for row in self._rows("bars", "ts_s"):
+            yield self._bar(row, decisions.get(row["ts_s"], {}))
+
+    def _bar(self, row: Mapping[str, Any], decisions: dict[str, Mapping[str, Any]]) -> LiveBar:
+        document = msgspec.msgpack.decode(zlib.decompress(row["inputs"]))
+        if document["format"] != FORMAT:
+            raise DataError(f"the journal's inputs have format {document['format']}, this program reads {FORMAT}")
+        inputs, unknown = [], 0
+        for packed in document["inputs"]:
+            about = packed.get("market")
+            market = market_of(about) if about else self.markets.get(packed["market_id"])
+            if market is None:
+                unknown += 1
+                continue
+            self.markets[market.market_id] = market
+            inputs.append(_inputs(packed, market))
+        account = _account(document["account"], self.markets)
+        limits = self.limits.get((row["session_id"], row["bundle"]))
+        return LiveBar(row["ts_s"], row["bundle"], inputs, account, decisions, unknown, limits)
+
+    def orders(self) -> list[Mapping[str, Any]]:
+        """Orders by decision time."""
+        return list(self._rows("orders", "ts_s"))
+
+    def payouts_micro(self) -> dict[str, int]:
+        """Market id -> what a YES share of a decided market paid."""
+        return {row["market_id"]: row["payout_yes_micro"] for row in self._rows("settlements", "seq")}
+
+    def fills(self) -> dict[str, list[Mapping[str, Any]]]:
+        """Order id -> its fills."""
+        found: dict[str, list[Mapping[str, Any]]] = {}
+        for row in self._rows("fills", "seq"):
+            found.setdefault(row["order_id"], []).append(row)
+        return found
+
+
+def market_of(document: Mapping[str, Any]) -> Market:
+    """A market from its JSON form."""
+    return Market(**{**document, "fee": FeeSchedule(**document["fee"])})
+
+
+def read_static(path: Path) -> dict[str, Market]:
+    """Markets of the last pull, for bars whose journal rows do not describe them; none without a pull."""
+    if not path.is_file():
+        return {}
+    from pipelines.replay.market_history import read_markets  # noqa: PLC0415 - pyarrow only when there is a file
+
+    return read_markets(path)
+
+
+def _inputs(row: Mapping[str, Any], market: Market) -> Inputs:
+    forecast = np.frombuffer(row["forecast"], dtype="<f8").reshape(3, -1)
+    return Inputs(
+        market,
+        Bar(market.market_id, *row["bar"]),
+        Quote(*row["quote"]),
+        np.frombuffer(row["features"], dtype="<f8"),
+        Forecast(forecast[0], forecast[1], forecast[2], row["confidence"]),
+        row["sentiment"],
+        row["quote_age_s"],
+    )
+
+
+def _account(row: Mapping[str, Any], markets: Mapping[str, Market]) -> Account:
+    positions = {
+        name: Position(**{**held, "outcome": Outcome(held["outcome"])}) for name, held in row["positions"].items()
+    }
+    return Account(
+        row["cash_micro"],
+        row["equity_micro"],
+        positions,
+        dict(row["open_buy_micro"]),
+        markets,
+        row["day_start_equity_micro"],
+        row["peak_equity_micro"],
+        row["kill"],
+    )

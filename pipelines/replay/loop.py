@@ -1,0 +1,195 @@
+"""Event-driven replay: many markets, one cash account, every bar through `decide`, fills after the latency."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pipelines.core.domain import Bar, Fill, Forecast, Market, Position, Quote
+from pipelines.decide import Account, Decision, Rules, decide, reserve
+from pipelines.replay.market_history import History
+from pipelines.trading import kernel
+from pipelines.trading.ledger import Closed, Ledger
+from pipelines.trading.observation import MarketScaler
+from pipelines.trading.paper import PaperBook
+from pipelines.trading.policies.base import Inputs
+
+DAY_S = 86_400
+
+
+@dataclass(frozen=True)
+class Tape:
+    """The inputs of all bars of all markets, grouped by time: built once, replayed by every strategy."""
+
+    steps: tuple[tuple[int, tuple[Inputs, ...]], ...]
+    markets: dict[str, Market]
+    ends_s: dict[str, int]
+    """Market id -> time of its last bar."""
+    payouts_micro: dict[str, int]
+    """Market id -> payout of a YES share, of those that were resolved at their last bar."""
+
+    @property
+    def bars(self) -> int:
+        """Number of market-bars."""
+        return sum(len(inputs) for _, inputs in self.steps)
+
+
+@dataclass(slots=True)
+class Result:
+    """What a replay did. `equity_micro[k]` is the account after the fills of `ts_s[k]`, marked to mid."""
+
+    ts_s: list[int] = field(default_factory=list)
+    equity_micro: list[int] = field(default_factory=list)
+    at_stake_micro: list[int] = field(default_factory=list)
+    fills: list[Fill] = field(default_factory=list)
+    closed: list[Closed] = field(default_factory=list)
+    refusals: dict[str, int] = field(default_factory=dict)
+    orders: int = 0
+    decisions: int = 0
+    fees_micro: int = 0
+    open_pnl_micro: dict[str, int] = field(default_factory=dict)
+    """Market id -> mark less cost of what was still held at the end."""
+    held: dict[str, Position] = field(default_factory=dict)
+    """Market id -> what was still held at the end."""
+
+
+def tape(histories: Sequence[History], scaler: MarketScaler | None, depth_shares: int) -> Tape:
+    """Inputs in the order in which time passes; within one time, markets in the order given."""
+    depth = depth_shares * 1_000_000
+    columns = [_inputs(history, scaler, depth) for history in histories]
+    ts_s = np.concatenate([history.ts_s for history in histories])
+    flat = [inputs for column in columns for inputs in column]
+    order = np.argsort(ts_s, kind="stable")
+    sorted_ts = ts_s[order]
+    edges = [0, *(np.flatnonzero(np.diff(sorted_ts)) + 1).tolist(), len(order)]
+    steps = tuple(
+        (int(sorted_ts[left]), tuple(flat[i] for i in order[left:right].tolist()))
+        for left, right in itertools.pairwise(edges)
+    )
+    return Tape(
+        steps,
+        {one.market.market_id: one.market for one in histories},
+        {one.market.market_id: int(one.ts_s[-1]) for one in histories},
+        {one.market.market_id: one.payout_micro for one in histories if one.payout_micro is not None},
+    )
+
+
+def _inputs(history: History, scaler: MarketScaler | None, depth: int) -> list[Inputs]:
+    market = history.market
+    standard = scaler.market(history.features, history.sentiment) if scaler is not None else [None] * len(history)
+    made, marks = [], history.marks_units
+    for k in range(len(history)):
+        bid, ask = int(history.bid_units[k]), int(history.ask_units[k])
+        bar = Bar(
+            market.market_id,
+            int(history.ts_s[k]),
+            int(marks[k]),
+            int(history.volume_micro[k]),
+            0,
+            int(history.spread_units[k]),
+        )
+        shown = kernel.shown_micro(depth, ask - bid, market.tick_units)
+        quote = Quote(bid, ask, shown if bid > 0 else 0, shown if ask < 10_000 else 0)
+        forecast = Forecast(history.mean[k], history.lower[k], history.upper[k], float(history.confidence[k]))
+        made.append(
+            Inputs(market, bar, quote, history.features[k], forecast, float(history.sentiment[k]), 0, standard[k])
+        )
+    return made
+
+
+def replay(
+    tape: Tape, rules: Rules, cash_micro: int, watch: Callable[[Inputs, Decision], None] | None = None
+) -> Result:
+    """Run one strategy over a tape. `watch` sees every decision.
+
+    After its last bar a market is neither traded nor decided. What is held of it is worth its payout where it was
+    resolved, and is redeemed `execution.redemption_s` later; until then, and where nobody knows the payout, it locks
+    its money and its place among `risk.max_markets`. What is held at the end is marked.
+    """
+    ledger, book, result = Ledger(cash_micro), PaperBook(rules.execution), Result()
+    mids: dict[str, int] = {}
+    day, day_start, peak, equity = -1, cash_micro, cash_micro, cash_micro
+    for ts_s, bars in tape.steps:
+        _fill(bars, ts_s, ledger, book, mids, result)
+        _end(bars, ts_s, tape, book)
+        _redeem(ts_s, tape, ledger, rules.execution.redemption_s)
+        if ledger.holdings or ledger.cash_micro != equity:
+            equity = ledger.equity_micro(mids)
+        peak = max(peak, equity)
+        if ts_s // DAY_S != day:
+            day, day_start = ts_s // DAY_S, equity
+        open_buys = book.open_buys()
+        result.ts_s.append(ts_s)
+        result.equity_micro.append(equity)
+        result.at_stake_micro.append(equity - ledger.cash_micro)
+        account = Account(ledger.cash_micro, equity, ledger.positions, open_buys, tape.markets, day_start, peak)
+        for inputs in bars:
+            if tape.ends_s[inputs.bar.market_id] > ts_s:
+                _decide(inputs, account, rules, book, open_buys, result, watch)
+    _close(ledger, mids, result)
+    return result
+
+
+def _fill(
+    bars: tuple[Inputs, ...], ts_s: int, ledger: Ledger, book: PaperBook, mids: dict[str, int], result: Result
+) -> None:
+    working, positions = book.working, ledger.positions
+    for inputs in bars:
+        bar = inputs.bar
+        market_id, mid = bar.market_id, bar.mid_units
+        mids[market_id] = mid
+        if market_id in working:
+            reason = working[market_id].intent.reason
+            for fill in book.on_bar(market_id, inputs.quote, ts_s, bar.volume_micro):
+                ledger.apply(fill, mid, reason)
+                result.fills.append(fill)
+        if market_id in positions:
+            ledger.mark(market_id, mid)
+
+
+def _end(bars: tuple[Inputs, ...], ts_s: int, tape: Tape, book: PaperBook) -> None:
+    """Orders that still work when their market has ended are cancelled."""
+    for inputs in bars:
+        if tape.ends_s[inputs.bar.market_id] == ts_s:
+            book.working.pop(inputs.bar.market_id, None)
+
+
+def _redeem(ts_s: int, tape: Tape, ledger: Ledger, wait_s: int) -> None:
+    due = [one for one in ledger.positions if one in tape.payouts_micro and ts_s >= tape.ends_s[one] + wait_s]
+    for market_id in due:
+        ledger.settle(market_id, tape.payouts_micro[market_id], ts_s)
+
+
+def _decide(
+    inputs: Inputs,
+    account: Account,
+    rules: Rules,
+    book: PaperBook,
+    open_buys: dict[str, int],
+    result: Result,
+    watch: Callable[[Inputs, Decision], None] | None,
+) -> None:
+    """One decision; its order works from now on, so that the next market sees the cash and room it takes."""
+    if inputs.market.market_id in book.working:
+        return
+    decision = decide(inputs, account, rules)
+    result.decisions += 1
+    if watch is not None:
+        watch(inputs, decision)
+    if decision.refusal is not None:
+        name = decision.refusal.reason.value
+        result.refusals[name] = result.refusals.get(name, 0) + 1
+    intent = decision.intent
+    if intent is not None:
+        book.send(intent, inputs.market)
+        result.orders += 1
+        reserve(intent, inputs.market, open_buys)
+
+
+def _close(ledger: Ledger, mids: dict[str, int], result: Result) -> None:
+    result.closed, result.held = ledger.closed, dict(ledger.positions)
+    result.fees_micro = int(ledger.fees * 1_000_000)
+    for position in ledger.positions.values():
+        price = mids[position.market_id] if position.outcome == "YES" else 10_000 - mids[position.market_id]
+        result.open_pnl_micro[position.market_id] = position.shares_micro * price // 10_000 - position.cost_micro

@@ -1,0 +1,75 @@
+"""The threshold signal over whole histories, and the sizing table that it earned."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.core.domain import FloatArray
+from pipelines.core.money import PRICE_SCALE
+from pipelines.core.params import Params
+from pipelines.replay.market_history import History
+from pipelines.trading.policies.threshold import MOVE_STEPS
+from pipelines.trading.sizing import NO_SIGNALS, SizingTable
+
+HOLD_ROWS = MOVE_STEPS + 1
+"""Rows from the decision to the end of the traded move: t to t+24."""
+
+
+@dataclass(frozen=True)
+class Signals:
+    """Per bar: expected move from t+1 to t+24 and round-trip cost, in price units."""
+
+    move_units: FloatArray
+    cost_units: FloatArray
+
+
+def signals(history: History, impact_share: float) -> Signals:
+    """What the threshold rule compares, for every bar of a market."""
+    mid = history.mid_units.astype(np.float64)
+    price = mid / PRICE_SCALE
+    last = history.mean.shape[1] - 1
+    change = history.mean[:, min(MOVE_STEPS, last)] - history.mean[:, 0]
+    move = change * mid * (PRICE_SCALE - mid) / PRICE_SCALE
+    spread = (history.ask_units - history.bid_units).astype(np.float64)
+    fee = history.market.fee
+    fees = fee.rate * (price * (1.0 - price)) ** fee.exponent * PRICE_SCALE
+    return Signals(move, spread * (1.0 + 2.0 * impact_share) + 2.0 * fees)
+
+
+def concatenated(histories: Sequence[History], impact_share: float) -> Signals:
+    """The same for the bars of many markets, one after the other."""
+    seen = [signals(history, impact_share) for history in histories]
+    return Signals(np.concatenate([one.move_units for one in seen]), np.concatenate([one.cost_units for one in seen]))
+
+
+def entries(history: History, params: Params) -> NDArray[np.bool_]:
+    """Bars on which the threshold rule would enter: the move pays, the confidence and the price bounds hold."""
+    seen = signals(history, params.execution.impact_share)
+    bound = params.policy.min_price * PRICE_SCALE
+    inside = (history.mid_units >= bound) & (history.mid_units <= PRICE_SCALE - bound)
+    two_sided = (history.bid_units > 0) & (history.ask_units < PRICE_SCALE)
+    pays = np.abs(seen.move_units) > params.policy.cost_multiple * seen.cost_units
+    passed: NDArray[np.bool_] = pays & inside & two_sided & (history.confidence >= params.risk.min_confidence)
+    return passed
+
+
+def sizing_table(histories: Sequence[History], params: Params) -> SizingTable:
+    """Win probability, mean win and mean loss (pUSD per share) of the h = 24 move after costs, where signals pass."""
+    outcomes, events = [], set()
+    for history in histories:
+        rows = np.flatnonzero(entries(history, params)[:-HOLD_ROWS]) if len(history) > HOLD_ROWS else np.empty(0, int)
+        if len(rows) == 0:
+            continue
+        seen = signals(history, params.execution.impact_share)
+        moved = history.mid_units[rows + HOLD_ROWS] - history.mid_units[rows + params.execution.latency_bars]
+        outcomes.append(np.sign(seen.move_units[rows]) * moved - seen.cost_units[rows])
+        events.add(history.market.event_id)
+    if not outcomes:
+        return NO_SIGNALS
+    net = np.concatenate(outcomes) / PRICE_SCALE
+    wins, losses = net[net > 0.0], net[net <= 0.0]
+    mean_win = float(wins.mean()) if len(wins) else 0.0
+    mean_loss = float(-losses.mean()) if len(losses) else 0.0
+    return SizingTable(float((net > 0.0).mean()), mean_win, mean_loss, len(net), len(events))

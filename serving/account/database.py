@@ -1,0 +1,73 @@
+"""The database under the journal: SQLite with durable commits, or PostgreSQL; both answer the same statements."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from pipelines.core.errors import ArtifactError, SettingError
+from serving.account import schema
+
+
+def default_url(var: Path) -> str:
+    """URL of the SQLite journal of a machine."""
+    return f"sqlite:///{(var / 'journal.sqlite').absolute()}"
+
+
+def connect(url: str) -> Engine:
+    """An engine with durable commits; creates the folder of a SQLite file and the tables.
+
+    Raises:
+        SettingError: if the URL is none, or names another kind of database.
+        ArtifactError: if the database does not answer or cannot be written.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise SettingError(
+            "ODDSMITH_JOURNAL_URL is not a database URL; use sqlite:///var/journal.sqlite or "
+            "postgresql://user:password@host/database"
+        ) from None
+    kind = parsed.get_backend_name()
+    if kind not in ("sqlite", "postgresql"):
+        raise SettingError(f"ODDSMITH_JOURNAL_URL names a {kind} database; the journal runs on sqlite and postgresql")
+    if kind == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    engine = create_engine(parsed, pool_pre_ping=True)
+    try:
+        if kind == "sqlite":
+            Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+            event.listen(engine, "connect", _prepare_sqlite)
+        schema.METADATA.create_all(engine)
+    except (SQLAlchemyError, OSError) as error:
+        reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
+        shown = parsed.render_as_string(hide_password=True)
+        raise ArtifactError(f"the journal {shown} cannot be opened: {reason}; check ODDSMITH_JOURNAL_URL") from None
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    for pragma in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def insert_once(db: Connection, table: Table, row: Mapping[str, Any]) -> bool:
+    """Insert a row unless its key is there; whether it was inserted."""
+    insert = postgresql_insert if db.dialect.name == "postgresql" else sqlite_insert
+    # The row count of an insert is not reliable with every driver; a returned key is.
+    statement = insert(table).values(dict(row)).on_conflict_do_nothing().returning(*table.primary_key.columns)
+    return db.execute(statement).first() is not None
+
+
+def put(db: Connection, table: Table, row: Mapping[str, Any]) -> None:
+    """Insert a row, or replace the one with its key."""
+    insert = postgresql_insert if db.dialect.name == "postgresql" else sqlite_insert
+    keys = [column.name for column in table.primary_key]
+    rest = {name: value for name, value in row.items() if name not in keys}
+    db.execute(insert(table).values(dict(row)).on_conflict_do_update(index_elements=keys, set_=rest))

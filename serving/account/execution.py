@@ -1,0 +1,246 @@
+"""From an intent to fills, exactly once. The only caller of `gateway.place`.
+
+An order is journaled under its hash before it is sent. An answer that proves nothing leaves it UNKNOWN: it is looked
+up by its hash and never sent again. All methods block and are called from one thread.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from pipelines.core import log
+from pipelines.core.domain import Fill, Market, Side
+from pipelines.core.errors import VenueError, VenueForbidden
+from pipelines.core.money import notional_micro
+from pipelines.core.orders import OrderGateway, OrderIntent, PlaceResult
+from pipelines.trading.order_states import FINAL, OrderState, after_answer, after_fills
+from pipelines.trading.risk import reserve_micro
+from serving.account.journal import PENDING, Journal, OrderRow, wall_ms
+
+PATIENCE_MS = 15_000
+"""Wall time after which an order that the venue neither lists nor has traded is taken for never arrived."""
+
+FAILED = "failed"
+"""Final status of a trade that was matched and never settled (polymarket-api 7, row 8)."""
+
+OWN_BOOKINGS = ("void/", "adopted/")
+"""Ids of bookings that no trade of the venue stands behind."""
+
+OVERLAP_S = 180
+"""Trades are read again this far back: the venue may index them late, and booking is idempotent."""
+
+_log = log.get("execution")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of one intent: the order, and how long the venue took to answer."""
+
+    order: OrderRow
+    latency_ms: float
+
+
+class Execution:
+    """Orders of one account. `book` applies a fill to ledger and journal, once; `describe` gives a market as JSON."""
+
+    def __init__(
+        self,
+        gateway: OrderGateway,
+        journal: Journal,
+        book: Callable[[Fill], bool],
+        describe: Callable[[str], str],
+        trades_from_s: int = 0,
+    ) -> None:
+        self._gateway = gateway
+        self._journal = journal
+        self._book = book
+        self._describe = describe
+        self._pending = {row.order_id: row for row in journal.orders(PENDING)}
+        self._expected: dict[str, int] = {}
+        self._first_trade_s = trades_from_s
+        self._newest_trade_s = trades_from_s
+
+    @property
+    def pending(self) -> list[OrderRow]:
+        """Orders with which money may still move, oldest first."""
+        return sorted(self._pending.values(), key=lambda row: row.created_ms)
+
+    def open_buys(self, markets: Mapping[str, Market]) -> dict[str, int]:
+        """Market id -> pUSD base units that working buys may still cost, with the fee where `markets` has it."""
+        reserved: dict[str, int] = {}
+        for row in self._pending.values():
+            if row.side is Side.BUY:
+                market, left = markets.get(row.market_id), (row.rest_micro, row.price_units)
+                cost = reserve_micro(market, *left) if market else notional_micro(*left)
+                reserved[row.market_id] = reserved.get(row.market_id, 0) + cost
+        return reserved
+
+    def busy(self, market_id: str) -> bool:
+        """Whether an order in this market is still working."""
+        return any(row.market_id == market_id for row in list(self._pending.values()))
+
+    def submit(self, intent: OrderIntent) -> Sent:
+        """Sign, journal, send once, journal the answer.
+
+        Raises:
+            VenueForbidden: if the venue blocks this region or account; the answer is journaled first.
+        """
+        signed = self._gateway.prepare(intent)
+        self._journal.intend(signed, self._describe(intent.market_id))
+        started = time.perf_counter()
+        result = self._gateway.place(signed)
+        latency_ms = (time.perf_counter() - started) * 1_000
+        state = after_answer(result, intent.shares_micro)
+        status = result.venue_status[:64]
+        self._journal.move(signed.order_id, state, venue_status=status, text=result.reason, latency_ms=latency_ms)
+        row = self._row(signed.order_id, intent, state, result, latency_ms)
+        if state is not OrderState.REJECTED:
+            self._pending[row.order_id] = row
+            self._expected[row.order_id] = result.filled_shares_micro
+        _log.info(
+            "order",
+            side=intent.side.value,
+            outcome=intent.outcome.value,
+            shares=intent.shares_micro / 1e6,
+            price=intent.price_units / 1e4,
+            answer=result.status.value,
+            venue=result.venue_status or result.reason[:120],
+            ms=round(latency_ms, 1),
+        )
+        if state is OrderState.REJECTED and result.reason.startswith("403"):
+            raise VenueForbidden(
+                f"the venue refused an order with {result.reason[:200]}; trading stops, nothing evades it"
+            )
+        return Sent(row, latency_ms)
+
+    @staticmethod
+    def _row(order_id: str, intent: OrderIntent, state: OrderState, result: PlaceResult, latency_ms: float) -> OrderRow:
+        return OrderRow(
+            order_id,
+            intent.ts_s,
+            wall_ms(),
+            intent.market_id,
+            intent.token_id,
+            intent.outcome,
+            intent.side,
+            intent.price_units,
+            intent.shares_micro,
+            intent.reason,
+            state,
+            result.venue_status,
+            result.reason,
+            0,
+            latency_ms,
+        )
+
+    def sync(self) -> int:
+        """Read open orders and trades, book fills, settle the state of every pending order; number of new fills.
+
+        The open orders are read before the trades: an order that is no longer open has all its trades behind it.
+        """
+        listed = {order.order_id for order in self._gateway.open_orders()}
+        fresh = self.read_trades()
+        for row in list(self._pending.values()):
+            state, text = self._verdict(row, row.order_id in listed)
+            if state is not row.state:
+                self._journal.move(row.order_id, state, **({"text": text} if text else {}))
+            if state in FINAL and self._booked(row):
+                self._pending.pop(row.order_id)
+                self._expected.pop(row.order_id, None)
+            else:
+                self._pending[row.order_id] = replace(row, state=state)
+        return fresh
+
+    def _booked(self, row: OrderRow) -> bool:
+        """Whether every fill that the answer stated is booked, or has been waited for long enough."""
+        late = wall_ms() - row.created_ms > PATIENCE_MS
+        return late or row.filled_micro >= self._expected.get(row.order_id, 0)
+
+    def read_trades(self) -> int:
+        """Book every trade of the account that is not booked yet; how many there were."""
+        fresh = 0
+        for fill in self._gateway.trades(max(self._first_trade_s, self._newest_trade_s - OVERLAP_S)):
+            self._newest_trade_s = max(self._newest_trade_s, fill.ts_s)
+            if self._book(fill):
+                fresh += 1
+                self._count(fill)
+        return fresh
+
+    def hear(self, fills: Iterable[Fill], status: str) -> None:
+        """Fills that the user stream reports: booked once, and taken back when their settlement failed for good."""
+        for fill in fills:
+            if status == FAILED:
+                if self._book(reversal(fill)):
+                    _log.error("a matched trade failed and was taken back", fill=fill.fill_id)
+            elif self._book(fill):
+                self._count(fill)
+
+    def take_back_missing(self) -> int:
+        """Take back booked fills that the venue no longer lists: their settlement failed while nobody told us.
+
+        Only for books that differ from the account for a while: a fresh trade may be listed late.
+        """
+        listed = {(fill.fill_id, fill.order_id) for fill in self._gateway.trades(self._first_trade_s)}
+        missing = [
+            one.fill
+            for one in self._journal.fills()
+            if not one.fill.fill_id.startswith(OWN_BOOKINGS) and (one.fill.fill_id, one.fill.order_id) not in listed
+        ]
+        return sum(self._book(reversal(fill)) for fill in missing)
+
+    def _count(self, fill: Fill) -> None:
+        row = self._pending.get(fill.order_id)
+        if row is not None:
+            self._pending[fill.order_id] = replace(row, filled_micro=row.filled_micro + fill.shares_micro)
+
+    def _verdict(self, row: OrderRow, listed: bool) -> tuple[OrderState, str]:
+        """The state that the venue's lists prove, and a word about it."""
+        if row.rest_micro == 0 or listed:
+            return after_fills(row.filled_micro, row.shares_micro), ""
+        if row.state in FINAL:
+            return row.state, ""
+        young = wall_ms() - row.created_ms < PATIENCE_MS
+        if row.state in (OrderState.LIVE, OrderState.PARTLY_FILLED):
+            waits = young and (row.venue_status == "delayed" or not self._booked(row))
+            return (row.state, "") if waits else (OrderState.CANCELLED, "")
+        if row.filled_micro:
+            return OrderState.CANCELLED, "the answer was lost; its trades were found by the order's hash"
+        if young:
+            return OrderState.UNKNOWN, ""
+        return OrderState.REJECTED, "never arrived: the venue lists neither the order nor a trade of it"
+
+    def cancel_expired(self, before_s: int) -> int:
+        """Cancel resting orders that were decided before a market time; how many were cancelled."""
+        old = [row.order_id for row in self._pending.values() if row.state not in FINAL and row.ts_s < before_s]
+        return len(self._gateway.cancel(old).cancelled) if old else 0
+
+    def cancel_all(self, attempts: int = 3) -> int:
+        """Cancel every order of ours that may rest; how many were cancelled. Tries again when the venue is away.
+
+        Raises:
+            VenueError: if the venue does not answer the last attempt either.
+        """
+        ours = [row.order_id for row in self.pending if row.state not in FINAL]
+        for attempt in range(attempts if ours else 0):
+            try:
+                return len(self._gateway.cancel(ours).cancelled)
+            except VenueError:
+                if attempt == attempts - 1:
+                    raise
+                time.sleep(0.3)
+        return 0
+
+    def await_quiet(self, limit_s: float) -> bool:
+        """Sync until no order is pending; False if the limit passes first."""
+        deadline = time.monotonic() + limit_s
+        while self._pending and time.monotonic() < deadline:
+            self.sync()
+            if self._pending:
+                time.sleep(0.1)
+        return not self._pending
+
+
+def reversal(fill: Fill) -> Fill:
+    """The booking that takes a fill back: shares, cash and fee to the base unit, with an id of its own."""
+    side = Side.SELL if fill.side is Side.BUY else Side.BUY
+    return replace(fill, fill_id=f"void/{fill.fill_id}", side=side, fee_micro=-fill.fee_micro)

@@ -1,0 +1,293 @@
+"""The write-ahead journal: what was decided, what was sent, what came of it. One transaction per change of the world.
+
+An order is written, keyed by its hash, before it is sent; a fill is written once per (fill id, order id), however often
+the venue reports it. All methods are synchronous and safe to call from any thread.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Table, delete, func, insert, select, update
+
+from pipelines.core.domain import Fill, Outcome, Side
+from pipelines.core.orders import SignedOrder
+from pipelines.trading.order_states import FINAL, OrderState
+from serving.account import lock, schema
+from serving.account.database import connect, insert_once, put
+
+PENDING = tuple(state for state in OrderState if state not in FINAL)
+"""States in which money may still move."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRow:
+    """An order as the journal knows it."""
+
+    order_id: str
+    ts_s: int
+    created_ms: int
+    market_id: str
+    token_id: str
+    outcome: Outcome
+    side: Side
+    price_units: int
+    shares_micro: int
+    reason: str
+    state: OrderState
+    venue_status: str
+    text: str
+    filled_micro: int
+    latency_ms: float | None
+
+    @property
+    def rest_micro(self) -> int:
+        """Shares that may still trade."""
+        return max(0, self.shares_micro - self.filled_micro)
+
+
+class BookedFill(NamedTuple):
+    """A fill with what the ledger needs to book it again: the YES mid at that time and the reason of the order."""
+
+    fill: Fill
+    yes_mid_units: int
+    reason: str
+    seq: int
+
+
+class Settlement(NamedTuple):
+    """A resolved market: what YES paid per share, and what came in."""
+
+    market_id: str
+    payout_yes_micro: int
+    cash_micro: int
+    ts_s: int
+    seq: int
+
+
+def wall_ms() -> int:
+    """Wall time in Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class Journal:
+    """The journal, held exclusively from here on; `begin` names the account.
+
+    Raises:
+        AlreadyRunning: if another bot holds the lock.
+        ArtifactError: if the database cannot be used.
+    """
+
+    def __init__(self, url: str, mode: str) -> None:
+        self.account = ""
+        self.session_id = 0
+        self._mode = mode
+        self._engine = connect(url)
+        self._lock = lock.acquire(self._engine)
+        self._mutex = threading.RLock()
+
+    def begin(self, account: str) -> None:
+        """Start a session of an account; everything below reads and writes its rows alone."""
+        self.account = account
+        row = {"account": account, "mode": self._mode, "started_ms": wall_ms()}
+        with self._mutex, self._engine.begin() as db:
+            key = db.execute(insert(schema.SESSIONS).values(row)).inserted_primary_key
+        self.session_id = int(key[0]) if key else 0
+
+    def close(self) -> None:
+        """Write the end of the session and let the next bot in."""
+        where = schema.SESSIONS.c.id == self.session_id
+        with self._mutex:
+            with self._engine.begin() as db:
+                db.execute(update(schema.SESSIONS).where(where).values(ended_ms=wall_ms()))
+            self._lock.release()
+            self._engine.dispose()
+
+    # Orders
+
+    def intend(self, order: SignedOrder, market: str) -> None:
+        """Write an order, and the static data of its market, before it is sent. The same order twice is one row."""
+        intent = order.intent
+        row = {name: getattr(intent, name) for name in _INTENT_COLUMNS}
+        row |= {"order_id": order.order_id, "account": self.account, "created_ms": wall_ms()}
+        row |= {"outcome": intent.outcome.value, "side": intent.side.value, "state": OrderState.PREPARED.value}
+        row |= {"venue_status": "", "text": "", "filled_micro": 0}
+        row["payload"] = json.dumps(dict(order.payload), default=str)
+        with self._mutex, self._engine.begin() as db:
+            insert_once(db, schema.ORDERS, row)
+            self._know(db, intent.market_id, market)
+
+    def _know(self, db: Connection, market_id: str, market: str) -> None:
+        if market:
+            row = {"account": self.account, "market_id": market_id, "market": market, "peak_units": 0}
+            insert_once(db, schema.MARKETS, row)
+
+    def move(self, order_id: str, state: OrderState, **columns: Any) -> None:
+        """Set the state of an order, and other columns of its row."""
+        where = schema.ORDERS.c.order_id == order_id
+        with self._mutex, self._engine.begin() as db:
+            db.execute(update(schema.ORDERS).where(where).values(state=state.value, **columns))
+
+    def orders(self, states: Iterable[OrderState] | None = None, limit: int = 1000) -> list[OrderRow]:
+        """Orders of the account, newest first."""
+        table = schema.ORDERS
+        query = select(table).where(table.c.account == self.account).order_by(table.c.created_ms.desc()).limit(limit)
+        if states is not None:
+            query = query.where(table.c.state.in_([state.value for state in states]))
+        with self._mutex, self._engine.connect() as db:
+            return [_order(dict(row._mapping)) for row in db.execute(query)]
+
+    def order_reason(self, order_id: str) -> str:
+        """Why an order was sent; empty when it is not ours."""
+        query = select(schema.ORDERS.c.reason).where(schema.ORDERS.c.order_id == order_id)
+        with self._mutex, self._engine.connect() as db:
+            return str(db.execute(query).scalar() or "")
+
+    def order_counts(self) -> dict[str, int]:
+        """Number of orders by state, and under `matched` those with a fill."""
+        table = schema.ORDERS
+        query = select(table.c.state, func.count(), func.count().filter(table.c.filled_micro > 0))
+        query = query.where(table.c.account == self.account).group_by(table.c.state)
+        with self._mutex, self._engine.connect() as db:
+            rows = db.execute(query).all()
+        return {str(state): int(n) for state, n, _ in rows} | {"matched": sum(int(matched) for _, _, matched in rows)}
+
+    # Fills and settlements
+
+    def book_fill(self, fill: Fill, yes_mid_units: int, reason: str, market: str) -> bool:
+        """Write a fill once, with its order's filled amount, in one transaction; False if it was there already."""
+        row = {name: getattr(fill, name) for name in _FILL_COLUMNS}
+        row |= {"outcome": fill.outcome.value, "side": fill.side.value, "yes_mid_units": yes_mid_units}
+        row |= {"account": self.account, "reason": reason, "booked_ms": wall_ms(), "seq": time.time_ns()}
+        table = schema.ORDERS
+        filled = table.c.filled_micro + fill.shares_micro
+        with self._mutex, self._engine.begin() as db:
+            if not insert_once(db, schema.FILLS, row):
+                return False
+            db.execute(update(table).where(table.c.order_id == fill.order_id).values(filled_micro=filled))
+            self._know(db, fill.market_id, market)
+        return True
+
+    def book_settlement(self, market_id: str, payout_yes_micro: int, cash_micro: int, ts_s: int) -> bool:
+        """Write a resolved market once; False if it was there already."""
+        row = {"account": self.account, "market_id": market_id, "payout_yes_micro": payout_yes_micro}
+        row |= {"cash_micro": cash_micro, "ts_s": ts_s, "booked_ms": wall_ms(), "seq": time.time_ns()}
+        with self._mutex, self._engine.begin() as db:
+            return insert_once(db, schema.SETTLEMENTS, row)
+
+    def fills(self) -> list[BookedFill]:
+        """Everything booked, in the order of booking."""
+        rows = self._rows(schema.FILLS, schema.FILLS.c.seq)
+        return [BookedFill(_fill(row), row["yes_mid_units"], row["reason"], row["seq"]) for row in rows]
+
+    def newest_fills(self, limit: int) -> list[Fill]:
+        """The newest fills, newest first."""
+        return [_fill(row) for row in self._rows(schema.FILLS, schema.FILLS.c.seq.desc(), limit)]
+
+    def settlements(self) -> list[Settlement]:
+        """Resolved markets, in the order of booking."""
+        rows = self._rows(schema.SETTLEMENTS, schema.SETTLEMENTS.c.seq)
+        return [Settlement(**{name: row[name] for name in Settlement._fields}) for row in rows]
+
+    def markets(self) -> dict[str, tuple[str, int]]:
+        """Market id -> static data and best mid of the held token, of all markets ever traded."""
+        rows = self._rows(schema.MARKETS, schema.MARKETS.c.market_id)
+        return {row["market_id"]: (row["market"], row["peak_units"]) for row in rows}
+
+    # Bars, facts and events
+
+    def bar(
+        self,
+        row: Mapping[str, Any],
+        decisions: Sequence[Mapping[str, Any]],
+        peaks: Mapping[str, int],
+        facts: Mapping[str, int],
+    ) -> None:
+        """One bar in one transaction: inputs, decisions, best mids of held positions, durable numbers."""
+        own = {"account": self.account}
+        header = own | {"session_id": self.session_id, "mode": self._mode} | dict(row)
+        table = schema.MARKETS
+        with self._mutex, self._engine.begin() as db:
+            fresh = insert_once(db, schema.BARS, header)
+            if decisions and fresh:
+                db.execute(insert(schema.DECISIONS), [own | dict(decision) for decision in decisions])
+            for market_id, peak_units in peaks.items():
+                where = (table.c.account == self.account) & (table.c.market_id == market_id)
+                db.execute(update(table).where(where).values(peak_units=peak_units))
+            for name, value in facts.items():
+                put(db, schema.FACTS, own | {"name": name, "value": value})
+
+    def note_rules(self, bundle: str, document: str) -> bool:
+        """Write the limits that this session decides with around a bundle, once; False if they were there already."""
+        row = {"account": self.account, "session_id": self.session_id, "bundle": bundle}
+        row |= {"wall_ms": wall_ms(), "document": document}
+        with self._mutex, self._engine.begin() as db:
+            return insert_once(db, schema.RULES, row)
+
+    def prune(self, before_s: int) -> None:
+        """Forget inputs and decisions of bars before a market time; equity, orders and fills stay."""
+        bars, decisions = schema.BARS, schema.DECISIONS
+        old = (bars.c.account == self.account) & (bars.c.ts_s < before_s) & (func.length(bars.c.inputs) > 0)
+        with self._mutex, self._engine.begin() as db:
+            db.execute(update(bars).where(old).values(inputs=b""))
+            where = (decisions.c.account == self.account) & (decisions.c.ts_s < before_s)
+            db.execute(delete(decisions).where(where))
+
+    def facts(self) -> dict[str, int]:
+        """Durable numbers of the account."""
+        return {row["name"]: int(row["value"]) for row in self._rows(schema.FACTS, schema.FACTS.c.name)}
+
+    def set_facts(self, facts: Mapping[str, int]) -> None:
+        """Write durable numbers in one transaction."""
+        with self._mutex, self._engine.begin() as db:
+            for name, value in facts.items():
+                put(db, schema.FACTS, {"account": self.account, "name": name, "value": value})
+
+    def equity(self, limit: int) -> list[tuple[int, int]]:
+        """(market time, equity) of the newest bars, oldest first."""
+        table = schema.BARS
+        query = select(table.c.ts_s, table.c.equity_micro).where(table.c.account == self.account)
+        with self._mutex, self._engine.connect() as db:
+            rows = db.execute(query.order_by(table.c.ts_s.desc()).limit(limit)).all()
+        return [(int(ts), int(equity)) for ts, equity in reversed(rows)]
+
+    def refusal_counts(self) -> dict[str, int]:
+        """Refused decisions of the account by reason."""
+        table = schema.DECISIONS
+        where = (table.c.account == self.account) & table.c.refusal.is_not(None)
+        query = select(table.c.refusal, func.count()).where(where).group_by(table.c.refusal)
+        with self._mutex, self._engine.connect() as db:
+            return {str(reason): int(n) for reason, n in db.execute(query)}
+
+    def note(self, kind: str, text: str) -> None:
+        """Write an event that a person may ask about."""
+        row = {"account": self.account, "wall_ms": wall_ms(), "kind": kind, "text": text}
+        with self._mutex, self._engine.begin() as db:
+            db.execute(insert(schema.EVENTS).values(row))
+
+    def events(self, limit: int) -> list[dict[str, Any]]:
+        """Newest events, newest first."""
+        return self._rows(schema.EVENTS, schema.EVENTS.c.id.desc(), limit)
+
+    def _rows(self, table: Table, order_by: Any, limit: int | None = None) -> list[dict[str, Any]]:
+        query = select(table).where(table.c.account == self.account).order_by(order_by).limit(limit)
+        with self._mutex, self._engine.connect() as db:
+            return [dict(row._mapping) for row in db.execute(query)]
+
+
+_INTENT_COLUMNS = ("ts_s", "market_id", "token_id", "price_units", "shares_micro", "reason")
+_FILL_COLUMNS = ("fill_id", "order_id", "market_id", "token_id", "price_units", "shares_micro", "fee_micro", "ts_s")
+
+
+def _order(row: Mapping[str, Any]) -> OrderRow:
+    values = {name: row[name] for name in OrderRow.__slots__}
+    values |= {"outcome": Outcome(row["outcome"]), "side": Side(row["side"]), "state": OrderState(row["state"])}
+    return OrderRow(**values)
+
+
+def _fill(row: Mapping[str, Any]) -> Fill:
+    values = {name: row[name] for name in _FILL_COLUMNS}
+    return Fill(**values, outcome=Outcome(row["outcome"]), side=Side(row["side"]))

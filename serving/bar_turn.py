@@ -1,0 +1,188 @@
+"""One closed bar: tidy up orders, mark, forecast, decide, journal, send, compare with the venue."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pipelines import decision_record
+from pipelines.core import log
+from pipelines.core.domain import Side
+from pipelines.core.errors import OddsmithError
+from pipelines.core.orders import OrderIntent
+from pipelines.core.params import Params
+from pipelines.decide import Account
+from serving import metrics
+from serving.account.journal import Journal
+from serving.account.trading_account import Difference, TradingAccount
+from serving.dashboard.status import Status
+from serving.loaded_model import LoadedModel, Turn, WarmMarket, take_turn
+from serving.market.feed import Feed
+from serving.model_watch import ModelWatch
+from serving.threads import Threads
+
+MISMATCHES = 3
+"""Bars in a row on which books and venue must differ before it is an alarm: a settlement under way shows for one."""
+
+PRUNE_EVERY = 240
+"""Bars between two prunings of the journal."""
+
+_log = log.get("turns")
+
+
+class BarTurns:
+    """Takes turns for one account. `stopping` is set when nothing may be decided or sent any more.
+
+    `guarded` says whether the venue would cancel our orders if we were killed now.
+    """
+
+    def __init__(
+        self,
+        params: Params,
+        journal: Journal,
+        model_watch: ModelWatch,
+        status: Status,
+        threads: Threads,
+        kill_switch: Path,
+        guarded: Callable[[], bool],
+    ) -> None:
+        self._params = params
+        self._journal = journal
+        self._model_watch = model_watch
+        self._status = status
+        self._threads = threads
+        self._kill_switch = kill_switch
+        self._guarded = guarded
+        self._mismatches = 0
+        self._last_s = 0
+        self._bars = 0
+        self._noted: LoadedModel | None = None
+        self.stopping = False
+
+    async def take(self, account: TradingAccount, feed: Feed) -> None:
+        """Everything that follows from the newest closed bar. Where turns are slower than bars, bars are left out.
+
+        Raises:
+            VenueError: if the account cannot be read; nothing was decided then.
+        """
+        model, kill = self._model_watch.model, self._kill_switch.exists()
+        length_s, _ = self._model_watch.geometry
+        await self._threads.in_account_thread(self._tidy, account, feed.closed[0], length_s, kill)
+        (ts_s, closed_at), seen = feed.closed, feed.seen()
+        if ts_s == self._last_s:
+            return
+        self._last_s = ts_s
+        mids = feed.mids() | {one.market.market_id: one.window.last.mid_units for one in seen}
+        busy = bool(account.execution.pending)
+        turn, differences = await asyncio.gather(
+            self._threads.in_model_thread(
+                self._decide, account, model, seen, mids, ts_s, kill, closed_at, feed.features_ms
+            ),
+            _nothing() if busy else self._threads.in_account_thread(account.differences),
+        )
+        await self._judge(account, differences)
+        if turn is not None and self._model_watch.armed:
+            await self._send_all(account, turn)
+        self._status.update(account, feed, model, turn, ts_s, kill)
+
+    def _tidy(self, account: TradingAccount, ts_s: int, length_s: int, kill: bool) -> None:
+        """Cancel what has rested too long (all of it under the kill switch), and learn what became of what works."""
+        execution = account.execution
+        if execution.pending:
+            bars = 0 if kill else self._params.execution.order_ttl_bars - 1
+            execution.cancel_expired(ts_s - bars * length_s)
+            execution.sync()
+
+    def _decide(
+        self,
+        account: TradingAccount,
+        model: LoadedModel | None,
+        seen: list[WarmMarket],
+        mids: dict[str, int],
+        ts_s: int,
+        kill: bool,
+        closed_at: float,
+        features_ms: float,
+    ) -> Turn | None:
+        accounting, execution = account.accounting, account.execution
+        peaks, facts = accounting.mark(mids, ts_s)
+        view = Account(
+            accounting.cash_micro,
+            accounting.equity_micro,
+            accounting.positions,
+            execution.open_buys(accounting.markets),
+            accounting.markets,
+            accounting.day_start_micro,
+            accounting.peak_micro,
+            kill,
+        )
+        if model is None or not seen or self.stopping:
+            return None
+        turn = take_turn(model, ts_s, seen, view, frozenset(row.market_id for row in execution.pending))
+        took_ms = (time.perf_counter() - closed_at) * 1e3
+        self._status.measure(turn, took_ms, features_ms)
+        row = {
+            "ts_s": ts_s,
+            "bundle": model.bundle.hash,
+            "cash_micro": view.cash_micro,
+            "equity_micro": view.equity_micro,
+            "took_ms": took_ms,
+            "ledger_equals_venue": self._status.ledger_equals_venue,
+            "inputs": decision_record.pack(turn.inputs, view),
+        }
+        if model is not self._noted:
+            self._journal.note_rules(model.bundle.hash, decision_record.rules_document(model.rules))
+            self._noted = model
+        decisions = [decision_record.decision_row(decision, model.champion.armed) for decision in turn.decisions]
+        self._journal.bar(row, decisions, peaks, facts)
+        self._bars += 1
+        if self._bars % PRUNE_EVERY == 0:
+            self._journal.prune(ts_s - self._params.serving.keep_bars * model.length_s)
+        return turn
+
+    async def _send_all(self, account: TradingAccount, turn: Turn) -> None:
+        for decision in turn.decisions:
+            if decision.intent is not None and not self.stopping and self._may_send(decision.intent):
+                await self._threads.in_account_thread(self._send, account, decision.intent)
+        if account.execution.pending:
+            await self._threads.in_account_thread(account.execution.sync)
+
+    def _may_send(self, intent: OrderIntent) -> bool:
+        """Nothing is bought with wrong books, or where our death would leave it resting; what is held may be sold."""
+        if intent.side is Side.SELL:
+            return True
+        if self._status.ledger_equals_venue is False:
+            _log.warning("not bought: books and venue differ", market=intent.market_id)
+            return False
+        if not self._guarded():
+            _log.warning("not bought: the venue accepted no heartbeat lately", market=intent.market_id)
+            return False
+        return True
+
+    def _send(self, account: TradingAccount, intent: OrderIntent) -> None:
+        if self.stopping:
+            return
+        try:
+            self._status.sent(account.execution.submit(intent))
+        except OddsmithError as error:
+            metrics.ORDERS_FAILED.inc()
+            self._status.alarm("order", str(error))
+            _log.error("an order could not be made", error=str(error))
+
+    async def _judge(self, account: TradingAccount, differences: list[Difference] | None) -> None:
+        """Say whether books and venue are equal; after some bars of difference, look for trades that failed."""
+        if differences is None:
+            return
+        self._mismatches = self._mismatches + 1 if differences else 0
+        if self._mismatches == 0:
+            self._status.ledger_equals_venue = True
+            self._status.clear_alarm("ledger")
+        elif self._mismatches >= MISMATCHES:
+            self._status.ledger_equals_venue = False
+            self._status.alarm("ledger", "; ".join(str(difference) for difference in differences))
+            taken_back = await self._threads.in_account_thread(account.execution.take_back_missing)
+            _log.error("books and venue differ", differences=[str(one) for one in differences], taken_back=taken_back)
+
+
+async def _nothing() -> None:
+    return None

@@ -1,0 +1,277 @@
+"""What the bot shows: the state for dashboard and runner, the metrics for Prometheus, and the alarms of now."""
+
+import asyncio
+from collections import Counter, deque
+from typing import Any
+
+from pipelines.core.params import Params
+from pipelines.core.settings import Settings
+from pipelines.trading.order_states import OrderState
+from pipelines.trading.risk import exposure_micro
+from serving import champion, metrics
+from serving.account.execution import Sent
+from serving.account.journal import wall_ms
+from serving.account.trading_account import TradingAccount
+from serving.dashboard import nightly_reports, state_json
+from serving.dashboard.exporter import Exporter, Figures
+from serving.dashboard.forecast_score import ForecastScore
+from serving.loaded_model import LoadedModel, Turn, nearest
+from serving.market.feed import Feed
+
+EQUITY_POINTS = 5_000
+RECENT = 120
+
+
+class Status:
+    """The picture of now. `state` is read on the event loop; `update` is called there at the end of every turn."""
+
+    def __init__(self, settings: Settings, params: Params) -> None:
+        self._settings = settings
+        self._params = params
+        self._started_ms = wall_ms()
+        self._alarms: dict[str, str] = {}
+        self._changed = asyncio.Condition()
+        self._equity: deque[tuple[int, int]] = deque(maxlen=EQUITY_POINTS)
+        self._decisions: deque[dict[str, Any]] = deque(maxlen=RECENT)
+        self._refused: Counter[str] = Counter()
+        self._recent = metrics.Recent()
+        self._score: ForecastScore | None = None
+        self._account: TradingAccount | None = None
+        self._model: LoadedModel | None = None
+        self._feed: Feed | None = None
+        self._turn: Turn | None = None
+        self._body: dict[str, Any] = {}
+        self.decisions = 0
+        self.decided_bars = 0
+        self.bars = 0
+        self.ledger_equals_venue: bool | None = None
+        self._took_ms = 0.0
+        self._kill = settings.kill_switch.exists()
+        self._exporter = Exporter()
+
+    # What happens
+
+    def open(self, account: TradingAccount) -> None:
+        """An account is traded from now on; what its journal remembers is shown again."""
+        self._account = account
+        self._equity.extend(account.journal.equity(EQUITY_POINTS))
+        self._refused.update(account.journal.refusal_counts())
+        self._exporter.fills_before(len(account.journal.fills()))
+
+    def show_model(self, model: LoadedModel | None) -> None:
+        """A bundle decides from now on."""
+        if self._model is not None:
+            metrics.MODEL.labels(self._model.bundle.hash[:12], self._model.policy_kind).set(0)
+        self._model = model
+        metrics.ARMED.set(int(model is not None and model.champion.armed))
+        if model is not None:
+            metrics.MODEL.labels(model.bundle.hash[:12], model.policy_kind).set(1)
+            self._score = ForecastScore(model.length_s, model.predictor.horizon)
+
+    def alarm(self, kind: str, text: str) -> None:
+        """Show a trouble until `calm` takes it back."""
+        self._alarms[kind] = text
+
+    def clear_alarm(self, kind: str) -> None:
+        """A trouble is over."""
+        self._alarms.pop(kind, None)
+
+    def killed(self, on: bool) -> None:
+        """The kill switch was thrown or lifted."""
+        self._kill = on
+        metrics.KILLED.set(int(on))
+
+    def left(self, market_id: str) -> None:
+        """A market is no longer followed."""
+        if self._score is not None:
+            self._score.forget(market_id)
+
+    def sent(self, sent: Sent) -> None:
+        """An order was answered."""
+        state = sent.order.state
+        answer = {OrderState.REJECTED: "rejected", OrderState.UNKNOWN: "unknown"}.get(state, "accepted")
+        metrics.ORDERS.labels(answer).inc()
+        metrics.EXECUTION_LATENCY.observe(sent.latency_ms)
+        self._recent.add("execute", sent.latency_ms)
+        if answer == "accepted":
+            self.clear_alarm("order")
+        else:
+            metrics.ORDERS_FAILED.inc()
+            self.alarm("order", f"an order was {answer}: {sent.order.text[:160]}")
+
+    def measure(self, turn: Turn, took_ms: float, features_ms: float) -> None:
+        """How long a turn took; called in the model thread."""
+        self._recent.add("features", features_ms)
+        for name, histogram, value in (
+            ("forecast", metrics.FORECAST_LATENCY, turn.forecast_ms),
+            ("decide", metrics.DECIDE_LATENCY, turn.decide_ms),
+            ("bar", metrics.BAR_LATENCY, took_ms),
+        ):
+            histogram.observe(value)
+            self._recent.add(name, value)
+        self._took_ms = took_ms
+
+    def update(
+        self, account: TradingAccount, feed: Feed, model: LoadedModel | None, turn: Turn | None, ts_s: int, kill: bool
+    ) -> None:
+        """Take the picture of a finished turn."""
+        self._feed, self._kill = feed, kill
+        self.bars += 1
+        self._equity.append((ts_s, account.accounting.equity_micro))
+        if turn is not None:
+            self._turn = turn
+            self.decided_bars += 1
+            self._count(turn, armed=model is not None and model.champion.armed)
+        self._body = self._picture(account, feed, model)
+        self._exporter.publish(self._body, self._score, feed.age_s, self._figures())
+        self.notify()
+
+    def _count(self, turn: Turn, armed: bool) -> None:
+        self.decisions += len(turn.decisions)
+        metrics.DECISIONS.inc(len(turn.decisions))
+        for one, made in zip(turn.inputs, turn.decisions, strict=True):
+            if self._score is not None:
+                self._score.add(one.market.market_id, turn.ts_s, one.bar.mid_units, one.forecast)
+            if made.refusal is not None:
+                self._refused[made.refusal.reason.value] += 1
+                metrics.REFUSALS.labels(made.refusal.reason.value).inc()
+            if made.refusal is not None or made.intent is not None:
+                self._decisions.appendleft(state_json.decision(made, one.market, armed))
+        confidences = [one.forecast.confidence for one in turn.inputs]
+        if confidences:
+            metrics.CONFIDENCE.set(sum(confidences) / len(confidences))
+            metrics.CONFIDENCE_MAX.set(max(confidences))
+
+    # What is shown
+
+    def state(self, *, whole: bool) -> dict[str, Any]:
+        """The state as JSON; the equity curve in full, or its newest point."""
+        points = state_json.equity_points(list(self._equity) if whole else list(self._equity)[-1:])
+        feed, settings = self._feed, self._settings
+        return (
+            self._empty()
+            | self._body
+            | {
+                "mode": settings.mode.value,
+                "venue": settings.clob_url,
+                "started_ms": self._started_ms,
+                "market_time_s": feed.market_s if feed else None,
+                "feed": {
+                    "age_s": round(feed.age_s, 3) if feed else None,
+                    "connected": bool(feed and feed.connected),
+                    "stale_after_s": self._params.serving.stale_feed_s,
+                },
+                "kill": self._kill,
+                "alarms": list(self._alarms.values()),
+                "ledger_equals_venue": self.ledger_equals_venue,
+                "decisions": self.decisions,
+                "decided_bars": self.decided_bars,
+                "equity": points,
+            }
+        )
+
+    def _empty(self) -> dict[str, Any]:
+        model = self._model
+        return {
+            "armed": model is not None and model.champion.armed,
+            "cash_reason": model.champion.why if model else champion.NO_MODEL,
+            "policy": model.policy_kind if model else "cash",
+            "model": self._model_state(),
+            "bar": None,
+            "account": None,
+            "positions": [],
+            "open_orders": [],
+            "fills": [],
+            "fills_total": 0,
+            "markets": [],
+            "recent_decisions": [],
+            "orders": state_json.orders_total({}, self._refused),
+            "limits": {"max_markets": self._params.risk.max_markets},
+            "latency_ms": {},
+            "score": {"accuracy": None, "moves": 0},
+        }
+
+    def _model_state(self) -> dict[str, Any]:
+        model = self._model
+        if model is None:
+            return {"bundle": None, "champion": False, "gate": None}
+        manifest = model.bundle.manifest
+        return {
+            "bundle": model.bundle.hash,
+            "policy": model.policy_kind,
+            "forecast": manifest.get("forecast_kind", model.predictor.kind),
+            "as_of_s": manifest.get("created_s"),
+            "version": model.champion.version,
+            "bento": model.champion.bento,
+            "champion": model.champion.armed,
+            "gate": nightly_reports.verdict(model.bundle.hash),
+        }
+
+    def _picture(self, account: TradingAccount, feed: Feed, model: LoadedModel | None) -> dict[str, Any]:
+        accounting, armed = account.accounting, model is not None and model.champion.armed
+        fills = account.journal.newest_fills(RECENT)
+        risk = self._params.risk
+        at_stake = exposure_micro(accounting.positions, account.execution.open_buys(accounting.markets))
+        made = nearest(self._turn)
+        rows = [
+            state_json.market(one.market, one.quote, one.quote.mid_units, *_last(made.get(key)), armed)
+            for key, one in feed.followed.items()
+            if one.quote is not None
+        ]
+        money = state_json.account(accounting, account.gateway.account) | {
+            "exposure": at_stake / accounting.equity_micro if accounting.equity_micro else 0.0,
+            "daily_limit": risk.daily_loss_fraction,
+            "max_drawdown": risk.max_drawdown_fraction,
+            "max_exposure": risk.max_exposure_fraction,
+        }
+        return {
+            "armed": armed,
+            "bar": {"ts_s": self._turn.ts_s if self._turn else None, "took_ms": round(self._took_ms, 2)},
+            "account": money,
+            "positions": [
+                state_json.position(held, accounting.markets[key], accounting.mids.get(key, held.entry_units))
+                for key, held in sorted(accounting.positions.items())
+            ],
+            "open_orders": [
+                state_json.order(row, accounting.markets.get(row.market_id)) for row in account.execution.pending
+            ],
+            "fills": [state_json.fill(one, accounting.markets.get(one.market_id)) for one in fills],
+            "fills_total": account.accounting.fills_booked,
+            "markets": sorted(rows, key=lambda row: -row.get("confidence", 0.0)),
+            "recent_decisions": list(self._decisions),
+            "orders": state_json.orders_total(account.journal.order_counts(), self._refused),
+            "latency_ms": self._recent.quantiles(),
+            "score": {"accuracy": self._score.accuracy, "moves": self._score.moves} if self._score else {},
+        }
+
+    def _figures(self) -> Figures:
+        return Figures(
+            equity_micro=[micro for _, micro in self._equity],
+            bar_length_s=self._model.length_s if self._model is not None else None,
+            markets_decided=len(self._turn.inputs) if self._turn else 0,
+            ledger_equals_venue=self.ledger_equals_venue,
+            kill=self._kill,
+        )
+
+    # Waiting
+
+    def notify(self) -> None:
+        """Wake everyone who waits for a new picture."""
+        task = asyncio.get_running_loop().create_task(self._wake())
+        task.add_done_callback(lambda done: done.exception())
+
+    async def _wake(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def changed(self, timeout_s: float) -> None:
+        """Return at the next picture, or after a time."""
+        try:
+            async with asyncio.timeout(timeout_s), self._changed:
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+
+def _last(pair: Any) -> tuple[Any, Any]:
+    return (pair[0].forecast, pair[1]) if pair else (None, None)

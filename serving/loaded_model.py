@@ -1,0 +1,143 @@
+"""What decides: a verified bundle with its forecaster, policy and limits, and one turn of it over all markets."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pipelines.core.domain import Direction, FloatArray, Forecast, Market, Quote
+from pipelines.core.params import Params
+from pipelines.decide import Account, Decision, Inputs, Rules, decide, reserve
+from pipelines.inference.bundle import Bundle
+from pipelines.inference.predictor import Predictor
+from pipelines.trading import policies
+from pipelines.trading.observation import MarketScaler
+from pipelines.trading.sizing import SizingTable
+from serving.champion import Champion
+from serving.market.windows import View
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A bundle that was opened, with the limits of params.yaml around it."""
+
+    champion: Champion
+    bundle: Bundle
+    predictor: Predictor
+    rules: Rules
+
+    @property
+    def length_s(self) -> int:
+        """Seconds per bar."""
+        return self.rules.bar_length_s
+
+    @property
+    def lookback(self) -> int:
+        """Bars per window."""
+        return self.predictor.lookback
+
+    @property
+    def policy_kind(self) -> str:
+        """Name of the policy."""
+        return self.rules.policy.kind
+
+
+def open_model(champion: Champion, params: Params) -> LoadedModel:
+    """Open and verify a bundle.
+
+    Raises:
+        ArtifactError: if the bundle is altered, or made for another version of the features.
+    """
+    bundle = Bundle.open(champion.folder)
+    predictor = bundle.predictor()
+    chosen = bundle.manifest["policy"]
+    rules = Rules(
+        policy=policies.load(str(chosen["kind"]), chosen.get("params", {}), champion.folder),
+        table=SizingTable.read(champion.folder / "sizing.json"),
+        scaler=MarketScaler(bundle.scaler()),
+        risk=params.risk,
+        sizing=params.sizing,
+        execution=params.execution,
+        rule=params.policy,
+        bar_length_s=int(bundle.manifest["bar_length_s"]),
+        horizon_bars=predictor.horizon,
+    )
+    return LoadedModel(champion, bundle, predictor, rules)
+
+
+@dataclass(frozen=True, slots=True)
+class WarmMarket:
+    """One market at the close of a bar: its warm window and its quote, with the quote's age in market seconds."""
+
+    market: Market
+    window: View
+    quote: Quote
+    quote_age_s: int
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one bar led to, and what it cost in wall milliseconds."""
+
+    ts_s: int
+    inputs: tuple[Inputs, ...]
+    decisions: tuple[Decision, ...]
+    forecast_ms: float
+    decide_ms: float
+
+
+def take_turn(
+    model: LoadedModel, ts_s: int, seen: Sequence[WarmMarket], account: Account, busy: frozenset[str]
+) -> Turn:
+    """Forecast all markets in one batch, then decide market by market in the order of their ids.
+
+    An order of this bar takes its cash and room at once, so that the next market sees them gone. Markets in `busy`
+    (an order is still working there) are forecast but not decided.
+    """
+    ordered = sorted(seen, key=lambda one: one.market.market_id)
+    started = time.perf_counter()
+    inputs = _inputs(model.predictor, ordered)
+    forecast_at = time.perf_counter()
+    open_buys = dict(account.open_buy_micro)
+    account = replace(account, open_buy_micro=open_buys)
+    decisions = []
+    for one in inputs:
+        if one.market.market_id in busy:
+            decisions.append(_wait(one))
+            continue
+        decision = decide(one, account, model.rules)
+        decisions.append(decision)
+        reserve(decision.intent, one.market, open_buys)
+    ended = time.perf_counter()
+    return Turn(ts_s, inputs, tuple(decisions), (forecast_at - started) * 1e3, (ended - forecast_at) * 1e3)
+
+
+def _inputs(predictor: Predictor, seen: Sequence[WarmMarket]) -> tuple[Inputs, ...]:
+    if not seen:
+        return ()
+    features = np.stack([one.window.features for one in seen])
+    mids = np.stack([one.window.mids for one in seen])
+    sentiment = np.stack([one.window.sentiment for one in seen])
+    forecasts = predictor.forecast_batch(features, mids, sentiment)
+    return tuple(
+        _input(one, features[index, -1], forecasts.at(index), float(sentiment[index, -1]))
+        for index, one in enumerate(seen)
+    )
+
+
+def _input(one: WarmMarket, features: FloatArray, forecast: Forecast, sentiment: float) -> Inputs:
+    return Inputs(one.market, one.window.last, one.quote, features, forecast, sentiment, one.quote_age_s)
+
+
+def _wait(one: Inputs) -> Decision:
+    flat, confidence = Direction.FLAT, one.forecast.confidence
+    return Decision(one.bar.ts_s, one.market.market_id, "wait", flat, 0.0, None, None, confidence, ())
+
+
+def nearest(turn: Turn | None) -> Mapping[str, tuple[Inputs, Decision]]:
+    """Market id -> inputs and decision of the last turn."""
+    if turn is None:
+        return {}
+    pairs = zip(turn.inputs, turn.decisions, strict=True)
+    return {one.market.market_id: (one, made) for one, made in pairs}

@@ -1,0 +1,155 @@
+"""Everything that lives as long as one connection to the venue: feed, turns, upkeep, user stream, heartbeats.
+
+The account, the journal and the model outlive a session; `Bot` opens the next one when this one ends with an error.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from pipelines.core import log
+from pipelines.core.domain import Bar, Quote
+from pipelines.core.errors import VenueError, VenueForbidden, VenueUnavailable
+from pipelines.core.params import Params
+from pipelines.core.settings import Mode, Settings
+from pipelines.news import scorers, sources
+from pipelines.venue.http import VenueHttp
+from pipelines.venue.stream import MarketStream, Resolution
+from serving import metrics
+from serving.account.trading_account import TradingAccount
+from serving.bar_turn import BarTurns
+from serving.dashboard.status import Status
+from serving.heartbeat import Heartbeat
+from serving.market import history, selection
+from serving.market.feed import Feed
+from serving.market.headlines import HeadlinePoller
+from serving.model_watch import ModelWatch
+from serving.threads import Threads
+from serving.upkeep import Upkeep
+
+_log = log.get("session")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lasting:
+    """What outlives a session."""
+
+    settings: Settings
+    params: Params
+    account: TradingAccount
+    heartbeat: Heartbeat
+    model_watch: ModelWatch
+    turns: BarTurns
+    status: Status
+    threads: Threads
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connections:
+    """The venue's HTTP routes and the headlines, open for one session."""
+
+    listing: VenueHttp
+    exchange: VenueHttp
+    archive: VenueHttp
+    headlines: HeadlinePoller
+
+
+@asynccontextmanager
+async def connections(settings: Settings, params: Params) -> AsyncIterator[Connections]:
+    """Open the connections of a session and close them with it."""
+    async with (
+        VenueHttp(settings.gamma_url, per_10_s=300) as listing,
+        VenueHttp(settings.clob_url) as exchange,
+        VenueHttp(settings.data_url, per_10_s=800) as archive,
+        sources.opened(settings, params.news, params.serving.news_poll_s) as texts,
+    ):
+        poller = HeadlinePoller(texts, scorers.make(params.news, settings))
+        yield Connections(listing=listing, exchange=exchange, archive=archive, headlines=poller)
+
+
+class Session:
+    """One connection's feed, turns and upkeep. `run` lasts until the venue goes away or it is cancelled."""
+
+    def __init__(self, lasting: Lasting, venue: Connections) -> None:
+        self._lasting = lasting
+        self._venue = venue
+        self._bar = asyncio.Event()
+        settings, params = lasting.settings, lasting.params
+        length_s, lookback = lasting.model_watch.geometry
+        self.feed = Feed(
+            MarketStream(settings.clob_ws_url, venue.exchange),
+            venue.archive,
+            venue.headlines,
+            lookback=lookback,
+            length_s=length_s,
+            max_gap_bars=params.bars.max_gap_bars,
+            wall_is_market=settings.mode is not Mode.SIMULATED,
+            on_bar=self._on_bar,
+            on_resolved=self._on_resolved,
+            on_left=lasting.status.left,
+        )
+        self._upkeep = Upkeep(
+            params,
+            lasting.account,
+            self.feed,
+            venue.headlines,
+            venue.listing,
+            venue.archive,
+            lasting.status,
+            lasting.threads,
+        )
+
+    async def run(self) -> None:
+        """Follow markets, take a turn per closed bar, keep listing and account up to date.
+
+        Raises:
+            VenueError: if the venue goes away, or a new bundle needs other windows: a new session begins then.
+            VenueForbidden: if the venue blocks this region or account.
+        """
+        lasting = self._lasting
+        markets, now_s = await selection.discover(self._venue.listing, self._venue.exchange)
+        await self._upkeep.choose(markets, now_s)
+        await self._venue.headlines.poll(markets)
+        length_s, _ = lasting.model_watch.geometry
+        offset_s = await history.grid_offset_s(self._venue.archive, markets, length_s, now_s)
+        lasting.status.clear_alarm("venue")
+        lasting.status.clear_alarm("error")
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.feed.run(offset_s))
+            tasks.create_task(self._take_turns())
+            tasks.create_task(self._upkeep.run())
+            tasks.create_task(self._upkeep.listen(lasting.settings.clob_ws_url))
+            tasks.create_task(lasting.heartbeat.run())
+
+    def quote(self, market_id: str) -> tuple[Quote, int] | None:
+        """The newest quote of a followed market with the market time; None before there is one."""
+        one, market_s = self.feed.followed.get(market_id), self.feed.market_s
+        return None if one is None or one.quote is None or market_s is None else (one.quote, market_s)
+
+    def _on_bar(self, closed: list[tuple[Bar, Quote]]) -> None:
+        self._lasting.account.gateway.bars_closed(closed)
+        self._upkeep.count_bar()
+        self._bar.set()
+
+    def _on_resolved(self, message: Resolution) -> None:
+        self._upkeep.resolved.append(message)
+
+    async def _take_turns(self) -> None:
+        """A turn per closed bar; when turns fall behind, the bars between are folded and not decided."""
+        lasting = self._lasting
+        geometry = lasting.model_watch.geometry
+        while True:
+            await self._bar.wait()
+            self._bar.clear()
+            if await lasting.model_watch.refresh() and lasting.model_watch.geometry != geometry:
+                raise VenueUnavailable("the new bundle has another bar length or lookback: windows are warmed anew")
+            try:
+                await lasting.turns.take(lasting.account, self.feed)
+                lasting.status.clear_alarm("turn")
+            except VenueForbidden:
+                raise
+            except VenueError as error:
+                metrics.API_ERRORS.labels("turn").inc()
+                lasting.status.alarm("turn", str(error))
+                _log.warning("turn failed", error=str(error))
