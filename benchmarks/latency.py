@@ -27,6 +27,7 @@ from pipelines.core.errors import OddsmithError
 from pipelines.core.money import MICRO
 from pipelines.core.orders import OrderIntent, PlaceStatus
 from pipelines.core.params import read
+from pipelines.core.products import BUNDLE
 from pipelines.core.settings import Settings
 from pipelines.decide import Account
 from pipelines.venue.clob_gateway import ClobGateway
@@ -45,7 +46,7 @@ BUDGET_MS = {"ingest": 50, "features": 100, "forecast": 10, "decide": 5, "execut
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print one line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.latency", description=__doc__)
-    parser.add_argument("--bundle", type=Path, default=Path("models/bundle"), help="the sealed bundle to measure with")
+    parser.add_argument("--bundle", type=Path, default=BUNDLE, help="the sealed bundle to measure with")
     parser.add_argument("--orders", type=int, default=200, help="orders to place at the simulator")
     parser.add_argument("--no-guide", action="store_true", help="leave the guide's way out")
     asked = parser.parse_args(arguments)

@@ -20,10 +20,11 @@ from pipelines.core.domain import FloatArray
 from pipelines.core.errors import ParameterError
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, load
+from pipelines.core.products import FEATURES, WINDOW, report_json
 from pipelines.core.scheduler import each
 from pipelines.forecast import baselines
 from pipelines.forecast.accuracy import measure
-from pipelines.forecast.stage import FEATURES, forecasts, table
+from pipelines.forecast.stage import forecasts, table
 from pipelines.forecast.training_windows import Rows
 from pipelines.inference.predictor import Forecasts, Predictor
 from pipelines.replay import market_history
@@ -34,11 +35,10 @@ from pipelines.replay.signals import sizing_table
 
 BASELINES = ("persistence", "ar")
 NETWORKS = ("hybrid", "gru", "lstm", "sentiment_lstm", "garch_lstm")
-WINDOW = Path("data/window.json")
 WORK = Path("var/league")
 PAGE = Path("docs/results/league.md")
-DOCUMENT = Path("reports/league.json")
-LIMIT = Path("reports/kalman.json")
+DOCUMENT = report_json("league")
+LIMIT = report_json("kalman")
 SLICE = "selection"
 VAR_LEVEL = 0.05
 

@@ -22,17 +22,15 @@ from pipelines.core.artifacts import read_json, sha256_path, write_bytes, write_
 from pipelines.core.domain import Headline
 from pipelines.core.errors import DataError, OddsmithError, ParameterError
 from pipelines.core.params import Params, load
+from pipelines.core.products import FORECASTER, RAW, WINDOW, report_json
 from pipelines.core.sections import StackParams
 from pipelines.core.settings import Settings
 from pipelines.news import scorers
 
-REPORT = Path("reports/stacks.json")
+REPORT = report_json("stacks")
 TABLE = Path("docs/results/stacks.md")
 WORK = Path("var/stacks")
-RAW = Path("data/raw")
-WINDOW = Path("data/window.json")
-FORECASTER = Path("models/forecaster")
-FORECAST = Path("reports/forecast.json")
+FORECAST = report_json("forecast")
 FORECASTING = ("featurize", "forecast")
 TRADING = ("agent", "backtest")
 NO_SCORER = "none"

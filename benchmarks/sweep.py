@@ -8,7 +8,6 @@ import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from pipelines.core.artifacts import write_json
 from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, load
+from pipelines.core.products import FEATURES, report_json
 from pipelines.core.scheduler import each
 from pipelines.replay import market_history, trials
 from pipelines.replay.lanes import Field, field, parameters, screen
@@ -27,7 +27,7 @@ from pipelines.replay.signals import concatenated, sizing_table
 from pipelines.trading import compiled
 from pipelines.trading.observation import MarketScaler
 
-REPORT = Path("reports/sweep.json")
+REPORT = report_json("sweep")
 SLICE = "agent"
 CHUNK = 50
 BEST = 20
@@ -81,7 +81,7 @@ def run() -> None:
 def screen_inputs(histories: Sequence[History], params: Params, length_s: int) -> ScreenInputs:
     """Flat arrays and signals of some histories, with the limits of params.yaml."""
     impact = params.execution.impact_share
-    scaler = MarketScaler.read(market_history.FEATURES / "scaler.json")
+    scaler = MarketScaler.read(FEATURES / "scaler.json")
     seen = concatenated(histories, impact)
     return ScreenInputs(
         field(histories, scaler, impact, forecast_block=False),

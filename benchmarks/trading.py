@@ -22,6 +22,7 @@ from pipelines.agent.env import MarketEnv
 from pipelines.core.domain import FeeSchedule
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, read
+from pipelines.core.products import FORECASTER
 from pipelines.replay import recorded_books as recorded
 from pipelines.replay import rules, signals
 from pipelines.replay.lanes import FRACTION_OF, Field, Lanes, field, parameters, screen
@@ -88,7 +89,7 @@ class Bench:
             "ppo_steps_per_s": lambda: self._ppo("ppo", 4_096),
             "tuned_ppo_steps_per_s": lambda: self._ppo("ppo_tuned", 65_536),
             "guide_ppo_steps_per_s": lambda: peers.guide_ppo(4_096),
-            "decisions_per_s": lambda: throughput.measure(self._made, self._params, Path("models/forecaster")),
+            "decisions_per_s": lambda: throughput.measure(self._made, self._params, FORECASTER),
             "guide_decisions_per_s": lambda: round(1_000.0 / guide_decision.measure(), 2),
             "time_to_return_ratio": self._time_to_return,
         }

@@ -19,6 +19,7 @@ from pipelines.core.artifacts import write_json
 from pipelines.core.errors import ParameterError, Stopped
 from pipelines.core.interruption import on_sigterm
 from pipelines.core.params import Params, load
+from pipelines.core.products import FEATURES, report_json
 from pipelines.replay import market_history, trials
 from pipelines.replay.signals import sizing_table
 from pipelines.trading.observation import MarketScaler
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.distributions import BaseDistribution
 
-REPORT = Path("reports/tune.json")
+REPORT = report_json("tune")
 STUDY = Path("var/tune.sqlite")
 SEEDS = 2
 LOG = log.get("tune")
@@ -110,7 +111,7 @@ def objective(params: Params) -> Score:
     from pipelines.agent.training import train  # noqa: PLC0415 - torch only while agents are trained
 
     length_s = market_history.bar_length_s()
-    scaler = MarketScaler.read(market_history.FEATURES / "scaler.json")
+    scaler = MarketScaler.read(FEATURES / "scaler.json")
     table = sizing_table(market_history.read("selection", params.execution), params)
     histories = market_history.read("agent", params.execution)
 

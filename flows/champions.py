@@ -12,10 +12,11 @@ from typing import Any
 
 from flows.releases import Releases
 from pipelines.core.artifacts import read_json, write_json
+from pipelines.core.products import BUNDLE
 from pipelines.core.settings import Settings
 
 PROMOTED, DEPLOYED, ROLLED_BACK, RETIRED = "promoted", "deployed", "rolled_back", "retired"
-CANDIDATE = Path("models/bundle")
+CANDIDATE = BUNDLE
 
 Record = dict[str, Any]
 """hash, bento_tag, mlflow_version, promoted_at, source."""

@@ -14,6 +14,7 @@ from flows.ingest import append
 from flows.stage_tasks import run_command
 from pipelines.core.artifacts import read_json
 from pipelines.core.errors import ArtifactError
+from pipelines.core.products import report_json
 
 EVENT = "oddsmith.drift.detected"
 """The automation of the nightly deployment (prefect.yaml) waits for it."""
@@ -24,7 +25,7 @@ def compare(bundle: Path) -> dict[str, Any]:
     """The document of reports/drift.json for a bundle."""
     run_command(sys.executable, "-m", "pipelines", "drift", "--bundle", str(bundle), name="drift")
     prefect_pages.show("drift")
-    return dict(read_json(Path("reports/drift.json")))
+    return dict(read_json(report_json("drift")))
 
 
 @flow(name="drift", persist_result=False)

@@ -2,7 +2,6 @@
 
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger, task
@@ -15,9 +14,8 @@ from flows.promote import promote, retire_foreign_champion
 from flows.stage_tasks import StageFailed, run_command, run_stage, stage_names
 from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.errors import OddsmithError
+from pipelines.core.products import WINDOW, report_json
 from pipelines.core.settings import Settings, Source
-
-WINDOW = Path("data/window.json")
 
 
 @task(task_run_name="window", cache_policy=NO_CACHE, persist_result=False)
@@ -58,7 +56,7 @@ def replay_last_day() -> dict[str, Any] | None:
         return None
     progress.end("parity", time.perf_counter() - started)
     prefect_pages.show("parity")
-    found = dict(read_json(Path("reports/parity.json")))
+    found = dict(read_json(report_json("parity")))
     tracking.log_parity((champion() or {}).get("hash", ""), found)
     return found
 
@@ -85,7 +83,7 @@ def track(bundle_hash: str) -> str:
 @task(task_run_name="verdict", cache_policy=NO_CACHE, persist_result=False)
 def record_verdict(version: str) -> dict[str, Any]:
     """The gate's verdict, attached to the registered version."""
-    gate = dict(read_json(Path("reports/gate.json")))
+    gate = dict(read_json(report_json("gate")))
     tracking.log_verdict(version, gate)
     return gate
 

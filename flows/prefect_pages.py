@@ -6,7 +6,6 @@ nothing.
 """
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from prefect import get_run_logger
@@ -14,8 +13,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from pipelines.core.artifacts import read_json
 from pipelines.core.errors import ArtifactError
-
-REPORTS = Path("reports")
+from pipelines.core.products import REPORTS
 
 Row = dict[str, Any]
 

@@ -15,6 +15,7 @@ from flows.releases import Releases
 from flows.stage_tasks import StageFailed, run_command
 from pipelines.core.artifacts import read_json
 from pipelines.core.errors import ArtifactError
+from pipelines.core.products import WINDOW, report_json
 from pipelines.core.settings import Settings
 
 __all__ = ["champion", "champion_file", "install", "promote", "retire_foreign_champion"]
@@ -47,7 +48,7 @@ def promote(
         "bento_tag": install(bundle, name),
         "mlflow_version": mlflow_version or tracking.log_candidate(bundle, name),
         "promoted_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "source": read_json(Path("data/window.json"))["source"],
+        "source": read_json(WINDOW)["source"],
     }
     releases = Releases.of(Settings())
     if releases:
@@ -64,7 +65,7 @@ def require_verdict(bundle_hash: str) -> None:
     Raises:
         ArtifactError: saying which, and what to do.
     """
-    gate = read_json(Path("reports/gate.json"))
+    gate = read_json(report_json("gate"))
     if gate["verdict"] != "promote" or gate["bundle"] != bundle_hash:
         raise ArtifactError(
             f"bundle {bundle_hash[:12]} has no promoting verdict (reports/gate.json says {gate['verdict']} "

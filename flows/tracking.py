@@ -10,10 +10,12 @@ import mlflow
 import yaml
 from mlflow import MlflowClient
 
+from pipelines.core.products import REPORTS
+
 REGISTERED_MODEL = "oddsmith"
 EXPERIMENT = "nightly"
 CHAMPION = "champion"
-REPORTS = ("pull", "validation", "forecast", "agent", "backtest", "package", "gate")
+TRACKED = ("pull", "validation", "forecast", "agent", "backtest", "package", "gate")
 
 
 def log_candidate(bundle: Path, bundle_hash: str) -> str:
@@ -82,7 +84,7 @@ def _ensure_registered(client: MlflowClient) -> None:
 
 
 def _reports() -> dict[str, Any]:
-    paths = {name: Path("reports") / f"{name}.json" for name in REPORTS}
+    paths = {name: REPORTS / f"{name}.json" for name in TRACKED}
     return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.exists()}
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipelines.core import log
 from pipelines.core.command_line import exit_status
+from pipelines.core.products import BUNDLE, RAW
 from pipelines.core.settings import Settings, Source
 
 STAGES = {
@@ -34,17 +35,17 @@ def parser() -> argparse.ArgumentParser:
     costs.add_argument("--json", action="store_true", help="one JSON document instead of text")
     commands.add_parser("ingest", help="append what happened since the last time to the landing zone")
     drift = commands.add_parser("drift", help="compare the landing zone's newest bars with a bundle's training window")
-    drift.add_argument("--bundle", type=Path, default=Path("models/bundle"), help="sealed bundle (models/bundle)")
+    drift.add_argument("--bundle", type=Path, default=BUNDLE, help="sealed bundle (models/bundle)")
     drift.add_argument("--landing", type=Path, help="folder of bars, markets and headlines (the landing zone)")
     drift.add_argument("--remember", action="store_true", help="only keep the bundle's training window for later")
     parity = commands.add_parser("parity", help="replay the running bot's journal: decisions identical, fills beside")
     parity.add_argument("--hours", type=float, default=24.0, help="market hours back from the newest bar (24)")
     query = commands.add_parser("query", help="SQL over bars, markets, headlines and books; prints CSV")
     query.add_argument("sql", help="for example: SELECT count(*) FROM bars")
-    query.add_argument("--folder", type=Path, default=Path("data/raw"), help="data/raw, or var/landing")
+    query.add_argument("--folder", type=Path, default=RAW, help="data/raw, or var/landing")
     export = commands.add_parser("export", help="bars and headlines in InfluxDB line protocol")
     export.add_argument("--influx", metavar="TARGET", required=True, help="file, - for standard output, or a write URL")
-    export.add_argument("--folder", type=Path, default=Path("data/raw"), help="data/raw, or var/landing")
+    export.add_argument("--folder", type=Path, default=RAW, help="data/raw, or var/landing")
     for name, text in STAGES.items():
         commands.add_parser(name, help=text)
     return top

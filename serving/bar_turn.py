@@ -13,7 +13,7 @@ from pipelines.core.orders import OrderIntent
 from pipelines.core.params import Params
 from pipelines.decide import Account
 from serving import metrics
-from serving.account.journal import Journal
+from serving.account.journal import Journal, decision_row
 from serving.account.trading_account import Difference, TradingAccount
 from serving.dashboard.status import Status
 from serving.loaded_model import LoadedModel, Turn, WarmMarket, take_turn
@@ -133,7 +133,7 @@ class BarTurns:
         if model is not self._noted:
             self._journal.note_rules(model.bundle.hash, decision_record.rules_document(model.rules))
             self._noted = model
-        decisions = [decision_record.decision_row(decision, model.champion.armed) for decision in turn.decisions]
+        decisions = [decision_row(decision, model.champion.armed) for decision in turn.decisions]
         self._journal.bar(row, decisions, peaks, facts)
         self._bars += 1
         if self._bars % PRUNE_EVERY == 0:

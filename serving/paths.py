@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pipelines.core import params
 from pipelines.core.params import Params
+from pipelines.core.products import BUNDLE
 
 HOME = Path(__file__).resolve().parent.parent
 """Folder that holds the packages: the repository, or `src` of a bento."""
@@ -12,7 +13,7 @@ HOME = Path(__file__).resolve().parent.parent
 EMBEDDED = HOME / "bundle"
 """The sealed bundle of a bento; absent in the repository."""
 
-CANDIDATE = Path("models/bundle")
+CANDIDATE = BUNDLE
 """What the last run of `package` wrote."""
 
 DASHBOARD = Path(__file__).resolve().parent / "dashboard"

@@ -13,13 +13,14 @@ from pipelines.core.artifacts import write_json
 from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, load
+from pipelines.core.products import report_json
 from pipelines.replay import rules, trials
 from pipelines.replay.loop import Tape, replay, tape
 from pipelines.replay.market_history import History
 from pipelines.replay.performance import Figures, figures
 from pipelines.trading.sizing import NO_SIGNALS
 
-REPORT = Path("reports/bots.json")
+REPORT = report_json("bots")
 KINDS = ("cash", "buy_and_hold", "temporal_arbitrage", "spike_fading")
 LENGTH_S = 60
 LAST_BARS = 5

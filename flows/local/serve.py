@@ -7,19 +7,18 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
 
 from flows.local.attach import environment, running_ports
 from flows.local.children import ChildFailed
 from flows.local.screen import Screen
 from flows.local.stack import Ports, Stack
-from flows.local.up import REPLAY, interrupt, only_one
+from flows.local.up import interrupt, only_one
 from pipelines.core import params as parameters
 from pipelines.core.artifacts import read_json
 from pipelines.core.errors import SettingError
+from pipelines.core.products import REPLAY, WINDOW
 from pipelines.core.settings import Mode, Settings, Source
 
-WINDOW = Path("data/window.json")
 COMMAND = [sys.executable, "-m", "flows", "serve", "--attached"]
 
 

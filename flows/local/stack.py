@@ -11,6 +11,7 @@ from flows.local.screen import Screen
 from flows.stage_tasks import command_environment
 from pipelines.core.artifacts import read_json
 from pipelines.core.params import Params
+from pipelines.core.products import report_json
 from pipelines.core.settings import Source
 
 STOP_ORDER = ("nightly", "service", "prefect", "mlflow", "simulator")
@@ -101,7 +102,7 @@ class Stack:
             command += ["--markets-per-event", str(world.markets_per_event)]
             command += ["--state", str(self._var / "simulator.json")]
         else:
-            length_s = int(read_json(Path("reports/pull.json"))["length_s"])
+            length_s = int(read_json(report_json("pull"))["length_s"])
             lookback = self._params.forecast.lookback_bars
             command += ["--replay", str(replay), "--bar-length-s", str(length_s), "--warm-bars", str(2 * lookback)]
             # The replay shows as many bars a wall second as the synthetic markets do, whatever the length of a bar.

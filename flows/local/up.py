@@ -18,9 +18,8 @@ from flows.local.stack import Ports, Stack
 from pipelines.core import params as parameters
 from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.errors import AlreadyRunning, OddsmithError, SettingError
+from pipelines.core.products import REPLAY
 from pipelines.core.settings import Mode, Settings, Source
-
-REPLAY = Path("data/replay")
 
 
 def up(source: Source, recording: str | None, *, fresh: bool, duration_s: float | None) -> int:

@@ -5,6 +5,7 @@ import numpy as np
 from pipelines.core.domain import FeeSchedule, FloatArray, Market
 from pipelines.core.money import PRICE_SCALE
 from pipelines.core.params import Params, load
+from pipelines.core.products import FEATURES, FORECAST_TABLE
 from pipelines.features import compute
 from pipelines.features.scale import Scaler
 from pipelines.features.spec import SCALED
@@ -25,8 +26,8 @@ def shipped() -> tuple[Field, FloatArray]:
     """Data and limits of the environment: of the agent slice in data/, or of four random walks."""
     params = load()
     impact, block = params.execution.impact_share, params.agent.forecast_block
-    if market_history.FORECASTS.is_file():
-        scaler = MarketScaler.read(market_history.FEATURES / "scaler.json")
+    if FORECAST_TABLE.is_file():
+        scaler = MarketScaler.read(FEATURES / "scaler.json")
         past, length_s = market_history.read("agent", params.execution), market_history.bar_length_s()
     else:
         past, length_s = [walk(seed, params) for seed in range(4)], params.bars.length_s

@@ -9,6 +9,7 @@ from typing import Any
 from pipelines.core import log
 from pipelines.core.artifacts import replaced_folder, sha256_file, write_json
 from pipelines.core.params import Params, load
+from pipelines.core.products import AGENT, FEATURES, FORECAST_TABLE, RAW, report_json
 from pipelines.replay import market_history, trials
 from pipelines.replay.signals import sizing_table
 from pipelines.trading import observation
@@ -16,8 +17,7 @@ from pipelines.trading.observation import FULL_SIZE, PLAIN_SIZE, MarketScaler
 from pipelines.trading.policies.learned import ACTIONS
 from pipelines.trading.sizing import SizingTable
 
-AGENT = Path("models/agent")
-REPORT = Path("reports/agent.json")
+REPORT = report_json("agent")
 CHECKPOINTS = Path("var/checkpoints/agent")
 
 
@@ -30,7 +30,7 @@ def run() -> None:
     params = load()
     started = time.perf_counter()
     length_s = market_history.bar_length_s()
-    scaler = MarketScaler.read(market_history.FEATURES / "scaler.json")
+    scaler = MarketScaler.read(FEATURES / "scaler.json")
     table = sizing_table(market_history.read("selection", params.execution), params)
     histories = market_history.read("agent", params.execution)
     log.get("agent").info("sizing table", signals=table.signals, kelly=round(table.kelly, 3), markets=len(histories))
@@ -69,10 +69,8 @@ def _key(params: Params, table: SizingTable) -> str:
 
 def data_hashes() -> list[str]:
     """The hashes of the data that an agent is trained on."""
-    raw = [market_history.RAW / f"{name}.parquet" for name in ("markets", "payouts", "spreads")]
-    return [
-        sha256_file(file) for file in (*raw, market_history.FEATURES / "features.parquet", market_history.FORECASTS)
-    ]
+    raw = [RAW / f"{name}.parquet" for name in ("markets", "payouts", "spreads")]
+    return [sha256_file(file) for file in (*raw, FEATURES / "features.parquet", FORECAST_TABLE)]
 
 
 def deciding(params: Params) -> dict[str, Any]:

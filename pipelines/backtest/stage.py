@@ -8,20 +8,19 @@ from typing import Any
 import numpy as np
 
 from pipelines.backtest import attribution, report, selection_bias, stress
-from pipelines.backtest.strategies import AGENT, CANDIDATES, Comparison, Job, Run, contenders, randoms, run_all
+from pipelines.backtest.strategies import CANDIDATES, Comparison, Job, Run, contenders, randoms, run_all
 from pipelines.core import log
 from pipelines.core.artifacts import read_json, replaced_folder, sha256_path, write_bytes, write_json
 from pipelines.core.domain import Market
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, load
+from pipelines.core.products import AGENT, CHOICE, FEATURES, RAW, REPORTS
 from pipelines.replay import market_history, trials
 from pipelines.replay.performance import YEAR_S, pnl_by_event
 from pipelines.replay.signals import sizing_table
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.sizing import SizingTable
 
-REPORTS = Path("reports")
-CHOICE = Path("models/choice")
 STACKS = REPORTS / "stacks.json"
 LOG = log.get("backtest")
 
@@ -64,13 +63,13 @@ def _replayed(comparison: Comparison, jobs: Sequence[Job]) -> list[Run]:
 
 def prepared(histories: Sequence[market_history.History], params: Params) -> Comparison:
     """Some histories with sizing table and scaler; the agent's table where there is one."""
-    scaler = MarketScaler.read(market_history.FEATURES / "scaler.json")
+    scaler = MarketScaler.read(FEATURES / "scaler.json")
     path = AGENT / "sizing.json"
     table = SizingTable.read(path) if path.is_file() else sizing_table(histories, params)
     return Comparison(histories, params, table, scaler, market_history.bar_length_s())
 
 
-def stacks(path: Path = STACKS, raw: Path = market_history.RAW) -> dict[str, Any]:
+def stacks(path: Path = STACKS, raw: Path = RAW) -> dict[str, Any]:
     """The guide's stacks as `make league STACKS=1` measured them last, with `same_data`: whether on the pull of now.
 
     Empty where they were never measured, or where the file does not say when and on what.

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from pipelines.core.artifacts import read_json
 from pipelines.core.domain import FeeSchedule
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params
+from pipelines.core.products import AGENT
 from pipelines.core.scheduler import each
 from pipelines.decide import Rules
 from pipelines.replay import rules
@@ -20,7 +20,6 @@ from pipelines.replay.turnover import matched
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.sizing import SizingTable
 
-AGENT = Path("models/agent")
 RULES = ("cash", "buy_and_hold", "threshold", "kelly", "ensemble", "spike_fading")
 CANDIDATES = ("threshold", "kelly", "ensemble", "ppo", "dqn", "sac")
 """Policies that a bundle may carry."""

@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 
 from pipelines.core.artifacts import read_json, write_bytes
 from pipelines.core.errors import ArtifactError
+from pipelines.core.products import BUNDLE, FEATURES, FORECAST_TABLE
 from pipelines.core.sections import DriftParams
 from pipelines.drift.residuals import Made, Series, judged
 from pipelines.features.spec import FEATURE_NAMES
 
-FEATURES = Path("data/features")
-FORECASTS = Path("data/forecasts/forecasts.parquet")
-WORKSPACE_BUNDLE = Path("models/bundle")
+FORECASTS = FORECAST_TABLE
+WORKSPACE_BUNDLE = BUNDLE
 SLICES = ("fit", "calibration", "agent", "selection")
 
 COMPARED = (*FEATURE_NAMES, "sentiment")

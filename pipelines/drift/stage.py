@@ -8,14 +8,15 @@ import numpy as np
 from pipelines.core import log
 from pipelines.core.artifacts import write_json
 from pipelines.core.params import load
+from pipelines.core.products import report_json, report_page
 from pipelines.core.sections import DriftParams
 from pipelines.core.settings import Settings
 from pipelines.drift import recent, reference, report, verdict
 from pipelines.inference.bundle import Bundle
 from pipelines.inference.predictor import Predictor
 
-REPORT = Path("reports/drift.json")
-PAGE = Path("reports/drift.html")
+REPORT = report_json("drift")
+PAGE = report_page("drift")
 
 
 def remember(folder: Path) -> Path:

@@ -15,15 +15,13 @@ from pipelines.core.artifacts import replaced_folder, write_json
 from pipelines.core.domain import FloatArray
 from pipelines.core.errors import DataError
 from pipelines.core.params import Params, load
+from pipelines.core.products import FEATURES, RAW
 from pipelines.core.scheduler import each
 from pipelines.features.scale import Scaler
 from pipelines.features.spec import FEATURE_NAMES, SCALED
 from pipelines.featurize import slices
 from pipelines.featurize.market import IntArray, MarketBars, features, long_enough
 from pipelines.featurize.sentiment import Headlines
-
-RAW = Path("data/raw")
-FEATURES = Path("data/features")
 
 
 def run() -> None:

@@ -11,14 +11,12 @@ from pipelines.core import log
 from pipelines.core.artifacts import read_json, replaced_folder, sha256_path, write_json
 from pipelines.core.errors import DataError
 from pipelines.core.params import load
+from pipelines.core.products import FEATURES, FORECASTER, FORECASTS, report_json
 from pipelines.forecast.accuracy import measure
 from pipelines.forecast.training_windows import IntArray, Rows
 from pipelines.inference.predictor import Forecasts, Predictor
 
-FEATURES = Path("data/features")
-FORECASTER = Path("models/forecaster")
-FORECASTS = Path("data/forecasts")
-REPORT = Path("reports/forecast.json")
+REPORT = report_json("forecast")
 
 FORECAST_SLICES = ("agent", "selection", "gate")
 

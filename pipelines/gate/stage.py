@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.errors import ArtifactError, DataError
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, load
+from pipelines.core.products import BUNDLE, report_json
 from pipelines.gate.evidence import Skill, skill
 from pipelines.gate.forecasts import gate_histories
 from pipelines.inference.bundle import Bundle
@@ -22,9 +22,8 @@ from pipelines.replay.performance import Figures, figures
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.sizing import SizingTable
 
-BUNDLE = Path("models/bundle")
-REPORT = Path("reports/gate.json")
-PACKAGE = Path("reports/package.json")
+REPORT = report_json("gate")
+PACKAGE = report_json("package")
 PARITY_TOLERANCE = 1e-3
 
 

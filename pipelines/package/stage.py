@@ -9,18 +9,14 @@ from pipelines.core import log
 from pipelines.core.artifacts import read_json, replaced_folder, write_json
 from pipelines.core.errors import ArtifactError
 from pipelines.core.params import Params, load
+from pipelines.core.products import AGENT, BUNDLE, CHOICE, FORECASTER, REPORTS, WINDOW
 from pipelines.features.spec import FEATURE_NAMES, FEATURE_VERSION
 from pipelines.inference.bundle import Bundle, seal
 from pipelines.package import parity
 from pipelines.package.card import card
 from pipelines.trading.policies import LEARNED
 
-FORECASTER = Path("models/forecaster")
-AGENT = Path("models/agent")
-CHOICE = Path("models/choice/choice.json")
-WINDOW = Path("data/window.json")
-BUNDLE = Path("models/bundle")
-REPORTS = Path("reports")
+CHOSEN = CHOICE / "choice.json"
 
 FORECASTER_FILES = (
     "forecaster.onnx",
@@ -35,7 +31,7 @@ FORECASTER_FILES = (
 def run() -> None:
     """Assemble, prove parity, seal, open again. Raises ArtifactError where a part is missing or differs."""
     params = load()
-    choice, window = read_json(CHOICE), read_json(WINDOW)
+    choice, window = read_json(CHOSEN), read_json(WINDOW)
     kind = str(choice["policy"]["kind"])
     with replaced_folder(BUNDLE) as folder:
         _gather(folder, kind, choice)

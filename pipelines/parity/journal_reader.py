@@ -1,26 +1,21 @@
 """Reading the running system's journal: bars with what `decide` saw, decisions, orders and fills. Never writes."""
 
 import json
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipelines.core.domain import Bar, FeeSchedule, Forecast, Market, Outcome, Position, Quote
+from pipelines import decision_record
+from pipelines.core.domain import Market
 from pipelines.core.errors import DataError
 from pipelines.core.params import Params
 from pipelines.core.settings import Settings
 from pipelines.decide import Account, Inputs
-from pipelines.parity.journaled_limits import Limits
-
-FORMAT = 1
-"""Format of the packed inputs that this program reads (serving.records)."""
+from pipelines.parity.journaled_limits import JournaledLimits
 
 
 @dataclass(frozen=True)
@@ -33,7 +28,7 @@ class LiveBar:
     account: Account
     decisions: dict[str, Mapping[str, Any]]
     unknown: int
-    limits: Limits | None
+    limits: JournaledLimits | None
     """None where an older program journaled none."""
 
 
@@ -51,7 +46,7 @@ def url(settings: Settings) -> str:
     return f"sqlite:///file:{path.resolve()}?mode=ro&uri=true"
 
 
-class Journal:
+class JournalReader:
     """The newest account of a journal, from a market time on. `today` fills in what journaled limits do not name."""
 
     def __init__(self, where: str, static: Mapping[str, Market], hours: float, today: Params) -> None:
@@ -91,14 +86,14 @@ class Journal:
 
     def _traded(self) -> dict[str, Market]:
         rows = self._rows("markets", "market_id", since=False)
-        return {row["market_id"]: market_of(json.loads(row["market"])) for row in rows if row["market"]}
+        return {row["market_id"]: decision_record.market_of(json.loads(row["market"])) for row in rows if row["market"]}
 
-    def _limits(self, today: Params) -> dict[tuple[int, str], Limits]:
+    def _limits(self, today: Params) -> dict[tuple[int, str], JournaledLimits]:
         """(session, bundle) -> the limits that were in force, in the order of time."""
         if "rules" not in self._tables.tables:
             return {}
         rows = self._rows("rules", "session_id", "wall_ms", since=False)
-        return {(row["session_id"], row["bundle"]): Limits.read(row["document"], today) for row in rows}
+        return {(row["session_id"], row["bundle"]): JournaledLimits.read(row["document"], today) for row in rows}
 
     def bars(self) -> Iterator[LiveBar]:
         """Decided bars in the order of time."""
@@ -109,21 +104,9 @@ class Journal:
             yield self._bar(row, decisions.get(row["ts_s"], {}))
 
     def _bar(self, row: Mapping[str, Any], decisions: dict[str, Mapping[str, Any]]) -> LiveBar:
-        document = msgspec.msgpack.decode(zlib.decompress(row["inputs"]))
-        if document["format"] != FORMAT:
-            raise DataError(f"the journal's inputs have format {document['format']}, this program reads {FORMAT}")
-        inputs, unknown = [], 0
-        for packed in document["inputs"]:
-            about = packed.get("market")
-            market = market_of(about) if about else self.markets.get(packed["market_id"])
-            if market is None:
-                unknown += 1
-                continue
-            self.markets[market.market_id] = market
-            inputs.append(_inputs(packed, market))
-        account = _account(document["account"], self.markets)
+        seen = decision_record.unpack(row["inputs"], self.markets)
         limits = self.limits.get((row["session_id"], row["bundle"]))
-        return LiveBar(row["ts_s"], row["bundle"], inputs, account, decisions, unknown, limits)
+        return LiveBar(row["ts_s"], row["bundle"], seen.inputs, seen.account, decisions, seen.unknown, limits)
 
     def orders(self) -> list[Mapping[str, Any]]:
         """Orders by decision time."""
@@ -141,11 +124,6 @@ class Journal:
         return found
 
 
-def market_of(document: Mapping[str, Any]) -> Market:
-    """A market from its JSON form."""
-    return Market(**{**document, "fee": FeeSchedule(**document["fee"])})
-
-
 def read_static(path: Path) -> dict[str, Market]:
     """Markets of the last pull, for bars whose journal rows do not describe them; none without a pull."""
     if not path.is_file():
@@ -153,32 +131,3 @@ def read_static(path: Path) -> dict[str, Market]:
     from pipelines.replay.market_history import read_markets  # noqa: PLC0415 - pyarrow only when there is a file
 
     return read_markets(path)
-
-
-def _inputs(row: Mapping[str, Any], market: Market) -> Inputs:
-    forecast = np.frombuffer(row["forecast"], dtype="<f8").reshape(3, -1)
-    return Inputs(
-        market,
-        Bar(market.market_id, *row["bar"]),
-        Quote(*row["quote"]),
-        np.frombuffer(row["features"], dtype="<f8"),
-        Forecast(forecast[0], forecast[1], forecast[2], row["confidence"]),
-        row["sentiment"],
-        row["quote_age_s"],
-    )
-
-
-def _account(row: Mapping[str, Any], markets: Mapping[str, Market]) -> Account:
-    positions = {
-        name: Position(**{**held, "outcome": Outcome(held["outcome"])}) for name, held in row["positions"].items()
-    }
-    return Account(
-        row["cash_micro"],
-        row["equity_micro"],
-        positions,
-        dict(row["open_buy_micro"]),
-        markets,
-        row["day_start_equity_micro"],
-        row["peak_equity_micro"],
-        row["kill"],
-    )

@@ -22,7 +22,7 @@ SECTIONS: dict[str, type[Section]] = {
 
 
 @dataclass(frozen=True)
-class Limits:
+class JournaledLimits:
     """Everything of `Rules` that stands in no bundle."""
 
     risk: RiskParams
@@ -33,8 +33,8 @@ class Limits:
     horizon_bars: int
 
     @classmethod
-    def read(cls, text: str, today: Params) -> "Limits":
-        """Limits from a row of the journal.
+    def read(cls, text: str, today: Params) -> "JournaledLimits":
+        """JournaledLimits from a row of the journal.
 
         A key that the live program did not have yet takes its value of today; one that this program no longer has is
         left out.

@@ -8,6 +8,7 @@ from pipelines.core import log
 from pipelines.core.artifacts import write_json
 from pipelines.core.errors import ArtifactError
 from pipelines.core.params import Params, load
+from pipelines.core.products import BUNDLE, MARKETS, report_json
 from pipelines.core.settings import Settings
 from pipelines.decide import Rules
 from pipelines.inference.bundle import Bundle
@@ -16,14 +17,14 @@ from pipelines.replay import rules
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.sizing import SizingTable
 
-REPORT = Path("reports/parity.json")
-STATIC = Path("data/raw/markets.parquet")
+REPORT = report_json("parity")
+STATIC = MARKETS
 
 
 def run(hours: float = 24.0) -> None:
     """Replay the last hours of market time and write what differs. A difference is reported, not raised."""
     params, settings = load(), Settings()
-    read = journal_reader.Journal(journal_reader.url(settings), journal_reader.read_static(STATIC), hours, params)
+    read = journal_reader.JournalReader(journal_reader.url(settings), journal_reader.read_static(STATIC), hours, params)
     known = {bundle.hash: of_bundle(bundle, params) for bundle in bundles(settings.var)}
     document, book = decisions.decisions(read.bars(), known)
     length_s = next(iter(known.values())).bar_length_s if known else params.bars.length_s
@@ -42,7 +43,7 @@ def run(hours: float = 24.0) -> None:
 
 def bundles(var: Path) -> list[Bundle]:
     """Bundles on this machine: the candidate and those inside installed bentos."""
-    folders = [Path("models/bundle"), *sorted(path.parent for path in (var / "bento").rglob("bundle/manifest.json"))]
+    folders = [BUNDLE, *sorted(path.parent for path in (var / "bento").rglob("bundle/manifest.json"))]
     found: dict[str, Bundle] = {}
     for folder in folders:
         try:

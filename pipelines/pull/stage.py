@@ -12,13 +12,12 @@ from pipelines.core.domain import Headline, Market
 from pipelines.core.errors import DataError
 from pipelines.core.money import PRICE_SCALE
 from pipelines.core.params import Params, load
+from pipelines.core.products import RAW, REPLAY, report_json
 from pipelines.core.raw_tables import Bars
 from pipelines.core.settings import Settings, Source
 from pipelines.pull import grid, holdout, recording, window
 
-RAW = Path("data/raw")
-REPLAY = Path("data/replay")
-REPORT = Path("reports/pull.json")
+REPORT = report_json("pull")
 
 
 @dataclass

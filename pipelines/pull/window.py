@@ -8,10 +8,11 @@ from typing import Any
 from pipelines.core import artifacts, log
 from pipelines.core.errors import ArtifactError, DataError, VenueError
 from pipelines.core.params import Params, load
+from pipelines.core.products import WINDOW
 from pipelines.core.settings import Settings, Source
 from pipelines.pull import grid, holdout, recording
 
-PATH = Path("data/window.json")
+PATH = WINDOW
 DAY_S = 86_400
 CLOCK_SLACK_S = 3_600
 """A venue that was killed may come back this much earlier in market time and still be the same world."""

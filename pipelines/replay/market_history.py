@@ -15,15 +15,14 @@ from pipelines.core.artifacts import read_json
 from pipelines.core.domain import FeeSchedule, FloatArray, Market
 from pipelines.core.errors import DataError
 from pipelines.core.money import PRICE_SCALE
+from pipelines.core.products import FEATURES, FORECAST_TABLE, RAW
 from pipelines.core.sections import ExecutionParams
 from pipelines.features.spec import FEATURE_NAMES
 from pipelines.trading import kernel
 
 IntArray = NDArray[np.int64]
 
-RAW = Path("data/raw")
-FEATURES = Path("data/features")
-FORECASTS = Path("data/forecasts/forecasts.parquet")
+FORECASTS = FORECAST_TABLE
 GOLDEN = (5.0**0.5 - 1.0) / 2.0
 """Multiples of it, without their whole part, fill [0, 1) evenly."""
 

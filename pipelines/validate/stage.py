@@ -2,20 +2,19 @@
 
 import html
 from dataclasses import asdict
-from pathlib import Path
 
 import pandas as pd
 
 from pipelines.core import artifacts, log
 from pipelines.core.errors import DataError
 from pipelines.core.params import Params, load
+from pipelines.core.products import RAW, report_json, report_page
 from pipelines.validate import facts, suite
 from pipelines.validate.suite import Check
 
-RAW = Path("data/raw")
-PULLED = Path("reports/pull.json")
-REPORT = Path("reports/validation.json")
-PAGE = Path("reports/validation.html")
+PULLED = report_json("pull")
+REPORT = report_json("validation")
+PAGE = report_page("validation")
 
 _STYLE = (
     "body{font:15px/1.5 system-ui;margin:2rem auto;max-width:60rem;color:#1b1f24}"

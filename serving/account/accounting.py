@@ -1,13 +1,13 @@
 """The account as we believe it: a Decimal ledger rebuilt from the journal, and the durable baselines of the limits."""
 
+import json
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 
-import msgspec
-
-from pipelines.core.domain import FeeSchedule, Fill, Market, Outcome, Position, Side
+from pipelines.core.domain import Fill, Market, Outcome, Position, Side
 from pipelines.core.money import PRICE_SCALE
+from pipelines.decision_record import market_document, market_of
 from pipelines.trading.ledger import Closed, Ledger
 from serving.account.journal import BookedFill, Journal, Settlement
 
@@ -29,7 +29,7 @@ class Accounting:
             journal.set_facts(facts)
         self._facts = facts
         stored = journal.markets()
-        self.markets = {market_id: market_from_json(text) for market_id, (text, _) in stored.items()}
+        self.markets = {market_id: market_of(json.loads(text)) for market_id, (text, _) in stored.items()}
         self.mids: dict[str, int] = {}
         self._ledger = Ledger(facts["first_cash_micro"] + facts["adopted_micro"])
         self._keys: set[tuple[str, str]] = set()
@@ -66,7 +66,7 @@ class Accounting:
     def describe(self, market_id: str) -> str:
         """Static data of a market as JSON; empty when it is not known."""
         market = self.markets.get(market_id)
-        return market_to_json(market) if market else ""
+        return json.dumps(market_document(market)) if market else ""
 
     def book(self, fill: Fill) -> bool:
         """Book a fill once, journal first; False when it was booked before."""
@@ -200,14 +200,3 @@ class Accounting:
 
 def _yes_price(fill: Fill) -> int:
     return fill.price_units if fill.outcome is Outcome.YES else PRICE_SCALE - fill.price_units
-
-
-def market_to_json(market: Market) -> str:
-    """Static data of a market as JSON."""
-    return msgspec.json.encode(asdict(market)).decode()
-
-
-def market_from_json(text: str) -> Market:
-    """The market that `market_to_json` wrote."""
-    values = msgspec.json.decode(text)
-    return Market(**(values | {"fee": FeeSchedule(**values["fee"])}))

@@ -11,10 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import msgspec
 from sqlalchemy import Connection, Table, delete, func, insert, select, update
 
 from pipelines.core.domain import Fill, Outcome, Side
 from pipelines.core.orders import SignedOrder
+from pipelines.decide import Decision
 from pipelines.trading.order_states import FINAL, OrderState
 from serving.account import lock, schema
 from serving.account.database import connect, insert_once, put
@@ -291,3 +293,20 @@ def _order(row: Mapping[str, Any]) -> OrderRow:
 def _fill(row: Mapping[str, Any]) -> Fill:
     values = {name: row[name] for name in _FILL_COLUMNS}
     return Fill(**values, outcome=Outcome(row["outcome"]), side=Side(row["side"]))
+
+
+def decision_row(decision: Decision, armed: bool) -> dict[str, Any]:
+    """A decision as a row of the journal."""
+    refusal, intent = decision.refusal, decision.intent
+    return {
+        "ts_s": decision.ts_s,
+        "market_id": decision.market_id,
+        "action": decision.wish,
+        "direction": int(decision.direction),
+        "fraction": decision.fraction,
+        "refusal": refusal.reason.value if refusal else None,
+        "detail": refusal.detail if refusal else "",
+        "confidence": decision.confidence,
+        "intent": msgspec.json.encode(intent).decode() if intent else None,
+        "armed": armed,
+    }

@@ -10,10 +10,11 @@ from prometheus_client import Gauge
 from pipelines.core import log
 from pipelines.core.artifacts import read_json
 from pipelines.core.errors import ArtifactError
+from pipelines.core.products import report_json
 from serving import metrics
 
-GATE = Path("reports/gate.json")
-PARITY = Path("reports/parity.json")
+GATE = report_json("gate")
+PARITY = report_json("parity")
 SHOWN: tuple[tuple[Gauge, tuple[str, ...]], ...] = (
     (metrics.REPLAY_DECISIONS, ("decisions",)),
     (metrics.REPLAY_DIFFERENT, ("different",)),

@@ -143,15 +143,16 @@ def test_a_bar_can_be_decided_again_from_the_journal(tmp_path: Path) -> None:
     _, seen, account, turn = _turn(tmp_path, 3)
     markets = {one.market.market_id: one.market for one in seen}
 
-    inputs, numbers = decision_record.unpack(decision_record.pack(turn.inputs, account), markets)
+    seen_again = decision_record.unpack(decision_record.pack(turn.inputs, account), markets)
 
-    for before, after in zip(turn.inputs, inputs, strict=True):
+    for before, after in zip(turn.inputs, seen_again.inputs, strict=True):
         assert before.bar == after.bar
         assert before.quote == after.quote
         assert np.array_equal(before.features, after.features)
         assert np.array_equal(before.forecast.mean, after.forecast.mean)
         assert before.forecast.confidence == after.forecast.confidence
-    assert account.cash_micro == numbers["cash_micro"]
+    assert seen_again.unknown == 0
+    assert account.cash_micro == seen_again.account.cash_micro
 
 
 def test_accuracy_counts_moves_that_happened() -> None:

@@ -14,12 +14,12 @@ from pipelines.core.settings import Settings
 from pipelines.decide import Account, Inputs, decide
 from pipelines.parity import decisions, fills
 from pipelines.parity import journal_reader as reading
-from pipelines.parity.journaled_limits import Limits
+from pipelines.parity.journaled_limits import JournaledLimits
 from pipelines.replay.rules import make
 from pipelines.trading.order_states import OrderState
 from pipelines.trading.risk import reserve_micro
 from pipelines.trading.sizing import SizingTable
-from serving.account.journal import Journal
+from serving.account.journal import Journal, decision_row
 
 PARAMS = read(Path("params.yaml"))
 RULES = make("threshold", PARAMS, SizingTable(0.7, 0.05, 0.03, 500, 9), None, 60)
@@ -47,7 +47,7 @@ def seen(number, ts_s, move):
 
 def opened(url, today=PARAMS):
     """The journal as parity reads it, with today's parameters."""
-    return reading.Journal(url, {}, 24.0, today)
+    return reading.JournalReader(url, {}, 24.0, today)
 
 
 def with_risk(**limits):
@@ -85,7 +85,7 @@ def write(url, noted):
                 open_buys[one.market.market_id] = reserve_micro(one.market, order.shares_micro, order.price_units)
         header = {"ts_s": ts_s, "bundle": HASH, "cash_micro": CASH, "equity_micro": CASH, "took_ms": 1.0}
         header |= {"ledger_equals_venue": True, "inputs": decision_record.pack(inputs, account)}
-        written.bar(header, [decision_record.decision_row(one, True) for one in made], {}, {})
+        written.bar(header, [decision_row(one, True) for one in made], {}, {})
         if ts_s == NOW:
             order = SignedOrder("0xorder", made[0].intent, {})
             written.intend(order, "")
@@ -115,7 +115,7 @@ def test_an_action_that_does_not_come_out_again_is_a_difference(live):
     refused = decide(bar.inputs[0], bar.account, strict)
 
     assert document["differences"] == [{"ts_s": NOW, "market_id": name, "action": ["hold", "enter_long"]}]
-    assert (refused.action, decision_record.decision_row(refused, True)["action"]) == ("hold", "enter_long")
+    assert (refused.action, decision_row(refused, True)["action"]) == ("hold", "enter_long")
 
 
 def test_a_limit_that_was_changed_since_makes_no_difference(live):
@@ -156,11 +156,11 @@ def test_limits_of_another_version_are_read_with_what_is_known(tmp_path):
     del document["risk"]["max_markets"]
     document["risk"]["max_luck"] = 1
 
-    limits = Limits.read(json.dumps(document), with_risk(max_markets=9))
+    limits = JournaledLimits.read(json.dumps(document), with_risk(max_markets=9))
 
     assert limits.risk == PARAMS.risk.model_copy(update={"max_markets": 9})
     with pytest.raises(DataError, match="RiskParams"):
-        Limits.read(json.dumps(document | {"risk": {"min_confidence": 7}}), PARAMS)
+        JournaledLimits.read(json.dumps(document | {"risk": {"min_confidence": 7}}), PARAMS)
 
 
 def test_limits_are_written_once_per_session_and_bundle(live):
