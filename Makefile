@@ -18,7 +18,7 @@ run: install ## simulate, train, judge, trade (SOURCE=recorded RECORDED=path, FR
 	@exec $(PYTHON) -m flows up --source $(or $(SOURCE),simulated) $(if $(RECORDED),--recording "$(RECORDED)") \
 	  $(if $(filter 1,$(FRESH)),--fresh) $(if $(DURATION),--duration $(DURATION))
 
-flows: install ## serve every flow on its schedule, with the Prefect UI (beside `make run`, or alone)
+flows: install ## serve every flow on its schedule, with the Prefect UI (with `make run`, or alone)
 	@exec $(PYTHON) -m flows serve
 
 test: install ## run the suite, fast tests first (ARGS="-k words" for a part)

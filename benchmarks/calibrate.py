@@ -4,7 +4,7 @@
 
 MARKETS is a listing of open markets as Gamma gives it, SERIES have `best_bid` and `best_ask` by market, BOOKS are
 whole books as `benchmarks.slippage` reads them. JSON lines: `spread` (`execution.model_spread`: mean over the traded
-markets of the listing, with other laws beside it), `liquidity` (how it falls with the spread), one `quotes` per series,
+markets of the listing, next to other laws), `liquidity` (how it falls with the spread), one `quotes` per series,
 one `books` per recording, and `fills` (`execution.impact_share` and `execution.model_depth_shares`). Every market has
 one vote, whatever it recorded; intervals are 95 % of bootstrap draws over events or markets.
 """

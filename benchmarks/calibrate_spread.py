@@ -50,7 +50,7 @@ def listing(path: Path) -> Quotes:
 
 
 def fit(quotes: Quotes, execution: ExecutionParams) -> dict[str, Any]:
-    """Mean, interval and median of the spread, as a price and by tick in ticks, beside the mean of the touch that the
+    """Mean, interval and median of the spread, as a price and by tick in ticks, and the mean of the touch that the
     parameters in force put around the same mids (`mean_params`); and what each law misses on events that it was not
     fitted to: the root mean square as a price, and by tick the mean in ticks."""
     made = modelled(quotes, execution)

@@ -1,6 +1,6 @@
 """How often the gate promotes: `python -m benchmarks.gate --edge 1 --seeds 1 2 3 4 5`.
 
-Each seed is a world of its own: the local exchange stands still at the end of its history, every stage runs in an
+Each seed is a world of its own: the local exchange is stopped at the end of its history, every stage runs in an
 empty folder as the nightly flow would run it, and the verdict is read. One JSON line a seed, then one with the count.
 """
 

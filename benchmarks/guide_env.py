@@ -1,4 +1,4 @@
-"""The guide's environment as it stands there (section 3), on Gymnasium: the yardstick of training speed."""
+"""The guide's environment (section 3) as printed, on Gymnasium: what training speed is compared with."""
 
 from typing import Any
 

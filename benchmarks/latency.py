@@ -40,7 +40,7 @@ from serving.market.windows import Window
 MARKETS = 40
 BARS = 400
 BUDGET_MS = {"ingest": 50, "features": 100, "forecast": 10, "decide": 5, "execute": 150}
-"""The guide's budget; its data ingestion stands for `ingest`."""
+"""The guide's budget; its data ingestion is our `ingest`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -144,7 +144,7 @@ def bars(model: LoadedModel, world: World) -> dict[str, float]:
 
 
 def _push(world: World, windows: list[Window], k: int, ts_s: int) -> None:
-    from pipelines.core.domain import Bar  # noqa: PLC0415 - kept beside its only use
+    from pipelines.core.domain import Bar  # noqa: PLC0415 - imported where it is used
 
     for n, window in enumerate(windows):
         market_id = world.markets[n].market_id
@@ -157,7 +157,7 @@ def _seen(world: World, windows: list[Window], n: int, k: int) -> WarmMarket:
 
 
 def execute(orders: int) -> list[float]:
-    """Sign, send and hear back from a simulator process that stands still: wall time per order."""
+    """Sign, send and hear back from a simulator process whose market time is stopped: wall time per order."""
     command = [sys.executable, "-m", "simulator", "--port", "0", "--speed", "0", "--history-days", "1"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:

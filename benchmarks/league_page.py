@@ -1,4 +1,4 @@
-"""The league as a page for readers: the guide's table with what it leaves out beside it."""
+"""The league as a page for readers: the guide's table, with the columns that it leaves out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Order operations per second of the matching engine, beside a peer from PyPI on the same stream of operations.
+"""Order operations per second of the matching engine, and of a peer from PyPI on the same stream of operations.
 
 The stream is 60 % resting placements, 30 % cancels and 10 % crossing placements, in one market, made beforehand from
 a seed. Our engine does all of its work: backing of both sides, fees, mint matches, settlement. The peer keeps a book

@@ -1,4 +1,4 @@
-"""What an order pays on recorded books, beside the execution model: `python -m benchmarks.slippage BOOKS...`.
+"""What an order pays on recorded books, compared with the execution model: `python -m benchmarks.slippage BOOKS...`.
 
 BOOKS are JSON lines (or .gz) of full-depth books: objects with `bids` and `asks` as lists of price and size (or JSON
 text of such), alone or under `books`; or Parquet of the market channel, one row per level. A buy of every size walks

@@ -60,7 +60,7 @@ class ScreenInputs:
 
 
 def run() -> None:
-    """Play every combination, write the best ones beside the one of params.yaml, keep each as a trial."""
+    """Play every combination, write the best ones and that of params.yaml, keep each as a trial."""
     params = load()
     histories = market_history.read(SLICE, params.execution)
     began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Speed of the trading engine beside its peers: `python -m benchmarks.trading [--peers] [--only NAME ...]`.
+"""Speed of the trading engine and of its peers: `python -m benchmarks.trading [--peers] [--only NAME ...]`.
 
 One JSON line. Peers (gym-anytrading, vectorbt, nautilus_trader) run in virtual environments of their own under
 var/peers, made here; without --peers, or where one cannot be installed, its figure is null with the reason.

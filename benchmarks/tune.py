@@ -38,7 +38,7 @@ Score = Callable[[Mapping[str, Any]], float]
 
 
 def run(count: int, timesteps: int | None = None) -> None:
-    """Run `count` more trials (the first one is params.yaml as it is) and write the best beside it.
+    """Run `count` more trials (the first one is params.yaml as it is) and write the best.
 
     Raises:
         ParameterError: if the learner of params.yaml is not PPO, or the count is not positive.
@@ -67,7 +67,7 @@ def run(count: int, timesteps: int | None = None) -> None:
 
 
 def opened(name: str) -> "Study":
-    """The study of that name, a new one where there is none."""
+    """The study of that name, or a new one."""
     import optuna  # noqa: PLC0415 - heavy, and only for this command
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)

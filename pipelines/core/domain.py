@@ -104,7 +104,7 @@ class Quote:
 
     @property
     def mid_units(self) -> int:
-        """Middle of bid and ask, floored to a unit (ticks are at least 1 unit, mids stand on half a tick)."""
+        """Middle of bid and ask, floored to a unit (ticks are at least 1 unit, a mid may lie on half a tick)."""
         return (self.bid_units + self.ask_units) // 2
 
     def of(self, outcome: Outcome) -> "Quote":

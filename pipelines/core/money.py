@@ -14,10 +14,10 @@ MICRO: Final = 1_000_000
 """Base units in one share and in one pUSD (6 decimals, as on chain)."""
 
 SHARE_GRID: Final = 10_000
-"""Order sizes stand on 0.01 share, in base units."""
+"""The step of order sizes, 0.01 share, in base units."""
 
 FEE_GRID: Final = 10
-"""Fees stand on 0.00001 pUSD, in base units."""
+"""The step of fees, 0.00001 pUSD, in base units."""
 
 
 def price_to_units(price: float | str | Decimal) -> int:

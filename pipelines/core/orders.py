@@ -1,6 +1,6 @@
 """The vocabulary of orders: what `decide` wants, what a gateway signed, and what the venue answered.
 
-It stands in core because the live gateway (venue) and the paper gateway (trading) speak it and neither may import
+It is in core because the live gateway (venue) and the paper gateway (trading) speak it and neither may import
 the other. Only a proven refusal is `REJECTED`; everything that is neither proven accepted nor proven refused is
 `UNKNOWN` and is looked up by the order's hash before anything is sent again.
 """
@@ -15,7 +15,7 @@ from pipelines.core.domain import Bar, Fill, Market, Outcome, Quote, Side
 
 @dataclass(frozen=True, slots=True)
 class OrderIntent:
-    """A limit order that a decision asks for. Shares stand on the 0.01 grid, `price_units` on the market's tick."""
+    """A limit order that a decision asks for. Shares are a multiple of 0.01, `price_units` of the market's tick."""
 
     market_id: str
     token_id: str

@@ -70,7 +70,7 @@ class Settings(BaseSettings):
 
     mode: Mode = Mode.SIMULATED
     live: str = ""
-    """The word yes is needed, beside the mode, for real orders."""
+    """Real orders need the word yes here and mode live."""
     private_key: SecretStr | None = None
     funder: str | None = None
     """Address that holds the funds; the key's own address when absent."""
@@ -84,7 +84,7 @@ class Settings(BaseSettings):
     news_url: str = ""
     """RSS or Atom feed of headlines; empty turns headlines off."""
     social_url: str = ""
-    """A Mastodon-compatible server whose posts are read beside the headlines; empty turns them off."""
+    """A Mastodon-compatible server whose posts are read like headlines; empty turns them off."""
     openai_url: str = "https://api.openai.com/v1"
     """Endpoint of the openai scorer: anything that answers /chat/completions."""
     openai_key: SecretStr | None = None

@@ -14,7 +14,7 @@ LIST_ON_DEMAND_USD = (150, 400, *LIST_SPOT_USD[2:])
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One statement of the guide beside what its own inputs give."""
+    """One statement of the guide, and what its own inputs give."""
 
     where: str
     stated: str

@@ -65,7 +65,7 @@ def _scenarios(params: CostsParams, monthly: float) -> list[str]:
             f"{name} ({rate:.1%} a month) pays the costs from {returns.capital_needed(monthly, rate):,.0f} USD on"
         )
     lines.append(
-        "The scenarios are the guide's assumptions; what was measured stands in reports/backtest.json and gate.json."
+        "The scenarios are the guide's assumptions; what was measured is in reports/backtest.json and gate.json."
     )
     return lines
 

@@ -1,4 +1,4 @@
-"""Live fills beside those that the backtest's model gives the same orders: size, price, money, profit."""
+"""Live fills compared with those that the backtest's model gives the same orders: size, price, money, profit."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ def compare(
     length_s: int,
     payouts_micro: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
-    """Live fills beside the model's for the same orders: shares, price, money and profit, and why they differ.
+    """Live fills compared with the model's for the same orders: shares, price, money and profit, and why they differ.
 
     `execution` and `length_s` hold for bars whose own terms are not journaled. A profit values what was bought or sold
     at the payout of a decided market (`payouts_micro`, of a YES share), else at its newest mid.

@@ -23,7 +23,7 @@ SECTIONS: dict[str, type[Section]] = {
 
 @dataclass(frozen=True)
 class JournaledLimits:
-    """Everything of `Rules` that stands in no bundle."""
+    """Everything of `Rules` that no bundle holds."""
 
     risk: RiskParams
     sizing: SizingParams
@@ -74,6 +74,6 @@ def _section(kind: type[Section], live: Mapping[str, Any], today: Section) -> An
         return kind.model_validate_json(json.dumps(values))
     except ValidationError as error:
         raise DataError(
-            f"the journal's {kind.__name__} is none of this program: {error.errors()[0]['msg']}; replay it with the"
+            f"the journal's {kind.__name__} does not fit this program: {error.errors()[0]['msg']}; replay it with the"
             " version that traded"
         ) from None
