@@ -1,4 +1,4 @@
-"""Moments of synthetic markets compared with a recording's: `python -m benchmarks.moments [--recording FILE] [--edge 0.5]`.
+"""Moments of synthetic markets and of a recording: `python -m benchmarks.moments [--recording FILE] [--edge 0.5]`.
 
 Prints one JSON line. Both are measured alike: one-minute mids of each market without its final 6 hours, markets whose
 first price lies in [0.05, 0.95], bars whose price lies there too. A recording may hold only the last 24 hours of its

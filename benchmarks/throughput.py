@@ -1,4 +1,4 @@
-"""A whole history through features, batched forecasts and a policy, compared with the bare network on the same windows."""
+"""A whole history through features, batched forecasts and a policy, and the bare network on the same windows."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
