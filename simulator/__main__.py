@@ -9,13 +9,13 @@ import uvloop
 
 from pipelines.core.errors import OddsmithError, ParameterError
 from simulator.markets.source import SourceOptions
-from simulator.options import Options
 from simulator.run import URLS, run
 from simulator.venue.limits import Mode
+from simulator.venue.options import Options
 from simulator.venue.venue import Venue
 
 EPILOG = """\
-The CLOB stands on --port (with /ws/market and /ws/user), Gamma on the next port, the Data API on the one after
+The CLOB listens on --port (with /ws/market and /ws/user), Gamma on the next port, the Data API on the one after
 that, the news feed (RSS) on the last. `curl http://127.0.0.1:8640/ok` answers "OK" once history exists.
 Any key that authenticates gets an account with --deposit pUSD. docs/simulator.md shows how to point
 py-clob-client-v2, curl and websocat at it."""
@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
         "--speed",
         type=float,
         default=defaults.speed,
-        help="market minutes per wall minute; 0 stands still (%(default)s)",
+        help="market minutes per wall minute; 0 does not advance (%(default)s)",
     )
     add("--history-days", type=int, default=source.history_days, help="market days before the start (%(default)s)")
     add(
@@ -88,7 +88,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="replay a recording (parquet file or folder) instead of synthetic markets",
     )
-    add("--mix", action="store_true", help="with --replay: synthetic markets beside the recorded ones")
+    add("--mix", action="store_true", help="with --replay: add synthetic markets to the recorded ones")
     add("--replay-event", metavar="NAME", help="only this event of the recording")
     add(
         "--drift-at-min",

@@ -35,7 +35,7 @@ async def run_upkeep(venue: Venue, publish: Callable[[], None]) -> None:
 
 
 async def run_state(venue: Venue, path: Path) -> None:
-    """Keep what the venue knows every few seconds, between two steps; the disk is written beside the loop."""
+    """Keep what the venue knows every few seconds, between two steps; the file is written in a thread."""
     while True:
         async with venue.stepping:
             content = memory.encode(venue)

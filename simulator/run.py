@@ -11,11 +11,11 @@ from simulator.api.apps import Server, Site, bind, serve, servers
 from simulator.clock import run_market, run_state, run_upkeep
 from simulator.markets import mixed, replay, synthetic
 from simulator.markets.source import MarketSource, SourceFactory
-from simulator.options import Options
 from simulator.venue import memory
 from simulator.venue.limits import Mode
 from simulator.venue.memory import Memory
-from simulator.venue.recall import recall
+from simulator.venue.options import Options
+from simulator.venue.restore import restore
 from simulator.venue.venue import Venue
 
 URLS = {"clob": "CLOB   ", "gamma": "Gamma  ", "data": "Data   ", "news": "News   "}
@@ -53,7 +53,7 @@ async def run(options: Options, ready: Ready, make_source: SourceFactory | None 
         kept, source = await making
         venue = Venue(options, source)
         if kept is not None:
-            recall(venue, kept)
+            restore(venue, kept)
         venue.open_quotes()
         site.open(venue)
         gc.collect()

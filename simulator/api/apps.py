@@ -27,6 +27,7 @@ from simulator.api.data_accounts import DataAccounts
 from simulator.api.data_base import DataPart
 from simulator.api.data_markets import DataMarkets
 from simulator.api.data_standings import DataStandings
+from simulator.api.fault_layer import FaultLayer
 from simulator.api.gamma import Gamma
 from simulator.api.http import refusal
 from simulator.api.market_channel import MarketChannel
@@ -36,7 +37,6 @@ from simulator.api.openapi import with_page
 from simulator.api.rate_limits import IpLimits
 from simulator.api.user_channel import UserChannel
 from simulator.engine.errors import Refused
-from simulator.faults.gate import FaultGate
 from simulator.faults.state import Faults
 from simulator.venue.venue import Venue
 
@@ -139,14 +139,14 @@ def _starlette(routes: list[BaseRoute]) -> Starlette:
 
 
 def _faulty(app: App, site: Site) -> App:
-    """Faults stand in front of the CLOB."""
-    gate: FaultGate | None = None
+    """The CLOB behind its layer of faults."""
+    layer: FaultLayer | None = None
 
     async def run(scope: Scope, receive: Receive, send: Send) -> None:
-        nonlocal gate
-        if gate is None and site.faults is not None:
-            gate = FaultGate(app, site.faults)
-        await (gate or app)(scope, receive, send)
+        nonlocal layer
+        if layer is None and site.faults is not None:
+            layer = FaultLayer(app, site.faults)
+        await (layer or app)(scope, receive, send)
 
     return run
 

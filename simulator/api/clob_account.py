@@ -55,7 +55,7 @@ class ClobAccount(Private):
         query = request.query_params
         rows = [
             wire.open_order(order)
-            for order in self.venue.open_account(caller.address).orders.values()
+            for order in self.venue.exchange.open_orders(self.venue.open_account(caller.address))
             if query.get("id", order.order_id) in ("", order.order_id)
             and query.get("market", order.market_id) in ("", order.market_id)
             and query.get("asset_id", order.token_id) in ("", order.token_id)

@@ -36,7 +36,7 @@ class ClobKeys(Private):
 
     async def create_key(self, request: Request) -> Response:
         """A new API key; an address that has this nonce's key already must derive it."""
-        address, nonce = self._gate().login(request)
+        address, nonce = self._authenticator().login(request)
         if self.venue.keys.find(address, nonce) is not None:
             raise Refused("Could not create api key")
         self.venue.open_account(address)
@@ -44,7 +44,7 @@ class ClobKeys(Private):
 
     async def derive_key(self, request: Request) -> Response:
         """The existing API key of an address and nonce."""
-        address, nonce = self._gate().login(request)
+        address, nonce = self._authenticator().login(request)
         known = self.venue.keys.find(address, nonce)
         if known is None:
             raise Refused("Could not derive api key!")
@@ -122,7 +122,7 @@ class ClobKeys(Private):
         """Revoke the builder key that signed the request, or, signed by an account, all of its builder keys."""
         keys = self.venue.keys
         if "poly_builder_api_key" in request.headers:
-            found = [await self._gate().builder(request)]
+            found = [await self._authenticator().builder(request)]
         else:
             caller = await self._caller(request, writes=True)
             found = [c for c in keys.of(caller.address, Scope.BUILDER) if c.key not in keys.revoked]

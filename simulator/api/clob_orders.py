@@ -114,7 +114,7 @@ class ClobOrders(Private):
         return answer(self._cancel(caller, names))
 
     def _own(self, caller: Credentials) -> list[Order]:
-        return list(self.venue.open_account(caller.address).orders.values())
+        return self.venue.exchange.open_orders(self.venue.open_account(caller.address))
 
     async def cancel_all(self, request: Request) -> Response:
         """Cancel everything that is open."""

@@ -27,7 +27,7 @@ MAX_BUCKETS = 90
 
 
 class DataStandings(DataPart):
-    """Routes about traders and builders beside each other. Windows are market time before now."""
+    """Routes that rank traders and builders. Windows are market time before now."""
 
     def table(self) -> list[tuple[str, Handler]]:
         """Paths and handlers."""

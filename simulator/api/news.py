@@ -20,7 +20,7 @@ FRESH_S = 1
 
 
 class News:
-    """Headlines that are known by now. Market ids stand in `category` elements."""
+    """Headlines that are known by now. `category` elements carry the market ids."""
 
     def __init__(self, venue: Callable[[], Venue]):
         self._venue = venue

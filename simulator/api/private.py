@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from starlette.requests import Request
 
-from simulator.api.gatekeeper import Gatekeeper
+from simulator.api.authentication import Authenticator
 from simulator.engine.errors import Refused
 from simulator.faults.state import Faults
 from simulator.signing.credentials import Credentials
@@ -28,11 +28,11 @@ class Private:
         """
         return self._venue()
 
-    def _gate(self) -> Gatekeeper:
-        return Gatekeeper(self.venue)
+    def _authenticator(self) -> Authenticator:
+        return Authenticator(self.venue)
 
     async def _caller(self, request: Request, *, writes: bool = False) -> Credentials:
-        return await self._gate().caller(request, writes=writes)
+        return await self._authenticator().caller(request, writes=writes)
 
     def _spend(self, request: Request, caller: Credentials, kind: Kind, tokens: int) -> None:
         """Take tokens from a signer's bucket; the answer carries what is left.

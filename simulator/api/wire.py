@@ -107,7 +107,7 @@ def maker_leg(fill: MakerFill) -> dict[str, Any]:
     """A maker's part of a trade, in its own token and side."""
     order = fill.order
     return {
-        "order_id": order.order_id if order.order_id.startswith("0x") else _house_id(order),
+        "order_id": order.order_id if order.order_id.startswith("0x") else _internal_id(order),
         "owner": order.owner or "00000000-0000-0000-0000-000000000000",
         "maker_address": order.maker_address or order.account.address,
         "matched_amount": amount(fill.shares_micro),
@@ -120,7 +120,7 @@ def maker_leg(fill: MakerFill) -> dict[str, Any]:
     }
 
 
-def _house_id(order: Order) -> str:
+def _internal_id(order: Order) -> str:
     return "0x" + hashlib.sha256(order.order_id.encode()).hexdigest()
 
 
@@ -133,7 +133,7 @@ def trade(made: Trade, viewer: str, prefix: str = "TRADE_STATUS_") -> dict[str, 
         own = next((fill.order for fill in made.makers if fill.order.account.address == viewer), taker)
     return {
         "id": made.trade_id,
-        "taker_order_id": taker.order_id if taker.order_id.startswith("0x") else _house_id(taker),
+        "taker_order_id": taker.order_id if taker.order_id.startswith("0x") else _internal_id(taker),
         "market": made.market_id,
         "asset_id": taker.token_id,
         "side": taker.side.value,
@@ -162,7 +162,7 @@ def builder_trade(made: Trade, order: Order) -> dict[str, Any]:
     return {
         "id": made.trade_id,
         "tradeType": "TAKER" if is_taker else "MAKER",
-        "takerOrderHash": made.taker.order_id if made.taker.order_id.startswith("0x") else _house_id(made.taker),
+        "takerOrderHash": made.taker.order_id if made.taker.order_id.startswith("0x") else _internal_id(made.taker),
         "builder": order.builder,
         "market": made.market_id,
         "assetId": order.token_id,

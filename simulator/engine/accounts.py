@@ -1,17 +1,9 @@
 """Accounts in base units: cash, positions, what is reserved by open orders, what is open."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-from pipelines.core.money import PRICE_SCALE
-
-if TYPE_CHECKING:
-    from simulator.engine.orders import Order
 
 CASH = ""
-"""Asset name of pUSD where a token id could stand."""
+"""Asset name of pUSD in a list of assets; all other assets are named by their token id."""
 
 
 @dataclass(slots=True, eq=False)
@@ -27,8 +19,6 @@ class Account:
     """pUSD behind open buys, by market: the venue lets one dollar back orders in several markets."""
     locked: dict[str, int] = field(default_factory=dict)
     """Shares behind open sales, by token."""
-    orders: dict[str, Order] = field(default_factory=dict)
-    """Open orders by id, oldest first."""
     internal: bool = False
     closed_only: bool = False
     banned: bool = False
@@ -57,24 +47,3 @@ class Account:
     def free_shares(self, token_id: str) -> int:
         """Shares that a new sale of this token may use."""
         return self.positions.get(token_id, 0) - self.locked.get(token_id, 0)
-
-    def hold(self, order: Order) -> None:
-        """Set aside what backs the open part of a resting order."""
-        if order.is_buy:
-            held = -(-order.remaining_micro * order.price_units // PRICE_SCALE)
-            table, key = self.reserved, order.market_id
-        else:
-            held = order.remaining_micro
-            table, key = self.locked, order.token_id
-        table[key] = table.get(key, 0) + held - order.held_micro
-        order.held_micro = held
-
-    def release(self, order: Order) -> None:
-        """Give back what is set aside for an order."""
-        table, key = (self.reserved, order.market_id) if order.is_buy else (self.locked, order.token_id)
-        left = table[key] - order.held_micro
-        if left:
-            table[key] = left
-        else:
-            del table[key]
-        order.held_micro = 0

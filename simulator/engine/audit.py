@@ -48,13 +48,13 @@ def _supply(exchange: Exchange) -> list[str]:
 
 
 def _accounts(exchange: Exchange) -> list[str]:
-    return [line for a in exchange.accounts.values() if not a.internal for line in _account(a)]
+    return [line for a in exchange.accounts.values() if not a.internal for line in _account(exchange, a)]
 
 
-def _account(account: Account) -> list[str]:
+def _account(exchange: Exchange, account: Account) -> list[str]:
     reserved: Counter[str] = Counter()
     locked: Counter[str] = Counter()
-    for order in account.orders.values():
+    for order in exchange.open_orders(account):
         table, key = (reserved, order.market_id) if order.side is Side.BUY else (locked, order.token_id)
         table[key] += order.held_micro
     wrong = []

@@ -15,7 +15,7 @@ def not_enough_balance(
 ) -> Refused:
     """Refusal of an amount that an account cannot back.
 
-    `active_micro` stands behind open orders; `matched_micro` is spent by trades that are not settled, and is part of
+    `active_micro` backs open orders; `matched_micro` is spent by trades that are not settled, and is part of
     the balance until they are. The venue names them only where there are any.
     """
     sums = f", sum of matched orders: {matched_micro}" if active_micro or matched_micro else ""

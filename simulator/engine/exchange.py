@@ -1,5 +1,6 @@
 """The exchange: accounts, markets, orders and trades, with every change of money in one place."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from hashlib import blake2b
 
@@ -10,6 +11,7 @@ from simulator.engine.errors import Refused, not_enough_allowance, not_enough_ba
 from simulator.engine.markets import LiveMarket, MarketState
 from simulator.engine.matching import Crossing, crosses, transfers, walk
 from simulator.engine.orders import MakerFill, Order, OrderStatus, TimeInForce, Trade, TradeStatus
+from simulator.engine.reservations import release, reserve
 from simulator.engine.vault import Vault
 from simulator.signing.eip712 import EXCHANGES
 
@@ -35,6 +37,8 @@ class Exchange(Vault):
         super().__init__(deposit_micro=deposit_micro, market_s=market_s)
         self.orders: dict[str, Order] = {}
         """Open orders of all accounts by id."""
+        self.orders_of: defaultdict[str, dict[str, Order]] = defaultdict(dict)
+        """The same by account address, oldest first."""
         self.known: set[str] = set()
         """Hashes of every order that outside accounts ever placed."""
         self.matched: set[str] = set()
@@ -213,7 +217,7 @@ class Exchange(Vault):
         if maker.remaining_micro == 0:
             self._forget(maker, _MATCHED)
         elif not maker.account.internal:
-            maker.account.hold(maker)
+            reserve(maker)
 
     def _register(self, market: LiveMarket, trade: Trade) -> None:
         self.touched.add(trade.market_id)
@@ -250,9 +254,13 @@ class Exchange(Vault):
 
     def _open(self, order: Order) -> None:
         self.orders[order.order_id] = order
-        order.account.orders[order.order_id] = order
+        self.orders_of[order.account.address][order.order_id] = order
         if not order.account.internal:
-            order.account.hold(order)
+            reserve(order)
+
+    def open_orders(self, account: Account) -> list[Order]:
+        """Open orders of an account, oldest first."""
+        return list(self.orders_of.get(account.address, {}).values())
 
     def reopen(self, order: Order) -> None:
         """Let an order rest again as it did before a restart; what backs it is set aside again."""
@@ -267,14 +275,14 @@ class Exchange(Vault):
         if status is _MATCHED and not order.account.internal:
             self.matched.add(order.order_id)
         if order.held_micro:
-            order.account.release(order)
+            release(order)
         del self.orders[order.order_id]
-        del order.account.orders[order.order_id]
+        del self.orders_of[order.account.address][order.order_id]
 
     def _shed(self, account: Account) -> None:
         """Cancel the newest buys that lost their backing because cash was spent in another market."""
         for market_id in [m for m, held in account.reserved.items() if held > account.cash_micro]:
-            for order in reversed([o for o in account.orders.values() if o.market_id == market_id]):
+            for order in reversed([o for o in self.open_orders(account) if o.market_id == market_id]):
                 if account.reserved.get(market_id, 0) <= account.cash_micro:
                     break
                 if order.is_buy:

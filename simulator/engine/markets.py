@@ -45,7 +45,7 @@ class LiveMarket:
             self.tick_units = self.listing.tick_units
 
     def outcome(self, token_id: str) -> Outcome:
-        """Which outcome a token of this market stands for."""
+        """Outcome that a token of this market pays on."""
         return Outcome.YES if token_id == self.listing.token_yes else Outcome.NO
 
     def token(self, outcome: Outcome) -> str:

@@ -1,6 +1,6 @@
 """What an arriving order would trade: a pure walk through the book, and the legs of each trade.
 
-Cash is exact: shares stand on the 0.01 grid, prices on 1e-4. Only a market buy leaves the grid, and it takes such
+Cash is exact: shares are multiples of 0.01, prices of 1e-4. Only a market buy leaves the grid, and it takes such
 quantities that shares x price is whole in base units.
 """
 
@@ -14,7 +14,7 @@ from simulator.engine.book import Book
 from simulator.engine.orders import MakerFill, Order
 
 BUDGET_GRID = 100
-"""Shares of a market buy stand on 0.0001 (the venue's taker amount of four decimals)."""
+"""Shares of a market buy are multiples of 0.0001 (the venue's taker amount of four decimals)."""
 
 
 @dataclass(slots=True)

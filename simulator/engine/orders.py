@@ -1,4 +1,4 @@
-"""Orders and trades inside the engine. A NO order stands in the YES book at the mirrored price."""
+"""Orders and trades inside the engine. A NO order is kept in the YES book at the mirrored price."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum

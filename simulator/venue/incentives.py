@@ -1,4 +1,4 @@
-"""What makers are paid beside their trades: liquidity rewards for resting orders, rebates of takers' fees.
+"""What makers are paid besides their trades: liquidity rewards for resting orders, rebates of takers' fees.
 
 Both are off unless asked for. A day is one of market time; what a day earned is paid when it is over, from 1 pUSD on.
 Formulas: the venue's pages on liquidity rewards and on maker rebates.
@@ -106,7 +106,7 @@ class Incentives:
         found: defaultdict[str, dict[str, list[Order]]] = defaultdict(dict)
         for account in self.exchange.accounts.values():
             if not account.internal:
-                for order in account.orders.values():
+                for order in self.exchange.open_orders(account):
                     if self.exchange.markets[order.market_id].rewards_micro:
                         found[order.market_id].setdefault(account.address, []).append(order)
         return found
@@ -117,9 +117,9 @@ class Incentives:
         if mid is None:
             return {}
         levels = [level for side in (market.book.bids, market.book.asks) for level in side.levels.values()]
-        house = [order for level in levels for order in level.orders.values() if order.account.internal]
+        internal = [order for level in levels for order in level.orders.values() if order.account.internal]
         scores = {address: account_score(orders, mid) for address, orders in owners.items()}
-        total = sum(scores.values()) + account_score(house, mid)
+        total = sum(scores.values()) + account_score(internal, mid)
         return {address: score / total for address, score in scores.items() if score}
 
     def scores(self, order: Order) -> bool:

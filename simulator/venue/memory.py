@@ -127,7 +127,7 @@ class Memory:
     rewards: dict[str, Ledger] = field(default_factory=dict)
     rebated: dict[str, Ledger] = field(default_factory=dict)
     fees_micro: int = 0
-    house_orders: int = 0
+    internal_orders: int = 0
 
 
 def world_of(source: SourceOptions) -> str:
@@ -136,7 +136,7 @@ def world_of(source: SourceOptions) -> str:
 
 
 def remember(venue: Venue) -> Memory:
-    """The venue as it stands between two steps. Without outside accounts there is only seed and market time."""
+    """The venue between two steps. Without outside accounts there is only seed and market time."""
     exchange, source = venue.exchange, venue.options.source
     made = Memory(source.seed, venue.now_s, world_of(source))
     if all(account.internal for account in exchange.accounts.values()):
@@ -156,7 +156,7 @@ def remember(venue: Venue) -> Memory:
     made.activity, made.holdings = venue.activity.rows, venue.activity.holdings
     made.tape = venue.tape.rows()
     made.rewards, made.rebated = venue.incentives.rewards, venue.incentives.rebated
-    made.house_orders = venue.house.placed
+    made.internal_orders = venue.market_maker.placed
     return made
 
 

@@ -1,4 +1,4 @@
-"""Public trades of outside accounts, beside those of the noise traders that the source remembers."""
+"""Public trades of outside accounts; the source keeps those of the noise traders."""
 
 from collections import defaultdict
 from dataclasses import dataclass

@@ -14,13 +14,13 @@ from simulator.engine.markets import LiveMarket, MarketState
 from simulator.engine.matching import crosses
 from simulator.engine.orders import Order, OrderStatus, Trade
 from simulator.markets.source import Listing, MarketSource, Step, Tick
-from simulator.options import Options
 from simulator.signing.credentials import KeyRing
 from simulator.venue.activity import Activity
 from simulator.venue.heartbeats import Heartbeats
-from simulator.venue.house import House
 from simulator.venue.incentives import Incentives
 from simulator.venue.limits import Limits
+from simulator.venue.market_maker import MarketMaker
+from simulator.venue.options import Options
 from simulator.venue.rfq import Desk
 from simulator.venue.settlement import Settlement
 from simulator.venue.tape import PublicTrade, Tape
@@ -47,7 +47,7 @@ class Venue:
         """Error of the venue's wall clock (a fault)."""
         self.exchange = Exchange(deposit_micro=options.deposit_pusd * MICRO, market_s=lambda: self.now_s)
         self.keys = KeyRing()
-        self.house = House(self.exchange)
+        self.market_maker = MarketMaker(self.exchange)
         self.tape = Tape()
         self.settlement = Settlement(
             self.exchange, options.mined_after_s, options.confirmed_after_s, self._trade_changed
@@ -172,7 +172,7 @@ class Venue:
 
     def close_market(self, market_id: str) -> None:
         """Stop taking orders in a market; resting ones are cancelled."""
-        self.house.withdraw(market_id)
+        self.market_maker.withdraw(market_id)
         self.exchange.close(market_id)
         self.alive.discard(market_id)
 
@@ -212,10 +212,10 @@ class Venue:
             return
         self._refine(market, tick)
         for trade in tick.trades:
-            self.house.hit(market, trade)
-        self.house.quote(market, tick)
+            self.market_maker.hit(market, trade)
+        self.market_maker.quote(market, tick)
         for order in tick.informed:
-            self.house.take(market, order)
+            self.market_maker.take(market, order)
         for listener in self.on_print:
             listener(market, tick)
 
@@ -250,14 +250,14 @@ class Venue:
                 tick = Tick(market_id, bid, ask, size if bid > 0 else 0, size if ask < 10_000 else 0)
                 market = self.exchange.markets[market_id]
                 self._refine(market, tick)
-                self.house.quote(market, tick)
+                self.market_maker.quote(market, tick)
 
     def resolve(self, market_id: str, payout_yes_micro: int) -> None:
         """End a market and pay out every holder."""
         market = self.exchange.markets[market_id]
         if market.state is MarketState.RESOLVED:
             return
-        self.house.withdraw(market_id)
+        self.market_maker.withdraw(market_id)
         self.exchange.resolve(market_id, payout_yes_micro)
         self.alive.discard(market_id)
         self.redeem_all(market_id)

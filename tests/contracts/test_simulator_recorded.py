@@ -129,7 +129,7 @@ def test_stream_messages(kind):
             channel._subscribe(listener, {"type": "market", "assets_ids": [m.listing.token_yes for m in markets]})
             for tell in site.venue.on_listed:
                 tell(markets[0])
-            site.venue.house.withdraw(markets[0].listing.market_id)
+            site.venue.market_maker.withdraw(markets[0].listing.market_id)
             channel.publish()
             site.venue.resolve(markets[0].listing.market_id, 0)
 

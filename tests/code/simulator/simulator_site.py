@@ -15,9 +15,9 @@ from pipelines.core.domain import Headline, Side
 from pipelines.core.money import MICRO
 from simulator.api.apps import Site, bind, serve, servers
 from simulator.markets.source import History, Step, Tick
-from simulator.options import Options
 from simulator.run import start_loops
 from simulator.venue.limits import Mode
+from simulator.venue.options import Options
 from simulator.venue.venue import Venue
 
 START_S = 1_767_225_600

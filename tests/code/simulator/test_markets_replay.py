@@ -13,7 +13,7 @@ from pipelines.core.errors import DataError, ParameterError
 from pipelines.core.money import MICRO
 from simulator.markets.replay import open_source
 from simulator.markets.source import SourceOptions
-from simulator.options import Options
+from simulator.venue.options import Options
 from simulator.venue.venue import Venue
 
 START_S = 1_767_225_600

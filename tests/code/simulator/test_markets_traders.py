@@ -5,7 +5,7 @@ import asyncio
 from pipelines.core.domain import FeeSchedule, Outcome, Side
 from simulator.engine.orders import Order, TimeInForce
 from simulator.markets.source import Listing, Step, Tick
-from simulator.options import Options
+from simulator.venue.options import Options
 from simulator.venue.venue import Venue
 
 LISTING = Listing(
@@ -68,7 +68,7 @@ def test_an_informed_sale_leaves_a_fair_bid_and_the_maker_alone():
     _step(venue, source, informed=((180, Side.SELL, 5_000, SHARES),))
 
     assert bid.remaining_micro == SHARES
-    assert venue.house.maker.shares("101") == 0
+    assert venue.market_maker.maker.shares("101") == 0
 
 
 def test_noise_reaches_the_better_price_first():
@@ -77,7 +77,7 @@ def test_noise_reaches_the_better_price_first():
     _step(venue, source, trades=((180, Side.SELL, 4_800, 2 * SHARES),))
 
     assert bid.remaining_micro == 0
-    assert venue.house.maker.shares("101") == SHARES
+    assert venue.market_maker.maker.shares("101") == SHARES
 
 
 def test_noise_finds_an_outside_order_behind_the_queue():

@@ -15,10 +15,10 @@ from simulator.engine.errors import Refused
 from simulator.engine.exchange import Exchange
 from simulator.engine.markets import MarketState
 from simulator.markets.source import Tick
-from simulator.options import Options
-from simulator.venue.house import House
+from simulator.venue.market_maker import MarketMaker
 from simulator.venue.memory import Memory, remember
-from simulator.venue.recall import recall
+from simulator.venue.options import Options
+from simulator.venue.restore import restore
 from simulator.venue.venue import Venue as ServedVenue
 
 PRICES = st.one_of(st.integers(44, 56), st.integers(44, 56), st.integers(0, 100))
@@ -63,7 +63,7 @@ def served(exchange):
 
 
 class Venue(RuleBasedStateMachine):
-    """Four traders and the house on three markets, with everything that can happen to them."""
+    """Four traders and the market maker on three markets, with everything that can happen to them."""
 
     @initialize(at_once=st.booleans(), rate=st.sampled_from([0.0, 0.05, 0.07]))
     def begin(self, at_once, rate):
@@ -74,7 +74,7 @@ class Venue(RuleBasedStateMachine):
         self.rate = rate
         for tick in (100, 10, 100):
             self.open_market(tick)
-        self.house = House(self.venue)
+        self.market_maker = MarketMaker(self.venue)
         for who in TRADERS:
             self.venue.account(who)
 
@@ -120,14 +120,14 @@ class Venue(RuleBasedStateMachine):
         if market.state is MarketState.OPEN:
             ask = min(bid + width, 99)
             tick = Tick(market.listing.market_id, bid * 100, ask * 100, size * 10_000, size * 10_000)
-            self.house.quote(market, tick)
+            self.market_maker.quote(market, tick)
 
     @rule(price=st.integers(35, 65), shares=st.integers(1, 10**9), buys=st.booleans(), index=st.integers(0, 5))
     def noise(self, price, shares, buys, index):
         """A noise trader hits the book."""
         market = self.pick(index)
         if market.state is MarketState.OPEN:
-            self.house.hit(market, (0, "BUY" if buys else "SELL", price * 100, shares))
+            self.market_maker.hit(market, (0, "BUY" if buys else "SELL", price * 100, shares))
 
     @rule(index=st.integers(0, 1000))
     def cancel(self, index):
@@ -169,12 +169,12 @@ class Venue(RuleBasedStateMachine):
 
     @rule()
     def restart(self):
-        """A new venue that recalls what this one keeps has the same open orders and money, and balanced books."""
+        """A new venue that restores what this one keeps has the same open orders and money, and balanced books."""
         old = served(self.venue)
-        old.exchange, old.house = self.venue, self.house
+        old.exchange, old.market_maker = self.venue, self.market_maker
         kept = msgspec.json.decode(msgspec.json.encode(remember(old)), type=Memory)
         fresh = served(self.venue)
-        recall(fresh, kept)
+        restore(fresh, kept)
         assert audit(fresh.exchange) == []
         assert fresh.exchange.deposits_micro == self.venue.deposits_micro
         assert list(fresh.exchange.orders) == [o.order_id for o in self.venue.orders.values() if not o.account.internal]
@@ -199,7 +199,7 @@ class Venue(RuleBasedStateMachine):
         if last or market.state is MarketState.RESOLVED:
             return
         name = market.listing.market_id
-        self.house.withdraw(name)
+        self.market_maker.withdraw(name)
         self.venue.resolve(name, payout)
         for holder in self.venue.holders(name):
             self.venue.redeem(holder, name)

@@ -18,8 +18,8 @@ from test_simulator_conservation import snapshot
 from websockets.sync.client import connect
 
 from simulator.api.apps import Site, applications
-from simulator.options import Options
 from simulator.signing.credentials import request_signature
+from simulator.venue.options import Options
 from simulator.venue.venue import Venue
 
 pytestmark = pytest.mark.slow

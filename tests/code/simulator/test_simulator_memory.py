@@ -21,7 +21,7 @@ from pipelines.core.money import MICRO
 from simulator.engine.audit import audit
 from simulator.markets.source import SourceOptions
 from simulator.venue.memory import Memory, read, remember, write
-from simulator.venue.recall import recall
+from simulator.venue.restore import restore
 from simulator.venue.venue import Venue
 
 YES = listing(1).token_yes
@@ -49,12 +49,12 @@ def again(memory, now_s):
     """A fresh venue that was given a memory."""
     source = TinySource(now_s=now_s)
     venue = Venue(Background().options, source)
-    recall(venue, memory)
+    restore(venue, memory)
     return venue
 
 
 def test_nothing_is_forgotten(used):
-    """A venue that recalls a memory remembers the same, its books balance, and its time priority is kept."""
+    """A venue that restores a memory remembers the same, its books balance, and its time priority is kept."""
     memory = used.do(lambda: msgspec.json.decode(msgspec.json.encode(remember(used.venue)), type=Memory))
     venue = again(memory, memory.market_time_s)
     assert msgspec.json.encode(remember(venue)) == msgspec.json.encode(memory)

@@ -15,7 +15,7 @@ class Options:
     """CLOB; Gamma, Data API and news follow on the next three ports. 0 takes any free ports."""
     host: str = "127.0.0.1"
     speed: float = 60.0
-    """Market minutes per wall minute; 0 stands still until the admin API steps."""
+    """Market minutes per wall minute; 0 does not advance until the admin API steps."""
     deposit_pusd: int = 10_000
     order_versions: tuple[int, ...] = (2, 3)
     mined_after_s: float = 0.2

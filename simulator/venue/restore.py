@@ -9,8 +9,8 @@ from simulator.venue.memory import KeptAccount, KeptMarket, KeptOrder, KeptTrade
 from simulator.venue.venue import Venue
 
 
-def recall(venue: Venue, memory: Memory) -> None:
-    """Restore accounts, orders and trades into a fresh venue that stands at the memory's market time.
+def restore(venue: Venue, memory: Memory) -> None:
+    """Restore accounts, orders and trades into a fresh venue whose market time is the memory's.
 
     Raises:
         ArtifactError: if the books would not balance or something is missing; use the venue no further.
@@ -53,7 +53,7 @@ def _account(venue: Venue, kept: KeptAccount) -> None:
 
 
 def _market(venue: Venue, kept: KeptMarket) -> None:
-    """What the source says about a market's end stands; an end that only the venue knew is put on it."""
+    """Restore a market; where the source knows its end, the source's end is kept."""
     market = venue.exchange.markets[kept.market_id]
     ends = ("state", "payout_yes_micro", "resolved_s") if market.state is MarketState.RESOLVED else ()
     for name in KeptMarket.__slots__:
@@ -97,4 +97,4 @@ def _sets(venue: Venue, memory: Memory) -> None:
     )
     venue.tape.restore(memory.tape)
     venue.incentives.rewards, venue.incentives.rebated = memory.rewards, memory.rebated
-    venue.house.placed = memory.house_orders
+    venue.market_maker.placed = memory.internal_orders

@@ -8,7 +8,7 @@ from simulator.signing.recover import BadSignature
 from simulator.venue.venue import Venue
 
 
-class Gatekeeper:
+class Authenticator:
     """Authentication of requests: L1 (wallet signature) and L2 (API key with HMAC)."""
 
     def __init__(self, venue: Venue):

@@ -12,7 +12,7 @@ DEPTH = 5
 """Levels per side; the top is the source's, the others grow by half of its size per tick."""
 
 
-class House:
+class MarketMaker:
     """Three internal accounts. All only ever buy (a sale of YES is a purchase of NO), so none needs inventory."""
 
     def __init__(self, exchange: Exchange):
@@ -66,7 +66,7 @@ class House:
         outcome = Outcome.YES if is_bid else Outcome.NO
         self.placed += 1
         order = Order(
-            order_id=f"house-{self.placed}",
+            order_id=f"internal-{self.placed}",
             account=account,
             market_id=market.listing.market_id,
             token_id=market.token(outcome),

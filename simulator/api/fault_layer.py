@@ -30,7 +30,7 @@ async def _nowhere(message: Any) -> None:
     """An answer that is lost."""
 
 
-class FaultGate:
+class FaultLayer:
     """Requests pass when no fault strikes them. Without faults it costs one attribute look-up."""
 
     def __init__(self, app: App, faults: Faults):
