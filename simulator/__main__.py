@@ -83,6 +83,13 @@ def parser() -> argparse.ArgumentParser:
         "--protocol-v2-share", type=float, default=0.0, help="share of markets that need version 3 orders (%(default)s)"
     )
     add(
+        "--named-share",
+        type=float,
+        default=defaults.named_share,
+        metavar="SHARE",
+        help="share of markets whose outcomes have names: teams, Over and Under (%(default)s; the venue: 0.28)",
+    )
+    add(
         "--replay",
         type=Path,
         metavar="FILE",
@@ -157,6 +164,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
         "edge": 1,
         "speed": 1e5,
         "protocol_v2_share": 1,
+        "named_share": 1,
         "port": 65_532,
         "drift_rel": 1,
         "drift_feat": 1,
@@ -182,6 +190,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
         rewards_pusd=arguments.rewards,
         rebates=arguments.rebates,
         protocol_v2_share=arguments.protocol_v2_share,
+        named_share=arguments.named_share,
         source=SourceOptions(
             seed=arguments.seed,
             edge=arguments.edge,

@@ -27,6 +27,7 @@ from simulator.api.data_accounts import DataAccounts
 from simulator.api.data_base import DataPart
 from simulator.api.data_markets import DataMarkets
 from simulator.api.data_standings import DataStandings
+from simulator.api.data_v1 import DataV1
 from simulator.api.fault_layer import FaultLayer
 from simulator.api.gamma import Gamma
 from simulator.api.http import refusal
@@ -42,7 +43,7 @@ from simulator.venue.venue import Venue
 
 TITLES = {"clob": "Simulated CLOB", "gamma": "Simulated Gamma", "data": "Simulated Data API", "news": "Simulated news"}
 
-DATA: tuple[type[DataPart], ...] = (DataApi, DataMarkets, DataAccounts, DataStandings)
+DATA: tuple[type[DataPart], ...] = (DataApi, DataMarkets, DataAccounts, DataStandings, DataV1)
 
 NAMES = ("clob", "gamma", "data", "news")
 

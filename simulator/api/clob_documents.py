@@ -26,7 +26,7 @@ def compact(market: LiveMarket, *, delays_takers: bool) -> dict[str, Any]:
     document: dict[str, Any] = {
         "c": listing.market_id,
         "v": market.version,
-        "t": [{"t": listing.token_yes, "o": "Yes"}, {"t": listing.token_no, "o": "No"}],
+        "t": [{"t": market.token(outcome), "o": market.label(outcome)} for outcome in Outcome],
         "mts": wire.number(market.tick_units),
         "mos": wire.whole(listing.min_size_micro),
         "mbf": LEGACY_BASE_FEE,
@@ -36,6 +36,9 @@ def compact(market: LiveMarket, *, delays_takers: bool) -> dict[str, Any]:
         "sd": int(market.delay_s),
         "itode": delays_takers,
         "cbos": False,
+        "ibce": False,
+        "rfqe": False,
+        "oas": 0,
         "r": {"mi": REWARDS_MIN_SIZE, "ma": REWARDS_MAX_SPREAD, "moas": 0},
     }
     if listing.neg_risk:
@@ -99,7 +102,7 @@ def _token_row(market: LiveMarket, outcome: Outcome) -> dict[str, Any]:
     value = market.payout_micro(outcome) / MICRO if over else (bid + ask) / 2 / PRICE_SCALE
     return {
         "token_id": market.token(outcome),
-        "outcome": wire.label(outcome),
+        "outcome": market.label(outcome),
         "price": value,
         "winner": over and market.payout_micro(outcome) == MICRO,
     }

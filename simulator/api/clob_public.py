@@ -260,7 +260,7 @@ class ClobPublic:
                     "size": wire.amount(row.shares_micro),
                     "fee_rate_bps": "0",
                     "price": wire.price(row.price_units),
-                    "outcome": wire.label(market.outcome(row.token_id)),
+                    "outcome": market.label(market.outcome(row.token_id)),
                     "timestamp": str(row.ts_s),
                 }
                 for row in reversed(rows)

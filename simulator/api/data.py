@@ -7,7 +7,6 @@ from starlette.responses import Response
 
 from pipelines.core.domain import Outcome
 from pipelines.core.money import MICRO, PRICE_SCALE
-from simulator.api import wire
 from simulator.api.data_base import MAX_CONDITIONS, DataPart, listed, required_user
 from simulator.api.data_pages import page_of, paging_of
 from simulator.api.data_positions import positions_of
@@ -96,7 +95,7 @@ class DataApi(DataPart):
             "title": market.listing.question,
             "slug": market.listing.slug,
             "event_slug": market.listing.event_id,
-            "outcome": wire.label(outcome),
+            "outcome": market.label(outcome),
             "outcome_index": 0 if outcome is Outcome.YES else 1,
             "transaction_hash": transaction_hash(row.reference),
         }
@@ -155,7 +154,7 @@ class DataApi(DataPart):
             "title": market.listing.question if market else "",
             "slug": market.listing.slug if market else "",
             "event_slug": market.listing.event_id if market else "",
-            "outcome": wire.label(outcome) if outcome else "",
+            "outcome": market.label(outcome) if market and outcome else "",
             "outcome_index": 999 if outcome is None else int(outcome is Outcome.NO),
             "is_combo": False,
         }

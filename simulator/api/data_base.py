@@ -71,11 +71,11 @@ class DataPart(ABC):
             raise Refused(f"at most {MAX_CONDITIONS} conditions")
         return [m for m in (self.venue.exchange.markets.get(name.lower()) for name in names) if m]
 
-    def markets_of_events(self, request: Request) -> list[LiveMarket]:
-        """Markets of the events named by `event_id`: numeric ids, or slugs."""
+    def markets_of_events(self, request: Request, name: str = "event_id") -> list[LiveMarket]:
+        """Markets of the events that a parameter names: numeric ids, or slugs."""
         positions = self.venue.event_positions
         numbers = {str(FIRST_EVENT + place): slug for slug, place in positions.items()}
-        slugs = [numbers.get(name, name) for name in listed(request, "event_id")]
+        slugs = [numbers.get(event, event) for event in listed(request, name)]
         return [market for slug in slugs for market in self.venue.markets_of_event.get(slug, [])]
 
     def users(self, user: str | None) -> list[str]:

@@ -141,7 +141,7 @@ def _token(venue: Venue, market: LiveMarket, outcome: Outcome) -> dict[str, Any]
         "module": v2_module if market.version == "v2" else "v1_ctf",
         "outcome_index": index,
         "clob_index": index,
-        "outcome": wire.label(outcome),
+        "outcome": market.label(outcome),
         "opposite_token_id": market.token(outcome.other),
         "resolved": resolved,
         "final_price": market.payout_micro(outcome) / MICRO if resolved else None,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipelines.core.domain import Side
+from pipelines.core.domain import Outcome, Side
 from pipelines.core.money import MICRO, PRICE_SCALE
 from simulator.api import wire
 from simulator.api.data_pages import Paging, pagination
@@ -76,10 +76,11 @@ def _row_head(market: LiveMarket) -> tuple[str, list[str], str]:
     quoted = wire.encode(listing.question).decode(), wire.encode(listing.slug).decode()
     event = wire.encode(listing.event_id).decode()
     middles = []
-    for token, outcome, index in ((listing.token_yes, "Yes", 0), (listing.token_no, "No", 1)):
+    for index, outcome in enumerate(Outcome):
+        token, label = market.token(outcome), wire.encode(market.label(outcome)).decode()
         for side in ("SELL", "BUY"):
             middles.append(
-                f'"side":"{side}","token_id":"{token}","condition_id":"{listing.market_id}","outcome":"{outcome}",'
+                f'"side":"{side}","token_id":"{token}","condition_id":"{listing.market_id}","outcome":{label},'
                 f'"outcome_index":{index},"title":{quoted[0]},"slug":{quoted[1]},"event_slug":{event},'
             )
     return '{"proxy_wallet":"0xb2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2",', middles, listing.market_id[2:42]

@@ -59,7 +59,7 @@ def _description(venue: Venue, listed: LiveMarket) -> dict[str, Any]:
         "image": "",
         "icon": "",
         "description": f"Simulated market. {listing.question}",
-        "outcomes": json.dumps(["Yes", "No"]),
+        "outcomes": json.dumps(list(listed.labels)),
         "active": True,
         "closed": listed.state is not MarketState.OPEN,
         "marketMakerAddress": "",
@@ -217,7 +217,7 @@ def _fees(listed: LiveMarket) -> dict[str, Any] | None:
 
 
 def outcome_prices(listed: LiveMarket) -> list[str]:
-    """Prices of Yes and No: the payout when resolved, the middle of the book before."""
+    """Prices of both outcomes: the payout when resolved, the middle of the book before."""
     if listed.payout_yes_micro is not None:
         yes = listed.payout_yes_micro // 100
     else:

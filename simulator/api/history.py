@@ -126,7 +126,8 @@ def clob_history(venue: Venue, request: Request) -> Response:
     query = request.query_params
     market = venue.exchange.by_token.get(query.get("market") or "")
     bucket_s = integer(request, "fidelity", 1, low=1, high=1440) * 60
-    start_s, end_s = integer(request, "startTs", 0), integer(request, "endTs", venue.now_s)
+    start_s = integer(request, "startTs", 0)
+    end_s = integer(request, "endTs", venue.now_s if query.get("interval") else min(venue.now_s, start_s + MAX_SPAN_S))
     if query.get("interval"):
         name = query["interval"]
         if name not in INTERVALS_S and name != "max":

@@ -262,7 +262,7 @@ class MarketChannel:
             "description": f"Simulated market. {listing.question}",
             "assets_ids": tokens,
             "clob_token_ids": tokens,
-            "outcomes": ["Yes", "No"],
+            "outcomes": list(market.labels),
             "event_message": {**event, "title": listing.event_title, "description": listing.event_title},
             "active": True,
             "sports_market_type": "",
@@ -289,7 +289,7 @@ class MarketChannel:
             "market": listing.market_id,
             "assets_ids": [listing.token_yes, listing.token_no],
             "winning_asset_id": market.token(winner),
-            "winning_outcome": wire.label(winner),
+            "winning_outcome": market.label(winner),
             "timestamp": str(self.venue.now_ms),
             "tags": [listing.category],
         }

@@ -85,7 +85,7 @@ class Notifications:
             "original_size": wire.amount(order.shares_micro),
             "matched_size": wire.amount(order.matched_micro),
             "remaining_size": wire.amount(order.remaining_micro),
-            "outcome": wire.label(order.outcome),
+            "outcome": order.label,
             "outcome_index": int(order.outcome is Outcome.NO),
             "transaction_hash": trade.transaction_hash if trade else "",
             "trade_id": trade.trade_id if trade else "",

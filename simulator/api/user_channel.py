@@ -8,6 +8,7 @@ from starlette.websockets import WebSocket
 from simulator.api import wire
 from simulator.api.connection import Connection, Disturb, names
 from simulator.engine.orders import Order, Trade
+from simulator.markets.labels import YES_NO
 from simulator.venue.venue import Venue
 
 
@@ -76,7 +77,7 @@ class UserChannel:
             "event_type": "order",
             "type": event,
             "order_owner": order.owner,
-            "outcome": order.outcome.value,
+            "outcome": _label(order),
             "associate_trades": row["associate_trades"] or None,
             "created_at": str(order.created_s),
             "timestamp": now,
@@ -95,11 +96,16 @@ class UserChannel:
             **row,
             "event_type": "trade",
             "type": "TRADE",
-            "outcome": trade.taker.outcome.value,
+            "outcome": _label(trade.taker),
             "trade_owner": row["owner"],
             "matchtime": match_time,
             "timestamp": str(self.venue.now_s),
         }
+
+
+def _label(order: Order) -> str:
+    """Yes and No are in capitals on this channel; other names are as they are."""
+    return order.label.upper() if order.label in YES_NO else order.label
 
 
 def _changed(markets: set[str] | None, operation: object, named: list[str]) -> set[str] | None:

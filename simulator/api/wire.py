@@ -48,11 +48,6 @@ def iso(time_s: int) -> str:
     return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def label(outcome: Outcome) -> str:
-    """Yes or No, as outcomes are spelled on the wire."""
-    return "Yes" if outcome is Outcome.YES else "No"
-
-
 def book(venue: Venue, market: LiveMarket, outcome: Outcome) -> dict[str, Any]:
     """GET /book: bids ascend, asks descend, the best price is the last of each."""
     bids, asks = market.book.levels(outcome)
@@ -95,7 +90,7 @@ def open_order(order: Order) -> dict[str, Any]:
         "original_size": amount(order.shares_micro),
         "size_matched": amount(order.matched_micro),
         "price": price(order.price_units),
-        "outcome": label(order.outcome),
+        "outcome": order.label,
         "expiration": str(order.expiration),
         "order_type": order.kind.value,
         "associate_trades": list(order.trade_ids),
@@ -114,7 +109,7 @@ def maker_leg(fill: MakerFill) -> dict[str, Any]:
         "price": price(fill.price_units),
         "fee_rate_bps": "0",
         "asset_id": order.token_id,
-        "outcome": label(order.outcome),
+        "outcome": order.label,
         "outcome_index": 0 if order.outcome is Outcome.YES else 1,
         "side": order.side.value,
     }
@@ -143,7 +138,7 @@ def trade(made: Trade, viewer: str, prefix: str = "TRADE_STATUS_") -> dict[str, 
         "status": prefix + made.status.value,
         "match_time": str(made.market_s),
         "last_update": str(made.updated_s),
-        "outcome": label(taker.outcome),
+        "outcome": taker.label,
         "bucket_index": made.bucket,
         "owner": own.owner,
         "maker_address": own.maker_address,
@@ -171,7 +166,7 @@ def builder_trade(made: Trade, order: Order) -> dict[str, Any]:
         "sizeUsdc": amount(shares * units // PRICE_SCALE),
         "price": price(units),
         "status": "TRADE_STATUS_" + made.status.value,
-        "outcome": label(order.outcome),
+        "outcome": order.label,
         "outcomeIndex": int(order.outcome is Outcome.NO),
         "owner": order.owner,
         "maker": order.maker_address,

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from pipelines.core.domain import Outcome, Side
 from simulator.engine.book import Book
+from simulator.markets.labels import YES_NO
 from simulator.markets.source import Listing
 
 
@@ -39,6 +40,8 @@ class LiveMarket:
     """Liquidity rewards of a market day."""
     delay_s: float = 0.0
     """Taker delay (sports); 0 executes at once."""
+    labels: tuple[str, str] = YES_NO
+    """Names of the first and the second outcome."""
 
     def __post_init__(self) -> None:
         if not self.tick_units:
@@ -51,6 +54,10 @@ class LiveMarket:
     def token(self, outcome: Outcome) -> str:
         """Token id of an outcome."""
         return self.listing.token_yes if outcome is Outcome.YES else self.listing.token_no
+
+    def label(self, outcome: Outcome) -> str:
+        """Name of an outcome, as it is spelled on the wire."""
+        return self.labels[0 if outcome is Outcome.YES else 1]
 
     def payout_micro(self, outcome: Outcome) -> int:
         """pUSD base units per share after the resolution.

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pipelines.core.domain import Outcome, Side
 from pipelines.core.money import PRICE_SCALE
 from simulator.engine.accounts import Account
+from simulator.markets.labels import YES_NO
 
 
 class TimeInForce(StrEnum):
@@ -82,9 +83,12 @@ class Order:
     """Key of the order's level: its YES price, negated for an ask."""
     is_market: bool = False
     """FOK or FAK: it never rests."""
+    label: str = ""
+    """Name of the outcome on the wire; Yes or No when left out."""
 
     def __post_init__(self) -> None:
         is_yes = self.outcome is Outcome.YES
+        self.label = self.label or YES_NO[0 if is_yes else 1]
         self.is_buy = self.side is Side.BUY
         self.is_bid = self.is_buy == is_yes
         self.book_units = self.price_units if is_yes else PRICE_SCALE - self.price_units

@@ -206,12 +206,14 @@ def _shape(
     _check_precision(side, is_market, fields)
     units = _price(venue, fields, market, side, cash, shares, is_market)
     is_budget = is_market and side is Side.BUY
+    outcome = market.outcome(entry.order.tokenId)
     return Order(
         order_id="",
         account=venue.open_account(caller.address),
         market_id=market.listing.market_id,
         token_id=entry.order.tokenId,
-        outcome=market.outcome(entry.order.tokenId),
+        outcome=outcome,
+        label=market.label(outcome),
         side=side,
         price_units=units,
         shares_micro=0 if is_budget else shares,

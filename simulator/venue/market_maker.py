@@ -71,6 +71,7 @@ class MarketMaker:
             market_id=market.listing.market_id,
             token_id=market.token(outcome),
             outcome=outcome,
+            label=market.label(outcome),
             side=Side.BUY,
             price_units=units if is_bid else PRICE_SCALE - units,
             shares_micro=shares,

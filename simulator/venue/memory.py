@@ -80,6 +80,7 @@ class KeptOrder:
     matched_micro: int
     status: OrderStatus
     trade_ids: list[str]
+    label: str = ""
 
 
 @dataclass(slots=True)

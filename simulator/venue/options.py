@@ -30,6 +30,8 @@ class Options:
     """Liquidity rewards of each open market and market day."""
     rebates: bool = False
     """Whether makers get their part of the takers' fees back."""
+    named_share: float = 0.0
+    """Share of markets whose outcomes are not Yes and No but names: teams, players, Over and Under."""
     protocol_v2_share: float = 0.0
     """Share of markets that need version 3 orders."""
     source: SourceOptions = field(default_factory=SourceOptions)

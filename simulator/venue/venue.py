@@ -13,6 +13,7 @@ from simulator.engine.exchange import Exchange
 from simulator.engine.markets import LiveMarket, MarketState
 from simulator.engine.matching import crosses
 from simulator.engine.orders import Order, OrderStatus, Trade
+from simulator.markets.labels import labels_of
 from simulator.markets.source import Listing, MarketSource, Step, Tick
 from simulator.signing.credentials import KeyRing
 from simulator.venue.activity import Activity
@@ -114,6 +115,7 @@ class Venue:
             self.markets_of_event[listing.event_id].append(market)
             self.alive.add(listing.market_id)
             market.rewards_micro = round(self.options.rewards_pusd * MICRO)
+            market.labels = labels_of(self.options.source.seed, listing.market_id, self.options.named_share)
             if _protocol_v2(listing, self.options.protocol_v2_share):
                 market.version = "v2"
         return market
