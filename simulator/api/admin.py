@@ -91,7 +91,7 @@ class Admin:
     async def deposit(self, request: Request) -> Response:
         """Give `address` another `micro` base units of pUSD."""
         document = await _document(request)
-        self._venue().exchange.deposit(self._account(document), _micro(document))
+        self._venue().deposit(self._account(document), _micro(document))
         return answer("OK")
 
     async def allowance(self, request: Request) -> Response:

@@ -36,6 +36,7 @@ from simulator.api.news import News
 from simulator.api.notifications import Notifications
 from simulator.api.openapi import with_page
 from simulator.api.rate_limits import IpLimits
+from simulator.api.record_layer import RecordLayer
 from simulator.api.user_channel import UserChannel
 from simulator.engine.errors import Refused
 from simulator.faults.state import Faults
@@ -63,9 +64,10 @@ class Site:
         faults = Faults(venue)
         if venue.options.faults is not None:
             faults.script(venue.options.faults)
-        self.market_channel = MarketChannel(venue, faults.stream)
-        self.user_channel = UserChannel(venue, faults.stream)
+        self.market_channel = MarketChannel(venue, faults.streams.market_batch)
+        self.user_channel = UserChannel(venue, faults.streams.batch)
         self.notifications = Notifications(venue)
+        faults.close_sockets = [self.market_channel.close_all, self.user_channel.close_all]
         self.faults = faults
         self.venue = venue
 
@@ -120,7 +122,8 @@ def applications(site: Site, *, admin: bool, limited: bool = False) -> dict[str,
         "news": News(site.get).routes(),
     }
     apps: dict[str, App] = {name: _starlette(with_page(TITLES[name], routes)) for name, routes in tables.items()}
-    apps["clob"] = _publishing(_faulty(apps["clob"], site), site)
+    apps = {name: app if name == "news" else _faulty(app, site, name) for name, app in apps.items()}
+    apps["clob"] = _publishing(apps["clob"], site)
     return {name: IpLimits(app, name) if limited else app for name, app in apps.items()}
 
 
@@ -139,14 +142,15 @@ def _starlette(routes: list[BaseRoute]) -> Starlette:
     return made
 
 
-def _faulty(app: App, site: Site) -> App:
-    """The CLOB behind its layer of faults."""
-    layer: FaultLayer | None = None
+def _faulty(app: App, site: Site, name: str) -> App:
+    """An application behind its layers of faults, which begin with the venue."""
+    layer: App | None = None
 
     async def run(scope: Scope, receive: Receive, send: Send) -> None:
         nonlocal layer
         if layer is None and site.faults is not None:
-            layer = FaultLayer(app, site.faults)
+            layer = RecordLayer(app, site.faults, name)
+            layer = FaultLayer(layer, site.faults) if name == "clob" else layer
         await (layer or app)(scope, receive, send)
 
     return run

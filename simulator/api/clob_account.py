@@ -75,7 +75,7 @@ class ClobAccount(Private):
         address = self.venue.open_account(caller.address).address
         rows = [
             made
-            for made in reversed(self.venue.exchange.trades_of[address])
+            for made in self._faults().trading.visible_trades(self.venue.exchange.trades_of[address][::-1])
             if query.get("id", made.trade_id) in ("", made.trade_id)
             and query.get("market", made.market_id) in ("", made.market_id)
             and (after is None or made.market_s >= after)

@@ -64,9 +64,9 @@ def full(market: LiveMarket) -> dict[str, Any]:
         "condition_id": listing.market_id,
         "question_id": question_id(market),
         "question": listing.question,
-        "description": f"Simulated market. {listing.question}",
+        "description": rules(market),
         "market_slug": listing.slug,
-        "end_date_iso": wire.iso(listing.end_s),
+        "end_date_iso": None if market.shown_end_s is None else wire.iso(market.shown_end_s),
         "game_start_time": None,
         "seconds_delay": int(market.delay_s),
         "fpmm": "",
@@ -83,6 +83,11 @@ def full(market: LiveMarket) -> dict[str, Any]:
         "tokens": [_token_row(market, outcome) for outcome in Outcome],
         "tags": [listing.category],
     }
+
+
+def rules(market: LiveMarket) -> str:
+    """Text of a market's rules."""
+    return market.rules or f"Simulated market. {market.listing.question}"
 
 
 def _rates(market: LiveMarket) -> list[dict[str, Any]] | None:

@@ -13,6 +13,7 @@ from simulator.api.http import answer, body_json, guarded
 from simulator.api.private import Private
 from simulator.engine.errors import Refused
 from simulator.engine.orders import Order
+from simulator.faults.trading import delayed
 from simulator.signing.credentials import Credentials
 from simulator.venue.intake import INVALID_PAYLOAD, build_order, parse_entry
 from simulator.venue.limits import Kind
@@ -44,15 +45,20 @@ class ClobOrders(Private):
         self._spend(request, caller, Kind.ORDER, 1)
         return answer(await self._place(await body_json(request, INVALID_PAYLOAD), caller))
 
-    async def _place(self, document: Any, caller: Credentials) -> dict[str, Any]:
-        venue = self.venue
-        order = build_order(venue, parse_entry(document), caller)
+    async def _place(self, document: Any, caller: Credentials, batch: int = 0) -> dict[str, Any]:
+        venue, trading = self.venue, self._faults().trading
+        order = build_order(venue, parse_entry(document), caller, trading.check_contract)
+        order.batch = batch
         self._faults().obstruct(order)
+        words = trading.strikes("delayed_with_words")
+        if words and not words.number("lives", 1):
+            return {**wire.placed(order, []), **delayed()}
         held_s = venue.taker_delay(order)
         if held_s:
             await asyncio.sleep(held_s)
         trades = venue.place(order)
-        return wire.placed(order, trades)
+        answered = wire.placed(order, trades)
+        return {**answered, **delayed()} if words else trading.answered(answered, len(venue.exchange.known))
 
     async def post_orders(self, request: Request) -> Response:
         """Place up to fifteen orders; each entry has its own result."""
@@ -64,10 +70,10 @@ class ClobOrders(Private):
             raise Refused(f"Too many orders in payload: {len(entries)}, max allowed: {MAX_ORDERS}")
         self._spend(request, caller, Kind.ORDER, len(entries))
         results = []
-        for entry in entries:
+        for place, entry in enumerate(entries, 1):
             try:
                 self._check_mode(entry)
-                results.append(await self._place(entry, caller))
+                results.append(await self._place(entry, caller, place))
             except Refused as refused:
                 results.append(_refused_entry(refused.text))
             await asyncio.sleep(0)

@@ -52,6 +52,7 @@ class ClobPublic:
             ("/markets/{condition_id}", self.market),
             ("/prices-history", self.prices_history),
             ("/fees/builder-fees/{code}", self.builder_fees),
+            ("/api/geoblock", self.geoblock),
         ]  # fmt: skip
         post: list[tuple[str, Any]] = [
             ("/books", self.books), ("/prices", self.prices), ("/midpoints", self.midpoints),
@@ -270,6 +271,13 @@ class ClobPublic:
     async def prices_history(self, request: Request) -> Response:
         """The older price history: fidelity in minutes."""
         return clob_history(self.venue, request)
+
+    async def geoblock(self, request: Request) -> Response:
+        """Whether this address may trade; on the venue a route of the website's host."""
+        address = request.client.host if request.client else ""
+        blocked = self.venue.hooks.blocked()
+        country, region = ("US", "NY") if blocked else ("CH", "ZH")
+        return answer({"blocked": blocked, "ip": address, "country": country, "region": region})
 
     async def builder_fees(self, request: Request) -> Response:
         """Fees of a builder code: none here."""

@@ -27,6 +27,7 @@ class Connection:
         self._queue: list[str] = []
         self._wake = asyncio.Event()
         self._closed = False
+        self._closing = False
         self._client: asyncio.Task[None] | None = None
 
     def push(self, message: str) -> None:
@@ -98,12 +99,18 @@ class Connection:
             await self._wake.wait()
             self._wake.clear()
             batch, self._queue = self._queue, []
-            sent = self._disturb(self, batch)
+            sent = None if self._closing else self._disturb(self, batch)
             if sent is None:
                 await self._close(1001, "going away")
                 return
             if sent and self.socket.application_state is WebSocketState.CONNECTED:
                 await self.socket.send_text(sent[0] if len(sent) == 1 else "[" + ",".join(sent) + "]")
+
+    def close_soon(self) -> None:
+        """Close the connection as soon as the loop gets to it; what is queued is lost."""
+        self._queue.clear()
+        self._closing = True
+        self._wake.set()
 
     async def _close(self, code: int, reason: str) -> None:
         self._closed = True

@@ -64,7 +64,7 @@ def position(venue: Venue, address: str, token_id: str, held: Holding) -> dict[s
         "profile_image": "",
         "title": market.listing.question,
         "slug": market.listing.slug,
-        "end_date": wire.iso(market.listing.end_s)[:10],
+        "end_date": "" if market.shown_end_s is None else wire.iso(market.shown_end_s)[:10],
         "last_event_at": held.last_s,
         "first_entry_at": held.first_s,
     }

@@ -26,6 +26,9 @@ ENGINE_ERRORS = (
 )
 
 
+RETIRED = "this endpoint has been retired, see https://docs.polymarket.com/changelog"
+
+
 async def _nowhere(message: Any) -> None:
     """An answer that is lost."""
 
@@ -41,7 +44,7 @@ class FaultLayer:
         """Serve one request."""
         self.faults.advance()
         path = scope.get("path", "")
-        if scope["type"] != "http" or not self.faults.active or path.startswith("/admin"):
+        if scope["type"] != "http" or not self.faults.active or path.startswith(("/admin", "/api/geoblock")):
             await self.app(scope, receive, send)
             return
         body = await Request(scope, receive).body()
@@ -85,8 +88,11 @@ class FaultLayer:
         strikes = self.faults.strikes
         places = method == "POST" and path in PLACES
         writes = method in ("POST", "DELETE")
-        if writes and strikes("forbidden"):
+        if self._is_forbidden(writes=writes):
             return HTMLResponse(BLOCKED_PAGE, 403)
+        gone = retired(self.faults, path)
+        if gone is not None:
+            return gone
         if writes and strikes("geoblock"):
             text = "Trading restricted in your region, please refer to available regions"
             return refusal(f"{text} - https://docs.polymarket.com/developers/CLOB/geoblock", 403)
@@ -110,8 +116,23 @@ class FaultLayer:
             return refusal("order timed out", 500)
         return None
 
+    def _is_forbidden(self, *, writes: bool) -> bool:
+        blocks_reads = any(f.kind == "forbidden" and f.number("reads", 0) for f in self.faults.active)
+        return (writes or blocks_reads) and self.faults.strikes("forbidden") is not None
+
     def _engine_error(self) -> Response:
         return refusal(self.faults.choose(ENGINE_ERRORS), 500)
+
+
+def retired(faults: Faults, path: str) -> Response | None:
+    """The answer to a request of a route that is no more; None for other routes."""
+    for fault in faults.active:
+        if fault.kind == "route_retired" and path.startswith(fault.words.get("route", "/")):
+            if faults.strikes("route_retired") is None:
+                return None
+            status = int(fault.number("status", 410))
+            return refusal(RETIRED if status == 410 else "not found", status)
+    return None
 
 
 def _is_post_only(body: bytes) -> bool:

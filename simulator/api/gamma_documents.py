@@ -8,7 +8,7 @@ import numpy as np
 from pipelines.core.domain import Outcome
 from pipelines.core.money import MICRO, PRICE_SCALE
 from simulator.api import wire
-from simulator.api.clob_documents import PUSD, REWARDS_MAX_SPREAD, REWARDS_MIN_SIZE, question_id
+from simulator.api.clob_documents import PUSD, REWARDS_MAX_SPREAD, REWARDS_MIN_SIZE, question_id, rules
 from simulator.api.data_base import FIRST_EVENT
 from simulator.engine.markets import LiveMarket, MarketState
 from simulator.markets.source import History
@@ -47,7 +47,8 @@ def market(venue: Venue, listed: LiveMarket) -> dict[str, Any]:
 
 def _description(venue: Venue, listed: LiveMarket) -> dict[str, Any]:
     listing = listed.listing
-    begin, end = wire.iso(listing.start_s), wire.iso(listing.end_s)
+    begin = wire.iso(listing.start_s)
+    end = None if listed.shown_end_s is None else wire.iso(listed.shown_end_s)
     return {
         "id": str(listed.number),
         "question": listing.question,
@@ -58,7 +59,7 @@ def _description(venue: Venue, listed: LiveMarket) -> dict[str, Any]:
         "startDate": begin,
         "image": "",
         "icon": "",
-        "description": f"Simulated market. {listing.question}",
+        "description": rules(listed),
         "outcomes": json.dumps(list(listed.labels)),
         "active": True,
         "closed": listed.state is not MarketState.OPEN,
@@ -74,12 +75,12 @@ def _description(venue: Venue, listed: LiveMarket) -> dict[str, Any]:
         "groupItemTitle": listing.question,
         "groupItemThreshold": "0",
         "questionID": question_id(listed),
-        "endDateIso": end[:10],
+        "endDateIso": end and end[:10],
         "startDateIso": begin[:10],
         "hasReviewedDates": True,
         "umaBond": "500",
         "umaReward": "5",
-        "umaResolutionStatuses": "[]",
+        "umaResolutionStatuses": json.dumps(_statuses(listed)),
         "customLiveness": 0,
         "ready": False,
         "funded": False,
@@ -175,10 +176,20 @@ def _optional(listed: LiveMarket) -> dict[str, Any]:
         document["positionIds"] = [listed.listing.token_yes, listed.listing.token_no]
     if listed.resolved_s:
         document["closedTime"] = wire.iso(listed.resolved_s).replace("T", " ").replace("Z", "+00")
+    if listed.resolution_status:
+        document["umaResolutionStatus"] = listed.resolution_status
     if listed.state is MarketState.RESOLVED:
         document["umaResolutionStatus"] = "resolved"
         document["umaEndDate"] = wire.iso(listed.resolved_s)
     return document
+
+
+def _statuses(listed: LiveMarket) -> list[str]:
+    """What the resolution went through so far, beyond the first proposal."""
+    if listed.was_disputed:
+        over = ["proposed", "resolved"] if listed.state is MarketState.RESOLVED else []
+        return ["proposed", "disputed", *over]
+    return [listed.resolution_status] if listed.resolution_status else []
 
 
 def neg_risk_id(event_id: str) -> str:

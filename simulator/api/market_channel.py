@@ -51,6 +51,11 @@ class MarketChannel:
             for token in [t for t, found in self._listeners.items() if connection in found]:
                 self._leave(connection, token)
 
+    def close_all(self) -> None:
+        """Close every connection, as a deployment of the venue does."""
+        for connection in list(self._everyone):
+            connection.close_soon()
+
     # -- subscriptions
 
     def _subscribe(self, connection: Connection, frame: dict[str, Any]) -> bool:
@@ -282,7 +287,9 @@ class MarketChannel:
         listing = market.listing
         self.publish()
         yes_won = (market.payout_yes_micro or 0) >= 500_000
-        winner = Outcome.YES if yes_won else Outcome.NO
+        winner = self.venue.hooks.announced(market, Outcome.YES if yes_won else Outcome.NO)
+        if winner is None:
+            return
         document = {
             "event_type": "market_resolved",
             "id": str(market.number),

@@ -31,6 +31,11 @@ class UserChannel:
             for found in self._listeners.values():
                 found.pop(connection, None)
 
+    def close_all(self) -> None:
+        """Close every connection, as a deployment of the venue does."""
+        for connection in [connection for found in self._listeners.values() for connection in found]:
+            connection.close_soon()
+
     def _subscribe(self, connection: Connection, frame: dict[str, Any]) -> bool:
         markets = names(frame, "markets")
         operation = frame.get("operation")

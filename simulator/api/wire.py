@@ -63,6 +63,7 @@ def book(venue: Venue, market: LiveMarket, outcome: Outcome) -> dict[str, Any]:
         "neg_risk": market.listing.neg_risk,
         "last_trade_price": last_price(market, outcome),
     }
+    document = venue.hooks.shown_book(market, document)
     document["hash"] = hashlib.sha1(encode(document), usedforsecurity=False).hexdigest()
     if market.version == "v2":
         document["version"] = "v2"

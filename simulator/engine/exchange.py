@@ -77,7 +77,7 @@ class Exchange(Vault):
         trades = [self._execute(market, market.book, order, crossing) for crossing in crossings]
         self._rest_or_end(market, order)
         if not internal:
-            self._shed(order.account)
+            self.shed(order.account)
         return trades
 
     def match(self, taker: Order, maker: Order) -> Trade:
@@ -100,7 +100,7 @@ class Exchange(Vault):
         trade = self._execute(market, private, taker, crossings[0])
         self._rest_or_end(market, taker)
         for order in (taker, maker):
-            self._shed(order.account)
+            self.shed(order.account)
         return trade
 
     def admit(self, market: LiveMarket, order: Order) -> None:
@@ -238,7 +238,7 @@ class Exchange(Vault):
         for fill in trade.makers:
             if not fill.order.account.internal:
                 self.on_order("UPDATE", fill.order)
-                self._shed(fill.order.account)
+                self.shed(fill.order.account)
 
     def _rest_or_end(self, market: LiveMarket, order: Order) -> None:
         if order.remaining_micro > 0 and not order.is_market:
@@ -279,8 +279,8 @@ class Exchange(Vault):
         del self.orders[order.order_id]
         del self.orders_of[order.account.address][order.order_id]
 
-    def _shed(self, account: Account) -> None:
-        """Cancel the newest buys that lost their backing because cash was spent in another market."""
+    def shed(self, account: Account) -> None:
+        """Cancel the newest buys that lost their backing because cash was spent elsewhere or withdrawn."""
         for market_id in [m for m, held in account.reserved.items() if held > account.cash_micro]:
             for order in reversed([o for o in self.open_orders(account) if o.market_id == market_id]):
                 if account.reserved.get(market_id, 0) <= account.cash_micro:

@@ -40,12 +40,23 @@ class LiveMarket:
     """Liquidity rewards of a market day."""
     delay_s: float = 0.0
     """Taker delay (sports); 0 executes at once."""
+    tick_pinned: bool = False
+    """The tick stays as it is, whatever the source quotes; the market maker rounds to it."""
+    shown_end_s: int | None = -1
+    """Scheduled end as it is shown; None where none is shown. Trading ends at the listing's."""
+    rules: str = ""
+    """Text of the rules; that of the listing when empty."""
+    resolution_status: str = ""
+    """What the resolution waits for: proposed, disputed; empty before and after."""
+    was_disputed: bool = False
     labels: tuple[str, str] = YES_NO
     """Names of the first and the second outcome."""
 
     def __post_init__(self) -> None:
         if not self.tick_units:
             self.tick_units = self.listing.tick_units
+        if self.shown_end_s == -1:
+            self.shown_end_s = self.listing.end_s
 
     def outcome(self, token_id: str) -> Outcome:
         """Outcome that a token of this market pays on."""

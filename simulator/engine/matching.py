@@ -1,7 +1,7 @@
 """What an arriving order would trade: a pure walk through the book, and the legs of each trade.
 
 Cash is exact: shares are multiples of 0.01, prices of 1e-4. Only a market buy leaves the grid, and it takes such
-quantities that shares x price is whole in base units.
+quantities that shares x price is whole in base units; or, as a trader of the crowd who spends a sum, any.
 """
 
 from dataclasses import dataclass
@@ -11,10 +11,7 @@ from pipelines.core.domain import FeeSchedule, Outcome
 from pipelines.core.money import PRICE_SCALE, fee_micro
 from simulator.engine.accounts import CASH, Account
 from simulator.engine.book import Book
-from simulator.engine.orders import MakerFill, Order
-
-BUDGET_GRID = 100
-"""Shares of a market buy are multiples of 0.0001 (the venue's taker amount of four decimals)."""
+from simulator.engine.orders import BUDGET_GRID, MakerFill, Order
 
 
 @dataclass(slots=True)
@@ -47,7 +44,7 @@ def walk(book: Book, order: Order, fee: FeeSchedule) -> list[Crossing]:
         level, book_price = ladder.levels[key], abs(key)
         own = book_price if order.outcome is Outcome.YES else PRICE_SCALE - book_price
         if order.budget_micro:
-            wanted = affordable(budget, own)
+            wanted = affordable(budget, own, order.share_grid)
         if wanted <= 0:
             break
         crossing = _take(order, level.orders.values(), own, wanted, fee)
@@ -57,8 +54,13 @@ def walk(book: Book, order: Order, fee: FeeSchedule) -> list[Crossing]:
     return found
 
 
-def affordable(budget_micro: int, price_units: int) -> int:
-    """Most shares that a budget buys at a price, on a grid where the cost is whole."""
+def affordable(budget_micro: int, price_units: int, share_grid: int = BUDGET_GRID) -> int:
+    """Most shares that a budget buys at a price: on a grid where the cost is whole, or on the grid asked for.
+
+    On another grid than the usual one the makers' cash is rounded down, and the taker pays what they get.
+    """
+    if share_grid != BUDGET_GRID:
+        return budget_micro * PRICE_SCALE // price_units // share_grid * share_grid
     grid = PRICE_SCALE // gcd(price_units, PRICE_SCALE)
     grid = grid * BUDGET_GRID // gcd(grid, BUDGET_GRID)
     return budget_micro * PRICE_SCALE // price_units // grid * grid

@@ -8,6 +8,9 @@ from pipelines.core.money import PRICE_SCALE
 from simulator.engine.accounts import Account
 from simulator.markets.labels import YES_NO
 
+BUDGET_GRID = 100
+"""Shares of a market buy are multiples of 0.0001 (the venue's taker amount of four decimals)."""
+
 
 class TimeInForce(StrEnum):
     """How long an order lives."""
@@ -83,6 +86,10 @@ class Order:
     """Key of the order's level: its YES price, negated for an ask."""
     is_market: bool = False
     """FOK or FAK: it never rests."""
+    batch: int = 0
+    """Place in the batch that it was sent in, from 1; 0 alone."""
+    share_grid: int = BUDGET_GRID
+    """What a market buy's shares are a multiple of; 100 base units are the venue's four decimals."""
     label: str = ""
     """Name of the outcome on the wire; Yes or No when left out."""
 
@@ -130,6 +137,8 @@ class Trade:
     transaction_hash: str = ""
     updated_s: int = 0
     bucket: int = 0
+    reverted: bool = False
+    """Its settlement failed for good: the debits were given back."""
     internal: bool = False
     """Between the exchange's own market maker and noise traders: settles at once, nobody is told."""
 

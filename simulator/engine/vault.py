@@ -56,6 +56,18 @@ class Vault:
         account.deposited_micro += micro
         self.deposits_micro += micro
 
+    def withdraw(self, account: Account, micro: int) -> None:
+        """Take pUSD out of the exchange.
+
+        Raises:
+            Refused: if the account has less.
+        """
+        if not 0 < micro <= account.cash_micro:
+            raise not_enough_balance(account.cash_micro, micro)
+        account.cash_micro -= micro
+        account.deposited_micro -= micro
+        self.deposits_micro -= micro
+
     def give_back_fees(self, account: Account, micro: int) -> None:
         """Pay pUSD out of the fees that were taken.
 
@@ -87,7 +99,7 @@ class Vault:
             return
         for account, asset, micro in trade.debits:
             account.add(asset, micro)
-        trade.status = TradeStatus.FAILED
+        trade.status, trade.reverted = TradeStatus.FAILED, True
 
     # -- collateral
 

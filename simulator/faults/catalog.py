@@ -1,4 +1,4 @@
-"""Every fault by name, what it does, and the numbers it takes."""
+"""Every fault by name, what it does, and the options it takes."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from pipelines.core.errors import ParameterError
 
 KINDS: dict[str, str] = {
+    # answers of the CLOB
     "restart": "425 on order routes for for_s, then post-only mode for post_only_s (120)",
     "post_only": "503 post_only_mode for orders that are not post-only",
     "cancel_only": "503 for new orders; cancels work",
@@ -18,56 +19,141 @@ KINDS: dict[str, str] = {
     "lost_answer": "orders are processed, the answer never comes (hold_s: 10)",
     "late_answer": "orders are processed at once, the answer comes delay_s (1) later",
     "slow": "every answer is delayed by delay_s (1)",
-    "forbidden": "403 HTML page of a proxy on POST and DELETE",
-    "geoblock": "403 JSON of a regional block on POST and DELETE",
+    "forbidden": "403 HTML page of a proxy on POST and DELETE; with reads: 1 on every request",
+    "geoblock": "403 JSON of a regional block on POST and DELETE; /api/geoblock says blocked",
+    "delayed_with_words": "orders are answered `success: true` with the hash, status delayed and words in errorMsg;"
+    " with lives: 0 the order is not placed",
+    "odd_status": "the answer to a placed order carries a status that proves nothing",
+    "clock_skew": "the venue's wall clock is wrong by skew_s (30)",
+    "route_retired": "requests of paths that begin with `route` are answered with status (410, or 404) and words",
+    "contract_retired": "orders signed for the exchange contract of domain `version` (2) are refused, and so are calls"
+    " of the retired adapters through the relayer",
+    # streams
     "ws_freeze": "sockets stay open and answer PING, but carry nothing",
     "ws_drop": "sockets are closed",
     "ws_duplicate": "every message is sent twice",
     "ws_reorder": "messages of a frame are shuffled, and every other frame is held back behind the next",
-    "stale_balance": "balances stay as they were until /balance-allowance/update",
-    "settlement_fails": "trades go MATCHED, RETRYING, FAILED and are undone",
-    "settlement_retries": "trades go MATCHED, RETRYING, MINED, CONFIRMED",
-    "clock_skew": "the venue's wall clock is wrong by skew_s (30)",
-    "tick_change": "once: the tick of `market` becomes tick_units (10)",
+    "token_silent": "nothing is said of one market (`market`) or one token (`token`) while others speak",
+    "odd_frames": "messages of the market channel are replaced by ones that cannot be read (`variant`: null_best_bid,"
+    " old_changes, unknown_event, list_for_object, not_json, truncated; any when left out)",
+    "odd_stamps": "messages carry a timestamp in another `unit` (s, us, ns; any when left out)",
+    # books
+    "asks_gone": "the market maker's asks are gone in `market`",
+    "bids_gone": "the market maker's bids are gone in `market`",
+    "empty_books": "the market maker is gone in every market (or `market`), as in a maintenance",
+    "ghost_book": "all that the market maker shows in `market` is a bid for 5 shares at the smallest price",
+    "crossed_snapshot": "books of `market`, by /book and on the stream, show a bid of 0.60 above an ask of 0.40",
+    "book_vanishes": "the market maker leaves before_s (60) of market time before the scheduled end of a market",
+    "spend_sums": "traders of the crowd spend sums of pUSD: resting orders are filled with 4 to 6 decimals of shares"
+    " (decimals: 4, 5 or 6)",
+    "tick_change": "once: the tick of `market` becomes tick_units (10), and stays so",
+    "tick_missed": "once: sockets are closed, the tick of `market` becomes tick_units (10), and no message tells of it",
     "close_market": "once: `market` stops taking orders, resting ones are cancelled",
+    # settlement and the account
+    "stale_balance": "balances stay as they were until /balance-allowance/update; with orders: 1 orders are checked"
+    " against them",
+    "settlement_fails": "trades go MATCHED, RETRYING, FAILED and are undone",
+    "settlement_fails_winners": "trades go RETRYING, then FAILED if their price has moved in favour of the outside"
+    " account meanwhile, else CONFIRMED",
+    "settlement_fails_then_confirms": "trades go MATCHED, RETRYING, FAILED, and are CONFIRMED after all",
+    "settlement_retries": "trades go MATCHED, RETRYING, MINED, CONFIRMED",
+    "batch_reverts": "all trades of orders that were sent in one batch fail",
+    "leg_reverts": "the second leg fails: every second order of a batch, every second trade of an account otherwise",
+    "trades_empty": "/data/trades answers with an empty list (count: how often)",
+    "trades_incomplete": "/data/trades leaves out the newest trades (rows: 1)",
     "sports_delay": "crossing orders of `market` (all when absent) wait delay_s (1) with status delayed",
+    "taker_delay": "requests with crossing orders of `market` (all when absent) are held delay_s (0.15); itode says so",
+    "relayer_fails": "transactions of the relayer end in STATE_FAILED and change nothing",
+    "relayer_busy": "POST /submit is refused: `wallet has in-flight action`",
+    "reward": "once: every outside account gets micro (1000000) base units, REWARD in the activity",
+    "rebate": "once: every outside account gets micro (1000000) base units, MAKER_REBATE in the activity (taker: 1 for"
+    " TAKER_REBATE)",
+    "deposit": "once: micro (1000000) base units arrive in every outside account, DEPOSIT in the activity",
+    "withdrawal": "once: micro (1000000) base units leave every outside account that has them, WITHDRAWAL in the"
+    " activity",
+    # the end of a market
+    "resolve_early": "once: `market` resolves now, to payout (1, 0 or 0.5; drawn by its price when left out)",
+    "resolve_half": "once: `market` resolves 50-50 now; the message names a winner",
+    "decided_away": "once: sockets are closed and `market` resolves before anyone is back; no message tells of it",
+    "resolve_late": "markets wait delay_min (60) market minutes after their end, closed and proposed",
+    "resolve_disputed": "the same, disputed; with flip: 1 they resolve the other way in the end",
+    "resolution_unsaid": "no message tells of a resolution",
+    "wrong_winner": "the message of a resolution names the loser",
+    # listings and history
+    "gamma_odd": "a share (probability: 0.02) of Gamma's records is odd: null, text, lists, missing keys, a token twice"
+    " (`record` for one kind alone)",
+    "gamma_empty": "Gamma lists nothing",
+    "gamma_duplicates": "Gamma's pages overlap and repeat records",
+    "gamma_cursor": "Gamma's next_cursor is the same for ever",
+    "gamma_error": "502 with an HTML page on Gamma",
+    "data_error": "502 with an HTML page on the Data API",
+    "history_cursor": "next_cursor of the Data API's history and trades is the same for ever",
+    "history_overlap": "pages of the Data API's history and trades begin with rows of the page before (rows: 5)",
+    "history_nulls": "rows of the Data API's history and trades have nulls (probability)",
+    "fee_change": "once: the taker fee rate of `market` becomes rate (0.1)",
+    "min_size_change": "once: the minimum size of `market` becomes shares (15)",
+    "end_change": "once: the shown end of `market` moves by minutes (-60); trading ends as before",
+    "no_end": "once: `market` shows no end any more",
+    "rules_change": "once: the text of the rules of `market` changes",
 }
 
-ONCE = ("tick_change", "close_market")
+ONCE = frozenset(name for name, text in KINDS.items() if text.startswith("once: "))
+
+ONE_MARKET = frozenset(
+    {"asks_gone", "bids_gone", "ghost_book", "crossed_snapshot", "tick_change", "tick_missed", "close_market",
+     "resolve_early", "resolve_half", "decided_away", "fee_change", "min_size_change", "end_change", "no_end",
+     "rules_change", "token_silent"}
+)  # fmt: skip
+"""Faults of one market: when none is named, one is drawn, of those that outside accounts hold if there are any."""
+
+SHARES_OF_RECORDS = {"gamma_odd": 0.02, "history_nulls": 0.02}
+"""Probabilities when none is given, for faults of single records; all others strike every time."""
 
 NUMBERS = (
-    "for_s",
-    "post_only_s",
-    "retry_after_s",
-    "hold_s",
-    "delay_s",
-    "skew_s",
-    "probability",
-    "tick_units",
-    "count",
-    "short",
-    "placed",
-)
+    "for_s", "for_min", "post_only_s", "retry_after_s", "hold_s", "delay_s", "delay_min", "before_s", "skew_s",
+    "probability", "tick_units", "count", "short", "placed", "reads", "lives", "orders", "decimals", "rows", "status",
+    "version", "micro", "taker", "payout", "flip", "rate", "shares", "minutes",
+)  # fmt: skip
+
+FRAMES = ("null_best_bid", "old_changes", "unknown_event", "list_for_object", "not_json", "truncated")
+UNITS = ("s", "us", "ns")
+RECORDS = (
+    "tokens_null", "tokens_list", "tokens_same", "min_size_text", "event_without_slug", "tag_without_label",
+    "no_fee_schedule", "tiny_tick", "key_missing", "key_null", "list_for_text", "closed_without_prices",
+    "record_null", "record_text", "no_end",
+)  # fmt: skip
+
+WORDS: dict[str, tuple[str, ...]] = {"variant": FRAMES, "unit": UNITS, "record": RECORDS, "token": (), "route": ()}
+"""Options that are texts, with what they may say; empty where anything goes."""
+
+FOREVER = float("inf")
 
 
 @dataclass(slots=True, eq=False)
 class Fault:
-    """One fault that is on. `until_s` is wall time; `left` counts how often it still strikes, -1 without limit."""
+    """One fault that is on. `until_s` is wall time, `until_market_s` market time; `left` counts how often it still
+    strikes, -1 without limit."""
 
     name: str
     kind: str
-    until_s: float = float("inf")
+    until_s: float = FOREVER
+    until_market_s: float = FOREVER
     probability: float = 1.0
     left: int = -1
     market: str = ""
     options: dict[str, float] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
 
     def number(self, name: str, default: float) -> float:
         """A numeric option."""
         return self.options.get(name, default)
 
+    def covers(self, market_id: str) -> bool:
+        """Whether the fault is about a market: the one it names, or all."""
+        return self.market in ("", market_id)
 
-def parse(document: Any, name: str, wall_s: float) -> Fault:
+
+def parse(document: Any, name: str, wall_s: float, market_s: int = 0) -> Fault:
     """A fault from JSON such as {"fault": "slow", "delay_s": 2, "for_s": 60}.
 
     Raises:
@@ -77,23 +163,41 @@ def parse(document: Any, name: str, wall_s: float) -> Fault:
         received = document.get("fault") if isinstance(document, dict) else document
         raise ParameterError(f"fault was {received!r}; choose one of {', '.join(KINDS)}")
     options: dict[str, float] = {}
+    words: dict[str, str] = {}
     for key, value in document.items():
-        if key in ("fault", "market", "at_s"):
+        if key in ("fault", "market", "at_s", "at_min"):
             continue
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if key not in NUMBERS or not is_number or not -1e9 < value < 1e9:
-            raise ParameterError(f"{key} was {value!r}; a fault takes the numbers {', '.join(NUMBERS)}")
-        options[key] = float(value)
+        if key in WORDS:
+            words[key] = _word(key, value)
+        else:
+            options[key] = _number(key, value)
     market = document.get("market", "")
     if not isinstance(market, str):
         raise ParameterError(f"market was {market!r}; give a condition id")
-    lasting = options.get("for_s")
+    kind = document["fault"]
+    lasting, minutes = options.get("for_s"), options.get("for_min")
     return Fault(
         name=name,
-        kind=document["fault"],
-        until_s=wall_s + lasting if lasting is not None else float("inf"),
-        probability=options.get("probability", 1.0),
+        kind=kind,
+        until_s=FOREVER if lasting is None else wall_s + lasting,
+        until_market_s=FOREVER if minutes is None else market_s + minutes * 60,
+        probability=options.get("probability", SHARES_OF_RECORDS.get(kind, 1.0)),
         left=int(options.get("count", -1)),
         market=market.lower(),
         options=options,
+        words=words,
     )
+
+
+def _number(key: str, value: Any) -> float:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if key not in NUMBERS or not is_number or not -1e12 < value < 1e12:
+        raise ParameterError(f"{key} was {value!r}; a fault takes the numbers {', '.join(NUMBERS)}")
+    return float(value)
+
+
+def _word(key: str, value: Any) -> str:
+    allowed = WORDS[key]
+    if not isinstance(value, str) or not value or (allowed and value not in allowed):
+        raise ParameterError(f"{key} was {value!r}; give {' or '.join(allowed) if allowed else 'a text'}")
+    return value

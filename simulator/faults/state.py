@@ -1,4 +1,4 @@
-"""Which faults are on, and what they do to streams, settlement, balances and time."""
+"""Which faults are on, and what they do to streams, books, settlement, balances and time."""
 
 import json
 import random
@@ -8,14 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.core.errors import ParameterError
-from simulator.engine.accounts import CASH, Account
-from simulator.engine.errors import Refused
-from simulator.engine.matching import crosses
-from simulator.engine.orders import Order, Trade, TradeStatus
-from simulator.faults.catalog import ONCE, Fault, parse
+from simulator.engine.accounts import Account
+from simulator.engine.markets import LiveMarket, MarketState
+from simulator.engine.orders import Order
+from simulator.faults.books import QUOTES, crossed, quotes
+from simulator.faults.catalog import ONCE, ONE_MARKET, Fault, parse
+from simulator.faults.once import CASH_MOVES, change_market, move_cash
+from simulator.faults.resolutions import Resolutions
+from simulator.faults.streams import Streams
+from simulator.faults.trading import Trading
+from simulator.venue.market_maker import Levels
 from simulator.venue.venue import Venue
 
 POST_ONLY_S = 120.0
+ANY_MARKET = "*"
+RESOLVING = ("resolve_early", "resolve_half", "decided_away")
 
 
 class Faults:
@@ -25,13 +32,20 @@ class Faults:
         self.venue = venue
         self.clock = clock
         self.active: list[Fault] = []
+        self.seed = seed
         self._random = random.Random(seed)  # noqa: S311 - reproducible faults, no secrets
         self._count = 0
         self._script: list[tuple[float, dict[str, Any]]] = []
-        self._balances: dict[tuple[str, str], int] = {}
-        self._held: dict[int, list[str]] = {}
-        venue.settlement.fate = self._fate
-        venue.delay = self._delay
+        self._by_market_time: list[tuple[float, dict[str, Any]]] = []
+        self.close_sockets: list[Callable[[], None]] = []
+        """Called when every client is to lose its connection."""
+        self.trading = Trading(venue, self.strikes)
+        self.resolutions = Resolutions(venue, self.strikes, self._random)
+        self.streams = Streams(venue, self.active, self.strikes, self._random)
+        venue.market_maker.reshape = self._quotes
+        venue.market_maker.decimals = self._decimals
+        venue.hooks.blocked = lambda: any(fault.kind == "geoblock" for fault in self.active)
+        venue.hooks.shown_book = self._shown_book
 
     # -- switching
 
@@ -42,14 +56,45 @@ class Faults:
             ParameterError: if the fault is unknown or an option is wrong.
         """
         self._count += 1
-        fault = parse(document, f"fault-{self._count}", self.clock())
+        fault = parse(document, f"fault-{self._count}", self.clock(), self.venue.now_s)
+        self._name_market(fault)
         if fault.kind in ONCE:
             self._happen(fault)
             return fault
         if fault.kind == "clock_skew":
             self.venue.skew_s = fault.number("skew_s", 30.0)
         self.active.append(fault)
+        self._requote(fault)
         return fault
+
+    def _name_market(self, fault: Fault) -> None:
+        """Check the market that a fault names, or draw one for a fault that is about a single market."""
+        markets = self.venue.exchange.markets
+        if fault.market == ANY_MARKET and fault.kind not in ONCE:
+            fault.market = ""
+        elif fault.market and fault.market not in markets:
+            raise ParameterError(f"market was {fault.market!r}; give the condition id of a listed market")
+        elif not fault.market and fault.kind in ONE_MARKET and not fault.words.get("token"):
+            fault.market = self._draw_market()
+
+    def _draw_market(self) -> str:
+        """An open market, of those that outside accounts hold or have orders in when there are any.
+
+        Raises:
+            ParameterError: if no market is open.
+        """
+        exchange = self.venue.exchange
+        held = {
+            exchange.by_token[token].listing.market_id
+            for account in exchange.accounts.values()
+            if not account.internal
+            for token in account.positions
+        }
+        held |= {order.market_id for order in exchange.orders.values() if not order.account.internal}
+        choices = sorted(held & self.venue.alive) or sorted(self.venue.alive)
+        if not choices:
+            raise ParameterError("no market is open; name one with `market`, or wait for the next listing")
+        return self._random.choice(choices)
 
     def stop(self, name: str) -> bool:
         """Switch a fault off; whether it was on."""
@@ -59,7 +104,8 @@ class Faults:
         return bool(found)
 
     def clear(self) -> None:
-        """Switch everything off."""
+        """Switch everything off, and forget what is scheduled."""
+        self._script, self._by_market_time = [], []
         for fault in list(self.active):
             self._end(fault)
 
@@ -68,9 +114,12 @@ class Faults:
         if fault.kind == "clock_skew":
             self.venue.skew_s = 0.0
         if fault.kind == "stale_balance":
-            self._balances.clear()
+            self.trading.balances.clear()
         if fault.kind == "restart":
             self.start({"fault": "post_only", "for_s": fault.number("post_only_s", POST_ONLY_S)})
+        self._requote(fault)
+
+    # -- schedules
 
     def script(self, path: Path) -> None:
         """Schedule faults from a file: {"seed": 1, "events": [{"at_s": 5, "fault": "restart", "for_s": 2}]}.
@@ -91,19 +140,42 @@ class Faults:
         begin = self.clock()
         self._script = sorted(((begin + at, event) for at, event in events), key=lambda pair: pair[0])
 
+    def load(self, events: Sequence[tuple[float, dict[str, Any]]]) -> None:
+        """Schedule faults by market time: (market minutes from now, fault). Replaces what was scheduled so before.
+
+        Raises:
+            ParameterError: if an event is wrong; then nothing is scheduled.
+        """
+        for _, event in events:
+            parse(event, "", 0.0)
+        begin = self.venue.now_s
+        self._by_market_time = sorted(((begin + at * 60, event) for at, event in events), key=lambda pair: pair[0])
+
     def advance(self) -> None:
         """Begin what is scheduled and end what is over."""
-        now = self.clock()
+        now, market_s = self.clock(), self.venue.now_s
         while self._script and self._script[0][0] <= now:
             self.start(self._script.pop(0)[1])
-        for fault in [f for f in self.active if f.until_s <= now]:
+        while self._by_market_time and self._by_market_time[0][0] <= market_s:
+            self._start_if_possible(self._by_market_time.pop(0)[1])
+        for fault in [f for f in self.active if f.until_s <= now or f.until_market_s <= market_s]:
             self._end(fault)
+        if self.resolutions.waiting:
+            self.resolutions.advance()
 
-    def strikes(self, *kinds: str) -> Fault | None:
-        """The first of these faults that is on and strikes now."""
-        self.advance()
+    def _start_if_possible(self, document: dict[str, Any]) -> None:
+        """Start a scheduled fault; one that needs an open market is dropped while none is open."""
+        if self.venue.alive or document["fault"] not in ONE_MARKET:
+            self.start(document)
+
+    def strikes(self, *kinds: str, market_id: str = "") -> Fault | None:
+        """The first of these faults that is on and strikes now; with a market, of those that are about it."""
         for fault in self.active:
-            if fault.kind in kinds and (fault.probability >= 1 or self._random.random() < fault.probability):
+            if fault.kind not in kinds or (market_id and not fault.covers(market_id)):
+                continue
+            if fault.until_s <= self.clock() or fault.until_market_s <= self.venue.now_s:
+                continue
+            if fault.probability >= 1 or self._random.random() < fault.probability:
                 if fault.left > 0:
                     fault.left -= 1
                     if fault.left == 0:
@@ -115,73 +187,66 @@ class Faults:
         """One of some texts, drawn from the seed."""
         return self._random.choice(texts)
 
+    # -- once
+
+    def _happen(self, fault: Fault) -> None:
+        if fault.kind in CASH_MOVES:
+            move_cash(self.venue, fault)
+            return
+        market = self.venue.exchange.markets[fault.market]
+        if fault.kind in ("tick_missed", "decided_away"):
+            self._close_sockets()
+        if fault.kind in RESOLVING:
+            self.resolutions.resolve(market, fault, silent=fault.kind == "decided_away")
+        else:
+            change_market(self.venue, market, fault)
+
+    def _close_sockets(self) -> None:
+        for close in self.close_sockets:
+            close()
+
+    # -- books
+
+    def _quotes(self, market: LiveMarket, levels: Levels) -> Levels:
+        return quotes(self.active, market, levels, self.venue.now_s) if self.active else levels
+
+    def _requote(self, fault: Fault) -> None:
+        """Let the market maker quote again where a fault of books began or ended."""
+        if fault.kind not in QUOTES:
+            return
+        for market_id in sorted(self.venue.alive):
+            market = self.venue.exchange.markets[market_id]
+            if fault.covers(market_id) and market.state is MarketState.OPEN:
+                self.venue.market_maker.refresh(market)
+
+    def _decimals(self, market: LiveMarket) -> int:
+        """Decimals of shares that a trader of the crowd buys who spends a sum; 0 for one who buys shares."""
+        fault = self.strikes("spend_sums", market_id=market.listing.market_id) if self.active else None
+        if fault is None:
+            return 0
+        wanted = int(fault.number("decimals", 0))
+        return wanted if 4 <= wanted <= 6 else self._random.randint(4, 6)
+
+    def _shown_book(self, market: LiveMarket, document: dict[str, Any]) -> dict[str, Any]:
+        if self.active and self.strikes("crossed_snapshot", market_id=market.listing.market_id):
+            return crossed(document)
+        return document
+
+    # -- what the parts of the API ask
+
     def obstruct(self, order: Order) -> None:
-        """Refuse a crossing order when a fault says so.
+        """Refuse an order when a fault says so.
 
         Raises:
             Refused: with the venue's text.
         """
-        if not self.active or not crosses(self.venue.exchange.markets[order.market_id].book, order):
-            return
-        if self.strikes("match_delayed"):
-            raise Refused("order match delayed due to market conditions")
-        if self.strikes("crossing_refused"):
-            raise Refused(f"order {order.order_id} crosses the book")
-
-    # -- once
-
-    def _happen(self, fault: Fault) -> None:
-        market = self.venue.exchange.markets.get(fault.market)
-        if market is None:
-            raise ParameterError(f"market was {fault.market!r}; give the condition id of a listed market")
-        if fault.kind == "tick_change":
-            self.venue.change_tick(market, int(fault.number("tick_units", 10)))
-        else:
-            self.venue.close_market(fault.market)
-
-    # -- what faults do to the rest
-
-    def _fate(self, trade: Trade) -> TradeStatus:
-        if self.strikes("settlement_fails"):
-            return TradeStatus.FAILED
-        return TradeStatus.RETRYING if self.strikes("settlement_retries") else TradeStatus.CONFIRMED
-
-    def _delay(self, order: Order) -> float:
-        for fault in self.active:
-            if fault.kind == "sports_delay" and fault.market in ("", order.market_id):
-                return fault.number("delay_s", 1.0)
-        return 0.0
+        if self.active:
+            self.trading.obstruct(order)
 
     def balance(self, account: Account, asset: str) -> int:
-        """Balance that the venue reports: the settled one, or a stale one."""
-        micro = account.cash_micro if asset == CASH else account.shares(asset)
-        if not self.strikes("stale_balance"):
-            return micro
-        return self._balances.setdefault((account.address, asset), micro)
+        """A balance as the venue shows it."""
+        return self.trading.balance(account, asset)
 
     def refresh_balances(self, account: Account) -> None:
         """Read an account's balances again."""
-        self._balances = {key: micro for key, micro in self._balances.items() if key[0] != account.address}
-
-    def stream(self, connection: object, batch: list[str]) -> list[str] | None:
-        """What a WebSocket carries instead of a batch; None drops the connection."""
-        if not self.active:
-            return batch
-        if self.strikes("ws_drop"):
-            return None
-        if self.strikes("ws_freeze"):
-            return []
-        if self.strikes("ws_duplicate"):
-            batch = [message for message in batch for _ in range(2)]
-        if self.strikes("ws_reorder"):
-            return self._reorder(id(connection), batch)
-        return batch
-
-    def _reorder(self, key: int, batch: list[str]) -> list[str]:
-        held = self._held.pop(key, None)
-        if held is None and len(batch) < 2:
-            self._held[key] = batch
-            return []
-        shuffled = batch + (held or [])
-        self._random.shuffle(shuffled)
-        return shuffled
+        self.trading.refresh_balances(account)

@@ -51,10 +51,14 @@ class Activity:
 
     def deposit(self, account: Account, micro: int, ts_s: int) -> None:
         """A deposit of pUSD."""
-        self.rows[account.address].append(Entry("DEPOSIT", ts_s, "", "", "", 0, 0, micro, 0, ""))
+        self.cash("DEPOSIT", account, micro, ts_s, self.reference("DEPOSIT", account))
 
-    def incentive(self, account: Account, kind: str, micro: int, ts_s: int, reference: str) -> None:
-        """A REWARD or a MAKER_REBATE."""
+    def reference(self, kind: str, account: Account) -> str:
+        """What the hash of an account's next transaction is made from."""
+        return f"{kind}/{account.address}/{len(self.rows[account.address])}"
+
+    def cash(self, kind: str, account: Account, micro: int, ts_s: int, reference: str) -> None:
+        """A movement of pUSD alone: REWARD, MAKER_REBATE, TAKER_REBATE, WITHDRAWAL."""
         self.rows[account.address].append(Entry(kind, ts_s, "", "", "", 0, 0, micro, 0, reference))
 
     def trade(self, trade: Trade) -> None:

@@ -1,5 +1,6 @@
 """From the JSON of a signed order to an order of the engine: every check that comes before the book."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -70,7 +71,9 @@ def parse_entry(document: Any) -> WireEntry:
         raise Refused(INVALID_PAYLOAD) from None
 
 
-def build_order(venue: Venue, entry: WireEntry, caller: Credentials) -> Order:
+def build_order(
+    venue: Venue, entry: WireEntry, caller: Credentials, check_contract: Callable[[int], None] = lambda version: None
+) -> Order:
     """An order for the engine, its signature verified; its id is the EIP-712 hash.
 
     Raises:
@@ -85,6 +88,7 @@ def build_order(venue: Venue, entry: WireEntry, caller: Credentials) -> Order:
     if market is None:
         raise Refused("No orderbook exists for the requested token id", 404)
     version = _version(venue, wire, market)
+    check_contract(version)
     _check_parties(fields, caller)
     _check_signature(venue, wire, fields, version, market, caller)
     _check_wallet(venue, fields, caller)

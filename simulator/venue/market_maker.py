@@ -1,15 +1,23 @@
 """The exchange's own traders: a market maker with the source's quotes, noise traders, and one who is informed."""
 
+from collections.abc import Callable
+
 from pipelines.core.domain import Outcome, Side
 from pipelines.core.money import PRICE_SCALE, SHARE_GRID, floor_to_grid
 from simulator.engine.accounts import Account
 from simulator.engine.exchange import Exchange
 from simulator.engine.markets import LiveMarket
-from simulator.engine.orders import Order, TimeInForce
+from simulator.engine.orders import BUDGET_GRID, Order, TimeInForce
 from simulator.markets.source import Tick, TradePrint
 
 DEPTH = 5
 """Levels per side; the top is the source's, the others grow by half of its size per tick."""
+
+
+Levels = dict[tuple[bool, int], int]
+"""Open shares by (is a bid, YES price)."""
+
+CENT_MICRO = 10_000
 
 
 class MarketMaker:
@@ -20,13 +28,22 @@ class MarketMaker:
         self.maker = exchange.account("0x" + "a1" * 20, internal=True)
         self.noise = exchange.account("0x" + "b2" * 20, internal=True)
         self.informed = exchange.account("0x" + "c3" * 20, internal=True)
+        self.reshape: Callable[[LiveMarket, Levels], Levels] = lambda market, levels: levels
+        """What is quoted instead of the source's levels (a fault)."""
+        self.decimals: Callable[[LiveMarket], int] = lambda market: 0
+        """Decimals of the shares of a noise trader who spends a sum; 0 for one who buys shares."""
+        self._ticks: dict[str, Tick] = {}
         self._quotes: dict[str, dict[tuple[bool, int], Order]] = {}
         self.placed = 0
         """Orders so far; each has a number of its own."""
 
     def quote(self, market: LiveMarket, tick: Tick) -> None:
         """Replace the market maker's orders by the quote; orders that are still right keep their place."""
+        self._ticks[tick.market_id] = tick
         wanted = ladder(tick, market.tick_units)
+        if market.tick_pinned:
+            wanted = rounded(wanted, market.tick_units)
+        wanted = self.reshape(market, wanted)
         standing = self._quotes.setdefault(tick.market_id, {})
         for key, order in list(standing.items()):
             shares = wanted.get(key)
@@ -42,8 +59,15 @@ class MarketMaker:
                 standing[key] = self._buy(self.maker, market, key[0], key[1], shares)
         self._tidy(market)
 
+    def refresh(self, market: LiveMarket) -> None:
+        """Quote again what the source said last."""
+        tick = self._ticks.get(market.listing.market_id)
+        if tick is not None:
+            self.quote(market, tick)
+
     def withdraw(self, market_id: str) -> None:
         """Take the market maker out of a market (its orders are cancelled by the engine when a market ends)."""
+        self._ticks.pop(market_id, None)
         for order in self._quotes.pop(market_id, {}).values():
             if order.order_id in self.exchange.orders:
                 self.exchange.cancel(order)
@@ -53,7 +77,11 @@ class MarketMaker:
         _, side, price_units, shares_micro = trade
         shares = floor_to_grid(shares_micro, SHARE_GRID)
         if shares and 0 < price_units < PRICE_SCALE:
-            self._buy(self.noise, market, side is Side.BUY, price_units, shares)
+            decimals = self.decimals(market)
+            if decimals:
+                self._spend(market, side is Side.BUY, price_units, shares, decimals)
+            else:
+                self._buy(self.noise, market, side is Side.BUY, price_units, shares)
         market.last_units, market.last_side = price_units, side
         market.last_token = market.listing.token_yes
 
@@ -62,7 +90,23 @@ class MarketMaker:
         _, side, price_units, shares_micro = order
         self._buy(self.informed, market, side is Side.BUY, price_units, shares_micro)
 
-    def _buy(self, account: Account, market: LiveMarket, is_bid: bool, units: int, shares: int) -> Order:
+    def _spend(self, market: LiveMarket, is_bid: bool, units: int, shares: int, decimals: int) -> None:
+        """Buy for a sum in whole cents: what rests there is filled off the grid of 0.01 share."""
+        own = units if is_bid else PRICE_SCALE - units
+        budget = shares * own // PRICE_SCALE // CENT_MICRO * CENT_MICRO
+        if budget:
+            self._buy(self.noise, market, is_bid, units, 0, budget_micro=budget, share_grid=10 ** (6 - decimals))
+
+    def _buy(
+        self,
+        account: Account,
+        market: LiveMarket,
+        is_bid: bool,
+        units: int,
+        shares: int,
+        budget_micro: int = 0,
+        share_grid: int = BUDGET_GRID,
+    ) -> Order:
         outcome = Outcome.YES if is_bid else Outcome.NO
         self.placed += 1
         order = Order(
@@ -75,6 +119,8 @@ class MarketMaker:
             side=Side.BUY,
             price_units=units if is_bid else PRICE_SCALE - units,
             shares_micro=shares,
+            budget_micro=budget_micro,
+            share_grid=share_grid,
             kind=TimeInForce.GTC if account is self.maker else TimeInForce.FAK,
         )
         self.exchange.place(order)
@@ -88,11 +134,11 @@ class MarketMaker:
                 self.exchange.merge(account, listing.market_id, pairs)
 
 
-def ladder(tick: Tick, tick_units: int) -> dict[tuple[bool, int], int]:
+def ladder(tick: Tick, tick_units: int) -> Levels:
     """Open shares by (is_bid, YES price): the recorded book, or the top of the source and deeper levels behind it."""
     if tick.levels:
         return {(is_bid, price): shares for is_bid, price, shares in tick.levels}
-    levels: dict[tuple[bool, int], int] = {}
+    levels: Levels = {}
     for is_bid, top, size in (
         (True, tick.bid_units, tick.bid_size_micro),
         (False, tick.ask_units, tick.ask_size_micro),
@@ -104,3 +150,13 @@ def ladder(tick: Tick, tick_units: int) -> dict[tuple[bool, int], int]:
             if tick_units <= price <= PRICE_SCALE - tick_units:
                 levels[is_bid, price] = floor_to_grid(size + size * depth // 2, SHARE_GRID)
     return levels
+
+
+def rounded(levels: Levels, tick_units: int) -> Levels:
+    """Levels on a coarser grid: bids down, asks up, and what falls out of the range of prices left out."""
+    found: Levels = {}
+    for (is_bid, units), shares in levels.items():
+        on_grid = units // tick_units * tick_units if is_bid else -(-units // tick_units) * tick_units
+        if tick_units <= on_grid <= PRICE_SCALE - tick_units:
+            found[is_bid, on_grid] = found.get((is_bid, on_grid), 0) + shares
+    return found

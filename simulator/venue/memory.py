@@ -53,6 +53,13 @@ class KeptMarket:
     last_units: int
     last_side: Side
     last_token: str
+    tick_pinned: bool = False
+    shown_end_s: int | None = -1
+    rules: str = ""
+    was_disputed: bool = False
+    fee_rate: float | None = None
+    min_size_micro: int | None = None
+    """Taker fee and minimum size, which may differ from what the source lists; None in older documents."""
 
 
 @dataclass(slots=True)
@@ -194,15 +201,19 @@ def _kept_account(account: Account, coming: defaultdict[str, int]) -> KeptAccoun
 
 def _is_touched(market: LiveMarket) -> bool:
     """Whether a market is not what its source alone would make of it."""
-    return market.state is not MarketState.RESOLVED or market.resolved_s < market.listing.end_s
+    over = market.state is MarketState.RESOLVED and market.resolved_s >= market.listing.end_s
+    return not over or market.collateral_micro != 0
 
 
 def _kept_market(market: LiveMarket, minted_micro: int) -> KeptMarket:
-    own = {
-        name: getattr(market, name) for name in KeptMarket.__slots__ if name not in ("market_id", "collateral_micro")
-    }
+    apart = ("market_id", "collateral_micro", "fee_rate", "min_size_micro")
+    own = {name: getattr(market, name) for name in KeptMarket.__slots__ if name not in apart}
     return KeptMarket(
-        market_id=market.listing.market_id, collateral_micro=market.collateral_micro + minted_micro, **own
+        market_id=market.listing.market_id,
+        collateral_micro=market.collateral_micro + minted_micro,
+        fee_rate=market.listing.fee.rate,
+        min_size_micro=market.listing.min_size_micro,
+        **own,
     )
 
 
@@ -212,7 +223,7 @@ def _kept_order(order: Order) -> KeptOrder:
 
 
 def _kept_trade(trade: Trade) -> KeptTrade:
-    final = trade.status is TradeStatus.FAILED
+    final = trade.reverted
     return KeptTrade(
         trade_id=trade.trade_id,
         market_id=trade.market_id,

@@ -1,5 +1,7 @@
 """Give a venue back what it knew before a restart: whole, or not at all."""
 
+from dataclasses import replace
+
 from pipelines.core.errors import ArtifactError
 from simulator.engine.accounts import Account
 from simulator.engine.audit import audit
@@ -53,12 +55,19 @@ def _account(venue: Venue, kept: KeptAccount) -> None:
 
 
 def _market(venue: Venue, kept: KeptMarket) -> None:
-    """Restore a market; where the source knows its end, the source's end is kept."""
+    """Restore a market; a resolution that the source has reached meanwhile is kept."""
     market = venue.exchange.markets[kept.market_id]
-    ends = ("state", "payout_yes_micro", "resolved_s") if market.state is MarketState.RESOLVED else ()
+    newer = market.state is MarketState.RESOLVED and kept.state is not MarketState.RESOLVED
+    ends = ("state", "payout_yes_micro", "resolved_s") if newer else ()
     for name in KeptMarket.__slots__:
-        if name not in ("market_id", *ends):
+        if name not in ("market_id", "fee_rate", "min_size_micro", *ends):
             setattr(market, name, getattr(kept, name))
+    listing = market.listing
+    if kept.shown_end_s == -1:
+        market.shown_end_s = listing.end_s
+    if kept.fee_rate is not None and kept.min_size_micro is not None:
+        fee = replace(listing.fee, rate=kept.fee_rate)
+        market.listing = replace(listing, fee=fee, min_size_micro=kept.min_size_micro)
     if market.state is not MarketState.OPEN:
         venue.alive.discard(kept.market_id)
 

@@ -4,10 +4,25 @@ import heapq
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from hashlib import blake2b
 
 from simulator.engine.exchange import Exchange
 from simulator.engine.orders import Trade, TradeStatus
+
+
+class Fate(StrEnum):
+    """How the settlement of a trade ends."""
+
+    CONFIRMED = "confirmed"
+    RETRIED = "retried"
+    FAILED = "failed"
+    FAILED_IF_WINNING = "failed if winning"
+    FAILED_THEN_CONFIRMED = "failed then confirmed"
+
+
+Due = tuple[float, TradeStatus, bool]
+"""Wall seconds after the trade, what is due, and whether it is final: a FAILED that is not is taken back later."""
 
 
 @dataclass(slots=True)
@@ -18,46 +33,60 @@ class Settlement:
     mined_after_s: float
     confirmed_after_s: float
     told: Callable[[Trade], None]
-    fate: Callable[[Trade], TradeStatus] = lambda trade: TradeStatus.CONFIRMED
-    """Final status that a fault decides for a trade: CONFIRMED, RETRYING (confirmed later) or FAILED."""
-    _queue: list[tuple[float, int, TradeStatus, Trade]] = field(default_factory=list)
+    fate: Callable[[Trade], Fate] = lambda trade: Fate.CONFIRMED
+    """How a trade ends: a fault decides."""
+    is_winning: Callable[[Trade], bool] = lambda trade: False
+    """Whether a trade's price has moved in favour of its outside account."""
+    _queue: list[tuple[float, int, TradeStatus, bool, Trade]] = field(default_factory=list)
+    _judged: set[str] = field(default_factory=set)
+    """Trades that fail if they are winning when their end is due."""
     _order: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def start(self, trade: Trade, wall_s: float) -> None:
         """Schedule the settlement of a fresh trade; without delays it is settled and final at once."""
         fate = self.fate(trade)
-        if fate is TradeStatus.CONFIRMED and self.confirmed_after_s <= 0:
+        if fate is Fate.CONFIRMED and self.confirmed_after_s <= 0:
             self._apply(trade, TradeStatus.MINED, wall_s)
             self._apply(trade, TradeStatus.CONFIRMED, wall_s)
             return
-        if fate is TradeStatus.CONFIRMED:
-            self._push(wall_s + self.mined_after_s, TradeStatus.MINED, trade)
-            self._push(wall_s + self.confirmed_after_s, TradeStatus.CONFIRMED, trade)
-            return
-        self._push(wall_s + self.mined_after_s, TradeStatus.RETRYING, trade)
-        if fate is TradeStatus.FAILED:
-            self._push(wall_s + 2 * self.confirmed_after_s, TradeStatus.FAILED, trade)
-        else:
-            self._push(wall_s + 2 * self.mined_after_s, TradeStatus.MINED, trade)
-            self._push(wall_s + 2 * self.confirmed_after_s, TradeStatus.CONFIRMED, trade)
+        if fate is Fate.FAILED_IF_WINNING:
+            self._judged.add(trade.trade_id)
+        for after_s, status, is_final in self._plan(fate):
+            heapq.heappush(self._queue, (wall_s + after_s, next(self._order), status, is_final, trade))
+
+    def _plan(self, fate: Fate) -> list[Due]:
+        mined, confirmed = self.mined_after_s, self.confirmed_after_s
+        final = (2 * confirmed, TradeStatus.CONFIRMED, True)
+        if fate is Fate.CONFIRMED:
+            return [(mined, TradeStatus.MINED, True), (confirmed, TradeStatus.CONFIRMED, True)]
+        retrying = (mined, TradeStatus.RETRYING, True)
+        if fate is Fate.FAILED:
+            return [retrying, (2 * confirmed, TradeStatus.FAILED, True)]
+        if fate is Fate.FAILED_THEN_CONFIRMED:
+            again = (4 * confirmed, TradeStatus.MINED, True), (4 * confirmed, TradeStatus.CONFIRMED, True)
+            return [retrying, (2 * confirmed, TradeStatus.FAILED, False), *again]
+        if fate is Fate.FAILED_IF_WINNING:
+            return [retrying, (4 * confirmed, TradeStatus.MINED, True), (4 * confirmed, TradeStatus.CONFIRMED, True)]
+        return [retrying, (2 * mined, TradeStatus.MINED, True), final]
 
     def advance(self, wall_s: float) -> None:
         """Apply everything that is due."""
         while self._queue and self._queue[0][0] <= wall_s:
-            due_s, _, status, trade = heapq.heappop(self._queue)
-            self._apply(trade, status, due_s)
+            due_s, _, status, is_final, trade = heapq.heappop(self._queue)
+            if trade.trade_id in self._judged and status is TradeStatus.MINED:
+                self._judged.discard(trade.trade_id)
+                status = TradeStatus.FAILED if self.is_winning(trade) else status
+            if not trade.reverted:
+                self._apply(trade, status, due_s, is_final=is_final)
 
     def next_due_s(self) -> float | None:
         """Wall time of the next change; None when nothing is on its way."""
         return self._queue[0][0] if self._queue else None
 
-    def _push(self, due_s: float, status: TradeStatus, trade: Trade) -> None:
-        heapq.heappush(self._queue, (due_s, next(self._order), status, trade))
-
-    def _apply(self, trade: Trade, status: TradeStatus, wall_s: float) -> None:
-        if status is TradeStatus.FAILED:
-            if trade.trade_id not in self.exchange.pending:
-                return
+    def _apply(self, trade: Trade, status: TradeStatus, wall_s: float, *, is_final: bool = True) -> None:
+        if status is TradeStatus.FAILED and trade.trade_id not in self.exchange.pending:
+            status = TradeStatus.CONFIRMED  # the end of its market has settled it already
+        if status is TradeStatus.FAILED and is_final:
             self.exchange.revert(trade)
         elif status is TradeStatus.MINED:
             self.exchange.settle(trade)

@@ -18,6 +18,7 @@ from simulator.markets.source import Listing, MarketSource, Step, Tick
 from simulator.signing.credentials import KeyRing
 from simulator.venue.activity import Activity
 from simulator.venue.heartbeats import Heartbeats
+from simulator.venue.hooks import Hooks
 from simulator.venue.incentives import Incentives
 from simulator.venue.limits import Limits
 from simulator.venue.market_maker import MarketMaker
@@ -53,6 +54,7 @@ class Venue:
         self.settlement = Settlement(
             self.exchange, options.mined_after_s, options.confirmed_after_s, self._trade_changed
         )
+        self.settlement.is_winning = self.is_winning
         self.heartbeats = Heartbeats(self.cancel_owner)
         self.desk = Desk(self.exchange, self.wall_s)
         self.limits = Limits(options.rate_limits)
@@ -65,8 +67,7 @@ class Venue:
         self.event_positions: dict[str, int] = {}
         """Order in which events were listed, by slug."""
         self.headlines: list[Headline] = list(source.headlines())
-        self.delay: Callable[[Order], float] = lambda order: 0.0
-        """Wall seconds that a crossing order waits before it is matched (sports)."""
+        self.hooks = Hooks()
         self.delayed: dict[str, Order] = {}
         self.on_trade: list[Callable[[Trade], None]] = []
         self.on_order: list[Callable[[str, Order], None]] = []
@@ -143,7 +144,7 @@ class Venue:
             Refused: with the venue's text.
         """
         market = self.exchange.markets[order.market_id]
-        delay_s = max(market.delay_s, self.delay(order))
+        delay_s = max(market.delay_s, self.hooks.delay(order))
         if delay_s <= 0 or order.post_only or not crosses(market.book, order):
             return self.exchange.place(order)
         self.exchange.admit(market, order)
@@ -155,12 +156,18 @@ class Venue:
         return []
 
     def taker_delay(self, order: Order) -> float:
-        """Wall seconds for which the request of a crossing order is held: crypto and finance markets."""
+        """Wall seconds for which the request of a crossing order is held: crypto and finance markets, or a fault's."""
         market = self.exchange.markets[order.market_id]
-        return self.options.taker_delay_s if self.delays_takers(market) and crosses(market.book, order) else 0.0
+        if not crosses(market.book, order):
+            return 0.0
+        own = self.options.taker_delay_s if self._is_delayed(market) else 0.0
+        return max(own, self.hooks.hold(order.market_id))
 
     def delays_takers(self, market: LiveMarket) -> bool:
         """Whether crossing orders of a market are held."""
+        return self._is_delayed(market) or self.hooks.hold(market.listing.market_id) > 0
+
+    def _is_delayed(self, market: LiveMarket) -> bool:
         return self.options.taker_delay_s > 0 and market.listing.category.lower() in TAKER_DELAYED
 
     def _place_delayed(self, order: Order) -> None:
@@ -223,20 +230,26 @@ class Venue:
 
     def _refine(self, market: LiveMarket, tick: Tick) -> None:
         """Change to the fine tick near the edges, as the exchange does; it stays fine from then on."""
+        if market.tick_pinned:
+            return
         coarse = market.tick_units
         shown = [tick.bid_units, tick.ask_units, *(units for _, units, _ in tick.levels)]
         if coarse > FINE_TICK_UNITS and any(units % coarse for units in shown):
             self.change_tick(market, FINE_TICK_UNITS)
 
-    def change_tick(self, market: LiveMarket, tick_units: int) -> None:
-        """Set a market's tick and tell everyone."""
+    def change_tick(self, market: LiveMarket, tick_units: int, *, said: bool = True) -> None:
+        """Set a market's tick, and tell everyone unless it is to be missed."""
         old, market.tick_units = market.tick_units, tick_units
-        for listener in self.on_tick_size:
-            listener(market, old)
+        if said:
+            for listener in self.on_tick_size:
+                listener(market, old)
 
     def _finish(self, step: Step) -> None:
         for market_id, payout in step.resolved:
-            self.resolve(market_id, payout)
+            if self.hooks.postpone(self.exchange.markets[market_id], payout):
+                self.close_market(market_id)
+            else:
+                self.resolve(market_id, payout)
         for market_id in [m for m in self.alive if self.exchange.markets[m].listing.end_s <= self.now_s]:
             self.close_market(market_id)
         self.headlines.extend(step.headlines)
@@ -261,6 +274,7 @@ class Venue:
             return
         self.market_maker.withdraw(market_id)
         self.exchange.resolve(market_id, payout_yes_micro)
+        market.resolution_status = ""
         self.alive.discard(market_id)
         self.redeem_all(market_id)
         for listener in self.on_resolved:
@@ -324,8 +338,44 @@ class Venue:
         for listener in self.on_trade:
             listener(trade)
 
+    def is_winning(self, trade: Trade) -> bool:
+        """Whether the price has moved in favour of a trade's outside account since it was made."""
+        legs = [(trade.taker, trade.price_units), *((fill.order, fill.price_units) for fill in trade.makers)]
+        order, paid = next(leg for leg in legs if not leg[0].account.internal)
+        market = self.exchange.markets[trade.market_id]
+        bid, ask = market.book.top(order.outcome)
+        if market.payout_yes_micro is not None:
+            worth = market.payout_micro(order.outcome) / 100
+        elif bid is None or ask is None:
+            return False
+        else:
+            worth = (bid + ask) / 2
+        return worth > paid if order.is_buy else worth < paid
+
+    # -- cash from and to outside
+
+    def deposit(self, account: Account, micro: int) -> None:
+        """pUSD arrives from outside."""
+        self.exchange.deposit(account, micro)
+        self.activity.deposit(account, micro, self.now_s)
+
+    def withdraw(self, account: Account, micro: int) -> None:
+        """pUSD leaves; buys that lose their backing are cancelled.
+
+        Raises:
+            Refused: if the account has less.
+        """
+        self.exchange.withdraw(account, micro)
+        self.exchange.shed(account)
+        self.activity.cash("WITHDRAWAL", account, micro, self.now_s, self.activity.reference("WITHDRAWAL", account))
+
+    def pay(self, account: Account, kind: str, micro: int) -> None:
+        """Pay a REWARD, MAKER_REBATE or TAKER_REBATE that comes from outside the exchange."""
+        self.exchange.deposit(account, micro)
+        self._paid(account, kind, micro, self.activity.reference(kind, account))
+
     def _paid(self, account: Account, kind: str, micro: int, reference: str) -> None:
-        self.activity.incentive(account, kind, micro, self.now_s, reference)
+        self.activity.cash(kind, account, micro, self.now_s, reference)
         if kind == "REWARD":
             for listener in self.on_reward:
                 listener(account, micro, reference)

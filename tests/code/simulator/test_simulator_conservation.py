@@ -122,10 +122,14 @@ class Venue(RuleBasedStateMachine):
             tick = Tick(market.listing.market_id, bid * 100, ask * 100, size * 10_000, size * 10_000)
             self.market_maker.quote(market, tick)
 
-    @rule(price=st.integers(35, 65), shares=st.integers(1, 10**9), buys=st.booleans(), index=st.integers(0, 5))
-    def noise(self, price, shares, buys, index):
-        """A noise trader hits the book."""
+    @rule(
+        price=st.integers(35, 65), shares=st.integers(1, 10**9), buys=st.booleans(), index=st.integers(0, 5),
+        decimals=st.sampled_from([0, 0, 4, 5, 6]),
+    )  # fmt: skip
+    def noise(self, price, shares, buys, index, decimals):
+        """A noise trader hits the book with shares, or with a sum of pUSD."""
         market = self.pick(index)
+        self.market_maker.decimals = lambda market: decimals
         if market.state is MarketState.OPEN:
             self.market_maker.hit(market, (0, "BUY" if buys else "SELL", price * 100, shares))
 
@@ -161,6 +165,16 @@ class Venue(RuleBasedStateMachine):
             self.venue.void(chosen.order_id)
             with pytest.raises(Refused, match=r"canceled in the CTF exchange contract|not yet ready"):
                 self.venue.place(chosen)
+
+    @rule(who=st.sampled_from(TRADERS), micro=st.integers(0, 600 * MICRO), back=st.booleans())
+    def cash(self, who, micro, back):
+        """Cash arrives from outside or leaves; buys that lose their backing are cancelled."""
+        account = self.venue.account(who)
+        if back and micro:
+            self.venue.deposit(account, micro)
+        else:
+            self.attempt(lambda: self.venue.withdraw(account, micro))
+            self.venue.shed(account)
 
     @rule(who=st.sampled_from(TRADERS), cents=st.integers(0, 500))
     def rebate(self, who, cents):

@@ -1,0 +1,143 @@
+"""Faults of orders, settlement and balances."""
+
+from collections import defaultdict
+from typing import Any, Protocol
+
+from simulator.engine.accounts import CASH, Account
+from simulator.engine.errors import Refused, not_enough_balance
+from simulator.engine.matching import crosses
+from simulator.engine.orders import Order, Trade
+from simulator.faults.catalog import Fault
+from simulator.venue.settlement import Fate
+from simulator.venue.venue import Venue
+
+WORDS = "order match delayed due to market conditions"
+ODD_STATUSES: tuple[str | None, ...] = ("", "unmatched", "unknown", "ORDER_STATUS_LIVE", None)
+
+FATES = {
+    "settlement_fails": Fate.FAILED,
+    "settlement_fails_winners": Fate.FAILED_IF_WINNING,
+    "settlement_fails_then_confirms": Fate.FAILED_THEN_CONFIRMED,
+    "settlement_retries": Fate.RETRIED,
+}
+
+
+class Struck(Protocol):
+    """Whether a fault of these kinds strikes now, for a market when one is named."""
+
+    def __call__(self, *kinds: str, market_id: str = "") -> Fault | None:
+        """The fault, or None."""
+        ...
+
+
+class Trading:
+    """What faults do to orders on arrival, to trades on their way and to balances."""
+
+    def __init__(self, venue: Venue, strikes: Struck):
+        self.venue = venue
+        self.strikes = strikes
+        self.balances: dict[tuple[str, str], int] = {}
+        """Balances as they were when they were first looked at, by account and asset."""
+        self._trades: defaultdict[str, int] = defaultdict(int)
+        venue.settlement.fate = self._fate
+        venue.hooks.delay = self._delay
+        venue.hooks.hold = self._hold
+
+    # -- orders
+
+    def obstruct(self, order: Order) -> None:
+        """Refuse an order when a fault says so.
+
+        Raises:
+            Refused: with the venue's text.
+        """
+        if crosses(self.venue.exchange.markets[order.market_id].book, order):
+            if self.strikes("match_delayed"):
+                raise Refused(WORDS)
+            if self.strikes("crossing_refused"):
+                raise Refused(f"order {order.order_id} crosses the book")
+        self._check_stale(order)
+
+    def _check_stale(self, order: Order) -> None:
+        fault = self.strikes("stale_balance")
+        if fault is None or not fault.number("orders", 0):
+            return
+        asset = CASH if order.is_buy else order.token_id
+        known = self._remembered(order.account, asset)
+        wanted = order.budget_micro or order.shares_micro * order.price_units // 10_000
+        amount = wanted if order.is_buy else order.shares_micro
+        if amount > known:
+            raise not_enough_balance(known, amount)
+
+    def check_contract(self, version: int) -> None:
+        """Refuse an order whose exchange contract is retired.
+
+        Raises:
+            Refused: `order_version_mismatch`.
+        """
+        fault = self.strikes("contract_retired")
+        if fault and int(fault.number("version", 2)) == version:
+            raise Refused("order_version_mismatch")
+
+    def _delay(self, order: Order) -> float:
+        fault = self.strikes("sports_delay", market_id=order.market_id)
+        return fault.number("delay_s", 1.0) if fault else 0.0
+
+    def _hold(self, market_id: str) -> float:
+        fault = self.strikes("taker_delay", market_id=market_id)
+        return fault.number("delay_s", 0.15) if fault else 0.0
+
+    def answered(self, document: dict[str, Any], pick: int) -> dict[str, Any]:
+        """The answer to an order that was placed, as faults change it."""
+        if self.strikes("odd_status"):
+            return {**document, "status": ODD_STATUSES[pick % len(ODD_STATUSES)]}
+        return document
+
+    # -- settlement
+
+    def _fate(self, trade: Trade) -> Fate:
+        for kind, fate in FATES.items():
+            if self.strikes(kind, market_id=trade.market_id):
+                return fate
+        place = trade.taker.batch
+        if place and self.strikes("batch_reverts"):
+            return Fate.FAILED
+        return Fate.FAILED if self._second_leg(trade) else Fate.CONFIRMED
+
+    def _second_leg(self, trade: Trade) -> bool:
+        owners = [order.account.address for order in trade.orders() if not order.account.internal]
+        place = trade.taker.batch
+        if not place:
+            for address in owners:
+                self._trades[address] += 1
+            place = max((self._trades[address] for address in owners), default=1)
+        return place % 2 == 0 and self.strikes("leg_reverts") is not None
+
+    # -- balances and lists
+
+    def balance(self, account: Account, asset: str) -> int:
+        """A balance as the venue shows it: stale while that fault is on."""
+        if not self.strikes("stale_balance"):
+            return account.cash_micro if asset == CASH else account.shares(asset)
+        return self._remembered(account, asset)
+
+    def _remembered(self, account: Account, asset: str) -> int:
+        micro = account.cash_micro if asset == CASH else account.shares(asset)
+        return self.balances.setdefault((account.address, asset), micro)
+
+    def refresh_balances(self, account: Account) -> None:
+        """Read an account's balances again."""
+        self.balances = {key: micro for key, micro in self.balances.items() if key[0] != account.address}
+
+    def visible_trades(self, trades: list[Trade]) -> list[Trade]:
+        """Trades of an account, newest first, as /data/trades shows them."""
+        if self.strikes("trades_empty"):
+            return []
+        fault = self.strikes("trades_incomplete")
+        return trades[int(fault.number("rows", 1)) :] if fault else trades
+
+
+def delayed() -> dict[str, Any]:
+    """Parts of an answer that was accepted with words."""
+    nothing = {"takingAmount": "", "makingAmount": "", "tradeIDs": [], "transactionsHashes": []}
+    return {"success": True, "status": "delayed", "errorMsg": WORDS, **nothing}
