@@ -143,6 +143,12 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--rebates", action="store_true", help="give makers their part of the takers' fees back, once a market day")
     add("--faults", type=Path, metavar="FILE", help="schedule of faults (JSON), see docs/simulator.md")
+    add(
+        "--redeem",
+        choices=["auto", "manual"],
+        default="auto" if defaults.auto_redeem else "manual",
+        help="pay resolved markets out at once, or leave it to their owners as the venue does (%(default)s)",
+    )
     add("--admin", action="store_true", help="serve /admin on the CLOB's port, loopback only")
     add("--state", type=Path, metavar="FILE", help="keep market time, accounts and orders here and resume from it")
     return made
@@ -184,6 +190,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
         confirmed_after_s=arguments.settle_s,
         taker_delay_s=arguments.taker_delay_ms / 1000,
         faults=arguments.faults,
+        auto_redeem=arguments.redeem == "auto",
         admin=arguments.admin,
         state=arguments.state,
         rate_limits=Mode(arguments.rate_limits),

@@ -79,6 +79,8 @@ def start_loops(venue: Venue, site: Site) -> "list[asyncio.Task[None]]":
     def publish() -> None:
         if site.faults is not None:
             site.faults.advance()
+        if site.relayer is not None:
+            site.relayer.advance(venue.wall_s())
         if site.market_channel is not None:
             site.market_channel.publish()
 

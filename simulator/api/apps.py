@@ -37,9 +37,11 @@ from simulator.api.notifications import Notifications
 from simulator.api.openapi import with_page
 from simulator.api.rate_limits import IpLimits
 from simulator.api.record_layer import RecordLayer
+from simulator.api.relayer import RelayerRoutes
 from simulator.api.user_channel import UserChannel
 from simulator.engine.errors import Refused
 from simulator.faults.state import Faults
+from simulator.venue.relayer import Relayer
 from simulator.venue.venue import Venue
 
 TITLES = {"clob": "Simulated CLOB", "gamma": "Simulated Gamma", "data": "Simulated Data API", "news": "Simulated news"}
@@ -58,6 +60,7 @@ class Site:
     market_channel: MarketChannel | None = None
     user_channel: UserChannel | None = None
     notifications: Notifications | None = None
+    relayer: Relayer | None = None
 
     def open(self, venue: Venue) -> None:
         """Begin to serve a venue."""
@@ -67,6 +70,7 @@ class Site:
         self.market_channel = MarketChannel(venue, faults.streams.market_batch)
         self.user_channel = UserChannel(venue, faults.streams.batch)
         self.notifications = Notifications(venue)
+        self.relayer = Relayer(venue)
         faults.close_sockets = [self.market_channel.close_all, self.user_channel.close_all]
         self.faults = faults
         self.venue = venue
@@ -91,6 +95,16 @@ class Site:
         assert self.faults is not None
         return self.faults
 
+    def get_relayer(self) -> Relayer:
+        """The relayer of the venue.
+
+        Raises:
+            Refused: 503 until it is open.
+        """
+        self.get()
+        assert self.relayer is not None
+        return self.relayer
+
     def get_notifications(self) -> Notifications:
         """What the venue's accounts were told.
 
@@ -112,6 +126,7 @@ def applications(site: Site, *, admin: bool, limited: bool = False) -> dict[str,
         *ClobKeys(site.get, site.get_faults).routes(),
         *ClobRewards(site.get, site.get_faults).routes(),
         *ClobRfq(site.get, site.get_faults).routes(),
+        *RelayerRoutes(site.get, site.get_relayer).routes(),
         *ClobPublic(site.get).routes(),
         *(Admin(site.get, site.get_faults).routes() if admin else []),
     ]

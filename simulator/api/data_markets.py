@@ -10,11 +10,10 @@ from pipelines.core.money import MICRO
 from simulator.api import wire
 from simulator.api.clob_documents import question_id
 from simulator.api.data_base import FIRST_EVENT, DataPart, listed
-from simulator.api.gamma_documents import neg_risk_id
 from simulator.api.http import Handler, answer
 from simulator.engine.accounts import Account
 from simulator.engine.errors import Refused
-from simulator.engine.markets import LiveMarket, MarketState
+from simulator.engine.markets import LiveMarket, MarketState, neg_risk_id
 from simulator.venue.settlement import transaction_hash
 from simulator.venue.venue import Venue
 

@@ -10,7 +10,7 @@ from pipelines.core.money import MICRO, PRICE_SCALE
 from simulator.api import wire
 from simulator.api.clob_documents import PUSD, REWARDS_MAX_SPREAD, REWARDS_MIN_SIZE, question_id, rules
 from simulator.api.data_base import FIRST_EVENT
-from simulator.engine.markets import LiveMarket, MarketState
+from simulator.engine.markets import LiveMarket, MarketState, neg_risk_id
 from simulator.markets.source import History
 from simulator.venue.incentives import rebate_share
 from simulator.venue.venue import Venue
@@ -190,11 +190,6 @@ def _statuses(listed: LiveMarket) -> list[str]:
         over = ["proposed", "resolved"] if listed.state is MarketState.RESOLVED else []
         return ["proposed", "disputed", *over]
     return [listed.resolution_status] if listed.resolution_status else []
-
-
-def neg_risk_id(event_id: str) -> str:
-    """Id of the negative-risk market of an event."""
-    return "0x" + event_id.encode().hex()[:62].rjust(62, "0") + "00"
 
 
 def _rewards(listed: LiveMarket) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from hashlib import sha256
 
 from pipelines.core.domain import Outcome, Side
 from simulator.engine.book import Book
@@ -16,6 +17,11 @@ class MarketState(StrEnum):
     CLOSED = "closed"
     """No orders are taken; waiting for its resolution."""
     RESOLVED = "resolved"
+
+
+def neg_risk_id(event_id: str) -> str:
+    """Id of the negative-risk market of an event: 31 bytes, and one for the question."""
+    return "0x" + sha256(event_id.encode()).hexdigest()[:62] + "00"
 
 
 @dataclass(slots=True, eq=False)

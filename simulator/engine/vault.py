@@ -2,8 +2,10 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+from pipelines.core.domain import Outcome
 from pipelines.core.money import MICRO
 from simulator.engine.accounts import Account
 from simulator.engine.errors import Refused, not_enough_balance
@@ -144,12 +146,81 @@ class Vault:
 
     def redeem(self, account: Account, market_id: str) -> int:
         """Pay out an account's shares of a resolved market; pUSD base units received."""
-        market = self.markets[market_id]
-        if market.payout_yes_micro is None:
-            raise Refused("market not resolved")
+        market = self._resolved(market_id)
         listing = market.listing
         yes, no = account.positions.pop(listing.token_yes, 0), account.positions.pop(listing.token_no, 0)
-        paid = (yes * market.payout_yes_micro + no * (MICRO - market.payout_yes_micro)) // MICRO
+        paid = (yes * market.payout_micro(Outcome.YES) + no * market.payout_micro(Outcome.NO)) // MICRO
         account.cash_micro += paid
         market.collateral_micro -= paid
         return paid
+
+    def redeem_part(self, account: Account, market_id: str, outcome: Outcome, micro: int) -> int:
+        """Pay out some of an account's shares of one outcome of a resolved market; pUSD base units received.
+
+        Raises:
+            Refused: if the account has fewer shares or the market is not resolved.
+        """
+        market = self._resolved(market_id)
+        token = market.token(outcome)
+        if not 0 < micro <= account.shares(token):
+            raise not_enough_balance(account.shares(token), micro)
+        account.add(token, -micro)
+        paid = micro * market.payout_micro(outcome) // MICRO
+        account.cash_micro += paid
+        market.collateral_micro -= paid
+        return paid
+
+    def _resolved(self, market_id: str) -> LiveMarket:
+        market = self.markets[market_id]
+        if market.payout_yes_micro is None:
+            raise Refused("result for condition not received yet")
+        return market
+
+    def convert(
+        self, account: Account, adapter: Account, given: list[LiveMarket], rest: list[LiveMarket], micro: int
+    ) -> int:
+        """Turn NO shares of some questions of a negative-risk event into YES shares of all the others and pUSD.
+
+        As exactly one question wins, k NO shares are worth k - 1 pUSD and one YES share of each other question. The
+        adapter, an account of the exchange, keeps the NO shares and splits what is needed.
+
+        Returns:
+            pUSD base units received: (k - 1) x `micro`.
+
+        Raises:
+            Refused: if the account lacks free NO shares, or a market is over.
+        """
+        if any(market.state is MarketState.RESOLVED for market in (*given, *rest)):
+            raise Refused("the market is not yet ready to process new orders")
+        tokens = [market.listing.token_no for market in given]
+        free = min(account.free_shares(token) for token in tokens)
+        if not 0 < micro <= free:
+            raise not_enough_balance(free, micro)
+        for token in tokens:
+            account.add(token, -micro)
+            adapter.add(token, micro)
+        for market in rest:
+            self.split(adapter, market.listing.market_id, micro)
+            adapter.add(market.listing.token_yes, -micro)
+            account.add(market.listing.token_yes, micro)
+        paid = (len(given) - 1) * micro
+        adapter.cash_micro -= paid
+        account.cash_micro += paid
+        return paid
+
+    @contextmanager
+    def atomically(self, account: Account) -> Iterator[None]:
+        """Undo what was done to an account's cash and shares, and to collateral, when a refusal ends the block."""
+        others = [other for other in self.accounts.values() if other.internal or other is account]
+        before = [(other, other.cash_micro, dict(other.positions), other.deposited_micro) for other in others]
+        collateral = {name: market.collateral_micro for name, market in self.markets.items()}
+        deposits, allowance = self.deposits_micro, account.allowance_micro
+        try:
+            yield
+        except Refused:
+            for other, cash, positions, deposited in before:
+                other.cash_micro, other.positions, other.deposited_micro = cash, positions, deposited
+            for name, micro in collateral.items():
+                self.markets[name].collateral_micro = micro
+            self.deposits_micro, account.allowance_micro = deposits, allowance
+            raise

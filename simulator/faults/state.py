@@ -45,6 +45,9 @@ class Faults:
         venue.market_maker.reshape = self._quotes
         venue.market_maker.decimals = self._decimals
         venue.hooks.blocked = lambda: any(fault.kind == "geoblock" for fault in self.active)
+        venue.hooks.relayer_busy = lambda: self.strikes("relayer_busy") is not None
+        venue.hooks.relayer_retired = lambda: self.strikes("contract_retired") is not None
+        venue.hooks.relayer_fails = lambda: self.strikes("relayer_fails") is not None
         venue.hooks.shown_book = self._shown_book
 
     # -- switching

@@ -125,3 +125,28 @@ class Activity:
                 held.proceeds_micro += micro // 2
         market_id = market.listing.market_id
         self.rows[account.address].append(Entry(kind, ts_s, market_id, "", "", 0, micro, micro, 0, market_id))
+
+    def conversion(
+        self, account: Account, given: list[LiveMarket], rest: list[LiveMarket], amounts: tuple[int, int], ts_s: int
+    ) -> None:
+        """A CONVERSION of NO shares of some markets into YES shares of the others; shares and pUSD in `amounts`.
+
+        Their cost is what the NO shares had cost, less the pUSD, in equal parts.
+        """
+        micro, paid = amounts
+        cost = -paid
+        for market in given:
+            held = self._holding(account.address, market.listing.token_no, ts_s)
+            entered = held.cost_micro * micro // held.bought_micro if held.bought_micro else 0
+            held.sold_micro += micro
+            held.proceeds_micro += entered
+            cost += entered
+        for market in rest:
+            token = market.listing.token_yes
+            self.market_of_token[token] = market.listing.market_id
+            held = self._holding(account.address, token, ts_s)
+            held.bought_micro += micro
+            held.cost_micro += max(0, cost) // len(rest)
+        reference = self.reference("CONVERSION", account)
+        market_id = given[0].listing.market_id
+        self.rows[account.address].append(Entry("CONVERSION", ts_s, market_id, "", "", 0, micro, paid, 0, reference))

@@ -19,6 +19,12 @@ class Hooks:
     """Wall seconds for which requests with crossing orders of a market are held."""
     blocked: Callable[[], bool] = lambda: False
     """Whether callers are told that their region may not trade."""
+    relayer_busy: Callable[[], bool] = lambda: False
+    """Whether the relayer refuses a batch because another one is on its way."""
+    relayer_retired: Callable[[], bool] = lambda: False
+    """Whether the contracts that the relayer calls are retired."""
+    relayer_fails: Callable[[], bool] = lambda: False
+    """Whether a batch of the relayer fails when it is executed."""
     postpone: Callable[[LiveMarket, int], bool] = lambda market, payout: False
     """Whether a resolution that the source reports is put off."""
     announced: Callable[[LiveMarket, Outcome], Outcome | None] = lambda market, winner: winner

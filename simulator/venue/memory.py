@@ -136,6 +136,7 @@ class Memory:
     rebated: dict[str, Ledger] = field(default_factory=dict)
     fees_micro: int = 0
     internal_orders: int = 0
+    nonces: dict[str, int] = field(default_factory=dict)
 
 
 def world_of(source: SourceOptions) -> str:
@@ -164,6 +165,7 @@ def remember(venue: Venue) -> Memory:
     made.activity, made.holdings = venue.activity.rows, venue.activity.holdings
     made.tape = venue.tape.rows()
     made.rewards, made.rebated = venue.incentives.rewards, venue.incentives.rebated
+    made.nonces = venue.nonces
     made.internal_orders = venue.market_maker.placed
     return made
 

@@ -96,7 +96,7 @@ def _sets(venue: Venue, memory: Memory) -> None:
     exchange, activity = venue.exchange, venue.activity
     exchange.known, exchange.matched, exchange.voided = memory.known, memory.matched, memory.voided
     exchange.fees_micro = memory.fees_micro
-    venue.wallets = memory.wallets
+    venue.wallets, venue.nonces = memory.wallets, memory.nonces
     if memory.keys is not None:
         venue.keys = memory.keys
     activity.rows.update(memory.activity)

@@ -62,6 +62,8 @@ class Venue:
         self.incentives = Incentives(self.exchange, options.rebates, self._paid, source.step_s)
         self.wallets: dict[str, str] = {}
         """Account address (checksummed) by every wallet address it trades from, in lower case."""
+        self.nonces: dict[str, int] = {}
+        """Next nonce of the relayer's batches by address of the owner, in lower case."""
         self.alive: set[str] = set()
         self.markets_of_event: defaultdict[str, list[LiveMarket]] = defaultdict(list)
         self.event_positions: dict[str, int] = {}
@@ -281,9 +283,13 @@ class Venue:
             listener(market)
 
     def redeem_all(self, market_id: str) -> None:
-        """Pay out every holder of a resolved market."""
+        """Pay out the holders of a resolved market: all, or the exchange's own where the others redeem themselves."""
         market = self.exchange.markets[market_id]
         for account in self.exchange.holders(market_id):
+            if not account.internal and not self.options.auto_redeem:
+                for told in self.on_redeemed:
+                    told(market, account, 0)
+                continue
             held = {t: account.shares(t) for t in (market.listing.token_yes, market.listing.token_no)}
             paid = self.exchange.redeem(account, market_id)
             if not account.internal:

@@ -1,0 +1,123 @@
+"""The relayer: signed batches of calls, executed after a while, one at a time for each wallet."""
+
+import itertools
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from simulator.engine.accounts import Account
+from simulator.engine.errors import Refused
+from simulator.signing.recover import BadSignature, checksum, recover
+from simulator.signing.wallet_batch import Call, batch_digest
+from simulator.venue.contracts import TARGETS, perform
+from simulator.venue.settlement import transaction_hash
+from simulator.venue.venue import Venue
+
+
+class State(StrEnum):
+    """Life of a transaction, in the relayer's words."""
+
+    NEW = "STATE_NEW"
+    MINED = "STATE_MINED"
+    CONFIRMED = "STATE_CONFIRMED"
+    FAILED = "STATE_FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Calls from a wallet, as signed by its owner."""
+
+    owner: str
+    wallet: str
+    nonce: int
+    deadline_s: int
+    calls: tuple[Call, ...]
+    signature: bytes
+
+
+@dataclass(slots=True)
+class Transaction:
+    """A batch on its way."""
+
+    transaction_id: str
+    account: Account
+    calls: tuple[Call, ...]
+    sent_s: float
+    state: State = State.NEW
+    error: str = ""
+
+    @property
+    def hash(self) -> str:
+        """Hash of the transaction on the chain; empty before it is there."""
+        return "" if self.state is State.NEW else transaction_hash(self.transaction_id)
+
+
+@dataclass(slots=True)
+class Relayer:
+    """Transactions by id, and the next nonce of each owner."""
+
+    venue: Venue
+    transactions: dict[str, Transaction] = field(default_factory=dict)
+    _open: list[Transaction] = field(default_factory=list)
+    _number: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+    def nonce(self, owner: str) -> int:
+        """The nonce that the next batch of an owner must carry."""
+        return self.venue.nonces.get(owner.lower(), 0)
+
+    def submit(self, batch: Batch) -> Transaction:
+        """Take a batch.
+
+        Raises:
+            Refused: with the relayer's words; nothing was changed.
+        """
+        self._check(batch)
+        account = self.venue.open_account(checksum(batch.owner))
+        self.venue.wallets.setdefault(batch.wallet.lower(), account.address)
+        self.venue.nonces[batch.owner.lower()] = batch.nonce + 1
+        name = f"relayed-{batch.owner.lower()}-{batch.nonce}-{next(self._number)}"
+        made = Transaction(name, account, batch.calls, self.venue.wall_s())
+        self.transactions[name] = made
+        self._open.append(made)
+        return made
+
+    def _check(self, batch: Batch) -> None:
+        try:
+            digest = batch_digest(batch.wallet, batch.nonce, batch.deadline_s, batch.calls)
+            signer = recover(digest, batch.signature)
+        except (BadSignature, ValueError, OverflowError):
+            raise Refused("invalid signature") from None
+        owner = self.venue.wallets.get(batch.wallet.lower(), checksum(batch.owner))
+        if signer.lower() != batch.owner.lower() or owner.lower() != batch.owner.lower():
+            raise Refused("invalid signature")
+        if batch.deadline_s <= self.venue.wall_s():
+            raise Refused("deadline expired")
+        if batch.nonce != self.nonce(batch.owner):
+            raise Refused(f"batch nonce {batch.nonce} does not match on-chain nonce {self.nonce(batch.owner)}")
+        unknown = [call.target for call in batch.calls if call.target.lower() not in TARGETS]
+        if unknown or not batch.calls:
+            raise Refused(f"call target not allowed: {unknown[0]}" if unknown else "no calls")
+        if self.venue.hooks.relayer_busy() or any(t.account.address == checksum(batch.owner) for t in self._open):
+            raise Refused("wallet has in-flight action")
+        if self.venue.hooks.relayer_retired():
+            raise Refused("call target not allowed: the contract is retired")
+
+    def advance(self, wall_s: float) -> None:
+        """Execute and confirm what is due."""
+        settlement = self.venue.settlement
+        for made in self._open:
+            if made.state is State.NEW and wall_s >= made.sent_s + settlement.mined_after_s:
+                self._execute(made)
+            if made.state is State.MINED and wall_s >= made.sent_s + settlement.confirmed_after_s:
+                made.state = State.CONFIRMED
+        self._open = [made for made in self._open if made.state in (State.NEW, State.MINED)]
+
+    def _execute(self, made: Transaction) -> None:
+        if self.venue.hooks.relayer_fails():
+            made.state, made.error = State.FAILED, "transaction reverted"
+            return
+        try:
+            perform(self.venue, made.account, made.calls)
+        except Refused as refused:
+            made.state, made.error = State.FAILED, refused.text
+        else:
+            made.state = State.MINED
