@@ -8,6 +8,7 @@ from pathlib import Path
 import uvloop
 
 from pipelines.core.errors import OddsmithError, ParameterError
+from simulator.faults.profiles import PROFILES, profile
 from simulator.markets.source import SourceOptions
 from simulator.run import URLS, run
 from simulator.venue.limits import Mode
@@ -85,9 +86,8 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--named-share",
         type=float,
-        default=defaults.named_share,
         metavar="SHARE",
-        help="share of markets whose outcomes have names: teams, Over and Under (%(default)s; the venue: 0.28)",
+        help="share of markets whose outcomes have names: teams, Over and Under (0, or the profile's)",
     )
     add(
         "--replay",
@@ -142,12 +142,17 @@ def parser() -> argparse.ArgumentParser:
         help="liquidity rewards of each market and market day (%(default)s)",
     )
     add("--rebates", action="store_true", help="give makers their part of the takers' fees back, once a market day")
+    add(
+        "--profile",
+        choices=list(PROFILES),
+        default=defaults.profile,
+        help="faults that are on from the start: venue has the rates of the real one (%(default)s)",
+    )
     add("--faults", type=Path, metavar="FILE", help="schedule of faults (JSON), see docs/simulator.md")
     add(
         "--redeem",
         choices=["auto", "manual"],
-        default="auto" if defaults.auto_redeem else "manual",
-        help="pay resolved markets out at once, or leave it to their owners as the venue does (%(default)s)",
+        help="pay resolved markets out at once, or leave it to their owners as the venue does (auto, or the profile's)",
     )
     add("--admin", action="store_true", help="serve /admin on the CLOB's port, loopback only")
     add("--state", type=Path, metavar="FILE", help="keep market time, accounts and orders here and resume from it")
@@ -178,8 +183,9 @@ def options_of(arguments: argparse.Namespace) -> Options:
     }
     for name, high in limits.items():
         value = getattr(arguments, name)
-        if not 0 <= value <= high:
+        if value is not None and not 0 <= value <= high:
             raise ParameterError(f"--{name.replace('_', '-')} was {value:g}; give 0 to {high:g}")
+    found = profile(arguments.profile)
     return Options(
         port=arguments.port,
         host=arguments.host,
@@ -190,14 +196,15 @@ def options_of(arguments: argparse.Namespace) -> Options:
         confirmed_after_s=arguments.settle_s,
         taker_delay_s=arguments.taker_delay_ms / 1000,
         faults=arguments.faults,
-        auto_redeem=arguments.redeem == "auto",
+        auto_redeem=found.auto_redeem if arguments.redeem is None else arguments.redeem == "auto",
+        profile=arguments.profile,
         admin=arguments.admin,
         state=arguments.state,
         rate_limits=Mode(arguments.rate_limits),
         rewards_pusd=arguments.rewards,
         rebates=arguments.rebates,
         protocol_v2_share=arguments.protocol_v2_share,
-        named_share=arguments.named_share,
+        named_share=found.named_share if arguments.named_share is None else arguments.named_share,
         source=SourceOptions(
             seed=arguments.seed,
             edge=arguments.edge,

@@ -15,6 +15,8 @@ from simulator.engine.accounts import Account
 from simulator.engine.audit import audit
 from simulator.engine.errors import Refused
 from simulator.faults.catalog import KINDS, Fault
+from simulator.faults.profiles import PROFILES, profile
+from simulator.faults.schedule import Event, pair_schedule, schedule
 from simulator.faults.state import Faults
 from simulator.venue.venue import Venue
 
@@ -34,6 +36,7 @@ class Admin:
         table: list[tuple[str, str, Any]] = [
             ("GET", "/admin/faults", self.faults), ("POST", "/admin/faults", self.start_fault),
             ("DELETE", "/admin/faults", self.clear_faults), ("DELETE", "/admin/faults/{name}", self.stop_fault),
+            ("POST", "/admin/schedule", self.schedule), ("POST", "/admin/profile", self.profile),
             ("POST", "/admin/step", self.step), ("POST", "/admin/resolve", self.resolve),
             ("POST", "/admin/deposit", self.deposit), ("POST", "/admin/allowance", self.allowance),
             ("POST", "/admin/closed-only", self.closed_only), ("POST", "/admin/ban", self.ban),
@@ -47,7 +50,8 @@ class Admin:
         """Faults that are on, and those that there are."""
         faults = self._faults()
         faults.advance()
-        return answer({"active": [_shown(fault) for fault in faults.active], "kinds": KINDS})
+        active = [_shown(fault) for fault in faults.active]
+        return answer({"active": active, "scheduled": faults.scheduled, "kinds": KINDS, "profiles": list(PROFILES)})
 
     async def start_fault(self, request: Request) -> Response:
         """Switch a fault on."""
@@ -66,6 +70,28 @@ class Admin:
     async def clear_faults(self, request: Request) -> Response:
         """Switch all faults off."""
         self._faults().clear()
+        return answer("OK")
+
+    async def schedule(self, request: Request) -> Response:
+        """Schedule faults by market time: drawn from `seed` (`minutes`, `faults`, `each`, or a `pair`), or `events`.
+
+        Replaces what was scheduled; the answer lists the events with their minutes from now.
+        """
+        document = await _document(request)
+        try:
+            events = _events(document)
+            self._faults().load(events)
+        except ParameterError as error:
+            raise Refused(str(error)) from None
+        return answer({"events": [{"at_min": at, **event} for at, event in events]})
+
+    async def profile(self, request: Request) -> Response:
+        """Switch a named set of faults on, instead of everything that is on: `name`, and `seed` if wanted."""
+        document = await _document(request)
+        try:
+            self._faults().use(profile(str(document.get("name", ""))), _integer(document, "seed", 1))
+        except ParameterError as error:
+            raise Refused(str(error)) from None
         return answer("OK")
 
     async def step(self, request: Request) -> Response:
@@ -189,6 +215,39 @@ async def _document(request: Request) -> dict[str, Any]:
     return document
 
 
+def _integer(document: dict[str, Any], name: str, default: int) -> int:
+    value = document.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or not abs(value) < 2**53:
+        raise ParameterError(f"{name} was {value!r}; give an integer")
+    return value
+
+
+def _events(document: dict[str, Any]) -> list[Event]:
+    """The events that a request describes.
+
+    Raises:
+        ParameterError: naming what is wrong.
+    """
+    given, pair, names = document.get("events"), document.get("pair"), document.get("faults", [])
+    if given is not None:
+        timed = isinstance(given, list) and all(isinstance(row, dict) and _is_time(row.get("at_min")) for row in given)
+        if not timed:
+            raise ParameterError(f"events was {str(given)[:80]!r}; give a list of faults, each with at_min from 0")
+        return [(float(row["at_min"]), row) for row in given]
+    seed, minutes = _integer(document, "seed", 1), _integer(document, "minutes", 60)
+    if pair is not None:
+        if not isinstance(pair, list) or len(pair) != 2 or pair[0] == pair[1] or not all(p in KINDS for p in pair):
+            raise ParameterError(f"pair was {str(pair)[:80]!r}; give the names of two different faults")
+        return pair_schedule(seed, (pair[0], pair[1]), minutes)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ParameterError(f"faults was {str(names)[:80]!r}; give a list of names")
+    return schedule(seed, minutes, names, _integer(document, "each", 1))
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e9
+
+
 def _micro(document: dict[str, Any]) -> int:
     micro = document.get("micro")
     if not isinstance(micro, int) or isinstance(micro, bool) or not 0 < micro < 10**18:
@@ -198,4 +257,5 @@ def _micro(document: dict[str, Any]) -> int:
 
 def _shown(fault: Fault) -> dict[str, Any]:
     until = None if fault.until_s == float("inf") else fault.until_s
-    return {"name": fault.name, "fault": fault.kind, "until_s": until, "market": fault.market, **fault.options}
+    head = {"name": fault.name, "fault": fault.kind, "until_s": until, "market": fault.market}
+    return {**head, **fault.options, **fault.words}

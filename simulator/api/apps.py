@@ -40,6 +40,7 @@ from simulator.api.record_layer import RecordLayer
 from simulator.api.relayer import RelayerRoutes
 from simulator.api.user_channel import UserChannel
 from simulator.engine.errors import Refused
+from simulator.faults.profiles import profile
 from simulator.faults.state import Faults
 from simulator.venue.relayer import Relayer
 from simulator.venue.venue import Venue
@@ -67,6 +68,8 @@ class Site:
         faults = Faults(venue)
         if venue.options.faults is not None:
             faults.script(venue.options.faults)
+        if venue.options.profile != "off":
+            faults.use(profile(venue.options.profile), venue.options.source.seed)
         self.market_channel = MarketChannel(venue, faults.streams.market_batch)
         self.user_channel = UserChannel(venue, faults.streams.batch)
         self.notifications = Notifications(venue)

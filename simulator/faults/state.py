@@ -14,13 +14,16 @@ from simulator.engine.orders import Order
 from simulator.faults.books import QUOTES, crossed, quotes
 from simulator.faults.catalog import ONCE, ONE_MARKET, Fault, parse
 from simulator.faults.once import CASH_MOVES, change_market, move_cash
+from simulator.faults.profiles import Profile
 from simulator.faults.resolutions import Resolutions
+from simulator.faults.schedule import profile_schedule
 from simulator.faults.streams import Streams
 from simulator.faults.trading import Trading
 from simulator.venue.market_maker import Levels
 from simulator.venue.venue import Venue
 
 POST_ONLY_S = 120.0
+DAY_S = 86_400
 ANY_MARKET = "*"
 RESOLVING = ("resolve_early", "resolve_half", "decided_away")
 
@@ -37,6 +40,8 @@ class Faults:
         self._count = 0
         self._script: list[tuple[float, dict[str, Any]]] = []
         self._by_market_time: list[tuple[float, dict[str, Any]]] = []
+        self._profile: Profile | None = None
+        self._day = -1
         self.close_sockets: list[Callable[[], None]] = []
         """Called when every client is to lose its connection."""
         self.trading = Trading(venue, self.strikes)
@@ -108,7 +113,7 @@ class Faults:
 
     def clear(self) -> None:
         """Switch everything off, and forget what is scheduled."""
-        self._script, self._by_market_time = [], []
+        self._script, self._by_market_time, self._profile = [], [], None
         for fault in list(self.active):
             self._end(fault)
 
@@ -154,9 +159,34 @@ class Faults:
         begin = self.venue.now_s
         self._by_market_time = sorted(((begin + at * 60, event) for at, event in events), key=lambda pair: pair[0])
 
+    def use(self, found: Profile, seed: int | None = None) -> None:
+        """Replace everything that is on or scheduled by a profile: what it has on at once, the rest at its rates."""
+        self.clear()
+        if seed is not None:
+            self.seed = seed
+            self._random.seed(seed)
+        for document in found.always:
+            self.start(document)
+        self._profile, self._day = found, -1
+
+    @property
+    def scheduled(self) -> int:
+        """How many events are still to come."""
+        return len(self._script) + len(self._by_market_time)
+
+    def _plan_day(self, found: Profile) -> None:
+        """Schedule what the profile brings in a market day that has begun."""
+        self._day = self.venue.now_s // DAY_S
+        begin = self._day * DAY_S
+        coming = ((begin + at * 60, event) for at, event in profile_schedule(found, self.seed, self._day))
+        self._by_market_time += [pair for pair in coming if pair[0] >= self.venue.now_s]
+        self._by_market_time.sort(key=lambda pair: pair[0])
+
     def advance(self) -> None:
         """Begin what is scheduled and end what is over."""
         now, market_s = self.clock(), self.venue.now_s
+        if self._profile is not None and self._day != market_s // DAY_S:
+            self._plan_day(self._profile)
         while self._script and self._script[0][0] <= now:
             self.start(self._script.pop(0)[1])
         while self._by_market_time and self._by_market_time[0][0] <= market_s:

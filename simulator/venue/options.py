@@ -23,6 +23,8 @@ class Options:
     taker_delay_s: float = 0.0
     """How long crossing orders of crypto and finance markets are held before they match (`itode` on the wire)."""
     faults: Path | None = None
+    profile: str = "off"
+    """Named set of faults that is on from the start."""
     auto_redeem: bool = True
     """Whether shares of a resolved market are paid out at once; else their owners redeem them through the relayer."""
     admin: bool = False

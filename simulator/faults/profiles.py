@@ -1,0 +1,102 @@
+"""Named sets of faults with rates. `venue` has the rates of the demonstration: change them here and nowhere else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pipelines.core.errors import ParameterError
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A fault that comes again and again: `per_day` times a market day on average, at random minutes."""
+
+    per_day: float
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Faults that are on all the time, faults that come and go, and what the venue's options are with them."""
+
+    always: tuple[Event, ...] = ()
+    timed: Mapping[str, Timed] = field(default_factory=dict)
+    named_share: float = 0.0
+    """Share of markets whose outcomes have names."""
+    auto_redeem: bool = True
+
+
+VENUE: Final = Profile(
+    named_share=0.28,  # of 584 recorded markets 164
+    auto_redeem=False,
+    always=(
+        {"fault": "spend_sums", "probability": 0.5},
+        {"fault": "settlement_fails", "probability": 0.01},
+        {"fault": "settlement_fails_winners", "probability": 0.02},
+        {"fault": "settlement_retries", "probability": 0.02},
+        {"fault": "settlement_fails_then_confirms", "probability": 0.005},
+        {"fault": "delayed_with_words", "probability": 0.01},
+        {"fault": "trades_incomplete", "probability": 0.01},
+        {"fault": "odd_frames", "probability": 0.0005},
+        {"fault": "odd_stamps", "probability": 0.0002},
+        {"fault": "gamma_odd", "probability": 0.02},
+        {"fault": "history_nulls", "probability": 0.001},
+        {"fault": "resolve_late", "probability": 0.2, "delay_min": 30},
+        {"fault": "resolve_disputed", "probability": 0.02, "delay_min": 240},
+        {"fault": "resolution_unsaid", "probability": 0.1},
+        {"fault": "wrong_winner", "probability": 0.01},
+    ),
+    timed={
+        "restart": Timed(1, {"for_min": 2}),
+        "empty_books": Timed(1, {"for_min": 2}),
+        "ws_drop": Timed(6, {"for_s": 0.5}),
+        "ws_freeze": Timed(2, {"for_min": 2}),
+        "token_silent": Timed(12, {"for_min": 30}),
+        "asks_gone": Timed(12, {"for_min": 1}),
+        "bids_gone": Timed(12, {"for_min": 1}),
+        "ghost_book": Timed(4, {"for_min": 2}),
+        "crossed_snapshot": Timed(4, {"for_min": 1}),
+        "tick_missed": Timed(2, {"tick_units": 10}),
+        "stale_balance": Timed(4, {"for_min": 5, "orders": 1}),
+        "rate_limit": Timed(4, {"for_s": 2}),
+        "forbidden": Timed(2, {"for_s": 5, "reads": 1}),
+        "order_timeout": Timed(4, {"count": 1}),
+        "lost_answer": Timed(4, {"count": 1, "hold_s": 6}),
+        "late_answer": Timed(12, {"count": 1}),
+        "trades_empty": Timed(4, {"count": 1}),
+        "taker_delay": Timed(4, {"for_min": 60}),
+        "batch_reverts": Timed(1, {"for_min": 5}),
+        "leg_reverts": Timed(1, {"for_min": 5}),
+        "gamma_empty": Timed(1, {"for_min": 5}),
+        "gamma_duplicates": Timed(1, {"for_min": 60}),
+        "gamma_error": Timed(2, {"for_s": 5}),
+        "data_error": Timed(2, {"for_s": 5}),
+        "history_overlap": Timed(1, {"for_min": 60}),
+        "resolve_early": Timed(1),
+        "resolve_half": Timed(0.2),
+        "decided_away": Timed(0.5),
+        "fee_change": Timed(0.5, {"rate": 0.05}),
+        "min_size_change": Timed(0.5, {"shares": 5}),
+        "end_change": Timed(1, {"minutes": -60}),
+        "reward": Timed(1, {"micro": 1_234_567}),
+        "rebate": Timed(1, {"micro": 1_000_001}),
+        "relayer_busy": Timed(2, {"for_min": 2}),
+        "relayer_fails": Timed(2, {"count": 1}),
+    },
+)
+
+PROFILES: Final[Mapping[str, Profile]] = {"off": Profile(), "venue": VENUE}
+
+
+def profile(name: str) -> Profile:
+    """A profile by name.
+
+    Raises:
+        ParameterError: naming those that there are.
+    """
+    found = PROFILES.get(name)
+    if found is None:
+        raise ParameterError(f"profile was {name!r}; choose one of {', '.join(PROFILES)}")
+    return found
