@@ -1,6 +1,7 @@
 """Schedules and profiles: a seed gives the same faults, all of them and all pairs, and the venue lives through."""
 
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -159,3 +160,10 @@ def test_profile_of_the_venue():
         wrong = httpx2.post(url + "/profile", json={"name": "kind"})
         assert "choose one of off, venue" in wrong.json()["error"]
     assert asdict(PROFILES["off"]) == asdict(Profile())
+
+
+def test_every_fault_is_documented():
+    """The guide of the simulator has a row for every fault, with the words of the catalogue."""
+    guide = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text(encoding="utf-8")
+    missing = [name for name, text in KINDS.items() if f"| `{name}` | {text} |" not in guide]
+    assert missing == []
