@@ -44,7 +44,7 @@ class Faults:
         self._day = -1
         self.close_sockets: list[Callable[[], None]] = []
         """Called when every client is to lose its connection."""
-        self.trading = Trading(venue, self.strikes)
+        self.trading = Trading(venue, self.active, self.strikes)
         self.resolutions = Resolutions(venue, self.strikes, self._random)
         self.streams = Streams(venue, self.active, self.strikes, self._random)
         venue.market_maker.reshape = self._quotes

@@ -33,8 +33,9 @@ class Struck(Protocol):
 class Trading:
     """What faults do to orders on arrival, to trades on their way and to balances."""
 
-    def __init__(self, venue: Venue, strikes: Struck):
+    def __init__(self, venue: Venue, active: list[Fault], strikes: Struck):
         self.venue = venue
+        self.active = active
         self.strikes = strikes
         self.balances: dict[tuple[str, str], int] = {}
         """Balances as they were when they were first looked at, by account and asset."""
@@ -84,8 +85,9 @@ class Trading:
         return fault.number("delay_s", 1.0) if fault else 0.0
 
     def _hold(self, market_id: str) -> float:
-        fault = self.strikes("taker_delay", market_id=market_id)
-        return fault.number("delay_s", 0.15) if fault else 0.0
+        """Listings ask too, so this does not count how often the fault strikes."""
+        delays = (f.number("delay_s", 0.15) for f in self.active if f.kind == "taker_delay" and f.covers(market_id))
+        return max(delays, default=0.0)
 
     def answered(self, document: dict[str, Any], pick: int) -> dict[str, Any]:
         """The answer to an order that was placed, as faults change it."""
