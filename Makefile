@@ -3,7 +3,7 @@
 # make test       the test suite
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-PYTHON := .venv/bin/python
+VENV_PYTHON := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install run league evaluate tune parity flows test soak lint types params infra-test lock clean
@@ -11,48 +11,48 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
-install: ## make .venv from requirements.lock (GPU=1: CUDA build of torch; NLP=1: transformers too)
+install: ## make .venv from requirements.lock (PYTHON=python3.12; GPU=1: CUDA build of torch; NLP=1: transformers)
 	@bash infra/install.sh
 
 run: install ## simulate, train, judge, trade (SOURCE=recorded RECORDED=path, FRESH=1, DURATION=seconds)
-	@exec $(PYTHON) -m flows up --source $(or $(SOURCE),simulated) $(if $(RECORDED),--recording "$(RECORDED)") \
+	@exec $(VENV_PYTHON) -m flows up --source $(or $(SOURCE),simulated) $(if $(RECORDED),--recording "$(RECORDED)") \
 	  $(if $(filter 1,$(FRESH)),--fresh) $(if $(DURATION),--duration $(DURATION))
 
 flows: install ## serve every flow on its schedule, with the Prefect UI (with `make run`, or alone)
-	@exec $(PYTHON) -m flows serve
+	@exec $(VENV_PYTHON) -m flows serve
 
 test: install ## run the suite, fast tests first (ARGS="-k words" for a part)
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(VENV_PYTHON) -m pytest $(ARGS)
 
 soak: install ## a long run of the simulator's conservation test (STEPS=200 RUNS=2000: operations are their product)
-	@SOAK_STEPS=$(or $(STEPS),200) SOAK_RUNS=$(or $(RUNS),2000) $(PYTHON) -m pytest --timeout 0 tests/code/simulator/test_simulator_conservation.py
+	@SOAK_STEPS=$(or $(STEPS),200) SOAK_RUNS=$(or $(RUNS),2000) $(VENV_PYTHON) -m pytest --timeout 0 tests/code/simulator/test_simulator_conservation.py
 
 lint: install ## formatting, lint, spelling, import directions, unused dependencies
-	@$(PYTHON) -m ruff format --check . && $(PYTHON) -m ruff check . && .venv/bin/codespell && .venv/bin/lint-imports && .venv/bin/deptry .
+	@$(VENV_PYTHON) -m ruff format --check . && $(VENV_PYTHON) -m ruff check . && .venv/bin/codespell && .venv/bin/lint-imports && .venv/bin/deptry .
 
 types: install ## mypy strict on the packages
-	@$(PYTHON) -m mypy
+	@$(VENV_PYTHON) -m mypy
 
 params: install ## change numbers and keep the comments: make params SET="simulator.edge=0.5 forecast.epochs=2"
-	@$(PYTHON) -m flows params $(SET)
+	@$(VENV_PYTHON) -m flows params $(SET)
 
 league: install ## every forecaster under one protocol, docs/results/league.md (STACKS=1: the guide's model stacks)
-	@mkdir -p reports && $(if $(filter 1,$(STACKS)),$(PYTHON) -m benchmarks stacks $(NAMES),\
-	  $(PYTHON) -m benchmarks.kalman > reports/kalman.json && $(PYTHON) -m benchmarks league $(KINDS))
+	@mkdir -p reports && $(if $(filter 1,$(STACKS)),$(VENV_PYTHON) -m benchmarks stacks $(NAMES),\
+	  $(VENV_PYTHON) -m benchmarks.kalman > reports/kalman.json && $(VENV_PYTHON) -m benchmarks league $(KINDS))
 
 evaluate: install ## strategies and agents over SEEDS=10 synthetic worlds at EDGE=1.0; resumable; docs/results
-	@$(PYTHON) -m benchmarks.evaluate --edge $(or $(EDGE),1.0) --seeds $(or $(SEEDS),10)
+	@$(VENV_PYTHON) -m benchmarks.evaluate --edge $(or $(EDGE),1.0) --seeds $(or $(SEEDS),10)
 
 tune: install ## Optuna study of the agent on the last pull (TRIALS=20); goes on where it stopped
-	@$(PYTHON) -m benchmarks tune --trials $(or $(TRIALS),20)
+	@$(VENV_PYTHON) -m benchmarks tune --trials $(or $(TRIALS),20)
 
 parity: install ## replay the running bot's journal through decide(): reports/parity.json
-	@$(PYTHON) -m pipelines parity
+	@$(VENV_PYTHON) -m pipelines parity
 
 infra-test: install ## Terraform: format, validate, mocked tests, apply and destroy on an emulator (QUICK=1: without it)
 	@QUICK=$(QUICK) bash infra/test.sh
 
-lock: ## resolve the newest versions that the floors and caps of pyproject.toml allow
+lock: ## resolve the newest versions that pyproject.toml allows, for every Python (KEEP=1: keep what still fits)
 	@bash infra/lock.sh
 
 clean: ## forget what was computed here; journal, champions and backups in var/ stay (ALL=1: not even they)

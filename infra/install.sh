@@ -1,45 +1,83 @@
 #!/usr/bin/env bash
-# Makes .venv from pyproject.toml against requirements.lock. Whole or not there: a stamp is written last, and an
-# interrupted install is completed by the next one. GPU=1 takes the CUDA build of torch, NLP=1 adds transformers.
+# Makes .venv from requirements.lock, every file checked against its hash. Whole or not there: a stamp is written last,
+# and an interrupted install is completed by the next one. PYTHON=python3.12 names the Python, GPU=1 takes the CUDA build
+# of torch, NLP=1 adds transformers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 extras="serve,train,dev${NLP:+,nlp}"
-stamp=".venv/.installed-$(cat pyproject.toml requirements.lock infra/install.sh | sha256sum | cut -c1-16)-${extras//,/-}${GPU:+-gpu}"
-[ -e "$stamp" ] && exit 0
-if [ -z "${NLP:-}" ] && [ -e "$stamp-nlp" ]; then exit 0; fi
+sources=(pyproject.toml requirements.lock infra/install.sh infra/locked.py infra/find_python.sh)
+stamp=".venv/.installed-$(cat "${sources[@]}" | sha256sum | cut -c1-16)-${extras//,/-}${GPU:+-gpu}"
+version_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true; }
+if [ -z "${PYTHON:-}" ] || [ "$(version_of "$PYTHON")" = "$(version_of .venv/bin/python)" ]; then
+  [ -e "$stamp" ] && exit 0
+  if [ -z "${NLP:-}" ] && [ -e "$stamp-nlp" ]; then exit 0; fi
+fi
 
-find_python() {
-  for name in python3.11 python3 python; do
-    if command -v "$name" >/dev/null && [ "$("$name" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" = 3.11 ]; then
-      command -v "$name"; return
-    fi
-  done
-}
-python=$(find_python)
-if [ -z "$python" ]; then
-  echo "oddsmith needs Python 3.11 and found $(python3 --version 2>/dev/null || echo none); install it (Debian: apt install python3.11-venv) and try again" >&2
-  exit 1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+# An environment that fits is completed, whichever Python comes first on PATH today.
+if [ -z "${PYTHON:-}" ] && PYTHON=.venv/bin/python bash infra/find_python.sh >/dev/null 2>&1; then
+  python=.venv/bin/python
+elif ! python=$(bash infra/find_python.sh 2>"$work/none"); then
+  cat "$work/none" >&2
+  [ -z "${PYTHON:-}" ] || exit 1
+  python=
 fi
 free_gb=$(df -Pk . | awk 'NR==2 {print int($4 / 1048576)}')
 if [ "$free_gb" -lt 6 ]; then
   echo "the installation needs 6 GB of disk in $(pwd), ${free_gb} GB are free; make room and try again" >&2
   exit 1
 fi
-echo "Installing into .venv: a download of about 1.3 GB (GPU=1: 4 GB), 5 GB of disk, 2 to 6 minutes. Nothing outside this folder is touched."
 
-[ -x .venv/bin/python ] && [ "$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" = 3.11 ] || { rm -rf .venv; "$python" -m venv .venv; }
+# The pin of uv, for pip.
+awk '/^[a-z]/ {on = /^uv==/} on' requirements.lock > "$work/uv.txt"
+pip_uv() { "$1" -m pip install --quiet --disable-pip-version-check --require-hashes --requirement "$work/uv.txt"; }
+# uv brings a Python of its own where the machine has none that fits; any Python 3 can install uv.
+managed_python() {
+  local uv
+  if ! uv=$(command -v uv); then
+    if ! { python3 -m venv "$work/uv" && pip_uv "$work/uv/bin/python"; } >"$work/said" 2>&1; then
+      echo "install Python 3.11, 3.12 or 3.13 with venv (Debian, Ubuntu: apt install python3-venv), or uv, which brings its own Python, and try again" >&2
+      return 1
+    fi
+    uv="$work/uv/bin/uv"
+  fi
+  echo "uv downloads Python 3.13 for .venv"
+  "$uv" venv --quiet --seed --managed-python --python 3.13 .venv
+}
+if [ "$python" != .venv/bin/python ]; then
+  rm -rf .venv
+  if [ -n "$python" ]; then "$python" -m venv .venv; else managed_python; fi
+fi
+echo "Installing for Python $(version_of .venv/bin/python) into .venv: a download of about 1.3 GB (GPU=1: 4 GB), 5 GB of disk, 2 to 6 minutes. Nothing outside this folder is touched."
 rm -f .venv/.installed-*
-.venv/bin/python -m pip install --quiet --disable-pip-version-check "$(grep '^uv==' requirements.lock)"
+pip_uv .venv/bin/python
 
 # uv does not read pip's configuration: pass on where pip looks, so that both find the same packages.
 options=()
-for place in $("$python" -m pip config get global.find-links 2>/dev/null || true) ${PIP_FIND_LINKS:-}; do options+=(--find-links "$place"); done
-index=$("$python" -m pip config get global.index-url 2>/dev/null || true)
+for place in $(.venv/bin/python -m pip config get global.find-links 2>/dev/null || true) ${PIP_FIND_LINKS:-}; do options+=(--find-links "$place"); done
+index=$(.venv/bin/python -m pip config get global.index-url 2>/dev/null || true)
 [ -n "$index" ] && options+=(--default-index "$index")
-if [ "${#options[@]}" -eq 0 ] && [ -z "${GPU:-}" ]; then
-  options+=(--torch-backend cpu) # the default build of torch brings 3 GB of CUDA along
+install() { .venv/bin/uv pip install --python .venv/bin/python "${options[@]}" "$@"; }
+
+# The default build of torch brings 3 GB of CUDA along. The CPU build lies in an index of its own, or where pip looks.
+torch=$(sed -nE 's/^torch==([0-9.]+).*/\1/p' requirements.lock)
+build=()
+if [ -z "${GPU:-}" ]; then
+  if [ "${#options[@]}" -eq 0 ]; then
+    options=(--torch-backend cpu)
+    build=(--cpu)
+  elif install --quiet --dry-run --no-deps "torch==$torch+cpu" 2>/dev/null; then
+    build=(--cpu)
+  else
+    echo "The package index that pip is configured for has no CPU build of torch $torch for Python $(version_of .venv/bin/python): the build with CUDA is installed, 3 GB more to download and 4 GB more on disk."
+  fi
 fi
 unset PYTHONDONTWRITEBYTECODE
-.venv/bin/uv pip install --python .venv/bin/python --compile-bytecode "${options[@]}" --constraint requirements.lock --editable ".[$extras]"
+.venv/bin/python infra/locked.py ${extras//,/ } "${build[@]}" > "$work/roots.txt"
+.venv/bin/python infra/locked.py "${build[@]}" > "$work/lock.txt"
+install --compile-bytecode --require-hashes --requirement "$work/roots.txt" --constraint "$work/lock.txt" --build-constraint "$work/lock.txt"
+# The project itself, built with the setuptools of the lock.
+install --quiet --no-deps --no-build-isolation --editable .
 touch "$stamp"

@@ -11,7 +11,8 @@ set -a
 set +a
 
 apt-get update -qq
-DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3.11 python3.11-venv make git curl postgresql-client
+# Ubuntu 22.04 has no Python that fits: `make install` has uv bring one. From 24.04 on the machine's own is taken.
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3 python3-venv make git curl postgresql-client
 id oddsmith >/dev/null 2>&1 || useradd --system --home-dir "$home" --shell /usr/sbin/nologin oddsmith
 
 if [ "$role" = trading ]; then

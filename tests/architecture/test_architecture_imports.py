@@ -86,7 +86,7 @@ def test_the_truth_is_read_in_benchmarks_and_tests_alone():
 def test_the_live_process_is_light():
     """Importing the service loads nothing that trains, tracks or orchestrates."""
     script = f"import sys; import serving.service;print([name for name in {HEAVY!r} if name in sys.modules])"
-    result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
 
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip().splitlines()[-1] == "[]"

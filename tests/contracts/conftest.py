@@ -52,7 +52,7 @@ def _simulator(speed: float) -> Iterator[Venue]:
         f"{sys.executable} -m simulator --port 0 --speed {speed:g} --history-days 1 --event-length-min 720"
         " --event-every-min 240 --markets-per-event 3 --order-versions 1,2,3 --admin --protocol-v2-share 0.4"
     )
-    process = subprocess.Popen(command.split(), cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command.split(), stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         urls: dict[str, str] = {}

@@ -10,7 +10,7 @@ import pytest
 from pipelines.core.domain import FeeSchedule
 from pipelines.replay.recorded_books import read, replay
 
-BOOKS = Path(os.environ.get("ODDSMITH_RECORDINGS", "../shared/data")) / "books"
+BOOKS = Path(os.environ["ODDSMITH_RECORDINGS"]) / "books"
 EVENTS, TOP = BOOKS / "mlb_2025_ws_events.parquet", BOOKS / "mlb_2025_ws_top_of_book.parquet"
 
 pytestmark = pytest.mark.skipif(

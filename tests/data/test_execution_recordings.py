@@ -9,7 +9,7 @@ import pytest
 from benchmarks.calibrate import lines
 from pipelines.core.params import read
 
-RECORDINGS = Path(os.environ.get("ODDSMITH_RECORDINGS", "../shared/data"))
+RECORDINGS = Path(os.environ["ODDSMITH_RECORDINGS"])
 LISTING = RECORDINGS / "meta/gamma_open_markets_sample.parquet"
 NAMES = (
     "mlb_2026_full_depth_sample.jsonl.gz",

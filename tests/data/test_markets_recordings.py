@@ -1,6 +1,6 @@
 """Synthetic and replayed markets against real recordings; skipped where there are none.
 
-ODDSMITH_RECORDINGS names the folder that holds `prices/`; without it `../shared/data` is tried.
+ODDSMITH_RECORDINGS names the folder that holds `prices/`; without it `../shared/data` (from the checkout) is tried.
 """
 
 import os
@@ -18,7 +18,7 @@ from simulator.markets.model import Model
 from simulator.markets.replay import open_source
 from simulator.markets.source import SourceOptions
 
-PRICES = Path(os.environ.get("ODDSMITH_RECORDINGS", "../shared/data")) / "prices"
+PRICES = Path(os.environ["ODDSMITH_RECORDINGS"]) / "prices"
 RANGES = PRICES / "btc_range_daily_1min.parquet"
 
 pytestmark = pytest.mark.skipif(

@@ -4,7 +4,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import chdir
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,6 +39,13 @@ def _runs(url: str) -> dict[str, list[dict[str, Any]]]:
             if run["deployment_id"]:
                 found[names[run["deployment_id"]]].append(run)
     return found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def checkout() -> Iterator[None]:
+    """prefect.yaml names the files of the flows from the root of the checkout on."""
+    with chdir(Path(deployments.__file__).parents[1]):
+        yield
 
 
 @pytest.fixture(scope="module")

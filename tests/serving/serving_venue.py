@@ -27,7 +27,7 @@ def simulator(*, speed: float = 180.0, faults: Path | None = None) -> Iterator[d
     options = f"--port 0 --seed 5 --speed {speed} --history-days 1 --event-every-min 240 --markets-per-event 4"
     command = [sys.executable, "-m", "simulator", *options.split()]
     command += ["--faults", str(faults)] if faults else []
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         urls: dict[str, str] = {}

@@ -227,8 +227,8 @@ def test_killed_at_any_moment_the_ledger_is_right_after_a_restart(venue: dict[st
         "ODDSMITH_KILL_SWITCH": str(tmp_path / "KILL"),
     }  # fmt: skip
     for placed in (1, 3):
-        child = [sys.executable, "-c", _CHILD, str(placed)]
-        assert subprocess.run(child, cwd=ROOT, env=environment, check=False, timeout=100).returncode == -signal.SIGKILL
+        child = [sys.executable, "-c", _CHILD, str(placed), str(Path(__file__).parent)]
+        assert subprocess.run(child, env=environment, check=False, timeout=100).returncode == -signal.SIGKILL
 
     settings = machine(tmp_path, venue, private_key=KEY)
     journal = Journal(default_url(settings.var), "simulated")
@@ -245,7 +245,7 @@ def test_killed_at_any_moment_the_ledger_is_right_after_a_restart(venue: dict[st
 
 _CHILD = """
 import asyncio, os, signal, sys
-sys.path.insert(0, "tests/serving")
+sys.path.insert(0, sys.argv[2])
 from serving_venue import bot
 from pipelines.core.settings import Settings
 async def main():

@@ -129,7 +129,7 @@ class Resting:
         }  # fmt: skip
         self._settings = machine(folder, venue, private_key=key)
         self._child = subprocess.Popen(
-            [sys.executable, "-c", _RESTING], cwd=ROOT, env=environment, stdout=subprocess.PIPE
+            [sys.executable, "-c", _RESTING, str(Path(__file__).parent)], env=environment, stdout=subprocess.PIPE
         )
 
     def await_order(self) -> None:
@@ -147,7 +147,7 @@ class Resting:
 
 _RESTING = """
 import asyncio, sys
-sys.path.insert(0, "tests/serving")
+sys.path.insert(0, sys.argv[1])
 from pipelines.core.domain import Outcome, Side
 from pipelines.core.orders import OrderIntent
 from pipelines.core.settings import Settings

@@ -15,13 +15,10 @@ from serving import install as module
 from serving.__main__ import main
 from serving.install import install
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine folder, with the working directory where the packages are."""
-    monkeypatch.chdir(ROOT)
+    """A machine folder."""
     monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "bento"))
     monkeypatch.setenv("ODDSMITH_VAR", str(tmp_path))
     return tmp_path

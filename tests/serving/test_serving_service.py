@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving_venue import ROOT, promote, simulator
+from serving_venue import promote, simulator
 
 pytestmark = pytest.mark.slow
 
@@ -88,7 +88,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         command += ["--port", str(port)]
         log = folder / "service.log"
         with log.open("wb") as stream:
-            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=stream, stderr=stream)
+            process = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream)
         made = Service(f"http://127.0.0.1:{port}/", process, environment, log)
         try:
             _await_livez(made)
@@ -164,9 +164,7 @@ def test_a_second_service_is_refused(service: Service) -> None:
     """One line, exit status 1, and the first one keeps its metrics."""
     command = [str(Path(sys.executable).parent / "bentoml"), "serve", "serving.service:Oddsmith", "--port", "0"]
 
-    done = subprocess.run(
-        command, cwd=ROOT, env=service.environment, capture_output=True, text=True, check=False, timeout=60
-    )
+    done = subprocess.run(command, env=service.environment, capture_output=True, text=True, check=False, timeout=60)
 
     assert done.returncode == 1
     assert "another bot trades with it" in done.stderr

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -20,14 +19,13 @@ from simulator.__main__ import options_of, parser
 from simulator.engine.orders import OrderStatus
 from simulator.venue.heartbeats import Heartbeats
 
-ROOT = Path(__file__).parents[3]
 SMALL = ["--port", "0", "--history-days", "1", "--event-length-min", "240", "--markets-per-event", "2"]
 
 
 def start(*arguments):
     """The command as a process, and its addresses once it is ready."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "simulator", *SMALL, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "simulator", *SMALL, *arguments], stdout=subprocess.PIPE, text=True
     )
     urls = {}
     for line in process.stdout:
@@ -66,7 +64,6 @@ def test_port_that_is_taken():
         port = str(taken.getsockname()[1])
         result = subprocess.run(
             [sys.executable, "-m", "simulator", *SMALL, "--port", port],
-            cwd=ROOT,
             capture_output=True,
             text=True,
             check=False,

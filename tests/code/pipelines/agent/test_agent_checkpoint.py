@@ -86,7 +86,7 @@ sys.exit(__main__.main(["agent"]))
 def test_the_command_ends_with_75_and_its_state(tmp_path):
     """On SIGTERM the stage says what it kept and ends with the status that means: run me again."""
     here = Path(__file__).parent
-    environment = {**os.environ, "PYTHONPATH": f"{Path.cwd()}:{here}"}
+    environment = {**os.environ, "PYTHONPATH": f"{os.environ['PYTHONPATH']}:{here}"}
     script = STAGE.format(engine=str(here.parent / "replay"))
     (tmp_path / "params.yaml").write_text(Path("params.yaml").read_text())
     with subprocess.Popen(

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from pipelines.core import money
 from pipelines.trading import compiled, kernel
 
+PIPELINES = Path(compiled.__file__).parents[1]
+
 
 @settings(max_examples=300, deadline=None)
 @given(
@@ -73,8 +75,8 @@ def test_a_copy_of_the_sources_finds_the_machine_code(tmp_path):
     def walked(name):
         folder = tmp_path / name
         for package in ("core", "trading"):
-            shutil.copytree(Path("pipelines", package), folder / "pipelines" / package)
-        shutil.copy("pipelines/__init__.py", folder / "pipelines")
+            shutil.copytree(PIPELINES / package, folder / "pipelines" / package)
+        shutil.copy(PIPELINES / "__init__.py", folder / "pipelines")
         environment = {**os.environ, "PYTHONPATH": str(folder), "XDG_CACHE_HOME": str(tmp_path / "cache")}
         command = [sys.executable, "-c", WALK]
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
