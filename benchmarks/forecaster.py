@@ -11,22 +11,20 @@ import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
 
 from benchmarks import stage_runs
 from pipelines.core.artifacts import read_json
-from pipelines.core.sections import ForecastParams
+from pipelines.core.kinds import forecasters
 from simulator.markets.events import Family
 from simulator.markets.model import Model
 
-KINDS = get_args(ForecastParams.model_fields["kind"].annotation)
 HISTORY_DAYS = 28
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, and print a JSON line with the folder."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.forecaster", description=__doc__)
-    parser.add_argument("--kind", choices=KINDS, default="hybrid")
+    parser.add_argument("--kind", choices=forecasters(), default="hybrid")
     parser.add_argument("--edge", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=100, help="of the world")
     parser.add_argument("--out", type=Path, default=Path("var/forecasters"))

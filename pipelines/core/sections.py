@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from pipelines.core.kinds import ForecasterKind
+
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0.0)]
@@ -102,7 +104,7 @@ class FeaturesParams(Section):
 class ForecastParams(Section):
     """The price forecaster and its training."""
 
-    kind: Literal["hybrid", "lstm", "gru", "sentiment_lstm", "garch_lstm"]
+    kind: ForecasterKind
     lookback_bars: Annotated[int, Field(ge=8, le=1000)]
     horizon_bars: Annotated[int, Field(ge=2, le=500)]
     windows: PositiveInt
@@ -310,6 +312,6 @@ class StackParams(Section):
 
     scorer: Literal["none", "vader", "finbert", "openai"]
     """none: no headline has a score, which is neutral."""
-    forecast: Literal["hybrid", "lstm", "gru", "sentiment_lstm", "garch_lstm"]
+    forecast: ForecasterKind
     agent: Literal["ppo", "dqn"]
     forecast_block: bool

@@ -1,5 +1,6 @@
 """Scales: log-odds of a price, local volatility of a window, and the standardisation that the fit slice decides."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +11,13 @@ from pipelines.core.domain import FloatArray
 from pipelines.core.errors import ArtifactError
 from pipelines.core.money import PRICE_SCALE
 from pipelines.features import spec
+from pipelines.features.feature import PRICE_FLOOR_UNITS, Feature
 
 VOLATILITY_BARS = 30
 VOLATILITY_FLOOR = 0.01
 """Log-odds per sqrt(bar) added in quadrature: a market that stood still has a scale."""
 
-_UNITS = np.clip(np.arange(PRICE_SCALE + 1), spec.PRICE_FLOOR_UNITS, PRICE_SCALE - spec.PRICE_FLOOR_UNITS)
+_UNITS = np.clip(np.arange(PRICE_SCALE + 1), PRICE_FLOOR_UNITS, PRICE_SCALE - PRICE_FLOOR_UNITS)
 LOG_ODDS: FloatArray = np.log(_UNITS / (PRICE_SCALE - _UNITS))
 """Log-odds of every price on the grid, the price clipped to [0.001, 0.999]."""
 
@@ -59,7 +61,7 @@ class Scaler:
     winsor_sd: float
 
     @classmethod
-    def fit(cls, raw: FloatArray, features: tuple[spec.Feature, ...], winsor_sd: float) -> "Scaler":
+    def fit(cls, raw: FloatArray, features: Sequence[Feature | spec.Sentiment], winsor_sd: float) -> "Scaler":
         """Statistics of raw rows (n, k). A column that never moves gets the scale 1."""
         transforms = tuple(feature.transform for feature in features)
         values = _transformed(raw, transforms)

@@ -12,13 +12,11 @@ from pipelines.core.params import Params
 from pipelines.features.garch import Garch
 from pipelines.features.scale import local_volatility
 from pipelines.features.spec import FEATURE_VERSION
+from pipelines.forecast import kinds
 from pipelines.forecast.checkpoint import Checkpoint
 from pipelines.forecast.conformal import fit_confidence, fit_conformal
-from pipelines.forecast.devices import strategy
-from pipelines.forecast.export import export, parity
+from pipelines.forecast.forecaster import Batch, Lesson, Reads
 from pipelines.forecast.garch_fit import fit_garch
-from pipelines.forecast.networks import READS_GARCH, READS_SENTIMENT
-from pipelines.forecast.training import Batch, Lesson, train
 from pipelines.forecast.training_windows import IntArray, Rows, drawn, scaled_target, training_positions
 from pipelines.inference.calibration import Confidence, Conformal
 from pipelines.inference.inputs import InputScaler, network_input, relative
@@ -26,7 +24,6 @@ from pipelines.inference.predictor import Predictor
 
 CHECKPOINTS = Path("var/checkpoints/forecast")
 SCALER_WINDOWS = 4_000
-PARITY_WINDOWS = 256
 
 
 def make(rows: Rows, params: Params, folder: Path, data_hash: str, observation: Any) -> dict[str, Any]:
@@ -39,42 +36,37 @@ def make(rows: Rows, params: Params, folder: Path, data_hash: str, observation: 
     started = time.monotonic()
     settings = params.forecast
     lookback, horizon = settings.lookback_bars, settings.horizon_bars
+    forecaster = kinds.find(settings.kind)
     fit = training_positions(rows, "fit", lookback, horizon)
-    lesson, meta, scaler = _lesson(rows, params, fit)
-    trained = train(lesson, settings, strategy(settings.replicas), checkpoint_of(params, data_hash))
-    seconds = time.monotonic() - started
+    lesson, meta, scaler = _lesson(rows, params, fit, forecaster.reads)
+    meta["keras"] = forecaster.keras
     with replaced_folder(folder) as made:
-        model = export(trained, settings, made)
+        report = forecaster.train(lesson, settings, checkpoint_of(params, data_hash), made)
+        report |= {"kind": settings.kind, "training_s": round(time.monotonic() - started, 1), "fit_windows": len(fit)}
         write_json(made / "meta.json", meta)
         write_json(made / "scaler.json", scaler.document())
         write_json(made / "observation.json", observation)
-        windows = lesson.batch(drawn(fit, min(PARITY_WINDOWS, len(fit)), (settings.seed, 3)))[0]
-        difference = parity(model, made, windows)
-        calibration = _calibrate(rows, params, made)
-    log.get("forecast").info("trained", kind=settings.kind, seconds=round(seconds, 1), fit_windows=len(fit))
-    return {
-        "kind": settings.kind,
-        "parameters": int(trained.count_params()),
-        "fit_windows": len(fit),
-        "training_s": round(seconds, 1),
-        "onnx_parity": difference,
-        "calibration_windows": calibration,
-    }
+        report["calibration_windows"] = _calibrate(rows, params, made)
+    log.get("forecast").info("trained", kind=settings.kind, seconds=report["training_s"], fit_windows=len(fit))
+    return report
 
 
 def checkpoint_of(params: Params, data_hash: str) -> Checkpoint:
     """Where the training on this data with these parameters is kept while it is not finished."""
-    decided = json.dumps([data_hash, params.forecast.model_dump()], sort_keys=True)
+    own = kinds.source(params.forecast.kind)
+    decided = json.dumps([data_hash, params.forecast.model_dump(), *([own] if own else [])], sort_keys=True)
     return Checkpoint.of(CHECKPOINTS, hashlib.sha256(decided.encode()).hexdigest()[:16])
 
 
-def _lesson(rows: Rows, params: Params, fit: IntArray) -> tuple[Lesson, dict[str, Any], InputScaler]:
+def _lesson(
+    rows: Rows, params: Params, fit: IntArray, reads: tuple[Reads, ...]
+) -> tuple[Lesson, dict[str, Any], InputScaler]:
     settings = params.forecast
     lookback, horizon = settings.lookback_bars, settings.horizon_bars
     features, mid, _ = rows.window(drawn(fit, min(SCALER_WINDOWS, len(fit)), (settings.seed, 0)), lookback)
     scaler = InputScaler.fit(relative(features, mid, local_volatility(mid)), params.features.winsor_sd)
-    reads_news = settings.kind in READS_SENTIMENT
-    garch: Garch | None = fit_garch(rows, fit, settings.seed) if settings.kind in READS_GARCH else None
+    reads_news = "sentiment" in reads
+    garch: Garch | None = fit_garch(rows, fit, settings.seed) if "garch" in reads else None
     meta = {
         "kind": settings.kind,
         "lookback": lookback,
@@ -83,6 +75,7 @@ def _lesson(rows: Rows, params: Params, fit: IntArray) -> tuple[Lesson, dict[str
         "bar_length_s": rows.length_s,
         "sentiment": reads_news,
         "garch": garch.document() if garch else None,
+        "source": kinds.source(settings.kind),
     }
 
     def batch(positions: IntArray) -> Batch:

@@ -1,36 +1,32 @@
 """The networks of the guide. Layer sizes are the guide's; the head gives 24 horizons at once instead of one sigmoid."""
 
 import random
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.core.errors import ParameterError
+from pipelines.forecast import ridge
 
 QUANTILES = (0.05, 0.5, 0.95)
 OUTPUTS = 1 + len(QUANTILES)
 
 LINEAR = "linear_path"
-LINEAR_BARS = 6
-"""Bars at the end of the window that the linear path reads."""
 
-LAYERS: dict[str, tuple[type[Any], type[Any], tuple[int, ...]]] = {
-    "hybrid": (keras.layers.LSTM, keras.layers.GRU, (32, 16)),
-    "lstm": (keras.layers.LSTM, keras.layers.LSTM, (32,)),
-    "gru": (keras.layers.GRU, keras.layers.GRU, (32,)),
-    "sentiment_lstm": (keras.layers.LSTM, keras.layers.LSTM, (32,)),
-    "garch_lstm": (keras.layers.LSTM, keras.layers.LSTM, (32,)),
-}
-"""First recurrent layer (128 units), second (64 units), dense widths."""
 
-READS_SENTIMENT = ("sentiment_lstm",)
-READS_GARCH = ("garch_lstm",)
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """First recurrent layer (128 units), second (64 units), widths of the dense layers after them."""
+
+    first: type[Any]
+    second: type[Any]
+    dense: tuple[int, ...]
 
 
 def build(
-    kind: str, lookback: int, inputs: int, horizon: int, dropout: float, *, seed: int = 0, portable: bool = False
+    layers: Layers, lookback: int, inputs: int, horizon: int, dropout: float, *, seed: int = 0, portable: bool = False
 ) -> Any:
     """Untrained network (n, lookback, inputs) -> (n, horizon, 4): mean, q05, q50, q95 of the scaled change.
 
@@ -41,27 +37,21 @@ def build(
     Weights and dropout are drawn from `seed` alone, not from the generator of the process: other threads, as those of
     a Dask worker, draw from that one too. `portable` avoids the GPU-only recurrent kernels, which ONNX cannot express;
     the weights are the same.
-
-    Raises:
-        ParameterError: if the kind is unknown.
     """
-    if kind not in LAYERS:
-        raise ParameterError(f"forecast.kind was {kind!r}; known kinds are {', '.join(LAYERS)}")
-    first, second, widths = LAYERS[kind]
     kernels, draw = False if portable else "auto", _Seeds(seed)
     windows = keras.Input((lookback, inputs))
-    hidden = first(128, return_sequences=True, use_cudnn=kernels, **draw.recurrent())(windows)
+    hidden = layers.first(128, return_sequences=True, use_cudnn=kernels, **draw.recurrent())(windows)
     hidden = keras.layers.Dropout(dropout, seed=draw())(hidden)
     after = keras.layers.Dropout(dropout, seed=draw())
-    hidden = after(second(64, use_cudnn=kernels, **draw.recurrent())(hidden))
-    for width in widths:
+    hidden = after(layers.second(64, use_cudnn=kernels, **draw.recurrent())(hidden))
+    for width in layers.dense:
         start = keras.initializers.GlorotUniform(draw())
         hidden = keras.layers.Dense(width, activation="relu", kernel_initializer=start)(hidden)
     correction = keras.layers.Dense(horizon * OUTPUTS, kernel_initializer="zeros")(hidden)
-    last = keras.layers.Flatten()(keras.layers.Cropping1D((lookback - LINEAR_BARS, 0))(windows))
+    last = keras.layers.Flatten()(keras.layers.Cropping1D((lookback - ridge.BARS, 0))(windows))
     linear = keras.layers.Dense(horizon * OUTPUTS, kernel_initializer="zeros", trainable=False, name=LINEAR)(last)
     both = keras.layers.Reshape((horizon, OUTPUTS))(keras.layers.Add()([correction, linear]))
-    return keras.Model(windows, both, name=f"forecaster_{kind}")
+    return keras.Model(windows, both, name="forecaster")
 
 
 class _Seeds:
@@ -83,7 +73,7 @@ class _Seeds:
 
 
 def start_linear(model: Any, weights: NDArray[np.float64], bias: NDArray[np.float64]) -> None:
-    """Put the ridge solution (LINEAR_BARS x inputs, H) for the mean into the linear path; the quantiles move along."""
+    """Put the ridge solution (ridge.BARS x inputs, H) for the mean into the linear path; the quantiles move along."""
     horizon = weights.shape[1]
     kernel = np.repeat(weights[:, :, None], OUTPUTS, axis=2).reshape(len(weights), horizon * OUTPUTS)
     model.get_layer(LINEAR).set_weights([kernel, np.repeat(bias, OUTPUTS)])

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -12,43 +11,31 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from pipelines.core import log
-from pipelines.core.domain import FloatArray
 from pipelines.core.errors import Stopped
 from pipelines.core.interruption import StopRequest, on_sigterm
 from pipelines.core.sections import ForecastParams
 from pipelines.forecast import ridge
 from pipelines.forecast.checkpoint import Checkpoint
+from pipelines.forecast.forecaster import Batch, Lesson
 from pipelines.forecast.losses import MeanAndQuantiles, OneCycle
-from pipelines.forecast.networks import LINEAR_BARS, build, start_linear
-from pipelines.forecast.training_windows import IntArray, drawn
-from pipelines.inference.predictor import batches
-
-Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
+from pipelines.forecast.networks import Layers, build, start_linear
+from pipelines.forecast.training_windows import drawn
 
 REPORT_S = 2.0
 
 
-@dataclass(frozen=True)
-class Lesson:
-    """What a network learns from: eligible positions, and a function from positions to (input, scaled target)."""
-
-    positions: IntArray
-    batch: Callable[[IntArray], Batch]
-    inputs: int
-
-
-def train(lesson: Lesson, params: ForecastParams, strategy: Any, checkpoint: Checkpoint) -> Any:
-    """The trained network.
+def train(layers: Layers, lesson: Lesson, params: ForecastParams, strategy: Any, checkpoint: Checkpoint) -> Any:
+    """The trained network of recurrent layers.
 
     Raises:
         Stopped: after the step in hand, if a SIGTERM came; the next call goes on from the last epoch.
     """
     steps = -(-params.windows // params.batch_size)
-    weights, bias, clip = _linear(lesson, params.seed)
+    weights, bias, clip = ridge.of_lesson(lesson, params.seed)
     loss = MeanAndQuantiles([float(bound) for bound in clip], params.mean_weight)
     with strategy.scope():
         shape = (params.lookback_bars, lesson.inputs, params.horizon_bars)
-        model = build(params.kind, *shape, params.dropout, seed=params.seed)
+        model = build(layers, *shape, params.dropout, seed=params.seed)
         start_linear(model, weights, bias)
         model.optimizer = keras.optimizers.Adam(
             OneCycle(params.learning_rate, steps * params.epochs), global_clipnorm=1.0
@@ -62,16 +49,6 @@ def train(lesson: Lesson, params: ForecastParams, strategy: Any, checkpoint: Che
                 progress.after(epoch, number, step(batch))
             checkpoint.save(model, epoch + 1)
     return model
-
-
-def _linear(lesson: Lesson, seed: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Ridge weights and bias of the linear path, and the 99.8 % quantile of |target| per horizon."""
-    chosen = drawn(lesson.positions, min(len(lesson.positions), ridge.SAMPLE), (seed, 1))
-    parts = [lesson.batch(chosen[part]) for part in batches(len(chosen), 4_000)]
-    inputs = np.concatenate([windows[:, -LINEAR_BARS:].reshape(len(windows), -1) for windows, _ in parts])
-    target = np.concatenate([moves for _, moves in parts])
-    clip = np.maximum(np.quantile(np.abs(target), 0.998, axis=0), 1e-3)
-    return (*ridge.fit(inputs, target, clip), clip)
 
 
 def _epoch(lesson: Lesson, params: ForecastParams, epoch: int) -> Iterator[Batch]:

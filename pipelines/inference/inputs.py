@@ -19,6 +19,9 @@ from pipelines.core.domain import FloatArray
 from pipelines.core.errors import ArtifactError
 from pipelines.core.money import PRICE_SCALE
 from pipelines.features import spec
+from pipelines.features.families.averages import LONG_BARS, SHORT_BARS
+from pipelines.features.families.price import MOMENTUM_BARS
+from pipelines.features.feature import PRICE_FLOOR_UNITS
 from pipelines.features.garch import Garch
 from pipelines.features.scale import local_volatility, signed_log
 
@@ -46,11 +49,11 @@ SENTIMENT_MOVE: Final = 0.1
 SENTIMENT_INPUTS: Final = 2
 
 _COLUMN: Final = {name: index for index, name in enumerate(spec.FEATURE_NAMES)}
-_FLOOR: Final = spec.PRICE_FLOOR_UNITS / PRICE_SCALE
+_FLOOR: Final = PRICE_FLOOR_UNITS / PRICE_SCALE
 
 
 def relative(features: FloatArray, mid_units: NDArray[np.integer[Any]], volatility: FloatArray) -> FloatArray:
-    """Raw windows (n, L, 15) relative to their own scale, and derived: (n, L, 26).
+    """Raw windows (n, L, features) relative to their own scale, and derived: (n, L, len(INPUTS)).
 
     `volatility` (n,) is log-odds per sqrt(bar).
     """
@@ -61,9 +64,9 @@ def relative(features: FloatArray, mid_units: NDArray[np.integer[Any]], volatili
     values[..., _COLUMN["price_change"]] /= move
     values[..., _COLUMN["simple_return"]] /= (1.0 - price) * scale
     values[..., _COLUMN["log_return"]] /= (1.0 - price) * scale
-    values[..., _COLUMN["momentum"]] /= move * np.sqrt(spec.MOMENTUM_BARS)
+    values[..., _COLUMN["momentum"]] /= move * np.sqrt(MOMENTUM_BARS)
     values[..., _COLUMN["volatility"]] /= move
-    for name, bars in (("ma_7", spec.SHORT_BARS), ("ma_30", spec.LONG_BARS)):
+    for name, bars in (("ma_7", SHORT_BARS), ("ma_30", LONG_BARS)):
         column = _COLUMN[name]
         values[..., column] = (values[..., column] - mid_units / PRICE_SCALE) / (move * np.sqrt(bars))
     for name in ("volume", "volume_change", "volume_price_ratio"):

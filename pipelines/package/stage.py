@@ -35,12 +35,12 @@ def run() -> None:
     kind = str(choice["policy"]["kind"])
     with replaced_folder(BUNDLE) as folder:
         _gather(folder, kind, choice)
-        with tempfile.TemporaryDirectory() as work:
-            difference = parity.forecaster(FORECASTER, folder, Path(work))
+        difference = _forecaster_parity(folder)
         write_json(folder / "card.json", card(params, window, REPORTS))
         bundle_hash = seal(folder, manifest(params, choice, window))
     bundle = Bundle.open(BUNDLE)
-    measured = {"forecaster": difference} | ({"policy": _policy_parity()} if kind in LEARNED else {})
+    measured = {"forecaster": difference} if difference is not None else {}
+    measured |= {"policy": _policy_parity()} if kind in LEARNED else {}
     write_json(
         REPORTS / "package.json",
         {"hash": bundle_hash, "policy": kind, "parity": measured, "files": len(bundle.manifest["files"])},
@@ -57,6 +57,14 @@ def _gather(folder: Path, kind: str, choice: Any) -> None:
             )
         shutil.copyfile(part, folder / part.name)
     write_json(folder / "sizing.json", choice["sizing"])
+
+
+def _forecaster_parity(packed: Path) -> float | None:
+    """Difference between the packed ONNX file and its Keras source; None for a forecaster that has no such source."""
+    if not read_json(packed / "meta.json").get("keras"):
+        return None
+    with tempfile.TemporaryDirectory() as work:
+        return parity.forecaster(FORECASTER, packed, Path(work))
 
 
 def _policy_parity() -> float:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from pipelines.core.domain import Bar, FloatArray
 from pipelines.features.rolling import RollingFeatures
+from pipelines.features.spec import FEATURES
 
 EXTRA_BARS = 40
 """Bars before the window that fill the longest rolling feature (30), with room for a late point."""
@@ -14,7 +15,7 @@ EXTRA_BARS = 40
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A window as it was at the close of its last bar: (L, 15), (L,), (L,). A copy, safe in another thread."""
+    """A window as it was at the close of its last bar: (L, features), (L,), (L,). A copy, safe in another thread."""
 
     features: FloatArray
     mids: NDArray[np.int64]
@@ -33,7 +34,7 @@ class Window:
 
     def _reset(self) -> None:
         self._rolling = RollingFeatures(self._end_s)
-        self.features: FloatArray = np.zeros((self._lookback, 15))
+        self.features: FloatArray = np.zeros((self._lookback, len(FEATURES)))
         self.mids: NDArray[np.int64] = np.zeros(self._lookback, dtype=np.int64)
         self.sentiment: FloatArray = np.zeros(self._lookback)
         self.count = 0

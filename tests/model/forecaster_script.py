@@ -110,22 +110,25 @@ def trains_no_more(candidate, rows, params):
 
 def resume(params):
     """Stop a training in its second epoch, resume it, compare with one that ran through."""
+    import keras
+
     from pipelines.core.errors import Stopped
     from pipelines.forecast import candidate, training
     from pipelines.forecast.checkpoint import Checkpoint
     from pipelines.forecast.devices import strategy
-    from pipelines.forecast.networks import build
+    from pipelines.forecast.networks import Layers, build
 
     devices = strategy(params.forecast.replicas)
-    untrained = build("hybrid", 12, 26, 6, 0.2)
+    layers = Layers(keras.layers.GRU, keras.layers.GRU, (32,))
+    untrained = build(layers, 12, 26, 6, 0.2)
     assert not np.asarray(untrained(np.ones((3, 12, 26), dtype=np.float32))).any()
     print("persistence ok")
     rows = reverting_rows()
     fit = rows.lively(rows.positions("fit", 12, 6))
-    lesson, _, _ = candidate._lesson(rows, params, fit)
+    lesson, _, _ = candidate._lesson(rows, params, fit, ())
 
     def trained(name):
-        return training.train(lesson, params.forecast, devices, Checkpoint(Path(f"{name}.npz"))).get_weights()
+        return training.train(layers, lesson, params.forecast, devices, Checkpoint(Path(f"{name}.npz"))).get_weights()
 
     through = trained("through")
     after = training._Progress.after

@@ -48,7 +48,7 @@ def write_forecaster(folder, *, extras=(), weight=0.1, kind="hybrid", garch=None
     }
     write_json(folder / "meta.json", meta)
     write_json(folder / "scaler.json", InputScaler(np.zeros(len(INPUTS)), np.ones(len(INPUTS)), 8.0).document())
-    write_json(folder / "observation.json", Scaler.fit(np.zeros((2, 16)), SCALED, 8.0).document())
+    write_json(folder / "observation.json", Scaler.fit(np.zeros((2, len(SCALED))), SCALED, 8.0).document())
     write_json(folder / "conformal.json", Conformal(0.9, np.full(HORIZON, 0.2), 0.5).document())
     confidence = Confidence(np.linspace(1.0, 2.0, HORIZON - 1), np.full(HORIZON - 1, 3.0))
     write_json(folder / "confidence.json", confidence.document())

@@ -1,0 +1,46 @@
+"""What a forecaster is: what it reads beside the features, and how it is trained and exported."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.core.sections import ForecastParams
+from pipelines.forecast.checkpoint import Checkpoint
+from pipelines.forecast.training_windows import IntArray
+
+Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+Reads = Literal["sentiment", "garch"]
+"""Extra inputs of every bar: the decayed sentiment of headlines; the conditional volatility of a GARCH filter."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a forecaster learns from: eligible positions, and a function from positions to (input, scaled target).
+
+    Inputs are (n, lookback, inputs) standardised float32, targets (n, horizon) in units of volatility x sqrt(h).
+    """
+
+    positions: IntArray
+    batch: Callable[[IntArray], Batch]
+    inputs: int
+
+
+Train = Callable[[Lesson, ForecastParams, Checkpoint, Path], dict[str, Any]]
+"""Learn, and write `forecaster.onnx` into the folder: (n, lookback, inputs) float32 -> (n, horizon, 4), the mean and
+the quantiles 0.05, 0.5 and 0.95 of the scaled change. What comes back goes into the stage's report."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecaster:
+    """One kind of forecaster. A module in `kinds`, or one that params.yaml names by its path, declares it once."""
+
+    meaning: str
+    train: Train
+    reads: tuple[Reads, ...] = ()
+    keras: bool = False
+    """Whether `train` also writes forecaster.keras, which the package stage proves forecaster.onnx against."""

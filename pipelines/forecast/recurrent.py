@@ -1,0 +1,33 @@
+"""Forecasters of two recurrent layers: train with Keras, export to ONNX, prove that both say the same."""
+
+from pathlib import Path
+from typing import Any
+
+from pipelines.core.sections import ForecastParams
+from pipelines.forecast.checkpoint import Checkpoint
+from pipelines.forecast.devices import strategy
+from pipelines.forecast.export import export, parity
+from pipelines.forecast.forecaster import Forecaster, Lesson, Reads
+from pipelines.forecast.networks import Layers
+from pipelines.forecast.training import train
+from pipelines.forecast.training_windows import drawn
+
+PARITY_WINDOWS = 256
+
+
+def recurrent(
+    meaning: str, first: type[Any], second: type[Any], *, dense: tuple[int, ...] = (32,), reads: tuple[Reads, ...] = ()
+) -> Forecaster:
+    """A forecaster of two recurrent Keras layers (128 and 64 units) and dense ones after them."""
+    layers = Layers(first, second, dense)
+
+    def learn(lesson: Lesson, params: ForecastParams, checkpoint: Checkpoint, folder: Path) -> dict[str, Any]:
+        trained = train(layers, lesson, params, strategy(params.replicas), checkpoint)
+        model = export(layers, trained, params, folder)
+        fixed = drawn(lesson.positions, min(PARITY_WINDOWS, len(lesson.positions)), (params.seed, 3))
+        return {
+            "parameters": int(trained.count_params()),
+            "onnx_parity": parity(model, folder, lesson.batch(fixed)[0]),
+        }
+
+    return Forecaster(meaning=meaning, reads=reads, train=learn, keras=True)

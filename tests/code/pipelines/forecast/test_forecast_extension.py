@@ -1,0 +1,142 @@
+"""The recipes of docs/extending.md for a feature and a forecaster, carried out in a copy of the program."""
+
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[4]
+
+FEATURE = """
+def _absolute_move(series: Series) -> FloatArray:
+    return np.abs(lagged(series.mid_units, 1)) / PRICE_SCALE
+
+
+def _rolling_absolute_move() -> Rolling:
+    difference = Lagged(1)
+    return lambda bar: abs(difference.push(bar.mid_units)) / PRICE_SCALE
+
+
+_ADDED = Feature("absolute_move", "size of the last move", "price", _absolute_move, _rolling_absolute_move)
+FEATURES = (*FEATURES, _ADDED)
+"""
+
+FORECASTER = '''
+"""Expects a share of the last move back."""
+
+import numpy as np
+
+from pipelines.forecast import linear
+from pipelines.forecast.forecaster import Forecaster
+from pipelines.inference.inputs import INPUTS
+
+SHARE = {share}
+
+
+def train(lesson, params, checkpoint, folder):
+    weights = np.zeros((1, lesson.inputs, params.horizon_bars))
+    weights[0, INPUTS.index("price_change")] = -SHARE / np.sqrt(np.arange(1, params.horizon_bars + 1))
+    linear.write(weights, np.zeros(params.horizon_bars), params.lookback_bars, folder / "forecaster.onnx")
+    return {{}}
+
+
+FORECASTER = Forecaster(meaning="a share of the last move comes back", train=train)
+'''
+
+SCRIPT = """
+import json, sys
+from pathlib import Path
+import numpy as np
+import pyarrow as pa, pyarrow.parquet as pq
+from pipelines.core import params
+from pipelines.core.domain import Bar
+from pipelines.featurize import stage as featurize
+from pipelines.forecast import stage as forecast
+from pipelines.features.spec import FEATURE_NAMES
+from pipelines.inference.predictor import Predictor
+from serving.market.windows import Window
+
+sys.path.insert(0, "tests_of_featurize")
+from test_featurize_stage import write_raw
+
+write_raw(Path("data/raw"), events=30, bars=150)
+featurize.run()
+table = pq.read_table("data/features/features.parquet")
+assert "absolute_move" in FEATURE_NAMES and len(FEATURE_NAMES) == 16
+moves = np.abs(np.diff(table["price"].to_numpy()[:150], prepend=table["price"][0].as_py()))
+assert np.allclose(table["absolute_move"].to_numpy()[:150], moves)
+forecast.run()
+predictor = Predictor(Path("models/forecaster"))
+made = pq.read_table("data/forecasts/forecasts.parquet").slice(0, 1)
+name, ts = made["market_id"][0].as_py(), made["ts_s"][0].as_py()
+bars = table.filter(pa.compute.equal(table["market_id"], name)).to_pylist()
+window = Window(predictor.lookback, 60, bars[0]["end_s"])
+for bar in bars:
+    if bar["ts_s"] <= ts:
+        window.push(Bar(name, bar["ts_s"], bar["mid_units"], bar["volume_micro"], 0, 0), bar["sentiment"])
+view = window.view()
+live = predictor.forecast_batch(view.features[None], view.mids[None], view.sentiment[None])
+assert np.allclose(live.mean[0], made["mean"][0].as_py(), atol=1e-6)
+assert np.abs(live.mean).max() > 0.0
+print(json.dumps({"kind": predictor.kind, "source": predictor.meta["source"]}))
+"""
+
+REVERTING = "mid = np.clip(5000 + np.cumsum(rng.integers(-3, 4, bars) * 50), 0, 10_000)"
+REVERTED = "mid = np.clip(5000 + np.cumsum(rng.integers(-1, 2, bars) * 5) + rng.integers(-3, 4, bars) * 50, 0, 10_000)"
+
+
+@pytest.mark.parametrize("kind", ["reverter", "strategies.reverter"])
+def test_a_feature_and_a_forecaster_are_added_by_the_recipe(tmp_path, kind):
+    """A feature of one file and a forecaster of one file, inside the program or outside of it, go from featurize
+    through training to a live window's forecast, which equals the stored one; of a forecaster from outside the bundle's
+    meta.json names the module and its SHA-256."""
+    shutil.copytree(ROOT / "pipelines", tmp_path / "pipelines", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "serving", tmp_path / "serving", ignore=shutil.ignore_patterns("__pycache__"))
+    family = tmp_path / "pipelines/features/families/price.py"
+    family.write_text(family.read_text() + FEATURE)
+    spec = tmp_path / "pipelines/features/spec.py"
+    spec.write_text(spec.read_text().replace('FEATURE_VERSION: Final = "', 'FEATURE_VERSION: Final = "raised-'))
+    outside = "." in kind
+    place = tmp_path / ("strategies" if outside else "pipelines/forecast/kinds") / "reverter.py"
+    place.parent.mkdir(exist_ok=True)
+    place.write_text(textwrap.dedent(FORECASTER.format(share=0.5)))
+    helper = tmp_path / "tests_of_featurize/test_featurize_stage.py"
+    helper.parent.mkdir()
+    source = (ROOT / "tests/code/pipelines/featurize/test_featurize_stage.py").read_text()
+    assert REVERTING in source
+    helper.write_text(source.replace(REVERTING, REVERTED))
+    shipped = (ROOT / "params.yaml").read_text()
+    assert "kind: hybrid" in shipped
+    (tmp_path / "params.yaml").write_text(shipped.replace("kind: hybrid", f"kind: {kind}", 1))
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    said = done.stdout.strip().splitlines()[-1]
+    assert f'"kind": "{kind}"' in said
+    assert ('"sha256"' in said) is outside
+
+
+def test_an_unknown_forecaster_is_refused_before_anything_runs(tmp_path):
+    """A kind that is neither a forecaster of the program nor a module path is refused with what is known; a module
+    that cannot be imported is named when training begins."""
+    from pipelines.core import params
+    from pipelines.core.errors import ParameterError
+    from pipelines.forecast import kinds
+
+    text = (ROOT / "params.yaml").read_text()
+    wrong = tmp_path / "params.yaml"
+    wrong.write_text(text.replace("kind: hybrid", "kind: oracle", 1))
+    with pytest.raises(ParameterError, match=r"forecast\.kind was 'oracle'.*hybrid.*strategies\.my_forecaster"):
+        params.read(wrong)
+    with pytest.raises(ParameterError, match=r"cannot be imported .*nowhere/at_all\.py"):
+        kinds.find("nowhere.at_all")
