@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import peers
-from benchmarks.scripted import FREE, HUGE, Quotes, replayed, stepped
+from benchmarks.scripted import FREE, HUGE, ScriptedQuotes, replayed, stepped
 from pipelines.core.domain import FeeSchedule, FloatArray
 from pipelines.core.money import MICRO, PRICE_SCALE
 from pipelines.replay.market_history import IntArray
@@ -63,7 +63,7 @@ def gym_anytrading() -> Iterator[dict[str, Any]]:
         }
 
 
-def random_actions(case: dict[str, Any], price: FloatArray, wanted: IntArray) -> Quotes:
+def random_actions(case: dict[str, Any], price: FloatArray, wanted: IntArray) -> ScriptedQuotes:
     """The quotes of an environment of gym-anytrading: its fees are a spread around what it trades. In forex an account
     in euros trades dollars."""
     forex = case["env"] == "forex-v0"
@@ -72,7 +72,7 @@ def random_actions(case: dict[str, Any], price: FloatArray, wanted: IntArray) ->
     if case["fees"]:
         bid, ask = (value, 1.0 / (price - FOREX_FEE)) if forex else (value * (1 - SELL_FEE), value / (1 - BUY_FEE))
     mid, bids, asks = (on_grid(prices, case["step"]) for prices in (value, bid, ask))
-    return Quotes(mid, bids, asks, wanted)
+    return ScriptedQuotes(mid, bids, asks, wanted)
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def vectorbt() -> Iterator[dict[str, Any]]:
     ]
     for one, record in zip(cases, peers.asked("vectorbt", settings), strict=True):
         wanted = np.array(record["wanted"])
-        gained = replayed(Quotes(mid, *one.touch, wanted, one.fee), CASH_PUSD * MICRO) * 100.0 / CASH_PUSD
+        gained = replayed(ScriptedQuotes(mid, *one.touch, wanted, one.fee), CASH_PUSD * MICRO) * 100.0 / CASH_PUSD
         example = f"averages of 10 and 50, {GRIDS[one.price is not price]}"
         yield {**described(example, one.name, wanted), **compared(record["gained"], gained), "reason": one.reason}
 
@@ -137,7 +137,7 @@ def nautilus() -> Iterator[dict[str, Any]]:
     records = peers.asked("nautilus", [settings for _, _, settings, _ in cases])
     for (name, costs, _, half), record in zip(cases, records, strict=True):
         wanted = np.array(record["wanted"])
-        gained = replayed(Quotes(mid, mid - half, mid + half, wanted), HUGE, 10_000.0)
+        gained = replayed(ScriptedQuotes(mid, mid - half, mid + half, wanted), HUGE, 10_000.0)
         example = f"quickstart on {name}, averages of 10 and 20"
         yield {**described(example, costs, wanted), **compared(record["gained"], gained), "reason": ""}
 

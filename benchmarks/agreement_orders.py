@@ -25,7 +25,7 @@ DEEP = 12
 
 
 @dataclass
-class Book:
+class SyntheticBook:
     """A book that is never crossed: bids up to `middle`, asks above it. `rows` are the events that made it."""
 
     rng: np.random.Generator
@@ -73,7 +73,7 @@ class Book:
 
 def feed(turns: int, seed: int) -> IntArray:
     """Events of `trading.books` (time in ns) of a book that moves at random."""
-    book = Book(np.random.default_rng(seed))
+    book = SyntheticBook(np.random.default_rng(seed))
     book.fill()
     for _ in range(turns):
         book.turn()

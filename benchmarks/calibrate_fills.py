@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.calibrate_spread import SAMPLES
-from benchmarks.recordings import Book, books
+from benchmarks.recordings import RecordedBook, books
 from pipelines.core.domain import FloatArray
 from pipelines.core.errors import DataError
 from pipelines.core.money import MICRO, PRICE_SCALE
@@ -45,7 +45,7 @@ def errors(path: Path, execution: ExecutionParams) -> Errors:
     Raises:
         DataError: if a line is no book, or no market of the recording is within the bounds.
     """
-    markets: dict[str, list[Book]] = defaultdict(list)
+    markets: dict[str, list[RecordedBook]] = defaultdict(list)
     for book in books(path):
         middle = (book.bid + book.asks[0, 0]) / 2.0 / PRICE_SCALE
         if usual(middle, book.spread / PRICE_SCALE):
@@ -80,7 +80,7 @@ def fit(found: Errors) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def recorded(book: Book, shares: float, limit: int) -> float:
+def recorded(book: RecordedBook, shares: float, limit: int) -> float:
     """Ticks beyond the touch that a buy pays on a book, its unfilled rest at the limit."""
     prices, sizes = book.asks[:, 0], book.asks[:, 1]
     there = np.where(prices <= limit, sizes, 0.0)
@@ -98,7 +98,7 @@ def modelled(ask: int, spread: int, tick: int, shares: float, limit: int, impact
     return (cost / wanted - ask) / tick
 
 
-def _of_market(kept: Sequence[Book], execution: ExecutionParams) -> Errors:
+def _of_market(kept: Sequence[RecordedBook], execution: ExecutionParams) -> Errors:
     orders = [_order(book, size, execution.band_ticks) for book in kept for size in SIZES_PUSD]
     touches, same = np.unique([order[:-1] for order in orders], axis=0, return_inverse=True)
     paid = np.array([order[-1] for order in orders])
@@ -116,13 +116,13 @@ def _of_market(kept: Sequence[Book], execution: ExecutionParams) -> Errors:
     return Errors(np.array([squared]), np.array([np.mean(now**2)]), np.array([now.mean()]))
 
 
-def _order(book: Book, size_pusd: int, band_ticks: int) -> tuple[float, float, float, float, float, float]:
+def _order(book: RecordedBook, size_pusd: int, band_ticks: int) -> tuple[float, float, float, float, float, float]:
     ask, spread, tick = round(float(book.asks[0, 0])), round(book.spread), round(book.tick)
     shares, limit = size_pusd * PRICE_SCALE / ask, kernel.buy_limit(ask, tick, band_ticks)
     return ask, spread, tick, shares, limit, recorded(book, shares, limit)
 
 
-def _spread_out(found: Sequence[Book]) -> list[Book]:
+def _spread_out(found: Sequence[RecordedBook]) -> list[RecordedBook]:
     rows = np.unique(np.linspace(0, len(found) - 1, BOOKS_PER_MARKET).round().astype(int))
     return [found[row] for row in rows.tolist()]
 

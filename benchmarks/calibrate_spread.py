@@ -28,7 +28,7 @@ FOLDS = 10
 
 
 @dataclass(frozen=True)
-class Quotes:
+class ListedQuotes:
     """One row per market: its event, and mid, spread and tick as prices."""
 
     event: NDArray[np.str_]
@@ -37,7 +37,7 @@ class Quotes:
     tick: FloatArray
 
 
-def listing(path: Path) -> Quotes:
+def listing(path: Path) -> ListedQuotes:
     """The traded markets of a listing.
 
     Raises:
@@ -46,10 +46,10 @@ def listing(path: Path) -> Quotes:
     rows = _rows(path, COLUMNS)
     rows = _kept(rows, rows["bestBid"], rows["bestAsk"], rows["volume24hr"], path)
     tick = rows["orderPriceMinTickSize"].to_numpy(dtype=np.float64)
-    return Quotes(rows["event_slug"].to_numpy(str), rows["mid"].to_numpy(), rows["spread"].to_numpy(), tick)
+    return ListedQuotes(rows["event_slug"].to_numpy(str), rows["mid"].to_numpy(), rows["spread"].to_numpy(), tick)
 
 
-def fit(quotes: Quotes, execution: ExecutionParams) -> dict[str, Any]:
+def fit(quotes: ListedQuotes, execution: ExecutionParams) -> dict[str, Any]:
     """Mean, interval and median of the spread, as a price and by tick in ticks, and the mean of the touch that the
     parameters in force put around the same mids (`mean_params`); and what each law misses on events that it was not
     fitted to: the root mean square as a price, and by tick the mean in ticks."""
@@ -66,7 +66,7 @@ def fit(quotes: Quotes, execution: ExecutionParams) -> dict[str, Any]:
     return result
 
 
-def modelled(quotes: Quotes, execution: ExecutionParams) -> FloatArray:
+def modelled(quotes: ListedQuotes, execution: ExecutionParams) -> FloatArray:
     """Mean spread over a day of minutes, as a price, of the touches on the grid that the engine puts around a mid."""
     ts_s = 60 * np.arange(1_440)
     nothing, spread, modelled = np.zeros_like(ts_s), [], execution.model_spread * PRICE_SCALE
@@ -76,7 +76,7 @@ def modelled(quotes: Quotes, execution: ExecutionParams) -> FloatArray:
     return np.array(spread) / PRICE_SCALE
 
 
-def laws(quotes: Quotes) -> dict[str, FloatArray]:
+def laws(quotes: ListedQuotes) -> dict[str, FloatArray]:
     """Spread = a x the column, or columns, of a law."""
     one, tick = np.ones(len(quotes.tick)), quotes.tick
     each = np.column_stack([tick == value for value in np.unique(tick)]).astype(np.float64)
@@ -127,7 +127,7 @@ def _rounded(value: float) -> float:
     return round(float(value), 4)
 
 
-def _left(quotes: Quotes, basis: FloatArray) -> FloatArray:
+def _left(quotes: ListedQuotes, basis: FloatArray) -> FloatArray:
     """What a law leaves of the spreads of events that it was not fitted to."""
     _, cluster = np.unique(quotes.event, return_inverse=True)
     fold, left = np.random.default_rng(0).permutation(cluster.max() + 1)[cluster] % FOLDS, np.empty(len(basis))

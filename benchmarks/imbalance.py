@@ -31,7 +31,7 @@ STRONG = 0.9
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
+class TouchSeries:
     """Top of the book of one market in time order, prices in [0, 1]."""
 
     lean: FloatArray
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def read(path: Path) -> list[Book]:
+def read(path: Path) -> list[TouchSeries]:
     """The book of every market; observations without two sides are left out.
 
     Raises:
@@ -86,10 +86,10 @@ def read(path: Path) -> list[Book]:
     _, first = np.unique(np.asarray(table["market_id"].to_numpy()), return_index=True)
     parts = np.split(np.arange(len(lean)), np.sort(first)[1:])
     kept = [part[whole[part]] for part in parts]
-    return [Book(lean[part], bid[part], ask[part]) for part in kept if len(part)]
+    return [TouchSeries(lean[part], bid[part], ask[part]) for part in kept if len(part)]
 
 
-def measure(markets: Sequence[Book], horizon: int, resamples: int, seed: int) -> dict[str, Any]:
+def measure(markets: Sequence[TouchSeries], horizon: int, resamples: int, seed: int) -> dict[str, Any]:
     """Correlations with their intervals, the hit rate, and what strong imbalances would pay, at one horizon."""
     generator = np.random.default_rng([seed, horizon])
     long_enough = [book for book in markets if len(book.lean) > horizon + 1]
@@ -106,13 +106,13 @@ def measure(markets: Sequence[Book], horizon: int, resamples: int, seed: int) ->
     }
 
 
-def _hits(book: Book, horizon: int) -> tuple[int, int]:
+def _hits(book: TouchSeries, horizon: int) -> tuple[int, int]:
     direction, move = np.sign(book.lean[:-horizon]), np.sign(book.mid[horizon:] - book.mid[:-horizon])
     happened = (direction != 0) & (move != 0)
     return int(np.sum(direction[happened] == move[happened])), int(happened.sum())
 
 
-def _strong(markets: Sequence[Book], horizon: int) -> dict[str, float] | None:
+def _strong(markets: Sequence[TouchSeries], horizon: int) -> dict[str, float] | None:
     """Means where the imbalance is strong: move along it, spread, and a taker's round trip before fees."""
     moves, spreads, trips = [], [], []
     for book in markets:

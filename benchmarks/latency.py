@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--no-guide", action="store_true", help="leave the guide's way out")
     asked = parser.parse_args(arguments)
     model = open_model(Champion(asked.bundle, "benchmark", armed=False, why=""), read(Path("params.yaml")))
-    world = World.make(model)
+    world = TimedMarkets.make(model)
     figures: dict[str, Any] = {"benchmark": "latency", "cores": os.cpu_count(), "load": round(os.getloadavg()[0], 2)}
     figures |= {"markets": MARKETS, "bundle": model.bundle.hash[:12], "policy": model.policy_kind}
     figures |= _figures("ingest", ingest(world.markets))
@@ -77,7 +77,7 @@ def _timed(work: Callable[[], Any]) -> float:
 
 
 @dataclass(frozen=True)
-class World:
+class TimedMarkets:
     """Random walks of many markets, as long as the measurement needs."""
 
     markets: list[Market]
@@ -85,7 +85,7 @@ class World:
     volumes: np.ndarray[Any, Any]
 
     @classmethod
-    def make(cls, model: LoadedModel) -> "World":
+    def make(cls, model: LoadedModel) -> "TimedMarkets":
         """Walks on the tick grid, seeded."""
         rng = np.random.default_rng(1)
         bars_needed = BARS + model.lookback + 40
@@ -122,7 +122,7 @@ def _drain(stream: MarketStream, frame: dict[str, Any]) -> None:
         pass
 
 
-def bars(model: LoadedModel, world: World) -> dict[str, float]:
+def bars(model: LoadedModel, world: TimedMarkets) -> dict[str, float]:
     """Features, forecast and decisions of all markets at each bar, and of one market alone."""
     windows = [Window(model.lookback, model.length_s, None) for _ in world.markets]
     took: dict[str, list[float]] = {"features": [], "forecast": [], "decide": [], "bar": [], "decision": []}
@@ -143,7 +143,7 @@ def bars(model: LoadedModel, world: World) -> dict[str, float]:
     return {key: value for name, values in took.items() for key, value in _figures(name, values).items()}
 
 
-def _push(world: World, windows: list[Window], k: int, ts_s: int) -> None:
+def _push(world: TimedMarkets, windows: list[Window], k: int, ts_s: int) -> None:
     from pipelines.core.domain import Bar  # noqa: PLC0415 - imported where it is used
 
     for n, window in enumerate(windows):
@@ -151,7 +151,7 @@ def _push(world: World, windows: list[Window], k: int, ts_s: int) -> None:
         window.push(Bar(market_id, ts_s, int(world.mids[n, k]), int(world.volumes[n, k]), 3, 200))
 
 
-def _seen(world: World, windows: list[Window], n: int, k: int) -> WarmMarket:
+def _seen(world: TimedMarkets, windows: list[Window], n: int, k: int) -> WarmMarket:
     mid = int(world.mids[n, k])
     return WarmMarket(world.markets[n], windows[n].view(), Quote(mid - 100, mid + 100, 900 * MICRO, 900 * MICRO), 0)
 

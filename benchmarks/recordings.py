@@ -20,7 +20,7 @@ TICKS = (100, 10, 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
+class RecordedBook:
     """One side to buy from: asks as (price in 1e-4, shares), best first, the bid, the tick, and the market's name."""
 
     asks: FloatArray
@@ -47,7 +47,7 @@ def table(path: Path, columns: Sequence[str], kind: pa.DataType | None = None, *
         raise DataError(f"{path} is no Parquet recording with the columns {', '.join(columns)} ({error})") from error
 
 
-def books(path: Path) -> Iterator[Book]:
+def books(path: Path) -> Iterator[RecordedBook]:
     """The two-sided books of a file, and each once more as seen by a buyer of the other outcome.
 
     Raises:
@@ -86,16 +86,16 @@ def _channel(path: Path) -> Iterator[tuple[int, Any]]:
         yield number, {"market": str(book["market_slug"].iloc[0]), **levels}
 
 
-def _both_sides(one: Mapping[str, Any], path: Path) -> Iterator[Book]:
+def _both_sides(one: Mapping[str, Any], path: Path) -> Iterator[RecordedBook]:
     bids, asks = _side(one["bids"]), _side(one["asks"])
     if len(bids) and len(asks):
         market = str(one.get("market") or one.get("condition_id") or path.name)
         tick = float(one["tick_size"]) * PRICE_SCALE if "tick_size" in one else _tick(np.concatenate((bids, asks)))
         asks = asks[np.argsort(asks[:, 0])]
         bids = bids[np.argsort(-bids[:, 0])]
-        yield Book(asks, float(bids[0, 0]), tick, market)
+        yield RecordedBook(asks, float(bids[0, 0]), tick, market)
         other = np.column_stack((PRICE_SCALE - bids[:, 0], bids[:, 1]))
-        yield Book(other, PRICE_SCALE - float(asks[0, 0]), tick, market)
+        yield RecordedBook(other, PRICE_SCALE - float(asks[0, 0]), tick, market)
 
 
 def _tick(levels: FloatArray) -> float:

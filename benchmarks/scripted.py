@@ -30,7 +30,7 @@ HUGE = 10**12 * MICRO
 
 
 @dataclass(frozen=True)
-class Quotes:
+class ScriptedQuotes:
     """A path in units of 1e-4, all columns (n,): mid, touch, and what is to be held from each quote on (-1, 0, 1)."""
 
     mid: IntArray
@@ -86,7 +86,7 @@ def unlimited(params: Params) -> Params:
     return params.model_copy(update=changed)
 
 
-def replayed(quotes: Quotes, cash_micro: int, shares: float | None = None) -> FloatArray:
+def replayed(quotes: ScriptedQuotes, cash_micro: int, shares: float | None = None) -> FloatArray:
     """What was gained until after each quote in pUSD, marked to mid: the event-driven replay through `decide`."""
     params = unlimited(read(Path("params.yaml")))
     policy = Scripted(quotes.wanted, shares)
@@ -96,7 +96,7 @@ def replayed(quotes: Quotes, cash_micro: int, shares: float | None = None) -> Fl
     return (np.array(result.equity_micro[REPEAT - 1 :: REPEAT]) - cash_micro) / MICRO
 
 
-def stepped(quotes: Quotes, cash_micro: int) -> FloatArray:
+def stepped(quotes: ScriptedQuotes, cash_micro: int) -> FloatArray:
     """The same of the environment (its continuous variant), everything that the account has in each position."""
     params = unlimited(read(Path("params.yaml")))
     scaler = MarketScaler(Scaler.fit(np.zeros((2, len(SCALED))), SCALED, 8.0))

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.recordings import Book, books
+from benchmarks.recordings import RecordedBook, books
 from pipelines.core.errors import DataError, OddsmithError
 from pipelines.core.money import MICRO, PRICE_SCALE
 from pipelines.core.params import read
@@ -65,7 +65,7 @@ def measure(path: Path, execution: ExecutionParams) -> dict[str, Any]:
     return result
 
 
-def _order(kept: Sequence[Book], size: int, execution: ExecutionParams) -> dict[str, float]:
+def _order(kept: Sequence[RecordedBook], size: int, execution: ExecutionParams) -> dict[str, float]:
     paid = np.array([recorded(book, size) for book in kept])
     modelled = np.array([model(book, size, execution) for book in kept])
     within = [filled(book, size, execution.band_ticks) for book in kept]
@@ -80,7 +80,7 @@ def _order(kept: Sequence[Book], size: int, execution: ExecutionParams) -> dict[
     }
 
 
-def recorded(book: Book, size_pusd: float) -> float:
+def recorded(book: RecordedBook, size_pusd: float) -> float:
     """Ticks beyond the touch that a buy of `size_pusd` pays on average, walking the whole book."""
     worth = np.cumsum(book.asks[:, 0] * book.asks[:, 1]) / PRICE_SCALE
     before = np.concatenate(([0.0], worth[:-1]))
@@ -89,27 +89,27 @@ def recorded(book: Book, size_pusd: float) -> float:
     return (float(np.sum(spent)) * PRICE_SCALE / shares - float(book.asks[0, 0])) / book.tick
 
 
-def model(book: Book, size_pusd: float, execution: ExecutionParams) -> float:
+def model(book: RecordedBook, size_pusd: float, execution: ExecutionParams) -> float:
     """The same on the modelled book with this touch and spread, without a limit."""
     ask = round(float(book.asks[0, 0]))
     _, shares, notional = _walked(book, size_pusd, execution, PRICE_SCALE - round(book.tick))
     return (notional * PRICE_SCALE / shares - ask) / book.tick
 
 
-def filled(book: Book, size_pusd: float, band_ticks: int) -> float:
+def filled(book: RecordedBook, size_pusd: float, band_ticks: int) -> float:
     """Share of a buy that the book sells within the band."""
     near = book.asks[book.asks[:, 0] <= book.asks[0, 0] + band_ticks * book.tick]
     return min(float(np.sum(near[:, 0] * near[:, 1])) / PRICE_SCALE / size_pusd, 1.0)
 
 
-def model_filled(book: Book, size_pusd: float, execution: ExecutionParams) -> float:
+def model_filled(book: RecordedBook, size_pusd: float, execution: ExecutionParams) -> float:
     """The same on the modelled book."""
     ask, tick = round(float(book.asks[0, 0])), round(book.tick)
     wanted, shares, _ = _walked(book, size_pusd, execution, kernel.buy_limit(ask, tick, execution.band_ticks))
     return shares / wanted
 
 
-def _walked(book: Book, size_pusd: float, execution: ExecutionParams, limit: int) -> tuple[int, int, int]:
+def _walked(book: RecordedBook, size_pusd: float, execution: ExecutionParams, limit: int) -> tuple[int, int, int]:
     """Shares wanted, shares bought and what they cost in base units, on the modelled book up to a limit."""
     ask, tick, spread = round(float(book.asks[0, 0])), round(book.tick), round(book.spread)
     wanted = int(size_pusd / (ask / PRICE_SCALE) * MICRO)

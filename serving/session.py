@@ -62,7 +62,7 @@ async def connections(settings: Settings, params: Params) -> AsyncIterator[Conne
         VenueHttp(settings.gamma_url, per_10_s=300) as listing,
         VenueHttp(settings.clob_url) as exchange,
         VenueHttp(settings.data_url, per_10_s=800) as archive,
-        sources.opened(settings, params.news, params.serving.news_poll_s) as texts,
+        sources.opened(settings, params.serving.news_poll_s) as texts,
     ):
         poller = HeadlinePoller(texts, scorers.make(params.news, settings))
         yield Connections(listing=listing, exchange=exchange, archive=archive, headlines=poller)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipelines.core.kinds import ForecasterKind
 
@@ -55,12 +55,6 @@ class NewsParams(Section):
     openai_usd_per_million_in: Annotated[float, Field(ge=0.0)]
     openai_usd_per_million_out: Annotated[float, Field(ge=0.0)]
     openai_budget_usd: PositiveFloat
-    social_tags: tuple[str, ...]
-
-    @field_validator("social_tags", mode="before")
-    @classmethod
-    def _tuple(cls, value: object) -> object:
-        return tuple(value) if isinstance(value, list) else value
 
 
 class ValidateParams(Section):

@@ -82,9 +82,7 @@ class Settings(BaseSettings):
     gamma_url: str = "https://gamma-api.polymarket.com"
     data_url: str = "https://data-api.polymarket.com"
     news_url: str = ""
-    """RSS or Atom feed of headlines; empty turns headlines off."""
-    social_url: str = ""
-    """A Mastodon-compatible server whose posts are read like headlines; empty turns them off."""
+    """Addresses of headline sources, separated by spaces: RSS or Atom, or KIND+URL; empty turns headlines off."""
     openai_url: str = "https://api.openai.com/v1"
     """Endpoint of the openai scorer: anything that answers /chat/completions."""
     openai_key: SecretStr | None = None

@@ -13,7 +13,7 @@ LIST_ON_DEMAND_USD = (150, 400, *LIST_SPOT_USD[2:])
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class GuideClaim:
     """One statement of the guide, and what its own inputs give."""
 
     where: str
@@ -23,29 +23,29 @@ class Check:
     remark: str = ""
 
 
-def audit() -> list[Check]:
+def audit() -> list[GuideClaim]:
     """The statements of chapters 4, 5 and 7 that can be recomputed, in the order of the guide."""
     return [*_performance(), _list_total(), *_chapter_seven()]
 
 
-def _performance() -> list[Check]:
+def _performance() -> list[GuideClaim]:
     roi = (438_000 - 313) / 313
     return [
-        Check(
+        GuideClaim(
             "ch. 4, temporal arbitrage bot: ROI of 313 USD that become 438,000 USD",
             "139,936 %",
             f"{roi:,.0%}".replace("%", " %"),
             adds_up=False,
             remark="the guide divides the final value, not the profit, by the capital",
         ),
-        Check(
+        GuideClaim(
             "ch. 4, key insight: Sharpe of the bot over buy and hold",
             "3-4x",
             f"{2.1 / 0.8:.1f}-{2.5 / 0.8:.1f}x",
             adds_up=False,
             remark="from its rows 2.1-2.5 and 0.8",
         ),
-        Check(
+        GuideClaim(
             "ch. 4, key insight: reduction of the maximal drawdown",
             "~40 %",
             f"{1 - 12 / 25:.0%}-{1 - 8 / 18:.0%}".replace("%", " %"),
@@ -55,8 +55,8 @@ def _performance() -> list[Check]:
     ]
 
 
-def _list_total() -> Check:
-    return Check(
+def _list_total() -> GuideClaim:
+    return GuideClaim(
         "ch. 5, total monthly cost of the infrastructure list",
         "~750-1,000 USD",
         f"{sum(LIST_SPOT_USD)} USD with training on spot, {sum(LIST_ON_DEMAND_USD)} USD on demand",
@@ -65,12 +65,12 @@ def _list_total() -> Check:
     )
 
 
-def _chapter_seven() -> list[Check]:
+def _chapter_seven() -> list[GuideClaim]:
     costs = 12 * MONTHLY_USD
     return [
-        Check("ch. 7, annual total of 640 USD a month", "7,680 USD", f"{costs:,.0f} USD", adds_up=True),
+        GuideClaim("ch. 7, annual total of 640 USD a month", "7,680 USD", f"{costs:,.0f} USD", adds_up=True),
         *(_tier(name, rate, stated) for name, rate, stated in _TIERS),
-        Check(
+        GuideClaim(
             "ch. 7, monthly return at which 10,000 USD break even",
             "~8 %",
             _percent(MONTHLY_USD / CAPITAL_USD, 1),
@@ -91,11 +91,11 @@ _TIERS = (
 )
 
 
-def _tier(name: str, monthly_return: float, stated: str) -> Check:
+def _tier(name: str, monthly_return: float, stated: str) -> GuideClaim:
     net = 12 * (CAPITAL_USD * monthly_return - MONTHLY_USD)
     of_capital = net / CAPITAL_USD
     loses = net < 0
-    return Check(
+    return GuideClaim(
         f"ch. 7, {name}: {_percent(monthly_return)} a month on 10,000 USD after costs",
         stated,
         f"{net:+,.0f} USD ({_percent(of_capital, 1)} of capital)",
@@ -104,9 +104,9 @@ def _tier(name: str, monthly_return: float, stated: str) -> Check:
     )
 
 
-def _scaled(capital_usd: float, stated: str, *, adds_up: bool, remark: str = "") -> Check:
+def _scaled(capital_usd: float, stated: str, *, adds_up: bool, remark: str = "") -> GuideClaim:
     roi = 12 * (capital_usd * 0.10 - MONTHLY_USD) / capital_usd
-    return Check(
+    return GuideClaim(
         f"ch. 7, yearly ROI of {capital_usd:,.0f} USD at 10 % a month after costs",
         stated,
         _percent(roi, 1),

@@ -11,7 +11,7 @@ TRAINING = "compute_training"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ReturnCase:
     """A year of one capital under one scenario, in USD and as fractions of the capital."""
 
     scenario: str
@@ -46,11 +46,11 @@ def capital_needed(monthly_cost_usd: float, monthly_return: float) -> float:
     return monthly_cost_usd / monthly_return
 
 
-def outcome(scenario: str, capital_usd: float, monthly_return: float, monthly_cost_usd: float) -> Outcome:
+def outcome(scenario: str, capital_usd: float, monthly_return: float, monthly_cost_usd: float) -> ReturnCase:
     """A year of this capital at this return, after costs."""
     monthly_net = capital_usd * monthly_return - monthly_cost_usd
     yearly_net = MONTHS * monthly_net
-    return Outcome(
+    return ReturnCase(
         scenario=scenario,
         capital_usd=capital_usd,
         monthly_return=monthly_return,
@@ -69,7 +69,7 @@ def _reinvested(capital_usd: float, monthly_return: float, monthly_cost_usd: flo
     return balance
 
 
-def outcomes(params: CostsParams, monthly_cost_usd: float) -> list[Outcome]:
+def outcomes(params: CostsParams, monthly_cost_usd: float) -> list[ReturnCase]:
     """Every scenario at every capital, the capital first."""
     return [
         outcome(scenario, capital, monthly_return, monthly_cost_usd)

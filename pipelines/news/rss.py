@@ -113,3 +113,8 @@ def _item(entry: Mapping[str, Any]) -> Item | None:
         known_s=max(published_s, int(known)) if known.isdigit() else published_s,
         about=tuple(a for a in about if a),
     )
+
+
+def source(client: httpx2.AsyncClient, url: str, poll_s: float) -> Feed:
+    """The feed at an address."""
+    return Feed(client, url, poll_s)

@@ -1,15 +1,23 @@
-"""Everything that is read as a headline: the feed and the social posts that the settings name."""
+"""Everything that is read as a headline: the sources whose addresses ODDSMITH_NEWS_URL lists.
 
+An address is `KIND+URL`, such as `mastodon+https://mastodon.social?tags=polymarket`; without a kind it is RSS or Atom.
+The kind is the name of a module of this folder that has a function `source(client, url, poll_s)`: a new kind of source
+is one file.
+"""
+
+import importlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Protocol
+from types import ModuleType
+from typing import Protocol, cast
 
 import httpx2
 
-from pipelines.core.sections import NewsParams
+from pipelines.core.errors import SettingError
 from pipelines.core.settings import Settings
-from pipelines.news.rss import Feed, Item
-from pipelines.news.social import Timelines
+from pipelines.news.rss import Item
+
+DEFAULT_KIND = "rss"
 
 
 class TextSource(Protocol):
@@ -26,14 +34,41 @@ class TextSource(Protocol):
 
 @asynccontextmanager
 async def opened(
-    settings: Settings, params: NewsParams, poll_s: float = 0.0, transport: httpx2.AsyncBaseTransport | None = None
+    settings: Settings, poll_s: float = 0.0, transport: httpx2.AsyncBaseTransport | None = None
 ) -> AsyncIterator[list[TextSource]]:
     """The sources that the settings name, none where no address is set; each is asked every `poll_s` wall seconds at
-    most, where it does not say more exactly how long an answer holds."""
+    most, where it does not say more exactly how long an answer holds.
+
+    Raises:
+        SettingError: if an address names a kind of source that does not exist.
+    """
     async with httpx2.AsyncClient(timeout=20.0, transport=transport, follow_redirects=True) as client:
-        sources: list[TextSource] = []
-        if settings.news_url:
-            sources.append(Feed(client, settings.news_url, poll_s))
-        if settings.social_url:
-            sources.append(Timelines(client, settings.social_url, params.social_tags, poll_s))
-        yield sources
+        yield [open_source(client, address, poll_s) for address in settings.news_url.split()]
+
+
+def open_source(client: httpx2.AsyncClient, address: str, poll_s: float) -> TextSource:
+    """The source of one address.
+
+    Raises:
+        SettingError: naming the kind that does not exist.
+    """
+    scheme, _, rest = address.partition("://")
+    kind, _, protocol = scheme.rpartition("+")
+    module = _module(kind or DEFAULT_KIND)
+    if module is None:
+        raise SettingError(
+            f"ODDSMITH_NEWS_URL was {address}: there is no source of the kind {kind!r}; write an RSS or Atom address, "
+            "mastodon+https://HOST?tags=..., or add a file to pipelines/news (docs/extending.md)"
+        )
+    return cast("TextSource", module.source(client, f"{protocol}://{rest}", poll_s))
+
+
+def _module(kind: str) -> ModuleType | None:
+    """The module of a kind of source; None where there is no such file, or it has no function `source`."""
+    if not kind.isidentifier():
+        return None
+    try:
+        module = importlib.import_module(f"pipelines.news.{kind}")
+    except ModuleNotFoundError:
+        return None
+    return module if hasattr(module, "source") else None

@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 
 from pipelines.decide import Decision, Rules, decide, reserve
-from pipelines.parity.fills import Book
+from pipelines.parity.fills import JournaledMarkets
 from pipelines.parity.journal_reader import LiveBar
 
 KEPT_DIFFERENCES = 20
 
 
-def decisions(bars: Iterable[LiveBar], rules: Mapping[str, Rules]) -> tuple[dict[str, Any], Book]:
+def decisions(bars: Iterable[LiveBar], rules: Mapping[str, Rules]) -> tuple[dict[str, Any], JournaledMarkets]:
     """Counts of decisions that are identical or different, with the first differences, and of those that could not be
     replayed, by reason in `unreplayable`; `not_replayed` adds up those of bars whose orders might be sent.
 
@@ -25,7 +25,7 @@ def decisions(bars: Iterable[LiveBar], rules: Mapping[str, Rules]) -> tuple[dict
     unreplayable: Counter[str] = Counter()
     different: list[dict[str, Any]] = []
     limits = Counter({"journaled": 0, "params.yaml": 0})
-    book = Book()
+    book = JournaledMarkets()
     for bar in bars:
         if not counts["bars"]:
             held = bar.account.positions.values()

@@ -17,7 +17,7 @@ Row = Mapping[str, Any]
 
 
 @dataclass
-class Book:
+class JournaledMarkets:
     """What the journal's bars say about the markets: `inputs` by (market id, market time), the execution parameters and
     the bar length that were in force at a bar where they are journaled, and what was held when the first bar closed."""
 
@@ -33,7 +33,7 @@ class Book:
 def compare(
     orders: Sequence[Row],
     booked: Mapping[str, Sequence[Row]],
-    book: Book,
+    journaled: JournaledMarkets,
     execution: ExecutionParams,
     length_s: int,
     payouts_micro: Mapping[str, int] | None = None,
@@ -43,10 +43,10 @@ def compare(
     `execution` and `length_s` hold for bars whose own terms are not journaled. A profit values what was bought or sold
     at the payout of a decided market (`payouts_micro`, of a YES share), else at its newest mid.
     """
-    rows, reasons, held = [], Counter[str](), dict(book.held)
-    worth = book.marks() | {name: kernel.payout_units(micro) for name, micro in (payouts_micro or {}).items()}
+    rows, reasons, held = [], Counter[str](), dict(journaled.held)
+    worth = journaled.marks() | {name: kernel.payout_units(micro) for name, micro in (payouts_micro or {}).items()}
     for order in orders:
-        modelled = _modelled(order, book, *book.terms.get(order["ts_s"], (execution, length_s)))
+        modelled = _modelled(order, journaled, *journaled.terms.get(order["ts_s"], (execution, length_s)))
         if modelled is None:
             reasons["no bar after the order"] += 1
             continue
@@ -69,17 +69,19 @@ def compare(
     }
 
 
-def _modelled(order: Row, book: Book, execution: ExecutionParams, length_s: int) -> list[tuple[int, int]] | None:
+def _modelled(
+    order: Row, journaled: JournaledMarkets, execution: ExecutionParams, length_s: int
+) -> list[tuple[int, int]] | None:
     """(shares, cash) of each fill that the backtest's book gives the order; None without a bar at its arrival."""
     arrival = order["ts_s"] + execution.latency_bars * length_s
-    first = book.inputs.get((order["market_id"], arrival))
+    first = journaled.inputs.get((order["market_id"], arrival))
     if first is None:
         return None
     paper = PaperBook(execution.model_copy(update={"latency_bars": 1}))
     paper.send(_intent(order, first), first.market)
     fills: list[Fill] = []
     for ts_s in range(arrival, arrival + execution.order_ttl_bars * length_s, length_s):
-        then = book.inputs.get((order["market_id"], ts_s))
+        then = journaled.inputs.get((order["market_id"], ts_s))
         if then is not None:
             quote = _shown(then, execution)
             fills += paper.on_bar(then.market.market_id, quote, ts_s, then.bar.volume_micro)

@@ -113,7 +113,7 @@ async def _known_items(
     settings: Settings, params: Params, start_s: int, as_of_s: int, transport: httpx2.AsyncBaseTransport | None
 ) -> list[rss.Item]:
     """Headlines and posts that became known in (start_s, as_of_s]."""
-    async with sources.opened(settings, params.news, transport=transport) as opened:
+    async with sources.opened(settings, transport=transport) as opened:
         items = [item for source in opened for item in await source.read()]
     return [item for item in items if start_s < item.known_s <= as_of_s]
 

@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.agreement_bars import compared
 from benchmarks.agreement_orders import LATENCY_NS, STEP_NS, Replay, feed, orders
-from benchmarks.scripted import HUGE, Quotes, replayed, stepped
+from benchmarks.scripted import HUGE, ScriptedQuotes, replayed, stepped
 from pipelines.core.domain import FeeSchedule
 from pipelines.replay.recorded_books import replay
 from pipelines.trading import book_replay
@@ -17,7 +17,7 @@ WANTED = np.array([1, 1, -1, -1, 0, 0])
 
 def test_everything_in_follows_the_path_through_a_reversal():
     """All of 100 pUSD buys at 0.50, turns at 0.52 into NO at 0.48 and is sold at 0.51: 100 x 52/50 x 51/48."""
-    quotes = Quotes(MID, MID, MID, WANTED)
+    quotes = ScriptedQuotes(MID, MID, MID, WANTED)
     by_hand = [0.0, 2.0, 4.0, 104 * 50 / 48 - 100, 104 * 51 / 48 - 100, 104 * 51 / 48 - 100]
     assert replayed(quotes, 100 * MICRO) == pytest.approx(by_hand, abs=0.02)
     assert (stepped(quotes, 100 * MICRO) == replayed(quotes, 100 * MICRO)).all()
@@ -25,8 +25,8 @@ def test_everything_in_follows_the_path_through_a_reversal():
 
 def test_a_fixed_size_gains_its_moves_and_pays_half_the_spread_at_each_fill():
     """100 shares gain 2 and 3 pUSD on moves of 0.02 and 0.03; four fills at a spread of 0.002 cost 0.40."""
-    assert replayed(Quotes(MID, MID, MID, WANTED), HUGE, 100.0).tolist() == [0.0, 1.0, 2.0, 4.0, 5.0, 5.0]
-    assert replayed(Quotes(MID, MID - 10, MID + 10, WANTED), HUGE, 100.0)[-1] == 4.6
+    assert replayed(ScriptedQuotes(MID, MID, MID, WANTED), HUGE, 100.0).tolist() == [0.0, 1.0, 2.0, 4.0, 5.0, 5.0]
+    assert replayed(ScriptedQuotes(MID, MID - 10, MID + 10, WANTED), HUGE, 100.0)[-1] == 4.6
 
 
 def test_where_their_curve_says_nothing_it_is_not_compared():

@@ -7,7 +7,7 @@ import pytest
 from pipelines.costs import guide
 
 
-def check(words: str) -> guide.Check:
+def check(words: str) -> guide.GuideClaim:
     """The one check whose place contains the words."""
     return next(c for c in guide.audit() if words in c.where)
 

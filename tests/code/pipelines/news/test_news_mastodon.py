@@ -4,7 +4,7 @@ import httpx2
 import pytest
 
 from pipelines.core.errors import VenueUnavailable
-from pipelines.news.social import Timelines
+from pipelines.news.mastodon import Timelines
 
 POSTS = [
     {"id": "2", "created_at": "2026-01-16T23:33:22.000Z", "content": "<p>Farah Tanaka &amp; co. win! <a>#x</a></p>"},
@@ -40,5 +40,5 @@ async def test_posts_are_read_once_and_plain() -> None:
 async def test_a_server_that_gives_no_posts_is_named(answer: httpx2.Response) -> None:
     """A refusal, or a page instead of posts, is an error with the setting to check."""
     async with httpx2.AsyncClient(transport=httpx2.MockTransport(lambda _: answer)) as client:
-        with pytest.raises(VenueUnavailable, match="check ODDSMITH_SOCIAL_URL"):
+        with pytest.raises(VenueUnavailable, match="check ODDSMITH_NEWS_URL"):
             await Timelines(client, "https://s.test", ["x"]).read()

@@ -1,15 +1,19 @@
-"""Posts of a social network as headlines: public tag timelines of a Mastodon-compatible server, no account needed."""
+"""Posts of a social network as headlines: public tag timelines of a Mastodon-compatible server, no account needed.
+
+Its address is `mastodon+https://HOST?tags=polymarket,bitcoin`.
+"""
 
 import html
 import re
 import time
 from collections.abc import Sequence
 from datetime import datetime
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import httpx2
 import msgspec
 
-from pipelines.core.errors import VenueUnavailable
+from pipelines.core.errors import SettingError, VenueUnavailable
 from pipelines.news.rss import Item, reason
 
 _PAGE = 40
@@ -57,7 +61,7 @@ class Timelines:
             return msgspec.json.decode(response.content, type=list[Post])
         except (httpx2.HTTPError, msgspec.DecodeError) as error:
             raise VenueUnavailable(
-                f"{self._url} gave no posts under #{tag} ({reason(error)}); check ODDSMITH_SOCIAL_URL"
+                f"{self._url} gave no posts under #{tag} ({reason(error)}); check ODDSMITH_NEWS_URL"
             ) from None
 
 
@@ -69,3 +73,16 @@ def parse(post: Post) -> Item | None:
         return None
     created_s = int(datetime.fromisoformat(post.created_at).timestamp())
     return Item(f"post/{post.id}", text, created_s, created_s, (post.url,) if post.url else ())
+
+
+def source(client: httpx2.AsyncClient, url: str, poll_s: float) -> Timelines:
+    """The timelines of the tags that an address names.
+
+    Raises:
+        SettingError: if it names no tag.
+    """
+    parts = urlsplit(url)
+    tags = [tag for tag in ",".join(parse_qs(parts.query).get("tags", [])).split(",") if tag]
+    if not tags:
+        raise SettingError(f"ODDSMITH_NEWS_URL was mastodon+{url}: say which tags, such as ?tags=polymarket,bitcoin")
+    return Timelines(client, urlunsplit((parts.scheme, parts.netloc, parts.path, "", "")), tags, poll_s)
