@@ -51,7 +51,9 @@ class Admin:
         faults = self._faults()
         faults.advance()
         active = [_shown(fault) for fault in faults.active]
-        return answer({"active": active, "scheduled": faults.scheduled, "kinds": KINDS, "profiles": list(PROFILES)})
+        return answer(
+            {"active": active, "scheduled": len(faults.timetable), "kinds": KINDS, "profiles": list(PROFILES)}
+        )
 
     async def start_fault(self, request: Request) -> Response:
         """Switch a fault on."""

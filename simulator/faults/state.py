@@ -1,6 +1,5 @@
 """Which faults are on, and what they do to streams, books, settlement, balances and time."""
 
-import json
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -16,14 +15,14 @@ from simulator.faults.catalog import ONCE, ONE_MARKET, Fault, parse
 from simulator.faults.once import CASH_MOVES, change_market, move_cash
 from simulator.faults.profiles import Profile
 from simulator.faults.resolutions import Resolutions
-from simulator.faults.schedule import profile_schedule
+from simulator.faults.schedule import Event
 from simulator.faults.streams import Streams
+from simulator.faults.timetable import Timetable
 from simulator.faults.trading import Trading
 from simulator.venue.market_maker import Levels
 from simulator.venue.venue import Venue
 
 POST_ONLY_S = 120.0
-DAY_S = 86_400
 ANY_MARKET = "*"
 RESOLVING = ("resolve_early", "resolve_half", "decided_away")
 
@@ -38,10 +37,7 @@ class Faults:
         self.seed = seed
         self._random = random.Random(seed)  # noqa: S311 - reproducible faults, no secrets
         self._count = 0
-        self._script: list[tuple[float, dict[str, Any]]] = []
-        self._by_market_time: list[tuple[float, dict[str, Any]]] = []
-        self._profile: Profile | None = None
-        self._day = -1
+        self.timetable = Timetable()
         self.close_sockets: list[Callable[[], None]] = []
         """Called when every client is to lose its connection."""
         self.trading = Trading(venue, self.active, self.strikes)
@@ -113,7 +109,7 @@ class Faults:
 
     def clear(self) -> None:
         """Switch everything off, and forget what is scheduled."""
-        self._script, self._by_market_time, self._profile = [], [], None
+        self.timetable.clear()
         for fault in list(self.active):
             self._end(fault)
 
@@ -130,67 +126,35 @@ class Faults:
     # -- schedules
 
     def script(self, path: Path) -> None:
-        """Schedule faults from a file: {"seed": 1, "events": [{"at_s": 5, "fault": "restart", "for_s": 2}]}.
+        """Schedule the faults of a file by wall time, and take its seed.
 
         Raises:
             ParameterError: if the file cannot be read or an event is wrong.
         """
-        try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-            events = [(float(event["at_s"]), event) for event in document["events"]]
-            self._random.seed(int(document.get("seed", 1)))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ParameterError(
-                f"--faults {path} cannot be used ({error!r}); give JSON as docs/simulator.md shows"
-            ) from None
-        for _, event in events:
-            parse(event, "", 0.0)
-        begin = self.clock()
-        self._script = sorted(((begin + at, event) for at, event in events), key=lambda pair: pair[0])
+        self._random.seed(self.timetable.read(path, self.clock()))
 
-    def load(self, events: Sequence[tuple[float, dict[str, Any]]]) -> None:
-        """Schedule faults by market time: (market minutes from now, fault). Replaces what was scheduled so before.
+    def load(self, events: Sequence[Event]) -> None:
+        """Schedule faults by market time, in minutes from now.
 
         Raises:
             ParameterError: if an event is wrong; then nothing is scheduled.
         """
-        for _, event in events:
-            parse(event, "", 0.0)
-        begin = self.venue.now_s
-        self._by_market_time = sorted(((begin + at * 60, event) for at, event in events), key=lambda pair: pair[0])
+        self.timetable.load(events, self.venue.now_s)
 
-    def use(self, found: Profile, seed: int | None = None) -> None:
+    def use(self, found: Profile, seed: int = 1) -> None:
         """Replace everything that is on or scheduled by a profile: what it has on at once, the rest at its rates."""
         self.clear()
-        if seed is not None:
-            self.seed = seed
-            self._random.seed(seed)
+        self.seed = seed
+        self._random.seed(seed)
         for document in found.always:
             self.start(document)
-        self._profile, self._day = found, -1
-
-    @property
-    def scheduled(self) -> int:
-        """How many events are still to come."""
-        return len(self._script) + len(self._by_market_time)
-
-    def _plan_day(self, found: Profile) -> None:
-        """Schedule what the profile brings in a market day that has begun."""
-        self._day = self.venue.now_s // DAY_S
-        begin = self._day * DAY_S
-        coming = ((begin + at * 60, event) for at, event in profile_schedule(found, self.seed, self._day))
-        self._by_market_time += [pair for pair in coming if pair[0] >= self.venue.now_s]
-        self._by_market_time.sort(key=lambda pair: pair[0])
+        self.timetable.follow(found, seed)
 
     def advance(self) -> None:
         """Begin what is scheduled and end what is over."""
         now, market_s = self.clock(), self.venue.now_s
-        if self._profile is not None and self._day != market_s // DAY_S:
-            self._plan_day(self._profile)
-        while self._script and self._script[0][0] <= now:
-            self.start(self._script.pop(0)[1])
-        while self._by_market_time and self._by_market_time[0][0] <= market_s:
-            self._start_if_possible(self._by_market_time.pop(0)[1])
+        for event in self.timetable.due(now, market_s):
+            self._start_if_possible(event)
         for fault in [f for f in self.active if f.until_s <= now or f.until_market_s <= market_s]:
             self._end(fault)
         if self.resolutions.waiting:

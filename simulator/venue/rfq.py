@@ -23,7 +23,7 @@ COLLATERAL = "0"
 
 
 class State(StrEnum):
-    """Where a request or a quote stands."""
+    """State of a request or a quote."""
 
     ACTIVE = "active"
     ACCEPTED = "accepted"

@@ -35,8 +35,6 @@ class Settlement:
     told: Callable[[Trade], None]
     fate: Callable[[Trade], Fate] = lambda trade: Fate.CONFIRMED
     """How a trade ends: a fault decides."""
-    is_winning: Callable[[Trade], bool] = lambda trade: False
-    """Whether a trade's price has moved in favour of its outside account."""
     _queue: list[tuple[float, int, TradeStatus, bool, Trade]] = field(default_factory=list)
     _judged: set[str] = field(default_factory=set)
     """Trades that fail if they are winning when their end is due."""
@@ -75,7 +73,7 @@ class Settlement:
             due_s, _, status, is_final, trade = heapq.heappop(self._queue)
             if trade.trade_id in self._judged and status is TradeStatus.MINED:
                 self._judged.discard(trade.trade_id)
-                status = TradeStatus.FAILED if self.is_winning(trade) else status
+                status = TradeStatus.FAILED if is_winning(self.exchange, trade) else status
             if not trade.reverted:
                 self._apply(trade, status, due_s, is_final=is_final)
 
@@ -95,6 +93,21 @@ class Settlement:
         trade.status = status
         trade.updated_s = self.exchange.market_s()
         self.told(trade)
+
+
+def is_winning(exchange: Exchange, trade: Trade) -> bool:
+    """Whether the price has moved in favour of a trade's outside account since it was made."""
+    legs = [(trade.taker, trade.price_units), *((fill.order, fill.price_units) for fill in trade.makers)]
+    order, paid = next(leg for leg in legs if not leg[0].account.internal)
+    market = exchange.markets[trade.market_id]
+    bid, ask = market.book.top(order.outcome)
+    if market.payout_yes_micro is not None:
+        worth = market.payout_micro(order.outcome) / 100
+    elif bid is None or ask is None:
+        return False
+    else:
+        worth = (bid + ask) / 2
+    return worth > paid if order.is_buy else worth < paid
 
 
 def transaction_hash(trade_id: str) -> str:

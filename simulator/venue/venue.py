@@ -54,7 +54,6 @@ class Venue:
         self.settlement = Settlement(
             self.exchange, options.mined_after_s, options.confirmed_after_s, self._trade_changed
         )
-        self.settlement.is_winning = self.is_winning
         self.heartbeats = Heartbeats(self.cancel_owner)
         self.desk = Desk(self.exchange, self.wall_s)
         self.limits = Limits(options.rate_limits)
@@ -343,20 +342,6 @@ class Venue:
         self.incentives.settled(trade)
         for listener in self.on_trade:
             listener(trade)
-
-    def is_winning(self, trade: Trade) -> bool:
-        """Whether the price has moved in favour of a trade's outside account since it was made."""
-        legs = [(trade.taker, trade.price_units), *((fill.order, fill.price_units) for fill in trade.makers)]
-        order, paid = next(leg for leg in legs if not leg[0].account.internal)
-        market = self.exchange.markets[trade.market_id]
-        bid, ask = market.book.top(order.outcome)
-        if market.payout_yes_micro is not None:
-            worth = market.payout_micro(order.outcome) / 100
-        elif bid is None or ask is None:
-            return False
-        else:
-            worth = (bid + ask) / 2
-        return worth > paid if order.is_buy else worth < paid
 
     # -- cash from and to outside
 
