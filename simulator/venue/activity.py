@@ -110,7 +110,8 @@ class Activity:
                 row.paid_micro += shares * market.payout_micro(market.outcome(token_id)) // 1_000_000
         total = sum(held.values())
         market_id = market.listing.market_id
-        self.rows[account.address].append(Entry("REDEEM", ts_s, market_id, "", "", 0, total, paid_micro, 0, market_id))
+        reference = self.reference("REDEEM", account)
+        self.rows[account.address].append(Entry("REDEEM", ts_s, market_id, "", "", 0, total, paid_micro, 0, reference))
 
     def collateral(self, kind: str, account: Account, market: LiveMarket, micro: int, ts_s: int) -> None:
         """A SPLIT or MERGE of `micro` pairs."""
@@ -124,7 +125,8 @@ class Activity:
                 held.sold_micro += micro
                 held.proceeds_micro += micro // 2
         market_id = market.listing.market_id
-        self.rows[account.address].append(Entry(kind, ts_s, market_id, "", "", 0, micro, micro, 0, market_id))
+        reference = self.reference(kind, account)
+        self.rows[account.address].append(Entry(kind, ts_s, market_id, "", "", 0, micro, micro, 0, reference))
 
     def conversion(
         self, account: Account, given: list[LiveMarket], rest: list[LiveMarket], amounts: tuple[int, int], ts_s: int

@@ -143,6 +143,7 @@ def shares(trader, token):
 def activity(site, trader):
     """Kinds and pUSD of what the trader did, newest first."""
     rows = httpx2.get(site.urls["data"] + "/v2/activity", params={"user": trader.get_address()}).json()["data"]
+    assert len({row["transaction_hash"] for row in rows}) == len(rows)
     return [(row["type"], row["size"], row["usdc_size"]) for row in rows]
 
 

@@ -14,10 +14,12 @@ import pytest
 from simulator_bench import listing
 from simulator_site import Background
 
+from pipelines.core.money import MICRO
 from simulator.engine.audit import audit
 
 LIBRARY = "polymarket-client==0.14.0"
 SESSION = Path(__file__).with_name("unified_session.py")
+WALLET = Path(__file__).with_name("unified_wallet.py")
 
 pytestmark = pytest.mark.slow
 
@@ -53,3 +55,20 @@ def test_polymarket_client(python):
     assert set(found["account"]["topics"]) == {1, 2}
     assert found["account"]["files"] == ["equity.csv", "positions.csv"]
     assert {"MarketBookEvent", "UserOrderEvent", "UserTradeEvent"} <= set(found["streams"])
+
+
+def test_redemption_by_polymarket_client(python):
+    """An unmodified deposit wallet splits and redeems through the relayer; the cash comes with the redemption alone."""
+    condition = listing(1).market_id
+    with Background(auto_redeem=False) as site:
+        command = [str(python), str(WALLET), json.dumps(site.urls), condition]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as session:
+            assert session.stdout.readline() == "split\n"
+            site.do(lambda: site.venue.resolve(condition, 0))
+            account = next(a for a in site.venue.exchange.accounts.values() if not a.internal)
+            assert account.cash_micro == 9_995 * MICRO
+            done = json.loads(session.communicate("go\n", timeout=60)[0])
+        assert account.cash_micro == 10_000 * MICRO
+        assert site.do(lambda: audit(site.venue.exchange)) == []
+        assert [row.kind for row in site.venue.activity.rows[account.address]] == ["DEPOSIT", "SPLIT", "REDEEM"]
+    assert (done["wallet"] != done["owner"], len(set(done["hashes"]))) == (True, 2)
