@@ -7,7 +7,7 @@ from pipelines.core.errors import ParameterError
 
 KINDS: dict[str, str] = {
     # answers of the CLOB
-    "restart": "425 on order routes for for_s, then post-only mode for post_only_s (120)",
+    "restart": "425 on order routes for for_s, then post-only mode for post_only_s (120; market time after for_min)",
     "post_only": "503 post_only_mode for orders that are not post-only",
     "cancel_only": "503 for new orders; cancels work",
     "disabled": "503 on all order routes (short: 1 for the shorter of the two documented texts)",

@@ -11,7 +11,10 @@ Event = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """A fault that comes again and again: `per_day` times a market day on average, at random minutes."""
+    """A fault that comes again and again: `per_day` times a market day on average, at random minutes.
+
+    It lasts in market time, so that the share of time with faults is the same at every speed.
+    """
 
     per_day: float
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -49,9 +52,9 @@ VENUE: Final = Profile(
         {"fault": "wrong_winner", "probability": 0.01},
     ),
     timed={
-        "restart": Timed(1, {"for_min": 2}),
+        "restart": Timed(1 / 7, {"for_min": 2}),
         "empty_books": Timed(1, {"for_min": 2}),
-        "ws_drop": Timed(6, {"for_s": 0.5}),
+        "ws_drop": Timed(6, {"for_min": 0.5}),
         "ws_freeze": Timed(2, {"for_min": 2}),
         "token_silent": Timed(12, {"for_min": 30}),
         "asks_gone": Timed(12, {"for_min": 1}),
@@ -60,8 +63,8 @@ VENUE: Final = Profile(
         "crossed_snapshot": Timed(4, {"for_min": 1}),
         "tick_missed": Timed(2, {"tick_units": 10}),
         "stale_balance": Timed(4, {"for_min": 5, "orders": 1}),
-        "rate_limit": Timed(4, {"for_s": 2}),
-        "forbidden": Timed(2, {"for_s": 5, "reads": 1}),
+        "rate_limit": Timed(4, {"for_min": 1}),
+        "forbidden": Timed(2, {"for_min": 2, "reads": 1}),
         "order_timeout": Timed(4, {"count": 1}),
         "lost_answer": Timed(4, {"count": 1, "hold_s": 6}),
         "late_answer": Timed(12, {"count": 1}),
@@ -71,8 +74,8 @@ VENUE: Final = Profile(
         "leg_reverts": Timed(1, {"for_min": 5}),
         "gamma_empty": Timed(1, {"for_min": 5}),
         "gamma_duplicates": Timed(1, {"for_min": 60}),
-        "gamma_error": Timed(2, {"for_s": 5}),
-        "data_error": Timed(2, {"for_s": 5}),
+        "gamma_error": Timed(2, {"for_min": 5}),
+        "data_error": Timed(2, {"for_min": 5}),
         "history_overlap": Timed(1, {"for_min": 60}),
         "resolve_early": Timed(1),
         "resolve_half": Timed(0.2),

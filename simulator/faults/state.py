@@ -120,7 +120,9 @@ class Faults:
         if fault.kind == "stale_balance":
             self.trading.balances.clear()
         if fault.kind == "restart":
-            self.start({"fault": "post_only", "for_s": fault.number("post_only_s", POST_ONLY_S)})
+            lasting_s = fault.number("post_only_s", POST_ONLY_S)
+            own = {"for_min": lasting_s / 60} if "for_min" in fault.options else {"for_s": lasting_s}
+            self.start({"fault": "post_only", **own})
         self._requote(fault)
 
     # -- schedules
