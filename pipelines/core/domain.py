@@ -20,7 +20,11 @@ class Outcome(StrEnum):
 
     @property
     def other(self) -> "Outcome":
-        """The opposite token."""
+        """The opposite token.
+
+        >>> Outcome.YES.other
+        <Outcome.NO: 'NO'>
+        """
         return Outcome.NO if self is Outcome.YES else Outcome.YES
 
 
@@ -40,7 +44,11 @@ class Direction(IntEnum):
 
     @property
     def outcome(self) -> Outcome | None:
-        """The token that this direction holds; None when flat."""
+        """The token that this direction holds; None when flat.
+
+        >>> Direction.SHORT.outcome
+        <Outcome.NO: 'NO'>
+        """
         return {1: Outcome.YES, -1: Outcome.NO}.get(self.value)
 
 
@@ -104,11 +112,20 @@ class Quote:
 
     @property
     def mid_units(self) -> int:
-        """Middle of bid and ask, floored to a unit (ticks are at least 1 unit, a mid may lie on half a tick)."""
+        """Middle of bid and ask, floored to a unit (ticks are at least 1 unit, a mid may lie on half a tick).
+
+        >>> Quote(bid_units=4_800, ask_units=4_900, bid_size_micro=0, ask_size_micro=0).mid_units
+        4850
+        """
         return (self.bid_units + self.ask_units) // 2
 
     def of(self, outcome: Outcome) -> "Quote":
-        """The same book seen from a token: the NO book mirrors the YES book exactly."""
+        """The same book seen from a token: the NO book mirrors the YES book exactly.
+
+        >>> yes = Quote(bid_units=4_800, ask_units=4_900, bid_size_micro=7_000_000, ask_size_micro=2_000_000)
+        >>> yes.of(Outcome.NO)
+        Quote(bid_units=5100, ask_units=5200, bid_size_micro=2000000, ask_size_micro=7000000)
+        """
         if outcome is Outcome.YES:
             return self
         return Quote(10_000 - self.ask_units, 10_000 - self.bid_units, self.ask_size_micro, self.bid_size_micro)
@@ -140,7 +157,12 @@ class Forecast:
     confidence: float
 
     def move_from_next(self, steps: int) -> float:
-        """Expected change of log-odds from bar t+1 to t+1+steps (the last horizon caps it): what can be traded."""
+        """Expected change of log-odds from bar t+1 to t+1+steps (the last horizon caps it): what can be traded.
+
+        >>> mean = np.array([0.25, 0.5, 1.0])
+        >>> Forecast(mean, mean - 0.5, mean + 0.5, confidence=0.8).move_from_next(2)
+        0.75
+        """
         return float(self.mean[min(steps, len(self.mean) - 1)] - self.mean[0])
 
 

@@ -24,7 +24,14 @@ class Decay:
         self._ts_s: int | None = None
 
     def push(self, ts_s: int, headlines: Iterable[tuple[int, float]] = ()) -> float:
-        """Sentiment at the close `ts_s`, given the (known_s, score) pairs that became known since the last bar."""
+        """Sentiment at the close `ts_s`, given the (known_s, score) pairs that became known since the last bar.
+
+        >>> decay = Decay()
+        >>> decay.push(60, [(60, 0.8)])
+        0.8
+        >>> round(decay.push(60 + 900), 3)
+        0.294
+        """
         if self._ts_s is not None:
             self._sum *= math.exp((self._ts_s - ts_s) / self._tau_s)
         for known_s, score in headlines:
@@ -42,6 +49,9 @@ def batch(
     """Sentiment at each bar of one market, shape (n,). `ts_s` ascends; headlines may come in any order.
 
     A headline enters at the first bar that closes at or after `known_s`; unscored ones (NaN) count as neutral.
+
+    >>> batch(np.array([60, 120, 180]), known_s=np.array([90]), scores=np.array([0.5])).round(3)
+    array([0.   , 0.484, 0.452])
     """
     order = np.lexsort((scores, known_s))
     known, values = known_s[order], np.nan_to_num(scores[order], nan=0.0)

@@ -9,7 +9,11 @@ from pipelines.core.artifacts import read_json, write_json
 
 
 def kelly(win_probability: float, mean_win: float, mean_loss: float) -> float:
-    """Kelly fraction p - (1 - p) / b with b = mean win / mean loss; 0 without wins, never above 1."""
+    """Kelly fraction p - (1 - p) / b with b = mean win / mean loss; 0 without wins, never above 1.
+
+    >>> kelly(win_probability=0.75, mean_win=0.02, mean_loss=0.02)
+    0.5
+    """
     if mean_win <= 0.0 or win_probability <= 0.0:
         return 0.0
     if mean_loss <= 0.0:
@@ -20,7 +24,11 @@ def kelly(win_probability: float, mean_win: float, mean_loss: float) -> float:
 def cap_micro(
     equity_micro: int, max_fraction: float, kelly_fraction: float, kelly_full: float, confidence: float
 ) -> int:
-    """Largest cost of a position in pUSD base units; 0 when Kelly is not positive."""
+    """Largest cost of a position in pUSD base units; 0 when Kelly is not positive.
+
+    >>> cap_micro(10_000_000_000, max_fraction=0.05, kelly_fraction=0.25, kelly_full=0.5, confidence=0.8)
+    500000000
+    """
     fraction = min(max_fraction, kelly_fraction * kelly_full * confidence)
     return int(equity_micro * fraction) if fraction > 0.0 else 0
 
