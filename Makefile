@@ -15,11 +15,11 @@ install: ## make .venv from requirements.lock (PYTHON=python3.12; GPU=1: CUDA bu
 	@bash infra/install.sh
 
 run: install ## simulate, train, judge, trade (SOURCE=recorded RECORDED=path, FRESH=1, DURATION=seconds)
-	@exec $(VENV_PYTHON) -m flows up --source $(or $(SOURCE),simulated) $(if $(RECORDED),--recording "$(RECORDED)") \
+	@exec $(VENV_PYTHON) -m oddsmith run --source $(or $(SOURCE),simulated) $(if $(RECORDED),--recording "$(RECORDED)") \
 	  $(if $(filter 1,$(FRESH)),--fresh) $(if $(DURATION),--duration $(DURATION))
 
 flows: install ## serve every flow on its schedule, with the Prefect UI (with `make run`, or alone)
-	@exec $(VENV_PYTHON) -m flows serve
+	@exec $(VENV_PYTHON) -m oddsmith flows serve
 
 test: install ## run the suite, fast tests first (ARGS="-k words" for a part)
 	@$(VENV_PYTHON) -m pytest $(ARGS)
@@ -34,20 +34,19 @@ types: install ## mypy strict on the packages
 	@$(VENV_PYTHON) -m mypy
 
 params: install ## change numbers and keep the comments: make params SET="simulator.edge=0.5 forecast.epochs=2"
-	@$(VENV_PYTHON) -m flows params $(SET)
+	@$(VENV_PYTHON) -m oddsmith params set $(SET)
 
 league: install ## every forecaster under one protocol, docs/results/league.md (STACKS=1: the guide's model stacks)
-	@mkdir -p reports && $(if $(filter 1,$(STACKS)),$(VENV_PYTHON) -m benchmarks stacks $(NAMES),\
-	  $(VENV_PYTHON) -m benchmarks.kalman > reports/kalman.json && $(VENV_PYTHON) -m benchmarks league $(KINDS))
+	@$(VENV_PYTHON) -m oddsmith $(if $(filter 1,$(STACKS)),stacks $(NAMES),league $(KINDS))
 
 evaluate: install ## strategies and agents over SEEDS=10 synthetic worlds at EDGE=1.0; resumable; docs/results
-	@$(VENV_PYTHON) -m benchmarks.evaluate --edge $(or $(EDGE),1.0) --seeds $(or $(SEEDS),10)
+	@$(VENV_PYTHON) -m oddsmith evaluate --edge $(or $(EDGE),1.0) --seeds $(or $(SEEDS),10)
 
 tune: install ## Optuna study of the agent on the last pull (TRIALS=20); goes on where it stopped
-	@$(VENV_PYTHON) -m benchmarks tune --trials $(or $(TRIALS),20)
+	@$(VENV_PYTHON) -m oddsmith tune --trials $(or $(TRIALS),20)
 
 parity: install ## replay the running bot's journal through decide(): reports/parity.json
-	@$(VENV_PYTHON) -m pipelines parity
+	@$(VENV_PYTHON) -m oddsmith parity
 
 infra-test: install ## Terraform: format, validate, mocked tests, apply and destroy on an emulator (QUICK=1: without it)
 	@QUICK=$(QUICK) bash infra/test.sh

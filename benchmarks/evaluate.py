@@ -1,4 +1,4 @@
-"""Strategies over seeds on unseen synthetic time: `python -m benchmarks.evaluate --edge 1.0 --seeds 10`.
+"""Strategies over seeds on unseen synthetic time: `oddsmith evaluate --edge 1.0 --seeds 10`.
 
 Every seed is a world of its own: agents train on its earlier events and are judged, with all others, on its later
 ones, on one account with all limits, after costs. Every finished strategy of a seed is kept in var/evaluate and not
@@ -20,6 +20,7 @@ from benchmarks.contest import AGENTS, Contest
 from benchmarks.worlds import world
 from pipelines.core.artifacts import read_json, write_bytes
 from pipelines.core.domain import FloatArray
+from pipelines.core.errors import ParameterError
 from pipelines.core.params import Params, read
 from pipelines.core.sections import Learner
 from pipelines.inference.predictor import Predictor
@@ -44,32 +45,31 @@ KALMAN_RULE = "threshold_on_kalman"
 Row = dict[str, float]
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run what is missing, then print and write the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.evaluate", description=__doc__)
-    parser.add_argument("--edge", type=float, default=1.0)
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--forecaster", type=Path, help="folder of one that `benchmarks.forecaster` trained")
-    parser.add_argument("--agents", nargs="*", default=DEFAULT_AGENTS, choices=list(AGENTS))
-    parser.add_argument("--events", type=int, default=EVENTS, help="of one world; two thirds are for training")
-    parser.add_argument("--timesteps", type=int, help="of every agent's training, instead of params.yaml's")
-    parser.add_argument("--out", type=Path, default=Path("docs/results"))
-    asked = parser.parse_args(arguments)
+def run(asked: argparse.Namespace) -> None:
+    """Run what is missing, then print and write the table.
+
+    Raises:
+        ParameterError: naming an agent that is not known.
+    """
+    agents, events = asked.agents if asked.agents is not None else DEFAULT_AGENTS, asked.events or EVENTS
+    for name in agents:
+        if name not in AGENTS:
+            raise ParameterError(f"agent was {name!r}; known are {', '.join(AGENTS)}")
     params = read(Path("params.yaml"))
     if asked.timesteps is not None:
         short = {"timesteps": asked.timesteps}
         params = params.model_copy(update={name: getattr(params, name).model_copy(update=short) for name in LEARNERS})
     kind = str(read_json(asked.forecaster / "meta.json")["kind"]) if asked.forecaster else None
     name = f"edge-{asked.edge:g}-{kind or 'kalman'}"
-    kept = Kept(KEPT / f"{name}.jsonl", _digest(params, asked.events, asked.forecaster))
+    kept = Kept(KEPT / f"{name}.jsonl", _digest(params, events, asked.forecaster))
     seeds = range(1, asked.seeds + 1)
     for seed in seeds:
-        one_seed(seed, asked.edge, asked.events, asked.forecaster, asked.agents, params, kept)
-    names = [*RULES, "random", *asked.agents, *([KALMAN_RULE] if asked.forecaster else [])]
+        one_seed(seed, asked.edge, events, asked.forecaster, agents, params, kept)
+    names = [*RULES, "random", *agents, *([KALMAN_RULE] if asked.forecaster else [])]
     rows = [{one: kept.rows[seed][one] for one in names} for seed in seeds]
     table = summary(rows)
     asked.out.mkdir(parents=True, exist_ok=True)
-    page = render(table, asked.edge, kind, asked.agents) + by_seed(rows)
+    page = render(table, asked.edge, kind, agents) + by_seed(rows)
     (asked.out / f"strategies-{name}.md").write_text(page, encoding="utf-8")
     line = {
         "benchmark": "evaluate",
@@ -201,7 +201,7 @@ def render(table: dict[str, Row], edge: float, kind: str | None, agents: Sequenc
         "Interquartile mean over seeds (each a world of its own) with a 95 % bootstrap interval. Agents that see",
         "forecasts are warm-started from the threshold rule; `ppo_without_forecasts` learns from rewards alone. Buy",
         "and hold and random entries (with the threshold rule's turnover) have no stops and no loss limits. Made by",
-        f"`python -m benchmarks.evaluate --edge {edge:g}{options}`.",
+        f"`oddsmith evaluate --edge {edge:g}{options}`.",
         *([f"`{KALMAN_RULE}` is the threshold rule on the Kalman limit of the public data."] if kind else []),
         "",
         "| strategy | IQM | 95 % interval | seeds above 0 |",
@@ -243,7 +243,3 @@ def by_seed(rows: Sequence[Row]) -> str:
     for seed, row in enumerate(rows, start=1):
         lines.append(f"| {seed} | {' | '.join(f'{row[name]:+,.0f}' for name in names)} |")
     return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    main()

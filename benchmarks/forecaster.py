@@ -8,12 +8,14 @@ local exchange and trained on by the stages themselves. The last line names the 
 import argparse
 import json
 import shutil
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import stage_runs
 from pipelines.core.artifacts import read_json
+from pipelines.core.command_line import exit_status, number
 from pipelines.core.kinds import forecasters
 from simulator.markets.events import Family
 from simulator.markets.model import Model
@@ -25,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Train, and print a JSON line with the folder."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.forecaster", description=__doc__)
     parser.add_argument("--kind", choices=forecasters(), default="hybrid")
-    parser.add_argument("--edge", type=float, default=1.0)
+    parser.add_argument("--edge", type=number(0, 1), default=1.0)
     parser.add_argument("--seed", type=int, default=100, help="of the world")
     parser.add_argument("--out", type=Path, default=Path("var/forecasters"))
     asked = parser.parse_args(arguments)
@@ -53,4 +55,4 @@ def train(kind: str, edge: float, seed: int, folder: Path) -> Path:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status("forecaster", main))

@@ -16,12 +16,13 @@ from typing import Any
 from benchmarks import stage_runs
 from flows.stage_tasks import stage_names
 from pipelines.core.artifacts import read_json
+from pipelines.core.command_line import exit_status, number
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status 0; the lines are the result."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gate", description=__doc__)
-    parser.add_argument("--edge", type=float, default=1.0)
+    parser.add_argument("--edge", type=number(0, 1), default=1.0)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     parser.add_argument("--set", nargs="*", default=[], metavar="section.key=value", help="other parameters")
     arguments = parser.parse_args(argv)
@@ -57,4 +58,4 @@ def judge(seed: int, edge: float, assignments: Sequence[str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_status("gate", main))

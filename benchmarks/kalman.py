@@ -7,11 +7,15 @@ outcome on the Kalman forecast and an event-bootstrap standard error.
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
+from pipelines.core.artifacts import write_json
+from pipelines.core.command_line import exit_status, number, whole
 from pipelines.core.domain import FloatArray
 from simulator.markets.events import Family, build
 from simulator.markets.model import Model
@@ -23,9 +27,9 @@ HORIZONS = (1, 5, 24)
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.kalman", description=__doc__)
-    parser.add_argument("--edge", type=float, default=1.0)
+    parser.add_argument("--edge", type=number(0, 1), default=1.0)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--events", type=int, default=96)
+    parser.add_argument("--events", type=whole(6), default=96)
     parser.add_argument("--markets-per-event", type=int, default=5)
     parser.add_argument("--event-length-min", type=int, default=1440)
     parser.add_argument("--event-every-min", type=int, default=240)
@@ -38,6 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         markets_per_event=asked.markets_per_event,
     )
     print(json.dumps(measure(family, asked.events)))
+
+
+def write(path: Path = Path("reports/kalman.json")) -> None:
+    """Measure with the defaults of the command, and keep the result where the league reads it."""
+    family = Family(1, Model(edge=1.0), event_length_min=1440, event_every_min=240, markets_per_event=5)
+    write_json(path, measure(family, 96))
 
 
 def measure(family: Family, events: int) -> dict[str, object]:
@@ -86,4 +96,4 @@ def score(known: Truth, forecast: FloatArray, horizon: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status("kalman", main))

@@ -1,8 +1,8 @@
-"""`python -m benchmarks league`: every forecaster under one protocol, in the guide's benchmark table.
+"""`oddsmith league`: every forecaster under one protocol, in the guide's benchmark table.
 
 Each kind is trained on the fit slice with the same windows and seed, calibrated on the next, and measured on the
 selection slice: errors at the last horizon, skill against persistence, value at risk, and the Sharpe ratio of the
-threshold rule after costs. The Kalman limit is read from a file that `python -m benchmarks.kalman` wrote.
+threshold rule after costs. The Kalman limit comes from `benchmarks.kalman`.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from benchmarks import kalman
 from benchmarks.league_page import Entry, page
 from pipelines.core import log
 from pipelines.core.artifacts import read_json, sha256_path, write_bytes, write_json
@@ -53,8 +54,8 @@ class Course:
     observation: Any
 
 
-def run(kinds: Sequence[str] = ()) -> None:
-    """Train, measure and render; no kinds means all.
+def run(kinds: Sequence[str] = (), *, measure_limit: bool = False) -> None:
+    """Train, measure and render; no kinds means all. The Kalman limit is measured again, or read where it is known.
 
     Raises:
         ParameterError: naming a kind that is not known.
@@ -65,6 +66,8 @@ def run(kinds: Sequence[str] = ()) -> None:
         if kind not in known:
             raise ParameterError(f"forecaster was {kind!r}; known are {', '.join(known)}")
     rows = Rows.read(FEATURES)
+    if measure_limit:
+        kalman.write(LIMIT)
     settings = params.forecast.model_copy(update={"windows": params.league.windows, "epochs": params.league.epochs})
     params = params.model_copy(update={"forecast": settings})
     names = ("persistence", *(kind for kind in kinds or known if kind != "persistence"))

@@ -103,7 +103,7 @@ def _limit(limit: Any) -> list[str]:
     if not limit:
         return [
             "",
-            "The Kalman limit was not measured: `python -m benchmarks.kalman > reports/kalman.json` does it.",
+            "The Kalman limit was not measured: `oddsmith league` without --keep-limit does it.",
         ]
     skills = [f"{row['skill_pct']:.1f} %" for row in limit["horizons"].values()]
     horizons = ", ".join(limit["horizons"])

@@ -8,6 +8,7 @@ over whole events) lies above 0. At most one trial in twenty may be.
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from scipy import stats
 
 from benchmarks.contest import Contest
 from benchmarks.worlds import world
+from pipelines.core.command_line import exit_status, whole
 from pipelines.core.params import Params, read
 from pipelines.replay.loop import Result
 from pipelines.replay.performance import pnl_by_event
@@ -49,9 +51,9 @@ class Trial:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the trials, print one JSON line and write the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.null", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=25)
-    parser.add_argument("--agent-seeds", type=int, default=3, help="worlds in which PPO is trained and judged too")
-    parser.add_argument("--events", type=int, default=EVENTS)
+    parser.add_argument("--seeds", type=whole(1), default=25)
+    parser.add_argument("--agent-seeds", type=whole(0), default=3, help="worlds in which PPO is trained and judged too")
+    parser.add_argument("--events", type=whole(6), default=EVENTS)
     parser.add_argument("--out", type=Path, default=Path("docs/results"))
     asked = parser.parse_args(arguments)
     params = read(Path("params.yaml"))
@@ -130,4 +132,4 @@ def _line(name: str, trials: Sequence[Trial]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status("null", main))

@@ -1,7 +1,6 @@
 """Deployment: the champion of the store, or a bundle chosen by a person, installed on the service of this machine."""
 
 import json
-import os
 import time
 import urllib.error
 import urllib.request
@@ -12,10 +11,10 @@ from prefect.cache_policies import NO_CACHE
 
 from flows import champions
 from flows.champions import Record, champion
+from flows.local.folder_lock import SYSTEM, holder
 from flows.local.ports import DEFAULTS, HOST
 from flows.releases import Releases
 from flows.rollback import restore
-from pipelines.core.artifacts import read_json
 from pipelines.core.errors import ArtifactError, VenueUnavailable
 from pipelines.core.settings import Settings
 
@@ -33,14 +32,19 @@ def deploy(bundle_hash: str | None = None, service_url: str | None = None, wait_
         ArtifactError: if there is no such promoted bundle, or it was altered on the way.
         VenueUnavailable: if a running service does not take it within `wait_s`.
     """
-    record = _wanted(bundle_hash)
+    record = wanted(bundle_hash)
     installed = restore(record)
     if installed != champion():
         champions.promote_record(installed, champions.DEPLOYED)
     return {**installed, "serving": await_service(installed["hash"], service_url or known_service(), wait_s)}
 
 
-def _wanted(bundle_hash: str | None) -> Record:
+def wanted(bundle_hash: str | None) -> Record:
+    """The record of the promoted bundle whose hash begins so; of the champion where none is asked for.
+
+    Raises:
+        ArtifactError: if no promoted bundle has such a hash, naming those that there are.
+    """
     if bundle_hash is None:
         releases = Releases.of(Settings())
         record = releases.champion() if releases else champion()
@@ -55,11 +59,11 @@ def _wanted(bundle_hash: str | None) -> Record:
 
 
 def known_service() -> str:
-    """The dashboard's URL on this machine: as `make run` wrote it, else at the port of the environment."""
-    path = Settings().var / "run.json"
-    if path.is_file():
-        return str(read_json(path)["urls"]["dashboard"])
-    return f"http://{HOST}:{os.environ.get('ODDSMITH_SERVICE_PORT') or DEFAULTS['service']}"
+    """The dashboard's URL on this machine: that of the running system, else at the port of the settings."""
+    running = holder(Settings().var / SYSTEM)
+    if running is not None and running.urls:
+        return str(running.urls["dashboard"])
+    return f"http://{HOST}:{Settings().service_port or DEFAULTS['service']}"
 
 
 @task(task_run_name="service takes {bundle_hash}", cache_policy=NO_CACHE, persist_result=False)

@@ -39,7 +39,7 @@ def drift(fetch: bool = True) -> dict[str, Any]:
     """
     if fetch:
         append()
-    found = compare(_bundle())
+    found = compare(judged_bundle())
     if found["verdict"] == "drift":
         emit_event(
             event=EVENT,
@@ -52,12 +52,17 @@ def drift(fetch: bool = True) -> dict[str, Any]:
     return found
 
 
-def _bundle() -> Path:
+def judged_bundle() -> Path:
+    """Folder of the bundle whose training window is compared: the champion's, else the candidate.
+
+    Raises:
+        ArtifactError: if there is none on this machine.
+    """
     present = champion()
     folder = bundle_folder(present) if present else CANDIDATE
     if folder is None or not (folder / "manifest.json").is_file():
         raise ArtifactError(
             "there is no bundle whose training window could be left; run the nightly flow "
-            "(or `python -m flows deploy` where the champion's bento is gone)"
+            "(or `oddsmith champions deploy` where the champion's bento is gone)"
         )
     return folder

@@ -21,10 +21,8 @@ def rollback(to: str | None = None, reason: str = "") -> dict[str, Any]:
     Raises:
         ArtifactError: if there is none, or its bundle is neither here nor in the store.
     """
-    present = champion()
-    if present is None:
-        raise ArtifactError("there is no champion to roll back; the service trades nothing")
-    target = _choose(to)
+    target = choose(to)
+    present = champion() or {}
     record = restore(target)
     tracking.move_champion(record["mlflow_version"])
     champions.promote_record(record, champions.ROLLED_BACK, reason, withdrawn=present["hash"])
@@ -36,7 +34,14 @@ def rollback(to: str | None = None, reason: str = "") -> dict[str, Any]:
     return record
 
 
-def _choose(to: str | None) -> Record:
+def choose(to: str | None) -> Record:
+    """The record of the champion that comes back.
+
+    Raises:
+        ArtifactError: if nothing trades now, or no earlier champion fits, naming those that there are.
+    """
+    if champion() is None:
+        raise ArtifactError("there is no champion to roll back; the service trades nothing")
     known = champions.earlier()
     fitting = [record for record in known if record["hash"].startswith(to or "")]
     if not fitting:

@@ -1,11 +1,12 @@
 """`python -m serving doctor`: everything that trading needs, checked without placing an order."""
 
 import asyncio
+import json
 import os
 import shutil
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 from pipelines.core.errors import OddsmithError
 from pipelines.core.settings import Mode, Settings
@@ -106,18 +107,22 @@ CHECKS: Final[tuple[tuple[str, Callable[[Settings], Awaitable[str]]], ...]] = (
 )
 
 
-def examine(settings: Settings) -> int:
-    """Run every check and print a line for each; exit status 1 if one failed."""
-    return asyncio.run(_examine(settings))
+def examine(settings: Settings, *, as_json: bool = False) -> int:
+    """Run every check and print a line for each, or one JSON document; exit status 1 if one failed."""
+    found = asyncio.run(_examine(settings, quiet=as_json))
+    if as_json:
+        print(json.dumps({"checks": found, "ok": all(one["ok"] for one in found)}, indent=2))  # noqa: T201
+    return 0 if all(one["ok"] for one in found) else 1
 
 
-async def _examine(settings: Settings) -> int:
-    failed = 0
+async def _examine(settings: Settings, *, quiet: bool) -> list[dict[str, Any]]:
+    found = []
     for name, check in CHECKS:
         try:
             line, ok = await check(settings), True
         except (OddsmithError, Failed) as error:
             line, ok = str(error), False
-        failed += not ok
-        print(f"{'ok  ' if ok else 'FAIL'}  {name:<9} {line}")  # noqa: T201 - a report for a person
-    return 1 if failed else 0
+        found.append({"check": name, "ok": ok, "says": line})
+        if not quiet:
+            print(f"{'ok  ' if ok else 'FAIL'}  {name:<9} {line}")  # noqa: T201 - a report for a person
+    return found

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import uvloop
 
-from pipelines.core.errors import OddsmithError, ParameterError
+from pipelines.core.command_line import exit_status
+from pipelines.core.errors import ParameterError
 from simulator.faults.profiles import PROFILES, profile
 from simulator.markets.source import SourceOptions
 from simulator.run import URLS, run
@@ -23,14 +24,20 @@ py-clob-client-v2, curl and websocat at it."""
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    defaults, source = Options(), SourceOptions()
+    """The command line of `python -m simulator`."""
     made = argparse.ArgumentParser(
         prog="python -m simulator",
         description="A local Polymarket: matching engine, HTTP APIs and WebSockets, synthetic or replayed markets.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_arguments(made)
+    return made
+
+
+def add_arguments(made: argparse.ArgumentParser) -> None:
+    """Add the exchange's options to a parser: its own, or that of `oddsmith simulate`."""
+    defaults, source = Options(), SourceOptions()
     add = made.add_argument
     add("--port", type=int, default=defaults.port, help="first of four ports; 0 takes any free ones (%(default)s)")
     add("--host", default=defaults.host, help="address to listen on (%(default)s)")
@@ -156,7 +163,6 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--admin", action="store_true", help="serve /admin on the CLOB's port, loopback only")
     add("--state", type=Path, metavar="FILE", help="keep market time, accounts and orders here and resume from it")
-    return made
 
 
 def options_of(arguments: argparse.Namespace) -> Options:
@@ -235,19 +241,22 @@ def announce(urls: dict[str, str], venue: Venue) -> None:
     )
 
 
+def serve(arguments: argparse.Namespace) -> int:
+    """Serve the exchange that the arguments describe, until interrupted; the exit status.
+
+    Raises:
+        OddsmithError: if an argument is not allowed, or the exchange cannot start.
+    """
+    options = options_of(arguments)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run(options, announce))
+    return 0
+
+
 def main() -> int:
     """Exit status of the command."""
     arguments = parser().parse_args()
-    try:
-        options = options_of(arguments)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(run(options, announce))
-    except OddsmithError as error:
-        print(f"simulator: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return exit_status("simulator", lambda: serve(arguments))
 
 
 if __name__ == "__main__":

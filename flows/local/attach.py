@@ -1,15 +1,15 @@
-"""Where flows that a person starts find their servers: those of `make run` where it is up, else this folder's files."""
+"""Where flows that a person starts find their servers: those of the running system, else this folder's files."""
 
 import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from flows.local.children import answers
+from flows.local.folder_lock import SYSTEM, holder
 from flows.local.ports import HOST
 from flows.local.screen import Screen
 from flows.local.stack import Ports, Stack
 from pipelines.core import params as parameters
-from pipelines.core.artifacts import read_json
 from pipelines.core.settings import Mode, Settings
 
 
@@ -23,18 +23,12 @@ def surroundings(settings: Settings) -> dict[str, str]:
 
 
 def running_ports(var: Path) -> Ports | None:
-    """Where the system of `make run` listens; None when its Prefect server does not answer."""
-    path = var / "run.json"
-    urls = read_json(path)["urls"] if path.is_file() else {}
-    if not urls or not _answers_soon(f"{urls['prefect']}api/health"):
+    """Where the system of this folder listens; None where none runs, or its Prefect server does not answer."""
+    running = holder(var / SYSTEM)
+    if running is None or not running.urls or not answers(f"{running.urls['prefect']}api/health"):
         return None
-    found = {name: urlsplit(url).port or 0 for name, url in urls.items()}
+    found = {name: urlsplit(url).port or 0 for name, url in running.urls.items()}
     return Ports(found["simulator"], found["dashboard"], found["prefect"], found["mlflow"])
-
-
-def _answers_soon(url: str, tries: int = 3) -> bool:
-    """A busy server may need a second chance; one that is gone refuses at once."""
-    return any(answers(url) for _ in range(tries))
 
 
 def environment(settings: Settings, ports: Ports) -> dict[str, str]:

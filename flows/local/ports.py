@@ -1,9 +1,9 @@
 """Ports on loopback: a default that is taken moves to the next free one, an explicit one that is taken is an error."""
 
-import os
 import socket
 
 from pipelines.core.errors import SettingError
+from pipelines.core.settings import Settings
 
 HOST = "127.0.0.1"
 DEFAULTS = {"simulator": 8640, "service": 3000, "prefect": 4200, "mlflow": 5000}
@@ -25,19 +25,18 @@ def is_free(port: int) -> bool:
 def choose(name: str, *, count: int = 1) -> int:
     """First of `count` consecutive free ports for a part of the stack.
 
-    ODDSMITH_<NAME>_PORT fixes it; otherwise the search begins at the default.
+    ODDSMITH_<NAME>_PORT fixes it, in the environment or in .env; otherwise the search begins at the default.
 
     Raises:
         SettingError: if the port from the environment is no port, or is taken.
     """
-    variable = f"ODDSMITH_{name.upper()}_PORT"
-    explicit = os.environ.get(variable, "")
-    if explicit:
+    variable, explicit = f"ODDSMITH_{name.upper()}_PORT", getattr(Settings(), f"{name}_port")
+    if explicit is not None:
         return _explicit(variable, explicit, count)
     for first in range(DEFAULTS[name], DEFAULTS[name] + _SEARCH_LIMIT):
         if all(is_free(port) for port in range(first, first + count)):
             return first
-    raise SettingError(f"no {count} free ports from {DEFAULTS[name]} on for {name}; set {variable} to free ones")
+    raise SettingError(f"no {count} free ports from {DEFAULTS[name]} on for {name}; set {variable}")
 
 
 class Reservation:
@@ -60,10 +59,10 @@ class Reservation:
         return self.first
 
 
-def _explicit(variable: str, text: str, count: int) -> int:
-    if not text.isdigit() or not 1024 <= int(text) <= 65_535 - count:
-        raise SettingError(f"{variable} was {text!r}; give a port between 1024 and {65_535 - count}")
-    taken = [port for port in range(int(text), int(text) + count) if not is_free(port)]
+def _explicit(variable: str, first: int, count: int) -> int:
+    if not 1024 <= first <= 65_535 - count:
+        raise SettingError(f"{variable} was '{first}'; give a port between 1024 and {65_535 - count}")
+    taken = [port for port in range(first, first + count) if not is_free(port)]
     if taken:
-        raise SettingError(f"{variable}={text}, but port {taken[0]} is taken; free it, or unset {variable}")
-    return int(text)
+        raise SettingError(f"{variable}={first}, but port {taken[0]} is taken; free it, or unset {variable}")
+    return first

@@ -60,25 +60,25 @@ class Stack:
     """The running system."""
 
     def __init__(self, var: Path, params: Params, ports: Ports, screen: Screen) -> None:
-        self._var = var.resolve()
+        self.var = var.resolve()
         self._params = params
         self._screen = screen
         self.ports = ports
-        self.children = Children(self._var)
+        self.children = Children(self.var)
 
     def environment(self) -> dict[str, str]:
         """What every child knows: where the others listen, and where this machine keeps things."""
         simulator = self.ports.simulator
         return {
             **command_environment(),
-            "ODDSMITH_VAR": str(self._var),
+            "ODDSMITH_VAR": str(self.var),
             "ODDSMITH_CLOB_URL": f"http://{HOST}:{simulator}",
             "ODDSMITH_CLOB_WS_URL": f"ws://{HOST}:{simulator}",
             "ODDSMITH_GAMMA_URL": f"http://{HOST}:{simulator + 1}",
             "ODDSMITH_DATA_URL": f"http://{HOST}:{simulator + 2}",
             "ODDSMITH_NEWS_URL": f"http://{HOST}:{simulator + 3}/rss",
             "PREFECT_API_URL": f"http://{HOST}:{self.ports.prefect}/api",
-            "PREFECT_HOME": str(self._var / "prefect"),
+            "PREFECT_HOME": str(self.var / "prefect"),
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
             "PREFECT_CLI_PROMPT": "false",
@@ -86,7 +86,7 @@ class Stack:
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             "GIT_PYTHON_REFRESH": "quiet",
-            "BENTOML_HOME": str(self._var / "bento"),
+            "BENTOML_HOME": str(self.var / "bento"),
             "BENTOML_DO_NOT_TRACK": "True",
         }
 
@@ -100,7 +100,7 @@ class Stack:
             command += ["--history-days", str(world.history_days), "--event-length-min", str(world.event_length_min)]
             command += ["--event-every-min", str(world.event_every_min)]
             command += ["--markets-per-event", str(world.markets_per_event)]
-            command += ["--state", str(self._var / "simulator.json")]
+            command += ["--state", str(self.var / "simulator.json")]
         else:
             length_s = int(read_json(report_json("pull"))["length_s"])
             lookback = self._params.forecast.lookback_bars
@@ -117,11 +117,11 @@ class Stack:
 
     def start_mlflow(self) -> Child:
         """The MLflow server with its UI, on SQLite."""
-        self._var.mkdir(parents=True, exist_ok=True)
+        self.var.mkdir(parents=True, exist_ok=True)
         binary = str(Path(sys.executable).parent / "mlflow")
         command = [binary, "server", "--host", HOST, "--port", str(self.ports.hand_over("mlflow")), "--workers", "1"]
-        command += ["--backend-store-uri", f"sqlite:///{self._var / 'mlflow.db'}"]
-        command += ["--artifacts-destination", str(self._var / "mlartifacts")]
+        command += ["--backend-store-uri", f"sqlite:///{self.var / 'mlflow.db'}"]
+        command += ["--artifacts-destination", str(self.var / "mlartifacts")]
         return self.children.start("mlflow", command, self.environment(), stop_s=10)
 
     def start_nightly(self, source: Source, recording: str | None, *, fresh: bool) -> Child:

@@ -1,25 +1,23 @@
-"""`make run`: from nothing to a bot that trades a model it trained, and back to nothing in order."""
+"""`oddsmith run`: from nothing to a bot that trades a model it trained, and back to nothing in order."""
 
-import fcntl
-import json
 import signal
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from flows.local.children import ChildFailed
+from flows.local.folder_lock import FLOWS, SYSTEM, end, held
 from flows.local.screen import Screen
 from flows.local.stack import Ports, Stack
+from flows.local.status import read_state
 from pipelines.core import params as parameters
 from pipelines.core.artifacts import read_json, write_json
-from pipelines.core.errors import AlreadyRunning, OddsmithError, SettingError
+from pipelines.core.errors import OddsmithError, ParameterError, SettingError
 from pipelines.core.products import REPLAY
 from pipelines.core.settings import Mode, Settings, Source
+
+FLOWS_STOP_S = 20.0
 
 
 def up(source: Source, recording: str | None, *, fresh: bool, duration_s: float | None) -> int:
@@ -29,26 +27,52 @@ def up(source: Source, recording: str | None, *, fresh: bool, duration_s: float 
         OddsmithError: if a part cannot start; what did start is stopped first.
     """
     settings, params, screen = Settings(), parameters.load(), Screen()
-    if settings.mode is not Mode.SIMULATED:
-        raise SettingError(
-            f"ODDSMITH_MODE was {settings.mode.value}, but `make run` is the simulated system; "
-            "docs/going-live.md shows how to start paper and live trading"
-        )
-    if source is Source.POLYMARKET:
-        raise SettingError("SOURCE was polymarket; `make run` takes simulated or recorded, see docs/going-live.md")
-    if source is Source.RECORDED and not recording:
-        raise SettingError("SOURCE=recorded needs RECORDED=<parquet file or folder>")
-    if recording and not Path(recording).exists():
-        raise SettingError(f"RECORDED was {recording}, which does not exist; give a parquet file or a folder of them")
-    if duration_s is not None and duration_s <= 0:
-        raise SettingError(f"DURATION was {duration_s:g}; give the seconds to run after the first decision, above 0")
-    with only_one(settings.var):
+    check(settings, source, recording, duration_s)
+    with held(settings.var / SYSTEM, "oddsmith run") as sign:
         stack = Stack(settings.var, params, Ports.reserve(), screen)
+        sign(stack.ports.urls())
         left = stack.children.clear_up_last_run()
         if left:
             screen.say(f"  cleared up what an interrupted run left: {', '.join(left)}", "yellow")
         _greet(screen, stack, source, recording)
         return _run(stack, screen, settings.var, source, recording, fresh=fresh, duration_s=duration_s)
+
+
+def check(settings: Settings, source: Source, recording: str | None, duration_s: float | None) -> None:
+    """Refuse what cannot run, before anything is started.
+
+    Raises:
+        OddsmithError: naming the argument, its value and what is allowed.
+    """
+    if settings.mode is not Mode.SIMULATED:
+        raise SettingError(
+            f"ODDSMITH_MODE was {settings.mode.value}, but `oddsmith run` is the simulated system; "
+            "docs/going-live.md shows how to start paper and live trading"
+        )
+    if source is Source.POLYMARKET:
+        raise ParameterError("the source was polymarket; give simulated or recorded, or see docs/going-live.md")
+    check_recording(source, recording)
+    if duration_s is not None and duration_s <= 0:
+        raise ParameterError(f"the duration was {duration_s:g}; give seconds after the first decision, above 0")
+
+
+def check_recording(source: Source | None, recording: str | None) -> None:
+    """Refuse a recording that is missing, has no such format, or belongs to another source.
+
+    Raises:
+        OddsmithError: naming it and what to give.
+    """
+    if source is Source.RECORDED and not recording:
+        raise ParameterError(
+            "the recorded source needs a recording: --recording PATH, or `make run SOURCE=recorded RECORDED=PATH`, "
+            "with the path of a parquet file or of a folder of them"
+        )
+    if recording and source is not Source.RECORDED:
+        raise ParameterError(f"the recording was {recording}, but the source is not recorded; add --source recorded")
+    if recording:
+        from pipelines.pull.recording import check as readable  # noqa: PLC0415 - loads DuckDB, which few runs need
+
+        readable(Path(recording))
 
 
 def _run(
@@ -101,7 +125,7 @@ def _train(
         _check(stack, allowed={"nightly"})
         time.sleep(0.2)
     if nightly.process.returncode:
-        raise OddsmithError(nightly.last_line().removeprefix("oddsmith: "))
+        raise OddsmithError(nightly.last_line().removeprefix("nightly: "))
     stack.children.stop("nightly")
 
 
@@ -134,20 +158,12 @@ def _check(stack: Stack, allowed: frozenset[str] | set[str] = frozenset()) -> No
 
 
 def _collect(stack: Stack, report: dict[str, Any]) -> None:
-    state = _state(stack.ports.urls()["dashboard"])
+    state = read_state(stack.ports.urls()["dashboard"])
     if state is None:
         return
     for key in ("policy", "orders", "ledger_equals_venue", "decisions", "mode"):
         if key in state:
             report[key] = state[key]
-
-
-def _state(dashboard: str) -> dict[str, Any] | None:
-    try:
-        with urllib.request.urlopen(f"{dashboard}api/state", timeout=5.0) as response:  # noqa: S310 - loopback
-            return dict(json.load(response))
-    except (urllib.error.URLError, OSError, ValueError):
-        return None
 
 
 def _stop(stack: Stack, screen: Screen) -> None:
@@ -158,30 +174,14 @@ def _stop(stack: Stack, screen: Screen) -> None:
 
     signal.signal(signal.SIGINT, kill)
     signal.signal(signal.SIGTERM, kill)
+    # Flows that are served for this system lose their servers with it: they end first, in order.
+    end(stack.var / FLOWS, limit_s=FLOWS_STOP_S)
     stack.stop()
 
 
 def interrupt(_number: int, _frame: FrameType | None) -> None:
     """SIGTERM ends a run as Ctrl-C does."""
     raise KeyboardInterrupt
-
-
-@contextmanager
-def only_one(var: Path) -> Iterator[None]:
-    """Hold the folder's lock: one system per folder.
-
-    Raises:
-        AlreadyRunning: if another one holds it.
-    """
-    var.mkdir(parents=True, exist_ok=True)
-    with (var / "run.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyRunning(
-                f"another `make run` of this folder is up (it holds {lock.name}); stop that one with Ctrl-C first"
-            ) from None
-        yield
 
 
 def _greet(screen: Screen, stack: Stack, source: Source, recording: str | None) -> None:

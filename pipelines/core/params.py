@@ -1,5 +1,7 @@
 """params.yaml, typed and frozen: a section per stage or part. An unknown or out-of-range key is refused by name."""
 
+import difflib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -94,6 +96,12 @@ def parse(document: Any, *, origin: str) -> Params:
     except ValidationError as error:
         lines = [_explain(detail) for detail in error.errors()]
         raise ParameterError(f"{origin}: " + "; ".join(lines)) from None
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`; did you mean X?` with the known name that is most like this one; else where all of them are."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else "; `oddsmith params` lists all that there are"
 
 
 def _explain(detail: Any) -> str:

@@ -1,4 +1,7 @@
-"""The sections of params.yaml: what every number may be. Units stand in the names, meanings in params.yaml."""
+"""The sections of params.yaml: meaning, unit and range of every number. `oddsmith params --explain KEY` prints them.
+
+A field's docstring says what it means and ends with its unit; its annotation is its range.
+"""
 
 from typing import Annotated, Literal
 
@@ -14,65 +17,95 @@ PositiveFloat = Annotated[float, Field(gt=0.0)]
 class Section(BaseModel):
     """A section of params.yaml: frozen, no unknown keys, no silent conversions from text."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
 
 class SimulatorParams(Section):
     """The local exchange and its synthetic markets."""
 
     seed: int
+    """Which synthetic world is made: one seed is one history, bar by bar. Unit: none."""
     edge: Fraction
+    """Share of every price disturbance that reverts: 0 leaves nothing to earn, 0.5 behaves like the recordings, 1 is a
+    demonstration. Unit: share."""
     speed: PositiveFloat
+    """How fast market time passes. Unit: market minutes per wall minute."""
     history_days: PositiveInt
+    """History that exists before the first wall second. Unit: market days."""
     event_length_min: Annotated[int, Field(ge=120)]
+    """Life of an event, and of its markets. Unit: market minutes."""
     event_every_min: PositiveInt
+    """Time from the start of an event to the start of the next. Unit: market minutes."""
     markets_per_event: Annotated[int, Field(ge=1, le=50)]
+    """Markets of every event. Unit: markets."""
     deposit_pusd: PositiveInt
+    """What a new account of the local exchange holds. Unit: pUSD."""
 
 
 class BarsParams(Section):
     """The bar grid."""
 
     length_s: PositiveInt
+    """Length of a bar of the venue and of synthetic markets; recordings have their own. Unit: market seconds."""
     max_gap_bars: Annotated[int, Field(ge=0, le=1000)]
+    """Longest run of missing bars that repeats the last price; a longer one cuts the market's history. Unit: bars."""
 
 
 class PullParams(Section):
     """How much history a pull takes and how hard it asks."""
 
     history_days: PositiveInt
+    """How far the window of a pull reaches back from now. Unit: market days."""
     max_markets: PositiveInt
+    """Markets of a pull, up to half of them still open. Unit: markets."""
     concurrency: Annotated[int, Field(ge=1, le=64)]
+    """Requests to the venue that may be under way at once. Unit: requests."""
 
 
 class NewsParams(Section):
     """Which texts are read and how they are scored."""
 
     scorer: Literal["vader", "finbert", "openai"]
+    """Who scores the sentiment of headlines: vader here, finbert with the extra nlp, openai over any compatible
+    endpoint."""
     finbert_model: str
+    """Name of a model of the Hugging Face hub, or a folder that holds one."""
     openai_model: str
+    """Model that the endpoint of ODDSMITH_OPENAI_URL is asked for."""
     openai_batch: Annotated[int, Field(ge=1, le=200)]
+    """Headlines in one request. Unit: headlines."""
     openai_usd_per_million_in: Annotated[float, Field(ge=0.0)]
+    """Price of the text that is sent. Unit: USD per million tokens."""
     openai_usd_per_million_out: Annotated[float, Field(ge=0.0)]
+    """Price of the answers. Unit: USD per million tokens."""
     openai_budget_usd: PositiveFloat
+    """What one pull may spend; the headlines after that stay without a score, which is neutral. Unit: USD."""
 
 
 class ValidateParams(Section):
     """Bounds of the data checks."""
 
     min_markets: PositiveInt
+    """Fewest markets that a pull may bring. Unit: markets."""
     max_zero_move_share: Fraction
+    """Largest share of bars whose price equals the one before. Unit: share."""
     max_stale_bars: PositiveInt
+    """How far before the end of the window the newest bar may lie. Unit: bars."""
 
 
 class SlicesParams(Section):
     """Shares of the time span, in the order in which time passes."""
 
     fit: Fraction
+    """Share of the time span on which the forecaster is fitted. Unit: share."""
     calibration: Fraction
+    """Share of the time span on which intervals and confidence are calibrated. Unit: share."""
     agent: Fraction
+    """Share of the time span on which the agent is trained. Unit: share."""
     selection: Fraction
+    """Share of the time span on which strategies are compared and one is chosen. Unit: share."""
     gate: Fraction
+    """Share of the time span that nothing else sees, on which the candidate is judged. Unit: share."""
 
     @model_validator(mode="after")
     def _sum_to_one(self) -> "SlicesParams":
@@ -86,43 +119,61 @@ class ComputeParams(Section):
     """Where work that splits by market runs; the results do not depend on it."""
 
     scheduler: Annotated[str, Field(pattern=r"^(single|processes|(tcp|tls)://.+)$")]
+    """Where work that splits by market runs: single, processes, or the tcp:// or tls:// address of a Dask scheduler."""
     workers: Annotated[int, Field(ge=1, le=256)]
+    """Processes of the scheduler `processes`. Unit: processes."""
 
 
 class FeaturesParams(Section):
     """Standardisation of features."""
 
     winsor_sd: Annotated[float, Field(ge=2.0, le=50.0)]
+    """Standardised features are clipped at this distance from 0. Unit: standard deviations."""
 
 
 class ForecastParams(Section):
     """The price forecaster and its training."""
 
     kind: ForecasterKind
+    """Which forecaster is trained."""
     lookback_bars: Annotated[int, Field(ge=8, le=1000)]
+    """History that a forecast reads. Unit: bars."""
     horizon_bars: Annotated[int, Field(ge=2, le=500)]
+    """How far a forecast looks ahead. Unit: bars."""
     windows: PositiveInt
+    """Training windows that are drawn in every epoch. Unit: windows."""
     epochs: PositiveInt
+    """Passes over as many windows. Unit: epochs."""
     batch_size: PositiveInt
+    """Windows of one step of the optimiser. Unit: windows."""
     learning_rate: PositiveFloat
+    """Step size of the optimiser. Unit: none."""
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
+    """Share of the units that are dropped in training. Unit: share."""
     mean_weight: PositiveFloat
+    """Weight of the squared error of the mean next to the quantile loss. Unit: none."""
     replicas: Annotated[int, Field(ge=1, le=16)]
+    """Logical CPU devices that share a batch. Unit: devices."""
     seed: int
+    """Seed of the weights and of the windows that are drawn. Unit: none."""
 
 
 class LeagueParams(Section):
-    """Training of every forecaster in `python -m benchmarks league`."""
+    """Training of every forecaster in `oddsmith league`."""
 
     windows: PositiveInt
+    """Training windows that are drawn in every epoch. Unit: windows."""
     epochs: PositiveInt
+    """Passes over as many windows. Unit: epochs."""
 
 
 class ConformalParams(Section):
     """Calibration of intervals and of the confidence."""
 
     coverage: Annotated[float, Field(gt=0.5, lt=1.0)]
+    """Share of the moves that an interval is to contain. Unit: share."""
     windows: PositiveInt
+    """Windows of the calibration slice that are used. Unit: windows."""
 
 
 Learner = Literal["ppo", "ppo_tuned", "dqn", "sac"]
@@ -133,11 +184,17 @@ class AgentParams(Section):
     """The trading agent: who learns, what it sees, and what rewards it."""
 
     learner: Learner
+    """Section of params.yaml that trains the agent."""
     forecast_block: bool
+    """Whether the agent sees the forecasts."""
     imitation_epochs: Annotated[int, Field(ge=0)]
+    """Warm start: passes in which the agent imitates the threshold rule before it learns from rewards; 0 turns it off.
+    Unit: epochs."""
     risk_aversion: Annotated[float, Field(ge=0.0)]
-    """Subtracted from every reward: this times its square (both in per cent of the cash); 0 rewards P&L alone."""
+    """Subtracted from every reward: this times its square (both in per cent of the cash); 0 rewards P&L alone. Unit:
+    none."""
     seed: int
+    """Seed of the agent's network and of its training. Unit: none."""
 
     @property
     def algorithm(self) -> str:
@@ -149,163 +206,244 @@ class LearnerParams(Section):
     """What every algorithm has, in Stable-Baselines3's words."""
 
     timesteps: Annotated[int, Field(ge=0)]
+    """Steps of all environments together; 0 leaves what imitation taught. Unit: steps."""
     n_envs: PositiveInt
+    """Environments that are played side by side. Unit: environments."""
     batch_size: PositiveInt
+    """Transitions of one step of the optimiser. Unit: transitions."""
     learning_rate: PositiveFloat
+    """Step size of the optimiser. Unit: none."""
     gamma: Fraction
+    """Discount of the next step's reward. Unit: none."""
 
 
 class PpoParams(LearnerParams):
     """Hyper-parameters of PPO. A rollout is n_envs x n_steps."""
 
     n_steps: PositiveInt
+    """Steps of each environment between two updates. Unit: steps."""
     n_epochs: PositiveInt
+    """Passes over a rollout. Unit: epochs."""
     gae_lambda: Fraction
+    """Weight of later steps in the estimate of an advantage. Unit: none."""
     clip_range: PositiveFloat
+    """How far an update may change the probability of an action, as a ratio. Unit: none."""
     ent_coef: Annotated[float, Field(ge=0.0)]
+    """Weight of the policy's entropy in the loss. Unit: none."""
     vf_coef: Annotated[float, Field(ge=0.0)]
+    """Weight of the value function in the loss. Unit: none."""
     max_grad_norm: PositiveFloat
+    """Gradients are clipped at this norm. Unit: none."""
 
 
 class SacParams(LearnerParams):
     """Hyper-parameters of SAC. gradient_steps belong to one step of all environments."""
 
     buffer_size: PositiveInt
+    """Transitions that are remembered. Unit: transitions."""
     gradient_steps: PositiveInt
+    """Steps of the optimiser per step of all environments. Unit: steps."""
 
 
 class DqnParams(SacParams):
     """Hyper-parameters of DQN: those of SAC and its exploration."""
 
     exploration_fraction: Fraction
+    """Share of the training over which exploration falls to its end. Unit: share."""
     max_grad_norm: PositiveFloat
+    """Gradients are clipped at this norm. Unit: none."""
 
 
 class PolicyParams(Section):
     """Rules without learning."""
 
     cost_multiple: Annotated[float, Field(ge=0.0)]
+    """Threshold rule: it enters when the expected move exceeds this many round-trip costs. Unit: round-trip costs."""
     max_hold_bars: PositiveInt
+    """Rules close a position after this time. Unit: bars."""
     kelly_bound_share: Fraction
+    """Kelly rule: share of the way from the mean to the conformal bound that is given up. Unit: share."""
     spike_reversion: Fraction
+    """Spike fading: share of the distance to the 30-bar mean that is expected to come back. Unit: share."""
     spike_quiet_sentiment: Fraction
+    """Spike fading stays out where the sentiment of a headline is larger than this. Unit: sentiment, 0 to 1."""
     ensemble_forecast_weight: Fraction
+    """Ensemble: weight of the forecast. Unit: share."""
     ensemble_sentiment_weight: Fraction
+    """Ensemble: weight of the sentiment. Unit: share."""
     ensemble_reversion_weight: Fraction
+    """Ensemble: weight of the reversion to the 30-bar mean. Unit: share."""
     ensemble_sentiment_log_odds: Annotated[float, Field(ge=0.0)]
+    """Ensemble: the move that full sentiment promises. Unit: log-odds."""
     min_price: Annotated[float, Field(ge=0.0, lt=0.5)]
+    """No entries at prices outside [min_price, 1 - min_price]. Unit: pUSD per share."""
 
 
 class SizingParams(Section):
     """cap = equity x min(max_position_fraction, kelly_fraction x Kelly x confidence)."""
 
     max_position_fraction: Fraction
+    """Largest position that sizing asks for; `risk` has the limit. Unit: share of the equity."""
     kelly_fraction: Fraction
+    """Share of the Kelly size that is taken. Unit: share."""
 
 
 class RiskParams(Section):
     """Limits that no policy can pass. Fractions of equity; stops as fractions of the entry mid."""
 
     max_position_fraction: Fraction
+    """Largest position. Unit: share of the equity."""
     max_exposure_fraction: Fraction
+    """Largest sum of all positions and open buys. Unit: share of the equity."""
     max_markets: PositiveInt
+    """Most markets with a position at once. Unit: markets."""
     max_related_markets: PositiveInt
+    """Most markets of one event or topic with a position at once. Unit: markets."""
     min_confidence: Annotated[float, Field(ge=0.5, le=1.0)]
+    """Entries need a forecast whose sign is right with at least this probability. Unit: probability."""
     stop_loss: Fraction
+    """A position that has lost this much is closed. Unit: share of the entry mid."""
     take_profit: Fraction
+    """A position that has gained this much is closed. Unit: share of the entry mid."""
     trailing_stop: Fraction
+    """A position that has fallen this far from its best is closed. Unit: share of the entry mid."""
     stop_cost_multiple: Annotated[float, Field(ge=0.0)]
+    """No stop is nearer than this many round-trip costs, nor than the spread and two ticks. Unit: round-trip costs."""
     daily_loss_fraction: Fraction
+    """No entries for the rest of the day after this loss. Unit: share of the equity at the day's start."""
     max_drawdown_fraction: Fraction
+    """No entries while the equity lies this far below its peak. Unit: share of the peak."""
     max_quote_age_s: PositiveInt
+    """No orders on a quote that is older. Unit: market seconds."""
 
 
 class ExecutionParams(Section):
     """From a target to fills."""
 
     latency_bars: PositiveInt
+    """Bars from a decision to its fill, in every replay. Unit: bars."""
     order_ttl_bars: PositiveInt
+    """An order that rests is cancelled after this time. Unit: bars."""
     entry: Literal["take", "rest"]
     """Entries take the other side's touch, or rest at the touch of their own side; exits always take."""
     queue: Literal["pessimistic", "neutral", "optimistic"]
+    """What is ahead of an order that rests: all, half or nothing of the displayed size."""
     band_ticks: Annotated[int, Field(ge=0, le=100)]
+    """How far a limit price may lie beyond the touch. Unit: ticks."""
     model_spread: Annotated[float, Field(gt=0.0, lt=1.0)]
-    """As a price, whatever the tick: in ticks, spreads are several times wider where the tick is 0.001."""
+    """Spread where none was observed, whatever the tick: in ticks, spreads are several times wider where the tick is
+    0.001. Unit: pUSD per share."""
     impact_share: Fraction
+    """Share of the spread by which a fill moves the price. Unit: share."""
     model_depth_shares: PositiveInt
+    """Displayed size per level at a spread of one tick, where no book was observed; less as it widens. Unit: shares."""
     redemption_s: Annotated[int, Field(ge=0)]
-    """Market seconds from a market's last bar until what it pays can be used again."""
+    """From a market's last bar until what it pays can be used again. Unit: market seconds."""
 
 
 class BacktestParams(Section):
     """The account that strategies are compared on."""
 
     cash_pusd: Annotated[int, Field(gt=0, le=1_000_000)]
-    """Larger accounts would leave the 64-bit integers of the kernel."""
+    """Cash of the account; larger ones would leave the 64-bit integers of the kernel. Unit: pUSD."""
     random_seeds: PositiveInt
+    """Draws of the strategy with random entries. Unit: draws."""
     min_round_trips: Annotated[int, Field(ge=0)]
+    """A policy with fewer closed positions is chosen only where none has more. Unit: round trips."""
 
 
 class GateParams(Section):
     """What a candidate has to prove."""
 
     confidence_level: Annotated[float, Field(gt=0.5, lt=1.0)]
+    """Level of the lower bound that the skill must have above 0. Unit: probability."""
     bootstrap_samples: Annotated[int, Field(ge=100)]
+    """Draws of whole events for that bound. Unit: draws."""
     min_events: Annotated[int, Field(ge=2)]
+    """Fewest events on the gate slice; with fewer the verdict is hold. Unit: events."""
     first_horizon: PositiveInt
+    """First horizon whose skill counts. Unit: bars."""
     last_horizon: PositiveInt
+    """Last horizon whose skill counts. Unit: bars."""
 
 
 class DriftParams(Section):
     """When recent bars count as having left the training window."""
 
     window_bars: PositiveInt
+    """Recent window of every market. Unit: bars."""
     horizon_bars: PositiveInt
+    """Horizon of the forecasts whose residuals are compared. Unit: bars."""
     min_bars: PositiveInt
+    """With fewer recent bars there is no verdict. Unit: bars."""
     min_markets: Annotated[int, Field(ge=2)]
+    """With fewer recent markets there is no verdict. Unit: markets."""
     min_psi: PositiveFloat
+    """A smaller move of a column never counts. Unit: population stability index."""
     quiet_multiple: Annotated[float, Field(ge=1.0)]
+    """A column counts when it moved this many times as far as in any quiet window of the training. Unit: none."""
     min_quiet_windows: PositiveInt
+    """With fewer quiet windows a column decides nothing. Unit: windows."""
     skill_loss: Fraction
+    """Share of the skill that must be gone. Unit: share."""
     confidence_level: Annotated[float, Field(gt=0.5, lt=1.0)]
+    """Level at which a loss of skill must be sure. Unit: probability."""
     coverage_loss: Fraction
+    """How much less of the moves the interval may contain. Unit: share."""
     reference_bars: Annotated[int, Field(ge=1000)]
+    """Bars of the training window that are kept for comparison. Unit: bars."""
 
 
 class ServingParams(Section):
     """The live loop."""
 
     max_markets: Annotated[int, Field(ge=1, le=500)]
+    """Markets that are followed at once. Unit: markets."""
     rescan_bars: PositiveInt
+    """Time between two looks at the venue's listing. Unit: bars."""
     stale_feed_s: PositiveFloat
+    """The service is not ready after this time without a message of the feed. Unit: wall seconds."""
     news_poll_s: PositiveFloat
+    """Time between two looks at headlines, where the feed does not say how long an answer holds. Unit: wall seconds."""
     paper_cash_pusd: PositiveInt
+    """What a paper account starts with. Unit: pUSD."""
     keep_bars: Annotated[int, Field(ge=100)]
+    """Bars whose inputs and decisions stay in the journal; orders, fills and equity stay for ever. Unit: bars."""
 
 
 class CostsParams(Section):
-    """What running costs and what may be earned; `python -m pipelines costs` computes with it."""
+    """What running costs and what may be earned; `oddsmith costs` computes with it."""
 
     monthly_usd: Annotated[dict[str, Annotated[float, Field(ge=0.0)]], Field(min_length=1)]
+    """Item -> what it costs. Unit: USD per month."""
     training_hours_per_day: Annotated[float, Field(ge=0.0, le=24.0)]
+    """How long the training machine runs; the guide assumes around the clock. Unit: hours per day."""
     capital_usd: Annotated[list[PositiveFloat], Field(min_length=1)]
+    """Capitals for which the return after costs is computed. Unit: USD."""
     monthly_return: Annotated[dict[str, PositiveFloat], Field(min_length=1)]
+    """Scenario -> return before costs; the guide's, no promise. Unit: share of the capital per month."""
 
 
 class SpotParams(Section):
     """Training on a machine that may be taken away."""
 
     poll_s: PositiveFloat
+    """How often the metadata address is asked for a notice. Unit: wall seconds."""
     grace_s: Annotated[float, Field(gt=0.0, le=110.0)]
-    """Between the notice and the end AWS leaves 120 s; the upload of the checkpoint needs the rest."""
+    """From the notice to SIGKILL; AWS leaves 120 s, and the upload of the checkpoint needs the rest. Unit: wall
+    seconds."""
     wait_h: PositiveFloat
+    """How long the night waits for training on that machine before it trains here. Unit: hours."""
 
 
 class StackParams(Section):
     """One of the guide's model stacks: who scores headlines, who forecasts, who trades."""
 
     scorer: Literal["none", "vader", "finbert", "openai"]
-    """none: no headline has a score, which is neutral."""
+    """Who scores headlines; with none, no headline has a score, which is neutral."""
     forecast: ForecasterKind
+    """Which forecaster is trained."""
     agent: Literal["ppo", "dqn"]
+    """Which algorithm trains the agent."""
     forecast_block: bool
+    """Whether the agent sees the forecasts."""

@@ -1,14 +1,18 @@
 """Where and who: URLs, keys and ports from the environment. Never in params.yaml, never logged."""
 
+import difflib
 import ipaddress
+import os
 import re
 import socket
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from dotenv import dotenv_values
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipelines.core.errors import SettingError
@@ -43,16 +47,37 @@ LOCAL_EXCHANGE: Final = {
 """Where `python -m simulator` listens by default."""
 
 
+PREFIX: Final = "ODDSMITH_"
+
+OTHER_VARIABLES: Final = frozenset(
+    {
+        "ODDSMITH_HOME",  # prefect.yaml: the folder of a worker
+        "ODDSMITH_RECORDINGS",  # the tests: a folder of real recordings
+        "ODDSMITH_LOG_GROUP",  # infra/aws: where the logs go
+        "ODDSMITH_TRADING_SECRET",  # infra/aws/with_secrets.py: the names of secrets
+        "ODDSMITH_FEEDS_SECRET",
+        "ODDSMITH_DATABASE_SECRET",
+        "ODDSMITH_DATABASE_HOST",
+    }
+)
+"""Variables with our prefix that are no settings, each with its reader."""
+
+Port = Annotated[Annotated[int, Field(ge=1, le=65_535)] | None, BeforeValidator(lambda text: text or None)]
+
+
 class Settings(BaseSettings):
-    """Everything that the environment decides; each field is the variable ODDSMITH_<FIELD>.
+    """Everything that the environment decides; each field is the variable ODDSMITH_<FIELD>, in the environment or in
+    the file .env of the working folder.
 
     Raises:
-        SettingError: naming the variable, the value (never a key) and what is allowed.
+        SettingError: naming the variable, the value (never a key) and what is allowed; a variable that nothing reads is
+            refused with the nearest name, because it is a setting that would not hold.
     """
 
-    model_config = SettingsConfigDict(env_prefix="ODDSMITH_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
 
     def __init__(self, **values: Any) -> None:
+        _refuse_unknown(values.get("_env_file", self.model_config["env_file"]), type(self).model_fields)
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -101,6 +126,15 @@ class Settings(BaseSettings):
     """Auto-scaling group of the training machine; empty means training runs here."""
     spot_metadata_url: str = "http://169.254.169.254"
     """Where a spot machine reads that it will be taken away."""
+
+    simulator_port: Port = None
+    """First of the four ports of the local exchange that `oddsmith run` starts; empty: 8640, or the next free ones."""
+    service_port: Port = None
+    """Port of the dashboard; empty: 3000, or the next free one."""
+    prefect_port: Port = None
+    """Port of the Prefect UI; empty: 4200, or the next free one."""
+    mlflow_port: Port = None
+    """Port of the MLflow UI; empty: 5000, or the next free one."""
 
     def for_trading(self) -> Self:
         """These settings for a process that trades: simulated mode trades on the local exchange, at its default
@@ -153,6 +187,19 @@ class Settings(BaseSettings):
                 "it, or set the address of `python -m simulator` (http://127.0.0.1:8640). For real markets without "
                 "real orders use ODDSMITH_MODE=paper"
             )
+
+
+def _refuse_unknown(env_file: Any, fields: Iterable[str]) -> None:
+    known = {f"{PREFIX}{name.upper()}" for name in fields} | OTHER_VARIABLES
+    places: dict[str, Iterable[str | None]] = {"the environment": os.environ}
+    if env_file is not None and Path(env_file).is_file():
+        places[str(env_file)] = dotenv_values(env_file)
+    for place, names in places.items():
+        for name in filter(None, names):
+            if name.upper().startswith(PREFIX) and name.upper() not in known:
+                near = difflib.get_close_matches(name.upper(), known, n=1)
+                hint = f"did you mean {near[0]}?" if near else ".env.example lists all that there are"
+                raise SettingError(f"{name} in {place} is no setting of oddsmith, so it would do nothing; {hint}")
 
 
 def _is_private(url: str) -> bool:

@@ -75,6 +75,16 @@ def read(path: Path) -> Recording:
     return Recording(markets, points, rows, dropped, payouts)
 
 
+def check(path: Path) -> None:
+    """Refuse a recording that `read` could not parse, from its files' headers alone.
+
+    Raises:
+        DataError: if it is missing, unreadable as parquet, or lacks a required column.
+    """
+    with duckdb.connect(":memory:") as db:
+        _resolve(_open(db, path), path)
+
+
 def _open(db: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
     if not path.exists():
         raise DataError(f"the recording {path} does not exist; give the path of a parquet file or of a folder of them")
@@ -85,7 +95,10 @@ def _open(db: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
     try:
         db.execute(f"CREATE VIEW source AS FROM read_parquet([{listed}], union_by_name=true)")
     except duckdb.Error as error:
-        raise DataError(f"{path} is not readable as parquet: {str(error).splitlines()[0]}") from None
+        raise DataError(
+            f"{path} is not readable as parquet: {str(error).splitlines()[0]}; `oddsmith data import FILE` makes a "
+            "recording of a CSV file"
+        ) from None
     return {name: kind for name, kind, *_ in db.execute("DESCRIBE source").fetchall()}
 
 

@@ -8,9 +8,8 @@ import pytest
 import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
-from flows.local.ports import DEFAULTS
 from flows.stage_tasks import stage_names
-from pipelines.__main__ import STAGES
+from pipelines.commands import STAGES
 from pipelines.core.sections import Learner
 from pipelines.core.settings import Settings
 from serving import metrics
@@ -23,7 +22,6 @@ def test_every_environment_variable_is_in_the_example():
     """A setting that nobody can find does not exist."""
     example = (ROOT / ".env.example").read_text()
     variables = {f"ODDSMITH_{name.upper()}" for name in Settings.model_fields}
-    variables |= {f"ODDSMITH_{name.upper()}_PORT" for name in DEFAULTS}
 
     assert {name for name in variables if name not in example} == set()
 
@@ -77,7 +75,7 @@ def test_every_parameter_of_a_section_belongs_to_a_stage_or_a_running_part():
     learners = set(get_args(Learner))
     code = "\n".join(
         path.read_text()
-        for package in ("pipelines", "serving", "flows", "simulator", "benchmarks")
+        for package in ("pipelines", "serving", "flows", "simulator", "benchmarks", "oddsmith")
         for path in (ROOT / package).rglob("*.py")
         if path.name != "params.py"
     )
@@ -100,7 +98,7 @@ def test_commands_in_pages_exist(page):
     """`python -m x y` and `make x` in a page name modules and targets that are there."""
     text = page.read_text()
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
-    modules = set(re.findall(r"python -m ((?:pipelines|simulator|serving|flows|benchmarks)[\w.]*)", text))
+    modules = set(re.findall(r"python -m ((?:pipelines|simulator|serving|flows|benchmarks|oddsmith)[\w.]*)", text))
     absent = {
         name
         for name in modules

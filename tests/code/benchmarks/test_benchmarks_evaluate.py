@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from benchmarks import evaluate, null
+from benchmarks.commands import EVALUATE
 from benchmarks.contest import Contest
 from benchmarks.evaluate import by_seed, iqm, ratio, render, summary
 from benchmarks.worlds import world
+from pipelines.core.command_line import Parser
 from pipelines.core.params import read
 
 PARAMS = read(Path("params.yaml"))
@@ -104,6 +106,13 @@ def test_an_edit_makes_kept_results_stale(tmp_path, monkeypatch):
     assert evaluate._digest(PARAMS, 42, None) not in seen
 
 
+def main(arguments: list[str]) -> None:
+    """Run `oddsmith evaluate` with these arguments, its errors as they are."""
+    parser = Parser()
+    EVALUATE.arguments(parser)
+    evaluate.run(parser.parse_args(arguments))
+
+
 @pytest.fixture
 def small(tmp_path, monkeypatch):
     """An empty folder with the shipped parameters, for a contest of a few events."""
@@ -127,25 +136,25 @@ def test_finished_strategies_are_not_run_again(small, monkeypatch):
 
     monkeypatch.setattr(Contest, "rule", counted)
     with pytest.raises(KeyboardInterrupt):
-        evaluate.main(small)
+        main(small)
     assert len(Path("var/evaluate/edge-1-kalman.jsonl").read_text().splitlines()) == 3
-    evaluate.main(small)
+    main(small)
     finished = len(ran)
     assert ran.count("cash") == 2
     with Path("var/evaluate/edge-1-kalman.jsonl").open("a") as stream:
         stream.write('{"digest": "torn')
-    evaluate.main(small)
+    main(small)
     assert len(ran) == finished
     changed = Path("params.yaml").read_text().replace("cash_pusd: 10000", "cash_pusd: 9000")
     Path("params.yaml").write_text(changed)
-    evaluate.main(small)
+    main(small)
     assert len(ran) == 2 * finished - 1
 
 
 @pytest.mark.slow
 def test_two_seeds_make_a_table(small):
     """The whole evaluation, made small: two worlds, rules and PPO with and without forecasts, one table."""
-    evaluate.main([*small, "ppo", "ppo_without_forecasts"])
+    main([*small, "ppo", "ppo_without_forecasts"])
     page = Path("out/strategies-edge-1-kalman.md").read_text()
     assert all(f"| {name} | " in page for name in ("threshold", "kelly", "ppo", "ppo_without_forecasts", "random"))
     assert "| 2 | +0 |" in page

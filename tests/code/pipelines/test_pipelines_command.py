@@ -16,10 +16,10 @@ from pipelines import __main__ as command
 def test_an_error_of_the_machine_is_one_line(monkeypatch, capsys, error, line):
     """A missing file is named as such; a full disk is the machine's refusal."""
 
-    def fail(_arguments):
+    def fail(**_arguments):
         raise error
 
-    monkeypatch.setitem(command.COMMANDS, "costs", fail)
+    monkeypatch.setattr("pipelines.costs.stage.run", fail)
 
     assert command.main(["costs"]) == 1
     assert capsys.readouterr().err.startswith(line)

@@ -1,0 +1,171 @@
+"""The tree of commands. It imports declarations alone: `oddsmith --help` loads no library of the work behind them."""
+
+import argparse
+import importlib
+from dataclasses import replace
+
+from benchmarks import commands as benchmarks
+from flows import commands as flows
+from pipelines import commands as pipelines
+from pipelines.core.command_line import Command, whole
+from serving import commands as serving
+
+
+def _stage_arguments(parser: argparse.ArgumentParser) -> None:
+    text = "; ".join(f"{name}: {said}" for name, said in pipelines.STAGES.items())
+    parser.add_argument("stage", choices=tuple(pipelines.STAGES), metavar="STAGE", help=text)
+
+
+def _json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
+
+
+STAGE = Command(
+    name="stage",
+    help="one stage by hand, on the products that are there",
+    work=lambda arguments: pipelines.run_stage(arguments.stage),
+    arguments=_stage_arguments,
+    example="oddsmith stage featurize",
+)
+
+
+def _backtest(arguments: argparse.Namespace) -> None:
+    importlib.import_module("oddsmith.answers").backtest(as_json=arguments.json)
+
+
+BACKTEST = Command(
+    name="backtest",
+    help="compare every strategy on the selection slice -> reports/backtest.html",
+    work=_backtest,
+    arguments=_json,
+    example="oddsmith backtest --json",
+)
+
+
+def _serve_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--port", type=whole(1024, 65_535), help="dashboard's port (ODDSMITH_SERVICE_PORT, else 3000)")
+
+
+def _serve(arguments: argparse.Namespace) -> None:
+    importlib.import_module("oddsmith.live").serve(arguments.host, arguments.port)
+
+
+SERVE = Command(
+    name="serve",
+    help="the live process alone: bot, dashboard and metrics, in the mode of ODDSMITH_MODE",
+    work=_serve,
+    arguments=_serve_arguments,
+    example="oddsmith serve --port 3000",
+)
+
+
+def _simulate(arguments: argparse.Namespace) -> int:
+    return int(importlib.import_module("simulator.__main__").serve(arguments))
+
+
+SIMULATE = Command(
+    name="simulate",
+    help="the local exchange alone, with a world of its own",
+    work=_simulate,
+    example="oddsmith simulate --edge 0.5 --seed 2 --speed 60",
+)
+
+
+def _simulator_arguments(parser: argparse.ArgumentParser) -> None:
+    importlib.import_module("simulator.__main__").add_arguments(parser)
+
+
+REMOTE_PARSERS = {"simulate": _simulator_arguments}
+"""Commands whose options are computed by the package that runs them, which takes a moment to load."""
+
+
+def _explain_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--explain", metavar="KEY", help="a section, or section.key: meaning, unit, range, value now")
+    _json(parser)
+
+
+def _params(arguments: argparse.Namespace) -> None:
+    answers = importlib.import_module("oddsmith.parameters")
+    answers.show(getattr(arguments, "explain", None), as_json=arguments.json)
+
+
+PARAMS = Command(
+    name="params",
+    help="the numbers of params.yaml: list, explain, change",
+    work=_params,
+    arguments=_explain_arguments,
+    example="oddsmith params --explain risk.stop_loss",
+    optional=True,
+    commands=(
+        Command(
+            name="list",
+            help="every number with its value now",
+            work=_params,
+            arguments=_json,
+            example="oddsmith params list --json",
+        ),
+        replace(flows.PARAMS, name="set"),
+    ),
+)
+
+DATA = Command(
+    name="data",
+    help="choose, import, query and export data",
+    commands=(pipelines.WINDOW, pipelines.IMPORT, pipelines.QUERY, pipelines.EXPORT),
+)
+
+
+def _champions(arguments: argparse.Namespace) -> None:
+    importlib.import_module("oddsmith.answers").champions(as_json=arguments.json)
+
+
+CHAMPIONS = Command(
+    name="champions",
+    help="which bundle trades, which ones did, and how that is changed",
+    commands=(
+        Command(
+            name="list",
+            help="the champion, the history of champions, and what was withdrawn",
+            work=_champions,
+            arguments=_json,
+            example="oddsmith champions list --json",
+        ),
+        flows.PROMOTE,
+        flows.DEPLOY,
+        flows.ROLLBACK,
+        serving.INSTALL,
+    ),
+)
+
+FLOWS = Command(
+    name="flows",
+    help="the flows of Prefect: served on their schedules, or run once",
+    commands=(flows.SERVE, flows.RUN),
+)
+
+
+def _completion_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"))
+
+
+def _completion(arguments: argparse.Namespace) -> None:
+    importlib.import_module("oddsmith.completion").show(arguments.shell, arguments.parser(whole=True))
+
+
+COMPLETION = Command(
+    name="completion",
+    help="print a script that makes a shell complete commands and options",
+    work=_completion,
+    arguments=_completion_arguments,
+    example="oddsmith completion bash > ~/.local/share/bash-completion/completions/oddsmith",
+)
+
+COMMANDS = (
+    replace(flows.UP, name="run"),
+    *(flows.STOP, flows.STATUS, SERVE, SIMULATE, serving.DOCTOR),
+    *(PARAMS, DATA, CHAMPIONS, flows.NIGHTLY, FLOWS),
+    *(STAGE, BACKTEST, pipelines.INGEST, pipelines.DRIFT, pipelines.PARITY),
+    *benchmarks.COMMANDS,
+    *(pipelines.COSTS, flows.BACKUP, flows.RESTORE, flows.SPOT, COMPLETION),
+)

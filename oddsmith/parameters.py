@@ -1,0 +1,139 @@
+"""`oddsmith params`: what every number means, its unit, range and value now, and which stages depend on it."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import yaml
+from pydantic.fields import FieldInfo
+
+from pipelines.core import params as parameters
+from pipelines.core.errors import ParameterError
+from pipelines.core.params import Params, nearest
+from pipelines.core.sections import Section
+
+KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+BOUNDS = {"ge": "at least {}", "gt": "above {}", "le": "at most {}", "lt": "below {}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One number of params.yaml; `unit` is None where it has none, `stages` are those of dvc.yaml that read it."""
+
+    key: str
+    value: Any
+    meaning: str
+    unit: str | None
+    range: str
+    stages: tuple[str, ...]
+
+
+def show(key: str | None, *, as_json: bool) -> None:
+    """Print the numbers of a section, one number, or all of them.
+
+    Raises:
+        ParameterError: naming the nearest key where there is no such key.
+    """
+    every = list(explained(parameters.load()))
+    found = every if key is None else [one for one in every if one.key == key or one.key.startswith(f"{key}.")]
+    if not found:
+        raise ParameterError(f"params.yaml has no {key}{nearest(key or '', _names(every))}")
+    if as_json:
+        sys.stdout.write(json.dumps([asdict(one) for one in found], indent=2) + "\n")
+    elif key is None:
+        width = max(len(one.key) for one in found)
+        sys.stdout.writelines(f"{one.key:<{width}}  {_short(one.value)}\n" for one in found)
+    else:
+        sys.stdout.write("\n\n".join(_text(one) for one in found) + "\n")
+
+
+def explained(params: Params) -> Iterator[Explained]:
+    """Every number with its explanation, in the order of the sections."""
+    stages = _stages(Path("dvc.yaml"))
+    for name, field in Params.model_fields.items():
+        section = getattr(params, name)
+        yield from _fields(field.alias or name, section, stages)
+
+
+def _fields(prefix: str, section: Any, stages: dict[str, list[str]]) -> Iterator[Explained]:
+    if isinstance(section, dict):
+        for name, inner in section.items():
+            yield from _fields(f"{prefix}.{name}", inner, stages)
+        return
+    assert isinstance(section, Section)
+    for name, field in type(section).model_fields.items():
+        key = f"{prefix}.{name}"
+        meaning, _, unit = (field.description or "").partition(" Unit: ")
+        read_by = tuple(stage for stage, read in stages.items() if any(f"{key}.".startswith(f"{one}.") for one in read))
+        unit = unit.rstrip(".")
+        yield Explained(
+            key,
+            getattr(section, name),
+            " ".join(meaning.split()),
+            None if unit in ("", "none") else " ".join(unit.split()),
+            span(field),
+            read_by,
+        )
+
+
+def span(field: FieldInfo) -> str:
+    """What a field may be, in words: its kind and its bounds."""
+    return _span(field.annotation, field.metadata)
+
+
+def _span(annotation: Any, metadata: Sequence[Any] = ()) -> str:
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _span(inner[0], [bound for one in inner[1:] for bound in getattr(one, "metadata", [one])])
+    if origin is Literal:
+        return "one of " + ", ".join(map(str, inner))
+    if origin is dict:
+        return f"a mapping, each value {_span(inner[1])}"
+    if origin in (list, tuple):
+        return f"a list, each entry {_span(inner[0])}"
+    bounds = [
+        text.format(f"{getattr(bound, name):g}")
+        for bound in metadata
+        for name, text in BOUNDS.items()
+        if getattr(bound, name, None) is not None
+    ]
+    return ", ".join([KINDS[annotation], *bounds])
+
+
+def keys(model: type[Section] = Params, prefix: str = "") -> Iterator[str]:
+    """Every section and key that has one name whatever params.yaml says, for the completion of a shell."""
+    for name, field in model.model_fields.items():
+        key = f"{prefix}{field.alias or name}"
+        yield key
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            yield from keys(field.annotation, f"{key}.")
+
+
+def _stages(path: Path) -> dict[str, list[str]]:
+    """Stage -> the sections and keys that DVC watches for it."""
+    stages = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
+    return {name: list(stage.get("params", [])) for name, stage in stages.items()}
+
+
+def _names(every: list[Explained]) -> list[str]:
+    return [one.key for one in every] + sorted({one.key.partition(".")[0] for one in every})
+
+
+def _short(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, list | tuple | dict | bool) else str(value)
+
+
+def _text(one: Explained) -> str:
+    read_by = ", ".join(one.stages) or "none: nothing is trained again after a change"
+    return "\n".join(
+        [
+            f"{one.key} = {_short(one.value)}",
+            f"  {one.meaning}",
+            *([f"  unit    {one.unit}"] if one.unit else []),
+            f"  range   {one.range}",
+            f"  stages  {read_by}",
+        ]
+    )

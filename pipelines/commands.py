@@ -1,0 +1,191 @@
+"""The commands of the pipelines: the stages, and what is computed from their products. Each is loaded when it runs."""
+
+import argparse
+import importlib
+from pathlib import Path
+
+from pipelines.core.command_line import SOURCES, Command, above_zero
+
+STAGES = {
+    "pull": "read markets, bars and headlines of data/window.json into data/raw",
+    "validate": "check data/raw with Great Expectations",
+    "featurize": "compute the features and cut time into slices",
+    "forecast": "train and calibrate the price forecaster",
+    "agent": "train the trading agent",
+    "backtest": "compare strategies on the selection slice",
+    "package": "seal the model bundle",
+    "gate": "judge the candidate on the gate slice",
+}
+
+
+def run_stage(name: str) -> None:
+    """Run one stage on the products that are there."""
+    importlib.import_module(f"pipelines.{name}.stage").run()
+
+
+def _stage(name: str, text: str) -> Command:
+    return Command(name=name, help=text, work=lambda _arguments: run_stage(name))
+
+
+def _window_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--source", choices=SOURCES, default="simulated", help="where the pull reads (simulated)")
+    parser.add_argument("--recording", type=Path, help="parquet file or folder of the recorded source")
+    parser.add_argument("--fresh", action="store_true", help="advance to now although a window is there")
+
+
+def _window(arguments: argparse.Namespace) -> None:
+    from pipelines.core.settings import Source  # noqa: PLC0415 - loaded by commands that run
+
+    window = importlib.import_module("pipelines.pull.window")
+    window.run(Source(arguments.source), arguments.recording, fresh=arguments.fresh)
+
+
+WINDOW = Command(
+    name="window",
+    help="choose what the next pull reads (data/window.json)",
+    work=_window,
+    arguments=_window_arguments,
+    example="oddsmith data window --source recorded --recording data/recordings/prices.parquet",
+)
+
+
+def _costs_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
+
+
+def _costs(arguments: argparse.Namespace) -> None:
+    importlib.import_module("pipelines.costs.stage").run(as_json=arguments.json)
+
+
+COSTS = Command(
+    name="costs",
+    help="monthly cost, break-even return and return on capital; the guide's figures checked",
+    work=_costs,
+    arguments=_costs_arguments,
+    example="oddsmith costs --json",
+)
+
+
+def _ingest(_arguments: argparse.Namespace) -> None:
+    importlib.import_module("pipelines.pull.landing").run()
+
+
+INGEST = Command(
+    name="ingest",
+    help="append bars, books and headlines since the last time to var/landing",
+    work=_ingest,
+    example="oddsmith ingest",
+)
+
+
+def _drift_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--bundle", type=Path, default=Path("models/bundle"), help="sealed bundle (models/bundle)")
+    parser.add_argument("--landing", type=Path, help="folder of bars, markets and headlines (var/landing)")
+    parser.add_argument("--remember", action="store_true", help="only keep the bundle's training window for later")
+
+
+def _drift(arguments: argparse.Namespace) -> None:
+    stage = importlib.import_module("pipelines.drift.stage")
+    if arguments.remember:
+        stage.remember(arguments.bundle)
+    else:
+        stage.run(arguments.bundle, arguments.landing)
+
+
+DRIFT = Command(
+    name="drift",
+    help="compare the newest bars of var/landing with a bundle's training window -> reports/drift.json",
+    work=_drift,
+    arguments=_drift_arguments,
+    example="oddsmith drift --bundle models/bundle",
+)
+
+
+def _parity_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--hours", type=above_zero("hours"), default=24.0, help="market hours back from the newest bar (24)"
+    )
+
+
+def _parity(arguments: argparse.Namespace) -> None:
+    importlib.import_module("pipelines.parity.stage").run(arguments.hours)
+
+
+PARITY = Command(
+    name="parity",
+    help="decide the bot's journal again: decisions identical, fills compared -> reports/parity.json",
+    work=_parity,
+    arguments=_parity_arguments,
+    example="oddsmith parity --hours 6",
+)
+
+
+def _import_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, help="CSV with a header, or parquet: market_id, timestamp, price, and more")
+    parser.add_argument("--to", type=Path, help="recording to write (data/recordings/<name>.parquet)")
+    renamed = "our name of a column of the file, repeatable: --column price=yes_price"
+    parser.add_argument("--column", action="append", default=[], metavar="OURS=THEIRS", help=renamed)
+    parser.add_argument("--replace", action="store_true", help="replace a recording of this name")
+
+
+def _import(arguments: argparse.Namespace) -> None:
+    made = importlib.import_module("pipelines.pull.import_recording")
+    made.run(arguments.file, arguments.to, arguments.column, replace=arguments.replace)
+
+
+IMPORT = Command(
+    name="import",
+    help="make a recording of a CSV or parquet file of prices, checked as a run would read it",
+    work=_import,
+    arguments=_import_arguments,
+    example="oddsmith data import prices.csv --column price=yes_price",
+)
+
+
+def _folder_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--folder", type=Path, default=Path("data/raw"), help="data/raw (default), or var/landing")
+
+
+def _query_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("sql", help="for example: SELECT count(*) FROM bars")
+    _folder_argument(parser)
+
+
+def _query(arguments: argparse.Namespace) -> None:
+    importlib.import_module("pipelines.export.stage").query(arguments.folder, arguments.sql)
+
+
+QUERY = Command(
+    name="query",
+    help="SQL over bars, markets, headlines and books; prints CSV",
+    work=_query,
+    arguments=_query_arguments,
+    example='oddsmith data query "SELECT topic, count(*) FROM bars JOIN markets USING (market_id) GROUP BY 1"',
+)
+
+
+def _export_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--influx", metavar="TARGET", required=True, help="file, - for standard output, or a write URL")
+    _folder_argument(parser)
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from pipelines.core.settings import Settings  # noqa: PLC0415 - loaded by commands that run
+
+    token = Settings().influx_token
+    secret = token.get_secret_value() if token else None
+    importlib.import_module("pipelines.export.stage").export(arguments.folder, arguments.influx, secret)
+
+
+EXPORT = Command(
+    name="export",
+    help="bars and headlines in InfluxDB line protocol",
+    work=_export,
+    arguments=_export_arguments,
+    example="oddsmith data export --influx bars.lp",
+)
+
+COMMANDS = (
+    *(_stage(name, text) for name, text in STAGES.items()),
+    *(WINDOW, IMPORT, INGEST, DRIFT, PARITY, COSTS, QUERY, EXPORT),
+)

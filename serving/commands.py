@@ -1,0 +1,49 @@
+"""The commands around the live service. Each is loaded when it runs."""
+
+import argparse
+import importlib
+from pathlib import Path
+
+from pipelines.core.command_line import Command
+
+
+def _install_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("bundle", type=Path, help="folder of a sealed bundle, such as models/bundle")
+
+
+def _install(arguments: argparse.Namespace) -> None:
+    from pipelines.core.settings import Settings  # noqa: PLC0415 - loaded by commands that run
+
+    tag = importlib.import_module("serving.install").install(arguments.bundle, Settings().var)
+    print(tag)  # noqa: T201 - the answer
+
+
+INSTALL = Command(
+    name="install",
+    help="build the bento of a sealed bundle and print its tag",
+    work=_install,
+    arguments=_install_arguments,
+    example="oddsmith champions install models/bundle",
+)
+
+
+def _doctor_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from pipelines.core.settings import Settings  # noqa: PLC0415 - loaded by commands that run
+
+    doctor = importlib.import_module("serving.doctor")
+    return int(doctor.examine(Settings().for_trading(), as_json=arguments.json))
+
+
+DOCTOR = Command(
+    name="doctor",
+    help="check settings, disk, journal, bundle, venue, clock, region and account; places no order",
+    work=_doctor,
+    arguments=_doctor_arguments,
+    example="oddsmith doctor --json",
+)
+
+COMMANDS = (INSTALL, DOCTOR)
