@@ -1,4 +1,4 @@
-"""One archive of what only this machine has: `python -m flows backup` while it runs, `restore` while it does not.
+"""One archive of what only this machine has: `oddsmith backup` while it runs, `restore` while it does not.
 
 In it: journal, champions, trials, MLflow's database and artifacts, landing zone, installed bentos, paid scores of
 headlines. Not in it: logs, Prefect's history, checkpoints, what benchmarks made, what DVC's remote holds,

@@ -16,7 +16,7 @@ from flows.stage_tasks import run_command
     persist_result=False,
 )
 def append() -> None:
-    """One run of `python -m pipelines ingest`. It is repeated when the venue does not answer: it only reads there."""
+    """One run of `oddsmith ingest`. It is repeated when the venue does not answer: it only reads there."""
     run_command(sys.executable, "-m", "pipelines", "ingest", name="ingest")
 
 

@@ -69,13 +69,13 @@ def require_verdict(bundle_hash: str) -> None:
     if gate["verdict"] != "promote" or gate["bundle"] != bundle_hash:
         raise ArtifactError(
             f"bundle {bundle_hash[:12]} has no promoting verdict (reports/gate.json says {gate['verdict']} "
-            f"for {str(gate['bundle'])[:12]}); run `python -m pipelines gate` on it"
+            f"for {str(gate['bundle'])[:12]}); run `oddsmith stage gate` on it"
         )
     reason = champions.withdrawn().get(bundle_hash)
     if reason is not None:
         raise ArtifactError(
             f"bundle {bundle_hash[:12]} was rolled back ({reason or 'no reason given'}); "
-            f"`python -m flows deploy --hash {bundle_hash[:12]}` brings it back on purpose"
+            f"`oddsmith champions deploy --hash {bundle_hash[:12]}` brings it back on purpose"
         )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from flows import deploy, drift, nightly, promote, rollback
+from flows.champions import CANDIDATE
 from flows.local.up import check_recording
 from pipelines.core import params as parameters
 from pipelines.core.artifacts import read_json
@@ -21,7 +22,7 @@ def _nightly(source: Source | None = None, recording: str | None = None, _fresh:
 
 
 def _promote() -> None:
-    promote.require_verdict(str(read_json(promote.CANDIDATE / "manifest.json")["hash"]))
+    promote.require_verdict(str(read_json(CANDIDATE / "manifest.json")["hash"]))
 
 
 def _deploy(bundle_hash: str | None = None) -> None:

@@ -174,7 +174,7 @@ def tonight() -> dict[str, float]:
 
 
 def act(action: str) -> int:
-    """`python -m flows spot <action>`; the exit status, 75 when the machine that works here is to go."""
+    """`oddsmith spot <action>`; the exit status, 75 when the machine that works here is to go."""
     settings, params = Settings(), parameters.load().spot
     if action == "work":
         return work(Store.of(settings), Notices(settings.spot_metadata_url), params)

@@ -18,7 +18,7 @@ import httpx2
 import psutil
 from botocore.exceptions import BotoCoreError, ClientError
 
-from flows.stage_tasks import command_environment
+from flows.child_environment import command_environment
 from pipelines.core import log
 from pipelines.core.errors import OddsmithError, SettingError
 from pipelines.core.sections import SpotParams

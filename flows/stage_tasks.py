@@ -1,6 +1,5 @@
 """A Prefect task per DVC stage. Names and order are read from dvc.yaml; DVC decides whether a stage has to run."""
 
-import os
 import re
 import signal
 import subprocess
@@ -15,6 +14,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from flows import progress
+from flows.child_environment import command_environment
 from pipelines.core.errors import OddsmithError
 
 _KILLED = re.compile(r"exited with -(\d+)$")
@@ -29,20 +29,6 @@ def stage_names(dvc_file: Path = Path("dvc.yaml")) -> tuple[str, ...]:
     """The stages of dvc.yaml in the order in which they stand there."""
     document = yaml.safe_load(dvc_file.read_text(encoding="utf-8"))
     return tuple(document["stages"])
-
-
-def command_environment() -> dict[str, str]:
-    """The environment of a child command: this interpreter's `python`, quiet libraries, one thread per library."""
-    return {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-        "DVC_NO_ANALYTICS": "1",
-        "GX_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "OMP_NUM_THREADS": "1",
-        "PYTHONUNBUFFERED": "1",
-    }
 
 
 def run_command(*command: str, name: str, environment: Mapping[str, str] | None = None) -> list[str]:

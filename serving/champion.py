@@ -63,7 +63,7 @@ def _foreign(mode: Mode, source: str) -> str:
         return ""
     return (
         f"the champion learned from a {source} source and not from the venue's markets, which mode {mode.value} "
-        "trades: run `python -m flows nightly --source polymarket --fresh`"
+        "trades: run `oddsmith nightly --source polymarket --fresh`"
     )
 
 
@@ -82,5 +82,5 @@ def locate(record: dict[str, Any], var: Path, candidate: Path = CANDIDATE) -> Pa
         return candidate
     raise ArtifactError(
         f"the champion {record['hash'][:12]} ({record.get('bento_tag')}) is not on this machine; "
-        "run `python -m serving install BUNDLE`, or promote another bundle"
+        "run `oddsmith champions install BUNDLE`, or promote another bundle"
     )

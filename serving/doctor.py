@@ -1,4 +1,4 @@
-"""`python -m serving doctor`: everything that trading needs, checked without placing an order."""
+"""`oddsmith doctor`: everything that trading needs, checked without placing an order."""
 
 import asyncio
 import json

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from flows.child_environment import command_environment
 from flows.local.children import Child, Children
 from flows.local.ports import HOST, SIMULATOR_PORTS, Reservation
 from flows.local.screen import Screen
-from flows.stage_tasks import command_environment
 from pipelines.core.artifacts import read_json
 from pipelines.core.params import Params
 from pipelines.core.products import report_json

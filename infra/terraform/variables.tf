@@ -97,7 +97,7 @@ variable "log_retention_days" {
 }
 
 variable "budget_monthly_usd" {
-  description = "Monthly limit of the budget alarm; `python -m pipelines costs` prints what to expect."
+  description = "Monthly limit of the budget alarm; `oddsmith costs` prints what to expect."
   type        = number
   default     = 640
   validation {

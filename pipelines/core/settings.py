@@ -44,7 +44,7 @@ LOCAL_EXCHANGE: Final = {
     "data_url": "http://127.0.0.1:8642",
     "news_url": "http://127.0.0.1:8643/rss",
 }
-"""Where `python -m simulator` listens by default."""
+"""Where `oddsmith simulate` listens by default."""
 
 
 PREFIX: Final = "ODDSMITH_"
@@ -112,7 +112,7 @@ class Settings(BaseSettings):
     """Endpoint of the openai scorer: anything that answers /chat/completions."""
     openai_key: SecretStr | None = None
     influx_token: SecretStr | None = None
-    """Token of the server that `python -m pipelines export --influx URL` writes to."""
+    """Token of the server that `oddsmith data export --influx URL` writes to."""
     geoblock_url: str = "https://polymarket.com/api/geoblock"
     var: Path = Path("var")
     """What a running machine keeps: journal, champion.json, logs, databases."""
@@ -184,7 +184,7 @@ class Settings(BaseSettings):
         if self.mode is Mode.SIMULATED and not _is_private(self.clob_url):
             raise SettingError(
                 f"mode simulated trades on a local exchange alone, and ODDSMITH_CLOB_URL was {self.clob_url}; unset "
-                "it, or set the address of `python -m simulator` (http://127.0.0.1:8640). For real markets without "
+                "it, or set the address of `oddsmith simulate` (http://127.0.0.1:8640). For real markets without "
                 "real orders use ODDSMITH_MODE=paper"
             )
 

@@ -1,4 +1,4 @@
-"""`python -m pipelines costs`: the bill, the break-even return, the return after costs, the guide's figures checked."""
+"""`oddsmith costs`: the bill, the break-even return, the return after costs, the guide's figures checked."""
 
 import json
 import sys

@@ -80,7 +80,7 @@ def test_a_champion_that_is_not_there_is_named(tmp_path: Path) -> None:
     """A champion whose bundle is on no disk is an error that says how to get it."""
     write_json(tmp_path / "champion.json", {"hash": "ab" * 32, "bento_tag": "oddsmith:x", "mlflow_version": "4"})
 
-    with pytest.raises(ArtifactError, match=r"abab.* is not on this machine; run `python -m serving install"):
+    with pytest.raises(ArtifactError, match=r"abab.* is not on this machine; run `oddsmith champions install"):
         champion.find(Mode.SIMULATED, tmp_path, tmp_path / "none", tmp_path / "none")
 
 

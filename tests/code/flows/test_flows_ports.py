@@ -81,3 +81,16 @@ def test_a_port_whose_last_connection_still_lingers_can_be_reserved(monkeypatch)
     assert not ports.is_free(port)
     assert held.release() == port
     assert ports.is_free(port)
+
+
+def test_a_port_of_the_env_file_is_explicit_too(monkeypatch, taken_port, tmp_path):
+    """A port in .env holds as one in the environment does."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ODDSMITH_SERVICE_PORT", raising=False)
+    (tmp_path / ".env").write_text(f"ODDSMITH_SERVICE_PORT={taken_port}\n")
+
+    with pytest.raises(SettingError, match=f"port {taken_port} is taken"):
+        ports.choose("service")
+
+    (tmp_path / ".env").write_text("ODDSMITH_SERVICE_PORT=\n")
+    assert ports.choose("service") >= ports.DEFAULTS["service"]

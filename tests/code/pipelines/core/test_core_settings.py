@@ -1,9 +1,14 @@
 """The environment."""
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from pipelines.core.errors import SettingError
-from pipelines.core.settings import Mode, Settings, Source
+from pipelines.core.settings import OTHER_VARIABLES, PREFIX, Mode, Settings, Source
+
+ROOT = Path(__file__).parents[4]
 
 
 def test_the_default_mode_is_simulated(monkeypatch, tmp_path):
@@ -89,3 +94,49 @@ def test_a_source_is_read_where_it_is(monkeypatch, tmp_path):
     with pytest.raises(SettingError, match="ODDSMITH_MODE=paper"):
         Settings(**local).for_source(Source.POLYMARKET)
     assert Settings(**local, mode=Mode.PAPER).for_source(Source.POLYMARKET).gamma_url == local["gamma_url"]
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("ODDSMITH_KILL_SWICH", "ODDSMITH_KILL_SWITCH"),
+        ("ODDSMITH_MOD", "ODDSMITH_MODE"),
+        ("oddsmith_clob_ulr", "ODDSMITH_CLOB_URL"),
+        ("ODDSMITH_SERVICES_PORT", "ODDSMITH_SERVICE_PORT"),
+    ],
+)
+@pytest.mark.parametrize("place", ["environment", ".env"])
+def test_a_mistyped_setting_is_refused_with_the_nearest(name, nearest, place, monkeypatch, tmp_path):
+    """A variable that nothing reads would be a kill switch or a limit that does not hold."""
+    monkeypatch.chdir(tmp_path)
+    if place == ".env":
+        (tmp_path / ".env").write_text(f"OTHER=1\n{name}=x\n")
+    else:
+        monkeypatch.setenv(name, "x")
+
+    with pytest.raises(SettingError, match=rf"{name} in .*{place} is no setting .*did you mean {nearest}\?"):
+        Settings()
+
+
+def test_variables_of_others_are_left_alone(monkeypatch, tmp_path):
+    """Other programs' variables, and ours that are read elsewhere, are no concern of the settings."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(
+        "# ODDSMITH_NONSENSE=1\nHOME_URL=x\nODDSMITH_MODE=paper\nODDSMITH_MLFLOW_PORT=5050\n"
+    )
+    monkeypatch.delenv("ODDSMITH_MODE", raising=False)
+    monkeypatch.setenv("ODDSMITH_HOME", "/opt/oddsmith")
+
+    settings = Settings()
+
+    assert (settings.mode, settings.mlflow_port) == (Mode.PAPER, 5050)
+
+
+def test_every_variable_of_the_repository_is_known():
+    """A name with our prefix that code, units or pages mention is a setting, or is listed with its reader."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | OTHER_VARIABLES
+    listing = ["git", "grep", "-hoE", r"ODDSMITH_[A-Z][A-Z_]*[A-Z]", "--", ":!tests", ":!CHANGELOG.md"]
+    found = set(subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split())
+
+    assert found - known == set()
+    assert OTHER_VARIABLES - found <= {"ODDSMITH_RECORDINGS"}
