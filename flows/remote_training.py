@@ -15,8 +15,8 @@ from typing import Any
 import yaml
 
 from flows.bucket import Store
+from flows.child_environment import command_environment
 from flows.spot import INTERRUPTED_STATUS, Group, Notices, SpotFailed, supervise
-from flows.stage_tasks import command_environment
 from pipelines.core import log
 from pipelines.core import params as parameters
 from pipelines.core.sections import SpotParams
