@@ -55,5 +55,5 @@ lock: ## resolve the newest versions that pyproject.toml allows, for every Pytho
 	@bash infra/lock.sh
 
 clean: ## forget what was computed here; journal, champions and backups in var/ stay (ALL=1: not even they)
-	rm -rf $(if $(filter 1,$(ALL)),var,$(addprefix var/,checkpoints evaluate forecasters league stacks benchmarks peers)) data/raw data/replay data/features data/forecasts data/window.json models/forecaster models/agent models/choice models/bundle
+	rm -rf $(if $(filter 1,$(ALL)),var,$(addprefix var/,checkpoints evaluate forecasters league stacks benchmarks peers)) data/raw data/replay data/features data/forecasts data/window.json models/forecaster models/agent models/choice models/bundle models/verdict.json
 	find reports -type f ! -name .gitignore -delete

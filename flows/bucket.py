@@ -13,6 +13,9 @@ from pipelines.core.artifacts import write_bytes
 from pipelines.core.errors import OddsmithError, SettingError
 from pipelines.core.settings import Settings
 
+MAX_BYTES = 8 * 2**30
+"""No file that machines share is larger; a backup of a year is not."""
+
 
 class StoreFailed(OddsmithError):
     """The shared bucket cannot be read or written."""
@@ -43,12 +46,22 @@ class Store:
         """Write a file; a reader sees the old or the new content."""
         self._call("put_object", name, Body=content)
 
-    def get(self, name: str) -> bytes | None:
-        """A file's content, None when there is none."""
+    def get(self, name: str, limit: int = MAX_BYTES) -> bytes | None:
+        """A file's content, None when there is none.
+
+        Raises:
+            StoreFailed: if it has more than `limit` bytes; it was not read then.
+        """
         try:
-            return bytes(self._call("get_object", name)["Body"].read())
+            answer = self._call("get_object", name)
         except FileNotFoundError:
             return None
+        if answer["ContentLength"] > limit:
+            raise StoreFailed(
+                f"s3://{self.bucket}/{self._key(name)} has {answer['ContentLength']:,} bytes, more than the {limit:,} "
+                "that are read; look at who wrote it"
+            )
+        return bytes(answer["Body"].read(limit))
 
     def delete(self, name: str) -> None:
         """Remove a file; one that is not there stays so."""

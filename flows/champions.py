@@ -1,4 +1,4 @@
-"""Which bundle trades, and which ones did: the only writer of var/champion.json and var/champions.jsonl.
+"""The only writer of var/champion.json and var/champions.jsonl; `pipelines.inference.champion_record` reads them.
 
 champion.json is replaced by rename; the service watches it. champions.jsonl is the history, a line per change, with
 what was rolled back, so that a bundle that was taken off by a person does not come back by itself.
@@ -8,56 +8,67 @@ import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from flows.releases import Releases
-from pipelines.core.artifacts import read_json, write_json
-from pipelines.core.products import BUNDLE
+from pipelines.core.artifacts import write_json
+from pipelines.core.errors import ArtifactError
 from pipelines.core.settings import Settings
+from pipelines.inference import champion_record
+from pipelines.inference import verdict as verdicts
+from pipelines.inference.champion_record import CANDIDATE, DEPLOYED, PROMOTED, RETIRED, ROLLED_BACK, Record
 
-PROMOTED, DEPLOYED, ROLLED_BACK, RETIRED = "promoted", "deployed", "rolled_back", "retired"
-CANDIDATE = BUNDLE
-
-Record = dict[str, Any]
-"""hash, bento_tag, mlflow_version, promoted_at, source."""
-
-
-def champion_file() -> Path:
-    """Where the fact stands which bundle trades."""
-    return Settings().var / "champion.json"
+__all__ = ["CANDIDATE", "DEPLOYED", "PROMOTED", "RETIRED", "ROLLED_BACK", "Record"]
 
 
 def champion() -> Record | None:
     """The champion's record; None when nothing trades."""
-    path = champion_file()
-    return dict(read_json(path)) if path.exists() else None
+    return champion_record.champion(Settings().var)
 
 
 def history() -> list[Record]:
-    """Every change of champion, oldest first: the record with `event`, `at`, `reason` and, of a rollback, `withdrawn`.
-
-    A last line that was cut off by a crash is left out.
-    """
-    path = _history_file()
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    found = []
-    for line in lines:
-        try:
-            found.append(dict(json.loads(line)))
-        except ValueError:
-            continue
-    return found
+    """Every change of champion on this machine, oldest first."""
+    return champion_record.history(Settings().var)
 
 
 def withdrawn() -> dict[str, str]:
     """Hash -> reason of the bundles that were rolled back and not deployed again by a person since."""
-    taken_off: dict[str, str] = {}
-    for line in history():
-        if line["event"] == ROLLED_BACK:
-            taken_off[line["withdrawn"]] = line["reason"]
-        if line["event"] in (DEPLOYED, ROLLED_BACK):
-            taken_off.pop(line["hash"], None)
-    return taken_off
+    return champion_record.withdrawn(Settings().var)
+
+
+def bundle_folder(record: Record) -> Path | None:
+    """Folder of a record's bundle on this machine; None where it is not here."""
+    return champion_record.bundle_folder(record, Settings().var)
+
+
+def require_approval(folder: Path, bundle_hash: str) -> None:
+    """Refuse a bundle whose verdict does not let it trade now; a person's override by name lets it pass.
+
+    Raises:
+        ArtifactError: saying why, and what to do.
+    """
+    why = _unapproved(folder, bundle_hash)
+    named = Settings().arm_unapproved.lower()
+    if why and not (named and bundle_hash.startswith(named)):
+        raise ArtifactError(
+            f"bundle {bundle_hash[:12]} may not trade: {why}; to arm it all the same, outside of live mode, set "
+            f"ODDSMITH_ARM_UNAPPROVED={bundle_hash[:12]}"
+        )
+
+
+def approved(folder: Path, bundle_hash: str) -> bool:
+    """Whether the verdict of a bundle lets it trade now."""
+    return not _unapproved(folder, bundle_hash)
+
+
+def _unapproved(folder: Path, bundle_hash: str) -> str:
+    try:
+        verdict = verdicts.of(folder, bundle_hash)
+        source = str(champion_record.manifest_of(folder).get("source", "unknown"))
+    except ArtifactError as error:
+        return str(error)
+    if verdict is None:
+        return "it has no promoting verdict (models/verdict.json); run `python -m pipelines gate` on it"
+    return verdict.why_not(bundle_hash, source) or verdict.expired()
 
 
 def earlier() -> list[Record]:
@@ -77,7 +88,7 @@ def promote_record(record: Record, event: str, reason: str = "", **more: str) ->
     present = champion()
     if present and not any(line["hash"] == present["hash"] for line in history()):
         _append({**present, "event": PROMOTED, "reason": "found without a line in the history"})
-    write_json(champion_file(), _record(record))
+    write_json(champion_record.record_file(Settings().var), _record(record))
     _append({**_record(record), "event": event, "reason": reason, **more})
     releases = Releases.of(Settings())
     if releases:
@@ -88,31 +99,16 @@ def retire(reason: str) -> None:
     """No champion any more: the service goes on in cash."""
     present = champion()
     if present:
-        champion_file().unlink()
+        champion_record.record_file(Settings().var).unlink()
         _append({**present, "event": RETIRED, "reason": reason})
-
-
-def bundle_folder(record: Record) -> Path | None:
-    """Folder of a record's bundle on this machine: inside its bento, or the candidate; None where there is neither."""
-    name, _, version = str(record["bento_tag"]).partition(":")
-    home = Path(os.environ.get("BENTOML_HOME", str(Settings().var / "bento")))
-    for folder in (home / "bentos" / name / version / "src" / "bundle", CANDIDATE):
-        manifest = folder / "manifest.json"
-        if manifest.is_file() and read_json(manifest)["hash"] == record["hash"]:
-            return folder
-    return None
 
 
 def _record(line: Record) -> Record:
     return {key: value for key, value in line.items() if key not in ("event", "at", "reason", "withdrawn")}
 
 
-def _history_file() -> Path:
-    return Settings().var / "champions.jsonl"
-
-
 def _append(line: Record) -> None:
-    path = _history_file()
+    path = champion_record.history_file(Settings().var)
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({**line, "at": datetime.now(UTC).isoformat(timespec="seconds")}, sort_keys=True)
     with path.open("a", encoding="utf-8") as stream:

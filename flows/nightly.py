@@ -89,13 +89,22 @@ def record_verdict(version: str) -> dict[str, Any]:
 
 
 def may_be_promoted(gate: dict[str, Any], bundle_hash: str) -> bool:
-    """Whether a verdict changes the champion: it promotes, the bundle does not trade yet, nobody took it off."""
-    if gate["verdict"] != "promote" or (champion() or {}).get("hash") == bundle_hash:
+    """Whether a verdict changes the champion: it promotes, the bundle does not trade yet (or by a verdict that no
+    longer counts), nobody took it off."""
+    if gate["verdict"] != "promote" or _trades(bundle_hash):
         return False
     if bundle_hash in champions.withdrawn():
         progress.detail("gate", f"bundle {bundle_hash[:12]} was rolled back and stays off")
         return False
     return True
+
+
+def _trades(bundle_hash: str) -> bool:
+    present = champion()
+    if present is None or present["hash"] != bundle_hash:
+        return False
+    folder = champions.bundle_folder(present)
+    return folder is not None and champions.approved(folder, bundle_hash)
 
 
 @flow(name="nightly", persist_result=False)

@@ -10,15 +10,12 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from flows import champions, progress, tracking
-from flows.champions import CANDIDATE, champion, champion_file
+from flows.champions import CANDIDATE, champion
 from flows.releases import Releases
 from flows.stage_tasks import StageFailed, run_command
-from pipelines.core.artifacts import read_json
 from pipelines.core.errors import ArtifactError
-from pipelines.core.products import WINDOW, report_json
 from pipelines.core.settings import Settings
-
-__all__ = ["champion", "champion_file", "install", "promote", "retire_foreign_champion"]
+from pipelines.inference import champion_record
 
 
 @task(task_run_name="install {bundle_hash}", cache_policy=NO_CACHE, persist_result=False)
@@ -38,17 +35,17 @@ def promote(
     """Make a bundle the champion; by default the candidate in models/bundle. Its record.
 
     Raises:
-        ArtifactError: if the gate's verdict in reports/gate.json is not `promote` for this very bundle, or a person
-            rolled it back.
+        ArtifactError: if the verdict that came with this very bundle is not `promote`, is altered or expired, or a
+            person rolled it back.
     """
-    name = bundle_hash or str(read_json(bundle / "manifest.json")["hash"])
-    require_verdict(name)
+    name = bundle_hash or champion_record.hash_of(bundle)
+    require_verdict(bundle, name)
     record = {
         "hash": name,
         "bento_tag": install(bundle, name),
         "mlflow_version": mlflow_version or tracking.log_candidate(bundle, name),
         "promoted_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "source": read_json(WINDOW)["source"],
+        "source": str(champion_record.manifest_of(bundle)["source"]),
     }
     releases = Releases.of(Settings())
     if releases:
@@ -59,18 +56,13 @@ def promote(
     return record
 
 
-def require_verdict(bundle_hash: str) -> None:
+def require_verdict(bundle: Path, bundle_hash: str) -> None:
     """Refuse a bundle that the gate did not promote, or that was rolled back.
 
     Raises:
         ArtifactError: saying which, and what to do.
     """
-    gate = read_json(report_json("gate"))
-    if gate["verdict"] != "promote" or gate["bundle"] != bundle_hash:
-        raise ArtifactError(
-            f"bundle {bundle_hash[:12]} has no promoting verdict (reports/gate.json says {gate['verdict']} "
-            f"for {str(gate['bundle'])[:12]}); run `oddsmith stage gate` on it"
-        )
+    champions.require_approval(bundle, bundle_hash)
     reason = champions.withdrawn().get(bundle_hash)
     if reason is not None:
         raise ArtifactError(

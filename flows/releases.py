@@ -8,6 +8,10 @@ from flows.bucket import Store, inside
 from pipelines.core.artifacts import replaced_folder
 from pipelines.core.errors import ArtifactError
 from pipelines.core.settings import Settings
+from pipelines.inference import verdict as verdicts
+from pipelines.inference.bundle import MAX_BYTES, MAX_FILES
+from pipelines.inference.champion_record import MANIFEST
+from pipelines.inference.verdict import VERDICT
 
 POINTER = "bundles/champion.json"
 
@@ -24,10 +28,13 @@ class Releases:
         return cls(Store.of(settings)) if settings.store_url else None
 
     def publish(self, bundle: Path, bundle_hash: str) -> None:
-        """Copy a sealed bundle, the manifest last: a release with a manifest is whole."""
-        files = sorted(p for p in bundle.rglob("*") if p.is_file() and p.name != "manifest.json")
-        for path in [*files, bundle / "manifest.json"]:
-            self._store.put(f"bundles/{bundle_hash}/{path.relative_to(bundle).as_posix()}", path.read_bytes())
+        """Copy a sealed bundle with its verdict, the manifest last: a release with a manifest is whole."""
+        below = f"bundles/{bundle_hash}"
+        if verdicts.of(bundle, bundle_hash) is not None:
+            self._store.put(f"{below}/{VERDICT}", verdicts.beside(bundle).read_bytes())
+        files = sorted(p for p in bundle.rglob("*") if p.is_file() and p.name not in (MANIFEST, VERDICT))
+        for path in [*files, bundle / MANIFEST]:
+            self._store.put(f"{below}/{path.relative_to(bundle).as_posix()}", path.read_bytes())
 
     def point_to(self, record: dict[str, Any]) -> None:
         """Say which release is champion."""
@@ -42,16 +49,20 @@ class Releases:
         """Copy a release into `folder`/hash, whole or not at all; whoever opens it verifies every byte.
 
         Raises:
-            ArtifactError: if the store has no such release.
+            ArtifactError: if the store has no such release, or it has more files or bytes than a bundle has.
         """
         below = f"bundles/{bundle_hash}/"
         names = self._store.names(below)
-        if f"{below}manifest.json" not in names:
+        if f"{below}{MANIFEST}" not in names:
             raise ArtifactError(f"the store holds no whole release {bundle_hash[:12]}; promote it where it was made")
-        target = folder / bundle_hash
+        if len(names) > MAX_FILES:
+            raise ArtifactError(f"the release {bundle_hash[:12]} has {len(names)} files; a bundle has a dozen")
+        target, left = folder / bundle_hash, MAX_BYTES
         with replaced_folder(target) as partial:
             for name in names:
                 path = partial / inside(name.removeprefix(below))
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(self._store.get(name) or b"")
+                content = self._store.get(name, limit=left) or b""
+                left -= len(content)
+                path.write_bytes(content)
         return target

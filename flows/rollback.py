@@ -21,9 +21,9 @@ def rollback(to: str | None = None, reason: str = "") -> dict[str, Any]:
     Raises:
         ArtifactError: if there is none, or its bundle is neither here nor in the store.
     """
-    target = choose(to)
+    fitting = choose(to)
     present = champion() or {}
-    record = restore(target)
+    record = _bring_back(fitting, chosen=to is not None)
     tracking.move_champion(record["mlflow_version"])
     champions.promote_record(record, champions.ROLLED_BACK, reason, withdrawn=present["hash"])
     create_markdown_artifact(
@@ -34,8 +34,8 @@ def rollback(to: str | None = None, reason: str = "") -> dict[str, Any]:
     return record
 
 
-def choose(to: str | None) -> Record:
-    """The record of the champion that comes back.
+def choose(to: str | None) -> list[Record]:
+    """The records of champions that may come back, the newest first.
 
     Raises:
         ArtifactError: if nothing trades now, or no earlier champion fits, naming those that there are.
@@ -50,14 +50,27 @@ def choose(to: str | None) -> Record:
             f"no earlier champion {'' if to is None else f'whose hash begins with {to} '}can come back "
             f"(known: {names}); touch var/KILL to stop trading instead"
         )
-    return fitting[0]
+    return fitting
+
+
+def _bring_back(candidates: list[Record], *, chosen: bool) -> Record:
+    """The first of these champions whose verdict still counts, installed; the one that a person chose, or an error."""
+    refused = []
+    for record in candidates[:1] if chosen else candidates:
+        try:
+            return restore(record)
+        except ArtifactError as error:
+            refused.append(str(error))
+    raise ArtifactError(
+        f"no earlier champion can come back: {'; '.join(refused)}. Touch var/KILL to stop trading instead"
+    )
 
 
 def restore(record: Record) -> Record:
     """The record with its bundle verified and installed on this machine, fetched from the store where it is not here.
 
     Raises:
-        ArtifactError: if the bundle is nowhere, or was altered.
+        ArtifactError: if the bundle is nowhere, was altered, or its verdict does not let it trade now.
     """
     folder = bundle_folder(record)
     if folder is None:
@@ -71,4 +84,5 @@ def restore(record: Record) -> Record:
     found = Bundle.open(folder).hash
     if found != record["hash"]:
         raise ArtifactError(f"{folder} holds bundle {found[:12]}, not {record['hash'][:12]}; nothing was changed")
+    champions.require_approval(folder, record["hash"])
     return {**record, "bento_tag": install(folder, record["hash"])}

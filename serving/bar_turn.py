@@ -81,8 +81,8 @@ class BarTurns:
             _nothing() if busy else self._threads.in_account_thread(account.differences),
         )
         await self._judge(account, differences)
-        if turn is not None and self._model_watch.armed:
-            await self._send_all(account, turn)
+        if turn is not None:
+            await self._send_all(account, turn, kill)
         self._status.update(account, feed, model, turn, ts_s, kill)
 
     def _tidy(self, account: TradingAccount, ts_s: int, length_s: int, kill: bool) -> None:
@@ -140,17 +140,22 @@ class BarTurns:
             self._journal.prune(ts_s - self._params.serving.keep_bars * model.length_s)
         return turn
 
-    async def _send_all(self, account: TradingAccount, turn: Turn) -> None:
+    async def _send_all(self, account: TradingAccount, turn: Turn, kill: bool) -> None:
         for decision in turn.decisions:
-            if decision.intent is not None and not self.stopping and self._may_send(decision.intent):
+            if decision.intent is not None and not self.stopping and self._may_send(decision.intent, kill):
                 await self._threads.in_account_thread(self._send, account, decision.intent)
         if account.execution.pending:
             await self._threads.in_account_thread(account.execution.sync)
 
-    def _may_send(self, intent: OrderIntent) -> bool:
-        """Nothing is bought with wrong books, or where our death would leave it resting; what is held may be sold."""
+    def _may_send(self, intent: OrderIntent, kill: bool) -> bool:
+        """Nothing is bought by a bundle that is not armed, with wrong books, or where our death would leave it resting.
+
+        What is held may be sold by a bundle that was approved once, and by any at a person's word: the kill switch.
+        """
         if intent.side is Side.SELL:
-            return True
+            return self._model_watch.sells or kill
+        if not self._model_watch.armed:
+            return False
         if self._status.ledger_equals_venue is False:
             _log.warning("not bought: books and venue differ", market=intent.market_id)
             return False

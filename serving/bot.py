@@ -50,7 +50,7 @@ class Bot:
         self._journal = Journal(journal_url(settings), settings.mode.value)
         self._threads = Threads()
         self.status = Status(settings, params)
-        self._model_watch = ModelWatch(settings.mode, settings.var, params, self._threads, self.status)
+        self._model_watch = ModelWatch(settings, params, self._threads, self.status)
         self._turns = BarTurns(
             params, self._journal, self._model_watch, self.status, self._threads, settings.kill_switch, self._guarded
         )

@@ -1,22 +1,30 @@
-"""Which bundle trades: the one inside the bento, else the champion of this machine, else none (cash).
+"""Which bundle decides, and what it may do: the one inside the bento, else the champion of this machine, else the
+candidate, else none (cash).
 
-Shown and never armed (the bot decides with it and orders nothing): `models/bundle` without a verdict, and on the
-venue's own markets, in paper too, a bundle that was trained on others.
+The same rule for every way of starting. A bundle is armed when the gate's promoting verdict came with it, has not
+expired, nobody took the bundle off on this machine, and it learned from the markets that the mode trades. Everything
+else is shown and orders nothing. A bundle that was approved once and is expired or taken off opens nothing and may
+still sell what is held. ODDSMITH_ARM_UNAPPROVED=<hash> arms one bundle by name, in no mode with real orders.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pipelines.core.artifacts import read_json
 from pipelines.core.errors import ArtifactError
-from pipelines.core.settings import Mode, Source
-from serving.paths import CANDIDATE, EMBEDDED, bento_store
+from pipelines.core.settings import Mode, Settings, Source
+from pipelines.inference import champion_record
+from pipelines.inference import verdict as verdicts
+from pipelines.inference.champion_record import CANDIDATE, MANIFEST
+from pipelines.inference.verdict import Verdict
+from serving.paths import EMBEDDED
 
 
 @dataclass(frozen=True, slots=True)
 class Champion:
-    """A bundle to decide with. `armed` says whether its orders may be sent; `why` says why not."""
+    """A bundle to decide with. `armed` says whether its orders may be sent; `why` says why not, or on whose word.
+
+    `sells` says whether it may close what is held although it is not armed. `override` says that a person armed it.
+    """
 
     folder: Path
     bundle: str
@@ -24,37 +32,55 @@ class Champion:
     why: str
     bento: str | None = None
     version: str | None = None
+    sells: bool = False
+    override: bool = False
+    verdict: Verdict | None = None
 
 
 NO_MODEL = "there is no model yet: run the nightly flow"
 NOT_EARNED = "no champion: no model has passed the gate yet, so the bot shows what it would do and orders nothing"
 
 
-def find(mode: Mode, var: Path, embedded: Path = EMBEDDED, candidate: Path = CANDIDATE) -> Champion | None:
-    """The bundle to decide with now in a mode; None when there is none at all.
+def find(settings: Settings, embedded: Path = EMBEDDED, candidate: Path = CANDIDATE) -> Champion | None:
+    """The bundle to decide with now; None when there is none at all.
 
     Raises:
         ArtifactError: if champion.json names a bundle that is nowhere on this machine.
     """
-    record_file = var / "champion.json"
-    if (embedded / "manifest.json").is_file():
-        return _earned(mode, embedded, bento=embedded.parent.parent.name)
-    if record_file.is_file():
-        record: dict[str, Any] = read_json(record_file)
-        return _earned(mode, locate(record, var, candidate), record.get("bento_tag"), record.get("mlflow_version"))
-    if (candidate / "manifest.json").is_file():
-        return Champion(candidate, _hash_of(candidate), armed=False, why=NOT_EARNED)
+    if (embedded / MANIFEST).is_file():
+        return judge(settings, embedded, bento=embedded.parent.parent.name)
+    record = champion_record.champion(settings.var)
+    if record is not None:
+        folder = champion_record.bundle_folder(record, settings.var, candidate)
+        if folder is None:
+            raise ArtifactError(
+                f"the champion {record['hash'][:12]} ({record.get('bento_tag')}) is not on this machine; "
+                "run `oddsmith champions install BUNDLE`, or promote another bundle"
+            )
+        return judge(settings, folder, record.get("bento_tag"), record.get("mlflow_version"))
+    if (candidate / MANIFEST).is_file():
+        return _with_override(settings, Champion(candidate, champion_record.hash_of(candidate), False, NOT_EARNED))
     return None
 
 
-def _hash_of(folder: Path) -> str:
-    return str(read_json(folder / "manifest.json")["hash"])
+def judge(settings: Settings, folder: Path, bento: str | None = None, version: str | None = None) -> Champion:
+    """What the bundle in a folder may do now. Its bytes are verified when it is opened."""
+    bundle, source = champion_record.hash_of(folder), _source_of(folder)
+    try:
+        verdict = verdicts.of(folder, bundle)
+        why = "no verdict of the gate came with this bundle" if verdict is None else verdict.why_not(bundle, source)
+    except ArtifactError as error:
+        verdict, why = None, str(error)
+    why = why or _foreign(settings.mode, source)
+    sells = verdict is not None and not why
+    if sells and verdict is not None:
+        why = champion_record.taken_off(settings.var).get(bundle, "") or verdict.expired()
+    found = Champion(folder, bundle, not why, why, bento, version, sells, verdict=verdict)
+    return found if found.armed else _with_override(settings, found)
 
 
-def _earned(mode: Mode, folder: Path, bento: str | None = None, version: str | None = None) -> Champion:
-    """What passed the gate trades on the markets that it learned from."""
-    why = _foreign(mode, str(read_json(folder / "manifest.json").get("source", "unknown")))
-    return Champion(folder, _hash_of(folder), armed=not why, why=why, bento=bento, version=version)
+def _source_of(folder: Path) -> str:
+    return str(champion_record.manifest_of(folder).get("source", "unknown"))
 
 
 def _foreign(mode: Mode, source: str) -> str:
@@ -67,20 +93,12 @@ def _foreign(mode: Mode, source: str) -> str:
     )
 
 
-def locate(record: dict[str, Any], var: Path, candidate: Path = CANDIDATE) -> Path:
-    """Folder of the bundle that a champion record names: inside its bento, or the candidate when it is the same.
-
-    Raises:
-        ArtifactError: if neither has it.
-    """
-    name, _, version = str(record.get("bento_tag") or "").partition(":")
-    if version:
-        inside = bento_store(var) / "bentos" / name / version / "src" / "bundle"
-        if (inside / "manifest.json").is_file():
-            return inside
-    if (candidate / "manifest.json").is_file() and _hash_of(candidate) == record["hash"]:
-        return candidate
-    raise ArtifactError(
-        f"the champion {record['hash'][:12]} ({record.get('bento_tag')}) is not on this machine; "
-        "run `oddsmith champions install BUNDLE`, or promote another bundle"
+def _with_override(settings: Settings, found: Champion) -> Champion:
+    """The same bundle, armed, where a person named it; never where orders are real."""
+    named = settings.arm_unapproved.lower()
+    if not named or settings.mode is Mode.LIVE or not found.bundle.startswith(named):
+        return found
+    why = f"ARMED BY HAND with ODDSMITH_ARM_UNAPPROVED although: {found.why}"
+    return Champion(
+        found.folder, found.bundle, True, why, found.bento, found.version, True, override=True, verdict=found.verdict
     )

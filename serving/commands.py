@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import sys
 from pathlib import Path
 
 from pipelines.core.command_line import Command
@@ -14,7 +15,13 @@ def _install_arguments(parser: argparse.ArgumentParser) -> None:
 def _install(arguments: argparse.Namespace) -> None:
     from pipelines.core.settings import Settings  # noqa: PLC0415 - loaded by commands that run
 
-    tag = importlib.import_module("serving.install").install(arguments.bundle, Settings().var)
+    settings = Settings()
+    tag = importlib.import_module("serving.install").install(arguments.bundle, settings.var)
+    found = importlib.import_module("serving.champion").judge(settings, arguments.bundle)
+    if not found.armed:
+        print(f"oddsmith: installed, NOT ARMED, it orders nothing: {found.why}", file=sys.stderr)  # noqa: T201
+    elif found.override:
+        print(f"oddsmith: installed, {found.why}", file=sys.stderr)  # noqa: T201
     print(tag)  # noqa: T201 - the answer
 
 

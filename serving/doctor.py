@@ -28,6 +28,10 @@ class Failed(Exception):
     """A check found something that stops trading."""
 
 
+class Odd(Exception):
+    """A check found something that a person has to know, and that may be meant so."""
+
+
 async def _settings(settings: Settings) -> str:
     if settings.mode is Mode.LIVE and (settings.live != "yes" or settings.private_key is None):
         raise Failed("mode live needs ODDSMITH_LIVE=yes and ODDSMITH_PRIVATE_KEY; neither is ever logged")
@@ -50,12 +54,17 @@ async def _journal(settings: Settings) -> str:
 
 
 async def _bundle(settings: Settings) -> str:
-    found = champion.find(settings.mode, settings.var)
+    found = champion.find(settings)
     if found is None:
-        return f"cash: {champion.NO_MODEL}"
+        raise Odd(f"NO MODEL, nothing is ordered: {champion.NO_MODEL}")
     model = open_model(found, parameters())
-    does = "trades" if found.armed else f"orders nothing: {found.why}"
-    return f"bundle {model.bundle.hash[:12]} ({model.policy_kind}) is whole and {does}"
+    whole = f"bundle {model.bundle.hash[:12]} ({model.policy_kind}) is whole"
+    if found.override:
+        raise Odd(f"{whole}. {found.why}")
+    if not found.armed:
+        does = "it opens nothing and closes what is held" if found.sells else "it orders nothing"
+        raise Odd(f"{whole} and NOT ARMED, {does}: {found.why}")
+    return f"{whole} and armed"
 
 
 async def _gamma(settings: Settings) -> str:
@@ -119,10 +128,12 @@ async def _examine(settings: Settings, *, quiet: bool) -> list[dict[str, Any]]:
     found = []
     for name, check in CHECKS:
         try:
-            line, ok = await check(settings), True
+            line, level = await check(settings), "ok"
+        except Odd as odd:
+            line, level = str(odd), "WARN"
         except (OddsmithError, Failed) as error:
-            line, ok = str(error), False
-        found.append({"check": name, "ok": ok, "says": line})
+            line, level = str(error), "FAIL"
+        found.append({"check": name, "ok": level != "FAIL", "level": level.lower(), "says": line})
         if not quiet:
-            print(f"{'ok  ' if ok else 'FAIL'}  {name:<9} {line}")  # noqa: T201 - a report for a person
+            print(f"{level:<4}  {name:<9} {line}")  # noqa: T201 - a report for a person
     return found

@@ -1,7 +1,8 @@
 """From a sealed bundle to a bento that stands alone: the packages of the live process with the bundle inside.
 
-The tag is made of the bundle's hash and the code's, so installing what is installed finds it. A bento is built in a
-store of its own and moved into the real one by rename: it is there whole or not at all.
+The gate's verdict travels along: without a promoting one the bento shows and orders nothing. The tag is made of the
+bundle's hash and the hash of code and verdict, so installing what is installed finds it. A bento is built in a store of
+its own and moved into the real one by rename: it is there whole or not at all.
 """
 
 import hashlib
@@ -15,8 +16,11 @@ from typing import Final
 
 from pipelines.core.artifacts import sha256_path
 from pipelines.core.errors import ArtifactError
+from pipelines.inference import verdict as verdicts
 from pipelines.inference.bundle import Bundle
-from serving.paths import HOME, bento_store
+from pipelines.inference.champion_record import bento_store
+from pipelines.inference.verdict import VERDICT
+from serving.paths import HOME
 
 NAME: Final = "oddsmith"
 
@@ -24,6 +28,7 @@ PARTS: Final = (
     "serving",
     "pipelines/__init__.py",
     "pipelines/decide.py",
+    "pipelines/decision_record.py",
     "pipelines/core",
     "pipelines/venue",
     "pipelines/news",
@@ -49,10 +54,11 @@ def install(bundle_folder: Path, var: Path) -> str:
     """Build the bento of a bundle unless it is there; its tag.
 
     Raises:
-        ArtifactError: if the bundle is not whole, or BentoML cannot build.
+        ArtifactError: if the bundle or its verdict is not whole, or BentoML cannot build.
     """
     bundle = Bundle.open(bundle_folder)
-    version = f"{bundle.hash[:12]}-{_code_hash()[:8]}"
+    verdict = verdicts.of(bundle_folder, bundle.hash)
+    version = f"{bundle.hash[:12]}-{_code_hash(verdict.digest if verdict else '')[:8]}"
     home = bento_store(var)
     target = home / "bentos" / NAME / version
     if not (target / "bento.yaml").is_file():
@@ -62,8 +68,8 @@ def install(bundle_folder: Path, var: Path) -> str:
     return f"{NAME}:{version}"
 
 
-def _code_hash() -> str:
-    digest = hashlib.sha256()
+def _code_hash(verdict_digest: str) -> str:
+    digest = hashlib.sha256(verdict_digest.encode())
     for part in PARTS:
         path = HOME / part
         files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if _wanted(p))
@@ -91,7 +97,7 @@ def _build(bundle: Bundle, version: str, home: Path, target: Path) -> None:
         _fill_context(context, bundle)
         _run_bentoml(context, work / "store", version)
         built = work / "store" / "bentos" / NAME / version
-        if sha256_path(built / "src" / "bundle") != sha256_path(bundle.folder):
+        if sha256_path(built / "src" / "bundle") != sha256_path(context / "bundle"):
             raise ArtifactError(f"the bento {NAME}:{version} does not hold the bundle it was built from; install again")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(target, ignore_errors=True)
@@ -112,6 +118,8 @@ def _fill_context(context: Path, bundle: Bundle) -> None:
         else:
             shutil.copyfile(source, destination)
     shutil.copytree(bundle.folder, context / "bundle")
+    if verdicts.of(bundle.folder, bundle.hash) is not None:
+        shutil.copyfile(verdicts.beside(bundle.folder), context / "bundle" / VERDICT)
     (context / "requirements.txt").write_text(_requirements(), encoding="utf-8")
     (context / "bentofile.yaml").write_text(BENTOFILE.format(bundle=bundle.hash), encoding="utf-8")
 

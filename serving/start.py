@@ -29,13 +29,23 @@ def check_start(settings: Settings) -> None:
 
 
 def check_mode(settings: Settings) -> None:
-    """Refuse real orders without the word and the key.
+    """Refuse real orders without the word and the key or with an unapproved bundle, and wallets without an address.
 
     Raises:
         SettingError: naming what is missing and the value received.
     """
+    if settings.signature_type and not settings.funder:
+        raise SettingError(
+            f"ODDSMITH_SIGNATURE_TYPE was {settings.signature_type} without ODDSMITH_FUNDER: the funds of a proxy, "
+            "Safe or deposit wallet lie at its own address; set ODDSMITH_FUNDER to it, or ODDSMITH_SIGNATURE_TYPE=0"
+        )
     if settings.mode is not Mode.LIVE:
         return
+    if settings.arm_unapproved:
+        raise SettingError(
+            f"ODDSMITH_ARM_UNAPPROVED was {settings.arm_unapproved[:12]} in mode live: real orders are placed for "
+            "bundles that the gate promoted alone; unset it"
+        )
     missing = [] if settings.live == "yes" else [f"ODDSMITH_LIVE=yes (it was {settings.live!r})"]
     missing += [] if settings.private_key else ["ODDSMITH_PRIVATE_KEY (it was empty)"]
     if missing:

@@ -3,13 +3,17 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from pipelines.core.errors import ArtifactError
+
+MAX_DEPTH = 100
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -42,11 +46,27 @@ def read_json(path: Path) -> Any:
         ArtifactError: if the file is missing or is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if _depth(text) > MAX_DEPTH:
+            raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
+        return json.loads(text)
     except FileNotFoundError:
         raise ArtifactError(f"{path} does not exist; run the stage that writes it") from None
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         raise ArtifactError(f"{path} is not JSON ({error}); delete it and run the stage that writes it") from None
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror}; look at its rights and its disk") from error
+
+
+def _depth(text: str) -> int:
+    """How deep brackets are nested, counted without recursion: the parser's own ends the process where it is deep."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return 0
+    depth = deepest = 0
+    for mark in _BRACKETS.finditer(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(mark[0], 0)
+        deepest = max(deepest, depth)
+    return deepest
 
 
 @contextmanager
@@ -61,6 +81,27 @@ def replaced_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
         raise
     shutil.rmtree(path, ignore_errors=True)
+    partial.replace(path)
+
+
+def private_folder(path: Path) -> Path:
+    """A folder that only its owner enters, made where it is missing; one that belongs to somebody else stays so."""
+    path.mkdir(parents=True, exist_ok=True)
+    with suppress(PermissionError):
+        path.chmod(0o700)
+    return path
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Replace a file that only its owner reads."""
+    private_folder(path.parent)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
     partial.replace(path)
 
 

@@ -33,6 +33,9 @@ CHOICE: Final = Path("models/choice")
 BUNDLE: Final = Path("models/bundle")
 """The candidate: the sealed bundle that the last run of `package` wrote."""
 
+VERDICT: Final = Path("models/verdict.json")
+"""What the gate said of the candidate; it travels with the bundle."""
+
 REPORTS: Final = Path("reports")
 
 

@@ -365,6 +365,8 @@ class GateParams(Section):
     """First horizon whose skill counts. Unit: bars."""
     last_horizon: PositiveInt
     """Last horizon whose skill counts. Unit: bars."""
+    valid_days: PositiveFloat
+    """How long a verdict counts; of the venue's data from its end, else from the judgement. Unit: wall days."""
 
 
 class DriftParams(Section):

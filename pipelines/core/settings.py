@@ -93,6 +93,24 @@ class Settings(BaseSettings):
             raise ValueError("a private key is 32 bytes: 64 hexadecimal digits, with or without 0x")
         return key
 
+    @field_validator("arm_unapproved")
+    @classmethod
+    def _names_a_bundle(cls, text: str) -> str:
+        """Refuse what could name more than one bundle."""
+        if text and not re.fullmatch(r"[0-9a-fA-F]{12,64}", text):
+            raise ValueError("give 12 to 64 hexadecimal digits, the beginning of one bundle's hash")
+        return text
+
+    @field_validator("service_token")
+    @classmethod
+    def _is_long_enough(cls, token: SecretStr | None) -> SecretStr | None:
+        """Refuse a token that can be guessed; an empty variable is none."""
+        if not token:
+            return None
+        if len(token.get_secret_value()) < 20:
+            raise ValueError("a token has 20 characters or more, such as `openssl rand -hex 32` gives")
+        return token
+
     mode: Mode = Mode.SIMULATED
     live: str = ""
     """Real orders need the word yes here and mode live."""
@@ -120,6 +138,12 @@ class Settings(BaseSettings):
     """SQLAlchemy URL of the journal; empty means SQLite under `var`."""
     kill_switch: Path = Path("var/KILL")
     """While this file exists the bot opens nothing and closes what it holds."""
+    arm_unapproved: str = ""
+    """How the hash of one bundle begins (12 digits or more) that is armed without the gate's promotion; not live."""
+    service_token: SecretStr | None = None
+    """What changing routes ask for where others can reach the service; empty: made in `var/service.token`."""
+    allowed_hosts: str = ""
+    """Further names, separated by commas, under which browsers and balancers may ask for the dashboard."""
     store_url: str = ""
     """`s3://bucket` or `s3://bucket/prefix` that machines share; empty on one machine."""
     spot_group: str = ""

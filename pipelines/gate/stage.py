@@ -1,4 +1,5 @@
-"""Stage gate: the sealed bundle on the gate slice, read once -> reports/gate.json with a verdict and its reasons."""
+"""Stage gate: the sealed bundle on the gate slice, read once -> reports/gate.json with a verdict and its reasons, and
+models/verdict.json, the record that travels with the bundle."""
 
 import time
 from collections.abc import Sequence
@@ -12,9 +13,10 @@ from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.errors import ArtifactError, DataError
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, load
-from pipelines.core.products import BUNDLE, report_json
+from pipelines.core.products import BUNDLE, VERDICT, report_json
 from pipelines.gate.evidence import Skill, skill
 from pipelines.gate.forecasts import gate_histories
+from pipelines.inference import verdict as record
 from pipelines.inference.bundle import Bundle
 from pipelines.replay import market_history, rules, trials
 from pipelines.replay.loop import replay, tape
@@ -32,6 +34,7 @@ def run() -> None:
     params = load()
     started = time.perf_counter()
     document = judge(params)
+    write_record(document, params.gate.valid_days)
     document["seconds"] = round(time.perf_counter() - started, 2)
     write_json(REPORT, document)
     trials.append("gate", {"bundle": document["bundle"]}, document)
@@ -41,6 +44,24 @@ def run() -> None:
     )
     for reason in document["reasons"]:
         logger.info("reason", text=reason)
+
+
+def write_record(document: dict[str, Any], valid_days: float) -> None:
+    """Write models/verdict.json for the bundle that was judged; one that was not intact gets none."""
+    VERDICT.unlink(missing_ok=True)
+    if document["bundle"] is None:
+        write_json(VERDICT, {"verdict": document["verdict"], "reasons": document["reasons"]})
+        return
+    manifest = Bundle.open(BUNDLE).manifest
+    record.write(
+        VERDICT,
+        verdict=document["verdict"],
+        bundle=document["bundle"],
+        source=str(manifest["source"]),
+        evidence={name: document[name] for name in ("reasons", "evidence")},
+        as_of_s=int(manifest["created_s"]),
+        valid_days=valid_days,
+    )
 
 
 def judge(params: Params) -> dict[str, Any]:

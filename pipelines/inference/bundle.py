@@ -7,6 +7,7 @@ models/bundle/
     policy.onnx        when the chosen policy was learned
     sizing.json        win probability, mean win and mean loss after costs
     card.json          data window, parameters, metrics
+    verdict.json       where the bundle was installed: the gate's verdict, not sealed (`verdict`)
 """
 
 import hashlib
@@ -19,10 +20,15 @@ from pipelines.core.artifacts import read_json, sha256_file, write_json
 from pipelines.core.errors import ArtifactError
 from pipelines.features.scale import Scaler
 from pipelines.features.spec import FEATURE_NAMES, FEATURE_VERSION
+from pipelines.inference.champion_record import MANIFEST
 from pipelines.inference.predictor import Predictor
+from pipelines.inference.verdict import VERDICT
 
 FORMAT: Final = 1
-MANIFEST: Final = "manifest.json"
+MAX_FILES: Final = 200
+MAX_MANIFEST_BYTES: Final = 1_000_000
+MAX_BYTES: Final = 1_000_000_000
+"""A bundle has a dozen files and some megabytes; what is far larger was not made by `package`."""
 
 
 def seal(folder: Path, manifest: dict[str, Any]) -> str:
@@ -33,7 +39,7 @@ def seal(folder: Path, manifest: dict[str, Any]) -> str:
     files = {
         path.relative_to(folder).as_posix(): sha256_file(path)
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != MANIFEST
+        if path.is_file() and path.name not in (MANIFEST, VERDICT)
     }
     sealed = manifest | {"format": FORMAT, "files": files}
     sealed["hash"] = _hash(sealed)
@@ -50,11 +56,12 @@ class Bundle:
 
     @classmethod
     def open(cls, folder: Path) -> "Bundle":
-        """Read and verify.
+        """Read and verify. Links, names that lead out of the folder and sizes that no bundle has are refused unread.
 
         Raises:
             ArtifactError: naming the file that is missing, altered or too much, or the version that does not fit.
         """
+        _refuse_odd_files(folder)
         manifest = read_json(folder / MANIFEST)
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
             found = manifest.get("format") if isinstance(manifest, dict) else manifest
@@ -86,8 +93,29 @@ class Bundle:
         return table
 
 
+def _refuse_odd_files(folder: Path) -> None:
+    total = 0
+    for count, path in enumerate(folder.rglob("*")):
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise ArtifactError(f"{path} is a link or no plain file; a bundle holds plain files alone")
+        size = path.stat().st_size if path.is_file() else 0
+        total += size
+        if path.name == MANIFEST and size > MAX_MANIFEST_BYTES:
+            raise ArtifactError(f"{path} has {size:,} bytes, more than a manifest has; package again")
+        if count >= MAX_FILES or total > MAX_BYTES:
+            raise ArtifactError(
+                f"{folder} holds more than {MAX_FILES} files or {MAX_BYTES // 10**6} MB; this is no bundle that "
+                "`python -m pipelines package` made"
+            )
+
+
 def _verify(folder: Path, manifest: dict[str, Any]) -> None:
-    for name, expected in manifest["files"].items():
+    files = manifest.get("files")
+    if not isinstance(files, dict) or not all(isinstance(value, str) for value in files.values()):
+        raise ArtifactError(f"{folder / MANIFEST} lists no files; run `python -m pipelines package` again")
+    for name, expected in files.items():
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ArtifactError(f"{folder / MANIFEST} lists {name!r}, which leads out of the bundle; it was not read")
         path = folder / name
         if not path.is_file():
             raise ArtifactError(f"{path} is missing from the bundle; run `python -m pipelines package` again")
@@ -96,7 +124,7 @@ def _verify(folder: Path, manifest: dict[str, Any]) -> None:
                 f"{path} was altered after the bundle was sealed; run `python -m pipelines package` again"
             )
     present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    if extra := present - set(manifest["files"]) - {MANIFEST}:
+    if extra := present - set(files) - {MANIFEST, VERDICT}:
         raise ArtifactError(f"{folder / min(extra)} is not part of the sealed bundle; remove it or package again")
     if _hash(manifest) != manifest.get("hash"):
         raise ArtifactError(f"{folder / MANIFEST} was altered after the bundle was sealed; package again")

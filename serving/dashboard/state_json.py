@@ -9,6 +9,7 @@ from pipelines.core.domain import Fill, Forecast, Market, Outcome, Position, Quo
 from pipelines.core.money import MICRO, PRICE_SCALE
 from pipelines.decide import Decision
 from pipelines.features.scale import price_after
+from pipelines.inference.verdict import Verdict
 from pipelines.trading.ledger import round_trips
 from serving.account.accounting import Accounting
 from serving.account.journal import OrderRow
@@ -139,6 +140,19 @@ def _moves(mid_units: int, forecast: Forecast) -> dict[str, float]:
     first, mean, lower, upper = (100.0 * price_after(mids, ends)).tolist()
     now = mid_units / 100.0
     return {"move_cents": mean - first, "lower_cents": lower - now, "upper_cents": upper - now}
+
+
+def verdict(given: Verdict | None) -> dict[str, Any] | None:
+    """The verdict that came with the bundle, and until when it counts."""
+    if given is None:
+        return None
+    return {
+        "verdict": given.verdict,
+        "source": given.source,
+        "judged_at_s": given.judged_at_s,
+        "expires_s": given.expires_s,
+        "evidence": given.evidence_sha256,
+    }
 
 
 def orders_total(counts: Mapping[str, int], refused: Mapping[str, int]) -> dict[str, Any]:

@@ -174,6 +174,8 @@ class Status:
         model = self._model
         return {
             "armed": model is not None and model.champion.armed,
+            "sells": model is not None and (model.champion.armed or model.champion.sells),
+            "override": model is not None and model.champion.override,
             "cash_reason": model.champion.why if model else champion.NO_MODEL,
             "policy": model.policy_kind if model else "cash",
             "model": self._model_state(),
@@ -194,7 +196,7 @@ class Status:
     def _model_state(self) -> dict[str, Any]:
         model = self._model
         if model is None:
-            return {"bundle": None, "champion": False, "gate": None}
+            return {"bundle": None, "champion": False, "gate": None, "verdict": None}
         manifest = model.bundle.manifest
         return {
             "bundle": model.bundle.hash,
@@ -205,6 +207,7 @@ class Status:
             "bento": model.champion.bento,
             "champion": model.champion.armed,
             "gate": nightly_reports.verdict(model.bundle.hash),
+            "verdict": state_json.verdict(model.champion.verdict),
         }
 
     def _picture(self, account: TradingAccount, feed: Feed, model: LoadedModel | None) -> dict[str, Any]:
@@ -225,7 +228,6 @@ class Status:
             "max_exposure": risk.max_exposure_fraction,
         }
         return {
-            "armed": armed,
             "bar": {"ts_s": self._turn.ts_s if self._turn else None, "took_ms": round(self._took_ms, 2)},
             "account": money,
             "positions": [

@@ -26,6 +26,7 @@ from flows.stage_tasks import StageFailed, run_command
 from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.errors import ArtifactError, SettingError
 from pipelines.core.settings import Source
+from pipelines.inference import verdict as verdicts
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 
@@ -52,10 +53,16 @@ def _stage(name: str) -> None:
     """What a stage leaves behind; windows with an odd `as_of_s` give a promoting verdict."""
     as_of_s = read_json(Path("data/window.json"))["as_of_s"]
     if name == "package":
-        write_json(Path("models/bundle/manifest.json"), {"hash": _hash(as_of_s)})
+        source = read_json(Path("data/window.json"))["source"]
+        write_json(Path("models/bundle/manifest.json"), {"hash": _hash(as_of_s), "source": source})
     if name == "gate":
-        verdict = {"verdict": "promote" if as_of_s % 2 else "hold", "reasons": ["because"], "bundle": _hash(as_of_s)}
-        write_json(Path("reports/gate.json"), {**verdict, "evidence": {"skill": 0.02}})
+        said = {"verdict": "promote" if as_of_s % 2 else "hold", "bundle": _hash(as_of_s)}
+        evidence = {"reasons": ["because"], "evidence": {"skill": 0.02}}
+        write_json(Path("reports/gate.json"), {**said, **evidence})
+        source = read_json(Path("models/bundle/manifest.json"))["source"]
+        verdicts.write(
+            Path("models/verdict.json"), **said, source=source, evidence=evidence, as_of_s=as_of_s, valid_days=30
+        )
 
 
 @pytest.fixture
@@ -87,6 +94,7 @@ def desk(tmp_path, monkeypatch):
         inside = Path(tmp_path, f"var/bento/bentos/oddsmith/{built}/src/bundle")
         inside.mkdir(parents=True, exist_ok=True)
         (inside / "manifest.json").write_bytes((Path(words[-1]) / "manifest.json").read_bytes())
+        (inside / "verdict.json").write_bytes(verdicts.beside(Path(words[-1])).read_bytes())
         return [f"oddsmith:{built}"]
 
     monkeypatch.setattr("flows.nightly.run_command", window)
@@ -198,7 +206,7 @@ def test_promotion_is_refused_without_a_promoting_verdict_for_that_very_bundle(d
     desk.as_of_s = 4
     nightly(Source.SIMULATED)
 
-    with pytest.raises(ArtifactError, match="has no promoting verdict"):
+    with pytest.raises(ArtifactError, match="the gate said hold"):
         promote()
     with pytest.raises(ArtifactError, match="has no promoting verdict"):
         promote(Path("models/bundle"), _hash(7), "v7")
@@ -251,6 +259,79 @@ def test_a_bundle_that_was_altered_in_the_store_is_not_installed(desk, bucket, m
     with pytest.raises(ArtifactError, match="holds bundle other, not 000"):
         deploy()
     assert champions.champion() is None
+
+
+def _judge_again(folder: Path, valid_days: float, now_s: float | None = None) -> None:
+    bundle = read_json(folder / "manifest.json")
+    verdicts.write(
+        folder / "verdict.json",
+        verdict="promote",
+        bundle=bundle["hash"],
+        source=bundle["source"],
+        evidence={"reasons": ["because"]},
+        as_of_s=1,
+        valid_days=valid_days,
+        now_s=now_s,
+    )
+
+
+def _installed(as_of_s: int) -> Path:
+    return Path(f"var/bento/bentos/oddsmith/{_hash(as_of_s)[-4:]}/src/bundle")
+
+
+def test_an_expired_verdict_is_neither_promoted_nor_deployed_nor_rolled_back_to(desk):
+    """Past its days a bundle becomes champion by no command; the kill switch is named, and the champion stays."""
+    nightly(Source.SIMULATED)
+    desk.as_of_s = 3
+    nightly(None)
+    _judge_again(_installed(1), 30, now_s=0)
+
+    with pytest.raises(ArtifactError, match=r"its verdict expired on 1970-01-31.*touch var/KILL|expired.*KILL"):
+        rollback()
+    with pytest.raises(ArtifactError, match="expired on 1970-01-31"):
+        deploy(_hash(1))
+    assert champions.champion()["hash"] == _hash(3)
+
+    _judge_again(Path("models/bundle"), 30, now_s=0)
+    with pytest.raises(ArtifactError, match="expired on 1970-01-31"):
+        promote()
+
+
+def test_a_verdict_that_expired_is_renewed_by_the_next_judgement(desk):
+    """The same bundle judged again is installed again: its verdict counts anew."""
+    nightly(Source.SIMULATED)
+    _judge_again(_installed(1), 30, now_s=0)
+
+    assert nightly(None)["champion"]["hash"] == _hash(1)
+    assert champions.approved(_installed(1), _hash(1))
+
+
+def test_a_verdict_that_was_altered_deploys_nothing(desk, bucket, monkeypatch):
+    """A verdict that somebody rewrites fits its digest no longer; the store is trusted no more than the disk."""
+    monkeypatch.setenv("ODDSMITH_STORE_URL", f"s3://{bucket}")
+    nightly(Source.SIMULATED)
+    key = f"bundles/{_hash(1)}/verdict.json"
+    document = json.loads(boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
+    changed = json.dumps(document | {"expires_s": document["expires_s"] + 1}).encode()
+    boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=changed)
+    monkeypatch.setenv("ODDSMITH_VAR", "elsewhere")
+    shutil.rmtree("models")
+
+    with pytest.raises(ArtifactError, match="was altered after the gate wrote it"):
+        deploy()
+    assert champions.champion() is None
+
+
+def test_a_person_can_deploy_by_name_what_the_gate_did_not_promote(desk, monkeypatch):
+    """The override names one bundle; another one stays refused."""
+    nightly(Source.SIMULATED)
+    _judge_again(_installed(1), 30, now_s=0)
+    monkeypatch.setenv("ODDSMITH_ARM_UNAPPROVED", "ab" * 8)
+    with pytest.raises(ArtifactError, match="ODDSMITH_ARM_UNAPPROVED=000"):
+        deploy(_hash(1))
+    monkeypatch.setenv("ODDSMITH_ARM_UNAPPROVED", _hash(1))
+
+    assert deploy(_hash(1))["hash"] == _hash(1)
 
 
 def test_rollback_without_champions_says_so(desk):

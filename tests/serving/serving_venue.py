@@ -58,6 +58,7 @@ def machine(folder: Path, environment: dict[str, str], **settings: Any) -> Setti
 def promote(folder: Path, *, pull: float = 1.2, kind: str = "threshold", source: str = "simulated") -> str:
     """Make a tiny bundle the champion of a machine, as the promote flow does; its hash."""
     made = tiny_bundle.make(folder / f"bundle-{pull:g}-{kind}", pull=pull, kind=kind, source=source)
+    tiny_bundle.approve(folder / f"bundle-{pull:g}-{kind}")
     inside = folder / "var" / "bento" / "bentos" / "oddsmith" / made[:12] / "src" / "bundle"
     inside.parent.mkdir(parents=True, exist_ok=True)
     (folder / f"bundle-{pull:g}-{kind}").rename(inside)

@@ -10,12 +10,9 @@ from serving_desk import make_market
 
 from pipelines import decision_record
 from pipelines.core import params
-from pipelines.core.artifacts import write_json
 from pipelines.core.domain import Bar, Forecast, Quote
 from pipelines.core.errors import ArtifactError
-from pipelines.core.settings import Mode
 from pipelines.decide import Account
-from serving import champion
 from serving.champion import Champion
 from serving.dashboard.forecast_score import ForecastScore
 from serving.loaded_model import WarmMarket, open_model, take_turn
@@ -37,51 +34,6 @@ def test_markets_that_are_over_or_have_not_begun_are_left_out() -> None:
     over, early = replace(make_market(2), end_s=50), replace(make_market(3), start_s=200)
 
     assert selection.choose([over, early], [], [], now_s=100, limit=9) == []
-
-
-def test_without_a_champion_a_candidate_is_shown_and_not_armed(tmp_path: Path) -> None:
-    """A bundle that has not passed the gate decides for show; with neither there is no model."""
-    assert champion.find(Mode.SIMULATED, tmp_path, tmp_path / "none", tmp_path / "none") is None
-    made = tiny_bundle.make(tmp_path / "candidate")
-
-    found = champion.find(Mode.SIMULATED, tmp_path, tmp_path / "none", tmp_path / "candidate")
-
-    assert found is not None
-    assert (made, False) == (found.bundle, found.armed)
-    assert "no champion" in found.why
-
-
-def test_the_champion_file_decides(tmp_path: Path) -> None:
-    """The champion of the machine trades, from the candidate folder when it is the same bundle."""
-    made = tiny_bundle.make(tmp_path / "candidate")
-    write_json(tmp_path / "champion.json", {"hash": made, "bento_tag": None, "mlflow_version": "4"})
-
-    found = champion.find(Mode.SIMULATED, tmp_path, tmp_path / "none", tmp_path / "candidate")
-
-    assert found == Champion(tmp_path / "candidate", made, True, "", None, "4")
-
-
-@pytest.mark.parametrize("mode", [Mode.PAPER, Mode.LIVE])
-@pytest.mark.parametrize(("source", "armed"), [("simulated", False), ("recorded", False), ("polymarket", True)])
-def test_only_what_learned_from_the_venue_trades_on_the_venue(
-    tmp_path: Path, mode: Mode, source: str, armed: bool
-) -> None:
-    """On the venue's markets a demonstration champion is shown and orders nothing; it says what to do."""
-    made = tiny_bundle.make(tmp_path / "candidate", source=source)
-    write_json(tmp_path / "champion.json", {"hash": made, "bento_tag": None, "mlflow_version": "4"})
-
-    found = champion.find(mode, tmp_path, tmp_path / "none", tmp_path / "candidate")
-
-    assert found is not None
-    assert (found.armed, "--source polymarket" in found.why) == (armed, not armed)
-
-
-def test_a_champion_that_is_not_there_is_named(tmp_path: Path) -> None:
-    """A champion whose bundle is on no disk is an error that says how to get it."""
-    write_json(tmp_path / "champion.json", {"hash": "ab" * 32, "bento_tag": "oddsmith:x", "mlflow_version": "4"})
-
-    with pytest.raises(ArtifactError, match=r"abab.* is not on this machine; run `oddsmith champions install"):
-        champion.find(Mode.SIMULATED, tmp_path, tmp_path / "none", tmp_path / "none")
 
 
 def test_an_altered_bundle_is_refused(tmp_path: Path) -> None:

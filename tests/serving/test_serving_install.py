@@ -11,6 +11,8 @@ import pytest
 import tiny_bundle
 
 from pipelines.core.errors import ArtifactError
+from pipelines.inference import verdict
+from pipelines.inference.bundle import Bundle
 from serving import install as module
 from serving.__main__ import main
 from serving.install import install
@@ -36,7 +38,17 @@ def test_installing_twice_gives_one_bento(machine: Path) -> None:
     assert [folder.name, "latest"] == sorted(p.name for p in folder.parent.iterdir())
     assert json.loads((folder / "src" / "bundle" / "manifest.json").read_text())["hash"]
     packages = {p.name for p in (folder / "src" / "pipelines").iterdir()}
-    assert {"core", "venue", "news", "features", "trading", "inference", "decide.py", "__init__.py"} == packages
+    assert {
+        "core",
+        "venue",
+        "news",
+        "features",
+        "trading",
+        "inference",
+        "decide.py",
+        "decision_record.py",
+        "__init__.py",
+    } == packages
     assert not list(machine.glob("install-*"))
 
 
@@ -80,6 +92,23 @@ def test_an_altered_bundle_is_not_installed(machine: Path, capsys: pytest.Captur
     assert "card.json was altered" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+def test_a_held_candidate_is_installed_with_its_verdict_and_says_so(
+    machine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The verdict travels into the bento, another verdict makes another bento, and a hold is said in large letters."""
+    tiny_bundle.make(machine / "m" / "bundle")
+    for said in ("hold", "promote"):
+        tiny_bundle.approve(machine / "m" / "bundle", said=said).rename(machine / "m" / "verdict.json")
+        assert main(["install", str(machine / "m" / "bundle")]) == 0
+        out, err = capsys.readouterr()
+        inside = machine / "bento" / "bentos" / out.split()[-1].replace(":", "/") / "src" / "bundle"
+
+        assert verdict.of(inside, Bundle.open(inside).hash).verdict == said
+        assert ("NOT ARMED" in err) is (said == "hold")
+    assert len(list((machine / "bento" / "bentos" / "oddsmith").glob("*/bento.yaml"))) == 2
+
+
 def test_a_missing_bundle_is_one_line(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A folder that is not there is named."""
     assert main(["install", str(machine / "nothing")]) == 1
@@ -94,10 +123,11 @@ def test_the_doctor_names_what_is_wrong(machine: Path, monkeypatch: pytest.Monke
         [sys.executable, "-m", "serving", "doctor"], capture_output=True, text=True, env=os.environ, check=False
     )
 
-    lines = {line.split()[1]: line for line in done.stdout.splitlines() if line[:4] in ("ok  ", "FAIL")}
+    lines = {line.split()[1]: line for line in done.stdout.splitlines() if line[:4] in ("ok  ", "WARN", "FAIL")}
     assert done.returncode == 1, done.stderr
     assert {"settings", "disk", "journal", "bundle", "markets", "clock", "region", "account"} == set(lines)
     assert lines["journal"].startswith("ok")
+    assert lines["bundle"].startswith("WARN")
     assert lines["markets"].startswith("FAIL")
     assert "127.0.0.1:9" in lines["markets"]
 

@@ -1,13 +1,15 @@
 """A sealed bundle made in milliseconds: a forecaster that expects the price to come back to its 30-bar mean."""
 
+import time
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from pipelines.core.artifacts import write_json
+from pipelines.core.artifacts import read_json, write_json
 from pipelines.features import scale, spec
+from pipelines.inference import verdict
 from pipelines.inference.bundle import seal
 from pipelines.inference.calibration import Confidence, Conformal
 from pipelines.inference.inputs import INPUTS, SENTIMENT_INPUTS, InputScaler
@@ -65,6 +67,23 @@ def make(
             "policy": {"kind": kind, "params": params if kind == "threshold" else {}},
         },
     )
+
+
+def approve(folder: Path, *, said: str = "promote", valid_days: float = 30.0, now_s: float | None = None) -> Path:
+    """Put a verdict of the gate into a bundle's folder, as an installed bundle has it; its path."""
+    manifest = read_json(folder / "manifest.json")
+    path = folder / verdict.VERDICT
+    verdict.write(
+        path,
+        verdict=said,
+        bundle=manifest["hash"],
+        source=manifest["source"],
+        evidence={"reasons": ["because"], "evidence": {"skill": 0.02}},
+        as_of_s=int(time.time()),
+        valid_days=valid_days,
+        now_s=now_s,
+    )
+    return path
 
 
 def _network(path: Path, pull: float, mood: float | None) -> None:

@@ -23,11 +23,11 @@ const bar = (id, used) => {
 };
 
 const showMode = (s) => {
-  const shown = s.armed ? s.mode : "cash";
-  document.body.dataset.mode = shown;
+  const shown = s.armed ? s.mode : "not armed";
+  document.body.dataset.mode = s.armed ? s.mode : "cash";
   document.title = `${shown.toUpperCase()} · oddsmith`;
   text("mode", shown.toUpperCase(), null);
-  text("mode-note", s.armed ? s.venue : `${s.mode}: shows, orders nothing`, null);
+  text("mode-note", s.armed ? s.venue : `${s.mode}: ${s.sells ? "closes what is held, opens nothing" : "shows, orders nothing"}`, null);
 };
 
 const showClock = (s) => {
@@ -48,9 +48,13 @@ const showAlarm = (s) => {
   const alarm = byId("alarm");
   const lines = [...s.alarms];
   if (s.kill) lines.unshift("Kill switch is on: nothing is opened, positions are being closed.");
-  alarm.hidden = lines.length === 0 && s.armed;
-  alarm.className = lines.length ? "" : "note";
-  alarm.textContent = lines.length ? lines.join(" · ") : s.cash_reason;
+  alarm.hidden = lines.length === 0;
+  alarm.textContent = lines.join(" · ");
+  const banner = byId("unarmed");
+  banner.hidden = s.armed && !s.override;
+  banner.className = s.override ? "override" : "";
+  banner.firstElementChild.textContent = s.override ? "ARMED BY HAND" : s.sells ? "NOT ARMED · OPENS NOTHING" : "NOT ARMED · ORDERS NOTHING";
+  banner.lastElementChild.textContent = s.cash_reason;
 };
 
 const showTiles = (s) => {
@@ -81,6 +85,7 @@ const showModel = (s) => {
     ["Policy", m.policy ? f.words(m.policy) : "–"],
     ["Forecast", m.forecast ?? "–"],
     ["Data up to", f.clock(m.as_of_s)],
+    ["Verdict until", m.verdict ? f.clock(m.verdict.expires_s) : "none"],
     ["Champion", m.champion ? `version ${m.version ?? "of this bento"}` : "no", m.bento],
   ]);
   const gate = m.gate ?? {};
