@@ -6,6 +6,8 @@ secrets. A PostgreSQL journal has the database's own backups.
 """
 
 import fcntl
+import itertools
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -16,16 +18,22 @@ from pathlib import Path
 from backports import tarfile
 
 from flows.bucket import Store
+from pipelines.core.artifacts import private_folder, write_bytes
 from pipelines.core.errors import AlreadyRunning, ArtifactError
 from pipelines.core.settings import Settings
 
 LEFT_OUT = frozenset(
     {
+        *("service.token", "prefect.auth"),
         *("logs", "prefect", "checkpoints", "backups", "stack.json", "run.json"),
         *("benchmarks", "evaluate", "forecasters", "league", "peers", "stacks"),
     }
 )
-"""Entries of var/ that are history of this machine alone, or can be made again."""
+"""Entries of var/ that are secrets or history of this machine alone, or can be made again."""
+MAX_ENTRIES = 1_000_000
+MAX_RATIO = 200
+MIN_LIMIT = 2**30
+"""A backup unpacks to at most a gigabyte or 200 times its size, whichever is more."""
 _PIECES_OF_DATABASES = ("-wal", "-shm", "-journal", ".lock")
 _SQLITE_HEADER = b"SQLite format 3\0"
 
@@ -42,11 +50,12 @@ def backup(settings: Settings, keep: int) -> Path:
     if not files:
         raise ArtifactError(f"{settings.var} holds nothing to back up; set ODDSMITH_VAR to the folder of the system")
     folder = settings.var / "backups"
-    folder.mkdir(parents=True, exist_ok=True)
-    archive = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar.gz"
+    private_folder(folder)
+    archive = _unused(folder, f"{_now()}{{}}.tar.gz")
     partial = archive.with_suffix(".partial")
     try:
         _write(partial, settings.var, files)
+        partial.chmod(0o600)
         partial.replace(archive)
     except (OSError, sqlite3.Error, tarfile.TarError) as error:
         partial.unlink(missing_ok=True)
@@ -110,17 +119,50 @@ def restore(settings: Settings, archive: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=var, prefix=".restore-") as scratch:
         fresh = Path(scratch)
         try:
+            _check_members(archive, var)
             with tarfile.open(archive, "r:gz") as tar:
                 tar.extractall(fresh, filter="data")
         except (OSError, EOFError, tarfile.TarError) as error:
             raise ArtifactError(f"{archive} is no whole backup: {error}; nothing was changed") from error
-        aside = var / f"before-restore-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-        aside.mkdir()
+        aside = _unused(var, f"before-restore-{_now()}{{}}")
+        aside.mkdir(mode=0o700)
         for entry in [path for path in var.iterdir() if _replaced(path)]:
             entry.replace(aside / entry.name)
         for entry in fresh.iterdir():
             entry.replace(var / entry.name)
     return aside
+
+
+def _check_members(archive: Path, var: Path) -> None:
+    """Refuse what `backup` does not write (links, devices, names that lead outside) and more than the disk holds.
+
+    Raises:
+        ArtifactError: naming the entry; nothing was written.
+    """
+    limit = min(shutil.disk_usage(var).free, max(MIN_LIMIT, MAX_RATIO * archive.stat().st_size))
+    total = 0
+    with tarfile.open(archive, "r:gz") as tar:
+        for count, member in enumerate(tar):
+            if not (member.isfile() or member.isdir()):
+                raise ArtifactError(f"{archive} holds {member.name!r}, a link or device; nothing was changed")
+            if member.name.startswith("/") or ".." in Path(member.name).parts:
+                raise ArtifactError(f"{archive} holds {member.name!r}, which leads out of it; nothing was changed")
+            total += member.size
+            if total > limit or count >= MAX_ENTRIES:
+                raise ArtifactError(
+                    f"{archive} would unpack to more than {limit / 1e6:,.0f} MB or {MAX_ENTRIES:,} entries: no backup "
+                    "of ours, or a disk that is too full; nothing was changed"
+                )
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+
+
+def _unused(folder: Path, pattern: str) -> Path:
+    """The first path of a pattern that is not there yet: two in one second get a number each."""
+    names = itertools.chain([""], (f"_{number:02}" for number in itertools.count(2)))
+    return next(path for name in names if not (path := folder / pattern.format(name)).exists())
 
 
 def _replaced(path: Path) -> bool:
@@ -151,8 +193,8 @@ def newest(settings: Settings) -> Path:
         store = Store.of(settings)
         names = sorted(store.names("backups/"))
         if names:
-            folder.mkdir(parents=True, exist_ok=True)
+            private_folder(folder)
             fetched = folder / Path(names[-1]).name
-            fetched.write_bytes(store.get(names[-1]) or b"")
+            write_bytes(fetched, store.get(names[-1]) or b"")
             return fetched
     raise ArtifactError(f"there is no backup in {folder}" + (f" or {settings.store_url}" if settings.store_url else ""))

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from flows import dvc_locks
 from flows.bucket import Store
 from flows.child_environment import command_environment
 from flows.spot import INTERRUPTED_STATUS, Group, Notices, SpotFailed, supervise
@@ -155,6 +156,8 @@ def _answer(store: Store, below: str, result: dict[str, Any]) -> None:
 
 
 def _dvc(*words: str) -> None:
+    for found in dvc_locks.heal():
+        log.get("spot").warning("dvc", found=found)
     done = subprocess.run(
         [sys.executable, "-m", "dvc", *words], check=False, capture_output=True, text=True, env=command_environment()
     )

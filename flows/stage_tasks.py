@@ -13,7 +13,7 @@ import yaml
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from flows import progress
+from flows import dvc_locks, progress
 from flows.child_environment import command_environment
 from pipelines.core.errors import OddsmithError
 
@@ -87,6 +87,9 @@ def run_stage(name: str) -> float:
     """Bring one DVC stage up to date; wall seconds that it took."""
     started = time.perf_counter()
     progress.begin(name)
+    for found in dvc_locks.heal():
+        get_run_logger().warning(found)
+        progress.detail(name, found)
     run_command(sys.executable, "-m", "dvc", "repro", "--single-item", name, name=name)
     seconds = time.perf_counter() - started
     progress.end(name, seconds)

@@ -3,6 +3,7 @@
 `bentoml serve serving.service:Oddsmith` in the repository, or `bentoml serve oddsmith:<version>` of an installed bento.
 """
 
+import asyncio
 import os
 import signal
 import sys
@@ -14,11 +15,14 @@ from pipelines.core import log
 from pipelines.core.errors import OddsmithError
 from pipelines.core.settings import Settings
 from serving.bot import Bot
+from serving.dashboard import doors
 from serving.dashboard.web import application
+from serving.parent_watch import end_with_parent, is_worker
 from serving.paths import DASHBOARD, parameters
 from serving.start import check_start
 
 _running: list[Bot] = []
+_background: set[asyncio.Task[None]] = set()
 
 
 def _preflight() -> None:
@@ -43,8 +47,8 @@ def _bot() -> Bot:
     name="oddsmith",
     workers=1,
     traffic={"timeout": 30},
-    # The kill switch and the state know no password: other machines reach them through a tunnel or a balancer, or
-    # where `--host` says so.
+    # The state knows no password: other machines reach it through a tunnel or a balancer with a login, or where
+    # `--host` says so. The kill switch asks for a token then (`doors`).
     http={"host": "127.0.0.1"},
     metrics={"enabled": True},
     logging={"access": {"enabled": False}},
@@ -63,6 +67,8 @@ class Oddsmith:
             _refuse(error)
         _running.append(bot)
         bot.start()
+        if is_worker():
+            _background.add(asyncio.create_task(end_with_parent(bot.stop, os.getppid())))
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def end(self) -> None:
@@ -85,6 +91,15 @@ class Oddsmith:
             return await _bot().forecast(market, horizon)
         except OddsmithError as error:
             raise bentoml.exceptions.InvalidArgument(str(error)) from None
+
+
+_settings = Settings()
+Oddsmith.add_asgi_middleware(
+    doors.Doors,
+    hosts=_settings.allowed_hosts.split(","),
+    token=lambda: doors.token(_settings),
+    open_to_others=doors.listens_to_others,
+)
 
 
 def _refuse(error: OddsmithError) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from pipelines.core.artifacts import private_folder
 from pipelines.core.domain import Quote
 from pipelines.core.errors import SettingError
 from pipelines.core.money import MICRO
@@ -23,6 +24,7 @@ def check_start(settings: Settings) -> None:
         ArtifactError: if the journal cannot be used.
     """
     check_mode(settings)
+    private_folder(settings.var)
     engine = connect(journal_url(settings))
     lock.acquire(engine).release()
     engine.dispose()

@@ -9,6 +9,7 @@ from flows.local.folder_lock import SYSTEM, holder
 from flows.local.ports import HOST
 from flows.local.screen import Screen
 from flows.local.stack import Ports, Stack
+from flows.prefect_access import access
 from pipelines.core import params as parameters
 from pipelines.core.settings import Mode, Settings
 
@@ -44,6 +45,7 @@ def alone(var: Path) -> dict[str, str]:
     """Without servers: Prefect's own temporary one, MLflow's database read directly."""
     return {
         "PREFECT_HOME": str(var.resolve() / "prefect"),
+        **access(var.resolve(), f"http://{HOST}"),
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "MLFLOW_TRACKING_URI": f"sqlite:///{var.resolve() / 'mlflow.db'}",

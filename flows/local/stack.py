@@ -9,6 +9,7 @@ from flows.child_environment import command_environment
 from flows.local.children import Child, Children
 from flows.local.ports import HOST, SIMULATOR_PORTS, Reservation
 from flows.local.screen import Screen
+from flows.prefect_access import access
 from pipelines.core.artifacts import read_json
 from pipelines.core.params import Params
 from pipelines.core.products import report_json
@@ -79,6 +80,7 @@ class Stack:
             "ODDSMITH_NEWS_URL": f"http://{HOST}:{simulator + 3}/rss",
             "PREFECT_API_URL": f"http://{HOST}:{self.ports.prefect}/api",
             "PREFECT_HOME": str(self.var / "prefect"),
+            **access(self.var, f"http://{HOST}:{self.ports.prefect}"),
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
             "PREFECT_CLI_PROMPT": "false",

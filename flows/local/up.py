@@ -206,6 +206,7 @@ def _summary(screen: Screen, report: dict[str, Any]) -> None:
     screen.say("  seconds: " + ", ".join(f"{name} {seconds:g}" for name, seconds in report["steps"].items()))
     for name, url in report["urls"].items():
         screen.say(f"  {name:<10} {url}")
+    screen.say("  Prefect asks for the login in var/prefect.auth (ODDSMITH_VAR).")
     screen.say("  Ctrl-C stops everything in order.")
     screen.say("")
 

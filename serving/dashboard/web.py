@@ -20,9 +20,12 @@ _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; "
     "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
+
+_NOT_KEPT = {"Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin"}
 
 
 class Watched(Protocol):
@@ -49,7 +52,7 @@ def application(bot: Callable[[], Watched], folder: Path) -> Starlette:
 
     async def state(_request: Request) -> Response:
         body = msgspec.json.encode(bot().state(whole=True))
-        return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
+        return Response(body, media_type="application/json", headers=_NOT_KEPT)
 
     async def kill(request: Request) -> Response:
         # A form or a foreign page cannot send this content type without a preflight, which is refused.

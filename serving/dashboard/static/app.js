@@ -171,12 +171,26 @@ const confirmKill = async () => {
   byId("confirm").showModal();
 };
 
+const sendKill = (on) => {
+  const token = sessionStorage.getItem("token");
+  return fetch(new URL("kill", base), {
+    method: "POST",
+    headers: { "content-type": "application/json", ...(token ? { authorization: `Bearer ${token}` } : {}) },
+    body: JSON.stringify({ on }),
+  });
+};
+
 byId("kill").addEventListener("click", confirmKill);
 byId("confirm").addEventListener("close", async () => {
   if (byId("confirm").returnValue !== "yes") return;
-  await fetch(new URL("kill", base), {
-    method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ on: !state?.kill }),
-  });
+  const on = !state?.kill;
+  if ((await sendKill(on)).status !== 401) return;
+  // Where others can reach the service a change asks for the token; it is kept for this tab alone.
+  const token = window.prompt("Token (service.token in the bot's var folder, or ODDSMITH_SERVICE_TOKEN)");
+  if (!token) return;
+  sessionStorage.setItem("token", token.trim());
+  const answer = await sendKill(on);
+  if (!answer.ok) { sessionStorage.removeItem("token"); window.alert((await answer.json()).error); }
 });
 byId("ranges").addEventListener("click", (event) => {
   const bars = event.target.dataset?.bars;
