@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pipelines.core import log
 from pipelines.core.artifacts import write_bytes
 from pipelines.core.errors import OddsmithError, SettingError
 from pipelines.core.settings import Settings
@@ -83,10 +85,17 @@ class Store:
             for path in sorted(p for p in Path().glob(pattern) if p.is_file()):
                 self.put(f"{below}/{path.as_posix()}", path.read_bytes())
 
-    def get_files(self, below: str) -> None:
-        """Copy back what `put_files` copied; files are replaced by rename."""
+    def get_files(self, below: str, patterns: Sequence[str]) -> None:
+        """Copy back what `put_files` copied, by the same patterns; files are replaced by rename.
+
+        What does not match is left where it is: who can write into the bucket must not place code or pickles here.
+        """
         for name in self.names(f"{below}/"):
-            write_bytes(inside(name.removeprefix(f"{below}/")), self.get(name) or b"")
+            path = inside(name.removeprefix(f"{below}/"))
+            if any(fnmatchcase(path.as_posix(), pattern) for pattern in patterns):
+                write_bytes(path, self.get(name) or b"")
+            else:
+                log.get("bucket").warning("not fetched: no file that machines share", name=name)
 
     def _key(self, name: str) -> str:
         return f"{self.prefix}/{name}" if self.prefix else name

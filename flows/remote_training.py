@@ -29,6 +29,9 @@ CHECKPOINTS = Path("var/checkpoints")
 TRIALS = Path("var/trials.jsonl")
 CARRIED = ("dvc.lock", "params.yaml", "data/window.json", "reports/*.json")
 """What a stage needs or makes and DVC's remote does not hold, from the repository's root."""
+KEPT = (f"{CHECKPOINTS.as_posix()}/*/*.npz", "dvc.lock", "reports/*.json", TRIALS.as_posix())
+"""What the next training machine goes on with. Arrays alone: the agent's checkpoint is a pickle, which runs code when
+it is read, so it stays on the machine that wrote it, and an agent that moves machines begins anew."""
 JOB, RESULT = "spot/job.json", "spot/result.json"
 
 
@@ -55,7 +58,7 @@ def train_elsewhere(
         group.want(0)
     if result["error"]:
         raise SpotFailed(f"the training machine says: {result['error']}")
-    store.get_files(f"{below}/made")
+    store.get_files(f"{below}/made", CARRIED)
     _append_trials(store.get(f"{below}/trials.jsonl") or b"")
     _dvc("pull", *stages)
     return dict(result["seconds"])
@@ -121,8 +124,8 @@ def work_once(store: Store, notices: Notices, params: SpotParams) -> int | None:
 def _prepare(store: Store, below: str, stages: Sequence[str]) -> dict[str, float]:
     """Bring the machine to where the job stands; the seconds of stages that an earlier machine finished."""
     TRIALS.unlink(missing_ok=True)
-    store.get_files(f"{below}/given")
-    store.get_files(f"{below}/kept")
+    store.get_files(f"{below}/given", CARRIED)
+    store.get_files(f"{below}/kept", KEPT)
     finished = dict(json.loads(store.get(f"{below}/finished.json") or b"{}"))
     _dvc("pull", *_inputs(stages), *finished)
     return finished
@@ -142,9 +145,7 @@ def _keep(store: Store, below: str, seconds: dict[str, float]) -> None:
     for name in store.names(f"{below}/kept/{CHECKPOINTS.as_posix()}/"):
         if name.removeprefix(f"{below}/kept/") not in present:
             store.delete(name)
-    store.put_files(
-        f"{below}/kept", (f"{CHECKPOINTS.as_posix()}/**/*", "dvc.lock", "reports/*.json", TRIALS.as_posix())
-    )
+    store.put_files(f"{below}/kept", KEPT)
     store.put(f"{below}/finished.json", json.dumps(seconds).encode())
 
 

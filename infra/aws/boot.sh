@@ -32,6 +32,10 @@ if [ "$role" = trading ]; then
   mountpoint -q "$home/var" || mount "$home/var"
 fi
 chown -R oddsmith: "$home"
+if [ "$role" = trading ]; then
+  chmod 700 "$home/var"
+  bash "$home/infra/aws/prefect_login.sh"
+fi
 
 gpu=""
 command -v nvidia-smi >/dev/null && gpu=1

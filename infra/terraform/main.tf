@@ -13,6 +13,7 @@ locals {
     ODDSMITH_TRADING_SECRET  = aws_secretsmanager_secret.kept["trading"].arn
     ODDSMITH_FEEDS_SECRET    = aws_secretsmanager_secret.kept["feeds"].arn
     ODDSMITH_LOG_GROUP       = aws_cloudwatch_log_group.oddsmith.name
+    ODDSMITH_ALLOWED_HOSTS   = var.dashboard_domain
   }
 
   # A fixed name, so that the trading machine can know the group before the group knows the trading machine.

@@ -90,6 +90,18 @@ variable "certificate_arn" {
   default     = ""
 }
 
+variable "dashboard_domain" {
+  description = "Name under which people open the dashboard, the certificate's; the service and the login take no other."
+  type        = string
+  default     = ""
+}
+
+variable "login_domain" {
+  description = "Prefix of the login page at amazoncognito.com, unique in the region; empty means NAME-login."
+  type        = string
+  default     = ""
+}
+
 variable "log_retention_days" {
   description = "How long CloudWatch keeps logs."
   type        = number

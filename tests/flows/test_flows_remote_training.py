@@ -13,7 +13,7 @@ import pytest
 
 from flows import remote_training
 from flows.bucket import Store, StoreFailed
-from flows.remote_training import train_elsewhere, work_once
+from flows.remote_training import KEPT, train_elsewhere, work_once
 from flows.spot import INTERRUPTED_STATUS, Group, Notices, SpotFailed
 from pipelines.core.errors import SettingError
 from pipelines.core.sections import SpotParams
@@ -207,7 +207,7 @@ def test_files_are_kept_below_a_prefix(bucket, tmp_path, monkeypatch) -> None:
     store = Store.of(Settings(_env_file=None, store_url=f"s3://{bucket}/some/prefix"))
     store.put_files("kept", ["a/*"])
     shutil.rmtree(tmp_path / "a")
-    store.get_files("kept")
+    store.get_files("kept", ["a/*"])
 
     assert store.names("") == ["kept/a/b.txt"]
     assert (tmp_path / "a/b.txt").read_text() == "text"
@@ -219,7 +219,7 @@ def test_a_carried_name_cannot_leave_the_repository(bucket, tmp_path, monkeypatc
     boto3.client("s3").put_object(Bucket=bucket, Key="kept/../../escaped", Body=b"1")
 
     with pytest.raises(StoreFailed, match="leads out of the repository"):
-        Store(bucket, "").get_files("kept")
+        Store(bucket, "").get_files("kept", ["*"])
 
 
 @pytest.mark.parametrize("url", ["", "bucket", "file:///tmp/store"])
@@ -247,3 +247,25 @@ def test_a_night_goes_on_without_its_training_machine(monkeypatch, capsys) -> No
     nightly.train_on_spot.fn()
 
     assert "nothing came back; training here instead" in capsys.readouterr().out
+
+
+def test_a_bucket_places_neither_code_nor_pickles_here(bucket, tmp_path, monkeypatch) -> None:
+    """Who can write into the bucket cannot run anything here: what machines do not share is left there."""
+    monkeypatch.chdir(tmp_path)
+    store = Store(bucket, "")
+    for name in ("pipelines/decide.py", "var/checkpoints/agent/k/around.pkl", "conftest.py", "dvc.yaml"):
+        store.put(f"kept/{name}", b"import os")
+    store.put("kept/var/checkpoints/forecast/k.npz", b"arrays")
+
+    store.get_files("kept", KEPT)
+
+    assert [path.as_posix() for path in Path().rglob("*") if path.is_file()] == ["var/checkpoints/forecast/k.npz"]
+
+
+def test_a_file_that_is_too_large_is_not_read(bucket) -> None:
+    """The size is asked before the content is read."""
+    store = Store(bucket, "")
+    store.put("big", b"x" * 100)
+
+    with pytest.raises(StoreFailed, match="has 100 bytes, more than the 99"):
+        store.get("big", limit=99)

@@ -24,6 +24,9 @@ mock_provider "aws" {
   mock_resource "aws_sns_topic" {
     defaults = { arn = "arn:aws:sns:us-east-1:123456789012:alarms" }
   }
+  mock_resource "aws_cognito_user_pool" {
+    defaults = { arn = "arn:aws:cognito-idp:us-east-1:123456789012:userpool/us-east-1_people" }
+  }
   mock_resource "aws_lb" {
     defaults = { arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/dashboard/50dc6c495c0c9188" }
   }
@@ -108,13 +111,41 @@ run "the_bill_rings" {
 
 run "https_with_a_certificate" {
   variables {
-    allowed_cidrs   = ["203.0.113.7/32"]
-    certificate_arn = "arn:aws:acm:us-east-1:123456789012:certificate/one"
+    allowed_cidrs    = ["203.0.113.7/32"]
+    certificate_arn  = "arn:aws:acm:us-east-1:123456789012:certificate/one"
+    dashboard_domain = "bot.example.org"
   }
   assert {
     condition     = aws_lb_listener.dashboard.protocol == "HTTPS" && aws_lb_listener.dashboard.port == 443
     error_message = "With a certificate the dashboard speaks HTTPS."
   }
+  assert {
+    condition     = aws_lb_listener.dashboard.default_action[0].type == "authenticate-cognito" && aws_lb_listener.dashboard.default_action[1].type == "forward"
+    error_message = "A person signs in before a request reaches the dashboard."
+  }
+  assert {
+    condition     = one(aws_cognito_user_pool.people[0].admin_create_user_config).allow_admin_create_user_only && aws_cognito_user_pool.people[0].mfa_configuration == "ON"
+    error_message = "Nobody signs up by themselves, and a second factor is asked for."
+  }
+  assert {
+    condition     = local.environment["ODDSMITH_ALLOWED_HOSTS"] == "bot.example.org"
+    error_message = "The service takes the name that people open."
+  }
+}
+
+run "nothing_is_forwarded_without_a_login" {
+  assert {
+    condition     = length(aws_lb_listener.dashboard.default_action) == 1 && aws_lb_listener.dashboard.default_action[0].type == "fixed-response"
+    error_message = "Without a certificate there is no login, and nothing reaches the dashboard."
+  }
+}
+
+run "a_login_needs_the_name_it_leads_back_to" {
+  command = plan
+  variables {
+    certificate_arn = "arn:aws:acm:us-east-1:123456789012:certificate/one"
+  }
+  expect_failures = [aws_cognito_user_pool_client.dashboard]
 }
 
 run "no_dashboard_without_https" {
