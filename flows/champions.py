@@ -67,7 +67,7 @@ def _unapproved(folder: Path, bundle_hash: str) -> str:
     except ArtifactError as error:
         return str(error)
     if verdict is None:
-        return "it has no promoting verdict (models/verdict.json); run `python -m pipelines gate` on it"
+        return "it has no promoting verdict (models/verdict.json); run `oddsmith stage gate` on it"
     return verdict.why_not(bundle_hash, source) or verdict.expired()
 
 

@@ -7,8 +7,8 @@ from flows import deploy, drift, nightly, promote, rollback
 from flows.champions import CANDIDATE
 from flows.local.up import check_recording
 from pipelines.core import params as parameters
-from pipelines.core.artifacts import read_json
 from pipelines.core.settings import Settings, Source
+from pipelines.inference.champion_record import hash_of
 
 
 def _nightly(source: Source | None = None, recording: str | None = None, _fresh: bool = True) -> None:
@@ -22,7 +22,7 @@ def _nightly(source: Source | None = None, recording: str | None = None, _fresh:
 
 
 def _promote() -> None:
-    promote.require_verdict(str(read_json(CANDIDATE / "manifest.json")["hash"]))
+    promote.require_verdict(CANDIDATE, hash_of(CANDIDATE))
 
 
 def _deploy(bundle_hash: str | None = None) -> None:

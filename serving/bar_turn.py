@@ -33,7 +33,8 @@ _log = log.get("turns")
 class BarTurns:
     """Takes turns for one account. `stopping` is set when nothing may be decided or sent any more.
 
-    `guarded` says whether the venue would cancel our orders if we were killed now.
+    `guarded` says whether the venue would cancel our orders if we were killed now, `reduce_only` why nothing may be
+    bought (empty: it may).
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class BarTurns:
         threads: Threads,
         kill_switch: Path,
         guarded: Callable[[], bool],
+        reduce_only: Callable[[], str],
     ) -> None:
         self._params = params
         self._journal = journal
@@ -53,6 +55,7 @@ class BarTurns:
         self._threads = threads
         self._kill_switch = kill_switch
         self._guarded = guarded
+        self._reduce_only = reduce_only
         self._mismatches = 0
         self._last_s = 0
         self._bars = 0
@@ -158,6 +161,9 @@ class BarTurns:
             return False
         if self._status.ledger_equals_venue is False:
             _log.warning("not bought: books and venue differ", market=intent.market_id)
+            return False
+        if why := self._reduce_only():
+            _log.warning("not bought: reduce only", market=intent.market_id, why=why)
             return False
         if not self._guarded():
             _log.warning("not bought: the venue accepted no heartbeat lately", market=intent.market_id)

@@ -24,6 +24,7 @@ from serving.model_watch import ModelWatch
 from serving.session import Lasting, Session, connections
 from serving.start import check_mode, journal_url, make_gateway
 from serving.threads import Threads
+from serving.venue_watch import VenueWatch
 
 RETRY_S = 2.0
 """Wall seconds before the venue is tried again after it did not answer."""
@@ -51,8 +52,16 @@ class Bot:
         self._threads = Threads()
         self.status = Status(settings, params)
         self._model_watch = ModelWatch(settings, params, self._threads, self.status)
+        self._watch = VenueWatch(settings, self.status)
         self._turns = BarTurns(
-            params, self._journal, self._model_watch, self.status, self._threads, settings.kill_switch, self._guarded
+            params,
+            self._journal,
+            self._model_watch,
+            self.status,
+            self._threads,
+            settings.kill_switch,
+            self._guarded,
+            lambda: self._watch.reduce_only,
         )
         self._lasting: Lasting | None = None
         self._session: Session | None = None
@@ -150,6 +159,7 @@ class Bot:
                 account=account,
                 heartbeat=Heartbeat(gateway, account.execution.sync, self.status, self._threads),
                 model_watch=self._model_watch,
+                watch=self._watch,
                 turns=self._turns,
                 status=self.status,
                 threads=self._threads,

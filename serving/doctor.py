@@ -4,8 +4,8 @@ import asyncio
 import json
 import os
 import shutil
-import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, Final
 
 from pipelines.core.errors import OddsmithError
@@ -13,19 +13,14 @@ from pipelines.core.settings import Mode, Settings
 from pipelines.venue import gamma
 from pipelines.venue.clob_gateway import ClobGateway
 from pipelines.venue.http import VenueHttp
-from serving import champion
+from serving import champion, preconditions
 from serving.account.database import connect, default_url
 from serving.loaded_model import open_model
 from serving.paths import parameters
-
-MAX_SKEW_S: Final = 5.0
-"""Signatures carry wall time; a clock that is further off is refused by the venue."""
+from serving.preconditions import Failed
+from serving.start import check_mode
 
 MIN_FREE_MB: Final = 500
-
-
-class Failed(Exception):
-    """A check found something that stops trading."""
 
 
 class Odd(Exception):
@@ -33,10 +28,10 @@ class Odd(Exception):
 
 
 async def _settings(settings: Settings) -> str:
-    if settings.mode is Mode.LIVE and (settings.live != "yes" or settings.private_key is None):
-        raise Failed("mode live needs ODDSMITH_LIVE=yes and ODDSMITH_PRIVATE_KEY; neither is ever logged")
+    check_mode(settings)
     key = "a key" if settings.private_key else "a throw-away key per start"
-    return f"mode {settings.mode.value} with {key}"
+    funds = settings.funder or "the key's own address"
+    return f"mode {settings.mode.value} with {key}, signature type {settings.signature_type}, funds at {funds}"
 
 
 async def _disk(settings: Settings) -> str:
@@ -75,26 +70,6 @@ async def _gamma(settings: Settings) -> str:
     return f"lists markets ({markets[0].question[:40]!r}, ...)"
 
 
-async def _clock(settings: Settings) -> str:
-    async with VenueHttp(settings.clob_url, attempts=2) as http:
-        before = time.time()
-        theirs = float(await http.get("/time", int | str))  # type: ignore[arg-type]
-        skew = theirs - (before + time.time()) / 2
-    if abs(skew) > MAX_SKEW_S:
-        raise Failed(f"this clock is {skew:+.1f} s off the venue's; synchronise it (NTP)")
-    return f"clock within {abs(skew):.1f} s of the venue"
-
-
-async def _geoblock(settings: Settings) -> str:
-    if settings.mode is not Mode.LIVE:
-        return "not asked outside live mode"
-    async with VenueHttp(settings.geoblock_url, attempts=2) as http:
-        answer = await http.get("", dict)
-    if answer.get("blocked"):
-        raise Failed(f"the venue blocks trading from {answer.get('country')}; nothing here works around it")
-    return f"trading is allowed from {answer.get('country')}"
-
-
 async def _account(settings: Settings) -> str:
     if settings.mode is Mode.PAPER:
         return "paper: our own fills, no account"
@@ -104,15 +79,31 @@ async def _account(settings: Settings) -> str:
     return f"account {gateway.account}: {cash / 1e6:.2f} pUSD, {len(orders)} open orders"
 
 
+async def _allowances(settings: Settings) -> str:
+    if settings.mode is Mode.PAPER:
+        return "paper: our own fills, no account"
+    gateway = await asyncio.to_thread(ClobGateway.connect, settings)
+    return await preconditions.allowances(gateway)
+
+
+async def _secrets(settings: Settings) -> str:
+    files = [Path(".env"), settings.var, settings.var / "service.token", settings.var / "prefect.auth"]
+    seen = [str(path) for path in files if path.exists() and path.stat().st_mode & 0o077]
+    if seen:
+        raise Odd(f"others of this machine can read {', '.join(seen)}; chmod 700 folders and 600 files")
+    return "what holds secrets is its owner's alone"
+
+
 CHECKS: Final[tuple[tuple[str, Callable[[Settings], Awaitable[str]]], ...]] = (
     ("settings", _settings),
     ("disk", _disk),
+    ("secrets", _secrets),
     ("journal", _journal),
     ("bundle", _bundle),
     ("markets", _gamma),
-    ("clock", _clock),
-    ("region", _geoblock),
+    *preconditions.CHECKS,
     ("account", _account),
+    ("allowances", _allowances),
 )
 
 
@@ -135,5 +126,5 @@ async def _examine(settings: Settings, *, quiet: bool) -> list[dict[str, Any]]:
             line, level = str(error), "FAIL"
         found.append({"check": name, "ok": level != "FAIL", "level": level.lower(), "says": line})
         if not quiet:
-            print(f"{level:<4}  {name:<9} {line}")  # noqa: T201 - a report for a person
+            print(f"{level:<4}  {name:<10} {line}")  # noqa: T201 - a report for a person
     return found

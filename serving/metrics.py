@@ -45,6 +45,7 @@ ACCURACY = _gauge("forecast_accuracy", "Hit rate of the direction on h = 24 move
 JUDGED = _gauge("forecast_moves_judged", "Moves behind forecast_accuracy")
 PREDICTION_ERROR = _gauge("prediction_error", "Mean absolute error of the h = 24 price forecast, recent moves")
 MODEL = _gauge("model_info", "1 for the bundle that trades", ("bundle", "policy"))
+REDUCE_ONLY = _gauge("reduce_only", "1 while a precondition of trading is off and nothing is bought")
 ARMED = _gauge("bot_armed", "1 when orders are sent, 0 in cash mode")
 
 EXECUTION_LATENCY = Histogram("execution_latency_ms", "Wall time of one order at the venue, ms", buckets=_LATENCY_MS)

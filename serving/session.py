@@ -27,6 +27,7 @@ from serving.market.headlines import HeadlinePoller
 from serving.model_watch import ModelWatch
 from serving.threads import Threads
 from serving.upkeep import Upkeep
+from serving.venue_watch import VenueWatch
 
 _log = log.get("session")
 
@@ -40,6 +41,7 @@ class Lasting:
     account: TradingAccount
     heartbeat: Heartbeat
     model_watch: ModelWatch
+    watch: VenueWatch
     turns: BarTurns
     status: Status
     threads: Threads
@@ -121,6 +123,7 @@ class Session:
             tasks.create_task(self._upkeep.run())
             tasks.create_task(self._upkeep.listen(lasting.settings.clob_ws_url))
             tasks.create_task(lasting.heartbeat.run())
+            tasks.create_task(lasting.watch.run(lasting.account.gateway))
 
     def quote(self, market_id: str) -> tuple[Quote, int] | None:
         """The newest quote of a followed market with the market time; None before there is one."""

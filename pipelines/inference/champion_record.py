@@ -48,7 +48,7 @@ def champion(var: Path) -> Record | None:
         return None
     record = read_json(path)
     if not isinstance(record, dict) or not isinstance(record.get("hash"), str):
-        raise ArtifactError(f"{path} names no bundle; run `python -m flows deploy --hash HASH`, or delete it")
+        raise ArtifactError(f"{path} names no bundle; run `oddsmith champions deploy --hash HASH`, or delete it")
     return record
 
 
@@ -112,7 +112,7 @@ def manifest_of(folder: Path) -> dict[str, Any]:
     """
     manifest = read_json(folder / MANIFEST)
     if not isinstance(manifest, dict) or not isinstance(manifest.get("hash"), str):
-        raise ArtifactError(f"{folder / MANIFEST} names no bundle; run `python -m pipelines package` again")
+        raise ArtifactError(f"{folder / MANIFEST} names no bundle; run `oddsmith stage package` again")
     return manifest
 
 

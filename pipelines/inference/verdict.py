@@ -133,11 +133,11 @@ def read(path: Path) -> Verdict:
         ArtifactError: if it is missing, not whole, altered, or of another format.
     """
     if path.is_symlink() or (path.is_file() and path.stat().st_size > MAX_BYTES):
-        raise ArtifactError(f"{path} is a link or too large for a verdict; run `python -m pipelines gate` again")
+        raise ArtifactError(f"{path} is a link or too large for a verdict; run `oddsmith stage gate` again")
     document = read_json(path)
     problem = _problem(document)
     if problem:
-        raise ArtifactError(f"{path} {problem}; run `python -m pipelines gate` again")
+        raise ArtifactError(f"{path} {problem}; run `oddsmith stage gate` again")
     return Verdict(**{name: document[name] for name in Verdict.__slots__})
 
 

@@ -140,6 +140,11 @@ class ClobGateway(OrderGateway):
         kind = "CONDITIONAL-V2" if self._versions.get(token_id) == "v2" else "CONDITIONAL"
         return self._balance(kind, token_id)
 
+    def allowances(self) -> Mapping[str, int]:
+        """Address of an exchange -> base units of the collateral that it may take."""
+        answer = _read(lambda: self._client.balance("COLLATERAL", None))
+        return {str(spender): int(value) for spender, value in (answer.get("allowances") or {}).items()}
+
     def heartbeat(self) -> None:
         """Keep the open orders alive. After the first one the venue cancels them when none arrives for 10 s.
 

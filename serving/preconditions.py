@@ -1,0 +1,181 @@
+"""What has to be true before an order is sent: region, clock, protocol, client library, contracts, allowances.
+
+The doctor asks once; the running bot asks before its first order and every hour (`venue_watch`). A check gives back a
+line for people, or raises `Failed` with what is wrong; a venue that does not answer raises `VenueError`.
+"""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, Protocol
+
+from pipelines.core.money import MICRO
+from pipelines.core.settings import Mode, Settings
+from pipelines.venue.http import VenueHttp
+
+MAX_SKEW_S: Final = 5.0
+"""Signatures carry wall time; a clock that is further off is refused by the venue."""
+
+PROTOCOL: Final = 2
+"""What `GET /version` of the CLOB says since the upgrade of 2026-04-28."""
+
+CONTRACTS: Final = {
+    "exchange_v2": "0xE111180000d2663C0091e4f400237545B87B996B",
+    "neg_risk_exchange_v2": "0xe2222d279d744050d28e00520010520000310F59",
+    "exchange_v3": "0xe3333700cA9d93003F00f0F71f8515005F6c00Aa",
+    "collateral": "0xC011a7E12a19f7B1f670d46F03B03f3342E82DFB",
+    "conditional_tokens": "0x4D97DCd97eC945f40cF65F87097ACe5EA0476045",
+}
+"""Addresses on Polygon (docs.polymarket.com, resources/contracts) that orders are signed for."""
+
+SPENDERS: Final = ("exchange_v2", "neg_risk_exchange_v2")
+"""Exchanges that need an allowance of the collateral."""
+
+CLIENT: Final[Mapping[str, tuple[str, ...]]] = {
+    "create_or_derive_api_key": ("self", "nonce"),
+    "set_api_creds": ("self", "creds"),
+    "_l2_headers": ("self", "method", "endpoint", "body", "serialized_body"),
+    "_post": ("self", "endpoint", "headers", "data", "params"),
+    "cancel_order": ("self", "payload"),
+    "cancel_orders": ("self", "order_hashes"),
+    "cancel_all": ("self",),
+    "get_open_orders": ("self", "params", "only_first_page", "next_cursor"),
+    "get_order": ("self", "order_id"),
+    "get_trades": ("self", "params", "only_first_page", "next_cursor"),
+    "get_balance_allowance": ("self", "params"),
+    "get_clob_market_info": ("self", "condition_id"),
+    "post_heartbeat": ("self", "heartbeat_id"),
+}
+"""Methods of py-clob-client-v2 that orders go through, with their parameters."""
+
+
+class Failed(Exception):
+    """A check found something that stops trading."""
+
+
+class Funded(Protocol):
+    """An account at the venue. The calls block and raise `VenueError`."""
+
+    def cash_micro(self) -> int:
+        """Collateral in base units."""
+        ...
+
+    def allowances(self) -> Mapping[str, int]:
+        """Address of a spender -> base units of the collateral that it may take."""
+        ...
+
+
+async def region(settings: Settings) -> str:
+    """Ask the venue whether this address may trade, on the route that knows; the simulator's in simulated mode."""
+    if settings.mode is Mode.PAPER:
+        return "not asked in paper mode: nothing is ordered"
+    url = f"{settings.clob_url}/api/geoblock" if settings.mode is Mode.SIMULATED else settings.geoblock_url
+    base, _, name = url.rpartition("/")  # the route itself: with a slash behind it, it is another one
+    async with VenueHttp(base, attempts=2) as http:
+        answer = await http.get(f"/{name}", dict)
+    blocked, place = answer.get("blocked"), f"{answer.get('country')} {answer.get('region') or ''}".strip()
+    if blocked is True:
+        raise Failed(f"the venue blocks trading from {place}; nothing here works around it")
+    if blocked is not False:
+        raise Failed(
+            f"{url} does not say whether trading is allowed from here (blocked: {blocked!r}); look at the route"
+        )
+    return f"trading is allowed from {place}"
+
+
+async def clock(settings: Settings) -> str:
+    """Compare this machine's clock with the venue's."""
+    async with VenueHttp(settings.clob_url, attempts=2) as http:
+        before = time.time()
+        theirs = float(await http.get("/time", int | str))  # type: ignore[arg-type]
+        skew = theirs - (before + time.time()) / 2
+    if abs(skew) > MAX_SKEW_S:
+        raise Failed(f"this clock is {-skew:+.1f} s off the venue's; synchronise it (NTP)")
+    return f"clock within {abs(skew):.1f} s of the venue"
+
+
+async def protocol(settings: Settings) -> str:
+    """Compare the protocol that the venue speaks with the one that orders are signed for."""
+    if settings.clob_client != "v2":
+        return "not asked of the old client, which trades on a simulator alone"
+    async with VenueHttp(settings.clob_url, attempts=2) as http:
+        answer = await http.get("/version", dict)
+    if answer.get("version") != PROTOCOL:
+        raise Failed(
+            f"the venue speaks protocol version {answer.get('version')!r}, orders here are signed for {PROTOCOL}; "
+            "update oddsmith before it trades again"
+        )
+    return f"the venue speaks protocol version {PROTOCOL}"
+
+
+async def client(settings: Settings) -> str:
+    """Compare the installed client library's methods with those that were tested."""
+    if settings.clob_client != "v2":
+        return "py-clob-client, for a simulator alone"
+    from py_clob_client_v2.client import ClobClient  # noqa: PLC0415 - paper mode needs no client
+
+    changed = sorted(name for name, wanted in CLIENT.items() if _parameters(ClobClient, name) != wanted)
+    if changed:
+        raise Failed(
+            f"py-clob-client-v2 has other methods than the tested ones ({', '.join(changed)}); install the version of "
+            "requirements.lock"
+        )
+    return f"py-clob-client-v2 has the {len(CLIENT)} methods that orders go through"
+
+
+def _parameters(owner: type, name: str) -> tuple[str, ...] | None:
+    method = getattr(owner, name, None)
+    return None if method is None else tuple(inspect.signature(method).parameters)
+
+
+async def contracts(settings: Settings) -> str:
+    """Compare the addresses that the client library signs for with the pinned ones."""
+    if settings.clob_client != "v2":
+        return "those of the old protocol, for a simulator alone"
+    from py_clob_client_v2.config import get_contract_config  # noqa: PLC0415 - paper mode needs no client
+
+    from pipelines.venue.signing import CHAIN_ID  # noqa: PLC0415
+
+    found = get_contract_config(CHAIN_ID)
+    other = [name for name, pinned in CONTRACTS.items() if str(getattr(found, name, None)).lower() != pinned.lower()]
+    if other:
+        raise Failed(
+            f"the client library names other contracts than the pinned ones ({', '.join(other)}); compare both with "
+            "docs.polymarket.com before anything is signed"
+        )
+    return f"the {len(CONTRACTS)} contract addresses are the pinned ones"
+
+
+CHECKS: Final[tuple[tuple[str, Callable[[Settings], Awaitable[str]]], ...]] = (
+    ("region", region),
+    ("clock", clock),
+    ("protocol", protocol),
+    ("client", client),
+    ("contracts", contracts),
+)
+"""Name and check, for the doctor and for the running bot. Allowances are asked of the account (`allowances`)."""
+
+
+async def allowances(account: Any) -> str:
+    """Whether the exchanges may take what is bought with; paper accounts have none."""
+    if not hasattr(account, "allowances"):
+        return "none: our own fills"
+    return await asyncio.to_thread(check_allowances, account)
+
+
+def check_allowances(account: Funded) -> str:
+    """Compare the allowances of the pinned exchanges with the cash. Blocking.
+
+    Raises:
+        Failed: naming the exchange that may take less than there is.
+    """
+    cash, given = account.cash_micro(), {key.lower(): value for key, value in account.allowances().items()}
+    for name in SPENDERS:
+        allowed = given.get(CONTRACTS[name].lower())
+        if allowed is None or allowed < cash:
+            raise Failed(
+                f"{name} ({CONTRACTS[name]}) may take {'nothing' if not allowed else f'{allowed / MICRO:.2f}'} of "
+                f"{cash / MICRO:.2f} pUSD; approve it from the account that holds the funds"
+            )
+    return f"the exchanges may take the {cash / MICRO:.2f} pUSD"

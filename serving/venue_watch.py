@@ -1,0 +1,84 @@
+"""The preconditions of trading, asked before the first order and hourly: anything off and nothing is bought.
+
+What is held can be sold all the time: a changed clock, contract or region must not trap a position.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from pipelines.core import log
+from pipelines.core.errors import VenueError, VenueForbidden
+from pipelines.core.settings import Settings
+from serving import metrics, preconditions
+from serving.dashboard.status import Status
+from serving.preconditions import Failed
+
+EVERY_S: Final = 3_600.0
+"""Wall seconds between two examinations when all was well."""
+
+AGAIN_S: Final = 30.0
+"""Wall seconds until the next one when something was off or did not answer."""
+
+_log = log.get("watch")
+
+NOT_YET: Final = "the checks before the first order are not finished"
+
+
+class VenueWatch:
+    """`reduce_only` says why nothing may be bought; empty while all is well."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        status: Status,
+        checks: Sequence[tuple[str, Callable[[Settings], Awaitable[str]]]] = preconditions.CHECKS,
+        every_s: float = EVERY_S,
+        again_s: float = AGAIN_S,
+    ) -> None:
+        self._settings = settings
+        self._status = status
+        self._checks = checks
+        self._every_s = every_s
+        self._again_s = again_s
+        self._next_s = -math.inf
+        self._found: dict[str, str] = {}
+        self.reduce_only = NOT_YET
+
+    async def run(self, account: Any) -> None:
+        """Examine when it is due, until cancelled; a new session goes on with what is known."""
+        while True:
+            await asyncio.sleep(max(0.0, self._next_s - time.monotonic()))
+            await self.examine(account)
+
+    async def examine(self, account: Any) -> None:
+        """Ask everything once. What does not answer keeps its last finding, and counts as off until it answered."""
+        named = [(name, lambda check=check: check(self._settings)) for name, check in self._checks]
+        named.append(("allowances", lambda: preconditions.allowances(account)))
+        for name, check in named:
+            try:
+                _log.info("checked", check=name, says=await check())
+                self._found[name] = ""
+            except VenueForbidden as error:
+                self._found[name] = str(error)
+            except VenueError as error:
+                self._found.setdefault(name, f"{name} was not answered yet: {error}")
+            except Failed as failure:
+                self._found[name] = str(failure)
+            except (ValueError, TypeError) as error:
+                self._found[name] = f"the answer cannot be read: {error}"
+        off = [f"{name}: {why}" for name, why in self._found.items() if why]
+        self._show("; ".join(off))
+        self._next_s = time.monotonic() + (self._again_s if off else self._every_s)
+
+    def _show(self, why: str) -> None:
+        if why and why != self.reduce_only:
+            _log.error("REDUCE ONLY: nothing is bought, what is held may be sold", why=why)
+        self.reduce_only = why
+        metrics.REDUCE_ONLY.set(int(bool(why)))
+        if why:
+            self._status.alarm("watch", f"REDUCE ONLY, nothing is bought: {why}")
+        else:
+            self._status.clear_alarm("watch")
