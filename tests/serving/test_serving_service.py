@@ -5,12 +5,14 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,14 @@ from serving_venue import promote, simulator
 pytestmark = pytest.mark.slow
 
 CHROMIUM = "/usr/bin/chromium"
+
+SECRETS = {
+    "ODDSMITH_PRIVATE_KEY": "c0ffee" + "5a" * 29,
+    "ODDSMITH_SERVICE_TOKEN": "canary-service-token-0123456789",
+    "ODDSMITH_OPENAI_KEY": "canary-openai-key-0123456789",
+    "ODDSMITH_INFLUX_TOKEN": "canary-influx-token-0123456789",
+}
+"""Planted in the environment of the running service; found nowhere else."""
 
 
 @dataclass
@@ -78,7 +88,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     with simulator(speed=120) as venue:
-        environment = os.environ | venue | {
+        environment = os.environ | venue | SECRETS | {
             "ODDSMITH_VAR": str(folder / "var"),
             "ODDSMITH_KILL_SWITCH": str(folder / "KILL"),
             "BENTOML_HOME": str(folder / "var" / "bento"),
@@ -149,6 +159,31 @@ def test_other_machines_do_not_reach_it(service: Service) -> None:
 
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.2", port), timeout=5)
+
+
+def test_a_foreign_page_reaches_no_route_of_the_running_service(service: Service) -> None:
+    """BentoML's own routes too: another Host or Origin is 403; probes and tools of this machine get through."""
+    for path in ("", "api/state", "metrics", "livez", "readyz", "docs.json", "forecast", "kill"):
+        for headers in ({"host": "evil.example"}, {"origin": "http://evil.example"}):
+            body = b"{}" if path in ("forecast", "kill") else None
+            asked = urllib.request.Request(service.url + path, body, headers | {"content-type": "application/json"})
+            assert _ask(asked)[0] == 403, (path, headers)
+    assert service.get("livez")[0] == 200
+
+
+def test_no_secret_leaves_the_environment(service: Service) -> None:
+    """Neither log, journal, state, metrics nor the command lines of the machine hold a key or a token."""
+    service.until(lambda s: bool(s["decided_bars"]))
+    var = Path(service.environment["ODDSMITH_VAR"])
+    seen = {str(path): path.read_bytes() for path in [service.log, *var.rglob("*")] if path.is_file()}
+    seen |= {path: service.get(path)[1].encode() for path in ("api/state", "metrics", "docs.json")}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            seen[str(folder)] = (folder / "cmdline").read_bytes()
+
+    planted = [value.encode() for value in SECRETS.values()]
+    assert [name for name, content in seen.items() if any(value in content for value in planted)] == []
+    assert stat.S_IMODE(var.stat().st_mode) == 0o700
 
 
 def test_the_kill_switch_takes_json_only(service: Service) -> None:
