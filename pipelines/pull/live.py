@@ -1,6 +1,7 @@
 """History from the venue's own routes: the same client and requests for the simulator and for production."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
+from pipelines.core import log
 from pipelines.core.domain import Headline, Market
 from pipelines.core.errors import DataError, VenueError
 from pipelines.core.params import Params
@@ -20,6 +22,7 @@ from pipelines.news import matching, rss, scorers, sources
 from pipelines.pull import grid, spreads
 from pipelines.pull.grid import Points
 from pipelines.venue import clob, data, gamma
+from pipelines.venue.gamma_rows import Odd
 from pipelines.venue.http import VenueHttp
 
 CONDITIONS_ASKED = 50
@@ -68,7 +71,7 @@ async def market_time_s(settings: Settings, transport: httpx2.AsyncBaseTransport
         found = await clob.books(exchange, [m.token_yes for m in markets])
     if not found:
         raise DataError(f"{settings.clob_url} shows no open order book for {len(markets)} open markets; is it running?")
-    return max(clob.time_ms(book) for book in found.values()) // 1000
+    return clob.market_time_ms(found.values()) // 1000
 
 
 async def history(
@@ -85,19 +88,21 @@ async def history(
         VenueHttp(settings.data_url, per_10_s=300, transport=transport) as tape,
         VenueHttp(settings.clob_url, transport=transport) as exchange,
     ):
-        markets = await _markets(listing, start_s, as_of_s, params.pull.max_markets)
+        odd_rows: list[Odd] = []
+        markets = await _markets(listing, start_s, as_of_s, params.pull.max_markets, odd_rows)
         if not markets:
             raise DataError(
                 f"{settings.gamma_url} lists no market between {_day(start_s)} and {_day(as_of_s)}; is it running?"
             )
-        series = await _all_series(archive, tape, markets, start_s, as_of_s, params)
+        odd: Counter[str] = Counter()
+        series = await _all_series(archive, tape, markets, start_s, as_of_s, params, odd)
         paid = await gamma.payouts(listing, [one.market_id for one in markets if (one.end_s or as_of_s) < as_of_s])
         spread = await _spreads(exchange, [one for one in markets if one.end_s is None or one.end_s > as_of_s])
     bars, dropped = _bars(series, params)
     bars = spreads.add(bars, markets, settings.var / "landing", params.bars.length_s)
     known = await _known_items(settings, params, start_s, as_of_s, transport)
     headlines = matching.headlines(known, markets)
-    dropped["headlines_about_no_market"] = len(known) - len(headlines)
+    dropped |= {"headlines_about_no_market": len(known) - len(headlines), "listing_rows": _say(odd_rows)} | dict(odd)
     scorer = scorers.make(params.news, settings)
     scored = scorers.scored(headlines, scorer)
     return History(markets, bars, scored, dropped, paid, scorers.cost_usd(scorer), spread)
@@ -118,11 +123,19 @@ async def _known_items(
     return [item for item in items if start_s < item.known_s <= as_of_s]
 
 
+def _say(odd: list[Odd]) -> int:
+    """Name the rows of the listing that were left out; how many there were."""
+    left_out = [one for one in odd if one.left_out]
+    for one in left_out:
+        log.get("pull").warning("row of the listing left out", row=one.name, reason=one.reason)
+    return len(left_out)
+
+
 def _day(ts_s: int) -> str:
     return datetime.fromtimestamp(ts_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-async def _markets(http: VenueHttp, start_s: int, as_of_s: int, limit: int) -> list[Market]:
+async def _markets(http: VenueHttp, start_s: int, as_of_s: int, limit: int, odd: list[Odd]) -> list[Market]:
     """Up to half of `limit` open markets, the most traded of the last day first, then those that ended in the window.
 
     Without the ended ones the history would know survivors alone. Both orders are known at `as_of_s`; lifetime volume,
@@ -134,7 +147,7 @@ async def _markets(http: VenueHttp, start_s: int, as_of_s: int, limit: int) -> l
         (True, limit, {"order": "endDate", "end_date_min": _day(start_s)}),
     )
     for closed, most, filters in asked:
-        async for market in gamma.listed(http, closed=closed, ascending=False, **filters):
+        async for market in gamma.listed(http, odd=odd, closed=closed, ascending=False, **filters):
             begins_late = market.start_s is not None and market.start_s >= as_of_s
             ended_early = closed and market.end_s is not None and market.end_s <= start_s
             if not begins_late and not ended_early:
@@ -145,13 +158,22 @@ async def _markets(http: VenueHttp, start_s: int, as_of_s: int, limit: int) -> l
 
 
 async def _all_series(
-    archive: VenueHttp, tape: VenueHttp, markets: list[Market], start_s: int, as_of_s: int, params: Params
+    archive: VenueHttp,
+    tape: VenueHttp,
+    markets: list[Market],
+    start_s: int,
+    as_of_s: int,
+    params: Params,
+    odd: Counter[str],
 ) -> list[_Series]:
     async def one(market: Market) -> _Series:
         begin = max(start_s, (market.start_s or start_s) - params.bars.length_s)
         end = min(as_of_s, (market.end_s or as_of_s) + 3_600)  # trading may run on past the scheduled end
-        prices = await data.price_history(archive, market.token_yes, begin, max(begin, end), params.bars.length_s)
-        prints = await data.trades(tape, market.market_id, begin, end) if len(prices[0]) else (prices[0], prices[1])
+        length_s = params.bars.length_s
+        prices = await data.price_history(archive, market.token_yes, begin, max(begin, end), length_s, odd)
+        prints = (prices[0], prices[1])
+        if len(prices[0]):
+            prints = await data.trades(tape, market.market_id, begin, end, odd)
         return _Series(*prices, *prints)
 
     return await _each(one, markets, params.pull.concurrency)

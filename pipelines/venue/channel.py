@@ -36,6 +36,16 @@ class Lost:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Garbled:
+    """Something arrived that is no JSON object; whatever it was about may have changed."""
+
+    text: str
+
+
+Frame = Opened | Lost | Garbled | Mapping[str, Any]
+
+
 class Channel:
     """One subscription that survives connections.
 
@@ -63,7 +73,7 @@ class Channel:
             with suppress(WebSocketException):
                 await self._socket.send(msgspec.json.encode(frame).decode())
 
-    async def frames(self) -> AsyncIterator[Opened | Lost | Mapping[str, Any]]:
+    async def frames(self) -> AsyncIterator[Frame]:
         """Messages as parsed objects, one at a time, between `Opened` and `Lost`. Ends when the task is cancelled."""
         attempt, failures = 0, 0
         while True:
@@ -88,7 +98,7 @@ class Channel:
             yield Lost(reason)
             await asyncio.sleep(self._pause_s(failures))
 
-    async def _live(self, socket: ClientConnection) -> AsyncIterator[Mapping[str, Any]]:
+    async def _live(self, socket: ClientConnection) -> AsyncIterator[Garbled | Mapping[str, Any]]:
         loop = asyncio.get_running_loop()
         heart = asyncio.create_task(_ping(socket))
         last_data = last_pong = loop.time()
@@ -120,11 +130,12 @@ async def _ping(socket: ClientConnection) -> None:
             await socket.send("PING")
 
 
-def _objects(text: str | bytes) -> list[Mapping[str, Any]]:
+def _objects(text: str | bytes) -> list[Garbled | Mapping[str, Any]]:
     """A frame holds one object or an array of them; plain text other than PONG is a complaint of the server."""
     try:
         found = msgspec.json.decode(text)
     except msgspec.DecodeError:
         log.get("stream").warning("not JSON", text=str(text)[:100])
-        return []
-    return [f for f in (found if isinstance(found, list) else [found]) if isinstance(f, dict)]
+        return [Garbled(str(text)[:100])]
+    rows = found if isinstance(found, list) else [found]
+    return [row if isinstance(row, dict) else Garbled(str(row)[:100]) for row in rows]

@@ -1,37 +1,55 @@
-"""The Data API's v2 routes: price history and trades of one market, by windows and cursors."""
+"""The Data API's v2 routes: price history and trades of one market, by windows and cursors.
+
+Rows are read one by one: one that cannot be read is left out and counted, and so is one that an earlier page gave.
+Reading ends at the last page, at a cursor that came before, and at a page that gives nothing new.
+"""
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.core import log
 from pipelines.core.errors import DataError
 from pipelines.venue.http import VenueHttp
-from pipelines.venue.wire import PricePage, PricePoint, TradePage
+from pipelines.venue.wire import DataPage, PricePoint, TradeRow
 
 IntArray = NDArray[np.int64]
+Row = TypeVar("Row", PricePoint, TradeRow)
 
 SPAN_S = 15 * 86_400
 """Longest range that one request of price history may ask for."""
 PRICE_PAGE = 10_000
 TRADE_PAGE = 1_000
 
+UNREADABLE, REPEATED, SAME_CURSOR = "history_rows_unreadable", "history_rows_repeated", "history_cursors_repeated"
+"""What is counted in `odd`."""
+
+_log = log.get("data")
+
 
 async def price_history(
-    http: VenueHttp, token_id: str, start_s: int, end_s: int, bucket_s: int
+    http: VenueHttp, token_id: str, start_s: int, end_s: int, bucket_s: int, odd: Counter[str] | None = None
 ) -> tuple[IntArray, IntArray]:
     """Times (UTC s) and prices (1e-4) of a token in (start_s, end_s], ascending, one per time.
+
+    `odd` counts the rows that were left out, by reason.
 
     Raises:
         DataError: a price outside [0, 1].
     """
+    counted: Counter[str] = Counter() if odd is None else odd
     points: dict[int, float] = {}
     for begin in range(start_s, end_s, SPAN_S):
         span = {"start": begin, "end": min(begin + SPAN_S, end_s)}
-        for point in await _all_points(http, {"token_id": token_id, "bucket_seconds": bucket_s, **span}):
-            points[math.ceil(point.timestamp)] = point.price
+        filters = {"token_id": token_id, "bucket_seconds": bucket_s, **span}
+        async for page in _pages(http, "/v2/prices-history", filters, PRICE_PAGE, PricePoint, counted):
+            for point in page:
+                points[math.ceil(point.timestamp)] = point.price
     times = np.array(sorted(t for t in points if start_s < t <= end_s), np.int64)
     prices = np.array([points[t] for t in times.tolist()], float)
     if len(prices) and not ((prices >= 0) & (prices <= 1)).all():
@@ -39,32 +57,62 @@ async def price_history(
     return times, np.rint(prices * 10_000).astype(np.int64)
 
 
-async def _all_points(http: VenueHttp, filters: Mapping[str, Any]) -> list[PricePoint]:
-    found: list[PricePoint] = []
-    page = await http.get("/v2/prices-history", PricePage, {**filters, "limit": PRICE_PAGE})
-    while True:
-        found += page.data or []
-        cursor = page.pagination.next_cursor if page.pagination and page.pagination.has_more else None
-        if not cursor:
-            return found
-        page = await http.get("/v2/prices-history", PricePage, {**filters, "cursor": cursor})
-
-
-async def trades(http: VenueHttp, market_id: str, start_s: int, end_s: int) -> tuple[IntArray, IntArray]:
+async def trades(
+    http: VenueHttp, market_id: str, start_s: int, end_s: int, odd: Counter[str] | None = None
+) -> tuple[IntArray, IntArray]:
     """Times (UTC s) and sizes (1e-6 shares) of all trades of a market's two tokens in (start_s, end_s].
 
-    The route lists the newest first, so reading stops at the first page that lies before the range.
+    The route lists the newest first, so reading stops at the first page that lies before the range. `odd` counts the
+    rows that were left out, by reason.
     """
+    counted: Counter[str] = Counter() if odd is None else odd
     times: list[int] = []
     sizes: list[float] = []
     filters = {"condition": market_id, "taker_only": "true"}
-    page = await http.get("/v2/trades", TradePage, {**filters, "limit": TRADE_PAGE})
-    while True:
-        rows = page.data or []
-        inside = [row for row in rows if start_s < row.timestamp <= end_s]
+    async for page in _pages(http, "/v2/trades", filters, TRADE_PAGE, TradeRow, counted):
+        inside = [row for row in page if start_s < row.timestamp <= end_s]
         times += [math.ceil(row.timestamp) for row in inside]
         sizes += [row.size for row in inside]
+        if page and all(row.timestamp <= start_s for row in page):
+            break
+    return np.array(times, np.int64), np.rint(np.array(sizes, float) * 1e6).astype(np.int64)
+
+
+async def _pages(
+    http: VenueHttp, route: str, filters: Mapping[str, Any], limit: int, kind: type[Row], odd: Counter[str]
+) -> AsyncIterator[list[Row]]:
+    """Pages of rows that no earlier page had. Two equal rows of one page are two trades."""
+    earlier: set[bytes] = set()
+    cursors: set[str] = set()
+    asked: dict[str, Any] = {**filters, "limit": limit}
+    while True:
+        page = await http.get(route, DataPage, asked)
+        found = [bytes(raw) for raw in page.data or ()]
+        fresh = [raw for raw in found if raw not in earlier]
+        odd[REPEATED] += len(found) - len(fresh)
+        earlier.update(fresh)
+        yield _readable(fresh, kind, odd)
         cursor = page.pagination.next_cursor if page.pagination and page.pagination.has_more else None
-        if not cursor or not rows or all(row.timestamp <= start_s for row in rows):
-            return np.array(times, np.int64), np.rint(np.array(sizes, float) * 1e6).astype(np.int64)
-        page = await http.get("/v2/trades", TradePage, {**filters, "cursor": cursor})
+        if not cursor or not fresh:
+            return
+        if cursor in cursors:
+            odd[SAME_CURSOR] += 1
+            _log.warning("the same cursor again; what was read so far is used", route=route, **filters)
+            return
+        cursors.add(cursor)
+        asked = {**filters, "cursor": cursor}
+
+
+def _readable(rows: list[bytes], kind: type[Row], odd: Counter[str]) -> list[Row]:
+    found = []
+    for raw in rows:
+        try:
+            row = msgspec.json.decode(raw, type=kind)
+        except msgspec.DecodeError:
+            odd[UNREADABLE] += 1
+            continue
+        if row.timestamp < 0 or (isinstance(row, TradeRow) and row.size < 0):
+            odd[UNREADABLE] += 1
+            continue
+        found.append(row)
+    return found

@@ -6,9 +6,9 @@ from typing import Any
 
 from pipelines.core import log
 from pipelines.core.domain import Fill
-from pipelines.core.errors import VenueError
+from pipelines.core.errors import OddsmithError
 from pipelines.core.money import to_micro
-from pipelines.venue.channel import Channel, Lost, Opened
+from pipelines.venue.channel import Channel, Garbled, Lost, Opened
 from pipelines.venue.clients import Credentials
 
 SILENCE_S = 3_600.0
@@ -52,7 +52,14 @@ class Disconnected:
     reason: str
 
 
-UserUpdate = OrderUpdate | FillUpdate | Reconnected | Disconnected
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A message about our orders or trades could not be read: ask over REST what it said."""
+
+    reason: str
+
+
+UserUpdate = OrderUpdate | FillUpdate | Reconnected | Disconnected | Unreadable
 
 
 class UserStream:
@@ -77,7 +84,7 @@ class UserStream:
         )
 
     async def updates(self) -> AsyncIterator[UserUpdate]:
-        """Updates until the task is cancelled; messages that cannot be read are logged and left out."""
+        """Updates until the task is cancelled; what a message said that cannot be read has to be asked for."""
         async for frame in self._channel.frames():
             if isinstance(frame, Opened):
                 yield Reconnected(first=frame.attempt == 1)
@@ -85,10 +92,14 @@ class UserStream:
             if isinstance(frame, Lost):
                 yield Disconnected(frame.reason)
                 continue
+            if isinstance(frame, Garbled):
+                yield Unreadable(f"not a message: {frame.text}")
+                continue
             try:
                 update = self._parse(frame)
-            except (KeyError, ValueError, ArithmeticError, VenueError) as error:
-                log.get("stream").warning("message left out", error=repr(error), kind=frame.get("event_type"))
+            except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, OddsmithError) as error:
+                log.get("stream").warning("message not read", error=repr(error), kind=frame.get("event_type"))
+                yield Unreadable(f"{frame.get('event_type')}: {error!r}")
                 continue
             if update is not None:
                 yield update

@@ -1,9 +1,8 @@
 """Messages as the venue writes them: one struct per shape, unknown fields ignored, numbers often as text."""
 
-import msgspec
+from typing import Any
 
-Number = float | int | str
-"""The venue writes the same field as a number in one place and as text in another."""
+import msgspec
 
 
 class Level(msgspec.Struct):
@@ -22,59 +21,7 @@ class Book(msgspec.Struct):
     bids: list[Level] = []
     asks: list[Level] = []
     hash: str = ""
-    tick_size: str = ""
-    min_order_size: str = ""
-    neg_risk: bool | None = None
-    last_trade_price: str = ""
-
-
-class FeeScheduleWire(msgspec.Struct):
-    """Gamma's `feeSchedule`."""
-
-    rate: float = 0.0
-    exponent: float = 1.0
-
-
-class GammaEvent(msgspec.Struct):
-    """An event inside a Gamma market."""
-
-    id: Number = ""
-    slug: str = ""
-    title: str = ""
-
-
-class GammaTag(msgspec.Struct):
-    """A tag of a Gamma market."""
-
-    slug: str = ""
-    label: str = ""
-
-
-class GammaMarket(msgspec.Struct, rename="camel"):
-    """A market of `GET /markets/keyset`: only what is known in advance is named, so nothing else can be read."""
-
-    condition_id: str = ""
-    question: str | None = None
-    slug: str | None = None
-    category: str | None = None
-    clob_token_ids: str | None = None
-    """JSON text of an array: the Yes token, then the No token."""
-    position_ids: list[str] | None = None
-    version: str | None = None
-    order_price_min_tick_size: Number | None = None
-    order_min_size: Number | None = None
-    fees_enabled: bool | None = None
-    fee_schedule: FeeScheduleWire | None = None
-    fee_type: str | None = None
-    """Such as `crypto_fees_v2`: names the venue's own category."""
-    neg_risk: bool | None = None
-    enable_order_book: bool | None = None
-    accepting_orders: bool | None = None
-    closed: bool | None = None
-    start_date: str | None = None
-    end_date: str | None = None
-    events: list[GammaEvent] | None = None
-    tags: list[GammaTag] | None = None
+    tick_size: str | float | None = ""
 
 
 class GammaLabel(msgspec.Struct, rename="camel"):
@@ -86,17 +33,11 @@ class GammaLabel(msgspec.Struct, rename="camel"):
     uma_resolution_status: str | None = None
 
 
-class GammaLabels(msgspec.Struct):
-    """A page of labels."""
-
-    markets: list[GammaLabel]
-
-
 class GammaPage(msgspec.Struct):
-    """A page of markets; no cursor means the last page."""
+    """A page of markets, each row as JSON gives it (`gamma_rows` reads them); no cursor means the last page."""
 
-    markets: list[GammaMarket]
-    next_cursor: str | None = None
+    markets: list[Any] | None = None
+    next_cursor: Any = None
 
 
 class Pagination(msgspec.Struct):
@@ -106,18 +47,18 @@ class Pagination(msgspec.Struct):
     next_cursor: str | None = None
 
 
+class DataPage(msgspec.Struct):
+    """A page of the Data API, each row not read yet (one that cannot be read leaves the others); a miss is null."""
+
+    data: list[msgspec.Raw] | None = None
+    pagination: Pagination | None = None
+
+
 class PricePoint(msgspec.Struct):
     """A point of `/v2/prices-history`: seconds and price."""
 
     timestamp: float
     price: float
-
-
-class PricePage(msgspec.Struct):
-    """A page of price points; a miss is `data: null`."""
-
-    data: list[PricePoint] | None = None
-    pagination: Pagination | None = None
 
 
 class TradeRow(msgspec.Struct):
@@ -129,13 +70,6 @@ class TradeRow(msgspec.Struct):
     side: str = ""
     token_id: str = ""
     transaction_hash: str = ""
-
-
-class TradePage(msgspec.Struct):
-    """A page of trades, newest first."""
-
-    data: list[TradeRow] | None = None
-    pagination: Pagination | None = None
 
 
 class PriceLevelChange(msgspec.Struct):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -128,3 +129,27 @@ def test_folding_equals_the_last_state(
 
     assert folded_bids == sorted(((p * 100, s * 1_000_000) for p, s in bids.items() if s), reverse=True)
     assert folded_asks == sorted(((p + 50) * 100, s * 1_000_000) for p, s in asks.items() if s)
+
+
+@pytest.mark.parametrize(("bid", "ask"), [("0.60", "0.40"), ("0.50", "0.50")])
+def test_a_crossed_book_is_never_trusted(bid: str, ask: str) -> None:
+    """A bid that reaches the ask is no market: neither a snapshot nor a change makes such a book trusted."""
+    crossed = OrderBook("11")
+    assert not crossed.snapshot(snapshot({bid: "5"}, {ask: "5"}))
+    assert not crossed.trusted
+
+    folded = fresh()
+    folded.fold(change("0.53", "7", best_bid="0.53", best_ask="0.52"), 1_001)
+    assert not folded.settle()
+    assert folded.snapshot(snapshot({"0.48": "5"}, {"0.52": "5"}, 1_002))
+
+
+@pytest.mark.parametrize("price", ["0", "1", "1.5", "-0.1", "NaN", "inf", "x"])
+def test_a_level_outside_of_the_market_is_refused(price: str) -> None:
+    """A price that is none cannot enter a book by a snapshot or by a change; the book stays what it was."""
+    book = fresh()
+    for attempt in (lambda: book.fold(change(price, "7"), 1_001), lambda: book.snapshot(snapshot({price: "7"}, {}))):
+        with pytest.raises((ValueError, ArithmeticError)):
+            attempt()
+
+    assert book.quote() == Quote(4_800, 5_200, 30_000_000, 25_000_000)

@@ -1,5 +1,6 @@
 """Price history is asked in windows of fifteen days, both routes by cursor, and times are never rounded back."""
 
+from collections import Counter
 from typing import Any
 
 import httpx2
@@ -84,3 +85,83 @@ async def test_trades_stop_at_the_range() -> None:
     assert times.tolist() == [300, 200]
     assert sizes.tolist() == [1_500_000, 1_500_000]
     assert len(asked) == 3
+
+
+def prints(*rows: Any, cursor: str | None) -> dict[str, Any]:
+    """A page of trades: (time, size) or any other row."""
+    named = [
+        {"timestamp": r[0], "size": r[1], "price": 0.5, "side": "BUY", "transaction_hash": f"0x{r[0]}"}
+        if isinstance(r, tuple)
+        else r
+        for r in rows
+    ]
+    return {"data": named, "pagination": {"has_more": cursor is not None, "next_cursor": cursor}}
+
+
+@pytest.mark.parametrize("cursors", ["aaaaaa", "ababab"])
+async def test_a_cursor_that_comes_again_ends_the_reading(cursors: str) -> None:
+    """The same cursor for ever, or two that take turns, never keep a pull from ending."""
+    asked: list[dict[str, str]] = []
+    odd: Counter[str] = Counter()
+    pages = [prints((400 - n, 1), cursor=cursor) for n, cursor in enumerate(cursors)]
+    times, _ = await data.trades(http(pages, asked), "0xab", 100, 500, odd)
+
+    assert len(times) == len(asked) < len(cursors)
+    assert odd[data.SAME_CURSOR] == 1
+
+
+async def test_overlapping_pages_count_a_trade_once() -> None:
+    """A row that an earlier page gave is left out and counted; two equal rows of one page are two trades."""
+    odd: Counter[str] = Counter()
+    pages = [prints((300, 2), (200, 1), (200, 1), cursor="n"), prints((200, 1), (150, 3), cursor=None)]
+    times, sizes = await data.trades(http(pages, []), "0xab", 100, 500, odd)
+
+    assert times.tolist() == [300, 200, 200, 150]
+    assert sizes.sum() == 7_000_000
+    assert odd[data.REPEATED] == 1
+
+
+async def test_pages_that_give_nothing_new_end_the_reading() -> None:
+    """Fresh cursors around the same rows do not go on for ever."""
+    asked: list[dict[str, str]] = []
+    pages = [prints((300, 2), cursor=str(n)) for n in range(9)]
+    times, _ = await data.trades(http(pages, asked), "0xab", 100, 500)
+
+    assert times.tolist() == [300]
+    assert len(asked) == 2
+
+
+ODD_ROWS: list[Any] = [
+    None,
+    "a trade",
+    [1, 2],
+    {},
+    {"timestamp": None, "size": 1, "price": 0.5},
+    {"timestamp": 200, "size": None, "price": 0.5},
+    {"timestamp": "soon", "size": 1, "price": 0.5},
+    {"timestamp": 200, "size": -1, "price": 0.5},
+]
+
+
+@pytest.mark.parametrize("odd_row", ODD_ROWS)
+async def test_a_trade_that_cannot_be_read_leaves_the_others(odd_row: Any) -> None:
+    """One null or odd row is left out and counted; the trades around it are there."""
+    odd: Counter[str] = Counter()
+    times, _ = await data.trades(http([prints((300, 2), odd_row, (200, 1), cursor=None)], []), "0xab", 100, 500, odd)
+
+    assert times.tolist() == [300, 200]
+    assert odd[data.UNREADABLE] == 1
+
+
+@pytest.mark.parametrize(
+    "odd_row", [None, "x", {}, {"timestamp": 90, "price": None}, {"timestamp": None, "price": 0.5}]
+)
+async def test_a_price_point_that_cannot_be_read_leaves_the_others(odd_row: Any) -> None:
+    """The same for price history."""
+    odd: Counter[str] = Counter()
+    page = points((60, 0.5), (120, 0.6))
+    page["data"].insert(1, odd_row)
+    times, _ = await data.price_history(http([page], []), "7", 0, 300, 60, odd)
+
+    assert times.tolist() == [60, 120]
+    assert odd[data.UNREADABLE] == 1

@@ -4,13 +4,11 @@ import json
 from typing import Any
 
 import httpx2
-import msgspec
 import pytest
 
 from pipelines.core.domain import FeeSchedule, Market
-from pipelines.venue import gamma
+from pipelines.venue import gamma, gamma_rows
 from pipelines.venue.http import VenueHttp
-from pipelines.venue.wire import GammaMarket
 
 
 def row(**changes: Any) -> dict[str, Any]:
@@ -41,7 +39,7 @@ def row(**changes: Any) -> dict[str, Any]:
 
 def parse(**changes: Any) -> Market | None:
     """The parsed market."""
-    return gamma.parse(msgspec.convert(row(**changes), GammaMarket))
+    return gamma_rows.read(row(**changes)).market
 
 
 def test_a_market_is_read_to_the_field() -> None:
@@ -116,7 +114,7 @@ def test_protocol_two_uses_position_ids() -> None:
 )
 def test_times_are_utc_seconds(text: str | None, seconds: int | None) -> None:
     """Both of the venue's time styles are read; others are unknown, not an error."""
-    assert gamma.seconds(text) == seconds
+    assert gamma_rows.seconds(text) == seconds
 
 
 async def test_pages_are_followed_to_the_end() -> None:
@@ -186,3 +184,148 @@ async def test_what_a_market_paid_is_asked_for_apart() -> None:
 
     assert found == {"1": 1_000_000, "2": 500_000, "3": 0}
     assert [len(batch) for batch in asked] == [100, 50]
+
+
+GOOD = [row(conditionId=f"0x{n:064x}", clobTokenIds=json.dumps([f"{n}1", f"{n}2"]), slug=f"good-{n}") for n in (1, 2)]
+ODD: list[tuple[str, Any]] = [
+    ("null", None),
+    ("text", "a market"),
+    ("a list", [1, 2]),
+    ("a number", 7),
+    ("no fields", {}),
+    ("tokens are the text null", {"clobTokenIds": "null"}),
+    ("tokens are no JSON", {"clobTokenIds": "[11, 22"}),
+    ("tokens are a number", {"clobTokenIds": 11}),
+    ("tokens are numbers", {"clobTokenIds": "[11, 22]"}),
+    ("one token is null", {"clobTokenIds": ["11", None]}),
+    ("one token is empty", {"clobTokenIds": ["11", ""]}),
+    ("tokens are words", {"clobTokenIds": ["yes", "no"]}),
+    ("the same token twice", {"clobTokenIds": '["11", "11"]'}),
+    ("minimum is a word", {"orderMinSize": "abc"}),
+    ("minimum is negative", {"orderMinSize": -5}),
+    ("minimum is a list", {"orderMinSize": [5]}),
+    ("minimum is true", {"orderMinSize": True}),
+    ("tick too fine", {"orderPriceMinTickSize": 0.00001}),
+    ("tick zero", {"orderPriceMinTickSize": 0}),
+    ("tick negative", {"orderPriceMinTickSize": "-0.01"}),
+    ("tick one", {"orderPriceMinTickSize": 1}),
+    ("tick no part of 1", {"orderPriceMinTickSize": 0.03}),
+    ("tick is a word", {"orderPriceMinTickSize": "fine"}),
+    ("tick is infinite", {"orderPriceMinTickSize": "inf"}),
+    ("fees without a schedule", {"feesEnabled": True, "feeSchedule": None}),
+    ("schedule without a rate", {"feesEnabled": True, "feeSchedule": {}}),
+    ("schedule is text", {"feeSchedule": "0.07"}),
+    ("rate is a word", {"feeSchedule": {"rate": "x", "exponent": 1}}),
+    ("rate is 700 %", {"feeSchedule": {"rate": 7, "exponent": 1}}),
+    ("exponent is a list", {"feeSchedule": {"rate": 0.07, "exponent": []}}),
+    ("condition id is null", {"conditionId": None}),
+    ("condition id is a number", {"conditionId": 12}),
+    ("condition id is no hash", {"conditionId": "0xzz"}),
+    ("version is a number", {"version": 2}),
+    ("version is not known", {"version": "v3"}),
+    ("risk is a word", {"negRisk": "maybe"}),
+    ("orders are a word", {"acceptingOrders": "soon"}),
+]
+
+
+@pytest.mark.parametrize(("name", "changes"), ODD, ids=[name for name, _ in ODD])
+async def test_one_odd_row_is_named_and_leaves_the_others(name: str, changes: Any) -> None:
+    """Whatever a row of the listing is, the rows around it are read, and it is left out with its reason."""
+    odd_row = (
+        row(**({"clobTokenIds": '["901", "902"]', "slug": "odd"} | changes)) if isinstance(changes, dict) else changes
+    )
+    if changes == {}:
+        odd_row = {}
+    page = {"markets": [GOOD[0], odd_row, GOOD[1]]}
+    odd: list[gamma_rows.Odd] = []
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, json=page))
+
+    async with VenueHttp("http://gamma.test", transport=transport) as http:
+        found = await gamma.tradable(http, 10, odd)
+
+    assert [market.market_id for market in found] == [good["conditionId"] for good in GOOD]
+    assert [one.left_out for one in odd] == [True]
+    if isinstance(changes, dict) and changes:
+        assert odd[0].name.startswith("odd")
+    assert odd[0].reason
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"events": [{"id": 77}]},
+        {"events": [{"slug": None}]},
+        {"events": [None]},
+        {"events": "bitcoin"},
+        {"tags": [{"id": 1}]},
+        {"tags": [{"slug": None, "label": None}]},
+        {"tags": [None, {"slug": "crypto"}]},
+        {"tags": "crypto"},
+        {"endDate": 1_767_355_200},
+        {"endDate": "soon"},
+        {"startDate": ["2026"]},
+        {"question": ["Will it?"]},
+        {"category": {"name": "crypto"}},
+    ],
+)
+def test_what_only_describes_is_read_without(changes: dict[str, Any]) -> None:
+    """An odd date, event, tag or text costs nobody a market, and is named."""
+    read = gamma_rows.read(row(**changes))
+
+    assert read.market is not None
+    assert (read.market.token_yes, read.market.tick_units) == ("11", 10)
+    assert len(read.odd) == 1
+    assert not read.odd[0].left_out
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"clobTokenIds": ["11", "22"]},
+        {"orderMinSize": "5", "orderPriceMinTickSize": "0.001"},
+        {"feeSchedule": {"rate": "0.07", "exponent": "1"}},
+        {"negRisk": "true", "closed": "false"},
+    ],
+)
+def test_the_same_value_written_otherwise_is_the_same_market(changes: dict[str, Any]) -> None:
+    """A list instead of JSON text, and numbers or truth values as text, mean what they say."""
+    assert gamma_rows.read(row(**changes)) == gamma_rows.read(row())
+
+
+async def test_a_market_is_followed_once() -> None:
+    """A repeated row is left out and named; the first one counts."""
+    again = GOOD[0] | {"orderPriceMinTickSize": 0.01}
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, json={"markets": [*GOOD, again]}))
+    odd: list[gamma_rows.Odd] = []
+
+    async with VenueHttp("http://gamma.test", transport=transport) as http:
+        found = await gamma.tradable(http, 10, odd)
+
+    assert [market.tick_units for market in found] == [10, 10]
+    assert [(one.name[:6], one.reason) for one in odd] == [("good-1", "listed twice, and otherwise before")]
+
+
+@pytest.mark.parametrize("cursors", [["a", "a", "a"], ["a", "b", "a"]])
+async def test_a_listing_that_repeats_its_cursor_ends(cursors: list[str]) -> None:
+    """A cursor that came before ends the reading, however many pages lie between."""
+    asked: list[str] = []
+
+    def respond(request: httpx2.Request) -> httpx2.Response:
+        asked.append(str(request.url))
+        page = {"markets": GOOD, "next_cursor": cursors[min(len(asked) - 1, len(cursors) - 1)]}
+        return httpx2.Response(200, json=page)
+
+    async with VenueHttp("http://gamma.test", transport=httpx2.MockTransport(respond)) as http:
+        found = [market async for market in gamma.listed(http)]
+
+    assert len(found) == 2
+    assert len(asked) <= len(cursors)
+
+
+@pytest.mark.parametrize("page", [{"markets": None}, {}, {"markets": [], "next_cursor": 5}])
+async def test_a_page_without_rows_is_an_empty_listing(page: dict[str, Any]) -> None:
+    """No rows, or null instead of rows, list nothing."""
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, json=page))
+
+    async with VenueHttp("http://gamma.test", transport=transport) as http:
+        assert await gamma.tradable(http, 10) == []

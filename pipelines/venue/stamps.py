@@ -1,0 +1,62 @@
+"""Whether a message's time can be believed: the venue has written microseconds where milliseconds belong.
+
+A stamp far from the market time is refused. When several in a row agree with each other, and not with us, it is our
+time that was wrong (or a long silence has passed), and theirs is taken.
+"""
+
+from typing import Final
+
+FAR_MS: Final = 600_000
+"""Stamps further than this from the market time are refused until others agree with them."""
+AGREEING: Final = 3
+"""Refused stamps in a row, near to each other, that move the market time."""
+_NEVER_MS: Final = 100_000_000_000_000
+"""No stamp in milliseconds reaches the year 5138; microseconds of today do."""
+
+
+class Stamps:
+    """Market time as accepted stamps tell it. `newest_ms` is None before the first."""
+
+    def __init__(self) -> None:
+        self.newest_ms: int | None = None
+        self._refused: list[tuple[int, str]] = []
+
+    def anchor(self, market_ms: int) -> None:
+        """Market time as another witness tells it."""
+        self.newest_ms = market_ms
+        self._refused.clear()
+
+    def advance(self, market_ms: int) -> None:
+        """Market time goes on without a message (live: by the wall clock)."""
+        if self.newest_ms is not None:
+            self.newest_ms = max(self.newest_ms, market_ms)
+
+    def accepts(self, ts_ms: int, source: str, *, sources: int = 1, may_be_old: bool = False) -> bool:
+        """Whether a stamp of a source (a market) is believed; an accepted one moves the market time forward.
+
+        Of more than one source, two must agree before the time is moved. A snapshot may be as old as its market is
+        quiet (`may_be_old`).
+        """
+        if not 0 <= ts_ms < _NEVER_MS:
+            return False
+        if self.newest_ms is None:
+            self.newest_ms = ts_ms
+            return True
+        if self._near(ts_ms, self.newest_ms) or (may_be_old and ts_ms <= self.newest_ms):
+            if self._near(ts_ms, self.newest_ms):
+                self._refused.clear()
+            self.newest_ms = max(self.newest_ms, ts_ms)
+            return True
+        return self._agreed(ts_ms, source, sources)
+
+    def _near(self, one_ms: int, other_ms: int) -> bool:
+        return abs(one_ms - other_ms) <= FAR_MS
+
+    def _agreed(self, ts_ms: int, source: str, sources: int) -> bool:
+        near = [(ms, name) for ms, name in self._refused if self._near(ms, ts_ms)]
+        self._refused = [*near[-50:], (ts_ms, source)]
+        names = {name for _, name in self._refused}
+        if len(self._refused) < AGREEING or len(names) < min(2, sources):
+            return False
+        self.anchor(max(ms for ms, _ in self._refused))
+        return True
