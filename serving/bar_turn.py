@@ -8,7 +8,7 @@ from pathlib import Path
 from pipelines import decision_record
 from pipelines.core import log
 from pipelines.core.domain import Side
-from pipelines.core.errors import OddsmithError
+from pipelines.core.errors import OddsmithError, VenueForbidden
 from pipelines.core.orders import OrderIntent
 from pipelines.core.params import Params
 from pipelines.decide import Account
@@ -166,7 +166,7 @@ class BarTurns:
             _log.warning("not bought: reduce only", market=intent.market_id, why=why)
             return False
         if not self._guarded():
-            _log.warning("not bought: the venue accepted no heartbeat lately", market=intent.market_id)
+            _log.warning("not bought: the venue accepted no heartbeat lately, or answers 403", market=intent.market_id)
             return False
         return True
 
@@ -175,6 +175,9 @@ class BarTurns:
             return
         try:
             self._status.sent(account.execution.submit(intent))
+        except VenueForbidden:
+            metrics.ORDERS_FAILED.inc()
+            raise
         except OddsmithError as error:
             metrics.ORDERS_FAILED.inc()
             self._status.alarm("order", str(error))

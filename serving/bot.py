@@ -14,10 +14,11 @@ from pipelines.core.money import MICRO
 from pipelines.core.params import Params
 from pipelines.core.settings import Settings
 from pipelines.inference.predictor import forecast_call
-from serving import champion, metrics
+from serving import block, champion, metrics
 from serving.account.journal import Journal
 from serving.account.trading_account import TradingAccount
 from serving.bar_turn import BarTurns
+from serving.block import Block
 from serving.dashboard.status import Status
 from serving.heartbeat import Heartbeat
 from serving.model_watch import ModelWatch
@@ -53,6 +54,7 @@ class Bot:
         self.status = Status(settings, params)
         self._model_watch = ModelWatch(settings, params, self._threads, self.status)
         self._watch = VenueWatch(settings, self.status)
+        self._block = Block(self.status)
         self._turns = BarTurns(
             params,
             self._journal,
@@ -80,10 +82,11 @@ class Bot:
 
     @property
     def ready(self) -> bool:
-        """Whether bars are being taken from a live feed, with a model where there is one."""
-        fresh = self._session is not None and self._session.feed.age_s < self._params.serving.stale_feed_s
+        """Whether bars are being taken from a live feed that nobody blocks, with a model where there is one."""
+        feed = self._session.feed if self._session is not None else None
+        fresh = feed is not None and feed.age_s < self._params.serving.stale_feed_s and not feed.late
         warm = self.status.decided_bars > 0 or (self._model_watch.model is None and self.status.bars > 0)
-        return fresh and warm and not self._turns.stopping
+        return fresh and warm and not self._turns.stopping and not self._block.active
 
     async def stop(self) -> None:
         """Stop deciding, cancel resting orders, wait for what is in flight, compare, close the journal."""
@@ -135,7 +138,7 @@ class Bot:
             except Exception as error:
                 if self._explain(_leaves(error)):
                     return
-            await asyncio.sleep(RETRY_S)
+            await asyncio.sleep(block.RETRY_S if self._block.active else RETRY_S)
 
     async def _run_session(self) -> None:
         """Connect, and trade until there is a reason to connect anew."""
@@ -162,6 +165,7 @@ class Bot:
                 watch=self._watch,
                 turns=self._turns,
                 status=self.status,
+                block=self._block,
                 threads=self._threads,
             )
             self.status.open(account)
@@ -173,10 +177,10 @@ class Bot:
         for error in errors:
             metrics.API_ERRORS.labels("session").inc()
             if isinstance(error, VenueForbidden):
-                self.status.alarm("forbidden", str(error))
-                _log.error("the venue forbids trading; stopped", error=str(error))
-                return True
-            if isinstance(error, OddsmithError):
+                if self._block.seen(error):
+                    _log.error("the venue forbids trading; stopped", error=str(error))
+                    return True
+            elif isinstance(error, OddsmithError):
                 self.status.alarm("venue", str(error))
                 _log.warning("trying again", error=str(error), in_s=RETRY_S)
             else:
@@ -185,8 +189,8 @@ class Bot:
         return False
 
     def _guarded(self) -> bool:
-        """Whether the venue would cancel our orders if this process died now."""
-        return self._lasting is not None and self._lasting.heartbeat.accepted_lately
+        """Whether the venue would cancel our orders if this process died now, and does not answer 403."""
+        return self._lasting is not None and self._lasting.heartbeat.accepted_lately and not self._block.active
 
     def _paper_quote(self, market_id: str) -> tuple[Quote, int] | None:
         return self._session.quote(market_id) if self._session is not None else None

@@ -57,9 +57,19 @@ BAR_LATENCY = Histogram("bar_latency_ms", "Wall time from the close of a bar to 
 
 API_ERRORS = Counter("api_errors", "Requests that the venue did not answer as they should be", ("part",))
 DISCONNECTS = Counter("websocket_disconnects", "Market streams that ended and were opened again")
+MESSAGES_UNREAD = Counter(
+    "messages_unread", "Market messages that could not be read or believed; their books are fetched anew"
+)
+STAMPS_REFUSED = Counter("stamps_refused", "Market messages whose time was far from the market time")
+BARS_DROPPED = Counter(
+    "bars_dropped", "Closed bars that were folded and not decided, because turns take longer than bars"
+)
+LISTING_LEFT_OUT = _gauge("listing_rows_left_out", "Rows of the last listing that could not be read")
+FORBIDDEN = _gauge("venue_forbidden", "1 while the venue answers 403: nothing is bought")
+BAR_AGE = _gauge("bar_age_seconds", "Wall time since the last bar closed")
 MEMORY = _gauge("memory_usage_mb", "Resident memory of the live process, MB")
 CPU = _gauge("cpu_usage_percent", "Processor use of the live process since the last bar, per cent of one core")
-FEED_AGE = _gauge("feed_age_seconds", "Wall time since the last market message")
+FEED_AGE = _gauge("feed_age_seconds", "Wall time since the last message of the market stream")
 LAST_BAR = _gauge("last_bar_timestamp_seconds", "Wall time at which the last bar was decided")
 MARKETS = _gauge("markets_followed", "Markets with a warm window")
 LEDGER = _gauge("ledger_equals_venue", "1 equal to the base unit, 0 different, -1 not compared yet")

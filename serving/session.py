@@ -4,12 +4,12 @@ The account, the journal and the model outlive a session; `Bot` opens the next o
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from pipelines.core import log
-from pipelines.core.domain import Bar, Quote
+from pipelines.core.domain import Bar, Market, Quote
 from pipelines.core.errors import VenueError, VenueForbidden, VenueUnavailable
 from pipelines.core.params import Params
 from pipelines.core.settings import Mode, Settings
@@ -19,9 +19,10 @@ from pipelines.venue.stream import MarketStream, Resolution
 from serving import metrics
 from serving.account.trading_account import TradingAccount
 from serving.bar_turn import BarTurns
+from serving.block import RETRY_S, Block
 from serving.dashboard.status import Status
 from serving.heartbeat import Heartbeat
-from serving.market import history, selection
+from serving.market import history
 from serving.market.feed import Feed
 from serving.market.headlines import HeadlinePoller
 from serving.model_watch import ModelWatch
@@ -44,6 +45,7 @@ class Lasting:
     watch: VenueWatch
     turns: BarTurns
     status: Status
+    block: Block
     threads: Threads
 
 
@@ -77,6 +79,7 @@ class Session:
         self._lasting = lasting
         self._venue = venue
         self._bar = asyncio.Event()
+        self._closed = 0
         settings, params = lasting.settings, lasting.params
         length_s, lookback = lasting.model_watch.geometry
         self.feed = Feed(
@@ -90,6 +93,7 @@ class Session:
             on_bar=self._on_bar,
             on_resolved=self._on_resolved,
             on_left=lasting.status.left,
+            on_market=self._on_market,
         )
         self._upkeep = Upkeep(
             params,
@@ -97,8 +101,10 @@ class Session:
             self.feed,
             venue.headlines,
             venue.listing,
+            venue.exchange,
             venue.archive,
             lasting.status,
+            lasting.block,
             lasting.threads,
         )
 
@@ -107,23 +113,40 @@ class Session:
 
         Raises:
             VenueError: if the venue goes away, or a new bundle needs other windows: a new session begins then.
-            VenueForbidden: if the venue blocks this region or account.
+            VenueForbidden: if the venue has blocked this region or account for long.
         """
         lasting = self._lasting
-        markets, now_s = await selection.discover(self._venue.listing, self._venue.exchange)
-        await self._upkeep.choose(markets, now_s)
+        markets, now_s = await self._upkeep.begin()
         await self._venue.headlines.poll(markets)
         length_s, _ = lasting.model_watch.geometry
         offset_s = await history.grid_offset_s(self._venue.archive, markets, length_s, now_s)
         lasting.status.clear_alarm("venue")
         lasting.status.clear_alarm("error")
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.feed.run(offset_s))
-            tasks.create_task(self._take_turns())
-            tasks.create_task(self._upkeep.run())
-            tasks.create_task(self._upkeep.listen(lasting.settings.clob_ws_url))
-            tasks.create_task(lasting.heartbeat.run())
-            tasks.create_task(lasting.watch.run(lasting.account.gateway))
+            tasks.create_task(self.feed.run(offset_s, now_s))
+            tasks.create_task(self._patiently("books", self.feed.look))
+            tasks.create_task(self._patiently("turn", self._take_turns))
+            tasks.create_task(self._patiently("listing", self._upkeep.run))
+            tasks.create_task(self._patiently("user", self._listen))
+            tasks.create_task(self._patiently("heartbeat", lasting.heartbeat.run))
+            tasks.create_task(self._patiently("watch", self._watch_venue))
+
+    async def _listen(self) -> None:
+        await self._upkeep.listen(self._lasting.settings.clob_ws_url)
+
+    async def _watch_venue(self) -> None:
+        await self._lasting.watch.run(self._lasting.account.gateway)
+
+    async def _patiently(self, part: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Run a part of the session, again after a 403 until a block has lasted."""
+        while True:
+            try:
+                return await work()
+            except VenueForbidden as error:
+                if self._lasting.block.seen(error):
+                    raise
+                metrics.API_ERRORS.labels(part).inc()
+                await asyncio.sleep(RETRY_S)
 
     def quote(self, market_id: str) -> tuple[Quote, int] | None:
         """The newest quote of a followed market with the market time; None before there is one."""
@@ -132,11 +155,23 @@ class Session:
 
     def _on_bar(self, closed: list[tuple[Bar, Quote]]) -> None:
         self._lasting.account.gateway.bars_closed(closed)
-        self._upkeep.count_bar()
+        self._closed += 1
         self._bar.set()
 
     def _on_resolved(self, message: Resolution) -> None:
-        self._upkeep.resolved.append(message)
+        self._upkeep.resolved(message)
+
+    def _on_market(self, market: Market) -> None:
+        self._upkeep.remember(market)
+
+    def _count_dropped(self) -> None:
+        """Say how many bars have closed since the last turn beside the one that is decided now."""
+        dropped, self._closed = max(0, self._closed - 1), 0
+        metrics.BARS_DROPPED.inc(dropped)
+        if dropped:
+            self._lasting.status.alarm("dropped", f"{dropped} bars were not decided: turns take longer than bars")
+        else:
+            self._lasting.status.clear_alarm("dropped")
 
     async def _take_turns(self) -> None:
         """A turn per closed bar; when turns fall behind, the bars between are folded and not decided."""
@@ -145,6 +180,7 @@ class Session:
         while True:
             await self._bar.wait()
             self._bar.clear()
+            self._count_dropped()
             if await lasting.model_watch.refresh() and lasting.model_watch.geometry != geometry:
                 raise VenueUnavailable("the new bundle has another bar length or lookback: windows are warmed anew")
             try:

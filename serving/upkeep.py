@@ -1,21 +1,26 @@
 """What goes on between the bars: listing, headlines, resolutions, and our own trades as the venue tells them."""
 
 import asyncio
-from collections import deque
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TypeVar
 
 from pipelines.core import log
-from pipelines.core.domain import Market, Outcome
-from pipelines.core.errors import OddsmithError, VenueError, VenueForbidden
+from pipelines.core.domain import Market
+from pipelines.core.errors import OddsmithError, VenueError, VenueForbidden, VenueUnavailable
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params
-from pipelines.venue import gamma, resolutions
+from pipelines.venue import resolutions
 from pipelines.venue.clob_gateway import ClobGateway
+from pipelines.venue.gamma_rows import Odd
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.stream import Resolution
-from pipelines.venue.user_stream import FillUpdate, Reconnected, UserStream
+from pipelines.venue.user_stream import FillUpdate, Reconnected, Unreadable, UserStream
 from serving import metrics
 from serving.account.trading_account import TradingAccount
+from serving.block import RETRY_S, Block
 from serving.dashboard.status import Status
+from serving.feed_watch import FeedWatch
 from serving.market import selection
 from serving.market.feed import Feed
 from serving.market.headlines import HeadlinePoller
@@ -24,7 +29,12 @@ from serving.threads import Threads
 LOOK_EVERY_S = 1.0
 """Wall seconds between two looks at headlines and resolutions (less where bars are shorter)."""
 
+ASK_EVERY_S = 10.0
+"""Most wall seconds between two questions about one undecided market."""
+
 _log = log.get("upkeep")
+
+T = TypeVar("T")
 
 
 class Upkeep:
@@ -37,8 +47,10 @@ class Upkeep:
         feed: Feed,
         news: HeadlinePoller,
         listing: VenueHttp,
+        exchange: VenueHttp,
         archive: VenueHttp,
         status: Status,
+        block: Block,
         threads: Threads,
     ) -> None:
         self._params = params
@@ -46,75 +58,168 @@ class Upkeep:
         self._feed = feed
         self._news = news
         self._listing = listing
+        self._exchange = exchange
         self._archive = archive
         self._status = status
+        self._block = block
         self._threads = threads
-        self._bars = 0
-        self.resolved: deque[Resolution] = deque()
+        self._watch = FeedWatch(feed, status, block)
+        self._accepting: set[str] = set()
+        self._questions: dict[str, tuple[int, float]] = {}
+        """Market id -> how often it was asked about, and the monotonic time of the next question."""
+        self._gaps = (0, 0)
+        self._scanned_at = float("-inf")
+        self._named: set[str] = set()
 
-    def count_bar(self) -> None:
-        """A bar has closed."""
-        self._bars += 1
+    def resolved(self, message: Resolution) -> None:
+        """The stream says that a market is decided: what it pays is asked of the Data API."""
+        self._questions[message.market_id] = (0, 0.0)
+
+    def remember(self, market: Market) -> None:
+        """A market is described otherwise than before (tick, fee, end): account, gateway and journal learn it."""
+        self._account.accounting.know(market)
+        self._account.gateway.know([market])
+
+    async def begin(self) -> tuple[list[Market], int]:
+        """Choose what to follow; the markets with the venue's market time. What is held needs no listing.
+
+        Raises:
+            VenueError: if the listing cannot be read and nothing is held, or no market has a book.
+        """
+        await self._attempt("settlement", self._ask_about_held)
+        found = await self._attempt("listing", self._read_listing)
+        held = self._held()
+        if found is None and not held:
+            raise VenueUnavailable(self._status.alarm_of("listing") or "the listing cannot be read")
+        markets = [*held, *(found or [])]
+        now_s = await selection.market_time_s(self._exchange, markets)
+        await self._choose(found or [], now_s)
+        self._scanned_at = time.monotonic() if found is not None else float("-inf")
+        return markets, now_s
 
     async def run(self) -> None:
-        """Look every second until cancelled; a venue that does not answer is an alarm, not an end."""
+        """Look every second until cancelled; a venue that does not answer is an alarm, not an end.
+
+        Raises:
+            VenueForbidden: if the venue has blocked us for long.
+        """
         while True:
-            metrics.FEED_AGE.set(self._feed.age_s)
+            self._watch.look()
             await asyncio.sleep(LOOK_EVERY_S)
-            try:
-                await self._news.poll([one.market for one in self._feed.followed.values()])
-                await self._settle_resolved()
-                if self._bars >= self._params.serving.rescan_bars:
-                    self._bars = 0
-                    await self._rescan()
-            except VenueForbidden:
+            await self._news.poll([one.market for one in self._feed.followed.values()])
+            gaps = (self._feed.gaps, self._feed.stream.unread.messages)
+            if gaps != self._gaps and self._feed.connected:
+                self._gaps = gaps
+                self._question(self._held())
+            await self._attempt("settlement", self._answer_questions)
+            if time.monotonic() - self._scanned_at >= self._params.serving.rescan_s:
+                self._scanned_at = time.monotonic()
+                if await self._attempt("listing", self._rescan) is None:
+                    self._scanned_at += RETRY_S - self._params.serving.rescan_s
+
+    async def _attempt(self, part: str, work: Callable[[], Awaitable[T]]) -> T | None:
+        """The result of a part of the upkeep; None, with an alarm, where the venue does not answer it."""
+        try:
+            result = await work()
+        except VenueForbidden as error:
+            metrics.API_ERRORS.labels(part).inc()
+            self._status.alarm(part, str(error))
+            if self._block.seen(error):
                 raise
-            except VenueError as error:
-                metrics.API_ERRORS.labels("listing").inc()
-                self._status.alarm("listing", str(error))
-            else:
-                self._status.clear_alarm("listing")
+            return None
+        except VenueError as error:
+            metrics.API_ERRORS.labels(part).inc()
+            self._status.alarm(part, str(error))
+            return None
+        self._status.clear_alarm(part)
+        return result
 
-    async def choose(self, markets: list[Market], now_s: int) -> None:
+    # The listing
+
+    def _held(self) -> list[Market]:
+        accounting = self._account.accounting
+        return [accounting.markets[name] for name in accounting.positions if name in accounting.markets]
+
+    async def _read_listing(self) -> list[Market]:
+        odd: list[Odd] = []
+        markets = await selection.listed(self._listing, self._held(), odd)
+        self._accepting = {market.market_id for market in markets}
+        self._name(odd)
+        self._question(market for market in self._held() if market.market_id not in self._accepting)
+        return markets
+
+    def _name(self, odd: Sequence[Odd]) -> None:
+        """Say which rows of the listing were left out, each once in the log."""
+        left_out = [one for one in odd if one.left_out]
+        for one in odd:
+            if str(one) not in self._named:
+                self._named.add(str(one))
+                _log.warning("odd row of the listing", row=one.name, reason=one.reason, left_out=one.left_out)
+        metrics.LISTING_LEFT_OUT.set(len(left_out))
+        if left_out:
+            shown = "; ".join(str(one) for one in left_out[:3])
+            self._status.alarm("rows", f"{len(left_out)} rows of the listing were left out: {shown}")
+        else:
+            self._status.clear_alarm("rows")
+
+    async def _rescan(self) -> bool:
+        await self._choose(await self._read_listing(), self._feed.market_s or 0)
+        if self._feed.followed:
+            self._status.clear_alarm("nothing")
+        else:
+            self._status.alarm("nothing", "the venue lists no market that takes orders: nothing is followed")
+        return True
+
+    async def _choose(self, listed: Sequence[Market], now_s: int) -> None:
         """Follow what is held, what is followed already, and the listing up to the limit."""
-        accounting = self._account.accounting
-        held = [accounting.markets[market_id] for market_id in accounting.positions if market_id in accounting.markets]
         followed = [one.market for one in self._feed.followed.values()]
-        chosen = selection.choose(markets, followed, held, now_s, self._params.serving.max_markets)
-        for market in chosen:
-            accounting.know(market)
-        self._account.gateway.know(chosen)
+        chosen = selection.choose(listed, followed, self._held(), now_s, self._params.serving.max_markets)
         await self._feed.follow(chosen)
+        now = [one.market for one in self._feed.followed.values()]
+        for market in now:
+            self._account.accounting.know(market)
+        self._account.gateway.know(now)
 
-    async def _rescan(self) -> None:
-        now_s = self._feed.market_s or 0
-        await self.choose(await gamma.tradable(self._listing, selection.LISTED), now_s)
-        accounting = self._account.accounting
-        for market_id in accounting.positions:
-            end_s = accounting.markets[market_id].end_s if market_id in accounting.markets else None
-            if end_s is not None and end_s < now_s:
-                await self._settle(market_id, now_s, None)
+    # Resolutions
 
-    async def _settle_resolved(self) -> None:
-        while self.resolved:
-            message = self.resolved[0]
-            payout = {Outcome.YES: MICRO, Outcome.NO: 0, None: None}[message.winner]
-            await self._settle(message.market_id, message.ts_ms // 1_000, payout)
-            self.resolved.popleft()
+    def _question(self, markets: Iterable[Market]) -> None:
+        for market in markets:
+            self._questions.setdefault(market.market_id, (0, 0.0))
 
-    async def _settle(self, market_id: str, ts_s: int, payout_yes_micro: int | None) -> None:
-        """Book what a decided market pays; asked of the Data API where the message named no winner."""
-        accounting = self._account.accounting
-        if not (accounting.held(market_id) or self._account.execution.busy(market_id)):
-            return
-        if payout_yes_micro is None:
-            payout_yes_micro = await resolutions.payout_yes_micro(self._archive, accounting.markets[market_id])
-        if payout_yes_micro is not None:
-            received = await self._threads.in_account_thread(self._account.settle, market_id, payout_yes_micro, ts_s)
-            _log.info("settled", market=market_id, payout_yes=payout_yes_micro / MICRO, received_pusd=received / MICRO)
+    async def _ask_about_held(self) -> bool:
+        self._question(self._held())
+        return await self._answer_questions()
+
+    async def _answer_questions(self) -> bool:
+        """Ask what decided markets pay; one that takes orders is not asked about again, the others are."""
+        for market_id, (tries, due) in list(self._questions.items()):
+            if time.monotonic() < due:
+                continue
+            market = self._account.accounting.markets.get(market_id)
+            held = self._account.accounting.held(market_id) or self._account.execution.busy(market_id)
+            if market is None or not held:
+                del self._questions[market_id]
+                continue
+            wait_s = min(LOOK_EVERY_S * 2.0 ** min(tries, 8), ASK_EVERY_S)
+            self._questions[market_id] = (tries + 1, time.monotonic() + wait_s)
+            paid = await resolutions.payout_yes_micro(self._archive, market)
+            if paid is not None:
+                await self._settle(market_id, paid)
+            if paid is not None or market_id in self._accepting:
+                del self._questions[market_id]
+        return True
+
+    async def _settle(self, market_id: str, payout_yes_micro: int) -> None:
+        """Book what a decided market pays. The Data API says it; the stream's message only names a winner."""
+        ts_s = self._feed.market_s or self._account.accounting.markets[market_id].end_s or 0
+        received = await self._threads.in_account_thread(self._account.settle, market_id, payout_yes_micro, ts_s)
+        _log.info("settled", market=market_id, payout_yes=payout_yes_micro / MICRO, received_pusd=received / MICRO)
+
+    # Our own trades
 
     async def listen(self, ws_url: str) -> None:
-        """Book our own trades as the stream reports them; after a gap the venue's lists are read."""
+        """Book our own trades as the stream reports them; after a gap, or a message that cannot be read, the venue's
+        lists are read."""
         gateway, execution = self._account.gateway, self._account.execution
         if not isinstance(gateway, ClobGateway):
             return
@@ -122,7 +227,7 @@ class Upkeep:
             try:
                 if isinstance(update, FillUpdate):
                     await self._threads.in_account_thread(execution.hear, update.fills, update.status)
-                elif isinstance(update, Reconnected) and not update.first:
+                elif isinstance(update, Unreadable) or (isinstance(update, Reconnected) and not update.first):
                     await self._threads.in_account_thread(execution.sync)
             except VenueForbidden:
                 raise

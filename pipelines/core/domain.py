@@ -111,6 +111,11 @@ class Quote:
         return self.ask_units - self.bid_units
 
     @property
+    def two_sided(self) -> bool:
+        """Whether somebody bids and somebody asks, one below the other: only then is `mid_units` a price."""
+        return 0 < self.bid_units < self.ask_units < 10_000
+
+    @property
     def mid_units(self) -> int:
         """Middle of bid and ask, floored to a unit (ticks are at least 1 unit, a mid may lie on half a tick).
 

@@ -401,8 +401,8 @@ class ServingParams(Section):
 
     max_markets: Annotated[int, Field(ge=1, le=500)]
     """Markets that are followed at once. Unit: markets."""
-    rescan_bars: PositiveInt
-    """Time between two looks at the venue's listing. Unit: bars."""
+    rescan_s: PositiveFloat
+    """Time between two looks at the venue's listing. Unit: wall seconds."""
     stale_feed_s: PositiveFloat
     """The service is not ready after this time without a message of the feed. Unit: wall seconds."""
     news_poll_s: PositiveFloat

@@ -59,9 +59,12 @@ class Accounting:
     # Changes
 
     def know(self, market: Market) -> None:
-        """Remember the static data of a market that may be traded."""
+        """Remember what describes a market that may be traded; what changed of a journaled one is journaled."""
         with self._mutex:
+            before = self.markets.get(market.market_id)
             self.markets[market.market_id] = market
+            if before is not None and before != market:
+                self._journal.describe_market(market.market_id, market_to_json(market))
 
     def describe(self, market_id: str) -> str:
         """Static data of a market as JSON; empty when it is not known."""

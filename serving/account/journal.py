@@ -127,6 +127,13 @@ class Journal:
             row = {"account": self.account, "market_id": market_id, "market": market, "peak_units": 0}
             insert_once(db, schema.MARKETS, row)
 
+    def describe_market(self, market_id: str, market: str) -> None:
+        """Replace the static data of a market that the journal knows: its tick, fee or end has changed."""
+        table = schema.MARKETS
+        where = (table.c.account == self.account) & (table.c.market_id == market_id)
+        with self._mutex, self._engine.begin() as db:
+            db.execute(update(table).where(where).values(market=market))
+
     def move(self, order_id: str, state: OrderState, **columns: Any) -> None:
         """Set the state of an order, and other columns of its row."""
         where = schema.ORDERS.c.order_id == order_id

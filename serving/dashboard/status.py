@@ -76,6 +76,10 @@ class Status:
         """A trouble is over."""
         self._alarms.pop(kind, None)
 
+    def alarm_of(self, kind: str) -> str:
+        """The trouble of a kind that is shown now; empty when there is none."""
+        return self._alarms.get(kind, "")
+
     def killed(self, on: bool) -> None:
         """The kill switch was thrown or lifted."""
         self._kill = on
@@ -217,7 +221,7 @@ class Status:
         at_stake = exposure_micro(accounting.positions, account.execution.open_buys(accounting.markets))
         made = nearest(self._turn)
         rows = [
-            state_json.market(one.market, one.quote, one.quote.mid_units, *_last(made.get(key)), armed)
+            state_json.market(one.market, one.quote, one.mid_units or one.quote.mid_units, *_last(made.get(key)), armed)
             for key, one in feed.followed.items()
             if one.quote is not None
         ]

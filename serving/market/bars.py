@@ -36,6 +36,12 @@ class BarClock(Generic[T]):
         self._early: deque[tuple[int, T]] = deque()
         self.market_ms = 0
 
+    def start(self, market_s: int) -> None:
+        """Open the bar of a market time that another witness tells, so that the first message does not decide it."""
+        self.market_ms = market_s * 1_000
+        self._boundary = self.at_or_after(market_s)
+        self._reached_at = None
+
     @property
     def boundary_s(self) -> int | None:
         """Close of the bar that is open; None before the first message."""
@@ -106,8 +112,14 @@ class OpenBar:
         self.volume_micro += shares_micro
         self.n_trades += 1
 
-    def close(self, market_id: str, ts_s: int, quote: Quote) -> Bar:
-        """The bar; the counters start again at zero."""
-        bar = Bar(market_id, ts_s, quote.mid_units, self.volume_micro, self.n_trades, quote.spread_units)
+    def close(self, market_id: str, ts_s: int, quote: Quote, last_mid_units: int | None = None) -> Bar:
+        """The bar; the counters start again at zero.
+
+        While a side of the book is missing the last mid of both sides stays the price, and no spread is observed.
+        """
+        mid, spread = quote.mid_units, quote.spread_units
+        if not quote.two_sided and last_mid_units is not None:
+            mid, spread = last_mid_units, 0
+        bar = Bar(market_id, ts_s, mid, self.volume_micro, self.n_trades, spread)
         self.volume_micro = self.n_trades = 0
         return bar

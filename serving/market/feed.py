@@ -2,8 +2,11 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from statistics import median
 
 from pipelines.core import log
 from pipelines.core.domain import Bar, Market, Quote
@@ -20,6 +23,13 @@ from serving.market.windows import Window
 IDLE_S = 0.02
 """Wall seconds between two looks at the clock of the bars when no message comes."""
 
+LOOK_EVERY_S, CONFIRMED_FOR_MS, LOOK_AGAIN_S = 1.0, 60_000, 60.0
+"""Wall seconds between two looks over REST. A look asks for the books that were not confirmed within the last minute of
+market time, and for every book once in a minute of wall time."""
+
+LATE_BARS, SHORTEST_WAIT_S = 2, 5.0
+"""No closed bar for so many bar lengths (as long as they last on the wall), and at least so many seconds, is late."""
+
 SAME_CLOCK_MS = 3_600_000
 """A venue whose market time is further off the wall (the simulator's, in paper mode) has a clock of its own."""
 
@@ -28,22 +38,39 @@ _log = log.get("feed")
 
 @dataclass(slots=True)
 class Followed:
-    """One market: its window, the bar that is open, and the last quote that was confirmed."""
+    """One market: its window, the bar that is open, and the last quote with the market time of its confirmation.
+
+    A confirmation is a message about this market, or a look at its book over REST. `mid_units` is the last mid of a
+    trusted book with both sides.
+    """
 
     market: Market
     window: Window
     open: OpenBar = field(default_factory=OpenBar)
     quote: Quote | None = None
+    mid_units: int | None = None
     confirmed_ms: int = 0
+    looked_at: float = float("-inf")
     backlog: list[Bar] = field(default_factory=list)
     warming: "asyncio.Task[None] | None" = None
     ready: bool = False
+    refill: bool = False
+    """Whether the window has to be filled from history again: after a gap, or for another end."""
+    gap_ms: int | None = None
+    """Market time since which trades may be missing from the window."""
+    listed_tick: int = 0
     sentiment_sum: MarketSentiment = field(default_factory=MarketSentiment)
+
+    def age_s(self, ts_s: int) -> int:
+        """Market seconds for which quote and volume are not confirmed."""
+        known_ms = self.confirmed_ms if self.gap_ms is None else min(self.confirmed_ms, self.gap_ms)
+        return max(0, ts_s - known_ms // 1_000)
 
 
 class Feed:
     """Follows markets and closes their bars. `on_bar` is called on the event loop after every close, with the
-    closed bars and the YES quotes at their close; `closed` is the newest closing with its wall time (perf_counter)."""
+    closed bars and the YES quotes at their close; `closed` is the newest closing with its wall time (perf_counter).
+    `on_market` hears of a market that is described otherwise than before; `gaps` counts broken connections."""
 
     def __init__(
         self,
@@ -58,8 +85,9 @@ class Feed:
         on_bar: Callable[[list[tuple[Bar, Quote]]], None],
         on_resolved: Callable[[stream.Resolution], None],
         on_left: Callable[[str], None],
+        on_market: Callable[[Market], None],
     ) -> None:
-        self._stream = market_stream
+        self.stream = market_stream
         self._archive = archive
         self._news = news
         self._lookback = lookback
@@ -69,13 +97,14 @@ class Feed:
         self._on_bar = on_bar
         self._on_resolved = on_resolved
         self._on_left = on_left
+        self._on_market = on_market
         self._clock: BarClock[stream.Update] | None = None
         self._slots = asyncio.Semaphore(8)
+        self._closings: deque[float] = deque([time.monotonic()], maxlen=20)
         self.followed: dict[str, Followed] = {}
-        self.connected = False
+        self.gaps = 0
         self.features_ms = 0.0
         self.closed: tuple[int, float] = (0, 0.0)
-        self.last_message = time.monotonic()
 
     @property
     def market_s(self) -> int | None:
@@ -83,20 +112,59 @@ class Feed:
         return self._clock.market_ms // 1_000 if self._clock and self._clock.market_ms else None
 
     @property
+    def connected(self) -> bool:
+        """Whether the socket is up."""
+        return self.stream.connected
+
+    @property
     def age_s(self) -> float:
-        """Wall seconds since the last message."""
-        return time.monotonic() - self.last_message
+        """Wall seconds since the last message of the stream."""
+        return time.monotonic() - self.stream.heard_at
+
+    @property
+    def bar_age_s(self) -> float:
+        """Wall seconds since the last bar closed, or since the start."""
+        return time.monotonic() - self._closings[-1]
+
+    @property
+    def late(self) -> bool:
+        """Whether no bar has closed for two bar lengths, where markets are followed."""
+        return bool(self.followed) and self.bar_age_s > max(LATE_BARS * self._bar_wall_s(), SHORTEST_WAIT_S)
+
+    def _bar_wall_s(self) -> float:
+        """How long a bar lasts on the wall: its length, or what the last ones took where market time runs otherwise."""
+        times = list(self._closings)
+        if self._wall_is_market or len(times) < 3:
+            return float(self._length_s)
+        return median(later - before for before, later in pairwise(times))
 
     async def follow(self, markets: Iterable[Market]) -> None:
-        """Follow exactly these markets from now on; new ones warm up in the background."""
+        """Follow exactly these markets from now on, as they are described now; new ones warm up in the background."""
         wanted = {market.market_id: market for market in markets}
         for market_id in self.followed.keys() - wanted.keys():
             self._drop(market_id)
-        for market_id in wanted.keys() - self.followed.keys():
-            window = Window(self._lookback, self._length_s, wanted[market_id].end_s)
-            self.followed[market_id] = Followed(wanted[market_id], window)
-        self._news.learn(wanted.values())
-        await self._stream.follow(wanted.values())
+        fresh = [market for market_id, market in wanted.items() if market_id not in self.followed]
+        for market_id, one in self.followed.items():
+            self._describe(one, wanted[market_id])
+        for market in fresh:
+            window = Window(self._lookback, self._length_s, market.end_s)
+            self.followed[market.market_id] = Followed(market, window, listed_tick=market.tick_units)
+        self._news.learn(fresh)
+        await self.stream.follow(one.market for one in self.followed.values())
+
+    def _describe(self, one: Followed, market: Market) -> None:
+        """Take over what the listing says now. Its tick counts when it has changed there: books tell theirs sooner."""
+        if market == one.market or (market.token_yes, market.token_no) != (one.market.token_yes, one.market.token_no):
+            return
+        tick = market.tick_units if market.tick_units != one.listed_tick else one.market.tick_units
+        one.listed_tick = market.tick_units
+        one.refill |= market.end_s != one.market.end_s
+        self._renew(one, replace(market, tick_units=tick))
+
+    def _renew(self, one: Followed, market: Market) -> None:
+        if market != one.market:
+            one.market = market
+            self._on_market(market)
 
     def _drop(self, market_id: str) -> None:
         gone = self.followed.pop(market_id)
@@ -105,12 +173,14 @@ class Feed:
             gone.warming.cancel()
         self._news.forget(market_id)
 
-    async def run(self, offset_s: int) -> None:
-        """Fold the stream until cancelled."""
+    async def run(self, offset_s: int, now_s: int) -> None:
+        """Fold the stream until cancelled; `now_s` is the market time of the start."""
         self._clock = BarClock(self._length_s, offset_s, self._fold, self._close, GRACE_S)
+        self._clock.start(now_s)
+        self.stream.anchor(now_s * 1_000)
         ticker = asyncio.create_task(self._tick(self._clock))
         try:
-            async for update in self._stream.updates():
+            async for update in self.stream.updates():
                 self._take(update, self._clock)
         finally:
             ticker.cancel()
@@ -121,13 +191,18 @@ class Feed:
     def _take(self, update: stream.Update, clock: BarClock[stream.Update]) -> None:
         started = time.perf_counter()
         if isinstance(update, stream.Gap):
-            self.connected = False
-            metrics.DISCONNECTS.inc()
+            self._miss(clock.market_ms)
             return
-        self.connected = True
-        self.last_message = time.monotonic()
-        clock.receive(update.ts_ms, update, self.last_message)
+        clock.receive(update.ts_ms, update, time.monotonic())
         metrics.INGEST_LATENCY.observe((time.perf_counter() - started) * 1e3)
+
+    def _miss(self, market_ms: int) -> None:
+        """Trades are missed from now on: every window is filled from history once the connection is back."""
+        self.gaps += 1
+        metrics.DISCONNECTS.inc()
+        for one in self.followed.values():
+            one.refill = True
+            one.gap_ms = market_ms if one.gap_ms is None else one.gap_ms
 
     async def _tick(self, clock: BarClock[stream.Update]) -> None:
         while True:
@@ -135,8 +210,31 @@ class Feed:
             wall_ms = time.time_ns() // 1_000_000
             if self._wall_is_market and abs(wall_ms - clock.market_ms) < SAME_CLOCK_MS:
                 clock.advance_to(wall_ms, now)
+                self.stream.advance(wall_ms)
             clock.run(now)
             await asyncio.sleep(IDLE_S)
+
+    async def look(self) -> None:
+        """Confirm the books of silent markets over REST until cancelled.
+
+        Raises:
+            VenueError: if the venue does not answer.
+        """
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            await self._look(self._clock.market_ms if self._clock else 0, time.monotonic())
+
+    async def _look(self, market_ms: int, now: float) -> None:
+        due = [
+            one
+            for one in self.followed.values()
+            if market_ms - one.confirmed_ms >= CONFIRMED_FOR_MS or now - one.looked_at >= LOOK_AGAIN_S
+        ]
+        confirmed = await self.stream.look([one.market for one in due]) if due else set()
+        for one in due:
+            one.looked_at = now
+            if one.market.market_id in confirmed:
+                one.confirmed_ms = max(one.confirmed_ms, market_ms)
 
     def _fold(self, update: stream.Update) -> None:
         if isinstance(update, stream.Gap):
@@ -147,11 +245,13 @@ class Feed:
         elif known is None:
             return
         elif isinstance(update, stream.QuoteUpdate):
-            known.quote, known.confirmed_ms = update.quote, update.ts_ms
+            known.quote, known.confirmed_ms = update.quote, max(known.confirmed_ms, update.ts_ms)
+            if update.quote.two_sided:
+                known.mid_units = update.quote.mid_units
         elif isinstance(update, stream.TradeUpdate):
             known.open.trade(update.shares_micro)
         elif isinstance(update, stream.TickChange):
-            known.market = replace(known.market, tick_units=update.tick_units)
+            self._renew(known, replace(known.market, tick_units=update.tick_units))
 
     def _close(self, ts_s: int) -> None:
         started = time.perf_counter()
@@ -159,47 +259,71 @@ class Feed:
         for one in self.followed.values():
             if one.quote is None:
                 continue
-            if self.connected and self._stream.book(one.market) is not None:
-                one.confirmed_ms = max(one.confirmed_ms, min(ts_s * 1_000, self._clock.market_ms if self._clock else 0))
-            bar = one.open.close(one.market.market_id, ts_s, one.quote)
+            if one.mid_units is None:
+                self._price_from_history(one, ts_s)
+                continue
+            bar = one.open.close(one.market.market_id, ts_s, one.quote, one.mid_units)
             closed.append((bar, one.quote))
-            if one.ready and one.window.follows(ts_s):
-                self._push(one, bar)
-            else:
-                self._collect(one, bar)
+            self._append(one, bar)
         self.features_ms = (time.perf_counter() - started) * 1e3
         metrics.FEATURES_LATENCY.observe(self.features_ms)
         self.closed = (ts_s, started)
+        self._closings.append(time.monotonic())
         self._on_bar(closed)
 
-    def _push(self, one: Followed, bar: Bar) -> None:
-        one.window.push(bar, one.sentiment_sum.at(bar.ts_s, self._news.of(one.market.market_id)))
-
-    def _collect(self, one: Followed, bar: Bar) -> None:
-        """A bar of a market whose history is still missing: keep it, and fetch what lies before the first one."""
-        one.ready = False
-        one.backlog.append(bar)
-        if one.warming is None:
+    def _append(self, one: Followed, bar: Bar) -> None:
+        """Push a bar, or keep it until history is there. A window that is filled anew serves until the new one is."""
+        if one.ready and one.window.follows(bar.ts_s):
+            self._push(one.window, one.sentiment_sum, bar)
+        else:
+            one.ready = False
+        if one.warming is None and (not one.ready or (one.refill and self.connected)):
+            one.refill, one.backlog = False, []
             one.warming = asyncio.create_task(self._warm(one, bar))
+        if one.warming is not None:
+            one.backlog.append(bar)
+
+    def _push(self, window: Window, sentiment_sum: MarketSentiment, bar: Bar) -> None:
+        window.push(bar, sentiment_sum.at(bar.ts_s, self._news.of(bar.market_id)))
+
+    def _price_from_history(self, one: Followed, ts_s: int) -> None:
+        """A market whose book has had one side alone since the start gets its price from history, so that what is held
+        there can be sold."""
+        if one.warming is None:
+            one.warming = asyncio.create_task(self._last_mid(one, ts_s))
+
+    async def _last_mid(self, one: Followed, ts_s: int) -> None:
+        try:
+            async with self._slots:
+                found = await history.last_mid_units(self._archive, one.market, ts_s, self._length_s)
+            one.mid_units = one.mid_units if found is None or one.mid_units is not None else found
+        except Exception as error:
+            self._complain(one, error)
+        finally:
+            one.warming = None
 
     async def _warm(self, one: Followed, first: Bar) -> None:
+        """Fill a window with what lies before a bar and at it, then with the bars since."""
         try:
             async with self._slots:
                 bars = await history.history(
                     self._archive, one.market, first, self._lookback, self._length_s, self._max_gap_bars
                 )
         except Exception as error:
-            _log.warning("no history", market=one.market.market_id, error=repr(error))
-            metrics.API_ERRORS.labels("history").inc()
-            one.backlog.clear()
-            one.warming = None
+            self._complain(one, error)
+            one.refill, one.warming = True, None
             return
-        one.window = Window(self._lookback, self._length_s, one.market.end_s)
-        one.sentiment_sum = MarketSentiment()
+        window, sentiment_sum = Window(self._lookback, self._length_s, one.market.end_s), MarketSentiment()
         for bar in [*bars, *one.backlog[1:]]:
-            self._push(one, bar)
-        one.backlog.clear()
+            self._push(window, sentiment_sum, bar)
+        one.window, one.sentiment_sum, one.backlog = window, sentiment_sum, []
         one.ready, one.warming = True, None
+        if not one.refill:
+            one.gap_ms = None
+
+    def _complain(self, one: Followed, error: Exception) -> None:
+        _log.warning("no history", market=one.market.market_id, error=repr(error))
+        metrics.API_ERRORS.labels("history").inc()
 
     def seen(self) -> list[WarmMarket]:
         """Markets whose window is warm and ends at the newest closed bar."""
@@ -208,10 +332,9 @@ class Feed:
         for one in self.followed.values():
             last = one.window.last
             if one.ready and one.window.warm and last is not None and last.ts_s == ts_s and one.quote is not None:
-                age_s = max(0, ts_s - one.confirmed_ms // 1_000)
-                found.append(WarmMarket(one.market, one.window.view(), one.quote, age_s))
+                found.append(WarmMarket(one.market, one.window.view(), one.quote, one.age_s(ts_s)))
         return found
 
     def mids(self) -> dict[str, int]:
-        """Newest mid of every followed market with a quote."""
-        return {key: one.quote.mid_units for key, one in self.followed.items() if one.quote is not None}
+        """Last mid of both sides of every followed market that had one."""
+        return {key: one.mid_units for key, one in self.followed.items() if one.mid_units is not None}

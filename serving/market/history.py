@@ -11,6 +11,8 @@ from serving.market.windows import EXTRA_BARS
 
 IntArray = NDArray[np.int64]
 
+DAY_S = 86_400
+
 
 async def grid_offset_s(http: VenueHttp, markets: list[Market], length_s: int, now_s: int) -> int:
     """Seconds after a multiple of the bar length at which this venue's bars close, read off a market's history.
@@ -23,6 +25,12 @@ async def grid_offset_s(http: VenueHttp, markets: list[Market], length_s: int, n
         if len(times):
             return int(np.bincount(times % length_s).argmax())
     raise VenueError(f"none of {len(markets[:20])} open markets has a price history; is the Data API complete?")
+
+
+async def last_mid_units(http: VenueHttp, market: Market, ts_s: int, length_s: int) -> int | None:
+    """The newest price of a market's history before a time; None where it has none in the last day."""
+    _, prices = await data.price_history(http, market.token_yes, ts_s - DAY_S, ts_s, length_s)
+    return int(prices[-1]) if len(prices) else None
 
 
 async def history(
@@ -58,6 +66,9 @@ def assemble(
         bar_s = end_s + -((end_s - ts) // length_s) * length_s
         volume[bar_s] = volume.get(bar_s, 0) + micro
         count[bar_s] = count.get(bar_s, 0) + 1
+    # The archive may be a little behind what was heard.
+    volume[end_s] = max(volume.get(end_s, 0), first_live.volume_micro)
+    count[end_s] = max(count.get(end_s, 0), first_live.n_trades)
     bars: list[Bar] = []
     for ts in sorted(mid_at):
         if bars and ts - bars[-1].ts_s > (max_gap_bars + 1) * length_s:

@@ -5,39 +5,65 @@ from collections.abc import Iterable, Sequence
 from pipelines.core.domain import Market
 from pipelines.core.errors import VenueUnavailable
 from pipelines.venue import clob, gamma
+from pipelines.venue.gamma_rows import Odd
 from pipelines.venue.http import VenueHttp
 
 LISTED = 300
 """Most open markets that a look at the listing reads."""
 
+WITNESSES = 50
+"""Most books that are asked for the market time."""
 
-async def discover(listing: VenueHttp, exchange: VenueHttp) -> tuple[list[Market], int]:
-    """Open markets and the venue's market time (the newest timestamp of their books).
+
+async def listed(http: VenueHttp, held: Sequence[Market], odd: list[Odd]) -> list[Market]:
+    """Markets that take orders now, those held first; `odd` receives the rows that were not as documented.
+
+    A market that is held and not among the most traded is asked for by its id.
+    """
+    found = await gamma.tradable(http, LISTED, odd)
+    names = {market.market_id for market in found}
+    missing = [market.market_id for market in held if market.market_id not in names]
+    return _apart([*(await gamma.accepting(http, missing, odd) if missing else []), *found], odd)
+
+
+def _apart(markets: Iterable[Market], odd: list[Odd]) -> list[Market]:
+    """The markets less those that name a token of an earlier one: the stream could not tell them apart."""
+    owner: dict[str, str] = {}
+    kept = []
+    for market in markets:
+        taken = [owner[token] for token in (market.token_yes, market.token_no) if token in owner]
+        if taken:
+            odd.append(Odd(market.market_id, f"names a token of market {taken[0]}", left_out=True))
+            continue
+        owner |= dict.fromkeys((market.token_yes, market.token_no), market.market_id)
+        kept.append(market)
+    return kept
+
+
+async def market_time_s(exchange: VenueHttp, markets: Sequence[Market]) -> int:
+    """The venue's market time, as the books of some markets witness it.
 
     Raises:
-        VenueUnavailable: if nothing is open.
+        VenueUnavailable: if none of them has a book.
     """
-    markets = await gamma.tradable(listing, LISTED)
-    books = await clob.books(exchange, [market.token_yes for market in markets[:50]])
+    books = await clob.books(exchange, [market.token_yes for market in markets[:WITNESSES]])
     if not books:
-        raise VenueUnavailable(f"{len(markets)} markets are listed and none has an order book; waiting for one")
-    return markets, max(clob.time_ms(book) for book in books.values()) // 1_000
+        raise VenueUnavailable(f"none of {len(markets)} markets has an order book; waiting for one")
+    return clob.market_time_ms(books.values()) // 1_000
 
 
 def choose(
     listed: Sequence[Market], followed: Iterable[Market], held: Iterable[Market], now_s: int, limit: int
 ) -> list[Market]:
-    """At most `limit` markets to follow (more only if more are held)."""
-    open_now = {m.market_id: m for m in listed if _alive(m, now_s)}
-    chosen = {m.market_id: m for m in held}
-    for market in (*followed, *open_now.values()):
+    """At most `limit` markets to follow (more only if more are held), each as the listing describes it now.
+
+    `listed` takes orders now, so a market past its scheduled end is followed too (a game that runs on), after others.
+    """
+    open_now = {m.market_id: m for m in listed if m.start_s is None or m.start_s <= now_s}
+    chosen = {m.market_id: open_now.get(m.market_id, m) for m in held}
+    wanted = [open_now[m.market_id] for m in followed if m.market_id in open_now]
+    for market in sorted([*wanted, *open_now.values()], key=lambda m: m.end_s is not None and m.end_s <= now_s):
         if len(chosen) >= limit:
             break
-        if market.market_id in open_now:
-            chosen.setdefault(market.market_id, market)
+        chosen.setdefault(market.market_id, market)
     return list(chosen.values())
-
-
-def _alive(market: Market, now_s: int) -> bool:
-    begun = market.start_s is None or market.start_s <= now_s
-    return begun and (market.end_s is None or market.end_s > now_s)

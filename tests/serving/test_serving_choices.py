@@ -29,11 +29,21 @@ def test_held_markets_are_followed_whatever_the_listing_says() -> None:
     assert [make_market(1).market_id, listed[4].market_id, listed[0].market_id] == [m.market_id for m in chosen]
 
 
-def test_markets_that_are_over_or_have_not_begun_are_left_out() -> None:
-    """Only a market that is alive now can be followed."""
-    over, early = replace(make_market(2), end_s=50), replace(make_market(3), start_s=200)
+def test_what_takes_orders_past_its_scheduled_end_is_followed_last() -> None:
+    """The scheduled end is not the end of trading (a game runs on); what has not begun is left out."""
+    over, early, now = replace(make_market(2), end_s=50), replace(make_market(3), start_s=200), make_market(4)
 
-    assert selection.choose([over, early], [], [], now_s=100, limit=9) == []
+    assert selection.choose([over, early, now], [], [], now_s=100, limit=9) == [now, over]
+    assert selection.choose([over, early, now], [over], [], now_s=100, limit=1) == [now]
+
+
+def test_what_is_followed_and_held_is_described_as_the_listing_says_now() -> None:
+    """Tick, fee, end and minimum come from the newest listing; a held market that is not listed stays as it was."""
+    held, followed = make_market(1), make_market(2)
+    finer = [replace(market, tick_units=10, end_s=900, min_size_micro=1) for market in (held, followed)]
+
+    assert selection.choose(finer, [followed], [held], now_s=100, limit=9) == finer
+    assert selection.choose([], [followed], [held], now_s=100, limit=9) == [held]
 
 
 def test_an_altered_bundle_is_refused(tmp_path: Path) -> None:

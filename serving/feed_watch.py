@@ -1,0 +1,61 @@
+"""What is wrong with the feed, said once a second: silence, missing bars, messages that could not be read."""
+
+import time
+
+from pipelines.core.errors import VenueForbidden
+from serving import metrics
+from serving.block import Block
+from serving.dashboard.status import Status
+from serving.market.feed import Feed
+
+SILENT_S = 10.0
+"""Wall seconds without a message of the stream after which it is an alarm."""
+
+UNREAD_FOR_S = 60.0
+"""Wall seconds for which an unreadable message stays an alarm."""
+
+
+class FeedWatch:
+    """Turns the state of a feed into alarms and metrics."""
+
+    def __init__(self, feed: Feed, status: Status, block: Block) -> None:
+        self._feed = feed
+        self._status = status
+        self._block = block
+        self._counted = (0, 0)
+
+    def look(self) -> None:
+        """Say what is wrong now, and take back what is over.
+
+        Raises:
+            VenueForbidden: if a block of the stream's REST reads has lasted.
+        """
+        feed, stream = self._feed, self._feed.stream
+        metrics.FEED_AGE.set(feed.age_s)
+        metrics.BAR_AGE.set(feed.bar_age_s)
+        silent, late = feed.age_s > SILENT_S and bool(feed.followed), feed.late
+        self._say("feed", silent, f"no market message for {feed.age_s:.0f} s; books come over REST meanwhile")
+        self._say(
+            "bars", late, f"no bar has closed for {feed.bar_age_s:.0f} s: nothing is decided, stops are not watched"
+        )
+        self._count()
+        unread = stream.unread
+        recent = time.monotonic() - unread.at < UNREAD_FOR_S
+        text = f"{unread.messages} messages could not be used ({unread.stamps} for their time), last: {unread.reason}"
+        self._say("messages", recent, text)
+        self._say("books", stream.rest_error is not None, f"no books over REST: {stream.rest_error}")
+        if isinstance(stream.rest_error, VenueForbidden) and self._block.seen(stream.rest_error):
+            raise stream.rest_error
+        self._block.show()
+
+    def _count(self) -> None:
+        unread = self._feed.stream.unread
+        metrics.MESSAGES_UNREAD.inc(unread.messages - self._counted[0])
+        metrics.STAMPS_REFUSED.inc(unread.stamps - self._counted[1])
+        self._counted = (unread.messages, unread.stamps)
+
+    def _say(self, kind: str, wrong: bool, text: str) -> None:
+        if wrong:
+            self._status.alarm(kind, text)
+        else:
+            self._status.clear_alarm(kind)
