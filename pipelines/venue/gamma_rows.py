@@ -213,12 +213,12 @@ def _fee(fields: _Fields, topic: str, start_s: int | None, end_s: int | None) ->
             raise fields.essential("feeSchedule", "an object")
         rate, exponent = fields.number("rate", own), fields.number("exponent", own)
         if rate is None and enabled:
-            raise fields.essential("feeSchedule", "a rate, as the market has fees,")
+            raise fields.essential("feeSchedule", "a rate (the market has fees)")
         if not 0 <= (rate or 0) <= 1 or not 0 <= (1 if exponent is None else exponent) <= 10:
             raise fields.essential("feeSchedule", "a rate in [0, 1] and an exponent in [0, 10]")
         return FeeSchedule(float(rate or 0), 1.0 if exponent is None else float(exponent))
     if enabled:
-        raise fields.essential("feeSchedule", "a schedule, as the market has fees,")
+        raise fields.essential("feeSchedule", "a schedule (the market has fees)")
     if enabled is False:
         return FREE
     return schedule(topic, start_s, end_s - start_s if start_s is not None and end_s is not None else None)

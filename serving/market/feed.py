@@ -279,7 +279,7 @@ class Feed:
             one.ready = False
         if one.warming is None and (not one.ready or (one.refill and self.connected)):
             one.refill, one.backlog = False, []
-            one.warming = asyncio.create_task(self._warm(one, bar))
+            one.warming = asyncio.create_task(self._warm(one))
         if one.warming is not None:
             one.backlog.append(bar)
 
@@ -302,19 +302,23 @@ class Feed:
         finally:
             one.warming = None
 
-    async def _warm(self, one: Followed, first: Bar) -> None:
-        """Fill a window with what lies before a bar and at it, then with the bars since."""
+    async def _warm(self, one: Followed) -> None:
+        """Fill a window from history up to the newest bar, then with the bars since.
+
+        Bars that closed together after a silence all come from history: their own volume is not known.
+        """
         try:
             async with self._slots:
+                newest = one.backlog[-1]
                 bars = await history.history(
-                    self._archive, one.market, first, self._lookback, self._length_s, self._max_gap_bars
+                    self._archive, one.market, newest, self._lookback, self._length_s, self._max_gap_bars
                 )
         except Exception as error:
             self._complain(one, error)
             one.refill, one.warming = True, None
             return
         window, sentiment_sum = Window(self._lookback, self._length_s, one.market.end_s), MarketSentiment()
-        for bar in [*bars, *one.backlog[1:]]:
+        for bar in [*bars, *(bar for bar in one.backlog if bar.ts_s > newest.ts_s)]:
             self._push(window, sentiment_sum, bar)
         one.window, one.sentiment_sum, one.backlog = window, sentiment_sum, []
         one.ready, one.warming = True, None

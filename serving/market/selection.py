@@ -1,6 +1,6 @@
 """Which markets are followed: those held, those followed already, then the listing in its own order."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pipelines.core.domain import Market
 from pipelines.core.errors import VenueUnavailable
@@ -23,19 +23,20 @@ async def listed(http: VenueHttp, held: Sequence[Market], odd: list[Odd]) -> lis
     found = await gamma.tradable(http, LISTED, odd)
     names = {market.market_id for market in found}
     missing = [market.market_id for market in held if market.market_id not in names]
-    return _apart([*(await gamma.accepting(http, missing, odd) if missing else []), *found], odd)
+    return _apart([*(await gamma.accepting(http, missing, odd) if missing else []), *found], held, odd)
 
 
-def _apart(markets: Iterable[Market], odd: list[Odd]) -> list[Market]:
-    """The markets less those that name a token of an earlier one: the stream could not tell them apart."""
-    owner: dict[str, str] = {}
+def _apart(markets: Iterable[Market], held: Sequence[Market], odd: list[Odd]) -> list[Market]:
+    """The markets less those that name a token of a held or an earlier one: the stream could not tell them apart."""
+    owner = {token: market.market_id for market in held for token in (market.token_yes, market.token_no)}
     kept = []
     for market in markets:
-        taken = [owner[token] for token in (market.token_yes, market.token_no) if token in owner]
+        tokens = (market.token_yes, market.token_no)
+        taken = [owner[token] for token in tokens if owner.get(token, market.market_id) != market.market_id]
         if taken:
             odd.append(Odd(market.market_id, f"names a token of market {taken[0]}", left_out=True))
             continue
-        owner |= dict.fromkeys((market.token_yes, market.token_no), market.market_id)
+        owner |= dict.fromkeys(tokens, market.market_id)
         kept.append(market)
     return kept
 
@@ -60,10 +61,16 @@ def choose(
     `listed` takes orders now, so a market past its scheduled end is followed too (a game that runs on), after others.
     """
     open_now = {m.market_id: m for m in listed if m.start_s is None or m.start_s <= now_s}
-    chosen = {m.market_id: open_now.get(m.market_id, m) for m in held}
+    chosen = {m.market_id: _renewed(m, open_now) for m in held}
     wanted = [open_now[m.market_id] for m in followed if m.market_id in open_now]
     for market in sorted([*wanted, *open_now.values()], key=lambda m: m.end_s is not None and m.end_s <= now_s):
         if len(chosen) >= limit:
             break
         chosen.setdefault(market.market_id, market)
     return list(chosen.values())
+
+
+def _renewed(held: Market, listed: Mapping[str, Market]) -> Market:
+    """A held market as it is listed now; as we know it, where the row names other tokens than those that are held."""
+    now = listed.get(held.market_id, held)
+    return now if (now.token_yes, now.token_no) == (held.token_yes, held.token_no) else held

@@ -44,6 +44,8 @@ def test_what_is_followed_and_held_is_described_as_the_listing_says_now() -> Non
 
     assert selection.choose(finer, [followed], [held], now_s=100, limit=9) == finer
     assert selection.choose([], [followed], [held], now_s=100, limit=9) == [held]
+    swapped = replace(held, token_yes=held.token_no, token_no=held.token_yes)
+    assert selection.choose([swapped], [], [held], now_s=100, limit=9) == [held]
 
 
 def test_an_altered_bundle_is_refused(tmp_path: Path) -> None:
