@@ -63,11 +63,17 @@ def _columns(
         ("residual", RESIDUALS, reference),
     ):
         for name in names:
-            if base[name].notna().sum() >= params.min_bars and recent[name].notna().sum() >= params.min_bars:
-                calm = [part[name].to_numpy(np.float64) for part in quiet if part[name].notna().mean() > 0.5]
-                known, now = base[name].to_numpy(np.float64), recent[name].to_numpy(np.float64)
+            known, now = _finite(base[name]), _finite(recent[name])
+            if len(known) >= params.min_bars and len(now) >= params.min_bars:
+                calm = [_finite(part[name]) for part in quiet if len(_finite(part[name])) > 0.5 * len(part)]
                 found[name] = {"group": group, **_column(name, known, now, calm, params)}
     return found
+
+
+def _finite(column: "pd.Series[Any]") -> FloatArray:
+    """Values of a column that are there: neither missing nor infinite."""
+    values = column.to_numpy(np.float64)
+    return values[np.isfinite(values)]
 
 
 def _column(
@@ -78,7 +84,7 @@ def _column(
     limit = max(params.min_psi, params.quiet_multiple * quiet_psi)
     psi = bins.psi(now)
     # A column that never varied in training (no headlines were known then) was learned from by no model.
-    varied = float(np.nanmax(known) - np.nanmin(known)) > 0.0
+    varied = float(known.max() - known.min()) > 0.0
     decides = name not in SHOWN_ONLY and varied and len(calm) >= params.min_quiet_windows
     return {
         "psi": psi,

@@ -14,11 +14,13 @@ from typing import Any, Final
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 
 from pipelines.core.domain import Market
 from pipelines.core.errors import DataError
 from pipelines.core.raw_tables import LABEL, IntArray
 from pipelines.pull.grid import Points
+from pipelines.pull.recording_checks import refuse_mixed_times, refuse_two_tokens
 from pipelines.venue.fees import schedule
 from pipelines.venue.topics import topic_of
 
@@ -57,8 +59,16 @@ def read(path: Path) -> Recording:
     """Parse a parquet file or a folder of parquet files.
 
     Raises:
-        DataError: if it is missing, unreadable, empty, lacks a required column, or holds no usable row.
+        DataError: if it is missing, unreadable, empty, lacks a required column, holds no usable row, writes time
+            differently from file to file, or holds two tokens that nothing tells apart.
     """
+    try:
+        return _read(path)
+    except duckdb.Error as error:
+        raise DataError(f"{path} cannot be read as a recording: {str(error).splitlines()[0]}") from None
+
+
+def _read(path: Path) -> Recording:
     with duckdb.connect(":memory:") as db:
         columns = _open(db, path)
         names = _resolve(columns, path)
@@ -66,6 +76,7 @@ def read(path: Path) -> Recording:
         rows, dropped = _count(db)
         db.execute(_DROP_UNUSABLE)
         db.execute(_KEEP_ONE_SERIES)
+        refuse_two_tokens(db, path)
         dropped["second_token"] = _one(db, "SELECT count(*) FROM parsed WHERE NOT kept")
         markets = _markets(db)
         points, dropped["duplicate_time"] = _points(db)
@@ -91,6 +102,10 @@ def _open(db: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
     files = sorted(str(p) for p in path.rglob("*.parquet")) if path.is_dir() else [str(path)]
     if not files:
         raise DataError(f"the folder {path} holds no .parquet file; give a folder that does")
+    try:
+        refuse_mixed_times(files, [name for role in ("time", "end") for name in NAMES[role]])
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} is not readable as parquet: {str(error).splitlines()[0]}") from None
     listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)  # a view takes no parameters
     try:
         db.execute(f"CREATE VIEW source AS FROM read_parquet([{listed}], union_by_name=true)")

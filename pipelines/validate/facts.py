@@ -61,6 +61,14 @@ def derive(bars: pd.DataFrame, markets: pd.DataFrame, length_s: int) -> pd.DataF
     return ordered
 
 
+def derive_markets(markets: pd.DataFrame) -> pd.DataFrame:
+    """The markets with, per market: whether its tokens differ, and whether it ends after it starts (where both are
+    known)."""
+    start, end = (pd.to_numeric(markets[name], errors="coerce") for name in ("start_s", "end_s"))
+    differ = markets["token_yes"].ne(markets["token_no"])
+    return markets.assign(tokens_differ=differ, ends_later=~(end <= start))
+
+
 def per_market(bars: pd.DataFrame) -> pd.DataFrame:
     """Per market: number of bars, share of bars that did not move."""
     grouped = bars.groupby("market_id")

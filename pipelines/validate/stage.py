@@ -52,13 +52,14 @@ def examine(bars: pd.DataFrame, markets: pd.DataFrame, length_s: int, as_of_s: i
         {
             "markets": [len(per_market)],
             "zero_move_share": [facts.zero_move_share(per_market)],
-            "shortest_market": [int(per_market["bars"].min())],
-            "stale_bars": [float(as_of_s - derived["ts_s"].max()) / length_s],
+            "bars": [len(derived)],
+            "shortest_market": [int(per_market["bars"].min()) if len(per_market) else 0],
+            "stale_bars": [float(as_of_s - derived["ts_s"].max()) / length_s if len(derived) else float("inf")],
         }
     )
     return [
         *suite.check(derived, suite.bars_suite(length_s, params.bars.max_gap_bars), {"as_of_s": as_of_s}),
-        *suite.check(markets, suite.markets_suite()),
+        *suite.check(facts.derive_markets(markets), suite.markets_suite()),
         *suite.check(whole, suite.dataset_suite(params)),
     ]
 

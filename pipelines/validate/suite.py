@@ -56,12 +56,20 @@ def markets_suite() -> dict[str, Any]:
             column="market_id", regex="^0x[0-9a-f]{62,64}$"
         ),
         "tokens are decimal": gxe.ExpectColumnValuesToMatchRegex(column="token_yes", regex="^[0-9]+$"),
+        "NO tokens are decimal": gxe.ExpectColumnValuesToMatchRegex(column="token_no", regex="^[0-9]+$"),
+        "tokens are there": gxe.ExpectColumnValuesToNotBeNull(column="token_yes"),
+        "NO tokens are there": gxe.ExpectColumnValuesToNotBeNull(column="token_no"),
         "tokens are unique": gxe.ExpectColumnValuesToBeUnique(column="token_yes"),
+        "NO tokens are unique": gxe.ExpectColumnValuesToBeUnique(column="token_no"),
+        "a market's tokens differ": gxe.ExpectColumnValuesToBeInSet(column="tokens_differ", value_set=[True]),
+        "markets end after they start": gxe.ExpectColumnValuesToBeInSet(column="ends_later", value_set=[True]),
+        "the least order is positive": _between("min_size_micro", 1, None),
         "ticks are the venue's": gxe.ExpectColumnValuesToBeInSet(
             column="tick_units", value_set=[1, 10, 25, 50, 100, 1000]
         ),
         "fees are sane": _between("fee_rate", 0.0, 0.3),
         "events are named": gxe.ExpectColumnValuesToNotBeNull(column="event_id"),
+        "event names are not empty": gxe.ExpectColumnValuesToMatchRegex(column="event_id", regex="."),
     }
 
 
@@ -69,6 +77,7 @@ def dataset_suite(params: Params) -> dict[str, Any]:
     """Expectations on the data set as a whole: one row of totals."""
     needed = params.forecast.lookback_bars + params.forecast.horizon_bars
     return {
+        "there are bars": _between("bars", 1, None),
         "enough markets": _between("markets", params.validate_.min_markets, None),
         "prices move": _between("zero_move_share", 0.0, params.validate_.max_zero_move_share),
         "markets are long enough": _between("shortest_market", needed, None),

@@ -1,11 +1,15 @@
 """Effect sizes of drift: bins, quiet windows, skill by market."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from pipelines.drift import report
 from pipelines.drift.effects import Histogram, Skill, loss_bound, quiet_windows
-from pipelines.drift.residuals import Made, Series, judged
+from pipelines.drift.reference import COMPARED
+from pipelines.drift.residuals import FORECASTS, RESIDUALS, Made, Series, judged
 from pipelines.features.scale import local_volatility, log_odds
 
 
@@ -84,3 +88,25 @@ def test_judged_columns_are_in_units_of_the_window_and_end_before_the_horizon():
     assert frame["residual"][115:120].isna().all()
     assert frame["residual"][120:150].isna().all()
     assert frame["residual"][195:].isna().all()
+
+
+def _world(rows: int, seed: int) -> pd.DataFrame:
+    """Every column that the report compares, from one distribution."""
+    random = np.random.default_rng(seed)
+    names = (*COMPARED, *FORECASTS, *RESIDUALS)
+    return pd.DataFrame({name: random.normal(size=rows) for name in names})
+
+
+@pytest.mark.parametrize("side", [0, 1])
+@pytest.mark.parametrize(("value", "reason"), [(np.inf, "infinite"), (-np.inf, "infinite")])
+def test_an_infinite_column_is_left_out_of_the_report_by_name(tmp_path: Path, side: int, value: float, reason: str):
+    """One infinite value costs its own column only; the others are judged and the page is written."""
+    frames = [_world(400, 1), _world(400, 2)]
+    frames[side].loc[3, "volume"] = value
+    frames[1 - side]["sentiment"] = np.nan
+
+    found = report.write(tmp_path / "drift.html", *frames)
+
+    assert found["left_out"] == {"volume": reason, "sentiment": "absent"}
+    assert len(found["columns"]) == len(frames[0].columns) - 2
+    assert (tmp_path / "drift.html").stat().st_size > 10_000

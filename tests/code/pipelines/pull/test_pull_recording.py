@@ -215,3 +215,84 @@ def test_missing_and_empty_paths_are_refused(tmp_path: Path) -> None:
         recording.read(tmp_path / "none.parquet")
     with pytest.raises(DataError, match=r"holds no \.parquet"):
         recording.read(tmp_path)
+
+
+def both_tokens(count: int, *, together: bool, price: float = 0.3) -> dict[str, Any]:
+    """Rows of a market's two tokens, at the same times or by turns."""
+    prices = [price + 0.001 * (k % 5) for k in range(count)]
+    if together:
+        times, shown = [t for t in minutes(count) for _ in (0, 1)], [q for p in prices for q in (p, 1 - p)]
+    else:
+        times, shown = minutes(count), [p if k % 2 else 1 - p for k, p in enumerate(prices)]
+    return {"market_id": [MARKET] * len(times), "timestamp": times, "price": shown}
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("label", [{}, {"outcome": None}, {"outcome": "Yes"}, {"token_id": "7"}])
+def test_two_tokens_that_nothing_tells_apart_are_refused(tmp_path: Path, together: bool, label: dict[str, Any]) -> None:
+    """Both tokens as one series would become max(p, 1 - p): the market and its rows are named."""
+    rows = both_tokens(20, together=together)
+    more = {name: pa.array([value] * len(rows["price"]), pa.string()) for name, value in label.items()}
+    path = write(tmp_path / "r.parquet", **rows, **more)
+
+    with pytest.raises(DataError, match=rf"market {MARKET} holds both tokens and no column .* 0\.3\d* and 0\.7|0\.7"):
+        recording.read(path)
+
+
+def test_two_tokens_with_names_are_read(tmp_path: Path) -> None:
+    """Whatever the outcomes are called, one of them is kept and the other counted."""
+    rows = both_tokens(20, together=True)
+    path = write(tmp_path / "r.parquet", **rows, outcome=["Over", "Under"] * 20)
+
+    found = recording.read(path)
+
+    assert len(found.points) == 20
+    assert found.dropped["second_token"] == 20
+
+
+def test_one_token_around_a_half_is_no_pair(tmp_path: Path) -> None:
+    """Several trades of one second, and a price that swings around 0.5, are one token."""
+    times = [t for t in minutes(30) for _ in (0, 1)]
+    prices = [0.5 + 0.02 * ((3 * k) % 7 - 3) for k in range(60)]
+    path = write(tmp_path / "r.parquet", market_id=[MARKET] * 60, timestamp=times, price=prices)
+
+    assert len(recording.read(path).points) == 30
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pa.array([moment(t).replace(tzinfo=None) for t in minutes(3)], pa.timestamp("ms")),
+        pa.array([moment(t) for t in minutes(3)], pa.timestamp("us", "UTC")),
+        pa.array([moment(t).isoformat() for t in minutes(3)]),
+        pa.array([moment(t).date() for t in minutes(3)]),
+    ],
+    ids=["naive", "zone", "text", "date"],
+)
+def test_files_that_write_time_differently_are_refused(tmp_path: Path, other: pa.Array) -> None:
+    """The error names the column, the files, their kinds and their rows."""
+    write(tmp_path / "a.parquet", market_id=[MARKET] * 4, timestamp=pa.array(minutes(4)), price=[0.5] * 4)
+    write(tmp_path / "b.parquet", market_id=[MARKET] * 3, timestamp=other, price=[0.5] * 3)
+
+    with pytest.raises(
+        DataError, match=r"timestamp differs .* numbers in a\.parquet \(4 rows\); .* b\.parquet \(3 rows\)"
+    ):
+        recording.read(tmp_path)
+
+
+def test_files_whose_numbers_differ_in_unit_are_read(tmp_path: Path) -> None:
+    """Seconds in one file and milliseconds as floats in another are told apart by their size."""
+    write(tmp_path / "a.parquet", market_id=[MARKET] * 2, timestamp=minutes(2), price=[0.5] * 2)
+    later = pa.array([float(t * 1_000) for t in minutes(2, T0 + 120)])
+    write(tmp_path / "b.parquet", market_id=[MARKET] * 2, timestamp=later, price=[0.5] * 2)
+
+    assert recording.read(tmp_path).points.ts_s.tolist() == minutes(4)
+
+
+def test_files_whose_other_columns_do_not_fit_are_named(tmp_path: Path) -> None:
+    """What cannot be joined is an error for a person, not a traceback."""
+    write(tmp_path / "a.parquet", market_id=[MARKET] * 2, timestamp=minutes(2), price=[0.5] * 2)
+    write(tmp_path / "b.parquet", market_id=[MARKET] * 2, timestamp=minutes(2), price=[["x"], ["y"]])
+
+    with pytest.raises(DataError, match=str(tmp_path)):
+        recording.read(tmp_path)

@@ -121,6 +121,16 @@ def short(bars: pd.DataFrame, markets: pd.DataFrame) -> tuple[pd.DataFrame, pd.D
     return bars.iloc[50:], markets
 
 
+def nothing(bars: pd.DataFrame, markets: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Markets without a bar."""
+    return bars.iloc[:0], markets
+
+
+def nothing_at_all(bars: pd.DataFrame, markets: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """No market and no bar."""
+    return bars.iloc[:0], markets.iloc[:0]
+
+
 @pytest.mark.parametrize(
     ("change", "rule"),
     [
@@ -144,6 +154,19 @@ def short(bars: pd.DataFrame, markets: pd.DataFrame) -> tuple[pd.DataFrame, pd.D
         (set_market("market_id", "0x" + "0" * 64), "market ids are unique"),
         (set_market("event_id", None), "events are named"),
         (set_market("fee_rate", 7.0), "fees are sane"),
+        (set_market("token_yes", ""), "tokens are decimal"),
+        (set_market("token_yes", None), "tokens are there"),
+        (set_market("token_no", ""), "NO tokens are decimal"),
+        (set_market("token_no", None), "NO tokens are there"),
+        (set_market("token_no", "2"), "NO tokens are unique"),
+        (set_market("token_no", "3"), "a market's tokens differ"),
+        (set_market("end_s", T0 - 1), "markets end after they start"),
+        (set_market("end_s", T0), "markets end after they start"),
+        (set_market("event_id", ""), "event names are not empty"),
+        (set_market("min_size_micro", 0), "the least order is positive"),
+        (nothing, "there are bars"),
+        (nothing, "enough markets"),
+        (nothing_at_all, "there are bars"),
     ],
 )
 def test_a_planted_defect_is_caught(change: Change, rule: str) -> None:
