@@ -69,7 +69,7 @@ async def test_the_bot_trades_and_its_ledger_equals_the_venue(venue: dict[str, s
 def _replayed(settings: Settings) -> dict[str, Any]:
     """What `make parity` counts in the journal of a bot that has stopped."""
     today = read(ROOT / "params.yaml")
-    read_back = reading.Journal(reading.url(settings), {}, 24.0, today)
+    read_back = reading.JournalReader(reading.url(settings), {}, 24.0, today)
     known = {bundle.hash: of_bundle(bundle, today) for bundle in bundles(settings.var)}
     return decisions.decisions(read_back.bars(), known)[0]
 
@@ -102,7 +102,7 @@ async def test_whatever_the_venue_does_the_ledger_is_right_in_the_end(tmp_path: 
             await asyncio.sleep(22)
             await trader.kill(True)
             await until(lambda: not trader.state(whole=False)["positions"], 40, "the sale of every position")
-            account = trader._account
+            account = trader._lasting.account if trader._lasting else None
             assert account is not None
             await asyncio.sleep(2)
             rows = account.journal.orders()
@@ -141,12 +141,12 @@ async def test_paper_orders_rest_and_the_account_outlives_a_restart(venue: dict[
         await until(lambda: _rested(first), 60, "the fill of a resting order")
     finally:
         await first.stop()
-    before = first._account
+    before = first._lasting.account if first._lasting else None
     assert before is not None
     left = before.accounting.cash_micro, before.accounting.tokens()
 
     second = Bot(settings, params)
-    account = await second._open_account()
+    account = (await second._open_account()).account
     try:
         assert (account.accounting.cash_micro, account.accounting.tokens()) == left
         assert account.differences() == []
@@ -157,8 +157,8 @@ async def test_paper_orders_rest_and_the_account_outlives_a_restart(venue: dict[
 
 def _rested(trader: Bot) -> bool:
     """Whether a maker's fill is booked."""
-    return trader._account is not None and any(
-        one.fill.fill_id.endswith("-rest") and one.fill.fee_micro == 0 for one in trader._account.journal.fills()
+    return trader._lasting is not None and any(
+        one.fill.fill_id.endswith("-rest") and one.fill.fee_micro == 0 for one in trader._lasting.account.journal.fills()
     )
 
 

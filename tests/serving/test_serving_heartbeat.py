@@ -155,12 +155,12 @@ from serving_venue import bot, until
 async def main():
     trader = bot(Settings())
     trader.start()
-    await until(lambda: trader._heartbeat is not None and trader._heartbeat.accepted_lately, 60, "the first heartbeat")
+    await until(lambda: trader._lasting is not None and trader._lasting.heartbeat.accepted_lately, 60, "the first heartbeat")
     market = next(iter(trader._feed.followed.values())).market
     price = market.tick_units
     rest = OrderIntent(market.market_id, market.token_yes, Outcome.YES, Side.BUY, price, 500_000_000,
                        market.tick_units, market.neg_risk, market.version, "enter", 2**40)
-    sent = await trader._threads.in_account_thread(trader._account.execution.submit, rest)
+    sent = await trader._threads.in_account_thread(trader._lasting.account.execution.submit, rest)
     print("rests:", sent.order.state.value, flush=True)
     await asyncio.sleep(600)
 asyncio.run(main())
