@@ -5,11 +5,11 @@ order goes. It reads nothing else: no clock, no file, no random state.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipelines.core.domain import Direction, Market, Outcome, Position, Quote, Side
-from pipelines.core.money import MICRO
-from pipelines.core.orders import OrderIntent
+from pipelines.core.money import MICRO, PRICE_SCALE
+from pipelines.core.orders import OrderIntent, OrderType
 from pipelines.core.sections import ExecutionParams, PolicyParams, RiskParams, SizingParams
 from pipelines.trading import kernel, observation, risk, sizing
 from pipelines.trading.policies.base import Inputs, Observation, Policy, Target, held_direction
@@ -34,6 +34,8 @@ class Account:
     day_start_equity_micro: int
     peak_equity_micro: int
     kill: bool = False
+    tripped: bool = False
+    """Whether too many orders were sent: nothing is bought until a person releases the breaker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +79,11 @@ class Decision:
 def decide(inputs: Inputs, account: Account, rules: Rules) -> Decision:
     """Decide on a closed bar: the order is meant to fill at the next one. At most one of intent and refusal is set."""
     position = account.positions.get(inputs.market.market_id)
+    dust = position is not None and risk.is_dust(position, inputs.market)
     observed = _observe(inputs, account, position, rules) if rules.policy.reads_observation else None
-    target = rules.policy.target(inputs, position, observed)
+    target = rules.policy.target(inputs, None if dust else position, observed)
     seen = () if observed is None else tuple(observed.tolist())
-    if position is not None:
+    if position is not None and not dust:
         reason = _exit_reason(inputs, position, target, account.kill, rules)
         return _exit(inputs, position, target, reason, seen, rules) if reason else _hold(inputs, target, seen)
     if target.direction is Direction.FLAT:
@@ -123,7 +126,7 @@ def _exit_reason(inputs: Inputs, position: Position, target: Target, kill: bool,
         return Reason.KILL_SWITCH.value
     limits, quote, market = rules.risk, inputs.quote, inputs.market
     held = held_direction(position)
-    now = kernel.token_price(inputs.bar.mid_units, held)
+    now = kernel.token_price(_fair(inputs), held)
     entry = kernel.token_price(position.entry_units, held)
     cost = _round_trip(inputs, rules)
     floor = risk.stop_floor(quote.spread_units, market.tick_units, cost, limits.stop_cost_multiple)
@@ -137,6 +140,11 @@ def _exit_reason(inputs: Inputs, position: Position, target: Target, kill: bool,
     return "" if target.direction is held else "exit"
 
 
+def _fair(inputs: Inputs) -> int:
+    """The YES price that a position is worth now."""
+    return inputs.reference_units or inputs.bar.mid_units
+
+
 def _closing_bars(execution: ExecutionParams) -> int:
     """Bars before the scheduled end at which a position has to be sold: two tries before the last bar."""
     return 2 * execution.latency_bars + execution.order_ttl_bars
@@ -146,20 +154,42 @@ def _exit(
     inputs: Inputs, position: Position, target: Target, reason: str, seen: tuple[float, ...], rules: Rules
 ) -> Decision:
     market, bid = inputs.market, inputs.quote.of(position.outcome).bid_units
-    refusal = _sale_refusal(market, position, bid)
+    floor = _exit_floor(inputs, position, rules.risk)
+    refusal = _sale_refusal(position, bid, floor)
     if refusal is not None:
         return _decision(inputs, "exit", target, None, refusal, seen)
-    limit = kernel.sell_limit(bid, market.tick_units, rules.execution.band_ticks)
-    intent = _intent(inputs, position.outcome, Side.SELL, limit, position.shares_micro, reason)
-    return _decision(inputs, "exit", target, intent, None, seen)
+    limit = max(kernel.sell_limit(bid, market.tick_units, rules.execution.band_ticks), floor)
+    intent = _intent(inputs, position.outcome, Side.SELL, limit, _for_sale(position, market), reason)
+    return _decision(inputs, "exit", target, replace(intent, order_type=OrderType.FAK), None, seen)
 
 
-def _sale_refusal(market: Market, position: Position, bid_units: int) -> Refusal | None:
-    if position.shares_micro < market.min_size_micro:
-        detail = f"{position.shares_micro / MICRO:g} shares cannot be sold, the venue's minimum is"
-        return Refusal(Reason.BELOW_MINIMUM, f"{detail} {market.min_size_micro / MICRO:g}")
+def _for_sale(position: Position, market: Market) -> int:
+    """Shares to offer, on the grid: those that the venue has confirmed, or all where these alone are too few."""
+    confirmed = kernel.sellable_micro(position.shares_micro - position.provisional_micro)
+    return confirmed if confirmed >= market.min_size_micro else kernel.sellable_micro(position.shares_micro)
+
+
+def _exit_floor(inputs: Inputs, position: Position, limits: RiskParams) -> int:
+    """Lowest price of a sale; one tick where the book shows a price that can be trusted."""
+    if kernel.is_trusted(inputs.quote.bid_units, inputs.quote.ask_units):
+        return inputs.market.tick_units
+    fair = kernel.token_price(_fair(inputs), held_direction(position))
+    return kernel.exit_floor(
+        fair,
+        inputs.reference_age_s,
+        inputs.market.tick_units,
+        int(limits.exit_band * PRICE_SCALE),
+        limits.exit_ladder_s,
+        limits.exit_ladder_steps,
+    )
+
+
+def _sale_refusal(position: Position, bid_units: int, floor_units: int) -> Refusal | None:
     if bid_units <= 0:
         return Refusal(Reason.NO_BID, f"nobody bids for {position.outcome}: an offer at one tick would give it away")
+    if bid_units < floor_units:
+        detail = f"the best bid for {position.outcome} is {bid_units / PRICE_SCALE:g} in a book without a price"
+        return Refusal(Reason.THIN_BOOK, f"{detail}; nothing is sold below {floor_units / PRICE_SCALE:g}")
     return None
 
 
@@ -168,10 +198,7 @@ def _enter(inputs: Inputs, account: Account, target: Target, seen: tuple[float, 
     if refusal is not None:
         return _hold(inputs, target, seen, refusal)
     outcome = Outcome.YES if target.direction > 0 else Outcome.NO
-    market, quote = inputs.market, inputs.quote.of(outcome)
-    limit = quote.bid_units
-    if rules.execution.entry == "take":
-        limit = kernel.buy_limit(quote.ask_units, market.tick_units, rules.execution.band_ticks)
+    market, limit = inputs.market, _entry_limit(inputs, outcome, rules.execution)
     budget, refusal = _budget(inputs, account, target, rules)
     shares = 0
     if refusal is None:
@@ -180,7 +207,17 @@ def _enter(inputs: Inputs, account: Account, target: Target, seen: tuple[float, 
     if refusal is not None:
         return _hold(inputs, target, seen, refusal)
     intent = _intent(inputs, outcome, Side.BUY, limit, shares, "enter")
+    if rules.execution.entry == "rest":
+        lifetime_s = rules.execution.order_ttl_bars * rules.bar_length_s
+        intent = replace(intent, order_type=OrderType.GTD, post_only=True, lifetime_s=lifetime_s)
     return _decision(inputs, "enter_long" if target.direction > 0 else "enter_short", target, intent, None, seen)
+
+
+def _entry_limit(inputs: Inputs, outcome: Outcome, execution: ExecutionParams) -> int:
+    quote, tick = inputs.quote.of(outcome), inputs.market.tick_units
+    if execution.entry == "rest":
+        return kernel.rest_limit(quote.bid_units, tick)
+    return kernel.buy_limit(quote.ask_units, tick, execution.band_ticks)
 
 
 def _entry_refusal(inputs: Inputs, account: Account, target: Target, rules: Rules) -> Refusal | None:
@@ -188,6 +225,12 @@ def _entry_refusal(inputs: Inputs, account: Account, target: Target, rules: Rule
     limits, bar = rules.risk, inputs.bar
     if account.kill:
         return Refusal(Reason.KILL_SWITCH, "the kill switch is on: nothing is opened")
+    if account.tripped:
+        return Refusal(Reason.ORDER_BREAKER, "too many orders were sent: a person has to release the breaker")
+    dust = account.positions.get(inputs.market.market_id)
+    if dust is not None and held_direction(dust) is not target.direction:
+        detail = f"{dust.shares_micro / MICRO:g} {dust.outcome} shares are too few to sell"
+        return Refusal(Reason.DUST, f"{detail}: only {dust.outcome} may be bought here")
     left = _seconds_left(inputs, rules) / rules.bar_length_s
     if left <= rules.horizon_bars + rules.execution.latency_bars:
         return Refusal(Reason.MARKET_ENDING, f"{left:.0f} bars to the end, the forecast needs {rules.horizon_bars}")

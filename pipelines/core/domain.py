@@ -183,6 +183,8 @@ class Position:
     peak_units: int
     cost_micro: int
     opened_s: int
+    provisional_micro: int = 0
+    """Of the shares, those whose trade the venue has matched and not yet confirmed."""
 
 
 @dataclass(frozen=True, slots=True)

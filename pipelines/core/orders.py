@@ -13,9 +13,20 @@ from typing import Any, Protocol
 from pipelines.core.domain import Bar, Fill, Market, Outcome, Quote, Side
 
 
+class OrderType(StrEnum):
+    """How long an order may wait, as on the wire."""
+
+    GTC = "GTC"
+    """Takes what is marketable; the rest waits until it is cancelled."""
+    GTD = "GTD"
+    """As GTC, and the venue itself cancels it after a time."""
+    FAK = "FAK"
+    """Takes what is marketable now; the rest is gone."""
+
+
 @dataclass(frozen=True, slots=True)
 class OrderIntent:
-    """A limit order that a decision asks for. Shares are a multiple of 0.01, `price_units` of the market's tick."""
+    """A limit order that a decision asks for: shares on the 0.01 grid, `price_units` on the market's tick."""
 
     market_id: str
     token_id: str
@@ -30,6 +41,15 @@ class OrderIntent:
     """Why it is sent: enter, exit, stop_loss, take_profit, trailing_stop, kill_switch, ..."""
     ts_s: int
     """Market time of the decision."""
+    order_type: OrderType = OrderType.GTC
+    post_only: bool = False
+    """The venue refuses the order instead of letting it take."""
+    lifetime_s: int = 0
+    """Seconds that a GTD order may rest, for the venue's own clock; at least the venue's minimum is asked for."""
+
+
+NOTHING_TO_TAKE = "no orders found to match"
+"""The venue's words for a FAK order that met no bid or ask within its limit: refused, and nothing is wrong."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -315,6 +315,18 @@ class RiskParams(Section):
     """No entries while the equity lies this far below its peak. Unit: share of the peak."""
     max_quote_age_s: PositiveInt
     """No orders on a quote that is older. Unit: market seconds."""
+    exit_band: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.10
+    """While a book shows no price, nothing is sold further below the last trusted mid. Unit: price.
+
+    This and the next four have defaults, so that limits that older journals name can be read."""
+    exit_ladder_s: PositiveInt = 600
+    """The band widens by itself after this long without a trusted price. Unit: market seconds."""
+    exit_ladder_steps: Annotated[int, Field(ge=0, le=100)] = 3
+    """So often at most. Unit: steps."""
+    orders_per_minute: PositiveInt = 60
+    """More orders stop all buying until a person releases the breaker. Unit: orders in a market minute."""
+    notional_per_hour: PositiveFloat = 20.0
+    """So does more notional in a market hour. Unit: multiples of the equity."""
 
 
 class ExecutionParams(Section):

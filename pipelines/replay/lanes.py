@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipelines.core.domain import FloatArray
 from pipelines.core.params import Params
-from pipelines.replay.market_history import History, IntArray
+from pipelines.replay.market_history import History, IntArray, references
 from pipelines.replay.signals import signals
 from pipelines.trading import compiled, kernel, observation
 from pipelines.trading.observation import MarketScaler
@@ -59,7 +59,8 @@ def field(histories: Sequence[History], scaler: MarketScaler, impact_share: floa
         end = history.market.end_s
         left = np.full(len(history), observation.DAY_S) if end is None else end - history.ts_s
         columns = (history.marks_units, history.bid_units, history.ask_units, left, history.ts_s)
-        bars.append(np.column_stack((*columns, np.full(len(history), number), history.volume_micro)))
+        number_of = np.full(len(history), number)
+        bars.append(np.column_stack((*columns, number_of, history.volume_micro, *references(history))))
         blocks = [scaler.market(history.features, history.sentiment)]
         if forecast_block:
             forecasts = (history.mean, history.lower, history.upper, history.confidence)
@@ -111,6 +112,9 @@ def parameters(params: Params, table: SizingTable, length_s: int, *, uses_foreca
             risk.stop_cost_multiple,
             execution.entry == "rest",
             kernel.QUEUE_AHEAD[execution.queue],
+            risk.exit_band,
+            risk.exit_ladder_s,
+            risk.exit_ladder_steps,
         ],
         dtype=np.float64,
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipelines.core.domain import Bar, Fill, Forecast, Market, Position, Quote
 from pipelines.decide import Account, Decision, Rules, decide, reserve
-from pipelines.replay.market_history import History
+from pipelines.replay.market_history import History, references
 from pipelines.trading import kernel
 from pipelines.trading.ledger import Closed, Ledger
 from pipelines.trading.observation import MarketScaler
@@ -78,7 +78,7 @@ def tape(histories: Sequence[History], scaler: MarketScaler | None, depth_shares
 def _inputs(history: History, scaler: MarketScaler | None, depth: int) -> list[Inputs]:
     market = history.market
     standard = scaler.market(history.features, history.sentiment) if scaler is not None else [None] * len(history)
-    made, marks = [], history.marks_units
+    made, marks, (fair, ages) = [], history.marks_units, references(history)
     for k in range(len(history)):
         bid, ask = int(history.bid_units[k]), int(history.ask_units[k])
         bar = Bar(
@@ -93,7 +93,18 @@ def _inputs(history: History, scaler: MarketScaler | None, depth: int) -> list[I
         quote = Quote(bid, ask, shown if bid > 0 else 0, shown if ask < 10_000 else 0)
         forecast = Forecast(history.mean[k], history.lower[k], history.upper[k], float(history.confidence[k]))
         made.append(
-            Inputs(market, bar, quote, history.features[k], forecast, float(history.sentiment[k]), 0, standard[k])
+            Inputs(
+                market,
+                bar,
+                quote,
+                history.features[k],
+                forecast,
+                float(history.sentiment[k]),
+                0,
+                standard[k],
+                reference_units=int(fair[k]),
+                reference_age_s=int(ages[k]),
+            )
         )
     return made
 
@@ -136,16 +147,16 @@ def _fill(
 ) -> None:
     working, positions = book.working, ledger.positions
     for inputs in bars:
-        bar = inputs.bar
-        market_id, mid = bar.market_id, bar.mid_units
-        mids[market_id] = mid
+        bar, fair = inputs.bar, inputs.reference_units
+        market_id = bar.market_id
+        mids[market_id] = bar.mid_units
         if market_id in working:
             reason = working[market_id].intent.reason
             for fill in book.on_bar(market_id, inputs.quote, ts_s, bar.volume_micro):
-                ledger.apply(fill, mid, reason)
+                ledger.apply(fill, fair, reason, inputs.market.min_size_micro)
                 result.fills.append(fill)
         if market_id in positions:
-            ledger.mark(market_id, mid)
+            ledger.mark(market_id, fair)
 
 
 def _end(bars: tuple[Inputs, ...], ts_s: int, tape: Tape, book: PaperBook) -> None:

@@ -239,6 +239,18 @@ def _ends_with(series: Series, rows: IntArray) -> bool:
     return bool(end_s - series.ts_s[-1] <= 2 * (series.ts_s[-1] - series.ts_s[-2]))
 
 
+def references(history: History) -> tuple[IntArray, IntArray]:
+    """`kernel.fair_units` after every bar, and seconds since the last trusted book or the first bar, shape (n,) each."""
+    bid, ask, mid = history.bid_units, history.ask_units, history.mid_units
+    spread = ask - bid
+    trusted = (bid > 0) & (spread > 0) & (ask < PRICE_SCALE) & (spread <= kernel.TRUSTED_SPREAD_UNITS)
+    rows = np.arange(len(mid))
+    last = np.maximum.accumulate(np.where(trusted, rows, -1))
+    known = np.where(last < 0, rows, last)
+    fair = np.where(trusted | (last < 0), mid, np.minimum(np.maximum(mid[known], bid), ask))
+    return fair, history.ts_s - history.ts_s[np.maximum(last, 0)]
+
+
 def touches(
     ts_s: IntArray, mid_units: IntArray, spread_units: IntArray, tick_units: int, modelled_units: float
 ) -> tuple[IntArray, IntArray]:

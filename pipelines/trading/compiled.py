@@ -21,11 +21,11 @@ from pipelines.trading import book_replay, kernel, observation, risk, sizing
 # Columns of a lane's state (int64).
 ROW, LAST, CASH, SHARES, DIRECTION, ENTRY, PEAK = range(7)
 SIDE, WANTED, LIMIT, LEFT, ARRIVES, TTL = range(7, 13)
-EQUITY, DAY_START, TOP, DAY, TRADES, FEES, OPENED, AHEAD = range(13, 21)
-LANE_COLUMNS = 21
+EQUITY, DAY_START, TOP, DAY, TRADES, FEES, OPENED, AHEAD, COST = range(13, 22)
+LANE_COLUMNS = 22
 
 # Columns of a bar (int64) and of a market (int64, and float64 for the fee).
-MID, BID, ASK, SECONDS_LEFT, TS, MARKET, VOLUME = range(7)
+MID, BID, ASK, SECONDS_LEFT, TS, MARKET, VOLUME, REFERENCE, REFERENCE_AGE = range(9)
 TICK, MIN_SIZE = range(2)
 RATE, EXPONENT = range(2)
 
@@ -33,9 +33,9 @@ RATE, EXPONENT = range(2)
 (
     LATENCY, ORDER_TTL, BAND, IMPACT, DEPTH, HORIZON, LENGTH_S, STOP_LOSS, TAKE_PROFIT, TRAILING, MAX_FRACTION,
     RISK_FRACTION, KELLY_FRACTION, KELLY, MIN_CONFIDENCE, MIN_PRICE, EXPOSURE, DAILY_LOSS, DRAWDOWN, STOP_COSTS,
-    RESTS, AHEAD_SHARE,
-) = range(22)  # fmt: skip
-PARAMETERS = 22
+    RESTS, AHEAD_SHARE, EXIT_BAND, EXIT_LADDER_S, EXIT_LADDER_STEPS,
+) = range(25)  # fmt: skip
+PARAMETERS = 25
 
 DAY_S = 86_400
 
@@ -96,6 +96,10 @@ _FAST = _compiled(
         kernel.token_ask,
         kernel.buy_limit,
         kernel.sell_limit,
+        kernel.rest_limit,
+        kernel.sellable_micro,
+        kernel.is_trusted,
+        kernel.exit_floor,
         kernel.impact_units,
         kernel.shown_micro,
         kernel.level_units,
@@ -126,7 +130,8 @@ _FAST = _compiled(
 )
 replay_book = _FAST["replay"]
 token_price, token_bid, token_ask = _FAST["token_price"], _FAST["token_bid"], _FAST["token_ask"]
-buy_limit, sell_limit = _FAST["buy_limit"], _FAST["sell_limit"]
+buy_limit, sell_limit, rest_limit = _FAST["buy_limit"], _FAST["sell_limit"], _FAST["rest_limit"]
+sellable_micro, is_trusted, exit_floor = _FAST["sellable_micro"], _FAST["is_trusted"], _FAST["exit_floor"]
 impact_units, shown_micro = _FAST["impact_units"], _FAST["shown_micro"]
 queue_ahead, crossing_micro, resting_fill = _FAST["queue_ahead"], _FAST["crossing_micro"], _FAST["resting_fill"]
 walk, equity_micro, shares_for = _FAST["walk"], _FAST["equity_micro"], _FAST["shares_for"]
@@ -136,26 +141,31 @@ portfolio_values, round_trip_units = _FAST["portfolio_values"], _FAST["round_tri
 
 @_fast
 def _order(lane: Any, side: int, wanted: int, limit: int, shares: int, par: Any) -> None:
+    """An order on its way. A sale is FAK: it meets the book once."""
     lane[SIDE], lane[WANTED], lane[LIMIT], lane[LEFT] = side, wanted, limit, shares
-    lane[ARRIVES], lane[TTL], lane[AHEAD] = int(par[LATENCY]), int(par[ORDER_TTL]), -1
+    lane[ARRIVES], lane[TTL], lane[AHEAD] = int(par[LATENCY]), int(par[ORDER_TTL]) if side > 0 else 1, -1
 
 
 @_fast
 def _leave(lane: Any, bar: Any, market: Any, fee: Any, wanted: int, par: Any) -> None:
     """The exits of `decide`: stops, the end of the market, the policy's wish."""
     held = lane[DIRECTION]
-    now = token_price(bar[MID], held)
+    now = token_price(bar[REFERENCE], held)
     entry = token_price(lane[ENTRY], held)
     spread = bar[ASK] - bar[BID]
     cost = round_trip_units(spread, bar[MID], par[IMPACT], fee[RATE], fee[EXPONENT])
     floor = stop_floor(spread, market[TICK], cost, par[STOP_COSTS])
     code = stop_code(entry, max(lane[PEAK], now), now, floor, par[STOP_LOSS], par[TAKE_PROFIT], par[TRAILING])
     ending = bar[SECONDS_LEFT] <= (2 * par[LATENCY] + par[ORDER_TTL]) * par[LENGTH_S]
-    if (code == 0 and not ending and wanted == held) or lane[SHARES] < market[MIN_SIZE]:
+    if code == 0 and not ending and wanted == held:
         return
-    bid = token_bid(bar[BID], bar[ASK], held)
-    if bid > 0:
-        _order(lane, -1, held, sell_limit(bid, market[TICK], int(par[BAND])), lane[SHARES], par)
+    bid, floor = token_bid(bar[BID], bar[ASK], held), market[TICK]
+    if not is_trusted(bar[BID], bar[ASK]):
+        band, age = int(par[EXIT_BAND] * 10_000), bar[REFERENCE_AGE]
+        floor = exit_floor(now, age, market[TICK], band, int(par[EXIT_LADDER_S]), int(par[EXIT_LADDER_STEPS]))
+    if bid > 0 and bid >= floor:
+        limit = max(sell_limit(bid, market[TICK], int(par[BAND])), floor)
+        _order(lane, -1, held, limit, sellable_micro(lane[SHARES]), par)
 
 
 @_fast
@@ -176,16 +186,16 @@ def _may_enter(lane: Any, bar: Any, confidence: float, par: Any) -> bool:
 def _enter(
     lane: Any, bar: Any, market: Any, fee: Any, confidence: float, wanted: int, fraction: float, par: Any
 ) -> None:
-    if not _may_enter(lane, bar, confidence, par):
+    if not _may_enter(lane, bar, confidence, par) or (lane[SHARES] > 0 and lane[DIRECTION] != wanted):
         return
     equity = lane[EQUITY]
     cap = cap_micro(equity, par[MAX_FRACTION], par[KELLY_FRACTION], par[KELLY], confidence)
     wish = int(min(cap, int(equity * par[RISK_FRACTION])) * fraction)
-    room = int(equity * par[EXPOSURE])
+    room = int(equity * par[EXPOSURE]) - lane[COST]
     if cap <= 0 or room < min(wish, 1_000_000) or lane[CASH] < min(wish, 1_000_000):
         return
     if par[RESTS] > 0.0:
-        limit = token_bid(bar[BID], bar[ASK], wanted)
+        limit = rest_limit(token_bid(bar[BID], bar[ASK], wanted), market[TICK])
     else:
         limit = buy_limit(token_ask(bar[BID], bar[ASK], wanted), market[TICK], int(par[BAND]))
     shares = shares_for(min(wish, room, lane[CASH]), limit, fee[RATE], fee[EXPONENT])
@@ -204,6 +214,9 @@ def _fill(lane: Any, bar: Any, market: Any, fee: Any, par: Any) -> None:
     side, wanted = lane[SIDE], lane[WANTED]
     bid, ask = token_bid(bar[BID], bar[ASK], wanted), token_ask(bar[BID], bar[ASK], wanted)
     quoted, shown = ask if side > 0 else bid, shown_micro(int(par[DEPTH]), ask - bid, market[TICK])
+    if lane[AHEAD] < 0 and side > 0 and par[RESTS] > 0.0 and lane[LIMIT] >= ask:
+        lane[SIDE] = 0
+        return
     if lane[AHEAD] < 0:
         impact = impact_units(ask - bid, par[IMPACT])
         filled, notional, paid = walk(
@@ -215,7 +228,7 @@ def _fill(lane: Any, bar: Any, market: Any, fee: Any, par: Any) -> None:
         filled, ahead = resting_fill(side, lane[LEFT], lane[LIMIT], bid, ask, bar[VOLUME], lane[AHEAD], crossing)
         notional, paid, lane[AHEAD] = filled * lane[LIMIT] // 10_000, 0, ahead
     if filled > 0:
-        _book(lane, bar, side, wanted, filled, notional, paid)
+        _book(lane, bar, market, side, wanted, filled, notional, paid)
     lane[LEFT] -= filled
     lane[TTL] -= 1
     if lane[LEFT] == 0 or lane[TTL] == 0:
@@ -223,17 +236,19 @@ def _fill(lane: Any, bar: Any, market: Any, fee: Any, par: Any) -> None:
 
 
 @_fast
-def _book(lane: Any, bar: Any, side: int, wanted: int, filled: int, notional: int, paid: int) -> None:
+def _book(lane: Any, bar: Any, market: Any, side: int, wanted: int, filled: int, notional: int, paid: int) -> None:
     lane[FEES] += paid
     lane[TRADES] += 1
     if side > 0:
-        if lane[SHARES] == 0:
-            lane[DIRECTION], lane[ENTRY], lane[OPENED] = wanted, bar[MID], bar[TS]
-            lane[PEAK] = token_price(bar[MID], wanted)
+        if sellable_micro(lane[SHARES]) < market[MIN_SIZE]:
+            lane[DIRECTION], lane[ENTRY], lane[OPENED] = wanted, bar[REFERENCE], bar[TS]
+            lane[PEAK] = token_price(bar[REFERENCE], wanted)
         lane[CASH] -= notional + paid
         lane[SHARES] += filled
+        lane[COST] += notional + paid
         return
     lane[CASH] += notional - paid
+    lane[COST] = lane[COST] * (lane[SHARES] - filled) // lane[SHARES]
     lane[SHARES] -= filled
     if lane[SHARES] == 0:
         lane[DIRECTION] = lane[ENTRY] = lane[PEAK] = 0
@@ -243,7 +258,7 @@ def _book(lane: Any, bar: Any, side: int, wanted: int, filled: int, notional: in
 def _mark(lane: Any, bar: Any) -> None:
     """Mark to mid; a new market day starts its own loss limit."""
     if lane[SHARES] > 0:
-        lane[PEAK] = max(lane[PEAK], token_price(bar[MID], lane[DIRECTION]))
+        lane[PEAK] = max(lane[PEAK], token_price(bar[REFERENCE], lane[DIRECTION]))
     lane[EQUITY] = equity_micro(lane[CASH], lane[SHARES], bar[MID], lane[DIRECTION])
     lane[TOP] = max(lane[TOP], lane[EQUITY])
     day = bar[TS] // DAY_S
@@ -279,7 +294,7 @@ def _turn(
     bar, number = bars[row], bars[row, MARKET]
     market, fee = markets[number], fees[number]
     if lane[SIDE] == 0:
-        if lane[SHARES] > 0:
+        if sellable_micro(lane[SHARES]) >= market[MIN_SIZE]:
             _leave(lane, bar, market, fee, wanted, par)
         elif wanted != 0:
             _enter(lane, bar, market, fee, confidences[row], wanted, fraction, par)
@@ -336,7 +351,7 @@ def screen(
         equity[lane[ROW]] = lane[EQUITY]
         while lane[ROW] < lane[LAST]:
             row, wanted = lane[ROW], 0
-            if lane[SHARES] > 0:
+            if sellable_micro(lane[SHARES]) >= markets[bars[row, MARKET], MIN_SIZE]:
                 held = lane[DIRECTION]
                 if moves[row] * held > 0.0 and bars[row, TS] - lane[OPENED] < hold_s:
                     wanted = held

@@ -17,6 +17,9 @@ QUEUE_AHEAD = {"pessimistic": 1.0, "neutral": 0.5, "optimistic": 0.0}
 MIN_BUY_MICRO = MICRO
 """The venue refuses marketable buys below 1 pUSD."""
 
+TRUSTED_SPREAD_UNITS = 1_000
+"""A book with a wider spread (0.10) shows no price: its mid marks nothing and trips no stop."""
+
 
 def touch(mid_units: int, spread_units: int, tick_units: int) -> tuple[int, int]:
     """Bid and ask on the tick grid around a mid. `spread_units` may be a model's average: the mid's parity decides
@@ -45,13 +48,51 @@ def token_ask(bid_units: int, ask_units: int, direction: int) -> int:
 
 
 def buy_limit(ask_units: int, tick_units: int, band_ticks: int) -> int:
-    """Limit of a buy: the touch and a band of ticks beyond it, below 1."""
-    return min(ask_units + band_ticks * tick_units, PRICE_SCALE - tick_units)
+    """Limit of a buy: the touch and a band of ticks beyond it, below 1. On the tick, upwards, whatever the touch is."""
+    beyond = -(-ask_units // tick_units) * tick_units + band_ticks * tick_units
+    return min(beyond, PRICE_SCALE - tick_units)
 
 
 def sell_limit(bid_units: int, tick_units: int, band_ticks: int) -> int:
-    """Limit of a sale: the touch and a band of ticks beyond it, above 0."""
-    return max(bid_units - band_ticks * tick_units, tick_units)
+    """Limit of a sale: the touch and a band of ticks beyond it, inside (0, 1). On the tick, downwards."""
+    beyond = bid_units // tick_units * tick_units - band_ticks * tick_units
+    return min(max(beyond, tick_units), PRICE_SCALE - tick_units)
+
+
+def rest_limit(bid_units: int, tick_units: int) -> int:
+    """Limit of a buy that joins the touch of its own side: on the tick, never above the touch."""
+    return max(bid_units // tick_units * tick_units, tick_units)
+
+
+def sellable_micro(shares_micro: int) -> int:
+    """The part of a holding that an order can offer: shares on the 0.01 grid. The rest is dust."""
+    return shares_micro // SHARE_GRID * SHARE_GRID
+
+
+def is_trusted(bid_units: int, ask_units: int) -> bool:
+    """Whether a YES book shows a price: two sides, not crossed, at most TRUSTED_SPREAD_UNITS apart."""
+    return 0 < bid_units < ask_units < PRICE_SCALE and ask_units - bid_units <= TRUSTED_SPREAD_UNITS
+
+
+def fair_units(last_units: int, mid_units: int, bid_units: int, ask_units: int) -> int:
+    """The YES price to mark at: the mid of a trusted book, else the last trusted mid within what bid and ask allow.
+
+    `last_units` 0 means that no book was trusted yet: the mid is all there is.
+    """
+    if last_units <= 0 or is_trusted(bid_units, ask_units):
+        return mid_units
+    return min(max(last_units, bid_units), ask_units)
+
+
+def exit_floor(fair_token_units: int, age_s: int, tick_units: int, band_units: int, step_s: int, steps: int) -> int:
+    """Lowest price at which a token is sold into a book that is not trusted: `band_units` below its fair price.
+
+    Each `step_s` without a trusted book lowers it by the band again, at most `steps` times, never below half of the
+    fair price. On the tick, downwards, at least one tick.
+    """
+    band = band_units * (1 + min(age_s // step_s, steps))
+    lowest = max(fair_token_units - band, fair_token_units // 2)
+    return max(lowest // tick_units * tick_units, tick_units)
 
 
 def impact_units(spread_units: int, impact_share: float) -> int:

@@ -55,6 +55,10 @@ def round_trips(closed: Iterable[Closed], held: Mapping[str, Position]) -> list[
     return [trip for key, trip in trips.items() if key not in still]
 
 
+def _token_units(outcome: Outcome, yes_units: int) -> int:
+    return yes_units if outcome is Outcome.YES else PRICE_SCALE - yes_units
+
+
 class Ledger:
     """One cash account. Amounts are exact Decimals in pUSD and shares; `*_micro` properties give base units."""
 
@@ -76,8 +80,10 @@ class Ledger:
         """Market id -> position; the larger one where both tokens are held."""
         return self._positions
 
-    def apply(self, fill: Fill, yes_mid_units: int, reason: str = "") -> bool:
+    def apply(self, fill: Fill, yes_mid_units: int, reason: str = "", min_size_micro: int = 0) -> bool:
         """Book a fill; False when it was booked before. `yes_mid_units` is the mid at the time of the fill.
+
+        A purchase opens a position where less than `min_size_micro` was held: the dust takes its entry, mid and time.
 
         Raises:
             DataError: if more is sold than is held.
@@ -85,7 +91,7 @@ class Ledger:
         if fill.fill_id in self._booked:
             return False
         if fill.side is Side.BUY:
-            self._bought(fill, yes_mid_units)
+            self._bought(fill, yes_mid_units, min_size_micro)
         else:
             self._sold(fill, reason)
         self._booked.add(fill.fill_id)
@@ -94,15 +100,22 @@ class Ledger:
         self._refresh(fill.market_id)
         return True
 
-    def _bought(self, fill: Fill, yes_mid_units: int) -> None:
+    def _bought(self, fill: Fill, yes_mid_units: int, min_size_micro: int) -> None:
         key = (fill.market_id, fill.outcome)
+        held = int(self._held(key) * MICRO)
+        if held and kernel.sellable_micro(held) < min_size_micro:
+            self.holdings[key] = replace(
+                self.holdings[key],
+                entry_units=yes_mid_units,
+                peak_units=_token_units(key[1], yes_mid_units),
+                opened_s=fill.ts_s,
+            )
         self._add(key, from_micro(fill.shares_micro), -from_micro(fill.cash_micro), yes_mid_units, fill.ts_s)
 
     def _add(self, key: tuple[str, Outcome], shares: Decimal, cost: Decimal, yes_mid_units: int, ts_s: int) -> None:
         holding = self.holdings.get(key)
         if holding is None:
-            token_mid = yes_mid_units if key[1] is Outcome.YES else PRICE_SCALE - yes_mid_units
-            holding = Holding(Decimal(0), Decimal(0), yes_mid_units, token_mid, ts_s)
+            holding = Holding(Decimal(0), Decimal(0), yes_mid_units, _token_units(key[1], yes_mid_units), ts_s)
             self.holdings[key] = holding
         holding.shares += shares
         holding.cost += cost
@@ -194,7 +207,7 @@ class Ledger:
         position = self._positions.get(market_id)
         if position is None:
             return
-        now = yes_mid_units if position.outcome is Outcome.YES else PRICE_SCALE - yes_mid_units
+        now = _token_units(position.outcome, yes_mid_units)
         if now > position.peak_units:
             self.holdings[market_id, position.outcome].peak_units = now
             self._refresh(market_id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pipelines.core.domain import Fill, Market, Outcome, Quote, Side
 from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID, fee_micro
-from pipelines.core.orders import OrderIntent
+from pipelines.core.orders import OrderIntent, OrderType
 from pipelines.core.sections import ExecutionParams
 from pipelines.trading import kernel
 from pipelines.trading.risk import reserve_micro
@@ -129,6 +129,16 @@ def match(
     return fills
 
 
+def crosses(order: Working, quote: Quote) -> bool:
+    """Whether a post-only order would take, so that the venue refuses it."""
+    if not order.intent.post_only:
+        return False
+    seen, limit = quote.of(order.intent.outcome), order.intent.price_units
+    if order.intent.side is Side.BUY:
+        return limit >= seen.ask_units
+    return seen.bid_units > 0 and limit <= seen.bid_units
+
+
 def joined(order: Working, quote: Quote, execution: ExecutionParams) -> int:
     """Shares that stand before an order when it comes to rest; how many nobody knows, `execution.queue` guesses."""
     seen = quote.of(order.intent.outcome)
@@ -187,7 +197,7 @@ class PaperBook:
             market,
             intent.shares_micro,
             self._execution.latency_bars,
-            self._execution.order_ttl_bars,
+            1 if intent.order_type is OrderType.FAK else self._execution.order_ttl_bars,
         )
         self.working[market.market_id] = order
         return order
@@ -199,6 +209,9 @@ class PaperBook:
             return []
         if order.arrives_in > 1:
             order.arrives_in -= 1
+            return []
+        if order.ahead_micro < 0 and crosses(order, quote):
+            del self.working[market_id]
             return []
         if order.ahead_micro < 0:
             fills = match(order, quote, self._execution, ts_s)

@@ -14,17 +14,19 @@ from dataclasses import asdict, dataclass
 from pipelines.core.domain import Bar, Fill, Market, Outcome, Quote, Side
 from pipelines.core.money import notional_micro
 from pipelines.core.orders import (
+    NOTHING_TO_TAKE,
     CancelResult,
     OpenOrder,
     OrderGateway,
     OrderIntent,
+    OrderType,
     PlaceResult,
     PlaceStatus,
     SignedOrder,
 )
 from pipelines.core.sections import ExecutionParams
 from pipelines.trading import kernel
-from pipelines.trading.paper import Taken, Working, joined, match, rest
+from pipelines.trading.paper import Taken, Working, crosses, joined, match, rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +75,16 @@ class PaperGateway(OrderGateway):
             self._taken[intent.market_id].see(quote)
             taken = self._taken[intent.market_id].copy()
             working = Working(order.order_id, intent, market, intent.shares_micro, 0, 0)
+            if crosses(working, quote):
+                return PlaceResult(PlaceStatus.REJECTED, order.order_id, reason="a post-only order crosses the book")
             fills = match(working, quote, self._execution, ts_s, taken)
             if not self._covers(working, -sum(fill.cash_micro for fill in fills)):
                 return PlaceResult(PlaceStatus.REJECTED, order.order_id, reason="not enough balance")
+            if intent.order_type is OrderType.FAK and not fills:
+                return PlaceResult(PlaceStatus.REJECTED, order.order_id, reason=f"{NOTHING_TO_TAKE} with FAK order")
             self._taken[intent.market_id] = taken
-            self._rest(working, quote)
+            if intent.order_type is not OrderType.FAK:
+                self._rest(working, quote)
             return self._accepted(order.order_id, fills)
 
     def _covers(self, working: Working, spent_micro: int) -> bool:

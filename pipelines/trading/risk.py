@@ -7,6 +7,7 @@ from enum import StrEnum
 from pipelines.core.domain import Market, Position
 from pipelines.core.money import fee_micro, notional_micro
 from pipelines.core.sections import RiskParams
+from pipelines.trading.kernel import sellable_micro
 
 
 class Reason(StrEnum):
@@ -24,6 +25,9 @@ class Reason(StrEnum):
     BELOW_MINIMUM = "below_minimum"
     STALE_QUOTE = "stale_quote"
     NO_BID = "no_bid"
+    THIN_BOOK = "thin_book"
+    DUST = "dust"
+    ORDER_BREAKER = "order_breaker"
     NO_CASH = "no_cash"
     KELLY_NOT_POSITIVE = "kelly_not_positive"
     MARKET_ENDING = "market_ending"
@@ -91,8 +95,8 @@ def crowd_refusal(
     markets: Mapping[str, Market],
     risk: RiskParams,
 ) -> Refusal | None:
-    """Refusal by the number of markets held or being bought, in all and of the same event or topic."""
-    held = positions.keys() | open_buys.keys()
+    """Refusal by the number of markets held (dust is none) or being bought, in all and of the same event or topic."""
+    held = {one for one, position in positions.items() if not is_dust(position, markets.get(one))} | open_buys.keys()
     if len(held) >= risk.max_markets:
         return Refusal(Reason.MAX_MARKETS, f"{len(held)} markets are held, the limit is {risk.max_markets}")
     related = sum(_related(market, markets[other]) for other in held if other in markets)
@@ -100,6 +104,11 @@ def crowd_refusal(
         detail = f"{related} markets of event or topic {market.topic or market.event_id} are held"
         return Refusal(Reason.RELATED_MARKETS, f"{detail}, the limit is {risk.max_related_markets}")
     return None
+
+
+def is_dust(position: Position, market: Market | None) -> bool:
+    """Whether a position is smaller than the venue's smallest order: it cannot be sold, and takes no place."""
+    return market is not None and sellable_micro(position.shares_micro) < market.min_size_micro
 
 
 def _related(one: Market, other: Market) -> bool:

@@ -42,6 +42,10 @@ class Inputs:
     standardised: FloatArray | None = None
     fair: float | None = None
     """Probability of YES that an outside reference implies (an underlying's price path); None when there is none."""
+    reference_units: int = 0
+    """YES price that positions are marked and stopped at (`kernel.fair_units`); 0: the bar's mid."""
+    reference_age_s: int = 0
+    """Market seconds since the book last showed a price (`kernel.is_trusted`), or since it was first seen."""
 
 
 class Policy(Protocol):
