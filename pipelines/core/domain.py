@@ -3,7 +3,7 @@
 Market time (`ts_s`) is the venue's: bar closes, resolution, trading days. Wall time never appears in these objects.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
 import numpy as np
@@ -187,6 +187,16 @@ class Position:
     """Of the shares, those whose trade the venue has matched and not yet confirmed."""
 
 
+class FillState(StrEnum):
+    """How far the settlement of a trade has come; CONFIRMED alone cannot be undone."""
+
+    MATCHED = "matched"
+    MINED = "mined"
+    CONFIRMED = "confirmed"
+    RETRYING = "retrying"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, slots=True)
 class Fill:
     """One execution of ours. `cash_micro` is the signed change of cash with the fee in it."""
@@ -201,6 +211,7 @@ class Fill:
     shares_micro: int
     fee_micro: int
     ts_s: int
+    state: FillState = field(default=FillState.CONFIRMED, compare=False)
 
     @property
     def cash_micro(self) -> int:

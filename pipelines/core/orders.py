@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from pipelines.core.domain import Bar, Fill, Market, Outcome, Quote, Side
+from pipelines.core.errors import VenueError
 
 
 class OrderType(StrEnum):
@@ -62,6 +63,10 @@ class SignedOrder:
     """What the gateway sends; opaque to everyone else, serialisable as JSON."""
 
 
+class NotOffered(VenueError):
+    """The account cannot do this by itself; the message says what its owner does."""
+
+
 class PlaceStatus(StrEnum):
     """What is proven about an order that was sent."""
 
@@ -110,10 +115,15 @@ class OpenOrder:
     created_s: int
 
 
+def _by_hand(what: str, market: Market) -> str:
+    return f"{what} of {market.question[:60]!r} ({market.market_id}) at https://polymarket.com/portfolio"
+
+
 class OrderGateway(Protocol):
     """One account at one venue. Synchronous: the bot calls it in a thread. Errors are `pipelines.core.errors`.
 
-    The last three members are told what a venue knows by itself; they do nothing unless the gateway is its own venue.
+    Members with a body are optional. The last three are told what a venue knows by itself; they do nothing unless the
+    gateway is its own venue.
     """
 
     @property
@@ -160,6 +170,42 @@ class OrderGateway(Protocol):
     def know(self, markets: Iterable[Market]) -> None:
         """Remember the static data of markets before they are traded."""
         ...
+
+    def failed(self) -> list[Fill]:
+        """Of the last reading of `trades`: fills that the venue lists as failed for good. They did not happen."""
+        return []
+
+    def left_out(self) -> list[str]:
+        """What could not be read since the last call, a line each for people. Readings go on without such rows."""
+        return []
+
+    def refresh_balance(self, token_id: str = "") -> None:
+        """Ask the venue to read a balance anew ("" is the cash): its cache may lag. Never raises."""
+        return
+
+    def redeem(self, market: Market) -> None:
+        """Ask for the payout of a decided market; the cash comes later.
+
+        Raises:
+            NotOffered: where this account has no such way; the message says what its owner does instead.
+        """
+        raise NotOffered(_by_hand("redeem the shares", market))
+
+    def split(self, market: Market, shares_micro: int) -> None:
+        """Turn pUSD into pairs of YES and NO shares.
+
+        Raises:
+            NotOffered: where this account has no such way; the message says what its owner does instead.
+        """
+        raise NotOffered(_by_hand(f"split {shares_micro / 1e6:g} pUSD", market))
+
+    def merge(self, market: Market, shares_micro: int) -> None:
+        """Turn pairs of YES and NO shares into pUSD.
+
+        Raises:
+            NotOffered: where this account has no such way; the message says what its owner does instead.
+        """
+        raise NotOffered(_by_hand(f"merge {shares_micro / 1e6:g} pairs", market))
 
     def heartbeat(self) -> None:
         """Keep what rests alive; blocking.

@@ -240,7 +240,7 @@ def _ends_with(series: Series, rows: IntArray) -> bool:
 
 
 def references(history: History) -> tuple[IntArray, IntArray]:
-    """`kernel.fair_units` after every bar, and seconds since the last trusted book or the first bar, shape (n,) each."""
+    """`kernel.fair_units` after every bar, and seconds since the last trusted book or first bar, shape (n,) each."""
     bid, ask, mid = history.bid_units, history.ask_units, history.mid_units
     spread = ask - bid
     trusted = (bid > 0) & (spread > 0) & (ask < PRICE_SCALE) & (spread <= kernel.TRUSTED_SPREAD_UNITS)

@@ -5,6 +5,7 @@ other client, and so is the hash: the library signs it but does not tell it.
 """
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -23,7 +24,7 @@ from pipelines.core.domain import Side
 from pipelines.core.errors import DataError
 from pipelines.core.orders import OrderIntent
 from pipelines.venue.clients import Credentials, Refused, asked
-from pipelines.venue.signing import CHAIN_ID, amounts
+from pipelines.venue.signing import CHAIN_ID, amounts, expiration_s
 
 _ORDER: Final = "/order"
 
@@ -58,7 +59,7 @@ class ClientV1:
         return self.credentials
 
     def sign(self, intent: OrderIntent) -> tuple[str, dict[str, Any]]:
-        """Hash and body of a GTC limit order, without its owner; no network.
+        """Hash and body of a limit order, without its owner; no network.
 
         Raises:
             DataError: for a market that needs orders of a later version.
@@ -78,10 +79,11 @@ class ClientV1:
                 feeRateBps="0",
                 signer=self._signer.address(),
                 signatureType=self._signature_type,
+                expiration=str(expiration_s(intent, int(time.time()))),
             )
         )
         order_id: str = builder._create_struct_hash(signed.order)
-        return order_id, {"order": signed.dict(), "orderType": "GTC", "postOnly": False}
+        return order_id, {"order": signed.dict(), "orderType": intent.order_type.value, "postOnly": intent.post_only}
 
     def post(self, body: Mapping[str, Any]) -> Any:
         """Send an order once."""
@@ -116,6 +118,11 @@ class ClientV1:
         """Balance and allowances."""
         wanted = BalanceAllowanceParams(asset_type=asset_type, token_id=token_id, signature_type=self._signature_type)
         return asked(lambda: self._client.get_balance_allowance(wanted), PolyApiException)
+
+    def refresh_balance(self, asset_type: str, token_id: str | None) -> Any:
+        """Make the venue read a balance from the chain again."""
+        wanted = BalanceAllowanceParams(asset_type=asset_type, token_id=token_id, signature_type=self._signature_type)
+        return asked(lambda: self._client.update_balance_allowance(wanted), PolyApiException)
 
     def market(self, market_id: str) -> Any:
         """The compact market with its fee."""

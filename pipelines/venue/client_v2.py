@@ -37,9 +37,9 @@ class ClientV2:
         return self.credentials
 
     def sign(self, intent: OrderIntent) -> tuple[str, dict[str, Any]]:
-        """Hash and body of a GTC limit order, without its owner; no network."""
+        """Hash and body of a limit order, without its owner; no network."""
         order_id, signed = self._signer.sign(intent)
-        body = order_to_json_v2(signed, "", "GTC")
+        body = order_to_json_v2(signed, "", intent.order_type.value, intent.post_only)
         return order_id, {key: body[key] for key in body if key != "owner"}
 
     def post(self, body: Mapping[str, Any]) -> Any:
@@ -74,6 +74,11 @@ class ClientV2:
         """Balance and allowances."""
         wanted = BalanceAllowanceParams(asset_type=asset_type, token_id=token_id)
         return asked(lambda: self._client.get_balance_allowance(wanted), PolyApiException)
+
+    def refresh_balance(self, asset_type: str, token_id: str | None) -> Any:
+        """Make the venue read a balance from the chain again."""
+        wanted = BalanceAllowanceParams(asset_type=asset_type, token_id=token_id)
+        return asked(lambda: self._client.update_balance_allowance(wanted), PolyApiException)
 
     def market(self, market_id: str) -> Any:
         """The compact market with its fee."""

@@ -42,7 +42,7 @@ class Client(Protocol):
         ...
 
     def sign(self, intent: OrderIntent) -> tuple[str, dict[str, Any]]:
-        """Hash and body of a GTC limit order, without its owner; no network."""
+        """Hash and body of a limit order, without its owner; no network."""
         ...
 
     def post(self, body: Mapping[str, Any]) -> Any:
@@ -71,6 +71,10 @@ class Client(Protocol):
 
     def balance(self, asset_type: str, token_id: str | None) -> Any:
         """Balance and allowances."""
+        ...
+
+    def refresh_balance(self, asset_type: str, token_id: str | None) -> Any:
+        """Make the venue read a balance from the chain again."""
         ...
 
     def market(self, market_id: str) -> Any:

@@ -12,7 +12,7 @@ import stamina
 from eth_account import Account
 
 from pipelines.core import log
-from pipelines.core.domain import FeeSchedule, Fill, Market
+from pipelines.core.domain import FeeSchedule, Fill, FillState, Market, Outcome, Side
 from pipelines.core.errors import SettingError, VenueError, VenueForbidden, VenueUnavailable
 from pipelines.core.orders import CancelResult, OpenOrder, OrderGateway, OrderIntent, PlaceResult, SignedOrder
 from pipelines.core.settings import Mode, Settings
@@ -25,6 +25,11 @@ __all__ = ["ClobGateway", "Credentials"]
 T = TypeVar("T")
 
 _CANCELS_PER_REQUEST: Final = 1_000
+
+_LINES_KEPT: Final = 20
+
+UNREADABLE: Final = (KeyError, TypeError, ValueError, ArithmeticError, AttributeError)
+"""What reading an odd row raises beside a `VenueError` of its label."""
 
 
 class ClobGateway(OrderGateway):
@@ -40,6 +45,10 @@ class ClobGateway(OrderGateway):
         self.credentials = _read(client.login)
         self._fees: dict[str, FeeSchedule] = {}
         self._versions: dict[str, str] = {}
+        self._outcomes: dict[str, Outcome] = {}
+        self._asked: dict[str, Mapping[str, Any]] = {}
+        self._failed: list[Fill] = []
+        self._left_out: list[str] = []
         self._heartbeat_id = ""
 
     @classmethod
@@ -70,13 +79,14 @@ class ClobGateway(OrderGateway):
         return self._client.funder
 
     def know(self, markets: Iterable[Market]) -> None:
-        """Remember fees and versions, so that no request for them precedes an order or a fill."""
+        """Remember fees, versions and tokens, so that no request for them precedes an order or a fill."""
         for market in markets:
             self._fees[market.market_id] = market.fee
+            self._outcomes |= {market.token_yes: Outcome.YES, market.token_no: Outcome.NO}
             self._versions |= {market.token_yes: market.version, market.token_no: market.version}
 
     def prepare(self, intent: OrderIntent) -> SignedOrder:
-        """Sign a GTC limit order; no network."""
+        """Sign a limit order; no network."""
         order_id, body = self._client.sign(intent)
         return SignedOrder(order_id.lower(), intent, body)
 
@@ -89,6 +99,8 @@ class ClobGateway(OrderGateway):
             result = answers.refused(order.order_id, refusal.status_code, refusal.message)
             if "order version" in result.reason or "order_version" in result.reason:
                 log.get("gateway").error("order version refused", market=order.intent.market_id, reason=result.reason)
+            if "not enough balance" in result.reason.lower():
+                self.refresh_balance(order.intent.token_id if order.intent.side is Side.SELL else "")
             return result
         return answers.placed(order.order_id, order.intent.side, answer)
 
@@ -109,7 +121,7 @@ class ClobGateway(OrderGateway):
 
     def open_orders(self) -> list[OpenOrder]:
         """All resting orders."""
-        return [answers.open_order(row) for row in _read(self._client.open_orders)]
+        return [order for row in _read(self._client.open_orders) if (order := self._open(row)) is not None]
 
     def order(self, order_id: str) -> OpenOrder | None:
         """A resting order; None when the venue does not list it as open."""
@@ -119,17 +131,68 @@ class ClobGateway(OrderGateway):
             if "404" in str(error):
                 return None
             raise
-        return answers.open_order(row) if isinstance(row, Mapping) and row.get("id") else None
+        return self._open(row)
+
+    def _open(self, row: Any) -> OpenOrder | None:
+        """A row of open orders. One that cannot be read and has an id is still an order that rests."""
+        if not isinstance(row, Mapping) or not row.get("id"):
+            return None
+        try:
+            return answers.open_order(row, self._outcome)
+        except (VenueForbidden, VenueUnavailable):
+            raise
+        except (*UNREADABLE, VenueError) as error:
+            self._leave_out("an open order", row, error)
+            order_id, market, token = str(row["id"]).lower(), str(row.get("market")), str(row.get("asset_id"))
+            return OpenOrder(order_id, market, token, Outcome.YES, Side.BUY, 0, 0, 0, "unreadable", 0)
 
     def trades(self, after_s: int) -> list[Fill]:
-        """Our fills at or after a time, oldest first."""
+        """Our fills at or after a time, oldest first. A row that cannot be read is left out and named (`left_out`)."""
         rows = _read(lambda: self._client.trades(max(after_s - 1, 0)))
-        found = [fill for row in rows for fill in self.fills(row)]
-        return sorted((f for f in found if f.ts_s >= after_s), key=lambda f: (f.ts_s, f.fill_id))
+        found = sorted((fill for row in rows for fill in self._legs(row)), key=lambda fill: (fill.ts_s, fill.fill_id))
+        recent = [fill for fill in found if fill.ts_s >= after_s]
+        self._failed = [fill for fill in recent if fill.state is FillState.FAILED]
+        return [fill for fill in recent if fill.state is not FillState.FAILED]
+
+    def failed(self) -> list[Fill]:
+        """Of the last reading of `trades`: fills that the venue lists as failed for good."""
+        return list(self._failed)
+
+    def left_out(self) -> list[str]:
+        """Rows that could not be read since the last call, a line each."""
+        lines, self._left_out = self._left_out, []
+        return lines
+
+    def _leave_out(self, what: str, row: Any, error: Exception) -> None:
+        name = row.get("id") if isinstance(row, Mapping) else None
+        line = f"{what} cannot be read and was left out: {name or str(row)[:80]}: {error!r}"[:300]
+        if line not in self._left_out and len(self._left_out) < _LINES_KEPT:
+            self._left_out.append(line)
+        log.get("gateway").warning("row left out", what=what, row=str(row)[:200], error=repr(error))
+
+    def _legs(self, row: Any) -> list[Fill]:
+        try:
+            fee = self._fee(str(row["market"]))
+            return answers.legs(row, self.account, self.credentials.api_key, fee, self._outcome)
+        except (VenueForbidden, VenueUnavailable):
+            raise
+        except (*UNREADABLE, VenueError) as error:
+            self._leave_out("a trade", row, error)
+            return []
 
     def fills(self, row: Mapping[str, Any]) -> list[Fill]:
         """Our fills inside a trade, of REST or of the user stream."""
-        return answers.fills(row, self.account, self.credentials.api_key, self._fee(str(row["market"])))
+        fee = self._fee(str(row["market"]))
+        return answers.fills(row, self.account, self.credentials.api_key, fee, self._outcome)
+
+    def _outcome(self, row: Mapping[str, Any]) -> Outcome:
+        """The outcome of a token: labels are names of teams, players, anything. The market says it where it must."""
+        token = str(row["asset_id"])
+        if token not in self._outcomes:
+            for index, listed in enumerate(self._market(str(row["market"])).get("t") or ()):
+                if isinstance(listed, Mapping) and index < len(Outcome):
+                    self._outcomes[str(listed.get("t"))] = tuple(Outcome)[index]
+        return self._outcomes[token] if token in self._outcomes else answers.by_label(row)
 
     def cash_micro(self) -> int:
         """Collateral in base units."""
@@ -137,8 +200,7 @@ class ClobGateway(OrderGateway):
 
     def shares_micro(self, token_id: str) -> int:
         """Balance of a token in base units."""
-        kind = "CONDITIONAL-V2" if self._versions.get(token_id) == "v2" else "CONDITIONAL"
-        return self._balance(kind, token_id)
+        return self._balance(self._kind(token_id), token_id)
 
     def allowances(self) -> Mapping[str, int]:
         """Address of an exchange -> base units of the collateral that it may take."""
@@ -160,17 +222,40 @@ class ClobGateway(OrderGateway):
             answer = _once(lambda: self._client.heartbeat(str(expected)))
         self._heartbeat_id = str(answer["heartbeat_id"])
 
+    def refresh_balance(self, token_id: str = "") -> None:
+        """Ask the venue to read a balance anew; what it says to that is only logged."""
+        try:
+            if token_id:
+                self._client.refresh_balance(self._kind(token_id), token_id)
+            else:
+                self._client.refresh_balance("COLLATERAL", None)
+        except Refused as refusal:
+            log.get("gateway").warning("balance not refreshed", token=token_id[:12], error=str(refusal)[:200])
+
+    def _kind(self, token_id: str) -> str:
+        return "CONDITIONAL-V2" if self._versions.get(token_id) == "v2" else "CONDITIONAL"
+
     def _balance(self, kind: str, token_id: str | None) -> int:
         return int(_read(lambda: self._client.balance(kind, token_id))["balance"])
 
     def _fee(self, market_id: str) -> FeeSchedule:
         if market_id not in self._fees:
-            padded = "0x" + market_id.removeprefix("0x").ljust(
-                64, "0"
-            )  # the route wants 32 bytes; version 2 ids may have 31
-            found = _read(lambda: self._client.market(padded)).get("fd") or {}
+            found = self._market(market_id).get("fd") or {}
             self._fees[market_id] = FeeSchedule(float(found.get("r", 0.0)), float(found.get("e", 1.0)))
         return self._fees[market_id]
+
+    def _market(self, market_id: str) -> Mapping[str, Any]:
+        """The compact market; empty where the venue knows none of that id."""
+        if market_id not in self._asked:
+            padded = "0x" + market_id.removeprefix("0x").ljust(64, "0")  # the route wants 32 bytes, ids may have 31
+            try:
+                answer = _read(lambda: self._client.market(padded))
+            except (VenueForbidden, VenueUnavailable):
+                raise
+            except VenueError:
+                answer = {}
+            self._asked[market_id] = answer if isinstance(answer, Mapping) else {}
+        return self._asked[market_id]
 
 
 def _cancelled(answer: Mapping[str, Any]) -> CancelResult:

@@ -15,13 +15,21 @@ from py_clob_client_v2.signer import Signer
 from pipelines.core.domain import Side
 from pipelines.core.errors import DataError
 from pipelines.core.money import PRICE_SCALE, SHARE_GRID
-from pipelines.core.orders import OrderIntent
+from pipelines.core.orders import OrderIntent, OrderType
 
 CHAIN_ID: Final = 137
 """Polygon; also what the simulator's domain says."""
 
 DOMAIN_OF: Final = {"v1": 2, "v2": 3}
 """A market's Gamma version -> the version in the EIP-712 domain of its orders."""
+
+
+MARKET_CASH_GRID: Final = 100
+"""pUSD of a FAK sale has 4 decimals (polymarket-api 3.5), in base units; the venue puts the price on its tick."""
+
+GTD_LEAD_S: Final = 180
+GTD_EARLY_S: Final = 60
+"""A GTD order has to expire this long after it is sent, and leaves the book this long before its expiration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,7 @@ def amounts(intent: OrderIntent) -> Amounts:
     The client's float arithmetic loses a cent of size on some numbers (1.15 becomes 1.14), so it is not used.
 
     Raises:
-        DataError: for a size or a price off the grid or out of range.
+        DataError: for a size or a price off the grid or out of range, or a FAK buy.
     """
     if intent.shares_micro <= 0 or intent.shares_micro % SHARE_GRID:
         raise DataError(f"order size must be a positive multiple of 0.01 share, was {intent.shares_micro} micro-shares")
@@ -47,10 +55,21 @@ def amounts(intent: OrderIntent) -> Amounts:
         raise DataError(
             f"price must lie on the tick of {intent.tick_units} units inside (0, 1), was {intent.price_units}"
         )
+    if intent.order_type is OrderType.FAK and intent.side is Side.BUY:
+        raise DataError("a FAK buy states pUSD and not shares; only sales are sent as FAK")
     cash = intent.shares_micro * intent.price_units // PRICE_SCALE
+    if intent.order_type is OrderType.FAK:
+        cash = cash // MARKET_CASH_GRID * MARKET_CASH_GRID
     if intent.side is Side.BUY:
         return Amounts(maker=cash, taker=intent.shares_micro)
     return Amounts(maker=intent.shares_micro, taker=cash)
+
+
+def expiration_s(intent: OrderIntent, now_s: int) -> int:
+    """Wall time that a GTD order names, so that it rests for its lifetime or the shortest the venue allows; else 0."""
+    if intent.order_type is not OrderType.GTD:
+        return 0
+    return now_s + max(intent.lifetime_s + GTD_EARLY_S, GTD_LEAD_S) + 5
 
 
 class OrderSigner:
@@ -90,6 +109,7 @@ class OrderSigner:
                 signer=self.funder if self._kind is SignatureTypeV2.POLY_1271 else self.address,
                 signatureType=self._kind,
                 timestamp=str(self._now_ms()),
+                expiration=str(expiration_s(intent, self._now_ms() // 1_000)),
             )
         )
         typed: dict[str, Any] = builder.build_order_typed_data(order)

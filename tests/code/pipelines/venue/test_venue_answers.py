@@ -48,9 +48,16 @@ def test_without_amounts_nothing_is_filled(status: str) -> None:
 @pytest.mark.parametrize(
     ("given", "status"),
     [
-        (answer(errorMsg="not enough balance"), PlaceStatus.REJECTED),
+        (answer(orderID="", errorMsg="not enough balance"), PlaceStatus.REJECTED),
+        (answer(orderID="", success=False, errorMsg="not enough balance"), PlaceStatus.REJECTED),
         (answer(orderID="", status="delayed"), PlaceStatus.REJECTED),
-        (answer(success=False), PlaceStatus.REJECTED),
+        (answer(orderID=None, success=False), PlaceStatus.REJECTED),
+        (answer(success=False), PlaceStatus.UNKNOWN),
+        (answer(success="false"), PlaceStatus.UNKNOWN),
+        (answer(status=""), PlaceStatus.UNKNOWN),
+        (answer(status=None), PlaceStatus.UNKNOWN),
+        (answer(status="queued"), PlaceStatus.UNKNOWN),
+        (answer(success=False, errorMsg="order match delayed"), PlaceStatus.UNKNOWN),
         (answer(orderID="0x" + "cd" * 32), PlaceStatus.UNKNOWN),
         ({}, PlaceStatus.UNKNOWN),
         ("OK", PlaceStatus.UNKNOWN),
@@ -58,8 +65,26 @@ def test_without_amounts_nothing_is_filled(status: str) -> None:
     ],
 )
 def test_success_alone_is_no_acceptance(given: Any, status: PlaceStatus) -> None:
-    """Accepted means: success, no error text, and our own order id; anything unreadable proves nothing."""
+    """Accepted means: success, a status that says so, and our own order id; anything unreadable proves nothing."""
     assert answers.placed(ID, Side.BUY, given).status is status
+
+
+@pytest.mark.parametrize("words", ["order match delayed due to market conditions", "not enough balance", "x" * 9_000])
+@pytest.mark.parametrize("status", ["live", "MATCHED", "delayed", "unmatched"])
+def test_our_hash_is_never_a_refusal(words: str, status: str) -> None:
+    """With our hash in the answer the order may live, whatever the words are; they are kept."""
+    result = answers.placed(ID, Side.BUY, answer(errorMsg=words, orderID=ID.upper().replace("0X", "0x"), status=status))
+
+    assert result.status is PlaceStatus.ACCEPTED
+    assert result.reason == words[:300]
+
+
+@pytest.mark.parametrize("amount", ["n/a", "1,5", {}, float("nan")])
+def test_amounts_that_cannot_be_read_fill_nothing(amount: Any) -> None:
+    """An accepted order with odd amounts is accepted; its fills come from trades."""
+    result = answers.placed(ID, Side.BUY, answer(takingAmount=amount, makingAmount=amount))
+
+    assert (result.status, result.filled_shares_micro) == (PlaceStatus.ACCEPTED, 0)
 
 
 @pytest.mark.parametrize(
