@@ -80,13 +80,17 @@ def decide(inputs: Inputs, account: Account, rules: Rules) -> Decision:
     """Decide on a closed bar: the order is meant to fill at the next one. At most one of intent and refusal is set."""
     position = account.positions.get(inputs.market.market_id)
     dust = position is not None and risk.is_dust(position, inputs.market)
-    observed = _observe(inputs, account, position, rules) if rules.policy.reads_observation else None
-    target = rules.policy.target(inputs, None if dust else position, observed)
+    reads = rules.policy.reads_observation and inputs.warm
+    observed = _observe(inputs, account, position, rules) if reads else None
+    if inputs.warm:
+        target = rules.policy.target(inputs, None if dust else position, observed)
+    else:
+        target = Target(held_direction(position), 0.0)
     seen = () if observed is None else tuple(observed.tolist())
     if position is not None and not dust:
         reason = _exit_reason(inputs, position, target, account.kill, rules)
         return _exit(inputs, position, target, reason, seen, rules) if reason else _hold(inputs, target, seen)
-    if target.direction is Direction.FLAT:
+    if target.direction is Direction.FLAT or not inputs.warm:
         return _hold(inputs, target, seen)
     return _enter(inputs, account, target, seen, rules)
 

@@ -7,16 +7,18 @@ from pathlib import Path
 
 from pipelines import decision_record
 from pipelines.core import log
-from pipelines.core.domain import Side
+from pipelines.core.domain import Quote, Side
 from pipelines.core.errors import OddsmithError, VenueForbidden
+from pipelines.core.money import MICRO
 from pipelines.core.orders import OrderIntent
 from pipelines.core.params import Params
 from pipelines.decide import Account
+from pipelines.trading.kernel import is_trusted
 from serving import metrics
 from serving.account.journal import Journal, decision_row
 from serving.account.trading_account import Difference, TradingAccount
 from serving.dashboard.status import Status
-from serving.loaded_model import LoadedModel, Turn, WarmMarket, take_turn
+from serving.loaded_model import ColdMarket, LoadedModel, Turn, WarmMarket, take_turn
 from serving.market.feed import Feed
 from serving.model_watch import ModelWatch
 from serving.threads import Threads
@@ -60,6 +62,7 @@ class BarTurns:
         self._last_s = 0
         self._bars = 0
         self._noted: LoadedModel | None = None
+        self._exits: dict[str, int] = {}
         self.stopping = False
 
     async def take(self, account: TradingAccount, feed: Feed) -> None:
@@ -75,17 +78,19 @@ class BarTurns:
         if ts_s == self._last_s:
             return
         self._last_s = ts_s
+        quotes = {key: one.quote for key, one in feed.followed.items() if one.quote is not None}
         mids = feed.mids() | {one.market.market_id: one.window.last.mid_units for one in seen}
         busy = bool(account.execution.pending)
         turn, differences = await asyncio.gather(
             self._threads.in_model_thread(
-                self._decide, account, model, seen, mids, ts_s, kill, closed_at, feed.features_ms
+                self._decide, account, model, seen, quotes, mids, ts_s, kill, closed_at, feed.features_ms
             ),
             _nothing() if busy else self._threads.in_account_thread(account.differences),
         )
         await self._judge(account, differences)
         if turn is not None:
             await self._send_all(account, turn, kill)
+            self._watch_exits(account, turn)
         self._status.update(account, feed, model, turn, ts_s, kill)
 
     def _tidy(self, account: TradingAccount, ts_s: int, length_s: int, kill: bool) -> None:
@@ -101,6 +106,7 @@ class BarTurns:
         account: TradingAccount,
         model: LoadedModel | None,
         seen: list[WarmMarket],
+        quotes: dict[str, Quote],
         mids: dict[str, int],
         ts_s: int,
         kill: bool,
@@ -108,7 +114,9 @@ class BarTurns:
         features_ms: float,
     ) -> Turn | None:
         accounting, execution = account.accounting, account.execution
-        peaks, facts = accounting.mark(mids, ts_s)
+        references = accounting.references(quotes, mids, ts_s)
+        untrusted = {key for key, one in quotes.items() if not is_trusted(one.bid_units, one.ask_units)}
+        peaks, facts = accounting.mark({key: fair for key, (fair, _) in references.items()}, ts_s, untrusted)
         view = Account(
             accounting.cash_micro,
             accounting.equity_micro,
@@ -118,10 +126,18 @@ class BarTurns:
             accounting.day_start_micro,
             accounting.peak_micro,
             kill,
+            accounting.tripped,
         )
-        if model is None or not seen or self.stopping:
+        warm = {one.market.market_id for one in seen}
+        cold = [
+            ColdMarket(accounting.markets[key], quotes[key], self._params.risk.max_quote_age_s)
+            for key in view.positions.keys() - warm
+            if key in quotes and key in accounting.markets
+        ]
+        if model is None or not (seen or cold) or self.stopping:
             return None
-        turn = take_turn(model, ts_s, seen, view, frozenset(row.market_id for row in execution.pending))
+        busy = frozenset(row.market_id for row in execution.pending)
+        turn = take_turn(model, ts_s, seen, view, busy, references, cold)
         took_ms = (time.perf_counter() - closed_at) * 1e3
         self._status.measure(turn, took_ms, features_ms)
         row = {
@@ -183,10 +199,33 @@ class BarTurns:
             self._status.alarm("order", str(error))
             _log.error("an order could not be made", error=str(error))
 
+    def _watch_exits(self, account: TradingAccount, turn: Turn) -> None:
+        """An exit that is wanted and not filled for a while is an alarm, with what keeps it."""
+        held, wanted = account.accounting.positions, {}
+        for made in turn.decisions:
+            if made.action == "exit" and made.market_id in held:
+                wanted[made.market_id] = self._exits.get(made.market_id, turn.ts_s)
+            elif made.action == "wait" and made.market_id in self._exits:
+                wanted[made.market_id] = self._exits[made.market_id]
+        self._exits = wanted
+        late = {key: turn.ts_s - since for key, since in wanted.items()}
+        late = {key: age for key, age in late.items() if age >= self._params.serving.exit_alarm_s}
+        metrics.EXIT_WAITS.set(len(late))
+        if not late:
+            self._status.clear_alarm("exit")
+            return
+        why = {made.market_id: made.refusal.detail for made in turn.decisions if made.refusal is not None}
+        lines = (f"{key[:12]} for {age} s: {why.get(key, 'its orders do not fill')}" for key, age in late.items())
+        self._status.alarm("exit", "an exit is not filled: " + "; ".join(lines))
+
     async def _judge(self, account: TradingAccount, differences: list[Difference] | None) -> None:
         """Say whether books and venue are equal; after some bars of difference, look for trades that failed."""
+        self._tell(account)
         if differences is None:
             return
+        if await self._threads.in_account_thread(account.judge, differences):
+            differences = []
+        self._tell(account)
         self._mismatches = self._mismatches + 1 if differences else 0
         if self._mismatches == 0:
             self._status.ledger_equals_venue = True
@@ -196,6 +235,22 @@ class BarTurns:
             self._status.alarm("ledger", "; ".join(str(difference) for difference in differences))
             taken_back = await self._threads.in_account_thread(account.execution.take_back_missing)
             _log.error("books and venue differ", differences=[str(one) for one in differences], taken_back=taken_back)
+
+    def _tell(self, account: TradingAccount) -> None:
+        """Show what the account or its gateway has to say."""
+        notes, account.notes = account.notes + account.gateway.left_out(), []
+        for note in notes:
+            self._status.alarm("account", note)
+            self._journal.note("account", note)
+            _log.warning("account", note=note)
+        metrics.TRIPPED.set(int(account.accounting.tripped))
+        metrics.REDEEMABLE.set(len(account.accounting.redeemable))
+        for kind, micro in account.accounting.income_micro.items():
+            metrics.INCOME.labels(kind).set(micro / MICRO)
+        if account.accounting.tripped:
+            self._status.alarm("breaker", "too many orders were sent: nothing is bought until the breaker is released")
+        else:
+            self._status.clear_alarm("breaker")
 
 
 async def _nothing() -> None:

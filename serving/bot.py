@@ -14,7 +14,7 @@ from pipelines.core.money import MICRO
 from pipelines.core.params import Params
 from pipelines.core.settings import Settings
 from pipelines.inference.predictor import forecast_call
-from serving import block, champion, metrics
+from serving import block, champion, metrics, settlement
 from serving.account.journal import Journal
 from serving.account.trading_account import TradingAccount
 from serving.bar_turn import BarTurns
@@ -22,7 +22,7 @@ from serving.block import Block
 from serving.dashboard.status import Status
 from serving.heartbeat import Heartbeat
 from serving.model_watch import ModelWatch
-from serving.session import Lasting, Session, connections
+from serving.session import Connections, Lasting, Session, connections
 from serving.start import check_mode, journal_url, make_gateway
 from serving.threads import Threads
 from serving.venue_watch import VenueWatch
@@ -144,16 +144,18 @@ class Bot:
         """Connect, and trade until there is a reason to connect anew."""
         await self._model_watch.refresh()
         async with connections(self._settings, self._params) as venue:
-            lasting = await self._open_account()
+            lasting = await self._open_account(venue)
             self._session = Session(lasting, venue)
             await self._session.run()
 
-    async def _open_account(self) -> Lasting:
-        """The account with what belongs to it, opened and reconciled once."""
+    async def _open_account(self, venue: Connections) -> Lasting:
+        """The account with what belongs to it, opened and reconciled once: decided markets first, then payments."""
         if self._lasting is None:
             blocking = self._threads.in_account_thread
             gateway = await blocking(make_gateway, self._settings, self._params, self._paper_quote)
-            account = await blocking(TradingAccount, gateway, self._journal)
+            account = await blocking(TradingAccount, gateway, self._journal, self._params.risk)
+            await settlement.settle_decided(account, venue.archive, self._threads)
+            await settlement.read_flows(account, venue.archive)
             for note in await blocking(account.reconcile):
                 self.status.alarm("reconciled", note)
             self._lasting = Lasting(

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipelines.core.domain import Direction, FloatArray, Forecast, Market, Quote
+from pipelines.core.domain import Bar, Direction, FloatArray, Forecast, Market, Quote
 from pipelines.core.params import Params
 from pipelines.decide import Account, Decision, Inputs, Rules, decide, reserve
+from pipelines.features.spec import FEATURE_NAMES
 from pipelines.inference.bundle import Bundle
 from pipelines.inference.predictor import Predictor
 from pipelines.trading import policies
@@ -87,17 +88,35 @@ class Turn:
     decide_ms: float
 
 
+@dataclass(frozen=True, slots=True)
+class ColdMarket:
+    """A market that is held and whose window is not warm: its stops are watched with the quote alone."""
+
+    market: Market
+    quote: Quote
+    quote_age_s: int
+
+
 def take_turn(
-    model: LoadedModel, ts_s: int, seen: Sequence[WarmMarket], account: Account, busy: frozenset[str]
+    model: LoadedModel,
+    ts_s: int,
+    seen: Sequence[WarmMarket],
+    account: Account,
+    busy: frozenset[str],
+    references: Mapping[str, tuple[int, int]] | None = None,
+    cold: Sequence[ColdMarket] = (),
 ) -> Turn:
     """Forecast all markets in one batch, then decide market by market in the order of their ids.
 
     An order of this bar takes its cash and room at once, so that the next market sees them gone. Markets in `busy`
-    (an order is still working there) are forecast but not decided.
+    (an order is still working there) are forecast but not decided. `references` has the fair price of a market and its
+    age (`Accounting.references`).
     """
     ordered = sorted(seen, key=lambda one: one.market.market_id)
     started = time.perf_counter()
-    inputs = _inputs(model.predictor, ordered)
+    made = [*_inputs(model.predictor, ordered), *(_cold(one, ts_s, model.predictor.horizon) for one in cold)]
+    known = references or {}
+    inputs = tuple(_referred(one, known) for one in sorted(made, key=lambda one: one.market.market_id))
     forecast_at = time.perf_counter()
     open_buys = dict(account.open_buy_micro)
     account = replace(account, open_buy_micro=open_buys)
@@ -128,6 +147,21 @@ def _inputs(predictor: Predictor, seen: Sequence[WarmMarket]) -> tuple[Inputs, .
 
 def _input(one: WarmMarket, features: FloatArray, forecast: Forecast, sentiment: float) -> Inputs:
     return Inputs(one.market, one.window.last, one.quote, features, forecast, sentiment, one.quote_age_s)
+
+
+def _cold(one: ColdMarket, ts_s: int, horizon: int) -> Inputs:
+    quote, nothing = one.quote, np.zeros(horizon)
+    bar = Bar(one.market.market_id, ts_s, quote.mid_units, 0, 0, quote.spread_units)
+    forecast = Forecast(nothing, nothing, nothing, 0.5)
+    features = np.zeros(len(FEATURE_NAMES))
+    return Inputs(one.market, bar, quote, features, forecast, 0.0, one.quote_age_s, warm=False)
+
+
+def _referred(inputs: Inputs, references: Mapping[str, tuple[int, int]]) -> Inputs:
+    if inputs.market.market_id not in references:
+        return inputs
+    fair, age_s = references[inputs.market.market_id]
+    return replace(inputs, reference_units=fair, reference_age_s=age_s)
 
 
 def _wait(one: Inputs) -> Decision:

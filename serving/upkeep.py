@@ -16,7 +16,7 @@ from pipelines.venue.gamma_rows import Odd
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.stream import Resolution
 from pipelines.venue.user_stream import FillUpdate, Reconnected, Unreadable, UserStream
-from serving import metrics
+from serving import metrics, settlement
 from serving.account.trading_account import TradingAccount
 from serving.block import RETRY_S, Block
 from serving.dashboard.status import Status
@@ -28,6 +28,9 @@ from serving.threads import Threads
 
 LOOK_EVERY_S = 1.0
 """Wall seconds between two looks at headlines and resolutions (less where bars are shorter)."""
+
+MONEY_EVERY_S = 5.0
+"""Wall seconds between two looks at payments and payouts."""
 
 ASK_EVERY_S = 10.0
 """Most wall seconds between two questions about one undecided market."""
@@ -69,6 +72,7 @@ class Upkeep:
         """Market id -> how often it was asked about, and the monotonic time of the next question."""
         self._gaps = (0, 0)
         self._scanned_at = float("-inf")
+        self._looked_at = float("-inf")
         self._named: set[str] = set()
 
     def resolved(self, message: Resolution) -> None:
@@ -112,6 +116,7 @@ class Upkeep:
                 self._gaps = gaps
                 self._question(self._held())
             await self._attempt("settlement", self._answer_questions)
+            await self._attempt("payments", self._look_at_money)
             if time.monotonic() - self._scanned_at >= self._params.serving.rescan_s:
                 self._scanned_at = time.monotonic()
                 if await self._attempt("listing", self._rescan) is None:
@@ -197,7 +202,7 @@ class Upkeep:
                 continue
             market = self._account.accounting.markets.get(market_id)
             held = self._account.accounting.held(market_id) or self._account.execution.busy(market_id)
-            if market is None or not held:
+            if market is None or not held or market_id in self._account.accounting.redeemable:
                 del self._questions[market_id]
                 continue
             wait_s = min(LOOK_EVERY_S * 2.0 ** min(tries, 8), ASK_EVERY_S)
@@ -214,6 +219,19 @@ class Upkeep:
         ts_s = self._feed.market_s or self._account.accounting.markets[market_id].end_s or 0
         received = await self._threads.in_account_thread(self._account.settle, market_id, payout_yes_micro, ts_s)
         _log.info("settled", market=market_id, payout_yes=payout_yes_micro / MICRO, received_pusd=received / MICRO)
+
+    # Payments
+
+    async def _look_at_money(self) -> bool:
+        """While books and venue differ, read the payments; see whether what is redeemable has been paid."""
+        if time.monotonic() - self._looked_at < MONEY_EVERY_S:
+            return True
+        self._looked_at = time.monotonic()
+        if self._account.differs:
+            await settlement.read_flows(self._account, self._archive)
+        if self._account.accounting.redeemable:
+            await self._threads.in_account_thread(self._account.collect, self._feed.market_s or 0)
+        return True
 
     # Our own trades
 

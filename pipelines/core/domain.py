@@ -211,7 +211,7 @@ class Fill:
     shares_micro: int
     fee_micro: int
     ts_s: int
-    state: FillState = field(default=FillState.CONFIRMED, compare=False)
+    state: FillState = field(default=FillState.MATCHED, compare=False)
 
     @property
     def cash_micro(self) -> int:

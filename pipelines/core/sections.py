@@ -423,6 +423,8 @@ class ServingParams(Section):
     """What a paper account starts with. Unit: pUSD."""
     keep_bars: Annotated[int, Field(ge=100)]
     """Bars whose inputs and decisions stay in the journal; orders, fills and equity stay for ever. Unit: bars."""
+    exit_alarm_s: PositiveInt = 180
+    """An exit that has not been filled for so long is an alarm. Unit: market seconds."""
 
 
 class CostsParams(Section):

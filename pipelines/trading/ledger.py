@@ -67,6 +67,8 @@ class Ledger:
         self.fees = Decimal(0)
         self.holdings: dict[tuple[str, Outcome], Holding] = {}
         self.closed: list[Closed] = []
+        self.redeemable: dict[str, int] = {}
+        """Market id -> what a YES share pays, of decided markets whose payout has not come in."""
         self._positions: dict[str, Position] = {}
         self._booked: set[str] = set()
 
@@ -77,7 +79,7 @@ class Ledger:
 
     @property
     def positions(self) -> Mapping[str, Position]:
-        """Market id -> position; the larger one where both tokens are held."""
+        """Market id -> position; the larger one where both tokens are held. What is redeemable is none any more."""
         return self._positions
 
     def apply(self, fill: Fill, yes_mid_units: int, reason: str = "", min_size_micro: int = 0) -> bool:
@@ -188,9 +190,16 @@ class Ledger:
         self.cash += shares
         self._refresh(market_id)
 
+    def decide(self, market_id: str, payout_yes_micro: int) -> None:
+        """A market is decided and its payout is not in yet: holdings are worth it, are no position and no cash."""
+        if any(key[0] == market_id for key in self.holdings):
+            self.redeemable[market_id] = payout_yes_micro
+            self._refresh(market_id)
+
     def settle(self, market_id: str, payout_yes_micro: int, ts_s: int) -> int:
         """Redeem what is held of a resolved market; base units of pUSD that came in. 500,000 means 50-50."""
         received = 0
+        self.redeemable.pop(market_id, None)
         for key in [key for key in self.holdings if key[0] == market_id]:
             holding = self.holdings.pop(key)
             direction = 1 if key[1] is Outcome.YES else -1
@@ -216,15 +225,18 @@ class Ledger:
         """Cash and every holding marked at its token's mid, floored to base units; mids by market id."""
         total = self.cash_micro
         for (market_id, outcome), holding in self.holdings.items():
-            direction = 1 if outcome is Outcome.YES else -1
-            total += kernel.equity_micro(0, int(holding.shares * MICRO), yes_mids[market_id], direction)
+            direction, shares = 1 if outcome is Outcome.YES else -1, int(holding.shares * MICRO)
+            if market_id in self.redeemable:
+                total += kernel.settlement_micro(shares, self.redeemable[market_id], direction)
+            else:
+                total += kernel.equity_micro(0, shares, yes_mids[market_id], direction)
         return total
 
     def _refresh(self, market_id: str) -> None:
         held = [
             (self.holdings[key].shares, key[1]) for outcome in Outcome if (key := (market_id, outcome)) in self.holdings
         ]
-        if not held:
+        if not held or market_id in self.redeemable:
             self._positions.pop(market_id, None)
             return
         outcome = max(held)[1]

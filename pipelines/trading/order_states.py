@@ -2,10 +2,14 @@
 
 `prepared` is journaled before anything is sent; `unknown` is neither proven accepted nor refused and is looked up by
 its hash; only the venue's proof makes an order final. A fill always counts, even after a cancel was sent.
+
+A fill has states of its own, as its trade settles: it is final when it is confirmed. A confirmation that comes after a
+failure is the truth.
 """
 
 from enum import StrEnum
 
+from pipelines.core.domain import FillState
 from pipelines.core.errors import DataError
 from pipelines.core.orders import PlaceResult, PlaceStatus
 
@@ -36,6 +40,24 @@ _NEXT: dict[OrderState, frozenset[OrderState]] = {
     # A fill that was matched before the cancel arrived may be reported after it.
     _S.CANCELLED: frozenset({_S.PARTLY_FILLED, _S.FILLED}),
 }
+
+
+_F = FillState
+_AFTER: dict[FillState, frozenset[FillState]] = {
+    _F.MATCHED: frozenset({_F.MINED, _F.CONFIRMED, _F.RETRYING, _F.FAILED}),
+    _F.RETRYING: frozenset({_F.MINED, _F.CONFIRMED, _F.FAILED}),
+    _F.MINED: frozenset({_F.CONFIRMED, _F.RETRYING, _F.FAILED}),
+    _F.FAILED: frozenset({_F.CONFIRMED}),
+    _F.CONFIRMED: frozenset(),
+}
+
+PROVISIONAL = frozenset({FillState.MATCHED, FillState.RETRYING})
+"""States in which the shares of a fill are not in the wallet yet."""
+
+
+def fill_moved(before: FillState, after: FillState) -> FillState:
+    """The state of a fill after a message; repeats and late messages change nothing."""
+    return after if after in _AFTER[before] else before
 
 
 def moved(before: OrderState, after: OrderState) -> OrderState:

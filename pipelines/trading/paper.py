@@ -5,7 +5,7 @@ Backtest (`PaperBook`), paper trading (`paper_gateway`) and the comparison of li
 
 from dataclasses import dataclass, field
 
-from pipelines.core.domain import Fill, Market, Outcome, Quote, Side
+from pipelines.core.domain import Fill, FillState, Market, Outcome, Quote, Side
 from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID, fee_micro
 from pipelines.core.orders import OrderIntent, OrderType
 from pipelines.core.sections import ExecutionParams
@@ -123,7 +123,8 @@ def match(
             order.left_micro -= shares
             fee = fee_micro(shares, price, market.fee.rate, market.fee.exponent)
             named = (intent.market_id, intent.token_id, intent.outcome, intent.side)
-            fills.append(Fill(f"{order.order_id}-{ts_s}-{level}", order.order_id, *named, price, shares, fee, ts_s))
+            fill_id = f"{order.order_id}-{ts_s}-{level}"
+            fills.append(Fill(fill_id, order.order_id, *named, price, shares, fee, ts_s, FillState.CONFIRMED))
         depth = behind
         level += 1
     return fills
@@ -174,7 +175,7 @@ def rest(
     before.took(intent, touch, size, side * tick, behind, filled)
     fill_id = f"{order.order_id}-{ts_s}-rest"
     named = (intent.market_id, intent.token_id, intent.outcome, intent.side)
-    return [Fill(fill_id, order.order_id, *named, intent.price_units, filled, 0, ts_s)]
+    return [Fill(fill_id, order.order_id, *named, intent.price_units, filled, 0, ts_s, FillState.CONFIRMED)]
 
 
 class PaperBook:

@@ -2,16 +2,29 @@
 
 import json
 import threading
-from collections.abc import Mapping
+import time
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from typing import Final
 
-from pipelines.core.domain import Fill, Market, Outcome, Position, Side
-from pipelines.core.money import PRICE_SCALE
+from pipelines.core import log
+from pipelines.core.domain import Fill, FillState, Market, Outcome, Position, Quote, Side
+from pipelines.core.money import PRICE_SCALE, notional_micro
 from pipelines.decision_record import market_document, market_of
+from pipelines.trading import kernel
 from pipelines.trading.ledger import Closed, Ledger
-from serving.account.journal import BookedFill, Journal, Settlement
+from pipelines.trading.order_states import PROVISIONAL, fill_moved
+from serving.account import baselines, bookings
+from serving.account.bookings import Key, key_of
+from serving.account.journal import BookedFill, CashFlow, Decided, Journal, Settlement
 
 DAY_S = 86_400
+
+EXTERNAL: Final = frozenset({"DEPOSIT", "WITHDRAWAL"})
+"""Kinds of cash that the owner moves: no profit and no loss, so that the baselines move with them."""
+
+_log = log.get("accounting")
 
 
 class Accounting:
@@ -31,17 +44,31 @@ class Accounting:
         stored = journal.markets()
         self.markets = {market_id: market_of(json.loads(text)) for market_id, (text, _) in stored.items()}
         self.mids: dict[str, int] = {}
-        self._ledger = Ledger(facts["first_cash_micro"] + facts["adopted_micro"])
-        self._keys: set[tuple[str, str]] = set()
-        self._replay(journal.fills(), journal.settlements())
+        self._flows = {flow.flow_id: flow for flow in journal.flows()}
+        flows_micro = sum(flow.cash_micro for flow in self._flows.values())
+        self._ledger = Ledger(facts["first_cash_micro"] + facts["adopted_micro"] + flows_micro)
+        self._keys: set[Key] = set()
+        self._undone = bookings.Undone()
+        self._states = journal.fill_states()
+        self._provisional: dict[Key, Fill] = {}
+        self._trusted: dict[str, tuple[int, int]] = {}
+        """Market id -> (mid, market time) of the last book that showed a price."""
+        self.aside: dict[Key, tuple[Fill, float]] = {}
+        """Sales of shares that the books do not hold, with the monotonic time at which they were first seen."""
+        self._replay(journal.fills(), journal.settlements(), journal.decided())
         self._restore_peaks({market_id: peak for market_id, (_, peak) in stored.items()})
 
-    def _replay(self, fills: list[BookedFill], settlements: list[Settlement]) -> None:
-        entries: list[BookedFill | Settlement] = [*fills, *settlements]
+    def _replay(self, fills: list[BookedFill], settlements: list[Settlement], decided: list[Decided]) -> None:
+        entries: list[BookedFill | Settlement | Decided] = [*fills, *settlements, *decided]
         for entry in sorted(entries, key=lambda entry: entry.seq):
             if isinstance(entry, BookedFill):
                 self.mids[entry.fill.market_id] = entry.yes_mid_units
-                self._apply(entry.fill, entry.yes_mid_units, entry.reason)
+                if self._short_micro(entry.fill) > 0:
+                    self._adopt_in_kind(entry.fill, entry.yes_mid_units, entry.seq - 1)
+                state = self._states.get(key_of(entry.fill), FillState.CONFIRMED)
+                self._apply(replace(entry.fill, state=state), entry.yes_mid_units, entry.reason)
+            elif isinstance(entry, Decided):
+                self._ledger.decide(entry.market_id, entry.payout_yes_micro)
             else:
                 self._ledger.settle(entry.market_id, entry.payout_yes_micro, entry.ts_s)
 
@@ -53,8 +80,21 @@ class Accounting:
 
     def _apply(self, fill: Fill, mid_units: int, reason: str) -> None:
         # One trade may fill several orders of ours; the ledger knows a fill by one id.
-        self._ledger.apply(replace(fill, fill_id=f"{fill.fill_id}/{fill.order_id}"), mid_units, reason)
-        self._keys.add((fill.fill_id, fill.order_id))
+        market = self.markets.get(fill.market_id)
+        booked = replace(fill, fill_id=f"{fill.fill_id}/{fill.order_id}")
+        self._ledger.apply(booked, mid_units, reason, market.min_size_micro if market else 0)
+        self._keys.add(key_of(fill))
+        self._undone.count(*key_of(fill))
+        self._follow(fill)
+
+    def _follow(self, fill: Fill) -> None:
+        """Remember a purchase while its shares are not in the wallet yet."""
+        kind, name = bookings.original(fill.fill_id)
+        key = (name, fill.order_id)
+        if fill.side is Side.BUY and fill.state in PROVISIONAL and kind != "void" and not self._undone.now(key):
+            self._provisional[key] = fill
+        else:
+            self._provisional.pop(key, None)
 
     # Changes
 
@@ -64,7 +104,7 @@ class Accounting:
             before = self.markets.get(market.market_id)
             self.markets[market.market_id] = market
             if before is not None and before != market:
-                self._journal.describe_market(market.market_id, market_to_json(market))
+                self._journal.describe(market.market_id, self.describe(market.market_id))
 
     def describe(self, market_id: str) -> str:
         """Static data of a market as JSON; empty when it is not known."""
@@ -72,31 +112,101 @@ class Accounting:
         return json.dumps(market_document(market)) if market else ""
 
     def book(self, fill: Fill) -> bool:
-        """Book a fill once, journal first; False when it was booked before."""
-        with self._mutex:
-            if (fill.fill_id, fill.order_id) in self._keys or not self._possible(fill):
-                return False
-            mid = self.mids.get(fill.market_id) or _yes_price(fill)
-            if not self._covered(fill):
-                return False
-            reason = self._journal.order_reason(fill.order_id)
-            self._journal.book_fill(fill, mid, reason, self.describe(fill.market_id))
-            self.mids.setdefault(fill.market_id, mid)
-            self._apply(fill, mid, reason)
-            return True
+        """Book a fill once, journal first; False when it was booked before.
 
-    def _covered(self, fill: Fill) -> bool:
-        """Whether what is sold is held. A reversal whose shares are gone already waits until they are back."""
+        A fill whose trade failed is taken back. One that was taken back is booked again when the venue lists it after
+        all, after a failure only when it is confirmed. A sale of shares that the books do not hold is set `aside`.
+        """
+        with self._mutex:
+            kind, name = bookings.original(fill.fill_id)
+            key = (name, fill.order_id)
+            if kind:
+                return key in self._keys and not self._undone.now(key) and self._take_back(fill, key)
+            if fill.state is FillState.FAILED:
+                return self._fail(fill)
+            if key in self._keys:
+                return self._learn(fill)
+            if self._states.get(key) is FillState.FAILED and fill.state is not FillState.CONFIRMED:
+                return False
+            return self._write(fill)
+
+    def _take_back(self, void: Fill, key: Key) -> bool:
+        times = self._undone.times("void", key)
+        return self._write(replace(void, fill_id=f"void{times or ''}/{key[0]}"))
+
+    def _fail(self, fill: Fill) -> bool:
+        """A trade failed for good: its fill is taken back if it was booked, and not booked by a late message."""
+        key = key_of(fill)
+        before = self._states.get(key, FillState.MATCHED)
+        if fill_moved(before, FillState.FAILED) is not FillState.FAILED:
+            _log.error("a confirmed trade is called failed; it stays booked", fill=fill.fill_id)
+            return False
+        if before is not FillState.FAILED:
+            self._set_state(fill)
+        if key in self._keys and not self._undone.now(key) and self._take_back(bookings.reversal(fill), key):
+            _log.error("a matched trade failed and was taken back", fill=fill.fill_id)
+        return False
+
+    def _learn(self, fill: Fill) -> bool:
+        """What a repeated fill says about its settlement; True when it was booked again."""
+        key = key_of(fill)
+        before = self._states.get(key, FillState.MATCHED)
+        after = fill_moved(before, fill.state)
+        if after is not before:
+            self._set_state(replace(fill, state=after))
+            self._follow(replace(fill, state=after))
+        if not self._undone.now(key) or after is FillState.FAILED:
+            return False
+        _log.warning("a fill that was taken back did happen and is booked again", fill=fill.fill_id)
+        return self._write(bookings.again(replace(fill, state=after), self._undone.times("redo", key)))
+
+    def _set_state(self, fill: Fill) -> None:
+        self._journal.note_fill_state(fill)
+        self._states[key_of(fill)] = fill.state
+
+    def _write(self, fill: Fill) -> bool:
+        mid = self.mids.get(fill.market_id) or _yes_price(fill)
+        if self._short_micro(fill) > 0:
+            # A reversal whose shares are gone already waits until they are back.
+            if not bookings.original(fill.fill_id)[0]:
+                self.aside.setdefault(key_of(fill), (fill, time.monotonic()))
+            return False
+        self.aside.pop(key_of(fill), None)
+        reason = self._journal.order_reason(fill.order_id)
+        self._journal.book_fill(fill, mid, reason, self.describe(fill.market_id))
+        self.mids.setdefault(fill.market_id, mid)
+        self._apply(fill, mid, reason)
+        if not bookings.original(fill.fill_id)[0]:
+            self._states[key_of(fill)] = fill.state
+        return True
+
+    def _short_micro(self, fill: Fill) -> int:
+        """Shares that a fill sells and the books do not hold."""
         holding = self._ledger.holdings.get((fill.market_id, fill.outcome))
         held = int(holding.shares * 1_000_000) if holding else 0
-        return fill.side is Side.BUY or held >= fill.shares_micro or not fill.fill_id.startswith("void/")
+        return fill.shares_micro - held if fill.side is Side.SELL else 0
 
-    def _possible(self, fill: Fill) -> bool:
-        """A reversal needs the fill that it takes back; a fill that was taken back does not come again."""
-        original = fill.fill_id.removeprefix("void/")
-        if original != fill.fill_id:
-            return (original, fill.order_id) in self._keys
-        return True
+    def adopt_aside(self, older_than_s: float) -> list[str]:
+        """Book the sales that were set aside for so long: their shares came from outside. A line each for people."""
+        with self._mutex:
+            lines = []
+            for fill, since in list(self.aside.values()):
+                if self._short_micro(fill) > 0:
+                    if time.monotonic() - since < older_than_s:
+                        continue
+                    lines.append(self._adopt_in_kind(fill, self.mids.get(fill.market_id) or _yes_price(fill)))
+                self._write(fill)
+            return lines
+
+    def _adopt_in_kind(self, fill: Fill, mid_units: int, seq: int | None = None) -> str:
+        """Shares from outside, found when they were sold: a deposit of their value, no profit. The line for people."""
+        short = self._short_micro(fill)
+        shares = bookings.in_kind(fill, short)
+        line = f"{short / 1e6:g} {fill.outcome} shares of {fill.market_id} were sold and never bought here"
+        self.adopt(notional_micro(short, fill.price_units), f"{line}: their value")
+        self._journal.book_fill(shares, mid_units, "adopted", self.describe(fill.market_id), seq)
+        self._apply(shares, mid_units, "adopted")
+        return f"{line}; they are adopted at the price of the sale"
 
     def settle(self, market_id: str, payout_yes_micro: int, ts_s: int) -> int:
         """Book the payout of a resolved market; base units that came in, 0 when nothing was held."""
@@ -108,25 +218,72 @@ class Accounting:
             self._journal.book_settlement(market_id, payout_yes_micro, self._ledger.cash_micro - before, ts_s)
             return received
 
+    def decide(self, market_id: str, payout_yes_micro: int, ts_s: int) -> None:
+        """A held market is decided and its payout is still to come: it is no position, and no cash, any more."""
+        with self._mutex:
+            if self.held(market_id) and market_id not in self._ledger.redeemable:
+                self._journal.book_decided(market_id, payout_yes_micro, ts_s)
+                self._ledger.decide(market_id, payout_yes_micro)
+
+    def book_flow(self, flow: CashFlow) -> bool:
+        """Book cash that no trade explains, once. What the owner moved moves the baselines; all else is P&L."""
+        with self._mutex:
+            if flow.flow_id in self._flows or not self._journal.book_flow(flow):
+                return False
+            self._flows[flow.flow_id] = flow
+            if flow.kind in EXTERNAL:
+                self._move_baselines(flow.cash_micro)
+                self._journal.set_facts(self._facts)
+            self._journal.note("cash", f"{flow.cash_micro / 1e6:+.6f} pUSD: {flow.kind}")
+            self._ledger.cash += type(self._ledger.cash)(flow.cash_micro) / 1_000_000
+            return True
+
+    def knows_flow(self, flow_id: str) -> bool:
+        """Whether a flow is booked."""
+        return flow_id in self._flows
+
+    def _move_baselines(self, micro: int) -> None:
+        for name in ("day_start_micro", "peak_micro"):
+            if name in self._facts:
+                self._facts[name] += micro
+
     def adopt(self, cash_difference_micro: int, why: str) -> None:
         """Take over a difference of cash that the venue's account shows (a deposit, a correction), and say so."""
         with self._mutex:
             self._facts["adopted_micro"] += cash_difference_micro
-            for name in ("day_start_micro", "peak_micro"):
-                if name in self._facts:
-                    self._facts[name] += cash_difference_micro
+            self._move_baselines(cash_difference_micro)
             self._journal.set_facts(self._facts)
             self._journal.note("adopted", f"{cash_difference_micro / 1e6:+.6f} pUSD: {why}")
             self._ledger.cash += type(self._ledger.cash)(cash_difference_micro) / 1_000_000
 
-    def mark(self, mids: Mapping[str, int], ts_s: int) -> tuple[dict[str, int], dict[str, int]]:
-        """Mark to the mids of a closed bar, roll day and peak; (best mids of held tokens, facts) for the journal."""
+    def references(self, quotes: Mapping[str, Quote], mids: Mapping[str, int], ts_s: int) -> dict[str, tuple[int, int]]:
+        """Market id -> (`kernel.fair_units` at a closed bar, market seconds since a book of it was last trusted)."""
+        with self._mutex:
+            found = {}
+            for market_id, quote in quotes.items():
+                mid = mids.get(market_id, quote.mid_units)
+                if kernel.is_trusted(quote.bid_units, quote.ask_units):
+                    self._trusted[market_id] = (mid, ts_s)
+                last, since_s = self._trusted.setdefault(market_id, (self.mids.get(market_id, 0), ts_s))
+                fair = kernel.fair_units(last, mid, quote.bid_units, quote.ask_units)
+                found[market_id] = (fair, ts_s - since_s)
+            return found
+
+    def mark(
+        self, mids: Mapping[str, int], ts_s: int, untrusted: Collection[str] = ()
+    ) -> tuple[dict[str, int], dict[str, int]]:
+        """Mark to the fair mids of a closed bar, roll day and peak; (best mids of held tokens, facts) for the journal.
+
+        While the book of a position is `untrusted` (one side, or too wide), nothing that lasts is rolled.
+        """
         with self._mutex:
             self.mids.update(mids)
             for market_id in self._ledger.positions:
-                if market_id in mids:
+                if market_id in mids and market_id not in untrusted:
                     self._ledger.mark(market_id, mids[market_id])
-            self._roll(ts_s // DAY_S)
+            if not any(market_id in untrusted for market_id in self._ledger.positions):
+                self._roll(ts_s // DAY_S)
+            self._answer_requests()
             peaks = {market_id: position.peak_units for market_id, position in self._ledger.positions.items()}
             return peaks, dict(self._facts)
 
@@ -136,7 +293,48 @@ class Accounting:
             self._facts |= {"day": day, "day_start_micro": equity}
         self._facts["peak_micro"] = max(self._facts.get("peak_micro", 0), equity)
 
+    def _answer_requests(self) -> None:
+        """Do what people asked of this account (`baselines.reset`), and write what it changed."""
+        for number, kind, asked_by in self._journal.requests():
+            name = {baselines.DAY: "day_start_micro", baselines.PEAK: "peak_micro"}.get(kind, "tripped")
+            before, after = self._facts.get(name, 0), 0 if name == "tripped" else self.equity_micro
+            self._facts[name] = after
+            self._journal.set_facts({name: after})
+            text = f"{kind} of {asked_by}: {name} {before} -> {after}"
+            self._journal.finish_request(number, text)
+            self._journal.note("reset", text)
+            _log.warning("reset", request=text)
+
+    def trip(self, why: str) -> None:
+        """Stop all buying until a person releases the breaker; durable."""
+        with self._mutex:
+            self._facts["tripped"] = 1
+            self._journal.set_facts({"tripped": 1})
+            self._journal.note("breaker", why)
+            _log.error("the breaker of the orders was tripped", why=why)
+
     # Readings
+
+    @property
+    def tripped(self) -> bool:
+        """Whether the breaker of the orders is tripped."""
+        return bool(self._facts.get("tripped", 0))
+
+    @property
+    def redeemable(self) -> dict[str, int]:
+        """Market id -> what a YES share pays, of decided markets whose payout has not come in."""
+        with self._mutex:
+            return dict(self._ledger.redeemable)
+
+    @property
+    def income_micro(self) -> dict[str, int]:
+        """Kind -> cash that no trade explains and that is P&L: rewards, rebates, what nobody could name."""
+        with self._mutex:
+            total = Counter[str]()
+            for flow in self._flows.values():
+                if flow.kind not in EXTERNAL:
+                    total[flow.kind] += flow.cash_micro
+            return dict(total)
 
     def held(self, market_id: str) -> bool:
         """Whether any token of a market is held."""
@@ -156,7 +354,15 @@ class Accounting:
     def positions(self) -> dict[str, Position]:
         """Market id -> position, a copy."""
         with self._mutex:
-            return dict(self._ledger.positions)
+            found = dict(self._ledger.positions)
+            waiting = Counter[tuple[str, Outcome]]()
+            for fill in self._provisional.values():
+                waiting[fill.market_id, fill.outcome] += fill.shares_micro
+            for market_id, position in found.items():
+                micro = min(waiting[market_id, position.outcome], position.shares_micro)
+                if micro:
+                    found[market_id] = replace(position, provisional_micro=micro)
+            return found
 
     @property
     def closed(self) -> list[Closed]:
@@ -188,7 +394,8 @@ class Accounting:
     @property
     def first_micro(self) -> int:
         """What the account started with, and what was put in since."""
-        return self._facts["first_cash_micro"] + self._facts["adopted_micro"]
+        moved = sum(flow.cash_micro for flow in self._flows.values() if flow.kind in EXTERNAL)
+        return self._facts["first_cash_micro"] + self._facts["adopted_micro"] + moved
 
     @property
     def day_start_micro(self) -> int:

@@ -5,26 +5,26 @@ up by its hash and never sent again. All methods block and are called from one t
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from pipelines.core import log
-from pipelines.core.domain import Fill, Market, Side
-from pipelines.core.errors import VenueError, VenueForbidden
+from pipelines.core.domain import Fill, FillState, Market, Side
+from pipelines.core.errors import DataError, VenueError, VenueForbidden
 from pipelines.core.money import notional_micro
 from pipelines.core.orders import OrderGateway, OrderIntent, PlaceResult
 from pipelines.trading.order_states import FINAL, OrderState, after_answer, after_fills
 from pipelines.trading.risk import reserve_micro
-from serving.account.journal import PENDING, Journal, OrderRow, wall_ms
+from serving.account.bookings import Undone, key_of, reversal
+from serving.account.breaker import Breaker
+from serving.account.journal import PENDING, Journal, OrderRow, is_own_booking, wall_ms
 
 PATIENCE_MS = 15_000
 """Wall time after which an order that the venue neither lists nor has traded is taken for never arrived."""
 
-FAILED = "failed"
-"""Final status of a trade that was matched and never settled (polymarket-api 7, row 8)."""
-
-OWN_BOOKINGS = ("void/", "adopted/")
-"""Ids of bookings that no trade of the venue stands behind."""
+LOOK_AGAIN_S = 1.0
+"""Wall time between two looks for a trade that the venue does not list."""
 
 OVERLAP_S = 180
 """Trades are read again this far back: the venue may index them late, and booking is idempotent."""
@@ -50,14 +50,17 @@ class Execution:
         book: Callable[[Fill], bool],
         describe: Callable[[str], str],
         trades_from_s: int = 0,
+        breaker: Breaker | None = None,
     ) -> None:
         self._gateway = gateway
+        self._breaker = breaker
         self._journal = journal
         self._book = book
         self._describe = describe
         self._pending = {row.order_id: row for row in journal.orders(PENDING)}
         self._expected: dict[str, int] = {}
         self._first_trade_s = trades_from_s
+        self._newest_listed_s = 0
         self._newest_trade_s = trades_from_s
 
     @property
@@ -84,7 +87,10 @@ class Execution:
 
         Raises:
             VenueForbidden: if the venue blocks this region or account; the answer is journaled first.
+            BreakerTripped: if too many orders were sent; this one is not.
         """
+        if self._breaker is not None:
+            self._breaker.count(intent)
         signed = self._gateway.prepare(intent)
         self._journal.intend(signed, self._describe(intent.market_id))
         started = time.perf_counter()
@@ -159,34 +165,78 @@ class Execution:
     def read_trades(self) -> int:
         """Book every trade of the account that is not booked yet; how many there were."""
         fresh = 0
-        for fill in self._gateway.trades(max(self._first_trade_s, self._newest_trade_s - OVERLAP_S)):
+        listed = self._gateway.trades(max(self._first_trade_s, self._newest_trade_s - OVERLAP_S))
+        for fill in [*listed, *self._gateway.failed()]:
             self._newest_trade_s = max(self._newest_trade_s, fill.ts_s)
-            if self._book(fill):
+            if self._booked_now(fill):
                 fresh += 1
                 self._count(fill)
         return fresh
 
+    def _booked_now(self, fill: Fill) -> bool:
+        """Book a fill; one that cannot be booked is noted and keeps no other from it."""
+        try:
+            return self._book(fill)
+        except DataError as error:
+            _log.error("a fill was left out", fill=fill.fill_id, error=str(error))
+            self._journal.note("left out", f"fill {fill.fill_id}: {error}")
+            return False
+
     def hear(self, fills: Iterable[Fill], status: str) -> None:
         """Fills that the user stream reports: booked once, and taken back when their settlement failed for good."""
+        state = next((one for one in FillState if one.value == status), FillState.MATCHED)
         for fill in fills:
-            if status == FAILED:
-                if self._book(reversal(fill)):
-                    _log.error("a matched trade failed and was taken back", fill=fill.fill_id)
-            elif self._book(fill):
+            if self._booked_now(replace(fill, state=state)):
                 self._count(fill)
 
     def take_back_missing(self) -> int:
-        """Take back booked fills that the venue no longer lists: their settlement failed while nobody told us.
+        """Take back booked fills whose settlement failed while nobody told us; how many.
 
-        Only for books that differ from the account for a while: a fresh trade may be listed late.
+        A list proves little: it may be late or cut. A fill is taken back when two looks do not list it, the venue's
+        balance of its token lacks exactly these shares, and newer trades are listed or the cash differs exactly too.
+        Only for books that differ from the account for a while. What the venue lists later is booked again.
         """
-        listed = {(fill.fill_id, fill.order_id) for fill in self._gateway.trades(self._first_trade_s)}
-        missing = [
-            one.fill
-            for one in self._journal.fills()
-            if not one.fill.fill_id.startswith(OWN_BOOKINGS) and (one.fill.fill_id, one.fill.order_id) not in listed
+        missing = self._missing()
+        if missing:
+            time.sleep(LOOK_AGAIN_S)
+            missing = [fill for fill in self._missing() if fill in missing]
+        if not missing:
+            return 0
+        held, cash_micro = self._account()
+        by_token: dict[str, list[Fill]] = {}
+        for fill in missing:
+            by_token.setdefault(fill.token_id, []).append(fill)
+        lacking = [
+            fill
+            for token, fills in by_token.items()
+            if self._gateway.shares_micro(token) - held[token] == -sum(_signed(fill) for fill in fills)
+            for fill in fills
         ]
-        return sum(self._book(reversal(fill)) for fill in missing)
+        cash_gap = self._gateway.cash_micro() - cash_micro
+        explained = cash_gap == -sum(fill.cash_micro for fill in lacking)
+        proven = [fill for fill in lacking if explained or fill.ts_s < self._newest_listed_s]
+        return sum(self._book(reversal(fill)) for fill in proven)
+
+    def _missing(self) -> list[Fill]:
+        """Fills of open markets that are booked and that the venue does not list now."""
+        listing = self._gateway.trades(self._first_trade_s)
+        listed = {key_of(fill) for fill in listing}
+        self._newest_listed_s = max((fill.ts_s for fill in listing), default=0)
+        settled = {one.market_id for one in self._journal.settlements()}
+        booked = [one.fill for one in self._journal.fills() if one.fill.market_id not in settled]
+        undone = Undone(key_of(fill) for fill in booked)
+        trades = (fill for fill in booked if not is_own_booking(fill.fill_id))
+        return [fill for fill in trades if key_of(fill) not in listed and not undone.now(key_of(fill))]
+
+    def _account(self) -> tuple[Counter[str], int]:
+        """Shares by token and cash, as the journal adds up."""
+        facts, held = self._journal.facts(), Counter[str]()
+        cash = facts.get("first_cash_micro", 0) + facts.get("adopted_micro", 0)
+        cash += sum(one.cash_micro for one in (*self._journal.settlements(), *self._journal.flows()))
+        for fill in (one.fill for one in self._journal.fills()):
+            held[fill.token_id] += _signed(fill)
+            cash += fill.cash_micro
+        return held, cash
 
     def _count(self, fill: Fill) -> None:
         row = self._pending.get(fill.order_id)
@@ -240,7 +290,5 @@ class Execution:
         return not self._pending
 
 
-def reversal(fill: Fill) -> Fill:
-    """The booking that takes a fill back: shares, cash and fee to the base unit, with an id of its own."""
-    side = Side.SELL if fill.side is Side.BUY else Side.BUY
-    return replace(fill, fill_id=f"void/{fill.fill_id}", side=side, fee_micro=-fill.fee_micro)
+def _signed(fill: Fill) -> int:
+    return fill.shares_micro if fill.side is Side.BUY else -fill.shares_micro

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, Table, delete, func, insert, select, update
 
-from pipelines.core.domain import Fill, Outcome, Side
+from pipelines.core.domain import Fill, FillState, Outcome, Side
 from pipelines.core.orders import SignedOrder
 from pipelines.decide import Decision
 from pipelines.trading.order_states import FINAL, OrderState
@@ -68,6 +68,28 @@ class Settlement(NamedTuple):
     cash_micro: int
     ts_s: int
     seq: int
+
+
+class Decided(NamedTuple):
+    """A decided market whose payout was still to come: what YES pays per share."""
+
+    market_id: str
+    payout_yes_micro: int
+    seq: int
+
+
+class CashFlow(NamedTuple):
+    """Cash that no trade explains. `kind` is the venue's word (REWARD, DEPOSIT, ...) or UNEXPLAINED."""
+
+    flow_id: str
+    kind: str
+    cash_micro: int
+    ts_s: int
+
+
+def is_own_booking(fill_id: str) -> bool:
+    """Whether no trade of the venue is behind a booking: taken back, booked again, or adopted."""
+    return fill_id.startswith(("void", "redo", "adopted/"))
 
 
 def wall_ms() -> int:
@@ -125,7 +147,18 @@ class Journal:
     def _know(self, db: Connection, market_id: str, market: str) -> None:
         if market:
             row = {"account": self.account, "market_id": market_id, "market": market, "peak_units": 0}
-            insert_once(db, schema.MARKETS, row)
+            if not insert_once(db, schema.MARKETS, row):
+                self._describe(db, market_id, market)
+
+    def _describe(self, db: Connection, market_id: str, market: str) -> None:
+        table = schema.MARKETS
+        where = (table.c.account == self.account) & (table.c.market_id == market_id)
+        db.execute(update(table).where(where).values(market=market))
+
+    def describe(self, market_id: str, market: str) -> None:
+        """Write the newest static data of a market that was ever traded: ticks, fees and ends move."""
+        with self._mutex, self._engine.begin() as db:
+            self._describe(db, market_id, market)
 
     def describe_market(self, market_id: str, market: str) -> None:
         """Replace the static data of a market that the journal knows: its tick, fee or end has changed."""
@@ -166,19 +199,72 @@ class Journal:
 
     # Fills and settlements
 
-    def book_fill(self, fill: Fill, yes_mid_units: int, reason: str, market: str) -> bool:
-        """Write a fill once, with its order's filled amount, in one transaction; False if it was there already."""
+    def book_fill(self, fill: Fill, yes_mid_units: int, reason: str, market: str, seq: int | None = None) -> bool:
+        """Write a fill once, with its order's filled amount, in one transaction; False if it was there already.
+
+        `seq` is its place among the bookings, the last one by default.
+        """
         row = {name: getattr(fill, name) for name in _FILL_COLUMNS}
         row |= {"outcome": fill.outcome.value, "side": fill.side.value, "yes_mid_units": yes_mid_units}
-        row |= {"account": self.account, "reason": reason, "booked_ms": wall_ms(), "seq": time.time_ns()}
+        seq = time.time_ns() if seq is None else seq
+        row |= {"account": self.account, "reason": reason, "booked_ms": wall_ms(), "seq": seq}
         table = schema.ORDERS
         filled = table.c.filled_micro + fill.shares_micro
         with self._mutex, self._engine.begin() as db:
             if not insert_once(db, schema.FILLS, row):
                 return False
-            db.execute(update(table).where(table.c.order_id == fill.order_id).values(filled_micro=filled))
+            if not is_own_booking(fill.fill_id):
+                db.execute(update(table).where(table.c.order_id == fill.order_id).values(filled_micro=filled))
+                self._note_state(db, fill)
             self._know(db, fill.market_id, market)
         return True
+
+    def _note_state(self, db: Connection, fill: Fill) -> None:
+        row = {"fill_id": fill.fill_id, "order_id": fill.order_id, "account": self.account}
+        put(db, schema.FILL_STATES, row | {"state": fill.state.value, "wall_ms": wall_ms()})
+
+    def note_fill_state(self, fill: Fill) -> None:
+        """Write how far the settlement of a fill has come."""
+        with self._mutex, self._engine.begin() as db:
+            self._note_state(db, fill)
+
+    def fill_states(self) -> dict[tuple[str, str], FillState]:
+        """(fill id, order id) -> state, of fills that were ever not confirmed."""
+        rows = self._rows(schema.FILL_STATES, schema.FILL_STATES.c.wall_ms)
+        return {(row["fill_id"], row["order_id"]): FillState(row["state"]) for row in rows}
+
+    def book_decided(self, market_id: str, payout_yes_micro: int, ts_s: int) -> bool:
+        """Write once that a market is decided and its payout is still to come; False if it was there already."""
+        row = {"account": self.account, "market_id": market_id, "payout_yes_micro": payout_yes_micro}
+        with self._mutex, self._engine.begin() as db:
+            return insert_once(db, schema.DECIDED, row | {"ts_s": ts_s, "seq": time.time_ns()})
+
+    def decided(self) -> list[Decided]:
+        """Markets that were decided before their payout came in, in the order of booking."""
+        rows = self._rows(schema.DECIDED, schema.DECIDED.c.seq)
+        return [Decided(row["market_id"], row["payout_yes_micro"], row["seq"]) for row in rows]
+
+    def book_flow(self, flow: CashFlow) -> bool:
+        """Write cash that no trade explains, once; False if it was there already."""
+        row = {"account": self.account, "flow_id": flow.flow_id, "kind": flow.kind, "cash_micro": flow.cash_micro}
+        with self._mutex, self._engine.begin() as db:
+            return insert_once(db, schema.CASH_FLOWS, row | {"ts_s": flow.ts_s, "booked_ms": wall_ms()})
+
+    def flows(self) -> list[CashFlow]:
+        """Cash that no trade explains, in the order of booking."""
+        rows = self._rows(schema.CASH_FLOWS, schema.CASH_FLOWS.c.booked_ms)
+        return [CashFlow(row["flow_id"], row["kind"], row["cash_micro"], row["ts_s"]) for row in rows]
+
+    def requests(self) -> list[tuple[int, str, str]]:
+        """(id, kind, who asked) of requests that are not done, oldest first."""
+        rows = self._rows(schema.REQUESTS, schema.REQUESTS.c.id)
+        return [(row["id"], row["kind"], row["asked_by"]) for row in rows if row["done_ms"] is None]
+
+    def finish_request(self, request_id: int, text: str) -> None:
+        """Write what a request has changed."""
+        table = schema.REQUESTS
+        with self._mutex, self._engine.begin() as db:
+            db.execute(update(table).where(table.c.id == request_id).values(done_ms=wall_ms(), text=text))
 
     def book_settlement(self, market_id: str, payout_yes_micro: int, cash_micro: int, ts_s: int) -> bool:
         """Write a resolved market once; False if it was there already."""

@@ -147,3 +147,50 @@ EVENTS = Table(
     Column("kind", String(32), nullable=False),
     Column("text", Text, nullable=False),
 )
+
+FILL_STATES = Table(
+    "fill_states",
+    METADATA,
+    Column("fill_id", String(160), primary_key=True),
+    Column("order_id", String(80), primary_key=True),
+    Column("account", String(80), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("wall_ms", BigInteger, nullable=False),
+)
+"""How far the settlement of a fill has come. A fill without a row is confirmed."""
+
+DECIDED = Table(
+    "decided",
+    METADATA,
+    Column("account", String(80), primary_key=True),
+    Column("market_id", String(80), primary_key=True),
+    Column("payout_yes_micro", BigInteger, nullable=False),
+    Column("ts_s", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+)
+"""Markets that were decided before their payout came in; a row in `settlements` follows with the cash."""
+
+CASH_FLOWS = Table(
+    "cash_flows",
+    METADATA,
+    Column("account", String(80), primary_key=True),
+    Column("flow_id", String(160), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("cash_micro", BigInteger, nullable=False),
+    Column("ts_s", BigInteger, nullable=False),
+    Column("booked_ms", BigInteger, nullable=False),
+)
+"""Cash that no trade and no payout explains: rewards, rebates, deposits, withdrawals, and what nobody could name."""
+
+REQUESTS = Table(
+    "requests",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("account", String(80), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("asked_by", String(80), nullable=False),
+    Column("asked_ms", BigInteger, nullable=False),
+    Column("done_ms", BigInteger),
+    Column("text", Text, nullable=False, default=""),
+)
+"""What a person asks of the account (a new baseline, the breaker released), who asked, and what it changed."""

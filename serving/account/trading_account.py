@@ -1,17 +1,25 @@
 """The account at the venue and in our books: opened, reconciled at the start, compared while it trades."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from pipelines.core import log
-from pipelines.core.domain import Fill, Outcome, Side
-from pipelines.core.orders import OrderGateway
+from pipelines.core.domain import Fill, Market, Outcome, Side
+from pipelines.core.money import notional_micro
+from pipelines.core.orders import NotOffered, OrderGateway
+from pipelines.core.sections import RiskParams
+from serving.account import explain
 from serving.account.accounting import Accounting
-from serving.account.execution import Execution
-from serving.account.journal import Journal
+from serving.account.breaker import HOUR_S, Breaker
+from serving.account.execution import PATIENCE_MS, Execution
+from serving.account.journal import CashFlow, Journal
 
 RECENT_TOKENS = 24
 """Tokens that were traded last are compared too: what we sold must be gone at the venue."""
+
+UNNAMED_S = 60.0
+"""Wall time after which a small difference of cash that nothing names is booked."""
 
 _log = log.get("account")
 
@@ -29,14 +37,15 @@ class Difference:
 
 
 class TradingAccount:
-    """Gateway, books and execution of one account. Blocking; called from one thread."""
+    """Gateway, books and execution of one account. Blocking; called from one thread. `limits` arm the order breaker."""
 
-    def __init__(self, gateway: OrderGateway, journal: Journal) -> None:
+    def __init__(self, gateway: OrderGateway, journal: Journal, limits: RiskParams | None = None) -> None:
         self.gateway = gateway
         self.journal = journal
         journal.begin(gateway.account)
         first_time = "first_cash_micro" not in journal.facts()
         self.accounting = Accounting(journal, gateway.cash_micro())
+        gateway.know(self.accounting.markets.values())
         settled = {one.market_id: one.cash_micro for one in journal.settlements()}
         gateway.restore(self.accounting.first_micro, [one.fill for one in journal.fills()], settled)
         if first_time:
@@ -44,64 +53,181 @@ class TradingAccount:
             newest = max((fill.ts_s for fill in gateway.trades(0)), default=-1)
             journal.set_facts({"trades_from_s": newest + 1})
         first_trade_s = journal.facts().get("trades_from_s", 0)
-        self.execution = Execution(gateway, journal, self._book, self.accounting.describe, first_trade_s)
+        breaker = None
+        if limits is not None:
+            sent = journal.orders(limit=5_000)
+            newest_s = max((row.ts_s for row in sent), default=0)
+            breaker = Breaker(limits, self.accounting, [row for row in sent if row.ts_s > newest_s - HOUR_S])
+        self.execution = Execution(gateway, journal, self._book, self.accounting.describe, first_trade_s, breaker)
         self._recent: dict[str, None] = dict.fromkeys(self.accounting.tokens())
+        self._traded_micro = 0
+        self._differs_since: float | None = None
+        self.flows: list[CashFlow] = []
+        """Payments that the venue lists; read by the caller while books and venue differ."""
+        self.notes: list[str] = []
+        """What happened to the account that a person should know, newest last; the caller takes them away."""
 
     def _book(self, fill: Fill) -> bool:
-        self._recent.pop(fill.token_id, None)
-        self._recent[fill.token_id] = None
-        while len(self._recent) > RECENT_TOKENS:
-            self._recent.pop(next(iter(self._recent)))
-        return self.accounting.book(fill)
+        booked = self.accounting.book(fill)
+        if booked:
+            self._traded_micro += abs(fill.cash_micro)
+            self._recent.pop(fill.token_id, None)
+            self._recent[fill.token_id] = None
+            while len(self._recent) > RECENT_TOKENS:
+                self._recent.pop(next(iter(self._recent)))
+        return booked
+
+    # Decided markets
 
     def settle(self, market_id: str, payout_yes_micro: int, ts_s: int) -> int:
-        """Book the payout of a decided market, after its last trades; base units that came in."""
+        """Book the payout of a decided market, after its last trades; base units that came in.
+
+        Where the venue still shows shares that are worth something, nobody has redeemed them: they become redeemable,
+        their cash is booked when it comes (`collect`), and 0 is returned.
+        """
         self.gateway.resolved(market_id, payout_yes_micro)
         self.execution.sync()
-        return self.accounting.settle(market_id, payout_yes_micro, ts_s)
+        if not self.accounting.held(market_id):
+            return 0
+        if self._paid(market_id, payout_yes_micro):
+            return self._settled(market_id, payout_yes_micro, ts_s)
+        self.accounting.decide(market_id, payout_yes_micro, ts_s)
+        self._ask_for_payout(market_id)
+        return 0
+
+    def _settled(self, market_id: str, payout_yes_micro: int, ts_s: int) -> int:
+        market = self.accounting.markets.get(market_id)
+        received = self.accounting.settle(market_id, payout_yes_micro, ts_s)
+        if market is not None:
+            # Worthless shares stay in the wallet for ever: they are not compared any more.
+            for token in (market.token_yes, market.token_no):
+                self._recent.pop(token, None)
+        return received
+
+    def _paid(self, market_id: str, payout_yes_micro: int) -> bool:
+        """Whether no share that is worth something is left in the wallet."""
+        market = self.accounting.markets.get(market_id)
+        if market is None:
+            return True
+        worth = {market.token_yes: payout_yes_micro, market.token_no: 1_000_000 - payout_yes_micro}
+        held = self.accounting.tokens()
+        return not any(held.get(token) and worth[token] and self._still_there(token) for token in worth)
+
+    def _still_there(self, token_id: str) -> bool:
+        if not self.gateway.shares_micro(token_id):
+            return False
+        self.gateway.refresh_balance(token_id)
+        return self.gateway.shares_micro(token_id) > 0
+
+    def _ask_for_payout(self, market_id: str) -> None:
+        market = self.accounting.markets[market_id]
+        try:
+            self.gateway.redeem(market)
+        except NotOffered as error:
+            self.notes.append(f"to be paid, {error}")
+            _log.warning("redeemable", market=market_id, what_to_do=str(error))
+
+    def collect(self, ts_s: int) -> int:
+        """Settle what was redeemable and has been paid; base units that came in."""
+        redeemable = self.accounting.redeemable.items()
+        return sum(self._settled(one, payout, ts_s) for one, payout in redeemable if self._paid(one, payout))
+
+    # Differences
+
+    @property
+    def differs(self) -> bool:
+        """Whether books and venue were not equal when they were last compared."""
+        return self._differs_since is not None
 
     def reconcile(self) -> list[str]:
         """Bring the books to the venue's truth after a start: find lost answers, cancel old rests, adopt what differs.
 
-        Returns what had to be adopted, for people; empty when the books were right.
+        Returns what had to be adopted, for people; empty when the books were right. What positions explain (sold,
+        redeemed or lost elsewhere) is profit or loss and moves no baseline.
         """
         self.execution.sync()
         self.execution.cancel_all()
         self.execution.await_quiet(limit_s=3.0)
-        notes = []
-        for difference in self._lasting_differences(limit_s=10.0):
-            notes.append(f"adopted at start: {difference}")
-            self._adopt(difference)
+        notes = [] if self._only_flows() else self._adopt_all(self._lasting_differences(limit_s=10.0))
         cash = self.gateway.cash_micro() - self.accounting.cash_micro
-        if cash:
+        if cash and not self._named(cash):
             self.accounting.adopt(cash, "the venue's cash at the start")
-        for note in notes:
+            notes.append(f"adopted at start: {Difference('', cash)} that nothing explains")
+        for note in (notes := [*notes, *self.gateway.left_out()]):
             _log.warning("reconciled", difference=note)
+        self._traded_micro = 0
         return notes
+
+    def _only_flows(self) -> bool:
+        """Book the payments of the time we were away, where they explain all that differs."""
+        differences = self.differences()
+        only_cash = len(differences) == 1 and not differences[0].token_id
+        return only_cash and not self.accounting.aside and self._named(differences[0].micro)
+
+    def _named(self, cash_micro: int) -> bool:
+        """Book the payments that add up to a difference of cash; whether there are such."""
+        fresh = [flow for flow in self.flows if not self.accounting.knows_flow(flow.flow_id)]
+        some = explain.explaining(fresh, cash_micro)
+        for flow in some:
+            self.accounting.book_flow(flow)
+            self.notes.append(f"{flow.cash_micro / 1e6:+.6f} pUSD booked: {flow.kind}")
+        return bool(some)
 
     def _lasting_differences(self, limit_s: float) -> list[Difference]:
         """What differs still after trades of the last seconds had time to settle: a match is credited later."""
         deadline = time.monotonic() + limit_s
+        first = True
         while (found := self.differences()) and time.monotonic() < deadline:
+            if first:
+                self.refresh(found)
+            first = False
             time.sleep(0.2)
             self.execution.sync()
         return found
 
-    def _adopt(self, difference: Difference) -> None:
-        market = next(
-            (m for m in self.accounting.markets.values() if difference.token_id in (m.token_yes, m.token_no)), None
+    def refresh(self, differences: Sequence[Difference]) -> None:
+        """Ask the venue to read anew what differs: its cache of balances lags behind matches."""
+        for difference in differences:
+            self.gateway.refresh_balance(difference.token_id)
+
+    def _adopt_all(self, differences: Sequence[Difference]) -> list[str]:
+        notes = self.accounting.adopt_aside(0.0)
+        left = self.differences() if notes else list(differences)
+        cash = sum(one.micro for one in left if not one.token_id)
+        named = [(self._market_of(one.token_id), one) for one in left if one.token_id]
+        shares = [
+            (market, outcome, one.micro, self._fair(market, outcome))
+            for (market, outcome), one in ((found, one) for found, one in named if found is not None)
+        ]
+        fills, _ = explain.adoptions(shares, cash, time.time_ns() // 10**9, time.time_ns())
+        for one in left:
+            if one.token_id or not fills:
+                notes.append(f"adopted at start: {one}")
+        for fill in (self._at_value(fill) for fill in fills):
+            self.journal.note("adopted", f"{fill.side} {fill.shares_micro / 1e6:g} {fill.outcome} of {fill.market_id}")
+            self.accounting.book(fill)
+        return notes
+
+    def _at_value(self, fill: Fill) -> Fill:
+        """Shares that came without cash are a deposit of their value; shares that went without cash are lost."""
+        if fill.side is not Side.BUY or fill.cash_micro:
+            return fill
+        price = self._fair(self.accounting.markets[fill.market_id], fill.outcome)
+        value = notional_micro(fill.shares_micro, price)
+        self.accounting.adopt(
+            value, f"{fill.shares_micro / 1e6:g} {fill.outcome} shares came from outside: their value"
         )
-        if market is None:
-            return
-        outcome = Outcome.YES if difference.token_id == market.token_yes else Outcome.NO
+        return replace(fill, price_units=price, fee_micro=0)
+
+    def _market_of(self, token_id: str) -> tuple[Market, Outcome] | None:
+        for market in self.accounting.markets.values():
+            if token_id in (market.token_yes, market.token_no):
+                return market, Outcome.YES if token_id == market.token_yes else Outcome.NO
+        return None
+
+    def _fair(self, market: Market, outcome: Outcome) -> int:
         mid = self.accounting.mids.get(market.market_id, 5_000)
-        price = mid if outcome is Outcome.YES else 10_000 - mid
-        side = Side.BUY if difference.micro > 0 else Side.SELL
-        now = time.time_ns()
-        token, shares = difference.token_id, abs(difference.micro)
-        fill = Fill(f"adopted/{now}", "adopted", market.market_id, token, outcome, side, price, shares, 0, now // 10**9)
-        self.journal.note("adopted", str(difference))
-        self.accounting.book(fill)
+        return mid if outcome is Outcome.YES else 10_000 - mid
 
     def differences(self) -> list[Difference]:
         """Where the venue's account and the books differ now; cash first."""
@@ -110,3 +236,33 @@ class TradingAccount:
         for token in sorted({*held, *self._recent}):
             found.append(Difference(token, self.gateway.shares_micro(token) - held.get(token, 0)))
         return [difference for difference in found if difference.micro]
+
+    def judge(self, differences: Sequence[Difference]) -> bool:
+        """Take in what a comparison found while trading; whether the books are equal now.
+
+        The first difference makes the venue read its balances anew. Sales of shares from outside are booked after a
+        while. Cash is booked under the payment that the venue lists, a small amount that nothing names after a minute.
+        """
+        patience_s = PATIENCE_MS / 1_000
+        self.notes += self.accounting.adopt_aside(patience_s)
+        if not differences:
+            self._differs_since, self._traded_micro = None, 0
+            return True
+        if self._differs_since is None:
+            self._differs_since = time.monotonic()
+            self.refresh(differences)
+            return False
+        if len(differences) > 1 or differences[0].token_id or self.accounting.aside or self.execution.pending:
+            return False
+        cash = differences[0].micro
+        if self.gateway.cash_micro() - self.accounting.cash_micro != cash:
+            return False
+        lasted_s = time.monotonic() - self._differs_since
+        if self._named(cash):
+            return not self.differences()
+        if lasted_s >= UNNAMED_S and explain.is_small(cash, self._traded_micro):
+            now = time.time_ns()
+            self.accounting.book_flow(CashFlow(f"unexplained/{now}", "UNEXPLAINED", cash, now // 10**9))
+            self.notes.append(f"{cash / 1e6:+.6f} pUSD that nothing explains were booked as such")
+            return not self.differences()
+        return False

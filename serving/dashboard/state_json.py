@@ -34,6 +34,8 @@ def account(accounting: Accounting, address: str) -> dict[str, Any]:
         "daily_fraction": equity / day_start - 1.0 if day_start else 0.0,
         "drawdown": max(0.0, 1.0 - equity / peak) if peak else 0.0,
         "fees": accounting.fees_micro / MICRO,
+        "income": {kind: micro / MICRO for kind, micro in sorted(accounting.income_micro.items())},
+        "redeemable": sorted(accounting.redeemable),
         "closed_trades": len(wins),
         "win_rate": sum(wins) / len(wins) if wins else None,
     }

@@ -158,7 +158,8 @@ async def test_paper_orders_rest_and_the_account_outlives_a_restart(venue: dict[
 def _rested(trader: Bot) -> bool:
     """Whether a maker's fill is booked."""
     return trader._lasting is not None and any(
-        one.fill.fill_id.endswith("-rest") and one.fill.fee_micro == 0 for one in trader._lasting.account.journal.fills()
+        one.fill.fill_id.endswith("-rest") and one.fill.fee_micro == 0
+        for one in trader._lasting.account.journal.fills()
     )
 
 

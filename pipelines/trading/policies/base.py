@@ -42,6 +42,8 @@ class Inputs:
     standardised: FloatArray | None = None
     fair: float | None = None
     """Probability of YES that an outside reference implies (an underlying's price path); None when there is none."""
+    warm: bool = True
+    """Whether features and forecast are there; without them a position is only stopped, closed at the end or killed."""
     reference_units: int = 0
     """YES price that positions are marked and stopped at (`kernel.fair_units`); 0: the bar's mid."""
     reference_age_s: int = 0
