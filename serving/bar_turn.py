@@ -63,6 +63,7 @@ class BarTurns:
         self._bars = 0
         self._noted: LoadedModel | None = None
         self._exits: dict[str, int] = {}
+        self._packer = decision_record.Packer()
         self.stopping = False
 
     async def take(self, account: TradingAccount, feed: Feed) -> None:
@@ -147,7 +148,7 @@ class BarTurns:
             "equity_micro": view.equity_micro,
             "took_ms": took_ms,
             "ledger_equals_venue": self._status.ledger_equals_venue,
-            "inputs": decision_record.pack(turn.inputs, view),
+            "inputs": self._packer.pack(turn.inputs, view),
         }
         if model is not self._noted:
             self._journal.note_rules(model.bundle.hash, decision_record.rules_document(model.rules))

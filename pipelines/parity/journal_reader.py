@@ -100,8 +100,19 @@ class JournalReader:
         decisions: dict[int, dict[str, Mapping[str, Any]]] = {}
         for row in self._rows("decisions", "ts_s"):
             decisions.setdefault(row["ts_s"], {})[row["market_id"]] = row
+        self._learn_markets()
         for row in self._rows("bars", "ts_s"):
             yield self._bar(row, decisions.get(row["ts_s"], {}))
+
+    def _learn_markets(self) -> None:
+        """Read the bars before the first one for what they describe: a record does not repeat it every time."""
+        table = self._tables.tables["bars"]
+        query = sa.select(table.c.inputs).where(table.c.account == self.account).where(table.c.ts_s < self._from_s)
+        query = query.order_by(table.c.ts_s.desc()).limit(decision_record.DESCRIBE_EVERY)
+        with self._engine.connect() as db:
+            for content in reversed(db.execute(query).scalars().all()):
+                if content:
+                    decision_record.unpack(content, self.markets)
 
     def _bar(self, row: Mapping[str, Any], decisions: dict[str, Mapping[str, Any]]) -> LiveBar:
         seen = decision_record.unpack(row["inputs"], self.markets)

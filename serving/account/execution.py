@@ -232,7 +232,8 @@ class Execution:
         """Shares by token and cash, as the journal adds up."""
         facts, held = self._journal.facts(), Counter[str]()
         cash = facts.get("first_cash_micro", 0) + facts.get("adopted_micro", 0)
-        cash += sum(one.cash_micro for one in (*self._journal.settlements(), *self._journal.flows()))
+        cash += sum(settled.cash_micro for settled in self._journal.settlements())
+        cash += sum(flow.cash_micro for flow in self._journal.flows())
         for fill in (one.fill for one in self._journal.fills()):
             held[fill.token_id] += _signed(fill)
             cash += fill.cash_micro
