@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipelines.core.domain import Outcome, Side
-from pipelines.core.orders import OrderGateway, OrderIntent, PlaceStatus
+from pipelines.core.orders import NOTHING_TO_TAKE, OrderGateway, OrderIntent, OrderType, PlaceStatus
 
 FIRST_CASH = 10_000_000_000
 _moment = count(1)
@@ -174,3 +174,33 @@ def test_a_filled_order_is_not_open(gateway: OrderGateway, buy: OrderIntent) -> 
 def test_accounts_are_named(gateway: OrderGateway) -> None:
     """The journal is keyed by the account's name."""
     assert gateway.account
+
+
+def test_a_fak_sale_leaves_nothing_behind(gateway: OrderGateway, buy: OrderIntent, sell: OrderIntent) -> None:
+    """A FAK sale takes what is bid within its limit and never rests; without such a bid it is refused in known words."""
+    gateway.place(gateway.prepare(buy))
+    assert settled(gateway, buy.token_id, buy.shares_micro) == buy.shares_micro
+    fak = replace(sell, order_type=OrderType.FAK)
+
+    dear = gateway.place(gateway.prepare(replace(fak, price_units=10_000 - sell.tick_units, ts_s=next(_moment))))
+    sold = gateway.place(gateway.prepare(replace(fak, shares_micro=6_010_000, ts_s=next(_moment))))
+
+    assert dear.status is PlaceStatus.REJECTED
+    assert NOTHING_TO_TAKE in dear.reason
+    assert (sold.status, sold.filled_shares_micro) == (PlaceStatus.ACCEPTED, 6_010_000)
+    assert gateway.open_orders() == []
+    assert settled(gateway, buy.token_id, 3_990_000) == 3_990_000
+
+
+def test_a_post_only_order_rests_or_is_refused(gateway: OrderGateway, venue: Any, buy: OrderIntent) -> None:
+    """A post-only GTD order rests at its own side's touch; where it would take, it is refused and nothing is bought."""
+    _, quote = venue.market()
+    rest = replace(buy, order_type=OrderType.GTD, post_only=True, lifetime_s=60)
+
+    crossing = gateway.place(gateway.prepare(rest))
+    resting = gateway.place(gateway.prepare(replace(rest, price_units=quote.bid_units, ts_s=next(_moment))))
+
+    assert crossing.status is PlaceStatus.REJECTED
+    assert (resting.status, resting.filled_shares_micro) == (PlaceStatus.ACCEPTED, 0)
+    assert [order.order_id for order in gateway.open_orders()] == [resting.order_id]
+    assert gateway.cancel_all().cancelled == (resting.order_id,)
