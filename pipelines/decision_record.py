@@ -18,6 +18,13 @@ from pipelines.decide import Account, Inputs, Rules
 
 FORMAT = 2
 
+GRID = 1 << 16
+
+DECIDED = ("action", "direction", "fraction", "refusal", "detail", "intent", "armed")
+"""What a record keeps of a decision; its time, market and confidence are those of the input."""
+
+_SHORT_DIGITS = 12
+
 DESCRIBE_EVERY = 60
 """Bars after which a market is described again, so that a reader finds it within so many bars."""
 
@@ -31,18 +38,22 @@ class Packer:
         self._described: dict[str, tuple[Market, int]] = {}
         self._bars = 0
 
-    def pack(self, inputs: Sequence[Inputs], account: Account) -> bytes:
-        """Inputs of all markets and the account, column by column, compressed; floats to the bit."""
+    def pack(self, inputs: Sequence[Inputs], account: Account, decisions: Sequence[Mapping[str, Any]] = ()) -> bytes:
+        """Inputs of all markets and the account, column by column, compressed; floats to the bit.
+
+        `decisions` are rows as `decision_row` makes them, one per input and in their order.
+        """
         self._bars += 1
         document = {
             "format": FORMAT,
             "account": _account_document(account),
-            "ids": [one.market.market_id for one in inputs],
+            "ids": [_short(one.market.market_id) for one in inputs],
             "markets": [market_document(one.market) for one in inputs if self._is_news(one.market)],
             "ints": _packed_columns([_integers(one) for one in inputs], "<i8"),
             "floats": _packed_columns([(one.sentiment, one.forecast.confidence) for one in inputs], "<f8"),
             "features": _packed_columns([one.features for one in inputs], "<f8"),
-            "forecasts": _packed_columns([_forecast(one.forecast) for one in inputs], "<f8"),
+            "forecasts": _packed_forecasts([one.forecast for one in inputs]),
+            "decisions": {name: [row[name] for row in decisions] for name in DECIDED} if decisions else {},
         }
         return zlib.compress(msgspec.msgpack.encode(document), _LEVEL)
 
@@ -81,8 +92,57 @@ def _integers(one: Inputs) -> tuple[int, ...]:
     return (bar.ts_s, bar.mid_units, bar.volume_micro, bar.n_trades, bar.spread_units, *shown, *marks)
 
 
-def _forecast(forecast: Forecast) -> FloatArray:
-    return np.concatenate((forecast.mean, forecast.lower, forecast.upper))
+def on_grid(forecast: Forecast) -> Forecast:
+    """A forecast on the grid of 2^-16 log-odds, a fiftieth of a price unit: what the live process decides with.
+
+    The noise below the grid would be most of the journal. The confidence stays as it is.
+    """
+    mean, lower, upper = (np.round(row * GRID) / GRID + 0.0 for row in (forecast.mean, forecast.lower, forecast.upper))
+    return Forecast(mean, lower, upper, forecast.confidence)
+
+
+def _packed_forecasts(forecasts: Sequence[Forecast]) -> dict[str, Any]:
+    """Forecasts as second differences over the horizons where they are on the grid, else as float64."""
+    if not forecasts:
+        return {"grid": False, "values": b""}
+    rows = np.stack([np.stack((one.mean, one.lower, one.upper)) for one in forecasts])
+    units = rows * GRID
+    if not (np.abs(units) < 2**24).all() or (units != np.round(units)).any() or np.signbit(units[units == 0]).any():
+        return {"grid": False, "values": _packed_columns(rows.reshape(len(rows), -1), "<f8")}
+    whole = units.astype(np.int64)
+    whole[:, 1:] -= whole[:, :1]
+    bends = np.diff(np.diff(whole, axis=2, prepend=0), axis=2, prepend=0)
+    small = (bends << 1) ^ (bends >> 63)  # small numbers of either sign become small ones without
+    return {"grid": True, "values": _planes(_packed_columns(small.reshape(len(rows), -1), "<i8"), 8)}
+
+
+def _forecasts(packed: Mapping[str, Any], rows: int) -> FloatArray:
+    """Mean, lower and upper of every row, shape (rows, 3, H)."""
+    if not rows:
+        return np.empty((0, 3, 0))
+    if not packed["grid"]:
+        return _columns(packed["values"], rows, "<f8").reshape(rows, 3, -1)
+    content = _planes(packed["values"], len(packed["values"]) // 8)
+    small = _columns(content, rows, "<i8").reshape(rows, 3, -1)
+    whole = np.cumsum(np.cumsum((small >> 1) ^ -(small & 1), axis=2), axis=2)
+    whole[:, 1:] += whole[:, :1]
+    return whole / float(GRID)
+
+
+def _planes(content: bytes, width: int) -> bytes:
+    """Bytes at the same place of every `width` of them laid together: small numbers then end in long runs of zeros."""
+    return np.frombuffer(content, np.uint8).reshape(-1, width).T.tobytes()
+
+
+def _short(market_id: str) -> bytes | str:
+    """Six bytes of a condition id, enough to tell the markets of a journal apart; another id as it is."""
+    digits = market_id.removeprefix("0x")
+    if len(digits) < _SHORT_DIGITS or market_id == digits:
+        return market_id
+    try:
+        return bytes.fromhex(digits[-_SHORT_DIGITS:])
+    except ValueError:
+        return market_id
 
 
 def _packed_columns(rows: Sequence[Any], kind: str) -> bytes:
@@ -98,6 +158,8 @@ class DecidedBar:
     inputs: list[Inputs]
     account: Account
     unknown: int
+    decisions: dict[str, dict[str, Any]]
+    """Market id -> the decision as a row of the journal; empty where the record has none."""
 
 
 def unpack(content: bytes, markets: dict[str, Market]) -> DecidedBar:
@@ -112,17 +174,26 @@ def unpack(content: bytes, markets: dict[str, Market]) -> DecidedBar:
     for described in document["markets"]:
         market = market_of(described)
         markets[market.market_id] = market
-    ids = document["ids"]
-    ints, floats, features, forecasts = (
+    ids, names = document["ids"], {_short(name): name for name in markets}
+    ints, floats, features = (
         _columns(document[name], len(ids), kind)
-        for name, kind in (("ints", "<i8"), ("floats", "<f8"), ("features", "<f8"), ("forecasts", "<f8"))
+        for name, kind in (("ints", "<i8"), ("floats", "<f8"), ("features", "<f8"))
     )
-    known = [(row, markets[name]) for row, name in enumerate(ids) if name in markets]
-    inputs = [
-        _inputs(market, ints[row].tolist(), floats[row].tolist(), features[row], forecasts[row].reshape(3, -1))
+    forecasts = _forecasts(document["forecasts"], len(ids))
+    known = [(row, markets[names[short]]) for row, short in enumerate(ids) if short in names]
+    inputs = {
+        row: _inputs(market, ints[row].tolist(), floats[row].tolist(), features[row], forecasts[row])
         for row, market in known
-    ]
-    return DecidedBar(inputs, _account(document["account"], markets), len(ids) - len(known))
+    }
+    decided = {one.market.market_id: _decided(document["decisions"], row, one) for row, one in inputs.items()}
+    account = _account(document["account"], markets)
+    decisions = decided if document["decisions"] else {}
+    return DecidedBar(list(inputs.values()), account, len(ids) - len(known), decisions)
+
+
+def _decided(columns: Mapping[str, list[Any]], row: int, one: Inputs) -> dict[str, Any]:
+    values = {name: column[row] for name, column in columns.items()}
+    return {"ts_s": one.bar.ts_s, "market_id": one.market.market_id, "confidence": one.forecast.confidence, **values}
 
 
 def _columns(content: bytes, rows: int, kind: str) -> np.ndarray[Any, Any]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -141,6 +142,7 @@ class BarTurns:
         turn = take_turn(model, ts_s, seen, view, busy, references, cold)
         took_ms = (time.perf_counter() - closed_at) * 1e3
         self._status.measure(turn, took_ms, features_ms)
+        decisions = [decision_row(decision, model.champion.armed) for decision in turn.decisions]
         row = {
             "ts_s": ts_s,
             "bundle": model.bundle.hash,
@@ -148,13 +150,12 @@ class BarTurns:
             "equity_micro": view.equity_micro,
             "took_ms": took_ms,
             "ledger_equals_venue": self._status.ledger_equals_venue,
-            "inputs": self._packer.pack(turn.inputs, view),
+            "inputs": self._packer.pack(turn.inputs, view, decisions),
         }
         if model is not self._noted:
             self._journal.note_rules(model.bundle.hash, decision_record.rules_document(model.rules))
             self._noted = model
-        decisions = [decision_row(decision, model.champion.armed) for decision in turn.decisions]
-        self._journal.bar(row, decisions, peaks, facts)
+        self._journal.bar(row, (), peaks, facts, Counter(row["refusal"] for row in decisions if row["refusal"]))
         self._bars += 1
         if self._bars % PRUNE_EVERY == 0:
             self._journal.prune(ts_s - self._params.serving.keep_bars * model.length_s)

@@ -9,6 +9,7 @@ import numpy as np
 from pipelines.core.domain import Bar, Direction, FloatArray, Forecast, Market, Quote
 from pipelines.core.params import Params
 from pipelines.decide import Account, Decision, Inputs, Rules, decide, reserve
+from pipelines.decision_record import on_grid
 from pipelines.features.spec import FEATURE_NAMES
 from pipelines.inference.bundle import Bundle
 from pipelines.inference.predictor import Predictor
@@ -140,7 +141,7 @@ def _inputs(predictor: Predictor, seen: Sequence[WarmMarket]) -> tuple[Inputs, .
     sentiment = np.stack([one.window.sentiment for one in seen])
     forecasts = predictor.forecast_batch(features, mids, sentiment)
     return tuple(
-        _input(one, features[index, -1], forecasts.at(index), float(sentiment[index, -1]))
+        _input(one, features[index, -1], on_grid(forecasts.at(index)), float(sentiment[index, -1]))
         for index, one in enumerate(seen)
     )
 

@@ -7,6 +7,7 @@ the venue reports it. All methods are synchronous and safe to call from any thre
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -160,13 +161,6 @@ class Journal:
         with self._mutex, self._engine.begin() as db:
             self._describe(db, market_id, market)
 
-    def describe_market(self, market_id: str, market: str) -> None:
-        """Replace the static data of a market that the journal knows: its tick, fee or end has changed."""
-        table = schema.MARKETS
-        where = (table.c.account == self.account) & (table.c.market_id == market_id)
-        with self._mutex, self._engine.begin() as db:
-            db.execute(update(table).where(where).values(market=market))
-
     def move(self, order_id: str, state: OrderState, **columns: Any) -> None:
         """Set the state of an order, and other columns of its row."""
         where = schema.ORDERS.c.order_id == order_id
@@ -300,8 +294,12 @@ class Journal:
         decisions: Sequence[Mapping[str, Any]],
         peaks: Mapping[str, int],
         facts: Mapping[str, int],
+        refused: Mapping[str, int] | None = None,
     ) -> None:
-        """One bar in one transaction: inputs, decisions, best mids of held positions, durable numbers."""
+        """One bar in one transaction: inputs, best mids of held positions, durable numbers, refusals by reason.
+
+        `decisions` are rows of the table of decisions; a bar whose inputs hold them already needs none.
+        """
         own = {"account": self.account}
         header = own | {"session_id": self.session_id, "mode": self._mode} | dict(row)
         table = schema.MARKETS
@@ -309,11 +307,19 @@ class Journal:
             fresh = insert_once(db, schema.BARS, header)
             if decisions and fresh:
                 db.execute(insert(schema.DECISIONS), [own | dict(decision) for decision in decisions])
+            for reason, count in (refused or {}).items() if fresh else ():
+                self._add_refusals(db, reason, count)
             for market_id, peak_units in peaks.items():
                 where = (table.c.account == self.account) & (table.c.market_id == market_id)
                 db.execute(update(table).where(where).values(peak_units=peak_units))
             for name, value in facts.items():
                 put(db, schema.FACTS, own | {"name": name, "value": value})
+
+    def _add_refusals(self, db: Connection, reason: str, count: int) -> None:
+        table = schema.REFUSALS
+        where = (table.c.account == self.account) & (table.c.reason == reason)
+        if not db.execute(update(table).where(where).values(count=table.c.count + count)).rowcount:
+            db.execute(insert(table).values(account=self.account, reason=reason, count=count))
 
     def note_rules(self, bundle: str, document: str) -> bool:
         """Write the limits that this session decides with around a bundle, once; False if they were there already."""
@@ -355,7 +361,10 @@ class Journal:
         where = (table.c.account == self.account) & table.c.refusal.is_not(None)
         query = select(table.c.refusal, func.count()).where(where).group_by(table.c.refusal)
         with self._mutex, self._engine.connect() as db:
-            return {str(reason): int(n) for reason, n in db.execute(query)}
+            found = Counter({str(reason): int(n) for reason, n in db.execute(query)})
+        for row in self._rows(schema.REFUSALS, schema.REFUSALS.c.reason):
+            found[row["reason"]] += row["count"]
+        return dict(found)
 
     def note(self, kind: str, text: str) -> None:
         """Write an event that a person may ask about."""

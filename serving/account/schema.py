@@ -60,7 +60,8 @@ DECISIONS = Table(
     Column("intent", Text),
     Column("armed", Boolean, nullable=False),
 )
-"""`armed` is false when the bot only showed what it would have done (no champion)."""
+"""Decisions of bars that older programs wrote; newer ones keep them with the inputs. `armed` is false
+when the bot only showed what it would have done (no champion)."""
 
 ORDERS = Table(
     "orders",
@@ -194,3 +195,12 @@ REQUESTS = Table(
     Column("text", Text, nullable=False, default=""),
 )
 """What a person asks of the account (a new baseline, the breaker released), who asked, and what it changed."""
+
+REFUSALS = Table(
+    "refusals",
+    METADATA,
+    Column("account", String(80), primary_key=True),
+    Column("reason", String(32), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
+"""Decisions refused so far, by reason."""

@@ -177,7 +177,7 @@ def test_accounts_are_named(gateway: OrderGateway) -> None:
 
 
 def test_a_fak_sale_leaves_nothing_behind(gateway: OrderGateway, buy: OrderIntent, sell: OrderIntent) -> None:
-    """A FAK sale takes what is bid within its limit and never rests; without such a bid it is refused in known words."""
+    """A FAK sale takes what is bid within its limit and never rests; without such a bid it is refused."""
     gateway.place(gateway.prepare(buy))
     assert settled(gateway, buy.token_id, buy.shares_micro) == buy.shares_micro
     fak = replace(sell, order_type=OrderType.FAK)

@@ -25,6 +25,7 @@ from serving.account.database import default_url
 from serving.account.journal import Journal
 from serving.account.trading_account import TradingAccount
 from serving.bot import Bot
+from serving.session import connections
 
 pytestmark = pytest.mark.slow
 
@@ -102,8 +103,8 @@ async def test_whatever_the_venue_does_the_ledger_is_right_in_the_end(tmp_path: 
             await asyncio.sleep(22)
             await trader.kill(True)
             await until(lambda: not trader.state(whole=False)["positions"], 40, "the sale of every position")
-            account = trader._lasting.account if trader._lasting else None
-            assert account is not None
+            assert trader._lasting is not None
+            account = trader._lasting.account
             await asyncio.sleep(2)
             rows = account.journal.orders()
 
@@ -141,12 +142,13 @@ async def test_paper_orders_rest_and_the_account_outlives_a_restart(venue: dict[
         await until(lambda: _rested(first), 60, "the fill of a resting order")
     finally:
         await first.stop()
-    before = first._lasting.account if first._lasting else None
-    assert before is not None
+    assert first._lasting is not None
+    before = first._lasting.account
     left = before.accounting.cash_micro, before.accounting.tokens()
 
     second = Bot(settings, params)
-    account = (await second._open_account()).account
+    async with connections(settings, params) as opened:
+        account = (await second._open_account(opened)).account
     try:
         assert (account.accounting.cash_micro, account.accounting.tokens()) == left
         assert account.differences() == []

@@ -155,7 +155,7 @@ from serving_venue import bot, until
 async def main():
     trader = bot(Settings())
     trader.start()
-    await until(lambda: trader._lasting is not None and trader._lasting.heartbeat.accepted_lately, 60, "the first heartbeat")
+    await until(lambda: trader._guarded(), 60, "the first heartbeat")
     market = next(iter(trader._feed.followed.values())).market
     price = market.tick_units
     rest = OrderIntent(market.market_id, market.token_yes, Outcome.YES, Side.BUY, price, 500_000_000,
