@@ -155,8 +155,8 @@ from serving_venue import bot, until
 async def main():
     trader = bot(Settings())
     trader.start()
-    await until(lambda: trader._guarded(), 60, "the first heartbeat")
-    market = next(iter(trader._feed.followed.values())).market
+    await until(lambda: trader._guarded() and trader._session.feed.followed, 60, "the first heartbeat")
+    market = next(iter(trader._session.feed.followed.values())).market
     price = market.tick_units
     rest = OrderIntent(market.market_id, market.token_yes, Outcome.YES, Side.BUY, price, 500_000_000,
                        market.tick_units, market.neg_risk, market.version, "enter", 2**40)
