@@ -33,12 +33,12 @@ def markets() -> list[Market]:
     made = []
     for number in range(MARKETS):
         condition = "0x" + rng.bytes(32).hex()
-        tokens = [str(int.from_bytes(rng.bytes(32), "big")) for _ in range(2)]
+        yes, no = (str(int.from_bytes(rng.bytes(32), "big")) for _ in range(2))
         question = f"Will the price of asset {number} be above {rng.integers(10**6)} at the end of the hour {number}?"
         end_s = START_S + 86_400 * 30
         fee = FeeSchedule(0.05)
         made.append(
-            Market(condition, f"event-{number // 6}", question, *tokens, 100, 5_000_000, fee, START_S, end_s, "")
+            Market(condition, f"event-{number // 6}", question, yes, no, 100, 5_000_000, fee, START_S, end_s, "")
         )
     return made
 

@@ -73,7 +73,8 @@ def _columns(
 def _finite(column: "pd.Series[Any]") -> FloatArray:
     """Values of a column that are there: neither missing nor infinite."""
     values = column.to_numpy(np.float64)
-    return values[np.isfinite(values)]
+    finite: FloatArray = values[np.isfinite(values)]
+    return finite
 
 
 def _column(

@@ -117,7 +117,7 @@ class JournalReader:
     def _bar(self, row: Mapping[str, Any], decisions: dict[str, Mapping[str, Any]]) -> LiveBar:
         seen = decision_record.unpack(row["inputs"], self.markets)
         limits = self.limits.get((row["session_id"], row["bundle"]))
-        made = decisions or seen.decisions
+        made: dict[str, Mapping[str, Any]] = {**(decisions or seen.decisions)}
         return LiveBar(row["ts_s"], row["bundle"], seen.inputs, seen.account, made, seen.unknown, limits)
 
     def orders(self) -> list[Mapping[str, Any]]:
