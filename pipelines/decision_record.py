@@ -145,7 +145,7 @@ def _short(market_id: str) -> bytes | str:
         return market_id
 
 
-def _packed_columns(rows: Sequence[Any], kind: str) -> bytes:
+def _packed_columns(rows: Sequence[Any] | np.ndarray[Any, Any], kind: str) -> bytes:
     """Rows of equal length, column by column: what is alike lies together."""
     values = np.asarray(rows, dtype=kind)
     return values.T.tobytes()
@@ -158,7 +158,7 @@ class DecidedBar:
     inputs: list[Inputs]
     account: Account
     unknown: int
-    decisions: dict[str, dict[str, Any]]
+    decisions: dict[str, Mapping[str, Any]]
     """Market id -> the decision as a row of the journal; empty where the record has none."""
 
 
@@ -185,7 +185,9 @@ def unpack(content: bytes, markets: dict[str, Market]) -> DecidedBar:
         row: _inputs(market, ints[row].tolist(), floats[row].tolist(), features[row], forecasts[row])
         for row, market in known
     }
-    decided = {one.market.market_id: _decided(document["decisions"], row, one) for row, one in inputs.items()}
+    decided: dict[str, Mapping[str, Any]] = {
+        one.market.market_id: _decided(document["decisions"], row, one) for row, one in inputs.items()
+    }
     account = _account(document["account"], markets)
     decisions = decided if document["decisions"] else {}
     return DecidedBar(list(inputs.values()), account, len(ids) - len(known), decisions)

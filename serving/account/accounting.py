@@ -212,6 +212,7 @@ class Accounting:
         """Book the payout of a resolved market; base units that came in, 0 when nothing was held."""
         with self._mutex:
             if not self.held(market_id):
+                self._ledger.redeemable.pop(market_id, None)
                 return 0
             before = self._ledger.cash_micro
             received = self._ledger.settle(market_id, payout_yes_micro, ts_s)

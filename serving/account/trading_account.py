@@ -148,6 +148,7 @@ class TradingAccount:
         self.execution.sync()
         self.execution.cancel_all()
         self.execution.await_quiet(limit_s=3.0)
+        self.collect(int(time.time()))
         notes = [] if self._only_flows() else self._adopt_all(self._lasting_differences(limit_s=10.0))
         cash = self.gateway.cash_micro() - self.accounting.cash_micro
         if cash and not self._named(cash):

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter, deque
 from typing import Any
 
+from pipelines.core.orders import NOTHING_TO_TAKE
 from pipelines.core.params import Params
 from pipelines.core.settings import Settings
 from pipelines.trading.order_states import OrderState
@@ -94,10 +95,12 @@ class Status:
         """An order was answered."""
         state = sent.order.state
         answer = {OrderState.REJECTED: "rejected", OrderState.UNKNOWN: "unknown"}.get(state, "accepted")
+        if NOTHING_TO_TAKE in sent.order.text.lower():
+            answer = "unfilled"
         metrics.ORDERS.labels(answer).inc()
         metrics.EXECUTION_LATENCY.observe(sent.latency_ms)
         self._recent.add("execute", sent.latency_ms)
-        if answer == "accepted":
+        if answer in ("accepted", "unfilled"):
             self.clear_alarm("order")
         else:
             metrics.ORDERS_FAILED.inc()
@@ -134,7 +137,7 @@ class Status:
         self.decisions += len(turn.decisions)
         metrics.DECISIONS.inc(len(turn.decisions))
         for one, made in zip(turn.inputs, turn.decisions, strict=True):
-            if self._score is not None:
+            if self._score is not None and one.warm:
                 self._score.add(one.market.market_id, turn.ts_s, one.bar.mid_units, one.forecast)
             if made.refusal is not None:
                 self._refused[made.refusal.reason.value] += 1
