@@ -14,6 +14,7 @@ import bentoml
 from pipelines.core import log
 from pipelines.core.errors import OddsmithError
 from pipelines.core.settings import Settings
+from serving import control_socket
 from serving.bot import Bot
 from serving.dashboard import doors
 from serving.dashboard.web import application
@@ -37,6 +38,7 @@ def _preflight() -> None:
 
 if sys.argv[1:2] == ["serve"]:
     _preflight()
+    control_socket.make_private()
 
 
 def _bot() -> Bot:
@@ -94,7 +96,7 @@ class Oddsmith:
 
 
 _settings = Settings()
-Oddsmith.add_asgi_middleware(
+Oddsmith.add_asgi_middleware(  # type: ignore[attr-defined]
     doors.Doors,
     hosts=_settings.allowed_hosts.split(","),
     token=lambda: doors.token(_settings),

@@ -7,6 +7,7 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from pipelines.core import log
@@ -55,9 +56,8 @@ class VenueWatch:
 
     async def examine(self, account: Any) -> None:
         """Ask everything once. What does not answer keeps its last finding, and counts as off until it answered."""
-        named = [(name, lambda check=check: check(self._settings)) for name, check in self._checks]
-        named.append(("allowances", lambda: preconditions.allowances(account)))
-        for name, check in named:
+        asked = {name: partial(check, self._settings) for name, check in self._checks}
+        for name, check in {**asked, "allowances": partial(preconditions.allowances, account)}.items():
             try:
                 _log.info("checked", check=name, says=await check())
                 self._found[name] = ""

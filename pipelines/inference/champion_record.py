@@ -104,6 +104,11 @@ def bundle_folder(record: Record, var: Path, candidate: Path = CANDIDATE) -> Pat
     return None
 
 
+def installed_bundles(var: Path) -> list[Path]:
+    """Folders of the bundles inside the bentos of this machine, in the order of their tags."""
+    return sorted(path.parent for path in bento_store(var).glob(f"bentos/*/*/src/bundle/{MANIFEST}"))
+
+
 def manifest_of(folder: Path) -> dict[str, Any]:
     """What a bundle says of itself; `Bundle.open` proves it.
 

@@ -12,6 +12,7 @@ from pipelines.core.products import BUNDLE, MARKETS, report_json
 from pipelines.core.settings import Settings
 from pipelines.decide import Rules
 from pipelines.inference.bundle import Bundle
+from pipelines.inference.champion_record import installed_bundles
 from pipelines.parity import decisions, fills, journal_reader
 from pipelines.replay import rules
 from pipelines.trading.observation import MarketScaler
@@ -43,7 +44,7 @@ def run(hours: float = 24.0) -> None:
 
 def bundles(var: Path) -> list[Bundle]:
     """Bundles on this machine: the candidate and those inside installed bentos."""
-    folders = [BUNDLE, *sorted(path.parent for path in (var / "bento").rglob("bundle/manifest.json"))]
+    folders = [BUNDLE, *installed_bundles(var)]
     found: dict[str, Bundle] = {}
     for folder in folders:
         try:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from serving_venue import promote, simulator
 
@@ -169,6 +170,17 @@ def test_a_foreign_page_reaches_no_route_of_the_running_service(service: Service
             asked = urllib.request.Request(service.url + path, body, headers | {"content-type": "application/json"})
             assert _ask(asked)[0] == 403, (path, headers)
     assert service.get("livez")[0] == 200
+
+
+def test_the_process_manager_has_no_port(service: Service) -> None:
+    """Its commands run programs as the bot's user: no TCP port of supervisor or worker but the service's own."""
+    supervisor = psutil.Process(service.process.pid)
+    processes = [supervisor, *supervisor.children(recursive=True)]
+    listening = {
+        one.laddr.port for process in processes for one in process.net_connections("tcp") if one.status == "LISTEN"
+    }
+
+    assert listening == {int(service.url.rstrip("/").rpartition(":")[2])}
 
 
 def test_no_secret_leaves_the_environment(service: Service) -> None:
