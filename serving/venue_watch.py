@@ -56,8 +56,10 @@ class VenueWatch:
 
     async def examine(self, account: Any) -> None:
         """Ask everything once. What does not answer keeps its last finding, and counts as off until it answered."""
+        asked: dict[str, Callable[[], Awaitable[str]]]
         asked = {name: partial(check, self._settings) for name, check in self._checks}
-        for name, check in {**asked, "allowances": partial(preconditions.allowances, account)}.items():
+        asked["allowances"] = partial(preconditions.allowances, account)
+        for name, check in asked.items():
             try:
                 _log.info("checked", check=name, says=await check())
                 self._found[name] = ""
