@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.stage_tasks import command_environment
+from flows.child_environment import command_environment
 
 DVC_YAML = """
 stages:

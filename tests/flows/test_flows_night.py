@@ -14,7 +14,7 @@ from flows import champions
 from flows import drift as drift_module
 from flows import promote as promote_module
 from flows import rollback as rollback_module
-from flows.__main__ import parser
+from flows.commands import NIGHTLY
 from flows.deploy import deploy
 from flows.drift import drift
 from flows.ingest import ingest
@@ -24,6 +24,7 @@ from flows.promote import promote, retire_foreign_champion
 from flows.rollback import rollback
 from flows.stage_tasks import StageFailed, run_command
 from pipelines.core.artifacts import read_json, write_json
+from pipelines.core.command_line import Parser
 from pipelines.core.errors import ArtifactError, SettingError
 from pipelines.core.settings import Source
 from pipelines.inference import verdict as verdicts
@@ -355,8 +356,10 @@ def test_a_champion_of_another_source_is_retired(desk):
 
 def test_a_night_by_hand_goes_on_with_the_last_source():
     """Without --source the nightly command asks for none, so that a machine on the venue does not turn to another."""
-    assert parser().parse_args(["nightly", "--fresh"]).source is None
-    assert parser().parse_args(["nightly", "--source", "polymarket"]).source is Source.POLYMARKET
+    parser = Parser()
+    NIGHTLY.arguments(parser)
+    assert parser.parse_args(["--fresh"]).source is None
+    assert parser.parse_args(["--source", "polymarket"]).source == Source.POLYMARKET
 
 
 def test_nights_of_the_venue_are_not_served_beside_a_simulator(desk, monkeypatch):
