@@ -110,10 +110,13 @@ def test_the_page_of_commands_has_every_command_and_no_other():
 def test_commands_in_pages_parse(page):
     """`oddsmith ...` in a page is a command line that the program takes; `[...]` and placeholders are left out."""
     refused = []
-    for line in re.findall(
-        r"`((?:\.venv/bin/)?oddsmith [^`]+)`|^((?:\.venv/bin/)?oddsmith .+)$", (ROOT / page).read_text(), re.M
-    ):
-        text = re.split(r"\s+(?:#|>|&&|\|)\s*", line[0] or line[1])[0]
+    page_text = (ROOT / page).read_text()
+    blocks = "\n".join(re.findall(r"^```\w*\n(.*?)^```", page_text, re.M | re.S))
+    lines = re.findall(r"^(?:\.venv/bin/)?(oddsmith .+)$", blocks, re.M) + re.findall(
+        r"^ {4}(oddsmith .+)$", page_text, re.M
+    )
+    for line in lines + re.findall(r"`(?:\.venv/bin/)?(oddsmith [^`]+)`", page_text):
+        text = re.split(r"\s+(?:#|>|&&|\|)\s*", line)[0]
         words = shlex.split(re.sub(r"\s*\[.*?\]|\s*\.\.\.", "", text))[1:]
         try:
             if "COMMAND" not in words:
