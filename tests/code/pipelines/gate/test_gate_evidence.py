@@ -10,7 +10,9 @@ from pipelines.gate.evidence import Skill, skill, squared_errors
 from pipelines.replay.market_history import History
 from pipelines.replay.performance import Figures
 
-PARAMS = read(Path("params.yaml"))
+SHIPPED = read(Path("params.yaml"))
+# Enough events is a matter of this page, whatever a person set for a small run.
+PARAMS = SHIPPED.model_copy(update={"gate": SHIPPED.gate.model_copy(update={"min_events": 5})})
 
 
 def histories(events, edge, seed, bars=400):
