@@ -1,10 +1,11 @@
 """Where flows that a person starts find their servers: those of the running system, else this folder's files."""
 
 import os
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flows.local.children import answers
+from flows.local.children import POLL_S, ChildFailed, answers
 from flows.local.folder_lock import SYSTEM, holder
 from flows.local.ports import HOST
 from flows.local.screen import Screen
@@ -23,13 +24,24 @@ def surroundings(settings: Settings) -> dict[str, str]:
     return {key: value for key, value in found.items() if key not in os.environ}
 
 
-def running_ports(var: Path) -> Ports | None:
-    """Where the system of this folder listens; None where none runs, or its Prefect server does not answer."""
-    running = holder(var / SYSTEM)
-    if running is None or not running.urls or not answers(f"{running.urls['prefect']}api/health"):
-        return None
-    found = {name: urlsplit(url).port or 0 for name, url in running.urls.items()}
-    return Ports(found["simulator"], found["dashboard"], found["prefect"], found["mlflow"])
+def running_ports(var: Path, wait_s: float = 60.0) -> Ports | None:
+    """Where the system of this folder listens, once its Prefect server answers; None where no system runs.
+
+    Raises:
+        ChildFailed: if a system runs and its Prefect server does not answer within `wait_s`.
+    """
+    deadline = time.monotonic() + wait_s
+    while (running := holder(var / SYSTEM)) is not None:
+        if running.urls and answers(f"{running.urls['prefect']}api/health"):
+            found = {name: urlsplit(url).port or 0 for name, url in running.urls.items()}
+            return Ports(found["simulator"], found["dashboard"], found["prefect"], found["mlflow"])
+        if time.monotonic() > deadline:
+            raise ChildFailed(
+                f"`{running.command}`, process {running.pid}, runs here, and its Prefect server has not answered for "
+                f"{wait_s:.0f} s; look at var/logs/prefect.log, or `oddsmith stop` it"
+            )
+        time.sleep(POLL_S)
+    return None
 
 
 def environment(settings: Settings, ports: Ports) -> dict[str, str]:

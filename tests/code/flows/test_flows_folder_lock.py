@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from flows.local import status
+from flows.local.attach import running_ports
+from flows.local.children import ChildFailed
 from flows.local.folder_lock import FLOWS, SYSTEM, await_free, end, held, holder, is_held
 from pipelines.core.errors import AlreadyRunning
 
@@ -128,6 +130,17 @@ def folder(tmp_path, monkeypatch) -> Path:
     for name in [name for name in os.environ if name.startswith("ODDSMITH_") and name != "ODDSMITH_VAR"]:
         monkeypatch.delenv(name)
     return tmp_path
+
+
+def test_a_system_whose_servers_do_not_answer_is_named(tmp_path, start):
+    """A busy or starting system is waited for; it is never taken for none."""
+    process = start(tmp_path / SYSTEM)
+
+    assert running_ports(tmp_path / "elsewhere", wait_s=0) is None
+    with pytest.raises(
+        ChildFailed, match=rf"process {process.pid}, runs here, and its Prefect server has not answered"
+    ):
+        running_ports(tmp_path, wait_s=0.2)
 
 
 def test_nothing_to_stop_is_no_error(folder, capsys):
