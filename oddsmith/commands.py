@@ -163,7 +163,7 @@ COMPLETION = Command(
 
 COMMANDS = (
     replace(flows.UP, name="run"),
-    *(flows.STOP, flows.STATUS, SERVE, SIMULATE, serving.DOCTOR),
+    *(flows.STOP, flows.STATUS, SERVE, SIMULATE, serving.DOCTOR, serving.RESET),
     *(PARAMS, DATA, CHAMPIONS, flows.NIGHTLY, FLOWS),
     *(STAGE, BACKTEST, pipelines.INGEST, pipelines.DRIFT, pipelines.PARITY),
     *benchmarks.COMMANDS,

@@ -1,6 +1,7 @@
 """The commands around the live service. Each is loaded when it runs."""
 
 import argparse
+import getpass
 import importlib
 import sys
 from pathlib import Path
@@ -53,4 +54,29 @@ DOCTOR = Command(
     example="oddsmith doctor --json",
 )
 
-COMMANDS = (INSTALL, DOCTOR)
+
+def _reset_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "kind", choices=("day", "peak", "breaker"), help="what is set to the equity of now, or released"
+    )
+    parser.add_argument("--account", default="", help="address of one account (every account of the journal)")
+
+
+def _reset(arguments: argparse.Namespace) -> None:
+    from pipelines.core.settings import Settings  # noqa: PLC0415 - loaded by commands that run
+
+    url = importlib.import_module("serving.start").journal_url(Settings())
+    baselines = importlib.import_module("serving.account.baselines")
+    for account in baselines.reset(url, arguments.kind, getpass.getuser(), arguments.account):
+        print(f"{arguments.kind} of {account} is reset at its next bar or start")  # noqa: T201 - the answer
+
+
+RESET = Command(
+    name="reset-baseline",
+    help="a new day or peak baseline of the loss limits, or the order breaker released; kept in the journal",
+    work=_reset,
+    arguments=_reset_arguments,
+    example="oddsmith reset-baseline day",
+)
+
+COMMANDS = (INSTALL, DOCTOR, RESET)

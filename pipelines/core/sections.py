@@ -316,9 +316,8 @@ class RiskParams(Section):
     max_quote_age_s: PositiveInt
     """No orders on a quote that is older. Unit: market seconds."""
     exit_band: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.10
-    """While a book shows no price, nothing is sold further below the last trusted mid. Unit: price.
-
-    This and the next four have defaults, so that limits that older journals name can be read."""
+    """While a book shows no price, nothing is sold further below the last trusted mid. This and the next four have
+    defaults, so that limits that older journals name can be read. Unit: pUSD per share."""
     exit_ladder_s: PositiveInt = 600
     """The band widens by itself after this long without a trusted price. Unit: market seconds."""
     exit_ladder_steps: Annotated[int, Field(ge=0, le=100)] = 3

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import ANY
 
 import pytest
 
@@ -331,23 +332,27 @@ CALLS = {
     "flows serve": ("flows.local.serve", "serve", (), {}),
     "flows serve --attached": ("flows.deployments", "serve_all", (), {}),
     "stop --timeout 5": ("flows.local.status", "stop", (5.0,), {}),
+    "doctor --json": ("serving.doctor", "examine", (ANY,), {"as_json": True}),
+    "reset-baseline day --account a": ("serving.account.baselines", "reset", (ANY, "day", ANY, "a"), {}),
     "serve --port 3005": ("oddsmith.live", "serve", ("127.0.0.1", 3005), {}),
     "backtest --json": ("oddsmith.answers", "backtest", (), {"as_json": True}),
 }
 
 
 @pytest.mark.parametrize("words", CALLS)
-def test_a_command_calls_what_does_its_work(words, monkeypatch):
+def test_a_command_calls_what_does_its_work(words, monkeypatch, tmp_path):
     """The parsed arguments arrive where the work is done; its exit status is the program's."""
     module, function, positional, keywords = CALLS[words]
-    called = []
+    called, answer = [], [] if function == "reset" else 3
 
     def record(*given, **named):
         called.append((given, named))
-        return 3
+        return answer
 
     loaded = SimpleNamespace(**{function: record})
     monkeypatch.setitem(sys.modules, module, loaded)
+    monkeypatch.setattr("flows.local.attach.surroundings", lambda _settings: {})
+    monkeypatch.setenv("ODDSMITH_VAR", str(tmp_path))
     monkeypatch.chdir(ROOT)
 
     assert program.main(words.split()) in (0, 3)
