@@ -77,6 +77,7 @@ class Upkeep:
 
     def resolved(self, message: Resolution) -> None:
         """The stream says that a market is decided: what it pays is asked of the Data API."""
+        self._accepting.discard(message.market_id)
         self._questions[message.market_id] = (0, 0.0)
 
     def remember(self, market: Market) -> None:

@@ -7,7 +7,8 @@ time that was wrong (or a long silence has passed), and theirs is taken.
 from typing import Final
 
 FAR_MS: Final = 600_000
-"""Stamps further than this from the market time are refused until others agree with them."""
+"""Stamps further than this from the market time are refused until others agree with them (further where the venue's
+time goes in longer steps)."""
 AGREEING: Final = 3
 """Refused stamps in a row, near to each other, that move the market time."""
 _NEVER_MS: Final = 100_000_000_000_000
@@ -17,8 +18,9 @@ _NEVER_MS: Final = 100_000_000_000_000
 class Stamps:
     """Market time as accepted stamps tell it. `newest_ms` is None before the first."""
 
-    def __init__(self) -> None:
+    def __init__(self, far_ms: int = FAR_MS) -> None:
         self.newest_ms: int | None = None
+        self.far_ms = far_ms
         self._refused: list[tuple[int, str]] = []
 
     def anchor(self, market_ms: int) -> None:
@@ -50,7 +52,7 @@ class Stamps:
         return self._agreed(ts_ms, source, sources)
 
     def _near(self, one_ms: int, other_ms: int) -> bool:
-        return abs(one_ms - other_ms) <= FAR_MS
+        return abs(one_ms - other_ms) <= self.far_ms
 
     def _agreed(self, ts_ms: int, source: str, sources: int) -> bool:
         near = [(ms, name) for ms, name in self._refused if self._near(ms, ts_ms)]

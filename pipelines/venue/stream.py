@@ -15,7 +15,7 @@ from pipelines.venue import clob
 from pipelines.venue.book import OrderBook
 from pipelines.venue.channel import Channel, Garbled, Lost, Opened
 from pipelines.venue.http import VenueHttp
-from pipelines.venue.stamps import Stamps
+from pipelines.venue.stamps import FAR_MS, Stamps
 from pipelines.venue.wire import Book, PriceLevelChange
 
 SILENCE_S = 60.0
@@ -128,8 +128,9 @@ class MarketStream:
             self._add(market)
         self._channel = Channel(f"{ws_url.rstrip('/')}/ws/market", self._hello, silence_s=silence_s)
 
-    def anchor(self, market_ms: int) -> None:
-        """Market time as the venue's books tell it: stamps far from it are refused."""
+    def anchor(self, market_ms: int, step_ms: int = 0) -> None:
+        """Market time as the venue's books tell it, in steps of at most `step_ms`: stamps far from it are refused."""
+        self._stamps.far_ms = max(FAR_MS, 3 * step_ms)
         self._stamps.anchor(market_ms)
 
     def advance(self, market_ms: int) -> None:

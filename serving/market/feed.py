@@ -177,7 +177,7 @@ class Feed:
         """Fold the stream until cancelled; `now_s` is the market time of the start."""
         self._clock = BarClock(self._length_s, offset_s, self._fold, self._close, GRACE_S)
         self._clock.start(now_s)
-        self.stream.anchor(now_s * 1_000)
+        self.stream.anchor(now_s * 1_000, self._length_s * 1_000)
         ticker = asyncio.create_task(self._tick(self._clock))
         try:
             async for update in self.stream.updates():

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,22 @@ HELD, OTHER = make_market(1), make_market(2)
 
 
 @dataclass
+class PayingVenue(FakeVenue):
+    """An account whose decided YES shares are redeemed at once."""
+
+    redeemed: set[str] = field(default_factory=set)
+
+    def resolved(self, market_id: str, payout_yes_micro: int) -> None:
+        token = HELD.token_yes
+        if market_id == HELD.market_id and token not in self.redeemed:
+            self.cash += self.shares_micro(token) * payout_yes_micro // 1_000_000
+            self.redeemed.add(token)
+
+    def shares_micro(self, token_id: str) -> int:
+        return 0 if token_id in self.redeemed else super().shares_micro(token_id)
+
+
+@dataclass
 class Office:
     """Upkeep with a real journal and books, and a venue of one process."""
 
@@ -49,7 +65,7 @@ class Office:
 @asynccontextmanager
 async def office(journal_url: str, *held: Market) -> AsyncIterator[Office]:
     """Upkeep of an account that holds ten shares of each of some markets."""
-    gateway, venue = FakeVenue(), LocalVenue()
+    gateway, venue = PayingVenue(), LocalVenue()
     journal, threads = Journal(journal_url, "simulated"), Threads()
     account = TradingAccount(gateway, journal)
     for market in held:

@@ -298,3 +298,13 @@ async def test_a_silent_socket_is_doubted_before_it_is_replaced(monkeypatch: pyt
         await until(lambda: isinstance(heard[-1], QuoteUpdate) and heard[-1].quote.bid_units == 4_500)
 
         assert found.connected
+
+
+async def test_a_market_of_long_bars_may_jump_by_them() -> None:
+    """Where time goes in steps of a day, the next day is not far."""
+    async with following(ONE) as (venue, found, _):
+        found.anchor(NOW, step_ms=86_400_000)
+        await venue.say(book(ONE), moved(ONE, ts_ms=NOW + 86_400_000))
+
+        assert found.unread.messages == 0
+        assert found.book(ONE) is not None
