@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -201,7 +202,7 @@ class MarketStream:
             VenueError: if the venue does not answer.
         """
         confirmed = set()
-        for token, wire in (await clob.books(self._http, [m.token_yes for m in markets])).items():
+        for token, wire in (await self._fetch([m.token_yes for m in markets])).items():
             book = self._books.get(token)
             if book is None:
                 continue
@@ -268,15 +269,19 @@ class MarketStream:
             missing = [token for token, book in self._books.items() if deaf or not book.trusted]
             if not missing:
                 continue
-            try:
-                found = await clob.books(self._http, missing)
-            except VenueError as error:
-                self.rest_error = error
-                log.get("stream").warning("no snapshots", error=str(error))
-                continue
-            self.rest_error = None
-            for wire in found.values():
-                self._take(wire, queue)
+            with suppress(VenueError):
+                for wire in (await self._fetch(missing)).values():
+                    self._take(wire, queue)
+
+    async def _fetch(self, tokens: list[str]) -> dict[str, Book]:
+        try:
+            found = await clob.books(self._http, tokens)
+        except VenueError as error:
+            self.rest_error = error
+            log.get("stream").warning("no snapshots", error=str(error))
+            raise
+        self.rest_error = None
+        return found
 
     def _take(self, wire: Book, queue: _Queue) -> None:
         """Take a snapshot that came over REST."""

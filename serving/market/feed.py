@@ -10,6 +10,7 @@ from statistics import median
 
 from pipelines.core import log
 from pipelines.core.domain import Bar, Market, Quote
+from pipelines.core.errors import VenueError, VenueForbidden
 from pipelines.venue import stream
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.stream import MarketStream
@@ -215,14 +216,19 @@ class Feed:
             await asyncio.sleep(IDLE_S)
 
     async def look(self) -> None:
-        """Confirm the books of silent markets over REST until cancelled.
+        """Confirm the books of silent markets over REST until cancelled; one that is not confirmed grows old.
 
         Raises:
-            VenueError: if the venue does not answer.
+            VenueForbidden: if the venue answers 403.
         """
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            await self._look(self._clock.market_ms if self._clock else 0, time.monotonic())
+            try:
+                await self._look(self._clock.market_ms if self._clock else 0, time.monotonic())
+            except VenueForbidden:
+                raise
+            except VenueError:
+                metrics.API_ERRORS.labels("books").inc()
 
     async def _look(self, market_ms: int, now: float) -> None:
         due = [

@@ -238,3 +238,23 @@ async def test_unreadable_messages_are_an_alarm_and_a_metric(tmp_path: Any) -> N
 
     assert "1 messages could not be used (0 for their time), last: price_change" in status.alarm_of("messages")
     assert metrics.MESSAGES_UNREAD._value.get() - before == 1
+
+
+async def test_a_look_that_is_not_answered_ends_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """While the venue's REST is away the books grow old, which is said; they are confirmed when it is back."""
+    monkeypatch.setattr(feed_module, "LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr(feed_module, "LOOK_AGAIN_S", 0.02)
+    async with feeding(ONE) as (venue, feed, _):
+        await venue.say(book(ONE, at_s=1))
+        venue.books, venue.status = [book(ONE, at_s=1)], {"/books": 500}
+        looking = asyncio.create_task(feed.look())
+        watch, status = watched(feed, tmp_path)
+        await until(lambda: feed.stream.rest_error is not None)
+        watch.look()
+        assert "500" in status.alarm_of("books")
+        assert not looking.done()
+        venue.status = {}
+        await until(lambda: feed.stream.rest_error is None)
+        watch.look()
+        assert not status.alarm_of("books")
+        looking.cancel()

@@ -7,6 +7,7 @@ import pytest
 from serving_venue import bot, machine, promote, simulator, until
 
 from pipelines.core.artifacts import write_json
+from serving import block, session, upkeep
 
 pytestmark = pytest.mark.slow
 
@@ -52,5 +53,33 @@ async def test_bars_and_turns_go_on_whatever_the_market_data_are(tmp_path: Path)
             await trader.kill(True)
             await until(lambda: not trader.state(whole=False)["positions"], 40, "the sale of every position")
             await until(lambda: trader.state(whole=False)["ledger_equals_venue"] is True, 20, "equal books")
+        finally:
+            await trader.stop()
+
+
+async def test_a_403_of_seconds_is_a_pause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An edge page before every route for some seconds: not ready at once, nothing bought, the same session goes on,
+    and trading begins again by itself."""
+    monkeypatch.setattr(block, "QUIET_S", 4.0)
+    for module in (session, upkeep):
+        monkeypatch.setattr(module, "RETRY_S", 0.5)
+    write_json(
+        tmp_path / "faults.json", {"seed": 1, "events": [{"at_s": 14, "fault": "forbidden", "reads": 1, "for_s": 4}]}
+    )
+    with simulator(speed=120, faults=tmp_path / "faults.json") as environment:
+        promote(tmp_path, pull=2.0)
+        trader = bot(machine(tmp_path, environment))
+        trader.start()
+        try:
+            await until(lambda: trader.ready, 60, "readiness")
+            begun = trader._session
+            await until(lambda: trader._block.active, 40, "a 403")
+            assert not trader.ready
+            assert not trader._guarded()
+            await until(lambda: trader.ready, 40, "readiness again")
+            orders = trader.state(whole=False)["orders"]["placed"]
+            await until(lambda: trader.state(whole=False)["orders"]["placed"] > orders, 40, "an order after the block")
+            assert trader.alive
+            assert trader._session is begun
         finally:
             await trader.stop()
