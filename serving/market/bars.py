@@ -115,11 +115,11 @@ class OpenBar:
     def close(self, market_id: str, ts_s: int, quote: Quote, last_mid_units: int | None = None) -> Bar:
         """The bar; the counters start again at zero.
 
-        While a side of the book is missing the last mid of both sides stays the price, and no spread is observed.
+        `last_mid_units` is the price of the last book that showed one (the quote's own where it does). While a side is
+        missing no spread is observed.
         """
-        mid, spread = quote.mid_units, quote.spread_units
-        if not quote.two_sided and last_mid_units is not None:
-            mid, spread = last_mid_units, 0
+        mid = quote.mid_units if last_mid_units is None else last_mid_units
+        spread = quote.spread_units if quote.two_sided else 0
         bar = Bar(market_id, ts_s, mid, self.volume_micro, self.n_trades, spread)
         self.volume_micro = self.n_trades = 0
         return bar

@@ -11,6 +11,7 @@ from statistics import median
 from pipelines.core import log
 from pipelines.core.domain import Bar, Market, Quote
 from pipelines.core.errors import VenueError, VenueForbidden
+from pipelines.trading.kernel import fair_units, is_trusted
 from pipelines.venue import stream
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.stream import MarketStream
@@ -41,8 +42,8 @@ _log = log.get("feed")
 class Followed:
     """One market: its window, the bar that is open, and the last quote with the market time of its confirmation.
 
-    A confirmation is a message about this market, or a look at its book over REST. `mid_units` is the last mid of a
-    trusted book with both sides.
+    A confirmation is a message about this market, or a look at its book over REST. `mid_units` is the price that the
+    last book with both sides showed (`_price`).
     """
 
     market: Market
@@ -66,6 +67,14 @@ class Followed:
         """Market seconds for which quote and volume are not confirmed."""
         known_ms = self.confirmed_ms if self.gap_ms is None else min(self.confirmed_ms, self.gap_ms)
         return max(0, ts_s - known_ms // 1_000)
+
+
+def _price(quote: Quote, last_units: int | None) -> int | None:
+    """The YES price of a book: its mid where both sides are near, the last price within bid and ask where they are far
+    apart, the last price where a side is missing. None while there was none."""
+    if quote.two_sided and (last_units is not None or is_trusted(quote.bid_units, quote.ask_units)):
+        return fair_units(last_units or 0, quote.mid_units, quote.bid_units, quote.ask_units)
+    return last_units
 
 
 class Feed:
@@ -252,8 +261,7 @@ class Feed:
             return
         elif isinstance(update, stream.QuoteUpdate):
             known.quote, known.confirmed_ms = update.quote, max(known.confirmed_ms, update.ts_ms)
-            if update.quote.two_sided:
-                known.mid_units = update.quote.mid_units
+            known.mid_units = _price(update.quote, known.mid_units)
         elif isinstance(update, stream.TradeUpdate):
             known.open.trade(update.shares_micro)
         elif isinstance(update, stream.TickChange):

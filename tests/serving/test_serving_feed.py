@@ -104,6 +104,19 @@ async def test_a_missing_side_moves_no_price(bid: str | None, ask: str | None) -
         assert (quote.bid_units, quote.ask_units) == (4_800 if bid else 0, 5_200 if ask else 10_000)
 
 
+@pytest.mark.parametrize(
+    ("bid", "ask", "price"), [("0.001", "0.999", 5_000), ("0.55", "0.999", 5_500), ("0.001", "0.30", 3_000)]
+)
+async def test_a_ghost_book_is_no_price(bid: str, ask: str, price: int) -> None:
+    """Two sides far apart keep the last price, within what they allow; their middle is nobody's price."""
+    async with feeding(ONE, TWO) as (venue, _, heard):
+        await venue.say(book(ONE, at_s=1), book(TWO, at_s=1))
+        await venue.say(book(ONE, bid, ask, at_s=25), book(TWO, at_s=90))
+        await until(lambda: len(heard.of(ONE)) == 2)
+
+        assert [bar.mid_units for bar in heard.of(ONE)] == [5_000, price]
+
+
 async def test_a_market_with_one_side_since_the_start_gets_its_price_from_history() -> None:
     """Without a price there would be no bar, and nobody would watch what is held there."""
     async with feeding(ONE, TWO) as (venue, feed, heard):
