@@ -46,15 +46,21 @@ def url(settings: Settings) -> str:
     return f"sqlite:///file:{path.resolve()}?mode=ro&uri=true"
 
 
+def _driver_url(where: str) -> sa.URL:
+    """The URL with the driver that the service uses, whichever a person wrote."""
+    parsed = sa.make_url(where)
+    return parsed.set(drivername="postgresql+psycopg") if parsed.get_backend_name() == "postgresql" else parsed
+
+
 class JournalReader:
     """The newest account of a journal, from a market time on. `today` fills in what journaled limits do not name."""
 
     def __init__(self, where: str, static: Mapping[str, Market], hours: float, today: Params) -> None:
-        self._engine = sa.create_engine(where)
         self._tables = sa.MetaData()
         try:
+            self._engine = sa.create_engine(_driver_url(where))
             newest = self._newest()
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, ValueError) as error:
             reason = str(getattr(error, "orig", error)).partition("\n")[0]
             raise DataError(
                 f"the journal cannot be read ({reason}); check ODDSMITH_VAR or ODDSMITH_JOURNAL_URL"

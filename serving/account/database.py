@@ -27,7 +27,7 @@ def connect(url: str) -> Engine:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise SettingError(
             "ODDSMITH_JOURNAL_URL is not a database URL; use sqlite:///var/journal.sqlite or "
             "postgresql://user:password@host/database"

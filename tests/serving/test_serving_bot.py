@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny_bundle
 from serving_venue import KEY, ROOT, bot, machine, promote, simulator, until
 
 from pipelines.core.artifacts import write_json
@@ -65,6 +66,35 @@ async def test_the_bot_trades_and_its_ledger_equals_the_venue(venue: dict[str, s
     assert replayed["bars"] > 2
     assert replayed["decisions"] > 0
     assert (replayed["different"], replayed["not_replayed"]) == (0, 0), replayed["differences"]
+
+
+async def test_an_unapproved_bundle_orders_nothing_until_it_is_approved(venue: dict[str, str], tmp_path: Path) -> None:
+    """A held champion decides bar after bar and places no order; the promotion of the same bundle arms it at the next
+    bar, and its withdrawal lets it only close what it holds."""
+    settings = machine(tmp_path, venue)
+    made = promote(tmp_path)
+    bundle = settings.var / "bento" / "bentos" / "oddsmith" / made[:12] / "src" / "bundle"
+    tiny_bundle.approve(bundle, said="hold")
+    trader = bot(settings)
+    trader.start()
+    try:
+        await until(lambda: trader.state(whole=False)["decided_bars"] >= 6, 90, "six bars of a held bundle")
+        held = trader.state(whole=True)
+        tiny_bundle.approve(bundle)
+        await until(lambda: bool(trader.state(whole=False)["positions"]), 90, "a position of the promoted bundle")
+        line = {"event": "rolled_back", "hash": "ab" * 32, "withdrawn": made, "reason": "loses money"}
+        (settings.var / "champions.jsonl").write_text(json.dumps(line) + "\n")
+        await until(lambda: not trader.state(whole=False)["armed"], 60, "the withdrawal")
+        await until(lambda: not trader.state(whole=False)["positions"], 120, "the end of its positions")
+        withdrawn = trader.state(whole=True)
+    finally:
+        await trader.stop()
+
+    assert (held["armed"], held["sells"], held["orders"]["placed"]) == (False, False, 0)
+    assert any(row["acting"] and not row["armed"] for row in held["recent_decisions"])
+    assert "the gate said hold" in held["cash_reason"]
+    assert (withdrawn["armed"], withdrawn["sells"]) == (False, True)
+    assert "rolled back: loses money" in withdrawn["cash_reason"]
 
 
 def _replayed(settings: Settings) -> dict[str, Any]:

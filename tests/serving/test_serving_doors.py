@@ -14,8 +14,11 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from pipelines.core.errors import ArtifactError, SettingError
+from pipelines.core import params
+from pipelines.core.errors import ArtifactError, OddsmithError, SettingError
 from pipelines.core.settings import Settings
+from pipelines.parity.journal_reader import JournalReader
+from serving.account.database import connect
 from serving.dashboard import doors
 from serving.dashboard.doors import Doors
 from serving.dashboard.web import application
@@ -180,6 +183,25 @@ def test_a_short_token_is_refused_and_not_shown(tmp_path: Path) -> None:
         Settings(var=tmp_path, service_token="hunter2")
 
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://bot:canary-password@127.0.0.1:1/x",
+        "postgresql://bot:canary-password@127.0.0.1:1/x",
+        "other://bot:canary-password@127.0.0.1/x",
+        "postgresql+psycopg://bot:canary-password@127.0.0.1:port/x",
+        "canary-password",
+    ],
+)
+def test_a_database_password_is_in_no_error(tmp_path: Path, url: str) -> None:
+    """What the service and the replay say of a journal that cannot be opened is one line without the password."""
+    today = params.read(Path("params.yaml"))
+    for use in (lambda: connect(url), lambda: JournalReader(url, {}, 1.0, today)):
+        with pytest.raises(OddsmithError) as caught:
+            use()
+        assert "canary-password" not in str(caught.value)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
