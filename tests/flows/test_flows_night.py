@@ -262,6 +262,31 @@ def test_a_bundle_that_was_altered_in_the_store_is_not_installed(desk, bucket, m
     assert champions.champion() is None
 
 
+def test_no_secret_reaches_prefect(desk, monkeypatch):
+    """Keys and tokens of the environment are in no parameter, log line or artifact of a night, nor in its files."""
+    planted = {
+        "ODDSMITH_PRIVATE_KEY": "c0ffee" + "5a" * 29,
+        "ODDSMITH_SERVICE_TOKEN": "canary-service-token-0123456789",
+        "ODDSMITH_OPENAI_KEY": "canary-openai-key-0123456789",
+        "ODDSMITH_JOURNAL_URL": "sqlite:///canary-journal-0123456789",
+    }
+    for name, value in planted.items():
+        monkeypatch.setenv(name, value)
+
+    nightly(Source.SIMULATED)
+
+    from prefect.client.orchestration import get_client
+    from prefect.logging.handlers import APILogWorker
+
+    APILogWorker.instance().drain()
+    with get_client(sync_client=True) as client:
+        routes = ("flow_runs", "task_runs", "logs", "artifacts")
+        told = {route: client.request("POST", f"/{route}/filter", json={}).text for route in routes}
+    assert "nightly" in told["flow_runs"] + told["task_runs"]
+    told |= {str(path): path.read_text(errors="replace") for path in Path().rglob("*") if path.is_file()}
+    assert [name for name, text in told.items() if any(value in text for value in planted.values())] == []
+
+
 def _judge_again(folder: Path, valid_days: float, now_s: float | None = None) -> None:
     bundle = read_json(folder / "manifest.json")
     verdicts.write(
