@@ -18,7 +18,7 @@ from pipelines.core.artifacts import read_json
 from pipelines.core.command_line import exit_status, number
 from pipelines.core.kinds import forecasters
 from simulator.markets.events import Family
-from simulator.markets.model import Model
+from simulator.markets.price_model import Model
 
 HISTORY_DAYS = 28
 

@@ -18,7 +18,7 @@ from pipelines.core.artifacts import write_json
 from pipelines.core.command_line import exit_status, number, whole
 from pipelines.core.domain import FloatArray
 from simulator.markets.events import Family, build
-from simulator.markets.model import Model
+from simulator.markets.price_model import Model
 from simulator.markets.truth import Truth, kalman, oracle, truth
 
 HORIZONS = (1, 5, 24)

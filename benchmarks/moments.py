@@ -17,8 +17,8 @@ import pyarrow.dataset as ds
 
 from pipelines.core.domain import FloatArray
 from simulator.markets.events import Family, build, paths
-from simulator.markets.grid import BoolArray
-from simulator.markets.model import Model
+from simulator.markets.price_grid import BoolArray
+from simulator.markets.price_model import Model
 
 RECORDED_MIN = 1440
 FINAL_MIN = 360

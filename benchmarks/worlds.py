@@ -21,7 +21,7 @@ from pipelines.news import decay
 from pipelines.replay.market_history import History, IntArray, touches
 from pipelines.trading.observation import MarketScaler
 from simulator.markets.events import Event, Family, build
-from simulator.markets.model import Model
+from simulator.markets.price_model import Model
 from simulator.markets.source import Listing
 from simulator.markets.truth import Mispricing, Truth, kalman, truth
 

@@ -12,7 +12,7 @@ from pipelines.core.errors import ParameterError
 from simulator.faults.profiles import PROFILES, profile
 from simulator.markets.source import SourceOptions
 from simulator.run import URLS, run
-from simulator.venue.limits import Mode
+from simulator.venue.limits import LimitMode
 from simulator.venue.options import Options
 from simulator.venue.venue import Venue
 
@@ -137,7 +137,7 @@ def add_arguments(made: argparse.ArgumentParser) -> None:
     )
     add(
         "--rate-limits",
-        choices=[mode.value for mode in Mode],
+        choices=[mode.value for mode in LimitMode],
         default=defaults.rate_limits.value,
         help="warn: headers say what a signer has left; on: 429 beyond the published limits (%(default)s)",
     )
@@ -206,7 +206,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
         profile=arguments.profile,
         admin=arguments.admin,
         state=arguments.state,
-        rate_limits=Mode(arguments.rate_limits),
+        rate_limits=LimitMode(arguments.rate_limits),
         rewards_pusd=arguments.rewards,
         rebates=arguments.rebates,
         protocol_v2_share=arguments.protocol_v2_share,
@@ -235,7 +235,7 @@ def announce(urls: dict[str, str], venue: Venue) -> None:
     """One line per address."""
     for name, url in urls.items():
         print(f"{URLS[name]} {url}", flush=True)
-    alive, known = len(venue.alive), len(venue.exchange.markets)
+    alive, known = len(venue.open_markets), len(venue.exchange.markets)
     print(
         f"ready   {known} markets, {alive} open, market time {venue.now_s}, speed {venue.options.speed:g}", flush=True
     )

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from simulator.api.apps import Server, Site, bind, serve, servers
-from simulator.clock import run_market, run_state, run_upkeep
-from simulator.markets import mixed, replay, synthetic
+from simulator.loops import run_market, run_state, run_upkeep
+from simulator.markets import mixed, recorded_source, synthetic
 from simulator.markets.source import MarketSource, SourceFactory
-from simulator.venue import memory
-from simulator.venue.limits import Mode
-from simulator.venue.memory import Memory
+from simulator.venue import saved_state
+from simulator.venue.limits import LimitMode
 from simulator.venue.options import Options
 from simulator.venue.restore import restore
+from simulator.venue.saved_state import SavedState
 from simulator.venue.venue import Venue
 
 URLS = {"clob": "CLOB   ", "gamma": "Gamma  ", "data": "Data   ", "news": "News   "}
@@ -28,7 +28,7 @@ def source_factory(options: Options) -> SourceFactory:
     if options.source.mix:
         return mixed.open_source
     if options.source.replay is not None:
-        return replay.open_source
+        return recorded_source.open_source
     return synthetic.open_source
 
 
@@ -41,7 +41,7 @@ async def run(options: Options, ready: Ready, make_source: SourceFactory | None 
     """
     sockets = bind(options.host, options.port)
     site = Site()
-    all_servers = servers(site, admin=options.admin, limited=options.rate_limits is Mode.ON)
+    all_servers = servers(site, admin=options.admin, limited=options.rate_limits is LimitMode.ON)
     serving = asyncio.create_task(serve(all_servers, sockets))
     loops: list[asyncio.Task[None]] = []
     stop = _stop_signal()
@@ -68,8 +68,8 @@ async def run(options: Options, ready: Ready, make_source: SourceFactory | None 
         await _shut_down(site, options, loops, all_servers, serving)
 
 
-def _open(options: Options, make_source: SourceFactory) -> tuple[Memory | None, MarketSource]:
-    kept = memory.read(options.state, options.source) if options.state else None
+def _open(options: Options, make_source: SourceFactory) -> tuple[SavedState | None, MarketSource]:
+    kept = saved_state.read(options.state, options.source) if options.state else None
     return kept, make_source(replace(options.source, resume_s=kept.market_time_s if kept else None))
 
 
@@ -118,4 +118,4 @@ async def _shut_down(
         server.should_exit = True
     await asyncio.gather(serving, return_exceptions=True)
     if site.venue is not None and options.state:
-        memory.write(site.venue, options.state)
+        saved_state.write(site.venue, options.state)

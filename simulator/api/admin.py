@@ -10,13 +10,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from pipelines.core.errors import ParameterError
-from simulator.api.http import Handler, answer, body_json, guarded
+from simulator.api.responses import Handler, answer, body_json, guarded
 from simulator.engine.accounts import Account
 from simulator.engine.audit import audit
-from simulator.engine.errors import Refused
+from simulator.engine.refusals import Refused
 from simulator.faults.catalog import KINDS, Fault
 from simulator.faults.profiles import PROFILES, profile
-from simulator.faults.schedule import Event, pair_schedule, schedule
+from simulator.faults.schedule import TimedFault, pair_schedule, schedule
 from simulator.faults.state import Faults
 from simulator.venue.venue import Venue
 
@@ -178,7 +178,7 @@ class Admin:
             {
                 "market_time_s": venue.now_s,
                 "markets": len(exchange.markets),
-                "open_markets": len(venue.alive),
+                "open_markets": len(venue.open_markets),
                 "open_orders": len(exchange.orders),
                 "trades": len(exchange.trades),
                 "pending": len(exchange.pending),
@@ -224,7 +224,7 @@ def _integer(document: dict[str, Any], name: str, default: int) -> int:
     return value
 
 
-def _events(document: dict[str, Any]) -> list[Event]:
+def _events(document: dict[str, Any]) -> list[TimedFault]:
     """The events that a request describes.
 
     Raises:

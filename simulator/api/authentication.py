@@ -2,8 +2,8 @@
 
 from starlette.requests import Request
 
-from simulator.engine.errors import Refused
-from simulator.signing.credentials import Credentials, Scope
+from simulator.engine.refusals import Refused
+from simulator.signing.credentials import Credentials, KeyScope
 from simulator.signing.recover import BadSignature
 from simulator.venue.venue import Venue
 
@@ -53,7 +53,7 @@ class Authenticator:
             )
             if known is not None:
                 break
-        if known is None or not _fresh(timestamp) or (writes and known.scope is not Scope.TRADE):
+        if known is None or not _fresh(timestamp) or (writes and known.scope is not KeyScope.TRADE):
             raise Refused("Unauthorized/Invalid api key", 401)
         self.venue.open_account(known.address)
         return known

@@ -7,12 +7,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from simulator.api import wire
-from simulator.api.http import answer, guarded, page
+from simulator.api import formats
 from simulator.api.notifications import Notifications
 from simulator.api.private import Private
+from simulator.api.responses import answer, guarded, page
 from simulator.engine.accounts import CASH
-from simulator.engine.errors import Refused
+from simulator.engine.refusals import Refused
 from simulator.faults.state import Faults
 from simulator.signing.eip712 import EXCHANGES
 from simulator.venue.venue import Venue
@@ -47,14 +47,14 @@ class ClobAccount(Private):
         order = self.venue.exchange.orders.get(request.path_params["order_id"])
         if order is None or order.account.address != caller.address:
             return answer(None)
-        return answer(wire.open_order(order))
+        return answer(formats.open_order(order))
 
     async def orders(self, request: Request) -> Response:
         """Open orders."""
         caller = await self._caller(request)
         query = request.query_params
         rows = [
-            wire.open_order(order)
+            formats.open_order(order)
             for order in self.venue.exchange.open_orders(self.venue.open_account(caller.address))
             if query.get("id", order.order_id) in ("", order.order_id)
             and query.get("market", order.market_id) in ("", order.market_id)
@@ -87,7 +87,7 @@ class ClobAccount(Private):
         if wallet:
             rows = [m for m in rows if any(order.maker_address.lower() == wallet for order in m.orders())]
         part = page(rows, query.get("next_cursor"), PAGE)
-        part["data"] = [wire.trade(made, address) for made in part["data"]]
+        part["data"] = [formats.trade(made, address) for made in part["data"]]
         return answer(part)
 
     async def builder_trades(self, request: Request) -> Response:
@@ -100,7 +100,7 @@ class ClobAccount(Private):
             if order.builder == query.get("builder_code")
         ]
         part = page(rows, query.get("next_cursor"), PAGE)
-        part["data"] = [wire.builder_trade(made, order) for made, order in part["data"]]
+        part["data"] = [formats.builder_trade(made, order) for made, order in part["data"]]
         return answer(part)
 
     async def balance(self, request: Request) -> Response:

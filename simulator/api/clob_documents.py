@@ -4,7 +4,7 @@ from typing import Any
 
 from pipelines.core.domain import Outcome
 from pipelines.core.money import MICRO, PRICE_SCALE
-from simulator.api import wire
+from simulator.api import formats
 from simulator.engine.markets import LiveMarket, MarketState
 from simulator.venue.incentives import MAX_SPREAD_UNITS, MIN_SIZE_MICRO
 
@@ -27,12 +27,12 @@ def compact(market: LiveMarket, *, delays_takers: bool) -> dict[str, Any]:
         "c": listing.market_id,
         "v": market.version,
         "t": [{"t": market.token(outcome), "o": market.label(outcome)} for outcome in Outcome],
-        "mts": wire.number(market.tick_units),
-        "mos": wire.whole(listing.min_size_micro),
+        "mts": formats.number(market.tick_units),
+        "mos": formats.whole(listing.min_size_micro),
         "mbf": LEGACY_BASE_FEE,
         "tbf": LEGACY_BASE_FEE,
         "ao": market.state is MarketState.OPEN,
-        "aot": wire.iso(listing.start_s),
+        "aot": formats.iso(listing.start_s),
         "sd": int(market.delay_s),
         "itode": delays_takers,
         "cbos": False,
@@ -58,15 +58,15 @@ def full(market: LiveMarket) -> dict[str, Any]:
         "closed": not is_open,
         "archived": False,
         "accepting_orders": is_open,
-        "accepting_order_timestamp": wire.iso(listing.start_s),
-        "minimum_order_size": wire.whole(listing.min_size_micro),
-        "minimum_tick_size": wire.number(market.tick_units),
+        "accepting_order_timestamp": formats.iso(listing.start_s),
+        "minimum_order_size": formats.whole(listing.min_size_micro),
+        "minimum_tick_size": formats.number(market.tick_units),
         "condition_id": listing.market_id,
         "question_id": question_id(market),
         "question": listing.question,
         "description": rules(market),
         "market_slug": listing.slug,
-        "end_date_iso": None if market.shown_end_s is None else wire.iso(market.shown_end_s),
+        "end_date_iso": None if market.shown_end_s is None else formats.iso(market.shown_end_s),
         "game_start_time": None,
         "seconds_delay": int(market.delay_s),
         "fpmm": "",

@@ -6,11 +6,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from simulator.api import wire
-from simulator.api.http import answer, body_json, guarded
+from simulator.api import formats
 from simulator.api.private import Private
-from simulator.engine.errors import Refused
-from simulator.signing.credentials import Credentials, Scope
+from simulator.api.responses import answer, body_json, guarded
+from simulator.engine.refusals import Refused
+from simulator.signing.credentials import Credentials, KeyScope
 
 
 class ClobKeys(Private):
@@ -70,9 +70,9 @@ class ClobKeys(Private):
     async def create_readonly(self, request: Request) -> Response:
         """A key that can read but not trade."""
         caller = await self._caller(request, writes=True)
-        return answer(_credentials(self._issue(caller, Scope.READ)))
+        return answer(_credentials(self._issue(caller, KeyScope.READ)))
 
-    def _issue(self, caller: Credentials, scope: Scope) -> Credentials:
+    def _issue(self, caller: Credentials, scope: KeyScope) -> Credentials:
         keys = self.venue.keys
         keys.issued += 1
         return keys.issue(caller.address, keys.issued, scope, self.venue.wall_s())
@@ -80,7 +80,7 @@ class ClobKeys(Private):
     async def readonly(self, request: Request) -> Response:
         """Names of the read-only keys."""
         caller = await self._caller(request)
-        return answer({"readonlyApiKeys": [c.key for c in self.venue.keys.of(caller.address, Scope.READ)]})
+        return answer({"readonlyApiKeys": [c.key for c in self.venue.keys.of(caller.address, KeyScope.READ)]})
 
     async def delete_readonly(self, request: Request) -> Response:
         """Delete a read-only key of the address."""
@@ -88,7 +88,7 @@ class ClobKeys(Private):
         document = await body_json(request, "Invalid payload")
         name = document.get("key") if isinstance(document, dict) else None
         known = self.venue.keys.by_key.get(name) if isinstance(name, str) else None
-        if known is None or known.scope is not Scope.READ or known.address != caller.address:
+        if known is None or known.scope is not KeyScope.READ or known.address != caller.address:
             raise Refused("api key not found", 404)
         del self.venue.keys.by_key[known.key]
         return answer("OK")
@@ -97,14 +97,14 @@ class ClobKeys(Private):
         """Whether a read-only key exists for an address."""
         query = request.query_params
         known = self.venue.keys.by_key.get(query.get("key", ""))
-        owner = known.address.lower() if known is not None and known.scope is Scope.READ else None
+        owner = known.address.lower() if known is not None and known.scope is KeyScope.READ else None
         return answer(owner is not None and owner == query.get("address", "").lower())
 
     # -- builder keys
 
     async def create_builder(self, request: Request) -> Response:
         """A key that attributes orders to an application."""
-        made = self._issue(await self._caller(request, writes=True), Scope.BUILDER)
+        made = self._issue(await self._caller(request, writes=True), KeyScope.BUILDER)
         return answer({"key": made.key, "secret": made.secret, "passphrase": made.passphrase})
 
     async def builders(self, request: Request) -> Response:
@@ -114,7 +114,7 @@ class ClobKeys(Private):
         return answer(
             [
                 {"key": c.key, "createdAt": _iso(c.created_s), "revokedAt": _iso(keys.revoked.get(c.key))}
-                for c in keys.of(caller.address, Scope.BUILDER)
+                for c in keys.of(caller.address, KeyScope.BUILDER)
             ]
         )
 
@@ -125,7 +125,7 @@ class ClobKeys(Private):
             found = [await self._authenticator().builder(request)]
         else:
             caller = await self._caller(request, writes=True)
-            found = [c for c in keys.of(caller.address, Scope.BUILDER) if c.key not in keys.revoked]
+            found = [c for c in keys.of(caller.address, KeyScope.BUILDER) if c.key not in keys.revoked]
         if not found:
             raise Refused("api key not found", 404)
         keys.revoked.update(dict.fromkeys((c.key for c in found), self.venue.wall_s()))
@@ -133,7 +133,7 @@ class ClobKeys(Private):
 
 
 def _iso(wall_s: float | None) -> str | None:
-    return None if wall_s is None else wire.iso(int(wall_s))
+    return None if wall_s is None else formats.iso(int(wall_s))
 
 
 def _credentials(made: Credentials) -> dict[str, str]:

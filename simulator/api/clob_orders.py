@@ -8,15 +8,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from simulator.api import wire
-from simulator.api.http import answer, body_json, guarded
+from simulator.api import formats
 from simulator.api.private import Private
-from simulator.engine.errors import Refused
+from simulator.api.responses import answer, body_json, guarded
 from simulator.engine.orders import Order
-from simulator.faults.trading import delayed
+from simulator.engine.refusals import Refused
+from simulator.faults.order_faults import delayed
 from simulator.signing.credentials import Credentials
 from simulator.venue.intake import INVALID_PAYLOAD, build_order, parse_entry
-from simulator.venue.limits import Kind
+from simulator.venue.limits import BucketKind
 
 MAX_ORDERS = 15
 MAX_CANCELS = 1000
@@ -42,7 +42,7 @@ class ClobOrders(Private):
     async def post_order(self, request: Request) -> Response:
         """Place one signed order."""
         caller = await self._caller(request, writes=True)
-        self._spend(request, caller, Kind.ORDER, 1)
+        self._spend(request, caller, BucketKind.ORDER, 1)
         return answer(await self._place(await body_json(request, INVALID_PAYLOAD), caller))
 
     async def _place(self, document: Any, caller: Credentials, batch: int = 0) -> dict[str, Any]:
@@ -52,12 +52,12 @@ class ClobOrders(Private):
         self._faults().obstruct(order)
         words = trading.strikes("delayed_with_words")
         if words and not words.number("lives", 1):
-            return {**wire.placed(order, []), **delayed()}
+            return {**formats.placed(order, []), **delayed()}
         held_s = venue.taker_delay(order)
         if held_s:
             await asyncio.sleep(held_s)
         trades = venue.place(order)
-        answered = wire.placed(order, trades)
+        answered = formats.placed(order, trades)
         return {**answered, **delayed()} if words else trading.answered(answered, len(venue.exchange.known))
 
     async def post_orders(self, request: Request) -> Response:
@@ -68,7 +68,7 @@ class ClobOrders(Private):
             raise Refused(INVALID_PAYLOAD)
         if len(entries) > MAX_ORDERS:
             raise Refused(f"Too many orders in payload: {len(entries)}, max allowed: {MAX_ORDERS}")
-        self._spend(request, caller, Kind.ORDER, len(entries))
+        self._spend(request, caller, BucketKind.ORDER, len(entries))
         results = []
         for place, entry in enumerate(entries, 1):
             try:
@@ -105,7 +105,7 @@ class ClobOrders(Private):
         name = document.get("orderID") if isinstance(document, dict) else None
         if not isinstance(name, str) or not name:
             raise Refused("Invalid orderID")
-        self._spend(request, caller, Kind.CANCEL, 1)
+        self._spend(request, caller, BucketKind.CANCEL, 1)
         return answer(self._cancel(caller, [name]))
 
     async def cancel_orders(self, request: Request) -> Response:
@@ -116,7 +116,7 @@ class ClobOrders(Private):
             raise Refused(INVALID_PAYLOAD)
         if len(names) > MAX_CANCELS:
             raise Refused(f"Too many orders in payload: {len(names)}, max allowed: {MAX_CANCELS}")
-        self._spend(request, caller, Kind.CANCEL, len(names))
+        self._spend(request, caller, BucketKind.CANCEL, len(names))
         return answer(self._cancel(caller, names))
 
     def _own(self, caller: Credentials) -> list[Order]:
@@ -125,7 +125,7 @@ class ClobOrders(Private):
     async def cancel_all(self, request: Request) -> Response:
         """Cancel everything that is open."""
         caller = await self._caller(request, writes=True)
-        self._spend(request, caller, Kind.CANCEL, 1)
+        self._spend(request, caller, BucketKind.CANCEL, 1)
         return answer(self._cancel_found(caller, [order.order_id for order in self._own(caller)]))
 
     async def cancel_market(self, request: Request) -> Response:
@@ -134,7 +134,7 @@ class ClobOrders(Private):
         document = await body_json(request, INVALID_PAYLOAD)
         if not isinstance(document, dict):
             raise Refused(INVALID_PAYLOAD)
-        self._spend(request, caller, Kind.CANCEL, 1)
+        self._spend(request, caller, BucketKind.CANCEL, 1)
         market, asset = document.get("market") or "", document.get("asset_id") or ""
         chosen = [
             order.order_id
@@ -145,7 +145,7 @@ class ClobOrders(Private):
 
     def _cancel_found(self, caller: Credentials, found: list[str]) -> dict[str, Any]:
         """Cancel orders that the venue had to look for: they cost tokens too, whatever is left."""
-        self.venue.limits.debit(caller.address, Kind.CANCEL, len(found), self.venue.wall_s())
+        self.venue.limits.debit(caller.address, BucketKind.CANCEL, len(found), self.venue.wall_s())
         return self._cancel(caller, found)
 
     # -- heartbeats

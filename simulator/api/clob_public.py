@@ -9,11 +9,11 @@ from starlette.routing import BaseRoute, Route
 
 from pipelines.core.domain import Outcome
 from simulator.api import clob_documents as documents
-from simulator.api import wire
-from simulator.api.history import clob_history
-from simulator.api.http import answer, body_json, guarded, page
-from simulator.engine.errors import Refused
+from simulator.api import formats
+from simulator.api.prices_history import clob_history
+from simulator.api.responses import answer, body_json, guarded, page
 from simulator.engine.markets import LiveMarket, MarketState
+from simulator.engine.refusals import Refused
 from simulator.venue.venue import Venue
 
 MAX_BATCH = 500
@@ -126,12 +126,12 @@ class ClobPublic:
     async def book(self, request: Request) -> Response:
         """One token's book."""
         market, outcome = self._asked(request)
-        return answer(wire.book(self.venue, market, outcome))
+        return answer(formats.book(self.venue, market, outcome))
 
     async def books(self, request: Request) -> Response:
         """Books of many tokens, in no promised order; tokens without a book are left out."""
         found = [self._known(row) for row in await self._batch(request)]
-        return answer([wire.book(self.venue, known[1], known[2]) for known in found if known])
+        return answer([formats.book(self.venue, known[1], known[2]) for known in found if known])
 
     async def price(self, request: Request) -> Response:
         """Best price to trade with: BUY the lowest ask, SELL the highest bid."""
@@ -139,7 +139,7 @@ class ClobPublic:
         best = _touch(market, outcome, request.query_params.get("side"))
         if best is None:
             raise Refused("No orderbook exists for the requested token id", 404)
-        return answer({"price": wire.price(best)})
+        return answer({"price": formats.price(best)})
 
     async def prices(self, request: Request) -> Response:
         """Best prices of many tokens and sides."""
@@ -148,7 +148,7 @@ class ClobPublic:
             known, side = self._known(row), row.get("side")
             best = _touch(known[1], known[2], side) if known else None
             if known and best is not None:
-                result.setdefault(known[0], {})[str(side)] = wire.price(best)
+                result.setdefault(known[0], {})[str(side)] = formats.price(best)
         return answer(result)
 
     async def midpoint(self, request: Request) -> Response:
@@ -174,19 +174,21 @@ class ClobPublic:
         market, outcome = self._asked(request)
         if not market.last_units:
             return answer({"price": "0.5", "side": ""})
-        return answer({"price": wire.last_price(market, outcome), "side": _last_side(market, outcome)})
+        return answer({"price": formats.last_price(market, outcome), "side": _last_side(market, outcome)})
 
     async def last_trades_prices(self, request: Request) -> Response:
         """Last trades of many tokens; tokens that never traded are left out."""
         known = [k for k in map(self._known, await self._batch(request)) if k and k[1].last_units]
-        return answer([{"token_id": t, "price": wire.last_price(m, o), "side": _last_side(m, o)} for t, m, o in known])
+        return answer(
+            [{"token_id": t, "price": formats.last_price(m, o), "side": _last_side(m, o)} for t, m, o in known]
+        )
 
     # -- market parameters
 
     async def tick_size(self, request: Request) -> Response:
         """Tick size as a number."""
         market, _ = self._asked(request)
-        return answer({"minimum_tick_size": wire.number(market.tick_units)})
+        return answer({"minimum_tick_size": formats.number(market.tick_units)})
 
     async def neg_risk(self, request: Request) -> Response:
         """Whether the market settles on the negative risk exchange."""
@@ -258,9 +260,9 @@ class ClobPublic:
                     "market": {"condition_id": market.listing.market_id, "asset_id": row.token_id},
                     "user": {"address": row.wallet},
                     "side": row.side.value,
-                    "size": wire.amount(row.shares_micro),
+                    "size": formats.amount(row.shares_micro),
                     "fee_rate_bps": "0",
-                    "price": wire.price(row.price_units),
+                    "price": formats.price(row.price_units),
                     "outcome": market.label(market.outcome(row.token_id)),
                     "timestamp": str(row.ts_s),
                 }
@@ -293,12 +295,12 @@ def _touch(market: LiveMarket, outcome: Outcome, side: object) -> int | None:
 
 def _mid(market: LiveMarket, outcome: Outcome) -> str:
     bid, ask = documents.sides(market, outcome)
-    return wire.amount((bid + ask) * 50)
+    return formats.amount((bid + ask) * 50)
 
 
 def _spread(market: LiveMarket, outcome: Outcome) -> str:
     bid, ask = documents.sides(market, outcome)
-    return wire.price(ask - bid)
+    return formats.price(ask - bid)
 
 
 def _last_side(market: LiveMarket, outcome: Outcome) -> str:

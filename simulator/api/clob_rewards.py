@@ -11,14 +11,14 @@ from starlette.routing import BaseRoute, Route
 
 from pipelines.core.money import MICRO
 from simulator.api import clob_documents as documents
-from simulator.api import wire
+from simulator.api import formats
 from simulator.api.data_base import FIRST_EVENT
 from simulator.api.gamma_documents import volume
-from simulator.api.http import answer, body_json, guarded, page
 from simulator.api.private import Private
+from simulator.api.responses import answer, body_json, guarded, page
 from simulator.engine.accounts import Account
-from simulator.engine.errors import Refused
 from simulator.engine.markets import LiveMarket, MarketState
+from simulator.engine.refusals import Refused
 from simulator.venue.incentives import DAY_S
 from simulator.venue.intake import INVALID_PAYLOAD
 
@@ -89,10 +89,10 @@ class ClobRewards(Private):
             "market_id": str(market.number),
             "event_id": str(FIRST_EVENT + self.venue.event_positions[listing.event_id]),
             "group_item_title": listing.question,
-            "spread": wire.number((ask or 10_000) - (bid or 0)),
+            "spread": formats.number((ask or 10_000) - (bid or 0)),
             "volume_24hr": volume(self.venue, market, DAY_S),
-            "created_at": wire.iso(listing.start_s),
-            "end_date": wire.iso(listing.end_s),
+            "created_at": formats.iso(listing.start_s),
+            "end_date": formats.iso(listing.end_s),
             "one_day_price_change": 0,
         }
 
@@ -162,7 +162,7 @@ class ClobRewards(Private):
                 "condition_id": market_id,
                 "asset_address": documents.PUSD,
                 "maker_address": query["maker_address"],
-                "rebated_fees_usdc": wire.amount(int(micro)),
+                "rebated_fees_usdc": formats.amount(int(micro)),
             }
             for market_id, micro in (earned.get(account.address, {}) if account else {}).items()
         ]
@@ -193,8 +193,8 @@ def _limits(market: LiveMarket) -> dict[str, Any]:
     config = {
         "id": market.number,
         "asset_address": documents.PUSD,
-        "start_date": wire.iso(listing.start_s),
-        "end_date": wire.iso(listing.end_s),
+        "start_date": formats.iso(listing.start_s),
+        "end_date": formats.iso(listing.end_s),
         "rate_per_day": rate,
         "total_rewards": round(rate * (listing.end_s - listing.start_s) / DAY_S, 6),
     }

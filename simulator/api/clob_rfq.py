@@ -5,19 +5,19 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from starlette.datastructures import QueryParams
-from starlette.requests import Request as HttpRequest
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from pipelines.core.domain import Side
-from simulator.api import wire
-from simulator.api.http import answer, body_json, guarded, integer
+from simulator.api import formats
 from simulator.api.private import Private
-from simulator.engine.errors import Refused
+from simulator.api.responses import answer, body_json, guarded, integer
 from simulator.engine.orders import Order
+from simulator.engine.refusals import Refused
 from simulator.signing.credentials import Credentials
 from simulator.venue.intake import INVALID_PAYLOAD, build_order, parse_entry
-from simulator.venue.rfq import QUOTE_S, REQUEST_S, Desk, Quote, Request, State, Terms
+from simulator.venue.rfq import QUOTE_S, REQUEST_S, Quote, QuoteRequest, RfqDesk, RfqState, Terms
 
 MOST = 1000
 SORTS: dict[str, Callable[[Terms], float]] = {
@@ -51,10 +51,10 @@ class ClobRfq(Private):
         return [Route(path, guarded(handler), methods=[method]) for method, path, handler in table]
 
     @property
-    def _desk(self) -> Desk:
+    def _desk(self) -> RfqDesk:
         return self.venue.desk
 
-    async def _written(self, request: HttpRequest) -> tuple[Credentials, dict[str, Any]]:
+    async def _written(self, request: Request) -> tuple[Credentials, dict[str, Any]]:
         caller = await self._caller(request, writes=True)
         document = await body_json(request, INVALID_PAYLOAD)
         if not isinstance(document, dict):
@@ -63,38 +63,38 @@ class ClobRfq(Private):
 
     # -- asking and quoting
 
-    async def ask(self, request: HttpRequest) -> Response:
+    async def ask(self, request: Request) -> Response:
         """A new request."""
         caller, document = await self._written(request)
         made = self._desk.ask(caller.address, *_assets(document))
         return answer({"requestId": made.terms.identity, "expiry": str(made.terms.expires_s)})
 
-    async def quote(self, request: HttpRequest) -> Response:
+    async def quote(self, request: Request) -> Response:
         """A new quote for a request."""
         caller, document = await self._written(request)
         made = self._desk.quote(caller.address, _text(document, "requestId"), *_assets(document))
         return answer({"quoteId": made.terms.identity, "expiry": str(made.terms.expires_s)})
 
-    async def cancel_request(self, request: HttpRequest) -> Response:
+    async def cancel_request(self, request: Request) -> Response:
         """Withdraw a request."""
         caller, document = await self._written(request)
         self._desk.cancel_request(caller.address, _text(document, "requestId"))
         return answer("OK")
 
-    async def cancel_quote(self, request: HttpRequest) -> Response:
+    async def cancel_quote(self, request: Request) -> Response:
         """Withdraw a quote."""
         caller, document = await self._written(request)
         self._desk.cancel_quote(caller.address, _text(document, "quoteId"))
         return answer("OK")
 
-    async def accept(self, request: HttpRequest) -> Response:
+    async def accept(self, request: Request) -> Response:
         """The requester accepts a quote with a signed order."""
         caller, document = await self._written(request)
         names = _text(document, "quoteId"), _text(document, "requestId")
         self._desk.accept(*names, self._signed(document, caller))
         return answer("OK")
 
-    async def approve(self, request: HttpRequest) -> Response:
+    async def approve(self, request: Request) -> Response:
         """The quoter approves with a signed order; the two orders trade."""
         caller, document = await self._written(request)
         names = _text(document, "quoteId"), _text(document, "requestId")
@@ -109,29 +109,29 @@ class ClobRfq(Private):
 
     # -- reading
 
-    async def requests(self, request: HttpRequest) -> Response:
+    async def requests(self, request: Request) -> Response:
         """Everybody's requests."""
         await self._caller(request)
         self._desk.expire()
         return _listed(request, self._desk.requests.values(), "requestIds", _request_row)
 
-    async def quotes_received(self, request: HttpRequest) -> Response:
+    async def quotes_received(self, request: Request) -> Response:
         """Quotes on the caller's requests."""
         caller = await self._caller(request)
         return self._quotes(request, lambda quote: quote.request.terms.address == caller.address)
 
-    async def quotes_given(self, request: HttpRequest) -> Response:
+    async def quotes_given(self, request: Request) -> Response:
         """The caller's quotes."""
         caller = await self._caller(request)
         return self._quotes(request, lambda quote: quote.terms.address == caller.address)
 
-    def _quotes(self, request: HttpRequest, mine: Callable[[Quote], bool]) -> Response:
+    def _quotes(self, request: Request, mine: Callable[[Quote], bool]) -> Response:
         self._desk.expire()
         wanted = request.query_params.getlist("requestIds")
         found = [q for q in self._desk.quotes.values() if mine(q) and _named(wanted, q.request.terms.identity)]
         return _listed(request, found, "quoteIds", _quote_row)
 
-    async def best(self, request: HttpRequest) -> Response:
+    async def best(self, request: Request) -> Response:
         """The best quote of one of the caller's requests; null without any."""
         caller = await self._caller(request)
         self._desk.expire()
@@ -141,7 +141,7 @@ class ClobRfq(Private):
         quote = known.best()
         return answer(_quote_row(quote) if quote else None)
 
-    async def config(self, request: HttpRequest) -> Response:
+    async def config(self, request: Request) -> Response:
         """How long requests and quotes stay open, in seconds."""
         await self._caller(request)
         return answer({"requestExpirySeconds": REQUEST_S, "quoteExpirySeconds": QUOTE_S})
@@ -163,7 +163,7 @@ def _assets(document: dict[str, Any]) -> tuple[tuple[str, str], tuple[int, int]]
 
 def _terms_row(terms: Terms) -> dict[str, Any]:
     is_buy = terms.side is Side.BUY
-    shares, cash = wire.amount(terms.shares_micro), wire.amount(terms.cash_micro)
+    shares, cash = formats.amount(terms.shares_micro), formats.amount(terms.cash_micro)
     return {
         "userAddress": terms.address,
         "proxyAddress": terms.wallet,
@@ -176,12 +176,12 @@ def _terms_row(terms: Terms) -> dict[str, Any]:
         "price": terms.price_units / 1e4,
         "state": terms.state.value,
         "expiry": str(terms.expires_s),
-        "createdAt": wire.iso(terms.created_s),
-        "updatedAt": wire.iso(terms.updated_s or terms.created_s),
+        "createdAt": formats.iso(terms.created_s),
+        "updatedAt": formats.iso(terms.updated_s or terms.created_s),
     }
 
 
-def _request_row(request: Request) -> dict[str, Any]:
+def _request_row(request: QuoteRequest) -> dict[str, Any]:
     return {
         "requestId": request.terms.identity,
         "acceptedQuoteId": request.accepted_id or None,
@@ -202,7 +202,7 @@ def _named(names: list[str], name: str) -> bool:
     return not names or name in names
 
 
-def _listed(request: HttpRequest, found: Iterable[Any], ids: str, shown: Callable[[Any], dict[str, Any]]) -> Response:
+def _listed(request: Request, found: Iterable[Any], ids: str, shown: Callable[[Any], dict[str, Any]]) -> Response:
     query = request.query_params
     names, markets, state = query.getlist(ids), query.getlist("markets"), query.get("state", "")
     rows = [
@@ -210,7 +210,7 @@ def _listed(request: HttpRequest, found: Iterable[Any], ids: str, shown: Callabl
         for one in found
         if _named(names, one.terms.identity)
         and _named(markets, one.terms.market.listing.market_id)
-        and (not state or (one.terms.state is State.ACTIVE) == (state == "active"))
+        and (not state or (one.terms.state is RfqState.ACTIVE) == (state == "active"))
         and all(_within(query, name, value(one.terms)) for name, value in BOUNDS.items())
     ]
     key = SORTS.get(query.get("sortBy", "created"), SORTS["created"])
@@ -218,7 +218,7 @@ def _listed(request: HttpRequest, found: Iterable[Any], ids: str, shown: Callabl
     return _paged(request, rows, shown)
 
 
-def _paged(request: HttpRequest, rows: list[Any], shown: Callable[[Any], dict[str, Any]]) -> Response:
+def _paged(request: Request, rows: list[Any], shown: Callable[[Any], dict[str, Any]]) -> Response:
     limit, start = integer(request, "limit", 100, low=1, high=MOST), _start(request.query_params.get("offset"))
     part, end = rows[start : start + limit], start + limit
     following = base64.b64encode(str(end if end < len(rows) else -1).encode()).decode()

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from simulator.api.http import decode
+from simulator.api.responses import decode
 
 MAX_QUEUED = 50_000
 """Messages that a slow reader may fall behind before it is disconnected."""

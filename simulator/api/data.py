@@ -11,10 +11,10 @@ from simulator.api.data_base import MAX_CONDITIONS, DataPart, listed, required_u
 from simulator.api.data_pages import page_of, paging_of
 from simulator.api.data_positions import positions_of
 from simulator.api.data_tape import tape_page
-from simulator.api.history import data_history
-from simulator.api.http import Handler, answer, integer, raw
-from simulator.engine.errors import Refused
-from simulator.venue.activity import Entry
+from simulator.api.prices_history import data_history
+from simulator.api.responses import Handler, answer, integer, raw
+from simulator.engine.refusals import Refused
+from simulator.venue.activity import ActivityRow
 from simulator.venue.settlement import transaction_hash
 
 MAX_TRADES = 10_000
@@ -68,7 +68,7 @@ class DataApi(DataPart):
         if query.get("event_id"):
             markets = self.markets_of_events(request)
         elif not markets and not query.get("condition") and not query.get("condition_id"):
-            markets = [self.venue.exchange.markets[m] for m in sorted(self.venue.alive)[:MAX_CONDITIONS]]
+            markets = [self.venue.exchange.markets[m] for m in sorted(self.venue.open_markets)[:MAX_CONDITIONS]]
         return raw(tape_page(self.venue, markets, side or "", bounds, paging))
 
     def _user_trades(self, request: Request) -> list[dict[str, Any]]:
@@ -81,7 +81,7 @@ class DataApi(DataPart):
             if row.kind == "TRADE" and (not chosen or row.market_id in chosen)
         ]
 
-    def _user_trade(self, user: str, row: Entry) -> dict[str, Any]:
+    def _user_trade(self, user: str, row: ActivityRow) -> dict[str, Any]:
         market = self.venue.exchange.markets[row.market_id]
         outcome = market.outcome(row.token_id)
         return {
@@ -136,7 +136,7 @@ class DataApi(DataPart):
         ]
         return answer(page_of(found, paging))
 
-    def _activity(self, user: str, row: Entry) -> dict[str, Any]:
+    def _activity(self, user: str, row: ActivityRow) -> dict[str, Any]:
         market = self.venue.exchange.markets.get(row.market_id)
         outcome = market.outcome(row.token_id) if market and row.token_id else None
         return {

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from pipelines.core.money import MICRO
 from simulator.api.data_base import DataPart, required_user
 from simulator.api.data_positions import positions_of
-from simulator.api.http import Handler, answer, integer
+from simulator.api.responses import Handler, answer, integer
 
 
 class DataAccounts(DataPart):

@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from simulator.api.http import Handler, answer
-from simulator.engine.errors import Refused
+from simulator.api.responses import Handler, answer
 from simulator.engine.markets import LiveMarket
+from simulator.engine.refusals import Refused
 from simulator.venue.venue import Venue
 
 MAX_CONDITIONS = 20

@@ -7,13 +7,13 @@ from starlette.responses import Response
 
 from pipelines.core.domain import Outcome
 from pipelines.core.money import MICRO
-from simulator.api import wire
+from simulator.api import formats
 from simulator.api.clob_documents import question_id
 from simulator.api.data_base import FIRST_EVENT, DataPart, listed
-from simulator.api.http import Handler, answer
+from simulator.api.responses import Handler, answer
 from simulator.engine.accounts import Account
-from simulator.engine.errors import Refused
 from simulator.engine.markets import LiveMarket, MarketState, neg_risk_id
+from simulator.engine.refusals import Refused
 from simulator.venue.settlement import transaction_hash
 from simulator.venue.venue import Venue
 
@@ -102,7 +102,7 @@ def _resolution(venue: Venue, market: LiveMarket) -> dict[str, Any]:
         "reporter": "UMA_OO",
         "market_type": "INCREMENTAL_NEGRISK" if listing.neg_risk else "BINARY",
         "was_arbitrated": False,
-        "resolved_at": wire.iso(market.resolved_s) if resolved else None,
+        "resolved_at": formats.iso(market.resolved_s) if resolved else None,
     }
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from starlette.requests import Request
 
-from simulator.api import wire
-from simulator.api.http import integer
-from simulator.engine.errors import Refused
+from simulator.api import formats
+from simulator.api.responses import integer
+from simulator.engine.refusals import Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def pagination(limit: int, place: int) -> bytes:
     """The envelope's pagination member; `place` counts the rows before this page from the oldest."""
     cursor = base64.urlsafe_b64encode(f"{place}:{limit}".encode()).decode() if place > 0 else None
     document = {"limit": limit, "offset": 0, "has_more": place > 0, "next_cursor": cursor}
-    return b'"pagination":' + wire.encode(document)
+    return b'"pagination":' + formats.encode(document)
 
 
 def page_of(rows: list[dict[str, Any]], paging: Paging) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from pipelines.core.domain import Outcome
 from pipelines.core.money import MICRO, PRICE_SCALE
-from simulator.api import wire
+from simulator.api import formats
 from simulator.api.data_base import FIRST_EVENT
 from simulator.engine.markets import LiveMarket, MarketState
 from simulator.venue.activity import Holding
@@ -64,7 +64,7 @@ def position(venue: Venue, address: str, token_id: str, held: Holding) -> dict[s
         "profile_image": "",
         "title": market.listing.question,
         "slug": market.listing.slug,
-        "end_date": "" if market.shown_end_s is None else wire.iso(market.shown_end_s)[:10],
+        "end_date": "" if market.shown_end_s is None else formats.iso(market.shown_end_s)[:10],
         "last_event_at": held.last_s,
         "first_entry_at": held.first_s,
     }

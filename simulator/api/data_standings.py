@@ -11,13 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pipelines.core.money import MICRO
-from simulator.api import wire
+from simulator.api import formats
 from simulator.api.data_base import FIRST_EVENT, DataPart, required_user
 from simulator.api.data_pages import page_of, paging_of
 from simulator.api.data_positions import positions_of
-from simulator.api.http import Handler, answer, integer
-from simulator.engine.errors import Refused
+from simulator.api.responses import Handler, answer, integer
 from simulator.engine.orders import Trade
+from simulator.engine.refusals import Refused
 from simulator.signing.eip712 import ZERO_BYTES32
 from simulator.venue.incentives import day_of
 
@@ -95,7 +95,7 @@ class DataStandings(DataPart):
             "pnl": row["realized_pnl"],
             "initial_value": row["entry_cost_usdc"],
             "final_value": row["entry_cost_usdc"] + row["realized_pnl"],
-            "resolved_at": wire.iso(self._resolved_s(row)),
+            "resolved_at": formats.iso(self._resolved_s(row)),
             "user_name": "",
             "profile_image": "",
             "event_title": listing.event_title,
@@ -145,7 +145,7 @@ class DataStandings(DataPart):
         account = self.venue.account_of(user)
         if account is None:
             raise Refused("user not found", 404)
-        now = wire.iso(self.venue.now_s)
+        now = formats.iso(self.venue.now_s)
         held = [row for row in positions_of(self.venue, account.address) if row["current_size"]]
         value = sum(row["current_value"] for row in held)
         cash = account.cash_micro / MICRO

@@ -4,7 +4,7 @@ import numpy as np
 
 from pipelines.core.domain import Outcome, Side
 from pipelines.core.money import MICRO, PRICE_SCALE
-from simulator.api import wire
+from simulator.api import formats
 from simulator.api.data_pages import Paging, pagination
 from simulator.engine.markets import LiveMarket
 from simulator.venue.venue import Venue
@@ -73,11 +73,11 @@ def _lines(
 def _row_head(market: LiveMarket) -> tuple[str, list[str], str]:
     """The constant parts of a market's rows: start, one middle per kind, end."""
     listing = market.listing
-    quoted = wire.encode(listing.question).decode(), wire.encode(listing.slug).decode()
-    event = wire.encode(listing.event_id).decode()
+    quoted = formats.encode(listing.question).decode(), formats.encode(listing.slug).decode()
+    event = formats.encode(listing.event_id).decode()
     middles = []
     for index, outcome in enumerate(Outcome):
-        token, label = market.token(outcome), wire.encode(market.label(outcome)).decode()
+        token, label = market.token(outcome), formats.encode(market.label(outcome)).decode()
         for side in ("SELL", "BUY"):
             middles.append(
                 f'"side":"{side}","token_id":"{token}","condition_id":"{listing.market_id}","outcome":{label},'

@@ -15,9 +15,9 @@ from simulator.api.data_base import listed, required_user
 from simulator.api.data_pages import Paging
 from simulator.api.data_positions import positions_of
 from simulator.api.data_tape import tape_page
-from simulator.api.http import Handler, answer, integer
-from simulator.engine.errors import Refused
+from simulator.api.responses import Handler, answer, integer
 from simulator.engine.markets import LiveMarket
+from simulator.engine.refusals import Refused
 
 MAX_OFFSET = 10_000
 KINDS = ("TRADE", "SPLIT", "MERGE", "REDEEM", "REWARD", "CONVERSION", "MAKER_REBATE", "YIELD")
@@ -106,7 +106,7 @@ class DataV1(DataApi):
             rows = [row for row in rows if not chosen or row["condition_id"] in chosen]
         else:
             markets = self._markets(request) or [
-                self.venue.exchange.markets[name] for name in sorted(self.venue.alive)[:20]
+                self.venue.exchange.markets[name] for name in sorted(self.venue.open_markets)[:20]
             ]
             content = tape_page(self.venue, markets, "", (0, 2**53), Paging(MAX_OFFSET, None))
             rows = msgspec.json.decode(content)["data"]

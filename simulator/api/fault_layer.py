@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from simulator.api.asgi import App, Receive, Scope, Send
-from simulator.api.http import answer, decode, refusal
+from simulator.api.responses import answer, decode, refusal
 from simulator.faults.catalog import Fault
 from simulator.faults.state import Faults
 

@@ -9,13 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from simulator.api import formats
 from simulator.api import gamma_documents as documents
-from simulator.api import wire
 from simulator.api.data_base import FIRST_EVENT
 from simulator.api.gamma_filters import event_filters, market_filters, named_markets, ordered, ordered_events
-from simulator.api.http import answer, guarded, integer
-from simulator.engine.errors import Refused
+from simulator.api.responses import answer, guarded, integer
 from simulator.engine.markets import LiveMarket
+from simulator.engine.refusals import Refused
 from simulator.venue.venue import Venue
 
 MAX_PAGE = 100
@@ -83,7 +83,7 @@ class Gamma:
         if account is None:
             return answer({"type": "not found error", "error": "profile not found"}, 404)
         opened_s = next((row.ts_s for row in self.venue.activity.rows[account.address]), self.venue.now_s)
-        document = {"createdAt": wire.iso(opened_s), "proxyWallet": address.lower(), "profileImage": ""}
+        document = {"createdAt": formats.iso(opened_s), "proxyWallet": address.lower(), "profileImage": ""}
         nameless = {"displayUsernamePublic": False, "bio": "", "pseudonym": "", "name": "", "xUsername": ""}
         return answer(document | nameless | {"users": [{"id": address.lower()}], "verifiedBadge": False})
 

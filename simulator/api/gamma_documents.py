@@ -7,7 +7,7 @@ import numpy as np
 
 from pipelines.core.domain import Outcome
 from pipelines.core.money import MICRO, PRICE_SCALE
-from simulator.api import wire
+from simulator.api import formats
 from simulator.api.clob_documents import PUSD, REWARDS_MAX_SPREAD, REWARDS_MIN_SIZE, question_id, rules
 from simulator.api.data_base import FIRST_EVENT
 from simulator.engine.markets import LiveMarket, MarketState, neg_risk_id
@@ -47,8 +47,8 @@ def market(venue: Venue, listed: LiveMarket) -> dict[str, Any]:
 
 def _description(venue: Venue, listed: LiveMarket) -> dict[str, Any]:
     listing = listed.listing
-    begin = wire.iso(listing.start_s)
-    end = None if listed.shown_end_s is None else wire.iso(listed.shown_end_s)
+    begin = formats.iso(listing.start_s)
+    end = None if listed.shown_end_s is None else formats.iso(listed.shown_end_s)
     return {
         "id": str(listed.number),
         "question": listing.question,
@@ -65,7 +65,7 @@ def _description(venue: Venue, listed: LiveMarket) -> dict[str, Any]:
         "closed": listed.state is not MarketState.OPEN,
         "marketMakerAddress": "",
         "createdAt": begin,
-        "updatedAt": wire.iso(venue.now_s),
+        "updatedAt": formats.iso(venue.now_s),
         "new": False,
         "featured": False,
         "submitted_by": CREATOR,
@@ -110,13 +110,13 @@ def _trading(listed: LiveMarket) -> dict[str, Any]:
     return {
         "outcomePrices": json.dumps(outcome_prices(listed)),
         "enableOrderBook": True,
-        "orderPriceMinTickSize": wire.number(listed.tick_units),
-        "orderMinSize": wire.whole(listing.min_size_micro),
+        "orderPriceMinTickSize": formats.number(listed.tick_units),
+        "orderMinSize": formats.whole(listing.min_size_micro),
         "clobTokenIds": json.dumps([listing.token_yes, listing.token_no]),
         "makerBaseFee": 1000,
         "takerBaseFee": 1000,
         "acceptingOrders": is_open,
-        "acceptingOrdersTimestamp": wire.iso(listing.start_s),
+        "acceptingOrdersTimestamp": formats.iso(listing.start_s),
         "negRisk": listing.neg_risk,
         "negRiskOther": False,
         "negRiskRequestID": "",
@@ -145,7 +145,7 @@ def _activity(venue: Venue, listed: LiveMarket, history: History) -> dict[str, A
         "liquidityNum": resting,
         "liquidityClob": resting,
         "spread": round(((ask or PRICE_SCALE) - (bid or 0)) / PRICE_SCALE, 4),
-        "lastTradePrice": wire.number(last),
+        "lastTradePrice": formats.number(last),
     }
     for name, seconds in WINDOWS_S.items():
         recent = float(traded[np.searchsorted(history.ts_s, venue.now_s - seconds, side="right") :].sum())
@@ -167,20 +167,20 @@ def _optional(listed: LiveMarket) -> dict[str, Any]:
     bid, ask = listed.book.top(Outcome.YES)
     document: dict[str, Any] = {}
     if bid is not None:
-        document["bestBid"] = wire.number(bid)
+        document["bestBid"] = formats.number(bid)
     if ask is not None:
-        document["bestAsk"] = wire.number(ask)
+        document["bestAsk"] = formats.number(ask)
     if listed.listing.neg_risk:
         document["negRiskMarketID"] = neg_risk_id(listed.listing.event_id)
     if listed.version == "v2":
         document["positionIds"] = [listed.listing.token_yes, listed.listing.token_no]
     if listed.resolved_s:
-        document["closedTime"] = wire.iso(listed.resolved_s).replace("T", " ").replace("Z", "+00")
+        document["closedTime"] = formats.iso(listed.resolved_s).replace("T", " ").replace("Z", "+00")
     if listed.resolution_status:
         document["umaResolutionStatus"] = listed.resolution_status
     if listed.state is MarketState.RESOLVED:
         document["umaResolutionStatus"] = "resolved"
-        document["umaEndDate"] = wire.iso(listed.resolved_s)
+        document["umaEndDate"] = formats.iso(listed.resolved_s)
     return document
 
 
@@ -203,8 +203,8 @@ def _rewards(listed: LiveMarket) -> list[dict[str, Any]]:
             "assetAddress": PUSD,
             "rewardsAmount": 0,
             "rewardsDailyRate": listed.rewards_micro / MICRO,
-            "startDate": wire.iso(listing.start_s)[:10],
-            "endDate": wire.iso(listing.end_s)[:10],
+            "startDate": formats.iso(listing.start_s)[:10],
+            "endDate": formats.iso(listing.end_s)[:10],
         }
     ]
 
@@ -229,7 +229,7 @@ def outcome_prices(listed: LiveMarket) -> list[str]:
     else:
         bid, ask = listed.book.top(Outcome.YES)
         yes = ((bid or 0) + (PRICE_SCALE if ask is None else ask)) // 2
-    return [wire.price(yes), wire.price(PRICE_SCALE - yes)]
+    return [formats.price(yes), formats.price(PRICE_SCALE - yes)]
 
 
 def liquidity(listed: LiveMarket) -> float:
@@ -250,7 +250,7 @@ def event(venue: Venue, slug: str) -> dict[str, Any]:
     """An event without its markets."""
     markets = venue.markets_of_event[slug]
     first = markets[0].listing
-    begin = wire.iso(min(m.listing.start_s for m in markets))
+    begin = formats.iso(min(m.listing.start_s for m in markets))
     totals = _totals(venue, markets)
     document: dict[str, Any] = {
         "id": str(FIRST_EVENT + venue.event_positions[slug]),
@@ -261,7 +261,7 @@ def event(venue: Venue, slug: str) -> dict[str, Any]:
         "resolutionSource": "",
         "startDate": begin,
         "creationDate": begin,
-        "endDate": wire.iso(max(m.listing.end_s for m in markets)),
+        "endDate": formats.iso(max(m.listing.end_s for m in markets)),
         "image": "",
         "icon": "",
         "active": True,
@@ -272,7 +272,7 @@ def event(venue: Venue, slug: str) -> dict[str, Any]:
         "restricted": True,
         **totals,
         "createdAt": begin,
-        "updatedAt": wire.iso(venue.now_s),
+        "updatedAt": formats.iso(venue.now_s),
         "competitive": 1.0,
         "enableOrderBook": True,
         "negRisk": first.neg_risk,

@@ -9,8 +9,8 @@ from starlette.datastructures import QueryParams
 
 from simulator.api import gamma_documents as documents
 from simulator.api.clob_documents import question_id
-from simulator.engine.errors import Refused
 from simulator.engine.markets import LiveMarket, MarketState
+from simulator.engine.refusals import Refused
 from simulator.venue.venue import Venue
 
 FOREIGN_TO_MARKETS = ("sports_market_types", "game_id")

@@ -9,7 +9,7 @@ from starlette.websockets import WebSocket
 
 from pipelines.core.domain import Outcome, Side
 from pipelines.core.money import PRICE_SCALE
-from simulator.api import wire
+from simulator.api import formats
 from simulator.api.connection import Connection, Disturb, names
 from simulator.engine.markets import LiveMarket, MarketState
 from simulator.engine.orders import Trade, TradeStatus
@@ -107,7 +107,7 @@ class MarketChannel:
     def _tell(self, connections: Collection[Connection], document: dict[str, Any]) -> None:
         if not connections:
             return
-        text = wire.encode(document).decode()
+        text = formats.encode(document).decode()
         for connection in connections:
             connection.push(text)
 
@@ -168,8 +168,8 @@ class MarketChannel:
             rows.append(
                 {
                     "asset_id": token,
-                    "price": wire.price(own),
-                    "size": wire.amount(total),
+                    "price": formats.price(own),
+                    "size": formats.amount(total),
                     "side": side,
                     "hash": hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(),
                     "best_bid": bid,
@@ -194,16 +194,16 @@ class MarketChannel:
                 "event_type": "best_bid_ask",
                 "market": market_id,
                 "asset_id": market.token(outcome),
-                "best_bid": wire.price(low),
-                "best_ask": wire.price(high),
-                "spread": wire.price(high - low),
+                "best_bid": formats.price(low),
+                "best_ask": formats.price(high),
+                "spread": formats.price(high - low),
                 "timestamp": str(self.venue.now_ms),
             }
             self._tell(listeners, document)
 
     def _book(self, market: LiveMarket, outcome: Outcome) -> str:
-        whole = wire.book(self.venue, market, outcome)
-        return wire.encode({"event_type": "book", **{key: whole[key] for key in BOOK_KEYS}}).decode()
+        whole = formats.book(self.venue, market, outcome)
+        return formats.encode({"event_type": "book", **{key: whole[key] for key in BOOK_KEYS}}).decode()
 
     # -- trades and life
 
@@ -232,8 +232,8 @@ class MarketChannel:
             "event_type": "last_trade_price",
             "asset_id": token,
             "market": market.listing.market_id,
-            "price": wire.price(units),
-            "size": wire.amount(shares),
+            "price": formats.price(units),
+            "size": formats.amount(shares),
             "side": side.value,
             "fee_rate_bps": "0",
             "timestamp": str(self.venue.now_ms),
@@ -247,8 +247,8 @@ class MarketChannel:
                 "event_type": "tick_size_change",
                 "asset_id": market.token(outcome),
                 "market": market.listing.market_id,
-                "old_tick_size": wire.price(old_units),
-                "new_tick_size": wire.price(market.tick_units),
+                "old_tick_size": formats.price(old_units),
+                "new_tick_size": formats.price(market.tick_units),
                 "timestamp": str(self.venue.now_ms),
             }
             self._tell(self._listeners.get(market.token(outcome), ()), document)
@@ -274,7 +274,7 @@ class MarketChannel:
             "line": "",
             "game_start_time": "",
             "group_item_title": listing.question,
-            "order_price_min_tick_size": wire.price(market.tick_units),
+            "order_price_min_tick_size": formats.price(market.tick_units),
             "fees_enabled": bool(listing.fee.rate),
             "fee_schedule": {"rate": listing.fee.rate, "exponent": listing.fee.exponent, "takerOnly": True},
             "taker_base_fee": "1000",
@@ -306,4 +306,4 @@ class MarketChannel:
 def _top(market: LiveMarket, outcome: Outcome) -> tuple[str, str]:
     """Best bid and ask of a token as written; 0 and 1 for a missing side."""
     bid, ask = market.book.top(outcome)
-    return wire.price(bid or 0), wire.price(PRICE_SCALE if ask is None else ask)
+    return formats.price(bid or 0), formats.price(PRICE_SCALE if ask is None else ask)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from pipelines.core.domain import Headline
-from simulator.api.http import answer, guarded, integer
+from simulator.api.responses import answer, guarded, integer
 from simulator.venue.venue import Venue
 
 MOST = 100_000

@@ -6,7 +6,7 @@ from enum import IntEnum
 from typing import Any
 
 from pipelines.core.domain import Outcome
-from simulator.api import clob_documents, wire
+from simulator.api import clob_documents, formats
 from simulator.engine.accounts import Account
 from simulator.engine.markets import LiveMarket
 from simulator.engine.orders import Order, Trade, TradeStatus
@@ -17,7 +17,7 @@ KEPT = 500
 """Notifications of an account; older ones fall out."""
 
 
-class Topic(IntEnum):
+class NotificationKind(IntEnum):
     """What a notification is about, as numbered on the wire."""
 
     ORDER_CANCELLATION = 1
@@ -50,7 +50,7 @@ class Notifications:
             kept = [row for row in self._kept[address] if str(row["id"]) not in names]
             self._kept[address] = deque(kept, maxlen=KEPT)
 
-    def _add(self, account: Account, topic: Topic, payload: dict[str, Any], owner: str = "") -> None:
+    def _add(self, account: Account, topic: NotificationKind, payload: dict[str, Any], owner: str = "") -> None:
         if account.internal:
             return
         row = {
@@ -64,10 +64,13 @@ class Notifications:
 
     def _order(self, event: str, order: Order) -> None:
         if event == "CANCELLATION":
-            self._add(order.account, Topic.ORDER_CANCELLATION, self._about(order), order.owner)
+            self._add(order.account, NotificationKind.ORDER_CANCELLATION, self._about(order), order.owner)
 
     def _trade(self, trade: Trade) -> None:
-        topic = {TradeStatus.MATCHED: Topic.ORDER_FILL, TradeStatus.FAILED: Topic.ORDER_FILL_FAILED}.get(trade.status)
+        topic = {
+            TradeStatus.MATCHED: NotificationKind.ORDER_FILL,
+            TradeStatus.FAILED: NotificationKind.ORDER_FILL_FAILED,
+        }.get(trade.status)
         if topic is not None:
             for order in trade.orders():
                 if not order.account.internal:
@@ -81,10 +84,10 @@ class Notifications:
             "order_id": order.order_id,
             "side": order.side.value,
             "type": order.kind.value,
-            "price": wire.price(order.price_units),
-            "original_size": wire.amount(order.shares_micro),
-            "matched_size": wire.amount(order.matched_micro),
-            "remaining_size": wire.amount(order.remaining_micro),
+            "price": formats.price(order.price_units),
+            "original_size": formats.amount(order.shares_micro),
+            "matched_size": formats.amount(order.matched_micro),
+            "remaining_size": formats.amount(order.remaining_micro),
             "outcome": order.label,
             "outcome_index": int(order.outcome is Outcome.NO),
             "transaction_hash": trade.transaction_hash if trade else "",
@@ -101,12 +104,12 @@ class Notifications:
     def _redeemed(self, market: LiveMarket, account: Account, paid_micro: int) -> None:
         listing = market.listing
         resolved = clob_documents.full(market) | {"eventSlug": listing.event_id}
-        self._add(account, Topic.MARKET_RESOLVED, resolved)
+        self._add(account, NotificationKind.MARKET_RESOLVED, resolved)
         if not paid_micro:
             return
         payload = {
             "proxyWallet": account.address,
-            "amount": wire.amount(paid_micro),
+            "amount": formats.amount(paid_micro),
             "conditionId": listing.market_id,
             "question": listing.question,
             "image": "",
@@ -114,12 +117,12 @@ class Notifications:
             "negRisk": listing.neg_risk,
             "txnHash": transaction_hash(listing.market_id + account.address),
         }
-        self._add(account, Topic.AUTO_REDEEMED, payload)
+        self._add(account, NotificationKind.AUTO_REDEEMED, payload)
 
     def _rewarded(self, account: Account, micro: int, reference: str) -> None:
         payload = {
             "proxyWallet": account.address,
-            "reward": wire.amount(micro),
+            "reward": formats.amount(micro),
             "txnHash": transaction_hash(reference),
         }
-        self._add(account, Topic.REWARD_PAYOUT, payload)
+        self._add(account, NotificationKind.REWARD_PAYOUT, payload)

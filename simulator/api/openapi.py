@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from simulator.api.http import answer
+from simulator.api.responses import answer
 
 TOKEN, SIDE, CURSOR = "token_id", "side", "next_cursor"
 

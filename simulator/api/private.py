@@ -5,10 +5,10 @@ from collections.abc import Callable
 from starlette.requests import Request
 
 from simulator.api.authentication import Authenticator
-from simulator.engine.errors import Refused
+from simulator.engine.refusals import Refused
 from simulator.faults.state import Faults
 from simulator.signing.credentials import Credentials
-from simulator.venue.limits import Kind
+from simulator.venue.limits import BucketKind
 from simulator.venue.venue import Venue
 
 
@@ -34,7 +34,7 @@ class Private:
     async def _caller(self, request: Request, *, writes: bool = False) -> Credentials:
         return await self._authenticator().caller(request, writes=writes)
 
-    def _spend(self, request: Request, caller: Credentials, kind: Kind, tokens: int) -> None:
+    def _spend(self, request: Request, caller: Credentials, kind: BucketKind, tokens: int) -> None:
         """Take tokens from a signer's bucket; the answer carries what is left.
 
         Raises:

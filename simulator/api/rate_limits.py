@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from simulator.api.asgi import App, Receive, Scope, Send
-from simulator.api.http import answer
+from simulator.api.responses import answer
 
 TEN_S, TEN_MIN = 10.0, 600.0
 

@@ -8,8 +8,8 @@ from starlette.responses import HTMLResponse, Response
 
 from simulator.api.asgi import App, Receive, Scope, Send
 from simulator.api.fault_layer import retired
-from simulator.api.http import answer, decode
-from simulator.faults import records
+from simulator.api.responses import answer, decode
+from simulator.faults import record_faults
 from simulator.faults.state import Faults
 
 BAD_GATEWAY = "<html><head><title>502 Bad Gateway</title></head><body><center><h1>502</h1></center></body></html>"
@@ -89,10 +89,10 @@ class RecordLayer:
         rows = document if isinstance(document, list) else document[name]
         whole = document if isinstance(document, dict) else None
         if whole is not None and self.faults.strikes("gamma_cursor"):
-            whole = records.forever(whole, asked)
+            whole = record_faults.forever(whole, asked)
         odd = next((f for f in self.faults.active if f.kind == "gamma_odd"), None)
         if odd:
-            change = records.odd_markets if name == "markets" else records.odd_events
+            change = record_faults.odd_markets if name == "markets" else record_faults.odd_events
             rows = change(rows, self.faults.seed, odd.probability, odd.words.get("record", ""))
         if self.faults.strikes("gamma_duplicates"):
             rows = self._last.get(path, []) + rows + rows[:1]
@@ -110,7 +110,7 @@ class RecordLayer:
             self._last[path] = rows[-int(overlap.number("rows", 5)) :]
         nulls = next((f for f in self.faults.active if f.kind == "history_nulls"), None)
         if nulls:
-            rows = records.null_rows(rows, self.faults.seed, nulls.probability)
+            rows = record_faults.null_rows(rows, self.faults.seed, nulls.probability)
         made = {**document, key: rows}
         endless = key == "data" and self.faults.strikes("history_cursor")
-        return records.endless(made, asked) if endless else made
+        return record_faults.endless(made, asked) if endless else made

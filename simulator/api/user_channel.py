@@ -5,7 +5,7 @@ from typing import Any
 
 from starlette.websockets import WebSocket
 
-from simulator.api import wire
+from simulator.api import formats
 from simulator.api.connection import Connection, Disturb, names
 from simulator.engine.orders import Order, Trade
 from simulator.markets.labels import YES_NO
@@ -67,7 +67,7 @@ class UserChannel:
         listeners = self._listeners.get(address)
         if not listeners:
             return
-        text = wire.encode(document).decode()
+        text = formats.encode(document).decode()
         for connection, markets in listeners.items():
             if markets is None or market_id in markets:
                 connection.push(text)
@@ -76,7 +76,7 @@ class UserChannel:
         if not self._listeners.get(order.account.address):
             return
         now = str(self.venue.now_s)
-        row = wire.open_order(order)
+        row = formats.open_order(order)
         document = {
             **row,
             "event_type": "order",
@@ -95,7 +95,7 @@ class UserChannel:
                 self._tell(address, trade.market_id, self._trade_document(trade, address))
 
     def _trade_document(self, trade: Trade, address: str) -> dict[str, Any]:
-        row = wire.trade(trade, address, prefix="")
+        row = formats.trade(trade, address, prefix="")
         match_time = row.pop("match_time")
         return {
             **row,

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pipelines.core.domain import Outcome
 from pipelines.core.money import MICRO
 from simulator.engine.accounts import Account
-from simulator.engine.errors import Refused, not_enough_balance
 from simulator.engine.markets import LiveMarket, MarketState
 from simulator.engine.orders import Trade, TradeStatus
+from simulator.engine.refusals import Refused, not_enough_balance
 from simulator.markets.source import Listing
 
 

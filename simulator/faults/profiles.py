@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from pipelines.core.errors import ParameterError
 
-Event = dict[str, Any]
+FaultDocument = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Timed:
+class RecurringFault:
     """A fault that comes again and again: `per_day` times a market day on average, at random minutes.
 
     It lasts in market time, so that the share of time with faults is the same at every speed.
@@ -24,8 +24,8 @@ class Timed:
 class Profile:
     """Faults that are on all the time, faults that come and go, and what the venue's options are with them."""
 
-    always: tuple[Event, ...] = ()
-    timed: Mapping[str, Timed] = field(default_factory=dict)
+    always: tuple[FaultDocument, ...] = ()
+    recurring: Mapping[str, RecurringFault] = field(default_factory=dict)
     named_share: float = 0.0
     """Share of markets whose outcomes have names."""
     auto_redeem: bool = True
@@ -51,42 +51,42 @@ VENUE: Final = Profile(
         {"fault": "resolution_unsaid", "probability": 0.1},
         {"fault": "wrong_winner", "probability": 0.01},
     ),
-    timed={
-        "restart": Timed(1 / 7, {"for_min": 2}),
-        "empty_books": Timed(1, {"for_min": 2}),
-        "ws_drop": Timed(6, {"for_min": 0.5}),
-        "ws_freeze": Timed(2, {"for_min": 2}),
-        "token_silent": Timed(12, {"for_min": 30}),
-        "asks_gone": Timed(12, {"for_min": 1}),
-        "bids_gone": Timed(12, {"for_min": 1}),
-        "ghost_book": Timed(4, {"for_min": 2}),
-        "crossed_snapshot": Timed(4, {"for_min": 1}),
-        "tick_missed": Timed(2, {"tick_units": 10}),
-        "stale_balance": Timed(4, {"for_min": 5, "orders": 1}),
-        "rate_limit": Timed(4, {"for_min": 1}),
-        "forbidden": Timed(2, {"for_min": 2, "reads": 1}),
-        "order_timeout": Timed(4, {"count": 1}),
-        "lost_answer": Timed(4, {"count": 1, "hold_s": 6}),
-        "late_answer": Timed(12, {"count": 1}),
-        "trades_empty": Timed(4, {"count": 1}),
-        "taker_delay": Timed(4, {"for_min": 60}),
-        "batch_reverts": Timed(1, {"for_min": 5}),
-        "leg_reverts": Timed(1, {"for_min": 5}),
-        "gamma_empty": Timed(1, {"for_min": 5}),
-        "gamma_duplicates": Timed(1, {"for_min": 60}),
-        "gamma_error": Timed(2, {"for_min": 5}),
-        "data_error": Timed(2, {"for_min": 5}),
-        "history_overlap": Timed(1, {"for_min": 60}),
-        "resolve_early": Timed(1),
-        "resolve_half": Timed(0.2),
-        "decided_away": Timed(0.5),
-        "fee_change": Timed(0.5, {"rate": 0.05}),
-        "min_size_change": Timed(0.5, {"shares": 5}),
-        "end_change": Timed(1, {"minutes": -60}),
-        "reward": Timed(1, {"micro": 1_234_567}),
-        "rebate": Timed(1, {"micro": 1_000_001}),
-        "relayer_busy": Timed(2, {"for_min": 2}),
-        "relayer_fails": Timed(2, {"count": 1}),
+    recurring={
+        "restart": RecurringFault(1 / 7, {"for_min": 2}),
+        "empty_books": RecurringFault(1, {"for_min": 2}),
+        "ws_drop": RecurringFault(6, {"for_min": 0.5}),
+        "ws_freeze": RecurringFault(2, {"for_min": 2}),
+        "token_silent": RecurringFault(12, {"for_min": 30}),
+        "asks_gone": RecurringFault(12, {"for_min": 1}),
+        "bids_gone": RecurringFault(12, {"for_min": 1}),
+        "ghost_book": RecurringFault(4, {"for_min": 2}),
+        "crossed_snapshot": RecurringFault(4, {"for_min": 1}),
+        "tick_missed": RecurringFault(2, {"tick_units": 10}),
+        "stale_balance": RecurringFault(4, {"for_min": 5, "orders": 1}),
+        "rate_limit": RecurringFault(4, {"for_min": 1}),
+        "forbidden": RecurringFault(2, {"for_min": 2, "reads": 1}),
+        "order_timeout": RecurringFault(4, {"count": 1}),
+        "lost_answer": RecurringFault(4, {"count": 1, "hold_s": 6}),
+        "late_answer": RecurringFault(12, {"count": 1}),
+        "trades_empty": RecurringFault(4, {"count": 1}),
+        "taker_delay": RecurringFault(4, {"for_min": 60}),
+        "batch_reverts": RecurringFault(1, {"for_min": 5}),
+        "leg_reverts": RecurringFault(1, {"for_min": 5}),
+        "gamma_empty": RecurringFault(1, {"for_min": 5}),
+        "gamma_duplicates": RecurringFault(1, {"for_min": 60}),
+        "gamma_error": RecurringFault(2, {"for_min": 5}),
+        "data_error": RecurringFault(2, {"for_min": 5}),
+        "history_overlap": RecurringFault(1, {"for_min": 60}),
+        "resolve_early": RecurringFault(1),
+        "resolve_half": RecurringFault(0.2),
+        "decided_away": RecurringFault(0.5),
+        "fee_change": RecurringFault(0.5, {"rate": 0.05}),
+        "min_size_change": RecurringFault(0.5, {"shares": 5}),
+        "end_change": RecurringFault(1, {"minutes": -60}),
+        "reward": RecurringFault(1, {"micro": 1_234_567}),
+        "rebate": RecurringFault(1, {"micro": 1_000_001}),
+        "relayer_busy": RecurringFault(2, {"for_min": 2}),
+        "relayer_fails": RecurringFault(2, {"count": 1}),
     },
 )
 

@@ -9,7 +9,7 @@ from pipelines.core.errors import ParameterError
 from simulator.faults.catalog import KINDS, ONCE
 from simulator.faults.profiles import Profile
 
-Event = tuple[float, dict[str, Any]]
+TimedFault = tuple[float, dict[str, Any]]
 """Market minutes from the start, and the fault with its options, as POST /admin/faults takes it."""
 
 MOST_MINUTES = 1_000_000
@@ -64,7 +64,7 @@ def pairs() -> tuple[tuple[str, str], ...]:
     return tuple(combinations(KINDS, 2))
 
 
-def schedule(seed: int, minutes: int = 60, faults: Sequence[str] = (), each: int = 1) -> list[Event]:
+def schedule(seed: int, minutes: int = 60, faults: Sequence[str] = (), each: int = 1) -> list[TimedFault]:
     """Every fault `each` times at random minutes, for a random while: a function of the arguments alone.
 
     Args:
@@ -91,7 +91,7 @@ def schedule(seed: int, minutes: int = 60, faults: Sequence[str] = (), each: int
     return sorted(events, key=lambda event: event[0])
 
 
-def pair_schedule(seed: int, pair: tuple[str, str], minutes: int = 60) -> list[Event]:
+def pair_schedule(seed: int, pair: tuple[str, str], minutes: int = 60) -> list[TimedFault]:
     """Two faults that overlap: the second begins while the first is on, or right after it where it happens once."""
     chance = random.Random(f"pair {seed} {pair[0]} {pair[1]}")  # noqa: S311 - reproducible schedules, no secrets
     first, second = (drawn(name, chance) for name in chance.sample(pair, 2))
@@ -113,11 +113,11 @@ def drawn(name: str, chance: random.Random) -> dict[str, Any]:
     return event
 
 
-def profile_schedule(found: Profile, seed: int, day: int) -> list[Event]:
+def profile_schedule(found: Profile, seed: int, day: int) -> list[TimedFault]:
     """What comes and goes in one market day of a profile: minutes of the day, by the rates of the profile."""
     chance = random.Random(f"profile {seed} {day}")  # noqa: S311 - reproducible schedules, no secrets
-    events: list[Event] = []
-    for name, timed in found.timed.items():
+    events: list[TimedFault] = []
+    for name, timed in found.recurring.items():
         minute = chance.expovariate(timed.per_day) * DAY_MIN
         while minute < DAY_MIN:
             options = {"for_min": 1} if name not in ONCE and not set(timed.options) & {"for_s", "for_min"} else {}

@@ -10,15 +10,15 @@ from pipelines.core.errors import ParameterError
 from simulator.engine.accounts import Account
 from simulator.engine.markets import LiveMarket, MarketState
 from simulator.engine.orders import Order
-from simulator.faults.books import QUOTES, crossed, quotes
+from simulator.faults.book_faults import QUOTES, crossed, quotes
 from simulator.faults.catalog import ONCE, ONE_MARKET, Fault, parse
 from simulator.faults.once import CASH_MOVES, change_market, move_cash
+from simulator.faults.order_faults import OrderFaults
 from simulator.faults.profiles import Profile
-from simulator.faults.resolutions import Resolutions
-from simulator.faults.schedule import Event
-from simulator.faults.streams import Streams
+from simulator.faults.resolution_faults import ResolutionFaults
+from simulator.faults.schedule import TimedFault
+from simulator.faults.stream_faults import StreamFaults
 from simulator.faults.timetable import Timetable
-from simulator.faults.trading import Trading
 from simulator.venue.market_maker import Levels
 from simulator.venue.venue import Venue
 
@@ -40,9 +40,9 @@ class Faults:
         self.timetable = Timetable()
         self.close_sockets: list[Callable[[], None]] = []
         """Called when every client is to lose its connection."""
-        self.trading = Trading(venue, self.active, self.strikes)
-        self.resolutions = Resolutions(venue, self.strikes, self._random)
-        self.streams = Streams(venue, self.active, self.strikes, self._random)
+        self.trading = OrderFaults(venue, self.active, self.strikes)
+        self.resolutions = ResolutionFaults(venue, self.strikes, self._random)
+        self.streams = StreamFaults(venue, self.active, self.strikes, self._random)
         venue.market_maker.reshape = self._quotes
         venue.market_maker.decimals = self._decimals
         venue.hooks.blocked = lambda: any(fault.kind == "geoblock" for fault in self.active)
@@ -95,7 +95,7 @@ class Faults:
             for token in account.positions
         }
         held |= {order.market_id for order in exchange.orders.values() if not order.account.internal}
-        choices = sorted(held & self.venue.alive) or sorted(self.venue.alive)
+        choices = sorted(held & self.venue.open_markets) or sorted(self.venue.open_markets)
         if not choices:
             raise ParameterError("no market is open; name one with `market`, or wait for the next listing")
         return self._random.choice(choices)
@@ -135,7 +135,7 @@ class Faults:
         """
         self._random.seed(self.timetable.read(path, self.clock()))
 
-    def load(self, events: Sequence[Event]) -> None:
+    def load(self, events: Sequence[TimedFault]) -> None:
         """Schedule faults by market time, in minutes from now.
 
         Raises:
@@ -164,7 +164,7 @@ class Faults:
 
     def _start_if_possible(self, document: dict[str, Any]) -> None:
         """Start a scheduled fault; one that needs an open market is dropped while none is open."""
-        if self.venue.alive or document["fault"] not in ONE_MARKET:
+        if self.venue.open_markets or document["fault"] not in ONE_MARKET:
             self.start(document)
 
     def strikes(self, *kinds: str, market_id: str = "") -> Fault | None:
@@ -213,7 +213,7 @@ class Faults:
         """Let the market maker quote again where a fault of books began or ended."""
         if fault.kind not in QUOTES:
             return
-        for market_id in sorted(self.venue.alive):
+        for market_id in sorted(self.venue.open_markets):
             market = self.venue.exchange.markets[market_id]
             if fault.covers(market_id) and market.state is MarketState.OPEN:
                 self.venue.market_maker.refresh(market)

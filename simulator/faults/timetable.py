@@ -8,7 +8,7 @@ from typing import Any
 from pipelines.core.errors import ParameterError
 from simulator.faults.catalog import parse
 from simulator.faults.profiles import Profile
-from simulator.faults.schedule import Event, profile_schedule
+from simulator.faults.schedule import TimedFault, profile_schedule
 
 DAY_S = 86_400
 
@@ -17,8 +17,8 @@ class Timetable:
     """Faults that are still to come."""
 
     def __init__(self) -> None:
-        self._by_wall: list[Event] = []
-        self._by_market: list[Event] = []
+        self._by_wall: list[TimedFault] = []
+        self._by_market: list[TimedFault] = []
         self._profile: Profile | None = None
         self._seed = 1
         self._day = -1
@@ -47,7 +47,7 @@ class Timetable:
         self._by_wall = _checked(events)
         return seed
 
-    def load(self, events: Sequence[Event], market_s: int) -> None:
+    def load(self, events: Sequence[TimedFault], market_s: int) -> None:
         """Schedule faults by market time, in minutes from now. Replaces what was scheduled so before.
 
         Raises:
@@ -77,7 +77,7 @@ class Timetable:
         self._by_market.sort(key=lambda pair: pair[0])
 
 
-def _checked(events: list[Event]) -> list[Event]:
+def _checked(events: list[TimedFault]) -> list[TimedFault]:
     for _, event in events:
         parse(event, "", 0.0)
     return sorted(events, key=lambda pair: pair[0])

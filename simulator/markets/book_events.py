@@ -17,7 +17,7 @@ import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
 from pipelines.core.errors import DataError
-from simulator.markets.grid import IntArray
+from simulator.markets.price_grid import IntArray
 
 DEEPEST: Final = 20
 """Levels of a side that are kept, the best ones."""
@@ -35,7 +35,7 @@ NAMES: Final = {
 
 IS_BID: Final = {"bid": True, "buy": True, "ask": False, "sell": False}
 
-Row = tuple[str, float, str, float, int, str]
+LevelRow = tuple[str, float, str, float, int, str]
 """Kind, price, side, size, milliseconds, hash."""
 
 
@@ -61,7 +61,7 @@ class Depth:
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
+class FoldedBooks:
     """One market's books, each at the end of a second in which something happened, and the shares traded in it."""
 
     market: str
@@ -78,7 +78,7 @@ def holds_events(names: Iterable[str]) -> bool:
     return {"event_type", "side", "size", "price", "timestamp"} <= lower
 
 
-def read(path: Path, market: str | None) -> Folded:
+def read(path: Path, market: str | None) -> FoldedBooks:
     """The books of one market: the one that is named, or the one with the newest event.
 
     Raises:
@@ -104,7 +104,7 @@ def read(path: Path, market: str | None) -> Folded:
     return _fold(str(market), token, _rows(table.take(order)))
 
 
-def _rows(table: pa.Table) -> list[Row]:
+def _rows(table: pa.Table) -> list[LevelRow]:
     def text(role: str) -> list[str]:
         if role not in table.column_names:
             return [""] * len(table)
@@ -116,7 +116,7 @@ def _rows(table: pa.Table) -> list[Row]:
     return [row for row in zip(*columns, strict=True) if row[1] is not None and row[3] is not None]
 
 
-def _fold(market: str, token: str, rows: Sequence[Row]) -> Folded:
+def _fold(market: str, token: str, rows: Sequence[LevelRow]) -> FoldedBooks:
     sides: tuple[dict[int, int], dict[int, int]] = ({}, {})
     books: dict[int, tuple[list[tuple[int, int]], list[tuple[int, int]]]] = {}
     traded: dict[int, list[int]] = {}
@@ -160,14 +160,14 @@ def _folded(
     token: str,
     books: dict[int, tuple[list[tuple[int, int]], list[tuple[int, int]]]],
     traded: dict[int, list[int]],
-) -> Folded:
+) -> FoldedBooks:
     first = min(books)
     times = sorted({*books, *(at for at in traded if at > first)})
     shown = books[first]
     whole = [shown := books.get(at, shown) for at in times]
     padded = [_padded([book[side] for book in whole]) for side in (0, 1)]
     amounts = [traded.get(at, []) for at in times]
-    return Folded(
+    return FoldedBooks(
         market,
         token,
         np.array(times, dtype=np.int64),

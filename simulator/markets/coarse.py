@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from pipelines.core.domain import Headline
-from simulator.markets.grid import IntArray
+from simulator.markets.price_grid import IntArray
 from simulator.markets.source import History, Listing, MarketSource, Prints, Step, TradePrint
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.core.domain import FloatArray
-from simulator.markets.grid import FINE_TICK, BoolArray, IntArray, quotes, round_unbiased, tick_at
-from simulator.markets.model import HIGH, LOW, Draws, Model, Paths, shares, variance_ramp
+from simulator.markets.price_grid import FINE_TICK, BoolArray, IntArray, quotes, round_unbiased, tick_at
+from simulator.markets.price_model import HIGH, LOW, Draws, Model, Paths, shares, variance_ramp
 
 UNITS = 10_000.0
 

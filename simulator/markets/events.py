@@ -13,12 +13,12 @@ import numpy as np
 from pipelines.core.domain import FloatArray, Headline
 from simulator.markets.dynamics import simulate
 from simulator.markets.exclusive import combine
-from simulator.markets.grid import BoolArray
-from simulator.markets.headlines import sentence
-from simulator.markets.model import Model, Paths, draw, stack
+from simulator.markets.price_grid import BoolArray
+from simulator.markets.price_model import Model, Paths, draw, stack
+from simulator.markets.questions import listing, subjects, topic_of
+from simulator.markets.random_streams import EVENTS, EXCLUSIVE, generator
+from simulator.markets.sentences import sentence
 from simulator.markets.source import Listing
-from simulator.markets.streams import EVENTS, EXCLUSIVE, generator
-from simulator.markets.topics import listing, subjects, topic_of
 
 EPOCH_S: Final = 1_767_225_600
 """2026-01-01T00:00Z: event 0 starts here."""

@@ -11,8 +11,8 @@ import numpy as np
 from pipelines.core.domain import FloatArray
 from pipelines.core.money import PRICE_SCALE
 from simulator.markets.dynamics import sizes
-from simulator.markets.grid import IntArray, quotes, round_unbiased, tick_at
-from simulator.markets.model import HIGH, LOW, Draws, Model, Paths
+from simulator.markets.price_grid import IntArray, quotes, round_unbiased, tick_at
+from simulator.markets.price_model import HIGH, LOW, Draws, Model, Paths
 
 MARKET_FIELDS = ("mid_units", "bid_units", "ask_units", "bid_size_micro", "ask_size_micro", "resolved_yes", "fair")
 

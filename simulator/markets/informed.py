@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipelines.core.domain import FloatArray, Side
 from pipelines.core.money import SHARE_GRID
-from simulator.markets.grid import IntArray
+from simulator.markets.price_grid import IntArray
 from simulator.markets.source import TradePrint
 
 ACTIVE_SHARE: Final = 0.5
@@ -22,7 +22,7 @@ SIZE_SD: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Informed:
+class InformedOrders:
     """One market's orders, (T,): the limit in price units, positive to buy YES, negative to sell, 0 for none."""
 
     limit_units: NDArray[np.int16]
@@ -39,7 +39,7 @@ class Informed:
 
 def informed_orders(
     fair_units: FloatArray, touch: tuple[IntArray, IntArray], tick: IntArray, random: np.random.Generator
-) -> Informed:
+) -> InformedOrders:
     """Buys up to the last tick below fair value, or sells down to the first above it, inside the spread."""
     bid, ask = touch
     active, coin = random.random((2, len(fair_units)))
@@ -49,4 +49,4 @@ def informed_orders(
     can_buy, can_sell = (buy > bid) & (buy < fair_units), (sell < ask) & (sell > fair_units)
     buys = can_buy & (~can_sell | (coin < 0.5))
     limit = np.where(active >= ACTIVE_SHARE, 0, np.where(buys, buy, np.where(can_sell, -sell, 0)))
-    return Informed(limit.astype(np.int16), np.rint(size * 100.0).astype(np.int32))
+    return InformedOrders(limit.astype(np.int16), np.rint(size * 100.0).astype(np.int32))

@@ -6,9 +6,9 @@ from itertools import chain
 
 from pipelines.core.domain import Headline
 from pipelines.core.errors import ParameterError
-from simulator.markets import recording, synthetic
+from simulator.markets import recorded_markets, synthetic
 from simulator.markets.events import EPOCH_S, STEP_S
-from simulator.markets.replay import ReplayedMarkets
+from simulator.markets.recorded_source import ReplayedMarkets
 from simulator.markets.source import History, Listing, MarketSource, Prints, SourceOptions, Step
 
 
@@ -79,7 +79,7 @@ def open_source(options: SourceOptions) -> MixedMarkets:
         raise ParameterError("a mix needs a recording beside the synthetic markets; give --replay FILE")
     made = synthetic.open_source(replace(options, bar_length_s=None))
     replayed = ReplayedMarkets(
-        recording.read(options.replay, options.replay_event),
+        recorded_markets.read(options.replay, options.replay_event),
         step_s=STEP_S,
         warm_bars=options.warm_bars,
         seed=options.seed,

@@ -190,7 +190,7 @@ class SourceOptions:
 
 
 class SourceFactory(Protocol):
-    """Signature of `simulator.markets.synthetic.open_source` and `simulator.markets.replay.open_source`."""
+    """Signature of `simulator.markets.synthetic.open_source` and `simulator.markets.recorded_source.open_source`."""
 
     def __call__(self, options: SourceOptions) -> MarketSource:
         """A source standing at its first market time, history generated."""

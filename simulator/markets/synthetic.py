@@ -15,13 +15,13 @@ from pipelines.core.errors import ParameterError
 from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID
 from simulator.markets.coarse import CoarseMarkets
 from simulator.markets.events import EPOCH_S, STEP_S, Event, Family, build, market_number, paths
-from simulator.markets.grid import tick_at
 from simulator.markets.informed import informed_orders
-from simulator.markets.model import Model, Paths
+from simulator.markets.price_grid import tick_at
+from simulator.markets.price_model import Model, Paths
+from simulator.markets.random_streams import INFORMED, generator
 from simulator.markets.source import History, Listing, MarketSource, SourceOptions, Step
-from simulator.markets.streams import INFORMED, generator
-from simulator.markets.timeline import Life, Timeline
-from simulator.markets.trades import Tape
+from simulator.markets.timeline import MarketLife, Timeline
+from simulator.markets.trades import NoiseTrades
 
 _BLOCK: Final = 512
 """Markets generated at once: enough for vector speed, few enough for memory (about 200 bytes a bar)."""
@@ -73,7 +73,7 @@ class SyntheticMarkets:
         """A market's steps up to now; its first row is the opening quote at its start."""
         return self._timeline.history(market_id)
 
-    def trades(self, market_id: str) -> Tape:
+    def trades(self, market_id: str) -> NoiseTrades:
         """A market's trades up to now: the same prints that live steps carry."""
         return self._timeline.trades(market_id)
 
@@ -96,16 +96,16 @@ class SyntheticMarkets:
         self._events = reached
 
 
-def lives(family: Family, events: Sequence[Event]) -> list[Life]:
+def lives(family: Family, events: Sequence[Event]) -> list[MarketLife]:
     """The public part of the events' markets."""
     made = paths(family, events)
     places = [(event, index) for event in events for index in range(len(event.listings))]
     return [_life(family.seed, event, index, made, row) for row, (event, index) in enumerate(places)]
 
 
-def _life(seed: int, event: Event, index: int, made: Paths, row: int) -> Life:
+def _life(seed: int, event: Event, index: int, made: Paths, row: int) -> MarketLife:
     number = market_number(event.number, index)
-    return Life(
+    return MarketLife(
         listing=event.listings[index],
         stream=(seed, number),
         payout_micro=MICRO if made.resolved_yes[row] else 0,

@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from pipelines.core.domain import Headline
 from pipelines.core.money import SHARE_GRID
 from simulator.markets.book_events import Depth
-from simulator.markets.grid import IntArray
-from simulator.markets.informed import Informed
+from simulator.markets.informed import InformedOrders
+from simulator.markets.price_grid import IntArray
+from simulator.markets.random_streams import TRADES, generator
 from simulator.markets.source import History, Listing, Step, Tick
-from simulator.markets.streams import TRADES, generator
-from simulator.markets.trades import Tape, split
+from simulator.markets.trades import NoiseTrades, split
 
 
 @dataclass(slots=True)
-class Life:
+class MarketLife:
     """One market, whole, in the smallest types: thousands of markets stay in memory. Row 0 lies at `start_s`."""
 
     listing: Listing
@@ -35,9 +35,9 @@ class Life:
     ask_size: NDArray[np.int32]
     volume_micro: IntArray
     n_trades: NDArray[np.int16]
-    informed: Informed | None = None
+    informed: InformedOrders | None = None
     """Orders of a trader who knows the fair value; recordings have none."""
-    tape: Tape | None = None
+    tape: NoiseTrades | None = None
     depth: Depth | None = None
     """Whole books, where they were recorded."""
 
@@ -51,26 +51,26 @@ class Timeline:
         self.listings: list[Listing] = []
         self.resolutions: list[tuple[str, int, int]] = []
         self.headlines: list[Headline] = []
-        self._lives: dict[str, Life] = {}
-        self._alive: dict[str, Life] = {}
-        self._unborn: list[Life] = []
-        self._unknown: list[Headline] = []
+        self._lives: dict[str, MarketLife] = {}
+        self._open: dict[str, MarketLife] = {}
+        self._upcoming: list[MarketLife] = []
+        self._unpublished: list[Headline] = []
 
-    def accept(self, lives: Iterable[Life], headlines: Iterable[Headline]) -> None:
+    def accept(self, lives: Iterable[MarketLife], headlines: Iterable[Headline]) -> None:
         """Take over markets and headlines; those that begin later wait."""
-        self._unborn = sorted([*self._unborn, *lives], key=lambda life: life.listing.start_s)
-        waiting = [*self._unknown, *headlines]
-        self._unknown = sorted(waiting, key=lambda headline: (headline.known_s, headline.headline_id))
+        self._upcoming = sorted([*self._upcoming, *lives], key=lambda life: life.listing.start_s)
+        waiting = [*self._unpublished, *headlines]
+        self._unpublished = sorted(waiting, key=lambda headline: (headline.known_s, headline.headline_id))
 
     def reveal(self, now_s: int) -> Step:
         """Everything that has begun, ended or become known since the last call, and the quotes at `now_s`."""
         self.now_s = now_s
         listed = self._begin()
         resolved = self._end()
-        known = sum(1 for headline in self._unknown if headline.known_s <= self.now_s)
-        fresh, self._unknown = self._unknown[:known], self._unknown[known:]
+        known = sum(1 for headline in self._unpublished if headline.known_s <= self.now_s)
+        fresh, self._unpublished = self._unpublished[:known], self._unpublished[known:]
         self.headlines += fresh
-        return Step(self.now_s, [self._tick(life) for life in self._alive.values()], fresh, resolved, listed)
+        return Step(self.now_s, [self._tick(life) for life in self._open.values()], fresh, resolved, listed)
 
     def history(self, market_id: str) -> History:
         """Rows of a market up to now.
@@ -84,46 +84,46 @@ class Timeline:
         volume, count = life.volume_micro[past], life.n_trades[past].astype(np.int64)
         return History(self._times(life)[past], (bid + ask) // 2, volume, count, bid, ask)
 
-    def trades(self, market_id: str) -> Tape:
+    def trades(self, market_id: str) -> NoiseTrades:
         """Trades of a market up to now: the same prints that live steps carry."""
         life = self._lives[market_id]
         rows, tape = self._rows(life), self._tape(life)
         past = slice(0, int(tape.first[rows]))
         columns = (tape.ts_s[past], tape.buys[past], tape.price_units[past], tape.shares_micro[past])
-        return Tape(tape.first[: rows + 1], *columns)
+        return NoiseTrades(tape.first[: rows + 1], *columns)
 
     def _begin(self) -> list[Listing]:
-        begun = sum(1 for life in self._unborn if life.listing.start_s <= self.now_s)
-        fresh, self._unborn = self._unborn[:begun], self._unborn[begun:]
+        begun = sum(1 for life in self._upcoming if life.listing.start_s <= self.now_s)
+        fresh, self._upcoming = self._upcoming[:begun], self._upcoming[begun:]
         for life in fresh:
-            self._lives[life.listing.market_id] = self._alive[life.listing.market_id] = life
+            self._lives[life.listing.market_id] = self._open[life.listing.market_id] = life
         self.listings += [life.listing for life in fresh]
         return [life.listing for life in fresh]
 
     def _end(self) -> list[tuple[str, int]]:
-        ended = [life for life in self._alive.values() if self._over(life)]
+        ended = [life for life in self._open.values() if self._over(life)]
         resolved = []
         for life in ended:
-            del self._alive[life.listing.market_id]
+            del self._open[life.listing.market_id]
             if life.payout_micro is not None:
                 resolved.append((life.listing.market_id, life.payout_micro))
                 self.resolutions.append((*resolved[-1], min(life.listing.end_s, self._known_until(life))))
         return resolved
 
-    def _over(self, life: Life) -> bool:
+    def _over(self, life: MarketLife) -> bool:
         """Whether the scheduled end is reached, or what is known of the market lies behind."""
         return self.now_s >= min(life.listing.end_s, self._known_until(life))
 
-    def _known_until(self, life: Life) -> int:
+    def _known_until(self, life: MarketLife) -> int:
         return life.listing.start_s + len(life.bid) * self.step_s
 
-    def _rows(self, life: Life) -> int:
+    def _rows(self, life: MarketLife) -> int:
         return min(len(life.bid), (self.now_s - life.listing.start_s) // self.step_s + 1)
 
-    def _times(self, life: Life) -> IntArray:
+    def _times(self, life: MarketLife) -> IntArray:
         return life.listing.start_s + self.step_s * np.arange(len(life.bid), dtype=np.int64)
 
-    def _tick(self, life: Life) -> Tick:
+    def _tick(self, life: MarketLife) -> Tick:
         row = self._rows(life) - 1
         live = life.listing.start_s + row * self.step_s == self.now_s
         return Tick(
@@ -137,7 +137,7 @@ class Timeline:
             tuple((b, p, n * SHARE_GRID) for b, p, n in life.depth.at(row)) if life.depth is not None else (),
         )
 
-    def _tape(self, life: Life) -> Tape:
+    def _tape(self, life: MarketLife) -> NoiseTrades:
         if life.tape is None:
             touch = (life.bid.astype(np.int64), life.ask.astype(np.int64))
             random = generator(life.stream[0], TRADES | life.stream[1])

@@ -10,12 +10,12 @@ from numpy.random import Generator
 
 from pipelines.core.domain import Side
 from pipelines.core.money import PRICE_SCALE, SHARE_GRID
-from simulator.markets.grid import BoolArray, IntArray
+from simulator.markets.price_grid import BoolArray, IntArray
 from simulator.markets.source import TradePrint
 
 
 @dataclass(frozen=True, slots=True)
-class Tape:
+class NoiseTrades:
     """All trades of one market, oldest first. Trades of bar k are rows `first[k]` to `first[k + 1]`."""
 
     first: IntArray
@@ -38,7 +38,7 @@ class Tape:
 
 def split(
     ts_s: IntArray, volume_micro: IntArray, n_trades: IntArray, touch: tuple[IntArray, IntArray], random: Generator
-) -> Tape:
+) -> NoiseTrades:
     """Split the volume of every bar, on the grid of 0.01 share, into `n_trades` parts that sum to it exactly.
 
     `touch` is bid and ask of each bar. Takers buy at the ask or sell at the bid; where a side is missing they all
@@ -56,4 +56,4 @@ def split(
     active = n_trades > 0
     size[first[:-1][active]] += missing[active]
     buys = np.where(bid[bar] <= 0, True, np.where(ask[bar] >= PRICE_SCALE, False, coin))
-    return Tape(first, ts_s[bar], buys, np.where(buys, ask[bar], bid[bar]), size * SHARE_GRID)
+    return NoiseTrades(first, ts_s[bar], buys, np.where(buys, ask[bar], bid[bar]), size * SHARE_GRID)

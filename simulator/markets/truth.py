@@ -13,8 +13,8 @@ import numpy as np
 from pipelines.core.domain import FloatArray
 from pipelines.core.errors import ParameterError
 from simulator.markets.events import Event, Family, paths
-from simulator.markets.grid import BoolArray, IntArray, tick_at
-from simulator.markets.model import Model, Paths, internal_log_odds, shares, variance_ramp, volatility_scale
+from simulator.markets.price_grid import BoolArray, IntArray, tick_at
+from simulator.markets.price_model import Model, Paths, internal_log_odds, shares, variance_ramp, volatility_scale
 
 _UNITS = 10_000.0
 _DIAGONAL = np.arange(3)

@@ -12,7 +12,7 @@ from simulator.signing.eip712 import auth_digest
 from simulator.signing.recover import BadSignature, checksum, recover, signature_bytes
 
 
-class Scope(StrEnum):
+class KeyScope(StrEnum):
     """What a key may do."""
 
     TRADE = "trade"
@@ -29,7 +29,7 @@ class Credentials:
     secret: str
     passphrase: str
     address: str
-    scope: Scope = Scope.TRADE
+    scope: KeyScope = KeyScope.TRADE
     created_s: float = 0.0
 
 
@@ -60,7 +60,7 @@ class KeyRing:
             raise BadSignature("login is signed by another address; sign with the key of POLY_ADDRESS")
         return signer
 
-    def issue(self, address: str, number: int, scope: Scope = Scope.TRADE, created_s: float = 0.0) -> Credentials:
+    def issue(self, address: str, number: int, scope: KeyScope = KeyScope.TRADE, created_s: float = 0.0) -> Credentials:
         """The key of an address and a number (the login's nonce, or a count): the same one every time."""
         seed = self._seed(address, number, scope)
         made = Credentials(
@@ -76,12 +76,12 @@ class KeyRing:
 
     def find(self, address: str, nonce: int) -> Credentials | None:
         """The trading key of an address and nonce, if it was made and not deleted."""
-        return self.by_key.get(_name(self._seed(address, nonce, Scope.TRADE)))
+        return self.by_key.get(_name(self._seed(address, nonce, KeyScope.TRADE)))
 
-    def _seed(self, address: str, number: int, scope: Scope) -> bytes:
+    def _seed(self, address: str, number: int, scope: KeyScope) -> bytes:
         return hmac.digest(self.pepper, f"{checksum(address)}/{number}/{scope}".encode(), "sha512")
 
-    def of(self, address: str, scope: Scope = Scope.TRADE) -> list[Credentials]:
+    def of(self, address: str, scope: KeyScope = KeyScope.TRADE) -> list[Credentials]:
         """Keys of an address, the oldest first."""
         owner = checksum(address)
         return [c for c in self.by_key.values() if c.address == owner and c.scope is scope]
@@ -89,14 +89,14 @@ class KeyRing:
     def check(self, key: str, passphrase: str, address: str, signature: str, message: bytes) -> Credentials | None:
         """Credentials behind an account's signed request; None when anything does not fit."""
         known = self.by_key.get(key)
-        if known is None or known.scope is Scope.BUILDER or known.address.lower() != address.lower():
+        if known is None or known.scope is KeyScope.BUILDER or known.address.lower() != address.lower():
             return None
         return known if self._fits(known, passphrase, signature, message) else None
 
     def check_builder(self, key: str, passphrase: str, signature: str, message: bytes) -> Credentials | None:
         """Builder key behind a request that it signed itself; None when anything does not fit or it is revoked."""
         known = self.by_key.get(key)
-        if known is None or known.scope is not Scope.BUILDER or key in self.revoked:
+        if known is None or known.scope is not KeyScope.BUILDER or key in self.revoked:
             return None
         return known if self._fits(known, passphrase, signature, message) else None
 

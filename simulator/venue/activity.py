@@ -11,7 +11,7 @@ from simulator.engine.orders import Order, Trade
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ActivityRow:
     """One row of an account's activity. `cash_micro` is unsigned, as on the wire."""
 
     kind: str
@@ -45,7 +45,7 @@ class Holding:
 class Activity:
     """Rows by account address, oldest first, and totals by account and token."""
 
-    rows: defaultdict[str, list[Entry]] = field(default_factory=lambda: defaultdict(list))
+    rows: defaultdict[str, list[ActivityRow]] = field(default_factory=lambda: defaultdict(list))
     holdings: defaultdict[str, dict[str, Holding]] = field(default_factory=lambda: defaultdict(dict))
     market_of_token: dict[str, str] = field(default_factory=dict)
 
@@ -59,7 +59,7 @@ class Activity:
 
     def cash(self, kind: str, account: Account, micro: int, ts_s: int, reference: str) -> None:
         """A movement of pUSD alone: REWARD, MAKER_REBATE, TAKER_REBATE, WITHDRAWAL."""
-        self.rows[account.address].append(Entry(kind, ts_s, "", "", "", 0, 0, micro, 0, reference))
+        self.rows[account.address].append(ActivityRow(kind, ts_s, "", "", "", 0, 0, micro, 0, reference))
 
     def trade(self, trade: Trade) -> None:
         """Each outside party's own leg of a trade."""
@@ -74,7 +74,7 @@ class Activity:
         address = order.account.address
         self.market_of_token[order.token_id] = trade.market_id
         self.rows[address].append(
-            Entry(
+            ActivityRow(
                 "TRADE",
                 trade.market_s,
                 trade.market_id,
@@ -111,7 +111,9 @@ class Activity:
         total = sum(held.values())
         market_id = market.listing.market_id
         reference = self.reference("REDEEM", account)
-        self.rows[account.address].append(Entry("REDEEM", ts_s, market_id, "", "", 0, total, paid_micro, 0, reference))
+        self.rows[account.address].append(
+            ActivityRow("REDEEM", ts_s, market_id, "", "", 0, total, paid_micro, 0, reference)
+        )
 
     def collateral(self, kind: str, account: Account, market: LiveMarket, micro: int, ts_s: int) -> None:
         """A SPLIT or MERGE of `micro` pairs."""
@@ -126,7 +128,7 @@ class Activity:
                 held.proceeds_micro += micro // 2
         market_id = market.listing.market_id
         reference = self.reference(kind, account)
-        self.rows[account.address].append(Entry(kind, ts_s, market_id, "", "", 0, micro, micro, 0, reference))
+        self.rows[account.address].append(ActivityRow(kind, ts_s, market_id, "", "", 0, micro, micro, 0, reference))
 
     def conversion(
         self, account: Account, given: list[LiveMarket], rest: list[LiveMarket], amounts: tuple[int, int], ts_s: int
@@ -151,4 +153,6 @@ class Activity:
             held.cost_micro += max(0, cost) // len(rest)
         reference = self.reference("CONVERSION", account)
         market_id = given[0].listing.market_id
-        self.rows[account.address].append(Entry("CONVERSION", ts_s, market_id, "", "", 0, micro, paid, 0, reference))
+        self.rows[account.address].append(
+            ActivityRow("CONVERSION", ts_s, market_id, "", "", 0, micro, paid, 0, reference)
+        )

@@ -10,8 +10,8 @@ from typing import Final
 
 from pipelines.core.domain import Outcome
 from simulator.engine.accounts import Account
-from simulator.engine.errors import Refused
 from simulator.engine.markets import LiveMarket, neg_risk_id
+from simulator.engine.refusals import Refused
 from simulator.signing.eip712 import EXCHANGES
 from simulator.signing.wallet_batch import Call
 from simulator.venue.venue import Venue

@@ -9,7 +9,7 @@ SWEEP_S = 5.0
 
 
 @dataclass(slots=True)
-class Beat:
+class Heartbeat:
     """The last accepted heartbeat of a key."""
 
     heartbeat_id: str
@@ -21,7 +21,7 @@ class Heartbeats:
     """Heartbeats by API key. Nothing happens to a key that never sent one."""
 
     cancel: Callable[[str], None]
-    _beats: dict[str, Beat] = field(default_factory=dict)
+    _beats: dict[str, Heartbeat] = field(default_factory=dict)
     _swept_s: float = 0.0
 
     def accept(self, key: str, heartbeat_id: str, wall_s: float) -> tuple[bool, str]:
@@ -32,14 +32,14 @@ class Heartbeats:
         known = self._beats.get(key)
         if known is not None and heartbeat_id != known.heartbeat_id:
             return False, known.heartbeat_id
-        fresh = Beat(str(uuid4()), wall_s)
+        fresh = Heartbeat(str(uuid4()), wall_s)
         self._beats[key] = fresh
         return True, fresh.heartbeat_id
 
     def refresh(self, key: str, wall_s: float) -> None:
         """A heartbeat of the form without ids."""
         known = self._beats.get(key)
-        self._beats[key] = Beat(known.heartbeat_id if known else str(uuid4()), wall_s)
+        self._beats[key] = Heartbeat(known.heartbeat_id if known else str(uuid4()), wall_s)
 
     def sweep(self, wall_s: float) -> None:
         """Cancel the orders of keys that fell silent; looked at every five seconds, as the venue does."""

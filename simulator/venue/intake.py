@@ -8,9 +8,9 @@ import msgspec
 
 from pipelines.core.domain import Side
 from pipelines.core.money import PRICE_SCALE, SHARE_GRID
-from simulator.engine.errors import Refused
 from simulator.engine.markets import LiveMarket
 from simulator.engine.orders import Order, TimeInForce
+from simulator.engine.refusals import Refused
 from simulator.signing.credentials import Credentials
 from simulator.signing.eip712 import ZERO_ADDRESS, ZERO_BYTES32, SignedFields, order_digest
 from simulator.signing.recover import DEPOSIT_WALLET, EOA, BadSignature, checksum, order_signer, signature_bytes

@@ -11,14 +11,14 @@ from math import ceil
 TIER = "standard"
 
 
-class Kind(StrEnum):
+class BucketKind(StrEnum):
     """What a bucket is for."""
 
     ORDER = "order"
     CANCEL = "cancel"
 
 
-class Mode(StrEnum):
+class LimitMode(StrEnum):
     """What happens when the tokens are used up."""
 
     OFF = "off"
@@ -26,7 +26,7 @@ class Mode(StrEnum):
     ON = "on"
 
 
-RATES: dict[Kind, tuple[float, float]] = {Kind.ORDER: (40.0, 60.0), Kind.CANCEL: (80.0, 120.0)}
+RATES: dict[BucketKind, tuple[float, float]] = {BucketKind.ORDER: (40.0, 60.0), BucketKind.CANCEL: (80.0, 120.0)}
 """Tokens a second and the most that a bucket holds."""
 
 
@@ -61,12 +61,12 @@ class Spent:
 class Limits:
     """Buckets of all signers."""
 
-    mode: Mode = Mode.WARN
-    _buckets: dict[tuple[str, Kind], Bucket] = field(default_factory=dict)
+    mode: LimitMode = LimitMode.WARN
+    _buckets: dict[tuple[str, BucketKind], Bucket] = field(default_factory=dict)
 
-    def spend(self, address: str, kind: Kind, tokens: int, now_s: float) -> Spent | None:
+    def spend(self, address: str, kind: BucketKind, tokens: int, now_s: float) -> Spent | None:
         """Take tokens for a request, all or none; None when nothing is counted."""
-        if self.mode is Mode.OFF:
+        if self.mode is LimitMode.OFF:
             return None
         bucket = self._bucket(address, kind, now_s)
         enough = tokens <= bucket.tokens
@@ -80,19 +80,19 @@ class Limits:
         }
         if enough:
             return Spent(False, headers)
-        if self.mode is Mode.WARN:
+        if self.mode is LimitMode.WARN:
             return Spent(False, headers | {"Poly-RateLimit-Warning": "true"})
         if tokens <= bucket.burst:
             headers["Retry-After"] = str(max(1, ceil(wait_s)))
         return Spent(True, headers)
 
-    def debit(self, address: str, kind: Kind, tokens: int, now_s: float) -> None:
+    def debit(self, address: str, kind: BucketKind, tokens: int, now_s: float) -> None:
         """Take tokens for what is done already, down to none: a cancel-all knows its size only afterwards."""
-        if self.mode is not Mode.OFF:
+        if self.mode is not LimitMode.OFF:
             bucket = self._bucket(address, kind, now_s)
             bucket.tokens = max(0.0, bucket.tokens - tokens)
 
-    def _bucket(self, address: str, kind: Kind, now_s: float) -> Bucket:
+    def _bucket(self, address: str, kind: BucketKind, now_s: float) -> Bucket:
         bucket = self._buckets.get((address, kind))
         if bucket is None:
             per_s, burst = RATES[kind]

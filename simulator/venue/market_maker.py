@@ -44,19 +44,19 @@ class MarketMaker:
         if market.tick_pinned:
             wanted = rounded(wanted, market.tick_units)
         wanted = self.reshape(market, wanted)
-        standing = self._quotes.setdefault(tick.market_id, {})
-        for key, order in list(standing.items()):
+        quoted = self._quotes.setdefault(tick.market_id, {})
+        for key, order in list(quoted.items()):
             shares = wanted.get(key)
             if not order.remaining_micro or order.order_id not in self.exchange.orders:
-                del standing[key]
+                del quoted[key]
             elif shares is None:
                 self.exchange.cancel(order)
-                del standing[key]
+                del quoted[key]
             elif shares != order.remaining_micro:
                 self.exchange.resize(order, shares)
         for key, shares in wanted.items():
-            if key not in standing:
-                standing[key] = self._buy(self.maker, market, key[0], key[1], shares)
+            if key not in quoted:
+                quoted[key] = self._buy(self.maker, market, key[0], key[1], shares)
         self._tidy(market)
 
     def refresh(self, market: LiveMarket) -> None:

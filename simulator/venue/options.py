@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from simulator.markets.source import SourceOptions
-from simulator.venue.limits import Mode
+from simulator.venue.limits import LimitMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Options:
     """Whether shares of a resolved market are paid out at once; else their owners redeem them through the relayer."""
     admin: bool = False
     state: Path | None = None
-    rate_limits: Mode = Mode.WARN
+    rate_limits: LimitMode = LimitMode.WARN
     rewards_pusd: float = 0.0
     """Liquidity rewards of each open market and market day."""
     rebates: bool = False

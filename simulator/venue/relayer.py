@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from simulator.engine.accounts import Account
-from simulator.engine.errors import Refused
+from simulator.engine.refusals import Refused
 from simulator.signing.recover import BadSignature, checksum, recover
 from simulator.signing.wallet_batch import Call, batch_digest
 from simulator.venue.contracts import TARGETS, perform
@@ -13,7 +13,7 @@ from simulator.venue.settlement import transaction_hash
 from simulator.venue.venue import Venue
 
 
-class State(StrEnum):
+class TransactionState(StrEnum):
     """Life of a transaction, in the relayer's words."""
 
     NEW = "STATE_NEW"
@@ -42,13 +42,13 @@ class Transaction:
     account: Account
     calls: tuple[Call, ...]
     sent_s: float
-    state: State = State.NEW
+    state: TransactionState = TransactionState.NEW
     error: str = ""
 
     @property
     def hash(self) -> str:
         """Hash of the transaction on the chain; empty before it is there."""
-        return "" if self.state is State.NEW else transaction_hash(self.transaction_id)
+        return "" if self.state is TransactionState.NEW else transaction_hash(self.transaction_id)
 
 
 @dataclass(slots=True)
@@ -105,19 +105,19 @@ class Relayer:
         """Execute and confirm what is due."""
         settlement = self.venue.settlement
         for made in self._open:
-            if made.state is State.NEW and wall_s >= made.sent_s + settlement.mined_after_s:
+            if made.state is TransactionState.NEW and wall_s >= made.sent_s + settlement.mined_after_s:
                 self._execute(made)
-            if made.state is State.MINED and wall_s >= made.sent_s + settlement.confirmed_after_s:
-                made.state = State.CONFIRMED
-        self._open = [made for made in self._open if made.state in (State.NEW, State.MINED)]
+            if made.state is TransactionState.MINED and wall_s >= made.sent_s + settlement.confirmed_after_s:
+                made.state = TransactionState.CONFIRMED
+        self._open = [made for made in self._open if made.state in (TransactionState.NEW, TransactionState.MINED)]
 
     def _execute(self, made: Transaction) -> None:
         if self.venue.hooks.relayer_fails():
-            made.state, made.error = State.FAILED, "transaction reverted"
+            made.state, made.error = TransactionState.FAILED, "transaction reverted"
             return
         try:
             perform(self.venue, made.account, made.calls)
         except Refused as refused:
-            made.state, made.error = State.FAILED, refused.text
+            made.state, made.error = TransactionState.FAILED, refused.text
         else:
-            made.state = State.MINED
+            made.state = TransactionState.MINED

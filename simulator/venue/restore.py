@@ -7,11 +7,11 @@ from simulator.engine.accounts import Account
 from simulator.engine.audit import audit
 from simulator.engine.markets import MarketState
 from simulator.engine.orders import MakerFill, Order, Trade
-from simulator.venue.memory import KeptAccount, KeptMarket, KeptOrder, KeptTrade, Memory
+from simulator.venue.saved_state import SavedAccount, SavedMarket, SavedOrder, SavedState, SavedTrade
 from simulator.venue.venue import Venue
 
 
-def restore(venue: Venue, memory: Memory) -> None:
+def restore(venue: Venue, memory: SavedState) -> None:
     """Restore accounts, orders and trades into a fresh venue whose market time is the memory's.
 
     Raises:
@@ -43,7 +43,7 @@ def _advice(what: str) -> str:
     return f"the state of the exchange cannot be restored: {what}; delete the --state file to start again"
 
 
-def _account(venue: Venue, kept: KeptAccount) -> None:
+def _account(venue: Venue, kept: SavedAccount) -> None:
     exchange = venue.exchange
     account = exchange.accounts.get(kept.address)
     if account is None:
@@ -54,12 +54,12 @@ def _account(venue: Venue, kept: KeptAccount) -> None:
     account.closed_only, account.banned, account.allowance_micro = kept.closed_only, kept.banned, kept.allowance_micro
 
 
-def _market(venue: Venue, kept: KeptMarket) -> None:
+def _market(venue: Venue, kept: SavedMarket) -> None:
     """Restore a market; a resolution that the source has reached meanwhile is kept."""
     market = venue.exchange.markets[kept.market_id]
     newer = market.state is MarketState.RESOLVED and kept.state is not MarketState.RESOLVED
     ends = ("state", "payout_yes_micro", "resolved_s") if newer else ()
-    for name in KeptMarket.__slots__:
+    for name in SavedMarket.__slots__:
         if name not in ("market_id", "fee_rate", "min_size_micro", *ends):
             setattr(market, name, getattr(kept, name))
     listing = market.listing
@@ -69,21 +69,21 @@ def _market(venue: Venue, kept: KeptMarket) -> None:
         fee = replace(listing.fee, rate=kept.fee_rate)
         market.listing = replace(listing, fee=fee, min_size_micro=kept.min_size_micro)
     if market.state is not MarketState.OPEN:
-        venue.alive.discard(kept.market_id)
+        venue.open_markets.discard(kept.market_id)
 
 
-def _order(venue: Venue, kept: KeptOrder) -> Order:
+def _order(venue: Venue, kept: SavedOrder) -> Order:
     derived = ("account", "remaining_micro", "matched_micro", "status", "trade_ids")
-    own = {name: getattr(kept, name) for name in KeptOrder.__slots__ if name not in derived}
+    own = {name: getattr(kept, name) for name in SavedOrder.__slots__ if name not in derived}
     order = Order(account=venue.exchange.accounts[kept.account], **own)
     order.remaining_micro, order.matched_micro = kept.remaining_micro, kept.matched_micro
     order.status, order.trade_ids = kept.status, list(kept.trade_ids)
     return order
 
 
-def _trade(venue: Venue, kept: KeptTrade, orders: dict[str, Order]) -> None:
+def _trade(venue: Venue, kept: SavedTrade, orders: dict[str, Order]) -> None:
     by_id = ("taker", "makers")
-    own = {name: getattr(kept, name) for name in KeptTrade.__slots__ if name not in by_id}
+    own = {name: getattr(kept, name) for name in SavedTrade.__slots__ if name not in by_id}
     makers = [MakerFill(orders[name], shares, price) for name, shares, price in kept.makers]
     trade = Trade(taker=orders[kept.taker], makers=makers, debits=[], credits=[], **own)
     venue.exchange.trades[trade.trade_id] = trade
@@ -92,7 +92,7 @@ def _trade(venue: Venue, kept: KeptTrade, orders: dict[str, Order]) -> None:
             venue.exchange.trades_of[account.address].append(trade)
 
 
-def _sets(venue: Venue, memory: Memory) -> None:
+def _sets(venue: Venue, memory: SavedState) -> None:
     exchange, activity = venue.exchange, venue.activity
     exchange.known, exchange.matched, exchange.voided = memory.known, memory.matched, memory.voided
     exchange.fees_micro = memory.fees_micro

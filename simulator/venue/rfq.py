@@ -11,10 +11,10 @@ from uuid import uuid4
 
 from pipelines.core.domain import Side
 from pipelines.core.money import PRICE_SCALE
-from simulator.engine.errors import Refused
 from simulator.engine.exchange import Exchange
 from simulator.engine.markets import LiveMarket
 from simulator.engine.orders import Order, Trade
+from simulator.engine.refusals import Refused
 
 REQUEST_S, QUOTE_S, KEPT_S = 300, 60, 3600
 """Wall seconds that a request and a quote stay open, and that what is over stays listed."""
@@ -22,7 +22,7 @@ REQUEST_S, QUOTE_S, KEPT_S = 300, 60, 3600
 COLLATERAL = "0"
 
 
-class State(StrEnum):
+class RfqState(StrEnum):
     """State of a request or a quote."""
 
     ACTIVE = "active"
@@ -45,7 +45,7 @@ class Terms:
     cash_micro: int
     created_s: int
     expires_s: int
-    state: State = State.ACTIVE
+    state: RfqState = RfqState.ACTIVE
     updated_s: int = 0
 
     @property
@@ -64,7 +64,7 @@ class Quote:
     """An answer to a request. `order` is the requester's signed order once the quote is accepted."""
 
     terms: Terms
-    request: "Request"
+    request: "QuoteRequest"
     order: Order | None = None
 
     @property
@@ -82,7 +82,7 @@ class Quote:
 
 
 @dataclass(slots=True, eq=False)
-class Request:
+class QuoteRequest:
     """A request and its quotes by id."""
 
     terms: Terms
@@ -91,24 +91,24 @@ class Request:
 
     def best(self) -> Quote | None:
         """The active quote with the best price for the requester."""
-        active = [quote for quote in self.quotes.values() if quote.terms.state is State.ACTIVE]
+        active = [quote for quote in self.quotes.values() if quote.terms.state is RfqState.ACTIVE]
         sign = 1 if self.terms.side is Side.BUY else -1
         return min(active, key=lambda quote: sign * quote.price_asked, default=None)
 
 
 @dataclass(slots=True)
-class Desk:
+class RfqDesk:
     """All requests and quotes. Methods change nothing when they raise `Refused`."""
 
     exchange: Exchange
     wall_s: Callable[[], float]
-    requests: dict[str, Request] = field(default_factory=dict)
+    requests: dict[str, QuoteRequest] = field(default_factory=dict)
     quotes: dict[str, Quote] = field(default_factory=dict)
 
-    def ask(self, address: str, assets: tuple[str, str], amounts: tuple[int, int]) -> Request:
+    def ask(self, address: str, assets: tuple[str, str], amounts: tuple[int, int]) -> QuoteRequest:
         """A new request. Assets and amounts are what the requester receives and pays; pUSD is asset "0"."""
         terms = self._terms(address, assets, amounts, REQUEST_S)
-        self.requests[terms.identity] = request = Request(terms)
+        self.requests[terms.identity] = request = QuoteRequest(terms)
         return request
 
     def quote(self, address: str, name: str, assets: tuple[str, str], amounts: tuple[int, int]) -> Quote:
@@ -136,14 +136,14 @@ class Desk:
         side, now = (Side.BUY if is_buy else Side.SELL), int(self.wall_s())
         return Terms(str(uuid4()), address, address, market, token_id, side, shares, cash, now, now + life_s)
 
-    def _request(self, name: str) -> Request:
+    def _request(self, name: str) -> QuoteRequest:
         self.expire()
         request = self.requests.get(name)
-        if request is None or request.terms.state is not State.ACTIVE:
+        if request is None or request.terms.state is not RfqState.ACTIVE:
             raise Refused("request not found", 404)
         return request
 
-    def _quote(self, name: str, request_name: str, state: State) -> Quote:
+    def _quote(self, name: str, request_name: str, state: RfqState) -> Quote:
         self.expire()
         quote = self.quotes.get(name)
         if quote is None or quote.request.terms.identity != request_name or quote.terms.state is not state:
@@ -156,35 +156,35 @@ class Desk:
         if request.terms.address != address:
             raise Refused("request not found", 404)
         for terms in (request.terms, *(quote.terms for quote in request.quotes.values())):
-            self._move(terms, State.CANCELED)
+            self._move(terms, RfqState.CANCELED)
 
     def cancel_quote(self, address: str, name: str) -> None:
         """Withdraw a quote."""
         known = self.quotes.get(name)
-        quote = self._quote(name, known.request.terms.identity if known else "", State.ACTIVE)
+        quote = self._quote(name, known.request.terms.identity if known else "", RfqState.ACTIVE)
         if quote.terms.address != address:
             raise Refused("quote not found", 404)
-        self._move(quote.terms, State.CANCELED)
+        self._move(quote.terms, RfqState.CANCELED)
 
     def accept(self, name: str, request_name: str, order: Order) -> None:
         """The requester takes a quote with a signed order of its terms."""
-        request, quote = self._request(request_name), self._quote(name, request_name, State.ACTIVE)
+        request, quote = self._request(request_name), self._quote(name, request_name, RfqState.ACTIVE)
         asked = request.terms
         _check_order(order, asked.address, asked.token_id, asked.side, quote.price_asked, asked.shares_micro)
         self.exchange.admit(asked.market, order)
         quote.order, request.accepted_id = order, name
         for terms in (asked, quote.terms):
-            self._move(terms, State.ACCEPTED)
+            self._move(terms, RfqState.ACCEPTED)
 
     def approve(self, name: str, request_name: str, order: Order) -> Trade:
         """The quoter confirms with a signed order of the quote's terms; both orders trade."""
-        quote = self._quote(name, request_name, State.ACCEPTED)
+        quote = self._quote(name, request_name, RfqState.ACCEPTED)
         said = quote.terms
         _check_order(order, said.address, said.token_id, said.side, said.price_units, said.shares_micro)
         assert quote.order is not None
         trade = self.exchange.match(quote.order, order)
         for terms in (quote.request.terms, said):
-            self._move(terms, State.EXECUTED)
+            self._move(terms, RfqState.EXECUTED)
         return trade
 
     def expire(self) -> None:
@@ -192,14 +192,14 @@ class Desk:
         now = self.wall_s()
         known = [r.terms for r in self.requests.values()] + [q.terms for q in self.quotes.values()]
         for terms in known:
-            if terms.state in (State.ACTIVE, State.ACCEPTED) and terms.expires_s <= now:
-                self._move(terms, State.CANCELED)
+            if terms.state in (RfqState.ACTIVE, RfqState.ACCEPTED) and terms.expires_s <= now:
+                self._move(terms, RfqState.CANCELED)
         for name in [n for n, request in self.requests.items() if request.terms.expires_s + KEPT_S <= now]:
             for quote in self.requests.pop(name).quotes:
                 del self.quotes[quote]
 
-    def _move(self, terms: Terms, state: State) -> None:
-        if terms.state not in (State.EXECUTED, State.CANCELED):
+    def _move(self, terms: Terms, state: RfqState) -> None:
+        if terms.state not in (RfqState.EXECUTED, RfqState.CANCELED):
             terms.state, terms.updated_s = state, int(self.wall_s())
 
 

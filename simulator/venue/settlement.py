@@ -11,7 +11,7 @@ from simulator.engine.exchange import Exchange
 from simulator.engine.orders import Trade, TradeStatus
 
 
-class Fate(StrEnum):
+class SettlementResult(StrEnum):
     """How the settlement of a trade ends."""
 
     CONFIRMED = "confirmed"
@@ -33,7 +33,7 @@ class Settlement:
     mined_after_s: float
     confirmed_after_s: float
     told: Callable[[Trade], None]
-    fate: Callable[[Trade], Fate] = lambda trade: Fate.CONFIRMED
+    result_of: Callable[[Trade], SettlementResult] = lambda trade: SettlementResult.CONFIRMED
     """How a trade ends: a fault decides."""
     _queue: list[tuple[float, int, TradeStatus, bool, Trade]] = field(default_factory=list)
     _judged: set[str] = field(default_factory=set)
@@ -42,28 +42,28 @@ class Settlement:
 
     def start(self, trade: Trade, wall_s: float) -> None:
         """Schedule the settlement of a fresh trade; without delays it is settled and final at once."""
-        fate = self.fate(trade)
-        if fate is Fate.CONFIRMED and self.confirmed_after_s <= 0:
+        result = self.result_of(trade)
+        if result is SettlementResult.CONFIRMED and self.confirmed_after_s <= 0:
             self._apply(trade, TradeStatus.MINED, wall_s)
             self._apply(trade, TradeStatus.CONFIRMED, wall_s)
             return
-        if fate is Fate.FAILED_IF_WINNING:
+        if result is SettlementResult.FAILED_IF_WINNING:
             self._judged.add(trade.trade_id)
-        for after_s, status, is_final in self._plan(fate):
+        for after_s, status, is_final in self._plan(result):
             heapq.heappush(self._queue, (wall_s + after_s, next(self._order), status, is_final, trade))
 
-    def _plan(self, fate: Fate) -> list[Due]:
+    def _plan(self, result: SettlementResult) -> list[Due]:
         mined, confirmed = self.mined_after_s, self.confirmed_after_s
         final = (2 * confirmed, TradeStatus.CONFIRMED, True)
-        if fate is Fate.CONFIRMED:
+        if result is SettlementResult.CONFIRMED:
             return [(mined, TradeStatus.MINED, True), (confirmed, TradeStatus.CONFIRMED, True)]
         retrying = (mined, TradeStatus.RETRYING, True)
-        if fate is Fate.FAILED:
+        if result is SettlementResult.FAILED:
             return [retrying, (2 * confirmed, TradeStatus.FAILED, True)]
-        if fate is Fate.FAILED_THEN_CONFIRMED:
+        if result is SettlementResult.FAILED_THEN_CONFIRMED:
             again = (4 * confirmed, TradeStatus.MINED, True), (4 * confirmed, TradeStatus.CONFIRMED, True)
             return [retrying, (2 * confirmed, TradeStatus.FAILED, False), *again]
-        if fate is Fate.FAILED_IF_WINNING:
+        if result is SettlementResult.FAILED_IF_WINNING:
             return [retrying, (4 * confirmed, TradeStatus.MINED, True), (4 * confirmed, TradeStatus.CONFIRMED, True)]
         return [retrying, (2 * mined, TradeStatus.MINED, True), final]
 

@@ -1,140 +1,48 @@
-"""The simulated venue: engine, markets, market time and wall time, and everything that moves by itself."""
+"""The simulated venue: its markets, and the orders, keys, limits and wall clock of the accounts that trade there."""
 
 import asyncio
-import time
-from collections import defaultdict
 from collections.abc import Callable
 
-from pipelines.core.domain import Headline
-from pipelines.core.money import MICRO
-from simulator.engine.accounts import Account
-from simulator.engine.errors import Refused
-from simulator.engine.exchange import Exchange
-from simulator.engine.markets import LiveMarket, MarketState
+from simulator.engine.markets import LiveMarket
 from simulator.engine.matching import crosses
 from simulator.engine.orders import Order, OrderStatus, Trade
-from simulator.markets.labels import labels_of
-from simulator.markets.source import Listing, MarketSource, Step, Tick
+from simulator.engine.refusals import Refused
+from simulator.markets.source import MarketSource
 from simulator.signing.credentials import KeyRing
-from simulator.venue.activity import Activity
 from simulator.venue.heartbeats import Heartbeats
-from simulator.venue.hooks import Hooks
-from simulator.venue.incentives import Incentives
 from simulator.venue.limits import Limits
-from simulator.venue.market_maker import MarketMaker
 from simulator.venue.options import Options
-from simulator.venue.rfq import Desk
+from simulator.venue.rfq import RfqDesk
 from simulator.venue.settlement import Settlement
 from simulator.venue.tape import PublicTrade, Tape
-
-FINE_TICK_UNITS = 10
-"""Tick near the edges: 0.001 once the price leaves [0.04, 0.96]."""
+from simulator.venue.venue_markets import VenueMarkets
 
 TAKER_DELAYED = ("crypto", "finance")
-"""Categories whose takers are held for a moment."""
-
-YIELD_EVERY = 100
-"""Markets handled before other tasks may run."""
+"""Categories in lower case whose crossing orders wait `taker_delay_s` before they match."""
 
 
-class Venue:
-    """One venue in one process. All methods run on the event loop's thread."""
+class Venue(VenueMarkets):
+    """One venue in one process. Call its methods on the event loop's thread only: nothing here takes a lock."""
 
     def __init__(self, options: Options, source: MarketSource):
-        self.options = options
-        self.source = source
-        self.now_s = source.now_s
-        """Market time: end of the last step."""
-        self.skew_s = 0.0
-        """Error of the venue's wall clock (a fault)."""
-        self.exchange = Exchange(deposit_micro=options.deposit_pusd * MICRO, market_s=lambda: self.now_s)
+        super().__init__(options, source)
         self.keys = KeyRing()
-        self.market_maker = MarketMaker(self.exchange)
         self.tape = Tape()
         self.settlement = Settlement(
             self.exchange, options.mined_after_s, options.confirmed_after_s, self._trade_changed
         )
         self.heartbeats = Heartbeats(self.cancel_owner)
-        self.desk = Desk(self.exchange, self.wall_s)
+        self.desk = RfqDesk(self.exchange, self.wall_s)
         self.limits = Limits(options.rate_limits)
-        self.activity = Activity()
-        self.incentives = Incentives(self.exchange, options.rebates, self._paid, source.step_s)
-        self.wallets: dict[str, str] = {}
-        """Account address (checksummed) by every wallet address it trades from, in lower case."""
         self.nonces: dict[str, int] = {}
         """Next nonce of the relayer's batches by address of the owner, in lower case."""
-        self.alive: set[str] = set()
-        self.markets_of_event: defaultdict[str, list[LiveMarket]] = defaultdict(list)
-        self.event_positions: dict[str, int] = {}
-        """Order in which events were listed, by slug."""
-        self.headlines: list[Headline] = list(source.headlines())
-        self.hooks = Hooks()
         self.delayed: dict[str, Order] = {}
+        """Orders that wait out their market's delay, by id."""
         self.on_trade: list[Callable[[Trade], None]] = []
         self.on_order: list[Callable[[str, Order], None]] = []
-        self.on_listed: list[Callable[[LiveMarket], None]] = []
-        self.on_redeemed: list[Callable[[LiveMarket, Account, int], None]] = []
-        """Told of each outside holder that a resolution paid, and the base units, which may be 0."""
-        self.on_reward: list[Callable[[Account, int, str], None]] = []
-        self.on_resolved: list[Callable[[LiveMarket], None]] = []
-        self.on_print: list[Callable[[LiveMarket, Tick], None]] = []
-        self.on_tick_size: list[Callable[[LiveMarket, int], None]] = []
-        self.on_step: list[Callable[[], None]] = []
-        self.stepping = asyncio.Lock()
-        """Held during a step: what the venue is between two steps can be kept."""
         self._expiries: dict[str, Order] = {}
         self.exchange.on_trade = self._traded
         self.exchange.on_order = self._order_changed
-        self._list_past()
-
-    # -- time
-
-    def wall_s(self) -> float:
-        """The venue's wall clock in seconds."""
-        return time.time() + self.skew_s
-
-    @property
-    def now_ms(self) -> int:
-        """Market time in milliseconds, as books and messages carry it."""
-        return self.now_s * 1000
-
-    # -- what is listed
-
-    def _list_past(self) -> None:
-        resolved = {market_id: (payout, when) for market_id, payout, when in self.source.resolutions()}
-        for listing in self.source.listings():
-            market = self._list(listing)
-            if listing.market_id in resolved:
-                market.state = MarketState.RESOLVED
-                market.payout_yes_micro, market.resolved_s = resolved[listing.market_id]
-                self.alive.discard(listing.market_id)
-
-    def _list(self, listing: Listing) -> LiveMarket:
-        known = listing.market_id in self.exchange.markets
-        market = self.exchange.list_market(listing)
-        if not known:
-            self.event_positions.setdefault(listing.event_id, len(self.event_positions))
-            self.markets_of_event[listing.event_id].append(market)
-            self.alive.add(listing.market_id)
-            market.rewards_micro = round(self.options.rewards_pusd * MICRO)
-            market.labels = labels_of(self.options.source.seed, listing.market_id, self.options.named_share)
-            if _protocol_v2(listing, self.options.protocol_v2_share):
-                market.version = "v2"
-        return market
-
-    def account_of(self, wallet: str) -> Account | None:
-        """The account that trades from a wallet address; None for a stranger."""
-        address = self.wallets.get(wallet.lower())
-        return self.exchange.accounts.get(address) if address else None
-
-    def open_account(self, address: str) -> Account:
-        """The account of an authenticated address; a new one gets the deposit."""
-        known = address in self.exchange.accounts
-        account = self.exchange.account(address)
-        if not known:
-            self.wallets[address.lower()] = address
-            self.activity.deposit(account, self.exchange.deposit_micro, self.now_s)
-        return account
 
     # -- orders
 
@@ -179,122 +87,6 @@ class Venue:
         except Refused:
             order.status = OrderStatus.INVALID
             self._order_changed("CANCELLATION", order)
-
-    def close_market(self, market_id: str) -> None:
-        """Stop taking orders in a market; resting ones are cancelled."""
-        self.market_maker.withdraw(market_id)
-        self.exchange.close(market_id)
-        self.alive.discard(market_id)
-
-    # -- steps
-
-    async def step(self) -> None:
-        """Advance market time by one step: trades of the past step, new quotes, listings, resolutions, headlines."""
-        async with self.stepping:
-            await self._step()
-
-    async def _step(self) -> None:
-        step = self.source.advance()
-        self.now_s = step.ts_s
-        for listing in step.listed:
-            self._announce(listing)
-        for count, tick in enumerate(step.rows):
-            self._apply(tick)
-            if count % YIELD_EVERY == YIELD_EVERY - 1:
-                await asyncio.sleep(0)
-        self._finish(step)
-        for listener in self.on_step:
-            listener()
-
-    def _announce(self, listing: Listing) -> None:
-        if listing.market_id not in self.exchange.markets:
-            market = self._list(listing)
-            for listener in self.on_listed:
-                listener(market)
-
-    def _apply(self, tick: Tick) -> None:
-        market = self.exchange.markets.get(tick.market_id)
-        if market is None:
-            listing = next(x for x in self.source.listings() if x.market_id == tick.market_id)
-            self._announce(listing)
-            market = self.exchange.markets[tick.market_id]
-        if market.state is not MarketState.OPEN:
-            return
-        self._refine(market, tick)
-        for trade in tick.trades:
-            self.market_maker.hit(market, trade)
-        self.market_maker.quote(market, tick)
-        for order in tick.informed:
-            self.market_maker.take(market, order)
-        for listener in self.on_print:
-            listener(market, tick)
-
-    def _refine(self, market: LiveMarket, tick: Tick) -> None:
-        """Change to the fine tick near the edges, as the exchange does; it stays fine from then on."""
-        if market.tick_pinned:
-            return
-        coarse = market.tick_units
-        shown = [tick.bid_units, tick.ask_units, *(units for _, units, _ in tick.levels)]
-        if coarse > FINE_TICK_UNITS and any(units % coarse for units in shown):
-            self.change_tick(market, FINE_TICK_UNITS)
-
-    def change_tick(self, market: LiveMarket, tick_units: int, *, said: bool = True) -> None:
-        """Set a market's tick, and tell everyone unless it is to be missed."""
-        old, market.tick_units = market.tick_units, tick_units
-        if said:
-            for listener in self.on_tick_size:
-                listener(market, old)
-
-    def _finish(self, step: Step) -> None:
-        for market_id, payout in step.resolved:
-            if self.hooks.postpone(self.exchange.markets[market_id], payout):
-                self.close_market(market_id)
-            else:
-                self.resolve(market_id, payout)
-        for market_id in [m for m in self.alive if self.exchange.markets[m].listing.end_s <= self.now_s]:
-            self.close_market(market_id)
-        self.headlines.extend(step.headlines)
-        self.incentives.sample(self.now_s)
-
-    def open_quotes(self) -> None:
-        """Post the market maker's first quotes from the last step of the history."""
-        for market_id in sorted(self.alive):
-            history = self.source.history(market_id)
-            if len(history.ts_s):
-                size = 1_000 * MICRO
-                bid, ask = int(history.bid_units[-1]), int(history.ask_units[-1])
-                tick = Tick(market_id, bid, ask, size if bid > 0 else 0, size if ask < 10_000 else 0)
-                market = self.exchange.markets[market_id]
-                self._refine(market, tick)
-                self.market_maker.quote(market, tick)
-
-    def resolve(self, market_id: str, payout_yes_micro: int) -> None:
-        """End a market and pay out every holder."""
-        market = self.exchange.markets[market_id]
-        if market.state is MarketState.RESOLVED:
-            return
-        self.market_maker.withdraw(market_id)
-        self.exchange.resolve(market_id, payout_yes_micro)
-        market.resolution_status = ""
-        self.alive.discard(market_id)
-        self.redeem_all(market_id)
-        for listener in self.on_resolved:
-            listener(market)
-
-    def redeem_all(self, market_id: str) -> None:
-        """Pay out the holders of a resolved market: all, or the exchange's own where the others redeem themselves."""
-        market = self.exchange.markets[market_id]
-        for account in self.exchange.holders(market_id):
-            if not account.internal and not self.options.auto_redeem:
-                for told in self.on_redeemed:
-                    told(market, account, 0)
-                continue
-            held = {t: account.shares(t) for t in (market.listing.token_yes, market.listing.token_no)}
-            paid = self.exchange.redeem(account, market_id)
-            if not account.internal:
-                self.activity.redeem(account, market, held, paid, self.now_s)
-                for told in self.on_redeemed:
-                    told(market, account, paid)
 
     def reopen(self, order: Order) -> None:
         """Let an order rest again as it did before a restart."""
@@ -343,34 +135,6 @@ class Venue:
         for listener in self.on_trade:
             listener(trade)
 
-    # -- cash from and to outside
-
-    def deposit(self, account: Account, micro: int) -> None:
-        """pUSD arrives from outside."""
-        self.exchange.deposit(account, micro)
-        self.activity.deposit(account, micro, self.now_s)
-
-    def withdraw(self, account: Account, micro: int) -> None:
-        """pUSD leaves; buys that lose their backing are cancelled.
-
-        Raises:
-            Refused: if the account has less.
-        """
-        self.exchange.withdraw(account, micro)
-        self.exchange.shed(account)
-        self.activity.cash("WITHDRAWAL", account, micro, self.now_s, self.activity.reference("WITHDRAWAL", account))
-
-    def pay(self, account: Account, kind: str, micro: int) -> None:
-        """Pay a REWARD, MAKER_REBATE or TAKER_REBATE that comes from outside the exchange."""
-        self.exchange.deposit(account, micro)
-        self._paid(account, kind, micro, self.activity.reference(kind, account))
-
-    def _paid(self, account: Account, kind: str, micro: int, reference: str) -> None:
-        self.activity.cash(kind, account, micro, self.now_s, reference)
-        if kind == "REWARD":
-            for listener in self.on_reward:
-                listener(account, micro, reference)
-
     def _order_changed(self, event: str, order: Order) -> None:
         if event == "PLACEMENT" and order.expires_s and order.status is OrderStatus.LIVE:
             self._expiries[order.order_id] = order
@@ -378,7 +142,3 @@ class Venue:
             self._expiries.pop(order.order_id, None)
         for listener in self.on_order:
             listener(event, order)
-
-
-def _protocol_v2(listing: Listing, share: float) -> bool:
-    return int(listing.market_id[-4:], 16) < share * 0x10000

@@ -12,10 +12,10 @@ import pytest
 
 from benchmarks.moments import moments, recorded, synthetic
 from pipelines.core.errors import DataError
-from simulator.markets import recording
+from simulator.markets import recorded_markets
 from simulator.markets.events import Family
-from simulator.markets.model import Model
-from simulator.markets.replay import open_source
+from simulator.markets.price_model import Model
+from simulator.markets.recorded_source import open_source
 from simulator.markets.source import SourceOptions
 
 PRICES = Path(os.environ["ODDSMITH_RECORDINGS"]) / "prices"
@@ -44,7 +44,7 @@ def test_edge_one_half_has_the_moments_of_a_recording():
 def test_a_replay_shows_the_recorded_prices():
     """Every replayed mid is the recorded one, to the half tick that bid and ask can stand on."""
     source = open_source(SourceOptions(replay=RANGES, warm_bars=1_440))
-    rows = {market.question: market for market in recording.read(RANGES)}
+    rows = {market.question: market for market in recorded_markets.read(RANGES)}
 
     assert len(source.listings()) == len(rows) > 5
     for listing in source.listings():

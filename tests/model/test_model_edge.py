@@ -9,7 +9,7 @@ from pipelines.forecast import ridge
 from pipelines.forecast.conformal import fit_confidence, fit_conformal
 from pipelines.inference.inputs import InputScaler, relative
 from simulator.markets.events import Family, build
-from simulator.markets.model import Model
+from simulator.markets.price_model import Model
 from simulator.markets.truth import truth
 
 LOOKBACK, HORIZON, LAST = 60, 24, 6

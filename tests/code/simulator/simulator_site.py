@@ -16,7 +16,7 @@ from pipelines.core.money import MICRO
 from simulator.api.apps import Site, bind, serve, servers
 from simulator.markets.source import History, Step, Tick
 from simulator.run import start_loops
-from simulator.venue.limits import Mode
+from simulator.venue.limits import LimitMode
 from simulator.venue.options import Options
 from simulator.venue.venue import Venue
 
@@ -143,7 +143,7 @@ class Background:
         venue = Venue(self.options, source)
         venue.open_quotes()
         site = Site()
-        limited = self.options.rate_limits is Mode.ON
+        limited = self.options.rate_limits is LimitMode.ON
         sockets, all_servers = bind("127.0.0.1", 0), servers(site, admin=self.options.admin, limited=limited)
         site.open(venue)
         loops = start_loops(venue, site)

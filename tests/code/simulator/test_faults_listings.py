@@ -9,7 +9,7 @@ from simulator_site import START_S, Background
 from test_simulator_faults import start
 
 from simulator.faults.catalog import RECORDS
-from simulator.faults.records import is_chosen, kind_of
+from simulator.faults.record_faults import is_chosen, kind_of
 
 YES, NO, CONDITION = listing(1).token_yes, listing(1).token_no, listing(1).market_id
 
@@ -144,7 +144,7 @@ def test_what_changes_about_a_market():
         assert listed(site, condition_ids=CONDITION)["markets"][0]["endDate"] is None
         assert httpx2.get(f"{site.urls['clob']}/markets/{CONDITION}").json()["end_date_iso"] is None
         site.step()
-        assert CONDITION in site.venue.alive
+        assert CONDITION in site.venue.open_markets
 
 
 @pytest.mark.parametrize(("status", "text"), [(410, "has been retired"), (404, "not found")])

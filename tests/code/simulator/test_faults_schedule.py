@@ -12,9 +12,9 @@ from test_simulator_clients import client
 
 from pipelines.core.errors import ParameterError
 from simulator.engine.audit import audit
-from simulator.engine.errors import Refused
+from simulator.engine.refusals import Refused
 from simulator.faults.catalog import KINDS, NUMBERS, ONCE, WORDS, parse
-from simulator.faults.profiles import PROFILES, VENUE, Profile, Timed
+from simulator.faults.profiles import PROFILES, VENUE, Profile, RecurringFault
 from simulator.faults.schedule import OPTIONS, pair_schedule, pairs, profile_schedule, schedule
 
 
@@ -70,7 +70,7 @@ def test_wrong_arguments(arguments, text):
 
 def test_rates_of_a_profile():
     """A timed fault comes at its rate a market day, on the same minutes with the same seed and day."""
-    found = Profile(timed={"resolve_early": Timed(6)})
+    found = Profile(recurring={"resolve_early": RecurringFault(6)})
     days = [profile_schedule(found, 3, day) for day in range(200)]
     assert 5.5 < sum(map(len, days)) / 200 < 6.5
     assert days[7] == profile_schedule(found, 3, 7)
@@ -128,7 +128,7 @@ def test_every_fault_at_once():
 def _attempt(site, traders, minute):
     """Place an order of a trader straight into the engine, as a request that got through would."""
     exchange = site.venue.exchange
-    alive = sorted(site.venue.alive)
+    alive = sorted(site.venue.open_markets)
     if not alive:
         return
     market = exchange.markets[alive[minute % len(alive)]]

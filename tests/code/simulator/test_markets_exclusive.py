@@ -7,7 +7,7 @@ from pipelines.core.errors import ParameterError
 from pipelines.core.money import MICRO
 from simulator.markets.events import Family, build, paths
 from simulator.markets.exclusive import break_stick
-from simulator.markets.model import Model
+from simulator.markets.price_model import Model
 from simulator.markets.source import SourceOptions
 from simulator.markets.synthetic import open_source
 from simulator.markets.truth import truth

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from simulator.markets.events import Family, build
-from simulator.markets.headlines import TONES, sentence
-from simulator.markets.model import Model
-from simulator.markets.topics import TOPICS
+from simulator.markets.price_model import Model
+from simulator.markets.questions import TOPICS
+from simulator.markets.sentences import TONES, sentence
 
 vader = pytest.importorskip("vaderSentiment.vaderSentiment", reason="vaderSentiment (extra serve) is not installed")
 

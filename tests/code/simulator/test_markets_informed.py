@@ -7,7 +7,7 @@ from pipelines.core.domain import Side
 from pipelines.core.errors import ParameterError
 from simulator.markets.events import EPOCH_S, Family, build, paths
 from simulator.markets.informed import informed_orders
-from simulator.markets.model import Model
+from simulator.markets.price_model import Model
 from simulator.markets.source import SourceOptions
 from simulator.markets.synthetic import SyntheticMarkets, open_source
 

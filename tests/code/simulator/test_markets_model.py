@@ -9,9 +9,9 @@ from benchmarks.kalman import score
 from benchmarks.moments import moments, synthetic
 from simulator.markets.dynamics import simulate
 from simulator.markets.events import Family, build, paths
-from simulator.markets.grid import quotes, round_unbiased, tick_at
-from simulator.markets.model import Draws, Model, draw, stack
-from simulator.markets.streams import generator
+from simulator.markets.price_grid import quotes, round_unbiased, tick_at
+from simulator.markets.price_model import Draws, Model, draw, stack
+from simulator.markets.random_streams import generator
 from simulator.markets.truth import kalman, oracle, truth
 
 HORIZONS = (1, 5, 24)

@@ -11,7 +11,7 @@ import pytest
 from pipelines.core.domain import Outcome, Side
 from pipelines.core.errors import DataError, ParameterError
 from pipelines.core.money import MICRO
-from simulator.markets.replay import open_source
+from simulator.markets.recorded_source import open_source
 from simulator.markets.source import SourceOptions
 from simulator.venue.options import Options
 from simulator.venue.venue import Venue

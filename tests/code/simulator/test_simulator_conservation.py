@@ -11,14 +11,14 @@ from simulator_bench import listing, order
 
 from pipelines.core.money import MICRO
 from simulator.engine.audit import audit
-from simulator.engine.errors import Refused
 from simulator.engine.exchange import Exchange
 from simulator.engine.markets import MarketState
+from simulator.engine.refusals import Refused
 from simulator.markets.source import Tick
 from simulator.venue.market_maker import MarketMaker
-from simulator.venue.memory import Memory, remember
 from simulator.venue.options import Options
 from simulator.venue.restore import restore
+from simulator.venue.saved_state import SavedState, capture
 from simulator.venue.venue import Venue as ServedVenue
 
 PRICES = st.one_of(st.integers(44, 56), st.integers(44, 56), st.integers(0, 100))
@@ -186,7 +186,7 @@ class Venue(RuleBasedStateMachine):
         """A new venue that restores what this one keeps has the same open orders and money, and balanced books."""
         old = served(self.venue)
         old.exchange, old.market_maker = self.venue, self.market_maker
-        kept = msgspec.json.decode(msgspec.json.encode(remember(old)), type=Memory)
+        kept = msgspec.json.decode(msgspec.json.encode(capture(old)), type=SavedState)
         fresh = served(self.venue)
         restore(fresh, kept)
         assert audit(fresh.exchange) == []

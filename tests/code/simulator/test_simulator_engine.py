@@ -6,8 +6,8 @@ from simulator_bench import exchange, listing, order, place
 from pipelines.core.domain import Outcome
 from pipelines.core.money import MICRO, fee_micro
 from simulator.engine.audit import audit
-from simulator.engine.errors import Refused
 from simulator.engine.orders import OrderStatus, TradeStatus
+from simulator.engine.refusals import Refused
 
 
 def test_price_then_time():

@@ -9,33 +9,33 @@ from simulator_site import Background
 from test_simulator_clients import client
 
 from simulator.api import rate_limits
-from simulator.venue.limits import Kind, Limits, Mode
+from simulator.venue.limits import BucketKind, LimitMode, Limits
 
 YES = listing(1).token_yes
 HEADERS = {"poly-ratelimit-remaining", "poly-ratelimit-reset", "poly-ratelimit-tier"}
 
 
-def spend(limits, tokens, now_s, kind=Kind.ORDER):
+def spend(limits, tokens, now_s, kind=BucketKind.ORDER):
     """Tokens asked for by one signer."""
     return limits.spend("0xabc", kind, tokens, now_s)
 
 
 def test_orders_have_a_burst_and_a_rate():
     """A full bucket gives 60 orders at once and 40 more a second; a signer's cancels have a bucket of their own."""
-    limits = Limits(Mode.ON)
+    limits = Limits(LimitMode.ON)
     assert not spend(limits, 60, 100.0).refused
     over = spend(limits, 1, 100.0)
     assert over.refused
     assert (over.headers["Poly-RateLimit-Remaining"], over.headers["Retry-After"]) == ("0", "1")
     assert not spend(limits, 40, 101.0).refused
     assert spend(limits, 1, 101.0).refused
-    assert not spend(limits, 120, 101.0, Kind.CANCEL).refused
-    assert not limits.spend("0xdef", Kind.ORDER, 1, 101.0).refused
+    assert not spend(limits, 120, 101.0, BucketKind.CANCEL).refused
+    assert not limits.spend("0xdef", BucketKind.ORDER, 1, 101.0).refused
 
 
 def test_batches_are_whole():
     """A batch without tokens for all its orders takes none; one beyond the burst has no time at which it would pass."""
-    limits = Limits(Mode.ON)
+    limits = Limits(LimitMode.ON)
     spend(limits, 50, 100.0)
     assert spend(limits, 15, 100.0).refused
     assert not spend(limits, 10, 100.0).refused
@@ -44,17 +44,17 @@ def test_batches_are_whole():
 
 def test_cancels_that_were_found_cost_tokens():
     """What a cancel-all cancelled is taken from the bucket afterwards, down to nothing."""
-    limits = Limits(Mode.ON)
-    limits.debit("0xabc", Kind.CANCEL, 500, 100.0)
-    assert spend(limits, 1, 100.0, Kind.CANCEL).refused
-    assert not spend(limits, 80, 101.0, Kind.CANCEL).refused
+    limits = Limits(LimitMode.ON)
+    limits.debit("0xabc", BucketKind.CANCEL, 500, 100.0)
+    assert spend(limits, 1, 100.0, BucketKind.CANCEL).refused
+    assert not spend(limits, 80, 101.0, BucketKind.CANCEL).refused
 
 
 def test_warnings_refuse_nothing():
     """By default an order beyond the limit is taken, and its answer says that it would have been refused."""
     with Background() as site:
         trader = client(site, 210)
-        site.do(lambda: site.venue.limits.debit(trader.get_address(), Kind.ORDER, 60, site.venue.wall_s() + 60))
+        site.do(lambda: site.venue.limits.debit(trader.get_address(), BucketKind.ORDER, 60, site.venue.wall_s() + 60))
         seen = watched(trader)
         trader.create_and_post_order(OrderArgs(token_id=YES, price=0.2, size=10, side="BUY"))
         assert set(seen[-1]) >= HEADERS
@@ -63,10 +63,10 @@ def test_warnings_refuse_nothing():
 
 def test_enforced_limits_answer_429():
     """With --rate-limits on an order and a cancel beyond their bucket are refused and nothing happens."""
-    with Background(rate_limits=Mode.ON) as site:
+    with Background(rate_limits=LimitMode.ON) as site:
         trader = client(site, 211)
         resting = trader.create_and_post_order(OrderArgs(token_id=YES, price=0.2, size=10, side="BUY"))["orderID"]
-        for kind in Kind:
+        for kind in BucketKind:
             site.do(lambda k=kind: site.venue.limits.debit(trader.get_address(), k, 200, site.venue.wall_s() + 60))
         seen = watched(trader)
         with pytest.raises(PolyApiException, match="Too Many Requests") as error:
@@ -101,7 +101,7 @@ def test_addresses_are_counted(monkeypatch, host, path):
     """Requests beyond a route's limit get 429, Retry-After and the host's own error body; other routes answer."""
     few = [rate_limits.Rule("few", 3, (path,), window_s=1e9)]
     monkeypatch.setitem(rate_limits.RULES, host, few)
-    with Background(rate_limits=Mode.ON) as site:
+    with Background(rate_limits=LimitMode.ON) as site:
         answers = [httpx2.get(site.urls[host] + path) for _ in range(4)]
         assert [a.status_code for a in answers] == [200, 200, 200, 429]
         assert 1 <= int(answers[-1].headers["retry-after"]) <= 1e9

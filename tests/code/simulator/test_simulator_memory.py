@@ -20,8 +20,8 @@ from pipelines.core.errors import ArtifactError
 from pipelines.core.money import MICRO
 from simulator.engine.audit import audit
 from simulator.markets.source import SourceOptions
-from simulator.venue.memory import Memory, read, remember, write
 from simulator.venue.restore import restore
+from simulator.venue.saved_state import SavedState, capture, read, write
 from simulator.venue.venue import Venue
 
 YES = listing(1).token_yes
@@ -55,9 +55,9 @@ def again(memory, now_s):
 
 def test_nothing_is_forgotten(used):
     """A venue that restores a memory remembers the same, its books balance, and its time priority is kept."""
-    memory = used.do(lambda: msgspec.json.decode(msgspec.json.encode(remember(used.venue)), type=Memory))
+    memory = used.do(lambda: msgspec.json.decode(msgspec.json.encode(capture(used.venue)), type=SavedState))
     venue = again(memory, memory.market_time_s)
-    assert msgspec.json.encode(remember(venue)) == msgspec.json.encode(memory)
+    assert msgspec.json.encode(capture(venue)) == msgspec.json.encode(memory)
     assert audit(venue.exchange) == []
     assert [o.order_id for o in venue.exchange.orders.values()] == memory.open_orders
     assert {trade.status for trade in venue.exchange.trades.values()} == {"CONFIRMED"}
@@ -68,7 +68,7 @@ def test_nothing_is_forgotten(used):
 
 def test_a_market_that_ended_meanwhile_pays(used):
     """Shares of a market that the source has resolved are redeemed when the venue comes back."""
-    memory = used.do(lambda: msgspec.json.decode(msgspec.json.encode(remember(used.venue)), type=Memory))
+    memory = used.do(lambda: msgspec.json.decode(msgspec.json.encode(capture(used.venue)), type=SavedState))
     over = listing(4).token_yes
     holder = next(account for account in memory.accounts if not account.internal)
     holder.positions[over] = 5 * MICRO
@@ -88,7 +88,7 @@ def test_a_market_that_ended_meanwhile_pays(used):
 )
 def test_books_that_do_not_balance_are_refused(used, field, value):
     """A document whose money, shares or names do not add up is refused with what is wrong and what to do."""
-    memory = used.do(lambda: msgspec.json.decode(msgspec.json.encode(remember(used.venue)), type=Memory))
+    memory = used.do(lambda: msgspec.json.decode(msgspec.json.encode(capture(used.venue)), type=SavedState))
     setattr(next(account for account in memory.accounts if not account.internal), field, value)
     with pytest.raises(ArtifactError, match=r"cannot be restored.*delete the --state file to start again"):
         again(memory, memory.market_time_s)

@@ -16,7 +16,7 @@ from pipelines.inference.bundle import seal
 from pipelines.inference.calibration import Confidence, Conformal
 from pipelines.inference.inputs import InputScaler, network_input, relative
 from simulator.markets.events import EPOCH_S, STEP_S, Family, build
-from simulator.markets.model import Model
+from simulator.markets.price_model import Model
 from simulator.markets.synthetic import SyntheticMarkets
 
 LOOKBACK, HORIZON, LENGTH_S = 60, 24, 60

@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 from pipelines.core.domain import FeeSchedule, FloatArray
 from pipelines.core.errors import DataError
 from simulator.markets import book_events
-from simulator.markets.book_events import Depth, Folded
-from simulator.markets.grid import IntArray
+from simulator.markets.book_events import Depth, FoldedBooks
+from simulator.markets.price_grid import IntArray
 
 MOST_REPLAYED: Final = 40
 """Markets of a recording without events: those with the most rows."""
@@ -40,7 +40,7 @@ _NAMES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedMarket:
     """One recorded market, rows by time. Prices and sizes are 0 where the recording has none."""
 
     market_id: str
@@ -66,7 +66,7 @@ class Recorded:
     """Whole books where book events were recorded."""
 
 
-def read(path: Path, event: str | None = None) -> list[Recorded]:
+def read(path: Path, event: str | None = None) -> list[RecordedMarket]:
     """Markets of one event (the newest by its last row when not named), or all of a folder in the raw schema.
 
     A file of book events is one market, named by `event`, with its whole books.
@@ -90,7 +90,7 @@ def read(path: Path, event: str | None = None) -> list[Recorded]:
     return markets
 
 
-def _read_raw(path: Path, event: str | None) -> list[Recorded]:
+def _read_raw(path: Path, event: str | None) -> list[RecordedMarket]:
     """The project's own schema: markets.parquet beside bars.parquet or bars/."""
     static = {row["market_id"]: row for row in pq.read_table(path / "markets.parquet").to_pylist()}
     stored = path / "bars.parquet"
@@ -106,7 +106,7 @@ def _read_raw(path: Path, event: str | None) -> list[Recorded]:
         mid, half = _numbers(part, "mid_units"), spread / 2.0
         nothing = np.zeros(len(mid), dtype=np.int64)
         found.append(
-            Recorded(
+            RecordedMarket(
                 market_id, about["event_id"], about["question"], about["topic"] or "Other",
                 (about["token_yes"], about["token_no"]), about["tick_units"], about["min_size_micro"],
                 FeeSchedule(about["fee_rate"], about["fee_exponent"]), bool(about["neg_risk"]), about["end_s"],
@@ -118,7 +118,7 @@ def _read_raw(path: Path, event: str | None) -> list[Recorded]:
     return found
 
 
-def _read_any(path: Path, event: str | None) -> list[Recorded]:
+def _read_any(path: Path, event: str | None) -> list[RecordedMarket]:
     """Any parquet with the three columns; others are used when they are there."""
     source = ds.dataset(path, format="parquet")
     lower = {name.lower(): name for name in source.schema.names}
@@ -143,11 +143,11 @@ def _read_any(path: Path, event: str | None) -> list[Recorded]:
     ]
 
 
-def _of_books(folded: Folded) -> Recorded:
+def _of_books(folded: FoldedBooks) -> RecordedMarket:
     depth = folded.depth
     bid, ask = depth.bid_units[:, 0].astype(np.float64), depth.ask_units[:, 0].astype(np.float64)
     sizes = (depth.bid_size[:, 0].astype(np.int64) * 10_000, depth.ask_size[:, 0].astype(np.int64) * 10_000)
-    return Recorded(
+    return RecordedMarket(
         folded.market, folded.market, folded.market, "Other", (folded.token, ""), None, 5_000_000, FeeSchedule(0.05),
         False, None, folded.ts_s, (bid + ask) / 2.0, bid, ask, *sizes, folded.volume_micro, folded.n_trades, depth,
     )  # fmt: skip
@@ -166,7 +166,7 @@ def _of_event(table: pa.Table, event: str | None, name: str) -> pa.Table:
     return table.filter(pc.fill_null(pc.equal(names, event), False))
 
 
-def _recorded(market_id: str, rows: pa.Table, name: str) -> Recorded:
+def _recorded(market_id: str, rows: pa.Table, name: str) -> RecordedMarket:
     def text(role: str, otherwise: str) -> str:
         return str(rows.column(role)[0]) if role in rows.column_names else otherwise
 
@@ -175,7 +175,7 @@ def _recorded(market_id: str, rows: pa.Table, name: str) -> Recorded:
         rows = rows.filter(pc.equal(tokens, tokens[0]))
     end = seconds(rows.column("end"))[0].as_py() if "end" in rows.column_names else None
     volume = _column(rows, "volume")
-    return Recorded(
+    return RecordedMarket(
         market_id, text("event", name), text("question", market_id), text("category", "Other"),
         (text("token", ""), ""), None, 5_000_000, FeeSchedule(0.05), False, end,
         np.asarray(rows.column("time"), dtype=np.int64), _column(rows, "price") * 10_000.0,

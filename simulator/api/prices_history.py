@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from pipelines.core.domain import Outcome
 from pipelines.core.money import PRICE_SCALE
-from simulator.api.http import integer, raw
-from simulator.engine.errors import Refused
+from simulator.api.responses import integer, raw
 from simulator.engine.markets import LiveMarket, MarketState
+from simulator.engine.refusals import Refused
 from simulator.markets.source import IntArray
 from simulator.venue.venue import Venue
 
@@ -23,14 +23,14 @@ COARSE = {"1w": 300, "1m": 600, "max": 600, "all": 600}
 
 
 @dataclass(frozen=True, slots=True)
-class Points:
+class PricePoints:
     """Prices of a token on a grid of buckets, oldest first."""
 
     ts_s: IntArray
     units: IntArray
 
 
-def points(venue: Venue, market: LiveMarket, outcome: Outcome, start_s: int, end_s: int, bucket_s: int) -> Points:
+def points(venue: Venue, market: LiveMarket, outcome: Outcome, start_s: int, end_s: int, bucket_s: int) -> PricePoints:
     """The last price of each bucket within [start_s, end_s]."""
     history = venue.source.history(market.listing.market_id)
     first, last = np.searchsorted(history.ts_s, [start_s, end_s + 1])
@@ -39,7 +39,7 @@ def points(venue: Venue, market: LiveMarket, outcome: Outcome, start_s: int, end
         bucket = -(-ts_s // bucket_s)
         keep = np.append(bucket[1:] != bucket[:-1], True)
         ts_s, units = ts_s[keep], units[keep]
-    return Points(ts_s, units if outcome is Outcome.YES else PRICE_SCALE - units)
+    return PricePoints(ts_s, units if outcome is Outcome.YES else PRICE_SCALE - units)
 
 
 def data_history(venue: Venue, request: Request) -> Response:
@@ -64,7 +64,7 @@ def data_history(venue: Venue, request: Request) -> Response:
         return raw(_envelope(b"", limit, None))
     found = points(venue, market, market.outcome(query["token_id"]), start_s, end_s, bucket_s)
     if chosen[0] == "as_of":
-        found = Points(found.ts_s[-1:], found.units[-1:])
+        found = PricePoints(found.ts_s[-1:], found.units[-1:])
     return raw(_page(venue, market, found, limit, bucket_s))
 
 
@@ -85,7 +85,7 @@ def _window(venue: Venue, request: Request, chosen: str, bucket_s: int) -> tuple
     return start_s, end_s
 
 
-def _page(venue: Venue, market: LiveMarket, found: Points, limit: int, bucket_s: int) -> bytes:
+def _page(venue: Venue, market: LiveMarket, found: PricePoints, limit: int, bucket_s: int) -> bytes:
     more = len(found.ts_s) > limit
     times, units = found.ts_s[:limit].tolist(), found.units[:limit].tolist()
     rows = [

@@ -8,7 +8,7 @@ from typing import Any
 
 from simulator.faults.catalog import RECORDS
 
-Row = dict[str, Any]
+Record = dict[str, Any]
 
 
 def is_chosen(seed: int, name: str, share: float) -> bool:
@@ -28,30 +28,30 @@ def _digest(seed: int, name: str) -> bytes:
 # -- Gamma
 
 
-def odd_market(market: Row, kind: str) -> Any:
+def odd_market(market: Record, kind: str) -> Any:
     """A market's record as it should not be; the kinds are those of the catalogue."""
     return _MARKET[kind](market)
 
 
-def _with(**changes: Any) -> Callable[[Row], Any]:
+def _with(**changes: Any) -> Callable[[Record], Any]:
     return lambda market: {**market, **changes}
 
 
-def _tokens(market: Row) -> list[str]:
+def _tokens(market: Record) -> list[str]:
     found: list[str] = json.loads(market["clobTokenIds"])
     return found
 
 
-def _without_slug(market: Row) -> Row:
+def _without_slug(market: Record) -> Record:
     events = [{key: value for key, value in event.items() if key != "slug"} for event in market.get("events", [])]
     return {**market, "events": events}
 
 
-def _without(market: Row, *names: str) -> Row:
+def _without(market: Record, *names: str) -> Record:
     return {key: value for key, value in market.items() if key not in names}
 
 
-_MARKET: dict[str, Callable[[Row], Any]] = {
+_MARKET: dict[str, Callable[[Record], Any]] = {
     "tokens_null": _with(clobTokenIds="null"),
     "tokens_list": lambda market: {**market, "clobTokenIds": _tokens(market)},
     "tokens_same": lambda market: {**market, "clobTokenIds": json.dumps(_tokens(market)[:1] * 2)},
@@ -74,7 +74,7 @@ _MARKET: dict[str, Callable[[Row], Any]] = {
 }
 
 
-def odd_markets(rows: list[Row], seed: int, share: float, only: str) -> list[Any]:
+def odd_markets(rows: list[Record], seed: int, share: float, only: str) -> list[Any]:
     """Records of a page, of which a share is odd: the same ones on every page."""
     return [
         odd_market(row, only or kind_of(seed, str(row["conditionId"])))
@@ -84,7 +84,7 @@ def odd_markets(rows: list[Row], seed: int, share: float, only: str) -> list[Any
     ]
 
 
-def odd_events(rows: list[Row], seed: int, share: float, only: str) -> list[Any]:
+def odd_events(rows: list[Record], seed: int, share: float, only: str) -> list[Any]:
     """Events whose markets are odd; an event that is chosen itself has no slug, or a tag without a label."""
     made: list[Any] = []
     for row in rows:
@@ -96,9 +96,9 @@ def odd_events(rows: list[Row], seed: int, share: float, only: str) -> list[Any]
     return made
 
 
-def forever(document: Row, asked: str) -> Row:
+def forever(document: Record, asked: str) -> Record:
     """A keyset page whose cursor is the one that was asked with, for ever; the first page's leads to itself."""
-    rows: list[Row] = next(value for value in document.values() if isinstance(value, list))
+    rows: list[Record] = next(value for value in document.values() if isinstance(value, list))
     first = str(rows[-1]["id"]) if rows else "1"
     return {**document, "next_cursor": asked or base64.urlsafe_b64encode(first.encode()).decode()}
 
@@ -106,7 +106,7 @@ def forever(document: Row, asked: str) -> Row:
 # -- history and trades of the Data API
 
 
-def null_rows(rows: list[Row], seed: int, share: float) -> list[Any]:
+def null_rows(rows: list[Record], seed: int, share: float) -> list[Any]:
     """Rows of which a share has nulls: the price, the time, or the whole row."""
     made: list[Any] = []
     for row in rows:
@@ -119,7 +119,7 @@ def null_rows(rows: list[Row], seed: int, share: float) -> list[Any]:
     return made
 
 
-def endless(document: Row, asked: str) -> Row:
+def endless(document: Record, asked: str) -> Record:
     """A page of the Data API whose cursor is the one that was asked with, for ever."""
     own = document.get("pagination") or {}
     cursor = asked or own.get("next_cursor") or base64.urlsafe_b64encode(b"1:100").decode()

@@ -19,7 +19,7 @@ from simulator.engine.markets import LiveMarket, MarketState
 from simulator.engine.orders import Order, OrderStatus, TimeInForce, Trade, TradeStatus
 from simulator.markets.source import SourceOptions
 from simulator.signing.credentials import KeyRing
-from simulator.venue.activity import Entry, Holding
+from simulator.venue.activity import ActivityRow, Holding
 from simulator.venue.incentives import Ledger
 from simulator.venue.settlement import transaction_hash
 from simulator.venue.tape import PublicTrade
@@ -27,7 +27,7 @@ from simulator.venue.venue import Venue
 
 
 @dataclass(slots=True)
-class KeptAccount:
+class SavedAccount:
     """An account without its open orders, which are listed apart."""
 
     address: str
@@ -41,7 +41,7 @@ class KeptAccount:
 
 
 @dataclass(slots=True)
-class KeptMarket:
+class SavedMarket:
     """What trading changed about a market."""
 
     market_id: str
@@ -63,7 +63,7 @@ class KeptMarket:
 
 
 @dataclass(slots=True)
-class KeptOrder:
+class SavedOrder:
     """An order, open or part of a trade; its account by address."""
 
     order_id: str
@@ -91,7 +91,7 @@ class KeptOrder:
 
 
 @dataclass(slots=True)
-class KeptTrade:
+class SavedTrade:
     """A trade; its orders by id."""
 
     trade_id: str
@@ -111,17 +111,17 @@ class KeptTrade:
 
 
 @dataclass(slots=True)
-class Memory:
+class SavedState:
     """The document. A file with seed and market time alone is one too: a venue that nobody has used."""
 
     seed: int
     market_time_s: int
     world: str = ""
     """What decided the markets; accounts are of no use among others."""
-    accounts: list[KeptAccount] = field(default_factory=list)
-    markets: list[KeptMarket] = field(default_factory=list)
-    orders: list[KeptOrder] = field(default_factory=list)
-    trades: list[KeptTrade] = field(default_factory=list)
+    accounts: list[SavedAccount] = field(default_factory=list)
+    markets: list[SavedMarket] = field(default_factory=list)
+    orders: list[SavedOrder] = field(default_factory=list)
+    trades: list[SavedTrade] = field(default_factory=list)
     open_orders: list[str] = field(default_factory=list)
     """Ids in order of time."""
     known: set[str] = field(default_factory=set)
@@ -129,7 +129,7 @@ class Memory:
     voided: set[str] = field(default_factory=set)
     wallets: dict[str, str] = field(default_factory=dict)
     keys: KeyRing | None = None
-    activity: dict[str, list[Entry]] = field(default_factory=dict)
+    activity: dict[str, list[ActivityRow]] = field(default_factory=dict)
     holdings: dict[str, dict[str, Holding]] = field(default_factory=dict)
     tape: dict[str, list[PublicTrade]] = field(default_factory=dict)
     rewards: dict[str, Ledger] = field(default_factory=dict)
@@ -144,22 +144,22 @@ def world_of(source: SourceOptions) -> str:
     return str(replace(source, resume_s=None))
 
 
-def remember(venue: Venue) -> Memory:
+def capture(venue: Venue) -> SavedState:
     """The venue between two steps. Without outside accounts there is only seed and market time."""
     exchange, source = venue.exchange, venue.options.source
-    made = Memory(source.seed, venue.now_s, world_of(source))
+    made = SavedState(source.seed, venue.now_s, world_of(source))
     if all(account.internal for account in exchange.accounts.values()):
         return made
     coming = _coming(venue)
-    made.accounts = [_kept_account(account, coming[account.address]) for account in exchange.accounts.values()]
+    made.accounts = [_saved_account(account, coming[account.address]) for account in exchange.accounts.values()]
     minted = _sums((trade.market_id, trade.minted_micro) for trade in exchange.pending.values())
-    made.markets = [_kept_market(m, minted[m.listing.market_id]) for m in exchange.markets.values() if _is_touched(m)]
+    made.markets = [_saved_market(m, minted[m.listing.market_id]) for m in exchange.markets.values() if _is_touched(m)]
     made.fees_micro = exchange.fees_micro + sum(trade.fee_micro for trade in exchange.pending.values())
     outside = [order for order in exchange.orders.values() if not order.account.internal]
     made.open_orders = [order.order_id for order in outside]
     traded = (order for trade in exchange.trades.values() for order in trade.orders())
-    made.orders = [_kept_order(o) for o in {order.order_id: order for order in (*outside, *traded)}.values()]
-    made.trades = [_kept_trade(trade) for trade in exchange.trades.values()]
+    made.orders = [_saved_order(o) for o in {order.order_id: order for order in (*outside, *traded)}.values()]
+    made.trades = [_saved_trade(trade) for trade in exchange.trades.values()]
     made.known, made.matched, made.voided = exchange.known, exchange.matched, exchange.voided
     made.wallets, made.keys = venue.wallets, venue.keys
     made.activity, made.holdings = venue.activity.rows, venue.activity.holdings
@@ -186,10 +186,10 @@ def _coming(venue: Venue) -> defaultdict[str, defaultdict[str, int]]:
     return found
 
 
-def _kept_account(account: Account, coming: defaultdict[str, int]) -> KeptAccount:
+def _saved_account(account: Account, coming: defaultdict[str, int]) -> SavedAccount:
     assets = {asset for asset in (*account.positions, *coming) if asset != CASH}
     positions = {asset: account.shares(asset) + coming[asset] for asset in sorted(assets)}
-    return KeptAccount(
+    return SavedAccount(
         address=account.address,
         cash_micro=account.cash_micro + coming[CASH],
         deposited_micro=account.deposited_micro,
@@ -207,10 +207,10 @@ def _is_touched(market: LiveMarket) -> bool:
     return not over or market.collateral_micro != 0
 
 
-def _kept_market(market: LiveMarket, minted_micro: int) -> KeptMarket:
+def _saved_market(market: LiveMarket, minted_micro: int) -> SavedMarket:
     apart = ("market_id", "collateral_micro", "fee_rate", "min_size_micro")
-    own = {name: getattr(market, name) for name in KeptMarket.__slots__ if name not in apart}
-    return KeptMarket(
+    own = {name: getattr(market, name) for name in SavedMarket.__slots__ if name not in apart}
+    return SavedMarket(
         market_id=market.listing.market_id,
         collateral_micro=market.collateral_micro + minted_micro,
         fee_rate=market.listing.fee.rate,
@@ -219,14 +219,14 @@ def _kept_market(market: LiveMarket, minted_micro: int) -> KeptMarket:
     )
 
 
-def _kept_order(order: Order) -> KeptOrder:
-    own = {name: getattr(order, name) for name in KeptOrder.__slots__ if name != "account"}
-    return KeptOrder(account=order.account.address, **own)
+def _saved_order(order: Order) -> SavedOrder:
+    own = {name: getattr(order, name) for name in SavedOrder.__slots__ if name != "account"}
+    return SavedOrder(account=order.account.address, **own)
 
 
-def _kept_trade(trade: Trade) -> KeptTrade:
+def _saved_trade(trade: Trade) -> SavedTrade:
     final = trade.reverted
-    return KeptTrade(
+    return SavedTrade(
         trade_id=trade.trade_id,
         market_id=trade.market_id,
         taker=trade.taker.order_id,
@@ -245,7 +245,7 @@ def _kept_trade(trade: Trade) -> KeptTrade:
 
 def encode(venue: Venue) -> bytes:
     """What the venue knows, as JSON."""
-    return msgspec.json.encode(remember(venue))
+    return msgspec.json.encode(capture(venue))
 
 
 def write(venue: Venue, path: Path) -> None:
@@ -253,7 +253,7 @@ def write(venue: Venue, path: Path) -> None:
     write_bytes(path, encode(venue))
 
 
-def read(path: Path, source: SourceOptions) -> Memory | None:
+def read(path: Path, source: SourceOptions) -> SavedState | None:
     """What was kept; None without a file or when it belongs to another seed.
 
     Among other markets of the same seed only the market time is resumed. A file that is not used, or that cannot be
@@ -262,13 +262,13 @@ def read(path: Path, source: SourceOptions) -> Memory | None:
     if not path.exists():
         return None
     try:
-        memory = msgspec.json.decode(path.read_bytes(), type=Memory)
+        memory = msgspec.json.decode(path.read_bytes(), type=SavedState)
     except (OSError, msgspec.DecodeError) as error:
         _put_aside(path, "unreadable", str(error))
         return None
     if memory.accounts and memory.world != world_of(source):
         _put_aside(path, "other", "it belongs to other markets")
-        memory = Memory(memory.seed, memory.market_time_s)
+        memory = SavedState(memory.seed, memory.market_time_s)
     return memory if memory.seed == source.seed else None
 
 

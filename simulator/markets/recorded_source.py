@@ -15,15 +15,15 @@ import numpy as np
 from pipelines.core.domain import Headline
 from pipelines.core.errors import DataError, ParameterError
 from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID
-from simulator.markets import recording
+from simulator.markets import recorded_markets
 from simulator.markets.dynamics import sizes
-from simulator.markets.grid import IntArray, quotes
-from simulator.markets.model import Model
-from simulator.markets.recording import Recorded
+from simulator.markets.price_grid import IntArray, quotes
+from simulator.markets.price_model import Model
+from simulator.markets.random_streams import SIZES, generator
+from simulator.markets.recorded_markets import RecordedMarket
 from simulator.markets.source import History, Listing, SourceOptions, Step
-from simulator.markets.streams import SIZES, generator
-from simulator.markets.timeline import Life, Timeline
-from simulator.markets.trades import Tape
+from simulator.markets.timeline import MarketLife, Timeline
+from simulator.markets.trades import NoiseTrades
 
 DECIDED_UNITS: Final = 9_500
 _USUAL_LENGTHS_S: Final = (1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 43_200, 86_400)
@@ -46,7 +46,7 @@ class ReplayedMarkets:
 
     def __init__(
         self,
-        markets: Sequence[Recorded],
+        markets: Sequence[RecordedMarket],
         *,
         step_s: int | None = None,
         warm_bars: int = 0,
@@ -87,7 +87,7 @@ class ReplayedMarkets:
         """A market's steps up to now, gaps filled with the last quote."""
         return self._timeline.history(market_id)
 
-    def trades(self, market_id: str) -> Tape:
+    def trades(self, market_id: str) -> NoiseTrades:
         """A market's trades up to now."""
         return self._timeline.trades(market_id)
 
@@ -107,7 +107,7 @@ def open_source(options: SourceOptions) -> ReplayedMarkets:
     if options.replay is None:
         raise ParameterError("no recording was named; give --replay FILE (a parquet file or a folder of them)")
     return ReplayedMarkets(
-        recording.read(options.replay, options.replay_event),
+        recorded_markets.read(options.replay, options.replay_event),
         step_s=options.bar_length_s,
         warm_bars=options.warm_bars,
         seed=options.seed,
@@ -115,13 +115,13 @@ def open_source(options: SourceOptions) -> ReplayedMarkets:
     )
 
 
-def _shifted(life: Life, shift_s: int) -> Life:
+def _shifted(life: MarketLife, shift_s: int) -> MarketLife:
     listing = life.listing
     moved = replace(listing, start_s=listing.start_s + shift_s, end_s=listing.end_s + shift_s)
     return replace(life, listing=moved)
 
 
-def usual_step(markets: Sequence[Recorded]) -> int:
+def usual_step(markets: Sequence[RecordedMarket]) -> int:
     """The usual bar length nearest to the median distance of rows, in seconds.
 
     Raises:
@@ -135,7 +135,7 @@ def usual_step(markets: Sequence[Recorded]) -> int:
     return _USUAL_LENGTHS_S[int(np.argmin(ratio))]
 
 
-def _life(market: Recorded, number: int, step_s: int, seed: int) -> Life:
+def _life(market: RecordedMarket, number: int, step_s: int, seed: int) -> MarketLife:
     """A recorded market on the grid: the last row of each bar counts, a bar without a row keeps the quote."""
     closes = -(-market.ts_s // step_s) * step_s
     start_s, bars = int(closes[0]), int((closes[-1] - closes[0]) // step_s) + 1
@@ -148,7 +148,7 @@ def _life(market: Recorded, number: int, step_s: int, seed: int) -> Life:
     count = np.minimum(np.maximum(count, volume > 0), volume // SHARE_GRID)
     bid_size, ask_size = _sizes(market, row, (seed, number))
     end_s = max(market.end_s or 0, start_s + bars * step_s)
-    return Life(
+    return MarketLife(
         listing=_listing(market, tick, start_s, -(-end_s // step_s) * step_s),
         stream=(seed, number),
         payout_micro=_payout(int(bid[-1] + ask[-1]) // 2),
@@ -162,14 +162,14 @@ def _life(market: Recorded, number: int, step_s: int, seed: int) -> Life:
     )
 
 
-def usual_tick(market: Recorded) -> int:
+def usual_tick(market: RecordedMarket) -> int:
     """Tick in price units that the recorded mids need: 0.01 if nearly all inner ones stand on half a cent."""
     inner = market.mid_units[(market.mid_units >= 400) & (market.mid_units <= 9_600)]
     on_grid = np.abs(inner / 50.0 - np.rint(inner / 50.0)) < 1e-6
     return 100 if len(inner) and on_grid.mean() > 0.95 else 10
 
 
-def touch(market: Recorded, tick: int) -> tuple[IntArray, IntArray]:
+def touch(market: RecordedMarket, tick: int) -> tuple[IntArray, IntArray]:
     """Bid and ask on the tick grid: as recorded, widened to the grid; else the smallest spread around the mid."""
     fine = (market.mid_units < 400) | (market.mid_units > 9_600)
     step = np.where(fine, min(tick, 10), tick).astype(np.int64)
@@ -182,7 +182,7 @@ def touch(market: Recorded, tick: int) -> tuple[IntArray, IntArray]:
     return np.where(recorded, bid, model_bid), np.where(recorded, ask, model_ask)
 
 
-def _sizes(market: Recorded, row: IntArray, stream: tuple[int, int]) -> tuple[IntArray, IntArray]:
+def _sizes(market: RecordedMarket, row: IntArray, stream: tuple[int, int]) -> tuple[IntArray, IntArray]:
     random = generator(stream[0], SIZES | stream[1])
     drawn = sizes(Model(), random.standard_normal((2, len(row))))
     limit = 200_000 * MICRO
@@ -196,7 +196,7 @@ def _payout(mid_units: int) -> int | None:
     return 0 if mid_units <= PRICE_SCALE - DECIDED_UNITS else None
 
 
-def _listing(market: Recorded, tick: int, start_s: int, end_s: int) -> Listing:
+def _listing(market: RecordedMarket, tick: int, start_s: int, end_s: int) -> Listing:
     """Static data; ids that the venue would not have are replaced by hashes of what was recorded."""
     token_yes, token_no = (
         token if token.isdecimal() else str(int.from_bytes(_hash(market.market_id, name), "big"))

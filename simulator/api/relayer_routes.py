@@ -12,8 +12,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from simulator.api.authentication import Authenticator
-from simulator.api.http import answer, body_json, guarded
-from simulator.engine.errors import Refused
+from simulator.api.responses import answer, body_json, guarded
+from simulator.engine.refusals import Refused
 from simulator.signing.recover import BadSignature, signature_bytes
 from simulator.signing.wallet_batch import Call
 from simulator.venue.relayer import Batch, Relayer, Transaction

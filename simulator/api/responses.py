@@ -9,8 +9,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from simulator.api.wire import encode
-from simulator.engine.errors import Refused
+from simulator.api.formats import encode
+from simulator.engine.refusals import Refused
 
 Handler = Callable[[Request], Awaitable[Response]]
 

@@ -8,7 +8,7 @@ from pipelines.core.errors import ParameterError
 from pipelines.core.money import MICRO, PRICE_SCALE
 from simulator.engine.markets import LiveMarket, MarketState
 from simulator.faults.catalog import Fault
-from simulator.faults.trading import Struck
+from simulator.faults.order_faults import FaultCheck
 from simulator.venue.venue import Venue
 
 PAYOUTS = (0.0, 0.5, 1.0)
@@ -23,10 +23,10 @@ class Waiting:
     payout_yes_micro: int
 
 
-class Resolutions:
+class ResolutionFaults:
     """What faults do to the end of markets."""
 
-    def __init__(self, venue: Venue, strikes: Struck, chance: random.Random):
+    def __init__(self, venue: Venue, strikes: FaultCheck, chance: random.Random):
         self.venue = venue
         self.strikes = strikes
         self.chance = chance

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipelines.core.domain import FeeSchedule
 from pipelines.core.money import MICRO
-from simulator.markets.grid import FINE_TICK
+from simulator.markets.price_grid import FINE_TICK
 from simulator.markets.source import Listing
 
 

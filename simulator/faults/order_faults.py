@@ -4,25 +4,25 @@ from collections import defaultdict
 from typing import Any, Protocol
 
 from simulator.engine.accounts import CASH, Account
-from simulator.engine.errors import Refused, not_enough_balance
 from simulator.engine.matching import crosses
 from simulator.engine.orders import Order, Trade
+from simulator.engine.refusals import Refused, not_enough_balance
 from simulator.faults.catalog import Fault
-from simulator.venue.settlement import Fate
+from simulator.venue.settlement import SettlementResult
 from simulator.venue.venue import Venue
 
 WORDS = "order match delayed due to market conditions"
 ODD_STATUSES: tuple[str | None, ...] = ("", "unmatched", "unknown", "ORDER_STATUS_LIVE", None)
 
-FATES = {
-    "settlement_fails": Fate.FAILED,
-    "settlement_fails_winners": Fate.FAILED_IF_WINNING,
-    "settlement_fails_then_confirms": Fate.FAILED_THEN_CONFIRMED,
-    "settlement_retries": Fate.RETRIED,
+RESULTS = {
+    "settlement_fails": SettlementResult.FAILED,
+    "settlement_fails_winners": SettlementResult.FAILED_IF_WINNING,
+    "settlement_fails_then_confirms": SettlementResult.FAILED_THEN_CONFIRMED,
+    "settlement_retries": SettlementResult.RETRIED,
 }
 
 
-class Struck(Protocol):
+class FaultCheck(Protocol):
     """Whether a fault of these kinds strikes now, for a market when one is named."""
 
     def __call__(self, *kinds: str, market_id: str = "") -> Fault | None:
@@ -30,17 +30,17 @@ class Struck(Protocol):
         ...
 
 
-class Trading:
+class OrderFaults:
     """What faults do to orders on arrival, to trades on their way and to balances."""
 
-    def __init__(self, venue: Venue, active: list[Fault], strikes: Struck):
+    def __init__(self, venue: Venue, active: list[Fault], strikes: FaultCheck):
         self.venue = venue
         self.active = active
         self.strikes = strikes
         self.balances: dict[tuple[str, str], int] = {}
         """Balances as they were when they were first looked at, by account and asset."""
         self._trades: defaultdict[str, int] = defaultdict(int)
-        venue.settlement.fate = self._fate
+        venue.settlement.result_of = self._result_of
         venue.hooks.delay = self._delay
         venue.hooks.hold = self._hold
 
@@ -97,14 +97,14 @@ class Trading:
 
     # -- settlement
 
-    def _fate(self, trade: Trade) -> Fate:
-        for kind, fate in FATES.items():
+    def _result_of(self, trade: Trade) -> SettlementResult:
+        for kind, result in RESULTS.items():
             if self.strikes(kind, market_id=trade.market_id):
-                return fate
+                return result
         place = trade.taker.batch
         if place and self.strikes("batch_reverts"):
-            return Fate.FAILED
-        return Fate.FAILED if self._second_leg(trade) else Fate.CONFIRMED
+            return SettlementResult.FAILED
+        return SettlementResult.FAILED if self._second_leg(trade) else SettlementResult.CONFIRMED
 
     def _second_leg(self, trade: Trade) -> bool:
         owners = [order.account.address for order in trade.orders() if not order.account.internal]

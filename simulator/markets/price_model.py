@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from pipelines.core.domain import FloatArray
-from simulator.markets.grid import BoolArray, IntArray
+from simulator.markets.price_grid import BoolArray, IntArray
 
 LOW: Final = 0.001
 HIGH: Final = 0.999

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipelines.core.artifacts import write_bytes
-from simulator.venue import memory
+from simulator.venue import saved_state
 from simulator.venue.venue import Venue
 
 UPKEEP_S = 0.05
@@ -38,7 +38,7 @@ async def run_state(venue: Venue, path: Path) -> None:
     """Keep what the venue knows every few seconds, between two steps; the file is written in a thread."""
     while True:
         async with venue.stepping:
-            content = memory.encode(venue)
+            content = saved_state.encode(venue)
         writing = asyncio.create_task(asyncio.to_thread(write_bytes, path, content))
         try:
             await asyncio.shield(writing)

@@ -5,7 +5,7 @@ import random
 from typing import Any
 
 from simulator.faults.catalog import FRAMES, UNITS, Fault
-from simulator.faults.trading import Struck
+from simulator.faults.order_faults import FaultCheck
 from simulator.venue.venue import Venue
 
 MESSAGES = ("token_silent", "odd_frames", "odd_stamps")
@@ -14,10 +14,10 @@ MESSAGES = ("token_silent", "odd_frames", "odd_stamps")
 FACTORS = {"s": 1e-3, "us": 1e3, "ns": 1e6}
 
 
-class Streams:
+class StreamFaults:
     """What WebSockets carry while faults are on."""
 
-    def __init__(self, venue: Venue, active: list[Fault], strikes: Struck, chance: random.Random):
+    def __init__(self, venue: Venue, active: list[Fault], strikes: FaultCheck, chance: random.Random):
         self.venue = venue
         self.active = active
         self.strikes = strikes
