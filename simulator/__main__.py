@@ -1,4 +1,4 @@
-"""python -m simulator: a local Polymarket on four ports."""
+"""The command `python -m simulator`: a local Polymarket on four ports."""
 
 import argparse
 import asyncio
@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line of `python -m simulator`."""
     made = argparse.ArgumentParser(
         prog="python -m simulator",
-        description="A local Polymarket: matching engine, HTTP APIs and WebSockets, synthetic or replayed markets.",
+        description="A local Polymarket: matching engine, HTTP APIs, WebSockets, synthetic or replayed markets.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -41,18 +41,18 @@ def add_arguments(made: argparse.ArgumentParser) -> None:
     add = made.add_argument
     add("--port", type=int, default=defaults.port, help="first of four ports; 0 takes any free ones (%(default)s)")
     add("--host", default=defaults.host, help="address to listen on (%(default)s)")
-    add("--seed", type=int, default=source.seed, help="of the synthetic markets (%(default)s)")
+    add("--seed", type=int, default=source.seed, help="seed of the synthetic markets (%(default)s)")
     add(
         "--edge",
         type=float,
         default=source.edge,
-        help="share of price moves that revert: 0 nothing to earn, 0.5 like recordings, 1 most (%(default)s)",
+        help="share of price moves that revert: at 0 nothing can be earned, 0.5 is like recordings (%(default)s)",
     )
     add(
         "--speed",
         type=float,
         default=defaults.speed,
-        help="market minutes per wall minute; 0 does not advance (%(default)s)",
+        help="market minutes per wall minute; at 0 market time does not advance (%(default)s)",
     )
     add("--history-days", type=int, default=source.history_days, help="market days before the start (%(default)s)")
     add(
@@ -67,7 +67,7 @@ def add_arguments(made: argparse.ArgumentParser) -> None:
         default=source.event_every_min,
         help="market minutes between events (%(default)s)",
     )
-    add("--markets-per-event", type=int, default=source.markets_per_event, help="(%(default)s)")
+    add("--markets-per-event", type=int, default=source.markets_per_event, help="markets of each event (%(default)s)")
     add(
         "--neg-risk-share",
         type=float,
@@ -79,7 +79,7 @@ def add_arguments(made: argparse.ArgumentParser) -> None:
         type=int,
         default=defaults.deposit_pusd,
         metavar="PUSD",
-        help="what a new account holds (%(default)s)",
+        help="pUSD that a new account gets (%(default)s)",
     )
     add(
         "--order-versions",
@@ -110,8 +110,10 @@ def add_arguments(made: argparse.ArgumentParser) -> None:
         metavar="MIN",
         help="minute of market time since 2026-01-01T00:00Z at which synthetic markets change their regime",
     )
-    add("--drift-rel", type=float, default=0.0, help="share of the relation that breaks then (%(default)s)")
-    add("--drift-feat", type=float, default=0.0, help="shift of volume, headlines and spread then (%(default)s)")
+    add("--drift-rel", type=float, default=0.0, help="how much of the price relation breaks then, 0 to 1 (%(default)s)")
+    add(
+        "--drift-feat", type=float, default=0.0, help="shift of volume, headlines and spread then, 0 to 1 (%(default)s)"
+    )
     add(
         "--bar-length-s",
         type=int,
@@ -121,7 +123,7 @@ def add_arguments(made: argparse.ArgumentParser) -> None:
         "--warm-bars",
         type=int,
         default=source.warm_bars,
-        help="bars of a replay that are history at the start (%(default)s)",
+        help="bars of a replay that are history when the simulator starts (%(default)s)",
     )
     add(
         "--settle-s",
@@ -133,43 +135,43 @@ def add_arguments(made: argparse.ArgumentParser) -> None:
         "--taker-delay-ms",
         type=float,
         default=0.0,
-        help="hold crossing orders of crypto and finance markets (%(default)s; the venue: 150)",
+        help="delay of crossing orders in crypto and finance markets (%(default)s; the venue: 150)",
     )
     add(
         "--rate-limits",
         choices=[mode.value for mode in LimitMode],
         default=defaults.rate_limits.value,
-        help="warn: headers say what a signer has left; on: 429 beyond the published limits (%(default)s)",
+        help="warn: headers show what a signer has left; on: 429 above the limits; off: no limits (%(default)s)",
     )
     add(
         "--rewards",
         type=float,
         default=defaults.rewards_pusd,
         metavar="PUSD",
-        help="liquidity rewards of each market and market day (%(default)s)",
+        help="liquidity rewards that each market pays per market day (%(default)s)",
     )
-    add("--rebates", action="store_true", help="give makers their part of the takers' fees back, once a market day")
+    add("--rebates", action="store_true", help="pay makers their part of the takers' fees back, once per market day")
     add(
         "--profile",
         choices=list(PROFILES),
         default=defaults.profile,
-        help="faults that are on from the start: venue has the rates of the real one (%(default)s)",
+        help="faults that are on from the start; `venue` has the fault rates of the real venue (%(default)s)",
     )
     add("--faults", type=Path, metavar="FILE", help="schedule of faults (JSON), see docs/simulator.md")
     add(
         "--redeem",
         choices=["auto", "manual"],
-        help="pay resolved markets out at once, or leave it to their owners as the venue does (auto, or the profile's)",
+        help="auto: resolved shares are paid at once; manual: their owners redeem them (auto, or the profile's)",
     )
-    add("--admin", action="store_true", help="serve /admin on the CLOB's port, loopback only")
-    add("--state", type=Path, metavar="FILE", help="keep market time, accounts and orders here and resume from it")
+    add("--admin", action="store_true", help="serve /admin on the CLOB's port, to loopback addresses only")
+    add("--state", type=Path, metavar="FILE", help="save market time, accounts and orders here and resume from it")
 
 
 def options_of(arguments: argparse.Namespace) -> Options:
-    """Typed options.
+    """Options from parsed arguments.
 
     Raises:
-        ParameterError: naming the option and what it takes.
+        ParameterError: if a value is out of range; the text names the option and what it takes.
     """
     try:
         versions = tuple(sorted({int(part) for part in arguments.order_versions.split(",")}))
@@ -232,7 +234,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
 
 
 def announce(urls: dict[str, str], venue: Venue) -> None:
-    """One line per address."""
+    """Print one line per address, and one when the venue is ready."""
     for name, url in urls.items():
         print(f"{URLS[name]} {url}", flush=True)
     alive, known = len(venue.open_markets), len(venue.exchange.markets)
@@ -254,7 +256,7 @@ def serve(arguments: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    """Exit status of the command."""
+    """Run the command. Returns its exit status: 0, 1 after an error that it printed, 130 after Ctrl-C."""
     arguments = parser().parse_args()
     return exit_status("simulator", lambda: serve(arguments))
 

@@ -1,4 +1,4 @@
-"""The loops that keep a venue moving: market steps at a chosen speed, and upkeep by the wall clock."""
+"""The loops of a running venue: market steps at a chosen speed, upkeep by the wall clock, and saves of its state."""
 
 import asyncio
 import time
@@ -10,11 +10,14 @@ from simulator.venue import saved_state
 from simulator.venue.venue import Venue
 
 UPKEEP_S = 0.05
+"""Wall seconds between two rounds of upkeep."""
+
 STATE_EVERY_S = 5.0
+"""Wall seconds between two saves of the state."""
 
 
 async def run_market(venue: Venue) -> None:
-    """One step per step_s / speed wall seconds, without drift; a late step is followed at once by the next."""
+    """Step the market every `step_s / speed` wall seconds. Returns at once when the speed is 0."""
     speed = venue.options.speed
     if speed <= 0:
         return
@@ -23,11 +26,12 @@ async def run_market(venue: Venue) -> None:
     while True:
         await asyncio.sleep(max(0.0, due - time.monotonic()))
         await venue.step()
+        # Counting from the due time keeps the average speed exact. After a long pause at most five steps are made up.
         due = max(due + period, time.monotonic() - 5 * period)
 
 
 async def run_upkeep(venue: Venue, publish: Callable[[], None]) -> None:
-    """Settlement, expiries and heartbeats, twenty times a second."""
+    """Every `UPKEEP_S`: advance settlement, expiries and heartbeats, then call `publish`."""
     while True:
         venue.upkeep()
         publish()
@@ -35,7 +39,7 @@ async def run_upkeep(venue: Venue, publish: Callable[[], None]) -> None:
 
 
 async def run_state(venue: Venue, path: Path) -> None:
-    """Keep what the venue knows every few seconds, between two steps; the file is written in a thread."""
+    """Save the state of the venue to `path` every `STATE_EVERY_S`, between two steps; a thread writes the file."""
     while True:
         async with venue.stepping:
             content = saved_state.encode(venue)
@@ -43,5 +47,5 @@ async def run_state(venue: Venue, path: Path) -> None:
         try:
             await asyncio.shield(writing)
         finally:
-            await writing  # when this loop is cancelled the file is finished first: another write comes after it
+            await writing  # a cancelled loop finishes its write first, because the shutdown writes the same file next
         await asyncio.sleep(STATE_EVERY_S)

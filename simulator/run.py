@@ -1,4 +1,4 @@
-"""A whole simulated venue in this process, from options to the last request."""
+"""Run a whole simulated venue in this process, until a signal stops it."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ Ready = Callable[[dict[str, str], Venue], None]
 
 
 def source_factory(options: Options) -> SourceFactory:
-    """Where the markets come from: a recording when one is named, alone or in a mix, else synthetic ones."""
+    """The function that opens the markets: synthetic, of the named recording, or both when `mix` is set."""
     if options.source.mix:
         return mixed.open_source
     if options.source.replay is not None:
@@ -57,7 +57,7 @@ async def run(options: Options, ready: Ready, make_source: SourceFactory | None 
         venue.open_quotes()
         site.open(venue)
         gc.collect()
-        gc.freeze()  # history lives as long as the process: collections need not walk it
+        gc.freeze()  # history stays until the process ends, so garbage collections need not scan it
         loops = start_loops(venue, site)
         ports = {name: listener.getsockname()[1] for name, listener in sockets.items()}
         ready({name: f"http://{options.host}:{port}" for name, port in ports.items()}, venue)
@@ -74,7 +74,7 @@ def _open(options: Options, make_source: SourceFactory) -> tuple[SavedState | No
 
 
 def start_loops(venue: Venue, site: Site) -> "list[asyncio.Task[None]]":
-    """Start market time and upkeep."""
+    """Start the tasks of upkeep, market time (if the speed is above 0) and saving (if a state file is named)."""
 
     def publish() -> None:
         if site.faults is not None:
@@ -96,7 +96,7 @@ def _stop_signal() -> "asyncio.Task[bool]":
     event = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        # Only the main thread of a process hears signals: a venue that lives in another is stopped by its owner.
+        # Only the main thread of a process receives signals. A venue in another thread is stopped by its owner.
         with contextlib.suppress(NotImplementedError, RuntimeError):
             loop.add_signal_handler(number, event.set)
     return asyncio.create_task(event.wait())
@@ -110,7 +110,7 @@ async def _shut_down(
     serving: "asyncio.Task[None]",
 ) -> None:
     if site.venue is not None:
-        await site.venue.stepping.acquire()  # a step under way is finished, none begins any more
+        await site.venue.stepping.acquire()  # waits for the step under way; keeping the lock prevents another one
     for task in loops:
         task.cancel()
     await asyncio.gather(*loops, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Accounts in base units: cash, positions, what is reserved by open orders, what is open."""
+"""Accounts: cash, positions, and what open orders reserve. Amounts are base units (1e-6)."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ CASH = ""
 
 @dataclass(slots=True, eq=False)
 class Account:
-    """One trader. The exchange's own traders are `internal`: they need no backing and nobody is told of their fills."""
+    """One trader. `internal` accounts are the exchange's own: their orders need no backing and cause no messages."""
 
     address: str
     cash_micro: int = 0
@@ -16,21 +16,21 @@ class Account:
     positions: dict[str, int] = field(default_factory=dict)
     """Shares by token id; never negative for outside accounts."""
     reserved: dict[str, int] = field(default_factory=dict)
-    """pUSD behind open buys, by market: the venue lets one dollar back orders in several markets."""
+    """pUSD reserved for open buys, by market. Reserves of different markets may overlap, as on the venue."""
     locked: dict[str, int] = field(default_factory=dict)
-    """Shares behind open sales, by token."""
+    """Shares reserved for open sales, by token."""
     internal: bool = False
     closed_only: bool = False
     banned: bool = False
     allowance_micro: int | None = None
-    """Allowance of the exchange contracts for pUSD; None is unlimited."""
+    """pUSD that the exchange contracts may take from the account; None means unlimited."""
 
     def shares(self, token_id: str) -> int:
         """Settled shares of a token."""
         return self.positions.get(token_id, 0)
 
     def add(self, asset: str, micro: int) -> None:
-        """Credit (or, negative, debit) pUSD or a token."""
+        """Credit pUSD (`CASH`) or a token; a negative amount is a debit."""
         if asset == CASH:
             self.cash_micro += micro
             return

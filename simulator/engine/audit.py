@@ -1,4 +1,4 @@
-"""Is every base unit where it belongs? Used by tests, by `make soak` and by the admin API."""
+"""Check that an exchange neither creates nor loses money or shares, for tests, `make soak` and the admin API."""
 
 from collections import Counter
 
@@ -10,7 +10,7 @@ from simulator.engine.markets import LiveMarket, MarketState
 
 
 def audit(exchange: Exchange) -> list[str]:
-    """What is wrong with the books of an exchange; an empty list when everything is conserved."""
+    """Errors found in the books of an exchange, one sentence each; an empty list if there are no errors."""
     return [*_money(exchange), *_supply(exchange), *_accounts(exchange), *_books(exchange)]
 
 

@@ -1,7 +1,7 @@
 """One market's order book in YES prices. Price-time priority; every operation on a level is O(1).
 
 Levels are found by a signed key: the price of a bid, minus the price of an ask. Keys ascend towards the best price on
-both sides, and two orders meet when their keys sum to 0 or more.
+both sides, and two orders match if the sum of their keys is 0 or more.
 """
 
 from bisect import bisect_left, insort
@@ -44,7 +44,7 @@ class Ladder:
         level.total_micro += order.remaining_micro
 
     def reduce(self, order: Order, shares_micro: int) -> None:
-        """Take filled shares off an order's level; the order leaves the level when nothing remains."""
+        """Take filled shares off an order's level; a fully filled order leaves the level."""
         level = self.levels[order.level_key]
         level.total_micro -= shares_micro
         if order.remaining_micro == 0:
@@ -65,7 +65,7 @@ class Ladder:
         del self.keys[bisect_left(self.keys, key)]
 
     def best_first(self) -> Iterator[tuple[int, Level]]:
-        """Prices and levels from the best outwards."""
+        """Prices and levels, the best price first."""
         for key in reversed(self.keys):
             yield abs(key), self.levels[key]
 
@@ -77,10 +77,10 @@ class Book:
     bids: Ladder = field(default_factory=Ladder)
     asks: Ladder = field(default_factory=Ladder)
     dirty: set[int] = field(default_factory=set)
-    """Keys of levels that were touched."""
+    """Keys of levels that changed since the last publication."""
 
     def add(self, order: Order) -> None:
-        """Let an order rest."""
+        """Add a resting order."""
         (self.bids if order.is_bid else self.asks).add(order)
         self.dirty.add(order.level_key)
 
@@ -107,7 +107,7 @@ class Book:
         return self.asks if order.is_bid else self.bids
 
     def total(self, key: int) -> int:
-        """Open shares of a level; 0 when nothing is there."""
+        """Open shares of a level; 0 if it has no orders."""
         level = (self.bids if key > 0 else self.asks).levels.get(key)
         return level.total_micro if level else 0
 
@@ -116,14 +116,14 @@ class Book:
         return {key: level.total_micro for side in (self.bids, self.asks) for key, level in side.levels.items()}
 
     def top(self, outcome: Outcome) -> tuple[int | None, int | None]:
-        """Best bid and best ask seen from a token, None for a missing side."""
+        """Best bid and best ask of an outcome's token in price units; None for a missing side."""
         bid, ask = self.bids.best(), self.asks.best()
         if outcome is Outcome.YES:
             return bid, ask
         return (None if ask is None else PRICE_SCALE - ask), (None if bid is None else PRICE_SCALE - bid)
 
     def levels(self, outcome: Outcome) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-        """Bids and asks seen from a token as (price, shares), best LAST as on the wire."""
+        """Bids and asks of an outcome's token as (price, shares). The best price is the last, as on the wire."""
         bids = [(key, self.bids.levels[key].total_micro) for key in self.bids.keys]
         asks = [(-key, self.asks.levels[key].total_micro) for key in self.asks.keys]
         if outcome is Outcome.YES:

@@ -1,4 +1,4 @@
-"""The exchange: accounts, markets, orders and trades, with every change of money in one place."""
+"""The exchange: it matches orders, executes trades, and cancels, closes and resolves."""
 
 from collections.abc import Callable
 from hashlib import blake2b
@@ -12,33 +12,34 @@ from simulator.engine.orders import MakerFill, Order, OrderStatus, Trade, TradeS
 from simulator.engine.refusals import Refused
 from simulator.engine.reservations import release, reserve
 
-# Module constants, because looking up a member of an enum costs as much as the check that needs it.
+# A module constant, because looking up a member of an enum costs as much as the check that needs it.
 _MATCHED = OrderStatus.MATCHED
 
 NOTHING: list[Crossing] = []
 
 
 class Exchange(OrderChecks):
-    """All state of the venue. Methods either succeed whole or raise `Refused` and change nothing.
+    """All accounts, markets, orders and trades. A method succeeds as a whole, or raises `Refused` and changes nothing.
 
-    `on_trade` and `on_order` are called after each change that an account may want to hear of.
+    `on_trade` and `on_order` are called after each change to a trade or an order of an outside account.
     """
 
     def __init__(self, *, deposit_micro: int, market_s: Callable[[], int] = lambda: 0):
         super().__init__(deposit_micro=deposit_micro, market_s=market_s)
         self.touched: set[str] = set()
-        """Markets whose book changed since the publisher looked."""
+        """Ids of markets whose book changed since the last publication."""
         self.on_trade: Callable[[Trade], None] = lambda trade: None
         self.on_order: Callable[[str, Order], None] = lambda event, order: None
         self.settle_at_once = False
+        """Whether trades of outside accounts settle without delay, for tests and benchmarks of the engine alone."""
 
     # -- orders
 
     def place(self, order: Order) -> list[Trade]:
-        """Match an order and let the rest of a GTC or GTD order rest.
+        """Match an order; the unfilled part of a GTC or GTD order goes onto the book.
 
         Returns:
-            The trades it made, best price first.
+            Its trades, best price first.
 
         Raises:
             Refused: with the venue's text; nothing was changed.
@@ -62,10 +63,10 @@ class Exchange(OrderChecks):
         return trades
 
     def match(self, taker: Order, maker: Order) -> Trade:
-        """Match two orders with each other alone, away from the book (a quote that was asked for and accepted).
+        """Match two orders with each other, away from the book (an approved quote of a request for quotes).
 
         Raises:
-            Refused: with the venue's text, also when they would not fill each other whole; nothing was changed.
+            Refused: with the venue's text, also if they would not fill each other completely; nothing was changed.
         """
         market, private = self.markets[taker.market_id], Book()
         for order in (taker, maker):
@@ -170,7 +171,7 @@ class Exchange(OrderChecks):
         return list(self.orders_of.get(account.address, {}).values())
 
     def reopen(self, order: Order) -> None:
-        """Let an order rest again as it did before a restart; what backs it is set aside again."""
+        """Put an order back on its book after a restart, and reserve what backs it."""
         order.held_micro = 0
         self.markets[order.market_id].book.add(order)
         self._open(order)
@@ -187,7 +188,7 @@ class Exchange(OrderChecks):
         del self.orders_of[order.account.address][order.order_id]
 
     def shed(self, account: Account) -> None:
-        """Cancel the newest buys that lost their backing because cash was spent elsewhere or withdrawn."""
+        """Cancel the newest buys that the account cannot pay for any more, after a trade or a withdrawal."""
         for market_id in [m for m, held in account.reserved.items() if held > account.cash_micro]:
             for order in reversed([o for o in self.open_orders(account) if o.market_id == market_id]):
                 if account.reserved.get(market_id, 0) <= account.cash_micro:
@@ -204,20 +205,20 @@ class Exchange(OrderChecks):
             self.on_order("CANCELLATION", order)
 
     def resize(self, order: Order, shares_micro: int) -> None:
-        """Give a resting order of the exchange's own another size: a cancel and a new order at once, and cheaper."""
+        """Change the size of a resting internal order: the same as a cancel and a new order, but faster."""
         self.markets[order.market_id].book.resize(order, shares_micro)
         self.touched.add(order.market_id)
         order.remaining_micro = shares_micro
         order.shares_micro = order.matched_micro + shares_micro
 
     def void(self, order_id: str) -> None:
-        """An order was cancelled in the exchange contract: it leaves the book and is never taken again."""
+        """Cancel an order in the exchange contract: it leaves its book, and its hash is refused from now on."""
         self.voided.add(order_id)
         if order_id in self.orders:
             self.cancel(self.orders[order_id])
 
     def close(self, market_id: str) -> None:
-        """Stop taking orders; resting ones are cancelled."""
+        """Stop taking orders in a market, and cancel the resting ones."""
         market = self.markets[market_id]
         market.state = MarketState.CLOSED
         self._clear(market)
@@ -228,7 +229,7 @@ class Exchange(OrderChecks):
                 self.cancel(order, OrderStatus.CANCELED_MARKET_RESOLVED)
 
     def resolve(self, market_id: str, payout_yes_micro: int) -> None:
-        """End a market: open trades settle, resting orders are cancelled, shares may be redeemed."""
+        """Resolve a market: pending trades settle, resting orders are cancelled, and shares can be redeemed."""
         market = self.markets[market_id]
         for trade in [t for t in self.pending.values() if t.market_id == market_id]:
             self.settle(trade)
@@ -239,6 +240,6 @@ class Exchange(OrderChecks):
 
 
 def trade_id(order_id: str, price_units: int) -> str:
-    """UUID of a trade, a function of the taker order and the price."""
+    """UUID of a trade, made from the taker's order id and the price."""
     digest = blake2b(f"{order_id}/{price_units}".encode(), digest_size=16).hexdigest()
     return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:]}"

@@ -1,4 +1,4 @@
-"""A listed market inside the engine: static data, book, collateral, and whether it takes orders."""
+"""A listed market inside the engine: static data, book, collateral and state."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -11,22 +11,22 @@ from simulator.markets.source import Listing
 
 
 class MarketState(StrEnum):
-    """Life of a market."""
+    """State of a market."""
 
     OPEN = "open"
     CLOSED = "closed"
-    """No orders are taken; waiting for its resolution."""
+    """Takes no orders and waits for its resolution."""
     RESOLVED = "resolved"
 
 
 def neg_risk_id(event_id: str) -> str:
-    """Id of the negative-risk market of an event: 31 bytes, and one for the question."""
+    """Id of the negative-risk market of an event: 31 bytes of hash and a 0 byte, where questions have their number."""
     return "0x" + sha256(event_id.encode()).hexdigest()[:62] + "00"
 
 
 @dataclass(slots=True, eq=False)
 class LiveMarket:
-    """A market with its book. `tick_units` may change at runtime; `collateral_micro` backs YES and NO shares alike."""
+    """A market with its book. `tick_units` may change at runtime; `collateral_micro` backs YES and NO shares."""
 
     listing: Listing
     number: int
@@ -38,22 +38,22 @@ class LiveMarket:
     payout_yes_micro: int | None = None
     resolved_s: int = 0
     last_units: int = 0
-    """Last trade: price in YES units (0 never traded), side and token as printed."""
+    """Price of the last trade in units of 1e-4 of `last_token`; 0 before the first trade."""
     last_side: Side = Side.BUY
     last_token: str = ""
     version: str = "v1"
     rewards_micro: int = 0
-    """Liquidity rewards of a market day."""
+    """Liquidity rewards per market day in base units of pUSD."""
     delay_s: float = 0.0
-    """Taker delay (sports); 0 executes at once."""
+    """Wall seconds that a crossing order waits before it is matched (sports); 0 matches at once."""
     tick_pinned: bool = False
-    """The tick stays as it is, whatever the source quotes; the market maker rounds to it."""
+    """Whether a fault fixed the tick: quotes of the source are then rounded to it."""
     shown_end_s: int | None = -1
-    """Scheduled end as it is shown; None where none is shown. Trading ends at the listing's."""
+    """Scheduled end that clients see; None shows no end. Trading ends at `listing.end_s` in any case."""
     rules: str = ""
-    """Text of the rules; that of the listing when empty."""
+    """Text of the rules after a change; empty for the original text."""
     resolution_status: str = ""
-    """What the resolution waits for: proposed, disputed; empty before and after."""
+    """`proposed` or `disputed` while the market waits for its resolution, else empty."""
     was_disputed: bool = False
     labels: tuple[str, str] = YES_NO
     """Names of the first and the second outcome."""
@@ -65,7 +65,7 @@ class LiveMarket:
             self.shown_end_s = self.listing.end_s
 
     def outcome(self, token_id: str) -> Outcome:
-        """Outcome that a token of this market pays on."""
+        """Outcome of a token of this market."""
         return Outcome.YES if token_id == self.listing.token_yes else Outcome.NO
 
     def token(self, outcome: Outcome) -> str:
@@ -83,5 +83,5 @@ class LiveMarket:
             ValueError: if the market is not resolved.
         """
         if self.payout_yes_micro is None:
-            raise ValueError(f"market {self.listing.market_id} is not resolved; ask after its end")
+            raise ValueError(f"market {self.listing.market_id} is not resolved; call this after its resolution")
         return self.payout_yes_micro if outcome is Outcome.YES else 1_000_000 - self.payout_yes_micro

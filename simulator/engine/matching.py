@@ -1,7 +1,8 @@
-"""What an arriving order would trade: a pure walk through the book, and the legs of each trade.
+"""Matching: what an arriving order would trade, and the debits and credits of each trade. Nothing here changes a book.
 
-Cash is exact: shares are multiples of 0.01, prices of 1e-4. Only a market buy leaves the grid, and it takes such
-quantities that shares x price is whole in base units; or, as a trader of the crowd who spends a sum, any.
+Cash is exact, because shares are multiples of 0.01 and prices of 1e-4. A market buy may take smaller fractions of a
+share, but only such that shares x price is a whole number of base units. A noise trader who spends a sum is the
+exception: its shares may be any, and cash is rounded.
 """
 
 from dataclasses import dataclass
@@ -55,9 +56,10 @@ def walk(book: Book, order: Order, fee: FeeSchedule) -> list[Crossing]:
 
 
 def affordable(budget_micro: int, price_units: int, share_grid: int = BUDGET_GRID) -> int:
-    """Most shares that a budget buys at a price: on a grid where the cost is whole, or on the grid asked for.
+    """Most shares in base units that a budget buys at a price.
 
-    On another grid than the usual one the makers' cash is rounded down, and the taker pays what they get.
+    With the usual grid the cost is a whole number of base units. With another `share_grid` the makers' cash is rounded
+    down, and the taker pays that much.
     """
     if share_grid != BUDGET_GRID:
         return budget_micro * PRICE_SCALE // price_units // share_grid * share_grid
@@ -85,7 +87,10 @@ Transfers = list[tuple[Account, str, int]]
 
 
 def transfers(order: Order, crossing: Crossing) -> tuple[Transfers, Transfers, int]:
-    """Debits, credits and collateral locked (freed when negative) of a crossing: complementary, mint and merge legs."""
+    """Debits and credits of a crossing, and the collateral that it locks (negative: frees), in base units.
+
+    Two orders of one outcome trade shares for cash. Two buyers of both outcomes mint pairs, two sellers merge them.
+    """
     taker, token = order.account, order.token_id
     shares, cash, fee = crossing.shares_micro, crossing.cash_micro, crossing.fee_micro
     debits: Transfers

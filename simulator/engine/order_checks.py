@@ -39,7 +39,7 @@ class OrderChecks(Vault):
         """Hashes of orders that their makers cancelled in the exchange contract."""
 
     def admit(self, market: LiveMarket, order: Order) -> None:
-        """Checks that do not depend on the book.
+        """Check everything about an order that does not depend on the book.
 
         Raises:
             Refused: with the venue's text.
@@ -78,7 +78,7 @@ class OrderChecks(Vault):
             raise not_enough_allowance(spender, account.allowance_micro, amount)
 
     def _shortage(self, order: Order, amount_micro: int) -> Refused:
-        """Refusal of an order that its account cannot back, with what the account has and where it is tied up."""
+        """Refusal of an order that its account cannot pay for; it names the balance and what is reserved or spent."""
         account, asset = order.account, CASH if order.is_buy else order.token_id
         settled = account.cash_micro if order.is_buy else account.shares(asset)
         active = (account.reserved if order.is_buy else account.locked).get(

@@ -9,7 +9,7 @@ from simulator.engine.accounts import Account
 from simulator.markets.labels import YES_NO
 
 BUDGET_GRID = 100
-"""Shares of a market buy are multiples of 0.0001 (the venue's taker amount of four decimals)."""
+"""Shares of a market buy are multiples of this many base units, 0.0001 share: the venue allows four decimals."""
 
 
 class TimeInForce(StrEnum):
@@ -68,15 +68,15 @@ class Order:
     created_s: int = 0
     """Wall time of arrival."""
     expiration: int = 0
-    """As signed or sent by the client; 0 without expiry."""
+    """Expiry in Unix seconds as signed by the client; 0 if it does not expire."""
     owner: str = ""
-    """API key that posted it."""
+    """API key that posted the order."""
     maker_address: str = ""
     builder: str = ""
     remaining_micro: int = 0
     matched_micro: int = 0
     held_micro: int = 0
-    """pUSD (buy) or shares (sale) of the account that back the open part."""
+    """pUSD (buy) or shares (sale) that are reserved for the open part."""
     status: OrderStatus = OrderStatus.LIVE
     trade_ids: list[str] = field(default_factory=list)
     is_buy: bool = True
@@ -85,11 +85,11 @@ class Order:
     level_key: int = 0
     """Key of the order's level: its YES price, negated for an ask."""
     is_market: bool = False
-    """FOK or FAK: it never rests."""
+    """Whether it is FOK or FAK, and so never rests."""
     batch: int = 0
-    """Place in the batch that it was sent in, from 1; 0 alone."""
+    """Position in the batch of its request, from 1; 0 for a single order."""
     share_grid: int = BUDGET_GRID
-    """What a market buy's shares are a multiple of; 100 base units are the venue's four decimals."""
+    """The shares of a market buy are a multiple of this many base units."""
     label: str = ""
     """Name of the outcome on the wire; Yes or No when left out."""
 
@@ -106,7 +106,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class MakerFill:
-    """A resting order's part of a trade, in its own token and side."""
+    """A resting order's part of a trade. `price_units` is the price of the order's own token."""
 
     order: Order
     shares_micro: int
@@ -138,9 +138,9 @@ class Trade:
     updated_s: int = 0
     bucket: int = 0
     reverted: bool = False
-    """Its settlement failed for good: the debits were given back."""
+    """Whether its settlement failed finally and the debits were given back."""
     internal: bool = False
-    """Between the exchange's own market maker and noise traders: settles at once, nobody is told."""
+    """Whether both sides are internal accounts: then it settles at once and causes no message."""
 
     def orders(self) -> list[Order]:
         """The taker's order, then the makers'."""

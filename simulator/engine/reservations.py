@@ -1,11 +1,11 @@
-"""What backs an open order: pUSD behind a buy, shares behind a sale, set aside in the order's account."""
+"""Reservations of open orders in their account: pUSD for a buy, shares for a sale."""
 
 from pipelines.core.money import PRICE_SCALE
 from simulator.engine.orders import Order
 
 
 def reserve(order: Order) -> None:
-    """Set aside what backs the open part of a resting order; what was set aside before counts."""
+    """Reserve what the open part of a resting order needs; an earlier reservation of the order is adjusted."""
     account = order.account
     if order.is_buy:
         held = -(-order.remaining_micro * order.price_units // PRICE_SCALE)
@@ -18,7 +18,7 @@ def reserve(order: Order) -> None:
 
 
 def release(order: Order) -> None:
-    """Give back what is set aside for an order."""
+    """Release the reservation of an order."""
     account = order.account
     table, key = (account.reserved, order.market_id) if order.is_buy else (account.locked, order.token_id)
     left = table[key] - order.held_micro

@@ -1,4 +1,4 @@
-"""Everybody's money: accounts, collateral, trades on their way to settlement. No orders here."""
+"""Cash, shares and collateral of all accounts, and trades that wait for settlement. Orders are in `exchange`."""
 
 import itertools
 from collections import defaultdict
@@ -15,7 +15,7 @@ from simulator.markets.source import Listing
 
 
 class Vault:
-    """Accounts, markets and their collateral. Methods succeed whole or raise `Refused` and change nothing."""
+    """Accounts, markets and their collateral. A method succeeds as a whole, or raises `Refused` and changes nothing."""
 
     def __init__(self, *, deposit_micro: int, market_s: Callable[[], int] = lambda: 0):
         self.deposit_micro = deposit_micro
@@ -26,7 +26,7 @@ class Vault:
         self.trades: dict[str, Trade] = {}
         """Trades with an outside account, in order of execution."""
         self.trades_of: defaultdict[str, list[Trade]] = defaultdict(list)
-        """The same by account address."""
+        """Trades by account address, oldest first."""
         self.pending: dict[str, Trade] = {}
         """Trades whose credits are not given yet."""
         self.fees_micro = 0
@@ -36,7 +36,7 @@ class Vault:
     # -- markets and accounts
 
     def list_market(self, listing: Listing) -> LiveMarket:
-        """Open a market; a market that is there already is returned as it is."""
+        """The market of a listing; it is created if its id is not known."""
         market = self.markets.get(listing.market_id)
         if market is None:
             market = LiveMarket(listing, next(self._numbers))
@@ -45,7 +45,7 @@ class Vault:
         return market
 
     def account(self, address: str, *, internal: bool = False) -> Account:
-        """The account of an address; a new one starts with the deposit."""
+        """The account of an address; a new account gets the deposit."""
         account = self.accounts.get(address)
         if account is None:
             account = self.accounts[address] = Account(address, internal=internal)
@@ -53,7 +53,7 @@ class Vault:
         return account
 
     def deposit(self, account: Account, micro: int) -> None:
-        """Add pUSD from outside."""
+        """Credit pUSD that comes from outside."""
         account.cash_micro += micro
         account.deposited_micro += micro
         self.deposits_micro += micro
@@ -71,10 +71,10 @@ class Vault:
         self.deposits_micro -= micro
 
     def give_back_fees(self, account: Account, micro: int) -> None:
-        """Pay pUSD out of the fees that were taken.
+        """Pay pUSD to an account out of the collected fees.
 
         Raises:
-            Refused: if less was taken.
+            Refused: if the fees are less than `micro`.
         """
         if micro > self.fees_micro:
             raise not_enough_balance(self.fees_micro, micro)
@@ -84,19 +84,19 @@ class Vault:
     # -- settlement
 
     def give_credits(self, trade: Trade) -> None:
-        """Deliver what a trade owes, lock or free its collateral, and take its fee."""
+        """Credit the accounts of a trade, lock or free its collateral, and collect its fee."""
         for account, asset, micro in trade.credits:
             account.add(asset, micro)
         self.markets[trade.market_id].collateral_micro += trade.minted_micro
         self.fees_micro += trade.fee_micro
 
     def settle(self, trade: Trade) -> None:
-        """Give the credits of a matched trade: it is mined."""
+        """Credit the accounts of a pending trade; no effect if it is settled."""
         if self.pending.pop(trade.trade_id, None) is not None:
             self.give_credits(trade)
 
     def revert(self, trade: Trade) -> None:
-        """Undo the debits of a trade whose settlement failed for good; its orders stay matched."""
+        """Undo the debits of a pending trade whose settlement failed finally; its orders stay matched."""
         if self.pending.pop(trade.trade_id, None) is None:
             return
         for account, asset, micro in trade.debits:
@@ -106,10 +106,10 @@ class Vault:
     # -- collateral
 
     def split(self, account: Account, market_id: str, micro: int) -> None:
-        """Turn pUSD into as many YES and NO shares.
+        """Turn pUSD into the same number of YES and NO shares.
 
         Raises:
-            Refused: if the account lacks the pUSD or the market is over.
+            Refused: if the account lacks the pUSD or the market is resolved.
         """
         market = self.markets[market_id]
         if market.state is MarketState.RESOLVED:
@@ -145,7 +145,7 @@ class Vault:
         return [a for a in self.accounts.values() if any(token in a.positions for token in tokens)]
 
     def redeem(self, account: Account, market_id: str) -> int:
-        """Pay out an account's shares of a resolved market; pUSD base units received."""
+        """Pay an account's shares of a resolved market. Returns pUSD in base units."""
         market = self._resolved(market_id)
         listing = market.listing
         yes, no = account.positions.pop(listing.token_yes, 0), account.positions.pop(listing.token_no, 0)
@@ -155,7 +155,7 @@ class Vault:
         return paid
 
     def redeem_part(self, account: Account, market_id: str, outcome: Outcome, micro: int) -> int:
-        """Pay out some of an account's shares of one outcome of a resolved market; pUSD base units received.
+        """Pay some of an account's shares of one outcome of a resolved market. Returns pUSD in base units.
 
         Raises:
             Refused: if the account has fewer shares or the market is not resolved.
@@ -181,14 +181,14 @@ class Vault:
     ) -> int:
         """Turn NO shares of some questions of a negative-risk event into YES shares of all the others and pUSD.
 
-        As exactly one question wins, k NO shares are worth k - 1 pUSD and one YES share of each other question. The
-        adapter, an account of the exchange, keeps the NO shares and splits what is needed.
+        Exactly one question wins, so k NO shares are worth k - 1 pUSD and one YES share of each other question. The
+        adapter, an internal account, keeps the NO shares and splits pUSD to issue the YES shares.
 
         Returns:
             pUSD base units received: (k - 1) x `micro`.
 
         Raises:
-            Refused: if the account lacks free NO shares, or a market is over.
+            Refused: if the account lacks free NO shares, or a market is resolved.
         """
         if any(market.state is MarketState.RESOLVED for market in (*given, *rest)):
             raise Refused("the market is not yet ready to process new orders")
@@ -210,7 +210,7 @@ class Vault:
 
     @contextmanager
     def atomically(self, account: Account) -> Iterator[None]:
-        """Undo what was done to an account's cash and shares, and to collateral, when a refusal ends the block."""
+        """Undo changes to cash and shares (this account and internal ones) and collateral if the block is refused."""
         others = [other for other in self.accounts.values() if other.internal or other is account]
         before = [(other, other.cash_micro, dict(other.positions), other.deposited_micro) for other in others]
         collateral = {name: market.collateral_micro for name, market in self.markets.items()}

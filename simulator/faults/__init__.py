@@ -1,1 +1,1 @@
-"""Things that go wrong on a real venue, switched on by hand or by a schedule."""
+"""Faults of a real venue, which the simulator can reproduce by hand or by a schedule."""

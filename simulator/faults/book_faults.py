@@ -1,4 +1,4 @@
-"""Faults of books: what the market maker leaves out, and snapshots that show what is not there."""
+"""Faults of books: missing quotes of the market maker, and wrong snapshots."""
 
 from typing import Any
 
@@ -11,11 +11,13 @@ QUOTES = ("asks_gone", "bids_gone", "empty_books", "ghost_book", "book_vanishes"
 """Faults that change the market maker's quotes."""
 
 GHOST_MICRO = 5 * MICRO
+"""Shares of the only bid in a ghost book."""
+
 CROSSED_BID, CROSSED_ASK, CROSSED_SIZE = 0.6, 0.4, "100"
 
 
 def quotes(active: list[Fault], market: LiveMarket, levels: Levels, now_s: int) -> Levels:
-    """The levels that the market maker shows in a market while faults are on."""
+    """The levels that the market maker quotes in a market while the `active` faults are on."""
     for fault in active:
         if fault.kind in QUOTES and fault.covers(market.listing.market_id):
             levels = _changed(fault, market, levels, now_s)
@@ -34,7 +36,7 @@ def _changed(fault: Fault, market: LiveMarket, levels: Levels, now_s: int) -> Le
 
 
 def crossed(document: dict[str, Any]) -> dict[str, Any]:
-    """A snapshot of a book whose best bid of 0.60 is above its best ask of 0.40; every tick has both prices."""
+    """A snapshot of a book whose best bid of 0.60 is above its best ask of 0.40; both prices fit every tick."""
     bids = [row for row in document["bids"] if float(row["price"]) < CROSSED_BID]
     asks = [row for row in document["asks"] if float(row["price"]) > CROSSED_ASK]
     bids.append({"price": str(CROSSED_BID), "size": CROSSED_SIZE})

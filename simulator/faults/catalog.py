@@ -1,4 +1,4 @@
-"""Every fault by name, what it does, and the options it takes."""
+"""All faults: name, effect, and options."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +13,7 @@ KINDS: dict[str, str] = {
     "disabled": "503 on all order routes (short: 1 for the shorter of the two documented texts)",
     "rate_limit": "429 with Retry-After and Poly-RateLimit headers (retry_after_s: 1)",
     "order_timeout": "500 `order timed out` before the book",
-    "engine_error": "500 with one of the engine's other texts; with placed: 1 the order is on the book all the same",
+    "engine_error": "500 with one of the engine's other texts; with placed: 1 the order is on the book anyway",
     "match_delayed": "400 `order match delayed due to market conditions` for crossing orders",
     "crossing_refused": "400 `order {id} crosses the book` for crossing orders",
     "lost_answer": "orders are processed, the answer never comes (hold_s: 10)",
@@ -21,19 +21,20 @@ KINDS: dict[str, str] = {
     "slow": "every answer is delayed by delay_s (1)",
     "forbidden": "403 HTML page of a proxy on POST and DELETE; with reads: 1 on every request",
     "geoblock": "403 JSON of a regional block on POST and DELETE; /api/geoblock says blocked",
-    "delayed_with_words": "orders are answered `success: true` with the hash, status delayed and words in errorMsg;"
+    "delayed_with_words": "orders are answered `success: true` with the hash, status delayed and a text in errorMsg;"
     " with lives: 0 the order is not placed",
-    "odd_status": "the answer to a placed order carries a status that proves nothing",
+    "odd_status": "the answer to a placed order has a status that does not tell whether it was placed",
     "clock_skew": "the venue's wall clock is wrong by skew_s (30)",
-    "route_retired": "requests of paths that begin with `route` are answered with status (410, or 404) and words",
+    "route_retired": "requests of paths that begin with `route` are answered with status (410, or 404) and an error"
+    " text",
     "contract_retired": "orders signed for the exchange contract of domain `version` (2) are refused, and so are calls"
     " of the retired adapters through the relayer",
     # streams
-    "ws_freeze": "sockets stay open and answer PING, but carry nothing",
+    "ws_freeze": "sockets stay open and answer PING, but send no other message",
     "ws_drop": "sockets are closed",
     "ws_duplicate": "every message is sent twice",
     "ws_reorder": "messages of a frame are shuffled, and every other frame is held back behind the next",
-    "token_silent": "nothing is said of one market (`market`) or one token (`token`) while others speak",
+    "token_silent": "no message about one market (`market`) or one token (`token`) is sent; other messages are",
     "odd_frames": "messages of the market channel are replaced by ones that cannot be read (`variant`: null_best_bid,"
     " old_changes, unknown_event, list_for_object, not_json, truncated; any when left out)",
     "odd_stamps": "messages carry a timestamp in another `unit` (s, us, ns; any when left out)",
@@ -41,13 +42,14 @@ KINDS: dict[str, str] = {
     "asks_gone": "the market maker's asks are gone in `market`",
     "bids_gone": "the market maker's bids are gone in `market`",
     "empty_books": "the market maker is gone in every market (or `market`), as in a maintenance",
-    "ghost_book": "all that the market maker shows in `market` is a bid for 5 shares at the smallest price",
+    "ghost_book": "the market maker shows in `market` only a bid for 5 shares at the smallest price",
     "crossed_snapshot": "books of `market`, by /book and on the stream, show a bid of 0.60 above an ask of 0.40",
     "book_vanishes": "the market maker leaves before_s (60) of market time before the scheduled end of a market",
     "spend_sums": "traders of the crowd spend sums of pUSD: resting orders are filled with 4 to 6 decimals of shares"
     " (decimals: 4, 5 or 6)",
-    "tick_change": "once: the tick of `market` becomes tick_units (10), and stays so",
-    "tick_missed": "once: sockets are closed, the tick of `market` becomes tick_units (10), and no message tells of it",
+    "tick_change": "once: the tick of `market` becomes tick_units (10), and does not change again",
+    "tick_missed": "once: sockets are closed, the tick of `market` becomes tick_units (10), and no message is"
+    " sent about it",
     "close_market": "once: `market` stops taking orders, resting ones are cancelled",
     # settlement and the account
     "stale_balance": "balances stay as they were until /balance-allowance/update; with orders: 1 orders are checked"
@@ -55,7 +57,7 @@ KINDS: dict[str, str] = {
     "settlement_fails": "trades go MATCHED, RETRYING, FAILED and are undone",
     "settlement_fails_winners": "trades go RETRYING, then FAILED if their price has moved in favour of the outside"
     " account meanwhile, else CONFIRMED",
-    "settlement_fails_then_confirms": "trades go MATCHED, RETRYING, FAILED, and are CONFIRMED after all",
+    "settlement_fails_then_confirms": "trades go MATCHED, RETRYING, FAILED, and later CONFIRMED",
     "settlement_retries": "trades go MATCHED, RETRYING, MINED, CONFIRMED",
     "batch_reverts": "all trades of orders that were sent in one batch fail",
     "leg_reverts": "the second leg fails: every second order of a batch, every second trade of an account otherwise",
@@ -74,10 +76,12 @@ KINDS: dict[str, str] = {
     # the end of a market
     "resolve_early": "once: `market` resolves now, to payout (1, 0 or 0.5; drawn by its price when left out)",
     "resolve_half": "once: `market` resolves 50-50 now; the message names a winner",
-    "decided_away": "once: sockets are closed and `market` resolves before anyone is back; no message tells of it",
-    "resolve_late": "markets wait delay_min (60) market minutes after their end, closed and proposed",
-    "resolve_disputed": "the same, disputed; with flip: 1 they resolve the other way in the end",
-    "resolution_unsaid": "no message tells of a resolution",
+    "decided_away": "once: sockets are closed and `market` resolves before clients reconnect; no message is sent"
+    " about it",
+    "resolve_late": "markets resolve delay_min (60) market minutes after their end; until then they are closed with"
+    " status proposed",
+    "resolve_disputed": "the same with status disputed; with flip: 1 they then resolve the other way",
+    "resolution_unsaid": "no message is sent about a resolution",
     "wrong_winner": "the message of a resolution names the loser",
     # listings and history
     "gamma_odd": "a share (probability: 0.02) of Gamma's records is odd: null, text, lists, missing keys, a token twice"
@@ -93,7 +97,7 @@ KINDS: dict[str, str] = {
     "fee_change": "once: the taker fee rate of `market` becomes rate (0.1)",
     "min_size_change": "once: the minimum size of `market` becomes shares (15)",
     "end_change": "once: the shown end of `market` moves by minutes (-60); trading ends as before",
-    "no_end": "once: `market` shows no end any more",
+    "no_end": "once: `market` no longer shows an end",
     "rules_change": "once: the text of the rules of `market` changes",
 }
 
@@ -104,10 +108,10 @@ ONE_MARKET = frozenset(
      "resolve_early", "resolve_half", "decided_away", "fee_change", "min_size_change", "end_change", "no_end",
      "rules_change", "token_silent"}
 )  # fmt: skip
-"""Faults of one market: when none is named, one is drawn, of those that outside accounts hold if there are any."""
+"""Faults of one market. Without `market` one is drawn, if possible a market in which outside accounts are active."""
 
 SHARES_OF_RECORDS = {"gamma_odd": 0.02, "history_nulls": 0.02}
-"""Probabilities when none is given, for faults of single records; all others strike every time."""
+"""Default probabilities of faults of single records. The default of all other faults is 1."""
 
 NUMBERS = (
     "for_s", "for_min", "post_only_s", "retry_after_s", "hold_s", "delay_s", "delay_min", "before_s", "skew_s",
@@ -124,15 +128,17 @@ RECORDS = (
 )  # fmt: skip
 
 WORDS: dict[str, tuple[str, ...]] = {"variant": FRAMES, "unit": UNITS, "record": RECORDS, "token": (), "route": ()}
-"""Options that are texts, with what they may say; empty where anything goes."""
+"""Options that are texts, with the allowed values; an empty tuple allows any text."""
 
 FOREVER = float("inf")
 
 
 @dataclass(slots=True, eq=False)
 class Fault:
-    """One fault that is on. `until_s` is wall time, `until_market_s` market time; `left` counts how often it still
-    strikes, -1 without limit."""
+    """One fault that is on.
+
+    `until_s` is wall time, `until_market_s` market time. `left` is how many more times it strikes; -1 means no limit.
+    """
 
     name: str
     kind: str
@@ -149,7 +155,7 @@ class Fault:
         return self.options.get(name, default)
 
     def covers(self, market_id: str) -> bool:
-        """Whether the fault is about a market: the one it names, or all."""
+        """Whether the fault applies to a market: it names that market or none."""
         return self.market in ("", market_id)
 
 
@@ -157,7 +163,7 @@ def parse(document: Any, name: str, wall_s: float, market_s: int = 0) -> Fault:
     """A fault from JSON such as {"fault": "slow", "delay_s": 2, "for_s": 60}.
 
     Raises:
-        ParameterError: naming the key, the value received and what is allowed.
+        ParameterError: if something is wrong; the text names the key, the value received and what is allowed.
     """
     if not isinstance(document, dict) or document.get("fault") not in KINDS:
         received = document.get("fault") if isinstance(document, dict) else document

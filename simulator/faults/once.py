@@ -1,4 +1,4 @@
-"""Faults that happen once: a market changes, cash moves."""
+"""Faults that happen once: changes of a market, and payments to or from accounts."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +13,7 @@ NEW_RULES = "The rules were clarified: only the official announcement counts."
 
 
 def change_market(venue: Venue, market: LiveMarket, fault: Fault) -> None:
-    """Do what a fault says to a market, once.
+    """Change a market as the fault says.
 
     Raises:
         ParameterError: if a number is out of range.
@@ -69,7 +69,7 @@ CASH_MOVES = ("reward", "rebate", "deposit", "withdrawal")
 
 
 def move_cash(venue: Venue, fault: Fault) -> None:
-    """Pay every outside account, or take from it.
+    """Pay every outside account, or withdraw from it, as the fault says.
 
     Raises:
         ParameterError: if the amount is out of range.

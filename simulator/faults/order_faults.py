@@ -23,7 +23,7 @@ RESULTS = {
 
 
 class FaultCheck(Protocol):
-    """Whether a fault of these kinds strikes now, for a market when one is named."""
+    """A check whether a fault of these kinds strikes now; see `Faults.strikes`."""
 
     def __call__(self, *kinds: str, market_id: str = "") -> Fault | None:
         """The fault, or None."""
@@ -31,14 +31,14 @@ class FaultCheck(Protocol):
 
 
 class OrderFaults:
-    """What faults do to orders on arrival, to trades on their way and to balances."""
+    """Faults of arriving orders, of the settlement of trades, and of balances."""
 
     def __init__(self, venue: Venue, active: list[Fault], strikes: FaultCheck):
         self.venue = venue
         self.active = active
         self.strikes = strikes
         self.balances: dict[tuple[str, str], int] = {}
-        """Balances as they were when they were first looked at, by account and asset."""
+        """Stale balances by account address and asset: the values at their first read."""
         self._trades: defaultdict[str, int] = defaultdict(int)
         venue.settlement.result_of = self._result_of
         venue.hooks.delay = self._delay
@@ -47,7 +47,7 @@ class OrderFaults:
     # -- orders
 
     def obstruct(self, order: Order) -> None:
-        """Refuse an order when a fault says so.
+        """Refuse an order if a fault says so.
 
         Raises:
             Refused: with the venue's text.
@@ -71,7 +71,7 @@ class OrderFaults:
             raise not_enough_balance(known, amount)
 
     def check_contract(self, version: int) -> None:
-        """Refuse an order whose exchange contract is retired.
+        """Refuse an order signed for an exchange contract that a fault has retired.
 
         Raises:
             Refused: `order_version_mismatch`.
@@ -85,12 +85,12 @@ class OrderFaults:
         return fault.number("delay_s", 1.0) if fault else 0.0
 
     def _hold(self, market_id: str) -> float:
-        """Listings ask too, so this does not count how often the fault strikes."""
+        """Wall seconds of the taker delay. Listings call this too, so it does not use up the fault's `count`."""
         delays = (f.number("delay_s", 0.15) for f in self.active if f.kind == "taker_delay" and f.covers(market_id))
         return max(delays, default=0.0)
 
     def answered(self, document: dict[str, Any], pick: int) -> dict[str, Any]:
-        """The answer to an order that was placed, as faults change it."""
+        """The answer to a placed order; a fault may replace its status. `pick` selects the replacement."""
         if self.strikes("odd_status"):
             return {**document, "status": ODD_STATUSES[pick % len(ODD_STATUSES)]}
         return document
@@ -118,7 +118,7 @@ class OrderFaults:
     # -- balances and lists
 
     def balance(self, account: Account, asset: str) -> int:
-        """A balance as the venue shows it: stale while that fault is on."""
+        """A balance in base units as the venue shows it: an old value while `stale_balance` is on."""
         if not self.strikes("stale_balance"):
             return account.cash_micro if asset == CASH else account.shares(asset)
         return self._remembered(account, asset)
@@ -128,11 +128,11 @@ class OrderFaults:
         return self.balances.setdefault((account.address, asset), micro)
 
     def refresh_balances(self, account: Account) -> None:
-        """Read an account's balances again."""
+        """Drop the stale balances of an account."""
         self.balances = {key: micro for key, micro in self.balances.items() if key[0] != account.address}
 
     def visible_trades(self, trades: list[Trade]) -> list[Trade]:
-        """Trades of an account, newest first, as /data/trades shows them."""
+        """The part of an account's trades, newest first, that /data/trades shows."""
         if self.strikes("trades_empty"):
             return []
         fault = self.strikes("trades_incomplete")
@@ -140,6 +140,6 @@ class OrderFaults:
 
 
 def delayed() -> dict[str, Any]:
-    """Parts of an answer that was accepted with words."""
+    """Fields of the answer to an order that is accepted as delayed with a text in errorMsg."""
     nothing = {"takingAmount": "", "makingAmount": "", "tradeIDs": [], "transactionsHashes": []}
     return {"success": True, "status": "delayed", "errorMsg": WORDS, **nothing}

@@ -1,4 +1,4 @@
-"""Named sets of faults with rates. `venue` has the rates of the demonstration: change them here and nowhere else."""
+"""Fault profiles: named sets of faults with rates. All rates of the demonstration are in `VENUE`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,13 +7,14 @@ from typing import Any, Final
 from pipelines.core.errors import ParameterError
 
 FaultDocument = dict[str, Any]
+"""A fault and its options as JSON, in the form of POST /admin/faults."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecurringFault:
-    """A fault that comes again and again: `per_day` times a market day on average, at random minutes.
+    """A fault that starts `per_day` times per market day on average, at random minutes.
 
-    It lasts in market time, so that the share of time with faults is the same at every speed.
+    Its duration is in market time, so that the share of time with faults is the same at every speed.
     """
 
     per_day: float
@@ -22,7 +23,7 @@ class RecurringFault:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Faults that are on all the time, faults that come and go, and what the venue's options are with them."""
+    """Faults that are always on, faults that recur, and the venue options that belong to them."""
 
     always: tuple[FaultDocument, ...] = ()
     recurring: Mapping[str, RecurringFault] = field(default_factory=dict)
@@ -32,7 +33,7 @@ class Profile:
 
 
 VENUE: Final = Profile(
-    named_share=0.28,  # of 584 recorded markets 164
+    named_share=0.28,  # 164 of 584 recorded markets
     auto_redeem=False,
     always=(
         {"fault": "spend_sums", "probability": 0.5},
@@ -97,7 +98,7 @@ def profile(name: str) -> Profile:
     """A profile by name.
 
     Raises:
-        ParameterError: naming those that there are.
+        ParameterError: if there is no such profile; the text lists the profiles.
     """
     found = PROFILES.get(name)
     if found is None:

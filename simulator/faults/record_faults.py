@@ -1,4 +1,4 @@
-"""Faults of listings and history: odd records, pages that overlap, cursors that never end. Pure functions of JSON."""
+"""Faults of listings and history: malformed records, overlapping pages, endless cursors. Pure functions of JSON."""
 
 import base64
 import hashlib
@@ -12,12 +12,12 @@ Record = dict[str, Any]
 
 
 def is_chosen(seed: int, name: str, share: float) -> bool:
-    """Whether a record is one of the odd ones: a function of the seed and its name, so it is odd on every page."""
+    """Whether a record is malformed. It depends on seed and name only, so a record is malformed on every page."""
     return int.from_bytes(_digest(seed, name)[:4], "big") < share * 2**32
 
 
 def kind_of(seed: int, name: str) -> str:
-    """In which way a record is odd."""
+    """The kind of a malformed record, one of `RECORDS`."""
     return RECORDS[int.from_bytes(_digest(seed, name)[4:8], "big") % len(RECORDS)]
 
 
@@ -29,7 +29,7 @@ def _digest(seed: int, name: str) -> bytes:
 
 
 def odd_market(market: Record, kind: str) -> Any:
-    """A market's record as it should not be; the kinds are those of the catalogue."""
+    """A malformed record of a market; `kind` is one of `RECORDS`."""
     return _MARKET[kind](market)
 
 
@@ -75,7 +75,7 @@ _MARKET: dict[str, Callable[[Record], Any]] = {
 
 
 def odd_markets(rows: list[Record], seed: int, share: float, only: str) -> list[Any]:
-    """Records of a page, of which a share is odd: the same ones on every page."""
+    """Records of a page, a share of them malformed. `only` names the kind; empty draws one for each record."""
     return [
         odd_market(row, only or kind_of(seed, str(row["conditionId"])))
         if is_chosen(seed, str(row["conditionId"]), share)
@@ -85,7 +85,7 @@ def odd_markets(rows: list[Record], seed: int, share: float, only: str) -> list[
 
 
 def odd_events(rows: list[Record], seed: int, share: float, only: str) -> list[Any]:
-    """Events whose markets are odd; an event that is chosen itself has no slug, or a tag without a label."""
+    """Events with malformed markets; of a share of the events the slug is missing, or the label of a tag."""
     made: list[Any] = []
     for row in rows:
         event = {**row, "markets": odd_markets(row.get("markets", []), seed, share, only)}
@@ -97,7 +97,7 @@ def odd_events(rows: list[Record], seed: int, share: float, only: str) -> list[A
 
 
 def forever(document: Record, asked: str) -> Record:
-    """A keyset page whose cursor is the one that was asked with, for ever; the first page's leads to itself."""
+    """A keyset page whose next cursor is the cursor of the request, so that paging never ends."""
     rows: list[Record] = next(value for value in document.values() if isinstance(value, list))
     first = str(rows[-1]["id"]) if rows else "1"
     return {**document, "next_cursor": asked or base64.urlsafe_b64encode(first.encode()).decode()}
@@ -107,7 +107,7 @@ def forever(document: Record, asked: str) -> Record:
 
 
 def null_rows(rows: list[Record], seed: int, share: float) -> list[Any]:
-    """Rows of which a share has nulls: the price, the time, or the whole row."""
+    """Rows, a share of them with a null: as price, as time, or instead of the whole row."""
     made: list[Any] = []
     for row in rows:
         name = f"{row.get('timestamp')} {row.get('price')} {row.get('transaction_hash', '')}"
@@ -120,7 +120,7 @@ def null_rows(rows: list[Record], seed: int, share: float) -> list[Any]:
 
 
 def endless(document: Record, asked: str) -> Record:
-    """A page of the Data API whose cursor is the one that was asked with, for ever."""
+    """A page of the Data API whose next cursor is the cursor of the request, so that paging never ends."""
     own = document.get("pagination") or {}
     cursor = asked or own.get("next_cursor") or base64.urlsafe_b64encode(b"1:100").decode()
     return {**document, "pagination": {**own, "has_more": True, "next_cursor": cursor}}

@@ -1,4 +1,4 @@
-"""Faults of a market's end: early, late, disputed or half, said wrongly or not at all."""
+"""Faults of resolutions: early, late, disputed, 50-50, with the wrong winner in the message, or without a message."""
 
 import random
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ PAYOUTS = (0.0, 0.5, 1.0)
 
 @dataclass(slots=True)
 class Waiting:
-    """A decided market that is not resolved yet."""
+    """A market whose payout is decided but postponed until market time `due_s`."""
 
     due_s: int
     market_id: str
@@ -24,7 +24,7 @@ class Waiting:
 
 
 class ResolutionFaults:
-    """What faults do to the end of markets."""
+    """Faults of the resolution of markets. `waiting` has the postponed resolutions."""
 
     def __init__(self, venue: Venue, strikes: FaultCheck, chance: random.Random):
         self.venue = venue
@@ -36,7 +36,7 @@ class ResolutionFaults:
         venue.hooks.announced = self._announced
 
     def resolve(self, market: LiveMarket, fault: Fault, *, silent: bool) -> None:
-        """Resolve a market now.
+        """Resolve a market now; `silent` sends no message about it.
 
         Raises:
             ParameterError: if the payout is not 0, 0.5 or 1.
@@ -60,7 +60,7 @@ class ResolutionFaults:
         return MICRO if self.chance.random() < mid else 0
 
     def _postpone(self, market: LiveMarket, payout: int) -> bool:
-        """Take over a resolution that the source reports; whether it is put off."""
+        """Whether a resolution that the source reports is postponed; if so, it is kept in `waiting`."""
         if any(row.market_id == market.listing.market_id for row in self.waiting):
             return True
         fault = self.strikes("resolve_disputed", "resolve_late", market_id=market.listing.market_id)
@@ -75,14 +75,14 @@ class ResolutionFaults:
         return True
 
     def advance(self) -> None:
-        """Resolve what has waited long enough."""
+        """Resolve the postponed markets that are due."""
         due = [row for row in self.waiting if row.due_s <= self.venue.now_s]
         for row in due:
             self.waiting.remove(row)
             self.venue.resolve(row.market_id, row.payout_yes_micro)
 
     def _announced(self, market: LiveMarket, winner: Outcome) -> Outcome | None:
-        """The winner that the message of a resolution names; None when there is no message."""
+        """The winner that the message of a resolution names; None if no message is sent."""
         market_id = market.listing.market_id
         if market_id in self._silent or self.strikes("resolution_unsaid", market_id=market_id):
             return None

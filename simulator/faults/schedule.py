@@ -1,4 +1,4 @@
-"""Schedules of faults: pure functions from a seed to what goes wrong at which minute of market time."""
+"""Schedules of faults in market time, as pure functions of a seed."""
 
 import random
 from collections.abc import Sequence
@@ -10,9 +10,11 @@ from simulator.faults.catalog import KINDS, ONCE
 from simulator.faults.profiles import Profile
 
 TimedFault = tuple[float, dict[str, Any]]
-"""Market minutes from the start, and the fault with its options, as POST /admin/faults takes it."""
+"""Market minutes from the start, and the fault with its options in the form of POST /admin/faults."""
 
 MOST_MINUTES = 1_000_000
+"""Longest schedule in market minutes."""
+
 DAY_MIN = 1_440.0
 
 OPTIONS: dict[str, tuple[tuple[str, tuple[float, ...]], ...]] = {
@@ -45,17 +47,17 @@ OPTIONS: dict[str, tuple[tuple[str, tuple[float, ...]], ...]] = {
     "gamma_odd": (("probability", (0.02, 0.5)),),
     "history_nulls": (("probability", (0.02, 0.2)),),
 }
-"""Values that a schedule draws for the options of a fault."""
+"""By fault: its options, and the values from which a schedule draws."""
 
 SELDOM = ("odd_frames", "odd_stamps")
-"""Faults of single messages strike some of them, not all."""
+"""Faults of single messages. A schedule gives them a probability, so that some messages stay correct."""
 
 ROUTES = ("/prices-history", "/midpoint", "/v2/prices-history", "/balance-allowance/update")
-"""Routes that a schedule retires: those without which a client can go on."""
+"""Routes that a schedule may retire. A client can work without them."""
 
 
 def names() -> tuple[str, ...]:
-    """All faults, in the order of the catalogue."""
+    """Names of all faults in the order of the catalogue."""
     return tuple(KINDS)
 
 
@@ -65,19 +67,19 @@ def pairs() -> tuple[tuple[str, str], ...]:
 
 
 def schedule(seed: int, minutes: int = 60, faults: Sequence[str] = (), each: int = 1) -> list[TimedFault]:
-    """Every fault `each` times at random minutes, for a random while: a function of the arguments alone.
+    """Every fault `each` times, at random minutes and for a random time. The same arguments give the same schedule.
 
     Args:
-        seed: of everything that is drawn.
-        minutes: market time in which faults begin, 1 to 1,000,000.
-        faults: names of the faults; all of the catalogue when left out.
-        each: how often each one comes, 1 to 1,000.
+        seed: seed of all random choices.
+        minutes: market minutes in which faults begin, 1 to 1,000,000.
+        faults: names of the faults; empty means all.
+        each: how often each fault starts, 1 to 1,000.
 
     Returns:
-        Events, the earliest first. All faults have ended, or have happened, five minutes after the last minute.
+        Events, the earliest first. Five minutes after the last minute no fault is on any more.
 
     Raises:
-        ParameterError: naming the argument, the value received and what is allowed.
+        ParameterError: if an argument is wrong; the text names it, the value received and what is allowed.
     """
     if not 1 <= minutes <= MOST_MINUTES:
         raise ParameterError(f"minutes was {minutes!r}; give 1 to {MOST_MINUTES}")
@@ -92,7 +94,7 @@ def schedule(seed: int, minutes: int = 60, faults: Sequence[str] = (), each: int
 
 
 def pair_schedule(seed: int, pair: tuple[str, str], minutes: int = 60) -> list[TimedFault]:
-    """Two faults that overlap: the second begins while the first is on, or right after it where it happens once."""
+    """Two faults that overlap: the second begins while the first is on, or within a minute of it."""
     chance = random.Random(f"pair {seed} {pair[0]} {pair[1]}")  # noqa: S311 - reproducible schedules, no secrets
     first, second = (drawn(name, chance) for name in chance.sample(pair, 2))
     begin = chance.uniform(0, minutes)
@@ -100,7 +102,7 @@ def pair_schedule(seed: int, pair: tuple[str, str], minutes: int = 60) -> list[T
 
 
 def drawn(name: str, chance: random.Random) -> dict[str, Any]:
-    """A fault with drawn options; one that lasts ends after one to five market minutes."""
+    """A fault with random options. If it has a duration, that is 1, 2 or 5 market minutes."""
     event: dict[str, Any] = {"fault": name}
     if name not in ONCE:
         event["for_min"] = chance.choice((1, 2, 5))
@@ -114,7 +116,7 @@ def drawn(name: str, chance: random.Random) -> dict[str, Any]:
 
 
 def profile_schedule(found: Profile, seed: int, day: int) -> list[TimedFault]:
-    """What comes and goes in one market day of a profile: minutes of the day, by the rates of the profile."""
+    """The recurring faults of a profile in market day number `day`, with their minutes of the day, earliest first."""
     chance = random.Random(f"profile {seed} {day}")  # noqa: S311 - reproducible schedules, no secrets
     events: list[TimedFault] = []
     for name, timed in found.recurring.items():

@@ -1,4 +1,4 @@
-"""Which faults are on, and what they do to streams, books, settlement, balances and time."""
+"""The faults of a venue: switch them on and off, run schedules, and apply them to the parts of the venue."""
 
 import random
 import time
@@ -23,12 +23,16 @@ from simulator.venue.market_maker import Levels
 from simulator.venue.venue import Venue
 
 POST_ONLY_S = 120.0
+"""Wall seconds of post-only mode after a restart, unless the fault says otherwise."""
+
 ANY_MARKET = "*"
+"""`market` of a fault that applies to all markets."""
+
 RESOLVING = ("resolve_early", "resolve_half", "decided_away")
 
 
 class Faults:
-    """The faults of one venue. Everything random comes from one seed."""
+    """The faults of one venue. All random choices come from one seed."""
 
     def __init__(self, venue: Venue, seed: int = 1, clock: Callable[[], float] = time.time):
         self.venue = venue
@@ -39,7 +43,7 @@ class Faults:
         self._count = 0
         self.timetable = Timetable()
         self.close_sockets: list[Callable[[], None]] = []
-        """Called when every client is to lose its connection."""
+        """Functions that close the WebSocket connections of all clients."""
         self.trading = OrderFaults(venue, self.active, self.strikes)
         self.resolutions = ResolutionFaults(venue, self.strikes, self._random)
         self.streams = StreamFaults(venue, self.active, self.strikes, self._random)
@@ -54,7 +58,7 @@ class Faults:
     # -- switching
 
     def start(self, document: Any) -> Fault:
-        """Switch a fault on; those that happen once are done at once.
+        """Switch a fault on. A fault that happens once happens now and does not stay on.
 
         Raises:
             ParameterError: if the fault is unknown or an option is wrong.
@@ -72,7 +76,7 @@ class Faults:
         return fault
 
     def _name_market(self, fault: Fault) -> None:
-        """Check the market that a fault names, or draw one for a fault that is about a single market."""
+        """Check the market that a fault names; draw one if it needs a market and names none."""
         markets = self.venue.exchange.markets
         if fault.market == ANY_MARKET and fault.kind not in ONCE:
             fault.market = ""
@@ -82,7 +86,7 @@ class Faults:
             fault.market = self._draw_market()
 
     def _draw_market(self) -> str:
-        """An open market, of those that outside accounts hold or have orders in when there are any.
+        """A random open market, if possible one in which outside accounts have shares or orders.
 
         Raises:
             ParameterError: if no market is open.
@@ -97,18 +101,18 @@ class Faults:
         held |= {order.market_id for order in exchange.orders.values() if not order.account.internal}
         choices = sorted(held & self.venue.open_markets) or sorted(self.venue.open_markets)
         if not choices:
-            raise ParameterError("no market is open; name one with `market`, or wait for the next listing")
+            raise ParameterError("no market is open; name a market with `market`, or wait for the next listing")
         return self._random.choice(choices)
 
     def stop(self, name: str) -> bool:
-        """Switch a fault off; whether it was on."""
+        """Switch a fault off. Returns whether it was on."""
         found = [fault for fault in self.active if fault.name == name]
         for fault in found:
             self._end(fault)
         return bool(found)
 
     def clear(self) -> None:
-        """Switch everything off, and forget what is scheduled."""
+        """Switch all faults off and drop all schedules."""
         self.timetable.clear()
         for fault in list(self.active):
             self._end(fault)
@@ -128,7 +132,7 @@ class Faults:
     # -- schedules
 
     def script(self, path: Path) -> None:
-        """Schedule the faults of a file by wall time, and take its seed.
+        """Schedule the faults of a file by wall time, and use its seed.
 
         Raises:
             ParameterError: if the file cannot be read or an event is wrong.
@@ -139,12 +143,12 @@ class Faults:
         """Schedule faults by market time, in minutes from now.
 
         Raises:
-            ParameterError: if an event is wrong; then nothing is scheduled.
+            ParameterError: if an event is wrong; then no event is scheduled.
         """
         self.timetable.load(events, self.venue.now_s)
 
     def use(self, found: Profile, seed: int = 1) -> None:
-        """Replace everything that is on or scheduled by a profile: what it has on at once, the rest at its rates."""
+        """Switch to a profile: all faults and schedules before it end."""
         self.clear()
         self.seed = seed
         self._random.seed(seed)
@@ -153,7 +157,7 @@ class Faults:
         self.timetable.follow(found, seed)
 
     def advance(self) -> None:
-        """Begin what is scheduled and end what is over."""
+        """Start the scheduled faults that are due, end those whose time is over, and resolve postponed markets."""
         now, market_s = self.clock(), self.venue.now_s
         for event in self.timetable.due(now, market_s):
             self._start_if_possible(event)
@@ -163,12 +167,15 @@ class Faults:
             self.resolutions.advance()
 
     def _start_if_possible(self, document: dict[str, Any]) -> None:
-        """Start a scheduled fault; one that needs an open market is dropped while none is open."""
+        """Start a scheduled fault; skip one that needs an open market if no market is open."""
         if self.venue.open_markets or document["fault"] not in ONE_MARKET:
             self.start(document)
 
     def strikes(self, *kinds: str, market_id: str = "") -> Fault | None:
-        """The first of these faults that is on and strikes now; with a market, of those that are about it."""
+        """The first fault of these kinds that is on and strikes now; None if none does.
+
+        Each call draws anew and uses up one `count`. With `market_id` only faults of that market are considered.
+        """
         for fault in self.active:
             if fault.kind not in kinds or (market_id and not fault.covers(market_id)):
                 continue
@@ -183,7 +190,7 @@ class Faults:
         return None
 
     def choose(self, texts: Sequence[str]) -> str:
-        """One of some texts, drawn from the seed."""
+        """One of `texts`, drawn from the seed."""
         return self._random.choice(texts)
 
     # -- once
@@ -210,7 +217,7 @@ class Faults:
         return quotes(self.active, market, levels, self.venue.now_s) if self.active else levels
 
     def _requote(self, fault: Fault) -> None:
-        """Let the market maker quote again where a fault of books began or ended."""
+        """Update the market maker's quotes after a fault of books began or ended."""
         if fault.kind not in QUOTES:
             return
         for market_id in sorted(self.venue.open_markets):
@@ -219,7 +226,7 @@ class Faults:
                 self.venue.market_maker.refresh(market)
 
     def _decimals(self, market: LiveMarket) -> int:
-        """Decimals of shares that a trader of the crowd buys who spends a sum; 0 for one who buys shares."""
+        """Decimals of the shares of a noise trader who spends a sum; 0 if it buys a number of shares."""
         fault = self.strikes("spend_sums", market_id=market.listing.market_id) if self.active else None
         if fault is None:
             return 0
@@ -231,10 +238,10 @@ class Faults:
             return crossed(document)
         return document
 
-    # -- what the parts of the API ask
+    # -- for the API
 
     def obstruct(self, order: Order) -> None:
-        """Refuse an order when a fault says so.
+        """Refuse an order if a fault says so.
 
         Raises:
             Refused: with the venue's text.
@@ -243,9 +250,9 @@ class Faults:
             self.trading.obstruct(order)
 
     def balance(self, account: Account, asset: str) -> int:
-        """A balance as the venue shows it."""
+        """A balance in base units as the venue shows it."""
         return self.trading.balance(account, asset)
 
     def refresh_balances(self, account: Account) -> None:
-        """Read an account's balances again."""
+        """Show the current balances of an account again."""
         self.trading.refresh_balances(account)

@@ -1,4 +1,4 @@
-"""Faults of streams: whole sockets, and single messages of the market channel."""
+"""Faults of WebSockets: of a whole connection, and of single messages of the market channel."""
 
 import json
 import random
@@ -12,10 +12,11 @@ MESSAGES = ("token_silent", "odd_frames", "odd_stamps")
 """Faults that change single messages."""
 
 FACTORS = {"s": 1e-3, "us": 1e3, "ns": 1e6}
+"""Factor from milliseconds to each unit."""
 
 
 class StreamFaults:
-    """What WebSockets carry while faults are on."""
+    """Changes to the messages of WebSockets while faults are on."""
 
     def __init__(self, venue: Venue, active: list[Fault], strikes: FaultCheck, chance: random.Random):
         self.venue = venue
@@ -25,7 +26,7 @@ class StreamFaults:
         self._held: dict[int, list[str]] = {}
 
     def batch(self, connection: object, messages: list[str]) -> list[str] | None:
-        """What a socket carries instead of a batch of messages; None drops the connection."""
+        """The messages to send instead of a batch; None closes the connection."""
         if not self.active:
             return messages
         if self.strikes("ws_drop"):
@@ -39,7 +40,7 @@ class StreamFaults:
         return messages
 
     def market_batch(self, connection: object, messages: list[str]) -> list[str] | None:
-        """The same for the market channel, whose single messages may be left out, unreadable or odd."""
+        """The same for the market channel, where faults also drop or change single messages."""
         if any(fault.kind in MESSAGES for fault in self.active):
             messages = [changed for message in messages if (changed := self._message(message)) is not None]
         return self.batch(connection, messages)
@@ -75,7 +76,7 @@ class StreamFaults:
 
 
 def without(text: str, fault: Fault, tokens: set[str]) -> str | None:
-    """A message without what it says of some tokens; None when nothing is left."""
+    """A message without its parts about some tokens; None if nothing is left."""
     document = json.loads(text)
     if document.get("asset_id") in tokens or (not fault.words.get("token") and document.get("market") == fault.market):
         return None
@@ -96,7 +97,7 @@ def stamped(text: str, unit: str, chance: random.Random) -> str:
 
 
 def unreadable(text: str, variant: str, chance: random.Random) -> str:
-    """What is sent instead of a message: of an older or unknown schema, of the wrong type, or no JSON at all."""
+    """A replacement that a client cannot read: an older or unknown schema, a wrong type, or text that is not JSON."""
     document = json.loads(text)
     kind = variant or chance.choice(FRAMES)
     if kind == "not_json":

@@ -1,4 +1,4 @@
-"""When faults begin: from a file by wall time, from a schedule or a profile by market time."""
+"""Start times of faults: from a file in wall time, from a schedule or a profile in market time."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ DAY_S = 86_400
 
 
 class Timetable:
-    """Faults that are still to come."""
+    """Faults that are scheduled and have not started."""
 
     def __init__(self) -> None:
         self._by_wall: list[TimedFault] = []
@@ -27,11 +27,11 @@ class Timetable:
         return len(self._by_wall) + len(self._by_market)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drop all scheduled faults and the profile."""
         self._by_wall, self._by_market, self._profile = [], [], None
 
     def read(self, path: Path, wall_s: float) -> int:
-        """Schedule faults from a file, {"seed": 1, "events": [{"at_s": 5, "fault": "restart", "for_s": 2}]}; its seed.
+        """Schedule the faults of a JSON file and return its seed; docs/simulator.md shows the format.
 
         Raises:
             ParameterError: if the file cannot be read or an event is wrong.
@@ -48,19 +48,19 @@ class Timetable:
         return seed
 
     def load(self, events: Sequence[TimedFault], market_s: int) -> None:
-        """Schedule faults by market time, in minutes from now. Replaces what was scheduled so before.
+        """Schedule faults by market time, in minutes from now. They replace the ones loaded before.
 
         Raises:
-            ParameterError: if an event is wrong; then nothing is scheduled.
+            ParameterError: if an event is wrong; then no event is scheduled.
         """
         self._by_market = _checked([(market_s + at * 60, event) for at, event in events])
 
     def follow(self, profile: Profile, seed: int) -> None:
-        """Schedule what a profile brings, market day by market day."""
+        """Schedule the recurring faults of a profile, one market day at a time."""
         self._profile, self._seed, self._day = profile, seed, -1
 
     def due(self, wall_s: float, market_s: int) -> list[dict[str, Any]]:
-        """Faults that begin now, in their order; they are not given again."""
+        """Faults that are due, in order of time. Each is returned once."""
         if self._profile is not None and self._day != market_s // DAY_S:
             self._plan_day(self._profile, market_s)
         found = [event for at, event in self._by_wall if at <= wall_s]

@@ -1,1 +1,1 @@
-"""Who signed what: EIP-712 hashes of orders and of the login message, recovery of the signer, request HMAC."""
+"""Signatures: EIP-712 hashes of orders, logins and wallet batches, recovery of the signer, and request HMAC."""

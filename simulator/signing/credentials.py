@@ -1,4 +1,4 @@
-"""API keys: made from an L1 signature, checked on every L2 request."""
+"""API keys: created after an L1 signature, and checked on every L2 request."""
 
 import base64
 import hashlib
@@ -18,7 +18,7 @@ class KeyScope(StrEnum):
     TRADE = "trade"
     READ = "read"
     BUILDER = "builder"
-    """Attributes orders to an application; signs headers of its own, no account's requests."""
+    """Attributes orders to an application. It signs builder headers and cannot sign requests of an account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +35,14 @@ class Credentials:
 
 @dataclass(slots=True)
 class KeyRing:
-    """All API keys. Keys are a function of address and nonce, as on the venue, until the process ends."""
+    """All API keys. The same address and nonce give the same key, as on the venue, as long as `pepper` is the same."""
 
     pepper: bytes = field(default_factory=lambda: secrets.token_bytes(16))
     by_key: dict[str, Credentials] = field(default_factory=dict)
     revoked: dict[str, float] = field(default_factory=dict)
     """Builder keys that were revoked, with the wall time; they stay listed."""
     issued: int = 0
-    """How many read-only and builder keys were made: each has a number of its own."""
+    """Number of read-only and builder keys created so far; each key has its own number."""
 
     def login(self, address: str, signature: str, timestamp: str, nonce: str) -> str:
         """Checksummed address of a valid L1 login.
@@ -61,7 +61,7 @@ class KeyRing:
         return signer
 
     def issue(self, address: str, number: int, scope: KeyScope = KeyScope.TRADE, created_s: float = 0.0) -> Credentials:
-        """The key of an address and a number (the login's nonce, or a count): the same one every time."""
+        """Create the key of an address and a number (the login's nonce, or a count). Equal numbers give equal keys."""
         seed = self._seed(address, number, scope)
         made = Credentials(
             key=_name(seed),
@@ -75,7 +75,7 @@ class KeyRing:
         return made
 
     def find(self, address: str, nonce: int) -> Credentials | None:
-        """The trading key of an address and nonce, if it was made and not deleted."""
+        """The trading key of an address and nonce; None if it was never created or is deleted."""
         return self.by_key.get(_name(self._seed(address, nonce, KeyScope.TRADE)))
 
     def _seed(self, address: str, number: int, scope: KeyScope) -> bytes:
@@ -87,14 +87,14 @@ class KeyRing:
         return [c for c in self.by_key.values() if c.address == owner and c.scope is scope]
 
     def check(self, key: str, passphrase: str, address: str, signature: str, message: bytes) -> Credentials | None:
-        """Credentials behind an account's signed request; None when anything does not fit."""
+        """Credentials of an account's signed request; None if key, passphrase, address or signature is wrong."""
         known = self.by_key.get(key)
         if known is None or known.scope is KeyScope.BUILDER or known.address.lower() != address.lower():
             return None
         return known if self._fits(known, passphrase, signature, message) else None
 
     def check_builder(self, key: str, passphrase: str, signature: str, message: bytes) -> Credentials | None:
-        """Builder key behind a request that it signed itself; None when anything does not fit or it is revoked."""
+        """The builder key that signed a request; None if it, passphrase or signature is wrong, or it is revoked."""
         known = self.by_key.get(key)
         if known is None or known.scope is not KeyScope.BUILDER or key in self.revoked:
             return None

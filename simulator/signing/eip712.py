@@ -1,6 +1,7 @@
-"""EIP-712 hashes of the venue's orders, for the three domain versions, without a generic typed-data encoder.
+"""EIP-712 hashes of the venue's orders, for the three domain versions.
 
-Source of the structures: the exchanges' Order types (CTF Exchange versions 1, 2 and 3 on chain 137); the golden
+The structures are written out instead of using a generic typed-data encoder, because every order is hashed. Their
+source: the exchanges' Order types (CTF Exchange versions 1, 2 and 3 on chain 137); the golden
 vectors in the tests pin every hash.
 """
 
@@ -89,7 +90,7 @@ def bytes32(value: str) -> bytes:
 
 
 def domain_separator(version: int, neg_risk: bool) -> bytes:
-    """Separator of an exchange."""
+    """Domain separator of the exchange contract of a version."""
     return _SEPARATORS[version, neg_risk]
 
 
@@ -131,7 +132,7 @@ class SignedFields:
         return _struct_hash(self, version)
 
     def encode(self, version: int) -> bytes:
-        """The words of the order behind its type hash."""
+        """The type hash and the 32-byte words of the order's fields."""
         head = word(self.salt) + address_word(self.maker) + address_word(self.signer)
         amounts = word(self.token_id) + word(self.maker_amount) + word(self.taker_amount)
         kinds = word(self.side) + word(self.signature_type)
@@ -144,7 +145,7 @@ class SignedFields:
 
 @lru_cache(maxsize=256)
 def _struct_hash(fields: SignedFields, version: int) -> bytes:
-    """Kept for a moment: an order's check asks for it several times. Versions 2 and 3 share it."""
+    """Cached, because checking one order needs it several times. Versions 2 and 3 have the same hash."""
     return keccak(fields.encode(version))
 
 

@@ -1,4 +1,4 @@
-"""From a signature to the address that made it."""
+"""Recover the address that made a signature."""
 
 from functools import lru_cache
 
@@ -32,7 +32,7 @@ def recover(digest: bytes, signature: bytes) -> str:
     """Checksummed address whose key signed a digest.
 
     Raises:
-        BadSignature: if nothing can be recovered.
+        BadSignature: if no address can be recovered.
     """
     if len(signature) != 65:
         raise BadSignature(f"signature has {len(signature)} bytes; send 65")
@@ -42,7 +42,7 @@ def recover(digest: bytes, signature: bytes) -> str:
     try:
         key = PublicKey.from_signature_and_message(signature[:64] + bytes([parity]), digest, hasher=None)
     except ValueError:
-        raise BadSignature("no key signs this; sign the message again") from None
+        raise BadSignature("no key can be recovered from the signature; sign the message again") from None
     return checksum(keccak(key.format(compressed=False)[1:])[-20:].hex())
 
 

@@ -1,1 +1,1 @@
-"""The venue around the engine: time, market maker and noise traders, settlement, tape, and who is told what."""
+"""The venue around the engine: time, market maker, noise traders, settlement, public trades, rewards."""

@@ -1,4 +1,4 @@
-"""What each outside account did: deposits, trades, redemptions, splits and merges, for the Data API."""
+"""Activity of each outside account, for the Data API: deposits, trades, redemptions, splits, merges, conversions."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ class ActivityRow:
 
 @dataclass(slots=True)
 class Holding:
-    """What an account paid and earned in one token, for /v2/positions."""
+    """Totals of one account in one token, for /v2/positions. Shares and pUSD are in base units (1e-6)."""
 
     bought_micro: int = 0
     cost_micro: int = 0
@@ -50,19 +50,19 @@ class Activity:
     market_of_token: dict[str, str] = field(default_factory=dict)
 
     def deposit(self, account: Account, micro: int, ts_s: int) -> None:
-        """A deposit of pUSD."""
+        """Record a deposit of pUSD."""
         self.cash("DEPOSIT", account, micro, ts_s, self.reference("DEPOSIT", account))
 
     def reference(self, kind: str, account: Account) -> str:
-        """What the hash of an account's next transaction is made from."""
+        """Text from which the hash of an account's next transaction is made; different for every transaction."""
         return f"{kind}/{account.address}/{len(self.rows[account.address])}"
 
     def cash(self, kind: str, account: Account, micro: int, ts_s: int, reference: str) -> None:
-        """A movement of pUSD alone: REWARD, MAKER_REBATE, TAKER_REBATE, WITHDRAWAL."""
+        """Record a movement of pUSD without shares: DEPOSIT, REWARD, MAKER_REBATE, TAKER_REBATE or WITHDRAWAL."""
         self.rows[account.address].append(ActivityRow(kind, ts_s, "", "", "", 0, 0, micro, 0, reference))
 
     def trade(self, trade: Trade) -> None:
-        """Each outside party's own leg of a trade."""
+        """Record a trade: one row for each outside account in it."""
         self._leg(trade, trade.taker, trade.shares_micro, trade.price_units, trade.fee_micro)
         for fill in trade.makers:
             self._leg(trade, fill.order, fill.shares_micro, fill.price_units, 0)
@@ -102,7 +102,7 @@ class Activity:
         return held
 
     def redeem(self, account: Account, market: LiveMarket, held: dict[str, int], paid_micro: int, ts_s: int) -> None:
-        """The payout of a resolved market; `held` are the shares by token before it."""
+        """Record the payout of a resolved market. `held` has the shares by token before the payout."""
         for token_id, shares in held.items():
             if shares:
                 row = self._holding(account.address, token_id, ts_s)
@@ -116,7 +116,7 @@ class Activity:
         )
 
     def collateral(self, kind: str, account: Account, market: LiveMarket, micro: int, ts_s: int) -> None:
-        """A SPLIT or MERGE of `micro` pairs."""
+        """Record a SPLIT or MERGE of `micro` base units of pairs. Each token of a pair counts at half of its pUSD."""
         for outcome in (Outcome.YES, Outcome.NO):
             held = self._holding(account.address, market.token(outcome), ts_s)
             self.market_of_token[market.token(outcome)] = market.listing.market_id
@@ -133,9 +133,16 @@ class Activity:
     def conversion(
         self, account: Account, given: list[LiveMarket], rest: list[LiveMarket], amounts: tuple[int, int], ts_s: int
     ) -> None:
-        """A CONVERSION of NO shares of some markets into YES shares of the others; shares and pUSD in `amounts`.
+        """Record a CONVERSION of NO shares of some markets into YES shares of the others.
 
-        Their cost is what the NO shares had cost, less the pUSD, in equal parts.
+        The YES shares get the cost of the NO shares less the pUSD received, in equal parts.
+
+        Args:
+            account: who converted.
+            given: markets whose NO shares were given.
+            rest: the other markets of the event.
+            amounts: shares of each market and pUSD received, in base units.
+            ts_s: market time.
         """
         micro, paid = amounts
         cost = -paid

@@ -1,7 +1,7 @@
-"""What the venue's contracts do for a wallet: split, merge, redeem, convert, approve and transfer.
+"""Calls of the venue's contracts from a wallet: split, merge, redeem, convert, approve and transfer.
 
-Call data is decoded by its four-byte selector; arguments are words of 32 bytes. A batch of calls succeeds whole or
-changes nothing.
+The first four bytes of the call data select the function; its arguments are words of 32 bytes. A batch of calls
+succeeds as a whole or changes nothing.
 """
 
 from collections.abc import Callable
@@ -27,41 +27,41 @@ TARGETS: Final = frozenset(
 )
 REVERTED: Final = "execution reverted"
 UNLIMITED_FROM: Final = 2**200
-"""Allowances from here on count as unlimited."""
+"""An allowance of at least this many base units counts as unlimited."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls: the wallet, and the account that owns it."""
+    """The account that calls, and the venue that it calls on."""
 
     venue: Venue
     account: Account
 
 
 def perform(venue: Venue, account: Account, calls: tuple[Call, ...]) -> None:
-    """Do what a batch of calls says, whole or not at all.
+    """Perform all calls of a batch, or none of them.
 
     Raises:
         Refused: `execution reverted: ...`; nothing was changed.
     """
     caller = Caller(venue, account)
-    _adapter(venue)  # it exists before anything can be undone
+    _adapter(venue)  # opened before the block, because an undo covers only accounts that exist at its start
     with venue.exchange.atomically(account):
-        told = [_perform(caller, call) for call in calls]
-    for tell in told:
-        tell()
+        records = [_perform(caller, call) for call in calls]
+    for record in records:
+        record()
 
 
 def _adapter(venue: Venue) -> Account:
-    """The account that keeps what a conversion of negative-risk shares leaves behind."""
+    """The internal account that takes the NO shares of conversions and issues the YES shares."""
     return venue.exchange.account("0x" + "d4" * 20, internal=True)
 
 
-Told = Callable[[], None]
-"""Writes what a call did into the account's activity, once the whole batch is done."""
+Recorder = Callable[[], None]
+"""Writes a call into the account's activity. It runs only after the whole batch has succeeded."""
 
 
-def _perform(caller: Caller, call: Call) -> Told:
+def _perform(caller: Caller, call: Call) -> Recorder:
     selector, words = call.data[:4].hex(), _words(call.data[4:])
     known = _CALLS.get(selector)
     if known is None or len(words) < known[0]:
@@ -78,7 +78,7 @@ def _number(word: bytes) -> int:
 
 
 def _market(caller: Caller, target: str, word: bytes) -> LiveMarket:
-    """The market of a condition, if the called contract is the one for its kind."""
+    """The market of a condition; refused unless the called contract is the one for that market."""
     markets, condition = caller.venue.exchange.markets, "0x" + word.hex()
     found = markets.get(condition)
     if target == ROUTER.lower():
@@ -97,10 +97,10 @@ def contract_of(market: LiveMarket) -> str:
     return NEG_RISK_ADAPTER if market.listing.neg_risk else CTF_ADAPTER
 
 
-def _pairs(kind: str, condition: int, amount: int) -> Callable[[Caller, str, list[bytes]], Told]:
-    """A split or a merge whose condition and amount are at these places among the arguments."""
+def _pairs(kind: str, condition: int, amount: int) -> Callable[[Caller, str, list[bytes]], Recorder]:
+    """A function for a split or a merge; `condition` and `amount` are the positions of these arguments."""
 
-    def run(caller: Caller, target: str, words: list[bytes]) -> Told:
+    def run(caller: Caller, target: str, words: list[bytes]) -> Recorder:
         venue, account, micro = caller.venue, caller.account, _number(words[amount])
         market = _market(caller, target, words[condition])
         act = venue.exchange.split if kind == "SPLIT" else venue.exchange.merge
@@ -110,21 +110,21 @@ def _pairs(kind: str, condition: int, amount: int) -> Callable[[Caller, str, lis
     return run
 
 
-def _redeem_all(caller: Caller, target: str, words: list[bytes]) -> Told:
+def _redeem_all(caller: Caller, target: str, words: list[bytes]) -> Recorder:
     venue, account, market = caller.venue, caller.account, _market(caller, target, words[2])
     held = {token: account.shares(token) for token in (market.listing.token_yes, market.listing.token_no)}
     paid = venue.exchange.redeem(account, market.listing.market_id)
     return lambda: venue.activity.redeem(account, market, held, paid, venue.now_s)
 
 
-def _redeem_part(caller: Caller, target: str, words: list[bytes]) -> Told:
+def _redeem_part(caller: Caller, target: str, words: list[bytes]) -> Recorder:
     venue, account, market = caller.venue, caller.account, _market(caller, target, words[0])
     outcome, micro = (Outcome.YES, Outcome.NO)[_number(words[1]) & 1], _number(words[2])
     paid = venue.exchange.redeem_part(account, market.listing.market_id, outcome, micro)
     return lambda: venue.activity.redeem(account, market, {market.token(outcome): micro}, paid, venue.now_s)
 
 
-def _convert(caller: Caller, target: str, words: list[bytes]) -> Told:
+def _convert(caller: Caller, target: str, words: list[bytes]) -> Recorder:
     venue, account = caller.venue, caller.account
     wanted, chosen, micro = "0x" + words[0].hex(), _number(words[1]), _number(words[2])
     events = [slug for slug in venue.markets_of_event if neg_risk_id(slug) == wanted]
@@ -140,35 +140,35 @@ def _convert(caller: Caller, target: str, words: list[bytes]) -> Told:
     return lambda: venue.activity.conversion(account, given, rest, (micro, paid), venue.now_s)
 
 
-def _approve(caller: Caller, target: str, words: list[bytes]) -> Told:
+def _approve(caller: Caller, target: str, words: list[bytes]) -> Recorder:
     spender, amount = words[0][-20:].hex(), _number(words[1])
     if target == PUSD.lower() and any(spender == contract[2:].lower() for contract in EXCHANGES.values()):
         caller.account.allowance_micro = None if amount >= UNLIMITED_FROM else amount
     return lambda: None
 
 
-def _approve_all(caller: Caller, target: str, words: list[bytes]) -> Told:
+def _approve_all(caller: Caller, target: str, words: list[bytes]) -> Recorder:
     return lambda: None
 
 
-def _transfer(caller: Caller, target: str, words: list[bytes]) -> Told:
-    """pUSD that leaves for another address: a withdrawal, and a deposit where that address trades here."""
+def _transfer(caller: Caller, target: str, words: list[bytes]) -> Recorder:
+    """Transfer pUSD to another address: a withdrawal, and a deposit if an account trades from that address."""
     venue, account, micro = caller.venue, caller.account, _number(words[1])
     if target != PUSD.lower():
         raise Refused(f"{REVERTED}: only pUSD is transferred here")
     venue.exchange.withdraw(account, micro)
     other = venue.account_of("0x" + words[0][-20:].hex())
 
-    def tell() -> None:
+    def record() -> None:
         venue.exchange.shed(account)
         venue.activity.cash("WITHDRAWAL", account, micro, venue.now_s, venue.activity.reference("WITHDRAWAL", account))
         if other is not None:
             venue.deposit(other, micro)
 
-    return tell
+    return record
 
 
-_CALLS: dict[str, tuple[int, Callable[[Caller, str, list[bytes]], Told]]] = {
+_CALLS: dict[str, tuple[int, Callable[[Caller, str, list[bytes]], Recorder]]] = {
     "72ce4275": (5, _pairs("SPLIT", 2, 4)),  # splitPosition(address,bytes32,bytes32,uint256[],uint256)
     "9e7212ad": (5, _pairs("MERGE", 2, 4)),  # mergePositions(address,bytes32,bytes32,uint256[],uint256)
     "01b7037c": (4, _redeem_all),  # redeemPositions(address,bytes32,bytes32,uint256[])
@@ -180,4 +180,4 @@ _CALLS: dict[str, tuple[int, Callable[[Caller, str, list[bytes]], Told]]] = {
     "a22cb465": (2, _approve_all),  # setApprovalForAll(address,bool)
     "a9059cbb": (2, _transfer),  # transfer(address,uint256)
 }
-"""Least number of arguments, and what is done, by selector."""
+"""By selector: the smallest number of arguments, and the function that performs the call."""

@@ -1,11 +1,14 @@
-"""The dead man's switch: once a key has sent a heartbeat, silence cancels its orders."""
+"""Heartbeats: once an API key has sent one, its orders are cancelled when no further heartbeat arrives in time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import uuid4
 
 TIMEOUT_S = 10.0
+"""Wall seconds after the last heartbeat of a key until its orders are cancelled."""
+
 SWEEP_S = 5.0
+"""Wall seconds between two checks, as on the venue: a cancel may come this much after the timeout."""
 
 
 @dataclass(slots=True)
@@ -18,16 +21,16 @@ class Heartbeat:
 
 @dataclass(slots=True)
 class Heartbeats:
-    """Heartbeats by API key. Nothing happens to a key that never sent one."""
+    """Last heartbeats by API key. A key that never sent one is not watched."""
 
     cancel: Callable[[str], None]
     _beats: dict[str, Heartbeat] = field(default_factory=dict)
     _swept_s: float = 0.0
 
     def accept(self, key: str, heartbeat_id: str, wall_s: float) -> tuple[bool, str]:
-        """Whether a heartbeat was accepted, and the id to send next.
+        """Take a heartbeat. Returns whether it was accepted, and the id to send next.
 
-        A wrong id is refused, does not refresh the timer, and is answered with the expected one.
+        A wrong id is refused, does not restart the timer, and is answered with the expected id.
         """
         known = self._beats.get(key)
         if known is not None and heartbeat_id != known.heartbeat_id:
@@ -37,12 +40,12 @@ class Heartbeats:
         return True, fresh.heartbeat_id
 
     def refresh(self, key: str, wall_s: float) -> None:
-        """A heartbeat of the form without ids."""
+        """Take a heartbeat of the form without ids."""
         known = self._beats.get(key)
         self._beats[key] = Heartbeat(known.heartbeat_id if known else str(uuid4()), wall_s)
 
     def sweep(self, wall_s: float) -> None:
-        """Cancel the orders of keys that fell silent; looked at every five seconds, as the venue does."""
+        """Cancel the orders of keys whose last heartbeat is older than `TIMEOUT_S`; does nothing within `SWEEP_S`."""
         if wall_s - self._swept_s < SWEEP_S:
             return
         self._swept_s = wall_s

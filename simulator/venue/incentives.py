@@ -1,7 +1,7 @@
-"""What makers are paid besides their trades: liquidity rewards for resting orders, rebates of takers' fees.
+"""Payments to makers: liquidity rewards for resting orders, and rebates of takers' fees.
 
-Both are off unless asked for. A day is one of market time; what a day earned is paid when it is over, from 1 pUSD on.
-Formulas: the venue's pages on liquidity rewards and on maker rebates.
+Both are off by default. Days are calendar days (UTC) of market time. The earnings of a day are paid when it is over,
+if they are at least 1 pUSD. The formulas are those of the venue's pages on liquidity rewards and maker rebates.
 """
 
 from collections import defaultdict
@@ -17,23 +17,24 @@ from simulator.engine.orders import Order, Trade, TradeStatus
 
 DAY_S = 86_400
 LEAST_MICRO = MICRO
-"""A day that earned less is not paid."""
+"""Smallest payment in base units of pUSD; a day that earned less pays nothing."""
 
 MIN_SIZE_MICRO = 50 * MICRO
 MAX_SPREAD_UNITS = 350
-"""Orders score from 50 shares, within 3.5 cents of the middle."""
+"""An order scores if it has at least 50 shares and is within 3.5 cents of the middle (price units of 1e-4)."""
 
 BALANCED = (1_000, 9_000)
-"""Between these middles one side alone still scores a third."""
+"""Within these middles (price units) an account with orders on one side only scores a third; outside, 0."""
 
 REBATE_SHARES = {"crypto": 0.20, "sports": 0.15}
 REBATE_SHARE = 0.25
+"""Part of the takers' fees that makers get back, by category and for all others."""
 
 Ledger = dict[str, dict[str, float]]
 """Base units by account address and market."""
 
 Paid = Callable[[Account, str, int, str], None]
-"""Told of a payment: account, REWARD or MAKER_REBATE, base units, reference."""
+"""Called after a payment with the account, REWARD or MAKER_REBATE, base units and reference."""
 
 
 def rebate_share(category: str) -> float:
@@ -47,7 +48,10 @@ def day_of(market_s: int) -> str:
 
 
 def order_score(order: Order, mid_units: float) -> float:
-    """((v - s) / v)^2 x shares for an order that is large and near enough, else 0; s and v in price units."""
+    """Score of one order: ((v - s) / v)^2 x shares; 0 if it is too small or too far from the middle.
+
+    s is its distance from the middle and v the largest distance that scores, both in price units.
+    """
     distance = abs(order.book_units - mid_units)
     if order.remaining_micro < MIN_SIZE_MICRO or distance >= MAX_SPREAD_UNITS:
         return 0.0
@@ -55,7 +59,7 @@ def order_score(order: Order, mid_units: float) -> float:
 
 
 def middle(market: LiveMarket) -> float | None:
-    """Middle of the best levels that hold the smallest scoring size; None when a side has none."""
+    """Middle of the best levels that hold at least the smallest scoring size; None if a side has no such level."""
     ladders = (market.book.bids, market.book.asks)
     tops = [
         next((p for p, lvl in ladder.best_first() if lvl.total_micro >= MIN_SIZE_MICRO), None) for ladder in ladders
@@ -64,7 +68,7 @@ def middle(market: LiveMarket) -> float | None:
 
 
 def account_score(orders: Iterable[Order], mid_units: float) -> float:
-    """Q of one account: the weaker side, or a third of the stronger one where the middle is in [0.10, 0.90]."""
+    """Score of an account: its weaker side; with the middle in [0.10, 0.90] at least a third of the stronger one."""
     sides = [0.0, 0.0]
     for order in orders:
         sides[order.is_bid] += order_score(order, mid_units)
@@ -74,7 +78,7 @@ def account_score(orders: Iterable[Order], mid_units: float) -> float:
 
 @dataclass(slots=True)
 class Incentives:
-    """Earnings by day. Each market has its own pool of rewards; `rebates` switches rebates on."""
+    """Earnings by day. Each market has its own pool of rewards. `rebates` says whether rebates are paid."""
 
     exchange: Exchange
     rebates: bool
@@ -87,7 +91,7 @@ class Incentives:
     _day: str = ""
 
     def sample(self, now_s: int) -> None:
-        """Score what rests now; when a day is over, pay it."""
+        """Score the resting orders at market time `now_s`; pay the previous day when a new one begins."""
         day = day_of(now_s)
         if self._day and day != self._day:
             self._pay(self._day)
@@ -112,7 +116,7 @@ class Incentives:
         return found
 
     def _scores(self, market: LiveMarket, owners: dict[str, list[Order]]) -> dict[str, float]:
-        """Shares of the outside accounts; the exchange's own market maker competes and is not paid."""
+        """Part of the pool by outside account. The exchange's market maker takes its part, which nobody is paid."""
         mid = middle(market)
         if mid is None:
             return {}
@@ -129,7 +133,7 @@ class Incentives:
         return market.rewards_micro > 0 and mid is not None and order_score(order, mid) > 0
 
     def settled(self, trade: Trade) -> None:
-        """Credit the makers of a final trade with their part of its fee."""
+        """Credit the makers of a confirmed trade with their part of its fee."""
         if not self.rebates or trade.status is not TradeStatus.CONFIRMED or not trade.fee_micro:
             return
         pool = trade.fee_micro * rebate_share(self.exchange.markets[trade.market_id].listing.category)

@@ -1,4 +1,4 @@
-"""From the JSON of a signed order to an order of the engine: every check that comes before the book."""
+"""Turn the JSON of a signed order into an order of the engine, with all checks that do not need the book."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -17,10 +17,10 @@ from simulator.signing.recover import DEPOSIT_WALLET, EOA, BadSignature, checksu
 from simulator.venue.venue import Venue
 
 GTD_LEAD_S = 180
-"""A GTD order expires at least this long after it is sent."""
+"""A GTD order must expire at least this many seconds after it is sent."""
 
 GTD_EARLY_S = 60
-"""It leaves the book this long before its expiration."""
+"""A GTD order leaves the book this many seconds before its expiration."""
 
 MAX_UINT = 2**256 - 1
 
@@ -74,7 +74,13 @@ def parse_entry(document: Any) -> WireEntry:
 def build_order(
     venue: Venue, entry: WireEntry, caller: Credentials, check_contract: Callable[[int], None] = lambda version: None
 ) -> Order:
-    """An order for the engine, its signature verified; its id is the EIP-712 hash.
+    """Verify a posted order and return it as an order of the engine; its id is the EIP-712 hash.
+
+    Args:
+        venue: where it is placed; an account is opened for a new address.
+        entry: the order as posted.
+        caller: the API key that posted it.
+        check_contract: refuses exchange contracts (by domain version) that a fault has retired.
 
     Raises:
         Refused: with the venue's text.
@@ -181,6 +187,7 @@ def _check_signature(
             return
     except BadSignature:
         raw = b""
+    # A valid signature for another version gets the error that tells the client to change its version.
     for other in (2, 3) if version != 1 else ():
         try:
             if raw and other != version and order_signer(fields, other, neg_risk, raw).lower() == owner:
@@ -191,7 +198,7 @@ def _check_signature(
 
 
 def _check_wallet(venue: Venue, fields: SignedFields, caller: Credentials) -> None:
-    """A wallet belongs to the first key that signs for it."""
+    """Refuse a wallet that another account signed for first."""
     owner = venue.wallets.setdefault(fields.maker.lower(), caller.address)
     if owner != caller.address:
         raise Refused("maker address not allowed, please use the deposit wallet flow")
@@ -236,7 +243,7 @@ def _shape(
 def _price(
     venue: Venue, fields: SignedFields, market: LiveMarket, side: Side, cash: int, shares: int, is_market: bool
 ) -> int:
-    """Limit in units of 1e-4. A market order's implied price is taken to the worse side of its own tick."""
+    """Limit price in units of 1e-4. The implied price of a market order is rounded to the tick, against the taker."""
     tick = market.tick_units
     if is_market:
         if side is Side.BUY:

@@ -1,7 +1,7 @@
-"""Rate limits of a signer: a bucket of tokens for orders and one for cancels (the venue's trading rate limits).
+"""Trading rate limits of a signer: one token bucket for orders and one for cancels, as the venue publishes them.
 
-Every signer is in the Standard tier. In `warn` mode, as on the venue since 2026-07-24, nothing is refused and a request
-that would be says so in a header; in `on` mode it is refused; in `off` mode nothing is counted.
+Every signer is in the Standard tier. Mode `warn` (on the venue since 2026-07-24) refuses nothing; a header marks the
+requests that are above the limit. Mode `on` refuses them, mode `off` counts nothing.
 """
 
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ class BucketKind(StrEnum):
 
 
 class LimitMode(StrEnum):
-    """What happens when the tokens are used up."""
+    """What happens to a request that is above the limit."""
 
     OFF = "off"
     WARN = "warn"
@@ -27,12 +27,12 @@ class LimitMode(StrEnum):
 
 
 RATES: dict[BucketKind, tuple[float, float]] = {BucketKind.ORDER: (40.0, 60.0), BucketKind.CANCEL: (80.0, 120.0)}
-"""Tokens a second and the most that a bucket holds."""
+"""Tokens per second, and the most tokens that a bucket holds."""
 
 
 @dataclass(slots=True)
 class Bucket:
-    """Tokens that come back with time."""
+    """Tokens of one signer and kind; they are refilled at a constant rate."""
 
     per_s: float
     burst: float
@@ -40,18 +40,18 @@ class Bucket:
     at_s: float
 
     def refill(self, now_s: float) -> None:
-        """Add what has come back since the last look; a clock that went back adds nothing."""
+        """Add the tokens since the last call; a wall clock that was set back adds none."""
         self.tokens = min(self.burst, self.tokens + max(0.0, now_s - self.at_s) * self.per_s)
         self.at_s = now_s
 
     def wait_s(self, tokens: int) -> float:
-        """Seconds until `tokens` are there."""
+        """Seconds until the bucket holds `tokens`."""
         return max(0.0, (tokens - self.tokens) / self.per_s)
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What came of a request for tokens."""
+    """Result of a request for tokens: whether it is refused, and the headers of the answer."""
 
     refused: bool
     headers: dict[str, str]
@@ -65,7 +65,7 @@ class Limits:
     _buckets: dict[tuple[str, BucketKind], Bucket] = field(default_factory=dict)
 
     def spend(self, address: str, kind: BucketKind, tokens: int, now_s: float) -> Spent | None:
-        """Take tokens for a request, all or none; None when nothing is counted."""
+        """Take `tokens` for a request if the bucket has them all, else take no token. None in mode `off`."""
         if self.mode is LimitMode.OFF:
             return None
         bucket = self._bucket(address, kind, now_s)
@@ -87,7 +87,7 @@ class Limits:
         return Spent(True, headers)
 
     def debit(self, address: str, kind: BucketKind, tokens: int, now_s: float) -> None:
-        """Take tokens for what is done already, down to none: a cancel-all knows its size only afterwards."""
+        """Take tokens after the fact, at most all that are left: the size of a cancel-all is known only afterwards."""
         if self.mode is not LimitMode.OFF:
             bucket = self._bucket(address, kind, now_s)
             bucket.tokens = max(0.0, bucket.tokens - tokens)

@@ -1,4 +1,4 @@
-"""The exchange's own traders: a market maker with the source's quotes, noise traders, and one who is informed."""
+"""The exchange's own traders: a market maker who posts the source's quotes, noise traders, and an informed trader."""
 
 from collections.abc import Callable
 
@@ -11,17 +11,18 @@ from simulator.engine.orders import BUDGET_GRID, Order, TimeInForce
 from simulator.markets.source import Tick, TradePrint
 
 DEPTH = 5
-"""Levels per side; the top is the source's, the others grow by half of its size per tick."""
+"""Levels per side. The best has the source's size; each further tick adds half of that size."""
 
 
 Levels = dict[tuple[bool, int], int]
 """Open shares by (is a bid, YES price)."""
 
 CENT_MICRO = 10_000
+"""One cent in base units of pUSD."""
 
 
 class MarketMaker:
-    """Three internal accounts. All only ever buy (a sale of YES is a purchase of NO), so none needs inventory."""
+    """Three internal accounts. They sell YES by buying NO, so they need no inventory."""
 
     def __init__(self, exchange: Exchange):
         self.exchange = exchange
@@ -29,16 +30,16 @@ class MarketMaker:
         self.noise = exchange.account("0x" + "b2" * 20, internal=True)
         self.informed = exchange.account("0x" + "c3" * 20, internal=True)
         self.reshape: Callable[[LiveMarket, Levels], Levels] = lambda market, levels: levels
-        """What is quoted instead of the source's levels (a fault)."""
+        """Changes the levels before they are quoted (a fault sets it)."""
         self.decimals: Callable[[LiveMarket], int] = lambda market: 0
-        """Decimals of the shares of a noise trader who spends a sum; 0 for one who buys shares."""
+        """Decimals of the shares that a noise trader gets who spends a sum of pUSD; 0 if it buys a number of shares."""
         self._ticks: dict[str, Tick] = {}
         self._quotes: dict[str, dict[tuple[bool, int], Order]] = {}
         self.placed = 0
-        """Orders so far; each has a number of its own."""
+        """Number of internal orders so far; it makes their ids unique."""
 
     def quote(self, market: LiveMarket, tick: Tick) -> None:
-        """Replace the market maker's orders by the quote; orders that are still right keep their place."""
+        """Change the market maker's orders to the quote. Orders that already fit it keep their place in the queue."""
         self._ticks[tick.market_id] = tick
         wanted = ladder(tick, market.tick_units)
         if market.tick_pinned:
@@ -60,20 +61,20 @@ class MarketMaker:
         self._tidy(market)
 
     def refresh(self, market: LiveMarket) -> None:
-        """Quote again what the source said last."""
+        """Post the last quote of the source again."""
         tick = self._ticks.get(market.listing.market_id)
         if tick is not None:
             self.quote(market, tick)
 
     def withdraw(self, market_id: str) -> None:
-        """Take the market maker out of a market (its orders are cancelled by the engine when a market ends)."""
+        """Cancel all orders of the market maker in a market, and stop quoting it."""
         self._ticks.pop(market_id, None)
         for order in self._quotes.pop(market_id, {}).values():
             if order.order_id in self.exchange.orders:
                 self.exchange.cancel(order)
 
     def hit(self, market: LiveMarket, trade: TradePrint) -> None:
-        """A noise trader takes what rests within its price; what finds nobody is printed only."""
+        """Send a noise trader's order. What finds no resting order is only published as a trade."""
         _, side, price_units, shares_micro = trade
         shares = floor_to_grid(shares_micro, SHARE_GRID)
         if shares and 0 < price_units < PRICE_SCALE:
@@ -86,12 +87,12 @@ class MarketMaker:
         market.last_token = market.listing.token_yes
 
     def take(self, market: LiveMarket, order: TradePrint) -> None:
-        """The informed trader takes outside orders inside the maker's spread, within its limit."""
+        """Send an order of the informed trader. Its limit is inside the spread, so it meets outside orders only."""
         _, side, price_units, shares_micro = order
         self._buy(self.informed, market, side is Side.BUY, price_units, shares_micro)
 
     def _spend(self, market: LiveMarket, is_bid: bool, units: int, shares: int, decimals: int) -> None:
-        """Buy for a sum in whole cents: what rests there is filled off the grid of 0.01 share."""
+        """Spend whole cents of pUSD, so that resting orders are filled with fractions of 0.01 share."""
         own = units if is_bid else PRICE_SCALE - units
         budget = shares * own // PRICE_SCALE // CENT_MICRO * CENT_MICRO
         if budget:
@@ -127,6 +128,7 @@ class MarketMaker:
         return order
 
     def _tidy(self, market: LiveMarket) -> None:
+        """Merge pairs of shares, so that the collateral of a market does not grow for ever."""
         listing = market.listing
         for account in (self.maker, self.noise, self.informed):
             pairs = min(account.shares(listing.token_yes), account.shares(listing.token_no))
@@ -135,7 +137,7 @@ class MarketMaker:
 
 
 def ladder(tick: Tick, tick_units: int) -> Levels:
-    """Open shares by (is_bid, YES price): the recorded book, or the top of the source and deeper levels behind it."""
+    """Levels to quote: the recorded book if there is one, else `DEPTH` levels per side from the source's best."""
     if tick.levels:
         return {(is_bid, price): shares for is_bid, price, shares in tick.levels}
     levels: Levels = {}
@@ -153,7 +155,7 @@ def ladder(tick: Tick, tick_units: int) -> Levels:
 
 
 def rounded(levels: Levels, tick_units: int) -> Levels:
-    """Levels on a coarser grid: bids down, asks up, and what falls out of the range of prices left out."""
+    """Levels on a coarser tick: bids are rounded down, asks up; levels outside the range of prices are left out."""
     found: Levels = {}
     for (is_bid, units), shares in levels.items():
         on_grid = units // tick_units * tick_units if is_bid else -(-units // tick_units) * tick_units

@@ -1,4 +1,4 @@
-"""What the command line decides about a simulated venue."""
+"""Options of a simulated venue, as the command line sets them."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +9,7 @@ from simulator.venue.limits import LimitMode
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Everything that `python -m simulator` takes. Durations are wall seconds unless they say otherwise."""
+    """The options of `python -m simulator`. Durations are wall seconds unless their docstring says otherwise."""
 
     port: int = 8640
     """CLOB; Gamma, Data API and news follow on the next three ports. 0 takes any free ports."""
@@ -17,25 +17,31 @@ class Options:
     speed: float = 60.0
     """Market minutes per wall minute; 0 does not advance until the admin API steps."""
     deposit_pusd: int = 10_000
+    """pUSD that a new account gets."""
     order_versions: tuple[int, ...] = (2, 3)
+    """Domain versions of signed orders that are accepted: 1, 2, 3."""
     mined_after_s: float = 0.2
     confirmed_after_s: float = 0.5
+    """Time from MATCHED to MINED and to CONFIRMED."""
     taker_delay_s: float = 0.0
     """How long crossing orders of crypto and finance markets are held before they match (`itode` on the wire)."""
     faults: Path | None = None
+    """JSON file with a schedule of faults."""
     profile: str = "off"
-    """Named set of faults that is on from the start."""
+    """Name of the fault profile that is on from the start."""
     auto_redeem: bool = True
-    """Whether shares of a resolved market are paid out at once; else their owners redeem them through the relayer."""
+    """Whether shares of a resolved market are paid at once. If not, their owners redeem them through the relayer."""
     admin: bool = False
+    """Whether /admin is served."""
     state: Path | None = None
+    """File in which the state is saved."""
     rate_limits: LimitMode = LimitMode.WARN
     rewards_pusd: float = 0.0
-    """Liquidity rewards of each open market and market day."""
+    """Liquidity rewards that each open market pays per market day."""
     rebates: bool = False
-    """Whether makers get their part of the takers' fees back."""
+    """Whether makers get a part of the takers' fees."""
     named_share: float = 0.0
-    """Share of markets whose outcomes are not Yes and No but names: teams, players, Over and Under."""
+    """Share of markets whose outcomes have names (teams, players, Over and Under) instead of Yes and No."""
     protocol_v2_share: float = 0.0
     """Share of markets that need version 3 orders."""
     source: SourceOptions = field(default_factory=SourceOptions)

@@ -1,4 +1,4 @@
-"""The relayer: signed batches of calls, executed after a while, one at a time for each wallet."""
+"""The relayer: it executes signed batches of contract calls after a delay, one at a time for each wallet."""
 
 import itertools
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from simulator.venue.venue import Venue
 
 
 class TransactionState(StrEnum):
-    """Life of a transaction, in the relayer's words."""
+    """State of a transaction, as the relayer writes it."""
 
     NEW = "STATE_NEW"
     MINED = "STATE_MINED"
@@ -24,7 +24,7 @@ class TransactionState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Calls from a wallet, as signed by its owner."""
+    """Contract calls from a wallet, signed by its owner."""
 
     owner: str
     wallet: str
@@ -36,7 +36,7 @@ class Batch:
 
 @dataclass(slots=True)
 class Transaction:
-    """A batch on its way."""
+    """A submitted batch and its state."""
 
     transaction_id: str
     account: Account
@@ -47,7 +47,7 @@ class Transaction:
 
     @property
     def hash(self) -> str:
-        """Hash of the transaction on the chain; empty before it is there."""
+        """Hash of the transaction on the chain; empty until it is executed."""
         return "" if self.state is TransactionState.NEW else transaction_hash(self.transaction_id)
 
 
@@ -65,10 +65,10 @@ class Relayer:
         return self.venue.nonces.get(owner.lower(), 0)
 
     def submit(self, batch: Batch) -> Transaction:
-        """Take a batch.
+        """Check a batch and queue it.
 
         Raises:
-            Refused: with the relayer's words; nothing was changed.
+            Refused: with the relayer's text; nothing was changed.
         """
         self._check(batch)
         account = self.venue.open_account(checksum(batch.owner))
@@ -102,7 +102,7 @@ class Relayer:
             raise Refused("call target not allowed: the contract is retired")
 
     def advance(self, wall_s: float) -> None:
-        """Execute and confirm what is due."""
+        """Execute and confirm the transactions that are due at wall time `wall_s`."""
         settlement = self.venue.settlement
         for made in self._open:
             if made.state is TransactionState.NEW and wall_s >= made.sent_s + settlement.mined_after_s:

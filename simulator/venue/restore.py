@@ -1,4 +1,4 @@
-"""Give a venue back what it knew before a restart: whole, or not at all."""
+"""Restore the saved state of a venue after a restart."""
 
 from dataclasses import replace
 
@@ -11,27 +11,28 @@ from simulator.venue.saved_state import SavedAccount, SavedMarket, SavedOrder, S
 from simulator.venue.venue import Venue
 
 
-def restore(venue: Venue, memory: SavedState) -> None:
-    """Restore accounts, orders and trades into a fresh venue whose market time is the memory's.
+def restore(venue: Venue, state: SavedState) -> None:
+    """Restore accounts, orders and trades into a new venue whose market time is that of the state.
 
     Raises:
-        ArtifactError: if the books would not balance or something is missing; use the venue no further.
+        ArtifactError: if the books would not balance or the state refers to something it lacks. The venue is then
+            half restored; do not use it.
     """
-    if not memory.accounts:
+    if not state.accounts:
         return
     try:
-        for kept in memory.accounts:
+        for kept in state.accounts:
             _account(venue, kept)
-        for market in memory.markets:
+        for market in state.markets:
             _market(venue, market)
-        orders = {kept.order_id: _order(venue, kept) for kept in memory.orders}
-        for trade in memory.trades:
+        orders = {kept.order_id: _order(venue, kept) for kept in state.orders}
+        for trade in state.trades:
             _trade(venue, trade, orders)
-        _sets(venue, memory)
-        for name in memory.open_orders:
+        _sets(venue, state)
+        for name in state.open_orders:
             venue.reopen(orders[name])
     except KeyError as error:
-        raise ArtifactError(_advice(f"it names {error}, which is not there")) from None
+        raise ArtifactError(_advice(f"it names {error}, which it does not contain")) from None
     wrong = audit(venue.exchange)
     if wrong:
         raise ArtifactError(_advice(wrong[0]))
@@ -55,7 +56,7 @@ def _account(venue: Venue, kept: SavedAccount) -> None:
 
 
 def _market(venue: Venue, kept: SavedMarket) -> None:
-    """Restore a market; a resolution that the source has reached meanwhile is kept."""
+    """Restore a market. If the source resolved it after the state was saved, it stays resolved."""
     market = venue.exchange.markets[kept.market_id]
     newer = market.state is MarketState.RESOLVED and kept.state is not MarketState.RESOLVED
     ends = ("state", "payout_yes_micro", "resolved_s") if newer else ()
@@ -92,18 +93,18 @@ def _trade(venue: Venue, kept: SavedTrade, orders: dict[str, Order]) -> None:
             venue.exchange.trades_of[account.address].append(trade)
 
 
-def _sets(venue: Venue, memory: SavedState) -> None:
+def _sets(venue: Venue, state: SavedState) -> None:
     exchange, activity = venue.exchange, venue.activity
-    exchange.known, exchange.matched, exchange.voided = memory.known, memory.matched, memory.voided
-    exchange.fees_micro = memory.fees_micro
-    venue.wallets, venue.nonces = memory.wallets, memory.nonces
-    if memory.keys is not None:
-        venue.keys = memory.keys
-    activity.rows.update(memory.activity)
-    activity.holdings.update(memory.holdings)
+    exchange.known, exchange.matched, exchange.voided = state.known, state.matched, state.voided
+    exchange.fees_micro = state.fees_micro
+    venue.wallets, venue.nonces = state.wallets, state.nonces
+    if state.keys is not None:
+        venue.keys = state.keys
+    activity.rows.update(state.activity)
+    activity.holdings.update(state.holdings)
     activity.market_of_token.update(
-        {token: exchange.by_token[token].listing.market_id for held in memory.holdings.values() for token in held}
+        {token: exchange.by_token[token].listing.market_id for held in state.holdings.values() for token in held}
     )
-    venue.tape.restore(memory.tape)
-    venue.incentives.rewards, venue.incentives.rebated = memory.rewards, memory.rebated
-    venue.market_maker.placed = memory.internal_orders
+    venue.tape.restore(state.tape)
+    venue.incentives.rewards, venue.incentives.rebated = state.rewards, state.rebated
+    venue.market_maker.placed = state.internal_orders

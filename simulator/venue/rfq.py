@@ -1,7 +1,8 @@
-"""Requests for quotes: somebody asks for a size, others quote, one quote is accepted and approved, both trade.
+"""Requests for quotes: one account asks for a size, others quote, and an accepted and approved quote becomes a trade.
 
-The requester signs when accepting, the quoter when approving; the two orders then match each other alone. Ids, states
-and the answers' shape follow the public clients; what they do not say (lifetimes, the configuration) is ours.
+The requester signs an order when accepting, the quoter when approving; these two orders match only each other. Ids,
+states and the shape of answers follow the public clients. No source states the lifetimes and the configuration; they
+are our choice.
 """
 
 from collections.abc import Callable
@@ -17,9 +18,10 @@ from simulator.engine.orders import Order, Trade
 from simulator.engine.refusals import Refused
 
 REQUEST_S, QUOTE_S, KEPT_S = 300, 60, 3600
-"""Wall seconds that a request and a quote stay open, and that what is over stays listed."""
+"""Wall seconds: life of a request, life of a quote, and how long ended ones stay listed."""
 
 COLLATERAL = "0"
+"""Asset id of pUSD on these routes."""
 
 
 class RfqState(StrEnum):
@@ -33,7 +35,7 @@ class RfqState(StrEnum):
 
 @dataclass(slots=True, eq=False)
 class Terms:
-    """What somebody wants to trade: a side of a token, shares and pUSD in base units."""
+    """Side, token, shares and pUSD (base units) that a request or a quote is for."""
 
     identity: str
     address: str
@@ -50,12 +52,12 @@ class Terms:
 
     @property
     def price_units(self) -> int:
-        """Price of the token."""
+        """Price of `token_id` in units of 1e-4."""
         return self.cash_micro * PRICE_SCALE // self.shares_micro
 
     @property
     def complement(self) -> str:
-        """The other token of the market."""
+        """Id of the market's other token."""
         return self.market.token(self.market.outcome(self.token_id).other)
 
 
@@ -76,7 +78,7 @@ class Quote:
 
     @property
     def price_asked(self) -> int:
-        """Its price in the requester's token."""
+        """Price of the quote in the requester's token, in units of 1e-4."""
         units = self.terms.price_units
         return units if self.match_type == "COMPLEMENTARY" else PRICE_SCALE - units
 
@@ -90,7 +92,7 @@ class QuoteRequest:
     accepted_id: str = ""
 
     def best(self) -> Quote | None:
-        """The active quote with the best price for the requester."""
+        """The active quote with the best price for the requester; None if there is no active quote."""
         active = [quote for quote in self.quotes.values() if quote.terms.state is RfqState.ACTIVE]
         sign = 1 if self.terms.side is Side.BUY else -1
         return min(active, key=lambda quote: sign * quote.price_asked, default=None)
@@ -106,13 +108,19 @@ class RfqDesk:
     quotes: dict[str, Quote] = field(default_factory=dict)
 
     def ask(self, address: str, assets: tuple[str, str], amounts: tuple[int, int]) -> QuoteRequest:
-        """A new request. Assets and amounts are what the requester receives and pays; pUSD is asset "0"."""
+        """Open a request.
+
+        Args:
+            address: the requester's account.
+            assets: ids of the asset that it receives and the asset that it pays; pUSD is "0".
+            amounts: base units of both.
+        """
         terms = self._terms(address, assets, amounts, REQUEST_S)
         self.requests[terms.identity] = request = QuoteRequest(terms)
         return request
 
     def quote(self, address: str, name: str, assets: tuple[str, str], amounts: tuple[int, int]) -> Quote:
-        """A quote that would fill a request whole."""
+        """Quote a request; `assets` and `amounts` are what the quoter receives and pays, for the whole size."""
         request = self._request(name)
         terms, asked = self._terms(address, assets, amounts, QUOTE_S), request.terms
         same = terms.token_id == asked.token_id
@@ -151,7 +159,7 @@ class RfqDesk:
         return quote
 
     def cancel_request(self, address: str, name: str) -> None:
-        """Withdraw a request and with it its quotes."""
+        """Cancel a request and all its quotes."""
         request = self._request(name)
         if request.terms.address != address:
             raise Refused("request not found", 404)
@@ -159,7 +167,7 @@ class RfqDesk:
             self._move(terms, RfqState.CANCELED)
 
     def cancel_quote(self, address: str, name: str) -> None:
-        """Withdraw a quote."""
+        """Cancel a quote."""
         known = self.quotes.get(name)
         quote = self._quote(name, known.request.terms.identity if known else "", RfqState.ACTIVE)
         if quote.terms.address != address:
@@ -167,7 +175,7 @@ class RfqDesk:
         self._move(quote.terms, RfqState.CANCELED)
 
     def accept(self, name: str, request_name: str, order: Order) -> None:
-        """The requester takes a quote with a signed order of its terms."""
+        """Accept a quote with an order of the requester that has the quote's terms."""
         request, quote = self._request(request_name), self._quote(name, request_name, RfqState.ACTIVE)
         asked = request.terms
         _check_order(order, asked.address, asked.token_id, asked.side, quote.price_asked, asked.shares_micro)
@@ -177,7 +185,7 @@ class RfqDesk:
             self._move(terms, RfqState.ACCEPTED)
 
     def approve(self, name: str, request_name: str, order: Order) -> Trade:
-        """The quoter confirms with a signed order of the quote's terms; both orders trade."""
+        """Approve an accepted quote with an order of the quoter that has its terms. Returns the trade."""
         quote = self._quote(name, request_name, RfqState.ACCEPTED)
         said = quote.terms
         _check_order(order, said.address, said.token_id, said.side, said.price_units, said.shares_micro)
@@ -188,7 +196,7 @@ class RfqDesk:
         return trade
 
     def expire(self) -> None:
-        """Cancel what is past its time, and forget what has been over for long."""
+        """Cancel requests and quotes whose time is over, and drop requests that expired `KEPT_S` ago."""
         now = self.wall_s()
         known = [r.terms for r in self.requests.values()] + [q.terms for q in self.quotes.values()]
         for terms in known:

@@ -1,7 +1,7 @@
-"""What the venue still knows after a restart: accounts, orders, trades, keys and market time, as one JSON document.
+"""The state of a venue as one JSON document, for a restart: accounts, orders, trades, keys and market time.
 
-Trades on their way are final in it; orders that wait out a taker's delay, heartbeats, requests for quotes and
-notifications are not kept. Outside orders keep their order among themselves; the market maker quotes behind them.
+Trades in settlement are saved as confirmed. Orders in a taker's delay, heartbeats, requests for quotes and
+notifications are not saved. Outside orders keep their time priority; the market maker's orders queue behind them.
 """
 
 from collections import defaultdict
@@ -28,7 +28,7 @@ from simulator.venue.venue import Venue
 
 @dataclass(slots=True)
 class SavedAccount:
-    """An account without its open orders, which are listed apart."""
+    """An account. Its open orders are in `SavedState.open_orders`."""
 
     address: str
     cash_micro: int
@@ -42,7 +42,7 @@ class SavedAccount:
 
 @dataclass(slots=True)
 class SavedMarket:
-    """What trading changed about a market."""
+    """The fields of a market that may differ from what its source lists."""
 
     market_id: str
     tick_units: int
@@ -64,7 +64,7 @@ class SavedMarket:
 
 @dataclass(slots=True)
 class SavedOrder:
-    """An order, open or part of a trade; its account by address."""
+    """An order that is open or part of a trade; `account` is the address."""
 
     order_id: str
     account: str
@@ -92,7 +92,7 @@ class SavedOrder:
 
 @dataclass(slots=True)
 class SavedTrade:
-    """A trade; its orders by id."""
+    """A trade; `taker` and `makers` name orders by id."""
 
     trade_id: str
     market_id: str
@@ -112,18 +112,18 @@ class SavedTrade:
 
 @dataclass(slots=True)
 class SavedState:
-    """The document. A file with seed and market time alone is one too: a venue that nobody has used."""
+    """The document. Seed and market time alone are enough: that is a venue without outside accounts."""
 
     seed: int
     market_time_s: int
     world: str = ""
-    """What decided the markets; accounts are of no use among others."""
+    """Options that decided the markets. The accounts fit only a venue with the same ones."""
     accounts: list[SavedAccount] = field(default_factory=list)
     markets: list[SavedMarket] = field(default_factory=list)
     orders: list[SavedOrder] = field(default_factory=list)
     trades: list[SavedTrade] = field(default_factory=list)
     open_orders: list[str] = field(default_factory=list)
-    """Ids in order of time."""
+    """Ids of open outside orders, the oldest first."""
     known: set[str] = field(default_factory=set)
     matched: set[str] = field(default_factory=set)
     voided: set[str] = field(default_factory=set)
@@ -140,18 +140,18 @@ class SavedState:
 
 
 def world_of(source: SourceOptions) -> str:
-    """The options that decide which markets there are, as text."""
+    """The options that decide which markets exist, as text."""
     return str(replace(source, resume_s=None))
 
 
 def capture(venue: Venue) -> SavedState:
-    """The venue between two steps. Without outside accounts there is only seed and market time."""
+    """The state of the venue; call it between two steps. Without outside accounts only seed and market time."""
     exchange, source = venue.exchange, venue.options.source
     made = SavedState(source.seed, venue.now_s, world_of(source))
     if all(account.internal for account in exchange.accounts.values()):
         return made
-    coming = _coming(venue)
-    made.accounts = [_saved_account(account, coming[account.address]) for account in exchange.accounts.values()]
+    incoming = _incoming(venue)
+    made.accounts = [_saved_account(account, incoming[account.address]) for account in exchange.accounts.values()]
     minted = _sums((trade.market_id, trade.minted_micro) for trade in exchange.pending.values())
     made.markets = [_saved_market(m, minted[m.listing.market_id]) for m in exchange.markets.values() if _is_touched(m)]
     made.fees_micro = exchange.fees_micro + sum(trade.fee_micro for trade in exchange.pending.values())
@@ -177,8 +177,8 @@ def _sums(rows: Iterable[tuple[str, int]]) -> defaultdict[str, int]:
     return found
 
 
-def _coming(venue: Venue) -> defaultdict[str, defaultdict[str, int]]:
-    """What trades on their way will deliver, by account address and asset."""
+def _incoming(venue: Venue) -> defaultdict[str, defaultdict[str, int]]:
+    """Base units that pending trades will deliver, by account address and asset."""
     found: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
     for trade in venue.exchange.pending.values():
         for account, asset, micro in trade.credits:
@@ -186,12 +186,12 @@ def _coming(venue: Venue) -> defaultdict[str, defaultdict[str, int]]:
     return found
 
 
-def _saved_account(account: Account, coming: defaultdict[str, int]) -> SavedAccount:
-    assets = {asset for asset in (*account.positions, *coming) if asset != CASH}
-    positions = {asset: account.shares(asset) + coming[asset] for asset in sorted(assets)}
+def _saved_account(account: Account, incoming: defaultdict[str, int]) -> SavedAccount:
+    assets = {asset for asset in (*account.positions, *incoming) if asset != CASH}
+    positions = {asset: account.shares(asset) + incoming[asset] for asset in sorted(assets)}
     return SavedAccount(
         address=account.address,
-        cash_micro=account.cash_micro + coming[CASH],
+        cash_micro=account.cash_micro + incoming[CASH],
         deposited_micro=account.deposited_micro,
         positions={asset: micro for asset, micro in positions.items() if micro},
         internal=account.internal,
@@ -202,7 +202,7 @@ def _saved_account(account: Account, coming: defaultdict[str, int]) -> SavedAcco
 
 
 def _is_touched(market: LiveMarket) -> bool:
-    """Whether a market is not what its source alone would make of it."""
+    """Whether a market must be saved: False if it ended normally and holds no collateral."""
     over = market.state is MarketState.RESOLVED and market.resolved_s >= market.listing.end_s
     return not over or market.collateral_micro != 0
 
@@ -244,36 +244,36 @@ def _saved_trade(trade: Trade) -> SavedTrade:
 
 
 def encode(venue: Venue) -> bytes:
-    """What the venue knows, as JSON."""
+    """The state of the venue as JSON."""
     return msgspec.json.encode(capture(venue))
 
 
 def write(venue: Venue, path: Path) -> None:
-    """Keep what the venue knows, replaced by rename: the old document or the new one, never a part."""
+    """Write the state to `path` by rename, so that a crash leaves the old document or the new one."""
     write_bytes(path, encode(venue))
 
 
 def read(path: Path, source: SourceOptions) -> SavedState | None:
-    """What was kept; None without a file or when it belongs to another seed.
+    """The saved state; None if there is no file or it is of another seed.
 
-    Among other markets of the same seed only the market time is resumed. A file that is not used, or that cannot be
-    read, is put aside under another name, not overwritten.
+    If the options for the markets differ, only the market time is used. A file that cannot be used is renamed to
+    `NAME.other` or `NAME.unreadable`, so that nothing overwrites it.
     """
     if not path.exists():
         return None
     try:
-        memory = msgspec.json.decode(path.read_bytes(), type=SavedState)
+        state = msgspec.json.decode(path.read_bytes(), type=SavedState)
     except (OSError, msgspec.DecodeError) as error:
-        _put_aside(path, "unreadable", str(error))
+        _rename(path, "unreadable", str(error))
         return None
-    if memory.accounts and memory.world != world_of(source):
-        _put_aside(path, "other", "it belongs to other markets")
-        memory = SavedState(memory.seed, memory.market_time_s)
-    return memory if memory.seed == source.seed else None
+    if state.accounts and state.world != world_of(source):
+        _rename(path, "other", "it belongs to other markets")
+        state = SavedState(state.seed, state.market_time_s)
+    return state if state.seed == source.seed else None
 
 
-def _put_aside(path: Path, suffix: str, reason: str) -> None:
-    aside = path.with_name(f"{path.name}.{suffix}")
-    path.replace(aside)
+def _rename(path: Path, suffix: str, reason: str) -> None:
+    renamed = path.with_name(f"{path.name}.{suffix}")
+    path.replace(renamed)
     log = structlog.get_logger(part="simulator")
-    log.warning("the kept state is not used; accounts start again", kept=str(aside), reason=reason)
+    log.warning("the saved state is not used; accounts start again", kept=str(renamed), reason=reason)

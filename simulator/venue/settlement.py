@@ -1,4 +1,4 @@
-"""From matched to final: MATCHED, MINED, CONFIRMED after wall-clock delays, or RETRYING and FAILED."""
+"""Settlement of trades after wall-clock delays: MATCHED, MINED, CONFIRMED, or RETRYING and FAILED."""
 
 import heapq
 import itertools
@@ -22,26 +22,26 @@ class SettlementResult(StrEnum):
 
 
 Due = tuple[float, TradeStatus, bool]
-"""Wall seconds after the trade, what is due, and whether it is final: a FAILED that is not is taken back later."""
+"""Wall seconds after the trade, the status that is due, and False for a FAILED that a later status replaces."""
 
 
 @dataclass(slots=True)
 class Settlement:
-    """Trades on their way. `advance` is called with the wall time; `told` hears of every change of status."""
+    """Trades in settlement. Call `advance` with the wall time; `told` is called after every change of status."""
 
     exchange: Exchange
     mined_after_s: float
     confirmed_after_s: float
     told: Callable[[Trade], None]
     result_of: Callable[[Trade], SettlementResult] = lambda trade: SettlementResult.CONFIRMED
-    """How a trade ends: a fault decides."""
+    """Decides how a trade ends (a fault sets it)."""
     _queue: list[tuple[float, int, TradeStatus, bool, Trade]] = field(default_factory=list)
     _judged: set[str] = field(default_factory=set)
-    """Trades that fail if they are winning when their end is due."""
+    """Ids of trades that fail if they are winning when they would be mined."""
     _order: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def start(self, trade: Trade, wall_s: float) -> None:
-        """Schedule the settlement of a fresh trade; without delays it is settled and final at once."""
+        """Schedule the settlement of a new trade; if `confirmed_after_s` is 0 it is confirmed at once."""
         result = self.result_of(trade)
         if result is SettlementResult.CONFIRMED and self.confirmed_after_s <= 0:
             self._apply(trade, TradeStatus.MINED, wall_s)
@@ -68,7 +68,7 @@ class Settlement:
         return [retrying, (2 * mined, TradeStatus.MINED, True), final]
 
     def advance(self, wall_s: float) -> None:
-        """Apply everything that is due."""
+        """Apply every change of status that is due at wall time `wall_s`."""
         while self._queue and self._queue[0][0] <= wall_s:
             due_s, _, status, is_final, trade = heapq.heappop(self._queue)
             if trade.trade_id in self._judged and status is TradeStatus.MINED:
@@ -78,12 +78,12 @@ class Settlement:
                 self._apply(trade, status, due_s, is_final=is_final)
 
     def next_due_s(self) -> float | None:
-        """Wall time of the next change; None when nothing is on its way."""
+        """Wall time of the next change of status; None if no trade is in settlement."""
         return self._queue[0][0] if self._queue else None
 
     def _apply(self, trade: Trade, status: TradeStatus, wall_s: float, *, is_final: bool = True) -> None:
         if status is TradeStatus.FAILED and trade.trade_id not in self.exchange.pending:
-            status = TradeStatus.CONFIRMED  # the end of its market has settled it already
+            status = TradeStatus.CONFIRMED  # the resolution of its market has settled it already
         if status is TradeStatus.FAILED and is_final:
             self.exchange.revert(trade)
         elif status is TradeStatus.MINED:
@@ -111,5 +111,5 @@ def is_winning(exchange: Exchange, trade: Trade) -> bool:
 
 
 def transaction_hash(trade_id: str) -> str:
-    """A 32-byte hash that belongs to a trade."""
+    """A 32-byte hash, the same for the same id; used as the hash of the transaction on the chain."""
     return "0x" + blake2b(trade_id.encode(), digest_size=32).hexdigest()

@@ -1,4 +1,4 @@
-"""Public trades of outside accounts; the source keeps those of the noise traders."""
+"""Public trades of outside takers. The trades of noise traders come from the source of the markets."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -26,17 +26,17 @@ class Tape:
         self._outside: defaultdict[str, list[PublicTrade]] = defaultdict(list)
 
     def record(self, market_id: str, trade: PublicTrade) -> None:
-        """Keep a trade."""
+        """Add a trade."""
         self._outside[market_id].append(trade)
 
     def outside(self, market_id: str) -> list[PublicTrade]:
-        """Trades in a market, oldest first."""
+        """Trades of outside takers in a market, oldest first."""
         return self._outside.get(market_id, [])
 
     def rows(self) -> dict[str, list[PublicTrade]]:
-        """All of them by market."""
+        """All trades by market id."""
         return dict(self._outside)
 
     def restore(self, rows: dict[str, list[PublicTrade]]) -> None:
-        """Begin with these."""
+        """Replace all trades."""
         self._outside = defaultdict(list, rows)

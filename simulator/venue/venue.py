@@ -65,7 +65,7 @@ class Venue(VenueMarkets):
         return []
 
     def taker_delay(self, order: Order) -> float:
-        """Wall seconds for which the request of a crossing order is held: crypto and finance markets, or a fault's."""
+        """Wall seconds for which the request of a crossing order is held, by its market or by a fault; else 0."""
         market = self.exchange.markets[order.market_id]
         if not crosses(market.book, order):
             return 0.0
@@ -89,7 +89,7 @@ class Venue(VenueMarkets):
             self._order_changed("CANCELLATION", order)
 
     def reopen(self, order: Order) -> None:
-        """Let an order rest again as it did before a restart."""
+        """Put an order back on its book after a restart."""
         self.exchange.reopen(order)
         if order.expires_s:
             self._expiries[order.order_id] = order
@@ -97,7 +97,7 @@ class Venue(VenueMarkets):
     # -- wall-clock upkeep
 
     def upkeep(self) -> None:
-        """Everything that is due by the wall clock: settlement, expiries, heartbeats."""
+        """Do everything that is due by the wall clock: settlement, expiries, heartbeats."""
         wall_s = self.wall_s()
         self.settlement.advance(wall_s)
         for order in [o for o in self._expiries.values() if o.expires_s <= wall_s]:
@@ -110,7 +110,7 @@ class Venue(VenueMarkets):
         for order in [o for o in self.exchange.orders.values() if o.owner == owner]:
             self.exchange.cancel(order)
 
-    # -- what the engine says
+    # -- calls from the engine
 
     def _traded(self, trade: Trade) -> None:
         trade.updated_s = trade.market_s

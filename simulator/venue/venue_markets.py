@@ -101,7 +101,7 @@ class VenueMarkets:
     # -- accounts and cash
 
     def account_of(self, wallet: str) -> Account | None:
-        """The account that trades from a wallet address; None for a stranger."""
+        """The account that trades from a wallet address; None if no account does."""
         address = self.wallets.get(wallet.lower())
         return self.exchange.accounts.get(address) if address else None
 
@@ -115,15 +115,15 @@ class VenueMarkets:
         return account
 
     def deposit(self, account: Account, micro: int) -> None:
-        """pUSD arrives from outside."""
+        """Credit pUSD that comes from outside."""
         self.exchange.deposit(account, micro)
         self.activity.deposit(account, micro, self.now_s)
 
     def withdraw(self, account: Account, micro: int) -> None:
-        """pUSD leaves; buys that lose their backing are cancelled.
+        """Take pUSD out of an account, and cancel buys that it can no longer pay for.
 
         Raises:
-            Refused: if the account has less.
+            Refused: if the account has less than `micro`.
         """
         self.exchange.withdraw(account, micro)
         self.exchange.shed(account)
@@ -184,7 +184,7 @@ class VenueMarkets:
             listener(market, tick)
 
     def _refine(self, market: LiveMarket, tick: Tick) -> None:
-        """Change to the fine tick near the edges, as the exchange does; it stays fine from then on."""
+        """Change to the fine tick when a quote needs it, as the venue does near 0 and 1; it never changes back."""
         if market.tick_pinned:
             return
         coarse = market.tick_units
@@ -193,7 +193,7 @@ class VenueMarkets:
             self.change_tick(market, FINE_TICK_UNITS)
 
     def change_tick(self, market: LiveMarket, tick_units: int, *, said: bool = True) -> None:
-        """Set a market's tick, and tell everyone unless it is to be missed."""
+        """Set a market's tick. `said` is False for the fault that sends no message about it."""
         old, market.tick_units = market.tick_units, tick_units
         if said:
             for listener in self.on_tick_size:
@@ -211,7 +211,7 @@ class VenueMarkets:
         self.incentives.sample(self.now_s)
 
     def open_quotes(self) -> None:
-        """Post the market maker's first quotes from the last step of the history."""
+        """Post the market maker's first quotes, those of the last step of the history."""
         for market_id in sorted(self.open_markets):
             history = self.source.history(market_id)
             if len(history.ts_s):
@@ -231,7 +231,7 @@ class VenueMarkets:
         self.open_markets.discard(market_id)
 
     def resolve(self, market_id: str, payout_yes_micro: int) -> None:
-        """End a market and pay out every holder."""
+        """Resolve a market to `payout_yes_micro` base units per YES share; no effect if it is resolved already."""
         market = self.exchange.markets[market_id]
         if market.state is MarketState.RESOLVED:
             return
@@ -244,7 +244,7 @@ class VenueMarkets:
             listener(market)
 
     def redeem_all(self, market_id: str) -> None:
-        """Pay out the holders of a resolved market: all, or the exchange's own where the others redeem themselves."""
+        """Pay the holders of a resolved market; without `auto_redeem` only the internal accounts are paid."""
         market = self.exchange.markets[market_id]
         for account in self.exchange.holders(market_id):
             if not account.internal and not self.options.auto_redeem:
