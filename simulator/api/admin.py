@@ -1,4 +1,4 @@
-"""/admin: faults, steps, resolutions and audits, for tests and drills. Loopback only, off by default."""
+"""Routes under /admin for tests: faults, steps, resolutions, audits. Off by default, and only for loopback clients."""
 
 import asyncio
 from collections.abc import Callable
@@ -25,14 +25,14 @@ MAX_STEPS = 10_000
 
 
 class Admin:
-    """What a person or a drill may do to the venue."""
+    """Routes that change the venue from outside its markets."""
 
     def __init__(self, venue: Callable[[], Venue], faults: Callable[[], Faults]):
         self._venue = venue
         self._faults = faults
 
     def routes(self) -> list[BaseRoute]:
-        """All routes under /admin."""
+        """The routes under /admin, with their handlers."""
         table: list[tuple[str, str, Any]] = [
             ("GET", "/admin/faults", self.faults), ("POST", "/admin/faults", self.start_fault),
             ("DELETE", "/admin/faults", self.clear_faults), ("DELETE", "/admin/faults/{name}", self.stop_fault),
@@ -47,7 +47,7 @@ class Admin:
         return [Route(path, guarded(_loopback(handler)), methods=[method]) for method, path, handler in table]
 
     async def faults(self, request: Request) -> Response:
-        """Faults that are on, and those that there are."""
+        """Faults that are on, the number of scheduled ones, and all kinds and profiles."""
         faults = self._faults()
         faults.advance()
         active = [_shown(fault) for fault in faults.active]
@@ -77,7 +77,7 @@ class Admin:
     async def schedule(self, request: Request) -> Response:
         """Schedule faults by market time: drawn from `seed` (`minutes`, `faults`, `each`, or a `pair`), or `events`.
 
-        Replaces what was scheduled; the answer lists the events with their minutes from now.
+        It replaces the schedule before; the answer lists the events with their minutes from now.
         """
         document = await _document(request)
         try:
@@ -88,7 +88,7 @@ class Admin:
         return answer({"events": [{"at_min": at, **event} for at, event in events]})
 
     async def profile(self, request: Request) -> Response:
-        """Switch a named set of faults on, instead of everything that is on: `name`, and `seed` if wanted."""
+        """Switch to the fault profile `name` with `seed` (1); all faults before it end."""
         document = await _document(request)
         try:
             self._faults().use(profile(str(document.get("name", ""))), _integer(document, "seed", 1))
@@ -117,7 +117,7 @@ class Admin:
         return answer("OK")
 
     async def deposit(self, request: Request) -> Response:
-        """Give `address` another `micro` base units of pUSD."""
+        """Deposit `micro` base units of pUSD for `address`."""
         document = await _document(request)
         self._venue().deposit(self._account(document), _micro(document))
         return answer("OK")
@@ -151,11 +151,11 @@ class Admin:
         return answer("OK")
 
     async def split(self, request: Request) -> Response:
-        """Turn `micro` pUSD of `address` into pairs of `market`."""
+        """Turn `micro` base units of pUSD of `address` into pairs of `market`."""
         return await self._pairs(request, "SPLIT")
 
     async def merge(self, request: Request) -> Response:
-        """Turn `micro` pairs of `market` back into pUSD."""
+        """Turn `micro` base units of pairs of `market` back into pUSD."""
         return await self._pairs(request, "MERGE")
 
     async def _pairs(self, request: Request, kind: str) -> Response:
@@ -167,11 +167,11 @@ class Admin:
         return answer("OK")
 
     async def audit(self, request: Request) -> Response:
-        """What is wrong with the books: an empty list when every base unit is where it belongs."""
+        """Errors in the books; an empty list if money and shares are conserved."""
         return answer({"wrong": audit(self._venue().exchange)})
 
     async def state(self, request: Request) -> Response:
-        """Market time and sizes."""
+        """Market time, and the numbers of markets, orders, trades and accounts."""
         venue = self._venue()
         exchange = venue.exchange
         return answer(
@@ -228,13 +228,15 @@ def _events(document: dict[str, Any]) -> list[TimedFault]:
     """The events that a request describes.
 
     Raises:
-        ParameterError: naming what is wrong.
+        ParameterError: if something is wrong; the text names it, the value received and what to give.
     """
     given, pair, names = document.get("events"), document.get("pair"), document.get("faults", [])
     if given is not None:
         timed = isinstance(given, list) and all(isinstance(row, dict) and _is_time(row.get("at_min")) for row in given)
         if not timed:
-            raise ParameterError(f"events was {str(given)[:80]!r}; give a list of faults, each with at_min from 0")
+            raise ParameterError(
+                f"events was {str(given)[:80]!r}; give a list of faults, each with at_min of at least 0"
+            )
         return [(float(row["at_min"]), row) for row in given]
     seed, minutes = _integer(document, "seed", 1), _integer(document, "minutes", 60)
     if pair is not None:

@@ -1,4 +1,4 @@
-"""The four applications, and the processes' servers: CLOB with WebSockets, Gamma, Data API, news."""
+"""The four applications and their servers: CLOB with WebSockets, Gamma, Data API, news."""
 
 import asyncio
 import contextlib
@@ -54,7 +54,7 @@ NAMES = ("clob", "gamma", "data", "news")
 
 @dataclass(slots=True)
 class Site:
-    """The venue as it is served; empty until history exists."""
+    """The venue and its parts that the applications serve; empty until the history is generated."""
 
     venue: Venue | None = None
     faults: Faults | None = None
@@ -64,7 +64,7 @@ class Site:
     relayer: Relayer | None = None
 
     def open(self, venue: Venue) -> None:
-        """Begin to serve a venue."""
+        """Serve a venue from now on."""
         faults = Faults(venue)
         if venue.options.faults is not None:
             faults.script(venue.options.faults)
@@ -109,7 +109,7 @@ class Site:
         return self.relayer
 
     def get_notifications(self) -> Notifications:
-        """What the venue's accounts were told.
+        """The notifications of the venue's accounts.
 
         Raises:
             Refused: 503 until it is open.
@@ -120,7 +120,7 @@ class Site:
 
 
 def applications(site: Site, *, admin: bool, limited: bool = False) -> dict[str, App]:
-    """One application per host of the venue; /admin, and limits by address, only when asked for."""
+    """One application per host of the venue, by name. `admin` adds /admin, `limited` adds limits by address."""
     clob: list[BaseRoute] = [
         WebSocketRoute("/ws/market", _market_socket(site)),
         WebSocketRoute("/ws/user", _user_socket(site)),
@@ -161,7 +161,7 @@ def _starlette(routes: list[BaseRoute]) -> Starlette:
 
 
 def _faulty(app: App, site: Site, name: str) -> App:
-    """An application behind its layers of faults, which begin with the venue."""
+    """An application behind its layers of faults, which are added when the venue is open."""
     layer: App | None = None
 
     async def run(scope: Scope, receive: Receive, send: Send) -> None:
@@ -175,7 +175,7 @@ def _faulty(app: App, site: Site, name: str) -> App:
 
 
 def _publishing(app: App, site: Site) -> App:
-    """Tell WebSocket subscribers what a write changed, right after its answer."""
+    """Publish the changes of a write to WebSocket subscribers right after its answer."""
 
     async def run(scope: Scope, receive: Receive, send: Send) -> None:
         await app(scope, receive, send)
@@ -206,11 +206,11 @@ def _user_socket(site: Site) -> Callable[[WebSocket], Awaitable[None]]:
 
 
 class Server(uvicorn.Server):
-    """A uvicorn server that leaves signals to the process that runs four of them."""
+    """A uvicorn server that does not handle signals, because one process runs four of them."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals are handled once, by the command."""
+        """Does nothing: the command handles signals for all servers."""
         yield
 
 
@@ -218,12 +218,13 @@ def bind(host: str, port: int) -> dict[str, socket.socket]:
     """Listening sockets on `port` and the next three; port 0 takes any free ones.
 
     Raises:
-        SettingError: naming the port that is taken.
+        SettingError: if a port is taken; the text names it.
     """
     sockets: dict[str, socket.socket] = {}
     for offset, name in enumerate(NAMES):
         wanted = port + offset if port else 0
-        # With the protocol named, asyncio turns Nagle off; without, an answer of two packets waits 40 ms for an ACK.
+        # asyncio turns Nagle's algorithm off only if the protocol is named. With Nagle, an answer of two packets
+        # waits 40 ms for an ACK.
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -264,5 +265,5 @@ def servers(site: Site, *, admin: bool = False, limited: bool = False) -> dict[s
 
 
 async def serve(all_servers: dict[str, Server], sockets: dict[str, socket.socket]) -> None:
-    """Run the servers until each is told to exit."""
+    """Run the servers until `should_exit` of each is set."""
     await asyncio.gather(*(server.serve(sockets=[sockets[name]]) for name, server in all_servers.items()))

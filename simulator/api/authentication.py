@@ -1,4 +1,4 @@
-"""Who sends a request: L1 (wallet signature), L2 (API key with HMAC), and builder keys."""
+"""Authentication of requests: L1 (wallet signature), L2 (API key with HMAC), and builder keys."""
 
 from starlette.requests import Request
 
@@ -9,7 +9,7 @@ from simulator.venue.venue import Venue
 
 
 class Authenticator:
-    """Authentication of requests: L1 (wallet signature) and L2 (API key with HMAC)."""
+    """Checks the credentials of requests against the API keys of a venue."""
 
     def __init__(self, venue: Venue):
         self.venue = venue
@@ -79,5 +79,5 @@ class Authenticator:
 
 
 def _fresh(timestamp: str) -> bool:
-    """A timestamp in whole seconds; its age is not judged, because the venue's tolerance is unknown."""
+    """Whether a timestamp is whole seconds. Its age is not checked, because the venue's tolerance is unknown."""
     return timestamp.isascii() and timestamp.isdigit() and len(timestamp) < 16

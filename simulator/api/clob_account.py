@@ -22,7 +22,7 @@ UNLIMITED = str(2**256 - 1)
 
 
 class ClobAccount(Private):
-    """What an account reads about itself."""
+    """Routes with which an account reads its own data."""
 
     def __init__(
         self, venue: Callable[[], Venue], faults: Callable[[], Faults], notifications: Callable[[], Notifications]
@@ -31,7 +31,7 @@ class ClobAccount(Private):
         self._notifications = notifications
 
     def routes(self) -> list[BaseRoute]:
-        """All of them."""
+        """The routes of this part, with their handlers."""
         table: list[tuple[str, str, Any]] = [
             ("GET", "/data/order/{order_id}", self.order), ("GET", "/data/orders", self.orders),
             ("GET", "/data/pre-migration-orders", self.no_orders),
@@ -42,7 +42,7 @@ class ClobAccount(Private):
         return [Route(path, guarded(handler), methods=[method]) for method, path, handler in table]
 
     async def order(self, request: Request) -> Response:
-        """One open order; null when it is not open any more."""
+        """One open order; null if it is not open."""
         caller = await self._caller(request)
         order = self.venue.exchange.orders.get(request.path_params["order_id"])
         if order is None or order.account.address != caller.address:
@@ -63,12 +63,12 @@ class ClobAccount(Private):
         return answer(page(rows, query.get("next_cursor"), PAGE))
 
     async def no_orders(self, request: Request) -> Response:
-        """Orders from before the venue's migration: none here."""
+        """Orders from before the venue's migration; always empty here."""
         await self._caller(request)
         return answer(page([], request.query_params.get("next_cursor"), PAGE))
 
     async def trades(self, request: Request) -> Response:
-        """Own trades, newest first; `after` and `before` are market seconds and include their own second."""
+        """Own trades, newest first; `after` and `before` are market seconds, inclusive."""
         caller = await self._caller(request)
         query = request.query_params
         after, before = _seconds(query.get("after")), _seconds(query.get("before"))
@@ -127,7 +127,7 @@ class ClobAccount(Private):
         return Response(b"", media_type="application/json")
 
     async def notifications(self, request: Request) -> Response:
-        """What happened to the account, newest first, until it is dropped."""
+        """Notifications of the account that it has not dropped, newest first."""
         caller = await self._caller(request)
         return answer(self._notifications().of(caller.address))
 

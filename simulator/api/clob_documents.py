@@ -11,17 +11,17 @@ from simulator.venue.incentives import MAX_SPREAD_UNITS, MIN_SIZE_MICRO
 LEGACY_BASE_FEE = 1000
 PUSD = "0xC011a7E12a19f7B1f670d46F03B03f3342E82DFB"
 REWARDS_MAX_SPREAD, REWARDS_MIN_SIZE = MAX_SPREAD_UNITS / 100, MIN_SIZE_MICRO // MICRO
-"""Cents and shares, as written."""
+"""Largest spread in cents and smallest size in shares that earn rewards."""
 
 
 def sides(market: LiveMarket, outcome: Outcome) -> tuple[int, int]:
-    """Best bid and ask seen from a token; 0 and 10,000 for a missing side."""
+    """Best bid and ask of an outcome's token in price units; 0 and 10,000 for a missing side."""
     bid, ask = market.book.top(outcome)
     return (0 if bid is None else bid), (PRICE_SCALE if ask is None else ask)
 
 
 def compact(market: LiveMarket, *, delays_takers: bool) -> dict[str, Any]:
-    """GET /clob-markets/{condition}: short keys."""
+    """The document of GET /clob-markets/{condition}, with short keys."""
     listing = market.listing
     document: dict[str, Any] = {
         "c": listing.market_id,
@@ -49,7 +49,7 @@ def compact(market: LiveMarket, *, delays_takers: bool) -> dict[str, Any]:
 
 
 def full(market: LiveMarket) -> dict[str, Any]:
-    """GET /markets/{condition}: the long form, keys as recorded from the venue."""
+    """The document of GET /markets/{condition}, with the keys of the venue."""
     listing = market.listing
     is_open = market.state is MarketState.OPEN
     return {
@@ -97,7 +97,7 @@ def _rates(market: LiveMarket) -> list[dict[str, Any]] | None:
 
 
 def question_id(market: LiveMarket) -> str:
-    """A question id that belongs to the market."""
+    """A question id, made from the market's id."""
     return "0x" + market.listing.market_id[:1:-1]
 
 

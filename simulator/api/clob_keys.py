@@ -17,7 +17,7 @@ class ClobKeys(Private):
     """The routes under /auth."""
 
     def routes(self) -> list[BaseRoute]:
-        """All of them."""
+        """The routes of this part, with their handlers."""
         table: list[tuple[str, str, Any]] = [
             ("POST", "/auth/api-key", self.create_key),
             ("GET", "/auth/derive-api-key", self.derive_key),
@@ -35,7 +35,7 @@ class ClobKeys(Private):
         return [Route(path, guarded(handler), methods=[method]) for method, path, handler in table]
 
     async def create_key(self, request: Request) -> Response:
-        """A new API key; an address that has this nonce's key already must derive it."""
+        """Create an API key. If the key of this nonce exists, it is refused: derive the key instead."""
         address, nonce = self._authenticator().login(request)
         if self.venue.keys.find(address, nonce) is not None:
             raise Refused("Could not create api key")
@@ -51,7 +51,7 @@ class ClobKeys(Private):
         return answer(_credentials(known))
 
     async def keys(self, request: Request) -> Response:
-        """Names of the address's keys."""
+        """Ids of the address's keys."""
         caller = await self._caller(request)
         return answer({"apiKeys": [c.key for c in self.venue.keys.of(caller.address)]})
 
@@ -68,7 +68,7 @@ class ClobKeys(Private):
         return answer({"closed_only": self.venue.open_account(caller.address).closed_only})
 
     async def create_readonly(self, request: Request) -> Response:
-        """A key that can read but not trade."""
+        """Create a key that can read but not trade."""
         caller = await self._caller(request, writes=True)
         return answer(_credentials(self._issue(caller, KeyScope.READ)))
 
@@ -78,7 +78,7 @@ class ClobKeys(Private):
         return keys.issue(caller.address, keys.issued, scope, self.venue.wall_s())
 
     async def readonly(self, request: Request) -> Response:
-        """Names of the read-only keys."""
+        """Ids of the address's read-only keys."""
         caller = await self._caller(request)
         return answer({"readonlyApiKeys": [c.key for c in self.venue.keys.of(caller.address, KeyScope.READ)]})
 
@@ -103,7 +103,7 @@ class ClobKeys(Private):
     # -- builder keys
 
     async def create_builder(self, request: Request) -> Response:
-        """A key that attributes orders to an application."""
+        """Create a builder key, which attributes orders to an application."""
         made = self._issue(await self._caller(request, writes=True), KeyScope.BUILDER)
         return answer({"key": made.key, "secret": made.secret, "passphrase": made.passphrase})
 
@@ -119,7 +119,7 @@ class ClobKeys(Private):
         )
 
     async def revoke_builder(self, request: Request) -> Response:
-        """Revoke the builder key that signed the request, or, signed by an account, all of its builder keys."""
+        """Revoke the builder key that signed the request; if an account signed it, all builder keys of that account."""
         keys = self.venue.keys
         if "poly_builder_api_key" in request.headers:
             found = [await self._authenticator().builder(request)]

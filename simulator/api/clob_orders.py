@@ -20,15 +20,15 @@ from simulator.venue.limits import BucketKind
 
 MAX_ORDERS = 15
 MAX_CANCELS = 1000
-"""Since 2026-06-15; before that, and in some clients still, 3,000."""
+"""Limit of the venue since 2026-06-15. It was 3,000 before, and some clients still use that."""
 GONE, FILLED = "Order not found or already canceled", "Order already matched"
 
 
 class ClobOrders(Private):
-    """Placing and cancelling."""
+    """Routes that place and cancel orders."""
 
     def routes(self) -> list[BaseRoute]:
-        """All of them."""
+        """The routes of this part, with their handlers."""
         table: list[tuple[str, str, Any]] = [
             ("POST", "/order", self.post_order), ("DELETE", "/order", self.cancel_order),
             ("POST", "/orders", self.post_orders), ("DELETE", "/orders", self.cancel_orders),
@@ -80,7 +80,7 @@ class ClobOrders(Private):
         return answer(results)
 
     def _check_mode(self, entry: Any) -> None:
-        """In post-only mode a batch is answered entry by entry."""
+        """Refuse an entry in post-only mode. The entries of a batch are refused one by one, not the whole request."""
         post_only = isinstance(entry, dict) and entry.get("postOnly") is True
         if not post_only and self._faults().strikes("post_only"):
             raise Refused("post-only mode: only post-only orders and cancels are allowed")
@@ -123,13 +123,13 @@ class ClobOrders(Private):
         return self.venue.exchange.open_orders(self.venue.open_account(caller.address))
 
     async def cancel_all(self, request: Request) -> Response:
-        """Cancel everything that is open."""
+        """Cancel all open orders of the account."""
         caller = await self._caller(request, writes=True)
         self._spend(request, caller, BucketKind.CANCEL, 1)
         return answer(self._cancel_found(caller, [order.order_id for order in self._own(caller)]))
 
     async def cancel_market(self, request: Request) -> Response:
-        """Cancel what is open in a market or a token."""
+        """Cancel the account's open orders in a market or of a token."""
         caller = await self._caller(request, writes=True)
         document = await body_json(request, INVALID_PAYLOAD)
         if not isinstance(document, dict):
@@ -144,14 +144,14 @@ class ClobOrders(Private):
         return answer(self._cancel_found(caller, chosen))
 
     def _cancel_found(self, caller: Credentials, found: list[str]) -> dict[str, Any]:
-        """Cancel orders that the venue had to look for: they cost tokens too, whatever is left."""
+        """Cancel orders that the request did not name; each costs a token, as far as tokens are left."""
         self.venue.limits.debit(caller.address, BucketKind.CANCEL, len(found), self.venue.wall_s())
         return self._cancel(caller, found)
 
     # -- heartbeats
 
     async def heartbeat(self, request: Request) -> Response:
-        """The dead man's switch: the first heartbeat arms it."""
+        """Take a heartbeat. After the first one, orders are cancelled when no further heartbeat arrives in time."""
         caller = await self._caller(request, writes=True)
         document = await body_json(request, INVALID_PAYLOAD)
         sent = document.get("heartbeat_id") if isinstance(document, dict) else None
@@ -161,14 +161,14 @@ class ClobOrders(Private):
         return answer({"error_msg": "Invalid Heartbeat ID", "heartbeat_id": following}, 400)
 
     async def plain_heartbeat(self, request: Request) -> Response:
-        """The second documented form, without ids."""
+        """Take a heartbeat of the second documented form, without ids."""
         caller = await self._caller(request, writes=True)
         self.venue.heartbeats.refresh(caller.key, self.venue.wall_s())
         return answer({"status": "ok"})
 
 
 def _refused_entry(text: str) -> dict[str, Any]:
-    """A batch entry that was refused: success is true, the error message says otherwise."""
+    """The result of a refused batch entry. The venue writes `success: true`; only `errorMsg` shows the refusal."""
     return {
         "errorMsg": text,
         "orderID": "",

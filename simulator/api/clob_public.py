@@ -21,7 +21,7 @@ PAGE = 1000
 
 
 class ClobPublic:
-    """The public CLOB."""
+    """Routes of the CLOB without authentication."""
 
     def __init__(self, venue: Callable[[], Venue]):
         self._venue = venue
@@ -31,12 +31,12 @@ class ClobPublic:
         """The venue.
 
         Raises:
-            Refused: 503 while history is still being made.
+            Refused: 503 until the history is generated.
         """
         return self._venue()
 
     def routes(self) -> list[BaseRoute]:
-        """All public routes."""
+        """The routes of this part, with their handlers."""
         get: list[tuple[str, Any]] = [
             ("/", self.root), ("/ok", self.ok), ("/version", self.version), ("/time", self.time),
             ("/book", self.book), ("/price", self.price), ("/midpoint", self.midpoint), ("/spread", self.spread),
@@ -106,7 +106,7 @@ class ClobPublic:
         return answer({"version": self._service_version()})
 
     async def ok(self, request: Request) -> Response:
-        """OK once the venue has history."""
+        """OK when the venue is open."""
         _ = self.venue
         return answer("OK")
 
@@ -129,12 +129,12 @@ class ClobPublic:
         return answer(formats.book(self.venue, market, outcome))
 
     async def books(self, request: Request) -> Response:
-        """Books of many tokens, in no promised order; tokens without a book are left out."""
+        """Books of many tokens. Do not rely on their order; tokens without a book are left out."""
         found = [self._known(row) for row in await self._batch(request)]
         return answer([formats.book(self.venue, known[1], known[2]) for known in found if known])
 
     async def price(self, request: Request) -> Response:
-        """Best price to trade with: BUY the lowest ask, SELL the highest bid."""
+        """Best price at which the caller can trade: the lowest ask for BUY, the highest bid for SELL."""
         market, outcome = self._asked(request)
         best = _touch(market, outcome, request.query_params.get("side"))
         if best is None:
@@ -157,7 +157,7 @@ class ClobPublic:
         return answer({"mid": _mid(market, outcome)})
 
     async def midpoints(self, request: Request) -> Response:
-        """Middles of many tokens."""
+        """Midpoints of many tokens."""
         return answer({k[0]: _mid(k[1], k[2]) for k in map(self._known, await self._batch(request)) if k})
 
     async def spread(self, request: Request) -> Response:
@@ -170,7 +170,7 @@ class ClobPublic:
         return answer({k[0]: _spread(k[1], k[2]) for k in map(self._known, await self._batch(request)) if k})
 
     async def last_trade_price(self, request: Request) -> Response:
-        """Last trade; side is empty when there was none."""
+        """Price and side of the last trade; 0.5 and an empty side before the first one."""
         market, outcome = self._asked(request)
         if not market.last_units:
             return answer({"price": "0.5", "side": ""})
@@ -196,7 +196,7 @@ class ClobPublic:
         return answer({"neg_risk": market.listing.neg_risk})
 
     async def fee_rate(self, request: Request) -> Response:
-        """The legacy base fee, which says nothing about fees."""
+        """The legacy base fee. It is not the fee of a trade: that is in the fee schedule of the market."""
         self._asked(request)
         return answer({"base_fee": documents.LEGACY_BASE_FEE})
 
@@ -238,15 +238,15 @@ class ClobPublic:
         return self._list(request, sampling=False, shape=documents.full)
 
     async def sampling_markets(self, request: Request) -> Response:
-        """Markets with rewards: here all open ones."""
+        """Open markets. The venue lists only those with rewards."""
         return self._list(request, sampling=True, shape=documents.full)
 
     async def simplified_markets(self, request: Request) -> Response:
-        """All markets, short."""
+        """All markets in the short form."""
         return self._list(request, sampling=False, shape=documents.simplified)
 
     async def sampling_simplified_markets(self, request: Request) -> Response:
-        """Open markets, short."""
+        """Open markets in the short form."""
         return self._list(request, sampling=True, shape=documents.simplified)
 
     async def live_activity(self, request: Request) -> Response:
@@ -275,14 +275,14 @@ class ClobPublic:
         return clob_history(self.venue, request)
 
     async def geoblock(self, request: Request) -> Response:
-        """Whether this address may trade; on the venue a route of the website's host."""
+        """Whether this address may trade. On the venue this route is on the website's host."""
         address = request.client.host if request.client else ""
         blocked = self.venue.hooks.blocked()
         country, region = ("US", "NY") if blocked else ("CH", "ZH")
         return answer({"blocked": blocked, "ip": address, "country": country, "region": region})
 
     async def builder_fees(self, request: Request) -> Response:
-        """Fees of a builder code: none here."""
+        """Fees of a builder code; always 0 here."""
         return answer({"builder_maker_fee_rate_bps": 0, "builder_taker_fee_rate_bps": 0})
 
 

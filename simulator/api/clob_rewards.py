@@ -1,6 +1,6 @@
-"""CLOB routes about rewards and rebates: what markets pay, what an account earned, which orders score.
+"""CLOB routes about rewards and rebates: rates of markets, earnings of an account, and whether an order scores.
 
-Dates are days of market time. Without `--rewards` no market pays any and the lists are empty.
+Dates are days of market time. Without `--rewards` no market pays rewards, and the lists are empty.
 """
 
 from typing import Any
@@ -26,10 +26,10 @@ PAGE, MULTI_PAGE = 500, 100
 
 
 class ClobRewards(Private):
-    """Rewards and rebates."""
+    """Routes about rewards and rebates."""
 
     def routes(self) -> list[BaseRoute]:
-        """All of them."""
+        """The routes of this part, with their handlers."""
         table: list[tuple[str, str, Any]] = [
             ("GET", "/rewards/markets/current", self.current), ("GET", "/rewards/markets/multi", self.multi),
             ("GET", "/rewards/markets/{condition_id}", self.of_market), ("GET", "/rebates/current", self.rebates),
@@ -68,13 +68,13 @@ class ClobRewards(Private):
         return answer(part)
 
     async def of_market(self, request: Request) -> Response:
-        """What one market pays."""
+        """Rewards of one market; an empty list if it pays nothing."""
         name = str(request.path_params["condition_id"]).lower()
         found = [m for m in self._paying() if m.listing.market_id == name]
         return answer(page([self._described(m) for m in found], request.query_params.get("next_cursor"), PAGE))
 
     async def multi(self, request: Request) -> Response:
-        """Markets that pay rewards, with what helps to choose among them; `q` looks into the question."""
+        """Markets that pay rewards, with spread, volume and dates; `q` filters by words of the question."""
         query = request.query_params
         words = query.get("q", "").lower().split()
         found = [m for m in self._paying() if all(word in m.listing.question.lower() for word in words)]
@@ -106,7 +106,7 @@ class ClobRewards(Private):
         return self.venue.incentives.rewards.get(day, {}).get(account.address, {})
 
     async def earnings(self, request: Request) -> Response:
-        """What each market earned the account on a day."""
+        """Earnings of the account on a day, by market."""
         account, day = await self._account(request)
         rows = [
             {**_earning(day, account, micro), "condition_id": market_id}
@@ -115,7 +115,7 @@ class ClobRewards(Private):
         return answer(page(rows, request.query_params.get("next_cursor"), PAGE))
 
     async def total(self, request: Request) -> Response:
-        """What the account earned on a day; an empty list when that is nothing."""
+        """Earnings of the account on a day; an empty list if there are no earnings."""
         account, day = await self._account(request)
         micro = sum(self._earned(account, day).values())
         row = _earning(day, account, micro)
@@ -123,13 +123,13 @@ class ClobRewards(Private):
         return answer([row | parts] if micro else [])
 
     async def percentages(self, request: Request) -> Response:
-        """The account's part of each market's rewards now, in percent."""
+        """The account's part of each market's rewards in the last step, in percent."""
         account, _ = await self._account(request)
         shares = self.venue.incentives.shares.get(account.address, {})
         return answer({market_id: 100 * share for market_id, share in shares.items()})
 
     async def user_markets(self, request: Request) -> Response:
-        """Markets that pay rewards, with what the account earns there."""
+        """Markets that pay rewards, with the earnings of the account."""
         account, day = await self._account(request)
         earned = self._earned(account, day)
         shares = self.venue.incentives.shares.get(account.address, {})
@@ -152,7 +152,7 @@ class ClobRewards(Private):
         return answer(part)
 
     async def rebates(self, request: Request) -> Response:
-        """What the fees of a day gave back to a maker; public."""
+        """Rebates of a maker on a day; a public route."""
         query = request.query_params
         account = self.venue.account_of(query.get("maker_address", ""))
         earned = self.venue.incentives.rebated.get(query.get("date", ""), {}) if account else {}
@@ -175,7 +175,7 @@ class ClobRewards(Private):
         return order is not None and order.account.address == address and self.venue.incentives.scores(order)
 
     async def scoring(self, request: Request) -> Response:
-        """Whether an order earns rewards: large enough, near enough, in a market that pays any."""
+        """Whether an order earns rewards: it must be large, near the middle, in a market that pays rewards."""
         caller = await self._caller(request)
         return answer({"scoring": self._scores(request.query_params.get("order_id", ""), caller.address)})
 

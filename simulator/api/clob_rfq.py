@@ -20,6 +20,8 @@ from simulator.venue.intake import INVALID_PAYLOAD, build_order, parse_entry
 from simulator.venue.rfq import QUOTE_S, REQUEST_S, Quote, QuoteRequest, RfqDesk, RfqState, Terms
 
 MOST = 1000
+"""Largest page."""
+
 SORTS: dict[str, Callable[[Terms], float]] = {
     "price": lambda terms: terms.price_units,
     "size": lambda terms: terms.shares_micro,
@@ -34,10 +36,10 @@ BOUNDS: dict[str, Callable[[Terms], float]] = {
 
 
 class ClobRfq(Private):
-    """Requests for quotes."""
+    """Routes of requests for quotes."""
 
     def routes(self) -> list[BaseRoute]:
-        """All of them."""
+        """The routes of this part, with their handlers."""
         table: list[tuple[str, str, Any]] = [
             ("POST", "/rfq/request", self.ask), ("DELETE", "/rfq/request", self.cancel_request),
             ("POST", "/rfq/quote", self.quote), ("DELETE", "/rfq/quote", self.cancel_quote),
@@ -64,25 +66,25 @@ class ClobRfq(Private):
     # -- asking and quoting
 
     async def ask(self, request: Request) -> Response:
-        """A new request."""
+        """Open a request."""
         caller, document = await self._written(request)
         made = self._desk.ask(caller.address, *_assets(document))
         return answer({"requestId": made.terms.identity, "expiry": str(made.terms.expires_s)})
 
     async def quote(self, request: Request) -> Response:
-        """A new quote for a request."""
+        """Quote a request."""
         caller, document = await self._written(request)
         made = self._desk.quote(caller.address, _text(document, "requestId"), *_assets(document))
         return answer({"quoteId": made.terms.identity, "expiry": str(made.terms.expires_s)})
 
     async def cancel_request(self, request: Request) -> Response:
-        """Withdraw a request."""
+        """Cancel a request."""
         caller, document = await self._written(request)
         self._desk.cancel_request(caller.address, _text(document, "requestId"))
         return answer("OK")
 
     async def cancel_quote(self, request: Request) -> Response:
-        """Withdraw a quote."""
+        """Cancel a quote."""
         caller, document = await self._written(request)
         self._desk.cancel_quote(caller.address, _text(document, "quoteId"))
         return answer("OK")
@@ -110,7 +112,7 @@ class ClobRfq(Private):
     # -- reading
 
     async def requests(self, request: Request) -> Response:
-        """Everybody's requests."""
+        """Requests of all accounts."""
         await self._caller(request)
         self._desk.expire()
         return _listed(request, self._desk.requests.values(), "requestIds", _request_row)
@@ -132,7 +134,7 @@ class ClobRfq(Private):
         return _listed(request, found, "quoteIds", _quote_row)
 
     async def best(self, request: Request) -> Response:
-        """The best quote of one of the caller's requests; null without any."""
+        """The best quote of one of the caller's requests; null if it has no active quote."""
         caller = await self._caller(request)
         self._desk.expire()
         known = self._desk.requests.get(request.query_params.get("requestId", ""))

@@ -9,16 +9,16 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from simulator.api.responses import decode
 
 MAX_QUEUED = 50_000
-"""Messages that a slow reader may fall behind before it is disconnected."""
+"""Largest number of messages queued for a slow client; above it the client is disconnected."""
 
 POLICY_VIOLATION = 1008
 
 Disturb = Callable[[object, list[str]], list[str] | None]
-"""A fault: a connection and messages about to be sent to what is sent instead; None drops the connection."""
+"""Changes the messages of a connection before they are sent (a fault); None closes the connection."""
 
 
 class Connection:
-    """A client of one channel. `subscribe` handles its JSON frames; False means that a frame makes no sense."""
+    """A client of one channel. `subscribe` handles its JSON frames; False means that a frame is invalid."""
 
     def __init__(self, socket: WebSocket, disturb: Disturb):
         self.socket = socket
@@ -31,7 +31,7 @@ class Connection:
         self._client: asyncio.Task[None] | None = None
 
     def push(self, message: str) -> None:
-        """Queue a message; those queued together leave as one array."""
+        """Queue a message. Messages that are queued together are sent as one array."""
         if self._closed:
             return
         self._queue.append(message)
@@ -40,7 +40,7 @@ class Connection:
             self._give_up()
 
     def _give_up(self) -> None:
-        """Drop a reader that does not read; the sender is stuck in a full socket, so the whole client is cancelled."""
+        """Disconnect a client that does not read. Its task is cancelled, because the sender waits on a full socket."""
         self._closed = True
         self._queue.clear()
         if self._client is not None:
@@ -107,7 +107,7 @@ class Connection:
                 await self.socket.send_text(sent[0] if len(sent) == 1 else "[" + ",".join(sent) + "]")
 
     def close_soon(self) -> None:
-        """Close the connection as soon as the loop gets to it; what is queued is lost."""
+        """Close the connection soon; queued messages are lost."""
         self._queue.clear()
         self._closing = True
         self._wake.set()
@@ -127,7 +127,7 @@ def _parse(text: str) -> dict[str, Any] | None:
 
 
 def names(frame: dict[str, Any], key: str) -> list[str] | None:
-    """A list of strings in a frame; None when it is something else, [] when it is absent."""
+    """A list of strings in a frame: [] if the key is missing, None if the value is not a list of strings."""
     found = frame.get(key)
     if found is None:
         return []

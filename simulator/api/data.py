@@ -22,10 +22,10 @@ DUST_SHARES = 0.1
 
 
 class DataApi(DataPart):
-    """Data API v2."""
+    """Routes of the Data API v2 about prices, trades and users."""
 
     def table(self) -> list[tuple[str, Handler]]:
-        """Paths and handlers."""
+        """The routes of this part, with their handlers."""
         return [
             ("/", self.ok),
             ("/ok", self.ok),
@@ -37,12 +37,12 @@ class DataApi(DataPart):
         ]
 
     async def ok(self, request: Request) -> Response:
-        """OK once there is history."""
+        """OK when the venue is open."""
         _ = self.venue
         return answer("OK")
 
     async def status(self, request: Request) -> Response:
-        """How far the index lags: not at all."""
+        """Delay of the venue's index; always 0 here."""
         now = self.venue.now_s
         return answer({"data": {"indexed_at": now, "lag_seconds": 0, "healthy": True}})
 
@@ -53,7 +53,7 @@ class DataApi(DataPart):
     # -- trades
 
     async def trades(self, request: Request) -> Response:
-        """Public trades, newest first: of a user, or of up to 20 conditions or an event."""
+        """Public trades, newest first: of a user, of up to 20 conditions, or of an event."""
         query = request.query_params
         paging = paging_of(request, 100, MAX_TRADES)
         bounds = (integer(request, "start", 0), integer(request, "end", 2**53))
@@ -103,7 +103,7 @@ class DataApi(DataPart):
     # -- accounts
 
     async def positions(self, request: Request) -> Response:
-        """Holdings of a user: open ones by default, with cost and profit."""
+        """Positions of a user with cost and profit; by default the open ones."""
         query = request.query_params
         paging = paging_of(request, 100, 1000)
         if not query.get("user") and not query.get("condition") and not query.get("condition_id"):
@@ -122,7 +122,7 @@ class DataApi(DataPart):
         return answer(page_of(rows, paging))
 
     async def activity(self, request: Request) -> Response:
-        """What a user did, newest first."""
+        """Activity of a user, newest first."""
         query = request.query_params
         paging = paging_of(request, 100, 1000)
         account = self.venue.account_of(required_user(request))

@@ -15,7 +15,7 @@ class DataAccounts(DataPart):
     """Routes about accounts."""
 
     def table(self) -> list[tuple[str, Handler]]:
-        """Paths and handlers."""
+        """The routes of this part, with their handlers."""
         return [
             ("/v2/value", self.value),
             ("/v2/user-stats", self.stats),
@@ -35,7 +35,7 @@ class DataAccounts(DataPart):
         return answer({"data": {"proxy_wallet": required_user(request).lower(), "value": total}})
 
     async def stats(self, request: Request) -> Response:
-        """Number of markets traded and the biggest win; null for a stranger."""
+        """Number of markets traded and the biggest win; null for an address without account."""
         user = required_user(request)
         if not self.users(user):
             return answer({"data": None})
@@ -70,7 +70,7 @@ class DataAccounts(DataPart):
         }
 
     async def pnl(self, request: Request) -> Response:
-        """Profit of a user: the present point."""
+        """Profit of a user; only the current point."""
         rows = self._positions(request)
         query = request.query_params
         fidelity = query.get("fidelity") or "1d"
@@ -102,5 +102,5 @@ class DataAccounts(DataPart):
         return answer({"data": self._volume(request)})
 
     async def approvals(self, request: Request) -> Response:
-        """Everything is approved here."""
+        """Approvals of a user; always all approved here."""
         return answer({"data": []})

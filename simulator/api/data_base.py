@@ -1,4 +1,4 @@
-"""What the parts of the Data API share: errors, and how a request names markets and users."""
+"""Code that all parts of the Data API use: errors, and the parameters that name markets and users."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from simulator.venue.venue import Venue
 
 MAX_CONDITIONS = 20
 FIRST_EVENT = 20_000
-"""Numeric id of the first event; Gamma and the Data API share it."""
+"""Numeric id of the first event, for Gamma and the Data API."""
 
 
 def guarded(handler: Handler) -> Handler:
@@ -54,10 +54,10 @@ class DataPart(ABC):
 
     @abstractmethod
     def table(self) -> list[tuple[str, Handler]]:
-        """Paths and handlers."""
+        """The routes of this part, with their handlers."""
 
     def routes(self) -> list[BaseRoute]:
-        """All routes of this part."""
+        """The routes of this part, with their handlers."""
         return [Route(path, guarded(handler), methods=["GET"]) for path, handler in self.table()]
 
     def conditions(self, request: Request) -> list[LiveMarket]:

@@ -22,7 +22,7 @@ class DataMarkets(DataPart):
     """Routes about markets."""
 
     def table(self) -> list[tuple[str, Handler]]:
-        """Paths and handlers."""
+        """The routes of this part, with their handlers."""
         return [
             ("/v2/resolutions", self.resolutions),
             ("/v2/holders", self.holders),

@@ -1,4 +1,4 @@
-"""Pages of the Data API: newest rows first, cursors that count from the oldest, so new rows do not shift them."""
+"""Pages of the Data API, newest rows first. Cursors count from the oldest row, so new rows do not shift them."""
 
 import base64
 import binascii
@@ -48,7 +48,7 @@ def pagination(limit: int, place: int) -> bytes:
 
 
 def page_of(rows: list[dict[str, Any]], paging: Paging) -> dict[str, Any]:
-    """A page of rows that are sorted newest first; the cursor counts from the oldest, so new rows do not shift it."""
+    """A page of rows that are sorted newest first. The cursor counts from the oldest, so new rows do not shift it."""
     end = len(rows) if paging.cursor is None else min(paging.cursor, len(rows))
     start = max(0, end - paging.limit)
     first = len(rows) - end

@@ -1,4 +1,4 @@
-"""The Data API about everybody: leaderboards of traders and builders, biggest winners, an account's books as files."""
+"""The Data API about all accounts: leaderboards of traders and builders, biggest winners, and accounts as files."""
 
 import csv
 import io
@@ -27,10 +27,10 @@ MAX_BUCKETS = 90
 
 
 class DataStandings(DataPart):
-    """Routes that rank traders and builders. Windows are market time before now."""
+    """Routes that rank traders and builders. Time windows end at the current market time."""
 
     def table(self) -> list[tuple[str, Handler]]:
-        """Paths and handlers."""
+        """The routes of this part, with their handlers."""
         return [
             ("/v2/leaderboard", self.leaderboard),
             ("/v2/biggest-winners", self.winners),
@@ -50,7 +50,7 @@ class DataStandings(DataPart):
     # -- traders
 
     async def leaderboard(self, request: Request) -> Response:
-        """Traders by profit or volume (`sort_by`); with `user` the ranks of one, null for a stranger.
+        """Traders by profit or volume (`sort_by`); with `user` the ranks of one, null for an address without account.
 
         The profit of a window is that of positions that last changed in it.
         """
@@ -133,7 +133,7 @@ class DataStandings(DataPart):
         return answer({"data": [row | {"date": day} for day in newest for row in _by_volume(days[day])]})
 
     async def combos(self, request: Request) -> Response:
-        """Combinations of markets are not listed here, so nobody holds any."""
+        """An empty list: combinations of markets are not simulated."""
         required_user(request)
         return answer(page_of([], paging_of(request, 100, 1000)))
 

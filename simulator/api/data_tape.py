@@ -1,4 +1,4 @@
-"""The public tape as JSON, written straight to bytes: a pull asks for hundreds of thousands of rows."""
+"""Public trades as JSON. The bytes are written directly, because a pull reads hundreds of thousands of rows."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from simulator.venue.venue import Venue
 
 
 def tape_page(venue: Venue, markets: list[LiveMarket], side: str, bounds: tuple[int, int], paging: Paging) -> bytes:
-    """A page of the public tape, written straight to JSON: hundreds of thousands of rows are asked for."""
+    """A page of public trades as JSON bytes."""
     if len(markets) == 1 and not side and not venue.tape.outside(markets[0].listing.market_id):
         return _plain_tape(venue, markets[0], bounds, paging)
     lines: list[tuple[int, int, int, int, int]] = []
@@ -27,7 +27,7 @@ def tape_page(venue: Venue, markets: list[LiveMarket], side: str, bounds: tuple[
 
 
 def _plain_tape(venue: Venue, market: LiveMarket, bounds: tuple[int, int], paging: Paging) -> bytes:
-    """The same for one market without outside trades: only the page's rows are touched."""
+    """The same for one market without outside trades. It is faster, because it reads only the rows of the page."""
     noise = venue.source.trades(market.listing.market_id)
     first, last = (int(i) for i in np.searchsorted(noise.ts_s, [bounds[0], bounds[1] + 1]))
     end = last - first if paging.cursor is None else min(paging.cursor, last - first)

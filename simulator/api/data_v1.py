@@ -21,7 +21,7 @@ from simulator.engine.refusals import Refused
 
 MAX_OFFSET = 10_000
 KINDS = ("TRADE", "SPLIT", "MERGE", "REDEEM", "REWARD", "CONVERSION", "MAKER_REBATE", "YIELD")
-"""Kinds of activity that these routes know; deposits, withdrawals and other rebates are in /v2/activity alone."""
+"""Kinds of activity on these routes. Deposits, withdrawals and other rebates are only in /v2/activity."""
 
 NAMELESS = {"name": "", "pseudonym": "", "bio": "", "profileImage": "", "profileImageOptimized": ""}
 
@@ -45,10 +45,10 @@ ACTIVITY = TRADE | {"type": "type", "usdcSize": "usdc_size"}
 
 
 class DataV1(DataApi):
-    """The older routes; their rows are those of /v2 under other names."""
+    """The older routes. Their rows have the data of /v2 under other names."""
 
     def table(self) -> list[tuple[str, Handler]]:
-        """Paths and handlers."""
+        """The routes of this part, with their handlers."""
         return [
             ("/positions", self.old_positions),
             ("/closed-positions", self.closed_positions),
@@ -82,7 +82,7 @@ class DataV1(DataApi):
         return answer([])
 
     async def old_positions(self, request: Request) -> Response:
-        """Open positions of a user above `sizeThreshold` (1 share), `redeemable` or `mergeable` ones if asked for."""
+        """Open positions of a user above `sizeThreshold` (1 share), if asked only `redeemable` or `mergeable` ones."""
         floor = float(integer(request, "sizeThreshold", 1, high=10**9))
         flags = [name for name in ("redeemable", "mergeable") if request.query_params.get(name) == "true"]
         rows = [
@@ -115,7 +115,7 @@ class DataV1(DataApi):
         return answer(_page(request, [_named(row, TRADE) | {"icon": ""} | NAMELESS for row in rows]))
 
     async def old_activity(self, request: Request) -> Response:
-        """What a user did, newest first."""
+        """Activity of a user, newest first."""
         user = required_user(request)
         account = self.venue.account_of(user)
         wanted = set(listed(request, "type")) or set(KINDS)

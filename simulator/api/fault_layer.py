@@ -1,4 +1,4 @@
-"""Faults of the CLOB's HTTP interface: an ASGI layer in front of the application."""
+"""Faults of the CLOB's HTTP interface, as an ASGI layer before the application."""
 
 import asyncio
 from typing import Any
@@ -34,7 +34,7 @@ async def _nowhere(message: Any) -> None:
 
 
 class FaultLayer:
-    """Requests pass when no fault strikes them. Without faults it costs one attribute look-up."""
+    """Passes requests on unless a fault strikes. Without faults it costs one attribute look-up."""
 
     def __init__(self, app: App, faults: Faults):
         self.app = app
@@ -125,7 +125,7 @@ class FaultLayer:
 
 
 def retired(faults: Faults, path: str) -> Response | None:
-    """The answer to a request of a route that is no more; None for other routes."""
+    """The answer to a request of a retired route; None for other routes."""
     for fault in faults.active:
         if fault.kind == "route_retired" and path.startswith(fault.words.get("route", "/")):
             if faults.strikes("route_retired") is None:
@@ -166,7 +166,7 @@ def _with(response: Response, headers: dict[str, str]) -> Response:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """A receive channel that gives the body again."""
+    """A receive channel that returns the body a second time."""
     given = False
 
     async def again() -> Any:

@@ -1,4 +1,4 @@
-"""Engine objects as the venue writes them: decimals as strings, times as the route wants them."""
+"""JSON of engine objects in the forms of the venue: decimals as strings, times as each route writes them."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -18,12 +18,12 @@ encode = msgspec.json.Encoder().encode
 
 @lru_cache(maxsize=16_384)
 def price(units: int) -> str:
-    """0.52 for 5,200 units."""
+    """A price as text: 0.52 for 5,200 units of 1e-4."""
     return _decimal(units, 4)
 
 
 def amount(micro: int) -> str:
-    """10.5 for 10,500,000 base units."""
+    """Shares or pUSD as text: 10.5 for 10,500,000 base units."""
     return str(micro // MICRO) if micro % MICRO == 0 else _decimal(micro, 6)
 
 
@@ -39,7 +39,7 @@ def number(units: int, scale: int = PRICE_SCALE) -> float:
 
 
 def whole(micro: int) -> int | float:
-    """Shares as a JSON number without a needless fraction."""
+    """Shares as a JSON number; an integer if they are whole."""
     return micro // MICRO if micro % MICRO == 0 else micro / MICRO
 
 
@@ -49,7 +49,7 @@ def iso(time_s: int) -> str:
 
 
 def book(venue: Venue, market: LiveMarket, outcome: Outcome) -> dict[str, Any]:
-    """GET /book: bids ascend, asks descend, the best price is the last of each."""
+    """The document of GET /book. Bids ascend and asks descend, so the best price is the last of each."""
     bids, asks = market.book.levels(outcome)
     document: dict[str, Any] = {
         "market": market.listing.market_id,
@@ -71,7 +71,7 @@ def book(venue: Venue, market: LiveMarket, outcome: Outcome) -> dict[str, Any]:
 
 
 def last_price(market: LiveMarket, outcome: Outcome) -> str:
-    """Price of the last trade seen from a token; empty when there was none."""
+    """Price of the last trade in an outcome's token; empty before the first trade."""
     if not market.last_units:
         return ""
     own = market.last_token == market.token(outcome)
@@ -150,7 +150,7 @@ def trade(made: Trade, viewer: str, prefix: str = "TRADE_STATUS_") -> dict[str, 
 
 
 def builder_trade(made: Trade, order: Order) -> dict[str, Any]:
-    """A trade as a builder sees it: the leg of one order that carries its code."""
+    """A trade as a builder sees it: the part of the order that has its code."""
     is_taker = order is made.taker
     fill = None if is_taker else next(fill for fill in made.makers if fill.order is order)
     shares, units = (made.shares_micro, made.price_units) if fill is None else (fill.shares_micro, fill.price_units)

@@ -38,7 +38,7 @@ class Gamma:
         return self._venue()
 
     def routes(self) -> list[BaseRoute]:
-        """All routes."""
+        """The routes of this part, with their handlers."""
         table: list[tuple[str, Any]] = [
             ("/", self.status), ("/status", self.status), ("/ok", self.status),
             ("/markets", self.markets), ("/markets/keyset", self.markets_keyset),
@@ -56,7 +56,7 @@ class Gamma:
         return [Route(path, guarded(handler), methods=["GET"]) for path, handler in table]
 
     async def status(self, request: Request) -> Response:
-        """OK once there are markets."""
+        """OK when the venue is open."""
         _ = self.venue
         return answer("OK")
 
@@ -65,19 +65,19 @@ class Gamma:
         return answer([])
 
     async def no_comments(self, request: Request) -> Response:
-        """Nobody comments here."""
+        """An empty list: comments are not simulated."""
         return answer({"comments": []})
 
     async def no_market_types(self, request: Request) -> Response:
-        """Sports markets have no types here."""
+        """An empty list: types of sports markets are not simulated."""
         return answer({"marketTypes": []})
 
     async def no_such(self, request: Request) -> Response:
-        """Nothing of this kind is listed."""
+        """An empty list: such objects are not simulated."""
         return _missing()
 
     async def profile(self, request: Request) -> Response:
-        """Profile of a wallet that has an account; profiles have no names here."""
+        """Profile of a wallet that has an account; its name is empty."""
         address = request.query_params.get("address", "")
         account = self.venue.account_of(address)
         if account is None:
@@ -101,7 +101,7 @@ class Gamma:
         return answer([self._market(m, events) for m in rows])
 
     async def markets_keyset(self, request: Request) -> Response:
-        """Markets by cursor: at most 100 a page."""
+        """Markets by cursor, at most 100 per page."""
         rows, cursor = _keyset(self._markets(request), request, lambda m: m.number)
         tagged = request.query_params.get("include_tag") == "true"
         tags = [{"tags": [documents.tag(m.listing.category)]} if tagged else {} for m in rows]
@@ -132,7 +132,7 @@ class Gamma:
         return _missing() if market is None else answer(self._market(market))
 
     def _market(self, market: LiveMarket, events: dict[str, Any] | None = None) -> dict[str, Any]:
-        """A market with its event; `events` keeps those that a page has made already."""
+        """A market with its event. `events` caches the events of a page."""
         known = {} if events is None else events
         slug = market.listing.event_id
         if slug not in known:
@@ -204,7 +204,7 @@ class Gamma:
         return answer(found[0]) if found else _missing()
 
     async def search(self, request: Request) -> Response:
-        """Events whose title holds the words of `q`."""
+        """Events whose title has all words of `q`."""
         words = request.query_params.get("q", "").lower().split()
         hits = [
             slug

@@ -1,4 +1,4 @@
-"""Markets and events as Gamma shows them, keys and types as recorded from the venue."""
+"""JSON of markets and events in Gamma, with the keys and types of the venue."""
 
 import json
 from typing import Any
@@ -185,7 +185,7 @@ def _optional(listed: LiveMarket) -> dict[str, Any]:
 
 
 def _statuses(listed: LiveMarket) -> list[str]:
-    """What the resolution went through so far, beyond the first proposal."""
+    """Steps of the resolution after the first proposal."""
     if listed.was_disputed:
         over = ["proposed", "resolved"] if listed.state is MarketState.RESOLVED else []
         return ["proposed", "disputed", *over]
@@ -233,14 +233,14 @@ def outcome_prices(listed: LiveMarket) -> list[str]:
 
 
 def liquidity(listed: LiveMarket) -> float:
-    """pUSD that rests in the book."""
+    """pUSD of all resting orders in the book."""
     bids, asks = listed.book.levels(Outcome.YES)
     micro = sum(p * s for p, s in bids) + sum((PRICE_SCALE - p) * s for p, s in asks)
     return round(micro / PRICE_SCALE / MICRO, 4)
 
 
 def volume(venue: Venue, listed: LiveMarket, within_s: int | None = None) -> float:
-    """pUSD traded in a market, ever or within the last market seconds."""
+    """pUSD traded in a market, in its whole life or within the last market seconds."""
     history = venue.source.history(listed.listing.market_id)
     first = 0 if within_s is None else int(np.searchsorted(history.ts_s, venue.now_s - within_s, side="right"))
     return float((history.volume_micro[first:] * (history.mid_units[first:] / PRICE_SCALE)).sum()) / MICRO

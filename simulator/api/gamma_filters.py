@@ -1,4 +1,4 @@
-"""Which markets and events a Gamma list shows, and in which order. Filters by what nothing here has show nothing."""
+"""Filters and order of Gamma's lists. A filter by a property that no simulated market has gives an empty list."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from simulator.venue.venue import Venue
 
 FOREIGN_TO_MARKETS = ("sports_market_types", "game_id")
 FOREIGN_TO_EVENTS = ("series_id", "recurrence")
-"""Filters by what no simulated market has."""
+"""Filters by properties that no simulated market has."""
 
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ Fits = Callable[[T], bool]
 
 
 def market_filters(venue: Venue, query: QueryParams) -> list[Fits[LiveMarket]]:
-    """The filters of a query that are set, the cheap ones first; a market is shown when it passes all of them."""
+    """The filters that a query sets, the fast ones first. A market is listed if it passes all of them."""
     over = MarketState.RESOLVED
     wanted: list[Fits[LiveMarket] | None] = [
         _nothing(query, FOREIGN_TO_MARKETS),
@@ -42,7 +42,7 @@ def market_filters(venue: Venue, query: QueryParams) -> list[Fits[LiveMarket]]:
 
 
 def named_markets(venue: Venue, query: QueryParams) -> Iterable[LiveMarket]:
-    """Markets named by condition, token or position ids; all of them when none is named."""
+    """Markets named by condition, token or position ids; all markets if no id is given."""
     exchange = venue.exchange
     conditions = many(query.getlist("condition_ids"))
     if conditions:
@@ -94,7 +94,7 @@ def _life(markets: Sequence[LiveMarket]) -> tuple[int, int]:
 
 
 def _status(market: LiveMarket) -> str:
-    """`resolutionStatus`, which markets of protocol v2 have."""
+    """The filter `resolutionStatus`, which only markets of protocol v2 pass."""
     if market.version != "v2":
         return ""
     return "resolved" if market.state is MarketState.RESOLVED else "active"
@@ -115,7 +115,7 @@ def _asked(query: QueryParams, name: str, value: Callable[[T], bool]) -> Fits[T]
 
 
 def many(values: Iterable[str]) -> list[str]:
-    """Repeated keys and comma-separated lists alike."""
+    """Values of a key that may be repeated or comma-separated."""
     return [part for value in values for part in value.split(",") if part]
 
 
@@ -133,7 +133,7 @@ def _dated(query: QueryParams, life: Callable[[T], tuple[int, int]]) -> Fits[T] 
 
 
 def _between(query: QueryParams, name: str, value: Callable[[T], float]) -> list[Fits[T]]:
-    """A number between `name`_min and `name`_max, as far as they are given."""
+    """Filters for `name`_min and `name`_max, if they are given."""
     found: list[Fits[T]] = []
     for suffix, sign in (("min", 1), ("max", -1)):
         text = query.get(f"{name}_{suffix}")
@@ -176,7 +176,7 @@ ORDERS: dict[str, Callable[[Venue, LiveMarket], float]] = {
 
 
 def ordered(venue: Venue, markets: Iterable[LiveMarket], query: QueryParams) -> list[LiveMarket]:
-    """Markets by the sort key of a query; by number without one."""
+    """Markets in the order of a query's sort key; without one by number."""
     name = query.get("order", "id").split(",")[0].replace("_", "").lower()
     key = ORDERS.get(name.removesuffix("num").removesuffix("clob"), ORDERS["id"])
     return sorted(markets, key=lambda m: (key(venue, m), m.number), reverse=query.get("ascending") == "false")

@@ -1,4 +1,4 @@
-"""/ws/market: books, price changes, trades and life events of subscribed tokens."""
+"""/ws/market: books, price changes, trades, new markets and resolutions of subscribed tokens."""
 
 import hashlib
 from collections import defaultdict
@@ -23,7 +23,7 @@ BOOK_KEYS = ("asset_id", "market", "bids", "asks", "timestamp", "hash", "tick_si
 
 
 class MarketChannel:
-    """Who listens to which token, and what they are told."""
+    """Subscriptions by token, and the messages to subscribers."""
 
     def __init__(self, venue: Venue, disturb: Disturb):
         self.venue = venue
@@ -41,7 +41,7 @@ class MarketChannel:
         venue.on_step.append(self.publish)
 
     async def serve(self, socket: WebSocket) -> None:
-        """One client, from accept to close."""
+        """Serve one client until its connection is closed."""
         connection = Connection(socket, self.disturb)
         self._everyone.add(connection)
         try:
@@ -114,7 +114,7 @@ class MarketChannel:
     # -- books
 
     def publish(self) -> None:
-        """Tell subscribers what changed in the books since the last time."""
+        """Send subscribers the changes of the books since the last call."""
         touched, self.venue.exchange.touched = self.venue.exchange.touched, set()
         for market_id in touched:
             market = self.venue.exchange.markets[market_id]
@@ -205,7 +205,7 @@ class MarketChannel:
         whole = formats.book(self.venue, market, outcome)
         return formats.encode({"event_type": "book", **{key: whole[key] for key in BOOK_KEYS}}).decode()
 
-    # -- trades and life
+    # -- trades, listings and resolutions
 
     def _traded_now(self, trade: Trade) -> None:
         if trade.status is not TradeStatus.MATCHED:
@@ -304,6 +304,6 @@ class MarketChannel:
 
 
 def _top(market: LiveMarket, outcome: Outcome) -> tuple[str, str]:
-    """Best bid and ask of a token as written; 0 and 1 for a missing side."""
+    """Best bid and ask of a token as text; 0 and 1 for a missing side."""
     bid, ask = market.book.top(outcome)
     return formats.price(bid or 0), formats.price(PRICE_SCALE if ask is None else ask)

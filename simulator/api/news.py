@@ -1,4 +1,4 @@
-"""The news feed: headlines as RSS 2.0, newest first; what changed alone for readers who say what they have."""
+"""The news feed: headlines as RSS 2.0, newest first. A reader that sends its entity tag gets only new headlines."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -16,22 +16,22 @@ from simulator.venue.venue import Venue
 MOST = 100_000
 
 FRESH_S = 1
-"""Wall seconds for which readers may keep an answer: markets here live faster than real ones."""
+"""Wall seconds for which readers may cache an answer; short, because market time runs faster than wall time."""
 
 
 class News:
-    """Headlines that are known by now. `category` elements carry the market ids."""
+    """The feed of headlines known up to now. Its `category` elements have the market ids."""
 
     def __init__(self, venue: Callable[[], Venue]):
         self._venue = venue
 
     def routes(self) -> list[BaseRoute]:
-        """All routes."""
+        """The routes of this part, with their handlers."""
         feeds = [Route(path, guarded(self.feed), methods=["GET"]) for path in ("/", "/rss", "/feed", "/rss.xml")]
         return [*feeds, Route("/ok", guarded(self.ok), methods=["GET"])]
 
     async def ok(self, request: Request) -> Response:
-        """OK once there is history."""
+        """OK when the venue is open."""
         self._venue()
         return answer("OK")
 
@@ -39,7 +39,7 @@ class News:
         """RSS; `after` and `before` bound the time of publication in market seconds, `limit` the number of items.
 
         A reader who sends the tag of what it has gets 304 when there is no more; one that also sends `A-IM: feed`
-        gets the new items alone, with status 226 (RFC 3229).
+        gets only the new items, with status 226 (RFC 3229).
         """
         venue = self._venue()
         after, before = integer(request, "after", 0), integer(request, "before", 2**53)
@@ -71,7 +71,7 @@ def _tag(headlines: Sequence[Headline]) -> str:
 
 
 def _newest_of(tag: str) -> int:
-    """When the newest headline behind a tag was known; -1 where it is no tag of ours."""
+    """Time of the newest headline of an entity tag; -1 if this feed did not issue the tag."""
     newest = tag.strip('"').rpartition("-")[2]
     return int(newest) if newest.isascii() and newest.isdigit() and len(newest) < 16 else -1
 

@@ -14,11 +14,11 @@ from simulator.venue.settlement import transaction_hash
 from simulator.venue.venue import Venue
 
 KEPT = 500
-"""Notifications of an account; older ones fall out."""
+"""Most notifications kept per account; older ones are dropped."""
 
 
 class NotificationKind(IntEnum):
-    """What a notification is about, as numbered on the wire."""
+    """Subject of a notification; the values are the venue's numbers."""
 
     ORDER_CANCELLATION = 1
     ORDER_FILL = 2
@@ -29,7 +29,7 @@ class NotificationKind(IntEnum):
 
 
 class Notifications:
-    """What each outside account was told and has not dropped."""
+    """Notifications of each outside account that it has not dropped."""
 
     def __init__(self, venue: Venue):
         self.venue = venue
@@ -45,7 +45,7 @@ class Notifications:
         return list(reversed(self._kept.get(address, ())))
 
     def drop(self, address: str, names: set[str]) -> None:
-        """Forget notifications by id; unknown ids are nothing to forget."""
+        """Drop notifications by id; unknown ids are ignored."""
         if address in self._kept:
             kept = [row for row in self._kept[address] if str(row["id"]) not in names]
             self._kept[address] = deque(kept, maxlen=KEPT)

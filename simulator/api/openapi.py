@@ -73,7 +73,7 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "/rfq/data/best-quote": ("requestId",),
     "/rss": ("after", "before", "limit"),
 }  # fmt: skip
-"""Query parameters by path; all are text on the wire and optional to send."""
+"""Query parameters by path. On the wire all are text and optional."""
 
 _TOKENS = {
     "type": "array",
@@ -144,7 +144,7 @@ STATUSES = {
 
 
 def with_page(title: str, routes: list[BaseRoute]) -> list[BaseRoute]:
-    """The routes and, first among them, /openapi.json about them."""
+    """The routes with /openapi.json, which describes them, as the first one."""
     document = describe(title, routes)
 
     async def page(request: Request) -> Response:
@@ -154,7 +154,7 @@ def with_page(title: str, routes: list[BaseRoute]) -> list[BaseRoute]:
 
 
 def describe(title: str, routes: Iterable[BaseRoute]) -> dict[str, Any]:
-    """OpenAPI document of some routes."""
+    """The OpenAPI document of routes."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         if isinstance(route, Route):

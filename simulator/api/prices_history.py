@@ -43,7 +43,7 @@ def points(venue: Venue, market: LiveMarket, outcome: Outcome, start_s: int, end
 
 
 def data_history(venue: Venue, request: Request) -> Response:
-    """GET /v2/prices-history: one token, one of interval, start(+end), as_of; pages by cursor.
+    """GET /v2/prices-history: one token, and one of interval, start (with end), or as_of; pages by cursor.
 
     Raises:
         Refused: for parameters that the venue does not take.

@@ -1,4 +1,4 @@
-"""What authenticated routes share: the venue, its faults, and who calls."""
+"""Base of authenticated routes: the venue, its faults, and the caller of a request."""
 
 from collections.abc import Callable
 
@@ -35,7 +35,7 @@ class Private:
         return await self._authenticator().caller(request, writes=writes)
 
     def _spend(self, request: Request, caller: Credentials, kind: BucketKind, tokens: int) -> None:
-        """Take tokens from a signer's bucket; the answer carries what is left.
+        """Take tokens from a signer's bucket; headers of the answer show how many are left.
 
         Raises:
             Refused: 429 when they are not there and limits are enforced.

@@ -1,4 +1,4 @@
-"""Rate limits of an address: requests counted per route, 429 beyond (the venue's API rate limits).
+"""Rate limits of an address: requests are counted per route, and those above the venue's limits get 429.
 
 The venue's proxy delays requests before it refuses them; this one refuses at once.
 """
@@ -16,12 +16,12 @@ TEN_S, TEN_MIN = 10.0, 600.0
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Most requests of one address in a window of seconds; empty paths or methods mean all of them."""
+    """Most requests of one address in a time window; an empty list of paths or methods means all."""
 
     name: str
     most: int
     paths: tuple[str, ...] = ()
-    """Exact paths, or beginnings when they end with a slash."""
+    """Paths; one that ends with a slash includes all paths below it."""
     methods: tuple[str, ...] = ()
     window_s: float = TEN_S
 
@@ -66,11 +66,11 @@ RULES: dict[str, list[Rule]] = {
     "data": [Rule("all", 800), *_each(300, "/v2/trades")],
     "news": [],
 }
-"""Published limits by host, of September 2026."""
+"""Limits by host, as published in September 2026."""
 
 
 class IpLimits:
-    """Requests pass while their address stays below every rule that covers them. Windows begin on their own grid."""
+    """Passes requests on unless their address is above a rule. Windows start at multiples of their length."""
 
     def __init__(self, app: App, host: str, clock: Callable[[], float] = time.monotonic):
         self.app = app

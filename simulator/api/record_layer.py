@@ -1,4 +1,4 @@
-"""Faults of Gamma and the Data API: an ASGI layer that changes what they answer."""
+"""Faults of Gamma and the Data API, as an ASGI layer that changes their answers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,19 +21,19 @@ ERRORS = {"gamma": "gamma_error", "data": "data_error"}
 
 
 class RecordLayer:
-    """Requests of one host (`gamma`, `data` or `clob`); without faults it costs one look-up."""
+    """Changes the answers of one host (`gamma`, `data` or `clob`). Without faults it costs one attribute look-up."""
 
     def __init__(self, app: App, faults: Faults, host: str):
         self.app = app
         self.faults = faults
         self.host = host
         self._last: dict[str, list[Any]] = {}
-        """The rows of the page before, by path."""
+        """Rows of the previous page, by path."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if self.host != "clob":
-            self.faults.advance()  # the CLOB's other layer does it there
+            self.faults.advance()  # on the CLOB, `FaultLayer` does this
         if scope["type"] != "http" or not self.faults.active:
             await self.app(scope, receive, send)
             return

@@ -24,7 +24,7 @@ INVALID = "invalid request body"
 
 
 class WireCall(msgspec.Struct, frozen=True):
-    """A call as sent."""
+    """A call of a contract, as sent."""
 
     target: str
     value: str
@@ -32,7 +32,7 @@ class WireCall(msgspec.Struct, frozen=True):
 
 
 class WireParams(msgspec.Struct, frozen=True):
-    """What the wallet's owner signed, besides the nonce."""
+    """The fields that the wallet's owner signed, except the nonce."""
 
     depositWallet: str  # noqa: N815 - the venue's name
     deadline: str
@@ -50,14 +50,14 @@ class WireBatch(msgspec.Struct, frozen=True):
 
 
 class RelayerRoutes:
-    """Submitting batches and asking what became of them."""
+    """Routes that submit batches and read their state."""
 
     def __init__(self, venue: Callable[[], Venue], relayer: Callable[[], Relayer]):
         self._venue = venue
         self._relayer = relayer
 
     def routes(self) -> list[BaseRoute]:
-        """All of them."""
+        """The routes of this part, with their handlers."""
         table: list[tuple[str, str, Any]] = [
             ("POST", "/relayer/submit", self.submit),
             ("GET", "/relayer/v1/account/transactions/params", self.params),
@@ -86,11 +86,11 @@ class RelayerRoutes:
         return answer({"address": address, "nonce": str(self._relayer().nonce(address))})
 
     async def deployed(self, request: Request) -> Response:
-        """Every wallet is there."""
+        """Whether a wallet is deployed; always true here."""
         return answer({"deployed": True})
 
     async def submit(self, request: Request) -> Response:
-        """Take a signed batch; it is executed a moment later."""
+        """Submit a signed batch; it is executed after a delay."""
         try:
             sent = msgspec.convert(await body_json(request, INVALID), WireBatch)
             batch = _batch(sent)
@@ -103,7 +103,7 @@ class RelayerRoutes:
         return answer({"transactionID": made.transaction_id, "transactionHash": made.hash, "state": made.state.value})
 
     async def transaction(self, request: Request) -> Response:
-        """What became of a batch."""
+        """State of a batch."""
         await self._check_key(request)
         made = self._relayer().transactions.get(request.path_params["transaction_id"])
         if made is None:

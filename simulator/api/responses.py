@@ -1,4 +1,4 @@
-"""What all HTTP routes share: answers, errors, parameters, pages."""
+"""Code that all HTTP routes use: answers, errors, parameters, pages."""
 
 import base64
 from collections.abc import Awaitable, Callable
@@ -17,7 +17,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 MAX_BODY = 2 * 1024 * 1024
 
 MAX_NESTING = 2_000
-"""Opening brackets in a body; the largest that the venue takes has 501."""
+"""Most opening brackets in a body. The largest body that the venue accepts has 501."""
 
 
 def answer(document: Any, status: int = 200) -> Response:
@@ -26,7 +26,7 @@ def answer(document: Any, status: int = 200) -> Response:
 
 
 def raw(content: bytes) -> Response:
-    """A response whose JSON is encoded already."""
+    """A response of encoded JSON."""
     return Response(content, media_type="application/json")
 
 
@@ -36,7 +36,7 @@ def refusal(text: str, status: int) -> Response:
 
 
 def guarded(handler: Handler) -> Handler:
-    """A handler whose refusals become the venue's error bodies.
+    """A handler that turns refusals into the venue's error bodies.
 
     Headers that it left in `request.state.headers` go out with either.
     """

@@ -1,4 +1,4 @@
-"""/ws/user: an account's own orders and trades."""
+"""/ws/user: the orders and trades of an account."""
 
 from collections import defaultdict
 from typing import Any
@@ -13,7 +13,7 @@ from simulator.venue.venue import Venue
 
 
 class UserChannel:
-    """Who listens to which account, and what they are told. Markets are condition ids; none means all."""
+    """Subscriptions by account, and the messages to subscribers. Without condition ids all markets are sent."""
 
     def __init__(self, venue: Venue, disturb: Disturb):
         self.venue = venue
@@ -23,7 +23,7 @@ class UserChannel:
         venue.on_trade.append(self._trade)
 
     async def serve(self, socket: WebSocket) -> None:
-        """One client, from accept to close."""
+        """Serve one client until its connection is closed."""
         connection = Connection(socket, self.disturb)
         try:
             await connection.run(self._subscribe)
@@ -109,7 +109,7 @@ class UserChannel:
 
 
 def _label(order: Order) -> str:
-    """Yes and No are in capitals on this channel; other names are as they are."""
+    """Name of an outcome on this channel: YES and NO in capitals, other names unchanged."""
     return order.label.upper() if order.label in YES_NO else order.label
 
 

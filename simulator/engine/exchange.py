@@ -31,7 +31,7 @@ class Exchange(OrderChecks):
         self.on_trade: Callable[[Trade], None] = lambda trade: None
         self.on_order: Callable[[str, Order], None] = lambda event, order: None
         self.settle_at_once = False
-        """Whether trades of outside accounts settle without delay, for tests and benchmarks of the engine alone."""
+        """Whether trades of outside accounts settle without delay, for tests and benchmarks of the engine."""
 
     # -- orders
 

@@ -45,7 +45,7 @@ KINDS: dict[str, str] = {
     "ghost_book": "the market maker shows in `market` only a bid for 5 shares at the smallest price",
     "crossed_snapshot": "books of `market`, by /book and on the stream, show a bid of 0.60 above an ask of 0.40",
     "book_vanishes": "the market maker leaves before_s (60) of market time before the scheduled end of a market",
-    "spend_sums": "traders of the crowd spend sums of pUSD: resting orders are filled with 4 to 6 decimals of shares"
+    "spend_sums": "noise traders spend sums of pUSD: resting orders are filled with 4 to 6 decimals of shares"
     " (decimals: 4, 5 or 6)",
     "tick_change": "once: the tick of `market` becomes tick_units (10), and does not change again",
     "tick_missed": "once: sockets are closed, the tick of `market` becomes tick_units (10), and no message is"
@@ -85,7 +85,7 @@ KINDS: dict[str, str] = {
     "wrong_winner": "the message of a resolution names the loser",
     # listings and history
     "gamma_odd": "a share (probability: 0.02) of Gamma's records is odd: null, text, lists, missing keys, a token twice"
-    " (`record` for one kind alone)",
+    " (`record` for only one kind)",
     "gamma_empty": "Gamma lists nothing",
     "gamma_duplicates": "Gamma's pages overlap and repeat records",
     "gamma_cursor": "Gamma's next_cursor is the same for ever",

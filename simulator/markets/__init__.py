@@ -1,1 +1,1 @@
-"""Where markets come from: synthetic with a known truth, replayed from recordings, or both."""
+"""Sources of markets: synthetic ones whose true values are known, replayed recordings, or both."""

@@ -1,8 +1,8 @@
-"""Recorded book events (one row per level, as the market channel sends them) folded to whole books.
+"""Recorded book events (one row per level, as the market channel sends them) turned into whole books.
 
 A `book` message replaces what is known of a token, a `price_change` sets the new total of one level (0 removes it), a
-`last_trade_price` is a trade. One token of a market is folded; the other is its mirror. What happened within a second
-is known at its end.
+`last_trade_price` is a trade. Only one token of a market is read, because the other token's book is its
+mirror. Everything that happened within a second becomes visible at the end of that second.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,7 +20,7 @@ from pipelines.core.errors import DataError
 from simulator.markets.price_grid import IntArray
 
 DEEPEST: Final = 20
-"""Levels of a side that are kept, the best ones."""
+"""Number of best levels per side that are kept."""
 
 NAMES: Final = {
     "market": ("market_id", "condition_id", "market", "market_slug", "slug"),
@@ -41,7 +41,10 @@ LevelRow = tuple[str, float, str, float, int, str]
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """Whole books, (T, DEEPEST) a side, best level first; 0 where there is none. Sizes are in 0.01 share."""
+    """Whole books: arrays (T, DEEPEST) per side, best level first, 0 for a missing level.
+
+    Prices are in units of 1e-4, sizes in 0.01 share.
+    """
 
     bid_units: NDArray[np.int16]
     bid_size: NDArray[np.int32]
@@ -62,7 +65,7 @@ class Depth:
 
 @dataclass(frozen=True, slots=True)
 class FoldedBooks:
-    """One market's books, each at the end of a second in which something happened, and the shares traded in it."""
+    """Books of one market, one for each second with an event, and the volume and number of trades in that second."""
 
     market: str
     token: str
@@ -79,10 +82,10 @@ def holds_events(names: Iterable[str]) -> bool:
 
 
 def read(path: Path, market: str | None) -> FoldedBooks:
-    """The books of one market: the one that is named, or the one with the newest event.
+    """The books of the market that is named; without a name, of the market with the newest event.
 
     Raises:
-        DataError: if a column is missing, or there is no usable event of the market.
+        DataError: if a column is missing, or the file has no usable event of the market.
     """
     source = ds.dataset(path, format="parquet")
     lower = {name.lower(): name for name in source.schema.names}
@@ -96,7 +99,7 @@ def read(path: Path, market: str | None) -> FoldedBooks:
         market = str(names[int(pc.index(table.column("time"), pc.max(table.column("time"))).as_py())])
     table = table.filter(pc.fill_null(pc.equal(names, market), False))
     if not len(table):
-        raise DataError(f"{path} has no event of {market!r}; the names stand in its column {columns['market']}")
+        raise DataError(f"{path} has no event of {market!r}; give a name from its column {columns['market']}")
     tokens = table.column("token").cast(pa.string())
     token = str(tokens[0])
     table = table.filter(pc.equal(tokens, token))
@@ -136,7 +139,9 @@ def _fold(market: str, token: str, rows: Sequence[LevelRow]) -> FoldedBooks:
         if best is not None:
             books[second] = best
     if not books:
-        raise DataError(f"the events of {market!r} never make a book with both sides that do not cross")
+        raise DataError(
+            f"the events of {market!r} never make a book with two sides that do not cross; check its events"
+        )
     return _folded(market, token, books, traded)
 
 
@@ -148,7 +153,10 @@ def _set(levels: dict[int, int], units: int, amount: int) -> None:
 
 
 def _best(sides: tuple[dict[int, int], dict[int, int]]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]] | None:
-    """The best levels of both sides; None while a side is missing or they cross: a message is not yet whole."""
+    """The best levels of both sides; None while a side is missing or the sides cross.
+
+    The rows of one message arrive one by one, so the book may cross until the last of them.
+    """
     bids, asks = sides
     if not bids or not asks or max(bids) >= min(asks):
         return None

@@ -1,4 +1,4 @@
-"""Steps of several minutes: a source whose steps join those of a finer one. Quotes are those at the end of a step."""
+"""A source with longer steps: each joins several steps of another source, and has the quotes at its end."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from simulator.markets.source import History, Listing, MarketSource, Prints, Ste
 
 
 class CoarseMarkets:
-    """A source with steps `factor` times as long; its markets begin and end on the longer grid."""
+    """A source with steps `factor` times as long. The other source's markets must begin and end on the longer grid."""
 
     def __init__(self, fine: MarketSource, factor: int) -> None:
         self._fine = fine
@@ -21,19 +21,19 @@ class CoarseMarkets:
         self.now_s = fine.now_s
 
     def listings(self) -> Sequence[Listing]:
-        """Every market that has begun."""
+        """All markets that have begun."""
         return self._fine.listings()
 
     def resolutions(self) -> Sequence[tuple[str, int, int]]:
-        """Every resolution so far."""
+        """All resolutions up to now."""
         return self._fine.resolutions()
 
     def headlines(self) -> Sequence[Headline]:
-        """Headlines known by now."""
+        """Headlines known up to now."""
         return self._fine.headlines()
 
     def history(self, market_id: str) -> History:
-        """Every `factor`-th quote; volume and trades are the sums since the one before."""
+        """Every `factor`-th quote; volume and number of trades are sums since the previous one."""
         fine = self._fine.history(market_id)
         rows = np.arange(0, len(fine.ts_s), self._factor)
         volume, count = (self._sums(column, len(rows)) for column in (fine.volume_micro, fine.n_trades))
@@ -51,7 +51,7 @@ class CoarseMarkets:
         return self._fine.trades(market_id)
 
     def advance(self) -> Step:
-        """The next `factor` steps as one."""
+        """The next `factor` steps of the other source as one step."""
         steps = [self._fine.advance() for _ in range(self._factor)]
         self.now_s = self._fine.now_s
         trades: defaultdict[str, tuple[TradePrint, ...]] = defaultdict(tuple)

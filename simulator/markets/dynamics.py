@@ -1,7 +1,7 @@
-"""The recursion from draws to paths: activity, shocks, mispricing, quote, book.
+"""From random draws to paths: activity, shocks, mispricing, quote, book.
 
-A market's path depends on its own draws alone, not on the block it is computed in: everything transcendental is
-computed row by row, and the recursions over minutes use only + - x /, which are exact in any block.
+A market's path depends only on its own draws, not on the block in which it is computed. Therefore exp is computed row
+by row, and the recursions over minutes use only + - x /, which give the same bits in a block of any size.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ UNITS = 10_000.0
 
 
 def simulate(model: Model, draws: Draws) -> Paths:
-    """Paths of a block of markets, truth included."""
+    """Paths of a block of markets, with the true values."""
     live = np.exp(model.liveliness_sd * draws.liveliness)
     volume_scale = model.volume_median_shares * np.exp(model.volume_sd * draws.volume)
     tick = draws.tick_units
@@ -52,12 +52,12 @@ class _Shocks:
 
 
 def _rows_exp(values: FloatArray) -> FloatArray:
-    """exp row by row: vector code treats the tail of a block apart, and a path must not depend on its block."""
+    """exp row by row: vector code treats the end of a block differently, and a path must not depend on it."""
     return np.array([np.exp(row) for row in values])
 
 
 def _activity(model: Model, draws: Draws) -> tuple[FloatArray, FloatArray]:
-    """Log relative activity without news, and its lift after headlines."""
+    """Logarithm of relative activity without news, and what headlines add to it."""
     keep = float(np.exp(-1.0 / model.activity_min))
     fresh = float(np.sqrt(1.0 - keep * keep) * model.slow_activity_sd)
     burst_keep, lift_keep = float(np.exp(-1.0 / model.burst_min)), float(np.exp(-1.0 / model.lift_min))
@@ -74,7 +74,7 @@ def _activity(model: Model, draws: Draws) -> tuple[FloatArray, FloatArray]:
 
 
 def _shocks(model: Model, draws: Draws, live: FloatArray, root: FloatArray) -> _Shocks:
-    """Innovations in log-odds; `root` is exp(y/2), zero in idle minutes. Minute 0 is the opening quote: no shock."""
+    """Innovations in log-odds; `root` is exp(y/2), 0 in idle minutes. Minute 0, the opening quote, has no shock."""
     ramp = np.sqrt(variance_ramp(model, draws.slow.shape[1]))
     permanent_root = np.sqrt(root / model.permanent_norm)
     # w^N is exp(1.5 y)/c_N = root^3/c_N
@@ -95,7 +95,7 @@ def _shocks(model: Model, draws: Draws, live: FloatArray, root: FloatArray) -> _
 def _mispricing(
     model: Model, shocks: _Shocks, changed: BoolArray
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """U, O, B and exp(-(U - O - B)), each (N, T)."""
+    """Under-reaction U, overshoot O, bounce B and exp(-(U - O - B)), each (N, T)."""
     under_share, over_share = shares(model, changed)
     under = (under_share * shocks.headline).T.copy()
     over = (over_share * shocks.noise).T.copy()
@@ -108,7 +108,7 @@ def _mispricing(
 
 
 def _total(model: Model, shocks: _Shocks, changed: BoolArray) -> FloatArray:
-    """What moves fair value, in log-odds, (T, N)."""
+    """The moves of fair value in log-odds, (T, N)."""
     _, over_share = shares(model, changed)
     total = shocks.permanent + shocks.headline + (1.0 - over_share) * shocks.noise
     return np.clip(total + (1.0 - model.bounce) * shocks.bounce, -0.98, 0.98).T.copy()
@@ -116,7 +116,7 @@ def _total(model: Model, shocks: _Shocks, changed: BoolArray) -> FloatArray:
 
 def _quote(model: Model, draws: Draws, total: FloatArray, gap: FloatArray) -> tuple[FloatArray, IntArray]:
     """Fair value and rounded mid, minute by minute; the rounding noise is absorbed by fair value."""
-    # With edge 0 the quote IS the fair value: the odds are not even passed through exp(0) = 1.
+    # With edge 0 the quote equals the fair value to the bit, so the odds are not multiplied by exp(0) = 1.
     exact = model.edge == 0.0
     minutes, count = total.shape
     gap_t, uniform, ticks = gap.T.copy(), draws.rounding.T.copy(), draws.tick_units.astype(np.float64)
@@ -139,14 +139,14 @@ def _quote(model: Model, draws: Draws, total: FloatArray, gap: FloatArray) -> tu
             scale = (quoted - LOW) * (HIGH - quoted)
             ratio = (moved - LOW) * (HIGH - moved) / np.where(scale > 0.0, scale, 1.0)
             fair = np.clip(moved + ratio * (mid - quoted), LOW, HIGH)
-            # The bounds absorb: a decided market stays decided.
+            # A market at a bound stays there: its outcome is decided.
             fair = np.where((rounded <= low) | (rounded >= high), mid, fair)
         fair_out[minute], mid_out[minute] = fair, rounded
     return fair_out.T.copy(), mid_out.T.copy()
 
 
 def _extra_ticks(model: Model, draws: Draws, mid_units: IntArray, relative: FloatArray, changed: BoolArray) -> IntArray:
-    """Pairs of ticks beyond the smallest spread. They depend on activity alone: no direction leaks at edge 0."""
+    """Pairs of ticks added to the smallest spread. They depend only on activity, so they tell no direction."""
     fine = tick_at(draws.tick_units[:, None], mid_units) == FINE_TICK
     base = np.where(fine, model.extra_spread_fine, model.extra_spread)
     rate = base * _rows_exp(0.25 * np.clip(relative, -1.0, 3.0))

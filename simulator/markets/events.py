@@ -1,7 +1,7 @@
-"""Events of synthetic markets: when they run, what they ask, and the news that moves their markets together.
+"""Events of synthetic markets: their times, questions, and the news that moves their markets together.
 
-Event k starts at EPOCH_S + k x every. Headlines belong to the event: one draw of time and sentiment, carried to each
-market by a signed loading. The loadings sum to zero, so news that helps some markets hurts others.
+Event k starts at EPOCH_S + k x every. Headlines belong to the event: one draw of time and sentiment, which a signed
+loading passes to each market. The loadings sum to zero, so news that helps some markets hurts others.
 """
 
 from collections.abc import Sequence
@@ -24,12 +24,15 @@ EPOCH_S: Final = 1_767_225_600
 """2026-01-01T00:00Z: event 0 starts here."""
 
 STEP_S: Final = 60
+"""Market seconds of a step."""
+
 MARKETS_LIMIT: Final = 64
+"""Market numbers reserved for each event."""
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What decides every number of a synthetic source."""
+    """Everything that decides the numbers of a synthetic source: the same family gives the same markets."""
 
     seed: int = 1
     model: Model = field(default_factory=Model)
@@ -42,7 +45,7 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event with its markets and its news, fixed by seed and number."""
+    """One event with its markets and its news; seed and number decide all of it."""
 
     number: int
     start_s: int
@@ -56,16 +59,16 @@ class Event:
     headlines: tuple[Headline, ...]
     """In order of `known_s`."""
     rounding: FloatArray | None = None
-    """(n, T) uniforms that round the quotes of exclusive markets; None where each market is on its own."""
+    """(n, T) uniforms that round the quotes of exclusive markets; None if the markets are not exclusive."""
 
 
 def market_number(event: int, index: int) -> int:
-    """Number of a market for all time: it depends on neither the batch nor the markets per event."""
+    """Number of a market. It depends only on event and index, so it never changes with the other options."""
     return event * MARKETS_LIMIT + index
 
 
 def loadings(count: int, source: np.random.Generator) -> FloatArray:
-    """Signed loadings with sum zero and mean square one, in random order; a lone market has loading 1."""
+    """Signed loadings with sum zero and mean square one, in random order; a single market has loading 1."""
     if count == 1:
         return np.ones(1)
     many = (count + 1) // 2
@@ -98,7 +101,7 @@ def build(family: Family, number: int) -> Event:
 
 
 def _excluded(family: Family, event: Event, names: Sequence[str]) -> Event:
-    """The event, or with the family's chance the same one of exclusive markets: each has a tone of its own."""
+    """The event; with probability `exclusive_share` its markets are made exclusive, each with its own sentiment."""
     source = generator(family.seed, EXCLUSIVE | event.number)
     if source.random() >= family.exclusive_share:
         return event
@@ -113,7 +116,7 @@ def _excluded(family: Family, event: Event, names: Sequence[str]) -> Event:
 
 
 def paths(family: Family, events: Sequence[Event]) -> Paths:
-    """Paths of the events' markets, in order, truth included: (events x markets, minutes)."""
+    """Paths of the events' markets in order, with the true values: (events x markets, minutes)."""
     rows = []
     for event in events:
         for index, market in enumerate(event.listings):
@@ -136,7 +139,7 @@ def _headline_rate(model: Model, minute: FloatArray) -> FloatArray:
 
 
 def _headlines(event: Event, names: Sequence[str], source: np.random.Generator) -> tuple[Headline, ...]:
-    """One headline for each market in each minute of news, known before the bar that it moves has closed."""
+    """One headline for each market in each minute of news. It is known before the bar that it moves closes."""
     picks, delays = source.random(event.sentiment.shape), source.integers(1, 50, len(event.news))
     made = []
     for minute in np.flatnonzero(event.news).tolist():

@@ -1,9 +1,9 @@
 """Events whose markets exclude each other: exactly one of them resolves to YES, and their fair values sum to one.
 
-Stick-breaking: each market but the last has a path f of its own, the probability that it is this one if none of the
-markets before is; so its fair value is f_i (1 - f_1) ... (1 - f_{i-1}), and the last market has what is left. The paths
-are independent (of the news they share only the minutes), so every product is a martingale again. The quotes are put
-together the same way from the markets' own quotes and rounded anew: half a tick of noise that no spread lets one earn.
+Stick-breaking: every market except the last has its own path f_i, the probability that it wins if none of the markets
+before it wins. Its fair value is f_i (1 - f_1) ... (1 - f_{i-1}); the last market has the rest. The paths are
+independent (they share only the minutes of the news), so every product is a martingale. The quotes are computed the
+same way from the markets' own quotes and rounded again. That adds half a tick of noise, less than any spread.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ MARKET_FIELDS = ("mid_units", "bid_units", "ask_units", "bid_size_micro", "ask_s
 
 
 def break_stick(own: FloatArray) -> FloatArray:
-    """Probabilities (n, T) of outcomes of which exactly one happens, from conditional ones; the last row is unread."""
+    """Probabilities (n, T) of outcomes of which exactly one happens, from conditional ones (all rows but the last)."""
     broken, left = np.empty_like(own), np.ones(own.shape[1:])
     for row in range(len(own) - 1):
         broken[row] = left * own[row]
@@ -28,10 +28,9 @@ def break_stick(own: FloatArray) -> FloatArray:
 
 
 def combine(model: Model, draws: Draws, made: Paths, rows: slice, uniform: FloatArray) -> None:
-    """Turn the independent paths of one event's markets, in place, into paths that exclude each other.
+    """Change the independent paths of one event's markets, in place, to paths that exclude each other.
 
-    `uniform` (n, T) decides the rounding. Under-reaction, overshoot and bounce in the truth channel stay those of the
-    markets' own paths.
+    `uniform` (n, T) decides the rounding. Under-reaction, overshoot and bounce remain those of the markets' own paths.
     """
     own = {name: getattr(made, name)[rows] for name in MARKET_FIELDS}
     tick = draws.tick_units[rows]
@@ -53,7 +52,7 @@ def _wide(tick: IntArray, like: FloatArray) -> FloatArray:
 
 
 def _extra_pairs(mid_units: IntArray, tick: IntArray, spread: IntArray) -> IntArray:
-    """Pairs of ticks by which spreads exceed the smallest."""
+    """Pairs of ticks by which each spread exceeds the smallest one."""
     bid, ask = quotes(mid_units, tick[:, None], np.zeros_like(mid_units))
     pairs: IntArray = (spread - (ask - bid)) // (2 * tick_at(tick[:, None], mid_units))
     return pairs

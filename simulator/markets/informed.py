@@ -1,7 +1,7 @@
-"""An informed trader: knows the fair value and takes what outsiders offer on the wrong side of it.
+"""An informed trader: it knows the fair value and takes outside orders that are on the wrong side of it.
 
-Its limits lie strictly inside the spread, so it never trades with the market maker: volume and quotes stay what the
-source says, while an outside order that improves on the quote meets someone who may know better.
+Its limits are strictly inside the spread, so it never trades with the market maker and changes neither volume nor
+quotes of the source. An outside order that improves on the quote risks such a trade, as on a real venue.
 """
 
 from dataclasses import dataclass
@@ -16,14 +16,15 @@ from simulator.markets.price_grid import IntArray
 from simulator.markets.source import TradePrint
 
 ACTIVE_SHARE: Final = 0.5
-"""Share of minutes in which the trader looks."""
+"""Share of minutes in which the trader is active."""
 MEDIAN_SHARES: Final = 100.0
 SIZE_SD: Final = 1.0
+"""Median of its order sizes in shares, and the standard deviation of their logarithm."""
 
 
 @dataclass(frozen=True, slots=True)
 class InformedOrders:
-    """One market's orders, (T,): the limit in price units, positive to buy YES, negative to sell, 0 for none."""
+    """One market's orders, (T,). The limit is in price units: positive buys YES, negative sells, 0 means no order."""
 
     limit_units: NDArray[np.int16]
     size: NDArray[np.int32]
@@ -40,7 +41,10 @@ class InformedOrders:
 def informed_orders(
     fair_units: FloatArray, touch: tuple[IntArray, IntArray], tick: IntArray, random: np.random.Generator
 ) -> InformedOrders:
-    """Buys up to the last tick below fair value, or sells down to the first above it, inside the spread."""
+    """Orders inside the spread: buys at most at the last tick below fair value, sells at least at the first above it.
+
+    `touch` is bid and ask; all arrays are (T,) in price units.
+    """
     bid, ask = touch
     active, coin = random.random((2, len(fair_units)))
     size = np.clip(MEDIAN_SHARES * np.exp(SIZE_SD * random.standard_normal(len(fair_units))), 5.0, 10_000.0)

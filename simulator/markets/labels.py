@@ -1,4 +1,4 @@
-"""Names of a market's two outcomes: Yes and No, or two names of a game, as in more than a quarter of real markets."""
+"""Names of a market's two outcomes: Yes and No, or names such as two teams, as in more than a quarter of markets."""
 
 import hashlib
 
@@ -18,13 +18,13 @@ TEAMS = (
     "No Limits",
     "Yes-Men",
 )
-"""Two begin like the ordinary labels: an outcome is told by its token, never by its name."""
+"""Two names begin with No and Yes, to catch clients that read the outcome from its name instead of its token."""
 
 PLAYERS = ("M. Okafor", "A. Lindqvist", "K. Tanaka", "D. Varga", "E. Moreau", "J. Castell", "T. Dumont", "R. Ashby")
 
 
 def labels_of(seed: int, market_id: str, share: float) -> tuple[str, str]:
-    """Labels of the outcomes of a market, first and second: a function of the seed and the market alone.
+    """Labels of a market's first and second outcome. The same seed and market give the same labels.
 
     Args:
         seed: seed of the simulated markets.

@@ -1,4 +1,4 @@
-"""Several sources as one: synthetic markets beside replayed ones, on one clock."""
+"""Several sources as one: synthetic and replayed markets on one clock."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +13,7 @@ from simulator.markets.source import History, Listing, MarketSource, Prints, Sou
 
 
 class MixedMarkets:
-    """Sources that stand at the same time with the same step, advanced together.
+    """Sources with the same market time and step, advanced together.
 
     Raises:
         ParameterError: if their clocks or steps differ.
@@ -23,7 +23,7 @@ class MixedMarkets:
         clocks = {(source.step_s, source.now_s) for source in sources}
         if len(clocks) != 1:
             raise ParameterError(
-                f"mixed sources have the steps and times {sorted(clocks)}; they must share one of each"
+                f"the sources have the steps and times {sorted(clocks)}; give ones that share one step and one time"
             )
         self.step_s, self.now_s = clocks.pop()
         self._sources = tuple(sources)
@@ -69,14 +69,14 @@ class MixedMarkets:
 
 
 def open_source(options: SourceOptions) -> MixedMarkets:
-    """Synthetic markets and the named recording, whose warm bars end where the synthetic history does.
+    """Synthetic markets and the named recording; its warm bars end at the end of the synthetic history.
 
     Raises:
         DataError: if the recording is missing, unreadable or empty.
         ParameterError: if no recording is named.
     """
     if options.replay is None:
-        raise ParameterError("a mix needs a recording beside the synthetic markets; give --replay FILE")
+        raise ParameterError("a mix needs a recording as well as synthetic markets; give --replay FILE")
     made = synthetic.open_source(replace(options, bar_length_s=None))
     replayed = ReplayedMarkets(
         recorded_markets.read(options.replay, options.replay_event),

@@ -1,7 +1,6 @@
-"""The synthetic market model: parameters, randomness, and what a block of paths consists of.
+"""The model of synthetic prices: its parameters, its random draws and its paths.
 
-Equations and parameters: "Synthetic markets with a known truth", sections 1 and 2 (docs/synthetic-markets.md). Arrays
-are (markets, minutes); `dynamics` turns draws into paths.
+docs/synthetic-markets.md describes the model. Arrays are (markets, minutes); `dynamics` turns draws into paths.
 """
 
 from dataclasses import dataclass, fields
@@ -14,12 +13,19 @@ from simulator.markets.price_grid import BoolArray, IntArray
 
 LOW: Final = 0.001
 HIGH: Final = 0.999
+"""Bounds of fair values and mids."""
+
 RAMP_LIFE_MIN: Final = 4_320
+"""Life in minutes (three days) for which the rise of volatility is calibrated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Parameters of one family of markets. Log-odds per square root of a minute, minutes, shares."""
+    """Parameters of one family of markets.
+
+    Units: `_sd` of price moves in log-odds per square root of a minute, `_min` in minutes, `_shares` in shares, rates
+    per minute.
+    """
 
     edge: float = 0.5
     start_sd: float = 0.9
@@ -55,11 +61,11 @@ class Model:
     drift_rel: float = 0.0
     """At 1, under-reaction turns into over-reaction and noise moves no longer revert."""
     drift_feat: float = 0.0
-    """Shift of volume, headline rate and spread; the relation stays."""
+    """Shift of volume, headline rate and spread; their relation to later moves does not change."""
 
     @property
     def under(self) -> float:
-        """Share of a headline's effect that the quote absorbs only later."""
+        """Share of a headline's effect that reaches the quote late."""
         return 0.8 * self.edge
 
     @property
@@ -85,10 +91,10 @@ class Model:
 
 @dataclass(slots=True)
 class Draws:
-    """All randomness of N markets over T minutes. Normals unless said otherwise."""
+    """All random draws of N markets over T minutes: standard normals, unless a field's docstring says otherwise."""
 
     liveliness: FloatArray
-    """(N,) as the next four."""
+    """(N,), like the next four fields."""
     volume: FloatArray
     start: FloatArray
     outcome: FloatArray
@@ -96,7 +102,7 @@ class Draws:
     tick_units: IntArray
     """Listed tick."""
     slow: FloatArray
-    """(N, T) as all that follow."""
+    """(N, T), like all fields below."""
     fast: FloatArray
     permanent: FloatArray
     noise: FloatArray
@@ -105,7 +111,7 @@ class Draws:
     size_bid: FloatArray
     size_ask: FloatArray
     burst: FloatArray
-    """Uniform, as the next two."""
+    """Uniform, like the next two fields."""
     idle: FloatArray
     rounding: FloatArray
     spread: FloatArray
@@ -113,7 +119,7 @@ class Draws:
     count: FloatArray
     """Uniform."""
     news: BoolArray
-    """Headline in this minute."""
+    """Whether a headline falls into the minute."""
     sentiment: FloatArray
     """In [-1, 1]; read only where `news`."""
     minute: FloatArray
@@ -122,7 +128,7 @@ class Draws:
 
 @dataclass(slots=True)
 class Paths:
-    """What the model made of the draws. The first group is public, the rest is the truth channel."""
+    """Paths of N markets. The fields up to `resolved_yes` become public; the others are the true values."""
 
     mid_units: IntArray
     bid_units: IntArray
@@ -140,9 +146,9 @@ class Paths:
     over: FloatArray
     bounce: FloatArray
     liveliness: FloatArray
-    """(N,) multiplier of every volatility."""
+    """(N,) factor on every volatility."""
     volume_scale: FloatArray
-    """(N,) median shares a minute."""
+    """(N,) median shares per minute."""
 
 
 def volatility_scale(price: FloatArray) -> FloatArray:
@@ -159,7 +165,7 @@ def internal_log_odds(price: FloatArray) -> FloatArray:
 
 
 def draw(generator: np.random.Generator, minutes: int) -> dict[str, Any]:
-    """One market's own draws by field name of `Draws`; headlines belong to the event and are not among them."""
+    """One market's own draws by field name of `Draws`, without the headlines, which belong to the event."""
     single = generator.standard_normal(3)
     normals = generator.standard_normal((8, minutes))
     uniforms = generator.random((5, minutes))
@@ -185,8 +191,8 @@ def shares(model: Model, changed: BoolArray) -> tuple[FloatArray, FloatArray]:
 def variance_ramp(model: Model, minutes: int) -> FloatArray:
     """Factor on the permanent variance in each minute of a life, (T,): volatility rises as 1/sqrt(time left).
 
-    The ramp is calibrated for three days. A shorter life takes its share, sqrt(life / three days): otherwise the last
-    hour, the same in every life, would dominate the pooled errors of a one-day market three times as much.
+    The rise is calibrated for three days. A shorter life takes sqrt(life / three days) of it. Otherwise the last hour,
+    which is the same in every life, would weigh three times as much in the pooled errors of one-day markets.
     """
     ramp = model.ramp * min(1.0, float(np.sqrt(minutes / RAMP_LIFE_MIN)))
     left = minutes - np.arange(minutes, dtype=np.float64)

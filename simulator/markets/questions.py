@@ -1,4 +1,4 @@
-"""What synthetic markets ask: topics, names, and a market's static data."""
+"""Questions of synthetic markets: topics, names, and a market's static data."""
 
 import hashlib
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from simulator.markets.source import Listing
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """What a family of events is about. Taker fee rates are the venue's of autumn 2026."""
+    """Topic of a series of events. The taker fee rates are those of the venue in autumn 2026."""
 
     category: str
     fee_rate: float
@@ -47,7 +47,7 @@ TOPICS: Final = (
 
 
 def topic_of(event: int) -> Topic:
-    """Topic of an event: they take turns."""
+    """Topic of event number `event`; consecutive events take the topics in turn."""
     return TOPICS[event % len(TOPICS)]
 
 

@@ -1,6 +1,6 @@
-"""Recorded markets to replay: a folder in the project's raw schema, or any parquet with market_id, timestamp, price.
+"""Read recorded markets: a folder in the project's raw schema, or any parquet with market_id, timestamp and price.
 
-Labels that are known only after the event (`resolved_*`, `resolution_date`) are not read.
+Columns that are known only after the event (`resolved_*`, `resolution_date`) are not read.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from simulator.markets.book_events import Depth, FoldedBooks
 from simulator.markets.price_grid import IntArray
 
 MOST_REPLAYED: Final = 40
-"""Markets of a recording without events: those with the most rows."""
+"""Most markets that are read from a recording without events: those with the most rows."""
 
 _NAMES: Final = {
     "market": ("market_id", "condition_id", "market_slug", "slug"),
@@ -41,14 +41,14 @@ _NAMES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class RecordedMarket:
-    """One recorded market, rows by time. Prices and sizes are 0 where the recording has none."""
+    """One recorded market, rows in order of time. A price or size that was not recorded is 0."""
 
     market_id: str
     event_id: str
     question: str
     category: str
     tokens: tuple[str, str]
-    """YES and NO; empty when unknown."""
+    """Ids of YES and NO; empty if unknown."""
     tick_units: int | None
     min_size_micro: int
     fee: FeeSchedule
@@ -63,16 +63,16 @@ class RecordedMarket:
     volume_micro: IntArray
     n_trades: IntArray
     depth: Depth | None = None
-    """Whole books where book events were recorded."""
+    """Whole books, if book events were recorded."""
 
 
 def read(path: Path, event: str | None = None) -> list[RecordedMarket]:
-    """Markets of one event (the newest by its last row when not named), or all of a folder in the raw schema.
+    """Markets of one event, or all markets of a folder in the raw schema.
 
-    A file of book events is one market, named by `event`, with its whole books.
+    Without a name the event with the newest row is read. In a file of book events `event` names the market to read.
 
     Raises:
-        DataError: if the path is missing, unreadable, lacks a column, or holds no usable row of the event.
+        DataError: if the path is missing, unreadable, lacks a column, or has no usable row of the event.
     """
     if not path.exists():
         raise DataError(f"the recording {path} does not exist; give a parquet file or a folder of them")
@@ -91,7 +91,7 @@ def read(path: Path, event: str | None = None) -> list[RecordedMarket]:
 
 
 def _read_raw(path: Path, event: str | None) -> list[RecordedMarket]:
-    """The project's own schema: markets.parquet beside bars.parquet or bars/."""
+    """The project's own schema: markets.parquet with bars.parquet or bars/ in the same folder."""
     static = {row["market_id"]: row for row in pq.read_table(path / "markets.parquet").to_pylist()}
     stored = path / "bars.parquet"
     bars = ds.dataset(stored if stored.exists() else path / "bars").to_table()
@@ -119,12 +119,12 @@ def _read_raw(path: Path, event: str | None) -> list[RecordedMarket]:
 
 
 def _read_any(path: Path, event: str | None) -> list[RecordedMarket]:
-    """Any parquet with the three columns; others are used when they are there."""
+    """Any parquet with the three columns; the other columns of `_NAMES` are used if it has them."""
     source = ds.dataset(path, format="parquet")
     lower = {name.lower(): name for name in source.schema.names}
     columns = {role: next((lower[n] for n in names if n in lower), None) for role, names in _NAMES.items()}
     if columns["event"] is None and columns["market"] in (lower.get("market_slug"), lower.get("slug")):
-        columns["event"] = columns["market"]  # a slug names one market and stands for its event
+        columns["event"] = columns["market"]  # the slug of a market is used as the name of its event
     missing = [_NAMES[role][0] for role in ("market", "time", "price") if columns[role] is None]
     if missing:
         raise DataError(f"{path} lacks the column(s) {', '.join(missing)}; it has {', '.join(source.schema.names)}")
@@ -154,7 +154,7 @@ def _of_books(folded: FoldedBooks) -> RecordedMarket:
 
 
 def _of_event(table: pa.Table, event: str | None, name: str) -> pa.Table:
-    """Rows of the asked or the newest event; without events, of the markets with the most rows."""
+    """Rows of the named or the newest event; in a file without events, of the markets with the most rows."""
     if "event" not in table.column_names:
         if event not in (None, name):
             raise DataError(f"event {event!r} was asked for, but the recording has no column event; leave it out")
@@ -187,7 +187,7 @@ def _recorded(market_id: str, rows: pa.Table, name: str) -> RecordedMarket:
 
 
 def seconds(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Whole UTC seconds from timestamps, ISO text, or numbers in s, ms, us or ns by their size."""
+    """Whole UTC seconds from timestamps, ISO text, or numbers; their size tells s, ms, us and ns apart."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
@@ -201,13 +201,13 @@ def seconds(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _by_market(column: pa.ChunkedArray) -> list[tuple[str, slice]]:
-    """Runs of equal market ids in a sorted column."""
+    """Market ids of a sorted column, each with the slice of its rows."""
     ends = pc.run_end_encode(column.combine_chunks())
     stops = np.asarray(ends.run_ends).tolist()
     names = ends.values.to_pylist()
     return [
         (name, slice(a, b)) for name, a, b in zip(names, [0, *stops], stops, strict=False)
-    ]  # as many starts as names
+    ]  # `zip` drops the last stop, which starts no market
 
 
 def _numbers(table: pa.Table, name: str) -> FloatArray:
@@ -215,7 +215,7 @@ def _numbers(table: pa.Table, name: str) -> FloatArray:
 
 
 def _column(table: pa.Table, role: str) -> FloatArray:
-    """A numeric column, 0 where the recording has no or no finite value."""
+    """A numeric column; 0 for a missing or infinite value."""
     if role not in table.column_names:
         return np.zeros(len(table))
     values = np.asarray(table.column(role).cast(pa.float64()).fill_null(0.0), dtype=np.float64)

@@ -1,8 +1,8 @@
-"""Replayed markets: recorded bars, shown step by step like synthetic ones. The first `warm_bars` are history.
+"""Source of replayed markets: recorded bars, step by step like synthetic ones. The first `warm_bars` are history.
 
-Recorded book events are shown as whole books. A gap keeps the quote. Where the recording has no spread, the smallest
-that the tick allows is quoted; where it has no sizes, they are drawn as in synthetic markets. A recording does not say
-how a market ended: one that stands at 0.95 or more (0.05 or less) at its end is resolved that way, others just stop.
+Recorded book events become whole books. In a gap the last quote stays. Without recorded spreads the quote has the
+smallest spread that the tick allows; without recorded sizes they are drawn as in synthetic markets. A recording does
+not say how a market ended. One whose last price is at least 0.95 (at most 0.05) resolves to YES (NO); others only end.
 """
 
 import hashlib
@@ -26,6 +26,7 @@ from simulator.markets.timeline import MarketLife, Timeline
 from simulator.markets.trades import NoiseTrades
 
 DECIDED_UNITS: Final = 9_500
+"""Last mid in price units from which a market resolves to YES; NO at the mirrored price."""
 _USUAL_LENGTHS_S: Final = (1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 43_200, 86_400)
 
 
@@ -33,15 +34,15 @@ class ReplayedMarkets:
     """Source of recorded markets on one grid of steps.
 
     Args:
-        markets: what was recorded.
-        step_s: bar length; None infers it from the usual distance of rows.
+        markets: the recorded markets.
+        step_s: bar length in seconds; None infers it from the usual distance of rows.
         warm_bars: bars that lie in the past at the start.
         seed: decides the sizes and the split of volume into trades.
         begins_s: market time at which the warm bars end; None keeps the recording's own time.
-        resume_s: market time to stand at instead, rounded down to the grid; ignored where the recording has no bar.
+        resume_s: market time to start at instead, rounded down to the grid; ignored if the recording has no bar there.
 
     Raises:
-        ParameterError: if the warm bars are the whole recording.
+        ParameterError: if all bars of the recording are warm.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class ReplayedMarkets:
         start_s = first_s + (max(1, warm_bars) - 1) * self.step_s
         if start_s >= last_s:
             raise ParameterError(
-                f"{warm_bars} warm bars of {self.step_s} s reach the recording's end; take fewer or a longer recording"
+                f"{warm_bars} warm bars of {self.step_s} s reach the recording's end; give fewer or a longer recording"
             )
         shift_s = 0 if begins_s is None else begins_s - start_s
         start_s += shift_s
@@ -72,15 +73,15 @@ class ReplayedMarkets:
         self._timeline.reveal(self.now_s)
 
     def listings(self) -> Sequence[Listing]:
-        """Every market that has begun."""
+        """All markets that have begun."""
         return self._timeline.listings
 
     def resolutions(self) -> Sequence[tuple[str, int, int]]:
-        """Markets that stood at a decided price when they ended."""
+        """Markets whose last price was decided (see `DECIDED_UNITS`), as `MarketSource.resolutions`."""
         return self._timeline.resolutions
 
     def headlines(self) -> Sequence[Headline]:
-        """Recordings have no headlines."""
+        """An empty list: recordings have no headlines."""
         return self._timeline.headlines
 
     def history(self, market_id: str) -> History:
@@ -98,7 +99,7 @@ class ReplayedMarkets:
 
 
 def open_source(options: SourceOptions) -> ReplayedMarkets:
-    """The replay that the command line describes.
+    """The replay that the options describe.
 
     Raises:
         DataError: if the recording is missing, unreadable or empty.
@@ -136,7 +137,7 @@ def usual_step(markets: Sequence[RecordedMarket]) -> int:
 
 
 def _life(market: RecordedMarket, number: int, step_s: int, seed: int) -> MarketLife:
-    """A recorded market on the grid: the last row of each bar counts, a bar without a row keeps the quote."""
+    """A recorded market on the grid: a bar has the quote of its last row, or else that of the bar before."""
     closes = -(-market.ts_s // step_s) * step_s
     start_s, bars = int(closes[0]), int((closes[-1] - closes[0]) // step_s) + 1
     at = (closes - start_s) // step_s
@@ -163,14 +164,14 @@ def _life(market: RecordedMarket, number: int, step_s: int, seed: int) -> Market
 
 
 def usual_tick(market: RecordedMarket) -> int:
-    """Tick in price units that the recorded mids need: 0.01 if nearly all inner ones stand on half a cent."""
+    """Tick in price units that the recorded mids need: 0.01 if nearly all those in [0.04, 0.96] are on half a cent."""
     inner = market.mid_units[(market.mid_units >= 400) & (market.mid_units <= 9_600)]
     on_grid = np.abs(inner / 50.0 - np.rint(inner / 50.0)) < 1e-6
     return 100 if len(inner) and on_grid.mean() > 0.95 else 10
 
 
 def touch(market: RecordedMarket, tick: int) -> tuple[IntArray, IntArray]:
-    """Bid and ask on the tick grid: as recorded, widened to the grid; else the smallest spread around the mid."""
+    """Bid and ask on the tick grid: the recorded ones rounded outwards, else the smallest spread around the mid."""
     fine = (market.mid_units < 400) | (market.mid_units > 9_600)
     step = np.where(fine, min(tick, 10), tick).astype(np.int64)
     half_steps = np.clip(np.rint(market.mid_units * 2.0 / step), 1, 2 * PRICE_SCALE // step - 1).astype(np.int64)
@@ -197,7 +198,7 @@ def _payout(mid_units: int) -> int | None:
 
 
 def _listing(market: RecordedMarket, tick: int, start_s: int, end_s: int) -> Listing:
-    """Static data; ids that the venue would not have are replaced by hashes of what was recorded."""
+    """Static data of a market. Recorded ids that do not have the venue's form are replaced by their hashes."""
     token_yes, token_no = (
         token if token.isdecimal() else str(int.from_bytes(_hash(market.market_id, name), "big"))
         for name, token in zip(("yes", "no"), market.tokens, strict=True)

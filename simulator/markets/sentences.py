@@ -1,8 +1,7 @@
-"""Headlines: sentences whose tone says how good the news is for a market's YES token.
+"""Sentences of headlines. Their tone says how good the news is for a market's YES token.
 
-The tone beside each sentence is its VADER compound score, measured once (a test measures it again), so the feed needs
-no scorer. A reader that scores the text recovers the sentiment that moved the market, up to the gap to the nearest
-sentence.
+The number before each sentence is its VADER compound score; a test compares them. The feed needs no scorer of its own.
+Whoever scores a headline gets the sentiment that moved the market, to the precision of the nearest sentence.
 """
 
 from typing import Final
@@ -90,7 +89,7 @@ TONES: Final[tuple[tuple[float, str], ...]] = (
     (0.9712, "Best possible news: {s} wins easily, a superb success, and backers celebrate"),
     (0.9712, "Perfect day for {s}: a brilliant win, great support, excellent figures"),
 )
-"""Tone in [-1, 1] and sentence, ascending; {s} is the subject."""
+"""Tone in [-1, 1] and sentence, sorted by tone; {s} is the subject."""
 
 _SCORES: Final = np.array([tone for tone, _ in TONES])
 _CHOICES: Final = 2

@@ -1,8 +1,8 @@
-"""What the exchange needs to know about its markets: what is listed, what was, and what happens in the next step.
+"""The interface between the venue and its markets: listings, history, and the next step.
 
-A source owns market time. The exchange calls `advance()` once per step, posts the quotes of the step as orders of
-its market maker, prints the trades of the step as orders of noise traders, and serves everything before the start
-from `history()` without playing it.
+A source owns market time. The venue calls `advance()` once per step, posts the quotes of the step as orders of its
+market maker, sends the trades of the step as orders of noise traders, and serves everything before the start from
+`history()`.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ TradePrint = tuple[int, Side, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Static data of a market. `market_id` is 0x + 64 hex, tokens are decimal strings of uint256."""
+    """Static data of a market. `market_id` is 0x and 64 hex digits; tokens are decimal strings of uint256."""
 
     market_id: str
     event_id: str
@@ -47,8 +47,8 @@ class Listing:
 class Tick:
     """Top of the YES book of one market at the end of a step, and the trades of noise traders within the step.
 
-    A missing side has price 0 (bid) or 10,000 (ask) and size 0. Levels below the top are made by the exchange.
-    The trades' shares sum to the step's volume in `History`, their number to `n_trades`.
+    A missing side has price 0 (bid) or 10,000 (ask) and size 0. The venue adds the levels behind the best prices. The
+    shares of the trades sum to the step's volume in `History`; their number is `n_trades`.
     """
 
     market_id: str
@@ -58,19 +58,19 @@ class Tick:
     ask_size_micro: int
     trades: tuple[TradePrint, ...] = ()
     informed: tuple[TradePrint, ...] = ()
-    """Orders of an informed trader at the end of the step, after the new quote: taken at once or dropped. Their limits
-    lie strictly inside the spread, so they meet outside orders alone and are no part of `trades`."""
+    """Orders of the informed trader at the end of the step, after the new quote: filled at once or dropped. Their
+    limits are strictly inside the spread, so they meet only outside orders and are not part of `trades`."""
     levels: tuple[tuple[bool, int, int], ...] = ()
-    """The whole book where it was recorded: (is a bid, price in units, base units). Else the exchange makes depth."""
+    """The whole book, if it was recorded: (is a bid, price units, base units). If empty, the venue adds depth."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Everything that changes at `ts_s`, a multiple of the step on market time."""
+    """Everything that changes at market time `ts_s`, a multiple of the step."""
 
     ts_s: int
     rows: list[Tick]
-    """Markets that are alive at `ts_s`."""
+    """Markets that are open at `ts_s`."""
     headlines: list[Headline] = field(default_factory=list)
     """Headlines whose `known_s` lies in this step."""
     resolved: list[tuple[str, int]] = field(default_factory=list)
@@ -95,7 +95,7 @@ class History:
 
 
 class Prints(Protocol):
-    """One market's trades up to now, oldest first; arrays of equal length. `buys` says who bought YES."""
+    """One market's trades up to now, oldest first; arrays of equal length."""
 
     @property
     def ts_s(self) -> IntArray:
@@ -127,7 +127,7 @@ class MarketSource(Protocol):
     """Market time: the end of the last step."""
 
     def listings(self) -> Sequence[Listing]:
-        """Every market up to now: resolved ones and those that are listed. May grow with `advance`."""
+        """All markets up to now, resolved ones included. May grow with `advance`."""
         ...
 
     def resolutions(self) -> Sequence[tuple[str, int, int]]:
@@ -147,7 +147,7 @@ class MarketSource(Protocol):
         ...
 
     def trades(self, market_id: str) -> Prints:
-        """A market's trades up to now: the same that steps carry, so their shares sum to the volume in `history`.
+        """A market's trades up to now, the same as in the steps: their shares sum to the volume in `history`.
 
         Raises:
             KeyError: if the market was never listed.
@@ -161,7 +161,7 @@ class MarketSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
-    """What the command line says about markets, for `open_source` of `synthetic`, `replay` and `mixed`."""
+    """Options of the markets, for `open_source` of `synthetic`, `recorded_source` and `mixed`."""
 
     seed: int = 1
     edge: float = 1.0
@@ -176,15 +176,15 @@ class SourceOptions:
     replay: Path | None = None
     replay_event: str | None = None
     warm_bars: int = 0
-    """Replay: bars that lie in the past at the start."""
+    """Bars of a replay that are history at the start."""
     mix: bool = False
-    """With a replay: synthetic markets beside the recorded ones, on the synthetic markets' clock."""
+    """With a replay: add synthetic markets; both use the synthetic markets' clock."""
     drift_at_min: float | None = None
-    """Minute of market time since the epoch at which synthetic markets change their regime; None: never."""
+    """Minute of market time since the epoch at which synthetic markets change their regime; None means never."""
     drift_rel: float = 0.0
-    """Share in which the relation between news, flow and later moves is broken then."""
+    """How much of the relation between news, flow and later moves breaks then, 0 to 1."""
     drift_feat: float = 0.0
-    """Shift of volume, headline rate and spread then."""
+    """How much volume, headline rate and spread shift then, 0 to 1."""
     resume_s: int | None = None
     """Market time to resume at; None means the first start: 2026-01-01T00:00Z plus the history."""
 
@@ -193,5 +193,5 @@ class SourceFactory(Protocol):
     """Signature of `simulator.markets.synthetic.open_source` and `simulator.markets.recorded_source.open_source`."""
 
     def __call__(self, options: SourceOptions) -> MarketSource:
-        """A source standing at its first market time, history generated."""
+        """A source at its first market time, with its history."""
         ...

@@ -1,7 +1,7 @@
-"""Synthetic markets with a known truth, in staggered events, as a source of the exchange.
+"""Source of synthetic markets in staggered events.
 
-An event is generated whole when it is first listed and revealed step by step, so history and live steps are the same
-numbers. The truth (fair value, mispricing) is dropped here; `truth` makes it again for evaluations.
+An event is generated as a whole when it is first listed, and revealed step by step, so history and live steps are the
+same numbers. The true values (fair value, mispricing) are dropped here; `truth` computes them again for evaluations.
 """
 
 from collections.abc import Sequence
@@ -26,9 +26,8 @@ from simulator.markets.trades import NoiseTrades
 _BLOCK: Final = 512
 """Markets generated at once: enough for vector speed, few enough for memory (about 200 bytes a bar)."""
 
-
 MOST_MINUTES: Final = 60
-"""Longest step: it divides a day, at which the history ends."""
+"""Longest step in minutes."""
 
 
 class SyntheticMarkets:
@@ -36,7 +35,7 @@ class SyntheticMarkets:
 
     Args:
         family: seed, model and schedule.
-        now_s: market time to stand at, a multiple of the step, not before the epoch.
+        now_s: market time to start at, a multiple of the step, not before the epoch.
 
     Raises:
         ParameterError: if `now_s` is before the epoch or off the grid of steps.
@@ -47,7 +46,7 @@ class SyntheticMarkets:
     def __init__(self, family: Family, now_s: int) -> None:
         if now_s < EPOCH_S or (now_s - EPOCH_S) % STEP_S:
             raise ParameterError(
-                f"market time was {now_s}: it must be {EPOCH_S} or later, in steps of {STEP_S} s; "
+                f"market time was {now_s}; it must be {EPOCH_S} or later, in steps of {STEP_S} s: "
                 "delete the state file to start again"
             )
         self.family = family
@@ -58,7 +57,7 @@ class SyntheticMarkets:
         self._timeline.reveal(now_s)
 
     def listings(self) -> Sequence[Listing]:
-        """Every market that has begun, resolved ones included."""
+        """All markets that have begun, resolved ones included."""
         return self._timeline.listings
 
     def resolutions(self) -> Sequence[tuple[str, int, int]]:
@@ -66,7 +65,7 @@ class SyntheticMarkets:
         return self._timeline.resolutions
 
     def headlines(self) -> Sequence[Headline]:
-        """Headlines known by now, oldest first."""
+        """Headlines known up to now, oldest first."""
         return self._timeline.headlines
 
     def history(self, market_id: str) -> History:
@@ -74,7 +73,7 @@ class SyntheticMarkets:
         return self._timeline.history(market_id)
 
     def trades(self, market_id: str) -> NoiseTrades:
-        """A market's trades up to now: the same prints that live steps carry."""
+        """A market's trades up to now: the same as in the live steps."""
         return self._timeline.trades(market_id)
 
     def advance(self) -> Step:
@@ -84,7 +83,7 @@ class SyntheticMarkets:
         return self._timeline.reveal(self.now_s)
 
     def _open_events(self) -> None:
-        """Generate every event that has started and is not there yet."""
+        """Generate the events that have started since the last call."""
         reached = (self.now_s - EPOCH_S) // (self.family.event_every_min * STEP_S) + 1
         stride = max(1, _BLOCK // self.family.markets_per_event)
         edges = [*range(self._events, reached, stride), reached]
@@ -97,7 +96,7 @@ class SyntheticMarkets:
 
 
 def lives(family: Family, events: Sequence[Event]) -> list[MarketLife]:
-    """The public part of the events' markets."""
+    """The markets of the events without their true values."""
     made = paths(family, events)
     places = [(event, index) for event in events for index in range(len(event.listings))]
     return [_life(family.seed, event, index, made, row) for row, (event, index) in enumerate(places)]
@@ -125,7 +124,7 @@ def _life(seed: int, event: Event, index: int, made: Paths, row: int) -> MarketL
 
 
 def open_source(options: SourceOptions) -> MarketSource:
-    """The source that the command line describes, standing at its first market time or where it is resumed.
+    """The source that the options describe, at its first market time or at `resume_s`.
 
     Raises:
         ParameterError: if the bar length is not whole minutes that fit the schedule, or the schedule is out of range.
@@ -149,7 +148,7 @@ def open_source(options: SourceOptions) -> MarketSource:
 
 
 def _minutes(options: SourceOptions) -> int:
-    """Minutes of a step: markets begin and end on its grid."""
+    """Minutes of a step. Markets must begin and end on its grid."""
     length_s = STEP_S if options.bar_length_s is None else options.bar_length_s
     minutes = length_s // STEP_S
     schedule = (options.event_length_min, options.event_every_min)

@@ -1,6 +1,7 @@
-"""Markets whose whole life is known to the source and shown step by step: history and live steps are one array.
+"""Markets whose whole life the source knows, revealed step by step.
 
-Synthetic and replayed markets both end here, so that what a step reveals is what history held, to the unit.
+Synthetic and replayed markets both use this. History and live steps are parts of the same arrays, so they agree to the
+unit.
 """
 
 from collections.abc import Iterable
@@ -21,29 +22,29 @@ from simulator.markets.trades import NoiseTrades, split
 
 @dataclass(slots=True)
 class MarketLife:
-    """One market, whole, in the smallest types: thousands of markets stay in memory. Row 0 lies at `start_s`."""
+    """The whole life of one market; row 0 is at `start_s`. The types are small, because thousands stay in memory."""
 
     listing: Listing
     stream: tuple[int, int]
     """Seed and number of the generator that splits volume into trades."""
     payout_micro: int | None
-    """Of a YES share at the end; None where a recording does not say, then the market just stops."""
+    """Payout of a YES share at the end in base units. None if a recording does not tell it: the market only ends."""
     bid: NDArray[np.int16]
     ask: NDArray[np.int16]
     bid_size: NDArray[np.int32]
-    """In 0.01 share, as the next."""
+    """In 0.01 share, like `ask_size`."""
     ask_size: NDArray[np.int32]
     volume_micro: IntArray
     n_trades: NDArray[np.int16]
     informed: InformedOrders | None = None
-    """Orders of a trader who knows the fair value; recordings have none."""
+    """Orders of the informed trader; None for a recording."""
     tape: NoiseTrades | None = None
     depth: Depth | None = None
-    """Whole books, where they were recorded."""
+    """Whole books, if they were recorded."""
 
 
 class Timeline:
-    """Lives on a common grid of steps of `step_s` market seconds; what lies after the last reveal stays inside."""
+    """Lives on a common grid of steps of `step_s` market seconds. Nothing after the last `reveal` can be read."""
 
     def __init__(self, step_s: int) -> None:
         self.step_s = step_s
@@ -57,7 +58,7 @@ class Timeline:
         self._unpublished: list[Headline] = []
 
     def accept(self, lives: Iterable[MarketLife], headlines: Iterable[Headline]) -> None:
-        """Take over markets and headlines; those that begin later wait."""
+        """Add markets and headlines; `reveal` shows them when their time has come."""
         self._upcoming = sorted([*self._upcoming, *lives], key=lambda life: life.listing.start_s)
         waiting = [*self._unpublished, *headlines]
         self._unpublished = sorted(waiting, key=lambda headline: (headline.known_s, headline.headline_id))
@@ -85,7 +86,7 @@ class Timeline:
         return History(self._times(life)[past], (bid + ask) // 2, volume, count, bid, ask)
 
     def trades(self, market_id: str) -> NoiseTrades:
-        """Trades of a market up to now: the same prints that live steps carry."""
+        """Trades of a market up to now: the same as in the live steps."""
         life = self._lives[market_id]
         rows, tape = self._rows(life), self._tape(life)
         past = slice(0, int(tape.first[rows]))
@@ -111,7 +112,7 @@ class Timeline:
         return resolved
 
     def _over(self, life: MarketLife) -> bool:
-        """Whether the scheduled end is reached, or what is known of the market lies behind."""
+        """Whether the scheduled end is reached, or the last known bar has passed."""
         return self.now_s >= min(life.listing.end_s, self._known_until(life))
 
     def _known_until(self, life: MarketLife) -> int:

@@ -1,6 +1,6 @@
-"""Trades of the noise traders: a bar's volume split into its trades, at the touch, deterministic for each market.
+"""Trades of the noise traders: the volume of a bar split into trades at bid or ask. A market's seed decides them.
 
-Sides are fair coins, independent of the move: the bounce of trade prices carries no direction.
+Sides are drawn with equal probability, independent of the price move, so trade prices tell no direction.
 """
 
 from dataclasses import dataclass
@@ -41,14 +41,15 @@ def split(
 ) -> NoiseTrades:
     """Split the volume of every bar, on the grid of 0.01 share, into `n_trades` parts that sum to it exactly.
 
-    `touch` is bid and ask of each bar. Takers buy at the ask or sell at the bid; where a side is missing they all
-    take the other.
+    `touch` is bid and ask of each bar. Takers buy at the ask or sell at the bid; if a side is missing, all of them
+    take the other side.
     """
     bid, ask = touch
     first = np.concatenate(([0], np.cumsum(n_trades)))
     total, bar = int(first[-1]), np.repeat(np.arange(len(ts_s)), n_trades)
     weight, coin = random.standard_exponential(total), random.random(total) < 0.5
-    # Every trade has at least one grid step; the rest is shared by weight, the remainder goes to the bar's first.
+    # Every trade gets one grid step, so that none is empty. The rest is split by weight; the bar's first trade gets
+    # what rounding leaves.
     spare = volume_micro // SHARE_GRID - n_trades
     sums = np.bincount(bar, weight, len(ts_s))
     size = 1 + np.floor(spare[bar] * (weight / sums[bar])).astype(np.int64)

@@ -1,8 +1,8 @@
-"""The truth of synthetic markets and the best forecast from public data. Only benchmarks and tests may read this.
+"""True values of synthetic markets, and the best forecast from public data. Only benchmarks and tests may use this.
 
-`truth` makes the latent paths again from seed and number: they never travel with the bars. `kalman` is the filter of
-section 3 of the specification, vectorised over markets; its forecasts are the limit for every learner, `oracle` is the
-forecast of someone who sees the mispricing itself.
+`truth` computes the latent paths again from seed and number; bars never contain them. `kalman` is a Kalman filter that
+knows all parameters, vectorised over markets: no forecast from public data can be better. `oracle` is the forecast of
+someone who sees the mispricing.
 """
 
 from collections.abc import Sequence
@@ -22,14 +22,14 @@ _DIAGONAL = np.arange(3)
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """Latent and public paths of a block of markets, (N, T) each, and the news as an observer has them."""
+    """Latent and public paths of a block of markets, (N, T) each, and the news as an observer sees it."""
 
     model: Model
     paths: Paths
     news: BoolArray
     sentiment: FloatArray
     changed: BoolArray
-    """Whether the minute lies after the regime change."""
+    """Whether the minute is after the regime change."""
     event: IntArray
     """(N,) number of the event, for clustering."""
 
@@ -187,7 +187,7 @@ class _Filter:
         bounce = self._model.bounce
         own = np.stack([under, over, np.full_like(under, bounce)], axis=1)
         parts = np.stack([variances.headline, variances.noise, variances.bounce], axis=1)
-        # The share that the quote takes at once is observed: state and observation noise are correlated.
+        # The quote takes a part of each shock at once, so the noises of state and observation are correlated.
         seen = np.stack([1.0 - under, np.ones_like(over), np.ones_like(over)], axis=1)
         process, cross = own**2 * parts, own * seen * parts
         projected = self._covariance @ self._observe

@@ -112,7 +112,7 @@ class SavedTrade:
 
 @dataclass(slots=True)
 class SavedState:
-    """The document. Seed and market time alone are enough: that is a venue without outside accounts."""
+    """The document. Seed and market time are enough: that is a venue without outside accounts."""
 
     seed: int
     market_time_s: int

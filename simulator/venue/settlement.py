@@ -27,12 +27,12 @@ Due = tuple[float, TradeStatus, bool]
 
 @dataclass(slots=True)
 class Settlement:
-    """Trades in settlement. Call `advance` with the wall time; `told` is called after every change of status."""
+    """Trades in settlement. Call `advance` with the wall time; `on_change` is called after every change of status."""
 
     exchange: Exchange
     mined_after_s: float
     confirmed_after_s: float
-    told: Callable[[Trade], None]
+    on_change: Callable[[Trade], None]
     result_of: Callable[[Trade], SettlementResult] = lambda trade: SettlementResult.CONFIRMED
     """Decides how a trade ends (a fault sets it)."""
     _queue: list[tuple[float, int, TradeStatus, bool, Trade]] = field(default_factory=list)
@@ -92,7 +92,7 @@ class Settlement:
             trade.transaction_hash = transaction_hash(trade.trade_id)
         trade.status = status
         trade.updated_s = self.exchange.market_s()
-        self.told(trade)
+        self.on_change(trade)
 
 
 def is_winning(exchange: Exchange, trade: Trade) -> bool:

@@ -248,15 +248,15 @@ class VenueMarkets:
         market = self.exchange.markets[market_id]
         for account in self.exchange.holders(market_id):
             if not account.internal and not self.options.auto_redeem:
-                for told in self.on_redeemed:
-                    told(market, account, 0)
+                for listener in self.on_redeemed:
+                    listener(market, account, 0)
                 continue
             held = {t: account.shares(t) for t in (market.listing.token_yes, market.listing.token_no)}
             paid = self.exchange.redeem(account, market_id)
             if not account.internal:
                 self.activity.redeem(account, market, held, paid, self.now_s)
-                for told in self.on_redeemed:
-                    told(market, account, paid)
+                for listener in self.on_redeemed:
+                    listener(market, account, paid)
 
 
 def _protocol_v2(listing: Listing, share: float) -> bool:

@@ -54,7 +54,7 @@ def test_a_mix_needs_a_recording_and_one_clock(options):
     """Without a recording, or with sources at different times, a mix is refused."""
     with pytest.raises(ParameterError, match="--replay"):
         mixed.open_source(SourceOptions(mix=True))
-    with pytest.raises(ParameterError, match="share one"):
+    with pytest.raises(ParameterError, match="share one step and one time"):
         MixedMarkets([SyntheticMarkets(Family(), EPOCH_S), SyntheticMarkets(Family(), EPOCH_S + 60)])
 
 

@@ -273,10 +273,10 @@ def test_the_exchange_shows_the_recorded_book(tmp_path):
 def test_unusable_events_are_refused(tmp_path):
     """A file without a market's events, without a column, or without a whole book is a clear error."""
     path = _events(tmp_path / "e.parquet", BOOK)
-    with pytest.raises(DataError, match="no event of 'other'; the names stand in its column market_slug"):
+    with pytest.raises(DataError, match="no event of 'other'; give a name from its column market_slug"):
         open_source(SourceOptions(replay=path, replay_event="other"))
     one_sided = _events(tmp_path / "o.parquet", BOOK[:2])
-    with pytest.raises(DataError, match="never make a book with both sides"):
+    with pytest.raises(DataError, match="never make a book with two sides"):
         open_source(SourceOptions(replay=one_sided))
     bare = tmp_path / "b.parquet"
     pq.write_table(pq.read_table(path).drop_columns(["asset_id"]), bare)
