@@ -40,6 +40,7 @@ def _supply(exchange: Exchange) -> list[str]:
         yes, no = (sum(a.shares(t) for a in exchange.accounts.values()) + flying[t] for t in tokens)
         if market.state is not MarketState.RESOLVED and not yes == no == market.collateral_micro:
             wrong.append(f"{market.listing.market_id}: YES {yes}, NO {no}, collateral {market.collateral_micro}")
+        # After a resolution holders are paid one by one, so supply and collateral differ until all are paid.
         if market.payout_yes_micro is not None:
             owed = (yes * market.payout_yes_micro + no * (MICRO - market.payout_yes_micro)) // MICRO
             if owed > market.collateral_micro:

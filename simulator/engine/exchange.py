@@ -59,6 +59,7 @@ class Exchange(OrderChecks):
         trades = [self._execute(market, market.book, order, crossing) for crossing in crossings]
         self._rest_or_end(market, order)
         if not internal:
+            # The trades spent cash that may also back the account's buys in other markets.
             self.shed(order.account)
         return trades
 
@@ -112,7 +113,7 @@ class Exchange(OrderChecks):
 
     def _note_fill(self, order: Order, shares_micro: int, trade: Trade) -> None:
         order.matched_micro += shares_micro
-        if order.budget_micro:
+        if order.budget_micro:  # a market buy has no size of its own: its size is what it got
             order.shares_micro += shares_micro
         else:
             order.remaining_micro -= shares_micro
@@ -125,7 +126,7 @@ class Exchange(OrderChecks):
         if maker.remaining_micro == 0:
             self._forget(maker, _MATCHED)
         elif not maker.account.internal:
-            reserve(maker)
+            reserve(maker)  # less is open now, so less is reserved
 
     def _register(self, market: LiveMarket, trade: Trade) -> None:
         self.touched.add(trade.market_id)
@@ -231,6 +232,7 @@ class Exchange(OrderChecks):
     def resolve(self, market_id: str, payout_yes_micro: int) -> None:
         """Resolve a market: pending trades settle, resting orders are cancelled, and shares can be redeemed."""
         market = self.markets[market_id]
+        # Shares of pending trades must be in their accounts before holders are paid.
         for trade in [t for t in self.pending.values() if t.market_id == market_id]:
             self.settle(trade)
         self._clear(market)

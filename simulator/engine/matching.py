@@ -76,9 +76,11 @@ def _take(order: Order, queue: object, own: int, wanted: int, fee: FeeSchedule) 
         makers.append(MakerFill(maker, shares, maker.price_units))
         taken += shares
         maker_cash = shares * maker.price_units // PRICE_SCALE
+        # In a mint or a merge the parts of maker and taker sum to 1 pUSD per pair.
         cash += maker_cash if maker.outcome is order.outcome else shares - maker_cash
         if taken == wanted:
             break
+    # A fee above the proceeds would make a seller of cheap shares pay more than it receives.
     charged = min(fee_micro(taken, own, fee.rate, fee.exponent), cash)
     return Crossing(own, makers, taken, cash, charged)
 

@@ -8,6 +8,7 @@ def reserve(order: Order) -> None:
     """Reserve what the open part of a resting order needs; an earlier reservation of the order is adjusted."""
     account = order.account
     if order.is_buy:
+        # Rounded up: a reservation below the cost would let the account spend the last base unit twice.
         held = -(-order.remaining_micro * order.price_units // PRICE_SCALE)
         table, key = account.reserved, order.market_id
     else:

@@ -49,6 +49,7 @@ class Vault:
         account = self.accounts.get(address)
         if account is None:
             account = self.accounts[address] = Account(address, internal=internal)
+            # Internal accounts must never run out of cash; the audit counts this deposit like any other.
             self.deposit(account, MICRO * 10**12 if internal else self.deposit_micro)
         return account
 

@@ -123,7 +123,7 @@ class Faults:
             self.venue.skew_s = 0.0
         if fault.kind == "stale_balance":
             self.trading.balances.clear()
-        if fault.kind == "restart":
+        if fault.kind == "restart":  # the venue comes back in post-only mode, as documented
             lasting_s = fault.number("post_only_s", POST_ONLY_S)
             own = {"for_min": lasting_s / 60} if "for_min" in fault.options else {"for_s": lasting_s}
             self.start({"fault": "post_only", **own})

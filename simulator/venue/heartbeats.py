@@ -33,6 +33,7 @@ class Heartbeats:
         A wrong id is refused, does not restart the timer, and is answered with the expected id.
         """
         known = self._beats.get(key)
+        # The first heartbeat has no id to repeat, so any id is accepted.
         if known is not None and heartbeat_id != known.heartbeat_id:
             return False, known.heartbeat_id
         fresh = Heartbeat(str(uuid4()), wall_s)

@@ -121,6 +121,7 @@ class Incentives:
         if mid is None:
             return {}
         levels = [level for side in (market.book.bids, market.book.asks) for level in side.levels.values()]
+        # The market maker's score lowers the part of everyone else, as competing makers do on the venue.
         internal = [order for level in levels for order in level.orders.values() if order.account.internal]
         scores = {address: account_score(orders, mid) for address, orders in owners.items()}
         total = sum(scores.values()) + account_score(internal, mid)

@@ -33,9 +33,11 @@ def restore(venue: Venue, state: SavedState) -> None:
             venue.reopen(orders[name])
     except KeyError as error:
         raise ArtifactError(_advice(f"it names {error}, which it does not contain")) from None
+    # The file may have been edited or be of another version; an exchange that loses money must not start.
     wrong = audit(venue.exchange)
     if wrong:
         raise ArtifactError(_advice(wrong[0]))
+    # The source may have resolved markets while the process was down; their holders are paid now.
     for market_id in [m for m, market in venue.exchange.markets.items() if market.state is MarketState.RESOLVED]:
         venue.redeem_all(market_id)
 

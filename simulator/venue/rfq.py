@@ -123,6 +123,7 @@ class RfqDesk:
         """Quote a request; `assets` and `amounts` are what the quoter receives and pays, for the whole size."""
         request = self._request(name)
         terms, asked = self._terms(address, assets, amounts, QUOTE_S), request.terms
+        # In one token the quoter takes the opposite side; in the other token the same side, which mints or merges.
         same = terms.token_id == asked.token_id
         if terms.market is not asked.market or (terms.side is asked.side) is same:
             raise Refused("invalid quote: it does not trade against the request")

@@ -154,6 +154,7 @@ def capture(venue: Venue) -> SavedState:
     made.accounts = [_saved_account(account, incoming[account.address]) for account in exchange.accounts.values()]
     minted = _sums((trade.market_id, trade.minted_micro) for trade in exchange.pending.values())
     made.markets = [_saved_market(m, minted[m.listing.market_id]) for m in exchange.markets.values() if _is_touched(m)]
+    # Pending trades are saved as confirmed, so their credits, collateral and fees count as settled.
     made.fees_micro = exchange.fees_micro + sum(trade.fee_micro for trade in exchange.pending.values())
     outside = [order for order in exchange.orders.values() if not order.account.internal]
     made.open_orders = [order.order_id for order in outside]

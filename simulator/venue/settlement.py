@@ -71,6 +71,7 @@ class Settlement:
         """Apply every change of status that is due at wall time `wall_s`."""
         while self._queue and self._queue[0][0] <= wall_s:
             due_s, _, status, is_final, trade = heapq.heappop(self._queue)
+            # Whether the trade is winning is known only now, so the planned status may change to FAILED.
             if trade.trade_id in self._judged and status is TradeStatus.MINED:
                 self._judged.discard(trade.trade_id)
                 status = TradeStatus.FAILED if is_winning(self.exchange, trade) else status

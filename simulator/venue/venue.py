@@ -54,6 +54,7 @@ class Venue(VenueMarkets):
         """
         market = self.exchange.markets[order.market_id]
         delay_s = max(market.delay_s, self.hooks.delay(order))
+        # Only takers wait: the delay protects resting orders from being filled at an old price.
         if delay_s <= 0 or order.post_only or not crosses(market.book, order):
             return self.exchange.place(order)
         self.exchange.admit(market, order)
@@ -84,7 +85,7 @@ class Venue(VenueMarkets):
         order.status = OrderStatus.LIVE
         try:
             self.exchange.place(order)
-        except Refused:
+        except Refused:  # the market, the book or the balance changed during the delay
             order.status = OrderStatus.INVALID
             self._order_changed("CANCELLATION", order)
 

@@ -154,6 +154,7 @@ class VenueMarkets:
             self._announce(listing)
         for count, tick in enumerate(step.rows):
             self._apply(tick)
+            # A step of thousands of markets takes long; requests must not wait for all of it.
             if count % YIELD_EVERY == YIELD_EVERY - 1:
                 await asyncio.sleep(0)
         self._finish(step)
@@ -175,6 +176,8 @@ class VenueMarkets:
         if market.state is not MarketState.OPEN:
             return
         self._refine(market, tick)
+        # The trades happened during the step, so they meet the quote before this one. The informed trader acts at the
+        # end of the step and compares outside orders with the new quote.
         for trade in tick.trades:
             self.market_maker.hit(market, trade)
         self.market_maker.quote(market, tick)
@@ -205,6 +208,7 @@ class VenueMarkets:
                 self.close_market(market_id)
             else:
                 self.resolve(market_id, payout)
+        # A market whose resolution is late or unknown stops trading at its scheduled end all the same.
         for market_id in [m for m in self.open_markets if self.exchange.markets[m].listing.end_s <= self.now_s]:
             self.close_market(market_id)
         self.headlines.extend(step.headlines)

@@ -1,4 +1,4 @@
-"""A venue for the tests that trouble one."""
+"""A venue for the tests of faults."""
 
 import httpx2
 import pytest

@@ -1,4 +1,4 @@
-"""A small exchange for tests: two markets, a few accounts, short ways to place orders."""
+"""A small exchange for tests: two markets, a few accounts, and short functions that place orders."""
 
 import itertools
 
@@ -23,7 +23,7 @@ def listing(number: int = 1, *, tick_units: int = 100, rate: float = 0.05, neg_r
 
 
 def exchange(*listings: Listing, deposit_pusd: int = 10_000, at_once: bool = True) -> Exchange:
-    """An exchange with some markets; trades settle at once unless asked otherwise."""
+    """An exchange with some markets; trades settle at once unless `at_once` is False."""
     made = Exchange(deposit_micro=deposit_pusd * MICRO)
     made.settle_at_once = at_once
     for item in listings or (listing(),):
@@ -47,6 +47,6 @@ def order(
 
 
 def place(venue: Exchange, *args, **kwargs) -> tuple[Order, list[Trade]]:
-    """Place an order; the order and its trades."""
+    """Place an order; returns the order and its trades."""
     made = order(venue, *args, **kwargs)
     return made, venue.place(made)

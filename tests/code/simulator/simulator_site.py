@@ -26,7 +26,7 @@ START_S = 1_767_225_600
 
 @dataclass
 class TinySource:
-    """Four markets quoted 0.49 to 0.51 for ever; one trade of 30 shares a minute; the last one resolved long ago."""
+    """Four markets, always quoted 0.49 to 0.51, with one trade of 30 shares per minute; the last one is resolved."""
 
     step_s: int = 60
     now_s: int = START_S + 120 * 60
@@ -34,7 +34,7 @@ class TinySource:
     extra: list[Any] = field(default_factory=list)
 
     def __post_init__(self):
-        """Two ordinary markets, a negative-risk one, and one that is over."""
+        """Two ordinary markets, a negative-risk one, and a resolved one."""
         spans = [(100, 0.05, False), (10, 0.07, False), (100, 0.04, True), (100, 0.0, False)]
         self._listings = [
             replace_times(listing(n + 1, tick_units=t, rate=r, neg_risk=neg), n == 3)
@@ -42,7 +42,7 @@ class TinySource:
         ]
 
     def listings(self):
-        """All of them."""
+        """All four markets."""
         return self._listings
 
     def resolutions(self):
@@ -50,7 +50,7 @@ class TinySource:
         return [(self._listings[3].market_id, MICRO, self._listings[3].end_s)]
 
     def headlines(self):
-        """One headline with characters that XML does not like."""
+        """One headline with characters that XML must escape."""
         return [Headline("h1", (self._listings[0].market_id,), START_S + 60, START_S + 60, "Cats & dogs <win> “big”")]
 
     def history(self, market_id):
@@ -89,7 +89,7 @@ def replace_times(made, over):
 
 
 def until(condition: Callable[[], Any], what: str, limit_s: float = 20.0) -> Any:
-    """Wait for a condition; what it gave."""
+    """Wait until a condition is true; returns its value."""
     deadline = time.monotonic() + limit_s
     while not (found := condition()):
         assert time.monotonic() < deadline, f"{what} did not happen within {limit_s:g} s"
@@ -108,7 +108,7 @@ class Running:
     loop: asyncio.AbstractEventLoop
 
     def do(self, action: Callable[[], Any]) -> Any:
-        """Run something on the venue's own thread."""
+        """Call a function on the venue's thread."""
 
         async def run():
             return action()
@@ -116,11 +116,11 @@ class Running:
         return self.wait(run())
 
     def wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """Run a coroutine on the venue's own thread."""
+        """Run a coroutine on the venue's thread."""
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(20)
 
     def settled(self) -> None:
-        """Wait until no trade is on its way."""
+        """Wait until no trade is in settlement."""
         until(lambda: self.do(lambda: not self.venue.exchange.pending), "the end of all settlements")
 
     def step(self, *trades: tuple[Side, int, float]) -> None:
@@ -130,7 +130,7 @@ class Running:
 
 
 class Background:
-    """The servers in a thread of their own."""
+    """The servers, running in a thread."""
 
     def __init__(self, **options: Any):
         self.options = Options(port=0, speed=0.0, mined_after_s=0.05, confirmed_after_s=0.1, **options)

@@ -1,4 +1,4 @@
-"""Faults of books: what clients see over REST and on the stream while a side, a market or a tick is not what it was."""
+"""Faults of books: what clients see over REST and on the stream while a side, a market or a tick is wrong."""
 
 import httpx2
 import pytest
@@ -39,7 +39,7 @@ def stop(site, fault):
     ],
 )  # fmt: skip
 def test_books_while_a_fault_is_on(site, fault, shown):
-    """The book of the named market shows the fault at once and through steps, others do not, and it comes back."""
+    """The book of the named market shows the fault at once and in later steps; other books do not; then it ends."""
     site.step()
     before = book(site)
     started = start(site, fault, market=CONDITION)
@@ -52,7 +52,7 @@ def test_books_while_a_fault_is_on(site, fault, shown):
 
 
 def test_ghost_bid_is_small_and_its_market_is_drawn(site):
-    """Without a market one is drawn of those in which an outside account has orders; its only bid is 5 shares."""
+    """Without a market, one in which an outside account has orders is drawn; its only bid is 5 shares."""
     trader = client(site, 140)
     resting = trader.create_and_post_order(OrderArgs(token_id=FINE.token_yes, price=0.2, size=10, side="BUY"))
     assert start(site, "ghost_book")["market"] == FINE.market_id
@@ -120,7 +120,7 @@ def test_fills_off_the_grid(site, decimals, side, units, price):
 
 
 def test_tick_that_changes_while_the_client_is_away():
-    """Sockets close, no message tells of the new tick, and book, snapshot, listing and /tick-size all show it."""
+    """Sockets close, no message is sent about the new tick, and book, snapshot, listing and /tick-size all show it."""
     with Background(admin=True) as site:
         with socket(site, "market") as connection:
             subscribe(connection, YES, initial_dump=False)
@@ -137,7 +137,7 @@ def test_tick_that_changes_while_the_client_is_away():
 
 
 def test_coarser_tick_stays_and_rounds_the_quotes():
-    """Back on 0.01 a market quoted on 0.001 stays there: the market maker's bids round down and its asks up."""
+    """A market quoted on 0.001 that is set back to 0.01 stays there: bids are rounded down and asks up."""
     with Background(admin=True) as site:
         site.do(lambda: setattr(site.source, "half_spread", 95))
         start(site, "tick_change", market=FINE.market_id, tick_units=100)

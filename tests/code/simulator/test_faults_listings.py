@@ -1,4 +1,4 @@
-"""Faults of listings and history: odd records, empty lists, pages without an end; and what changes about a market."""
+"""Faults of listings and history: malformed records, empty lists, endless pages; and changes of a market."""
 
 import json
 
@@ -84,7 +84,7 @@ def test_empty_and_endless_listings(site):
     ("fault", "host", "path"), [("gamma_error", "gamma", "/markets"), ("data_error", "data", "/v2/status")]
 )
 def test_errors_of_the_other_hosts(site, fault, host, path):
-    """The host answers 502 with a page, the CLOB goes on, and it is well again afterwards."""
+    """The host answers 502 with a page, the CLOB still answers, and the host answers again afterwards."""
     start(site, fault)
     answer = httpx2.get(site.urls[host] + path)
     assert (answer.status_code, answer.headers["content-type"].split(";")[0]) == (502, "text/html")
@@ -113,7 +113,7 @@ def test_history_that_repeats(site, path):
 
 
 def test_history_with_nulls(site):
-    """Some rows of history have no price, no time or are nothing at all, the same ones each time."""
+    """Some rows of history have no price, no time, or are null; they are the same each time."""
     start(site, "history_nulls", probability=0.3)
     query = {"token_id": YES, "start": START_S, "end": START_S + 7200, "bucket_seconds": 60}
     rows = httpx2.get(site.urls["data"] + "/v2/prices-history", params=query).json()["data"]
@@ -149,7 +149,7 @@ def test_what_changes_about_a_market():
 
 @pytest.mark.parametrize(("status", "text"), [(410, "has been retired"), (404, "not found")])
 def test_retired_routes(site, status, text):
-    """Requests of a retired route are answered with words on every host, other routes work."""
+    """Requests of a retired route are answered with an error on every host; other routes work."""
     for host, route in (("clob", "/book"), ("gamma", "/markets"), ("data", "/v2/trades")):
         start(site, "route_retired", route=route, status=status)
         answer = httpx2.get(site.urls[host] + route)
@@ -160,7 +160,7 @@ def test_retired_routes(site, status, text):
 
 
 def test_blocked_region_and_blocked_reads(site):
-    """/api/geoblock tells of a regional block, and an edge page may refuse reads too."""
+    """/api/geoblock reports a regional block, and an edge page may refuse reads too."""
     clob = site.urls["clob"]
     assert httpx2.get(clob + "/api/geoblock").json()["blocked"] is False
     start(site, "geoblock")

@@ -1,4 +1,4 @@
-"""Faults of a market's end: early, late, disputed, half, said wrongly, or decided while nobody listens."""
+"""Faults of a market's end: early, late, disputed, 50-50, with a wrong message, or while no client is connected."""
 
 import json
 
@@ -20,7 +20,7 @@ YES, NO, CONDITION = listing(1).token_yes, listing(1).token_no, listing(1).marke
 
 @pytest.fixture
 def site():
-    """A venue of its own for each test, whose books balance at the end."""
+    """A new venue for each test; its books must balance at the end."""
     with Background(admin=True) as running:
         yield running
         assert running.do(lambda: audit(running.venue.exchange)) == []
@@ -51,7 +51,7 @@ def decide(site, payout):
 
 
 def told(site, act):
-    """What a subscriber hears of resolutions while something happens."""
+    """Messages about resolutions that a subscriber gets meanwhile."""
     with socket(site, "market") as connection:
         subscribe(connection, YES, initial_dump=False, custom_feature_enabled=True)
         messages(connection, 0.1)
@@ -61,7 +61,7 @@ def told(site, act):
 
 @pytest.mark.parametrize(("payout", "payouts"), [(1, [MICRO, 0]), (0, [0, MICRO]), (0.5, [MICRO // 2] * 2)])
 def test_early(site, payout, payouts):
-    """A market resolves long before its end, and what the source says later changes nothing."""
+    """A market resolves long before its end, and a later resolution of the source changes nothing."""
     (row,) = told(site, lambda: start(site, "resolve_early", market=CONDITION, payout=payout))
     assert row["winning_asset_id"] == (NO if payout == 0 else YES)
     assert resolution(site)["payouts"] == payouts
@@ -84,7 +84,7 @@ def test_half(site):
 
 @pytest.mark.parametrize(("flip", "payouts"), [(0, [MICRO, 0]), (1, [0, MICRO])])
 def test_disputed(site, flip, payouts):
-    """A disputed market is closed and says so for its time, then resolves; it may resolve the other way."""
+    """A disputed market is closed with status disputed, then resolves; it may resolve the other way."""
     start(site, "resolve_disputed", delay_min=2, flip=flip)
     decide(site, MICRO)
     assert (resolution(site)["status"], resolution(site)["payouts"]) == ("disputed", None)
@@ -99,7 +99,7 @@ def test_disputed(site, flip, payouts):
 
 
 def test_late(site):
-    """A late market waits closed and proposed, and its resting orders are gone at once."""
+    """A late market is closed with status proposed, and its resting orders are cancelled at once."""
     trader = client(site, 161)
     trader.create_and_post_order(OrderArgs(token_id=YES, price=0.2, size=10, side="BUY"))
     start(site, "resolve_late", delay_min=1)
@@ -120,14 +120,14 @@ def test_message_names_the_loser(site):
 
 
 def test_no_message(site):
-    """The message of a resolution never comes."""
+    """No message is sent about a resolution."""
     start(site, "resolution_unsaid")
     assert told(site, lambda: start(site, "resolve_early", market=CONDITION, payout=1)) == []
     assert resolution(site)["status"] == "resolved"
 
 
 def test_decided_while_the_client_is_away(site):
-    """Sockets close, the market resolves, and who comes back hears nothing of it but finds it resolved."""
+    """Sockets close and the market resolves; a client that reconnects gets no message but reads the resolution."""
     with socket(site, "market") as connection:
         subscribe(connection, YES, custom_feature_enabled=True)
         messages(connection, 0.1)

@@ -1,4 +1,4 @@
-"""Schedules and profiles: a seed gives the same faults, all of them and all pairs, and the venue lives through."""
+"""Schedules and profiles: a seed gives the same faults, and a venue survives all of them and all pairs."""
 
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -31,7 +31,7 @@ def test_a_schedule_is_a_function_of_its_seed():
 
 
 def test_every_drawn_event_is_a_fault():
-    """Events of schedules, pairs and profiles are what POST /admin/faults takes."""
+    """POST /admin/faults accepts the events of schedules, pairs and profiles."""
     rows = [event for seed in range(20) for _, event in schedule(seed)]
     rows += [event for pair in pairs() for _, event in pair_schedule(1, pair)]
     rows += [event for day in range(30) for _, event in profile_schedule(VENUE, 1, day)]
@@ -69,7 +69,7 @@ def test_wrong_arguments(arguments, text):
 
 
 def test_rates_of_a_profile():
-    """A timed fault comes at its rate a market day, on the same minutes with the same seed and day."""
+    """A recurring fault has its rate per market day, at the same minutes for the same seed and day."""
     found = Profile(recurring={"resolve_early": RecurringFault(6)})
     days = [profile_schedule(found, 3, day) for day in range(200)]
     assert 5.5 < sum(map(len, days)) / 200 < 6.5
@@ -107,7 +107,7 @@ def test_loading_a_schedule():
 
 
 def test_every_fault_at_once():
-    """A venue lives through schedules of all faults: its books balance all the while, and it trades afterwards."""
+    """A venue survives schedules of all faults: its books always balance, and it trades afterwards."""
     with Background(admin=True, auto_redeem=False, named_share=0.5) as site:
         traders = [client(site, number) for number in (190, 191)]
         for seed in range(3):
@@ -126,7 +126,7 @@ def test_every_fault_at_once():
 
 
 def _attempt(site, traders, minute):
-    """Place an order of a trader straight into the engine, as a request that got through would."""
+    """Place an order of a trader directly in the engine, as an accepted request does."""
     exchange = site.venue.exchange
     alive = sorted(site.venue.open_markets)
     if not alive:
@@ -141,7 +141,7 @@ def _attempt(site, traders, minute):
 
 
 def test_profile_of_the_venue():
-    """The profile is off unless asked for; on, its faults are on and others are scheduled; off ends them all."""
+    """The profile is off by default; when it is on, faults are on and scheduled; `off` ends all of them."""
     assert Background().options.profile == "off"
     with Background(admin=True, profile="venue", auto_redeem=VENUE.auto_redeem) as site:
         url = site.urls["clob"] + "/admin"
@@ -163,7 +163,7 @@ def test_profile_of_the_venue():
 
 
 def test_every_fault_is_documented():
-    """The guide of the simulator has a row for every fault, with the words of the catalogue."""
+    """docs/simulator.md has a row for every fault, with the text of the catalogue."""
     guide = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text(encoding="utf-8")
     missing = [name for name, text in KINDS.items() if f"| `{name}` | {text} |" not in guide]
     assert missing == []

@@ -50,7 +50,7 @@ def _shift(site, middle):
 
 
 def test_failed_then_confirmed(site):
-    """A trade that is said to have failed is confirmed after all, and its shares are there."""
+    """A trade that was reported as FAILED is confirmed later, and its shares arrive."""
     trader = client(site, 173)
     with socket(site, "user") as connection:
         user(connection, trader)
@@ -69,7 +69,7 @@ def batch(trader, *tokens):
 
 
 def test_a_batch_reverts_whole(site):
-    """Every trade of a batch fails, a single order beside it does not."""
+    """Every trade of a batch fails, a single order does not."""
     trader = client(site, 174)
     start(site, "batch_reverts")
     assert [row["status"] for row in batch(trader, YES, NO)] == ["matched", "matched"]
@@ -105,7 +105,7 @@ def test_lists_of_trades_that_lack_some(site):
 
 @pytest.mark.parametrize("lives", [1, 0])
 def test_accepted_with_words(site, lives):
-    """Success, our hash and a text in errorMsg: the order may live, or not; only the book tells."""
+    """The answer has success, our hash and a text in errorMsg; the order may be open or not."""
     trader = client(site, 178)
     start(site, "delayed_with_words", lives=lives)
     answer = trader.create_and_post_order(OrderArgs(token_id=YES, price=0.2, size=10, side="BUY"))
@@ -144,7 +144,7 @@ def test_orders_are_checked_against_a_stale_balance(site):
 
 
 def test_taker_delay_of_one_market(site):
-    """Requests with crossing orders of the named market are held and `itode` says so; other markets are as ever."""
+    """Requests with crossing orders of the named market are held and `itode` says so; others are not."""
     trader = client(site, 181)
     start(site, "taker_delay", market=CONDITION, delay_s=0.4)
     urls = [f"{site.urls['clob']}/clob-markets/{listing(number).market_id}" for number in (1, 2)]
@@ -162,7 +162,7 @@ def _seconds(act):
 
 
 def test_retired_exchange_contract(site):
-    """Orders signed for the retired contract are refused, with the words of the last migration."""
+    """Orders signed for the retired contract are refused, with the error text of the last migration."""
     trader = client(site, 182)
     start(site, "contract_retired")
     with pytest.raises(PolyApiException, match="order_version_mismatch"):

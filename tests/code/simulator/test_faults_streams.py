@@ -1,4 +1,4 @@
-"""Faults of single messages: one token is silent, a message cannot be read, a stamp is in another unit."""
+"""Faults of single messages: no messages about a token, unreadable messages, timestamps in another unit."""
 
 import json
 
@@ -31,13 +31,13 @@ def move(site):
 
 
 def spoken(rows):
-    """Tokens that a list of messages says something of."""
+    """Tokens that a list of messages is about."""
     named = {row["asset_id"] for row in rows if "asset_id" in row}
     return named | {change["asset_id"] for row in rows for change in row.get("price_changes", [])}
 
 
 def test_one_market_is_silent(site, connection):
-    """Nothing is said of the named market while the other one speaks, and it speaks again afterwards."""
+    """No message about the named market is sent, messages about the other one are, and the fault ends."""
     start(site, "token_silent", market=FIRST.market_id)
     move(site)
     assert spoken(messages(connection)) == {SECOND.token_yes, SECOND.token_no}
@@ -47,7 +47,7 @@ def test_one_market_is_silent(site, connection):
 
 
 def test_one_token_is_silent(site, connection):
-    """Nothing is said of a single token; the other token of its market is told of as ever."""
+    """No message about a single token is sent; messages about its market's other token are."""
     start(site, "token_silent", token=FIRST.token_no)
     move(site)
     assert spoken(messages(connection)) == set(TOKENS) - {FIRST.token_no}
@@ -55,7 +55,7 @@ def test_one_token_is_silent(site, connection):
 
 @pytest.mark.parametrize("variant", FRAMES)
 def test_unreadable_frames(site, connection, variant):
-    """Each kind of unreadable message arrives as a frame that no schema of today fits."""
+    """Each kind of unreadable message arrives as a frame that fits no present schema."""
     start(site, "odd_frames", variant=variant)
     move(site)
     text = connection.recv(timeout=2)
@@ -88,7 +88,7 @@ def test_stamps_in_other_units(site, connection, unit, digits):
 
 
 def test_some_of_the_messages(site, connection):
-    """With a probability some messages are odd and the others as ever."""
+    """With a probability some messages are changed and the others are not."""
     start(site, "odd_stamps", unit="us", probability=0.5)
     for _ in range(6):
         move(site)

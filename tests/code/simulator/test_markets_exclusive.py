@@ -23,7 +23,7 @@ def made():
 
 
 def test_stick_breaking():
-    """Conditional probabilities become probabilities that sum to one; the last outcome has what is left."""
+    """Conditional probabilities become probabilities that sum to one; the last outcome has the rest."""
     broken = break_stick(np.array([[0.5], [0.4], [0.9]]))
     assert broken[:, 0].tolist() == pytest.approx([0.5, 0.2, 0.3])
 
@@ -52,7 +52,7 @@ def test_only_rounding_comes_back(made):
 
 
 def test_quotes_stay_quotes(made):
-    """Bid and ask stand on the tick around the mid, and a missing side shows no size."""
+    """Bid and ask are on the tick grid around the mid, and a missing side shows no size."""
     assert (made.bid_units + made.ask_units == 2 * made.mid_units).all()
     assert (made.bid_units < made.ask_units).all()
     assert ((made.bid_size_micro == 0) == (made.bid_units == 0)).all()

@@ -16,7 +16,7 @@ from simulator.markets.synthetic import SyntheticMarkets
 
 @pytest.fixture
 def options(tmp_path):
-    """A day of synthetic markets beside a recording of half an hour."""
+    """A day of synthetic markets with a recording of half an hour."""
     times = [datetime(2025, 7, 1, tzinfo=UTC) + timedelta(minutes=k) for k in range(30)]
     prices = [0.40 + 0.005 * k for k in range(30)]
     table = pa.table({"market_id": ["recorded"] * 30, "timestamp": times, "price": prices})

@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order: nothing is created or lost, and a refusal changes nothing."""
+"""Any operations in any order neither create nor lose money or shares, and a refusal changes nothing."""
 
 import os
 
@@ -36,7 +36,7 @@ def snapshot(venue: Exchange) -> tuple:
 
 
 class Listed:
-    """A source that says of an exchange's markets what their listings and resolutions are."""
+    """A source with the listings and resolutions of an exchange's markets."""
 
     step_s, now_s = 60, 0
 
@@ -53,12 +53,12 @@ class Listed:
         return [(market.listing.market_id, market.payout_yes_micro, 0) for market in over]
 
     def headlines(self):
-        """No news."""
+        """No headlines."""
         return []
 
 
 def served(exchange):
-    """A venue with an exchange's markets and nobody in it."""
+    """A venue with an exchange's markets and without accounts."""
     return ServedVenue(Options(deposit_pusd=500), Listed(exchange))
 
 
@@ -89,7 +89,7 @@ class Venue(RuleBasedStateMachine):
         return markets[index % len(markets)]
 
     def attempt(self, action):
-        """Do something; a refusal must leave everything as it was."""
+        """Call a function; a refusal must change nothing."""
         before = snapshot(self.venue)
         try:
             action()
@@ -103,7 +103,7 @@ class Venue(RuleBasedStateMachine):
         post_only=st.booleans(),
     )  # fmt: skip
     def place(self, who, side, outcome, price, fine, shares, kind, index, post_only):
-        """Any order of any trader."""
+        """Place any order of any trader."""
         market = self.pick(index)
         units = price * 100 + (fine * 10 if market.tick_units == 10 else 0)
         budget = shares * 100 / 10_000 if side == "BUY" and kind in ("FOK", "FAK") else 0
@@ -208,7 +208,7 @@ class Venue(RuleBasedStateMachine):
 
     @rule(index=st.integers(0, 20), payout=st.sampled_from([0, MICRO, MICRO // 2]), last=st.integers(0, 9))
     def resolve(self, index, payout, last):
-        """Now and then a market ends, holders are paid, and another one opens."""
+        """Resolve a market, pay its holders, and open another market."""
         market = self.pick(index)
         if last or market.state is MarketState.RESOLVED:
             return

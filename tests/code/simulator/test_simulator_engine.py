@@ -26,7 +26,7 @@ def test_price_then_time():
 
 
 def test_mint_locks_collateral():
-    """Buyers of YES and NO whose prices reach 1 pay for a fresh pair, each in its own token and price."""
+    """Buyers of YES and NO whose prices reach 1 pay for a new pair, each in its own token and price."""
     venue = exchange()
     maker, _ = place(venue, "a", "BUY", "NO", 4000, 100)
     _, (trade,) = place(venue, "b", "BUY", "YES", 6000, 100)
@@ -137,7 +137,7 @@ def test_marketable_buy_needs_a_dollar():
 
 
 def test_duplicates():
-    """The same signed order is accepted once, even after it is gone."""
+    """The same signed order is accepted once, even after it was cancelled or filled."""
     venue = exchange()
     made, _ = place(venue, "a", "BUY", "YES", 5000, 10)
     venue.cancel(made)
@@ -162,7 +162,7 @@ def test_open_orders_reserve_per_market():
 
 
 def test_settlement_in_two_steps():
-    """Until it is mined, what a trade delivers belongs to nobody; a failed one gives everything back."""
+    """Until it is mined, what a trade delivers is in no account; a failed trade gives everything back."""
     venue = exchange(at_once=False)
     token = next(iter(venue.markets.values())).listing.token_yes
     place(venue, "a", "BUY", "NO", 4800, 10)

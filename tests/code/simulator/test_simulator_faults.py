@@ -1,4 +1,4 @@
-"""Faults: each does what it says to an unmodified client, and leaves the books of the exchange in order."""
+"""Faults: each does what it says to an unmodified client, and the books of the exchange balance."""
 
 import json
 import time
@@ -59,7 +59,7 @@ def test_refusing_faults(site, fault, status, text):
 
 
 def test_rate_limit_headers(site):
-    """429 says when to come back."""
+    """429 says when to try again."""
     start(site, "rate_limit", retry_after_s=3)
     answer = httpx2.get(site.urls["clob"] + "/time")
     assert answer.headers["retry-after"] == "3"
@@ -93,7 +93,7 @@ def test_lost_answer(site):
 
 
 def test_fill_before_the_answer(site):
-    """With a late answer the user channel tells of the fill before POST /order returns."""
+    """With a late answer the user channel reports the fill before POST /order returns."""
     trader = client(site, 83)
     with socket(site, "user") as connection:
         user(connection, trader)
@@ -106,7 +106,7 @@ def test_fill_before_the_answer(site):
 
 
 def test_stream_faults(site):
-    """A frozen socket carries nothing but answers PING, duplicates come twice, a dropped socket closes."""
+    """A frozen socket sends nothing but answers PING, duplicates arrive twice, and a dropped socket is closed."""
     with socket(site, "market") as connection:
         subscribe(connection, YES, initial_dump=False)
         frozen = start(site, "ws_freeze")["name"]
@@ -129,7 +129,7 @@ def test_stream_faults(site):
 
 
 def test_stale_balance(site):
-    """Balances stand still until the client asks for an update."""
+    """Balances do not change until the client asks for an update."""
     trader = client(site, 85)
     start(site, "stale_balance")
     before = trader.get_balance_allowance(COLLATERAL)["balance"]

@@ -37,14 +37,14 @@ YES = listing(1).token_yes
 
 @pytest.fixture(scope="module")
 def site():
-    """A venue that stands still."""
+    """A venue whose market time does not advance."""
     with Background() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def trader(site):
-    """Somebody with a key."""
+    """A caller with an API key."""
     return client(site, 95)
 
 
@@ -109,7 +109,7 @@ def test_any_json(site, trader, method, path, document):
 )
 @QUICK
 def test_one_wrong_field(site, trader, field, value):
-    """A good order with one field replaced by anything is refused without a trace."""
+    """A good order with one field replaced by anything is refused and changes nothing."""
     signed = trader.create_order(OrderArgs(token_id=YES, price=0.3, size=10, side="BUY")) if not GOOD else GOOD[0]
     GOOD[:] = [signed]
     entry = order_to_json_v2(signed, trader.creds.api_key, OrderType.GTC, False, False)
@@ -182,7 +182,7 @@ def test_login_headers(site, header, text):
 
 
 def test_half_open_sockets(site):
-    """Sockets that say half a request, or nothing, or vanish, leave the venue serving."""
+    """Sockets that send half a request or nothing, or disconnect, do not stop the venue."""
     port = int(site.urls["clob"].rsplit(":", 1)[1])
     held = []
     for text in (b"", b"POST /order HTTP/1.1\r\nContent-Length: 100\r\n\r\n{", b"GET /ok HT", b"\x00\x01\x02\r\n\r\n"):

@@ -1,4 +1,4 @@
-"""Outcomes with names: who reads the token knows the outcome, who reads the label does not."""
+"""Outcomes with names: a client must read the outcome from the token, not from the label."""
 
 import json
 
@@ -29,7 +29,7 @@ def test_share_of_names():
 
 @pytest.fixture(scope="module")
 def site():
-    """A venue of named markets alone."""
+    """A venue with only named markets."""
     with Background(named_share=1.0, admin=True) as running:
         yield running
 

@@ -1,4 +1,4 @@
-"""What makers earn beside their trades: rewards by the venue's formula, rebates out of the takers' fees."""
+"""Payments to makers: rewards by the venue's formula, and rebates of the takers' fees."""
 
 import httpx2
 import pytest

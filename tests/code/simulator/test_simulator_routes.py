@@ -23,7 +23,7 @@ UNIFIED = {
     "/v2/builders/volume /v2/holders /v2/leaderboard /v2/live-volume /v2/oi /v2/positions /v2/positions/combos "
     "/v2/prices-history /v2/resolutions /v2/tokens /v2/trades /v2/user-pnl /v2/user-stats /v2/user-volume /v2/value",
 }
-"""Paths that polymarket-client 0.14.0 asks for, beside the venue's other hosts (relayer, perpetuals, combos)."""
+"""Paths that polymarket-client 0.14.0 asks for, without the venue's other hosts (relayer, perpetuals, combos)."""
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ YES, NO = FIRST.token_yes, FIRST.token_no
 
 @pytest.fixture(scope="module")
 def site():
-    """A venue that stands still until a test steps it."""
+    """A venue whose market time advances only when a test steps it."""
     with Background() as running:
         yield running
 

@@ -1,4 +1,4 @@
-"""What outlives the simulated venue: accounts, orders and trades come back whole, or the venue says why not."""
+"""The saved state: accounts, orders and trades are restored completely, or the venue says why not."""
 
 import dataclasses
 import signal

@@ -234,7 +234,7 @@ BOOK_LATER = [("price_change", 0.41, "bid", 8.0, 4_000, "z")]
 
 
 def test_books_that_cross_are_not_shown(tmp_path):
-    """Between two rows of a message a book may cross: the last whole one stands until it does not."""
+    """Between two rows of a message a book may cross: the last whole one is kept until it does not."""
     rows = [*BOOK, ("price_change", 0.47, "bid", 9.0, 1_500, "b"), ("price_change", 0.45, "ask", 0.0, 2_500, "b")]
     path = _events(tmp_path / "e.parquet", rows)
     assert _levels(path, 1)[1][True, 4000] == 10

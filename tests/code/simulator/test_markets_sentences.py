@@ -12,7 +12,7 @@ vader = pytest.importorskip("vaderSentiment.vaderSentiment", reason="vaderSentim
 
 
 def test_tones_are_what_vader_says():
-    """The tone beside each sentence is its VADER score for any subject the markets can have."""
+    """The number before each sentence is its VADER score for any subject the markets can have."""
     analyzer = vader.SentimentIntensityAnalyzer()
     subjects = [f"{first} {last}" for topic in TOPICS for first in topic.subjects for last in topic.kinds]
 
