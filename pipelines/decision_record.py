@@ -31,6 +31,14 @@ DESCRIBE_EVERY = 60
 _LEVEL = 6
 
 
+NOTHING = Account(0, 0, {}, {}, {}, 0, 0)
+"""The account of a bar that cannot be read."""
+
+
+class OtherFormat(DataError):
+    """A record was written by a program of another version."""
+
+
 class Packer:
     """Packs bar after bar. A market is described where it is new, has moved, or was not described for a while."""
 
@@ -166,11 +174,11 @@ def unpack(content: bytes, markets: dict[str, Market]) -> DecidedBar:
     """What `pack` wrote, equal to the bit. Markets that the record describes are added to `markets`.
 
     Raises:
-        DataError: if the record has another format than this program writes.
+        OtherFormat: if the record has another format than this program writes.
     """
     document = msgspec.msgpack.decode(zlib.decompress(content))
     if document["format"] != FORMAT:
-        raise DataError(f"the journal's inputs have format {document['format']}, this program reads {FORMAT}")
+        raise OtherFormat(f"the journal's inputs have format {document['format']}, this program reads {FORMAT}")
     for described in document["markets"]:
         market = market_of(described)
         markets[market.market_id] = market

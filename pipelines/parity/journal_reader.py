@@ -1,5 +1,6 @@
 """Reading the running system's journal: bars with what `decide` saw, decisions, orders and fills. Never writes."""
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -117,11 +118,16 @@ class JournalReader:
         query = query.order_by(table.c.ts_s.desc()).limit(decision_record.DESCRIBE_EVERY)
         with self._engine.connect() as db:
             for content in reversed(db.execute(query).scalars().all()):
-                if content:
-                    decision_record.unpack(content, self.markets)
+                with contextlib.suppress(decision_record.OtherFormat):
+                    if content:
+                        decision_record.unpack(content, self.markets)
 
     def _bar(self, row: Mapping[str, Any], decisions: dict[str, Mapping[str, Any]]) -> LiveBar:
-        seen = decision_record.unpack(row["inputs"], self.markets)
+        try:
+            seen = decision_record.unpack(row["inputs"], self.markets)
+        except decision_record.OtherFormat:
+            # Bars of an older program: none of their decisions can be taken again.
+            seen = decision_record.DecidedBar([], decision_record.NOTHING, len(decisions), {})
         limits = self.limits.get((row["session_id"], row["bundle"]))
         made: dict[str, Mapping[str, Any]] = {**(decisions or seen.decisions)}
         return LiveBar(row["ts_s"], row["bundle"], seen.inputs, seen.account, made, seen.unknown, limits)

@@ -1,7 +1,9 @@
 """What `decide` saw comes back from the journal to the bit, in little space."""
 
+import zlib
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ from test_decide_limits import NOW, account, held, inputs, market, rules
 
 from pipelines.core.domain import Forecast, Quote
 from pipelines.decide import decide
-from pipelines.decision_record import DESCRIBE_EVERY, Packer, on_grid, pack, unpack
+from pipelines.decision_record import DESCRIBE_EVERY, OtherFormat, Packer, on_grid, pack, unpack
 from serving.account.journal import decision_row
 
 NAMES = [f"0x{number:064x}" for number in range(40)]
@@ -106,3 +108,10 @@ def test_ids_of_any_form_are_kept(names):
     made = [replace(one, bar=replace(one.bar, market_id=one.market.market_id)) for one in made]
     assert [one.market.market_id for one in unpack(pack(made, account()), {}).inputs] == names
     assert all(one.bar.ts_s == NOW for one in made)
+
+
+def test_another_format_is_named():
+    """A record of an older program is told apart from a broken one."""
+    old = zlib.compress(msgspec.msgpack.encode({"format": 1, "account": {}, "inputs": []}))
+    with pytest.raises(OtherFormat, match="format 1"):
+        unpack(old, {})
