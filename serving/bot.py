@@ -14,18 +14,20 @@ from pipelines.core.money import MICRO
 from pipelines.core.params import Params
 from pipelines.core.settings import Settings
 from pipelines.inference.predictor import forecast_call
-from serving import block, champion, metrics, settlement
+from serving import champion, metrics
+from serving.account import settlement
 from serving.account.journal import Journal
 from serving.account.trading_account import TradingAccount
 from serving.bar_turn import BarTurns
-from serving.block import Block
 from serving.dashboard.status import Status
-from serving.heartbeat import Heartbeat
 from serving.model_watch import ModelWatch
+from serving.safety import block
+from serving.safety.block import Block
+from serving.safety.heartbeat import Heartbeat
+from serving.safety.venue_watch import VenueWatch
 from serving.session import Connections, Lasting, Session, connections
 from serving.start import check_mode, journal_url, make_gateway
 from serving.threads import Threads
-from serving.venue_watch import VenueWatch
 
 RETRY_S = 2.0
 """Wall seconds before the venue is tried again after it did not answer."""

@@ -42,7 +42,7 @@ def _doctor_arguments(parser: argparse.ArgumentParser) -> None:
 def _doctor(arguments: argparse.Namespace) -> int:
     from pipelines.core.settings import Settings  # noqa: PLC0415 - loaded by commands that run
 
-    doctor = importlib.import_module("serving.doctor")
+    doctor = importlib.import_module("serving.safety.doctor")
     return int(doctor.examine(Settings().for_trading(), as_json=arguments.json))
 
 

@@ -14,12 +14,12 @@ import bentoml
 from pipelines.core import log
 from pipelines.core.errors import OddsmithError
 from pipelines.core.settings import Settings
-from serving import control_socket
 from serving.bot import Bot
 from serving.dashboard import doors
 from serving.dashboard.web import application
-from serving.parent_watch import end_with_parent, is_worker
 from serving.paths import DASHBOARD, parameters
+from serving.safety import control_socket
+from serving.safety.parent_watch import end_with_parent, is_worker
 from serving.start import check_start
 
 _running: list[Bot] = []

@@ -19,16 +19,16 @@ from pipelines.venue.stream import MarketStream, Resolution
 from serving import metrics
 from serving.account.trading_account import TradingAccount
 from serving.bar_turn import BarTurns
-from serving.block import RETRY_S, Block
 from serving.dashboard.status import Status
-from serving.heartbeat import Heartbeat
 from serving.market import history
 from serving.market.feed import Feed
 from serving.market.headlines import HeadlinePoller
 from serving.model_watch import ModelWatch
+from serving.safety.block import RETRY_S, Block
+from serving.safety.heartbeat import Heartbeat
+from serving.safety.venue_watch import VenueWatch
 from serving.threads import Threads
 from serving.upkeep import Upkeep
-from serving.venue_watch import VenueWatch
 
 _log = log.get("session")
 

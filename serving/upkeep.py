@@ -16,14 +16,15 @@ from pipelines.venue.gamma_rows import Odd
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.stream import Resolution
 from pipelines.venue.user_stream import FillUpdate, Reconnected, Unreadable, UserStream
-from serving import metrics, settlement
+from serving import metrics
+from serving.account import settlement
 from serving.account.trading_account import TradingAccount
-from serving.block import RETRY_S, Block
 from serving.dashboard.status import Status
-from serving.feed_watch import FeedWatch
 from serving.market import selection
 from serving.market.feed import Feed
 from serving.market.headlines import HeadlinePoller
+from serving.safety.block import RETRY_S, Block
+from serving.safety.feed_watch import FeedWatch
 from serving.threads import Threads
 
 LOOK_EVERY_S = 1.0

@@ -209,7 +209,7 @@ def test_a_worker_whose_supervisor_is_gone_stops_in_order(tmp_path: Path, number
     """No orphan trades on: the bot is stopped, then the process ends."""
     worker = tmp_path / "worker.py"
     worker.write_text(
-        "import asyncio, os, sys\nfrom pathlib import Path\nfrom serving.parent_watch import end_with_parent\n"
+        "import asyncio, os, sys\nfrom pathlib import Path\nfrom serving.safety.parent_watch import end_with_parent\n"
         "async def stop():\n    Path('stopped').touch()\n"
         "async def main():\n    Path('ready').write_text(str(os.getpid()))\n"
         "    await end_with_parent(stop, os.getppid(), 0.05)\n    await asyncio.sleep(30)\n"

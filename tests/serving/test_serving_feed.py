@@ -16,12 +16,12 @@ from pipelines.core.params import read
 from pipelines.core.settings import Settings
 from pipelines.venue import stream
 from serving import metrics
-from serving.block import Block
 from serving.dashboard.status import Status
-from serving.feed_watch import FeedWatch
 from serving.market import feed as feed_module
 from serving.market.feed import Feed
 from serving.market.windows import Window
+from serving.safety.block import Block
+from serving.safety.feed_watch import FeedWatch
 
 ONE, TWO = make_market(1), make_market(2)
 FIRST = NOW_S + 20

@@ -17,7 +17,7 @@ from pipelines.core.errors import VenueForbidden, VenueUnavailable
 from pipelines.core.settings import Settings
 from pipelines.venue.clob_gateway import ClobGateway
 from serving.dashboard.status import Status
-from serving.heartbeat import EVERY_S, SILENCE_S, Heartbeat
+from serving.safety.heartbeat import EVERY_S, SILENCE_S, Heartbeat
 from serving.threads import Threads
 
 OTHER_KEY = "0x" + "43" * 32

@@ -7,7 +7,8 @@ import pytest
 from serving_venue import bot, machine, promote, simulator, until
 
 from pipelines.core.artifacts import write_json
-from serving import block, session, upkeep
+from serving import session, upkeep
+from serving.safety import block
 
 pytestmark = pytest.mark.slow
 

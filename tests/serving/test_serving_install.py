@@ -15,8 +15,8 @@ from pipelines.inference import verdict
 from pipelines.inference.bundle import Bundle
 from serving import install as module
 from serving.__main__ import main
-from serving.doctor import CHECKS
 from serving.install import install
+from serving.safety.doctor import CHECKS
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from test_serving_account_kinds import fill, opened, trade
 from pipelines.core.errors import VenueForbidden
 from pipelines.venue import activity
 from pipelines.venue.http import VenueHttp
-from serving import settlement
+from serving.account import settlement
 from serving.account.trading_account import TradingAccount
 from serving.threads import Threads
 

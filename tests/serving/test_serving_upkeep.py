@@ -17,13 +17,13 @@ from pipelines.core.params import read
 from pipelines.core.settings import Settings
 from pipelines.news.scorers import Vader
 from pipelines.venue.stream import Resolution
-from serving import block as block_module
 from serving import metrics, upkeep
 from serving.account.journal import Journal
 from serving.account.trading_account import TradingAccount
-from serving.block import Block
 from serving.dashboard.status import Status
 from serving.market.headlines import HeadlinePoller
+from serving.safety import block as block_module
+from serving.safety.block import Block
 from serving.threads import Threads
 from serving.upkeep import Upkeep
 

@@ -17,11 +17,11 @@ from serving_venue import until
 from pipelines.core import params
 from pipelines.core.errors import SettingError, VenueUnavailable
 from pipelines.core.settings import Mode, Settings
-from serving import preconditions
 from serving.dashboard.status import Status
-from serving.preconditions import CONTRACTS, Failed
+from serving.safety import preconditions
+from serving.safety.preconditions import CONTRACTS, Failed
+from serving.safety.venue_watch import NOT_YET, VenueWatch
 from serving.start import check_mode
-from serving.venue_watch import NOT_YET, VenueWatch
 
 
 class Venue:

@@ -82,7 +82,8 @@ def test_everything_that_decides_a_result_is_in_the_digest():
     ours = {name for name in ours if name.startswith(("benchmarks", "pipelines", "simulator"))}
     left_out = {name for name in ours if not name.startswith(evaluate.SOURCES) and not name.endswith("__init__.py")}
     silent = {
-        f"pipelines/core/{name}.py" for name in ("artifacts", "errors", "interruption", "kinds", "log", "orders", "products")
+        f"pipelines/core/{name}.py"
+        for name in ("artifacts", "errors", "interruption", "kinds", "log", "orders", "products")
     }
     assert left_out == silent | {"pipelines/core/params.py", "pipelines/core/sections.py", "benchmarks/evaluate.py"}
 

@@ -332,7 +332,7 @@ CALLS = {
     "flows serve": ("flows.local.serve", "serve", (), {}),
     "flows serve --attached": ("flows.deployments", "serve_all", (), {}),
     "stop --timeout 5": ("flows.local.status", "stop", (5.0,), {}),
-    "doctor --json": ("serving.doctor", "examine", (ANY,), {"as_json": True}),
+    "doctor --json": ("serving.safety.doctor", "examine", (ANY,), {"as_json": True}),
     "reset-baseline day --account a": ("serving.account.baselines", "reset", (ANY, "day", ANY, "a"), {}),
     "serve --port 3005": ("oddsmith.live", "serve", ("127.0.0.1", 3005), {}),
     "backtest --json": ("oddsmith.answers", "backtest", (), {"as_json": True}),

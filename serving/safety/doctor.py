@@ -13,11 +13,12 @@ from pipelines.core.settings import Mode, Settings
 from pipelines.venue import gamma
 from pipelines.venue.clob_gateway import ClobGateway
 from pipelines.venue.http import VenueHttp
-from serving import champion, preconditions
+from serving import champion
 from serving.account.database import connect, default_url
 from serving.loaded_model import open_model
 from serving.paths import parameters
-from serving.preconditions import Failed
+from serving.safety import preconditions
+from serving.safety.preconditions import Failed
 from serving.start import check_mode
 
 MIN_FREE_MB: Final = 500

@@ -4,9 +4,9 @@ import time
 
 from pipelines.core.errors import VenueForbidden
 from serving import metrics
-from serving.block import Block
 from serving.dashboard.status import Status
 from serving.market.feed import Feed
+from serving.safety.block import Block
 
 SILENT_S = 10.0
 """Wall seconds without a message of the stream after which it is an alarm."""

@@ -13,9 +13,10 @@ from typing import Any, Final
 from pipelines.core import log
 from pipelines.core.errors import VenueError, VenueForbidden
 from pipelines.core.settings import Settings
-from serving import metrics, preconditions
+from serving import metrics
 from serving.dashboard.status import Status
-from serving.preconditions import Failed
+from serving.safety import preconditions
+from serving.safety.preconditions import Failed
 
 EVERY_S: Final = 3_600.0
 """Wall seconds between two examinations when all was well."""
