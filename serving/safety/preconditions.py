@@ -5,49 +5,18 @@ line for people, or raises `Failed` with what is wrong; a venue that does not an
 """
 
 import asyncio
-import inspect
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol
 
 from pipelines.core.money import MICRO
 from pipelines.core.settings import Mode, Settings
+from pipelines.venue import pins
 from pipelines.venue.http import VenueHttp
+from pipelines.venue.pins import CONTRACTS, PROTOCOL, SPENDERS
 
 MAX_SKEW_S: Final = 5.0
 """Signatures carry wall time; a clock that is further off is refused by the venue."""
-
-PROTOCOL: Final = 2
-"""What `GET /version` of the CLOB says since the upgrade of 2026-04-28."""
-
-CONTRACTS: Final = {
-    "exchange_v2": "0xE111180000d2663C0091e4f400237545B87B996B",
-    "neg_risk_exchange_v2": "0xe2222d279d744050d28e00520010520000310F59",
-    "exchange_v3": "0xe3333700cA9d93003F00f0F71f8515005F6c00Aa",
-    "collateral": "0xC011a7E12a19f7B1f670d46F03B03f3342E82DFB",
-    "conditional_tokens": "0x4D97DCd97eC945f40cF65F87097ACe5EA0476045",
-}
-"""Addresses on Polygon (docs.polymarket.com, resources/contracts) that orders are signed for."""
-
-SPENDERS: Final = ("exchange_v2", "neg_risk_exchange_v2")
-"""Exchanges that need an allowance of the collateral."""
-
-CLIENT: Final[Mapping[str, tuple[str, ...]]] = {
-    "create_or_derive_api_key": ("self", "nonce"),
-    "set_api_creds": ("self", "creds"),
-    "_l2_headers": ("self", "method", "endpoint", "body", "serialized_body"),
-    "_post": ("self", "endpoint", "headers", "data", "params"),
-    "cancel_order": ("self", "payload"),
-    "cancel_orders": ("self", "order_hashes"),
-    "cancel_all": ("self",),
-    "get_open_orders": ("self", "params", "only_first_page", "next_cursor"),
-    "get_order": ("self", "order_id"),
-    "get_trades": ("self", "params", "only_first_page", "next_cursor"),
-    "get_balance_allowance": ("self", "params"),
-    "get_clob_market_info": ("self", "condition_id"),
-    "post_heartbeat": ("self", "heartbeat_id"),
-}
-"""Methods of py-clob-client-v2 that orders go through, with their parameters."""
 
 
 class Failed(Exception):
@@ -115,32 +84,20 @@ async def client(settings: Settings) -> str:
     """Compare the installed client library's methods with those that were tested."""
     if settings.clob_client != "v2":
         return "py-clob-client, for a simulator alone"
-    from py_clob_client_v2.client import ClobClient  # noqa: PLC0415 - paper mode needs no client
-
-    changed = sorted(name for name, wanted in CLIENT.items() if _parameters(ClobClient, name) != wanted)
+    changed = pins.changed_methods()
     if changed:
         raise Failed(
             f"py-clob-client-v2 has other methods than the tested ones ({', '.join(changed)}); install the version of "
             "requirements.lock"
         )
-    return f"py-clob-client-v2 has the {len(CLIENT)} methods that orders go through"
-
-
-def _parameters(owner: type, name: str) -> tuple[str, ...] | None:
-    method = getattr(owner, name, None)
-    return None if method is None else tuple(inspect.signature(method).parameters)
+    return f"py-clob-client-v2 has the {len(pins.CLIENT)} methods that orders go through"
 
 
 async def contracts(settings: Settings) -> str:
     """Compare the addresses that the client library signs for with the pinned ones."""
     if settings.clob_client != "v2":
         return "those of the old protocol, for a simulator alone"
-    from py_clob_client_v2.config import get_contract_config  # noqa: PLC0415 - paper mode needs no client
-
-    from pipelines.venue.signing import CHAIN_ID  # noqa: PLC0415
-
-    found = get_contract_config(CHAIN_ID)
-    other = [name for name, pinned in CONTRACTS.items() if str(getattr(found, name, None)).lower() != pinned.lower()]
+    other = pins.other_contracts()
     if other:
         raise Failed(
             f"the client library names other contracts than the pinned ones ({', '.join(other)}); compare both with "

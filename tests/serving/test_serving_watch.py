@@ -17,9 +17,10 @@ from serving_venue import until
 from pipelines.core import params
 from pipelines.core.errors import SettingError, VenueUnavailable
 from pipelines.core.settings import Mode, Settings
+from pipelines.venue.pins import CONTRACTS
 from serving.dashboard.status import Status
 from serving.safety import preconditions
-from serving.safety.preconditions import CONTRACTS, Failed
+from serving.safety.preconditions import Failed
 from serving.safety.venue_watch import NOT_YET, VenueWatch
 from serving.start import check_mode
 
@@ -202,7 +203,7 @@ def test_other_contracts_than_the_pinned_ones_are_refused(
     venue: Venue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A library that signs for another address is named before anything is signed."""
-    monkeypatch.setitem(preconditions.CONTRACTS, "exchange_v2", "0x" + "00" * 20)  # type: ignore[arg-type]
+    monkeypatch.setitem(CONTRACTS, "exchange_v2", "0x" + "00" * 20)  # type: ignore[arg-type]
 
     with pytest.raises(Failed, match=r"\(exchange_v2\)"):
         asyncio.run(preconditions.contracts(_settings(venue, tmp_path)))
