@@ -16,7 +16,7 @@ from pipelines.venue.channel import Channel, Lost, Opened
 from pipelines.venue.clob_gateway import Credentials
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.stream import Gap, MarketStream, QuoteUpdate, Resolution, TickChange, TradeUpdate
-from pipelines.venue.user_stream import FillUpdate, OrderUpdate, Reconnected, UserStream
+from pipelines.venue.user_stream import FillUpdate, OrderUpdate, Reconnected, Unreadable, UserStream
 
 Handler = Callable[[ServerConnection], Awaitable[None]]
 MARKET = Market("0xm", "e", "?", "11", "22", 100, 5_000_000, FeeSchedule(0.05), None, None, "other")
@@ -225,3 +225,33 @@ async def test_our_orders_and_fills_are_heard() -> None:
         ("matched", ("t1",)),
         ("failed", ("t1",)),
     ]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "<html>",
+        '{"event_type": "trade", "id": "t1", "status": null, "market": "0xm"}',
+        '{"event_type": "order", "id": "0xab"}',
+        '{"event_type": "order", "id": "0xab", "type": "UPDATE", "size_matched": "many"}',
+    ],
+)
+async def test_a_message_about_us_that_cannot_be_read_is_said(frame: str) -> None:
+    """What a message about our orders or trades said has to be asked for, and the next ones are heard."""
+    trade = {"event_type": "trade", "id": "t2", "status": "MATCHED", "market": "0xm"}
+
+    def fills(row: Any) -> list[Any]:
+        if row["id"] == "t1":
+            raise TypeError("a status that is null")
+        return [row["id"]]
+
+    async def handler(socket: ServerConnection) -> None:
+        await socket.recv()
+        await socket.send(frame)
+        await socket.send(json.dumps(trade))
+        await socket.wait_closed()
+
+    async with served(handler) as url:
+        found = await take(UserStream(url, Credentials("key", "secret", "phrase"), fills).updates(), 3)
+
+    assert [type(update) for update in found] == [Reconnected, Unreadable, FillUpdate]
