@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +26,9 @@ from serving.threads import Threads
 
 MISMATCHES = 3
 """Bars in a row on which books and venue must differ before it is an alarm: a settlement under way shows for one."""
+
+TOLD_BARS = 60
+"""Bars for which a note about the account is shown."""
 
 PRUNE_EVERY = 240
 """Bars between two prunings of the journal."""
@@ -64,6 +67,8 @@ class BarTurns:
         self._bars = 0
         self._noted: LoadedModel | None = None
         self._exits: dict[str, int] = {}
+        self._told: deque[str] = deque(maxlen=200)
+        self._told_at = 0
         self._packer = decision_record.Packer()
         self.stopping = False
 
@@ -239,12 +244,17 @@ class BarTurns:
             _log.error("books and venue differ", differences=[str(one) for one in differences], taken_back=taken_back)
 
     def _tell(self, account: TradingAccount) -> None:
-        """Show what the account or its gateway has to say."""
+        """Show what the account or its gateway has to say for some bars; the journal keeps each line once."""
         notes, account.notes = account.notes + account.gateway.left_out(), []
         for note in notes:
             self._status.alarm("account", note)
-            self._journal.note("account", note)
-            _log.warning("account", note=note)
+            self._told_at = self._bars
+            if note not in self._told:
+                self._told.append(note)
+                self._journal.note("account", note)
+                _log.warning("account", note=note)
+        if self._bars - self._told_at > TOLD_BARS:
+            self._status.clear_alarm("account")
         metrics.TRIPPED.set(int(account.accounting.tripped))
         metrics.REDEEMABLE.set(len(account.accounting.redeemable))
         for kind, micro in account.accounting.income_micro.items():

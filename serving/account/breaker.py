@@ -47,7 +47,7 @@ class Breaker:
         if self._accounting.tripped and intent.side is Side.BUY:
             raise BreakerTripped(
                 f"an order was not sent: {why or 'the breaker was tripped earlier'}; look for the cause, then"
-                " release the breaker with `oddsmith reset breaker`"
+                " release the breaker with `oddsmith reset-baseline breaker`"
             )
 
     def _beyond(self, newest_s: int) -> str:
