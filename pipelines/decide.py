@@ -79,7 +79,7 @@ class Decision:
 def decide(inputs: Inputs, account: Account, rules: Rules) -> Decision:
     """Decide on a closed bar: the order is meant to fill at the next one. At most one of intent and refusal is set."""
     position = account.positions.get(inputs.market.market_id)
-    dust = position is not None and risk.is_dust(position, inputs.market)
+    dust = position is not None and _is_left_alone(position, inputs.market, account.kill)
     reads = rules.policy.reads_observation and inputs.warm
     observed = _observe(inputs, account, position, rules) if reads else None
     if inputs.warm:
@@ -93,6 +93,11 @@ def decide(inputs: Inputs, account: Account, rules: Rules) -> Decision:
     if target.direction is Direction.FLAT or not inputs.warm:
         return _hold(inputs, target, seen)
     return _enter(inputs, account, target, seen, rules)
+
+
+def _is_left_alone(position: Position, market: Market, kill: bool) -> bool:
+    """Whether a position is dust. The switch sells dust too: the venue has no minimum for a FAK sale."""
+    return risk.is_dust(position, market) and not (kill and kernel.sellable_micro(position.shares_micro) > 0)
 
 
 def reserve(intent: OrderIntent | None, market: Market, open_buys: dict[str, int]) -> None:

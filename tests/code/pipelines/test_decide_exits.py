@@ -32,11 +32,18 @@ def test_a_sale_is_floored_to_the_grid(shares):
 
 
 @pytest.mark.parametrize("shares", [1, 9_999, 85_100, 1_230_000, 4_999_999, 4_990_000])
-@pytest.mark.parametrize("kill", [False, True])
-def test_dust_is_never_offered(shares, kill):
+def test_dust_is_left_alone(shares):
     """Less than the minimum, after flooring, is no position: no exit is tried, and nothing is said about it."""
-    decision = exit_of(holding(shares), kill=kill)
+    decision = exit_of(holding(shares))
     assert (decision.action, decision.intent, decision.refusal) == ("hold", None, None)
+
+
+@pytest.mark.parametrize(("shares", "sold"), [(9_999, 0), (85_100, 80_000), (4_999_999, 4_990_000)])
+def test_the_kill_switch_sells_dust_that_is_on_the_grid(shares, sold):
+    """The venue's minimum is for orders that rest: the switch sends the rest as FAK, on the grid."""
+    intent = exit_of(holding(shares), kill=True).intent
+    assert (intent.shares_micro if intent else 0) == sold
+    assert intent is None or intent.order_type is OrderType.FAK
 
 
 def test_the_minimum_is_compared_with_what_can_be_offered():
