@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def add_arguments(made: argparse.ArgumentParser) -> None:
-    """Add the exchange's options to a parser: its own, or that of `oddsmith simulate`."""
+    """Add the exchange's options to the parser of `python -m simulator` or `oddsmith simulate`."""
     defaults, source = Options(), SourceOptions()
     add = made.add_argument
     add("--port", type=int, default=defaults.port, help="first of four ports; 0 takes any free ones (%(default)s)")
