@@ -24,9 +24,10 @@ from pipelines.core.errors import ParameterError
 from pipelines.core.params import Params, read
 from pipelines.core.sections import Learner
 from pipelines.inference.predictor import Predictor
+from pipelines.trading.policies.registry import builtin
 
 EVENTS = 42
-RULES = ("cash", "buy_and_hold", "threshold", "kelly", "ensemble", "spike_fading")
+RULES = tuple(kind for kind, one in builtin().items() if one.compared)
 DEFAULT_AGENTS = ("ppo", "ppo_tuned", "ppo_without_forecasts", "dqn", "sac")
 LEARNERS = get_args(Learner)
 KEPT = Path("var/evaluate")

@@ -23,7 +23,7 @@ from pipelines.replay import market_history, trials
 from pipelines.replay.lanes import Field, field, parameters, screen
 from pipelines.replay.market_history import History, IntArray
 from pipelines.replay.performance import YEAR_S, sharpe
-from pipelines.replay.signals import concatenated, sizing_table
+from pipelines.replay.signals import concatenated, sizing_table, threshold_params
 from pipelines.trading import compiled
 from pipelines.trading.observation import MarketScaler
 
@@ -95,9 +95,10 @@ def screen_inputs(histories: Sequence[History], params: Params, length_s: int) -
 
 def grid(params: Params) -> list[Combination]:
     """The parameters as they are, then every combination."""
+    rule = threshold_params(params)
     now = Combination(
-        params.policy.cost_multiple,
-        params.policy.max_hold_bars,
+        rule.cost_multiple,
+        rule.max_hold_bars,
         params.risk.min_confidence,
         params.risk.stop_cost_multiple,
     )

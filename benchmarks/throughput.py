@@ -15,7 +15,7 @@ from pipelines.features import compute
 from pipelines.inference.predictor import BATCH, Forecasts, Predictor, Windows
 from pipelines.replay.lanes import field, parameters, screen
 from pipelines.replay.market_history import History, IntArray
-from pipelines.replay.signals import concatenated
+from pipelines.replay.signals import concatenated, threshold_params
 from pipelines.trading.sizing import SizingTable
 
 MARKETS = 12
@@ -60,7 +60,7 @@ def _decisions(past: list[History], made: World, params: Params, predictor: Pred
         parameters(params, TABLE, LENGTH_S),
         seen.move_units,
         seen.cost_units,
-        params.policy.cost_multiple,
+        threshold_params(params).cost_multiple,
         3_600,
         cash,
     )

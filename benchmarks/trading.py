@@ -177,9 +177,8 @@ class Bench:
         _, late = split(self._made.earlier)
         data = dataset(late, self._params, self._table, self._scaler, LENGTH_S)
         seen = signals.concatenated(late, self._params.execution.impact_share)
-        rule, flat = self._params.policy, data.field
-        hold_s = rule.max_hold_bars * LENGTH_S
-        equity = screen(flat, data.par, seen.move_units, seen.cost_units, rule.cost_multiple, hold_s, CASH)
+        rule, flat = signals.threshold_params(self._params, LENGTH_S), data.field
+        equity = screen(flat, data.par, seen.move_units, seen.cost_units, rule.cost_multiple, rule.max_hold_s, CASH)
         target = (equity[flat.last] - CASH).sum() / MICRO / 2.0
         times = {}
         for name, agent in (("tuned", "ppo_tuned"), ("guide", "ppo_from_rewards_alone")):

@@ -53,9 +53,8 @@ def open_model(champion: Champion, params: Params) -> LoadedModel:
     """
     bundle = Bundle.open(champion.folder)
     predictor = bundle.predictor()
-    chosen = bundle.manifest["policy"]
     rules = Rules(
-        policy=policies.load(str(chosen["kind"]), chosen.get("params", {}), champion.folder),
+        policy=policies.of_bundle(bundle.manifest["policy"], champion.folder),
         table=SizingTable.read(champion.folder / "sizing.json"),
         scaler=MarketScaler(bundle.scaler()),
         risk=params.risk,

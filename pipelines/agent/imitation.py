@@ -10,6 +10,7 @@ from pipelines.core.domain import FloatArray
 from pipelines.features import spec
 from pipelines.replay.lanes import DIRECTION_OF, FRACTION_OF, Field
 from pipelines.trading import compiled
+from pipelines.trading.threshold_rule import pays_each
 
 CASH, POSITION = (len(spec.MARKET_OBS) + spec.PORTFOLIO_OBS.index(name) for name in ("cash", "position"))
 
@@ -26,8 +27,9 @@ class Teacher:
     def __init__(self, field: Field, moves: FloatArray, costs: FloatArray, multiple: float, hold_s: int) -> None:
         self._bars = field.bars
         self._moves = moves
-        self._pays = np.abs(moves) > multiple * costs
-        self._near = np.abs(moves) > NEAR * multiple * costs
+        self._costs = costs
+        self._multiple = multiple
+        self._near = pays_each(moves, costs, NEAR * multiple)
         self._hold_s = hold_s
 
     def tells(self, state: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -38,12 +40,9 @@ class Teacher:
 
     def actions(self, state: NDArray[np.int64]) -> NDArray[np.int64]:
         """One action per lane: the direction that pays, the one that is held while its sign agrees, else close."""
-        rows = state[:, compiled.ROW]
-        sign = np.sign(self._moves[rows]).astype(np.int64)
-        held = state[:, compiled.DIRECTION]
-        young = self._bars[rows, compiled.TS] - state[:, compiled.OPENED] < self._hold_s
-        keep = np.where((held == sign) & young, held, 0)
-        wanted = np.where(held != 0, keep, np.where(self._pays[rows], sign, 0))
+        wanted = np.empty(len(state), dtype=np.int64)
+        rule = (self._moves, self._costs, self._multiple, self._hold_s)
+        compiled.threshold_directions(state, self._bars, *rule, wanted)
         return WHOLE_CAP + 1 + wanted
 
 

@@ -12,7 +12,7 @@ from pipelines.core.params import Params, load
 from pipelines.core.products import AGENT, FEATURES, FORECAST_TABLE, RAW, report_json
 from pipelines.replay import market_history, trials
 from pipelines.replay.signals import sizing_table
-from pipelines.trading import observation
+from pipelines.trading import observation, policies
 from pipelines.trading.observation import FULL_SIZE, PLAIN_SIZE, MarketScaler
 from pipelines.trading.policies.learned import ACTIONS
 from pipelines.trading.sizing import SizingTable
@@ -28,6 +28,7 @@ def run() -> None:
         Stopped: if a SIGTERM came while it trained; the next run goes on from there.
     """
     params = load()
+    policies.check(params)  # a backtest would refuse a wrong key only after the training
     started = time.perf_counter()
     length_s = market_history.bar_length_s()
     scaler = MarketScaler.read(FEATURES / "scaler.json")

@@ -22,7 +22,7 @@ from pipelines.core.money import MICRO
 from pipelines.core.params import Params
 from pipelines.replay.lanes import Lanes, field, parameters
 from pipelines.replay.market_history import History
-from pipelines.replay.signals import concatenated
+from pipelines.replay.signals import concatenated, threshold_params
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.sizing import SizingTable
 
@@ -45,8 +45,8 @@ def dataset(
     impact = params.execution.impact_share
     flat = field(histories, scaler, impact, forecast_block=params.agent.forecast_block)
     seen = concatenated(histories, impact)
-    hold_s = params.policy.max_hold_bars * length_s
-    teacher = Teacher(flat, seen.move_units, seen.cost_units, params.policy.cost_multiple, hold_s)
+    rule = threshold_params(params, length_s)
+    teacher = Teacher(flat, seen.move_units, seen.cost_units, rule.cost_multiple, rule.max_hold_s)
     return Dataset(flat, parameters(params, table, length_s), teacher)
 
 

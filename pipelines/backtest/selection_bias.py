@@ -39,7 +39,9 @@ class Trials:
 
 
 def _counts(row: Mapping[str, Any], kinds: Sequence[str]) -> bool:
-    played = row["stage"] in {"backtest", "sweep"} and row["settings"].get("policy") in kinds
+    settings = row["settings"]
+    chosen_from = settings.get("policy") in kinds or settings.get("candidate", False)  # of a strategy that is gone
+    played = row["stage"] in {"backtest", "sweep"} and chosen_from
     return played or row["stage"] == "tune"
 
 

@@ -8,29 +8,35 @@ from typing import Any
 import numpy as np
 
 from pipelines.backtest import attribution, report, selection_bias, stress
-from pipelines.backtest.strategies import CANDIDATES, Comparison, Job, Run, contenders, randoms, run_all
+from pipelines.backtest.strategies import Comparison, Job, Run, contenders, randoms, run_all
 from pipelines.core import log
 from pipelines.core.artifacts import read_json, replaced_folder, sha256_path, write_bytes, write_json
 from pipelines.core.domain import Market
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, load
 from pipelines.core.products import AGENT, CHOICE, FEATURES, RAW, REPORTS
-from pipelines.replay import market_history, trials
+from pipelines.replay import contract, market_history, trials
 from pipelines.replay.performance import YEAR_S, pnl_by_event
 from pipelines.replay.signals import sizing_table
+from pipelines.trading import policies
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.sizing import SizingTable
 
 STACKS = REPORTS / "stacks.json"
+VERIFIED = 2
+"""Markets on which a policy of one's own is first tested for looking ahead."""
 LOG = log.get("backtest")
 
 
 def run() -> None:
     """Replay every strategy on the selection slice, write the report, choose the bundle's policy."""
     params = load()
+    policies.check(params)
     started = time.perf_counter()
     histories = market_history.read("selection", params.execution)
     comparison = prepared(histories, params)
+    for kind in policies.own(params).values():
+        contract.verify(kind, histories[:VERIFIED], params, comparison.scaler, comparison.length_s)
     runs = _replayed(comparison, contenders(comparison))
     chosen = choose(runs, comparison.tape.markets, params.backtest.min_round_trips)
     drawn = randoms(comparison, next(run for run in runs if run.kind == "threshold"))
@@ -47,9 +53,11 @@ def run() -> None:
     write_bytes(REPORTS / "trades.csv", report.trades_csv(seen, comparison.tape.markets).encode())
     write_bytes(REPORTS / "backtest.html", report.page(runs, document, comparison.tape.markets).encode())
     with replaced_folder(CHOICE) as folder:
-        write_json(folder / "choice.json", choice(chosen, comparison.table))
+        policy = policies.seal(policies.find(chosen.kind, params), chosen.params, folder)
+        write_json(folder / "choice.json", choice(policy, chosen, comparison.table))
     for done in runs:
-        trials.append("backtest", {"policy": done.kind, "name": done.name, **done.params}, done.figures.document())
+        settings = {"policy": done.kind, "name": done.name, "candidate": done.candidate, **done.params}
+        trials.append("backtest", settings, done.figures.document())
 
 
 def _replayed(comparison: Comparison, jobs: Sequence[Job]) -> list[Run]:
@@ -82,14 +90,14 @@ def stacks(path: Path = STACKS, raw: Path = RAW) -> dict[str, Any]:
 
 def choose(runs: Sequence[Run], markets: Mapping[str, Market], fewest: int) -> Run:
     """Of the candidates that earned, the best one; else cash."""
-    earned = [run for run in runs if run.kind in CANDIDATES and run.figures.pnl_pusd > 0.0]
+    earned = [run for run in runs if run.candidate and run.figures.pnl_pusd > 0.0]
     return best(earned, markets, fewest) if earned else next(run for run in runs if run.kind == "cash")
 
 
 def detailed(runs: Sequence[Run], chosen: Run, comparison: Comparison) -> Run:
     """The policy whose trades the report shows: the chosen one, or the best candidate that traded where cash is."""
-    traded = [run for run in runs if run.kind in CANDIDATES and run.result.closed]
-    if chosen.kind in CANDIDATES or not traded:
+    traded = [run for run in runs if run.candidate and run.result.closed]
+    if chosen.candidate or not traded:
         return chosen
     return best(traded, comparison.tape.markets, comparison.params.backtest.min_round_trips)
 
@@ -111,11 +119,15 @@ def cautious_pnl(run: Run, markets: Mapping[str, Market]) -> float:
     return run.figures.pnl_pusd - error
 
 
-def choice(run: Run, table: SizingTable) -> dict[str, Any]:
-    """What `package` seals into the bundle."""
-    sizing = {name: getattr(table, name) for name in table.__slots__}
+def choice(policy: dict[str, Any], run: Run, table: SizingTable) -> dict[str, Any]:
+    """What `package` seals into the bundle: the policy as it was sealed here, the sizes, what it earned."""
+    sizing = _sizing(table)
     measured = {"pnl_pusd": run.figures.pnl_pusd, "slice": "selection"}
-    return {"policy": {"kind": run.kind, "params": run.params}, "sizing": sizing, "selected_on": measured}
+    return {"policy": policy, "sizing": sizing, "selected_on": measured}
+
+
+def _sizing(table: SizingTable) -> dict[str, Any]:
+    return {name: getattr(table, name) for name in table.__slots__}
 
 
 def _bias(runs: Sequence[Run], chosen: Run, comparison: Comparison) -> dict[str, Any]:
@@ -124,11 +136,11 @@ def _bias(runs: Sequence[Run], chosen: Run, comparison: Comparison) -> dict[str,
     changes = {
         run.name: np.diff(np.asarray(run.result.equity_micro), prepend=comparison.cash_micro) / MICRO for run in runs
     }
-    annual = [run.figures.sharpe_bar for run in runs if run.kind in CANDIDATES]
+    annual = [run.figures.sharpe_bar for run in runs if run.candidate]
     now = [sharpe / np.sqrt(per_year) for sharpe in annual if sharpe is not None]
-    ledger = selection_bias.Trials.of_ledger(per_year, CANDIDATES)
+    ledger = selection_bias.Trials.of_ledger(per_year, policies.candidates(comparison.params))
     tried = selection_bias.Trials([*ledger.sharpes, *now], ledger.count + len(annual))
-    rivals = {run.name: changes[run.name] for run in runs if run.kind in CANDIDATES}
+    rivals = {run.name: changes[run.name] for run in runs if run.candidate}
     return {
         "deflated_sharpe": selection_bias.deflated_sharpe(changes[chosen.name], tried),
         "overfitting_probability": selection_bias.overfitting_probability(rivals),
@@ -151,14 +163,14 @@ def _document(runs: Sequence[Run], chosen: Run, comparison: Comparison) -> dict[
         "cash_pusd": comparison.params.backtest.cash_pusd,
         "strategies": {run.name: run.figures.document() | {"kind": run.kind} for run in runs},
         "pnl_less_one_error_pusd": {
-            run.name: round(cautious_pnl(run, comparison.tape.markets), 2) for run in runs if run.kind in CANDIDATES
+            run.name: round(cautious_pnl(run, comparison.tape.markets), 2) for run in runs if run.candidate
         },
         "trailing_returns": {
             run.name: report.trailing_returns(run, comparison.length_s, comparison.cash_micro) for run in runs
         },
         "random_mean_pnl_pusd": float(np.mean(by_luck)) if by_luck else None,
         "chosen": chosen.kind,
-        "sizing": choice(chosen, comparison.table)["sizing"] | {"kelly": comparison.table.kelly},
+        "sizing": _sizing(comparison.table) | {"kelly": comparison.table.kelly},
         "annualised": "365 days, open around the clock; by UTC day of market time and by bar",
         "equity_end_pusd": {run.name: run.result.equity_micro[-1] / MICRO for run in runs},
     }

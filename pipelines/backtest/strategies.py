@@ -17,12 +17,9 @@ from pipelines.replay.loop import Result, Tape, replay, tape
 from pipelines.replay.market_history import History
 from pipelines.replay.performance import Figures, figures
 from pipelines.replay.turnover import matched
+from pipelines.trading import policies
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.sizing import SizingTable
-
-RULES = ("cash", "buy_and_hold", "threshold", "kelly", "ensemble", "spike_fading")
-CANDIDATES = ("threshold", "kelly", "ensemble", "ppo", "dqn", "sac")
-"""Policies that a bundle may carry."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +31,8 @@ class Run:
     params: dict[str, Any]
     result: Result
     figures: Figures
+    candidate: bool = False
+    """Whether a bundle may carry it."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,7 @@ class Job:
     params: dict[str, Any]
     rules: Rules
     fee_multiple: float = 1.0
+    candidate: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,14 +87,15 @@ def job(comparison: Comparison, kind: str, given: dict[str, Any] | None = None, 
     strategy = rules.make(
         kind, comparison.params, comparison.table, comparison.scaler, comparison.length_s, AGENT, chosen
     )
-    return Job(name or kind, kind, chosen, strategy)
+    return Job(name or kind, kind, chosen, strategy, candidate=policies.find(kind, comparison.params).candidate)
 
 
 def done(comparison: Comparison, job: Job) -> Run:
     """Replay a job."""
     course = comparison if job.fee_multiple == 1.0 else comparison.dearer(job.fee_multiple)
     result = replay(course.tape, job.rules, comparison.cash_micro)
-    return Run(job.name, job.kind, job.params, result, figures(result, comparison.cash_micro, comparison.length_s))
+    measured = figures(result, comparison.cash_micro, comparison.length_s)
+    return Run(job.name, job.kind, job.params, result, measured, job.candidate)
 
 
 def run_all(comparison: Comparison, jobs: Sequence[Job]) -> Iterator[Run]:
@@ -103,8 +104,8 @@ def run_all(comparison: Comparison, jobs: Sequence[Job]) -> Iterator[Run]:
 
 
 def contenders(comparison: Comparison) -> list[Job]:
-    """Cash, buy and hold, threshold, Kelly, the other rules, and the trained agent."""
-    return [job(comparison, kind) for kind in (*RULES, *trained())]
+    """Every policy that is compared, yours too, and the trained agent."""
+    return [job(comparison, kind) for kind in (*policies.compared(comparison.params), *trained())]
 
 
 def randoms(comparison: Comparison, reference: Run) -> list[Job]:

@@ -4,6 +4,7 @@ OddsmithError                the base: a message for a person, exit status 1
 ├── ParameterError           params.yaml or a command line value is not usable
 ├── SettingError             the environment lacks or contradicts something (key, mode, URL)
 ├── DataError                a recording, a pull or a stage input is unreadable, empty or wrong
+├── StrategyError            a policy of one's own cannot be loaded or breaks its contract
 ├── ArtifactError            a bundle or another product is missing, half-written or altered
 ├── VenueError               the venue refused or did not answer
 │   ├── VenueUnavailable     transient: restart, rate limit, maintenance; try again later
@@ -31,6 +32,10 @@ class SettingError(OddsmithError):
 
 class DataError(OddsmithError):
     """Data from outside, or from an earlier stage, cannot be used."""
+
+
+class StrategyError(OddsmithError):
+    """A file with a policy of one's own cannot be loaded, or the policy breaks the contract of policies."""
 
 
 class ArtifactError(OddsmithError):

@@ -5,7 +5,11 @@ environment, backtest, paper, simulated and live trading agree to the base unit.
 """
 
 from decimal import ROUND_FLOOR, Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeVar
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 PRICE_SCALE: Final = 10_000
 """Price units in one pUSD: a price of 0.52 is 5,200 units."""
@@ -45,6 +49,16 @@ def notional_micro(shares_micro: int, price_units: int) -> int:
     return shares_micro * price_units // PRICE_SCALE
 
 
+Number = TypeVar("Number", float, "NDArray[np.float64]")
+
+
+def fee_curve(price_units: Number, exponent: float) -> Number:
+    """(p (1 - p))^exponent, which the fee of a share is proportional to; takes arrays too."""
+    price = price_units / PRICE_SCALE
+    curve: Number = (price * (1.0 - price)) ** exponent
+    return curve
+
+
 def fee_micro(shares_micro: int, price_units: int, rate: float, exponent: float = 1.0) -> int:
     """Taker fee in pUSD base units: shares x rate x (p (1 - p))^exponent, rounded to 1e-5 pUSD.
 
@@ -52,8 +66,7 @@ def fee_micro(shares_micro: int, price_units: int, rate: float, exponent: float 
     """
     if rate == 0.0 or shares_micro == 0:
         return 0
-    price = price_units / PRICE_SCALE
-    fee_pusd = (shares_micro / MICRO) * rate * (price * (1.0 - price)) ** exponent
+    fee_pusd = (shares_micro / MICRO) * rate * fee_curve(price_units, exponent)
     return int(fee_pusd * 100_000.0 + 0.5) * FEE_GRID
 
 

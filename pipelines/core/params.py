@@ -112,6 +112,12 @@ def _explain(detail: Any) -> str:
             section = next(f.annotation for n, f in section.model_fields.items() if part in (n, f.alias))
         known = ", ".join(field.alias or name for name, field in section.model_fields.items())
         return f"unknown key {key} (value {detail['input']!r}); known keys are {known}"
+    if detail["type"] == "dict_type" and detail["loc"][0] == "policy":
+        known = ", ".join(PolicyParams.model_fields)
+        return (
+            f"unknown key {key} (value {detail['input']!r}); known keys are {known} and a section for each kind of"
+            f" policy: write policy.threshold.{detail['loc'][-1]} for the threshold rule"
+        )
     return f"{key} was {detail['input']!r}: {detail['msg']}"
 
 

@@ -3,15 +3,16 @@
 A field's docstring says what it means and ends with its unit; its annotation is its range.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from pipelines.core.kinds import ForecasterKind
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0.0)]
+NonNegativeFloat = Annotated[float, Field(ge=0.0)]
 
 
 class Section(BaseModel):
@@ -255,28 +256,32 @@ class DqnParams(SacParams):
 
 
 class PolicyParams(Section):
-    """Rules without learning."""
+    """What holds for every policy, and a section for the parameters of each kind (`policy.threshold`).
 
-    cost_multiple: Annotated[float, Field(ge=0.0)]
-    """Threshold rule: it enters when the expected move exceeds this many round-trip costs. Unit: round-trip costs."""
-    max_hold_bars: PositiveInt
-    """Rules close a position after this time. Unit: bars."""
-    kelly_bound_share: Fraction
-    """Kelly rule: share of the way from the mean to the conformal bound that is given up. Unit: share."""
-    spike_reversion: Fraction
-    """Spike fading: share of the distance to the 30-bar mean that is expected to come back. Unit: share."""
-    spike_quiet_sentiment: Fraction
-    """Spike fading stays out where the sentiment of a headline is larger than this. Unit: sentiment, 0 to 1."""
-    ensemble_forecast_weight: Fraction
-    """Ensemble: weight of the forecast. Unit: share."""
-    ensemble_sentiment_weight: Fraction
-    """Ensemble: weight of the sentiment. Unit: share."""
-    ensemble_reversion_weight: Fraction
-    """Ensemble: weight of the reversion to the 30-bar mean. Unit: share."""
-    ensemble_sentiment_log_odds: Annotated[float, Field(ge=0.0)]
-    """Ensemble: the move that full sentiment promises. Unit: log-odds."""
+    The file of a policy declares what its section may hold; `pipelines.trading.policies` checks it.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, dict[str, Any]]
+
     min_price: Annotated[float, Field(ge=0.0, lt=0.5)]
     """No entries at prices outside [min_price, 1 - min_price]. Unit: pUSD per share."""
+    strategies: tuple[str, ...] = ()
+    """Modules or files with policies of your own, beside strategies/*.py; they run with your rights. Unit: none."""
+
+    @field_validator("strategies", mode="before")
+    @classmethod
+    def _tuple(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
+    @property
+    def kinds(self) -> dict[str, dict[str, Any]]:
+        """Kind -> the parameters that params.yaml gives it."""
+        return dict(self.__pydantic_extra__ or {})
+
+    def with_kind(self, kind: str, **values: Any) -> "PolicyParams":
+        """A copy with other parameters of one kind."""
+        return self.model_copy(update={kind: self.kinds.get(kind, {}) | values})
 
 
 class SizingParams(Section):

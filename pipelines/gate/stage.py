@@ -18,11 +18,10 @@ from pipelines.gate.evidence import Skill, skill
 from pipelines.gate.forecasts import gate_histories
 from pipelines.inference import verdict as record
 from pipelines.inference.bundle import Bundle
-from pipelines.replay import market_history, rules, trials
+from pipelines.replay import market_history, trials
+from pipelines.replay.bundle_rules import of_bundle
 from pipelines.replay.loop import replay, tape
 from pipelines.replay.performance import Figures, figures
-from pipelines.trading.observation import MarketScaler
-from pipelines.trading.sizing import SizingTable
 
 REPORT = report_json("gate")
 PACKAGE = report_json("package")
@@ -98,13 +97,10 @@ def judge(params: Params) -> dict[str, Any]:
 
 def trade(bundle: Bundle, histories: Sequence[market_history.History], params: Params, length_s: int) -> Figures:
     """The bundle's own policy on the gate slice, through `decide`, after costs."""
-    policy = bundle.manifest["policy"]
-    scaler = MarketScaler(bundle.scaler())
-    strategy = rules.make(
-        policy["kind"], params, SizingTable.of(bundle.sizing()), scaler, length_s, bundle.folder, policy["params"]
-    )
+    strategy = of_bundle(bundle, params, length_s)
     cash = params.backtest.cash_pusd * MICRO
-    made = tape(histories, scaler if strategy.policy.reads_observation else None, params.execution.model_depth_shares)
+    scaler = strategy.scaler if strategy.policy.reads_observation else None
+    made = tape(histories, scaler, params.execution.model_depth_shares)
     return figures(replay(made, strategy, cash), cash, length_s)
 
 

@@ -5,6 +5,7 @@ models/bundle/
     forecaster.onnx    meta.json  scaler.json  conformal.json  confidence.json
     observation.json   statistics that standardise the agent's market inputs
     policy.onnx        when the chosen policy was learned
+    strategy.py        when it is a policy of one's own: its code as it was backtested
     sizing.json        win probability, mean win and mean loss after costs
     card.json          data window, parameters, metrics
     verdict.json       where the bundle was installed: the gate's verdict, not sealed (`verdict`)

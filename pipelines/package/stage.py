@@ -14,7 +14,8 @@ from pipelines.features.spec import FEATURE_NAMES, FEATURE_VERSION
 from pipelines.inference.bundle import Bundle, seal
 from pipelines.package import parity
 from pipelines.package.card import card
-from pipelines.trading.policies import LEARNED
+from pipelines.trading import policies
+from pipelines.trading.policies.sealed import STRATEGY
 
 CHOSEN = CHOICE / "choice.json"
 
@@ -32,24 +33,25 @@ def run() -> None:
     """Assemble, prove parity, seal, open again. Raises ArtifactError where a part is missing or differs."""
     params = load()
     choice, window = read_json(CHOSEN), read_json(WINDOW)
-    kind = str(choice["policy"]["kind"])
+    policy = policies.class_of(choice["policy"], CHOICE)
     with replaced_folder(BUNDLE) as folder:
-        _gather(folder, kind, choice)
+        _gather(folder, policy, choice)
         difference = _forecaster_parity(folder)
         write_json(folder / "card.json", card(params, window, REPORTS))
         bundle_hash = seal(folder, manifest(params, choice, window))
     bundle = Bundle.open(BUNDLE)
     measured = {"forecaster": difference} if difference is not None else {}
-    measured |= {"policy": _policy_parity()} if kind in LEARNED else {}
+    measured |= {"policy": _policy_parity()} if policy.files else {}
     write_json(
         REPORTS / "package.json",
-        {"hash": bundle_hash, "policy": kind, "parity": measured, "files": len(bundle.manifest["files"])},
+        {"hash": bundle_hash, "policy": policy.kind, "parity": measured, "files": len(bundle.manifest["files"])},
     )
-    log.get("package").info("sealed", hash=bundle_hash[:12], policy=kind, parity=difference)
+    log.get("package").info("sealed", hash=bundle_hash[:12], policy=policy.kind, parity=difference)
 
 
-def _gather(folder: Path, kind: str, choice: Any) -> None:
-    parts = [FORECASTER / name for name in FORECASTER_FILES] + [AGENT / "policy.onnx"] * (kind in LEARNED)
+def _gather(folder: Path, policy: type[policies.DeclaredPolicy], choice: Any) -> None:
+    parts = [FORECASTER / name for name in FORECASTER_FILES] + [AGENT / name for name in policy.files]
+    parts += [CHOICE / STRATEGY] * ("strategy" in choice["policy"])
     for part in parts:
         if not part.is_file():
             raise ArtifactError(

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from pipelines.core import log
 from pipelines.core.artifacts import write_json
@@ -14,9 +13,7 @@ from pipelines.decide import Rules
 from pipelines.inference.bundle import Bundle
 from pipelines.inference.champion_record import installed_bundles
 from pipelines.parity import decisions, fills, journal_reader
-from pipelines.replay import rules
-from pipelines.trading.observation import MarketScaler
-from pipelines.trading.sizing import SizingTable
+from pipelines.replay import bundle_rules
 
 REPORT = report_json("parity")
 STATIC = MARKETS
@@ -58,8 +55,5 @@ def bundles(var: Path) -> list[Bundle]:
 
 def of_bundle(bundle: Bundle, params: Params) -> Rules:
     """The rules of a bundle, with the limits of params.yaml; the journal's limits replace those."""
-    policy: Any = bundle.manifest["policy"]
-    table, scaler = SizingTable.of(bundle.sizing()), MarketScaler(bundle.scaler())
-    length_s = int(bundle.manifest["bar_length_s"])
-    made = rules.make(policy["kind"], params, table, scaler, length_s, bundle.folder, policy.get("params", {}))
+    made = bundle_rules.of_bundle(bundle, params, int(bundle.manifest["bar_length_s"]))
     return replace(made, risk=params.risk, horizon_bars=int(bundle.manifest["horizon_bars"]))

@@ -10,8 +10,6 @@ from pipelines.trading import policies
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.sizing import SizingTable
 
-BASELINES = ("buy_and_hold", "random_matched")
-"""What others are compared with: without stops and loss limits, which would make of them something else."""
 UNSTOPPED = {
     "stop_loss": 0.0,
     "take_profit": 0.0,
@@ -23,32 +21,7 @@ UNSTOPPED = {
 
 def policy_params(kind: str, params: Params, length_s: int) -> dict[str, Any]:
     """Parameters that a policy kind is loaded with, all from params.yaml; stored in the bundle beside the kind."""
-    hold = {
-        "max_hold_bars": params.policy.max_hold_bars,
-        "impact_share": params.execution.impact_share,
-        "bar_length_s": length_s,
-    }
-    if kind == "threshold":
-        return {"cost_multiple": params.policy.cost_multiple, **hold}
-    if kind == "ensemble":
-        rule = params.policy
-        weights = {
-            "forecast_weight": rule.ensemble_forecast_weight,
-            "sentiment_weight": rule.ensemble_sentiment_weight,
-            "reversion_weight": rule.ensemble_reversion_weight,
-            "sentiment_log_odds": rule.ensemble_sentiment_log_odds,
-        }
-        return {**weights, "cost_multiple": rule.cost_multiple, **hold}
-    if kind == "spike_fading":
-        rule = params.policy
-        spike = {"reversion": rule.spike_reversion, "quiet_sentiment": rule.spike_quiet_sentiment}
-        return {**spike, "cost_multiple": rule.cost_multiple, **hold}
-    if kind == "temporal_arbitrage":
-        return {"cost_multiple": params.policy.cost_multiple, "impact_share": params.execution.impact_share}
-    if kind == "kelly":
-        cap = params.sizing.max_position_fraction
-        return {"bound_share": params.policy.kelly_bound_share, "cap_fraction": cap, **hold}
-    return {}
+    return policies.parameters(policies.find(kind, params), params, length_s)
 
 
 def make(
@@ -61,12 +34,20 @@ def make(
     given: dict[str, Any] | None = None,
 ) -> Rules:
     """Rules around a policy of a kind; `given` replaces the policy's parameters from params.yaml."""
-    chosen = policy_params(kind, params, length_s) if given is None else given
+    found = policies.find(kind, params)
+    chosen = policies.parameters(found, params, length_s) if given is None else given
+    return around(policies.made(found, chosen, folder), params, table, scaler, length_s)
+
+
+def around(
+    policy: policies.DeclaredPolicy, params: Params, table: SizingTable, scaler: MarketScaler | None, length_s: int
+) -> Rules:
+    """The sizing, limits and costs of params.yaml around a policy; a baseline has no stops and no loss limits."""
     return Rules(
-        policies.load(kind, chosen, folder),
+        policy,
         table,
         scaler,
-        params.risk.model_copy(update=UNSTOPPED) if kind in BASELINES else params.risk,
+        params.risk.model_copy(update=UNSTOPPED) if policy.baseline else params.risk,
         params.sizing,
         params.execution,
         params.policy,

@@ -10,11 +10,18 @@ from pipelines.core.domain import FloatArray
 from pipelines.core.money import PRICE_SCALE
 from pipelines.core.params import Params
 from pipelines.replay.market_history import History
-from pipelines.trading.policies.threshold import MOVE_STEPS
+from pipelines.trading import kernel, policies
+from pipelines.trading.policies.threshold import Threshold
 from pipelines.trading.sizing import NO_SIGNALS, SizingTable
+from pipelines.trading.threshold_rule import MOVE_STEPS, expected_units, pays_each
 
 HOLD_ROWS = MOVE_STEPS + 1
 """Rows from the decision to the end of the traded move: t to t+24."""
+
+
+def threshold_params(params: Params, length_s: int | None = None) -> Threshold.Parameters:
+    """The threshold rule's parameters; `length_s` is the bar length of the data where it is known."""
+    return Threshold.Parameters.model_validate(policies.parameters(Threshold, params, length_s))
 
 
 @dataclass(frozen=True)
@@ -28,14 +35,12 @@ class Signals:
 def signals(history: History, impact_share: float) -> Signals:
     """What the threshold rule compares, for every bar of a market."""
     mid = history.mid_units.astype(np.float64)
-    price = mid / PRICE_SCALE
     last = history.mean.shape[1] - 1
     change = history.mean[:, min(MOVE_STEPS, last)] - history.mean[:, 0]
-    move = change * mid * (PRICE_SCALE - mid) / PRICE_SCALE
     spread = (history.ask_units - history.bid_units).astype(np.float64)
     fee = history.market.fee
-    fees = fee.rate * (price * (1.0 - price)) ** fee.exponent * PRICE_SCALE
-    return Signals(move, spread * (1.0 + 2.0 * impact_share) + 2.0 * fees)
+    cost = kernel.round_trip_units(spread, mid, impact_share, fee.rate, fee.exponent)
+    return Signals(expected_units(change, mid), cost)
 
 
 def concatenated(histories: Sequence[History], impact_share: float) -> Signals:
@@ -50,8 +55,8 @@ def entries(history: History, params: Params) -> NDArray[np.bool_]:
     bound = params.policy.min_price * PRICE_SCALE
     inside = (history.mid_units >= bound) & (history.mid_units <= PRICE_SCALE - bound)
     two_sided = (history.bid_units > 0) & (history.ask_units < PRICE_SCALE)
-    pays = np.abs(seen.move_units) > params.policy.cost_multiple * seen.cost_units
-    passed: NDArray[np.bool_] = pays & inside & two_sided & (history.confidence >= params.risk.min_confidence)
+    paid = pays_each(seen.move_units, seen.cost_units, threshold_params(params).cost_multiple)
+    passed: NDArray[np.bool_] = paid & inside & two_sided & (history.confidence >= params.risk.min_confidence)
     return passed
 
 

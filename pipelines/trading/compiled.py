@@ -16,7 +16,7 @@ import numba
 from numba.core.caching import UserProvidedCacheLocator
 
 from pipelines.core import money
-from pipelines.trading import book_replay, kernel, observation, risk, sizing
+from pipelines.trading import book_replay, kernel, observation, risk, sizing, threshold_rule
 
 # Columns of a lane's state (int64).
 ROW, LAST, CASH, SHARES, DIRECTION, ENTRY, PEAK = range(7)
@@ -60,6 +60,7 @@ def _cache() -> bool:
         risk.__file__,
         sizing.__file__,
         observation.__file__,
+        threshold_rule.__file__,
         __file__,
     )
     digest = hashlib.sha256(b"".join(Path(str(name)).read_bytes() for name in sources)).hexdigest()[:16]
@@ -89,6 +90,7 @@ def _compiled(functions: list[Callable[..., Any]]) -> dict[str, Any]:
 
 _FAST = _compiled(
     [
+        money.fee_curve,
         money.fee_micro,
         kernel.touch,
         kernel.token_price,
@@ -110,6 +112,8 @@ _FAST = _compiled(
         kernel.equity_micro,
         kernel.shares_for,
         kernel.round_trip_units,
+        threshold_rule.pays,
+        threshold_rule.wanted,
         risk.stop_floor,
         risk.stop_code,
         sizing.cap_micro,
@@ -137,6 +141,7 @@ queue_ahead, crossing_micro, resting_fill = _FAST["queue_ahead"], _FAST["crossin
 walk, equity_micro, shares_for = _FAST["walk"], _FAST["equity_micro"], _FAST["shares_for"]
 stop_floor, stop_code, cap_micro = _FAST["stop_floor"], _FAST["stop_code"], _FAST["cap_micro"]
 portfolio_values, round_trip_units = _FAST["portfolio_values"], _FAST["round_trip_units"]
+threshold_wants = _FAST["wanted"]
 
 
 @_fast
@@ -330,6 +335,23 @@ def step(
 
 
 @_fast
+def _threshold(lane: Any, held: int, bars: Any, moves: Any, costs: Any, multiple: float, hold_s: int) -> int:
+    """What the threshold rule wants of a lane that holds a direction, at the lane's row."""
+    row = lane[ROW]
+    direction: int = threshold_wants(moves[row], costs[row], multiple, held, bars[row, TS] - lane[OPENED], hold_s)
+    return direction
+
+
+@_fast
+def threshold_directions(
+    lanes: Any, bars: Any, moves: Any, costs: Any, multiple: float, hold_s: int, wanted: Any
+) -> None:
+    """What the threshold rule wants of every lane, into `wanted`: the lesson of the warm start."""
+    for index in range(lanes.shape[0]):
+        wanted[index] = _threshold(lanes[index], lanes[index, DIRECTION], bars, moves, costs, multiple, hold_s)
+
+
+@_fast
 def screen(
     lanes: Any,
     moves: Any,
@@ -350,12 +372,8 @@ def screen(
         _mark(lane, bars[lane[ROW]])
         equity[lane[ROW]] = lane[EQUITY]
         while lane[ROW] < lane[LAST]:
-            row, wanted = lane[ROW], 0
-            if sellable_micro(lane[SHARES]) >= markets[bars[row, MARKET], MIN_SIZE]:
-                held = lane[DIRECTION]
-                if moves[row] * held > 0.0 and bars[row, TS] - lane[OPENED] < hold_s:
-                    wanted = held
-            elif abs(moves[row]) > multiple * costs[row]:
-                wanted = 1 if moves[row] > 0.0 else -1
+            able = sellable_micro(lane[SHARES]) >= markets[bars[lane[ROW], MARKET], MIN_SIZE]
+            held = lane[DIRECTION] if able else 0
+            wanted = _threshold(lane, held, bars, moves, costs, multiple, hold_s)
             _turn(lane, wanted, 1.0, bars, confidences, markets, fees, par)
             equity[lane[ROW]] = lane[EQUITY]

@@ -6,7 +6,7 @@ into machine code: the live process calls it plain, the environment and the scre
 to the base unit. Prices are those of the token that is traded; `touch` converts from the YES book.
 """
 
-from pipelines.core.money import FEE_GRID, MICRO, PRICE_SCALE, SHARE_GRID, fee_micro
+from pipelines.core.money import FEE_GRID, MICRO, PRICE_SCALE, SHARE_GRID, Number, fee_curve, fee_micro
 
 SHORT, FLAT, LONG = -1, 0, 1
 """Directions as integers, equal to `core.domain.Direction`."""
@@ -208,14 +208,14 @@ def settlement_micro(shares_micro: int, payout_yes_micro: int, direction: int) -
 def shares_for(budget_micro: int, limit_units: int, rate: float, exponent: float) -> int:
     """Largest size on the 0.01 grid whose notional and fee (rounded to its grid) at the limit price stay within the
     budget."""
-    price = limit_units / PRICE_SCALE
-    fee_per_share = rate * (price * (1.0 - price)) ** exponent
+    fee_per_share = rate * fee_curve(limit_units, exponent)
     per_share = limit_units * (MICRO // PRICE_SCALE) + int(fee_per_share * MICRO) + 1
     return max(budget_micro - FEE_GRID, 0) * MICRO // per_share // SHARE_GRID * SHARE_GRID
 
 
-def round_trip_units(spread_units: int, mid_units: int, impact_share: float, rate: float, exponent: float) -> float:
-    """Cost of entering and leaving one share, in price units: spread, impact and fee on both sides."""
-    price = mid_units / PRICE_SCALE
-    fee: float = rate * (price * (1.0 - price)) ** exponent * PRICE_SCALE
+def round_trip_units(
+    spread_units: Number, mid_units: Number, impact_share: float, rate: float, exponent: float
+) -> Number:
+    """Cost of entering and leaving one share, in price units: spread, impact and fee on both sides. Arrays too."""
+    fee = rate * fee_curve(mid_units, exponent) * PRICE_SCALE
     return spread_units * (1.0 + 2.0 * impact_share) + 2.0 * fee

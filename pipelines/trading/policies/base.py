@@ -1,12 +1,17 @@
 """What every policy is: from what is known at a bar to a target."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict, Field
 
 from pipelines.core.domain import Bar, Direction, FloatArray, Forecast, Market, Position, Quote
+from pipelines.core.sections import Section
 
 Observation = NDArray[np.float32]
 
@@ -71,6 +76,79 @@ class Policy(Protocol):
     def target(self, inputs: Inputs, position: Position | None, observation: Observation | None) -> Target:
         """What to hold from the next possible bar on; the current direction means: keep."""
         ...
+
+
+class PolicyParameters(Section):
+    """The numbers of a policy: a type, a default and, as a docstring below it, a meaning each.
+
+    params.yaml sets them below `policy.<kind>`. An unknown or out-of-range one is refused by name, and the values of a
+    bundle are sealed in it.
+    """
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+BAR_LENGTH = "bar length"
+"""Where `given_by` takes the seconds of a bar from: the data's, which params.yaml may not know."""
+
+
+def given_by(source: str) -> Any:
+    """A parameter that another key of params.yaml gives (`execution.impact_share`), or the data (BAR_LENGTH)."""
+    return Field(json_schema_extra={"given_by": source})
+
+
+class DeclaredPolicy(ABC):
+    """A policy that one file describes: `kind`, `Parameters`, what it may be used for, and `target`.
+
+    A class of this kind in `pipelines/trading/policies/`, in `strategies/*.py` of the working folder, or in a module of
+    `policy.strategies` is found by itself.
+
+    >>> class Momentum(DeclaredPolicy):
+    ...     kind = "momentum"
+    ...     candidate = True
+    ...     class Parameters(PolicyParameters):
+    ...         least_units: int = 50
+    ...     def target(self, inputs, position, observation):
+    ...         return CASH
+    >>> Momentum.make({"least_units": 80}).parameters.least_units
+    80
+    """
+
+    kind: ClassVar[str]
+    """The name in params.yaml, tables and bundles: lower case letters, digits and underscores."""
+    candidate: ClassVar[bool] = False
+    """Whether a backtest may choose it and a bundle carry it."""
+    baseline: ClassVar[bool] = False
+    """Whether others are compared with it: it trades without stops and loss limits, which would change what it is."""
+    compared: ClassVar[bool] = True
+    """Whether every backtest plays it; the parameters of such a policy all have values without being told."""
+    rank: ClassVar[int] = 100
+    """Place in tables, the smallest first; equal ones by name."""
+    uses_forecast: ClassVar[bool] = True
+    """Whether confidence and Kelly apply: what ignores the forecast is sized by the position cap."""
+    reads_observation: ClassVar[bool] = False
+    """Whether `target` is given the standardised observation."""
+    files: ClassVar[tuple[str, ...]] = ()
+    """Files of models/agent that it needs; a bundle of it holds them too."""
+
+    class Parameters(PolicyParameters):
+        """None."""
+
+    def __init__(self, parameters: Any) -> None:
+        self.parameters = parameters
+
+    @classmethod
+    def make(cls, values: Mapping[str, Any], folder: Path | None = None) -> Self:
+        """The policy with these parameters; `folder` holds its `files`.
+
+        Raises:
+            pydantic.ValidationError: if a value is unknown, missing or out of range.
+        """
+        return cls(cls.Parameters.model_validate(values))
+
+    @abstractmethod
+    def target(self, inputs: Inputs, position: Position | None, observation: Observation | None) -> Target:
+        """What to hold from the next possible bar on; the current direction means: keep."""
 
 
 def held_direction(position: Position | None) -> Direction:

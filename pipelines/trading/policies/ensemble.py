@@ -2,38 +2,60 @@
 
 from pipelines.core.domain import Direction, Position
 from pipelines.core.money import PRICE_SCALE
+from pipelines.core.sections import Fraction, NonNegativeFloat, PositiveInt
 from pipelines.features.spec import FEATURE_NAMES
 from pipelines.trading import kernel
-from pipelines.trading.policies.base import CASH, Inputs, Observation, Target, held_direction
-from pipelines.trading.policies.threshold import MOVE_STEPS, expected_units
+from pipelines.trading.policies.base import (
+    BAR_LENGTH,
+    CASH,
+    DeclaredPolicy,
+    Inputs,
+    Observation,
+    PolicyParameters,
+    Target,
+    given_by,
+    held_direction,
+)
+from pipelines.trading.threshold_rule import MOVE_STEPS, expected_units
 
 _AVERAGE = FEATURE_NAMES.index("ma_30")
 
 
-class Ensemble:
+class Ensemble(DeclaredPolicy):
     """The threshold rule on a weighted sum of three opinions in price units: the forecast's move, the sentiment's
     (`sentiment_log_odds` at full sentiment), and the way back to the 30-bar mean."""
 
     kind = "ensemble"
-    uses_forecast = True
-    reads_observation = False
+    candidate = True
+    rank = 40
 
-    def __init__(
-        self,
-        forecast_weight: float,
-        sentiment_weight: float,
-        reversion_weight: float,
-        sentiment_log_odds: float,
-        cost_multiple: float,
-        max_hold_bars: int,
-        impact_share: float,
-        bar_length_s: int,
-    ) -> None:
-        self._weights = (forecast_weight, sentiment_weight, reversion_weight)
-        self._sentiment = sentiment_log_odds
-        self._multiple = cost_multiple
-        self._hold_s = max_hold_bars * bar_length_s
-        self._impact = impact_share
+    class Parameters(PolicyParameters):
+        """Section `policy.ensemble`."""
+
+        forecast_weight: Fraction = 0.7
+        """Weight of the forecast's move."""
+        sentiment_weight: Fraction = 0.15
+        """Weight of the sentiment's move."""
+        reversion_weight: Fraction = 0.15
+        """Weight of the way back to the 30-bar mean."""
+        sentiment_log_odds: NonNegativeFloat = 0.2
+        """Move that full sentiment promises, in log-odds."""
+        cost_multiple: NonNegativeFloat = 0.85
+        """Round-trip costs that the weighted move has to exceed before an entry."""
+        max_hold_bars: PositiveInt = 60
+        """Bars after which a position is closed."""
+        impact_share: NonNegativeFloat = given_by("execution.impact_share")
+        """Share of the spread that a fill moves the price."""
+        bar_length_s: PositiveInt = given_by(BAR_LENGTH)
+        """Seconds per bar."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        super().__init__(parameters)
+        self._weights = (parameters.forecast_weight, parameters.sentiment_weight, parameters.reversion_weight)
+        self._sentiment = parameters.sentiment_log_odds
+        self._multiple = parameters.cost_multiple
+        self._hold_s = parameters.max_hold_bars * parameters.bar_length_s
+        self._impact = parameters.impact_share
 
     def target(self, inputs: Inputs, position: Position | None, observation: Observation | None) -> Target:
         """The direction of the weighted move when it pays; a position is kept while the sign agrees."""

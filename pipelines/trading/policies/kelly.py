@@ -1,15 +1,26 @@
 """Fractional Kelly on the conformal interval: the size follows the edge that survives a step towards the bound."""
 
 from pipelines.core.domain import Direction, Position
+from pipelines.core.sections import Fraction, NonNegativeFloat, PositiveInt
 from pipelines.trading import kernel
-from pipelines.trading.policies.base import CASH, Inputs, Observation, Target, held_direction
-from pipelines.trading.policies.threshold import MOVE_STEPS, expected_units
+from pipelines.trading.policies.base import (
+    BAR_LENGTH,
+    CASH,
+    DeclaredPolicy,
+    Inputs,
+    Observation,
+    PolicyParameters,
+    Target,
+    given_by,
+    held_direction,
+)
+from pipelines.trading.threshold_rule import MOVE_STEPS, expected_units
 
 NORMAL_90 = 2.0 * 1.6448536269514722
 """Width of a central 90 % interval of a normal distribution, in standard deviations."""
 
 
-class Kelly:
+class Kelly(DeclaredPolicy):
     """Takes the expected move less `bound_share` of its distance to the near conformal bound, less the round trip;
     the growth-optimal fraction of that edge (edge over variance) as a share of the cap, in steps of a quarter.
 
@@ -17,16 +28,29 @@ class Kelly:
     """
 
     kind = "kelly"
-    uses_forecast = True
-    reads_observation = False
+    candidate = True
+    rank = 30
 
-    def __init__(
-        self, bound_share: float, max_hold_bars: int, impact_share: float, bar_length_s: int, cap_fraction: float
-    ) -> None:
-        self._share = bound_share
-        self._hold_s = max_hold_bars * bar_length_s
-        self._impact = impact_share
-        self._cap = cap_fraction
+    class Parameters(PolicyParameters):
+        """Section `policy.kelly`."""
+
+        bound_share: Fraction = 0.1
+        """Share of the way from the mean to the conformal bound that is given up."""
+        max_hold_bars: PositiveInt = 60
+        """Bars after which a position is closed."""
+        impact_share: NonNegativeFloat = given_by("execution.impact_share")
+        """Share of the spread that a fill moves the price."""
+        bar_length_s: PositiveInt = given_by(BAR_LENGTH)
+        """Seconds per bar."""
+        cap_fraction: Fraction = given_by("sizing.max_position_fraction")
+        """Cap of a position, as a share of equity."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        super().__init__(parameters)
+        self._share = parameters.bound_share
+        self._hold_s = parameters.max_hold_bars * parameters.bar_length_s
+        self._impact = parameters.impact_share
+        self._cap = parameters.cap_fraction
 
     def target(self, inputs: Inputs, position: Position | None, observation: Observation | None) -> Target:
         """Direction and Kelly fraction of the edge after costs; a position is kept while the sign agrees."""

@@ -1,45 +1,62 @@
 """A trained agent as ONNX: nine actions, three sizes times short, close, long."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from pipelines.core.domain import Direction, Position
 from pipelines.core.errors import ArtifactError
-from pipelines.trading.policies.base import CASH, DEAD_ZONE, Inputs, Observation, Target
+from pipelines.trading.policies.base import CASH, DEAD_ZONE, DeclaredPolicy, Inputs, Observation, Target
 
 SIZES = (0.25, 0.5, 1.0)
 ACTIONS = tuple(Target(Direction(index % 3 - 1), SIZES[index // 3]) for index in range(9))
 """Action k: size k // 3 of (25, 50, 100 %) of the cap, direction k % 3 of (short, close, long)."""
 
 
-class Learned:
+class Learned(DeclaredPolicy):
     """Runs `policy.onnx`: float32 (n, 20) or (n, 27) -> actions (n,), int64 of nine or float in [-1, 1]."""
 
-    uses_forecast = True
+    candidate = True
+    compared = False  # the backtest adds the one that was trained
+    rank = 200
     reads_observation = True
+    files = ("policy.onnx",)
 
-    def __init__(self, path: Path, *, kind: str = "ppo", **_: Any) -> None:
-        self._open(path.read_bytes(), kind)
+    def __init__(self, path: Path) -> None:
+        super().__init__(self.Parameters())
+        self._open(path.read_bytes())
 
-    def _open(self, network: bytes, kind: str) -> None:
+    @classmethod
+    def make(cls, values: Mapping[str, Any], folder: Path | None = None) -> Self:
+        """The network of a folder.
+
+        Raises:
+            ArtifactError: if the folder does not hold it.
+        """
+        cls.Parameters.model_validate(values)
+        if folder is None or not (folder / cls.files[0]).is_file():
+            raise ArtifactError(f"policy {cls.kind} needs {cls.files[0]} in {folder}; run the agent stage")
+        return cls(folder / cls.files[0])
+
+    def _open(self, network: bytes) -> None:
         import onnxruntime  # noqa: PLC0415 - rules without learning need no runtime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self.kind = kind
         self._network = network
         self._session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
         self._input = self._session.get_inputs()[0].name
         self.size = int(self._session.get_inputs()[0].shape[1])
 
-    def __getstate__(self) -> tuple[bytes, str]:
-        """The network and its kind: a worker elsewhere has no file of it."""
-        return self._network, self.kind
+    def __getstate__(self) -> bytes:
+        """The network: a worker elsewhere has no file of it."""
+        return self._network
 
-    def __setstate__(self, state: tuple[bytes, str]) -> None:
-        self._open(*state)
+    def __setstate__(self, state: bytes) -> None:
+        self.parameters = self.Parameters()
+        self._open(state)
 
     def target(self, inputs: Inputs, position: Position | None, observation: Observation | None) -> Target:
         """The target of the most probable action."""
@@ -54,3 +71,21 @@ class Learned:
         """Actions of many observations at once."""
         result: np.ndarray[Any, Any] = self._session.run(None, {self._input: observations[:, : self.size]})[0]
         return result
+
+
+class Ppo(Learned):
+    """Proximal policy optimisation."""
+
+    kind = "ppo"
+
+
+class Dqn(Learned):
+    """Deep Q network."""
+
+    kind = "dqn"
+
+
+class Sac(Learned):
+    """Soft actor-critic; one number in [-1, 1] per observation."""
+
+    kind = "sac"

@@ -3,26 +3,49 @@
 import zlib
 
 from pipelines.core.domain import Direction, Position
-from pipelines.trading.policies.base import CASH, Inputs, Observation, Target, held_direction
+from pipelines.core.sections import Fraction, NonNegativeFloat
+from pipelines.trading.policies.base import (
+    CASH,
+    DeclaredPolicy,
+    Inputs,
+    Observation,
+    PolicyParameters,
+    Target,
+    held_direction,
+)
 
 _MASK = (1 << 64) - 1
 
 
-class RandomMatched:
+class RandomMatched(DeclaredPolicy):
     """Enters at random with a given probability per bar, holds for about as long, with a given share of the cap.
 
     The draw is a hash of seed, market and time, so that a replay draws the same.
     """
 
     kind = "random_matched"
+    baseline = True
+    compared = False  # `replay.turnover.matched` finds its parameters
     uses_forecast = False
-    reads_observation = False
 
-    def __init__(self, seed: int, entry_probability: float, hold_bars: float, fraction: float) -> None:
-        self._seed = seed
-        self._entry = entry_probability
-        self._exit = 1.0 / max(hold_bars, 1.0)
-        self._fraction = fraction
+    class Parameters(PolicyParameters):
+        """What `replay.turnover.matched` finds for another strategy."""
+
+        seed: int
+        """Of the draws."""
+        entry_probability: NonNegativeFloat
+        """Chance of an entry on a bar without a position."""
+        hold_bars: NonNegativeFloat
+        """Mean bars of a position."""
+        fraction: Fraction
+        """Share of the position cap."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        super().__init__(parameters)
+        self._seed = parameters.seed
+        self._entry = parameters.entry_probability
+        self._exit = 1.0 / max(parameters.hold_bars, 1.0)
+        self._fraction = parameters.fraction
 
     def target(self, inputs: Inputs, position: Position | None, observation: Observation | None) -> Target:
         """A random direction, or the one that is held until a random exit."""

@@ -2,35 +2,55 @@
 
 from pipelines.core.domain import Direction, Position
 from pipelines.core.money import PRICE_SCALE
+from pipelines.core.sections import Fraction, NonNegativeFloat, PositiveInt
 from pipelines.features.spec import FEATURE_NAMES
 from pipelines.trading import kernel
-from pipelines.trading.policies.base import CASH, Inputs, Observation, Target, held_direction
+from pipelines.trading.policies.base import (
+    BAR_LENGTH,
+    CASH,
+    DeclaredPolicy,
+    Inputs,
+    Observation,
+    PolicyParameters,
+    Target,
+    given_by,
+    held_direction,
+)
 
 _AVERAGE = FEATURE_NAMES.index("ma_30")
 
 
-class SpikeFading:
+class SpikeFading(DeclaredPolicy):
     """Enters against the distance to the 30-bar mean when `reversion` of it pays `cost_multiple` round trips and no
     headline explains it; leaves when the price is back at its mean or after `max_hold_bars`."""
 
     kind = "spike_fading"
+    rank = 50
     uses_forecast = False
-    reads_observation = False
 
-    def __init__(
-        self,
-        reversion: float,
-        quiet_sentiment: float,
-        cost_multiple: float,
-        max_hold_bars: int,
-        impact_share: float,
-        bar_length_s: int,
-    ) -> None:
-        self._reversion = reversion
-        self._quiet = quiet_sentiment
-        self._multiple = cost_multiple
-        self._hold_s = max_hold_bars * bar_length_s
-        self._impact = impact_share
+    class Parameters(PolicyParameters):
+        """Section `policy.spike_fading`."""
+
+        reversion: Fraction = 0.5
+        """Share of the distance to the 30-bar mean that is expected to come back."""
+        quiet_sentiment: Fraction = 0.1
+        """A headline with a larger sentiment explains the jump: nothing is entered."""
+        cost_multiple: NonNegativeFloat = 0.85
+        """Round-trip costs that the expected way back has to exceed before an entry."""
+        max_hold_bars: PositiveInt = 60
+        """Bars after which a position is closed."""
+        impact_share: NonNegativeFloat = given_by("execution.impact_share")
+        """Share of the spread that a fill moves the price."""
+        bar_length_s: PositiveInt = given_by(BAR_LENGTH)
+        """Seconds per bar."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        super().__init__(parameters)
+        self._reversion = parameters.reversion
+        self._quiet = parameters.quiet_sentiment
+        self._multiple = parameters.cost_multiple
+        self._hold_s = parameters.max_hold_bars * parameters.bar_length_s
+        self._impact = parameters.impact_share
 
     def target(self, inputs: Inputs, position: Position | None, observation: Observation | None) -> Target:
         """Against the spike, until it has faded."""

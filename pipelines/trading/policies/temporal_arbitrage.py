@@ -2,21 +2,41 @@
 
 from pipelines.core.domain import Direction, Position
 from pipelines.core.money import PRICE_SCALE
+from pipelines.core.sections import NonNegativeFloat
 from pipelines.trading import kernel
-from pipelines.trading.policies.base import CASH, Inputs, Observation, Target, held_direction
+from pipelines.trading.policies.base import (
+    CASH,
+    DeclaredPolicy,
+    Inputs,
+    Observation,
+    PolicyParameters,
+    Target,
+    given_by,
+    held_direction,
+)
 
 
-class TemporalArbitrage:
+class TemporalArbitrage(DeclaredPolicy):
     """Enters when `Inputs.fair` (the probability that the underlying's path implies) differs from the mid by more
     than `cost_multiple` round trips; leaves when the difference has closed or turned. Without a reference it waits."""
 
     kind = "temporal_arbitrage"
+    compared = False  # histories hold no price of an underlying
+    rank = 60
     uses_forecast = False
-    reads_observation = False
 
-    def __init__(self, cost_multiple: float, impact_share: float) -> None:
-        self._multiple = cost_multiple
-        self._impact = impact_share
+    class Parameters(PolicyParameters):
+        """Section `policy.temporal_arbitrage`."""
+
+        cost_multiple: NonNegativeFloat = 0.85
+        """Round-trip costs that the lag has to exceed before an entry."""
+        impact_share: NonNegativeFloat = given_by("execution.impact_share")
+        """Share of the spread that a fill moves the price."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        super().__init__(parameters)
+        self._multiple = parameters.cost_multiple
+        self._impact = parameters.impact_share
 
     def target(self, inputs: Inputs, position: Position | None, observation: Observation | None) -> Target:
         """Towards the fair probability."""

@@ -11,7 +11,7 @@ from benchmarks import sweep
 from pipelines.replay.lanes import field, parameters
 from pipelines.replay.loop import replay, tape
 from pipelines.replay.rules import make
-from pipelines.replay.signals import concatenated
+from pipelines.replay.signals import concatenated, threshold_params
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "pipelines/replay"))
 from test_replay_identity import CASH, PARAMS, TABLE, history, scaler
@@ -29,7 +29,7 @@ def test_the_grid_holds_thousands_and_begins_with_what_is_set():
     grid = sweep.grid(PARAMS)
     assert len(grid) > 2_000
     assert len(set(grid[1:])) == len(grid) - 1
-    assert grid[0].cost_multiple == PARAMS.policy.cost_multiple
+    assert grid[0].cost_multiple == threshold_params(PARAMS).cost_multiple
 
 
 def test_a_combination_earns_what_the_event_driven_tier_earns():
@@ -37,7 +37,7 @@ def test_a_combination_earns_what_the_event_driven_tier_earns():
     past = [history(seed) for seed in (1, 2, 3)]
     one = sweep.Combination(0.7, 25, 0.75, 1.5)
     risk = PARAMS.risk.model_copy(update={"min_confidence": 0.75, "stop_cost_multiple": 1.5})
-    policy = PARAMS.policy.model_copy(update={"cost_multiple": 0.7, "max_hold_bars": 25})
+    policy = PARAMS.policy.with_kind("threshold", cost_multiple=0.7, max_hold_bars=25)
     params = PARAMS.model_copy(update={"risk": risk, "policy": policy})
     rules = make("threshold", params, TABLE, None, 60)
     alone = [replay(tape([market], None, 1500), rules, CASH).equity_micro for market in past]

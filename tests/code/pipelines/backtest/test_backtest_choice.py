@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.backtest import stage
 from pipelines.backtest.selection_bias import Trials, deflated_sharpe, overfitting_probability
-from pipelines.backtest.strategies import Comparison, Run, done, job, randoms
+from pipelines.backtest.strategies import Comparison, done, job, randoms
 from pipelines.replay import trials
 from pipelines.replay.performance import drawdown, sharpe
 from pipelines.replay.turnover import entries
@@ -35,7 +35,7 @@ def with_pnl(run, by_event, trips=3):
     figures = run.figures.__class__(
         **{**run.figures.document(), "pnl_pusd": sum(by_event.values()), "round_trips": trips}
     )
-    return Run(run.name, run.kind, run.params, run.result, figures)
+    return replace(run, figures=figures)
 
 
 def test_an_even_gain_beats_a_lucky_one(comparison):
