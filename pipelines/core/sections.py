@@ -274,6 +274,17 @@ class PolicyParams(Section):
     def _tuple(cls, value: object) -> object:
         return tuple(value) if isinstance(value, list) else value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_sections(cls, document: Any) -> Any:
+        """A kind without a parameter below it (`fade:`) is an empty section."""
+        if not isinstance(document, dict):
+            return document
+        empty: dict[str, Any] = {
+            name: {} for name, value in document.items() if value is None and name not in cls.model_fields
+        }
+        return document | empty
+
     @property
     def kinds(self) -> dict[str, dict[str, Any]]:
         """Kind -> the parameters that params.yaml gives it."""

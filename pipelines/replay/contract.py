@@ -54,8 +54,15 @@ class Recorded:
 
     def target(self, inputs: Inputs, position: Position | None, observation: Observation | None) -> Target:
         """The policy's target."""
-        with _watched(self.touched):
-            made = self._policy.target(inputs, position, observation)
+        try:
+            with _watched(self.touched):
+                made = self._policy.target(inputs, position, observation)
+        except Exception as error:
+            where = f"at {inputs.bar.ts_s} in {inputs.market.market_id}"
+            raise StrategyError(
+                f"{self.kind} raises {type(error).__name__} ({error}) {where};"
+                " a target has to come back for every bar, also without a position, a sentiment or a trade"
+            ) from error
         self.asked.append(Asked(inputs, position, observation, made))
         return made
 

@@ -85,6 +85,15 @@ class Timing(Honest):
         return signed(time.perf_counter_ns() % 2)
 
 
+class Dividing(Honest):
+    """Divides by what may be 0."""
+
+    kind = "dividing"
+
+    def target(self, inputs, position, observation):
+        return signed(1.0 / inputs.sentiment)
+
+
 class Shouting(Honest):
     """Wants twice the cap."""
 
@@ -110,6 +119,7 @@ def test_our_policies_keep_the_contract(kind):
         (Counting, "its target changes with the order of questions: it remembers"),
         (Peeking, "its target changes when only what comes later is changed: it looks ahead"),
         (Reading, r"reading causes open\('params\.yaml'\) while it decides"),
+        (Dividing, r"dividing raises ZeroDivisionError \(float division by zero\) at \d+ in 0x0"),
         (Shouting, r"a target is Target\(Direction, share of the cap"),
     ],
     ids=lambda one: getattr(one, "kind", ""),
