@@ -62,7 +62,7 @@ def run(asked: argparse.Namespace) -> None:
         params = params.model_copy(update={name: getattr(params, name).model_copy(update=short) for name in LEARNERS})
     kind = str(read_json(asked.forecaster / "meta.json")["kind"]) if asked.forecaster else None
     name = f"edge-{asked.edge:g}-{kind or 'kalman'}"
-    kept = Kept(KEPT / f"{name}.jsonl", _digest(params, events, asked.forecaster))
+    kept = Kept(KEPT / f"{name}.jsonl", digest(params, events, asked.forecaster))
     seeds = range(1, asked.seeds + 1)
     for seed in seeds:
         one_seed(seed, asked.edge, events, asked.forecaster, agents, params, kept)
@@ -106,7 +106,7 @@ class Kept:
         print(json.dumps(row), flush=True)
 
 
-def _digest(params: Params, events: int, forecaster: Path | None) -> str:
+def digest(params: Params, events: int, forecaster: Path | None) -> str:
     """Of the parameters, the code of SOURCES, and the network of a forecaster with its scaling and calibration."""
     digest = hashlib.sha256(f"{events} {params.model_dump_json(include=SECTIONS)}".encode())
     learned = [forecaster / "forecaster.onnx", *sorted(forecaster.glob("*.json"))] if forecaster else []

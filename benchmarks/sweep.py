@@ -26,13 +26,15 @@ from pipelines.replay.performance import YEAR_S, sharpe
 from pipelines.replay.signals import concatenated, sizing_table, threshold_params
 from pipelines.trading import compiled
 from pipelines.trading.observation import MarketScaler
+from pipelines.trading.threshold_rule import Rule
 
 REPORT = report_json("sweep")
 SLICE = "agent"
 CHUNK = 50
 BEST = 20
-COST_MULTIPLES = np.linspace(0.5, 3.0, 20)
-HOLDS = (10, 20, 30, 40, 50, 60, 75, 90, 105, 120)
+COST_MULTIPLES = np.linspace(0.5, 2.75, 10)
+EXIT_MULTIPLES = (0.0, 0.2, 0.4)
+HOLDS = (20, 40, 60, 90, 120, 180, 240)
 CONFIDENCES = (0.5, 0.6, 0.65, 0.7, 0.75)
 STOP_COSTS = (1.0, 1.5, 2.0, 3.0)
 
@@ -42,6 +44,7 @@ class Combination:
     """One set of parameters of the threshold rule and of the limits around it."""
 
     cost_multiple: float
+    exit_multiple: float
     max_hold_bars: int
     min_confidence: float
     stop_cost_multiple: float
@@ -98,11 +101,12 @@ def grid(params: Params) -> list[Combination]:
     rule = threshold_params(params)
     now = Combination(
         rule.cost_multiple,
+        rule.exit_multiple,
         rule.max_hold_bars,
         params.risk.min_confidence,
         params.risk.stop_cost_multiple,
     )
-    product = itertools.product(COST_MULTIPLES.tolist(), HOLDS, CONFIDENCES, STOP_COSTS)
+    product = itertools.product(COST_MULTIPLES.tolist(), EXIT_MULTIPLES, HOLDS, CONFIDENCES, STOP_COSTS)
     return [now, *(Combination(*values) for values in product)]
 
 
@@ -131,8 +135,8 @@ def played(where: ScreenInputs, chunk: Sequence[Combination]) -> list[dict[str, 
 def _equity(where: ScreenInputs, one: Combination) -> IntArray:
     par = where.par.copy()
     par[compiled.MIN_CONFIDENCE], par[compiled.STOP_COSTS] = one.min_confidence, one.stop_cost_multiple
-    hold_s = one.max_hold_bars * where.length_s
-    return screen(where.field, par, where.moves, where.costs, one.cost_multiple, hold_s, where.cash_micro)
+    rule = Rule(one.cost_multiple, one.exit_multiple, one.max_hold_bars * where.length_s)
+    return screen(where.field, par, where.moves, where.costs, rule, where.cash_micro)
 
 
 def _measured(where: ScreenInputs, equity: IntArray, step: IntArray) -> dict[str, float | None]:

@@ -60,8 +60,7 @@ def _decisions(past: list[History], made: World, params: Params, predictor: Pred
         parameters(params, TABLE, LENGTH_S),
         seen.move_units,
         seen.cost_units,
-        threshold_params(params).cost_multiple,
-        3_600,
+        threshold_params(params, LENGTH_S).rule,
         cash,
     )
     return bars / (time.perf_counter() - began)

@@ -28,6 +28,7 @@ from pipelines.replay import rules, signals
 from pipelines.replay.lanes import FRACTION_OF, Field, Lanes, field, parameters, screen
 from pipelines.replay.loop import replay, tape
 from pipelines.trading import book_replay
+from pipelines.trading.threshold_rule import Rule
 
 CASH = 10_000 * MICRO
 LENGTH_S = 60
@@ -130,7 +131,7 @@ class Bench:
         """The threshold rule over all bars of all markets, with every limit."""
         moves, costs = self._signals()
         for multiple in (0.5, 1.0, 1.5, 2.0):
-            screen(self._field, self._par, moves, costs, multiple, 3_600, CASH)
+            screen(self._field, self._par, moves, costs, Rule(multiple, 0.2, 3_600), CASH)
         return 4 * len(moves)
 
     def _sweep(self) -> float:
@@ -142,7 +143,7 @@ class Bench:
         def work() -> float:
             began = time.perf_counter()
             for multiple, hold in combinations[:SWEEP_COMBINATIONS]:
-                screen(self._field, self._par, moves, costs, float(multiple), hold, CASH)
+                screen(self._field, self._par, moves, costs, Rule(float(multiple), 0.2, hold), CASH)
             return (time.perf_counter() - began) * share
 
         return round(min(work() for _ in range(2)), 3)
@@ -178,7 +179,7 @@ class Bench:
         data = dataset(late, self._params, self._table, self._scaler, LENGTH_S)
         seen = signals.concatenated(late, self._params.execution.impact_share)
         rule, flat = signals.threshold_params(self._params, LENGTH_S), data.field
-        equity = screen(flat, data.par, seen.move_units, seen.cost_units, rule.cost_multiple, rule.max_hold_s, CASH)
+        equity = screen(flat, data.par, seen.move_units, seen.cost_units, rule.rule, CASH)
         target = (equity[flat.last] - CASH).sum() / MICRO / 2.0
         times = {}
         for name, agent in (("tuned", "ppo_tuned"), ("guide", "ppo_from_rewards_alone")):

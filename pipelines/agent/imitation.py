@@ -10,7 +10,7 @@ from pipelines.core.domain import FloatArray
 from pipelines.features import spec
 from pipelines.replay.lanes import DIRECTION_OF, FRACTION_OF, Field
 from pipelines.trading import compiled
-from pipelines.trading.threshold_rule import pays_each
+from pipelines.trading.threshold_rule import Rule, pays_each
 
 CASH, POSITION = (len(spec.MARKET_OBS) + spec.PORTFOLIO_OBS.index(name) for name in ("cash", "position"))
 
@@ -24,13 +24,12 @@ WHOLE_CAP = 6
 class Teacher:
     """The threshold rule over lanes: expected moves and costs per row, the state of the lane decides the rest."""
 
-    def __init__(self, field: Field, moves: FloatArray, costs: FloatArray, multiple: float, hold_s: int) -> None:
+    def __init__(self, field: Field, moves: FloatArray, costs: FloatArray, rule: Rule) -> None:
         self._bars = field.bars
         self._moves = moves
         self._costs = costs
-        self._multiple = multiple
-        self._near = pays_each(moves, costs, NEAR * multiple)
-        self._hold_s = hold_s
+        self._rule = rule
+        self._near = pays_each(moves, costs, NEAR * rule.cost_multiple)
 
     def tells(self, state: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Where there is something to learn: a position is held, or the move is within reach of its cost."""
@@ -39,10 +38,9 @@ class Teacher:
         return told
 
     def actions(self, state: NDArray[np.int64]) -> NDArray[np.int64]:
-        """One action per lane: the direction that pays, the one that is held while its sign agrees, else close."""
+        """One action per lane: the direction that pays, the one that is held while it is kept, else close."""
         wanted = np.empty(len(state), dtype=np.int64)
-        rule = (self._moves, self._costs, self._multiple, self._hold_s)
-        compiled.threshold_directions(state, self._bars, *rule, wanted)
+        compiled.threshold_directions(state, self._bars, self._moves, self._costs, *self._rule, wanted)
         return WHOLE_CAP + 1 + wanted
 
 

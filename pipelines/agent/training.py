@@ -45,8 +45,7 @@ def dataset(
     impact = params.execution.impact_share
     flat = field(histories, scaler, impact, forecast_block=params.agent.forecast_block)
     seen = concatenated(histories, impact)
-    rule = threshold_params(params, length_s)
-    teacher = Teacher(flat, seen.move_units, seen.cost_units, rule.cost_multiple, rule.max_hold_s)
+    teacher = Teacher(flat, seen.move_units, seen.cost_units, threshold_params(params, length_s).rule)
     return Dataset(flat, parameters(params, table, length_s), teacher)
 
 

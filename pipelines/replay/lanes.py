@@ -16,6 +16,7 @@ from pipelines.trading.observation import MarketScaler
 from pipelines.trading.policies.base import DEAD_ZONE
 from pipelines.trading.policies.learned import ACTIONS
 from pipelines.trading.sizing import SizingTable
+from pipelines.trading.threshold_rule import Rule
 
 DIRECTION_OF = np.array([int(target.direction) for target in ACTIONS], dtype=np.int64)
 FRACTION_OF = np.array([target.fraction for target in ACTIONS])
@@ -169,7 +170,7 @@ class Lanes:
 
 
 def screen(
-    field: Field, par: FloatArray, moves: FloatArray, costs: FloatArray, multiple: float, hold_s: int, cash_micro: int
+    field: Field, par: FloatArray, moves: FloatArray, costs: FloatArray, rule: Rule, cash_micro: int
 ) -> IntArray:
     """Equity in base units after every row under the threshold rule, each market on an account of its own, in one
     compiled call; what a market earned is its last row less `cash_micro`."""
@@ -179,5 +180,5 @@ def screen(
         lanes[:, column] = cash_micro
     data = (field.bars, field.confidences, field.markets, field.fees)
     equity = np.empty(len(field.bars), dtype=np.int64)
-    compiled.screen(lanes, moves, costs, multiple, hold_s, *data, par, equity)
+    compiled.screen(lanes, moves, costs, *rule, *data, par, equity)
     return equity

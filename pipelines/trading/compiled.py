@@ -113,6 +113,7 @@ _FAST = _compiled(
         kernel.shares_for,
         kernel.round_trip_units,
         threshold_rule.pays,
+        threshold_rule.keeps,
         threshold_rule.wanted,
         risk.stop_floor,
         risk.stop_code,
@@ -335,20 +336,26 @@ def step(
 
 
 @_fast
-def _threshold(lane: Any, held: int, bars: Any, moves: Any, costs: Any, multiple: float, hold_s: int) -> int:
+def _threshold(
+    lane: Any, held: int, bars: Any, moves: Any, costs: Any, multiple: float, exit_multiple: float, hold_s: int
+) -> int:
     """What the threshold rule wants of a lane that holds a direction, at the lane's row."""
     row = lane[ROW]
-    direction: int = threshold_wants(moves[row], costs[row], multiple, held, bars[row, TS] - lane[OPENED], hold_s)
+    direction: int = threshold_wants(
+        moves[row], costs[row], multiple, exit_multiple, hold_s, held, bars[row, TS] - lane[OPENED]
+    )
     return direction
 
 
 @_fast
 def threshold_directions(
-    lanes: Any, bars: Any, moves: Any, costs: Any, multiple: float, hold_s: int, wanted: Any
+    lanes: Any, bars: Any, moves: Any, costs: Any, multiple: float, exit_multiple: float, hold_s: int, wanted: Any
 ) -> None:
     """What the threshold rule wants of every lane, into `wanted`: the lesson of the warm start."""
     for index in range(lanes.shape[0]):
-        wanted[index] = _threshold(lanes[index], lanes[index, DIRECTION], bars, moves, costs, multiple, hold_s)
+        wanted[index] = _threshold(
+            lanes[index], lanes[index, DIRECTION], bars, moves, costs, multiple, exit_multiple, hold_s
+        )
 
 
 @_fast
@@ -357,6 +364,7 @@ def screen(
     moves: Any,
     costs: Any,
     multiple: float,
+    exit_multiple: float,
     hold_s: int,
     bars: Any,
     confidences: Any,
@@ -374,6 +382,6 @@ def screen(
         while lane[ROW] < lane[LAST]:
             able = sellable_micro(lane[SHARES]) >= markets[bars[lane[ROW], MARKET], MIN_SIZE]
             held = lane[DIRECTION] if able else 0
-            wanted = _threshold(lane, held, bars, moves, costs, multiple, hold_s)
+            wanted = _threshold(lane, held, bars, moves, costs, multiple, exit_multiple, hold_s)
             _turn(lane, wanted, 1.0, bars, confidences, markets, fees, par)
             equity[lane[ROW]] = lane[EQUITY]

@@ -4,6 +4,8 @@ sizing table and the sweep call these functions.
 Everything is free of objects, so that `compiled` can turn `wanted` into machine code; the others take arrays too.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,14 +31,37 @@ def pays_each(move_units: FloatArray, cost_units: FloatArray, multiple: float) -
     return pays(move_units, cost_units, multiple)  # type: ignore[arg-type, return-value]
 
 
-def wanted(move_units: float, cost_units: float, multiple: float, held: int, held_s: int, max_hold_s: int) -> int:
-    """Direction that the rule wants, -1, 0 or 1.
+class Rule(NamedTuple):
+    """The numbers of the rule."""
 
-    Without a position: the sign of a move that pays. With one: the held direction while the move has its sign and the
-    position is younger than `max_hold_s`, else 0.
+    cost_multiple: float
+    """Round trips that a move has to exceed before an entry."""
+    exit_multiple: float
+    """Round trips that the move has to point against a position before it is left."""
+    max_hold_s: int
+
+
+def keeps(move_units: float, cost_units: float, exit_multiple: float, max_hold_s: int, held: int, held_s: int) -> bool:
+    """Whether a position is kept: it is young, and the move does not point against it by `exit_multiple` round trips.
+
+    Leaving is paid for: a forecast that only lost its sign for a bar would cost a round trip to come back.
     """
+    return move_units * held > -exit_multiple * cost_units and held_s < max_hold_s
+
+
+def wanted(
+    move_units: float,
+    cost_units: float,
+    cost_multiple: float,
+    exit_multiple: float,
+    max_hold_s: int,
+    held: int,
+    held_s: int,
+) -> int:
+    """Direction that the rule wants, -1, 0 or 1: the held one while it is kept, else flat; without a position the sign
+    of a move that pays."""
     if held != 0:
-        return held if move_units * held > 0.0 and held_s < max_hold_s else 0
-    if not pays(move_units, cost_units, multiple):
+        return held if keeps(move_units, cost_units, exit_multiple, max_hold_s, held, held_s) else 0
+    if not pays(move_units, cost_units, cost_multiple):
         return 0
     return 1 if move_units > 0.0 else -1

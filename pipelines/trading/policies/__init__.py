@@ -15,6 +15,7 @@ from pipelines.trading.policies.base import (
     Target,
     given_by,
     held_direction,
+    since,
 )
 from pipelines.trading.policies.registry import candidates, check, compared, find, known, load, made, own, parameters
 from pipelines.trading.policies.sealed import class_of, of_bundle, seal
@@ -42,4 +43,5 @@ __all__ = [
     "own",
     "parameters",
     "seal",
+    "since",
 ]

@@ -97,6 +97,12 @@ def given_by(source: str) -> Any:
     return Field(json_schema_extra={"given_by": source})
 
 
+def since(default: Any, *, before: Any) -> Any:
+    """A parameter that a later version added: bundles that were sealed without it go on with the value `before`, which
+    decides as they did."""
+    return Field(default=default, json_schema_extra={"before": before})
+
+
 class DeclaredPolicy(ABC):
     """A policy that one file describes: `kind`, `Parameters`, what it may be used for, and `target`.
 

@@ -15,8 +15,9 @@ from pipelines.trading.policies.base import (
     Target,
     given_by,
     held_direction,
+    since,
 )
-from pipelines.trading.threshold_rule import MOVE_STEPS, expected_units
+from pipelines.trading.threshold_rule import MOVE_STEPS, expected_units, keeps
 
 _AVERAGE = FEATURE_NAMES.index("ma_30")
 
@@ -40,9 +41,11 @@ class Ensemble(DeclaredPolicy):
         """Weight of the way back to the 30-bar mean."""
         sentiment_log_odds: NonNegativeFloat = 0.2
         """Move that full sentiment promises, in log-odds."""
-        cost_multiple: NonNegativeFloat = 0.85
+        cost_multiple: NonNegativeFloat = 1.0
         """Round-trip costs that the weighted move has to exceed before an entry."""
-        max_hold_bars: PositiveInt = 60
+        exit_multiple: NonNegativeFloat = since(0.2, before=0.0)
+        """Round-trip costs that the move has to point against a position before it is left."""
+        max_hold_bars: PositiveInt = 180
         """Bars after which a position is closed."""
         impact_share: NonNegativeFloat = given_by("execution.impact_share")
         """Share of the spread that a fill moves the price."""
@@ -54,18 +57,18 @@ class Ensemble(DeclaredPolicy):
         self._weights = (parameters.forecast_weight, parameters.sentiment_weight, parameters.reversion_weight)
         self._sentiment = parameters.sentiment_log_odds
         self._multiple = parameters.cost_multiple
+        self._exit = parameters.exit_multiple
         self._hold_s = parameters.max_hold_bars * parameters.bar_length_s
         self._impact = parameters.impact_share
 
     def target(self, inputs: Inputs, position: Position | None, observation: Observation | None) -> Target:
-        """The direction of the weighted move when it pays; a position is kept while the sign agrees."""
+        """The direction of the weighted move when it pays; a position is kept until it points against it."""
         bar, fee = inputs.bar, inputs.market.fee
         move = self._move(inputs)
-        if position is not None:
-            held = held_direction(position)
-            keep = move * held > 0.0 and bar.ts_s - position.opened_s < self._hold_s
-            return Target(held, 1.0) if keep else CASH
         cost = kernel.round_trip_units(inputs.quote.spread_units, bar.mid_units, self._impact, fee.rate, fee.exponent)
+        if position is not None:
+            held, held_s = held_direction(position), bar.ts_s - position.opened_s
+            return Target(held, 1.0) if keeps(move, cost, self._exit, self._hold_s, held, held_s) else CASH
         if abs(move) <= self._multiple * cost:
             return CASH
         return Target(Direction.LONG if move > 0.0 else Direction.SHORT, 1.0)

@@ -14,7 +14,7 @@ from pipelines.trading.policies.base import (
     given_by,
     held_direction,
 )
-from pipelines.trading.threshold_rule import MOVE_STEPS, expected_units
+from pipelines.trading.threshold_rule import MOVE_STEPS, expected_units, keeps
 
 NORMAL_90 = 2.0 * 1.6448536269514722
 """Width of a central 90 % interval of a normal distribution, in standard deviations."""
@@ -36,6 +36,8 @@ class Kelly(DeclaredPolicy):
 
         bound_share: Fraction = 0.1
         """Share of the way from the mean to the conformal bound that is given up."""
+        exit_multiple: NonNegativeFloat = 0.0
+        """Round-trip costs that the move has to point against a position before it is left."""
         max_hold_bars: PositiveInt = 60
         """Bars after which a position is closed."""
         impact_share: NonNegativeFloat = given_by("execution.impact_share")
@@ -48,19 +50,19 @@ class Kelly(DeclaredPolicy):
     def __init__(self, parameters: Parameters) -> None:
         super().__init__(parameters)
         self._share = parameters.bound_share
+        self._exit = parameters.exit_multiple
         self._hold_s = parameters.max_hold_bars * parameters.bar_length_s
         self._impact = parameters.impact_share
         self._cap = parameters.cap_fraction
 
     def target(self, inputs: Inputs, position: Position | None, observation: Observation | None) -> Target:
-        """Direction and Kelly fraction of the edge after costs; a position is kept while the sign agrees."""
+        """Direction and Kelly fraction of the edge after costs; a position is kept until the move points against it."""
         bar, forecast, fee = inputs.bar, inputs.forecast, inputs.market.fee
         move = expected_units(forecast.move_from_next(MOVE_STEPS), bar.mid_units)
-        if position is not None:
-            held = held_direction(position)
-            keep = move * held > 0.0 and bar.ts_s - position.opened_s < self._hold_s
-            return Target(held, 1.0) if keep else CASH
         cost = kernel.round_trip_units(inputs.quote.spread_units, bar.mid_units, self._impact, fee.rate, fee.exponent)
+        if position is not None:
+            held, held_s = held_direction(position), bar.ts_s - position.opened_s
+            return Target(held, 1.0) if keeps(move, cost, self._exit, self._hold_s, held, held_s) else CASH
         if abs(move) <= cost:
             return CASH
         direction = Direction.LONG if move > 0.0 else Direction.SHORT

@@ -59,4 +59,7 @@ def of_bundle(section: Mapping[str, Any], folder: Path) -> DeclaredPolicy:
     Raises:
         ArtifactError: as `class_of`, or if a parameter or a file does not fit.
     """
-    return registry.made(class_of(section, folder), section.get("params", {}), folder)
+    kind = class_of(section, folder)
+    extras = {name: field.json_schema_extra for name, field in kind.Parameters.model_fields.items()}
+    older = {name: one["before"] for name, one in extras.items() if isinstance(one, dict) and "before" in one}
+    return registry.made(kind, older | section.get("params", {}), folder)

@@ -99,12 +99,12 @@ def test_an_edit_makes_kept_results_stale(tmp_path, monkeypatch):
     for name in ("forecaster.onnx", "confidence.json"):
         (forecaster / name).write_text("{}")
     monkeypatch.setattr(evaluate, "ROOT", tmp_path)
-    seen = [evaluate._digest(PARAMS, 42, forecaster)]
+    seen = [evaluate.digest(PARAMS, 42, forecaster)]
     for file in (path for path in sorted(tmp_path.rglob("*")) if path.is_file()):
         file.write_text("{ }")
-        seen.append(evaluate._digest(PARAMS, 42, forecaster))
+        seen.append(evaluate.digest(PARAMS, 42, forecaster))
     assert len(set(seen)) == len(seen) == len(evaluate.SOURCES) + 3
-    assert evaluate._digest(PARAMS, 42, None) not in seen
+    assert evaluate.digest(PARAMS, 42, None) not in seen
 
 
 def main(arguments: list[str]) -> None:

@@ -35,9 +35,9 @@ def test_the_grid_holds_thousands_and_begins_with_what_is_set():
 def test_a_combination_earns_what_the_event_driven_tier_earns():
     """Each row of the sweep holds P&L and Sharpe ratio of replays with those parameters, market by market, added up."""
     past = [history(seed) for seed in (1, 2, 3)]
-    one = sweep.Combination(0.7, 25, 0.75, 1.5)
+    one = sweep.Combination(0.7, 0.3, 25, 0.75, 1.5)
     risk = PARAMS.risk.model_copy(update={"min_confidence": 0.75, "stop_cost_multiple": 1.5})
-    policy = PARAMS.policy.with_kind("threshold", cost_multiple=0.7, max_hold_bars=25)
+    policy = PARAMS.policy.with_kind("threshold", cost_multiple=0.7, exit_multiple=0.3, max_hold_bars=25)
     params = PARAMS.model_copy(update={"risk": risk, "policy": policy})
     rules = make("threshold", params, TABLE, None, 60)
     alone = [replay(tape([market], None, 1500), rules, CASH).equity_micro for market in past]

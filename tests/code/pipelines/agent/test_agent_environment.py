@@ -27,6 +27,7 @@ from pipelines.replay.rules import make
 from pipelines.replay.signals import signals
 from pipelines.trading import compiled
 from pipelines.trading.sizing import NO_SIGNALS
+from pipelines.trading.threshold_rule import Rule
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "replay"))
 from test_replay_identity import CASH, PARAMS, TABLE, history, limits, scaler
@@ -162,7 +163,7 @@ def test_the_teacher_plays_the_threshold_rule():
     past = [history(seed) for seed in (1, 2)]
     seen = [signals(one, PARAMS.execution.impact_share) for one in past]
     moves, costs = (np.concatenate([getattr(one, name) for one in seen]) for name in ("move_units", "cost_units"))
-    teacher = Teacher(BLOCK, moves, costs, 1.0, 3_600)
+    teacher = Teacher(BLOCK, moves, costs, Rule(1.0, 0.0, 3_600))
     state = np.zeros((len(moves), Lanes(BLOCK, PAR, 1, CASH).state.shape[1]), dtype=np.int64)
     state[:, 0] = np.arange(len(moves))
     entered = teacher.actions(state) != 7

@@ -24,6 +24,7 @@ from pipelines.trading.observation import MarketScaler
 from pipelines.trading.policies.base import DEAD_ZONE, Target
 from pipelines.trading.policies.learned import ACTIONS
 from pipelines.trading.sizing import SizingTable
+from pipelines.trading.threshold_rule import Rule
 
 PARAMS = read(Path("params.yaml"))
 TABLE = SizingTable(0.7, 0.05, 0.03, 500, 9)
@@ -185,21 +186,23 @@ def test_rewards_equal_the_backtest_to_the_base_unit(seed, free, box, activity, 
     st.integers(0, 10_000),
     st.booleans(),
     st.sampled_from([0.0, 0.5, 1.0, 2.0]),
+    st.sampled_from([0.0, 0.2, 1.5]),
     st.integers(1, 100),
     EXECUTIONS,
     MARKETS,
     PAYOUTS,
 )
-def test_the_compiled_screen_equals_the_event_driven_tier(seed, free, multiple, hold, execution, market, payout):
+def test_the_compiled_screen_equals_the_event_driven_tier(seed, free, multiple, leave, hold, execution, market, payout):
     """Both tiers of the backtest are worth the same after every bar of random histories, with limits and without, for
     any tick, fee, latency, time to live, depth, entry and queue, resolved at the end or not."""
     params = executing(limits(PARAMS, free), **execution)
     past = replace(history(seed, **market), payout_micro=payout)
     flat = field([past], scaler(), PARAMS.execution.impact_share, forecast_block=False)
     seen = signals(past, params.execution.impact_share)
-    screened = screen(flat, parameters(params, TABLE, 60), seen.move_units, seen.cost_units, multiple, hold * 60, CASH)
-    share = params.execution.impact_share
-    policy = {"cost_multiple": multiple, "max_hold_bars": hold, "impact_share": share, "bar_length_s": 60}
+    rule = Rule(multiple, leave, hold * 60)
+    screened = screen(flat, parameters(params, TABLE, 60), seen.move_units, seen.cost_units, rule, CASH)
+    limits_of = {"exit_multiple": leave, "max_hold_bars": hold, "bar_length_s": 60}
+    policy = {"cost_multiple": multiple, "impact_share": params.execution.impact_share, **limits_of}
     rules = make("threshold", params, TABLE, None, 60, given=policy)
     result = replay(tape([past], None, params.execution.model_depth_shares), rules, CASH)
     assert screened.tolist() == list(result.equity_micro)

@@ -54,7 +54,7 @@ def given(**policy):
 
 def test_the_policies_of_the_repository_declare_themselves():
     """Kind, use and place in tables are what each file says; the order of tables is that of their ranks."""
-    assert list(registry.builtin())[:6] == ["cash", "buy_and_hold", "threshold", "kelly", "ensemble", "spike_fading"]
+    assert list(registry.builtin())[:6] == ["cash", "buy_and_hold", "threshold", "threshold_plain", "kelly", "ensemble"]
     assert policies.candidates(given()) == ("threshold", "kelly", "ensemble", "dqn", "ppo", "sac")
     assert {kind for kind, one in registry.builtin().items() if one.baseline} == {"buy_and_hold", "random_matched"}
     assert not {"random_matched", "temporal_arbitrage", "ppo"} & set(policies.compared(given()))
@@ -75,6 +75,7 @@ def test_a_strategy_of_the_working_folder_is_found(workplace):
     """A file in strategies/ is a policy like ours: its section of params.yaml counts, other sections give the rest."""
     params = given(fade={"strength": 0.25})
     policies.check(params)
+    policies.check(given(fade=None))
     assert policies.compared(params)[-1] == "fade"
     assert policies.parameters(policies.find("fade", params), params) == {"strength": 0.25, "impact": 0.125}
     with pytest.raises(ArtifactError, match=r"unknown policy kind 'fade'; known are cash, "):
@@ -177,15 +178,36 @@ def test_the_sealed_code_runs_and_none_other(workplace):
 def test_a_parameter_that_a_bundle_should_not_have_is_named():
     """A bundle of a program with other parameters is refused by the key."""
     values = {"cost_multiple": 1.0, "max_hold_bars": 60, "impact_share": 0.1, "bar_length_s": 60}
-    assert policies.load("threshold", values).parameters.max_hold_s == 3_600
+    assert policies.load("threshold", values).parameters.rule == (1.0, 0.2, 3_600)
     with pytest.raises(ArtifactError, match=r"policy threshold cannot be made: unknown key edge \(value 1\)"):
         policies.load("threshold", values | {"edge": 1})
+
+
+def test_an_older_bundle_decides_as_it_did(tmp_path):
+    """A bundle that was sealed before the rule had hysteresis leaves at every change of sign, as when it was judged."""
+    values = {"cost_multiple": 1.0, "max_hold_bars": 60, "impact_share": 0.1, "bar_length_s": 60}
+    made = policies.of_bundle({"kind": "threshold", "params": values}, tmp_path)
+    assert made.parameters.rule == (1.0, 0.0, 3_600)
+    weights = {f"{name}_weight": 0.3 for name in ("forecast", "sentiment", "reversion")}
+    ensemble = {"kind": "ensemble", "params": values | weights | {"sentiment_log_odds": 0.2}}
+    assert policies.of_bundle(ensemble, tmp_path).parameters.exit_multiple == 0.0
+
+
+def test_a_position_is_left_only_where_the_move_points_against_it():
+    """With hysteresis a forecast that lost its sign keeps the position; one that turned by enough round trips, or its
+    age, closes it."""
+    rule = threshold_rule.Rule(1.0, 0.2, 600)
+    assert [threshold_rule.wanted(move, 100.0, *rule, 1, 60) for move in (50.0, -19.0, -21.0)] == [1, 1, 0]
+    assert [threshold_rule.wanted(-move, 100.0, *rule, -1, 60) for move in (50.0, -19.0, -21.0)] == [-1, -1, 0]
+    assert threshold_rule.wanted(50.0, 100.0, *rule, 1, 600) == 0
+    assert [threshold_rule.wanted(move, 100.0, *rule, 0, 0) for move in (99.0, 101.0, -101.0)] == [0, 1, -1]
 
 
 def test_the_threshold_rule_is_one_function():
     """The teacher and the compiled lanes want what `threshold_rule.wanted` says, held or not, whatever is expected."""
     rng = np.random.default_rng(0)
     count, hold_s = 4_000, 600
+    rule = threshold_rule.Rule(0.85, 0.2, hold_s)
     moves, costs = rng.normal(0.0, 50.0, count) * rng.integers(0, 2, count), rng.uniform(0.0, 60.0, count)
     state = np.zeros((count, compiled.LANE_COLUMNS), dtype=np.int64)
     bars = np.zeros((count, 7), dtype=np.int64)
@@ -198,9 +220,9 @@ def test_the_threshold_rule_is_one_function():
 
     flat = Bars()
     flat.bars = bars
-    taught = Teacher(flat, moves, costs, 0.85, hold_s).actions(state) - WHOLE_CAP - 1
+    taught = Teacher(flat, moves, costs, rule).actions(state) - WHOLE_CAP - 1
     expected = [
-        threshold_rule.wanted(moves[k], costs[k], 0.85, state[k, compiled.DIRECTION], 10_000 - opened, hold_s)
+        threshold_rule.wanted(moves[k], costs[k], *rule, state[k, compiled.DIRECTION], 10_000 - opened)
         for k, opened in enumerate(state[:, compiled.OPENED].tolist())
     ]
     assert taught.tolist() == expected
