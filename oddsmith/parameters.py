@@ -14,6 +14,7 @@ from pipelines.core import params as parameters
 from pipelines.core.errors import ParameterError
 from pipelines.core.params import Params, nearest
 from pipelines.core.sections import Section
+from pipelines.trading import policies
 
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 BOUNDS = {"ge": "at least {}", "gt": "above {}", "le": "at most {}", "lt": "below {}"}
@@ -56,6 +57,11 @@ def explained(params: Params) -> Iterator[Explained]:
     for name, field in Params.model_fields.items():
         section = getattr(params, name)
         yield from _fields(field.alias or name, section, stages)
+    for kind, policy in policies.known(params).items():
+        own = params.policy.kinds.get(kind, {})
+        for name, field in policy.Parameters.model_fields.items():
+            if name in own or not field.is_required():
+                yield _explained(f"policy.{kind}.{name}", own.get(name, field.default), field, stages)
 
 
 def _fields(prefix: str, section: Any, stages: dict[str, list[str]]) -> Iterator[Explained]:
@@ -65,18 +71,21 @@ def _fields(prefix: str, section: Any, stages: dict[str, list[str]]) -> Iterator
         return
     assert isinstance(section, Section)
     for name, field in type(section).model_fields.items():
-        key = f"{prefix}.{name}"
-        meaning, _, unit = (field.description or "").partition(" Unit: ")
-        read_by = tuple(stage for stage, read in stages.items() if any(f"{key}.".startswith(f"{one}.") for one in read))
-        unit = unit.rstrip(".")
-        yield Explained(
-            key,
-            getattr(section, name),
-            " ".join(meaning.split()),
-            None if unit in ("", "none") else " ".join(unit.split()),
-            span(field),
-            read_by,
-        )
+        yield _explained(f"{prefix}.{name}", getattr(section, name), field, stages)
+
+
+def _explained(key: str, value: Any, field: FieldInfo, stages: dict[str, list[str]]) -> Explained:
+    meaning, _, unit = (field.description or "").partition(" Unit: ")
+    read_by = tuple(stage for stage, read in stages.items() if any(f"{key}.".startswith(f"{one}.") for one in read))
+    unit = unit.rstrip(".")
+    return Explained(
+        key,
+        value,
+        " ".join(meaning.split()),
+        None if unit in ("", "none") else " ".join(unit.split()),
+        span(field),
+        read_by,
+    )
 
 
 def span(field: FieldInfo) -> str:

@@ -34,19 +34,19 @@ class Ensemble(DeclaredPolicy):
         """Section `policy.ensemble`."""
 
         forecast_weight: Fraction = 0.7
-        """Weight of the forecast's move."""
+        """Weight of the forecast's move. Unit: share."""
         sentiment_weight: Fraction = 0.15
-        """Weight of the sentiment's move."""
+        """Weight of the sentiment's move. Unit: share."""
         reversion_weight: Fraction = 0.15
-        """Weight of the way back to the 30-bar mean."""
+        """Weight of the way back to the 30-bar mean. Unit: share."""
         sentiment_log_odds: NonNegativeFloat = 0.2
-        """Move that full sentiment promises, in log-odds."""
+        """Move that full sentiment promises. Unit: log-odds."""
         cost_multiple: NonNegativeFloat = 1.0
-        """Round-trip costs that the weighted move has to exceed before an entry."""
+        """Round-trip costs that the weighted move has to exceed before an entry. Unit: round-trip costs."""
         exit_multiple: NonNegativeFloat = since(0.2, before=0.0)
-        """Round-trip costs that the move has to point against a position before it is left."""
+        """Round-trip costs that the move has to point against a position before it is left. Unit: round-trip costs."""
         max_hold_bars: PositiveInt = 180
-        """Bars after which a position is closed."""
+        """Bars after which a position is closed. Unit: bars."""
         impact_share: NonNegativeFloat = given_by("execution.impact_share")
         """Share of the spread that a fill moves the price."""
         bar_length_s: PositiveInt = given_by(BAR_LENGTH)

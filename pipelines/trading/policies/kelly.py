@@ -35,11 +35,11 @@ class Kelly(DeclaredPolicy):
         """Section `policy.kelly`."""
 
         bound_share: Fraction = 0.1
-        """Share of the way from the mean to the conformal bound that is given up."""
+        """Share of the way from the mean to the conformal bound that is given up. Unit: share."""
         exit_multiple: NonNegativeFloat = 0.0
-        """Round-trip costs that the move has to point against a position before it is left."""
+        """Round-trip costs that the move has to point against a position before it is left. Unit: round-trip costs."""
         max_hold_bars: PositiveInt = 60
-        """Bars after which a position is closed."""
+        """Bars after which a position is closed. Unit: bars."""
         impact_share: NonNegativeFloat = given_by("execution.impact_share")
         """Share of the spread that a fill moves the price."""
         bar_length_s: PositiveInt = given_by(BAR_LENGTH)

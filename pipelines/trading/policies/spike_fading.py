@@ -32,13 +32,13 @@ class SpikeFading(DeclaredPolicy):
         """Section `policy.spike_fading`."""
 
         reversion: Fraction = 0.5
-        """Share of the distance to the 30-bar mean that is expected to come back."""
+        """Share of the distance to the 30-bar mean that is expected to come back. Unit: share."""
         quiet_sentiment: Fraction = 0.1
-        """A headline with a larger sentiment explains the jump: nothing is entered."""
+        """A headline with a larger sentiment explains the jump: nothing is entered. Unit: sentiment, 0 to 1."""
         cost_multiple: NonNegativeFloat = 0.85
-        """Round-trip costs that the expected way back has to exceed before an entry."""
+        """Round-trip costs that the expected way back has to exceed before an entry. Unit: round-trip costs."""
         max_hold_bars: PositiveInt = 60
-        """Bars after which a position is closed."""
+        """Bars after which a position is closed. Unit: bars."""
         impact_share: NonNegativeFloat = given_by("execution.impact_share")
         """Share of the spread that a fill moves the price."""
         bar_length_s: PositiveInt = given_by(BAR_LENGTH)

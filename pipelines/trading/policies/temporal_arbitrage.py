@@ -29,7 +29,7 @@ class TemporalArbitrage(DeclaredPolicy):
         """Section `policy.temporal_arbitrage`."""
 
         cost_multiple: NonNegativeFloat = 0.85
-        """Round-trip costs that the lag has to exceed before an entry."""
+        """Round-trip costs that the lag has to exceed before an entry. Unit: round-trip costs."""
         impact_share: NonNegativeFloat = given_by("execution.impact_share")
         """Share of the spread that a fill moves the price."""
 

@@ -30,11 +30,11 @@ class Threshold(DeclaredPolicy):
         """Section `policy.threshold`; the sizing table, the warm start and the sweep read it too."""
 
         cost_multiple: NonNegativeFloat = 1.0
-        """Round-trip costs that the expected move has to exceed before an entry."""
+        """Round-trip costs that the expected move has to exceed before an entry. Unit: round-trip costs."""
         exit_multiple: NonNegativeFloat = since(0.2, before=0.0)
-        """Round-trip costs that the move has to point against a position before it is left."""
+        """Round-trip costs that the move has to point against a position before it is left. Unit: round-trip costs."""
         max_hold_bars: PositiveInt = 180
-        """Bars after which a position is closed."""
+        """Bars after which a position is closed. Unit: bars."""
         impact_share: NonNegativeFloat = given_by("execution.impact_share")
         """Share of the spread that a fill moves the price."""
         bar_length_s: PositiveInt = given_by(BAR_LENGTH)

@@ -15,8 +15,8 @@ class ThresholdPlain(Threshold):
         """Section `policy.threshold_plain`."""
 
         cost_multiple: NonNegativeFloat = 0.85
-        """Round-trip costs that the expected move has to exceed before an entry."""
+        """Round-trip costs that the expected move has to exceed before an entry. Unit: round-trip costs."""
         exit_multiple: NonNegativeFloat = 0.0
-        """Round-trip costs that the move has to point against a position before it is left."""
+        """Round-trip costs that the move has to point against a position before it is left. Unit: round-trip costs."""
         max_hold_bars: PositiveInt = 60
-        """Bars after which a position is closed."""
+        """Bars after which a position is closed. Unit: bars."""

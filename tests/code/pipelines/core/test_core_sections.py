@@ -47,4 +47,6 @@ def test_every_number_is_explained_with_value_range_and_stages(monkeypatch):
     assert found["costs.monthly_usd"].range == "a mapping, each value a number, at least 0"
     assert found["forecast.horizon_bars"].stages[0] == "pull"
     assert found["simulator.seed"].unit is None
+    assert found["policy.threshold.exit_multiple"].unit == "round-trip costs"
+    assert found["policy.threshold.exit_multiple"].stages == ("agent", "backtest", "package", "gate")
     assert all(one.meaning and one.range for one in found.values())
