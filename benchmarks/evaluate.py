@@ -109,7 +109,7 @@ class Kept:
 def digest(params: Params, events: int, forecaster: Path | None) -> str:
     """Of the parameters, the code of SOURCES, and the network of a forecaster with its scaling and calibration."""
     digest = hashlib.sha256(f"{events} {params.model_dump_json(include=SECTIONS)}".encode())
-    learned = [forecaster / "forecaster.onnx", *sorted(forecaster.glob("*.json"))] if forecaster else []
+    learned = [*sorted(forecaster.glob("*.onnx")), *sorted(forecaster.glob("*.json"))] if forecaster else []
     sources = [ROOT / source for source in SOURCES]
     code = [file for path in sources for file in (sorted(path.rglob("*.py")) if path.is_dir() else [path])]
     for file in (*learned, *code):

@@ -132,7 +132,7 @@ def bars(model: LoadedModel, world: TimedMarkets) -> dict[str, float]:
         features_ms = _timed(lambda: _push(world, windows, k, ts_s))  # noqa: B023 - called at once
         if k < model.lookback + 40:
             continue
-        seen = [_seen(world, windows, n, k) for n in range(len(windows))]
+        seen = [_seen(model, world, windows, n, k) for n in range(len(windows))]
         turn = take_turn(model, ts_s, seen, account, frozenset())
         took["features"].append(features_ms)
         took["forecast"].append(turn.forecast_ms)
@@ -151,9 +151,10 @@ def _push(world: TimedMarkets, windows: list[Window], k: int, ts_s: int) -> None
         window.push(Bar(market_id, ts_s, int(world.mids[n, k]), int(world.volumes[n, k]), 3, 200))
 
 
-def _seen(world: TimedMarkets, windows: list[Window], n: int, k: int) -> WarmMarket:
+def _seen(model: LoadedModel, world: TimedMarkets, windows: list[Window], n: int, k: int) -> WarmMarket:
     mid = int(world.mids[n, k])
-    return WarmMarket(world.markets[n], windows[n].view(), Quote(mid - 100, mid + 100, 900 * MICRO, 900 * MICRO), 0)
+    view = windows[n].view(model.predictor.filter)
+    return WarmMarket(world.markets[n], view, Quote(mid - 100, mid + 100, 900 * MICRO, 900 * MICRO), 0)
 
 
 def execute(orders: int) -> list[float]:

@@ -35,7 +35,9 @@ from pipelines.replay.rules import make
 from pipelines.replay.signals import sizing_table
 
 BASELINES = ("persistence", "ar")
-NETWORKS = ("hybrid", "gru", "lstm", "sentiment_lstm", "garch_lstm")
+FORECASTERS = ("ssm", "ridge", "hybrid", "gru", "lstm", "sentiment_lstm", "garch_lstm")
+WITHOUT_FILTER = {f"{kind}_without_filter": kind for kind in ("ridge", "hybrid")}
+"""Rows of the ablation: the same forecaster from the price alone, `forecast.filter: false`."""
 WORK = Path("var/league")
 PAGE = Path("docs/results/league.md")
 DOCUMENT = report_json("league")
@@ -61,7 +63,7 @@ def run(kinds: Sequence[str] = (), *, measure_limit: bool = False) -> None:
         ParameterError: naming a kind that is not known.
     """
     params = load()
-    known = (*BASELINES, *NETWORKS)
+    known = (*BASELINES, *FORECASTERS, *WITHOUT_FILTER)
     for kind in kinds:
         if kind not in known:
             raise ParameterError(f"forecaster was {kind!r}; known are {', '.join(known)}")
@@ -114,7 +116,8 @@ def forecast(course: Course, kind: str) -> tuple[Forecasts, float]:
         return baselines.fit(kind, rows, params).forecast(rows, positions), 0.0
     from pipelines.forecast import candidate  # noqa: PLC0415 - TensorFlow is loaded by those who train
 
-    chosen = params.model_copy(update={"forecast": params.forecast.model_copy(update={"kind": kind})})
+    settings = {"kind": WITHOUT_FILTER.get(kind, kind), "filter": kind not in WITHOUT_FILTER}
+    chosen = params.model_copy(update={"forecast": params.forecast.model_copy(update=settings)})
     folder = WORK / kind / "forecaster"
     report = candidate.make(rows, chosen, folder, course.data_hash, course.observation)
     made = forecasts(rows, Predictor(folder), positions)

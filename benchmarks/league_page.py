@@ -10,6 +10,10 @@ from pipelines.replay.performance import Figures
 TITLES = {
     "persistence": "Persistence (the market price)",
     "ar": "Autoregression on log-odds (6 lags)",
+    "ssm": "State-space filter alone",
+    "ridge": "Filter and linear path, no recurrent layers",
+    "ridge_without_filter": "Linear path alone",
+    "hybrid_without_filter": "Hybrid LSTM-GRU without the filter",
     "hybrid": "**Hybrid LSTM-GRU**",
     "gru": "**GRU**",
     "lstm": "**LSTM**",

@@ -12,7 +12,8 @@ from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params
 from pipelines.features import compute
-from pipelines.inference.predictor import BATCH, Forecasts, Predictor, Windows
+from pipelines.features.state_space_batch import NO_END_S, Columns, states
+from pipelines.inference.predictor import BATCH, Forecasts, Predictor, Raw, Windows
 from pipelines.replay.lanes import field, parameters, screen
 from pipelines.replay.market_history import History, IntArray
 from pipelines.replay.signals import concatenated, threshold_params
@@ -49,7 +50,7 @@ def _decisions(past: list[History], made: World, params: Params, predictor: Pred
     for one in past:
         features = compute.batch(one.ts_s, one.mid_units, one.volume_micro, one.market.end_s)
         rows = np.arange(predictor.lookback - 1, len(one))
-        forecasts = predictor.forecast_many(_windows(one, features, predictor.lookback), rows)
+        forecasts = predictor.forecast_many(_windows(one, features, predictor), rows)
         ready.append(_with(one, features, rows, forecasts))
         bars += len(rows)
     flat = field(ready, made.scaler, params.execution.impact_share, forecast_block=False)
@@ -66,10 +67,19 @@ def _decisions(past: list[History], made: World, params: Params, predictor: Pred
     return bars / (time.perf_counter() - began)
 
 
-def _windows(one: History, features: FloatArray, lookback: int) -> Windows:
-    def windows(rows: IntArray) -> tuple[FloatArray, IntArray, FloatArray]:
-        index = rows[:, None] + np.arange(1 - lookback, 1)
-        return features[index], one.mid_units[index], one.sentiment[index]
+def _columns(one: History) -> Columns:
+    """What a filter reads of a history, without headlines."""
+    count = len(one)
+    quiet = np.zeros(count), np.zeros(count, dtype=np.int64), np.full(count, one.market.end_s or NO_END_S)
+    return Columns.of(one.ts_s, one.mid_units, one.volume_micro, *quiet, np.arange(count) == 0, LENGTH_S)
+
+
+def _windows(one: History, features: FloatArray, predictor: Predictor) -> Windows:
+    left = None if predictor.filter is None else states(predictor.filter, _columns(one))
+
+    def windows(rows: IntArray) -> Raw:
+        index = rows[:, None] + np.arange(1 - predictor.lookback, 1)
+        return features[index], one.mid_units[index], one.sentiment[index], None if left is None else left[index]
 
     return windows
 
@@ -86,7 +96,7 @@ def _bare(past: list[History], predictor: Predictor) -> float:
     batches = []
     for one in past:
         rows = np.arange(predictor.lookback - 1, len(one))
-        values = predictor.inputs(*_windows(one, one.features, predictor.lookback)(rows))[0]
+        values = predictor.seen.of(*_windows(one, one.features, predictor)(rows))[0]
         batches += [values[start : start + BATCH] for start in range(0, len(values), BATCH)]
     began = time.perf_counter()
     with ThreadPoolExecutor(max_workers=2) as pool:

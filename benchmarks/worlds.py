@@ -16,6 +16,7 @@ from pipelines.core.sections import ExecutionParams
 from pipelines.features import compute
 from pipelines.features.scale import Scaler, local_volatility
 from pipelines.features.spec import SCALED
+from pipelines.features.state_space_batch import Columns, states
 from pipelines.inference.predictor import Forecasts, Predictor
 from pipelines.news import decay
 from pipelines.replay.market_history import History, IntArray, touches
@@ -40,7 +41,8 @@ class World:
     scaler: MarketScaler
 
 
-Forecaster = Callable[[Truth, Mispricing, int, FloatArray, IntArray, FloatArray], Forecasts]
+Forecaster = Callable[[Truth, Mispricing, int, FloatArray, FloatArray, Columns], Forecasts]
+"""From the truth, its limit, a market's row, its features, its sentiment, and what a filter reads of it."""
 
 
 def world(
@@ -85,7 +87,8 @@ def _history(
     features = compute.batch(ts_s, mid, volume, listing.end_s)
     news = np.flatnonzero(known.news[row])
     sentiment = decay.batch(ts_s, ts_s[news], known.sentiment[row][news])
-    made = forecaster(known, limit, row, features, mid, sentiment)
+    read = _columns(ts_s, mid, volume, news, known.sentiment[row], listing.end_s)
+    made = forecaster(known, limit, row, features, sentiment, read)
     rows = np.arange(LOOKBACK - 1, len(mid))
     spread = (known.paths.ask_units[row] - known.paths.bid_units[row]).astype(np.int64)[rows]
     bid, ask = touches(ts_s[rows], mid[rows], spread, listing.tick_units, execution.model_spread * PRICE_SCALE)
@@ -101,13 +104,21 @@ def _market(listing: Listing) -> Market:
     return Market(**values, topic=listing.category)
 
 
+def _columns(
+    ts_s: IntArray, mid: IntArray, volume: IntArray, news: IntArray, scores: FloatArray, end_s: int
+) -> Columns:
+    tone, headlines = decay.impulses(ts_s, ts_s[news], scores[news], 60)
+    starts = np.arange(len(mid)) == 0
+    return Columns.of(ts_s, mid, volume, tone, headlines, np.full(len(mid), end_s), starts, 60)
+
+
 def _kalman(
-    known: Truth, limit: Mispricing, row: int, features: FloatArray, mid: IntArray, sentiment: FloatArray
+    known: Truth, limit: Mispricing, row: int, features: FloatArray, sentiment: FloatArray, read: Columns
 ) -> Forecasts:
     one = Mispricing(limit.under[row], limit.over[row], limit.bounce[row])
     steps = np.arange(1, HORIZON + 1)
     mean = np.stack([one.forecast(known.model, int(step)) for step in steps], axis=1)[LOOKBACK - 1 :]
-    windows = np.lib.stride_tricks.sliding_window_view(mid, LOOKBACK)
+    windows = np.lib.stride_tricks.sliding_window_view(read.units, LOOKBACK)
     scale = local_volatility(windows)[:, None] * np.sqrt(steps)
     wide = NORMAL_90 * scale
     ratio = np.abs(mean - mean[:, :1]) / scale
@@ -117,9 +128,10 @@ def _kalman(
 
 def _learned(predictor: Predictor) -> Forecaster:
     def forecast(
-        known: Truth, limit: Mispricing, row: int, features: FloatArray, mid: IntArray, sentiment: FloatArray
+        known: Truth, limit: Mispricing, row: int, features: FloatArray, sentiment: FloatArray, read: Columns
     ) -> Forecasts:
-        index = np.arange(LOOKBACK - 1, len(mid))[:, None] + np.arange(-LOOKBACK + 1, 1)
-        return predictor.forecast_batch(features[index], mid[index], sentiment[index])
+        index = np.arange(LOOKBACK - 1, len(read.units))[:, None] + np.arange(-LOOKBACK + 1, 1)
+        left = None if predictor.filter is None else states(predictor.filter, read)[index]
+        return predictor.forecast_batch(features[index], read.units[index], sentiment[index], left)
 
     return forecast

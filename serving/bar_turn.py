@@ -81,7 +81,7 @@ class BarTurns:
         model, kill = self._model_watch.model, self._kill_switch.exists()
         length_s, _ = self._model_watch.geometry
         await self._threads.in_account_thread(self._tidy, account, feed.closed[0], length_s, kill)
-        (ts_s, closed_at), seen = feed.closed, feed.seen()
+        (ts_s, closed_at), seen = feed.closed, feed.seen(None if model is None else model.predictor.filter)
         if ts_s == self._last_s:
             return
         self._last_s = ts_s

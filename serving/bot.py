@@ -236,8 +236,8 @@ class Bot:
         if one is None or not one.ready or not one.window.warm:
             state = "not followed" if one is None else "still warming up"
             raise DataError(f"market {market_id} is {state}; GET /api/state lists the markets that can be asked for")
-        view = one.window.view()
-        window = (view.features, view.mids, horizon, view.sentiment)
+        view = one.window.view(model.predictor.filter)
+        window = (view.features, view.mids, horizon, view.sentiment, view.states)
         return await self._threads.in_model_thread(forecast_call, model.predictor, market_id, *window)
 
 

@@ -137,6 +137,8 @@ class ForecastParams(Section):
 
     kind: ForecasterKind
     """Which forecaster is trained."""
+    filter: bool
+    """Whether a state-space filter is fitted first, and the forecaster learns what it leaves."""
     lookback_bars: Annotated[int, Field(ge=8, le=1000)]
     """History that a forecast reads. Unit: bars."""
     horizon_bars: Annotated[int, Field(ge=2, le=500)]

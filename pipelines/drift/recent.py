@@ -14,7 +14,8 @@ from pipelines.drift.reference import COMPARED
 from pipelines.drift.residuals import IntArray, Made, Series, judged
 from pipelines.features.compute import batch
 from pipelines.features.spec import FEATURE_NAMES
-from pipelines.inference.predictor import Predictor
+from pipelines.features.state_space_batch import NO_END_S, Columns, states
+from pipelines.inference.predictor import Predictor, Raw
 from pipelines.news import decay
 
 BARS = ("market_id", "ts_s", "mid_units", "volume_micro")
@@ -36,11 +37,18 @@ def window(folder: Path, predictor: Predictor, params: DriftParams) -> pd.DataFr
         bars["mid_units"].to_numpy(np.int64),
         length_s,
     )
-    sentiment = _sentiment(folder, series)
+    sentiment, tone, headlines = _news(folder, series)
     features = _features(series, bars["volume_micro"].to_numpy(np.int64), markets)
     start_s = int(series.ts_s.max()) - params.window_bars * length_s
     positions = np.flatnonzero((series.place >= predictor.lookback - 1) & (series.ts_s > start_s))
-    made = _forecasts(predictor, series, features, sentiment, positions, params.horizon_bars)
+    left = None
+    if predictor.filter is not None:
+        ends = markets["end_s"].reindex(series.market_id).fillna(NO_END_S).to_numpy(np.int64)
+        volume = bars["volume_micro"].to_numpy(np.int64)
+        news = tone, headlines, ends
+        columns = Columns.of(series.ts_s, series.mid_units, volume, *news, series.place == 0, length_s)
+        left = states(predictor.filter, columns)
+    made = _forecasts(predictor, series, (features, sentiment, left), positions, params.horizon_bars)
     frame: pd.DataFrame = pd.DataFrame(dict(zip(FEATURE_NAMES, features.T, strict=True)) | {"sentiment": sentiment})
     frame = pd.concat([bars[["market_id", "ts_s"]], frame[list(COMPARED)]], axis=1)
     frame["event_id"] = frame["market_id"].map(markets["event_id"])
@@ -83,37 +91,38 @@ def _features(series: Series, volume_micro: IntArray, markets: pd.DataFrame) -> 
     return np.concatenate(made)
 
 
-def _sentiment(folder: Path, series: Series) -> FloatArray:
-    """Decayed sentiment of every row; 0 where no headline is known."""
-    values = np.zeros(len(series.ts_s))
+def _news(folder: Path, series: Series) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Decayed sentiment of every row, tone and number of the headlines that became known in it; 0 without headlines."""
+    values, tone = np.zeros(len(series.ts_s)), np.zeros(len(series.ts_s))
+    headlines = np.zeros(len(series.ts_s), dtype=np.int64)
     source = folder / "headlines" if (folder / "headlines").is_dir() else folder / "headlines.parquet"
     if not source.exists():
-        return values
+        return values, tone, headlines
     table = ds.dataset(source, format="parquet").to_table(columns=["market_ids", "known_s", "sentiment"]).to_pandas()
     rows = table.dropna(subset="sentiment").explode("market_ids").drop_duplicates()
     by_market = {name: part.sort_values("known_s") for name, part in rows.groupby("market_ids")}
     for run in series.runs():
         found = by_market.get(series.market_id[run.start])
         if found is not None:
-            values[run] = decay.batch(
-                series.ts_s[run], found["known_s"].to_numpy(np.int64), found["sentiment"].to_numpy(np.float64)
-            )
-    return values
+            known, scores = found["known_s"].to_numpy(np.int64), found["sentiment"].to_numpy(np.float64)
+            values[run] = decay.batch(series.ts_s[run], known, scores)
+            tone[run], headlines[run] = decay.impulses(series.ts_s[run], known, scores, series.length_s)
+    return values, tone, headlines
 
 
 def _forecasts(
     predictor: Predictor,
     series: Series,
-    features: FloatArray,
-    sentiment: FloatArray,
+    seen: tuple[FloatArray, FloatArray, FloatArray | None],
     positions: IntArray,
     horizon: int,
 ) -> Made:
-    """Forecasts at the horizon, missing where a window is not full."""
+    """Forecasts at the horizon, missing where a window is not full; `seen`: features, sentiment, filter's states."""
+    features, sentiment, left = seen
 
-    def windows(chosen: IntArray) -> tuple[FloatArray, IntArray, FloatArray]:
+    def windows(chosen: IntArray) -> Raw:
         index = chosen[:, None] + np.arange(1 - predictor.lookback, 1)
-        return features[index], series.mid_units[index], sentiment[index]
+        return features[index], series.mid_units[index], sentiment[index], None if left is None else left[index]
 
     columns = tuple(np.full(len(series.ts_s), np.nan) for _ in range(4))
     if len(positions):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipelines.core.domain import FloatArray
 from pipelines.core.money import PRICE_SCALE
-from pipelines.features.scale import VOLATILITY_BARS, VOLATILITY_FLOOR, log_odds
+from pipelines.features.scale import MOVE_LIMIT, VOLATILITY_BARS, VOLATILITY_FLOOR, log_odds
 
 IntArray = NDArray[np.int64]
 
@@ -48,7 +48,7 @@ class Series:
     def volatility(self) -> FloatArray:
         """Local volatility of every row, log-odds per sqrt(bar); missing where a run has too few bars before it."""
         odds = log_odds(self.mid_units)
-        squares = np.concatenate(([0.0], np.diff(odds) ** 2))
+        squares = np.concatenate(([0.0], np.clip(np.diff(odds), -MOVE_LIMIT, MOVE_LIMIT) ** 2))
         squares[self.place == 0] = 0.0
         total = np.cumsum(squares)
         mean = (total - np.concatenate((np.zeros(VOLATILITY_BARS), total[:-VOLATILITY_BARS]))[: len(total)]) / (

@@ -17,6 +17,9 @@ VOLATILITY_BARS = 30
 VOLATILITY_FLOOR = 0.01
 """Log-odds per sqrt(bar) added in quadrature: a market that stood still has a scale."""
 
+MOVE_LIMIT = 0.15
+"""Log-odds that a single move counts at most in a local volatility: a bad print or a jump is no volatility to come."""
+
 _UNITS = np.clip(np.arange(PRICE_SCALE + 1), PRICE_FLOOR_UNITS, PRICE_SCALE - PRICE_FLOOR_UNITS)
 LOG_ODDS: FloatArray = np.log(_UNITS / (PRICE_SCALE - _UNITS))
 """Log-odds of every price on the grid, the price clipped to [0.001, 0.999]."""
@@ -37,9 +40,11 @@ def price_after(mid_units: NDArray[np.integer[Any]], change: FloatArray) -> Floa
 def local_volatility(mid_units: NDArray[np.integer[Any]]) -> FloatArray:
     """Log-odds per sqrt(bar) at the end of each window: (n, L) units -> (n,), at least 0.01.
 
-    Root of the mean square log-odds return of the last 30 bars (fewer where the window is shorter) plus 0.01 squared.
+    Root of the mean square log-odds return of the last 30 bars (fewer where the window is shorter), each clipped at
+    +-MOVE_LIMIT, plus 0.01 squared.
     """
     returns = np.diff(log_odds(mid_units[..., -VOLATILITY_BARS - 1 :]), axis=-1)
+    returns = np.clip(returns, -MOVE_LIMIT, MOVE_LIMIT)
     scale: FloatArray = np.sqrt(np.mean(returns * returns, axis=-1) + VOLATILITY_FLOOR**2)
     return scale
 

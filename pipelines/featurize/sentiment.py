@@ -39,3 +39,10 @@ class Headlines:
     def decayed(ts_s: IntArray, known_s: IntArray, scores: FloatArray) -> FloatArray:
         """Decayed sentiment at every bar, in [-1, 1]; zeros without headlines."""
         return decay.batch(ts_s, known_s, scores) if len(known_s) else np.zeros(len(ts_s))
+
+    @staticmethod
+    def impulses(ts_s: IntArray, known_s: IntArray, scores: FloatArray, length_s: int) -> tuple[FloatArray, IntArray]:
+        """Tone and number of the headlines that became known in each bar; zeros without headlines."""
+        if len(known_s) == 0:
+            return np.zeros(len(ts_s)), np.zeros(len(ts_s), dtype=np.int64)
+        return decay.impulses(ts_s, known_s, scores, length_s)

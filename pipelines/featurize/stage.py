@@ -111,6 +111,7 @@ def _table(shared: tuple[slices.Cut, int], job: tuple[MarketBars, tuple[IntArray
     (made, length_s), (bars, (known_s, scores)) = shared, job
     values = features(bars, length_s)
     n = len(bars.ts_s)
+    tone, headlines = Headlines.impulses(bars.ts_s, known_s, scores, length_s)
     columns = {
         "market_id": pa.array([bars.market_id] * n),
         "event_id": pa.array([bars.event_id] * n),
@@ -120,6 +121,8 @@ def _table(shared: tuple[slices.Cut, int], job: tuple[MarketBars, tuple[IntArray
         "volume_micro": bars.volume_micro,
         "spread_units": pa.array(bars.spread_units.astype(np.int32)),
         "sentiment": Headlines.decayed(bars.ts_s, known_s, scores),
+        "tone": tone,
+        "headlines": pa.array(headlines.astype(np.int32)),
         "end_s": pa.array([bars.end_s] * n, type=pa.int64()),
     }
     return pa.table(columns | {name: values[:, i] for i, name in enumerate(FEATURE_NAMES)})

@@ -1,5 +1,6 @@
 """How good forecasts are, always beside persistence, with event-clustered bootstrap intervals."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,49 @@ def clustered_interval(error: FloatArray, null: FloatArray, event: IntArray, see
     values = 1.0 - np.sqrt(drawn[0] / np.maximum(drawn[1], 1e-300))
     low, high = np.quantile(values, (0.025, 0.975))
     return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Squared errors in price, summed over horizons and bars of each event: of forecasts and of persistence, (E,)."""
+
+    forecast: FloatArray
+    null: FloatArray
+
+    @classmethod
+    def of(cls, rows: Rows, positions: IntArray, mean: FloatArray, horizons: slice) -> "Errors":
+        """Of means (n, H) in log-odds at some bars; `horizons` picks columns, 0 is one bar ahead."""
+        now = rows.mid_units[positions]
+        moved = rows.price_moves(positions, mean.shape[1])[:, horizons]
+        expected = price_after(now[:, None], mean[:, horizons]) - (now / PRICE_SCALE)[:, None]
+        event = np.unique(rows.event[positions], return_inverse=True)[1]
+        sums = (((moved - expected) ** 2).sum(axis=1), (moved**2).sum(axis=1))
+        return cls(*(np.bincount(event, weights=part).astype(np.float64) for part in sums))
+
+    @property
+    def skill(self) -> float:
+        """1 - RMSE / RMSE of persistence, all events together."""
+        return skill(np.sqrt(self.forecast), np.sqrt(self.null))
+
+    def interval(self, other: "Errors | None" = None, seed: int = 1) -> tuple[float, float]:
+        """95 % interval of the skill, or of the skill less another's on the same bars; events with repetition."""
+        picks = np.random.default_rng(seed).integers(0, len(self.null), size=(SAMPLES, len(self.null)))
+        base = np.maximum(self.null[picks].sum(axis=1), 1e-300)
+        values = 1.0 - np.sqrt(self.forecast[picks].sum(axis=1) / base)
+        if other is not None:
+            values -= 1.0 - np.sqrt(other.forecast[picks].sum(axis=1) / base)
+        low, high = np.quantile(values, (0.025, 0.975))
+        return float(low), float(high)
+
+
+def added(
+    rows: Rows, positions: IntArray, whole: FloatArray, part: FloatArray, first: int = POOLED_FROM
+) -> list[float]:
+    """Skill in price of whole forecasts less that of a part of them, horizons `first` to the last pooled, with its
+    95 % interval: [value, low, high]. Means are (n, H) in log-odds."""
+    horizons = slice(min(first, whole.shape[1]) - 1, None)
+    one, other = (Errors.of(rows, positions, mean, horizons) for mean in (whole, part))
+    return [one.skill - other.skill, *one.interval(other)]
 
 
 def measure(rows: Rows, positions: IntArray, made: Forecasts) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from pipelines.core.domain import FloatArray
 from pipelines.core.params import Params
 from pipelines.features.scale import local_volatility
 from pipelines.forecast import ridge
-from pipelines.forecast.conformal import fit_confidence, fit_conformal
+from pipelines.forecast.conformal import fit_confidence, fit_offset
 from pipelines.forecast.training_windows import IntArray, Rows, drawn, scaled_target, training_positions
-from pipelines.inference.calibration import Confidence, Conformal
+from pipelines.inference.calibration import Confidence
 from pipelines.inference.predictor import Forecasts
 
 ORDER = 6
@@ -24,7 +24,7 @@ class Baseline:
 
     name: str
     weights: FloatArray
-    conformal: Conformal
+    offset: FloatArray
     confidence: Confidence
     lookback: int
 
@@ -33,7 +33,7 @@ class Baseline:
         output, volatility = _output(rows, positions, self.weights, self.lookback)
         unit = volatility[:, None] * np.sqrt(np.arange(1, self.weights.shape[1] + 1))
         mean = output * unit
-        half = self.conformal.offset * unit
+        half = self.offset * unit
         return Forecasts(mean, mean - half, mean + half, self.confidence.of(mean, volatility))
 
 
@@ -52,9 +52,9 @@ def fit(name: str, rows: Rows, params: Params) -> Baseline:
     output, volatility = _output(rows, found, weights, lookback)
     moves = rows.moves(found, horizon)
     stacked = np.repeat(output[..., None], 4, axis=2).astype(np.float32)
-    conformal = fit_conformal(stacked, scaled_target(moves, volatility), params.conformal.coverage)
+    offset = fit_offset(stacked, scaled_target(moves, volatility), params.conformal.coverage)
     mean = output * volatility[:, None] * np.sqrt(np.arange(1, horizon + 1))
-    return Baseline(name, weights, conformal, fit_confidence(mean, volatility, moves, rows.event[found]), lookback)
+    return Baseline(name, weights, offset, fit_confidence(mean, volatility, moves, rows.event[found]), lookback)
 
 
 def _lags(rows: Rows, positions: IntArray, lookback: int) -> tuple[FloatArray, FloatArray]:

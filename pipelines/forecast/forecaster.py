@@ -22,7 +22,8 @@ Reads = Literal["sentiment", "garch"]
 class Lesson:
     """What a forecaster learns from: eligible positions, and a function from positions to (input, scaled target).
 
-    Inputs are (n, lookback, inputs) standardised float32, targets (n, horizon) in units of volatility x sqrt(h).
+    Inputs are (n, lookback, inputs), standardised float32; targets (n, horizon) in units of volatility x sqrt(h):
+    the change of log-odds, or what the state-space filter leaves of it.
     """
 
     positions: IntArray
@@ -40,7 +41,8 @@ class Forecaster:
     """One kind of forecaster. A module in `kinds`, or one that params.yaml names by its path, declares it once."""
 
     meaning: str
-    train: Train
+    train: Train | None
+    """None where the state-space filter is the whole forecaster."""
     reads: tuple[Reads, ...] = ()
     keras: bool = False
     """Whether `train` also writes forecaster.keras, which the package stage proves forecaster.onnx against."""

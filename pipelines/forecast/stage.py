@@ -12,7 +12,7 @@ from pipelines.core.artifacts import read_json, replaced_folder, sha256_path, wr
 from pipelines.core.errors import DataError
 from pipelines.core.params import load
 from pipelines.core.products import FEATURES, FORECASTER, FORECASTS, report_json
-from pipelines.forecast.accuracy import measure
+from pipelines.forecast.accuracy import added, measure
 from pipelines.forecast.training_windows import IntArray, Rows
 from pipelines.inference.predictor import Forecasts, Predictor
 
@@ -32,6 +32,7 @@ def run() -> None:
     predictor = Predictor(FORECASTER)
     write_forecasts(rows, predictor, FORECASTS)
     report["selection"] = evaluate(rows, predictor, "selection")
+    report["network_adds"] = network_adds(rows, predictor, "selection")
     write_json(REPORT, report)
     candidate.checkpoint_of(params, data_hash).clear()
     log.get("forecast").info("selection slice", skill=report["selection"]["skill_price"])
@@ -39,7 +40,7 @@ def run() -> None:
 
 def forecasts(rows: Rows, predictor: Predictor, positions: IntArray) -> Forecasts:
     """Forecasts at the given bars, through the same ONNX predictor that the bot runs."""
-    return predictor.forecast_many(lambda chosen: rows.window(chosen, predictor.lookback), positions)
+    return predictor.forecast_many(rows.windows(predictor.lookback, rows.states(predictor.filter)), positions)
 
 
 def evaluate(rows: Rows, predictor: Predictor, slice_name: str) -> dict[str, Any]:
@@ -52,6 +53,13 @@ def evaluate(rows: Rows, predictor: Predictor, slice_name: str) -> dict[str, Any
     if len(positions) == 0:
         raise DataError(f"slice {slice_name} has no bar to measure a forecast at; pull a longer history")
     return measure(rows, positions, forecasts(rows, predictor, positions))
+
+
+def network_adds(rows: Rows, predictor: Predictor, slice_name: str) -> list[float]:
+    """What the network adds to the filter's pooled skill in price on a slice, with its 95 % interval."""
+    positions = rows.lively(rows.positions(slice_name, predictor.lookback, predictor.horizon))
+    whole, part = (forecasts(rows, one, positions).mean for one in (predictor, predictor.filter_alone()))
+    return added(rows, positions, whole, part)
 
 
 def write_forecasts(rows: Rows, predictor: Predictor, folder: Path) -> None:

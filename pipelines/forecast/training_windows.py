@@ -14,8 +14,14 @@ from pipelines.core.errors import DataError
 from pipelines.core.money import PRICE_SCALE
 from pipelines.features.scale import log_odds
 from pipelines.features.spec import FEATURE_NAMES
+from pipelines.features.state_space import StateSpace
+from pipelines.features.state_space_batch import NO_END_S, Columns, states
+from pipelines.inference.predictor import Raw, Windows
 
 IntArray = NDArray[np.int64]
+
+FILTERED = ("volume_micro", "tone", "headlines", "end_s")
+"""Columns that only the state-space filter reads."""
 
 MIN_PRICE_UNITS = 200
 """Bars outside [0.02, 0.98] teach nothing and are left out of training and of the metrics."""
@@ -31,6 +37,11 @@ class Rows:
     slice_name: NDArray[np.str_]
     mid_units: IntArray
     sentiment: FloatArray
+    volume_micro: IntArray
+    tone: FloatArray
+    headlines: IntArray
+    end_s: IntArray
+    """Scheduled end, NO_END_S where there is none."""
     features: FloatArray
     run_start: IntArray
     run_end: IntArray
@@ -57,6 +68,10 @@ class Rows:
             slice_name=table["slice"].to_numpy(zero_copy_only=False).astype(str),
             mid_units=table["mid_units"].to_numpy().astype(np.int64),
             sentiment=table["sentiment"].to_numpy(),
+            volume_micro=table["volume_micro"].to_numpy().astype(np.int64),
+            tone=table["tone"].to_numpy(),
+            headlines=table["headlines"].to_numpy().astype(np.int64),
+            end_s=table["end_s"].fill_null(NO_END_S).to_numpy().astype(np.int64),
             features=np.stack([table[name].to_numpy() for name in FEATURE_NAMES], axis=1),
             run_start=np.repeat(edges[:-1], sizes),
             run_end=np.repeat(edges[1:], sizes),
@@ -74,10 +89,25 @@ class Rows:
         mid = self.mid_units[positions]
         return positions[(mid >= MIN_PRICE_UNITS) & (mid <= PRICE_SCALE - MIN_PRICE_UNITS)]
 
-    def window(self, positions: IntArray, lookback: int) -> tuple[FloatArray, IntArray, FloatArray]:
-        """Raw features (n, L, 15), mids (n, L) and sentiment (n, L) up to and with each position."""
-        index = positions[:, None] + np.arange(1 - lookback, 1)
-        return self.features[index], self.mid_units[index], self.sentiment[index]
+    def columns(self) -> Columns:
+        """What the state-space filter reads, run by run."""
+        starts = np.arange(len(self.ts_s)) == self.run_start
+        news = self.tone, self.headlines, self.end_s
+        return Columns.of(self.ts_s, self.mid_units, self.volume_micro, *news, starts, self.length_s)
+
+    def states(self, fitted: StateSpace | None) -> FloatArray | None:
+        """What a filter leaves at every bar, (bars, len(STATES)); None without a filter."""
+        return None if fitted is None else states(fitted, self.columns())
+
+    def windows(self, lookback: int, states: FloatArray | None) -> Windows:
+        """From positions to raw features (n, L, k), mids (n, L), sentiment (n, L) and states (n, L, s) up to each."""
+
+        def of(positions: IntArray) -> Raw:
+            index = positions[:, None] + np.arange(1 - lookback, 1)
+            left = None if states is None else states[index]
+            return self.features[index], self.mid_units[index], self.sentiment[index], left
+
+        return of
 
     def moves(self, positions: IntArray, horizon: int) -> FloatArray:
         """Change of log-odds from each position to 1..H bars later, (n, H)."""
@@ -96,7 +126,7 @@ def _table(path: Path) -> pa.Table:
         table = pq.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(f"{path} cannot be read ({error}); run `python -m pipelines featurize` again") from None
-    needed = ("market_id", "event_id", "ts_s", "slice", "mid_units", "sentiment", *FEATURE_NAMES)
+    needed = ("market_id", "event_id", "ts_s", "slice", "mid_units", "sentiment", *FILTERED, *FEATURE_NAMES)
     if missing := [name for name in needed if name not in table.column_names]:
         raise DataError(f"{path} lacks {', '.join(missing)}; run `python -m pipelines featurize` again")
     return table
@@ -123,6 +153,6 @@ def drawn(positions: IntArray, count: int, seed: tuple[int, ...]) -> IntArray:
 
 
 def scaled_target(moves: FloatArray, volatility: FloatArray) -> NDArray[np.float32]:
-    """Change of log-odds over volatility x sqrt(h): moves (n, H), volatility (n,) -> (n, H)."""
+    """Change of log-odds, or what a filter leaves of it, over volatility x sqrt(h): (n, H), (n,) -> (n, H)."""
     steps = np.sqrt(np.arange(1, moves.shape[1] + 1))
     return (moves / (volatility[:, None] * steps)).astype(np.float32)

@@ -9,6 +9,7 @@ from pipelines.core import log
 from pipelines.core.domain import FloatArray
 from pipelines.core.errors import DataError
 from pipelines.core.sections import ExecutionParams
+from pipelines.features.state_space_batch import NO_END_S, Columns, states
 from pipelines.inference.bundle import Bundle
 from pipelines.inference.predictor import Forecasts, Predictor
 from pipelines.replay import market_history
@@ -62,7 +63,7 @@ def _proven(predictor: Predictor, series: Iterable[market_history.Series], read:
         picked = np.sort(rng.choice(len(one), min(each, len(one)), replace=False))
         if (rows[picked] < predictor.lookback - 1).any():
             return False
-        fresh = _windows(predictor, whole, rows[picked])
+        fresh = _windows(predictor, whole, _states(predictor, whole), rows[picked])
         if np.abs(fresh.mean - one.mean[picked]).max() > TOLERANCE:
             return False
     return True
@@ -76,7 +77,8 @@ def _forecast(
     rows = rows[_contiguous(series, rows, predictor.lookback)]
     if len(rows) < 2:
         return None
-    parts = [_windows(predictor, series, rows[k : k + BATCH]) for k in range(0, len(rows), BATCH)]
+    left = _states(predictor, series)
+    parts = [_windows(predictor, series, left, rows[k : k + BATCH]) for k in range(0, len(rows), BATCH)]
     joined: list[FloatArray] = [
         np.concatenate([getattr(part, name) for part in parts]) for name in ("mean", "lower", "upper", "confidence")
     ]
@@ -85,11 +87,36 @@ def _forecast(
 
 def _contiguous(series: market_history.Series, rows: market_history.IntArray, lookback: int) -> market_history.IntArray:
     """Positions in `rows` whose window has no gap."""
-    step = int(np.median(np.diff(series.ts_s))) if len(series.ts_s) > 1 else 0
+    step = _step(series)
     spans = series.ts_s[rows] - series.ts_s[rows - lookback + 1]
     return np.flatnonzero(spans == (lookback - 1) * step)
 
 
-def _windows(predictor: Predictor, series: market_history.Series, rows: market_history.IntArray) -> Forecasts:
+def _step(series: market_history.Series) -> int:
+    return int(np.median(np.diff(series.ts_s))) if len(series.ts_s) > 1 else 0
+
+
+def _states(predictor: Predictor, series: market_history.Series) -> FloatArray | None:
+    """What the predictor's filter leaves at every bar of the series, anew after each gap; None without a filter."""
+    if predictor.filter is None:
+        return None
+    count, step = len(series.ts_s), _step(series)
+    columns = Columns.of(
+        series.ts_s,
+        series.mid_units,
+        series.volume_micro,
+        np.zeros(count) if series.tone is None else series.tone,
+        np.zeros(count, dtype=np.int64) if series.headlines is None else series.headlines,
+        np.full(count, NO_END_S if series.market.end_s is None else series.market.end_s),
+        np.append(True, np.diff(series.ts_s) != step),
+        max(step, 1),
+    )
+    return states(predictor.filter, columns)
+
+
+def _windows(
+    predictor: Predictor, series: market_history.Series, left: FloatArray | None, rows: market_history.IntArray
+) -> Forecasts:
     index = rows[:, None] + np.arange(-predictor.lookback + 1, 1)
-    return predictor.forecast_batch(series.features[index], series.mid_units[index], series.sentiment[index])
+    seen = None if left is None else left[index]
+    return predictor.forecast_batch(series.features[index], series.mid_units[index], series.sentiment[index], seen)

@@ -12,28 +12,31 @@ from pipelines.core.domain import FloatArray
 class Conformal:
     """Split-conformal widening of the quantile band, in units of local volatility x sqrt(h), shape (H,).
 
-    `shrink` in [0, 1] multiplies the mean: the slope of what happened on what was forecast. A forecaster that has
-    found nothing is thereby brought back to persistence.
+    `filter_shrink` and `shrink` in [0, 1], (H,), multiply the filter's forecast and what the network adds to it: how
+    much of each came true on the calibration slice, in price units, less its standard error. A forecaster that has
+    found nothing is thereby exactly persistence.
     """
 
     coverage: float
     offset: FloatArray
-    shrink: float = 1.0
+    shrink: FloatArray
+    filter_shrink: FloatArray
 
     @classmethod
     def neutral(cls, coverage: float, horizon: int) -> "Conformal":
-        """The band of the network as it is."""
-        return cls(coverage, np.zeros(horizon))
+        """The band and the means as they are."""
+        return cls(coverage, np.zeros(horizon), np.ones(horizon), np.ones(horizon))
 
     def document(self) -> dict[str, Any]:
         """What `parse` reads back, for JSON."""
-        return {"coverage": self.coverage, "offset": self.offset.tolist(), "shrink": self.shrink}
+        arrays = {name: getattr(self, name).tolist() for name in ("offset", "shrink", "filter_shrink")}
+        return {"coverage": self.coverage, **arrays}
 
     @classmethod
     def parse(cls, document: Any) -> "Conformal":
         """The table that `document` described."""
-        offset = np.asarray(document["offset"], dtype=np.float64)
-        return cls(float(document["coverage"]), offset, float(document["shrink"]))
+        arrays = (np.asarray(document[name], dtype=np.float64) for name in ("offset", "shrink", "filter_shrink"))
+        return cls(float(document["coverage"]), *arrays)
 
 
 @dataclass(frozen=True)

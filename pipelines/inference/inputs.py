@@ -24,6 +24,7 @@ from pipelines.features.families.price import MOMENTUM_BARS
 from pipelines.features.feature import PRICE_FLOOR_UNITS
 from pipelines.features.garch import Garch
 from pipelines.features.scale import local_volatility, signed_log
+from pipelines.features.state_space import STATES, StateSpace
 
 FloatWindows = NDArray[np.float32]
 
@@ -39,7 +40,10 @@ DERIVED: Final = (
 )
 INPUTS: Final = (*spec.FEATURE_NAMES, *DERIVED)
 """What the network reads of every bar, beside the extras of special forecasters."""
-INPUT_VERSION: Final = f"{spec.FEATURE_VERSION}.1"
+FILTER_HORIZONS: Final = (1, 5, 24)
+FILTER_INPUTS: Final = (*(f"filter_{bars}" for bars in FILTER_HORIZONS), *STATES)
+"""What a network over the state-space filter reads too: its forecasts, its states, its last innovation, the tone."""
+INPUT_VERSION: Final = f"{spec.FEATURE_VERSION}.2"
 """Changes with the features and with any change of what is made of them here."""
 
 GARCH_UNIT: Final = 0.05
@@ -50,6 +54,19 @@ SENTIMENT_INPUTS: Final = 2
 
 _COLUMN: Final = {name: index for index, name in enumerate(spec.FEATURE_NAMES)}
 _FLOOR: Final = PRICE_FLOOR_UNITS / PRICE_SCALE
+
+
+def inputs_of(fitted: StateSpace | None) -> tuple[str, ...]:
+    """Names of the standardised inputs per bar, with or without a filter."""
+    return INPUTS if fitted is None else (*INPUTS, *FILTER_INPUTS)
+
+
+def filtered(fitted: StateSpace, states: FloatArray, volatility: FloatArray) -> FloatArray:
+    """The filter's part of the inputs: states (n, L, 5) -> (n, L, 8), moves in units of volatility x sqrt(h)."""
+    unit = volatility[:, None, None]
+    ahead = fitted.forecast(states, max(FILTER_HORIZONS))[..., [bars - 1 for bars in FILTER_HORIZONS]]
+    moves = states[..., : STATES.index("tone")]
+    return np.concatenate((ahead / (unit * np.sqrt(FILTER_HORIZONS)), moves / unit, states[..., -1:]), axis=-1)
 
 
 def relative(features: FloatArray, mid_units: NDArray[np.integer[Any]], volatility: FloatArray) -> FloatArray:
@@ -102,15 +119,16 @@ class InputScaler:
     mean: FloatArray
     sd: FloatArray
     winsor_sd: float
+    names: tuple[str, ...] = INPUTS
 
     @classmethod
-    def fit(cls, values: FloatArray, winsor_sd: float) -> "InputScaler":
-        """Statistics of relative windows (n, L, 26), tails clipped at the 0.1 and 99.9 % quantiles first."""
+    def fit(cls, values: FloatArray, winsor_sd: float, names: tuple[str, ...] = INPUTS) -> "InputScaler":
+        """Statistics of relative windows (n, L, len(names)), tails clipped at the 0.1 and 99.9 % quantiles first."""
         rows = values.reshape(-1, values.shape[-1])
         low, high = np.quantile(rows, (0.001, 0.999), axis=0)
         rows = np.clip(rows, low, high)
         sd = rows.std(axis=0)
-        return cls(rows.mean(axis=0), np.where(sd > 1e-9, sd, 1.0), winsor_sd)
+        return cls(rows.mean(axis=0), np.where(sd > 1e-9, sd, 1.0), winsor_sd, names)
 
     def transform(self, values: FloatArray) -> FloatWindows:
         """Standardised windows, float32, clipped at +-winsor_sd."""
@@ -119,7 +137,7 @@ class InputScaler:
     def document(self) -> dict[str, Any]:
         """What `parse` reads back, for JSON."""
         return {
-            "inputs": list(INPUTS),
+            "inputs": list(self.names),
             "input_version": INPUT_VERSION,
             "mean": self.mean.tolist(),
             "sd": self.sd.tolist(),
@@ -133,31 +151,63 @@ class InputScaler:
         Raises:
             ArtifactError: if it was fitted for another list or version of the features.
         """
-        if document.get("input_version") != INPUT_VERSION or document.get("inputs") != list(INPUTS):
+        names = tuple(document.get("inputs", ()))
+        if document.get("input_version") != INPUT_VERSION or names not in (INPUTS, (*INPUTS, *FILTER_INPUTS)):
             raise ArtifactError(
                 f"the forecaster was trained on inputs of version {document.get('input_version')!r}, this program"
                 f" computes {INPUT_VERSION!r}; train again with `python -m pipelines forecast`"
             )
-        return cls(np.asarray(document["mean"]), np.asarray(document["sd"]), float(document["winsor_sd"]))
+        return cls(np.asarray(document["mean"]), np.asarray(document["sd"]), float(document["winsor_sd"]), names)
 
 
-def network_input(
+def scale_free(
     features: FloatArray,
     mid_units: NDArray[np.integer[Any]],
-    scaler: InputScaler,
-    sentiment: FloatArray | None = None,
-    garch: Garch | None = None,
-) -> tuple[FloatWindows, FloatArray]:
-    """Standardised windows (n, L, 26 + extras) and the local volatility (n,) that scales the output back.
-
-    Extras of special forecasters: the sentiment (n, L), as it is and as a move of 0.1 log-odds in units of
-    volatility; the conditional volatility of a GARCH filter over the window.
-    """
+    fitted: StateSpace | None = None,
+    states: FloatArray | None = None,
+) -> tuple[FloatArray, FloatArray]:
+    """Windows relative to their own scale, (n, L, len(inputs_of(fitted))), and the local volatility (n,)."""
     volatility = local_volatility(mid_units)
-    columns = [scaler.transform(relative(features, mid_units, volatility))]
-    if sentiment is not None:
-        move = np.clip(SENTIMENT_MOVE * sentiment / volatility[:, None], -scaler.winsor_sd, scaler.winsor_sd)
-        columns += [sentiment[..., None].astype(np.float32), move[..., None].astype(np.float32)]
-    if garch is not None:
-        columns.append((garch.volatility(mid_units) / GARCH_UNIT)[..., None].astype(np.float32))
-    return np.concatenate(columns, axis=-1), volatility
+    values = relative(features, mid_units, volatility)
+    if fitted is None:
+        return values, volatility
+    assert states is not None, "a network over a filter reads its states"
+    return np.concatenate((values, filtered(fitted, states, volatility)), axis=-1), volatility
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """How one forecaster sees a window: scaler, and the filter, sentiment or GARCH filter that it reads."""
+
+    scaler: InputScaler
+    filter: StateSpace | None = None
+    sentiment: bool = False
+    garch: Garch | None = None
+
+    @property
+    def width(self) -> int:
+        """Inputs of the network per bar."""
+        return len(self.scaler.mean) + SENTIMENT_INPUTS * self.sentiment + (self.garch is not None)
+
+    def of(
+        self,
+        features: FloatArray,
+        mid_units: NDArray[np.integer[Any]],
+        sentiment: FloatArray | None = None,
+        states: FloatArray | None = None,
+    ) -> tuple[FloatWindows, FloatArray]:
+        """Standardised windows (n, L, width) and the local volatility (n,) that scales the output back.
+
+        Extras of special forecasters: the sentiment (n, L), as it is and as a move of 0.1 log-odds in units of
+        volatility (absent is neutral); the conditional volatility of a GARCH filter over the window.
+        """
+        values, volatility = scale_free(features, mid_units, self.filter, states)
+        columns = [self.scaler.transform(values)]
+        if self.sentiment:
+            known = np.zeros(mid_units.shape) if sentiment is None else sentiment
+            bound = self.scaler.winsor_sd
+            move = np.clip(SENTIMENT_MOVE * known / volatility[:, None], -bound, bound)
+            columns += [known[..., None].astype(np.float32), move[..., None].astype(np.float32)]
+        if self.garch is not None:
+            columns.append((self.garch.volatility(mid_units) / GARCH_UNIT)[..., None].astype(np.float32))
+        return np.concatenate(columns, axis=-1), volatility

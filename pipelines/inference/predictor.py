@@ -1,8 +1,9 @@
 """The forecaster as every stage and the live bot run it: numpy around one ONNX session of one thread."""
 
+import copy
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,22 @@ from pipelines.core.artifacts import read_json
 from pipelines.core.domain import FloatArray, Forecast
 from pipelines.core.errors import ArtifactError, DataError
 from pipelines.features.garch import Garch
-from pipelines.features.scale import price_after
+from pipelines.features.scale import local_volatility, price_after
+from pipelines.features.state_space import StateSpace
 from pipelines.inference.calibration import Confidence, Conformal
-from pipelines.inference.inputs import SENTIMENT_INPUTS, FloatWindows, InputScaler, network_input
+from pipelines.inference.inputs import FloatWindows, Inputs, InputScaler
 
 BATCH = 256
 """Windows per call of the network in a long run: keeps the activations in the cache."""
 
+OUTPUTS = 4
+
 IntArray = NDArray[np.int64]
-Windows = Callable[[IntArray], tuple[FloatArray, IntArray, FloatArray]]
-"""From row positions to raw features (n, L, 15), mids (n, L), sentiment (n, L)."""
+Raw = tuple[FloatArray, NDArray[np.integer[Any]], FloatArray | None, FloatArray | None]
+Windows = Callable[[IntArray], Raw]
+"""From row positions to raw features (n, L, k), mids (n, L), sentiment (n, L), and states (n, L, s) of a filter."""
+Outputs = tuple[NDArray[np.float32], FloatArray, FloatArray]
+"""Network output (n, H, 4), local volatility (n,) and the filter's forecast (n, H)."""
 
 
 @dataclass(frozen=True)
@@ -48,81 +55,103 @@ class Predictor:
     """
 
     def __init__(self, folder: Path) -> None:
-        network = folder / "forecaster.onnx"
-        if not network.is_file():
-            raise ArtifactError(f"{network} does not exist; train a forecaster with `python -m pipelines forecast`")
+        if not (folder / "meta.json").is_file():
+            raise ArtifactError(f"{folder} holds no forecaster; train one with `python -m pipelines forecast`")
         self.meta: dict[str, Any] = read_json(folder / "meta.json")
         self.kind = str(self.meta["kind"])
         self.lookback = int(self.meta["lookback"])
         self.horizon = int(self.meta["horizon"])
-        self.scaler = InputScaler.parse(read_json(folder / "scaler.json"))
+        fitted, garch = self.meta.get("filter"), self.meta.get("garch")
+        self.seen = Inputs(
+            InputScaler.parse(read_json(folder / "scaler.json")),
+            StateSpace.parse(fitted) if fitted else None,
+            bool(self.meta.get("sentiment")),
+            Garch(**garch) if garch else None,
+        )
         self._conformal = Conformal.parse(read_json(folder / "conformal.json"))
         self._confidence = Confidence.parse(read_json(folder / "confidence.json"))
-        garch = self.meta.get("garch")
-        self._garch = Garch(**garch) if garch else None
-        self._session = _session(network)
-        self._input = self._session.get_inputs()[0].name
+        self._session = _session(folder / "forecaster.onnx") if self.meta.get("network", True) else None
+
+    def filter_alone(self) -> "Predictor":
+        """This forecaster without what its network adds: the filter's forecast, persistence where there is none."""
+        twin = copy.copy(self)
+        twin._session = None
+        twin._conformal = replace(self._conformal, shrink=np.zeros(self.horizon))
+        return twin
 
     @property
-    def wants_sentiment(self) -> bool:
-        """Whether the network reads the sentiment of every bar of the window."""
-        return bool(self.meta.get("sentiment"))
-
-    @property
-    def width(self) -> int:
-        """Inputs of the network per bar: the 15 features and the extras of its kind."""
-        return len(self.scaler.mean) + SENTIMENT_INPUTS * self.wants_sentiment + (self._garch is not None)
-
-    def inputs(
-        self, features: FloatArray, mid_units: NDArray[np.integer[Any]], sentiment: FloatArray | None = None
-    ) -> tuple[FloatWindows, FloatArray]:
-        """Network input (n, L, F) and local volatility (n,) of raw windows; absent sentiment is neutral."""
-        known = np.zeros(mid_units.shape) if sentiment is None else sentiment
-        return network_input(features, mid_units, self.scaler, known if self.wants_sentiment else None, self._garch)
+    def filter(self) -> StateSpace | None:
+        """The state-space filter whose states the windows must bring; None without one."""
+        return self.seen.filter
 
     def network(self, windows: FloatWindows) -> NDArray[np.float32]:
-        """Raw output (n, H, 4) of the network: mean, q05, q50, q95 in units of volatility x sqrt(h)."""
-        output: NDArray[np.float32] = self._session.run(None, {self._input: windows})[0]
+        """Raw output (n, H, 4) of the network, zeros without one: mean, q05, q50, q95 in units of volatility x sqrt(h),
+        of what the filter leaves."""
+        if self._session is None:
+            return np.zeros((len(windows), self.horizon, OUTPUTS), dtype=np.float32)
+        output: NDArray[np.float32] = self._session.run(None, {self._session.get_inputs()[0].name: windows})[0]
         return output
 
     def forecast_batch(
-        self, features: FloatArray, mid_units: NDArray[np.integer[Any]], sentiment: FloatArray | None = None
+        self,
+        features: FloatArray,
+        mid_units: NDArray[np.integer[Any]],
+        sentiment: FloatArray | None = None,
+        states: FloatArray | None = None,
     ) -> Forecasts:
-        """Forecasts of raw windows: features (n, L, 15), mid_units (n, L), sentiment (n, L) or None.
+        """Forecasts of raw windows: features (n, L, k), mid_units (n, L), sentiment (n, L) or None, and the states
+        (n, L, s) of the forecaster's filter where it has one.
 
         Raises:
-            DataError: if the windows are not `lookback` bars long or hold a value that is not finite.
+            DataError: if the windows are not `lookback` bars long, lack the states, or hold a value that is not finite.
         """
         if features.shape[1] != self.lookback:
             raise DataError(f"a window has {features.shape[1]} bars; forecaster {self.kind} needs {self.lookback}")
         if not np.isfinite(features).all():
             raise DataError("a feature is missing or infinite; compute windows with pipelines.features")
-        windows, volatility = self.inputs(features, mid_units, sentiment)
-        return self.scale_back(self.network(windows), volatility)
+        return self.scale_back(*self._outputs((features, mid_units, sentiment, states)))
 
-    def outputs(self, windows: Windows, positions: IntArray) -> tuple[NDArray[np.float32], FloatArray]:
-        """Network output (n, H, 4) and local volatility (n,) of many windows, in batches on two threads."""
-
-        def one(part: slice) -> tuple[NDArray[np.float32], FloatArray]:
-            values, volatility = self.inputs(*windows(positions[part]))
-            return self.network(values), volatility
-
+    def outputs(self, windows: Windows, positions: IntArray) -> Outputs:
+        """Network output and what scales it back of many windows, in batches on two threads."""
         with ThreadPoolExecutor(max_workers=2) as pool:
-            made = list(pool.map(one, batches(len(positions), BATCH)))
-        return np.concatenate([output for output, _ in made]), np.concatenate([scale for _, scale in made])
+            parts = batches(len(positions), BATCH)
+            made = list(pool.map(lambda part: self._outputs(windows(positions[part])), parts))
+        output, volatility, ahead = zip(*made, strict=True)
+        return np.concatenate(output), np.concatenate(volatility), np.concatenate(ahead)
+
+    def _outputs(self, raw: Raw) -> Outputs:
+        features, mid_units, sentiment, states = raw
+        if self.filter is not None and states is None:
+            raise DataError(f"forecaster {self.kind} reads a state-space filter; give the windows its states")
+        if self._session is None:
+            volatility = local_volatility(mid_units)
+            output = self.network(np.empty((len(mid_units), 0, 0), dtype=np.float32))
+        else:
+            values, volatility = self.seen.of(features, mid_units, sentiment, states)
+            output = self.network(values)
+        return output, volatility, self.ahead(mid_units, states)
+
+    def ahead(self, mid_units: NDArray[np.integer[Any]], states: FloatArray | None) -> FloatArray:
+        """What the filter alone forecasts, not shrunk, (n, H) in log-odds; zeros without a filter."""
+        if self.filter is None or states is None:
+            return np.zeros((len(mid_units), self.horizon))
+        return self.filter.forecast(states[:, -1], self.horizon)
 
     def forecast_many(self, windows: Windows, positions: IntArray) -> Forecasts:
         """Forecasts of many windows: the numbers of `forecast_batch`, computed in batches on two threads."""
         return self.scale_back(*self.outputs(windows, positions))
 
-    def scale_back(self, output: NDArray[np.float32], volatility: FloatArray) -> Forecasts:
-        """Network output (n, H, 4) to log-odds, intervals conformalised, with the confidence."""
+    def scale_back(self, output: NDArray[np.float32], volatility: FloatArray, ahead: FloatArray) -> Forecasts:
+        """Network output (n, H, 4) over the filter's forecast (n, H) to log-odds, intervals conformalised, with the
+        confidence."""
+        table = self._conformal
         unit = volatility[:, None] * np.sqrt(np.arange(1, self.horizon + 1))
         scaled = output.astype(np.float64)
-        mean = self._conformal.shrink * scaled[..., 0] * unit
+        base = table.filter_shrink * ahead
+        mean = base + table.shrink * scaled[..., 0] * unit
         band = np.sort(scaled[..., 1:], axis=-1)
-        lower = np.minimum((band[..., 0] - self._conformal.offset) * unit, mean)
-        upper = np.maximum((band[..., 2] + self._conformal.offset) * unit, mean)
+        lower = np.minimum(base + (band[..., 0] - table.offset) * unit, mean)
+        upper = np.maximum(base + (band[..., 2] + table.offset) * unit, mean)
         return Forecasts(mean, lower, upper, self._confidence.of(mean, volatility))
 
 
@@ -133,6 +162,7 @@ def forecast_call(
     mid_units: NDArray[np.integer[Any]],
     horizon: int = 24,
     sentiment: FloatArray | None = None,
+    states: FloatArray | None = None,
 ) -> dict[str, Any]:
     """The guide's `predict` answer for the latest `lookback` bars of a market: prices in [0, 1] at 1..horizon bars.
 
@@ -143,7 +173,8 @@ def forecast_call(
         raise DataError(f"horizon was {horizon}; this forecaster answers 1 to {predictor.horizon} bars")
     last = slice(-predictor.lookback, None)
     news = None if sentiment is None else sentiment[None, last]
-    made = predictor.forecast_batch(features[None, last], mid_units[None, last], news).at(0)
+    left = None if states is None else states[None, last]
+    made = predictor.forecast_batch(features[None, last], mid_units[None, last], news, left).at(0)
     now = mid_units[-1:]
     return {
         "market_id": market_id,
@@ -166,6 +197,8 @@ def batches(total: int, size: int) -> Iterator[slice]:
 
 
 def _session(network: Path) -> onnxruntime.InferenceSession:
+    if not network.is_file():
+        raise ArtifactError(f"{network} does not exist; train a forecaster with `python -m pipelines forecast`")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1

@@ -64,3 +64,29 @@ def batch(
         result[bar] = decay.push(close, zip(known[begin:end].tolist(), values[begin:end].tolist(), strict=True))
         begin = end
     return result
+
+
+def tone(scores: Iterable[float]) -> float:
+    """What the headlines of one bar say together: the sum of their scores, clipped to [-1, 1]."""
+    total = 0.0
+    for score in scores:
+        total += score
+    return min(max(total, -1.0), 1.0)
+
+
+def impulses(
+    ts_s: NDArray[np.int64], known_s: NDArray[np.int64], scores: NDArray[np.float64], length_s: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Tone (n,) and number (n,) of the headlines that became known in each bar of one market.
+
+    A bar that closes at T has those of (T - length, T]: what was known before the first bar is in none.
+    """
+    order = np.lexsort((scores, known_s))
+    known, values = known_s[order], np.nan_to_num(scores[order], nan=0.0)
+    upto = np.searchsorted(known, ts_s, side="right")
+    since = np.searchsorted(known, ts_s - length_s, side="right")
+    count = upto - since
+    made = np.zeros(len(ts_s))
+    for bar in np.flatnonzero(count).tolist():
+        made[bar] = tone(values[since[bar] : upto[bar]].tolist())
+    return made, count.astype(np.int64)

@@ -20,7 +20,6 @@ from pipelines.trading.policies.sealed import STRATEGY
 CHOSEN = CHOICE / "choice.json"
 
 FORECASTER_FILES = (
-    "forecaster.onnx",
     "meta.json",
     "scaler.json",
     "conformal.json",
@@ -50,7 +49,10 @@ def run() -> None:
 
 
 def _gather(folder: Path, policy: type[policies.DeclaredPolicy], choice: Any) -> None:
-    parts = [FORECASTER / name for name in FORECASTER_FILES] + [AGENT / name for name in policy.files]
+    meta = FORECASTER / "meta.json"
+    network = not meta.is_file() or read_json(meta).get("network", True)
+    names = ("forecaster.onnx",) * network + FORECASTER_FILES
+    parts = [FORECASTER / name for name in names] + [AGENT / name for name in policy.files]
     parts += [CHOICE / STRATEGY] * ("strategy" in choice["policy"])
     for part in parts:
         if not part.is_file():

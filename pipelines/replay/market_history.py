@@ -74,6 +74,9 @@ class Series:
     payout_micro: int | None = None
     modelled_units: float | None = None
     """Mean spread of the venue's books of this tick at the pull, in 1e-4; None where too few were open."""
+    tone: FloatArray | None = None
+    headlines: IntArray | None = None
+    """Tone and number of the headlines that became known in each bar; None where no headlines are known."""
 
 
 def bar_length_s(folder: Path = FEATURES) -> int:
@@ -115,6 +118,7 @@ def read_series(markets: Mapping[str, Market], path: Path = FEATURES / "features
     }
     sentiment = table["sentiment"].to_numpy().astype(np.float64)
     features = np.column_stack([table[name].to_numpy() for name in FEATURE_NAMES]).astype(np.float64)
+    tone, headlines = table["tone"].to_numpy(), table["headlines"].to_numpy().astype(np.int64)
     slices = table["slice"].to_numpy(zero_copy_only=False).astype(str)
     for left, right in itertools.pairwise(_edges(ids)):
         part = slice(left, right)
@@ -127,6 +131,8 @@ def read_series(markets: Mapping[str, Market], path: Path = FEATURES / "features
             slices=slices[part],
             payout_micro=paid,
             modelled_units=spreads.get(market.tick_units),
+            tone=tone[part],
+            headlines=headlines[part],
             **columns,
         )
 

@@ -11,6 +11,7 @@ from statistics import median
 from pipelines.core import log
 from pipelines.core.domain import Bar, Market, Quote
 from pipelines.core.errors import VenueError, VenueForbidden
+from pipelines.features.state_space import StateSpace
 from pipelines.trading.kernel import fair_units, is_trusted
 from pipelines.venue import stream
 from pipelines.venue.http import VenueHttp
@@ -298,7 +299,7 @@ class Feed:
             one.backlog.append(bar)
 
     def _push(self, window: Window, sentiment_sum: MarketSentiment, bar: Bar) -> None:
-        window.push(bar, sentiment_sum.at(bar.ts_s, self._news.of(bar.market_id)))
+        window.push(bar, *sentiment_sum.at(bar.ts_s, self._news.of(bar.market_id)))
 
     def _price_from_history(self, one: Followed, ts_s: int) -> None:
         """A market whose book has had one side alone since the start gets its price from history, so that what is held
@@ -343,14 +344,14 @@ class Feed:
         _log.warning("no history", market=one.market.market_id, error=repr(error))
         metrics.API_ERRORS.labels("history").inc()
 
-    def seen(self) -> list[WarmMarket]:
-        """Markets whose window is warm and ends at the newest closed bar."""
+    def seen(self, fitted: StateSpace | None = None) -> list[WarmMarket]:
+        """Markets whose window is warm and ends at the newest closed bar, with the states of a model's filter."""
         ts_s = self.closed[0]
         found = []
         for one in self.followed.values():
             last = one.window.last
             if one.ready and one.window.warm and last is not None and last.ts_s == ts_s and one.quote is not None:
-                found.append(WarmMarket(one.market, one.window.view(), one.quote, one.age_s(ts_s)))
+                found.append(WarmMarket(one.market, one.window.view(fitted), one.quote, one.age_s(ts_s)))
         return found
 
     def mids(self) -> dict[str, int]:

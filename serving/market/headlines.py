@@ -76,8 +76,9 @@ class MarketSentiment:
         self._decay = Decay()
         self._used: set[str] = set()
 
-    def at(self, ts_s: int, headlines: dict[str, tuple[int, float]]) -> float:
-        """Sentiment at a bar's close."""
+    def at(self, ts_s: int, headlines: dict[str, tuple[int, float]]) -> tuple[float, list[tuple[int, float]]]:
+        """Sentiment at a bar's close, and the (known at, score) pairs that entered it now, by time."""
         due = [name for name, (known_s, _) in headlines.items() if known_s <= ts_s and name not in self._used]
         self._used.update(due)
-        return self._decay.push(ts_s, sorted(headlines[name] for name in due))
+        entered = sorted(headlines[name] for name in due)
+        return self._decay.push(ts_s, entered), entered

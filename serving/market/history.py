@@ -7,7 +7,7 @@ from pipelines.core.domain import Bar, Market
 from pipelines.core.errors import VenueError
 from pipelines.venue import data
 from pipelines.venue.http import VenueHttp
-from serving.market.windows import EXTRA_BARS
+from serving.market.windows import EXTRA_BARS, FILTER_BARS
 
 IntArray = NDArray[np.int64]
 
@@ -38,7 +38,7 @@ async def history(
 ) -> list[Bar]:
     """Contiguous bars that end with `first_live`, whose volume is completed from the trades of its whole bar."""
     end_s = first_live.ts_s
-    start_s = end_s - (lookback + EXTRA_BARS) * length_s
+    start_s = end_s - max(lookback + EXTRA_BARS, FILTER_BARS) * length_s
     times, mids = await data.price_history(http, market.token_yes, start_s, end_s, length_s)
     trade_s, shares = await data.trades(http, market.market_id, start_s, end_s)
     return assemble(market.market_id, (times, mids), (trade_s, shares), first_live, length_s, max_gap_bars)

@@ -1,6 +1,8 @@
-"""The last `lookback` bars of each market, as the forecaster reads them: features, mids, sentiment."""
+"""The last `lookback` bars of each market, as the forecaster reads them: features, mids, sentiment, filter states."""
 
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,19 +10,41 @@ from numpy.typing import NDArray
 from pipelines.core.domain import Bar, FloatArray
 from pipelines.features.rolling import RollingFeatures
 from pipelines.features.spec import FEATURES
+from pipelines.features.state_space import STATES, RollingStateSpace, StateSpace
+from pipelines.news import decay
 
 EXTRA_BARS = 40
 """Bars before the window that fill the longest rolling feature (30), with room for a late point."""
+FILTER_BARS = 720
+"""Bars that are fetched for a market that is new: a state-space filter has a memory of its volume."""
+KEPT_BARS = 1_440
+"""Bars that a window keeps, to fold a new model's filter over them, or a headline that was read late."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A window as it was at the close of its last bar: (L, features), (L,), (L,). A copy, safe in another thread."""
+    """A window as it was at the close of its last bar: (L, features), (L,), (L,), and the states (L, len(STATES)) of
+    the filter that was asked for. A copy, safe in another thread."""
 
     features: FloatArray
     mids: NDArray[np.int64]
     sentiment: FloatArray
     last: Bar
+    states: FloatArray | None = None
+
+
+@dataclass(slots=True)
+class _Past:
+    """What a filter reads of one bar, and the (known at, score) pairs of the headlines that fell into it."""
+
+    ts_s: int
+    mid_units: int
+    volume_micro: int
+    headlines: list[tuple[int, float]] = field(default_factory=list)
+
+    def into(self, rolling: RollingStateSpace) -> tuple[float, ...]:
+        tone = decay.tone(score for _, score in sorted(self.headlines))
+        return rolling.push(self.ts_s, self.mid_units, self.volume_micro, tone, len(self.headlines))
 
 
 class Window:
@@ -37,6 +61,10 @@ class Window:
         self.features: FloatArray = np.zeros((self._lookback, len(FEATURES)))
         self.mids: NDArray[np.int64] = np.zeros(self._lookback, dtype=np.int64)
         self.sentiment: FloatArray = np.zeros(self._lookback)
+        self._past: deque[_Past] = deque(maxlen=KEPT_BARS)
+        self._fitted: StateSpace | None = None
+        self._filter: RollingStateSpace | None = None
+        self._states: FloatArray = np.zeros((self._lookback, len(STATES)))
         self.count = 0
         self.last: Bar | None = None
 
@@ -49,8 +77,12 @@ class Window:
         """Whether a bar with this close is the next one."""
         return self.last is None or ts_s == self.last.ts_s + self._length
 
-    def push(self, bar: Bar, sentiment: float = 0.0) -> None:
-        """Append a bar; a repeated or older one is ignored, one after a gap empties the window first."""
+    def push(self, bar: Bar, sentiment: float = 0.0, headlines: Iterable[tuple[int, float]] = ()) -> None:
+        """Append a bar; a repeated or older one is ignored, one after a gap empties the window first.
+
+        `headlines` are the (known at, score) pairs that were read since the last bar. One that was known before it
+        enters the bar it belongs to, as it does in training.
+        """
         if self.last is not None and bar.ts_s <= self.last.ts_s:
             return
         if not self.follows(bar.ts_s):
@@ -60,10 +92,40 @@ class Window:
         self.features[-1] = self._rolling.push(bar.ts_s, bar.mid_units, bar.volume_micro)
         self.mids[-1] = bar.mid_units
         self.sentiment[-1] = sentiment
+        self._past.append(_Past(bar.ts_s, bar.mid_units, bar.volume_micro))
+        if self._enter(headlines):
+            self._filter = None
+        if self._filter is not None:
+            self._keep(self._past[-1].into(self._filter))
         self.count += 1
         self.last = bar
 
-    def view(self) -> View:
-        """A copy of the window; it must not be empty."""
+    def _enter(self, headlines: Iterable[tuple[int, float]]) -> bool:
+        """Put headlines into their bars; whether one fell into a bar before the last."""
+        late = False
+        for known_s, score in headlines:
+            place = len(self._past) - 1 - max(0, (self._past[-1].ts_s - known_s) // self._length)
+            if place >= 0:
+                self._past[place].headlines.append((known_s, score))
+                late |= place < len(self._past) - 1
+        return late
+
+    def view(self, fitted: StateSpace | None = None) -> View:
+        """A copy of the window, with the states of a filter where one is given; it must not be empty."""
         assert self.last is not None, "an empty window has no view"
-        return View(self.features.copy(), self.mids.copy(), self.sentiment.copy(), self.last)
+        states = None if fitted is None else self._states_of(fitted)
+        return View(self.features.copy(), self.mids.copy(), self.sentiment.copy(), self.last, states)
+
+    def _states_of(self, fitted: StateSpace) -> FloatArray:
+        """States of the last `lookback` bars. A filter that is new here, or a late headline, costs one fold over the
+        bars that are kept; afterwards each bar costs one step."""
+        if self._filter is None or fitted != self._fitted:
+            self._fitted, self._filter = fitted, RollingStateSpace(fitted, self._end_s, self._length)
+            self._states[:] = 0.0
+            for past in self._past:
+                self._keep(past.into(self._filter))
+        return self._states.copy()
+
+    def _keep(self, states: tuple[float, ...]) -> None:
+        self._states[:-1] = self._states[1:]
+        self._states[-1] = states

@@ -16,7 +16,7 @@ ONLY_IN = {
     "keras": ("pipelines/forecast/", "pipelines/package/"),
     "torch": ("pipelines/agent/", "pipelines/news/finbert.py"),
     "stable_baselines3": ("pipelines/agent/",),
-    "numba": ("pipelines/trading/compiled.py",),
+    "numba": ("pipelines/trading/compiled.py", "pipelines/features/state_space_batch.py"),
     "great_expectations": ("pipelines/validate/",),
     "evidently": ("pipelines/drift/",),
     "prefect": ("flows/",),

@@ -24,13 +24,14 @@ def reverting_rows(markets=40, bars=600, seed=0):
     """Prices that give half of every move back with the next bar; slices follow each other by market."""
     rng = np.random.default_rng(seed)
     names = np.repeat([name for name, share in SHARES for _ in range(round(share * markets))], bars)
-    parts, mids = [], []
+    parts, mids, volumes = [], [], []
     ts = 1_767_225_600 + LENGTH * np.arange(bars)
     for _ in range(markets):
         level = 5000 + np.cumsum(rng.normal(size=bars) * 15)
         mid = np.clip(level + rng.normal(size=bars) * 60, 500, 9_500).astype(np.int64)
         mids.append(mid)
-        parts.append(batch(ts, mid, rng.integers(0, 10**9, bars), None))
+        volumes.append(rng.integers(0, 10**9, bars))
+        parts.append(batch(ts, mid, volumes[-1], None))
     edges = np.arange(markets + 1) * bars
     return Rows(
         market_id=np.repeat([f"m{i}" for i in range(markets)], bars),
@@ -39,6 +40,10 @@ def reverting_rows(markets=40, bars=600, seed=0):
         slice_name=names,
         mid_units=np.concatenate(mids),
         sentiment=np.zeros(markets * bars),
+        volume_micro=np.concatenate(volumes),
+        tone=np.zeros(markets * bars),
+        headlines=np.zeros(markets * bars, np.int64),
+        end_s=np.full(markets * bars, -1),
         features=np.concatenate(parts),
         run_start=np.repeat(edges[:-1], bars),
         run_end=np.repeat(edges[1:], bars),
@@ -125,7 +130,8 @@ def resume(params):
     print("persistence ok")
     rows = reverting_rows()
     fit = rows.lively(rows.positions("fit", 12, 6))
-    lesson, _, _ = candidate._lesson(rows, params, fit, ())
+    path = candidate.FilterPath.of(rows, params, None)
+    lesson = candidate._lesson(rows, params, fit, path, candidate._seen(rows, params, fit, path, ()))
 
     def trained(name):
         return training.train(layers, lesson, params.forecast, devices, Checkpoint(Path(f"{name}.npz"))).get_weights()

@@ -28,7 +28,10 @@ def write_inputs(rows):
         "ts_s": rows.ts_s,
         "slice": rows.slice_name,
         "mid_units": rows.mid_units.astype(np.int32),
-        "volume_micro": np.zeros(len(rows.ts_s), np.int64),
+        "volume_micro": rows.volume_micro,
+        "tone": rows.tone,
+        "headlines": rows.headlines.astype(np.int32),
+        "end_s": pa.nulls(len(rows.ts_s), pa.int64()),
         "spread_units": np.zeros(len(rows.ts_s), np.int32),
         "sentiment": rows.sentiment,
     } | {name: rows.features[:, index] for index, name in enumerate(FEATURE_NAMES)}

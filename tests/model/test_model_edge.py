@@ -6,7 +6,7 @@ import pytest
 from pipelines.features.compute import batch
 from pipelines.features.scale import local_volatility, log_odds, price_after
 from pipelines.forecast import ridge
-from pipelines.forecast.conformal import fit_confidence, fit_conformal
+from pipelines.forecast.conformal import fit_confidence, safe_shrink
 from pipelines.inference.inputs import InputScaler, relative
 from simulator.markets.events import Family, build
 from simulator.markets.price_model import Model
@@ -47,12 +47,12 @@ def _forecaster(edge):
     def mean(windows):
         return _last(scaler, windows) @ weights + bias
 
-    values, _, volatility, moves, _, event = _windows(edge, range(30, 40), 8_000, 2)
-    output = np.repeat(mean(values)[..., None], 4, axis=2).astype(np.float32)
-    table = fit_conformal(output, (moves / (volatility[:, None] * STEPS)).astype(np.float32), 0.9)
+    values, mid, volatility, moves, price_moves, event = _windows(edge, range(30, 40), 8_000, 2)
     unit = volatility[:, None] * STEPS
-    confidence = fit_confidence(table.shrink * mean(values) * unit, volatility, moves, event)
-    return lambda windows, scale: table.shrink * mean(windows) * scale[:, None] * STEPS, confidence
+    start = mid[:, None] / 1e4
+    shrink = safe_shrink(price_after(mid[:, None], mean(values) * unit) - start, price_moves, event)
+    confidence = fit_confidence(shrink * mean(values) * unit, volatility, moves, event)
+    return lambda windows, scale: shrink * mean(windows) * scale[:, None] * STEPS, confidence
 
 
 def _last(scaler, values):

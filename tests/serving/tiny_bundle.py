@@ -42,7 +42,9 @@ def make(
         },
     )
     write_json(folder / "scaler.json", InputScaler(np.zeros(len(INPUTS)), np.ones(len(INPUTS)), 8.0).document())
-    write_json(folder / "conformal.json", Conformal(0.9, np.full(HORIZON, 0.1)).document())
+    write_json(
+        folder / "conformal.json", Conformal(0.9, np.full(HORIZON, 0.1), np.ones(HORIZON), np.ones(HORIZON)).document()
+    )
     table = Confidence(np.full(HORIZON - 1, 6.0), np.full(HORIZON - 1, 3.0))
     write_json(folder / "confidence.json", table.document())
     names = tuple(feature.name for feature in spec.SCALED)

@@ -14,7 +14,7 @@ from pipelines.features.scale import Scaler, local_volatility, log_odds
 from pipelines.features.spec import FEATURE_NAMES, FEATURE_VERSION, SCALED
 from pipelines.inference.bundle import seal
 from pipelines.inference.calibration import Confidence, Conformal
-from pipelines.inference.inputs import InputScaler, network_input, relative
+from pipelines.inference.inputs import Inputs, InputScaler, relative
 from simulator.markets.events import EPOCH_S, STEP_S, Family, build
 from simulator.markets.price_model import Model
 from simulator.markets.synthetic import SyntheticMarkets
@@ -75,7 +75,7 @@ def seal_linear_bundle(
     index = positions[:, None] + np.arange(1 - LOOKBACK, 1)
     raw, mids = features[index], mid[index]
     scaler = InputScaler.fit(relative(raw, mids, local_volatility(mids)), winsor_sd=8.0)
-    inputs, volatility = network_input(raw, mids, scaler, sentiment[index])
+    inputs, volatility = Inputs(scaler, sentiment=True).of(raw, mids, sentiment[index])
     ahead = positions[:, None] + np.arange(1, HORIZON + 1)
     unit = volatility[:, None] * np.sqrt(np.arange(1, HORIZON + 1))
     target = np.clip((log_odds(mid[ahead]) - log_odds(mid[positions])[:, None]) / unit, -4.0, 4.0)

@@ -57,7 +57,7 @@ def _forecast() -> None:
 
     def windows(at):
         index = at[:, None] + np.arange(1 - world.LOOKBACK, 1)
-        return features[index], mid[index], sentiment[index]
+        return features[index], mid[index], sentiment[index], None
 
     told = np.flatnonzero(full & table["slice"].isin(["agent", "selection", "gate"]).to_numpy())
     made = Predictor(bundle).forecast_many(windows, told)

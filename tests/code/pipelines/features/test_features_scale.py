@@ -17,14 +17,15 @@ def test_log_odds_and_back():
 
 
 def test_local_volatility_has_a_floor_and_reads_thirty_returns():
-    """A window that stands still has volatility 0.01; returns older than 30 bars do not count."""
+    """A window that stands still has volatility 0.01; returns older than 30 bars do not count, and a jump counts as a
+    move of 0.15 log-odds."""
     still = np.full((1, 60), 5000)
     assert scale.local_volatility(still) == pytest.approx(0.01)
     older = still.copy()
     older[0, :29] = 2000
     assert scale.local_volatility(older) == pytest.approx(0.01)
     older[0, :31] = 2000
-    assert scale.local_volatility(older) > 0.1
+    assert scale.local_volatility(older) == pytest.approx(np.sqrt(0.15**2 / 30 + 0.01**2))
 
 
 def test_scaler_standardises_and_clips():

@@ -77,9 +77,10 @@ bars = table.filter(pa.compute.equal(table["market_id"], name)).to_pylist()
 window = Window(predictor.lookback, 60, bars[0]["end_s"])
 for bar in bars:
     if bar["ts_s"] <= ts:
-        window.push(Bar(name, bar["ts_s"], bar["mid_units"], bar["volume_micro"], 0, 0), bar["sentiment"])
-view = window.view()
-live = predictor.forecast_batch(view.features[None], view.mids[None], view.sentiment[None])
+        told = [(bar["ts_s"], bar["tone"])] * bar["headlines"]
+        window.push(Bar(name, bar["ts_s"], bar["mid_units"], bar["volume_micro"], 0, 0), bar["sentiment"], told)
+view = window.view(predictor.filter)
+live = predictor.forecast_batch(view.features[None], view.mids[None], view.sentiment[None], view.states[None])
 assert np.allclose(live.mean[0], made["mean"][0].as_py(), atol=1e-6)
 assert np.abs(live.mean).max() > 0.0
 print(json.dumps({"kind": predictor.kind, "source": predictor.meta["source"]}))

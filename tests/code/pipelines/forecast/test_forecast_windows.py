@@ -8,7 +8,11 @@ import pytest
 from pipelines.core.artifacts import write_json
 from pipelines.core.errors import DataError
 from pipelines.features.scale import log_odds
+from pipelines.features.state_space import StateSpace
 from pipelines.forecast.training_windows import Rows, drawn, training_positions
+
+PARAMETERS = (0.93, 0.9, 0.5, 0.7, 0.9, 0.5, -4.0, 0.3, 0.9, 100.0, -9.0, 0.5, -8.5, 1.5, -8.5, 0.5)
+"""Of a filter that reads everything."""
 
 
 def make_rows(runs, slices=None, length_s=60, seed=0):
@@ -23,6 +27,10 @@ def make_rows(runs, slices=None, length_s=60, seed=0):
         slice_name=np.array(["fit"] * total if slices is None else slices),
         mid_units=rng.integers(3000, 7000, total),
         sentiment=np.zeros(total),
+        volume_micro=rng.integers(0, 10**9, total),
+        tone=np.zeros(total),
+        headlines=np.zeros(total, np.int64),
+        end_s=np.full(total, -1),
         features=rng.normal(size=(total, 15)),
         run_start=np.repeat(edges[:-1], sizes),
         run_end=np.repeat(edges[1:], sizes),
@@ -47,7 +55,8 @@ def test_positions_belong_to_the_slice():
 def test_windows_end_at_the_position_and_moves_begin_there():
     """The last row of a window is the position's own bar; the move of horizon h is h bars later, in log-odds."""
     rows = make_rows([("a", 30, 0)])
-    features, mids, _ = rows.window(np.array([10]), 5)
+    features, mids, _, states = rows.windows(5, None)(np.array([10]))
+    assert states is None
     assert np.array_equal(features[0], rows.features[6:11])
     assert mids[0, -1] == rows.mid_units[10]
     odds = log_odds(rows.mid_units)
@@ -57,10 +66,13 @@ def test_windows_end_at_the_position_and_moves_begin_there():
 def test_targets_change_only_with_the_future_and_inputs_only_with_the_past():
     """Perturbing later bars changes the target and not the input; nothing of the target is in the input."""
     rows = make_rows([("a", 30, 0)])
-    before = rows.window(np.array([10]), 5), rows.moves(np.array([10]), 3)
+    fitted = StateSpace(PARAMETERS)
+    before = rows.windows(5, rows.states(fitted))(np.array([10])), rows.moves(np.array([10]), 3)
     rows.features[11:] += 1.0
     rows.mid_units[11:] = 2000
-    after = rows.window(np.array([10]), 5), rows.moves(np.array([10]), 3)
+    rows.volume_micro[11:] *= 3
+    rows.tone[11:], rows.headlines[11:] = 0.7, 2
+    after = rows.windows(5, rows.states(fitted))(np.array([10])), rows.moves(np.array([10]), 3)
     assert all(np.array_equal(a, b) for a, b in zip(before[0], after[0], strict=True))
     assert not np.array_equal(before[1], after[1])
 

@@ -8,15 +8,16 @@ from pipelines.core.artifacts import write_json
 from pipelines.features.scale import Scaler
 from pipelines.features.spec import FEATURE_VERSION, SCALED
 from pipelines.inference.calibration import Confidence, Conformal
-from pipelines.inference.inputs import INPUTS, InputScaler
+from pipelines.inference.inputs import InputScaler, inputs_of
 
 LOOKBACK, HORIZON = 40, 6
 
 
-def write_forecaster(folder, *, extras=(), weight=0.1, kind="hybrid", garch=None):
+def write_forecaster(folder, *, extras=(), weight=0.1, kind="hybrid", garch=None, fitted=None):
     """Write a folder whose network is `weight` x the last bar's price change, for the mean and every quantile."""
     folder.mkdir(parents=True, exist_ok=True)
-    width = len(INPUTS) + len(extras)
+    names = inputs_of(fitted)
+    width = len(names) + len(extras)
     matrix = np.zeros((width, HORIZON * 4), dtype=np.float32)
     matrix[1] = weight
     nodes = [
@@ -45,11 +46,16 @@ def write_forecaster(folder, *, extras=(), weight=0.1, kind="hybrid", garch=None
         "bar_length_s": 60,
         "sentiment": "sentiment" in extras,
         "garch": garch,
+        "filter": fitted.document() if fitted else None,
     }
     write_json(folder / "meta.json", meta)
-    write_json(folder / "scaler.json", InputScaler(np.zeros(len(INPUTS)), np.ones(len(INPUTS)), 8.0).document())
+    scaler = InputScaler(np.zeros(len(names)), np.ones(len(names)), 8.0, names)
+    write_json(folder / "scaler.json", scaler.document())
     write_json(folder / "observation.json", Scaler.fit(np.zeros((2, len(SCALED))), SCALED, 8.0).document())
-    write_json(folder / "conformal.json", Conformal(0.9, np.full(HORIZON, 0.2), 0.5).document())
+    write_json(
+        folder / "conformal.json",
+        Conformal(0.9, np.full(HORIZON, 0.2), np.full(HORIZON, 0.5), np.full(HORIZON, 0.8)).document(),
+    )
     confidence = Confidence(np.linspace(1.0, 2.0, HORIZON - 1), np.full(HORIZON - 1, 3.0))
     write_json(folder / "confidence.json", confidence.document())
     return folder

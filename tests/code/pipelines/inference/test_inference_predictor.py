@@ -7,7 +7,8 @@ from onnx_forecaster import HORIZON, LOOKBACK, windows, write_forecaster
 from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.errors import ArtifactError, DataError
 from pipelines.features.scale import local_volatility, log_odds
-from pipelines.inference.inputs import relative
+from pipelines.features.state_space import STATES, StateSpace
+from pipelines.inference.inputs import FILTER_INPUTS, INPUTS, relative
 from pipelines.inference.predictor import Predictor, forecast_call
 
 
@@ -39,7 +40,7 @@ def test_interval_contains_the_mean_and_confidence_is_a_probability(predictor):
 def test_one_window_and_many_give_the_same_forecast(predictor):
     """A window forecast alone (live), in a batch, and in batches on two threads (stages) gives the same numbers."""
     features, mids, sentiment = windows(600)
-    many = predictor.forecast_many(lambda index: (features[index], mids[index], sentiment[index]), np.arange(600))
+    many = predictor.forecast_many(lambda at: (features[at], mids[at], sentiment[at], None), np.arange(600))
     whole = predictor.forecast_batch(features, mids)
     alone = predictor.forecast_batch(features[599:], mids[599:])
     assert np.allclose(many.mean, whole.mean, rtol=0, atol=1e-9)
@@ -50,9 +51,9 @@ def test_sentiment_reaches_the_network_that_reads_it(tmp_path):
     """A forecaster of kind sentiment_lstm gets a further input; absent sentiment is neutral."""
     predictor = Predictor(write_forecaster(tmp_path, extras=("sentiment", "sentiment_move"), kind="sentiment_lstm"))
     features, mids, sentiment = windows(3)
-    with_news, _ = predictor.inputs(features, mids, sentiment)
-    without, _ = predictor.inputs(features, mids)
-    assert with_news.shape[-1] == predictor.width
+    with_news, _ = predictor.seen.of(features, mids, sentiment)
+    without, _ = predictor.seen.of(features, mids)
+    assert with_news.shape[-1] == predictor.seen.width
     assert np.allclose(with_news[..., -2], sentiment, atol=1e-6)
     assert not without[..., -2:].any()
 
@@ -63,8 +64,8 @@ def test_garch_volatility_reaches_the_network_that_reads_it(tmp_path):
     predictor = Predictor(
         write_forecaster(tmp_path, extras=("conditional_volatility",), kind="garch_lstm", garch=garch)
     )
-    made, _ = predictor.inputs(*windows(3)[:2])
-    assert made.shape[-1] == predictor.width
+    made, _ = predictor.seen.of(*windows(3)[:2])
+    assert made.shape[-1] == predictor.seen.width
     assert (made[..., -1] > 0).all()
 
 
@@ -95,9 +96,45 @@ def test_a_missing_or_foreign_forecaster_is_refused(tmp_path):
     with pytest.raises(ArtifactError, match="python -m pipelines forecast"):
         Predictor(tmp_path)
     folder = write_forecaster(tmp_path / "forecaster")
-    write_json(folder / "scaler.json", read_json(folder / "scaler.json") | {"input_version": "0"})
-    with pytest.raises(ArtifactError, match="version '0'"):
+    (folder / "forecaster.onnx").rename(folder / "away.onnx")
+    with pytest.raises(ArtifactError, match=r"forecaster\.onnx does not exist.*python -m pipelines forecast"):
         Predictor(folder)
+    (folder / "away.onnx").rename(folder / "forecaster.onnx")
+    write_json(folder / "scaler.json", read_json(folder / "scaler.json") | {"input_version": "2.1"})
+    with pytest.raises(ArtifactError, match=r"version '2\.1'"):
+        Predictor(folder)
+
+
+def test_a_network_adds_to_what_the_filter_forecasts(tmp_path):
+    """The mean is the filter's forecast x its shrink plus the network's output x its own, the interval lies around
+    both; the filter's forecasts are inputs of the network; windows without states are refused."""
+    fitted = StateSpace((0.93, 0.9, 0.5, 0.7, 0.9, 0.5, -4.0, 0.3, 0.9, 100.0, -9.0, 0.5, -8.5, 1.5, -8.5, 0.5))
+    predictor = Predictor(write_forecaster(tmp_path, fitted=fitted))
+    features, mids, sentiment = windows(4)
+    states = np.random.default_rng(1).normal(size=(*mids.shape, len(STATES))) * 0.1
+    made = predictor.forecast_batch(features, mids, sentiment, states)
+    inputs, volatility = predictor.seen.of(features, mids, sentiment, states)
+    unit = volatility[:, None] * np.sqrt(np.arange(1, HORIZON + 1))
+    base = 0.8 * fitted.forecast(states[:, -1], HORIZON)
+    assert np.allclose(made.mean, base + 0.5 * 0.1 * inputs[:, -1, 1:2] * unit, atol=1e-8)
+    assert ((made.lower <= made.mean) & (made.mean <= made.upper)).all()
+    assert inputs.shape[-1] == len(INPUTS) + len(FILTER_INPUTS) == predictor.seen.width
+    ahead = fitted.forecast(states, 24)[..., 4] / (volatility[:, None] * np.sqrt(5))
+    assert np.allclose(inputs[..., len(INPUTS) + 1], np.clip(ahead, -8, 8), atol=1e-5)
+    with pytest.raises(DataError, match="give the windows its states"):
+        predictor.forecast_batch(features, mids, sentiment)
+
+
+def test_the_filter_alone_needs_no_network(tmp_path):
+    """A forecaster of kind ssm has no ONNX file: its mean is the filter's forecast x its shrink, exactly."""
+    fitted = StateSpace((0.93, 0.9, 0.5, 0.7, 0.9, 0.5, -4.0, 0.3, 0.9, 100.0, -9.0, 0.5, -8.5, 1.5, -8.5, 0.5))
+    folder = write_forecaster(tmp_path, fitted=fitted, kind="ssm")
+    (folder / "forecaster.onnx").unlink()
+    write_json(folder / "meta.json", read_json(folder / "meta.json") | {"network": False})
+    features, mids, _ = windows(4)
+    states = np.random.default_rng(1).normal(size=(*mids.shape, len(STATES))) * 0.1
+    made = Predictor(folder).forecast_batch(features, mids, None, states)
+    assert np.array_equal(made.mean, 0.8 * fitted.forecast(states[:, -1], HORIZON))
 
 
 def test_the_call_of_the_guide(predictor):

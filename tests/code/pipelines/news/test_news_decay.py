@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.news.decay import TAU_S, Decay, batch
+from pipelines.news.decay import TAU_S, Decay, batch, impulses
 
 
 def bars(count: int, first: int = 60) -> np.ndarray:
@@ -68,3 +68,26 @@ def test_the_future_changes_nothing(items: list[tuple[int, float]], bar: int) ->
     past = known <= closes[bar]
 
     assert batch(closes, known, scores)[bar] == batch(closes, known[past], scores[past])[bar]
+
+
+def test_a_headline_is_an_impulse_in_the_one_bar_in_which_it_is_known() -> None:
+    """Known within (60, 120] it is the tone of the bar that closes at 120 and of no other; those of one bar add up,
+    clipped to [-1, 1]; what was known before the first bar is in none."""
+    known, scores = np.array([0, 90, 120, 130, 240], np.int64), np.array([0.9, 0.2, 0.3, -0.9, 0.7])
+    tone, count = impulses(bars(3), known, scores, 60)
+
+    assert tone.tolist() == [0.0, 0.2 + 0.3, -0.9]
+    assert count.tolist() == [0, 2, 1]
+    assert impulses(bars(1), np.full(3, 60, np.int64), np.full(3, 0.8), 60)[0].tolist() == [1.0]
+
+
+@given(news, st.integers(0, 59))
+def test_an_impulse_reads_nothing_of_the_future(items: list[tuple[int, float]], bar: int) -> None:
+    """Headlines known after a bar's close change neither tone nor number of it or of any bar before."""
+    closes = bars(60)
+    known = np.array([k for k, _ in items], np.int64)
+    scores = np.array([s for _, s in items], float)
+    past = known <= closes[bar]
+    whole, cut = impulses(closes, known, scores, 60), impulses(closes, known[past], scores[past], 60)
+
+    assert [column[: bar + 1].tolist() for column in whole] == [column[: bar + 1].tolist() for column in cut]

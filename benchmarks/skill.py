@@ -1,0 +1,222 @@
+"""How close the default forecaster comes to the limit: `python -m benchmarks.skill --worlds 10`.
+
+Each world is one of the default's shape with a seed of its own; the forecaster is made by the forecast stage's own code
+on the world's fit and calibration slices and judged on what comes after them, beside the Kalman limit of the public
+data. Finished worlds are kept in var/skill.jsonl and not run again under the same parameters and code. The last line is
+JSON:
+
+* `share_edge_1`, `share_edge_05`: pooled skill (horizons 2 to 24, price units) over the limit's, all worlds together,
+  with an interval over worlds;
+* `trading_share_edge_1`: what the threshold rule earns on the forecasts over what it earns on the limit's;
+* `network_adds`: skill of the forecaster less that of its filter path, [value, low, high] per world;
+* `recorded`: RMSE ratio to persistence per horizon of each recording given with `--recorded`, with its interval;
+* `edge_0_false`: worlds without an edge in which the skill's lower bound is above 0.
+"""
+
+import argparse
+import hashlib
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import stage_runs
+from benchmarks.contest import Contest
+from benchmarks.evaluate import ROOT
+from benchmarks.skill_world import skill_world
+from benchmarks.worlds import world
+from pipelines.core.artifacts import read_json
+from pipelines.core.params import Params, read
+from pipelines.forecast.accuracy import Errors
+from pipelines.forecast.training_windows import IntArray, Rows
+from pipelines.inference.predictor import Predictor
+
+JUDGED = ("agent", "selection", "gate")
+POOLED = slice(1, None)
+SHOWN = (1, 5, 24)
+CONTEST_EVENTS = 42
+KEPT = Path("var/skill.jsonl")
+SOURCES = (
+    "pipelines/forecast",
+    "pipelines/features",
+    "pipelines/inference",
+    "pipelines/news/decay.py",
+    "simulator/markets",
+)
+
+Row = dict[str, Any]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run what is missing, then print one JSON line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.skill", description=__doc__)
+    parser.add_argument("--worlds", type=int, default=10, help="per edge")
+    parser.add_argument("--edge", type=float, nargs="*", default=[1.0, 0.5, 0.0])
+    parser.add_argument("--days", type=int, default=12, help="of history in a world, as in simulator.history_days")
+    parser.add_argument("--kind", help="instead of params.yaml's forecast.kind")
+    parser.add_argument("--recorded", type=Path, nargs="*", default=[], help="Parquet recordings of prices")
+    asked = parser.parse_args(arguments)
+    params = read(Path("params.yaml"))
+    if asked.kind:
+        params = params.model_copy(update={"forecast": params.forecast.model_copy(update={"kind": asked.kind})})
+    kept = Kept(KEPT, _digest(params, asked.days))
+    for edge in asked.edge:
+        for seed in range(1, asked.worlds + 1):
+            kept.once({"edge": edge, "seed": seed}, lambda: one_world(edge, seed, params, asked.days))  # noqa: B023
+    for path in asked.recorded:
+        kept.once({"recorded": path.name}, lambda: one_recording(path, params))  # noqa: B023
+    print(json.dumps(summary(kept.rows, asked.edge, asked.worlds, [path.name for path in asked.recorded])))
+
+
+class Kept:
+    """Finished measurements of one set of parameters and code, one line of JSON each."""
+
+    def __init__(self, path: Path, digest: str) -> None:
+        self._path, self._digest = path, digest
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        self.rows = [row for row in map(_row, lines) if row.get("digest") == digest]
+
+    def once(self, about: Row, measure: Any) -> None:
+        """Measure and append, unless it was."""
+        if any(about.items() <= row.items() for row in self.rows):
+            return
+        began = time.perf_counter()
+        row = {"digest": self._digest, **about, **measure(), "seconds": round(time.perf_counter() - began, 1)}
+        self.rows.append(row)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(row) + "\n")
+        print(json.dumps({key: value for key, value in row.items() if key != "digest"}), flush=True)
+
+
+def _row(line: str) -> Row:
+    """A line that an interruption cut short counts as none."""
+    try:
+        row: Row = json.loads(line)
+    except json.JSONDecodeError:
+        return {}
+    return row
+
+
+def _digest(params: Params, days: int) -> str:
+    sections = {"simulator", "slices", "features", "forecast", "conformal", "policy", "sizing", "risk", "execution"}
+    digest = hashlib.sha256(f"{days} {params.model_dump_json(include=sections)}".encode())
+    for source in SOURCES:
+        path = ROOT / source
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def one_world(edge: float, seed: int, params: Params, days: int) -> Row:
+    """Skill of the forecaster, of its filter path and of the limit, and what the threshold rule earns on them."""
+    from pipelines.forecast import candidate  # noqa: PLC0415 - TensorFlow is loaded by those who train
+
+    made = skill_world(seed, edge, params, days)
+    rows, horizon = made.rows, params.forecast.horizon_bars
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work) / "forecaster"
+        report = candidate.make(rows, params, folder, f"skill-{edge:g}-{seed}-{days}", {})
+        candidate.checkpoint_of(params, f"skill-{edge:g}-{seed}-{days}").clear()
+        predictor = Predictor(folder)
+        positions = _judged(rows, params)
+        states = rows.states(predictor.filter)
+        windows = rows.windows(predictor.lookback, states)
+        means = {name: one.forecast_many(windows, positions).mean for name, one in _paths(predictor).items()}
+        means["limit"] = made.limit(horizon)[positions]
+        row = _skills(rows, positions, means) | {"training_s": report["training_s"]}
+        return row | (_trading(edge, seed, params, predictor) if edge == 1.0 else {})
+
+
+def _paths(predictor: Predictor) -> dict[str, Predictor]:
+    return {"whole": predictor, "filter": predictor.filter_alone()}
+
+
+def _judged(rows: Rows, params: Params) -> IntArray:
+    shape = params.forecast.lookback_bars, params.forecast.horizon_bars
+    return np.concatenate([rows.lively(rows.positions(name, *shape)) for name in JUDGED])
+
+
+def _skills(rows: Rows, positions: IntArray, means: dict[str, Any]) -> Row:
+    errors = {name: Errors.of(rows, positions, mean, POOLED) for name, mean in means.items()}
+    row: Row = {f"{name}_skill": round(one.skill, 6) for name, one in errors.items()}
+    row["whole_interval"] = [round(value, 6) for value in errors["whole"].interval()]
+    gain = errors["whole"].skill - errors["filter"].skill
+    row["network_adds"] = [round(value, 6) for value in (gain, *errors["whole"].interval(errors["filter"]))]
+    for name, mean in means.items():
+        alone = {str(bars): Errors.of(rows, positions, mean, slice(bars - 1, bars)).skill for bars in SHOWN}
+        row[f"{name}_by_horizon"] = {bars: round(value, 6) for bars, value in alone.items()}
+    return row
+
+
+def _trading(edge: float, seed: int, params: Params, predictor: Predictor) -> Row:
+    """P&L of the threshold rule in another world, on these forecasts and on the Kalman limit there."""
+    earned = {}
+    for name, forecaster in (("rule_pusd", predictor), ("rule_on_limit_pusd", None)):
+        contest = Contest.of(world(seed + 500, edge, CONTEST_EVENTS, params.execution, forecaster), params)
+        earned[name] = contest.pnl(contest.rule("threshold"))
+    return earned
+
+
+def one_recording(path: Path, params: Params) -> Row:
+    """RMSE ratio to persistence by horizon, on what comes after the slices that were learned from."""
+    from pipelines.forecast import candidate  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work)
+        shutil.copy2(ROOT / "params.yaml", folder)
+        stage_runs.run(folder, "window", "--source", "recorded", "--recording", str(path.resolve()))
+        for stage in ("pull", "featurize"):
+            stage_runs.run(folder, stage)
+        rows = Rows.read(folder / "data/features")
+        candidate.make(
+            rows, params, folder / "forecaster", f"skill-{path.name}", read_json(folder / "data/features/scaler.json")
+        )
+        candidate.checkpoint_of(params, f"skill-{path.name}").clear()
+        predictor = Predictor(folder / "forecaster")
+        positions = _judged(rows, params)
+        mean = predictor.forecast_many(rows.windows(predictor.lookback, rows.states(predictor.filter)), positions).mean
+    ratios = {}
+    for bars in SHOWN:
+        one = Errors.of(rows, positions, mean, slice(bars - 1, bars))
+        low, high = one.interval()
+        ratios[str(bars)] = [round(1.0 - value, 5) for value in (one.skill, high, low)]
+    return {"ratio": ratios, "events": len(np.unique(rows.event[positions]))}
+
+
+def summary(rows: Sequence[Row], edges: Sequence[float], worlds: int, recordings: Sequence[str]) -> Row:
+    """The figures that the module's docstring names; null where nothing was measured."""
+    by_edge = {edge: [row for row in rows if row.get("edge") == edge and row["seed"] <= worlds] for edge in edges}
+    flat = [row for edge in edges if edge > 0.0 for row in by_edge[edge]]
+    none = by_edge.get(0.0)
+    return {
+        "benchmark": "skill",
+        "worlds": worlds,
+        "share_edge_1": share(by_edge.get(1.0, []), "whole_skill", "limit_skill"),
+        "share_edge_05": share(by_edge.get(0.5, []), "whole_skill", "limit_skill"),
+        "trading_share_edge_1": share(by_edge.get(1.0, []), "rule_pusd", "rule_on_limit_pusd"),
+        "network_adds": {f"edge {row['edge']:g}, seed {row['seed']}": row["network_adds"] for row in flat},
+        "recorded": {row["recorded"]: row["ratio"] for row in rows if row.get("recorded") in recordings},
+        "edge_0_false": sum(row["whole_interval"][0] > 0.0 for row in none) if none else None,
+    }
+
+
+def share(rows: Sequence[Row], part: str, whole: str, samples: int = 2_000) -> list[float] | None:
+    """Sum of one figure over the sum of another, with a 95 % interval over worlds: [value, low, high]."""
+    if not rows:
+        return None
+    values = np.array([[row[part], row[whole]] for row in rows])
+    picks = np.random.default_rng(0).integers(0, len(values), (samples, len(values)))
+    drawn = values[picks].sum(axis=1)
+    low, high = np.quantile(drawn[:, 0] / drawn[:, 1], (0.025, 0.975))
+    total = values.sum(axis=0)
+    return [round(float(value), 4) for value in (total[0] / total[1], low, high)]
+
+
+if __name__ == "__main__":
+    main()
