@@ -42,13 +42,19 @@ class FilterPath:
 
     @classmethod
     def of(cls, rows: Rows, params: Params, fitted: StateSpace | None) -> "FilterPath":
-        """States of a fitted filter, and its safe shrink on the calibration slice; zeros without a filter."""
+        """States of a fitted filter, and its safe shrink; zeros without a filter.
+
+        The shrink is measured on bars that the fit did not see: the calibration slice and the fit slice's other runs.
+        """
         settings = params.forecast
         states = rows.states(fitted)
         path = cls(fitted, states, np.ones(settings.horizon_bars))
-        found = training_positions(rows, "calibration", settings.lookback_bars, settings.horizon_bars)
         if fitted is None:
             return replace(path, shrink=np.zeros(settings.horizon_bars))
+        shape = settings.lookback_bars, settings.horizon_bars
+        other = training_positions(rows, "fit", *shape)
+        other = other[~np.isin(rows.run_start[other], state_space_fit.sampled(rows, settings.seed))]
+        found = np.concatenate((other, training_positions(rows, "calibration", *shape)))
         now = rows.mid_units[found]
         forecast = price_after(now[:, None], path.ahead(found)) - now[:, None] / PRICE_SCALE
         moved = rows.price_moves(found, settings.horizon_bars)

@@ -58,8 +58,8 @@ _BOUND = 20.0
 
 
 def fit(rows: Rows, seed: int) -> StateSpace:
-    """The filter whose one-bar forecasts make the moves of the fit slice most likely."""
-    columns = _sample(rows, seed)
+    """The filter whose one-bar forecasts make the moves of the sampled runs of the fit slice most likely."""
+    columns = _columns(rows, sampled(rows, seed))
     count = len(columns.odds)
 
     def cost(searched: FloatArray) -> float:
@@ -98,19 +98,21 @@ def _natural(searched: FloatArray) -> FloatArray:
     return natural
 
 
-def _sample(rows: Rows, seed: int) -> Columns:
-    """Bars of the fit slice in whole runs, in a random order of runs, up to about BARS of them."""
+def sampled(rows: Rows, seed: int) -> IntArray:
+    """First bars of the runs that the likelihood is summed over: drawn from the fit slice, up to about BARS bars."""
     inside = rows.slice_name == "fit"
-    runs = np.random.default_rng((seed, 7)).permutation(np.unique(rows.run_start[inside]))
-    chosen: list[IntArray] = []
-    bars = 0
-    for start in runs.tolist():
-        if bars >= BARS:
-            break
-        run = np.arange(start, int(rows.run_end[start]))
-        chosen.append(run[inside[run]])
-        bars += len(chosen[-1])
+    starts, bars = np.unique(rows.run_start[inside], return_counts=True)
+    order = np.random.default_rng((seed, 7)).permutation(len(starts))
+    before = np.cumsum(bars[order]) - bars[order]
+    return starts[order[before < BARS]]
+
+
+def _columns(rows: Rows, runs: IntArray) -> Columns:
+    """The bars of these runs that lie in the fit slice, run by run."""
+    inside = rows.slice_name == "fit"
+    spans = [np.arange(start, int(rows.run_end[start])) for start in runs.tolist()]
+    chosen = [span[inside[span]] for span in spans]
     taken = rows.columns().take(np.concatenate(chosen))
-    starts = np.zeros(bars, dtype=bool)
+    starts = np.zeros(len(taken.odds), dtype=bool)
     starts[np.cumsum([0, *map(len, chosen)])[:-1]] = True
     return replace(taken, starts=starts)
