@@ -17,7 +17,7 @@ from pipelines.forecast.training_windows import Rows
 from pipelines.news import decay
 from pipelines.news.scorers import Vader
 from simulator.markets.events import STEP_S, Event, Family, build
-from simulator.markets.model import Model
+from simulator.markets.price_model import Model
 from simulator.markets.truth import Mispricing, Truth, kalman, truth
 
 
