@@ -38,7 +38,19 @@ def markets() -> list[Market]:
         end_s = START_S + 86_400 * 30
         fee = FeeSchedule(0.05)
         made.append(
-            Market(condition, f"event-{number // 6}", question, yes, no, 100, 5_000_000, fee, START_S, end_s, "")
+            Market(
+                market_id=condition,
+                event_id=f"event-{number // 6}",
+                question=question,
+                token_yes=yes,
+                token_no=no,
+                tick_units=100,
+                min_size_micro=5_000_000,
+                fee=fee,
+                start_s=START_S,
+                end_s=end_s,
+                topic="",
+            )
         )
     return made
 
@@ -81,7 +93,15 @@ def measure(folder: Path, bundle: Path) -> dict[str, Any]:
             WarmMarket(market, window.view(), Quote(mid - 50, mid + 50, *size), 0)
             for market, window, mid, size in zip(listed, windows, mids.tolist(), sizes.tolist(), strict=True)
         ]
-        account = Account(CASH, CASH, {}, {}, {}, CASH, CASH)
+        account = Account(
+            cash_micro=CASH,
+            equity_micro=CASH,
+            positions={},
+            open_buy_micro={},
+            markets={},
+            day_start_equity_micro=CASH,
+            peak_equity_micro=CASH,
+        )
         marks = {market.market_id: (mid, 0) for market, mid in zip(listed, mids.tolist(), strict=True)}
         turn = take_turn(model, ts_s, seen, account, frozenset(), marks)
         rows = [decision_row(one, True) for one in turn.decisions]

@@ -97,7 +97,19 @@ class TimedMarkets:
 def _market(number: int) -> Market:
     name = f"0x{number:064x}"
     fee = FeeSchedule(0.04)
-    return Market(name, f"event-{number}", "?", f"{number}1", f"{number}2", 100, 5 * MICRO, fee, None, None, "")
+    return Market(
+        market_id=name,
+        event_id=f"event-{number}",
+        question="?",
+        token_yes=f"{number}1",
+        token_no=f"{number}2",
+        tick_units=100,
+        min_size_micro=5 * MICRO,
+        fee=fee,
+        start_s=None,
+        end_s=None,
+        topic="",
+    )
 
 
 def ingest(markets: list[Market]) -> list[float]:
@@ -126,7 +138,15 @@ def bars(model: LoadedModel, world: TimedMarkets) -> dict[str, float]:
     """Features, forecast and decisions of all markets at each bar, and of one market alone."""
     windows = [Window(model.lookback, model.length_s, None) for _ in world.markets]
     took: dict[str, list[float]] = {"features": [], "forecast": [], "decide": [], "bar": [], "decision": []}
-    account = Account(10_000 * MICRO, 10_000 * MICRO, {}, {}, {}, 10_000 * MICRO, 10_000 * MICRO)
+    account = Account(
+        cash_micro=10_000 * MICRO,
+        equity_micro=10_000 * MICRO,
+        positions={},
+        open_buy_micro={},
+        markets={},
+        day_start_equity_micro=10_000 * MICRO,
+        peak_equity_micro=10_000 * MICRO,
+    )
     for k in range(world.mids.shape[1]):
         ts_s = 1_767_225_600 + k * model.length_s
         features_ms = _timed(lambda: _push(world, windows, k, ts_s))  # noqa: B023 - called at once
@@ -198,7 +218,17 @@ def _intents(gamma_url: str, orders: int) -> list[OrderIntent]:
     low = 500
     return [
         OrderIntent(
-            m.market_id, m.token_yes, Outcome.YES, Side.BUY, low, 25 * MICRO, m.tick_units, m.neg_risk, m.version, "", 0
+            market_id=m.market_id,
+            token_id=m.token_yes,
+            outcome=Outcome.YES,
+            side=Side.BUY,
+            price_units=low,
+            shares_micro=25 * MICRO,
+            tick_units=m.tick_units,
+            neg_risk=m.neg_risk,
+            version=m.version,
+            reason="",
+            ts_s=0,
         )
         for m in (markets[k % len(markets)] for k in range(orders))
     ]

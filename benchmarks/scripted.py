@@ -44,7 +44,19 @@ class ScriptedQuotes:
         mid, bid, ask = (np.repeat(column, REPEAT) for column in (self.mid, self.bid, self.ask))
         count = len(mid)
         ts_s, zeros, none = LENGTH_S * np.arange(count), np.zeros(count, dtype=np.int64), np.zeros(count)
-        market = Market("0x0", "e", "?", "1", "2", 1, SHARE_GRID, self.fee, None, None, "")
+        market = Market(
+            market_id="0x0",
+            event_id="e",
+            question="?",
+            token_yes="1",
+            token_no="2",
+            tick_units=1,
+            min_size_micro=SHARE_GRID,
+            fee=self.fee,
+            start_s=None,
+            end_s=None,
+            topic="",
+        )
         features, forecast = np.zeros((count, len(MARKET_OBS))), np.zeros((count, 24))
         return History(
             market, ts_s, mid, bid, ask, zeros, ask - bid, features, none, forecast, forecast, forecast, none + 1.0

@@ -18,7 +18,7 @@ from pipelines.trading.risk import Reason, Refusal
 __all__ = ["Account", "Decision", "Inputs", "Reason", "Refusal", "Rules", "decide", "reserve"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """The one cash account when a bar has closed; positions are marked to mid in `equity_micro`.
 
@@ -297,17 +297,17 @@ def _size_refusal(shares: int, limit: int, market: Market, budget: int) -> Refus
 def _intent(inputs: Inputs, outcome: Outcome, side: Side, limit: int, shares: int, reason: str) -> OrderIntent:
     market = inputs.market
     return OrderIntent(
-        market.market_id,
-        market.token(outcome),
-        outcome,
-        side,
-        limit,
-        shares,
-        market.tick_units,
-        market.neg_risk,
-        market.version,
-        reason,
-        inputs.bar.ts_s,
+        market_id=market.market_id,
+        token_id=market.token(outcome),
+        outcome=outcome,
+        side=side,
+        price_units=limit,
+        shares_micro=shares,
+        tick_units=market.tick_units,
+        neg_risk=market.neg_risk,
+        version=market.version,
+        reason=reason,
+        ts_s=inputs.bar.ts_s,
     )
 
 

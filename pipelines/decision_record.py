@@ -31,7 +31,15 @@ DESCRIBE_EVERY = 60
 _LEVEL = 6
 
 
-NOTHING = Account(0, 0, {}, {}, {}, 0, 0)
+NOTHING = Account(
+    cash_micro=0,
+    equity_micro=0,
+    positions={},
+    open_buy_micro={},
+    markets={},
+    day_start_equity_micro=0,
+    peak_equity_micro=0,
+)
 """The account of a bar that cannot be read."""
 
 
@@ -233,15 +241,15 @@ def _account(row: Mapping[str, Any], markets: Mapping[str, Market]) -> Account:
         name: Position(**{**held, "outcome": Outcome(held["outcome"])}) for name, held in row["positions"].items()
     }
     return Account(
-        row["cash_micro"],
-        row["equity_micro"],
-        positions,
-        dict(row["open_buy_micro"]),
-        markets,
-        row["day_start_equity_micro"],
-        row["peak_equity_micro"],
-        row["kill"],
-        row["tripped"],
+        cash_micro=row["cash_micro"],
+        equity_micro=row["equity_micro"],
+        positions=positions,
+        open_buy_micro=dict(row["open_buy_micro"]),
+        markets=markets,
+        day_start_equity_micro=row["day_start_equity_micro"],
+        peak_equity_micro=row["peak_equity_micro"],
+        kill=row["kill"],
+        tripped=row["tripped"],
     )
 
 

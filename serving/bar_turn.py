@@ -125,15 +125,15 @@ class BarTurns:
         untrusted = {key for key, one in quotes.items() if not is_trusted(one.bid_units, one.ask_units)}
         peaks, facts = accounting.mark({key: fair for key, (fair, _) in references.items()}, ts_s, untrusted)
         view = Account(
-            accounting.cash_micro,
-            accounting.equity_micro,
-            accounting.positions,
-            execution.open_buys(accounting.markets),
-            accounting.markets,
-            accounting.day_start_micro,
-            accounting.peak_micro,
-            kill,
-            accounting.tripped,
+            cash_micro=accounting.cash_micro,
+            equity_micro=accounting.equity_micro,
+            positions=accounting.positions,
+            open_buy_micro=execution.open_buys(accounting.markets),
+            markets=accounting.markets,
+            day_start_equity_micro=accounting.day_start_micro,
+            peak_equity_micro=accounting.peak_micro,
+            kill=kill,
+            tripped=accounting.tripped,
         )
         warm = {one.market.market_id for one in seen}
         cold = [

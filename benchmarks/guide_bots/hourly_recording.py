@@ -77,7 +77,17 @@ def _history(
     end = int(ts_s[0]) // HOUR_S * HOUR_S + HOUR_S
     fee = schedule("crypto", end - HOUR_S, HOUR_S)
     market = Market(
-        name, f"{asset} {end}", name, f"{name} up", f"{name} down", tick_units, 5_000_000, fee, None, end, ""
+        market_id=name,
+        event_id=f"{asset} {end}",
+        question=name,
+        token_yes=f"{name} up",
+        token_no=f"{name} down",
+        tick_units=tick_units,
+        min_size_micro=5_000_000,
+        fee=fee,
+        start_s=None,
+        end_s=end,
+        topic="",
     )
     flat = np.zeros((count, HORIZON))
     features = compute.batch(ts_s, mid, zeros, end)

@@ -45,7 +45,17 @@ def walk(seed: int, params: Params) -> History:
     bid, ask = touches(ts_s, mid, zeros, 100, params.execution.model_spread * PRICE_SCALE)
     end = int(ts_s[-1]) + params.bars.length_s
     market = Market(
-        f"0x{seed:064x}", f"walk-{seed}", "?", "1", "2", 100, 5_000_000, FeeSchedule(0.05), START_S, end, ""
+        market_id=f"0x{seed:064x}",
+        event_id=f"walk-{seed}",
+        question="?",
+        token_yes="1",  # noqa: S106 - a token id
+        token_no="2",  # noqa: S106 - a token id
+        tick_units=100,
+        min_size_micro=5_000_000,
+        fee=FeeSchedule(0.05),
+        start_s=START_S,
+        end_s=end,
+        topic="",
     )
     odds = np.log(mid / (10_000 - mid))
     horizon = params.forecast.horizon_bars

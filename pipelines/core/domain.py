@@ -60,7 +60,7 @@ class FeeSchedule:
     exponent: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Market:
     """A binary market. `end_s` is the scheduled end, None when unknown; `tick_units` is the tick in 1e-4."""
 
@@ -171,7 +171,7 @@ class Forecast:
         return float(self.mean[min(steps, len(self.mean) - 1)] - self.mean[0])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
     """Holding in one market: shares of one token. `entry_units` is the YES mid at entry, `peak_units` the best
     mid seen since, in the token's own price; `cost_micro` is what the shares cost with fees."""
@@ -197,7 +197,7 @@ class FillState(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
     """One execution of ours. `cash_micro` is the signed change of cash with the fee in it."""
 

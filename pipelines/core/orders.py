@@ -25,7 +25,7 @@ class OrderType(StrEnum):
     """Takes what is marketable now; the rest is gone."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderIntent:
     """A limit order that a decision asks for: shares on the 0.01 grid, `price_units` on the market's tick."""
 

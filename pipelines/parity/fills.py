@@ -91,17 +91,17 @@ def _modelled(
 def _intent(order: Row, then: Inputs) -> OrderIntent:
     market, outcome = then.market, Outcome(order["outcome"])
     return OrderIntent(
-        market.market_id,
-        market.token(outcome),
-        outcome,
-        Side(order["side"]),
-        order["price_units"],
-        order["shares_micro"],
-        market.tick_units,
-        market.neg_risk,
-        market.version,
-        order["reason"],
-        order["ts_s"],
+        market_id=market.market_id,
+        token_id=market.token(outcome),
+        outcome=outcome,
+        side=Side(order["side"]),
+        price_units=order["price_units"],
+        shares_micro=order["shares_micro"],
+        tick_units=market.tick_units,
+        neg_risk=market.neg_risk,
+        version=market.version,
+        reason=order["reason"],
+        ts_s=order["ts_s"],
     )
 
 

@@ -134,7 +134,15 @@ def replay(
         result.ts_s.append(ts_s)
         result.equity_micro.append(equity)
         result.at_stake_micro.append(equity - ledger.cash_micro)
-        account = Account(ledger.cash_micro, equity, ledger.positions, open_buys, tape.markets, day_start, peak)
+        account = Account(
+            cash_micro=ledger.cash_micro,
+            equity_micro=equity,
+            positions=ledger.positions,
+            open_buy_micro=open_buys,
+            markets=tape.markets,
+            day_start_equity_micro=day_start,
+            peak_equity_micro=peak,
+        )
         for inputs in bars:
             if tape.ends_s[inputs.bar.market_id] > ts_s:
                 _decide(inputs, account, rules, book, open_buys, result, watch)

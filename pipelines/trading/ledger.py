@@ -242,11 +242,11 @@ class Ledger:
         outcome = max(held)[1]
         holding = self.holdings[market_id, outcome]
         self._positions[market_id] = Position(
-            market_id,
-            outcome,
-            int(holding.shares * MICRO),
-            holding.entry_units,
-            holding.peak_units,
-            int(holding.cost * MICRO),
-            holding.opened_s,
+            market_id=market_id,
+            outcome=outcome,
+            shares_micro=int(holding.shares * MICRO),
+            entry_units=holding.entry_units,
+            peak_units=holding.peak_units,
+            cost_micro=int(holding.cost * MICRO),
+            opened_s=holding.opened_s,
         )

@@ -122,9 +122,7 @@ def match(
             used[at] = used.get(at, 0) + shares
             order.left_micro -= shares
             fee = fee_micro(shares, price, market.fee.rate, market.fee.exponent)
-            named = (intent.market_id, intent.token_id, intent.outcome, intent.side)
-            fill_id = f"{order.order_id}-{ts_s}-{level}"
-            fills.append(Fill(fill_id, order.order_id, *named, price, shares, fee, ts_s, FillState.CONFIRMED))
+            fills.append(_fill(f"{order.order_id}-{ts_s}-{level}", order, price, shares, fee, ts_s))
         depth = behind
         level += 1
     return fills
@@ -174,8 +172,25 @@ def rest(
         return []
     before.took(intent, touch, size, side * tick, behind, filled)
     fill_id = f"{order.order_id}-{ts_s}-rest"
-    named = (intent.market_id, intent.token_id, intent.outcome, intent.side)
-    return [Fill(fill_id, order.order_id, *named, intent.price_units, filled, 0, ts_s, FillState.CONFIRMED)]
+    return [_fill(fill_id, order, intent.price_units, filled, 0, ts_s)]
+
+
+def _fill(fill_id: str, order: Working, price_units: int, shares_micro: int, fee_micro: int, ts_s: int) -> Fill:
+    """A fill of an order; on paper nothing is left to be settled."""
+    intent = order.intent
+    return Fill(
+        fill_id=fill_id,
+        order_id=order.order_id,
+        market_id=intent.market_id,
+        token_id=intent.token_id,
+        outcome=intent.outcome,
+        side=intent.side,
+        price_units=price_units,
+        shares_micro=shares_micro,
+        fee_micro=fee_micro,
+        ts_s=ts_s,
+        state=FillState.CONFIRMED,
+    )
 
 
 class PaperBook:

@@ -122,21 +122,21 @@ class Execution:
     @staticmethod
     def _row(order_id: str, intent: OrderIntent, state: OrderState, result: PlaceResult, latency_ms: float) -> OrderRow:
         return OrderRow(
-            order_id,
-            intent.ts_s,
-            wall_ms(),
-            intent.market_id,
-            intent.token_id,
-            intent.outcome,
-            intent.side,
-            intent.price_units,
-            intent.shares_micro,
-            intent.reason,
-            state,
-            result.venue_status,
-            result.reason,
-            0,
-            latency_ms,
+            order_id=order_id,
+            ts_s=intent.ts_s,
+            created_ms=wall_ms(),
+            market_id=intent.market_id,
+            token_id=intent.token_id,
+            outcome=intent.outcome,
+            side=intent.side,
+            price_units=intent.price_units,
+            shares_micro=intent.shares_micro,
+            reason=intent.reason,
+            state=state,
+            venue_status=result.venue_status,
+            text=result.reason,
+            filled_micro=0,
+            latency_ms=latency_ms,
         )
 
     def sync(self) -> int:

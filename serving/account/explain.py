@@ -57,7 +57,18 @@ def adoptions(
         price = min(-(-amount * PRICE_SCALE // abs(shares)), PRICE_SCALE)
         token = market.token(outcome)
         name = f"adopted/{stamp + number}"
-        fill = Fill(name, "adopted", market.market_id, token, outcome, side, price, abs(shares), 0, now_s)
+        fill = Fill(
+            fill_id=name,
+            order_id="adopted",
+            market_id=market.market_id,
+            token_id=token,
+            outcome=outcome,
+            side=side,
+            price_units=price,
+            shares_micro=abs(shares),
+            fee_micro=0,
+            ts_s=now_s,
+        )
         fills.append(bookings.exactly(fill, amount if side is Side.SELL else -amount))
     return fills, cash_micro - (paid if incoming else -paid)
 

@@ -26,7 +26,7 @@ PENDING = tuple(state for state in OrderState if state not in FINAL)
 """States in which money may still move."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRow:
     """An order as the journal knows it."""
 

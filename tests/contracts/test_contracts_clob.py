@@ -29,9 +29,18 @@ def resting(venue: Any) -> OrderIntent:
     """A purchase far below the bid: it rests."""
     market, _ = venue.market()
     return OrderIntent(
-        market.market_id, market.token_yes, Outcome.YES, Side.BUY, 2 * market.tick_units, 10_000_000,
-        market.tick_units, market.neg_risk, market.version, "enter", 1,
-    )  # fmt: skip
+        market_id=market.market_id,
+        token_id=market.token_yes,
+        outcome=Outcome.YES,
+        side=Side.BUY,
+        price_units=2 * market.tick_units,
+        shares_micro=10_000_000,
+        tick_units=market.tick_units,
+        neg_risk=market.neg_risk,
+        version=market.version,
+        reason="enter",
+        ts_s=1,
+    )
 
 
 def test_a_resting_order_is_listed_and_cancelled(gateway: ClobGateway, resting: OrderIntent) -> None:
@@ -56,9 +65,18 @@ def test_a_market_of_protocol_two_is_traded_like_any(gateway: ClobGateway, venue
     """Its order has the later domain and its balance the later kind; cash and shares are explained by the fills."""
     market, quote = venue.market("v2")
     intent = OrderIntent(
-        market.market_id, market.token_yes, Outcome.YES, Side.BUY, quote.ask_units, 10_000_000,
-        market.tick_units, market.neg_risk, market.version, "enter", 1,
-    )  # fmt: skip
+        market_id=market.market_id,
+        token_id=market.token_yes,
+        outcome=Outcome.YES,
+        side=Side.BUY,
+        price_units=quote.ask_units,
+        shares_micro=10_000_000,
+        tick_units=market.tick_units,
+        neg_risk=market.neg_risk,
+        version=market.version,
+        reason="enter",
+        ts_s=1,
+    )
     result = gateway.place(gateway.prepare(intent))
     deadline = time.monotonic() + 5
     while gateway.shares_micro(market.token_yes) == 0 and time.monotonic() < deadline:

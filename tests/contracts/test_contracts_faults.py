@@ -33,9 +33,18 @@ def resting(venue: Any) -> OrderIntent:
     """A purchase far below the bid: it rests."""
     market, _ = venue.market()
     return OrderIntent(
-        market.market_id, market.token_yes, Outcome.YES, Side.BUY, 2 * market.tick_units, 10_000_000,
-        market.tick_units, market.neg_risk, market.version, "enter", 1,
-    )  # fmt: skip
+        market_id=market.market_id,
+        token_id=market.token_yes,
+        outcome=Outcome.YES,
+        side=Side.BUY,
+        price_units=2 * market.tick_units,
+        shares_micro=10_000_000,
+        tick_units=market.tick_units,
+        neg_risk=market.neg_risk,
+        version=market.version,
+        reason="enter",
+        ts_s=1,
+    )
 
 
 @pytest.fixture

@@ -100,7 +100,21 @@ def test_splits_merges_and_redemption_leave_equal_accounts(steps, payout):
             place(venue, f"maker-{number}", "BUY", *offered, shares / MICRO)
             _, trades = place(venue, "taker", what.upper(), outcome, price, shares / MICRO)
             fee, side = sum(one.fee_micro for one in trades), Side(what.upper())
-            ledger.apply(Fill(f"f{number}", "o", market_id, "t", outcome, side, price, shares, fee, number), 4_200)
+            ledger.apply(
+                Fill(
+                    fill_id=f"f{number}",
+                    order_id="o",
+                    market_id=market_id,
+                    token_id="t",
+                    outcome=outcome,
+                    side=side,
+                    price_units=price,
+                    shares_micro=shares,
+                    fee_micro=fee,
+                    ts_s=number,
+                ),
+                4_200,
+            )
         assert ledger.cash_micro == account.cash_micro
     venue.resolve(market_id, payout)
     assert ledger.settle(market_id, payout, 99) == venue.redeem(account, market_id)

@@ -24,25 +24,36 @@ def make_market(number: int = 1) -> Market:
     """A market with a known fee."""
     market_id = f"0x{number:064x}"
     return Market(
-        market_id, f"event-{number}", f"Will it be {number}?", f"{number}1", f"{number}2", 100, 5_000_000,
-        FeeSchedule(0.04), None, None, "", False, "v1",
-    )  # fmt: skip
+        market_id=market_id,
+        event_id=f"event-{number}",
+        question=f"Will it be {number}?",
+        token_yes=f"{number}1",
+        token_no=f"{number}2",
+        tick_units=100,
+        min_size_micro=5_000_000,
+        fee=FeeSchedule(0.04),
+        start_s=None,
+        end_s=None,
+        topic="",
+        neg_risk=False,
+        version="v1",
+    )
 
 
 def make_intent(market: Market, shares: int = 10, side: Side = Side.BUY, ts_s: int = 1_000) -> OrderIntent:
     """A buy or a sale of YES at 0.52."""
     return OrderIntent(
-        market.market_id,
-        market.token_yes,
-        Outcome.YES,
-        side,
-        5_200,
-        shares * 1_000_000,
-        100,
-        False,
-        "v1",
-        "enter",
-        ts_s,
+        market_id=market.market_id,
+        token_id=market.token_yes,
+        outcome=Outcome.YES,
+        side=side,
+        price_units=5_200,
+        shares_micro=shares * 1_000_000,
+        tick_units=100,
+        neg_risk=False,
+        version="v1",
+        reason="enter",
+        ts_s=ts_s,
     )
 
 
@@ -79,9 +90,17 @@ class FakeVenue(OrderGateway):
 
     def match(self, order_id: str, intent: OrderIntent) -> None:
         fill = Fill(
-            f"trade-{len(self.done)}", order_id, intent.market_id, intent.token_id, intent.outcome, intent.side,
-            intent.price_units, intent.shares_micro, 100, intent.ts_s,
-        )  # fmt: skip
+            fill_id=f"trade-{len(self.done)}",
+            order_id=order_id,
+            market_id=intent.market_id,
+            token_id=intent.token_id,
+            outcome=intent.outcome,
+            side=intent.side,
+            price_units=intent.price_units,
+            shares_micro=intent.shares_micro,
+            fee_micro=100,
+            ts_s=intent.ts_s,
+        )
         self.done.append(fill)
         self.cash += fill.cash_micro
 

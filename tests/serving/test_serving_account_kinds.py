@@ -24,16 +24,16 @@ DAY = 86_400
 def fill(number: int, shares: int, side: Side = Side.BUY, **changes: object) -> Fill:
     """A trade of YES at 0.52 that the venue lists."""
     plain = Fill(
-        f"t{number}",
-        f"0x{number}",
-        MARKET.market_id,
-        MARKET.token_yes,
-        Outcome.YES,
-        side,
-        5_200,
-        shares,
-        0,
-        1_000 + number,
+        fill_id=f"t{number}",
+        order_id=f"0x{number}",
+        market_id=MARKET.market_id,
+        token_id=MARKET.token_yes,
+        outcome=Outcome.YES,
+        side=side,
+        price_units=5_200,
+        shares_micro=shares,
+        fee_micro=0,
+        ts_s=1_000 + number,
     )
     return replace(plain, **changes)  # type: ignore[arg-type]
 

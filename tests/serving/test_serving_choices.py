@@ -66,7 +66,15 @@ def _turn(tmp_path: Path, count: int):  # type: ignore[no-untyped-def]
         for k in range(61):
             window.push(Bar(market.market_id, 60 * (k + 1), 5_000 + (300 if k == 60 else 0), 10**6, 1, 200))
         seen.append(WarmMarket(market, window.view(), Quote(5_200, 5_300, 10**9, 10**9), 0))
-    account = Account(10**10, 10**10, {}, {}, {m.market.market_id: m.market for m in seen}, 10**10, 10**10)
+    account = Account(
+        cash_micro=10**10,
+        equity_micro=10**10,
+        positions={},
+        open_buy_micro={},
+        markets={m.market.market_id: m.market for m in seen},
+        day_start_equity_micro=10**10,
+        peak_equity_micro=10**10,
+    )
     return model, seen, account, take_turn(model, 61 * 60, seen, account, frozenset())
 
 

@@ -7,7 +7,19 @@ from pipelines.core.errors import VenueUnavailable
 from pipelines.news.rss import Item
 from serving.market.headlines import HeadlinePoller
 
-MARKET = Market("0xm", "e", "Will Farah Tanaka win?", "1", "2", 100, 1, FeeSchedule(0.0), 0, None, "other")
+MARKET = Market(
+    market_id="0xm",
+    event_id="e",
+    question="Will Farah Tanaka win?",
+    token_yes="1",
+    token_no="2",
+    tick_units=100,
+    min_size_micro=1,
+    fee=FeeSchedule(0.0),
+    start_s=0,
+    end_s=None,
+    topic="other",
+)
 
 
 class Counting:

@@ -34,7 +34,19 @@ def market(number=1, event="e1", topic=""):
     """A market that ends in a day."""
     fee = FeeSchedule(0.05)
     name = f"0x{number:02d}"
-    return Market(name, event, "q", f"{number}1", f"{number}2", 100, 5_000_000, fee, None, NOW + 86_400, topic)
+    return Market(
+        market_id=name,
+        event_id=event,
+        question="q",
+        token_yes=f"{number}1",
+        token_no=f"{number}2",
+        tick_units=100,
+        min_size_micro=5_000_000,
+        fee=fee,
+        start_s=None,
+        end_s=NOW + 86_400,
+        topic=topic,
+    )
 
 
 def inputs(confidence=0.8, mid=5_050, bid=5_000, ask=5_100, about=None, age=0, ts_s=NOW):
@@ -47,7 +59,15 @@ def inputs(confidence=0.8, mid=5_050, bid=5_000, ask=5_100, about=None, age=0, t
 
 def account(**changes):
     """An account without positions."""
-    plain = Account(CASH, CASH, {}, {}, {}, CASH, CASH)
+    plain = Account(
+        cash_micro=CASH,
+        equity_micro=CASH,
+        positions={},
+        open_buy_micro={},
+        markets={},
+        day_start_equity_micro=CASH,
+        peak_equity_micro=CASH,
+    )
     return replace(plain, **changes)
 
 
@@ -61,7 +81,15 @@ def rules(direction=1, fraction=1.0, table=TABLE, policy=None):
 
 def held(outcome=Outcome.YES, entry=5_050, peak=5_050, number=1):
     """A position of 100 shares."""
-    return Position(f"0x{number:02d}", outcome, 100_000_000, entry, peak, 50_000_000, NOW - 600)
+    return Position(
+        market_id=f"0x{number:02d}",
+        outcome=outcome,
+        shares_micro=100_000_000,
+        entry_units=entry,
+        peak_units=peak,
+        cost_micro=50_000_000,
+        opened_s=NOW - 600,
+    )
 
 
 def reason(decision):

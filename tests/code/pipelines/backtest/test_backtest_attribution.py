@@ -41,9 +41,34 @@ def sold_at_the_end(histories):
     result = Result()
     for one in histories:
         name, (opened, closed) = one.market.market_id, one.ts_s[-2:].tolist()
-        result.fills.append(Fill("b", "b", name, "1", Outcome.YES, Side.BUY, 4_100, 300_000_000, 0, opened))
+        result.fills.append(
+            Fill(
+                fill_id="b",
+                order_id="b",
+                market_id=name,
+                token_id="1",
+                outcome=Outcome.YES,
+                side=Side.BUY,
+                price_units=4_100,
+                shares_micro=300_000_000,
+                fee_micro=0,
+                ts_s=opened,
+            )
+        )
         result.fills += [
-            Fill("s", "s", name, "1", Outcome.YES, Side.SELL, price, 100_000_000, 0, closed) for price in SOLD
+            Fill(
+                fill_id="s",
+                order_id="s",
+                market_id=name,
+                token_id="1",
+                outcome=Outcome.YES,
+                side=Side.SELL,
+                price_units=price,
+                shares_micro=100_000_000,
+                fee_micro=0,
+                ts_s=closed,
+            )
+            for price in SOLD
         ]
         gains = [Decimal(price - 4_100) / 100 for price in SOLD]
         result.closed += [Closed(name, Outcome.YES, opened, closed, Decimal(100), gain, "exit") for gain in gains]

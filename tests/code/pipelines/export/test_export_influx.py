@@ -21,7 +21,19 @@ LINE = re.compile(r"(?P<name>\w+)((?:,\w+=(?:\\.|[^,= \\])+)*) (?P<fields>.+) (?
 
 def market(market_id: str, event_id: str = "cup") -> Market:
     """A market."""
-    return Market(market_id, event_id, "?", "1", "2", 100, 5_000_000, FeeSchedule(0.05), None, None, "sports")
+    return Market(
+        market_id=market_id,
+        event_id=event_id,
+        question="?",
+        token_yes="1",
+        token_no="2",
+        tick_units=100,
+        min_size_micro=5_000_000,
+        fee=FeeSchedule(0.05),
+        start_s=None,
+        end_s=None,
+        topic="sports",
+    )
 
 
 def bars(market_id: str, mids: list[int], spread: int = 0) -> pa.Table:

@@ -31,7 +31,19 @@ def histories(events, edge, seed, bars=400):
         gap = mid / 10_000 - 0.5
         change = -gap[:, None] * (1 - (1 - 0.03) ** np.arange(1, 25))[None] * 4.0
         mean = change * (1.0 if edge else 0.3) + rng.normal(0, 0.01, (bars, 24))
-        market = Market(f"0x{number}", f"e{number // 2}", "q", "1", "2", 100, 1, FeeSchedule(0.0), None, None, "")
+        market = Market(
+            market_id=f"0x{number}",
+            event_id=f"e{number // 2}",
+            question="q",
+            token_yes="1",
+            token_no="2",
+            tick_units=100,
+            min_size_micro=1,
+            fee=FeeSchedule(0.0),
+            start_s=None,
+            end_s=None,
+            topic="",
+        )
         zeros = np.zeros(bars, dtype=np.int64)
         made.append(
             History(

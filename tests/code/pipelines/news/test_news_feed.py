@@ -26,7 +26,19 @@ ATOM = b"""<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom"><title
 
 def market(question: str, market_id: str = MARKET_ID, start_s: int = 0, end_s: int | None = None) -> Market:
     """A market that asks a question."""
-    return Market(market_id, "e", question, "1", "2", 100, 5_000_000, FeeSchedule(0.0), start_s, end_s, "other")
+    return Market(
+        market_id=market_id,
+        event_id="e",
+        question=question,
+        token_yes="1",
+        token_no="2",
+        tick_units=100,
+        min_size_micro=5_000_000,
+        fee=FeeSchedule(0.0),
+        start_s=start_s,
+        end_s=end_s,
+        topic="other",
+    )
 
 
 def item(text: str, known_s: int = 100, about: tuple[str, ...] = ()) -> Item:

@@ -32,7 +32,17 @@ def market(number):
     """A market of an event of its own."""
     name = f"0x{number:064x}"
     return Market(
-        name, f"e{number}", "q", f"{number}1", f"{number}2", 100, 5_000_000, FeeSchedule(0.05), None, NOW + 86_400, ""
+        market_id=name,
+        event_id=f"e{number}",
+        question="q",
+        token_yes=f"{number}1",
+        token_no=f"{number}2",
+        tick_units=100,
+        min_size_micro=5_000_000,
+        fee=FeeSchedule(0.05),
+        start_s=None,
+        end_s=NOW + 86_400,
+        topic="",
     )
 
 
@@ -73,7 +83,15 @@ def write(url, noted):
     written.begin("0xme")
     if noted:
         written.note_rules(HASH, decision_record.rules_document(noted))
-    account = Account(CASH, CASH, {}, {}, {}, CASH, CASH)
+    account = Account(
+        cash_micro=CASH,
+        equity_micro=CASH,
+        positions={},
+        open_buy_micro={},
+        markets={},
+        day_start_equity_micro=CASH,
+        peak_equity_micro=CASH,
+    )
     for ts_s in (NOW, NOW + 60):
         inputs = [seen(1, ts_s, 0.4), seen(2, ts_s, -0.4), seen(3, ts_s, 0.0)]
         open_buys = {}
@@ -90,7 +108,18 @@ def write(url, noted):
             order = SignedOrder("0xorder", made[0].intent, {})
             written.intend(order, "")
             written.move("0xorder", OrderState.SENT)
-            fill = Fill("f1", "0xorder", made[0].market_id, "11", Outcome.YES, Side.BUY, 5_100, 50_000_000, 0, ts_s)
+            fill = Fill(
+                fill_id="f1",
+                order_id="0xorder",
+                market_id=made[0].market_id,
+                token_id="11",
+                outcome=Outcome.YES,
+                side=Side.BUY,
+                price_units=5_100,
+                shares_micro=50_000_000,
+                fee_micro=0,
+                ts_s=ts_s,
+            )
             written.book_fill(fill, 5_050, "enter", "")
     written.close()
     return url

@@ -13,7 +13,7 @@ Life = tuple[str, int, int]
 
 def world(*lives: Life) -> tuple[list[Market], Bars]:
     """Markets given as (event, first bar, number of bars), one bar per second."""
-    markets = [Market(f"0x{i}", e, "?", "1", "2", 100, 1, FeeSchedule(0.0), None, None, "") for i, (e, *_) in enumerate(lives)]  # fmt: skip  # noqa: E501
+    markets = [Market(market_id=f"0x{i}", event_id=e, question="?", token_yes="1", token_no="2", tick_units=100, min_size_micro=1, fee=FeeSchedule(0.0), start_s=None, end_s=None, topic="") for i, (e, *_) in enumerate(lives)]  # fmt: skip  # noqa: E501
     code = np.repeat(np.arange(len(lives)), [n for *_, n in lives])
     ts_s = np.concatenate([1_000 + first + np.arange(n) for _, first, n in lives])
     nothing = np.zeros(len(code), np.int64)

@@ -11,7 +11,22 @@ from pipelines.core.raw_tables import Bars
 from pipelines.pull import spreads
 
 T0 = 1_767_225_600
-MARKETS = [Market(n, "e", "?", "1", "2", 100, 5_000_000, FeeSchedule(0.0), None, None, "other") for n in ("0xa", "0xb")]
+MARKETS = [
+    Market(
+        market_id=n,
+        event_id="e",
+        question="?",
+        token_yes="1",
+        token_no="2",
+        tick_units=100,
+        min_size_micro=5_000_000,
+        fee=FeeSchedule(0.0),
+        start_s=None,
+        end_s=None,
+        topic="other",
+    )
+    for n in ("0xa", "0xb")
+]
 
 
 def bars() -> Bars:

@@ -49,9 +49,18 @@ def history(seed, bars=240, tick=100, rate=0.05, exponent=1.0):
     spread = np.where(rng.random(bars) < 0.5, 0, 2 * tick).astype(np.int64)
     ts_s = START + 60 * np.arange(bars)
     about = Market(
-        f"0x{seed:064x}", f"e{seed}", "q", "1", "2", tick, 5_000_000, FeeSchedule(rate, exponent), None,
-        int(ts_s[-1]) + 600, "",
-    )  # fmt: skip
+        market_id=f"0x{seed:064x}",
+        event_id=f"e{seed}",
+        question="q",
+        token_yes="1",
+        token_no="2",
+        tick_units=tick,
+        min_size_micro=5_000_000,
+        fee=FeeSchedule(rate, exponent),
+        start_s=None,
+        end_s=int(ts_s[-1]) + 600,
+        topic="",
+    )
     bid, ask = touches(ts_s, mid, spread, tick, 10_000 * PARAMS.execution.model_spread)
     mean = rng.normal(0, 0.1, (bars, 24))
     confidence = rng.uniform(0.6, 0.95, bars)

@@ -10,7 +10,19 @@ from pipelines.trading import kernel
 from pipelines.trading.paper import Working, match
 
 EXECUTION = read(Path("params.yaml")).execution
-MARKET = Market("0x01", "e", "q", "11", "12", 100, 5_000_000, FeeSchedule(0.05), None, None, "")
+MARKET = Market(
+    market_id="0x01",
+    event_id="e",
+    question="q",
+    token_yes="11",
+    token_no="12",
+    tick_units=100,
+    min_size_micro=5_000_000,
+    fee=FeeSchedule(0.05),
+    start_s=None,
+    end_s=None,
+    topic="",
+)
 
 
 def test_touch_of_an_odd_mid_is_one_tick_wide():
@@ -80,7 +92,19 @@ def test_list_of_fills_and_walk_agree(hundredths, mid_ticks, band, side, outcome
     buying = side is Side.BUY
     touch = seen.ask_units if buying else seen.bid_units
     limit = kernel.buy_limit(touch, 100, band) if buying else kernel.sell_limit(touch, 100, band)
-    intent = OrderIntent("0x01", "11", outcome, side, limit, shares, 100, False, "v1", "enter", 0)
+    intent = OrderIntent(
+        market_id="0x01",
+        token_id="11",
+        outcome=outcome,
+        side=side,
+        price_units=limit,
+        shares_micro=shares,
+        tick_units=100,
+        neg_risk=False,
+        version="v1",
+        reason="enter",
+        ts_s=0,
+    )
     fills = match(Working("o", intent, MARKET, shares, 1, 1), quote, EXECUTION, 60)
     impact = kernel.impact_units(quote.spread_units, EXECUTION.impact_share)
     walked = kernel.walk(1 if buying else -1, shares, limit, touch, 100, impact, depth, 0.05, 1.0)

@@ -12,7 +12,18 @@ from pipelines.trading.ledger import Ledger, round_trips
 
 def fill(number, side, shares, price, fee=0, outcome=Outcome.YES, market="0x01"):
     """A fill of ours."""
-    return Fill(f"f{number}", "o", market, "11", outcome, side, price, shares, fee, 60 * number)
+    return Fill(
+        fill_id=f"f{number}",
+        order_id="o",
+        market_id=market,
+        token_id="11",
+        outcome=outcome,
+        side=side,
+        price_units=price,
+        shares_micro=shares,
+        fee_micro=fee,
+        ts_s=60 * number,
+    )
 
 
 def test_a_fill_is_booked_once():

@@ -15,7 +15,19 @@ from pipelines.trading.paper_gateway import PaperGateway
 
 CASH = 10_000_000_000
 SHARE = 1_000_000
-MARKET = Market("0x1", "e", "q", "11", "12", 100, 5 * SHARE, FeeSchedule(0.05), None, None, "")
+MARKET = Market(
+    market_id="0x1",
+    event_id="e",
+    question="q",
+    token_yes="11",
+    token_no="12",
+    tick_units=100,
+    min_size_micro=5 * SHARE,
+    fee=FeeSchedule(0.05),
+    start_s=None,
+    end_s=None,
+    topic="",
+)
 EXECUTION = params.read(Path("params.yaml")).execution
 QUOTE = Quote(5_000, 5_100, 100 * SHARE, 100 * SHARE)
 
@@ -40,8 +52,18 @@ def intent(shares, price=5_100, side=Side.BUY, outcome=Outcome.YES, ts_s=60):
     """An order of whole shares."""
     token = MARKET.token(outcome)
     return OrderIntent(
-        MARKET.market_id, token, outcome, side, price, shares * SHARE, 100, False, "v1", "enter", ts_s
-    )  # fmt: skip
+        market_id=MARKET.market_id,
+        token_id=token,
+        outcome=outcome,
+        side=side,
+        price_units=price,
+        shares_micro=shares * SHARE,
+        tick_units=100,
+        neg_risk=False,
+        version="v1",
+        reason="enter",
+        ts_s=ts_s,
+    )
 
 
 @pytest.fixture

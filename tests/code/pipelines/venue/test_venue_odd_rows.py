@@ -11,7 +11,19 @@ from pipelines.venue import clob_gateway, signing
 from pipelines.venue.clients import Credentials, Refused
 from pipelines.venue.clob_gateway import ClobGateway
 
-MARKET = Market("0xm", "e", "Who wins?", "11", "22", 100, 5_000_000, FeeSchedule(0.0), None, None, "")
+MARKET = Market(
+    market_id="0xm",
+    event_id="e",
+    question="Who wins?",
+    token_yes="11",
+    token_no="22",
+    tick_units=100,
+    min_size_micro=5_000_000,
+    fee=FeeSchedule(0.0),
+    start_s=None,
+    end_s=None,
+    topic="",
+)
 ID = "0x" + "ab" * 32
 
 
@@ -163,7 +175,19 @@ def test_failed_trades_are_told_apart(gateway: ClobGateway, library: Library) ->
 
 def intent(side: Side = Side.SELL, **changes: Any) -> OrderIntent:
     """An order of 10 shares at 0.52."""
-    order = OrderIntent("0xm", "11", Outcome.YES, side, 5_200, 10_000_000, 100, False, "v1", "exit", 0)
+    order = OrderIntent(
+        market_id="0xm",
+        token_id="11",
+        outcome=Outcome.YES,
+        side=side,
+        price_units=5_200,
+        shares_micro=10_000_000,
+        tick_units=100,
+        neg_risk=False,
+        version="v1",
+        reason="exit",
+        ts_s=0,
+    )
     return OrderIntent(**({name: getattr(order, name) for name in OrderIntent.__slots__} | changes))
 
 

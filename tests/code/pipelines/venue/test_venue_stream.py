@@ -19,7 +19,19 @@ from pipelines.venue.stream import Gap, MarketStream, QuoteUpdate, Resolution, T
 from pipelines.venue.user_stream import FillUpdate, OrderUpdate, Reconnected, Unreadable, UserStream
 
 Handler = Callable[[ServerConnection], Awaitable[None]]
-MARKET = Market("0xm", "e", "?", "11", "22", 100, 5_000_000, FeeSchedule(0.05), None, None, "other")
+MARKET = Market(
+    market_id="0xm",
+    event_id="e",
+    question="?",
+    token_yes="11",
+    token_no="22",
+    tick_units=100,
+    min_size_micro=5_000_000,
+    fee=FeeSchedule(0.05),
+    start_s=None,
+    end_s=None,
+    topic="other",
+)
 BOOK = {
     "event_type": "book", "asset_id": "11", "market": "0xm", "timestamp": "1000", "hash": "h",
     "bids": [{"price": "0.48", "size": "30"}], "asks": [{"price": "0.52", "size": "25"}],
@@ -181,7 +193,19 @@ async def test_a_silent_socket_is_replaced() -> None:
 async def test_following_other_markets_is_said_by_operations() -> None:
     """A change of markets sends subscribe and unsubscribe, never the first frame again."""
     said: list[Any] = []
-    other = Market("0xo", "e", "?", "33", "44", 100, 5_000_000, FeeSchedule(0.05), None, None, "other")
+    other = Market(
+        market_id="0xo",
+        event_id="e",
+        question="?",
+        token_yes="33",
+        token_no="44",
+        tick_units=100,
+        min_size_micro=5_000_000,
+        fee=FeeSchedule(0.05),
+        start_s=None,
+        end_s=None,
+        topic="other",
+    )
 
     async def handler(socket: ServerConnection) -> None:
         await socket.send(json.dumps(BOOK))

@@ -18,8 +18,32 @@ from pipelines.venue.stamps import Stamps
 from pipelines.venue.stream import Gap, MarketStream, QuoteUpdate, TickChange
 
 NOW = 1_780_000_000_000
-ONE = Market("0xone", "e", "?", "11", "12", 100, 5_000_000, FeeSchedule(0.05), None, None, "other")
-TWO = Market("0xtwo", "e", "?", "21", "22", 100, 5_000_000, FeeSchedule(0.05), None, None, "other")
+ONE = Market(
+    market_id="0xone",
+    event_id="e",
+    question="?",
+    token_yes="11",
+    token_no="12",
+    tick_units=100,
+    min_size_micro=5_000_000,
+    fee=FeeSchedule(0.05),
+    start_s=None,
+    end_s=None,
+    topic="other",
+)
+TWO = Market(
+    market_id="0xtwo",
+    event_id="e",
+    question="?",
+    token_yes="21",
+    token_no="22",
+    tick_units=100,
+    min_size_micro=5_000_000,
+    fee=FeeSchedule(0.05),
+    start_s=None,
+    end_s=None,
+    topic="other",
+)
 
 
 def book(market: Market, bid: str = "0.48", ask: str = "0.52", ts_ms: int = NOW, **more: Any) -> dict[str, Any]:
