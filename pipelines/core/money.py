@@ -25,27 +25,47 @@ FEE_GRID: Final = 10
 
 
 def price_to_units(price: float | str | Decimal) -> int:
-    """Price in [0, 1] to units of 1e-4, rounded half-even."""
+    """Price in [0, 1] to units of 1e-4, rounded half-even.
+
+    >>> price_to_units("0.52")
+    5200
+    """
     return int((Decimal(str(price)) * PRICE_SCALE).to_integral_value())
 
 
 def units_to_price(units: int) -> Decimal:
-    """Units of 1e-4 to an exact price."""
+    """Units of 1e-4 to an exact price.
+
+    >>> units_to_price(5_200)
+    Decimal('0.52')
+    """
     return Decimal(units) / PRICE_SCALE
 
 
 def to_micro(amount: float | str | Decimal) -> int:
-    """Shares or pUSD to base units of 1e-6, floored (never more than is there)."""
+    """Shares or pUSD to base units of 1e-6, floored (never more than is there).
+
+    >>> to_micro("7.0851239")
+    7085123
+    """
     return int((Decimal(str(amount)) * MICRO).to_integral_value(rounding=ROUND_FLOOR))
 
 
 def from_micro(micro: int) -> Decimal:
-    """Base units of 1e-6 to an exact amount."""
+    """Base units of 1e-6 to an exact amount.
+
+    >>> from_micro(7_085_123)
+    Decimal('7.085123')
+    """
     return Decimal(micro) / MICRO
 
 
 def notional_micro(shares_micro: int, price_units: int) -> int:
-    """pUSD base units that change hands for `shares_micro` at `price_units`, floored as the exchange does."""
+    """pUSD base units that change hands for `shares_micro` at `price_units`, floored as the exchange does.
+
+    >>> notional_micro(shares_micro=7_000_000, price_units=5_200)
+    3640000
+    """
     return shares_micro * price_units // PRICE_SCALE
 
 
@@ -63,6 +83,9 @@ def fee_micro(shares_micro: int, price_units: int, rate: float, exponent: float 
     """Taker fee in pUSD base units: shares x rate x (p (1 - p))^exponent, rounded to 1e-5 pUSD.
 
     Source: the venue's fee page (fees since 2026-03-30); makers pay nothing. Golden vectors pin the rounding.
+
+    >>> fee_micro(shares_micro=100_000_000, price_units=5_000, rate=0.05)
+    1250000
     """
     if rate == 0.0 or shares_micro == 0:
         return 0
@@ -71,10 +94,18 @@ def fee_micro(shares_micro: int, price_units: int, rate: float, exponent: float 
 
 
 def floor_to_grid(value: int, grid: int) -> int:
-    """Largest multiple of `grid` that is at most `value`."""
+    """Largest multiple of `grid` that is at most `value`.
+
+    >>> floor_to_grid(7_085_123, SHARE_GRID)
+    7080000
+    """
     return value // grid * grid
 
 
 def ceil_to_grid(value: int, grid: int) -> int:
-    """Smallest multiple of `grid` that is at least `value`."""
+    """Smallest multiple of `grid` that is at least `value`.
+
+    >>> ceil_to_grid(5_213, 100)
+    5300
+    """
     return -(-value // grid) * grid

@@ -26,13 +26,21 @@ LOG_ODDS: FloatArray = np.log(_UNITS / (PRICE_SCALE - _UNITS))
 
 
 def log_odds(mid_units: NDArray[np.integer[Any]]) -> FloatArray:
-    """ln(p / (1 - p)) of prices in units of 1e-4, p clipped to [0.001, 0.999]; any shape."""
+    """ln(p / (1 - p)) of prices in units of 1e-4, p clipped to [0.001, 0.999]; any shape.
+
+    >>> log_odds(np.array([5_000, 9_000])).round(4)
+    array([0.    , 2.1972])
+    """
     odds: FloatArray = LOG_ODDS[mid_units]
     return odds
 
 
 def price_after(mid_units: NDArray[np.integer[Any]], change: FloatArray) -> FloatArray:
-    """Price in (0, 1) after a change of log-odds: logistic(logit p + change)."""
+    """Price in (0, 1) after a change of log-odds: logistic(logit p + change).
+
+    >>> price_after(np.array([5_000]), np.array([0.5])).round(4)
+    array([0.6225])
+    """
     price: FloatArray = 1.0 / (1.0 + np.exp(-(log_odds(mid_units) + change)))
     return price
 

@@ -23,7 +23,11 @@ TRUSTED_SPREAD_UNITS = 1_000
 
 def touch(mid_units: int, spread_units: int, tick_units: int) -> tuple[int, int]:
     """Bid and ask on the tick grid around a mid. `spread_units` may be a model's average: the mid's parity decides
-    (a mid on half a tick has an odd spread, a mid on a tick an even one)."""
+    (a mid on half a tick has an odd spread, a mid on a tick an even one).
+
+    >>> touch(mid_units=5_250, spread_units=100, tick_units=100)
+    (5200, 5300)
+    """
     bid = -(-(2 * mid_units - spread_units - tick_units) // (2 * tick_units)) * tick_units
     ask = (2 * mid_units + spread_units + tick_units) // (2 * tick_units) * tick_units
     if bid >= ask:
@@ -33,7 +37,11 @@ def touch(mid_units: int, spread_units: int, tick_units: int) -> tuple[int, int]
 
 
 def token_price(yes_units: int, direction: int) -> int:
-    """Price of the token that a direction holds: the NO price mirrors the YES price."""
+    """Price of the token that a direction holds: the NO price mirrors the YES price.
+
+    >>> token_price(yes_units=5_200, direction=SHORT)
+    4800
+    """
     return yes_units if direction >= 0 else PRICE_SCALE - yes_units
 
 
@@ -65,12 +73,20 @@ def rest_limit(bid_units: int, tick_units: int) -> int:
 
 
 def sellable_micro(shares_micro: int) -> int:
-    """The part of a holding that an order can offer: shares on the 0.01 grid. The rest is dust."""
+    """The part of a holding that an order can offer: shares on the 0.01 grid. The rest is dust.
+
+    >>> sellable_micro(7_085_123)
+    7080000
+    """
     return shares_micro // SHARE_GRID * SHARE_GRID
 
 
 def is_trusted(bid_units: int, ask_units: int) -> bool:
-    """Whether a YES book shows a price: two sides, not crossed, at most TRUSTED_SPREAD_UNITS apart."""
+    """Whether a YES book shows a price: two sides, not crossed, at most TRUSTED_SPREAD_UNITS apart.
+
+    >>> is_trusted(4_800, 4_900), is_trusted(0, 4_900), is_trusted(6_000, 4_000)
+    (True, False, False)
+    """
     return 0 < bid_units < ask_units < PRICE_SCALE and ask_units - bid_units <= TRUSTED_SPREAD_UNITS
 
 
@@ -200,14 +216,22 @@ def payout_units(payout_yes_micro: int) -> int:
 
 
 def settlement_micro(shares_micro: int, payout_yes_micro: int, direction: int) -> int:
-    """pUSD that a holding pays at resolution; `payout_yes_micro` is 1,000,000, 0, or 500,000 for 50-50."""
+    """pUSD that a holding pays at resolution; `payout_yes_micro` is 1,000,000, 0, or 500,000 for 50-50.
+
+    >>> settlement_micro(shares_micro=10_000_000, payout_yes_micro=500_000, direction=SHORT)
+    5000000
+    """
     payout = payout_yes_micro if direction >= 0 else MICRO - payout_yes_micro
     return shares_micro * payout // MICRO
 
 
 def shares_for(budget_micro: int, limit_units: int, rate: float, exponent: float) -> int:
     """Largest size on the 0.01 grid whose notional and fee (rounded to its grid) at the limit price stay within the
-    budget."""
+    budget.
+
+    >>> shares_for(budget_micro=100_000_000, limit_units=5_000, rate=0.0, exponent=1.0)
+    199990000
+    """
     fee_per_share = rate * fee_curve(limit_units, exponent)
     per_share = limit_units * (MICRO // PRICE_SCALE) + int(fee_per_share * MICRO) + 1
     return max(budget_micro - FEE_GRID, 0) * MICRO // per_share // SHARE_GRID * SHARE_GRID

@@ -73,6 +73,9 @@ def stop_floor(spread_units: int, tick_units: int, cost_units: float, cost_multi
     """Smallest distance of a stop: the spread and two ticks, and `cost_multiple` round trips.
 
     A stop inside the cost of the round trip sells every winner at a loss: see docs/decisions/0004-stops.md.
+
+    >>> stop_floor(spread_units=200, tick_units=100, cost_units=250.0, cost_multiple=2.0)
+    500
     """
     return max(spread_units + 2 * tick_units, int(cost_multiple * cost_units))
 

@@ -48,7 +48,12 @@ class BarClock(Generic[T]):
         return self._boundary
 
     def at_or_after(self, ts_s: int) -> int:
-        """First boundary at or after a market time."""
+        """First boundary at or after a market time.
+
+        >>> clock = BarClock(60, 0, fold=print, close=print, grace_s=0.1)
+        >>> clock.at_or_after(61)
+        120
+        """
         return -(-(ts_s - self._offset) // self._length) * self._length + self._offset
 
     def receive(self, market_ms: int, message: T, wall: float) -> None:
