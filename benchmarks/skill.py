@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     params = read(Path("params.yaml"))
     if asked.kind:
         params = params.model_copy(update={"forecast": params.forecast.model_copy(update={"kind": asked.kind})})
-    kept = Kept(KEPT, _digest(params, asked.days))
+    kept = KeptSkill(KEPT, _digest(params, asked.days))
     for edge in asked.edge:
         for seed in range(1, asked.worlds + 1):
             kept.once({"edge": edge, "seed": seed}, lambda: one_world(edge, seed, params, asked.days))  # noqa: B023
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(json.dumps(summary(kept.rows, asked.edge, asked.worlds, [path.name for path in asked.recorded])))
 
 
-class Kept:
+class KeptSkill:
     """Finished measurements of one set of parameters and code, one line of JSON each."""
 
     def __init__(self, path: Path, digest: str) -> None:

@@ -1,4 +1,4 @@
-"""What the forecast-threshold rule does in the environment: the lesson of a warm start."""
+"""What the forecast-threshold rule does in the environment: the demonstrations of a warm start."""
 
 from dataclasses import dataclass, replace
 
@@ -45,21 +45,21 @@ class Teacher:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Demonstrations:
     """Observations (n, 20 or 27), the teacher's actions (n,) of nine, and the discounted returns that followed (n,)."""
 
     seen: NDArray[np.float32]
     labels: NDArray[np.int64]
     returns: NDArray[np.float32]
 
-    def with_money_elsewhere(self, most: float, seed: int) -> "Lesson":
-        """The same lesson for accounts that hold other markets too, worth up to the share `most` of equity."""
+    def with_money_elsewhere(self, most: float, seed: int) -> "Demonstrations":
+        """The same demonstrations for accounts that hold other markets too, worth up to the share `most` of equity."""
         seen = self.seen.copy()
         seen[:, CASH] -= np.random.default_rng(seed).uniform(0.0, most, len(seen)).astype(np.float32)
         return replace(self, seen=seen)
 
 
-def collect(env: MarketVecEnv, teacher: Teacher, steps: int, gamma: float, explore: float, seed: int) -> Lesson:
+def collect(env: MarketVecEnv, teacher: Teacher, steps: int, gamma: float, explore: float, seed: int) -> Demonstrations:
     """Lanes follow the teacher, now and then act at random; most bars with nothing to decide are left out."""
     rng = np.random.default_rng(seed)
     seen, labels, rewards, ends, kept = [], [], [], [], []
@@ -77,7 +77,7 @@ def collect(env: MarketVecEnv, teacher: Teacher, steps: int, gamma: float, explo
         ends.append(done)
     returns = _discounted(np.array(rewards), np.array(ends), gamma)
     use = np.concatenate(kept)
-    return Lesson(np.concatenate(seen)[use], np.concatenate(labels)[use], returns.reshape(-1)[use])
+    return Demonstrations(np.concatenate(seen)[use], np.concatenate(labels)[use], returns.reshape(-1)[use])
 
 
 def continuous(actions: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ from stable_baselines3.common.logger import Logger
 
 from pipelines.agent.algorithms import KINDS, untrained
 from pipelines.agent.checkpoint import Checkpoint
-from pipelines.agent.imitation import Lesson, Teacher, collect
+from pipelines.agent.imitation import Demonstrations, Teacher, collect
 from pipelines.agent.judge import Dataset, KeepBest
 from pipelines.agent.vector import MarketVecEnv
 from pipelines.agent.warm_start import imitate
@@ -150,14 +150,14 @@ def _started(env: MarketVecEnv, data: Dataset, params: Params) -> tuple[Any, flo
     learner, agent = untrained(env, params), params.agent
     if not agent.imitation_epochs:
         return learner, None
-    return learner, imitate(learner, lesson(data, params), epochs=agent.imitation_epochs, seed=agent.seed)
+    return learner, imitate(learner, demonstrations(data, params), epochs=agent.imitation_epochs, seed=agent.seed)
 
 
-def lesson(data: Dataset, params: Params) -> Lesson:
+def demonstrations(data: Dataset, params: Params) -> Demonstrations:
     """What the teacher does on the training's markets: the same for every learner, however many lanes it has.
 
-    A lane trades one market with all the money; the agent will serve an account with other markets in it. So the lesson
-    is told for any cash that the exposure limit leaves: the teacher does not look at it.
+    A lane trades one market with all the money; the agent will serve an account with other markets in it. So the
+    demonstrations hold for any cash that the exposure limit leaves: the teacher does not look at it.
     """
     bars = int((data.field.last - data.field.first).sum())
     steps = min(TEACHER_STEPS, -(-TEACHER_PASSES * bars // TEACHER_LANES))

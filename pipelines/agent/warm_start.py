@@ -8,7 +8,7 @@ import torch
 from stable_baselines3 import DQN, PPO
 from torch.nn.functional import mse_loss
 
-from pipelines.agent.imitation import POSITION, Lesson, continuous
+from pipelines.agent.imitation import POSITION, Demonstrations, continuous
 
 MARGIN = 0.1
 """The teacher's action is to be worth this much more than any other, in per cent of the cash (as in DQfD)."""
@@ -23,18 +23,18 @@ BATCH = (64, 2048)
 Loss = Callable[[torch.Tensor], torch.Tensor]
 
 
-def imitate(learner: Any, lesson: Lesson, *, epochs: int, seed: int) -> float:
+def imitate(learner: Any, demonstrations: Demonstrations, *, epochs: int, seed: int) -> float:
     """Fit the networks that choose and that value actions; the last epoch's mean loss."""
     policy = learner.policy
     make = _actor_critic if isinstance(learner, PPO) else _q_network if isinstance(learner, DQN) else _squashed
-    parameters, loss_of = make(policy, lesson)
+    parameters, loss_of = make(policy, demonstrations)
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(parameters, lr=LEARNING_RATE)
     mean_loss = 0.0
-    batch_size = int(np.clip(len(lesson.seen) // UPDATES, *BATCH))
+    batch_size = int(np.clip(len(demonstrations.seen) // UPDATES, *BATCH))
     for _ in range(epochs):
         losses = []
-        for batch in torch.split(torch.randperm(len(lesson.seen), generator=generator), batch_size):
+        for batch in torch.split(torch.randperm(len(demonstrations.seen), generator=generator), batch_size):
             loss = loss_of(batch)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -47,9 +47,9 @@ def imitate(learner: Any, lesson: Lesson, *, epochs: int, seed: int) -> float:
     return mean_loss
 
 
-def _actor_critic(policy: Any, lesson: Lesson) -> tuple[Iterable[torch.nn.Parameter], Loss]:
+def _actor_critic(policy: Any, demonstrations: Demonstrations) -> tuple[Iterable[torch.nn.Parameter], Loss]:
     """PPO: the likelihood of the teacher's actions, and the value of where it stood."""
-    seen, labels, returns, weights = _tensors(lesson)
+    seen, labels, returns, weights = _tensors(demonstrations)
 
     def loss_of(batch: torch.Tensor) -> torch.Tensor:
         value, log_prob, entropy = policy.evaluate_actions(seen[batch], labels[batch])
@@ -60,9 +60,9 @@ def _actor_critic(policy: Any, lesson: Lesson) -> tuple[Iterable[torch.nn.Parame
     return policy.parameters(), loss_of
 
 
-def _q_network(policy: Any, lesson: Lesson) -> tuple[Iterable[torch.nn.Parameter], Loss]:
+def _q_network(policy: Any, demonstrations: Demonstrations) -> tuple[Iterable[torch.nn.Parameter], Loss]:
     """DQN: the teacher's action is worth what followed it, every other one less by a margin (Hester et al. 2018)."""
-    seen, labels, returns, weights = _tensors(lesson)
+    seen, labels, returns, weights = _tensors(demonstrations)
 
     def loss_of(batch: torch.Tensor) -> torch.Tensor:
         values = policy.q_net(seen[batch])
@@ -75,10 +75,10 @@ def _q_network(policy: Any, lesson: Lesson) -> tuple[Iterable[torch.nn.Parameter
     return policy.q_net.parameters(), loss_of
 
 
-def _squashed(policy: Any, lesson: Lesson) -> tuple[Iterable[torch.nn.Parameter], Loss]:
+def _squashed(policy: Any, demonstrations: Demonstrations) -> tuple[Iterable[torch.nn.Parameter], Loss]:
     """SAC: the mean action comes near the teacher's, and the critics value it with what followed."""
-    seen, _, returns, weights = _tensors(lesson)
-    wanted = torch.from_numpy(continuous(lesson.labels))
+    seen, _, returns, weights = _tensors(demonstrations)
+    wanted = torch.from_numpy(continuous(demonstrations.labels))
     policy.actor.log_std.bias.data.fill_(QUIET_LOG_SD)
 
     def loss_of(batch: torch.Tensor) -> torch.Tensor:
@@ -90,16 +90,16 @@ def _squashed(policy: Any, lesson: Lesson) -> tuple[Iterable[torch.nn.Parameter]
     return [*policy.actor.parameters(), *policy.critic.parameters()], loss_of
 
 
-def _tensors(lesson: Lesson) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+def _tensors(demonstrations: Demonstrations) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """Observations, labels, returns and weights: rare actions weigh more, by the root of their rarity.
 
     To close is another action with a position than without: exits are rare, and nearly all that closes is nothing.
     """
-    held = np.sign(lesson.seen[:, POSITION]).astype(np.int64) + 1
-    action = 3 * lesson.labels + held
+    held = np.sign(demonstrations.seen[:, POSITION]).astype(np.int64) + 1
+    action = 3 * demonstrations.labels + held
     counts = np.bincount(action, minlength=27)
     rarity = np.where(counts > 0, np.sqrt(len(action) / np.maximum(counts, 1)), 0.0)
     weight = (rarity / (rarity * counts).sum() * len(action)).astype(np.float32)
-    arrays = (lesson.seen, lesson.labels, lesson.returns, weight[action])
+    arrays = (demonstrations.seen, demonstrations.labels, demonstrations.returns, weight[action])
     seen, labels, returns, weights = (torch.from_numpy(array) for array in arrays)
     return seen, labels, returns, weights

@@ -62,8 +62,8 @@ def quiet_windows(ts_s: NDArray[np.int64], window_s: int) -> Iterator[NDArray[np
 
 
 @dataclass(frozen=True)
-class Skill:
-    """Skill 1 - sum of squared residuals / sum of squared moves, its standard error by market, and the markets."""
+class MarketSkill:
+    """1 - sum of squared residuals / sum of squared moves, its standard error by market, and the markets."""
 
     value: float
     error: float
@@ -71,8 +71,8 @@ class Skill:
     coverage: float
 
     @classmethod
-    def of(cls, frame: pd.DataFrame) -> "Skill":
-        """Skill of the rows that were judged."""
+    def of(cls, frame: pd.DataFrame) -> "MarketSkill":
+        """MarketSkill of the rows that were judged."""
         rows = frame.dropna(subset=["residual", "move"])
         move = np.clip(rows["move"].to_numpy(np.float64), -CLIP, CLIP)
         residual = np.clip(rows["residual"].to_numpy(np.float64), -CLIP, CLIP)
@@ -88,7 +88,7 @@ class Skill:
         return cls(value, error, len(sums), float(rows["covered"].mean()))
 
 
-def loss_bound(before: Skill, after: Skill, confidence_level: float) -> float:
+def loss_bound(before: MarketSkill, after: MarketSkill, confidence_level: float) -> float:
     """Loss of skill that is exceeded with the given one-sided confidence."""
     error = float(np.hypot(before.error, after.error))
     return before.value - after.value - NormalDist().inv_cdf(confidence_level) * error

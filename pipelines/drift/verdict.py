@@ -9,7 +9,7 @@ import pandas as pd
 
 from pipelines.core.domain import FloatArray
 from pipelines.core.sections import DriftParams
-from pipelines.drift.effects import Histogram, Skill, loss_bound, quiet_windows
+from pipelines.drift.effects import Histogram, MarketSkill, loss_bound, quiet_windows
 from pipelines.drift.reference import COMPARED
 from pipelines.drift.residuals import FORECASTS, RESIDUALS
 
@@ -98,7 +98,7 @@ def _column(
 
 
 def _skill(reference: pd.DataFrame, recent: pd.DataFrame, params: DriftParams) -> dict[str, Any]:
-    before, after = Skill.of(reference), Skill.of(recent)
+    before, after = MarketSkill.of(reference), MarketSkill.of(recent)
     bound = loss_bound(before, after, params.confidence_level)
     reasons = []
     if after.markets >= params.min_markets and bound > 0.0 and after.value < (1.0 - params.skill_loss) * before.value:

@@ -21,7 +21,7 @@ from pipelines.features.state_space import StateSpace
 from pipelines.forecast import kinds, state_space_fit
 from pipelines.forecast.checkpoint import Checkpoint
 from pipelines.forecast.conformal import fit_confidence, fit_offset, safe_shrink
-from pipelines.forecast.forecaster import Batch, Lesson, Reads
+from pipelines.forecast.forecaster import Batch, Reads, TrainingData
 from pipelines.forecast.garch_fit import fit_garch
 from pipelines.forecast.training_windows import IntArray, Rows, drawn, scaled_target, training_positions
 from pipelines.inference.calibration import Confidence, Conformal
@@ -87,11 +87,11 @@ def make(rows: Rows, params: Params, folder: Path, data_hash: str, observation: 
     fitted_s = round(time.monotonic() - started, 1)
     fit = training_positions(rows, "fit", settings.lookback_bars, settings.horizon_bars)
     seen = _seen(rows, params, fit, path, forecaster.reads)
-    lesson = _lesson(rows, params, fit, path, seen)
+    data = _training_data(rows, params, fit, path, seen)
     with replaced_folder(folder) as made:
         report: dict[str, Any] = {}
         if forecaster.train is not None:
-            report |= forecaster.train(lesson, settings, checkpoint_of(params, data_hash), made)
+            report |= forecaster.train(data, settings, checkpoint_of(params, data_hash), made)
         report |= {"kind": settings.kind, "training_s": round(time.monotonic() - started, 1), "fit_windows": len(fit)}
         write_json(made / "meta.json", _meta(rows, params, seen) | {"keras": forecaster.keras})
         write_json(made / "scaler.json", seen.scaler.document())
@@ -123,7 +123,7 @@ def _seen(rows: Rows, params: Params, fit: IntArray, path: FilterPath, reads: tu
     )
 
 
-def _lesson(rows: Rows, params: Params, fit: IntArray, path: FilterPath, seen: Inputs) -> Lesson:
+def _training_data(rows: Rows, params: Params, fit: IntArray, path: FilterPath, seen: Inputs) -> TrainingData:
     """Windows and what the filter leaves of the moves after them."""
     windows = rows.windows(params.forecast.lookback_bars, path.states)
 
@@ -132,7 +132,7 @@ def _lesson(rows: Rows, params: Params, fit: IntArray, path: FilterPath, seen: I
         left = rows.moves(positions, params.forecast.horizon_bars) - path.ahead(positions)
         return inputs, scaled_target(left, volatility)
 
-    return Lesson(fit, batch, seen.width)
+    return TrainingData(fit, batch, seen.width)
 
 
 def _meta(rows: Rows, params: Params, seen: Inputs) -> dict[str, Any]:

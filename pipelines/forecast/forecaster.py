@@ -19,7 +19,7 @@ Reads = Literal["sentiment", "garch"]
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingData:
     """What a forecaster learns from: eligible positions, and a function from positions to (input, scaled target).
 
     Inputs are (n, lookback, inputs), standardised float32; targets (n, horizon) in units of volatility x sqrt(h):
@@ -31,7 +31,7 @@ class Lesson:
     inputs: int
 
 
-Train = Callable[[Lesson, ForecastParams, Checkpoint, Path], dict[str, Any]]
+Train = Callable[[TrainingData, ForecastParams, Checkpoint, Path], dict[str, Any]]
 """Learn, and write `forecaster.onnx` into the folder: (n, lookback, inputs) float32 -> (n, horizon, 4), the mean and
 the quantiles 0.05, 0.5 and 0.95 of the scaled change. What comes back goes into the stage's report."""
 

@@ -7,7 +7,7 @@ from pipelines.core.sections import ForecastParams
 from pipelines.forecast.checkpoint import Checkpoint
 from pipelines.forecast.devices import strategy
 from pipelines.forecast.export import export, parity
-from pipelines.forecast.forecaster import Forecaster, Lesson, Reads
+from pipelines.forecast.forecaster import Forecaster, Reads, TrainingData
 from pipelines.forecast.networks import Layers
 from pipelines.forecast.training import train
 from pipelines.forecast.training_windows import drawn
@@ -21,13 +21,13 @@ def recurrent(
     """A forecaster of two recurrent Keras layers (128 and 64 units) and dense ones after them."""
     layers = Layers(first, second, dense)
 
-    def learn(lesson: Lesson, params: ForecastParams, checkpoint: Checkpoint, folder: Path) -> dict[str, Any]:
-        trained = train(layers, lesson, params, strategy(params.replicas), checkpoint)
+    def learn(data: TrainingData, params: ForecastParams, checkpoint: Checkpoint, folder: Path) -> dict[str, Any]:
+        trained = train(layers, data, params, strategy(params.replicas), checkpoint)
         model = export(layers, trained, params, folder)
-        fixed = drawn(lesson.positions, min(PARITY_WINDOWS, len(lesson.positions)), (params.seed, 3))
+        fixed = drawn(data.positions, min(PARITY_WINDOWS, len(data.positions)), (params.seed, 3))
         return {
             "parameters": int(trained.count_params()),
-            "onnx_parity": parity(model, folder, lesson.batch(fixed)[0]),
+            "onnx_parity": parity(model, folder, data.batch(fixed)[0]),
         }
 
     return Forecaster(meaning=meaning, reads=reads, train=learn, keras=True)

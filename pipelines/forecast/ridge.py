@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.core.domain import FloatArray
-from pipelines.forecast.forecaster import Lesson
+from pipelines.forecast.forecaster import TrainingData
 from pipelines.forecast.training_windows import drawn
 from pipelines.inference.predictor import batches
 
@@ -27,10 +27,10 @@ def fit(inputs: Floats, target: Floats, clip: FloatArray) -> tuple[FloatArray, F
     return weights, level - centre @ weights
 
 
-def of_lesson(lesson: Lesson, seed: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+def of_training_data(data: TrainingData, seed: int) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Weights (BARS x inputs, H) and bias (H,) of the linear path, and the 99.8 % quantile of |target| (H,)."""
-    chosen = drawn(lesson.positions, min(len(lesson.positions), SAMPLE), (seed, 1))
-    parts = [lesson.batch(chosen[part]) for part in batches(len(chosen), 4_000)]
+    chosen = drawn(data.positions, min(len(data.positions), SAMPLE), (seed, 1))
+    parts = [data.batch(chosen[part]) for part in batches(len(chosen), 4_000)]
     inputs = np.concatenate([windows[:, -BARS:].reshape(len(windows), -1) for windows, _ in parts])
     target = np.concatenate([moves for _, moves in parts])
     clip = np.maximum(np.quantile(np.abs(target), 0.998, axis=0), 1e-3)

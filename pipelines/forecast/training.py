@@ -16,7 +16,7 @@ from pipelines.core.interruption import StopRequest, on_sigterm
 from pipelines.core.sections import ForecastParams
 from pipelines.forecast import ridge
 from pipelines.forecast.checkpoint import Checkpoint
-from pipelines.forecast.forecaster import Batch, Lesson
+from pipelines.forecast.forecaster import Batch, TrainingData
 from pipelines.forecast.losses import MeanAndQuantiles, OneCycle
 from pipelines.forecast.networks import Layers, build, start_linear
 from pipelines.forecast.training_windows import drawn
@@ -24,17 +24,17 @@ from pipelines.forecast.training_windows import drawn
 REPORT_S = 2.0
 
 
-def train(layers: Layers, lesson: Lesson, params: ForecastParams, strategy: Any, checkpoint: Checkpoint) -> Any:
+def train(layers: Layers, data: TrainingData, params: ForecastParams, strategy: Any, checkpoint: Checkpoint) -> Any:
     """The trained network of recurrent layers.
 
     Raises:
         Stopped: after the step in hand, if a SIGTERM came; the next call goes on from the last epoch.
     """
     steps = -(-params.windows // params.batch_size)
-    weights, bias, clip = ridge.of_lesson(lesson, params.seed)
+    weights, bias, clip = ridge.of_training_data(data, params.seed)
     loss = MeanAndQuantiles([float(bound) for bound in clip], params.mean_weight)
     with strategy.scope():
-        shape = (params.lookback_bars, lesson.inputs, params.horizon_bars)
+        shape = (params.lookback_bars, data.inputs, params.horizon_bars)
         model = build(layers, *shape, params.dropout, seed=params.seed)
         start_linear(model, weights, bias)
         model.optimizer = keras.optimizers.Adam(
@@ -45,25 +45,25 @@ def train(layers: Layers, lesson: Lesson, params: ForecastParams, strategy: Any,
     with on_sigterm() as asked:
         progress = _Progress(params, steps, asked)
         for epoch in range(checkpoint.restore(model), params.epochs):
-            for number, batch in enumerate(_epoch(lesson, params, epoch)):
+            for number, batch in enumerate(_epoch(data, params, epoch)):
                 progress.after(epoch, number, step(batch))
             checkpoint.save(model, epoch + 1)
     return model
 
 
-def _epoch(lesson: Lesson, params: ForecastParams, epoch: int) -> Iterator[Batch]:
+def _epoch(data: TrainingData, params: ForecastParams, epoch: int) -> Iterator[Batch]:
     """Batches of one epoch, the next one made while one is learned from.
 
     The draw depends on seed and epoch alone, so a resumed training sees the same windows.
     """
     steps = -(-params.windows // params.batch_size)
-    order = drawn(lesson.positions, steps * params.batch_size, (params.seed, 2, epoch)).reshape(steps, -1)
+    order = drawn(data.positions, steps * params.batch_size, (params.seed, 2, epoch)).reshape(steps, -1)
     with ThreadPoolExecutor(max_workers=1) as pool:
-        coming = pool.submit(lesson.batch, order[0])
+        coming = pool.submit(data.batch, order[0])
         for following in range(1, steps + 1):
             batch = coming.result()
             if following < steps:
-                coming = pool.submit(lesson.batch, order[following])
+                coming = pool.submit(data.batch, order[following])
             yield batch
 
 

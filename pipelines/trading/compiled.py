@@ -351,7 +351,7 @@ def _threshold(
 def threshold_directions(
     lanes: Any, bars: Any, moves: Any, costs: Any, multiple: float, exit_multiple: float, hold_s: int, wanted: Any
 ) -> None:
-    """What the threshold rule wants of every lane, into `wanted`: the lesson of the warm start."""
+    """What the threshold rule wants of every lane, into `wanted`: what a warm start imitates."""
     for index in range(lanes.shape[0]):
         wanted[index] = _threshold(
             lanes[index], lanes[index, DIRECTION], bars, moves, costs, multiple, exit_multiple, hold_s

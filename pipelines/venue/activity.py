@@ -31,7 +31,7 @@ class Payment:
     ts_s: int
 
 
-class _Page(msgspec.Struct):
+class _ActivityPage(msgspec.Struct):
     data: list[Any] | None = None
 
 
@@ -42,7 +42,7 @@ async def payments(http: VenueHttp, account: str) -> list[Payment]:
         VenueError: if the Data API refuses or does not answer.
     """
     kinds = ",".join(kind for kind in SIGNS if kind != "YIELD")  # not in the list that the page gives
-    page = await http.get("/v2/activity", _Page, {"user": account, "type": kinds, "limit": ROWS})
+    page = await http.get("/v2/activity", _ActivityPage, {"user": account, "type": kinds, "limit": ROWS})
     found, seen = [], Counter[str]()
     for row in page.data or []:
         payment = _payment(row)

@@ -17,7 +17,7 @@ class _Row(msgspec.Struct):
     payouts: list[int | float | str] | None = None
 
 
-class _Page(msgspec.Struct):
+class _ResolutionPage(msgspec.Struct):
     data: Any = None
 
 
@@ -28,7 +28,7 @@ async def payout_yes_micro(http: VenueHttp, market: Market) -> int | None:
         VenueError: if the venue does not answer.
     """
     condition = "0x" + market.market_id.removeprefix("0x").ljust(_CONDITION_DIGITS, "0")
-    page = await http.get("/v2/resolutions", _Page, {"condition": condition})
+    page = await http.get("/v2/resolutions", _ResolutionPage, {"condition": condition})
     rows = page.data if isinstance(page.data, list) else [page.data]
     paid = [found for found in map(_paid, rows) if found is not None]
     return paid[0] if paid else None

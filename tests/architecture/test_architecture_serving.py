@@ -1,10 +1,11 @@
-"""The live process keeps its files in rooms."""
+"""The live process keeps its files in rooms, and a name has one meaning."""
 
 import ast
 from collections import Counter
 from pathlib import Path
 
 import grimp
+import pytest
 
 ROOT = Path(__file__).parents[2]
 SERVING = ROOT / "serving"
@@ -55,3 +56,50 @@ def test_imports_of_serving_have_no_circle():
     circles = [name for name in graph.modules if name in graph.find_upstream_modules(name)]
 
     assert circles == []
+
+
+LAYERS = {
+    "stages": [
+        "pull",
+        "validate",
+        "featurize",
+        "forecast",
+        "agent",
+        "backtest",
+        "package",
+        "gate",
+        "parity",
+        "drift",
+        "costs",
+        "export",
+    ],
+    "replay": ["replay"],
+    "inference": ["inference"],
+    "trading": ["trading"],
+    "venue, news, features": ["venue", "news", "features"],
+    "core": ["core"],
+}
+SAME_MEANING = {"Checkpoint", "Parameters"}
+"""Classes that several modules of a layer have with one meaning: the state of a training, a policy's parameters."""
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_class_name_has_one_meaning_in_a_layer_of_pipelines(layer):
+    """Two modules of one layer do not name different things alike."""
+    assert _repeated(path for room in LAYERS[layer] for path in (ROOT / "pipelines" / room).rglob("*.py")) == []
+
+
+@pytest.mark.parametrize("package", ["serving", "flows", "simulator", "benchmarks", "oddsmith"])
+def test_a_class_name_has_one_meaning_in_a_package(package):
+    """Two modules of one package do not name different things alike."""
+    assert _repeated((ROOT / package).rglob("*.py")) == []
+
+
+def _repeated(paths):
+    classes = Counter(
+        node.name
+        for path in paths
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+    )
+    return sorted(name for name, count in classes.items() if count > 1 and name not in SAME_MEANING)

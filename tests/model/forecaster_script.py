@@ -131,10 +131,10 @@ def resume(params):
     rows = reverting_rows()
     fit = rows.lively(rows.positions("fit", 12, 6))
     path = candidate.FilterPath.of(rows, params, None)
-    lesson = candidate._lesson(rows, params, fit, path, candidate._seen(rows, params, fit, path, ()))
+    data = candidate._training_data(rows, params, fit, path, candidate._seen(rows, params, fit, path, ()))
 
     def trained(name):
-        return training.train(layers, lesson, params.forecast, devices, Checkpoint(Path(f"{name}.npz"))).get_weights()
+        return training.train(layers, data, params.forecast, devices, Checkpoint(Path(f"{name}.npz"))).get_weights()
 
     through = trained("through")
     after = training._Progress.after

@@ -169,9 +169,9 @@ def test_the_teacher_plays_the_threshold_rule():
     entered = teacher.actions(state) != 7
     np.testing.assert_array_equal(entered, np.abs(moves) > costs)
     env = MarketVecEnv(Lanes(BLOCK, PAR, 2, CASH), 50, 1)
-    lesson = collect(env, teacher, 8, 0.99, 0.0, 1)
-    assert lesson.seen.shape[1] == 27
-    assert len(lesson.seen) == len(lesson.labels) == len(lesson.returns) <= 16
+    demonstrations = collect(env, teacher, 8, 0.99, 0.0, 1)
+    assert demonstrations.seen.shape[1] == 27
+    assert len(demonstrations.seen) == len(demonstrations.labels) == len(demonstrations.returns) <= 16
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.agent.algorithms import untrained
 from pipelines.agent.imitation import CASH, collect, continuous
-from pipelines.agent.training import dataset, lesson, vector_env
+from pipelines.agent.training import dataset, demonstrations, vector_env
 from pipelines.agent.warm_start import imitate
 from pipelines.replay.lanes import decoded
 
@@ -44,7 +44,7 @@ def test_the_teachers_directions_are_learned(learner):
 
 
 def test_money_elsewhere_changes_the_cash_alone():
-    """A lesson for accounts with other markets in them: less cash, by at most that share, all else as it was."""
+    """Demonstrations for accounts with other markets have less cash, by at most that share; all else is as it was."""
     env = vector_env(DATA, PARAMS, 8, 1)
     told = collect(env, DATA.teacher, 50, 0.99, 0.05, 1)
     other = told.with_money_elsewhere(0.3, 1)
@@ -56,8 +56,8 @@ def test_money_elsewhere_changes_the_cash_alone():
     assert np.array_equal(told.returns, other.returns)
 
 
-def test_the_lesson_is_the_same_for_any_number_of_lanes():
+def test_demonstrations_are_the_same_for_any_number_of_lanes():
     """What is imitated depends on the markets, not on how many environments the learner trains with."""
-    few, many = (lesson(DATA, PARAMS.with_learner(n_envs=count)) for count in (2, 32))
+    few, many = (demonstrations(DATA, PARAMS.with_learner(n_envs=count)) for count in (2, 32))
     assert np.array_equal(few.seen, many.seen)
     assert np.array_equal(few.labels, many.labels)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pipelines.drift import report
-from pipelines.drift.effects import Histogram, Skill, loss_bound, quiet_windows
+from pipelines.drift.effects import Histogram, MarketSkill, loss_bound, quiet_windows
 from pipelines.drift.reference import COMPARED
 from pipelines.drift.residuals import FORECASTS, RESIDUALS, Made, Series, judged
 from pipelines.features.scale import local_volatility, log_odds
@@ -64,13 +64,13 @@ def _frame(markets: int, bars: int, shrink: float, seed: int) -> pd.DataFrame:
 
 def test_a_loss_of_skill_is_proven_only_with_enough_markets():
     """The same loss is more certain over sixty markets than over four, however many bars each of them has."""
-    before, few_before = Skill.of(_frame(60, 300, 0.3, seed=1)), Skill.of(_frame(4, 300, 0.3, seed=3))
-    lost = Skill.of(_frame(60, 300, 0.15, seed=2))
+    before, few_before = MarketSkill.of(_frame(60, 300, 0.3, seed=1)), MarketSkill.of(_frame(4, 300, 0.3, seed=3))
+    lost = MarketSkill.of(_frame(60, 300, 0.15, seed=2))
 
     assert loss_bound(before, lost, 0.999) > 0.01
     assert few_before.error > 1.5 * before.error
 
-    assert Skill.of(_frame(1, 300, 0.3, seed=4)).error == np.inf
+    assert MarketSkill.of(_frame(1, 300, 0.3, seed=4)).error == np.inf
 
 
 def test_judged_columns_are_in_units_of_the_window_and_end_before_the_horizon():

@@ -37,8 +37,8 @@ from pipelines.inference.inputs import INPUTS
 SHARE = {share}
 
 
-def train(lesson, params, checkpoint, folder):
-    weights = np.zeros((1, lesson.inputs, params.horizon_bars))
+def train(data, params, checkpoint, folder):
+    weights = np.zeros((1, data.inputs, params.horizon_bars))
     weights[0, INPUTS.index("price_change")] = -SHARE / np.sqrt(np.arange(1, params.horizon_bars + 1))
     linear.write(weights, np.zeros(params.horizon_bars), params.lookback_bars, folder / "forecaster.onnx")
     return {{}}
