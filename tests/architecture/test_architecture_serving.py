@@ -60,18 +60,8 @@ def test_imports_of_serving_have_no_circle():
 
 LAYERS = {
     "stages": [
-        "pull",
-        "validate",
-        "featurize",
-        "forecast",
-        "agent",
-        "backtest",
-        "package",
-        "gate",
-        "parity",
-        "drift",
-        "costs",
-        "export",
+        *("pull", "validate", "featurize", "forecast", "agent", "backtest", "package", "gate"),
+        *("parity", "drift", "costs", "export"),
     ],
     "replay": ["replay"],
     "inference": ["inference"],
