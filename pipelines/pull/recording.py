@@ -105,16 +105,20 @@ def _open(db: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
     try:
         refuse_mixed_times(files, [name for role in ("time", "end") for name in NAMES[role]])
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path} is not readable as parquet: {str(error).splitlines()[0]}") from None
+        raise _unreadable(path, error) from None
     listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)  # a view takes no parameters
     try:
         db.execute(f"CREATE VIEW source AS FROM read_parquet([{listed}], union_by_name=true)")
     except duckdb.Error as error:
-        raise DataError(
-            f"{path} is not readable as parquet: {str(error).splitlines()[0]}; `oddsmith data import FILE` makes a "
-            "recording of a CSV file"
-        ) from None
+        raise _unreadable(path, error) from None
     return {name: kind for name, kind, *_ in db.execute("DESCRIBE source").fetchall()}
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"{path} is not readable as parquet: {str(error).splitlines()[0]}; `oddsmith data import FILE` makes a "
+        "recording of a CSV file"
+    )
 
 
 def _resolve(columns: Mapping[str, str], path: Path) -> dict[str, str]:

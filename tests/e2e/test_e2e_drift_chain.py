@@ -56,6 +56,8 @@ else:
     path = Path("reports/gate.json")
     bundle = json.loads(Path("models/bundle/manifest.json").read_text())["hash"]
     document = {"verdict": "promote", "reasons": ["fixed by the test"], "evidence": {}, "bundle": bundle}
+    from pipelines.gate.stage import write_record
+    write_record(document, 30.0)
 path.write_text(json.dumps(document))
 """
 EMIT = """\

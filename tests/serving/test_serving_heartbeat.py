@@ -158,8 +158,11 @@ async def main():
     await until(lambda: trader._guarded() and trader._session.feed.followed, 60, "the first heartbeat")
     market = next(iter(trader._session.feed.followed.values())).market
     price = market.tick_units
-    rest = OrderIntent(market.market_id, market.token_yes, Outcome.YES, Side.BUY, price, 500_000_000,
-                       market.tick_units, market.neg_risk, market.version, "enter", 2**40)
+    rest = OrderIntent(
+        market_id=market.market_id, token_id=market.token_yes, outcome=Outcome.YES, side=Side.BUY, price_units=price,
+        shares_micro=500_000_000, tick_units=market.tick_units, neg_risk=market.neg_risk, version=market.version,
+        reason="enter", ts_s=2**40,
+    )
     sent = await trader._threads.in_account_thread(trader._lasting.account.execution.submit, rest)
     print("rests:", sent.order.state.value, flush=True)
     await asyncio.sleep(600)

@@ -78,7 +78,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "strategies/follow.py").write_text(FOLLOW)
     monkeypatch.chdir(tmp_path)
     tiny_bundle.make(tmp_path / "tiny")
-    for name in package.FORECASTER_FILES:
+    for name in ("forecaster.onnx", *package.FORECASTER_FILES):
         (tmp_path / "models/forecaster").mkdir(parents=True, exist_ok=True)
         shutil.copyfile(tmp_path / "tiny" / name, tmp_path / "models/forecaster" / name)
     meta = read_json(Path("models/forecaster/meta.json"))
