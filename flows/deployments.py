@@ -1,4 +1,4 @@
-"""The deployments of prefect.yaml as this process serves them: schedules and triggers stand there alone."""
+"""The deployments of prefect.yaml as this process serves them: schedules and triggers are in that file alone."""
 
 from pathlib import Path
 from typing import Any

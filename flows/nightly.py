@@ -111,7 +111,7 @@ def _trades(bundle_hash: str) -> bool:
 def nightly(source: Source | None = None, recording: str | None = None, fresh: bool = True) -> dict[str, Any]:
     """Replay the last day; pull, validate, train, backtest, package, judge; promote and install what passed.
 
-    What comes back stands in var/nightly.json too: seconds per step, the replay, the verdict, the champion.
+    What comes back is in var/nightly.json too: seconds per step, the replay, the verdict, the champion.
     """
     started = time.perf_counter()
     replayed = replay_last_day()

@@ -56,7 +56,7 @@ def forecast(document: Mapping[str, Any]) -> str:
 
 
 def forecast_rows(document: Mapping[str, Any]) -> list[Row]:
-    """A row per horizon: errors of the forecast beside those of persistence, and the coverage of the interval."""
+    """A row per horizon: errors of the forecast and of persistence, and the coverage of the interval."""
     metrics = document.get("selection", document)
     return [
         {
@@ -100,7 +100,7 @@ def gate(document: Mapping[str, Any]) -> str:
 
 
 def parity(document: Mapping[str, Any]) -> str:
-    """Whether the last day's decisions are the replay's, and what fills cost beside the model's."""
+    """Whether the last day's decisions are the replay's, and what fills cost compared with the model's."""
     fills, different = document["fills"], document["different"]
     same = "Decisions identical" if document["decisions"] else "No decision could be replayed"
     head = f"{different:,} decisions differ" if different else same

@@ -122,7 +122,7 @@ def work_once(store: Store, notices: Notices, params: SpotParams) -> int | None:
 
 
 def _prepare(store: Store, below: str, stages: Sequence[str]) -> dict[str, float]:
-    """Bring the machine to where the job stands; the seconds of stages that an earlier machine finished."""
+    """Bring the machine to where the job is; the seconds of stages that an earlier machine finished."""
     TRIALS.unlink(missing_ok=True)
     store.get_files(f"{below}/given", CARRIED)
     store.get_files(f"{below}/kept", KEPT)

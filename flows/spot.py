@@ -172,7 +172,7 @@ def _wait(child: subprocess.Popen[bytes], seconds: float, asked: _Asked) -> int 
 
 
 def _stop(child: subprocess.Popen[bytes], grace_s: float) -> int:
-    # DVC stands between us and the stage, and would die of the signal before the stage has saved: the stage gets it.
+    # DVC runs between us and the stage, and would die of the signal before the stage has saved: the stage gets it.
     for process in _stages_below(child.pid) or [psutil.Process(child.pid)]:
         process.terminate()
     try:

@@ -26,7 +26,7 @@ class StageFailed(OddsmithError):
 
 
 def stage_names(dvc_file: Path = Path("dvc.yaml")) -> tuple[str, ...]:
-    """The stages of dvc.yaml in the order in which they stand there."""
+    """The stages of dvc.yaml in the order of the file."""
     document = yaml.safe_load(dvc_file.read_text(encoding="utf-8"))
     return tuple(document["stages"])
 

@@ -1,4 +1,4 @@
-"""From a sealed bundle to a bento that stands alone: the packages of the live process with the bundle inside.
+"""From a sealed bundle to a self-contained bento: the packages of the live process with the bundle inside.
 
 The gate's verdict travels along: without a promoting one the bento shows and orders nothing. The tag is made of the
 bundle's hash and the hash of code and verdict, so installing what is installed finds it. A bento is built in a store of

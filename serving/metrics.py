@@ -1,4 +1,4 @@
-"""What Prometheus reads: the guide's names, and what a person needs beside them.
+"""What Prometheus reads: the guide's names, and what else a person needs.
 
 BentoML runs Prometheus in multiprocess mode, so every gauge says how the values of processes are joined. One registry
 entry per process: the objects are made once, at import, after BentoML has set the folder.

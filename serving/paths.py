@@ -1,4 +1,4 @@
-"""Where the live process finds its files: beside the packages in a bento, else in the working directory."""
+"""Where the live process finds its files: next to the packages in a bento, else in the working directory."""
 
 from pathlib import Path
 

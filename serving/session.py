@@ -165,7 +165,7 @@ class Session:
         self._upkeep.remember(market)
 
     def _count_dropped(self) -> None:
-        """Say how many bars have closed since the last turn beside the one that is decided now."""
+        """Say how many bars have closed since the last turn, apart from the one that is decided now."""
         dropped, self._closed = max(0, self._closed - 1), 0
         metrics.BARS_DROPPED.inc(dropped)
         if dropped:

@@ -44,7 +44,7 @@ class Child:
 
 
 class Children:
-    """The children of one run, in the order in which they started; their identities stand in a file."""
+    """The children of one run, in the order in which they started; a file holds their identities."""
 
     def __init__(self, var: Path) -> None:
         self._registry = var / "stack.json"

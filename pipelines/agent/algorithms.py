@@ -24,7 +24,7 @@ def untrained(env: MarketVecEnv, params: Params) -> Any:
 
 
 def _off_policy(params: Params) -> dict[str, Any]:
-    """What DQN and SAC need beside their parameters. SB3 acts at random until the first update, which a warm-started
+    """What DQN and SAC also need. SB3 acts at random until the first update, which a warm-started
     learner need not."""
     warm, learner = params.agent.imitation_epochs > 0, params.learner
     shared = {"train_freq": 1, "learning_starts": learner.n_envs if warm else min(10_000, learner.timesteps // 10)}

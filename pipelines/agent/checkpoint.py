@@ -21,7 +21,7 @@ LEARNER, BUFFER, AROUND = "learner.zip", "replay.pkl", "around.pkl"
 class Checkpoint:
     """One folder, replaced by rename; its name carries the hash of everything that decides the training.
 
-    The learner is kept in SB3's own format. With the environment and the random states beside it a training that went
+    The learner is kept in SB3's own format. With the environment and the random states a training that went
     on gives the very weights of one that was never stopped. The files are pickles: only for one's own machine and
     bucket.
     """

@@ -1,6 +1,6 @@
 """A trained actor as ONNX: observation (n, 20 or 27) -> action (n,), an integer or a number in [-1, 1].
 
-Scaling stands before it, in `trading.observation`.
+Scaling comes before it, in `trading.observation`.
 """
 
 from pathlib import Path

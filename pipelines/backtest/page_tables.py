@@ -159,7 +159,7 @@ def markets(run: Run, known: Mapping[str, Market]) -> str:
     rows = ((_called(known[name]), escape(name[:12]), money(pnl)) for name, pnl in picked)
     which = "all" if len(picked) == len(totals) else f"the worst and the best {MARKETS // 2}"
     note = soft(
-        f"{len(picked)} of {len(totals)} markets ({which}); every one stands in <code>reports/backtest.json</code>,"
+        f"{len(picked)} of {len(totals)} markets ({which}); all are in <code>reports/backtest.json</code>,"
         " <code>pnl_by_market_pusd</code>."
     )
     return table(("market", "id", "P&amp;L"), rows) + note
@@ -190,6 +190,6 @@ def trades(run: Run, known: Mapping[str, Market]) -> str:
     )
     note = soft(
         f"The newest {len(newest):,} of {len(closed):,} closed trades (a position that was left in parts counts each"
-        " part); all of them stand in <code>reports/trades.csv</code>."
+        " part); all are in <code>reports/trades.csv</code>."
     )
     return table(("market", "id", "closed", "token", "shares", "minutes", "why", "P&amp;L"), rows) + note

@@ -269,7 +269,7 @@ class PolicyParams(Section):
     min_price: Annotated[float, Field(ge=0.0, lt=0.5)]
     """No entries at prices outside [min_price, 1 - min_price]. Unit: pUSD per share."""
     strategies: tuple[str, ...] = ()
-    """Modules or files with policies of your own, beside strategies/*.py; they run with your rights. Unit: none."""
+    """Modules or files with policies of your own, as in strategies/*.py; they run with your rights. Unit: none."""
 
     @field_validator("strategies", mode="before")
     @classmethod

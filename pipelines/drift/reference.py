@@ -26,7 +26,7 @@ COMPARED = (*FEATURE_NAMES, "sentiment")
 
 
 def path_of(folder: Path, bundle_hash: str) -> Path:
-    """Where the reference of a bundle stands."""
+    """Where the reference of a bundle is kept."""
     return folder / f"reference-{bundle_hash[:12]}.parquet"
 
 

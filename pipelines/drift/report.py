@@ -21,7 +21,7 @@ def write(path: Path, reference: pd.DataFrame, recent: pd.DataFrame) -> dict[str
     """Write the report as one HTML file; per column Evidently's method, distance, limit and its own opinion, and the
     columns that were left out: `infinite` where a value is, `absent` where a side has none.
 
-    Evidently takes every bar as an independent draw; its opinion is shown beside the decision and does not make it.
+    Evidently takes every bar as an independent draw; its opinion is shown with the decision and does not make it.
     """
     os.environ.setdefault("DO_NOT_TRACK", "1")
     from evidently import DataDefinition, Dataset, Report  # noqa: PLC0415 - four seconds, and only here

@@ -1,4 +1,4 @@
-"""How good forecasts are, always beside persistence, with event-clustered bootstrap intervals."""
+"""How good forecasts are, always compared with persistence, with event-clustered bootstrap intervals."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 FEEDING_THREADS = 2
-"""Threads beside one per replica: with fewer, the input pipeline and the replicas wait for each other for ever."""
+"""Threads more than one per replica: with fewer, the input pipeline and the replicas wait for each other for ever."""
 
 
 @cache

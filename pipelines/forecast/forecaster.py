@@ -1,4 +1,4 @@
-"""What a forecaster is: what it reads beside the features, and how it is trained and exported."""
+"""What a forecaster is: what it reads in addition to the features, and how it is trained and exported."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -39,7 +39,7 @@ DERIVED: Final = (
     *(f"trend_{bars:g}" for bars in TREND_BARS),
 )
 INPUTS: Final = (*spec.FEATURE_NAMES, *DERIVED)
-"""What the network reads of every bar, beside the extras of special forecasters."""
+"""What the network reads of every bar; special forecasters read more."""
 FILTER_HORIZONS: Final = (1, 5, 24)
 FILTER_INPUTS: Final = (*(f"filter_{bars}" for bars in FILTER_HORIZONS), *STATES)
 """What a network over the state-space filter reads too: its forecasts, its states, its last innovation, the tone."""
@@ -47,9 +47,9 @@ INPUT_VERSION: Final = f"{spec.FEATURE_VERSION}.2"
 """Changes with the features and with any change of what is made of them here."""
 
 GARCH_UNIT: Final = 0.05
-"""Log-odds per bar that the conditional volatility is divided by, to stand on a unit scale."""
+"""Log-odds per bar that the conditional volatility is divided by, so that it has a unit scale."""
 SENTIMENT_MOVE: Final = 0.1
-"""Log-odds that a sentiment of 1 counts as, beside the sentiment itself."""
+"""Log-odds that a sentiment of 1 counts as; the sentiment itself is an input too."""
 SENTIMENT_INPUTS: Final = 2
 
 _COLUMN: Final = {name: index for index, name in enumerate(spec.FEATURE_NAMES)}

@@ -1,4 +1,4 @@
-"""The gate's verdict on one bundle: a record beside the sealed files, bound to them by their hash.
+"""The gate's verdict on one bundle: a record next to the sealed files, bound to them by their hash.
 
 `package` seals the bundle, then `gate` judges it, so the verdict cannot be one of the sealed files. It is
 `verdict.json`: inside the bundle's folder wherever a bundle was installed or released, and in the folder above for the

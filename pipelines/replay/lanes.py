@@ -145,13 +145,13 @@ class Lanes:
         compiled.start(state, field.bars, field.inputs, self.observations, which)
 
     def resolved(self, lane: int) -> bool:
-        """Whether a lane's market has been resolved at the row where it stands."""
+        """Whether a lane's market has been resolved at its present row."""
         row = self.state[lane, compiled.ROW]
         market = self.field.bars[row, compiled.MARKET]
         return bool(self.field.resolved[market] and row == self.field.last[market])
 
     def step(self, directions: IntArray, fractions: FloatArray) -> None:
-        """One bar for every lane; results stand in `observations`, `rewards` (pUSD) and `dones`."""
+        """One bar for every lane; results are in `observations`, `rewards` (pUSD) and `dones`."""
         field = self.field
         compiled.step(
             self.state,

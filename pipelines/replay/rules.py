@@ -20,7 +20,7 @@ UNSTOPPED = {
 
 
 def policy_params(kind: str, params: Params, length_s: int) -> dict[str, Any]:
-    """Parameters that a policy kind is loaded with, all from params.yaml; stored in the bundle beside the kind."""
+    """Parameters that a policy kind is loaded with, all from params.yaml; stored in the bundle with the kind."""
     return policies.parameters(policies.find(kind, params), params, length_s)
 
 

@@ -64,7 +64,7 @@ def take(order: Any, shown: Any, taken: Any, best: Any, tick_units: int, rate: f
 def arrive(
     order: Any, shown: Any, taken: Any, best: Any, tick_units: int, rate: float, exponent: float, ahead_share: float
 ) -> None:
-    """Take what is marketable; the rest stands at the end of its level's queue, or where the guess puts it."""
+    """Take what is marketable; the rest waits at the end of its level's queue, or where the guess puts it."""
     take(order, shown, taken, best, tick_units, rate, exponent)
     own = BIDS if order[BUYS] == 1 else ASKS
     order[AHEAD] = int(shown[own, order[LIMIT]] * ahead_share)
@@ -99,7 +99,7 @@ def wait(order: Any, event: Any, offered: int, before: int, exchanged: int, tick
     distance = (order[LIMIT] - event[AT]) * sign
     reached = 0
     if event[KIND] == TRADE and event[SIDE] == own and distance >= 0:
-        # A trade at a worse price has emptied the level: nobody stands before us any more.
+        # A trade at a worse price has emptied the level: nobody is ahead of us any more.
         ahead = order[AHEAD] if distance == 0 else 0
         order[AHEAD] = max(ahead - offered, 0)
         reached = max(offered - ahead, 0) // SHARE_GRID * SHARE_GRID

@@ -284,7 +284,7 @@ def _observe(lane: Any, bar: Any, inputs: Any, out: Any) -> None:
 
 @_fast
 def start(lanes: Any, bars: Any, inputs: Any, out: Any, which: Any) -> None:
-    """Mark and observe the lanes `which` at the row where they stand."""
+    """Mark and observe the lanes `which` at their present rows."""
     for index in which:
         bar = bars[lanes[index, ROW]]
         _mark(lanes[index], bar)

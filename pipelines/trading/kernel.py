@@ -12,7 +12,7 @@ SHORT, FLAT, LONG = -1, 0, 1
 """Directions as integers, equal to `core.domain.Direction`."""
 
 QUEUE_AHEAD = {"pessimistic": 1.0, "neutral": 0.5, "optimistic": 0.0}
-"""Three guesses of what stands before a resting order, as a share of the size that its level shows."""
+"""Three guesses of what is ahead of a resting order, as a share of the size that its level shows."""
 
 MIN_BUY_MICRO = MICRO
 """The venue refuses marketable buys below 1 pUSD."""
@@ -164,7 +164,7 @@ def walk(
 def queue_ahead(
     side: int, limit_units: int, bid_units: int, ask_units: int, displayed_micro: int, ahead_share: float
 ) -> int:
-    """Shares that stand before an order when it comes to rest: a share of what its level shows (QUEUE_AHEAD), none
+    """Shares ahead of an order when it comes to rest: a share of what its level shows (QUEUE_AHEAD), none
     where the limit is better than the touch of its side."""
     own = bid_units if side > 0 else ask_units
     return 0 if side * (limit_units - own) > 0 else int(displayed_micro * ahead_share)

@@ -24,7 +24,7 @@ class Working:
     arrives_in: int
     ttl: int
     ahead_micro: int = -1
-    """Shares that stand before it once it rests; -1 until it has met the book."""
+    """Shares ahead of it once it rests; -1 until it has met the book."""
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ class Taken:
             free = max(behind_micro - side.get(at, 0), 0)
 
     def without(self, quote: Quote, tick_units: int, behind_micro: int) -> Quote:
-        """A quote as it stands without the shares that we took; emptied levels give way to modelled ones."""
+        """A quote without the shares that we took; emptied levels give way to modelled ones."""
         bid, bids = _left(self.bids, quote.bid_units, quote.bid_size_micro, -tick_units, behind_micro)
         ask, asks = _left(self.asks, quote.ask_units, quote.ask_size_micro, tick_units, behind_micro)
         return Quote(bid, ask, bids, asks)
@@ -139,7 +139,7 @@ def crosses(order: Working, quote: Quote) -> bool:
 
 
 def joined(order: Working, quote: Quote, execution: ExecutionParams) -> int:
-    """Shares that stand before an order when it comes to rest; how many nobody knows, `execution.queue` guesses."""
+    """Shares ahead of an order when it comes to rest; how many nobody knows, `execution.queue` guesses."""
     seen = quote.of(order.intent.outcome)
     side, size = (1, seen.bid_size_micro) if order.intent.side is Side.BUY else (-1, seen.ask_size_micro)
     share = kernel.QUEUE_AHEAD[execution.queue]

@@ -88,7 +88,7 @@ class PaperGateway(OrderGateway):
             return self._accepted(order.order_id, fills)
 
     def _covers(self, working: Working, spent_micro: int) -> bool:
-        """Whether the account can back the whole order, filled or not, beside what rests already."""
+        """Whether the account can back the whole order, filled or not, together with what rests already."""
         intent = working.intent
         if intent.side is Side.BUY:
             bound = sum(_backing(one.order) for one in self._resting.values() if one.order.intent.side is Side.BUY)

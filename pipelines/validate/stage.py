@@ -73,7 +73,7 @@ def describe(check: Check) -> str:
 
 
 def page(checks: list[Check], counts: dict[str, int]) -> str:
-    """A page for people; stands alone, loads nothing."""
+    """A page for people, self-contained: it loads nothing."""
     rows = "".join(
         f"<tr class={'ok' if c.success else 'bad'}><td>{html.escape(c.name)}<td>{'holds' if c.success else 'broken'}"
         f"<td>{c.unexpected}<td>{html.escape(', '.join(c.examples) or c.observed)}</tr>"

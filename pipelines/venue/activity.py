@@ -1,4 +1,4 @@
-"""What an account was paid or paid beside its trades, from the Data API: rewards, rebates, deposits, redemptions."""
+"""What an account was paid or paid without a trade, from the Data API: rewards, rebates, deposits, redemptions."""
 
 from collections import Counter
 from dataclasses import dataclass

@@ -29,7 +29,7 @@ _CANCELS_PER_REQUEST: Final = 1_000
 _LINES_KEPT: Final = 20
 
 UNREADABLE: Final = (KeyError, TypeError, ValueError, ArithmeticError, AttributeError)
-"""What reading an odd row raises beside a `VenueError` of its label."""
+"""What reading an odd row raises, apart from a `VenueError` of its label."""
 
 
 class ClobGateway(OrderGateway):

@@ -103,7 +103,7 @@ def _is_loopback(url: str) -> bool:
 
 
 def _refuse(response: httpx2.Response) -> None:
-    """Raise the error that a status stands for."""
+    """Raise the error that a status means."""
     if response.status_code == 200:
         return
     said = f"{response.request.url} answered {response.status_code}: {response.text[:200].strip()}"

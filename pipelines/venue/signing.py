@@ -41,7 +41,7 @@ class Amounts:
 
 
 def amounts(intent: OrderIntent) -> Amounts:
-    """Exact amounts of a limit order. Shares stand on 0.01 and prices on 0.0001, so the product needs no rounding.
+    """Exact amounts of a limit order. Shares are multiples of 0.01 and prices of 0.0001, so the product is exact.
 
     The client's float arithmetic loses a cent of size on some numbers (1.15 becomes 1.14), so it is not used.
 

@@ -21,7 +21,7 @@ class Lock(Protocol):
 
 
 class FileLock:
-    """`flock` on a file beside a SQLite journal.
+    """`flock` on a file next to a SQLite journal.
 
     Raises:
         AlreadyRunning: if another process holds it.

@@ -43,7 +43,7 @@ RULES = Table(
     Column("wall_ms", BigInteger, nullable=False),
     Column("document", Text, nullable=False),
 )
-"""What a session decided with beside its bundle: the limits of params.yaml as they were when the process started."""
+"""What a session decided with, apart from its bundle: the limits of params.yaml when the process started."""
 
 DECISIONS = Table(
     "decisions",

@@ -59,7 +59,7 @@ class ForecastScore:
 
     @property
     def moves(self) -> int:
-        """Moves that the accuracy stands on."""
+        """Moves that the accuracy is measured on."""
         return len(self._hits)
 
     @property

@@ -1,4 +1,4 @@
-"""What the flows found out about what trades here: the gate's verdict, and the replay of our journal beside it."""
+"""What the flows found out about what trades here: the gate's verdict, and the replay of our journal."""
 
 from functools import reduce
 from operator import getitem
@@ -22,7 +22,7 @@ SHOWN: tuple[tuple[Gauge, tuple[str, ...]], ...] = (
     (metrics.REPLAY_COST_GAP, ("fills", "cost_gap_pusd")),
     (metrics.REPLAY_PNL_GAP, ("fills", "pnl_gap_pusd")),
 )
-"""Where each gauge of a replay stands in its report."""
+"""Where each gauge of a replay is in its report."""
 
 _log = log.get("nights")
 
