@@ -21,6 +21,8 @@ from typing import Any
 import pytest
 import yaml
 
+from flows.prefect_access import access
+
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1500)]
 
 ROOT = Path(__file__).parents[2]
@@ -59,6 +61,11 @@ else:
     from pipelines.gate.stage import write_record
     write_record(document, 30.0)
 path.write_text(json.dumps(document))
+"""
+COUNT = """\
+from prefect.client.orchestration import get_client
+with get_client(sync_client=True) as client:
+    print(len(client.read_deployments()))
 """
 EMIT = """\
 from prefect.events import emit_event
@@ -119,7 +126,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 @pytest.fixture(scope="module")
 def system(checkout: Path) -> Iterator[dict[str, str]]:
-    """`make run` with `make flows` beside it; its URLs, once the bot holds positions and every flow is served."""
+    """`make run` with `make flows` with it; its URLs, once the bot holds positions and every flow is served."""
     processes = [_start(checkout, "up")]
     try:
         report = checkout / "var/run.json"
@@ -127,11 +134,26 @@ def system(checkout: Path) -> Iterator[dict[str, str]]:
         urls = _urls(report)
         processes.append(_start(checkout, "serve"))
         _await(lambda: _positions(_state(urls)), 120, processes[0], checkout)
-        _await(lambda: len(_ask(f"{urls['prefect']}api/deployments/filter", {})) == 6, 120, processes[1], checkout)
+        _await(lambda: _deployments(checkout, urls) == 6, 120, processes[1], checkout)
         yield urls
     finally:
         for process in reversed(processes):
             _stop(process)
+
+
+def _prefect(checkout: Path, urls: dict[str, str]) -> dict[str, str]:
+    """Environment of a process that speaks to the running Prefect server with the login of this folder."""
+    environment = {**_environment(checkout), **access(checkout / "var", urls["prefect"])}
+    return {**environment, "PREFECT_API_URL": f"{urls['prefect']}api", "PREFECT_HOME": str(checkout / "var/prefect")}
+
+
+def _deployments(checkout: Path, urls: dict[str, str]) -> int:
+    """How many flows the server knows; -1 while it does not answer."""
+    command = [sys.executable, "-c", COUNT]
+    done = subprocess.run(
+        command, cwd=checkout, env=_prefect(checkout, urls), capture_output=True, text=True, check=False
+    )
+    return int(done.stdout) if done.returncode == 0 else -1
 
 
 def _urls(report: Path) -> dict[str, str]:
@@ -147,14 +169,12 @@ def _await(found: Callable[[], Any], limit_s: float, process: subprocess.Popen[b
         time.sleep(0.2)
 
 
-def _ask(url: str, body: Any = None) -> Any:
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+def _ask(url: str) -> Any:
     try:
-        with urllib.request.urlopen(request, timeout=10.0) as response:
+        with urllib.request.urlopen(url, timeout=10.0) as response:
             return json.load(response)
     except (urllib.error.URLError, OSError, ValueError):
-        return {} if body is None else []
+        return {}
 
 
 def _state(urls: dict[str, str]) -> dict[str, Any]:
@@ -174,9 +194,7 @@ def test_drift_ends_in_a_new_bundle_that_trades_with_the_positions_of_the_old(ch
     first = _state(system)
     assert first["model"]["champion"] is True
 
-    environment = {**_environment(checkout), "PREFECT_API_URL": f"{system['prefect']}api"}
-    environment["PREFECT_HOME"] = str(checkout / "var/prefect")
-    subprocess.run([sys.executable, "-c", EMIT], cwd=checkout, env=environment, check=True)
+    subprocess.run([sys.executable, "-c", EMIT], cwd=checkout, env=_prefect(checkout, system), check=True)
     before, after = _watch_the_swap(system, _bundle(first))
 
     champion = json.loads((checkout / "var/champion.json").read_text())
