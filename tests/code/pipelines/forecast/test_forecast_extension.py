@@ -26,7 +26,7 @@ FEATURES = (*FEATURES, _ADDED)
 """
 
 FORECASTER = '''
-"""Expects a share of the last move back."""
+"""Expects a share of the last move back within ten bars."""
 
 import numpy as np
 
@@ -39,7 +39,8 @@ SHARE = {share}
 
 def train(data, params, checkpoint, folder):
     weights = np.zeros((1, data.inputs, params.horizon_bars))
-    weights[0, INPUTS.index("price_change")] = -SHARE / np.sqrt(np.arange(1, params.horizon_bars + 1))
+    step = np.arange(1, params.horizon_bars + 1)
+    weights[0, INPUTS.index("price_change")] = -SHARE * np.minimum(step, 10) / 10 / np.sqrt(step)
     linear.write(weights, np.zeros(params.horizon_bars), params.lookback_bars, folder / "forecaster.onnx")
     return {{}}
 
@@ -58,6 +59,13 @@ from pipelines.featurize import stage as featurize
 from pipelines.forecast import stage as forecast
 from pipelines.features.spec import FEATURE_NAMES
 from pipelines.inference.predictor import Predictor
+from pipelines.core.artifacts import write_json
+from pipelines.core.domain import FeeSchedule, Market, Quote
+from pipelines.decide import Account
+from pipelines.decision_record import Packer, unpack
+from pipelines.package import stage as package
+from serving.champion import Champion
+from serving.loaded_model import WarmMarket, open_model, take_turn
 from serving.market.windows import Window
 
 sys.path.insert(0, "tests_of_featurize")
@@ -83,18 +91,47 @@ view = window.view(predictor.filter)
 live = predictor.forecast_batch(view.features[None], view.mids[None], view.sentiment[None], view.states[None])
 assert np.allclose(live.mean[0], made["mean"][0].as_py(), atol=1e-6)
 assert np.abs(live.mean).max() > 0.0
+
+policy = {"kind": "threshold", "params": {"bar_length_s": 60, "impact_share": 0.15}}
+sizing = {"win_probability": 0.65, "mean_win": 0.03, "mean_loss": 0.02, "signals": 500, "events": 20}
+write_json(Path("models/choice/choice.json"), {"policy": policy, "sizing": sizing, "selected_on": "written by hand"})
+write_json(Path("data/window.json"), {"as_of_s": bars[-1]["ts_s"], "source": "simulated"})
+package.run()
+model = open_model(Champion(Path("models/bundle"), "", True, ""), params.load())
+last = bars[-1]
+for step in range(1, 4):
+    mid = last["mid_units"] - (1_000 if step == 3 else 0)
+    window.push(Bar(name, last["ts_s"] + 60 * step, mid, 10**6, 1, 100))
+market = Market(
+    market_id=name, event_id="event", question="?", token_yes="1", token_no="2", tick_units=50,
+    min_size_micro=5_000_000, fee=FeeSchedule(0.0), start_s=None, end_s=None, topic="",
+)
+account = Account(
+    cash_micro=10**10, equity_micro=10**10, positions={}, open_buy_micro={}, markets={name: market},
+    day_start_equity_micro=10**10, peak_equity_micro=10**10,
+)
+seen = [WarmMarket(market, window.view(model.predictor.filter), Quote(mid - 25, mid + 25, 10**9, 10**9), 0)]
+turn = take_turn(model, last["ts_s"] + 180, seen, account, frozenset())
+(inputs,), (decision,) = turn.inputs, turn.decisions
+assert inputs.features[FEATURE_NAMES.index("absolute_move")] == 0.1
+assert decision.action == "enter_long" and decision.intent is not None
+journaled = unpack(Packer().pack(turn.inputs, account), {})
+assert np.array_equal(journaled.inputs[0].features, inputs.features)
 print(json.dumps({"kind": predictor.kind, "source": predictor.meta["source"]}))
 """
 
 REVERTING = "mid = np.clip(5000 + np.cumsum(rng.integers(-3, 4, bars) * 50), 0, 10_000)"
-REVERTED = "mid = np.clip(5000 + np.cumsum(rng.integers(-1, 2, bars) * 5) + rng.integers(-3, 4, bars) * 50, 0, 10_000)"
+REVERTED = """
+            noise = np.repeat(rng.integers(-3, 4, bars // 10) * 50, 10)
+            mid = np.clip(5000 + np.cumsum(rng.integers(-1, 2, bars) * 5) + noise, 0, 10_000)
+""".strip()
 
 
 @pytest.mark.parametrize("kind", ["reverter", "strategies.reverter"])
 def test_a_feature_and_a_forecaster_are_added_by_the_recipe(tmp_path, kind):
-    """A feature of one file and a forecaster of one file, inside the program or outside of it, go from featurize
-    through training to a live window's forecast, which equals the stored one; of a forecaster from outside the bundle's
-    meta.json names the module and its SHA-256."""
+    """A feature and a forecaster of one file each, inside the program or outside of it, go from featurize
+    through training, packaging and the live window, whose forecast equals the stored one, to an order of the
+    service and its journal; of a forecaster from outside the bundle's meta.json names the module and its SHA-256."""
     shutil.copytree(ROOT / "pipelines", tmp_path / "pipelines", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "serving", tmp_path / "serving", ignore=shutil.ignore_patterns("__pycache__"))
     family = tmp_path / "pipelines/features/families/price.py"
