@@ -1,7 +1,7 @@
 """How close the default forecaster comes to the limit: `python -m benchmarks.skill --worlds 10`.
 
 Each world is one of the default's shape with a seed of its own; the forecaster is made by the forecast stage's own code
-on the world's fit and calibration slices and judged on what comes after them, beside the Kalman limit of the public
+on the world's fit and calibration slices and judged on what comes after them, and so is the Kalman limit of the public
 data. Finished worlds are kept in var/skill.jsonl and not run again under the same parameters and code. The last line is
 JSON:
 

@@ -47,7 +47,7 @@ def run(folder: Path, *command: str, addresses: dict[str, str] | None = None) ->
 
 @contextlib.contextmanager
 def _exchange(folder: Path) -> Iterator[dict[str, str]]:
-    """The local exchange of a folder's parameters, standing still; the environment that points at it."""
+    """The local exchange of a folder's parameters, with its clock stopped; the environment that points at it."""
     world = params.read(folder / "params.yaml").simulator
     port = choose("simulator", count=SIMULATOR_PORTS)
     options = {

@@ -77,7 +77,7 @@ def _kept_files(var: Path) -> Iterator[Path]:
 
 
 def _is_plain(path: Path) -> bool:
-    """A file, not a link: what a link points at may lie elsewhere, and no archive with such a link is restored."""
+    """A file, not a link: a link may point outside the folder, and no archive with such a link is restored."""
     return path.is_file() and not path.is_symlink()
 
 

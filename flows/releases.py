@@ -31,7 +31,7 @@ class Releases:
         """Copy a sealed bundle with its verdict, the manifest last: a release with a manifest is whole."""
         below = f"bundles/{bundle_hash}"
         if verdicts.of(bundle, bundle_hash) is not None:
-            self._store.put(f"{below}/{VERDICT}", verdicts.beside(bundle).read_bytes())
+            self._store.put(f"{below}/{VERDICT}", verdicts.path_of(bundle).read_bytes())
         files = sorted(p for p in bundle.rglob("*") if p.is_file() and p.name not in (MANIFEST, VERDICT))
         for path in [*files, bundle / MANIFEST]:
             self._store.put(f"{below}/{path.relative_to(bundle).as_posix()}", path.read_bytes())

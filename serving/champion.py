@@ -42,7 +42,7 @@ NOT_EARNED = "no champion: no model has passed the gate yet, so the bot shows wh
 
 
 def find(settings: Settings, embedded: Path = EMBEDDED, candidate: Path = CANDIDATE) -> Champion | None:
-    """The bundle to decide with now; None when there is none at all.
+    """The bundle to decide with now; None without one.
 
     Raises:
         ArtifactError: if champion.json names a bundle that is nowhere on this machine.

@@ -119,7 +119,7 @@ def _fill_context(context: Path, bundle: Bundle) -> None:
             shutil.copyfile(source, destination)
     shutil.copytree(bundle.folder, context / "bundle")
     if verdicts.of(bundle.folder, bundle.hash) is not None:
-        shutil.copyfile(verdicts.beside(bundle.folder), context / "bundle" / VERDICT)
+        shutil.copyfile(verdicts.path_of(bundle.folder), context / "bundle" / VERDICT)
     (context / "requirements.txt").write_text(_requirements(), encoding="utf-8")
     (context / "bentofile.yaml").write_text(BENTOFILE.format(bundle=bundle.hash), encoding="utf-8")
 

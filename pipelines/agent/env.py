@@ -90,7 +90,7 @@ class MarketEnv(gymnasium.Env[NDArray[np.float32], Any]):
 
         Raises:
             ResetNeeded: if the episode is over or none has begun.
-            InvalidAction: if a discrete action is none of the nine.
+            InvalidAction: if a discrete action is not one of the nine.
         """
         if self._over:
             raise ResetNeeded("step was called without an episode; call reset first")

@@ -48,7 +48,7 @@ def imitate(learner: Any, demonstrations: Demonstrations, *, epochs: int, seed: 
 
 
 def _actor_critic(policy: Any, demonstrations: Demonstrations) -> tuple[Iterable[torch.nn.Parameter], Loss]:
-    """PPO: the likelihood of the teacher's actions, and the value of where it stood."""
+    """PPO: the likelihood of the teacher's actions, and the value of the states that the teacher saw."""
     seen, labels, returns, weights = _tensors(demonstrations)
 
     def loss_of(batch: torch.Tensor) -> torch.Tensor:

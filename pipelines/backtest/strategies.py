@@ -37,7 +37,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Job:
-    """One replay that waits to be done; complete, so that a worker elsewhere needs no file."""
+    """One replay to be done. It carries all its data, so that a worker on another machine needs no file."""
 
     name: str
     kind: str

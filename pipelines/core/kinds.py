@@ -1,4 +1,4 @@
-"""Names of the forecasters: every module in pipelines/forecast/kinds is one, and a module path names one elsewhere.
+"""Names of the forecasters: each module in pipelines/forecast/kinds, and module paths of those outside the program.
 
 Parameters are checked before anything heavy is imported, so the folder is listed and its modules are not loaded here.
 """

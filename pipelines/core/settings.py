@@ -104,7 +104,7 @@ class Settings(BaseSettings):
     @field_validator("service_token")
     @classmethod
     def _is_long_enough(cls, token: SecretStr | None) -> SecretStr | None:
-        """Refuse a token that can be guessed; an empty variable is none."""
+        """Refuse a token that can be guessed; an empty variable counts as not set."""
         if not token:
             return None
         if len(token.get_secret_value()) < 20:

@@ -15,7 +15,7 @@ from pipelines.features.feature import PRICE_FLOOR_UNITS, Feature
 
 VOLATILITY_BARS = 30
 VOLATILITY_FLOOR = 0.01
-"""Log-odds per sqrt(bar) added in quadrature: a market that stood still has a scale."""
+"""Log-odds per sqrt(bar) added in quadrature: a market whose price did not move has a scale too."""
 
 MOVE_LIMIT = 0.15
 """Log-odds that a single move counts at most in a local volatility: a bad print or a jump is no volatility to come."""

@@ -68,7 +68,7 @@ def cut(events: Mapping[str, Span], shares: Mapping[str, float], embargo_s: int)
     if shortest <= 2 * embargo_s:
         raise DataError(
             f"the history spans {(end - start) / 3600:.1f} h; its shortest slice, {shortest / 3600:.1f} h, holds no"
-            f" window beside an embargo of {embargo_s / 3600:.1f} h; pull a longer history, or lower"
+            f" window and an embargo of {embargo_s / 3600:.1f} h; pull a longer history, or lower"
             " forecast.lookback_bars and forecast.horizon_bars"
         )
     return Cut("cut_events", bounds, {}, embargo_s)

@@ -107,7 +107,7 @@ def write(
     return read(path)
 
 
-def beside(folder: Path) -> Path:
+def path_of(folder: Path) -> Path:
     """Where the verdict of a bundle in `folder` lies: inside it, else in the folder above (the candidate's)."""
     inside = folder / VERDICT
     return inside if inside.exists() else folder.parent / VERDICT
@@ -119,7 +119,7 @@ def of(folder: Path, bundle: str) -> Verdict | None:
     Raises:
         ArtifactError: if it is not whole, or was altered.
     """
-    path = beside(folder)
+    path = path_of(folder)
     if not path.exists():
         return None
     found = read(path)

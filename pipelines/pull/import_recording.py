@@ -20,7 +20,7 @@ def run(source: Path, target: Path | None, columns: Sequence[str], *, replace: b
     A recording that is not usable is not kept, and nothing that was there changes.
 
     Raises:
-        ParameterError: if a pair is none, or the target exists and is not to be replaced.
+        ParameterError: if a pair is not of the form OLD=NEW, or the target exists and is not to be replaced.
         DataError: if the file is missing or unreadable, lacks a required column, or has no usable row.
     """
     written = target or FOLDER / f"{source.stem}.parquet"

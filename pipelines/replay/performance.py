@@ -66,7 +66,7 @@ def figures(result: Result, cash_micro: int, length_s: int) -> Figures:
 
 
 def trade_pnls(result: Result) -> FloatArray:
-    """P&L after costs of each position that is closed, in pUSD; one that was sold in part and is held is none."""
+    """P&L after costs of each closed position, in pUSD; a position that is sold in part only does not count."""
     return np.array([float(trip.pnl) for trip in round_trips(result.closed, result.held)])
 
 

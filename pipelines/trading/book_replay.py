@@ -2,7 +2,7 @@
 
 A book is two rows of displayed shares by price level (level x tick = price), empty at first. What an order of ours took
 is remembered until the level's display falls below it: the same shares are not taken twice. An order that rests waits
-for trades at its level, after the shares that stood before it (`kernel.QUEUE_AHEAD`), and for new shares of the other
+for trades at its level, after the shares that came before it (`kernel.QUEUE_AHEAD`), and for new shares of the other
 side at its limit or better; it fills at its limit without a fee. What one event brings is given once: to the best
 limit first, at equal limits to the order that came first.
 """

@@ -79,7 +79,7 @@ class Ledger:
 
     @property
     def positions(self) -> Mapping[str, Position]:
-        """Market id -> position; the larger one where both tokens are held. What is redeemable is none any more."""
+        """Market id -> position; the larger one where both tokens are held. What can be redeemed is no position."""
         return self._positions
 
     def apply(self, fill: Fill, yes_mid_units: int, reason: str = "", min_size_micro: int = 0) -> bool:

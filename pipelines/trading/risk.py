@@ -98,7 +98,7 @@ def crowd_refusal(
     markets: Mapping[str, Market],
     risk: RiskParams,
 ) -> Refusal | None:
-    """Refusal by the number of markets held (dust is none) or being bought, in all and of the same event or topic."""
+    """Refusal by the number of markets held (without dust) or being bought, in all and of one event or topic."""
     held = {one for one, position in positions.items() if not is_dust(position, markets.get(one))} | open_buys.keys()
     if len(held) >= risk.max_markets:
         return Refusal(Reason.MAX_MARKETS, f"{len(held)} markets are held, the limit is {risk.max_markets}")

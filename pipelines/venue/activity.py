@@ -15,7 +15,7 @@ SIGNS: Final = {
     "REWARD": 1, "MAKER_REBATE": 1, "TAKER_REBATE": 1, "REFERRAL": 1, "YIELD": 1, "REDEEM": 1, "DEPOSIT": 1, "MERGE": 1,
     "CONVERSION": 1, "WITHDRAWAL": -1, "SPLIT": -1,
 }  # fmt: skip
-"""Kinds of activity (polymarket-api 2.4) and what they do to the cash; trades are read elsewhere."""
+"""Kinds of activity (polymarket-api 2.4) and what they do to the cash; trades are read from their own route."""
 
 ROWS: Final = 100
 

@@ -61,7 +61,7 @@ class ClobGateway(OrderGateway):
         settings.refuse_simulated_orders_elsewhere()
         if settings.mode is not Mode.SIMULATED and settings.live != "yes":
             raise SettingError(
-                f"real orders need ODDSMITH_LIVE=yes beside the mode; ODDSMITH_LIVE was {settings.live!r}"
+                f"real orders need ODDSMITH_LIVE=yes in addition to the mode; ODDSMITH_LIVE was {settings.live!r}"
             )
         if settings.private_key is not None:
             key = settings.private_key.get_secret_value()

@@ -22,7 +22,7 @@ def connect(url: str) -> Engine:
     """An engine with durable commits; creates the folder of a SQLite file and the tables.
 
     Raises:
-        SettingError: if the URL is none, or names another kind of database.
+        SettingError: if the URL cannot be read, or names another kind of database.
         ArtifactError: if the database does not answer or cannot be written.
     """
     try:

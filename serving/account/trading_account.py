@@ -143,7 +143,7 @@ class TradingAccount:
         """Bring the books to the venue's truth after a start: find lost answers, cancel old rests, adopt what differs.
 
         Returns what had to be adopted, for people; empty when the books were right. What positions explain (sold,
-        redeemed or lost elsewhere) is profit or loss and moves no baseline.
+        redeemed or lost outside the bot) is profit or loss and moves no baseline.
         """
         self.execution.sync()
         self.execution.cancel_all()

@@ -78,7 +78,7 @@ class Status:
         self._alarms.pop(kind, None)
 
     def alarm_of(self, kind: str) -> str:
-        """The trouble of a kind that is shown now; empty when there is none."""
+        """The trouble of a kind that is shown now; empty without one."""
         return self._alarms.get(kind, "")
 
     def killed(self, on: bool) -> None:

@@ -95,7 +95,7 @@ def desk(tmp_path, monkeypatch):
         inside = Path(tmp_path, f"var/bento/bentos/oddsmith/{built}/src/bundle")
         inside.mkdir(parents=True, exist_ok=True)
         (inside / "manifest.json").write_bytes((Path(words[-1]) / "manifest.json").read_bytes())
-        (inside / "verdict.json").write_bytes(verdicts.beside(Path(words[-1])).read_bytes())
+        (inside / "verdict.json").write_bytes(verdicts.path_of(Path(words[-1])).read_bytes())
         return [f"oddsmith:{built}"]
 
     monkeypatch.setattr("flows.nightly.run_command", window)

@@ -1,7 +1,7 @@
 """Policies: one file each, found by itself. Here, in `strategies/*.py` of the working folder, or named in params.yaml.
 
 `known` finds them, `parameters` takes their numbers from params.yaml, `load` makes one, and `of_bundle` makes the one
-that a bundle holds: from the code that is sealed in it, where the policy is none of this folder.
+that a bundle holds: from the code that is sealed in it, where the policy is not one of this folder.
 """
 
 from pipelines.trading.policies.base import (

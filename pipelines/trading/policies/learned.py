@@ -51,7 +51,7 @@ class Learned(DeclaredPolicy):
         self.size = int(self._session.get_inputs()[0].shape[1])
 
     def __getstate__(self) -> bytes:
-        """The network: a worker elsewhere has no file of it."""
+        """The network itself, because a worker on another machine has no file of it."""
         return self._network
 
     def __setstate__(self, state: bytes) -> None:

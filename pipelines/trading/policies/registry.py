@@ -125,7 +125,7 @@ def compared(params: Params) -> tuple[str, ...]:
 
 
 def own(params: Params) -> Kinds:
-    """The policies that are none of ours."""
+    """The policies that come from outside the program."""
     return {kind: one for kind, one in known(params).items() if kind not in builtin()}
 
 

@@ -1,4 +1,4 @@
-"""The policy that a bundle holds: with its parameters and, where it is none of this folder, with its code."""
+"""The policy that a bundle holds: with its parameters and, where it comes from outside the program, with its code."""
 
 import hashlib
 from collections.abc import Mapping
