@@ -83,10 +83,13 @@ def decide(inputs: Inputs, account: Account, rules: Rules) -> Decision:
     reads = rules.policy.reads_observation and inputs.warm
     observed = _observe(inputs, account, position, rules) if reads else None
     if inputs.warm:
+        # Dust is invisible to the policy: it would ask for an exit that the venue refuses.
         target = rules.policy.target(inputs, None if dust else position, observed)
     else:
+        # Without a warm window there is no forecast to act on, but stops and the market's end still close a position.
         target = Target(held_direction(position), 0.0)
     seen = () if observed is None else tuple(observed.tolist())
+    # A reversal takes two bars: first the exit, and an entry on a later bar. So no order depends on another's fill.
     if position is not None and not dust:
         reason = _exit_reason(inputs, position, target, account.kill, rules)
         return _exit(inputs, position, target, reason, seen, rules) if reason else _hold(inputs, target, seen)
@@ -135,12 +138,20 @@ def _exit_reason(inputs: Inputs, position: Position, target: Target, kill: bool,
         return Reason.KILL_SWITCH.value
     limits, quote, market = rules.risk, inputs.quote, inputs.market
     held = held_direction(position)
+    # Mids and not bids: a stop at the bid would trip on the spread that was paid at the entry.
     now = kernel.token_price(_fair(inputs), held)
     entry = kernel.token_price(position.entry_units, held)
     cost = _round_trip(inputs, rules)
     floor = risk.stop_floor(quote.spread_units, market.tick_units, cost, limits.stop_cost_multiple)
     code = risk.stop_code(
-        entry, max(position.peak_units, now), now, floor, limits.stop_loss, limits.take_profit, limits.trailing_stop
+        # The ledger marks peaks after the decision, so the current price has to be compared here.
+        entry,
+        max(position.peak_units, now),
+        now,
+        floor,
+        limits.stop_loss,
+        limits.take_profit,
+        limits.trailing_stop,
     )
     if code:
         return risk.STOP_REASONS[code]
@@ -167,6 +178,7 @@ def _exit(
     refusal = _sale_refusal(position, bid, floor)
     if refusal is not None:
         return _decision(inputs, "exit", target, None, refusal, seen)
+    # A band below the bid: a sale that is one tick late would rest, and a stop has to sell.
     limit = max(kernel.sell_limit(bid, market.tick_units, rules.execution.band_ticks), floor)
     intent = _intent(inputs, position.outcome, Side.SELL, limit, _for_sale(position, market), reason)
     return _decision(inputs, "exit", target, replace(intent, order_type=OrderType.FAK), None, seen)
@@ -241,11 +253,13 @@ def _entry_refusal(inputs: Inputs, account: Account, target: Target, rules: Rule
         detail = f"{dust.shares_micro / MICRO:g} {dust.outcome} shares are too few to sell"
         return Refusal(Reason.DUST, f"{detail}: only {dust.outcome} may be bought here")
     left = _seconds_left(inputs, rules) / rules.bar_length_s
+    # The sizing table was measured on moves over the whole horizon; nearer to the end it promises nothing.
     if left <= rules.horizon_bars + rules.execution.latency_bars:
         return Refusal(Reason.MARKET_ENDING, f"{left:.0f} bars to the end, the forecast needs {rules.horizon_bars}")
     if inputs.quote_age_s > limits.max_quote_age_s:
         detail = f"the quote is {inputs.quote_age_s} s old, the limit is {limits.max_quote_age_s} s"
         return Refusal(Reason.STALE_QUOTE, detail)
+    # Near 0 and 1 a tick is a large part of the price, and log-odds moves are hardly moves in price.
     bound = rules.rule.min_price * 10_000
     if not bound <= bar.mid_units <= 10_000 - bound or _one_sided(inputs.quote):
         return Refusal(Reason.PRICE_BOUNDS, f"mid {bar.mid_units / 10_000:g} is outside the bounds or one-sided")
@@ -279,6 +293,7 @@ def _budget(inputs: Inputs, account: Account, target: Target, rules: Rules) -> t
     wish = int(min(cap, limit) * target.fraction)
     room = int(equity * rules.risk.max_exposure_fraction)
     room -= risk.exposure_micro(account.positions, account.open_buy_micro)
+    # Less than a pUSD of room is none: the venue refuses such an order.
     if room < min(wish, MICRO):
         return 0, Refusal(Reason.EXPOSURE_CAP, f"{rules.risk.max_exposure_fraction:.0%} of equity is at stake")
     cash = account.cash_micro - sum(account.open_buy_micro.values())

@@ -81,6 +81,7 @@ class BarTurns:
         model, kill = self._model_watch.model, self._kill_switch.exists()
         length_s, _ = self._model_watch.geometry
         await self._threads.in_account_thread(self._tidy, account, feed.closed[0], length_s, kill)
+        # Read after the tidying, which may take seconds when the venue is slow: the newest bar is decided.
         (ts_s, closed_at), seen = feed.closed, feed.seen(None if model is None else model.predictor.filter)
         if ts_s == self._last_s:
             return
@@ -92,6 +93,7 @@ class BarTurns:
             self._threads.in_model_thread(
                 self._decide, account, model, seen, quotes, mids, ts_s, kill, closed_at, feed.features_ms
             ),
+            # While an order works, fills that are under way make books and venue differ without any fault.
             _nothing() if busy else self._threads.in_account_thread(account.differences),
         )
         await self._judge(account, differences)
@@ -178,6 +180,7 @@ class BarTurns:
 
         What is held may be sold by a bundle that was approved once, and by any at a person's word: the kill switch.
         """
+        # Selling reduces what can be lost, so neither wrong books nor a missing heartbeat prevents it.
         if intent.side is Side.SELL:
             return self._model_watch.sells or kill
         if not self._model_watch.armed:

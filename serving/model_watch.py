@@ -52,6 +52,7 @@ class ModelWatch:
             found = champion.find(self._settings)
             if found == self._champion and (found is None or self.model is not None):
                 return False
+            # An expiry or a withdrawal must not depend on files that can be read: they may be gone.
             if self._same_files(found):
                 self._take(replace(self.model, champion=found), found)  # type: ignore[type-var]
                 return True
@@ -81,6 +82,7 @@ class ModelWatch:
             now = champion.judge(self._settings, present.folder, present.bento, present.version)
         except OddsmithError as error:
             now = replace(present, armed=False, why=str(error))
+        # What is in memory is no longer what lies there, so the verdict that lies there says nothing of it.
         if now.bundle != present.bundle:
             now = replace(present, armed=False, why="its files were replaced by another bundle's")
         if now == present:

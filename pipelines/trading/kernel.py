@@ -28,8 +28,10 @@ def touch(mid_units: int, spread_units: int, tick_units: int) -> tuple[int, int]
     >>> touch(mid_units=5_250, spread_units=100, tick_units=100)
     (5200, 5300)
     """
+    # Both sides round to the nearest tick, halves towards each other, so that the spread never widens by rounding.
     bid = -(-(2 * mid_units - spread_units - tick_units) // (2 * tick_units)) * tick_units
     ask = (2 * mid_units + spread_units + tick_units) // (2 * tick_units) * tick_units
+    # A spread below one tick rounds both sides to one price; a book cannot be locked, so each side steps back.
     if bid >= ask:
         bid -= tick_units
         ask += tick_units
@@ -57,6 +59,7 @@ def token_ask(bid_units: int, ask_units: int, direction: int) -> int:
 
 def buy_limit(ask_units: int, tick_units: int, band_ticks: int) -> int:
     """Limit of a buy: the touch and a band of ticks beyond it, below 1. On the tick, upwards, whatever the touch is."""
+    # After a change of tick the touch may lie off the new grid; rounding against us keeps the order marketable.
     beyond = -(-ask_units // tick_units) * tick_units + band_ticks * tick_units
     return min(beyond, PRICE_SCALE - tick_units)
 
@@ -106,6 +109,7 @@ def exit_floor(fair_token_units: int, age_s: int, tick_units: int, band_units: i
     Each `step_s` without a trusted book lowers it by the band again, at most `steps` times, never below half of the
     fair price. On the tick, downwards, at least one tick.
     """
+    # The longer no book can be trusted, the less the last fair price is worth: the floor comes down in steps.
     band = band_units * (1 + min(age_s // step_s, steps))
     lowest = max(fair_token_units - band, fair_token_units // 2)
     return max(lowest // tick_units * tick_units, tick_units)
@@ -153,6 +157,7 @@ def walk(
         price = level_units(touch_units, limit_units, side, level, tick_units, impact)
         if price < 0:
             break
+        # Each level is rounded for itself, as the venue books each maker order for itself.
         take = min(shares_micro - filled, depth_micro)
         filled += take
         notional += take * price // PRICE_SCALE
@@ -200,6 +205,7 @@ def resting_fill(
         return min(left_micro, crossing_micro // SHARE_GRID * SHARE_GRID), 0
     if side * (limit_units - own) < 0:
         return 0, ahead_micro
+    # A bar does not say who sold and who bought: half of its volume is taken to have come to either side.
     came = traded_micro // 2
     reached = max(came - ahead_micro, 0) // SHARE_GRID * SHARE_GRID
     return min(left_micro, reached), max(ahead_micro - came, 0)
@@ -232,6 +238,7 @@ def shares_for(budget_micro: int, limit_units: int, rate: float, exponent: float
     >>> shares_for(budget_micro=100_000_000, limit_units=5_000, rate=0.0, exponent=1.0)
     199990000
     """
+    # One base unit per share on top, because notional and fee are each rounded once more when the order fills.
     fee_per_share = rate * fee_curve(limit_units, exponent)
     per_share = limit_units * (MICRO // PRICE_SCALE) + int(fee_per_share * MICRO) + 1
     return max(budget_micro - FEE_GRID, 0) * MICRO // per_share // SHARE_GRID * SHARE_GRID

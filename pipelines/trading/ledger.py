@@ -90,6 +90,7 @@ class Ledger:
         Raises:
             DataError: if more is sold than is held.
         """
+        # The user stream, the trade list and a restart all report the same fill; its id decides.
         if fill.fill_id in self._booked:
             return False
         if fill.side is Side.BUY:
@@ -141,6 +142,7 @@ class Ledger:
         """Take shares out with their part of the cost; `received` None means: for what they cost."""
         holding = self.holdings[key]
         left = holding.shares - shares
+        # The part that stays is floored and the sold part takes the rest, so that no base unit of cost is lost.
         cost_left = (holding.cost * left / holding.shares).quantize(_BASE, rounding=ROUND_FLOOR)
         cost = holding.cost - cost_left
         pnl = Decimal(0) if received is None else received - cost
@@ -239,6 +241,7 @@ class Ledger:
         if not held or market_id in self.redeemable:
             self._positions.pop(market_id, None)
             return
+        # A policy sees one position per market. Nothing here buys both tokens; a person may.
         outcome = max(held)[1]
         holding = self.holdings[market_id, outcome]
         self._positions[market_id] = Position(

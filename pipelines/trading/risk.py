@@ -64,6 +64,7 @@ def stop_code(
         return 1
     if take_profit > 0.0 and gain > max(take_profit * entry_units, floor_units):
         return 2
+    # Only a gain is trailed: below the entry the stop loss decides alone.
     if trailing_stop > 0.0 and gain > 0 and peak_units - now_units > max(trailing_stop * entry_units, floor_units):
         return 3
     return 0
@@ -82,6 +83,7 @@ def stop_floor(spread_units: int, tick_units: int, cost_units: float, cost_multi
 
 def loss_refusal(equity_micro: int, day_start_micro: int, peak_micro: int, risk: RiskParams) -> Refusal | None:
     """Refusal by the loss of the market day or the drawdown from the peak."""
+    # Equity and not realised P&L: a loss that is not sold yet is a loss.
     if equity_micro <= day_start_micro * (1.0 - risk.daily_loss_fraction):
         lost = 1.0 - equity_micro / day_start_micro
         return Refusal(Reason.DAILY_LOSS, f"{lost:.2%} lost today, the limit is {risk.daily_loss_fraction:.2%}")
@@ -99,6 +101,7 @@ def crowd_refusal(
     risk: RiskParams,
 ) -> Refusal | None:
     """Refusal by the number of markets held (without dust) or being bought, in all and of one event or topic."""
+    # A working buy counts as held: it may fill before the next bar.
     held = {one for one, position in positions.items() if not is_dust(position, markets.get(one))} | open_buys.keys()
     if len(held) >= risk.max_markets:
         return Refusal(Reason.MAX_MARKETS, f"{len(held)} markets are held, the limit is {risk.max_markets}")

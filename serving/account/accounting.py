@@ -60,6 +60,7 @@ class Accounting:
 
     def _replay(self, fills: list[BookedFill], settlements: list[Settlement], decided: list[Decided]) -> None:
         entries: list[BookedFill | Settlement | Decided] = [*fills, *settlements, *decided]
+        # In the order of booking and not of market time: that order is what the running bot saw.
         for entry in sorted(entries, key=lambda entry: entry.seq):
             if isinstance(entry, BookedFill):
                 self.mids[entry.fill.market_id] = entry.yes_mid_units
@@ -80,6 +81,7 @@ class Accounting:
 
     def _apply(self, fill: Fill, mid_units: int, reason: str) -> None:
         # One trade may fill several orders of ours; the ledger knows a fill by one id.
+        # An unknown market has no minimum here: its fills are booked all the same.
         market = self.markets.get(fill.market_id)
         booked = replace(fill, fill_id=f"{fill.fill_id}/{fill.order_id}")
         self._ledger.apply(booked, mid_units, reason, market.min_size_micro if market else 0)
@@ -103,6 +105,7 @@ class Accounting:
         with self._mutex:
             before = self.markets.get(market.market_id)
             self.markets[market.market_id] = market
+            # A market that was never journaled is described with its first order; all others would only fill the disk.
             if before is not None and before != market:
                 self._journal.describe(market.market_id, self.describe(market.market_id))
 
@@ -126,6 +129,7 @@ class Accounting:
                 return self._fail(fill)
             if key in self._keys:
                 return self._learn(fill)
+            # After a failure a late MATCHED message proves nothing.
             if self._states.get(key) is FillState.FAILED and fill.state is not FillState.CONFIRMED:
                 return False
             return self._write(fill)
@@ -173,6 +177,7 @@ class Accounting:
             return False
         self.aside.pop(key_of(fill), None)
         reason = self._journal.order_reason(fill.order_id)
+        # Journal first: a crash between the two lines leaves a journal from which memory is rebuilt.
         self._journal.book_fill(fill, mid, reason, self.describe(fill.market_id))
         self.mids.setdefault(fill.market_id, mid)
         self._apply(fill, mid, reason)
@@ -215,6 +220,8 @@ class Accounting:
                 self._ledger.redeemable.pop(market_id, None)
                 return 0
             before = self._ledger.cash_micro
+            # Memory first, because the ledger computes the amount; a crash in between settles again from the venue's
+            # payout.
             received = self._ledger.settle(market_id, payout_yes_micro, ts_s)
             self._journal.book_settlement(market_id, payout_yes_micro, self._ledger.cash_micro - before, ts_s)
             return received
@@ -282,6 +289,7 @@ class Accounting:
             for market_id in self._ledger.positions:
                 if market_id in mids and market_id not in untrusted:
                     self._ledger.mark(market_id, mids[market_id])
+            # A false peak would stay for ever and trip the drawdown limit; a day's start would be wrong all day.
             if not any(market_id in untrusted for market_id in self._ledger.positions):
                 self._roll(ts_s // DAY_S)
             self._answer_requests()

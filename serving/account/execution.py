@@ -91,6 +91,7 @@ class Execution:
         """
         if self._breaker is not None:
             self._breaker.count(intent)
+        # The order's hash is known before it is sent. Journaled first, it can be looked up after a crash at any point.
         signed = self._gateway.prepare(intent)
         self._journal.intend(signed, self._describe(intent.market_id))
         started = time.perf_counter()
@@ -113,6 +114,7 @@ class Execution:
             venue=result.venue_status or result.reason[:120],
             ms=round(latency_ms, 1),
         )
+        # A 403 is a geographic or account block. Trying again would be an attempt to get around it.
         if state is OrderState.REJECTED and result.reason.startswith("403"):
             raise VenueForbidden(
                 f"the venue refused an order with {result.reason[:200]}; trading stops, nothing evades it"
@@ -144,6 +146,7 @@ class Execution:
 
         The open orders are read before the trades: an order that is no longer open has all its trades behind it.
         """
+        # In this order, see above: the other way round an order that fills between the reads would look cancelled.
         listed = {order.order_id for order in self._gateway.open_orders()}
         fresh = self.read_trades()
         for row in list(self._pending.values()):
@@ -159,6 +162,7 @@ class Execution:
 
     def _booked(self, row: OrderRow) -> bool:
         """Whether every fill that the answer stated is booked, or has been waited for long enough."""
+        # The answer's fill and the trade list do not always agree; waiting for ever would block the market.
         late = wall_ms() - row.created_ms > PATIENCE_MS
         return late or row.filled_micro >= self._expected.get(row.order_id, 0)
 
@@ -184,6 +188,7 @@ class Execution:
 
     def hear(self, fills: Iterable[Fill], status: str) -> None:
         """Fills that the user stream reports: booked once, and taken back when their settlement failed for good."""
+        # Statuses that the venue adds later count as matched: a fill that is booked too early can be reversed.
         state = next((one for one in FillState if one.value == status), FillState.MATCHED)
         for fill in fills:
             if self._booked_now(replace(fill, state=state)):
@@ -199,6 +204,7 @@ class Execution:
         missing = self._missing()
         if missing:
             time.sleep(LOOK_AGAIN_S)
+            # Two looks, because a page of the list may have been cut or late.
             missing = [fill for fill in self._missing() if fill in missing]
         if not missing:
             return 0
@@ -250,6 +256,7 @@ class Execution:
             return after_fills(row.filled_micro, row.shares_micro), ""
         if row.state in FINAL:
             return row.state, ""
+        # The venue's lists lag behind its answers. Until then absence proves nothing.
         young = wall_ms() - row.created_ms < PATIENCE_MS
         if row.state in (OrderState.LIVE, OrderState.PARTLY_FILLED):
             waits = young and (row.venue_status == "delayed" or not self._booked(row))

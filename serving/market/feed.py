@@ -167,6 +167,7 @@ class Feed:
         """Take over what the listing says now. Its tick counts when it has changed there: books tell theirs sooner."""
         if market == one.market or (market.token_yes, market.token_no) != (one.market.token_yes, one.market.token_no):
             return
+        # The listing is read every few minutes and may still show the tick that a book has already replaced.
         tick = market.tick_units if market.tick_units != one.listed_tick else one.market.tick_units
         one.listed_tick = market.tick_units
         one.refill |= market.end_s != one.market.end_s
@@ -212,6 +213,7 @@ class Feed:
         self.gaps += 1
         metrics.DISCONNECTS.inc()
         for one in self.followed.values():
+            # Bars of a gap have quotes but no volume; only the archive knows what traded meanwhile.
             one.refill = True
             one.gap_ms = market_ms if one.gap_ms is None else one.gap_ms
 
@@ -219,6 +221,7 @@ class Feed:
         while True:
             now = time.monotonic()
             wall_ms = time.time_ns() // 1_000_000
+            # In a quiet minute no message moves the clock of the bars; the wall does, where both run alike.
             if self._wall_is_market and abs(wall_ms - clock.market_ms) < SAME_CLOCK_MS:
                 clock.advance_to(wall_ms, now)
                 self.stream.advance(wall_ms)
@@ -274,6 +277,7 @@ class Feed:
         for one in self.followed.values():
             if one.quote is None:
                 continue
+            # A stub book of one side is no price: a bar made from it would look like a jump to 0 or 1.
             if one.mid_units is None:
                 self._price_from_history(one, ts_s)
                 continue
@@ -292,6 +296,7 @@ class Feed:
             self._push(one.window, one.sentiment_sum, bar)
         else:
             one.ready = False
+        # The old window keeps serving while the new one is filled: a gap must not blind the bot to a held market.
         if one.warming is None and (not one.ready or (one.refill and self.connected)):
             one.refill, one.backlog = False, []
             one.warming = asyncio.create_task(self._warm(one))
@@ -337,6 +342,7 @@ class Feed:
             self._push(window, sentiment_sum, bar)
         one.window, one.sentiment_sum, one.backlog = window, sentiment_sum, []
         one.ready, one.warming = True, None
+        # Another gap may have come while history was fetched; then the trades are still incomplete.
         if not one.refill:
             one.gap_ms = None
 

@@ -88,11 +88,13 @@ class Window:
         if not self.follows(bar.ts_s):
             self._reset()
         for column in (self.features, self.mids, self.sentiment):
+            # A shift of 60 rows costs less than a ring buffer whose view has to be put in order on every bar.
             column[:-1] = column[1:]
         self.features[-1] = self._rolling.push(bar.ts_s, bar.mid_units, bar.volume_micro)
         self.mids[-1] = bar.mid_units
         self.sentiment[-1] = sentiment
         self._past.append(_Past(bar.ts_s, bar.mid_units, bar.volume_micro))
+        # A filter cannot go back: it is folded again over the bars that are kept.
         if self._enter(headlines):
             self._filter = None
         if self._filter is not None:
