@@ -21,4 +21,5 @@ if [ -z "$sums" ]; then
   echo "infra/torch-cpu.sha256 has no wheel of torch $torch: copy their sums from https://download.pytorch.org/whl/cpu/torch/ and try again" >&2
   exit 1
 fi
-{ sed -n '1,/^torch==/p' "$new"; echo "$sums"; sed '1,/^torch==/d' "$new"; } > requirements.lock
+# A kept lock holds the sums already: a line that was printed before is left out.
+{ sed -n '1,/^torch==/p' "$new"; echo "$sums"; sed '1,/^torch==/d' "$new"; } | awk '!/--hash/ || !seen[$0]++' > requirements.lock

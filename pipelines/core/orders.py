@@ -184,10 +184,11 @@ class OrderGateway(Protocol):
         return
 
     def redeem(self, market: Market) -> None:
-        """Ask for the payout of a decided market; the cash comes later.
+        """Ask for the payout of a decided market; the cash comes later. Safe to repeat until it is there.
 
         Raises:
             NotOffered: where this account has no such way; the message says what its owner does instead.
+            VenueError: if it could not be asked for now.
         """
         raise NotOffered(_by_hand("redeem the shares", market))
 

@@ -46,6 +46,8 @@ LOCAL_EXCHANGE: Final = {
 }
 """Where `oddsmith simulate` listens by default."""
 
+VENUE_RELAYER: Final = "https://relayer-v2.polymarket.com"
+
 
 PREFIX: Final = "ODDSMITH_"
 
@@ -124,6 +126,10 @@ class Settings(BaseSettings):
     clob_ws_url: str = "wss://ws-subscriptions-clob.polymarket.com"
     gamma_url: str = "https://gamma-api.polymarket.com"
     data_url: str = "https://data-api.polymarket.com"
+    relayer_url: str = ""
+    """Relayer of smart wallets; empty: the venue's, in simulated mode the local exchange's."""
+    relayer_key: SecretStr | None = None
+    """Relayer API key of the signing key's account; without one a live account redeems by hand."""
     news_url: str = ""
     """Addresses of headline sources, separated by spaces: RSS or Atom, or KIND+URL; empty turns headlines off."""
     openai_url: str = "https://api.openai.com/v1"
@@ -159,6 +165,13 @@ class Settings(BaseSettings):
     """Port of the Prefect UI; empty: 4200, or the next free one."""
     mlflow_port: Port = None
     """Port of the MLflow UI; empty: 5000, or the next free one."""
+
+    @property
+    def relayer_address(self) -> str:
+        """Address of the relayer: the one that is set, else the venue's; the local exchange's in simulated mode."""
+        if self.relayer_url:
+            return self.relayer_url
+        return f"{self.clob_url}/relayer" if self.mode is Mode.SIMULATED else VENUE_RELAYER
 
     def for_trading(self) -> Self:
         """These settings for a process that trades: simulated mode trades on the local exchange, at its default
@@ -205,12 +218,15 @@ class Settings(BaseSettings):
         Raises:
             SettingError: naming the address.
         """
-        if self.mode is Mode.SIMULATED and not _is_private(self.clob_url):
-            raise SettingError(
-                f"mode simulated trades on a local exchange alone, and ODDSMITH_CLOB_URL was {self.clob_url}; unset "
-                "it, or set the address of `oddsmith simulate` (http://127.0.0.1:8640). For real markets without "
-                "real orders use ODDSMITH_MODE=paper"
-            )
+        if self.mode is not Mode.SIMULATED:
+            return
+        for name, url in (("CLOB", self.clob_url), ("RELAYER", self.relayer_address)):
+            if not _is_private(url):
+                raise SettingError(
+                    f"mode simulated trades on a local exchange alone, and ODDSMITH_{name}_URL was {url}; unset "
+                    "it, or set the address of `oddsmith simulate` (http://127.0.0.1:8640). For real markets without "
+                    "real orders use ODDSMITH_MODE=paper"
+                )
 
 
 def _refuse_unknown(env_file: Any, fields: Iterable[str]) -> None:

@@ -16,9 +16,10 @@ from pipelines.core.domain import FeeSchedule, Fill, FillState, Market, Outcome,
 from pipelines.core.errors import SettingError, VenueError, VenueForbidden, VenueUnavailable
 from pipelines.core.orders import CancelResult, OpenOrder, OrderGateway, OrderIntent, PlaceResult, SignedOrder
 from pipelines.core.settings import Mode, Settings
-from pipelines.venue import answers
+from pipelines.venue import answers, wallet_batches, wallets
 from pipelines.venue.client_v2 import ClientV2
 from pipelines.venue.clients import Client, Credentials, Refused
+from pipelines.venue.wallet_batches import WalletBatches
 
 __all__ = ["ClobGateway", "Credentials"]
 
@@ -35,13 +36,14 @@ UNREADABLE: Final = (KeyError, TypeError, ValueError, ArithmeticError, Attribute
 class ClobGateway(OrderGateway):
     """An `OrderGateway` of the CLOB. Blocking; the bot calls it in a thread."""
 
-    def __init__(self, client: Client) -> None:
-        """Create or derive the API key of the client's account.
+    def __init__(self, client: Client, batches: WalletBatches | None = None) -> None:
+        """Create or derive the API key of the client's account; `batches` redeem, split and merge.
 
         Raises:
             VenueError: if the venue refuses the credentials, is forbidden, or does not answer.
         """
         self._client = client
+        self.batches = batches or WalletBatches(None, "no relayer is set")
         self.credentials = _read(client.login)
         self._fees: dict[str, FeeSchedule] = {}
         self._versions: dict[str, str] = {}
@@ -66,10 +68,11 @@ class ClobGateway(OrderGateway):
         if settings.private_key is not None:
             key = settings.private_key.get_secret_value()
         elif settings.mode is Mode.SIMULATED:
-            key = "0x" + Account.create().key.hex().removeprefix("0x")
+            key, settings = _throw_away(settings)
         else:
             raise SettingError("real orders need a key; set ODDSMITH_PRIVATE_KEY")
-        gateway = cls(_client(settings, key))
+        client = _client(settings, key)
+        gateway = cls(client, wallet_batches.of_settings(settings, key, settings.signature_type, client.funder))
         gateway.know(markets)
         return gateway
 
@@ -194,6 +197,24 @@ class ClobGateway(OrderGateway):
                     self._outcomes[str(listed.get("t"))] = tuple(Outcome)[index]
         return self._outcomes[token] if token in self._outcomes else answers.by_label(row)
 
+    def redeem(self, market: Market) -> None:
+        """Ask the relayer for the payout of a decided market. Safe to repeat: what is under way is not sent again.
+
+        Raises:
+            NotOffered: where the wallet has no relayer; the message says what its owner does.
+            VenueError: if the relayer refused the batch, failed it, or did not answer.
+        """
+        asked = Outcome if self.batches.offered else ()
+        self.batches.redeem(market, {outcome: self.shares_micro(market.token(outcome)) for outcome in asked})
+
+    def split(self, market: Market, shares_micro: int) -> None:
+        """Turn pUSD into pairs of shares through the relayer; errors as in `redeem`."""
+        self.batches.split(market, shares_micro)
+
+    def merge(self, market: Market, shares_micro: int) -> None:
+        """Turn pairs of shares into pUSD through the relayer; errors as in `redeem`."""
+        self.batches.merge(market, shares_micro)
+
     def cash_micro(self) -> int:
         """Collateral in base units."""
         return self._balance("COLLATERAL", None)
@@ -261,6 +282,15 @@ class ClobGateway(OrderGateway):
 def _cancelled(answer: Mapping[str, Any]) -> CancelResult:
     gone = tuple(str(order_id).lower() for order_id in answer.get("canceled") or ())
     return CancelResult(gone, {k.lower(): str(v) for k, v in (answer.get("not_canceled") or {}).items()})
+
+
+def _throw_away(settings: Settings) -> tuple[str, Settings]:
+    """A key for this start, and the settings of its account: a deposit wallet, as new accounts of the venue have."""
+    key = "0x" + Account.create().key.hex().removeprefix("0x")
+    if settings.funder or settings.signature_type or settings.clob_client == "v1":
+        return key, settings
+    wallet = wallets.addresses(Account.from_key(key).address, wallets.DEPOSIT)[0]
+    return key, settings.model_copy(update={"signature_type": wallets.DEPOSIT, "funder": wallet})
 
 
 def _client(settings: Settings, key: str) -> Client:

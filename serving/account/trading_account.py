@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from pipelines.core import log
 from pipelines.core.domain import Fill, Market, Outcome, Side
 from pipelines.core.money import notional_micro
-from pipelines.core.orders import NotOffered, OrderGateway
+from pipelines.core.orders import OrderGateway
 from pipelines.core.sections import RiskParams
 from serving.account import explain
 from serving.account.accounting import Accounting
 from serving.account.breaker import HOUR_S, Breaker
 from serving.account.execution import PATIENCE_MS, Execution
 from serving.account.journal import CashFlow, Journal
+from serving.account.payouts import Payouts
 
 RECENT_TOKENS = 24
 """Tokens that were traded last are compared too: what we sold must be gone at the venue."""
@@ -42,6 +43,7 @@ class TradingAccount:
     def __init__(self, gateway: OrderGateway, journal: Journal, limits: RiskParams | None = None) -> None:
         self.gateway = gateway
         self.journal = journal
+        self._payouts = Payouts(gateway)
         journal.begin(gateway.account)
         first_time = "first_cash_micro" not in journal.facts()
         self.accounting = Accounting(journal, gateway.cash_micro())
@@ -83,7 +85,7 @@ class TradingAccount:
         """Book the payout of a decided market, after its last trades; base units that came in.
 
         Where the venue still shows shares that are worth something, nobody has redeemed them: they become redeemable,
-        their cash is booked when it comes (`collect`), and 0 is returned.
+        are redeemed where the account can, their cash is booked when it comes (`collect`), and 0 is returned.
         """
         self.gateway.resolved(market_id, payout_yes_micro)
         self.execution.sync()
@@ -120,17 +122,21 @@ class TradingAccount:
         return self.gateway.shares_micro(token_id) > 0
 
     def _ask_for_payout(self, market_id: str) -> None:
-        market = self.accounting.markets[market_id]
-        try:
-            self.gateway.redeem(market)
-        except NotOffered as error:
-            self.notes.append(f"to be paid, {error}")
-            _log.warning("redeemable", market=market_id, what_to_do=str(error))
+        """Have the shares redeemed; what could not be asked for is asked for again at a later `collect`."""
+        said = self._payouts.ask(self.accounting.markets[market_id])
+        if said:
+            self.notes.append(said)
+            _log.warning("redeemable", market=market_id, what_to_do=said)
 
     def collect(self, ts_s: int) -> int:
-        """Settle what was redeemable and has been paid; base units that came in."""
-        redeemable = self.accounting.redeemable.items()
-        return sum(self._settled(one, payout, ts_s) for one, payout in redeemable if self._paid(one, payout))
+        """Settle what was redeemable and has been paid, ask for the rest; base units that came in."""
+        received = 0
+        for market_id, payout in self.accounting.redeemable.items():
+            if self._paid(market_id, payout):
+                received += self._settled(market_id, payout, ts_s)
+            else:
+                self._ask_for_payout(market_id)
+        return received
 
     # Differences
 

@@ -8,9 +8,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
+from eth_account import Account
+
 from pipelines.core.errors import OddsmithError
 from pipelines.core.settings import Mode, Settings
-from pipelines.venue import gamma
+from pipelines.venue import gamma, wallets
 from pipelines.venue.clob_gateway import ClobGateway
 from pipelines.venue.http import VenueHttp
 from serving import champion
@@ -87,6 +89,32 @@ async def _allowances(settings: Settings) -> str:
     return await preconditions.allowances(gateway)
 
 
+async def _redemption(settings: Settings) -> str:
+    if settings.mode is Mode.PAPER:
+        return "paper: payouts are booked as the venue decides, no account"
+    gateway = await asyncio.to_thread(ClobGateway.connect, settings)
+    if not gateway.batches.offered:
+        raise Odd(
+            f"decided markets are not redeemed by the bot: {gateway.batches.kind}. Redeem at "
+            "https://polymarket.com/portfolio, or set ODDSMITH_RELAYER_KEY for a proxy, Safe or deposit wallet; "
+            "what is not redeemed is shown and cannot be spent"
+        )
+    return f"decided markets are redeemed through {settings.relayer_address} as {gateway.batches.kind}"
+
+
+async def _wallet(settings: Settings) -> str:
+    if settings.private_key is None or settings.funder is None:
+        return "the funds are at the key's own wallet"
+    owner = Account.from_key(settings.private_key.get_secret_value()).address
+    kind, own = wallets.NAMES[settings.signature_type], wallets.addresses(owner, settings.signature_type)
+    if settings.funder.lower() not in {address.lower() for address in own}:
+        raise Odd(
+            f"ODDSMITH_FUNDER was {settings.funder}, but the {kind} of the key's address {owner} is "
+            f"{' or '.join(own)}; set that or another ODDSMITH_SIGNATURE_TYPE, unless the wallet was given this key"
+        )
+    return f"{settings.funder} is the {kind} of the key's address {owner}"
+
+
 async def _secrets(settings: Settings) -> str:
     files = [Path(".env"), settings.var, settings.var / "service.token", settings.var / "prefect.auth"]
     seen = [str(path) for path in files if path.exists() and path.stat().st_mode & 0o077]
@@ -103,8 +131,10 @@ CHECKS: Final[tuple[tuple[str, Callable[[Settings], Awaitable[str]]], ...]] = (
     ("bundle", _bundle),
     ("markets", _gamma),
     *preconditions.CHECKS,
+    ("wallet", _wallet),
     ("account", _account),
     ("allowances", _allowances),
+    ("redemption", _redemption),
 )
 
 

@@ -3,8 +3,8 @@
 On the venue they are the host relayer-v2.polymarket.com; paths and bodies are those of polymarket-client.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import msgspec
 from starlette.requests import Request
@@ -14,12 +14,16 @@ from starlette.routing import BaseRoute, Route
 from simulator.api.authentication import Authenticator
 from simulator.api.responses import answer, body_json, guarded
 from simulator.engine.refusals import Refused
+from simulator.signing import wallet_batch
 from simulator.signing.recover import BadSignature, signature_bytes
-from simulator.signing.wallet_batch import Call
+from simulator.signing.wallet_batch import PROXY_FACTORY, Call
 from simulator.venue.relayer import Batch, Relayer, Transaction
 from simulator.venue.venue import Venue
 
 MAX_CALLS = 50
+LONGEST_NUMBER = 30
+RELAY = "0x" + "7e" * 20
+"""Address of the one relay, which a proxy's owner signs too."""
 INVALID = "invalid request body"
 
 
@@ -39,14 +43,28 @@ class WireParams(msgspec.Struct, frozen=True):
     calls: list[WireCall]
 
 
+class WireGas(msgspec.Struct, frozen=True):
+    """What a Safe or a proxy signed besides its call. Strings, as sent."""
+
+    operation: str = "0"
+    gasLimit: str = "0"  # noqa: N815
+    relay: str = ""
+    relayHub: str = ""  # noqa: N815
+
+
 class WireBatch(msgspec.Struct, frozen=True):
-    """The body of POST /submit for a deposit wallet."""
+    """The body of POST /submit: a deposit wallet has `depositWalletParams`, a Safe and a proxy the other fields."""
 
     type: str
     nonce: str
     signature: str
-    depositWalletParams: WireParams  # noqa: N815
+    to: str
     owner: str = msgspec.field(name="from")
+    depositWalletParams: WireParams | None = None  # noqa: N815
+    proxyWallet: str = ""  # noqa: N815
+    data: str = "0x"
+    value: str = "0"
+    signatureParams: WireGas = WireGas()  # noqa: N815
 
 
 class RelayerRoutes:
@@ -61,6 +79,7 @@ class RelayerRoutes:
         table: list[tuple[str, str, Any]] = [
             ("POST", "/relayer/submit", self.submit),
             ("GET", "/relayer/v1/account/transactions/params", self.params),
+            ("GET", "/relayer/relay-payload", self.relay_payload),
             ("GET", "/relayer/v1/account/transactions/{transaction_id}", self.transaction),
             ("GET", "/relayer/deployed", self.deployed),
         ]
@@ -85,6 +104,11 @@ class RelayerRoutes:
         address = request.query_params.get("address", "")
         return answer({"address": address, "nonce": str(self._relayer().nonce(address))})
 
+    async def relay_payload(self, request: Request) -> Response:
+        """Address of the relay, and the next nonce of an owner: what a proxy's owner signs."""
+        await self._check_key(request)
+        return answer({"address": RELAY, "nonce": str(self._relayer().nonce(request.query_params.get("address", "")))})
+
     async def deployed(self, request: Request) -> Response:
         """Whether a wallet is deployed; always true here."""
         return answer({"deployed": True})
@@ -93,11 +117,12 @@ class RelayerRoutes:
         """Submit a signed batch; it is executed after a delay."""
         try:
             sent = msgspec.convert(await body_json(request, INVALID), WireBatch)
-            batch = _batch(sent)
-        except (msgspec.ValidationError, BadSignature, ValueError):
+            kind = _KINDS.get(sent.type)
+            if kind is None:
+                raise Refused(f"type {sent.type[:20]} is not simulated; send {', '.join(_KINDS)}")
+            batch = kind(sent)
+        except (msgspec.ValidationError, BadSignature, ValueError, OverflowError):
             raise Refused(INVALID) from None
-        if sent.type != "WALLET":
-            raise Refused(f"type {sent.type[:20]} is not simulated; send WALLET")
         await self._check_key(request, sent.owner)
         made = self._relayer().submit(batch)
         return answer({"transactionID": made.transaction_id, "transactionHash": made.hash, "state": made.state.value})
@@ -120,18 +145,52 @@ def _row(made: Transaction) -> dict[str, Any]:
     }
 
 
-def _batch(sent: WireBatch) -> Batch:
+def _wallet(sent: WireBatch) -> Batch:
+    """A batch of a deposit wallet."""
     params = sent.depositWalletParams
-    if len(params.calls) > MAX_CALLS or len(sent.nonce) > 30 or len(params.deadline) > 30:
+    if params is None or len(params.deadline) > LONGEST_NUMBER:
         raise ValueError(INVALID)
-    return Batch(
-        owner=sent.owner,
-        wallet=params.depositWallet,
-        nonce=int(sent.nonce),
-        deadline_s=int(params.deadline),
-        calls=tuple(
-            Call(call.target, int(call.value[:30]), bytes.fromhex(call.data.removeprefix("0x")))
-            for call in params.calls
-        ),
-        signature=signature_bytes(sent.signature),
-    )
+    deadline_s, nonce = int(params.deadline), _number(sent.nonce)
+    calls = tuple(Call(call.target, _number(call.value), _data(call.data)) for call in params.calls)
+    digest = wallet_batch.batch_digest(params.depositWallet, nonce, deadline_s, calls)
+    return _batch(sent, params.depositWallet, calls, digest, deadline_s)
+
+
+def _safe(sent: WireBatch) -> Batch:
+    """A call of a Safe. Its signature names a signed message by 4 more in the last byte."""
+    call, operation = Call(sent.to, _number(sent.value), _data(sent.data)), _number(sent.signatureParams.operation)
+    digest = wallet_batch.safe_digest(sent.proxyWallet, call, operation, _number(sent.nonce))
+    return _batch(sent, sent.proxyWallet, wallet_batch.calls_of_safe(call, operation), digest, None, shift=4)
+
+
+def _proxy(sent: WireBatch) -> Batch:
+    """Calls through the factory of proxies."""
+    gas, data = sent.signatureParams, _data(sent.data)
+    if sent.to.lower() != PROXY_FACTORY.lower():
+        raise ValueError(INVALID)
+    nonce, limit = _number(sent.nonce), _number(gas.gasLimit)
+    digest = wallet_batch.proxy_digest(sent.owner, data, limit, nonce, gas.relayHub, gas.relay)
+    return _batch(sent, sent.proxyWallet, wallet_batch.calls_of_proxy(data), digest, None)
+
+
+_KINDS: Final[Mapping[str, Callable[[WireBatch], Batch]]] = {"WALLET": _wallet, "SAFE": _safe, "PROXY": _proxy}
+
+
+def _batch(
+    sent: WireBatch, wallet: str, calls: tuple[Call, ...], digest: bytes, deadline_s: int | None, *, shift: int = 0
+) -> Batch:
+    signature = signature_bytes(sent.signature)
+    if len(calls) > MAX_CALLS or (shift and (not signature or signature[-1] < shift)):
+        raise ValueError(INVALID)
+    signature = signature[:-1] + bytes([signature[-1] - shift]) if shift else signature
+    return Batch(sent.owner, wallet, _number(sent.nonce), deadline_s, calls, digest, signature)
+
+
+def _number(text: str) -> int:
+    if len(text) > LONGEST_NUMBER or int(text) < 0:
+        raise ValueError(INVALID)
+    return int(text)
+
+
+def _data(text: str) -> bytes:
+    return bytes.fromhex(text.removeprefix("0x"))

@@ -7,7 +7,7 @@ from enum import StrEnum
 from simulator.engine.accounts import Account
 from simulator.engine.refusals import Refused
 from simulator.signing.recover import BadSignature, checksum, recover
-from simulator.signing.wallet_batch import Call, batch_digest
+from simulator.signing.wallet_batch import Call
 from simulator.venue.contracts import TARGETS, perform
 from simulator.venue.settlement import transaction_hash
 from simulator.venue.venue import Venue
@@ -24,13 +24,15 @@ class TransactionState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Contract calls from a wallet, signed by its owner."""
+    """Contract calls from a wallet, signed by its owner. A Safe and a proxy have no deadline (None)."""
 
     owner: str
     wallet: str
     nonce: int
-    deadline_s: int
+    deadline_s: int | None
     calls: tuple[Call, ...]
+    digest: bytes
+    """What was signed; the kind of the wallet decides how it is made."""
     signature: bytes
 
 
@@ -82,14 +84,13 @@ class Relayer:
 
     def _check(self, batch: Batch) -> None:
         try:
-            digest = batch_digest(batch.wallet, batch.nonce, batch.deadline_s, batch.calls)
-            signer = recover(digest, batch.signature)
-        except (BadSignature, ValueError, OverflowError):
+            signer = recover(batch.digest, batch.signature)
+        except BadSignature:
             raise Refused("invalid signature") from None
         owner = self.venue.wallets.get(batch.wallet.lower(), checksum(batch.owner))
         if signer.lower() != batch.owner.lower() or owner.lower() != batch.owner.lower():
             raise Refused("invalid signature")
-        if batch.deadline_s <= self.venue.wall_s():
+        if batch.deadline_s is not None and batch.deadline_s <= self.venue.wall_s():
             raise Refused("deadline expired")
         if batch.nonce != self.nonce(batch.owner):
             raise Refused(f"batch nonce {batch.nonce} does not match on-chain nonce {self.nonce(batch.owner)}")

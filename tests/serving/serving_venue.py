@@ -22,10 +22,10 @@ KEY = "0x" + "42" * 32
 
 
 @contextmanager
-def simulator(*, speed: float = 180.0, faults: Path | None = None) -> Iterator[dict[str, str]]:
-    """`python -m simulator` on free ports; the environment that points at it."""
+def simulator(*, speed: float = 180.0, faults: Path | None = None, more: str = "") -> Iterator[dict[str, str]]:
+    """`python -m simulator` on free ports, with `more` options; the environment that points at it."""
     options = f"--port 0 --seed 5 --speed {speed} --history-days 1 --event-every-min 240 --markets-per-event 4"
-    command = [sys.executable, "-m", "simulator", *options.split()]
+    command = [sys.executable, "-m", "simulator", *options.split(), *more.split()]
     command += ["--faults", str(faults)] if faults else []
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
