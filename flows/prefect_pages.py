@@ -89,7 +89,7 @@ def backtest_rows(document: Mapping[str, Any]) -> list[Row]:
 
 
 def gate(document: Mapping[str, Any]) -> str:
-    """Verdict and reasons."""
+    """Verdict, reasons and the evidence; the criteria are the table below."""
     reasons = "\n".join(f"* {reason}" for reason in document["reasons"])
     evidence = "\n".join(
         f"| {name} | {_short(value)} |" for name, value in document["evidence"].items() if _is_plain(value)
@@ -97,6 +97,20 @@ def gate(document: Mapping[str, Any]) -> str:
     named = f"bundle `{str(document['bundle'])[:12]}`"
     table = f"\n\n| evidence | |\n|---|---|\n{evidence}" if evidence else ""
     return f"# {document['verdict'].upper()}\n\n{named}\n\n{reasons}{table}\n"
+
+
+def gate_rows(document: Mapping[str, Any]) -> list[Row]:
+    """A row per criterion: what was measured, its limit, whether it holds."""
+    return [
+        {
+            "criterion": one["name"],
+            "holds": one["passed"],
+            "value": _short(one["value"]),
+            "limit": _short(one["limit"]),
+            "in words": one["text"],
+        }
+        for one in document.get("criteria", [])
+    ]
 
 
 def parity(document: Mapping[str, Any]) -> str:
@@ -155,6 +169,7 @@ TABLES: dict[str, Callable[[Mapping[str, Any]], list[Row]]] = {
     "parity": parity_rows,
     "forecast": forecast_rows,
     "backtest": backtest_rows,
+    "gate": gate_rows,
     "drift": drift_rows,
 }
 OF_STAGE = {"validate": "validation", "forecast": "forecast", "backtest": "backtest", "gate": "gate"}

@@ -36,8 +36,9 @@ def _window_arguments(parser: argparse.ArgumentParser) -> None:
 def _window(arguments: argparse.Namespace) -> None:
     from pipelines.core.settings import Source  # noqa: PLC0415 - loaded by commands that run
 
-    window = importlib.import_module("pipelines.pull.window")
-    window.run(Source(arguments.source), arguments.recording, fresh=arguments.fresh)
+    window, source = importlib.import_module("pipelines.pull.window"), Source(arguments.source)
+    window.run(source, arguments.recording, fresh=arguments.fresh)
+    importlib.import_module("pipelines.gate.rival").note(source)
 
 
 WINDOW = Command(

@@ -9,6 +9,9 @@ from typing import Final
 WINDOW: Final = Path("data/window.json")
 """What the next pull reads: source, start, end."""
 
+CHAMPION: Final = Path("data/champion.json")
+"""The champion that the next gate compares with, as it was when the window was opened."""
+
 RAW: Final = Path("data/raw")
 """Markets, bars, headlines, payouts and spreads as the pull wrote them."""
 

@@ -394,6 +394,19 @@ class GateParams(Section):
     """First horizon whose skill counts. Unit: bars."""
     last_horizon: PositiveInt
     """Last horizon whose skill counts. Unit: bars."""
+    periods: Annotated[int, Field(ge=2, le=100)]
+    """Consecutive parts of the gate slice that weigh the same in the second bound of the skill. Unit: parts."""
+    champion_margin: Fraction
+    """How much less than the champion's own a candidate may earn or forecast and still count as not worse. Unit: share
+    of the champion's P&L, and of its lead over the market price."""
+    min_deflated_sharpe: Fraction
+    """Least deflated Sharpe ratio of the chosen policy on the selection slice, with all trials. Unit: probability."""
+    max_overfitting: Fraction
+    """Largest probability that the choice of the policy is overfitted (CSCV). Unit: probability."""
+    coverage_points: Fraction
+    """How far the interval's coverage may lie from `conformal.coverage`. Unit: share of moves."""
+    latency_ms: PositiveFloat
+    """Longest forecast and decision of one bar of `serving.max_markets` markets. Unit: wall milliseconds."""
     valid_days: PositiveFloat
     """How long a verdict counts; of the venue's data from its end, else from the judgement. Unit: wall days."""
 

@@ -1,78 +1,156 @@
-"""What the gate measures: forecast skill against the market price with an event-clustered bound, P&L after costs."""
+"""What the gate measures: forecast skill against the market price under two kinds of clustering, coverage, P&L."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.core.domain import FloatArray
 from pipelines.core.money import PRICE_SCALE
-from pipelines.features.scale import price_after
+from pipelines.features.scale import log_odds, price_after
 from pipelines.replay.market_history import History
 
 
 @dataclass(frozen=True)
 class Skill:
-    """1 - RMSE / RMSE of persistence, pooled; `lower` is its one-sided bound over whole events."""
+    """1 - RMSE / RMSE of persistence; `lower` is its one-sided bound over whole clusters.
+
+    Pooled over all bars where the clusters are events, the mean over periods where they are periods.
+    """
 
     value: float
     lower: float
-    events: int
+    clusters: int
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Squared price errors of a forecast and of persistence, summed over bars and horizons, cluster by cluster."""
+
+    by_event: Mapping[str, tuple[float, float]]
+    """Event id -> sums of the forecast and of persistence."""
+    by_period: FloatArray
+    """Sums of the forecast and of persistence in consecutive parts of the slice of equal length, shape (periods, 2)."""
     forecasts: int
     """Bars that were judged, each at every horizon."""
 
 
-def squared_errors(history: History, first: int, last: int, length_s: int) -> tuple[float, float, int]:
-    """Sums over bars and horizons of squared price errors of the forecast and of persistence, and bars judged.
+def squared_errors(history: History, first: int, last: int, length_s: int) -> FloatArray:
+    """Squared price errors of the forecast and of persistence at every bar, summed over horizons `first` to `last`;
+    and how many horizons counted there. Shape (n, 3).
 
     A horizon counts where the bar `h` bars later is there (a gap is no price).
     """
-    model = null = 0.0
-    judged = 0
+    made = np.zeros((len(history), 3))
     price = history.mid_units / PRICE_SCALE
     for horizon in range(first, min(last, history.mean.shape[1]) + 1):
-        now = slice(0, max(len(history) - horizon, 0))
-        whole = history.ts_s[horizon:] - history.ts_s[now] == horizon * length_s
+        now, whole = _judged(history, horizon, length_s)
         later = price[horizon:]
         expected = price_after(history.mid_units[now], history.mean[now, horizon - 1])
-        model += float((((later - expected) ** 2)[whole]).sum())
-        null += float((((later - price[now]) ** 2)[whole]).sum())
-        judged = max(judged, int(whole.sum()))
-    return model, null, judged
+        made[now, 0] += np.where(whole, (later - expected) ** 2, 0.0)
+        made[now, 1] += np.where(whole, (later - price[now]) ** 2, 0.0)
+        made[now, 2] += whole
+    return made
 
 
-def skill(
-    histories: Sequence[History], first: int, last: int, length_s: int, *, level: float, samples: int, seed: int = 0
-) -> Skill:
-    """Skill pooled over bars and horizons `first`..`last` in price units, with a bootstrap over whole events.
+def _judged(history: History, horizon: int, length_s: int) -> tuple[slice, NDArray[np.bool_]]:
+    """Bars that have one `horizon` bars later in their rows, and which of those follow without a gap."""
+    now = slice(0, max(len(history) - horizon, 0))
+    return now, history.ts_s[horizon:] - history.ts_s[now] == horizon * length_s
+
+
+def losses(histories: Sequence[History], first: int, last: int, length_s: int, periods: int) -> Losses:
+    """The sums of all markets, by event and by period."""
+    begin = min(int(one.ts_s[0]) for one in histories)
+    span = max(int(one.ts_s[-1]) for one in histories) - begin + length_s
+    events: dict[str, FloatArray] = {}
+    parts, judged = np.zeros((periods, 2)), 0
+    for history in histories:
+        errors = squared_errors(history, first, last, length_s)
+        event = history.market.event_id
+        events[event] = np.add(events.get(event, np.zeros(2)), errors[:, :2].sum(axis=0))
+        np.add.at(parts, (history.ts_s - begin) * periods // span, errors[:, :2])
+        judged += int((errors[:, 2] > 0).sum())
+    return Losses({name: (float(a), float(b)) for name, (a, b) in sorted(events.items())}, parts, judged)
+
+
+def skill_of_events(found: Losses, *, level: float, samples: int, seed: int = 0) -> Skill:
+    """Skill pooled over bars and horizons in price units, with a bootstrap over whole events.
 
     The bootstrap's lower quantile is widened to Student's t with one degree of freedom less than there are events:
     with a dozen clusters the plain quantile is too bold.
     """
-    sums: dict[str, FloatArray] = {}
-    judged = 0
-    for history in histories:
-        model, null, bars = squared_errors(history, first, last, length_s)
-        event = history.market.event_id
-        sums[event] = np.add(sums.get(event, np.zeros(2)), (model, null))
-        judged += bars
-    table = np.array([row for _, row in sorted(sums.items())]).reshape(-1, 2)
+    table = np.array(list(found.by_event.values())).reshape(-1, 2)
     value = float(_skill_of(table.sum(axis=0)[None])[0])
     if len(table) < 2:
-        return Skill(value, float("-inf"), len(table), judged)
-    rng = np.random.default_rng(seed)
-    drawn = table[rng.integers(0, len(table), (samples, len(table)))].sum(axis=1)
+        return Skill(value, float("-inf"), len(table))
+    drawn = table[_draws(len(table), samples, seed)].sum(axis=1)
     bound = float(np.quantile(_skill_of(drawn), 1.0 - level))
-    return Skill(value, value - (value - bound) * _widening(len(table), level), len(table), judged)
+    return Skill(value, value - (value - bound) * widening(len(table), level), len(table))
+
+
+def skill_of_periods(found: Losses, *, level: float) -> Skill:
+    """Mean skill over periods that weigh the same, with Student's t over the periods.
+
+    Ibragimov and Mueller (2010), t-statistic based correlation and heterogeneity robust inference: estimates of a few
+    long groups are treated as independent, so what moves all events of one day together counts once. Periods in which
+    the price never moved are left out.
+    """
+    moved = found.by_period[found.by_period[:, 1] > 0.0]
+    if len(moved) == 0:
+        return Skill(0.0, float("-inf"), 0)
+    each = _skill_of(moved)
+    return Skill(float(each.mean()), mean_bound(each, level), len(each))
+
+
+def mean_bound(values: FloatArray, level: float) -> float:
+    """One-sided lower bound of the mean of independent values by Student's t; minus infinity with fewer than two."""
+    if len(values) < 2:
+        return float("-inf")
+    return float(np.mean(values) - _t(len(values), level) * np.std(values, ddof=1) / np.sqrt(len(values)))
+
+
+def total_bound(by_event: Sequence[float], *, level: float, samples: int, seed: int = 0) -> float:
+    """One-sided lower bound of a sum over events: bootstrap over whole events, widened to Student's t."""
+    table = np.asarray(by_event, dtype=np.float64)
+    if len(table) < 2:
+        return float("-inf")
+    value = float(table.sum())
+    bound = float(np.quantile(table[_draws(len(table), samples, seed)].sum(axis=1), 1.0 - level))
+    return value - (value - bound) * widening(len(table), level)
+
+
+def coverage(histories: Sequence[History], first: int, last: int, length_s: int) -> float:
+    """Share of moves of log-odds, over bars and horizons `first` to `last`, that lay inside the forecast's interval."""
+    inside = moves = 0
+    for history in histories:
+        odds = log_odds(history.mid_units)
+        for horizon in range(first, min(last, history.mean.shape[1]) + 1):
+            now, whole = _judged(history, horizon, length_s)
+            moved = odds[horizon:] - odds[now]
+            held = (moved >= history.lower[now, horizon - 1]) & (moved <= history.upper[now, horizon - 1])
+            inside, moves = inside + int((held & whole).sum()), moves + int(whole.sum())
+    return inside / moves if moves else 0.0
+
+
+def widening(clusters: int, level: float) -> float:
+    """Student's t over the normal quantile, and the bootstrap's missing (n - 1) / n."""
+    from scipy import stats  # noqa: PLC0415 - slow to import
+
+    return float(_t(clusters, level) / stats.norm.ppf(level) * np.sqrt(clusters / (clusters - 1)))
+
+
+def _t(clusters: int, level: float) -> float:
+    from scipy import stats  # noqa: PLC0415 - slow to import
+
+    return float(stats.t.ppf(level, clusters - 1))
+
+
+def _draws(clusters: int, samples: int, seed: int) -> NDArray[np.int64]:
+    return np.random.default_rng(seed).integers(0, clusters, (samples, clusters))
 
 
 def _skill_of(sums: FloatArray) -> FloatArray:
     result: FloatArray = 1.0 - np.sqrt(sums[:, 0] / np.maximum(sums[:, 1], 1e-12))
     return result
-
-
-def _widening(events: int, level: float) -> float:
-    """Student's t over the normal quantile, and the bootstrap's missing (n - 1) / n."""
-    from scipy import stats  # noqa: PLC0415 - slow to import
-
-    return float(stats.t.ppf(level, events - 1) / stats.norm.ppf(level) * np.sqrt(events / (events - 1)))

@@ -1,6 +1,6 @@
 """Forecasts of the gate slice from the sealed bundle: stored ones when they are proven to be its own, else computed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +23,17 @@ TOLERANCE = 1e-3
 BATCH = 1024
 
 
+def gate_series() -> list[market_history.Series]:
+    """All bars of the markets that have some in the gate slice."""
+    read = market_history.read_series(market_history.read_markets())
+    return [one for one in read if (one.slices == "gate").any()]
+
+
 def gate_histories(
-    bundle: Bundle, execution: ExecutionParams, stored: Path = market_history.FORECASTS
+    bundle: Bundle,
+    execution: ExecutionParams,
+    series: Sequence[market_history.Series],
+    stored: Path = market_history.FORECASTS,
 ) -> list[market_history.History]:
     """Histories of the gate slice with the bundle's forecasts.
 
@@ -32,7 +41,6 @@ def gate_histories(
         DataError: if the gate slice holds no bar with a full lookback.
     """
     predictor = bundle.predictor()
-    series = [one for one in market_history.read_series(market_history.read_markets()) if (one.slices == "gate").any()]
     if stored.is_file():
         read = _stored(execution, stored)
         if read and _proven(predictor, series, read):
@@ -63,7 +71,7 @@ def _proven(predictor: Predictor, series: Iterable[market_history.Series], read:
         picked = np.sort(rng.choice(len(one), min(each, len(one)), replace=False))
         if (rows[picked] < predictor.lookback - 1).any():
             return False
-        fresh = _windows(predictor, whole, _states(predictor, whole), rows[picked])
+        fresh = windows(predictor, whole, filter_states(predictor, whole), rows[picked])
         if np.abs(fresh.mean - one.mean[picked]).max() > TOLERANCE:
             return False
     return True
@@ -77,8 +85,8 @@ def _forecast(
     rows = rows[_contiguous(series, rows, predictor.lookback)]
     if len(rows) < 2:
         return None
-    left = _states(predictor, series)
-    parts = [_windows(predictor, series, left, rows[k : k + BATCH]) for k in range(0, len(rows), BATCH)]
+    left = filter_states(predictor, series)
+    parts = [windows(predictor, series, left, rows[k : k + BATCH]) for k in range(0, len(rows), BATCH)]
     joined: list[FloatArray] = [
         np.concatenate([getattr(part, name) for part in parts]) for name in ("mean", "lower", "upper", "confidence")
     ]
@@ -96,7 +104,7 @@ def _step(series: market_history.Series) -> int:
     return int(np.median(np.diff(series.ts_s))) if len(series.ts_s) > 1 else 0
 
 
-def _states(predictor: Predictor, series: market_history.Series) -> FloatArray | None:
+def filter_states(predictor: Predictor, series: market_history.Series) -> FloatArray | None:
     """What the predictor's filter leaves at every bar of the series, anew after each gap; None without a filter."""
     if predictor.filter is None:
         return None
@@ -114,9 +122,10 @@ def _states(predictor: Predictor, series: market_history.Series) -> FloatArray |
     return states(predictor.filter, columns)
 
 
-def _windows(
+def windows(
     predictor: Predictor, series: market_history.Series, left: FloatArray | None, rows: market_history.IntArray
 ) -> Forecasts:
+    """Forecasts of the windows that end at `rows`; `left` is what the filter leaves at every bar."""
     index = rows[:, None] + np.arange(-predictor.lookback + 1, 1)
     seen = None if left is None else left[index]
     return predictor.forecast_batch(series.features[index], series.mid_units[index], series.sentiment[index], seen)

@@ -1,31 +1,25 @@
-"""Stage gate: the sealed bundle on the gate slice, read once -> reports/gate.json with a verdict and its reasons, and
-models/verdict.json, the record that travels with the bundle."""
+"""Stage gate: the sealed bundle on the gate slice, read once, against the market price and the champion ->
+reports/gate.json with a verdict and every criterion; models/verdict.json, the record that travels with the bundle."""
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
-
-import numpy as np
 
 from pipelines.core import log
 from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.errors import ArtifactError, DataError
-from pipelines.core.money import MICRO
 from pipelines.core.params import Params, load
 from pipelines.core.products import BUNDLE, VERDICT, report_json
-from pipelines.gate.evidence import Skill, skill
-from pipelines.gate.forecasts import gate_histories
+from pipelines.gate import contender, criteria, evidence, latency, look_ahead, paired, rival
+from pipelines.gate.forecasts import gate_histories, gate_series
 from pipelines.inference import verdict as record
 from pipelines.inference.bundle import Bundle
 from pipelines.replay import market_history, trials
-from pipelines.replay.bundle_rules import of_bundle
-from pipelines.replay.loop import replay, tape
-from pipelines.replay.performance import Figures, figures
 
 REPORT = report_json("gate")
 PACKAGE = report_json("package")
-PARITY_TOLERANCE = 1e-3
+BACKTEST = report_json("backtest")
 
 
 def run() -> None:
@@ -57,51 +51,126 @@ def write_record(document: dict[str, Any], valid_days: float) -> None:
         verdict=document["verdict"],
         bundle=document["bundle"],
         source=str(manifest["source"]),
-        evidence={name: document[name] for name in ("reasons", "evidence")},
+        evidence={name: document[name] for name in ("reasons", "evidence", "criteria", "champion") if name in document},
         as_of_s=int(manifest["created_s"]),
         valid_days=valid_days,
     )
 
 
 def judge(params: Params) -> dict[str, Any]:
-    """Verdict, reasons for people, and the evidence."""
+    """Verdict, reasons for people, every criterion, and the evidence."""
     try:
         bundle = Bundle.open(BUNDLE)
     except ArtifactError as error:
-        return {"verdict": "hold", "reasons": [f"The bundle is not intact: {error}"], "evidence": {}, "bundle": None}
+        return _held(f"The bundle is not intact: {error}", None)
     try:
-        histories = gate_histories(bundle, params.execution)
+        series = gate_series()
+        histories = gate_histories(bundle, params.execution, series)
     except DataError as error:
-        return {"verdict": "hold", "reasons": [str(error)], "evidence": {}, "bundle": bundle.hash}
-    length_s = market_history.bar_length_s()
-    gate = params.gate
-    measured = skill(
-        histories,
-        gate.first_horizon,
-        gate.last_horizon,
-        length_s,
-        level=gate.confidence_level,
-        samples=gate.bootstrap_samples,
-    )
-    table = trade(bundle, histories, params, length_s)
-    parity = onnx_difference(bundle.hash)
-    failed, passed = verdict(measured, table, parity, params, str(bundle.manifest["policy"]["kind"]))
+        return _held(str(error), bundle.hash)
+    found = measure(bundle, series, histories, params)
+    failed = [one.text for one in found.criteria if not one.passed]
+    passed = [one.text for one in found.criteria if one.passed]
     return {
         "verdict": "hold" if failed else "promote",
         "reasons": failed or passed,
         "passed": passed,
-        "evidence": _evidence(measured, table, parity, histories),
+        "criteria": [one.document() for one in found.criteria],
+        "evidence": found.evidence,
         "bundle": bundle.hash,
+        "champion": found.champion,
     }
 
 
-def trade(bundle: Bundle, histories: Sequence[market_history.History], params: Params, length_s: int) -> Figures:
-    """The bundle's own policy on the gate slice, through `decide`, after costs."""
-    strategy = of_bundle(bundle, params, length_s)
-    cash = params.backtest.cash_pusd * MICRO
-    scaler = strategy.scaler if strategy.policy.reads_observation else None
-    made = tape(histories, scaler, params.execution.model_depth_shares)
-    return figures(replay(made, strategy, cash), cash, length_s)
+def _held(reason: str, bundle: str | None) -> dict[str, Any]:
+    return {"verdict": "hold", "reasons": [reason], "criteria": [], "evidence": {}, "bundle": bundle}
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the gate found: its criteria, the numbers behind them, and the hash of the champion it compared with."""
+
+    criteria: list[criteria.Criterion]
+    evidence: dict[str, Any]
+    champion: str | None
+
+
+def measure(
+    bundle: Bundle,
+    series: Sequence[market_history.Series],
+    histories: Sequence[market_history.History],
+    params: Params,
+) -> Findings:
+    """Everything that the verdict is made of, measured on the gate slice."""
+    gate, length_s = params.gate, market_history.bar_length_s()
+    level, samples = gate.confidence_level, gate.bootstrap_samples
+    started = time.perf_counter()
+    mine = contender.measure(bundle, histories, params, length_s)
+    decision_ms = (time.perf_counter() - started) * 1e3 / max(sum(map(len, histories)), 1)
+    dear = contender.trade(bundle, histories, params, length_s, contender.DEARER)
+    by_event = evidence.skill_of_events(mine.losses, level=level, samples=samples)
+    by_period = evidence.skill_of_periods(mine.losses, level=level)
+    earned = evidence.total_bound(list(mine.traded.by_event.values()), level=level, samples=samples)
+    earned_dear = evidence.total_bound(list(dear.by_event.values()), level=level, samples=samples)
+    opponent = rival.find(bundle.hash)
+    pair = None if opponent.bundle is None else compared(mine, histories, opponent.bundle, series, params, length_s)
+    markets = params.serving.max_markets
+    bar_ms = latency.forecast_ms(bundle, series, markets) + decision_ms * markets
+    parity = onnx_difference(bundle.hash)
+    made = [
+        criteria.enough_events(by_event.clusters, gate),
+        *criteria.skill(by_event, by_period, gate),
+        criteria.earnings(mine.policy, mine.traded, earned, "pnl", ""),
+        criteria.earnings(mine.policy, dear, earned_dear, "pnl_fees_2x", ", with every fee doubled"),
+        criteria.against_champion(pair, opponent.why, gate),
+        *criteria.luck(mine.policy, read_json(BACKTEST) if BACKTEST.is_file() else {}, gate),
+        criteria.covered(mine, params),
+        criteria.fast_enough(bar_ms, markets, gate),
+        criteria.no_look_ahead(look_ahead.prove(bundle, series, histories, params, length_s)),
+        criteria.same_as_source(parity),
+    ]
+    numbers = {
+        "skill": by_event.value,
+        "lower_bound": _finite(by_event.lower),
+        "skill_period_mean": by_period.value,
+        "skill_period_lower_bound": _finite(by_period.lower),
+        "events": by_event.clusters,
+        "forecasts": mine.losses.forecasts,
+        "markets": len(histories),
+        "pnl_pusd": mine.traded.figures.pnl_pusd,
+        "pnl_lower_bound_pusd": _finite(earned),
+        "pnl_fees_2x_pusd": dear.figures.pnl_pusd,
+        "pnl_fees_2x_lower_bound_pusd": _finite(earned_dear),
+        "cash_pnl_pusd": 0.0,
+        "coverage": mine.coverage,
+        "latency_ms": round(bar_ms, 1),
+        "onnx_difference": parity,
+        "paired": None if pair is None else pair.document(),
+        "table": asdict(mine.traded.figures),
+    }
+    return Findings(made, numbers, None if opponent.bundle is None else opponent.bundle.hash)
+
+
+def compared(
+    mine: contender.Contender,
+    histories: Sequence[market_history.History],
+    champion: Bundle,
+    series: Sequence[market_history.Series],
+    params: Params,
+    length_s: int,
+) -> paired.Paired:
+    """Candidate and champion on the bars that both can forecast; the champion's own files forecast them here."""
+    theirs = gate_histories(champion, params.execution, series)
+    ours, its = contender.common(histories, theirs)
+    again = mine
+    if [len(one) for one in ours] != [len(one) for one in histories]:
+        again = contender.measure(mine.bundle, ours, params, length_s)
+    other = contender.measure(champion, its, params, length_s)
+    return paired.compare(again, other, params.gate.confidence_level)
+
+
+def _finite(value: float) -> float | None:
+    return None if value in (float("inf"), float("-inf")) else value
 
 
 def onnx_difference(bundle_hash: str) -> float | None:
@@ -122,52 +191,3 @@ def _numbers(value: Any) -> list[float]:
     if isinstance(value, dict):
         return [number for item in value.values() for number in _numbers(item)]
     return [float(value)] if isinstance(value, int | float) and not isinstance(value, bool) else []
-
-
-def verdict(
-    measured: Skill, table: Figures, parity: float | None, params: Params, kind: str
-) -> tuple[list[str], list[str]]:
-    """What failed and what passed, each a sentence for people."""
-    gate = params.gate
-    level = f"{gate.confidence_level:.0%}"
-    span = f"horizons {gate.first_horizon} to {gate.last_horizon}"
-    checks = [
-        (
-            measured.events >= gate.min_events,
-            f"The gate slice holds {measured.events} events; at least {gate.min_events} are needed for a judgement.",
-        ),
-        (
-            measured.lower > 0.0,
-            f"Forecast skill against the market price over {span} is {measured.value:.2%}; its {level} lower bound"
-            f" over {measured.events} events is {measured.lower:.2%} and has to be above 0.",
-        ),
-        (
-            table.pnl_pusd > 0.0,
-            f"Policy {kind} made {table.pnl_pusd:+.2f} pUSD after costs in {table.round_trips} round trips on the gate"
-            " slice; cash makes 0.00 and has to be beaten.",
-        ),
-        (
-            parity is not None and parity < PARITY_TOLERANCE,
-            "The package stage did not report ONNX parity for this bundle; run `python -m pipelines package`."
-            if parity is None
-            else f"ONNX differs from its source by at most {parity:.1e}; {PARITY_TOLERANCE:g} is allowed.",
-        ),
-    ]
-    return [text for passed, text in checks if not passed], [text for passed, text in checks if passed]
-
-
-def _evidence(
-    measured: Skill, table: Figures, parity: float | None, histories: Sequence[market_history.History]
-) -> dict[str, Any]:
-    lower = measured.lower if np.isfinite(measured.lower) else None
-    return {
-        "skill": measured.value,
-        "lower_bound": lower,
-        "events": measured.events,
-        "forecasts": measured.forecasts,
-        "markets": len(histories),
-        "pnl_pusd": table.pnl_pusd,
-        "cash_pnl_pusd": 0.0,
-        "onnx_difference": parity,
-        "table": asdict(table),
-    }

@@ -113,7 +113,7 @@ def verify(
         _compare(kind, first, _shuffled(first, fresh), "with the order of questions: it remembers earlier bars")
         for cut_s in _cuts(histories):
             past = [one for one in first if one.inputs.bar.ts_s <= cut_s]
-            later = played([_another_future(one, cut_s) for one in histories]).asked
+            later = played([another_future(one, cut_s) for one in histories]).asked
             _compare(kind, past, later[: len(past)], "when only what comes later is changed: it looks ahead")
 
 
@@ -149,7 +149,7 @@ def _cuts(histories: Sequence[History]) -> list[int]:
     return [int(ts_s[len(ts_s) * part // 4]) for part in (1, 2, 3)]
 
 
-def _another_future(history: History, cut_s: int) -> History:
+def another_future(history: History, cut_s: int) -> History:
     """The same market up to a time, and what other markets could have shown from then on."""
     later = history.ts_s > cut_s
     rng = np.random.default_rng(3)

@@ -1,24 +1,23 @@
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipelines.core.params import read
-from pipelines.gate import stage
-from pipelines.gate.evidence import Skill, skill, squared_errors
+from pipelines.core.domain import FeeSchedule, Market
+from pipelines.gate.evidence import (
+    Losses,
+    coverage,
+    losses,
+    skill_of_events,
+    skill_of_periods,
+    squared_errors,
+    total_bound,
+)
 from pipelines.replay.market_history import History
-from pipelines.replay.performance import Figures
-
-SHIPPED = read(Path("params.yaml"))
-# Enough events is a matter of this page, whatever a person set for a small run.
-PARAMS = SHIPPED.model_copy(update={"gate": SHIPPED.gate.model_copy(update={"min_events": 5})})
 
 
 def histories(events, edge, seed, bars=400):
     """Events of two markets whose mid reverts towards 0.5 by `edge`; forecasts that know the reversion, plus noise."""
-    from pipelines.core.domain import FeeSchedule, Market
-
     rng = np.random.default_rng(seed)
     made = []
     for number in range(events * 2):
@@ -66,8 +65,13 @@ def histories(events, edge, seed, bars=400):
 
 
 def judged(made, seed=0):
-    """Skill as the gate measures it."""
-    return skill(made, 5, 24, 60, level=0.95, samples=500, seed=seed)
+    """Skill as the gate measures it, with whole events as clusters."""
+    return skill_of_events(losses(made, 5, 24, 60, 8), level=0.95, samples=500, seed=seed)
+
+
+def judged_by_period(made, periods=8):
+    """Skill with consecutive parts of the slice as clusters."""
+    return skill_of_periods(losses(made, 5, 24, 60, periods), level=0.95)
 
 
 def test_persistence_has_no_skill():
@@ -81,7 +85,7 @@ def test_a_forecast_that_knows_is_found():
     """A planted edge passes the bound."""
     measured = judged(histories(10, 1.0, 2))
     assert measured.lower > 0.0
-    assert measured.events == 10
+    assert measured.clusters == 10
 
 
 def test_noise_fools_the_bound_rarely():
@@ -94,41 +98,49 @@ def test_a_gap_is_no_price():
     """A horizon that would jump over a gap is not judged."""
     one = histories(1, 1.0, 3)[0]
     late = replace(one, ts_s=one.ts_s + np.where(np.arange(len(one)) >= 200, 600, 0))
-    assert squared_errors(late, 5, 5, 60)[2] == squared_errors(one, 5, 5, 60)[2] - 5
+    assert squared_errors(late, 5, 5, 60)[:, 2].sum() == squared_errors(one, 5, 5, 60)[:, 2].sum() - 5
 
 
-def figures(pnl):
-    """A table with a P&L."""
-    return Figures(pnl, 0.0, None, None, 0.0, 3, None, None, 0.0, 0.0, 0.0, None, 3, 6, {})
+def test_a_period_that_was_good_for_all_events_at_once_counts_once():
+    """Skill that all events owe to one stretch of time passes over events and not over periods of equal weight."""
+    lucky = Losses(
+        {f"e{k}": (9.0 + 0.1 * (k % 3), 10.0) for k in range(20)}, np.array([[2.0, 20.0]] + [[25.5, 25.7]] * 7), 1
+    )
+    steady = replace(lucky, by_period=np.array([[22.0 + 0.1 * k, 25.0] for k in range(8)]))
+    assert skill_of_events(lucky, level=0.95, samples=500).lower > 0.0
+    assert skill_of_periods(lucky, level=0.95).lower < 0.0
+    assert skill_of_periods(steady, level=0.95).lower > 0.0
 
 
-@pytest.mark.parametrize(
-    ("measured", "pnl", "parity", "word"),
-    [
-        (Skill(0.02, -0.001, 12, 100), 10.0, 1e-7, "lower bound"),
-        (Skill(0.02, 0.01, 12, 100), 0.0, 1e-7, "cash"),
-        (Skill(0.02, 0.01, 4, 100), 10.0, 1e-7, "events"),
-        (Skill(0.02, 0.01, 12, 100), 10.0, None, "parity"),
-        (Skill(0.02, 0.01, 12, 100), 10.0, 0.01, "ONNX differs"),
-    ],
-)
-def test_each_failure_holds_with_its_reason(measured, pnl, parity, word):
-    """One failed check is enough to hold, and the reason says which."""
-    failed, _ = stage.verdict(measured, figures(pnl), parity, PARAMS, "threshold")
-    assert len(failed) == 1
-    assert word in failed[0]
+def test_periods_in_which_the_price_never_moved_say_nothing():
+    """A quiet period has no skill to measure; a slice of them alone has no bound."""
+    still = [replace(one, mid_units=np.full(len(one), 5_000)) for one in histories(2, 0.0, 5)]
+    assert judged_by_period(still).lower == float("-inf")
+    assert judged_by_period(still).clusters == 0
 
 
-def test_all_checks_promote():
-    """A candidate that passes everything has no reason to be held."""
-    failed, passed = stage.verdict(Skill(0.02, 0.01, 12, 100), figures(5.0), 1e-7, PARAMS, "ppo")
-    assert not failed
-    assert len(passed) == 4
+def test_noise_fools_the_periods_rarely():
+    """Without an edge at most one in twenty candidates passes: 6 of 60 is the 95 % binomial limit."""
+    passed = sum(judged_by_period(histories(8, 0.0, seed, bars=120)).lower > 0.0 for seed in range(60))
+    assert passed <= 6
 
 
-def test_a_missing_bundle_is_held(tmp_path, monkeypatch):
-    """Without an intact bundle the verdict is hold, with what is missing."""
-    monkeypatch.chdir(tmp_path)
-    document = stage.judge(PARAMS)
-    assert document["verdict"] == "hold"
-    assert "not intact" in document["reasons"][0]
+def test_the_sums_of_events_and_of_periods_are_of_the_same_bars():
+    """Both clusterings split the same losses, so their totals agree."""
+    found = losses(histories(4, 1.0, 6), 5, 24, 60, 7)
+    assert np.allclose(np.sum(list(found.by_event.values()), axis=0), found.by_period.sum(axis=0))
+
+
+def test_a_gain_that_one_event_made_has_no_bound_above_zero():
+    """The bound of a P&L knows that one event of twenty made it all; the same total spread evenly passes."""
+    assert total_bound([2_000.0] + [0.0] * 19, level=0.95, samples=500) <= 0.0
+    assert total_bound([100.0 + k for k in range(20)], level=0.95, samples=500) > 0.0
+    assert total_bound([5.0], level=0.95, samples=500) == float("-inf")
+
+
+def test_coverage_counts_the_moves_inside_the_interval():
+    """An interval that holds every move covers all, an empty one only what did not move."""
+    wide = [replace(one, lower=one.mean * 0 - 9.0, upper=one.mean * 0 + 9.0) for one in histories(2, 0.0, 7)]
+    narrow = [replace(one, lower=one.mean * 0 + 8.0, upper=one.mean * 0 + 9.0) for one in histories(2, 0.0, 7)]
+    assert coverage(wide, 5, 24, 60) == 1.0
+    assert coverage(narrow, 5, 24, 60) == 0.0

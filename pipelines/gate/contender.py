@@ -1,0 +1,96 @@
+"""One bundle on the gate slice: its losses, its interval's coverage, what its own policy earned and at which risk."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from pipelines.core.domain import FeeSchedule
+from pipelines.core.money import MICRO
+from pipelines.core.params import Params
+from pipelines.gate import evidence
+from pipelines.inference.bundle import Bundle
+from pipelines.replay.bundle_rules import of_bundle
+from pipelines.replay.loop import replay, tape
+from pipelines.replay.market_history import History, IntArray
+from pipelines.replay.performance import Figures, figures, pnl_by_event
+
+DEARER = 2.0
+"""Fees at which the P&L has to hold too, in multiples of what they are."""
+
+
+@dataclass(frozen=True)
+class Traded:
+    """What a policy did on the slice: its row of figures, and its P&L by event in pUSD after costs."""
+
+    figures: Figures
+    by_event: Mapping[str, float]
+
+    @property
+    def risk_pusd(self) -> float:
+        """Standard deviation of the P&L over events."""
+        values = list(self.by_event.values())
+        return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A bundle's record on the slice."""
+
+    bundle: Bundle
+    losses: evidence.Losses
+    coverage: float
+    traded: Traded
+
+    @property
+    def policy(self) -> str:
+        """Kind of its policy."""
+        return str(self.bundle.manifest["policy"]["kind"])
+
+
+def measure(bundle: Bundle, histories: Sequence[History], params: Params, length_s: int) -> Contender:
+    """Losses, coverage and trades of a bundle on histories that carry its own forecasts."""
+    gate = params.gate
+    span = (gate.first_horizon, gate.last_horizon, length_s)
+    found = evidence.losses(histories, *span, gate.periods)
+    return Contender(bundle, found, evidence.coverage(histories, *span), trade(bundle, histories, params, length_s))
+
+
+def trade(
+    bundle: Bundle, histories: Sequence[History], params: Params, length_s: int, fee_multiple: float = 1.0
+) -> Traded:
+    """The bundle's own policy on the slice, through `decide`, after costs; every fee times `fee_multiple`."""
+    strategy = of_bundle(bundle, params, length_s)
+    cash = params.backtest.cash_pusd * MICRO
+    scaler = strategy.scaler if strategy.policy.reads_observation else None
+    made = tape([_dear(one, fee_multiple) for one in histories], scaler, params.execution.model_depth_shares)
+    result = replay(made, strategy, cash)
+    return Traded(figures(result, cash, length_s), pnl_by_event(result, made.markets))
+
+
+def _dear(history: History, multiple: float) -> History:
+    fee = FeeSchedule(multiple * history.market.fee.rate, history.market.fee.exponent)
+    return replace(history, market=replace(history.market, fee=fee))
+
+
+def common(one: Sequence[History], other: Sequence[History]) -> tuple[list[History], list[History]]:
+    """Both lists with the bars alone that both have: two forecasters are compared on the same bars."""
+    theirs = {history.market.market_id: history for history in other}
+    pairs = [(history, theirs[history.market.market_id]) for history in one if history.market.market_id in theirs]
+    cut = [(_at(mine, its.ts_s), _at(its, mine.ts_s)) for mine, its in pairs]
+    kept = [pair for pair in cut if len(pair[0]) > 1]
+    return [pair[0] for pair in kept], [pair[1] for pair in kept]
+
+
+def _at(history: History, ts_s: IntArray) -> History:
+    rows = np.isin(history.ts_s, ts_s)
+    if rows.all():
+        return history
+    columns: dict[str, Any] = {
+        name: value[rows]
+        for name, value in vars(history).items()
+        if isinstance(value, np.ndarray) and len(value) == len(history)
+    }
+    ended = history.payout_micro if rows[-1] else None
+    return replace(history, payout_micro=ended, **columns)

@@ -1,0 +1,72 @@
+"""The champion that a candidate is compared with: the one that data/champion.json names, opened and verified.
+
+The window command writes the file (`note`), so that DVC sees when the opponent is another one.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.core.artifacts import read_json, write_json
+from pipelines.core.errors import ArtifactError, OddsmithError
+from pipelines.core.products import BUNDLE, CHAMPION
+from pipelines.core.settings import Settings, Source
+from pipelines.inference import champion_record
+from pipelines.inference import verdict as verdicts
+from pipelines.inference.bundle import Bundle
+
+
+@dataclass(frozen=True)
+class Rival:
+    """The champion's bundle, or why there is none."""
+
+    bundle: Bundle | None
+    why: str = ""
+
+
+def find(candidate: str, note: Path = CHAMPION) -> Rival:
+    """The champion to beat. One that this program cannot open trades nothing and has to be beaten by nobody."""
+    document = read_json(note) if note.is_file() else {"champion": None, "why": "none was named"}
+    named = document["champion"]
+    if named is None:
+        return Rival(None, str(document["why"]))
+    if named == candidate:
+        return Rival(None, "the candidate is the champion")
+    folders = [*champion_record.installed_bundles(Settings().var), BUNDLE]
+    for folder in folders:
+        if (folder / champion_record.MANIFEST).is_file() and champion_record.hash_of(folder) == named:
+            try:
+                return Rival(Bundle.open(folder))
+            except OddsmithError as error:
+                return Rival(None, f"{named[:12]} cannot be opened ({error})")
+    return Rival(None, f"{named[:12]} is no longer on this machine")
+
+
+def note(source: Source, var: Path | None = None) -> None:
+    """Write data/champion.json: the champion that the gate compares tonight's candidate with, or why there is none.
+
+    It stays as it is while the candidate of the last run trades: an unchanged night judges nothing again.
+    """
+    present, why = _to_beat(source, Settings().var if var is None else var)
+    candidate = BUNDLE / champion_record.MANIFEST
+    if CHAMPION.is_file() and present and candidate.is_file() and champion_record.hash_of(BUNDLE) == present:
+        return
+    document = {"champion": present, "why": why}
+    if not CHAMPION.is_file() or read_json(CHAMPION) != document:
+        write_json(CHAMPION, document)
+
+
+def _to_beat(source: Source, var: Path) -> tuple[str | None, str]:
+    record = champion_record.champion(var)
+    if record is None:
+        return None, "nothing trades yet"
+    if record.get("source") != source.value:
+        return None, f"the present one was trained on another source ({record.get('source')})"
+    folder = champion_record.bundle_folder(record, var)
+    if folder is None:
+        return None, "the bundle of the present one is not on this machine"
+    try:
+        verdict = verdicts.of(folder, record["hash"])
+    except ArtifactError as error:
+        return None, f"the present one may not trade ({error})"
+    expired = verdict.expired() if verdict else ""
+    return (None, expired) if expired else (record["hash"], "")

@@ -1,0 +1,149 @@
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipelines.core.artifacts import write_json
+from pipelines.core.params import read
+from pipelines.gate import criteria, paired, rival, stage
+from pipelines.gate.contender import Contender, Traded, common
+from pipelines.gate.evidence import Losses, Skill
+from pipelines.gate.look_ahead import Proof
+from pipelines.gate.paired import compare, difference
+from pipelines.replay.performance import Figures
+
+sys.path.insert(0, str(Path(__file__).parent))
+from test_gate_evidence import histories
+
+PARAMS = read(Path("params.yaml"))
+GATE = PARAMS.gate.model_copy(update={"min_events": 5})
+
+
+def figures(pnl=10.0):
+    """A table with a P&L."""
+    return Figures(pnl, 0.0, None, None, 0.0, 3, None, None, 0.0, 0.0, 0.0, None, 3, 6, {})
+
+
+def contender(losses, pnl, coverage=0.9):
+    """What was measured of a bundle: loss and P&L by event; persistence loses 1 in each."""
+    by_event = {f"e{k}": (float(loss), 1.0) for k, loss in enumerate(losses)}
+    traded = Traded(figures(float(np.sum(pnl))), {f"e{k}": float(value) for k, value in enumerate(pnl)})
+    return Contender(None, Losses(by_event, np.ones((2, 2)), 100), coverage, traded)
+
+
+EVENTS = np.arange(12) % 3
+GOOD = contender(0.90 + 0.01 * EVENTS, 10.0 + EVENTS)
+
+
+@pytest.mark.parametrize(
+    ("made", "name"),
+    [
+        (lambda: criteria.enough_events(4, GATE), "events"),
+        (lambda: criteria.skill(Skill(0.02, -0.001, 12), Skill(0.02, 0.01, 8), GATE)[0], "skill_by_event"),
+        (lambda: criteria.skill(Skill(0.02, 0.01, 12), Skill(0.02, 0.0, 8), GATE)[1], "skill_by_period"),
+        (lambda: criteria.earnings("kelly", GOOD.traded, -0.5, "pnl", ""), "pnl"),
+        (lambda: criteria.luck("kelly", {"deflated_sharpe": {"probability": 0.5, "trials": 9.0}}, GATE)[0], None),
+        (lambda: criteria.luck("kelly", {"overfitting_probability": 0.9}, GATE)[1], "overfitting"),
+        (lambda: criteria.luck("kelly", {}, GATE)[0], "deflated_sharpe"),
+        (lambda: criteria.covered(replace(GOOD, coverage=0.86), PARAMS), "coverage"),
+        (lambda: criteria.covered(replace(GOOD, coverage=0.94), PARAMS), "coverage"),
+        (lambda: criteria.fast_enough(501.0, 80, GATE), "latency"),
+        (lambda: criteria.no_look_ahead(Proof(9, ("the features of 0x1 at 60 change",))), "look_ahead"),
+        (lambda: criteria.no_look_ahead(Proof(0, ())), "look_ahead"),
+        (lambda: criteria.same_as_source(None), "onnx"),
+        (lambda: criteria.same_as_source(0.01), "onnx"),
+    ],
+)
+def test_each_criterion_can_fail_and_says_so(made, name):
+    """A value beyond its limit fails its criterion by name, with value and limit in the document."""
+    found = made()
+    assert not found.passed
+    assert name in (None, found.name)
+    json.dumps(found.document(), allow_nan=False)
+
+
+def test_a_candidate_in_cash_needs_no_profit_and_picked_no_luck():
+    """Cash passes P&L, deflated Sharpe and overfitting: it trades nothing."""
+    made = [criteria.earnings("cash", GOOD.traded, float("-inf"), "pnl", ""), *criteria.luck("cash", {}, GATE)]
+    assert all(one.passed for one in made)
+
+
+def test_without_a_champion_the_gate_says_so_and_judges_against_the_null():
+    """The criterion passes and names why there is nothing to compare with."""
+    found = criteria.against_champion(None, "nothing trades yet", GATE)
+    assert found.passed
+    assert "No champion to compare with: nothing trades yet" in found.text
+
+
+@pytest.mark.parametrize(
+    ("candidate", "passes", "words"),
+    [
+        (contender(0.85 + 0.01 * EVENTS, 10.0 + EVENTS), True, "better (forecasts)"),
+        (contender(0.90 + 0.01 * EVENTS, 20.0 + EVENTS), True, "better (P&L)"),
+        (contender(0.90 + 0.01 * EVENTS, [11.0] * 12), True, "not worse, with less risk"),
+        (contender(0.90 + 0.01 * EVENTS, 10.0 + EVENTS), False, "no less risk"),
+        (contender(0.95 + 0.01 * EVENTS, 10.0 + EVENTS), False, "not surely better"),
+        (contender(0.85 + 0.01 * EVENTS, 2.0 + EVENTS), False, "not surely better"),
+    ],
+)
+def test_a_candidate_follows_when_it_is_better_or_level_with_less_risk(candidate, passes, words):
+    """Better in losses or P&L without losing the other, or within the margin in both with less risk."""
+    found = compare(candidate, GOOD, 0.95)
+    assert found.verdict(GATE.champion_margin)[0] is passes
+    assert words in criteria.against_champion(found, "", GATE).text
+
+
+def test_the_difference_of_equal_models_is_nothing():
+    """A candidate equal to the champion has a statistic of 0 and is not better."""
+    found = difference(np.zeros(9), 1.0, 0.95)
+    assert (found.mean, found.statistic, found.better()) == (0.0, 0.0, False)
+
+
+def test_two_models_of_equal_skill_seldom_look_different():
+    """Diebold-Mariano at 95 % calls at most one of twenty equal candidates better: 16 of 200 is the binomial limit."""
+    rng = np.random.default_rng(1)
+    drawn = [difference(rng.standard_t(4, 25), 1.0, 0.95).better() for _ in range(200)]
+    assert sum(drawn) <= 16
+
+
+def test_fewer_than_two_shared_events_decide_nothing():
+    """A champion that was measured on other events cannot be followed on this evidence."""
+    alone = paired.compare(GOOD, contender([], []), 0.95)
+    assert alone.verdict(0.05) == (False, "they share fewer than two events")
+    json.dumps(alone.document(), allow_nan=False)
+
+
+def test_both_are_judged_on_the_bars_that_both_have():
+    """Bars and markets that one of the two cannot forecast are left out of both."""
+    whole = histories(2, 1.0, 1, bars=50)
+    shorter = [
+        replace(
+            one, **{name: getattr(one, name)[5:] for name in vars(one) if isinstance(getattr(one, name), np.ndarray)}
+        )
+        for one in whole[1:]
+    ]
+    mine, theirs = common(whole, shorter)
+    assert [len(one) for one in mine] == [len(one) for one in theirs] == [45, 45, 45]
+
+
+def test_the_champion_of_the_window_is_the_rival(tmp_path, monkeypatch):
+    """Without a note, with an empty one, and with one that names a bundle which is nowhere, there is no rival."""
+    monkeypatch.chdir(tmp_path)
+    note = tmp_path / "champion.json"
+    assert rival.find("ab", note).why == "none was named"
+    write_json(note, {"champion": None, "why": "nothing trades yet"})
+    assert rival.find("ab", note).why == "nothing trades yet"
+    write_json(note, {"champion": "cd" * 32, "why": ""})
+    assert "no longer on this machine" in rival.find("ab", note).why
+    assert rival.find("cd" * 32, note).why == "the candidate is the champion"
+
+
+def test_a_missing_bundle_is_held(tmp_path, monkeypatch):
+    """Without an intact bundle the verdict is hold, with what is missing."""
+    monkeypatch.chdir(tmp_path)
+    document = stage.judge(PARAMS)
+    assert document["verdict"] == "hold"
+    assert "not intact" in document["reasons"][0]

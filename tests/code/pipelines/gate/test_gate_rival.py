@@ -1,0 +1,57 @@
+"""data/champion.json: the champion that the gate of a night compares with."""
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipelines.core.artifacts import read_json, write_json
+from pipelines.core.products import CHAMPION
+from pipelines.core.settings import Source
+from pipelines.gate import rival
+
+sys.path.insert(0, str(Path(__file__).parents[3] / "serving"))
+import tiny_bundle
+
+DAY_S = 86_400
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """A folder with an installed, approved bundle that is champion; its hash."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BENTOML_HOME", raising=False)
+    folder = Path("var/bento/bentos/oddsmith/one/src/bundle")
+    name = tiny_bundle.make(folder)
+    tiny_bundle.approve(folder)
+    write_json(Path("var/champion.json"), {"hash": name, "bento_tag": "oddsmith:one", "source": "simulated"})
+    return folder, name
+
+
+def noted(source=Source.SIMULATED):
+    """What is written for a window of a source."""
+    rival.note(source, Path("var").absolute())
+    return read_json(CHAMPION)
+
+
+def test_the_champion_that_trades_is_named(machine):
+    """Its hash is what the gate will look for among the installed bundles."""
+    assert noted() == {"champion": machine[1], "why": ""}
+
+
+def test_no_champion_is_said_with_its_reason(machine):
+    """None at all, one of another source, and one whose verdict expired are no champion to beat."""
+    assert "another source (simulated)" in noted(Source.RECORDED)["why"]
+    tiny_bundle.approve(machine[0], valid_days=30, now_s=time.time() - 31 * DAY_S)
+    assert "expired" in noted()["why"]
+    Path("var/champion.json").unlink()
+    assert noted() == {"champion": None, "why": "nothing trades yet"}
+
+
+def test_an_unchanged_night_judges_nothing_again(machine):
+    """While the candidate of the last run is the champion the note stays as it was: DVC reruns no gate for it."""
+    write_json(CHAMPION, {"champion": "ab" * 32, "why": ""})
+    Path("models/bundle").mkdir(parents=True)
+    Path("models/bundle/manifest.json").write_bytes((machine[0] / "manifest.json").read_bytes())
+    assert noted() == {"champion": "ab" * 32, "why": ""}
