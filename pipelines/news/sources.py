@@ -42,8 +42,12 @@ async def opened(
     Raises:
         SettingError: if an address names a kind of source that does not exist.
     """
+    addresses = settings.news_url.split()
+    if not addresses:
+        yield []
+        return
     async with httpx2.AsyncClient(timeout=20.0, transport=transport, follow_redirects=True) as client:
-        yield [open_source(client, address, poll_s) for address in settings.news_url.split()]
+        yield [open_source(client, address, poll_s) for address in addresses]
 
 
 def open_source(client: httpx2.AsyncClient, address: str, poll_s: float) -> TextSource:

@@ -1,10 +1,23 @@
 """The database under the journal: SQLite with durable commits, or PostgreSQL; both answer the same statements."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Executable,
+    Select,
+    Table,
+    bindparam,
+    create_engine,
+    event,
+    make_url,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -59,15 +72,49 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def insert_once(db: Connection, table: Table, row: Mapping[str, Any]) -> bool:
     """Insert a row unless its key is there; whether it was inserted."""
-    insert = postgresql_insert if db.dialect.name == "postgresql" else sqlite_insert
+    return db.execute(_inserting_once(db.dialect.name, table), dict(row)).first() is not None
+
+
+def put(db: Connection, table: Table, *rows: Mapping[str, Any]) -> None:
+    """Insert rows of the same columns, or replace those with their keys."""
+    if rows:
+        db.execute(_putting(db.dialect.name, table, tuple(rows[0])), [dict(row) for row in rows])
+
+
+# A statement costs more to build than to run, so each is built once.
+
+
+@cache
+def _inserting_once(dialect: str, table: Table) -> Executable:
+    insert = postgresql_insert if dialect == "postgresql" else sqlite_insert
     # The row count of an insert is not reliable with every driver; a returned key is.
-    statement = insert(table).values(dict(row)).on_conflict_do_nothing().returning(*table.primary_key.columns)
-    return db.execute(statement).first() is not None
+    return insert(table).on_conflict_do_nothing().returning(*table.primary_key.columns)
 
 
-def put(db: Connection, table: Table, row: Mapping[str, Any]) -> None:
-    """Insert a row, or replace the one with its key."""
-    insert = postgresql_insert if db.dialect.name == "postgresql" else sqlite_insert
+@cache
+def _putting(dialect: str, table: Table, names: tuple[str, ...]) -> Executable:
+    insert = (postgresql_insert if dialect == "postgresql" else sqlite_insert)(table)
     keys = [column.name for column in table.primary_key]
-    rest = {name: value for name, value in row.items() if name not in keys}
-    db.execute(insert(table).values(dict(row)).on_conflict_do_update(index_elements=keys, set_=rest))
+    rest = {name: insert.excluded[name] for name in names if name not in keys}
+    return insert.on_conflict_do_update(index_elements=keys, set_=rest)
+
+
+@cache
+def updating(table: Table, key: str, names: tuple[str, ...]) -> Executable:
+    """A statement that sets columns of the rows of an account where `key` is the parameter `this`."""
+    where = (table.c.account == bindparam("of_account")) & (table.c[key] == bindparam("this"))
+    return update(table).where(where).values({name: bindparam(f"new_{name}") for name in names})
+
+
+def set_columns(db: Connection, table: Table, account: str, key: tuple[str, Any], values: Mapping[str, Any]) -> None:
+    """Set columns of the rows of an account whose column `key[0]` is `key[1]`."""
+    parameters = {"of_account": account, "this": key[1]} | {f"new_{name}": value for name, value in values.items()}
+    db.execute(updating(table, key[0], tuple(values)), parameters)
+
+
+@cache
+def selecting(table: Table, order: str, *, newest: bool, limited: bool) -> Select[Any]:
+    """A statement that gives the rows of an account by a column, at most `most` where it is `limited`."""
+    column = table.c[order].desc() if newest else table.c[order]
+    query = select(table).where(table.c.account == bindparam("of_account")).order_by(column)
+    return query.limit(bindparam("most")) if limited else query

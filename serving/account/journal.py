@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Table, delete, func, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
 
 from pipelines.core.domain import Fill, FillState, Outcome, Side
 from pipelines.core.orders import SignedOrder
 from pipelines.decide import Decision
 from pipelines.trading.order_states import FINAL, OrderState
 from serving.account import lock, schema
-from serving.account.database import connect, insert_once, put
+from serving.account.database import connect, insert_once, put, selecting, set_columns
 
 PENDING = tuple(state for state in OrderState if state not in FINAL)
 """States in which money may still move."""
@@ -152,9 +152,7 @@ class Journal:
                 self._describe(db, market_id, market)
 
     def _describe(self, db: Connection, market_id: str, market: str) -> None:
-        table = schema.MARKETS
-        where = (table.c.account == self.account) & (table.c.market_id == market_id)
-        db.execute(update(table).where(where).values(market=market))
+        set_columns(db, schema.MARKETS, self.account, ("market_id", market_id), {"market": market})
 
     def describe(self, market_id: str, market: str) -> None:
         """Write the newest static data of a market that was ever traded: ticks, fees and ends move."""
@@ -163,9 +161,8 @@ class Journal:
 
     def move(self, order_id: str, state: OrderState, **columns: Any) -> None:
         """Set the state of an order, and other columns of its row."""
-        where = schema.ORDERS.c.order_id == order_id
         with self._mutex, self._engine.begin() as db:
-            db.execute(update(schema.ORDERS).where(where).values(state=state.value, **columns))
+            set_columns(db, schema.ORDERS, self.account, ("order_id", order_id), {"state": state.value} | columns)
 
     def orders(self, states: Iterable[OrderState] | None = None, limit: int = 1000) -> list[OrderRow]:
         """Orders of the account, newest first."""
@@ -178,17 +175,13 @@ class Journal:
 
     def order_reason(self, order_id: str) -> str:
         """Why an order was sent; empty when it is not ours."""
-        query = select(schema.ORDERS.c.reason).where(schema.ORDERS.c.order_id == order_id)
         with self._mutex, self._engine.connect() as db:
-            return str(db.execute(query).scalar() or "")
+            return str(db.execute(_REASON, {"this": order_id}).scalar() or "")
 
     def order_counts(self) -> dict[str, int]:
         """Number of orders by state, and under `matched` those with a fill."""
-        table = schema.ORDERS
-        query = select(table.c.state, func.count(), func.count().filter(table.c.filled_micro > 0))
-        query = query.where(table.c.account == self.account).group_by(table.c.state)
         with self._mutex, self._engine.connect() as db:
-            rows = db.execute(query).all()
+            rows = db.execute(_COUNTS, {"of_account": self.account}).all()
         return {str(state): int(n) for state, n, _ in rows} | {"matched": sum(int(matched) for _, _, matched in rows)}
 
     # Fills and settlements
@@ -202,13 +195,11 @@ class Journal:
         row |= {"outcome": fill.outcome.value, "side": fill.side.value, "yes_mid_units": yes_mid_units}
         seq = time.time_ns() if seq is None else seq
         row |= {"account": self.account, "reason": reason, "booked_ms": wall_ms(), "seq": seq}
-        table = schema.ORDERS
-        filled = table.c.filled_micro + fill.shares_micro
         with self._mutex, self._engine.begin() as db:
             if not insert_once(db, schema.FILLS, row):
                 return False
             if not is_own_booking(fill.fill_id):
-                db.execute(update(table).where(table.c.order_id == fill.order_id).values(filled_micro=filled))
+                db.execute(_FILLED, {"this": fill.order_id, "more": fill.shares_micro})
                 self._note_state(db, fill)
             self._know(db, fill.market_id, market)
         return True
@@ -224,7 +215,7 @@ class Journal:
 
     def fill_states(self) -> dict[tuple[str, str], FillState]:
         """(fill id, order id) -> state, of fills that were ever not confirmed."""
-        rows = self._rows(schema.FILL_STATES, schema.FILL_STATES.c.wall_ms)
+        rows = self._rows(schema.FILL_STATES, "wall_ms")
         return {(row["fill_id"], row["order_id"]): FillState(row["state"]) for row in rows}
 
     def book_decided(self, market_id: str, payout_yes_micro: int, ts_s: int) -> bool:
@@ -235,7 +226,7 @@ class Journal:
 
     def decided(self) -> list[Decided]:
         """Markets that were decided before their payout came in, in the order of booking."""
-        rows = self._rows(schema.DECIDED, schema.DECIDED.c.seq)
+        rows = self._rows(schema.DECIDED, "seq")
         return [Decided(row["market_id"], row["payout_yes_micro"], row["seq"]) for row in rows]
 
     def book_flow(self, flow: CashFlow) -> bool:
@@ -246,12 +237,12 @@ class Journal:
 
     def flows(self) -> list[CashFlow]:
         """Cash that no trade explains, in the order of booking."""
-        rows = self._rows(schema.CASH_FLOWS, schema.CASH_FLOWS.c.booked_ms)
+        rows = self._rows(schema.CASH_FLOWS, "booked_ms")
         return [CashFlow(row["flow_id"], row["kind"], row["cash_micro"], row["ts_s"]) for row in rows]
 
     def requests(self) -> list[tuple[int, str, str]]:
         """(id, kind, who asked) of requests that are not done, oldest first."""
-        rows = self._rows(schema.REQUESTS, schema.REQUESTS.c.id)
+        rows = self._rows(schema.REQUESTS, "id")
         return [(row["id"], row["kind"], row["asked_by"]) for row in rows if row["done_ms"] is None]
 
     def finish_request(self, request_id: int, text: str) -> None:
@@ -269,21 +260,21 @@ class Journal:
 
     def fills(self) -> list[BookedFill]:
         """Everything booked, in the order of booking."""
-        rows = self._rows(schema.FILLS, schema.FILLS.c.seq)
+        rows = self._rows(schema.FILLS, "seq")
         return [BookedFill(_fill(row), row["yes_mid_units"], row["reason"], row["seq"]) for row in rows]
 
     def newest_fills(self, limit: int) -> list[Fill]:
         """The newest fills, newest first."""
-        return [_fill(row) for row in self._rows(schema.FILLS, schema.FILLS.c.seq.desc(), limit)]
+        return [_fill(row) for row in self._rows(schema.FILLS, "seq", newest=limit)]
 
     def settlements(self) -> list[Settlement]:
         """Resolved markets, in the order of booking."""
-        rows = self._rows(schema.SETTLEMENTS, schema.SETTLEMENTS.c.seq)
+        rows = self._rows(schema.SETTLEMENTS, "seq")
         return [Settlement(**{name: row[name] for name in Settlement._fields}) for row in rows]
 
     def markets(self) -> dict[str, tuple[str, int]]:
         """Market id -> static data and best mid of the held token, of all markets ever traded."""
-        rows = self._rows(schema.MARKETS, schema.MARKETS.c.market_id)
+        rows = self._rows(schema.MARKETS, "market_id")
         return {row["market_id"]: (row["market"], row["peak_units"]) for row in rows}
 
     # Bars, facts and events
@@ -302,7 +293,6 @@ class Journal:
         """
         own = {"account": self.account}
         header = own | {"session_id": self.session_id, "mode": self._mode} | dict(row)
-        table = schema.MARKETS
         with self._mutex, self._engine.begin() as db:
             fresh = insert_once(db, schema.BARS, header)
             if decisions and fresh:
@@ -310,10 +300,8 @@ class Journal:
             for reason, count in (refused or {}).items() if fresh else ():
                 self._add_refusals(db, reason, count)
             for market_id, peak_units in peaks.items():
-                where = (table.c.account == self.account) & (table.c.market_id == market_id)
-                db.execute(update(table).where(where).values(peak_units=peak_units))
-            for name, value in facts.items():
-                put(db, schema.FACTS, own | {"name": name, "value": value})
+                set_columns(db, schema.MARKETS, self.account, ("market_id", market_id), {"peak_units": peak_units})
+            put(db, schema.FACTS, *(own | {"name": name, "value": value} for name, value in facts.items()))
 
     def _add_refusals(self, db: Connection, reason: str, count: int) -> None:
         table = schema.REFUSALS
@@ -339,13 +327,13 @@ class Journal:
 
     def facts(self) -> dict[str, int]:
         """Durable numbers of the account."""
-        return {row["name"]: int(row["value"]) for row in self._rows(schema.FACTS, schema.FACTS.c.name)}
+        return {row["name"]: int(row["value"]) for row in self._rows(schema.FACTS, "name")}
 
     def set_facts(self, facts: Mapping[str, int]) -> None:
         """Write durable numbers in one transaction."""
+        rows = ({"account": self.account, "name": name, "value": value} for name, value in facts.items())
         with self._mutex, self._engine.begin() as db:
-            for name, value in facts.items():
-                put(db, schema.FACTS, {"account": self.account, "name": name, "value": value})
+            put(db, schema.FACTS, *rows)
 
     def equity(self, limit: int) -> list[tuple[int, int]]:
         """(market time, equity) of the newest bars, oldest first."""
@@ -362,7 +350,7 @@ class Journal:
         query = select(table.c.refusal, func.count()).where(where).group_by(table.c.refusal)
         with self._mutex, self._engine.connect() as db:
             found = Counter({str(reason): int(n) for reason, n in db.execute(query)})
-        for row in self._rows(schema.REFUSALS, schema.REFUSALS.c.reason):
+        for row in self._rows(schema.REFUSALS, "reason"):
             found[row["reason"]] += row["count"]
         return dict(found)
 
@@ -374,13 +362,26 @@ class Journal:
 
     def events(self, limit: int) -> list[dict[str, Any]]:
         """Newest events, newest first."""
-        return self._rows(schema.EVENTS, schema.EVENTS.c.id.desc(), limit)
+        return self._rows(schema.EVENTS, "id", newest=limit)
 
-    def _rows(self, table: Table, order_by: Any, limit: int | None = None) -> list[dict[str, Any]]:
-        query = select(table).where(table.c.account == self.account).order_by(order_by).limit(limit)
+    def _rows(self, table: Table, order: str, newest: int | None = None) -> list[dict[str, Any]]:
+        """Rows of the account by a column; so many of the newest, the newest first, where `newest` is given."""
+        query = selecting(table, order, newest=newest is not None, limited=newest is not None)
         with self._mutex, self._engine.connect() as db:
-            return [dict(row._mapping) for row in db.execute(query)]
+            return [dict(row._mapping) for row in db.execute(query, {"of_account": self.account, "most": newest})]
 
+
+_REASON = select(schema.ORDERS.c.reason).where(schema.ORDERS.c.order_id == bindparam("this"))
+_COUNTS = (
+    select(schema.ORDERS.c.state, func.count(), func.count().filter(schema.ORDERS.c.filled_micro > 0))
+    .where(schema.ORDERS.c.account == bindparam("of_account"))
+    .group_by(schema.ORDERS.c.state)
+)
+_FILLED = (
+    update(schema.ORDERS)
+    .where(schema.ORDERS.c.order_id == bindparam("this"))
+    .values(filled_micro=schema.ORDERS.c.filled_micro + bindparam("more"))
+)
 
 _INTENT_COLUMNS = ("ts_s", "market_id", "token_id", "price_units", "shares_micro", "reason")
 _FILL_COLUMNS = ("fill_id", "order_id", "market_id", "token_id", "price_units", "shares_micro", "fee_micro", "ts_s")
