@@ -5,6 +5,7 @@ import importlib
 from dataclasses import replace
 
 from benchmarks import commands as benchmarks
+from drills import commands as drills
 from flows import commands as flows
 from pipelines import commands as pipelines
 from pipelines.core.command_line import Command, whole
@@ -167,5 +168,6 @@ COMMANDS = (
     *(PARAMS, DATA, CHAMPIONS, flows.NIGHTLY, FLOWS),
     *(STAGE, BACKTEST, pipelines.INGEST, pipelines.DRIFT, pipelines.PARITY),
     *benchmarks.COMMANDS,
+    drills.DRILL,
     *(pipelines.COSTS, flows.BACKUP, flows.RESTORE, flows.SPOT, COMPLETION),
 )

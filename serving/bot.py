@@ -5,6 +5,7 @@ The bot opens one session after another (`session`); account, journal and model 
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from pipelines.core import log
@@ -39,7 +40,7 @@ _log = log.get("bot")
 
 
 class Bot:
-    """One trading loop on one journal.
+    """One trading loop on one journal. `threads` runs what blocks, `model_watch` makes what finds the bundle.
 
     Raises:
         AlreadyRunning: if another bot holds the journal.
@@ -47,14 +48,20 @@ class Bot:
         ArtifactError: if the journal cannot be used.
     """
 
-    def __init__(self, settings: Settings, params: Params) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        params: Params,
+        threads: Threads | None = None,
+        model_watch: Callable[[Settings, Params, Threads, Status], ModelWatch] = ModelWatch,
+    ) -> None:
         check_mode(settings)
         self._settings = settings
         self._params = params
         self._journal = Journal(journal_url(settings), settings.mode.value)
-        self._threads = Threads()
+        self._threads = threads or Threads()
         self.status = Status(settings, params)
-        self._model_watch = ModelWatch(settings, params, self._threads, self.status)
+        self._model_watch = model_watch(settings, params, self._threads, self.status)
         self._watch = VenueWatch(settings, self.status)
         self._block = Block(self.status)
         self._turns = BarTurns(

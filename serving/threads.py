@@ -2,19 +2,22 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
 class Threads:
-    """Calls to the account keep their order, and a heartbeat waits for none of them."""
+    """Calls to the account keep their order, and a heartbeat waits for none of them.
 
-    def __init__(self) -> None:
-        self._account = ThreadPoolExecutor(1, "account")
-        self._heartbeat = ThreadPoolExecutor(1, "heartbeat")
-        self._model = ThreadPoolExecutor(1, "model")
+    `pool` makes an executor of so many threads with a name.
+    """
+
+    def __init__(self, pool: Callable[[int, str], Executor] = ThreadPoolExecutor) -> None:
+        self._account = pool(1, "account")
+        self._heartbeat = pool(1, "heartbeat")
+        self._model = pool(1, "model")
 
     async def in_account_thread(self, call: Callable[..., T], *arguments: Any) -> T:
         """The result of a blocking call to the account: orders, trades, balances, accounting."""

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import WebSocketException
 
 from pipelines.core import log
+from pipelines.venue.network import NETWORK
 
 PING_EVERY_S = 10.0
 PONG_WITHIN_S = 30.0
@@ -79,7 +80,7 @@ class Channel:
         while True:
             reason = "the server closed the connection"
             try:
-                async with connect(self._url, ping_interval=None, max_size=None, open_timeout=10) as socket:
+                async with NETWORK.get().socket(self._url) as socket:
                     attempt += 1
                     await socket.send(msgspec.json.encode(self._hello()).decode())
                     self._socket = socket

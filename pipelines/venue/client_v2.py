@@ -8,6 +8,7 @@ from typing import Any, Final
 from py_clob_client_v2.client import ClobClient
 from py_clob_client_v2.clob_types import BalanceAllowanceParams, OpenOrderParams, OrderPayload, TradeParams
 from py_clob_client_v2.exceptions import PolyApiException
+from py_clob_client_v2.http_helpers import helpers
 from py_clob_client_v2.order_utils.model.order_data_v2 import order_to_json_v2
 
 from pipelines.core.orders import OrderIntent
@@ -17,6 +18,18 @@ from pipelines.venue.signing import CHAIN_ID, OrderSigner
 _ORDER: Final = "/order"
 
 logging.getLogger("py_clob_client_v2").setLevel(logging.CRITICAL)  # what it logs, we raise with the next step
+
+NoAnswer: Final = helpers.httpx.ReadTimeout
+"""What a client that was given to `use` raises when no answer comes in time."""
+
+
+def use(client: Any) -> Any:
+    """Send the library's requests through another client with the method `request` of `httpx.Client`; the one before.
+
+    The library has one for the whole process.
+    """
+    before, helpers._http_client = helpers._http_client, client
+    return before
 
 
 class ClientV2:

@@ -11,6 +11,7 @@ import stamina
 from aiolimiter import AsyncLimiter
 
 from pipelines.core.errors import VenueError, VenueForbidden, VenueUnavailable
+from pipelines.venue.network import NETWORK
 
 T = TypeVar("T")
 
@@ -53,9 +54,7 @@ class VenueHttp:
         self._attempts = attempts
         pace = _NO_LIMIT_PER_10_S if _is_loopback(base_url) else per_10_s * 0.9
         self._limiter = AsyncLimiter(max(pace / 100.0, 1.0), 0.1)
-        self._client = httpx2.AsyncClient(
-            base_url=base_url, timeout=httpx2.Timeout(30.0, connect=5.0), transport=transport, follow_redirects=False
-        )
+        self._client = NETWORK.get().client(base_url, transport)
 
     async def __aenter__(self) -> "VenueHttp":
         return self

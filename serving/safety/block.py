@@ -27,9 +27,9 @@ _log = log.get("block")
 class Block:
     """The 403s of now, of all parts together."""
 
-    def __init__(self, status: Status, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, status: Status, clock: Callable[[], float] | None = None) -> None:
         self._status = status
-        self._clock = clock
+        self._clock = clock or time.monotonic
         self._first = self._last = float("-inf")
 
     @property

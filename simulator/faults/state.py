@@ -34,9 +34,9 @@ RESOLVING = ("resolve_early", "resolve_half", "decided_away")
 class Faults:
     """The faults of one venue. All random choices come from one seed."""
 
-    def __init__(self, venue: Venue, seed: int = 1, clock: Callable[[], float] = time.time):
+    def __init__(self, venue: Venue, seed: int = 1, clock: Callable[[], float] | None = None):
         self.venue = venue
-        self.clock = clock
+        self.clock = clock or time.time
         self.active: list[Fault] = []
         self.seed = seed
         self._random = random.Random(seed)  # noqa: S311 - reproducible faults, no secrets

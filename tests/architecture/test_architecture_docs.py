@@ -75,7 +75,7 @@ def test_every_parameter_of_a_section_belongs_to_a_stage_or_a_running_part():
     learners = set(get_args(Learner))
     code = "\n".join(
         path.read_text()
-        for package in ("pipelines", "serving", "flows", "simulator", "benchmarks", "oddsmith")
+        for package in ("pipelines", "serving", "flows", "simulator", "benchmarks", "drills", "oddsmith")
         for path in (ROOT / package).rglob("*.py")
         if path.name != "params.py"
     )

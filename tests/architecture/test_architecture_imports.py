@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("pipelines", "simulator", "serving", "flows", "benchmarks", "oddsmith")
+PACKAGES = ("pipelines", "simulator", "serving", "flows", "benchmarks", "drills", "oddsmith")
 
 ONLY_IN = {
     "tensorflow": ("pipelines/forecast/",),

@@ -79,7 +79,7 @@ def test_a_class_name_has_one_meaning_in_a_layer_of_pipelines(layer):
     assert _repeated(path for room in LAYERS[layer] for path in (ROOT / "pipelines" / room).rglob("*.py")) == []
 
 
-@pytest.mark.parametrize("package", ["serving", "flows", "simulator", "benchmarks", "oddsmith"])
+@pytest.mark.parametrize("package", ["serving", "flows", "simulator", "benchmarks", "drills", "oddsmith"])
 def test_a_class_name_has_one_meaning_in_a_package(package):
     """Two modules of one package do not name different things alike."""
     assert _repeated((ROOT / package).rglob("*.py")) == []

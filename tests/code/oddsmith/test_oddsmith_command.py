@@ -190,7 +190,7 @@ def test_below_a_clone_it_names_the_clone():
 def test_an_installed_program_without_a_clone_says_that_it_needs_one(tmp_path):
     """A wheel holds packages and no configuration: installed alone, the program says how to get a clone."""
     site = tmp_path / "site"
-    for package in ("oddsmith", "pipelines", "flows", "serving", "benchmarks"):
+    for package in ("oddsmith", "pipelines", "flows", "serving", "benchmarks", "drills"):
         shutil.copytree(ROOT / package, site / package, ignore=shutil.ignore_patterns("__pycache__", "dashboard"))
     done = subprocess.run(
         [sys.executable, "-m", "oddsmith", "run"],

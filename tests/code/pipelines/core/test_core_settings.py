@@ -135,7 +135,7 @@ def test_variables_of_others_are_left_alone(monkeypatch, tmp_path):
 def test_every_variable_of_the_repository_is_known():
     """A name with our prefix that code, units or pages mention is a setting, or is listed with its reader."""
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | OTHER_VARIABLES
-    places = ("pipelines", "simulator", "serving", "flows", "benchmarks", "oddsmith", "infra", "docs", ".ci")
+    places = ("pipelines", "simulator", "serving", "flows", "benchmarks", "drills", "oddsmith", "infra", "docs", ".ci")
     files = [path for place in places for path in (ROOT / place).rglob("*") if path.is_file()]
     files += [path for path in ROOT.iterdir() if path.suffix in {"", ".yaml", ".toml", ".example"} and path.is_file()]
     texts = [path.read_text(errors="ignore") for path in files if "__pycache__" not in path.parts]

@@ -1,0 +1,155 @@
+"""Many plans over several processes. What was played is written line by line: a campaign goes on where it stopped."""
+
+import json
+import logging
+import multiprocessing
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from drills import plans, world
+from drills.markets import BAR_MIN
+from drills.shrink import shrink
+from drills.world import Plan
+
+CHUNK = 4
+"""Plans that a process takes at once."""
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a campaign found."""
+
+    schedules: int = 0
+    bars: int = 0
+    wall_s: float = 0.0
+    slowest_recovery: int = 0
+    orders: int = 0
+    trades: int = 0
+    faults: set[str] = field(default_factory=set)
+    pairs: set[tuple[str, str]] = field(default_factory=set)
+    failed: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Count a plan that was played."""
+        self.schedules += 1
+        self.bars += row["bars"]
+        self.orders += row["orders"]
+        self.trades += row["trades"]
+        self.slowest_recovery = max(self.slowest_recovery, row["recovered_after"])
+        named = [event["fault"] for event in row["plan"]["events"]]
+        self.faults.update(named)
+        if len(set(named)) == 2:
+            self.pairs.add((min(named), max(named)))
+        if row["violations"]:
+            self.failed.append(row)
+
+    def document(self) -> dict[str, Any]:
+        """The keys of `oddsmith drill --json`."""
+        speed = self.bars * BAR_MIN / self.wall_s if self.wall_s else 0.0
+        return {
+            "schedules": self.schedules,
+            "violations": len(self.failed),
+            "faults": len(self.faults),
+            "pairs": len(self.pairs),
+            "market_minutes_per_s": round(speed, 1),
+        }
+
+
+def quiet() -> None:
+    """A drill says what it found; the bot's own log of thousands of worlds helps nobody."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+
+def play(plan: Plan) -> dict[str, Any]:
+    """Play a plan; what became of it, as JSON. An error of the world itself is a violation too."""
+    try:
+        report = world.run(plan)
+    except Exception as error:
+        failed = {"invariant": "world", "bar": 0, "detail": repr(error)[:300]}
+        row = {"bars": 0, "recovered_after": 0, "orders": 0, "trades": 0, "edges": 0, "died_at": "", "took_s": 0.0}
+        return {"plan": plan.document(), "violations": [failed], **row}
+    return {
+        "plan": plan.document(),
+        "violations": [asdict(one) for one in report.violations],
+        "bars": report.bars,
+        "recovered_after": report.recovered_after,
+        "orders": report.orders,
+        "trades": report.trades,
+        "edges": report.edges,
+        "died_at": report.died_at,
+        "took_s": round(report.took_s, 3),
+    }
+
+
+def _name(plan: Plan) -> str:
+    return json.dumps(plan.document(), sort_keys=True)
+
+
+def _played(path: Path | None) -> dict[str, dict[str, Any]]:
+    """Rows of an earlier run by plan; a last line that was cut is left out."""
+    if path is None or not path.is_file():
+        return {}
+    found = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+            found[json.dumps(row["plan"], sort_keys=True)] = row
+        except (ValueError, KeyError):
+            continue
+    return found
+
+
+def run(wanted: Iterable[Plan], workers: int = 1, path: Path | None = None) -> Summary:
+    """Play plans in so many processes; those in the file `path` are not played again."""
+    known, summary = _played(path), Summary()
+    fresh = []
+    for plan in wanted:
+        row = known.get(_name(plan))
+        if row is None:
+            fresh.append(plan)
+        else:
+            summary.wall_s += row["took_s"] / workers
+            summary.add(row)
+    began = time.perf_counter()
+    for row in _all(fresh, workers):
+        summary.add(row)
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+    summary.wall_s += time.perf_counter() - began
+    return summary
+
+
+def _all(wanted: list[Plan], workers: int) -> Iterator[dict[str, Any]]:
+    """Each plan in a process whose sets have one order, because the traces of a seed depend on it."""
+    if not wanted:
+        return
+    os.environ["PYTHONHASHSEED"] = "0"
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(workers, initializer=quiet, maxtasksperchild=200) as pool:
+        yield from pool.imap_unordered(play, wanted, chunksize=CHUNK if len(wanted) > CHUNK * workers else 1)
+
+
+def shrunk(row: dict[str, Any]) -> Plan:
+    """The smallest plan that breaks the first invariant that a row's plan broke."""
+    broken = row["violations"][0]["invariant"]
+    return shrink(Plan.of(row["plan"]), lambda plan: broken in {one["invariant"] for one in play(plan)["violations"]})
+
+
+def deaths_of(plan: Plan, every: int = 1) -> list[Plan]:
+    """The same plan with a death at every edge that it passes alive; at each `every`-th one."""
+    edges = world.run(plan).edges
+    return list(plans.deaths(plan, edges))[::every]
+
+
+def kinds(rows: Iterable[dict[str, Any]]) -> dict[str, int]:
+    """How often each invariant was broken."""
+    return dict(Counter(one["invariant"] for row in rows for one in row["violations"]))

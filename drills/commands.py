@@ -1,0 +1,36 @@
+"""`oddsmith drill`: the virtual world from the command line. Nothing heavy is imported until it runs."""
+
+import argparse
+import importlib
+from pathlib import Path
+
+from pipelines.core.command_line import Command, whole
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seeds", type=whole(1, 100_000), default=1, help="seeds of each schedule (1)")
+    parser.add_argument("--first-seed", type=whole(0), default=1, help="the first of them (1)")
+    kinds = (
+        "singles: every fault; pairs: every pair of faults; crowd: eight faults at once; deaths: a kill at each edge"
+    )
+    parser.add_argument("--kinds", nargs="+", choices=("singles", "pairs", "crowd", "deaths"), default=["singles"],
+                        metavar="KIND", help=f"{kinds} (singles)")  # fmt: skip
+    parser.add_argument("--faults", nargs="+", default=[], metavar="FAULT", help="only these (default: all)")
+    parser.add_argument("--workers", type=whole(1, 256), default=1, help="processes (1)")
+    parser.add_argument("--state", type=Path, help="file in which played schedules are kept; a run goes on from it")
+    parser.add_argument("--replay", type=Path, help="play the schedule of this JSON file alone, with the bot's log")
+    parser.add_argument("--shrink", action="store_true", help="print the smallest schedule of each failure")
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
+
+
+def _drill(arguments: argparse.Namespace) -> int:
+    return int(importlib.import_module("drills.drill").run(arguments))
+
+
+DRILL = Command(
+    name="drill",
+    help="bot and exchange in one virtual world: faults, pairs of faults, deaths; no invariant may break",
+    work=_drill,
+    arguments=_arguments,
+    example="oddsmith drill --seeds 10 --kinds singles deaths --workers 2 --json",
+)

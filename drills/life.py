@@ -1,0 +1,108 @@
+"""One life of the bot, from its start to its stop, or to its death at a chosen edge.
+
+An edge is a moment at which a process can die and the world can tell: before a commit of the journal, before a request
+leaves, and when its answer arrives. Between two edges a death has the same effect as at the next one. What is dead can
+neither write to the journal nor reach the venue, whatever of its code still runs.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextvars import ContextVar, copy_context
+from typing import Any, TypeVar
+
+from sqlalchemy import event
+
+from drills.loop import VirtualLoop
+from drills.model import ScriptedModelWatch
+from drills.network import BotNetwork, Wires
+from pipelines.core.params import Params
+from pipelines.core.settings import Settings
+from pipelines.venue.network import NETWORK
+from serving.account.accounting import Accounting
+from serving.bot import Bot
+from serving.threads import Threads
+
+T = TypeVar("T")
+
+LIFE: ContextVar["Life"] = ContextVar("life")
+"""The life to which the running code belongs."""
+
+
+class Killed(BaseException):
+    """The process died here."""
+
+
+class Life:
+    """A bot, with a count of the edges that it has passed. It dies at edge number `dies_at`."""
+
+    def __init__(
+        self, loop: VirtualLoop, wires: Wires, settings: Settings, params: Params, dies_at: int | None = None
+    ) -> None:
+        self.edges = 0
+        self.died = asyncio.Event()
+        self.dead_at = ""
+        self._dies_at = dies_at
+        self._loop = loop
+        self._trace = wires.trace
+        self.network = BotNetwork(wires, self.edge)
+        self._context = copy_context()
+        self.bot: Bot = self._context.run(self._make, settings, params)
+        event.listen(self.bot._journal._engine, "commit", self._commit)
+
+    def _make(self, settings: Settings, params: Params) -> Bot:
+        LIFE.set(self)
+        NETWORK.set(self.network)
+        return Bot(settings, params, Threads(self._loop.pool), ScriptedModelWatch)
+
+    def edge(self, kind: str, name: str) -> None:
+        """A moment at which the process can die.
+
+        Raises:
+            Killed: if it does, or is dead already.
+        """
+        if self.died.is_set():
+            raise Killed(self.dead_at)
+        if kind == "message":
+            return
+        self.edges += 1
+        if self._dies_at is not None and self.edges >= self._dies_at:
+            self.dead_at = f"{kind} {name}"
+            self._trace("killed", kind, name)
+            self.died.set()
+            raise Killed(self.dead_at)
+
+    def _commit(self, connection: Any) -> None:
+        self._trace("commit")
+        self.edge("commit", "journal")
+
+    @property
+    def accounting(self) -> Accounting | None:
+        """The books; None before the account is open."""
+        lasting = self.bot._lasting
+        return lasting.account.accounting if lasting is not None else None
+
+    def start(self) -> None:
+        """Begin to trade."""
+        self._context.run(self.bot.start)
+
+    async def do(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do something as this process, such as a call of its service."""
+        return await self._loop.create_task(work, context=self._context)
+
+    async def bury(self) -> None:
+        """End what still runs of a dead process, and free what the operating system would free."""
+        self.died.set()
+        self.dead_at = self.dead_at or "at the end"
+        task = self.bot._task
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task}, timeout=5.0)
+            if task.done() and not task.cancelled():
+                task.exception()
+        self.bot._journal._lock.release()
+        self.bot._journal._engine.dispose()
+
+
+def network_of_this_life() -> Callable[[], BotNetwork]:
+    """What finds the network of the calling thread."""
+    return lambda: LIFE.get().network

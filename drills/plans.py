@@ -1,0 +1,62 @@
+"""Which schedules are drilled: every fault alone, every pair of faults, all faults at once, a death at every edge.
+
+The schedules are those of the simulator's admin API (`simulator.faults.schedule`), with market minutes stretched to the
+bars of the drill.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from drills.markets import BAR_MIN
+from drills.world import Plan
+from simulator.faults.schedule import TimedFault, names, pair_schedule, pairs, schedule
+
+BEGIN_WITHIN: Final = 4
+"""Bars within which the first fault of a schedule begins; the longest lasts five more."""
+
+CROWD: Final = 8
+"""Faults at once in a schedule of many."""
+
+STRETCHED: Final = ("for_min", "delay_min")
+
+
+def stretched(events: Sequence[TimedFault]) -> tuple[TimedFault, ...]:
+    """A schedule for bars of a minute, for the bars of the drill."""
+    return tuple((at * BAR_MIN, {key: _longer(key, value) for key, value in event.items()}) for at, event in events)
+
+
+def _longer(key: str, value: Any) -> Any:
+    return value * BAR_MIN if key in STRETCHED else value
+
+
+def single(name: str, seed: int) -> Plan:
+    """One fault."""
+    return Plan(seed, stretched(schedule(seed, BEGIN_WITHIN, [name])))
+
+
+def pair(two: tuple[str, str], seed: int) -> Plan:
+    """Two faults that overlap."""
+    return Plan(seed, stretched(pair_schedule(seed, two, BEGIN_WITHIN)))
+
+
+def crowd(seed: int) -> Plan:
+    """Several faults that the seed chooses."""
+    chance = random.Random(f"crowd {seed}")  # noqa: S311 - reproducible
+    return Plan(seed, stretched(schedule(seed, 2 * BEGIN_WITHIN, chance.sample(names(), CROWD))), bars=12)
+
+
+def deaths(plan: Plan, edges: int) -> Iterator[Plan]:
+    """The same plan with a death at each of its edges."""
+    for edge in range(1, edges + 1):
+        yield Plan(plan.seed, plan.events, plan.bars, dies_at=edge)
+
+
+def all_pairs() -> tuple[tuple[str, str], ...]:
+    """Every pair of different faults."""
+    return pairs()
+
+
+def all_faults() -> tuple[str, ...]:
+    """Every fault."""
+    return names()
