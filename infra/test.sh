@@ -74,10 +74,10 @@ for _ in $(seq 150); do
   kill -0 "$emulator" 2>/dev/null || { echo "infra-test: the emulator ended: $(tail -1 "$work/moto.log")" >&2; exit 1; }
   sleep 0.2
 done
-export AWS_ACCESS_KEY_ID=testing AWS_SECRET_ACCESS_KEY=testing AWS_DEFAULT_REGION=us-east-1 AWS_EC2_METADATA_DISABLED=true
+export AWS_ACCESS_KEY_ID=testing AWS_SECRET_ACCESS_KEY=testing AWS_DEFAULT_REGION=eu-west-1 AWS_EC2_METADATA_DISABLED=true
 unset AWS_PROFILE AWS_SESSION_TOKEN
 export AWS_MAX_ATTEMPTS=3 # what the emulator cannot do fails at once
-options=(-no-color -compact-warnings -var "endpoint_url=http://127.0.0.1:$port" -var deletion_protection=false -var alarm_email=someone@example.org
+options=(-no-color -compact-warnings -var region=eu-west-1 -var "endpoint_url=http://127.0.0.1:$port" -var deletion_protection=false -var alarm_email=someone@example.org
   -var trading_ami=ami-12c6146b -var training_ami=ami-12c6146b)
 started=$SECONDS
 run apply -auto-approve "${options[@]}" | grep -E '^(Apply|Error|│|Outputs|[a-z_]+ = )' || { echo "infra-test: apply failed" >&2; exit 1; }

@@ -51,7 +51,8 @@ def _bot() -> Bot:
     traffic={"timeout": 30},
     # The state knows no password: other machines reach it through a tunnel or a balancer with a login, or where
     # `--host` says so. The kill switch asks for a token then (`doors`).
-    http={"host": "127.0.0.1"},
+    # In an image it listens on every address of the container, because nothing outside could reach its loopback.
+    http={"host": "0.0.0.0" if os.environ.get("BENTOML_CONTAINERIZED") == "true" else "127.0.0.1"},  # noqa: S104
     metrics={"enabled": True},
     logging={"access": {"enabled": False}},
 )

@@ -11,7 +11,6 @@ set -a
 set +a
 
 apt-get update -qq
-# Ubuntu 22.04 has no Python that fits: `make install` has uv bring one. From 24.04 on the machine's own is taken.
 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3 python3-venv make git curl postgresql-client
 id oddsmith >/dev/null 2>&1 || useradd --system --home-dir "$home" --shell /usr/sbin/nologin oddsmith
 
@@ -34,7 +33,7 @@ fi
 chown -R oddsmith: "$home"
 if [ "$role" = trading ]; then
   chmod 700 "$home/var"
-  bash "$home/infra/aws/prefect_login.sh"
+  bash "$home/infra/prefect_login.sh"
 fi
 
 gpu=""
@@ -44,11 +43,12 @@ runuser -u oddsmith -- env HOME="$home" GPU="$gpu" make -C "$home" install
 runuser -u oddsmith -- env HOME="$home" "$home/.venv/bin/dvc" --cd "$home" config --local core.no_scm true
 runuser -u oddsmith -- env HOME="$home" "$home/.venv/bin/dvc" --cd "$home" remote add --local --force --default store "$ODDSMITH_STORE_URL/dvc"
 
-install -m 644 "$home"/infra/aws/units/oddsmith-* /etc/systemd/system/
+install -m 644 "$home"/infra/units/oddsmith-* "$home"/infra/aws/units/oddsmith-* /etc/systemd/system/
 systemctl daemon-reload
 units=(oddsmith-logs)
 if [ "$role" = trading ]; then
-  units+=(oddsmith-prefect oddsmith-mlflow oddsmith-flows oddsmith-service oddsmith-backup.timer)
+  bash "$home/infra/monitoring/install.sh"
+  units+=(oddsmith-prefect oddsmith-mlflow oddsmith-flows oddsmith-service oddsmith-backup.timer oddsmith-prometheus oddsmith-alertmanager oddsmith-grafana)
 else
   units+=(oddsmith-training)
 fi

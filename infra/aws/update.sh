@@ -15,7 +15,7 @@ systemctl stop "${units[@]}"
 tar -xzf "$archive" -C "$home"
 chown -R oddsmith: "$home"
 runuser -u oddsmith -- env HOME="$home" GPU="$(command -v nvidia-smi >/dev/null && echo 1)" make -C "$home" install
-install -m 644 "$home"/infra/aws/units/oddsmith-* /etc/systemd/system/
-bash "$home"/infra/aws/prefect_login.sh
+install -m 644 "$home"/infra/units/oddsmith-* "$home"/infra/aws/units/oddsmith-* /etc/systemd/system/
+bash "$home"/infra/prefect_login.sh
 systemctl daemon-reload
 systemctl start "${units[@]}"

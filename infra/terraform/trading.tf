@@ -1,6 +1,6 @@
 locals {
-  ubuntu        = "/aws/service/canonical/ubuntu/server/22.04/stable/current/amd64/hvm/ebs-gp2/ami-id"
-  ubuntu_nvidia = "/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-22.04/latest/ami-id"
+  ubuntu        = "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id"
+  ubuntu_nvidia = "/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-24.04/latest/ami-id"
 }
 
 data "aws_ssm_parameter" "trading_ami" {
@@ -37,6 +37,11 @@ resource "aws_instance" "trading" {
 
   lifecycle {
     ignore_changes = [ami, user_data] # a newer image must not replace the machine that holds open orders
+
+    precondition {
+      condition     = var.mode != "live" || !contains(keys(local.closed_regions), var.region)
+      error_message = "Region ${var.region} lies in ${lookup(local.closed_regions, var.region, "")}, from where the venue takes no orders that open a position. Choose another region, such as eu-west-1, if you may trade there; mode paper runs anywhere."
+    }
   }
 }
 

@@ -9,9 +9,18 @@ variable "name" {
 }
 
 variable "region" {
-  description = "The guide's choice lies close to the Polygon nodes. Check that you may trade from where you run: the bot stops at a geographic block and does not evade it."
+  description = "Where everything runs; there is no default, because the venue takes no orders from many countries. It names eu-west-1 as the open region nearest to its servers."
   type        = string
-  default     = "us-east-1"
+}
+
+variable "mode" {
+  description = "What the machines do, ODDSMITH_MODE of every unit: paper (live market data, no orders) or live (real orders; the trading secret needs ODDSMITH_LIVE and a key, too)."
+  type        = string
+  default     = "paper"
+  validation {
+    condition     = contains(["paper", "live"], var.mode)
+    error_message = "The mode is paper or live; simulated needs no cloud."
+  }
 }
 
 variable "endpoint_url" {
@@ -43,13 +52,13 @@ variable "training_max_size" {
 }
 
 variable "trading_ami" {
-  description = "Image of the trading machine; empty means the newest Ubuntu 22.04."
+  description = "Image of the trading machine; empty means the newest Ubuntu 24.04."
   type        = string
   default     = ""
 }
 
 variable "training_ami" {
-  description = "Image of the training machine; empty means the newest Ubuntu 22.04 with NVIDIA driver and CUDA."
+  description = "Image of the training machine; empty means the newest Ubuntu 24.04 with NVIDIA driver and CUDA."
   type        = string
   default     = ""
 }

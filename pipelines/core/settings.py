@@ -56,8 +56,9 @@ OTHER_VARIABLES: Final = frozenset(
         "ODDSMITH_HOME",  # prefect.yaml: the folder of a worker
         "ODDSMITH_RECORDINGS",  # the tests: a folder of real recordings
         "ODDSMITH_LOG_GROUP",  # infra/aws: where the logs go
-        "ODDSMITH_TRADING_SECRET",  # infra/aws/with_secrets.py: the names of secrets
+        "ODDSMITH_TRADING_SECRET",  # infra/with_secrets.py: the names of secrets
         "ODDSMITH_FEEDS_SECRET",
+        "ODDSMITH_ALERTS_SECRET",
         "ODDSMITH_DATABASE_SECRET",
         "ODDSMITH_DATABASE_HOST",
     }

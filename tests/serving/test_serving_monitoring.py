@@ -43,7 +43,7 @@ def _names(expression: str) -> set[str]:
 
 
 def _panels() -> list[dict[str, Any]]:
-    return list(json.loads((MONITORING / "grafana.json").read_text())["panels"])
+    return list(json.loads((MONITORING / "grafana/json/oddsmith.json").read_text())["panels"])
 
 
 def test_the_dashboard_has_the_panels_of_the_guide() -> None:

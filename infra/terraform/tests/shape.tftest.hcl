@@ -1,4 +1,8 @@
 # Plans and applies against a mocked provider: needs no account, no emulator and no network.
+variables {
+  region = "eu-west-1"
+}
+
 mock_provider "aws" {
   mock_data "aws_iam_policy_document" {
     defaults = { json = "{\"Version\":\"2012-10-17\",\"Statement\":[]}" }
@@ -92,6 +96,37 @@ run "no_secret_passes_through_terraform" {
     condition     = !strcontains(aws_instance.trading.user_data, "PRIVATE_KEY")
     error_message = "The first-boot script names secrets, and holds none."
   }
+}
+
+run "every_unit_knows_the_mode" {
+  assert {
+    condition     = local.environment["ODDSMITH_MODE"] == "paper" && strcontains(aws_instance.trading.user_data, "ODDSMITH_MODE=paper")
+    error_message = "The mode is in the environment of all units, not in a secret that only the bot reads."
+  }
+}
+
+run "live_trading_is_not_built_where_the_venue_is_closed" {
+  command = plan
+  variables {
+    region = "us-east-1"
+    mode   = "live"
+  }
+  expect_failures = [aws_instance.trading]
+}
+
+run "paper_trading_runs_anywhere" {
+  command = plan
+  variables {
+    region = "us-east-1"
+  }
+}
+
+run "an_unknown_mode_is_refused" {
+  command = plan
+  variables {
+    mode = "simulated"
+  }
+  expect_failures = [var.mode]
 }
 
 run "the_bill_rings" {

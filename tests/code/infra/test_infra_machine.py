@@ -11,12 +11,12 @@ import boto3
 import pytest
 from moto import mock_aws
 
-AWS = Path(__file__).parents[3] / "infra/aws"
+INFRA = Path(__file__).parents[3] / "infra"
 
 
 def script(name: str) -> ModuleType:
-    """A script of infra/aws as a module."""
-    spec = importlib.util.spec_from_file_location(name, AWS / f"{name}.py")
+    """A script of infra as a module."""
+    spec = importlib.util.spec_from_file_location(name, INFRA / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -66,7 +66,7 @@ def test_an_empty_drawer_is_no_error(emulated: None) -> None:
 
 def test_the_command_takes_the_place_of_the_script() -> None:
     """Without secrets to read, the command simply runs, with its own status."""
-    command = [sys.executable, str(AWS / "with_secrets.py"), sys.executable, "-c", "raise SystemExit(7)"]
+    command = [sys.executable, str(INFRA / "with_secrets.py"), sys.executable, "-c", "raise SystemExit(7)"]
 
     assert subprocess.run(command, check=False, env={"PATH": "/usr/bin"}).returncode == 7
 
@@ -85,7 +85,28 @@ def test_what_the_units_say_reaches_cloudwatch(emulated: None) -> None:
         )
         for i, text in enumerate(["second", "first"])
     ]
-    script("ship_logs").ship([*lines, "no json", json.dumps({"MESSAGE": None})], "/oddsmith", "machine")
+    script("aws/ship_logs").ship([*lines, "no json", json.dumps({"MESSAGE": None})], "/oddsmith", "machine")
     events = logs.get_log_events(logGroupName="/oddsmith", logStreamName="machine")["events"]
 
     assert [entry["message"] for entry in events] == ["oddsmith-service second", "oddsmith-service first"]
+
+
+def test_a_secret_that_sets_another_mode_is_refused(emulated: None) -> None:
+    """The flows read no trading secret: a mode that only the bot knows would let both read different markets."""
+    boto3.client("secretsmanager").create_secret(Name="trading", SecretString="ODDSMITH_MODE=live\n")
+
+    with pytest.raises(ValueError, match=r"a secret sets ODDSMITH_MODE=live and this machine's environment has paper"):
+        script("with_secrets").secrets_of({"ODDSMITH_TRADING_SECRET": "trading", "ODDSMITH_MODE": "paper"})
+
+
+def test_the_pagers_key_becomes_a_file_of_its_reader(emulated: None, tmp_path: Path) -> None:
+    """The secret is written whole, for its owner alone; without a secret the file that a person wrote stays."""
+    boto3.client("secretsmanager").create_secret(Name="alerts", SecretString="0123abc\n")
+    write, target = script("with_secrets").write, tmp_path / "pagerduty_key"
+
+    write("ODDSMITH_ALERTS_SECRET", target, {"ODDSMITH_ALERTS_SECRET": "alerts"})
+    assert (target.read_text(), target.stat().st_mode & 0o777) == ("0123abc", 0o600)
+
+    target.write_text("by hand")
+    write("ODDSMITH_ALERTS_SECRET", target, {})
+    assert target.read_text() == "by hand"

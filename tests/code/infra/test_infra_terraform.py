@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.core import params as parameters
+from pipelines.core.settings import Mode, Settings
 from pipelines.costs import returns
 
 ROOT = Path(__file__).parents[3]
@@ -91,9 +92,52 @@ def test_the_budget_is_the_sum_of_the_price_table() -> None:
 
 def test_units_start_modules_that_exist() -> None:
     """A systemd unit names files, modules and subcommands of this repository."""
-    commands = "\n".join(unit.read_text() for unit in (ROOT / "infra/aws/units").glob("*.service"))
-    for script in re.findall(r"infra/aws/\w+\.py", commands):
+    commands = "\n".join(unit.read_text() for unit in units())
+    for script in re.findall(r"infra/[\w/]+\.py", commands):
         assert (ROOT / script).is_file()
     for module, word in re.findall(r"python -m (\w+) (\w+)", commands):
         known = {one.name for one in importlib.import_module(f"{module}.commands").COMMANDS}
         assert word in known
+
+
+def units() -> list[Path]:
+    """The services that machines run."""
+    return sorted(path for folder in ("infra/units", "infra/aws/units") for path in (ROOT / folder).glob("*.service"))
+
+
+def test_systemd_reads_every_unit(tmp_path: Path) -> None:
+    """systemd-analyze finds no unknown key, wrong value or missing program in a unit."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed")
+    for unit in units():
+        # The programs of another machine are not here: a program that is everywhere takes their place.
+        text = re.sub(r"^(ExecStart|ExecStartPre)=\S+", r"\1=/bin/true", unit.read_text(), flags=re.MULTILINE)
+        (tmp_path / unit.name).write_text(text)
+    files = sorted(str(path) for path in tmp_path.iterdir())
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", *files],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = [line for line in done.stderr.splitlines() if "oddsmith" in line]
+    assert not said, "\n".join(said)
+
+
+def test_only_the_bot_reads_the_trading_key() -> None:
+    """The file of a single server's keys is named by the bot's unit alone, and no unit names the secret's value."""
+    assert [unit.name for unit in units() if "/etc/oddsmith/secrets" in unit.read_text()] == [
+        "oddsmith-service.service"
+    ]
+
+
+def test_every_unit_listens_on_loopback_or_where_the_environment_says() -> None:
+    """No unit opens a port to others by itself: a cloud machine does so in its environment, behind a firewall."""
+    for unit in units():
+        assert "0.0.0.0" not in unit.read_text(), unit.name
+
+
+def test_the_servers_environment_is_understood(tmp_path: Path) -> None:
+    """Every ODDSMITH variable of infra/server/environment is a setting, and the mode there sends no real order."""
+    found = Settings(_env_file=ROOT / "infra/server/environment")
+    assert found.mode is Mode.PAPER
