@@ -4,6 +4,7 @@ The only writer and the only reader of this format: the live process packs, pari
 """
 
 import json
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +15,7 @@ import numpy as np
 
 from pipelines.core.domain import Bar, FeeSchedule, FloatArray, Forecast, Market, Outcome, Position, Quote
 from pipelines.core.errors import DataError
+from pipelines.core.settlement import Settlement
 from pipelines.decide import Account, Inputs, Rules
 
 FORMAT = 2
@@ -66,7 +68,7 @@ class Packer:
             "ids": [_short(one.market.market_id) for one in inputs],
             "markets": [market_document(one.market) for one in inputs if self._is_news(one.market)],
             "ints": _packed_columns([_integers(one) for one in inputs], "<i8"),
-            "floats": _packed_columns([(one.sentiment, one.forecast.confidence) for one in inputs], "<f8"),
+            "floats": _packed_columns([_floats(one) for one in inputs], "<f8"),
             "features": _packed_columns([one.features for one in inputs], "<f8"),
             "forecasts": _packed_forecasts([one.forecast for one in inputs]),
             "decisions": {name: [row[name] for row in decisions] for name in DECIDED} if decisions else {},
@@ -106,6 +108,10 @@ def _integers(one: Inputs) -> tuple[int, ...]:
     shown = (quote.bid_units, quote.ask_units, quote.bid_size_micro, quote.ask_size_micro)
     marks = (one.quote_age_s, one.reference_units, one.reference_age_s, int(one.warm))
     return (bar.ts_s, bar.mid_units, bar.volume_micro, bar.n_trades, bar.spread_units, *shown, *marks)
+
+
+def _floats(one: Inputs) -> tuple[float, float, float]:
+    return (one.sentiment, one.forecast.confidence, math.nan if one.fair is None else one.fair)
 
 
 def on_grid(forecast: Forecast) -> Forecast:
@@ -230,6 +236,8 @@ def _inputs(market: Market, ints: list[int], floats: list[float], features: Floa
         Forecast(forecast[0], forecast[1], forecast[2], floats[1]),
         floats[0],
         age_s,
+        # Records of earlier versions have two columns: no reference price was known then.
+        fair=floats[2] if len(floats) > 2 and math.isfinite(floats[2]) else None,
         warm=bool(warm),
         reference_units=reference,
         reference_age_s=reference_age_s,
@@ -260,7 +268,8 @@ def market_document(market: Market) -> dict[str, Any]:
 
 def market_of(document: Mapping[str, Any]) -> Market:
     """The market that `market_document` described."""
-    return Market(**{**document, "fee": FeeSchedule(**document["fee"])})
+    fee, rule = FeeSchedule(**document["fee"]), Settlement.of(document.get("settlement"))
+    return Market(**{**document, "fee": fee, "settlement": rule})
 
 
 def rules_document(rules: Rules) -> str:

@@ -32,6 +32,7 @@ PARTS: Final = (
     "pipelines/core",
     "pipelines/venue",
     "pipelines/news",
+    "pipelines/reference",
     "pipelines/features",
     "pipelines/trading",
     "pipelines/inference",

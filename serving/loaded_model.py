@@ -75,6 +75,8 @@ class WarmMarket:
     window: View
     quote: Quote
     quote_age_s: int
+    fair: float | None = None
+    """Probability of YES that the reference price implies; None where the market settles on none."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ def _inputs(predictor: Predictor, seen: Sequence[WarmMarket]) -> tuple[Inputs, .
 
 
 def _input(one: WarmMarket, features: FloatArray, forecast: Forecast, sentiment: float) -> Inputs:
-    return Inputs(one.market, one.window.last, one.quote, features, forecast, sentiment, one.quote_age_s)
+    return Inputs(one.market, one.window.last, one.quote, features, forecast, sentiment, one.quote_age_s, fair=one.fair)
 
 
 def _cold(one: ColdMarket, ts_s: int, horizon: int) -> Inputs:

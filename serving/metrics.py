@@ -53,6 +53,8 @@ REDUCE_ONLY = _gauge("reduce_only", "1 while a precondition of trading is off an
 ARMED = _gauge("bot_armed", "1 when orders are sent, 0 in cash mode")
 
 EXECUTION_LATENCY = Histogram("execution_latency_ms", "Wall time of one order at the venue, ms", buckets=_LATENCY_MS)
+REFERENCE_PRICES = Counter("reference_prices", "Prices of underlyings that arrived")
+REFERENCE_SILENCES = Counter("reference_silences", "Times that a source of reference prices fell silent or broke")
 INGEST_LATENCY = Histogram("ingest_latency_ms", "Wall time to fold one batch of messages, ms", buckets=_LATENCY_MS)
 FEATURES_LATENCY = Histogram("features_latency_ms", "Wall time of all features of one bar, ms", buckets=_LATENCY_MS)
 FORECAST_LATENCY = Histogram("forecast_latency_ms", "Wall time of one batch forecast, ms", buckets=_LATENCY_MS)

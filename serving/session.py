@@ -23,6 +23,7 @@ from serving.dashboard.status import Status
 from serving.market import history
 from serving.market.feed import Feed
 from serving.market.headlines import HeadlinePoller
+from serving.market.references import References
 from serving.model_watch import ModelWatch
 from serving.safety.block import RETRY_S, Block
 from serving.safety.heartbeat import Heartbeat
@@ -95,6 +96,12 @@ class Session:
             on_left=lasting.status.left,
             on_market=self._on_market,
         )
+        self._references = References(
+            settings,
+            lambda: [one.market for one in self.feed.followed.values()],
+            wall_is_market=settings.mode is not Mode.SIMULATED,
+        )
+        self.feed.implied = self._references.fair
         self._upkeep = Upkeep(
             params,
             lasting.account,
@@ -130,6 +137,7 @@ class Session:
             tasks.create_task(self._patiently("user", self._listen))
             tasks.create_task(self._patiently("heartbeat", lasting.heartbeat.run))
             tasks.create_task(self._patiently("watch", self._watch_venue))
+            tasks.create_task(self._references.run())
 
     async def _listen(self) -> None:
         await self._upkeep.listen(self._lasting.settings.clob_ws_url)

@@ -75,6 +75,7 @@ class Stack:
             "ODDSMITH_VAR": str(self.var),
             "ODDSMITH_CLOB_URL": f"http://{HOST}:{simulator}",
             "ODDSMITH_CLOB_WS_URL": f"ws://{HOST}:{simulator}",
+            "ODDSMITH_RTDS_URL": f"ws://{HOST}:{simulator}/rtds",
             "ODDSMITH_GAMMA_URL": f"http://{HOST}:{simulator + 1}",
             "ODDSMITH_DATA_URL": f"http://{HOST}:{simulator + 2}",
             "ODDSMITH_NEWS_URL": f"http://{HOST}:{simulator + 3}/rss",

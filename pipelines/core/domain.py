@@ -9,6 +9,8 @@ from enum import IntEnum, StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.core.settlement import Settlement
+
 FloatArray = NDArray[np.float64]
 
 
@@ -77,6 +79,10 @@ class Market:
     topic: str
     neg_risk: bool = False
     version: str = "v1"
+    settlement: Settlement | None = None
+    """How a market of a reference price is settled; None for every other market."""
+    taker_delay_ms: int = 0
+    """How long the venue holds an order that takes, as the listing says."""
 
     def token(self, outcome: Outcome) -> str:
         """Token id of an outcome."""

@@ -32,6 +32,8 @@ MARKETS = pa.schema(
         ("topic", pa.string()),
         ("neg_risk", pa.bool_()),
         ("version", pa.string()),
+        ("settlement", pa.string()),
+        ("taker_delay_ms", pa.int32()),
     ]
 )
 BARS = pa.schema(
@@ -94,7 +96,8 @@ def markets_table(markets: list[Market]) -> pa.Table:
     """The rows of markets.parquet, sorted by market id."""
     rows = [
         {
-            **{name: getattr(m, name) for name in MARKETS.names if not name.startswith("fee_")},
+            **{name: getattr(m, name) for name in MARKETS.names if not name.startswith(("fee_", "settlement"))},
+            "settlement": m.settlement.text() if m.settlement is not None else None,
             "fee_rate": m.fee.rate,
             "fee_exponent": m.fee.exponent,
         }

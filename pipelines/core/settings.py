@@ -40,6 +40,7 @@ class Source(StrEnum):
 LOCAL_EXCHANGE: Final = {
     "clob_url": "http://127.0.0.1:8640",
     "clob_ws_url": "ws://127.0.0.1:8640",
+    "rtds_url": "ws://127.0.0.1:8640/rtds",
     "gamma_url": "http://127.0.0.1:8641",
     "data_url": "http://127.0.0.1:8642",
     "news_url": "http://127.0.0.1:8643/rss",
@@ -125,6 +126,11 @@ class Settings(BaseSettings):
     """Library that orders go through; v1 (py-clob-client) works on a simulator that takes orders of version 1."""
     clob_url: str = "https://clob.polymarket.com"
     clob_ws_url: str = "wss://ws-subscriptions-clob.polymarket.com"
+    rtds_url: str = "wss://ws-live-data.polymarket.com"
+    """The venue's socket of reference prices; read while a followed market settles on one."""
+    exchange_url: str = ""
+    """An exchange's public stream of trades, such as wss://stream.binance.com:9443/ws: a second witness of reference
+    prices; empty turns it off."""
     gamma_url: str = "https://gamma-api.polymarket.com"
     data_url: str = "https://data-api.polymarket.com"
     relayer_url: str = ""

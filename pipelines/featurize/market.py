@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.core.domain import FloatArray
+from pipelines.core.settlement import Settlement
 from pipelines.features.compute import batch
 
 IntArray = NDArray[np.int64]
@@ -23,6 +24,7 @@ class MarketBars:
     mid_units: IntArray
     volume_micro: IntArray
     spread_units: IntArray
+    settlement: Settlement | None = None
 
 
 def parts(ts_s: IntArray, length_s: int) -> list[slice]:

@@ -3,6 +3,7 @@
 import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,16 @@ from pipelines.core.errors import DataError
 from pipelines.core.params import Params, load
 from pipelines.core.products import FEATURES, RAW
 from pipelines.core.scheduler import each
+from pipelines.core.settlement import Settlement
 from pipelines.features.scale import Scaler
 from pipelines.features.spec import FEATURE_NAMES, SCALED
 from pipelines.featurize import slices
 from pipelines.featurize.market import IntArray, MarketBars, features, long_enough
 from pipelines.featurize.sentiment import Headlines
+from pipelines.reference import recorded
+from pipelines.reference.board import Board
+
+_COLUMNS = ("ts_s", "mid_units", "volume_micro", "spread_units")
 
 
 def run() -> None:
@@ -32,7 +38,8 @@ def run() -> None:
     shortest = params.forecast.lookback_bars + params.forecast.horizon_bars
     kept, dropped = _keep(markets, length_s, shortest)
     made = slices.cut(_spans(kept), params.slices.model_dump(), shortest * length_s)
-    jobs = [(bars, headlines.of(bars.market_id)) for bars in kept]
+    board = Board.of(recorded.read(RAW / "reference.parquet"))
+    jobs = [(bars, headlines.of(bars.market_id), board.series(bars.settlement, bars.ts_s)) for bars in kept]
     table = pa.concat_tables(each(_table, (made, length_s), jobs, params.compute))
     _write(table, made, dropped, params, length_s)
 
@@ -54,9 +61,9 @@ def read_bars(raw: Path) -> tuple[list[MarketBars], int]:
     markets = []
     for left, right in itertools.pairwise(edges):
         about = rows[ids[left]]
-        markets.append(
-            MarketBars(ids[left], about["event_id"], about["end_s"], *(column[left:right] for column in columns))
-        )
+        values = dict(zip(_COLUMNS, (column[left:right] for column in columns), strict=True))
+        rule = Settlement.parse(about.get("settlement"))
+        markets.append(MarketBars(ids[left], about["event_id"], about["end_s"], **values, settlement=rule))
     return markets, bar_length_s(markets)
 
 
@@ -88,8 +95,8 @@ def _keep(markets: list[MarketBars], length_s: int, shortest: int) -> tuple[list
         if not mask.any():
             dropped["markets_too_short"] += 1
             continue
-        columns = (getattr(bars, name)[mask] for name in ("ts_s", "mid_units", "volume_micro", "spread_units"))
-        kept.append(MarketBars(bars.market_id, bars.event_id, bars.end_s, *columns))
+        columns = (getattr(bars, name)[mask] for name in _COLUMNS)
+        kept.append(replace(bars, **dict(zip(_COLUMNS, columns, strict=True))))
     if not kept:
         raise DataError(
             f"none of {len(markets)} markets has {shortest} bars of {length_s} s without a gap (lookback + horizon);"
@@ -107,8 +114,8 @@ def _spans(markets: Sequence[MarketBars]) -> dict[str, slices.Span]:
     return spans
 
 
-def _table(shared: tuple[slices.Cut, int], job: tuple[MarketBars, tuple[IntArray, FloatArray]]) -> pa.Table:
-    (made, length_s), (bars, (known_s, scores)) = shared, job
+def _table(shared: tuple[slices.Cut, int], job: tuple[MarketBars, tuple[IntArray, FloatArray], FloatArray]) -> pa.Table:
+    (made, length_s), (bars, (known_s, scores), fair) = shared, job
     values = features(bars, length_s)
     n = len(bars.ts_s)
     tone, headlines = Headlines.impulses(bars.ts_s, known_s, scores, length_s)
@@ -124,6 +131,7 @@ def _table(shared: tuple[slices.Cut, int], job: tuple[MarketBars, tuple[IntArray
         "tone": tone,
         "headlines": pa.array(headlines.astype(np.int32)),
         "end_s": pa.array([bars.end_s] * n, type=pa.int64()),
+        "fair": fair,
     }
     return pa.table(columns | {name: values[:, i] for i, name in enumerate(FEATURE_NAMES)})
 

@@ -3,6 +3,7 @@
     var/landing/state.json                         market time up to which everything is there
     var/landing/bars/day=YYYY-MM-DD/<as_of>.parquet    as in data/raw, and so headlines and markets
     var/landing/books/day=YYYY-MM-DD/<as_of>.parquet   touch of every open market at that moment
+    var/landing/reference/day=YYYY-MM-DD/*.parquet     reference prices that `oddsmith data record` kept
 
 A run writes new files and then the state; one that was interrupted is repeated, and readers keep the newest of equals.
 """
@@ -22,9 +23,14 @@ from pipelines.core.domain import Market
 from pipelines.core.params import Params, load
 from pipelines.core.settings import Settings
 from pipelines.pull import live
+from pipelines.reference import recorded
+from pipelines.reference.prices import Price
 from pipelines.venue import clob, gamma
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.wire import Book
+
+BEFORE_S = 7_200
+"""Reference prices of so long before a window are read too: the volatility looks back."""
 
 BOOKS = pa.schema(
     [
@@ -57,6 +63,14 @@ def run() -> None:
     books = asyncio.run(_append_books(folder, settings, params, as_of_s))
     write_json(folder / "state.json", {"as_of_s": as_of_s})
     log.get("ingest").info("appended", bars=bars, books=books, since_s=since_s, as_of_s=as_of_s)
+
+
+def prices(var: Path, start_s: int, as_of_s: int) -> list[Price]:
+    """Reference prices that a recorder put into the landing zone and that were known in the window, with those of the
+    memory before it."""
+    from_ms, to_ms = (start_s - BEFORE_S) * 1_000, as_of_s * 1_000
+    files = sorted((var / "landing" / "reference").glob("day=*/*.parquet"))
+    return [one for file in files for one in recorded.read(file) if from_ms <= one.known_ms <= to_ms]
 
 
 def _since(folder: Path, as_of_s: int, params: Params) -> int:

@@ -19,8 +19,12 @@ import pyarrow as pa
 from pipelines.core.domain import Market
 from pipelines.core.errors import DataError
 from pipelines.core.raw_tables import LABEL, IntArray
+from pipelines.core.settlement import Settlement
 from pipelines.pull.grid import Points
 from pipelines.pull.recording_checks import refuse_mixed_times, refuse_two_tokens
+from pipelines.reference import recorded
+from pipelines.reference.prices import Price
+from pipelines.venue import settlement_rules
 from pipelines.venue.fees import schedule
 from pipelines.venue.topics import topic_of
 
@@ -37,8 +41,15 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "outcome": ("outcome",),
     "question": ("question", "title", "slug"),
     "category": ("category", "topic"),
+    "slug": ("slug", "market_slug"),
+    "rule": ("settlement",),
+    "asset": ("asset", "symbol"),
+    "spot": ("spot", "reference_price", "underlying"),
 }
 """What is read, and the column names it may have, the preferred first."""
+
+REFERENCE: Final = "reference.parquet"
+"""File of a recorded folder that holds reference prices (`pipelines.reference.recorded.PRICES`)."""
 
 _REQUIRED: Final = ("market", "time", "price")
 
@@ -53,6 +64,8 @@ class Recording:
     dropped: dict[str, int]
     payouts: dict[str, int]
     """Market id -> base units that a YES share paid (`resolved_price`), where it was recorded."""
+    prices: list[Price]
+    """Reference prices: the column `spot` (an exchange's), and REFERENCE of a folder."""
 
 
 def read(path: Path) -> Recording:
@@ -81,9 +94,10 @@ def _read(path: Path) -> Recording:
         markets = _markets(db)
         points, dropped["duplicate_time"] = _points(db)
         payouts = _payouts(db, names, columns)
+        prices = [*_spots(db), *recorded.read(path / REFERENCE)]
     if len(points) == 0:
         raise DataError(f"{path} has {rows} rows and none is usable (left out: {dropped}); check price and timestamp")
-    return Recording(markets, points, rows, dropped, payouts)
+    return Recording(markets, points, rows, dropped, payouts, prices)
 
 
 def check(path: Path) -> None:
@@ -99,7 +113,7 @@ def check(path: Path) -> None:
 def _open(db: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
     if not path.exists():
         raise DataError(f"the recording {path} does not exist; give the path of a parquet file or of a folder of them")
-    files = sorted(str(p) for p in path.rglob("*.parquet")) if path.is_dir() else [str(path)]
+    files = sorted(str(p) for p in path.rglob("*.parquet") if p.name != REFERENCE) if path.is_dir() else [str(path)]
     if not files:
         raise DataError(f"the folder {path} holds no .parquet file; give a folder that does")
     try:
@@ -141,9 +155,10 @@ def _select(names: Mapping[str, str], columns: Mapping[str, str]) -> str:
         return _epoch_ms(_quoted(names[role]), columns[names[role]]) if role in names else "NULL::BIGINT"
 
     texts = ", ".join(
-        f"{text(role)} AS {role}" for role in ("market", "event", "token", "outcome", "question", "category")
+        f"{text(role)} AS {role}"
+        for role in ("market", "event", "token", "outcome", "question", "category", "slug", "rule", "asset")
     )
-    numbers = ", ".join(f"{number(role)} AS {role}" for role in ("price", "bid", "ask", "volume"))
+    numbers = ", ".join(f"{number(role)} AS {role}" for role in ("price", "bid", "ask", "volume", "spot"))
     return f"SELECT {texts}, {numbers}, {time('time')} AS ms, {time('end')} AS end_ms FROM source"  # noqa: S608 - column names are quoted
 
 
@@ -196,7 +211,8 @@ _KEEP_ONE_SERIES: Final = """
 _LISTED: Final = """
     CREATE TEMP TABLE listed AS
     SELECT market, row_number() OVER (ORDER BY market) - 1 AS code, min(event) AS event, min(token) AS token,
-           min(question) AS question, min(category) AS category, min(ms) AS start_ms, max(end_ms) AS end_ms,
+           min(question) AS question, min(category) AS category, min(slug) AS slug, min(rule) AS rule,
+           min(ms) AS start_ms, max(end_ms) AS end_ms,
            avg(CAST(units % 50 = 0 AS DOUBLE)) AS on_cent, avg(CAST(units % 5 = 0 AS DOUBLE)) AS on_mill
     FROM (SELECT *, CAST(round(price * 10000) AS BIGINT) AS units FROM parsed WHERE kept) GROUP BY market
 """
@@ -236,11 +252,13 @@ def _markets(db: duckdb.DuckDBPyConnection) -> list[Market]:
 
 def _market(
     name: str, _code: int, event: str | None, token: str | None, question: str | None, category: str | None,
-    start_ms: int, end_ms: int | None, on_cent: float, on_mill: float,
+    slug: str | None, rule: str | None, start_ms: int, end_ms: int | None, on_cent: float, on_mill: float,
 ) -> Market:  # fmt: skip
     market_id = _market_id(name)
     topic = category.lower() if category else topic_of(t.replace("-", " ") for t in (question, name, event) if t)
     start_s, end_s = start_ms // 1000, None if end_ms is None else end_ms // 1000
+    settled = Settlement.parse(rule) or settlement_rules.of_recording((slug, name, question, event), start_s)
+    end_s = settled.end_s if end_s is None and settled is not None else end_s
     return Market(
         market_id=market_id,
         event_id=event or name,
@@ -253,7 +271,27 @@ def _market(
         start_s=start_s,
         end_s=end_s,
         topic=topic,
+        settlement=settled,
     )
+
+
+def _spots(db: duckdb.DuckDBPyConnection) -> list[Price]:
+    """The price of the underlying that was recorded beside a market, once for each asset and time. Without a column
+    for the asset it is that of the market's settlement rule."""
+    rows = db.execute(
+        "SELECT DISTINCT coalesce(asset, ''), coalesce(slug, market), coalesce(question, market), ms, spot FROM parsed"
+        " WHERE spot > 0 AND isfinite(spot) ORDER BY ms"
+    ).fetchall()
+    rules: dict[tuple[str, str], str] = {}
+    found: dict[tuple[str, int], float] = {}
+    for named, slug, question, ms, spot in rows:
+        if not named and (slug, question) not in rules:
+            rule = settlement_rules.of_recording((slug, question), ms // 1000)
+            rules[slug, question] = rule.symbol if rule is not None else ""
+        asset = named.upper() or rules[slug, question]
+        if asset:
+            found.setdefault((asset, ms), spot)
+    return [Price(asset, "binance", ms, ms, spot) for (asset, ms), spot in found.items()]
 
 
 def _payouts(db: duckdb.DuckDBPyConnection, names: Mapping[str, str], columns: Mapping[str, str]) -> dict[str, int]:

@@ -15,7 +15,9 @@ from pipelines.core.params import Params, load
 from pipelines.core.products import RAW, REPLAY, report_json
 from pipelines.core.raw_tables import Bars
 from pipelines.core.settings import Settings, Source
-from pipelines.pull import grid, holdout, recording, window
+from pipelines.pull import grid, holdout, landing, recording, window
+from pipelines.reference import recorded
+from pipelines.reference.prices import Price
 
 REPORT = report_json("pull")
 
@@ -33,6 +35,7 @@ class Pulled:
     payouts: dict[str, int] = field(default_factory=dict)
     scoring_usd: float = 0.0
     spreads: dict[int, tuple[float, int]] = field(default_factory=dict)
+    prices: list[Price] = field(default_factory=list)
 
 
 def run() -> None:
@@ -75,6 +78,7 @@ def from_recording(chosen: window.Window, params: Params) -> Pulled:
         length_s,
         replay=bars.where(replay),
         payouts=found.payouts,
+        prices=[one for one in found.prices if one.known_ms <= held.as_of_s * 1_000],
         rows_dropped=found.dropped | {"outside_longest_run": len(found.points) - int((~bars.filled).sum())},
     )
 
@@ -92,6 +96,7 @@ def _from_venue(chosen: window.Window, params: Params) -> Pulled:
         payouts=history.payouts,
         scoring_usd=history.scoring_usd,
         spreads=history.spreads,
+        prices=landing.prices(Settings().for_source(chosen.source).var, chosen.start_s, chosen.as_of_s),
     )
 
 
@@ -109,6 +114,7 @@ def _write(pulled: Pulled, bars: Bars) -> None:
         paid = {name: payout for name, payout in pulled.payouts.items() if name in names}
         pq.write_table(raw_tables.payouts_table(paid), folder / "payouts.parquet")
         pq.write_table(raw_tables.spreads_table(pulled.spreads), folder / "spreads.parquet")
+        pq.write_table(recorded.table(pulled.prices), folder / "reference.parquet")
     replay = pulled.replay if pulled.replay is not None else bars.where(np.zeros(len(bars), bool))
     replayed = [pulled.markets[code] for code in np.unique(replay.code)]
     with artifacts.replaced_folder(REPLAY) as folder:
@@ -131,6 +137,8 @@ def _report(chosen: window.Window, pulled: Pulled, bars: Bars, too_short: int) -
         "spread_of_open_books_by_tick": {str(tick): mean / PRICE_SCALE for tick, (mean, _) in pulled.spreads.items()},
         "volume_shares": float(bars.volume_micro.sum() / 1e6),
         "headlines": len(pulled.headlines),
+        "reference_prices": len(pulled.prices),
+        "markets_with_settlement": sum(one.settlement is not None for one in pulled.markets),
         "headline_scoring_usd": round(pulled.scoring_usd, 6),
         "dropped": {"markets_too_short": too_short, **pulled.rows_dropped},
         "replay": {

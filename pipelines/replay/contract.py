@@ -158,6 +158,8 @@ def another_future(history: History, cut_s: int) -> History:
         values = getattr(history, name).copy()
         values[later] = rng.permutation(-values[later])
         changed[name] = values
+    if history.fair is not None:
+        changed["fair"] = np.where(later, 1.0 - history.fair, history.fair)
     for name in ("mid_units", "volume_micro", "bid_units", "ask_units", "spread_units"):
         values = getattr(history, name).copy()
         values[later] = values[later][::-1]

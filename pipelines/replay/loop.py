@@ -79,6 +79,7 @@ def _inputs(history: History, scaler: MarketScaler | None, depth: int) -> list[I
     market = history.market
     standard = scaler.market(history.features, history.sentiment) if scaler is not None else [None] * len(history)
     made, marks, (fair, ages) = [], history.marks_units, references(history)
+    implied = np.full(len(history), np.nan) if history.fair is None else history.fair
     for k in range(len(history)):
         bid, ask = int(history.bid_units[k]), int(history.ask_units[k])
         bar = Bar(
@@ -102,6 +103,7 @@ def _inputs(history: History, scaler: MarketScaler | None, depth: int) -> list[I
                 float(history.sentiment[k]),
                 0,
                 standard[k],
+                float(implied[k]) if np.isfinite(implied[k]) else None,
                 reference_units=int(fair[k]),
                 reference_age_s=int(ages[k]),
             )

@@ -17,6 +17,7 @@ from pipelines.core.errors import DataError
 from pipelines.core.money import PRICE_SCALE
 from pipelines.core.products import FEATURES, FORECAST_TABLE, RAW
 from pipelines.core.sections import ExecutionParams
+from pipelines.core.settlement import Settlement
 from pipelines.features.spec import FEATURE_NAMES
 from pipelines.trading import kernel
 
@@ -47,6 +48,9 @@ class History:
     payout_micro: int | None = None
     """What a YES share paid when the market was resolved right after the last bar (1,000,000, 0, or 500,000 for 50-50);
     None where it was not, or where nobody recorded it. A label: settlement alone reads it."""
+    fair: FloatArray | None = None
+    """Probability of YES that the reference price implied at each bar (`pipelines.reference.fair`), NaN where there was
+    none; None where no bar has one."""
 
     def __len__(self) -> int:
         return len(self.ts_s)
@@ -77,6 +81,8 @@ class Series:
     tone: FloatArray | None = None
     headlines: IntArray | None = None
     """Tone and number of the headlines that became known in each bar; None where no headlines are known."""
+    fair: FloatArray | None = None
+    """As in `History`."""
 
 
 def bar_length_s(folder: Path = FEATURES) -> int:
@@ -106,7 +112,8 @@ def _market(row: Mapping[str, Any]) -> Market:
     rest = ("start_s", "end_s", "topic", "neg_risk", "version")
     fee = FeeSchedule(row["fee_rate"] or 0.0, row["fee_exponent"] or 1.0)
     values = {name: row[name] for name in (*names, *rest)}
-    return Market(**{**values, "fee": fee, "topic": row["topic"] or ""})
+    rule, delay_ms = Settlement.parse(row.get("settlement")), row.get("taker_delay_ms") or 0
+    return Market(**{**values, "fee": fee, "topic": row["topic"] or "", "settlement": rule, "taker_delay_ms": delay_ms})
 
 
 def read_series(markets: Mapping[str, Market], path: Path = FEATURES / "features.parquet") -> Iterator[Series]:
@@ -120,6 +127,9 @@ def read_series(markets: Mapping[str, Market], path: Path = FEATURES / "features
     features = np.column_stack([table[name].to_numpy() for name in FEATURE_NAMES]).astype(np.float64)
     tone, headlines = table["tone"].to_numpy(), table["headlines"].to_numpy().astype(np.int64)
     slices = table["slice"].to_numpy(zero_copy_only=False).astype(str)
+    fair = np.full(len(slices), np.nan)
+    if "fair" in table.column_names:
+        fair = table["fair"].to_numpy(zero_copy_only=False).astype(np.float64)
     for left, right in itertools.pairwise(_edges(ids)):
         part = slice(left, right)
         columns = {name: values[part] for name, values in ints.items()}
@@ -133,8 +143,13 @@ def read_series(markets: Mapping[str, Market], path: Path = FEATURES / "features
             modelled_units=spreads.get(market.tick_units),
             tone=tone[part],
             headlines=headlines[part],
+            fair=_known(fair[part]),
             **columns,
         )
+
+
+def _known(fair: FloatArray) -> FloatArray | None:
+    return fair if np.isfinite(fair).any() else None
 
 
 def read(slice_name: str, execution: ExecutionParams, forecasts: Path = FORECASTS) -> list[History]:
@@ -234,6 +249,7 @@ def _history(series: Series, rows: IntArray, arrays: Sequence[FloatArray], execu
         upper,
         confidence,
         series.payout_micro if _ends_with(series, rows) else None,
+        None if series.fair is None else series.fair[rows],
     )
 
 

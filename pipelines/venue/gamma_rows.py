@@ -17,6 +17,8 @@ import msgspec
 
 from pipelines.core.domain import FeeSchedule, Market
 from pipelines.core.money import MICRO, PRICE_SCALE
+from pipelines.core.settlement import Settlement
+from pipelines.venue import settlement_rules
 from pipelines.venue.fees import FREE, schedule
 from pipelines.venue.topics import topic_of
 
@@ -150,6 +152,7 @@ def _market(fields: _Fields) -> Market | None:
     start_s, end_s = fields.time_s("startDate"), fields.time_s("endDate")
     question = fields.text("question") or fields.text("slug") or condition
     topic = _topic(fields, question)
+    rule = _settlement(fields, end_s)
     return Market(
         market_id=condition,
         event_id=_event(fields) or condition,
@@ -164,7 +167,27 @@ def _market(fields: _Fields) -> Market | None:
         topic=topic,
         neg_risk=bool(fields.flag("negRisk")),
         version=version or "v1",
+        settlement=rule,
+        taker_delay_ms=_taker_delay_ms(fields),
     )
+
+
+def _settlement(fields: _Fields, end_s: int | None) -> Settlement | None:
+    """The rule of a series market. One that is not known here keeps the market out: it would be priced wrongly."""
+    names = ("question", "slug", "description", "resolutionSource")
+    try:
+        return settlement_rules.read({name: fields.get(name) for name in names}, end_s, fields.time_s("eventStartTime"))
+    except settlement_rules.UnknownRule as error:
+        raise _Unreadable(f"unknown settlement rule: {error}") from None
+
+
+def _taker_delay_ms(fields: _Fields) -> int:
+    """How long a crossing order is held: `takerDelayMs` where it is listed, else `secondsDelay`."""
+    found, seconds_delay = fields.number("takerDelayMs"), fields.number("secondsDelay")
+    delay_ms = found if found is not None else (seconds_delay or Decimal(0)) * 1_000
+    if not 0 <= delay_ms <= 600_000:
+        raise fields.essential("secondsDelay", "a delay from 0 to 600 seconds")
+    return int(delay_ms)
 
 
 def _tokens(fields: _Fields, version: str | None) -> tuple[str, str] | None:

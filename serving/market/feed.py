@@ -116,6 +116,8 @@ class Feed:
         self.gaps = 0
         self.features_ms = 0.0
         self.closed: tuple[int, float] = (0, 0.0)
+        self.implied: Callable[[Market, int], float | None] = lambda _market, _ts_s: None
+        """What a reference price implies for a market at the close of a bar."""
 
     @property
     def market_s(self) -> int | None:
@@ -357,7 +359,8 @@ class Feed:
         for one in self.followed.values():
             last = one.window.last
             if one.ready and one.window.warm and last is not None and last.ts_s == ts_s and one.quote is not None:
-                found.append(WarmMarket(one.market, one.window.view(fitted), one.quote, one.age_s(ts_s)))
+                fair = self.implied(one.market, ts_s)
+                found.append(WarmMarket(one.market, one.window.view(fitted), one.quote, one.age_s(ts_s), fair))
         return found
 
     def mids(self) -> dict[str, int]:

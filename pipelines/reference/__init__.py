@@ -1,0 +1,11 @@
+"""Prices of the assets that series markets settle on, and the probability that they imply.
+
+    prices.py      one price (`Price`), what every source gives, and the path of one asset's prices from one source
+    fair.py        probability of YES under a market's settlement rule: `Inputs.fair`, wherever it is filled
+    board.py       the paths of all assets; a market's fair value, or why there is none
+    rtds.py        the venue's socket (Binance and Chainlink prices)
+    exchange.py    an exchange's public stream
+    recorded.py    a table of prices: what a recorder kept, replayed or read at once
+
+A price has two times: when it was made and when it could be known. Nothing here reads a clock.
+"""

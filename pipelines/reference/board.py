@@ -1,0 +1,82 @@
+"""The paths of all assets, and what they say of a market."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.core.domain import FloatArray
+from pipelines.core.settlement import Settlement
+from pipelines.reference.fair import fair_value
+from pipelines.reference.prices import MEMORY_S, SILENCE_S, Path, Price
+
+APART: Final = 0.005
+"""Two sources of one asset that differ by more than this share: one of them is wrong, and no fair value is given."""
+COARSE_STEPS: Final = (2.5, 120.0)
+"""Silence and memory of a recording whose prices lie further apart than a live feed's, in steps of it."""
+KEEP_MS: Final = 5 * 3_600_000
+"""How long live prices are kept: the longest series, and the memory before it."""
+
+
+class Board:
+    """Prices of every asset and source. `silence_s` and `memory_s` are those of its feeds."""
+
+    def __init__(self, silence_s: float = SILENCE_S, memory_s: float = MEMORY_S) -> None:
+        self._geometry = (silence_s, memory_s)
+        self.paths: dict[tuple[str, str], Path] = {}
+
+    @classmethod
+    def of(cls, prices: Iterable[Price]) -> "Board":
+        """The board of a history; its silence and memory fit the distance of the prices."""
+        ordered = sorted(prices, key=lambda one: (one.known_ms, one.ts_ms))
+        times: dict[tuple[str, str], list[int]] = {}
+        for one in ordered:
+            times.setdefault((one.symbol, one.source), []).append(one.ts_ms)
+        steps = [float(np.median(np.diff(sorted(set(known))))) for known in times.values() if len(set(known)) > 1]
+        step_s = max(steps, default=1_000.0) / 1_000.0
+        made = cls(max(SILENCE_S, COARSE_STEPS[0] * step_s), max(MEMORY_S, COARSE_STEPS[1] * step_s))
+        for one in ordered:
+            made.take(one)
+        return made
+
+    def take(self, price: Price) -> None:
+        """Add a price to its path."""
+        key = (price.symbol, price.source)
+        if key not in self.paths:
+            self.paths[key] = Path(*self._geometry)
+        self.paths[key].add(price)
+
+    def forget(self, now_ms: int) -> None:
+        """Drop prices that no market can need any more."""
+        for path in self.paths.values():
+            path.forget(now_ms - KEEP_MS)
+
+    def fair(self, rule: Settlement | None, now_ms: int) -> tuple[float | None, str]:
+        """Probability of YES of a market with this rule at a time, and why there is none."""
+        if rule is None:
+            return None, "the market settles on no reference price"
+        path = self.paths.get((rule.symbol, rule.source))
+        if path is None:
+            return None, f"no {rule.source} price of {rule.symbol} is known"
+        if self._contradicted(rule, path, now_ms):
+            return None, f"two sources of {rule.symbol} lie more than {APART:.1%} apart"
+        return fair_value(path, rule, now_ms)
+
+    def _contradicted(self, rule: Settlement, path: Path, now_ms: int) -> bool:
+        own = path.last(path.known(now_ms))
+        for (symbol, source), other in self.paths.items():
+            count = other.known(now_ms)
+            seen = other.last(count)
+            if symbol != rule.symbol or source == rule.source or seen is None or other.frozen(now_ms, count):
+                continue
+            if own is not None and abs(seen[1] / own[1] - 1.0) > APART:
+                return True
+        return False
+
+    def series(self, rule: Settlement | None, ts_s: NDArray[np.int64]) -> FloatArray:
+        """`fair` at the close of many bars, shape (n,); NaN where there is none."""
+        if rule is None:
+            return np.full(len(ts_s), np.nan)
+        found = (self.fair(rule, ts * 1_000)[0] for ts in ts_s.tolist())
+        return np.array([np.nan if one is None else one for one in found], dtype=np.float64)

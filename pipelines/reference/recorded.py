@@ -1,0 +1,62 @@
+"""Reference prices as a table: what recorders and the landing zone keep, and what a recording brings."""
+
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path as FilePath
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.core.errors import DataError
+from pipelines.reference.prices import Price, Silence
+
+PRICES: Final = pa.schema(
+    [
+        ("symbol", pa.string()),
+        ("source", pa.string()),
+        ("ts_ms", pa.int64()),
+        ("known_ms", pa.int64()),
+        ("value", pa.float64()),
+    ]
+)
+
+
+class Recorded:
+    """A source that replays a table of prices."""
+
+    def __init__(self, prices: Iterable[Price]) -> None:
+        self._prices = sorted(prices, key=lambda one: (one.known_ms, one.ts_ms))
+
+    async def prices(self) -> AsyncIterator[Price | Silence]:
+        """All prices in the order in which they became known."""
+        for one in self._prices:
+            yield one
+
+
+def table(prices: Iterable[Price]) -> pa.Table:
+    """Rows of PRICES, by asset, source and the time of knowing."""
+    rows = sorted(prices, key=lambda one: (one.symbol, one.source, one.known_ms, one.ts_ms))
+    columns = {name: [getattr(one, name) for one in rows] for name in PRICES.names}
+    return pa.table(columns, schema=PRICES)
+
+
+def read(path: FilePath) -> list[Price]:
+    """The prices of a table; empty where there is no file.
+
+    Raises:
+        DataError: if it is no such table.
+    """
+    if not path.is_file():
+        return []
+    try:
+        found = pq.read_table(path, schema=PRICES)
+    except (OSError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise DataError(
+            f"{path} is no table of reference prices ({str(error).splitlines()[0]}); it needs the columns"
+            f" {', '.join(PRICES.names)}"
+        ) from None
+    columns = [found[name].to_numpy(zero_copy_only=False) for name in PRICES.names]
+    usable = np.isfinite(columns[4].astype(np.float64))
+    symbols, sources, made, known, values = (column[usable].tolist() for column in columns)
+    return [Price(*row) for row in zip(symbols, sources, made, known, values, strict=True)]

@@ -1,0 +1,105 @@
+"""The venue's real-time data socket: Binance prices (`crypto_prices`) and Chainlink's (`crypto_prices_chainlink`).
+
+A message has the price's own time in its payload and the time of sending outside; the first answer to a subscription is
+a list of the last prices. The socket stops silently while it stays open, so a silence is reported and the connection
+replaced.
+"""
+
+import json
+import math
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import Any, Final
+
+from pipelines.reference.prices import Price, Silence
+from pipelines.venue.channel import Channel, Lost
+
+TOPICS: Final = {"crypto_prices": "binance", "crypto_prices_chainlink": "chainlink"}
+SILENT_AFTER_S: Final = 15.0
+
+
+class Rtds:
+    """Reference prices of some assets from the venue's socket, all without `symbols`.
+
+    A price is known when it arrives, by `now_ms`; with `by_message` when its message says that it was sent (a venue
+    whose market time is not the wall's).
+    """
+
+    def __init__(
+        self,
+        url: str,
+        symbols: Iterable[str] = (),
+        *,
+        silence_s: float = SILENT_AFTER_S,
+        by_message: bool = False,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        keep: Callable[[Mapping[str, Any]], None] | None = None,
+    ) -> None:
+        self._symbols = frozenset(symbols)
+        self._by_message = by_message
+        self._now_ms = now_ms
+        self._keep = keep
+        self._channel = Channel(url, self._hello, silence_s=silence_s)
+
+    def _hello(self) -> Mapping[str, Any]:
+        wanted = [{"topic": topic, "type": "*", "filters": ""} for topic in TOPICS]
+        return {"action": "subscribe", "subscriptions": wanted}
+
+    async def prices(self) -> AsyncIterator[Price | Silence]:
+        """Prices as they arrive, `Silence` where the connection broke or said nothing."""
+        async for frame in self._channel.frames():
+            if isinstance(frame, Lost):
+                yield Silence("rtds", frame.reason)
+            elif isinstance(frame, Mapping):
+                if self._keep is not None:
+                    self._keep(frame)
+                sent_ms = number(frame.get("timestamp")) if self._by_message else None
+                for price in parse(frame, self._now_ms() if sent_ms is None else int(sent_ms)):
+                    if not self._symbols or price.symbol in self._symbols:
+                        yield price
+
+
+def parse(message: Mapping[str, Any], known_ms: int) -> list[Price]:
+    """Prices of one message; empty where it is about something else or holds none. Never raises for a bad message."""
+    source, payload = TOPICS.get(str(message.get("topic"))), message.get("payload")
+    if isinstance(payload, str):
+        try:
+            payload = json.loads(payload)
+        except ValueError:
+            return []
+    if source is None or not isinstance(payload, Mapping):
+        return []
+    symbol = asset_of(payload.get("symbol"))
+    rows = payload["data"] if isinstance(payload.get("data"), list) else [payload]
+    made = []
+    for row in rows:
+        if not isinstance(row, Mapping):
+            continue
+        value, ts_ms = number(row.get("full_accuracy_value", row.get("value"))), number(row.get("timestamp"))
+        value = number(row.get("value")) if value is None or value > 1e15 else value
+        if symbol and value is not None and ts_ms is not None and 0.0 < ts_ms < 1e14:
+            made.append(Price(symbol, source, int(ts_ms), known_ms, value))
+    return sorted(made, key=lambda one: one.ts_ms)
+
+
+def asset_of(symbol: Any) -> str:
+    """The asset of a pair as feeds write it.
+
+    >>> asset_of("btcusdt"), asset_of("eth/usd"), asset_of(None)
+    ('BTC', 'ETH', '')
+    """
+    text = symbol.upper().replace("/", "").replace("-", "") if isinstance(symbol, str) else ""
+    for quote in ("USDT", "USDC", "USD"):
+        text = text.removesuffix(quote)
+    return text
+
+
+def number(value: Any) -> float | None:
+    """A finite positive number, also as text; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        found = float(value)
+    except ValueError:
+        return None
+    return found if math.isfinite(found) and found > 0.0 else None

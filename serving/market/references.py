@@ -1,0 +1,68 @@
+"""Reference prices of the assets that followed markets settle on, as long as one of them does."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from pipelines.core import log
+from pipelines.core.domain import Market
+from pipelines.core.settings import Settings
+from pipelines.reference.board import Board
+from pipelines.reference.exchange import Exchange
+from pipelines.reference.prices import PriceSource, Silence
+from pipelines.reference.rtds import Rtds
+from serving import metrics
+
+LOOK_EVERY_S = 1.0
+"""Wall seconds between two looks whether a followed market needs prices."""
+
+FORGET_EVERY = 3_600
+"""Prices after which old ones are dropped."""
+
+_log = log.get("reference")
+
+
+class References:
+    """The board of the live process. `wall_is_market` is false on a venue with a clock of its own: then a price is
+    known at the time that its message says."""
+
+    def __init__(self, settings: Settings, wanted: Callable[[], Iterable[Market]], *, wall_is_market: bool) -> None:
+        self._settings = settings
+        self._wanted = wanted
+        self._wall_is_market = wall_is_market
+        self._taken = 0
+        self.board = Board()
+
+    def fair(self, market: Market, ts_s: int) -> float | None:
+        """Probability of YES that the reference price implied at the close of a bar; None where there was none."""
+        return None if market.settlement is None else self.board.fair(market.settlement, ts_s * 1_000)[0]
+
+    async def run(self) -> None:
+        """Read the sources until cancelled, from the first market on that settles on a reference price."""
+        while True:
+            if self._symbols():
+                break
+            await asyncio.sleep(LOOK_EVERY_S)
+        async with asyncio.TaskGroup() as tasks:
+            for source in self._sources():
+                tasks.create_task(self._read(source))
+
+    def _symbols(self) -> set[str]:
+        return {one.settlement.symbol for one in self._wanted() if one.settlement is not None}
+
+    def _sources(self) -> list[PriceSource]:
+        made: list[PriceSource] = [Rtds(self._settings.rtds_url, by_message=not self._wall_is_market)]
+        if self._settings.exchange_url:
+            made.append(Exchange(self._settings.exchange_url, self._symbols()))
+        return made
+
+    async def _read(self, source: PriceSource) -> None:
+        async for one in source.prices():
+            if isinstance(one, Silence):
+                metrics.REFERENCE_SILENCES.inc()
+                _log.warning("no reference prices", source=one.source, reason=one.reason)
+                continue
+            self.board.take(one)
+            metrics.REFERENCE_PRICES.inc()
+            self._taken += 1
+            if self._taken % FORGET_EVERY == 0:
+                self.board.forget(one.known_ms)
