@@ -16,6 +16,7 @@ from typing import Final
 
 from pipelines.core.artifacts import sha256_path
 from pipelines.core.errors import ArtifactError
+from pipelines.core.params import read
 from pipelines.inference import verdict as verdicts
 from pipelines.inference.bundle import Bundle
 from pipelines.inference.champion_record import bento_store
@@ -121,12 +122,20 @@ def _fill_context(context: Path, bundle: Bundle) -> None:
     shutil.copytree(bundle.folder, context / "bundle")
     if verdicts.of(bundle.folder, bundle.hash) is not None:
         shutil.copyfile(verdicts.path_of(bundle.folder), context / "bundle" / VERDICT)
-    (context / "requirements.txt").write_text(_requirements(), encoding="utf-8")
+    (context / "requirements.txt").write_text(requirements(read(HOME / "params.yaml").news.scorer), encoding="utf-8")
     (context / "bentofile.yaml").write_text(BENTOFILE.format(bundle=bundle.hash), encoding="utf-8")
 
 
-def _requirements() -> str:
-    """The live process's distributions at the versions that run here."""
+SCORER_PACKAGES: Final = {"finbert": ("transformers", "torch")}
+"""What a scorer of headlines needs in addition, heavy as it is: without it every session of the bento would fail."""
+
+
+def requirements(scorer: str) -> str:
+    """The live process's distributions at the versions that run here, as lines of a requirements file.
+
+    Raises:
+        ArtifactError: if one is not installed here.
+    """
     names = (
         "bentoml",
         "coincurve",
@@ -151,13 +160,16 @@ def _requirements() -> str:
         "structlog",
         "vaderSentiment",
         "websockets",
+        *SCORER_PACKAGES.get(scorer, ()),
     )
     lines = []
     for name in names:
         try:
-            lines.append(f"{name}=={metadata.version(name)}")
+            # The CPU build of torch has a local version, which no index of released packages knows.
+            lines.append(f"{name}=={metadata.version(name).partition('+')[0]}")
         except metadata.PackageNotFoundError:
-            raise ArtifactError(f"{name} is not installed; install the extra `serve` before a bundle") from None
+            extra = "nlp` (make install NLP=1" if name in SCORER_PACKAGES.get(scorer, ()) else "serve` (make install"
+            raise ArtifactError(f"{name} is not installed; install the extra `{extra}) before a bundle") from None
     return "\n".join(lines) + "\n"
 
 

@@ -23,7 +23,8 @@ def is_module_path(kind: str) -> bool:
 
 
 def _known(kind: str) -> str:
-    if kind in forecasters() or is_module_path(kind):
+    # A bento carries no training code: what forecast its bundle holds was decided when it was trained.
+    if not FOLDER.is_dir() or kind in forecasters() or is_module_path(kind):
         return kind
     raise ValueError(
         f"known kinds are {', '.join(forecasters())}; one of your own is named by its module, such as"

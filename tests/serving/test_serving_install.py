@@ -1,14 +1,19 @@
 """A bundle becomes a bento that stands alone, whole or not at all, and the commands say what is wrong."""
 
+import importlib.util
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
 import tiny_bundle
+from serving_venue import simulator
 
 from pipelines.core.errors import ArtifactError
 from pipelines.inference import verdict
@@ -136,3 +141,59 @@ def test_the_doctor_names_what_is_wrong(machine: Path, monkeypatch: pytest.Monke
 def test_bentoml_needs_uv() -> None:
     """`bentoml build` calls uv: it is among the extras of the live process."""
     assert shutil.which("uv", path=str(Path(sys.executable).parent)) is not None
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_image_of_a_bento_is_reached_from_outside(machine: Path) -> None:
+    """The entry point of the image, in a fresh folder with the image's environment, listens on every address and passes
+    the health check; the same bento on a machine listens on loopback alone (test_serving_service)."""
+    tiny_bundle.make(machine / "bundle")
+    tag = install(machine / "bundle", machine)
+    inside = machine / "container" / "bento"
+    shutil.copytree(machine / "bento/bentos" / tag.replace(":", "/"), inside)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+        "HOME": str(machine / "container"),
+        "BENTO_PATH": str(inside),
+        "BENTOML_HOME": str(machine / "container/bentoml"),
+        "BENTOML_CONTAINERIZED": "true",
+        "BENTOML_PORT": str(port),
+        "BENTOML_DO_NOT_TRACK": "True",
+    }
+    entry = ["bash", str(inside / "env/docker/entrypoint.sh")]
+    with (machine / "log").open("wb") as log, simulator() as venue:
+        process = subprocess.Popen(entry, cwd=inside, env=environment | venue, stdout=log, stderr=log)
+        try:
+            answer = _health(f"http://127.0.0.2:{port}/livez", process, machine / "log")
+        finally:
+            process.terminate()
+            process.wait(timeout=60)
+    assert answer == 200
+
+
+def _health(url: str, process: subprocess.Popen[bytes], log: Path) -> int:
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return int(answer.status)
+        except OSError:
+            time.sleep(0.3)
+    raise AssertionError(log.read_text())
+
+
+@pytest.mark.parametrize(("scorer", "wanted"), [("vader", set()), ("finbert", {"transformers", "torch"})])
+def test_a_bento_carries_what_its_scorer_needs(scorer: str, wanted: set[str]) -> None:
+    """The packages of a bento follow the parameters that are sealed with it, at released versions that an index has."""
+    if wanted and importlib.util.find_spec("transformers") is None:
+        pytest.skip("the extra nlp is not installed (make install NLP=1)")
+
+    lines = module.requirements(scorer).splitlines()
+
+    assert {line.split("==")[0] for line in lines} & {"transformers", "torch"} == wanted
+    assert not any("+" in line for line in lines)

@@ -178,3 +178,11 @@ def test_an_unknown_forecaster_is_refused_before_anything_runs(tmp_path):
         params.read(wrong)
     with pytest.raises(ParameterError, match=r"cannot be imported .*nowhere/at_all\.py"):
         kinds.find("nowhere.at_all")
+
+
+def test_parameters_are_read_where_no_training_code_is(tmp_path, monkeypatch):
+    """A bento carries params.yaml and no forecasters: any kind is taken there, because nothing is trained."""
+    from pipelines.core import kinds, params
+
+    monkeypatch.setattr(kinds, "FOLDER", tmp_path / "forecast/kinds")
+    assert params.read(ROOT / "params.yaml").forecast.kind == "hybrid"
