@@ -139,6 +139,12 @@ CHAMPIONS = Command(
     ),
 )
 
+MESSAGES = Command(
+    name="messages",
+    help="who is told what happens",
+    commands=(pipelines.TEST_MESSAGES,),
+)
+
 FLOWS = Command(
     name="flows",
     help="the flows of Prefect: served on their schedules, or run once",
@@ -164,7 +170,7 @@ COMPLETION = Command(
 
 COMMANDS = (
     replace(flows.UP, name="run"),
-    *(flows.STOP, flows.STATUS, SERVE, SIMULATE, serving.DOCTOR, serving.RESET),
+    *(flows.STOP, flows.STATUS, SERVE, SIMULATE, serving.DOCTOR, serving.RESET, MESSAGES),
     *(PARAMS, DATA, CHAMPIONS, flows.NIGHTLY, FLOWS),
     *(STAGE, BACKTEST, pipelines.INGEST, pipelines.DRIFT, pipelines.PARITY),
     *benchmarks.COMMANDS,

@@ -50,7 +50,7 @@ WINDOW = Command(
 )
 
 
-def _costs_arguments(parser: argparse.ArgumentParser) -> None:
+def _json_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
 
 
@@ -62,7 +62,7 @@ COSTS = Command(
     name="costs",
     help="monthly cost, break-even return and return on capital; the guide's figures checked",
     work=_costs,
-    arguments=_costs_arguments,
+    arguments=_json_argument,
     example="oddsmith costs --json",
 )
 
@@ -140,6 +140,23 @@ IMPORT = Command(
     work=_import,
     arguments=_import_arguments,
     example="oddsmith data import prices.csv --column price=yes_price",
+)
+
+
+def _test_messages(arguments: argparse.Namespace) -> int:
+    from pipelines.core import params  # noqa: PLC0415 - loaded by commands that run
+    from pipelines.core.settings import Settings  # noqa: PLC0415
+
+    messenger = importlib.import_module("pipelines.messages.messenger")
+    return int(messenger.report(Settings(), params.load().messages, as_json=arguments.json))
+
+
+TEST_MESSAGES = Command(
+    name="test",
+    help="send a test message to every address of ODDSMITH_MESSAGES; exit status 1 if one did not take it",
+    work=_test_messages,
+    arguments=_json_argument,
+    example="oddsmith messages test",
 )
 
 

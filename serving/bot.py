@@ -15,10 +15,12 @@ from pipelines.core.money import MICRO
 from pipelines.core.params import Params
 from pipelines.core.settings import Settings
 from pipelines.inference.predictor import forecast_call
+from pipelines.messages.messenger import Messenger
 from serving import champion, metrics
 from serving.account import settlement
 from serving.account.journal import Journal
 from serving.account.trading_account import TradingAccount
+from serving.announcer import Announcer
 from serving.bar_turn import BarTurns
 from serving.dashboard.status import Status
 from serving.model_watch import ModelWatch
@@ -36,6 +38,9 @@ RETRY_S = 2.0
 SETTLE_TRIES, SETTLE_WAIT_S = 10, 0.3
 """How often, and how far apart, the account is compared at the stop: a matched trade settles within seconds."""
 
+MESSAGES_S = 5.0
+"""Most wall seconds that the end of the process waits for messages to be sent."""
+
 _log = log.get("bot")
 
 
@@ -44,7 +49,7 @@ class Bot:
 
     Raises:
         AlreadyRunning: if another bot holds the journal.
-        SettingError: if real orders are asked for without the word and the key.
+        SettingError: if real orders are asked for without the word and the key, or an address of messages is none.
         ArtifactError: if the journal cannot be used.
     """
 
@@ -58,9 +63,10 @@ class Bot:
         check_mode(settings)
         self._settings = settings
         self._params = params
+        messenger = Messenger.of(settings, params.messages, metrics.count_messages)
         self._journal = Journal(journal_url(settings), settings.mode.value)
         self._threads = threads or Threads()
-        self.status = Status(settings, params)
+        self.status = Status(settings, params, Announcer(messenger))
         self._model_watch = model_watch(settings, params, self._threads, self.status)
         self._watch = VenueWatch(settings, self.status)
         self._block = Block(self.status)
@@ -110,6 +116,7 @@ class Bot:
             await self._close_account(account, compare=True)
         await self._threads.close()
         self._journal.close()
+        await asyncio.to_thread(self.status.announcer.close, MESSAGES_S)
 
     async def _close_account(self, account: TradingAccount, *, compare: bool) -> None:
         try:
@@ -118,6 +125,9 @@ class Bot:
                 quiet = await self._threads.in_account_thread(account.execution.await_quiet, 5.0)
                 left = await self._compare(account)
                 _log.info("stopped", quiet=quiet, ledger_equals_venue=not left, differences=left)
+                equity = account.accounting.equity_micro / MICRO
+                books = "books equal the venue's account" if not left else f"books differ: {'; '.join(left)}"
+                self.status.announcer.stopped(f"equity {equity:,.2f} pUSD, {books}")
         except OddsmithError as error:
             _log.error("the venue did not answer at the stop; the next start reconciles", error=str(error))
 

@@ -43,6 +43,8 @@ ORDERS_FAILED = Counter(
 REFUSALS = Counter("refusals", "Decisions refused by our limits", ("reason",))
 DECISIONS = Counter("decisions", "Decisions taken")
 
+MESSAGES = Counter("messages", "Messages to people, by receiver and what became of them", ("receiver", "result"))
+
 CONFIDENCE = _gauge("forecast_confidence", "Mean calibrated confidence over markets at the last bar")
 CONFIDENCE_MAX = _gauge("forecast_confidence_max", "Largest calibrated confidence at the last bar")
 ACCURACY = _gauge("forecast_accuracy", "Hit rate of the direction on h = 24 moves that happened; 0 before the first")
@@ -112,3 +114,8 @@ class Recent:
 def _quantile(values: Iterable[float], share: float) -> float:
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def count_messages(receiver: str, result: str, number: int) -> None:
+    """Messages that a receiver took, did not take, or that were dropped because too many waited."""
+    MESSAGES.labels(receiver, result).inc(number)

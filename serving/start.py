@@ -9,6 +9,7 @@ from pipelines.core.money import MICRO
 from pipelines.core.orders import OrderGateway
 from pipelines.core.params import Params
 from pipelines.core.settings import Mode, Settings
+from pipelines.messages import messenger
 from pipelines.trading.paper_gateway import PaperGateway
 from pipelines.venue.clob_gateway import ClobGateway
 from serving.account import lock
@@ -20,10 +21,11 @@ def check_start(settings: Settings) -> None:
 
     Raises:
         AlreadyRunning: if another bot holds the journal.
-        SettingError: if real orders are asked for without the word and the key.
+        SettingError: if real orders are asked for without the word and the key, or an address of messages is none.
         ArtifactError: if the journal cannot be used.
     """
     check_mode(settings)
+    messenger.check(settings)
     private_folder(settings.var)
     engine = connect(journal_url(settings))
     lock.acquire(engine).release()

@@ -220,6 +220,7 @@ class Upkeep:
         """Book what a decided market pays. The Data API says it; the stream's message only names a winner."""
         ts_s = self._feed.market_s or self._account.accounting.markets[market_id].end_s or 0
         received = await self._threads.in_account_thread(self._account.settle, market_id, payout_yes_micro, ts_s)
+        self._status.announcer.settled(self._account.accounting.markets[market_id], received)
         _log.info("settled", market=market_id, payout_yes=payout_yes_micro / MICRO, received_pusd=received / MICRO)
 
     # Payments

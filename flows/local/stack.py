@@ -13,7 +13,7 @@ from flows.prefect_access import access
 from pipelines.core.artifacts import read_json
 from pipelines.core.params import Params
 from pipelines.core.products import report_json
-from pipelines.core.settings import Source
+from pipelines.core.settings import Settings, Source
 
 STOP_ORDER = ("nightly", "service", "prefect", "mlflow", "simulator")
 """The bot ends inside the service, before it: resting orders are cancelled while everything else still runs."""
@@ -79,6 +79,7 @@ class Stack:
             "ODDSMITH_GAMMA_URL": f"http://{HOST}:{simulator + 1}",
             "ODDSMITH_DATA_URL": f"http://{HOST}:{simulator + 2}",
             "ODDSMITH_NEWS_URL": f"http://{HOST}:{simulator + 3}/rss",
+            "ODDSMITH_PAGE_URL": Settings().page_url or f"http://{HOST}:{self.ports.service}",
             "PREFECT_API_URL": f"http://{HOST}:{self.ports.prefect}/api",
             "PREFECT_HOME": str(self.var / "prefect"),
             **access(self.var, f"http://{HOST}:{self.ports.prefect}"),

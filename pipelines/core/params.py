@@ -24,6 +24,7 @@ from pipelines.core.sections import (
     ForecastParams,
     GateParams,
     LeagueParams,
+    MessagesParams,
     NewsParams,
     PolicyParams,
     PpoParams,
@@ -69,6 +70,7 @@ class Params(Section):
     stacks: dict[str, StackParams]
     drift: DriftParams
     serving: ServingParams
+    messages: MessagesParams = MessagesParams()
     costs: CostsParams
     spot: SpotParams
 

@@ -3,7 +3,10 @@
 A field's docstring says what it means and ends with its unit; its annotation is its range.
 """
 
+import difflib
+import re
 from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -455,6 +458,37 @@ class ServingParams(Section):
     """Bars whose inputs and decisions stay in the journal; orders, fills and equity stay for ever. Unit: bars."""
     exit_alarm_s: PositiveInt = 180
     """An exit that has not been filled for so long is an alarm. Unit: market seconds."""
+
+
+class MessagesParams(Section):
+    """Who is told what, and when; the addresses are in ODDSMITH_MESSAGES."""
+
+    least_level: Literal["info", "warning", "critical"] = "info"
+    """Least urgent level that is sent to an address without a level of its own."""
+    digest_min: Annotated[float, Field(ge=0.0, le=1_440.0)] = 15.0
+    """How long the level info (fills, starts, settled markets) waits, so that one message holds many; 0 sends each at
+    once. Unit: wall minutes."""
+    quiet_hours: str = ""
+    """When only the level critical is sent, such as 22:00-07:00; the rest follows afterwards. Empty turns it off."""
+    timezone: str = "UTC"
+    """Zone of the quiet hours, such as Europe/Berlin."""
+    repeat_after_min: Annotated[float, Field(ge=0.0)] = 60.0
+    """The same trouble is told again only after this time, with how often it came. Unit: wall minutes."""
+
+    @field_validator("quiet_hours")
+    @classmethod
+    def _is_a_span(cls, text: str) -> str:
+        if text and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", text):
+            raise ValueError("write the quiet hours as HH:MM-HH:MM, such as 22:00-07:00, or leave them empty")
+        return text
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_zone(cls, name: str) -> str:
+        if name not in available_timezones():
+            near = difflib.get_close_matches(name, available_timezones(), n=1)
+            raise ValueError(f"no time zone has this name{f'; did you mean {near[0]}?' if near else ''}")
+        return name
 
 
 class CostsParams(Section):

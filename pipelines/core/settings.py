@@ -144,6 +144,10 @@ class Settings(BaseSettings):
     openai_key: SecretStr | None = None
     influx_token: SecretStr | None = None
     """Token of the server that `oddsmith data export --influx URL` writes to."""
+    messages: SecretStr | None = None
+    """Addresses of people who are told what happens (apprise URLs), separated by spaces; empty: nobody is told."""
+    page_url: str = ""
+    """Address of the dashboard in links of messages; empty: where it listens on this machine."""
     geoblock_url: str = "https://polymarket.com/api/geoblock"
     var: Path = Path("var")
     """What a running machine keeps: journal, champion.json, logs, databases."""
@@ -179,6 +183,11 @@ class Settings(BaseSettings):
         if self.relayer_url:
             return self.relayer_url
         return f"{self.clob_url}/relayer" if self.mode is Mode.SIMULATED else VENUE_RELAYER
+
+    @property
+    def page(self) -> str:
+        """Where a person opens the dashboard, without a slash at the end."""
+        return (self.page_url or f"http://127.0.0.1:{self.service_port or 3000}").rstrip("/")
 
     def for_trading(self) -> Self:
         """These settings for a process that trades: simulated mode trades on the local exchange, at its default
@@ -260,5 +269,5 @@ def _is_private(url: str) -> bool:
 
 def _explain(detail: Any) -> str:
     name = f"ODDSMITH_{str(detail['loc'][0]).upper()}"
-    value = "not shown" if name.endswith(("KEY", "TOKEN", "SECRET")) else repr(detail["input"])
+    value = "not shown" if name.endswith(("KEY", "TOKEN", "SECRET", "MESSAGES")) else repr(detail["input"])
     return f"{name} was {value}: {detail['msg'].removeprefix('Value error, ')}"

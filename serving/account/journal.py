@@ -263,6 +263,21 @@ class Journal:
         rows = self._rows(schema.FILLS, "seq")
         return [BookedFill(_fill(row), row["yes_mid_units"], row["reason"], row["seq"]) for row in rows]
 
+    def fills_after(self, seq: int) -> list[BookedFill]:
+        """What was booked after a place in the order of booking, in that order."""
+        table = schema.FILLS
+        where = (table.c.account == self.account) & (table.c.seq > seq)
+        with self._mutex, self._engine.connect() as db:
+            rows = [dict(row._mapping) for row in db.execute(select(table).where(where).order_by(table.c.seq))]
+        return [BookedFill(_fill(row), row["yes_mid_units"], row["reason"], row["seq"]) for row in rows]
+
+    def last_fill_seq(self) -> int:
+        """The place of the newest fill in the order of booking; 0 before the first."""
+        table = schema.FILLS
+        query = select(func.max(table.c.seq)).where(table.c.account == self.account)
+        with self._mutex, self._engine.connect() as db:
+            return int(db.execute(query).scalar() or 0)
+
     def newest_fills(self, limit: int) -> list[Fill]:
         """The newest fills, newest first."""
         return [_fill(row) for row in self._rows(schema.FILLS, "seq", newest=limit)]

@@ -13,6 +13,7 @@ from serving import champion, metrics
 from serving.account.execution import Sent
 from serving.account.journal import wall_ms
 from serving.account.trading_account import TradingAccount
+from serving.announcer import Announcer
 from serving.dashboard import nightly_reports, state_json
 from serving.dashboard.exporter import Exporter, Figures
 from serving.dashboard.forecast_score import ForecastScore
@@ -21,13 +22,15 @@ from serving.market.feed import Feed
 
 EQUITY_POINTS = 5_000
 RECENT = 120
+DAY_S = 86_400
 
 
 class Status:
     """The picture of now. `state` is read on the event loop; `update` is called there at the end of every turn."""
 
-    def __init__(self, settings: Settings, params: Params) -> None:
+    def __init__(self, settings: Settings, params: Params, announcer: Announcer | None = None) -> None:
         self._settings = settings
+        self.announcer = announcer or Announcer()
         self._params = params
         self._started_ms = wall_ms()
         self._alarms: dict[str, str] = {}
@@ -42,6 +45,7 @@ class Status:
         self._feed: Feed | None = None
         self._turn: Turn | None = None
         self._body: dict[str, Any] = {}
+        self._told_seq = 0
         self.decisions = 0
         self.decided_bars = 0
         self.bars = 0
@@ -55,6 +59,8 @@ class Status:
     def open(self, account: TradingAccount) -> None:
         """An account is traded from now on; what its journal remembers is shown again."""
         self._account = account
+        self._told_seq = account.journal.last_fill_seq()
+        self.announcer.started(self._settings.mode.value, account.gateway.account, account.accounting.equity_micro)
         self._equity.extend(account.journal.equity(EQUITY_POINTS))
         self._refused.update(account.journal.refusal_counts())
         self._exporter.fills_before(len(account.journal.fills()))
@@ -63,6 +69,9 @@ class Status:
         """A bundle decides from now on."""
         if self._model is not None:
             metrics.MODEL.labels(self._model.bundle.hash[:12], self._model.policy_kind).set(0)
+        if model is not None:
+            armed = "armed" if model.champion.armed else f"NOT ARMED: {model.champion.why}"
+            self.announcer.model(f"bundle {model.bundle.hash[:12]} ({model.policy_kind}) decides, {armed}")
         self._model = model
         metrics.ARMED.set(int(model is not None and model.champion.armed))
         if model is not None:
@@ -70,7 +79,9 @@ class Status:
             self._score = ForecastScore(model.length_s, model.predictor.horizon)
 
     def alarm(self, kind: str, text: str) -> None:
-        """Show a trouble until `calm` takes it back."""
+        """Show a trouble until `clear_alarm` takes it back; people are told when it begins."""
+        if kind not in self._alarms:
+            self.announcer.alarm(kind, text)
         self._alarms[kind] = text
 
     def clear_alarm(self, kind: str) -> None:
@@ -83,6 +94,8 @@ class Status:
 
     def killed(self, on: bool) -> None:
         """The kill switch was thrown or lifted."""
+        if on is not self._kill:
+            self.announcer.killed(on)
         self._kill = on
         metrics.KILLED.set(int(on))
 
@@ -122,7 +135,8 @@ class Status:
         self, account: TradingAccount, feed: Feed, model: LoadedModel | None, turn: Turn | None, ts_s: int, kill: bool
     ) -> None:
         """Take the picture of a finished turn."""
-        self._feed, self._kill = feed, kill
+        self._feed = feed
+        self.killed(kill)
         self.bars += 1
         self._equity.append((ts_s, account.accounting.equity_micro))
         if turn is not None:
@@ -130,8 +144,15 @@ class Status:
             self.decided_bars += 1
             self._count(turn, armed=model is not None and model.champion.armed)
         self._body = self._picture(account, feed, model)
+        self._tell_fills(account)
         self._exporter.publish(self._body, self._score, feed.age_s, self._figures())
         self.notify()
+
+    def _tell_fills(self, account: TradingAccount) -> None:
+        fresh = account.journal.fills_after(self._told_seq)
+        if fresh:
+            self._told_seq = fresh[-1].seq
+            self.announcer.fills((one, account.accounting.markets.get(one.fill.market_id)) for one in fresh)
 
     def _count(self, turn: Turn, armed: bool) -> None:
         self.decisions += len(turn.decisions)
@@ -142,6 +163,7 @@ class Status:
             if made.refusal is not None:
                 self._refused[made.refusal.reason.value] += 1
                 metrics.REFUSALS.labels(made.refusal.reason.value).inc()
+                self.announcer.refused(made.refusal.reason, made.refusal.detail, turn.ts_s // DAY_S)
             if made.refusal is not None or made.intent is not None:
                 self._decisions.appendleft(state_json.decision(made, one.market, armed))
         confidences = [one.forecast.confidence for one in turn.inputs]

@@ -12,6 +12,7 @@ from eth_account import Account
 
 from pipelines.core.errors import OddsmithError
 from pipelines.core.settings import Mode, Settings
+from pipelines.messages import messenger
 from pipelines.venue import gamma, wallets
 from pipelines.venue.clob_gateway import ClobGateway
 from pipelines.venue.http import VenueHttp
@@ -123,10 +124,18 @@ async def _secrets(settings: Settings) -> str:
     return "what holds secrets is its owner's alone"
 
 
+async def _messages(settings: Settings) -> str:
+    names = await asyncio.to_thread(messenger.check, settings)
+    if not names:
+        return "nobody is told what happens (ODDSMITH_MESSAGES is empty)"
+    return f"{len(names)} receivers: {', '.join(names)}; `oddsmith messages test` writes to them"
+
+
 CHECKS: Final[tuple[tuple[str, Callable[[Settings], Awaitable[str]]], ...]] = (
     ("settings", _settings),
     ("disk", _disk),
     ("secrets", _secrets),
+    ("messages", _messages),
     ("journal", _journal),
     ("bundle", _bundle),
     ("markets", _gamma),

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 import tiny_bundle
+from message_receiver import receiver
+from pydantic import SecretStr
 from serving_venue import KEY, ROOT, bot, machine, promote, simulator, until
 
 from pipelines.core.artifacts import write_json
@@ -235,20 +237,30 @@ async def test_a_new_champion_is_taken_over_between_two_bars(venue: dict[str, st
 
 
 async def test_the_kill_switch_closes_everything(venue: dict[str, str], tmp_path: Path) -> None:
-    """After the switch nothing is opened and what is held is sold; lifted, trading goes on."""
-    trader = bot(machine(tmp_path, venue))
-    promote(tmp_path)
-    trader.start()
-    try:
-        await until(lambda: bool(trader.state(whole=False)["positions"]), 60, "a position")
-        await trader.kill(True)
-        await until(lambda: not trader.state(whole=False)["positions"], 60, "the sale of every position")
+    """After the switch nothing is opened and what is held is sold; lifted, trading goes on. People are told of the
+    start, of each fill with a link to its market, of the switch, and of the end with the state of the books."""
+    with receiver() as caught:
+        links = {"messages": SecretStr(caught.address), "page_url": "http://bot.example"}
+        trader = bot(machine(tmp_path, venue, **links))
+        promote(tmp_path)
+        trader.start()
+        try:
+            await until(lambda: bool(trader.state(whole=False)["positions"]), 60, "a position")
+            await trader.kill(True)
+            await until(lambda: not trader.state(whole=False)["positions"], 60, "the sale of every position")
 
-        assert trader.state(whole=False)["kill"]
-        await trader.kill(False)
-        assert not trader.state(whole=False)["kill"]
-    finally:
-        await trader.stop()
+            assert trader.state(whole=False)["kill"]
+            await trader.kill(False)
+            assert not trader.state(whole=False)["kill"]
+        finally:
+            await trader.stop()
+
+        told = "\n".join(one["message"] for one in caught.messages)
+        for words in ("start: mode simulated", "fill: bought", "http://bot.example/market/0x", "fill: sold"):
+            assert words in told
+        assert "kill switch: on" in told
+        assert "kill switch: off" in told
+        assert "books equal the venue's account" in told
 
 
 def test_killed_at_any_moment_the_ledger_is_right_after_a_restart(venue: dict[str, str], tmp_path: Path) -> None:

@@ -1,0 +1,94 @@
+"""What a person is told: its kind, its level, its words, and the page that it leads to."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import Final
+
+
+class Level(IntEnum):
+    """How urgent a message is."""
+
+    INFO = 1
+    """Waits for the digest."""
+    WARNING = 2
+    """Is sent at once, outside of the quiet hours."""
+    CRITICAL = 3
+    """Is sent at once, always."""
+
+
+class Kind(StrEnum):
+    """What happened."""
+
+    START = "start"
+    STOP = "stop"
+    FILL = "fill"
+    EXIT = "stop loss"
+    SETTLED = "settled"
+    LIMIT = "limit reached"
+    KILL = "kill switch"
+    LEDGER = "ledger difference"
+    TROUBLE = "trouble"
+    NOTICE = "notice"
+    MODEL = "model"
+    VERDICT = "gate verdict"
+    PROMOTION = "promotion"
+    ROLLBACK = "rollback"
+    NIGHT = "night"
+    NIGHT_FAILED = "night failed"
+    NIGHT_MISSING = "night missing"
+    DRIFT = "drift"
+    DEATH = "no sign of life"
+    CHANGE = "change by a person"
+    TEST = "test"
+
+
+LEVELS: Final[dict[Kind, Level]] = {
+    Kind.START: Level.INFO,
+    Kind.STOP: Level.INFO,
+    Kind.FILL: Level.INFO,
+    Kind.EXIT: Level.WARNING,
+    Kind.SETTLED: Level.INFO,
+    Kind.LIMIT: Level.WARNING,
+    Kind.KILL: Level.CRITICAL,
+    Kind.LEDGER: Level.CRITICAL,
+    Kind.TROUBLE: Level.WARNING,
+    Kind.NOTICE: Level.INFO,
+    Kind.MODEL: Level.INFO,
+    Kind.VERDICT: Level.INFO,
+    Kind.PROMOTION: Level.INFO,
+    Kind.ROLLBACK: Level.WARNING,
+    Kind.NIGHT: Level.INFO,
+    Kind.NIGHT_FAILED: Level.CRITICAL,
+    Kind.NIGHT_MISSING: Level.CRITICAL,
+    Kind.DRIFT: Level.WARNING,
+    Kind.DEATH: Level.CRITICAL,
+    Kind.CHANGE: Level.WARNING,
+    Kind.TEST: Level.CRITICAL,
+}
+
+LONGEST: Final = 1_000
+"""Characters of one message; what is longer is cut and says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One thing to tell. `link` is a whole URL, empty where there is no page; `times` counts what is told once."""
+
+    kind: Kind
+    text: str
+    at: datetime
+    link: str = ""
+    times: int = 1
+
+    @property
+    def level(self) -> Level:
+        """How urgent it is."""
+        return LEVELS[self.kind]
+
+    def line(self) -> str:
+        """The message with its time, as a line (or two, with the link)."""
+        words = self.text if len(self.text) <= LONGEST else self.text[:LONGEST] + " ... (cut)"
+        again = f" ({self.times} times)" if self.times > 1 else ""
+        link = f"\n{self.link}" if self.link else ""
+        return f"{self.at:%H:%M} {self.kind}: {words}{again}{link}"
