@@ -11,14 +11,16 @@ from pipelines.core import log
 from pipelines.core.domain import Quote, Side
 from pipelines.core.errors import OddsmithError, VenueForbidden
 from pipelines.core.money import MICRO
-from pipelines.core.orders import OrderIntent
+from pipelines.core.orders import NOTHING_TO_TAKE, OrderIntent
 from pipelines.core.params import Params
 from pipelines.decide import Account
 from pipelines.trading.kernel import is_trusted
+from pipelines.trading.order_states import OrderState
 from serving import metrics
-from serving.account.journal import Journal, decision_row
+from serving.account.journal import Journal, OrderRow, decision_row
 from serving.account.trading_account import Difference, TradingAccount
-from serving.dashboard.status import Status
+from serving.dashboard.funnel import BarFunnel, is_entry
+from serving.dashboard.status import DAY_S, Status
 from serving.loaded_model import ColdMarket, LoadedModel, Turn, WarmMarket, take_turn
 from serving.market.feed import Feed
 from serving.model_watch import ModelWatch
@@ -97,9 +99,15 @@ class BarTurns:
             _nothing() if busy else self._threads.in_account_thread(account.differences),
         )
         await self._judge(account, differences)
+        bar = BarFunnel()
+        bar.listing(self._status.listed, len(feed.followed), self._status.left_out)
+        bar.decisions(turn, len(feed.followed))
         if turn is not None:
-            await self._send_all(account, turn, kill)
+            await self._send_all(account, turn, kill, bar)
             self._watch_exits(account, turn)
+        bar.publish()
+        day = await self._threads.in_account_thread(self._journal.count_funnel, ts_s // DAY_S, bar.counts)
+        self._status.count(bar.counts, day)
         self._status.update(account, feed, model, turn, ts_s, kill)
 
     def _tidy(self, account: TradingAccount, ts_s: int, length_s: int, kill: bool) -> None:
@@ -146,6 +154,7 @@ class BarTurns:
         if model is None or not (seen or cold) or self.stopping:
             return None
         busy = frozenset(row.market_id for row in execution.pending)
+        self._status.held = dict(view.positions)
         turn = take_turn(model, ts_s, seen, view, busy, references, cold)
         took_ms = (time.perf_counter() - closed_at) * 1e3
         self._status.measure(turn, took_ms, features_ms)
@@ -168,39 +177,65 @@ class BarTurns:
             self._journal.prune(ts_s - self._params.serving.keep_bars * model.length_s)
         return turn
 
-    async def _send_all(self, account: TradingAccount, turn: Turn, kill: bool) -> None:
+    async def _send_all(self, account: TradingAccount, turn: Turn, kill: bool, bar: BarFunnel) -> None:
+        entries: list[OrderRow] = []
         for decision in turn.decisions:
-            if decision.intent is not None and not self.stopping and self._may_send(decision.intent, kill):
-                await self._threads.in_account_thread(self._send, account, decision.intent)
+            if decision.intent is None or self.stopping:
+                continue
+            entry, why = is_entry(decision), self._kept_back(decision.intent, kill)
+            if why:
+                if entry:
+                    bar.kept_back(why)
+                continue
+            sent = await self._threads.in_account_thread(self._send, account, decision.intent)
+            if entry and sent is not None:
+                bar.sent()
+                entries.append(sent)
+            elif entry:
+                bar.kept_back("the order could not be made")
         if account.execution.pending:
             await self._threads.in_account_thread(account.execution.sync)
+        if entries:
+            await self._threads.in_account_thread(self._count_fills, entries, bar)
 
-    def _may_send(self, intent: OrderIntent, kill: bool) -> bool:
-        """Nothing is bought by a bundle that is not armed, with wrong books, or where our death would leave it resting.
+    def _count_fills(self, entries: list[OrderRow], bar: BarFunnel) -> None:
+        filled = self._journal.filled_among([row.order_id for row in entries])
+        rest = [row for row in entries if row.order_id not in filled]
+        bar.answered(len(filled), Counter(_unfilled(row) for row in rest))
+
+    def _kept_back(self, intent: OrderIntent, kill: bool) -> str:
+        """Why an order is not sent; empty when it is.
+
+        Nothing is bought by a bundle that is not armed, with wrong books, or where our death would leave it resting.
 
         What is held may be sold by a bundle that was approved once, and by any at a person's word: the kill switch.
         """
         # Selling reduces what can be lost, so neither wrong books nor a missing heartbeat prevents it.
         if intent.side is Side.SELL:
-            return self._model_watch.sells or kill
+            return "" if self._model_watch.sells or kill else "not armed"
         if not self._model_watch.armed:
-            return False
+            return "not armed"
         if self._status.ledger_equals_venue is False:
-            _log.warning("not bought: books and venue differ", market=intent.market_id)
-            return False
+            return self._log_kept("books and venue differ", intent)
         if why := self._reduce_only():
-            _log.warning("not bought: reduce only", market=intent.market_id, why=why)
-            return False
+            return self._log_kept("reduce only", intent, why)
         if not self._guarded():
-            _log.warning("not bought: the venue accepted no heartbeat lately, or answers 403", market=intent.market_id)
-            return False
-        return True
+            return self._log_kept("no heartbeat accepted lately, or 403", intent)
+        return ""
 
-    def _send(self, account: TradingAccount, intent: OrderIntent) -> None:
+    @staticmethod
+    def _log_kept(reason: str, intent: OrderIntent, why: str = "") -> str:
+        _log.warning(f"not bought: {reason}", market=intent.market_id, **({"why": why} if why else {}))
+        return reason
+
+    def _send(self, account: TradingAccount, intent: OrderIntent) -> OrderRow | None:
+        """Send one order; what is known of it, None where it could not be made."""
         if self.stopping:
-            return
+            return None
         try:
-            self._status.sent(account.execution.submit(intent))
+            sent = account.execution.submit(intent)
+            self._status.sent(sent)
+            return sent.order
         except VenueForbidden:
             metrics.ORDERS_FAILED.inc()
             raise
@@ -208,6 +243,7 @@ class BarTurns:
             metrics.ORDERS_FAILED.inc()
             self._status.alarm("order", str(error))
             _log.error("an order could not be made", error=str(error))
+            return None
 
     def _watch_exits(self, account: TradingAccount, turn: Turn) -> None:
         """An exit that is wanted and not filled for a while is an alarm, with what keeps it."""
@@ -266,6 +302,13 @@ class BarTurns:
             self._status.alarm("breaker", "too many orders were sent: nothing is bought until the breaker is released")
         else:
             self._status.clear_alarm("breaker")
+
+
+def _unfilled(row: OrderRow) -> str:
+    """Why an order that was sent has no fill at the end of its turn."""
+    if row.state is OrderState.REJECTED:
+        return "nothing to take" if NOTHING_TO_TAKE in row.text.lower() else "refused by the venue"
+    return "no answer" if row.state is OrderState.UNKNOWN else "rests or found no shares"
 
 
 async def _nothing() -> None:

@@ -41,6 +41,8 @@ ORDERS_FAILED = Counter(
     "orders_failed", "Orders that the venue refused or left unknown (our own refusals do not count)"
 )
 REFUSALS = Counter("refusals", "Decisions refused by our limits", ("reason",))
+FUNNEL = Counter("funnel", "Markets that each step from listing to fill let through, summed over bars", ("step",))
+FUNNEL_LOST = Counter("funnel_lost", "Markets that a step lost, by reason, summed over bars", ("step", "reason"))
 DECISIONS = Counter("decisions", "Decisions taken")
 
 MESSAGES = Counter("messages", "Messages to people, by receiver and what became of them", ("receiver", "result"))

@@ -182,6 +182,8 @@ class Upkeep:
         followed = [one.market for one in self._feed.followed.values()]
         chosen = selection.choose(listed, followed, self._held(), now_s, self._params.serving.max_markets)
         await self._feed.follow(chosen)
+        self._status.listed = len(listed)
+        self._status.left_out = selection.not_followed(listed, chosen, now_s)
         now = [one.market for one in self._feed.followed.values()]
         for market in now:
             self._account.accounting.know(market)

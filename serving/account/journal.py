@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
+from sqlalchemy import and_ as sa_and
 
 from pipelines.core.domain import Fill, FillState, Outcome, Side
 from pipelines.core.orders import SignedOrder
@@ -323,6 +324,25 @@ class Journal:
         where = (table.c.account == self.account) & (table.c.reason == reason)
         if not db.execute(update(table).where(where).values(count=table.c.count + count)).rowcount:
             db.execute(insert(table).values(account=self.account, reason=reason, count=count))
+
+    def count_funnel(self, day: int, counts: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+        """Add the counts of a bar, (step, reason) -> markets, to those of its market day; the day's."""
+        table = schema.FUNNEL
+        with self._mutex, self._engine.begin() as db:
+            for (step, reason), count in counts.items():
+                key = {"account": self.account, "day": day, "step": step, "reason": reason[:48]}
+                where = sa_and(*(table.c[name] == value for name, value in key.items()))
+                if not db.execute(update(table).where(where).values(count=table.c.count + count)).rowcount:
+                    db.execute(insert(table).values(**key, count=count))
+            query = select(table).where((table.c.account == self.account) & (table.c.day == day))
+            return {(row._mapping["step"], row._mapping["reason"]): row._mapping["count"] for row in db.execute(query)}
+
+    def filled_among(self, order_ids: Sequence[str]) -> set[str]:
+        """Those orders that have a fill."""
+        table = schema.ORDERS
+        query = select(table.c.order_id).where(table.c.order_id.in_(order_ids) & (table.c.filled_micro > 0))
+        with self._mutex, self._engine.connect() as db:
+            return {str(name) for name in db.execute(query).scalars()}
 
     def note_rules(self, bundle: str, document: str) -> bool:
         """Write the limits that this session decides with around a bundle, once; False if they were there already."""

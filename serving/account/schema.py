@@ -196,6 +196,18 @@ REQUESTS = Table(
 )
 """What a person asks of the account (a new baseline, the breaker released), who asked, and what it changed."""
 
+FUNNEL = Table(
+    "funnel",
+    METADATA,
+    Column("account", String(80), primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("step", String(16), primary_key=True),
+    Column("reason", String(48), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
+"""Markets that each step from listing to fill let through (reason "") or lost, summed over the bars of a market day
+(days since 1970)."""
+
 REFUSALS = Table(
     "refusals",
     METADATA,

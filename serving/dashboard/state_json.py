@@ -92,8 +92,8 @@ def fill(one: Fill, market: Market | None) -> dict[str, Any]:
     }
 
 
-def decision(made: Decision, market: Market, armed: bool) -> dict[str, Any]:
-    """A decision with its reason."""
+def decision(made: Decision, market: Market, armed: bool, why: str = "") -> dict[str, Any]:
+    """A decision with its reason; `why` is the reason of one that neither orders nor was refused."""
     refusal = made.refusal
     return {
         "ts_s": made.ts_s,
@@ -103,7 +103,7 @@ def decision(made: Decision, market: Market, armed: bool) -> dict[str, Any]:
         "acting": made.intent is not None,
         "armed": armed,
         "refusal": refusal.reason.value if refusal else None,
-        "detail": refusal.detail if refusal else _story(made),
+        "detail": refusal.detail if refusal else _story(made) or why,
         "confidence": made.confidence,
     }
 
@@ -117,7 +117,13 @@ def _story(made: Decision) -> str:
 
 
 def market(
-    listed: Market, quote: Quote, mid_units: int, forecast: Forecast | None, made: Decision | None, armed: bool
+    listed: Market,
+    quote: Quote,
+    mid_units: int,
+    forecast: Forecast | None,
+    made: Decision | None,
+    armed: bool,
+    why: str = "",
 ) -> dict[str, Any]:
     """A followed market: quote, expected move from the next bar to the horizon with its interval, decision."""
     row: dict[str, Any] = {
@@ -132,7 +138,7 @@ def market(
     if forecast is not None:
         row |= _moves(mid_units, forecast) | {"confidence": forecast.confidence}
     if made is not None:
-        row |= {key: value for key, value in decision(made, listed, armed).items() if key not in row}
+        row |= {key: value for key, value in decision(made, listed, armed, why).items() if key not in row}
     return row
 
 

@@ -2,8 +2,11 @@
 
 import asyncio
 from collections import Counter, deque
+from collections.abc import Mapping
 from typing import Any
 
+from pipelines import reasons
+from pipelines.core.domain import Position
 from pipelines.core.orders import NOTHING_TO_TAKE
 from pipelines.core.params import Params
 from pipelines.core.settings import Settings
@@ -14,7 +17,7 @@ from serving.account.execution import Sent
 from serving.account.journal import wall_ms
 from serving.account.trading_account import TradingAccount
 from serving.announcer import Announcer
-from serving.dashboard import nightly_reports, state_json
+from serving.dashboard import funnel, nightly_reports, state_json
 from serving.dashboard.exporter import Exporter, Figures
 from serving.dashboard.forecast_score import ForecastScore
 from serving.loaded_model import LoadedModel, Turn, nearest
@@ -46,6 +49,12 @@ class Status:
         self._turn: Turn | None = None
         self._body: dict[str, Any] = {}
         self._told_seq = 0
+        self.listed = 0
+        self.left_out: Counter[str] = Counter()
+        self.held: Mapping[str, Position] = {}
+        """What was held when the bar of the newest turn closed."""
+        self._held_at_turn: Mapping[str, Position] = {}
+        self._funnel: dict[str, Any] = {"bar": [], "day": []}
         self.decisions = 0
         self.decided_bars = 0
         self.bars = 0
@@ -131,6 +140,10 @@ class Status:
             self._recent.add(name, value)
         self._took_ms = took_ms
 
+    def count(self, bar: Mapping[tuple[str, str], int], day: Mapping[tuple[str, str], int]) -> None:
+        """Where the markets of a bar, and of its market day so far, went between listing and fill."""
+        self._funnel = {"bar": funnel.document(bar), "day": funnel.document(day)}
+
     def update(
         self, account: TradingAccount, feed: Feed, model: LoadedModel | None, turn: Turn | None, ts_s: int, kill: bool
     ) -> None:
@@ -141,6 +154,7 @@ class Status:
         self._equity.append((ts_s, account.accounting.equity_micro))
         if turn is not None:
             self._turn = turn
+            self._held_at_turn = self.held
             self.decided_bars += 1
             self._count(turn, armed=model is not None and model.champion.armed)
         self._body = self._picture(account, feed, model)
@@ -195,6 +209,7 @@ class Status:
                 "ledger_equals_venue": self.ledger_equals_venue,
                 "decisions": self.decisions,
                 "decided_bars": self.decided_bars,
+                "funnel": self._funnel,
                 "equity": points,
             }
         )
@@ -244,9 +259,16 @@ class Status:
         fills = account.journal.newest_fills(RECENT)
         risk = self._params.risk
         at_stake = exposure_micro(accounting.positions, account.execution.open_buys(accounting.markets))
-        made = nearest(self._turn)
+        made, held = nearest(self._turn), self._held_at_turn
         rows = [
-            state_json.market(one.market, one.quote, one.mid_units or one.quote.mid_units, *_last(made.get(key)), armed)
+            state_json.market(
+                one.market,
+                one.quote,
+                one.mid_units or one.quote.mid_units,
+                *_last(made.get(key)),
+                armed,
+                _why(made.get(key), held.get(key), model),
+            )
             for key, one in feed.followed.items()
             if one.quote is not None
         ]
@@ -302,6 +324,11 @@ class Status:
                 await self._changed.wait()
         except TimeoutError:
             return
+
+
+def _why(pair: Any, position: Position | None, model: LoadedModel | None) -> str:
+    """The reason of a decision in words; empty before there is one."""
+    return reasons.reason(pair[0], position, pair[1], model.rules) if pair and model is not None else ""
 
 
 def _last(pair: Any) -> tuple[Any, Any]:

@@ -1,5 +1,6 @@
 """Which markets are followed: those held, those followed already, then the listing in its own order."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from pipelines.core.domain import Market
@@ -68,6 +69,14 @@ def choose(
             break
         chosen.setdefault(market.market_id, market)
     return list(chosen.values())
+
+
+def not_followed(listed: Sequence[Market], chosen: Sequence[Market], now_s: int) -> Counter[str]:
+    """Why listed markets are not followed: reason -> number."""
+    names = {market.market_id for market in chosen}
+    left = [market for market in listed if market.market_id not in names]
+    early = sum(market.start_s is not None and market.start_s > now_s for market in left)
+    return +Counter({"not started yet": early, "beyond serving.max_markets": len(left) - early})
 
 
 def _renewed(held: Market, listed: Mapping[str, Market]) -> Market:

@@ -23,6 +23,20 @@ class Target(NamedTuple):
     fraction: float
 
 
+class Weighed(NamedTuple):
+    """What a policy weighs in a market: the expected move against the one that it has to exceed, in price units.
+
+    With a position `needed_units` is signed: the position is left when the move is that far against it.
+    """
+
+    move_units: float
+    needed_units: float
+    basis: str
+    """What `needed_units` is made of, in words."""
+    binding: bool = True
+    """Whether exceeding it is all that the policy asks for."""
+
+
 CASH = Target(Direction.FLAT, 0.0)
 
 DEAD_ZONE = 1.0 / 3.0
@@ -156,9 +170,23 @@ class DeclaredPolicy(ABC):
     def target(self, inputs: Inputs, position: Position | None, observation: Observation | None) -> Target:
         """What to hold from the next possible bar on; the current direction means: keep."""
 
+    def weighs(self, inputs: Inputs, position: Position | None) -> Weighed | None:
+        """What it weighs, for people who ask why nothing was done; None where it does not decide by one number."""
+        return None
+
 
 def held_direction(position: Position | None) -> Direction:
     """The direction that a position has."""
     if position is None:
         return Direction.FLAT
     return Direction.LONG if position.outcome == "YES" else Direction.SHORT
+
+
+def weighed(
+    move_units: float, cost_units: float, cost_multiple: float, exit_multiple: float, held: Direction
+) -> Weighed:
+    """What a rule of round trips weighs: `cost_multiple` of them for an entry, `exit_multiple` against a position."""
+    if held is Direction.FLAT:
+        return Weighed(float(move_units), float(cost_multiple * cost_units), f"{cost_multiple:g} round trips")
+    against = -float(exit_multiple * cost_units) * held
+    return Weighed(float(move_units), against, f"{exit_multiple:g} round trips against it")

@@ -13,9 +13,11 @@ from pipelines.trading.policies.base import (
     Observation,
     PolicyParameters,
     Target,
+    Weighed,
     given_by,
     held_direction,
     since,
+    weighed,
 )
 from pipelines.trading.threshold_rule import MOVE_STEPS, expected_units, keeps
 
@@ -63,9 +65,7 @@ class Ensemble(DeclaredPolicy):
 
     def target(self, inputs: Inputs, position: Position | None, observation: Observation | None) -> Target:
         """The direction of the weighted move when it pays; a position is kept until it points against it."""
-        bar, fee = inputs.bar, inputs.market.fee
-        move = self._move(inputs)
-        cost = kernel.round_trip_units(inputs.quote.spread_units, bar.mid_units, self._impact, fee.rate, fee.exponent)
+        bar, move, cost = inputs.bar, self._move(inputs), self._cost(inputs)
         if position is not None:
             held, held_s = held_direction(position), bar.ts_s - position.opened_s
             return Target(held, 1.0) if keeps(move, cost, self._exit, self._hold_s, held, held_s) else CASH
@@ -81,3 +81,12 @@ class Ensemble(DeclaredPolicy):
             float(inputs.features[_AVERAGE]) * PRICE_SCALE - mid,
         )
         return sum(weight * opinion for weight, opinion in zip(self._weights, opinions, strict=True))
+
+    def _cost(self, inputs: Inputs) -> float:
+        fee, spread = inputs.market.fee, inputs.quote.spread_units
+        return kernel.round_trip_units(spread, inputs.bar.mid_units, self._impact, fee.rate, fee.exponent)
+
+    def weighs(self, inputs: Inputs, position: Position | None) -> Weighed:
+        """The weighted move against the round trips that an entry or an exit asks for."""
+        held = held_direction(position)
+        return weighed(self._move(inputs), self._cost(inputs), self._multiple, self._exit, held)

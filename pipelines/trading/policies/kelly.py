@@ -11,8 +11,10 @@ from pipelines.trading.policies.base import (
     Observation,
     PolicyParameters,
     Target,
+    Weighed,
     given_by,
     held_direction,
+    weighed,
 )
 from pipelines.trading.threshold_rule import MOVE_STEPS, expected_units, keeps
 
@@ -57,9 +59,8 @@ class Kelly(DeclaredPolicy):
 
     def target(self, inputs: Inputs, position: Position | None, observation: Observation | None) -> Target:
         """Direction and Kelly fraction of the edge after costs; a position is kept until the move points against it."""
-        bar, forecast, fee = inputs.bar, inputs.forecast, inputs.market.fee
-        move = expected_units(forecast.move_from_next(MOVE_STEPS), bar.mid_units)
-        cost = kernel.round_trip_units(inputs.quote.spread_units, bar.mid_units, self._impact, fee.rate, fee.exponent)
+        bar = inputs.bar
+        move, cost = self._move_and_cost(inputs)
         if position is not None:
             held, held_s = held_direction(position), bar.ts_s - position.opened_s
             return Target(held, 1.0) if keeps(move, cost, self._exit, self._hold_s, held, held_s) else CASH
@@ -69,11 +70,33 @@ class Kelly(DeclaredPolicy):
         fraction = self._fraction(inputs, direction, abs(move), cost)
         return Target(direction, fraction) if fraction > 0.0 else CASH
 
+    def _move_and_cost(self, inputs: Inputs) -> tuple[float, float]:
+        bar, fee = inputs.bar, inputs.market.fee
+        move = expected_units(inputs.forecast.move_from_next(MOVE_STEPS), bar.mid_units)
+        cost = kernel.round_trip_units(inputs.quote.spread_units, bar.mid_units, self._impact, fee.rate, fee.exponent)
+        return move, cost
+
+    def _given_up(self, inputs: Inputs, direction: Direction) -> float:
+        """Part of the way to the near bound, in price units."""
+        forecast = inputs.forecast
+        mean, lower, upper = float(forecast.mean[-1]), float(forecast.lower[-1]), float(forecast.upper[-1])
+        return self._share * expected_units(mean - lower if direction > 0 else upper - mean, inputs.bar.mid_units)
+
+    def weighs(self, inputs: Inputs, position: Position | None) -> Weighed:
+        """The expected move against a round trip and what is given up towards the near bound."""
+        move, cost = self._move_and_cost(inputs)
+        held = held_direction(position)
+        if held is not Direction.FLAT:
+            return weighed(move, cost, 1.0, self._exit, held)
+        given_up = self._given_up(inputs, Direction.LONG if move > 0.0 else Direction.SHORT)
+        return Weighed(
+            float(move), float(cost + given_up), f"a round trip and {self._share:.0%} of the way to the bound"
+        )
+
     def _fraction(self, inputs: Inputs, direction: Direction, move: float, cost: float) -> float:
         forecast, mid = inputs.forecast, inputs.bar.mid_units
-        mean, lower, upper = float(forecast.mean[-1]), float(forecast.lower[-1]), float(forecast.upper[-1])
-        to_bound = mean - lower if direction > 0 else upper - mean
-        edge = move - self._share * expected_units(to_bound, mid) - cost
+        lower, upper = float(forecast.lower[-1]), float(forecast.upper[-1])
+        edge = move - self._given_up(inputs, direction) - cost
         if edge <= 0.0:
             return 0.0
         price = kernel.token_price(mid, direction)

@@ -11,9 +11,11 @@ from pipelines.trading.policies.base import (
     Observation,
     PolicyParameters,
     Target,
+    Weighed,
     given_by,
     held_direction,
     since,
+    weighed,
 )
 from pipelines.trading.threshold_rule import MOVE_STEPS, Rule, expected_units
 
@@ -52,9 +54,19 @@ class Threshold(DeclaredPolicy):
 
     def target(self, inputs: Inputs, position: Position | None, observation: Observation | None) -> Target:
         """The direction of the move when it pays, else flat; a position is kept until the move points against it."""
-        bar, fee, held = inputs.bar, inputs.market.fee, held_direction(position)
-        move = expected_units(inputs.forecast.move_from_next(MOVE_STEPS), bar.mid_units)
-        cost = kernel.round_trip_units(inputs.quote.spread_units, bar.mid_units, self._impact, fee.rate, fee.exponent)
+        bar, held = inputs.bar, held_direction(position)
+        move, cost = self._move_and_cost(inputs)
         held_s = 0 if position is None else bar.ts_s - position.opened_s
         wanted = threshold_rule.wanted(move, cost, *self._rule, held, held_s)
         return Target(Direction(wanted), 1.0) if wanted else CASH
+
+    def weighs(self, inputs: Inputs, position: Position | None) -> Weighed:
+        """The expected move against the round trips that an entry or an exit asks for."""
+        move, cost = self._move_and_cost(inputs)
+        return weighed(move, cost, self._rule.cost_multiple, self._rule.exit_multiple, held_direction(position))
+
+    def _move_and_cost(self, inputs: Inputs) -> tuple[float, float]:
+        bar, fee = inputs.bar, inputs.market.fee
+        move = expected_units(inputs.forecast.move_from_next(MOVE_STEPS), bar.mid_units)
+        cost = kernel.round_trip_units(inputs.quote.spread_units, bar.mid_units, self._impact, fee.rate, fee.exponent)
+        return move, cost

@@ -9,6 +9,7 @@ const chart = new EquityChart(byId("chart").firstElementChild);
 let state = null;
 let received = 0;
 let reason = "";
+let span = "bar";
 
 const text = (id, value, classes = "") => {
   byId(id).textContent = value;
@@ -120,6 +121,7 @@ const showTables = (s) => {
   tables.markets(s.markets);
   tables.decisions(s.recent_decisions, reason);
   tables.fills(s.fills);
+  tables.funnel(s.funnel[span]);
   text("positions-note", `${s.positions.length} of at most ${s.limits.max_markets}`, null);
   text("open-note", `${s.open_orders.length}`, null);
   text("markets-note", `${s.markets.length} followed`, null);
@@ -197,6 +199,12 @@ byId("ranges").addEventListener("click", (event) => {
   if (bars === undefined) return;
   for (const button of byId("ranges").children) button.classList.toggle("on", button === event.target);
   chart.show(Number(bars));
+});
+
+byId("funnel-span").addEventListener("click", (event) => {
+  span = event.target.dataset?.span ?? span;
+  for (const button of byId("funnel-span").children) button.classList.toggle("on", button.dataset.span === span);
+  if (state) tables.funnel(state.funnel[span]);
 });
 
 setInterval(tick, 250);

@@ -9,7 +9,8 @@ export class EquityChart {
       autoSize: true,
       layout: { background: { color: "transparent" }, textColor: "#8490a5", fontSize: 11, attributionLogo: false },
       grid: { vertLines: { color: "#161c28" }, horzLines: { color: "#161c28" } },
-      timeScale: { timeVisible: true, secondsVisible: false, borderColor: "#1e2635", rightOffset: 4 },
+      // Without it a bar takes half a pixel at least, and the oldest hours of a long curve are never in the picture.
+      timeScale: { timeVisible: true, secondsVisible: false, borderColor: "#1e2635", rightOffset: 4, minBarSpacing: 0.001 },
       rightPriceScale: { borderColor: "#1e2635", scaleMargins: { top: 0.12, bottom: 0.1 } },
       crosshair: { mode: LightweightCharts.CrosshairMode.Magnet },
     });

@@ -81,6 +81,7 @@ export const markets = (rows) =>
       `90 % interval ${f.signed(m.lower_cents, 2)} to ${f.signed(m.upper_cents, 2)}`),
     cell(f.percent(m.confidence, 0), "n"),
     m.action ? outcome(m) : cell("warming", "dim"),
+    cell(m.detail ?? "its window fills", "why opt", m.detail ?? "nothing is decided until the window has enough bars"),
   ]), "No market yet: the bot is reading the listing.");
 
 const why = (d) => {
@@ -106,6 +107,23 @@ export const fills = (rows) =>
     cell(f.shares(t.shares), "n"),
     cell(f.money(t.fee), "n opt"),
   ]), "No fill yet.");
+
+export const funnel = (steps) => {
+  const most = Math.max(1, ...steps.map((s) => s.count));
+  document.getElementById("funnel").replaceChildren(...steps.map((s) => {
+    const li = document.createElement("li");
+    const name = document.createElement("b");
+    const bar = document.createElement("i");
+    const lost = document.createElement("small");
+    name.textContent = `${f.words(s.step)} ${s.count.toLocaleString("en-US")}`;
+    bar.style.width = `${(100 * s.count) / most}%`;
+    lost.textContent = Object.entries(s.lost).map(([why, n]) => `−${n.toLocaleString("en-US")} ${f.words(why)}`).join(" · ");
+    lost.title = lost.textContent;
+    li.title = s.meaning;
+    li.append(name, bar, lost);
+    return li;
+  }));
+};
 
 export const facts = (id, pairs) => {
   const list = document.getElementById(id);
