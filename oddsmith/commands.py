@@ -168,9 +168,12 @@ COMPLETION = Command(
     example="oddsmith completion bash > ~/.local/share/bash-completion/completions/oddsmith",
 )
 
+QUERY_EXAMPLE = 'oddsmith query "SELECT reason, count(*) FROM fills GROUP BY 1"'
+
 COMMANDS = (
     replace(flows.UP, name="run"),
     *(flows.STOP, flows.STATUS, SERVE, SIMULATE, serving.DOCTOR, serving.RESET, MESSAGES),
+    *(pipelines.TRADES, pipelines.PNL, pipelines.FUNNEL, replace(pipelines.QUERY, example=QUERY_EXAMPLE)),
     *(PARAMS, DATA, CHAMPIONS, flows.NIGHTLY, FLOWS),
     *(STAGE, BACKTEST, pipelines.INGEST, pipelines.DRIFT, pipelines.PARITY),
     *benchmarks.COMMANDS,

@@ -160,6 +160,68 @@ TEST_MESSAGES = Command(
 )
 
 
+def _period_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--from", dest="from_", metavar="DATE", help="first day or time of market time, UTC")
+    parser.add_argument("--to", metavar="DATE", help="last day (included), or a time (not included)")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--csv", dest="form", action="store_const", const="csv", default="table", help="CSV")
+    form.add_argument("--json", dest="form", action="store_const", const="json", help="one JSON document")
+
+
+def _trades_arguments(parser: argparse.ArgumentParser) -> None:
+    _period_arguments(parser)
+    parser.add_argument(
+        "--lots", action="store_true", help="disposals with their purchases, first in first out: CSV for the tax office"
+    )
+
+
+def _trades(arguments: argparse.Namespace) -> None:
+    answers = importlib.import_module("pipelines.history.answers")
+    answers.trades(arguments.from_, arguments.to, arguments.form, lots=arguments.lots)
+
+
+TRADES = Command(
+    name="trades",
+    help="closed trades of the bot's journal: entry, exit, fees, slippage, P&L, why it ended, which model",
+    work=_trades,
+    arguments=_trades_arguments,
+    example="oddsmith trades --from 2026-03-01 --to 2026-03-31 --csv",
+)
+
+
+def _pnl_arguments(parser: argparse.ArgumentParser) -> None:
+    _period_arguments(parser)
+    text = "day, week, month, market, event, topic, policy, model, reason (day)"
+    parser.add_argument("--by", default="day", help=text)
+
+
+def _pnl(arguments: argparse.Namespace) -> None:
+    answers = importlib.import_module("pipelines.history.answers")
+    answers.pnl(arguments.from_, arguments.to, arguments.form, arguments.by)
+
+
+PNL = Command(
+    name="pnl",
+    help="profit and loss of the bot's journal by day, week, month, market, event, topic, policy, model or reason",
+    work=_pnl,
+    arguments=_pnl_arguments,
+    example="oddsmith pnl --by week",
+)
+
+
+def _funnel(arguments: argparse.Namespace) -> None:
+    importlib.import_module("pipelines.history.answers").funnel(arguments.from_, arguments.to, arguments.form)
+
+
+FUNNEL = Command(
+    name="funnel",
+    help="markets that each step from listing to fill let through or lost, day by day",
+    work=_funnel,
+    arguments=_period_arguments,
+    example="oddsmith funnel --json",
+)
+
+
 def _folder_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, default=Path("data/raw"), help="data/raw (default), or var/landing")
 
@@ -175,7 +237,7 @@ def _query(arguments: argparse.Namespace) -> None:
 
 QUERY = Command(
     name="query",
-    help="SQL over bars, markets, headlines and books; prints CSV",
+    help="SQL over bars, markets, headlines, books, orders, fills, trades, decisions and equity; prints CSV",
     work=_query,
     arguments=_query_arguments,
     example='oddsmith data query "SELECT topic, count(*) FROM bars JOIN markets USING (market_id) GROUP BY 1"',

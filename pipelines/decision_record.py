@@ -276,4 +276,5 @@ def rules_document(rules: Rules) -> str:
     """The limits around a bundle, as JSON: the sections of params.yaml that `decide` reads, and the bars."""
     sections = {"risk": rules.risk, "sizing": rules.sizing, "execution": rules.execution, "policy": rules.rule}
     values = {name: section.model_dump(mode="json") for name, section in sections.items()}
-    return json.dumps(values | {"bar_length_s": rules.bar_length_s, "horizon_bars": rules.horizon_bars})
+    bars = {"bar_length_s": rules.bar_length_s, "horizon_bars": rules.horizon_bars}
+    return json.dumps(values | bars | {"policy_kind": rules.policy.kind})

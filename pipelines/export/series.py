@@ -5,7 +5,10 @@ from typing import Any
 
 import duckdb
 
+from pipelines.core import params
 from pipelines.core.errors import DataError
+from pipelines.core.settings import Settings
+from pipelines.history import tables
 
 _FILES = {
     "bars": ("bars/day=*/*.parquet", "market_id, ts_s"),
@@ -44,8 +47,11 @@ def query(folder: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         DataError: with DuckDB's words, if the query cannot run.
     """
     with connect(folder) as db:
+        tables.register(db, sql, Settings(), params.load())
         try:
             result = db.execute(sql)
             return [column[0] for column in result.description or []], result.fetchall()
         except duckdb.Error as error:
-            raise DataError(f"the query failed: {str(error).strip()}; the tables are {', '.join(_FILES)}") from None
+            raise DataError(
+                f"the query failed: {str(error).strip()}; the tables are {', '.join((*_FILES, *tables.NAMES))}"
+            ) from None

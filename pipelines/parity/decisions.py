@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from pipelines.decide import Decision, Rules, decide, reserve
+from pipelines.history.journal_reader import LiveBar
 from pipelines.parity.fills import JournaledMarkets
-from pipelines.parity.journal_reader import LiveBar
 
 KEPT_DIFFERENCES = 20
 

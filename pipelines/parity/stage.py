@@ -10,9 +10,10 @@ from pipelines.core.params import Params, load
 from pipelines.core.products import BUNDLE, MARKETS, report_json
 from pipelines.core.settings import Settings
 from pipelines.decide import Rules
+from pipelines.history import journal_reader
 from pipelines.inference.bundle import Bundle
 from pipelines.inference.champion_record import installed_bundles
-from pipelines.parity import decisions, fills, journal_reader
+from pipelines.parity import decisions, fills
 from pipelines.replay import bundle_rules
 
 REPORT = report_json("parity")

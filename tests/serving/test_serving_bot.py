@@ -20,8 +20,8 @@ from pipelines.core.artifacts import write_json
 from pipelines.core.errors import AlreadyRunning, SettingError
 from pipelines.core.params import read
 from pipelines.core.settings import Mode, Settings
+from pipelines.history import journal_reader as reading
 from pipelines.parity import decisions
-from pipelines.parity import journal_reader as reading
 from pipelines.parity.stage import bundles, of_bundle
 from pipelines.venue.clob_gateway import ClobGateway
 from serving.account.database import default_url

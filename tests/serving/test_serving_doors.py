@@ -17,7 +17,7 @@ from starlette.websockets import WebSocketDisconnect
 from pipelines.core import params
 from pipelines.core.errors import ArtifactError, OddsmithError, SettingError
 from pipelines.core.settings import Settings
-from pipelines.parity.journal_reader import JournalReader
+from pipelines.history.journal_reader import JournalReader
 from serving.account.database import connect
 from serving.dashboard import doors
 from serving.dashboard.doors import Doors

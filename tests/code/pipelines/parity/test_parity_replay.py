@@ -12,9 +12,9 @@ from pipelines.core.orders import SignedOrder
 from pipelines.core.params import read
 from pipelines.core.settings import Settings
 from pipelines.decide import Account, Inputs, decide
+from pipelines.history import journal_reader as reading
+from pipelines.history.journaled_limits import JournaledLimits
 from pipelines.parity import decisions, fills
-from pipelines.parity import journal_reader as reading
-from pipelines.parity.journaled_limits import JournaledLimits
 from pipelines.replay.rules import make
 from pipelines.trading.order_states import OrderState
 from pipelines.trading.risk import reserve_micro

@@ -16,7 +16,7 @@ from pipelines.core.errors import DataError
 from pipelines.core.params import Params
 from pipelines.core.settings import Settings
 from pipelines.decide import Account, Inputs
-from pipelines.parity.journaled_limits import JournaledLimits
+from pipelines.history.journaled_limits import JournaledLimits
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def url(settings: Settings) -> str:
         return settings.journal_url
     path = settings.var / "journal.sqlite"
     if not path.is_file():
-        raise DataError(f"{path} does not exist; parity needs the journal of a bot that has run (`make run`)")
+        raise DataError(f"{path} does not exist; this needs the journal of a bot that has run (`make run`)")
     return f"sqlite:///file:{path.resolve()}?mode=ro&uri=true"
 
 
@@ -90,6 +90,19 @@ class JournalReader:
         with self._engine.connect() as db:
             for row in db.execute(query.order_by(*(table.c[column] for column in order))):
                 yield dict(row._mapping)
+
+    def rows(self, name: str, *order: str) -> Iterator[Mapping[str, Any]]:
+        """All rows of the account in a table, in an order; none where an older program made the journal without it."""
+        if name in self._tables.tables:
+            yield from self._rows(name, *order, since=False)
+
+    def equity(self) -> list[tuple[int, int, int, str]]:
+        """(market time, equity, cash, bundle) of every decided bar, in the order of time, without what was seen."""
+        table = self._tables.tables["bars"]
+        query = sa.select(table.c.ts_s, table.c.equity_micro, table.c.cash_micro, table.c.bundle)
+        with self._engine.connect() as db:
+            rows = db.execute(query.where(table.c.account == self.account).order_by(table.c.ts_s))
+            return [(int(row[0]), int(row[1]), int(row[2]), str(row[3])) for row in rows]
 
     def _traded(self) -> dict[str, Market]:
         rows = self._rows("markets", "market_id", since=False)
