@@ -20,8 +20,8 @@ from serving import champion, metrics
 from serving.account import settlement
 from serving.account.journal import Journal
 from serving.account.trading_account import TradingAccount
-from serving.announcer import Announcer
 from serving.bar_turn import BarTurns
+from serving.dashboard.announcer import Announcer
 from serving.dashboard.status import Status
 from serving.model_watch import ModelWatch
 from serving.safety import block

@@ -16,8 +16,8 @@ from serving import champion, metrics
 from serving.account.execution import Sent
 from serving.account.journal import wall_ms
 from serving.account.trading_account import TradingAccount
-from serving.announcer import Announcer
 from serving.dashboard import funnel, nightly_reports, state_json
+from serving.dashboard.announcer import Announcer
 from serving.dashboard.exporter import Exporter, Figures
 from serving.dashboard.forecast_score import ForecastScore
 from serving.loaded_model import LoadedModel, Turn, nearest
