@@ -139,6 +139,7 @@ def requirements(scorer: str) -> str:
         ArtifactError: if one is not installed here.
     """
     names = (
+        "apprise",
         "bentoml",
         "coincurve",
         "eth-account",
