@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Makes .venv from requirements.lock, every file checked against its hash. Whole or not there: a stamp is written last,
-# and an interrupted install is completed by the next one. PYTHON=python3.12 names the Python, GPU=1 takes the CUDA build
-# of torch, NLP=1 adds transformers.
+# and an interrupted install is completed by the next one. PYTHON=python3.12 names the Python, GPU=1 adds CUDA for
+# TensorFlow (torch trains on the CPU in any case), NLP=1 adds transformers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-extras="serve,train,dev${NLP:+,nlp}"
+extras="serve,train,dev${GPU:+,gpu}${NLP:+,nlp}"
 sources=(pyproject.toml requirements.lock infra/install.sh infra/locked.py infra/find_python.sh)
-stamp=".venv/.installed-$(cat "${sources[@]}" | sha256sum | cut -c1-16)-${extras//,/-}${GPU:+-gpu}"
+stamp=".venv/.installed-$(cat "${sources[@]}" | sha256sum | cut -c1-16)-${extras//,/-}"
 version_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true; }
 if [ -z "${PYTHON:-}" ] || [ "$(version_of "$PYTHON")" = "$(version_of .venv/bin/python)" ]; then
   [ -e "$stamp" ] && exit 0
@@ -50,7 +50,7 @@ if [ "$python" != .venv/bin/python ]; then
   rm -rf .venv
   if [ -n "$python" ]; then "$python" -m venv .venv; else managed_python; fi
 fi
-echo "Installing for Python $(version_of .venv/bin/python) into .venv: a download of about 1.3 GB (GPU=1: 4 GB), 5 GB of disk, 2 to 6 minutes. Nothing outside this folder is touched."
+echo "Installing for Python $(version_of .venv/bin/python) into .venv: a download of about 1.3 GB (GPU=1: 3.5 GB), 5 GB of disk, 2 to 6 minutes. Nothing outside this folder is touched."
 rm -f .venv/.installed-*
 pip_uv .venv/bin/python
 
@@ -61,18 +61,17 @@ index=$(.venv/bin/python -m pip config get global.index-url 2>/dev/null || true)
 [ -n "$index" ] && options+=(--default-index "$index")
 install() { .venv/bin/uv pip install --python .venv/bin/python "${options[@]}" "$@"; }
 
-# The default build of torch brings 3 GB of CUDA along. The CPU build lies in an index of its own, or where pip looks.
+# The default build of torch brings 3 GB of CUDA along, which nothing here uses: the networks of the agents are small and
+# train on the CPU. The CPU build lies in an index of its own, or where pip looks.
 torch=$(sed -nE 's/^torch==([0-9.]+).*/\1/p' requirements.lock)
 build=()
-if [ -z "${GPU:-}" ]; then
-  if [ "${#options[@]}" -eq 0 ]; then
-    options=(--torch-backend cpu)
-    build=(--cpu)
-  elif install --quiet --dry-run --no-deps "torch==$torch+cpu" 2>/dev/null; then
-    build=(--cpu)
-  else
-    echo "The package index that pip is configured for has no CPU build of torch $torch for Python $(version_of .venv/bin/python): the build with CUDA is installed, 3 GB more to download and 4 GB more on disk."
-  fi
+if [ "${#options[@]}" -eq 0 ]; then
+  options=(--torch-backend cpu)
+  build=(--cpu)
+elif install --quiet --dry-run --no-deps "torch==$torch+cpu" 2>/dev/null; then
+  build=(--cpu)
+else
+  echo "The package index that pip is configured for has no CPU build of torch $torch for Python $(version_of .venv/bin/python): the build with CUDA is installed, 3 GB more to download and 4 GB more on disk."
 fi
 unset PYTHONDONTWRITEBYTECODE
 .venv/bin/python infra/locked.py ${extras//,/ } "${build[@]}" > "$work/roots.txt"

@@ -1,18 +1,40 @@
 """Where TensorFlow trains: every GPU it sees, or logical CPUs of one thread each (faster than threads in an op)."""
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+
+from pipelines.core import log
 
 FEEDING_THREADS = 2
 """Threads more than one per replica: with fewer, the input pipeline and the replicas wait for each other for ever."""
 
 
+DRIVER = Path("/proc/driver/nvidia/version")
+"""Is there where a driver of NVIDIA is loaded."""
+
+_log = log.get("forecast")
+
+
+def idle_gpu(found: int, driver: Path = DRIVER) -> str:
+    """What to do about a GPU that TensorFlow does not use; empty where it uses one, or this machine has none."""
+    if found or not driver.exists():
+        return ""
+    return (
+        "this machine has an NVIDIA driver and TensorFlow finds no GPU: run `GPU=1 make install`; training on the CPU"
+    )
+
+
 @cache
 def strategy(replicas: int) -> Any:
     """Distribution strategy; the first call must come before anything else touches TensorFlow's devices."""
-    if tf.config.list_physical_devices("GPU"):
+    gpus = tf.config.list_physical_devices("GPU")
+    if said := idle_gpu(len(gpus)):
+        _log.warning(said)
+    if gpus:
+        _log.info("training on GPUs", number=len(gpus))
         return tf.distribute.MirroredStrategy()
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(replicas + FEEDING_THREADS)
