@@ -11,24 +11,26 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from benchmarks import stage_runs
 from flows.stage_tasks import stage_names
 from pipelines.core.artifacts import read_json
 from pipelines.core.command_line import exit_status, number
+from simulator.markets.price_model import World
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status 0; the lines are the result."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gate", description=__doc__)
     parser.add_argument("--edge", type=number(0, 1), default=1.0)
+    parser.add_argument("--world", choices=get_args(World), default="reversion", help="which errors quotes make")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     parser.add_argument("--set", nargs="*", default=[], metavar="section.key=value", help="other parameters")
     arguments = parser.parse_args(argv)
     verdicts = []
     for seed in arguments.seeds:
-        outcome = judge(seed, arguments.edge, arguments.set)
+        outcome = judge(seed, arguments.edge, [f"simulator.world={arguments.world}", *arguments.set])
         verdicts.append(outcome["verdict"])
         print(json.dumps(outcome), flush=True)
     promoted = verdicts.count("promote")

@@ -1,7 +1,8 @@
 """How well can anyone forecast the synthetic markets? `python -m benchmarks.kalman --edge 1.0 --seed 1`.
 
 Prints one JSON line: skill in percent (1 - RMSE/RMSE of persistence, log-odds, bars with mid in [0.05, 0.95]) of the
-Kalman filter (the limit of public data) and of the oracle (sees the mispricing), with the slope of a regression of the
+best observer of public data (in the default world the Kalman filter; simulator/markets/limits.py says what it is in
+the others) and of the oracle (sees the mispricing), with the slope of a regression of the
 outcome on the Kalman forecast and an event-bootstrap standard error.
 """
 
@@ -11,15 +12,17 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
 from pipelines.core.artifacts import write_json
 from pipelines.core.command_line import exit_status, number, whole
 from pipelines.core.domain import FloatArray
+from simulator.markets import limits
 from simulator.markets.events import Family, build
-from simulator.markets.price_model import Model
-from simulator.markets.truth import Truth, kalman, oracle, truth
+from simulator.markets.price_model import Model, World
+from simulator.markets.truth import Truth, oracle, truth
 
 HORIZONS = (1, 5, 24)
 
@@ -28,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.kalman", description=__doc__)
     parser.add_argument("--edge", type=number(0, 1), default=1.0)
+    parser.add_argument("--world", choices=get_args(World), default="reversion")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--events", type=whole(6), default=96)
     parser.add_argument("--markets-per-event", type=int, default=5)
@@ -36,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asked = parser.parse_args(arguments)
     family = Family(
         asked.seed,
-        Model(edge=asked.edge),
+        Model(edge=asked.edge, world=asked.world),
         event_length_min=asked.event_length_min,
         event_every_min=asked.event_every_min,
         markets_per_event=asked.markets_per_event,
@@ -55,7 +59,7 @@ def measure(family: Family, events: int) -> dict[str, object]:
     began = time.perf_counter()
     known = truth(family, [build(family, number) for number in range(events)])
     generated = time.perf_counter()
-    filtered, latent = kalman(known), oracle(known)
+    filtered, latent = limits.limit(known), oracle(known)
     rows = {}
     for horizon in HORIZONS:
         limit = filtered.forecast(family.model, horizon)
@@ -65,6 +69,7 @@ def measure(family: Family, events: int) -> dict[str, object]:
     return {
         "benchmark": "kalman",
         "edge": family.model.edge,
+        "world": family.model.world,
         "seed": family.seed,
         "events": events,
         "markets": len(known.event),

@@ -3,13 +3,14 @@
 Prints one JSON line. Both are measured alike: one-minute mids of each market without its final 6 hours, markets whose
 first price lies in [0.05, 0.95], bars whose price lies there too. A recording may hold only the last 24 hours of its
 markets; synthetic lives are whole. The recording is a parquet file with market_id, timestamp and price at every
-minute. `--markdown` prints the table.
+minute. `--markdown` prints the table. `--world` names the kinds of worlds.
 """
 
 import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +19,7 @@ import pyarrow.dataset as ds
 from pipelines.core.domain import FloatArray
 from simulator.markets.events import Family, build, paths
 from simulator.markets.price_grid import BoolArray
-from simulator.markets.price_model import Model
+from simulator.markets.price_model import Model, World
 
 RECORDED_MIN = 1440
 FINAL_MIN = 360
@@ -31,15 +32,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.moments", description=__doc__)
     parser.add_argument("--recording", type=Path)
     parser.add_argument("--edge", type=float, nargs="*", default=[0.5, 0.0])
+    parser.add_argument("--world", choices=get_args(World), nargs="*", default=["reversion"])
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--markets", type=int, default=600)
     parser.add_argument("--life-min", type=int, default=4320)
     parser.add_argument("--markdown", action="store_true")
     asked = parser.parse_args(arguments)
     columns = {} if asked.recording is None else {"recording": moments(recorded(asked.recording))}
-    for edge in asked.edge:
-        mids = synthetic(Family(asked.seed, Model(edge=edge), event_length_min=asked.life_min), asked.markets)
-        columns[f"edge {edge:g}"] = moments(mids)
+    for world in asked.world:
+        for edge in asked.edge:
+            family = Family(asked.seed, Model(edge=edge, world=world), event_length_min=asked.life_min)
+            name = f"edge {edge:g}" if world == "reversion" else f"{world}, edge {edge:g}"
+            columns[name] = moments(synthetic(family, asked.markets))
     if asked.markdown:
         print(markdown(columns))
     else:

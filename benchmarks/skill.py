@@ -21,7 +21,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -35,6 +35,7 @@ from pipelines.core.params import Params, read
 from pipelines.forecast.accuracy import Errors
 from pipelines.forecast.training_windows import IntArray, Rows
 from pipelines.inference.predictor import Predictor
+from simulator.markets.price_model import World
 
 JUDGED = ("agent", "selection", "gate")
 POOLED = slice(1, None)
@@ -57,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.skill", description=__doc__)
     parser.add_argument("--worlds", type=int, default=10, help="per edge")
     parser.add_argument("--edge", type=float, nargs="*", default=[1.0, 0.5, 0.0])
+    parser.add_argument("--world", choices=get_args(World), default="reversion", help="which errors quotes make")
     parser.add_argument("--days", type=int, default=12, help="of history in a world, as in simulator.history_days")
     parser.add_argument("--kind", help="instead of params.yaml's forecast.kind")
     parser.add_argument("--recorded", type=Path, nargs="*", default=[], help="Parquet recordings of prices")
@@ -64,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     params = read(Path("params.yaml"))
     if asked.kind:
         params = params.model_copy(update={"forecast": params.forecast.model_copy(update={"kind": asked.kind})})
+    world = {"simulator": params.simulator.model_copy(update={"world": asked.world})}
+    params = params.model_copy(update=world)
     kept = KeptSkill(KEPT, _digest(params, asked.days))
     for edge in asked.edge:
         for seed in range(1, asked.worlds + 1):
@@ -158,7 +162,9 @@ def _trading(edge: float, seed: int, params: Params, predictor: Predictor) -> Ro
     """P&L of the threshold rule in another world, on these forecasts and on the Kalman limit there."""
     earned = {}
     for name, forecaster in (("rule_pusd", predictor), ("rule_on_limit_pusd", None)):
-        contest = Contest.of(world(seed + 500, edge, CONTEST_EVENTS, params.execution, forecaster), params)
+        contest = Contest.of(
+            world(seed + 500, edge, CONTEST_EVENTS, params.execution, forecaster, kind=params.simulator.world), params
+        )
         earned[name] = contest.pnl(contest.rule("threshold"))
     return earned
 

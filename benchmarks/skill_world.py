@@ -17,8 +17,9 @@ from pipelines.forecast.training_windows import Rows
 from pipelines.news import decay
 from pipelines.news.scorers import Vader
 from simulator.markets.events import STEP_S, Event, Family, build
+from simulator.markets.limits import limit
 from simulator.markets.price_model import Model
-from simulator.markets.truth import Mispricing, Truth, kalman, truth
+from simulator.markets.truth import Mispricing, Truth, truth
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,9 @@ class SkillWorld:
     known: Truth
 
     def limit(self, horizon: int) -> FloatArray:
-        """Kalman forecasts of the change of log-odds 1..H bars ahead at every row, (bars, H)."""
-        best: Mispricing = kalman(self.known)
+        """Forecasts of the best observer of the public data, or the bound of them that is known in this world: changes
+        of log-odds 1..H bars ahead at every row, (bars, H)."""
+        best: Mispricing = limit(self.known)
         steps = [best.forecast(self.known.model, step).ravel() for step in range(1, horizon + 1)]
         return np.stack(steps, axis=1)
 
@@ -40,7 +42,7 @@ def skill_world(seed: int, edge: float, params: Params, days: int) -> SkillWorld
     shape = params.simulator
     family = Family(
         seed,
-        Model(edge=edge),
+        Model(edge=edge, world=shape.world, size_lean=shape.size_lean),
         event_length_min=shape.event_length_min,
         event_every_min=shape.event_every_min,
         markets_per_event=shape.markets_per_event,

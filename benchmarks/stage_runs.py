@@ -54,6 +54,8 @@ def _exchange(folder: Path) -> Iterator[dict[str, str]]:
         "--port": port,
         "--seed": world.seed,
         "--edge": world.edge,
+        "--world": world.world,
+        "--size-lean": world.size_lean,
         "--speed": 0,
         "--history-days": world.history_days,
         "--event-length-min": world.event_length_min,

@@ -22,9 +22,11 @@ from pipelines.news import decay
 from pipelines.replay.market_history import History, IntArray, touches
 from pipelines.trading.observation import MarketScaler
 from simulator.markets.events import Event, Family, build
+from simulator.markets.limits import limit
 from simulator.markets.price_model import Model
+from simulator.markets.price_model import World as WorldName
 from simulator.markets.source import Listing
-from simulator.markets.truth import Mispricing, Truth, kalman, truth
+from simulator.markets.truth import Mispricing, Truth, truth
 
 HORIZON, LOOKBACK = 24, 60
 NORMAL_90 = 1.6448536269514722
@@ -52,19 +54,21 @@ def world(
     execution: ExecutionParams,
     predictor: Predictor | None = None,
     believed_edge: float | None = None,
+    kind: WorldName = "reversion",
 ) -> World:
     """Two thirds of the events for training, the rest, after a purge, for judging.
 
-    With `believed_edge` the Kalman filter is that of markets with another edge: sure, and wrong.
+    `kind` says which errors the quotes make. With `believed_edge` the Kalman filter is that of markets with another
+    edge: sure, and wrong.
     """
-    family = Family(seed, Model(edge=edge))
+    family = Family(seed, Model(edge=edge, world=kind))
     built = [build(family, number) for number in range(events)]
     known = truth(family, built)
-    limit = kalman(known if believed_edge is None else replace(known, model=replace(known.model, edge=believed_edge)))
+    best = limit(known if believed_edge is None else replace(known, model=replace(known.model, edge=believed_edge)))
     forecaster = _kalman if predictor is None else _learned(predictor)
     split = events * 2 // 3
     purge = family.event_length_min // family.event_every_min
-    made = [_history(known, limit, built, row, execution, forecaster) for row in range(len(known.event))]
+    made = [_history(known, best, built, row, execution, forecaster) for row in range(len(known.event))]
     earlier = [one for one, number in zip(made, known.event, strict=True) if number < split - purge]
     later = [one for one, number in zip(made, known.event, strict=True) if number >= split]
     raw = np.concatenate([np.column_stack((one.features, one.sentiment)) for one in earlier])
@@ -73,7 +77,7 @@ def world(
 
 def _history(
     known: Truth,
-    limit: Mispricing,
+    best: Mispricing,
     events: list[Event],
     row: int,
     execution: ExecutionParams,
@@ -88,7 +92,7 @@ def _history(
     news = np.flatnonzero(known.news[row])
     sentiment = decay.batch(ts_s, ts_s[news], known.sentiment[row][news])
     read = _columns(ts_s, mid, volume, news, known.sentiment[row], listing.end_s)
-    made = forecaster(known, limit, row, features, sentiment, read)
+    made = forecaster(known, best, row, features, sentiment, read)
     rows = np.arange(LOOKBACK - 1, len(mid))
     spread = (known.paths.ask_units[row] - known.paths.bid_units[row]).astype(np.int64)[rows]
     bid, ask = touches(ts_s[rows], mid[rows], spread, listing.tick_units, execution.model_spread * PRICE_SCALE)
@@ -113,9 +117,9 @@ def _columns(
 
 
 def _kalman(
-    known: Truth, limit: Mispricing, row: int, features: FloatArray, sentiment: FloatArray, read: Columns
+    known: Truth, best: Mispricing, row: int, features: FloatArray, sentiment: FloatArray, read: Columns
 ) -> Forecasts:
-    one = Mispricing(limit.under[row], limit.over[row], limit.bounce[row])
+    one = Mispricing(best.under[row], best.over[row], best.bounce[row])
     steps = np.arange(1, HORIZON + 1)
     mean = np.stack([one.forecast(known.model, int(step)) for step in steps], axis=1)[LOOKBACK - 1 :]
     windows = np.lib.stride_tricks.sliding_window_view(read.units, LOOKBACK)
@@ -128,7 +132,7 @@ def _kalman(
 
 def _learned(predictor: Predictor) -> Forecaster:
     def forecast(
-        known: Truth, limit: Mispricing, row: int, features: FloatArray, sentiment: FloatArray, read: Columns
+        known: Truth, best: Mispricing, row: int, features: FloatArray, sentiment: FloatArray, read: Columns
     ) -> Forecasts:
         index = np.arange(LOOKBACK - 1, len(read.units))[:, None] + np.arange(-LOOKBACK + 1, 1)
         left = None if predictor.filter is None else states(predictor.filter, read)[index]

@@ -4,12 +4,14 @@ import argparse
 import asyncio
 import sys
 from pathlib import Path
+from typing import get_args
 
 import uvloop
 
 from pipelines.core.command_line import exit_status
 from pipelines.core.errors import ParameterError
 from simulator.faults.profiles import PROFILES, profile
+from simulator.markets.price_model import World
 from simulator.markets.source import SourceOptions
 from simulator.run import URLS, run
 from simulator.venue.limits import LimitMode
@@ -47,6 +49,18 @@ def add_arguments(made: argparse.ArgumentParser) -> None:
         type=float,
         default=source.edge,
         help="share of price moves that revert: at 0 nothing can be earned, 0.5 is like recordings (%(default)s)",
+    )
+    add(
+        "--world",
+        choices=get_args(World),
+        default=source.world,
+        help="which errors quotes make: the default's, or those of a foreign world (%(default)s)",
+    )
+    add(
+        "--size-lean",
+        type=float,
+        default=source.size_lean,
+        help="how much displayed sizes tell of the next moves; 0 tells nothing (%(default)s)",
     )
     add(
         "--speed",
@@ -181,6 +195,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
         raise ParameterError(f"--order-versions was {arguments.order_versions!r}; give a list of 1, 2, 3 such as 2,3")
     limits = {
         "edge": 1,
+        "size_lean": 10,
         "speed": 1e5,
         "protocol_v2_share": 1,
         "named_share": 1,
@@ -216,6 +231,8 @@ def options_of(arguments: argparse.Namespace) -> Options:
         source=SourceOptions(
             seed=arguments.seed,
             edge=arguments.edge,
+            world=arguments.world,
+            size_lean=arguments.size_lean,
             history_days=arguments.history_days,
             event_length_min=arguments.event_length_min,
             event_every_min=arguments.event_every_min,

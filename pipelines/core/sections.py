@@ -32,6 +32,12 @@ class SimulatorParams(Section):
     edge: Fraction
     """Share of every price disturbance that reverts: 0 leaves nothing to earn, 0.5 behaves like the recordings, 1 is a
     demonstration. Unit: share."""
+    world: Literal["reversion", "regimes", "threshold", "lead_lag", "seasonal"]
+    """Which errors the quotes make: the default's, or those of a foreign world, whose form no part of the forecaster
+    has. Unit: none."""
+    size_lean: Annotated[float, Field(ge=0.0, le=10.0)]
+    """How much displayed sizes tell of the quote's error: 0 tells no direction, 0.3 is like the recordings. Unit: log
+    size ratio per 0.05 log-odds."""
     speed: PositiveFloat
     """How fast market time passes. Unit: market minutes per wall minute."""
     history_days: PositiveInt

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.core.domain import FloatArray
+from simulator.markets import foreign
 from simulator.markets.price_grid import FINE_TICK, BoolArray, IntArray, quotes, round_unbiased, tick_at
-from simulator.markets.price_model import HIGH, LOW, Draws, Model, Paths, shares, variance_ramp
+from simulator.markets.price_model import HIGH, LEAN_LIMIT, LEAN_UNIT, LOW, Draws, Model, Paths, shares, variance_ramp
 
 UNITS = 10_000.0
 
@@ -21,6 +22,7 @@ def simulate(model: Model, draws: Draws) -> Paths:
     volume_scale = model.volume_median_shares * np.exp(model.volume_sd * draws.volume)
     tick = draws.tick_units
     activity, lift = _activity(model, draws)
+    activity = activity + foreign.activity(model, draws)
     idle = (draws.idle < _rows_exp(-model.idle_factor * _rows_exp(activity))) & ~draws.news
     idle[:, 0] = True  # the opening quote: nothing has traded yet
     changed = draws.minute >= model.drift_at_min
@@ -28,18 +30,26 @@ def simulate(model: Model, draws: Draws) -> Paths:
     volume = np.where(idle, 0.0, volume_scale[:, None] * _rows_exp(relative))
     # 0.01 share is the exchange's size grid; an active minute trades at least that.
     volume_micro = np.where(idle, 0, np.maximum(1, np.rint(volume * 100.0))).astype(np.int64) * 10_000
-    shocks = _shocks(model, draws, live, np.where(idle, 0.0, _rows_exp(0.5 * activity + 0.25 * lift)))
-    under, over, bounce, gap = _mispricing(model, shocks, changed)
-    fair, mid_units = _quote(model, draws, _total(model, shocks, changed), gap)
+    root = np.where(idle, 0.0, _rows_exp(0.5 * activity + 0.25 * lift))
+    if model.world == "reversion":
+        shocks = _shocks(model, draws, live, root)
+        under, over, bounce, gap = _mispricing(model, shocks, changed)
+        total, share = _total(model, shocks, changed), np.empty((0, 0))
+    else:
+        made = foreign.errors(model, draws, live, root, changed)
+        under, over, bounce, share = made.error, np.zeros_like(root), np.zeros_like(root), made.share
+        total, gap = made.total.T.copy(), _rows_exp(-under)
+    fair, mid_units = _quote(model, draws, total, gap)
     extra = _extra_ticks(model, draws, mid_units, np.where(idle, -1.0, relative), changed)
     bid, ask = quotes(mid_units, tick[:, None], extra)
+    lean = 0.5 * model.size_lean * np.clip((under - over - bounce) / LEAN_UNIT, -LEAN_LIMIT, LEAN_LIMIT)
     displayed = (
-        np.where(bid > 0, sizes(model, draws.size_bid), 0),
-        np.where(ask < UNITS, sizes(model, draws.size_ask), 0),
+        np.where(bid > 0, sizes(model, draws.size_bid, lean), 0),
+        np.where(ask < UNITS, sizes(model, draws.size_ask, -lean), 0),
     )
     n_trades = _trade_counts(draws.count, np.where(idle, 0.0, relative), volume_micro)
     resolved_yes = draws.outcome < fair[:, -1]
-    truth = (fair, under, over, bounce, live, volume_scale)
+    truth = (fair, under, over, bounce, live, volume_scale, share)
     return Paths(mid_units, bid, ask, *displayed, volume_micro, n_trades, tick, resolved_yes, *truth)
 
 
@@ -153,13 +163,13 @@ def _extra_ticks(model: Model, draws: Draws, mid_units: IntArray, relative: Floa
     return _poisson(rate * np.where(changed, 1.0 + 1.5 * model.drift_feat, 1.0), draws.spread)
 
 
-def sizes(model: Model, normals: FloatArray) -> IntArray:
-    """Displayed size of one side in base units: lognormal and persistent, between 5 and 200,000 shares."""
+def sizes(model: Model, normals: FloatArray, lean: FloatArray | float = 0.0) -> IntArray:
+    """Displayed size of one side in base units: lognormal and persistent, times exp(lean), 5 to 200,000 shares."""
     fresh = float(np.sqrt(1.0 - model.size_memory**2))
     state = normals.T.copy()
     for minute in range(1, len(state)):
         state[minute] = model.size_memory * state[minute - 1] + fresh * state[minute]
-    size = model.size_median_shares * _rows_exp(model.size_sd * state.T.copy())
+    size = model.size_median_shares * _rows_exp(model.size_sd * state.T.copy() + lean)
     return np.rint(np.clip(size, 5.0, 200_000.0) * 100.0).astype(np.int64) * 10_000
 
 

@@ -16,7 +16,7 @@ from simulator.markets.exclusive import combine
 from simulator.markets.price_grid import BoolArray
 from simulator.markets.price_model import Model, Paths, draw, stack
 from simulator.markets.questions import listing, subjects, topic_of
-from simulator.markets.random_streams import EVENTS, EXCLUSIVE, generator
+from simulator.markets.random_streams import COMMON, EVENTS, EXCLUSIVE, generator
 from simulator.markets.sentences import sentence
 from simulator.markets.source import Listing
 
@@ -58,6 +58,8 @@ class Event:
     """(n, T) sentiment for each market in [-1, 1]; read only where `news`."""
     headlines: tuple[Headline, ...]
     """In order of `known_s`."""
+    common: FloatArray = field(default_factory=lambda: np.zeros(0))
+    """(T,) standard normals that all markets of the event share, in the world `lead_lag`; else empty."""
     rounding: FloatArray | None = None
     """(n, T) uniforms that round the quotes of exclusive markets; None if the markets are not exclusive."""
 
@@ -95,6 +97,8 @@ def build(family: Family, number: int) -> Event:
         for index in range(count)
     )
     event = Event(number, start_s, listings, minute, news, sentiment, ())
+    if family.model.world == "lead_lag":
+        event = replace(event, common=generator(family.seed, COMMON | number).standard_normal(minutes))
     if count > 1 and family.exclusive_share:
         event = _excluded(family, event, names)
     return replace(event, headlines=_headlines(event, names, source))
@@ -122,6 +126,8 @@ def paths(family: Family, events: Sequence[Event]) -> Paths:
         for index, market in enumerate(event.listings):
             source = generator(family.seed, market_number(event.number, index))
             row = draw(source, family.event_length_min) | {"tick_units": market.tick_units, "minute": event.minute}
+            common = event.common if len(event.common) else np.zeros(family.event_length_min)
+            row |= {"common": common, "place": float(index)}
             rows.append(row | {"news": event.news, "sentiment": event.sentiment[index]})
     draws = stack(rows)
     made = simulate(family.model, draws)

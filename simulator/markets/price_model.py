@@ -3,8 +3,9 @@
 docs/synthetic-markets.md describes the model. Arrays are (markets, minutes); `dynamics` turns draws into paths.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -14,6 +15,15 @@ from simulator.markets.price_grid import BoolArray, IntArray
 LOW: Final = 0.001
 HIGH: Final = 0.999
 """Bounds of fair values and mids."""
+
+LEAN_UNIT, LEAN_LIMIT = 0.05, 3.0
+"""Log-odds of error that move log(bid size / ask size) by `Model.size_lean`, at most so many times."""
+
+World = Literal["reversion", "regimes", "threshold", "lead_lag", "seasonal"]
+"""Which kind of error the quote makes: the default, or one of `foreign`."""
+
+ERROR_MIN: Final[Mapping[World, float]] = {"regimes": 8.0, "threshold": 8.0, "lead_lag": 5.0, "seasonal": 8.0}
+"""Minutes in which the error of a foreign world's quote falls to 1/e."""
 
 RAMP_LIFE_MIN: Final = 4_320
 """Life in minutes (three days) for which the rise of volatility is calibrated."""
@@ -28,6 +38,7 @@ class Model:
     """
 
     edge: float = 0.5
+    world: World = "reversion"
     start_sd: float = 0.9
     permanent_sd: float = 0.008
     noise_sd: float = 0.028
@@ -56,6 +67,9 @@ class Model:
     size_median_shares: float = 1000.0
     size_sd: float = 1.9
     size_memory: float = 0.9
+    size_lean: float = 0.0
+    """How much displayed sizes tell of the quote's error: log(bid size / ask size) has this times the error over
+    LEAN_UNIT added. At 0 sizes tell no direction."""
     drift_at_min: float = float("inf")
     """Minute of market time since the epoch at which the regime changes."""
     drift_rel: float = 0.0
@@ -124,6 +138,10 @@ class Draws:
     """In [-1, 1]; read only where `news`."""
     minute: FloatArray
     """Minutes since the epoch, for the regime change."""
+    common: FloatArray
+    """The draws that all markets of an event share, in the world `lead_lag`; else zeros."""
+    place: FloatArray
+    """(N,) place of the market in its event."""
 
 
 @dataclass(slots=True)
@@ -149,6 +167,8 @@ class Paths:
     """(N,) factor on every volatility."""
     volume_scale: FloatArray
     """(N,) median shares per minute."""
+    share: FloatArray
+    """What `foreign.Errors` says of it in a foreign world; (0, 0) in the default one."""
 
 
 def volatility_scale(price: FloatArray) -> FloatArray:

@@ -19,6 +19,9 @@ INFORMED: Final = 1 << 60
 EXCLUSIVE: Final = 1 << 59
 """Streams that decide which events' markets exclude each other: this plus the event's number."""
 
+COMMON: Final = 1 << 58
+"""Streams of what all markets of an event share: this plus the event's number."""
+
 
 def generator(seed: int, stream: int) -> np.random.Generator:
     """The generator of one stream. Different streams and different seeds are independent."""

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.core.domain import FeeSchedule, Headline, Side
+from simulator.markets.price_model import World
 
 IntArray = NDArray[np.int64]
 
@@ -165,6 +166,10 @@ class SourceOptions:
 
     seed: int = 1
     edge: float = 1.0
+    world: World = "reversion"
+    """Which errors the quotes make."""
+    size_lean: float = 0.0
+    """How much displayed sizes tell of the quote's error; 0 tells no direction."""
     history_days: int = 16
     event_length_min: int = 1440
     event_every_min: int = 240

@@ -136,6 +136,8 @@ def open_source(options: SourceOptions) -> MarketSource:
     factor = _minutes(options)
     model = Model(
         edge=options.edge,
+        world=options.world,
+        size_lean=options.size_lean,
         drift_at_min=float("inf") if options.drift_at_min is None else options.drift_at_min,
         drift_rel=options.drift_rel,
         drift_feat=options.drift_feat,

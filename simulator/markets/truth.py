@@ -12,6 +12,7 @@ import numpy as np
 
 from pipelines.core.domain import FloatArray
 from pipelines.core.errors import ParameterError
+from simulator.markets import foreign
 from simulator.markets.events import Event, Family, paths
 from simulator.markets.price_grid import BoolArray, IntArray, tick_at
 from simulator.markets.price_model import Model, Paths, internal_log_odds, shares, variance_ramp, volatility_scale
@@ -100,7 +101,7 @@ def kalman(known: Truth) -> Mispricing:
     usable = np.isfinite(observed[:, 1:]) & np.isfinite(observed[:, :-1])
     step = np.zeros_like(observed)
     step[:, 1:][usable] = (observed[:, 1:] - np.where(np.isfinite(observed[:, :-1]), observed[:, :-1], 0.0))[usable]
-    grid = _grid_steps(made.mid_units, made.tick_units)
+    grid = grid_steps(made.mid_units, made.tick_units)
     markets, minutes = observed.shape
     filter_ = _Filter(model, markets)
     states = np.zeros((minutes, markets, 3))
@@ -115,10 +116,13 @@ def kalman(known: Truth) -> Mispricing:
 
 
 def _decays(model: Model) -> tuple[float, float]:
+    """What is left of U and O after a bar; a foreign world's error is U."""
+    if model.world != "reversion":
+        return foreign.keep(model), 0.0
     return float(np.exp(-1.0 / model.absorb_min)), float(np.exp(-1.0 / model.revert_min))
 
 
-def _grid_steps(mid_units: IntArray, tick_units: IntArray) -> FloatArray:
+def grid_steps(mid_units: IntArray, tick_units: IntArray) -> FloatArray:
     """Half tick over the volatility scale: the rounding step in log-odds, (N, T); 0 at the bounds."""
     half = tick_at(tick_units[:, None], mid_units) / 2.0 / _UNITS
     scale = volatility_scale(mid_units / _UNITS)
@@ -138,7 +142,7 @@ class _Variances:
     def of(cls, known: Truth) -> "_Variances":
         model, made = known.model, known.paths
         ramp = variance_ramp(model, made.mid_units.shape[1])
-        root = np.sqrt(_intensity(known))
+        root = np.sqrt(intensity(known))
         live = made.liveliness[:, None] ** 2
         return cls(
             permanent=model.permanent_sd**2 * live * ramp * root / model.permanent_norm,
@@ -151,7 +155,7 @@ class _Variances:
         return _Variances(self.permanent[:, t], self.noise[:, t], self.bounce[:, t], self.headline[:, t])
 
 
-def _intensity(known: Truth) -> FloatArray:
+def intensity(known: Truth) -> FloatArray:
     """exp(y), y = x + n/2, from the published volume: 0 in an idle minute."""
     model = known.model
     keep, lift = float(np.exp(-1.0 / model.lift_min)), np.zeros(known.news.shape)
@@ -192,7 +196,7 @@ class _Filter:
         process, cross = own**2 * parts, own * seen * parts
         projected = self._covariance @ self._observe
         spread = (seen**2 * parts).sum(axis=1) + variances.permanent + projected @ self._observe
-        total = spread + _rounding_variance(spread, grid)
+        total = spread + rounding_variance(spread, grid)
         news = self._model.headline_effect * sentiment
         surprise = step - self.state @ self._observe - (1.0 - under) * news
         gain = (projected * self._keep + cross) / np.where(total > 0.0, total, 1.0)[:, None]
@@ -204,7 +208,7 @@ class _Filter:
         self._covariance = carried - total[:, None, None] * gain[:, :, None] * gain[:, None, :]
 
 
-def _rounding_variance(spread: FloatArray, grid: FloatArray) -> FloatArray:
+def rounding_variance(spread: FloatArray, grid: FloatArray) -> FloatArray:
     """d^2 E[f (1 - f)] in log-odds, f the fractional part of |N(0, sd/d)|, read from a table of sd/d."""
     ratio = np.sqrt(np.maximum(spread, 0.0)) / np.where(grid > 0.0, grid, 1.0)
     variance: FloatArray = grid**2 * np.interp(ratio, _RATIOS, _FRACTIONS)
