@@ -96,7 +96,7 @@ def _lead_lag(known: Truth) -> FloatArray:
         return values.reshape(-1, sides, minutes)
 
     keep, model = foreign.keep(known.model), known.model
-    late = foreign.lateness(model, np.arange(sides))
+    late = foreign.lateness(model, np.arange(sides, dtype=np.float64))
     live = by_event(np.repeat(known.paths.liveliness[:, None], minutes, axis=1))[:, :, 0]
     loading = np.sqrt(foreign.COMMON_SHARE) * foreign.SHOCK_SD * live
     own = (1.0 - foreign.COMMON_SHARE) * by_event(
