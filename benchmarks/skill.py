@@ -8,7 +8,7 @@ JSON:
 * `share_edge_1`, `share_edge_05`: pooled skill (horizons 2 to 24, price units) over the limit's, all worlds together,
   with an interval over worlds;
 * `trading_share_edge_1`: what the threshold rule earns on the forecasts over what it earns on the limit's;
-* `network_adds`: skill of the forecaster less that of its filter path, [value, low, high] per world;
+* `network_adds`: skill of the forecaster less that of its filter and linear path, [value, low, high] per world;
 * `recorded`: RMSE ratio to persistence per horizon of each recording given with `--recorded`, with its interval;
 * `edge_0_false`: worlds without an edge in which the skill's lower bound is above 0.
 """
@@ -138,7 +138,7 @@ def one_world(edge: float, seed: int, params: Params, days: int) -> Row:
 
 
 def _paths(predictor: Predictor) -> dict[str, Predictor]:
-    return {"whole": predictor, "filter": predictor.filter_alone()}
+    return {"whole": predictor, "base": predictor.without_network(), "filter": predictor.filter_alone()}
 
 
 def _judged(rows: Rows, params: Params) -> IntArray:
@@ -150,8 +150,9 @@ def _skills(rows: Rows, positions: IntArray, means: dict[str, Any]) -> Row:
     errors = {name: Errors.of(rows, positions, mean, POOLED) for name, mean in means.items()}
     row: Row = {f"{name}_skill": round(one.skill, 6) for name, one in errors.items()}
     row["whole_interval"] = [round(value, 6) for value in errors["whole"].interval()]
-    gain = errors["whole"].skill - errors["filter"].skill
-    row["network_adds"] = [round(value, 6) for value in (gain, *errors["whole"].interval(errors["filter"]))]
+    for name, one, other in (("network_adds", "whole", "base"), ("linear_adds", "base", "filter")):
+        gain = errors[one].skill - errors[other].skill
+        row[name] = [round(value, 6) for value in (gain, *errors[one].interval(errors[other]))]
     for name, mean in means.items():
         alone = {str(bars): Errors.of(rows, positions, mean, slice(bars - 1, bars)).skill for bars in SHOWN}
         row[f"{name}_by_horizon"] = {bars: round(value, 6) for bars, value in alone.items()}

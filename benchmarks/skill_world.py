@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.worlds import market_context
 from pipelines.core.domain import FloatArray
 from pipelines.core.params import Params
 from pipelines.features import compute
@@ -88,6 +89,7 @@ def _rows(known: Truth, built: list[Event], params: Params) -> Rows:
         tone=tone.ravel(),
         headlines=headlines.ravel(),
         features=np.concatenate(features),
+        context=market_context(known, built).reshape(markets * minutes, -1),
     )
 
 

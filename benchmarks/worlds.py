@@ -16,7 +16,8 @@ from pipelines.core.sections import ExecutionParams
 from pipelines.features import compute
 from pipelines.features.scale import Scaler, local_volatility
 from pipelines.features.spec import SCALED
-from pipelines.features.state_space_batch import Columns, states
+from pipelines.features.state_space import STATES
+from pipelines.features.state_space_batch import Books, Columns, contexts, states
 from pipelines.inference.predictor import Forecasts, Predictor
 from pipelines.news import decay
 from pipelines.replay.market_history import History, IntArray, touches
@@ -43,8 +44,8 @@ class World:
     scaler: MarketScaler
 
 
-Forecaster = Callable[[Truth, Mispricing, int, FloatArray, FloatArray, Columns], Forecasts]
-"""From the truth, its limit, a market's row, its features, its sentiment, and what a filter reads of it."""
+Forecaster = Callable[[Truth, Mispricing, int, FloatArray, FloatArray, Columns, FloatArray], Forecasts]
+"""From the truth, its limit, a market's row, its features, its sentiment, what a filter reads of it, its context."""
 
 
 def world(
@@ -68,7 +69,8 @@ def world(
     forecaster = _kalman if predictor is None else _learned(predictor)
     split = events * 2 // 3
     purge = family.event_length_min // family.event_every_min
-    made = [_history(known, best, built, row, execution, forecaster) for row in range(len(known.event))]
+    context = market_context(known, built)
+    made = [_history(known, best, built, row, execution, forecaster, context[row]) for row in range(len(known.event))]
     earlier = [one for one, number in zip(made, known.event, strict=True) if number < split - purge]
     later = [one for one, number in zip(made, known.event, strict=True) if number >= split]
     raw = np.concatenate([np.column_stack((one.features, one.sentiment)) for one in earlier])
@@ -82,6 +84,7 @@ def _history(
     row: int,
     execution: ExecutionParams,
     forecaster: Forecaster,
+    context: FloatArray,
 ) -> History:
     event = events[int(known.event[row])]
     listing = event.listings[row % len(event.listings)]
@@ -92,7 +95,7 @@ def _history(
     news = np.flatnonzero(known.news[row])
     sentiment = decay.batch(ts_s, ts_s[news], known.sentiment[row][news])
     read = _columns(ts_s, mid, volume, news, known.sentiment[row], listing.end_s)
-    made = forecaster(known, best, row, features, sentiment, read)
+    made = forecaster(known, best, row, features, sentiment, read, context)
     rows = np.arange(LOOKBACK - 1, len(mid))
     spread = (known.paths.ask_units[row] - known.paths.bid_units[row]).astype(np.int64)[rows]
     bid, ask = touches(ts_s[rows], mid[rows], spread, listing.tick_units, execution.model_spread * PRICE_SCALE)
@@ -100,6 +103,21 @@ def _history(
         _market(listing), ts_s[rows], mid[rows], bid, ask, volume[rows], spread, features[rows], sentiment[rows],
         made.mean, made.lower, made.upper, made.confidence, MICRO if known.paths.resolved_yes[row] else 0,
     )  # fmt: skip
+
+
+def market_context(known: Truth, events: list[Event]) -> FloatArray:
+    """Market context of every bar, (markets, minutes, len(CONTEXT)); spread and sizes are those of the books."""
+    made, minutes = known.paths, known.paths.mid_units.shape[1]
+    start = np.array([event.start_s for event in events])[known.event]
+    ts = (start[:, None] + 60 * np.arange(minutes, dtype=np.int64)).ravel()
+    two_sided = (made.bid_units > 0) & (made.ask_units < PRICE_SCALE)
+    spread = np.where(two_sided, made.ask_units - made.bid_units, 0)
+    columns = made.mid_units, spread, made.bid_size_micro * two_sided, made.ask_size_micro * two_sided
+    flat = (column.astype(np.int64).ravel() for column in columns)
+    starts = np.arange(len(ts)) % minutes == 0
+    return contexts(Books(np.repeat(known.event.astype(np.int64), minutes), starts, ts, *flat)).reshape(
+        len(known.event), minutes, -1
+    )
 
 
 def _market(listing: Listing) -> Market:
@@ -117,7 +135,13 @@ def _columns(
 
 
 def _kalman(
-    known: Truth, best: Mispricing, row: int, features: FloatArray, sentiment: FloatArray, read: Columns
+    known: Truth,
+    best: Mispricing,
+    row: int,
+    features: FloatArray,
+    sentiment: FloatArray,
+    read: Columns,
+    context: FloatArray,
 ) -> Forecasts:
     one = Mispricing(best.under[row], best.over[row], best.bounce[row])
     steps = np.arange(1, HORIZON + 1)
@@ -132,10 +156,18 @@ def _kalman(
 
 def _learned(predictor: Predictor) -> Forecaster:
     def forecast(
-        known: Truth, best: Mispricing, row: int, features: FloatArray, sentiment: FloatArray, read: Columns
+        known: Truth,
+        best: Mispricing,
+        row: int,
+        features: FloatArray,
+        sentiment: FloatArray,
+        read: Columns,
+        context: FloatArray,
     ) -> Forecasts:
         index = np.arange(LOOKBACK - 1, len(read.units))[:, None] + np.arange(-LOOKBACK + 1, 1)
-        left = None if predictor.filter is None else states(predictor.filter, read)[index]
+        count = len(read.units)
+        found = np.zeros((count, len(STATES))) if predictor.filter is None else states(predictor.filter, read)
+        left = np.concatenate((found, context), axis=1)[index]
         return predictor.forecast_batch(features[index], read.units[index], sentiment[index], left)
 
     return forecast

@@ -140,11 +140,7 @@ def _inputs(predictor: Predictor, seen: Sequence[WarmMarket]) -> tuple[Inputs, .
     features = np.stack([one.window.features for one in seen])
     mids = np.stack([one.window.mids for one in seen])
     sentiment = np.stack([one.window.sentiment for one in seen])
-    states = (
-        None
-        if predictor.filter is None
-        else np.stack([one.window.states for one in seen if one.window.states is not None])
-    )
+    states = np.stack([one.window.states for one in seen])
     forecasts = predictor.forecast_batch(features, mids, sentiment, states)
     return tuple(
         _input(one, features[index, -1], on_grid(forecasts.at(index)), float(sentiment[index, -1]))

@@ -100,6 +100,9 @@ class Bar:
     volume_micro: int
     n_trades: int
     spread_units: int
+    bid_size_micro: int = 0
+    """Displayed at the best bid at the close, like `ask_size_micro` at the best ask; both 0 where no book was seen."""
+    ask_size_micro: int = 0
 
 
 @dataclass(frozen=True, slots=True)

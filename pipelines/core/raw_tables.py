@@ -46,6 +46,8 @@ BARS = pa.schema(
         ("spread_units", pa.int32()),
         ("spread_observed", pa.bool_()),
         ("filled", pa.bool_()),
+        ("bid_size_micro", pa.int64()),
+        ("ask_size_micro", pa.int64()),
     ]
 )
 PAYOUTS = pa.schema([("market_id", pa.string()), ("payout_micro", pa.int64())])
@@ -79,6 +81,9 @@ class Bars:
     """0 where no spread was observed."""
     filled: BoolArray
     """True where the last value was repeated over a gap."""
+    bid_size_micro: IntArray
+    """Displayed at the best bid in base units, like `ask_size_micro` at the best ask; 0 where no book was seen."""
+    ask_size_micro: IntArray
 
     def __len__(self) -> int:
         return len(self.code)
@@ -119,6 +124,8 @@ def bars_table(market_ids: list[str], bars: Bars) -> pa.Table:
             "spread_units": bars.spread_units.astype(np.int32),
             "spread_observed": bars.spread_units > 0,
             "filled": bars.filled,
+            "bid_size_micro": bars.bid_size_micro,
+            "ask_size_micro": bars.ask_size_micro,
         },
         schema=BARS,
     )

@@ -14,11 +14,14 @@ from pipelines.drift.reference import COMPARED
 from pipelines.drift.residuals import IntArray, Made, Series, judged
 from pipelines.features.compute import batch
 from pipelines.features.spec import FEATURE_NAMES
-from pipelines.features.state_space_batch import NO_END_S, Columns, states
+from pipelines.features.state_space import STATES
+from pipelines.features.state_space_batch import NO_END_S, Books, Columns, contexts, states
 from pipelines.inference.predictor import Predictor, Raw
 from pipelines.news import decay
 
 BARS = ("market_id", "ts_s", "mid_units", "volume_micro")
+BOOKS = ("spread_units", "bid_size_micro", "ask_size_micro")
+"""Columns that a landing zone of an earlier version may lack: 0, not observed."""
 
 
 def window(folder: Path, predictor: Predictor, params: DriftParams) -> pd.DataFrame:
@@ -41,13 +44,17 @@ def window(folder: Path, predictor: Predictor, params: DriftParams) -> pd.DataFr
     features = _features(series, bars["volume_micro"].to_numpy(np.int64), markets)
     start_s = int(series.ts_s.max()) - params.window_bars * length_s
     positions = np.flatnonzero((series.place >= predictor.lookback - 1) & (series.ts_s > start_s))
-    left = None
+    left = np.zeros((len(series.ts_s), len(STATES)))
     if predictor.filter is not None:
         ends = markets["end_s"].reindex(series.market_id).fillna(NO_END_S).to_numpy(np.int64)
         volume = bars["volume_micro"].to_numpy(np.int64)
         news = tone, headlines, ends
         columns = Columns.of(series.ts_s, series.mid_units, volume, *news, series.place == 0, length_s)
         left = states(predictor.filter, columns)
+    events = np.unique(markets["event_id"].reindex(series.market_id).astype(str), return_inverse=True)[1]
+    books = (bars[name].to_numpy(np.int64) for name in BOOKS)
+    context = contexts(Books(events, series.place == 0, series.ts_s, series.mid_units, *books))
+    left = np.concatenate((left, context), axis=1)
     made = _forecasts(predictor, series, (features, sentiment, left), positions, params.horizon_bars)
     frame: pd.DataFrame = pd.DataFrame(dict(zip(FEATURE_NAMES, features.T, strict=True)) | {"sentiment": sentiment})
     frame = pd.concat([bars[["market_id", "ts_s"]], frame[list(COMPARED)]], axis=1)
@@ -59,7 +66,10 @@ def window(folder: Path, predictor: Predictor, params: DriftParams) -> pd.DataFr
 def _bars(folder: Path, bars: int) -> tuple[pd.DataFrame, int]:
     if not (folder / "bars").is_dir():
         raise DataError(f"{folder / 'bars'} does not exist; run the ingest flow (python -m flows ingest) first")
-    table = ds.dataset(folder / "bars", format="parquet").to_table(columns=list(BARS)).to_pandas()
+    found = ds.dataset(folder / "bars", format="parquet")
+    known = [name for name in BOOKS if name in found.schema.names]
+    table = found.to_table(columns=[*BARS, *known]).to_pandas()
+    table = table.assign(**dict.fromkeys(BOOKS[len(known) :], 0)).fillna(dict.fromkeys(BOOKS, 0))
     if table.empty:
         raise DataError(f"{folder / 'bars'} holds no bars; run the ingest flow (python -m flows ingest) first")
     table = table.drop_duplicates(["market_id", "ts_s"], keep="last").sort_values(["market_id", "ts_s"])
@@ -113,7 +123,7 @@ def _news(folder: Path, series: Series) -> tuple[FloatArray, FloatArray, IntArra
 def _forecasts(
     predictor: Predictor,
     series: Series,
-    seen: tuple[FloatArray, FloatArray, FloatArray | None],
+    seen: tuple[FloatArray, FloatArray, FloatArray],
     positions: IntArray,
     horizon: int,
 ) -> Made:
@@ -122,7 +132,7 @@ def _forecasts(
 
     def windows(chosen: IntArray) -> Raw:
         index = chosen[:, None] + np.arange(1 - predictor.lookback, 1)
-        return features[index], series.mid_units[index], sentiment[index], None if left is None else left[index]
+        return features[index], series.mid_units[index], sentiment[index], left[index]
 
     columns = tuple(np.full(len(series.ts_s), np.nan) for _ in range(4))
     if len(positions):

@@ -1,6 +1,7 @@
-"""The state-space filter over whole histories: `state_space.step` as machine code. The live process never imports this.
+"""Filter and market context over whole histories: `step` of both as machine code. The live process never imports this.
 
-`states` is what training, backtest, gate and drift read; `negative_log_likelihood` is what the fit minimises.
+`states` and `contexts` are what training, backtest, gate and drift read; `negative_log_likelihood` is what the fit
+minimises.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from pipelines.core import money
 from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO
+from pipelines.features import market_context as mc
 from pipelines.features import scale
 from pipelines.features import state_space as ss
 from pipelines.features.feature import IntArray
@@ -42,7 +44,7 @@ class BySource(UserProvidedCacheLocator):
 def _cache() -> bool:
     """Keep machine code between processes, in a folder named after the sources: numba alone would not notice a change
     in `state_space`. False where no folder can be written."""
-    sources = (money.__file__, scale.__file__, ss.__file__, __file__)
+    sources = (money.__file__, scale.__file__, ss.__file__, mc.__file__, __file__)
     digest = hashlib.sha256(b"".join(Path(str(name)).read_bytes() for name in sources)).hexdigest()[:16]
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = home / "oddsmith" / "numba" / f"{numba.__version__}-{digest}"
@@ -56,11 +58,19 @@ def _cache() -> bool:
 
 
 _fast: Any = numba.njit(nogil=True, cache=_cache())
-_CALLED: dict[str, Any] = {}
-for _function in (ss.rounding, ss.grid_width, ss.relative_volume, ss.activity, ss.step):
-    _scope = {**ss.__dict__, **_CALLED}
-    _CALLED[_function.__name__] = _fast(FunctionType(_function.__code__, _scope, _function.__name__))
-_step = _CALLED["step"]
+
+
+def _compiled(module: Any, *functions: Any) -> Any:
+    """The last of a module's functions as machine code; those before it are called by those after."""
+    called: dict[str, Any] = {}
+    for function in functions:
+        scope = {**module.__dict__, **called}
+        called[function.__name__] = _fast(FunctionType(function.__code__, scope, function.__name__))
+    return called[functions[-1].__name__]
+
+
+_step = _compiled(ss, ss.rounding, ss.grid_width, ss.relative_volume, ss.activity, ss.step)
+_context_step = _compiled(mc, mc.agreed, mc.step)
 
 
 @dataclass(frozen=True)
@@ -111,6 +121,69 @@ def states(fitted: ss.StateSpace, columns: Columns) -> FloatArray:
 def negative_log_likelihood(parameters: Sequence[float] | FloatArray, columns: Columns) -> float:
     """Of all moves, given the past of each; the constant is left out. Innovations beyond ROBUST count linearly."""
     return float(_likelihood(np.asarray(parameters, dtype=np.float64), *columns.arrays))
+
+
+@dataclass(frozen=True)
+class Books:
+    """Bars of many markets, one gap-free run after the other: what `market_context.step` takes, each (n,).
+
+    `event` numbers the event of each bar's market; spread in 1e-4 and sizes in base units are 0 where no book was seen.
+    """
+
+    event: IntArray
+    starts: NDArray[np.bool_]
+    ts_s: IntArray
+    mid_units: IntArray
+    spread_units: IntArray
+    bid_size_micro: IntArray
+    ask_size_micro: IntArray
+
+
+def contexts(books: Books) -> FloatArray:
+    """The market context of every bar, (n, len(CONTEXT)), equal to the bit to `RollingContext`."""
+    made = np.empty((len(books.ts_s), len(mc.CONTEXT)))
+    hour = books.ts_s % 86_400 // 3_600
+    book = books.mid_units, books.spread_units, books.bid_size_micro, books.ask_size_micro
+    _contexts(hour, *book, *siblings(books), books.starts, made)
+    return made
+
+
+def siblings(books: Books) -> tuple[IntArray, IntArray, IntArray]:
+    """Sum, number and largest of the moves of the other markets of each bar's event since the bar before, (n,) each.
+
+    A market counts in a bar in which it has a move: not in the first of a run.
+    """
+    count = len(books.ts_s)
+    zeros = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
+    rows = np.flatnonzero(~books.starts)
+    if len(rows) == 0:
+        return zeros
+    move = books.mid_units[rows] - books.mid_units[rows - 1]
+    span = int(books.ts_s.max()) + 1
+    _, group = np.unique(books.event[rows] * span + books.ts_s[rows], return_inverse=True)
+    total = np.zeros(int(group.max()) + 1, dtype=np.int64)
+    np.add.at(total, group, move)
+    number = np.bincount(group)
+    order = np.lexsort((move, np.abs(move), group))
+    last = np.cumsum(number) - 1
+    largest, second = order[last], order[np.maximum(last - 1, 0)]
+    peak = np.where(largest[group] == np.arange(len(rows)), move[second[group]], move[largest[group]])
+    alone = number[group] == 1
+    others, many, peaks = zeros
+    others[rows], many[rows] = total[group] - move, number[group] - 1
+    peaks[rows] = np.where(alone, 0, peak)
+    return others, many, peaks
+
+
+@_fast
+def _contexts(hour, mid, spread, bid, ask, others, many, peak, starts, made):  # type: ignore[no-untyped-def]
+    state = np.zeros(mc.SIZE)
+    for bar in range(len(mid)):
+        if starts[bar]:
+            state[:] = 0.0
+        _context_step(
+            state, made[bar], hour[bar], mid[bar], spread[bar], bid[bar], ask[bar], others[bar], many[bar], peak[bar]
+        )
 
 
 @_fast

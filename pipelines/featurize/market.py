@@ -24,6 +24,8 @@ class MarketBars:
     mid_units: IntArray
     volume_micro: IntArray
     spread_units: IntArray
+    bid_size_micro: IntArray
+    ask_size_micro: IntArray
     settlement: Settlement | None = None
 
 

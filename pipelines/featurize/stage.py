@@ -19,15 +19,18 @@ from pipelines.core.params import Params, load
 from pipelines.core.products import FEATURES, RAW
 from pipelines.core.scheduler import each
 from pipelines.core.settlement import Settlement
+from pipelines.features.market_context import CONTEXT
 from pipelines.features.scale import Scaler
 from pipelines.features.spec import FEATURE_NAMES, SCALED
+from pipelines.features.state_space_batch import Books, contexts
 from pipelines.featurize import slices
 from pipelines.featurize.market import IntArray, MarketBars, features, long_enough
 from pipelines.featurize.sentiment import Headlines
 from pipelines.reference import recorded
 from pipelines.reference.board import Board
 
-_COLUMNS = ("ts_s", "mid_units", "volume_micro", "spread_units")
+COLUMNS = ("ts_s", "mid_units", "volume_micro", "spread_units", "bid_size_micro", "ask_size_micro")
+"""Of data/raw/bars, beside the market."""
 
 
 def run() -> None:
@@ -41,6 +44,8 @@ def run() -> None:
     board = Board.of(recorded.read(RAW / "reference.parquet"))
     jobs = [(bars, headlines.of(bars.market_id), board.series(bars.settlement, bars.ts_s)) for bars in kept]
     table = pa.concat_tables(each(_table, (made, length_s), jobs, params.compute))
+    for name, values in zip(CONTEXT, context(kept, length_s).T, strict=True):
+        table = table.append_column(name, pa.array(values))
     _write(table, made, dropped, params, length_s)
 
 
@@ -55,24 +60,33 @@ def read_bars(raw: Path) -> tuple[list[MarketBars], int]:
         raise DataError(f"{raw / 'bars'} holds no bars; run `python -m pipelines pull` on a longer window")
     bars = bars.sort_by([("market_id", "ascending"), ("ts_s", "ascending")])
     ids = bars["market_id"].to_numpy(zero_copy_only=False)
-    columns = [bars[name].to_numpy().astype(np.int64) for name in ("ts_s", "mid_units", "volume_micro", "spread_units")]
+    columns = [bars[name].to_numpy().astype(np.int64) for name in COLUMNS]
     rows = {row["market_id"]: row for row in pq.read_table(raw / "markets.parquet").to_pylist()}
     edges = [0, *(np.flatnonzero(ids[1:] != ids[:-1]) + 1).tolist(), len(ids)]
     markets = []
     for left, right in itertools.pairwise(edges):
         about = rows[ids[left]]
-        values = dict(zip(_COLUMNS, (column[left:right] for column in columns), strict=True))
+        values = dict(zip(COLUMNS, (column[left:right] for column in columns), strict=True))
         rule = Settlement.parse(about.get("settlement"))
         markets.append(MarketBars(ids[left], about["event_id"], about["end_s"], **values, settlement=rule))
     return markets, bar_length_s(markets)
 
 
 def _bars(folder: Path) -> pa.Table:
-    columns = ["market_id", "ts_s", "mid_units", "volume_micro", "spread_units"]
     try:
-        return ds.dataset(folder, format="parquet").to_table(columns=columns)
+        return ds.dataset(folder, format="parquet").to_table(columns=["market_id", *COLUMNS])
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(f"{folder} cannot be read ({error}); run `python -m pipelines pull` again") from None
+
+
+def context(markets: Sequence[MarketBars], length_s: int) -> FloatArray:
+    """The market context of every bar of these markets, one after the other, (n, len(CONTEXT))."""
+    _, events = np.unique([bars.event_id for bars in markets], return_inverse=True)
+    event = np.repeat(events.astype(np.int64), [len(bars.ts_s) for bars in markets])
+    starts = np.concatenate([np.append(True, np.diff(bars.ts_s) != length_s) for bars in markets])
+    names = ("ts_s", "mid_units", "spread_units", "bid_size_micro", "ask_size_micro")
+    columns = (np.concatenate([getattr(bars, name) for bars in markets]) for name in names)
+    return contexts(Books(event, starts, *columns))
 
 
 def bar_length_s(markets: Sequence[MarketBars]) -> int:
@@ -95,8 +109,8 @@ def _keep(markets: list[MarketBars], length_s: int, shortest: int) -> tuple[list
         if not mask.any():
             dropped["markets_too_short"] += 1
             continue
-        columns = (getattr(bars, name)[mask] for name in _COLUMNS)
-        kept.append(replace(bars, **dict(zip(_COLUMNS, columns, strict=True))))
+        columns = (getattr(bars, name)[mask] for name in COLUMNS)
+        kept.append(replace(bars, **dict(zip(COLUMNS, columns, strict=True))))
     if not kept:
         raise DataError(
             f"none of {len(markets)} markets has {shortest} bars of {length_s} s without a gap (lookback + horizon);"

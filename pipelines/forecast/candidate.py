@@ -17,60 +17,108 @@ from pipelines.core.money import PRICE_SCALE
 from pipelines.core.params import Params
 from pipelines.features.scale import price_after
 from pipelines.features.spec import FEATURE_VERSION
-from pipelines.features.state_space import StateSpace
-from pipelines.forecast import kinds, state_space_fit
+from pipelines.features.state_space import STATES, StateSpace
+from pipelines.forecast import kinds, linear_fit, state_space_fit
 from pipelines.forecast.checkpoint import Checkpoint
 from pipelines.forecast.conformal import fit_confidence, fit_offset, safe_shrink
 from pipelines.forecast.forecaster import Batch, Reads, TrainingData
 from pipelines.forecast.garch_fit import fit_garch
 from pipelines.forecast.training_windows import IntArray, Rows, drawn, scaled_target, training_positions
 from pipelines.inference.calibration import Confidence, Conformal
-from pipelines.inference.inputs import Inputs, InputScaler, inputs_of, scale_free
-from pipelines.inference.predictor import Predictor
+from pipelines.inference.inputs import FloatWindows, Inputs, InputScaler, inputs_of, scale_free
+from pipelines.inference.linear_path import LinearPath, design, joined, price_unit
+from pipelines.inference.predictor import Outputs, Predictor, Raw, batches
 
 CHECKPOINTS = Path("var/checkpoints/forecast")
 SCALER_WINDOWS = 4_000
+HELD_EVERY = 4
+"""Of the fit slice's events, one in so many is held back from the networks."""
 
 
 @dataclass(frozen=True)
-class FilterPath:
-    """The filter under a network: its states at every bar, and how much of its forecast is kept per horizon."""
+class Base:
+    """What lies under a network: filter and linear path, what both read of every bar, and how much of each is kept."""
 
     fitted: StateSpace | None
-    states: FloatArray | None
-    shrink: FloatArray
+    seen: FloatArray
+    """The columns of SEEN at every bar."""
+    filter_shrink: FloatArray
+    linear: LinearPath | None = None
+    linear_shrink: FloatArray | float = 0.0
 
     @classmethod
-    def of(cls, rows: Rows, params: Params, fitted: StateSpace | None) -> "FilterPath":
-        """States of a fitted filter, and its safe shrink; zeros without a filter.
+    def of(cls, rows: Rows, params: Params, fitted: StateSpace | None) -> "Base":
+        """A fitted filter with its safe shrink; zeros without a filter.
 
         The shrink is measured on bars that the fit did not see: the calibration slice and the fit slice's other runs.
         """
         settings = params.forecast
-        states = rows.states(fitted)
-        path = cls(fitted, states, np.ones(settings.horizon_bars))
+        base = cls(fitted, rows.states(fitted), np.ones(settings.horizon_bars))
         if fitted is None:
-            return replace(path, shrink=np.zeros(settings.horizon_bars))
+            return replace(base, filter_shrink=np.zeros(settings.horizon_bars))
         shape = settings.lookback_bars, settings.horizon_bars
         other = training_positions(rows, "fit", *shape)
         other = other[~np.isin(rows.run_start[other], state_space_fit.sampled(rows, settings.seed))]
         found = np.concatenate((other, training_positions(rows, "calibration", *shape)))
         now = rows.mid_units[found]
-        forecast = price_after(now[:, None], path.ahead(found)) - now[:, None] / PRICE_SCALE
+        forecast = price_after(now[:, None], base.filtered(found)) - now[:, None] / PRICE_SCALE
         moved = rows.price_moves(found, settings.horizon_bars)
-        return replace(path, shrink=safe_shrink(forecast, moved, rows.event[found]))
+        return replace(base, filter_shrink=safe_shrink(forecast, moved, rows.event[found]))
 
-    def ahead(self, positions: IntArray) -> FloatArray:
+    def with_linear(self, rows: Rows, params: Params, inputs: Inputs, fit: IntArray) -> "Base":
+        """The same with a linear path of what the filter leaves, and the path's safe shrink."""
+        settings = params.forecast
+        later = training_positions(rows, "calibration", settings.lookback_bars, settings.horizon_bars)
+        samples = [
+            self._sample(
+                rows, params, inputs, drawn(found, min(len(found), linear_fit.SAMPLE), (settings.seed, 1, part))
+            )
+            for part, found in enumerate((fit, later))
+        ]
+        path, shrink = linear_fit.fit(*samples)
+        return replace(self, linear=path, linear_shrink=shrink)
+
+    def _sample(self, rows: Rows, params: Params, inputs: Inputs, chosen: IntArray) -> linear_fit.Sample:
+        settings = params.forecast
+        windows = rows.windows(settings.lookback_bars, self.seen)
+        made = []
+        for part in batches(len(chosen), 4_000):
+            raw = windows(chosen[part])
+            values, volatility = inputs.of(*raw)
+            made.append(design(values, price_unit(raw[1][:, -1], volatility), self.seen_of(raw)))
+        now = rows.mid_units[chosen][:, None]
+        expected = price_after(now, self.filtered(chosen)) - now / PRICE_SCALE
+        left = rows.price_moves(chosen, settings.horizon_bars) - expected
+        return linear_fit.Sample(np.concatenate(made), left, rows.event[chosen])
+
+    def filtered(self, positions: IntArray) -> FloatArray:
         """What is kept of the filter's forecast at some bars, (n, H) in log-odds."""
-        if self.fitted is None or self.states is None:
-            return np.zeros((len(positions), len(self.shrink)))
-        return self.shrink * self.fitted.forecast(self.states[positions], len(self.shrink))
+        if self.fitted is None:
+            return np.zeros((len(positions), len(self.filter_shrink)))
+        states = self.seen[positions, : len(STATES)]
+        return self.filter_shrink * self.fitted.forecast(states, len(self.filter_shrink))
+
+    def ahead(self, positions: IntArray, values: FloatWindows, volatility: FloatArray, raw: Raw) -> FloatArray:
+        """What is kept of filter and linear path at some bars with their inputs, (n, H) in log-odds."""
+        filtered = self.filtered(positions)
+        if self.linear is None:
+            return filtered
+        now = raw[1][:, -1]
+        moved = self.linear.forecast(design(values, price_unit(now, volatility), self.seen_of(raw)))
+        return joined(now, filtered, self.linear_shrink * moved)
+
+    @staticmethod
+    def seen_of(raw: Raw) -> FloatArray:
+        """The columns of SEEN in raw windows."""
+        assert raw[3] is not None, "windows of a feature table bring what filter and context say"
+        return raw[3]
 
 
 def make(rows: Rows, params: Params, folder: Path, data_hash: str, observation: Any) -> dict[str, Any]:
     """Train, export and calibrate a forecaster into `folder`, which is replaced whole; what was measured on the way.
 
-    First the state-space filter is fitted, then the network learns what the filter leaves. `observation` is the scaler
+    First the state-space filter is fitted, then a linear path on what it leaves, then the network on what both leave.
+    `observation` is the scaler
     of the feature table: it travels with the forecaster to the agent's observation. `data_hash` names the feature
     table: training goes on from a checkpoint of the same data and parameters only. The checkpoint stays: the caller
     clears it when everything that follows from the forecaster is written too.
@@ -78,26 +126,31 @@ def make(rows: Rows, params: Params, folder: Path, data_hash: str, observation: 
     started = time.monotonic()
     settings = params.forecast
     forecaster = kinds.find(settings.kind)
-    if forecaster.train is None and not settings.filter:
+    if forecaster.train is None and not forecaster.linear and not settings.filter:
         raise ParameterError(
             f"forecast.kind was {settings.kind!r}, which is the filter alone, and forecast.filter was false; set"
             " forecast.filter to true or choose another kind"
         )
-    path = FilterPath.of(rows, params, state_space_fit.fit(rows, settings.seed) if settings.filter else None)
+    path = Base.of(rows, params, state_space_fit.fit(rows, settings.seed) if settings.filter else None)
     fitted_s = round(time.monotonic() - started, 1)
     fit = training_positions(rows, "fit", settings.lookback_bars, settings.horizon_bars)
     seen = _seen(rows, params, fit, path, forecaster.reads)
-    data = _training_data(rows, params, fit, path, seen)
+    if forecaster.linear:
+        path = path.with_linear(rows, params, seen, fit)
+    held = held_back(rows, fit)
+    data = _training_data(rows, params, fit[~held], path, seen)
     with replaced_folder(folder) as made:
         report: dict[str, Any] = {}
         if forecaster.train is not None:
             report |= forecaster.train(data, settings, checkpoint_of(params, data_hash), made)
         report |= {"kind": settings.kind, "training_s": round(time.monotonic() - started, 1), "fit_windows": len(fit)}
-        write_json(made / "meta.json", _meta(rows, params, seen) | {"keras": forecaster.keras})
+        about = _meta(rows, params, seen) | {"linear": path.linear.document() if path.linear else None}
+        write_json(made / "meta.json", about | {"keras": forecaster.keras})
         write_json(made / "scaler.json", seen.scaler.document())
         write_json(made / "observation.json", observation)
-        report["calibration_windows"] = _calibrate(rows, params, made, path)
-    report |= {"filter_s": fitted_s, "filter_shrink": path.shrink.round(3).tolist()}
+        report["calibration_windows"] = _calibrate(rows, params, made, path, fit[held])
+    report |= {"filter_s": fitted_s, "filter_shrink": path.filter_shrink.round(3).tolist()}
+    report["linear_shrink"] = np.broadcast_to(path.linear_shrink, settings.horizon_bars).round(3).tolist()
     log.get("forecast").info("trained", kind=settings.kind, seconds=report["training_s"], fit_windows=len(fit))
     return report
 
@@ -109,11 +162,11 @@ def checkpoint_of(params: Params, data_hash: str) -> Checkpoint:
     return Checkpoint.of(CHECKPOINTS, hashlib.sha256(decided.encode()).hexdigest()[:16])
 
 
-def _seen(rows: Rows, params: Params, fit: IntArray, path: FilterPath, reads: tuple[Reads, ...]) -> Inputs:
+def _seen(rows: Rows, params: Params, fit: IntArray, path: Base, reads: tuple[Reads, ...]) -> Inputs:
     """How the forecaster sees a window, with the standardisation of the fit slice."""
     settings = params.forecast
     chosen = drawn(fit, min(SCALER_WINDOWS, len(fit)), (settings.seed, 0))
-    features, mid, _, states = rows.windows(settings.lookback_bars, path.states)(chosen)
+    features, mid, _, states = rows.windows(settings.lookback_bars, path.seen)(chosen)
     values, _ = scale_free(features, mid, path.fitted, states)
     return Inputs(
         InputScaler.fit(values, params.features.winsor_sd, inputs_of(path.fitted)),
@@ -123,13 +176,15 @@ def _seen(rows: Rows, params: Params, fit: IntArray, path: FilterPath, reads: tu
     )
 
 
-def _training_data(rows: Rows, params: Params, fit: IntArray, path: FilterPath, seen: Inputs) -> TrainingData:
+def _training_data(rows: Rows, params: Params, fit: IntArray, path: Base, seen: Inputs) -> TrainingData:
     """Windows and what the filter leaves of the moves after them."""
-    windows = rows.windows(params.forecast.lookback_bars, path.states)
+    windows = rows.windows(params.forecast.lookback_bars, path.seen)
 
     def batch(positions: IntArray) -> Batch:
-        inputs, volatility = seen.of(*windows(positions))
-        left = rows.moves(positions, params.forecast.horizon_bars) - path.ahead(positions)
+        raw = windows(positions)
+        inputs, volatility = seen.of(*raw)
+        ahead = path.ahead(positions, inputs, volatility, raw)
+        left = rows.moves(positions, params.forecast.horizon_bars) - ahead
         return inputs, scaled_target(left, volatility)
 
     return TrainingData(fit, batch, seen.width)
@@ -151,27 +206,55 @@ def _meta(rows: Rows, params: Params, seen: Inputs) -> dict[str, Any]:
     }
 
 
-def _calibrate(rows: Rows, params: Params, folder: Path, path: FilterPath) -> int:
-    """Write conformal.json and confidence.json from the calibration slice; how many windows it took."""
+def held_back(rows: Rows, fit: IntArray) -> Any:
+    """Mask of the fit slice's bars that no network learns from: every fourth event, for the shrink of what it adds.
+
+    The calibration slice alone holds too few events to tell a small gain from luck.
+    """
+    events = np.unique(rows.event[fit])
+    return np.isin(rows.event[fit], events[::HELD_EVERY]) & (len(events) >= 2 * HELD_EVERY)
+
+
+def _calibrate(rows: Rows, params: Params, folder: Path, path: Base, held: IntArray) -> int:
+    """Write conformal.json and confidence.json from the calibration slice; how many windows it took.
+
+    The shrink of what the network adds is measured on the events of the fit slice that were held back, too.
+    """
     settings = params.forecast
     lookback, horizon = settings.lookback_bars, settings.horizon_bars
-    write_json(folder / "conformal.json", Conformal.neutral(params.conformal.coverage, horizon).document())
+    neutral = Conformal.neutral(params.conformal.coverage, horizon)
+    linear_shrink = np.broadcast_to(path.linear_shrink, horizon)
+    table = replace(neutral, filter_shrink=path.filter_shrink, linear_shrink=linear_shrink)
+    write_json(folder / "conformal.json", table.document())
     write_json(folder / "confidence.json", Confidence.neutral(horizon).document())
     predictor = Predictor(folder)
     found = training_positions(rows, "calibration", lookback, horizon)
     positions = drawn(found, min(params.conformal.windows, len(found)), (settings.seed, 4))
-    output, volatility, ahead = predictor.outputs(rows.windows(lookback, path.states), positions)
-    base = path.shrink * ahead
+    windows = rows.windows(lookback, path.seen)
+    made = predictor.outputs(windows, positions)
+    output, volatility, base = made.network, made.volatility, made.base(table)
     unit = volatility[:, None] * np.sqrt(np.arange(1, horizon + 1))
-    now = rows.mid_units[positions][:, None]
-    kept = price_after(now, base)
-    added = price_after(now, base + output[..., 0] * unit) - kept
-    left = rows.price_moves(positions, horizon) - (kept - now / PRICE_SCALE)
     moves, event = rows.moves(positions, horizon), rows.event[positions]
     offset = fit_offset(output, scaled_target(moves - base, volatility), params.conformal.coverage)
-    conformal = Conformal(params.conformal.coverage, offset, safe_shrink(added, left, event), path.shrink)
+    shrink = np.zeros(horizon)
+    if predictor.meta["network"]:
+        more = drawn(held, min(params.conformal.windows, len(held)), (settings.seed, 5))
+        both = Outputs.concatenated([made, predictor.outputs(windows, more)]) if len(more) else made
+        shrink = _network_shrink(rows, both, table, np.concatenate((positions, more)))
+    conformal = replace(table, offset=offset, shrink=shrink)
     mean = base + conformal.shrink * output[..., 0] * unit
     confidence = fit_confidence(mean, volatility, moves, event)
     write_json(folder / "conformal.json", conformal.document())
     write_json(folder / "confidence.json", confidence.document())
     return len(positions)
+
+
+def _network_shrink(rows: Rows, made: Outputs, table: Conformal, positions: IntArray) -> FloatArray:
+    """Safe shrink of what a network adds to filter and linear path at some bars, (H,)."""
+    base, now = made.base(table), rows.mid_units[positions][:, None]
+    horizon = base.shape[1]
+    unit = made.volatility[:, None] * np.sqrt(np.arange(1, horizon + 1))
+    kept = price_after(now, base)
+    added = price_after(now, base + made.network[..., 0] * unit) - kept
+    left = rows.price_moves(positions, horizon) - (kept - now / PRICE_SCALE)
+    return safe_shrink(added, left, rows.event[positions])

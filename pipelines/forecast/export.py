@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from pipelines.core.errors import ArtifactError
 from pipelines.core.sections import ForecastParams
-from pipelines.forecast.networks import Layers, build
+from pipelines.forecast.networks import Build
 
 TOLERANCE = 1e-5
 
 
-def export(layers: Layers, trained: Any, params: ForecastParams, folder: Path) -> Any:
+def export(network: Build, trained: Any, params: ForecastParams, folder: Path) -> Any:
     """Write forecaster.keras and forecaster.onnx (batch size free); the network that was written, on one device."""
     inputs = trained.input_shape[-1]
-    model = build(layers, params.lookback_bars, inputs, params.horizon_bars, params.dropout, portable=True)
+    model = network(params.lookback_bars, inputs, params.horizon_bars, params.dropout, portable=True)
     model.set_weights(trained.get_weights())
     model.save(folder / "forecaster.keras")
     model(np.zeros((1, params.lookback_bars, inputs), dtype=np.float32))

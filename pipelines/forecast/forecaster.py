@@ -42,7 +42,9 @@ class Forecaster:
 
     meaning: str
     train: Train | None
-    """None where the state-space filter is the whole forecaster."""
+    """None where filter and linear path are the whole forecaster."""
+    linear: bool = True
+    """Whether a linear path is fitted over the filter, on what is known at the bar."""
     reads: tuple[Reads, ...] = ()
     keras: bool = False
     """Whether `train` also writes forecaster.keras, which the package stage proves forecaster.onnx against."""

@@ -1,19 +1,21 @@
-"""The networks of the guide. Layer sizes are the guide's; the head gives 24 horizons at once instead of one sigmoid."""
+"""The networks: the guide's recurrent ones with its layer sizes, and the dense one. Each gives all horizons at once."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
-from numpy.typing import NDArray
-
-from pipelines.forecast import ridge
 
 QUANTILES = (0.05, 0.5, 0.95)
 OUTPUTS = 1 + len(QUANTILES)
 
-LINEAR = "linear_path"
+Build = Callable[..., Any]
+"""From (lookback, inputs, horizon, dropout, *, seed, portable) to an untrained Keras network (n, lookback, inputs) ->
+(n, horizon, OUTPUTS) whose output starts at zero."""
+
+DENSE_BARS = 2
+DENSE_WIDTHS = (128, 64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +32,7 @@ def build(
 ) -> Any:
     """Untrained network (n, lookback, inputs) -> (n, horizon, 4): mean, q05, q50, q95 of the scaled change.
 
-    Beside the recurrent layers runs a linear path over the last bars. It holds a ridge regression (`start_linear`) and
-    is not trained further; the recurrent part starts at zero and learns what is left. A short training thus begins
-    where a good linear forecast ends, and with no ridge weights at persistence.
+    The output layer starts at zero: a short training begins where filter and linear path end, which lie under it.
 
     Weights and dropout are drawn from `seed` alone, not from the generator of the process: other threads, as those of
     a Dask worker, draw from that one too. `portable` avoids the GPU-only recurrent kernels, which ONNX cannot express;
@@ -48,9 +48,7 @@ def build(
         start = keras.initializers.GlorotUniform(draw())
         hidden = keras.layers.Dense(width, activation="relu", kernel_initializer=start)(hidden)
     correction = keras.layers.Dense(horizon * OUTPUTS, kernel_initializer="zeros")(hidden)
-    last = keras.layers.Flatten()(keras.layers.Cropping1D((lookback - ridge.BARS, 0))(windows))
-    linear = keras.layers.Dense(horizon * OUTPUTS, kernel_initializer="zeros", trainable=False, name=LINEAR)(last)
-    both = keras.layers.Reshape((horizon, OUTPUTS))(keras.layers.Add()([correction, linear]))
+    both = keras.layers.Reshape((horizon, OUTPUTS))(correction)
     return keras.Model(windows, both, name="forecaster")
 
 
@@ -72,8 +70,18 @@ class _Seeds:
         }
 
 
-def start_linear(model: Any, weights: NDArray[np.float64], bias: NDArray[np.float64]) -> None:
-    """Put the ridge solution (ridge.BARS x inputs, H) for the mean into the linear path; the quantiles move along."""
-    horizon = weights.shape[1]
-    kernel = np.repeat(weights[:, :, None], OUTPUTS, axis=2).reshape(len(weights), horizon * OUTPUTS)
-    model.get_layer(LINEAR).set_weights([kernel, np.repeat(bias, OUTPUTS)])
+def build_dense(
+    lookback: int, inputs: int, horizon: int, dropout: float, *, seed: int = 0, portable: bool = False
+) -> Any:
+    """Untrained network of dense layers on the last bars of a window; what is older reaches it through filter states
+    and decayed inputs. It is the same network whether it has to be `portable` or not."""
+    del portable
+    draw, bars = _Seeds(seed), min(DENSE_BARS, lookback)
+    windows = keras.Input((lookback, inputs))
+    hidden = keras.layers.Flatten()(keras.layers.Cropping1D((lookback - bars, 0))(windows))
+    for width in DENSE_WIDTHS:
+        start = keras.initializers.GlorotUniform(draw())
+        hidden = keras.layers.Dense(width, activation="relu", kernel_initializer=start)(hidden)
+        hidden = keras.layers.Dropout(dropout, seed=draw())(hidden)
+    made = keras.layers.Dense(horizon * OUTPUTS, kernel_initializer="zeros")(hidden)
+    return keras.Model(windows, keras.layers.Reshape((horizon, OUTPUTS))(made), name="forecaster")

@@ -1,5 +1,6 @@
-"""Forecasters of two recurrent layers: train with Keras, export to ONNX, prove that both say the same."""
+"""Forecasters that Keras trains: export to ONNX, and the proof that both say the same."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from pipelines.forecast.checkpoint import Checkpoint
 from pipelines.forecast.devices import strategy
 from pipelines.forecast.export import export, parity
 from pipelines.forecast.forecaster import Forecaster, Reads, TrainingData
-from pipelines.forecast.networks import Layers
+from pipelines.forecast.networks import Build, Layers, build
 from pipelines.forecast.training import train
 from pipelines.forecast.training_windows import drawn
 
@@ -19,11 +20,15 @@ def recurrent(
     meaning: str, first: type[Any], second: type[Any], *, dense: tuple[int, ...] = (32,), reads: tuple[Reads, ...] = ()
 ) -> Forecaster:
     """A forecaster of two recurrent Keras layers (128 and 64 units) and dense ones after them."""
-    layers = Layers(first, second, dense)
+    return trained_by_keras(meaning, partial(build, Layers(first, second, dense)), reads=reads)
+
+
+def trained_by_keras(meaning: str, network: Build, *, reads: tuple[Reads, ...] = ()) -> Forecaster:
+    """A forecaster of any network that `networks.Build` describes."""
 
     def learn(data: TrainingData, params: ForecastParams, checkpoint: Checkpoint, folder: Path) -> dict[str, Any]:
-        trained = train(layers, data, params, strategy(params.replicas), checkpoint)
-        model = export(layers, trained, params, folder)
+        trained = train(network, data, params, strategy(params.replicas), checkpoint)
+        model = export(network, trained, params, folder)
         fixed = drawn(data.positions, min(PARITY_WINDOWS, len(data.positions)), (params.seed, 3))
         return {
             "parameters": int(trained.count_params()),

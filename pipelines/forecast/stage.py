@@ -56,9 +56,9 @@ def evaluate(rows: Rows, predictor: Predictor, slice_name: str) -> dict[str, Any
 
 
 def network_adds(rows: Rows, predictor: Predictor, slice_name: str) -> list[float]:
-    """What the network adds to the filter's pooled skill in price on a slice, with its 95 % interval."""
+    """What the network adds to the pooled skill of filter and linear path on a slice, with its 95 % interval."""
     positions = rows.lively(rows.positions(slice_name, predictor.lookback, predictor.horizon))
-    whole, part = (forecasts(rows, one, positions).mean for one in (predictor, predictor.filter_alone()))
+    whole, part = (forecasts(rows, one, positions).mean for one in (predictor, predictor.without_network()))
     return added(rows, positions, whole, part)
 
 

@@ -14,29 +14,29 @@ from pipelines.core import log
 from pipelines.core.errors import Stopped
 from pipelines.core.interruption import StopRequest, on_sigterm
 from pipelines.core.sections import ForecastParams
-from pipelines.forecast import ridge
 from pipelines.forecast.checkpoint import Checkpoint
 from pipelines.forecast.forecaster import Batch, TrainingData
 from pipelines.forecast.losses import MeanAndQuantiles, OneCycle
-from pipelines.forecast.networks import Layers, build, start_linear
+from pipelines.forecast.networks import Build
 from pipelines.forecast.training_windows import drawn
+from pipelines.inference.predictor import batches
 
 REPORT_S = 2.0
+CLIP_WINDOWS = 12_000
 
 
-def train(layers: Layers, data: TrainingData, params: ForecastParams, strategy: Any, checkpoint: Checkpoint) -> Any:
-    """The trained network of recurrent layers.
+def train(network: Build, data: TrainingData, params: ForecastParams, strategy: Any, checkpoint: Checkpoint) -> Any:
+    """The trained network.
 
     Raises:
         Stopped: after the step in hand, if a SIGTERM came; the next call goes on from the last epoch.
     """
     steps = -(-params.windows // params.batch_size)
-    weights, bias, clip = ridge.of_training_data(data, params.seed)
+    clip = target_clip(data, params.seed)
     loss = MeanAndQuantiles([float(bound) for bound in clip], params.mean_weight)
     with strategy.scope():
         shape = (params.lookback_bars, data.inputs, params.horizon_bars)
-        model = build(layers, *shape, params.dropout, seed=params.seed)
-        start_linear(model, weights, bias)
+        model = network(*shape, params.dropout, seed=params.seed)
         model.optimizer = keras.optimizers.Adam(
             OneCycle(params.learning_rate, steps * params.epochs), global_clipnorm=1.0
         )
@@ -49,6 +49,13 @@ def train(layers: Layers, data: TrainingData, params: ForecastParams, strategy: 
                 progress.after(epoch, number, step(batch))
             checkpoint.save(model, epoch + 1)
     return model
+
+
+def target_clip(data: TrainingData, seed: int) -> Any:
+    """The 99.8 % quantile of |target| per horizon, (H,), of windows drawn with a seed: single jumps decide no step."""
+    chosen = drawn(data.positions, min(len(data.positions), CLIP_WINDOWS), (seed, 1))
+    target = np.concatenate([data.batch(chosen[part])[1] for part in batches(len(chosen), 4_000)])
+    return np.maximum(np.quantile(np.abs(target), 0.998, axis=0), 1e-3)
 
 
 def _epoch(data: TrainingData, params: ForecastParams, epoch: int) -> Iterator[Batch]:

@@ -12,9 +12,10 @@ from pipelines.core.artifacts import read_json
 from pipelines.core.domain import FloatArray
 from pipelines.core.errors import DataError
 from pipelines.core.money import PRICE_SCALE
+from pipelines.features.market_context import CONTEXT
 from pipelines.features.scale import log_odds
 from pipelines.features.spec import FEATURE_NAMES
-from pipelines.features.state_space import StateSpace
+from pipelines.features.state_space import STATES, StateSpace
 from pipelines.features.state_space_batch import NO_END_S, Columns, states
 from pipelines.inference.predictor import Raw, Windows
 
@@ -46,6 +47,8 @@ class Rows:
     run_start: IntArray
     run_end: IntArray
     length_s: int
+    context: FloatArray | None = None
+    """Market context of every bar, (bars, len(CONTEXT)); None is neutral."""
 
     @classmethod
     def read(cls, folder: Path) -> "Rows":
@@ -76,6 +79,7 @@ class Rows:
             run_start=np.repeat(edges[:-1], sizes),
             run_end=np.repeat(edges[1:], sizes),
             length_s=length_s,
+            context=np.stack([table[name].to_numpy() for name in CONTEXT], axis=1),
         )
 
     def positions(self, slice_name: str, lookback: int, horizon: int = 0) -> IntArray:
@@ -95,17 +99,19 @@ class Rows:
         news = self.tone, self.headlines, self.end_s
         return Columns.of(self.ts_s, self.mid_units, self.volume_micro, *news, starts, self.length_s)
 
-    def states(self, fitted: StateSpace | None) -> FloatArray | None:
-        """What a filter leaves at every bar, (bars, len(STATES)); None without a filter."""
-        return None if fitted is None else states(fitted, self.columns())
+    def states(self, fitted: StateSpace | None) -> FloatArray:
+        """What a filter leaves at every bar (zeros without one) and the market context, (bars, len(SEEN))."""
+        count = len(self.ts_s)
+        left = np.zeros((count, len(STATES))) if fitted is None else states(fitted, self.columns())
+        context = np.zeros((count, len(CONTEXT))) if self.context is None else self.context
+        return np.concatenate((left, context), axis=1)
 
-    def windows(self, lookback: int, states: FloatArray | None) -> Windows:
+    def windows(self, lookback: int, states: FloatArray) -> Windows:
         """From positions to raw features (n, L, k), mids (n, L), sentiment (n, L) and states (n, L, s) up to each."""
 
         def of(positions: IntArray) -> Raw:
             index = positions[:, None] + np.arange(1 - lookback, 1)
-            left = None if states is None else states[index]
-            return self.features[index], self.mid_units[index], self.sentiment[index], left
+            return self.features[index], self.mid_units[index], self.sentiment[index], states[index]
 
         return of
 
@@ -126,7 +132,7 @@ def _table(path: Path) -> pa.Table:
         table = pq.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(f"{path} cannot be read ({error}); run `python -m pipelines featurize` again") from None
-    needed = ("market_id", "event_id", "ts_s", "slice", "mid_units", "sentiment", *FILTERED, *FEATURE_NAMES)
+    needed = ("market_id", "event_id", "ts_s", "slice", "mid_units", "sentiment", *FILTERED, *FEATURE_NAMES, *CONTEXT)
     if missing := [name for name in needed if name not in table.column_names]:
         raise DataError(f"{path} lacks {', '.join(missing)}; run `python -m pipelines featurize` again")
     return table

@@ -9,6 +9,8 @@ from pipelines.core import log
 from pipelines.core.domain import FloatArray
 from pipelines.core.errors import DataError
 from pipelines.core.sections import ExecutionParams
+from pipelines.features.market_context import CONTEXT
+from pipelines.features.state_space import STATES
 from pipelines.features.state_space_batch import NO_END_S, Columns, states
 from pipelines.inference.bundle import Bundle
 from pipelines.inference.predictor import Forecasts, Predictor
@@ -104,11 +106,13 @@ def _step(series: market_history.Series) -> int:
     return int(np.median(np.diff(series.ts_s))) if len(series.ts_s) > 1 else 0
 
 
-def filter_states(predictor: Predictor, series: market_history.Series) -> FloatArray | None:
-    """What the predictor's filter leaves at every bar of the series, anew after each gap; None without a filter."""
-    if predictor.filter is None:
-        return None
+def filter_states(predictor: Predictor, series: market_history.Series) -> FloatArray:
+    """What the predictor's filter leaves at every bar of the series (zeros without one), anew after each gap, and the
+    market context."""
     count, step = len(series.ts_s), _step(series)
+    context = np.zeros((count, len(CONTEXT))) if series.context is None else series.context
+    if predictor.filter is None:
+        return np.concatenate((np.zeros((count, len(STATES))), context), axis=1)
     columns = Columns.of(
         series.ts_s,
         series.mid_units,
@@ -119,13 +123,13 @@ def filter_states(predictor: Predictor, series: market_history.Series) -> FloatA
         np.append(True, np.diff(series.ts_s) != step),
         max(step, 1),
     )
-    return states(predictor.filter, columns)
+    return np.concatenate((states(predictor.filter, columns), context), axis=1)
 
 
 def windows(
-    predictor: Predictor, series: market_history.Series, left: FloatArray | None, rows: market_history.IntArray
+    predictor: Predictor, series: market_history.Series, left: FloatArray, rows: market_history.IntArray
 ) -> Forecasts:
     """Forecasts of the windows that end at `rows`; `left` is what the filter leaves at every bar."""
     index = rows[:, None] + np.arange(-predictor.lookback + 1, 1)
-    seen = None if left is None else left[index]
-    return predictor.forecast_batch(series.features[index], series.mid_units[index], series.sentiment[index], seen)
+    seen = series.features[index], series.mid_units[index], series.sentiment[index], left[index]
+    return predictor.forecast_batch(*seen)

@@ -7,35 +7,38 @@ import numpy as np
 
 from pipelines.core.domain import FloatArray
 
+_SHAPED = ("offset", "shrink", "filter_shrink", "linear_shrink")
+
 
 @dataclass(frozen=True)
 class Conformal:
     """Split-conformal widening of the quantile band, in units of local volatility x sqrt(h), shape (H,).
 
-    `filter_shrink` and `shrink` in [0, 1], (H,), multiply the filter's forecast and what the network adds to it: how
-    much of each came true on the calibration slice, in price units, less its standard error. A forecaster that has
-    found nothing is thereby exactly persistence.
+    `filter_shrink`, `linear_shrink` and `shrink` in [0, 1], (H,), multiply the filter's forecast, what the linear path
+    adds to it and what the network adds to both: how much of each came true on bars it did not learn from, in price
+    units, less its standard error. A forecaster that has found nothing is thereby exactly persistence.
     """
 
     coverage: float
     offset: FloatArray
     shrink: FloatArray
     filter_shrink: FloatArray
+    linear_shrink: FloatArray
 
     @classmethod
     def neutral(cls, coverage: float, horizon: int) -> "Conformal":
         """The band and the means as they are."""
-        return cls(coverage, np.zeros(horizon), np.ones(horizon), np.ones(horizon))
+        return cls(coverage, np.zeros(horizon), *(np.ones(horizon),) * 3)
 
     def document(self) -> dict[str, Any]:
         """What `parse` reads back, for JSON."""
-        arrays = {name: getattr(self, name).tolist() for name in ("offset", "shrink", "filter_shrink")}
+        arrays = {name: getattr(self, name).tolist() for name in _SHAPED}
         return {"coverage": self.coverage, **arrays}
 
     @classmethod
     def parse(cls, document: Any) -> "Conformal":
         """The table that `document` described."""
-        arrays = (np.asarray(document[name], dtype=np.float64) for name in ("offset", "shrink", "filter_shrink"))
+        arrays = (np.asarray(document[name], dtype=np.float64) for name in _SHAPED)
         return cls(float(document["coverage"]), *arrays)
 
 

@@ -23,8 +23,10 @@ from pipelines.features.families.averages import LONG_BARS, SHORT_BARS
 from pipelines.features.families.price import MOMENTUM_BARS
 from pipelines.features.feature import PRICE_FLOOR_UNITS
 from pipelines.features.garch import Garch
+from pipelines.features.market_context import CONTEXT, PRICES
 from pipelines.features.scale import local_volatility, signed_log
 from pipelines.features.state_space import STATES, StateSpace
+from pipelines.inference.linear_path import SEEN
 
 FloatWindows = NDArray[np.float32]
 
@@ -43,7 +45,7 @@ INPUTS: Final = (*spec.FEATURE_NAMES, *DERIVED)
 FILTER_HORIZONS: Final = (1, 5, 24)
 FILTER_INPUTS: Final = (*(f"filter_{bars}" for bars in FILTER_HORIZONS), *STATES)
 """What a network over the state-space filter reads too: its forecasts, its states, its last innovation, the tone."""
-INPUT_VERSION: Final = f"{spec.FEATURE_VERSION}.2"
+INPUT_VERSION: Final = f"{spec.FEATURE_VERSION}.3"
 """Changes with the features and with any change of what is made of them here."""
 
 GARCH_UNIT: Final = 0.05
@@ -52,13 +54,22 @@ SENTIMENT_MOVE: Final = 0.1
 """Log-odds that a sentiment of 1 counts as; the sentiment itself is an input too."""
 SENTIMENT_INPUTS: Final = 2
 
+_PRICES: Final = [CONTEXT.index(name) for name in PRICES]
 _COLUMN: Final = {name: index for index, name in enumerate(spec.FEATURE_NAMES)}
 _FLOOR: Final = PRICE_FLOOR_UNITS / PRICE_SCALE
 
 
 def inputs_of(fitted: StateSpace | None) -> tuple[str, ...]:
     """Names of the standardised inputs per bar, with or without a filter."""
-    return INPUTS if fitted is None else (*INPUTS, *FILTER_INPUTS)
+    return (*INPUTS, *CONTEXT) if fitted is None else (*INPUTS, *FILTER_INPUTS, *CONTEXT)
+
+
+def around(context: FloatArray, mid_units: NDArray[np.integer[Any]], volatility: FloatArray) -> FloatArray:
+    """The market context's part of the inputs, (n, L, len(CONTEXT)): prices in units of p (1 - p) x volatility."""
+    price = np.clip(mid_units / PRICE_SCALE, _FLOOR, 1.0 - _FLOOR)
+    values = context.copy()
+    values[..., _PRICES] /= (price * (1.0 - price) * volatility[:, None])[..., None]
+    return values
 
 
 def filtered(fitted: StateSpace, states: FloatArray, volatility: FloatArray) -> FloatArray:
@@ -119,10 +130,10 @@ class InputScaler:
     mean: FloatArray
     sd: FloatArray
     winsor_sd: float
-    names: tuple[str, ...] = INPUTS
+    names: tuple[str, ...] = (*INPUTS, *CONTEXT)
 
     @classmethod
-    def fit(cls, values: FloatArray, winsor_sd: float, names: tuple[str, ...] = INPUTS) -> "InputScaler":
+    def fit(cls, values: FloatArray, winsor_sd: float, names: tuple[str, ...] = (*INPUTS, *CONTEXT)) -> "InputScaler":
         """Statistics of relative windows (n, L, len(names)), tails clipped at the 0.1 and 99.9 % quantiles first."""
         rows = values.reshape(-1, values.shape[-1])
         low, high = np.quantile(rows, (0.001, 0.999), axis=0)
@@ -152,7 +163,10 @@ class InputScaler:
             ArtifactError: if it was fitted for another list or version of the features.
         """
         names = tuple(document.get("inputs", ()))
-        if document.get("input_version") != INPUT_VERSION or names not in (INPUTS, (*INPUTS, *FILTER_INPUTS)):
+        if document.get("input_version") != INPUT_VERSION or names not in (
+            (*INPUTS, *CONTEXT),
+            (*INPUTS, *FILTER_INPUTS, *CONTEXT),
+        ):
             raise ArtifactError(
                 f"the forecaster was trained on inputs of version {document.get('input_version')!r}, this program"
                 f" computes {INPUT_VERSION!r}; train again with `python -m pipelines forecast`"
@@ -166,13 +180,17 @@ def scale_free(
     fitted: StateSpace | None = None,
     states: FloatArray | None = None,
 ) -> tuple[FloatArray, FloatArray]:
-    """Windows relative to their own scale, (n, L, len(inputs_of(fitted))), and the local volatility (n,)."""
+    """Windows relative to their own scale, (n, L, len(inputs_of(fitted))), and the local volatility (n,).
+
+    `states` (n, L, len(SEEN)) is what the filter leaves and the market context; None is neutral.
+    """
     volatility = local_volatility(mid_units)
-    values = relative(features, mid_units, volatility)
-    if fitted is None:
-        return values, volatility
-    assert states is not None, "a network over a filter reads its states"
-    return np.concatenate((values, filtered(fitted, states, volatility)), axis=-1), volatility
+    seen = np.zeros((*mid_units.shape, len(SEEN))) if states is None else states
+    parts = [relative(features, mid_units, volatility)]
+    if fitted is not None:
+        parts.append(filtered(fitted, seen[..., : len(STATES)], volatility))
+    parts.append(around(seen[..., len(STATES) :], mid_units, volatility))
+    return np.concatenate(parts, axis=-1), volatility
 
 
 @dataclass(frozen=True)

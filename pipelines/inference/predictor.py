@@ -1,7 +1,7 @@
 """The forecaster as every stage and the live bot run it: numpy around one ONNX session of one thread."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,9 +16,10 @@ from pipelines.core.domain import FloatArray, Forecast
 from pipelines.core.errors import ArtifactError, DataError
 from pipelines.features.garch import Garch
 from pipelines.features.scale import local_volatility, price_after
-from pipelines.features.state_space import StateSpace
+from pipelines.features.state_space import STATES, StateSpace
 from pipelines.inference.calibration import Confidence, Conformal
 from pipelines.inference.inputs import FloatWindows, Inputs, InputScaler
+from pipelines.inference.linear_path import SEEN, LinearPath, design, joined, price_unit
 
 BATCH = 256
 """Windows per call of the network in a long run: keeps the activations in the cache."""
@@ -29,8 +30,28 @@ IntArray = NDArray[np.int64]
 Raw = tuple[FloatArray, NDArray[np.integer[Any]], FloatArray | None, FloatArray | None]
 Windows = Callable[[IntArray], Raw]
 """From row positions to raw features (n, L, k), mids (n, L), sentiment (n, L), and states (n, L, s) of a filter."""
-Outputs = tuple[NDArray[np.float32], FloatArray, FloatArray]
-"""Network output (n, H, 4), local volatility (n,) and the filter's forecast (n, H)."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What the parts of a forecaster say of n windows, before their shrinks: the network (n, H, 4) in units of
+    volatility x sqrt(h), the filter in log-odds and the linear path in price, (n, H) each; volatility and mid now,
+    (n,) each."""
+
+    network: NDArray[np.float32]
+    volatility: FloatArray
+    ahead: FloatArray
+    linear: FloatArray
+    mid_units: NDArray[np.integer[Any]]
+
+    def base(self, table: Conformal) -> FloatArray:
+        """What filter and linear path forecast together after their shrinks, (n, H) in log-odds."""
+        return joined(self.mid_units, table.filter_shrink * self.ahead, table.linear_shrink * self.linear)
+
+    @classmethod
+    def concatenated(cls, parts: Sequence["Outputs"]) -> "Outputs":
+        """The windows of all parts, one after the other."""
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
 
 
 @dataclass(frozen=True)
@@ -68,15 +89,23 @@ class Predictor:
             bool(self.meta.get("sentiment")),
             Garch(**garch) if garch else None,
         )
+        linear = self.meta.get("linear")
+        self.linear = LinearPath.parse(linear) if linear else None
         self._conformal = Conformal.parse(read_json(folder / "conformal.json"))
         self._confidence = Confidence.parse(read_json(folder / "confidence.json"))
         self._session = _session(folder / "forecaster.onnx") if self.meta.get("network", True) else None
 
-    def filter_alone(self) -> "Predictor":
-        """This forecaster without what its network adds: the filter's forecast, persistence where there is none."""
+    def without_network(self) -> "Predictor":
+        """This forecaster without what its network adds: filter and linear path."""
         twin = copy.copy(self)
         twin._session = None
         twin._conformal = replace(self._conformal, shrink=np.zeros(self.horizon))
+        return twin
+
+    def filter_alone(self) -> "Predictor":
+        """This forecaster without network and linear path: the filter's forecast, persistence where there is none."""
+        twin = self.without_network()
+        twin.linear = None
         return twin
 
     @property
@@ -99,8 +128,8 @@ class Predictor:
         sentiment: FloatArray | None = None,
         states: FloatArray | None = None,
     ) -> Forecasts:
-        """Forecasts of raw windows: features (n, L, k), mid_units (n, L), sentiment (n, L) or None, and the states
-        (n, L, s) of the forecaster's filter where it has one.
+        """Forecasts of raw windows: features (n, L, k), mid_units (n, L), sentiment (n, L) or None, and the columns of
+        SEEN (n, L, s): what the forecaster's filter leaves, and the market context. Without a filter they may lack.
 
         Raises:
             DataError: if the windows are not `lookback` bars long, lack the states, or hold a value that is not finite.
@@ -109,50 +138,52 @@ class Predictor:
             raise DataError(f"a window has {features.shape[1]} bars; forecaster {self.kind} needs {self.lookback}")
         if not np.isfinite(features).all():
             raise DataError("a feature is missing or infinite; compute windows with pipelines.features")
-        return self.scale_back(*self._outputs((features, mid_units, sentiment, states)))
+        return self.scale_back(self._outputs((features, mid_units, sentiment, states)))
 
     def outputs(self, windows: Windows, positions: IntArray) -> Outputs:
         """Network output and what scales it back of many windows, in batches on two threads."""
         with ThreadPoolExecutor(max_workers=2) as pool:
             parts = batches(len(positions), BATCH)
             made = list(pool.map(lambda part: self._outputs(windows(positions[part])), parts))
-        output, volatility, ahead = zip(*made, strict=True)
-        return np.concatenate(output), np.concatenate(volatility), np.concatenate(ahead)
+        return Outputs.concatenated(made)
 
     def _outputs(self, raw: Raw) -> Outputs:
         features, mid_units, sentiment, states = raw
         if self.filter is not None and states is None:
             raise DataError(f"forecaster {self.kind} reads a state-space filter; give the windows its states")
-        if self._session is None:
+        linear = np.zeros((len(mid_units), self.horizon))
+        if self._session is None and self.linear is None:
             volatility = local_volatility(mid_units)
             output = self.network(np.empty((len(mid_units), 0, 0), dtype=np.float32))
         else:
             values, volatility = self.seen.of(features, mid_units, sentiment, states)
             output = self.network(values)
-        return output, volatility, self.ahead(mid_units, states)
+            if self.linear is not None:
+                seen = np.zeros((*mid_units.shape, len(SEEN))) if states is None else states
+                linear = self.linear.forecast(design(values, price_unit(mid_units[:, -1], volatility), seen))
+        return Outputs(output, volatility, self.ahead(mid_units, states), linear, mid_units[:, -1])
 
     def ahead(self, mid_units: NDArray[np.integer[Any]], states: FloatArray | None) -> FloatArray:
         """What the filter alone forecasts, not shrunk, (n, H) in log-odds; zeros without a filter."""
         if self.filter is None or states is None:
             return np.zeros((len(mid_units), self.horizon))
-        return self.filter.forecast(states[:, -1], self.horizon)
+        return self.filter.forecast(states[:, -1, : len(STATES)], self.horizon)
 
     def forecast_many(self, windows: Windows, positions: IntArray) -> Forecasts:
         """Forecasts of many windows: the numbers of `forecast_batch`, computed in batches on two threads."""
-        return self.scale_back(*self.outputs(windows, positions))
+        return self.scale_back(self.outputs(windows, positions))
 
-    def scale_back(self, output: NDArray[np.float32], volatility: FloatArray, ahead: FloatArray) -> Forecasts:
-        """Network output (n, H, 4) over the filter's forecast (n, H) to log-odds, intervals conformalised, with the
-        confidence."""
+    def scale_back(self, made: Outputs) -> Forecasts:
+        """Network over filter and linear path to log-odds, intervals conformalised, with the confidence."""
         table = self._conformal
-        unit = volatility[:, None] * np.sqrt(np.arange(1, self.horizon + 1))
-        scaled = output.astype(np.float64)
-        base = table.filter_shrink * ahead
+        unit = made.volatility[:, None] * np.sqrt(np.arange(1, self.horizon + 1))
+        scaled = made.network.astype(np.float64)
+        base = made.base(table)
         mean = base + table.shrink * scaled[..., 0] * unit
         band = np.sort(scaled[..., 1:], axis=-1)
         lower = np.minimum(base + (band[..., 0] - table.offset) * unit, mean)
         upper = np.maximum(base + (band[..., 2] + table.offset) * unit, mean)
-        return Forecasts(mean, lower, upper, self._confidence.of(mean, volatility))
+        return Forecasts(mean, lower, upper, self._confidence.of(mean, made.volatility))
 
 
 def forecast_call(

@@ -3,7 +3,7 @@
 A bar that closes at T covers (T - length, T] and carries the last price at or before T, so no bar knows its future.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,6 +25,8 @@ class Points:
     mid_units: IntArray
     volume_micro: IntArray
     spread_units: IntArray
+    bid_size_micro: IntArray
+    ask_size_micro: IntArray
 
     def __len__(self) -> int:
         return len(self.code)
@@ -89,6 +91,8 @@ def to_bars(points: Points, length_s: int, max_gap_bars: int, offset_s: int = 0)
         n_trades=np.zeros(len(expanded), np.int64),
         spread_units=np.where(fresh, points.spread_units[last][expanded], 0),
         filled=~fresh,
+        bid_size_micro=np.where(fresh, points.bid_size_micro[last][expanded], 0),
+        ask_size_micro=np.where(fresh, points.ask_size_micro[last][expanded], 0),
     )
 
 
@@ -115,4 +119,4 @@ def add_trades(bars: Bars, length_s: int, code: IntArray, ts_s: IntArray, shares
     count = bars.n_trades.copy()
     np.add.at(volume, at[known], shares_micro[known])
     np.add.at(count, at[known], 1)
-    return Bars(bars.code, bars.ts_s, bars.mid_units, volume, count, bars.spread_units, bars.filled)
+    return replace(bars, volume_micro=volume, n_trades=count)

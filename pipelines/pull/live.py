@@ -204,9 +204,8 @@ async def _each(
 def _bars(series: list[_Series], params: Params) -> tuple[Bars, dict[str, int]]:
     code = np.repeat(np.arange(len(series)), [len(s.ts_s) for s in series])
     nothing = np.zeros(len(code), np.int64)
-    points = Points(
-        code, np.concatenate([s.ts_s for s in series]), np.concatenate([s.mid_units for s in series]), nothing, nothing
-    )
+    ts_s, mid_units = np.concatenate([s.ts_s for s in series]), np.concatenate([s.mid_units for s in series])
+    points = Points(code, ts_s, mid_units, nothing, nothing, nothing, nothing)
     if len(points) == 0:
         raise DataError(f"none of {len(series)} markets has a price history in the window; is the Data API complete?")
     bars = grid.to_bars(points, params.bars.length_s, params.bars.max_gap_bars)

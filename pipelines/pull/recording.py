@@ -34,6 +34,8 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "price": ("price",),
     "bid": ("best_bid", "bid"),
     "ask": ("best_ask", "ask"),
+    "bid_size": ("best_bid_size", "bid_size"),
+    "ask_size": ("best_ask_size", "ask_size"),
     "volume": ("volume",),
     "event": ("event_id", "event", "event_slug"),
     "end": ("end_s", "end_date"),
@@ -158,7 +160,8 @@ def _select(names: Mapping[str, str], columns: Mapping[str, str]) -> str:
         f"{text(role)} AS {role}"
         for role in ("market", "event", "token", "outcome", "question", "category", "slug", "rule", "asset")
     )
-    numbers = ", ".join(f"{number(role)} AS {role}" for role in ("price", "bid", "ask", "volume", "spot"))
+    sizes = "bid_size", "ask_size"
+    numbers = ", ".join(f"{number(role)} AS {role}" for role in ("price", "bid", "ask", *sizes, "volume", "spot"))
     return f"SELECT {texts}, {numbers}, {time('time')} AS ms, {time('end')} AS end_ms FROM source"  # noqa: S608 - column names are quoted
 
 
@@ -221,7 +224,9 @@ _POINTS: Final = """
     SELECT code, CAST(ceil(ms / 1000.0) AS BIGINT) AS ts_s, CAST(round(price * 10000) AS BIGINT) AS mid_units,
            CASE WHEN volume > 0 AND volume < 1e12 THEN CAST(volume * 1e6 AS BIGINT) ELSE 0 END AS volume_micro,
            CASE WHEN bid >= 0 AND ask <= 1 AND ask > bid THEN CAST(round((ask - bid) * 10000) AS BIGINT) ELSE 0
-           END AS spread_units
+           END AS spread_units,
+           CASE WHEN bid_size > 0 AND bid_size < 1e12 THEN CAST(bid_size * 1e6 AS BIGINT) ELSE 0 END AS bid_size_micro,
+           CASE WHEN ask_size > 0 AND ask_size < 1e12 THEN CAST(ask_size * 1e6 AS BIGINT) ELSE 0 END AS ask_size_micro
     FROM parsed JOIN listed USING (market) WHERE kept ORDER BY code, ms, price
 """
 
@@ -321,9 +326,9 @@ def _derived_token(market_id: str, outcome: str) -> str:
 
 def _points(db: duckdb.DuckDBPyConnection) -> tuple[Points, int]:
     columns: dict[str, Any] = db.execute(_POINTS).fetchnumpy()
-    code, ts_s, mid, volume, spread = (np.asarray(columns[name], np.int64) for name in columns)
-    last = _last_of_each(code, ts_s)
-    return Points(code[last], ts_s[last], mid[last], volume[last], spread[last]), int(len(code) - len(last))
+    found = Points(*(np.asarray(columns[name], np.int64) for name in columns))
+    last = _last_of_each(found.code, found.ts_s)
+    return Points(*(getattr(found, name)[last] for name in Points.__dataclass_fields__)), int(len(found) - len(last))
 
 
 def _last_of_each(code: IntArray, ts_s: IntArray) -> IntArray:

@@ -1,6 +1,7 @@
-"""Spreads that were seen: touches that the ingest flow recorded, on their bars, and those of the books of now."""
+"""Books that were seen: touches that the ingest flow recorded, on their bars, and those of the books of now."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ EXTREME = 0.05
 """Books with a mid nearer to 0 or 1 are left out: `policy.min_price` enters nothing there."""
 WIDEST = 0.10
 """Wider spreads are left out: no limit of ours would trade there."""
+SIZES = ("bid_size_micro", "ask_size_micro")
 FEWEST = 10
 """Fewer books of one tick say nothing about the others."""
 
@@ -35,7 +37,7 @@ def typical(books: Iterable[tuple[int, Quote]]) -> dict[int, tuple[float, int]]:
 
 
 def add(bars: Bars, markets: list[Market], landing: Path, length_s: int) -> Bars:
-    """The bars with the last two-sided touch of each bar; bars without one stay at 0 (not observed)."""
+    """The bars with spread and sizes of the last two-sided touch in each; bars without one stay at 0 (not observed)."""
     seen = _touches(landing)
     if seen is None or len(bars) == 0:
         return bars
@@ -50,12 +52,15 @@ def add(bars: Bars, markets: list[Market], landing: Path, length_s: int) -> Bars
     wanted = code[order] * span + close
     at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
     hit = keys[at] == wanted
-    spread = bars.spread_units.copy()
-    spread[at[hit]] = (ask - bid)[order][hit]
-    return Bars(bars.code, bars.ts_s, bars.mid_units, bars.volume_micro, bars.n_trades, spread, bars.filled)
+    columns = {"spread_units": ask - bid}
+    columns |= {name: seen[name].fill_null(0).to_numpy().astype(np.int64) for name in SIZES}
+    filled = {name: getattr(bars, name).copy() for name in columns}
+    for name, values in columns.items():
+        filled[name][at[hit]] = values[order][hit]
+    return replace(bars, **filled)
 
 
 def _touches(landing: Path) -> pa.Table | None:
     files = sorted((landing / "books").glob("day=*/*.parquet"))
-    columns = ["market_id", "ts_ms", "bid_units", "ask_units"]
+    columns = ["market_id", "ts_ms", "bid_units", "ask_units", *SIZES]
     return pa.concat_tables([pq.ParquetFile(file).read(columns) for file in files]) if files else None

@@ -134,6 +134,7 @@ def _report(chosen: window.Window, pulled: Pulled, bars: Bars, too_short: int) -
         "bars": len(bars),
         "bars_filled": int(bars.filled.sum()),
         "spread_observed_share": float(np.mean(bars.spread_units > 0)),
+        "sizes_observed_share": float(np.mean(bars.bid_size_micro + bars.ask_size_micro > 0)),
         "spread_of_open_books_by_tick": {str(tick): mean / PRICE_SCALE for tick, (mean, _) in pulled.spreads.items()},
         "volume_shares": float(bars.volume_micro.sum() / 1e6),
         "headlines": len(pulled.headlines),

@@ -18,6 +18,7 @@ from pipelines.core.money import PRICE_SCALE
 from pipelines.core.products import FEATURES, FORECAST_TABLE, RAW
 from pipelines.core.sections import ExecutionParams
 from pipelines.core.settlement import Settlement
+from pipelines.features.market_context import CONTEXT
 from pipelines.features.spec import FEATURE_NAMES
 from pipelines.trading import kernel
 
@@ -83,6 +84,8 @@ class Series:
     """Tone and number of the headlines that became known in each bar; None where no headlines are known."""
     fair: FloatArray | None = None
     """As in `History`."""
+    context: FloatArray | None = None
+    """Market context of every bar, (bars, len(CONTEXT)); None is neutral."""
 
 
 def bar_length_s(folder: Path = FEATURES) -> int:
@@ -130,6 +133,7 @@ def read_series(markets: Mapping[str, Market], path: Path = FEATURES / "features
     fair = np.full(len(slices), np.nan)
     if "fair" in table.column_names:
         fair = table["fair"].to_numpy(zero_copy_only=False).astype(np.float64)
+    context = np.column_stack([table[name].to_numpy() for name in CONTEXT])
     for left, right in itertools.pairwise(_edges(ids)):
         part = slice(left, right)
         columns = {name: values[part] for name, values in ints.items()}
@@ -144,6 +148,7 @@ def read_series(markets: Mapping[str, Market], path: Path = FEATURES / "features
             tone=tone[part],
             headlines=headlines[part],
             fair=_known(fair[part]),
+            context=context[part],
             **columns,
         )
 

@@ -121,10 +121,10 @@ class OpenBar:
         """The bar; the counters start again at zero.
 
         `last_mid_units` is the price of the last book that showed one (the quote's own where it does). While a side is
-        missing no spread is observed.
+        missing no book is observed.
         """
         mid = quote.mid_units if last_mid_units is None else last_mid_units
-        spread = quote.spread_units if quote.two_sided else 0
-        bar = Bar(market_id, ts_s, mid, self.volume_micro, self.n_trades, spread)
+        book = (quote.spread_units, quote.bid_size_micro, quote.ask_size_micro) if quote.two_sided else (0, 0, 0)
+        bar = Bar(market_id, ts_s, mid, self.volume_micro, self.n_trades, *book)
         self.volume_micro = self.n_trades = 0
         return bar

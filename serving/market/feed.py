@@ -286,6 +286,7 @@ class Feed:
             bar = one.open.close(one.market.market_id, ts_s, one.quote, one.mid_units)
             closed.append((bar, one.quote))
             self._append(one, bar)
+        self._surround()
         self.features_ms = (time.perf_counter() - started) * 1e3
         metrics.FEATURES_LATENCY.observe(self.features_ms)
         self.closed = (ts_s, started)
@@ -344,6 +345,8 @@ class Feed:
             self._push(window, sentiment_sum, bar)
         one.window, one.sentiment_sum, one.backlog = window, sentiment_sum, []
         one.ready, one.warming = True, None
+        for other in self._event_of(one):
+            other.window.forget_surroundings()
         # Another gap may have come while history was fetched; then the trades are still incomplete.
         if not one.refill:
             one.gap_ms = None
@@ -355,6 +358,7 @@ class Feed:
     def seen(self, fitted: StateSpace | None = None) -> list[WarmMarket]:
         """Markets whose window is warm and ends at the newest closed bar, with the states of a model's filter."""
         ts_s = self.closed[0]
+        self._surround()
         found = []
         for one in self.followed.values():
             last = one.window.last
@@ -362,6 +366,18 @@ class Feed:
                 fair = self.implied(one.market, ts_s)
                 found.append(WarmMarket(one.market, one.window.view(fitted), one.quote, one.age_s(ts_s), fair))
         return found
+
+    def _surround(self) -> None:
+        """Tell every window how the other markets of its event moved."""
+        events: dict[str, list[Window]] = {}
+        for one in self.followed.values():
+            events.setdefault(one.market.event_id, []).append(one.window)
+        for windows in events.values():
+            for window in windows:
+                window.surround([other for other in windows if other is not window])
+
+    def _event_of(self, one: Followed) -> list[Followed]:
+        return [other for other in self.followed.values() if other.market.event_id == one.market.event_id]
 
     def mids(self) -> dict[str, int]:
         """Last mid of both sides of every followed market that had one."""

@@ -75,6 +75,7 @@ def assemble(
             bars.clear()
         while bars and bars[-1].ts_s + length_s < ts:
             bars.append(Bar(market_id, bars[-1].ts_s + length_s, bars[-1].mid_units, 0, 0, 0))
-        spread = first_live.spread_units if ts == end_s else 0
-        bars.append(Bar(market_id, ts, mid_at[ts], volume.get(ts, 0), count.get(ts, 0), spread))
+        book = (first_live.spread_units, first_live.bid_size_micro, first_live.ask_size_micro)
+        seen = book if ts == end_s else (0, 0, 0)
+        bars.append(Bar(market_id, ts, mid_at[ts], volume.get(ts, 0), count.get(ts, 0), *seen))
     return bars

@@ -1,13 +1,14 @@
 """The last `lookback` bars of each market, as the forecaster reads them: features, mids, sentiment, filter states."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.core.domain import Bar, FloatArray
+from pipelines.features.market_context import CONTEXT, RollingContext
 from pipelines.features.rolling import RollingFeatures
 from pipelines.features.spec import FEATURES
 from pipelines.features.state_space import STATES, RollingStateSpace, StateSpace
@@ -23,23 +24,26 @@ KEPT_BARS = 1_440
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A window as it was at the close of its last bar: (L, features), (L,), (L,), and the states (L, len(STATES)) of
-    the filter that was asked for. A copy, safe in another thread."""
+    """A window as it was at the close of its last bar: (L, features), (L,), (L,), and the columns of SEEN (L, s): the
+    states of the filter that was asked for (zeros without one) and the market context. A copy, safe in another
+    thread."""
 
     features: FloatArray
     mids: NDArray[np.int64]
     sentiment: FloatArray
     last: Bar
-    states: FloatArray | None = None
+    states: FloatArray
 
 
 @dataclass(slots=True)
 class _Past:
-    """What a filter reads of one bar, and the (known at, score) pairs of the headlines that fell into it."""
+    """What filter and context read of one bar, and the (known at, score) pairs of the headlines that fell into it."""
 
     ts_s: int
     mid_units: int
     volume_micro: int
+    spread_units: int
+    sizes_micro: tuple[int, int]
     headlines: list[tuple[int, float]] = field(default_factory=list)
 
     def into(self, rolling: RollingStateSpace) -> tuple[float, ...]:
@@ -54,6 +58,7 @@ class Window:
         self._lookback = lookback
         self._length = length_s
         self._end_s = end_s
+        self._moves: dict[int, int] = {}
         self._reset()
 
     def _reset(self) -> None:
@@ -65,6 +70,9 @@ class Window:
         self._fitted: StateSpace | None = None
         self._filter: RollingStateSpace | None = None
         self._states: FloatArray = np.zeros((self._lookback, len(STATES)))
+        self._surroundings: RollingContext | None = None
+        self._pending = 0
+        self._contexts: FloatArray = np.zeros((self._lookback, len(CONTEXT)))
         self.count = 0
         self.last: Bar | None = None
 
@@ -93,7 +101,7 @@ class Window:
         self.features[-1] = self._rolling.push(bar.ts_s, bar.mid_units, bar.volume_micro)
         self.mids[-1] = bar.mid_units
         self.sentiment[-1] = sentiment
-        self._past.append(_Past(bar.ts_s, bar.mid_units, bar.volume_micro))
+        self._remember(bar)
         # A filter cannot go back: it is folded again over the bars that are kept.
         if self._enter(headlines):
             self._filter = None
@@ -101,6 +109,37 @@ class Window:
             self._keep(self._past[-1].into(self._filter))
         self.count += 1
         self.last = bar
+
+    def _remember(self, bar: Bar) -> None:
+        if self._past:
+            self._moves[bar.ts_s] = bar.mid_units - self._past[-1].mid_units
+            if len(self._moves) > KEPT_BARS:
+                self._moves.pop(next(iter(self._moves)))
+        sizes = bar.bid_size_micro, bar.ask_size_micro
+        self._past.append(_Past(bar.ts_s, bar.mid_units, bar.volume_micro, bar.spread_units, sizes))
+        self._pending = min(self._pending + 1, KEPT_BARS)
+
+    def move_at(self, ts_s: int) -> int | None:
+        """Move in 1e-4 of the bar that closed at a time since the one before it; None where one of them lacks."""
+        return self._moves.get(ts_s)
+
+    def surround(self, siblings: Sequence["Window"]) -> None:
+        """Make the market context of the bars that have none yet, from the windows of the event's other markets."""
+        if self._surroundings is None:
+            self._surroundings, self._pending = RollingContext(), len(self._past)
+        for place in range(len(self._past) - self._pending, len(self._past)):
+            past = self._past[place]
+            moved = place > 0 or len(self._past) == KEPT_BARS
+            others = [one.move_at(past.ts_s) for one in siblings] if moved else []
+            known = [move for move in others if move is not None]
+            made = self._surroundings.push(past.ts_s, past.mid_units, past.spread_units, past.sizes_micro, known)
+            self._contexts[:-1] = self._contexts[1:]
+            self._contexts[-1] = made
+        self._pending = 0
+
+    def forget_surroundings(self) -> None:
+        """Make the context of every bar anew the next time: a sibling has other bars now."""
+        self._surroundings = None
 
     def _enter(self, headlines: Iterable[tuple[int, float]]) -> bool:
         """Put headlines into their bars; whether one fell into a bar before the last."""
@@ -113,10 +152,15 @@ class Window:
         return late
 
     def view(self, fitted: StateSpace | None = None) -> View:
-        """A copy of the window, with the states of a filter where one is given; it must not be empty."""
+        """A copy of the window, with the states of a filter where one is given; it must not be empty.
+
+        Bars that were not surrounded yet count as without siblings.
+        """
         assert self.last is not None, "an empty window has no view"
-        states = None if fitted is None else self._states_of(fitted)
-        return View(self.features.copy(), self.mids.copy(), self.sentiment.copy(), self.last, states)
+        self.surround(())
+        states = np.zeros(self._states.shape) if fitted is None else self._states_of(fitted)
+        seen = np.concatenate((states, self._contexts), axis=1)
+        return View(self.features.copy(), self.mids.copy(), self.sentiment.copy(), self.last, seen)
 
     def _states_of(self, fitted: StateSpace) -> FloatArray:
         """States of the last `lookback` bars. A filter that is new here, or a late headline, costs one fold over the

@@ -12,7 +12,7 @@ from pipelines.features import scale, spec
 from pipelines.inference import verdict
 from pipelines.inference.bundle import seal
 from pipelines.inference.calibration import Confidence, Conformal
-from pipelines.inference.inputs import INPUTS, SENTIMENT_INPUTS, InputScaler
+from pipelines.inference.inputs import SENTIMENT_INPUTS, InputScaler, inputs_of
 from pipelines.trading.sizing import SizingTable
 
 LOOKBACK, HORIZON = 60, 24
@@ -41,9 +41,11 @@ def make(
             "sentiment": mood is not None,
         },
     )
-    write_json(folder / "scaler.json", InputScaler(np.zeros(len(INPUTS)), np.ones(len(INPUTS)), 8.0).document())
+    count = len(inputs_of(None))
+    write_json(folder / "scaler.json", InputScaler(np.zeros(count), np.ones(count), 8.0).document())
     write_json(
-        folder / "conformal.json", Conformal(0.9, np.full(HORIZON, 0.1), np.ones(HORIZON), np.ones(HORIZON)).document()
+        folder / "conformal.json",
+        Conformal(0.9, np.full(HORIZON, 0.1), np.ones(HORIZON), np.ones(HORIZON), np.zeros(HORIZON)).document(),
     )
     table = Confidence(np.full(HORIZON - 1, 6.0), np.full(HORIZON - 1, 3.0))
     write_json(folder / "confidence.json", table.document())
@@ -91,10 +93,10 @@ def approve(folder: Path, *, said: str = "promote", valid_days: float = 30.0, no
 def _network(path: Path, pull: float, mood: float | None) -> None:
     """(n, L, 26 or 28) -> (n, H, 4): every output is `pull` times the last standardised ma_30 and `mood` times the
     sentiment, the band one sd around it."""
-    column = INPUTS.index("ma_30")
-    width = len(INPUTS) + (0 if mood is None else SENTIMENT_INPUTS)
+    column = inputs_of(None).index("ma_30")
+    width = len(inputs_of(None)) + (0 if mood is None else SENTIMENT_INPUTS)
     weight = np.zeros((width, HORIZON * 4), dtype=np.float32)
-    weight[len(INPUTS) : len(INPUTS) + 1] = mood or 0.0
+    weight[len(inputs_of(None)) : len(inputs_of(None)) + 1] = mood or 0.0
     weight[column] = np.repeat(pull * np.sqrt(np.arange(1, HORIZON + 1) / HORIZON), 4)
     bias = np.tile(np.array([0.0, -1.6, 0.0, 1.6], dtype=np.float32), HORIZON)
     constants = [

@@ -1,5 +1,5 @@
-"""`ssm`: the state-space filter alone, without a network over it."""
+"""`ssm`: the state-space filter alone, without a linear path or a network over it."""
 
 from pipelines.forecast.forecaster import Forecaster
 
-FORECASTER = Forecaster(meaning="the state-space filter of news, flow and bounce, alone", train=None)
+FORECASTER = Forecaster(meaning="the state-space filter of news, flow and bounce, alone", train=None, linear=False)

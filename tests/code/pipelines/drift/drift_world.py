@@ -37,8 +37,9 @@ def write_raw(markets: SyntheticMarkets, folder: Path, start_s: int, end_s: int)
         if inside.any():
             code = np.full(int(inside.sum()), len(listed))
             spread = (history.ask_units - history.bid_units)[inside]
+            none = np.zeros(len(code), np.int64)
             columns.append((code, history.ts_s[inside], history.mid_units[inside], history.volume_micro[inside],
-                            history.n_trades[inside], spread, np.zeros(len(code), bool)))  # fmt: skip
+                            history.n_trades[inside], spread, none > 0, none, none))  # fmt: skip
             listed.append(_market(listing))
     bars = Bars(*(np.concatenate(column) for column in zip(*columns, strict=True)))
     folder.mkdir(parents=True, exist_ok=True)

@@ -37,6 +37,8 @@ def write_raw(folder, *, events=40, bars=200, every=100, markets=2, length_s=60,
                         "mid_units": mid.astype(np.int32),
                         "volume_micro": rng.integers(0, 10**9, bars),
                         "spread_units": np.zeros(bars, dtype=np.int32),
+                        "bid_size_micro": np.zeros(bars, dtype=np.int64),
+                        "ask_size_micro": np.zeros(bars, dtype=np.int64),
                     }
                 )
             )
@@ -166,5 +168,5 @@ def test_gaps_split_a_series():
     assert parts(ts, 60) == [slice(0, 3), slice(3, 7)]
     from pipelines.featurize.market import MarketBars
 
-    bars = MarketBars("m", "e", None, ts, ts, ts, ts)
+    bars = MarketBars("m", "e", None, ts, ts, ts, ts, ts, ts)
     assert long_enough(bars, 60, 4).tolist() == [False] * 3 + [True] * 4

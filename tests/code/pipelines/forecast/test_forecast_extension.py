@@ -82,11 +82,15 @@ predictor = Predictor(Path("models/forecaster"))
 made = pq.read_table("data/forecasts/forecasts.parquet").slice(0, 1)
 name, ts = made["market_id"][0].as_py(), made["ts_s"][0].as_py()
 bars = table.filter(pa.compute.equal(table["market_id"], name)).to_pylist()
-window = Window(predictor.lookback, 60, bars[0]["end_s"])
-for bar in bars:
+windows = {}
+for bar in table.filter(pa.compute.equal(table["event_id"], bars[0]["event_id"])).to_pylist():
     if bar["ts_s"] <= ts:
         told = [(bar["ts_s"], bar["tone"])] * bar["headlines"]
-        window.push(Bar(name, bar["ts_s"], bar["mid_units"], bar["volume_micro"], 0, 0), bar["sentiment"], told)
+        one = windows.setdefault(bar["market_id"], Window(predictor.lookback, 60, bar["end_s"]))
+        closed = Bar(bar["market_id"], bar["ts_s"], bar["mid_units"], bar["volume_micro"], 0, 0)
+        one.push(closed, bar["sentiment"], told)
+window = windows.pop(name)
+window.surround(list(windows.values()))
 view = window.view(predictor.filter)
 live = predictor.forecast_batch(view.features[None], view.mids[None], view.sentiment[None], view.states[None])
 assert np.allclose(live.mean[0], made["mean"][0].as_py(), atol=1e-6)
@@ -148,8 +152,8 @@ def test_a_feature_and_a_forecaster_are_added_by_the_recipe(tmp_path, kind):
     assert REVERTING in source
     helper.write_text(source.replace(REVERTING, REVERTED))
     shipped = (ROOT / "params.yaml").read_text()
-    assert "kind: hybrid" in shipped
-    (tmp_path / "params.yaml").write_text(shipped.replace("kind: hybrid", f"kind: {kind}", 1))
+    assert "kind: mlp" in shipped
+    (tmp_path / "params.yaml").write_text(shipped.replace("kind: mlp", f"kind: {kind}", 1))
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
         cwd=tmp_path,
@@ -173,7 +177,7 @@ def test_an_unknown_forecaster_is_refused_before_anything_runs(tmp_path):
 
     text = (ROOT / "params.yaml").read_text()
     wrong = tmp_path / "params.yaml"
-    wrong.write_text(text.replace("kind: hybrid", "kind: oracle", 1))
+    wrong.write_text(text.replace("kind: mlp", "kind: oracle", 1))
     with pytest.raises(ParameterError, match=r"forecast\.kind was 'oracle'.*hybrid.*strategies\.my_forecaster"):
         params.read(wrong)
     with pytest.raises(ParameterError, match=r"cannot be imported .*nowhere/at_all\.py"):

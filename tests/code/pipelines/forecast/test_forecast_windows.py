@@ -55,8 +55,8 @@ def test_positions_belong_to_the_slice():
 def test_windows_end_at_the_position_and_moves_begin_there():
     """The last row of a window is the position's own bar; the move of horizon h is h bars later, in log-odds."""
     rows = make_rows([("a", 30, 0)])
-    features, mids, _, states = rows.windows(5, None)(np.array([10]))
-    assert states is None
+    features, mids, _, seen = rows.windows(5, rows.states(None))(np.array([10]))
+    assert not seen.any()
     assert np.array_equal(features[0], rows.features[6:11])
     assert mids[0, -1] == rows.mid_units[10]
     odds = log_odds(rows.mid_units)

@@ -54,7 +54,9 @@ def write_forecaster(folder, *, extras=(), weight=0.1, kind="hybrid", garch=None
     write_json(folder / "observation.json", Scaler.fit(np.zeros((2, len(SCALED))), SCALED, 8.0).document())
     write_json(
         folder / "conformal.json",
-        Conformal(0.9, np.full(HORIZON, 0.2), np.full(HORIZON, 0.5), np.full(HORIZON, 0.8)).document(),
+        Conformal(
+            0.9, np.full(HORIZON, 0.2), np.full(HORIZON, 0.5), np.full(HORIZON, 0.8), np.zeros(HORIZON)
+        ).document(),
     )
     confidence = Confidence(np.linspace(1.0, 2.0, HORIZON - 1), np.full(HORIZON - 1, 3.0))
     write_json(folder / "confidence.json", confidence.document())

@@ -6,9 +6,11 @@ from onnx_forecaster import HORIZON, LOOKBACK, windows, write_forecaster
 
 from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.errors import ArtifactError, DataError
+from pipelines.features.market_context import CONTEXT
 from pipelines.features.scale import local_volatility, log_odds
-from pipelines.features.state_space import STATES, StateSpace
+from pipelines.features.state_space import StateSpace
 from pipelines.inference.inputs import FILTER_INPUTS, INPUTS, relative
+from pipelines.inference.linear_path import SEEN
 from pipelines.inference.predictor import Predictor, forecast_call
 
 
@@ -111,14 +113,14 @@ def test_a_network_adds_to_what_the_filter_forecasts(tmp_path):
     fitted = StateSpace((0.93, 0.9, 0.5, 0.7, 0.9, 0.5, -4.0, 0.3, 0.9, 100.0, -9.0, 0.5, -8.5, 1.5, -8.5, 0.5))
     predictor = Predictor(write_forecaster(tmp_path, fitted=fitted))
     features, mids, sentiment = windows(4)
-    states = np.random.default_rng(1).normal(size=(*mids.shape, len(STATES))) * 0.1
+    states = np.random.default_rng(1).normal(size=(*mids.shape, len(SEEN))) * 0.1
     made = predictor.forecast_batch(features, mids, sentiment, states)
     inputs, volatility = predictor.seen.of(features, mids, sentiment, states)
     unit = volatility[:, None] * np.sqrt(np.arange(1, HORIZON + 1))
     base = 0.8 * fitted.forecast(states[:, -1], HORIZON)
     assert np.allclose(made.mean, base + 0.5 * 0.1 * inputs[:, -1, 1:2] * unit, atol=1e-8)
     assert ((made.lower <= made.mean) & (made.mean <= made.upper)).all()
-    assert inputs.shape[-1] == len(INPUTS) + len(FILTER_INPUTS) == predictor.seen.width
+    assert inputs.shape[-1] == len(INPUTS) + len(FILTER_INPUTS) + len(CONTEXT) == predictor.seen.width
     ahead = fitted.forecast(states, 24)[..., 4] / (volatility[:, None] * np.sqrt(5))
     assert np.allclose(inputs[..., len(INPUTS) + 1], np.clip(ahead, -8, 8), atol=1e-5)
     with pytest.raises(DataError, match="give the windows its states"):
@@ -132,7 +134,7 @@ def test_the_filter_alone_needs_no_network(tmp_path):
     (folder / "forecaster.onnx").unlink()
     write_json(folder / "meta.json", read_json(folder / "meta.json") | {"network": False})
     features, mids, _ = windows(4)
-    states = np.random.default_rng(1).normal(size=(*mids.shape, len(STATES))) * 0.1
+    states = np.random.default_rng(1).normal(size=(*mids.shape, len(SEEN))) * 0.1
     made = Predictor(folder).forecast_batch(features, mids, None, states)
     assert np.array_equal(made.mean, 0.8 * fitted.forecast(states[:, -1], HORIZON))
 

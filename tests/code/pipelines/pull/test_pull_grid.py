@@ -15,7 +15,7 @@ def points(*markets: list[tuple[int, int]], volume: int = 0) -> Points:
     """Points of markets given as (second, price units)."""
     rows = [(code, ts, mid) for code, market in enumerate(markets) for ts, mid in market]
     code, ts, mid = (np.array([row[i] for row in rows], np.int64) for i in range(3))
-    return Points(code, ts, mid, np.full(len(rows), volume, np.int64), np.zeros(len(rows), np.int64))
+    return Points(code, ts, mid, np.full(len(rows), volume, np.int64), *(np.zeros(len(rows), np.int64),) * 3)
 
 
 def series(steps: list[int], start: int = T0) -> list[tuple[int, int]]:

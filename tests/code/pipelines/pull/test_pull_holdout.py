@@ -17,7 +17,7 @@ def world(*lives: Life) -> tuple[list[Market], Bars]:
     code = np.repeat(np.arange(len(lives)), [n for *_, n in lives])
     ts_s = np.concatenate([1_000 + first + np.arange(n) for _, first, n in lives])
     nothing = np.zeros(len(code), np.int64)
-    return markets, Bars(code, ts_s, nothing, nothing, nothing, nothing, np.zeros(len(code), bool))
+    return markets, Bars(code, ts_s, nothing, nothing, nothing, nothing, np.zeros(len(code), bool), nothing, nothing)
 
 
 def choose(*lives: Life) -> holdout.HoldOut:

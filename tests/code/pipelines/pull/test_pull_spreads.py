@@ -34,7 +34,7 @@ def bars() -> Bars:
     code = np.repeat(np.arange(2), 3)
     nothing = np.zeros(6, np.int64)
     ts_s = np.tile(T0 + 60 * np.arange(3), 2)
-    return Bars(code, ts_s, nothing + 5_000, nothing, nothing, nothing, np.zeros(6, bool))
+    return Bars(code, ts_s, nothing + 5_000, nothing, nothing, nothing, np.zeros(6, bool), nothing, nothing)
 
 
 def land(folder: Path, *rows: tuple[str, int, int, int]) -> None:
@@ -42,7 +42,9 @@ def land(folder: Path, *rows: tuple[str, int, int, int]) -> None:
     path = folder / "books" / "day=2026-01-01" / f"{len(list(folder.rglob('*.parquet')))}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     names = ["market_id", "ts_ms", "bid_units", "ask_units"]
-    pq.write_table(pa.table({n: [row[i] for row in rows] for i, n in enumerate(names)}), path)
+    columns = {n: [row[i] for row in rows] for i, n in enumerate(names)}
+    sizes = {"bid_size_micro": [2_000_000] * len(rows), "ask_size_micro": [3_000_000] * len(rows)}
+    pq.write_table(pa.table(columns | sizes), path)
 
 
 def test_without_a_landing_zone_nothing_is_observed(tmp_path: Path) -> None:
@@ -56,7 +58,10 @@ def test_a_touch_belongs_to_the_bar_that_covers_it(tmp_path: Path) -> None:
     land(tmp_path, ("0xa", at_close, 4_900, 5_100), ("0xa", after, 4_900, 5_000), ("0xa", after + 5, 4_950, 5_000))
     land(tmp_path, ("0xb", T0 * 1_000, 4_000, 4_300), ("0xz", T0 * 1_000, 1, 2))
 
-    assert spreads.add(bars(), MARKETS, tmp_path, 60).spread_units.tolist() == [0, 200, 50, 300, 0, 0]
+    seen = spreads.add(bars(), MARKETS, tmp_path, 60)
+    assert seen.spread_units.tolist() == [0, 200, 50, 300, 0, 0]
+    assert seen.bid_size_micro.tolist() == [0, 2_000_000, 2_000_000, 2_000_000, 0, 0]
+    assert seen.ask_size_micro.tolist() == [0, 3_000_000, 3_000_000, 3_000_000, 0, 0]
 
 
 def test_one_sided_and_crossed_touches_say_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,142 @@
+"""What a bar says beyond its own price and volume: the book at its close, and the other markets of its event.
+
+Prices of one event move together: brackets that exclude each other sum to one, a ladder of thresholds follows one
+underlying. A move that the others do not share, and that the sum of their prices keeps, tends to come back; a move of
+the others that this market has not made yet tends to come. Displayed sizes lean to the side the price goes to.
+
+Every value is known at the close of its bar. Prices are in [0, 1] units, and what is absent is neutral: 0 without an
+observed book or without siblings. `step` is the whole arithmetic on plain numbers: the live process runs it as it is,
+`state_space_batch` compiles this very source for whole histories, so both forms give the same bits.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from pipelines.core.money import MICRO, PRICE_SCALE
+
+CONTEXT: Final = (
+    "spread", "lean", "lean_spread", "micro_gap",
+    "move", "sum_move", "agreed",
+    "own_5", "own_15", "own_60", "agreed_5", "agreed_15", "agreed_60", "sum_5", "sum_15", "sum_60",
+    "others", "others_5", "peak", "peak_5",
+    "hour_sin", "hour_cos",
+)  # fmt: skip
+"""Spread; log of bid size over ask size; that times the spread; microprice less mid. Own move; change of the sum of the
+event's prices; the part of the own move that the sum confirms. The same as deviations from means of 5, 15 and 60 bars,
+those of the sum weighted by the price. Mean move of the siblings, and the largest one, now and decayed over 5 bars.
+The hour of the day in UTC."""
+
+PRICES: Final = tuple(name for name in CONTEXT if name not in ("lean", "hour_sin", "hour_cos"))
+"""Those that are differences of prices."""
+LAGGED: Final = ("move", "sum_move", "agreed", "others", "peak")
+"""Those whose last values say more than the newest alone."""
+
+# Places in the state of a market (float64).
+MID, BARS, SUM = range(3)
+OWN_5, OWN_15, OWN_60, SUM_5, SUM_15, SUM_60 = range(3, 9)
+OTHERS_5, PEAK_5 = range(9, 11)
+SIZE: Final = 11
+
+WEIGHT_5, WEIGHT_15, WEIGHT_60 = 2.0 / 6.0, 2.0 / 16.0, 2.0 / 61.0
+KEEP_5 = math.exp(-1.0 / 5.0)
+HOURS: Final = 24
+HOUR_SIN: Final = tuple(math.sin(2.0 * math.pi * hour / HOURS) for hour in range(HOURS))
+HOUR_COS: Final = tuple(math.cos(2.0 * math.pi * hour / HOURS) for hour in range(HOURS))
+LEAN_LIMIT = 8.0
+"""Largest absolute log size ratio: a side without size counts as one share."""
+
+
+def agreed(move: float, whole: float) -> float:
+    """The part of a move that has the sign of the whole's, at most as large as either."""
+    if move > 0.0 and whole > 0.0:
+        return min(move, whole)
+    if move < 0.0 and whole < 0.0:
+        return max(move, whole)
+    return 0.0
+
+
+def step(
+    state: Any, made: Any, hour: int, units: int, spread_units: int, bid_size: int, ask_size: int,
+    others_units: int, siblings: int, peak_units: int,
+) -> None:  # fmt: skip
+    """Take one closed bar into `state` and write its `CONTEXT` into `made`, both in place.
+
+    `units` and `spread_units` in 1e-4, sizes at the touch in base units (0 where nobody displayed any), `others_units`
+    the sum of the siblings' moves since the bar before, `siblings` how many of them moved or could have, `peak_units`
+    the largest of those moves.
+    """
+    price = units / PRICE_SCALE
+    first = state[BARS] == 0.0
+    move_units = 0.0 if first else units - state[MID]
+    move = move_units / PRICE_SCALE
+    whole = (move_units + others_units) / PRICE_SCALE if siblings > 0 else 0.0
+    state[MID], state[BARS] = units * 1.0, state[BARS] + 1.0
+    if first:
+        state[OWN_5] = state[OWN_15] = state[OWN_60] = price
+    state[SUM] = state[SUM] + whole
+    state[OWN_5] = state[OWN_5] + WEIGHT_5 * (price - state[OWN_5])
+    state[OWN_15] = state[OWN_15] + WEIGHT_15 * (price - state[OWN_15])
+    state[OWN_60] = state[OWN_60] + WEIGHT_60 * (price - state[OWN_60])
+    state[SUM_5] = state[SUM_5] + WEIGHT_5 * (state[SUM] - state[SUM_5])
+    state[SUM_15] = state[SUM_15] + WEIGHT_15 * (state[SUM] - state[SUM_15])
+    state[SUM_60] = state[SUM_60] + WEIGHT_60 * (state[SUM] - state[SUM_60])
+    others = others_units / PRICE_SCALE / siblings if siblings > 0 else 0.0
+    peak = peak_units / PRICE_SCALE if siblings > 0 else 0.0
+    state[OTHERS_5] = KEEP_5 * state[OTHERS_5] + others
+    state[PEAK_5] = KEEP_5 * state[PEAK_5] + peak
+    spread = spread_units / PRICE_SCALE
+    lean = gap = 0.0
+    if spread_units > 0 and bid_size + ask_size > 0:
+        lean = math.log((bid_size + MICRO) / (ask_size + MICRO))
+        lean = min(max(lean, -LEAN_LIMIT), LEAN_LIMIT)
+        gap = 0.5 * spread * ((bid_size - ask_size) / (bid_size + ask_size))
+    made[0], made[1], made[2], made[3] = spread, lean, lean * spread, gap
+    made[4], made[5], made[6] = move, whole, agreed(move, whole)
+    own_5, own_15, own_60 = price - state[OWN_5], price - state[OWN_15], price - state[OWN_60]
+    sum_5, sum_15, sum_60 = state[SUM] - state[SUM_5], state[SUM] - state[SUM_15], state[SUM] - state[SUM_60]
+    made[7], made[8], made[9] = own_5, own_15, own_60
+    made[10], made[11], made[12] = agreed(own_5, sum_5), agreed(own_15, sum_15), agreed(own_60, sum_60)
+    made[13], made[14], made[15] = price * sum_5, price * sum_15, price * sum_60
+    made[16], made[17], made[18], made[19] = others, state[OTHERS_5], peak, state[PEAK_5]
+    made[20], made[21] = HOUR_SIN[hour], HOUR_COS[hour]
+
+
+def hour_of(ts_s: int) -> int:
+    """Hour of the day in UTC.
+
+    >>> hour_of(1_767_225_600 + 3_600)
+    1
+    """
+    return ts_s % 86_400 // 3_600
+
+
+def of_siblings(moves: Iterable[int]) -> tuple[int, int, int]:
+    """What `step` reads of the siblings' moves in 1e-4: their sum, their number, and the largest one.
+
+    >>> of_siblings([10, -30, 5])
+    (-15, 3, -30)
+    """
+    known = list(moves)
+    return sum(known), len(known), max(known, key=lambda move: (abs(move), move), default=0)
+
+
+class RollingContext:
+    """The context of one market's contiguous bars, in constant time and memory. After a gap, start a new one."""
+
+    def __init__(self) -> None:
+        self._state = [0.0] * SIZE
+
+    def push(
+        self,
+        ts_s: int,
+        mid_units: int,
+        spread_units: int,
+        sizes_micro: tuple[int, int],
+        siblings: Sequence[int],
+    ) -> list[float]:
+        """The context of the bar that has just closed, in the order of `CONTEXT`; `siblings` are their moves in 1e-4
+        since the bar before, of those that had both bars."""
+        made = [0.0] * len(CONTEXT)
+        step(self._state, made, hour_of(ts_s), mid_units, spread_units, *sizes_micro, *of_siblings(siblings))
+        return made

@@ -1,0 +1,76 @@
+"""The linear path under a network: a ridge regression in price units on what is known at the bar, as numpy runs it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.core.domain import FloatArray
+from pipelines.core.money import PRICE_SCALE
+from pipelines.features.market_context import CONTEXT, LAGGED, PRICES
+from pipelines.features.scale import price_after
+from pipelines.features.state_space import STATES
+
+LAGS: Final = 6
+"""Bars of the moves that the path reads; a shorter window repeats its first."""
+LIMIT: Final = 20.0
+"""Inputs count at most so many standard deviations: a bad print of ten times the usual move comes back whole."""
+
+SEEN: Final = (*STATES, *CONTEXT)
+"""Columns of every bar beside its features: what the filter leaves, and the market context."""
+
+_PRICES = [len(STATES) + CONTEXT.index(name) for name in PRICES]
+_LAGGED = [len(STATES) + CONTEXT.index(name) for name in LAGGED]
+LOWEST, HIGHEST = 0.001, 0.999
+
+
+def design(values: NDArray[np.float32], unit: FloatArray, seen: FloatArray) -> FloatArray:
+    """What the path weighs, (n, k): the standardised inputs (n, L, w) of the last bar in units of price, `unit` (n,) is
+    p (1 - p) x volatility; prices of the market context (n, L, len(SEEN)), and its last moves."""
+    last = values[:, -1].astype(np.float64) * unit[:, None]
+    bars = seen.shape[1] - 1 - np.minimum(np.arange(1, LAGS), seen.shape[1] - 1)
+    lags = seen[:, bars][..., _LAGGED].reshape(len(seen), -1)
+    return np.concatenate((last, seen[:, -1, _PRICES], lags), axis=1)
+
+
+@dataclass(frozen=True)
+class LinearPath:
+    """Weights (k, H) of inputs that are divided by `scale` (k,) and bounded by LIMIT: a change of price per horizon."""
+
+    scale: FloatArray
+    weights: FloatArray
+
+    def forecast(self, inputs: FloatArray) -> FloatArray:
+        """Change of price that the path adds to the filter's forecast, (n, k) -> (n, H)."""
+        bounded = np.clip(inputs / self.scale, -LIMIT, LIMIT)
+        made: FloatArray = bounded @ self.weights
+        return made
+
+    def document(self) -> dict[str, Any]:
+        """What `parse` reads back, for JSON."""
+        return {"scale": self.scale.tolist(), "weights": self.weights.tolist()}
+
+    @classmethod
+    def parse(cls, document: Mapping[str, Any]) -> "LinearPath":
+        """The path that `document` described."""
+        return cls(np.asarray(document["scale"], dtype=np.float64), np.asarray(document["weights"], dtype=np.float64))
+
+
+def joined(mid_units: NDArray[np.integer[Any]], filtered: FloatArray, linear: FloatArray) -> FloatArray:
+    """The filter's change of log-odds and the linear path's change of price as one change of log-odds, (n, H).
+
+    `mid_units` (n,) are the prices now. Where the linear path adds nothing the filter's change comes back to the bit.
+    """
+    price = price_after(mid_units[:, None], filtered)
+    moved = np.clip(price + linear, LOWEST, HIGHEST)
+    added = np.log(moved / (1.0 - moved)) - np.log(price / (1.0 - price))
+    return filtered + np.where(linear == 0.0, 0.0, added)
+
+
+def price_unit(mid_units: NDArray[np.integer[Any]], volatility: FloatArray) -> FloatArray:
+    """p (1 - p) x volatility, (n,): what one unit of a standardised move is in price."""
+    price = np.clip(mid_units / PRICE_SCALE, LOWEST, HIGHEST)
+    unit: FloatArray = price * (1.0 - price) * volatility
+    return unit
