@@ -1,5 +1,6 @@
 """Many plans over several processes. What was played is written line by line: a campaign goes on where it stopped."""
 
+import itertools
 import json
 import logging
 import multiprocessing
@@ -45,8 +46,7 @@ class Summary:
         self.slowest_recovery = max(self.slowest_recovery, row["recovered_after"])
         named = [event["fault"] for event in row["plan"]["events"]]
         self.faults.update(named)
-        if len(set(named)) == 2:
-            self.pairs.add((min(named), max(named)))
+        self.pairs.update(itertools.combinations(sorted(set(named)), 2))
         if row["violations"]:
             self.failed.append(row)
 

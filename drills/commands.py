@@ -6,15 +6,26 @@ from pathlib import Path
 
 from pipelines.core.command_line import Command, whole
 
+KINDS = {
+    "singles": "every fault alone",
+    "pairs": "every pair of faults alone",
+    "cover": "every pair of faults, eight faults at once",
+    "crowd": "eight faults that a seed draws",
+    "deaths": "a kill at each commit, request and answer",
+}
+
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=whole(1, 100_000), default=1, help="seeds of each schedule (1)")
     parser.add_argument("--first-seed", type=whole(0), default=1, help="the first of them (1)")
-    kinds = (
-        "singles: every fault; pairs: every pair of faults; crowd: eight faults at once; deaths: a kill at each edge"
+    parser.add_argument(
+        "--kinds",
+        nargs="+",
+        choices=KINDS,
+        default=["singles", "cover"],
+        metavar="KIND",
+        help="; ".join(f"{name}: {said}" for name, said in KINDS.items()) + " (singles cover)",
     )
-    parser.add_argument("--kinds", nargs="+", choices=("singles", "pairs", "crowd", "deaths"), default=["singles"],
-                        metavar="KIND", help=f"{kinds} (singles)")  # fmt: skip
     parser.add_argument("--faults", nargs="+", default=[], metavar="FAULT", help="only these (default: all)")
     parser.add_argument("--workers", type=whole(1, 256), default=1, help="processes (1)")
     parser.add_argument("--state", type=Path, help="file in which played schedules are kept; a run goes on from it")

@@ -57,6 +57,8 @@ def _of_kind(kind: str, seeds: range, faults: list[str]) -> Iterator[Plan]:
             yield from (plans.pair(two, seed) for two in plans.all_pairs() if not chosen or chosen & set(two))
         elif kind == "crowd":
             yield plans.crowd(seed)
+        elif kind == "cover":
+            yield from plans.cover(seed)
         else:
             yield from campaign.deaths_of(Plan(seed), DEATH_STRIDE)
 

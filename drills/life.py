@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import ContextVar, copy_context
 from typing import Any, TypeVar
 
-from sqlalchemy import event
+from sqlalchemy import URL, Engine, QueuePool, create_engine, event
 
 from drills.loop import VirtualLoop
 from drills.model import ScriptedModelWatch
@@ -23,6 +23,22 @@ from serving.bot import Bot
 from serving.threads import Threads
 
 T = TypeVar("T")
+
+_FIRST: list[Engine] = []
+"""The engine of the first journal of this process. Its statements are compiled once for all journals."""
+
+
+def engine_of(address: URL, **options: Any) -> Engine:
+    """What `create_engine` gives, with the dialect and the compiled statements of the first one."""
+    if not _FIRST:
+        _FIRST.append(create_engine(address, **options))
+        return _FIRST[0]
+    first = _FIRST[0]
+    positional, named = first.dialect.create_connect_args(address)
+    made = Engine(QueuePool(lambda: first.dialect.connect(*positional, **named)), first.dialect, address)
+    made._compiled_cache = first._compiled_cache
+    return made
+
 
 LIFE: ContextVar["Life"] = ContextVar("life")
 """The life to which the running code belongs."""

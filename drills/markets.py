@@ -14,7 +14,7 @@ from simulator.markets.source import History, Listing, Step
 from simulator.markets.timeline import MarketLife, Timeline
 from simulator.markets.trades import NoiseTrades
 
-BAR_MIN: Final = 10
+BAR_MIN: Final = 30
 """Market minutes of a step of the venue, and of a bar of the bot: what a bar costs is the same at every length."""
 
 STEP_S: Final = BAR_MIN * 60

@@ -4,6 +4,7 @@ The schedules are those of the simulator's admin API (`simulator.faults.schedule
 bars of the drill.
 """
 
+import itertools
 import random
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -44,6 +45,31 @@ def crowd(seed: int) -> Plan:
     """Several faults that the seed chooses."""
     chance = random.Random(f"crowd {seed}")  # noqa: S311 - reproducible
     return Plan(seed, stretched(schedule(seed, 2 * BEGIN_WITHIN, chance.sample(names(), CROWD))), bars=12)
+
+
+def cover(seed: int) -> Iterator[Plan]:
+    """Schedules of `CROWD` faults of which every pair of faults is in at least one."""
+    chance = random.Random(f"cover {seed}")  # noqa: S311 - reproducible
+    left = {frozenset(two) for two in pairs()}
+    for number in itertools.count():
+        if not left:
+            return
+        chosen = _greedy(left, chance)
+        left -= {frozenset(two) for two in itertools.combinations(chosen, 2)}
+        own = 1_000 * seed + number
+        yield Plan(own, stretched(schedule(own, 2 * BEGIN_WITHIN, chosen)), bars=12)
+
+
+def _greedy(left: set[frozenset[str]], chance: random.Random) -> list[str]:
+    """Faults with many pairs that are still to come: the first pair is drawn, each further fault has the most."""
+    chosen = sorted(chance.choice(sorted(left, key=sorted)))
+    others = [name for name in names() if name not in chosen]
+    while len(chosen) < CROWD:
+        chance.shuffle(others)
+        best = max(others, key=lambda name: sum(frozenset((name, other)) in left for other in chosen))
+        others.remove(best)
+        chosen.append(best)
+    return chosen
 
 
 def deaths(plan: Plan, edges: int) -> Iterator[Plan]:

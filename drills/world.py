@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from drills.clock import REAL, Clock, installed
 from drills.invariants import ALIVE_WITHIN, Invariants, Violation
-from drills.life import LIFE, Life
+from drills.life import LIFE, Life, engine_of
 from drills.loop import VirtualLoop
 from drills.markets import BAR_MIN, START_S, STEP_S, ScriptedMarkets
 from drills.model import LOOKBACK
@@ -26,6 +26,7 @@ from pipelines.core.params import Params
 from pipelines.core.settings import Settings
 from pipelines.trading.kernel import sellable_micro
 from pipelines.venue import client_v2
+from serving.account import database
 from serving.market import feed
 from simulator import loops
 from simulator.api.apps import Site, applications
@@ -37,7 +38,7 @@ from simulator.run import start_loops
 from simulator.venue.options import Options
 from simulator.venue.venue import Venue
 
-SPEED: Final = 200.0
+SPEED: Final = 600.0
 """Market minutes per wall minute: a bar lasts three seconds of the bot's wall clock."""
 
 WARM: Final = 2
@@ -49,7 +50,7 @@ FLAT: Final = 40
 DEAD_S: Final = 4.0
 """Wall seconds between the death of a bot and its next start."""
 
-POLLED_S: Final = 0.1
+POLLED_S: Final = 0.2
 """Wall seconds between two looks of the bot and of the venue at their clocks, instead of 0.02 and 0.05: a look at
 nothing costs as much as one that finds something."""
 
@@ -334,13 +335,15 @@ def _shipped() -> Params:
 
 
 @contextmanager
-def _polled_seldom() -> Iterator[None]:
-    before = feed.IDLE_S, loops.UPKEEP_S
+def _fast() -> Iterator[None]:
+    """Look at clocks seldom, and compile the statements of the journal once for all worlds."""
+    before = feed.IDLE_S, loops.UPKEEP_S, database.create_engine
     feed.IDLE_S = loops.UPKEEP_S = POLLED_S
+    database.create_engine = engine_of
     try:
         yield
     finally:
-        feed.IDLE_S, loops.UPKEEP_S = before
+        feed.IDLE_S, loops.UPKEEP_S, database.create_engine = before
 
 
 def run(plan: Plan) -> Report:
@@ -351,7 +354,7 @@ def run(plan: Plan) -> Report:
     state = random.getstate()
     random.seed(plan.seed)
     try:
-        with installed(clock), _polled_seldom():
+        with installed(clock), _fast():
             loop = VirtualLoop(clock, str(plan.seed))
             asyncio.set_event_loop(loop)
             try:

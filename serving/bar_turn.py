@@ -110,6 +110,17 @@ class BarTurns:
         self._status.count(bar.counts, day)
         self._status.update(account, feed, model, turn, ts_s, kill)
 
+    async def compare(self, account: TradingAccount) -> None:
+        """Learn what became of what works and compare with the venue, while no bar closes.
+
+        Raises:
+            VenueError: if the account cannot be read.
+        """
+        if account.execution.pending:
+            await self._threads.in_account_thread(account.execution.sync)
+        busy = bool(account.execution.pending)
+        await self._judge(account, None if busy else await self._threads.in_account_thread(account.differences))
+
     def _tidy(self, account: TradingAccount, ts_s: int, length_s: int, kill: bool) -> None:
         """Cancel what has rested too long (all of it under the kill switch), and learn what became of what works."""
         execution = account.execution

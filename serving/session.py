@@ -31,6 +31,9 @@ from serving.safety.venue_watch import VenueWatch
 from serving.threads import Threads
 from serving.upkeep import Upkeep
 
+COMPARED_AFTER_S = 15.0
+"""Wall seconds between two comparisons of the account with the venue while no market is followed, or bars are late."""
+
 _log = log.get("session")
 
 
@@ -181,13 +184,39 @@ class Session:
         else:
             self._lasting.status.clear_alarm("dropped")
 
+    async def _bar_closed(self) -> bool:
+        """Wait for a bar; False when none has closed for a while."""
+        try:
+            async with asyncio.timeout(COMPARED_AFTER_S):
+                await self._bar.wait()
+        except TimeoutError:
+            return False
+        self._bar.clear()
+        return True
+
+    async def _compare(self) -> None:
+        """Keep the account's books where no bar closes: between markets, or while none can be read."""
+        lasting = self._lasting
+        if self.feed.followed and not self.feed.late:
+            return
+        try:
+            await lasting.turns.compare(lasting.account)
+        except VenueForbidden:
+            raise
+        except VenueError as error:
+            metrics.API_ERRORS.labels("turn").inc()
+            lasting.status.alarm("turn", str(error))
+        else:
+            lasting.status.clear_alarm("turn")
+
     async def _take_turns(self) -> None:
         """A turn per closed bar; when turns fall behind, the bars between are folded and not decided."""
         lasting = self._lasting
         geometry = lasting.model_watch.geometry
         while True:
-            await self._bar.wait()
-            self._bar.clear()
+            if not await self._bar_closed():
+                await self._compare()
+                continue
             self._count_dropped()
             if await lasting.model_watch.refresh() and lasting.model_watch.geometry != geometry:
                 raise VenueUnavailable("the new bundle has another bar length or lookback: windows are warmed anew")

@@ -4,6 +4,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -67,6 +68,12 @@ def cost_usd(scorer: Scorer) -> float:
     return float(spent.usd) if spent is not None else 0.0
 
 
+@cache
+def _vader() -> Vader:
+    """One for the process: its lexicon takes a moment to read, and every session asks for a scorer."""
+    return Vader()
+
+
 def make(params: NewsParams, settings: Settings) -> Scorer:
     """The scorer that the parameters name.
 
@@ -74,7 +81,7 @@ def make(params: NewsParams, settings: Settings) -> Scorer:
         SettingError: if it lacks its extra, its model or its key.
     """
     if params.scorer == "vader":
-        return Vader()
+        return _vader()
     scores = settings.var / "scores"
     if params.scorer == "finbert":
         from pipelines.news.finbert import FinBert  # noqa: PLC0415 - loads a model

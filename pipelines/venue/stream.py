@@ -267,6 +267,8 @@ class MarketStream:
             await asyncio.sleep(RESYNC_EVERY_S)
             deaf = not self.connected or time.monotonic() - self.heard_at > QUIET_S
             missing = [token for token, book in self._books.items() if deaf or not book.trusted]
+            if not self._books:
+                self.rest_error = None  # nothing is asked for any more
             if not missing:
                 continue
             with suppress(VenueError):

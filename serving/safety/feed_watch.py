@@ -2,7 +2,7 @@
 
 import time
 
-from pipelines.core.errors import VenueForbidden
+from pipelines.core.errors import VenueError, VenueForbidden
 from serving import metrics
 from serving.dashboard.status import Status
 from serving.market.feed import Feed
@@ -23,6 +23,7 @@ class FeedWatch:
         self._status = status
         self._block = block
         self._counted = (0, 0)
+        self._last: VenueError | None = None
 
     def look(self) -> None:
         """Say what is wrong now, and take back what is over.
@@ -44,9 +45,16 @@ class FeedWatch:
         text = f"{unread.messages} messages could not be used ({unread.stamps} for their time), last: {unread.reason}"
         self._say("messages", recent, text)
         self._say("books", stream.rest_error is not None, f"no books over REST: {stream.rest_error}")
-        if isinstance(stream.rest_error, VenueForbidden) and self._block.seen(stream.rest_error):
-            raise stream.rest_error
+        self._look_for_403(stream.rest_error)
         self._block.show()
+
+    def _look_for_403(self, error: VenueError | None) -> None:
+        """Count a 403 once: the error stays until the next look over REST, which may be long after."""
+        if error is self._last:
+            return
+        self._last = error
+        if isinstance(error, VenueForbidden) and self._block.seen(error):
+            raise error
 
     def _count(self) -> None:
         unread = self._feed.stream.unread

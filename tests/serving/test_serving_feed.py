@@ -12,6 +12,8 @@ from serving_desk import make_market
 from serving_market import NOW_S, Heard, LocalVenue, book, feeding, make_feed, trade, until
 
 from pipelines.core.domain import Bar
+from pipelines.core.errors import VenueForbidden
+from pipelines.core.errors import VenueForbidden
 from pipelines.core.params import read
 from pipelines.core.settings import Settings
 from pipelines.venue import stream
@@ -271,3 +273,20 @@ async def test_a_look_that_is_not_answered_ends_nothing(monkeypatch: pytest.Monk
         watch.look()
         assert not status.alarm_of("books")
         looking.cancel()
+
+
+async def test_a_403_over_rest_is_counted_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """A 403 that no later look has replaced is one 403: it does not become a block that lasts."""
+    feed = make_feed(LocalVenue(), "ws://127.0.0.1:9", Heard())
+    feed.stream.rest_error = VenueForbidden("403")
+    status = Status(Settings(var=tmp_path), read(Path("params.yaml")))
+    now = [0.0]
+    block = Block(status, lambda: now[0])
+    watch = FeedWatch(feed, status, block)
+    for now[0] in range(0, 1_200, 20):
+        watch.look()
+
+    assert not block.active
+    feed.stream.rest_error = VenueForbidden("403 again")
+    watch.look()
+    assert block.active
