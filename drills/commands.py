@@ -11,7 +11,7 @@ KINDS = {
     "pairs": "every pair of faults alone",
     "cover": "every pair of faults, eight faults at once",
     "crowd": "eight faults that a seed draws",
-    "deaths": "a kill at each commit, request and answer",
+    "deaths": "a kill at each commit, request and answer, without faults and among eight",
 }
 
 
@@ -27,6 +27,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         help="; ".join(f"{name}: {said}" for name, said in KINDS.items()) + " (singles cover)",
     )
     parser.add_argument("--faults", nargs="+", default=[], metavar="FAULT", help="only these (default: all)")
+    parser.add_argument("--every", type=whole(1, 10_000), default=1, help="kill at every so many edges alone (1)")
     parser.add_argument("--workers", type=whole(1, 256), default=1, help="processes (1)")
     parser.add_argument("--state", type=Path, help="file in which played schedules are kept; a run goes on from it")
     parser.add_argument("--replay", type=Path, help="play the schedule of this JSON file alone, with the bot's log")

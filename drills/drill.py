@@ -13,9 +13,6 @@ from drills.world import Plan
 from pipelines.core import log
 from pipelines.core.errors import ParameterError
 
-DEATH_STRIDE = 1
-"""Every edge of a schedule is one at which the bot is killed."""
-
 
 def run(arguments: argparse.Namespace) -> int:
     """Play what was asked for; 0 when every invariant held.
@@ -45,10 +42,11 @@ def wanted(arguments: argparse.Namespace) -> list[Plan]:
     if unknown:
         raise ParameterError(f"fault was {unknown[0]!r}; choose one of {', '.join(plans.all_faults())}")
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
-    return [plan for kind in arguments.kinds for plan in _of_kind(kind, seeds, arguments.faults)]
+    return [plan for kind in arguments.kinds for plan in _of_kind(kind, seeds, arguments)]
 
 
-def _of_kind(kind: str, seeds: range, faults: list[str]) -> Iterator[Plan]:
+def _of_kind(kind: str, seeds: range, arguments: argparse.Namespace) -> Iterator[Plan]:
+    faults = arguments.faults
     for seed in seeds:
         if kind == "singles":
             yield from (plans.single(name, seed) for name in faults or plans.all_faults())
@@ -60,7 +58,8 @@ def _of_kind(kind: str, seeds: range, faults: list[str]) -> Iterator[Plan]:
         elif kind == "cover":
             yield from plans.cover(seed)
         else:
-            yield from campaign.deaths_of(Plan(seed), DEATH_STRIDE)
+            for plan in (Plan(seed), plans.crowd(seed)):
+                yield from campaign.deaths_of(plan, arguments.every)
 
 
 def _replay(path: Path) -> int:

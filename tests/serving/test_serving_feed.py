@@ -13,7 +13,6 @@ from serving_market import NOW_S, Heard, LocalVenue, book, feeding, make_feed, t
 
 from pipelines.core.domain import Bar
 from pipelines.core.errors import VenueForbidden
-from pipelines.core.errors import VenueForbidden
 from pipelines.core.params import read
 from pipelines.core.settings import Settings
 from pipelines.venue import stream
