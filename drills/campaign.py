@@ -30,6 +30,7 @@ class Summary:
     schedules: int = 0
     bars: int = 0
     wall_s: float = 0.0
+    cpu_s: float = 0.0
     slowest_recovery: int = 0
     orders: int = 0
     trades: int = 0
@@ -41,6 +42,7 @@ class Summary:
         """Count a plan that was played."""
         self.schedules += 1
         self.bars += row["bars"]
+        self.cpu_s += row["cpu_s"]
         self.orders += row["orders"]
         self.trades += row["trades"]
         self.slowest_recovery = max(self.slowest_recovery, row["recovered_after"])
@@ -73,7 +75,16 @@ def play(plan: Plan) -> dict[str, Any]:
         report = world.run(plan)
     except Exception as error:
         failed = {"invariant": "world", "bar": 0, "detail": repr(error)[:300]}
-        row = {"bars": 0, "recovered_after": 0, "orders": 0, "trades": 0, "edges": 0, "died_at": "", "took_s": 0.0}
+        row = {
+            "bars": 0,
+            "recovered_after": 0,
+            "orders": 0,
+            "trades": 0,
+            "edges": 0,
+            "died_at": "",
+            "took_s": 0.0,
+            "cpu_s": 0.0,
+        }
         return {"plan": plan.document(), "violations": [failed], **row}
     return {
         "plan": plan.document(),
@@ -85,6 +96,7 @@ def play(plan: Plan) -> dict[str, Any]:
         "edges": report.edges,
         "died_at": report.died_at,
         "took_s": round(report.took_s, 3),
+        "cpu_s": round(report.cpu_s, 3),
     }
 
 

@@ -83,6 +83,9 @@ def _tell(summary: campaign.Summary) -> None:
         f"{summary.orders} orders, {summary.trades} trades in {summary.wall_s:.0f} s: "
         f"{found['market_minutes_per_s']:.0f} market minutes per second"
     )
+    _print(
+        f"processor time: {summary.cpu_s:.0f} s, {summary.bars / max(summary.cpu_s, 1e-9):.0f} bars per second of it"
+    )
     _print(f"slowest recovery: {summary.slowest_recovery} bars after the last fault")
     _print(f"schedules that broke an invariant: {found['violations']} {campaign.kinds(summary.failed) or ''}".rstrip())
 

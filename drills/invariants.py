@@ -11,7 +11,7 @@ from serving.account.bookings import Undone, key_of
 from serving.account.journal import is_own_booking
 from simulator.engine.accounts import CASH, Account
 from simulator.engine.markets import MarketState
-from simulator.engine.orders import Trade, TradeStatus
+from simulator.engine.orders import Order, Trade, TradeStatus
 
 if TYPE_CHECKING:
     from drills.world import World
@@ -22,6 +22,12 @@ more than the longest pause that the bot makes on purpose."""
 
 EXITED_WITHIN: Final = 30
 """Bars after the last fault within which a position is sold. The policy wants one for four bars."""
+
+DUST_MICRO: Final = 20_000
+"""Shares below the grid that a position keeps when it is sold."""
+
+KILLED_WITHIN_S: Final = 6.0
+"""Wall seconds within which an order may still arrive that was on its way when the kill switch was turned on."""
 
 MARGIN: Final = 1.02
 """The limits are of the equity when an order was decided; prices have moved a little when it is checked."""
@@ -79,6 +85,35 @@ class Invariants:
         for market_id, count in working.items():
             if count > 1:
                 self.break_("duplicate exposure", f"{count} orders work in market {market_id[:12]}")
+        for token, micro in self._wanted(account).items():
+            market = self._world.venue.exchange.by_token[token]
+            largest = max((one.shares_micro for one in self._bought(token)), default=0)
+            if micro > largest + market.listing.min_size_micro + DUST_MICRO:
+                detail = f"{micro / MICRO:g} shares of {token[:12]} where the largest order was {largest / MICRO:g}"
+                self.break_("duplicate exposure", detail)
+
+    def _bought(self, token: str) -> list[Order]:
+        return [one for one in self._world.orders_seen.values() if one.is_buy and one.token_id == token]
+
+    def _wanted(self, account: Account) -> dict[str, int]:
+        """Token -> shares that purchases brought or may still bring, less sales. Trades that were called failed once do
+        not count: the bot rightly bought again."""
+        shares = Counter[str]()
+        for trade in self._world.venue.exchange.trades_of[account.address]:
+            if trade.reverted or trade.trade_id in self._world.failed_once:
+                continue
+            for token, micro, _, side in shares_of(account, trade):
+                shares[token] += micro if side is Side.BUY else -micro
+        for order in self._world.venue.exchange.open_orders(account):
+            if order.is_buy:
+                shares[order.token_id] += order.remaining_micro
+        return shares
+
+    def ordered(self, order: Order) -> None:
+        """Nothing is bought under the kill switch."""
+        world = self._world
+        if order.is_buy and world.killed_at is not None and world.loop.time() > world.killed_at + KILLED_WITHIN_S:
+            self.break_("kill switch", f"bought {world.loop.time() - world.killed_at:.1f} s after it was turned on")
 
     def exposure(self, account: Account) -> dict[str, int]:
         """Token -> what its shares and its working buys cost or may cost, at the price of the last purchase."""

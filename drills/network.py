@@ -7,7 +7,7 @@ it, as on a network.
 import asyncio
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -74,6 +74,8 @@ class Wires:
         self._chance = random.Random(f"wires {seed}")  # noqa: S311 - reproducible
         self._running: set[asyncio.Task[Any]] = set()
         self.trace: Callable[..., None] = lambda *_: None
+        self.may_wait: Callable[[], bool] = lambda: True
+        """Whether the venue may hold an answer back: no fault does where none is on."""
 
     def way_s(self) -> float:
         """Seconds that a message needs: mostly little, sometimes long."""
@@ -96,17 +98,22 @@ class Wires:
             "server": ("127.0.0.1", parts.port),
         }
         await asyncio.sleep(self.way_s())
-        task = self.loop.create_task(self._serve(self._apps[parts.port or 0], scope, body, address))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        await asyncio.wait({task}, timeout=limit_s)
-        if not task.done():
+        serving = self._serve(self._apps[parts.port or 0], scope, body, address)
+        answer = await (self._within(serving, limit_s) if self.may_wait() else serving)
+        if answer is None:
             self.trace("timeout", method, parts.path)
             return None
-        answer = task.result()
         self.trace(method, parts.path, parts.query, answer.status_code)
         await asyncio.sleep(self.way_s())
         return answer
+
+    async def _within(self, serving: Coroutine[Any, Any, Answer], limit_s: float) -> Answer | None:
+        """An answer that comes in time. The venue goes on with a request whose client has given up."""
+        task = self.loop.create_task(serving)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        await asyncio.wait({task}, timeout=limit_s)
+        return task.result() if task.done() else None
 
     async def _serve(self, app: App, scope: dict[str, Any], body: bytes, address: str) -> Answer:
         status, headers, parts = 500, {}, []

@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -32,7 +33,7 @@ from simulator import loops
 from simulator.api.apps import Site, applications
 from simulator.engine.accounts import Account
 from simulator.engine.markets import LiveMarket, MarketState
-from simulator.engine.orders import Order
+from simulator.engine.orders import Order, Trade, TradeStatus
 from simulator.faults.schedule import TimedFault
 from simulator.run import start_loops
 from simulator.venue.options import Options
@@ -102,6 +103,8 @@ class Report:
     trace: str = ""
     """Hash of everything that happened, with its time."""
     took_s: float = 0.0
+    cpu_s: float = 0.0
+    """Wall and processor seconds of this machine."""
 
 
 class World:
@@ -126,6 +129,10 @@ class World:
         self.orders_seen: dict[str, Order] = {}
         self.calm_since = 0
         self.not_recovered = ""
+        self.failed_once: set[str] = set()
+        """Trades whose settlement was called failed at some time, whatever it is called later."""
+        self.killed_at: float | None = None
+        """When the kill switch was turned on."""
         self.life: Life
         self.checks = Invariants(self)
         self._stepped = asyncio.Event()
@@ -206,10 +213,11 @@ class World:
         site.faults._random.seed(self.plan.seed)
         wires = Wires(self.loop, applications(site, admin=False), str(self.plan.seed))
         wires.trace = self.trace
+        wires.may_wait = lambda: bool(site.faults is None or site.faults.active)
         before = client_v2.use(BlockingClient(self.loop, lambda: LIFE.get().network))
         venue.on_step.append(self._step)
         venue.on_order.append(self._order)
-        venue.on_trade.append(lambda trade: self.trace("trade", trade.status.value, trade.shares_micro))
+        venue.on_trade.append(self._traded)
         tasks = start_loops(venue, site)
         try:
             await self._live(wires, report)
@@ -270,6 +278,7 @@ class World:
 
     async def _end(self) -> None:
         """Turn the kill switch on, wait until nothing is left to sell or to book, compare, and stop."""
+        self.killed_at = self.loop.time()
         await self.life.do(self.life.bot.kill(True))
         quiet = 0
         for _ in range(FLAT):
@@ -305,7 +314,14 @@ class World:
         self.checks.step()
         self._stepped.set()
 
+    def _traded(self, trade: Trade) -> None:
+        if trade.status is TradeStatus.FAILED:
+            self.failed_once.add(trade.trade_id)
+        self.trace("trade", trade.status.value, trade.shares_micro)
+
     def _order(self, event: str, order: Order) -> None:
+        if order.order_id not in self.orders_seen:
+            self.checks.ordered(order)
         self.orders_seen[order.order_id] = order
         self.trace("order", event, order.side.value, order.price_units, order.shares_micro)
 
@@ -349,7 +365,7 @@ def _fast() -> Iterator[None]:
 def run(plan: Plan) -> Report:
     """Play a plan in a world of its own. The same plan gives the same report in every process with PYTHONHASHSEED=0."""
     report, clock = Report(plan), Clock()
-    began = REAL["perf_counter"]()
+    began, began_cpu = REAL["perf_counter"](), time.process_time()
     folder = Path(tempfile.mkdtemp(prefix="drill-", dir=_memory()))
     state = random.getstate()
     random.seed(plan.seed)
@@ -366,7 +382,7 @@ def run(plan: Plan) -> Report:
     finally:
         random.setstate(state)
         shutil.rmtree(folder, ignore_errors=True)
-    report.took_s = REAL["perf_counter"]() - began
+    report.took_s, report.cpu_s = REAL["perf_counter"]() - began, time.process_time() - began_cpu
     return report
 
 
