@@ -8,7 +8,7 @@ neither write to the journal nor reach the venue, whatever of its code still run
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar, copy_context
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import URL, Engine, QueuePool, create_engine, event
 
@@ -21,8 +21,6 @@ from pipelines.venue.network import NETWORK
 from serving.account.accounting import Accounting
 from serving.bot import Bot
 from serving.threads import Threads
-
-T = TypeVar("T")
 
 _FIRST: list[Engine] = []
 """The engine of the first journal of this process. Its statements are compiled once for all journals."""
@@ -101,9 +99,13 @@ class Life:
         """Begin to trade."""
         self._context.run(self.bot.start)
 
-    async def do(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do something as this process, such as a call of its service."""
-        return await self._loop.create_task(work, context=self._context)
+    async def do(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Do something as this process, such as a call of its service; False when it died in doing so."""
+        try:
+            await self._loop.create_task(work, context=self._context)
+        except Killed:
+            return False
+        return True
 
     async def bury(self) -> None:
         """End what still runs of a dead process, and free what the operating system would free."""

@@ -277,18 +277,28 @@ class World:
         return self.cannot_buy
 
     async def _end(self) -> None:
-        """Turn the kill switch on, wait until nothing is left to sell or to book, compare, and stop."""
+        """Turn the kill switch on, wait until nothing is left to sell or to book, compare, and stop. A bot that dies in
+        doing so is waited for, and does it again."""
         self.killed_at = self.loop.time()
         await self.life.do(self.life.bot.kill(True))
+        while True:
+            await self._quiet()
+            self.checks.at_the_end()
+            if await self.life.do(self.life.bot.stop()):
+                return
+            while self.life.died.is_set():
+                await self._next()
+
+    async def _quiet(self) -> None:
+        """Wait until nothing has been left for two bars, at most as long as it may take."""
         quiet = 0
         for _ in range(FLAT):
             await self._next()
             account = self.account
-            quiet = 0 if account is None or self._left(account) else quiet + 1
+            busy = account is None or self.life.died.is_set() or self._left(account)
+            quiet = 0 if busy else quiet + 1
             if quiet >= 2:
-                break
-        self.checks.at_the_end()
-        await self.life.do(self.life.bot.stop())
+                return
 
     def _left(self, account: Account) -> bool:
         """Whether something is still to be sold, to settle, or to be booked."""
