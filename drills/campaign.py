@@ -14,10 +14,10 @@ from typing import Any
 
 import structlog
 
-from drills import plans, world
+from drills import plans, playing
 from drills.markets import BAR_MIN
+from drills.plan import Plan
 from drills.shrink import shrink
-from drills.world import Plan
 
 CHUNK = 4
 """Plans that a process takes at once."""
@@ -72,7 +72,7 @@ def quiet() -> None:
 def play(plan: Plan) -> dict[str, Any]:
     """Play a plan; what became of it, as JSON. An error of the world itself is a violation too."""
     try:
-        report = world.run(plan)
+        report = playing.run(plan)
     except Exception as error:
         failed = {"invariant": "world", "bar": 0, "detail": repr(error)[:300]}
         row = {
@@ -158,7 +158,7 @@ def shrunk(row: dict[str, Any]) -> Plan:
 
 def deaths_of(plan: Plan, every: int = 1) -> list[Plan]:
     """The same plan with a death at every edge that it passes alive; at each `every`-th one."""
-    edges = world.run(plan).edges
+    edges = playing.run(plan).edges
     return list(plans.deaths(plan, edges))[::every]
 
 

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from drills import campaign, plans, world
-from drills.world import Plan
+from drills import campaign, plans, playing
+from drills.plan import Plan
 from pipelines.core import log
 from pipelines.core.errors import ParameterError
 
@@ -70,7 +70,7 @@ def _replay(path: Path) -> int:
             f"{path} is no schedule ({error!r}); give what `oddsmith drill --shrink` printed"
         ) from None
     log.configure(json=not sys.stderr.isatty())
-    report = world.run(plan)
+    report = playing.run(plan)
     document: dict[str, Any] = {"violations": [asdict(one) for one in report.violations], "bars": report.bars}
     _print(json.dumps(document | {"trace": report.trace, "died_at": report.died_at}))
     return 1 if report.violations else 0

@@ -1,9 +1,9 @@
 """What must hold in every world, read off the venue's own books and the bot's."""
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from drills.plan import Violation
 from pipelines.core.domain import Side
 from pipelines.core.money import MICRO, PRICE_SCALE, notional_micro
 from pipelines.core.sections import RiskParams
@@ -31,15 +31,6 @@ KILLED_WITHIN_S: Final = 6.0
 
 MARGIN: Final = 1.02
 """The limits are of the equity when an order was decided; prices have moved a little when it is checked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """An invariant that did not hold, after so many bars."""
-
-    invariant: str
-    bar: int
-    detail: str
 
 
 def shares_of(account: Account, trade: Trade) -> list[tuple[str, int, int, Side]]:

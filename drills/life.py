@@ -14,7 +14,8 @@ from sqlalchemy import URL, Engine, QueuePool, create_engine, event
 
 from drills.loop import VirtualLoop
 from drills.model import ScriptedModelWatch
-from drills.network import BotNetwork, Wires
+from drills.network import BotNetwork
+from drills.wires import Wires
 from pipelines.core.params import Params
 from pipelines.core.settings import Settings
 from pipelines.venue.network import NETWORK

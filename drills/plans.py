@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from drills.markets import BAR_MIN
-from drills.world import Plan
+from drills.plan import Plan
 from simulator.faults.schedule import TimedFault, names, pair_schedule, pairs, schedule
 
 BEGIN_WITHIN: Final = 4

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from drills.world import Plan
+from drills.plan import Plan
 from simulator.faults.schedule import TimedFault
 
 T = TypeVar("T")

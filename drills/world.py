@@ -1,40 +1,29 @@
-"""One schedule in a virtual world: the venue with its faults, one or two lives of the bot, checks at every minute."""
+"""One schedule in a virtual world: the venue with its faults, the lives of the bot, checks after every bar."""
 
 import asyncio
 import hashlib
-import os
 import random
-import shutil
-import tempfile
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from drills.clock import REAL, Clock, installed
-from drills.invariants import ALIVE_WITHIN, Invariants, Violation
-from drills.life import LIFE, Life, engine_of
+from drills.invariants import ALIVE_WITHIN, Invariants
+from drills.life import LIFE, Life
 from drills.loop import VirtualLoop
 from drills.markets import BAR_MIN, START_S, STEP_S, ScriptedMarkets
 from drills.model import LOOKBACK
-from drills.network import BlockingClient, Wires, url
+from drills.network import BlockingClient
+from drills.plan import Plan, Report
+from drills.wires import Wires, url
 from pipelines.core import params as parameters
 from pipelines.core.domain import Outcome
-from pipelines.core.money import MICRO
 from pipelines.core.params import Params
-from pipelines.core.settings import Settings
+from pipelines.core.settings import Mode, Settings
 from pipelines.trading.kernel import sellable_micro
 from pipelines.venue import client_v2
-from serving.account import database
-from serving.market import feed
-from simulator import loops
 from simulator.api.apps import Site, applications
 from simulator.engine.accounts import Account
 from simulator.engine.markets import LiveMarket, MarketState
 from simulator.engine.orders import Order, Trade, TradeStatus
-from simulator.faults.schedule import TimedFault
 from simulator.run import start_loops
 from simulator.venue.options import Options
 from simulator.venue.venue import Venue
@@ -51,60 +40,9 @@ FLAT: Final = 40
 DEAD_S: Final = 4.0
 """Wall seconds between the death of a bot and its next start."""
 
-POLLED_S: Final = 0.2
-"""Wall seconds between two looks of the bot and of the venue at their clocks, instead of 0.02 and 0.05: a look at
-nothing costs as much as one that finds something."""
-
 KEY: Final = "0x" + "1d" * 32
 
 SHIPPED: Final = Path(__file__).resolve().parents[1] / "params.yaml"
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What happens in a world. `events` are faults in market minutes after the warm-up; `dies_at` is the edge at which
-    the bot is killed, None to let it live. At least `bars` bars are played before the bot is told to close."""
-
-    seed: int
-    events: tuple[TimedFault, ...] = ()
-    bars: int = 8
-    dies_at: int | None = None
-
-    def document(self) -> dict[str, Any]:
-        """As JSON."""
-        events = [{"at_min": at, **event} for at, event in self.events]
-        return {"seed": self.seed, "bars": self.bars, "dies_at": self.dies_at, "events": events}
-
-    @staticmethod
-    def of(document: Mapping[str, Any]) -> "Plan":
-        """The plan that `document` wrote."""
-        events = [
-            (float(row["at_min"]), {key: value for key, value in row.items() if key != "at_min"})
-            for row in document["events"]
-        ]
-        return Plan(document["seed"], tuple(events), document["bars"], document["dies_at"])
-
-
-@dataclass(slots=True)
-class Report:
-    """What became of a plan."""
-
-    plan: Plan
-    violations: list[Violation] = field(default_factory=list)
-    bars: int = 0
-    """Bars that were played."""
-    recovered_after: int = 0
-    """Bars after the last fault until the bot was whole again: bars decided, buying allowed, books equal."""
-    edges: int = 0
-    """Edges that the first life passed, or that it reached until it died."""
-    orders: int = 0
-    trades: int = 0
-    died_at: str = ""
-    trace: str = ""
-    """Hash of everything that happened, with its time."""
-    took_s: float = 0.0
-    cpu_s: float = 0.0
-    """Wall and processor seconds of this machine."""
 
 
 class World:
@@ -123,8 +61,9 @@ class World:
         self.site = Site()
         self.params = _params(chance)
         self.settings = Settings(
-            _env_file=None, private_key=KEY, clob_url=url("clob"), clob_ws_url=url("clob", "ws"),
-            gamma_url=url("gamma"), data_url=url("data"), news_url="", var=folder, kill_switch=folder / "KILL",
+            _env_file=None, mode=Mode.SIMULATED, live="", private_key=KEY, funder=None, signature_type=0,
+            clob_client="v2", clob_url=url("clob"), clob_ws_url=url("clob", "ws"), gamma_url=url("gamma"),
+            data_url=url("data"), news_url="", journal_url="", var=folder, kill_switch=folder / "KILL",
         )  # fmt: skip
         self.orders_seen: dict[str, Order] = {}
         self.calm_since = 0
@@ -358,55 +297,3 @@ def _shipped() -> Params:
     if not _SHIPPED:
         _SHIPPED.append(parameters.read(SHIPPED))
     return _SHIPPED[0]
-
-
-@contextmanager
-def _fast() -> Iterator[None]:
-    """Look at clocks seldom, and compile the statements of the journal once for all worlds."""
-    before = feed.IDLE_S, loops.UPKEEP_S, database.create_engine
-    feed.IDLE_S = loops.UPKEEP_S = POLLED_S
-    database.create_engine = engine_of
-    try:
-        yield
-    finally:
-        feed.IDLE_S, loops.UPKEEP_S, database.create_engine = before
-
-
-def run(plan: Plan) -> Report:
-    """Play a plan in a world of its own. The same plan gives the same report in every process with PYTHONHASHSEED=0."""
-    report, clock = Report(plan), Clock()
-    began, began_cpu = REAL["perf_counter"](), time.process_time()
-    folder = Path(tempfile.mkdtemp(prefix="drill-", dir=_memory()))
-    state = random.getstate()
-    random.seed(plan.seed)
-    try:
-        with installed(clock), _fast():
-            loop = VirtualLoop(clock, str(plan.seed))
-            asyncio.set_event_loop(loop)
-            try:
-                loop.run_until_complete(World(plan, folder, loop).play(report))
-                _clean(loop)
-            finally:
-                asyncio.set_event_loop(None)
-                loop.close()
-    finally:
-        random.setstate(state)
-        shutil.rmtree(folder, ignore_errors=True)
-    report.took_s, report.cpu_s = REAL["perf_counter"]() - began, time.process_time() - began_cpu
-    return report
-
-
-def _clean(loop: VirtualLoop) -> None:
-    left = asyncio.all_tasks(loop)
-    for task in left:
-        task.cancel()
-    if left:
-        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
-
-
-def _memory() -> str | None:
-    """A folder in memory where there is one: a commit costs no disk."""
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - removed at the end
-
-
-__all__ = ["MICRO", "Plan", "Report", "World", "replace", "run"]

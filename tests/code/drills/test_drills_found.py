@@ -5,7 +5,8 @@ import logging
 import pytest
 import structlog
 
-from drills.world import Plan, run
+from drills.plan import Plan
+from drills.playing import run
 
 FOUND = {
     "payments are booked while no market is left": {

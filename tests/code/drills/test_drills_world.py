@@ -10,7 +10,8 @@ import structlog
 from drills import campaign, plans
 from drills.clock import installed
 from drills.model import ClockPolicy
-from drills.world import Plan, run
+from drills.plan import Plan
+from drills.playing import run
 from oddsmith.__main__ import main
 from pipelines import decide
 from pipelines.core.domain import Direction
