@@ -28,13 +28,13 @@ nothing costs as much as one that finds something."""
 @contextmanager
 def _fast() -> Iterator[None]:
     """Look at clocks seldom, and compile the statements of the journal once for all worlds."""
-    before = feed.IDLE_S, loops.UPKEEP_S, database.create_engine
+    before = feed.IDLE_S, loops.UPKEEP_S, database.make_engine
     feed.IDLE_S = loops.UPKEEP_S = POLLED_S
-    database.create_engine = engine_of
+    database.make_engine = engine_of
     try:
         yield
     finally:
-        feed.IDLE_S, loops.UPKEEP_S, database.create_engine = before
+        feed.IDLE_S, loops.UPKEEP_S, database.make_engine = before
 
 
 def run(plan: Plan) -> Report:

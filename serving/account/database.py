@@ -1,6 +1,6 @@
 """The database under the journal: SQLite with durable commits, or PostgreSQL; both answer the same statements."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from pipelines.core.errors import ArtifactError, SettingError
 from serving.account import schema
+
+make_engine: Callable[..., Engine] = create_engine
+"""What opens a database. A drill of thousands of journals compiles their statements once."""
 
 
 def default_url(var: Path) -> str:
@@ -50,7 +53,7 @@ def connect(url: str) -> Engine:
         raise SettingError(f"ODDSMITH_JOURNAL_URL names a {kind} database; the journal runs on sqlite and postgresql")
     if kind == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
-    engine = create_engine(parsed, pool_pre_ping=True)
+    engine = make_engine(parsed, pool_pre_ping=True)
     try:
         if kind == "sqlite":
             Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
