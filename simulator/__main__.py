@@ -117,6 +117,19 @@ def add_arguments(made: argparse.ArgumentParser) -> None:
         help="replay a recording (parquet file or folder) instead of synthetic markets",
     )
     add("--mix", action="store_true", help="with --replay: add synthetic markets to the recorded ones")
+    add(
+        "--series",
+        default=source.series,
+        metavar="LIST",
+        help="series of up/down markets instead of events, such as 5m,15m,eth-1h,ladder; a step is a second then",
+    )
+    add(
+        "--series-lag-s",
+        type=int,
+        default=source.series_lag_s,
+        metavar="S",
+        help="market seconds by which the quotes of series follow the reference price (%(default)s)",
+    )
     add("--replay-event", metavar="NAME", help="only this event of the recording")
     add(
         "--drift-at-min",
@@ -202,6 +215,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
         "port": 65_532,
         "drift_rel": 1,
         "drift_feat": 1,
+        "series_lag_s": 60,
         "rewards": 1e6,
     }
     for name, high in limits.items():
@@ -243,6 +257,8 @@ def options_of(arguments: argparse.Namespace) -> Options:
             replay_event=arguments.replay_event,
             warm_bars=arguments.warm_bars,
             mix=arguments.mix,
+            series=arguments.series,
+            series_lag_s=arguments.series_lag_s,
             drift_at_min=arguments.drift_at_min,
             drift_rel=arguments.drift_rel,
             drift_feat=arguments.drift_feat,

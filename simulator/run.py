@@ -11,6 +11,7 @@ from simulator.api.apps import Server, Site, bind, serve, servers
 from simulator.loops import run_market, run_state, run_upkeep
 from simulator.markets import mixed, recorded_source, synthetic
 from simulator.markets.source import MarketSource, SourceFactory
+from simulator.series import source as series_source
 from simulator.venue import saved_state
 from simulator.venue.limits import LimitMode
 from simulator.venue.options import Options
@@ -24,7 +25,9 @@ Ready = Callable[[dict[str, str], Venue], None]
 
 
 def source_factory(options: Options) -> SourceFactory:
-    """The function that opens the markets: synthetic, of the named recording, or both when `mix` is set."""
+    """The function that opens the markets: series, synthetic, of the named recording, or both when `mix` is set."""
+    if options.source.series:
+        return series_source.open_source
     if options.source.mix:
         return mixed.open_source
     if options.source.replay is not None:

@@ -38,6 +38,7 @@ from simulator.api.rate_limits import IpLimits
 from simulator.api.record_layer import RecordLayer
 from simulator.api.relayer_routes import RelayerRoutes
 from simulator.api.responses import refusal
+from simulator.api.rtds import RtdsChannel
 from simulator.api.user_channel import UserChannel
 from simulator.engine.refusals import Refused
 from simulator.faults.profiles import profile
@@ -60,6 +61,7 @@ class Site:
     faults: Faults | None = None
     market_channel: MarketChannel | None = None
     user_channel: UserChannel | None = None
+    rtds: RtdsChannel | None = None
     notifications: Notifications | None = None
     relayer: Relayer | None = None
 
@@ -72,6 +74,7 @@ class Site:
             faults.use(profile(venue.options.profile), venue.options.source.seed)
         self.market_channel = MarketChannel(venue, faults.streams.market_batch)
         self.user_channel = UserChannel(venue, faults.streams.batch)
+        self.rtds = RtdsChannel(venue)
         self.notifications = Notifications(venue)
         self.relayer = Relayer(venue)
         faults.close_sockets = [self.market_channel.close_all, self.user_channel.close_all]
@@ -124,6 +127,7 @@ def applications(site: Site, *, admin: bool, limited: bool = False) -> dict[str,
     clob: list[BaseRoute] = [
         WebSocketRoute("/ws/market", _market_socket(site)),
         WebSocketRoute("/ws/user", _user_socket(site)),
+        WebSocketRoute("/rtds", _rtds_socket(site)),
         *ClobOrders(site.get, site.get_faults).routes(),
         *ClobAccount(site.get, site.get_faults, site.get_notifications).routes(),
         *ClobKeys(site.get, site.get_faults).routes(),
@@ -191,6 +195,16 @@ def _market_socket(site: Site) -> Callable[[WebSocket], Awaitable[None]]:
             await websocket.close(1013)
             return
         await site.market_channel.serve(websocket)
+
+    return serve
+
+
+def _rtds_socket(site: Site) -> Callable[[WebSocket], Awaitable[None]]:
+    async def serve(websocket: WebSocket) -> None:
+        if site.rtds is None:
+            await websocket.close(1013)
+            return
+        await site.rtds.serve(websocket)
 
     return serve
 

@@ -87,7 +87,7 @@ def full(market: LiveMarket) -> dict[str, Any]:
 
 def rules(market: LiveMarket) -> str:
     """Text of a market's rules."""
-    return market.rules or f"Simulated market. {market.listing.question}"
+    return market.rules or market.listing.description or f"Simulated market. {market.listing.question}"
 
 
 def _rates(market: LiveMarket) -> list[dict[str, Any]] | None:

@@ -11,7 +11,7 @@ from simulator.api import formats
 from simulator.api.clob_documents import PUSD, REWARDS_MAX_SPREAD, REWARDS_MIN_SIZE, question_id, rules
 from simulator.api.data_base import FIRST_EVENT
 from simulator.engine.markets import LiveMarket, MarketState, neg_risk_id
-from simulator.markets.source import History
+from simulator.markets.source import History, Listing
 from simulator.venue.incentives import rebate_share
 from simulator.venue.venue import Venue
 
@@ -89,6 +89,7 @@ def _description(venue: Venue, listed: LiveMarket) -> dict[str, Any]:
         "pagerDutyNotificationEnabled": False,
         "approved": True,
         "seriesColor": "",
+        **_series(listing),
         "showGmpSeries": False,
         "showGmpOutcome": False,
         "comboStatus": "disabled",
@@ -102,6 +103,13 @@ def _description(venue: Venue, listed: LiveMarket) -> dict[str, Any]:
         "requiresTranslation": False,
         "version": listed.version,
     }
+
+
+def _series(listing: Listing) -> dict[str, Any]:
+    """What the rows of series markets have beside the others."""
+    if listing.event_start_s is None:
+        return {}
+    return {"eventStartTime": formats.iso(listing.event_start_s)}
 
 
 def _trading(listed: LiveMarket) -> dict[str, Any]:

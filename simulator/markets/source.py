@@ -42,6 +42,14 @@ class Listing:
     end_s: int
     """Scheduled end in market time; the market resolves in the step that reaches it."""
     neg_risk: bool = False
+    labels: tuple[str, str] | None = None
+    """Names of the outcomes where the series gives them (Up and Down)."""
+    description: str = ""
+    """The rule's text; empty where the venue makes one."""
+    event_start_s: int | None = None
+    """Beginning of the range that the market is about."""
+    series: str = ""
+    """Slug of the series that the market is a window of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +198,10 @@ class SourceOptions:
     """How much of the relation between news, flow and later moves breaks then, 0 to 1."""
     drift_feat: float = 0.0
     """How much volume, headline rate and spread shift then, 0 to 1."""
+    series: str = ""
+    """Series markets instead of events, such as `5m,15m,eth-1h,ladder`; empty: none."""
+    series_lag_s: int = 0
+    """How late the quotes of series markets follow the reference price."""
     resume_s: int | None = None
     """Market time to resume at; None means the first start: 2026-01-01T00:00Z plus the history."""
 

@@ -93,7 +93,8 @@ class VenueMarkets:
             self.markets_of_event[listing.event_id].append(market)
             self.open_markets.add(listing.market_id)
             market.rewards_micro = round(self.options.rewards_pusd * MICRO)
-            market.labels = labels_of(self.options.source.seed, listing.market_id, self.options.named_share)
+            named = labels_of(self.options.source.seed, listing.market_id, self.options.named_share)
+            market.labels = listing.labels or named
             if _protocol_v2(listing, self.options.protocol_v2_share):
                 market.version = "v2"
         return market

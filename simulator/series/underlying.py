@@ -1,0 +1,83 @@
+"""Price of one asset second by second: a jump diffusion whose volatility changes slowly.
+
+One seed and symbol is one history. It is drawn in blocks of an hour, from the epoch on, so any time can be asked for; a
+block begins at the price that the one before it ended at.
+"""
+
+import zlib
+from typing import Final
+
+import numpy as np
+
+from pipelines.core.domain import FloatArray
+from simulator.markets.events import EPOCH_S
+from simulator.markets.random_streams import generator
+
+UNDERLYING: Final = 1 << 58
+"""Streams of underlyings: this plus a number of the symbol and the block."""
+BLOCK_S: Final = 3_600
+START: Final = {"BTC": 87_000.0, "ETH": 2_950.0, "SOL": 125.0, "XRP": 1.9}
+"""Price at the epoch; 100 for other symbols."""
+SIGMA: Final = 6e-5
+"""Usual standard deviation of the log price over a second: 34 % a year, quiet Bitcoin."""
+SIGMA_SPREAD: Final = 0.35
+"""Standard deviation of the logarithm of a block's volatility around the usual one."""
+JUMPS_PER_S: Final = 1.0 / 240.0
+JUMP: Final = 5e-4
+"""Rate and standard deviation of jumps of the log price."""
+ORACLE_NOISE: Final = 1e-5
+"""The oracle is a mean of several exchanges: it differs from one of them by this much, one standard deviation."""
+
+
+class Underlying:
+    """The price of one symbol. Asking for a time draws what is missing up to it."""
+
+    def __init__(self, seed: int, symbol: str) -> None:
+        self.symbol = symbol
+        self._seed = seed
+        self._number = zlib.crc32(symbol.encode()) & 0xFFFF
+        self._logs: list[FloatArray] = []
+        self._sigmas: list[FloatArray] = []
+        self._oracle: list[FloatArray] = []
+
+    def prices(self, from_s: int, to_s: int) -> FloatArray:
+        """The exchange's price at every second of [from_s, to_s)."""
+        return np.exp(self._part(self._logs, from_s, to_s))
+
+    def oracle(self, from_s: int, to_s: int) -> FloatArray:
+        """The oracle's price at every second of [from_s, to_s)."""
+        return np.exp(self._part(self._logs, from_s, to_s) + self._part(self._oracle, from_s, to_s))
+
+    def sigma(self, from_s: int, to_s: int) -> FloatArray:
+        """Standard deviation of a second at every second, jumps included: known to the crowd of the market."""
+        return np.sqrt(self._part(self._sigmas, from_s, to_s) ** 2 + JUMPS_PER_S * JUMP**2)
+
+    def average(self, end_s: int, seconds: int) -> float:
+        """The oracle's mean over the seconds before `end_s`; at 0 seconds its price then."""
+        return float(
+            self.oracle(end_s - max(seconds, 1), end_s).mean() if seconds else self.oracle(end_s, end_s + 1)[0]
+        )
+
+    def candle(self, begin_s: int, length_s: int) -> tuple[float, float, float, float]:
+        """Open, high, low and close of the exchange's candle that begins at `begin_s`."""
+        inside = self.prices(begin_s, begin_s + length_s)
+        return float(inside[0]), float(inside.max()), float(inside.min()), float(inside[-1])
+
+    def _part(self, blocks: list[FloatArray], from_s: int, to_s: int) -> FloatArray:
+        first, last = (from_s - EPOCH_S) // BLOCK_S, (to_s - 1 - EPOCH_S) // BLOCK_S
+        while len(self._logs) <= last:
+            self._draw(len(self._logs))
+        joined = np.concatenate(blocks[first : last + 1])
+        offset = from_s - EPOCH_S - first * BLOCK_S
+        return joined[offset : offset + to_s - from_s]
+
+    def _draw(self, block: int) -> None:
+        source = generator(self._seed, UNDERLYING | (self._number << 32) | block)
+        sigma = np.full(BLOCK_S, SIGMA * np.exp(SIGMA_SPREAD * source.standard_normal()))
+        moves = sigma * source.standard_normal(BLOCK_S)
+        jumps = source.random(BLOCK_S) < JUMPS_PER_S
+        moves[jumps] += JUMP * source.standard_normal(int(jumps.sum()))
+        start = self._logs[-1][-1] if self._logs else np.log(START.get(self.symbol, 100.0))
+        self._logs.append(start + np.cumsum(moves))
+        self._sigmas.append(sigma)
+        self._oracle.append(ORACLE_NOISE * source.standard_normal(BLOCK_S))
