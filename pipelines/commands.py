@@ -122,24 +122,26 @@ PARITY = Command(
 
 
 def _import_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, help="CSV with a header, or parquet: market_id, timestamp, price, and more")
+    shapes = "CSV, parquet or JSON (lines, frames, prices-history), gzipped or not"
+    parser.add_argument("file", type=Path, help=shapes)
     parser.add_argument("--to", type=Path, help="recording to write (data/recordings/<name>.parquet)")
-    renamed = "our name of a column of the file, repeatable: --column price=yes_price"
-    parser.add_argument("--column", action="append", default=[], metavar="OURS=THEIRS", help=renamed)
+    renamed = "our name of a column of the file, repeatable: --map price=yes_price"
+    parser.add_argument("--map", action="append", default=[], metavar="OURS=THEIRS", help=renamed)
+    parser.add_argument("--dry-run", action="store_true", help="only say what the file was understood as")
     parser.add_argument("--replace", action="store_true", help="replace a recording of this name")
 
 
 def _import(arguments: argparse.Namespace) -> None:
     made = importlib.import_module("pipelines.pull.import_recording")
-    made.run(arguments.file, arguments.to, arguments.column, replace=arguments.replace)
+    made.run(arguments.file, arguments.to, arguments.map, replace=arguments.replace, dry_run=arguments.dry_run)
 
 
 IMPORT = Command(
     name="import",
-    help="make a recording of a CSV or parquet file of prices, checked as a run would read it",
+    help="make a recording of an archive: prices, books, trades, raw frames; --dry-run says what it understood",
     work=_import,
     arguments=_import_arguments,
-    example="oddsmith data import prices.csv --column price=yes_price",
+    example="oddsmith data import prices.csv --map price=yes_price",
 )
 
 

@@ -1,5 +1,9 @@
-"""`oddsmith data import`: a CSV or parquet file of prices becomes a recording that every other command reads."""
+"""`oddsmith data import`: an archive (CSV, parquet, JSON, gzipped or not) becomes a recording, or nothing changes.
 
+Everything streams through DuckDB within MEMORY: ten million rows take no more than one.
+"""
+
+import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -9,69 +13,138 @@ from typing import Final
 import duckdb
 
 from pipelines.core.errors import DataError, ParameterError
-from pipelines.pull import recording
+from pipelines.pull import recording, shapes
 
 FOLDER: Final = Path("data/recordings")
+MEMORY: Final = "512MB"
+SHOWN: Final = 3
+"""Rows that a dry run shows."""
 
 
-def run(source: Path, target: Path | None, columns: Sequence[str], *, replace: bool) -> None:
-    """Write a recording made of `source` and say what it holds; `columns` are `ours=theirs` pairs.
+def run(source: Path, target: Path | None, columns: Sequence[str], *, replace: bool, dry_run: bool = False) -> None:
+    """Write a recording made of `source` and say what was understood; `columns` are `ours=theirs` pairs.
 
-    A recording that is not usable is not kept, and nothing that was there changes.
+    A recording that is not usable is not kept, and nothing that was there changes. A dry run writes nothing.
 
     Raises:
-        ParameterError: if a pair is not of the form OLD=NEW, or the target exists and is not to be replaced.
-        DataError: if the file is missing or unreadable, lacks a required column, or has no usable row.
+        ParameterError: if a pair is none, or the target exists and is not to be replaced.
+        DataError: if the file is missing or unreadable, has no shape that is known, or no usable row.
     """
-    written = target or FOLDER / f"{source.stem}.parquet"
+    written = target or FOLDER / f"{source.name.split('.')[0]}.parquet"
     names = _pairs(columns)
-    if written.exists() and not replace:
+    if written.exists() and not replace and not dry_run:
         raise ParameterError(f"{written} exists; add --replace, or name another file with --to")
     if not source.is_file():
-        raise DataError(f"{source} is no file; give the path of a CSV or parquet file")
-    written.parent.mkdir(parents=True, exist_ok=True)
-    partial = written.with_name(f".{written.name}.partial.parquet")
-    try:
-        _convert(source, partial, names)
-        found = recording.read(partial)
-        partial.replace(written)
-    except DataError as error:
-        raise DataError(str(error).replace(str(partial), str(source))) from None
-    finally:
-        partial.unlink(missing_ok=True)
-    left_out = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in found.dropped.items() if count)
+        raise DataError(f"{source} is no file; give the path of a CSV, parquet or JSON file")
+    with duckdb.connect(":memory:") as db:
+        db.execute(f"SET memory_limit = '{MEMORY}'; SET preserve_insertion_order = false")
+        try:
+            shape = _open(db, source, names)
+            if dry_run:
+                _show(db, source, shape)
+                return
+            found = _write(db, source, shape, written)
+        except duckdb.Error as error:
+            said = re.sub(r"\s+", " ", str(error).splitlines()[0])
+            raise DataError(f"{source} is not readable as {_kind(source)}: {said}") from None
     sys.stdout.write(
-        f"wrote {written}: {len(found.points):,} prices of {len(found.markets):,} markets from {found.rows:,} rows"
-        f"{f' (left out: {left_out})' if left_out else ''}\n"
+        f"read as {shape.name}\nwrote {written}: {found['usable']:,} prices of {found['markets']:,} markets from"
+        f" {found['rows']:,} rows{_left_out(found)}\n"
         f"next: oddsmith run --source recorded --recording {written}\n"
     )
 
 
 def _pairs(columns: Sequence[str]) -> dict[str, str]:
-    pairs = [column.partition("=") for column in columns]
-    for text, (ours, _, theirs) in zip(columns, pairs, strict=True):
+    """Our name -> the file's."""
+    pairs = [part.partition("=") for column in columns for part in column.split(",")]
+    for text, (ours, _, theirs) in zip([p for c in columns for p in c.split(",")], pairs, strict=True):
         if not ours or not theirs:
-            raise ParameterError(f"--column was {text!r}; give our name and the file's, such as price=yes_price")
-    return {theirs: ours for ours, _, theirs in pairs}
+            raise ParameterError(f"--map was {text!r}; give our name and the file's, such as price=yes_price")
+        if ours not in shapes.ROLES:
+            raise ParameterError(f"--map was {text!r}: {ours} is no name of ours; {', '.join(shapes.ROLES)} are")
+    return {ours: theirs for ours, _, theirs in pairs}
 
 
-def _convert(source: Path, target: Path, names: Mapping[str, str]) -> None:
-    """Copy a file to parquet with some columns renamed. Every column of a CSV stays text where DuckDB is not sure."""
-    with duckdb.connect(":memory:") as db:
-        # A path takes no parameter inside COPY: quotes are doubled, as in any SQL literal.
-        literal, out = (str(path).replace("'", "''") for path in (source, target))
-        reader = f"read_parquet('{literal}')" if source.suffix == ".parquet" else f"read_csv('{literal}', header=true)"
-        try:
-            known = [str(row[0]) for row in db.execute(f"DESCRIBE FROM {reader}").fetchall()]
-            missing = [name for name in names if name not in known]
-            if missing:
-                raise DataError(f"{source} has no column {', '.join(missing)}; it has {', '.join(known)}")
-            chosen = ", ".join(f"{_quoted(name)} AS {_quoted(names.get(name, name))}" for name in known)
-            db.execute(f"COPY (SELECT {chosen} FROM {reader}) TO '{out}' (FORMAT parquet)")  # noqa: S608 - quoted
-        except duckdb.Error as error:
-            said = re.sub(r"\s+", " ", str(error).splitlines()[0])
-            raise DataError(f"{source} is not readable as {source.suffix.lstrip('.') or 'CSV'}: {said}") from None
+def _kind(source: Path) -> str:
+    return source.name.removesuffix(".gz").rpartition(".")[2] or "CSV"
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def _open(db: duckdb.DuckDBPyConnection, source: Path, names: Mapping[str, str]) -> shapes.Shape:
+    """A view `source` over the file, and its shape."""
+    literal = str(source).replace("'", "''")  # a view takes no parameters
+    kind = _kind(source).lower()
+    if kind in ("parquet", "pq"):
+        reader = f"read_parquet('{literal}')"
+    elif kind in ("json", "jsonl", "ndjson"):
+        reader = _json_reader(db, source, literal)
+    else:
+        reader = f"read_csv('{literal}', header=true)"
+    db.execute(f"CREATE VIEW source AS FROM {reader}")
+    found = {str(row[0]): str(row[1]) for row in db.execute("DESCRIBE source").fetchall()}
+    return shapes.detect(found, names, source.name)
+
+
+def _json_reader(db: duckdb.DuckDBPyConnection, source: Path, literal: str) -> str:
+    """Lines of frames stay text; the answer of `prices-history` is unfolded; other lines are tables."""
+    head = f"SELECT content[:2000] FROM read_text('{literal}')"  # noqa: S608 - names and paths are quoted
+    first = db.execute(head).fetchone() if source.suffix == ".json" else None
+    if first is not None and re.search(r'"history"\s*:', str(first[0])):
+        return (
+            "(SELECT point.t AS t, point.p AS p FROM (SELECT unnest(history) AS point FROM"  # noqa: S608 - names and paths are quoted
+            f" read_json('{literal}', columns={{history: 'STRUCT(t BIGINT, p DOUBLE)[]'}})))"
+        )
+    lines = f"read_json_objects('{literal}', format='auto', ignore_errors=true)"
+    sample = db.execute(f"SELECT json FROM {lines} LIMIT 1").fetchone()  # noqa: S608 - names and paths are quoted
+    told = json.loads(sample[0]) if sample is not None else {}
+    one = told[0] if isinstance(told, list) and told else told
+    if isinstance(one, dict) and "event_type" in one:
+        return f"(SELECT json AS frame FROM {lines})"  # noqa: S608 - names and paths are quoted
+    return f"read_json('{literal}', format='auto', ignore_errors=true, maximum_object_size=33554432)"
+
+
+def _show(db: duckdb.DuckDBPyConnection, source: Path, shape: shapes.Shape) -> None:
+    """What would be done, and the first rows of it."""
+    rows = db.execute(f"SELECT * FROM ({shape.select}) LIMIT {SHOWN}")  # noqa: S608 - names and paths are quoted
+    header = [column[0] for column in rows.description or []]
+    mapped = ", ".join(f"{ours} from {theirs}" for ours, theirs in sorted(shape.columns.items()))
+    sys.stdout.write(f"{source} is understood as {shape.name}\ncolumns: {mapped}\n{', '.join(header)}\n")
+    for row in rows.fetchall():
+        sys.stdout.write(", ".join("" if value is None else str(value)[:40] for value in row) + "\n")
+    sys.stdout.write("nothing was written: a dry run\n")
+
+
+def _write(db: duckdb.DuckDBPyConnection, source: Path, shape: shapes.Shape, written: Path) -> dict[str, int]:
+    """Write beside the target, count, and put it in its place if it holds a usable row."""
+    written.parent.mkdir(parents=True, exist_ok=True)
+    partial = written.with_name(f".{written.name}.partial.parquet")
+    out = str(partial).replace("'", "''")
+    try:
+        db.execute(f"COPY ({shape.select}) TO '{out}' (FORMAT parquet)")
+        recording.check(partial)
+        found = _counted(db, out)
+        if not found["usable"]:
+            raise DataError(f"{source} has {found['rows']} rows and none is usable{_left_out(found)}")
+        partial.replace(written)
+    finally:
+        partial.unlink(missing_ok=True)
+    return found
+
+
+def _counted(db: duckdb.DuckDBPyConnection, out: str) -> dict[str, int]:
+    """Rows by what they are good for, as a run reads them."""
+    price = "try_cast(price AS DOUBLE)"
+    good = f"market_id IS NOT NULL AND timestamp IS NOT NULL AND {price} BETWEEN 0 AND 1"
+    row = db.execute(
+        f"SELECT count(*), count(*) FILTER ({good}), approx_count_distinct(market_id) FILTER ({good}),"  # noqa: S608 - names and paths are quoted
+        f" count(*) FILTER (market_id IS NULL), count(*) FILTER (timestamp IS NULL), count(*) FILTER ({price} IS NULL),"
+        f" count(*) FILTER ({price} < 0 OR {price} > 1) FROM read_parquet('{out}')"
+    ).fetchone()
+    assert row is not None
+    names = ("rows", "usable", "markets", "no_market", "no_time", "no_price", "price_outside_0_1")
+    return dict(zip(names, map(int, row), strict=True))
+
+
+def _left_out(found: Mapping[str, int]) -> str:
+    reasons = ("no_market", "no_time", "no_price", "price_outside_0_1")
+    said = ", ".join(f"{found[name]:,} {name.replace('_', ' ')}" for name in reasons if found[name])
+    return f" (left out: {said})" if said else ""

@@ -57,8 +57,8 @@ def test_parquet_is_taken_too():
     [
         (CSV, [], DataError, r"my prices\.csv lacks the column\(s\) price; it has market_id, timestamp, yes_price"),
         (CSV, ["price=no"], DataError, r"my prices\.csv has no column no; it has market_id"),
-        (CSV, ["price"], ParameterError, "--column was 'price'; give our name and the file's"),
-        (CSV, ["=x"], ParameterError, "--column was '=x'"),
+        (CSV, ["price"], ParameterError, "--map was 'price'; give our name and the file's"),
+        (CSV, ["=x"], ParameterError, "--map was '=x'"),
         ("market_id,timestamp,price\na,x,7\n", [], DataError, "none is usable"),
         ("", [], DataError, r"my prices\.csv"),
         ("market_id,timestamp,price\n", [], DataError, r"my prices\.csv"),
@@ -113,3 +113,76 @@ def test_a_recording_is_checked_from_its_header(tmp_path):
     shutil.rmtree(tmp_path / "data")
     with pytest.raises(DataError, match="does not exist"):
         recording.check(Path("data/recordings"))
+
+
+BOOK = (
+    '{"market":"0x01","asset_id":"7","timestamp":"1000","event_type":"book",'
+    '"bids":[{"price":"0.40","size":"5"},{"price":"0.48","size":"5"}],"asks":[{"price":"0.60","size":"1"},'
+    '{"price":"0.52","size":"1"}]}'
+)
+CHANGE = (
+    '{"market":"0x01","timestamp":"2000","event_type":"price_change","price_changes":'
+    '[{"asset_id":"7","price":"0.49","size":"3","side":"BUY","best_bid":"0.49","best_ask":"0.52"}]}'
+)
+TRADE = '{"market":"0x01","asset_id":"7","timestamp":"3000","event_type":"last_trade_price","price":"0.52","size":"8"}'
+
+
+def _imported(path: Path) -> list[dict]:
+    run(path, Path("out.parquet"), [], replace=True)
+    return duckdb.sql("SELECT * FROM 'out.parquet' ORDER BY timestamp").to_arrow_table().to_pylist()
+
+
+@pytest.mark.parametrize("text", [f"{BOOK}\n{CHANGE}\n{TRADE}\n", f"[{BOOK}]\n[{CHANGE},{TRADE}]\n"])
+def test_raw_frames_become_books_and_trades(text):
+    """Frames as the venue sends them, one or several a line: best prices of any order of levels, and traded shares."""
+    rows = _imported(_file(text, "frames.jsonl"))
+
+    assert [(row["best_bid"], row["best_ask"], row["price"], row["volume"]) for row in rows] == [
+        (0.48, 0.52, 0.5, 0.0),
+        (0.49, 0.52, 0.505, 0.0),
+        (None, None, 0.52, 8.0),
+    ]
+
+
+def test_frames_that_are_cut_off_are_left_out():
+    """A line that a crash cut in half loses itself and nothing else."""
+    assert len(_imported(_file(f"{BOOK}\n{CHANGE[:60]}\n{TRADE}\n", "frames.jsonl"))) == 2
+
+
+def test_books_of_lists_have_their_best_prices_in_any_order():
+    """Levels as lists, both tokens of a market: the side says which token a row is."""
+    duckdb.sql(
+        "COPY (SELECT 'm' AS market_id, 1790585112649 AS ts, 'UP' AS side, [0.4, 0.5] AS bid_px, [0.7, 0.52] AS ask_px)"
+        " TO 'books.parquet'"
+    )
+
+    (row,) = _imported(Path("books.parquet"))
+
+    assert (row["best_bid"], row["best_ask"], row["outcome"]) == (0.5, 0.52, "UP")
+
+
+def test_fills_on_chain_have_a_price_and_shares():
+    """Whoever gives asset 0 pays: price is dollars over tokens, whichever side made the order."""
+    header = "makerAssetId,takerAssetId,makerAmountFilled,takerAmountFilled,timestamp"
+    text = f"{header}\n0,77,400000,1000000,1767225600\n77,0,2000000,900000,1767225601\n"
+
+    rows = _imported(_file(text, "chain.csv"))
+
+    assert [(row["token_id"], row["price"], row["volume"]) for row in rows] == [("77", 0.4, 1.0), ("77", 0.45, 2.0)]
+
+
+def test_the_answer_of_prices_history_is_a_recording():
+    """The raw JSON of the route becomes the prices of one market, named after the file."""
+    rows = _imported(_file('{"history":[{"t":1767225600,"p":0.4},{"t":1767225660,"p":0.41}]}', "token-9.json"))
+
+    assert [(row["market_id"], row["price"]) for row in rows] == [("token-9", 0.4), ("token-9", 0.41)]
+
+
+def test_a_dry_run_says_what_it_understood_and_writes_nothing(capsys):
+    """Shape, mapping and first rows are shown."""
+    run(_file(CSV), None, ["price=yes_price"], replace=False, dry_run=True)
+
+    said = capsys.readouterr().out
+    assert "is understood as prices" in said
+    assert "price from yes_price" in said
+    assert list(Path().rglob("*.parquet")) == []

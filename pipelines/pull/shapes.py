@@ -1,0 +1,230 @@
+"""What shape an archive has, told from its columns, and the SQL that makes recorded rows of it.
+
+Each shape gives rows of (market_id, timestamp, price, best_bid, best_ask, volume, and whatever describes a market). The
+SQL streams: nothing of a file is held in memory as a whole.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from pipelines.core.errors import DataError
+
+ROLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "market_id": ("market_id", "condition_id", "conditionid", "market", "market_slug", "slug"),
+    "token_id": ("token_id", "asset_id", "clob_token_id", "token", "assetid"),
+    "timestamp": (
+        "timestamp",
+        "ts",
+        "server_ms",
+        "timestamp_ms",
+        "timestamp_sec",
+        "time",
+        "t",
+        "block_timestamp",
+        "block_time",
+        "datetime",
+        "date",
+        "recv_s",
+        "received_at",
+        "created_at",
+        "end_date",
+        "closed_time",
+    ),
+    "price": ("price", "mid", "mid_price", "last_price", "last_trade_price", "p", "close"),
+    "best_bid": ("best_bid", "bid", "best_bid_price", "bid_px1", "bid_price"),
+    "best_ask": ("best_ask", "ask", "best_ask_price", "ask_px1", "ask_price"),
+    "bids": ("bids", "bid_px"),
+    "asks": ("asks", "ask_px"),
+    "frame": ("raw_data", "raw", "frame", "message", "payload", "data"),
+    "size": ("size", "shares", "shares_normalized", "amount", "quantity", "volume"),
+    "usd": ("usd_amount", "amount_usd", "usdc_amount"),
+    "side": ("side", "direction"),
+    "maker_asset": ("makerassetid", "maker_asset_id"),
+    "taker_asset": ("takerassetid", "taker_asset_id"),
+    "maker_amount": ("makeramountfilled", "maker_amount_filled"),
+    "taker_amount": ("takeramountfilled", "taker_amount_filled"),
+    "resolved_price": ("resolved_price", "payout", "payout_up", "payout_yes", "settled_price", "final_value"),
+    "outcome": ("outcome", "token_outcome"),
+    "question": ("question", "title"),
+    "slug": ("slug", "market_slug"),
+    "event": ("event", "event_id", "event_slug"),
+    "end_date": ("end_date", "end_s", "end_ts", "end_time"),
+    "category": ("category", "topic"),
+    "spot": ("spot", "reference_price", "underlying", "btc_price"),
+    "asset": ("asset", "symbol"),
+}
+"""Our names, and what archives call them, the likeliest first."""
+
+KEPT: Final = (
+    "token_id", "outcome", "question", "slug", "event", "end_date", "category", "spot", "asset", "resolved_price",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A file as it was understood."""
+
+    name: str
+    select: str
+    """SELECT over the view `source`."""
+    columns: Mapping[str, str]
+    """Our name -> the file's column."""
+
+
+def detect(columns: Mapping[str, str], given: Mapping[str, str], file: str) -> Shape:
+    """The shape of a file with these columns and types; `given` maps our names to the file's, before any guess.
+
+    Raises:
+        DataError: naming what is missing, and the columns that are there.
+    """
+    lower = {name.lower(): name for name in columns}
+    if missing := [name for name in given.values() if name not in columns]:
+        raise DataError(f"{file} has no column {', '.join(missing)}; it has {', '.join(columns)}")
+    found = {role: lower[name] for role, names in ROLES.items() for name in reversed(names) if name in lower} | dict(
+        given
+    )
+    stem = file.split(".", maxsplit=1)[0]
+    for name, fits, select in _SHAPES:
+        if fits(found, columns):
+            return Shape(name, select(found, columns, stem), found)
+    raise DataError(
+        f"{file} lacks {_lacking(found)}; it has {', '.join(columns)}. Name columns with --map, such as"
+        " --map price=yes_price"
+    )
+
+
+def _lacking(found: Mapping[str, str]) -> str:
+    needed = [name for name in ("market_id", "timestamp", "price") if name not in found]
+    return "the column(s) " + ", ".join(needed) if needed else "a price, a book, a trade or a frame"
+
+
+def _has(*roles: str) -> Callable[[Mapping[str, str], Mapping[str, str]], bool]:
+    return lambda found, _columns: all(role in found for role in roles)
+
+
+def _named(found: Mapping[str, str], role: str) -> str:
+    return '"' + found[role].replace('"', '""') + '"'
+
+
+def _market(found: Mapping[str, str], stem: str) -> str:
+    for role in ("market_id", "token_id"):
+        if role in found:
+            return f"CAST({_named(found, role)} AS VARCHAR) AS market_id"
+    return f"'{stem.replace(chr(39), '')}' AS market_id"
+
+
+def _rest(found: Mapping[str, str], *taken: str) -> str:
+    kept = [role for role in KEPT if role in found and role not in taken]
+    return "".join(f", {_named(found, role)} AS {role}" for role in kept)
+
+
+def _prices(found: Mapping[str, str], _columns: Mapping[str, str], stem: str) -> str:
+    book = "".join(f", {_named(found, role)} AS {role}" for role in ("best_bid", "best_ask") if role in found)
+    size = f", {_named(found, 'size')} AS volume" if "size" in found else ""
+    return (
+        f"SELECT {_market(found, stem)}, {_named(found, 'timestamp')} AS timestamp, {_named(found, 'price')} AS price"  # noqa: S608 - names and paths are quoted
+        f"{book}{size}{_rest(found)} FROM source"
+    )
+
+
+def _touch(found: Mapping[str, str], _columns: Mapping[str, str], stem: str) -> str:
+    bid, ask = (f"try_cast({_named(found, role)} AS DOUBLE)" for role in ("best_bid", "best_ask"))
+    return _book(found, stem, bid, ask)
+
+
+def _levels(found: Mapping[str, str], columns: Mapping[str, str], stem: str) -> str:
+    """Whole sides: lists of prices, or JSON of levels, in any order."""
+    bid, ask = (_best(found, role, columns, best) for role, best in (("bids", "list_max"), ("asks", "list_min")))
+    return _book(found, stem, bid, ask)
+
+
+def _best(found: Mapping[str, str], role: str, columns: Mapping[str, str], best: str) -> str:
+    kind, name = columns[found[role]].upper(), _named(found, role)
+    if kind.startswith(("DOUBLE[]", "FLOAT[]", "DECIMAL")) and kind.endswith("[]"):
+        return f"CAST({best}({name}) AS DOUBLE)"
+    if kind.startswith("STRUCT") and kind.endswith("[]"):
+        return f"{best}(list_transform({name}, lambda one: try_cast(one.price AS DOUBLE)))"
+    text = f"CAST({name} AS VARCHAR)"
+    return f"{best}(list_transform(json_extract_string({text}, '$[*].price'), lambda one: try_cast(one AS DOUBLE)))"
+
+
+def _book(found: Mapping[str, str], stem: str, bid: str, ask: str) -> str:
+    # The side of a book is its token (UP, DOWN); that of a trade is who took.
+    token = f", {_named(found, 'side')} AS outcome" if "side" in found and "outcome" not in found else ""
+    kept = _again(found) + (", outcome" if token else "")
+    time = _named(found, "timestamp")
+    return (
+        f"SELECT market_id, timestamp, (best_bid + best_ask) / 2 AS price, best_bid, best_ask{kept} FROM ("  # noqa: S608 - names and paths are quoted
+        f"SELECT {_market(found, stem)}, {time} AS timestamp, {bid} AS best_bid, {ask} AS best_ask{token}"
+        f"{_rest(found)} FROM source) WHERE best_bid IS NOT NULL AND best_ask IS NOT NULL"
+    )
+
+
+def _again(found: Mapping[str, str]) -> str:
+    return "".join(f", {role}" for role in KEPT if role in found)
+
+
+def _frames(found: Mapping[str, str], _columns: Mapping[str, str], _stem: str) -> str:
+    """Messages of the market channel: books, price changes of the current and the old format, trades."""
+    text = f"CAST({_named(found, 'frame')} AS VARCHAR)"
+    return f"""
+        WITH lines AS (SELECT CASE WHEN {text} LIKE '[%' THEN {text} ELSE '[' || {text} || ']' END AS line FROM source),
+        frames AS (SELECT unnest(CAST(json_extract(line, '$[*]') AS JSON[])) AS frame FROM lines
+                   WHERE json_valid(line)),
+        told AS (SELECT frame, frame->>'event_type' AS kind, frame->>'market' AS market_id,
+                        try_cast(frame->>'timestamp' AS BIGINT) AS timestamp FROM frames),
+        books AS (SELECT market_id, timestamp, frame->>'asset_id' AS token_id, 0.0 AS volume,
+            list_max(list_transform(json_extract_string(frame, '$.bids[*].price'), lambda o: try_cast(o AS DOUBLE)))
+                AS best_bid,
+            list_min(list_transform(json_extract_string(frame, '$.asks[*].price'), lambda o: try_cast(o AS DOUBLE)))
+                AS best_ask
+            FROM told WHERE kind = 'book'),
+        changes AS (SELECT market_id, timestamp, change->>'asset_id' AS token_id, 0.0 AS volume,
+            try_cast(change->>'best_bid' AS DOUBLE) AS best_bid, try_cast(change->>'best_ask' AS DOUBLE) AS best_ask
+            FROM (SELECT market_id, timestamp,
+                         unnest(CAST(json_extract(frame, '$.price_changes[*]') AS JSON[])) AS change
+                  FROM told WHERE kind = 'price_change')),
+        trades AS (SELECT market_id, timestamp, frame->>'asset_id' AS token_id,
+            try_cast(frame->>'size' AS DOUBLE) AS volume, try_cast(frame->>'price' AS DOUBLE) AS price
+            FROM told WHERE kind = 'last_trade_price')
+        SELECT market_id, timestamp, token_id, (best_bid + best_ask) / 2 AS price, best_bid, best_ask, volume
+        FROM (FROM books UNION ALL FROM changes) WHERE best_bid IS NOT NULL AND best_ask IS NOT NULL
+        UNION ALL SELECT market_id, timestamp, token_id, price, NULL, NULL, volume FROM trades WHERE price IS NOT NULL
+    """  # noqa: S608 - column names are quoted
+
+
+def _chain(found: Mapping[str, str], _columns: Mapping[str, str], _stem: str) -> str:
+    """Events of filled orders: whoever gives asset 0 pays pUSD, the other asset is the token."""
+    maker, taker = (f"CAST({_named(found, role)} AS VARCHAR)" for role in ("maker_asset", "taker_asset"))
+    given, got = (f"try_cast({_named(found, role)} AS DOUBLE)" for role in ("maker_amount", "taker_amount"))
+    market = f"CAST({_named(found, 'market_id')} AS VARCHAR)" if "market_id" in found else "token_id"
+    return f"""
+        SELECT {market} AS market_id, timestamp, token_id, usd / shares AS price, shares / 1e6 AS volume FROM (
+            SELECT *, {_named(found, "timestamp")} AS timestamp,
+                   CASE WHEN {maker} = '0' THEN {taker} ELSE {maker} END AS token_id,
+                   CASE WHEN {maker} = '0' THEN {given} ELSE {got} END AS usd,
+                   CASE WHEN {maker} = '0' THEN {got} ELSE {given} END AS shares FROM source
+            WHERE ({maker} = '0') != ({taker} = '0')
+        ) WHERE shares > 0
+    """  # noqa: S608 - column names are quoted
+
+
+def _paid(found: Mapping[str, str], _columns: Mapping[str, str], stem: str) -> str:
+    """Trades with an amount in dollars and none in price."""
+    size = f"try_cast({_named(found, 'size')} AS DOUBLE)"
+    return (
+        f"SELECT {_market(found, stem)}, {_named(found, 'timestamp')} AS timestamp,"  # noqa: S608 - names and paths are quoted
+        f" try_cast({_named(found, 'usd')} AS DOUBLE) / {size} AS price, {size} AS volume{_rest(found)} FROM source"
+        f" WHERE {size} > 0"
+    )
+
+
+_SHAPES: Final = (
+    ("raw frames", lambda found, _columns: "frame" in found and "price" not in found, _frames),
+    ("on-chain fills", _has("maker_asset", "taker_asset", "maker_amount", "taker_amount", "timestamp"), _chain),
+    ("books of whole sides", _has("bids", "asks", "timestamp"), _levels),
+    ("prices", _has("timestamp", "price"), _prices),
+    ("best bid and ask", _has("best_bid", "best_ask", "timestamp"), _touch),
+    ("trades in dollars", _has("usd", "size", "timestamp"), _paid),
+)
