@@ -13,7 +13,8 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -177,9 +178,10 @@ def _seen(model: LoadedModel, world: TimedMarkets, windows: list[Window], n: int
     return WarmMarket(world.markets[n], view, Quote(mid - 100, mid + 100, 900 * MICRO, 900 * MICRO), 0)
 
 
-def execute(orders: int) -> list[float]:
-    """Sign, send and hear back from a simulator process whose market time is stopped: wall time per order."""
-    command = [sys.executable, "-m", "simulator", "--port", "0", "--speed", "0", "--history-days", "1"]
+@contextmanager
+def exchange_process(*options: str) -> Iterator[dict[str, str]]:
+    """A simulator process whose market time is stopped: its addresses by name, until the block ends."""
+    command = [sys.executable, "-m", "simulator", "--port", "0", "--speed", "0", "--history-days", "1", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -189,11 +191,17 @@ def execute(orders: int) -> list[float]:
                 urls[found[1].lower()] = found[2]
             if line.startswith("ready"):
                 break
-        gateway = ClobGateway.connect(Settings(clob_url=urls["clob"]))
-        return [_order(gateway, intent) for intent in _intents(urls["gamma"], orders)]
+        yield urls
     finally:
         process.terminate()
         process.wait(timeout=20)
+
+
+def execute(orders: int) -> list[float]:
+    """Sign, send and hear back from the exchange: wall time per order."""
+    with exchange_process() as urls:
+        gateway = ClobGateway.connect(Settings(clob_url=urls["clob"]))
+        return [_order(gateway, intent) for intent in _intents(urls["gamma"], orders)]
 
 
 def _order(gateway: ClobGateway, intent: OrderIntent) -> float:

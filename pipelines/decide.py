@@ -52,6 +52,16 @@ class Rules:
     bar_length_s: int
     horizon_bars: int
 
+    @property
+    def to_resolution(self) -> bool:
+        """Whether the policy holds its positions until the market pays."""
+        return bool(getattr(self.policy, "to_resolution", False))
+
+    @property
+    def rests(self) -> bool:
+        """Whether entries rest at the touch of their own side."""
+        return self.execution.entry == "rest" or bool(getattr(self.policy, "rests", False))
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -138,6 +148,9 @@ def _exit_reason(inputs: Inputs, position: Position, target: Target, kill: bool,
         return Reason.KILL_SWITCH.value
     limits, quote, market = rules.risk, inputs.quote, inputs.market
     held = held_direction(position)
+    # What is held until the market pays has no stops: its bet is the outcome, and the way there says nothing of it.
+    if rules.to_resolution:
+        return "" if target.direction is held else "exit"
     # Mids and not bids: a stop at the bid would trip on the spread that was paid at the entry.
     now = kernel.token_price(_fair(inputs), held)
     entry = kernel.token_price(position.entry_units, held)
@@ -219,7 +232,7 @@ def _enter(inputs: Inputs, account: Account, target: Target, seen: tuple[float, 
     if refusal is not None:
         return _hold(inputs, target, seen, refusal)
     outcome = Outcome.YES if target.direction > 0 else Outcome.NO
-    market, limit = inputs.market, _entry_limit(inputs, outcome, rules.execution)
+    market, limit = inputs.market, _entry_limit(inputs, outcome, rules)
     budget, refusal = _budget(inputs, account, target, rules)
     shares = 0
     if refusal is None:
@@ -228,17 +241,17 @@ def _enter(inputs: Inputs, account: Account, target: Target, seen: tuple[float, 
     if refusal is not None:
         return _hold(inputs, target, seen, refusal)
     intent = _intent(inputs, outcome, Side.BUY, limit, shares, "enter")
-    if rules.execution.entry == "rest":
+    if rules.rests:
         lifetime_s = rules.execution.order_ttl_bars * rules.bar_length_s
         intent = replace(intent, order_type=OrderType.GTD, post_only=True, lifetime_s=lifetime_s)
     return _decision(inputs, "enter_long" if target.direction > 0 else "enter_short", target, intent, None, seen)
 
 
-def _entry_limit(inputs: Inputs, outcome: Outcome, execution: ExecutionParams) -> int:
+def _entry_limit(inputs: Inputs, outcome: Outcome, rules: Rules) -> int:
     quote, tick = inputs.quote.of(outcome), inputs.market.tick_units
-    if execution.entry == "rest":
+    if rules.rests:
         return kernel.rest_limit(quote.bid_units, tick)
-    return kernel.buy_limit(quote.ask_units, tick, execution.band_ticks)
+    return kernel.buy_limit(quote.ask_units, tick, rules.execution.band_ticks)
 
 
 def _entry_refusal(inputs: Inputs, account: Account, target: Target, rules: Rules) -> Refusal | None:
@@ -254,8 +267,9 @@ def _entry_refusal(inputs: Inputs, account: Account, target: Target, rules: Rule
         return Refusal(Reason.DUST, f"{detail}: only {dust.outcome} may be bought here")
     left = _seconds_left(inputs, rules) / rules.bar_length_s
     # The sizing table was measured on moves over the whole horizon; nearer to the end it promises nothing.
-    if left <= rules.horizon_bars + rules.execution.latency_bars:
-        return Refusal(Reason.MARKET_ENDING, f"{left:.0f} bars to the end, the forecast needs {rules.horizon_bars}")
+    needed = 1 if rules.to_resolution else rules.horizon_bars
+    if left <= needed + rules.execution.latency_bars:
+        return Refusal(Reason.MARKET_ENDING, f"{left:.0f} bars to the end, the forecast needs {needed}")
     if inputs.quote_age_s > limits.max_quote_age_s:
         detail = f"the quote is {inputs.quote_age_s} s old, the limit is {limits.max_quote_age_s} s"
         return Refusal(Reason.STALE_QUOTE, detail)

@@ -110,8 +110,9 @@ def _integers(one: Inputs) -> tuple[int, ...]:
     return (bar.ts_s, bar.mid_units, bar.volume_micro, bar.n_trades, bar.spread_units, *shown, *marks)
 
 
-def _floats(one: Inputs) -> tuple[float, float, float]:
-    return (one.sentiment, one.forecast.confidence, math.nan if one.fair is None else one.fair)
+def _floats(one: Inputs) -> tuple[float, ...]:
+    implied = (math.nan if value is None else value for value in (one.fair, one.fair_before))
+    return (one.sentiment, one.forecast.confidence, *implied)
 
 
 def on_grid(forecast: Forecast) -> Forecast:
@@ -228,6 +229,8 @@ def _columns(content: bytes, rows: int, kind: str) -> np.ndarray[Any, Any]:
 
 def _inputs(market: Market, ints: list[int], floats: list[float], features: FloatArray, forecast: FloatArray) -> Inputs:
     bar, quote, (age_s, reference, reference_age_s, warm) = ints[:5], ints[5:9], ints[9:]
+    # Records of earlier versions have two columns: no reference price was known then.
+    fair, before = (value if math.isfinite(value) else None for value in (*floats[2:], math.nan, math.nan)[:2])
     return Inputs(
         market,
         Bar(market.market_id, *bar),
@@ -236,8 +239,8 @@ def _inputs(market: Market, ints: list[int], floats: list[float], features: Floa
         Forecast(forecast[0], forecast[1], forecast[2], floats[1]),
         floats[0],
         age_s,
-        # Records of earlier versions have two columns: no reference price was known then.
-        fair=floats[2] if len(floats) > 2 and math.isfinite(floats[2]) else None,
+        fair=fair,
+        fair_before=before,
         warm=bool(warm),
         reference_units=reference,
         reference_age_s=reference_age_s,

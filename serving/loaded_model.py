@@ -75,8 +75,9 @@ class WarmMarket:
     window: View
     quote: Quote
     quote_age_s: int
-    fair: float | None = None
-    """Probability of YES that the reference price implies; None where the market settles on none."""
+    fair: tuple[float | None, float | None] = (None, None)
+    """Probability of YES that the reference price implies, at the close and shortly before it; None where there is
+    none."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,9 @@ def _inputs(predictor: Predictor, seen: Sequence[WarmMarket]) -> tuple[Inputs, .
 
 
 def _input(one: WarmMarket, features: FloatArray, forecast: Forecast, sentiment: float) -> Inputs:
-    return Inputs(one.market, one.window.last, one.quote, features, forecast, sentiment, one.quote_age_s, fair=one.fair)
+    return Inputs(
+        one.market, one.window.last, one.quote, features, forecast, sentiment, one.quote_age_s, None, *one.fair
+    )
 
 
 def _cold(one: ColdMarket, ts_s: int, horizon: int) -> Inputs:

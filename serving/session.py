@@ -102,6 +102,7 @@ class Session:
         self._references = References(
             settings,
             lambda: [one.market for one in self.feed.followed.values()],
+            length_s,
             wall_is_market=settings.mode is not Mode.SIMULATED,
         )
         self.feed.implied = self._references.fair

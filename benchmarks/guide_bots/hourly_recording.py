@@ -10,21 +10,27 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from benchmarks.guide_bots.fair import HOUR_S, fair_up
-from pipelines.core.domain import FloatArray, Market
+from pipelines.core.domain import Market
 from pipelines.core.errors import DataError
 from pipelines.core.money import MICRO
 from pipelines.core.raw_tables import LABEL
+from pipelines.core.settlement import RuleKind, Settlement
 from pipelines.features import compute
-from pipelines.replay.market_history import History, IntArray
+from pipelines.reference.board import Board
+from pipelines.reference.prices import Price
+from pipelines.replay.market_history import History
 from pipelines.venue.fees import schedule
 
 COLUMNS = ("market_id", "asset", "timestamp", "best_bid", "best_ask", "spot")
 HORIZON = 24
 
 
-def read(path: Path, tick_units: int = 100) -> list[tuple[History, FloatArray]]:
-    """Histories with the fair probability of each bar (NaN where it is unknown), by market.
+HOUR_S = 3_600
+LENGTH_S = 60
+
+
+def read(path: Path, tick_units: int = 100) -> list[History]:
+    """Histories with the fair probability of each bar, by market.
 
     Of a recording with labels, markets without one are left out: nobody could say what a position was worth.
 
@@ -42,8 +48,8 @@ def read(path: Path, tick_units: int = 100) -> list[tuple[History, FloatArray]]:
     )
     columns = {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
     columns["ts_s"] = columns["timestamp"].astype("datetime64[s]").astype(np.int64)
-    spots = {asset: _spot(columns, asset) for asset in np.unique(columns["asset"])}
-    made = [one for part in _parts(columns["market_id"]) if (one := _history(columns, part, spots, tick_units))]
+    board = Board.of(_prices(columns))
+    made = [one for part in _parts(columns["market_id"]) if (one := _history(columns, part, board, tick_units))]
     if not made:
         raise DataError(f"{path} holds no market with ten quoted bars")
     return made
@@ -54,15 +60,13 @@ def _parts(ids: NDArray[Any]) -> Iterator[slice]:
     return (slice(left, right) for left, right in itertools.pairwise(edges))
 
 
-def _spot(columns: dict[str, NDArray[Any]], asset: str) -> tuple[IntArray, FloatArray]:
-    known = (columns["asset"] == asset) & np.isfinite(columns["spot"])
-    order = np.argsort(columns["ts_s"][known], kind="stable")
-    return columns["ts_s"][known][order], columns["spot"][known][order]
+def _prices(columns: dict[str, NDArray[Any]]) -> Iterator[Price]:
+    known = np.isfinite(columns["spot"])
+    rows = zip(columns["asset"][known], columns["ts_s"][known].tolist(), columns["spot"][known].tolist(), strict=True)
+    return (Price(str(asset), "binance", ts * 1_000, ts * 1_000, spot) for asset, ts, spot in rows)
 
 
-def _history(
-    columns: dict[str, NDArray[Any]], part: slice, spots: dict[str, tuple[IntArray, FloatArray]], tick_units: int
-) -> tuple[History, FloatArray] | None:
+def _history(columns: dict[str, NDArray[Any]], part: slice, board: Board, tick_units: int) -> History | None:
     bid_units = np.round(columns["best_bid"][part] * 10_000)
     ask_units = np.round(columns["best_ask"][part] * 10_000)
     quoted = (bid_units > 0) & (ask_units < 10_000) & (ask_units > bid_units)
@@ -76,6 +80,7 @@ def _history(
     name, asset = str(columns["market_id"][part.start]), str(columns["asset"][part.start])
     end = int(ts_s[0]) // HOUR_S * HOUR_S + HOUR_S
     fee = schedule("crypto", end - HOUR_S, HOUR_S)
+    rule = Settlement(symbol=asset, source="binance", kind=RuleKind.CANDLE, start_s=end - HOUR_S, end_s=end)
     market = Market(
         market_id=name,
         event_id=f"{asset} {end}",
@@ -88,14 +93,14 @@ def _history(
         start_s=None,
         end_s=end,
         topic="",
+        settlement=rule,
     )
     flat = np.zeros((count, HORIZON))
     features = compute.batch(ts_s, mid, zeros, end)
-    past = History(
+    return History(
         market, ts_s, mid, bid, ask, zeros, ask - bid, features, np.zeros(count), flat, flat, flat, np.full(count, 0.5),
-        payout,
+        payout, board.series(rule, ts_s, LENGTH_S),
     )  # fmt: skip
-    return past, fair_up(*spots[asset], ts_s)
 
 
 def _payout(labels: NDArray[Any]) -> int | None:

@@ -1,6 +1,5 @@
 """Command bots: temporal arbitrage and spike fading on a recording, through decide(), after costs."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,11 @@ import numpy as np
 from benchmarks.guide_bots import hourly_recording
 from pipelines.core import log
 from pipelines.core.artifacts import write_json
-from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, load
 from pipelines.core.products import report_json
 from pipelines.replay import rules, trials
 from pipelines.replay.loop import Tape, replay, tape
-from pipelines.replay.market_history import History
 from pipelines.replay.performance import Figures, figures
 from pipelines.trading.sizing import NO_SIGNALS
 
@@ -31,34 +28,18 @@ def run(path: Path) -> None:
     """Replay every bot on the recording, log a line each and write the report."""
     params = load()
     read = hourly_recording.read(path)
-    made = with_fair(read, params.execution.model_depth_shares)
+    made = tape(read, None, params.execution.model_depth_shares)
     table: dict[str, Any] = {}
     for kind in KINDS:
         row = judge(kind, made, params)
         table[kind] = row.document()
         trials.append("bots", {"policy": kind, "recording": path.name}, row.document())
         log.get("bots").info(kind, pnl_pusd=row.pnl_pusd, round_trips=row.round_trips, fees_pusd=row.fees_pusd)
-    known = float(np.mean([np.isfinite(fair).mean() for _, fair in read]))
+    known = float(np.mean([np.isfinite(past.fair[:, 0]).mean() for past in read if past.fair is not None]))
     if known == 0.0:
         log.get("bots").warning("no fair price at any bar: temporal arbitrage could not trade; check the column spot")
     document = {"recording": path.name, "markets": len(read), "market_bars": made.bars, "strategies": table}
     write_json(REPORT, document | {"bars_with_fair_price": known, "cash_pusd": params.backtest.cash_pusd})
-
-
-def with_fair(read: Sequence[tuple[History, FloatArray]], depth_shares: int) -> Tape:
-    """A tape whose inputs carry the fair probability where it is known."""
-    made = tape([past for past, _ in read], None, depth_shares)
-    fair = {
-        (past.market.market_id, int(ts_s)): float(value)
-        for past, values in read
-        for ts_s, value in zip(past.ts_s, values, strict=True)
-        if np.isfinite(value)
-    }
-    steps = tuple(
-        (ts_s, tuple(replace(one, fair=fair.get((one.market.market_id, ts_s))) for one in inputs))
-        for ts_s, inputs in made.steps
-    )
-    return replace(made, steps=steps)
 
 
 def judge(kind: str, made: Tape, params: Params) -> Figures:

@@ -15,6 +15,7 @@ from pipelines.core.kinds import ForecasterKind
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0.0)]
+FillWeights = Annotated[list[float], Field(min_length=7, max_length=7)]
 NonNegativeFloat = Annotated[float, Field(ge=0.0)]
 
 
@@ -364,8 +365,12 @@ class ExecutionParams(Section):
     """An order that rests is cancelled after this time. Unit: bars."""
     entry: Literal["take", "rest"]
     """Entries take the other side's touch, or rest at the touch of their own side; exits always take."""
-    queue: Literal["pessimistic", "neutral", "optimistic"]
-    """What is ahead of an order that rests: all, half or nothing of the displayed size."""
+    queue: Literal["pessimistic", "neutral", "optimistic", "evidence"]
+    """How an order that rests is filled: all, half or nothing of the displayed size is ahead of it (three bounds), or
+    by what recorded books showed (`fill_weights`)."""
+    fill_weights: FillWeights = [-1.3, -1.0, -0.94, 0.85, -1.22, -0.72, 0.43]
+    """Weights of the fill model: intercept, bridge, queue, spread, imbalance, move, left; `python -m benchmarks.fills`
+    fits them. Unit: log-odds."""
     band_ticks: Annotated[int, Field(ge=0, le=100)]
     """How far a limit price may lie beyond the touch. Unit: ticks."""
     model_spread: Annotated[float, Field(gt=0.0, lt=1.0)]

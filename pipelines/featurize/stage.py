@@ -42,7 +42,7 @@ def run() -> None:
     kept, dropped = _keep(markets, length_s, shortest)
     made = slices.cut(_spans(kept), params.slices.model_dump(), shortest * length_s)
     board = Board.of(recorded.read(RAW / "reference.parquet"))
-    jobs = [(bars, headlines.of(bars.market_id), board.series(bars.settlement, bars.ts_s)) for bars in kept]
+    jobs = [(bars, headlines.of(bars.market_id), board.series(bars.settlement, bars.ts_s, length_s)) for bars in kept]
     table = pa.concat_tables(each(_table, (made, length_s), jobs, params.compute))
     for name, values in zip(CONTEXT, context(kept, length_s).T, strict=True):
         table = table.append_column(name, pa.array(values))
@@ -145,7 +145,8 @@ def _table(shared: tuple[slices.Cut, int], job: tuple[MarketBars, tuple[IntArray
         "tone": tone,
         "headlines": pa.array(headlines.astype(np.int32)),
         "end_s": pa.array([bars.end_s] * n, type=pa.int64()),
-        "fair": fair,
+        "fair": fair[:, 0],
+        "fair_before": fair[:, 1],
     }
     return pa.table(columns | {name: values[:, i] for i, name in enumerate(FEATURE_NAMES)})
 

@@ -1,7 +1,7 @@
 """One bundle on the gate slice: its losses, its interval's coverage, what its own policy earned and at which risk."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from pipelines.core.domain import FeeSchedule
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params
 from pipelines.gate import evidence
+from pipelines.gate.earned import pnl_by_period
 from pipelines.inference.bundle import Bundle
 from pipelines.replay.bundle_rules import of_bundle
 from pipelines.replay.loop import replay, tape
@@ -26,6 +27,12 @@ class Traded:
 
     figures: Figures
     by_event: Mapping[str, float]
+    by_period: Mapping[int, float] = field(default_factory=dict)
+    """P&L by day, or by hour where there are few days."""
+    by_forecast: bool = True
+    """Whether the policy acts on forecasts."""
+    rests: bool = False
+    """Whether its entries rest in the book."""
 
     @property
     def risk_pusd(self) -> float:
@@ -66,7 +73,9 @@ def trade(
     scaler = strategy.scaler if strategy.policy.reads_observation else None
     made = tape([_dear(one, fee_multiple) for one in histories], scaler, params.execution.model_depth_shares)
     result = replay(made, strategy, cash)
-    return Traded(figures(result, cash, length_s), pnl_by_event(result, made.markets))
+    periods, policy = pnl_by_period(result, made), strategy.policy
+    rows = figures(result, cash, length_s)
+    return Traded(rows, pnl_by_event(result, made.markets), periods, policy.uses_forecast, strategy.rests)
 
 
 def _dear(history: History, multiple: float) -> History:

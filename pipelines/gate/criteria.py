@@ -13,6 +13,10 @@ from pipelines.gate.paired import Paired
 
 PARITY_TOLERANCE = 1e-3
 CASH = "cash"
+LEAST_ON_LOSER = 0.95
+"""Share of one-sided fills on the loser that the fill model has to give: recorded probes had 99 of 100."""
+FEWEST_ONE_SIDED = 20
+"""With fewer of them the share says nothing."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,32 @@ def earnings(kind: str, traded: Traded, lower: float, name: str, fees: str) -> C
         "be above the 0.00 that cash makes."
     )
     return Criterion(name, lower > 0.0, lower, 0.0, text)
+
+
+def by_period(kind: str, traded: Traded, lower: float) -> Criterion:
+    """A policy that acts on no forecast surely earned whether events or periods are what is independent. It is asked
+    this instead of the forecast's skill, which says nothing of it."""
+    text = (
+        f"Policy {kind} acts on no forecast; the lower bound of its P&L over {len(traded.by_period)} periods is"
+        f" {lower:+.2f} pUSD and has to be above 0."
+    )
+    return Criterion("pnl_by_period", lower > 0.0, lower, 0.0, text)
+
+
+def resting_fills(traded: Traded, report: Mapping[str, Any]) -> list[Criterion]:
+    """A policy whose orders rest is judged only by fills that recorded books confirm: the fill model has to put
+    one-sided fills on the loser, as they are, on markets that it was not fitted on."""
+    if not traded.rests:
+        return []
+    share, fills = report.get("one_sided_on_loser_share"), float(report.get("one_sided", 0.0))
+    known = isinstance(share, float) and fills >= FEWEST_ONE_SIDED
+    text = (
+        f"Its orders rest, and of {fills:.0f} one-sided fills on recorded books the fill model puts {share:.0%} on the"
+        f" loser; {LEAST_ON_LOSER:.0%} are needed."
+        if known
+        else "Its orders rest, and no fill model was measured; run `python -m benchmarks.fills BOOKS`."
+    )
+    return [Criterion("resting_fills", known and share >= LEAST_ON_LOSER, share, LEAST_ON_LOSER, text)]
 
 
 def against_champion(paired: Paired | None, absent: str, gate: GateParams) -> Criterion:

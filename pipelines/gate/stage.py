@@ -20,6 +20,7 @@ from pipelines.replay import market_history, trials
 REPORT = report_json("gate")
 PACKAGE = report_json("package")
 BACKTEST = report_json("backtest")
+FILLS = report_json("fills")
 
 
 def run() -> None:
@@ -111,6 +112,8 @@ def measure(
     by_event = evidence.skill_of_events(mine.losses, level=level, samples=samples)
     by_period = evidence.skill_of_periods(mine.losses, level=level)
     earned = evidence.total_bound(list(mine.traded.by_event.values()), level=level, samples=samples)
+    acts = mine.traded.by_forecast or mine.policy == criteria.CASH
+    steady = evidence.total_bound(list(mine.traded.by_period.values()), level=level, samples=samples)
     earned_dear = evidence.total_bound(list(dear.by_event.values()), level=level, samples=samples)
     opponent = rival.find(bundle.hash)
     pair = None if opponent.bundle is None else compared(mine, histories, opponent.bundle, series, params, length_s)
@@ -119,12 +122,17 @@ def measure(
     parity = onnx_difference(bundle.hash)
     made = [
         criteria.enough_events(by_event.clusters, gate),
-        *criteria.skill(by_event, by_period, gate),
+        *(
+            criteria.skill(by_event, by_period, gate)
+            if acts
+            else [criteria.by_period(mine.policy, mine.traded, steady)]
+        ),
+        *criteria.resting_fills(mine.traded, read_json(FILLS) if FILLS.is_file() else {}),
         criteria.earnings(mine.policy, mine.traded, earned, "pnl", ""),
         criteria.earnings(mine.policy, dear, earned_dear, "pnl_fees_2x", ", with every fee doubled"),
         criteria.against_champion(pair, opponent.why, gate),
         *criteria.luck(mine.policy, read_json(BACKTEST) if BACKTEST.is_file() else {}, gate),
-        criteria.covered(mine, params),
+        *([criteria.covered(mine, params)] if acts else []),
         criteria.fast_enough(bar_ms, markets, gate),
         criteria.no_look_ahead(look_ahead.prove(bundle, series, histories, params, length_s)),
         criteria.same_as_source(parity),
@@ -139,6 +147,7 @@ def measure(
         "markets": len(histories),
         "pnl_pusd": mine.traded.figures.pnl_pusd,
         "pnl_lower_bound_pusd": _finite(earned),
+        "pnl_period_lower_bound_pusd": _finite(steady),
         "pnl_fees_2x_pusd": dear.figures.pnl_pusd,
         "pnl_fees_2x_lower_bound_pusd": _finite(earned_dear),
         "cash_pnl_pusd": 0.0,

@@ -61,6 +61,10 @@ KEPT: Final = (
 )  # fmt: skip
 
 
+_Fits = Callable[[Mapping[str, str], Mapping[str, str]], bool]
+_Select = Callable[[Mapping[str, str], Mapping[str, str], str], str]
+
+
 @dataclass(frozen=True)
 class Shape:
     """A file as it was understood."""
@@ -99,7 +103,7 @@ def _lacking(found: Mapping[str, str]) -> str:
     return "the column(s) " + ", ".join(needed) if needed else "a price, a book, a trade or a frame"
 
 
-def _has(*roles: str) -> Callable[[Mapping[str, str], Mapping[str, str]], bool]:
+def _has(*roles: str) -> _Fits:
     return lambda found, _columns: all(role in found for role in roles)
 
 
@@ -220,7 +224,7 @@ def _paid(found: Mapping[str, str], _columns: Mapping[str, str], stem: str) -> s
     )
 
 
-_SHAPES: Final = (
+_SHAPES: Final[tuple[tuple[str, _Fits, _Select], ...]] = (
     ("raw frames", lambda found, _columns: "frame" in found and "price" not in found, _frames),
     ("on-chain fills", _has("maker_asset", "taker_asset", "maker_amount", "taker_amount", "timestamp"), _chain),
     ("books of whole sides", _has("bids", "asks", "timestamp"), _levels),

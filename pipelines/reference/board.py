@@ -15,6 +15,8 @@ APART: Final = 0.005
 """Two sources of one asset that differ by more than this share: one of them is wrong, and no fair value is given."""
 COARSE_STEPS: Final = (2.5, 120.0)
 """Silence and memory of a recording whose prices lie further apart than a live feed's, in steps of it."""
+LOOK_BACK_S: Final = 3
+"""`fair_before` is the fair value so long before a close: what has moved since may not be in the market's price yet."""
 KEEP_MS: Final = 5 * 3_600_000
 """How long live prices are kept: the longest series, and the memory before it."""
 
@@ -74,9 +76,16 @@ class Board:
                 return True
         return False
 
-    def series(self, rule: Settlement | None, ts_s: NDArray[np.int64]) -> FloatArray:
-        """`fair` at the close of many bars, shape (n,); NaN where there is none."""
+    def pair(self, rule: Settlement | None, ts_s: int, length_s: int) -> tuple[float | None, float | None]:
+        """`fair` at the close of a bar and LOOK_BACK_S (at least a bar) before it: what `Inputs.fair` and
+        `Inputs.fair_before` hold."""
+        before_s = ts_s - max(LOOK_BACK_S, length_s)
+        return self.fair(rule, ts_s * 1_000)[0], self.fair(rule, before_s * 1_000)[0]
+
+    def series(self, rule: Settlement | None, ts_s: NDArray[np.int64], length_s: int) -> FloatArray:
+        """`pair` at the close of many bars, shape (n, 2); NaN where there is none."""
         if rule is None:
-            return np.full(len(ts_s), np.nan)
-        found = (self.fair(rule, ts * 1_000)[0] for ts in ts_s.tolist())
-        return np.array([np.nan if one is None else one for one in found], dtype=np.float64)
+            return np.full((len(ts_s), 2), np.nan)
+        found = (self.pair(rule, ts, length_s) for ts in ts_s.tolist())
+        rows = [[np.nan if one is None else one for one in pair] for pair in found]
+        return np.array(rows, dtype=np.float64).reshape(-1, 2)

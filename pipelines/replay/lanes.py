@@ -112,7 +112,7 @@ def parameters(params: Params, table: SizingTable, length_s: int, *, uses_foreca
             risk.max_drawdown_fraction,
             risk.stop_cost_multiple,
             execution.entry == "rest",
-            kernel.QUEUE_AHEAD[execution.queue],
+            kernel.QUEUE_AHEAD.get(execution.queue, kernel.QUEUE_AHEAD["neutral"]),
             risk.exit_band,
             risk.exit_ladder_s,
             risk.exit_ladder_steps,

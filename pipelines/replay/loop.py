@@ -17,6 +17,9 @@ from pipelines.trading.policies.base import Inputs
 
 DAY_S = 86_400
 
+AUTOMATIC_S = 120
+"""Markets of a reference price pay about so long after their end (a minute by the venue's word, and one to redeem)."""
+
 
 @dataclass(frozen=True)
 class Tape:
@@ -79,7 +82,7 @@ def _inputs(history: History, scaler: MarketScaler | None, depth: int) -> list[I
     market = history.market
     standard = scaler.market(history.features, history.sentiment) if scaler is not None else [None] * len(history)
     made, marks, (fair, ages) = [], history.marks_units, references(history)
-    implied = np.full(len(history), np.nan) if history.fair is None else history.fair
+    implied = np.full((len(history), 2), np.nan) if history.fair is None else history.fair
     for k in range(len(history)):
         bid, ask = int(history.bid_units[k]), int(history.ask_units[k])
         bar = Bar(
@@ -92,6 +95,7 @@ def _inputs(history: History, scaler: MarketScaler | None, depth: int) -> list[I
         )
         shown = kernel.shown_micro(depth, ask - bid, market.tick_units)
         quote = Quote(bid, ask, shown if bid > 0 else 0, shown if ask < 10_000 else 0)
+        implied_now, implied_before = (float(one) if np.isfinite(one) else None for one in implied[k])
         forecast = Forecast(history.mean[k], history.lower[k], history.upper[k], float(history.confidence[k]))
         made.append(
             Inputs(
@@ -103,7 +107,8 @@ def _inputs(history: History, scaler: MarketScaler | None, depth: int) -> list[I
                 float(history.sentiment[k]),
                 0,
                 standard[k],
-                float(implied[k]) if np.isfinite(implied[k]) else None,
+                implied_now,
+                implied_before,
                 reference_units=int(fair[k]),
                 reference_age_s=int(ages[k]),
             )
@@ -177,8 +182,10 @@ def _end(bars: tuple[Inputs, ...], ts_s: int, tape: Tape, book: PaperBook) -> No
 
 
 def _redeem(ts_s: int, tape: Tape, ledger: Ledger, wait_s: int) -> None:
-    due = [one for one in ledger.positions if one in tape.payouts_micro and ts_s >= tape.ends_s[one] + wait_s]
-    for market_id in due:
+    """Pay what is resolved. A market of a reference price resolves by itself, without the oracle's two hours."""
+    held = [one for one in ledger.positions if one in tape.payouts_micro]
+    waits = {one: wait_s if tape.markets[one].settlement is None else min(wait_s, AUTOMATIC_S) for one in held}
+    for market_id in [one for one in held if ts_s >= tape.ends_s[one] + waits[one]]:
         ledger.settle(market_id, tape.payouts_micro[market_id], ts_s)
 
 

@@ -50,8 +50,8 @@ class History:
     """What a YES share paid when the market was resolved right after the last bar (1,000,000, 0, or 500,000 for 50-50);
     None where it was not, or where nobody recorded it. A label: settlement alone reads it."""
     fair: FloatArray | None = None
-    """Probability of YES that the reference price implied at each bar (`pipelines.reference.fair`), NaN where there was
-    none; None where no bar has one."""
+    """Probability of YES that the reference price implied at each bar and shortly before it, shape (n, 2)
+    (`pipelines.reference.board.Board.pair`), NaN where there was none; None where no bar has one."""
 
     def __len__(self) -> int:
         return len(self.ts_s)
@@ -130,9 +130,10 @@ def read_series(markets: Mapping[str, Market], path: Path = FEATURES / "features
     features = np.column_stack([table[name].to_numpy() for name in FEATURE_NAMES]).astype(np.float64)
     tone, headlines = table["tone"].to_numpy(), table["headlines"].to_numpy().astype(np.int64)
     slices = table["slice"].to_numpy(zero_copy_only=False).astype(str)
-    fair = np.full(len(slices), np.nan)
+    fair = np.full((len(slices), 2), np.nan)
     if "fair" in table.column_names:
-        fair = table["fair"].to_numpy(zero_copy_only=False).astype(np.float64)
+        names = ("fair", "fair_before")
+        fair = np.column_stack([table[name].to_numpy(zero_copy_only=False) for name in names]).astype(np.float64)
     context = np.column_stack([table[name].to_numpy() for name in CONTEXT])
     for left, right in itertools.pairwise(_edges(ids)):
         part = slice(left, right)

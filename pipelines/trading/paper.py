@@ -10,6 +10,7 @@ from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID, fee_micro
 from pipelines.core.orders import OrderIntent, OrderType
 from pipelines.core.sections import ExecutionParams
 from pipelines.trading import kernel
+from pipelines.trading.fill_model import Resting, filled_micro
 from pipelines.trading.risk import reserve_micro
 
 
@@ -25,6 +26,8 @@ class Working:
     ttl: int
     ahead_micro: int = -1
     """Shares ahead of it once it rests; -1 until it has met the book."""
+    looked: tuple[Quote, int] | None = None
+    """Book and market time of the last look at it while it rests."""
 
 
 @dataclass(slots=True)
@@ -142,7 +145,7 @@ def joined(order: Working, quote: Quote, execution: ExecutionParams) -> int:
     """Shares ahead of an order when it comes to rest; how many nobody knows, `execution.queue` guesses."""
     seen = quote.of(order.intent.outcome)
     side, size = (1, seen.bid_size_micro) if order.intent.side is Side.BUY else (-1, seen.ask_size_micro)
-    share = kernel.QUEUE_AHEAD[execution.queue]
+    share = kernel.QUEUE_AHEAD.get(execution.queue, kernel.QUEUE_AHEAD["pessimistic"])
     return kernel.queue_ahead(side, order.intent.price_units, seen.bid_units, seen.ask_units, size, share)
 
 
@@ -164,15 +167,46 @@ def rest(
     if crossing > 0:
         crossing -= before.behind(intent, touch, behind)
     bid, ask, ahead = seen.bid_units, seen.ask_units, order.ahead_micro
-    filled, order.ahead_micro = kernel.resting_fill(
-        side, order.left_micro, intent.price_units, bid, ask, volume_micro, ahead, crossing
-    )
+    if execution.queue == "evidence" and crossing <= 0:
+        filled = _unseen(order, quote, execution, ts_s)
+    else:
+        filled, order.ahead_micro = kernel.resting_fill(
+            side, order.left_micro, intent.price_units, bid, ask, volume_micro, ahead, crossing
+        )
+    order.looked = (quote, ts_s)
     order.left_micro -= filled
     if not filled:
         return []
     before.took(intent, touch, size, side * tick, behind, filled)
     fill_id = f"{order.order_id}-{ts_s}-rest"
     return [_fill(fill_id, order, intent.price_units, filled, 0, ts_s)]
+
+
+def _unseen(order: Working, quote: Quote, execution: ExecutionParams, ts_s: int) -> int:
+    """Shares that were filled between the last look and this one, as recorded books let expect it."""
+    if order.looked is None:
+        return 0
+    intent, market, (earlier, looked_s) = order.intent, order.market, order.looked
+    side = 1 if intent.side is Side.BUY else -1
+    first, last = earlier.of(intent.outcome), quote.of(intent.outcome)
+    own, other = (first.bid_size_micro, first.ask_size_micro)[::side]
+    touches = [one.ask_units if side > 0 else one.bid_units for one in (first, last)]
+    distances = [side * (touch - intent.price_units) for touch in touches]
+    if min(distances) <= 0 or not (first.two_sided and last.two_sided):
+        return 0
+    seen = Resting(
+        before_units=distances[0],
+        after_units=distances[1],
+        seconds=float(ts_s - looked_s),
+        ahead_micro=order.ahead_micro,
+        spread_units=first.spread_units,
+        tick_units=market.tick_units,
+        own_micro=own,
+        other_micro=other,
+        move_units=side * (first.mid_units - last.mid_units),
+        left_s=float("inf") if market.end_s is None else float(market.end_s - looked_s),
+    )
+    return filled_micro(tuple(execution.fill_weights), seen, order.left_micro, SHARE_GRID)
 
 
 def _fill(fill_id: str, order: Working, price_units: int, shares_micro: int, fee_micro: int, ts_s: int) -> Fill:
@@ -232,6 +266,7 @@ class PaperBook:
         if order.ahead_micro < 0:
             fills = match(order, quote, self._execution, ts_s)
             order.ahead_micro = joined(order, quote, self._execution)
+            order.looked = (quote, ts_s)
         else:
             fills = rest(order, quote, self._execution, volume_micro, ts_s)
         order.ttl -= 1

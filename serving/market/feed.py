@@ -116,7 +116,7 @@ class Feed:
         self.gaps = 0
         self.features_ms = 0.0
         self.closed: tuple[int, float] = (0, 0.0)
-        self.implied: Callable[[Market, int], float | None] = lambda _market, _ts_s: None
+        self.implied: Callable[[Market, int], tuple[float | None, float | None]] = lambda _market, _ts_s: (None, None)
         """What a reference price implies for a market at the close of a bar."""
 
     @property

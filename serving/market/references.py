@@ -25,16 +25,19 @@ class References:
     """The board of the live process. `wall_is_market` is false on a venue with a clock of its own: then a price is
     known at the time that its message says."""
 
-    def __init__(self, settings: Settings, wanted: Callable[[], Iterable[Market]], *, wall_is_market: bool) -> None:
+    def __init__(
+        self, settings: Settings, wanted: Callable[[], Iterable[Market]], length_s: int, *, wall_is_market: bool
+    ) -> None:
+        self._length_s = length_s
         self._settings = settings
         self._wanted = wanted
         self._wall_is_market = wall_is_market
         self._taken = 0
         self.board = Board()
 
-    def fair(self, market: Market, ts_s: int) -> float | None:
-        """Probability of YES that the reference price implied at the close of a bar; None where there was none."""
-        return None if market.settlement is None else self.board.fair(market.settlement, ts_s * 1_000)[0]
+    def fair(self, market: Market, ts_s: int) -> tuple[float | None, float | None]:
+        """`Board.pair` of a market at the close of a bar."""
+        return self.board.pair(market.settlement, ts_s, self._length_s)
 
     async def run(self) -> None:
         """Read the sources until cancelled, from the first market on that settles on a reference price."""

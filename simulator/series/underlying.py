@@ -42,15 +42,18 @@ class Underlying:
 
     def prices(self, from_s: int, to_s: int) -> FloatArray:
         """The exchange's price at every second of [from_s, to_s)."""
-        return np.exp(self._part(self._logs, from_s, to_s))
+        found: FloatArray = np.exp(self._part(self._logs, from_s, to_s))
+        return found
 
     def oracle(self, from_s: int, to_s: int) -> FloatArray:
         """The oracle's price at every second of [from_s, to_s)."""
-        return np.exp(self._part(self._logs, from_s, to_s) + self._part(self._oracle, from_s, to_s))
+        found: FloatArray = np.exp(self._part(self._logs, from_s, to_s) + self._part(self._oracle, from_s, to_s))
+        return found
 
     def sigma(self, from_s: int, to_s: int) -> FloatArray:
         """Standard deviation of a second at every second, jumps included: known to the crowd of the market."""
-        return np.sqrt(self._part(self._sigmas, from_s, to_s) ** 2 + JUMPS_PER_S * JUMP**2)
+        found: FloatArray = np.sqrt(self._part(self._sigmas, from_s, to_s) ** 2 + JUMPS_PER_S * JUMP**2)
+        return found
 
     def average(self, end_s: int, seconds: int) -> float:
         """The oracle's mean over the seconds before `end_s`; at 0 seconds its price then."""
@@ -67,7 +70,7 @@ class Underlying:
         first, last = (from_s - EPOCH_S) // BLOCK_S, (to_s - 1 - EPOCH_S) // BLOCK_S
         while len(self._logs) <= last:
             self._draw(len(self._logs))
-        joined = np.concatenate(blocks[first : last + 1])
+        joined: FloatArray = np.concatenate(blocks[first : last + 1])
         offset = from_s - EPOCH_S - first * BLOCK_S
         return joined[offset : offset + to_s - from_s]
 

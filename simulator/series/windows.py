@@ -125,7 +125,8 @@ def _truth(
     aim = np.where(before > 0, now, target) if level is None else np.full(len(ts_s), target)
     horizon = np.where((before > 0) & (level is None), float(series.length_s), horizon)
     deviation = np.sqrt(variance * np.maximum(horizon, 1e-9))
-    return ndtr(np.log(mean / aim) / deviation), final >= target
+    chance: FloatArray = ndtr(np.log(mean / aim) / deviation)
+    return chance, bool(final >= target)
 
 
 def _quotes(seen: FloatArray, left_s: IntArray, source: np.random.Generator) -> tuple[IntArray, IntArray]:

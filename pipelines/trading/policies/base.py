@@ -61,6 +61,8 @@ class Inputs:
     standardised: FloatArray | None = None
     fair: float | None = None
     """Probability of YES that an outside reference implies (an underlying's price path); None when there is none."""
+    fair_before: float | None = None
+    """The same shortly before the close (`reference.board.Board.pair`); None when there was none."""
     warm: bool = True
     """Whether features and forecast are there; without them a position is only stopped, closed at the end or killed."""
     reference_units: int = 0
@@ -148,6 +150,11 @@ class DeclaredPolicy(ABC):
     """Whether confidence and Kelly apply: what ignores the forecast is sized by the position cap."""
     reads_observation: ClassVar[bool] = False
     """Whether `target` is given the standardised observation."""
+    to_resolution: ClassVar[bool] = False
+    """Whether a position is held until the market pays: it has no stops and is not sold because the end is near."""
+    rests: ClassVar[bool] = False
+    """Whether entries rest at the touch of their own side, whatever `execution.entry` says. Such a policy is promoted
+    only where the fill model has been shown to hold (`gate`)."""
     files: ClassVar[tuple[str, ...]] = ()
     """Files of models/agent that it needs; a bundle of it holds them too."""
 

@@ -25,6 +25,7 @@ class SpikeFading(DeclaredPolicy):
     headline explains it; leaves when the price is back at its mean or after `max_hold_bars`."""
 
     kind = "spike_fading"
+    candidate = True
     rank = 50
     uses_forecast = False
 

@@ -2,7 +2,7 @@
 
 from pipelines.core.domain import Direction, Position
 from pipelines.core.money import PRICE_SCALE
-from pipelines.core.sections import NonNegativeFloat
+from pipelines.core.sections import Fraction, NonNegativeFloat
 from pipelines.trading import kernel
 from pipelines.trading.policies.base import (
     CASH,
@@ -17,11 +17,13 @@ from pipelines.trading.policies.base import (
 
 
 class TemporalArbitrage(DeclaredPolicy):
-    """Enters when `Inputs.fair` (the probability that the underlying's path implies) differs from the mid by more
-    than `cost_multiple` round trips; leaves when the difference has closed or turned. Without a reference it waits."""
+    """Enters when the underlying has just moved the fair probability (`Inputs.fair` against `Inputs.fair_before`) and
+    the market's mid has not followed, by more than `cost_multiple` round trips; leaves when the difference has closed
+    or turned. A difference that is older is the market's opinion (of the volatility, say) and no lag. Without a
+    reference it waits."""
 
     kind = "temporal_arbitrage"
-    compared = False  # histories hold no price of an underlying
+    candidate = True
     rank = 60
     uses_forecast = False
 
@@ -30,6 +32,9 @@ class TemporalArbitrage(DeclaredPolicy):
 
         cost_multiple: NonNegativeFloat = 0.85
         """Round-trip costs that the lag has to exceed before an entry. Unit: round-trip costs."""
+        size_share: Fraction = 0.25
+        """Share of the position cap of an entry: a lag is many small bets, each of which may lose a jump. Unit:
+        share."""
         impact_share: NonNegativeFloat = given_by("execution.impact_share")
         """Share of the spread that a fill moves the price."""
 
@@ -37,6 +42,7 @@ class TemporalArbitrage(DeclaredPolicy):
         super().__init__(parameters)
         self._multiple = parameters.cost_multiple
         self._impact = parameters.impact_share
+        self._share = parameters.size_share
 
     def target(self, inputs: Inputs, position: Position | None, observation: Observation | None) -> Target:
         """Towards the fair probability."""
@@ -45,9 +51,10 @@ class TemporalArbitrage(DeclaredPolicy):
             return Target(held, 1.0)
         bar, fee = inputs.bar, inputs.market.fee
         lag = inputs.fair * PRICE_SCALE - bar.mid_units
+        moved = 0.0 if inputs.fair_before is None else (inputs.fair - inputs.fair_before) * PRICE_SCALE
         if held is not Direction.FLAT:
             return Target(held, 1.0) if lag * held > 0.0 else CASH
         cost = kernel.round_trip_units(inputs.quote.spread_units, bar.mid_units, self._impact, fee.rate, fee.exponent)
-        if abs(lag) <= self._multiple * cost:
+        if lag * moved <= 0.0 or min(abs(lag), abs(moved)) <= self._multiple * cost:
             return CASH
-        return Target(Direction.LONG if lag > 0.0 else Direction.SHORT, 1.0)
+        return Target(Direction.LONG if lag > 0.0 else Direction.SHORT, self._share)

@@ -6,10 +6,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.guide_bots import hourly_recording
-from benchmarks.guide_bots.fair import fair_up
-from benchmarks.guide_bots.run import judge, with_fair
+from benchmarks.guide_bots.run import judge
 from pipelines.core.errors import DataError
 from pipelines.core.params import load
+from pipelines.core.settlement import RuleKind, Settlement
+from pipelines.reference.board import Board
+from pipelines.reference.prices import Price
+from pipelines.replay.loop import tape
 
 HOUR = 1_753_100_000 // 3_600 * 3_600
 
@@ -21,28 +24,14 @@ def walk(minutes, seed=0):
     return ts_s, 100_000.0 * np.exp(rng.normal(0, 0.0005, minutes).cumsum())
 
 
-def test_above_the_open_is_more_likely_up():
-    """A price above the open with little time left is nearly certain; at the open it is an even bet."""
-    ts_s, spot = walk(180)
-    spot[120:] = spot[120]
-    late = fair_up(ts_s, np.where(ts_s >= HOUR + 3_000, spot * 1.01, spot), np.array([HOUR + 60, HOUR + 3_540]))
-    assert late[0] == pytest.approx(0.5)
-    assert late[1] > 0.99
-
-
-def test_later_prices_change_nothing():
-    """The fair probability at a bar reads the underlying up to that bar only."""
-    ts_s, spot = walk(180)
-    bars = HOUR + 60 * np.arange(1, 30)
-    changed = np.where(ts_s > HOUR + 1_800, spot * 2.0, spot)
-    np.testing.assert_array_equal(fair_up(ts_s, spot, bars), fair_up(ts_s, changed, bars))
-
-
-def test_an_unknown_open_gives_no_opinion():
-    """Without the price at the start of the hour nothing is known."""
-    ts_s, spot = walk(180)
-    gap = (ts_s < HOUR) | (ts_s > HOUR + 600)
-    assert np.isnan(fair_up(ts_s[gap], spot[gap], np.array([HOUR + 1_200]))).all()
+def fair_up(ts_s, spot, bars):
+    """What the one definition of the fair value says of the hour of `bars`."""
+    begin_s = int(bars[0]) // 3_600 * 3_600
+    rule = Settlement(symbol="BTC", source="binance", kind=RuleKind.CANDLE, start_s=begin_s, end_s=begin_s + 3_600)
+    prices = [
+        Price("BTC", "binance", t * 1_000, t * 1_000, v) for t, v in zip(ts_s.tolist(), spot.tolist(), strict=True)
+    ]
+    return Board.of(prices).series(rule, bars, 60)[:, 0]
 
 
 def test_a_lagging_market_is_traded(tmp_path):
@@ -61,7 +50,7 @@ def test_a_lagging_market_is_traded(tmp_path):
             rows.append((f"m{number}", "BTC", when, mid - 0.01, mid + 0.01, price))
     names = ("market_id", "asset", "timestamp", "best_bid", "best_ask", "spot")
     pq.write_table(pa.table(dict(zip(names, zip(*rows, strict=True), strict=True))), tmp_path / "hours.parquet")
-    made = with_fair(hourly_recording.read(tmp_path / "hours.parquet"), 1500)
+    made = tape(hourly_recording.read(tmp_path / "hours.parquet"), None, 1500)
     assert judge("cash", made, load()).pnl_pusd == 0.0
     assert judge("temporal_arbitrage", made, load()).round_trips > 0
 
@@ -83,6 +72,6 @@ def test_what_is_held_to_the_end_is_paid(tmp_path):
     names = ("market_id", "asset", "timestamp", "best_bid", "best_ask", "spot", "resolved_price")
     pq.write_table(pa.table(dict(zip(names, zip(*rows, strict=True), strict=True))), tmp_path / "hours.parquet")
     read = hourly_recording.read(tmp_path / "hours.parquet")
-    assert [past.payout_micro for past, _ in read] == [1_000_000, 0, 1_000_000]
-    made = with_fair([(past, fair) for past, fair in read], 1500)
+    assert [past.payout_micro for past in read] == [1_000_000, 0, 1_000_000]
+    made = tape(read, None, 1500)
     assert [made.payouts_micro[name] for name in ("m0", "m1", "m3")] == [1_000_000, 0, 1_000_000]

@@ -55,15 +55,17 @@ def given(**policy):
 def test_the_policies_of_the_repository_declare_themselves():
     """Kind, use and place in tables are what each file says; the order of tables is that of their ranks."""
     assert list(registry.builtin())[:6] == ["cash", "buy_and_hold", "threshold", "threshold_plain", "kelly", "ensemble"]
-    assert policies.candidates(given()) == ("threshold", "kelly", "ensemble", "dqn", "ppo", "sac")
+    trained = ("dqn", "ppo", "sac")
+    bots = ("ensemble", "spike_fading", "temporal_arbitrage", "micro_trades", "systematic")
+    assert policies.candidates(given()) == ("threshold", "kelly", *bots, *trained)
     assert {kind for kind, one in registry.builtin().items() if one.baseline} == {"buy_and_hold", "random_matched"}
-    assert not {"random_matched", "temporal_arbitrage", "ppo"} & set(policies.compared(given()))
+    assert not {"random_matched", "ppo"} & set(policies.compared(given()))
 
 
 def test_every_parameter_has_a_meaning_and_stands_in_params_yaml():
     """A number that a person may set is in the shipped file, with its default, and its file says what it means."""
     for kind, one in registry.builtin().items():
-        if not one.compared and kind != "temporal_arbitrage":
+        if not one.compared:
             continue
         shipped = SHIPPED["policy"].get(kind, {})
         fields = one.Parameters.model_fields

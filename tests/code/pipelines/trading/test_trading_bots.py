@@ -1,0 +1,140 @@
+"""The guide's bots as policies: when they enter, what they keep, and how resting fills follow recorded books."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipelines.core.domain import Bar, Direction, FeeSchedule, Forecast, Market, Position, Quote
+from pipelines.core.params import load
+from pipelines.decide import Account, Rules, decide
+from pipelines.replay import rules
+from pipelines.trading import fill_model
+from pipelines.trading.fill_model import Resting
+from pipelines.trading.policies.base import Inputs
+from pipelines.trading.sizing import NO_SIGNALS
+
+FLAT = Forecast(np.zeros(24), np.zeros(24), np.zeros(24), 0.5)
+MARKET = Market(
+    market_id="m", event_id="e", question="?", token_yes="1", token_no="2", tick_units=100, min_size_micro=5_000_000,
+    fee=FeeSchedule(0.07), start_s=0, end_s=1_300, topic="crypto",
+)  # fmt: skip
+
+
+def seen(mid=5_000, spread=100, **changes):
+    """One bar, 300 s before the end."""
+    quote = Quote(mid - spread // 2, mid + spread // 2, 300_000_000, 100_000_000)
+    bar = Bar("m", 1_000, mid, 0, 0, spread)
+    return replace(Inputs(MARKET, bar, quote, np.zeros(15), FLAT, 0.0), **changes)
+
+
+def policy(kind, **changes):
+    """A policy with the shipped parameters and some others."""
+    given = {**rules.policy_params(kind, load(), 1), **changes}
+    return rules.make(kind, load(), NO_SIGNALS, None, 1, given=given)
+
+
+def decided(strategy: Rules, inputs: Inputs, position: Position | None = None):
+    """What `decide` makes of it on an account of 10,000 pUSD."""
+    held = {} if position is None else {"m": position}
+    money = {
+        "cash_micro": 10**10,
+        "equity_micro": 10**10,
+        "day_start_equity_micro": 10**10,
+        "peak_equity_micro": 10**10,
+    }
+    return decide(inputs, Account(**money, positions=held, open_buy_micro={}, markets={"m": MARKET}), strategy)
+
+
+HELD = Position(
+    market_id="m", outcome="YES", shares_micro=10_000_000, entry_units=5_000, peak_units=5_000, cost_micro=5_000_000,
+    opened_s=990,
+)  # fmt: skip
+
+
+def test_temporal_arbitrage_wants_a_fresh_move_that_the_market_lacks():
+    """A difference alone is the market's opinion; a move alone is in the price already; both together are a lag."""
+    bot = policy("temporal_arbitrage").policy
+
+    assert bot.target(seen(fair=0.62, fair_before=0.50), None, None).direction is Direction.LONG
+    assert bot.target(seen(fair=0.38, fair_before=0.50), None, None).direction is Direction.SHORT
+    assert bot.target(seen(fair=0.62, fair_before=0.615), None, None).direction is Direction.FLAT
+    assert bot.target(seen(fair=0.51, fair_before=0.40), None, None).direction is Direction.FLAT
+    assert bot.target(seen(fair=0.62), None, None).direction is Direction.FLAT
+    assert bot.target(seen(), None, None).direction is Direction.FLAT
+
+
+def test_systematic_as_shipped_takes_the_price_for_right():
+    """Without learned parameters nothing is worth more than it costs, at any price."""
+    bot = policy("systematic").policy
+
+    assert {bot.target(seen(mid=mid), None, None).direction for mid in range(600, 9_500, 100)} == {Direction.FLAT}
+
+
+def test_systematic_buys_what_is_worth_more_and_holds_it_to_the_end():
+    """A longshot bias makes favourites cheap; the position has no stops and is not sold before the end."""
+    strategy = policy("systematic", slope=1.5)
+    entered = decided(strategy, seen(mid=7_500))
+    fallen = decided(strategy, seen(mid=3_000), replace(HELD, entry_units=7_500))
+    late = seen(mid=5_000)
+    ending = decided(strategy, replace(late, bar=replace(late.bar, ts_s=1_299)), HELD)
+
+    assert (entered.action, entered.intent.price_units) == ("enter_long", 7_800)
+    assert (fallen.action, ending.action) == ("hold", "hold")
+
+
+def test_systematic_counts_the_money_that_waits():
+    """The same edge is refused where the end is a year away."""
+    bot = policy("systematic", slope=1.12, capital_cost=0.2).policy
+    free = replace(MARKET, fee=FeeSchedule(0.0))
+    far = replace(free, end_s=1_000 + 365 * 86_400)
+
+    assert bot.target(seen(mid=8_000, market=free), None, None).direction is Direction.LONG
+    assert bot.target(seen(mid=8_000, market=far), None, None).direction is Direction.FLAT
+
+
+def test_micro_trades_rests_on_the_side_that_the_book_leans_to():
+    """Its entry is post-only at its own touch, and the quote is taken back when book or reference turn."""
+    strategy = policy("micro_trades")
+    wide = seen(spread=400)
+    quoted = decided(strategy, wide)
+
+    assert (quoted.intent.post_only, quoted.intent.price_units) == (True, 4_800)
+    assert decided(strategy, replace(wide, fair=0.47, fair_before=0.50)).intent is None
+    assert decided(strategy, replace(wide, quote=replace(wide.quote, bid_size_micro=100_000_000))).intent is None
+    assert decided(strategy, replace(wide, market=replace(MARKET, end_s=1_100))).intent is None
+    assert decided(strategy, seen(spread=100)).intent is None
+
+
+def looks(**changes):
+    """A bid that rested for a second, two ticks from the other touch."""
+    given = Resting(
+        before_units=200, after_units=200, seconds=1.0, ahead_micro=100_000_000, spread_units=200, tick_units=100,
+        own_micro=100_000_000, other_micro=100_000_000, move_units=0, left_s=120.0,
+    )  # fmt: skip
+    return replace(given, **changes)
+
+
+@pytest.mark.parametrize(
+    ("likelier", "less_likely"),
+    [
+        ({"before_units": 100, "after_units": 100}, {"before_units": 500, "after_units": 500}),
+        ({"seconds": 10.0}, {"seconds": 1.0}),
+        ({"ahead_micro": 0}, {"ahead_micro": 10**10}),
+        ({"own_micro": 10_000_000}, {"own_micro": 10**9}),
+    ],
+)
+def test_a_resting_order_is_filled_where_the_price_may_have_come(likelier, less_likely):
+    """Nearness, time, a short queue and a thin own side make a fill between two looks likelier."""
+    weights = tuple(load().execution.fill_weights)
+
+    assert fill_model.chance(weights, looks(**likelier)) > fill_model.chance(weights, looks(**less_likely))
+
+
+def test_expected_fills_lie_on_the_grid_and_within_the_order():
+    """A replay throws no dice: it takes the expected shares, floored to the grid."""
+    weights = tuple(load().execution.fill_weights)
+    shares = fill_model.filled_micro(weights, looks(), 7_770_000, 10_000)
+
+    assert 0 <= shares <= 7_770_000
+    assert shares % 10_000 == 0
