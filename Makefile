@@ -6,7 +6,7 @@ SHELL := /bin/bash
 VENV_PYTHON := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install run league evaluate tune parity flows test soak lint types params infra-test lock clean
+.PHONY: help install run league evaluate tune sample parity flows test soak lint types params infra-test lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -44,6 +44,11 @@ evaluate: install ## strategies and agents over SEEDS=10 synthetic worlds at EDG
 
 tune: install ## Optuna study of the agent on the last pull (TRIALS=20); goes on where it stopped
 	@$(VENV_PYTHON) -m oddsmith tune --trials $(or $(TRIALS),20)
+
+sample: install ## fetch 20-level books of 18 Bitcoin 15-minute markets (CC BY 4.0, 2.6 MB, PyPI) and import them
+	@.venv/bin/uv pip install --quiet --python $(VENV_PYTHON) --no-deps --target var/sample resolvedkit==0.1.0
+	@$(VENV_PYTHON) -m oddsmith data import var/sample/resolvedkit/sample_data/books.parquet --to data/recordings/btc15m.parquet \
+	  --about var/sample/resolvedkit/sample_data/markets.parquet --replace
 
 parity: install ## replay the running bot's journal through decide(): reports/parity.json
 	@$(VENV_PYTHON) -m oddsmith parity

@@ -136,7 +136,9 @@ def probe(window: Window, at_s: int, *, yes: bool) -> Probe | None:
     sizes = (window.bid_size, window.ask_size) if yes else (window.ask_size, window.bid_size)
     if start >= len(bid) or not 0.02 < bid[start] < ask[start] < 0.98:
         return None
-    limit, features, came = bid[start], [], []
+    limit = bid[start]
+    features: list[tuple[float, ...]] = []
+    came: list[bool] = []
     for k in range(start, len(bid) - 1, LOOK_S):
         later = min(k + LOOK_S, len(bid) - 1)
         hit = bool((lowest[k + 1 : later + 1] <= limit + 1e-9).any())
@@ -235,7 +237,8 @@ def _unseen(weights: tuple[float, ...] | None, made: Sequence[tuple[Window, Prob
 
 def measure(paths: Sequence[Path]) -> dict[str, Any]:
     """Fit on the first windows of all recordings, measure on the last ones."""
-    fitting, held = [], []
+    fitting: list[tuple[Window, Probe, Probe]] = []
+    held: list[tuple[Window, Probe, Probe]] = []
     for path in paths:
         windows = lists(path) if "bid_px" in pq.read_schema(path).names else top5(path)
         cut = round(FIT_SHARE * len(windows))

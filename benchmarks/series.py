@@ -66,7 +66,8 @@ def judge(lag_s: int, seed: int) -> dict[str, Any]:
 
 def _chosen(histories: Sequence[History], params: Params) -> float | None:
     """The multiple with the best P&L less a standard error over windows; None where none earned: cash."""
-    best, found = 0.0, None
+    best = 0.0
+    found: float | None = None
     for multiple in MULTIPLES:
         result, made = _played(histories, multiple, params)
         values = np.array(list(pnl_by_event(result, made.markets).values()))

@@ -112,8 +112,8 @@ PARAMS = Command(
 
 DATA = Command(
     name="data",
-    help="choose, import, query and export data",
-    commands=(pipelines.WINDOW, pipelines.IMPORT, pipelines.QUERY, pipelines.EXPORT),
+    help="choose, import, record, query and export data",
+    commands=(pipelines.WINDOW, pipelines.IMPORT, pipelines.RECORD, pipelines.QUERY, pipelines.EXPORT),
 )
 
 

@@ -127,13 +127,23 @@ def _import_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", type=Path, help="recording to write (data/recordings/<name>.parquet)")
     renamed = "our name of a column of the file, repeatable: --map price=yes_price"
     parser.add_argument("--map", action="append", default=[], metavar="OURS=THEIRS", help=renamed)
+    parser.add_argument(
+        "--about", type=Path, help="table with a row per market (names, ends, payouts), joined by its id"
+    )
     parser.add_argument("--dry-run", action="store_true", help="only say what the file was understood as")
     parser.add_argument("--replace", action="store_true", help="replace a recording of this name")
 
 
 def _import(arguments: argparse.Namespace) -> None:
     made = importlib.import_module("pipelines.pull.import_recording")
-    made.run(arguments.file, arguments.to, arguments.map, replace=arguments.replace, dry_run=arguments.dry_run)
+    made.run(
+        arguments.file,
+        arguments.to,
+        arguments.map,
+        replace=arguments.replace,
+        dry_run=arguments.dry_run,
+        about=arguments.about,
+    )
 
 
 IMPORT = Command(
@@ -224,6 +234,29 @@ FUNNEL = Command(
 )
 
 
+def _record_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seconds", type=above_zero("seconds"), help="stop after this time (default: never)")
+
+
+def _record(arguments: argparse.Namespace) -> None:
+    import asyncio  # noqa: PLC0415 - loaded by commands that run
+
+    from pipelines.core.params import load  # noqa: PLC0415
+    from pipelines.core.settings import Settings  # noqa: PLC0415
+
+    recorder = importlib.import_module("pipelines.pull.recorder")
+    asyncio.run(recorder.record(Settings().for_trading(), load(), arguments.seconds))
+
+
+RECORD = Command(
+    name="record",
+    help="keep books, trades, reference prices and headlines as they come, in var/landing, until stopped",
+    work=_record,
+    arguments=_record_arguments,
+    example="oddsmith data record --seconds 3600",
+)
+
+
 def _folder_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, default=Path("data/raw"), help="data/raw (default), or var/landing")
 
@@ -269,5 +302,5 @@ EXPORT = Command(
 
 COMMANDS = (
     *(_stage(name, text) for name, text in STAGES.items()),
-    *(WINDOW, IMPORT, INGEST, DRIFT, PARITY, COSTS, QUERY, EXPORT),
+    *(WINDOW, IMPORT, RECORD, INGEST, DRIFT, PARITY, COSTS, QUERY, EXPORT),
 )

@@ -17,14 +17,25 @@ from pipelines.pull import recording, shapes
 
 FOLDER: Final = Path("data/recordings")
 MEMORY: Final = "512MB"
+KNOWN: Final = ("csv", "parquet", "pq", "json", "jsonl", "ndjson")
+"""Endings of files that a folder is searched for."""
 SHOWN: Final = 3
 """Rows that a dry run shows."""
 
 
-def run(source: Path, target: Path | None, columns: Sequence[str], *, replace: bool, dry_run: bool = False) -> None:
+def run(
+    source: Path,
+    target: Path | None,
+    columns: Sequence[str],
+    *,
+    replace: bool,
+    dry_run: bool = False,
+    about: Path | None = None,
+) -> None:
     """Write a recording made of `source` and say what was understood; `columns` are `ours=theirs` pairs.
 
-    A recording that is not usable is not kept, and nothing that was there changes. A dry run writes nothing.
+    `about` is a table with a row per market (settled rows, names, ends), joined by its market id. A recording that is
+    not usable is not kept, and nothing that was there changes. A dry run writes nothing.
 
     Raises:
         ParameterError: if a pair is none, or the target exists and is not to be replaced.
@@ -34,12 +45,12 @@ def run(source: Path, target: Path | None, columns: Sequence[str], *, replace: b
     names = _pairs(columns)
     if written.exists() and not replace and not dry_run:
         raise ParameterError(f"{written} exists; add --replace, or name another file with --to")
-    if not source.is_file():
-        raise DataError(f"{source} is no file; give the path of a CSV, parquet or JSON file")
+    if not _files(source):
+        raise DataError(f"{source} is no file; give the path of a CSV, parquet or JSON file, or a folder of such files")
     with duckdb.connect(":memory:") as db:
         db.execute(f"SET memory_limit = '{MEMORY}'; SET preserve_insertion_order = false")
         try:
-            shape = _open(db, source, names)
+            shape = _open(db, source, names, about)
             if dry_run:
                 _show(db, source, shape)
                 return
@@ -65,41 +76,76 @@ def _pairs(columns: Sequence[str]) -> dict[str, str]:
     return {ours: theirs for ours, _, theirs in pairs}
 
 
+def _files(source: Path) -> list[Path]:
+    """The file, or the files of a folder that have the form of its first one."""
+    if not source.is_dir():
+        return [source] if source.is_file() else []
+    found = sorted(path for path in source.rglob("*") if path.is_file() and _kind(path).lower() in KNOWN)
+    return [path for path in found if _kind(path) == _kind(found[0])]
+
+
 def _kind(source: Path) -> str:
     return source.name.removesuffix(".gz").rpartition(".")[2] or "CSV"
 
 
-def _open(db: duckdb.DuckDBPyConnection, source: Path, names: Mapping[str, str]) -> shapes.Shape:
+def _open(db: duckdb.DuckDBPyConnection, source: Path, names: Mapping[str, str], about: Path | None) -> shapes.Shape:
     """A view `source` over the file, and its shape."""
-    literal = str(source).replace("'", "''")  # a view takes no parameters
-    kind = _kind(source).lower()
+    files = _files(source)
+    literal = "', '".join(str(path).replace("'", "''") for path in files)  # a view takes no parameters
+    kind = _kind(files[0]).lower()
     if kind in ("parquet", "pq"):
-        reader = f"read_parquet('{literal}')"
+        reader = f"read_parquet(['{literal}'])"
     elif kind in ("json", "jsonl", "ndjson"):
         reader = _json_reader(db, source, literal)
     else:
-        reader = f"read_csv('{literal}', header=true)"
-    db.execute(f"CREATE VIEW source AS FROM {reader}")
+        reader = f"read_csv(['{literal}'], header=true)"
+    db.execute(f"CREATE VIEW source AS FROM {reader if about is None else _joined(db, reader, about)}")
     found = {str(row[0]): str(row[1]) for row in db.execute("DESCRIBE source").fetchall()}
     return shapes.detect(found, names, source.name)
 
 
+def _joined(db: duckdb.DuckDBPyConnection, reader: str, about: Path) -> str:
+    """The rows with what a table of markets says of theirs.
+
+    Raises:
+        DataError: if the two have no column of market ids with one name, or the table is not there.
+    """
+    if not about.is_file():
+        raise DataError(f"{about} is no file; give a table with a row per market")
+    literal = str(about).replace("'", "''")
+    told = f"read_parquet('{literal}')" if about.suffix == ".parquet" else f"read_csv('{literal}', header=true)"
+    own, its = ([str(row[0]) for row in db.execute(f"DESCRIBE FROM {one}").fetchall()] for one in (reader, told))
+    keys = [name for name in shapes.ROLES["market_id"] if name in own and name in its]
+    if not keys:
+        raise DataError(f"{about} has no column of market ids that the file has too; it has {', '.join(its)}")
+    more = [name for name in its if name not in own]
+    chosen = "".join(f", about.{_quoted(name)}" for name in more)
+    key = _quoted(keys[0])
+    return f"(SELECT rows.*{chosen} FROM {reader} AS rows LEFT JOIN {told} AS about USING ({key}))"  # noqa: S608 - quoted
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
 def _json_reader(db: duckdb.DuckDBPyConnection, source: Path, literal: str) -> str:
     """Lines of frames stay text; the answer of `prices-history` is unfolded; other lines are tables."""
-    head = f"SELECT content[:2000] FROM read_text('{literal}')"  # noqa: S608 - names and paths are quoted
-    first = db.execute(head).fetchone() if source.suffix == ".json" else None
+    head = f"SELECT content[:2000] FROM read_text(['{literal}'])"  # noqa: S608 - names and paths are quoted
+    first = db.execute(head).fetchone() if _files(source)[0].suffix == ".json" else None
     if first is not None and re.search(r'"history"\s*:', str(first[0])):
         return (
             "(SELECT point.t AS t, point.p AS p FROM (SELECT unnest(history) AS point FROM"  # noqa: S608 - names and paths are quoted
-            f" read_json('{literal}', columns={{history: 'STRUCT(t BIGINT, p DOUBLE)[]'}})))"
+            f" read_json(['{literal}'], columns={{history: 'STRUCT(t BIGINT, p DOUBLE)[]'}})))"
         )
-    lines = f"read_json_objects('{literal}', format='auto', ignore_errors=true)"
+    lines = f"read_json_objects(['{literal}'], format='auto', ignore_errors=true)"
     sample = db.execute(f"SELECT json FROM {lines} LIMIT 1").fetchone()  # noqa: S608 - names and paths are quoted
     told = json.loads(sample[0]) if sample is not None else {}
     one = told[0] if isinstance(told, list) and told else told
+    if isinstance(one, dict) and {"recv_ms", "source"} <= one.keys():  # what the recorder wrote
+        return f"(SELECT json_extract(json, '$.frame') AS frame FROM {lines})"  # noqa: S608 - as above
     if isinstance(one, dict) and "event_type" in one:
         return f"(SELECT json AS frame FROM {lines})"  # noqa: S608 - names and paths are quoted
-    return f"read_json('{literal}', format='auto', ignore_errors=true, maximum_object_size=33554432)"
+    return f"read_json(['{literal}'], format='auto', ignore_errors=true, maximum_object_size=33554432)"
 
 
 def _show(db: duckdb.DuckDBPyConnection, source: Path, shape: shapes.Shape) -> None:

@@ -3,7 +3,7 @@
 import math
 
 from pipelines.core.domain import Direction, Position
-from pipelines.core.money import PRICE_SCALE
+from pipelines.core.money import PRICE_SCALE, fee_curve
 from pipelines.core.sections import Fraction, NonNegativeFloat
 from pipelines.trading import kernel
 from pipelines.trading.policies.base import (
@@ -77,7 +77,7 @@ class Systematic(DeclaredPolicy):
         """What a share costs until it pays: ask, impact, fee, and the money that waits."""
         quote = inputs.quote
         ask = kernel.token_ask(quote.bid_units, quote.ask_units, direction) / PRICE_SCALE
-        fee = inputs.market.fee.rate * kernel.fee_curve(round(ask * PRICE_SCALE), inputs.market.fee.exponent)
+        fee = inputs.market.fee.rate * fee_curve(round(ask * PRICE_SCALE), inputs.market.fee.exponent)
         impact = self.parameters.impact_share * max(quote.spread_units, 0) / PRICE_SCALE
         end_s = inputs.market.end_s
         days = 30.0 if end_s is None else max(end_s - inputs.bar.ts_s, 0) / _DAY_S

@@ -186,3 +186,26 @@ def test_a_dry_run_says_what_it_understood_and_writes_nothing(capsys):
     assert "is understood as prices" in said
     assert "price from yes_price" in said
     assert list(Path().rglob("*.parquet")) == []
+
+
+def test_settled_rows_are_joined_to_their_prices(tmp_path):
+    """A table of markets brings slug and payout: the rule is known then, and positions can be settled."""
+    start = 1_790_586_000
+    rows = "".join(f"0xa,{start + 60 * k},0.5\n" for k in range(5))
+    _file(f"market_id,timestamp,price\n{rows}", "prices.csv")
+    _file(f"market_id,slug,payout_up\n0xa,btc-updown-15m-{start},1.0\n", "settled.csv")
+
+    run(Path("prices.csv"), Path("out.parquet"), [], replace=False, about=Path("settled.csv"))
+
+    found = recording.read(Path("out.parquet"))
+    assert found.markets[0].settlement.name == "twap 60"
+    assert list(found.payouts.values()) == [1_000_000]
+
+
+def test_a_table_without_common_ids_is_refused():
+    """The error names the table and its columns."""
+    _file(CSV)
+    _file("name\nx\n", "about.csv")
+
+    with pytest.raises(DataError, match=r"about\.csv has no column of market ids .* it has name"):
+        run(Path("my prices.csv"), None, ["price=yes_price"], replace=False, about=Path("about.csv"))

@@ -1,0 +1,225 @@
+"""`oddsmith data record`: books, trades, reference prices and headlines as they come, for weeks.
+
+    var/landing/frames/<start of a segment, market or wall ms>.jsonl      the segment that is being written
+    var/landing/frames/day=YYYY-MM-DD/<start>.jsonl.gz                    closed segments
+    var/landing/reference/day=YYYY-MM-DD/<start>.parquet                  their reference prices, as the pull reads them
+
+A line is what arrived: `{"recv_ms", "source", "frame"}`, or `{"recv_ms", "source", "gap"}` where a connection broke or
+fell silent, so that nobody takes a gap for a quiet market. Lines reach the disk within FLUSH_S: a process that is
+killed loses no more. A segment that a killed process left is closed by the next start, its last half line dropped.
+"""
+
+import asyncio
+import gzip
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import msgspec
+import pyarrow.parquet as pq
+
+from pipelines.core import log
+from pipelines.core.artifacts import write_bytes
+from pipelines.core.domain import Market
+from pipelines.core.errors import VenueError
+from pipelines.core.params import Params
+from pipelines.core.settings import Settings
+from pipelines.news import sources
+from pipelines.reference import recorded, rtds
+from pipelines.reference.prices import Price
+from pipelines.venue import gamma
+from pipelines.venue.channel import Channel, Lost
+from pipelines.venue.http import VenueHttp
+
+FLUSH_S: Final = 0.5
+SEGMENT_S: Final = 600
+SILENT_AFTER_S: Final = 30.0
+RESCAN_S: Final = 30.0
+
+_log = log.get("record")
+
+
+class Segments:
+    """Lines into the open segment, and closed segments into their place. `now_ms` is the wall clock."""
+
+    def __init__(self, landing: Path, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
+        self._landing = landing
+        self._frames = landing / "frames"
+        self._frames.mkdir(parents=True, exist_ok=True)
+        self._now_ms = now_ms
+        self._file: BinaryIO | None = None
+        self._path = self._frames
+        self._began_ms = 0
+        self._flushed_ms = 0
+        for left in sorted(self._frames.glob("*.jsonl")):
+            close(left, landing)
+
+    def write(self, source: str, **content: Any) -> None:
+        """Append a line; it reaches the disk with the next flush."""
+        now_ms = self._now_ms()
+        if self._file is None or now_ms - self._began_ms >= SEGMENT_S * 1_000:
+            self.end()
+            self._began_ms, self._path = now_ms, self._frames / f"{now_ms}.jsonl"
+            self._file = self._path.open("ab")
+        self._file.write(msgspec.json.encode({"recv_ms": now_ms, "source": source, **content}) + b"\n")
+        if now_ms - self._flushed_ms >= FLUSH_S * 1_000:
+            self.flush()
+
+    def flush(self) -> None:
+        """Bring every line to the disk."""
+        self._flushed_ms = self._now_ms()
+        if self._file is not None:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def end(self) -> None:
+        """Close the open segment and put it into its place."""
+        if self._file is not None:
+            self.flush()
+            self._file.close()
+            self._file = None
+            close(self._path, self._landing)
+
+
+def close(segment: Path, landing: Path) -> None:
+    """Compress a segment, write its reference prices, and only then remove it: whatever stops this, nothing is lost."""
+    day = datetime.fromtimestamp(int(segment.stem) / 1_000, UTC).strftime("%Y-%m-%d")
+    rows = list(lines(segment))
+    whole = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
+    write_bytes(landing / "frames" / f"day={day}" / f"{segment.stem}.jsonl.gz", gzip.compress(whole))
+    prices = list(reference_prices(rows))
+    if prices:
+        target = landing / "reference" / f"day={day}" / f"{segment.stem}.parquet"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_suffix(".partial")
+        pq.write_table(recorded.table(prices), partial)
+        partial.replace(target)
+    segment.unlink()
+
+
+def lines(segment: Path) -> Iterator[dict[str, Any]]:
+    """The lines of an open segment or of a closed one (.gz); a half line at the end of a killed process is left out."""
+    content = segment.read_bytes()
+    for text in (gzip.decompress(content) if segment.suffix == ".gz" else content).split(b"\n"):
+        try:
+            row = json.loads(text) if text else None
+        except ValueError:
+            continue
+        if isinstance(row, dict):
+            yield row
+
+
+def reference_prices(rows: list[dict[str, Any]]) -> Iterator[Price]:
+    """Prices of the lines that the socket of reference prices gave, known when they arrived."""
+    for row in rows:
+        if row.get("source") == "rtds" and isinstance(row.get("frame"), Mapping):
+            yield from rtds.parse(row["frame"], int(row["recv_ms"]))
+
+
+async def record(settings: Settings, params: Params, seconds: float | None = None) -> None:
+    """Record until cancelled, or for a time."""
+    segments = Segments(settings.var / "landing")
+    _log.info("recording", into=str(settings.var / "landing"))
+    try:
+        async with asyncio.timeout(seconds), asyncio.TaskGroup() as tasks:
+            tasks.create_task(_markets(settings, params, segments))
+            tasks.create_task(_reference(settings, segments))
+            tasks.create_task(_headlines(settings, params, segments))
+            tasks.create_task(_flush(segments))
+    except TimeoutError:
+        pass
+    finally:
+        segments.end()
+
+
+async def _flush(segments: Segments) -> None:
+    while True:
+        await asyncio.sleep(FLUSH_S)
+        segments.flush()
+
+
+async def _markets(settings: Settings, params: Params, segments: Segments) -> None:
+    """Books and trades of the markets that take orders; new ones join as they are listed."""
+    tokens = await _fresh(settings, params, segments, ())
+    while not tokens:
+        await asyncio.sleep(RESCAN_S)
+        tokens = await _fresh(settings, params, segments, ())
+
+    def hello() -> Mapping[str, Any]:
+        return {"type": "market", "assets_ids": tokens, "custom_feature_enabled": True}
+
+    async def rescan() -> None:
+        while True:
+            await asyncio.sleep(RESCAN_S)
+            fresh = await _fresh(settings, params, segments, tokens)
+            tokens.extend(fresh)
+            if fresh:
+                await channel.send({"assets_ids": fresh, "operation": "subscribe", "custom_feature_enabled": True})
+
+    channel = Channel(f"{settings.clob_ws_url}/ws/market", hello, silence_s=SILENT_AFTER_S)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(rescan())
+        tasks.create_task(_keep("market", channel, segments))
+
+
+async def _fresh(settings: Settings, params: Params, segments: Segments, known: Sequence[str]) -> list[str]:
+    """Tokens of listed markets that are not followed yet; the listing itself is a line too."""
+    try:
+        async with VenueHttp(settings.gamma_url) as http:
+            listed = await gamma.tradable(http, params.serving.max_markets, [])
+    except VenueError as error:
+        segments.write("listing", gap=str(error))
+        return []
+    fresh = [one for one in listed if one.token_yes not in known]
+    if fresh:
+        segments.write("listing", markets=[market_line(one) for one in fresh])
+    return [one.token_yes for one in fresh]
+
+
+def market_line(market: Market) -> dict[str, Any]:
+    """What a reader of frames needs to know of a market."""
+    rule = None if market.settlement is None else market.settlement.text()
+    return {
+        "market_id": market.market_id,
+        "token_id": market.token_yes,
+        "question": market.question,
+        "event": market.event_id,
+        "end_s": market.end_s,
+        "settlement": rule,
+    }
+
+
+async def _reference(settings: Settings, segments: Segments) -> None:
+    wanted = [{"topic": topic, "type": "*", "filters": ""} for topic in rtds.TOPICS]
+    channel = Channel(
+        settings.rtds_url, lambda: {"action": "subscribe", "subscriptions": wanted}, silence_s=rtds.SILENT_AFTER_S
+    )
+    await _keep("rtds", channel, segments)
+
+
+async def _keep(source: str, channel: Channel, segments: Segments) -> None:
+    """Every frame of a channel, and every gap."""
+    async for frame in channel.frames():
+        if isinstance(frame, Lost):
+            segments.write(source, gap=frame.reason)
+        elif isinstance(frame, Mapping):
+            segments.write(source, frame=frame)
+
+
+async def _headlines(settings: Settings, params: Params, segments: Segments) -> None:
+    seen: set[str] = set()
+    async with sources.opened(settings, params.serving.news_poll_s) as texts:
+        while texts:
+            for source in texts:
+                try:
+                    for item in await source.read():
+                        if item.item_id not in seen:
+                            seen.add(item.item_id)
+                            segments.write("news", frame=msgspec.to_builtins(item))
+                except VenueError as error:
+                    segments.write("news", gap=str(error))
+            await asyncio.sleep(params.serving.news_poll_s)

@@ -1,0 +1,126 @@
+"""The recorder keeps what came: gaps as gaps, nothing lost but the last second of a killed process."""
+
+import gzip
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from pipelines.pull import landing
+from pipelines.pull.import_recording import run
+from pipelines.pull.recorder import SEGMENT_S, Segments, lines
+
+FRAME = {
+    "market": "0x01",
+    "asset_id": "7",
+    "timestamp": "1000",
+    "event_type": "book",
+    "bids": [{"price": "0.40", "size": "5"}],
+    "asks": [{"price": "0.60", "size": "1"}],
+}
+PRICE = {"topic": "crypto_prices", "payload": {"symbol": "btcusdt", "timestamp": 1_000, "value": 5.0}}
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from pipelines.pull.recorder import Segments
+segments = Segments(Path(sys.argv[1]))
+k = 0
+while True:
+    segments.write("market", frame={"n": k})
+    print(k, time.time(), flush=True)
+    k += 1
+    time.sleep(0.005)
+"""
+
+
+def closed(folder: Path) -> list[dict]:
+    """Lines of all closed segments."""
+    return [row for path in sorted((folder / "frames").glob("day=*/*.jsonl.gz")) for row in lines(path)]
+
+
+def test_frames_and_gaps_are_kept_in_their_order(tmp_path):
+    """A broken connection is a line between the frames, with its reason."""
+    segments = Segments(tmp_path)
+    segments.write("market", frame=FRAME)
+    segments.write("market", gap="no data for 30 s")
+    segments.write("market", frame=FRAME)
+    segments.end()
+
+    rows = closed(tmp_path)
+
+    assert [row.get("gap") for row in rows] == [None, "no data for 30 s", None]
+    assert rows[0]["frame"] == FRAME
+    assert list((tmp_path / "frames").glob("*.jsonl")) == []
+
+
+def test_a_segment_is_closed_after_its_time(tmp_path):
+    """Weeks of recording are many small files, each complete."""
+    clock = [1_700_000_000_000]
+    segments = Segments(tmp_path, lambda: clock[0])
+    for _ in range(3):
+        segments.write("market", frame=FRAME)
+        clock[0] += SEGMENT_S * 1_000
+    segments.end()
+
+    assert len(list((tmp_path / "frames").glob("day=*/*.jsonl.gz"))) == 3
+
+
+def test_a_killed_recorder_loses_a_second_at_most(tmp_path):
+    """After kill -9 the next start finds every line up to a second before it, and a half line is dropped."""
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    said = [writer.stdout.readline().split() for _ in range(400)]
+    writer.send_signal(signal.SIGKILL)
+    rest = [line.split() for line in writer.stdout.read().splitlines()]
+    writer.wait()
+    written = [(int(row[0]), float(row[1])) for row in [*said, *rest] if len(row) == 2]
+    with next((tmp_path / "frames").glob("*.jsonl")).open("ab") as file:
+        file.write(b'{"recv_ms": 1, "sour')
+
+    Segments(tmp_path)
+
+    kept = {row["frame"]["n"] for row in closed(tmp_path)}
+    lost = [at for number, at in written if number not in kept]
+    assert all(written[-1][1] - at <= 1.0 for at in lost)
+    assert len(kept) > 100
+
+
+def test_recorded_prices_reach_the_pull(tmp_path):
+    """Prices of the socket lie in the landing zone in the columns that the pull reads, known when they arrived."""
+    clock = [1_700_000_000_000]
+    segments = Segments(tmp_path / "landing", lambda: clock[0])
+    segments.write("rtds", frame=PRICE)
+    segments.end()
+
+    (price,) = landing.prices(tmp_path, 1_699_999_000, 1_700_000_100)
+
+    assert (price.symbol, price.ts_ms, price.known_ms, price.value) == ("BTC", 1_000, clock[0], 5.0)
+
+
+def test_recorded_frames_can_be_imported(tmp_path, monkeypatch):
+    """A folder of closed segments becomes one recording; gaps and prices of underlyings are no books."""
+    monkeypatch.chdir(tmp_path)
+    segments = Segments(tmp_path)
+    for row in ({"frame": FRAME}, {"gap": "x"}, {"frame": FRAME}):
+        segments.write("market", **row)
+    segments.write("rtds", frame=PRICE)
+    segments.end()
+
+    run(tmp_path / "frames", Path("out.parquet"), [], replace=False)
+
+    assert pq.read_table("out.parquet")["price"].to_pylist() == [0.5, 0.5]
+
+
+def test_a_closed_segment_is_plain_lines(tmp_path):
+    """Anybody can read it without this program."""
+    segments = Segments(tmp_path)
+    segments.write("market", frame=FRAME)
+    segments.end()
+    (path,) = (tmp_path / "frames").glob("day=*/*.jsonl.gz")
+
+    assert json.loads(gzip.decompress(path.read_bytes()))["frame"] == FRAME
+    assert time.time() * 1_000 - json.loads(gzip.decompress(path.read_bytes()))["recv_ms"] < 60_000
