@@ -109,7 +109,7 @@ def _exchange() -> Iterator[tuple[ClobGateway, Market]]:
 
 def tick_to_order_ms(orders: int = ORDERS) -> dict[str, float]:
     """From the sending of a price into the socket of reference prices until the exchange has answered the order that it
-    led to: parsing, fair values of 40 markets, decisions, signature, request, answer."""
+    led to: parsing, fair values and decisions of the markets of its asset, signature, request, answer."""
     markets, board = series_markets()
     held, chosen = account({one.market_id: one for one in markets}), strategy()
     with _exchange() as (gateway, listed):
@@ -152,7 +152,8 @@ async def _orders(
                 continue
             board.take(one)
             ts_s = one.ts_ms // 1_000
-            made = [decided(each, board, ts_s, 2_000 + 100 * k, chosen, held) for k, each in enumerate(markets)]
+            touched = [each for each in markets if each.settlement is not None and each.settlement.symbol == one.symbol]
+            made = [decided(each, board, ts_s, 2_000 + 100 * k, chosen, held) for k, each in enumerate(touched)]
             intent = next((each.intent for each in made if each.intent is not None), None)
             # The exchange lists other markets than the feed's: the order goes to one of its own, at a price that rests.
             template = intent or _resting(listed, ts_s)

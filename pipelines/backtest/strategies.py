@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from pipelines.backtest import learned
 from pipelines.core.artifacts import read_json
 from pipelines.core.domain import FeeSchedule
 from pipelines.core.money import MICRO
@@ -105,7 +106,12 @@ def run_all(comparison: Comparison, jobs: Sequence[Job]) -> Iterator[Run]:
 
 def contenders(comparison: Comparison) -> list[Job]:
     """Every policy that is compared, yours too, and the trained agent."""
-    return [job(comparison, kind) for kind in (*policies.compared(comparison.params), *trained())]
+    kinds = (*policies.compared(comparison.params), *trained())
+    return [job(comparison, kind, _learned(comparison, kind)) for kind in kinds]
+
+
+def _learned(comparison: Comparison, kind: str) -> dict[str, Any] | None:
+    return learned.given(kind, comparison.histories, comparison.params, comparison.length_s)
 
 
 def randoms(comparison: Comparison, reference: Run) -> list[Job]:

@@ -1,4 +1,4 @@
-"""Ensemble probability: forecast, sentiment and reversion to the mean, weighted into one expected move."""
+"""Ensemble probability: forecast, sentiment, reversion and reference price, weighted into one expected move."""
 
 from pipelines.core.domain import Direction, Position
 from pipelines.core.money import PRICE_SCALE
@@ -25,8 +25,9 @@ _AVERAGE = FEATURE_NAMES.index("ma_30")
 
 
 class Ensemble(DeclaredPolicy):
-    """The threshold rule on a weighted sum of three opinions in price units: the forecast's move, the sentiment's
-    (`sentiment_log_odds` at full sentiment), and the way back to the 30-bar mean."""
+    """The threshold rule on a weighted sum of four opinions in price units: the forecast's move, the sentiment's
+    (`sentiment_log_odds` at full sentiment), the way back to the 30-bar mean, and the way to the fair value of the
+    reference price where there is one. A backtest learns the weights on its slice (`backtest.learned`)."""
 
     kind = "ensemble"
     candidate = True
@@ -41,6 +42,8 @@ class Ensemble(DeclaredPolicy):
         """Weight of the sentiment's move. Unit: share."""
         reversion_weight: Fraction = 0.15
         """Weight of the way back to the 30-bar mean. Unit: share."""
+        reference_weight: Fraction = since(0.0, before=0.0)
+        """Weight of the way to the fair value of the reference price. Unit: share."""
         sentiment_log_odds: NonNegativeFloat = 0.2
         """Move that full sentiment promises. Unit: log-odds."""
         cost_multiple: NonNegativeFloat = 1.0
@@ -56,7 +59,12 @@ class Ensemble(DeclaredPolicy):
 
     def __init__(self, parameters: Parameters) -> None:
         super().__init__(parameters)
-        self._weights = (parameters.forecast_weight, parameters.sentiment_weight, parameters.reversion_weight)
+        self._weights = (
+            parameters.forecast_weight,
+            parameters.sentiment_weight,
+            parameters.reversion_weight,
+            parameters.reference_weight,
+        )
         self._sentiment = parameters.sentiment_log_odds
         self._multiple = parameters.cost_multiple
         self._exit = parameters.exit_multiple
@@ -79,6 +87,7 @@ class Ensemble(DeclaredPolicy):
             expected_units(inputs.forecast.move_from_next(MOVE_STEPS), mid),
             expected_units(self._sentiment * inputs.sentiment, mid),
             float(inputs.features[_AVERAGE]) * PRICE_SCALE - mid,
+            0.0 if inputs.fair is None else inputs.fair * PRICE_SCALE - mid,
         )
         return sum(weight * opinion for weight, opinion in zip(self._weights, opinions, strict=True))
 
