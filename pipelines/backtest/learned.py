@@ -35,7 +35,7 @@ def given(kind: str, histories: Sequence[History], params: Params, length_s: int
     return known | learn(histories, known)
 
 
-def _halves(histories: Sequence[History]) -> tuple[list[History], list[History]]:
+def halves(histories: Sequence[History]) -> tuple[list[History], list[History]]:
     """Histories of the earlier and of the later events, events whole."""
     ends = {one.market.event_id: int(one.ts_s[-1]) for one in histories}
     order = sorted(ends, key=lambda event: (ends[event], event))
@@ -72,7 +72,7 @@ def _ensemble(histories: Sequence[History], known: dict[str, Any]) -> dict[str, 
     """Weights in [0, 1] by least squares on the moves that came."""
     from scipy.optimize import lsq_linear  # noqa: PLC0415 - slow to import
 
-    first, later = (_moves(part, known["sentiment_log_odds"]) for part in _halves(histories))
+    first, later = (_moves(part, known["sentiment_log_odds"]) for part in halves(histories))
     if len(first[1]) < FEWEST or len(later[1]) < FEWEST:
         return {}
     found = lsq_linear(first[0], first[1], bounds=(0.0, 1.0)).x
@@ -93,7 +93,7 @@ def _moves(histories: Sequence[History], sentiment_log_odds: float) -> tuple[Flo
 
 def _systematic(histories: Sequence[History], known: dict[str, Any]) -> dict[str, float]:
     """Calibration of the price by logistic regression on outcomes, drawn towards the price itself."""
-    first, later = (_outcomes(part) for part in _halves(histories))
+    first, later = (outcomes(part) for part in halves(histories))
     if len(first[1]) < FEWEST or len(later[1]) < FEWEST or len(np.unique(first[1])) < 2:
         return {}
     names = ("intercept", "slope", "reference_weight")
@@ -103,7 +103,7 @@ def _systematic(histories: Sequence[History], known: dict[str, Any]) -> dict[str
     return dict(zip(names, map(float, found), strict=True)) if scores[1] < scores[0] else {}
 
 
-def _outcomes(histories: Sequence[History]) -> tuple[FloatArray, FloatArray]:
+def outcomes(histories: Sequence[History]) -> tuple[FloatArray, FloatArray]:
     """Log-odds of price and of fair value (the price's where there is none), and what a YES share paid."""
     odds, paid = [np.empty((0, 2))], [np.empty(0)]
     for one in histories:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.backtest import attribution, report, selection_bias, stress
+from pipelines.backtest import attribution, outcomes, report, selection_bias, stress
 from pipelines.backtest.strategies import Comparison, Job, Run, contenders, randoms, run_all
 from pipelines.core import log
 from pipelines.core.artifacts import read_json, replaced_folder, sha256_path, write_bytes, write_json
@@ -47,6 +47,7 @@ def run() -> None:
     document = _document(runs, chosen, comparison) | stress.document(stressed) | _bias(runs, chosen, comparison)
     delay_s = params.execution.latency_bars * comparison.length_s
     document |= {"detailed": seen.name} | attribution.document(seen.result, comparison.histories, delay_s)
+    document |= {"outcome_forecast": outcomes.document(comparison.histories, params, comparison.length_s)}
     document |= {"stacks": stacks()} | _speed([*runs, *stressed], time.perf_counter() - started)
     write_json(REPORTS / "backtest.json", document)
     write_bytes(REPORTS / "equity.csv", report.equity_csv(runs).encode())

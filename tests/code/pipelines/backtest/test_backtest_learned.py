@@ -1,9 +1,11 @@
 """What a backtest learns is kept only where it does better on events that it was not learned from."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from pipelines.backtest import learned
+from pipelines.backtest import learned, outcomes
 from pipelines.core.domain import FeeSchedule, Market
 from pipelines.core.params import load
 from pipelines.features.spec import FEATURE_NAMES
@@ -92,3 +94,18 @@ def test_weights_of_the_ensemble_are_shares():
     given = learned.given("ensemble", histories(count=40), load(), 60)
 
     assert all(0.0 <= given[name] <= 1.0 for name in learned.WEIGHTS)
+
+
+def test_a_forecast_of_outcomes_is_scored_against_the_price():
+    """With a longshot bias the calibrated probability gains on later events under both kinds of clustering."""
+    found = outcomes.document(histories(slope=2.5, count=400), load(), 60)
+
+    assert found["brier"]["gain"] > found["brier"]["lower_by_event"] > 0.0
+    assert found["log_score"]["lower_by_day"] > 0.0
+
+
+def test_without_outcomes_nothing_is_scored():
+    """Markets that nobody saw resolved give no score."""
+    open_ones = [replace(one, payout_micro=None) for one in histories(count=6)]
+
+    assert outcomes.document(open_ones, load(), 60) == {}
