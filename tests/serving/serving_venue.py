@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import tiny_bundle
-
+from benchmarks import tiny_bundle
 from pipelines.core import params
 from pipelines.core.artifacts import write_json
 from pipelines.core.settings import Settings

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny_bundle
 
+from benchmarks import tiny_bundle
 from pipelines.core import params
 from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.errors import ArtifactError, SettingError

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny_bundle
 from message_receiver import receiver
 from pydantic import SecretStr
 from serving_venue import KEY, ROOT, bot, machine, promote, simulator, until
 
+from benchmarks import tiny_bundle
 from pipelines.core.artifacts import write_json
 from pipelines.core.errors import AlreadyRunning, SettingError
 from pipelines.core.params import read

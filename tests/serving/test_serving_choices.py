@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny_bundle
 from serving_desk import make_market
 
+from benchmarks import tiny_bundle
 from pipelines import decision_record
 from pipelines.core import params
 from pipelines.core.domain import Bar, Forecast, Quote

@@ -4,10 +4,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import tiny_bundle
 from serving_desk import make_market
 from serving_venue import bot
 
+from benchmarks import tiny_bundle
 from pipelines.core.domain import Bar
 from pipelines.core.settings import Settings
 from pipelines.inference.predictor import Predictor

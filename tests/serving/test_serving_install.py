@@ -12,9 +12,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-import tiny_bundle
 from serving_venue import simulator
 
+from benchmarks import tiny_bundle
 from pipelines.core.errors import ArtifactError
 from pipelines.inference import verdict
 from pipelines.inference.bundle import Bundle

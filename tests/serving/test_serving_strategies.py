@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny_bundle
 import yaml
 from serving_desk import make_market
 
+from benchmarks import tiny_bundle
 from pipelines.backtest import stage as backtest
 from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.domain import Bar, Quote
