@@ -184,8 +184,12 @@ def _hour(bot: _Bot, outcome: Outcome, speed: float, kill: Path) -> None:
         return
     outcome.decided = bot.read("now.json").get("decided", 0)
     bot.end(signal.SIGKILL)
+    (bot.folder / "now.json").unlink(missing_ok=True)
+    again_at = time.monotonic()
     bot.start()
-    time.sleep(wall_s - killed_at)
+    if not _until(lambda: bot.read("now.json").get("decided") or bot.gone, FIRST_BAR_S):
+        outcome.wrong.append(f"no bar was decided within {FIRST_BAR_S:g} s of the restart")
+    time.sleep(max(0.0, wall_s - killed_at - (time.monotonic() - again_at)))
     kill.touch()
     _until(lambda: bot.gone or not bot.read("now.json").get("positions"), CLOSE_MIN / speed * 60)
     time.sleep(2.0)

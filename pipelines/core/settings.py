@@ -122,8 +122,9 @@ class Settings(BaseSettings):
     funder: str | None = None
     """Address that holds the funds; the key's own address when absent."""
     signature_type: int = Field(default=0, ge=0, le=3)
-    clob_client: Literal["v2", "v1"] = "v2"
-    """Library that orders go through; v1 (py-clob-client) works on a simulator that takes orders of version 1."""
+    clob_client: Literal["v2", "unified", "v1"] = "v2"
+    """Library that orders go through: v2 (py-clob-client-v2), unified (polymarket-client, installed by itself), or v1
+    (py-clob-client), which works on a simulator that takes orders of version 1."""
     clob_url: str = "https://clob.polymarket.com"
     clob_ws_url: str = "wss://ws-subscriptions-clob.polymarket.com"
     rtds_url: str = "wss://ws-live-data.polymarket.com"

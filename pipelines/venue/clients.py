@@ -1,4 +1,4 @@
-"""What the gateway needs of a Polymarket client library. Two fulfil it: py-clob-client-v2 and py-clob-client."""
+"""What the gateway needs of a Polymarket client library: py-clob-client-v2, polymarket-client and py-clob-client."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

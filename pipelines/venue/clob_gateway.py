@@ -301,6 +301,12 @@ def _client(settings: Settings, key: str) -> Client:
     """
     if settings.clob_client == "v2":
         return ClientV2(settings.clob_url, key, signature_type=settings.signature_type, funder=settings.funder)
+    if settings.clob_client == "unified":
+        from pipelines.venue.client_unified import ClientUnified  # noqa: PLC0415 - its library may be absent
+
+        urls = {"clob_url": settings.clob_url, "gamma_url": settings.gamma_url, "data_url": settings.data_url}
+        urls["relayer_url"] = settings.relayer_address
+        return ClientUnified(urls, key, signature_type=settings.signature_type, funder=settings.funder)
     if settings.mode is not Mode.SIMULATED:
         raise SettingError("the venue refuses orders of py-clob-client since 2026-04-28; set ODDSMITH_CLOB_CLIENT=v2")
     from pipelines.venue.client_v1 import ClientV1  # noqa: PLC0415 - rarely used, and slow to load

@@ -55,7 +55,11 @@ def _parameters(name: str) -> tuple[str, ...] | None:
     return None if method is None else tuple(inspect.signature(method).parameters)
 
 
-def other_contracts() -> list[str]:
-    """Names of contracts for which the client library has another address than the pinned one."""
-    found = get_contract_config(CHAIN_ID)
-    return [name for name, pinned in CONTRACTS.items() if str(getattr(found, name, None)).lower() != pinned.lower()]
+def other_contracts(named: Mapping[str, str] | None = None) -> list[str]:
+    """Names of contracts for which the client library has another address than the pinned one.
+
+    `named` are the addresses of another library than py-clob-client-v2.
+    """
+    config = get_contract_config(CHAIN_ID)
+    found = named if named is not None else {name: str(getattr(config, name, None)) for name in CONTRACTS}
+    return [name for name, pinned in CONTRACTS.items() if found.get(name, "").lower() != pinned.lower()]

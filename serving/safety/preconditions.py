@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 
 from pipelines.core.money import MICRO
 from pipelines.core.settings import Mode, Settings
-from pipelines.venue import pins
+from pipelines.venue import client_unified, pins
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.pins import CONTRACTS, PROTOCOL, SPENDERS
 
@@ -68,7 +68,7 @@ async def clock(settings: Settings) -> str:
 
 async def protocol(settings: Settings) -> str:
     """Compare the protocol that the venue speaks with the one that orders are signed for."""
-    if settings.clob_client != "v2":
+    if settings.clob_client == "v1":
         return "not asked of the old client, which trades on a simulator alone"
     async with VenueHttp(settings.clob_url, attempts=2) as http:
         answer = await http.get("/version", dict)
@@ -82,22 +82,22 @@ async def protocol(settings: Settings) -> str:
 
 async def client(settings: Settings) -> str:
     """Compare the installed client library's methods with those that were tested."""
-    if settings.clob_client != "v2":
+    if settings.clob_client == "v1":
         return "py-clob-client, for a simulator alone"
-    changed = pins.changed_methods()
+    unified = settings.clob_client == "unified"
+    name, parts = ("polymarket-client", client_unified.PARTS) if unified else ("py-clob-client-v2", pins.CLIENT)
+    changed = client_unified.changed_parts() if unified else pins.changed_methods()
     if changed:
-        raise Failed(
-            f"py-clob-client-v2 has other methods than the tested ones ({', '.join(changed)}); install the version of "
-            "requirements.lock"
-        )
-    return f"py-clob-client-v2 has the {len(pins.CLIENT)} methods that orders go through"
+        again = f"run `{client_unified.INSTALL}`" if unified else "install the version of requirements.lock"
+        raise Failed(f"{name} has other methods than the tested ones ({', '.join(changed)}); {again}")
+    return f"{name} has the {len(parts)} methods that orders go through"
 
 
 async def contracts(settings: Settings) -> str:
     """Compare the addresses that the client library signs for with the pinned ones."""
-    if settings.clob_client != "v2":
+    if settings.clob_client == "v1":
         return "those of the old protocol, for a simulator alone"
-    other = pins.other_contracts()
+    other = pins.other_contracts(client_unified.contracts() if settings.clob_client == "unified" else None)
     if other:
         raise Failed(
             f"the client library names other contracts than the pinned ones ({', '.join(other)}); compare both with "

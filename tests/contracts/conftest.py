@@ -152,10 +152,47 @@ def _old_clob(venue: Venue) -> OrderGateway:
     return ClobGateway.connect(settings, [market for market, _ in venue.quotes.values()])
 
 
-GATEWAYS: dict[str, Callable[[Venue], OrderGateway]] = {"clob": _clob, "clob v1": _old_clob, "paper": _paper}
+def _unified(venue: Venue) -> OrderGateway:
+    settings = venue.settings.model_copy(update={"clob_client": "unified"})
+    return ClobGateway.connect(settings, [market for market, _ in venue.quotes.values()])
+
+
+UNIFIED = "clob unified"
+
+GATEWAYS: dict[str, Callable[[Venue], OrderGateway]] = {
+    "clob": _clob,
+    "clob v1": _old_clob,
+    UNIFIED: _unified,
+    "paper": _paper,
+}
+
+
+@pytest.fixture(scope="session")
+def unified_library(request: pytest.FixtureRequest) -> None:
+    """polymarket-client as its page says it is installed: by itself, beside the locked versions of what it needs."""
+    home = Path(request.config.cache.mkdir("polymarket-client-alone"))
+    if not (home / "ready").is_file():
+        wanted = ["--no-deps", "--require-hashes", "-r", str(ROOT / "infra" / "polymarket-client.txt")]
+        install = [sys.executable, "-m", "pip", "install", "-q", "--target", str(home), *wanted]
+        done = subprocess.run(install, check=False, capture_output=True, text=True, timeout=240)
+        if done.returncode:
+            pytest.skip(f"polymarket-client could not be installed: {done.stderr.strip()[-200:]}")
+        (home / "ready").touch()
+    if str(home) not in sys.path:
+        sys.path.append(str(home))
+
+
+@pytest.fixture(params=["clob", UNIFIED])
+def clob_gateway(request: pytest.FixtureRequest, venue: Venue) -> OrderGateway:
+    """A fresh account at each library that production takes orders from."""
+    if request.param == UNIFIED:
+        request.getfixturevalue("unified_library")
+    return GATEWAYS[request.param](venue)
 
 
 @pytest.fixture(params=sorted(GATEWAYS))
 def gateway(request: pytest.FixtureRequest, venue: Venue) -> OrderGateway:
     """A fresh account at each kind of gateway."""
+    if request.param == UNIFIED:
+        request.getfixturevalue("unified_library")
     return GATEWAYS[request.param](venue)

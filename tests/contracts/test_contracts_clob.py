@@ -1,17 +1,20 @@
 """The CLOB gateway beyond the common contract: resting orders, repeats, heartbeats, and a venue that is away."""
 
 import socket
+import sys
 import time
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from eth_account import Account
 from pydantic import SecretStr
 
 from pipelines.core.domain import Outcome, Side
 from pipelines.core.errors import SettingError, VenueUnavailable
 from pipelines.core.orders import OrderIntent, PlaceStatus
 from pipelines.core.settings import Mode, Settings
+from pipelines.venue import client_unified, pins, wallets
 from pipelines.venue.client_v2 import ClientV2
 from pipelines.venue.clob_gateway import ClobGateway
 
@@ -19,9 +22,9 @@ KEY = "0x" + "42" * 32
 
 
 @pytest.fixture
-def gateway(venue: Any) -> ClobGateway:
-    """A fresh account that knows the listed markets."""
-    return ClobGateway.connect(venue.settings, [market for market, _ in venue.quotes.values()])
+def gateway(clob_gateway: ClobGateway) -> ClobGateway:
+    """A fresh account that knows the listed markets, at each library that production takes orders from."""
+    return clob_gateway
 
 
 @pytest.fixture
@@ -145,6 +148,8 @@ def test_a_venue_that_is_away_is_named() -> None:
 def test_an_order_without_an_answer_is_unknown(gateway: ClobGateway, resting: OrderIntent) -> None:
     """A broken connection proves neither acceptance nor refusal."""
     order = gateway.prepare(resting)
+    if isinstance(gateway._client, client_unified.ClientUnified):
+        gateway._client._http._client.base_url = "http://127.0.0.1:9"
     gateway._client.url = "http://127.0.0.1:9"
 
     assert gateway.place(order).status is PlaceStatus.UNKNOWN
@@ -176,3 +181,26 @@ def test_the_old_library_is_refused_where_it_fails() -> None:
 
     with pytest.raises(SettingError, match="ODDSMITH_CLOB_CLIENT=v2"):
         ClobGateway.connect(settings)
+
+
+def test_the_unified_library_is_what_was_tested(unified_library: None) -> None:
+    """Its version, the parts that orders go through and the addresses that it signs for are the pinned ones."""
+    assert client_unified.changed_parts() == []
+    assert pins.other_contracts(client_unified.contracts()) == []
+    assert pins.other_contracts(client_unified.contracts() | {"exchange_v2": "0x" + "12" * 20}) == ["exchange_v2"]
+
+
+def test_a_missing_unified_library_says_how_it_is_installed(monkeypatch: pytest.MonkeyPatch, venue: Any) -> None:
+    """Without the library nothing starts, and the message has the command."""
+    monkeypatch.setitem(sys.modules, "polymarket", None)
+    monkeypatch.setitem(sys.modules, "polymarket.environments", None)
+    with pytest.raises(SettingError, match="pip install --no-deps --require-hashes"):
+        ClobGateway.connect(venue.settings.model_copy(update={"clob_client": "unified"}))
+
+
+def test_a_wallet_of_another_kind_is_refused(unified_library: None, venue: Any) -> None:
+    """The library decides the kind of a wallet by its address: where the settings say another, nothing is signed."""
+    values = {"clob_client": "unified", "private_key": SecretStr(KEY), "signature_type": 2}
+    deposit = wallets.addresses(Account.from_key(KEY).address, wallets.DEPOSIT)[0]
+    with pytest.raises(SettingError, match="for a DEPOSIT_WALLET"):
+        ClobGateway.connect(venue.settings.model_copy(update=values | {"funder": deposit}))

@@ -23,9 +23,9 @@ HEALS_S = 5.0
 
 
 @pytest.fixture
-def gateway(venue: Any) -> ClobGateway:
-    """A fresh account that knows the listed markets."""
-    return ClobGateway.connect(venue.settings, [market for market, _ in venue.quotes.values()])
+def gateway(clob_gateway: ClobGateway) -> ClobGateway:
+    """A fresh account that knows the listed markets, at each library that production takes orders from."""
+    return clob_gateway
 
 
 @pytest.fixture
