@@ -105,7 +105,7 @@ class Stack:
             command += ["--history-days", str(world.history_days), "--event-length-min", str(world.event_length_min)]
             command += ["--event-every-min", str(world.event_every_min)]
             command += ["--markets-per-event", str(world.markets_per_event)]
-            command += ["--state", str(self.var / "simulator.json")]
+            command += ["--profile", world.profile, "--state", str(self.var / "simulator.json")]
         else:
             length_s = int(read_json(report_json("pull"))["length_s"])
             lookback = self._params.forecast.lookback_bars

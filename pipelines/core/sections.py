@@ -51,6 +51,9 @@ class SimulatorParams(Section):
     """Markets of every event. Unit: markets."""
     deposit_pusd: PositiveInt
     """What a new account of the local exchange holds. Unit: pUSD."""
+    profile: Literal["trading", "venue", "off"]
+    """Faults that the local exchange has from the start: those that a trader meets at a real venue, all of them, or
+    none. Unit: none."""
 
 
 class BarsParams(Section):

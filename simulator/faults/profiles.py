@@ -1,4 +1,4 @@
-"""Fault profiles: named sets of faults with rates. All rates of the demonstration are in `VENUE`."""
+"""Fault profiles: named sets of faults with rates. All rates are in `VENUE`; docs/simulator.md has their sources."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -91,7 +91,24 @@ VENUE: Final = Profile(
     },
 )
 
-PROFILES: Final[Mapping[str, Profile]] = {"off": Profile(), "venue": VENUE}
+TRADING: Final = frozenset({
+    "spend_sums", "settlement_fails", "settlement_fails_winners", "settlement_retries",
+    "settlement_fails_then_confirms", "delayed_with_words", "trades_incomplete", "odd_frames", "resolution_unsaid",
+    "wrong_winner", "ws_drop", "ws_freeze", "token_silent", "asks_gone", "bids_gone", "ghost_book", "crossed_snapshot",
+    "stale_balance", "rate_limit", "lost_answer", "late_answer", "trades_empty", "taker_delay", "reward",
+    "rebate", "relayer_busy", "relayer_fails",
+})  # fmt: skip
+"""Faults of `VENUE` that a trader meets and that leave listing, history and payouts as they are."""
+
+DEMONSTRATION: Final = Profile(
+    named_share=VENUE.named_share,
+    auto_redeem=VENUE.auto_redeem,
+    always=tuple(one for one in VENUE.always if one["fault"] in TRADING),
+    recurring={name: fault for name, fault in VENUE.recurring.items() if name in TRADING},
+)
+"""The venue's rates of what a trader meets. What a pull reads is left alone, so that one seed is still one data set."""
+
+PROFILES: Final[Mapping[str, Profile]] = {"off": Profile(), "trading": DEMONSTRATION, "venue": VENUE}
 
 
 def profile(name: str) -> Profile:

@@ -1,5 +1,6 @@
 """Schedules and profiles: a seed gives the same faults, and a venue survives all of them and all pairs."""
 
+import re
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from pipelines.core.errors import ParameterError
 from simulator.engine.audit import audit
 from simulator.engine.refusals import Refused
 from simulator.faults.catalog import KINDS, NUMBERS, ONCE, WORDS, parse
-from simulator.faults.profiles import PROFILES, VENUE, Profile, RecurringFault
+from simulator.faults.profiles import PROFILES, TRADING, VENUE, Profile, RecurringFault
 from simulator.faults.schedule import OPTIONS, pair_schedule, pairs, profile_schedule, schedule
 
 
@@ -66,6 +67,19 @@ def test_wrong_arguments(arguments, text):
     """A wrong argument is named with what was received."""
     with pytest.raises(ParameterError, match=text):
         schedule(1, **arguments)
+
+
+def test_the_demonstration_leaves_what_a_pull_reads():
+    """Its faults are the venue's at their rates, none of listing, history or payouts, and all are in its table."""
+    found = PROFILES["trading"]
+    names = {one["fault"] for one in found.always} | set(found.recurring)
+    assert names == TRADING
+    assert all(one in VENUE.always for one in found.always)
+    assert all(VENUE.recurring[name] == fault for name, fault in found.recurring.items())
+    assert not [name for name in names if name.startswith(("gamma", "history", "resolve_", "data_"))]
+    page = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text(encoding="utf-8")
+    table = page[page.index("| faults of `trading` |") : page.index("## Redeem, split")]
+    assert set(re.findall(r"`(\w+)`", table)) - {"trading"} == names
 
 
 def test_rates_of_a_profile():
