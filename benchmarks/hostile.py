@@ -28,17 +28,20 @@ import httpx2
 from eth_account import Account
 
 from benchmarks import tiny_bundle
-from pipelines.core.artifacts import write_json
 from pipelines.core.settings import Settings
 from pipelines.venue import wallets
 from pipelines.venue.clob_gateway import ClobGateway
 
 HOUR_MIN: Final = 60
-FIRST_BAR_S: Final = 120.0
+FIRST_BAR_S: Final = 300.0
 CLOSE_MIN: Final = 120
 """Market minutes that the bot has to close what it holds; every fault of the profile ends within this time."""
 EQUAL_S: Final = 20.0
 
+WORLD: Final = (
+    "--history-days 1 --event-every-min 120 --event-length-min 720 --markets-per-event 4 --neg-risk-share 0.3"
+    " --protocol-v2-share 0.2 --admin --profile venue"
+)
 BOT: Final = Path(__file__).with_name("hostile_bot.py")
 
 
@@ -62,11 +65,9 @@ class Outcome:
 
 
 @contextmanager
-def _exchange(seed: int, speed: float, log: Path) -> Iterator[dict[str, str]]:
-    """The local exchange with its faults on; the environment that points at it."""
-    options = f"--port 0 --seed {seed} --speed {speed:g} --history-days 1 --event-every-min 120 --markets-per-event 4"
-    options += " --event-length-min 720 --neg-risk-share 0.3 --protocol-v2-share 0.2 --admin --profile venue"
-    command = [sys.executable, "-m", "simulator", *options.split()]
+def exchange(options: str, log: Path) -> Iterator[dict[str, str]]:
+    """The local exchange in a process of its own, on free ports; the environment that points at it."""
+    command = [sys.executable, "-m", "simulator", "--port", "0", *options.split()]
     with log.open("w") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
     try:
@@ -77,7 +78,6 @@ def _exchange(seed: int, speed: float, log: Path) -> Iterator[dict[str, str]]:
                 urls[found[1].lower()] = found[2]
             if line.startswith("ready"):
                 break
-        httpx2.post(f"{urls['clob']}/admin/profile", json={"name": "venue", "seed": seed}).raise_for_status()
         yield {
             "ODDSMITH_CLOB_URL": urls["clob"],
             "ODDSMITH_CLOB_WS_URL": urls["clob"].replace("http", "ws"),
@@ -88,17 +88,6 @@ def _exchange(seed: int, speed: float, log: Path) -> Iterator[dict[str, str]]:
     finally:
         process.terminate()
         process.wait(timeout=20)
-
-
-def _champion(folder: Path, seed: int) -> None:
-    """A bundle that expects prices to come back to their mean, promoted: it trades often."""
-    made = tiny_bundle.make(folder / "new", pull=1.5 + seed % 5 / 4)
-    tiny_bundle.approve(folder / "new")
-    inside = folder / "var" / "bento" / "bentos" / "oddsmith" / made[:12] / "src" / "bundle"
-    inside.parent.mkdir(parents=True)
-    (folder / "new").rename(inside)
-    record = {"hash": made, "bento_tag": f"oddsmith:{made[:12]}", "mlflow_version": "1", "source": "simulated"}
-    write_json(folder / "var" / "champion.json", record)
 
 
 @dataclass
@@ -153,8 +142,12 @@ def session(seed: int, speed: float, code: Path, keep: Path | None = None) -> Ou
         folder.mkdir(parents=True, exist_ok=True)
         key = "0x" + random.Random(seed).randbytes(32).hex()
         wallet = wallets.addresses(Account.from_key(key).address, wallets.DEPOSIT)[0]
-        _champion(folder, seed)
-        with _exchange(seed, speed, folder / "exchange.log") as urls:
+        # It expects prices to come back to their mean, more or less strongly: it trades often.
+        tiny_bundle.make(folder / "new", pull=1.5 + seed % 5 / 4)
+        tiny_bundle.promote(folder / "new", folder / "var")
+        with exchange(f"{WORLD} --seed {seed} --speed {speed:g}", folder / "exchange.log") as urls:
+            faults = {"name": "venue", "seed": seed}
+            httpx2.post(f"{urls['ODDSMITH_CLOB_URL']}/admin/profile", json=faults).raise_for_status()
             own = {"ODDSMITH_PRIVATE_KEY": key, "ODDSMITH_SIGNATURE_TYPE": "3", "ODDSMITH_FUNDER": wallet}
             own |= {"ODDSMITH_VAR": str(folder / "var"), "ODDSMITH_KILL_SWITCH": str(folder / "KILL")}
             kept = {name: value for name, value in os.environ.items() if not name.startswith("ODDSMITH_")}
@@ -228,7 +221,7 @@ def _judge(outcome: Outcome, final: dict[str, Any], settings: Settings) -> None:
 def _differences(gateway: ClobGateway, final: dict[str, Any], settings: Settings) -> list[str]:
     """Where the venue's account and the books differ. Shares that pay nothing stay in a wallet for ever."""
     found = [("pUSD", gateway.cash_micro() - final["cash_micro"])]
-    query = {"user": gateway.account, "status": "REDEEMABLE_LOST", "limit": 100, "filter_amount": 0}
+    query: dict[str, Any] = {"user": gateway.account, "status": "REDEEMABLE_LOST", "limit": 100, "filter_amount": 0}
     lost = {row["token_id"] for row in httpx2.get(f"{settings.data_url}/v2/positions", params=query).json()["data"]}
     books = final["tokens"]
     traded = {fill.token_id for fill in gateway.trades(0)}

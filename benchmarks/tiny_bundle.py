@@ -90,6 +90,22 @@ def approve(folder: Path, *, said: str = "promote", valid_days: float = 30.0, no
     return path
 
 
+def promote(folder: Path, var: Path) -> str:
+    """Approve a sealed bundle and make it the champion of a machine whose files are in `var`; its hash.
+
+    The folder is moved to where the installed champions are.
+    """
+    approve(folder)
+    manifest = read_json(folder / "manifest.json")
+    made, source = str(manifest["hash"]), str(manifest["source"])
+    inside = var / "bento" / "bentos" / "oddsmith" / made[:12] / "src" / "bundle"
+    inside.parent.mkdir(parents=True, exist_ok=True)
+    folder.rename(inside)
+    record = {"hash": made, "bento_tag": f"oddsmith:{made[:12]}", "mlflow_version": "1", "source": source}
+    write_json(var / "champion.json", record)
+    return made
+
+
 def _network(path: Path, pull: float, mood: float | None) -> None:
     """(n, L, 26 or 28) -> (n, H, 4): every output is `pull` times the last standardised ma_30 and `mood` times the
     sentiment, the band one sd around it."""

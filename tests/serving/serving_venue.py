@@ -12,7 +12,6 @@ from typing import Any
 
 from benchmarks import tiny_bundle
 from pipelines.core import params
-from pipelines.core.artifacts import write_json
 from pipelines.core.settings import Settings
 from serving.bot import Bot
 
@@ -56,14 +55,9 @@ def machine(folder: Path, environment: dict[str, str], **settings: Any) -> Setti
 
 def promote(folder: Path, *, pull: float = 1.2, kind: str = "threshold", source: str = "simulated") -> str:
     """Make a tiny bundle the champion of a machine, as the promote flow does; its hash."""
-    made = tiny_bundle.make(folder / f"bundle-{pull:g}-{kind}", pull=pull, kind=kind, source=source)
-    tiny_bundle.approve(folder / f"bundle-{pull:g}-{kind}")
-    inside = folder / "var" / "bento" / "bentos" / "oddsmith" / made[:12] / "src" / "bundle"
-    inside.parent.mkdir(parents=True, exist_ok=True)
-    (folder / f"bundle-{pull:g}-{kind}").rename(inside)
-    record = {"hash": made, "bento_tag": f"oddsmith:{made[:12]}", "mlflow_version": "1", "source": source}
-    write_json(folder / "var" / "champion.json", record)
-    return made
+    new = folder / f"bundle-{pull:g}-{kind}"
+    tiny_bundle.make(new, pull=pull, kind=kind, source=source)
+    return tiny_bundle.promote(new, folder / "var")
 
 
 def bot(settings: Settings) -> Bot:
