@@ -149,7 +149,8 @@ class Upkeep:
 
     async def _read_listing(self) -> list[Market]:
         odd: list[Odd] = []
-        markets = await selection.listed(self._listing, self._held(), odd)
+        limit = max(selection.LISTED, 2 * self._params.serving.max_markets)
+        markets = await selection.listed(self._listing, self._held(), odd, limit)
         self._accepting = {market.market_id for market in markets}
         self._name(odd)
         self._question(market for market in self._held() if market.market_id not in self._accepting)

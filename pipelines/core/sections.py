@@ -458,7 +458,7 @@ class DriftParams(Section):
 class ServingParams(Section):
     """The live loop."""
 
-    max_markets: Annotated[int, Field(ge=1, le=500)]
+    max_markets: Annotated[int, Field(ge=1, le=2_000)]
     """Markets that are followed at once. Unit: markets."""
     rescan_s: PositiveFloat
     """Time between two looks at the venue's listing. Unit: wall seconds."""

@@ -25,11 +25,13 @@ async def listed(
     """Markets of the keyset route that pass the filters and can be read; `odd` receives the rows that are odd.
 
     `only_accepting` leaves out those that take no orders now (open markets may wait for their resolution for days).
-    A row that cannot be read, or that repeats an earlier one, is left out; the others are read all the same.
+    A row that cannot be read, that repeats an earlier one, or that names a token of another market is left out; the
+    others are read all the same.
 
     Filters are the venue's own (`closed`, `end_date_min`, `condition_ids`, ...); a list repeats its key.
     """
     known: dict[str, Market] = {}
+    owner: dict[str, str] = {}
     async for raw in _rows(http, filters):
         row = gamma_rows.read(raw)
         _tell(row.odd, odd)
@@ -40,6 +42,13 @@ async def listed(
             reason = "listed twice" if before == row.market else "listed twice, and otherwise before"
             _tell((Odd(row.name, reason, left_out=True),), odd)
             continue
+        tokens = (row.market.token_yes, row.market.token_no)
+        taken = [owner[token] for token in tokens if token in owner]
+        if taken:
+            del known[row.market.market_id]
+            _tell((Odd(row.name, f"names a token of market {taken[0]}", left_out=True),), odd)
+            continue
+        owner |= dict.fromkeys(tokens, row.market.market_id)
         yield row.market
 
 

@@ -72,6 +72,9 @@ class _Fields:
     def get(self, key: str) -> Any:
         return self._raw.get(key)
 
+    def has(self, key: str) -> bool:
+        return key in self._raw
+
     def text(self, key: str) -> str:
         """A describing text; empty where it is absent or none."""
         value = self._raw.get(key)
@@ -121,7 +124,7 @@ class _Fields:
 def read(raw: Any) -> Row:
     """The market of a row, with what was odd about it.
 
-    A row without an order book, or with another number of outcomes than two, is no market for us and not odd.
+    A row without an order book is no market for us and not odd. One that says it has a book and is open has two tokens.
     """
     if not isinstance(raw, Mapping):
         odd = Odd(_NAMELESS, f"was {_shown(raw)}, an object expected", left_out=True)
@@ -191,9 +194,13 @@ def _taker_delay_ms(fields: _Fields) -> int:
 
 
 def _tokens(fields: _Fields, version: str | None) -> tuple[str, str] | None:
-    """Ids of the Yes and the No token: JSON text of a list, or a list. None where there are not two."""
+    """Ids of the Yes and the No token: JSON text of a list, or a list.
+
+    None where there are not two and nothing says that the market has a book and is open.
+    """
     key = "positionIds" if version == "v2" else "clobTokenIds"
     value = fields.get(key)
+    traded = fields.flag("enableOrderBook") is True and not fields.flag("closed")
     if isinstance(value, str):
         try:
             value = msgspec.json.decode(value)
@@ -202,11 +209,15 @@ def _tokens(fields: _Fields, version: str | None) -> tuple[str, str] | None:
         if value is None:
             raise fields.essential(key, "JSON text of a list")
     if value is None:
+        if traded:
+            raise fields.essential(key, "two token ids (the market has an order book)")
         return None
     if not isinstance(value, list) or not all(isinstance(one, str) and one.isdecimal() for one in value):
         raise fields.essential(key, "a list of decimal token ids")
     if len(value) != len(set(value)):
         raise fields.essential(key, "two different token ids")
+    if len(value) != 2 and traded:
+        raise fields.essential(key, "two token ids (the market has an order book)")
     return (value[0], value[1]) if len(value) == 2 else None
 
 
@@ -229,7 +240,11 @@ def _minimum(fields: _Fields) -> int:
 
 
 def _fee(fields: _Fields, topic: str, start_s: int | None, end_s: int | None) -> FeeSchedule:
-    """The market's own schedule; without one the venue's table, unless the market says that it has fees."""
+    """The market's own schedule; without one the venue's table.
+
+    A market that says it has fees and whose schedule is null is not guessed; a collector that kept no such column gets
+    the table's fee where there is one. The fee of a fill is what the venue took, in either case.
+    """
     own, enabled = fields.get("feeSchedule"), fields.flag("feesEnabled")
     if own is not None:
         if not isinstance(own, Mapping):
@@ -240,11 +255,14 @@ def _fee(fields: _Fields, topic: str, start_s: int | None, end_s: int | None) ->
         if not 0 <= (rate or 0) <= 1 or not 0 <= (1 if exponent is None else exponent) <= 10:
             raise fields.essential("feeSchedule", "a rate in [0, 1] and an exponent in [0, 10]")
         return FeeSchedule(float(rate or 0), 1.0 if exponent is None else float(exponent))
-    if enabled:
-        raise fields.essential("feeSchedule", "a schedule (the market has fees)")
     if enabled is False:
         return FREE
-    return schedule(topic, start_s, end_s - start_s if start_s is not None and end_s is not None else None)
+    usual = schedule(topic, start_s, end_s - start_s if start_s is not None and end_s is not None else None)
+    if enabled and (fields.has("feeSchedule") or not usual.rate):
+        raise fields.essential("feeSchedule", "a schedule (the market has fees)")
+    if enabled:
+        fields.note("feeSchedule", "a schedule (the market has fees; the venue's table is used)")
+    return usual
 
 
 def _event(fields: _Fields) -> str:

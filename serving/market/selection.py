@@ -10,18 +10,18 @@ from pipelines.venue.gamma_rows import Odd
 from pipelines.venue.http import VenueHttp
 
 LISTED = 300
-"""Most open markets that a look at the listing reads."""
+"""Open markets that a look at the listing reads, or more where more are followed."""
 
 WITNESSES = 50
 """Most books that are asked for the market time."""
 
 
-async def listed(http: VenueHttp, held: Sequence[Market], odd: list[Odd]) -> list[Market]:
-    """Markets that take orders now, those held first; `odd` receives the rows that were not as documented.
+async def listed(http: VenueHttp, held: Sequence[Market], odd: list[Odd], limit: int = LISTED) -> list[Market]:
+    """Up to `limit` markets that take orders now, those held first; `odd` receives the rows that were odd.
 
     A market that is held and not among the most traded is asked for by its id.
     """
-    found = await gamma.tradable(http, LISTED, odd)
+    found = await gamma.tradable(http, limit, odd)
     names = {market.market_id for market in found}
     missing = [market.market_id for market in held if market.market_id not in names]
     return _apart([*(await gamma.accepting(http, missing, odd) if missing else []), *found], held, odd)

@@ -124,7 +124,7 @@ async def test_pages_are_followed_to_the_end() -> None:
     def respond(request: httpx2.Request) -> httpx2.Response:
         asked.append(request.url.params)
         number = len(asked)
-        page = {"markets": [row(conditionId=f"0x{number:064x}")]}
+        page = {"markets": [row(conditionId=f"0x{number:064x}", clobTokenIds=[f"{number}1", f"{number}2"])]}
         return httpx2.Response(200, text=json.dumps(page | ({"next_cursor": f"c{number}"} if number < 3 else {})))
 
     async with VenueHttp("http://gamma.test", transport=httpx2.MockTransport(respond)) as http:
@@ -155,7 +155,7 @@ def test_the_topic_is_the_venues_own_before_it_is_guessed(changes: dict[str, Any
 
 async def test_only_what_takes_orders_is_tradable() -> None:
     """Open markets that wait for their resolution are listed, but not tradable."""
-    rows = [row(conditionId=f"0x{n:064x}", acceptingOrders=n != 2) for n in (1, 2, 3)]
+    rows = [row(conditionId=f"0x{n:064x}", clobTokenIds=[f"{n}1", f"{n}2"], acceptingOrders=n != 2) for n in (1, 2, 3)]
     transport = httpx2.MockTransport(lambda _: httpx2.Response(200, json={"markets": rows}))
 
     async with VenueHttp("http://gamma.test", transport=transport) as http:
@@ -290,6 +290,27 @@ def test_what_only_describes_is_read_without(changes: dict[str, Any]) -> None:
 def test_the_same_value_written_otherwise_is_the_same_market(changes: dict[str, Any]) -> None:
     """A list instead of JSON text, and numbers or truth values as text, mean what they say."""
     assert gamma_rows.read(row(**changes)) == gamma_rows.read(row())
+
+
+def test_a_collector_without_a_column_of_fees_gets_the_table() -> None:
+    """Fees that are on without a column of schedules are the venue's usual ones, and said; a null schedule is not."""
+    kept = {key: value for key, value in row(question="Who wins?", category="sports").items() if key != "feeSchedule"}
+    found = gamma_rows.read(kept | {"startDate": "2026-08-01T00:00:00Z"})
+    assert found.market is not None
+    assert found.market.fee == FeeSchedule(0.05)
+    assert [(one.left_out, "venue's table" in one.reason) for one in found.odd] == [(False, True)]
+    assert gamma_rows.read(kept | {"startDate": "2025-08-01T00:00:00Z"}).market is None
+
+
+async def test_a_token_belongs_to_one_market() -> None:
+    """A row that names a token of an earlier market is left out and named: the stream could not tell them apart."""
+    rows = [row(), row(conditionId="0x" + "cd" * 32, clobTokenIds='["22", "33"]', slug="other")]
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, json={"markets": rows}))
+    odd: list[gamma_rows.Odd] = []
+    async with VenueHttp("http://gamma.test", transport=transport) as http:
+        found = [market async for market in gamma.listed(http, odd=odd)]
+    assert [market.token_yes for market in found] == ["11"]
+    assert [(one.name[:5], "names a token of market 0xabab" in one.reason) for one in odd] == [("other", True)]
 
 
 async def test_a_market_is_followed_once() -> None:
