@@ -90,7 +90,7 @@ def measure(folder: Path, bundle: Path) -> dict[str, Any]:
         if bar < warm_up:
             continue
         seen = [
-            WarmMarket(market, window.view(), Quote(mid - 50, mid + 50, *size), 0)
+            WarmMarket(market, window.view(predictor.filter), Quote(mid - 50, mid + 50, *size), 0)
             for market, window, mid, size in zip(listed, windows, mids.tolist(), sizes.tolist(), strict=True)
         ]
         account = Account(

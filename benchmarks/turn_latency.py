@@ -3,7 +3,8 @@
 The bot as it is runs in this process, on a local exchange in a process of its own that closes a bar each second, while
 another process keeps one core busy. A turn is everything from a closed bar on: features, references, forecast,
 decisions, the journal's transaction, comparison of the books, orders, picture. One JSON line: milliseconds of whole
-turns and of the way from the close of a bar to its decisions, markets that were decided, bars that were dropped.
+turns by the wall and by the processor (all threads of the process, so that another machine's load does not count), of
+the way from the close of a bar to its decisions, markets that were decided, bars that were dropped.
 """
 
 import argparse
@@ -54,17 +55,17 @@ def busy_core(on: bool) -> Iterator[None]:
 
 
 class Timed(BarTurns):
-    """Turns that are measured: wall milliseconds of each, and how many markets it decided."""
+    """Turns that are measured: milliseconds by wall and processor, and how many markets were decided."""
 
-    turns: list[tuple[float, int]] = []  # noqa: RUF012 - one bot at a time
+    turns: list[tuple[float, float, int]] = []  # noqa: RUF012 - one bot at a time
 
     async def take(self, account: Any, feed: Any) -> None:
         """A turn, measured."""
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.process_time()
         await super().take(account, feed)
-        took_ms = (time.perf_counter() - began) * 1e3
+        took_ms, worked_ms = (time.perf_counter() - began) * 1e3, (time.process_time() - worked) * 1e3
         turn = self._status._turn
-        self.turns.append((took_ms, len(turn.decisions) if turn is not None else 0))
+        self.turns.append((took_ms, worked_ms, len(turn.decisions) if turn is not None else 0))
 
 
 async def measure(settings: Settings, markets: int, bars: int) -> dict[str, Any]:
@@ -76,7 +77,7 @@ async def measure(settings: Settings, markets: int, bars: int) -> dict[str, Any]
     bot.start()
     try:
         deadline = time.monotonic() + WARM_S
-        while not [one for one in Timed.turns if one[1] >= 0.9 * markets] and time.monotonic() < deadline:
+        while not [one for one in Timed.turns if one[2] >= 0.9 * markets] and time.monotonic() < deadline:
             await bot.changed(5.0)
         Timed.turns.clear()
         dropped, closed = metrics.BARS_DROPPED._value.get(), bot.status.bars
@@ -86,12 +87,14 @@ async def measure(settings: Settings, markets: int, bars: int) -> dict[str, Any]
         waited = list(bot.status._recent._values.get("bar", ()))[-len(took) :]
     finally:
         await bot.stop()
-    turns = np.array([one[0] for one in took] or [np.nan])
+    turns, worked = (np.array([one[place] for one in took] or [np.nan]) for place in (0, 1))
     return {
-        "markets": int(np.median([one[1] for one in took] or [0])),
+        "markets": int(np.median([one[2] for one in took] or [0])),
         "turns": bot.status.bars - closed,
         "turn_ms_p50": round(float(np.percentile(turns, 50)), 1),
         "turn_ms_p99": round(float(np.percentile(turns, 99)), 1),
+        "cpu_ms_p50": round(float(np.percentile(worked, 50)), 1),
+        "cpu_ms_p99": round(float(np.percentile(worked, 99)), 1),
         "decision_ms_p50": round(float(np.percentile(waited or [np.nan], 50)), 1),
         "dropped_bars": int(dropped),
         "within_100_ms": round(float((turns < LIMIT_MS).mean()), 3),

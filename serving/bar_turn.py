@@ -96,7 +96,7 @@ class BarTurns:
                 self._decide, account, model, seen, quotes, mids, ts_s, kill, closed_at, feed.features_ms
             ),
             # While an order works, fills that are under way make books and venue differ without any fault.
-            _nothing() if busy else self._threads.in_account_thread(account.differences),
+            _nothing() if busy else self._threads.in_account_thread(account.look),
         )
         await self._judge(account, differences)
         bar = BarFunnel()

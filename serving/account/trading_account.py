@@ -1,7 +1,7 @@
 """The account at the venue and in our books: opened, reconciled at the start, compared while it trades."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from pipelines.core import log
@@ -18,6 +18,9 @@ from serving.account.payouts import Payouts
 
 RECENT_TOKENS = 24
 """Tokens that were traded last are compared too: what we sold must be gone at the venue."""
+
+RECENT_A_LOOK = 3
+"""How many of them one look compares, in rotation; each is a request, and a turn waits for the look."""
 
 UNNAMED_S = 60.0
 """Wall time after which a small difference of cash that nothing names is booked."""
@@ -63,6 +66,7 @@ class TradingAccount:
         self.execution = Execution(gateway, journal, self._book, self.accounting.describe, first_trade_s, breaker)
         self._recent: dict[str, None] = dict.fromkeys(self.accounting.tokens())
         self._traded_micro = 0
+        self._looks = 0
         self._differs_since: float | None = None
         self.flows: list[CashFlow] = []
         """Payments that the venue lists; read by the caller while books and venue differ."""
@@ -238,9 +242,24 @@ class TradingAccount:
 
     def differences(self) -> list[Difference]:
         """Where the venue's account and the books differ now; cash first."""
+        return self._compared(self._recent)
+
+    def look(self) -> list[Difference]:
+        """What a turn compares: cash, all that is held, and some of what was traded lately, in rotation.
+
+        While something differs everything is compared, so that a difference does not come and go with the rotation.
+        """
+        if self.differs or self.accounting.aside:
+            return self.differences()
+        recent = list(self._recent)
+        some = [recent[(self._looks * RECENT_A_LOOK + place) % len(recent)] for place in range(RECENT_A_LOOK) if recent]
+        self._looks += 1
+        return self._compared(some)
+
+    def _compared(self, tokens: Iterable[str]) -> list[Difference]:
         held = self.accounting.tokens()
         found = [Difference("", self.gateway.cash_micro() - self.accounting.cash_micro)]
-        for token in sorted({*held, *self._recent}):
+        for token in sorted({*held, *tokens}):
             found.append(Difference(token, self.gateway.shares_micro(token) - held.get(token, 0)))
         return [difference for difference in found if difference.micro]
 

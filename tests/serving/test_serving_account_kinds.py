@@ -518,3 +518,29 @@ def test_one_odd_fill_keeps_no_other_from_the_books(journal_url: str, monkeypatc
     assert desk.execution.sync() == 2
     assert desk.accounting.tokens() == {MARKET.token_yes: 15_000_000}
     desk.journal.close()
+
+
+def test_a_look_costs_few_requests_and_misses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A turn compares cash, what is held and some of what was traded lately; what is back in the wallet is found within
+    a few turns, and while something differs everything is compared."""
+    venue = FakeVenue()
+    account = opened(venue, f"sqlite:///{tmp_path / 'journal.db'}")
+    account._recent = {f"{number}": None for number in range(trading_account.RECENT_TOKENS)}
+    asked: list[str] = []
+    odd = {"7": 5}
+
+    def shares(token: str) -> int:
+        asked.append(token)
+        return odd.get(token, 0)
+
+    monkeypatch.setattr(venue, "shares_micro", shares, raising=False)
+    found = []
+    while not found:
+        asked.clear()
+        found = account.look()
+        assert len(asked) == trading_account.RECENT_A_LOOK
+    assert [(one.token_id, one.micro) for one in found] == [("7", 5)]
+    assert not account.judge(found)
+    asked.clear()
+    assert account.look() == found
+    assert len(asked) == trading_account.RECENT_TOKENS

@@ -12,7 +12,7 @@ from pipelines.core.settings import Source
 from pipelines.gate import rival
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "serving"))
-import tiny_bundle
+from benchmarks import tiny_bundle
 
 DAY_S = 86_400
 
