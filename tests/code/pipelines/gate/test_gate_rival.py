@@ -1,18 +1,15 @@
 """data/champion.json: the champion that the gate of a night compares with."""
 
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from benchmarks import tiny_bundle
 from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.products import CHAMPION
 from pipelines.core.settings import Source
 from pipelines.gate import rival
-
-sys.path.insert(0, str(Path(__file__).parents[3] / "serving"))
-from benchmarks import tiny_bundle
 
 DAY_S = 86_400
 
