@@ -27,7 +27,7 @@ class DataApi(DataPart):
     def table(self) -> list[tuple[str, Handler]]:
         """The routes of this part, with their handlers."""
         return [
-            ("/", self.ok),
+            ("/", self.root),
             ("/ok", self.ok),
             ("/v2/status", self.status),
             ("/v2/prices-history", self.prices_history),
@@ -35,6 +35,11 @@ class DataApi(DataPart):
             ("/v2/positions", self.positions),
             ("/v2/activity", self.activity),
         ]
+
+    async def root(self, request: Request) -> Response:
+        """OK in an object when the venue is open, as polymarket-apis reads it."""
+        _ = self.venue
+        return answer({"data": "OK"})
 
     async def ok(self, request: Request) -> Response:
         """OK when the venue is open."""

@@ -83,7 +83,7 @@ class DataV1(DataApi):
 
     async def old_positions(self, request: Request) -> Response:
         """Open positions of a user above `sizeThreshold` (1 share), if asked only `redeemable` or `mergeable` ones."""
-        floor = float(integer(request, "sizeThreshold", 1, high=10**9))
+        floor = _number(request, "sizeThreshold", 1.0)
         flags = [name for name in ("redeemable", "mergeable") if request.query_params.get(name) == "true"]
         rows = [
             row
@@ -197,6 +197,22 @@ def _page(request: Request, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     limit = integer(request, "limit", 100, low=0, high=MAX_OFFSET)
     offset = integer(request, "offset", 0, high=MAX_OFFSET)
     return rows[offset : offset + limit]
+
+
+def _number(request: Request, name: str, default: float) -> float:
+    """A query number that clients write as 1 or as 1.0.
+
+    Raises:
+        Refused: if it is none, or not from 0 to a billion.
+    """
+    text = request.query_params.get(name, "")
+    try:
+        found = float(text) if text else default
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= 1e9:
+        raise Refused(f"invalid {name}")
+    return found
 
 
 def _guarded(handler: Handler) -> Handler:

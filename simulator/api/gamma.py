@@ -47,6 +47,8 @@ class Gamma:
             ("/events/slug/{slug}", self.event_by_slug), ("/events/{number}", self.event_by_number),
             ("/markets/{number}/tags", self.market_tags), ("/events/{number}/tags", self.event_tags),
             ("/tags", self.tags), ("/tags/slug/{slug}", self.tag), ("/tags/{tag_id}", self.tag),
+            ("/tags/{tag_id}/related-tags", self.nothing), ("/tags/slug/{slug}/related-tags", self.nothing),
+            ("/tags/{tag_id}/related-tags/tags", self.nothing), ("/tags/slug/{slug}/related-tags/tags", self.nothing),
             ("/series", self.nothing), ("/series/{number}", self.no_such), ("/teams", self.nothing),
             ("/sports", self.nothing), ("/sports/market-types", self.no_market_types),
             ("/comments", self.nothing), ("/comments/keyset", self.no_comments),
@@ -84,8 +86,9 @@ class Gamma:
             return answer({"type": "not found error", "error": "profile not found"}, 404)
         opened_s = next((row.ts_s for row in self.venue.activity.rows[account.address]), self.venue.now_s)
         document = {"createdAt": formats.iso(opened_s), "proxyWallet": address.lower(), "profileImage": ""}
+        user = {"id": address.lower(), "creator": False, "mod": False}
         nameless = {"displayUsernamePublic": False, "bio": "", "pseudonym": "", "name": "", "xUsername": ""}
-        return answer(document | nameless | {"users": [{"id": address.lower()}], "verifiedBadge": False})
+        return answer(document | nameless | {"users": [user], "verifiedBadge": False})
 
     # -- markets
 

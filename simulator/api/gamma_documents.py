@@ -180,6 +180,7 @@ def _optional(listed: LiveMarket) -> dict[str, Any]:
         document["bestAsk"] = formats.number(ask)
     if listed.listing.neg_risk:
         document["negRiskMarketID"] = neg_risk_id(listed.listing.event_id)
+        document["negRiskRequestID"] = question_id(listed)
     if listed.version == "v2":
         document["positionIds"] = [listed.listing.token_yes, listed.listing.token_no]
     if listed.resolved_s:
