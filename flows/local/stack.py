@@ -66,6 +66,9 @@ class Stack:
         self._screen = screen
         self.ports = ports
         self.children = Children(self.var)
+        self._account: dict[str, str] = {}
+        self._state_file: int | None = None
+        """Inode of the saved state that was there when the exchange was started."""
 
     def environment(self) -> dict[str, str]:
         """What every child knows: where the others listen, and where this machine keeps things."""
@@ -73,6 +76,7 @@ class Stack:
         return {
             **command_environment(),
             "ODDSMITH_VAR": str(self.var),
+            **self._account,
             "ODDSMITH_CLOB_URL": f"http://{HOST}:{simulator}",
             "ODDSMITH_CLOB_WS_URL": f"ws://{HOST}:{simulator}",
             "ODDSMITH_RTDS_URL": f"ws://{HOST}:{simulator}/rtds",
@@ -105,7 +109,9 @@ class Stack:
             command += ["--history-days", str(world.history_days), "--event-length-min", str(world.event_length_min)]
             command += ["--event-every-min", str(world.event_every_min)]
             command += ["--markets-per-event", str(world.markets_per_event)]
-            command += ["--profile", world.profile, "--state", str(self.var / "simulator.json")]
+            state = self.var / "simulator.json"
+            self._state_file = state.stat().st_ino if state.is_file() else None
+            command += ["--profile", world.profile, "--state", str(state)]
         else:
             length_s = int(read_json(report_json("pull"))["length_s"])
             lookback = self._params.forecast.lookback_bars
@@ -113,6 +119,27 @@ class Stack:
             # The replay shows as many bars a wall second as the synthetic markets do, whatever the length of a bar.
             command += ["--speed", str(world.speed * length_s / 60)]
         return self.children.start("simulator", command, self.environment(), stop_s=10)
+
+    def keep_account(self, *, fresh: bool) -> bool:
+        """Let the simulated account of the last run go on, or begin a new one; whether it goes on.
+
+        Call it when the exchange of the synthetic markets is ready. The account is new where `fresh` asks for it and
+        where the exchange did not keep it: without a saved state, or with the state of other markets.
+        """
+        key = self.var / "simulated.key"
+        if fresh or not self._state_kept:
+            key.unlink(missing_ok=True)
+        self._account = {"ODDSMITH_SIMULATED_KEY": str(key)}
+        return key.is_file()
+
+    @property
+    def _state_kept(self) -> bool:
+        """Whether the exchange went on with the state that was there before it started: what it cannot use, it
+        renames."""
+        renamed = [self.var / f"simulator.json.{suffix}" for suffix in ("other", "unreadable")]
+        return self._state_file is not None and not any(
+            path.exists() and path.stat().st_ino == self._state_file for path in renamed
+        )
 
     def start_prefect(self) -> Child:
         """The Prefect server with its UI."""

@@ -92,6 +92,9 @@ def _run(
         _train(stack, screen, source, recording, fresh=fresh, steps=steps)
         report |= {key: read_json(var / "nightly.json")[key] for key in ("gate",)}
         steps |= read_json(var / "nightly.json")["steps"]
+        if source is Source.SIMULATED:
+            goes_on = stack.keep_account(fresh=fresh)
+            screen.event("the account of the last run goes on" if goes_on else "a new simulated account begins")
         _serve(stack, screen, source, steps)
         _summary(screen, report)
         _collect(stack, report)
@@ -106,6 +109,8 @@ def _run(
         if "gate" in report:
             write_json(var / "run.json", report)
             screen.event(f"wrote {var / 'run.json'}: {_orders_line(report)}")
+            if "earned" in report:
+                screen.event(earned_line(report["earned"]))
     return 0
 
 
@@ -164,6 +169,22 @@ def _collect(stack: Stack, report: dict[str, Any]) -> None:
     for key in ("policy", "orders", "ledger_equals_venue", "decisions", "mode"):
         if key in state:
             report[key] = state[key]
+    if state.get("account"):
+        report["earned"] = _earned(state["account"], report.get("earned"))
+
+
+def _earned(account: dict[str, Any], before: dict[str, Any] | None) -> dict[str, Any]:
+    """What this run and the account have earned so far, in pUSD; `before` is what was known a moment ago."""
+    start = before["equity_start_pusd"] if before else account["equity"]
+    return {
+        "equity_start_pusd": start,
+        "equity_end_pusd": account["equity"],
+        "pnl_pusd": account["equity"] - start,
+        "account_pnl_pusd": account["pnl"],
+        "account_fees_pusd": account["fees"],
+        "account_closed_trades": account["closed_trades"],
+        "account_win_rate": account["win_rate"],
+    }
 
 
 def _stop(stack: Stack, screen: Screen) -> None:
@@ -203,12 +224,24 @@ def _summary(screen: Screen, report: dict[str, Any]) -> None:
     screen.say(f"  gate: {gate['verdict'].upper()}", "bold green" if gate["verdict"] == "promote" else "bold yellow")
     for reason in gate["reasons"]:
         screen.say(f"    · {reason}")
-    screen.say("  seconds: " + ", ".join(f"{name} {seconds:g}" for name, seconds in report["steps"].items()))
+    slowest = sorted(report["steps"].items(), key=lambda step: -step[1])
+    screen.say("  seconds, the slowest first: " + ", ".join(f"{name} {seconds:,.1f}" for name, seconds in slowest))
     for name, url in report["urls"].items():
         screen.say(f"  {name:<10} {url}")
     screen.say("  Prefect asks for the login in var/prefect.auth (ODDSMITH_VAR).")
     screen.say("  Ctrl-C stops everything in order.")
     screen.say("")
+
+
+def earned_line(earned: dict[str, Any]) -> str:
+    """What a run earned, for people."""
+    rate = earned["account_win_rate"]
+    won = f", {rate:.0%} of them won" if rate is not None else ""
+    return (
+        f"this run earned {earned['pnl_pusd']:+,.2f} pUSD ({earned['equity_start_pusd']:,.2f} -> "
+        f"{earned['equity_end_pusd']:,.2f}); the account {earned['account_pnl_pusd']:+,.2f} after "
+        f"{earned['account_fees_pusd']:,.2f} of fees, {earned['account_closed_trades']} closed trades{won}"
+    )
 
 
 def _orders_line(report: dict[str, Any]) -> str:

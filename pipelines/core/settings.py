@@ -169,6 +169,10 @@ class Settings(BaseSettings):
     spot_metadata_url: str = "http://169.254.169.254"
     """Where a spot machine reads that it will be taken away."""
 
+    simulated_key: Path | None = None
+    """File of the key of the simulated account, made where it is missing; empty: a new account at every start.
+    `oddsmith run` sets it, so that the account goes on after a restart."""
+
     simulator_port: Port = None
     """First of the four ports of the local exchange that `oddsmith run` starts; empty: 8640, or the next free ones."""
     service_port: Port = None

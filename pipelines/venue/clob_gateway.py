@@ -4,14 +4,17 @@ Orders are built and posted by us with a client library's signer and headers: th
 settlement up to 30 s after a match, and its amounts pass through floats.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import stamina
 from eth_account import Account
 
 from pipelines.core import log
+from pipelines.core.artifacts import write_secret
 from pipelines.core.domain import FeeSchedule, Fill, FillState, Market, Outcome, Side
 from pipelines.core.errors import SettingError, VenueError, VenueForbidden, VenueUnavailable
 from pipelines.core.orders import CancelResult, OpenOrder, OrderGateway, OrderIntent, PlaceResult, SignedOrder
@@ -285,12 +288,31 @@ def _cancelled(answer: Mapping[str, Any]) -> CancelResult:
 
 
 def _throw_away(settings: Settings) -> tuple[str, Settings]:
-    """A key for this start, and the settings of its account: a deposit wallet, as new accounts of the venue have."""
-    key = "0x" + Account.create().key.hex().removeprefix("0x")
+    """The key of the simulated account, and its settings: a deposit wallet, as new accounts of the venue have.
+
+    Without `simulated_key` it is a key for this start alone.
+
+    Raises:
+        SettingError: if the file of the key does not hold one.
+    """
+    key = _kept(settings.simulated_key) if settings.simulated_key else _made()
     if settings.funder or settings.signature_type or settings.clob_client == "v1":
         return key, settings
     wallet = wallets.addresses(Account.from_key(key).address, wallets.DEPOSIT)[0]
     return key, settings.model_copy(update={"signature_type": wallets.DEPOSIT, "funder": wallet})
+
+
+def _made() -> str:
+    return "0x" + Account.create().key.hex().removeprefix("0x")
+
+
+def _kept(path: Path) -> str:
+    if not path.is_file():
+        write_secret(path, _made() + "\n")
+    key = path.read_text(encoding="utf-8").strip()
+    if not re.fullmatch(r"0x[0-9a-f]{64}", key):
+        raise SettingError(f"{path} holds no key of a simulated account; delete it, and a new account is made")
+    return key
 
 
 def _client(settings: Settings, key: str) -> Client:
