@@ -21,6 +21,7 @@ from serving.account import settlement
 from serving.account.journal import Journal
 from serving.account.trading_account import TradingAccount
 from serving.bar_turn import BarTurns
+from serving.dashboard import market_page
 from serving.dashboard.announcer import Announcer
 from serving.dashboard.status import Status
 from serving.model_watch import ModelWatch
@@ -238,6 +239,23 @@ class Bot:
         _log.warning("kill switch", on=on)
         if on and self._lasting is not None:
             await self._threads.in_account_thread(self._lasting.account.execution.cancel_all)
+
+    async def market(self, market_id: str) -> dict[str, Any] | None:
+        """The document of a market's page, also of one that has left; None where nothing is known of it."""
+        if self._lasting is None:
+            return None
+        session, account = self._session, self._lasting.account
+        followed = session.feed.followed.get(market_id) if session is not None else None
+        record = self.status.records.of(market_id)
+        known = followed or record
+        market = known.market if known is not None else account.accounting.markets.get(market_id)
+        if market is None:
+            return None
+        book = session.feed.stream.book(market) if session is not None and followed is not None else None
+        texts = session.headlines(market_id) if session is not None else []
+        length_s, _ = self._model_watch.geometry
+        shown = market_page.document(market, record, length_s, book, texts, account, followed=followed is not None)
+        return shown | await asyncio.to_thread(market_page.of_journal, self._journal, market_id)
 
     async def forecast(self, market_id: str, horizon: int) -> dict[str, Any]:
         """The guide's forecast call for a followed market.

@@ -160,6 +160,10 @@ class Session:
                 metrics.API_ERRORS.labels(part).inc()
                 await asyncio.sleep(RETRY_S)
 
+    def headlines(self, market_id: str) -> list[tuple[int, str, float]]:
+        """The newest headlines of a market: (known at, text, tone)."""
+        return self._venue.headlines.texts(market_id)
+
     def quote(self, market_id: str) -> tuple[Quote, int] | None:
         """The newest quote of a followed market with the market time; None before there is one."""
         one, market_s = self.feed.followed.get(market_id), self.feed.market_s

@@ -272,6 +272,18 @@ class Journal:
             rows = [dict(row._mapping) for row in db.execute(select(table).where(where).order_by(table.c.seq))]
         return [BookedFill(_fill(row), row["yes_mid_units"], row["reason"], row["seq"]) for row in rows]
 
+    def fills_of(self, market_id: str) -> list[BookedFill]:
+        """What was booked in a market, in the order of booking."""
+        return [one for one in self.fills() if one.fill.market_id == market_id]
+
+    def orders_of(self, market_id: str, limit: int = 200) -> list[OrderRow]:
+        """The newest orders in a market, newest first."""
+        table = schema.ORDERS
+        where = (table.c.account == self.account) & (table.c.market_id == market_id)
+        query = select(table).where(where).order_by(table.c.created_ms.desc()).limit(limit)
+        with self._mutex, self._engine.connect() as db:
+            return [_order(dict(row._mapping)) for row in db.execute(query)]
+
     def last_fill_seq(self) -> int:
         """The place of the newest fill in the order of booking; 0 before the first."""
         table = schema.FILLS

@@ -81,6 +81,7 @@ def order(row: OrderRow, market: Market | None) -> dict[str, Any]:
 def fill(one: Fill, market: Market | None) -> dict[str, Any]:
     """A trade of ours."""
     return {
+        "market_id": one.market_id,
         "ts_s": one.ts_s,
         "question": market.question if market else one.market_id,
         "side": one.side.value,

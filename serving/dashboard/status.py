@@ -5,7 +5,6 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Any
 
-from pipelines import reasons
 from pipelines.core.domain import Position
 from pipelines.core.orders import NOTHING_TO_TAKE
 from pipelines.core.params import Params
@@ -20,6 +19,7 @@ from serving.dashboard import funnel, nightly_reports, state_json
 from serving.dashboard.announcer import Announcer
 from serving.dashboard.exporter import Exporter, Figures
 from serving.dashboard.forecast_score import ForecastScore
+from serving.dashboard.market_records import MarketRecords
 from serving.loaded_model import LoadedModel, Turn, nearest
 from serving.market.feed import Feed
 
@@ -53,7 +53,8 @@ class Status:
         self.left_out: Counter[str] = Counter()
         self.held: Mapping[str, Position] = {}
         """What was held when the bar of the newest turn closed."""
-        self._held_at_turn: Mapping[str, Position] = {}
+        self._reasons: dict[str, str] = {}
+        self.records = MarketRecords()
         self._funnel: dict[str, Any] = {"bar": [], "day": []}
         self.decisions = 0
         self.decided_bars = 0
@@ -154,9 +155,11 @@ class Status:
         self._equity.append((ts_s, account.accounting.equity_micro))
         if turn is not None:
             self._turn = turn
-            self._held_at_turn = self.held
             self.decided_bars += 1
-            self._count(turn, armed=model is not None and model.champion.armed)
+            armed = model is not None and model.champion.armed
+            self._count(turn, armed=armed)
+            if model is not None:
+                self._reasons = self.records.add(turn, self.held, model.rules, armed)
         self._body = self._picture(account, feed, model)
         self._tell_fills(account)
         self._exporter.publish(self._body, self._score, feed.age_s, self._figures())
@@ -259,7 +262,7 @@ class Status:
         fills = account.journal.newest_fills(RECENT)
         risk = self._params.risk
         at_stake = exposure_micro(accounting.positions, account.execution.open_buys(accounting.markets))
-        made, held = nearest(self._turn), self._held_at_turn
+        made = nearest(self._turn)
         rows = [
             state_json.market(
                 one.market,
@@ -267,7 +270,7 @@ class Status:
                 one.mid_units or one.quote.mid_units,
                 *_last(made.get(key)),
                 armed,
-                _why(made.get(key), held.get(key), model),
+                self._reasons.get(key, ""),
             )
             for key, one in feed.followed.items()
             if one.quote is not None
@@ -324,11 +327,6 @@ class Status:
                 await self._changed.wait()
         except TimeoutError:
             return
-
-
-def _why(pair: Any, position: Position | None, model: LoadedModel | None) -> str:
-    """The reason of a decision in words; empty before there is one."""
-    return reasons.reason(pair[0], position, pair[1], model.rules) if pair and model is not None else ""
 
 
 def _last(pair: Any) -> tuple[Any, Any]:

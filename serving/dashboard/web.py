@@ -39,13 +39,17 @@ class Watched(Protocol):
         """Return at the next bar, or after a time."""
         ...
 
+    async def market(self, market_id: str) -> dict[str, Any] | None:
+        """What the page of a market shows; None where nothing is known of it."""
+        ...
+
     async def kill(self, on: bool) -> None:
         """Throw the kill switch, or lift it."""
         ...
 
 
 def application(bot: Callable[[], Watched], folder: Path) -> Starlette:
-    """The page at `/`, `GET /api/state`, `/ws/state`, `POST /kill`."""
+    """The page at `/`, `/market/ID`, `GET /api/state`, `GET /api/market/ID`, `/ws/state`, `POST /kill`."""
 
     async def page(_request: Request) -> Response:
         return FileResponse(folder / "index.html", headers=_HEADERS)
@@ -53,6 +57,19 @@ def application(bot: Callable[[], Watched], folder: Path) -> Starlette:
     async def state(_request: Request) -> Response:
         body = msgspec.json.encode(bot().state(whole=True))
         return Response(body, media_type="application/json", headers=_NOT_KEPT)
+
+    async def market_page(_request: Request) -> Response:
+        return FileResponse(folder / "market.html", headers=_HEADERS)
+
+    async def market(request: Request) -> Response:
+        found = await bot().market(request.path_params["market_id"])
+        if found is None:
+            return JSONResponse(
+                {"error": "this market is not followed, was not decided since the start and was never traded here"},
+                status_code=404,
+                headers=_NOT_KEPT,
+            )
+        return Response(msgspec.json.encode(found), media_type="application/json", headers=_NOT_KEPT)
 
     async def kill(request: Request) -> Response:
         # A form or a foreign page cannot send this content type without a preflight, which is refused.
@@ -80,7 +97,9 @@ def application(bot: Callable[[], Watched], folder: Path) -> Starlette:
 
     routes: list[BaseRoute] = [
         Route("/", page),
+        Route("/market/{market_id}", market_page),
         Route("/api/state", state),
+        Route("/api/market/{market_id}", market),
         Route("/kill", kill, methods=["POST"]),
         WebSocketRoute("/ws/state", stream),
         Mount("/static", StaticFiles(directory=folder / "static")),

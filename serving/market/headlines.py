@@ -64,6 +64,12 @@ class HeadlinePoller:
         """Drop a market that has left."""
         self._by_market.pop(market_id, None)
 
+    def texts(self, market_id: str, limit: int = 20) -> list[tuple[int, str, float]]:
+        """The newest headlines of a market: (known at, text, tone in [-1, 1]), newest first."""
+        found = self._by_market.get(market_id, {}).items()
+        newest = sorted(found, key=lambda pair: -pair[1][0])[:limit]
+        return [(known_s, self._items[name].text, score) for name, (known_s, score) in newest]
+
     def of(self, market_id: str) -> dict[str, tuple[int, float]]:
         """Item id -> (known at, score) of a market's headlines."""
         return self._by_market.get(market_id, {})

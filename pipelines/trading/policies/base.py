@@ -194,6 +194,10 @@ def weighed(
 ) -> Weighed:
     """What a rule of round trips weighs: `cost_multiple` of them for an entry, `exit_multiple` against a position."""
     if held is Direction.FLAT:
-        return Weighed(float(move_units), float(cost_multiple * cost_units), f"{cost_multiple:g} round trips")
+        return Weighed(float(move_units), float(cost_multiple * cost_units), _trips(cost_multiple))
     against = -float(exit_multiple * cost_units) * held
-    return Weighed(float(move_units), against, f"{exit_multiple:g} round trips against it")
+    return Weighed(float(move_units), against, f"{_trips(exit_multiple)} against it")
+
+
+def _trips(number: float) -> str:
+    return "1 round trip" if number == 1.0 else f"{number:g} round trips"

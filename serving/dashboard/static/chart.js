@@ -1,23 +1,29 @@
 // The equity curve: green above the money that the account started with, red below.
 
-const UP = "#2ebd85";
-const DOWN = "#f0526b";
+// The colours of the page's theme, for what is drawn on a canvas.
+export const colours = () => {
+  const style = getComputedStyle(document.documentElement);
+  return Object.fromEntries(["up", "down", "text", "dim", "line", "blue", "violet"].map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+};
+
+const faded = (colour, share) => `${colour}${Math.round(255 * share).toString(16).padStart(2, "0")}`;
 
 export class EquityChart {
   constructor(element) {
+    const c = colours();
     this.chart = LightweightCharts.createChart(element, {
       autoSize: true,
-      layout: { background: { color: "transparent" }, textColor: "#8490a5", fontSize: 11, attributionLogo: false },
-      grid: { vertLines: { color: "#161c28" }, horzLines: { color: "#161c28" } },
+      layout: { background: { color: "transparent" }, textColor: c.dim, fontSize: 11, attributionLogo: false },
+      grid: { vertLines: { color: faded(c.line, 0.6) }, horzLines: { color: faded(c.line, 0.6) } },
       // Without it a bar takes half a pixel at least, and the oldest hours of a long curve are never in the picture.
-      timeScale: { timeVisible: true, secondsVisible: false, borderColor: "#1e2635", rightOffset: 4, minBarSpacing: 0.001 },
-      rightPriceScale: { borderColor: "#1e2635", scaleMargins: { top: 0.12, bottom: 0.1 } },
+      timeScale: { timeVisible: true, secondsVisible: false, borderColor: c.line, rightOffset: 4, minBarSpacing: 0.001 },
+      rightPriceScale: { borderColor: c.line, scaleMargins: { top: 0.12, bottom: 0.1 } },
       crosshair: { mode: LightweightCharts.CrosshairMode.Magnet },
     });
     this.series = this.chart.addSeries(LightweightCharts.BaselineSeries, {
-      lineWidth: 2, topLineColor: UP, bottomLineColor: DOWN,
-      topFillColor1: "rgba(46,189,133,.28)", topFillColor2: "rgba(46,189,133,.02)",
-      bottomFillColor1: "rgba(240,82,107,.02)", bottomFillColor2: "rgba(240,82,107,.28)",
+      lineWidth: 2, topLineColor: c.up, bottomLineColor: c.down,
+      topFillColor1: faded(c.up, 0.28), topFillColor2: faded(c.up, 0.02),
+      bottomFillColor1: faded(c.down, 0.02), bottomFillColor2: faded(c.down, 0.28),
       priceFormat: { type: "price", precision: 2, minMove: 0.01 },
     });
     this.bars = 0;

@@ -2,7 +2,7 @@
 
 import * as f from "./format.js";
 
-const cell = (text, classes = "", title = "") => {
+export const cell = (text, classes = "", title = "") => {
   const td = document.createElement("td");
   td.className = classes;
   td.textContent = text;
@@ -10,7 +10,7 @@ const cell = (text, classes = "", title = "") => {
   return td;
 };
 
-const tag = (text, kind, classes = "", title = "") => {
+export const tag = (text, kind, classes = "", title = "") => {
   const td = document.createElement("td");
   if (title) td.title = title;
   const span = document.createElement("span");
@@ -21,7 +21,7 @@ const tag = (text, kind, classes = "", title = "") => {
   return td;
 };
 
-const fill = (id, rows, empty) => {
+export const fill = (id, rows, empty) => {
   const body = document.querySelector(`#${id} tbody`);
   const columns = document.querySelectorAll(`#${id} th`).length;
   if (rows.length === 0) {
@@ -42,7 +42,7 @@ const fill = (id, rows, empty) => {
 
 export const positions = (rows, armed) =>
   fill("positions", rows.map((p) => [
-    cell(f.name(p.question), "name", p.question),
+    link(p.market_id, p.question, p.question),
     tag(p.outcome, p.outcome.toLowerCase()),
     cell(f.shares(p.shares), "n"),
     cell(f.price(p.entry, p.tick), "n opt"),
@@ -63,8 +63,8 @@ export const orders = (rows) =>
   ]), "No order is waiting at the venue.");
 
 // What was wanted: enter_long -> long; what the venue was not asked for is said to be refused or not sent.
-const wanted = (d) => f.words(d.action.replace("enter_", ""));
-const kind = (d) => (d.action.includes("long") ? "yes" : d.action.includes("short") ? "no" : "");
+export const wanted = (d) => f.words(d.action.replace("enter_", ""));
+export const kind = (d) => (d.action.includes("long") ? "yes" : d.action.includes("short") ? "no" : "");
 const unsent = (d) => d.acting && !d.armed;
 
 const outcome = (d) => {
@@ -72,9 +72,17 @@ const outcome = (d) => {
   return tag(wanted(d) + (unsent(d) ? ", not sent" : ""), kind(d), "", d.detail);
 };
 
+const link = (id, question, title) => {
+  const td = cell("", "name", title);
+  const a = td.appendChild(document.createElement("a"));
+  a.href = `market/${id}`;
+  a.textContent = f.name(question);
+  return td;
+};
+
 export const markets = (rows) =>
   fill("markets", rows.map((m) => [
-    cell(f.name(m.question), "name", `${m.question} · ends ${f.clock(m.end_s)}`),
+    link(m.market_id, m.question, `${m.question} · ends ${f.clock(m.end_s)}`),
     cell(f.price(m.bid, m.tick), "n opt"),
     cell(f.price(m.ask, m.tick), "n opt"),
     cell(f.signed(m.move_cents, 2), `n ${f.tone(m.move_cents)}`,
@@ -93,7 +101,7 @@ const why = (d) => {
 export const decisions = (rows, reason) =>
   fill("decisions", rows.filter((d) => !reason || d.refusal === reason).map((d) => [
     cell(f.clock(d.ts_s, false), "dim"),
-    cell(f.name(d.question), "name", d.question),
+    link(d.market_id, d.question, d.question),
     tag(wanted(d), d.refusal ? "refused" : kind(d)),
     cell(why(d), "why", why(d)),
   ]), "Nothing decided yet but holding.");
@@ -101,7 +109,7 @@ export const decisions = (rows, reason) =>
 export const fills = (rows) =>
   fill("fills", rows.map((t) => [
     cell(f.clock(t.ts_s, false), "dim"),
-    cell(f.name(t.question), "name", t.question),
+    link(t.market_id, t.question, t.question),
     tag(`${t.side} ${t.outcome}`, t.side.toLowerCase()),
     cell(f.price(t.price, t.tick), "n"),
     cell(f.shares(t.shares), "n"),
