@@ -3,7 +3,7 @@
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
 
@@ -12,8 +12,16 @@ from pipelines.core.artifacts import write_bytes
 from pipelines.core.errors import ParameterError
 
 
-def change(assignments: Sequence[str], path: Path = Path("params.yaml")) -> None:
-    """Set each `section.key=value`; nothing is written unless all of them are allowed.
+class Change(NamedTuple):
+    """A number that was set: its key, and its value before (None where it had its default) and after."""
+
+    key: str
+    old: Any
+    new: Any
+
+
+def change(assignments: Sequence[str], path: Path = Path("params.yaml")) -> list[Change]:
+    """Set each `section.key=value`, and say what changed; nothing is written unless all of them are allowed.
 
     Raises:
         ParameterError: naming the key, the value and what is allowed.
@@ -22,16 +30,16 @@ def change(assignments: Sequence[str], path: Path = Path("params.yaml")) -> None
     yaml.width = 200
     yaml.preserve_quotes = True
     document = yaml.load(path.read_text(encoding="utf-8"))
-    for assignment in assignments:
-        _assign(document, assignment, yaml)
+    made = [_assign(document, assignment, yaml) for assignment in assignments]
     buffer = io.StringIO()
     yaml.dump(document, buffer)
     plain = YAML(typ="safe").load(buffer.getvalue())
     params.parse(plain, origin=path.name)
     write_bytes(path, buffer.getvalue().encode())
+    return made
 
 
-def _assign(document: Any, assignment: str, yaml: YAML) -> None:
+def _assign(document: Any, assignment: str, yaml: YAML) -> Change:
     name, separator, text = assignment.partition("=")
     *sections, key = name.split(".")
     if not separator or not sections:
@@ -40,4 +48,6 @@ def _assign(document: Any, assignment: str, yaml: YAML) -> None:
         if section not in document:
             raise ParameterError(f"unknown section {section} in {assignment!r}; known are {', '.join(document)}")
         document = document[section]
+    old = document.get(key)
     document[key] = yaml.load(text)
+    return Change(name, old, document[key])

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 from dataclasses import replace
 
 from benchmarks import commands as benchmarks
@@ -91,6 +92,10 @@ def _params(arguments: argparse.Namespace) -> None:
     answers.show(getattr(arguments, "explain", None), as_json=arguments.json)
 
 
+def _set(arguments: argparse.Namespace) -> None:
+    importlib.import_module("oddsmith.parameters").set_values(arguments.assignments)
+
+
 PARAMS = Command(
     name="params",
     help="the numbers of params.yaml: list, explain, change",
@@ -106,7 +111,7 @@ PARAMS = Command(
             arguments=_json,
             example="oddsmith params list --json",
         ),
-        replace(flows.PARAMS, name="set"),
+        replace(flows.PARAMS, name="set", work=_set),
     ),
 )
 
@@ -138,6 +143,20 @@ CHAMPIONS = Command(
         serving.INSTALL,
     ),
 )
+
+
+def _at_the_running_exchange(command: Command) -> Command:
+    """A command that asks the exchange of the system that runs here, on whichever ports it listens."""
+
+    def work(arguments: argparse.Namespace) -> int | None:
+        from flows.local.attach import venue_of_running  # noqa: PLC0415 - loaded by commands that run
+        from pipelines.core.settings import Settings  # noqa: PLC0415
+
+        os.environ.update(venue_of_running(Settings()))
+        return command.work(arguments)
+
+    return replace(command, work=work)
+
 
 MESSAGES = Command(
     name="messages",
@@ -172,10 +191,10 @@ QUERY_EXAMPLE = 'oddsmith query "SELECT reason, count(*) FROM fills GROUP BY 1"'
 
 COMMANDS = (
     replace(flows.UP, name="run"),
-    *(flows.STOP, flows.STATUS, SERVE, SIMULATE, serving.DOCTOR, serving.RESET, MESSAGES),
+    *(flows.STOP, flows.STATUS, SERVE, SIMULATE, _at_the_running_exchange(serving.DOCTOR), serving.RESET, MESSAGES),
     *(pipelines.TRADES, pipelines.PNL, pipelines.FUNNEL, replace(pipelines.QUERY, example=QUERY_EXAMPLE)),
     *(PARAMS, DATA, CHAMPIONS, flows.NIGHTLY, FLOWS),
-    *(STAGE, BACKTEST, pipelines.INGEST, pipelines.DRIFT, pipelines.PARITY),
+    *(STAGE, BACKTEST, _at_the_running_exchange(pipelines.INGEST), pipelines.DRIFT, pipelines.PARITY),
     *benchmarks.COMMANDS,
     drills.DRILL,
     *(pipelines.COSTS, flows.BACKUP, flows.RESTORE, flows.SPOT, COMPLETION),

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
 import yaml
 from pydantic.fields import FieldInfo
@@ -49,6 +49,36 @@ def show(key: str | None, *, as_json: bool) -> None:
         sys.stdout.writelines(f"{one.key:<{width}}  {_short(one.value)}\n" for one in found)
     else:
         sys.stdout.write("\n\n".join(_text(one) for one in found) + "\n")
+
+
+LIVE: Final = frozenset({"risk", "sizing", "execution", "policy", "serving", "news", "bars", "messages"})
+"""Sections that the live process reads when it starts."""
+
+
+def set_values(assignments: Sequence[str]) -> None:
+    """Change numbers of params.yaml, and print each with its value before and after, and what takes it over.
+
+    Raises:
+        ParameterError: naming the key, the value and what is allowed; nothing is changed then.
+    """
+    from flows.edit_params import change  # noqa: PLC0415 - loads the YAML library that keeps comments
+
+    stages = _stages(Path("dvc.yaml"))
+    for one in change(assignments):
+        same = " (as before)" if one.old == one.new else ""
+        sys.stdout.write(f"{one.key}: {_short(one.old)} -> {_short(one.new)}{same}\n  {_taken_over(one.key, stages)}\n")
+
+
+def _taken_over(key: str, stages: dict[str, list[str]]) -> str:
+    """Who takes a new value over, and when."""
+    read_by = [stage for stage, read in stages.items() if any(f"{key}.".startswith(f"{one}.") for one in read)]
+    section = key.partition(".")[0]
+    said = [f"the next night runs {', '.join(read_by)} again"] if read_by else []
+    if section in LIVE:
+        said.append("a bot that runs takes it at its next start")
+    if section == "simulator":
+        said.append("`oddsmith run` takes it at its next start")
+    return "; ".join(said) if said else "taken by the next command that reads it"
 
 
 def explained(params: Params) -> Iterator[Explained]:

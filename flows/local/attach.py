@@ -24,6 +24,20 @@ def surroundings(settings: Settings) -> dict[str, str]:
     return {key: value for key, value in found.items() if key not in os.environ}
 
 
+def venue_of_running(settings: Settings) -> dict[str, str]:
+    """Environment variables with the exchange of the system that runs in this folder, for a command that asks it;
+    empty without one, in paper and live trading, and for what is set already."""
+    running = holder(settings.var / SYSTEM)
+    if settings.mode is not Mode.SIMULATED or running is None or not running.urls:
+        return {}
+    ports = Ports(*(urlsplit(running.urls[name]).port or 0 for name in ("simulator", "dashboard", "prefect", "mlflow")))
+    own = Stack(settings.var, parameters.load(), ports, Screen()).environment()
+    names = ("CLOB_URL", "CLOB_WS_URL", "GAMMA_URL", "DATA_URL", "NEWS_URL")
+    found = {f"ODDSMITH_{name}": own[f"ODDSMITH_{name}"] for name in names}
+    unset = {name for name in names if name.lower() not in settings.model_fields_set}
+    return {key: value for key, value in found.items() if key.removeprefix("ODDSMITH_") in unset}
+
+
 def running_ports(var: Path, wait_s: float = 60.0) -> Ports | None:
     """Where the system of this folder listens, once its Prefect server answers; None where no system runs.
 

@@ -70,7 +70,7 @@ async def market_time_s(settings: Settings, transport: httpx2.AsyncBaseTransport
         markets = await gamma.tradable(listing, CONDITIONS_ASKED)
         found = await clob.books(exchange, [m.token_yes for m in markets])
     if not found:
-        raise DataError(f"{settings.clob_url} shows no open order book for {len(markets)} open markets; is it running?")
+        raise DataError(f"{settings.clob_url} shows no open order book for {len(markets)} open markets")
     return clob.market_time_ms(found.values()) // 1000
 
 
@@ -91,9 +91,7 @@ async def history(
         odd_rows: list[Odd] = []
         markets = await _markets(listing, start_s, as_of_s, params.pull.max_markets, odd_rows)
         if not markets:
-            raise DataError(
-                f"{settings.gamma_url} lists no market between {_day(start_s)} and {_day(as_of_s)}; is it running?"
-            )
+            raise DataError(f"{settings.gamma_url} lists no market between {_day(start_s)} and {_day(as_of_s)}")
         odd: Counter[str] = Counter()
         series = await _all_series(archive, tape, markets, start_s, as_of_s, params, odd)
         paid = await gamma.payouts(listing, [one.market_id for one in markets if (one.end_s or as_of_s) < as_of_s])

@@ -341,7 +341,9 @@ def _explained(refusal: Refused) -> VenueError:
     if status == 403:
         return VenueForbidden(f"the CLOB answered 403: {said}; it blocks this region or address, trading stops")
     if status is None or status in (425, 429) or status >= 500:
-        return VenueUnavailable(f"the CLOB did not answer ({status or 'no connection'}: {said}); is it running?")
+        return VenueUnavailable(
+            f"the CLOB did not answer ({status or 'no connection'}: {said}); nothing was learned, it is asked again"
+        )
     return VenueError(f"the CLOB answered {status}: {said}")
 
 

@@ -91,10 +91,13 @@ class VenueHttp:
                     _refuse(response)
         except httpx2.TransportError as error:
             where = f"{str(self._client.base_url).rstrip('/')}/{path.lstrip('/')}"
-            raise VenueUnavailable(
-                f"{where} did not answer ({type(error).__name__}: {error}); is it running?"
-            ) from None
+            raise VenueUnavailable(f"{where} did not answer ({type(error).__name__}: {error}); {hint(where)}") from None
         return _decode(response, kind)
+
+
+def hint(url: str) -> str:
+    """What to look at when an address does not answer: a process of this machine, or the way to a public site."""
+    return "is it running?" if _is_loopback(url) else "is this machine online, and does the site answer a browser?"
 
 
 def _is_loopback(url: str) -> bool:

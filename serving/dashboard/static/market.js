@@ -90,11 +90,11 @@ const showTables = (m) => {
   ]), "No decision since the start.");
   fill("fills", m.fills.map((t) => [
     cell(f.clock(t.ts_s), "dim"), tag(`${t.side} ${t.outcome}`, t.side.toLowerCase()), cell(f.price(t.price, tick), "n"),
-    cell(f.shares(t.shares), "n"), cell(f.money(t.fee), "n"), cell(f.words(t.reason), "dim"),
+    cell(f.shares(t.shares), "n"), cell(f.money(t.fee), "n opt"), cell(f.words(t.reason), "dim"),
   ]).reverse(), "No fill in this market.");
   fill("orders", m.orders.map((o) => [
     cell(f.clock(o.ts_s), "dim"), tag(`${o.side} ${o.outcome}`, o.side.toLowerCase()), cell(f.price(o.price, tick), "n"),
-    cell(f.shares(o.shares), "n"), cell(f.shares(o.filled), "n"), cell(o.state, "dim", o.text),
+    cell(f.shares(o.shares), "n"), cell(f.shares(o.filled), "n opt"), cell(o.state, "dim", o.text),
   ]), "No order in this market.");
   fill("headlines", m.headlines.map((h) => [
     cell(f.clock(h.ts_s), "dim"), cell(h.text, "why", h.text), cell(f.signed(h.tone, 2), `n ${f.tone(h.tone)}`),

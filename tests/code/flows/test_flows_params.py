@@ -19,9 +19,14 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_numbers_change_and_comments_stay(file):
-    """Only the lines that were named differ, and they keep their comment."""
-    change(["simulator.edge=0.5", "forecast.epochs=1"], file)
+    """Only the lines that were named differ, and they keep their comment; what changed is said, old and new."""
+    before = params.read(file)
+    made = change(["simulator.edge=0.5", "forecast.epochs=1"], file)
 
+    assert [tuple(one) for one in made] == [
+        ("simulator.edge", before.simulator.edge, 0.5),
+        ("forecast.epochs", before.forecast.epochs, 1),
+    ]
     assert params.read(file).simulator.edge == 0.5
     assert params.read(file).forecast.epochs == 1
     assert file.read_text().count("#") == SHIPPED.read_text().count("#")
