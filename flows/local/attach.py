@@ -30,7 +30,8 @@ def venue_of_running(settings: Settings) -> dict[str, str]:
     running = holder(settings.var / SYSTEM)
     if settings.mode is not Mode.SIMULATED or running is None or not running.urls:
         return {}
-    ports = Ports(*(urlsplit(running.urls[name]).port or 0 for name in ("simulator", "dashboard", "prefect", "mlflow")))
+    found_at = {name: urlsplit(url).port or 0 for name, url in running.urls.items()}
+    ports = Ports(found_at["simulator"], found_at["dashboard"], found_at["prefect"], found_at["mlflow"])
     own = Stack(settings.var, parameters.load(), ports, Screen()).environment()
     names = ("CLOB_URL", "CLOB_WS_URL", "GAMMA_URL", "DATA_URL", "NEWS_URL")
     found = {f"ODDSMITH_{name}": own[f"ODDSMITH_{name}"] for name in names}

@@ -303,7 +303,7 @@ def _throw_away(settings: Settings) -> tuple[str, Settings]:
 
 
 def _made() -> str:
-    return "0x" + Account.create().key.hex().removeprefix("0x")
+    return "0x" + str(Account.create().key.hex()).removeprefix("0x")
 
 
 def _kept(path: Path) -> str:
