@@ -17,6 +17,7 @@ import numpy as np
 from benchmarks.fills import measure as measured_fills
 from benchmarks.series_import import ROWS
 from benchmarks.series_import import measure as imported
+from benchmarks.series_recorded import measure as judged
 from benchmarks.series_speed import ORDERS, decide_ms, tick_to_order_ms
 from benchmarks.series_world import LENGTH_S, world
 from pipelines.core.money import MICRO
@@ -112,16 +113,27 @@ def document(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def _books() -> list[Path]:
+    folder = os.environ.get("ODDSMITH_RECORDINGS", "")
+    return [path for name in BOOKS if folder and (path := Path(folder) / "books" / name).is_file()]
+
+
+def recorded() -> dict[str, Any]:
+    """Every candidate on the recorded books of ODDSMITH_RECORDINGS; None without them."""
+    books = _books()
+    return judged(books) if books else {"recorded_windows": None, "recorded": None}
+
+
 def fills() -> dict[str, Any]:
     """The maker probe's finding by the fill model, on the recorded books of ODDSMITH_RECORDINGS; None without them."""
-    folder = os.environ.get("ODDSMITH_RECORDINGS", "")
-    books = [path for name in BOOKS if folder and (path := Path(folder) / "books" / name).is_file()]
+    books = _books()
     found = measured_fills(books) if books else {}
     return {name: found.get(name) for name in ("one_sided_on_loser_share", "one_sided", "probes_held_out")}
 
 
 PARTS: dict[str, Callable[[bool], dict[str, Any]]] = {
     "fills": lambda _quick: fills(),
+    "recorded": lambda _quick: recorded(),
     "decide": lambda _quick: decide_ms(),
     "order": lambda quick: tick_to_order_ms(10 if quick else ORDERS),
     "import": lambda quick: imported(100_000 if quick else ROWS),

@@ -18,7 +18,7 @@ from pipelines.replay.performance import Figures, figures
 from pipelines.trading.sizing import NO_SIGNALS
 
 REPORT = report_json("bots")
-KINDS = ("cash", "buy_and_hold", "temporal_arbitrage", "spike_fading")
+KINDS = ("cash", "buy_and_hold", "temporal_arbitrage", "micro_trades", "ensemble", "systematic", "spike_fading")
 LENGTH_S = 60
 LAST_BARS = 5
 """Nothing is opened in the last bars of an hourly market."""

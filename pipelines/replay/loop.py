@@ -94,7 +94,8 @@ def _inputs(history: History, scaler: MarketScaler | None, depth: int) -> list[I
             int(history.spread_units[k]),
         )
         shown = kernel.shown_micro(depth, ask - bid, market.tick_units)
-        quote = Quote(bid, ask, shown if bid > 0 else 0, shown if ask < 10_000 else 0)
+        sizes = (shown, shown) if history.sizes_micro is None else history.sizes_micro[k].tolist()
+        quote = Quote(bid, ask, sizes[0] if bid > 0 else 0, sizes[1] if ask < 10_000 else 0)
         implied_now, implied_before = (float(one) if np.isfinite(one) else None for one in implied[k])
         forecast = Forecast(history.mean[k], history.lower[k], history.upper[k], float(history.confidence[k]))
         made.append(

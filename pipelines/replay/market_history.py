@@ -52,6 +52,8 @@ class History:
     fair: FloatArray | None = None
     """Probability of YES that the reference price implied at each bar and shortly before it, shape (n, 2)
     (`pipelines.reference.board.Board.pair`), NaN where there was none; None where no bar has one."""
+    sizes_micro: IntArray | None = None
+    """Recorded sizes at bid and ask, shape (n, 2); None where no book was recorded, and the model's depth is shown."""
 
     def __len__(self) -> int:
         return len(self.ts_s)
