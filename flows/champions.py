@@ -1,4 +1,4 @@
-"""The only writer of var/champion.json and var/champions.jsonl; `pipelines.inference.champion_record` reads them.
+"""The only writer of var/champion.json, var/champions.jsonl and var/challenger.json; `pipelines.inference` reads them.
 
 champion.json is replaced by rename; the service watches it. champions.jsonl is the history, a line per change, with
 what was rolled back, so that a bundle that was taken off by a person does not come back by itself.
@@ -13,7 +13,7 @@ from flows.releases import Releases
 from pipelines.core.artifacts import write_json
 from pipelines.core.errors import ArtifactError
 from pipelines.core.settings import Settings
-from pipelines.inference import champion_record
+from pipelines.inference import champion_record, shadow_record
 from pipelines.inference import verdict as verdicts
 from pipelines.inference.champion_record import CANDIDATE, DEPLOYED, PROMOTED, RETIRED, ROLLED_BACK, Record
 
@@ -98,9 +98,22 @@ def promote_record(record: Record, event: str, reason: str = "", **more: str) ->
 def retire(reason: str) -> None:
     """No champion any more: the service goes on in cash."""
     present = champion()
+    clear_shadow()
     if present:
         champion_record.record_file(Settings().var).unlink()
         _append({**present, "event": RETIRED, "reason": reason})
+
+
+def put_in_shadow(record: Record, role: str) -> None:
+    """Name the bundle that decides in shadow from the next bar on."""
+    kept = {name: record.get(name) for name in ("hash", "bento_tag", "mlflow_version", "source")}
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    write_json(shadow_record.challenger_file(Settings().var), {**kept, "role": role, "since": now})
+
+
+def clear_shadow() -> None:
+    """Nothing is in shadow any more."""
+    shadow_record.challenger_file(Settings().var).unlink(missing_ok=True)
 
 
 def _record(line: Record) -> Record:

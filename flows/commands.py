@@ -12,6 +12,7 @@ FLOWS = {
     "nightly": "the nightly flow: the last day replayed, new data and models, a verdict, promotion",
     "ingest": "the ingest flow: `oddsmith ingest`, repeated while the venue does not answer",
     "drift": "the drift flow: ingest, `oddsmith drift`, and the event that starts a night after drift",
+    "shadow": "what the evidence says of the bundle in shadow is done: promotion, dismissal, rollback",
     "promote": "the candidate becomes champion, if the gate's verdict allows it",
     "deploy": "a promoted bundle is installed on the service of this machine",
     "rollback": "the champion before the present one trades again",

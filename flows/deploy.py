@@ -74,7 +74,7 @@ def await_service(bundle_hash: str, url: str, wait_s: float) -> bool:
         VenueUnavailable: if it runs and still decides with another one after `wait_s`.
     """
     deadline = time.monotonic() + wait_s
-    while (serving := _bundle_served(url)) != bundle_hash:
+    while (serving := bundle_served(url)) != bundle_hash:
         if serving is None:
             return False
         if time.monotonic() > deadline:
@@ -86,7 +86,8 @@ def await_service(bundle_hash: str, url: str, wait_s: float) -> bool:
     return True
 
 
-def _bundle_served(url: str) -> str | None:
+def bundle_served(url: str) -> str | None:
+    """The bundle that the service at a URL decides with ("none" without one); None where no service answers."""
     try:
         with urllib.request.urlopen(f"{url.rstrip('/')}/api/state", timeout=5.0) as response:  # noqa: S310 - ours
             state = json.load(response)

@@ -7,7 +7,7 @@ from typing import Any
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from flows import champions, prefect_pages, progress, remote_training, tracking
+from flows import champions, prefect_pages, progress, remote_training, shadow, tracking
 from flows.champions import CANDIDATE as BUNDLE
 from flows.champions import champion
 from flows.promote import promote, retire_foreign_champion
@@ -16,6 +16,7 @@ from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.errors import OddsmithError
 from pipelines.core.products import WINDOW, report_json
 from pipelines.core.settings import Settings, Source
+from pipelines.inference import shadow_record
 
 
 @task(task_run_name="window", cache_policy=NO_CACHE, persist_result=False)
@@ -135,13 +136,17 @@ def nightly(source: Source | None = None, recording: str | None = None, fresh: b
     gate = record_verdict(version)
     begun = time.perf_counter()
     if may_be_promoted(gate, bundle_hash):
-        promote(BUNDLE, bundle_hash, version)
+        if shadow.watches():
+            shadow.begin(BUNDLE, bundle_hash, version)
+        else:
+            promote(BUNDLE, bundle_hash, version)
     seconds["promote"] = time.perf_counter() - begun
     outcome = {
         "steps": {name: round(value, 1) for name, value in seconds.items()},
         "parity": _gap(replayed) if replayed else None,
         "gate": {"verdict": gate["verdict"], "reasons": gate["reasons"]},
         "champion": champion(),
+        "shadow": shadow_record.challenger(Settings().var),
     }
     write_json(Settings().var / "nightly.json", outcome)
     return outcome

@@ -15,7 +15,7 @@ from flows.releases import Releases
 from flows.stage_tasks import StageFailed, run_command
 from pipelines.core.errors import ArtifactError
 from pipelines.core.settings import Settings
-from pipelines.inference import champion_record
+from pipelines.inference import champion_record, shadow_record
 
 
 @task(task_run_name="install {bundle_hash}", cache_policy=NO_CACHE, persist_result=False)
@@ -52,7 +52,12 @@ def promote(
         releases.publish(bundle, name)
     remember_training_window(bundle)
     tracking.move_champion(record["mlflow_version"])
+    former = champion()
     champions.promote_record(record, champions.PROMOTED)
+    if former and former["hash"] != name and former.get("source") == record["source"]:
+        champions.put_in_shadow(former, shadow_record.PREDECESSOR)
+    else:
+        champions.clear_shadow()
     return record
 
 

@@ -38,6 +38,10 @@ def _drift() -> None:
     drift.judged_bundle()
 
 
+def _shadow() -> None:
+    parameters.load()
+
+
 def _ingest() -> None:
     Settings().for_trading()
 
@@ -46,6 +50,7 @@ CHECKS: Final[dict[str, Callable[..., Any]]] = {
     "nightly": _nightly,
     "ingest": _ingest,
     "drift": _drift,
+    "shadow": _shadow,
     "promote": _promote,
     "deploy": _deploy,
     "rollback": _rollback,

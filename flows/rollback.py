@@ -26,6 +26,7 @@ def rollback(to: str | None = None, reason: str = "") -> dict[str, Any]:
     record = _bring_back(fitting, chosen=to is not None)
     tracking.move_champion(record["mlflow_version"])
     champions.promote_record(record, champions.ROLLED_BACK, reason, withdrawn=present["hash"])
+    champions.clear_shadow()
     create_markdown_artifact(
         key="rollback",
         markdown=f"# {present['hash'][:12]} → {record['hash'][:12]}\n\n{reason or 'no reason given'}\n\n"

@@ -24,6 +24,7 @@ from serving.dashboard.status import DAY_S, Status
 from serving.loaded_model import ColdMarket, LoadedModel, Turn, WarmMarket, take_turn
 from serving.market.feed import Feed
 from serving.model_watch import ModelWatch
+from serving.shadow import Champions, Shadow
 from serving.threads import Threads
 
 MISMATCHES = 3
@@ -55,6 +56,7 @@ class BarTurns:
         kill_switch: Path,
         guarded: Callable[[], bool],
         reduce_only: Callable[[], str],
+        shadow: Shadow,
     ) -> None:
         self._params = params
         self._journal = journal
@@ -64,6 +66,7 @@ class BarTurns:
         self._kill_switch = kill_switch
         self._guarded = guarded
         self._reduce_only = reduce_only
+        self._shadow = shadow
         self._mismatches = 0
         self._last_s = 0
         self._bars = 0
@@ -82,6 +85,7 @@ class BarTurns:
         """
         model, kill = self._model_watch.model, self._kill_switch.exists()
         length_s, _ = self._model_watch.geometry
+        await self._shadow.refresh(model)
         await self._threads.in_account_thread(self._tidy, account, feed.closed[0], length_s, kill)
         # Read after the tidying, which may take seconds when the venue is slow: the newest bar is decided.
         (ts_s, closed_at), seen = feed.closed, feed.seen(None if model is None else model.predictor.filter)
@@ -108,6 +112,8 @@ class BarTurns:
         bar.publish()
         day = await self._threads.in_account_thread(self._journal.count_funnel, ts_s // DAY_S, bar.counts)
         self._status.count(bar.counts, day)
+        if turn is not None:
+            await self._in_shadow(account, feed, turn, quotes)
         self._status.update(account, feed, model, turn, ts_s, kill)
 
     async def compare(self, account: TradingAccount) -> None:
@@ -120,6 +126,24 @@ class BarTurns:
             await self._threads.in_account_thread(account.execution.sync)
         busy = bool(account.execution.pending)
         await self._judge(account, None if busy else await self._threads.in_account_thread(account.differences))
+
+    async def _in_shadow(self, account: TradingAccount, feed: Feed, turn: Turn, quotes: dict[str, Quote]) -> None:
+        """Let the bundle in shadow decide the same bar. Its trouble is said and touches nothing that trades."""
+        shadow = self._shadow
+        if shadow.model is None:
+            return
+        try:
+            seen = [one for one in feed.seen(shadow.model.predictor.filter) if one.window.last.ts_s == turn.ts_s]
+            counts = account.journal.order_counts()
+            placed = sum(number for name, number in counts.items() if name != "matched")
+            real = Champions(
+                account.accounting.equity_micro, placed, counts.get("rejected", 0) + counts.get("unknown", 0)
+            )
+            await self._threads.in_model_thread(shadow.observe, turn, seen, quotes, real)
+        except (OddsmithError, ArithmeticError, LookupError, ValueError) as error:
+            shadow.trouble = f"the bundle in shadow failed at {turn.ts_s}: {error}"
+            _log.error("shadow failed", error=str(error))
+            shadow.model = None
 
     def _tidy(self, account: TradingAccount, ts_s: int, length_s: int, kill: bool) -> None:
         """Cancel what has rested too long (all of it under the kill switch), and learn what became of what works."""

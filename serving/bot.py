@@ -30,6 +30,7 @@ from serving.safety.block import Block
 from serving.safety.heartbeat import Heartbeat
 from serving.safety.venue_watch import VenueWatch
 from serving.session import Connections, Lasting, Session, connections
+from serving.shadow import Shadow
 from serving.start import check_mode, journal_url, make_gateway
 from serving.threads import Threads
 
@@ -69,6 +70,8 @@ class Bot:
         self._threads = threads or Threads()
         self.status = Status(settings, params, Announcer(messenger))
         self._model_watch = model_watch(settings, params, self._threads, self.status)
+        self.shadow = Shadow(settings, params, self._threads)
+        self.status.show_shadow(self.shadow.state)
         self._watch = VenueWatch(settings, self.status)
         self._block = Block(self.status)
         self._turns = BarTurns(
@@ -80,6 +83,7 @@ class Bot:
             settings.kill_switch,
             self._guarded,
             lambda: self._watch.reduce_only,
+            self.shadow,
         )
         self._lasting: Lasting | None = None
         self._session: Session | None = None

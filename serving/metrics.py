@@ -35,6 +35,10 @@ POSITION_SHARES = _gauge("position_shares", "Shares held; 0 once closed", ("mark
 POSITION_ENTRY = _gauge("position_entry_price", "Price of the held token at entry", ("market_id", "direction"))
 POSITION_PNL = _gauge("position_pnl_usd", "Unrealised profit at the mid, in pUSD", ("market_id", "direction"))
 
+SHADOW_PNL = _gauge("shadow_pnl_usd", "Paper P&L of the bundle in shadow since it began, in pUSD")
+SHADOW_EVIDENCE = _gauge("shadow_e_value", "Evidence that the bundle in shadow forecasts better, or worse", ("side",))
+SHADOW_BARS = _gauge("shadow_bars", "Bars that the bundle in shadow has decided")
+
 TRADES = Counter("trades_executed", "Fills booked")
 ORDERS = Counter("orders", "Orders sent, by what the answer proved", ("answer",))
 ORDERS_FAILED = Counter(

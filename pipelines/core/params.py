@@ -33,6 +33,7 @@ from pipelines.core.sections import (
     SacParams,
     Section,
     ServingParams,
+    ShadowParams,
     SimulatorParams,
     SizingParams,
     SlicesParams,
@@ -68,6 +69,7 @@ class Params(Section):
     backtest: BacktestParams
     gate: GateParams
     stacks: dict[str, StackParams]
+    shadow: ShadowParams
     drift: DriftParams
     serving: ServingParams
     messages: MessagesParams = MessagesParams()

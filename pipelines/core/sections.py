@@ -428,6 +428,29 @@ class GateParams(Section):
     """How long a verdict counts; of the venue's data from its end, else from the judgement. Unit: wall days."""
 
 
+class ShadowParams(Section):
+    """A challenger that decides in the live service and orders nothing, and the predecessor of a new champion."""
+
+    enabled: bool
+    """Whether a candidate that the gate promoted over a champion is watched in shadow first, where a bot trades."""
+    min_bars: PositiveInt
+    """Fewest bars in shadow before a promotion, or a rollback on forecasts or errors. Unit: bars."""
+    max_bars: PositiveInt
+    """Bars after which a challenger that proved nothing is dismissed, and a predecessor is let go. Unit: bars."""
+    e_value: Annotated[float, Field(gt=1.0)]
+    """Evidence that is enough; 20 is wrong at most once in 20 times, however often one looks. Unit: e-value."""
+    max_error_rate: Fraction
+    """Share of a new champion's orders refused or lost beyond which its predecessor returns. Unit: share."""
+    max_drawdown: Fraction
+    """Fall from its peak beyond which a new champion gives way to a predecessor that fell less. Unit: share."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "ShadowParams":
+        if self.max_bars < self.min_bars:
+            raise ValueError(f"max_bars ({self.max_bars}) must be at least min_bars ({self.min_bars})")
+        return self
+
+
 class DriftParams(Section):
     """When recent bars count as having left the training window."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipelines.core.domain import Position
@@ -63,8 +63,13 @@ class Status:
         self._took_ms = 0.0
         self._kill = settings.kill_switch.exists()
         self._exporter = Exporter()
+        self._shadow: Callable[..., dict[str, Any] | None] = lambda **_: None
 
     # What happens
+
+    def show_shadow(self, state: Callable[..., dict[str, Any] | None]) -> None:
+        """Where the state of the bundle in shadow comes from."""
+        self._shadow = state
 
     def open(self, account: TradingAccount) -> None:
         """An account is traded from now on; what its journal remembers is shown again."""
@@ -214,6 +219,7 @@ class Status:
                 "decided_bars": self.decided_bars,
                 "funnel": self._funnel,
                 "equity": points,
+                "shadow": self._shadow(whole=whole),
             }
         )
 

@@ -20,6 +20,8 @@ FILTER_BARS = 720
 """Bars that are fetched for a market that is new: a state-space filter has a memory of its volume."""
 KEPT_BARS = 1_440
 """Bars that a window keeps, to fold a new model's filter over them, or a headline that was read late."""
+FILTERS = 2
+"""Filters that are kept up to date: the model's, and that of a bundle in shadow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,20 @@ class _Past:
         return rolling.push(self.ts_s, self.mid_units, self.volume_micro, tone, len(self.headlines))
 
 
+class _Folded:
+    """A model's filter over the bars of a window, and what it left at the newest ones."""
+
+    def __init__(self, fitted: StateSpace, rolling: RollingStateSpace, lookback: int) -> None:
+        self.fitted = fitted
+        self.states: FloatArray = np.zeros((lookback, len(STATES)))
+        self._rolling = rolling
+
+    def push(self, past: _Past) -> None:
+        """Fold one more bar."""
+        self.states[:-1] = self.states[1:]
+        self.states[-1] = past.into(self._rolling)
+
+
 class Window:
     """One market's contiguous bars. A bar that does not follow the last one starts the window anew."""
 
@@ -67,9 +83,7 @@ class Window:
         self.mids: NDArray[np.int64] = np.zeros(self._lookback, dtype=np.int64)
         self.sentiment: FloatArray = np.zeros(self._lookback)
         self._past: deque[_Past] = deque(maxlen=KEPT_BARS)
-        self._fitted: StateSpace | None = None
-        self._filter: RollingStateSpace | None = None
-        self._states: FloatArray = np.zeros((self._lookback, len(STATES)))
+        self._folded: list[_Folded] = []
         self._surroundings: RollingContext | None = None
         self._pending = 0
         self._contexts: FloatArray = np.zeros((self._lookback, len(CONTEXT)))
@@ -104,9 +118,9 @@ class Window:
         self._remember(bar)
         # A filter cannot go back: it is folded again over the bars that are kept.
         if self._enter(headlines):
-            self._filter = None
-        if self._filter is not None:
-            self._keep(self._past[-1].into(self._filter))
+            self._folded.clear()
+        for folded in self._folded:
+            folded.push(self._past[-1])
         self.count += 1
         self.last = bar
 
@@ -158,20 +172,17 @@ class Window:
         """
         assert self.last is not None, "an empty window has no view"
         self.surround(())
-        states = np.zeros(self._states.shape) if fitted is None else self._states_of(fitted)
+        states = np.zeros((self._lookback, len(STATES))) if fitted is None else self._states_of(fitted)
         seen = np.concatenate((states, self._contexts), axis=1)
         return View(self.features.copy(), self.mids.copy(), self.sentiment.copy(), self.last, seen)
 
     def _states_of(self, fitted: StateSpace) -> FloatArray:
         """States of the last `lookback` bars. A filter that is new here, or a late headline, costs one fold over the
         bars that are kept; afterwards each bar costs one step."""
-        if self._filter is None or fitted != self._fitted:
-            self._fitted, self._filter = fitted, RollingStateSpace(fitted, self._end_s, self._length)
-            self._states[:] = 0.0
+        folded = next((one for one in self._folded if one.fitted == fitted), None)
+        if folded is None:
+            folded = _Folded(fitted, RollingStateSpace(fitted, self._end_s, self._length), self._lookback)
+            self._folded = [*self._folded, folded][-FILTERS:]
             for past in self._past:
-                self._keep(past.into(self._filter))
-        return self._states.copy()
-
-    def _keep(self, states: tuple[float, ...]) -> None:
-        self._states[:-1] = self._states[1:]
-        self._states[-1] = states
+                folded.push(past)
+        return folded.states.copy()

@@ -42,6 +42,7 @@ SMALL = [
     "ppo.batch_size=128",
     "agent.imitation_epochs=0",
     "backtest.random_seeds=1",
+    "shadow.enabled=false",
     "risk.min_confidence=0.5",
     "risk.stop_loss=1.0",
     "risk.take_profit=1.0",
@@ -134,7 +135,7 @@ def system(checkout: Path) -> Iterator[dict[str, str]]:
         urls = _urls(report)
         processes.append(_start(checkout, "serve"))
         _await(lambda: _positions(_state(urls)), 120, processes[0], checkout)
-        _await(lambda: _deployments(checkout, urls) == 6, 120, processes[1], checkout)
+        _await(lambda: _deployments(checkout, urls) == 7, 120, processes[1], checkout)
         yield urls
     finally:
         for process in reversed(processes):

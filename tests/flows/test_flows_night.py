@@ -22,7 +22,9 @@ from flows.local.serve import serve
 from flows.nightly import nightly
 from flows.promote import promote, retire_foreign_champion
 from flows.rollback import rollback
+from flows.shadow import shadow
 from flows.stage_tasks import StageFailed, run_command
+from pipelines.core import params as parameters
 from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.command_line import Parser
 from pipelines.core.errors import ArtifactError, SettingError
@@ -441,3 +443,95 @@ def test_a_report_of_another_shape_stops_no_night(desk):
     Path("dvc.yaml").write_text(STAGES + "  validate: {cmd: echo fine}\n")
 
     assert nightly(Source.SIMULATED)["gate"]["verdict"] == "promote"
+
+
+def _measured(advice: str, role: str = "challenger", **numbers: float) -> None:
+    """What the live service would have written of the bundle in shadow and the present champion."""
+    record = read_json(Path("var/challenger.json"))
+    seen = {
+        "role": role,
+        "bars": 5_000,
+        "e_better": 50.0 if advice == "better" else 0.1,
+        "e_worse": 50.0 if advice == "worse" else 0.1,
+        "champion_drawdown": 0.0,
+        "shadow_drawdown": 0.0,
+        "error_rate": 0.0,
+        **numbers,
+    }
+    write_json(Path("var/shadow.json"), seen | {"shadow": record["hash"], "champion": champions.champion()["hash"]})
+
+
+@pytest.fixture
+def trading(desk, monkeypatch):
+    """The same desk, with a bot that runs here and a champion."""
+    shutil.copy2(Path(__file__).parents[2] / "params.yaml", "params.yaml")
+    parameters.load.cache_clear()
+    monkeypatch.setattr("flows.shadow.bundle_served", lambda _url: "some")
+    monkeypatch.setattr("flows.deploy.bundle_served", lambda _url: None)
+    nightly(Source.SIMULATED)
+    desk.as_of_s = 3
+    yield desk
+    parameters.load.cache_clear()
+
+
+def test_where_a_bot_trades_a_promoted_candidate_is_watched_first(trading):
+    """The champion goes on; the candidate is in shadow, installed, and becomes champion when the evidence is enough."""
+    outcome = nightly(None)
+
+    assert outcome["champion"]["hash"] == _hash(1)
+    assert outcome["shadow"]["hash"] == _hash(3)
+    assert shadow()["advice"] == "wait"
+    _measured("nothing")
+    assert shadow()["advice"] == "wait"
+    _measured("better")
+    assert shadow()["advice"] == "promote"
+    assert champions.champion()["hash"] == _hash(3)
+    assert trading.alias == ["v1", "v3"]
+
+
+def test_a_challenger_without_evidence_is_dismissed(trading):
+    """The champion stays, and nothing is in shadow any more."""
+    nightly(None)
+    _measured("worse")
+
+    assert shadow()["advice"] == "dismiss"
+    assert champions.champion()["hash"] == _hash(1)
+    assert not Path("var/challenger.json").exists()
+
+
+def test_a_challenger_that_gathers_evidence_is_not_replaced_by_the_next_night(trading):
+    """The test goes on over nights; one without evidence gives its place to the newer candidate."""
+    nightly(None)
+    _measured("better")
+    trading.as_of_s = 5
+    assert nightly(None)["shadow"]["hash"] == _hash(3)
+    _measured("nothing")
+    assert nightly(None)["shadow"]["hash"] == _hash(5)
+
+
+@pytest.mark.parametrize(
+    "numbers", [{"e_better": 99.0}, {"champion_drawdown": 0.2, "shadow_drawdown": 0.01}, {"error_rate": 0.9}]
+)
+def test_a_new_champion_that_falls_behind_its_predecessor_is_rolled_back(trading, numbers):
+    """Forecasts, a deeper fall and failed orders each bring the former champion back, and the other one stays off."""
+    nightly(None)
+    _measured("better")
+    shadow()
+    assert read_json(Path("var/challenger.json"))["role"] == "predecessor"
+    _measured("nothing", "predecessor", **numbers)
+
+    assert shadow()["advice"] == "rollback"
+    assert champions.champion()["hash"] == _hash(1)
+    assert _hash(3) in champions.withdrawn()
+    assert not Path("var/challenger.json").exists()
+
+
+def test_a_new_champion_that_keeps_up_lets_its_predecessor_go(trading):
+    """After the longest watch nothing is in shadow, and the champion stays."""
+    nightly(None)
+    _measured("better")
+    shadow()
+    _measured("nothing", "predecessor", bars=10**6)
+
+    assert shadow()["advice"] == "keep"
+    assert champions.champion()["hash"] == _hash(3)

@@ -57,7 +57,7 @@ def registered(prefect_server) -> str:
 
 
 def test_the_file_names_every_flow_with_its_time():
-    """Nightly at 02:00 UTC, ingest every quarter of an hour, drift every six; the others when a person starts them."""
+    """Nightly at 02:00 UTC, ingest every 15 minutes, drift every six hours, shadow every five minutes; others never."""
     found = {deployment.name: deployment for deployment in deployments.read()}
 
     crons = {name: [entry.schedule.cron for entry in one.schedules] for name, one in found.items()}
@@ -65,6 +65,7 @@ def test_the_file_names_every_flow_with_its_time():
         "nightly": ["0 2 * * *"],
         "ingest": ["*/15 * * * *"],
         "drift": ["30 */6 * * *"],
+        "shadow": ["*/5 * * * *"],
         "promote": [],
         "deploy": [],
         "rollback": [],

@@ -87,6 +87,8 @@ const showModel = (s) => {
     ["Forecast", m.forecast ?? "–"],
     ["Data up to", f.clock(m.as_of_s)],
     ["Verdict until", m.verdict ? f.clock(m.verdict.expires_s) : "none"],
+    ...(s.shadow?.shadow ? [["In shadow", `${f.short(s.shadow.shadow, 12)} · ${f.signed(s.shadow.pnl_pusd)} on paper`,
+      `${s.shadow.role}: ${s.shadow.why}`, true]] : []),
     ["Champion", m.champion ? `version ${m.version ?? "of this bento"}` : "no", m.bento],
   ]);
   const gate = m.gate ?? {};
@@ -134,12 +136,17 @@ const show = (s) => {
   for (const part of [showMode, showClock, showBadges, showAlarm, showTiles, showModel, showRefusals, showTables]) part(s);
 };
 
+let inShadow = null;
+
 const receive = (message) => {
   const first = state === null || message.equity.length > 1;
   state = message;
   received = performance.now();
   if (first) chart.replace(message.equity, message.account?.initial ?? 0);
   else if (message.equity.length) chart.push(message.equity[0]);
+  const bundle = message.shadow?.shadow ?? null;
+  chart.inShadow(message.shadow?.points ?? [], first || bundle !== inShadow);
+  inShadow = bundle;
   show(message);
 };
 

@@ -26,8 +26,18 @@ export class EquityChart {
       bottomFillColor1: faded(c.down, 0.02), bottomFillColor2: faded(c.down, 0.28),
       priceFormat: { type: "price", precision: 2, minMove: 0.01 },
     });
+    // A bundle that decides in shadow: what the account would be with its decisions, on paper.
+    this.shadow = this.chart.addSeries(LightweightCharts.LineSeries, {
+      color: "#b48cff", lineWidth: 1, title: "in shadow", lastValueVisible: false, priceLineVisible: false,
+    });
     this.bars = 0;
     this.last = 0;
+  }
+
+  inShadow(points, whole) {
+    const made = points.map(([time, value]) => ({ time, value }));
+    if (whole || !made.length) this.shadow.setData(made);
+    else this.shadow.update(made[made.length - 1]);
   }
 
   replace(points, start) {
