@@ -16,6 +16,9 @@ FLOWS = {
     "promote": "the candidate becomes champion, if the gate's verdict allows it",
     "deploy": "a promoted bundle is installed on the service of this machine",
     "rollback": "the champion before the present one trades again",
+    "overdue": "people are told when no night has ended for flows.overdue_h hours",
+    "parity": "the bot's journal decided again, with its page in the Prefect UI",
+    "backfill": "the last market days into the landing zone, where they are missing",
 }
 """Flow -> what one run of it does, with a record in the Prefect UI."""
 

@@ -9,10 +9,12 @@ from typing import Any
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from flows import champions
+from flows import champions, notices
 from flows.champions import Record, champion
+from flows.exclusive import CHAMPION, alone
 from flows.local.folder_lock import SYSTEM, holder
 from flows.local.ports import DEFAULTS, HOST
+from flows.promote import WAIT_S
 from flows.releases import Releases
 from flows.rollback import restore
 from pipelines.core.errors import ArtifactError, VenueUnavailable
@@ -21,7 +23,7 @@ from pipelines.core.settings import Settings
 POLL_S = 1.0
 
 
-@flow(name="deploy", persist_result=False)
+@flow(name="deploy", persist_result=False, on_failure=[notices.failed], on_crashed=[notices.failed])
 def deploy(bundle_hash: str | None = None, service_url: str | None = None, wait_s: float = 60.0) -> dict[str, Any]:
     """Install a promoted bundle and wait until the service decides with it; the record, with `serving`.
 
@@ -32,10 +34,10 @@ def deploy(bundle_hash: str | None = None, service_url: str | None = None, wait_
         ArtifactError: if there is no such promoted bundle, or it was altered on the way.
         VenueUnavailable: if a running service does not take it within `wait_s`.
     """
-    record = wanted(bundle_hash)
-    installed = restore(record)
-    if installed != champion():
-        champions.promote_record(installed, champions.DEPLOYED)
+    with alone(CHAMPION, "a deployment", wait_s=WAIT_S):
+        installed = restore(wanted(bundle_hash))
+        if installed != champion():
+            champions.promote_record(installed, champions.DEPLOYED)
     return {**installed, "serving": await_service(installed["hash"], service_url or known_service(), wait_s)}
 
 

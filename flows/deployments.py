@@ -33,6 +33,7 @@ def _deployment(entry: dict[str, Any], path: Path) -> RunnerDeployment:
             parameters=entry.get("parameters"),
             concurrency_limit=entry.get("concurrency_limit"),
             description=entry.get("description"),
+            tags=entry.get("tags"),
         )
     except (KeyError, TypeError, ValueError, PrefectException) as error:
         raise ParameterError(f"{path}: deployment {entry.get('name')!r} cannot be read: {error}") from error

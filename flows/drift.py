@@ -1,6 +1,7 @@
 """Every six hours: has the world left the champion's training window? An event says so, and a night begins."""
 
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +9,20 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 
-from flows import prefect_pages
+from flows import notices, prefect_pages
 from flows.champions import CANDIDATE, bundle_folder, champion
 from flows.ingest import append
 from flows.stage_tasks import run_command
-from pipelines.core.artifacts import read_json
+from pipelines.core import params as parameters
+from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.errors import ArtifactError
 from pipelines.core.products import report_json
+from pipelines.core.settings import Settings
 
 EVENT = "oddsmith.drift.detected"
 """The automation of the nightly deployment (prefect.yaml) waits for it."""
+ANSWERED = "drift-answered.json"
+"""In var: the bundle whose drift began a night last, and when."""
 
 
 @task(task_run_name="compare with the training window", cache_policy=NO_CACHE, persist_result=False)
@@ -28,7 +33,7 @@ def compare(bundle: Path) -> dict[str, Any]:
     return dict(read_json(report_json("drift")))
 
 
-@flow(name="drift", persist_result=False)
+@flow(name="drift", persist_result=False, on_failure=[notices.failed], on_crashed=[notices.failed])
 def drift(fetch: bool = True) -> dict[str, Any]:
     """Compare recent bars with the training window of the champion (of the candidate where there is no champion).
 
@@ -40,7 +45,8 @@ def drift(fetch: bool = True) -> dict[str, Any]:
     if fetch:
         append()
     found = compare(judged_bundle())
-    if found["verdict"] == "drift":
+    if found["verdict"] == "drift" and _is_news(found["bundle"]):
+        notices.drifted(found)
         emit_event(
             event=EVENT,
             resource={
@@ -50,6 +56,20 @@ def drift(fetch: bool = True) -> dict[str, Any]:
             payload={"reasons": found["reasons"], "as_of_s": found["as_of_s"]},
         )
     return found
+
+
+def _is_news(bundle: str) -> bool:
+    """Whether drift of a bundle has to be answered now: once within `drift.retrain_every_h`.
+
+    While the gate holds what the nights made, the champion stays and drifts on: another night every six hours would
+    train on almost the same bars.
+    """
+    path, now_s = Settings().var / ANSWERED, time.time()
+    last = read_json(path) if path.is_file() else {}
+    if last.get("bundle") == bundle and now_s - float(last["at_s"]) < 3600.0 * parameters.load().drift.retrain_every_h:
+        return False
+    write_json(path, {"bundle": bundle, "at_s": now_s})
+    return True
 
 
 def judged_bundle() -> Path:

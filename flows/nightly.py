@@ -7,11 +7,12 @@ from typing import Any
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from flows import champions, prefect_pages, progress, remote_training, shadow, tracking
+from flows import champions, nights, notices, prefect_pages, progress, remote_training, shadow, tracking
 from flows.champions import CANDIDATE as BUNDLE
 from flows.champions import champion
+from flows.exclusive import NIGHT, alone
 from flows.promote import promote, retire_foreign_champion
-from flows.stage_tasks import StageFailed, run_command, run_stage, stage_names
+from flows.stage_tasks import RETRY_DELAYS_S, StageFailed, run_command, run_stage, stage_names, try_again
 from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.errors import OddsmithError
 from pipelines.core.products import WINDOW, report_json
@@ -19,7 +20,15 @@ from pipelines.core.settings import Settings, Source
 from pipelines.inference import shadow_record
 
 
-@task(task_run_name="window", cache_policy=NO_CACHE, persist_result=False)
+@task(
+    task_run_name="window",
+    tags=["venue"],
+    retries=len(RETRY_DELAYS_S),
+    retry_delay_seconds=RETRY_DELAYS_S,
+    retry_condition_fn=try_again,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
 def open_window(source: Source, recording: str | None, fresh: bool) -> dict[str, Any]:
     """Write data/window.json, or keep the one that is there; its content."""
     command = [sys.executable, "-m", "pipelines", "window", "--source", source.value]
@@ -108,12 +117,19 @@ def _trades(bundle_hash: str) -> bool:
     return folder is not None and champions.approved(folder, bundle_hash)
 
 
-@flow(name="nightly", persist_result=False)
+@flow(name="nightly", persist_result=False, on_failure=[notices.failed], on_crashed=[notices.failed])
 def nightly(source: Source | None = None, recording: str | None = None, fresh: bool = True) -> dict[str, Any]:
     """Replay the last day; pull, validate, train, backtest, package, judge; promote and install what passed.
 
     What comes back is in var/nightly.json too: seconds per step, the replay, the verdict, the champion.
     """
+    with alone(NIGHT, "a night"):
+        outcome = _night(source, recording, fresh)
+    nights.remember("completed", outcome["gate"]["verdict"])
+    return outcome
+
+
+def _night(source: Source | None, recording: str | None, fresh: bool) -> dict[str, Any]:
     started = time.perf_counter()
     replayed = replay_last_day()
     seconds = {"parity": time.perf_counter() - started} if replayed else {}
@@ -134,6 +150,7 @@ def nightly(source: Source | None = None, recording: str | None = None, fresh: b
         if name in prefect_pages.OF_STAGE:
             prefect_pages.show(prefect_pages.OF_STAGE[name])
     gate = record_verdict(version)
+    notices.verdict(gate)
     begun = time.perf_counter()
     if may_be_promoted(gate, bundle_hash):
         if shadow.watches():

@@ -5,11 +5,15 @@ The texts are plain functions of the reports; a report that is missing or of ano
 nothing.
 """
 
-from collections.abc import Callable, Mapping
+import base64
+import csv
+import math
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from prefect import get_run_logger
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
 from pipelines.core.artifacts import read_json
 from pipelines.core.errors import ArtifactError
@@ -27,9 +31,49 @@ def show(name: str) -> None:
     except (ArtifactError, KeyError, TypeError, ValueError) as error:
         get_run_logger().warning("reports/%s.json is not shown: %s", name, error)
         return
-    create_markdown_artifact(key=name, markdown=text, description=f"reports/{name}.json")
+    create_markdown_artifact(key=name, markdown=text + _picture(name), description=f"reports/{name}.json")
+    if (REPORTS / f"{name}.html").is_file():
+        page = (REPORTS / f"{name}.html").absolute()
+        create_link_artifact(key=f"{name}-page", link=page.as_uri(), link_text=f"reports/{name}.html")
     if rows:
         create_table_artifact(key=f"{name}-table", table=rows, description=f"reports/{name}.json")
+
+
+def _picture(name: str) -> str:
+    """The account over the selection slice, drawn into the text itself; empty for other reports."""
+    path = REPORTS / "equity.csv"
+    if name != "backtest" or not path.is_file():
+        return ""
+    with path.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.reader(stream))
+    drawn = base64.b64encode(curves(rows[0][1:], rows[1:]).encode()).decode()
+    return f"\n![equity of each strategy on the selection slice](data:image/svg+xml;base64,{drawn})\n"
+
+
+def curves(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lines over time as SVG, 720 x 240, random entries in grey; every row has a time and a value per name."""
+    step = max(len(rows) // 300, 1)
+    columns = [[float(row[k + 1] or "nan") for row in rows[::step]] for k in range(len(names))]
+    known = [value for column in columns for value in column if math.isfinite(value)]
+    if not known:
+        return "<svg xmlns='http://www.w3.org/2000/svg'/>"
+    low, high = min(known), max(known)
+    scale = 200.0 / ((high - low) or 1.0)
+    lines = []
+    for name, column in zip(names, columns, strict=True):
+        width = 560.0 / max(len(column) - 1, 1)
+        points = " ".join(f"{k * width:.1f},{220 - (value - low) * scale:.1f}" for k, value in enumerate(column))
+        colour = "#bbb" if name.startswith("random") else f"hsl({hash_of(name)},65%,45%)"
+        lines.append(f"<polyline fill='none' stroke='{colour}' points='{points}'><title>{name}</title></polyline>")
+        last = 220 - (column[-1] - low) * scale
+        if not name.startswith("random"):
+            lines.append(f"<text x='566' y='{last:.0f}' font-size='10' fill='{colour}'>{name}</text>")
+    return f"<svg xmlns='http://www.w3.org/2000/svg' width='720' height='240'>{''.join(lines)}</svg>"
+
+
+def hash_of(name: str) -> int:
+    """A hue of a name, the same in every process."""
+    return zlib.crc32(name.encode()) % 360
 
 
 def validation(document: Mapping[str, Any]) -> str:
@@ -40,7 +84,14 @@ def validation(document: Mapping[str, Any]) -> str:
         for rule in document["expectations"]
     )
     head = "All checks hold" if document["success"] else "Checks failed"
-    return f"# {head}\n\n{counts}\n\n| rule | | rows against it |\n|---|---|---|\n{rules}\n"
+    tables = "\n".join(
+        f"| {name} | {row['read']:,} | {row['kept']:,} | {row['quarantined']:,} |"
+        for name, row in document.get("rows", {}).items()
+    )
+    rows = f"\n| table | read | kept | set aside |\n|---|---|---|---|\n{tables}\n" if tables else ""
+    said = "".join(f"\n* {text}" for text in document.get("warnings", []))
+    warned = f"\nUnusual:\n{said}\n" if said else ""
+    return f"# {head}\n\n{counts}\n{rows}{warned}\n| rule | | rows against it |\n|---|---|---|\n{rules}\n"
 
 
 def forecast(document: Mapping[str, Any]) -> str:

@@ -9,13 +9,17 @@ from typing import Any
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from flows import champions, progress, tracking
+from flows import champions, notices, progress, tracking
 from flows.champions import CANDIDATE, champion
+from flows.exclusive import CHAMPION, alone
 from flows.releases import Releases
 from flows.stage_tasks import StageFailed, run_command
 from pipelines.core.errors import ArtifactError
 from pipelines.core.settings import Settings
 from pipelines.inference import champion_record, shadow_record
+
+WAIT_S = 300.0
+"""Wall seconds that a change of champion waits for another one."""
 
 
 @task(task_run_name="install {bundle_hash}", cache_policy=NO_CACHE, persist_result=False)
@@ -28,7 +32,7 @@ def install(bundle: Path, bundle_hash: str) -> str:
     return lines[-1].split()[-1]
 
 
-@flow(name="promote", persist_result=False)
+@flow(name="promote", persist_result=False, on_failure=[notices.failed], on_crashed=[notices.failed])
 def promote(
     bundle: Path = CANDIDATE, bundle_hash: str | None = None, mlflow_version: str | None = None
 ) -> dict[str, Any]:
@@ -38,7 +42,13 @@ def promote(
         ArtifactError: if the verdict that came with this very bundle is not `promote`, is altered or expired, or a
             person rolled it back.
     """
-    name = bundle_hash or champion_record.hash_of(bundle)
+    with alone(CHAMPION, "a promotion", wait_s=WAIT_S):
+        record = _promoted(bundle, bundle_hash or champion_record.hash_of(bundle), mlflow_version)
+    notices.promoted(record)
+    return record
+
+
+def _promoted(bundle: Path, name: str, mlflow_version: str | None) -> dict[str, Any]:
     require_verdict(bundle, name)
     record = {
         "hash": name,

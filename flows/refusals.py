@@ -38,7 +38,7 @@ def _drift() -> None:
     drift.judged_bundle()
 
 
-def _shadow() -> None:
+def _nothing() -> None:
     parameters.load()
 
 
@@ -50,9 +50,12 @@ CHECKS: Final[dict[str, Callable[..., Any]]] = {
     "nightly": _nightly,
     "ingest": _ingest,
     "drift": _drift,
-    "shadow": _shadow,
+    "shadow": _nothing,
     "promote": _promote,
     "deploy": _deploy,
     "rollback": _rollback,
+    "overdue": _nothing,
+    "parity": _nothing,
+    "backfill": _ingest,
 }
 """Flow -> the check of its arguments and of what it needs; it raises an OddsmithError."""

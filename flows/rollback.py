@@ -5,22 +5,28 @@ from typing import Any
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from flows import champions, tracking
+from flows import champions, notices, tracking
 from flows.champions import Record, bundle_folder, champion
-from flows.promote import install
+from flows.exclusive import CHAMPION, alone
+from flows.promote import WAIT_S, install
 from flows.releases import Releases
 from pipelines.core.errors import ArtifactError
 from pipelines.core.settings import Settings
 from pipelines.inference.bundle import Bundle
 
 
-@flow(name="rollback", persist_result=False)
+@flow(name="rollback", persist_result=False, on_failure=[notices.failed], on_crashed=[notices.failed])
 def rollback(to: str | None = None, reason: str = "") -> dict[str, Any]:
     """Make the champion before the present one trade again (or the one whose hash begins with `to`); its record.
 
     Raises:
         ArtifactError: if there is none, or its bundle is neither here nor in the store.
     """
+    with alone(CHAMPION, "a rollback", wait_s=WAIT_S):
+        return _rolled_back(to, reason)
+
+
+def _rolled_back(to: str | None, reason: str) -> dict[str, Any]:
     fitting = choose(to)
     present = champion() or {}
     record = _bring_back(fitting, chosen=to is not None)
@@ -32,6 +38,7 @@ def rollback(to: str | None = None, reason: str = "") -> dict[str, Any]:
         markdown=f"# {present['hash'][:12]} → {record['hash'][:12]}\n\n{reason or 'no reason given'}\n\n"
         "The service swaps between two bars and keeps its positions.",
     )
+    notices.rolled_back(record, present["hash"], reason)
     return record
 
 

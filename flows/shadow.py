@@ -1,8 +1,8 @@
 """The bundle in shadow: begun by a night, judged every few minutes, promoted, dismissed or rolled back to.
 
-The live service measures (`serving.shadow`); nothing here computes. A challenger becomes champion when the evidence is
-enough, whenever that is: the test may be looked at any time. After a promotion the former champion is watched in
-shadow, and comes back when the new one falls behind it.
+The live service measures (`serving.safety.shadow`); nothing here computes. A challenger becomes champion when the
+evidence is enough, whenever that is: the test may be looked at any time. After a promotion the former champion is
+watched in shadow, and comes back when the new one falls behind it.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 from prefect import flow, get_run_logger
 
-from flows import champions, progress
+from flows import champions, notices, progress
 from flows.champions import champion
 from flows.deploy import bundle_served, known_service
 from flows.promote import install, promote
@@ -48,7 +48,7 @@ def begin(bundle: Path, bundle_hash: str, version: str) -> bool:
     return True
 
 
-@flow(name="shadow", persist_result=False)
+@flow(name="shadow", persist_result=False, on_failure=[notices.failed], on_crashed=[notices.failed])
 def shadow() -> dict[str, Any]:
     """Do what the measured evidence says of the bundle in shadow; what was done, and why."""
     record = shadow_record.challenger(Settings().var)

@@ -1,28 +1,70 @@
-"""A Prefect task per DVC stage. Names and order are read from dvc.yaml; DVC decides whether a stage has to run."""
+"""A Prefect task per DVC stage. Names and order are read from dvc.yaml; DVC decides whether a stage has to run.
 
+A failure has a kind, and the kind says whether the same command may succeed the next time: a venue that does not answer
+is asked three times more, a stage that was killed or took too long is begun once more (it goes on from its checkpoint),
+anything else ends the night at once.
+"""
+
+import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from enum import StrEnum
 from pathlib import Path
+from typing import Any, Final
 
+import psutil
 import yaml
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from flows import dvc_locks, progress
 from flows.child_environment import command_environment
+from pipelines.core import params as parameters
 from pipelines.core.errors import OddsmithError
 
-_KILLED = re.compile(r"exited with -(\d+)$")
-"""How DVC says that a signal ended a stage."""
+_STATUS = re.compile(r"exited with (-?\d+)$")
+"""How DVC says with which status a stage ended, or which signal ended it."""
+
+RETRY_DELAYS_S: Final = [30, 120, 300]
+"""Wall seconds before each further try."""
+
+
+class Failure(StrEnum):
+    """Why a command ended badly."""
+
+    UNAVAILABLE = "the venue did not answer"
+    KILLED = "it was killed"
+    LATE = "it took too long"
+    OTHER = "it failed"
+
+
+TRIES: Final = {Failure.UNAVAILABLE: 3, Failure.KILLED: 1, Failure.LATE: 1, Failure.OTHER: 0}
+"""How often a command is tried again after a failure of a kind."""
 
 
 class StageFailed(OddsmithError):
     """A stage ended with an error; its message is the stage's own line."""
+
+    def __init__(self, message: str, kind: Failure = Failure.OTHER) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+def try_again(_task: Any, run: Any, state: Any) -> bool:
+    """Whether Prefect should repeat a task: its failure's kind decides, and how often it ran."""
+    try:
+        state.result()
+    except StageFailed as failure:
+        return int(run.run_count) <= TRIES[failure.kind]
+    except Exception:
+        return False
+    return False
 
 
 def stage_names(dvc_file: Path = Path("dvc.yaml")) -> tuple[str, ...]:
@@ -31,11 +73,15 @@ def stage_names(dvc_file: Path = Path("dvc.yaml")) -> tuple[str, ...]:
     return tuple(document["stages"])
 
 
-def run_command(*command: str, name: str, environment: Mapping[str, str] | None = None) -> list[str]:
+def run_command(
+    *command: str, name: str, environment: Mapping[str, str] | None = None, timeout_s: float | None = None
+) -> list[str]:
     """Run a command, pass its lines on as they come, and give them back.
 
+    After `timeout_s` wall seconds it is ended with everything that it has started.
+
     Raises:
-        StageFailed: with the command's own error line, if it ends with a status other than 0.
+        StageFailed: with the command's own error line, if it ends with a status other than 0 or too late.
     """
     logger = get_run_logger()
     lines: list[str] = []
@@ -49,6 +95,7 @@ def run_command(*command: str, name: str, environment: Mapping[str, str] | None 
             text=True,
             errors="replace",
         ) as child,
+        _ended_after(child, timeout_s) as late,
     ):
         assert child.stdout is not None
         for raw in child.stdout:
@@ -56,24 +103,55 @@ def run_command(*command: str, name: str, environment: Mapping[str, str] | None 
             lines.append(line)
             logger.info(line)
             progress.detail(name, line)
+        child.wait()
+    if late.is_set():
+        raise StageFailed(
+            f"{name} was ended after {timeout_s:.0f} s (flows.stage_timeout_min); nothing half-made is kept, and the "
+            "same command goes on with what is done",
+            Failure.LATE,
+        )
     if child.returncode:
-        raise StageFailed(_error_line(lines, name, child.returncode))
+        raise _failure(lines, name, child.returncode)
     return lines
 
 
-def _error_line(lines: list[str], name: str, status: int) -> str:
+@contextmanager
+def _ended_after(child: subprocess.Popen[str], timeout_s: float | None) -> Iterator[threading.Event]:
+    """Kill a process and all below it when its time is over; gives the event that says so."""
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        with suppress(psutil.NoSuchProcess):
+            for process in [*psutil.Process(child.pid).children(recursive=True), psutil.Process(child.pid)]:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+
+    timer = threading.Timer(timeout_s, end) if timeout_s else None
+    if timer:
+        timer.daemon = True
+        timer.start()
+    try:
+        yield late
+    finally:
+        if timer:
+            timer.cancel()
+
+
+def _failure(lines: list[str], name: str, status: int) -> StageFailed:
+    told = next((int(found[1]) for line in reversed(lines) if (found := _STATUS.search(line))), status)
     said = [line for line in lines if line.startswith(f"{name}: ")]
     if said:
-        return said[-1]
-    killed = next((found for line in reversed(lines) if (found := _KILLED.search(line))), None)
-    if killed or status < 0:
-        number = int(killed[1]) if killed else -status
-        return (
+        return StageFailed(said[-1], Failure.UNAVAILABLE if told == os.EX_UNAVAILABLE else Failure.OTHER)
+    number = -told if told < 0 else -status
+    if number > 0:
+        return StageFailed(
             f"{name} was killed by {_signal_name(number)} (somebody, or the system when memory is short); nothing "
-            "half-made is kept, and the same command goes on with what is done"
+            "half-made is kept, and the same command goes on with what is done",
+            Failure.KILLED,
         )
     tail = next((line for line in reversed(lines) if line.strip()), "it printed nothing")
-    return f"{name} ended with status {status}: {tail}"
+    return StageFailed(f"{name} ended with status {status}: {tail}")
 
 
 def _signal_name(number: int) -> str:
@@ -82,7 +160,15 @@ def _signal_name(number: int) -> str:
     return f"signal {number}"
 
 
-@task(task_run_name="{name}", cache_policy=NO_CACHE, persist_result=False)
+@task(
+    task_run_name="{name}",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    tags=["stage"],
+    retries=len(RETRY_DELAYS_S),
+    retry_delay_seconds=RETRY_DELAYS_S,
+    retry_condition_fn=try_again,
+)
 def run_stage(name: str) -> float:
     """Bring one DVC stage up to date; wall seconds that it took."""
     started = time.perf_counter()
@@ -90,7 +176,8 @@ def run_stage(name: str) -> float:
     for found in dvc_locks.heal():
         get_run_logger().warning(found)
         progress.detail(name, found)
-    run_command(sys.executable, "-m", "dvc", "repro", "--single-item", name, name=name)
+    limit_s = parameters.load().flows.limit_s(name)
+    run_command(sys.executable, "-m", "dvc", "repro", "--single-item", name, name=name, timeout_s=limit_s)
     seconds = time.perf_counter() - started
     progress.end(name, seconds)
     return seconds

@@ -67,14 +67,19 @@ COSTS = Command(
 )
 
 
-def _ingest(_arguments: argparse.Namespace) -> None:
-    importlib.import_module("pipelines.pull.landing").run()
+def _ingest_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--days", type=above_zero("days"), help="also what is missing of so many market days before")
+
+
+def _ingest(arguments: argparse.Namespace) -> None:
+    importlib.import_module("pipelines.pull.landing").run(arguments.days)
 
 
 INGEST = Command(
     name="ingest",
     help="append bars, books and headlines since the last time to var/landing",
     work=_ingest,
+    arguments=_ingest_arguments,
     example="oddsmith ingest",
 )
 

@@ -24,7 +24,7 @@ from serving.dashboard.status import DAY_S, Status
 from serving.loaded_model import ColdMarket, LoadedModel, Turn, WarmMarket, take_turn
 from serving.market.feed import Feed
 from serving.model_watch import ModelWatch
-from serving.shadow import Champions, Shadow
+from serving.safety.shadow import Champions, Shadow
 from serving.threads import Threads
 
 MISMATCHES = 3

@@ -28,9 +28,9 @@ from serving.model_watch import ModelWatch
 from serving.safety import block
 from serving.safety.block import Block
 from serving.safety.heartbeat import Heartbeat
+from serving.safety.shadow import Shadow
 from serving.safety.venue_watch import VenueWatch
 from serving.session import Connections, Lasting, Session, connections
-from serving.shadow import Shadow
 from serving.start import check_mode, journal_url, make_gateway
 from serving.threads import Threads
 

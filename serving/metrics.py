@@ -35,6 +35,17 @@ POSITION_SHARES = _gauge("position_shares", "Shares held; 0 once closed", ("mark
 POSITION_ENTRY = _gauge("position_entry_price", "Price of the held token at entry", ("market_id", "direction"))
 POSITION_PNL = _gauge("position_pnl_usd", "Unrealised profit at the mid, in pUSD", ("market_id", "direction"))
 
+NEWS_LAST = _gauge(
+    "news_last_timestamp_seconds", "When a source last gave a headline that is new, wall Unix seconds", ("source",)
+)
+NEWS_ERRORS = Counter("news_errors", "Questions that a source of headlines or the scorer did not answer", ("part",))
+LAST_NIGHT = _gauge("last_night_timestamp_seconds", "When a night last ended well here, wall Unix seconds")
+DRIFTED = _gauge("drift_detected", "1 while the newest drift report says drift")
+DRIFT_PSI = _gauge("drift_largest_psi", "Largest population stability index of the columns that decide")
+DRIFT_SKILL = _gauge(
+    "drift_skill", "Skill of the recent forecasts against the market price, in the newest drift report"
+)
+
 SHADOW_PNL = _gauge("shadow_pnl_usd", "Paper P&L of the bundle in shadow since it began, in pUSD")
 SHADOW_EVIDENCE = _gauge("shadow_e_value", "Evidence that the bundle in shadow forecasts better, or worse", ("side",))
 SHADOW_BARS = _gauge("shadow_bars", "Bars that the bundle in shadow has decided")

@@ -141,7 +141,8 @@ def _bias(runs: Sequence[Run], chosen: Run, comparison: Comparison) -> dict[str,
     now = [sharpe / np.sqrt(per_year) for sharpe in annual if sharpe is not None]
     ledger = selection_bias.Trials.of_ledger(per_year, policies.candidates(comparison.params))
     tried = selection_bias.Trials([*ledger.sharpes, *now], ledger.count + len(annual))
-    rivals = {run.name: changes[run.name] for run in runs if run.candidate}
+    # The field is everything that was compared, cash too: among good candidates alone the rank of the best is luck.
+    rivals = {run.name: changes[run.name] for run in runs if run.kind != "random_matched"}
     return {
         "deflated_sharpe": selection_bias.deflated_sharpe(changes[chosen.name], tried),
         "overfitting_probability": selection_bias.overfitting_probability(rivals),

@@ -141,7 +141,8 @@ def exit_status(name: str, work: Callable[[], object]) -> int:
     """Run a command's work and turn its errors into one line on standard error that begins with `name`.
 
     Returns what the work gives where that is a whole number and 0 else, the error's own status when it says why not
-    (75: told to stop, state kept), 1 when the machine refused, and 130 when it was interrupted.
+    (75: told to stop, state kept; 69: the venue did not answer), 1 when the machine refused, and 130 when it was
+    interrupted.
     """
     try:
         status = work()

@@ -7,7 +7,7 @@ OddsmithError                the base: a message for a person, exit status 1
 ├── StrategyError            a policy of one's own cannot be loaded or breaks its contract
 ├── ArtifactError            a bundle or another product is missing, half-written or altered
 ├── VenueError               the venue refused or did not answer
-│   ├── VenueUnavailable     transient: restart, rate limit, maintenance; try again later
+│   ├── VenueUnavailable     transient: restart, rate limit, maintenance; try again later; exit status 69
 │   └── VenueForbidden       geographic or account block: stop, never evade
 ├── AlreadyRunning           another process holds the exclusive lock
 └── Stopped                  told to stop: what was done is kept, run it again; exit status 75
@@ -48,6 +48,8 @@ class VenueError(OddsmithError):
 
 class VenueUnavailable(VenueError):
     """The venue cannot answer now; the same request may succeed later."""
+
+    status = os.EX_UNAVAILABLE
 
 
 class VenueForbidden(VenueError):

@@ -21,6 +21,7 @@ from pipelines.core.sections import (
     DriftParams,
     ExecutionParams,
     FeaturesParams,
+    FlowsParams,
     ForecastParams,
     GateParams,
     LeagueParams,
@@ -70,6 +71,7 @@ class Params(Section):
     gate: GateParams
     stacks: dict[str, StackParams]
     shadow: ShadowParams
+    flows: FlowsParams
     drift: DriftParams
     serving: ServingParams
     messages: MessagesParams = MessagesParams()

@@ -15,6 +15,9 @@ CHAMPION: Final = Path("data/champion.json")
 RAW: Final = Path("data/raw")
 """Markets, bars, headlines, payouts and spreads as the pull wrote them."""
 
+QUARANTINE: Final = Path("data/quarantine")
+"""Rows of data/raw that nothing learns from, with the rule that each breaks."""
+
 MARKETS: Final = RAW / "markets.parquet"
 
 REPLAY: Final = Path("data/replay")

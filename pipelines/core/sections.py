@@ -105,6 +105,13 @@ class ValidateParams(Section):
     """Largest share of bars whose price equals the one before. Unit: share."""
     max_stale_bars: PositiveInt
     """How far before the end of the window the newest bar may lie. Unit: bars."""
+    max_quarantined_share: Fraction
+    """Largest share of a table's rows that may be set aside before the line stops. Unit: share."""
+    warn_deviations: PositiveFloat
+    """How far a figure of a pull may lie from those of the last nights before it is a warning. Unit: median absolute
+    deviations."""
+    markets_at_once: PositiveInt
+    """Markets whose bars are in memory at a time. Unit: markets."""
 
 
 class SlicesParams(Section):
@@ -451,6 +458,26 @@ class ShadowParams(Section):
         return self
 
 
+class FlowsParams(Section):
+    """Limits of the flows."""
+
+    stage_timeout_min: Annotated[dict[str, PositiveFloat], Field(min_length=1)]
+    """Stage -> how long it may run before it is ended and begun once more; `default` for those that are not named.
+    Unit: wall minutes."""
+    overdue_h: PositiveFloat
+    """Time without a night that ended after which people are told. Unit: wall hours."""
+
+    @model_validator(mode="after")
+    def _has_default(self) -> "FlowsParams":
+        if "default" not in self.stage_timeout_min:
+            raise ValueError("stage_timeout_min needs a value for `default`")
+        return self
+
+    def limit_s(self, stage: str) -> float:
+        """Wall seconds that a stage may run."""
+        return 60.0 * self.stage_timeout_min.get(stage, self.stage_timeout_min["default"])
+
+
 class DriftParams(Section):
     """When recent bars count as having left the training window."""
 
@@ -474,6 +501,8 @@ class DriftParams(Section):
     """Level at which a loss of skill must be sure. Unit: probability."""
     coverage_loss: Fraction
     """How much less of the moves the interval may contain. Unit: share."""
+    retrain_every_h: PositiveFloat
+    """Least time between two nights that drift of one bundle starts. Unit: wall hours."""
     reference_bars: Annotated[int, Field(ge=1000)]
     """Bars of the training window that are kept for comparison. Unit: bars."""
 

@@ -18,12 +18,15 @@ class Headlines:
     by_market: dict[str, list[tuple[int, float]]]
 
     @classmethod
-    def read(cls, path: Path) -> "Headlines":
-        """Headlines of headlines.parquet that have a score; none when the file is not there."""
+    def read(cls, path: Path, odd: frozenset[str] = frozenset()) -> "Headlines":
+        """Headlines of headlines.parquet that have a score; none when the file is not there. Ids in `odd` were set
+        aside."""
         by_market: dict[str, list[tuple[int, float]]] = {}
         if path.is_file():
-            for row in pq.read_table(path, columns=["market_ids", "known_s", "sentiment"]).to_pylist():
-                if row["sentiment"] is not None:
+            there = pq.read_schema(path).names
+            columns = [name for name in ("headline_id", "market_ids", "known_s", "sentiment") if name in there]
+            for row in pq.read_table(path, columns=columns).to_pylist():
+                if row["sentiment"] is not None and row.get("headline_id") not in odd:
                     for market_id in row["market_ids"]:
                         by_market.setdefault(market_id, []).append((row["known_s"], row["sentiment"]))
         return cls(by_market)

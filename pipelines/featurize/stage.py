@@ -1,4 +1,4 @@
-"""Stage featurize: data/raw -> data/features (features.parquet, slices.json, scaler.json)."""
+"""Stage featurize: data/raw without data/quarantine -> data/features (features.parquet, slices.json, scaler.json)."""
 
 import itertools
 from collections import Counter
@@ -16,7 +16,7 @@ from pipelines.core.artifacts import replaced_folder, write_json
 from pipelines.core.domain import FloatArray
 from pipelines.core.errors import DataError
 from pipelines.core.params import Params, load
-from pipelines.core.products import FEATURES, RAW
+from pipelines.core.products import FEATURES, QUARANTINE, RAW
 from pipelines.core.scheduler import each
 from pipelines.core.settlement import Settlement
 from pipelines.features.market_context import CONTEXT
@@ -26,6 +26,7 @@ from pipelines.features.state_space_batch import Books, contexts
 from pipelines.featurize import slices
 from pipelines.featurize.market import IntArray, MarketBars, features, long_enough
 from pipelines.featurize.sentiment import Headlines
+from pipelines.featurize.set_aside import SetAside
 from pipelines.reference import recorded
 from pipelines.reference.board import Board
 
@@ -36,21 +37,24 @@ COLUMNS = ("ts_s", "mid_units", "volume_micro", "spread_units", "bid_size_micro"
 def run() -> None:
     """Read data/raw, write data/features. Raises DataError where there is nothing to compute from."""
     params = load()
-    markets, length_s = read_bars(RAW)
-    headlines = Headlines.read(RAW / "headlines.parquet")
+    aside = SetAside.read(QUARANTINE)
+    markets, length_s = read_bars(RAW, aside)
+    headlines = Headlines.read(RAW / "headlines.parquet", aside.headlines)
     shortest = params.forecast.lookback_bars + params.forecast.horizon_bars
     kept, dropped = _keep(markets, length_s, shortest)
     made = slices.cut(_spans(kept), params.slices.model_dump(), shortest * length_s)
     board = Board.of(recorded.read(RAW / "reference.parquet"))
     jobs = [(bars, headlines.of(bars.market_id), board.series(bars.settlement, bars.ts_s, length_s)) for bars in kept]
     table = pa.concat_tables(each(_table, (made, length_s), jobs, params.compute))
+    expect(table)
     for name, values in zip(CONTEXT, context(kept, length_s).T, strict=True):
         table = table.append_column(name, pa.array(values))
     _write(table, made, dropped, params, length_s)
 
 
-def read_bars(raw: Path) -> tuple[list[MarketBars], int]:
-    """Markets of data/raw sorted by id, each with its bars in time order, and the bar length in seconds.
+def read_bars(raw: Path, aside: SetAside) -> tuple[list[MarketBars], int]:
+    """Markets of data/raw sorted by id, each with its bars in time order, and the bar length in seconds. What was set
+    aside is left out.
 
     Raises:
         DataError: if there are no bars.
@@ -58,10 +62,10 @@ def read_bars(raw: Path) -> tuple[list[MarketBars], int]:
     bars = _bars(raw / "bars")
     if bars.num_rows == 0:
         raise DataError(f"{raw / 'bars'} holds no bars; run `python -m pipelines pull` on a longer window")
-    bars = bars.sort_by([("market_id", "ascending"), ("ts_s", "ascending")])
+    rows = {row["market_id"]: row for row in pq.read_table(raw / "markets.parquet").to_pylist()}
+    bars = aside.without(bars.sort_by([("market_id", "ascending"), ("ts_s", "ascending")]), frozenset(rows))
     ids = bars["market_id"].to_numpy(zero_copy_only=False)
     columns = [bars[name].to_numpy().astype(np.int64) for name in COLUMNS]
-    rows = {row["market_id"]: row for row in pq.read_table(raw / "markets.parquet").to_pylist()}
     edges = [0, *(np.flatnonzero(ids[1:] != ids[:-1]) + 1).tolist(), len(ids)]
     markets = []
     for left, right in itertools.pairwise(edges):
@@ -149,6 +153,24 @@ def _table(shared: tuple[slices.Cut, int], job: tuple[MarketBars, tuple[IntArray
         "fair_before": fair[:, 1],
     }
     return pa.table(columns | {name: values[:, i] for i, name in enumerate(FEATURE_NAMES)})
+
+
+def expect(table: pa.Table) -> None:
+    """What every later stage relies on.
+
+    Raises:
+        DataError: naming the market and the column that is not finite, or the sentiment outside of [-1, 1].
+    """
+    for name in (*FEATURE_NAMES, "sentiment", "tone"):
+        values = table[name].to_numpy()
+        bad = ~np.isfinite(values) if name in FEATURE_NAMES else ~(np.abs(values) <= 1.0)
+        if bad.any():
+            row = int(np.argmax(bad))
+            where = f"{table['market_id'][row].as_py()} at {table['ts_s'][row].as_py()}"
+            raise DataError(
+                f"{name} of {where} is {values[row]}; features are finite and sentiment lies in [-1, 1]. "
+                "Run validate again; if it passes, featurize is at fault"
+            )
 
 
 def fit_scaler(table: pa.Table, winsor_sd: float) -> Scaler:

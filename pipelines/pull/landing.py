@@ -13,6 +13,7 @@ import io
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -21,8 +22,10 @@ from pipelines.core import log, raw_tables
 from pipelines.core.artifacts import read_json, write_bytes, write_json
 from pipelines.core.domain import Market
 from pipelines.core.params import Params, load
+from pipelines.core.raw_tables import Bars, BoolArray
 from pipelines.core.settings import Settings
-from pipelines.pull import live
+from pipelines.pull import landed, live
+from pipelines.pull.landed import Landed
 from pipelines.reference import recorded
 from pipelines.reference.prices import Price
 from pipelines.venue import clob, gamma
@@ -32,6 +35,7 @@ from pipelines.venue.wire import Book
 BEFORE_S = 7_200
 """Reference prices of so long before a window are read too: the volatility looks back."""
 
+DAY_S = 86_400
 BOOKS = pa.schema(
     [
         ("market_id", pa.string()),
@@ -45,8 +49,9 @@ BOOKS = pa.schema(
 )
 
 
-def run() -> None:
-    """Append bars, headlines and books up to the venue's market time.
+def run(days: float | None = None) -> None:
+    """Append bars, headlines and books up to the venue's market time; with `days`, also those of so many market days
+    before it that are missing.
 
     Raises:
         VenueError: if the venue does not answer; the next run takes up from the same time.
@@ -56,6 +61,8 @@ def run() -> None:
     as_of_s = asyncio.run(live.market_time_s(settings))
     as_of_s -= as_of_s % params.bars.length_s
     since_s = _since(folder, as_of_s, params)
+    if days is not None:
+        since_s = min(since_s, as_of_s - round(days * DAY_S))
     if since_s >= as_of_s:
         log.get("ingest").info("nothing new", as_of_s=as_of_s)
         return
@@ -90,14 +97,27 @@ def _since(folder: Path, as_of_s: int, params: Params) -> int:
 def _append_history(folder: Path, settings: Settings, params: Params, since_s: int, as_of_s: int) -> int:
     """Bars and headlines of (since, as_of]; the number of bars. Some bars before are asked for to close short gaps."""
     overlap_s = (params.bars.max_gap_bars + 1) * params.bars.length_s
-    found = asyncio.run(live.history(settings, params, since_s - overlap_s, as_of_s))
-    bars = found.bars.where(found.bars.ts_s > since_s)
+    known = landed.read(folder, since_s - overlap_s, as_of_s, params.news.scorer)
+    found = asyncio.run(live.history(settings, params, since_s - overlap_s, as_of_s, known=known))
+    bars = found.bars.where((found.bars.ts_s > since_s) & ~_present(found.bars, found.markets, known))
     table = raw_tables.bars_table([m.market_id for m in found.markets], bars)
     _append_days(folder / "bars", table, as_of_s)
     _append(folder / "markets" / f"{as_of_s}.parquet", raw_tables.markets_table(found.markets))
-    news = [headline for headline in found.headlines if headline.known_s > since_s]
-    _append(folder / "headlines" / f"{as_of_s}.parquet", raw_tables.headlines_table(news))
+    told = {one.headline_id for one in known.headlines}
+    news = [one for one in found.headlines if one.known_s > since_s and one.headline_id not in told]
+    scored = landed.with_scorer(raw_tables.headlines_table(news), params.news.scorer)
+    _append(folder / "headlines" / f"{as_of_s}.parquet", scored)
     return len(bars)
+
+
+def _present(bars: Bars, markets: list[Market], known: Landed) -> BoolArray:
+    """Which bars the landing zone has already."""
+    there = np.zeros(len(bars), bool)
+    edges = np.searchsorted(bars.code, np.arange(len(markets) + 1))
+    for code, market in enumerate(markets):
+        part = slice(int(edges[code]), int(edges[code + 1]))
+        there[part] = np.isin(bars.ts_s[part], known.times(market.market_id))
+    return there
 
 
 async def _append_books(folder: Path, settings: Settings, params: Params, as_of_s: int) -> int:

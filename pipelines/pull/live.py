@@ -21,6 +21,7 @@ from pipelines.core.settings import Settings
 from pipelines.news import matching, rss, scorers, sources
 from pipelines.pull import grid, spreads
 from pipelines.pull.grid import Points
+from pipelines.pull.landed import Landed, merged, overlay
 from pipelines.venue import clob, data, gamma
 from pipelines.venue.gamma_rows import Odd
 from pipelines.venue.http import VenueHttp
@@ -45,6 +46,8 @@ class History:
     """What scoring the headlines cost."""
     spreads: dict[int, tuple[float, int]] = field(default_factory=dict)
     """Tick -> mean spread of the books of now in 1e-4, and the number of markets."""
+    asked: dict[str, int] = field(default_factory=dict)
+    """Markets whose prices the venue was asked for, and bars that the landing zone gave."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,9 @@ class _Series:
     mid_units: IntArray
     trade_s: IntArray
     trade_micro: IntArray
+    landed: int = 0
+    """Prices that the landing zone gave."""
+    asked: bool = True
 
 
 async def market_time_s(settings: Settings, transport: httpx2.AsyncBaseTransport | None = None) -> int:
@@ -80,8 +86,14 @@ async def history(
     start_s: int,
     as_of_s: int,
     transport: httpx2.AsyncBaseTransport | None = None,
+    *,
+    known: Landed | None = None,
 ) -> History:
-    """Markets that lived in (start_s, as_of_s], their bars and the headlines about them."""
+    """Markets that lived in (start_s, as_of_s], their bars and the headlines about them.
+
+    What is `known` from the landing zone is taken from there; the venue is asked for the bars that are missing.
+    """
+    landed = Landed() if known is None else known
     async with (
         VenueHttp(settings.gamma_url, per_10_s=300, transport=transport) as listing,
         VenueHttp(settings.data_url, per_10_s=800, transport=transport) as archive,
@@ -93,17 +105,23 @@ async def history(
         if not markets:
             raise DataError(f"{settings.gamma_url} lists no market between {_day(start_s)} and {_day(as_of_s)}")
         odd: Counter[str] = Counter()
-        series = await _all_series(archive, tape, markets, start_s, as_of_s, params, odd)
+        series = await _all_series(archive, tape, markets, start_s, as_of_s, params, odd, landed)
         paid = await gamma.payouts(listing, [one.market_id for one in markets if (one.end_s or as_of_s) < as_of_s])
         spread = await _spreads(exchange, [one for one in markets if one.end_s is None or one.end_s > as_of_s])
     bars, dropped = _bars(series, params)
+    bars = overlay(bars, markets, landed)
     bars = spreads.add(bars, markets, settings.var / "landing", params.bars.length_s)
-    known = await _known_items(settings, params, start_s, as_of_s, transport)
-    headlines = matching.headlines(known, markets)
-    dropped |= {"headlines_about_no_market": len(known) - len(headlines), "listing_rows": _say(odd_rows)} | dict(odd)
+    items = await _known_items(settings, params, start_s, as_of_s, transport)
+    matched = matching.headlines(items, markets)
+    dropped |= {"headlines_about_no_market": len(items) - len(matched), "listing_rows": _say(odd_rows)} | dict(odd)
+    headlines = merged(matched, landed, markets)
     scorer = scorers.make(params.news, settings)
-    scored = scorers.scored(headlines, scorer)
-    return History(markets, bars, scored, dropped, paid, scorers.cost_usd(scorer), spread)
+    scored = scorers.scored([one for one in headlines if one.sentiment is None], scorer)
+    scored = sorted(
+        [*scored, *(one for one in headlines if one.sentiment is not None)],
+        key=lambda one: (one.known_s, one.headline_id),
+    )
+    return History(markets, bars, scored, dropped, paid, scorers.cost_usd(scorer), spread, _asked(series))
 
 
 async def _spreads(exchange: VenueHttp, still_open: list[Market]) -> dict[int, tuple[float, int]]:
@@ -163,18 +181,38 @@ async def _all_series(
     as_of_s: int,
     params: Params,
     odd: Counter[str],
+    landed: Landed,
 ) -> list[_Series]:
     async def one(market: Market) -> _Series:
         begin = max(start_s, (market.start_s or start_s) - params.bars.length_s)
         end = min(as_of_s, (market.end_s or as_of_s) + 3_600)  # trading may run on past the scheduled end
         length_s = params.bars.length_s
-        prices = await data.price_history(archive, market.token_yes, begin, max(begin, end), length_s, odd)
-        prints = (prices[0], prices[1])
-        if len(prices[0]):
-            prints = await data.trades(tape, market.market_id, begin, end, odd)
-        return _Series(*prices, *prints)
+        have = landed.points(market.market_id)
+        spans = landed.missing(market, begin, max(begin, end), length_s) if len(have[0]) else [(begin, max(begin, end))]
+        prices, prints = [have], [(np.empty(0, np.int64), np.empty(0, np.int64))]
+        for first, last in spans:
+            found = await data.price_history(archive, market.token_yes, first, last, length_s, odd)
+            prices.append(found)
+            if len(found[0]):
+                prints.append(await data.trades(tape, market.market_id, first, last, odd))
+        ts_s, mids = _by_time(prices)
+        trade_s, trade_micro = (np.concatenate(column) for column in zip(*prints, strict=True))
+        return _Series(ts_s, mids, trade_s, trade_micro, len(have[0]), bool(spans))
 
     return await _each(one, markets, params.pull.concurrency)
+
+
+def _by_time(parts: list[tuple[IntArray, IntArray]]) -> tuple[IntArray, IntArray]:
+    """Prices of several parts in the order of time; of one second, the venue's own."""
+    ts_s, mids = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.argsort(ts_s, kind="stable")
+    ts_s, mids = ts_s[order], mids[order]
+    last = np.append(np.diff(ts_s) != 0, True) if len(ts_s) else np.empty(0, bool)
+    return ts_s[last], mids[last]
+
+
+def _asked(series: list[_Series]) -> dict[str, int]:
+    return {"markets_asked": sum(one.asked for one in series), "prices_landed": sum(one.landed for one in series)}
 
 
 async def _each(

@@ -15,7 +15,7 @@ from pipelines.core.params import Params, load
 from pipelines.core.products import RAW, REPLAY, report_json
 from pipelines.core.raw_tables import Bars
 from pipelines.core.settings import Settings, Source
-from pipelines.pull import grid, holdout, landing, recording, window
+from pipelines.pull import grid, holdout, landed, landing, recording, window
 from pipelines.reference import recorded
 from pipelines.reference.prices import Price
 
@@ -36,6 +36,7 @@ class Pulled:
     scoring_usd: float = 0.0
     spreads: dict[int, tuple[float, int]] = field(default_factory=dict)
     prices: list[Price] = field(default_factory=list)
+    asked: dict[str, int] = field(default_factory=dict)
 
 
 def run() -> None:
@@ -86,7 +87,9 @@ def from_recording(chosen: window.Window, params: Params) -> Pulled:
 def _from_venue(chosen: window.Window, params: Params) -> Pulled:
     from pipelines.pull import live  # noqa: PLC0415 - recordings need no HTTP client
 
-    history = asyncio.run(live.history(Settings().for_source(chosen.source), params, chosen.start_s, chosen.as_of_s))
+    settings = Settings().for_source(chosen.source)
+    known = landed.read(settings.var / "landing", chosen.start_s, chosen.as_of_s, params.news.scorer)
+    history = asyncio.run(live.history(settings, params, chosen.start_s, chosen.as_of_s, known=known))
     return Pulled(
         history.markets,
         history.bars,
@@ -97,6 +100,7 @@ def _from_venue(chosen: window.Window, params: Params) -> Pulled:
         scoring_usd=history.scoring_usd,
         spreads=history.spreads,
         prices=landing.prices(Settings().for_source(chosen.source).var, chosen.start_s, chosen.as_of_s),
+        asked=history.asked,
     )
 
 
@@ -140,6 +144,7 @@ def _report(chosen: window.Window, pulled: Pulled, bars: Bars, too_short: int) -
         "headlines": len(pulled.headlines),
         "reference_prices": len(pulled.prices),
         "markets_with_settlement": sum(one.settlement is not None for one in pulled.markets),
+        "landing": pulled.asked,
         "headline_scoring_usd": round(pulled.scoring_usd, 6),
         "dropped": {"markets_too_short": too_short, **pulled.rows_dropped},
         "replay": {

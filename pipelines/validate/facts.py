@@ -1,33 +1,75 @@
 """Derived columns that turn rules across rows into rules on one column, so that expectations can state them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from pipelines.core import raw_tables
 from pipelines.core.errors import DataError
 
 
-def read_bars(raw: Path) -> pd.DataFrame:
-    """All bars of data/raw in market and time order as stored, with the derived columns of `derive`.
+def partitions(raw: Path) -> list[Path]:
+    """The files of bars, each with the columns of the schema.
 
     Raises:
-        DataError: if a table is missing or has other columns than the schema.
+        DataError: if there is none, or one has other columns than the schema.
     """
     parts = sorted((raw / "bars").glob("day=*/part.parquet"))
     if not parts:
         raise DataError(f"{raw}/bars holds no partition; run python -m pipelines pull")
-    frames = []
     for part in parts:
         found = pq.read_schema(part)
         if found.names != raw_tables.BARS.names:
             raise DataError(
                 f"{part} has the columns {', '.join(found.names)}; expected {', '.join(raw_tables.BARS.names)}"
             )
-        frames.append(pq.ParquetFile(part).read().to_pandas())
-    bars: pd.DataFrame = pd.concat(frames, ignore_index=True)
-    return bars
+    return parts
+
+
+def market_ids(parts: Sequence[Path]) -> list[str | None]:
+    """Every market id of the bars, sorted; None first where a bar has none."""
+    found: set[str | None] = set()
+    for part in parts:
+        for batch in pq.ParquetFile(part).iter_batches(columns=["market_id"]):
+            found.update(pc.unique(batch["market_id"]).to_pylist())
+    return sorted(found, key=lambda name: (name is not None, name or ""))
+
+
+def read_bars(parts: Sequence[Path], wanted: Sequence[str | None]) -> pd.DataFrame:
+    """Bars of some markets, in market and time order."""
+    names = pa.array(wanted, pa.string())
+    mask = pc.field("market_id").isin(names)
+    if None in wanted:
+        mask = mask | pc.field("market_id").is_null()
+    read = ds.dataset([str(part) for part in parts], format="parquet")
+    bars: pd.DataFrame = read.to_table(filter=mask).to_pandas()
+    return bars.sort_values(["market_id", "ts_s"], kind="stable", ignore_index=True)
+
+
+def read_table(path: Path, schema: pa.Schema) -> pd.DataFrame:
+    """A small table of data/raw; empty where the file is not there.
+
+    Raises:
+        DataError: if it has other columns than the schema.
+    """
+    if not path.exists():
+        return schema.empty_table().to_pandas()
+    table = pq.ParquetFile(path).read()
+    if table.schema.names != schema.names:
+        raise DataError(f"{path} has the columns {', '.join(table.schema.names)}; expected {', '.join(schema.names)}")
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
+
+
+def no_bars() -> pd.DataFrame:
+    """A frame of bars without a row."""
+    frame: pd.DataFrame = raw_tables.BARS.empty_table().to_pandas()
+    return frame
 
 
 def read_markets(raw: Path) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import psutil
 
 from serving import metrics
 from serving.dashboard.forecast_score import ForecastScore
-from serving.dashboard.nightly_reports import ParityMetrics
+from serving.dashboard.nightly_reports import NightMetrics
 
 YEAR_S = 365 * 86_400
 
@@ -40,7 +40,7 @@ class Exporter:
         self._max_drawdown = 0.0
         self._shown_positions: set[tuple[str, str]] = set()
         self._fills_seen = 0
-        self._parity = ParityMetrics()
+        self._parity = NightMetrics()
 
     def fills_before(self, count: int) -> None:
         """Fills of earlier sessions are no trades of this process."""

@@ -1,5 +1,6 @@
-"""What the flows found out about what trades here: the gate's verdict, and the replay of our journal."""
+"""What the flows found out about what trades here: the gate's verdict, the replay of our journal, drift, nights."""
 
+import json
 from functools import reduce
 from operator import getitem
 from pathlib import Path
@@ -11,10 +12,12 @@ from pipelines.core import log
 from pipelines.core.artifacts import read_json
 from pipelines.core.errors import ArtifactError
 from pipelines.core.products import report_json
+from pipelines.core.settings import Settings
 from serving import metrics
 
 GATE = report_json("gate")
 PARITY = report_json("parity")
+DRIFT = report_json("drift")
 SHOWN: tuple[tuple[Gauge, tuple[str, ...]], ...] = (
     (metrics.REPLAY_DECISIONS, ("decisions",)),
     (metrics.REPLAY_DIFFERENT, ("different",)),
@@ -36,27 +39,50 @@ def verdict(bundle: str) -> dict[str, Any] | None:
     return {"verdict": gate["verdict"], "reasons": gate["reasons"]} if gate.get("bundle") == bundle else None
 
 
-class ParityMetrics:
-    """The newest replay of the journal as metrics. A report that is missing or of another shape shows nothing."""
+class NightMetrics:
+    """The newest replay of the journal, the newest drift report and the last good night as metrics. A report that is
+    missing or of another shape shows nothing."""
 
-    def __init__(self, path: Path = PARITY) -> None:
-        self._path = path
-        self._seen_ns = 0
+    def __init__(self, parity: Path = PARITY, drift: Path = DRIFT, nights: Path | None = None) -> None:
+        nights = Settings().var / "nights.jsonl" if nights is None else nights
+        self._reports = ((parity, _show_parity), (drift, _show_drift), (nights, _show_nights))
+        self._seen_ns: dict[Path, int] = {}
 
     def publish(self) -> None:
-        """Set the gauges when the report is another one than the last time."""
-        try:
-            changed_ns = self._path.stat().st_mtime_ns
-        except OSError:
-            return
-        if changed_ns == self._seen_ns:
-            return
-        self._seen_ns = changed_ns
-        try:
-            report = read_json(self._path)
-            shown = [(gauge, float(reduce(getitem, path, report))) for gauge, path in SHOWN]
-        except (ArtifactError, KeyError, TypeError, ValueError) as error:
-            _log.warning("the report of the replay is not shown", path=str(self._path), error=str(error))
-            return
-        for gauge, value in shown:
-            gauge.set(value)
+        """Set the gauges of each report that is another one than the last time."""
+        for path, show in self._reports:
+            try:
+                changed_ns = path.stat().st_mtime_ns
+            except OSError:
+                continue
+            if changed_ns == self._seen_ns.get(path, 0):
+                continue
+            self._seen_ns[path] = changed_ns
+            try:
+                show(path)
+            except (ArtifactError, AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+                _log.warning("a report is not shown", path=str(path), error=str(error))
+
+
+def _show_parity(path: Path) -> None:
+    report = read_json(path)
+    shown = [(gauge, float(reduce(getitem, names, report))) for gauge, names in SHOWN]
+    for gauge, value in shown:
+        gauge.set(value)
+
+
+def _show_drift(path: Path) -> None:
+    report = read_json(path)
+    psi = [float(one["psi"]) for one in report["columns"].values() if one["decides"]]
+    after = report["skill"].get("after", {}).get("value")
+    metrics.DRIFTED.set(int(report["verdict"] == "drift"))
+    metrics.DRIFT_PSI.set(max(psi, default=0.0))
+    if after is not None:
+        metrics.DRIFT_SKILL.set(float(after))
+
+
+def _show_nights(path: Path) -> None:
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+    good = [float(row["ended_s"]) for row in rows if row["state"] == "completed"]
+    if good:
+        metrics.LAST_NIGHT.set(good[-1])

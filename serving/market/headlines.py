@@ -1,6 +1,7 @@
 """Headlines as they become known, scored once, handed to each market's decaying sum bar by bar."""
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -12,6 +13,7 @@ from pipelines.news.decay import Decay
 from pipelines.news.matching import Matcher
 from pipelines.news.scorers import Scorer
 from pipelines.news.sources import TextSource
+from serving import metrics
 
 _log = log.get("news")
 
@@ -22,6 +24,8 @@ class HeadlinePoller:
     def __init__(self, sources: Sequence[TextSource], scorer: Scorer) -> None:
         self._sources = sources
         self._scorer = scorer
+        for number in range(1, len(sources) + 1):
+            metrics.NEWS_LAST.labels(str(number)).set(time.time())
         self._waiting: dict[str, rss.Item] = {}
         self._items: dict[str, rss.Item] = {}
         self._scores: dict[str, float] = {}
@@ -32,17 +36,22 @@ class HeadlinePoller:
 
         What was read and not scored waits for the next poll: a source may tell it only once.
         """
-        for source in self._sources:
+        for number, source in enumerate(self._sources, 1):
             try:
                 items = await source.read()
             except OddsmithError as error:
-                _log.warning("no headlines", error=str(error))
+                metrics.NEWS_ERRORS.labels(f"source {number}").inc()
+                _log.warning("no headlines", source=number, error=str(error))
                 continue
-            self._waiting |= {item.item_id: item for item in items if item.item_id not in self._items}
+            new = {item.item_id: item for item in items if item.item_id not in self._items}
+            if new:
+                metrics.NEWS_LAST.labels(str(number)).set(time.time())
+            self._waiting |= new
         fresh = list(self._waiting.values())
         try:
             scores = await asyncio.to_thread(self._scorer.score, [item.text for item in fresh]) if fresh else []
         except OddsmithError as error:
+            metrics.NEWS_ERRORS.labels("scorer").inc()
             _log.warning("headlines wait for their score", headlines=len(fresh), error=str(error))
             return
         self._waiting = {}

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from pipelines.core import params
+from pipelines.core.artifacts import write_json
 from pipelines.core.params import Params
-from pipelines.pull import live, spreads
+from pipelines.pull import landed, landing, live, spreads
 from pipelines.pull.live import History
 from pipelines.venue import clob
 
@@ -113,3 +114,61 @@ def test_books_of_unknown_tokens_are_absent(venue: Any) -> None:
             return await clob.books(http, [venue.market()[0].token_no, "123"])
 
     assert list(asyncio.run(read())) == [venue.market()[0].token_no]
+
+
+def test_a_pull_reads_the_landing_zone_first(venue: Any, shipped: Params, now_s: int, tmp_path: Path) -> None:
+    """With the first eight of twelve hours in the landing zone the pull gives the same bars, and asks for the rest."""
+    settings = venue.settings.model_copy(update={"var": tmp_path})
+    start_s, known_s = now_s - 43_200, now_s - 14_400
+    folder = tmp_path / "landing"
+    landing._append_history(folder, settings, shipped, start_s, known_s)
+    write_json(folder / "state.json", {"as_of_s": known_s})
+    alone = asyncio.run(live.history(settings, shipped, start_s, now_s))
+
+    known = landed.read(folder, start_s, now_s, shipped.news.scorer)
+    both = asyncio.run(live.history(settings, shipped, start_s, now_s, known=known))
+
+    assert [one.market_id for one in both.markets] == [one.market_id for one in alone.markets]
+    for name in ("code", "ts_s", "mid_units", "volume_micro", "n_trades", "filled"):
+        assert np.array_equal(getattr(both.bars, name), getattr(alone.bars, name)), name
+    assert both.headlines == alone.headlines
+    assert both.asked["prices_landed"] > 1_000
+    assert alone.asked["prices_landed"] == 0
+
+
+def test_a_landing_zone_that_is_complete_asks_for_nothing(
+    venue: Any, shipped: Params, now_s: int, tmp_path: Path
+) -> None:
+    """A night after an ingest downloads no price again; of another world, or another scorer, nothing is taken."""
+    settings = venue.settings.model_copy(update={"var": tmp_path})
+    start_s, folder = now_s - 7_200, tmp_path / "landing"
+    landing._append_history(folder, settings, shipped, start_s, now_s)
+    write_json(folder / "state.json", {"as_of_s": now_s})
+    known = landed.read(folder, start_s, now_s, shipped.news.scorer)
+
+    again = asyncio.run(live.history(settings, shipped, start_s, now_s, known=known))
+
+    whole = [one for one in again.markets if len(known.times(one.market_id)) >= 120]
+    assert again.asked["markets_asked"] <= len(again.markets) - len(whole)
+    assert landed.read(folder, start_s, now_s - 3_600, shipped.news.scorer) == landed.Landed()
+    assert all(one.sentiment is None for one in landed.read(folder, start_s, now_s, "another").headlines)
+
+
+def test_headlines_that_the_feed_has_dropped_are_still_known(
+    venue: Any, shipped: Params, now_s: int, tmp_path: Path
+) -> None:
+    """What a feed no longer shows is read from the archive, with the time at which it was known and its score."""
+    settings = venue.settings.model_copy(update={"var": tmp_path})
+    start_s, folder = now_s - 43_200, tmp_path / "landing"
+    landing._append_history(folder, settings, shipped, start_s, now_s)
+    write_json(folder / "state.json", {"as_of_s": now_s})
+    known = landed.read(folder, start_s, now_s, shipped.news.scorer)
+    assert known.headlines
+    silent = settings.model_copy(update={"news_url": ""})
+
+    found = asyncio.run(live.history(silent, shipped, start_s, now_s, known=known))
+
+    assert [(one.headline_id, one.known_s, one.sentiment) for one in found.headlines] == [
+        (one.headline_id, one.known_s, one.sentiment)
+        for one in sorted(known.headlines, key=lambda one: (one.known_s, one.headline_id))
+    ]

@@ -135,7 +135,7 @@ def system(checkout: Path) -> Iterator[dict[str, str]]:
         urls = _urls(report)
         processes.append(_start(checkout, "serve"))
         _await(lambda: _positions(_state(urls)), 120, processes[0], checkout)
-        _await(lambda: _deployments(checkout, urls) == 7, 120, processes[1], checkout)
+        _await(lambda: _deployments(checkout, urls) == 10, 120, processes[1], checkout)
         yield urls
     finally:
         for process in reversed(processes):

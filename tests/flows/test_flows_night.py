@@ -23,7 +23,7 @@ from flows.nightly import nightly
 from flows.promote import promote, retire_foreign_champion
 from flows.rollback import rollback
 from flows.shadow import shadow
-from flows.stage_tasks import StageFailed, run_command
+from flows.stage_tasks import Failure, StageFailed, run_command
 from pipelines.core import params as parameters
 from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.command_line import Parser
@@ -33,6 +33,7 @@ from pipelines.inference import verdict as verdicts
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 
+ROOT = Path(__file__).parents[2]
 STAGES = """\
 stages:
   pull: {cmd: "echo 'pull: the venue lists no market; is it running?'; exit 1", deps: [data/window.json]}
@@ -77,6 +78,8 @@ def desk(tmp_path, monkeypatch):
     monkeypatch.delenv("BENTOML_HOME", raising=False)
     monkeypatch.setenv("ODDSMITH_SERVICE_PORT", "9")
     Path("dvc.yaml").write_text(STAGES)
+    shutil.copy2(ROOT / "params.yaml", "params.yaml")
+    parameters.load.cache_clear()
     state = SimpleNamespace(as_of_s=1, alias=[], commands=[], replayed=[], replay=PARITY)
 
     def window(*command: str, name: str) -> list[str]:
@@ -101,7 +104,7 @@ def desk(tmp_path, monkeypatch):
         return [f"oddsmith:{built}"]
 
     monkeypatch.setattr("flows.nightly.run_command", window)
-    monkeypatch.setattr("flows.stage_tasks.run_command", lambda *words, name: _stage(name))
+    monkeypatch.setattr("flows.stage_tasks.run_command", lambda *words, name, **_: _stage(name))
     monkeypatch.setattr(promote_module, "run_command", command)
     monkeypatch.setattr(rollback_module, "Bundle", SimpleNamespace(open=_sealed))
     monkeypatch.setattr("flows.tracking.log_candidate", lambda _bundle, name: f"v{int(name, 16)}")
@@ -399,7 +402,7 @@ def test_nights_of_the_venue_are_not_served_beside_a_simulator(desk, monkeypatch
 
 
 def test_drift_emits_an_event_and_only_then(desk, monkeypatch):
-    """The event that starts a night carries the bundle and the reasons; a stable world emits nothing."""
+    """The event that starts a night has bundle and reasons, comes once a day per bundle, and never without drift."""
     nightly(Source.SIMULATED)
     emitted = []
     found = {"bundle": _hash(1), "as_of_s": 5, "sample": {"bars": 9, "markets": 2}, "columns": {}, "skill": {}}
@@ -411,6 +414,7 @@ def test_drift_emits_an_event_and_only_then(desk, monkeypatch):
     write_json(Path("reports/drift.json"), {**found, "verdict": "drift", "reasons": ["volume moved"]})
     assert drift(fetch=False)["verdict"] == "drift"
 
+    assert drift(fetch=False)["verdict"] == "drift"
     assert [event["event"] for event in emitted] == ["oddsmith.drift.detected"]
     assert emitted[0]["resource"]["prefect.resource.id"] == f"oddsmith.bundle.{_hash(1)[:12]}"
     assert emitted[0]["payload"]["reasons"] == ["volume moved"]
@@ -422,10 +426,10 @@ def test_ingest_is_repeated_when_the_venue_does_not_answer(desk, monkeypatch):
     """Only pulls are repeated: the append that failed once succeeds on its second try."""
     tries = []
 
-    def command(*words: str, name: str) -> list[str]:
+    def command(*words: str, name: str, **_: object) -> list[str]:
         tries.append(words)
         if len(tries) == 1:
-            raise StageFailed("ingest: the venue did not answer")
+            raise StageFailed("ingest: the venue did not answer", Failure.UNAVAILABLE)
         return []
 
     monkeypatch.setattr("flows.ingest.run_command", command)
@@ -464,14 +468,11 @@ def _measured(advice: str, role: str = "challenger", **numbers: float) -> None:
 @pytest.fixture
 def trading(desk, monkeypatch):
     """The same desk, with a bot that runs here and a champion."""
-    shutil.copy2(Path(__file__).parents[2] / "params.yaml", "params.yaml")
-    parameters.load.cache_clear()
     monkeypatch.setattr("flows.shadow.bundle_served", lambda _url: "some")
     monkeypatch.setattr("flows.deploy.bundle_served", lambda _url: None)
     nightly(Source.SIMULATED)
     desk.as_of_s = 3
-    yield desk
-    parameters.load.cache_clear()
+    return desk
 
 
 def test_where_a_bot_trades_a_promoted_candidate_is_watched_first(trading):

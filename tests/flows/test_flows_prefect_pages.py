@@ -114,3 +114,27 @@ def test_every_report_of_a_night_has_a_text():
     """A stage whose report is shown has a function for it."""
     assert set(prefect_pages.OF_STAGE.values()) <= set(prefect_pages.TEXTS)
     assert set(prefect_pages.TABLES) <= set(prefect_pages.TEXTS)
+
+
+def test_the_gate_has_a_row_per_criterion():
+    """Value, limit and words of every criterion are a table of their own."""
+    one = {"name": "pnl", "passed": False, "value": -231.5993, "limit": 0.0, "text": "made too little"}
+    rows = prefect_pages.gate_rows({**GATE, "criteria": [one]})
+    assert rows == [{"criterion": "pnl", "holds": False, "value": -231.6, "limit": 0.0, "in words": "made too little"}]
+    assert prefect_pages.gate_rows(GATE) == []
+
+
+def test_the_validation_counts_every_row_and_says_what_is_unusual():
+    """Rows read, kept and set aside by table, and the warnings, are in the text."""
+    rows = {"bars": {"read": 10, "kept": 9, "quarantined": 1}}
+    text = prefect_pages.validation({**VALIDATION, "rows": rows, "warnings": ["bars is 300"]})
+    assert "| bars | 10 | 9 | 1 |" in text
+    assert "* bars is 300" in text
+
+
+def test_the_curves_are_a_picture_of_every_strategy():
+    """Each strategy is a line with its name, whatever is missing in a row."""
+    drawn = prefect_pages.curves(["cash", "kelly"], [["0", "1", "1"], ["60", "1", "2"], ["120", "1", "3"]])
+    assert drawn.count("<polyline") == 2
+    assert ">kelly</text>" in drawn
+    assert prefect_pages.curves(["cash"], []) == "<svg xmlns='http://www.w3.org/2000/svg'/>"

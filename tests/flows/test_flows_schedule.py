@@ -69,7 +69,11 @@ def test_the_file_names_every_flow_with_its_time():
         "promote": [],
         "deploy": [],
         "rollback": [],
+        "overdue": ["0 * * * *"],
+        "parity": [],
+        "backfill": [],
     }
+    assert all(one.tags for one in found.values())
     assert found["nightly"].triggers[0].expect == {EVENT}
 
 

@@ -6,13 +6,13 @@ import pytest
 
 from pipelines.core.artifacts import write_json
 from serving import metrics
-from serving.dashboard.nightly_reports import ParityMetrics
+from serving.dashboard.nightly_reports import NightMetrics
 
 
 def test_a_new_replay_is_exported_and_a_broken_one_changes_nothing(tmp_path: Path) -> None:
     """Missing, then whole, then not JSON, then of another shape: the gauges keep the last whole report."""
     path = tmp_path / "parity.json"
-    replay = ParityMetrics(path)
+    replay = NightMetrics(path)
     replay.publish()
     fills = {"cost_gap_pusd": -7.5, "pnl_gap_pusd": 3.25}
     write_json(path, {"decisions": 40, "different": 2, "not_replayed": 6, "fills": fills})

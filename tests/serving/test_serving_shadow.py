@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny_bundle
 
+from benchmarks import tiny_bundle
 from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.domain import Bar, FeeSchedule, Market, Quote
 from pipelines.core.params import read
@@ -17,7 +17,7 @@ from pipelines.inference import shadow_record
 from serving import champion as champions
 from serving.loaded_model import WarmMarket, open_model, take_turn
 from serving.market.windows import Window
-from serving.shadow import Champions, Shadow
+from serving.safety.shadow import Champions, Shadow
 from serving.threads import Threads
 
 SHIPPED = read(Path("params.yaml"))

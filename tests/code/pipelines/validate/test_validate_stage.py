@@ -195,4 +195,4 @@ def test_the_page_shows_every_rule_and_escapes_its_content() -> None:
 def test_missing_products_are_named(tmp_path: Path) -> None:
     """Without data/raw the error says which stage to run."""
     with pytest.raises(DataError, match="run python -m pipelines pull"):
-        facts.read_bars(tmp_path)
+        facts.partitions(tmp_path)

@@ -23,8 +23,8 @@ from pipelines.inference.shadow_record import Seen, advice
 from serving import champion as champions
 from serving import metrics
 from serving.loaded_model import LoadedModel, Turn, WarmMarket, open_model
-from serving.paired_losses import PairedLosses
-from serving.shadow_account import ShadowAccount
+from serving.safety.paired_losses import PairedLosses
+from serving.safety.shadow_account import ShadowAccount
 from serving.threads import Threads
 
 POINTS = 5_000

@@ -1,0 +1,212 @@
+"""The night at the size of a venue, and many nights in a row: `python -m benchmarks.night`.
+
+One JSON line: `promotions_edge_0` of `nights` consecutive nights in one world without an edge, judged by the real gate;
+`peak_rss_mb` and `seconds` of stages on `markets` markets of `days` days; `unchanged_s` of a night on which nothing
+changed; `recovered_nights`, stages that were killed with SIGKILL, begun again, and left the products of an undisturbed
+run, of `killed_nights`. Every finished piece is kept in --out and not measured again.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import raw_venue, stage_runs
+from flows.stage_tasks import stage_names
+from pipelines.core.artifacts import read_json, sha256_path, write_json
+from pipelines.core.command_line import exit_status, whole
+
+QUICK = (
+    "simulator.markets_per_event=3",
+    "forecast.kind=ssm",
+    "conformal.windows=5000",
+    "ppo.timesteps=16384",
+    "agent.imitation_epochs=1",
+    "gate.bootstrap_samples=500",
+    "backtest.random_seeds=1",
+)
+"""Parameters of the nights in a row: the state-space filter forecasts alone, the agent is trained little."""
+
+STAGES = ("validate", "featurize")
+"""Stages that are measured at the size of the venue."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit status 0; the line is the result."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.night", description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("var/benchmarks/night"), help="what is measured already")
+    parser.add_argument("--nights", type=whole(0), default=30, help="nights in a row at edge 0 (30)")
+    parser.add_argument("--markets", type=whole(0), default=4_000, help="of the venue-sized pull (4000)")
+    parser.add_argument("--days", type=whole(1), default=12, help="of the venue-sized pull (12)")
+    parser.add_argument(
+        "--kills", nargs="*", default=list(stage_names(stage_runs.ROOT / "dvc.yaml"))[1:], metavar="STAGE"
+    )
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args(argv)
+    known = _Known(arguments.out)
+    nights = [
+        known.once(f"night/{arguments.seed}/{night}", lambda night=night: _night(arguments.out, arguments.seed, night))
+        for night in range(arguments.nights)
+    ]
+    sized = {
+        stage: known.once(
+            f"sized/{arguments.markets}/{arguments.days}/{stage}",
+            lambda stage=stage: _sized(arguments.out, arguments.markets, arguments.days, stage),
+        )
+        for stage in (STAGES if arguments.markets else ())
+    }
+    killed = [
+        known.once(
+            f"killed/{arguments.seed}/{stage}", lambda stage=stage: _killed(arguments.out, arguments.seed, stage)
+        )
+        for stage in arguments.kills
+    ]
+    unchanged = known.once(f"unchanged/{arguments.seed}", lambda: _unchanged(arguments.out, arguments.seed))
+    result = {
+        "nights": len(nights),
+        "promotions_edge_0": sum(row["verdict"] == "promote" for row in nights),
+        "markets": arguments.markets,
+        "days": arguments.days,
+        "seconds": {name: row["seconds"] for name, row in sized.items()},
+        "peak_rss_mb": {name: row["peak_rss_mb"] for name, row in sized.items()},
+        "unchanged_s": unchanged["seconds"],
+        "killed_nights": len(killed),
+        "recovered_nights": sum(row["same"] for row in killed),
+    }
+    print(json.dumps(result), flush=True)
+    return 0
+
+
+class _Known:
+    """What was measured, by name, in one file that is replaced by rename."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / "measured.json"
+        self._rows: dict[str, Any] = read_json(self._path) if self._path.is_file() else {}
+
+    def once(self, name: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The row of a name, measured now where it is not there."""
+        if name not in self._rows:
+            self._rows[name] = measure()
+            write_json(self._path, self._rows)
+            print(json.dumps({name: self._rows[name]}), file=sys.stderr, flush=True)
+        return dict(self._rows[name])
+
+
+def _night(out: Path, seed: int, night: int) -> dict[str, Any]:
+    """One night in a world whose history is a day longer than the night before; trials go on from night to night."""
+    folder = out / f"world-{seed}"
+    trials = folder / "var/trials.jsonl"
+    kept = trials.read_bytes() if trials.is_file() else b""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    world = [f"simulator.seed={seed}", "simulator.edge=0", f"simulator.history_days={12 + night}"]
+    stage_runs.pull(folder, [*QUICK, *world])
+    trials.parent.mkdir(exist_ok=True)
+    trials.write_bytes(kept)
+    for stage in stage_names(stage_runs.ROOT / "dvc.yaml")[1:]:
+        stage_runs.run(folder, stage)
+    gate = read_json(folder / "reports/gate.json")
+    failed = [one["name"] for one in gate["criteria"] if not one["passed"]]
+    return {"verdict": gate["verdict"], "failed": failed, "skill": gate["evidence"].get("skill")}
+
+
+def _sized(out: Path, markets: int, days: int, stage: str) -> dict[str, Any]:
+    """Seconds and peak memory of a stage on a pull of the venue's size."""
+    folder = out / f"venue-{markets}-{days}"
+    if not (folder / "data/raw/markets.parquet").is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(stage_runs.ROOT / "params.yaml", folder)
+        raw_venue.write(folder, markets, days)
+    started = time.perf_counter()
+    child = _start(folder, stage)
+    _, status, usage = os.wait4(child.pid, 0)
+    if status:
+        raise RuntimeError(f"{stage} ended with status {os.waitstatus_to_exitcode(status)} on {markets} markets")
+    return {"seconds": round(time.perf_counter() - started, 1), "peak_rss_mb": round(usage.ru_maxrss / 1024)}
+
+
+def _start(folder: Path, *command: str) -> subprocess.Popen[bytes]:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(stage_runs.ROOT),
+        "OMP_NUM_THREADS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    with (folder / f"{command[-1]}.log").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "pipelines", *command], cwd=folder, env=environment, stdout=log, stderr=log
+        )
+
+
+def _finished(out: Path, seed: int) -> Path:
+    """A folder in which every stage has run once, undisturbed."""
+    folder = out / f"finished-{seed}"
+    if not (folder / "finished").is_file():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        world = [f"simulator.seed={seed}", "simulator.history_days=8", "simulator.event_length_min=480"]
+        stage_runs.pull(folder, [*QUICK, *world, "gate.min_events=3"])
+        for stage in stage_names(stage_runs.ROOT / "dvc.yaml")[1:]:
+            stage_runs.run(folder, stage)
+        (folder / "finished").touch()
+    return folder
+
+
+def _killed(out: Path, seed: int, stage: str) -> dict[str, Any]:
+    """A stage killed halfway through the time that it takes, then begun again: whether the products are the same."""
+    folder = _finished(out, seed)
+    before = _products(folder, stage)
+    started = time.perf_counter()
+    stage_runs.run(folder, stage)
+    seconds = time.perf_counter() - started
+    child = _start(folder, stage)
+    time.sleep(seconds / 2)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    kept = _products(folder, stage)
+    stage_runs.run(folder, stage)
+    return {"same": _products(folder, stage) == before, "kept_whole": kept == before, "seconds": round(seconds, 1)}
+
+
+def _products(folder: Path, stage: str) -> dict[str, str]:
+    import yaml  # noqa: PLC0415 - of this measurement alone
+
+    outs = yaml.safe_load((stage_runs.ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"][stage].get("outs", [])
+    # Pages name times, and verdicts when they were given.
+    return {
+        name: sha256_path(folder / name)
+        for name in outs
+        if not name.endswith((".html", "verdict.json")) and (folder / name).exists()
+    }
+
+
+def _unchanged(out: Path, seed: int) -> dict[str, Any]:
+    """Seconds of a `dvc repro` of every stage on which nothing has changed."""
+    folder = _finished(out, seed)
+    shutil.copy2(stage_runs.ROOT / "dvc.yaml", folder)
+    for name in ("pipelines", "strategies"):
+        if not (folder / name).exists():
+            (folder / name).symlink_to(stage_runs.ROOT / name)
+    if not (folder / ".dvc").exists():
+        _dvc(folder, "init", "--no-scm", "-q")
+        _dvc(folder, "commit", "-f", "-q")
+    started = time.perf_counter()
+    _dvc(folder, "repro", "-q")
+    return {"seconds": round(time.perf_counter() - started, 1)}
+
+
+def _dvc(folder: Path, *command: str) -> None:
+    subprocess.run([sys.executable, "-m", "dvc", *command], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status("night", main))

@@ -1,0 +1,50 @@
+"""The nights that ended on this machine: var/nights.jsonl, a line each, and whether one is missing."""
+
+import json
+import os
+import time
+from datetime import UTC, datetime
+
+from pipelines.core.settings import Settings
+
+NIGHTS = "nights.jsonl"
+"""In var: a line for every night that ended, good or bad."""
+
+
+def remember(state: str, text: str = "") -> None:
+    """Append the end of a night to var/nights.jsonl, in one write."""
+    path = Settings().var / NIGHTS
+    path.parent.mkdir(parents=True, exist_ok=True)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    line = json.dumps({"at": now, "ended_s": round(time.time(), 1), "state": state, "text": text}) + "\n"
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(descriptor, line.encode())
+    finally:
+        os.close(descriptor)
+
+
+def last_good_s() -> float | None:
+    """When the last night ended well, in wall seconds; None where none did."""
+    path = Settings().var / NIGHTS
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    for line in reversed(lines):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict) and row.get("state") == "completed":
+            return float(row["ended_s"])
+    return None
+
+
+def overdue(limit_h: float, now_s: float) -> str:
+    """What to say when no night has ended for too long; empty while one has, or before the first."""
+    last_s = last_good_s()
+    if last_s is None or now_s - last_s <= 3600.0 * limit_h:
+        return ""
+    when = datetime.fromtimestamp(last_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return (
+        f"no night has ended well for {(now_s - last_s) / 3600.0:.0f} hours (the last one on {when}); the champion of "
+        "then still trades. See the runs of `nightly` in the Prefect UI, or run `oddsmith nightly --fresh`"
+    )

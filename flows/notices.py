@@ -1,0 +1,41 @@
+"""What people are told of the flows: failures, holds, promotions, rollbacks, drift, a night that did not come.
+
+Messages go through `pipelines.messages` to the receivers of ODDSMITH_MESSAGES (webhook, Slack, Discord, Telegram, mail,
+PagerDuty, ...). One that cannot be sent is a line in the log; the flow goes on.
+"""
+
+from typing import Any
+
+from flows import nights
+from pipelines.messages.message import Kind
+from pipelines.messages.messenger import tell
+
+
+def failed(flow: Any, run: Any, state: Any) -> None:
+    """A hook of Prefect: a flow failed or crashed. Its own line is the message."""
+    kind = Kind.NIGHT_FAILED if flow.name == "nightly" else Kind.TROUBLE
+    told = (state.message or "it said nothing").replace("Flow run encountered an exception: ", "")
+    if flow.name == "nightly":
+        nights.remember("failed", told)
+    tell(kind, f"the flow {flow.name} ({run.name}) failed: {told}")
+
+
+def verdict(gate: dict[str, Any]) -> None:
+    """The gate said hold: with the reasons."""
+    if gate["verdict"] != "promote":
+        tell(Kind.VERDICT, f"hold: {' '.join(gate['reasons'])}")
+
+
+def promoted(record: dict[str, Any]) -> None:
+    """A bundle became champion."""
+    tell(Kind.PROMOTION, f"bundle {record['hash'][:12]} is champion; the service swaps between two bars")
+
+
+def rolled_back(record: dict[str, Any], withdrawn: str, reason: str) -> None:
+    """An earlier champion is back."""
+    tell(Kind.ROLLBACK, f"{withdrawn[:12]} was rolled back to {record['hash'][:12]}: {reason or 'no reason given'}")
+
+
+def drifted(found: dict[str, Any]) -> None:
+    """The world has left the training window."""
+    tell(Kind.DRIFT, f"bundle {found['bundle'][:12]}: {' '.join(found['reasons'])}")

@@ -1,0 +1,48 @@
+"""The benchmark of the night: the venue-sized pull is one that validate accepts, and what was measured is kept."""
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from benchmarks import night, raw_venue
+from pipelines.core.artifacts import read_json
+
+pytestmark = pytest.mark.slow
+
+
+def test_validate_and_featurize_run_at_the_size_that_is_asked_for(tmp_path, capsys):
+    """Rows, seconds and peak memory of both stages come out as one JSON line, and a second run measures nothing."""
+    sized = ["--out", str(tmp_path), "--nights", "0", "--markets", "12", "--days", "2", "--kills"]
+    measured = {}
+    write = night._Known.once
+
+    def once(self, name, measure):
+        measured[name] = measured.get(name, 0) + (name not in self._rows)
+        return write(self, name, measure if not name.startswith("unchanged") else lambda: {"seconds": 1.0})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(night._Known, "once", once)
+        assert night.main(sized) == 0
+        assert night.main(sized) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    assert lines[0] == lines[1]
+    assert lines[0]["peak_rss_mb"].keys() == lines[0]["seconds"].keys() == {"validate", "featurize"}
+    assert {"promotions_edge_0", "nights", "unchanged_s", "recovered_nights"} <= lines[0].keys()
+    assert set(measured.values()) == {1}
+    report = read_json(tmp_path / "venue-12-2/reports/validation.json")
+    bars = report["rows"]["bars"]
+    assert bars["read"] == bars["kept"] + bars["quarantined"] > 12 * 1440
+    assert pq.read_metadata(tmp_path / "venue-12-2/data/features/features.parquet").num_rows == bars["kept"]
+
+
+def test_the_venue_is_half_open_and_half_ended(tmp_path):
+    """Every second market ends inside the window, and no bar is later than its market's end."""
+    raw_venue.write(tmp_path, 6, 4)
+    markets = pq.read_table(tmp_path / "data/raw/markets.parquet").to_pylist()
+    ends = {row["market_id"]: row["end_s"] for row in markets}
+    bars = pq.ParquetFile(next(Path(tmp_path, "data/raw/bars").glob("*-04/part.parquet"))).read().to_pylist()
+    assert sum(end is None for end in ends.values()) == 3
+    assert all(ends[row["market_id"]] is None or row["ts_s"] <= ends[row["market_id"]] for row in bars)

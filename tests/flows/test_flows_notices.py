@@ -1,0 +1,152 @@
+"""What people are told of the flows arrives at a real receiver; failures are repeated by their kind; one at a time."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from message_receiver import receiver
+from prefect import flow
+from prefect.logging import disable_run_logger
+
+from flows import nights, notices
+from flows.exclusive import CHAMPION, alone
+from flows.overdue import overdue
+from flows.stage_tasks import TRIES, Failure, StageFailed, run_command, try_again
+from pipelines.core import params as parameters
+from pipelines.core.errors import AlreadyRunning, VenueUnavailable
+
+ROOT = Path(__file__).parents[2]
+HOUR = 3600.0
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    """An empty folder with the shipped parameters, and a receiver that messages of this machine go to."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ODDSMITH_VAR", str(tmp_path / "var"))
+    Path("params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    parameters.load.cache_clear()
+    with receiver() as caught:
+        monkeypatch.setenv("ODDSMITH_MESSAGES", caught.address)
+        yield caught
+    parameters.load.cache_clear()
+
+
+def said(caught) -> str:
+    """The text of every message so far."""
+    return json.dumps(caught.messages)
+
+
+def test_each_event_of_a_night_reaches_the_receiver(desk):
+    """Failure, promotion, rollback and drift are each told, with what happened and of which bundle."""
+    state = SimpleNamespace(message="Flow run encountered an exception: pull: the venue lists no market")
+    notices.failed(SimpleNamespace(name="nightly"), SimpleNamespace(name="brave-fox"), state)
+    notices.rolled_back({"hash": "ab" * 32}, "cd" * 32, "loses money")
+    notices.drifted({"bundle": "ef" * 32, "reasons": ["volume moved"]})
+
+    told = said(desk)
+    assert "the flow nightly (brave-fox) failed: pull: the venue lists no market" in told
+    assert "cdcdcdcdcdcd was rolled back to abababababab: loses money" in told
+    assert "efefefefefef: volume moved" in told
+    assert json.loads(Path("var/nights.jsonl").read_text())["state"] == "failed"
+
+
+def test_a_receiver_that_is_down_stops_no_flow(desk, monkeypatch):
+    """A message that nobody takes is a line in the log."""
+    monkeypatch.setenv("ODDSMITH_MESSAGES", "json://127.0.0.1:9/hook")
+    notices.drifted({"bundle": "ef" * 32, "reasons": ["volume moved"]})
+
+
+def test_nights_that_do_not_come_are_told_once_a_day(desk, prefect_server):
+    """26 hours after the last good night people are told, again a day later, and not while nights end."""
+    now = time.time()
+    assert overdue(now) == ""
+    nights.remember("completed", "hold")
+    nights.remember("failed", "no disk")
+    assert overdue(now + 25 * HOUR) == ""
+    assert "no night has ended well for 27 hours" in overdue(now + 27 * HOUR)
+    assert overdue(now + 28 * HOUR) == ""
+    assert "52 hours" in overdue(now + 52 * HOUR)
+    assert said(desk).count("no night has ended well") == 2
+
+
+@pytest.mark.parametrize(
+    ("script", "kind"),
+    [
+        (f"print('pull: no answer'); raise SystemExit({VenueUnavailable.status})", Failure.UNAVAILABLE),
+        (
+            "print('pull: no answer'); print('failed to run: x, exited with 69'); raise SystemExit(255)",
+            Failure.UNAVAILABLE,
+        ),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", Failure.KILLED),
+        ("print('failed to run: x, exited with -9'); raise SystemExit(255)", Failure.KILLED),
+        ("print('pull: a row is odd'); raise SystemExit(1)", Failure.OTHER),
+        ("import time; time.sleep(60)", Failure.LATE),
+    ],
+)
+def test_a_failure_has_a_kind(script, kind):
+    """The exit status, through DVC or plain, says whether the venue, a signal, the time or the work was at fault."""
+    with disable_run_logger(), pytest.raises(StageFailed) as failure:
+        run_command(sys.executable, "-c", script, name="pull", timeout_s=20.0 if kind is not Failure.LATE else 0.5)
+    assert failure.value.kind is kind
+
+
+def test_what_is_too_late_is_ended_with_all_below_it(tmp_path):
+    """A stage that hangs leaves no process behind."""
+    mark = tmp_path / "pid"
+    script = (
+        "import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(90)']);"
+        f"open({str(mark)!r}, 'w').write(str(p.pid)); p.wait()"
+    )
+    with disable_run_logger(), pytest.raises(StageFailed, match=r"was ended after 3 s \(flows.stage_timeout_min\)"):
+        run_command(sys.executable, "-c", script, name="agent", timeout_s=3.0)
+    pid = int(mark.read_text())
+    status = Path(f"/proc/{pid}/status")
+    assert not status.exists() or "zombie" in status.read_text()
+
+
+@pytest.mark.parametrize("kind", Failure)
+def test_a_task_is_repeated_as_often_as_its_failure_allows(kind):
+    """The venue is asked again three times, what was killed or late once more, anything else never."""
+
+    def fails():
+        raise StageFailed("x", kind)
+
+    again = [try_again(None, SimpleNamespace(run_count=n), SimpleNamespace(result=fails)) for n in range(1, 6)]
+    assert again.count(True) == TRIES[kind]
+    assert again == sorted(again, reverse=True)
+
+
+def test_one_process_at_a_time_changes_the_champion(desk, tmp_path):
+    """A promotion waits for the other one and then says who is at work; within one process a flow may call another."""
+    script = (
+        "from flows.exclusive import alone, CHAMPION\n"
+        "with alone(CHAMPION, 'a promotion'):\n    print('in', flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "in\n"
+        with (
+            pytest.raises(AlreadyRunning, match=rf"a promotion \(process {other.pid}\) is at work"),
+            alone(CHAMPION, "a rollback"),
+        ):
+            pass
+        other.communicate("\n", timeout=20)
+    with alone(CHAMPION, "a rollback"), alone(CHAMPION, "a promotion"):
+        pass
+
+
+def test_a_flow_that_fails_tells_it(desk, prefect_server):
+    """The hook of the flows runs in a real run of Prefect, with the flow's own line."""
+
+    @flow(name="nightly", persist_result=False, on_failure=[notices.failed])
+    def broken():
+        raise StageFailed("gate: no space left on the disk")
+
+    assert broken(return_state=True).is_failed()
+    assert "gate: no space left on the disk" in said(desk)
