@@ -10,11 +10,16 @@ from pipelines.core.command_line import Command, number, whole
 
 def _league_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kinds", nargs="*", metavar="KIND", help="only these (default: all)")
+    parser.add_argument("--edge", type=number(0, 1), nargs="*", default=[], help="synthetic worlds, not the last pull")
+    parser.add_argument("--worlds", type=whole(1), default=1, help="of every edge, from seed 1 on (1)")
+    parser.add_argument("--recorded", type=Path, nargs="*", default=[], help="Parquet recordings, not the last pull")
+    parser.add_argument("--seeds", type=whole(1), default=1, help="of the training (1)")
+    parser.add_argument("--size", choices=("small", "large"), default="small", help="large: five times the windows")
     parser.add_argument("--keep-limit", action="store_true", help="do not measure the Kalman limit again")
 
 
 def _league(arguments: argparse.Namespace) -> None:
-    importlib.import_module("benchmarks.league").run(arguments.kinds, measure_limit=not arguments.keep_limit)
+    importlib.import_module("benchmarks.league").run(arguments)
 
 
 LEAGUE = Command(

@@ -1,147 +1,169 @@
-"""`oddsmith league`: every forecaster under one protocol, in the guide's benchmark table.
+"""`oddsmith league`: every forecaster under one protocol, on the last pull, on worlds, or on recordings.
 
-Each kind is trained on the fit slice with the same windows and seed, calibrated on the next, and measured on the
-selection slice: errors at the last horizon, skill against persistence, value at risk, and the Sharpe ratio of the
-threshold rule after costs. The Kalman limit comes from `benchmarks.kalman`.
+Each kind is trained on the fit slice with the same windows and seed, calibrated on the next, and judged on later ones:
+skill against persistence with an interval over events and one over periods, calibration, times of training and
+inference. On the last pull it is the selection slice, and the threshold rule is played too; the gate's slice is left to
+the gate. Finished rows are kept in var/league.jsonl and not made again with the same data, parameters and code. The
+last line is JSON.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import argparse
+import hashlib
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
-from benchmarks import kalman
-from benchmarks.league_page import Entry, page
+from benchmarks import kalman, league_data, league_online
+from benchmarks.kept_rows import KeptRows
+from benchmarks.league_data import Course
+from benchmarks.league_members import ONLINE, SLOW, Made, forecast, known
+from benchmarks.league_page import page
+from benchmarks.league_row import Row, judge
 from pipelines.core import log
-from pipelines.core.artifacts import read_json, sha256_path, write_bytes, write_json
-from pipelines.core.domain import FloatArray
+from pipelines.core.artifacts import write_bytes, write_json
 from pipelines.core.errors import ParameterError
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, load
-from pipelines.core.products import FEATURES, WINDOW, report_json
+from pipelines.core.products import report_json
 from pipelines.core.scheduler import each
-from pipelines.forecast import baselines
-from pipelines.forecast.accuracy import measure
-from pipelines.forecast.stage import forecasts, table
-from pipelines.forecast.training_windows import Rows
-from pipelines.inference.predictor import Forecasts, Predictor
+from pipelines.forecast.stage import table
+from pipelines.inference.predictor import Forecasts
 from pipelines.replay import market_history
 from pipelines.replay.loop import replay, tape
-from pipelines.replay.performance import Figures, figures
+from pipelines.replay.performance import figures
 from pipelines.replay.rules import make
 from pipelines.replay.signals import sizing_table
 
-BASELINES = ("persistence", "ar")
-FORECASTERS = ("ssm", "ridge", "hybrid", "gru", "lstm", "sentiment_lstm", "garch_lstm")
-WITHOUT_FILTER = {f"{kind}_without_filter": kind for kind in ("ridge", "hybrid")}
-"""Rows of the ablation: the same forecaster from the price alone, `forecast.filter: false`."""
 WORK = Path("var/league")
+KEPT = Path("var/league.jsonl")
 PAGE = Path("docs/results/league.md")
 DOCUMENT = report_json("league")
 LIMIT = report_json("kalman")
-SLICE = "selection"
-VAR_LEVEL = 0.05
+LARGE = 5
+"""How many times the windows of an epoch the large protocol has."""
+SOURCES = ("pipelines/forecast", "pipelines/features", "pipelines/inference", "pipelines/news/decay.py")
 
 
-@dataclass(frozen=True)
-class Course:
-    """What every forecaster gets: the feature table with its hash and its scaler's document, and the parameters."""
-
-    rows: Rows
-    params: Params
-    data_hash: str
-    observation: Any
-
-
-def run(kinds: Sequence[str] = (), *, measure_limit: bool = False) -> None:
-    """Train, measure and render; no kinds means all. The Kalman limit is measured again, or read where it is known.
+def run(asked: argparse.Namespace) -> None:
+    """Make what is missing, print one JSON line, render the page.
 
     Raises:
         ParameterError: naming a kind that is not known.
     """
     params = load()
-    known = (*BASELINES, *FORECASTERS, *WITHOUT_FILTER)
-    for kind in kinds:
-        if kind not in known:
-            raise ParameterError(f"forecaster was {kind!r}; known are {', '.join(known)}")
-    rows = Rows.read(FEATURES)
-    if measure_limit:
+    for kind in asked.kinds:
+        if kind not in known():
+            raise ParameterError(f"forecaster was {kind!r}; known are {', '.join(known())}")
+    names = tuple(dict.fromkeys(("persistence", *(asked.kinds or known()))))
+    if not asked.keep_limit:
         kalman.write(LIMIT)
-    settings = params.forecast.model_copy(update={"windows": params.league.windows, "epochs": params.league.epochs})
-    params = params.model_copy(update={"forecast": settings})
-    names = ("persistence", *(kind for kind in kinds or known if kind != "persistence"))
-    course = Course(rows, params, sha256_path(FEATURES), read_json(FEATURES / "scaler.json"))
-    entries: list[Entry] = []
-    for kind, (made, seconds) in zip(names, each(forecast, course, names, params.compute), strict=True):
-        entries.append(judge(kind, made, seconds, course, entries[0].value_at_risk["loss"] if entries else None))
-        skill, sharpe = entries[-1].metrics["skill_price_pooled"], entries[-1].trading.sharpe_day
-        log.get("league").info("measured", kind=kind, skill_pct=round(100 * skill, 2), sharpe=sharpe)
-    limit = read_json(LIMIT) if LIMIT.is_file() else None
-    write_json(DOCUMENT, {"entries": [_document(entry) for entry in entries], "kalman": limit})
-    write_bytes(PAGE, page(entries, limit, params, _source()).encode())
-    log.get("league").info("written", page=str(PAGE))
+    kept = KeptRows(KEPT, SOURCES)
+    for course in _courses(asked, params):
+        for seed in range(1, asked.seeds + 1):
+            _play(_seeded(course, seed), names, asked.size, kept)
+    limit = json.loads(LIMIT.read_text(encoding="utf-8")) if LIMIT.is_file() else None
+    write_json(DOCUMENT, {"entries": kept.rows, "kalman": limit})
+    write_bytes(PAGE, page(kept.rows, limit, params).encode())
+    print(json.dumps(summary(kept.rows)))
 
 
-def judge(kind: str, made: Forecasts, seconds: float, course: Course, null: float | None) -> Entry:
-    """The row of a forecaster; `null` is the value-at-risk loss of persistence, None for itself."""
-    rows, params = course.rows, course.params
-    lookback, horizon = params.forecast.lookback_bars, params.forecast.horizon_bars
-    every = rows.positions(SLICE, lookback)
-    file = WORK / kind / "forecasts.parquet"
+def _courses(asked: argparse.Namespace, params: Params) -> Iterator[Course]:
+    sizes = {"small": params.league.windows, "large": LARGE * params.league.windows}
+    settings = {"windows": sizes[asked.size], "epochs": params.league.epochs}
+    params = params.model_copy(update={"forecast": params.forecast.model_copy(update=settings)})
+    for edge in asked.edge:
+        for seed in range(1, asked.worlds + 1):
+            yield league_data.synthetic(edge, seed, params)
+    for path in asked.recorded:
+        yield league_data.recording(path, params)
+    if not asked.edge and not asked.recorded:
+        yield league_data.last_pull(params)
+
+
+def _seeded(course: Course, seed: int) -> Course:
+    """The course with another seed of training; the shipped one is the first."""
+    settings = course.params.forecast
+    params = course.params.model_copy(
+        update={"forecast": settings.model_copy(update={"seed": settings.seed + seed - 1})}
+    )
+    return Course(**{**course.__dict__, "params": params})
+
+
+def _play(course: Course, names: tuple[str, ...], size: str, kept: KeptRows) -> None:
+    digest = hashlib.sha256(course.params.model_dump_json().encode()).hexdigest()[:12]
+    about = {
+        "data": course.name,
+        "hash": course.data_hash,
+        "size": size,
+        "seed": course.params.forecast.seed,
+        "parameters": digest,
+    }
+    work = WORK / course.name.replace(" ", "-").replace(",", "")
+    missing = [kind for kind in names if kind != ONLINE and kept.find({**about, "kind": kind}) is None]
+    task = [(kind, str(work / kind)) for kind in missing]
+    for kind, made in zip(missing, each(_made, course, task, course.params.compute), strict=True):
+        _keep(course, made, {**about, "kind": kind}, work / kind, kept)
+    if ONLINE in names and (missing or kept.find({**about, "kind": ONLINE}) is None):
+        _online(course, about, work, kept)
+
+
+def _made(course: Course, task: tuple[str, str]) -> Made:
+    kind, folder = task
+    return forecast(course, kind, Path(folder) / "forecaster")
+
+
+def _keep(course: Course, made: Made, about: Row, folder: Path, kept: KeptRows, **more: Any) -> None:
+    file = folder / "forecasts.parquet"
     file.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table(rows, every, made), file)
-    judged = np.isin(every, rows.lively(rows.positions(SLICE, lookback, horizon)))
-    positions = every[judged]
-    kept = Forecasts(made.mean[judged], made.lower[judged], made.upper[judged], made.confidence[judged])
-    risk = value_at_risk(rows.moves(positions, horizon)[:, -1], kept.lower[:, -1], null)
-    return Entry(kind, measure(rows, positions, kept), risk, _trade(file, params), seconds)
+    pq.write_table(table(course.rows, made.positions, made.forecasts), file)
+    row = {**about, **judge(course, made), **more}
+    if course.trades and about["kind"] not in SLOW:
+        row["trading"] = _trade(file, course.params)
+    kept.add(row)
+    metrics = row["metrics"]
+    log.get("league").info("measured", kind=about["kind"], skill_pct=round(100 * metrics["skill_price_pooled"], 2))
 
 
-def value_at_risk(moves: FloatArray, lower: FloatArray, null: float | None) -> dict[str, float]:
-    """The 5 % lower bound as value at risk: share of moves below it, pinball loss, gain over persistence."""
-    error = moves - lower
-    loss = float(np.mean(np.maximum(VAR_LEVEL * error, (VAR_LEVEL - 1.0) * error)))
-    gain = 0.0 if null is None or null == 0.0 else 1.0 - loss / null
-    return {"exceeded": float(np.mean(error < 0.0)), "loss": loss, "improvement": gain}
+def _online(course: Course, about: Row, work: Path, kept: KeptRows) -> None:
+    """The row of the online ensemble, from the forecasts of the other rows that lie in their files."""
+    names = [k for k in known() if k not in SLOW and k != ONLINE and kept.find({**about, "kind": k}) is not None]
+    positions = course.positions()
+    tables = {name: pq.read_table(work / name / "forecasts.parquet") for name in names}
+    columns = {
+        part: {name: np.stack(one[part].to_numpy(zero_copy_only=False)) for name, one in tables.items()}
+        for part in ("mean", "lower", "upper")
+    }
+    lookback = course.params.forecast.lookback_bars
+    found = league_online.combined(course.rows, positions, columns["mean"], lookback)
+    # The interval is the weighted mean of the rows' intervals around their means.
+    half = {
+        side: sum(w * (columns[side][n] - columns["mean"][n]) for n, w in found.weights.items())
+        for side in ("lower", "upper")
+    }
+    confidence = np.full(len(positions), 0.5)
+    forecasts = Forecasts(found.mean, found.mean + half["lower"], found.mean + half["upper"], confidence)
+    more = {"weights": found.weights, "regret_per_round": found.regret, "bound_per_round": found.bound}
+    _keep(course, Made(positions, forecasts, 0.0, 0.0), {**about, "kind": ONLINE}, work / ONLINE, kept, **more)
 
 
-def forecast(course: Course, kind: str) -> tuple[Forecasts, float]:
-    """Train one forecaster; its forecasts at every bar of the selection slice, and the seconds that training took."""
-    rows, params = course.rows, course.params
-    positions = rows.positions(SLICE, params.forecast.lookback_bars)
-    if kind in BASELINES:
-        return baselines.fit(kind, rows, params).forecast(rows, positions), 0.0
-    from pipelines.forecast import candidate  # noqa: PLC0415 - TensorFlow is loaded by those who train
-
-    settings = {"kind": WITHOUT_FILTER.get(kind, kind), "filter": kind not in WITHOUT_FILTER}
-    chosen = params.model_copy(update={"forecast": params.forecast.model_copy(update=settings)})
-    folder = WORK / kind / "forecaster"
-    report = candidate.make(rows, chosen, folder, course.data_hash, course.observation)
-    made = forecasts(rows, Predictor(folder), positions)
-    candidate.checkpoint_of(chosen, course.data_hash).clear()
-    return made, float(report["training_s"])
-
-
-def _trade(file: Path, params: Params) -> Figures:
-    histories = market_history.read(SLICE, params.execution, file)
+def _trade(file: Path, params: Params) -> Row:
+    histories = market_history.read("selection", params.execution, file)
     length_s = market_history.bar_length_s()
     strategy = make("threshold", params, sizing_table(histories, params), None, length_s)
     cash = params.backtest.cash_pusd * MICRO
-    return figures(replay(tape(histories, None, params.execution.model_depth_shares), strategy, cash), cash, length_s)
+    made = replay(tape(histories, None, params.execution.model_depth_shares), strategy, cash)
+    return figures(made, cash, length_s).document()
 
 
-def _source() -> str:
-    return str(read_json(WINDOW)["source"]) if WINDOW.is_file() else "unknown"
-
-
-def _document(entry: Entry) -> dict[str, Any]:
-    return {
-        "name": entry.name,
-        "metrics": entry.metrics,
-        "value_at_risk": entry.value_at_risk,
-        "trading": entry.trading.document(),
-        "training_s": entry.training_s,
-    }
+def summary(rows: list[Row]) -> Row:
+    """Pooled skill with its interval of every row, by data and kind."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for row in rows:
+        metrics = row["metrics"]
+        value = [metrics["skill_price_pooled"], *metrics["skill_price_pooled_interval"]]
+        found.setdefault(row["data"], {})[row["kind"]] = [round(one, 5) for one in value]
+    return {"benchmark": "league", "skill": found}

@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
 # Makes .venv from requirements.lock, every file checked against its hash. Whole or not there: a stamp is written last,
 # and an interrupted install is completed by the next one. PYTHON=python3.12 names the Python, GPU=1 adds CUDA for
-# TensorFlow (torch trains on the CPU in any case), NLP=1 adds transformers.
+# TensorFlow (torch trains on the CPU in any case), NLP=1 adds transformers, LEAGUE=1 Prophet and a foundation model.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-extras="serve,train,dev${GPU:+,gpu}${NLP:+,nlp}"
+extras="serve,train,dev${GPU:+,gpu}${NLP:+,nlp}${LEAGUE:+,league}"
 sources=(pyproject.toml requirements.lock infra/install.sh infra/locked.py infra/find_python.sh)
 stamp=".venv/.installed-$(cat "${sources[@]}" | sha256sum | cut -c1-16)-${extras//,/-}"
 version_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true; }
 if [ -z "${PYTHON:-}" ] || [ "$(version_of "$PYTHON")" = "$(version_of .venv/bin/python)" ]; then
   [ -e "$stamp" ] && exit 0
-  if [ -z "${NLP:-}" ] && [ -e "$stamp-nlp" ]; then exit 0; fi
+  # An environment with more extras than were asked for serves too.
+  for more in "$stamp-nlp" "$stamp-league" "$stamp-nlp-league" "${stamp/%-league/-nlp-league}"; do
+    if [ -e "$more" ]; then exit 0; fi
+  done
 fi
 
 work=$(mktemp -d)

@@ -114,11 +114,18 @@ class Base:
         return raw[3]
 
 
-def make(rows: Rows, params: Params, folder: Path, data_hash: str, observation: Any) -> dict[str, Any]:
+def make(
+    rows: Rows,
+    params: Params,
+    folder: Path,
+    data_hash: str,
+    observation: Any,
+    fitted: StateSpace | None = None,
+) -> dict[str, Any]:
     """Train, export and calibrate a forecaster into `folder`, which is replaced whole; what was measured on the way.
 
-    First the state-space filter is fitted, then a linear path on what it leaves, then the network on what both leave.
-    `observation` is the scaler
+    First the state-space filter is fitted (or `fitted` is taken, where the caller has it already), then a linear path
+    on what it leaves, then the network on what both leave. `observation` is the scaler
     of the feature table: it travels with the forecaster to the agent's observation. `data_hash` names the feature
     table: training goes on from a checkpoint of the same data and parameters only. The checkpoint stays: the caller
     clears it when everything that follows from the forecaster is written too.
@@ -131,7 +138,9 @@ def make(rows: Rows, params: Params, folder: Path, data_hash: str, observation: 
             f"forecast.kind was {settings.kind!r}, which is the filter alone, and forecast.filter was false; set"
             " forecast.filter to true or choose another kind"
         )
-    path = Base.of(rows, params, state_space_fit.fit(rows, settings.seed) if settings.filter else None)
+    if settings.filter:
+        fitted = fitted or state_space_fit.fit(rows, settings.seed)
+    path = Base.of(rows, params, fitted if settings.filter else None)
     fitted_s = round(time.monotonic() - started, 1)
     fit = training_positions(rows, "fit", settings.lookback_bars, settings.horizon_bars)
     seen = _seen(rows, params, fit, path, forecaster.reads)
@@ -187,7 +196,7 @@ def _training_data(rows: Rows, params: Params, fit: IntArray, path: Base, seen: 
         left = rows.moves(positions, params.forecast.horizon_bars) - ahead
         return inputs, scaled_target(left, volatility)
 
-    return TrainingData(fit, batch, seen.width)
+    return TrainingData(fit, batch, seen.width, lambda positions: rows.ts_s[positions])
 
 
 def _meta(rows: Rows, params: Params, seen: Inputs) -> dict[str, Any]:

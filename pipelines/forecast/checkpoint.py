@@ -24,6 +24,10 @@ class Checkpoint:
         prune_checkpoints(folder, path)
         return cls(path)
 
+    def part(self, name: str) -> "Checkpoint":
+        """The checkpoint of one of several trainings that make a forecaster; `clear` of the whole forgets it too."""
+        return Checkpoint(self.path.with_name(f"{self.path.stem}-{name}.npz"))
+
     def save(self, model: Any, epoch: int) -> None:
         """Keep weights and optimizer state after `epoch` epochs."""
         arrays: dict[str, Any] = {f"v{i}": np.asarray(variable) for i, variable in enumerate(_variables(model))}
@@ -43,6 +47,8 @@ class Checkpoint:
     def clear(self) -> None:
         """Forget: the training is finished and its product is written."""
         self.path.unlink(missing_ok=True)
+        for part in self.path.parent.glob(f"{self.path.stem}-*.npz"):
+            part.unlink(missing_ok=True)
 
 
 def _variables(model: Any) -> list[Any]:

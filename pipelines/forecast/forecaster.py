@@ -29,6 +29,8 @@ class TrainingData:
     positions: IntArray
     batch: Callable[[IntArray], Batch]
     inputs: int
+    ts_s: Callable[[IntArray], IntArray]
+    """From positions to the market seconds of their bars."""
 
 
 Train = Callable[[TrainingData, ForecastParams, Checkpoint, Path], dict[str, Any]]

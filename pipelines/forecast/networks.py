@@ -38,7 +38,7 @@ def build(
     a Dask worker, draw from that one too. `portable` avoids the GPU-only recurrent kernels, which ONNX cannot express;
     the weights are the same.
     """
-    kernels, draw = False if portable else "auto", _Seeds(seed)
+    kernels, draw = False if portable else "auto", Seeds(seed)
     windows = keras.Input((lookback, inputs))
     hidden = layers.first(128, return_sequences=True, use_cudnn=kernels, **draw.recurrent())(windows)
     hidden = keras.layers.Dropout(dropout, seed=draw())(hidden)
@@ -52,13 +52,14 @@ def build(
     return keras.Model(windows, both, name="forecaster")
 
 
-class _Seeds:
+class Seeds:
     """Seeds one after the other, the ones that Keras draws after `keras.utils.set_random_seed(seed)`."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)  # noqa: S311 - weights, no secrets
 
     def __call__(self) -> int:
+        """The next seed."""
         return self._random.randint(1, 10**9)
 
     def recurrent(self) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def build_dense(
     """Untrained network of dense layers on the last bars of a window; what is older reaches it through filter states
     and decayed inputs. It is the same network whether it has to be `portable` or not."""
     del portable
-    draw, bars = _Seeds(seed), min(DENSE_BARS, lookback)
+    draw, bars = Seeds(seed), min(DENSE_BARS, lookback)
     windows = keras.Input((lookback, inputs))
     hidden = keras.layers.Flatten()(keras.layers.Cropping1D((lookback - bars, 0))(windows))
     for width in DENSE_WIDTHS:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
@@ -59,7 +60,8 @@ def main(folder, params_file):
     def run(scheduler):
         compute = params.compute.model_copy(update={"scheduler": scheduler})
         league.load = lambda: params.model_copy(update={"compute": compute})
-        league.run(KINDS)
+        asked = {"kinds": KINDS, "edge": [], "recorded": [], "worlds": 1, "seeds": 1, "size": "small"}
+        league.run(Namespace(**asked, keep_limit=True))
 
     for where in ("single", "dask"):
         Path(folder, where).mkdir()

@@ -13,9 +13,11 @@ SCRIPT = Path(__file__).with_name("league_script.py")
 
 def _made(folder: Path) -> tuple[dict[str, bytes], list[dict[str, object]]]:
     """Forecast files, and the rows of the report without the seconds of training."""
-    files = sorted((folder / "var/league").glob("*/forecasts.parquet"))
+    files = sorted((folder / "var/league").glob("*/*/forecasts.parquet"))
     entries = json.loads((folder / "reports/league.json").read_text())["entries"]
-    return {file.parent.name: file.read_bytes() for file in files}, [e | {"training_s": None} for e in entries]
+    return {file.parent.name: file.read_bytes() for file in files}, [
+        e | {"training_s": None, "inference_ms": None} for e in entries
+    ]
 
 
 def test_three_workers_train_the_same_league(tmp_path: Path) -> None:

@@ -1,18 +1,25 @@
-"""The league: baselines, value at risk, and the page."""
+"""The league: baselines, the online ensemble, figures of a row, and the page."""
 
+import json
 import sys
+from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks import league
-from benchmarks.league_page import Entry, page
+from benchmarks import classical, league, league_online, league_row
+from benchmarks.kept_rows import KeptRows
+from benchmarks.league_data import Course
+from benchmarks.league_members import Made
+from benchmarks.league_page import page
 from pipelines.core.errors import ParameterError
 from pipelines.core.params import load
+from pipelines.features.scale import log_odds
 from pipelines.forecast import baselines
 from pipelines.forecast.accuracy import measure
-from pipelines.replay.performance import Figures
+from pipelines.inference.predictor import Forecasts
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "pipelines/forecast"))
 from test_forecast_windows import make_rows
@@ -45,42 +52,134 @@ def test_the_autoregression_finds_reversal_and_persistence_finds_nothing():
         assert abs(made["coverage"]["5"] - 0.9) < 0.06
 
 
+def _course(rows, params):
+    return Course("made up", rows, params, "hash", {}, ("selection",), trades=False, fitted=None)
+
+
+def _row(course, name, **more):
+    one = baselines.fit(name, course.rows, course.params)
+    positions = course.positions()
+    made = Made(positions, one.forecast(course.rows, positions), 1.0, 2.0)
+    about = {"kind": name, "data": course.name, "size": "small", "seed": 1}
+    return {**about, **league_row.judge(course, made), **more}
+
+
 def test_value_at_risk_rewards_the_right_bound():
     """A bound at the true 5 % quantile is exceeded by 5 % and has a smaller loss than any other constant."""
     moves = np.random.default_rng(0).normal(size=50_000)
-    right = league.value_at_risk(moves, np.full(50_000, -1.645), None)
-    wrong = league.value_at_risk(moves, np.full(50_000, -3.0), right["loss"])
+    right = league_row.value_at_risk(moves, np.full(50_000, -1.645))
     assert abs(right["exceeded"] - 0.05) < 0.004
-    assert right["improvement"] == 0.0
-    assert wrong["improvement"] < 0.0
+    for other in (-3.0, -1.2):
+        assert league_row.value_at_risk(moves, np.full(50_000, other))["loss"] > right["loss"]
 
 
 def test_an_unknown_forecaster_is_refused():
     """A name that is not in the league is refused with the names that are."""
-    with pytest.raises(ParameterError, match="'arima'; known are persistence"):
-        league.run(["arima"])
+    with pytest.raises(ParameterError, match="'arma'; known are persistence"):
+        league.run(Namespace(kinds=["arma"]))
 
 
-def test_the_page_has_the_guides_columns_beside_skill_and_limit():
-    """Each row has MAPE, RMSE, MAE, Sharpe and skill; persistence stands first; the Kalman limit is named or missed."""
+def test_a_row_says_whether_a_forecast_is_calibrated():
+    """The slope in price units is near 1 for the calibrated autoregression and half of it for twice its forecast; the
+    interval's distance from 90 % is measured at every horizon, and one that is too narrow is named."""
+    course = _course(_reverting(), _params())
+    row = _row(course, "ar")
+    assert 0.9 < row["price_slope"]["1"] < 1.3
+    assert len(row["coverage"]["by_horizon"]) == 6
+    assert row["coverage"]["within_3_points"]
+    positions = course.positions()
+    made = baselines.fit("ar", course.rows, course.params).forecast(course.rows, positions)
+    sure = replace(made, mean=2.0 * made.mean)
+    assert league_row.price_slope(course.rows, positions, sure.mean)["1"] < 0.7
+    narrow = Forecasts(made.mean, 0.3 * made.lower, 0.3 * made.upper, made.confidence)
+    assert not league_row.coverage(course.rows, positions, narrow, 0.9)["within_3_points"]
+
+
+def test_every_period_weighs_the_same():
+    """A day in which prices move ten times as far decides the pooled skill and not the one by period."""
     rows, params = _reverting(), _params()
     positions = rows.positions("selection", 12, 6)
-    figures = Figures(1.0, 0.0, None, None, 0.0, 0, None, None, 0.0, 0.0, 0.0, None, 0, 0, {})
-    entries = [
-        Entry(
-            name,
-            measure(rows, positions, baselines.fit(name, rows, params).forecast(rows, positions)),
-            {"exceeded": 0.05, "loss": 1.0, "improvement": 0.0},
-            figures,
-            0.0,
-        )
-        for name in league.BASELINES
-    ]
-    text = page(entries, None, params, "recorded")
+    wild = rows.ts_s[positions] >= np.quantile(rows.ts_s[positions], 0.9)
+    mean = baselines.fit("ar", rows, params).forecast(rows, positions).mean
+    right, wrong = (league_row.by_period(rows, positions, one, slice(0, 1))[0] for one in (mean, -mean))
+    mixed = np.where(wild[:, None], -mean, mean)
+    assert wrong < 0.0 < right
+    assert abs(league_row.by_period(rows, positions, mixed, slice(0, 1))[0] - (0.9 * right + 0.1 * wrong)) < 0.05
+
+
+def test_arima_finds_its_own_process():
+    """Fitted on runs of an ARMA(1, 1) process of returns it forecasts with the coefficients of that process, and its
+    recursion gives the forecast that the process's formula gives."""
+    rng, bars = np.random.default_rng(1), 6_000
+    shocks, returns = 0.05 * rng.normal(size=bars), np.zeros(bars)
+    for bar in range(1, bars):
+        returns[bar] = 0.5 * returns[bar - 1] + shocks[bar] - 0.8 * shocks[bar - 1]
+    odds = np.cumsum(returns) - 0.02 * np.cumsum(np.cumsum(returns) * 0)
+    rows = make_rows([("m", bars, 0)])
+    rows.mid_units[:] = np.clip(10_000 / (1.0 + np.exp(-(odds - odds.mean()))), 300, 9_700).round()
+    fitted = classical.fit_arima(rows, _params())
+    assert fitted.ar[0] == pytest.approx(0.5, abs=0.15)
+    assert fitted.ma[0] == pytest.approx(-0.8, abs=0.15)
+    known = classical.Arima(np.array([0.5, 0.0]), np.array([-0.8, 0.0]))
+    ahead = known.forecast(odds[None, :500], 3)[0]
+    step = 0.5 * returns[499] - 0.8 * shocks[499]
+    assert ahead == pytest.approx(np.cumsum([step, step / 2, step / 4]), abs=1e-6)
+
+
+def test_arima_reads_nothing_after_the_bar():
+    """What comes after a bar changes nothing in its forecast."""
+    rows, params = _reverting(), _params()
+    means, at = classical.arima(rows, params), np.array([3_700, 4_000])
+    before = means(rows, at)
+    changed = rows.mid_units.copy()
+    changed[4_001:] = 2_000
+    changed[3_701:3_990] = 7_000
+    again = means(replace(rows, mid_units=changed), at[:1])
+    assert np.array_equal(before[0], again[0])
+    assert log_odds(np.array([5_000]))[0] == 0.0
+
+
+def test_the_online_ensemble_uses_what_was_known():
+    """It learns who is right; the forecast of a bar does not change with moves that were not known at that bar; and its
+    regret is within the bound."""
+    rows, params = _reverting(), _params()
+    positions = rows.positions("selection", 12, 6)
+    means = {name: baselines.fit(name, rows, params).forecast(rows, positions).mean for name in ("persistence", "ar")}
+    means["wrong"] = -means["ar"]
+    found = league_online.combined(rows, positions, means, 12)
+    assert found.weights["ar"] > 0.8 > 0.2 > found.weights["wrong"]
+    assert found.regret <= found.bound
+    late = rows.ts_s >= np.quantile(rows.ts_s[positions], 0.5)
+    other = replace(rows, mid_units=np.where(late, 5_000, rows.mid_units))
+    early = rows.ts_s[positions] < np.quantile(rows.ts_s[positions], 0.5)
+    assert np.array_equal(league_online.combined(other, positions, means, 12).mean[early], found.mean[early])
+    measured = measure(rows, positions, Forecasts(found.mean, found.mean, found.mean, np.zeros(len(positions))))
+    assert measured["skill_price"]["1"] > 0.1
+
+
+def test_the_page_has_the_guides_columns_and_both_intervals():
+    """Each row has the error columns, skill, two intervals, calibration and times; persistence comes first; what a row
+    adds to another is said; the Kalman limit is named or missed."""
+    course = _course(_reverting(), _params())
+    rows = [_row(course, "ar"), _row(course, "persistence"), _row(course, "ar") | {"kind": "ridge"}]
+    text = page([*rows, _row(course, "ar") | {"kind": "hybrid"}], None, course.params)
     lines = [line for line in text.splitlines() if line.startswith("|")]
-    assert {line.count("|") for line in lines} == {15}
+    assert {line.count("|") for line in lines} == {19}
     assert "Persistence" in lines[2]
-    assert "source recorded" in text
+    assert "`hybrid`: +0.00 [+0.00, +0.00] over `ridge`" in text
     assert "not measured" in text
     limit = {"edge": 1.0, "seed": 1, "horizons": {"5": {"skill_pct": 4.86}}}
-    assert "skill 4.9 % at h = 5" in page(entries, limit, params, "simulated")
+    assert "skill 4.9 % at h = 5" in page(rows, limit, course.params)
+
+
+def test_kept_rows_are_those_of_the_same_code(tmp_path):
+    """A row is found again by another process and not measured twice; one of other code, or cut short, is none."""
+    file = tmp_path / "rows.jsonl"
+    kept = KeptRows(file, ["benchmarks/kept_rows.py"])
+    assert kept.once({"kind": "a"}, lambda: {"value": 1}) == {"kind": "a", "value": 1}
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps({"code": "other", "kind": "b"}) + "\n" + '{"kind": "c", "val')
+    again = KeptRows(file, ["benchmarks/kept_rows.py"])
+    assert again.once({"kind": "a"}, lambda: {"value": 2})["value"] == 1
+    assert again.find({"kind": "b"}) is None
+    assert len(again.rows) == 1

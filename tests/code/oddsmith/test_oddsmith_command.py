@@ -313,6 +313,18 @@ def test_a_flow_that_would_fail_is_refused_without_prefect(words, line, tmp_path
     assert not (tmp_path / "var").exists()
 
 
+class Having:
+    """Equal to a namespace that has these values, whatever else it has."""
+
+    def __init__(self, **values):
+        self.values = values
+
+    def __eq__(self, other):
+        return self.values.items() <= vars(other).items()
+
+    __hash__ = None
+
+
 CALLS = {
     "stage featurize": ("pipelines.featurize.stage", "run", (), {}),
     "ingest": ("pipelines.pull.landing", "run", (), {}),
@@ -321,8 +333,8 @@ CALLS = {
     "drift --bundle b --remember": ("pipelines.drift.stage", "remember", (Path("b"),), {}),
     "data query --folder f SELECT": ("pipelines.export.stage", "query", (Path("f"), "SELECT"), {}),
     "data export --influx -": ("pipelines.export.stage", "export", (Path("data/raw"), "-", None), {}),
-    "league hybrid gru": ("benchmarks.league", "run", (["hybrid", "gru"],), {"measure_limit": True}),
-    "league --keep-limit": ("benchmarks.league", "run", ([],), {"measure_limit": False}),
+    "league hybrid gru": ("benchmarks.league", "run", (Having(kinds=["hybrid", "gru"], keep_limit=False),), {}),
+    "league --edge 0 1 --keep-limit": ("benchmarks.league", "run", (Having(edge=[0.0, 1.0], keep_limit=True),), {}),
     "tune --trials 3 --timesteps 9": ("benchmarks.tune", "run", (3, 9), {}),
     "sweep": ("benchmarks.sweep", "run", (), {}),
     "stacks one two": ("benchmarks.stacks", "run", (["one", "two"],), {}),

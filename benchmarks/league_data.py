@@ -1,0 +1,102 @@
+"""What the league is played on: the last pull, synthetic worlds by edge and seed, recordings of real prices."""
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import stage_runs
+from benchmarks.skill_world import skill_world
+from pipelines.core.artifacts import read_json, sha256_path
+from pipelines.core.params import Params
+from pipelines.core.products import FEATURES, WINDOW
+from pipelines.features.state_space import StateSpace
+from pipelines.forecast import state_space_fit
+from pipelines.forecast.training_windows import IntArray, Rows
+
+LATER = ("agent", "selection", "gate")
+"""Slices of a world or a recording that are judged: everything after the calibration slice."""
+JUDGED_BARS = 30_000
+"""About so many bars are judged: every k-th bar time, the same ones in every market."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """What every forecaster of one data set gets, and the bars on which it is judged."""
+
+    name: str
+    rows: Rows
+    params: Params
+    data_hash: str
+    observation: Any
+    slices: tuple[str, ...]
+    trades: bool
+    """Whether market histories lie in data/raw, so that the threshold rule can be played."""
+    fitted: StateSpace | None
+    """The state-space filter: fitted once, since it depends on the data and the seed alone."""
+
+    def positions(self) -> IntArray:
+        """Bars that get a forecast: all with a full lookback where the rule trades, else those that are judged."""
+        settings = self.params.forecast
+        ahead = 0 if self.trades else settings.horizon_bars
+        found = [self.rows.positions(name, settings.lookback_bars, ahead) for name in self.slices]
+        every = np.sort(np.concatenate(found))
+        return every if self.trades else self._thinned(self.rows.lively(every))
+
+    def judged(self) -> IntArray:
+        """Bars that are judged: those with a full target and a price in [0.02, 0.98], thinned."""
+        settings = self.params.forecast
+        whole = [self.rows.positions(name, settings.lookback_bars, settings.horizon_bars) for name in self.slices]
+        return self._thinned(self.rows.lively(np.sort(np.concatenate(whole))))
+
+    def _thinned(self, positions: IntArray) -> IntArray:
+        step = max(1, round(len(positions) / JUDGED_BARS))
+        thinned: IntArray = positions[(self.rows.ts_s[positions] // self.rows.length_s) % step == 0]
+        return thinned
+
+
+def last_pull(params: Params) -> Course:
+    """The feature table of this folder; the selection slice alone is judged, the gate's is left to the gate."""
+    source = str(read_json(WINDOW)["source"]) if WINDOW.is_file() else "unknown"
+    made = params.simulator
+    name = f"edge {made.edge:g}, seed {made.seed}, pulled" if source == "simulated" else f"source {source}"
+    rows = Rows.read(FEATURES)
+    observation = read_json(FEATURES / "scaler.json")
+    return _course(name, rows, params, sha256_path(FEATURES), observation, ("selection",), trades=True)
+
+
+def synthetic(edge: float, seed: int, params: Params) -> Course:
+    """A world of the default's shape: bars, volumes and headlines of the generator, without the exchange in between."""
+    name = f"edge {edge:g}, seed {seed}"
+    rows = skill_world(seed, edge, params, params.simulator.history_days).rows
+    return _course(name, rows, params, name, {}, LATER)
+
+
+def recording(path: Path, params: Params) -> Course:
+    """A Parquet recording of prices, pulled and cut like any other data."""
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work)
+        shutil.copy2(stage_runs.ROOT / "params.yaml", folder)
+        stage_runs.run(folder, "window", "--source", "recorded", "--recording", str(path.resolve()))
+        for stage in ("pull", "featurize"):
+            stage_runs.run(folder, stage)
+        rows = Rows.read(folder / "data/features")
+        observation = read_json(folder / "data/features/scaler.json")
+    return _course(path.stem, rows, params, path.name, observation, LATER)
+
+
+def _course(
+    name: str,
+    rows: Rows,
+    params: Params,
+    data_hash: str,
+    observation: Any,
+    slices: tuple[str, ...],
+    trades: bool = False,
+) -> Course:
+    settings = params.forecast
+    fitted = state_space_fit.fit(rows, settings.seed) if settings.filter else None
+    return Course(name, rows, params, data_hash, observation, slices, trades, fitted)
