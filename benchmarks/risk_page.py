@@ -22,8 +22,8 @@ def page(rows: Sequence[dict[str, Any]]) -> str:
         "# Value at risk",
         "",
         "The change of a YES price over h bars that is undercut with a probability of 1 or 5 %. Models differ in mean"
-        " and scale; the quantile of the standardised changes is that of the calibration slice for every model (filtered"
-        " historical simulation), and the later slices judge, at every h-th bar of each market at the most."
+        " and scale; the quantile of the standardised changes is that of the calibration slice for every model"
+        " (filtered historical simulation), and the later slices judge, at every h-th bar of each market at the most."
         " Kupiec: p-value of the share of exceedances being the stated one. Christoffersen: p-value of exceedances of a"
         " market not following each other. Both take bars of different markets as independent, which markets of one"
         " event are not: the interval of the share draws whole events. Gain: 1 - pinball loss in price over that of the"

@@ -64,7 +64,7 @@ def test_christoffersen_finds_exceedances_that_follow_each_other():
 
 
 def test_the_gain_is_that_of_the_true_quantile():
-    """The true conditional quantile has a smaller loss than the unconditional one; a model gains nothing over itself."""
+    """The true conditional quantile has a smaller loss than one for all; a model gains nothing over itself."""
     rng = np.random.default_rng(2)
     scale = np.where(rng.random(20_000) < 0.5, 1.0, 4.0)
     moved, event = scale * rng.normal(size=20_000), rng.integers(0, 30, 20_000)
