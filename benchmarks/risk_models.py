@@ -58,7 +58,8 @@ class Volatilities:
         level = self.garch.omega / (1.0 - keep)
         share = (1.0 - keep**horizon) / (1.0 - keep)
         summed: FloatArray = level * (horizon - share) + variance * share
-        return np.maximum(summed, FLOOR * horizon)
+        least: FloatArray = np.maximum(summed, FLOOR * horizon)
+        return least
 
 
 def _filtered(garch: Garch, squares: FloatArray, run_start: IntArray) -> FloatArray:
@@ -131,7 +132,8 @@ def _regression(
     def scale(positions: IntArray) -> FloatArray:
         read = np.clip((inputs(positions) - centre) / spread, -5.0, 5.0)
         variance = np.stack([one.predict(read) for one in fitted], axis=1) * level
-        return np.sqrt(np.maximum(variance, FLOOR))
+        root: FloatArray = np.sqrt(np.maximum(variance, FLOOR))
+        return root
 
     return scale
 
