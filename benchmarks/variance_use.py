@@ -31,9 +31,8 @@ from pipelines.core.params import Params, load
 from pipelines.replay import rules
 from pipelines.replay.loop import replay
 from pipelines.replay.performance import figures
-from pipelines.trading.observation import Observation
 from pipelines.trading.policies import CASH, Policy, Target
-from pipelines.trading.policies.base import Inputs, held_direction
+from pipelines.trading.policies.base import Inputs, Observation, held_direction
 
 KEPT = Path("var/variance_use.jsonl")
 SOURCES = ("pipelines/trading", "pipelines/replay", "pipelines/decide.py", "simulator/markets")
