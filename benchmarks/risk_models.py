@@ -49,7 +49,7 @@ class Volatilities:
         move = np.diff(odds, prepend=odds[:1])
         move[rows.run_start == np.arange(len(move))] = 0.0
         states = rows.states(course.fitted)
-        surprise = move if states is None else states[:, STATES.index("innovation")]
+        surprise = move if course.fitted is None or states is None else states[:, STATES.index("innovation")]
         return cls(fitted, *(_filtered(fitted, one**2, rows.run_start) for one in (move, surprise)))
 
     def ahead(self, variance: FloatArray, horizon: int) -> FloatArray:

@@ -16,11 +16,14 @@ from pipelines.features.feature import IntArray
 from pipelines.featurize import slices
 from pipelines.forecast.training_windows import Rows
 from pipelines.news import decay
-from pipelines.news.scorers import Vader
+from pipelines.news.scorers import Scorer, Vader
 from simulator.markets.events import STEP_S, Event, Family, build
+from simulator.markets.hard_sentences import Styles
 from simulator.markets.limits import limit
 from simulator.markets.price_model import Model
 from simulator.markets.truth import Mispricing, Truth, truth
+
+PLAIN = Styles()
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,13 @@ class SkillWorld:
         return np.stack(steps, axis=1)
 
 
-def skill_world(seed: int, edge: float, params: Params, days: int) -> SkillWorld:
-    """The world of a seed with the shape of params.yaml's simulator section, `days` long, cut like a pull of it."""
+def skill_world(
+    seed: int, edge: float, params: Params, days: int, styles: Styles = PLAIN, scorer: Scorer | None = None
+) -> SkillWorld:
+    """The world of a seed with the shape of params.yaml's simulator section, `days` long, cut like a pull of it.
+
+    Its headlines are worded in `styles` and scored by `scorer` (VADER).
+    """
     shape = params.simulator
     family = Family(
         seed,
@@ -47,16 +55,17 @@ def skill_world(seed: int, edge: float, params: Params, days: int) -> SkillWorld
         event_length_min=shape.event_length_min,
         event_every_min=shape.event_every_min,
         markets_per_event=shape.markets_per_event,
+        styles=styles,
     )
     count = (days * 1_440 - shape.event_length_min) // shape.event_every_min
     built = [build(family, number) for number in range(count)]
     known = truth(family, built)
-    return SkillWorld(_rows(known, built, params), known)
+    return SkillWorld(_rows(known, built, params, scorer or Vader()), known)
 
 
-def _rows(known: Truth, built: list[Event], params: Params) -> Rows:
+def _rows(known: Truth, built: list[Event], params: Params, scorer: Scorer) -> Rows:
     markets, minutes = known.paths.mid_units.shape
-    scorer, sides = Vader(), len(built[0].listings)
+    sides = len(built[0].listings)
     start = np.array([event.start_s for event in built])[known.event]
     ts = start[:, None] + STEP_S * np.arange(minutes, dtype=np.int64)
     ends = np.empty(markets, dtype=np.int64)

@@ -11,6 +11,7 @@ import uvloop
 from pipelines.core.command_line import exit_status
 from pipelines.core.errors import ParameterError
 from simulator.faults.profiles import PROFILES, profile
+from simulator.markets.hard_sentences import Styles
 from simulator.markets.price_model import World
 from simulator.markets.source import SourceOptions
 from simulator.run import URLS, run
@@ -88,6 +89,12 @@ def add_arguments(made: argparse.ArgumentParser) -> None:
         default=source.exclusive_share,
         help="share of synthetic events of whose markets exactly one resolves to YES (%(default)s)",
     )
+    for name, meaning in (
+        ("paraphrase", "share of headlines in words that VADER's lexicon lacks"),
+        ("irony", "share of headlines with weight in words of the other sign"),
+        ("irrelevant", "headlines about something else per headline with news"),
+    ):
+        add(f"--{name}-share", type=float, default=0.0, help=f"{meaning} (%(default)s)")
     add(
         "--deposit",
         type=int,
@@ -252,6 +259,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
             event_every_min=arguments.event_every_min,
             markets_per_event=arguments.markets_per_event,
             exclusive_share=arguments.neg_risk_share,
+            styles=Styles(arguments.paraphrase_share, arguments.irony_share, arguments.irrelevant_share),
             bar_length_s=arguments.bar_length_s,
             replay=arguments.replay,
             replay_event=arguments.replay_event,

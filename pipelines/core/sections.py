@@ -79,8 +79,8 @@ class PullParams(Section):
 class NewsParams(Section):
     """Which texts are read and how they are scored."""
 
-    scorer: Literal["vader", "finbert", "openai"]
-    """Who scores the sentiment of headlines: vader here, finbert with the extra nlp, openai over any compatible
+    scorer: Literal["vader", "tone", "finbert", "openai"]
+    """Who scores the sentiment of headlines: vader or tone here, finbert with the extra nlp, openai over any compatible
     endpoint."""
     finbert_model: str
     """Name of a model of the Hugging Face hub, or a folder that holds one."""
@@ -585,7 +585,7 @@ class SpotParams(Section):
 class StackParams(Section):
     """One of the guide's model stacks: who scores headlines, who forecasts, who trades."""
 
-    scorer: Literal["none", "vader", "finbert", "openai"]
+    scorer: Literal["none", "vader", "tone", "finbert", "openai"]
     """Who scores headlines; with none, no headline has a score, which is neutral."""
     forecast: ForecasterKind
     """Which forecaster is trained."""

@@ -30,7 +30,9 @@ def build_attention(
         hidden = _block(hidden, dropout, draw)
     last = keras.layers.Flatten()(keras.layers.Cropping1D((lookback - 1, 0))(hidden))
     start = keras.initializers.GlorotUniform(draw())
-    last = keras.layers.Dense(DENSE, activation="relu", kernel_initializer=start)(keras.layers.LayerNormalization()(last))
+    last = keras.layers.Dense(DENSE, activation="relu", kernel_initializer=start)(
+        keras.layers.LayerNormalization()(last)
+    )
     made = keras.layers.Dense(horizon * OUTPUTS, kernel_initializer="zeros")(last)
     return keras.Model(windows, keras.layers.Reshape((horizon, OUTPUTS))(made), name="forecaster")
 
@@ -38,9 +40,7 @@ def build_attention(
 def _block(hidden: Any, dropout: float, draw: Seeds) -> Any:
     start = keras.initializers.GlorotUniform
     normal = keras.layers.LayerNormalization()(hidden)
-    attend = keras.layers.MultiHeadAttention(
-        HEADS, WIDTH // HEADS, kernel_initializer=start(draw()), seed=draw()
-    )
+    attend = keras.layers.MultiHeadAttention(HEADS, WIDTH // HEADS, kernel_initializer=start(draw()), seed=draw())
     hidden = keras.layers.Add()([hidden, keras.layers.Dropout(dropout, seed=draw())(attend(normal, normal))])
     normal = keras.layers.LayerNormalization()(hidden)
     wide = keras.layers.Dense(2 * WIDTH, activation="relu", kernel_initializer=start(draw()))(normal)

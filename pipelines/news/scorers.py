@@ -82,6 +82,10 @@ def make(params: NewsParams, settings: Settings) -> Scorer:
     """
     if params.scorer == "vader":
         return _vader()
+    if params.scorer == "tone":
+        from pipelines.news.tone import Tone  # noqa: PLC0415 - loads a model
+
+        return Tone()
     scores = settings.var / "scores"
     if params.scorer == "finbert":
         from pipelines.news.finbert import FinBert  # noqa: PLC0415 - loads a model

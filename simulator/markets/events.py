@@ -13,10 +13,11 @@ import numpy as np
 from pipelines.core.domain import FloatArray, Headline
 from simulator.markets.dynamics import simulate
 from simulator.markets.exclusive import combine
+from simulator.markets.hard_sentences import Styles, irrelevant, reworded
 from simulator.markets.price_grid import BoolArray
 from simulator.markets.price_model import Model, Paths, draw, stack
 from simulator.markets.questions import listing, subjects, topic_of
-from simulator.markets.random_streams import COMMON, EVENTS, EXCLUSIVE, generator
+from simulator.markets.random_streams import COMMON, EVENTS, EXCLUSIVE, STYLES, generator
 from simulator.markets.sentences import sentence
 from simulator.markets.source import Listing
 
@@ -41,6 +42,8 @@ class Family:
     markets_per_event: int = 5
     exclusive_share: float = 0.0
     """Share of events of whose markets exactly one resolves to YES (negative risk)."""
+    styles: Styles = field(default_factory=Styles)
+    """Wording of headlines. It changes texts and adds headlines without news; no price depends on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,8 @@ def build(family: Family, number: int) -> Event:
         event = replace(event, common=generator(family.seed, COMMON | number).standard_normal(minutes))
     if count > 1 and family.exclusive_share:
         event = _excluded(family, event, names)
-    return replace(event, headlines=_headlines(event, names, source))
+    event = replace(event, headlines=_headlines(event, names, source))
+    return event if family.styles.plain else _reworded(family, event, names)
 
 
 def _excluded(family: Family, event: Event, names: Sequence[str]) -> Event:
@@ -117,6 +121,26 @@ def _excluded(family: Family, event: Event, names: Sequence[str]) -> Event:
         for market, name in zip(event.listings, names, strict=True)
     )
     return replace(event, sentiment=tone, listings=listings, rounding=source.random(tone.shape))
+
+
+def _reworded(family: Family, event: Event, names: Sequence[str]) -> Event:
+    """The event with headlines in the family's styles, and headlines about something else between them."""
+    source = generator(family.seed, STYLES | event.number)
+    name_of = {market.market_id: (index, names[index]) for index, market in enumerate(event.listings)}
+    made = []
+    for headline in event.headlines:
+        index, name = name_of[headline.market_ids[0]]
+        minute = (headline.known_s - event.start_s) // STEP_S
+        text = reworded(float(event.sentiment[index, minute]), name, family.styles, source)
+        made.append(headline if text is None else replace(headline, text=text))
+    quiet = np.flatnonzero(~event.news[1:]) + 1
+    for number in range(int(source.poisson(family.styles.irrelevant * len(event.headlines)))):
+        index, minute = int(source.integers(len(names))), int(source.choice(quiet))
+        known_s = event.start_s + minute * STEP_S
+        identity, text = f"{event.number}-{minute}-{index}-{number}-none", irrelevant(names[index], source)
+        market_ids = (event.listings[index].market_id,)
+        made.append(Headline(identity, market_ids, known_s - int(source.integers(1, 50)), known_s, text))
+    return replace(event, headlines=tuple(sorted(made, key=lambda one: (one.known_s, one.headline_id))))
 
 
 def paths(family: Family, events: Sequence[Event]) -> Paths:

@@ -22,6 +22,9 @@ EXCLUSIVE: Final = 1 << 59
 COMMON: Final = 1 << 58
 """Streams of what all markets of an event share: this plus the event's number."""
 
+STYLES: Final = 1 << 57
+"""Streams of the wording of headlines: this plus the event's number."""
+
 
 def generator(seed: int, stream: int) -> np.random.Generator:
     """The generator of one stream. Different streams and different seeds are independent."""

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.core.domain import FeeSchedule, Headline, Side
+from simulator.markets.hard_sentences import Styles
 from simulator.markets.price_model import World
 
 IntArray = NDArray[np.int64]
@@ -184,6 +185,8 @@ class SourceOptions:
     markets_per_event: int = 5
     exclusive_share: float = 0.0
     """Share of synthetic events of whose markets exactly one resolves to YES (negative risk)."""
+    styles: Styles = field(default_factory=Styles)
+    """Wording of the headlines of synthetic markets."""
     bar_length_s: int | None = None
     """Step in seconds; None means 60, or the replayed recording's own grid."""
     replay: Path | None = None

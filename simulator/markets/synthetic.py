@@ -133,6 +133,11 @@ def open_source(options: SourceOptions) -> MarketSource:
     for name, most in allowed.items():
         if not 1 <= getattr(options, name) <= most:
             raise ParameterError(f"--{name.replace('_', '-')} was {getattr(options, name)}; give 1 to {most}")
+    for name in ("paraphrase", "irony", "irrelevant"):
+        if not 0.0 <= (share := getattr(options.styles, name)) <= 1.0:
+            raise ParameterError(f"--{name}-share was {share}; give 0 to 1")
+    if options.styles.paraphrase + options.styles.irony > 1.0:
+        raise ParameterError("--paraphrase-share and --irony-share are more than 1 together; lower one")
     factor = _minutes(options)
     model = Model(
         edge=options.edge,
@@ -145,7 +150,7 @@ def open_source(options: SourceOptions) -> MarketSource:
     schedule = (options.event_length_min, options.event_every_min, options.markets_per_event, options.exclusive_share)
     first_s = EPOCH_S + options.history_days * 86_400 if options.resume_s is None else options.resume_s
     first_s -= (first_s - EPOCH_S) % (factor * STEP_S) if factor > 1 else 0
-    made = SyntheticMarkets(Family(options.seed, model, *schedule), first_s)
+    made = SyntheticMarkets(Family(options.seed, model, *schedule, options.styles), first_s)
     return made if factor == 1 else CoarseMarkets(made, factor)
 
 

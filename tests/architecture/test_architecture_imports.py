@@ -14,7 +14,7 @@ PACKAGES = ("pipelines", "simulator", "serving", "flows", "benchmarks", "drills"
 ONLY_IN = {
     "tensorflow": ("pipelines/forecast/",),
     "keras": ("pipelines/forecast/", "pipelines/package/"),
-    "torch": ("pipelines/agent/", "pipelines/news/finbert.py"),
+    "torch": ("pipelines/agent/", "pipelines/news/finbert.py", "benchmarks/tone/train.py"),
     "stable_baselines3": ("pipelines/agent/",),
     "numba": ("pipelines/trading/compiled.py", "pipelines/features/state_space_batch.py"),
     "great_expectations": ("pipelines/validate/",),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from simulator.markets.events import Family, build
+from simulator.markets.hard_sentences import IRONIES, IRRELEVANT, PARAPHRASES, Styles
 from simulator.markets.price_model import Model
 from simulator.markets.questions import TOPICS
 from simulator.markets.sentences import TONES, sentence
@@ -53,3 +54,55 @@ def test_a_headline_names_its_subject():
     """The sentence is about the subject, whatever the tone and the pick."""
     for sentiment in (-1.0, -0.3, 0.0, 0.4, 1.0):
         assert "Alden Marsh" in sentence(sentiment, "Alden Marsh", 0.99)
+
+
+def test_styles_change_words_and_no_price():
+    """Hard headlines leave every price and every plain world as they are; shares are as asked; headlines without news
+    come on top, at other minutes, with ids of their own."""
+    plain, hard = (
+        [build(Family(5, Model(), styles=styles), number) for number in range(40)]
+        for styles in (Styles(), Styles(paraphrase=0.3, irony=0.2, irrelevant=0.5))
+    )
+    known = {one.headline_id: one.text for event in plain for one in event.headlines}
+    told = {one.headline_id: one.text for event in hard for one in event.headlines}
+    other = set(told) - set(known)
+    changed = sum(told[key] != text for key, text in known.items()) / len(known)
+
+    assert set(known) < set(told)
+    assert 0.4 < changed < 0.55  # 0.3 + 0.2 of those with weight, 575 headlines
+    assert 0.4 < len(other) / len(known) < 0.6
+    for one, two in zip(plain, hard, strict=True):
+        assert np.array_equal(one.sentiment, two.sentiment)
+        assert np.array_equal(one.news, two.news)
+        times = [headline.known_s for headline in two.headlines]
+        assert times == sorted(times)
+        loud = {(h.known_s - two.start_s) // 60 for h in two.headlines if h.headline_id in other}
+        assert not any(two.news[minute] for minute in loud)
+    again = [build(Family(5, Model(), styles=Styles(0.3, 0.2, 0.5)), number) for number in range(40)]
+    assert [one.headlines for one in again] == [one.headlines for one in hard]
+
+
+def test_vader_misreads_the_hard_sentences():
+    """VADER has the sign of fewer than half of the paraphrases and of nearly no irony; and it hears feeling in most
+    headlines about something else."""
+    analyzer = vader.SentimentIntensityAnalyzer()
+
+    def right(sentences):
+        weighty = [(tone, text.format(s="Alden Marsh")) for tone, text in sentences if abs(tone) >= 0.25]
+        said = [analyzer.polarity_scores(text)["compound"] for _, text in weighty]
+        return np.mean([np.sign(tone) == np.sign(one) for (tone, _), one in zip(weighty, said, strict=True)])
+
+    assert right(PARAPHRASES) < 0.6
+    assert right(IRONIES) < 0.3
+    heard = [abs(analyzer.polarity_scores(text.format(s="Varga Mills"))["compound"]) > 0.2 for text in IRRELEVANT]
+    assert np.mean(heard) > 0.6
+
+
+def test_hard_sentences_are_sorted_and_name_their_subject():
+    """Tones ascend within [-1, 1], and every sentence is about the subject."""
+    for sentences in (PARAPHRASES, IRONIES):
+        tones = [tone for tone, _ in sentences]
+        assert tones == sorted(tones)
+        assert all("{s}" in text for _, text in sentences)
+        assert -1.0 <= tones[0] < tones[-1] <= 1.0
+    assert all("{s}" in text for text in IRRELEVANT)

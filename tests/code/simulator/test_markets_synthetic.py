@@ -9,6 +9,7 @@ import pytest
 from pipelines.core.domain import Side
 from pipelines.core.errors import ParameterError
 from simulator.markets.events import EPOCH_S, Family, build, loadings, paths
+from simulator.markets.hard_sentences import Styles
 from simulator.markets.source import SourceOptions
 from simulator.markets.synthetic import SyntheticMarkets, open_source
 
@@ -189,3 +190,10 @@ def test_longer_bars_join_the_minutes():
         closed = whole.ts_s <= joined.ts_s[-1]
         assert joined.volume_micro.sum() == whole.volume_micro[closed].sum()
         assert joined.n_trades.sum() == whole.n_trades[closed].sum()
+
+
+@pytest.mark.parametrize("styles", [Styles(paraphrase=1.2), Styles(irony=-0.1), Styles(paraphrase=0.6, irony=0.6)])
+def test_shares_of_wordings_are_checked(styles):
+    """A share outside 0 to 1, or two that are more than 1 together, is refused by the name of its option."""
+    with pytest.raises(ParameterError, match="-share"):
+        open_source(SourceOptions(styles=styles))

@@ -6,9 +6,8 @@ import pytest
 
 from pipelines.core.errors import ArtifactError, DataError
 from pipelines.core.params import load
-from pipelines.forecast import ensemble, trees
+from pipelines.forecast import ensemble, linear, trees
 from pipelines.forecast.checkpoint import Checkpoint
-from pipelines.forecast import linear
 from pipelines.forecast.forecaster import Forecaster, TrainingData
 from pipelines.forecast.kinds import find as shipped
 
