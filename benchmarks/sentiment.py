@@ -31,7 +31,7 @@ from pipelines.core.errors import DataError
 from pipelines.core.params import Params, load
 from pipelines.forecast import state_space_fit
 from pipelines.forecast.accuracy import POOLED_FROM, Errors
-from pipelines.forecast.candidate import FilterPath
+from pipelines.forecast.candidate import Base
 from pipelines.forecast.training_windows import Rows
 from pipelines.news.matching import Matcher
 from pipelines.news.rss import Item
@@ -152,10 +152,10 @@ def _sums(rows: Rows, params: Params, *, silent: bool = False) -> tuple[FloatArr
         rows.headlines[:] = 0
         rows.tone[:] = 0.0
     settings = params.forecast
-    path = FilterPath.of(rows, params, state_space_fit.fit(rows, settings.seed))
+    path = Base.of(rows, params, state_space_fit.fit(rows, settings.seed))
     shape = settings.lookback_bars, settings.horizon_bars
     positions = np.concatenate([rows.lively(rows.positions(name, *shape)) for name in JUDGED])[::3]
-    errors = Errors.of(rows, positions, path.ahead(positions), slice(POOLED_FROM - 1, None))
+    errors = Errors.of(rows, positions, path.filtered(positions), slice(POOLED_FROM - 1, None))
     return errors.forecast, errors.null
 
 

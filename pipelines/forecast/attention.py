@@ -30,9 +30,8 @@ def build_attention(
         hidden = _block(hidden, dropout, draw)
     last = keras.layers.Flatten()(keras.layers.Cropping1D((lookback - 1, 0))(hidden))
     start = keras.initializers.GlorotUniform(draw())
-    last = keras.layers.Dense(DENSE, activation="relu", kernel_initializer=start)(
-        keras.layers.LayerNormalization()(last)
-    )
+    last = keras.layers.LayerNormalization()(last)
+    last = keras.layers.Dense(DENSE, activation="relu", kernel_initializer=start)(last)
     made = keras.layers.Dense(horizon * OUTPUTS, kernel_initializer="zeros")(last)
     return keras.Model(windows, keras.layers.Reshape((horizon, OUTPUTS))(made), name="forecaster")
 

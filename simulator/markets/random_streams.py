@@ -22,7 +22,7 @@ EXCLUSIVE: Final = 1 << 59
 COMMON: Final = 1 << 58
 """Streams of what all markets of an event share: this plus the event's number."""
 
-STYLES: Final = 1 << 57
+STYLES: Final = 1 << 55
 """Streams of the wording of headlines: this plus the event's number."""
 
 
