@@ -38,7 +38,7 @@ from serving.champion import Champion
 from serving.loaded_model import LoadedModel, WarmMarket, open_model, take_turn
 from serving.market.windows import Window
 
-MARKETS = 40
+MARKETS = 80
 BARS = 400
 BUDGET_MS = {"ingest": 50, "features": 100, "forecast": 10, "decide": 5, "execute": 150}
 """The guide's budget; its data ingestion is our `ingest`."""

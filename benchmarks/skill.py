@@ -20,6 +20,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -30,7 +31,9 @@ from benchmarks.contest import Contest
 from benchmarks.evaluate import ROOT
 from benchmarks.skill_world import skill_world
 from benchmarks.worlds import world
+from flows.edit_params import change
 from pipelines.core.artifacts import read_json
+from pipelines.core.command_line import whole
 from pipelines.core.params import Params, read
 from pipelines.forecast.accuracy import Errors
 from pipelines.forecast.training_windows import IntArray, Rows
@@ -58,23 +61,35 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.skill", description=__doc__)
     parser.add_argument("--worlds", type=int, default=10, help="per edge")
     parser.add_argument("--edge", type=float, nargs="*", default=[1.0, 0.5, 0.0])
-    parser.add_argument("--world", choices=get_args(World), default="reversion", help="which errors quotes make")
+    parser.add_argument("--world", choices=get_args(World), nargs="*", default=["reversion"], help="kinds of worlds")
     parser.add_argument("--days", type=int, default=12, help="of history in a world, as in simulator.history_days")
+    parser.add_argument("--set", nargs="*", default=[], metavar="section.key=value", help="other parameters")
+    parser.add_argument("--every", type=whole(1), default=1, help="judge every n-th bar alone, for a quick look")
     parser.add_argument("--kind", help="instead of params.yaml's forecast.kind")
     parser.add_argument("--recorded", type=Path, nargs="*", default=[], help="Parquet recordings of prices")
     asked = parser.parse_args(arguments)
-    params = read(Path("params.yaml"))
-    if asked.kind:
-        params = params.model_copy(update={"forecast": params.forecast.model_copy(update={"kind": asked.kind})})
-    world = {"simulator": params.simulator.model_copy(update={"world": asked.world})}
-    params = params.model_copy(update=world)
-    kept = KeptSkill(KEPT, _digest(params, asked.days))
-    for edge in asked.edge:
-        for seed in range(1, asked.worlds + 1):
-            kept.once({"edge": edge, "seed": seed}, lambda: one_world(edge, seed, params, asked.days))  # noqa: B023
+    assignments = [*asked.set, *([f"forecast.kind={asked.kind}"] if asked.kind else [])]
+    params = changed(assignments)
+    kept = KeptSkill(KEPT, _digest(params, asked.days, asked.every))
+    for kind in asked.world:
+        world = params.simulator.model_copy(update={"world": kind})
+        of_world = params.model_copy(update={"simulator": world})
+        for edge in asked.edge:
+            for seed in range(1, asked.worlds + 1):
+                measure = partial(one_world, edge, seed, of_world, asked.days, asked.every)
+                kept.once({"world": kind, "edge": edge, "seed": seed}, measure)
     for path in asked.recorded:
-        kept.once({"recorded": path.name}, lambda: one_recording(path, params))  # noqa: B023
+        kept.once({"recorded": path.name}, partial(one_recording, path, params, assignments))
     print(json.dumps(summary(kept.rows, asked.edge, asked.worlds, [path.name for path in asked.recorded])))
+
+
+def changed(assignments: Sequence[str]) -> Params:
+    """The shipped parameters with some changes. Raises ParameterError naming what is not allowed."""
+    with tempfile.TemporaryDirectory() as work:
+        path = Path(work) / "params.yaml"
+        shutil.copy2(ROOT / "params.yaml", path)
+        change(assignments, path)
+        return read(path)
 
 
 class KeptSkill:
@@ -107,9 +122,9 @@ def _row(line: str) -> Row:
     return row
 
 
-def _digest(params: Params, days: int) -> str:
+def _digest(params: Params, days: int, every: int) -> str:
     sections = {"simulator", "slices", "features", "forecast", "conformal", "policy", "sizing", "risk", "execution"}
-    digest = hashlib.sha256(f"{days} {params.model_dump_json(include=sections)}".encode())
+    digest = hashlib.sha256(f"{days} {every} {params.model_dump_json(include=sections)}".encode())
     for source in SOURCES:
         path = ROOT / source
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
@@ -117,18 +132,20 @@ def _digest(params: Params, days: int) -> str:
     return digest.hexdigest()[:16]
 
 
-def one_world(edge: float, seed: int, params: Params, days: int) -> Row:
-    """Skill of the forecaster, of its filter path and of the limit, and what the threshold rule earns on them."""
+def one_world(edge: float, seed: int, params: Params, days: int, every: int = 1) -> Row:
+    """Skill of the forecaster, of the parts under its network and of the limit on each n-th bar, and what the threshold
+    rule earns on them."""
     from pipelines.forecast import candidate  # noqa: PLC0415 - TensorFlow is loaded by those who train
 
     made = skill_world(seed, edge, params, days)
     rows, horizon = made.rows, params.forecast.horizon_bars
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work) / "forecaster"
-        report = candidate.make(rows, params, folder, f"skill-{edge:g}-{seed}-{days}", {})
-        candidate.checkpoint_of(params, f"skill-{edge:g}-{seed}-{days}").clear()
+        name = f"skill-{params.simulator.world}-{edge:g}-{seed}-{days}"
+        report = candidate.make(rows, params, folder, name, {})
+        candidate.checkpoint_of(params, name).clear()
         predictor = Predictor(folder)
-        positions = _judged(rows, params)
+        positions = _judged(rows, params)[::every]
         states = rows.states(predictor.filter)
         windows = rows.windows(predictor.lookback, states)
         means = {name: one.forecast_many(windows, positions).mean for name, one in _paths(predictor).items()}
@@ -170,13 +187,14 @@ def _trading(edge: float, seed: int, params: Params, predictor: Predictor) -> Ro
     return earned
 
 
-def one_recording(path: Path, params: Params) -> Row:
+def one_recording(path: Path, params: Params, assignments: Sequence[str] = ()) -> Row:
     """RMSE ratio to persistence by horizon, on what comes after the slices that were learned from."""
     from pipelines.forecast import candidate  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
         shutil.copy2(ROOT / "params.yaml", folder)
+        change(assignments, folder / "params.yaml")
         stage_runs.run(folder, "window", "--source", "recorded", "--recording", str(path.resolve()))
         for stage in ("pull", "featurize"):
             stage_runs.run(folder, stage)
@@ -198,8 +216,10 @@ def one_recording(path: Path, params: Params) -> Row:
 
 def summary(rows: Sequence[Row], edges: Sequence[float], worlds: int, recordings: Sequence[str]) -> Row:
     """The figures that the module's docstring names; null where nothing was measured."""
-    by_edge = {edge: [row for row in rows if row.get("edge") == edge and row["seed"] <= worlds] for edge in edges}
-    flat = [row for edge in edges if edge > 0.0 for row in by_edge[edge]]
+    asked = [row for row in rows if row.get("edge") in edges and row["seed"] <= worlds]
+    default = [row for row in asked if row["world"] == "reversion"]
+    by_edge = {edge: [row for row in default if row["edge"] == edge] for edge in edges}
+    flat = [row for row in asked if row["edge"] > 0.0]
     none = by_edge.get(0.0)
     return {
         "benchmark": "skill",
@@ -207,7 +227,9 @@ def summary(rows: Sequence[Row], edges: Sequence[float], worlds: int, recordings
         "share_edge_1": share(by_edge.get(1.0, []), "whole_skill", "limit_skill"),
         "share_edge_05": share(by_edge.get(0.5, []), "whole_skill", "limit_skill"),
         "trading_share_edge_1": share(by_edge.get(1.0, []), "rule_pusd", "rule_on_limit_pusd"),
-        "network_adds": {f"edge {row['edge']:g}, seed {row['seed']}": row["network_adds"] for row in flat},
+        "network_adds": {
+            f"{row['world']}, edge {row['edge']:g}, seed {row['seed']}": row["network_adds"] for row in flat
+        },
         "recorded": {row["recorded"]: row["ratio"] for row in rows if row.get("recorded") in recordings},
         "edge_0_false": sum(row["whole_interval"][0] > 0.0 for row in none) if none else None,
     }

@@ -12,6 +12,8 @@ from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params
 from pipelines.features import compute
+from pipelines.features.market_context import CONTEXT
+from pipelines.features.state_space import STATES
 from pipelines.features.state_space_batch import NO_END_S, Columns, states
 from pipelines.inference.predictor import BATCH, Forecasts, Predictor, Raw, Windows
 from pipelines.replay.lanes import field, parameters, screen
@@ -75,11 +77,13 @@ def _columns(one: History) -> Columns:
 
 
 def _windows(one: History, features: FloatArray, predictor: Predictor) -> Windows:
-    left = None if predictor.filter is None else states(predictor.filter, _columns(one))
+    nothing = np.zeros((len(one), len(STATES)))
+    found = nothing if predictor.filter is None else states(predictor.filter, _columns(one))
+    left = np.concatenate((found, np.zeros((len(one), len(CONTEXT)))), axis=1)
 
     def windows(rows: IntArray) -> Raw:
         index = rows[:, None] + np.arange(1 - predictor.lookback, 1)
-        return features[index], one.mid_units[index], one.sentiment[index], None if left is None else left[index]
+        return features[index], one.mid_units[index], one.sentiment[index], left[index]
 
     return windows
 

@@ -1,4 +1,4 @@
-"""Numbers from the order book: what the displayed sizes lean to. Not inputs of the network, see docs/roadmap.md."""
+"""What the displayed sizes lean to, for measurements; the forecaster reads `market_context`."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -25,9 +25,9 @@ from pipelines.forecast.forecaster import Batch, Reads, TrainingData
 from pipelines.forecast.garch_fit import fit_garch
 from pipelines.forecast.training_windows import IntArray, Rows, drawn, scaled_target, training_positions
 from pipelines.inference.calibration import Confidence, Conformal
-from pipelines.inference.inputs import FloatWindows, Inputs, InputScaler, inputs_of, scale_free
-from pipelines.inference.linear_path import LinearPath, design, joined, price_unit
-from pipelines.inference.predictor import Outputs, Predictor, Raw, batches
+from pipelines.inference.inputs import Inputs, InputScaler, inputs_of, scale_free
+from pipelines.inference.linear_path import LAGS, LinearPath, design, joined
+from pipelines.inference.predictor import Outputs, Predictor
 
 CHECKPOINTS = Path("var/checkpoints/forecast")
 SCALER_WINDOWS = 4_000
@@ -65,31 +65,27 @@ class Base:
         moved = rows.price_moves(found, settings.horizon_bars)
         return replace(base, filter_shrink=safe_shrink(forecast, moved, rows.event[found]))
 
-    def with_linear(self, rows: Rows, params: Params, inputs: Inputs, fit: IntArray) -> "Base":
+    def with_linear(self, rows: Rows, params: Params, fit: IntArray) -> "Base":
         """The same with a linear path of what the filter leaves, and the path's safe shrink."""
         settings = params.forecast
         later = training_positions(rows, "calibration", settings.lookback_bars, settings.horizon_bars)
         samples = [
             self._sample(
-                rows, params, inputs, drawn(found, min(len(found), linear_fit.SAMPLE), (settings.seed, 1, part))
+                rows, settings.horizon_bars, drawn(found, min(len(found), linear_fit.SAMPLE), (settings.seed, 1))
             )
-            for part, found in enumerate((fit, later))
+            for found in (fit, later)
         ]
         path, shrink = linear_fit.fit(*samples)
         return replace(self, linear=path, linear_shrink=shrink)
 
-    def _sample(self, rows: Rows, params: Params, inputs: Inputs, chosen: IntArray) -> linear_fit.Sample:
-        settings = params.forecast
-        windows = rows.windows(settings.lookback_bars, self.seen)
-        made = []
-        for part in batches(len(chosen), 4_000):
-            raw = windows(chosen[part])
-            values, volatility = inputs.of(*raw)
-            made.append(design(values, price_unit(raw[1][:, -1], volatility), self.seen_of(raw)))
+    def _sample(self, rows: Rows, horizon: int, chosen: IntArray) -> linear_fit.Sample:
         now = rows.mid_units[chosen][:, None]
         expected = price_after(now, self.filtered(chosen)) - now / PRICE_SCALE
-        left = rows.price_moves(chosen, settings.horizon_bars) - expected
-        return linear_fit.Sample(np.concatenate(made), left, rows.event[chosen])
+        left = rows.price_moves(chosen, horizon) - expected
+        return linear_fit.Sample(self._design(chosen), left, rows.event[chosen])
+
+    def _design(self, positions: IntArray) -> FloatArray:
+        return design(self.seen[positions[:, None] + np.arange(1 - LAGS, 1)])
 
     def filtered(self, positions: IntArray) -> FloatArray:
         """What is kept of the filter's forecast at some bars, (n, H) in log-odds."""
@@ -98,20 +94,13 @@ class Base:
         states = self.seen[positions, : len(STATES)]
         return self.filter_shrink * self.fitted.forecast(states, len(self.filter_shrink))
 
-    def ahead(self, positions: IntArray, values: FloatWindows, volatility: FloatArray, raw: Raw) -> FloatArray:
-        """What is kept of filter and linear path at some bars with their inputs, (n, H) in log-odds."""
+    def ahead(self, rows: Rows, positions: IntArray) -> FloatArray:
+        """What is kept of filter and linear path at some bars, (n, H) in log-odds."""
         filtered = self.filtered(positions)
         if self.linear is None:
             return filtered
-        now = raw[1][:, -1]
-        moved = self.linear.forecast(design(values, price_unit(now, volatility), self.seen_of(raw)))
-        return joined(now, filtered, self.linear_shrink * moved)
-
-    @staticmethod
-    def seen_of(raw: Raw) -> FloatArray:
-        """The columns of SEEN in raw windows."""
-        assert raw[3] is not None, "windows of a feature table bring what filter and context say"
-        return raw[3]
+        moved = self.linear_shrink * self.linear.forecast(self._design(positions))
+        return joined(rows.mid_units[positions], filtered, moved)
 
 
 def make(
@@ -145,7 +134,7 @@ def make(
     fit = training_positions(rows, "fit", settings.lookback_bars, settings.horizon_bars)
     seen = _seen(rows, params, fit, path, forecaster.reads)
     if forecaster.linear:
-        path = path.with_linear(rows, params, seen, fit)
+        path = path.with_linear(rows, params, fit)
     held = held_back(rows, fit)
     data = _training_data(rows, params, fit[~held], path, seen)
     with replaced_folder(folder) as made:
@@ -190,10 +179,8 @@ def _training_data(rows: Rows, params: Params, fit: IntArray, path: Base, seen: 
     windows = rows.windows(params.forecast.lookback_bars, path.seen)
 
     def batch(positions: IntArray) -> Batch:
-        raw = windows(positions)
-        inputs, volatility = seen.of(*raw)
-        ahead = path.ahead(positions, inputs, volatility, raw)
-        left = rows.moves(positions, params.forecast.horizon_bars) - ahead
+        inputs, volatility = seen.of(*windows(positions))
+        left = rows.moves(positions, params.forecast.horizon_bars) - path.ahead(rows, positions)
         return inputs, scaled_target(left, volatility)
 
     return TrainingData(fit, batch, seen.width, lambda positions: rows.ts_s[positions])

@@ -1,4 +1,4 @@
-"""The linear path under a network: a ridge regression in price units on what is known at the bar, as numpy runs it."""
+"""The linear path under a network: a ridge regression in price units on the market context, as numpy runs it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.core.domain import FloatArray
-from pipelines.core.money import PRICE_SCALE
 from pipelines.features.market_context import CONTEXT, LAGGED, PRICES
 from pipelines.features.scale import price_after
 from pipelines.features.state_space import STATES
@@ -26,13 +25,12 @@ _LAGGED = [len(STATES) + CONTEXT.index(name) for name in LAGGED]
 LOWEST, HIGHEST = 0.001, 0.999
 
 
-def design(values: NDArray[np.float32], unit: FloatArray, seen: FloatArray) -> FloatArray:
-    """What the path weighs, (n, k): the standardised inputs (n, L, w) of the last bar in units of price, `unit` (n,) is
-    p (1 - p) x volatility; prices of the market context (n, L, len(SEEN)), and its last moves."""
-    last = values[:, -1].astype(np.float64) * unit[:, None]
+def design(seen: FloatArray) -> FloatArray:
+    """What the path weighs, (n, k): the prices of the market context at the last bar of windows (n, L, len(SEEN)), and
+    its last moves."""
     bars = seen.shape[1] - 1 - np.minimum(np.arange(1, LAGS), seen.shape[1] - 1)
     lags = seen[:, bars][..., _LAGGED].reshape(len(seen), -1)
-    return np.concatenate((last, seen[:, -1, _PRICES], lags), axis=1)
+    return np.concatenate((seen[:, -1, _PRICES], lags), axis=1)
 
 
 @dataclass(frozen=True)
@@ -67,10 +65,3 @@ def joined(mid_units: NDArray[np.integer[Any]], filtered: FloatArray, linear: Fl
     moved = np.clip(price + linear, LOWEST, HIGHEST)
     added = np.log(moved / (1.0 - moved)) - np.log(price / (1.0 - price))
     return filtered + np.where(linear == 0.0, 0.0, added)
-
-
-def price_unit(mid_units: NDArray[np.integer[Any]], volatility: FloatArray) -> FloatArray:
-    """p (1 - p) x volatility, (n,): what one unit of a standardised move is in price."""
-    price = np.clip(mid_units / PRICE_SCALE, LOWEST, HIGHEST)
-    unit: FloatArray = price * (1.0 - price) * volatility
-    return unit

@@ -19,7 +19,7 @@ from pipelines.features.scale import local_volatility, price_after
 from pipelines.features.state_space import STATES, StateSpace
 from pipelines.inference.calibration import Confidence, Conformal
 from pipelines.inference.inputs import FloatWindows, Inputs, InputScaler
-from pipelines.inference.linear_path import SEEN, LinearPath, design, joined, price_unit
+from pipelines.inference.linear_path import SEEN, LinearPath, design, joined
 
 BATCH = 256
 """Windows per call of the network in a long run: keeps the activations in the cache."""
@@ -151,16 +151,14 @@ class Predictor:
         features, mid_units, sentiment, states = raw
         if self.filter is not None and states is None:
             raise DataError(f"forecaster {self.kind} reads a state-space filter; give the windows its states")
-        linear = np.zeros((len(mid_units), self.horizon))
-        if self._session is None and self.linear is None:
+        seen = np.zeros((*mid_units.shape, len(SEEN))) if states is None else states
+        linear = np.zeros((len(mid_units), self.horizon)) if self.linear is None else self.linear.forecast(design(seen))
+        if self._session is None:
             volatility = local_volatility(mid_units)
             output = self.network(np.empty((len(mid_units), 0, 0), dtype=np.float32))
         else:
             values, volatility = self.seen.of(features, mid_units, sentiment, states)
             output = self.network(values)
-            if self.linear is not None:
-                seen = np.zeros((*mid_units.shape, len(SEEN))) if states is None else states
-                linear = self.linear.forecast(design(values, price_unit(mid_units[:, -1], volatility), seen))
         return Outputs(output, volatility, self.ahead(mid_units, states), linear, mid_units[:, -1])
 
     def ahead(self, mid_units: NDArray[np.integer[Any]], states: FloatArray | None) -> FloatArray:

@@ -105,3 +105,36 @@ def test_the_largest_sibling_is_found_with_its_sign():
     """Of equal sizes the rise counts; without siblings there is none."""
     assert of_siblings([20, -20, 5]) == (5, 3, 20)
     assert of_siblings([]) == (0, 0, 0)
+
+
+def _before(compute, books, cut_s):
+    """What a computation says of the bars up to a time, and what it says when everything after it is another."""
+    later = books.ts_s > cut_s
+    rng = np.random.default_rng(8)
+    other = {
+        "mid_units": np.where(later, rng.integers(2, 190, len(later)) * 50, books.mid_units),
+        "spread_units": np.where(later, rng.integers(1, 9, len(later)) * 100, books.spread_units),
+        "bid_size_micro": np.where(later, rng.integers(1, 10**11, len(later)), books.bid_size_micro),
+        "ask_size_micro": np.where(later, rng.integers(1, 10**11, len(later)), books.ask_size_micro),
+    }
+    return compute(books)[~later].tobytes(), compute(replace(books, **other))[~later].tobytes()
+
+
+def test_honest_columns_pass_the_proof():
+    """With another future in every market, every column of the context is the same to the bit before it."""
+    books, _ = _books(gaps=False)
+    one, other = _before(contexts, books, START_S + 60 * 90)
+    assert one == other
+
+
+@pytest.mark.parametrize("name", [name for name in CONTEXT if not name.startswith("hour")])
+def test_a_seeded_leak_is_caught(name):
+    """Each of the twenty columns that depend on prices and books fails the proof when it is that of the next bar."""
+    books, _ = _books(gaps=False)
+
+    def leaked(seen):
+        made = contexts(seen)[:, [COLUMN[name]]]
+        return np.concatenate((made[1:], made[-1:]))
+
+    one, other = _before(leaked, books, START_S + 60 * 90)
+    assert one != other

@@ -189,4 +189,4 @@ def test_parameters_are_read_where_no_training_code_is(tmp_path, monkeypatch):
     from pipelines.core import kinds, params
 
     monkeypatch.setattr(kinds, "FOLDER", tmp_path / "forecast/kinds")
-    assert params.read(ROOT / "params.yaml").forecast.kind == "hybrid"
+    assert params.read(ROOT / "params.yaml").forecast.kind == "mlp"
