@@ -4,9 +4,10 @@ Prices of one event move together: brackets that exclude each other sum to one, 
 underlying. A move that the others do not share, and that the sum of their prices keeps, tends to come back; a move of
 the others that this market has not made yet tends to come. Displayed sizes lean to the side the price goes to.
 
-Every value is known at the close of its bar. Prices are in [0, 1] units, and what is absent is neutral: 0 without an
-observed book or without siblings. `step` is the whole arithmetic on plain numbers: the live process runs it as it is,
-`state_space_batch` compiles this very source for whole histories, so both forms give the same bits.
+Every value is known at the close of its bar. Prices are in [0, 1] units, and what is absent is neutral: 0 without
+siblings, and where no book was seen in the last five bars. `step` is the whole arithmetic on plain numbers: the live
+process runs it as it is, `state_space_batch` compiles this very source for whole histories, so both forms give the same
+bits.
 """
 
 import math
@@ -36,13 +37,16 @@ LAGGED: Final = ("move", "sum_move", "agreed", "others", "peak")
 MID, BARS, SUM = range(3)
 OWN_5, OWN_15, OWN_60, SUM_5, SUM_15, SUM_60 = range(3, 9)
 OTHERS_5, PEAK_5 = range(9, 11)
-SIZE: Final = 11
+SPREAD, LEAN, GAP, BOOK_AGE = range(11, 15)
+SIZE: Final = 15
 
 WEIGHT_5, WEIGHT_15, WEIGHT_60 = 2.0 / 6.0, 2.0 / 16.0, 2.0 / 61.0
 KEEP_5 = math.exp(-1.0 / 5.0)
 HOURS: Final = 24
 HOUR_SIN: Final = tuple(math.sin(2.0 * math.pi * hour / HOURS) for hour in range(HOURS))
 HOUR_COS: Final = tuple(math.cos(2.0 * math.pi * hour / HOURS) for hour in range(HOURS))
+BOOK_BARS = 5.0
+"""Bars for which the last book that was seen still counts where none is."""
 LEAN_LIMIT = 8.0
 """Largest absolute log size ratio: a side without size counts as one share."""
 
@@ -85,12 +89,17 @@ def step(
     peak = peak_units / PRICE_SCALE if siblings > 0 else 0.0
     state[OTHERS_5] = KEEP_5 * state[OTHERS_5] + others
     state[PEAK_5] = KEEP_5 * state[PEAK_5] + peak
-    spread = spread_units / PRICE_SCALE
-    lean = gap = 0.0
-    if spread_units > 0 and bid_size + ask_size > 0:
-        lean = math.log((bid_size + MICRO) / (ask_size + MICRO))
-        lean = min(max(lean, -LEAN_LIMIT), LEAN_LIMIT)
-        gap = 0.5 * spread * ((bid_size - ask_size) / (bid_size + ask_size))
+    if spread_units > 0:
+        state[SPREAD], state[LEAN], state[GAP], state[BOOK_AGE] = spread_units / PRICE_SCALE, 0.0, 0.0, 0.0
+        if bid_size + ask_size > 0:
+            ratio = math.log((bid_size + MICRO) / (ask_size + MICRO))
+            state[LEAN] = min(max(ratio, -LEAN_LIMIT), LEAN_LIMIT)
+            state[GAP] = 0.5 * state[SPREAD] * ((bid_size - ask_size) / (bid_size + ask_size))
+    else:
+        state[BOOK_AGE] = state[BOOK_AGE] + 1.0
+        if state[BOOK_AGE] > BOOK_BARS:
+            state[SPREAD] = state[LEAN] = state[GAP] = 0.0
+    spread, lean, gap = state[SPREAD], state[LEAN], state[GAP]
     made[0], made[1], made[2], made[3] = spread, lean, lean * spread, gap
     made[4], made[5], made[6] = move, whole, agreed(move, whole)
     own_5, own_15, own_60 = price - state[OWN_5], price - state[OWN_15], price - state[OWN_60]

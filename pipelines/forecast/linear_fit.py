@@ -7,12 +7,14 @@ import numpy as np
 from pipelines.core.domain import FloatArray
 from pipelines.forecast.conformal import safe_shrink
 from pipelines.forecast.training_windows import IntArray
-from pipelines.inference.linear_path import LIMIT, LinearPath
+from pipelines.inference.linear_path import BOOK, LIMIT, LinearPath
 
 SAMPLE = 80_000
 """Bars of the fit slice, and at most so many of the calibration slice, that the path is fitted and shrunk on."""
-PENALTY = 1_000.0
-"""In bars: a coefficient counts as if so many bars said it is zero. Inputs have unit mean square."""
+Choice = tuple[float, tuple[int, ...] | None]
+CHOICES: tuple[Choice, ...] = ((1_000.0, None), (3_000.0, None), (10_000.0, None), (300.0, BOOK))
+"""Penalties in bars (a coefficient counts as if so many bars said it is zero; inputs have unit mean square) and the
+columns that are weighed, None for all. Each horizon takes the choice that unseen events of the fit slice confirm."""
 FOLDS = 5
 """Parts of the events; the shrink judges each with the weights of the others."""
 CLIP_QUANTILE = 0.999
@@ -28,7 +30,7 @@ class Sample:
 
 
 def fit(learned: Sample, judged: Sample) -> tuple[LinearPath, FloatArray]:
-    """The path of the fit slice's bars, and its safe shrink (H,).
+    """The path of the fit slice's bars, each horizon with the best of CHOICES, and its safe shrink (H,).
 
     The shrink is measured on forecasts of events that their weights did not see: those of the fit slice crosswise, and
     those of the slice after it, `judged`.
@@ -39,19 +41,27 @@ def fit(learned: Sample, judged: Sample) -> tuple[LinearPath, FloatArray]:
     inputs, target = np.clip(learned.inputs / scale, -LIMIT, LIMIT), np.clip(learned.left, -clip, clip)
     fold = np.unique(learned.event, return_inverse=True)[1] % FOLDS
     parts = [(inputs[fold == k], target[fold == k]) for k in range(FOLDS)]
-    grams = [x.T @ x for x, _ in parts]
-    crosses = [x.T @ y for x, y in parts]
-    gram, cross = sum(grams[1:], grams[0]), sum(crosses[1:], crosses[0])
-    path = LinearPath(scale, _solve(gram, cross))
-    forecasts, left, event = [path.forecast(judged.inputs)], [judged.left], [judged.event]
-    for k, (x, _) in enumerate(parts):
-        if 0 < len(x) < len(inputs):
-            forecasts.append(x @ _solve(gram - grams[k], cross - crosses[k]))
-            left.append(learned.left[fold == k])
-            event.append(learned.event[fold == k])
-    return path, safe_shrink(np.concatenate(forecasts), np.concatenate(left), np.concatenate(event))
+    sums = np.array([np.hstack((x.T @ x, x.T @ y)) for x, y in parts])
+    apart = [k for k, (x, _) in enumerate(parts) if 0 < len(x) < len(inputs)]
+    left = np.concatenate([learned.left[fold == k] for k in apart]) if apart else learned.left[:0]
+    best: list[tuple[FloatArray, FloatArray, FloatArray]] = []
+    for choice in CHOICES:
+        crossed = [parts[k][0] @ _solve(sums.sum(axis=0) - sums[k], choice) for k in apart]
+        forecast = np.concatenate(crossed) if crossed else np.zeros((0, target.shape[1]))
+        best.append((np.sum((left - forecast) ** 2, axis=0), _solve(sums.sum(axis=0), choice), forecast))
+    chosen, horizons = np.argmin([error for error, _, _ in best], axis=0), np.arange(target.shape[1])
+    path = LinearPath(scale, np.stack([best[k][1][:, h] for k, h in zip(chosen, horizons, strict=True)], axis=1))
+    forecast = np.stack([best[k][2][:, h] for k, h in zip(chosen, horizons, strict=True)], axis=1)
+    event = np.concatenate([learned.event[fold == k] for k in apart] or [learned.event[:0]])
+    judged_too = (path.forecast(judged.inputs), forecast), (judged.left, left), (judged.event, event)
+    return path, safe_shrink(*(np.concatenate(pair) for pair in judged_too))
 
 
-def _solve(gram: FloatArray, cross: FloatArray) -> FloatArray:
-    weights = np.linalg.solve(gram + PENALTY * np.eye(len(gram)), cross)
-    return np.asarray(weights, dtype=np.float64)
+def _solve(sums: FloatArray, choice: Choice) -> FloatArray:
+    """Weights (k, H) of summed products of inputs with inputs and targets, 0 outside of the choice's columns."""
+    penalty, columns = choice
+    count = len(sums)
+    kept = np.arange(count) if columns is None else np.array(columns)
+    weights = np.zeros((count, sums.shape[1] - count))
+    weights[kept] = np.linalg.solve(sums[np.ix_(kept, kept)] + penalty * np.eye(len(kept)), sums[kept, count:])
+    return weights

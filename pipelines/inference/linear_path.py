@@ -21,6 +21,8 @@ SEEN: Final = (*STATES, *CONTEXT)
 """Columns of every bar beside its features: what the filter leaves, and the market context."""
 
 _PRICES = [len(STATES) + CONTEXT.index(name) for name in PRICES]
+BOOK: Final = tuple(PRICES.index(name) for name in ("spread", "lean_spread", "micro_gap"))
+"""Columns of `design` that tell of the book."""
 _LAGGED = [len(STATES) + CONTEXT.index(name) for name in LAGGED]
 LOWEST, HIGHEST = 0.001, 0.999
 

@@ -138,3 +138,16 @@ def test_a_seeded_leak_is_caught(name):
 
     one, other = _before(leaked, books, START_S + 60 * 90)
     assert one != other
+
+
+def test_the_last_book_counts_for_five_bars():
+    """Where no book is seen the last one counts five bars longer, then nothing does."""
+    count = 12
+    nothing, ts = np.zeros(count, dtype=np.int64), START_S + 60 * np.arange(count)
+    seen = np.arange(count) == 2
+    books = Books(nothing, np.arange(count) == 0, ts, nothing + 5_000, 100 * seen, 4_000_000 * seen, 2_000_000 * seen)
+    made = contexts(books)[:, COLUMN["lean"]]
+    assert not made[:2].any()
+    assert (made[2:8] == made[2]).all()
+    assert made[2] > 0.0
+    assert not made[8:].any()
