@@ -27,7 +27,6 @@ from typing import Any, Final
 import httpx2
 from eth_account import Account
 
-from benchmarks import tiny_bundle
 from pipelines.core.settings import Settings
 from pipelines.venue import wallets
 from pipelines.venue.clob_gateway import ClobGateway
@@ -97,12 +96,14 @@ class _Bot:
     folder: Path
     environment: dict[str, str]
     code: Path
+    pull: float
+    """How strongly its bundle expects prices to come back to their mean: it trades often."""
     process: "subprocess.Popen[bytes] | None" = None
 
     def start(self) -> None:
         """Start it, its log behind the one of the last start."""
         with (self.folder / "bot.log").open("ab") as log:
-            command = [sys.executable, str(BOT), str(self.folder)]
+            command = [sys.executable, str(BOT), str(self.folder), str(self.pull)]
             self.process = subprocess.Popen(command, env=self.environment, cwd=self.code, stdout=log, stderr=log)
 
     def end(self, how: signal.Signals, limit_s: float = 60.0) -> int:
@@ -142,16 +143,13 @@ def session(seed: int, speed: float, code: Path, keep: Path | None = None) -> Ou
         folder.mkdir(parents=True, exist_ok=True)
         key = "0x" + random.Random(seed).randbytes(32).hex()
         wallet = wallets.addresses(Account.from_key(key).address, wallets.DEPOSIT)[0]
-        # It expects prices to come back to their mean, more or less strongly: it trades often.
-        tiny_bundle.make(folder / "new", pull=1.5 + seed % 5 / 4)
-        tiny_bundle.promote(folder / "new", folder / "var")
         with exchange(f"{WORLD} --seed {seed} --speed {speed:g}", folder / "exchange.log") as urls:
             faults = {"name": "venue", "seed": seed}
             httpx2.post(f"{urls['ODDSMITH_CLOB_URL']}/admin/profile", json=faults).raise_for_status()
             own = {"ODDSMITH_PRIVATE_KEY": key, "ODDSMITH_SIGNATURE_TYPE": "3", "ODDSMITH_FUNDER": wallet}
             own |= {"ODDSMITH_VAR": str(folder / "var"), "ODDSMITH_KILL_SWITCH": str(folder / "KILL")}
             kept = {name: value for name, value in os.environ.items() if not name.startswith("ODDSMITH_")}
-            bot = _Bot(folder, kept | urls | own | {"PYTHONPATH": str(code)}, code)
+            bot = _Bot(folder, kept | urls | own | {"PYTHONPATH": str(code)}, code, 1.5 + seed % 5 / 4)
             bot.start()
             try:
                 _hour(bot, outcome, speed, folder / "KILL")

@@ -1,10 +1,11 @@
-"""The bot as a process of a hostile session, without a web server: `python benchmarks/hostile_bot.py FOLDER`.
+"""The bot as a process of a hostile session, without a web server: `python benchmarks/hostile_bot.py FOLDER PULL`.
 
 Its settings come from the environment. It writes what it sees to `FOLDER/now.json` twice a second, and its books to
 `FOLDER/final.json` after SIGTERM. It imports what the program of an earlier day has too, so that both can be compared.
 """
 
 import asyncio
+import importlib
 import json
 import signal
 import sys
@@ -15,6 +16,26 @@ from typing import Any
 from pipelines.core import params
 from pipelines.core.settings import Settings
 from serving.bot import Bot
+
+
+def _champion(folder: Path, pull: float) -> None:
+    """Make a bundle that expects prices to come back to their mean the champion, unless there is one."""
+    if (folder / "var" / "champion.json").exists():
+        return
+    try:
+        from benchmarks import tiny_bundle  # noqa: PLC0415 - an earlier program has it elsewhere
+    except ImportError:
+        sys.path.insert(0, str(Path("tests/serving").resolve()))  # before this file's own folder
+        tiny_bundle = importlib.import_module("tiny_bundle")
+    made = tiny_bundle.make(folder / "new", pull=pull)
+    if hasattr(tiny_bundle, "promote"):
+        tiny_bundle.promote(folder / "new", folder / "var")
+        return
+    inside = folder / "var" / "bento" / "bentos" / "oddsmith" / made[:12] / "src" / "bundle"
+    inside.parent.mkdir(parents=True)
+    (folder / "new").rename(inside)
+    record = {"hash": made, "bento_tag": f"oddsmith:{made[:12]}", "mlflow_version": "1", "source": "simulated"}
+    _write(folder / "var" / "champion.json", record)
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:
@@ -55,7 +76,8 @@ def _books(bot: Bot) -> dict[str, Any]:
     }
 
 
-async def _run(folder: Path) -> None:
+async def _run(folder: Path, pull: float) -> None:
+    _champion(folder, pull)
     bot = Bot(Settings(), params.read(Path("params.yaml")))
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
@@ -70,4 +92,4 @@ async def _run(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_run(Path(sys.argv[1])))
+    asyncio.run(_run(Path(sys.argv[1]), float(sys.argv[2])))
