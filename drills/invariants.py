@@ -87,14 +87,16 @@ class Invariants:
         return [one for one in self._world.orders_seen.values() if one.is_buy and one.token_id == token]
 
     def _wanted(self, account: Account) -> dict[str, int]:
-        """Token -> shares that purchases brought or may still bring, less sales. Trades that were called failed once do
-        not count: the bot rightly bought again."""
+        """Token -> shares that purchases brought or may still bring, less sales. Purchases that were called failed once
+        do not count: the bot rightly bought again."""
         shares = Counter[str]()
         for trade in self._world.venue.exchange.trades_of[account.address]:
-            if trade.reverted or trade.trade_id in self._world.failed_once:
-                continue
+            failed = trade.reverted or trade.status is TradeStatus.FAILED
             for token, micro, _, side in shares_of(account, trade):
-                shares[token] += micro if side is Side.BUY else -micro
+                if side is Side.BUY and not failed and trade.trade_id not in self._world.failed_once:
+                    shares[token] += micro
+                elif side is Side.SELL and not failed:
+                    shares[token] -= micro
         for order in self._world.venue.exchange.open_orders(account):
             if order.is_buy:
                 shares[order.token_id] += order.remaining_micro

@@ -135,11 +135,9 @@ def test_a_position_beyond_the_limit_is_found(monkeypatch):
 
 def test_a_position_that_is_never_sold_is_found(monkeypatch):
     """A bot that sends no sale keeps positions that it should not have."""
-    send = BarTurns._may_send
+    send = BarTurns._send
     monkeypatch.setattr(
-        BarTurns,
-        "_may_send",
-        lambda self, intent, kill: intent.side.value == "BUY" and send(self, intent, kill),
+        BarTurns, "_send", lambda self, account, intent: None if intent.side == "SELL" else send(self, account, intent)
     )
 
     assert "exit" in broken(Plan(1))
