@@ -11,6 +11,7 @@ from pipelines.decide import Account, Rules, decide
 from pipelines.replay import rules
 from pipelines.trading import fill_model
 from pipelines.trading.fill_model import Resting
+from pipelines.trading.paper import PaperBook
 from pipelines.trading.policies.base import Inputs
 from pipelines.trading.sizing import NO_SIGNALS
 
@@ -138,3 +139,20 @@ def test_expected_fills_lie_on_the_grid_and_within_the_order():
 
     assert 0 <= shares <= 7_770_000
     assert shares % 10_000 == 0
+
+
+def test_evidence_fills_a_quote_only_after_a_second_look():
+    """A paper order that rests is filled at its limit without a fee, in part, and never beyond what is left."""
+    execution = load().execution.model_copy(update={"queue": "evidence", "order_ttl_bars": 5})
+    intent = decided(policy("micro_trades"), seen(spread=400)).intent
+    book = PaperBook(execution)
+    book.send(intent, MARKET)
+    near = Quote(4_800, 4_900, 10_000_000, 200_000_000)
+
+    first = book.on_bar("m", near, 1_001, 0)
+    later = [fill for k in range(2, 6) for fill in book.on_bar("m", near, 1_000 + k, 0)]
+
+    assert first == []
+    assert later
+    assert {(fill.price_units, fill.fee_micro) for fill in later} == {(intent.price_units, 0)}
+    assert sum(fill.shares_micro for fill in later) <= intent.shares_micro
