@@ -5,7 +5,8 @@ The threshold rule trades the same later tape of a world, on the Kalman limit's 
 * `sized`: the position shrinks where the interval of the last horizon is wider than usual: its cap times the median
   width over the width, at most 1;
 * `sized_up`: the same with twice the cap, at most the limit of `risk`, so that about as much is at stake on average;
-* `stops`: instead of the fixed stops, one at STOP_SD predicted standard deviations of the last horizon from the entry.
+* `stops`: instead of the fixed stops, one at STOP_SD predicted standard deviations of the last horizon from the entry;
+* `unstopped`: without stops: what `stops` has beyond it is what its stop is worth.
 
 Finished worlds are kept in var/variance_use.jsonl. The last line is JSON: by edge and variant the difference to the
 rule as it is, in pUSD and in Sharpe ratio by day, [mean, low, high] over worlds, and whether it is better (interval of
@@ -36,7 +37,7 @@ from pipelines.trading.policies.base import Inputs, Observation, held_direction
 
 KEPT = Path("var/variance_use.jsonl")
 SOURCES = ("pipelines/trading", "pipelines/replay", "pipelines/decide.py", "simulator/markets")
-VARIANTS = ("sized", "sized_up", "stops")
+VARIANTS = ("sized", "sized_up", "stops", "unstopped")
 EVENTS = 42
 STOP_SD = 2.0
 LEAST = 0.2
@@ -109,6 +110,7 @@ def one_world(seed: int, edge: float, params: Params) -> Row:
         "plain": plain,
         "sized": sized,
         "sized_up": replace(sized, sizing=params.sizing.model_copy(update={"max_position_fraction": most})),
+        "unstopped": replace(plain, risk=unstopped),
         "stops": replace(rules.with_policy(plain, WithVariance(plain.policy, usual, STOP_SD)), risk=unstopped),
     }
     cash = params.backtest.cash_pusd * MICRO
