@@ -51,7 +51,7 @@ def show(key: str | None, *, as_json: bool) -> None:
         sys.stdout.write("\n\n".join(_text(one) for one in found) + "\n")
 
 
-LIVE: Final = frozenset({"risk", "sizing", "execution", "policy", "serving", "news", "bars", "messages"})
+LIVE: Final = frozenset({"risk", "sizing", "execution", "policy", "serving", "news", "bars", "markets", "messages"})
 """Sections that the live process reads when it starts."""
 
 

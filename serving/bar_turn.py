@@ -104,7 +104,7 @@ class BarTurns:
         )
         await self._judge(account, differences)
         bar = BarFunnel()
-        bar.listing(self._status.listed, len(feed.followed), self._status.left_out)
+        bar.listing(self._status.listed, len(feed.followed), self._status.left_out())
         bar.decisions(turn, len(feed.followed))
         if turn is not None:
             await self._send_all(account, turn, kill, bar)

@@ -181,14 +181,24 @@ class Upkeep:
     async def _choose(self, listed: Sequence[Market], now_s: int) -> None:
         """Follow what is held, what is followed already, and the listing up to the limit."""
         followed = [one.market for one in self._feed.followed.values()]
-        chosen = selection.choose(listed, followed, self._held(), now_s, self._params.serving.max_markets)
+        why = self._unwanted(listed, now_s)
+        wanted = [market for market in listed if not why[market.market_id]]
+        chosen = selection.choose(wanted, followed, self._held(), now_s, self._params.serving.max_markets)
         await self._feed.follow(chosen)
         self._status.listed = len(listed)
-        self._status.left_out = selection.not_followed(listed, chosen, now_s)
+        self._status.not_followed = selection.not_followed(listed, chosen, why, now_s)
         now = [one.market for one in self._feed.followed.values()]
         for market in now:
             self._account.accounting.know(market)
         self._account.gateway.know(now)
+
+    def _unwanted(self, listed: Sequence[Market], now_s: int) -> dict[str, str]:
+        """Market id -> why params.yaml does not want it followed; empty where it does."""
+        rules, followed = self._params.markets, self._feed.followed
+        return {
+            market.market_id: selection.unwanted(market, rules, now_s, is_followed=market.market_id in followed)
+            for market in listed
+        }
 
     # Resolutions
 

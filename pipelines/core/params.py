@@ -25,6 +25,7 @@ from pipelines.core.sections import (
     ForecastParams,
     GateParams,
     LeagueParams,
+    MarketsParams,
     MessagesParams,
     NewsParams,
     PolicyParams,
@@ -74,6 +75,7 @@ class Params(Section):
     flows: FlowsParams
     drift: DriftParams
     serving: ServingParams
+    markets: MarketsParams = MarketsParams()
     messages: MessagesParams = MessagesParams()
     costs: CostsParams
     spot: SpotParams

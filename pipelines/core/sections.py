@@ -526,6 +526,36 @@ class ServingParams(Section):
     """An exit that has not been filled for so long is an alarm. Unit: market seconds."""
 
 
+class MarketsParams(Section):
+    """Which listed markets the bot follows; what it holds is followed in any case.
+
+    A pattern is `event:ID`, `topic:NAME`, `id:CONDITION_ID` or `question:REGULAR EXPRESSION`; case does not matter.
+    """
+
+    allow: list[str] = []
+    """Only markets that one of these patterns matches are followed; empty: every market."""
+    deny: list[str] = []
+    """Markets that one of these patterns matches are not followed, whatever `allow` says."""
+    min_hours_to_end: NonNegativeFloat = 0.0
+    """Markets that end sooner are not followed anew. Unit: market hours."""
+    max_hours_to_end: NonNegativeFloat = 0.0
+    """Markets that end later are not followed; 0 turns it off. Unit: market hours."""
+
+    @field_validator("allow", "deny")
+    @classmethod
+    def _are_patterns(cls, patterns: list[str]) -> list[str]:
+        for pattern in patterns:
+            kind, separator, text = pattern.partition(":")
+            if not separator or kind not in ("event", "topic", "id", "question") or not text:
+                raise ValueError(f"{pattern!r} is no pattern; write event:ID, topic:NAME, id:0x... or question:WORDS")
+            if kind == "question":
+                try:
+                    re.compile(text)
+                except re.error as error:
+                    raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+        return patterns
+
+
 class MessagesParams(Section):
     """Who is told what, and when; the addresses are in ODDSMITH_MESSAGES."""
 

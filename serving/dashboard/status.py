@@ -5,7 +5,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pipelines.core.domain import Position
+from pipelines.core.domain import Market, Position
 from pipelines.core.orders import NOTHING_TO_TAKE
 from pipelines.core.params import Params
 from pipelines.core.settings import Settings
@@ -50,7 +50,8 @@ class Status:
         self._body: dict[str, Any] = {}
         self._told_seq = 0
         self.listed = 0
-        self.left_out: Counter[str] = Counter()
+        self.not_followed: Mapping[str, tuple[Market, str]] = {}
+        """Listed markets that are not followed, each with why."""
         self.held: Mapping[str, Position] = {}
         """What was held when the bar of the newest turn closed."""
         self._reasons: dict[str, str] = {}
@@ -146,6 +147,10 @@ class Status:
             self._recent.add(name, value)
         self._took_ms = took_ms
 
+    def left_out(self) -> Counter[str]:
+        """Why listed markets are not followed: reason -> number."""
+        return Counter(why for _, why in self.not_followed.values())
+
     def count(self, bar: Mapping[tuple[str, str], int], day: Mapping[tuple[str, str], int]) -> None:
         """Where the markets of a bar, and of its market day so far, went between listing and fill."""
         self._funnel = {"bar": funnel.document(bar), "day": funnel.document(day)}
@@ -221,7 +226,12 @@ class Status:
                 "equity": points,
                 "shadow": self._shadow(whole=whole),
             }
+            | ({"not_followed": self._not_followed()} if whole else {})
         )
+
+    def _not_followed(self) -> list[dict[str, str]]:
+        left = self.not_followed.values()
+        return [{"market_id": one.market_id, "question": one.question, "why": why} for one, why in left]
 
     def _empty(self) -> dict[str, Any]:
         model = self._model

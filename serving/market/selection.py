@@ -1,10 +1,11 @@
 """Which markets are followed: those held, those followed already, then the listing in its own order."""
 
-from collections import Counter
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from pipelines.core.domain import Market
 from pipelines.core.errors import VenueUnavailable
+from pipelines.core.sections import MarketsParams
 from pipelines.venue import clob, gamma
 from pipelines.venue.gamma_rows import Odd
 from pipelines.venue.http import VenueHttp
@@ -71,12 +72,41 @@ def choose(
     return list(chosen.values())
 
 
-def not_followed(listed: Sequence[Market], chosen: Sequence[Market], now_s: int) -> Counter[str]:
-    """Why listed markets are not followed: reason -> number."""
+def unwanted(market: Market, wanted: MarketsParams, now_s: int, *, is_followed: bool) -> str:
+    """Why params.yaml does not want a market followed; empty where it does."""
+    denied = next((pattern for pattern in wanted.deny if _matches(pattern, market)), None)
+    if denied is not None:
+        return f"markets.deny: {denied}"
+    if wanted.allow and not any(_matches(pattern, market) for pattern in wanted.allow):
+        return "not in markets.allow"
+    if market.end_s is None:
+        return ""
+    left_h = (market.end_s - now_s) / 3_600
+    if left_h < wanted.min_hours_to_end and not is_followed:
+        return "ends before markets.min_hours_to_end"
+    return "ends after markets.max_hours_to_end" if 0 < wanted.max_hours_to_end < left_h else ""
+
+
+def _matches(pattern: str, market: Market) -> bool:
+    kind, _, text = pattern.partition(":")
+    if kind == "question":
+        return re.search(text, market.question, flags=re.IGNORECASE) is not None
+    value = {"event": market.event_id, "topic": market.topic, "id": market.market_id}[kind]
+    return value.casefold() == text.casefold()
+
+
+def not_followed(
+    listed: Sequence[Market], chosen: Sequence[Market], reasons: Mapping[str, str], now_s: int
+) -> dict[str, tuple[Market, str]]:
+    """Market id -> market and why it is not followed; `reasons` are those of `unwanted` by market id."""
     names = {market.market_id for market in chosen}
-    left = [market for market in listed if market.market_id not in names]
-    early = sum(market.start_s is not None and market.start_s > now_s for market in left)
-    return +Counter({"not started yet": early, "beyond serving.max_markets": len(left) - early})
+    found = {}
+    for market in listed:
+        if market.market_id not in names:
+            early = market.start_s is not None and market.start_s > now_s
+            other = "not started yet" if early else "beyond serving.max_markets"
+            found[market.market_id] = (market, reasons.get(market.market_id) or other)
+    return found
 
 
 def _renewed(held: Market, listed: Mapping[str, Market]) -> Market:
