@@ -1,6 +1,5 @@
 """How fast an archive of trades becomes a recording and how much memory that takes, in a process of its own."""
 
-import resource
 import subprocess
 import sys
 import tempfile
@@ -11,10 +10,12 @@ import duckdb
 
 ROWS = 10_000_000
 IMPORT = """
+import resource
 import sys
 from pathlib import Path
 from pipelines.pull.import_recording import run
 run(Path(sys.argv[1]), Path(sys.argv[2]), [], replace=True)
+print("peak_kb", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
@@ -38,7 +39,7 @@ def measure(rows: int = ROWS) -> dict[str, float]:
         archive(source, rows)
         began = time.perf_counter()
         command = [sys.executable, "-c", IMPORT, str(source), str(target)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         took_s = time.perf_counter() - began
-    peak_kb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    peak_kb = int(said.rsplit(maxsplit=1)[-1])
     return {"import_rows": rows, "import_rows_per_s": round(rows / took_s), "import_peak_mb": round(peak_kb / 1024, 1)}
