@@ -185,15 +185,14 @@ def _finite(value: float) -> float | None:
 def onnx_difference(bundle_hash: str) -> float | None:
     """Largest difference between the trained networks and their ONNX forms, as `package` measured it for this bundle.
 
-    None when the report is missing or is about another bundle.
+    None when the report is missing or is about another bundle; 0 where the bundle has no network at all.
     """
     if not PACKAGE.is_file():
         return None
     report = read_json(PACKAGE)
     if report.get("hash") != bundle_hash:
         return None
-    values = _numbers(report.get("parity", {}))
-    return max(values) if values else None
+    return max(_numbers(report.get("parity", {})), default=0.0)
 
 
 def _numbers(value: Any) -> list[float]:

@@ -147,3 +147,19 @@ def test_a_missing_bundle_is_held(tmp_path, monkeypatch):
     document = stage.judge(PARAMS)
     assert document["verdict"] == "hold"
     assert "not intact" in document["reasons"][0]
+
+
+@pytest.mark.parametrize(
+    ("report", "difference"),
+    [
+        ({"hash": "ab", "parity": {}}, 0.0),
+        ({"hash": "ab", "parity": {"forecaster": {"mean": 1e-7, "bound": 2e-7}, "policy": 0.0}}, 2e-7),
+        ({"hash": "cd", "parity": {}}, None),
+    ],
+)
+def test_a_bundle_without_a_network_differs_from_nothing(tmp_path, monkeypatch, report, difference):
+    """The filter alone has no ONNX file to compare; only a report that is missing, or another bundle's, is unknown."""
+    monkeypatch.setattr(stage, "PACKAGE", tmp_path / "package.json")
+    assert stage.onnx_difference("ab") is None
+    write_json(tmp_path / "package.json", report)
+    assert stage.onnx_difference("ab") == difference
