@@ -16,6 +16,7 @@ from forecaster_script import LENGTH, observation, reverting_rows, small
 from benchmarks import league
 from pipelines.core.artifacts import write_json
 from pipelines.core.params import read
+from pipelines.features.market_context import CONTEXT
 from pipelines.features.spec import FEATURE_NAMES
 
 KINDS = ("ar", "gru", "lstm")
@@ -36,6 +37,7 @@ def write_inputs(rows):
         "spread_units": np.zeros(len(rows.ts_s), np.int32),
         "sentiment": rows.sentiment,
     } | {name: rows.features[:, index] for index, name in enumerate(FEATURE_NAMES)}
+    columns |= {name: np.zeros(len(rows.ts_s)) for name in CONTEXT}
     Path("data/features").mkdir(parents=True)
     Path("data/raw").mkdir()
     pq.write_table(pa.table(columns), "data/features/features.parquet")
