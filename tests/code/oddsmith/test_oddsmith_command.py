@@ -327,7 +327,7 @@ class Having:
 
 CALLS = {
     "stage featurize": ("pipelines.featurize.stage", "run", (), {}),
-    "ingest": ("pipelines.pull.landing", "run", (), {}),
+    "ingest": ("pipelines.pull.landing", "run", (None,), {}),
     "parity --hours 6": ("pipelines.parity.stage", "run", (6.0,), {}),
     "drift --bundle b --landing l": ("pipelines.drift.stage", "run", (Path("b"), Path("l")), {}),
     "drift --bundle b --remember": ("pipelines.drift.stage", "remember", (Path("b"),), {}),
@@ -340,7 +340,7 @@ CALLS = {
     "stacks one two": ("benchmarks.stacks", "run", (["one", "two"],), {}),
     "bots file.parquet": ("benchmarks.guide_bots.run", "run", (Path("file.parquet"),), {}),
     "spot status": ("flows.remote_training", "act", ("status",), {}),
-    "params set a.b=1 c.d=2": ("flows.edit_params", "change", (["a.b=1", "c.d=2"],), {}),
+    "params set a.b=1 c.d=2": ("oddsmith.parameters", "set_values", (["a.b=1", "c.d=2"],), {}),
     "flows serve": ("flows.local.serve", "serve", (), {}),
     "flows serve --attached": ("flows.deployments", "serve_all", (), {}),
     "stop --timeout 5": ("flows.local.status", "stop", (5.0,), {}),
