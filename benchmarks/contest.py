@@ -21,7 +21,7 @@ from pipelines.trading.sizing import SizingTable
 LENGTH_S = 60
 BOTTOMLESS = 10**9
 """Shares per level in a book that no order walks."""
-AGENTS = ("ppo", "ppo_tuned", "ppo_without_forecasts", "ppo_from_rewards_alone", "dqn", "sac")
+AGENTS = ("ppo_entries", "ppo", "ppo_tuned", "ppo_without_forecasts", "ppo_from_rewards_alone", "dqn", "qrdqn", "sac")
 
 
 def with_agent(params: Params, name: str, **update: Any) -> Params:
@@ -31,7 +31,8 @@ def with_agent(params: Params, name: str, **update: Any) -> Params:
         "ppo_without_forecasts": {"learner": "ppo", "forecast_block": False, "imitation_epochs": 0},
         "ppo_from_rewards_alone": {"learner": "ppo", "imitation_epochs": 0},
     }
-    agent = params.agent.model_copy(update=known.get(name, {"learner": name}) | update)
+    decisions = {"decisions": "entries" if name == "ppo_entries" else "bars"}
+    agent = params.agent.model_copy(update=decisions | known.get(name, {"learner": name}) | update)
     return params.model_copy(update={"agent": agent})
 
 
@@ -81,13 +82,14 @@ class Contest:
         """An agent of AGENTS, trained on the earlier part."""
         from pipelines.agent.algorithms import actor  # noqa: PLC0415 - torch only where agents are trained
         from pipelines.agent.export import export  # noqa: PLC0415
+        from pipelines.agent.stage import keep_of  # noqa: PLC0415
         from pipelines.agent.training import train  # noqa: PLC0415
 
         chosen = with_agent(self.params, name, seed=seed)
         learner, _ = train(self.earlier, chosen, self.table, self.world.scaler, LENGTH_S)
         with tempfile.TemporaryDirectory() as folder:
             size = FULL_SIZE if chosen.agent.forecast_block else PLAIN_SIZE
-            export(actor(learner), size, Path(folder) / "policy.onnx")
+            export(actor(learner), size, Path(folder) / "policy.onnx", keep_of(chosen, LENGTH_S))
             strategy = rules.make(
                 chosen.agent.algorithm, chosen, self.table, self.world.scaler, LENGTH_S, folder=Path(folder)
             )

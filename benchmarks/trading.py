@@ -25,6 +25,7 @@ from pipelines.core.params import Params, read
 from pipelines.core.products import FORECASTER
 from pipelines.replay import recorded_books as recorded
 from pipelines.replay import rules, signals
+from pipelines.replay.event_split import split
 from pipelines.replay.lanes import FRACTION_OF, Field, Lanes, field, parameters, screen
 from pipelines.replay.loop import replay, tape
 from pipelines.trading import book_replay
@@ -173,7 +174,7 @@ class Bench:
         """Wall seconds to half of the threshold rule's P&L on the held-out events, in as many steps: the tuned setting
         with its warm start over the guide's without one. Where the latter never gets there the ratio is an upper bound.
         """
-        from pipelines.agent.training import dataset, split, train  # noqa: PLC0415
+        from pipelines.agent.training import dataset, train  # noqa: PLC0415
 
         _, late = split(self._made.earlier)
         data = dataset(late, self._params, self._table, self._scaler, LENGTH_S)

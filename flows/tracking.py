@@ -1,6 +1,7 @@
 """The only file that knows MLflow: what was measured, and which version of the bundle is champion."""
 
 import json
+import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +10,14 @@ from typing import Any
 import mlflow
 import yaml
 from mlflow import MlflowClient
+from mlflow.entities import Metric
 
 from pipelines.core.products import REPORTS
 
 REGISTERED_MODEL = "oddsmith"
 EXPERIMENT = "nightly"
+MOST_POINTS = 1_000
+"""Of one request to MLflow."""
 CHAMPION = "champion"
 TRACKED = ("pull", "validation", "forecast", "agent", "backtest", "package", "gate")
 
@@ -27,7 +31,9 @@ def log_candidate(bundle: Path, bundle_hash: str) -> str:
     mlflow.set_experiment(EXPERIMENT)
     with mlflow.start_run(run_name=bundle_hash[:12]) as run:
         mlflow.log_params(dict(_flat(yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8")))))
-        mlflow.log_metrics(dict(_numbers(_reports())))
+        reports = _reports()
+        mlflow.log_metrics(dict(_numbers(reports)))
+        _log_curves(client, run.info.run_id, reports.get("agent", {}).get("curves", []))
         for file in ("dvc.lock", "data/window.json", "params.yaml", "reports/backtest.html", "var/trials.jsonl"):
             if Path(file).exists():
                 mlflow.log_artifact(file)
@@ -38,6 +44,19 @@ def log_candidate(bundle: Path, bundle_hash: str) -> str:
         REGISTERED_MODEL, source, run_id=run.info.run_id, tags={"bundle_hash": bundle_hash}
     )
     return str(version.version)
+
+
+def _log_curves(client: MlflowClient, run_id: str, rows: list[dict[str, float]]) -> None:
+    """What the agent's training saw, one point per update."""
+    now_ms = int(time.time() * 1_000)
+    points = [
+        Metric(_metric_name(f"agent.curve.{name}"), float(value), now_ms, int(row["step"]))
+        for row in rows
+        for name, value in row.items()
+        if name != "step" and math.isfinite(value)
+    ]
+    for first in range(0, len(points), MOST_POINTS):
+        client.log_batch(run_id, metrics=points[first : first + MOST_POINTS])
 
 
 def log_verdict(version: str, verdict: dict[str, Any]) -> None:

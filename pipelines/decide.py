@@ -4,7 +4,7 @@ Backtest, simulated, paper and live trading call it; they differ only in where t
 order goes. It reads nothing else: no clock, no file, no random state.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from pipelines.core.domain import Direction, Market, Outcome, Position, Quote, Side
@@ -14,8 +14,9 @@ from pipelines.core.sections import ExecutionParams, PolicyParams, RiskParams, S
 from pipelines.trading import kernel, observation, risk, sizing
 from pipelines.trading.policies.base import Inputs, Observation, Policy, Target, held_direction
 from pipelines.trading.risk import Reason, Refusal
+from pipelines.trading.threshold_rule import MOVE_STEPS, expected_units
 
-__all__ = ["Account", "Decision", "Inputs", "Reason", "Refusal", "Rules", "decide", "reserve"]
+__all__ = ["Account", "Decision", "Inputs", "Reason", "Refusal", "Rules", "decide", "in_turn", "reserve"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +107,19 @@ def decide(inputs: Inputs, account: Account, rules: Rules) -> Decision:
     if target.direction is Direction.FLAT or not inputs.warm:
         return _hold(inputs, target, seen)
     return _enter(inputs, account, target, seen, rules)
+
+
+def in_turn(seen: Iterable[Inputs], rules: Rules) -> list[Inputs]:
+    """The markets of one bar in the order in which they are decided: as given, or with `execution.turn: move` by the
+    size of their expected moves in round trips, the largest first. An order takes its room from those after it."""
+    if rules.execution.turn == "id":
+        return list(seen)
+    return sorted(seen, key=lambda one: -_round_trips(one, rules))
+
+
+def _round_trips(inputs: Inputs, rules: Rules) -> float:
+    move = expected_units(inputs.forecast.move_from_next(MOVE_STEPS), inputs.bar.mid_units)
+    return abs(move) / max(_round_trip(inputs, rules), observation.LEAST_COST)
 
 
 def _is_left_alone(position: Position, market: Market, kill: bool) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipelines.core.domain import Bar, Direction, FloatArray, Forecast, Market, Quote
 from pipelines.core.params import Params
-from pipelines.decide import Account, Decision, Inputs, Rules, decide, reserve
+from pipelines.decide import Account, Decision, Inputs, Rules, decide, in_turn, reserve
 from pipelines.decision_record import on_grid
 from pipelines.features.spec import FEATURE_NAMES
 from pipelines.inference.bundle import Bundle
@@ -109,7 +109,8 @@ def take_turn(
     references: Mapping[str, tuple[int, int]] | None = None,
     cold: Sequence[ColdMarket] = (),
 ) -> Turn:
-    """Forecast all markets in one batch, then decide market by market in the order of their ids.
+    """Forecast all markets in one batch, then decide market by market in the order of their ids, or as
+    `execution.turn` says.
 
     An order of this bar takes its cash and room at once, so that the next market sees them gone. Markets in `busy`
     (an order is still working there) are forecast but not decided. `references` has the fair price of a market and its
@@ -119,7 +120,8 @@ def take_turn(
     started = time.perf_counter()
     made = [*_inputs(model.predictor, ordered), *(_cold(one, ts_s, model.predictor.horizon) for one in cold)]
     known = references or {}
-    inputs = tuple(_referred(one, known) for one in sorted(made, key=lambda one: one.market.market_id))
+    by_id = [_referred(one, known) for one in sorted(made, key=lambda one: one.market.market_id)]
+    inputs = tuple(in_turn(by_id, model.rules))
     forecast_at = time.perf_counter()
     open_buys = dict(account.open_buy_micro)
     account = replace(account, open_buy_micro=open_buys)

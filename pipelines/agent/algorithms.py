@@ -1,15 +1,18 @@
-"""PPO, DQN and SAC of Stable-Baselines3 with the parameters of params.yaml, behind one function."""
+"""PPO, DQN, SAC (Stable-Baselines3) and QR-DQN (sb3-contrib) with the numbers of params.yaml, behind one function."""
 
 from typing import Any
 
 import torch
+from sb3_contrib import QRDQN
 from stable_baselines3 import DQN, PPO, SAC
 
-from pipelines.agent.export import Actor, GreedyQ, Squashed
+from pipelines.agent.export import Actor, GreedyQ, GreedyQuantiles, Squashed
+from pipelines.agent.schedules import learning_rate
 from pipelines.agent.vector import MarketVecEnv
 from pipelines.core.params import Params
+from pipelines.core.sections import PpoParams
 
-KINDS: dict[str, type[PPO] | type[DQN] | type[SAC]] = {"ppo": PPO, "dqn": DQN, "sac": SAC}
+KINDS: dict[str, type[Any]] = {"ppo": PPO, "dqn": DQN, "qrdqn": QRDQN, "sac": SAC}
 
 WARM_EXPLORATION = 0.1
 """Share of random actions with which a warm-started DQN begins: at 1 it would first unlearn what it was taught."""
@@ -17,8 +20,11 @@ WARM_EXPLORATION = 0.1
 
 def untrained(env: MarketVecEnv, params: Params) -> Any:
     """An SB3 learner of the algorithm and with the hyper-parameters that `agent.learner` names."""
-    chosen = params.learner.model_dump(exclude={"timesteps", "n_envs"})
+    ours = {"timesteps", "n_envs", "learning_rate_end", "ent_until", "critic_steps"}
+    chosen = params.learner.model_dump(exclude=ours)
     kind = KINDS[params.agent.algorithm]
+    if isinstance(params.learner, PpoParams):
+        chosen["learning_rate"] = learning_rate(params.learner)
     off_policy = {} if kind is PPO else _off_policy(params)
     return kind("MlpPolicy", env, **chosen, **off_policy, seed=params.agent.seed, device="cpu")
 
@@ -38,4 +44,6 @@ def actor(learner: Any) -> torch.nn.Module:
     """The network that `export` writes: the deterministic policy."""
     if isinstance(learner, SAC):
         return Squashed(learner.policy)
+    if isinstance(learner, QRDQN):
+        return GreedyQuantiles(learner.policy)
     return Actor(learner.policy) if isinstance(learner, PPO) else GreedyQ(learner.policy)

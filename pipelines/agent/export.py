@@ -3,10 +3,12 @@
 Scaling comes before it, in `trading.observation`.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 
 from pipelines.core.errors import ArtifactError
@@ -39,6 +41,18 @@ class GreedyQ(torch.nn.Module):
         return torch.argmax(self.network(obs), dim=1)
 
 
+class GreedyQuantiles(torch.nn.Module):
+    """The action with the largest mean of its quantiles, of an sb3-contrib QR-DQN."""
+
+    def __init__(self, policy: Any) -> None:
+        super().__init__()
+        self.network = policy.quantile_net
+
+    def forward(self, obs: torch.Tensor) -> torch.Tensor:
+        """Actions (n,) as int64."""
+        return torch.argmax(self.network(obs).mean(dim=1), dim=1)
+
+
 class Squashed(torch.nn.Module):
     """The mean action in [-1, 1] of an SB3 SAC actor."""
 
@@ -51,8 +65,18 @@ class Squashed(torch.nn.Module):
         return torch.tanh(self.actor.mu(self.actor.latent_pi(obs)))[:, 0]
 
 
-def export(actor: torch.nn.Module, size: int, path: Path, *, samples: int = 2000, seed: int = 0) -> float:
-    """Write the actor and return the share of random observations on which ONNX agrees with torch.
+def export(
+    actor: torch.nn.Module,
+    size: int,
+    path: Path,
+    keep: Mapping[str, float] | None = None,
+    *,
+    samples: int = 2000,
+    seed: int = 0,
+) -> float:
+    """Write the actor, and return the share of random observations on which ONNX agrees with torch.
+
+    `keep` is the rule that leaves what is held, where the actor decides entries alone (`learned.KEEP`).
 
     Raises:
         ArtifactError: if fewer than 99.9 % agree.
@@ -69,6 +93,10 @@ def export(actor: torch.nn.Module, size: int, path: Path, *, samples: int = 2000
         output_names=["action"],
         dynamic_axes={"obs": {0: "batch"}, "action": {0: "batch"}},
     )
+    if keep is not None:
+        model = onnx.load(str(path))
+        onnx.helper.set_model_props(model, {name: repr(float(value)) for name, value in keep.items()})
+        onnx.save(model, str(path))
     observations = np.random.default_rng(seed).normal(size=(samples, size)).astype(np.float32)
     with torch.no_grad():
         expected = actor(torch.from_numpy(observations)).numpy()

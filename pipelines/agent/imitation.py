@@ -28,8 +28,13 @@ class Teacher:
         self._bars = field.bars
         self._moves = moves
         self._costs = costs
-        self._rule = rule
+        self.rule = rule
         self._near = pays_each(moves, costs, NEAR * rule.cost_multiple)
+
+    @property
+    def signals(self) -> tuple[FloatArray, FloatArray]:
+        """Expected moves and round trips of every row, in price units."""
+        return self._moves, self._costs
 
     def tells(self, state: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Where there is something to learn: a position is held, or the move is within reach of its cost."""
@@ -40,7 +45,7 @@ class Teacher:
     def actions(self, state: NDArray[np.int64]) -> NDArray[np.int64]:
         """One action per lane: the direction that pays, the one that is held while it is kept, else close."""
         wanted = np.empty(len(state), dtype=np.int64)
-        compiled.threshold_directions(state, self._bars, self._moves, self._costs, *self._rule, wanted)
+        compiled.threshold_directions(state, self._bars, self._moves, self._costs, *self.rule, wanted)
         return WHOLE_CAP + 1 + wanted
 
 

@@ -1,4 +1,5 @@
-"""Stage agent: forecasts of the agent slice -> models/agent (policy.onnx, the learner, sizing.json, meta.json)."""
+"""Stage agent: forecasts of the agent slice -> models/agent (policy.onnx, the learner, tuned.json, sizing.json,
+meta.json)."""
 
 import hashlib
 import json
@@ -6,19 +7,23 @@ import time
 from pathlib import Path
 from typing import Any
 
+from pipelines.agent.tuned_search import tuned
 from pipelines.core import log
 from pipelines.core.artifacts import replaced_folder, sha256_file, write_json
 from pipelines.core.params import Params, load
 from pipelines.core.products import AGENT, FEATURES, FORECAST_TABLE, RAW, report_json
 from pipelines.replay import market_history, trials
-from pipelines.replay.signals import sizing_table
+from pipelines.replay.signals import sizing_table, threshold_params
 from pipelines.trading import observation, policies
 from pipelines.trading.observation import FULL_SIZE, PLAIN_SIZE, MarketScaler
-from pipelines.trading.policies.learned import ACTIONS
+from pipelines.trading.policies.learned import ACTIONS, KEEP
+from pipelines.trading.policies.tuned import Tuned
 from pipelines.trading.sizing import SizingTable
 
 REPORT = report_json("agent")
 CHECKPOINTS = Path("var/checkpoints/agent")
+CURVES = Path("var/tensorboard/agent")
+"""Event files for `tensorboard --logdir var/tensorboard`; those of the last training."""
 
 
 def run() -> None:
@@ -50,15 +55,25 @@ def _train(
     from pipelines.agent.training import train  # noqa: PLC0415
 
     checkpoint = Checkpoint.of(CHECKPOINTS, _key(params, table))
-    learner, measured = train(histories, params, table, scaler, length_s, checkpoint)
+    learner, measured = train(histories, params, table, scaler, length_s, checkpoint, CURVES)
+    measured["tuned_rule"] = tuned(histories, params, table, scaler, length_s)
     size = FULL_SIZE if params.agent.forecast_block else PLAIN_SIZE
     with replaced_folder(AGENT) as folder:
-        measured["onnx_agreement"] = export(actor(learner), size, folder / "policy.onnx")
+        measured["onnx_agreement"] = export(actor(learner), size, folder / "policy.onnx", keep_of(params, length_s))
         learner.save(folder / f"{params.agent.algorithm}.zip")
         table.write(folder / "sizing.json")
+        write_json(folder / Tuned.files[0], measured["tuned_rule"])
         write_json(folder / "meta.json", _meta(params, size))
     checkpoint.clear()
     return measured
+
+
+def keep_of(params: Params, length_s: int) -> dict[str, float] | None:
+    """The rule that leaves what is held, where the agent decides entries alone: it travels with the network."""
+    if params.agent.decisions == "bars":
+        return None
+    rule = threshold_params(params, length_s).rule
+    return dict(zip(KEEP, (rule.exit_multiple, rule.max_hold_s, params.execution.impact_share), strict=True))
 
 
 def _key(params: Params, table: SizingTable) -> str:

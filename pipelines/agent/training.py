@@ -3,33 +3,44 @@
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import Logger
 
 from pipelines.agent.algorithms import KINDS, untrained
 from pipelines.agent.checkpoint import Checkpoint
+from pipelines.agent.curves import Curves, logger
 from pipelines.agent.imitation import Demonstrations, Teacher, collect
-from pipelines.agent.judge import Dataset, KeepBest
+from pipelines.agent.judge import Dataset, KeepBest, against, rule_pnl
+from pipelines.agent.schedules import Schedules
 from pipelines.agent.vector import MarketVecEnv
 from pipelines.agent.warm_start import imitate
 from pipelines.core import log
+from pipelines.core.domain import FloatArray
 from pipelines.core.errors import Stopped
 from pipelines.core.interruption import StopRequest, on_sigterm
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params
+from pipelines.core.sections import PpoParams
+from pipelines.replay.account import AccountTape
+from pipelines.replay.entry_lanes import EntryLanes
+from pipelines.replay.event_split import split
 from pipelines.replay.lanes import Lanes, field, parameters
 from pipelines.replay.market_history import History
-from pipelines.replay.signals import concatenated, threshold_params
+from pipelines.replay.signals import threshold_params
+from pipelines.trading.compiled_account import MOVE, ROUND_TRIP
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.sizing import SizingTable
 
 LOG = log.get("agent")
-VALIDATION_SHARE = 0.25
-"""Share of the agent slice's events, the last in time, on which the kept policy is chosen."""
 EPISODE_BARS = 512
+ENTRY_REWARD = 5.0
+"""Factor of the rewards where entries alone are decided: those of a trade are of the order of one then."""
+ENTRY_BARS = 25
+"""Bars of a step there, on average."""
 TEACHER_LANES = 256
 TEACHER_STEPS = 4096
 """At most, of every lane; few markets are passed TEACHER_PASSES times instead."""
@@ -41,32 +52,36 @@ TEACHER_STRAYS = 0.05
 def dataset(
     histories: Sequence[History], params: Params, table: SizingTable, scaler: MarketScaler, length_s: int
 ) -> Dataset:
-    """Flat arrays, limits and teacher of histories."""
+    """Flat arrays, limits, teacher and tape of histories."""
     impact = params.execution.impact_share
     flat = field(histories, scaler, impact, forecast_block=params.agent.forecast_block)
-    seen = concatenated(histories, impact)
-    teacher = Teacher(flat, seen.move_units, seen.cost_units, threshold_params(params, length_s).rule)
-    return Dataset(flat, parameters(params, table, length_s), teacher)
+    tape = AccountTape.of(histories, flat, impact, turn=params.execution.turn)
+    return of_tape(tape, parameters(params, table, length_s), params, length_s)
 
 
-def split(histories: Sequence[History]) -> tuple[list[History], list[History]]:
-    """Histories of the earlier events and of the last quarter of events (at least one of each where there are two)."""
-    starts: dict[str, int] = {}
-    for history in histories:
-        event = history.market.event_id
-        starts[event] = min(starts.get(event, int(history.ts_s[0])), int(history.ts_s[0]))
-    events = sorted(starts, key=lambda event: (starts[event], event))
-    late = set(events[len(events) - max(1, round(VALIDATION_SHARE * len(events))) :]) if len(events) > 1 else set()
-    early = [history for history in histories if history.market.event_id not in late]
-    return early, [history for history in histories if history.market.event_id in late] or list(histories)
+def of_tape(tape: AccountTape, par: FloatArray, params: Params, length_s: int) -> Dataset:
+    """What an agent is trained or judged on, from a tape and its limits."""
+    seen = tape.signals
+    moves, costs = (np.ascontiguousarray(seen[:, column]) for column in (MOVE, ROUND_TRIP))
+    teacher = Teacher(tape.field, moves, costs, threshold_params(params, length_s).rule)
+    return Dataset(tape.field, par, teacher, tape, params.agent.decisions == "entries")
 
 
-def vector_env(data: Dataset, params: Params, lanes: int, seed: int) -> MarketVecEnv:
-    """Markets to train on in that many lanes, with the actions and the rewards of the learner."""
-    agent = params.agent
-    abreast = Lanes(data.field, data.par, lanes, params.backtest.cash_pusd * MICRO)
-    continuous = agent.algorithm == "sac"
-    return MarketVecEnv(abreast, EPISODE_BARS, seed, continuous=continuous, risk_aversion=agent.risk_aversion)
+def vector_env(data: Dataset, params: Params, lanes: int, seed: int, pars: FloatArray | None = None) -> MarketVecEnv:
+    """Markets to train on in that many lanes, with the actions, decisions and rewards of the learner. `pars` holds sets
+    of limits and costs (one a row) of which each episode draws one, where it decides entries alone."""
+    agent, cash = params.agent, params.backtest.cash_pusd * MICRO
+    continuous, scale = agent.algorithm == "sac", 1.0
+    if data.entries_only:
+        sets, scale = (data.par[None] if pars is None else pars), ENTRY_REWARD
+        abreast: Lanes = EntryLanes(
+            data.field, sets, lanes, cash, data.teacher.signals, data.teacher.rule, params.risk.max_exposure_fraction
+        )
+    else:
+        abreast = Lanes(data.field, data.par, lanes, cash)
+    return MarketVecEnv(
+        abreast, EPISODE_BARS, seed, continuous=continuous, risk_aversion=agent.risk_aversion, reward_scale=scale
+    )
 
 
 class Keeper(BaseCallback):
@@ -99,10 +114,11 @@ def train(
     scaler: MarketScaler,
     length_s: int,
     checkpoint: Checkpoint | None = None,
+    events: Path | None = None,
 ) -> tuple[Any, dict[str, Any]]:
     """A trained learner and what was measured: the curve on held-out events, speed, the imitation's loss.
 
-    With a checkpoint the training goes on where an earlier one was stopped.
+    With a checkpoint the training goes on where an earlier one was stopped. `events` is a folder for TensorBoard.
 
     Raises:
         Stopped: if a SIGTERM came and the state was kept.
@@ -111,9 +127,9 @@ def train(
     agent, timesteps = params.agent, params.learner.timesteps
     cash = params.backtest.cash_pusd * MICRO
     early, late = split(histories)
-    data = dataset(early, params, table, scaler, length_s)
+    data, held_out = (dataset(part, params, table, scaler, length_s) for part in (early, late))
     env = vector_env(data, params, params.learner.n_envs, agent.seed)
-    judge = KeepBest(dataset(late, params, table, scaler, length_s), cash, every=max(1, timesteps // 6))
+    judge = KeepBest(held_out, cash, every=max(1, timesteps // 6))
     learner = checkpoint.restore(KINDS[agent.algorithm], env, judge) if checkpoint else None
     resumed_at, loss = learner.num_timesteps if learner else 0, None
     with on_sigterm() if checkpoint else nullcontext() as asked:
@@ -122,8 +138,13 @@ def train(
             judge.judge(learner.policy, 0)
         else:
             LOG.info("going on", steps=resumed_at)
-        learner.set_logger(Logger(None, []))  # SB3's own would leave an empty folder behind after every training
-        watchers = [judge, Keeper(checkpoint, env, judge, asked)] if checkpoint and asked else [judge]
+        curves = Curves()
+        learner.set_logger(logger(curves, events))
+        watchers: list[BaseCallback] = [judge]
+        if isinstance(params.learner, PpoParams):
+            watchers.append(Schedules(params.learner, warm=agent.imitation_epochs > 0))
+        if checkpoint and asked:
+            watchers.append(Keeper(checkpoint, env, judge, asked))
         began = time.perf_counter()
         if table.kelly <= 0.0:
             LOG.info("no signal has paid, so nothing may be entered: the agent stays as it was warm-started")
@@ -132,11 +153,16 @@ def train(
             judge.judge(learner.policy, learner.num_timesteps)
     seconds = time.perf_counter() - began
     judge.give_back(learner.policy)
+    assert judge.pnl is not None, "the policy is judged before it learns"
     return learner, {
         "imitation_loss": loss,
         "held_out_curve": judge.curve,
         "held_out_seconds": judge.seconds,
         "held_out_best_pusd": judge.best,
+        "held_out": judge.rows,
+        "against_rule": against(judge.pnl, rule_pnl(held_out, cash)),
+        "curves": curves.thinned(),
+        "decisions": agent.decisions,
         "timesteps": learner.num_timesteps,
         "resumed_at": resumed_at,
         "steps_per_s": (learner.num_timesteps - resumed_at) / max(seconds, 1e-9),
@@ -161,6 +187,10 @@ def demonstrations(data: Dataset, params: Params) -> Demonstrations:
     """
     bars = int((data.field.last - data.field.first).sum())
     steps = min(TEACHER_STEPS, -(-TEACHER_PASSES * bars // TEACHER_LANES))
+    if data.entries_only:
+        steps = -(-steps // ENTRY_BARS)
     env = vector_env(data, params, TEACHER_LANES, params.agent.seed)
     seen = collect(env, data.teacher, steps, params.learner.gamma, TEACHER_STRAYS, params.agent.seed)
+    if data.entries_only:
+        return seen  # the lanes show it already
     return seen.with_money_elsewhere(params.risk.max_exposure_fraction, params.agent.seed)

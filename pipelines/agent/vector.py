@@ -15,11 +15,19 @@ from pipelines.replay.lanes import Lanes, decoded
 class MarketVecEnv(VecEnv):
     """Lanes that start again at a drawn market and time when their episode is truncated or its market resolved.
 
-    Rewards are changes of equity in per cent of the initial cash, less `risk_aversion` times their square.
+    Rewards are changes of equity in per cent of the initial cash, less `risk_aversion` times their square, times
+    `reward_scale`.
     """
 
     def __init__(
-        self, lanes: Lanes, episode_bars: int, seed: int, *, continuous: bool = False, risk_aversion: float = 0.0
+        self,
+        lanes: Lanes,
+        episode_bars: int,
+        seed: int,
+        *,
+        continuous: bool = False,
+        risk_aversion: float = 0.0,
+        reward_scale: float = 1.0,
     ) -> None:
         self.render_mode = None
         count = len(lanes.state)
@@ -32,6 +40,7 @@ class MarketVecEnv(VecEnv):
         self._all = np.arange(count)
         self._scale = 100.0 * 1e6 / lanes.cash_micro
         self._aversion = risk_aversion
+        self._reward_scale = reward_scale
         self._actions: NDArray[Any] = np.zeros(count, dtype=np.int64)
         self._returns = np.zeros(count)
         self._lengths = np.zeros(count, dtype=np.int64)
@@ -43,6 +52,7 @@ class MarketVecEnv(VecEnv):
         return self.lanes.observations.copy()
 
     def _begin(self, which: NDArray[np.int64]) -> None:
+        self.lanes.vary(which, self._rng)
         self.lanes.place(which, *self._episodes.draw(self._rng, len(which)))
         self._returns[which] = 0.0
         self._lengths[which] = 0
@@ -56,7 +66,7 @@ class MarketVecEnv(VecEnv):
         lanes = self.lanes
         lanes.step(*decoded(self._actions))
         gained = lanes.rewards * self._scale
-        rewards = (gained - self._aversion * gained * gained).astype(np.float32)
+        rewards = (self._reward_scale * (gained - self._aversion * gained * gained)).astype(np.float32)
         self._returns += rewards
         self._lengths += 1
         dones = lanes.dones.copy()
@@ -83,7 +93,7 @@ class MarketVecEnv(VecEnv):
         self._rng.bit_generator.state = kept["rng"]
 
     def _kept(self) -> list[NDArray[Any]]:
-        return [self.lanes.state, self.lanes.observations, self._returns, self._lengths]
+        return [self.lanes.state, self.lanes.observations, self._returns, self._lengths, *self.lanes.drawn()]
 
     def seed(self, seed: int | None = None) -> list[int | None]:
         """Draw the episodes from now on as this seed says; None takes one from the machine."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sb3_contrib import QRDQN
 from stable_baselines3 import DQN, PPO
 from torch.nn.functional import mse_loss
 
@@ -26,7 +27,12 @@ Loss = Callable[[torch.Tensor], torch.Tensor]
 def imitate(learner: Any, demonstrations: Demonstrations, *, epochs: int, seed: int) -> float:
     """Fit the networks that choose and that value actions; the last epoch's mean loss."""
     policy = learner.policy
-    make = _actor_critic if isinstance(learner, PPO) else _q_network if isinstance(learner, DQN) else _squashed
+    if isinstance(learner, PPO):
+        make = _actor_critic
+    elif isinstance(learner, (DQN, QRDQN)):
+        make = _q_network
+    else:
+        make = _squashed
     parameters, loss_of = make(policy, demonstrations)
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(parameters, lr=LEARNING_RATE)
@@ -41,7 +47,11 @@ def imitate(learner: Any, demonstrations: Demonstrations, *, epochs: int, seed: 
             optimizer.step()
             losses.append(float(loss.detach()))
         mean_loss = float(np.mean(losses))
-    for online, target in (("q_net", "q_net_target"), ("critic", "critic_target")):
+    for online, target in (
+        ("q_net", "q_net_target"),
+        ("quantile_net", "quantile_net_target"),
+        ("critic", "critic_target"),
+    ):
         if hasattr(policy, target):
             getattr(policy, target).load_state_dict(getattr(policy, online).state_dict())
     return mean_loss
@@ -63,16 +73,18 @@ def _actor_critic(policy: Any, demonstrations: Demonstrations) -> tuple[Iterable
 def _q_network(policy: Any, demonstrations: Demonstrations) -> tuple[Iterable[torch.nn.Parameter], Loss]:
     """DQN: the teacher's action is worth what followed it, every other one less by a margin (Hester et al. 2018)."""
     seen, labels, returns, weights = _tensors(demonstrations)
+    quantiles = hasattr(policy, "quantile_net")
+    network = policy.quantile_net if quantiles else policy.q_net
 
     def loss_of(batch: torch.Tensor) -> torch.Tensor:
-        values = policy.q_net(seen[batch])
+        values = network(seen[batch]).mean(dim=1) if quantiles else network(seen[batch])
         chosen = values.gather(1, labels[batch][:, None])[:, 0]
         rivals = values + MARGIN * (torch.arange(values.shape[1]) != labels[batch][:, None])
         behind = ((rivals.max(dim=1).values - chosen) * weights[batch]).mean()
         loss: torch.Tensor = behind + 0.5 * mse_loss(chosen, returns[batch])
         return loss
 
-    return policy.q_net.parameters(), loss_of
+    return network.parameters(), loss_of
 
 
 def _squashed(policy: Any, demonstrations: Demonstrations) -> tuple[Iterable[torch.nn.Parameter], Loss]:

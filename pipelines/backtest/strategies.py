@@ -20,6 +20,7 @@ from pipelines.replay.performance import Figures, figures
 from pipelines.replay.turnover import matched
 from pipelines.trading import policies
 from pipelines.trading.observation import MarketScaler
+from pipelines.trading.policies.tuned import Tuned
 from pipelines.trading.sizing import SizingTable
 
 
@@ -127,6 +128,7 @@ def randoms(comparison: Comparison, reference: Run) -> list[Job]:
 
 
 def trained() -> tuple[str, ...]:
-    """The algorithm in models/agent; empty when no agent was trained."""
-    meta = AGENT / "meta.json"
-    return (str(read_json(meta)["algorithm"]),) if meta.is_file() else ()
+    """What the agent stage has made: the tuned rule, and the algorithm of the agent; empty where it did not run."""
+    meta, searched = AGENT / "meta.json", AGENT / Tuned.files[0]
+    agents = (str(read_json(meta)["algorithm"]),) if meta.is_file() else ()
+    return (Tuned.kind,) * searched.is_file() + agents

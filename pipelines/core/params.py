@@ -60,9 +60,11 @@ class Params(Section):
     league: LeagueParams
     conformal: ConformalParams
     agent: AgentParams
+    ppo_entries: PpoParams
     ppo: PpoParams
     ppo_tuned: PpoParams
     dqn: DqnParams
+    qrdqn: DqnParams
     sac: SacParams
     policy: PolicyParams
     sizing: SizingParams

@@ -199,7 +199,7 @@ class ConformalParams(Section):
     """Windows of the calibration slice that are used. Unit: windows."""
 
 
-Learner = Literal["ppo", "ppo_tuned", "dqn", "sac"]
+Learner = Literal["ppo_entries", "ppo", "ppo_tuned", "dqn", "qrdqn", "sac"]
 """Sections of params.yaml that hold the hyper-parameters of an agent's training."""
 
 
@@ -208,6 +208,9 @@ class AgentParams(Section):
 
     learner: Learner
     """Section of params.yaml that trains the agent."""
+    decisions: Literal["entries", "bars"]
+    """What the agent decides: entries alone (what is held is left by the rule of policy.threshold), or every bar, as in
+    the guide. Unit: none."""
     forecast_block: bool
     """Whether the agent sees the forecasts."""
     imitation_epochs: Annotated[int, Field(ge=0)]
@@ -221,8 +224,8 @@ class AgentParams(Section):
 
     @property
     def algorithm(self) -> str:
-        """ppo, dqn or sac."""
-        return self.learner.removesuffix("_tuned")
+        """ppo, dqn, qrdqn or sac."""
+        return self.learner.split("_", maxsplit=1)[0]
 
 
 class LearnerParams(Section):
@@ -257,6 +260,13 @@ class PpoParams(LearnerParams):
     """Weight of the value function in the loss. Unit: none."""
     max_grad_norm: PositiveFloat
     """Gradients are clipped at this norm. Unit: none."""
+    learning_rate_end: PositiveFloat | None = None
+    """Step size at the end, to which it falls evenly; without it the step size stays. Unit: none."""
+    ent_until: Fraction | None = None
+    """Share of the training at which the weight of the entropy has fallen to 0; without it the weight stays. Unit:
+    share."""
+    critic_steps: Annotated[int, Field(ge=0)] = 0
+    """Steps at the beginning of a warm-started training in which the value function alone learns. Unit: steps."""
 
 
 class SacParams(LearnerParams):
@@ -375,6 +385,9 @@ class ExecutionParams(Section):
     """An order that rests is cancelled after this time. Unit: bars."""
     entry: Literal["take", "rest"]
     """Entries take the other side's touch, or rest at the touch of their own side; exits always take."""
+    turn: Literal["id", "move"] = "id"
+    """Which market of a bar takes cash, room and places first: the first by id, or the one whose expected move is the
+    largest in round trips. Unit: none."""
     queue: Literal["pessimistic", "neutral", "optimistic", "evidence"]
     """How an order that rests is filled: all, half or nothing of the displayed size is ahead of it (three bounds), or
     by what recorded books showed (`fill_weights`)."""

@@ -40,7 +40,7 @@ def run() -> None:
         bundle_hash = seal(folder, manifest(params, choice, window))
     bundle = Bundle.open(BUNDLE)
     measured = {"forecaster": difference} if difference is not None else {}
-    measured |= {"policy": _policy_parity()} if policy.files else {}
+    measured |= {"policy": _policy_parity()} if "policy.onnx" in policy.files else {}
     write_json(
         REPORTS / "package.json",
         {"hash": bundle_hash, "policy": policy.kind, "parity": measured, "files": len(bundle.manifest["files"])},

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from pipelines.decide import Decision, Rules, decide, reserve
+from pipelines.decide import Decision, Rules, decide, in_turn, reserve
 from pipelines.history.journal_reader import LiveBar
 from pipelines.parity.fills import JournaledMarkets
 
@@ -62,7 +62,8 @@ def _pairs(bar: LiveBar, rules: Rules, unreplayable: Counter[str]) -> Iterable[t
     """Live and replayed decisions in the order of the bar; an order takes its cash and room from the next market."""
     open_buys = dict(bar.account.open_buy_micro)
     account = replace(bar.account, open_buy_micro=open_buys)
-    for inputs in sorted(bar.inputs, key=lambda one: one.market.market_id):
+    by_id = sorted(bar.inputs, key=lambda one: one.market.market_id)
+    for inputs in in_turn(by_id, rules):
         live = bar.decisions.get(inputs.market.market_id)
         if live is None:
             unreplayable["no decision was journaled"] += 1

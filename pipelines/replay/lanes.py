@@ -116,6 +116,9 @@ def parameters(params: Params, table: SizingTable, length_s: int, *, uses_foreca
             risk.exit_band,
             risk.exit_ladder_s,
             risk.exit_ladder_steps,
+            risk.max_markets,
+            risk.max_related_markets,
+            execution.redemption_s,
         ],
         dtype=np.float64,
     )
@@ -132,6 +135,13 @@ class Lanes:
         self.observations = np.zeros((count, field.observation_size), dtype=np.float32)
         self.rewards = np.zeros(count)
         self.dones = np.zeros(count, dtype=np.bool_)
+
+    def vary(self, which: IntArray, rng: np.random.Generator) -> None:
+        """Draw what differs between episodes that are about to be placed; here nothing does."""
+
+    def drawn(self) -> list[NDArray[Any]]:
+        """What `vary` drew."""
+        return []
 
     def place(self, which: IntArray, first: IntArray, last: IntArray) -> None:
         """Fresh accounts for the lanes `which` at the rows `first`; their episodes end at the rows `last`."""

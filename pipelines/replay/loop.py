@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipelines.core.domain import Bar, Fill, Forecast, Market, Position, Quote
-from pipelines.decide import Account, Decision, Rules, decide, reserve
+from pipelines.decide import Account, Decision, Rules, decide, in_turn, reserve
 from pipelines.replay.market_history import History, references
 from pipelines.trading import kernel
 from pipelines.trading.ledger import Closed, Ledger
@@ -151,7 +151,7 @@ def replay(
             day_start_equity_micro=day_start,
             peak_equity_micro=peak,
         )
-        for inputs in bars:
+        for inputs in in_turn(bars, rules):
             if tape.ends_s[inputs.bar.market_id] > ts_s:
                 _decide(inputs, account, rules, book, open_buys, result, watch)
     _close(ledger, mids, result)

@@ -14,6 +14,7 @@ from pipelines.trading import kernel, policies
 from pipelines.trading.policies.threshold import Threshold
 from pipelines.trading.sizing import NO_SIGNALS, SizingTable
 from pipelines.trading.threshold_rule import MOVE_STEPS, expected_units, pays_each
+from pipelines.trading.tuned_rule import NEAR_STEPS
 
 HOLD_ROWS = MOVE_STEPS + 1
 """Rows from the decision to the end of the traded move: t to t+24."""
@@ -24,12 +25,14 @@ def threshold_params(params: Params, length_s: int | None = None) -> Threshold.P
     return Threshold.Parameters.model_validate(policies.parameters(Threshold, params, length_s))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Signals:
     """Per bar: expected move from t+1 to t+24 and round-trip cost, in price units."""
 
     move_units: FloatArray
     cost_units: FloatArray
+    near_units: FloatArray
+    """Expected move from t+1 to t+6."""
 
 
 def signals(history: History, impact_share: float) -> Signals:
@@ -37,16 +40,17 @@ def signals(history: History, impact_share: float) -> Signals:
     mid = history.mid_units.astype(np.float64)
     last = history.mean.shape[1] - 1
     change = history.mean[:, min(MOVE_STEPS, last)] - history.mean[:, 0]
+    near = history.mean[:, min(NEAR_STEPS, last)] - history.mean[:, 0]
     spread = (history.ask_units - history.bid_units).astype(np.float64)
     fee = history.market.fee
     cost = kernel.round_trip_units(spread, mid, impact_share, fee.rate, fee.exponent)
-    return Signals(expected_units(change, mid), cost)
+    return Signals(expected_units(change, mid), cost, expected_units(near, mid))
 
 
 def concatenated(histories: Sequence[History], impact_share: float) -> Signals:
     """The same for the bars of many markets, one after the other."""
     seen = [signals(history, impact_share) for history in histories]
-    return Signals(np.concatenate([one.move_units for one in seen]), np.concatenate([one.cost_units for one in seen]))
+    return Signals(*(np.concatenate([getattr(one, name) for one in seen]) for name in Signals.__slots__))
 
 
 def entries(history: History, params: Params) -> NDArray[np.bool_]:

@@ -16,7 +16,7 @@ import numba
 from numba.core.caching import UserProvidedCacheLocator
 
 from pipelines.core import money
-from pipelines.trading import book_replay, kernel, observation, risk, sizing, threshold_rule
+from pipelines.trading import book_replay, kernel, observation, risk, sizing, threshold_rule, tuned_rule
 
 # Columns of a lane's state (int64).
 ROW, LAST, CASH, SHARES, DIRECTION, ENTRY, PEAK = range(7)
@@ -33,11 +33,15 @@ RATE, EXPONENT = range(2)
 (
     LATENCY, ORDER_TTL, BAND, IMPACT, DEPTH, HORIZON, LENGTH_S, STOP_LOSS, TAKE_PROFIT, TRAILING, MAX_FRACTION,
     RISK_FRACTION, KELLY_FRACTION, KELLY, MIN_CONFIDENCE, MIN_PRICE, EXPOSURE, DAILY_LOSS, DRAWDOWN, STOP_COSTS,
-    RESTS, AHEAD_SHARE, EXIT_BAND, EXIT_LADDER_S, EXIT_LADDER_STEPS,
-) = range(25)  # fmt: skip
-PARAMETERS = 25
+    RESTS, AHEAD_SHARE, EXIT_BAND, EXIT_LADDER_S, EXIT_LADDER_STEPS, MAX_MARKETS, MAX_RELATED, REDEMPTION_S,
+) = range(28)  # fmt: skip
+PARAMETERS = 28
 
 DAY_S = 86_400
+
+EXIT_REASONS = ("", "stop_loss", "take_profit", "trailing_stop", "market_ending", "exit")
+"""Names of the results of `leave`."""
+MARKET_ENDED, WISHED = 4, 5
 
 
 class BySource(UserProvidedCacheLocator):
@@ -61,7 +65,10 @@ def _cache() -> bool:
         sizing.__file__,
         observation.__file__,
         threshold_rule.__file__,
+        tuned_rule.__file__,
         __file__,
+        Path(__file__).with_name("compiled_account.py"),
+        Path(__file__).with_name("compiled_entries.py"),
     )
     digest = hashlib.sha256(b"".join(Path(str(name)).read_bytes() for name in sources)).hexdigest()[:16]
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -75,7 +82,7 @@ def _cache() -> bool:
     return os.access(folder, os.W_OK)
 
 
-_fast = numba.njit(nogil=True, cache=_cache())
+fast = numba.njit(nogil=True, cache=_cache())
 
 
 def _compiled(functions: list[Callable[..., Any]]) -> dict[str, Any]:
@@ -84,7 +91,7 @@ def _compiled(functions: list[Callable[..., Any]]) -> dict[str, Any]:
     for function in functions:
         scope = {**function.__globals__, **names}
         plain = FunctionType(function.__code__, scope, function.__name__)
-        names[function.__name__] = _fast(plain)
+        names[function.__name__] = fast(plain)
     return names
 
 
@@ -92,6 +99,7 @@ _FAST = _compiled(
     [
         money.fee_curve,
         money.fee_micro,
+        money.notional_micro,
         kernel.touch,
         kernel.token_price,
         kernel.token_bid,
@@ -111,10 +119,15 @@ _FAST = _compiled(
         kernel.resting_fill,
         kernel.equity_micro,
         kernel.shares_for,
+        kernel.part_micro,
         kernel.round_trip_units,
         threshold_rule.pays,
         threshold_rule.keeps,
         threshold_rule.wanted,
+        tuned_rule.used_share,
+        tuned_rule.entry_multiple,
+        tuned_rule.enters,
+        tuned_rule.stays,
         risk.stop_floor,
         risk.stop_code,
         sizing.cap_micro,
@@ -140,21 +153,26 @@ sellable_micro, is_trusted, exit_floor = _FAST["sellable_micro"], _FAST["is_trus
 impact_units, shown_micro = _FAST["impact_units"], _FAST["shown_micro"]
 queue_ahead, crossing_micro, resting_fill = _FAST["queue_ahead"], _FAST["crossing_micro"], _FAST["resting_fill"]
 walk, equity_micro, shares_for = _FAST["walk"], _FAST["equity_micro"], _FAST["shares_for"]
+part_micro = _FAST["part_micro"]
 stop_floor, stop_code, cap_micro = _FAST["stop_floor"], _FAST["stop_code"], _FAST["cap_micro"]
 portfolio_values, round_trip_units = _FAST["portfolio_values"], _FAST["round_trip_units"]
-threshold_wants = _FAST["wanted"]
+threshold_wants, threshold_keeps = _FAST["wanted"], _FAST["keeps"]
+notional_micro, fee_micro = _FAST["notional_micro"], _FAST["fee_micro"]
+tuned_enters, tuned_stays, used_share = _FAST["enters"], _FAST["stays"], _FAST["used_share"]
 
 
-@_fast
+@fast
 def _order(lane: Any, side: int, wanted: int, limit: int, shares: int, par: Any) -> None:
     """An order on its way. A sale is FAK: it meets the book once."""
     lane[SIDE], lane[WANTED], lane[LIMIT], lane[LEFT] = side, wanted, limit, shares
     lane[ARRIVES], lane[TTL], lane[AHEAD] = int(par[LATENCY]), int(par[ORDER_TTL]) if side > 0 else 1, -1
 
 
-@_fast
-def _leave(lane: Any, bar: Any, market: Any, fee: Any, wanted: int, par: Any) -> None:
-    """The exits of `decide`: stops, the end of the market, the policy's wish."""
+@fast
+def leave(lane: Any, bar: Any, market: Any, fee: Any, wanted: int, par: Any) -> int:
+    """The exits of `decide`: stops, the end of the market, the policy's wish.
+
+    The reason for the order that was sent, as an index into EXIT_REASONS; 0 where none was."""
     held = lane[DIRECTION]
     now = token_price(bar[REFERENCE], held)
     entry = token_price(lane[ENTRY], held)
@@ -164,7 +182,7 @@ def _leave(lane: Any, bar: Any, market: Any, fee: Any, wanted: int, par: Any) ->
     code = stop_code(entry, max(lane[PEAK], now), now, floor, par[STOP_LOSS], par[TAKE_PROFIT], par[TRAILING])
     ending = bar[SECONDS_LEFT] <= (2 * par[LATENCY] + par[ORDER_TTL]) * par[LENGTH_S]
     if code == 0 and not ending and wanted == held:
-        return
+        return 0
     bid, floor = token_bid(bar[BID], bar[ASK], held), market[TICK]
     if not is_trusted(bar[BID], bar[ASK]):
         band, age = int(par[EXIT_BAND] * 10_000), bar[REFERENCE_AGE]
@@ -172,45 +190,76 @@ def _leave(lane: Any, bar: Any, market: Any, fee: Any, wanted: int, par: Any) ->
     if bid > 0 and bid >= floor:
         limit = max(sell_limit(bid, market[TICK], int(par[BAND])), floor)
         _order(lane, -1, held, limit, sellable_micro(lane[SHARES]), par)
+        if code > 0:
+            return int(code)
+        return MARKET_ENDED if ending else WISHED
+    return 0
 
 
-@_fast
-def _may_enter(lane: Any, bar: Any, confidence: float, par: Any) -> bool:
-    """The refusals of `decide` that a single market can meet."""
+@fast
+def open_row(bar: Any, confidence: float, par: Any) -> bool:
+    """Whether the bar itself leaves an entry open: time, price, a book with two sides, confidence."""
     if bar[SECONDS_LEFT] / par[LENGTH_S] <= par[HORIZON] + par[LATENCY]:
         return False
     bound = par[MIN_PRICE] * 10_000
     if not bound <= bar[MID] <= 10_000 - bound or bar[BID] <= 0 or bar[ASK] >= 10_000:
         return False
-    if confidence < par[MIN_CONFIDENCE] or lane[EQUITY] <= lane[DAY_START] * (1.0 - par[DAILY_LOSS]):
+    sure: bool = confidence >= par[MIN_CONFIDENCE]
+    return sure
+
+
+@fast
+def solvent(equity: int, day_start: int, top: int, par: Any) -> bool:
+    """Whether the limits on the loss of a day and from the peak leave an entry open."""
+    if equity <= day_start * (1.0 - par[DAILY_LOSS]):
         return False
-    allowed: bool = lane[EQUITY] > lane[TOP] * (1.0 - par[DRAWDOWN])
+    allowed: bool = equity > top * (1.0 - par[DRAWDOWN])
     return allowed
 
 
-@_fast
-def _enter(
-    lane: Any, bar: Any, market: Any, fee: Any, confidence: float, wanted: int, fraction: float, par: Any
+@fast
+def buy(
+    lane: Any,
+    bar: Any,
+    market: Any,
+    fee: Any,
+    confidence: float,
+    wanted: int,
+    fraction: float,
+    equity: int,
+    room: int,
+    cash: int,
+    par: Any,
 ) -> None:
-    if not _may_enter(lane, bar, confidence, par) or (lane[SHARES] > 0 and lane[DIRECTION] != wanted):
-        return
-    equity = lane[EQUITY]
+    """The budget of `decide` and its order: the cap times the fraction, within what exposure and cash leave."""
     cap = cap_micro(equity, par[MAX_FRACTION], par[KELLY_FRACTION], par[KELLY], confidence)
     wish = int(min(cap, int(equity * par[RISK_FRACTION])) * fraction)
-    room = int(equity * par[EXPOSURE]) - lane[COST]
-    if cap <= 0 or room < min(wish, 1_000_000) or lane[CASH] < min(wish, 1_000_000):
+    if cap <= 0 or room < min(wish, 1_000_000) or cash < min(wish, 1_000_000):
         return
     if par[RESTS] > 0.0:
         limit = rest_limit(token_bid(bar[BID], bar[ASK], wanted), market[TICK])
     else:
         limit = buy_limit(token_ask(bar[BID], bar[ASK], wanted), market[TICK], int(par[BAND]))
-    shares = shares_for(min(wish, room, lane[CASH]), limit, fee[RATE], fee[EXPONENT])
+    shares = shares_for(min(wish, room, cash), limit, fee[RATE], fee[EXPONENT])
     if shares >= market[MIN_SIZE] and shares * limit // 10_000 >= 1_000_000:
         _order(lane, 1, wanted, limit, shares, par)
 
 
-@_fast
-def _fill(lane: Any, bar: Any, market: Any, fee: Any, par: Any) -> None:
+@fast
+def _enter(
+    lane: Any, bar: Any, market: Any, fee: Any, confidence: float, wanted: int, fraction: float, par: Any
+) -> None:
+    if not open_row(bar, confidence, par) or (lane[SHARES] > 0 and lane[DIRECTION] != wanted):
+        return
+    equity = lane[EQUITY]
+    if not solvent(equity, lane[DAY_START], lane[TOP], par):
+        return
+    room = int(equity * par[EXPOSURE]) - lane[COST]
+    buy(lane, bar, market, fee, confidence, wanted, fraction, equity, room, lane[CASH], par)
+
+
+@fast
+def fill(lane: Any, bar: Any, market: Any, fee: Any, par: Any) -> None:
     """A working order meets the book of the bar; its rest is cancelled when its time is over."""
     if lane[SIDE] == 0:
         return
@@ -234,15 +283,17 @@ def _fill(lane: Any, bar: Any, market: Any, fee: Any, par: Any) -> None:
         filled, ahead = resting_fill(side, lane[LEFT], lane[LIMIT], bid, ask, bar[VOLUME], lane[AHEAD], crossing)
         notional, paid, lane[AHEAD] = filled * lane[LIMIT] // 10_000, 0, ahead
     if filled > 0:
-        _book(lane, bar, market, side, wanted, filled, notional, paid)
+        _book(lane, bar, market, side, wanted, filled, notional, paid, shown)
     lane[LEFT] -= filled
     lane[TTL] -= 1
     if lane[LEFT] == 0 or lane[TTL] == 0:
         lane[SIDE] = 0
 
 
-@_fast
-def _book(lane: Any, bar: Any, market: Any, side: int, wanted: int, filled: int, notional: int, paid: int) -> None:
+@fast
+def _book(
+    lane: Any, bar: Any, market: Any, side: int, wanted: int, filled: int, notional: int, paid: int, shown: int
+) -> None:
     lane[FEES] += paid
     lane[TRADES] += 1
     if side > 0:
@@ -254,13 +305,16 @@ def _book(lane: Any, bar: Any, market: Any, side: int, wanted: int, filled: int,
         lane[COST] += notional + paid
         return
     lane[CASH] += notional - paid
-    lane[COST] = lane[COST] * (lane[SHARES] - filled) // lane[SHARES]
-    lane[SHARES] -= filled
+    while filled > 0:  # the ledger books what each level took, and rounds the cost that is left down each time
+        took = min(filled, shown)
+        lane[COST] = part_micro(lane[COST], lane[SHARES] - took, lane[SHARES])
+        lane[SHARES] -= took
+        filled -= took
     if lane[SHARES] == 0:
         lane[DIRECTION] = lane[ENTRY] = lane[PEAK] = 0
 
 
-@_fast
+@fast
 def _mark(lane: Any, bar: Any) -> None:
     """Mark to mid; a new market day starts its own loss limit."""
     if lane[SHARES] > 0:
@@ -272,8 +326,9 @@ def _mark(lane: Any, bar: Any) -> None:
         lane[DAY], lane[DAY_START] = day, lane[EQUITY]
 
 
-@_fast
-def _observe(lane: Any, bar: Any, inputs: Any, out: Any) -> None:
+@fast
+def observe(lane: Any, bar: Any, inputs: Any, out: Any) -> None:
+    """The observation of a lane at a bar, into `out`."""
     values = portfolio_values(
         lane[CASH], lane[EQUITY], lane[SHARES], lane[DIRECTION], lane[ENTRY], bar[MID], float(bar[SECONDS_LEFT])
     )
@@ -282,17 +337,17 @@ def _observe(lane: Any, bar: Any, inputs: Any, out: Any) -> None:
     out[20:] = inputs[15:]
 
 
-@_fast
+@fast
 def start(lanes: Any, bars: Any, inputs: Any, out: Any, which: Any) -> None:
     """Mark and observe the lanes `which` at their present rows."""
     for index in which:
         bar = bars[lanes[index, ROW]]
         _mark(lanes[index], bar)
-        _observe(lanes[index], bar, inputs[lanes[index, ROW]], out[index])
+        observe(lanes[index], bar, inputs[lanes[index, ROW]], out[index])
 
 
-@_fast
-def _turn(
+@fast
+def turn(
     lane: Any, wanted: int, fraction: float, bars: Any, confidences: Any, markets: Any, fees: Any, par: Any
 ) -> None:
     """Decide at the lane's row, advance one bar, fill, mark."""
@@ -301,15 +356,15 @@ def _turn(
     market, fee = markets[number], fees[number]
     if lane[SIDE] == 0:
         if sellable_micro(lane[SHARES]) >= market[MIN_SIZE]:
-            _leave(lane, bar, market, fee, wanted, par)
+            leave(lane, bar, market, fee, wanted, par)
         elif wanted != 0:
             _enter(lane, bar, market, fee, confidences[row], wanted, fraction, par)
     lane[ROW] = row + 1
-    _fill(lane, bars[row + 1], market, fee, par)
+    fill(lane, bars[row + 1], market, fee, par)
     _mark(lane, bars[row + 1])
 
 
-@_fast
+@fast
 def step(
     lanes: Any,
     directions: Any,
@@ -328,14 +383,14 @@ def step(
     for index in range(lanes.shape[0]):
         lane = lanes[index]
         before = lane[EQUITY]
-        _turn(lane, directions[index], fractions[index], bars, confidences, markets, fees, par)
+        turn(lane, directions[index], fractions[index], bars, confidences, markets, fees, par)
         row = lane[ROW]
         rewards[index] = (lane[EQUITY] - before) / 1e6
         dones[index] = row >= lane[LAST]
-        _observe(lane, bars[row], inputs[row], out[index])
+        observe(lane, bars[row], inputs[row], out[index])
 
 
-@_fast
+@fast
 def _threshold(
     lane: Any, held: int, bars: Any, moves: Any, costs: Any, multiple: float, exit_multiple: float, hold_s: int
 ) -> int:
@@ -347,7 +402,7 @@ def _threshold(
     return direction
 
 
-@_fast
+@fast
 def threshold_directions(
     lanes: Any, bars: Any, moves: Any, costs: Any, multiple: float, exit_multiple: float, hold_s: int, wanted: Any
 ) -> None:
@@ -358,7 +413,7 @@ def threshold_directions(
         )
 
 
-@_fast
+@fast
 def screen(
     lanes: Any,
     moves: Any,
@@ -383,5 +438,5 @@ def screen(
             able = sellable_micro(lane[SHARES]) >= markets[bars[lane[ROW], MARKET], MIN_SIZE]
             held = lane[DIRECTION] if able else 0
             wanted = _threshold(lane, held, bars, moves, costs, multiple, exit_multiple, hold_s)
-            _turn(lane, wanted, 1.0, bars, confidences, markets, fees, par)
+            turn(lane, wanted, 1.0, bars, confidences, markets, fees, par)
             equity[lane[ROW]] = lane[EQUITY]

@@ -244,6 +244,18 @@ def shares_for(budget_micro: int, limit_units: int, rate: float, exponent: float
     return max(budget_micro - FEE_GRID, 0) * MICRO // per_share // SHARE_GRID * SHARE_GRID
 
 
+def part_micro(amount_micro: int, part_shares_micro: int, shares_micro: int) -> int:
+    """The part of an amount that belongs to some of the shares, floored. Shares on the 0.01 grid are counted on it, so
+    that machine integers hold the product for positions of millions of pUSD.
+
+    >>> part_micro(amount_micro=10_000_000, part_shares_micro=10_000, shares_micro=30_000)
+    3333333
+    """
+    if part_shares_micro % SHARE_GRID or shares_micro % SHARE_GRID:
+        return amount_micro * part_shares_micro // shares_micro
+    return amount_micro * (part_shares_micro // SHARE_GRID) // (shares_micro // SHARE_GRID)
+
+
 def round_trip_units(
     spread_units: Number, mid_units: Number, impact_share: float, rate: float, exponent: float
 ) -> Number:

@@ -16,6 +16,7 @@ ONLY_IN = {
     "keras": ("pipelines/forecast/", "pipelines/package/"),
     "torch": ("pipelines/agent/", "pipelines/news/finbert.py", "benchmarks/tone/train.py"),
     "stable_baselines3": ("pipelines/agent/",),
+    "sb3_contrib": ("pipelines/agent/",),
     "numba": ("pipelines/trading/compiled.py", "pipelines/features/state_space_batch.py"),
     "great_expectations": ("pipelines/validate/",),
     "evidently": ("pipelines/drift/",),

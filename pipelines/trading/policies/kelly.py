@@ -67,7 +67,9 @@ class Kelly(DeclaredPolicy):
         if abs(move) <= cost:
             return CASH
         direction = Direction.LONG if move > 0.0 else Direction.SHORT
-        fraction = self._fraction(inputs, direction, abs(move), cost)
+        forecast, mid = inputs.forecast, inputs.bar.mid_units
+        mean, lower, upper = (float(side[-1]) for side in (forecast.mean, forecast.lower, forecast.upper))
+        fraction = share(abs(move), cost, direction, mean, lower, upper, mid, self._share, self._cap)
         return Target(direction, fraction) if fraction > 0.0 else CASH
 
     def _move_and_cost(self, inputs: Inputs) -> tuple[float, float]:
@@ -93,14 +95,26 @@ class Kelly(DeclaredPolicy):
             float(move), float(cost + given_up), f"a round trip and {self._share:.0%} of the way to the bound"
         )
 
-    def _fraction(self, inputs: Inputs, direction: Direction, move: float, cost: float) -> float:
-        forecast, mid = inputs.forecast, inputs.bar.mid_units
-        lower, upper = float(forecast.lower[-1]), float(forecast.upper[-1])
-        edge = move - self._given_up(inputs, direction) - cost
-        if edge <= 0.0:
-            return 0.0
-        price = kernel.token_price(mid, direction)
-        deviation = max(expected_units((upper - lower) / NORMAL_90, mid), 1.0)
-        growth_optimal = edge * price / (deviation * deviation)
-        quarters = round(4.0 * min(growth_optimal / max(self._cap, 1e-9), 1.0))
-        return max(quarters, 1) / 4.0
+
+def share(
+    move_units: float,
+    cost_units: float,
+    direction: int,
+    mean: float,
+    lower: float,
+    upper: float,
+    mid_units: int,
+    bound_share: float,
+    cap_fraction: float,
+) -> float:
+    """Share of the cap for an entry, in quarters; 0 where the edge after costs is not positive. `mean`, `lower` and
+    `upper` are of the last horizon, in log-odds."""
+    to_bound = mean - lower if direction > 0 else upper - mean
+    edge = move_units - bound_share * expected_units(to_bound, mid_units) - cost_units
+    if edge <= 0.0:
+        return 0.0
+    price = kernel.token_price(mid_units, direction)
+    deviation = max(expected_units((upper - lower) / NORMAL_90, mid_units), 1.0)
+    growth_optimal = edge * price / (deviation * deviation)
+    quarters = round(4.0 * min(growth_optimal / max(cap_fraction, 1e-9), 1.0))
+    return max(quarters, 1) / 4.0

@@ -8,15 +8,33 @@ import numpy as np
 
 from pipelines.core.domain import Direction, Position
 from pipelines.core.errors import ArtifactError
-from pipelines.trading.policies.base import CASH, DEAD_ZONE, DeclaredPolicy, Inputs, Observation, Target
+from pipelines.trading.kernel import round_trip_units
+from pipelines.trading.policies.base import (
+    CASH,
+    DEAD_ZONE,
+    DeclaredPolicy,
+    Inputs,
+    Observation,
+    Target,
+    held_direction,
+)
+from pipelines.trading.threshold_rule import MOVE_STEPS, expected_units, keeps
 
 SIZES = (0.25, 0.5, 1.0)
 ACTIONS = tuple(Target(Direction(index % 3 - 1), SIZES[index // 3]) for index in range(9))
 """Action k: size k // 3 of (25, 50, 100 %) of the cap, direction k % 3 of (short, close, long)."""
 
 
+KEEP = ("exit_multiple", "max_hold_s", "impact_share")
+"""Properties of a network that decides entries alone: the rule that leaves what is held travels with it."""
+
+
 class Learned(DeclaredPolicy):
-    """Runs `policy.onnx`: float32 (n, 20) or (n, 27) -> actions (n,), int64 of nine or float in [-1, 1]."""
+    """Runs `policy.onnx`: float32 (n, 20) or (n, 27) -> actions (n,), int64 of nine or float in [-1, 1].
+
+    A network with the properties of KEEP is asked only without a position; what is held is left when the expected move
+    points against it by `exit_multiple` round trips, or after `max_hold_s`.
+    """
 
     candidate = True
     compared = False  # the backtest adds the one that was trained
@@ -49,6 +67,8 @@ class Learned(DeclaredPolicy):
         self._session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
         self._input = self._session.get_inputs()[0].name
         self.size = int(self._session.get_inputs()[0].shape[1])
+        said = self._session.get_modelmeta().custom_metadata_map
+        self.keep = tuple(float(said[name]) for name in KEEP) if all(name in said for name in KEEP) else None
 
     def __getstate__(self) -> bytes:
         """The network itself, because a worker on another machine has no file of it."""
@@ -62,10 +82,21 @@ class Learned(DeclaredPolicy):
         """The target of the most probable action."""
         if observation is None:
             raise ArtifactError("a learned policy was asked without an observation; decide() has to compute it")
+        if self.keep is not None and position is not None:
+            return self._kept(inputs, position)
         action = self._session.run(None, {self._input: observation[None, : self.size]})[0][0]
         if isinstance(action, np.integer):
             return ACTIONS[int(action)]
         return CASH if abs(action) <= DEAD_ZONE else Target(Direction(int(np.sign(action))), float(abs(action)))
+
+    def _kept(self, inputs: Inputs, position: Position) -> Target:
+        assert self.keep is not None
+        exit_multiple, max_hold_s, impact = self.keep
+        bar, fee, held = inputs.bar, inputs.market.fee, held_direction(position)
+        move = expected_units(inputs.forecast.move_from_next(MOVE_STEPS), bar.mid_units)
+        cost = round_trip_units(inputs.quote.spread_units, bar.mid_units, impact, fee.rate, fee.exponent)
+        stays = keeps(move, cost, exit_multiple, int(max_hold_s), held, bar.ts_s - position.opened_s)
+        return Target(held, 1.0) if stays else CASH
 
     def actions(self, observations: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Actions of many observations at once."""
@@ -83,6 +114,12 @@ class Dqn(Learned):
     """Deep Q network."""
 
     kind = "dqn"
+
+
+class Qrdqn(Learned):
+    """Quantile regression deep Q network."""
+
+    kind = "qrdqn"
 
 
 class Sac(Learned):

@@ -77,7 +77,7 @@ def test_the_first_trial_is_what_stands_in_params(place, monkeypatch):
 def test_every_trial_trains_and_leaves_its_row(place, monkeypatch):
     """A real training per seed and trial: the ledger has the settings and the mean of what both seeds earned."""
     change("agent", imitation_epochs=0)
-    change("ppo", n_steps=16, timesteps=256)
+    change("ppo_entries", n_steps=16, timesteps=256)
     monkeypatch.setattr(tune.market_history, "read", lambda *_: [history(seed) for seed in range(1, 5)])
     monkeypatch.setattr(tune.market_history, "bar_length_s", lambda: 60)
     monkeypatch.setattr(MarketScaler, "read", lambda *_: scaler())
@@ -135,10 +135,14 @@ def test_what_is_searched_does_not_name_the_study_and_what_is_fixed_does(place):
         return tune.study_name(params(), tune.space(params()))
 
     first = name()
-    change("ppo", gamma=0.95, n_epochs=7)
+    change("ppo_entries", gamma=0.95, n_epochs=7)
     assert name() == first
     names = {first}
-    for section, values in (("risk", {"stop_loss": 0.03}), ("ppo", {"timesteps": 1}), ("ppo", {"n_epochs": 20})):
+    for section, values in (
+        ("risk", {"stop_loss": 0.03}),
+        ("ppo_entries", {"timesteps": 1}),
+        ("ppo_entries", {"n_epochs": 20}),
+    ):
         change(section, **values)
         names.add(name())
     assert len(names) == 4
@@ -147,7 +151,7 @@ def test_what_is_searched_does_not_name_the_study_and_what_is_fixed_does(place):
 def test_values_outside_the_usual_space_are_tried_too(place, monkeypatch):
     """Whatever params.yaml allows can be compared with: the space grows to hold it."""
     odd = {"batch_size": 1000, "n_epochs": 40, "learning_rate": 0.01, "gamma": 0.5, "clip_range": 1.0, "ent_coef": 0.5}
-    change("ppo", **odd)
+    change("ppo_entries", **odd)
     seen = []
     scored_by(monkeypatch, lambda settings: seen.append(settings) or 0.0)
     tune.run(1)

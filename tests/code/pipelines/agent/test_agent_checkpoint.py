@@ -23,16 +23,16 @@ def learned(checkpoint=None, learner="ppo", timesteps=384):
     """Weights and measurements of a small training on four random markets."""
     agent = PARAMS.agent.model_copy(update={"learner": learner, "imitation_epochs": 1})
     params = PARAMS.model_copy(update={"agent": agent})
-    rollout = {"n_steps": 16} if learner == "ppo" else {"buffer_size": 400}
+    rollout = {"n_steps": 16} if learner.startswith("ppo") else {"buffer_size": 400}
     params = params.with_learner(timesteps=timesteps, n_envs=4, batch_size=64, **rollout)
     learner, measured = training.train([history(k) for k in range(4)], params, TABLE, scaler(), 60, checkpoint)
     return learner.policy.state_dict(), measured
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("learner", ["ppo", "dqn", "sac"])
+@pytest.mark.parametrize("learner", ["ppo_entries", "dqn", "qrdqn", "sac"])
 def test_a_training_that_went_on_ends_where_one_that_was_never_stopped_ends(tmp_path, monkeypatch, learner):
-    """Stopped half way by SIGTERM and started again, PPO, DQN and SAC give the very weights and curve."""
+    """Stopped half way by SIGTERM and started again, PPO, DQN, QR-DQN and SAC give the very weights and curve."""
     whole, expected = learned(learner=learner)
     checkpoint = Checkpoint.of(tmp_path, "key")
     judge = training.KeepBest.judge

@@ -175,7 +175,9 @@ def test_the_teacher_plays_the_threshold_rule():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("learner", "block"), [("ppo", True), ("ppo_tuned", False), ("dqn", True), ("sac", True)])
+@pytest.mark.parametrize(
+    ("learner", "block"), [("ppo", True), ("ppo_tuned", False), ("dqn", True), ("sac", True), ("qrdqn", True)]
+)
 def test_a_small_training_runs_and_exports(tmp_path, learner, block):
     """PPO, DQN and SAC, with and without forecasts, end in an ONNX policy that agrees with torch and decides."""
     update = {"learner": learner, "forecast_block": block, "imitation_epochs": 1}

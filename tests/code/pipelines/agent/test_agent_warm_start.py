@@ -15,15 +15,16 @@ from pipelines.replay.lanes import decoded
 sys.path.insert(0, str(Path(__file__).parents[1] / "replay"))
 from test_replay_identity import PARAMS, TABLE, history, scaler
 
-DATA = dataset([history(seed) for seed in range(6)], PARAMS, TABLE, scaler(), 60)
+EVERY_BAR = PARAMS.model_copy(update={"agent": PARAMS.agent.model_copy(update={"decisions": "bars"})})
+DATA = dataset([history(seed) for seed in range(6)], EVERY_BAR, TABLE, scaler(), 60)
 
 
-@pytest.mark.parametrize("learner", ["ppo", "ppo_tuned", "dqn", "sac"])
+@pytest.mark.parametrize("learner", ["ppo_entries", "ppo_tuned", "dqn", "qrdqn", "sac"])
 def test_the_teachers_directions_are_learned(learner):
     """After the warm start every learner enters and leaves mostly as the rule does, on lanes it has not seen and in
     accounts that hold other markets too."""
-    agent = PARAMS.agent.model_copy(update={"learner": learner})
-    params = PARAMS.model_copy(update={"agent": agent})
+    agent = EVERY_BAR.agent.model_copy(update={"learner": learner})
+    params = EVERY_BAR.model_copy(update={"agent": agent})
     env = vector_env(DATA, params, 8, 1)
     made = untrained(env, params)
     unseen = collect(vector_env(DATA, params, 8, 2), DATA.teacher, 200, 0.99, 0.05, 2)
@@ -45,7 +46,7 @@ def test_the_teachers_directions_are_learned(learner):
 
 def test_money_elsewhere_changes_the_cash_alone():
     """Demonstrations for accounts with other markets have less cash, by at most that share; all else is as it was."""
-    env = vector_env(DATA, PARAMS, 8, 1)
+    env = vector_env(DATA, EVERY_BAR, 8, 1)
     told = collect(env, DATA.teacher, 50, 0.99, 0.05, 1)
     other = told.with_money_elsewhere(0.3, 1)
     less = told.seen - other.seen
@@ -58,6 +59,6 @@ def test_money_elsewhere_changes_the_cash_alone():
 
 def test_demonstrations_are_the_same_for_any_number_of_lanes():
     """What is imitated depends on the markets, not on how many environments the learner trains with."""
-    few, many = (demonstrations(DATA, PARAMS.with_learner(n_envs=count)) for count in (2, 32))
+    few, many = (demonstrations(DATA, EVERY_BAR.with_learner(n_envs=count)) for count in (2, 32))
     assert np.array_equal(few.seen, many.seen)
     assert np.array_equal(few.labels, many.labels)

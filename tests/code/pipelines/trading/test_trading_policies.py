@@ -54,10 +54,10 @@ def given(**policy):
 
 def test_the_policies_of_the_repository_declare_themselves():
     """Kind, use and place in tables are what each file says; the order of tables is that of their ranks."""
-    assert list(registry.builtin())[:6] == ["cash", "buy_and_hold", "threshold", "threshold_plain", "kelly", "ensemble"]
-    trained = ("dqn", "ppo", "sac")
+    assert list(registry.builtin())[:6] == ["cash", "buy_and_hold", "threshold", "tuned", "threshold_plain", "kelly"]
+    trained = ("dqn", "ppo", "qrdqn", "sac")
     bots = ("ensemble", "spike_fading", "temporal_arbitrage", "micro_trades", "systematic")
-    assert policies.candidates(given()) == ("threshold", "kelly", *bots, *trained)
+    assert policies.candidates(given()) == ("threshold", "tuned", "kelly", *bots, *trained)
     assert {kind for kind, one in registry.builtin().items() if one.baseline} == {"buy_and_hold", "random_matched"}
     assert not {"random_matched", "ppo"} & set(policies.compared(given()))
 

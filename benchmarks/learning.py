@@ -1,0 +1,232 @@
+"""What learning to trade is worth: `python -m benchmarks.learning --edge 1.0 --worlds 30`.
+
+Agents and a policy search learn on synthetic worlds of their own, are chosen on others, and are tested with the rules
+on the later part of worlds that nobody looked at: one account with every limit, after costs, in compiled replays that
+are equal to the event-driven one. Forecasts are the Kalman limit of the public data, or those of `--forecaster`.
+Everything that is finished is kept in var/benchmarks and not done again. One JSON line; tables in docs/results.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.evaluate import iqm
+from benchmarks.learning_agents import RECIPES, dearer, play_agent, searched, train
+from benchmarks.learning_page import render
+from benchmarks.learning_portfolio import hedge
+from benchmarks.learning_worlds import LENGTH_S, Tapes, tapes
+from pipelines.core.artifacts import read_json, write_bytes, write_json
+from pipelines.core.command_line import exit_status, number, whole
+from pipelines.core.domain import FloatArray
+from pipelines.core.money import MICRO
+from pipelines.core.params import Params, read
+from pipelines.inference.predictor import Predictor
+from pipelines.replay.account import Played, play_policy, play_rule, rule_numbers
+from pipelines.replay.policy_search import Trained
+from pipelines.replay.signals import threshold_params
+from pipelines.trading import compiled, policies
+from pipelines.trading.policies.kelly import Kelly
+from pipelines.trading.policies.threshold_plain import ThresholdPlain
+from pipelines.trading.threshold_rule import Rule
+
+STATE = Path("var/benchmarks/learning")
+PAST, CHOOSING = range(101, 109), range(121, 125)
+"""Seeds of the worlds that are learned from and of those that decide what is kept; the test worlds begin at 1."""
+DEFAULT = (
+    "ppo_scratch-1", "ppo_warm-1", "ppo_warm_start-1", "ppo_shuffled-1", "ppo_scratch-2", "ppo_scratch-3", "dqn-1",
+    "qrdqn-1", "sac-1", "ppo_guide-1", "ppo_varied-1",
+)  # fmt: skip
+LEARNED = ("tuned", "ppo_scratch-1", "ppo_scratch-2", "ppo_scratch-3", "ppo_warm-1", "dqn-1", "qrdqn-1", "sac-1")
+"""Rows among which the best one is taken, by what it earned on the choosing worlds."""
+
+BY_ID, HEDGE = "by_id", "chooser"
+CHOOSABLE = ("threshold_plain", "threshold", "kelly", "ppo_warm-1")
+"""Strategies that the online chooser distributes its money over, beside cash."""
+YARDSTICKS = {"threshold": "threshold_plain", "late_exits": "threshold", "kelly": "kelly"}
+"""Name in the keys of the line -> row. The threshold rule of the keys is the one without hysteresis, which learning was
+first compared with; the one of today, with its late exits, is the rule with late exits."""
+
+Row = dict[str, float]
+
+
+class Study:
+    """One edge and one source of forecasts: worlds, what was learned, and P&L by world, all kept."""
+
+    def __init__(self, edge: float, params: Params, forecaster: Path | None) -> None:
+        self.edge, self.params = edge, params
+        made = None if forecaster is None else (str(read_json(forecaster / "meta.json")["kind"]), Predictor(forecaster))
+        self._predictor = made
+        self.name = f"edge-{edge:g}-{made[0] if made else 'kalman'}"
+        self._folder = STATE / self.name
+        self._rows = self._folder / "rows.jsonl"
+        self.cash = params.backtest.cash_pusd * MICRO
+        self.results: dict[str, dict[int, float]] = {}
+        for line in self._rows.read_text().splitlines() if self._rows.is_file() else []:
+            row = json.loads(line)
+            self.results.setdefault(row["row"], {})[row["world"]] = row["pnl_pusd"]
+
+    def world(self, seed: int) -> Tapes:
+        """The tapes of a world."""
+        return tapes(seed, self.edge, self.params, self._predictor)
+
+    def learn(self, name: str) -> dict[str, Any]:
+        """What was learned under that name, now or before."""
+        about = self._folder / f"{name}.json"
+        if not about.is_file():
+            began = time.process_time()
+            past, choosing = ([self.world(seed) for seed in seeds] for seeds in (PAST, CHOOSING))
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if name == "tuned":
+                start = rule_numbers(threshold_params(self.params, LENGTH_S).rule)
+                found = searched(past, choosing, start, self.params, 1)
+            else:
+                recipe, seed = name.rsplit("-", 1)
+                found = train(RECIPES[recipe], int(seed), past, choosing, self.params, self._folder / f"{name}.onnx")
+            write_json(about, found | {"seconds": round(time.process_time() - began, 1)})
+            print(json.dumps({"learned": name, "choosing_pusd": found["choosing_pusd"]}), file=sys.stderr, flush=True)
+        return dict(read_json(about))
+
+    def player(self, name: str) -> Callable[[Tapes, Trained], Played]:
+        """How a row is played on the later part of a world."""
+        if name in ("threshold", "threshold_plain", "tuned"):
+            numbers = self._numbers(name)
+            return lambda _, one: play_rule(one.tape, one.par, numbers, self.cash)
+        if name == "kelly":
+            given = Kelly.Parameters.model_validate(policies.parameters(Kelly, self.params, LENGTH_S))
+            keep = rule_numbers(Rule(0.0, given.exit_multiple, given.max_hold_bars * LENGTH_S))
+            return lambda made, one: play_policy(
+                one.tape, one.par, lambda _, rows: (made.kelly[0][rows], made.kelly[1][rows]), self.cash, keep
+            )
+        self.learn(name)
+        return lambda _, one: play_agent(self._folder / f"{name}.onnx", one, self.cash)
+
+    def _numbers(self, name: str) -> FloatArray:
+        if name == "tuned":
+            return np.array(self.learn(name)["numbers"])
+        if name == "threshold":
+            return rule_numbers(threshold_params(self.params, LENGTH_S).rule)
+        given = ThresholdPlain.Parameters.model_validate(policies.parameters(ThresholdPlain, self.params, LENGTH_S))
+        return rule_numbers(given.rule)
+
+    def test(self, names: Sequence[str], worlds: Sequence[int]) -> None:
+        """Play what is missing; with a cost in its name (`tuned x2`) fees and impact are that many times as high."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        players = {}
+        for seed in worlds:
+            missing = [name for name in names if seed not in self.results.get(name, {})]
+            if not missing:
+                continue
+            made = self.world(seed)
+            for name in missing:
+                pnl = self._chooser(made) if name == HEDGE else self._played(name, made, players).pnl_pusd
+                self.results.setdefault(name, {})[seed] = pnl
+                row = {"row": name, "world": seed, "pnl_pusd": round(pnl, 2)}
+                with self._rows.open("a", encoding="utf-8") as stream:
+                    stream.write(json.dumps(row) + "\n")
+
+    def _played(self, name: str, made: Tapes, players: dict[str, Any]) -> Played:
+        plain, _, changed = name.partition(" ")
+        if plain not in players:
+            players[plain] = self.player(plain)
+        one = made.trained(self.params, "later")
+        if changed == BY_ID:
+            one = replace(one, tape=made.later)
+        elif changed:
+            one = dearer(one, float(changed.removeprefix("x")))
+        played: Played = players[plain](made, one)
+        return played
+
+    def _chooser(self, made: Tapes) -> float:
+        """P&L of the online chooser over the strategies of CHOOSABLE and cash; its regret goes to the rows too."""
+        players: dict[str, Any] = {}
+        curves = [self._played(name, made, players).equity_micro for name in CHOOSABLE]
+        ts_s = made.later.field.bars[made.later.rows[made.later.edges[:-1]], compiled.TS]
+        return hedge(ts_s, [np.full(len(ts_s), self.cash), *curves], self.cash).online_pusd
+
+    def values(self, name: str, worlds: Sequence[int]) -> FloatArray:
+        """P&L of a row on some worlds."""
+        return np.array([self.results[name][seed] for seed in worlds])
+
+
+def difference(more: FloatArray, samples: int = 2_000) -> list[float]:
+    """Interquartile mean of paired differences over worlds and its 95 % bootstrap interval."""
+    rng = np.random.default_rng(0)
+    drawn = [iqm(more[rng.integers(0, len(more), len(more))]) for _ in range(samples)]
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return [round(iqm(more), 1), round(float(low), 1), round(float(high), 1)]
+
+
+def measured(study: Study, names: Sequence[str], worlds: Sequence[int]) -> dict[str, Any]:
+    """Every figure of the JSON line and the page."""
+    rows = {name: study.values(name, worlds) for name in names}
+    versus = {
+        yard: {name: difference(values - rows[yard]) for name, values in rows.items() if name != yard}
+        for yard in YARDSTICKS.values()
+        if yard in rows
+    }
+    plain = [name for name in names if " " not in name]
+    learned = {name: study.learn(name) for name in plain if name in LEARNED or name.split("-")[0] in RECIPES}
+    order = sorted((name for name in learned if name in LEARNED), key=lambda one: -learned[one]["choosing_pusd"])
+    scratch = [rows[name] for name in plain if name.startswith("ppo_scratch-")]
+    found: dict[str, Any] = {"benchmark": "learning", "edge": study.edge, "worlds": len(worlds)}
+    found["iqm_pusd"] = {name: round(iqm(values), 1) for name, values in rows.items()}
+    found["minus"] = versus
+    for called, yard in YARDSTICKS.items():
+        if yard not in rows:
+            continue
+        if scratch:
+            value = difference(np.mean(scratch, axis=0) - rows[yard])
+            found |= {f"scratch_minus_{called}": value[0], f"scratch_minus_{called}_lower": value[1]}
+        if order and yard != order[0]:
+            value = versus[yard][order[0]]
+            found |= {f"best_minus_{called}": value[0], f"best_minus_{called}_lower": value[1]}
+    found |= {"best": order[0]} if order else {}
+    if {"ppo_warm-1", "ppo_warm_start-1"} <= rows.keys():
+        value = difference(rows["ppo_warm-1"] - rows["ppo_warm_start-1"])
+        found |= {"warm_minus_start": value[0], "warm_minus_start_lower": value[1]}
+    for name in plain:
+        if f"{name} {BY_ID}" in rows:
+            found.setdefault("move_minus_id", {})[name] = difference(rows[name] - rows[f"{name} {BY_ID}"])
+    if HEDGE in rows:
+        every = np.array([rows[name] for name in CHOOSABLE])
+        found["chooser_minus_threshold"] = difference(rows[HEDGE] - rows["threshold"])
+        found["chooser_regret"] = difference(np.maximum(every.max(axis=0), 0.0) - rows[HEDGE])
+    if "ppo_shuffled-1" in rows:
+        value = difference(rows["ppo_shuffled-1"])
+        found |= {"shuffled_pusd": value[0], "shuffled_interval": value[1:]}
+    found["learned"] = {name: {key: one[key] for key in ("choosing_pusd", "seconds")} for name, one in learned.items()}
+    found["above_zero"] = {name: int(np.sum(values > 0.0)) for name, values in rows.items()}
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Do what is missing, print one line and write the tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.learning", description=__doc__)
+    parser.add_argument("--edge", type=number(0, 1), default=1.0)
+    parser.add_argument("--worlds", type=whole(2), default=30)
+    parser.add_argument("--forecaster", type=Path, help="folder of a trained forecaster instead of the Kalman limit")
+    parser.add_argument("--rows", nargs="*", default=list(DEFAULT), help="what learns, name-seed; rules always play")
+    parser.add_argument("--costs", nargs="*", default=[], help="multiples of fees and impact to test at, such as 0.5 2")
+    parser.add_argument("--out", type=Path, default=Path("docs/results"))
+    asked = parser.parse_args(arguments)
+    study = Study(asked.edge, read(Path("params.yaml")), asked.forecaster)
+    worlds = range(1, asked.worlds + 1)
+    plain = ["threshold_plain", "threshold", "kelly", "tuned", *asked.rows]
+    plain += [f"{name} {BY_ID}" for name in ("threshold", "kelly", "tuned")]
+    plain += [HEDGE] if set(CHOOSABLE) <= set(plain) else []
+    names = plain + [f"{name} x{cost}" for cost in asked.costs for name in ("threshold", "tuned", "ppo_scratch-1")]
+    study.test(names, worlds)
+    found = measured(study, names, worlds)
+    write_bytes(asked.out / f"learning-{study.name}.md", render(found, study.name).encode())
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status("learning", main))

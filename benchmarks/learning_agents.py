@@ -1,0 +1,220 @@
+"""Agents and searches of `benchmarks.learning`: trained on some worlds, chosen on others, as ONNX or numbers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.learning_worlds import LENGTH_S, Tapes
+from pipelines.core.domain import FloatArray
+from pipelines.core.money import MICRO
+from pipelines.core.params import Params
+from pipelines.replay.account import AccountTape, Choose, Played, play_policy
+from pipelines.replay.lanes import decoded
+from pipelines.replay.policy_search import Trained, mean_pnl, search
+from pipelines.trading import compiled
+from pipelines.trading.compiled_account import ROUND_TRIP
+from pipelines.trading.policies.learned import Learned
+
+JUDGEMENTS = 6
+"""Of one training: the weights that did best on the choosing worlds are kept."""
+FROM_REWARDS = {"learning_rate": 1e-3, "ent_coef": 0.01}
+"""What PPO needs more of without a warm start."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How an agent is trained: section of params.yaml, what is changed in it, and who decides what."""
+
+    learner: str
+    timesteps: int
+    imitation_epochs: int = 0
+    decisions: str = "entries"
+    shuffled: bool = False
+    """Whether the rewards of each step are dealt to the lanes at random: nothing can be learned from these."""
+    varied: bool = False
+    """Whether episodes draw their latency, impact and queue."""
+
+
+RECIPES = {
+    "ppo_scratch": Recipe("ppo_entries", 3_000_000),
+    "ppo_warm": Recipe("ppo_entries", 2_000_000, imitation_epochs=10),
+    "ppo_warm_start": Recipe("ppo_entries", 0, imitation_epochs=10),
+    "ppo_varied": Recipe("ppo_entries", 3_000_000, varied=True),
+    "ppo_shuffled": Recipe("ppo_entries", 1_000_000, shuffled=True),
+    "ppo_guide": Recipe("ppo", 100_000, decisions="bars"),
+    "dqn": Recipe("dqn", 400_000),
+    "qrdqn": Recipe("qrdqn", 200_000),
+    "sac": Recipe("sac", 200_000),
+}
+
+
+def joined(parts: Sequence[AccountTape]) -> AccountTape:
+    """The markets of many tapes side by side, to train lanes on; its times belong to no account."""
+    rows, markets, bars, firsts, lasts = 0, 0, [], [], []
+    for part in parts:
+        field = part.field
+        shifted = field.bars.copy()
+        shifted[:, compiled.MARKET] += markets
+        bars.append(shifted)
+        firsts.append(field.first + rows)
+        lasts.append(field.last + rows)
+        rows, markets = rows + len(field.bars), markets + len(field.first)
+    fields = [part.field for part in parts]
+    columns: dict[str, Any] = {
+        name: np.concatenate([getattr(one, name) for one in fields])
+        for name in ("inputs", "confidences", "markets", "fees", "resolved")
+    }
+    flat = replace(
+        fields[0], bars=np.concatenate(bars), first=np.concatenate(firsts), last=np.concatenate(lasts), **columns
+    )
+    none = np.zeros(0, dtype=np.int64)
+    return AccountTape(flat, np.concatenate([part.signals for part in parts]), none, none, none, ())
+
+
+def costs(pars: Sequence[FloatArray]) -> FloatArray:
+    """Sets of costs around those of some worlds: one or two bars of latency, half to twice the impact, any queue."""
+    sets = []
+    for par in pars:
+        for latency, impact, ahead in ((1, 1.0, 0.5), (2, 1.0, 0.5), (1, 2.0, 1.0), (1, 0.5, 0.0)):
+            one = par.copy()
+            one[[compiled.LATENCY, compiled.AHEAD_SHARE]] = latency, ahead
+            one[compiled.IMPACT] *= impact
+            sets.append(one)
+    return np.array(sets)
+
+
+def choose_with(actor: Any) -> Choose:
+    """The actions of a torch actor."""
+    import torch  # noqa: PLC0415 - heavy, only where agents are trained
+
+    def choose(seen: Any, _rows: Any) -> Any:
+        with torch.inference_mode():
+            return decoded(actor(torch.from_numpy(seen)).numpy())
+
+    return choose
+
+
+def train(
+    recipe: Recipe, seed: int, past: Sequence[Tapes], choosing: Sequence[Tapes], params: Params, path: Path
+) -> dict[str, Any]:
+    """Train on both parts of `past`, keep the weights that earn most on the later parts of `choosing`, write ONNX.
+
+    What is returned: the mean P&L there, and the curve of the judgements.
+    """
+    import torch  # noqa: PLC0415
+    from stable_baselines3.common.callbacks import BaseCallback  # noqa: PLC0415
+
+    from pipelines.agent import algorithms, export, schedules, stage, training, warm_start  # noqa: PLC0415
+    from pipelines.agent.curves import Curves, logger  # noqa: PLC0415
+
+    torch.set_num_threads(1)
+    changed = {"learner": recipe.learner, "imitation_epochs": recipe.imitation_epochs, "seed": seed}
+    agent = params.agent.model_copy(update=changed | {"decisions": recipe.decisions})
+    rewards_alone = FROM_REWARDS if recipe.learner == "ppo_entries" and not recipe.imitation_epochs else {}
+    params = params.model_copy(update={"agent": agent})
+    params = params.with_learner(timesteps=recipe.timesteps, **rewards_alone)
+    pars = [one.trained(params, "later").par for one in past]
+    tape = joined([part for one in past for part in (one.earlier, one.later)])
+    data = training.of_tape(tape, pars[0], params, LENGTH_S)
+    sets = costs(pars) if recipe.varied else np.array(pars)
+    env = training.vector_env(data, params, params.learner.n_envs, seed, sets)
+    learner = algorithms.untrained(env, params)
+    if recipe.shuffled:
+        _shuffle_rewards(env, seed)
+    if recipe.imitation_epochs:
+        shown = training.demonstrations(data, params)
+        warm_start.imitate(learner, shown, epochs=recipe.imitation_epochs, seed=seed)
+    cash = params.backtest.cash_pusd * MICRO
+    curve: list[dict[str, Any]] = []
+    kept: dict[str, Any] = {}
+    keep = data.keep
+
+    def judge(steps: int) -> None:
+        choose = choose_with(algorithms.actor(learner))
+        played = [play_policy(one.later, one.trained(params, "later").par, choose, cash, keep) for one in choosing]
+        pnl = float(np.mean([one.pnl_pusd for one in played]))
+        if not curve or pnl > max(row["pnl_pusd"] for row in curve):
+            kept.update({name: value.clone() for name, value in learner.policy.state_dict().items()})
+        curve.append({"steps": steps, "pnl_pusd": round(pnl, 1), "entries": sum(one.entries for one in played)})
+
+    class Judge(BaseCallback):
+        def _on_step(self) -> bool:
+            return True
+
+        def _on_rollout_start(self) -> None:
+            if self.num_timesteps >= len(curve) * recipe.timesteps / JUDGEMENTS:
+                judge(self.num_timesteps)
+
+    watchers: list[Any] = [Judge()]
+    if recipe.learner.startswith("ppo"):
+        watchers.append(schedules.Schedules(params.learner, warm=recipe.imitation_epochs > 0))  # type: ignore[arg-type]
+    learner.set_logger(logger(Curves(), None))
+    if recipe.timesteps:
+        learner.learn(recipe.timesteps, callback=watchers)
+    judge(recipe.timesteps)
+    learner.policy.load_state_dict(kept)
+    export.export(algorithms.actor(learner), data.field.observation_size, path, stage.keep_of(params, LENGTH_S))
+    return {"choosing_pusd": max(row["pnl_pusd"] for row in curve), "curve": curve}
+
+
+def _shuffle_rewards(env: Any, seed: int) -> None:
+    rng, step_wait = np.random.default_rng(seed), env.step_wait
+
+    def shuffled() -> Any:
+        seen, rewards, dones, infos = step_wait()
+        return seen, rng.permutation(rewards), dones, infos
+
+    env.step_wait = shuffled
+
+
+def play_agent(path: Path, one: Trained, cash_micro: int) -> Played:
+    """An exported agent on a tape."""
+    agent = Learned(path)
+    keep = None if agent.keep is None else keep_numbers(agent.keep)
+    return play_policy(one.tape, one.par, lambda seen, _: decoded(np.asarray(agent.actions(seen))), cash_micro, keep)
+
+
+def keep_numbers(keep: Sequence[float]) -> FloatArray:
+    """The keep rule of an exported agent as numbers of the tuned rule."""
+    from pipelines.replay.account import rule_numbers  # noqa: PLC0415
+    from pipelines.trading.threshold_rule import Rule  # noqa: PLC0415
+
+    return rule_numbers(Rule(0.0, keep[0], int(keep[1])))
+
+
+def searched(
+    past: Sequence[Tapes], choosing: Sequence[Tapes], start: FloatArray, params: Params, seed: int
+) -> dict[str, Any]:
+    """The numbers of the tuned rule from a search over the tapes of `past`, and what they earn on `choosing`."""
+    cash = params.backtest.cash_pusd * MICRO
+    data = [one.trained(params, part) for one in past for part in ("earlier", "later")]
+    found = search(data, start, cash, seed)
+    judged = [one.trained(params, "later") for one in choosing]
+    return {
+        "numbers": found.numbers.tolist(),
+        "trials": found.trials,
+        "past_pusd": round(found.mean_pnl_pusd, 1),
+        "choosing_pusd": round(mean_pnl(judged, found.numbers, cash), 1),
+    }
+
+
+def dearer(one: Trained, multiple: float) -> Trained:
+    """The same tape with other fees and another impact; forecasts in round trips follow."""
+    field, par = one.tape.field, one.par.copy()
+    rows = field.bars[:, compiled.MARKET]
+    rate, exponent = field.fees[rows, compiled.RATE], field.fees[rows, compiled.EXPONENT]
+    price = field.bars[:, compiled.MID] / 10_000
+    fee = 20_000.0 * rate * (price * (1.0 - price)) ** exponent
+    spread = (field.bars[:, compiled.ASK] - field.bars[:, compiled.BID]).astype(float)
+    more = (multiple - 1.0) * (fee + 2.0 * par[compiled.IMPACT] * spread)
+    signals, inputs = one.tape.signals.copy(), field.inputs.copy()
+    before = signals[:, ROUND_TRIP].copy()
+    signals[:, ROUND_TRIP] += more
+    inputs[:, 15:18] *= (np.maximum(before, 1.0) / np.maximum(signals[:, ROUND_TRIP], 1.0))[:, None]
+    fees = field.fees.copy()
+    fees[:, compiled.RATE] *= multiple
+    par[compiled.IMPACT] *= multiple
+    return Trained(replace(one.tape, field=replace(field, fees=fees, inputs=inputs), signals=signals), par)

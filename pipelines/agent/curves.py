@@ -1,0 +1,75 @@
+"""What a training saw: its curves, for the report, for MLflow and for TensorBoard."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.logger import KVWriter, Logger
+
+SHOWN = {
+    "rollout/ep_rew_mean": "reward",
+    "train/entropy_loss": "entropy",
+    "train/value_loss": "value_error",
+    "train/critic_loss": "value_error",
+    "train/loss": "loss",
+    "train/explained_variance": "explained_variance",
+    "train/approx_kl": "approx_kl",
+    "train/ent_coef": "entropy_weight",
+    "train/learning_rate": "learning_rate",
+}
+"""SB3's names and ours."""
+MOST = 200
+"""Rows of a curve; of a longer one every second is left out."""
+
+
+class Curves(KVWriter):
+    """Keeps what SB3 logs, one row per update: the step, SB3's figures of SHOWN and those of the judge."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, float]] = []
+
+    def write(self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0) -> None:
+        """One row."""
+        known = {ours: float(key_values[name]) for name, ours in SHOWN.items() if name in key_values}
+        if "entropy" in known:
+            known["entropy"] = -known["entropy"]
+        held_out = {name: float(value) for name, value in key_values.items() if name.startswith("held_out/")}
+        self.rows.append({"step": float(step), **known, **held_out})
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def thinned(self) -> list[dict[str, float]]:
+        """At most MOST rows, those with a judgement among them all."""
+        stride = -(-len(self.rows) // MOST)
+        judged = [any(name.startswith("held_out/") for name in row) for row in self.rows]
+        return [row for at, row in enumerate(self.rows) if judged[at] or at % stride == 0]
+
+
+class Events(KVWriter):
+    """TensorBoard's event files; SB3's own writer would load TensorFlow into the process of torch."""
+
+    def __init__(self, folder: Path) -> None:
+        from tensorboardX import SummaryWriter  # noqa: PLC0415 - only where event files are written
+
+        self._writer = SummaryWriter(str(folder))
+
+    def write(self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0) -> None:
+        """One point of each curve."""
+        for name, value in key_values.items():
+            if isinstance(value, (int, float, np.number)):
+                self._writer.add_scalar(name, float(value), step)
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._writer.close()
+
+
+def logger(curves: Curves, folder: Path | None) -> Logger:
+    """A logger that keeps the curves and, where a folder is given, writes TensorBoard's event files there."""
+    writers: list[KVWriter] = [curves]
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        writers.append(Events(folder))
+    return Logger(None, writers)

@@ -1,0 +1,79 @@
+"""The portfolio figures of `benchmarks.learning`: who gets the places, and which strategy gets the money."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.learning import difference
+from benchmarks.learning_agents import costs, dearer, joined
+from benchmarks.learning_portfolio import BLOCK_S, hedge
+from pipelines.replay.account import AccountTape, play_rule, rule_numbers
+from pipelines.replay.lanes import field, parameters
+from pipelines.replay.policy_search import Trained
+from pipelines.trading import compiled
+from pipelines.trading.compiled_account import MOVE, ROUND_TRIP
+from pipelines.trading.threshold_rule import Rule
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "pipelines" / "replay"))
+from test_replay_identity import CASH, PARAMS, TABLE, history, scaler
+
+
+def tape(seeds):
+    """The compiled tape of some random markets."""
+    past = [history(seed) for seed in seeds]
+    flat = field(past, scaler(), PARAMS.execution.impact_share, forecast_block=True)
+    return AccountTape.of(past, flat, PARAMS.execution.impact_share)
+
+
+def test_the_largest_move_is_asked_for_first():
+    """Ranked tapes hold the same rows at the same times, those with the largest move in round trips first."""
+    made = tape(range(4))
+    other = made.ranked()
+    ratio = np.abs(made.signals[:, MOVE]) / np.maximum(made.signals[:, ROUND_TRIP], 1.0)
+    for left, right in zip(made.edges[:-1], made.edges[1:], strict=True):
+        assert set(made.rows[left:right]) == set(other.rows[left:right])
+        assert (np.diff(ratio[other.rows[left:right]]) <= 0.0).all()
+
+
+def test_the_online_chooser_follows_what_earns():
+    """Where one strategy always earns and another always loses, the chooser ends near the one that earns, and between
+    them everywhere else."""
+    ts_s = BLOCK_S * np.arange(40)
+    good = CASH + 400_000_000 * np.arange(40)
+    bad = CASH - 100_000_000 * np.arange(40)
+    chosen = hedge(ts_s, [good, bad], CASH)
+    assert chosen.hindsight_pusd == 400.0 * 39
+    assert 0.9 * chosen.hindsight_pusd < chosen.online_pusd < chosen.hindsight_pusd
+    assert hedge(ts_s, [good, good], CASH).regret_pusd == 0.0
+
+
+def test_dearer_costs_move_costs_alone():
+    """Doubled fees and impact raise every round trip and lower the P&L; at one times nothing changes."""
+    made = tape(range(4))
+    par = parameters(PARAMS, TABLE, 60)
+    one, numbers = Trained(made, par), rule_numbers(Rule(1.0, 0.2, 3_600))
+    same, double = dearer(one, 1.0), dearer(one, 2.0)
+    assert np.array_equal(same.tape.signals, made.signals)
+    assert (double.tape.signals[:, ROUND_TRIP] > made.signals[:, ROUND_TRIP]).all()
+    assert double.par[compiled.IMPACT] == 2.0 * par[compiled.IMPACT]
+    before = play_rule(made, par, numbers, CASH)
+    assert play_rule(same.tape, same.par, numbers, CASH).pnl_pusd == before.pnl_pusd
+
+
+def test_joined_worlds_keep_their_markets_apart():
+    """The lanes of joined tapes see each market's own bars, costs and limits."""
+    one, two = tape(range(2)), tape(range(2, 5))
+    both = joined([one, two])
+    assert len(both.field.first) == 5
+    at = both.field.first[3]
+    assert both.field.bars[at, compiled.MARKET] == 3
+    assert np.array_equal(both.field.bars[at, :3], two.field.bars[two.field.first[1], :3])
+    assert len(costs([parameters(PARAMS, TABLE, 60)])) == 4
+
+
+def test_a_difference_has_its_interval():
+    """The interquartile mean of paired differences lies inside its bootstrap interval."""
+    value, low, high = difference(np.random.default_rng(0).normal(100.0, 50.0, 30))
+    assert low < value < high
+    assert low > 0.0
