@@ -72,4 +72,4 @@ class MicroTrades(DeclaredPolicy):
             return False
         moved = 0.0 if inputs.fair_before is None else inputs.fair - inputs.fair_before
         apart = inputs.fair - inputs.bar.mid_units / PRICE_SCALE
-        return min(moved, apart) * direction < -self.parameters.most_reference_move
+        return min(moved, apart) * direction < -float(self.parameters.most_reference_move)
