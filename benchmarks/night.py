@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,20 +53,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     known = _Known(arguments.out)
     nights = [
-        known.once(f"night/{arguments.seed}/{night}", lambda night=night: _night(arguments.out, arguments.seed, night))
+        known.once(f"night/{arguments.seed}/{night}", partial(_night, arguments.out, arguments.seed, night))
         for night in range(arguments.nights)
     ]
     sized = {
         stage: known.once(
             f"sized/{arguments.markets}/{arguments.days}/{stage}",
-            lambda stage=stage: _sized(arguments.out, arguments.markets, arguments.days, stage),
+            partial(_sized, arguments.out, arguments.markets, arguments.days, stage),
         )
         for stage in (STAGES if arguments.markets else ())
     }
     killed = [
-        known.once(
-            f"killed/{arguments.seed}/{stage}", lambda stage=stage: _killed(arguments.out, arguments.seed, stage)
-        )
+        known.once(f"killed/{arguments.seed}/{stage}", partial(_killed, arguments.out, arguments.seed, stage))
         for stage in arguments.kills
     ]
     unchanged = known.once(f"unchanged/{arguments.seed}", lambda: _unchanged(arguments.out, arguments.seed))

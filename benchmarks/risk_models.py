@@ -84,7 +84,8 @@ def models(course: Course, network: Path | None) -> dict[str, Distribution]:
     def filtered(positions: IntArray) -> FloatArray:
         if course.fitted is None or states is None:
             return nothing(positions)
-        return course.fitted.forecast(states[positions], int(steps.max()))[:, steps - 1]
+        found: FloatArray = course.fitted.forecast(states[positions], int(steps.max()))[:, steps - 1]
+        return found
 
     def local(positions: IntArray) -> FloatArray:
         volatility = local_volatility(rows.mid_units[positions[:, None] + np.arange(1 - lookback, 1)])

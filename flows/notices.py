@@ -11,13 +11,13 @@ from pipelines.messages.message import Kind
 from pipelines.messages.messenger import tell
 
 
-def failed(flow: Any, run: Any, state: Any) -> None:
+def failed(flow: Any, flow_run: Any, state: Any) -> None:
     """A hook of Prefect: a flow failed or crashed. Its own line is the message."""
     kind = Kind.NIGHT_FAILED if flow.name == "nightly" else Kind.TROUBLE
     told = (state.message or "it said nothing").replace("Flow run encountered an exception: ", "")
     if flow.name == "nightly":
         nights.remember("failed", told)
-    tell(kind, f"the flow {flow.name} ({run.name}) failed: {told}")
+    tell(kind, f"the flow {flow.name} ({flow_run.name}) failed: {told}")
 
 
 def verdict(gate: dict[str, Any]) -> None:

@@ -31,7 +31,7 @@ from pipelines.core.errors import OddsmithError
 _STATUS = re.compile(r"exited with (-?\d+)$")
 """How DVC says with which status a stage ended, or which signal ended it."""
 
-RETRY_DELAYS_S: Final = [30, 120, 300]
+RETRY_DELAYS_S: Final[list[float]] = [30, 120, 300]
 """Wall seconds before each further try."""
 
 

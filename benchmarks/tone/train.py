@@ -97,13 +97,13 @@ def fit(data: Tensors, words: int, epochs: int) -> Reader:
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps)
     model.train()
     for _ in range(epochs):
-        for part in torch.randperm(len(tones)).split(BATCH):
+        for part in torch.randperm(len(tones)).split(BATCH):  # type: ignore[no-untyped-call]
             numbers = words_[part]
             hidden = (torch.rand(numbers.shape) < UNKNOWN_SHARE) & (numbers != PADDING)
             said = model(numbers.masked_fill(hidden, UNKNOWN), valences[part])
             loss = nn.functional.smooth_l1_loss(said, tones[part], beta=0.1)
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
     return model.eval()

@@ -85,14 +85,16 @@ def resting_fills(traded: Traded, report: Mapping[str, Any]) -> list[Criterion]:
     if not traded.rests:
         return []
     share, fills = report.get("one_sided_on_loser_share"), float(report.get("one_sided", 0.0))
-    known = isinstance(share, float) and fills >= FEWEST_ONE_SIDED
+    known = share is not None and fills >= FEWEST_ONE_SIDED
     text = (
         f"Its orders rest, and of {fills:.0f} one-sided fills on recorded books the fill model puts {share:.0%} on the"
         f" loser; {LEAST_ON_LOSER:.0%} are needed."
         if known
         else "Its orders rest, and no fill model was measured; run `python -m benchmarks.fills BOOKS`."
     )
-    return [Criterion("resting_fills", known and share >= LEAST_ON_LOSER, share, LEAST_ON_LOSER, text)]
+    return [
+        Criterion("resting_fills", share is not None and known and share >= LEAST_ON_LOSER, share, LEAST_ON_LOSER, text)
+    ]
 
 
 def against_champion(paired: Paired | None, absent: str, gate: GateParams) -> Criterion:

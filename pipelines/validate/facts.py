@@ -58,7 +58,7 @@ def read_table(path: Path, schema: pa.Schema) -> pd.DataFrame:
         DataError: if it has other columns than the schema.
     """
     if not path.exists():
-        return schema.empty_table().to_pandas()
+        return pd.DataFrame(schema.empty_table().to_pandas())
     table = pq.ParquetFile(path).read()
     if table.schema.names != schema.names:
         raise DataError(f"{path} has the columns {', '.join(table.schema.names)}; expected {', '.join(schema.names)}")

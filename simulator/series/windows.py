@@ -66,8 +66,8 @@ class Window:
 def windows_from(series: Series, begin_s: int, underlying: Underlying, seed: int) -> list[Window]:
     """The markets that begin at `begin_s`, a multiple of the length: one, or a rung for each strike."""
     base = underlying.prices(begin_s, begin_s + 1)[0]
-    levels = [round(float(base) * (1.0 + strike), 2) for strike in series.strikes] or [None]
-    return [_window(series, begin_s, underlying, seed, rung, level) for rung, level in enumerate(levels)]
+    levels: list[float | None] = [round(float(base) * (1.0 + strike), 2) for strike in series.strikes]
+    return [_window(series, begin_s, underlying, seed, rung, level) for rung, level in enumerate(levels or [None])]
 
 
 def _window(series: Series, begin_s: int, underlying: Underlying, seed: int, rung: int, level: float | None) -> Window:

@@ -81,4 +81,4 @@ class Systematic(DeclaredPolicy):
         impact = self.parameters.impact_share * max(quote.spread_units, 0) / PRICE_SCALE
         end_s = inputs.market.end_s
         days = 30.0 if end_s is None else max(end_s - inputs.bar.ts_s, 0) / _DAY_S
-        return float(ask) * (1.0 + float(self.parameters.capital_cost) * days / 365.0) + impact + fee
+        return float(ask * (1.0 + self.parameters.capital_cost * days / 365.0) + impact + fee)
