@@ -118,7 +118,7 @@ class Study:
     def test(self, names: Sequence[str], worlds: Sequence[int]) -> None:
         """Play what is missing; with a cost in its name (`tuned x2`) fees and impact are that many times as high."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        players = {}
+        players: dict[str, Any] = {}
         for seed in worlds:
             missing = [name for name in names if seed not in self.results.get(name, {})]
             if not missing:

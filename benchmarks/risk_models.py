@@ -84,12 +84,12 @@ def models(course: Course, network: Path | None) -> dict[str, Distribution]:
     def filtered(positions: IntArray) -> FloatArray:
         if course.fitted is None or states is None:
             return nothing(positions)
-        found: FloatArray = course.fitted.forecast(states[positions], int(steps.max()))[:, steps - 1]
-        return found
+        expected: FloatArray = course.fitted.forecast(states[positions], int(steps.max()))
+        return np.asarray(expected[:, steps - 1], dtype=np.float64)
 
     def local(positions: IntArray) -> FloatArray:
-        volatility = local_volatility(rows.mid_units[positions[:, None] + np.arange(1 - lookback, 1)])
-        return volatility[:, None] * np.sqrt(steps)
+        volatility: FloatArray = local_volatility(rows.mid_units[positions[:, None] + np.arange(1 - lookback, 1)])
+        return np.asarray(volatility[:, None] * np.sqrt(steps), dtype=np.float64)
 
     def garch(variance: FloatArray) -> Callable[[IntArray], FloatArray]:
         return lambda positions: np.sqrt(np.stack([known.ahead(variance[positions], h) for h in HORIZONS], axis=1))
