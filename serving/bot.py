@@ -16,6 +16,7 @@ from pipelines.core.params import Params
 from pipelines.core.settings import Settings
 from pipelines.inference.predictor import forecast_call
 from pipelines.messages.messenger import Messenger
+from pipelines.venue.http import VenueHttp
 from serving import champion, metrics
 from serving.account import settlement
 from serving.account.journal import Journal
@@ -137,12 +138,18 @@ class Bot:
             _log.error("the venue did not answer at the stop; the next start reconciles", error=str(error))
 
     async def _compare(self, account: TradingAccount) -> list[str]:
-        """What differs from the venue's account, after trades on their way have had time to settle."""
-        for _ in range(SETTLE_TRIES):
-            left = await self._threads.in_account_thread(account.differences)
-            if not left:
-                break
-            await asyncio.sleep(SETTLE_WAIT_S)
+        """What differs from the venue's account, after trades on their way have had time to settle and payments of the
+        last seconds were booked under their names."""
+        async with VenueHttp(self._settings.data_url) as archive:
+            for _ in range(SETTLE_TRIES):
+                left = await self._threads.in_account_thread(account.differences)
+                if not left:
+                    break
+                await settlement.read_flows(account, archive)
+                if await self._threads.in_account_thread(account.judge, left):
+                    left = []
+                    break
+                await asyncio.sleep(SETTLE_WAIT_S)
         return [str(one) for one in left]
 
     async def _end_task(self) -> None:
