@@ -5,7 +5,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import yaml
 from pydantic.fields import FieldInfo
@@ -127,6 +128,8 @@ def _span(annotation: Any, metadata: Sequence[Any] = ()) -> str:
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _span(inner[0], [bound for one in inner[1:] for bound in getattr(one, "metadata", [one])])
+    if origin in (Union, UnionType):
+        return " or ".join("empty" if one is type(None) else _span(one, metadata) for one in inner)
     if origin is Literal:
         return "one of " + ", ".join(map(str, inner))
     if origin is dict:

@@ -38,7 +38,7 @@ class SimulatorParams(Section):
     has. Unit: none."""
     size_lean: Annotated[float, Field(ge=0.0, le=10.0)]
     """How much displayed sizes tell of the quote's error: 0 tells no direction, 0.3 is like the recordings. Unit: log
-    size ratio per 0.05 log-odds."""
+    size ratio per twentieth of log-odds."""
     speed: PositiveFloat
     """How fast market time passes. Unit: market minutes per wall minute."""
     history_days: PositiveInt

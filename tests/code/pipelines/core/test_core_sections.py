@@ -43,7 +43,7 @@ def test_every_number_is_explained_with_value_range_and_stages(monkeypatch):
     assert stop.range == "a number, at least 0, at most 1"
     assert stop.stages == ("agent", "backtest", "package", "gate")
     assert found["serving.rescan_s"].stages == ()
-    assert found["news.scorer"].range == "one of vader, finbert, openai"
+    assert found["news.scorer"].range == "one of vader, tone, finbert, openai"
     assert found["costs.monthly_usd"].range == "a mapping, each value a number, at least 0"
     assert found["forecast.horizon_bars"].stages[0] == "pull"
     assert found["simulator.seed"].unit is None
