@@ -141,6 +141,8 @@ class Bot:
         """What differs from the venue's account, after trades on their way have had time to settle and payments of the
         last seconds were booked under their names."""
         async with VenueHttp(self._settings.data_url) as archive:
+            # The venue answers from a cache of balances; what came in a moment ago shows only when it is asked to look.
+            await self._threads.in_account_thread(account.gateway.refresh_balance, "")
             for _ in range(SETTLE_TRIES):
                 left = await self._threads.in_account_thread(account.differences)
                 if not left:
