@@ -14,6 +14,8 @@ from pipelines.core.sections import PpoParams
 
 KINDS: dict[str, type[Any]] = {"ppo": PPO, "dqn": DQN, "qrdqn": QRDQN, "sac": SAC}
 
+QUANTILES = 50
+"""Of QR-DQN: its loss compares each with each, and sb3-contrib's 200 cost sixteen times as much."""
 WARM_EXPLORATION = 0.1
 """Share of random actions with which a warm-started DQN begins: at 1 it would first unlearn what it was taught."""
 
@@ -33,9 +35,14 @@ def _off_policy(params: Params) -> dict[str, Any]:
     """What DQN and SAC also need. SB3 acts at random until the first update, which a warm-started
     learner need not."""
     warm, learner = params.agent.imitation_epochs > 0, params.learner
-    shared = {"train_freq": 1, "learning_starts": learner.n_envs if warm else min(10_000, learner.timesteps // 10)}
+    shared: dict[str, Any] = {
+        "train_freq": 1,
+        "learning_starts": learner.n_envs if warm else min(10_000, learner.timesteps // 10),
+    }
     if params.agent.algorithm == "sac":
         return shared | {"policy_kwargs": {"net_arch": [64, 64]}}
+    if params.agent.algorithm == "qrdqn":
+        shared["policy_kwargs"] = {"n_quantiles": QUANTILES}
     exploration = {"exploration_initial_eps": WARM_EXPLORATION if warm else 1.0, "exploration_final_eps": 0.02}
     return shared | exploration | {"target_update_interval": 10_000}
 

@@ -18,6 +18,7 @@ from pipelines.core.sections import PpoParams
 from pipelines.replay.account import AccountTape, play_policy, rule_numbers
 from pipelines.replay.lanes import decoded, field, parameters
 from pipelines.replay.loop import replay, tape
+from pipelines.replay.market_history import touches
 from pipelines.replay.rules import around
 from pipelines.replay.signals import threshold_params
 from pipelines.trading import compiled
@@ -134,12 +135,15 @@ def test_rewards_alone_teach_to_trade_on_a_forecast_that_knows():
 
     def known(seed):
         past = history(seed, bars=400)
-        odds = np.log(past.mid_units / (10_000 - past.mid_units))
+        mid = (5_000 + 2_000 * np.sin(np.arange(400) / 40 + seed)).astype(np.int64) // 50 * 50
+        bid, ask = touches(past.ts_s, mid, np.zeros(400, np.int64), 100, 215.0)
+        odds = np.log(mid / (10_000 - mid))
         mean = np.stack([np.append(odds[h:], np.full(h, odds[-1])) - odds for h in range(1, 25)], axis=1)
-        return replace(past, mean=mean, lower=mean - 0.1, upper=mean + 0.1, confidence=np.full(len(past), 0.9))
+        waves = replace(past, mid_units=mid, bid_units=bid, ask_units=ask, confidence=np.full(400, 0.9))
+        return replace(waves, mean=mean, lower=mean - 0.1, upper=mean + 0.1)
 
     params = deciding("entries", imitation_epochs=0)
-    small = {"n_envs": 64, "timesteps": 60_000, "batch_size": 1_024, "learning_rate": 1e-3}
+    small = {"n_envs": 64, "timesteps": 60_000, "batch_size": 512, "learning_rate": 1e-3, "ent_coef": 0.01}
     _, measured = train([known(seed) for seed in range(8)], params.with_learner(**small), TABLE, scaler(), 60)
     assert measured["held_out_curve"][0][1] < measured["held_out_best_pusd"]
     assert measured["held_out_best_pusd"] > 0.0
