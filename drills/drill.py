@@ -56,7 +56,7 @@ def _of_kind(kind: str, seeds: range, arguments: argparse.Namespace) -> Iterator
         elif kind == "crowd":
             yield plans.crowd(seed)
         elif kind == "cover":
-            yield from plans.cover(seed)
+            yield from plans.cover(seed, faults)
         else:
             for plan in (Plan(seed), plans.crowd(seed)):
                 yield from campaign.deaths_of(plan, arguments.every)

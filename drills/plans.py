@@ -47,24 +47,25 @@ def crowd(seed: int) -> Plan:
     return Plan(seed, stretched(schedule(seed, 2 * BEGIN_WITHIN, chance.sample(names(), CROWD))), bars=12)
 
 
-def cover(seed: int) -> Iterator[Plan]:
-    """Schedules of `CROWD` faults of which every pair of faults is in at least one."""
+def cover(seed: int, faults: Sequence[str] = ()) -> Iterator[Plan]:
+    """Schedules of `CROWD` faults of which every pair of faults (of `faults` alone, if given) is in at least one."""
     chance = random.Random(f"cover {seed}")  # noqa: S311 - reproducible
-    left = {frozenset(two) for two in pairs()}
+    allowed = set(faults or names())
+    left = {frozenset(two) for two in pairs() if allowed >= set(two)}
     for number in itertools.count():
         if not left:
             return
-        chosen = _greedy(left, chance)
+        chosen = _greedy(left, chance, sorted(allowed))
         left -= {frozenset(two) for two in itertools.combinations(chosen, 2)}
         own = 1_000 * seed + number
         yield Plan(own, stretched(schedule(own, 2 * BEGIN_WITHIN, chosen)), bars=12)
 
 
-def _greedy(left: set[frozenset[str]], chance: random.Random) -> list[str]:
+def _greedy(left: set[frozenset[str]], chance: random.Random, allowed: Sequence[str]) -> list[str]:
     """Faults with many pairs that are still to come: the first pair is drawn, each further fault has the most."""
     chosen = sorted(chance.choice(sorted(left, key=sorted)))
-    others = [name for name in names() if name not in chosen]
-    while len(chosen) < CROWD:
+    others = [name for name in allowed if name not in chosen]
+    while others and len(chosen) < CROWD:
         chance.shuffle(others)
         best = max(others, key=lambda name: sum(frozenset((name, other)) in left for other in chosen))
         others.remove(best)

@@ -4,6 +4,7 @@ A message is either at or before the open boundary (it belongs to the bar) or af
 message waits). So the close of a bar is the mid at its boundary, however the messages arrive within the grace.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -98,9 +99,9 @@ class BarClock(Generic[T]):
     def _refold(self, wall: float) -> None:
         waiting, self._early = self._early, deque()
         for market_ms, message in waiting:
-            self.receive(
-                market_ms, message, wall if market_ms <= (self._boundary or 0) * 1_000 else wall - self._grace_s
-            )
+            # What lies beyond the next bar has waited long enough. Not `wall - grace`: on a machine that has been up
+            # for hours the difference of two floats can be less than the grace, and the bar would close a tick later.
+            self.receive(market_ms, message, wall if market_ms <= (self._boundary or 0) * 1_000 else -math.inf)
         if self._boundary is not None and self.market_ms >= self._boundary * 1_000:
             self._mark(wall)
 

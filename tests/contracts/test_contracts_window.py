@@ -76,7 +76,7 @@ def test_a_venue_that_is_away_costs_no_window(work: Path, monkeypatch: pytest.Mo
     try:
         assert main(["window"]) == 0
         assert window.read() == first
-        assert main(["window", "--fresh"]) == 1
+        assert main(["window", "--fresh"]) == 69
         assert window.read() == first
     finally:
         stamina.set_testing(False)

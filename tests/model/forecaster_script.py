@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
@@ -130,11 +131,13 @@ def resume(params):
     print("persistence ok")
     rows = reverting_rows()
     fit = rows.lively(rows.positions("fit", 12, 6))
-    path = candidate.FilterPath.of(rows, params, None)
+    path = candidate.Base.of(rows, params, None)
     data = candidate._training_data(rows, params, fit, path, candidate._seen(rows, params, fit, path, ()))
 
     def trained(name):
-        return training.train(layers, data, params.forecast, devices, Checkpoint(Path(f"{name}.npz"))).get_weights()
+        return training.train(
+            partial(build, layers), data, params.forecast, devices, Checkpoint(Path(f"{name}.npz"))
+        ).get_weights()
 
     through = trained("through")
     after = training._Progress.after

@@ -105,14 +105,14 @@ def test_every_message_is_folded_before_the_close_of_its_bar(stamps: list[int]) 
 
 
 def test_a_bar_carries_mid_spread_and_its_trades() -> None:
-    """Volume and count start again at zero after each close."""
+    """Volume and count start again at zero after each close; the sizes at the touch are the quote's."""
     bar = OpenBar()
     bar.trade(5_000_000)
     bar.trade(2_000_000)
     quote = Quote(5_100, 5_300, 1, 1)
 
-    assert Bar("m", 60, 5_200, 7_000_000, 2, 200) == bar.close("m", 60, quote)
-    assert Bar("m", 120, 5_200, 0, 0, 200) == bar.close("m", 120, quote)
+    assert Bar("m", 60, 5_200, 7_000_000, 2, 200, 1, 1) == bar.close("m", 60, quote)
+    assert Bar("m", 120, 5_200, 0, 0, 200, 1, 1) == bar.close("m", 120, quote)
 
 
 def test_history_ends_with_the_first_live_bar_and_completes_its_volume() -> None:
@@ -165,3 +165,15 @@ def test_a_gap_empties_a_window() -> None:
     window.push(Bar("m", 300, 5_000, 0, 0, 0))
 
     assert window.count == 1
+
+
+@pytest.mark.parametrize("wall", [0.0, 21_934.123456789, 4e6 + 0.1, 1e9 + 0.3])
+def test_bars_of_a_silence_close_together_however_long_the_machine_is_up(wall: float) -> None:
+    """One message after a silence closes every bar before it at once, whatever the clock of the wall reads."""
+    closed: list[int] = []
+    clock: BarClock[int] = BarClock(60, 0, fold=lambda _: None, close=closed.append, grace_s=0.1)
+    clock.start(30)
+    clock.receive(330_000, 1, wall)
+
+    assert clock.run(wall + 0.2) == 5
+    assert closed == [60, 120, 180, 240, 300]

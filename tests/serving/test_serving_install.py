@@ -53,6 +53,9 @@ def test_installing_twice_gives_one_bento(machine: Path) -> None:
         "inference",
         "decide.py",
         "decision_record.py",
+        "messages",
+        "reasons.py",
+        "reference",
         "__init__.py",
     } == packages
     assert not list(machine.glob("install-*"))

@@ -17,7 +17,7 @@ from pipelines.core.domain import Bar, Quote
 from pipelines.core.errors import ArtifactError, StrategyError
 from pipelines.core.params import parse
 from pipelines.decide import Account
-from pipelines.gate import stage as gate
+from pipelines.gate import contender
 from pipelines.inference.bundle import Bundle
 from pipelines.package import stage as package
 from pipelines.replay.market_history import touches
@@ -124,7 +124,7 @@ def test_a_policy_of_ones_own_goes_from_the_backtest_to_an_order(workplace: Path
     assert bundle.manifest["policy"] == chosen
     assert (Path("models/bundle/strategy.py")).read_text() == FOLLOW
     params = package.load()
-    assert gate.trade(bundle, [told(9)], params, 60).pnl_pusd > 0.0
+    assert contender.trade(bundle, [told(9)], params, 60).figures.pnl_pusd > 0.0
 
     (workplace / "strategies/follow.py").write_text("no python at all")
     model = open_model(Champion(Path("models/bundle"), bundle.hash, True, ""), params)

@@ -172,7 +172,7 @@ def test_profile_of_the_venue():
         assert (shown["active"], shown["scheduled"]) == ([], 0)
         assert httpx2.post(url + "/profile", json={"name": "venue", "seed": 9}).status_code == 200
         wrong = httpx2.post(url + "/profile", json={"name": "kind"})
-        assert "choose one of off, venue" in wrong.json()["error"]
+        assert "choose one of off, trading, venue" in wrong.json()["error"]
     assert asdict(PROFILES["off"]) == asdict(Profile())
 
 

@@ -95,6 +95,7 @@ def test_flipping_all_signs_mirrors_the_path():
     """With every sign turned, the same market runs at 1 - price: no direction is preferred."""
     rows = [
         draw(generator(5, number), 600) | {"tick_units": 100, "minute": np.zeros(600)}
+        | {"common": np.zeros(600), "place": 0.0}
         | {"news": np.random.default_rng(number).random(600) < 0.01, "sentiment": np.full(600, 0.5)}
         for number in range(40)
     ]  # fmt: skip

@@ -10,11 +10,11 @@ from pipelines.core import raw_tables
 from pipelines.core.artifacts import write_json
 from pipelines.core.domain import FeeSchedule, Headline, Market
 from pipelines.core.raw_tables import Bars
-from pipelines.features.scale import Scaler, local_volatility, log_odds
+from pipelines.features.scale import Scaler, log_odds
 from pipelines.features.spec import FEATURE_NAMES, FEATURE_VERSION, SCALED
 from pipelines.inference.bundle import seal
 from pipelines.inference.calibration import Confidence, Conformal
-from pipelines.inference.inputs import Inputs, InputScaler, relative
+from pipelines.inference.inputs import Inputs, InputScaler, scale_free
 from simulator.markets.events import EPOCH_S, STEP_S, Family, build
 from simulator.markets.price_model import Model
 from simulator.markets.synthetic import SyntheticMarkets
@@ -75,7 +75,7 @@ def seal_linear_bundle(
     """Fit a ridge regression on windows that end at the positions, and seal it as a bundle; its hash."""
     index = positions[:, None] + np.arange(1 - LOOKBACK, 1)
     raw, mids = features[index], mid[index]
-    scaler = InputScaler.fit(relative(raw, mids, local_volatility(mids)), winsor_sd=8.0)
+    scaler = InputScaler.fit(scale_free(raw, mids)[0], winsor_sd=8.0)
     inputs, volatility = Inputs(scaler, sentiment=True).of(raw, mids, sentiment[index])
     ahead = positions[:, None] + np.arange(1, HORIZON + 1)
     unit = volatility[:, None] * np.sqrt(np.arange(1, HORIZON + 1))
