@@ -131,7 +131,8 @@ def luck(kind: str, backtest: Mapping[str, Any], gate: GateParams) -> list[Crite
             value is not None and value >= least,
             value,
             least,
-            f"The deflated Sharpe ratio of the choice {said}; at least {least:g} is needed.",
+            f"The deflated Sharpe ratio of the choice {said}; "
+            + (f"at least {least:g} is needed." if least > 0.0 else "it is published without a limit."),
         ),
         Criterion(
             "overfitting",

@@ -20,6 +20,7 @@ from test_gate_evidence import histories
 
 PARAMS = read(Path("params.yaml"))
 GATE = PARAMS.gate.model_copy(update={"min_events": 5})
+STRICT = GATE.model_copy(update={"min_deflated_sharpe": 0.95})
 
 
 def figures(pnl=10.0):
@@ -45,7 +46,7 @@ GOOD = contender(0.90 + 0.01 * EVENTS, 10.0 + EVENTS)
         (lambda: criteria.skill(Skill(0.02, -0.001, 12), Skill(0.02, 0.01, 8), GATE)[0], "skill_by_event"),
         (lambda: criteria.skill(Skill(0.02, 0.01, 12), Skill(0.02, 0.0, 8), GATE)[1], "skill_by_period"),
         (lambda: criteria.earnings("kelly", GOOD.traded, -0.5, "pnl", ""), "pnl"),
-        (lambda: criteria.luck("kelly", {"deflated_sharpe": {"probability": 0.5, "trials": 9.0}}, GATE)[0], None),
+        (lambda: criteria.luck("kelly", {"deflated_sharpe": {"probability": 0.5, "trials": 9.0}}, STRICT)[0], None),
         (lambda: criteria.luck("kelly", {"overfitting_probability": 0.9}, GATE)[1], "overfitting"),
         (lambda: criteria.luck("kelly", {}, GATE)[0], "deflated_sharpe"),
         (lambda: criteria.covered(replace(GOOD, coverage=0.86), PARAMS), "coverage"),
