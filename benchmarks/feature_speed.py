@@ -1,4 +1,4 @@
-"""How fast a bar is read: `python -m benchmarks.feature_speed [--bars 20000]`.
+"""Time that features and filter take for a bar: `python -m benchmarks.feature_speed [--bars 20000]`.
 
 Prints one JSON line: microseconds a bar and market of the live form (features, filter and market context, with five
 siblings), and bars a second on one core of the batch form of the same. Best of three runs, on random walks.

@@ -84,7 +84,7 @@ def lists(path: Path) -> list[Window]:
 
 
 def markets_of(path: Path) -> Path:
-    """The file of markets beside a file of books."""
+    """The file of markets in the folder of a file of books."""
     return path.with_name(path.name.replace("_books", "_markets"))
 
 

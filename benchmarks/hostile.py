@@ -12,14 +12,12 @@ import argparse
 import json
 import os
 import random
-import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +25,7 @@ from typing import Any, Final
 import httpx2
 from eth_account import Account
 
+from benchmarks.exchange_process import exchange
 from pipelines.core.settings import Settings
 from pipelines.venue import wallets
 from pipelines.venue.clob_gateway import ClobGateway
@@ -46,7 +45,7 @@ BOT: Final = Path(__file__).with_name("hostile_bot.py")
 
 @dataclass
 class Outcome:
-    """What a session ended with. `wrong` is empty if it passed."""
+    """How a session ended; `wrong` has a sentence for each thing that should not be, and is empty if it passed."""
 
     seed: int
     wrong: list[str] = field(default_factory=list)
@@ -63,32 +62,6 @@ class Outcome:
         }
 
 
-@contextmanager
-def exchange(options: str, log: Path) -> Iterator[dict[str, str]]:
-    """The local exchange in a process of its own, on free ports; the environment that points at it."""
-    command = [sys.executable, "-m", "simulator", "--port", "0", *options.split()]
-    with log.open("w") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
-    try:
-        urls: dict[str, str] = {}
-        for line in process.stdout or ():
-            found = re.match(r"(\w+)\s+(http\S+)", line)
-            if found:
-                urls[found[1].lower()] = found[2]
-            if line.startswith("ready"):
-                break
-        yield {
-            "ODDSMITH_CLOB_URL": urls["clob"],
-            "ODDSMITH_CLOB_WS_URL": urls["clob"].replace("http", "ws"),
-            "ODDSMITH_GAMMA_URL": urls["gamma"],
-            "ODDSMITH_DATA_URL": urls["data"],
-            "ODDSMITH_NEWS_URL": f"{urls['news']}/rss",
-        }
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-
-
 @dataclass
 class _Bot:
     """The bot's process, which can be killed and started again."""
@@ -97,7 +70,7 @@ class _Bot:
     environment: dict[str, str]
     code: Path
     pull: float
-    """How strongly its bundle expects prices to come back to their mean: it trades often."""
+    """Expected return to the 30-bar mean, in standard deviations: large, so that the bot trades often."""
     process: "subprocess.Popen[bytes] | None" = None
 
     def start(self) -> None:
@@ -143,7 +116,8 @@ def session(seed: int, speed: float, code: Path, keep: Path | None = None) -> Ou
         folder.mkdir(parents=True, exist_ok=True)
         key = "0x" + random.Random(seed).randbytes(32).hex()
         wallet = wallets.addresses(Account.from_key(key).address, wallets.DEPOSIT)[0]
-        with exchange(f"{WORLD} --seed {seed} --speed {speed:g}", folder / "exchange.log") as urls:
+        world = f"{WORLD} --seed {seed} --speed {speed:g}".split()
+        with (folder / "exchange.log").open("w") as log, exchange(world, log) as urls:
             faults = {"name": "venue", "seed": seed}
             httpx2.post(f"{urls['ODDSMITH_CLOB_URL']}/admin/profile", json=faults).raise_for_status()
             own = {"ODDSMITH_PRIVATE_KEY": key, "ODDSMITH_SIGNATURE_TYPE": "3", "ODDSMITH_FUNDER": wallet}

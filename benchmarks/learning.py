@@ -48,7 +48,7 @@ LEARNED = ("tuned", "ppo_scratch-1", "ppo_scratch-2", "ppo_scratch-3", "ppo_warm
 
 BY_ID, HEDGE = "by_id", "chooser"
 CHOOSABLE = ("threshold_plain", "threshold", "kelly", "ppo_warm-1")
-"""Strategies that the online chooser distributes its money over, beside cash."""
+"""Strategies that the online chooser distributes its money over; cash is one more."""
 YARDSTICKS = {"threshold": "threshold_plain", "late_exits": "threshold", "kelly": "kelly"}
 """Name in the keys of the line -> row. The threshold rule of the keys is the one without hysteresis, which learning was
 first compared with; the one of today, with its late exits, is the rule with late exits."""

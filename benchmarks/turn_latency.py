@@ -24,7 +24,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks import tiny_bundle
-from benchmarks.hostile import exchange
+from benchmarks.exchange_process import exchange
 from pipelines.core import params
 from pipelines.core.settings import Settings
 from serving import metrics
@@ -118,7 +118,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             shutil.copytree(asked.bundle, folder / "new")
         figures["bundle"] = tiny_bundle.promote(folder / "new", folder / "var")[:12]
         world = f"--event-length-min 720 --event-every-min 60 --markets-per-event {-(-asked.markets // 12) + 1}"
-        with exchange(f"--seed 1 --speed 60 --history-days 1 {world}", folder / "exchange.log") as urls:
+        options = f"--seed 1 --speed 60 --history-days 1 {world}".split()
+        with (folder / "exchange.log").open("w") as log, exchange(options, log) as urls:
             values = {name.removeprefix("ODDSMITH_").lower(): value for name, value in urls.items()}
             settings = Settings(_env_file=None, var=folder / "var", kill_switch=folder / "KILL", **values)
             with busy_core(not asked.idle):

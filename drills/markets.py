@@ -1,18 +1,14 @@
 """The markets of a world: one that lasts and one that ends on the way. Their prices move enough to reach stops."""
 
 import random
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
-from pipelines.core.domain import Headline
 from pipelines.core.money import MICRO, SHARE_GRID
 from simulator.markets.questions import listing
-from simulator.markets.source import History, Listing, Step
-from simulator.markets.timeline import MarketLife, Timeline
-from simulator.markets.trades import NoiseTrades
+from simulator.markets.timeline import MarketLife, Timeline, TimelineMarkets
 
 BAR_MIN: Final = 30
 """Market minutes of a step of the venue, and of a bar of the bot: what a bar costs is the same at every length."""
@@ -30,7 +26,7 @@ ENDS_AFTER: Final = 14
 SUBJECTS: Final = ("Alpha", "Beta")
 
 
-class ScriptedMarkets:
+class ScriptedMarkets(TimelineMarkets):
     """A source whose every number comes from a seed."""
 
     step_s = STEP_S
@@ -41,31 +37,6 @@ class ScriptedMarkets:
         lives = [_life(seed, index, bars) for index in range(len(SUBJECTS))]
         self._timeline.accept(lives, ())
         self._timeline.reveal(START_S)
-
-    def listings(self) -> Sequence[Listing]:
-        """Both markets."""
-        return self._timeline.listings
-
-    def resolutions(self) -> Sequence[tuple[str, int, int]]:
-        """market_id, payout of a YES share in base units and time of every resolution so far."""
-        return self._timeline.resolutions
-
-    def headlines(self) -> Sequence[Headline]:
-        """None."""
-        return ()
-
-    def history(self, market_id: str) -> History:
-        """A market's steps up to now."""
-        return self._timeline.history(market_id)
-
-    def trades(self, market_id: str) -> NoiseTrades:
-        """A market's trades up to now."""
-        return self._timeline.trades(market_id)
-
-    def advance(self) -> Step:
-        """The next step."""
-        self.now_s += STEP_S
-        return self._timeline.reveal(self.now_s)
 
 
 def _life(seed: str, index: int, live_bars: int) -> MarketLife:

@@ -31,7 +31,7 @@ from pipelines.reference import recorded
 from pipelines.reference.board import Board
 
 COLUMNS = ("ts_s", "mid_units", "volume_micro", "spread_units", "bid_size_micro", "ask_size_micro")
-"""Of data/raw/bars, beside the market."""
+"""Columns of data/raw/bars that are read, in addition to the market id."""
 
 
 def run() -> None:

@@ -18,7 +18,7 @@ LIMIT: Final = 20.0
 """Inputs count at most so many standard deviations: a bad print of ten times the usual move comes back whole."""
 
 SEEN: Final = (*STATES, *CONTEXT)
-"""Columns of every bar beside its features: what the filter leaves, and the market context."""
+"""Columns of every bar in addition to its features: what the filter leaves, and the market context."""
 
 _PRICES = [len(STATES) + CONTEXT.index(name) for name in PRICES]
 BOOK: Final = tuple(PRICES.index(name) for name in ("spread", "lean_spread", "micro_gap"))

@@ -160,7 +160,7 @@ def _show(db: duckdb.DuckDBPyConnection, source: Path, shape: shapes.Shape) -> N
 
 
 def _write(db: duckdb.DuckDBPyConnection, source: Path, shape: shapes.Shape, written: Path) -> dict[str, int]:
-    """Write beside the target, count, and put it in its place if it holds a usable row."""
+    """Write to a file next to the target, count, and move it into place if it holds a usable row."""
     written.parent.mkdir(parents=True, exist_ok=True)
     partial = written.with_name(f".{written.name}.partial.parquet")
     out = str(partial).replace("'", "''")

@@ -281,7 +281,7 @@ def _market(
 
 
 def _spots(db: duckdb.DuckDBPyConnection) -> list[Price]:
-    """The price of the underlying that was recorded beside a market, once for each asset and time. Without a column
+    """The price of the underlying that was recorded with a market, once for each asset and time. Without a column
     for the asset it is that of the market's settlement rule."""
     rows = db.execute(
         "SELECT DISTINCT coalesce(asset, ''), coalesce(slug, market), coalesce(question, market), ms, spot FROM parsed"

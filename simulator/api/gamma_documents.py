@@ -106,7 +106,7 @@ def _description(venue: Venue, listed: LiveMarket) -> dict[str, Any]:
 
 
 def _series(listing: Listing) -> dict[str, Any]:
-    """What the rows of series markets have beside the others."""
+    """What the rows of series markets have and those of others have not."""
     if listing.event_start_s is None:
         return {}
     return {"eventStartTime": formats.iso(listing.event_start_s)}

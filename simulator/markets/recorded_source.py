@@ -12,7 +12,6 @@ from typing import Final
 
 import numpy as np
 
-from pipelines.core.domain import Headline
 from pipelines.core.errors import DataError, ParameterError
 from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID
 from simulator.markets import recorded_markets
@@ -21,16 +20,15 @@ from simulator.markets.price_grid import IntArray, quotes
 from simulator.markets.price_model import Model
 from simulator.markets.random_streams import SIZES, generator
 from simulator.markets.recorded_markets import RecordedMarket
-from simulator.markets.source import History, Listing, SourceOptions, Step
-from simulator.markets.timeline import MarketLife, Timeline
-from simulator.markets.trades import NoiseTrades
+from simulator.markets.source import Listing, SourceOptions
+from simulator.markets.timeline import MarketLife, Timeline, TimelineMarkets
 
 DECIDED_UNITS: Final = 9_500
 """Last mid in price units from which a market resolves to YES; NO at the mirrored price."""
 _USUAL_LENGTHS_S: Final = (1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 43_200, 86_400)
 
 
-class ReplayedMarkets:
+class ReplayedMarkets(TimelineMarkets):
     """Source of recorded markets on one grid of steps.
 
     Args:
@@ -71,31 +69,6 @@ class ReplayedMarkets:
         self._timeline = Timeline(self.step_s)
         self._timeline.accept((_shifted(life, shift_s) for life in lives), ())
         self._timeline.reveal(self.now_s)
-
-    def listings(self) -> Sequence[Listing]:
-        """All markets that have begun."""
-        return self._timeline.listings
-
-    def resolutions(self) -> Sequence[tuple[str, int, int]]:
-        """Markets whose last price was decided (see `DECIDED_UNITS`), as `MarketSource.resolutions`."""
-        return self._timeline.resolutions
-
-    def headlines(self) -> Sequence[Headline]:
-        """An empty list: recordings have no headlines."""
-        return self._timeline.headlines
-
-    def history(self, market_id: str) -> History:
-        """A market's steps up to now, gaps filled with the last quote."""
-        return self._timeline.history(market_id)
-
-    def trades(self, market_id: str) -> NoiseTrades:
-        """A market's trades up to now."""
-        return self._timeline.trades(market_id)
-
-    def advance(self) -> Step:
-        """The next bar."""
-        self.now_s += self.step_s
-        return self._timeline.reveal(self.now_s)
 
 
 def open_source(options: SourceOptions) -> ReplayedMarkets:

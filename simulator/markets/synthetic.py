@@ -10,7 +10,6 @@ from typing import Final
 
 import numpy as np
 
-from pipelines.core.domain import Headline
 from pipelines.core.errors import ParameterError
 from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID
 from simulator.markets.coarse import CoarseMarkets
@@ -19,9 +18,8 @@ from simulator.markets.informed import informed_orders
 from simulator.markets.price_grid import tick_at
 from simulator.markets.price_model import Model, Paths
 from simulator.markets.random_streams import INFORMED, generator
-from simulator.markets.source import History, Listing, MarketSource, SourceOptions, Step
-from simulator.markets.timeline import MarketLife, Timeline
-from simulator.markets.trades import NoiseTrades
+from simulator.markets.source import MarketSource, SourceOptions
+from simulator.markets.timeline import MarketLife, Timeline, TimelineMarkets
 
 _BLOCK: Final = 512
 """Markets generated at once: enough for vector speed, few enough for memory (about 200 bytes a bar)."""
@@ -30,7 +28,7 @@ MOST_MINUTES: Final = 60
 """Longest step in minutes."""
 
 
-class SyntheticMarkets:
+class SyntheticMarkets(TimelineMarkets):
     """Source of synthetic markets: all events from the epoch to `now_s`, then step by step.
 
     Args:
@@ -53,36 +51,10 @@ class SyntheticMarkets:
         self.now_s = now_s
         self._events = 0
         self._timeline = Timeline(STEP_S)
-        self._open_events()
+        self._extend()
         self._timeline.reveal(now_s)
 
-    def listings(self) -> Sequence[Listing]:
-        """All markets that have begun, resolved ones included."""
-        return self._timeline.listings
-
-    def resolutions(self) -> Sequence[tuple[str, int, int]]:
-        """market_id, payout of a YES share in base units and time of every resolution so far."""
-        return self._timeline.resolutions
-
-    def headlines(self) -> Sequence[Headline]:
-        """Headlines known up to now, oldest first."""
-        return self._timeline.headlines
-
-    def history(self, market_id: str) -> History:
-        """A market's steps up to now; its first row is the opening quote at its start."""
-        return self._timeline.history(market_id)
-
-    def trades(self, market_id: str) -> NoiseTrades:
-        """A market's trades up to now: the same as in the live steps."""
-        return self._timeline.trades(market_id)
-
-    def advance(self) -> Step:
-        """The next minute of market time."""
-        self.now_s += STEP_S
-        self._open_events()
-        return self._timeline.reveal(self.now_s)
-
-    def _open_events(self) -> None:
+    def _extend(self) -> None:
         """Generate the events that have started since the last call."""
         reached = (self.now_s - EPOCH_S) // (self.family.event_every_min * STEP_S) + 1
         stride = max(1, _BLOCK // self.family.markets_per_event)

@@ -4,7 +4,7 @@ Synthetic and replayed markets both use this. History and live steps are parts o
 unit.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -144,3 +144,44 @@ class Timeline:
             random = generator(life.stream[0], TRADES | life.stream[1])
             life.tape = split(self._times(life), life.volume_micro, life.n_trades.astype(np.int64), touch, random)
         return life.tape
+
+
+class TimelineMarkets:
+    """A source of markets whose lives are on a timeline: what every such source answers (`MarketSource`).
+
+    A subclass sets `step_s`, `now_s` and `_timeline`, and reveals the start. One that makes its markets as time goes on
+    overrides `_extend`.
+    """
+
+    step_s: int
+    now_s: int
+    _timeline: Timeline
+
+    def listings(self) -> Sequence[Listing]:
+        """All markets that have begun, resolved ones included."""
+        return self._timeline.listings
+
+    def resolutions(self) -> Sequence[tuple[str, int, int]]:
+        """market_id, payout of a YES share in base units and time of every resolution so far."""
+        return self._timeline.resolutions
+
+    def headlines(self) -> Sequence[Headline]:
+        """Headlines known up to now, oldest first; empty where none are about these markets."""
+        return self._timeline.headlines
+
+    def history(self, market_id: str) -> History:
+        """A market's steps up to now; its first row is the opening quote at its start."""
+        return self._timeline.history(market_id)
+
+    def trades(self, market_id: str) -> NoiseTrades:
+        """A market's trades up to now: the same as in the live steps."""
+        return self._timeline.trades(market_id)
+
+    def advance(self) -> Step:
+        """The next step of market time."""
+        self.now_s += self.step_s
+        self._extend()
+        return self._timeline.reveal(self.now_s)
+
+    def _extend(self) -> None:
+        """Put the markets that begin by now on the timeline. Nothing to do where all are there from the start."""

@@ -5,13 +5,11 @@ from typing import Final
 
 import numpy as np
 
-from pipelines.core.domain import Headline
 from pipelines.core.errors import ParameterError
 from pipelines.core.money import SHARE_GRID
 from simulator.markets.events import EPOCH_S
-from simulator.markets.source import History, Listing, SourceOptions, Step
-from simulator.markets.timeline import MarketLife, Timeline
-from simulator.markets.trades import NoiseTrades
+from simulator.markets.source import SourceOptions
+from simulator.markets.timeline import MarketLife, Timeline, TimelineMarkets
 from simulator.series.kinds import LENGTHS_S, Series
 from simulator.series.underlying import Underlying
 from simulator.series.windows import OPENS_BEFORE_S, Window, windows_from
@@ -23,7 +21,7 @@ FIRST_S: Final = 7_200
 """No window begins sooner after the epoch: averages and volatility need a past."""
 
 
-class SeriesMarkets:
+class SeriesMarkets(TimelineMarkets):
     """Windows of some series, each listed `OPENS_BEFORE_S` before it begins: the next one is there without a gap."""
 
     step_s = STEP_S
@@ -36,36 +34,10 @@ class SeriesMarkets:
         self._timeline = Timeline(STEP_S)
         first_s = max(EPOCH_S + FIRST_S, now_s if from_s is None else from_s)
         self._next = [-(-first_s // one.length_s) * one.length_s for one in self.series]
-        self._open_windows()
+        self._extend()
         self._timeline.reveal(now_s)
 
-    def listings(self) -> Sequence[Listing]:
-        """All markets that have begun to trade, resolved ones included."""
-        return self._timeline.listings
-
-    def resolutions(self) -> Sequence[tuple[str, int, int]]:
-        """market_id, payout of a YES share in base units and time of every resolution so far."""
-        return self._timeline.resolutions
-
-    def headlines(self) -> Sequence[Headline]:
-        """No headline is about these markets."""
-        return ()
-
-    def history(self, market_id: str) -> History:
-        """A market's seconds up to now."""
-        return self._timeline.history(market_id)
-
-    def trades(self, market_id: str) -> NoiseTrades:
-        """A market's trades up to now."""
-        return self._timeline.trades(market_id)
-
-    def advance(self) -> Step:
-        """The next second of market time."""
-        self.now_s += STEP_S
-        self._open_windows()
-        return self._timeline.reveal(self.now_s)
-
-    def _open_windows(self) -> None:
+    def _extend(self) -> None:
         for place, one in enumerate(self.series):
             while self._next[place] - OPENS_BEFORE_S <= self.now_s:
                 made = windows_from(one, self._next[place], self.underlyings[one.symbol], self._seed)

@@ -21,6 +21,7 @@ import boto3
 import psycopg
 import pytest
 import yaml
+from e2e_checkout import clone
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "infra/compose/compose.yaml"
@@ -201,17 +202,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
                 f"{program} is not installed (Debian: apt install postgresql prometheus prometheus-alertmanager)"
             )
     folder = tmp_path_factory.mktemp("compose")
-    wanted = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(
-        wanted,
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    ).stdout
-    for name in filter(None, listed.decode().split("\0")):
-        if not name.startswith(("tests/", "docs/")) and (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
+    clone(folder)
     subprocess.run(["bash", "infra/compose/secrets.sh"], cwd=folder, check=True, capture_output=True)
     started = Parts(folder)
     try:

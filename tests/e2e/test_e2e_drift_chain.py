@@ -7,7 +7,6 @@ promotes, and the policy buys and holds, so that there are positions.
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from typing import Any
 
 import pytest
 import yaml
+from e2e_checkout import clone
 
 from flows.prefect_access import access
 
@@ -81,13 +81,7 @@ EventsWorker.instance().drain()
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the working tree with small parameters, a fixed choice and a fixed verdict."""
     folder = tmp_path_factory.mktemp("chain") / "oddsmith"
-    listing = ["git", "ls-files", "-coz", "--exclude-standard"]
-    present = subprocess.run(listing, cwd=ROOT, capture_output=True, check=True).stdout
-    for name in filter(None, present.decode().split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    clone(folder)
     (folder / "fixed.py").write_text(FIXED)
     stages = yaml.safe_load((folder / "dvc.yaml").read_text())
     stages["stages"]["backtest"]["cmd"] += " && python fixed.py choice"

@@ -6,12 +6,12 @@ filter alone, which trains in seconds), and the bot that is started trades what 
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from e2e_checkout import clone
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(3000)]
 
@@ -31,12 +31,7 @@ QUICK = [
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the tracked files in which one run from nothing has ended."""
     folder = tmp_path_factory.mktemp("gate") / "oddsmith"
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
-    for name in filter(None, tracked.decode().split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    clone(folder)
     for arguments in (["params", *QUICK], ["up", "--duration", "150"]):
         _run(folder, "-m", "flows", *arguments)
     return folder

@@ -1,9 +1,6 @@
 """A simulator process and a machine folder with a champion: the stage for tests of the whole bot."""
 
 import asyncio
-import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import tiny_bundle
+from benchmarks.exchange_process import exchange
 from pipelines.core import params
 from pipelines.core.settings import Settings
 from serving.bot import Bot
@@ -22,29 +20,9 @@ KEY = "0x" + "42" * 32
 @contextmanager
 def simulator(*, speed: float = 180.0, faults: Path | None = None, more: str = "") -> Iterator[dict[str, str]]:
     """`python -m simulator` on free ports, with `more` options; the environment that points at it."""
-    options = f"--port 0 --seed 5 --speed {speed} --history-days 1 --event-every-min 240 --markets-per-event 4"
-    command = [sys.executable, "-m", "simulator", *options.split(), *more.split()]
-    command += ["--faults", str(faults)] if faults else []
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        urls: dict[str, str] = {}
-        for line in process.stdout:
-            found = re.match(r"(\w+)\s+(http\S+)", line)
-            if found:
-                urls[found[1].lower()] = found[2]
-            if line.startswith("ready"):
-                break
-        yield {
-            "ODDSMITH_CLOB_URL": urls["clob"],
-            "ODDSMITH_CLOB_WS_URL": urls["clob"].replace("http", "ws"),
-            "ODDSMITH_GAMMA_URL": urls["gamma"],
-            "ODDSMITH_DATA_URL": urls["data"],
-            "ODDSMITH_NEWS_URL": f"{urls['news']}/rss",
-        }
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
+    options = f"--seed 5 --speed {speed} --history-days 1 --event-every-min 240 --markets-per-event 4 {more}".split()
+    with exchange([*options, *(["--faults", str(faults)] if faults else [])]) as environment:
+        yield environment
 
 
 def machine(folder: Path, environment: dict[str, str], **settings: Any) -> Settings:
