@@ -58,6 +58,8 @@ _ACCESSES = frozenset(
     }
 )
 _touched: list[str] = []
+_running: list[str] = []
+"""The test that runs; pytest itself works in the folder that it was started in before and after."""
 
 
 def _refuse_products(event: str, values: tuple[Any, ...]) -> None:
@@ -68,6 +70,10 @@ def _refuse_products(event: str, values: tuple[Any, ...]) -> None:
     if os.sep not in given:
         return  # A bare name may count from an open folder: shutil.rmtree goes down a tree like that.
     path = os.path.abspath(given)  # noqa: PTH100
+    # A relative path that is only asked for (exists, stat) raises no event; from the root it would find a product.
+    if event == "os.chdir" and path == str(ROOT) and _running:
+        _touched.append("chdir to the checkout")
+        raise RuntimeError("a test must not work in the checkout; the fixture `clone` gives a folder without products")
     # Tests that copy the tracked files read the .gitignore that keeps an empty folder in git.
     if (path + os.sep).startswith(_PRODUCTS) and not path.endswith(".gitignore"):
         _touched.append(f"{event} {path}")
@@ -89,9 +95,37 @@ def _own_products_only() -> Iterator[None]:
     assert not left, f"the test wrote {left} into the working folder that all tests share; give it a tmp_path"
 
 
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with links to what a clone of the project has at its top, without products: to work in."""
+    folder = tmp_path_factory.mktemp("clone")
+    for entry in ROOT.iterdir():
+        if entry.name not in {"data", "models", "reports", "var", ".git", ".env"}:
+            (folder / entry.name).symlink_to(entry)
+    return folder
+
+
+@pytest.fixture
+def in_clone(clone: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The test works in that folder, and the program takes it for its own clone."""
+    monkeypatch.setattr("oddsmith.__main__.ROOT", clone)
+    monkeypatch.chdir(clone)
+    return clone
+
+
 def pytest_configure() -> None:
     """Into the empty folder, once pytest knows what it collects and before it imports a test module."""
     os.chdir(WORK)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Notes that a test runs, from the set-up of its fixtures on."""
+    _running.append(item.nodeid)
+    try:
+        return (yield)
+    finally:
+        _running.clear()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -42,9 +42,9 @@ def _runs(url: str) -> dict[str, list[dict[str, Any]]]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def checkout() -> Iterator[None]:
-    """prefect.yaml names the files of the flows from the root of the checkout on."""
-    with chdir(Path(deployments.__file__).parents[1]):
+def _in_a_clone(clone: Path) -> Iterator[None]:
+    """prefect.yaml names the files of the flows from the root of a clone on."""
+    with chdir(clone):
         yield
 
 

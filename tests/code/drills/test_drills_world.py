@@ -207,11 +207,8 @@ def test_a_campaign_goes_on_where_it_stopped(tmp_path, monkeypatch):
     assert campaign.run(asked, 1, path).schedules == 2
 
 
-def test_the_command_answers_with_the_keys_of_its_page(capsys, monkeypatch):
+def test_the_command_answers_with_the_keys_of_its_page(in_clone, capsys, monkeypatch):
     """`oddsmith drill --json` prints one document with five keys."""
-    from pathlib import Path
-
-    monkeypatch.chdir(Path(__file__).parents[3])
     monkeypatch.setattr(campaign, "_all", lambda wanted, workers: (campaign.play(one) for one in wanted))
     assert main(["drill", "--seeds", "1", "--faults", "reward", "ws_drop", "--json"]) == 0
 

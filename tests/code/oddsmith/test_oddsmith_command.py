@@ -267,9 +267,8 @@ def test_an_empty_folder_has_no_champion_and_runs_nothing(tmp_path):
         ("params set risk.stop_loss=7", "oddsmith params set: params.yaml: risk.stop_loss was 7"),
     ],
 )
-def test_arguments_are_refused_before_anything_starts(words, line, tmp_path, monkeypatch, capsys):
+def test_arguments_are_refused_before_anything_starts(words, line, in_clone, tmp_path, monkeypatch, capsys):
     """One line names the argument, its value and what is allowed; nothing is written."""
-    monkeypatch.chdir(ROOT)
     monkeypatch.setenv("ODDSMITH_VAR", str(tmp_path / "var"))
 
     status = _status(words)
@@ -352,7 +351,7 @@ CALLS = {
 
 
 @pytest.mark.parametrize("words", CALLS)
-def test_a_command_calls_what_does_its_work(words, monkeypatch, tmp_path):
+def test_a_command_calls_what_does_its_work(words, in_clone, monkeypatch, tmp_path):
     """The parsed arguments arrive where the work is done; its exit status is the program's."""
     module, function, positional, keywords = CALLS[words]
     called, answer = [], [] if function == "reset" else 3
@@ -365,7 +364,6 @@ def test_a_command_calls_what_does_its_work(words, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, module, loaded)
     monkeypatch.setattr("flows.local.attach.surroundings", lambda _settings: {})
     monkeypatch.setenv("ODDSMITH_VAR", str(tmp_path))
-    monkeypatch.chdir(ROOT)
 
     assert program.main(words.split()) in (0, 3)
     assert called == [(positional, keywords)]
@@ -381,14 +379,13 @@ def test_a_command_calls_what_does_its_work(words, monkeypatch, tmp_path):
         ("champions rollback --to cd --reason why", "rollback", ("cd", "why")),
     ],
 )
-def test_a_flow_is_called_after_its_check(words, flow, given, monkeypatch):
+def test_a_flow_is_called_after_its_check(words, flow, given, in_clone, monkeypatch):
     """The check sees the arguments first, then the flow."""
     called = []
     monkeypatch.setitem(sys.modules, f"flows.{flow}", SimpleNamespace(**{flow: lambda *a: called.append(("flow", a))}))
     checks = {flow: lambda *a: called.append(("check", a))}
     monkeypatch.setitem(sys.modules, "flows.refusals", SimpleNamespace(CHECKS=checks))
     monkeypatch.setattr("flows.local.attach.surroundings", lambda _settings: {})
-    monkeypatch.chdir(ROOT)
 
     assert program.main(words.split()) == 0
     assert called == [("check", given), ("flow", given)]

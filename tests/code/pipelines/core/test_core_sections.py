@@ -1,7 +1,6 @@
 """Every number of params.yaml explains itself."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +8,6 @@ import pytest
 from oddsmith import parameters
 from pipelines.core import params, sections
 from pipelines.core.sections import Section
-
-ROOT = Path(__file__).parents[4]
 
 FIELDS = [
     (f"{name}.{field}", info)
@@ -32,9 +29,8 @@ def test_every_field_says_what_it_means_and_in_which_unit(name: str, info: Any):
         assert re.fullmatch(r"[^.]+\.", unit), f"{name} names no unit"
 
 
-def test_every_number_is_explained_with_value_range_and_stages(monkeypatch):
+def test_every_number_is_explained_with_value_range_and_stages(in_clone):
     """The explanation has the value of params.yaml, the bounds of the type and the stages of dvc.yaml."""
-    monkeypatch.chdir(ROOT)
     found = {one.key: one for one in parameters.explained(params.load())}
 
     stop = found["risk.stop_loss"]
