@@ -113,9 +113,11 @@ def in_clone(clone: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return clone
 
 
-def pytest_configure() -> None:
-    """Into the empty folder, once pytest knows what it collects and before it imports a test module."""
-    os.chdir(WORK)
+def pytest_configure(config: pytest.Config) -> None:
+    """Into the empty folder, once pytest knows what it collects and before it imports a test module. The process that
+    hands the tests to others stays: they read the configuration of the folder that they start in."""
+    if not config.getoption("numprocesses", None):
+        os.chdir(WORK)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -129,5 +131,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Fast tests first: a broken rule shows within seconds."""
-    items.sort(key=lambda item: [item.get_closest_marker(name) is not None for name in ("e2e", "slow")])
+    """Fast tests first: a broken rule shows within seconds. The tests of a file that are alike run in one process,
+    so that what they share is made once."""
+    kinds = {item: [item.get_closest_marker(name) is not None for name in ("e2e", "slow")] for item in items}
+    items.sort(key=kinds.__getitem__)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{'slow' if any(kinds[item]) else 'fast'}"))

@@ -1,6 +1,15 @@
-"""Ports on loopback: a default that is taken moves to the next free one, an explicit one that is taken is an error."""
+"""Ports on loopback: a default that is taken moves to the next free one, an explicit one that is taken is an error.
 
+A port that this process chose is claimed until the process ends, by a locked file of the user's, so that two systems
+that start at the same moment choose different ones although nothing listens yet."""
+
+import fcntl
+import os
 import socket
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO
 
 from pipelines.core.errors import SettingError
 from pipelines.core.settings import Settings
@@ -9,6 +18,7 @@ HOST = "127.0.0.1"
 DEFAULTS = {"simulator": 8640, "service": 3000, "prefect": 4200, "mlflow": 5000}
 SIMULATOR_PORTS = 4
 _SEARCH_LIMIT = 400
+_claims: dict[int, IO[str]] = {}
 
 
 def is_free(port: int) -> bool:
@@ -19,6 +29,22 @@ def is_free(port: int) -> bool:
             probe.bind((HOST, port))
         except OSError:
             return False
+    return True
+
+
+def _claim(wanted: range) -> bool:
+    """Lock the file of each port for this process; False, and nothing more is locked, where another one has one."""
+    folder = Path(tempfile.gettempdir()) / f"oddsmith-ports-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with ExitStack() as opened:
+        files = {port: opened.enter_context((folder / str(port)).open("w")) for port in wanted if port not in _claims}
+        try:
+            for file in files.values():
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        _claims.update(files)
+        opened.pop_all()
     return True
 
 
@@ -34,7 +60,8 @@ def choose(name: str, *, count: int = 1) -> int:
     if explicit is not None:
         return _explicit(variable, explicit, count)
     for first in range(DEFAULTS[name], DEFAULTS[name] + _SEARCH_LIMIT):
-        if all(is_free(port) for port in range(first, first + count)):
+        wanted = range(first, first + count)
+        if all(is_free(port) for port in wanted) and _claim(wanted):
             return first
     raise SettingError(f"no {count} free ports from {DEFAULTS[name]} on for {name}; set {variable}")
 
@@ -63,6 +90,10 @@ def _explicit(variable: str, first: int, count: int) -> int:
     if not 1024 <= first <= 65_535 - count:
         raise SettingError(f"{variable} was '{first}'; give a port between 1024 and {65_535 - count}")
     taken = [port for port in range(first, first + count) if not is_free(port)]
+    if not taken and not _claim(range(first, first + count)):
+        raise SettingError(
+            f"{variable}={first}, but another oddsmith has chosen it; stop that one, or unset {variable}"
+        )
     if taken:
         raise SettingError(f"{variable}={first}, but port {taken[0]} is taken; free it, or unset {variable}")
     return first

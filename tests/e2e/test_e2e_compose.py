@@ -21,6 +21,7 @@ import boto3
 import psycopg
 import pytest
 import yaml
+from database_user import AS_NOBODY, let_in
 from e2e_checkout import clone
 
 ROOT = Path(__file__).parents[2]
@@ -122,17 +123,15 @@ class Parts:
 
     def _cluster(self, command: list[str], environment: Mapping[str, str]) -> list[str]:
         """What the image of PostgreSQL does first: a cluster with the named role, password and database."""
-        user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.getuid() == 0 else []
         place, secret = self.folder / "database", self.folder / "database.password"
         place.mkdir(mode=0o777)
         place.chmod(0o777)
         secret.write_text(environment["POSTGRES_PASSWORD"])
         secret.chmod(0o644)
-        for path in (self.folder, *list(self.folder.parents)[:2]):
-            path.chmod(0o777)
-        made = [*user, "initdb", "-D", place / "data", "-U", environment["POSTGRES_USER"], "--auth=scram-sha-256"]
+        let_in(self.folder)
+        made = [*AS_NOBODY, "initdb", "-D", place / "data", "-U", environment["POSTGRES_USER"], "--auth=scram-sha-256"]
         subprocess.run([*made, f"--pwfile={secret}"], check=True, capture_output=True, env=environment)
-        single = [*user, "postgres", "--single", "-D", place / "data", "postgres"]
+        single = [*AS_NOBODY, "postgres", "--single", "-D", place / "data", "postgres"]
         subprocess.run(
             single,
             input=f"CREATE DATABASE {environment['POSTGRES_DB']}\n",
@@ -141,7 +140,7 @@ class Parts:
             capture_output=True,
             env=environment,
         )
-        return [*user, *command, "-D", str(place / "data"), "-k", str(place), "-c", "fsync=off"]
+        return [*AS_NOBODY, *command, "-D", str(place / "data"), "-k", str(place), "-c", "fsync=off"]
 
     def _await_health(self, name: str, environment: Mapping[str, str]) -> None:
         check = self.services[name].get("healthcheck")

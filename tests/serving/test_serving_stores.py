@@ -1,6 +1,5 @@
 """The journal on PostgreSQL does what it does on SQLite."""
 
-import os
 import shutil
 import socket
 import subprocess
@@ -8,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from database_user import AS_NOBODY, let_in
 from serving_desk import Desk, FakeVenue, make_intent, make_market
 
 from pipelines.core.errors import AlreadyRunning, ArtifactError
@@ -35,22 +35,19 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if initdb is None or pg_ctl is None:
         pytest.skip("PostgreSQL is not installed (Debian package postgresql)")
     folder, port = tmp_path_factory.mktemp("postgres"), _free_port()
-    user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.getuid() == 0 else []
-    if user and shutil.which("setpriv") is None:
+    if AS_NOBODY and shutil.which("setpriv") is None:
         pytest.skip("PostgreSQL does not run as root, and setpriv is missing")
-    if user:
-        for path in (folder, *list(folder.parents)[:2]):
-            path.chmod(0o777)
+    let_in(folder)
     options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-    made_by = [*user, initdb, "-D", folder / "data", "-U", "odds", "-A", "trust"]
+    made_by = [*AS_NOBODY, initdb, "-D", folder / "data", "-U", "odds", "-A", "trust"]
     made = subprocess.run(made_by, check=False, capture_output=True)
     assert made.returncode == 0, made.stderr.decode()
-    start = [*user, pg_ctl, "-D", folder / "data", "-l", folder / "log", "-o", options, "-w", "start"]
+    start = [*AS_NOBODY, pg_ctl, "-D", folder / "data", "-l", folder / "log", "-o", options, "-w", "start"]
     assert subprocess.run(start, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
     try:
         yield f"postgresql://odds@127.0.0.1:{port}/postgres"
     finally:
-        stop = [*user, pg_ctl, "-D", folder / "data", "-m", "immediate", "stop"]
+        stop = [*AS_NOBODY, pg_ctl, "-D", folder / "data", "-m", "immediate", "stop"]
         subprocess.run(stop, check=False, capture_output=True)
 
 

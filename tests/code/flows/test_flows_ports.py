@@ -1,6 +1,9 @@
 """Ports of the local stack."""
 
+import itertools
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -50,6 +53,41 @@ def test_an_explicit_port_must_be_a_port(monkeypatch, text):
 
     with pytest.raises(SettingError, match=f"ODDSMITH_MLFLOW_PORT was '{text}'"):
         ports.choose("mlflow")
+
+
+CHOOSES = """
+import sys
+from flows.local import ports
+ports.DEFAULTS["simulator"] = int(sys.argv[1])
+print(ports.choose("simulator", count=4), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_two_systems_that_start_together_choose_different_ports():
+    """A chosen port is claimed although nothing listens on it yet, and is free again when its process has ended."""
+    command = [sys.executable, "-c", CHOOSES, "21300"]
+    started = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    first = [int(one.stdout.readline()) for one in started]
+    for one in started:
+        one.communicate()
+    again = subprocess.run(command, input="", capture_output=True, text=True, check=True)
+
+    assert sorted(first)[0] >= 21300
+    assert all(b - a >= 4 for a, b in itertools.pairwise(sorted(first)))
+    assert int(again.stdout) == min(first)
+
+
+def test_an_explicit_port_that_another_system_chose_is_an_error(monkeypatch):
+    """Two systems with one fixed port would meet only when the second one cannot listen."""
+    command = [sys.executable, "-c", CHOOSES, "21400"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        chosen = other.stdout.readline().strip()
+        monkeypatch.setenv("ODDSMITH_SERVICE_PORT", chosen)
+
+        with pytest.raises(SettingError, match=f"ODDSMITH_SERVICE_PORT={chosen}, but another oddsmith has chosen it"):
+            ports.choose("service")
+        other.communicate()
 
 
 def test_a_reserved_port_is_taken_for_others_until_it_is_handed_over(monkeypatch):
