@@ -9,7 +9,10 @@ and no latch waits for a person. Prints one JSON line; sessions that `--out` hol
 """
 
 import argparse
+import asyncio
+import itertools
 import json
+import math
 import os
 import random
 import signal
@@ -27,8 +30,9 @@ from eth_account import Account
 
 from benchmarks.exchange_process import exchange
 from pipelines.core.settings import Settings
-from pipelines.venue import wallets
+from pipelines.venue import activity, wallets
 from pipelines.venue.clob_gateway import ClobGateway
+from pipelines.venue.http import VenueHttp
 
 HOUR_MIN: Final = 60
 FIRST_BAR_S: Final = 300.0
@@ -54,6 +58,8 @@ class Outcome:
     pnl_pusd: float = 0.0
     wall_s: float = 0.0
     faults: dict[str, int] = field(default_factory=dict)
+    asked_to_stop_s: float = math.inf
+    """The venue's time at which the bot was told to stop."""
 
     def row(self) -> dict[str, Any]:
         """One line of the file of results."""
@@ -162,6 +168,8 @@ def _hour(bot: _Bot, outcome: Outcome, speed: float, kill: Path) -> None:
         outcome.wrong.append("the bot ended by itself after its restart")
         return
     outcome.decided += bot.read("now.json").get("decided", 0)
+    # Read before the stop, whose last comparison may or may not have seen what the venue pays from now on.
+    outcome.asked_to_stop_s = httpx2.get(f"{bot.environment['ODDSMITH_CLOB_URL']}/admin/state").json()["market_time_s"]
     bot.end(signal.SIGTERM)
 
 
@@ -186,19 +194,33 @@ def _judge(outcome: Outcome, final: dict[str, Any], settings: Settings) -> None:
         if market_id not in decided and shares // 10_000 * 10_000 >= least:
             outcome.wrong.append(f"{shares / 1e6:g} shares of {market_id} are held; alarms: {final['alarms']}")
     gateway = ClobGateway.connect(settings)
-    if not _until(lambda: not _differences(gateway, final, settings), EQUAL_S):
-        outcome.wrong += _differences(gateway, final, settings)
+    stop_s = outcome.asked_to_stop_s
+    if not _until(lambda: not _differences(gateway, final, settings, stop_s), EQUAL_S):
+        outcome.wrong += _differences(gateway, final, settings, stop_s)
 
 
-def _differences(gateway: ClobGateway, final: dict[str, Any], settings: Settings) -> list[str]:
-    """Where the venue's account and the books differ. Shares that pay nothing stay in a wallet for ever."""
-    found = [("pUSD", gateway.cash_micro() - final["cash_micro"])]
+def _differences(gateway: ClobGateway, final: dict[str, Any], settings: Settings, stop_s: float) -> list[str]:
+    """Where the venue's account and the books differ. Shares that pay nothing stay in a wallet for ever, and what was
+    paid after the bot was told to stop is for its next start to book."""
+    cash_micro = gateway.cash_micro() - final["cash_micro"]
+    found = [("pUSD", _unexplained_micro(cash_micro, gateway.account, settings, stop_s))]
     query: dict[str, Any] = {"user": gateway.account, "status": "REDEEMABLE_LOST", "limit": 100, "filter_amount": 0}
     lost = {row["token_id"] for row in httpx2.get(f"{settings.data_url}/v2/positions", params=query).json()["data"]}
     books = final["tokens"]
     traded = {fill.token_id for fill in gateway.trades(0)}
     found += [(token, gateway.shares_micro(token) - books.get(token, 0)) for token in sorted({*books, *traded} - lost)]
     return [f"the venue has {micro / 1e6:+.6f} of {name[:20]}" for name, micro in found if micro]
+
+
+def _unexplained_micro(micro: int, account: str, settings: Settings, stop_s: float) -> int:
+    """What is left of a difference in cash when it is not exactly what the newest payments since the stop come to."""
+
+    async def read() -> list[activity.Payment]:
+        async with VenueHttp(settings.data_url) as archive:
+            return await activity.payments(archive, account)
+
+    since = [one.cash_micro for one in asyncio.run(read()) if one.ts_s >= int(stop_s)] if stop_s < math.inf else []
+    return 0 if micro in itertools.accumulate(since) else micro
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
