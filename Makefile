@@ -6,7 +6,7 @@ SHELL := /bin/bash
 VENV_PYTHON := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install run league evaluate tune sample parity flows test soak lint types params infra-test lock clean
+.PHONY: help install run league evaluate tune sample parity flows test soak lint types docs params infra-test lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -32,6 +32,9 @@ lint: install ## formatting, lint, spelling, import directions, unused dependenc
 
 types: install ## mypy strict on the packages
 	@$(VENV_PYTHON) -m mypy
+
+docs: install ## the pages as a site in site/, every link checked (SERVE=1: at http://127.0.0.1:8100, following edits)
+	@NO_MKDOCS_2_WARNING=1 $(VENV_PYTHON) -m mkdocs $(if $(filter 1,$(SERVE)),serve --dev-addr 127.0.0.1:8100,build --quiet && echo "site/index.html")
 
 params: install ## change numbers and keep the comments: make params SET="simulator.edge=0.5 forecast.epochs=2"
 	@$(VENV_PYTHON) -m oddsmith params set $(SET)

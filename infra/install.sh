@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-extras="serve,train,dev${GPU:+,gpu}${NLP:+,nlp}${LEAGUE:+,league}"
+extras="serve,train,dev,docs${GPU:+,gpu}${NLP:+,nlp}${LEAGUE:+,league}"
 sources=(pyproject.toml requirements.lock infra/install.sh infra/locked.py infra/find_python.sh)
 stamp=".venv/.installed-$(cat "${sources[@]}" | sha256sum | cut -c1-16)-${extras//,/-}"
 version_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true; }
