@@ -112,6 +112,7 @@ PARAMS = Command(
             example="oddsmith params list --json",
         ),
         replace(flows.PARAMS, name="set", work=_set),
+        serving.RELOAD,
     ),
 )
 
@@ -191,7 +192,8 @@ QUERY_EXAMPLE = 'oddsmith query "SELECT reason, count(*) FROM fills GROUP BY 1"'
 
 COMMANDS = (
     replace(flows.UP, name="run"),
-    *(flows.STOP, flows.STATUS, SERVE, SIMULATE, _at_the_running_exchange(serving.DOCTOR), serving.RESET, MESSAGES),
+    *(flows.STOP, flows.STATUS, SERVE, SIMULATE, _at_the_running_exchange(serving.DOCTOR), MESSAGES),
+    *(serving.PAUSE, serving.RESUME, serving.CLOSE, serving.RESET, serving.UPGRADE),
     *(pipelines.TRADES, pipelines.PNL, pipelines.FUNNEL, replace(pipelines.QUERY, example=QUERY_EXAMPLE)),
     *(PARAMS, DATA, CHAMPIONS, flows.NIGHTLY, FLOWS),
     *(STAGE, BACKTEST, _at_the_running_exchange(pipelines.INGEST), pipelines.DRIFT, pipelines.PARITY),

@@ -55,6 +55,9 @@ def show(key: str | None, *, as_json: bool) -> None:
 LIVE: Final = frozenset({"risk", "sizing", "execution", "policy", "serving", "news", "bars", "markets", "messages"})
 """Sections that the live process reads when it starts."""
 
+RELOADED: Final = frozenset({"risk", "markets"})
+"""Those that it takes over while it runs, when `oddsmith params reload` asks for it (`serving.account.controls`)."""
+
 
 def set_values(assignments: Sequence[str]) -> None:
     """Change numbers of params.yaml, and print each with its value before and after, and what takes it over.
@@ -75,10 +78,12 @@ def _taken_over(key: str, stages: dict[str, list[str]]) -> str:
     read_by = [stage for stage, read in stages.items() if any(f"{key}.".startswith(f"{one}.") for one in read)]
     section = key.partition(".")[0]
     said = [f"the next night runs {', '.join(read_by)} again"] if read_by else []
-    if section in LIVE:
-        said.append("a bot that runs takes it at its next start")
+    if section in RELOADED:
+        said.append("no restart: a bot that runs takes it with `oddsmith params reload`")
+    elif section in LIVE:
+        said.append("needs a restart: a bot that runs takes it at its next start")
     if section == "simulator":
-        said.append("`oddsmith run` takes it at its next start")
+        said.append("needs a restart: `oddsmith run` takes it at its next start")
     return "; ".join(said) if said else "taken by the next command that reads it"
 
 

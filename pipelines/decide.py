@@ -37,6 +37,14 @@ class Account:
     kill: bool = False
     tripped: bool = False
     """Whether too many orders were sent: nothing is bought until a person releases the breaker."""
+    paused: bool = False
+    """Whether a person asked to open nothing."""
+    closing: frozenset[str] = frozenset()
+    """Ids of markets whose positions a person asked to sell."""
+
+    def must_close(self, market_id: str) -> bool:
+        """Whether a position is sold whatever the policy says, and nothing is bought there."""
+        return self.kill or market_id in self.closing
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +98,8 @@ class Decision:
 def decide(inputs: Inputs, account: Account, rules: Rules) -> Decision:
     """Decide on a closed bar: the order is meant to fill at the next one. At most one of intent and refusal is set."""
     position = account.positions.get(inputs.market.market_id)
-    dust = position is not None and _is_left_alone(position, inputs.market, account.kill)
+    must_close = account.must_close(inputs.market.market_id)
+    dust = position is not None and _is_left_alone(position, inputs.market, must_close)
     reads = rules.policy.reads_observation and inputs.warm
     observed = _observe(inputs, account, position, rules) if reads else None
     if inputs.warm:
@@ -102,7 +111,7 @@ def decide(inputs: Inputs, account: Account, rules: Rules) -> Decision:
     seen = () if observed is None else tuple(observed.tolist())
     # A reversal takes two bars: first the exit, and an entry on a later bar. So no order depends on another's fill.
     if position is not None and not dust:
-        reason = _exit_reason(inputs, position, target, account.kill, rules)
+        reason = _exit_reason(inputs, position, target, account, rules)
         return _exit(inputs, position, target, reason, seen, rules) if reason else _hold(inputs, target, seen)
     if target.direction is Direction.FLAT or not inputs.warm:
         return _hold(inputs, target, seen)
@@ -122,9 +131,9 @@ def _round_trips(inputs: Inputs, rules: Rules) -> float:
     return abs(move) / max(_round_trip(inputs, rules), observation.LEAST_COST)
 
 
-def _is_left_alone(position: Position, market: Market, kill: bool) -> bool:
-    """Whether a position is dust. The switch sells dust too: the venue has no minimum for a FAK sale."""
-    return risk.is_dust(position, market) and not (kill and kernel.sellable_micro(position.shares_micro) > 0)
+def _is_left_alone(position: Position, market: Market, must_close: bool) -> bool:
+    """Whether a position is dust. What must be closed is sold as dust too: the venue has no minimum for a FAK sale."""
+    return risk.is_dust(position, market) and not (must_close and kernel.sellable_micro(position.shares_micro) > 0)
 
 
 def reserve(intent: OrderIntent | None, market: Market, open_buys: dict[str, int]) -> None:
@@ -156,10 +165,12 @@ def _seconds_left(inputs: Inputs, rules: Rules) -> float:
     return float(observation.DAY_S) if end is None else float(end - inputs.bar.ts_s)
 
 
-def _exit_reason(inputs: Inputs, position: Position, target: Target, kill: bool, rules: Rules) -> str:
+def _exit_reason(inputs: Inputs, position: Position, target: Target, account: Account, rules: Rules) -> str:
     """Why the position is to be closed; empty to keep it."""
-    if kill:
+    if account.kill:
         return Reason.KILL_SWITCH.value
+    if account.must_close(inputs.market.market_id):
+        return Reason.CLOSE_ASKED.value
     limits, quote, market = rules.risk, inputs.quote, inputs.market
     held = held_direction(position)
     # What is held until the market pays has no stops: its bet is the outcome, and the way there says nothing of it.
@@ -273,6 +284,10 @@ def _entry_refusal(inputs: Inputs, account: Account, target: Target, rules: Rule
     limits, bar = rules.risk, inputs.bar
     if account.kill:
         return Refusal(Reason.KILL_SWITCH, "the kill switch is on: nothing is opened")
+    if account.paused:
+        return Refusal(Reason.PAUSED, "entries are paused: `oddsmith resume` allows them again")
+    if account.must_close(inputs.market.market_id):
+        return Refusal(Reason.CLOSE_ASKED, "the position here is being closed: nothing is bought until it is sold")
     if account.tripped:
         return Refusal(Reason.ORDER_BREAKER, "too many orders were sent: a person has to release the breaker")
     dust = account.positions.get(inputs.market.market_id)

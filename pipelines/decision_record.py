@@ -100,6 +100,9 @@ def _account_document(account: Account) -> dict[str, Any]:
         "peak_equity_micro": account.peak_equity_micro,
         "kill": account.kill,
         "tripped": account.tripped,
+        # Most bars have neither: without them a record is as small as before.
+        **({"paused": True} if account.paused else {}),
+        **({"closing": sorted(account.closing)} if account.closing else {}),
     }
 
 
@@ -261,6 +264,8 @@ def _account(row: Mapping[str, Any], markets: Mapping[str, Market]) -> Account:
         peak_equity_micro=row["peak_equity_micro"],
         kill=row["kill"],
         tripped=row["tripped"],
+        paused=row.get("paused", False),
+        closing=frozenset(row.get("closing", ())),
     )
 
 

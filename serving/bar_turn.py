@@ -17,6 +17,7 @@ from pipelines.decide import Account
 from pipelines.trading.kernel import is_trusted
 from pipelines.trading.order_states import OrderState
 from serving import metrics
+from serving.account.controls import Controls
 from serving.account.journal import Journal, OrderRow, decision_row
 from serving.account.trading_account import Difference, TradingAccount
 from serving.dashboard.funnel import BarFunnel, is_entry
@@ -57,8 +58,12 @@ class BarTurns:
         guarded: Callable[[], bool],
         reduce_only: Callable[[], str],
         shadow: Shadow,
+        controls: Controls,
+        take_limits: Callable[[Params], None],
     ) -> None:
         self._params = params
+        self._controls = controls
+        self._take_limits = take_limits
         self._journal = journal
         self._model_watch = model_watch
         self._status = status
@@ -83,6 +88,7 @@ class BarTurns:
         Raises:
             VenueError: if the account cannot be read; nothing was decided then.
         """
+        await self._obey(account)
         model, kill = self._model_watch.model, self._kill_switch.exists()
         length_s, _ = self._model_watch.geometry
         await self._shadow.refresh(model)
@@ -116,12 +122,21 @@ class BarTurns:
             await self._in_shadow(account, feed, turn, quotes)
         self._status.update(account, feed, model, turn, ts_s, kill)
 
+    async def _obey(self, account: TradingAccount) -> None:
+        """Do what people asked for since the last bar."""
+        limits = await self._threads.in_account_thread(self._controls.apply, account)
+        metrics.PAUSED.set(int(self._controls.paused))
+        if limits is not None:
+            self._params = limits
+            self._take_limits(limits)
+
     async def compare(self, account: TradingAccount) -> None:
         """Learn what became of what works and compare with the venue, while no bar closes.
 
         Raises:
             VenueError: if the account cannot be read.
         """
+        await self._obey(account)
         if account.execution.pending:
             await self._threads.in_account_thread(account.execution.sync)
         busy = bool(account.execution.pending)
@@ -179,6 +194,8 @@ class BarTurns:
             peak_equity_micro=accounting.peak_micro,
             kill=kill,
             tripped=accounting.tripped,
+            paused=self._controls.paused,
+            closing=self._controls.closing,
         )
         warm = {one.market.market_id for one in seen}
         cold = [
@@ -243,11 +260,13 @@ class BarTurns:
 
         Nothing is bought by a bundle that is not armed, with wrong books, or where our death would leave it resting.
 
-        What is held may be sold by a bundle that was approved once, and by any at a person's word: the kill switch.
+        What is held may be sold by a bundle that was approved once, and by any at a person's word: the kill switch, a
+        close.
         """
         # Selling reduces what can be lost, so neither wrong books nor a missing heartbeat prevents it.
         if intent.side is Side.SELL:
-            return "" if self._model_watch.sells or kill else "not armed"
+            by_hand = kill or intent.market_id in self._controls.closing
+            return "" if self._model_watch.sells or by_hand else "not armed"
         if not self._model_watch.armed:
             return "not armed"
         if self._status.ledger_equals_venue is False:

@@ -6,6 +6,7 @@ The bot opens one session after another (`session`); account, journal and model 
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from pipelines.core import log
@@ -17,8 +18,9 @@ from pipelines.core.settings import Settings
 from pipelines.inference.predictor import forecast_call
 from pipelines.messages.messenger import Messenger
 from pipelines.venue.http import VenueHttp
-from serving import champion, metrics
+from serving import champion, metrics, paths
 from serving.account import settlement
+from serving.account.controls import Controls
 from serving.account.journal import Journal
 from serving.account.trading_account import TradingAccount
 from serving.bar_turn import BarTurns
@@ -75,6 +77,8 @@ class Bot:
         self.status.show_shadow(self.shadow.state)
         self._watch = VenueWatch(settings, self.status)
         self._block = Block(self.status)
+        self._controls = Controls(self._journal, params, paths.parameters_file, self.status.announcer.changed)
+        self.status.show_controls(self._controls.state)
         self._turns = BarTurns(
             params,
             self._journal,
@@ -85,6 +89,8 @@ class Bot:
             self._guarded,
             lambda: self._watch.reduce_only,
             self.shadow,
+            self._controls,
+            self._take_limits,
         )
         self._lasting: Lasting | None = None
         self._session: Session | None = None
@@ -207,6 +213,18 @@ class Bot:
             _log.info("account", address=gateway.account, cash_pusd=account.accounting.cash_micro / MICRO)
         return self._lasting
 
+    def _take_limits(self, params: Params) -> None:
+        """Go on under other limits: decisions, breaker, followed markets, what is shown, and every later session."""
+        self._params = params
+        self._model_watch.take_limits(params)
+        self.shadow.take_limits(params)
+        self.status.take_limits(params)
+        if self._session is not None:
+            self._session.take_limits(params)
+        if self._lasting is not None:
+            self._lasting.account.take_limits(params.risk)
+            self._lasting = replace(self._lasting, params=params)
+
     def _explain(self, errors: list[BaseException]) -> bool:
         """Show why a session ended; True when trading must not be tried again."""
         for error in errors:
@@ -252,6 +270,16 @@ class Bot:
         _log.warning("kill switch", on=on)
         if on and self._lasting is not None:
             await self._threads.in_account_thread(self._lasting.account.execution.cancel_all)
+
+    async def ask(self, kind: str, asked_by: str, argument: str = "") -> int:
+        """Write what a person asks (`serving.account.requests`) into the journal; its number. Done between two bars.
+
+        Raises:
+            DataError: if the account is not open yet.
+        """
+        if self._lasting is None:
+            raise DataError("the account is not open yet; try again when the page shows it")
+        return await asyncio.to_thread(self._journal.add_request, kind, asked_by, argument)
 
     async def market(self, market_id: str) -> dict[str, Any] | None:
         """The document of a market's page, also of one that has left; None where nothing is known of it."""

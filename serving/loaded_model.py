@@ -8,6 +8,7 @@ import numpy as np
 
 from pipelines.core.domain import Bar, Direction, FloatArray, Forecast, Market, Quote
 from pipelines.core.params import Params
+from pipelines.core.sections import RiskParams
 from pipelines.decide import Account, Decision, Inputs, Rules, decide, in_turn, reserve
 from pipelines.decision_record import on_grid
 from pipelines.features.spec import FEATURE_NAMES
@@ -38,6 +39,10 @@ class LoadedModel:
     def lookback(self) -> int:
         """Bars per window."""
         return self.predictor.lookback
+
+    def with_limits(self, risk: RiskParams) -> "LoadedModel":
+        """The same bundle under other limits."""
+        return replace(self, rules=replace(self.rules, risk=risk))
 
     @property
     def policy_kind(self) -> str:

@@ -99,6 +99,7 @@ LAST_BAR = _gauge("last_bar_timestamp_seconds", "Wall time at which the last bar
 MARKETS = _gauge("markets_followed", "Markets with a warm window")
 LEDGER = _gauge("ledger_equals_venue", "1 equal to the base unit, 0 different, -1 not compared yet")
 KILLED = _gauge("kill_switch", "1 while the kill switch is on")
+PAUSED = _gauge("entries_paused", "1 while a person has paused entries")
 REPLAY_DIFFERENT = _gauge(
     "replay_decisions_different", "Decisions of the last day that come out otherwise when replayed"
 )

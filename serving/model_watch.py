@@ -43,6 +43,12 @@ class ModelWatch:
             return self._params.bars.length_s, self._params.forecast.lookback_bars
         return self.model.length_s, self.model.lookback
 
+    def take_limits(self, params: Params) -> None:
+        """Decide under other limits from now on, with the present bundle and the next ones."""
+        self._params = params
+        if self.model is not None:
+            self.model = self.model.with_limits(params.risk)
+
     async def refresh(self) -> bool:
         """Take over a new champion, or what the present one may do now; whether the model changed.
 

@@ -15,6 +15,12 @@ DASHBOARD = Path(__file__).resolve().parent / "dashboard"
 """The static page."""
 
 
+def parameters_file() -> Path:
+    """What a bot reads when it is asked for other limits: params.yaml of the working directory, else of the bento."""
+    own = Path("params.yaml")
+    return own if own.is_file() else HOME / "params.yaml"
+
+
 def parameters() -> Params:
     """params.yaml of the working directory, or the one that was built into the bento."""
     own = HOME / "params.yaml"

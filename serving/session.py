@@ -143,6 +143,10 @@ class Session:
             tasks.create_task(self._patiently("watch", self._watch_venue))
             tasks.create_task(self._references.run())
 
+    def take_limits(self, params: Params) -> None:
+        """Follow the markets that other parameters want."""
+        self._upkeep.take_limits(params)
+
     async def _listen(self) -> None:
         await self._upkeep.listen(self._lasting.settings.clob_ws_url)
 

@@ -12,7 +12,7 @@ from pipelines.core.settings import Mode, Settings
 from pipelines.messages import messenger
 from pipelines.trading.paper_gateway import PaperGateway
 from pipelines.venue.clob_gateway import ClobGateway
-from serving.account import lock
+from serving.account import lock, migrations
 from serving.account.database import connect, default_url
 
 
@@ -28,8 +28,12 @@ def check_start(settings: Settings) -> None:
     messenger.check(settings)
     private_folder(settings.var)
     engine = connect(journal_url(settings))
-    lock.acquire(engine).release()
-    engine.dispose()
+    held = lock.acquire(engine)
+    try:
+        migrations.bring_up(engine)
+    finally:
+        held.release()
+        engine.dispose()
 
 
 def check_mode(settings: Settings) -> None:

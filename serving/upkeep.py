@@ -103,6 +103,11 @@ class Upkeep:
         self._scanned_at = time.monotonic() if found is not None else float("-inf")
         return markets, now_s
 
+    def take_limits(self, params: Params) -> None:
+        """Follow the markets that other parameters want; the listing is read at the next look."""
+        self._params = params
+        self._scanned_at = float("-inf")
+
     async def run(self) -> None:
         """Look every second until cancelled; a venue that does not answer is an alarm, not an end.
 

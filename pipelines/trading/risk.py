@@ -21,6 +21,8 @@ class Reason(StrEnum):
     DAILY_LOSS = "daily_loss"
     DRAWDOWN = "drawdown"
     KILL_SWITCH = "kill_switch"
+    PAUSED = "paused"
+    CLOSE_ASKED = "close_asked"
     PRICE_BOUNDS = "price_bounds"
     BELOW_MINIMUM = "below_minimum"
     STALE_QUOTE = "stale_quote"

@@ -15,7 +15,7 @@ from pipelines.decision_record import market_document, market_of
 from pipelines.trading import kernel
 from pipelines.trading.ledger import Closed, Ledger
 from pipelines.trading.order_states import PROVISIONAL, fill_moved
-from serving.account import baselines, bookings
+from serving.account import bookings
 from serving.account.bookings import Key, key_of
 from serving.account.journal import BookedFill, CashFlow, Decided, Journal, Settlement
 
@@ -23,6 +23,9 @@ DAY_S = 86_400
 
 EXTERNAL: Final = frozenset({"DEPOSIT", "WITHDRAWAL"})
 """Kinds of cash that the owner moves: no profit and no loss, so that the baselines move with them."""
+
+RESET: Final = {"day": "day_start_micro", "peak": "peak_micro", "breaker": "tripped"}
+"""Kind of a request -> the fact that it resets."""
 
 _log = log.get("accounting")
 
@@ -303,14 +306,14 @@ class Accounting:
         self._facts["peak_micro"] = max(self._facts.get("peak_micro", 0), equity)
 
     def _answer_requests(self) -> None:
-        """Do what people asked of this account (`baselines.reset`), and write what it changed."""
-        for number, kind, asked_by in self._journal.requests():
-            name = {baselines.DAY: "day_start_micro", baselines.PEAK: "peak_micro"}.get(kind, "tripped")
+        """Reset what people asked to reset (`serving.account.requests`), and write what it changed."""
+        for one in self._journal.requests(tuple(RESET)):
+            name = RESET[one.kind]
             before, after = self._facts.get(name, 0), 0 if name == "tripped" else self.equity_micro
             self._facts[name] = after
             self._journal.set_facts({name: after})
-            text = f"{kind} of {asked_by}: {name} {before} -> {after}"
-            self._journal.finish_request(number, text)
+            text = f"{one.kind} of {one.asked_by}: {name} {before} -> {after}"
+            self._journal.finish_request(one.number, text)
             self._journal.note("reset", text)
             _log.warning("reset", request=text)
 

@@ -25,7 +25,7 @@ class Breaker:
     """Counts the orders of one account; `tripped` lives in the journal and outlasts the process."""
 
     def __init__(self, limits: RiskParams, accounting: Accounting, sent: Iterable[OrderRow] = ()) -> None:
-        self._limits = limits
+        self.limits = limits
         self._accounting = accounting
         rows = sorted(sent, key=lambda row: row.ts_s)
         self._sent = deque((row.ts_s, notional_micro(row.shares_micro, row.price_units)) for row in rows)
@@ -52,10 +52,10 @@ class Breaker:
 
     def _beyond(self, newest_s: int) -> str:
         orders = sum(ts_s > newest_s - MINUTE_S for ts_s, _ in self._sent)
-        if orders > self._limits.orders_per_minute:
-            return f"{orders} orders in a market minute, the limit is {self._limits.orders_per_minute}"
+        if orders > self.limits.orders_per_minute:
+            return f"{orders} orders in a market minute, the limit is {self.limits.orders_per_minute}"
         money = sum(micro for ts_s, micro in self._sent if ts_s > newest_s - HOUR_S)
-        limit = self._limits.notional_per_hour * self._accounting.equity_micro
+        limit = self.limits.notional_per_hour * self._accounting.equity_micro
         if money > limit:
             return f"{money / MICRO:.0f} pUSD of orders in a market hour, the limit is {limit / MICRO:.0f}"
         return ""

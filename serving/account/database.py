@@ -23,7 +23,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from pipelines.core.errors import ArtifactError, SettingError
-from serving.account import schema
+from serving.account import migrations
 
 make_engine: Callable[..., Engine] = create_engine
 """What opens a database. A drill of thousands of journals compiles their statements once."""
@@ -35,7 +35,7 @@ def default_url(var: Path) -> str:
 
 
 def connect(url: str) -> Engine:
-    """An engine with durable commits; creates the folder of a SQLite file and the tables.
+    """An engine with durable commits; creates the folder of a SQLite file, and the tables of a new journal.
 
     Raises:
         SettingError: if the URL cannot be read, or names another kind of database.
@@ -58,7 +58,8 @@ def connect(url: str) -> Engine:
         if kind == "sqlite":
             Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
             event.listen(engine, "connect", _prepare_sqlite)
-        schema.METADATA.create_all(engine)
+        if migrations.version_of(engine) == 0:
+            migrations.bring_up(engine)
     except (SQLAlchemyError, OSError) as error:
         reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
         shown = parsed.render_as_string(hide_password=True)

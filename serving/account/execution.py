@@ -272,6 +272,11 @@ class Execution:
         old = [row.order_id for row in self._pending.values() if row.state not in FINAL and row.ts_s < before_s]
         return len(self._gateway.cancel(old).cancelled) if old else 0
 
+    def cancel_buys(self) -> int:
+        """Cancel purchases that rest; how many were cancelled."""
+        buys = [row.order_id for row in self.pending if row.state not in FINAL and row.side is Side.BUY]
+        return len(self._gateway.cancel(buys).cancelled) if buys else 0
+
     def cancel_all(self, attempts: int = 3) -> int:
         """Cancel every order of ours that may rest; how many were cancelled. Tries again when the venue is away.
 

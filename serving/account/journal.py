@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, func, insert, select, update
 from sqlalchemy import and_ as sa_and
 
 from pipelines.core.domain import Fill, FillState, Outcome, Side
+from pipelines.core.errors import ArtifactError
 from pipelines.core.orders import SignedOrder
 from pipelines.decide import Decision
 from pipelines.trading.order_states import FINAL, OrderState
-from serving.account import lock, schema
+from serving.account import lock, migrations, schema
 from serving.account.database import connect, insert_once, put, selecting, set_columns
 
 PENDING = tuple(state for state in OrderState if state not in FINAL)
@@ -80,6 +81,18 @@ class Decided(NamedTuple):
     seq: int
 
 
+class Request(NamedTuple):
+    """What somebody asked of the account, and what it changed; `done_ms` is None while it waits."""
+
+    number: int
+    kind: str
+    argument: str
+    asked_by: str
+    asked_ms: int
+    done_ms: int | None
+    text: str
+
+
 class CashFlow(NamedTuple):
     """Cash that no trade explains. `kind` is the venue's word (REWARD, DEPOSIT, ...) or UNEXPLAINED."""
 
@@ -104,7 +117,7 @@ class Journal:
 
     Raises:
         AlreadyRunning: if another bot holds the lock.
-        ArtifactError: if the database cannot be used.
+        ArtifactError: if the database cannot be used, or a newer program wrote the journal.
     """
 
     def __init__(self, url: str, mode: str) -> None:
@@ -113,6 +126,11 @@ class Journal:
         self._mode = mode
         self._engine = connect(url)
         self._lock = lock.acquire(self._engine)
+        try:
+            self.migrated = migrations.bring_up(self._engine)
+        except ArtifactError:
+            self._lock.release()
+            raise
         self._mutex = threading.RLock()
 
     def begin(self, account: str) -> None:
@@ -122,6 +140,14 @@ class Journal:
         with self._mutex, self._engine.begin() as db:
             key = db.execute(insert(schema.SESSIONS).values(row)).inserted_primary_key
         self.session_id = int(key[0]) if key else 0
+
+    def renew(self) -> None:
+        """End the session of the account and start its next one: other limits hold from now on."""
+        where = schema.SESSIONS.c.id == self.session_id
+        with self._mutex:
+            with self._engine.begin() as db:
+                db.execute(update(schema.SESSIONS).where(where).values(ended_ms=wall_ms()))
+            self.begin(self.account)
 
     def close(self) -> None:
         """Write the end of the session and let the next bot in."""
@@ -241,10 +267,36 @@ class Journal:
         rows = self._rows(schema.CASH_FLOWS, "booked_ms")
         return [CashFlow(row["flow_id"], row["kind"], row["cash_micro"], row["ts_s"]) for row in rows]
 
-    def requests(self) -> list[tuple[int, str, str]]:
-        """(id, kind, who asked) of requests that are not done, oldest first."""
-        rows = self._rows(schema.REQUESTS, "id")
-        return [(row["id"], row["kind"], row["asked_by"]) for row in rows if row["done_ms"] is None]
+    def requests(self, kinds: Sequence[str]) -> list[Request]:
+        """Requests of these kinds that are not done, oldest first."""
+        table = schema.REQUESTS
+        return self._requests(table.c.done_ms.is_(None) & table.c.kind.in_(kinds))
+
+    def newest_requests(self, limit: int) -> list[Request]:
+        """Requests of all kinds, newest first."""
+        return self._requests(schema.REQUESTS.c.id > 0, newest=limit)
+
+    def last_request(self, kinds: Sequence[str]) -> Request | None:
+        """The newest request of these kinds that is done; None without one."""
+        table = schema.REQUESTS
+        return next(iter(self._requests(table.c.done_ms.is_not(None) & table.c.kind.in_(kinds), newest=1)), None)
+
+    def _requests(self, where: ColumnElement[bool], newest: int = 0) -> list[Request]:
+        table = schema.REQUESTS
+        query = select(table).where((table.c.account == self.account) & where)
+        query = query.order_by(table.c.id.desc()).limit(newest) if newest else query.order_by(table.c.id)
+        with self._mutex, self._engine.connect() as db:
+            rows = [row._mapping for row in db.execute(query)]
+        return [Request(row["id"], *(row[name] for name in Request._fields[1:])) for row in rows]
+
+    def add_request(self, kind: str, asked_by: str, argument: str = "") -> int:
+        """Write what somebody asks of this account; its number."""
+        row = {"account": self.account, "kind": kind, "asked_by": asked_by.strip()[:80], "asked_ms": wall_ms()}
+        with self._mutex, self._engine.begin() as db:
+            key = db.execute(
+                insert(schema.REQUESTS).values(row | {"text": "", "argument": argument})
+            ).inserted_primary_key
+        return int(key[0]) if key else 0
 
     def finish_request(self, request_id: int, text: str) -> None:
         """Write what a request has changed."""

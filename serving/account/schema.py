@@ -8,6 +8,14 @@ from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, Large
 
 METADATA = MetaData()
 
+VERSIONS = Table(
+    "journal_schema",
+    METADATA,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("wall_ms", BigInteger, nullable=False),
+)
+"""Versions that these tables have had (`migrations`), and when each began. Oddsmith 0.1 wrote none: version 1."""
+
 SESSIONS = Table(
     "sessions",
     METADATA,
@@ -193,8 +201,10 @@ REQUESTS = Table(
     Column("asked_ms", BigInteger, nullable=False),
     Column("done_ms", BigInteger),
     Column("text", Text, nullable=False, default=""),
+    Column("argument", Text, nullable=False, default="", server_default=""),
 )
-"""What a person asks of the account (a new baseline, the breaker released), who asked, and what it changed."""
+"""What a person asks of the account (`serving.account.requests`), who asked, and what it changed. `argument` is the
+market of a close."""
 
 FUNNEL = Table(
     "funnel",

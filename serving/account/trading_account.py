@@ -58,12 +58,12 @@ class TradingAccount:
             newest = max((fill.ts_s for fill in gateway.trades(0)), default=-1)
             journal.set_facts({"trades_from_s": newest + 1})
         first_trade_s = journal.facts().get("trades_from_s", 0)
-        breaker = None
+        self._breaker: Breaker | None = None
         if limits is not None:
             sent = journal.orders(limit=5_000)
             newest_s = max((row.ts_s for row in sent), default=0)
-            breaker = Breaker(limits, self.accounting, [row for row in sent if row.ts_s > newest_s - HOUR_S])
-        self.execution = Execution(gateway, journal, self._book, self.accounting.describe, first_trade_s, breaker)
+            self._breaker = Breaker(limits, self.accounting, [row for row in sent if row.ts_s > newest_s - HOUR_S])
+        self.execution = Execution(gateway, journal, self._book, self.accounting.describe, first_trade_s, self._breaker)
         self._recent: dict[str, None] = dict.fromkeys(self.accounting.tokens())
         self._traded_micro = 0
         self._looks = 0
@@ -72,6 +72,11 @@ class TradingAccount:
         """Payments that the venue lists; read by the caller while books and venue differ."""
         self.notes: list[str] = []
         """What happened to the account that a person should know, newest last; the caller takes them away."""
+
+    def take_limits(self, limits: RiskParams) -> None:
+        """Other limits of the order breaker hold from now on."""
+        if self._breaker is not None:
+            self._breaker.limits = limits
 
     def _book(self, fill: Fill) -> bool:
         booked = self.accounting.book(fill)

@@ -65,12 +65,21 @@ class Status:
         self._kill = settings.kill_switch.exists()
         self._exporter = Exporter()
         self._shadow: Callable[..., dict[str, Any] | None] = lambda **_: None
+        self._controls: Callable[[], dict[str, Any]] = dict
 
     # What happens
 
     def show_shadow(self, state: Callable[..., dict[str, Any] | None]) -> None:
         """Where the state of the bundle in shadow comes from."""
         self._shadow = state
+
+    def show_controls(self, state: Callable[[], dict[str, Any]]) -> None:
+        """Where the state of what people asked for comes from."""
+        self._controls = state
+
+    def take_limits(self, params: Params) -> None:
+        """Other limits hold from now on."""
+        self._params = params
 
     def open(self, account: TradingAccount) -> None:
         """An account is traded from now on; what its journal remembers is shown again."""
@@ -225,6 +234,7 @@ class Status:
                 "funnel": self._funnel,
                 "equity": points,
                 "shadow": self._shadow(whole=whole),
+                "controls": self._controls(),
             }
             | ({"not_followed": self._not_followed()} if whole else {})
         )

@@ -1,9 +1,9 @@
-"""HTTP around the bot: the page, its state, the stream of states, and the kill switch."""
+"""HTTP around the bot: the page, its state, the stream of states, the kill switch and what else a person may ask."""
 
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from starlette.applications import Starlette
@@ -12,6 +12,9 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from pipelines.core.errors import OddsmithError
+from serving.account import requests
 
 HEARTBEAT_S = 5.0
 """A state is pushed at least this often, so that the page sees a stopped feed."""
@@ -24,6 +27,8 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
+
+T = TypeVar("T")
 
 _NOT_KEPT = {"Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin"}
 
@@ -47,9 +52,14 @@ class Watched(Protocol):
         """Throw the kill switch, or lift it."""
         ...
 
+    async def ask(self, kind: str, asked_by: str, argument: str = "") -> int:
+        """Write what a person asks (`serving.account.requests`) into the journal; its number."""
+        ...
+
 
 def application(bot: Callable[[], Watched], folder: Path) -> Starlette:
-    """The page at `/`, `/market/ID`, `GET /api/state`, `GET /api/market/ID`, `/ws/state`, `POST /kill`."""
+    """The page at `/`, `/market/ID`, `GET /api/state`, `GET /api/market/ID`, `/ws/state`, `POST /kill`, `/pause`,
+    `/close` and `/reload`."""
 
     async def page(_request: Request) -> Response:
         return FileResponse(folder / "index.html", headers=_HEADERS)
@@ -72,15 +82,36 @@ def application(bot: Callable[[], Watched], folder: Path) -> Starlette:
         return Response(msgspec.json.encode(found), media_type="application/json", headers=_NOT_KEPT)
 
     async def kill(request: Request) -> Response:
-        # A form or a foreign page cannot send this content type without a preflight, which is refused.
-        if request.headers.get("content-type", "").partition(";")[0] != "application/json":
-            return JSONResponse({"error": 'send JSON: {"on": true}'}, status_code=415)
-        try:
-            wanted = msgspec.json.decode(await request.body(), type=_Kill)
-        except msgspec.DecodeError as error:
-            return JSONResponse({"error": f'{error}; send {{"on": true}} or {{"on": false}}'}, status_code=400)
+        wanted = await _read(request, _Switch, '{"on": true} or {"on": false}')
+        if isinstance(wanted, Response):
+            return wanted
         await bot().kill(wanted.on)
         return JSONResponse({"kill": wanted.on})
+
+    async def pause(request: Request) -> Response:
+        wanted = await _read(request, _Switch, '{"on": true} or {"on": false}')
+        if isinstance(wanted, Response):
+            return wanted
+        return await ask(request, requests.PAUSE if wanted.on else requests.RESUME)
+
+    async def close(request: Request) -> Response:
+        wanted = await _read(request, _Close, '{"market": "0x..."} or {"all": true}')
+        if isinstance(wanted, Response):
+            return wanted
+        if bool(wanted.market.strip()) is wanted.all:
+            return JSONResponse({"error": 'send either {"market": "0x..."} or {"all": true}'}, status_code=400)
+        return await ask(request, requests.CLOSE, wanted.market.strip())
+
+    async def reload(request: Request) -> Response:
+        wanted = await _read(request, _Nothing, "{}")
+        return wanted if isinstance(wanted, Response) else await ask(request, requests.RELOAD)
+
+    async def ask(request: Request, kind: str, argument: str = "") -> Response:
+        try:
+            number = await bot().ask(kind, _who(request), argument)
+        except OddsmithError as error:
+            return JSONResponse({"error": str(error)}, status_code=503)
+        return JSONResponse({"request": number, "kind": kind}, status_code=202, headers=_NOT_KEPT)
 
     async def stream(socket: WebSocket) -> None:
         await socket.accept()
@@ -101,14 +132,44 @@ def application(bot: Callable[[], Watched], folder: Path) -> Starlette:
         Route("/api/state", state),
         Route("/api/market/{market_id}", market),
         Route("/kill", kill, methods=["POST"]),
+        Route("/pause", pause, methods=["POST"]),
+        Route("/close", close, methods=["POST"]),
+        Route("/reload", reload, methods=["POST"]),
         WebSocketRoute("/ws/state", stream),
         Mount("/static", StaticFiles(directory=folder / "static")),
     ]
     return Starlette(routes=routes)
 
 
-class _Kill(msgspec.Struct):
+class _Switch(msgspec.Struct, forbid_unknown_fields=True):
     on: bool
+
+
+class _Close(msgspec.Struct, forbid_unknown_fields=True):
+    market: str = ""
+    all: bool = False
+
+
+class _Nothing(msgspec.Struct, forbid_unknown_fields=True):
+    pass
+
+
+async def _read(request: Request, kind: type[T], example: str) -> T | Response:
+    """The JSON of a request, or the answer to one that is none."""
+    # A form or a foreign page cannot send this content type without a preflight, which is refused.
+    if request.headers.get("content-type", "").partition(";")[0] != "application/json":
+        return JSONResponse({"error": f"send JSON (content-type application/json): {example}"}, status_code=415)
+    try:
+        return msgspec.json.decode(await request.body(), type=kind)
+    except msgspec.DecodeError as error:
+        return JSONResponse({"error": f"{error}; send {example}"}, status_code=400)
+
+
+def _who(request: Request) -> str:
+    """Who asks, for the journal: the user that a proxy names, or the address of the browser."""
+    user = request.headers.get("x-forwarded-user") or request.headers.get("remote-user")
+    place = request.client.host if request.client is not None else "an unknown address"
+    return f"{user[:60]} (page)" if user else f"page at {place}"
 
 
 async def _until_closed(socket: WebSocket) -> None:

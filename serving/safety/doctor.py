@@ -17,6 +17,7 @@ from pipelines.venue import gamma, wallets
 from pipelines.venue.clob_gateway import ClobGateway
 from pipelines.venue.http import VenueHttp
 from serving import champion
+from serving.account import migrations
 from serving.account.database import connect, default_url
 from serving.loaded_model import open_model
 from serving.paths import parameters
@@ -48,8 +49,14 @@ async def _disk(settings: Settings) -> str:
 
 async def _journal(settings: Settings) -> str:
     engine = connect(settings.journal_url or default_url(settings.var))
+    found = migrations.version_of(engine)
     engine.dispose()
-    return f"{engine.dialect.name} answers"
+    if found < migrations.VERSION:
+        raise Odd(
+            f"{engine.dialect.name} answers; schema {found} is copied and migrated to {migrations.VERSION} at the start"
+        )
+    migrations.refuse_newer(found)
+    return f"{engine.dialect.name} answers, schema {found}"
 
 
 async def _bundle(settings: Settings) -> str:

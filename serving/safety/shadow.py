@@ -87,6 +87,12 @@ class Shadow:
         _log.info("in shadow", bundle=record["hash"][:12], role=record["role"], bars=self._watched.bars)
         return model
 
+    def take_limits(self, params: Params) -> None:
+        """The bundle in shadow decides under other limits from now on."""
+        self._params = params
+        if self.model is not None:
+            self.model = self.model.with_limits(params.risk)
+
     def observe(self, turn: Turn, seen: Sequence[WarmMarket], quotes: Mapping[str, Quote], real: Champions) -> None:
         """One bar that the champion has decided: decide it in shadow, score both, write what was seen."""
         if self.model is None or self._watched is None:

@@ -11,7 +11,7 @@ from pipelines.core.domain import Fill, FillState, Outcome, Quote, Side
 from pipelines.core.errors import DataError, ParameterError
 from pipelines.core.params import read
 from pipelines.core.sections import RiskParams
-from serving.account import baselines, explain, trading_account
+from serving.account import explain, requests, trading_account
 from serving.account.accounting import Accounting
 from serving.account.breaker import BreakerTripped
 from serving.account.journal import CashFlow, Journal
@@ -434,13 +434,13 @@ def test_a_person_resets_a_baseline(journal_url: str, kind: str, name: str) -> N
     desk.accounting.adopt(0, "")
     desk.accounting._facts[name] = 12_439_000_000
 
-    assert baselines.reset(journal_url, kind, "ann") == [desk.venue.account]
+    assert [one.account for one in requests.ask(journal_url, kind, "ann")] == [desk.venue.account]
     desk.accounting.mark({}, DAY + 60)
 
     assert getattr(desk.accounting, name) == CASH
     (event,) = [event for event in desk.journal.events(9) if event["kind"] == "reset"]
     assert event["text"] == f"{kind} of ann: {name} 12439000000 -> {CASH}"
-    assert desk.journal.requests() == []
+    assert desk.journal.requests(requests.BASELINES) == []
     desk.journal.close()
     again = Desk.open(FakeVenue(), journal_url)
     assert again.journal.facts()[name] == CASH
@@ -454,8 +454,8 @@ def test_an_odd_reset_changes_nothing(journal_url: str, kind: str, who: str, acc
     """Another kind, nobody's name or a stranger's account is refused in words."""
     desk = Desk.open(FakeVenue(), journal_url)
     with pytest.raises(ParameterError):
-        baselines.reset(journal_url, kind, who, account)
-    assert desk.journal.requests() == []
+        requests.ask(journal_url, kind, who, account)
+    assert desk.journal.requests(requests.BASELINES) == []
     desk.journal.close()
 
 
@@ -484,7 +484,7 @@ def test_a_loop_of_orders_is_stopped_and_stays_stopped(journal_url: str, changes
     assert account.accounting.tripped
     with pytest.raises(BreakerTripped):
         account.execution.submit(make_intent(MARKET, ts_s=99_000))
-    baselines.reset(journal_url, "breaker", "ann")
+    requests.ask(journal_url, "breaker", "ann")
     account.accounting.mark({}, 99_060)
     account.execution.submit(make_intent(MARKET, ts_s=199_000))
     assert len(venue.sent) == 5

@@ -34,6 +34,7 @@ class Bot:
 
     def __init__(self) -> None:
         self.kills: list[bool] = []
+        self.asked: list[tuple[str, str, str]] = []
 
     def state(self, *, whole: bool) -> dict[str, Any]:
         return {"whole": whole}
@@ -43,6 +44,10 @@ class Bot:
 
     async def kill(self, on: bool) -> None:
         self.kills.append(on)
+
+    async def ask(self, kind: str, asked_by: str, argument: str = "") -> int:
+        self.asked.append((kind, asked_by, argument))
+        return len(self.asked)
 
 
 def _client(bot: Bot, *, others: bool = False, base: str = HERE, client: tuple[str, int] = LOCAL) -> TestClient:
@@ -136,6 +141,57 @@ def test_a_change_asks_for_the_token_where_others_reach_the_service(
     assert made.post("/kill", json={"on": True}, headers=right).status_code == 200
     assert made.get("/api/state", headers=headers).status_code == 200
     assert bot.kills == [True]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "asked"),
+    [
+        ("/pause", {"on": True}, ("pause", "")),
+        ("/pause", {"on": False}, ("resume", "")),
+        ("/close", {"market": "0x12"}, ("close", "0x12")),
+        ("/close", {"all": True}, ("close", "")),
+        ("/reload", {}, ("reload", "")),
+    ],
+)
+def test_what_a_person_asks_of_the_page_goes_through_the_doors(
+    path: str, body: dict[str, Any], asked: tuple[str, str]
+) -> None:
+    """Pause, close and reload are asked for with who asks, and as the kill switch are they closed to foreign pages, to
+    others without the token, and to forms."""
+    bot = Bot()
+    assert _client(bot).post(path, json=body).status_code == 202
+    kind, argument = asked
+    assert bot.asked == [(kind, "page at 127.0.0.1", argument)]
+
+    assert _client(bot, others=True).post(path, json=body).status_code == 401
+    assert _client(bot).post(path, json=body, headers={"origin": "https://evil.example"}).status_code == 403
+    assert _client(bot).post(path, data={"on": "true"}).status_code == 415
+    assert _client(bot).get(path).status_code == 405
+    named = {"authorization": f"Bearer {TOKEN}", "x-forwarded-user": "ann"}
+    assert _client(bot, others=True).post(path, json=body, headers=named).status_code == 202
+    assert bot.asked[1:] == [(kind, "ann (page)", argument)]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/close", {}),
+        ("/close", {"market": " "}),
+        ("/close", {"market": "0x1", "all": True}),
+        ("/close", {"markt": "0x1"}),
+        ("/pause", {}),
+        ("/pause", {"on": "yes"}),
+        ("/reload", {"risk": {}}),
+        ("/reload", []),
+    ],
+)
+def test_an_odd_request_of_the_page_asks_for_nothing(path: str, body: Any) -> None:
+    """A body that could mean more than one thing, or nothing, is answered 400 with what to send."""
+    bot = Bot()
+    answer = _client(bot).post(path, json=body)
+
+    assert (answer.status_code, bot.asked) == (400, [])
+    assert "send" in answer.json()["error"]
 
 
 def test_on_this_machine_alone_the_switch_needs_no_token() -> None:

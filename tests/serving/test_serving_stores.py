@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from database_user import AS_NOBODY, let_in
 from serving_desk import Desk, FakeVenue, make_intent, make_market
+from sqlalchemy import text
 
 from pipelines.core.errors import AlreadyRunning, ArtifactError
+from serving.account import migrations
 from serving.account.database import connect
 from serving.account.journal import Journal
 
@@ -105,3 +107,27 @@ def test_a_database_that_is_away_is_one_clear_line() -> None:
         connect("postgresql://user:secret@127.0.0.1:1/x")
 
     assert "secret" not in str(caught.value)
+
+
+def test_an_older_journal_is_migrated_with_a_copy(postgres_url: str) -> None:
+    """The tables of version 0.1 get what is new in one transaction, after a copy in a schema of its own."""
+    venue = FakeVenue(account="0xold", count=100)
+    first = Desk.open(venue, postgres_url)
+    first.execution.submit(make_intent(make_market(), shares=20))
+    first.execution.sync()
+    with first.journal._engine.begin() as db:
+        for table in ("journal_schema", "fill_states", "decided", "cash_flows", "requests", "funnel", "refusals"):
+            db.execute(text(f"DROP TABLE {table}"))
+    first.journal.close()
+
+    again = Desk.open(venue, postgres_url, knows_markets=False)
+
+    assert again.journal.migrated is not None
+    assert again.journal.migrated.before == 1
+    assert again.accounting.tokens() == {make_market().token_yes: 20_000_000}
+    schema = again.journal.migrated.copy.split()[1]
+    with again.journal._engine.connect() as db:
+        copied = db.execute(text(f"SELECT count(*) FROM \"{schema}\".fills WHERE account = '0xold'")).scalar()
+    assert copied == 1
+    assert migrations.version_of(again.journal._engine) == migrations.VERSION
+    again.journal.close()

@@ -344,7 +344,7 @@ CALLS = {
     "flows serve --attached": ("flows.deployments", "serve_all", (), {}),
     "stop --timeout 5": ("flows.local.status", "stop", (5.0,), {}),
     "doctor --json": ("serving.safety.doctor", "examine", (ANY,), {"as_json": True}),
-    "reset-baseline day --account a": ("serving.account.baselines", "reset", (ANY, "day", ANY, "a"), {}),
+    "reset-baseline day --account a": ("serving.account.requests", "ask", (ANY, "day", ANY, "a"), {}),
     "serve --port 3005": ("oddsmith.live", "serve", ("127.0.0.1", 3005), {}),
     "backtest --json": ("oddsmith.answers", "backtest", (), {"as_json": True}),
 }
@@ -354,7 +354,7 @@ CALLS = {
 def test_a_command_calls_what_does_its_work(words, in_clone, monkeypatch, tmp_path):
     """The parsed arguments arrive where the work is done; its exit status is the program's."""
     module, function, positional, keywords = CALLS[words]
-    called, answer = [], [] if function == "reset" else 3
+    called, answer = [], [] if function == "ask" else 3
 
     def record(*given, **named):
         called.append((given, named))

@@ -152,6 +152,26 @@ def test_a_tripped_breaker_refuses_entries_and_no_exit():
     assert exit_of(held(), tripped=True).intent.side is Side.SELL
 
 
+def test_a_pause_refuses_entries_and_no_exit():
+    """What a person paused is not opened, by name; what is held can still be sold."""
+    assert reason(decide(inputs(), account(paused=True), rules())) is Reason.PAUSED
+    assert exit_of(held(), paused=True).intent.side is Side.SELL
+
+
+@pytest.mark.parametrize(("shares", "sold"), [(100_000_000, 100_000_000), (85_100, 80_000), (9_999, 0)])
+def test_a_close_sells_what_the_policy_would_keep(shares, sold):
+    """A position that a person closes is sold whole, dust too, though the policy wants to hold it; no other market is
+    sold, and nothing is bought there meanwhile."""
+    keeps = rules(direction=1)
+    position = holding(shares)
+    intent = decide(inputs(), account(positions={"0x01": position}, closing=frozenset({"0x01"})), keeps).intent
+    assert (intent.shares_micro if sold else intent) == (sold or None)
+    assert not sold or intent.reason == "close_asked"
+    other = decide(inputs(), account(positions={"0x01": held()}, closing=frozenset({"0x02"})), keeps)
+    assert (other.action, other.intent) == ("hold", None)
+    assert reason(decide(inputs(), account(closing=frozenset({"0x01"})), keeps)) is Reason.CLOSE_ASKED
+
+
 def test_a_rest_never_takes():
     """An entry that rests is post-only and ends at the venue by itself."""
     resting = rules()

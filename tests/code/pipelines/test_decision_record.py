@@ -58,10 +58,17 @@ def test_any_bar_comes_back_to_the_bit(rows, size):
         )
         for number, row in enumerate(rows)
     ]
-    about = account(tripped=True, kill=True, positions={NAMES[0]: replace(held(), provisional_micro=5)})
+    about = account(
+        tripped=True,
+        kill=True,
+        paused=True,
+        closing=frozenset({"0x7"}),
+        positions={NAMES[0]: replace(held(), provisional_micro=5)},
+    )
     back = unpack(pack(made, about), {})
     assert [bits(one) for one in back.inputs] == [bits(one) for one in made]
     assert (back.account.tripped, back.account.kill, back.account.positions) == (True, True, about.positions)
+    assert (back.account.paused, back.account.closing) == (True, frozenset({"0x7"}))
     assert back.unknown == 0
 
 
