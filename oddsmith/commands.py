@@ -159,6 +159,18 @@ def _at_the_running_exchange(command: Command) -> Command:
     return replace(command, work=work)
 
 
+def _markets(arguments: argparse.Namespace) -> None:
+    importlib.import_module("oddsmith.answers").markets(as_json=arguments.json)
+
+
+MARKETS = Command(
+    name="markets",
+    help="which markets are followed, and why each other one is not; without a bot, what a start would follow",
+    work=_markets,
+    arguments=_json,
+    example="oddsmith markets --json",
+)
+
 MESSAGES = Command(
     name="messages",
     help="who is told what happens",
@@ -193,6 +205,7 @@ QUERY_EXAMPLE = 'oddsmith query "SELECT reason, count(*) FROM fills GROUP BY 1"'
 COMMANDS = (
     replace(flows.UP, name="run"),
     *(flows.STOP, flows.STATUS, SERVE, SIMULATE, _at_the_running_exchange(serving.DOCTOR), MESSAGES),
+    _at_the_running_exchange(MARKETS),
     *(serving.PAUSE, serving.RESUME, serving.CLOSE, serving.RESET, serving.UPGRADE),
     *(pipelines.TRADES, pipelines.PNL, pipelines.FUNNEL, replace(pipelines.QUERY, example=QUERY_EXAMPLE)),
     *(PARAMS, DATA, CHAMPIONS, flows.NIGHTLY, FLOWS),

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from pipelines.core import log
@@ -14,6 +14,7 @@ from pipelines.venue import resolutions
 from pipelines.venue.clob_gateway import ClobGateway
 from pipelines.venue.gamma_rows import Odd
 from pipelines.venue.http import VenueHttp
+from pipelines.venue.listing_facts import UNKNOWN, ListingFacts
 from pipelines.venue.stream import Resolution
 from pipelines.venue.user_stream import FillUpdate, Reconnected, Unreadable, UserStream
 from serving import metrics
@@ -23,6 +24,7 @@ from serving.dashboard.status import Status
 from serving.market import selection
 from serving.market.feed import Feed
 from serving.market.headlines import HeadlinePoller
+from serving.market.selection import Why
 from serving.safety.block import RETRY_S, Block
 from serving.safety.feed_watch import FeedWatch
 from serving.threads import Threads
@@ -75,6 +77,8 @@ class Upkeep:
         self._scanned_at = float("-inf")
         self._looked_at = float("-inf")
         self._named: set[str] = set()
+        self._facts: Mapping[str, ListingFacts] = {}
+        self._judge_anew = False
 
     def resolved(self, message: Resolution) -> None:
         """The stream says that a market is decided: what it pays is asked of the Data API."""
@@ -104,8 +108,10 @@ class Upkeep:
         return markets, now_s
 
     def take_limits(self, params: Params) -> None:
-        """Follow the markets that other parameters want; the listing is read at the next look."""
+        """Follow the markets that other parameters want: the listing is read at the next look, and every market is
+        judged as if it were new."""
         self._params = params
+        self._judge_anew = True
         self._scanned_at = float("-inf")
 
     async def run(self) -> None:
@@ -154,8 +160,10 @@ class Upkeep:
 
     async def _read_listing(self) -> list[Market]:
         odd: list[Odd] = []
-        limit = max(selection.LISTED, 2 * self._params.serving.max_markets)
-        markets = await selection.listed(self._listing, self._held(), odd, limit)
+        limit = selection.to_read(self._params.markets, self._params.serving.max_markets)
+        facts: dict[str, ListingFacts] = {}
+        markets = await selection.listed(self._listing, self._held(), odd, limit, facts)
+        self._facts = facts
         self._accepting = {market.market_id for market in markets}
         self._name(odd)
         self._question(market for market in self._held() if market.market_id not in self._accepting)
@@ -197,12 +205,14 @@ class Upkeep:
             self._account.accounting.know(market)
         self._account.gateway.know(now)
 
-    def _unwanted(self, listed: Sequence[Market], now_s: int) -> dict[str, str]:
-        """Market id -> why params.yaml does not want it followed; empty where it does."""
-        rules, followed = self._params.markets, self._feed.followed
+    def _unwanted(self, listed: Sequence[Market], now_s: int) -> dict[str, Why | None]:
+        """Market id -> why params.yaml does not want it followed; None where it does."""
+        rules = self._params.markets
+        followed = () if self._judge_anew else self._feed.followed
+        self._judge_anew = False
         return {
-            market.market_id: selection.unwanted(market, rules, now_s, is_followed=market.market_id in followed)
-            for market in listed
+            name: selection.unwanted(market, rules, now_s, self._facts.get(name, UNKNOWN), is_followed=name in followed)
+            for name, market in ((one.market_id, one) for one in listed)
         }
 
     # Resolutions

@@ -48,6 +48,13 @@ def document() -> dict[str, Any]:
     }
 
 
+def running_state() -> dict[str, Any] | None:
+    """What the bot of this folder says about itself; None where none trades, or it does not answer."""
+    settings = Settings()
+    system = holder(settings.var / SYSTEM)
+    return read_state(_service_url(system, settings)) if system is not None or _bot_alone(settings) else None
+
+
 def read_state(dashboard: str) -> dict[str, Any] | None:
     """What the bot behind a dashboard's URL says about itself; None where none answers."""
     try:

@@ -539,10 +539,16 @@ class ServingParams(Section):
     """An exit that has not been filled for so long is an alarm. Unit: market seconds."""
 
 
+MARKET_PATTERNS = ("event", "topic", "id", "question", "slug", "tag", "category", "series")
+"""What a pattern of `markets.allow` and `markets.deny` can name."""
+
+
 class MarketsParams(Section):
     """Which listed markets the bot follows; what it holds is followed in any case.
 
-    A pattern is `event:ID`, `topic:NAME`, `id:CONDITION_ID` or `question:REGULAR EXPRESSION`; case does not matter.
+    A pattern is `event:ID`, `topic:NAME`, `id:CONDITION_ID`, `slug:NAME`, `tag:NAME`, `category:NAME`, `series:NAME` or
+    `question:REGULAR EXPRESSION`; case does not matter, and `*` in a name stands for any letters. The numbers are asked
+    of markets that would be followed anew, in the figures of the listing; a market without the figure is not followed.
     """
 
     allow: list[str] = []
@@ -553,20 +559,42 @@ class MarketsParams(Section):
     """Markets that end sooner are not followed anew. Unit: market hours."""
     max_hours_to_end: NonNegativeFloat = 0.0
     """Markets that end later are not followed; 0 turns it off. Unit: market hours."""
+    min_volume_24h_pusd: NonNegativeFloat = 0.0
+    """Markets that traded less in 24 hours are not followed anew; 0 turns it off. Unit: pUSD."""
+    min_depth_pusd: NonNegativeFloat = 0.0
+    """Markets with less money resting in their book are not followed anew; 0 turns it off. Unit: pUSD."""
+    max_spread: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    """Markets whose best bid and ask lie further apart are not followed anew; 0 turns it off. Unit: price."""
+    min_price: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Markets whose YES costs less are not followed anew. Unit: price."""
+    max_price: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Markets whose YES costs more are not followed anew. Unit: price."""
 
     @field_validator("allow", "deny")
     @classmethod
     def _are_patterns(cls, patterns: list[str]) -> list[str]:
         for pattern in patterns:
             kind, separator, text = pattern.partition(":")
-            if not separator or kind not in ("event", "topic", "id", "question") or not text:
-                raise ValueError(f"{pattern!r} is no pattern; write event:ID, topic:NAME, id:0x... or question:WORDS")
+            if not separator or kind not in MARKET_PATTERNS or not text.strip():
+                known = ", ".join(f"{name}:..." for name in MARKET_PATTERNS)
+                raise ValueError(f"{pattern!r} is no pattern; write one of {known}")
             if kind == "question":
                 try:
                     re.compile(text)
                 except re.error as error:
                     raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
         return patterns
+
+    @model_validator(mode="after")
+    def _has_a_band(self) -> "MarketsParams":
+        if self.min_price >= self.max_price:
+            raise ValueError(f"min_price {self.min_price:g} is not below max_price {self.max_price:g}: no market fits")
+        if 0 < self.max_hours_to_end < self.min_hours_to_end:
+            raise ValueError(
+                f"min_hours_to_end {self.min_hours_to_end:g} is above max_hours_to_end {self.max_hours_to_end:g}: no "
+                "market fits"
+            )
+        return self
 
 
 class MessagesParams(Section):

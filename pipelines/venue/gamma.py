@@ -8,9 +8,10 @@ import msgspec
 from pipelines.core import log
 from pipelines.core.domain import Market
 from pipelines.core.money import MICRO, to_micro
-from pipelines.venue import gamma_rows
+from pipelines.venue import gamma_rows, listing_facts
 from pipelines.venue.gamma_rows import Odd
 from pipelines.venue.http import VenueHttp
+from pipelines.venue.listing_facts import ListingFacts
 from pipelines.venue.wire import GammaLabel, GammaPage
 
 PAGE = 100
@@ -20,9 +21,15 @@ _log = log.get("gamma")
 
 
 async def listed(
-    http: VenueHttp, *, only_accepting: bool = False, odd: list[Odd] | None = None, **filters: Any
+    http: VenueHttp,
+    *,
+    only_accepting: bool = False,
+    odd: list[Odd] | None = None,
+    facts: dict[str, ListingFacts] | None = None,
+    **filters: Any,
 ) -> AsyncIterator[Market]:
-    """Markets of the keyset route that pass the filters and can be read; `odd` receives the rows that are odd.
+    """Markets of the keyset route that pass the filters and can be read; `odd` receives the rows that are odd, `facts`
+    by market id what else the listing says.
 
     `only_accepting` leaves out those that take no orders now (open markets may wait for their resolution for days).
     A row that cannot be read, that repeats an earlier one, or that names a token of another market is left out; the
@@ -49,6 +56,8 @@ async def listed(
             _tell((Odd(row.name, f"names a token of market {taken[0]}", left_out=True),), odd)
             continue
         owner |= dict.fromkeys(tokens, row.market.market_id)
+        if facts is not None:
+            facts[row.market.market_id] = listing_facts.read(raw)
         yield row.market
 
 
@@ -80,10 +89,12 @@ def _plain(filters: Mapping[str, Any]) -> dict[str, Any]:
     return {k: str(v).lower() if isinstance(v, bool) else v for k, v in filters.items() if v is not None}
 
 
-async def tradable(http: VenueHttp, limit: int, odd: list[Odd] | None = None) -> list[Market]:
+async def tradable(
+    http: VenueHttp, limit: int, odd: list[Odd] | None = None, facts: dict[str, ListingFacts] | None = None
+) -> list[Market]:
     """Up to `limit` markets that take orders now, those with the most volume of the last 24 hours first."""
     found: list[Market] = []
-    rows = listed(http, only_accepting=True, odd=odd, closed=False, order="volume24hr", ascending=False)
+    rows = listed(http, only_accepting=True, odd=odd, facts=facts, closed=False, order="volume24hr", ascending=False)
     async for market in rows:
         found.append(market)
         if len(found) >= limit:

@@ -22,6 +22,7 @@ from serving.dashboard.forecast_score import ForecastScore
 from serving.dashboard.market_records import MarketRecords
 from serving.loaded_model import LoadedModel, Turn, nearest
 from serving.market.feed import Feed
+from serving.market.selection import Why
 
 EQUITY_POINTS = 5_000
 RECENT = 120
@@ -50,7 +51,7 @@ class Status:
         self._body: dict[str, Any] = {}
         self._told_seq = 0
         self.listed = 0
-        self.not_followed: Mapping[str, tuple[Market, str]] = {}
+        self.not_followed: Mapping[str, tuple[Market, Why]] = {}
         """Listed markets that are not followed, each with why."""
         self.held: Mapping[str, Position] = {}
         """What was held when the bar of the newest turn closed."""
@@ -158,7 +159,7 @@ class Status:
 
     def left_out(self) -> Counter[str]:
         """Why listed markets are not followed: reason -> number."""
-        return Counter(why for _, why in self.not_followed.values())
+        return Counter(why.reason for _, why in self.not_followed.values())
 
     def count(self, bar: Mapping[tuple[str, str], int], day: Mapping[tuple[str, str], int]) -> None:
         """Where the markets of a bar, and of its market day so far, went between listing and fill."""
@@ -241,7 +242,10 @@ class Status:
 
     def _not_followed(self) -> list[dict[str, str]]:
         left = self.not_followed.values()
-        return [{"market_id": one.market_id, "question": one.question, "why": why} for one, why in left]
+        return [
+            {"market_id": one.market_id, "question": one.question, "why": str(why), "reason": why.reason}
+            for one, why in left
+        ]
 
     def _empty(self) -> dict[str, Any]:
         model = self._model

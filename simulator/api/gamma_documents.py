@@ -302,6 +302,9 @@ def event(venue: Venue, slug: str) -> dict[str, Any]:
         "deploying": False,
         "requiresTranslation": False,
     }
+    if first.series:
+        document["seriesSlug"] = first.series
+        document["series"] = [{"slug": first.series, "title": first.series, "active": True, "closed": False}]
     if first.neg_risk:
         document["negRiskMarketID"] = neg_risk_id(slug)
     return document

@@ -1,5 +1,7 @@
 """The service as people run it: `bentoml serve`, its routes, its page in a browser, its end."""
 
+import argparse
+import getpass
 import json
 import os
 import shutil
@@ -20,6 +22,9 @@ from typing import Any
 import psutil
 import pytest
 from serving_venue import promote, simulator
+
+from pipelines.core.command_line import Command
+from serving import commands
 
 pytestmark = pytest.mark.slow
 
@@ -219,6 +224,79 @@ def test_a_second_service_is_refused(service: Service) -> None:
 
 
 @pytest.mark.browser
+def _command(service: Service, command: Command, words: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Exit status of `oddsmith ...` at the journal of the service."""
+    for name in ("ODDSMITH_VAR", "ODDSMITH_KILL_SWITCH"):
+        monkeypatch.setenv(name, service.environment[name])
+    parser = argparse.ArgumentParser()
+    command.arguments(parser)
+    return int(command.work(parser.parse_args(words.split())) or 0)
+
+
+def test_a_person_steers_the_running_bot_by_command(
+    service: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Paused, the bot opens nothing; limits are taken over between two bars; every position is sold when asked; then it
+    trades again. Each answer says what happened, and the state who asked."""
+    service.until(lambda state: bool(state["positions"]), 120)
+    assert _command(service, commands.PAUSE, "--wait 40", monkeypatch) == 0
+    shipped = Path("params.yaml").read_text()
+    try:
+        Path("params.yaml").write_text(shipped.replace("  stop_loss: 0.02", "  stop_loss: 0.031"))
+        assert _command(service, commands.RELOAD, "--wait 40", monkeypatch) == 0
+        Path("params.yaml").write_text(shipped.replace("  stop_loss: 0.02", "  stop_loss: -1"))
+        assert _command(service, commands.RELOAD, "--wait 40", monkeypatch) == 1
+    finally:
+        Path("params.yaml").write_text(shipped)
+    assert _command(service, commands.CLOSE, "--all", monkeypatch) == 1
+    assert _command(service, commands.CLOSE, "--all --yes --wait 40", monkeypatch) == 0
+    said = capsys.readouterr()
+    empty = service.until(lambda state: not state["positions"], 120)
+    later = service.until(lambda state: state["decided_bars"] > empty["decided_bars"] + 3, 60)
+
+    assert "entries are paused" in said.out
+    assert "risk.stop_loss 0.02 -> 0.031" in said.out
+    assert "risk.stop_loss was -1" in said.err
+    assert "write --yes" in said.err
+    assert later["positions"] == []
+    assert later["controls"]["paused_by"] == getpass.getuser()
+    assert later["controls"]["limits"]["risk"]["stop_loss"] == 0.031
+    assert "risk.stop_loss was -1" in later["controls"]["limits"]["last_reload"]["refused"]
+    assert "paused" in later["orders"]["refused"]
+    assert _command(service, commands.RESUME, "--wait 40", monkeypatch) == 0
+    service.until(lambda state: bool(state["positions"]), 120)
+
+
+def test_the_page_asks_before_it_pauses_and_closes(service: Service, tmp_path: Path) -> None:
+    """A button opens a dialog, `Back` asks for nothing, and a confirmed pause is shown with who asked for it."""
+    if not Path(CHROMIUM).exists() and shutil.which("chromium") is None:
+        pytest.skip("Chromium is not installed (Debian package chromium)")
+    from playwright.sync_api import sync_playwright
+
+    service.until(lambda state: bool(state["positions"]), 120)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1500, "height": 1400})
+        page.goto(service.url)
+        page.wait_for_selector("#closes button", timeout=30_000)
+        page.get_by_test_id("pause").click()
+        page.locator("#ask button[value=no]").click()
+        assert not service.state()["controls"]["paused"]
+        page.get_by_test_id("pause").click()
+        page.get_by_test_id("ask-yes").click()
+        service.until(lambda state: state["controls"]["paused"], 30)
+        page.wait_for_function("document.getElementById('controls-note').textContent.includes('page at 127')")
+        page.locator("#closes button").first.click()
+        page.screenshot(path=tmp_path / "close.png")
+        page.get_by_test_id("ask-yes").click()
+        service.until(lambda state: any(one["kind"] == "close" for one in state["controls"]["requests"]), 30)
+        page.screenshot(path=tmp_path / "controls.png", full_page=True)
+        page.get_by_test_id("pause").click()
+        page.get_by_test_id("ask-yes").click()
+        service.until(lambda state: not state["controls"]["paused"], 30)
+        browser.close()
+
+
 def test_the_page_in_a_browser(service: Service, tmp_path: Path) -> None:
     """The page draws the mode, the curve, positions and reasons, follows the bars, asks nobody else, and kills."""
     if not Path(CHROMIUM).exists() and shutil.which("chromium") is None:

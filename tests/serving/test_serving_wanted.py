@@ -8,7 +8,8 @@ from pydantic import ValidationError
 from serving_desk import make_market
 
 from pipelines.core.sections import MarketsParams
-from serving.market.selection import choose, not_followed, unwanted
+from pipelines.venue import listing_facts
+from serving.market.selection import choose, not_followed, to_read, unwanted
 
 NOW = 1_000_000
 
@@ -42,7 +43,88 @@ def test_patterns_and_hours_choose_markets(rules, followed):
 
     assert [one.market_id for one in chosen] == [make_market(number).market_id for number in followed]
     assert len(left) == 3 - len(followed)
-    assert all(reason.startswith(("markets.", "not in markets", "ends ")) for _, reason in left.values())
+    assert all(str(why).startswith(("markets.", "not in markets", "ends ")) for _, why in left.values())
+
+
+ROW = {
+    "slug": "btc-up-or-down-12pm",
+    "category": "Crypto",
+    "tags": [{"slug": "bitcoin", "label": "Bitcoin"}, {"label": "Up or Down"}, "odd"],
+    "events": [{"seriesSlug": "btc-hourly", "series": [{"slug": "btc-hourly", "title": "BTC, every hour"}]}],
+    "volume24hr": 1500.5,
+    "liquidityClob": "820.25",
+    "bestBid": 0.41,
+    "bestAsk": 0.46,
+    "spread": 0.09,
+    "lastTradePrice": 0.7,
+}
+"""A row as Gamma has it."""
+
+
+@pytest.mark.parametrize(
+    ("rules", "reason"),
+    [
+        ({"allow": ["slug:btc-up-or-down-12pm"]}, ""),
+        ({"allow": ["slug:BTC-up*"]}, ""),
+        ({"allow": ["slug:btc-up"]}, "not in markets.allow"),
+        ({"allow": ["category:crypto"]}, ""),
+        ({"allow": ["tag:up or down"]}, ""),
+        ({"deny": ["tag:Bitcoin"]}, "markets.deny: tag:Bitcoin"),
+        ({"allow": ["series:btc-*"]}, ""),
+        ({"deny": ["series:BTC, every hour"]}, "markets.deny: series:BTC, every hour"),
+        ({"min_volume_24h_pusd": 1500.0}, ""),
+        ({"min_volume_24h_pusd": 1501.0}, "markets.min_volume_24h_pusd: 1,500.5, at least 1501"),
+        ({"min_depth_pusd": 900.0}, "markets.min_depth_pusd: 820.25, at least 900"),
+        ({"max_spread": 0.05}, ""),
+        ({"max_spread": 0.04}, "markets.max_spread: 0.05, at most 0.04"),
+        ({"min_price": 0.44}, "markets.min_price: 0.435, at least 0.44"),
+        ({"max_price": 0.43}, "markets.max_price: 0.435, at most 0.43"),
+        ({"min_price": 0.4, "max_price": 0.5}, ""),
+    ],
+)
+def test_a_market_is_chosen_by_what_the_listing_says(rules, reason):
+    """Slug, tag, category and series by name or with a star, volume, depth, spread and price by the listing's figures;
+    what is left out says the bound and the figure."""
+    why = unwanted(market(1), MarketsParams(**rules), NOW, listing_facts.read(ROW), is_followed=False)
+
+    assert (str(why) if why else "") == reason
+
+
+@pytest.mark.parametrize("raw", [None, [], {}, {"tags": "x", "events": [7], "volume24hr": "much", "bestBid": True}])
+@pytest.mark.parametrize("rules", [{"min_volume_24h_pusd": 1.0}, {"max_spread": 0.5}, {"min_price": 0.1}])
+def test_a_figure_that_the_listing_does_not_have_is_not_guessed(raw, rules):
+    """A market without the figure is left out and says so, whatever its row looks like; else it is wanted."""
+    facts = listing_facts.read(raw)
+
+    assert "the listing does not say" in str(unwanted(market(1), MarketsParams(**rules), NOW, facts, is_followed=False))
+    assert unwanted(market(1), MarketsParams(), NOW, facts, is_followed=False) is None
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask", "last", "price", "spread"),
+    [(0.4, 0.5, 0.9, 0.45, 0.1), (None, 0.5, 0.9, 0.9, 0.2), (0.5, 0.4, 0.9, 0.9, 0.2), (None, None, None, None, 0.2)],
+)
+def test_a_price_is_the_middle_of_both_sides_or_the_last_trade(bid, ask, last, price, spread):
+    """A side that is missing or crossed gives no middle; the listing's own spread counts then."""
+    facts = listing_facts.read({"bestBid": bid, "bestAsk": ask, "lastTradePrice": last, "spread": 0.2})
+
+    assert facts.price == (None if price is None else pytest.approx(price))
+    assert facts.spread == pytest.approx(spread)
+
+
+@pytest.mark.parametrize(
+    "rules", [{"min_price": 0.6, "max_price": 0.4}, {"min_hours_to_end": 5, "max_hours_to_end": 2}, {"max_spread": 2}]
+)
+def test_bounds_that_no_market_fits_are_refused(rules):
+    """A band without an inside is a mistake, and is refused when params.yaml is read."""
+    with pytest.raises(ValidationError):
+        MarketsParams(**rules)
+
+
+@pytest.mark.parametrize(("rules", "read"), [({}, 300), ({"deny": ["tag:x"]}, 300), ({"allow": ["tag:x"]}, 2_000)])
+def test_more_of_the_listing_is_read_where_one_chooses(rules, read):
+    """What is wanted may be among the least traded markets."""
+    assert to_read(MarketsParams(**rules), 80) == read
 
 
 def test_what_is_held_is_followed_whatever_the_patterns_say():
@@ -53,8 +135,10 @@ def test_what_is_held_is_followed_whatever_the_patterns_say():
 def test_a_followed_market_stays_to_its_end():
     """The least time to the end is asked of markets that would be followed anew."""
     rules = MarketsParams(min_hours_to_end=3.0)
-    assert unwanted(market(1, 2), rules, NOW, is_followed=True) == ""
-    assert unwanted(market(1, 2), rules, NOW, is_followed=False) != ""
+    assert unwanted(market(1, 2), rules, NOW, is_followed=True) is None
+    assert unwanted(market(1, 2), rules, NOW, is_followed=False) is not None
+    wide = MarketsParams(max_spread=0.02, min_price=0.9)
+    assert unwanted(market(1), wide, NOW, listing_facts.read(ROW), is_followed=True) is None
 
 
 def test_markets_beyond_the_limit_and_before_their_start_say_so():
@@ -62,10 +146,10 @@ def test_markets_beyond_the_limit_and_before_their_start_say_so():
     early = replace(market(3), start_s=NOW + 60)
     listed = [market(1), market(2), early]
     left = not_followed(listed, choose(listed, [], [], NOW, 1), {}, NOW)
-    assert Counter(why for _, why in left.values()) == {"beyond serving.max_markets": 1, "not started yet": 1}
+    assert Counter(why.reason for _, why in left.values()) == {"beyond serving.max_markets": 1, "not started yet": 1}
 
 
-@pytest.mark.parametrize("pattern", ["bitcoin", "slug:x", "question:", "question:(", "topic"])
+@pytest.mark.parametrize("pattern", ["bitcoin", "sluggish:x", "question:", "question:(", "topic", "tag: "])
 def test_what_is_no_pattern_is_refused(pattern):
     """A pattern that would match nothing by mistake is refused when params.yaml is read."""
     with pytest.raises(ValidationError):

@@ -1,6 +1,7 @@
 // The page of a trader: one picture of the bot's state, replaced whole at every bar.
 
 import { EquityChart } from "./chart.js";
+import * as controls from "./controls.js";
 import * as f from "./format.js";
 import * as tables from "./tables.js";
 
@@ -133,7 +134,7 @@ const showTables = (s) => {
 };
 
 const show = (s) => {
-  for (const part of [showMode, showClock, showBadges, showAlarm, showTiles, showModel, showRefusals, showTables]) part(s);
+  for (const part of [showMode, showClock, showBadges, showAlarm, showTiles, showModel, showRefusals, showTables, controls.show]) part(s);
 };
 
 let inShadow = null;
