@@ -1,4 +1,5 @@
-"""Many plans over several processes. What was played is written line by line: a campaign goes on where it stopped."""
+"""Plays many plans in several processes. Each result is a line of a file, so a campaign that stopped can be
+continued."""
 
 import itertools
 import json
@@ -65,12 +66,12 @@ class Summary:
 
 
 def quiet() -> None:
-    """A drill says what it found; the bot's own log of thousands of worlds helps nobody."""
+    """Silence the bot's log: a drill prints its findings, and nobody reads the log of thousands of worlds."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
 def play(plan: Plan) -> dict[str, Any]:
-    """Play a plan; what became of it, as JSON. An error of the world itself is a violation too."""
+    """Play a plan and return its result as JSON. An exception in the world itself counts as a violation."""
     try:
         report = playing.run(plan)
     except Exception as error:
@@ -105,7 +106,7 @@ def _name(plan: Plan) -> str:
 
 
 def _played(path: Path | None) -> dict[str, dict[str, Any]]:
-    """Rows of an earlier run by plan; a last line that was cut is left out."""
+    """Rows of an earlier run by plan. A line that cannot be read, such as a last one that was cut off, is left out."""
     if path is None or not path.is_file():
         return {}
     found = {}
@@ -119,7 +120,7 @@ def _played(path: Path | None) -> dict[str, dict[str, Any]]:
 
 
 def run(wanted: Iterable[Plan], workers: int = 1, path: Path | None = None) -> Summary:
-    """Play plans in so many processes; those in the file `path` are not played again."""
+    """Play plans in `workers` processes; those in the file `path` are not played again."""
     known, summary = _played(path), Summary()
     fresh = []
     for plan in wanted:
@@ -141,7 +142,7 @@ def run(wanted: Iterable[Plan], workers: int = 1, path: Path | None = None) -> S
 
 
 def _all(wanted: list[Plan], workers: int) -> Iterator[dict[str, Any]]:
-    """Each plan in a process whose sets have one order, because the traces of a seed depend on it."""
+    """Play each plan in a process with a fixed hash seed: the order of sets changes what a seed does."""
     if not wanted:
         return
     os.environ["PYTHONHASHSEED"] = "0"
@@ -157,7 +158,7 @@ def shrunk(row: dict[str, Any]) -> Plan:
 
 
 def deaths_of(plan: Plan, every: int = 1) -> list[Plan]:
-    """The same plan with a death at every edge that it passes alive; at each `every`-th one."""
+    """The same plan once for each point at which its bot can be killed, or for each `every`-th one."""
     edges = playing.run(plan).edges
     return list(plans.deaths(plan, edges))[::every]
 

@@ -1,4 +1,4 @@
-"""The virtual clock: while it is installed, every function of `time` reads it, so libraries are on it too."""
+"""The virtual clock. While it is installed, every function of `time` reads it, also in libraries."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ class Clock:
 
 
 def _pausing(clock: Clock) -> Callable[[float], None]:
-    """`time.sleep`: what it does is decided when it is called."""
+    """`time.sleep`, which calls what `clock.pause` is at that moment."""
 
     def sleep(seconds: float) -> None:
         clock.pause(seconds)
@@ -43,9 +43,10 @@ def _pausing(clock: Clock) -> Callable[[float], None]:
 
 @contextmanager
 def installed(clock: Clock) -> Iterator[None]:
-    """Make the functions of `time` read a clock. Code that took such a function before goes on reading the machine's.
+    """Make the functions of `time` read a clock. Code that imported such a function before still reads the machine's
+    clock.
 
-    `time_ns` never gives the same number twice: the order of bookings in the journal is read off it.
+    `time_ns` never gives the same number twice, because the journal orders its bookings by it.
     """
     last = 0
 

@@ -11,7 +11,7 @@ KINDS = {
     "pairs": "every pair of faults alone",
     "cover": "every pair of faults, eight faults at once",
     "crowd": "eight faults that a seed draws",
-    "deaths": "a kill at each commit, request and answer, without faults and among eight",
+    "deaths": "the bot killed at each commit, request and answer, without faults and with eight",
 }
 
 
@@ -27,9 +27,11 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         help="; ".join(f"{name}: {said}" for name, said in KINDS.items()) + " (singles cover)",
     )
     parser.add_argument("--faults", nargs="+", default=[], metavar="FAULT", help="only these (default: all)")
-    parser.add_argument("--every", type=whole(1, 10_000), default=1, help="kill at every so many edges alone (1)")
+    parser.add_argument(
+        "--every", type=whole(1, 10_000), default=1, help="kill at every N-th point only (1: at all of them)"
+    )
     parser.add_argument("--workers", type=whole(1, 256), default=1, help="processes (1)")
-    parser.add_argument("--state", type=Path, help="file in which played schedules are kept; a run goes on from it")
+    parser.add_argument("--state", type=Path, help="file of finished schedules; a run with the same file continues it")
     parser.add_argument("--replay", type=Path, help="play the schedule of this JSON file alone, with the bot's log")
     parser.add_argument("--shrink", action="store_true", help="print the smallest schedule of each failure")
     parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
@@ -41,7 +43,7 @@ def _drill(arguments: argparse.Namespace) -> int:
 
 DRILL = Command(
     name="drill",
-    help="bot and exchange in one virtual world: faults, pairs of faults, deaths; no invariant may break",
+    help="bot and exchange on a virtual clock, with faults, pairs of faults and kills; checks the rules of a safe bot",
     work=_drill,
     arguments=_arguments,
     example="oddsmith drill --seeds 10 --kinds singles deaths --workers 2 --json",

@@ -1,4 +1,4 @@
-"""What must hold in every world, read off the venue's own books and the bot's."""
+"""The rules that every world has to keep, checked on the venue's books and on the bot's."""
 
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Final
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from drills.world import World
 
 ALIVE_WITHIN: Final = 30
-"""Bars after the last fault within which bars are decided again and buying is allowed: 90 seconds of the wall, which is
-more than the longest pause that the bot makes on purpose."""
+"""Bars after the last fault within which the bot has to decide bars and may buy again: 90 seconds of wall time, which
+is more than the longest pause that the bot makes on purpose."""
 
 EXITED_WITHIN: Final = 30
 """Bars after the last fault within which a position is sold. The policy wants one for four bars."""
@@ -30,7 +30,8 @@ KILLED_WITHIN_S: Final = 6.0
 """Wall seconds within which an order may still arrive that was on its way when the kill switch was turned on."""
 
 MARGIN: Final = 1.02
-"""The limits are of the equity when an order was decided; prices have moved a little when it is checked."""
+"""Tolerance of the checks of limits: a limit counts from the equity at the decision, and prices move until the
+check."""
 
 
 def shares_of(account: Account, trade: Trade) -> list[tuple[str, int, int, Side]]:
@@ -55,7 +56,7 @@ class Invariants:
         self._held_since: dict[str, int] = {}
 
     def break_(self, invariant: str, detail: str) -> None:
-        """An invariant does not hold."""
+        """Record that a rule was broken."""
         self.found.setdefault(invariant, Violation(invariant, self._world.bar, detail))
 
     # After each step of the market
@@ -87,8 +88,8 @@ class Invariants:
         return [one for one in self._world.orders_seen.values() if one.is_buy and one.token_id == token]
 
     def _wanted(self, account: Account) -> dict[str, int]:
-        """Token -> shares that purchases brought or may still bring, less sales. Purchases that were called failed once
-        do not count: the bot rightly bought again."""
+        """Token -> shares that purchases brought or may still bring, less sales. Purchases that were reported as failed
+        once do not count: the bot rightly bought again."""
         shares = Counter[str]()
         for trade in self._world.venue.exchange.trades_of[account.address]:
             failed = trade.reverted or trade.status is TradeStatus.FAILED
@@ -147,7 +148,7 @@ class Invariants:
             self.break_("limits", f"{sum(cost.values()) / MICRO:.2f} pUSD at stake, equity {equity / MICRO:.2f}")
 
     def _alive(self) -> None:
-        """Bars are decided again some time after the last fault."""
+        """The bot decides bars again within `ALIVE_WITHIN` bars after the last fault."""
         world = self._world
         decided = world.decided_bars
         if decided != self._decided:
@@ -157,7 +158,7 @@ class Invariants:
             self.break_("alive", f"no bar was decided for {since} bars without a fault: {world.alarms()}")
 
     def _exits(self, account: Account) -> None:
-        """A position does not outlive the policy's wish by long, once no fault is left."""
+        """Once no fault is left, a position that the policy no longer wants is sold soon."""
         world = self._world
         held = {token for token, micro in world.shares(account).items() if world.sellable(token, micro)}
         self._held_since = {token: self._held_since.get(token, world.bar) for token in held}
@@ -169,7 +170,7 @@ class Invariants:
     # At the end
 
     def at_the_end(self) -> None:
-        """Everything that must hold when no fault has been on for long and everything was to be sold."""
+        """The rules of the end: no fault has been on for some time, and everything was to be sold."""
         account, life = self._world.account, self._world.life
         if account is None or life.accounting is None:
             self.break_("alive", f"the account was never opened: {self._world.alarms()}")
@@ -188,7 +189,8 @@ class Invariants:
             self.break_("ledger", line)
 
     def books_differ(self, account: Account) -> list[str]:
-        """Where books and venue differ, to the base unit; shares that are worth nothing do not count."""
+        """Differences between the bot's books and the venue, to the base unit. Shares that are worth nothing do not
+        count."""
         books = self._world.life.accounting
         if books is None:
             return ["the account is not open"]
@@ -204,7 +206,7 @@ class Invariants:
         return found
 
     def _fills(self, account: Account) -> None:
-        """Every trade that settled is booked once, every other one is not."""
+        """Every trade that settled is booked once, and no other trade is booked."""
         journal = self._world.life.bot._journal
         booked = [one.fill for one in journal.fills()]
         undone = Undone(key_of(fill) for fill in booked)

@@ -1,8 +1,8 @@
-"""One life of the bot, from its start to its stop, or to its death at a chosen edge.
+"""One process of the bot, from its start to its stop, or to its kill at a chosen point (an "edge").
 
-An edge is a moment at which a process can die and the world can tell: before a commit of the journal, before a request
-leaves, and when its answer arrives. Between two edges a death has the same effect as at the next one. What is dead can
-neither write to the journal nor reach the venue, whatever of its code still runs.
+An edge is a moment at which a kill makes a difference that others can see: before a commit of the journal, before a
+request leaves, and when its answer arrives. A kill between two edges has the same effect as one at the next edge. A
+killed process can neither write to the journal nor reach the venue, even while some of its code still runs.
 """
 
 import asyncio
@@ -40,15 +40,15 @@ def engine_of(address: URL, **options: Any) -> Engine:
 
 
 LIFE: ContextVar["Life"] = ContextVar("life")
-"""The life to which the running code belongs."""
+"""The process of the bot to which the running code belongs."""
 
 
 class Killed(BaseException):
-    """The process died here."""
+    """The process was killed here."""
 
 
 class Life:
-    """A bot, with a count of the edges that it has passed. It dies at edge number `dies_at`."""
+    """A process of the bot that counts the edges it has passed. It is killed at edge number `dies_at`."""
 
     def __init__(
         self, loop: VirtualLoop, wires: Wires, settings: Settings, params: Params, dies_at: int | None = None
@@ -70,10 +70,10 @@ class Life:
         return Bot(settings, params, Threads(self._loop.pool), ScriptedModelWatch)
 
     def edge(self, kind: str, name: str) -> None:
-        """A moment at which the process can die.
+        """Called at every moment at which the process can be killed.
 
         Raises:
-            Killed: if it does, or is dead already.
+            Killed: if it is killed now, or was killed before.
         """
         if self.died.is_set():
             raise Killed(self.dead_at)
@@ -101,7 +101,7 @@ class Life:
         self._context.run(self.bot.start)
 
     async def do(self, work: Coroutine[Any, Any, None]) -> bool:
-        """Do something as this process, such as a call of its service; False when it died in doing so."""
+        """Run something in this process, such as a call of its service. False when the process was killed meanwhile."""
         try:
             await self._loop.create_task(work, context=self._context)
         except Killed:
@@ -109,7 +109,7 @@ class Life:
         return True
 
     async def bury(self) -> None:
-        """End what still runs of a dead process, and free what the operating system would free."""
+        """End the tasks that a killed process left, and free what the operating system would free."""
         self.died.set()
         self.dead_at = self.dead_at or "at the end"
         task = self.bot._task
@@ -123,5 +123,5 @@ class Life:
 
 
 def network_of_this_life() -> Callable[[], BotNetwork]:
-    """What finds the network of the calling thread."""
+    """A function that returns the network of the calling thread."""
     return lambda: LIFE.get().network

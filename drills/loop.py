@@ -1,4 +1,4 @@
-"""An event loop on a virtual clock, and threads as greenlets: one seed decides every order of events."""
+"""An event loop on a virtual clock, with threads as greenlets, so that one seed decides the order of all events."""
 
 import asyncio
 import random
@@ -13,15 +13,15 @@ import greenlet
 from drills.clock import Clock
 
 LATEST_START_S = 0.02
-"""A thread begins its call at a random time within this, as the scheduler of a busy machine has it."""
+"""A thread begins its call at a random time within these seconds, as on a busy machine."""
 
 
 class Deadlock(RuntimeError):
-    """Nothing is left that could happen, and somebody waits."""
+    """Somebody waits, and nothing is left that could happen."""
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
-    """Runs what is ready; when nothing is, time jumps to the next timer."""
+    """A selector that runs what is ready. When nothing is ready, it moves the clock to the next timer."""
 
     def __init__(self, clock: Clock, seed: str) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return self.clock.now
 
     def select(self, timeout: float | None) -> list[Any]:
-        """Nothing comes from outside: let time pass to the next timer."""
+        """Move the clock to the next timer; there are no events from outside."""
         if timeout is None:
             raise Deadlock("no timer is left and nothing is ready")
         self.clock.move(timeout)
@@ -63,13 +63,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def _pause(self, seconds: float) -> None:
         me = greenlet.getcurrent()
         if me.parent is None:
-            self.clock.move(seconds)  # it holds up the whole loop, as it would outside
+            self.clock.move(seconds)  # it stops the whole loop for that time, as it would outside a drill
             return
         self.call_later(max(0.0, seconds), me.switch)
         me.parent.switch()
 
     def wait(self, work: Awaitable[Any]) -> Any:
-        """The result of something asynchronous, for a blocking caller in a greenlet.
+        """The result of a coroutine, for a blocking caller in a greenlet.
 
         Raises:
             RuntimeError: on the event loop itself, which such a call would stop.
@@ -84,7 +84,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
 
 class Pool(Executor):
-    """Calls in their order, so many at a time."""
+    """Runs calls in their order, `threads` of them at a time."""
 
     def __init__(self, threads: int, name: str, loop: VirtualLoop) -> None:
         self.name = name

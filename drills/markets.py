@@ -1,4 +1,4 @@
-"""The markets of a world: one that lasts and one that ends on the way. Their prices move enough to reach stops."""
+"""The markets of a world: one stays open, one ends during the schedule. Their prices move enough to reach stops."""
 
 import random
 from dataclasses import replace
@@ -11,7 +11,7 @@ from simulator.markets.questions import listing
 from simulator.markets.timeline import MarketLife, Timeline, TimelineMarkets
 
 BAR_MIN: Final = 30
-"""Market minutes of a step of the venue, and of a bar of the bot: what a bar costs is the same at every length."""
+"""Market minutes of a step of the venue, and of a bar of the bot. Bars of any length take the same computing time."""
 
 STEP_S: Final = BAR_MIN * 60
 START_S: Final = 1_767_312_000
@@ -27,7 +27,7 @@ SUBJECTS: Final = ("Alpha", "Beta")
 
 
 class ScriptedMarkets(TimelineMarkets):
-    """A source whose every number comes from a seed."""
+    """A source of markets; a seed decides all of its numbers."""
 
     step_s = STEP_S
 
@@ -44,7 +44,7 @@ def _life(seed: str, index: int, live_bars: int) -> MarketLife:
     bars = PAST_BARS + (ENDS_AFTER if index else live_bars)
     begin_s = START_S - PAST_BARS * STEP_S
     listed = listing(1, (0, index), SUBJECTS[index], (begin_s, begin_s + bars * STEP_S), 0.0)
-    # Each its own event, so that both may be held at once.
+    # Each market has an event of its own, so that the limit of related markets lets the bot hold both.
     listed = replace(listed, event_id=f"{listed.event_id}-{index}", category=chance.choice(("crypto", "politics")))
     mid, bids, asks = chance.randint(35, 65), [], []
     for _ in range(bars):

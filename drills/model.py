@@ -1,7 +1,7 @@
-"""What drives the bot in a world: a forecast that always shows an edge, and a policy that a clock decides.
+"""The model of the bot in a world: a forecast that always shows an edge, and a policy that goes by the clock.
 
-It enters, holds for some bars, leaves, and enters the other way, so that every few bars an order is sent. Everything
-around it (limits, sizes, stops, exits at the end of a market, the kill switch) is `decide` as it trades.
+It enters, holds for some bars, leaves, and enters the other way, so that every few bars an order is sent. All the
+rest (limits, sizes, stops, exits at the end of a market, the kill switch) is the `decide` that trades.
 """
 
 from hashlib import blake2b
@@ -68,14 +68,14 @@ class ScriptedPredictor:
 
 
 class ScriptedBundle:
-    """What the dashboard and the journal read of a bundle."""
+    """The fields of a bundle that dashboard and journal read."""
 
     hash = BUNDLE
     manifest: dict[str, Any] = {"forecast_kind": "scripted", "created_s": 0}  # noqa: RUF012 - never changed
 
 
 class ScriptedModelWatch(ModelWatch):
-    """Has its model from the start, armed."""
+    """Gives this model from the start, armed, instead of watching for a champion."""
 
     def __init__(self, settings: Settings, params: Params, threads: Threads, status: Status) -> None:
         super().__init__(settings, params, threads, status)

@@ -17,7 +17,7 @@ READ_TIMEOUT_S, BLOCKING_TIMEOUT_S = 30.0, 5.0
 
 
 class BotNetwork:
-    """The network as one life of the bot sees it; `edge` hears of each request before and after it."""
+    """The network as one process of the bot sees it. `edge` is called before and after each request."""
 
     def __init__(self, wires: Wires, edge: Edge) -> None:
         self._wires = wires
@@ -34,7 +34,7 @@ class BotNetwork:
     async def exchange(
         self, method: str, address: str, headers: Mapping[str, str], body: bytes, limit_s: float
     ) -> Answer | None:
-        """One request and its answer; None without one in time."""
+        """Send a request and return its answer; None when none came in time."""
         name = f"{method} {urlsplit(address).path}"
         self._edge("request", name)
         answer = await self._wires.request(method, address, headers, body, limit_s)
@@ -78,7 +78,8 @@ def _json(document: Any) -> bytes:
 
 
 class BlockingClient:
-    """What the client library needs of `httpx.Client`; `network` gives the network of the calling life."""
+    """What the client library needs of `httpx.Client`; `network` returns the network of the calling process of the
+    bot."""
 
     def __init__(self, loop: VirtualLoop, network: Callable[[], Any]) -> None:
         self._loop = loop

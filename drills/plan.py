@@ -1,4 +1,4 @@
-"""What happens in a world, and what became of it."""
+"""The schedule of a world, and the report of its result."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,8 +18,8 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What happens in a world. `events` are faults in market minutes after the warm-up; `dies_at` is the edge at which
-    the bot is killed, None to let it live. At least `bars` bars are played before the bot is told to close."""
+    """A schedule. `events` are faults in market minutes after the warm-up; `dies_at` is the edge at which
+    the bot is killed, or None. At least `bars` bars are played before the bot is told to close."""
 
     seed: int
     events: tuple[TimedFault, ...] = ()
@@ -43,16 +43,16 @@ class Plan:
 
 @dataclass(slots=True)
 class Report:
-    """What became of a plan."""
+    """The result of a plan."""
 
     plan: Plan
     violations: list[Violation] = field(default_factory=list)
     bars: int = 0
     """Bars that were played."""
     recovered_after: int = 0
-    """Bars after the last fault until the bot was whole again: bars decided, buying allowed, books equal."""
+    """Bars after the last fault until the bot decided bars, was allowed to buy, and had books equal to the venue's."""
     edges: int = 0
-    """Edges that the first life passed, or that it reached until it died."""
+    """Edges that the first process of the bot passed before its end."""
     orders: int = 0
     trades: int = 0
     died_at: str = ""

@@ -1,4 +1,4 @@
-"""Which schedules are drilled: every fault alone, every pair of faults, all faults at once, a death at every edge.
+"""The kinds of schedules: every fault alone, every pair of faults, many faults at once, a kill at every edge.
 
 The schedules are those of the simulator's admin API (`simulator.faults.schedule`), with market minutes stretched to the
 bars of the drill.
@@ -17,13 +17,13 @@ BEGIN_WITHIN: Final = 4
 """Bars within which the first fault of a schedule begins; the longest lasts five more."""
 
 CROWD: Final = 8
-"""Faults at once in a schedule of many."""
+"""Number of faults in a schedule of many."""
 
 STRETCHED: Final = ("for_min", "delay_min")
 
 
 def stretched(events: Sequence[TimedFault]) -> tuple[TimedFault, ...]:
-    """A schedule for bars of a minute, for the bars of the drill."""
+    """Stretch a schedule that was made for bars of a minute to the bars of the drill."""
     return tuple((at * BAR_MIN, {key: _longer(key, value) for key, value in event.items()}) for at, event in events)
 
 
@@ -74,7 +74,7 @@ def _greedy(left: set[frozenset[str]], chance: random.Random, allowed: Sequence[
 
 
 def deaths(plan: Plan, edges: int) -> Iterator[Plan]:
-    """The same plan with a death at each of its edges."""
+    """The same plan once for each of its edges, with a kill there."""
     for edge in range(1, edges + 1):
         yield Plan(plan.seed, plan.events, plan.bars, dies_at=edge)
 

@@ -21,13 +21,13 @@ from serving.market import feed
 from simulator import loops
 
 POLLED_S: Final = 0.2
-"""Wall seconds between two looks of the bot and of the venue at their clocks, instead of 0.02 and 0.05: a look at
-nothing costs as much as one that finds something."""
+"""Wall seconds between two polls of their clocks by bot and venue, instead of 0.02 and 0.05: a poll that
+finds nothing costs as much as one that finds something."""
 
 
 @contextmanager
 def _fast() -> Iterator[None]:
-    """Look at clocks seldom, and compile the statements of the journal once for all worlds."""
+    """Make worlds cheaper: poll clocks seldom, and compile the statements of the journal once for all worlds."""
     before = feed.IDLE_S, loops.UPKEEP_S, database.make_engine
     feed.IDLE_S = loops.UPKEEP_S = POLLED_S
     database.make_engine = engine_of
@@ -70,5 +70,5 @@ def _clean(loop: VirtualLoop) -> None:
 
 
 def _memory() -> str | None:
-    """A folder in memory where there is one: a commit costs no disk."""
+    """A temporary folder, in memory where the machine has one, so that a commit does not wait for a disk."""
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - removed at the end

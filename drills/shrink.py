@@ -10,7 +10,7 @@ from simulator.faults.schedule import TimedFault
 T = TypeVar("T")
 
 Fails = Callable[[Plan], bool]
-"""Whether a plan breaks the invariant that is being shrunk for."""
+"""Says whether a plan still breaks the rule in question."""
 
 
 def minimal(items: Sequence[T], fails: Callable[[Sequence[T]], bool]) -> list[T]:
@@ -66,7 +66,7 @@ def _without_options(plan: Plan, fails: Fails) -> Plan:
 
 
 def _rounder(plan: Plan, fails: Fails) -> Plan:
-    """Whole minutes, where that still fails: people read the plan."""
+    """Round times to whole minutes where the plan still fails, because people read it."""
     for place, (at, event) in enumerate(plan.events):
         tried = _with_event(plan, place, (float(round(at)), event))
         plan = tried if at != round(at) and fails(tried) else plan

@@ -72,7 +72,7 @@ class Socket:
             self._hang_up()
 
     def _deliver(self, text: str | None) -> None:
-        """Messages arrive in their order, each after its own way."""
+        """Deliver messages in their order, each after its own delay."""
         loop = self._wires.loop
         self._free_at = max(self._free_at, loop.time() + self._wires.way_s())
         loop.call_at(self._free_at, self._to_bot.put_nowait, text)

@@ -1,6 +1,6 @@
-"""The simulator's applications, called in memory. Each way takes a random time, drawn from the seed.
+"""The simulator's applications, called in memory. Each request and each answer takes a random time from the seed.
 
-A request that outlives its time limit fails for the client, and the venue goes on with it, as on a network.
+When a request exceeds its time limit, the client gets an error and the venue still completes it, as on a network.
 """
 
 import asyncio
@@ -25,10 +25,10 @@ ENDS: dict[str, Any] = {
     "state": {},
     "extensions": {},
 }
-"""What every ASGI scope says of its two ends."""
+"""Client and server of every ASGI scope."""
 
 Edge = Callable[[str, str], None]
-"""Told of each moment at which the bot could die: kind and name. It may raise to end the bot there."""
+"""A function that is called with kind and name at each moment at which the bot can be killed; it may raise to do so."""
 
 
 def url(host: str, scheme: str = "http") -> str:
@@ -66,14 +66,14 @@ class Wires:
         self._running: set[asyncio.Task[Any]] = set()
         self.trace: Callable[..., None] = lambda *_: None
         self.may_wait: Callable[[], bool] = lambda: True
-        """Whether the venue may hold an answer back: no fault does where none is on."""
+        """Says whether the venue may hold an answer back, which needs an active fault."""
 
     def app(self, port: int) -> App:
         """The application at a port."""
         return self._apps[port]
 
     def way_s(self) -> float:
-        """Seconds that a message needs: mostly little, sometimes long."""
+        """Seconds that a message takes: mostly few, sometimes many."""
         return self._chance.choice((0.001, 0.001, 0.004, self._chance.uniform(0.0, LONGEST_WAY_S)))
 
     async def request(
@@ -103,7 +103,7 @@ class Wires:
         return answer
 
     async def _within(self, serving: Coroutine[Any, Any, Answer], limit_s: float) -> Answer | None:
-        """An answer that comes in time. The venue goes on with a request whose client has given up."""
+        """The answer if it comes in time. The venue completes a request also when its client has given up."""
         task = self.loop.create_task(serving)
         self._running.add(task)
         task.add_done_callback(self._running.discard)

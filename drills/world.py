@@ -1,4 +1,4 @@
-"""One schedule in a virtual world: the venue with its faults, the lives of the bot, checks after every bar."""
+"""Plays one schedule: the venue with its faults, the processes of the bot, and the checks after every bar."""
 
 import asyncio
 import hashlib
@@ -38,7 +38,7 @@ FLAT: Final = 40
 """Bars after the kill switch within which everything is sold and booked: two minutes of the wall."""
 
 DEAD_S: Final = 4.0
-"""Wall seconds between the death of a bot and its next start."""
+"""Wall seconds between a kill of the bot and its next start."""
 
 KEY: Final = "0x" + "1d" * 32
 
@@ -69,7 +69,7 @@ class World:
         self.calm_since = 0
         self.not_recovered = ""
         self.failed_once: set[str] = set()
-        """Trades whose settlement was called failed at some time, whatever it is called later."""
+        """Trades whose settlement was reported as failed at some time, whatever was reported later."""
         self.killed_at: float | None = None
         """When the kill switch was turned on."""
         self.life: Life
@@ -91,7 +91,7 @@ class World:
 
     @property
     def decided_bars(self) -> int:
-        """Bars that the present life has decided."""
+        """Bars that the present process of the bot has decided."""
         return self.life.bot.status.decided_bars
 
     @property
@@ -136,10 +136,10 @@ class World:
         least = market.listing.min_size_micro if least_micro is None else least_micro
         return market.state is MarketState.OPEN and sellable_micro(micro) >= max(least, 1)
 
-    # Playing
+    # Playing the schedule
 
     def trace(self, *what: Any) -> None:
-        """Note that something happened now."""
+        """Add something that happened now to the hash of the schedule."""
         self._trace.update(f"{self.loop.clock.now:.9f} {what}\n".encode())
 
     async def play(self, report: Report) -> None:
@@ -196,7 +196,8 @@ class World:
         self.life.start()
 
     async def _recover(self) -> int:
-        """Wait until the bot is whole for two bars, at most as long as it may need; the calm bars that it took."""
+        """Wait until the bot has decided bars and was allowed to buy for two bars, at most `ALIVE_WITHIN` bars. Returns
+        the bars without a fault that this took."""
         whole = 0
         while whole < 2:
             decided = self.decided_bars
@@ -216,8 +217,8 @@ class World:
         return self.cannot_buy
 
     async def _end(self) -> None:
-        """Turn the kill switch on, wait until nothing is left to sell or to book, compare, and stop. A bot that dies in
-        doing so is waited for, and does it again."""
+        """Turn the kill switch on, wait until nothing is left to sell or to book, compare, and stop. When the bot is
+        killed meanwhile, its next process does this again."""
         self.killed_at = self.loop.time()
         await self.life.do(self.life.bot.kill(True))
         while True:
@@ -229,7 +230,7 @@ class World:
                 await self._next()
 
     async def _quiet(self) -> None:
-        """Wait until nothing has been left for two bars, at most as long as it may take."""
+        """Wait until nothing was left to sell or book for two bars, at most `FLAT` bars."""
         quiet = 0
         for _ in range(FLAT):
             await self._next()
@@ -278,7 +279,7 @@ class World:
 def _params(chance: random.Random) -> Params:
     shipped = _shipped()
     entry = chance.choice(("take", "take", "rest"))
-    # What is shipped for bars of a minute, for the bars of the drill.
+    # The shipped values are for bars of a minute; the bars of a drill are longer.
     longer = {name: getattr(shipped.risk, name) * BAR_MIN for name in ("max_quote_age_s", "exit_ladder_s")}
     return shipped.model_copy(
         update={

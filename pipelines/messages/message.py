@@ -1,4 +1,4 @@
-"""What a person is told: its kind, its level, its words, and the page that it leads to."""
+"""A message to a person: its kind, level, text, and the page that it links to."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,11 +10,11 @@ class Level(IntEnum):
     """How urgent a message is."""
 
     INFO = 1
-    """Waits for the digest."""
+    """It waits for the digest."""
     WARNING = 2
-    """Is sent at once, outside of the quiet hours."""
+    """It is sent at once, except in the quiet hours."""
     CRITICAL = 3
-    """Is sent at once, always."""
+    """It is sent at once, also in the quiet hours."""
 
 
 class Kind(StrEnum):
@@ -68,12 +68,13 @@ LEVELS: Final[dict[Kind, Level]] = {
 }
 
 LONGEST: Final = 1_000
-"""Characters of one message; what is longer is cut and says so."""
+"""Most characters of one message; a longer text is cut and ends with a note."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One thing to tell. `link` is a whole URL, empty where there is no page; `times` counts what is told once."""
+    """One message. `link` is a whole URL, or empty; `times` is how often the event happened that this message
+    reports."""
 
     kind: Kind
     text: str

@@ -1,4 +1,4 @@
-"""Say something to every receiver: `Messenger` for a process that lasts, `tell` for a command or a flow."""
+"""Sends messages to every receiver: `Messenger` in a long-running process, `tell` in a command or a flow."""
 
 import json
 import sys
@@ -17,16 +17,16 @@ from pipelines.messages.message import Kind, Message
 from pipelines.messages.receivers import Receiver
 
 MOST_REMEMBERED: Final = 1_000
-"""Keys of messages that were told lately."""
+"""How many keys of recent messages are remembered."""
 
 _log = log.get("messages")
 
 
 class Messenger:
-    """Tells receivers what happened; without receivers it does nothing. Safe to call from any thread.
+    """Sends messages to all receivers; without receivers it does nothing. Safe to call from any thread.
 
-    `page_url` is the address of the dashboard that links begin with. The same `key` is told once within
-    `repeat_after_s`; the next message says how often it happened.
+    `page_url` is the address of the dashboard that links begin with. A `key` is sent once within
+    `repeat_after_s`; the next message with it says how often it happened meanwhile.
     """
 
     def __init__(self, told: Sequence[Receiver] = (), page_url: str = "", repeat_after_s: float = 3_600.0) -> None:
@@ -50,10 +50,10 @@ class Messenger:
         return cls(opened, settings.page, params.repeat_after_min * 60.0)
 
     def say(self, kind: Kind, text: str, *, page: str = "/", key: str = "") -> None:
-        """Tell every receiver, later and elsewhere: this call never waits and never raises.
+        """Queue a message for every receiver. It is sent by other threads; this call never waits and never raises.
 
-        `page` is the path of the page that explains it, `key` what makes it the same as an earlier message (nothing
-        is, when it is empty).
+        `page` is the path of the page that explains it. Two messages with one `key` are the same event; an empty key
+        is like no other.
         """
         if not self.receivers:
             return
@@ -66,7 +66,7 @@ class Messenger:
             receiver.put(message)
 
     def _times(self, key: str) -> int:
-        """How often a thing has happened since it was told; 0 when it is not told again yet."""
+        """How often an event has happened since its last message; 0 when it is too early for another one."""
         now = time.monotonic()
         with self._mutex:
             at, count = self._told.get(key, (-self._repeat_after_s, 0))
@@ -80,7 +80,8 @@ class Messenger:
             return count + 1
 
     def close(self, limit_s: float = 15.0) -> bool:
-        """Send what waits, all receivers at once; whether everything was handed over or given up in time."""
+        """Send all waiting messages, to all receivers at once. Returns whether each was delivered or given up in
+        time."""
         deadline = time.monotonic() + limit_s
         for receiver in self.receivers:
             receiver.close(0.0)
@@ -88,9 +89,9 @@ class Messenger:
 
 
 def tell(kind: Kind, text: str, *, page: str = "/", settings: Settings | None = None, limit_s: float = 15.0) -> bool:
-    """Send one message and wait for it, from a command or a flow; whether every receiver was reached in time.
+    """Send one message from a command or a flow, and wait. Returns whether every receiver was reached in time.
 
-    It never raises: a message that cannot be sent is a line in the log, and the work that it tells of goes on.
+    It never raises: a message that cannot be sent is logged, and the work that it reports goes on.
     """
     try:
         messenger = Messenger.of(settings or Settings(), params.load().messages)
@@ -128,7 +129,9 @@ def report(settings: Settings, params: MessagesParams, *, as_json: bool) -> int:
     """
     taken = test(settings, params)
     if not taken:
-        raise SettingError("ODDSMITH_MESSAGES was empty: nobody can be told; set it to apprise addresses")
+        raise SettingError(
+            "ODDSMITH_MESSAGES was empty, so there is no receiver; set it to apprise addresses, such as ntfys://ntfy.sh/TOPIC"
+        )
     if as_json:
         sys.stdout.write(json.dumps({"receivers": taken, "ok": all(taken.values())}) + "\n")
     else:

@@ -1,4 +1,5 @@
-"""What waits for one receiver, and when it may go: levels, quiet hours and the digest. Pure; the clock is given."""
+"""The queue of one receiver, and when its messages are due: levels, quiet hours, digest. Pure: callers pass the
+time."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -11,15 +12,15 @@ from pipelines.core.sections import MessagesParams
 from pipelines.messages.message import Level, Message
 
 MOST_WAITING: Final = 500
-"""Messages that wait for one receiver; the oldest of the least urgent ones are dropped beyond it, and counted."""
+"""Most messages that wait for one receiver. Beyond it the oldest of the least urgent ones are dropped and counted."""
 
 MOST_LINES: Final = 30
-"""Messages that one notification spells out; it says how many more there were."""
+"""Most messages that one notification contains in full; it gives the number of the others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """When messages may go."""
+    """Rules for the time of sending."""
 
     digest: timedelta
     quiet: tuple[time, time] | None
@@ -55,7 +56,7 @@ class Outbox:
         return len(self._waiting)
 
     def put(self, message: Message) -> bool:
-        """Take a message in; whether this receiver wants it."""
+        """Queue a message. Returns whether it is urgent enough for this receiver."""
         if message.level < self._least:
             return False
         self._waiting.append(message)
@@ -65,7 +66,8 @@ class Outbox:
         return True
 
     def take(self, now: datetime, *, everything: bool = False) -> list[Message]:
-        """What is sent now, in one notification; it waits no longer. `everything` is for the end of the process."""
+        """Remove and return the messages that are due now, for one notification. `everything` is for the end of the
+        process."""
         if everything:
             due = list(self._waiting)
         else:

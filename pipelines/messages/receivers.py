@@ -1,4 +1,4 @@
-"""Receivers: one per address of ODDSMITH_MESSAGES, each with a thread of its own, so that none waits for another.
+"""Receivers: one per address of ODDSMITH_MESSAGES, each with its own thread, so that a slow one delays no other.
 
 An address is a secret (tokens and passwords are part of it). No text of ours, no log line and no metric holds one: a
 receiver is known by its number and its scheme, such as `2 tgram`.
@@ -19,10 +19,10 @@ from pipelines.messages.message import Level, Message
 from pipelines.messages.outbox import Outbox, Timing, notification
 
 RETRY_AFTER_S: Final = (2.0, 10.0, 60.0)
-"""Wall seconds before a notification that was not taken is sent again; after the last one it is given up."""
+"""Wall seconds before each new try of a notification that failed; after the last try it is given up."""
 
 LOOK_EVERY_S: Final = 1.0
-"""Wall seconds between two looks at what is due."""
+"""Wall seconds between two checks of the queue."""
 
 _log = log.get("messages")
 
@@ -53,7 +53,7 @@ class Receiver:
         self._thread.start()
 
     def put(self, message: Message) -> None:
-        """Take a message in; it is sent when it is due."""
+        """Queue a message; it is sent when it is due."""
         with self._mutex:
             dropped = self._outbox.dropped
             if self._outbox.put(message):
@@ -63,14 +63,14 @@ class Receiver:
             self._counted(self.name, "dropped", dropped)
 
     def close(self, limit_s: float) -> bool:
-        """Send what waits, quiet hours or not; whether that was done within the limit."""
+        """Send all waiting messages, also in quiet hours. Returns whether that was done within the limit."""
         self._closing.set()
         self._wake.set()
         self._thread.join(limit_s)
         return not self._thread.is_alive()
 
     def send_now(self, message: Message) -> bool:
-        """Send one message once, in the caller's thread; whether the receiver took it."""
+        """Send one message once, in the caller's thread. Returns whether the receiver accepted it."""
         return self._attempt([message])
 
     def _run(self) -> None:
@@ -94,7 +94,7 @@ class Receiver:
             if not wait_s or self._closing.wait(wait_s):
                 break
         self._counted(self.name, "failed", len(batch))
-        _log.error("a receiver did not take messages", receiver=self.name, messages=len(batch))
+        _log.error("a receiver did not accept messages", receiver=self.name, messages=len(batch))
 
     def _attempt(self, batch: list[Message]) -> bool:
         title, text = notification(batch)
@@ -103,7 +103,7 @@ class Receiver:
         try:
             return bool(self._target.notify(body=text, title=title, notify_type=kind))
         except Exception as error:
-            # Whatever a plugin raises: its text may hold the address.
+            # The text of the plugin's exception may contain the address, so it is not logged.
             _log.error("a receiver failed", receiver=self.name, error=type(error).__name__)
             return False
 
@@ -130,9 +130,9 @@ def targets(addresses: str) -> Iterator[tuple[str, Level | None, Any]]:
     """
     if not addresses.split():
         return
-    import apprise  # noqa: PLC0415 - it takes 0.16 s to load; who sends no messages does not wait for it
+    import apprise  # noqa: PLC0415 - loading takes 0.16 s, which a process without receivers does not need
 
-    logging.getLogger("apprise").addFilter(_nothing)  # its lines hold whole addresses
+    logging.getLogger("apprise").addFilter(_nothing)  # its log lines contain whole addresses
     for number, text in enumerate(addresses.split(), 1):
         found = re.fullmatch(r"(?:(info|warning|critical)=)?(.+)", text)
         assert found is not None

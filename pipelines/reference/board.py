@@ -1,4 +1,4 @@
-"""The paths of all assets, and what they say of a market."""
+"""The price paths of all assets, and the fair value of a market that they imply."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -14,15 +14,15 @@ from pipelines.reference.prices import MEMORY_S, SILENCE_S, Path, Price
 APART: Final = 0.005
 """Two sources of one asset that differ by more than this share: one of them is wrong, and no fair value is given."""
 COARSE_STEPS: Final = (2.5, 120.0)
-"""Silence and memory of a recording whose prices lie further apart than a live feed's, in steps of it."""
+"""For a recording with prices further apart than a live feed's: silence and memory, as multiples of that distance."""
 LOOK_BACK_S: Final = 3
-"""`fair_before` is the fair value so long before a close: what has moved since may not be in the market's price yet."""
+"""`fair_before` is the fair value this long before a close. A move since then may not be in the market's price yet."""
 KEEP_MS: Final = 5 * 3_600_000
-"""How long live prices are kept: the longest series, and the memory before it."""
+"""How long live prices are kept: as long as the longest series lasts, and the memory of the volatility before it."""
 
 
 class Board:
-    """Prices of every asset and source. `silence_s` and `memory_s` are those of its feeds."""
+    """Prices of every asset and source. `silence_s` and `memory_s` count for all of its feeds."""
 
     def __init__(self, silence_s: float = SILENCE_S, memory_s: float = MEMORY_S) -> None:
         self._geometry = (silence_s, memory_s)
@@ -30,7 +30,7 @@ class Board:
 
     @classmethod
     def of(cls, prices: Iterable[Price]) -> "Board":
-        """The board of a history; its silence and memory fit the distance of the prices."""
+        """The board of a recorded history. Silence and memory follow from the distance of its prices."""
         ordered = sorted(prices, key=lambda one: (one.known_ms, one.ts_ms))
         times: dict[tuple[str, str], list[int]] = {}
         for one in ordered:
@@ -55,7 +55,7 @@ class Board:
             path.forget(now_ms - KEEP_MS)
 
     def fair(self, rule: Settlement | None, now_ms: int) -> tuple[float | None, str]:
-        """Probability of YES of a market with this rule at a time, and why there is none."""
+        """Probability of YES of a market with this rule at a time, or None with the reason."""
         if rule is None:
             return None, "the market settles on no reference price"
         path = self.paths.get((rule.symbol, rule.source))

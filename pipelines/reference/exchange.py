@@ -1,4 +1,5 @@
-"""An exchange's public stream of trades (Binance): the price that hourly series settle on, and the quickest one."""
+"""An exchange's public stream of trades (Binance): hourly series settle on its price, which is also the earliest to
+arrive."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping

@@ -1,4 +1,5 @@
-"""Probability of YES under a settlement rule, from the path of the reference price. One definition for every place.
+"""Probability of YES under a settlement rule, from the path of the reference price. The one definition that training,
+backtest and bot use.
 
 The price is a driftless log-normal walk with the variance that its path shows. Of an average, the part that has passed
 is known; the rest has the variance of a partial mean: with a share w of the average still to come over T seconds,
@@ -13,11 +14,11 @@ from pipelines.core.settlement import RuleKind, Settlement
 from pipelines.reference.prices import Path
 
 OPEN_GRACE_MS: Final = 2_000
-"""The price at a moment may have been made this long after it where none was there before it."""
+"""Where no earlier price is known at a moment, one that was made up to this long after it is used."""
 
 
 def fair_value(path: Path, rule: Settlement, now_ms: int) -> tuple[float | None, str]:
-    """Probability of YES at a time from what was known then, and why there is none.
+    """Probability of YES at a time from what was known then, or None with the reason.
 
     None before the range begins (where the level is its first price), after its end, while the feed is frozen or in
     doubt, without a level, and while too few moves are known.
@@ -49,7 +50,7 @@ def fair_value(path: Path, rule: Settlement, now_ms: int) -> tuple[float | None,
 
 
 def _taken(path: Path, rule: Settlement, at_ms: int, count: int) -> float | None:
-    """The price at a moment as the rule takes it."""
+    """The price at a moment, as the settlement rule defines it."""
     if rule.kind is RuleKind.TWAP:
         return path.mean(at_ms - rule.average_s * 1_000, at_ms, count)
     found = path.at(at_ms, count)
@@ -57,7 +58,7 @@ def _taken(path: Path, rule: Settlement, at_ms: int, count: int) -> float | None
 
 
 def _moments(path: Path, rule: Settlement, now_ms: int, price: float, count: int) -> tuple[float, float] | None:
-    """Expected settling price, and the seconds of variance that it still has."""
+    """Expected settlement price, and how many seconds of variance are still to come."""
     left_s = rule.end_s - now_ms / 1_000.0
     average_s = float(rule.average_s)
     if average_s <= 0.0:

@@ -7,19 +7,20 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 SILENCE_S: Final = 10.0
-"""A feed of prices every second is taken for frozen after this time without a newer one."""
+"""A feed that sends every second counts as frozen after this time without a newer price."""
 MEMORY_S: Final = 1_800.0
-"""How far back the volatility looks."""
+"""The volatility is computed over this much time."""
 FEWEST_MOVES: Final = 20
 STEP_MS: Final = 1_000
-"""Moves are measured over at least this time: quicker ones are mostly the bounce between bid and ask."""
+"""Moves are measured over at least this time, because shorter ones are mostly the bounce between bid and ask."""
 DOUBT_SHARE: Final = 0.002
 """A move of less than this share is always believed."""
 DOUBT_SIGMAS: Final = 15.0
-"""A larger one is believed up to so many standard deviations; beyond that, after `CONFIRMED_BY` more prices near it."""
+"""A larger move is believed up to this many standard deviations; a still larger one after `CONFIRMED_BY` prices near
+it."""
 CONFIRMED_BY: Final = 2
 AHEAD_MS: Final = 5_000
-"""A price that was made this much after it became known has a wrong time."""
+"""The time of a price is wrong if it lies this much after the time at which the price became known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Silence:
 
 
 class PriceSource(Protocol):
-    """Anything that gives reference prices: a socket, a recording, the simulator."""
+    """A source of reference prices: a socket, a recording, the simulator."""
 
     def prices(self) -> AsyncIterator[Price | Silence]:
         """Prices in the order in which they became known; ends with the recording, or when the task is cancelled."""
@@ -52,7 +53,8 @@ class PriceSource(Protocol):
 
 
 class Path:
-    """The prices of one asset from one source, as they became known, with what a fair value asks of them.
+    """The prices of one asset from one source in the order in which they became known, and the figures for a fair
+    value.
 
     Between two prices the earlier one holds. Questions name the time of asking: prices that became known later do not
     exist then, so one path answers for every bar of a history and for now. A price that is no number, that is older
@@ -80,7 +82,7 @@ class Path:
         return len(self._ts)
 
     def add(self, price: Price) -> None:
-        """Take the next price."""
+        """Add the next price."""
         late = bool(self._ts) and (price.ts_ms <= self._ts[-1] or price.known_ms < self._known[-1])
         if late or not (math.isfinite(price.value) and price.value > 0.0) or price.ts_ms > price.known_ms + AHEAD_MS:
             self.refused += 1
@@ -99,7 +101,7 @@ class Path:
         return rate is not None and move <= DOUBT_SIGMAS * math.sqrt(rate * elapsed_s)
 
     def _doubt(self, price: Price) -> None:
-        """Hold a price back; enough of them that agree with each other are the truth."""
+        """Hold a price back. When enough held-back prices agree with each other, they are believed."""
         last = self._suspects[-1] if self._suspects else None
         if last is not None and not self._credible(price, last.value, last.ts_ms):
             self.refused += len(self._suspects)
@@ -114,7 +116,7 @@ class Path:
                 self._append(Price(one.symbol, one.source, one.ts_ms, price.known_ms, one.value))
 
     def _settle(self, price: Price) -> None:
-        """A price near the last believed one: what was held back was wrong."""
+        """Add a price near the last believed one, and drop those that were held back."""
         self.refused += len(self._suspects)
         self._suspects.clear()
         if len(self._doubt_from) > len(self._doubt_to):
@@ -134,7 +136,7 @@ class Path:
             anchor = self._anchor[-1]
             apart = price.ts_ms - self._ts[anchor] >= STEP_MS
             move = math.log(price.value / self._value[anchor]) if apart else 0.0
-            # A move over a gap says little of what happened each second: it is left out.
+            # A move over a gap does not show what happened in each second, so it is left out.
             counts = apart and elapsed <= self._silence_ms
             self._square.append(self._square[-1] + (move * move if counts else 0.0))
             self._moves.append(self._moves[-1] + counts)
@@ -144,7 +146,7 @@ class Path:
         self._value.append(price.value)
 
     def known(self, now_ms: int) -> int:
-        """How many prices were known at a time: what the other questions are given as `count`."""
+        """How many prices were known at a time; the other methods take this number as `count`."""
         return bisect_right(self._known, now_ms)
 
     def doubtful(self, now_ms: int) -> bool:
@@ -200,7 +202,7 @@ class Path:
         return rate if moves >= FEWEST_MOVES and rate > 0.0 else None
 
     def forget(self, before_ms: int) -> None:
-        """Drop what no question about a later time can need: prices made before `before_ms`, the last of them kept."""
+        """Drop prices that were made before `before_ms`, except the last of them, which may still hold."""
         place = bisect_right(self._ts, before_ms) - 1
         if place <= 0:
             return

@@ -1,4 +1,4 @@
-"""Reference prices as a table: what recorders and the landing zone keep, and what a recording brings."""
+"""Reference prices as a table, as recorders, the landing zone and recordings hold them."""
 
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path as FilePath
@@ -29,13 +29,13 @@ class Recorded:
         self._prices = sorted(prices, key=lambda one: (one.known_ms, one.ts_ms))
 
     async def prices(self) -> AsyncIterator[Price | Silence]:
-        """All prices in the order in which they became known."""
+        """Yield all prices in the order in which they became known."""
         for one in self._prices:
             yield one
 
 
 def table(prices: Iterable[Price]) -> pa.Table:
-    """Rows of PRICES, by asset, source and the time of knowing."""
+    """A table with the columns of PRICES, sorted by asset, source and the time at which each price became known."""
     rows = sorted(prices, key=lambda one: (one.symbol, one.source, one.known_ms, one.ts_ms))
     columns = {name: [getattr(one, name) for one in rows] for name in PRICES.names}
     return pa.table(columns, schema=PRICES)
@@ -45,7 +45,7 @@ def read(path: FilePath) -> list[Price]:
     """The prices of a table; empty where there is no file.
 
     Raises:
-        DataError: if it is no such table.
+        DataError: if the file has other columns.
     """
     if not path.is_file():
         return []

@@ -21,8 +21,8 @@ SILENT_AFTER_S: Final = 15.0
 class Rtds:
     """Reference prices of some assets from the venue's socket, all without `symbols`.
 
-    A price is known when it arrives, by `now_ms`; with `by_message` when its message says that it was sent (a venue
-    whose market time is not the wall's).
+    A price is known when it arrives, by `now_ms`; with `by_message` at the time at which its message says that it was
+    sent (for a venue whose market time is not wall time).
     """
 
     def __init__(

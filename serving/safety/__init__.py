@@ -1,1 +1,2 @@
-"""What keeps the bot from buying when something is wrong: heartbeats, blocks, checks of the venue, feed and parent."""
+"""Stops buying when something is wrong: heartbeats, blocks, checks of the venue, of the feed and of the parent
+process."""

@@ -1,7 +1,7 @@
-"""What a 403 means: an edge page for seconds, or a block of this region or account.
+"""Handles answers with status 403: a short refusal of the venue's proxy, or a block of this region or account.
 
-Buying stops with the first one and begins again when none has come for a while. Reads and exits are tried again,
-slowly. A block that lasts ends trading; nothing evades it.
+Buying stops with the first one and begins again when none has come for a while. Reads and exits are tried again at
+longer intervals. A block that lasts ends trading; nothing works around it.
 """
 
 import time
@@ -13,10 +13,10 @@ from serving import metrics
 from serving.dashboard.status import Status
 
 QUIET_S = 30.0
-"""Wall seconds without a 403 after which the venue is open to us again."""
+"""Wall seconds without a 403 after which the block counts as over."""
 
 LASTS_S = 600.0
-"""Wall seconds of 403s, never `QUIET_S` apart, after which trading ends."""
+"""Trading ends when 403s went on for so many wall seconds without a pause of `QUIET_S`."""
 
 RETRY_S = 10.0
 """Wall seconds before a part that met a 403 is tried again."""
@@ -25,7 +25,7 @@ _log = log.get("block")
 
 
 class Block:
-    """The 403s of now, of all parts together."""
+    """The 403s of all parts of the bot."""
 
     def __init__(self, status: Status, clock: Callable[[], float] | None = None) -> None:
         self._status = status
@@ -34,7 +34,7 @@ class Block:
 
     @property
     def active(self) -> bool:
-        """Whether a 403 came lately: nothing is bought, and the service is not ready."""
+        """Whether there was a 403 in the last `QUIET_S`. Then nothing is bought, and the service is not ready."""
         return self._clock() - self._last < QUIET_S
 
     def show(self) -> None:
@@ -44,7 +44,7 @@ class Block:
             self._status.clear_alarm("forbidden")
 
     def seen(self, error: VenueForbidden) -> bool:
-        """Take note of a 403; whether the block has lasted so long that trading ends."""
+        """Record a 403. Returns whether the block has lasted so long that trading ends."""
         now = self._clock()
         if now - self._last >= QUIET_S:
             self._first = now

@@ -14,7 +14,7 @@ from bentoml._internal.utils.circus import Arbiter
 
 
 def make_private() -> None:
-    """Have the process manager of this process listen on sockets that its owner alone can open."""
+    """Let the process manager of this process listen on sockets that only its owner can open."""
     made = Arbiter.__init__
     folder = Path(tempfile.mkdtemp(prefix="oddsmith-"))  # 0700
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

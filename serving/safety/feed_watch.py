@@ -1,4 +1,4 @@
-"""What is wrong with the feed, said once a second: silence, missing bars, messages that could not be read."""
+"""Reports faults of the feed once a second: silence, missing bars, messages that could not be read."""
 
 import time
 
@@ -26,7 +26,7 @@ class FeedWatch:
         self._last: VenueError | None = None
 
     def look(self) -> None:
-        """Say what is wrong now, and take back what is over.
+        """Set the alarms of present faults, and clear the others.
 
         Raises:
             VenueForbidden: if a block of the stream's REST reads has lasted.
@@ -49,7 +49,7 @@ class FeedWatch:
         self._block.show()
 
     def _look_for_403(self, error: VenueError | None) -> None:
-        """Count a 403 once: the error stays until the next look over REST, which may be long after."""
+        """Count a 403 once: the stream keeps its error until the next read over REST, which may be much later."""
         if error is self._last:
             return
         self._last = error

@@ -1,7 +1,7 @@
-"""The venue's dead man's switch: our orders live while we beat, and are cancelled by the venue when we fall silent.
+"""Heartbeats: the venue cancels our resting orders when it gets none for some seconds.
 
-Beats are timed by the event loop that takes the turns, so a bot that hangs falls silent as one that was killed does.
-They have a thread of their own: a slow answer to an order must not hold them up.
+The event loop that also decides sends them, so a bot that hangs stops sending, like one that was killed.
+The requests have their own thread, because a slow answer to an order must not delay them.
 """
 
 import asyncio
@@ -17,27 +17,28 @@ from serving.dashboard.status import Status
 from serving.threads import Threads
 
 EVERY_S = 5.0
-"""Wall seconds between two beats, as the venue asks."""
+"""Wall seconds between two heartbeats, as the venue's documentation says."""
 
 SILENCE_S = 10.0
-"""Wall seconds without a beat after which the venue cancels every order of the API key."""
+"""Wall seconds without a heartbeat after which the venue cancels every order of the API key."""
 
 AGAIN_S = 1.0
-"""Wall seconds after which a beat that was not accepted is sent again."""
+"""Wall seconds until a heartbeat that was not accepted is sent again."""
 
 _log = log.get("heartbeat")
 
 
 class HeartbeatGateway(Protocol):
-    """An account with such a switch. The call blocks and raises `VenueError`."""
+    """An account that sends heartbeats. The call blocks and raises `VenueError`."""
 
     def heartbeat(self) -> None:
-        """Tell the venue that we live."""
+        """Send a heartbeat."""
         ...
 
 
 class Heartbeat:
-    """Beats for one account. `learn` reads the account anew, in the venue's thread, after orders were cancelled."""
+    """Sends heartbeats for one account. `learn` reads the account again, in the venue's thread, after orders were
+    cancelled."""
 
     def __init__(
         self,
@@ -58,11 +59,12 @@ class Heartbeat:
 
     @property
     def accepted_lately(self) -> bool:
-        """Whether the venue accepted a beat so lately that it would cancel our orders if we were killed now."""
+        """Whether heartbeats work: the venue accepted one so recently that it would cancel our orders if we stopped
+        now."""
         return time.monotonic() - self._last_s < self._silence_s
 
     async def run(self) -> None:
-        """Beat until cancelled; an answer that is missing is an alarm, and the next try comes sooner.
+        """Send heartbeats until cancelled. A missing answer sets an alarm, and the next try comes sooner.
 
         Raises:
             VenueForbidden: if the venue blocks this region or account.
@@ -98,8 +100,11 @@ class Heartbeat:
         _log.error("heartbeat not accepted", error=why, heard=self.accepted_lately)
 
     async def _after_silence(self) -> None:
-        """The venue may have cancelled what rested: learn it, so that the books do not wait for dead orders."""
-        _log.warning("heard again after silence; the venue may have cancelled what rested", silence_s=self._silence_s)
+        """Read the account again: the venue may have cancelled resting orders, which the books would otherwise wait
+        for."""
+        _log.warning(
+            "heartbeats are accepted again; the venue may have cancelled resting orders", silence_s=self._silence_s
+        )
         try:
             await self._threads.in_account_thread(self._learn)
         except VenueForbidden:

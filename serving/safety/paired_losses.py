@@ -53,7 +53,7 @@ class PairedLosses:
         return {"better": self.better.document(), "worse": self.worse.document()}
 
     def restore(self, document: dict[str, Any]) -> None:
-        """Go on with evidence that was kept; of another horizon, begin."""
+        """Continue with saved evidence; evidence of another horizon is dropped."""
         better, worse = EProcess.parse(document["better"]), EProcess.parse(document["worse"])
         if better.lag == worse.lag == self._horizon:
             self.better, self.worse = better, worse

@@ -1,4 +1,5 @@
-"""The worker's parent: BentoML starts and supervises the worker; when it is gone, nobody can stop the bot in order."""
+"""Watches the parent process: BentoML starts and supervises this one, and without it nobody can stop the bot in
+order."""
 
 import asyncio
 import os
@@ -16,9 +17,9 @@ _log = log.get("parent")
 
 async def end_with_parent(stop: Callable[[], Awaitable[None]], parent: int, every_s: float = EVERY_S) -> None:
     """Wait until the process that started this one is gone; then stop the bot in order and end this process."""
-    while os.getppid() == parent:  # noqa: ASYNC110 - no event tells of the end of a parent
+    while os.getppid() == parent:  # noqa: ASYNC110 - there is no event for the end of a parent
         await asyncio.sleep(every_s)
-    _log.error("THE SUPERVISOR IS GONE: the bot cancels what rests and ends", parent=parent)
+    _log.error("THE SUPERVISOR IS GONE: the bot cancels its resting orders and ends", parent=parent)
     await stop()
     os.kill(os.getpid(), signal.SIGTERM)
 

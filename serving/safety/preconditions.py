@@ -1,7 +1,7 @@
 """What has to be true before an order is sent: region, clock, protocol, client library, contracts, allowances.
 
-The doctor asks once; the running bot asks before its first order and every hour (`venue_watch`). A check gives back a
-line for people, or raises `Failed` with what is wrong; a venue that does not answer raises `VenueError`.
+The doctor asks once; the running bot asks before its first order and every hour (`venue_watch`). A check returns a
+line for people, or raises `Failed` with the reason; if the venue does not answer it raises `VenueError`.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from pipelines.venue.http import VenueHttp
 from pipelines.venue.pins import CONTRACTS, PROTOCOL, SPENDERS
 
 MAX_SKEW_S: Final = 5.0
-"""Signatures carry wall time; a clock that is further off is refused by the venue."""
+"""Largest error of our clock: signatures contain wall time, and the venue refuses a larger difference."""
 
 
 class Failed(Exception):
@@ -36,11 +36,11 @@ class Funded(Protocol):
 
 
 async def region(settings: Settings) -> str:
-    """Ask the venue whether this address may trade, on the route that knows; the simulator's in simulated mode."""
+    """Ask the venue's region route whether this address may trade; in simulated mode the simulator's route."""
     if settings.mode is Mode.PAPER:
         return "not asked in paper mode: nothing is ordered"
     url = f"{settings.clob_url}/api/geoblock" if settings.mode is Mode.SIMULATED else settings.geoblock_url
-    base, _, name = url.rpartition("/")  # the route itself: with a slash behind it, it is another one
+    base, _, name = url.rpartition("/")  # without a slash at the end, which would make it another route
     async with VenueHttp(base, attempts=2) as http:
         answer = await http.get(f"/{name}", dict)
     blocked, place = answer.get("blocked"), f"{answer.get('country')} {answer.get('region') or ''}".strip()
@@ -59,7 +59,7 @@ async def clock(settings: Settings) -> str:
         before = time.time()
         theirs = float(await http.get("/time", int | str))  # type: ignore[arg-type]
         after = time.time()
-    # Whole seconds, answered at some moment in between: a slow answer says less, and is no proof of a wrong clock.
+    # The answer has whole seconds and was made between sending and receiving, so a slow answer proves less.
     skew, unsure = theirs + 0.5 - (before + after) / 2, 0.5 + (after - before) / 2
     if abs(skew) > MAX_SKEW_S + unsure:
         raise Failed(f"this clock is {-skew:+.1f} s off the venue's; synchronise it (NTP)")
@@ -69,7 +69,7 @@ async def clock(settings: Settings) -> str:
 async def protocol(settings: Settings) -> str:
     """Compare the protocol that the venue speaks with the one that orders are signed for."""
     if settings.clob_client == "v1":
-        return "not asked of the old client, which trades on a simulator alone"
+        return "not checked for the old client, which trades only on a simulator"
     async with VenueHttp(settings.clob_url, attempts=2) as http:
         answer = await http.get("/version", dict)
     if answer.get("version") != PROTOCOL:
@@ -83,7 +83,7 @@ async def protocol(settings: Settings) -> str:
 async def client(settings: Settings) -> str:
     """Compare the installed client library's methods with those that were tested."""
     if settings.clob_client == "v1":
-        return "py-clob-client, for a simulator alone"
+        return "py-clob-client, which trades only on a simulator"
     unified = settings.clob_client == "unified"
     name, parts = ("polymarket-client", client_unified.PARTS) if unified else ("py-clob-client-v2", pins.CLIENT)
     changed = client_unified.changed_parts() if unified else pins.changed_methods()
@@ -96,7 +96,7 @@ async def client(settings: Settings) -> str:
 async def contracts(settings: Settings) -> str:
     """Compare the addresses that the client library signs for with the pinned ones."""
     if settings.clob_client == "v1":
-        return "those of the old protocol, for a simulator alone"
+        return "those of the old protocol, which is only for a simulator"
     other = pins.other_contracts(client_unified.contracts() if settings.clob_client == "unified" else None)
     if other:
         raise Failed(
@@ -113,11 +113,11 @@ CHECKS: Final[tuple[tuple[str, Callable[[Settings], Awaitable[str]]], ...]] = (
     ("client", client),
     ("contracts", contracts),
 )
-"""Name and check, for the doctor and for the running bot. Allowances are asked of the account (`allowances`)."""
+"""Every check with its name, for the doctor and the running bot. Allowances need the account (`allowances`)."""
 
 
 async def allowances(account: Any) -> str:
-    """Whether the exchanges may take what is bought with; paper accounts have none."""
+    """Check that the exchanges may take the collateral; paper accounts have no allowances."""
     if not hasattr(account, "allowances"):
         return "none: our own fills"
     return await asyncio.to_thread(check_allowances, account)
@@ -127,7 +127,7 @@ def check_allowances(account: Funded) -> str:
     """Compare the allowances of the pinned exchanges with the cash. Blocking.
 
     Raises:
-        Failed: naming the exchange that may take less than there is.
+        Failed: naming the exchange whose allowance is smaller than the cash.
     """
     cash, given = account.cash_micro(), {key.lower(): value for key, value in account.allowances().items()}
     for name in SPENDERS:

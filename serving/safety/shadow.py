@@ -1,8 +1,8 @@
-"""A second bundle decides on the same bars and orders nothing: a challenger, or the predecessor of a new champion.
+"""Runs a second bundle on the same bars without orders: a challenger, or the predecessor of a new champion.
 
-`var/challenger.json` (the flows) says which. What is measured goes to `var/shadow.json` after every bar: evidence on
-paired losses that may be looked at any time, paper P&L, falls from the peak, and the champion's share of failed orders.
-The flow `shadow` reads it and promotes, dismisses or rolls back; the swap itself is `model_watch`'s, between two bars.
+The flows name it in `var/challenger.json`. Results go to `var/shadow.json` after every bar: evidence from paired
+losses, which is valid at any time, paper P&L, drawdowns, and the champion's share of failed orders. The flow `shadow`
+reads it and promotes, dismisses or rolls back; the swap itself is `model_watch`'s, between two bars.
 """
 
 import time
@@ -28,19 +28,19 @@ from serving.safety.shadow_account import ShadowAccount
 from serving.threads import Threads
 
 POINTS = 5_000
-"""Newest points of the line on the dashboard."""
+"""Number of points of the line on the dashboard; the newest are kept."""
 
 _log = log.get("shadow")
 
 
 @dataclass(frozen=True, slots=True)
 class Champions:
-    """The real account at a bar, for the comparison."""
+    """The real account at a bar, to compare the paper account with."""
 
     equity_micro: int
     placed: int
     failed: int
-    """Orders that were refused or whose fate is unknown."""
+    """Orders that were refused, or whose result is unknown."""
 
 
 class Shadow:
@@ -56,7 +56,7 @@ class Shadow:
         self.trouble = ""
 
     async def refresh(self, present: LoadedModel | None) -> None:
-        """Take over what challenger.json names now. A bundle that cannot be used is said and stays out."""
+        """Load the bundle that challenger.json names. A bundle that cannot be used is reported and left out."""
         try:
             record = shadow_record.challenger(self._settings.var)
             if record == self._record and self.trouble == "" and self._fits(present):
@@ -69,7 +69,7 @@ class Shadow:
             _log.warning("not in shadow", why=str(error))
 
     def _fits(self, present: LoadedModel | None) -> bool:
-        """Whether what is watched was begun with the present champion."""
+        """Whether the comparison was begun with the present champion."""
         if self._watched is None:
             return self.model is None and self._record is None
         return present is not None and self._watched.champion == present.bundle.hash
@@ -94,7 +94,7 @@ class Shadow:
             self.model = self.model.with_limits(params.risk)
 
     def observe(self, turn: Turn, seen: Sequence[WarmMarket], quotes: Mapping[str, Quote], real: Champions) -> None:
-        """One bar that the champion has decided: decide it in shadow, score both, write what was seen."""
+        """Decide a bar, which the champion has decided, with the shadow too; score both and save the results."""
         if self.model is None or self._watched is None:
             return
         self._watched.observe(self.model, turn, seen, quotes, real)
@@ -109,7 +109,7 @@ class Shadow:
 
 
 class _Watched:
-    """One pair of champion and shadow. What was measured before a restart goes on; the paper positions begin anew."""
+    """One pair of champion and shadow. Measurements continue after a restart; paper positions do not."""
 
     def __init__(self, role: str, shadow: str, champion: str, losses: PairedLosses, params: Params) -> None:
         self.role, self.shadow, self.champion = role, shadow, champion
@@ -132,7 +132,7 @@ class _Watched:
     def begin(
         cls, settings: Settings, params: Params, record: dict[str, Any], model: LoadedModel, present: LoadedModel
     ) -> "_Watched":
-        """Go on with what var/shadow.json says of this very pair, or begin."""
+        """Continue the measurements of var/shadow.json if they are of this pair, else begin new ones."""
         horizon = min(params.gate.first_horizon, model.predictor.horizon, present.predictor.horizon)
         made = cls(
             str(record["role"]),
@@ -176,7 +176,7 @@ class _Watched:
         return self._orders[0] + self._real.placed, self._orders[1] + self._real.failed
 
     def seen(self) -> Seen:
-        """What advice is made of."""
+        """The figures that decide about promotion, dismissal and rollback."""
         placed, failed = self._counted()
         falls = {
             name: (self._peak[name] - earned) / max(self._cash + self._peak[name], 1.0)
@@ -193,7 +193,7 @@ class _Watched:
         )
 
     def shown(self, params: Params) -> dict[str, Any]:
-        """What a person sees."""
+        """The figures that the dashboard shows."""
         what, why = advice(self.seen(), params.shadow)
         return asdict(self.seen()) | {
             "shadow": self.shadow,
@@ -207,7 +207,7 @@ class _Watched:
         }
 
     def document(self, params: Params) -> dict[str, Any]:
-        """var/shadow.json."""
+        """The content of var/shadow.json."""
         return self.shown(params) | {
             "evidence": self._losses.document(),
             "earned_pusd": self._earned,

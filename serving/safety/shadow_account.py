@@ -1,4 +1,4 @@
-"""A paper account for a bundle in shadow: the same bars, quotes, costs and limits; no order leaves it."""
+"""The paper account of a bundle in shadow: the same bars, quotes, costs and limits, but no real orders."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,7 +15,7 @@ UNIT_MICRO = MICRO // PRICE_SCALE
 
 
 class ShadowAccount:
-    """Cash and positions that exist nowhere else, filled from the quotes of the next bars as in the backtest."""
+    """Paper cash and positions; orders are filled from the quotes of the next bars, as in the backtest."""
 
     def __init__(self, params: Params, cash_micro: int) -> None:
         self._ledger = Ledger(cash_micro)
@@ -28,16 +28,16 @@ class ShadowAccount:
 
     @property
     def pnl_pusd(self) -> float:
-        """Change of the paper equity since it began."""
+        """Change of the paper equity since the start."""
         return (self.equity_micro - self._first) / MICRO
 
     @property
     def drawdown(self) -> float:
-        """Fall from the peak, as a share of it."""
+        """Drawdown: the fall from the peak, as a share of the peak."""
         return max(0.0, 1.0 - self.equity_micro / self._peak)
 
     def turn(self, model: LoadedModel, ts_s: int, seen: Sequence[WarmMarket], quotes: Mapping[str, Quote]) -> Turn:
-        """Fill what was sent before, mark, decide, and send what was decided to the paper book."""
+        """Fill earlier orders, mark positions to the mids, decide the bar, and add its orders to the paper book."""
         self._fill(seen, ts_s)
         self._mark(ts_s, quotes)
         account = Account(
@@ -73,7 +73,8 @@ class ShadowAccount:
             self._ledger.mark(key, self._mids[key])
             end_s = self._markets[key].end_s
             if end_s is not None and ts_s > end_s:
-                # The rules sell before the end. What could not be sold counts at its last mid: nobody redeems paper.
+                # The rules sell before the end. Shares that could not be sold keep their last mid, because paper is not
+                # redeemed.
                 self._book.working.pop(key, None)
                 self._ledger.settle(key, self._mids[key] * UNIT_MICRO, ts_s)
         self.equity_micro = self._ledger.equity_micro(self._mids)

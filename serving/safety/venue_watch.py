@@ -1,4 +1,4 @@
-"""The preconditions of trading, asked before the first order and hourly: anything off and nothing is bought.
+"""Checks the preconditions of trading before the first order and every hour; while one fails, nothing is bought.
 
 What is held can be sold all the time: a changed clock, contract or region must not trap a position.
 """
@@ -19,10 +19,10 @@ from serving.safety import preconditions
 from serving.safety.preconditions import Failed
 
 EVERY_S: Final = 3_600.0
-"""Wall seconds between two examinations when all was well."""
+"""Wall seconds between two rounds of checks when all passed."""
 
 AGAIN_S: Final = 30.0
-"""Wall seconds until the next one when something was off or did not answer."""
+"""Wall seconds until the next round when a check failed or was not answered."""
 
 _log = log.get("watch")
 
@@ -30,7 +30,7 @@ NOT_YET: Final = "the checks before the first order are not finished"
 
 
 class VenueWatch:
-    """`reduce_only` says why nothing may be bought; empty while all is well."""
+    """Runs the checks. `reduce_only` says why nothing may be bought; it is empty while all checks pass."""
 
     def __init__(
         self,
@@ -50,13 +50,14 @@ class VenueWatch:
         self.reduce_only = NOT_YET
 
     async def run(self, account: Any) -> None:
-        """Examine when it is due, until cancelled; a new session goes on with what is known."""
+        """Run the checks when they are due, until cancelled. A new session continues with the last results."""
         while True:
             await asyncio.sleep(max(0.0, self._next_s - time.monotonic()))
             await self.examine(account)
 
     async def examine(self, account: Any) -> None:
-        """Ask everything once. What does not answer keeps its last finding, and counts as off until it answered."""
+        """Run every check once. One without an answer keeps its last result, and counts as failed until its first
+        answer."""
         asked: dict[str, Callable[[], Awaitable[str]]]
         asked = {name: partial(check, self._settings) for name, check in self._checks}
         asked["allowances"] = partial(preconditions.allowances, account)

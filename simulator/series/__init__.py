@@ -1,8 +1,8 @@
-"""Series markets of an underlying: its price, the feeds of it, and the windows that settle on it.
+"""Series markets: the price of an underlying, its feeds, and the windows that settle on it.
 
 underlying.py   the price second by second: a jump diffusion with changing volatility; candles, averages
 kinds.py        which series there are; texts.py: their titles and rule texts, in the venue's words
-windows.py      consecutive windows of a series: quotes of the crowd, and outcomes
+windows.py      consecutive windows of a series: the quotes of other traders, and outcomes
 source.py       the series as a source of the venue, joined to its other markets
 feeds.py        what the socket of reference prices sends at a step, with its silences
 """

@@ -9,7 +9,7 @@ from simulator.series.source import SeriesMarkets
 
 ORACLE_LATE_S: Final = 1
 SENT_AFTER_MS: Final = 40
-"""From the making of the exchange's price to its sending."""
+"""Time between the making of the exchange's price and its sending."""
 SILENT_EVERY_S: Final = 1_800
 SILENT_FOR_S: Final = 40
 HISTORY_S: Final = 120
@@ -19,7 +19,7 @@ TOPICS: Final = {"crypto_prices": "usdt", "crypto_prices_chainlink": "/usd"}
 
 
 def silent(now_s: int) -> bool:
-    """Whether the feed says nothing at that market time."""
+    """Whether the feed sends nothing at that market time."""
     return now_s % SILENT_EVERY_S >= SILENT_EVERY_S - SILENT_FOR_S
 
 

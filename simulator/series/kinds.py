@@ -9,8 +9,9 @@ NAMES: Final = {"BTC": "Bitcoin", "ETH": "Ethereum", "SOL": "Solana", "XRP": "XR
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A kind of window. `average_s` 0 settles on the price of a moment, else on the mean before it; a candle is the
-    exchange's. `strikes` (relative to the price at the beginning) makes a ladder of levels of every window."""
+    """A kind of window. `average_s` 0 settles on the price of a moment, else on the mean of so many seconds before it.
+    A candle is the exchange's. `strikes` (relative to the price at the beginning) gives every window a ladder of
+    levels."""
 
     symbol: str = "BTC"
     length: str = "5m"

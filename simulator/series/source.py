@@ -18,11 +18,11 @@ STEP_S: Final = 1
 LADDER: Final = (-0.002, -0.001, 0.0, 0.001, 0.002)
 """Levels of a ladder, relative to the price when it begins."""
 FIRST_S: Final = 7_200
-"""No window begins sooner after the epoch: averages and volatility need a past."""
+"""The first window begins this long after the epoch, because averages and volatility need earlier prices."""
 
 
 class SeriesMarkets(TimelineMarkets):
-    """Windows of some series, each listed `OPENS_BEFORE_S` before it begins: the next one is there without a gap."""
+    """Windows of some series, each listed `OPENS_BEFORE_S` before it begins, so that there is always a next one."""
 
     step_s = STEP_S
 

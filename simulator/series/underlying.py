@@ -1,7 +1,7 @@
-"""Price of one asset second by second: a jump diffusion whose volatility changes slowly.
+"""The price of one asset, second by second: a jump diffusion with slowly changing volatility.
 
-One seed and symbol is one history. It is drawn in blocks of an hour, from the epoch on, so any time can be asked for; a
-block begins at the price that the one before it ended at.
+Seed and symbol decide the whole history. It is drawn in blocks of an hour, from the epoch on, so any time can be asked
+for; a block begins at the price that the one before it ended at.
 """
 
 import zlib
@@ -14,7 +14,7 @@ from simulator.markets.events import EPOCH_S
 from simulator.markets.random_streams import generator
 
 UNDERLYING: Final = 1 << 58
-"""Streams of underlyings: this plus a number of the symbol and the block."""
+"""Number of the random stream of underlyings; symbol and block are added to it."""
 BLOCK_S: Final = 3_600
 START: Final = {"BTC": 87_000.0, "ETH": 2_950.0, "SOL": 125.0, "XRP": 1.9}
 """Price at the epoch; 100 for other symbols."""
@@ -26,11 +26,11 @@ JUMPS_PER_S: Final = 1.0 / 240.0
 JUMP: Final = 5e-4
 """Rate and standard deviation of jumps of the log price."""
 ORACLE_NOISE: Final = 1e-5
-"""The oracle is a mean of several exchanges: it differs from one of them by this much, one standard deviation."""
+"""The oracle is a mean of several exchanges. This is the standard deviation of its difference from one of them."""
 
 
 class Underlying:
-    """The price of one symbol. Asking for a time draws what is missing up to it."""
+    """The price of one symbol. Prices up to a time are drawn when that time is asked for."""
 
     def __init__(self, seed: int, symbol: str) -> None:
         self.symbol = symbol
@@ -51,7 +51,7 @@ class Underlying:
         return found
 
     def sigma(self, from_s: int, to_s: int) -> FloatArray:
-        """Standard deviation of a second at every second, jumps included: known to the crowd of the market."""
+        """Standard deviation of the move of each second, jumps included. The market's other traders know it."""
         found: FloatArray = np.sqrt(self._part(self._sigmas, from_s, to_s) ** 2 + JUMPS_PER_S * JUMP**2)
         return found
 

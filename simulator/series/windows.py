@@ -1,4 +1,4 @@
-"""Windows of a series: when they begin, what their text says, what the crowd quotes, and how they end.
+"""Windows of a series: when they begin, their texts, the quotes of other traders ("the crowd"), and how they end.
 
 The crowd knows the rule and the volatility, and quotes the probability that the price of `lag_s` seconds ago implies,
 with an error of its own that reverts. Spread, sizes and the vanishing favourite are those of recorded 5- and 15-minute
@@ -23,23 +23,24 @@ from simulator.series.texts import rule_text, titles
 from simulator.series.underlying import Underlying
 
 WINDOWS: Final = 1 << 57
-"""Streams of windows: this plus a number of the series and of the window."""
+"""Number of the random stream of windows; series and window are added to it."""
 FEE: Final = FeeSchedule(0.07)
 TICK_UNITS: Final = 100
 OPENS_BEFORE_S: Final = 300
-"""A window can be traded so long before it begins."""
+"""A window can be traded this long before it begins."""
 SPREADS: Final = ((100, 0.86), (200, 0.10), (300, 0.04))
-"""Spread in price units, and how often it is seen: 1.2 cents in the mean."""
+"""Spreads in price units with their frequencies; the mean is 1.2 cents."""
 ERROR: Final = 0.03
-"""Standard deviation of the crowd's error in log-odds: less than a cent, so that it pays no costs."""
+"""Standard deviation of the crowd's error in log-odds. It is less than a cent, so nobody can earn more than costs on
+it."""
 ERROR_KEEPS: Final = 0.97
-"""What is left of the error after a second."""
+"""Share of the error that is left after a second."""
 VANISHES: Final = ((0.06, 120.0), (0.61, 30.0), (0.99, 20.0), (1.0, 5.0))
 """Share of windows whose favourite has no offers any more, and the seconds before the end at which that is so."""
 MOST: Final = 0.985
-"""The crowd quotes nothing surer: it takes 1 cent for what may happen."""
+"""Most extreme probability that the crowd quotes; it keeps 1 cent for the unexpected."""
 FAVOURITE: Final = 0.75
-"""From this probability on a side is a favourite."""
+"""A side is a favourite from this probability on."""
 SIZES: Final = (180.0, 1.1)
 """Median of the shares at the best price, and the standard deviation of their logarithm."""
 TRADES_PER_S: Final = 0.4
@@ -60,11 +61,11 @@ class Window:
     n_trades: IntArray
     payout_micro: int
     fair: FloatArray
-    """What the crowd would quote without lag and error: the truth, for tests and measurements alone."""
+    """The true probability: what the crowd would quote without lag and error. For tests and measurements only."""
 
 
 def windows_from(series: Series, begin_s: int, underlying: Underlying, seed: int) -> list[Window]:
-    """The markets that begin at `begin_s`, a multiple of the length: one, or a rung for each strike."""
+    """The markets that begin at `begin_s`, a multiple of the length: one, or one for each strike."""
     base = underlying.prices(begin_s, begin_s + 1)[0]
     levels: list[float | None] = [round(float(base) * (1.0 + strike), 2) for strike in series.strikes]
     return [_window(series, begin_s, underlying, seed, rung, level) for rung, level in enumerate(levels or [None])]
