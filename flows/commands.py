@@ -111,7 +111,7 @@ def _nightly(arguments: argparse.Namespace) -> None:
 
 NIGHTLY = Command(
     name="nightly",
-    help="the nightly flow, once: new data, new models, a verdict, and a champion only when it is earned",
+    help="run the nightly flow once: new data, new models, the gate's verdict, and promotion if the verdict allows it",
     work=_nightly,
     arguments=lambda parser: _source_arguments(parser, None),
     example="oddsmith nightly --source polymarket --fresh",
@@ -204,7 +204,7 @@ def _backup(arguments: argparse.Namespace) -> None:
 
 BACKUP = Command(
     name="backup",
-    help="an archive of what only this machine has; the bot goes on",
+    help="write an archive of everything that only this machine has, while the bot runs",
     work=_backup,
     arguments=_backup_arguments,
     example="oddsmith backup --keep 30",
@@ -226,7 +226,7 @@ def _restore(arguments: argparse.Namespace) -> None:
 
 RESTORE = Command(
     name="restore",
-    help="put a backup into var/; what was there is moved aside",
+    help="put a backup back into var/; the files of before are moved aside",
     work=_restore,
     arguments=_restore_arguments,
     example="oddsmith restore var/backups/20260301T050000Z.tar.gz",
@@ -243,7 +243,7 @@ def _spot(arguments: argparse.Namespace) -> int:
 
 SPOT = Command(
     name="spot",
-    help="the training machine that AWS may take away: its group, a job for it, its own work",
+    help="the training machine on AWS spot: start and stop its group, give it a job, do its job",
     work=_spot,
     arguments=_spot_arguments,
     example="oddsmith spot status",

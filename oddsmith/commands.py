@@ -24,7 +24,7 @@ def _json(parser: argparse.ArgumentParser) -> None:
 
 STAGE = Command(
     name="stage",
-    help="one stage by hand, on the products that are there",
+    help="run one stage alone, on the existing products",
     work=lambda arguments: pipelines.run_stage(arguments.stage),
     arguments=_stage_arguments,
     example="oddsmith stage featurize",
@@ -98,7 +98,7 @@ def _set(arguments: argparse.Namespace) -> None:
 
 PARAMS = Command(
     name="params",
-    help="the numbers of params.yaml: list, explain, change",
+    help="list, explain and change the numbers of params.yaml",
     work=_params,
     arguments=_explain_arguments,
     example="oddsmith params --explain risk.stop_loss",
@@ -173,7 +173,7 @@ MARKETS = Command(
 
 MESSAGES = Command(
     name="messages",
-    help="who is told what happens",
+    help="test the receivers of messages",
     commands=(pipelines.TEST_MESSAGES,),
 )
 

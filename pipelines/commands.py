@@ -119,7 +119,7 @@ def _parity(arguments: argparse.Namespace) -> None:
 
 PARITY = Command(
     name="parity",
-    help="decide the bot's journal again: decisions identical, fills compared -> reports/parity.json",
+    help="repeat the decisions of the bot's journal and compare decisions and fills -> reports/parity.json",
     work=_parity,
     arguments=_parity_arguments,
     example="oddsmith parity --hours 6",
@@ -232,7 +232,7 @@ def _funnel(arguments: argparse.Namespace) -> None:
 
 FUNNEL = Command(
     name="funnel",
-    help="markets that each step from listing to fill let through or lost, day by day",
+    help="how many markets each step from listing to fill lost, day by day",
     work=_funnel,
     arguments=_period_arguments,
     example="oddsmith funnel --json",

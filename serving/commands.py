@@ -73,7 +73,7 @@ def _reset(arguments: argparse.Namespace) -> None:
 
 RESET = Command(
     name="reset-baseline",
-    help="a new day or peak baseline of the loss limits, or the order breaker released; kept in the journal",
+    help="set a new day or peak baseline of the loss limits, or release the order breaker; the journal records it",
     work=_reset,
     arguments=_reset_arguments,
     example="oddsmith reset-baseline day",

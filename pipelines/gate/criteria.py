@@ -100,7 +100,8 @@ def resting_fills(traded: Traded, report: Mapping[str, Any]) -> list[Criterion]:
 def against_champion(paired: Paired | None, absent: str, gate: GateParams) -> Criterion:
     """Better than the champion, or not worse with less risk."""
     if paired is None:
-        return Criterion("champion", True, None, None, f"No champion to compare with: {absent}. The null is the judge.")
+        why = f"No champion to compare with: {absent}. The candidate is compared with the market price alone."
+        return Criterion("champion", True, None, None, why)
     passed, words = paired.verdict(gate.champion_margin)
     losses, pnl = paired.losses, paired.pnl
     text = (
