@@ -34,7 +34,7 @@ types: install ## mypy strict on the packages
 	@$(VENV_PYTHON) -m mypy
 
 docs: install ## the pages as a site in site/, every link checked (SERVE=1: at http://127.0.0.1:8100, following edits)
-	@NO_MKDOCS_2_WARNING=1 $(VENV_PYTHON) -m mkdocs $(if $(filter 1,$(SERVE)),serve --dev-addr 127.0.0.1:8100,build --quiet && echo "site/index.html")
+	@NO_MKDOCS_2_WARNING=1 $(VENV_PYTHON) -m mkdocs $(if $(filter 1,$(SERVE)),serve --dev-addr 127.0.0.1:8100,build --strict && echo "site/index.html")
 
 params: install ## change numbers and keep the comments: make params SET="simulator.edge=0.5 forecast.epochs=2"
 	@$(VENV_PYTHON) -m oddsmith params set $(SET)
