@@ -30,8 +30,8 @@ TRIALS = Path("var/trials.jsonl")
 CARRIED = ("dvc.lock", "params.yaml", "data/window.json", "reports/*.json")
 """What a stage needs or makes and DVC's remote does not hold, from the repository's root."""
 KEPT = (f"{CHECKPOINTS.as_posix()}/*/*.npz", "dvc.lock", "reports/*.json", TRIALS.as_posix())
-"""What the next training machine goes on with. Arrays alone: the agent's checkpoint is a pickle, which runs code when
-it is read, so it stays on the machine that wrote it, and an agent that moves machines begins anew."""
+"""What the next training machine goes on with. Checkpoints are arrays and JSON, never pickles: reading them runs no
+code."""
 JOB, RESULT = "spot/job.json", "spot/result.json"
 
 

@@ -1,7 +1,6 @@
 """Training state of an agent, so that a training that was killed or told to stop goes on where it was."""
 
-import pickle
-import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,20 +9,20 @@ import numpy as np
 import torch
 
 from pipelines.agent.judge import KeepBest
+from pipelines.agent.plain_state import is_plain, packed, unpacked
 from pipelines.agent.vector import MarketVecEnv
-from pipelines.core.artifacts import replaced_folder
+from pipelines.core.artifacts import write_bytes
+from pipelines.core.errors import DataError
 from pipelines.core.interruption import prune_checkpoints
-
-LEARNER, BUFFER, AROUND = "learner.zip", "replay.pkl", "around.pkl"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One folder, replaced by rename; its name carries the hash of everything that decides the training.
+    """One file, replaced by rename; its name carries the hash of everything that decides the training.
 
-    The learner is kept in SB3's own format. With the environment and the random states a training that went
-    on gives the very weights of one that was never stopped. The files are pickles: only for one's own machine and
-    bucket.
+    It holds the parameters, the optimizers and the counters of the learner, its replay buffer, the environment, the
+    judge and the random states, as arrays and JSON: a training that went on gives the very weights of one that was
+    never stopped, and a file that comes from another machine cannot run code here.
     """
 
     path: Path
@@ -31,39 +30,84 @@ class Checkpoint:
     @classmethod
     def of(cls, folder: Path, key: str) -> "Checkpoint":
         """The checkpoint of a training with this key; those that nobody came back to for a week are removed."""
-        prune_checkpoints(folder, folder / key)
-        return cls(folder / key)
+        path = folder / f"{key}.npz"
+        prune_checkpoints(folder, path)
+        return cls(path)
 
     def save(self, learner: Any, env: MarketVecEnv, judge: KeepBest) -> None:
         """Keep everything that the next update depends on."""
-        around = {
-            "torch": torch.get_rng_state(),
-            "numpy": np.random.get_state(),
-            "actions": learner.action_space,
+        buffer = getattr(learner, "replay_buffer", None)
+        state = {
+            "learner": _learner_state(learner),
+            "buffer": None if buffer is None else _buffer_state(buffer),
             "env": env.snapshot(),
             "judge": judge.snapshot(),
+            "actions": learner.action_space.np_random.bit_generator.state,
+            "numpy": np.random.get_state(),
+            "torch": torch.get_rng_state(),
         }
-        with replaced_folder(self.path) as folder:
-            learner.save(folder / LEARNER)
-            if getattr(learner, "replay_buffer", None) is not None:
-                learner.save_replay_buffer(folder / BUFFER)
-            (folder / AROUND).write_bytes(pickle.dumps(around))
+        write_bytes(self.path, packed(state))
 
-    def restore(self, kind: type[Any], env: MarketVecEnv, judge: KeepBest) -> Any | None:
-        """The learner as it was kept, with environment, judge and random states put back; None without a checkpoint."""
-        if not (self.path / AROUND).is_file():
+    def restore(self, untrained: Callable[[], Any], env: MarketVecEnv, judge: KeepBest) -> Any | None:
+        """A fresh learner with what was kept, and environment, judge and random states put back; None without a file.
+
+        Raises:
+            DataError: if the file is not the state of such a training.
+        """
+        if not self.path.is_file():
             return None
-        learner = kind.load(self.path / LEARNER, env=env, device="cpu", force_reset=False)
-        if (self.path / BUFFER).is_file():
-            learner.load_replay_buffer(self.path / BUFFER, truncate_last_traj=False)
-        around = pickle.loads((self.path / AROUND).read_bytes())  # noqa: S301 - written by `save` on this machine
-        env.restore(around["env"])
-        judge.restore(around["judge"])
-        learner.action_space = around["actions"]
-        torch.set_rng_state(around["torch"])
-        np.random.set_state(around["numpy"])
+        state = unpacked(self.path.read_bytes())
+        learner = untrained()
+        try:
+            _restore_learner(learner, state["learner"])
+            if state["buffer"] is not None:
+                _restore_buffer(learner.replay_buffer, state["buffer"])
+            env.restore(state["env"])
+            judge.restore(state["judge"])
+            learner.action_space.np_random.bit_generator.state = state["actions"]
+            np.random.set_state(state["numpy"])
+            torch.set_rng_state(state["torch"])
+        except (KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+            raise DataError(
+                f"{self.path} is the state of another training ({error!r}); delete it to begin this one anew"
+            ) from error
         return learner
 
     def clear(self) -> None:
         """Forget: the training is finished and its product is written."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        self.path.unlink(missing_ok=True)
+
+
+def _learner_state(learner: Any) -> dict[str, Any]:
+    """What SB3 would save of a learner, without what its parameters decide: they are the same in a fresh one."""
+    _, variables = learner._get_torch_save_params()
+    left_out = {*learner._excluded_save_params(), *variables}
+    plain = {name: value for name, value in vars(learner).items() if name not in left_out and is_plain(value)}
+    return {
+        "plain": plain,
+        "parameters": learner.get_parameters(),
+        "variables": {name: getattr(learner, name).data for name in variables},
+    }
+
+
+def _restore_learner(learner: Any, state: dict[str, Any]) -> None:
+    learner.set_parameters(state["parameters"], exact_match=True, device="cpu")
+    for name, value in state["variables"].items():
+        getattr(learner, name).data.copy_(value)
+    unknown = state["plain"].keys() - vars(learner).keys()
+    if unknown:
+        raise KeyError(f"no such attributes: {sorted(unknown)}")
+    vars(learner).update(state["plain"])
+
+
+def _buffer_state(buffer: Any) -> dict[str, Any]:
+    """The rows of a replay buffer that were written, and where the next one goes."""
+    written = buffer.buffer_size if buffer.full else buffer.pos
+    arrays = {name: value[:written] for name, value in vars(buffer).items() if isinstance(value, np.ndarray)}
+    return {"pos": buffer.pos, "full": buffer.full, "rows": arrays}
+
+
+def _restore_buffer(buffer: Any, state: dict[str, Any]) -> None:
+    for name, rows in state["rows"].items():
+        getattr(buffer, name)[: len(rows)] = rows
+    buffer.pos, buffer.full = state["pos"], state["full"]

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
 
-from pipelines.agent.algorithms import KINDS, untrained
+from pipelines.agent.algorithms import untrained
 from pipelines.agent.checkpoint import Checkpoint
 from pipelines.agent.curves import Curves, logger
 from pipelines.agent.imitation import Demonstrations, Teacher, collect
@@ -130,7 +130,7 @@ def train(
     data, held_out = (dataset(part, params, table, scaler, length_s) for part in (early, late))
     env = vector_env(data, params, params.learner.n_envs, agent.seed)
     judge = KeepBest(held_out, cash, every=max(1, timesteps // 6))
-    learner = checkpoint.restore(KINDS[agent.algorithm], env, judge) if checkpoint else None
+    learner = checkpoint.restore(lambda: untrained(env, params), env, judge) if checkpoint else None
     resumed_at, loss = learner.num_timesteps if learner else 0, None
     with on_sigterm() if checkpoint else nullcontext() as asked:
         if learner is None:

@@ -1,18 +1,23 @@
 """A training that was stopped goes on: the state that is kept, the signal that asks for it, the exit status."""
 
+import io
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from pipelines.agent import training
 from pipelines.agent.checkpoint import Checkpoint
-from pipelines.core.errors import Stopped
+from pipelines.agent.plain_state import packed, unpacked
+from pipelines.core.errors import DataError, Stopped
 from pipelines.core.interruption import CHECKPOINT_KEPT_S
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "replay"))
@@ -48,6 +53,7 @@ def test_a_training_that_went_on_ends_where_one_that_was_never_stopped_ends(tmp_
             learned(checkpoint, learner=learner)
     again, measured = learned(checkpoint, learner=learner)
     assert 0 < measured["resumed_at"] < 384
+    assert [path.name for path in tmp_path.iterdir()] == ["key.npz"]
     assert measured["held_out_curve"] == expected["held_out_curve"]
     assert all(torch.equal(whole[name], again[name]) for name in whole)
     checkpoint.clear()
@@ -69,6 +75,70 @@ def test_old_checkpoints_go_and_recent_ones_stay(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["recent"]
 
 
+def test_plain_state_comes_back_bit_for_bit():
+    """Dicts with numbers as keys, tuples, bounded deques, infinities, large integers, arrays and tensors return."""
+    tree = {
+        "optimizer": {0: {"step": torch.tensor(3.0), "exp_avg": torch.randn(4, 3)}},
+        "groups": [{"betas": (0.9, 0.999), "lr": 0.1 + 0.2, "params": [0]}],
+        "seen": deque([{"r": -1.5, "l": 3}], maxlen=100),
+        "numpy": np.random.get_state(),
+        "generator": np.random.default_rng(1).bit_generator.state,
+        "best": float("-inf"),
+        "none": None,
+        "flags": np.array([True, False]),
+    }
+    again = unpacked(packed(tree))
+    assert torch.equal(again["optimizer"][0]["exp_avg"], tree["optimizer"][0]["exp_avg"])
+    assert again["groups"] == tree["groups"]
+    assert (again["seen"], again["seen"].maxlen) == (tree["seen"], 100)
+    assert (again["generator"], again["best"], again["none"]) == (tree["generator"], float("-inf"), None)
+    np.testing.assert_array_equal(again["numpy"][1], tree["numpy"][1])
+    assert (again["numpy"][0], again["numpy"][2:]) == (tree["numpy"][0], tree["numpy"][2:])
+    assert again["flags"].dtype == np.bool_
+
+
+class Bomb:
+    """What a pickle could do when it is read."""
+
+    def __reduce__(self):
+        return os.mkdir, ("ran",)
+
+
+def _npz(**members):
+    content = io.BytesIO()
+    np.savez(content, **members)
+    return content.getvalue()
+
+
+def _compressed():
+    content = io.BytesIO()
+    np.savez_compressed(content, tree=np.zeros(10**6, np.uint8))
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pickle.dumps(Bomb()),
+        _npz(tree=np.array([Bomb()], dtype=object)),
+        _npz(tree=np.frombuffer(b'{"array": "a0"}', np.uint8), a0=np.array([Bomb()], dtype=object)),
+        _npz(tree=np.frombuffer(b'{"array": "a0"}', np.uint8)),
+        _npz(tree=np.frombuffer(b'{"code": "import os"}', np.uint8)),
+        _npz(a0=np.zeros(3)),
+        _compressed(),
+        packed({"a": 1})[:-30],
+        b"",
+    ],
+    ids=["pickle", "pickled tree", "pickled array", "no array", "other kind", "no tree", "compressed", "cut", "empty"],
+)
+def test_a_foreign_state_is_refused_and_runs_nothing(tmp_path, monkeypatch, content):
+    """A pickle, pickled or compressed members and a broken file are errors that say what to do; nothing is run."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="delete"):
+        unpacked(content)
+    assert not Path("ran").exists()
+
+
 STAGE = """
 import sys
 sys.path.insert(0, {engine!r})
@@ -77,7 +147,7 @@ from pipelines import __main__
 from pipelines.agent import stage
 from pipelines.agent.checkpoint import Checkpoint
 from test_agent_checkpoint import learned
-stage.run = lambda: learned(Checkpoint(Path("kept")), timesteps=10**5)
+stage.run = lambda: learned(Checkpoint(Path("kept.npz")), timesteps=10**5)
 sys.exit(__main__.main(["agent"]))
 """
 
@@ -99,4 +169,4 @@ def test_the_command_ends_with_75_and_its_state(tmp_path):
                 process.terminate()
     assert process.returncode == 75, lines
     assert "the same command goes on" in lines[-1]
-    assert (tmp_path / "kept/around.pkl").is_file()
+    assert (tmp_path / "kept.npz").is_file()
