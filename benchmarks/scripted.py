@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.contest import BOTTOMLESS
 from pipelines.agent.env import MarketEnv
 from pipelines.core.domain import Direction, FeeSchedule, FloatArray, Market, Position
-from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID
+from pipelines.core.money import CENT, FEE_GRID, MICRO, PRICE_SCALE, SHARE_GRID
 from pipelines.core.params import Params, read
 from pipelines.decide import Rules
 from pipelines.features.scale import Scaler
@@ -79,8 +79,9 @@ class Scripted:
         if self.shares is None:
             return Target(direction, 1.0)
         price = inputs.quote.ask_units if direction > 0 else PRICE_SCALE - inputs.quote.bid_units
-        # An entry keeps one base unit a share (kernel.shares_for); half a grid step keeps the size from falling.
-        micro = (self.shares * MICRO + SHARE_GRID / 2) * (price / PRICE_SCALE + 1 / MICRO)
+        # An entry keeps one base unit a share, a step of the fee and two cents (kernel.shares_for); half a grid step of
+        # shares keeps the size from falling.
+        micro = (self.shares * MICRO + SHARE_GRID / 2) * (price / PRICE_SCALE + 1 / MICRO) + FEE_GRID + 2 * CENT
         return Target(direction, micro / HUGE)
 
 

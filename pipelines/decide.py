@@ -269,6 +269,8 @@ def _enter(inputs: Inputs, account: Account, target: Target, seen: tuple[float, 
     if rules.rests:
         lifetime_s = rules.execution.order_ttl_bars * rules.bar_length_s
         intent = replace(intent, order_type=OrderType.GTD, post_only=True, lifetime_s=lifetime_s)
+    else:
+        intent = replace(intent, order_type=OrderType.FAK)
     return _decision(inputs, "enter_long" if target.direction > 0 else "enter_short", target, intent, None, seen)
 
 
@@ -291,7 +293,9 @@ def _entry_refusal(inputs: Inputs, account: Account, target: Target, rules: Rule
     if account.tripped:
         return Refusal(Reason.ORDER_BREAKER, "too many orders were sent: a person has to release the breaker")
     dust = account.positions.get(inputs.market.market_id)
-    if dust is not None and held_direction(dust) is not target.direction:
+    # A market buy leaves less than 0.01 share, which no order can ever sell: it keeps nobody from the other side.
+    rest = 0 if dust is None else kernel.sellable_micro(dust.shares_micro)
+    if dust is not None and rest > 0 and held_direction(dust) is not target.direction:
         detail = f"{dust.shares_micro / MICRO:g} {dust.outcome} shares are too few to sell"
         return Refusal(Reason.DUST, f"{detail}: only {dust.outcome} may be bought here")
     left = _seconds_left(inputs, rules) / rules.bar_length_s

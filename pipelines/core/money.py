@@ -20,6 +20,9 @@ MICRO: Final = 1_000_000
 SHARE_GRID: Final = 10_000
 """The step of order sizes, 0.01 share, in base units."""
 
+CENT: Final = 10_000
+"""The step of what a market buy spends, 0.01 pUSD, in base units."""
+
 FEE_GRID: Final = 10
 """The step of fees, 0.00001 pUSD, in base units."""
 
@@ -67,6 +70,16 @@ def notional_micro(shares_micro: int, price_units: int) -> int:
     3640000
     """
     return shares_micro * price_units // PRICE_SCALE
+
+
+def market_buy_micro(shares_micro: int, limit_units: int) -> int:
+    """pUSD base units that a market buy (FAK) spends at most to get so many shares at its limit or more at a better
+    price: the venue takes whole cents, so they are rounded up.
+
+    >>> market_buy_micro(shares_micro=33_330_000, limit_units=5_200)
+    17340000
+    """
+    return -(-shares_micro * limit_units // (PRICE_SCALE * CENT)) * CENT
 
 
 Number = TypeVar("Number", float, "NDArray[np.float64]")

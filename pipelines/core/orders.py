@@ -22,12 +22,13 @@ class OrderType(StrEnum):
     GTD = "GTD"
     """As GTC, and the venue itself cancels it after a time."""
     FAK = "FAK"
-    """Takes what is marketable now; the rest is gone."""
+    """Takes what is marketable now; the rest is gone. A sale states shares; a buy states the pUSD that it spends
+    (`money.market_buy_micro`), and a better price gives it more shares."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderIntent:
-    """A limit order that a decision asks for: shares on the 0.01 grid, `price_units` on the market's tick."""
+    """An order that a decision asks for: shares on the 0.01 grid, its limit `price_units` on the market's tick."""
 
     market_id: str
     token_id: str

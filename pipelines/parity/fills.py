@@ -7,7 +7,7 @@ from typing import Any
 
 from pipelines.core.domain import Fill, Outcome, Quote, Side
 from pipelines.core.money import MICRO, PRICE_SCALE, notional_micro
-from pipelines.core.orders import OrderIntent
+from pipelines.core.orders import OrderIntent, OrderType
 from pipelines.core.sections import ExecutionParams
 from pipelines.decide import Inputs
 from pipelines.trading import kernel
@@ -78,7 +78,7 @@ def _modelled(
     if first is None:
         return None
     paper = PaperBook(execution.model_copy(update={"latency_bars": 1}))
-    paper.send(_intent(order, first), first.market)
+    paper.send(_intent(order, journaled.inputs.get((order["market_id"], order["ts_s"]), first)), first.market)
     fills: list[Fill] = []
     for ts_s in range(arrival, arrival + execution.order_ttl_bars * length_s, length_s):
         then = journaled.inputs.get((order["market_id"], ts_s))
@@ -89,7 +89,9 @@ def _modelled(
 
 
 def _intent(order: Row, then: Inputs) -> OrderIntent:
+    """The order again. A purchase below the ask that its decision saw was sent to rest, everything else as FAK."""
     market, outcome = then.market, Outcome(order["outcome"])
+    rests = order["side"] == Side.BUY and order["price_units"] < then.quote.of(outcome).ask_units
     return OrderIntent(
         market_id=market.market_id,
         token_id=market.token(outcome),
@@ -102,6 +104,8 @@ def _intent(order: Row, then: Inputs) -> OrderIntent:
         version=market.version,
         reason=order["reason"],
         ts_s=order["ts_s"],
+        order_type=OrderType.GTD if rests else OrderType.FAK,
+        post_only=rests,
     )
 
 

@@ -100,6 +100,7 @@ _FAST = _compiled(
         money.fee_curve,
         money.fee_micro,
         money.notional_micro,
+        money.market_buy_micro,
         kernel.touch,
         kernel.token_price,
         kernel.token_bid,
@@ -114,10 +115,14 @@ _FAST = _compiled(
         kernel.shown_micro,
         kernel.level_units,
         kernel.walk,
+        kernel.affordable_micro,
+        kernel.spend,
         kernel.queue_ahead,
         kernel.crossing_micro,
         kernel.resting_fill,
         kernel.equity_micro,
+        kernel.dearest_fee,
+        kernel.reserve_micro,
         kernel.shares_for,
         kernel.part_micro,
         kernel.round_trip_units,
@@ -153,19 +158,20 @@ sellable_micro, is_trusted, exit_floor = _FAST["sellable_micro"], _FAST["is_trus
 impact_units, shown_micro = _FAST["impact_units"], _FAST["shown_micro"]
 queue_ahead, crossing_micro, resting_fill = _FAST["queue_ahead"], _FAST["crossing_micro"], _FAST["resting_fill"]
 walk, equity_micro, shares_for = _FAST["walk"], _FAST["equity_micro"], _FAST["shares_for"]
-part_micro = _FAST["part_micro"]
+spend, part_micro, reserve_micro = _FAST["spend"], _FAST["part_micro"], _FAST["reserve_micro"]
 stop_floor, stop_code, cap_micro = _FAST["stop_floor"], _FAST["stop_code"], _FAST["cap_micro"]
 portfolio_values, round_trip_units = _FAST["portfolio_values"], _FAST["round_trip_units"]
 threshold_wants, threshold_keeps = _FAST["wanted"], _FAST["keeps"]
-notional_micro, fee_micro = _FAST["notional_micro"], _FAST["fee_micro"]
+market_buy_micro = _FAST["market_buy_micro"]
 tuned_enters, tuned_stays, used_share = _FAST["enters"], _FAST["stays"], _FAST["used_share"]
 
 
 @fast
 def _order(lane: Any, side: int, wanted: int, limit: int, shares: int, par: Any) -> None:
-    """An order on its way. A sale is FAK: it meets the book once."""
+    """An order on its way. A sale and a buy that takes are FAK: they meet the book once."""
     lane[SIDE], lane[WANTED], lane[LIMIT], lane[LEFT] = side, wanted, limit, shares
-    lane[ARRIVES], lane[TTL], lane[AHEAD] = int(par[LATENCY]), int(par[ORDER_TTL]) if side > 0 else 1, -1
+    rests = side > 0 and par[RESTS] > 0.0
+    lane[ARRIVES], lane[TTL], lane[AHEAD] = int(par[LATENCY]), int(par[ORDER_TTL]) if rests else 1, -1
 
 
 @fast
@@ -274,9 +280,15 @@ def fill(lane: Any, bar: Any, market: Any, fee: Any, par: Any) -> None:
         return
     if lane[AHEAD] < 0:
         impact = impact_units(ask - bid, par[IMPACT])
-        filled, notional, paid = walk(
-            side, lane[LEFT], lane[LIMIT], quoted, market[TICK], impact, shown, fee[RATE], fee[EXPONENT]
-        )
+        if side > 0 and par[RESTS] == 0.0:
+            budget = market_buy_micro(lane[LEFT], lane[LIMIT])
+            filled, notional, paid = spend(
+                budget, lane[LIMIT], quoted, market[TICK], impact, shown, fee[RATE], fee[EXPONENT]
+            )
+        else:
+            filled, notional, paid = walk(
+                side, lane[LEFT], lane[LIMIT], quoted, market[TICK], impact, shown, fee[RATE], fee[EXPONENT]
+            )
         lane[AHEAD] = queue_ahead(side, lane[LIMIT], bid, ask, shown, par[AHEAD_SHARE])
     else:
         crossing = crossing_micro(side, lane[LIMIT], quoted, market[TICK], shown, shown)

@@ -35,12 +35,11 @@ from pipelines.trading.compiled import (
     TS,
     buy,
     fast,
-    fee_micro,
     fill,
     leave,
-    notional_micro,
     open_row,
     portfolio_values,
+    reserve_micro,
     sellable_micro,
     solvent,
     token_price,
@@ -91,7 +90,7 @@ def _redeem(lane: Any, ts_s: int, account: Any, bars: Any, about: Any, par: Any)
 @fast
 def _hold_back(lane: Any, account: Any, fee: Any) -> None:
     """A working buy holds back what it may still cost."""
-    held_back = notional_micro(lane[LEFT], lane[LIMIT]) + fee_micro(lane[LEFT], lane[LIMIT], fee[RATE], fee[EXPONENT])
+    held_back = reserve_micro(lane[LEFT], lane[LIMIT], fee[RATE], fee[EXPONENT])
     account[RESERVED] += held_back
     account[STAKE] += held_back
 

@@ -6,7 +6,17 @@ into machine code: the live process calls it plain, the environment and the scre
 to the base unit. Prices are those of the token that is traded; `touch` converts from the YES book.
 """
 
-from pipelines.core.money import FEE_GRID, MICRO, PRICE_SCALE, SHARE_GRID, Number, fee_curve, fee_micro
+from pipelines.core.money import (
+    CENT,
+    FEE_GRID,
+    MICRO,
+    PRICE_SCALE,
+    SHARE_GRID,
+    Number,
+    fee_curve,
+    fee_micro,
+    market_buy_micro,
+)
 
 SHORT, FLAT, LONG = -1, 0, 1
 """Directions as integers, equal to `core.domain.Direction`."""
@@ -166,6 +176,44 @@ def walk(
     return filled, notional, fee
 
 
+def affordable_micro(budget_micro: int, price_units: int) -> int:
+    """Shares on the 0.01 grid that a budget buys at a price. A venue may give a part of 0.01 share more.
+
+    >>> affordable_micro(budget_micro=17_340_000, price_units=5_000)
+    34680000
+    """
+    return budget_micro * PRICE_SCALE // price_units // SHARE_GRID * SHARE_GRID
+
+
+def spend(
+    budget_micro: int,
+    limit_units: int,
+    touch_units: int,
+    tick_units: int,
+    impact: int,
+    depth_micro: int,
+    rate: float,
+    exponent: float,
+) -> tuple[int, int, int]:
+    """Filled shares, notional and fee of a market buy, which spends its budget on the modelled levels up to its limit.
+
+    The fee is not part of the budget.
+    """
+    filled = notional = fee = level = 0
+    while True:
+        price = level_units(touch_units, limit_units, 1, level, tick_units, impact)
+        if price < 0:
+            break
+        take = min(affordable_micro(budget_micro - notional, price), depth_micro)
+        if take <= 0:
+            break
+        filled += take
+        notional += take * price // PRICE_SCALE
+        fee += fee_micro(take, price, rate, exponent)
+        level += 1
+    return filled, notional, fee
+
+
 def queue_ahead(
     side: int, limit_units: int, bid_units: int, ask_units: int, displayed_micro: int, ahead_share: float
 ) -> int:
@@ -231,17 +279,36 @@ def settlement_micro(shares_micro: int, payout_yes_micro: int, direction: int) -
     return shares_micro * payout // MICRO
 
 
+def dearest_fee(limit_units: int, rate: float, exponent: float) -> float:
+    """Largest taker fee per pUSD that is spent at any price up to a limit: rate x p^(e - 1) x (1 - p)^e.
+
+    A lower price has a larger fee for the same money, and a market buy spends its money at any better price too.
+
+    >>> round(dearest_fee(limit_units=5_000, rate=0.05, exponent=1.0), 4)
+    0.05
+    """
+    peak = (exponent - 1.0) / (2.0 * exponent - 1.0) if exponent > 1.0 else 0.0
+    price = max(min(peak, limit_units / PRICE_SCALE), 1.0 / PRICE_SCALE)
+    dearest: float = rate * price ** (exponent - 1.0) * (1.0 - price) ** exponent
+    return dearest
+
+
+def reserve_micro(shares_micro: int, limit_units: int, rate: float, exponent: float) -> int:
+    """pUSD that a working buy may still cost: what a market buy of these shares spends, and the largest fee on it."""
+    spent = market_buy_micro(shares_micro, limit_units)
+    return spent + int(spent * dearest_fee(limit_units, rate, exponent)) + (FEE_GRID if rate > 0.0 else 0)
+
+
 def shares_for(budget_micro: int, limit_units: int, rate: float, exponent: float) -> int:
-    """Largest size on the 0.01 grid whose notional and fee (rounded to its grid) at the limit price stay within the
-    budget.
+    """Largest size on the 0.01 grid whose reserve (`reserve_micro`) at the limit price stays within the budget.
 
     >>> shares_for(budget_micro=100_000_000, limit_units=5_000, rate=0.0, exponent=1.0)
-    199990000
+    199950000
     """
     # One base unit per share on top, because notional and fee are each rounded once more when the order fills.
-    fee_per_share = rate * fee_curve(limit_units, exponent)
+    fee_per_share = dearest_fee(limit_units, rate, exponent) * limit_units / PRICE_SCALE
     per_share = limit_units * (MICRO // PRICE_SCALE) + int(fee_per_share * MICRO) + 1
-    return max(budget_micro - FEE_GRID, 0) * MICRO // per_share // SHARE_GRID * SHARE_GRID
+    return max(budget_micro - FEE_GRID - 2 * CENT, 0) * MICRO // per_share // SHARE_GRID * SHARE_GRID
 
 
 def part_micro(amount_micro: int, part_shares_micro: int, shares_micro: int) -> int:

@@ -42,7 +42,8 @@ class Closed:
 def round_trips(closed: Iterable[Closed], held: Mapping[str, Position]) -> list[Closed]:
     """Every position that was opened and is gone, in the order of its first sale: its sales and settlement added up.
 
-    What was sold of a position that is still `held` (by market id) is no round trip yet.
+    What was sold of a position that is still `held` (by market id) is no round trip yet, unless less than 0.01 share is
+    left of it, which no order can sell.
     """
     trips: dict[tuple[str, Outcome, int], Closed] = {}
     for part in closed:
@@ -51,7 +52,11 @@ def round_trips(closed: Iterable[Closed], held: Mapping[str, Position]) -> list[
             trips[key] = replace(part, shares=trips[key].shares + part.shares, pnl=trips[key].pnl + part.pnl)
         else:
             trips[key] = part
-    still = {(market_id, one.outcome, one.opened_s) for market_id, one in held.items()}
+    still = {
+        (market_id, one.outcome, one.opened_s)
+        for market_id, one in held.items()
+        if kernel.sellable_micro(one.shares_micro) > 0
+    }
     return [trip for key, trip in trips.items() if key not in still]
 
 
@@ -241,7 +246,8 @@ class Ledger:
         if not held or market_id in self.redeemable:
             self._positions.pop(market_id, None)
             return
-        # A policy sees one position per market. Nothing here buys both tokens; a person may.
+        # A policy sees one position per market. A part of 0.01 share of the other token may be left of an earlier one,
+        # and a person may hold both.
         outcome = max(held)[1]
         holding = self.holdings[market_id, outcome]
         self._positions[market_id] = Position(

@@ -6,7 +6,7 @@ Backtest (`PaperBook`), paper trading (`paper_gateway`) and the comparison of li
 from dataclasses import dataclass, field
 
 from pipelines.core.domain import Fill, FillState, Market, Outcome, Quote, Side
-from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID, fee_micro
+from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID, fee_micro, market_buy_micro, notional_micro
 from pipelines.core.orders import OrderIntent, OrderType
 from pipelines.core.sections import ExecutionParams
 from pipelines.trading import kernel
@@ -104,9 +104,11 @@ def match(
 ) -> list[Fill]:
     """Fills of a marketable order against a YES quote: displayed size at the touch, modelled depth behind it.
 
-    Levels give what they show less what was `taken` before, and remember what this order takes.
+    Levels give what they show less what was `taken` before, and remember what this order takes. A FAK buy spends its
+    budget, so a price better than its limit gives it more shares than it asked for.
     """
     intent, market = order.intent, order.market
+    spends, budget = is_market_buy(intent), market_buy_micro(intent.shares_micro, intent.price_units)
     seen = quote.of(intent.outcome)
     side = 1 if intent.side is Side.BUY else -1
     touch, depth = (seen.ask_units, seen.ask_size_micro) if side > 0 else (seen.bid_units, seen.bid_size_micro)
@@ -115,20 +117,29 @@ def match(
     before = Taken() if taken is None else taken
     fills: list[Fill] = []
     level = 0
-    while order.left_micro > 0:
+    while True:
         price = kernel.level_units(touch, intent.price_units, side, level, market.tick_units, impact)
         if price < 0 or depth < SHARE_GRID:
             break
+        wanted = kernel.affordable_micro(budget, price) if spends else order.left_micro
+        if wanted <= 0:
+            break
         used, at = before.level(intent, touch + side * level * market.tick_units)
-        shares = min(order.left_micro, max(depth - used.get(at, 0), 0) // SHARE_GRID * SHARE_GRID)
+        shares = min(wanted, max(depth - used.get(at, 0), 0) // SHARE_GRID * SHARE_GRID)
         if shares > 0:
             used[at] = used.get(at, 0) + shares
-            order.left_micro -= shares
+            budget -= notional_micro(shares, price)
+            order.left_micro = max(order.left_micro - shares, 0)
             fee = fee_micro(shares, price, market.fee.rate, market.fee.exponent)
             fills.append(_fill(f"{order.order_id}-{ts_s}-{level}", order, price, shares, fee, ts_s))
         depth = behind
         level += 1
     return fills
+
+
+def is_market_buy(intent: OrderIntent) -> bool:
+    """Whether an order states the pUSD that it spends, and not shares."""
+    return intent.order_type is OrderType.FAK and intent.side is Side.BUY
 
 
 def crosses(order: Working, quote: Quote) -> bool:
@@ -230,7 +241,8 @@ def _fill(fill_id: str, order: Working, price_units: int, shares_micro: int, fee
 class PaperBook:
     """Working orders of one account, at most one per market, filled bar by bar.
 
-    An order first takes what is marketable; what is left rests at its limit until its time is over.
+    An order first takes what is marketable; what is left of one that is not FAK rests at its limit until its time is
+    over.
     """
 
     def __init__(self, execution: ExecutionParams) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from pipelines.core.domain import Bar, Fill, Market, Outcome, Quote, Side
-from pipelines.core.money import notional_micro
+from pipelines.core.money import market_buy_micro, notional_micro
 from pipelines.core.orders import (
     NOTHING_TO_TAKE,
     CancelResult,
@@ -26,7 +26,7 @@ from pipelines.core.orders import (
 )
 from pipelines.core.sections import ExecutionParams
 from pipelines.trading import kernel
-from pipelines.trading.paper import Taken, Working, crosses, joined, match, rest
+from pipelines.trading.paper import Taken, Working, crosses, is_market_buy, joined, match, rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,8 @@ class _Resting:
 
 
 class PaperGateway(OrderGateway):
-    """A paper account. An order takes what is marketable at once; the rest waits for the volume of the next bars.
+    """A paper account. An order takes what is marketable at once; the rest waits for the volume of the next bars, or is
+    gone where the order is FAK.
 
     `quote` gives the newest YES quote of a market and its time. Safe to call from any thread.
     """
@@ -65,7 +66,7 @@ class PaperGateway(OrderGateway):
         return SignedOrder(f"0x{digest}", intent, payload)
 
     def place(self, order: SignedOrder) -> PlaceResult:
-        """Fill what is marketable against the newest quote; what is left rests at its limit until it is cancelled."""
+        """Fill what is marketable against the newest quote; what is left rests until it is cancelled, unless FAK."""
         intent, known = order.intent, self._quote(order.intent.market_id)
         market = self._markets.get(intent.market_id)
         if known is None or market is None:
@@ -93,6 +94,8 @@ class PaperGateway(OrderGateway):
         if intent.side is Side.BUY:
             bound = sum(_backing(one.order) for one in self._resting.values() if one.order.intent.side is Side.BUY)
             needed = max(spent_micro + _backing(working), notional_micro(intent.shares_micro, intent.price_units))
+            if is_market_buy(intent):
+                needed = max(spent_micro, market_buy_micro(intent.shares_micro, intent.price_units))
             return needed <= self._cash - bound
         sold = (one.order for one in self._resting.values() if one.order.intent.side is Side.SELL)
         bound = sum(order.left_micro for order in sold if order.intent.token_id == intent.token_id)

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pipelines.core.domain import Market, Position
-from pipelines.core.money import fee_micro, notional_micro
 from pipelines.core.sections import RiskParams
-from pipelines.trading.kernel import sellable_micro
+from pipelines.trading import kernel
 
 
 class Reason(StrEnum):
@@ -116,7 +115,7 @@ def crowd_refusal(
 
 def is_dust(position: Position, market: Market | None) -> bool:
     """Whether a position is smaller than the venue's smallest order: it cannot be sold, and takes no place."""
-    return market is not None and sellable_micro(position.shares_micro) < market.min_size_micro
+    return market is not None and kernel.sellable_micro(position.shares_micro) < market.min_size_micro
 
 
 def _related(one: Market, other: Market) -> bool:
@@ -129,6 +128,5 @@ def exposure_micro(positions: Mapping[str, Position], open_buys: Mapping[str, in
 
 
 def reserve_micro(market: Market, shares_micro: int, limit_units: int) -> int:
-    """pUSD that a working buy may still cost: its shares at the limit, and the taker's fee there."""
-    fee = fee_micro(shares_micro, limit_units, market.fee.rate, market.fee.exponent)
-    return notional_micro(shares_micro, limit_units) + fee
+    """pUSD that a working buy may still cost in a market (`kernel.reserve_micro`)."""
+    return kernel.reserve_micro(shares_micro, limit_units, market.fee.rate, market.fee.exponent)

@@ -14,7 +14,7 @@ from py_clob_client_v2.signer import Signer
 
 from pipelines.core.domain import Side
 from pipelines.core.errors import DataError
-from pipelines.core.money import PRICE_SCALE, SHARE_GRID
+from pipelines.core.money import PRICE_SCALE, SHARE_GRID, market_buy_micro
 from pipelines.core.orders import OrderIntent, OrderType
 
 CHAIN_ID: Final = 137
@@ -24,8 +24,9 @@ DOMAIN_OF: Final = {"v1": 2, "v2": 3}
 """A market's Gamma version -> the version in the EIP-712 domain of its orders."""
 
 
-MARKET_CASH_GRID: Final = 100
-"""pUSD of a FAK sale has 4 decimals (polymarket-api 3.5), in base units; the venue puts the price on its tick."""
+MARKET_GRID: Final = 100
+"""What a FAK order gets (pUSD of a sale, shares of a buy) has 4 decimals, in base units; the venue puts the price that
+follows on its tick."""
 
 GTD_LEAD_S: Final = 180
 GTD_EARLY_S: Final = 60
@@ -41,12 +42,14 @@ class Amounts:
 
 
 def amounts(intent: OrderIntent) -> Amounts:
-    """Exact amounts of a limit order. Shares are multiples of 0.01 and prices of 0.0001, so the product is exact.
+    """Exact amounts of an order. Shares are multiples of 0.01 and prices of 0.0001, so the product is exact.
 
-    The client's float arithmetic loses a cent of size on some numbers (1.15 becomes 1.14), so it is not used.
+    A FAK sale states its shares. A FAK buy states the pUSD that it spends, and the shares that these buy at the limit,
+    rounded down: rounded up, they would ask for a better price than the limit. The client's float arithmetic loses a
+    cent of size on some numbers (1.15 becomes 1.14), so it is not used.
 
     Raises:
-        DataError: for a size or a price off the grid or out of range, or a FAK buy.
+        DataError: for a size or a price off the grid or out of range.
     """
     if intent.shares_micro <= 0 or intent.shares_micro % SHARE_GRID:
         raise DataError(f"order size must be a positive multiple of 0.01 share, was {intent.shares_micro} micro-shares")
@@ -56,10 +59,11 @@ def amounts(intent: OrderIntent) -> Amounts:
             f"price must lie on the tick of {intent.tick_units} units inside (0, 1), was {intent.price_units}"
         )
     if intent.order_type is OrderType.FAK and intent.side is Side.BUY:
-        raise DataError("a FAK buy states pUSD and not shares; only sales are sent as FAK")
+        spent = market_buy_micro(intent.shares_micro, intent.price_units)
+        return Amounts(maker=spent, taker=spent * PRICE_SCALE // intent.price_units // MARKET_GRID * MARKET_GRID)
     cash = intent.shares_micro * intent.price_units // PRICE_SCALE
     if intent.order_type is OrderType.FAK:
-        cash = cash // MARKET_CASH_GRID * MARKET_CASH_GRID
+        cash = cash // MARKET_GRID * MARKET_GRID
     if intent.side is Side.BUY:
         return Amounts(maker=cash, taker=intent.shares_micro)
     return Amounts(maker=intent.shares_micro, taker=cash)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pipelines.core.domain import Outcome, Side
+from pipelines.core.money import market_buy_micro
 from pipelines.core.orders import NOTHING_TO_TAKE, OrderGateway, OrderIntent, OrderType, PlaceStatus
 
 FIRST_CASH = 10_000_000_000
@@ -190,6 +191,29 @@ def test_a_fak_sale_leaves_nothing_behind(gateway: OrderGateway, buy: OrderInten
     assert (sold.status, sold.filled_shares_micro) == (PlaceStatus.ACCEPTED, 6_010_000)
     assert gateway.open_orders() == []
     assert settled(gateway, buy.token_id, 3_990_000) == 3_990_000
+
+
+def test_a_fak_buy_spends_its_money_and_leaves_nothing_behind(gateway: OrderGateway, buy: OrderIntent) -> None:
+    """A FAK buy spends at most its whole cents at the limit, gets its shares or more of them at a better price, and
+    never rests; below the ask it is refused."""
+    fak = replace(buy, order_type=OrderType.FAK, shares_micro=33_330_000)
+    wide = replace(fak, price_units=fak.price_units + 2 * fak.tick_units)
+
+    cheap = gateway.place(gateway.prepare(replace(fak, price_units=fak.tick_units, ts_s=next(_moment))))
+    spent = 0
+    for intent in (fak, wide):
+        got = gateway.place(gateway.prepare(replace(intent, ts_s=next(_moment))))
+        assert got.status is PlaceStatus.ACCEPTED
+        assert got.filled_shares_micro >= intent.shares_micro
+        assert got.filled_notional_micro <= market_buy_micro(intent.shares_micro, intent.price_units)
+        spent += got.filled_notional_micro
+
+    assert cheap.status is PlaceStatus.REJECTED
+    assert NOTHING_TO_TAKE in cheap.reason
+    assert gateway.open_orders() == []
+    assert sum(fill.cash_micro + fill.fee_micro for fill in gateway.trades(0)) == -spent
+    held = sum(fill.shares_micro for fill in gateway.trades(0))
+    assert settled(gateway, buy.token_id, held) == held
 
 
 def test_a_post_only_order_rests_or_is_refused(gateway: OrderGateway, venue: Any, buy: OrderIntent) -> None:

@@ -8,11 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.core.domain import Outcome
-from pipelines.core.money import MICRO, PRICE_SCALE
+from pipelines.core.money import CENT, MICRO, PRICE_SCALE, SHARE_GRID, market_buy_micro
 from pipelines.trading import kernel
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "code/simulator"))
-from simulator_bench import exchange, listing, place
+from simulator_bench import exchange, listing, order, place
+
+from simulator.engine.orders import BUDGET_GRID
 
 GOLDEN = [
     # side, outcome, shares, limit, touch, depth -> filled, notional, fee in base units
@@ -23,8 +25,9 @@ GOLDEN = [
 ]
 
 
-def engine_fill(side, outcome, shares, limit, touch, depth, rate):
-    """Filled shares, notional and fee of the same order in the matching engine, and the change of cash it made."""
+def engine_fill(side, outcome, shares, limit, touch, depth, rate, budget=0, share_grid=BUDGET_GRID):
+    """Filled shares, notional and fee of the same order in the matching engine, and the change of cash it made. With a
+    `budget` in base units it is a FAK buy."""
     venue = exchange(listing(rate=rate), deposit_pusd=10**9)
     market = next(iter(venue.markets.values()))
     other = Outcome(outcome).other.value
@@ -38,7 +41,11 @@ def engine_fill(side, outcome, shares, limit, touch, depth, rate):
     if side < 0:
         venue.split(venue.account("taker"), market.listing.market_id, round(shares * MICRO))
     before = venue.account("taker").cash_micro
-    made, trades = place(venue, "taker", "BUY" if side > 0 else "SELL", outcome, limit, shares)
+    kind, shares = ("FAK", 0) if budget else ("GTC", shares)
+    side_name = "BUY" if side > 0 else "SELL"
+    made = order(venue, "taker", side_name, outcome, limit, shares, kind=kind, budget=budget / MICRO)
+    made.share_grid = share_grid
+    trades = venue.place(made)
     notional, fee = sum(t.cash_micro for t in trades), sum(t.fee_micro for t in trades)
     assert venue.account("taker").cash_micro - before == -side * notional - fee
     return made.matched_micro, notional, fee
@@ -65,6 +72,28 @@ def test_any_fill(side, outcome, shares, band, touch, depth, rate):
         return
     expected = kernel.walk(side, shares * 10_000, limit, touch * 100, 100, 0, depth * 10_000, rate, 1.0)
     assert engine_fill(side, outcome, shares / 100, limit, touch * 100, depth / 100, rate) == expected
+
+
+@given(
+    outcome=st.sampled_from(["YES", "NO"]), shares=st.integers(500, 50_000), band=st.integers(0, 4),
+    touch=st.integers(6, 94), depth=st.integers(500, 30_000), rate=st.sampled_from([0.0, 0.05, 0.07]),
+)  # fmt: skip
+@settings(max_examples=150, deadline=None)
+def test_any_market_buy(outcome, shares, band, touch, depth, rate):
+    """On any book and for any budget both spend the same on the same shares, on whole hundredths of a share; as the
+    venue counts, on 0.0001 share, a fill has less than 0.01 share more at each level, for less than a cent."""
+    limit = (touch + band) * 100
+    if shares * limit < 100 * PRICE_SCALE:
+        return
+    budget = market_buy_micro(shares * 10_000, limit)
+    expected = kernel.spend(budget, limit, touch * 100, 100, 0, depth * 10_000, rate, 1.0)
+    bought = (1, outcome, shares / 100, limit, touch * 100, depth / 100, rate)
+    assert engine_fill(*bought, budget=budget, share_grid=SHARE_GRID) == expected
+    filled, notional, _ = engine_fill(*bought, budget=budget)
+    assert 0 <= filled - expected[0] < 5 * SHARE_GRID
+    assert 0 <= notional - expected[1] < 5 * CENT
+    if band == 0 or expected[0] >= shares * 10_000:
+        assert notional <= budget
 
 
 @given(shares=st.integers(1, 10**6), payout=st.sampled_from([0, MICRO // 2, MICRO]))

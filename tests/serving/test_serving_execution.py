@@ -80,7 +80,7 @@ def test_an_unknown_answer_reserves_cash_until_it_is_proven(desk: Desk) -> None:
     desk.execution.sync()
 
     market = make_market()
-    assert desk.execution.open_buys({market.market_id: market}) == {market.market_id: 5_200_000 + 99_840}
+    assert desk.execution.open_buys({market.market_id: market}) == {market.market_id: 5_200_000 + 207_989}
     assert desk.execution.open_buys({}) == {market.market_id: 5_200_000}
     assert len(desk.venue.sent) == 1
     assert [row.state for row in desk.execution.pending] == [OrderState.UNKNOWN]

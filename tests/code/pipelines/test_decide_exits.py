@@ -172,6 +172,21 @@ def test_a_close_sells_what_the_policy_would_keep(shares, sold):
     assert reason(decide(inputs(), account(closing=frozenset({"0x01"})), keeps)) is Reason.CLOSE_ASKED
 
 
+def test_an_entry_that_takes_is_fak():
+    """What a purchase does not find at once is gone, unless `execution.entry` lets it rest."""
+    intent = decide(inputs(), account(), rules()).intent
+    assert (intent.side, intent.order_type, intent.post_only) == (Side.BUY, OrderType.FAK, False)
+
+
+@pytest.mark.parametrize(("shares", "allowed"), [(1, True), (9_999, True), (10_000, False), (1_230_000, False)])
+def test_a_part_of_a_hundredth_keeps_nobody_from_the_other_side(shares, allowed):
+    """A market buy leaves less than 0.01 share, which no order can sell: the other side may be bought, and below more
+    dust it may not."""
+    decision = decide(inputs(), account(positions={"0x01": holding(shares, Outcome.NO)}), rules())
+    assert (decision.intent is not None) == allowed
+    assert allowed or reason(decision) is Reason.DUST
+
+
 def test_a_rest_never_takes():
     """An entry that rests is post-only and ends at the venue by itself."""
     resting = rules()

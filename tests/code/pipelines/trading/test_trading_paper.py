@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipelines.core import params
 from pipelines.core.domain import Bar, FeeSchedule, Market, Outcome, Quote, Side
-from pipelines.core.orders import OrderIntent, PlaceStatus
+from pipelines.core.orders import NOTHING_TO_TAKE, OrderIntent, OrderType, PlaceStatus
 from pipelines.trading.paper import PaperBook
 from pipelines.trading.paper_gateway import PaperGateway
 
@@ -107,6 +107,25 @@ def test_a_level_that_was_gone_is_new(gateway, screen):
     screen.close(gateway, QUOTE)
 
     assert filled(gateway, intent(100, ts_s=180)) == 100
+
+
+def test_a_market_buy_spends_its_money_and_leaves_nothing():
+    """A FAK buy of 100 shares up to 0.53 spends 53 pUSD on the 100 shares at 0.51 and on shares behind them, and
+    nothing of it rests; a second one up to 0.51 finds that level taken and is refused."""
+    free = PaperGateway(CASH, EXECUTION.model_copy(update={"impact_share": 0.0}), Screen())
+    free.know([MARKET])
+    fak = replace(intent(100, 5_300), order_type=OrderType.FAK)
+    book = PaperBook(free._execution.model_copy(update={"latency_bars": 1, "order_ttl_bars": 5}))
+    book.send(fak, MARKET)
+
+    result = free.place(free.prepare(fak))
+
+    assert _of(free.trades(0)) == _of(book.on_bar(MARKET.market_id, QUOTE, 60, 0))
+    assert [(one.price_units, one.shares_micro) for one in free.trades(0)] == [(5_100, 100 * SHARE), (5_200, 3_840_000)]
+    assert 53_000_000 - 5_200 < result.filled_notional_micro <= 53_000_000
+    assert (free.open_orders(), book.working) == ([], {})
+    less = free.place(free.prepare(replace(fak, price_units=5_100, ts_s=61)))
+    assert (less.status, less.reason) == (PlaceStatus.REJECTED, f"{NOTHING_TO_TAKE} with FAK order")
 
 
 def test_both_tokens_take_from_one_book(gateway):

@@ -1,11 +1,14 @@
 """One odd row of the account's lists: left out and named, and the others are read."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipelines.core.domain import FeeSchedule, FillState, Market, Outcome, Side
-from pipelines.core.errors import DataError, VenueForbidden, VenueUnavailable
+from pipelines.core.errors import VenueForbidden, VenueUnavailable
 from pipelines.core.orders import NotOffered, OrderIntent, OrderType, PlaceStatus
 from pipelines.venue import clob_gateway, signing
 from pipelines.venue.clients import Credentials, Refused
@@ -205,11 +208,26 @@ def test_a_stale_balance_is_asked_for_anew(
 
 
 def test_a_fak_sale_states_four_decimals() -> None:
-    """pUSD of a FAK sale is floored to 4 decimals, shares stay on two; a buy is never sent as FAK."""
+    """pUSD of a FAK sale is floored to 4 decimals, shares stay on two."""
     odd = intent(shares_micro=5_030_000, price_units=5_237, tick_units=1, order_type=OrderType.FAK)
     assert signing.amounts(odd) == signing.Amounts(maker=5_030_000, taker=2_634_200)
-    with pytest.raises(DataError, match="FAK buy"):
-        signing.amounts(intent(Side.BUY, order_type=OrderType.FAK))
+
+
+@pytest.mark.parametrize("tick", [1, 10, 100])
+@given(hundredths=st.integers(500, 10**7), ticks=st.integers(1, 9_999))
+def test_a_fak_buy_states_whole_cents(tick: int, hundredths: int, ticks: int) -> None:
+    """A FAK buy gives whole cents for shares with 4 decimals; the price that follows is its limit once it is put on the
+    tick, as the venue does, and at that price it gets what it wanted."""
+    price = ticks % (10_000 // tick - 1) * tick + tick
+    if hundredths * price < 10**6:
+        return  # less than a pUSD is refused
+    order = intent(Side.BUY, shares_micro=hundredths * 10_000, price_units=price, tick_units=tick)
+    found = signing.amounts(replace(order, order_type=OrderType.FAK))
+
+    assert (found.maker % 10_000, found.taker % 100) == (0, 0)
+    assert 0 <= found.maker - hundredths * price < 10_000
+    assert found.maker * 10_000 // found.taker // tick * tick == price
+    assert found.taker >= hundredths * 10_000
 
 
 def test_a_gtd_order_ends_by_itself() -> None:
