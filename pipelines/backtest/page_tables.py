@@ -66,8 +66,8 @@ def bias(document: dict[str, Any]) -> str:
     deflated, overfit = document["deflated_sharpe"], document["overfitting_probability"]
     parts = []
     if deflated is not None:
-        trials = f"{deflated['trials']:.0f} trials"
-        parts.append(f"Deflated Sharpe ratio of the chosen policy after {trials}: {deflated['probability']:.2f}.")
+        where = f"on the slice that chose it, after {deflated['trials']:.0f} trials"
+        parts.append(f"Deflated Sharpe ratio of the chosen policy {where}: {deflated['probability']:.2f}.")
     if overfit is not None:
         parts.append(f"Probability that the choice is overfitted (CSCV): {overfit:.0%}.")
     return soft(" ".join(parts) or "Too few strategies traded to say what choosing the best of them costs.")

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,12 @@ from pipelines.backtest import attribution, outcomes, report, selection_bias, st
 from pipelines.backtest.strategies import Comparison, Job, Run, contenders, randoms, run_all
 from pipelines.core import log
 from pipelines.core.artifacts import read_json, replaced_folder, sha256_path, write_bytes, write_json
-from pipelines.core.domain import Market
+from pipelines.core.domain import FloatArray, Market
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, load
 from pipelines.core.products import AGENT, CHOICE, FEATURES, RAW, REPORTS
-from pipelines.replay import contract, market_history, trials
-from pipelines.replay.performance import YEAR_S, pnl_by_event
+from pipelines.replay import contract, luck, market_history, trials
+from pipelines.replay.performance import pnl_by_event
 from pipelines.replay.signals import sizing_table
 from pipelines.trading import policies
 from pipelines.trading.observation import MarketScaler
@@ -44,6 +45,10 @@ def run() -> None:
     harder = stress.jobs(comparison, dict.fromkeys((seen.kind, "threshold")))
     rest = _replayed(comparison, [*drawn, *harder])
     runs, stressed = [*runs, *rest[: len(drawn)]], rest[len(drawn) :]
+    for done in runs:
+        settings = {"policy": done.kind, "name": done.name, "candidate": done.candidate, **done.params}
+        known = {luck.STATISTIC: luck.statistic(by_event(done, comparison.tape.markets))}
+        trials.append("backtest", settings, done.figures.document() | known)
     document = _document(runs, chosen, comparison) | stress.document(stressed) | _bias(runs, chosen, comparison)
     delay_s = params.execution.latency_bars * comparison.length_s
     document |= {"detailed": seen.name} | attribution.document(seen.result, comparison.histories, delay_s)
@@ -56,9 +61,6 @@ def run() -> None:
     with replaced_folder(CHOICE) as folder:
         policy = policies.seal(policies.find(chosen.kind, params), chosen.params, folder)
         write_json(folder / "choice.json", choice(policy, chosen, comparison.table))
-    for done in runs:
-        settings = {"policy": done.kind, "name": done.name, "candidate": done.candidate, **done.params}
-        trials.append("backtest", settings, done.figures.document())
 
 
 def _replayed(comparison: Comparison, jobs: Sequence[Job]) -> list[Run]:
@@ -115,9 +117,14 @@ def best(candidates: Sequence[Run], markets: Mapping[str, Market], fewest: int) 
 
 def cautious_pnl(run: Run, markets: Mapping[str, Market]) -> float:
     """P&L in pUSD less its standard error when events are independent; events without a trade count as 0."""
-    by_event = np.array(list(pnl_by_event(run.result, markets).values()))
-    error = float(np.std(by_event, ddof=1) * np.sqrt(len(by_event))) if len(by_event) > 1 else float("inf")
+    each = by_event(run, markets)
+    error = float(np.std(each, ddof=1) * np.sqrt(len(each))) if len(each) > 1 else float("inf")
     return run.figures.pnl_pusd - error
+
+
+def by_event(run: Run, markets: Mapping[str, Market]) -> FloatArray:
+    """P&L of each event in pUSD, 0 without a trade, shape (events,)."""
+    return np.array(list(pnl_by_event(run.result, markets).values()))
 
 
 def choice(policy: dict[str, Any], run: Run, table: SizingTable) -> dict[str, Any]:
@@ -132,20 +139,17 @@ def _sizing(table: SizingTable) -> dict[str, Any]:
 
 
 def _bias(runs: Sequence[Run], chosen: Run, comparison: Comparison) -> dict[str, Any]:
-    """Deflated Sharpe of the chosen policy and the overfitting probability of the choice."""
-    per_year = YEAR_S / comparison.length_s
+    """Deflated Sharpe of the chosen policy and the overfitting probability of the choice, both on this slice."""
     changes = {
         run.name: np.diff(np.asarray(run.result.equity_micro), prepend=comparison.cash_micro) / MICRO for run in runs
     }
-    annual = [run.figures.sharpe_bar for run in runs if run.candidate]
-    now = [sharpe / np.sqrt(per_year) for sharpe in annual if sharpe is not None]
-    ledger = selection_bias.Trials.of_ledger(per_year, policies.candidates(comparison.params))
-    tried = selection_bias.Trials([*ledger.sharpes, *now], ledger.count + len(annual))
-    # The field is everything that was compared, cash too: among good candidates alone the rank of the best is luck.
-    rivals = {run.name: changes[run.name] for run in runs if run.kind != "random_matched"}
+    begin_s = min(int(one.ts_s[0]) for one in comparison.histories)
+    tried = luck.Trials.of_ledger(policies.candidates(comparison.params), begin_s)
+    deflated = luck.deflated_sharpe(by_event(chosen, comparison.tape.markets), tried)
+    field = selection_bias.rivals({run.name: changes[run.name] for run in runs if run.candidate}, changes["cash"])
     return {
-        "deflated_sharpe": selection_bias.deflated_sharpe(changes[chosen.name], tried),
-        "overfitting_probability": selection_bias.overfitting_probability(rivals),
+        "deflated_sharpe": None if deflated is None else asdict(deflated),
+        "overfitting_probability": selection_bias.overfitting_probability(field),
     }
 
 

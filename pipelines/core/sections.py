@@ -437,9 +437,9 @@ class GateParams(Section):
     """How much less than the champion's own a candidate may earn or forecast and still count as not worse. Unit: share
     of the champion's P&L, and of its lead over the market price."""
     min_deflated_sharpe: Fraction
-    """Least deflated Sharpe ratio of the chosen policy on the selection slice, with all trials. Unit: probability."""
+    """Least deflated Sharpe ratio of the policy's P&L by event on the gate slice. Unit: probability."""
     max_overfitting: Fraction
-    """Largest probability that the choice of the policy is overfitted (CSCV). Unit: probability."""
+    """Largest probability that the choice of the policy, cash among them, is overfitted (CSCV). Unit: probability."""
     coverage_points: Fraction
     """How far the interval's coverage may lie from `conformal.coverage`. Unit: share of moves."""
     latency_ms: PositiveFloat

@@ -10,6 +10,7 @@ from pipelines.gate.contender import Contender, Traded
 from pipelines.gate.evidence import Skill
 from pipelines.gate.look_ahead import Proof
 from pipelines.gate.paired import Paired
+from pipelines.replay.luck import Deflated
 
 PARITY_TOLERANCE = 1e-3
 CASH = "cash"
@@ -114,17 +115,22 @@ def against_champion(paired: Paired | None, absent: str, gate: GateParams) -> Cr
     return Criterion("champion", passed, losses.statistic, None, text)
 
 
-def luck(kind: str, backtest: Mapping[str, Any], gate: GateParams) -> list[Criterion]:
-    """What picking the best of all trials explains: the deflated Sharpe ratio and the probability of overfitting."""
+def luck(kind: str, deflated: Deflated | None, fooled: float | None, gate: GateParams) -> list[Criterion]:
+    """What picking the best of all trials explains: the deflated Sharpe ratio of the P&L on the gate slice, and the
+    probability that the choice on the selection slice is overfitted."""
     least, most = gate.min_deflated_sharpe, gate.max_overfitting
     if kind == CASH:
         return [
             Criterion("deflated_sharpe", True, None, least, "The policy is cash: no luck was picked."),
             Criterion("overfitting", True, None, most, "The policy is cash: its choice cannot be overfitted."),
         ]
-    found, fooled = backtest.get("deflated_sharpe"), backtest.get("overfitting_probability")
-    value = None if found is None else float(found["probability"])
-    said = "was not measured" if found is None else f"is {value:.3f} after {found['trials']:,.0f} trials"
+    value = None if deflated is None else deflated.probability
+    said = (
+        "cannot be measured: its P&L is the same in all events"
+        if deflated is None
+        else f"is {deflated.probability:.3f}: {deflated.sharpe_event:.2f} an event over {deflated.events} events, where"
+        f" the luckiest of {deflated.trials:,} trials without skill would show {deflated.luckiest_event:.2f}"
+    )
     shown = "was not measured" if fooled is None else f"is {fooled:.0%}"
     return [
         Criterion(
@@ -132,8 +138,7 @@ def luck(kind: str, backtest: Mapping[str, Any], gate: GateParams) -> list[Crite
             value is not None and value >= least,
             value,
             least,
-            f"The deflated Sharpe ratio of the choice {said}; "
-            + (f"at least {least:g} is needed." if least > 0.0 else "it is published without a limit."),
+            f"The deflated Sharpe ratio of the policy on the gate slice {said}; at least {least:g} is needed.",
         ),
         Criterion(
             "overfitting",

@@ -2,9 +2,11 @@
 reports/gate.json with a verdict and every criterion; models/verdict.json, the record that travels with the bundle."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from pipelines.core import log
 from pipelines.core.artifacts import read_json, write_json
@@ -15,7 +17,8 @@ from pipelines.gate import contender, criteria, evidence, latency, look_ahead, p
 from pipelines.gate.forecasts import gate_histories, gate_series
 from pipelines.inference import verdict as record
 from pipelines.inference.bundle import Bundle
-from pipelines.replay import market_history, trials
+from pipelines.replay import luck, market_history, trials
+from pipelines.trading import policies
 
 REPORT = report_json("gate")
 PACKAGE = report_json("package")
@@ -120,6 +123,9 @@ def measure(
     markets = params.serving.max_markets
     bar_ms = latency.forecast_ms(bundle, series, markets) + decision_ms * markets
     parity = onnx_difference(bundle.hash)
+    backtest = read_json(BACKTEST) if BACKTEST.is_file() else {}
+    tried = trials_of(backtest, histories, params)
+    deflated = luck.deflated_sharpe(np.array(list(mine.traded.by_event.values())), tried)
     made = [
         criteria.enough_events(by_event.clusters, gate),
         *(
@@ -131,7 +137,7 @@ def measure(
         criteria.earnings(mine.policy, mine.traded, earned, "pnl", ""),
         criteria.earnings(mine.policy, dear, earned_dear, "pnl_fees_2x", ", with every fee doubled"),
         criteria.against_champion(pair, opponent.why, gate),
-        *criteria.luck(mine.policy, read_json(BACKTEST) if BACKTEST.is_file() else {}, gate),
+        *criteria.luck(mine.policy, deflated, backtest.get("overfitting_probability"), gate),
         *([criteria.covered(mine, params)] if acts else []),
         criteria.fast_enough(bar_ms, markets, gate),
         criteria.no_look_ahead(look_ahead.prove(bundle, series, histories, params, length_s)),
@@ -151,6 +157,7 @@ def measure(
         "pnl_fees_2x_pusd": dear.figures.pnl_pusd,
         "pnl_fees_2x_lower_bound_pusd": _finite(earned_dear),
         "cash_pnl_pusd": 0.0,
+        "deflated_sharpe": None if deflated is None else asdict(deflated),
         "coverage": mine.coverage,
         "latency_ms": round(bar_ms, 1),
         "onnx_difference": parity,
@@ -158,6 +165,15 @@ def measure(
         "table": asdict(mine.traded.figures),
     }
     return Findings(made, numbers, None if opponent.bundle is None else opponent.bundle.hash)
+
+
+def trials_of(backtest: Mapping[str, Any], histories: Sequence[market_history.History], params: Params) -> luck.Trials:
+    """Every trial of var/trials.jsonl whose data reaches into the gate slice. At least those that the report of the
+    backtest shows, also where the ledger was lost."""
+    kinds = policies.candidates(params)
+    found = luck.Trials.of_ledger(kinds, min(int(one.ts_s[0]) for one in histories))
+    shown = sum(row["kind"] in kinds for row in backtest.get("strategies", {}).values())
+    return replace(found, count=max(found.count, shown))
 
 
 def compared(

@@ -7,13 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipelines.core.artifacts import read_json
+from pipelines.core.products import WINDOW
+
 TRIALS = Path("var/trials.jsonl")
 
 
 def append(stage: str, settings: Mapping[str, Any], measured: Mapping[str, Any], path: Path = TRIALS) -> None:
-    """Append one line; a line is written in one call, so that two processes do not mix theirs."""
+    """Append one line, with the market time at which the data of the present window ends; a line is written in one
+    call, so that two processes do not mix theirs."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    row = {"stage": stage, "wall_s": round(time.time(), 3), "settings": dict(settings), "measured": dict(measured)}
+    end_s = read_json(WINDOW).get("as_of_s") if WINDOW.is_file() else None
+    row = {"stage": stage, "wall_s": round(time.time(), 3), "data_end_s": end_s}
+    row |= {"settings": dict(settings), "measured": dict(measured)}
     line = json.dumps(row, sort_keys=True) + "\n"
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:

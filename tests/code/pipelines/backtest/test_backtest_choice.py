@@ -1,4 +1,3 @@
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -7,9 +6,8 @@ import numpy as np
 import pytest
 
 from pipelines.backtest import stage
-from pipelines.backtest.selection_bias import Trials, deflated_sharpe, overfitting_probability
+from pipelines.backtest.selection_bias import overfitting_probability, rivals
 from pipelines.backtest.strategies import Comparison, done, job, randoms
-from pipelines.replay import trials
 from pipelines.replay.performance import drawdown, sharpe
 from pipelines.replay.turnover import entries
 
@@ -104,50 +102,6 @@ def test_sharpe_and_drawdown_by_hand():
     assert drawdown(np.array([100.0, 120.0, 90.0, 130.0])) == pytest.approx(0.25)
 
 
-def test_every_trial_is_a_line(tmp_path):
-    """A trial is appended as one JSON line and never replaces another."""
-    for number in range(3):
-        trials.append("backtest", {"policy": "threshold"}, {"pnl_pusd": number}, tmp_path / "trials.jsonl")
-    rows = [json.loads(line) for line in (tmp_path / "trials.jsonl").read_text().splitlines()]
-    assert [row["measured"]["pnl_pusd"] for row in rows] == [0, 1, 2]
-
-
-def test_every_attempt_counts(tmp_path):
-    """Backtests of candidates, combinations of a sweep and settings of a study are trials; cash and bots are not."""
-    path = tmp_path / "trials.jsonl"
-    trials.append("backtest", {"policy": "threshold"}, {"sharpe_bar": 10.0}, path)
-    trials.append("backtest", {"policy": "cash"}, {"sharpe_bar": None}, path)
-    trials.append("bots", {"policy": "threshold"}, {"sharpe_bar": 3.0}, path)
-    trials.append("sweep", {"policy": "threshold"}, {"sharpe_bar": 20.0}, path)
-    trials.append("sweep", {"policy": "threshold"}, {"sharpe_bar": None}, path)
-    trials.append("tune", {"number": 0}, {"held_out_pnl_pusd": 5.0}, path)
-    assert Trials.of_ledger(100.0, ("threshold", "ppo"), path) == Trials([1.0, 2.0], 4)
-    assert Trials.of_ledger(100.0, ("threshold",), tmp_path / "none.jsonl") == Trials([], 0)
-
-
-def test_an_agent_that_was_trained_again_before_its_backtest_counts(tmp_path):
-    """Of three seeds in a row the first two are trials of their own, the third counts with its backtest; the newest
-    training is the one that the present backtest counts."""
-    path = tmp_path / "trials.jsonl"
-    for seed in (1, 2, 3):
-        trials.append("agent", {"learner": "ppo", "seed": seed}, {"held_out_pnl_pusd": 1.0 * seed}, path)
-    assert Trials.of_ledger(100.0, ("ppo",), path) == Trials([], 2)
-    trials.append("backtest", {"policy": "cash"}, {"sharpe_bar": None}, path)
-    trials.append("backtest", {"policy": "ppo"}, {"sharpe_bar": 10.0}, path)
-    trials.append("agent", {"learner": "ppo", "seed": 4}, {"held_out_pnl_pusd": 4.0}, path)
-    assert Trials.of_ledger(100.0, ("ppo",), path) == Trials([1.0], 3)
-
-
-def test_luck_is_charged_for():
-    """The more trials, the higher the Sharpe ratio that luck alone explains, and the lower the deflated one."""
-    rng = np.random.default_rng(1)
-    changes = rng.normal(0.05, 1.0, 5_000)
-    few, many = (Trials([0.01 * k / n for k in range(n)], n) for n in (3, 300))
-    alone = deflated_sharpe(changes, Trials((), 0))["probability"]
-    assert alone > 0.99
-    assert deflated_sharpe(changes, many)["probability"] < deflated_sharpe(changes, few)["probability"] <= alone
-
-
 def test_noise_is_overfitted_and_an_edge_is_not():
     """Among strategies of pure noise the best half is no better later; one with an edge stays best."""
     rng = np.random.default_rng(2)
@@ -168,3 +122,35 @@ def test_equal_strategies_are_neither_above_nor_below_each_other():
     moves = np.random.default_rng(3).normal(0, 1, 2_000)
     assert overfitting_probability(dict.fromkeys("abc", moves)) == 0.5
     assert overfitting_probability({"a": moves, "b": moves, "worst": moves - 1.0}) == 0.0
+
+
+def losers(count=12):
+    """Baselines that surely lose, as rules do that pay the spread for nothing."""
+    rng = np.random.default_rng(4)
+    return {f"base{k}": rng.normal(-1.0, 1.0, 2_000) for k in range(count)}
+
+
+def test_losing_baselines_do_not_make_noise_look_chosen_well():
+    """The best of noise is above the median of a field of losers: the field of the choice has none of them."""
+    rng = np.random.default_rng(2)
+    noise = {f"n{k}": rng.normal(0, 1, 2_000) for k in range(8)}
+    cash = np.zeros(2_000)
+    assert overfitting_probability(noise | losers() | {"cash": cash}) < 0.1
+    assert overfitting_probability(rivals(noise, cash)) > 0.3
+
+
+def test_copies_and_rules_that_never_trade_are_no_rivals():
+    """Two rules of one course are one, and a rule without a trade is cash; the choice among them is as it was."""
+    moves = np.random.default_rng(3).normal(0, 1, (2, 2_000))
+    cash = np.zeros(2_000)
+    field = rivals({"a": moves[0], "copy": moves[0].copy(), "b": moves[1], "still": cash.copy()}, cash)
+    assert list(field) == ["cash", "a", "b"]
+
+
+def test_a_choice_between_one_candidate_and_cash_can_be_wrong():
+    """A single candidate of noise is chosen over cash in one half and loses to it in the other in many splits; one
+    that earns evenly never does."""
+    rng = np.random.default_rng(5)
+    cash = np.zeros(2_000)
+    assert overfitting_probability(rivals({"noise": rng.normal(0, 1, 2_000)}, cash)) > 0.3
+    assert overfitting_probability(rivals({"edge": rng.normal(0.3, 1, 2_000)}, cash)) == 0.0
