@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from pipelines.core import params
 from pipelines.core.artifacts import write_bytes
 from pipelines.core.errors import ParameterError
+from pipelines.trading import policies
 
 
 class Change(NamedTuple):
@@ -34,7 +37,9 @@ def change(assignments: Sequence[str], path: Path = Path("params.yaml")) -> list
     buffer = io.StringIO()
     yaml.dump(document, buffer)
     plain = YAML(typ="safe").load(buffer.getvalue())
-    params.parse(plain, origin=path.name)
+    parsed = params.parse(plain, origin=path.name)
+    if any(one.key.startswith("policy.") for one in made):
+        policies.check(parsed)  # the keys of a policy are known to its file alone
     write_bytes(path, buffer.getvalue().encode())
     return made
 
@@ -44,10 +49,20 @@ def _assign(document: Any, assignment: str, yaml: YAML) -> Change:
     *sections, key = name.split(".")
     if not separator or not sections:
         raise ParameterError(f"{assignment!r} is no assignment; write section.key=value")
-    for section in sections:
+    for depth, section in enumerate(sections):
+        if section not in document and depth == 1 and sections[0] == "policy":
+            document[section] = CommentedMap()  # a policy whose numbers all had their defaults
         if section not in document:
             raise ParameterError(f"unknown section {section} in {assignment!r}; known are {', '.join(document)}")
         document = document[section]
     old = document.get(key)
-    document[key] = yaml.load(text)
+    document[key] = _quoted(yaml.load(text))
     return Change(name, old, document[key])
+
+
+def _quoted(value: Any) -> Any:
+    """The value with quotes around the texts of a list: fast readers of YAML refuse `[topic:politics]` without them."""
+    if isinstance(value, list):
+        for place, entry in enumerate(value):
+            value[place] = DoubleQuotedScalarString(entry) if isinstance(entry, str) else _quoted(entry)
+    return value

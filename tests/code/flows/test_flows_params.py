@@ -4,6 +4,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
+from job_pages import blocks
 
 from flows.edit_params import change
 from pipelines.core import params
@@ -48,3 +50,30 @@ def test_what_is_not_allowed_is_refused_and_nothing_changes(file, assignment, me
         change(["forecast.seed=9", assignment], file)
 
     assert file.read_bytes() == SHIPPED.read_bytes()
+
+
+def test_texts_of_a_list_are_read_by_every_reader_of_yaml(file):
+    """A pattern with a colon is written so that libyaml reads it as the text that was given, with quotes or without."""
+    change(["markets.allow=[topic:politics, 'question:bitcoin|ethereum', slug:btc-*]"], file)
+
+    wanted = ["topic:politics", "question:bitcoin|ethereum", "slug:btc-*"]
+    assert yaml.load(file.read_text(), yaml.CSafeLoader)["markets"]["allow"] == wanted
+    assert list(params.read(file).markets.allow) == wanted
+
+
+def test_the_first_number_of_a_policy_of_ones_own_makes_its_section(tmp_path, file, monkeypatch):
+    """A strategy of which params.yaml says nothing gets a section; a key that it does not declare,
+    and a policy that there is not, are refused, and nothing changes."""
+    (tmp_path / "strategies").mkdir()
+    (tmp_path / "strategies/dip.py").write_text(blocks("docs/first-strategy.md", "python")[0])
+    monkeypatch.chdir(tmp_path)
+
+    for wrong in ("policy.buy_the_dip.fall_unit=500", "policy.buy_the_drop.fall_units=500"):
+        with pytest.raises(ParameterError, match="unknown key policy"):
+            change([wrong], file)
+    assert file.read_bytes() == SHIPPED.read_bytes()
+
+    (made,) = change(["policy.buy_the_dip.fall_units=500"], file)
+
+    assert tuple(made) == ("policy.buy_the_dip.fall_units", None, 500)
+    assert params.read(file).policy.kinds["buy_the_dip"] == {"fall_units": 500}
