@@ -251,8 +251,12 @@ class Bot:
     # From outside
 
     def state(self, *, whole: bool) -> dict[str, Any]:
-        """The picture of now, as JSON."""
+        """The picture of now, as JSON; `whole` adds what changes rarely."""
         return self.status.state(whole=whole)
+
+    def equity(self) -> list[tuple[int, int]]:
+        """(market time, equity in base units) of every bar that is kept, oldest first."""
+        return list(self.status.equity.points())
 
     async def changed(self, timeout_s: float) -> None:
         """Return at the next bar, or after a time."""
@@ -289,13 +293,16 @@ class Bot:
         followed = session.feed.followed.get(market_id) if session is not None else None
         record = self.status.records.of(market_id)
         known = followed or record
-        market = known.market if known is not None else account.accounting.markets.get(market_id)
+        listed, left_out = self.status.not_followed.get(market_id, (None, ""))
+        market = known.market if known is not None else account.accounting.markets.get(market_id) or listed
         if market is None:
             return None
         book = session.feed.stream.book(market) if session is not None and followed is not None else None
         texts = session.headlines(market_id) if session is not None else []
         length_s, _ = self._model_watch.geometry
-        shown = market_page.document(market, record, length_s, book, texts, account, followed=followed is not None)
+        shown = market_page.document(
+            market, record, length_s, book, texts, account, followed=followed is not None, left_out=left_out
+        )
         return shown | await asyncio.to_thread(market_page.of_journal, self._journal, market_id)
 
     async def forecast(self, market_id: str, horizon: int) -> dict[str, Any]:

@@ -40,6 +40,7 @@ PARTS: Final = (
     "pipelines/trading",
     "pipelines/inference",
     "params.yaml",
+    "docs/glossary.md",
 )
 """What the live process needs, relative to the repository."""
 

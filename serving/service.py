@@ -56,7 +56,7 @@ def _bot() -> Bot:
     metrics={"enabled": True},
     logging={"access": {"enabled": False}},
 )
-@bentoml.asgi_app(application(_bot, DASHBOARD), path="/")
+@bentoml.asgi_app(application(_bot, DASHBOARD, lambda: Settings().var), path="/")
 class Oddsmith:
     """Forecasts on request, and trades by itself."""
 

@@ -34,8 +34,9 @@ def document(
     account: TradingAccount,
     *,
     followed: bool,
+    left_out: str = "",
 ) -> dict[str, Any]:
-    """What is known of a market in this process."""
+    """What is known of a market in this process; `left_out` says why a listed market is not followed."""
     held = account.accounting.positions.get(market.market_id)
     mid = account.accounting.mids.get(market.market_id, 0)
     bids, asks = book.levels() if book is not None else ([], [])
@@ -50,6 +51,7 @@ def document(
             "min_size": market.min_size_micro / MICRO,
             "fee_rate": market.fee.rate,
             "followed": followed,
+            "left_out": left_out,
         },
         "position": state_json.position(held, market, mid) if held is not None else None,
         "book": {"bids": _levels(bids), "asks": _levels(asks)},

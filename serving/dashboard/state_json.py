@@ -67,6 +67,7 @@ def order(row: OrderRow, market: Market | None) -> dict[str, Any]:
     """A working order."""
     return {
         "order_id": row.order_id,
+        "market_id": row.market_id,
         "question": market.question if market else row.market_id,
         "side": row.side.value,
         "outcome": row.outcome.value,

@@ -17,6 +17,7 @@ from serving.account.journal import wall_ms
 from serving.account.trading_account import TradingAccount
 from serving.dashboard import funnel, nightly_reports, state_json
 from serving.dashboard.announcer import Announcer
+from serving.dashboard.equity_curve import EXACT, EquityCurve
 from serving.dashboard.exporter import Exporter, Figures
 from serving.dashboard.forecast_score import ForecastScore
 from serving.dashboard.market_records import MarketRecords
@@ -24,7 +25,12 @@ from serving.loaded_model import LoadedModel, Turn, nearest
 from serving.market.feed import Feed
 from serving.market.selection import Why
 
-EQUITY_POINTS = 5_000
+LOADED_POINTS = 10 * EXACT
+"""Bars whose equity is read from the journal at a start: most of a year."""
+
+JUDGED_POINTS = 5_000
+"""Newest bars that the Sharpe ratio and the drawdown of the metrics are about."""
+
 RECENT = 120
 DAY_S = 86_400
 
@@ -39,7 +45,7 @@ class Status:
         self._started_ms = wall_ms()
         self._alarms: dict[str, str] = {}
         self._changed = asyncio.Condition()
-        self._equity: deque[tuple[int, int]] = deque(maxlen=EQUITY_POINTS)
+        self.equity = EquityCurve()
         self._decisions: deque[dict[str, Any]] = deque(maxlen=RECENT)
         self._refused: Counter[str] = Counter()
         self._recent = metrics.Recent()
@@ -87,7 +93,7 @@ class Status:
         self._account = account
         self._told_seq = account.journal.last_fill_seq()
         self.announcer.started(self._settings.mode.value, account.gateway.account, account.accounting.equity_micro)
-        self._equity.extend(account.journal.equity(EQUITY_POINTS))
+        self.equity.extend(account.journal.equity(LOADED_POINTS))
         self._refused.update(account.journal.refusal_counts())
         self._exporter.fills_before(len(account.journal.fills()))
 
@@ -172,7 +178,7 @@ class Status:
         self._feed = feed
         self.killed(kill)
         self.bars += 1
-        self._equity.append((ts_s, account.accounting.equity_micro))
+        self.equity.add(ts_s, account.accounting.equity_micro)
         if turn is not None:
             self._turn = turn
             self.decided_bars += 1
@@ -211,8 +217,8 @@ class Status:
     # What is shown
 
     def state(self, *, whole: bool) -> dict[str, Any]:
-        """The state as JSON; the equity curve in full, or its newest point."""
-        points = state_json.equity_points(list(self._equity) if whole else list(self._equity)[-1:])
+        """The state as JSON, of the equity curve the newest point; `whole` adds what changes rarely."""
+        points = state_json.equity_points(self.equity.newest())
         feed, settings = self._feed, self._settings
         return (
             self._empty()
@@ -332,7 +338,7 @@ class Status:
 
     def _figures(self) -> Figures:
         return Figures(
-            equity_micro=[micro for _, micro in self._equity],
+            equity_micro=self.equity.values(JUDGED_POINTS),
             bar_length_s=self._model.length_s if self._model is not None else None,
             markets_decided=len(self._turn.inputs) if self._turn else 0,
             ledger_equals_venue=self.ledger_equals_venue,

@@ -1,7 +1,8 @@
 """HTTP around the bot: the page, its state, the stream of states, the kill switch and what else a person may ask."""
 
 import asyncio
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -15,22 +16,16 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from pipelines.core.errors import OddsmithError
 from serving.account import requests
+from serving.dashboard import site
+from serving.dashboard.api_description import takes
+from serving.dashboard.site import NOT_KEPT, PAGE_HEADERS, json_response
 
 HEARTBEAT_S = 5.0
 """A state is pushed at least this often, so that the page sees a stopped feed."""
 
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; "
-    "frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-cache",
-}
-
 T = TypeVar("T")
 
-_NOT_KEPT = {"Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin"}
+CENT_MICRO = 10_000
 
 
 class Watched(Protocol):
@@ -38,6 +33,10 @@ class Watched(Protocol):
 
     def state(self, *, whole: bool) -> dict[str, Any]:
         """The picture of now; the equity curve in full, or its newest point."""
+        ...
+
+    def equity(self) -> Sequence[tuple[int, int]]:
+        """(market time, equity in base units) of every bar that is kept, oldest first."""
         ...
 
     async def changed(self, timeout_s: float) -> None:
@@ -57,44 +56,56 @@ class Watched(Protocol):
         ...
 
 
-def application(bot: Callable[[], Watched], folder: Path) -> Starlette:
-    """The page at `/`, `/market/ID`, `GET /api/state`, `GET /api/market/ID`, `/ws/state`, `POST /kill`, `/pause`,
-    `/close` and `/reload`."""
+def application(bot: Callable[[], Watched], folder: Path, var: Callable[[], Path] = lambda: Path("var")) -> Starlette:
+    """Every route of the service that is not BentoML's own; `/docs` lists them. `var` is where the flows write."""
 
     async def page(_request: Request) -> Response:
-        return FileResponse(folder / "index.html", headers=_HEADERS)
+        """The dashboard."""
+        return FileResponse(folder / "index.html", headers=PAGE_HEADERS)
 
     async def state(_request: Request) -> Response:
-        body = msgspec.json.encode(bot().state(whole=True))
-        return Response(body, media_type="application/json", headers=_NOT_KEPT)
+        """Everything that the dashboard shows, but the curve."""
+        return json_response(bot().state(whole=True))
+
+    async def equity(_request: Request) -> Response:
+        """The equity curve: `start_s`, then for every bar the seconds since the one before and the equity in cents."""
+        return json_response(_curve(bot().equity()))
 
     async def market_page(_request: Request) -> Response:
-        return FileResponse(folder / "market.html", headers=_HEADERS)
+        """The page of one market."""
+        return FileResponse(folder / "market.html", headers=PAGE_HEADERS)
 
     async def market(request: Request) -> Response:
+        """One market: prices, forecast fans, own orders and fills, book, headlines, features, decisions."""
         found = await bot().market(request.path_params["market_id"])
         if found is None:
             return JSONResponse(
                 {"error": "this market is not followed, was not decided since the start and was never traded here"},
                 status_code=404,
-                headers=_NOT_KEPT,
+                headers=NOT_KEPT,
             )
-        return Response(msgspec.json.encode(found), media_type="application/json", headers=_NOT_KEPT)
+        return json_response(found)
 
+    @takes(body={"on": True})
     async def kill(request: Request) -> Response:
+        """Throw the kill switch: nothing is opened any more and what is held is closed; `false` lifts it."""
         wanted = await _read(request, _Switch, '{"on": true} or {"on": false}')
         if isinstance(wanted, Response):
             return wanted
         await bot().kill(wanted.on)
         return JSONResponse({"kill": wanted.on})
 
+    @takes(body={"on": True})
     async def pause(request: Request) -> Response:
+        """Pause entries from the next bar on, or let them again with `false`; what is held is sold by the rules."""
         wanted = await _read(request, _Switch, '{"on": true} or {"on": false}')
         if isinstance(wanted, Response):
             return wanted
         return await ask(request, requests.PAUSE if wanted.on else requests.RESUME)
 
+    @takes(body={"market": "0x…"})
     async def close(request: Request) -> Response:
+        """Sell one position from the next bar on, or with `{"all": true}` every one."""
         wanted = await _read(request, _Close, '{"market": "0x..."} or {"all": true}')
         if isinstance(wanted, Response):
             return wanted
@@ -102,7 +113,9 @@ def application(bot: Callable[[], Watched], folder: Path) -> Starlette:
             return JSONResponse({"error": 'send either {"market": "0x..."} or {"all": true}'}, status_code=400)
         return await ask(request, requests.CLOSE, wanted.market.strip())
 
+    @takes(body={})
     async def reload(request: Request) -> Response:
+        """Read `risk` and `markets` of params.yaml anew; they hold from the next bar on, or nothing changes."""
         wanted = await _read(request, _Nothing, "{}")
         return wanted if isinstance(wanted, Response) else await ask(request, requests.RELOAD)
 
@@ -111,9 +124,10 @@ def application(bot: Callable[[], Watched], folder: Path) -> Starlette:
             number = await bot().ask(kind, _who(request), argument)
         except OddsmithError as error:
             return JSONResponse({"error": str(error)}, status_code=503)
-        return JSONResponse({"request": number, "kind": kind}, status_code=202, headers=_NOT_KEPT)
+        return JSONResponse({"request": number, "kind": kind}, status_code=202, headers=NOT_KEPT)
 
     async def stream(socket: WebSocket) -> None:
+        """The state once, and again at every bar."""
         await socket.accept()
         reader = asyncio.create_task(_until_closed(socket))
         try:
@@ -130,15 +144,27 @@ def application(bot: Callable[[], Watched], folder: Path) -> Starlette:
         Route("/", page),
         Route("/market/{market_id}", market_page),
         Route("/api/state", state),
+        Route("/api/equity", equity),
         Route("/api/market/{market_id}", market),
         Route("/kill", kill, methods=["POST"]),
         Route("/pause", pause, methods=["POST"]),
         Route("/close", close, methods=["POST"]),
         Route("/reload", reload, methods=["POST"]),
         WebSocketRoute("/ws/state", stream),
+        *site.routes(folder, var, lambda: routes),
         Mount("/static", StaticFiles(directory=folder / "static")),
     ]
     return Starlette(routes=routes)
+
+
+def _curve(points: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    times = [ts_s for ts_s, _ in points]
+    steps = [after - before for before, after in itertools.pairwise(times)]
+    return {
+        "start_s": times[0] if times else None,
+        "step_s": [0, *steps] if times else [],
+        "cents": [round(micro / CENT_MICRO) for _, micro in points],
+    }
 
 
 class _Switch(msgspec.Struct, forbid_unknown_fields=True):

@@ -60,7 +60,7 @@ async def test_the_bot_trades_and_its_ledger_equals_the_venue(venue: dict[str, s
         assert state["policy"] == "threshold"
         assert state["decisions"] > 0
         assert state["fills"]
-        assert len(state["equity"]) >= 2
+        assert len(trader.equity()) >= 2
     finally:
         await trader.stop()
 

@@ -3,14 +3,19 @@
 import { EquityChart } from "./chart.js";
 import * as controls from "./controls.js";
 import * as f from "./format.js";
+import { BASE, explain, meaning, ready, shortcut } from "./shell.js";
 import * as tables from "./tables.js";
 
 const byId = (id) => document.getElementById(id);
 const chart = new EquityChart(byId("chart").firstElementChild);
+window.equityChart = chart; // for the console and for tests
 let state = null;
 let received = 0;
 let reason = "";
 let span = "bar";
+let drawn = false;
+let notFollowed = [];
+let wanted = "";
 
 const text = (id, value, classes = "") => {
   byId(id).textContent = value;
@@ -84,8 +89,9 @@ const showModel = (s) => {
   const m = s.model;
   tables.facts("model", [
     ["Bundle", f.short(m.bundle, 12), m.bundle, true],
-    ["Policy", m.policy ? f.words(m.policy) : "–"],
-    ["Forecast", m.forecast ?? "–"],
+    ["Policy", m.policy ? f.words(m.policy) : "–", meaning(f.words(m.policy ?? ""))],
+    ["Forecast", m.forecast ?? "–", meaning(m.forecast ?? "")],
+    ["Hit rate", s.score?.moves ? `${f.percent(s.score.accuracy, 0)} of ${s.score.moves.toLocaleString("en-US")}` : "–"],
     ["Data up to", f.clock(m.as_of_s)],
     ["Verdict until", m.verdict ? f.clock(m.verdict.expires_s) : "none"],
     ...(s.shadow?.shadow ? [["In shadow", `${f.short(s.shadow.shadow, 12)} · ${f.signed(s.shadow.pnl_pusd)} on paper`,
@@ -94,7 +100,7 @@ const showModel = (s) => {
   ]);
   const gate = m.gate ?? {};
   text("verdict", gate.verdict ? gate.verdict.toUpperCase() : "NONE", `verdict ${gate.verdict ?? ""}`);
-  byId("gate-reasons").replaceChildren(...(gate.reasons ?? []).map((line) => {
+  tables.sync(byId("gate-reasons"), (gate.reasons ?? []).map((line) => {
     const li = document.createElement("li");
     li.textContent = line;
     return li;
@@ -105,29 +111,46 @@ const showModel = (s) => {
 
 const showRefusals = (s) => {
   const counts = Object.entries(s.orders.refused).sort((a, b) => b[1] - a[1]);
-  byId("refusals").replaceChildren(...counts.map(([name, count]) => {
+  tables.sync(byId("refusals"), counts.map(([name, count]) => {
     const button = document.createElement("button");
     const number = document.createElement("b");
     number.textContent = count.toLocaleString("en-US");
     button.append(f.words(name), number);
     button.type = "button";
-    button.className = name === reason ? "on" : "";
-    button.title = `Show only decisions refused for: ${f.words(name)}`;
-    button.addEventListener("click", () => { reason = reason === name ? "" : name; show(state); });
+    button.dataset.reason = name;
+    button.title = `Show only these. ${meaning(f.words(name))}`;
+    button.setAttribute("aria-pressed", String(name === reason));
     return button;
   }));
+};
+
+byId("refusals").addEventListener("click", (event) => {
+  const chosen = event.target.closest("button")?.dataset.reason;
+  if (chosen === undefined) return;
+  reason = reason === chosen ? "" : chosen;
+  show(state);
+});
+
+const showMarkets = (s) => {
+  const fits = (m) => !wanted || `${m.question} ${m.action ?? ""} ${m.detail ?? ""}`.toLowerCase().includes(wanted);
+  const shown = s.markets.filter(fits);
+  tables.markets(shown, wanted);
+  text("markets-note", wanted ? `${shown.length} of ${s.markets.length} followed` : `${s.markets.length} followed`, null);
+  const left = notFollowed.filter(fits);
+  byId("left-out").hidden = notFollowed.length === 0;
+  text("left-out-note", `${left.length} listed and not followed`, null);
+  tables.notFollowed(left);
 };
 
 const showTables = (s) => {
   tables.positions(s.positions, s.armed);
   tables.orders(s.open_orders);
-  tables.markets(s.markets);
+  showMarkets(s);
   tables.decisions(s.recent_decisions, reason);
   tables.fills(s.fills);
   tables.funnel(s.funnel[span]);
   text("positions-note", `${s.positions.length} of at most ${s.limits.max_markets}`, null);
   text("open-note", `${s.open_orders.length}`, null);
-  text("markets-note", `${s.markets.length} followed`, null);
   text("decisions-note", "newest first; click a reason to filter", null);
   text("fills-note", `${s.fills_total}`, null);
   text("account", `account ${s.account?.address ?? "…"} · up since ${f.clock(s.started_ms / 1000)} UTC`, null);
@@ -139,12 +162,21 @@ const show = (s) => {
 
 let inShadow = null;
 
+// The curve is long: it comes once, by itself, and the newest bar with every state.
+const loadCurve = async () => {
+  try {
+    const answer = await fetch(new URL("api/equity", BASE));
+    if (answer.ok) { chart.replace(await answer.json()); drawn = true; byId("chart").dataset.bars = chart.times.length; }
+  } catch { setTimeout(loadCurve, 2000); }
+};
+
 const receive = (message) => {
-  const first = state === null || message.equity.length > 1;
+  const first = "not_followed" in message;
+  if (first) notFollowed = message.not_followed;
   state = message;
   received = performance.now();
-  if (first) chart.replace(message.equity, message.account?.initial ?? 0);
-  else if (message.equity.length) chart.push(message.equity[0]);
+  chart.startAt(message.account?.initial ?? 0);
+  if (drawn && message.equity.length) chart.push(message.equity[0]);
   const bundle = message.shadow?.shadow ?? null;
   chart.inShadow(message.shadow?.points ?? [], first || bundle !== inShadow);
   inShadow = bundle;
@@ -159,13 +191,11 @@ const tick = () => {
   document.body.classList.toggle("stale", Boolean(stale));
 };
 
-const base = new URL(".", location.href);
-
 const connect = () => {
-  const url = new URL("ws/state", base);
+  const url = new URL("ws/state", BASE);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   const socket = new WebSocket(url);
-  socket.onopen = () => text("link", "streaming", "badge good");
+  socket.onopen = () => { text("link", "streaming", "badge good"); loadCurve(); };
   socket.onmessage = (event) => receive(JSON.parse(event.data));
   socket.onclose = () => { text("link", "reconnecting", "badge bad"); setTimeout(connect, 1000); };
 };
@@ -181,39 +211,31 @@ const confirmKill = async () => {
   byId("confirm").showModal();
 };
 
-const sendKill = (on) => {
-  const token = sessionStorage.getItem("token");
-  return fetch(new URL("kill", base), {
-    method: "POST",
-    headers: { "content-type": "application/json", ...(token ? { authorization: `Bearer ${token}` } : {}) },
-    body: JSON.stringify({ on }),
-  });
-};
-
 byId("kill").addEventListener("click", confirmKill);
 byId("confirm").addEventListener("close", async () => {
   if (byId("confirm").returnValue !== "yes") return;
-  const on = !state?.kill;
-  if ((await sendKill(on)).status !== 401) return;
-  // Where others can reach the service a change asks for the token; it is kept for this tab alone.
-  const token = window.prompt("Token (service.token in the bot's var folder, or ODDSMITH_SERVICE_TOKEN)");
-  if (!token) return;
-  sessionStorage.setItem("token", token.trim());
-  const answer = await sendKill(on);
-  if (!answer.ok) { sessionStorage.removeItem("token"); window.alert((await answer.json()).error); }
+  const answer = await controls.sendWithToken("kill", { on: !state?.kill });
+  if (!answer.ok) window.alert((await answer.json()).error);
 });
-byId("ranges").addEventListener("click", (event) => {
-  const bars = event.target.dataset?.bars;
-  if (bars === undefined) return;
-  for (const button of byId("ranges").children) button.classList.toggle("on", button === event.target);
-  chart.show(Number(bars));
-});
+const chooseSpan = (button) => {
+  if (!button) return;
+  for (const one of byId("ranges").children) one.setAttribute("aria-pressed", String(one === button));
+  chart.show(Number(button.dataset.span));
+};
+byId("ranges").addEventListener("click", (event) => chooseSpan(event.target.closest("button")));
+for (const button of byId("ranges").children) shortcut(button.dataset.key, `Equity: ${button.title}`, () => chooseSpan(button));
+
+byId("filter").addEventListener("input", (event) => { wanted = event.target.value.trimStart().toLowerCase(); if (state) showMarkets(state); });
+byId("filter").addEventListener("keydown", (event) => { if (event.key === "Escape") { event.target.value = ""; wanted = ""; showMarkets(state); event.target.blur(); } });
+shortcut("/", "Find a market", () => byId("filter").focus());
+shortcut("k", "Kill switch (asks before it acts)", confirmKill);
 
 byId("funnel-span").addEventListener("click", (event) => {
   span = event.target.dataset?.span ?? span;
-  for (const button of byId("funnel-span").children) button.classList.toggle("on", button.dataset.span === span);
+  for (const button of byId("funnel-span").children) button.setAttribute("aria-pressed", String(button.dataset.span === span));
   if (state) tables.funnel(state.funnel[span]);
 });
 
 setInterval(tick, 250);
+ready.then(() => { if (state) show(state); });
 connect();

@@ -1,37 +1,74 @@
-// The equity curve: green above the money that the account started with, red below.
+// Curves: colours of the theme, the account's equity over all bars, and spans of it.
 
-// The colours of the page's theme, for what is drawn on a canvas.
+// The colours of the page's theme, for what is drawn on a canvas: rgb(r, g, b).
 export const colours = () => {
-  const style = getComputedStyle(document.documentElement);
-  return Object.fromEntries(["up", "down", "text", "dim", "line", "blue", "violet"].map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+  const probe = document.body.appendChild(document.createElement("i"));
+  const found = {};
+  for (const name of ["up", "down", "text", "dim", "line", "blue", "violet", "warn", "panel"]) {
+    probe.style.color = `var(--${name})`;
+    found[name] = getComputedStyle(probe).color;
+  }
+  probe.remove();
+  return found;
 };
 
-const faded = (colour, share) => `${colour}${Math.round(255 * share).toString(16).padStart(2, "0")}`;
+export const faded = (colour, share) => colour.replace(/^rgb\(([^)]*)\)$/, `rgba($1, ${share})`);
 
+export const frame = (c) => ({
+  layout: { background: { color: "transparent" }, textColor: c.dim, fontSize: 11, attributionLogo: false },
+  grid: { vertLines: { color: faded(c.line, 0.6) }, horzLines: { color: faded(c.line, 0.6) } },
+  timeScale: { borderColor: c.line },
+  rightPriceScale: { borderColor: c.line },
+});
+
+export const newChart = (element, extra = {}) => LightweightCharts.createChart(element, {
+  autoSize: true,
+  ...frame(colours()),
+  ...extra,
+  // Without the smallest spacing a bar takes half a pixel at least, and the oldest hours leave the picture.
+  timeScale: { timeVisible: true, secondsVisible: false, minBarSpacing: 0.0001, borderColor: colours().line, ...extra.timeScale },
+});
+
+// Show a span anew when the chart has another width; what the reader moves by hand stays until a span is chosen again.
+export const keepInView = (element, chart, look, letGo) => {
+  chart.timeScale().subscribeSizeChange(look);
+  element.addEventListener("pointerdown", letGo);
+  element.addEventListener("wheel", letGo, { passive: true });
+};
+
+const thousands = (value) => value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+
+// Green above the money that the account started with, red below. `span` is in seconds, 0 is everything.
 export class EquityChart {
   constructor(element) {
-    const c = colours();
-    this.chart = LightweightCharts.createChart(element, {
-      autoSize: true,
-      layout: { background: { color: "transparent" }, textColor: c.dim, fontSize: 11, attributionLogo: false },
-      grid: { vertLines: { color: faded(c.line, 0.6) }, horzLines: { color: faded(c.line, 0.6) } },
-      // Without it a bar takes half a pixel at least, and the oldest hours of a long curve are never in the picture.
-      timeScale: { timeVisible: true, secondsVisible: false, borderColor: c.line, rightOffset: 4, minBarSpacing: 0.001 },
-      rightPriceScale: { borderColor: c.line, scaleMargins: { top: 0.12, bottom: 0.1 } },
+    this.chart = newChart(element, {
+      localization: { priceFormatter: thousands },
+      timeScale: { rightOffset: 4 },
       crosshair: { mode: LightweightCharts.CrosshairMode.Magnet },
     });
-    this.series = this.chart.addSeries(LightweightCharts.BaselineSeries, {
-      lineWidth: 2, topLineColor: c.up, bottomLineColor: c.down,
-      topFillColor1: faded(c.up, 0.28), topFillColor2: faded(c.up, 0.02),
-      bottomFillColor1: faded(c.down, 0.02), bottomFillColor2: faded(c.down, 0.28),
-      priceFormat: { type: "price", precision: 2, minMove: 0.01 },
-    });
+    this.chart.priceScale("right").applyOptions({ scaleMargins: { top: 0.12, bottom: 0.1 } });
+    this.series = this.chart.addSeries(LightweightCharts.BaselineSeries, { lineWidth: 2 });
     // A bundle that decides in shadow: what the account would be with its decisions, on paper.
     this.shadow = this.chart.addSeries(LightweightCharts.LineSeries, {
-      color: "#b48cff", lineWidth: 1, title: "in shadow", lastValueVisible: false, priceLineVisible: false,
+      lineWidth: 1, title: "in shadow", lastValueVisible: false, priceLineVisible: false,
     });
-    this.bars = 0;
-    this.last = 0;
+    this.times = [];
+    this.span = 0;
+    keepInView(element, this.chart, () => this.show(this.span), () => { this.span = null; });
+    this.paint();
+    document.addEventListener("theme", () => this.paint());
+    matchMedia("(prefers-color-scheme: light)").addEventListener("change", () => this.paint());
+  }
+
+  paint() {
+    const c = colours();
+    this.chart.applyOptions(frame(c));
+    this.series.applyOptions({
+      topLineColor: c.up, bottomLineColor: c.down,
+      topFillColor1: faded(c.up, 0.28), topFillColor2: faded(c.up, 0.02),
+      bottomFillColor1: faded(c.down, 0.02), bottomFillColor2: faded(c.down, 0.28),
+    });
+    this.shadow.applyOptions({ color: c.violet });
   }
 
   inShadow(points, whole) {
@@ -40,25 +77,43 @@ export class EquityChart {
     else this.shadow.update(made[made.length - 1]);
   }
 
-  replace(points, start) {
-    this.series.applyOptions({ baseValue: { type: "price", price: start } });
-    this.series.setData(points.map(([time, value]) => ({ time, value })));
-    this.count = points.length;
-    this.last = points.length ? points[points.length - 1][0] : 0;
-    this.show(this.bars);
+  startAt(money) {
+    if (money === this.base) return;
+    this.base = money;
+    this.series.applyOptions({ baseValue: { type: "price", price: money } });
+  }
+
+  // `curve` is the answer of /api/equity.
+  replace(curve) {
+    let time = curve.start_s;
+    const data = curve.cents.map((cents, at) => ({ time: (time += curve.step_s[at]), value: cents / 100 }));
+    this.times = data.map((point) => point.time);
+    this.series.setData(data);
+    this.show(this.span);
   }
 
   push([time, value]) {
-    if (time < this.last) return;
-    this.count += time > this.last ? 1 : 0;
-    this.last = time;
+    const last = this.times[this.times.length - 1] ?? -1;
+    if (time < last) return;
+    if (time > last) this.times.push(time);
     this.series.update({ time, value });
-    if (this.bars === 0) this.chart.timeScale().fitContent();
+    this.show(this.span);
   }
 
-  show(bars) {
-    this.bars = bars;
-    if (bars === 0) this.chart.timeScale().fitContent();
-    else this.chart.timeScale().setVisibleLogicalRange({ from: this.count - bars, to: this.count + 3 });
+  show(span) {
+    this.span = span;
+    if (span === null) return;
+    const count = this.times.length;
+    if (span === 0 || !count) { this.chart.timeScale().fitContent(); return; }
+    // From the end: a span is short, the curve is not.
+    let from = count - 1;
+    while (from > 0 && this.times[from - 1] > this.times[count - 1] - span) from -= 1;
+    this.chart.timeScale().setVisibleLogicalRange({ from, to: count + 3 });
+  }
+
+  // The market times at both edges of what is drawn.
+  seen() {
+    const range = this.chart.timeScale().getVisibleLogicalRange();
+    return range && { from: range.from, to: range.to, bars: this.times.length };
   }
 }

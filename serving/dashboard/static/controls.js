@@ -1,13 +1,13 @@
 // What a person asks while the bot trades: pause, closes, limits. Each button asks for a confirmation first.
 
 import * as f from "./format.js";
+import { BASE } from "./shell.js";
 
 const byId = (id) => document.getElementById(id);
-const base = new URL(".", location.href);
 
 const send = (path, body) => {
   const token = sessionStorage.getItem("token");
-  return fetch(new URL(path, base), {
+  return fetch(new URL(path, BASE), {
     method: "POST",
     headers: { "content-type": "application/json", ...(token ? { authorization: `Bearer ${token}` } : {}) },
     body: JSON.stringify(body),
@@ -15,7 +15,7 @@ const send = (path, body) => {
 };
 
 // Where others can reach the service a change asks for the token; it is kept for this tab alone.
-const sendWithToken = async (path, body) => {
+export const sendWithToken = async (path, body) => {
   const first = await send(path, body);
   if (first.status !== 401) return first;
   const token = window.prompt("Token (service.token in the bot's var folder, or ODDSMITH_SERVICE_TOKEN)");

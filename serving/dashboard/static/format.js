@@ -14,6 +14,21 @@ export const percent = (value, digits = 1) => (known(value) ? `${(value * 100).t
 export const signedPercent = (value, digits = 2) =>
   known(value) ? `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(value * 100).toFixed(digits)} %` : DASH;
 
+// Any number with four significant digits, never as 4.8e-7.
+export const figure = (value) => {
+  if (!known(value)) return DASH;
+  const size = Math.abs(value);
+  if (size !== 0 && size < 0.0001) return value > 0 ? "< 0.0001" : "> −0.0001";
+  const digits = size >= 1000 || size === 0 ? 0 : Math.min(4, Math.max(0, 3 - Math.floor(Math.log10(size))));
+  return value.toLocaleString("en-US", { maximumFractionDigits: digits }).replace("-", "−");
+};
+
+export const seconds = (value) => {
+  if (!known(value)) return DASH;
+  if (value < 60) return `${value.toFixed(1)} s`;
+  return value < 3600 ? `${Math.floor(value / 60)} min ${Math.round(value % 60)} s` : `${Math.floor(value / 3600)} h ${Math.round((value % 3600) / 60)} min`;
+};
+
 export const price = (value, tick = 0.01) => (known(value) ? value.toFixed(tick < 0.001 ? 4 : 3) : DASH);
 
 export const shares = (value) => (known(value) ? value.toLocaleString("en-US", { maximumFractionDigits: 2 }) : DASH);

@@ -1,6 +1,7 @@
 // Rows of the tables. Text from the venue goes in as text, never as markup.
 
 import * as f from "./format.js";
+import { explain, meaning } from "./shell.js";
 
 export const cell = (text, classes = "", title = "") => {
   const td = document.createElement("td");
@@ -21,23 +22,37 @@ export const tag = (text, kind, classes = "", title = "") => {
   return td;
 };
 
+// Put nodes into a parent. What has not changed stays, so that focus, selection and scrolling stay too.
+export const sync = (parent, nodes) => {
+  const active = document.activeElement;
+  const held = parent.contains(active) ? active.getAttribute("href") ?? active.textContent : null;
+  nodes.forEach((node, at) => {
+    const old = parent.children[at];
+    if (!old) parent.append(node);
+    else if (!old.isEqualNode(node)) old.replaceWith(node);
+  });
+  while (parent.children.length > nodes.length) parent.lastElementChild.remove();
+  if (held === null || parent.contains(document.activeElement)) return;
+  const same = [...parent.querySelectorAll("a, button")].find((one) => (one.getAttribute("href") ?? one.textContent) === held);
+  same?.focus({ preventScroll: true });
+};
+
 export const fill = (id, rows, empty) => {
   const body = document.querySelector(`#${id} tbody`);
-  const columns = document.querySelectorAll(`#${id} th`).length;
-  if (rows.length === 0) {
-    const tr = document.createElement("tr");
-    const td = cell(empty);
-    tr.className = "empty";
-    td.colSpan = columns;
-    tr.append(td);
-    body.replaceChildren(tr);
+  if (rows.length) {
+    sync(body, rows.map((cells) => {
+      const tr = document.createElement("tr");
+      tr.append(...cells);
+      return tr;
+    }));
     return;
   }
-  body.replaceChildren(...rows.map((cells) => {
-    const tr = document.createElement("tr");
-    tr.append(...cells);
-    return tr;
-  }));
+  const tr = document.createElement("tr");
+  const td = cell(empty);
+  tr.className = "empty";
+  td.colSpan = document.querySelectorAll(`#${id} th`).length;
+  tr.append(td);
+  sync(body, [tr]);
 };
 
 export const positions = (rows, armed) =>
@@ -54,12 +69,12 @@ export const positions = (rows, armed) =>
 
 export const orders = (rows) =>
   fill("orders", rows.map((o) => [
-    cell(f.name(o.question), "name", o.question),
+    o.market_id ? link(o.market_id, o.question, o.question) : cell(f.name(o.question), "name", o.question),
     tag(`${o.side} ${o.outcome}`, o.side.toLowerCase()),
     cell(f.price(o.price, o.tick), "n"),
     cell(f.shares(o.shares), "n"),
     cell(f.shares(o.filled), "n opt"),
-    cell(o.state, "dim"),
+    cell(o.state, "dim", meaning(o.state)),
   ]), "No order is waiting at the venue.");
 
 // What was wanted: enter_long -> long; what the venue was not asked for is said to be refused or not sent.
@@ -68,11 +83,11 @@ export const kind = (d) => (d.action.includes("long") ? "yes" : d.action.include
 const unsent = (d) => d.acting && !d.armed;
 
 const outcome = (d) => {
-  if (d.refusal) return tag(f.words(d.refusal), "refused", "", `${wanted(d)} refused: ${d.detail}`);
+  if (d.refusal) return tag(f.words(d.refusal), "refused", "", `${wanted(d)} refused: ${d.detail}. ${meaning(f.words(d.refusal))}`);
   return tag(wanted(d) + (unsent(d) ? ", not sent" : ""), kind(d), "", d.detail);
 };
 
-const link = (id, question, title) => {
+export const link = (id, question, title) => {
   const td = cell("", "name", title);
   const a = td.appendChild(document.createElement("a"));
   a.href = `market/${id}`;
@@ -80,7 +95,10 @@ const link = (id, question, title) => {
   return td;
 };
 
-export const markets = (rows) =>
+export const notFollowed = (rows) =>
+  fill("not-followed", rows.map((m) => [link(m.market_id, m.question, m.question), cell(m.why, "why", m.why)]), "Every listed market is followed.");
+
+export const markets = (rows, searched) =>
   fill("markets", rows.map((m) => [
     link(m.market_id, m.question, `${m.question} · ends ${f.clock(m.end_s)}`),
     cell(f.price(m.bid, m.tick), "n opt"),
@@ -90,7 +108,7 @@ export const markets = (rows) =>
     cell(f.percent(m.confidence, 0), "n"),
     m.action ? outcome(m) : cell("warming", "dim"),
     cell(m.detail ?? "its window fills", "why opt", m.detail ?? "nothing is decided until the window has enough bars"),
-  ]), "No market yet: the bot is reading the listing.");
+  ]), searched ? "No market fits what you typed." : "No market yet: the bot is reading the listing.");
 
 const why = (d) => {
   if (!d.refusal) return d.detail + (unsent(d) ? " (not sent)" : "");
@@ -118,30 +136,35 @@ export const fills = (rows) =>
 
 export const funnel = (steps) => {
   const most = Math.max(1, ...steps.map((s) => s.count));
-  document.getElementById("funnel").replaceChildren(...steps.map((s) => {
+  sync(document.getElementById("funnel"), steps.map((s) => {
     const li = document.createElement("li");
     const name = document.createElement("b");
     const bar = document.createElement("i");
     const lost = document.createElement("small");
-    name.textContent = `${f.words(s.step)} ${s.count.toLocaleString("en-US")}`;
+    name.append(f.words(s.step));
+    name.dataset.term = f.words(s.step);
+    name.title = s.meaning;
+    const count = document.createElement("span");
+    count.textContent = s.count.toLocaleString("en-US");
     bar.style.width = `${(100 * s.count) / most}%`;
     lost.textContent = Object.entries(s.lost).map(([why, n]) => `−${n.toLocaleString("en-US")} ${f.words(why)}`).join(" · ");
-    lost.title = lost.textContent;
-    li.title = s.meaning;
-    li.append(name, bar, lost);
+    lost.title = Object.keys(s.lost).map((why) => [f.words(why), meaning(f.words(why))].filter(Boolean).join(": ")).join("\n");
+    li.append(name, count, bar, lost);
     return li;
   }));
 };
 
+// Pairs of (name, value, title, code?); the name is explained where the glossary has it.
 export const facts = (id, pairs) => {
   const list = document.getElementById(id);
-  list.replaceChildren(...pairs.flatMap(([name, value, title, code]) => {
+  sync(list, pairs.flatMap(([name, value, title, code]) => {
     const dt = document.createElement("dt");
     const dd = document.createElement("dd");
     dt.textContent = name;
     const holder = code ? dd.appendChild(document.createElement("code")) : dd;
-    holder.textContent = value;
+    if (value instanceof Node) holder.append(value); else holder.textContent = value;
     if (title) dd.title = title;
     return [dt, dd];
   }));
+  explain(list);
 };

@@ -1,0 +1,124 @@
+"""The pages in a browser: every width and theme, all bars, every word, the keyboard."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from serving_pictures import START_S, StillBot, served
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
+CHROMIUM = "/usr/bin/chromium"
+PAGES = ("", f"market/0x{7:064x}", "reports", "glossary", "docs")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The pages of a bot that stands still."""
+    with served(StillBot(), tmp_path_factory.mktemp("var")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Headless Chromium."""
+    if not Path(CHROMIUM).exists() and shutil.which("chromium") is None:
+        pytest.skip("Chromium is not installed (Debian package chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield made
+        made.close()
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_every_page_fits_every_width_and_theme(site: str, browser: Any, scheme: str) -> None:
+    """Nothing is wider than the screen, nothing fails, nobody else is asked, and the theme is the reader's."""
+    page = browser.new_page(color_scheme=scheme)
+    errors: list[str] = []
+    asked: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    for path in PAGES:
+        page.goto(site + path, wait_until="load")
+        page.locator("#site a").nth(3).wait_for()
+        dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(10, 13, 19)"
+        assert dark is (scheme == "dark")
+        for width in (390, 768, 1280, 1500):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
+    page.close()
+
+    assert errors == []
+    assert [url for url in asked if not url.startswith((site, "data:", site.replace("http", "ws")))] == []
+
+
+def test_the_curve_shows_every_bar_at_every_width(site: str, browser: Any) -> None:
+    """A month of bars is in the picture from its first bar on, also on a phone, and a span shows its part."""
+    page = browser.new_page()
+    page.goto(site)
+    page.locator("#chart[data-bars='43201']").wait_for()
+    for width in (1500, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(400)
+        seen = page.evaluate("window.equityChart.seen()")
+        assert seen["from"] <= 0.5, seen
+        assert seen["to"] >= 43_200
+        low = page.evaluate("window.equityChart.chart.priceScale('right').getVisibleRange().from")
+        assert low <= 9_000  # the one bar that lost money is in the picture
+    page.locator("#ranges button", has_text="1 d").click()
+    page.wait_for_timeout(200)
+    assert page.evaluate("window.equityChart.times[Math.ceil(window.equityChart.seen().from)]") > START_S + 28 * 86_400
+    page.close()
+
+
+@pytest.mark.parametrize("path", PAGES[:3])
+def test_every_word_of_a_page_is_explained(site: str, browser: Any, path: str) -> None:
+    """Each heading, column and name of a fact has its meaning; a tap shows it with the way to the glossary."""
+    page = browser.new_page(viewport={"width": 390, "height": 844}, has_touch=True)
+    page.goto(site + path)
+    page.locator("h2[data-term]").first.wait_for()
+    page.wait_for_timeout(500)
+    bare = page.evaluate(
+        "[...document.querySelectorAll('h2, th, dt')].filter(e => !e.closest('dialog, #night-steps'))"
+        ".filter(e => e.textContent.trim() && !e.title && !e.nextElementSibling?.title).map(e => e.textContent)"
+    )
+    page.locator("h2[data-term]").first.tap()
+    page.locator("#meaning a").wait_for()
+    page.locator("#meaning a").click()
+    page.locator("#words dt").nth(20).wait_for()
+    assert "glossary#" in page.url
+    page.close()
+
+    assert bare == []
+
+
+def test_the_keyboard_reaches_everything(site: str, browser: Any) -> None:
+    """`?` lists the keys, a key leads to a page, `/` finds a market, focus is seen and outlives a bar."""
+    page = browser.new_page(viewport={"width": 1280, "height": 850})
+    page.goto(site)
+    page.locator("#markets tbody tr").nth(70).wait_for()
+    page.keyboard.press("?")
+    assert page.locator("#keys kbd").count() >= 10
+    page.keyboard.press("Escape")
+    page.keyboard.press("/")
+    page.keyboard.type("round 7 ")
+    assert page.locator("#markets tbody tr").count() == 1
+    page.keyboard.press("Escape")
+    assert page.locator("#markets tbody tr").count() == 80
+    link = page.locator("#markets tbody tr a").nth(3)
+    link.focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    before = link.get_attribute("href")
+    page.wait_for_timeout(1_200)  # at least one more state
+    assert page.evaluate("document.activeElement.getAttribute('href')") == before
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.keyboard.press("t")
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+    page.keyboard.press("r")
+    page.wait_for_url("**/reports")
+    page.close()
