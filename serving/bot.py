@@ -301,7 +301,7 @@ class Bot:
         texts = session.headlines(market_id) if session is not None else []
         length_s, _ = self._model_watch.geometry
         shown = market_page.document(
-            market, record, length_s, book, texts, account, followed=followed is not None, left_out=left_out
+            market, record, length_s, book, texts, account, followed=followed is not None, left_out=str(left_out)
         )
         return shown | await asyncio.to_thread(market_page.of_journal, self._journal, market_id)
 

@@ -144,7 +144,7 @@ def application(bot: Callable[[], Watched], folder: Path, var: Callable[[], Path
         Route("/", page),
         Route("/market/{market_id}", market_page),
         Route("/api/state", state),
-        Route("/api/equity", equity),
+        Route("/api/curve", equity),
         Route("/api/market/{market_id}", market),
         Route("/kill", kill, methods=["POST"]),
         Route("/pause", pause, methods=["POST"]),

@@ -83,7 +83,7 @@ export class EquityChart {
     this.series.applyOptions({ baseValue: { type: "price", price: money } });
   }
 
-  // `curve` is the answer of /api/equity.
+  // `curve` is the answer of /api/curve.
   replace(curve) {
     let time = curve.start_s;
     const data = curve.cents.map((cents, at) => ({ time: (time += curve.step_s[at]), value: cents / 100 }));
