@@ -15,6 +15,7 @@ from pipelines.core.errors import ArtifactError, DataError, OddsmithError, Venue
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params
 from pipelines.core.settings import Settings
+from pipelines.history.account import History
 from pipelines.inference.predictor import forecast_call
 from pipelines.messages.messenger import Messenger
 from pipelines.venue.http import VenueHttp
@@ -304,6 +305,15 @@ class Bot:
             market, record, length_s, book, texts, account, followed=followed is not None, left_out=str(left_out)
         )
         return shown | await asyncio.to_thread(market_page.of_journal, self._journal, market_id)
+
+    def history(self, from_s: int = 0, to_s: int = 2**62) -> History:
+        """What the journal has of this bot's account between two market times. Blocking.
+
+        Raises:
+            DataError: before the first decided bar.
+        """
+        account = self._lasting.account.gateway.account if self._lasting is not None else None
+        return History(self._settings, self._params, from_s, to_s, account)
 
     async def forecast(self, market_id: str, horizon: int) -> dict[str, Any]:
         """The guide's forecast call for a followed market.

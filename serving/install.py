@@ -31,6 +31,7 @@ PARTS: Final = (
     "pipelines/decide.py",
     "pipelines/decision_record.py",
     "pipelines/reasons.py",
+    "pipelines/history",
     "pipelines/core",
     "pipelines/messages",
     "pipelines/venue",

@@ -7,10 +7,13 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
 
+import numpy as np
+
 from pipelines.core.errors import ParameterError
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, nearest
 from pipelines.core.settings import Settings
+from pipelines.history import curve
 from pipelines.history.booked import Booked, Realised, Trade
 from pipelines.history.journal_reader import JournalReader, url
 from pipelines.history.lots import Lot, lots
@@ -22,17 +25,24 @@ EXTERNAL: Final = frozenset({"DEPOSIT", "WITHDRAWAL"})
 
 
 class History:
-    """The newest account of the journal that settings name, between two market times (`to_s` is not included).
+    """One account of the journal that settings name (the newest where none is named), between two market times
+    (`to_s` is not included). It holds connections until `close`.
 
     Raises:
         DataError: if there is no journal, or it holds no decided bar.
     """
 
-    def __init__(self, settings: Settings, params: Params, from_s: int = 0, to_s: int = 2**62) -> None:
-        self._reader = JournalReader(url(settings), {}, 0.0, params)
+    def __init__(
+        self, settings: Settings, params: Params, from_s: int = 0, to_s: int = 2**62, account: str | None = None
+    ) -> None:
+        self._reader = JournalReader(url(settings), {}, 0.0, params, account)
         self._span = range(from_s, to_s)
         self.account = self._reader.account
         self.markets = self._reader.markets
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._reader.close()
 
     @cached_property
     def booked(self) -> Booked:
@@ -64,9 +74,30 @@ class History:
         """(market time, pUSD) of every decided bar of the period."""
         return [(ts_s, micro / MICRO) for ts_s, micro, _, _ in self._bars if ts_s in self._span]
 
+    def curve(self, columns: int) -> list[curve.Point]:
+        """Equity and drawdown of the period at the width of a picture (`curve.points`). The drawdown is measured from
+        the highest equity of the account's whole life."""
+        ts_s, equity, _, _ = zip(*self._bars, strict=True)
+        times, worth = np.array(ts_s, dtype=np.int64), np.array(equity, dtype=np.int64)
+        moved = [(row["ts_s"], row["cash_micro"]) for row in self._flows() if row["kind"] in EXTERNAL]
+        fallen = curve.drawdowns(times, worth, moved)
+        part = slice(*np.searchsorted(times, (self._span.start, self._span.stop)))
+        return curve.points(times[part], worth[part], fallen[part], columns)
+
+    def bar_count(self) -> int:
+        """Decided bars of the period."""
+        return sum(ts_s in self._span for ts_s, *_ in self._bars)
+
+    def days(self) -> tuple[str, str]:
+        """The first and the last market day of the account's life."""
+        return period(self._bars[0][0], "day"), period(self._bars[-1][0], "day")
+
     def flows(self) -> Iterator[Mapping[str, Any]]:
         """Cash of the period that no trade explains."""
-        return (row for row in self._reader.rows("cash_flows", "ts_s") if row["ts_s"] in self._span)
+        return (row for row in self._flows() if row["ts_s"] in self._span)
+
+    def _flows(self) -> Iterator[Mapping[str, Any]]:
+        return self._reader.rows("cash_flows", "ts_s")
 
     def pnl(self, by: str) -> list[dict[str, Any]]:
         """Profit and loss by day, week, month, market, event, topic, policy, model or reason, in pUSD.

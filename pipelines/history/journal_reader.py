@@ -4,7 +4,6 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -54,33 +53,43 @@ def _driver_url(where: str) -> sa.URL:
 
 
 class JournalReader:
-    """The newest account of a journal, from a market time on. `today` fills in what journaled limits do not name."""
+    """One account of a journal (the newest one where none is named), from a market time on. `today` fills in what
+    journaled limits do not name. It holds connections until `close`.
+    """
 
-    def __init__(self, where: str, static: Mapping[str, Market], hours: float, today: Params) -> None:
+    def __init__(
+        self, where: str, static: Mapping[str, Market], hours: float, today: Params, account: str | None = None
+    ) -> None:
         self._tables = sa.MetaData()
         try:
             self._engine = sa.create_engine(_driver_url(where))
-            newest = self._newest()
+            newest = self._newest(account)
         except (SQLAlchemyError, ValueError) as error:
             reason = str(getattr(error, "orig", error)).partition("\n")[0]
             raise DataError(
                 f"the journal cannot be read ({reason}); check ODDSMITH_VAR or ODDSMITH_JOURNAL_URL"
             ) from None
         if newest is None:
+            self.close()
             raise DataError("the journal holds no decided bar; let the bot run for a few bars first")
         self.account = str(newest[0])
         self._from_s = int(newest[1] - hours * 3600)
         self.markets = {**static, **self._traded()}
         self.limits = self._limits(today)
 
-    def _newest(self) -> sa.Row[Any] | None:
+    def close(self) -> None:
+        """Give the connections back."""
+        self._engine.dispose()
+
+    def _newest(self, account: str | None) -> sa.Row[Any] | None:
         """Account and time of the newest bar; None in a journal that no bot has written to."""
         self._tables.reflect(self._engine)
         bars = self._tables.tables.get("bars")
         if bars is None:
             return None
+        query = sa.select(bars.c.account, bars.c.ts_s).order_by(bars.c.ts_s.desc()).limit(1)
         with self._engine.connect() as db:
-            return db.execute(sa.select(bars.c.account, bars.c.ts_s).order_by(bars.c.ts_s.desc()).limit(1)).first()
+            return db.execute(query if account is None else query.where(bars.c.account == account)).first()
 
     def _rows(self, name: str, *order: str, since: bool = True) -> Iterator[Mapping[str, Any]]:
         table = self._tables.tables[name]
@@ -159,12 +168,3 @@ class JournalReader:
         for row in self._rows("fills", "seq"):
             found.setdefault(row["order_id"], []).append(row)
         return found
-
-
-def read_static(path: Path) -> dict[str, Market]:
-    """Markets of the last pull, for bars whose journal rows do not describe them; none without a pull."""
-    if not path.is_file():
-        return {}
-    from pipelines.replay.market_history import read_markets  # noqa: PLC0415 - pyarrow only when there is a file
-
-    return read_markets(path)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pipelines.core import log
 from pipelines.core.artifacts import write_json
+from pipelines.core.domain import Market
 from pipelines.core.errors import ArtifactError
 from pipelines.core.params import Params, load
 from pipelines.core.products import BUNDLE, MARKETS, report_json
@@ -14,7 +15,7 @@ from pipelines.history import journal_reader
 from pipelines.inference.bundle import Bundle
 from pipelines.inference.champion_record import installed_bundles
 from pipelines.parity import decisions, fills
-from pipelines.replay import bundle_rules
+from pipelines.replay import bundle_rules, market_history
 
 REPORT = report_json("parity")
 STATIC = MARKETS
@@ -23,7 +24,7 @@ STATIC = MARKETS
 def run(hours: float = 24.0) -> None:
     """Replay the last hours of market time and write what differs. A difference is reported, not raised."""
     params, settings = load(), Settings()
-    read = journal_reader.JournalReader(journal_reader.url(settings), journal_reader.read_static(STATIC), hours, params)
+    read = journal_reader.JournalReader(journal_reader.url(settings), read_static(STATIC), hours, params)
     known = {bundle.hash: of_bundle(bundle, params) for bundle in bundles(settings.var)}
     document, book = decisions.decisions(read.bars(), known)
     length_s = next(iter(known.values())).bar_length_s if known else params.bars.length_s
@@ -58,3 +59,10 @@ def of_bundle(bundle: Bundle, params: Params) -> Rules:
     """The rules of a bundle, with the limits of params.yaml; the journal's limits replace those."""
     made = bundle_rules.of_bundle(bundle, params, int(bundle.manifest["bar_length_s"]))
     return replace(made, risk=params.risk, horizon_bars=int(bundle.manifest["horizon_bars"]))
+
+
+def read_static(path: Path) -> dict[str, Market]:
+    """Markets of the last pull, for bars whose journal rows do not describe them; none without a pull."""
+    if not path.is_file():
+        return {}
+    return market_history.read_markets(path)

@@ -16,7 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from pipelines.core.errors import OddsmithError
 from serving.account import requests
-from serving.dashboard import site
+from serving.dashboard import past, site
 from serving.dashboard.api_description import takes
 from serving.dashboard.site import NOT_KEPT, PAGE_HEADERS, json_response
 
@@ -28,7 +28,7 @@ T = TypeVar("T")
 CENT_MICRO = 10_000
 
 
-class Watched(Protocol):
+class Watched(past.Remembers, Protocol):
     """What the page shows and can do. All calls return at once."""
 
     def state(self, *, whole: bool) -> dict[str, Any]:
@@ -146,6 +146,7 @@ def application(bot: Callable[[], Watched], folder: Path, var: Callable[[], Path
         Route("/api/state", state),
         Route("/api/curve", equity),
         Route("/api/market/{market_id}", market),
+        *past.routes(bot),
         Route("/kill", kill, methods=["POST"]),
         Route("/pause", pause, methods=["POST"]),
         Route("/close", close, methods=["POST"]),

@@ -1,0 +1,121 @@
+"""Looking back over HTTP: the days of the account, one day's trades and P&L, the equity curve of any period.
+
+Each answer reads the journal in a thread of its own, so a question about a month delays no turn.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any, Final, Protocol
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from pipelines.core.errors import DataError, OddsmithError, ParameterError
+from pipelines.history.account import History, documents, moment
+
+COLUMNS: Final = 800
+"""Columns of the picture where a question names none."""
+MOST_COLUMNS: Final = 10_000
+
+_HEADERS = {"Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin"}
+
+
+class Remembers(Protocol):
+    """A bot that has a journal."""
+
+    def history(self, from_s: int = 0, to_s: int = 2**62) -> History:
+        """Its own account between two market times. Blocking."""
+        ...
+
+
+def routes(bot: Callable[[], Remembers]) -> list[BaseRoute]:
+    """`GET /api/days`, `GET /api/day/2026-03-01`, `GET /api/curve?from=&to=&columns=`."""
+
+    async def every_day(_request: Request) -> Response:
+        """Every market day of the account: trades, P&L, fees, slippage, equity at the first and last bar."""
+        return await _answer(lambda: days(bot()))
+
+    async def one_day(request: Request) -> Response:
+        """One market day: summary, closed trades, P&L by reason, equity of every bar, and the days around it."""
+        return await _answer(lambda: day(bot(), request.path_params["day"]))
+
+    async def equity(request: Request) -> Response:
+        """Equity and drawdown of a period at the width of a picture; no extreme is lost."""
+        given = request.query_params
+        first, last, columns = given.get("from"), given.get("to"), given.get("columns", str(COLUMNS))
+        return await _answer(lambda: curve(bot(), first, last, columns))
+
+    return [Route("/api/days", every_day), Route("/api/day/{day}", one_day), Route("/api/curve", equity)]
+
+
+async def _answer(work: Callable[[], dict[str, Any]]) -> Response:
+    try:
+        found = await asyncio.to_thread(work)
+    except ParameterError as error:
+        return JSONResponse({"error": str(error)}, status_code=400, headers=_HEADERS)
+    except DataError as error:
+        return JSONResponse({"error": str(error)}, status_code=404, headers=_HEADERS)
+    except OddsmithError as error:
+        return JSONResponse({"error": str(error)}, status_code=503, headers=_HEADERS)
+    return Response(msgspec.json.encode(found), media_type="application/json", headers=_HEADERS)
+
+
+def days(bot: Remembers) -> dict[str, Any]:
+    """Every market day on which a bar was decided or something was booked: its P&L, as `oddsmith pnl --by day`."""
+    history = bot.history()
+    try:
+        return {"account": history.account, "days": history.pnl("day")}
+    finally:
+        history.close()
+
+
+def day(bot: Remembers, text: str) -> dict[str, Any]:
+    """One market day: summary, closed trades, P&L by reason, equity of every bar, and the days around it.
+
+    Raises:
+        ParameterError: if the text is no day.
+    """
+    try:
+        about = date.fromisoformat(text)
+    except ValueError:
+        raise ParameterError(f"{text!r} is no day; ask for one as /api/day/2026-03-01") from None
+    history = bot.history(moment(about.isoformat()), moment(about.isoformat(), end=True))
+    try:
+        first, last = history.days()
+        before, after = (about + timedelta(days=step) for step in (-1, 1))
+        return {
+            "account": history.account,
+            "day": about.isoformat(),
+            "previous": min(before.isoformat(), last) if before.isoformat() >= first else None,
+            "next": max(after.isoformat(), first) if after.isoformat() <= last else None,
+            "summary": history.summary(),
+            "by_reason": history.pnl("reason"),
+            "trades": documents(history.trades()),
+            "bars": history.bar_count(),
+            "equity": history.curve(MOST_COLUMNS),
+        }
+    finally:
+        history.close()
+
+
+def curve(bot: Remembers, first: str | None, last: str | None, columns: str) -> dict[str, Any]:
+    """Equity and drawdown of a period, drawn from fewer points than bars with no extreme lost.
+
+    Raises:
+        ParameterError: if a date or the number of columns cannot be read.
+    """
+    if not columns.isdecimal() or not 1 <= int(columns) <= MOST_COLUMNS:
+        raise ParameterError(f"columns was {columns!r}; give the width of the picture, 1 to {MOST_COLUMNS}")
+    history = bot.history(moment(first) if first else 0, moment(last, end=True) if last else 2**62)
+    try:
+        return {
+            "account": history.account,
+            "bars": history.bar_count(),
+            "names": ["ts_s", "equity_pusd", "drawdown"],
+            "points": history.curve(int(columns)),
+        }
+    finally:
+        history.close()
