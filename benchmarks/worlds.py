@@ -100,7 +100,7 @@ def _history(
     spread = (known.paths.ask_units[row] - known.paths.bid_units[row]).astype(np.int64)[rows]
     bid, ask = touches(ts_s[rows], mid[rows], spread, listing.tick_units, execution.model_spread * PRICE_SCALE)
     return History(
-        _market(listing), ts_s[rows], mid[rows], bid, ask, volume[rows], spread, features[rows], sentiment[rows],
+        market_of(listing), ts_s[rows], mid[rows], bid, ask, volume[rows], spread, features[rows], sentiment[rows],
         made.mean, made.lower, made.upper, made.confidence, MICRO if known.paths.resolved_yes[row] else 0,
     )  # fmt: skip
 
@@ -120,7 +120,8 @@ def market_context(known: Truth, events: list[Event]) -> FloatArray:
     )
 
 
-def _market(listing: Listing) -> Market:
+def market_of(listing: Listing) -> Market:
+    """A listing of the simulator as the bot knows it."""
     names = ("market_id", "event_id", "question", "token_yes", "token_no", "tick_units", "min_size_micro", "fee")
     values = {name: getattr(listing, name) for name in (*names, "start_s", "end_s")}
     return Market(**values, topic=listing.category)
