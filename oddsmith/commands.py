@@ -3,13 +3,16 @@
 import argparse
 import importlib
 import os
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from benchmarks import commands as benchmarks
 from drills import commands as drills
 from flows import commands as flows
 from pipelines import commands as pipelines
 from pipelines.core.command_line import Command, whole
+from pipelines.core.errors import ParameterError
 from serving import commands as serving
 
 
@@ -31,16 +34,107 @@ STAGE = Command(
 )
 
 
+def _own(name: str) -> Callable[[argparse.Namespace], None]:
+    """A function of `oddsmith.backtests`, loaded when it is called."""
+
+    def work(arguments: argparse.Namespace) -> None:
+        getattr(importlib.import_module("oddsmith.backtests"), name)(arguments)
+
+    return work
+
+
 def _backtest(arguments: argparse.Namespace) -> None:
+    if arguments.policy is not None:
+        _own("backtest")(arguments)
+        return
+    asked = [f"--{name.rstrip('_')}" for name in OWN if getattr(arguments, name)]
+    if asked:
+        raise ParameterError(f"{', '.join(asked)} belongs to one policy; name it with --policy, or leave it out")
     importlib.import_module("oddsmith.answers").backtest(as_json=arguments.json)
+
+
+OWN = ("data", "markets", "from_", "to", "set", "bundle", "html", "name")
+"""Options of a backtest of one's own."""
+
+
+def _course_arguments(parser: argparse.ArgumentParser) -> None:
+    text = "a recording, CSV or JSON file, or synthetic[:SEED]; without it the last pull"
+    parser.add_argument("--data", metavar="FILE", help=text)
+    parser.add_argument("--slice", default="selection", help="of the last pull: selection or agent (selection)")
+    parser.add_argument(
+        "--bundle", type=Path, help="whose forecaster is asked on a file (models/bundle if it is there)"
+    )
+    pattern = "event:ID, topic:NAME, id:0x..., question:REGEX, or words of the question"
+    parser.add_argument("--markets", nargs="+", default=[], metavar="PATTERN", help=pattern)
+    parser.add_argument("--from", dest="from_", metavar="DATE", help="first day or time of market time, UTC")
+    parser.add_argument("--to", metavar="DATE", help="last day (included), or a time (not included)")
+    assignment = "section.key=value, or key=value for a number of the policy; params.yaml stays as it is"
+    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help=assignment)
+    _json(parser)
+
+
+def _backtest_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--policy", metavar="X", help="play this one alone: a kind, or the file of a strategy")
+    _course_arguments(parser)
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE", help="where its page goes (var/backtests/NAME/report.html)"
+    )
+    parser.add_argument("--name", help="under which it is kept in var/backtests (the policy's kind)")
+
+
+def _policy_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("policy", metavar="POLICY", help="a kind, or the file of a strategy")
+    _course_arguments(parser)
+
+
+def _check_arguments(parser: argparse.ArgumentParser) -> None:
+    _policy_argument(parser)
+    parser.add_argument("--on", type=whole(1), default=4, help="markets that it is tested on (4)")
+
+
+def _compare_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("first", metavar="A", help="name of a backtest that was kept")
+    parser.add_argument("second", metavar="B", help="name of another one")
+    _json(parser)
+
+
+def _search_arguments(parser: argparse.ArgumentParser) -> None:
+    _policy_argument(parser)
+    parser.add_argument("--trials", type=whole(1), default=40, help="sets of numbers to try now (40)")
+    text = "what is searched (every number of the policy); repeatable"
+    parser.add_argument("--space", nargs="+", action="extend", default=[], metavar="NAME=LOW:HIGH", help=text)
 
 
 BACKTEST = Command(
     name="backtest",
-    help="compare every strategy on the selection slice -> reports/backtest.html",
+    help="compare every strategy on the selection slice -> reports/backtest.html; or play one policy (--policy)",
     work=_backtest,
-    arguments=_json,
-    example="oddsmith backtest --json",
+    arguments=_backtest_arguments,
+    example="oddsmith backtest --policy threshold --from 2026-03-01 --set cost_multiple=2 --html out.html",
+    optional=True,
+    commands=(
+        Command(
+            name="check",
+            help="test a policy for looking ahead, memory and chance; exit status 1 names market and bar",
+            work=_own("check"),
+            arguments=_check_arguments,
+            example="oddsmith backtest check strategies/breakout.py --data synthetic",
+        ),
+        Command(
+            name="compare",
+            help="two backtests that were kept, paired by event, with an interval",
+            work=_own("compared"),
+            arguments=_compare_arguments,
+            example="oddsmith backtest compare before after",
+        ),
+        Command(
+            name="search",
+            help="search the numbers of a policy (Optuna) on the earlier events, judged on the later ones",
+            work=_own("searched"),
+            arguments=_search_arguments,
+            example="oddsmith backtest search breakout --trials 40 --space least_units=50:1000",
+        ),
+    ),
 )
 
 

@@ -82,7 +82,13 @@ def _proven(predictor: Predictor, series: Iterable[market_history.Series], read:
 def _forecast(
     predictor: Predictor, series: market_history.Series, execution: ExecutionParams
 ) -> market_history.History | None:
-    rows = np.flatnonzero(series.slices == "gate")
+    return forecast_rows(predictor, series, np.flatnonzero(series.slices == "gate"), execution)
+
+
+def forecast_rows(
+    predictor: Predictor, series: market_history.Series, rows: market_history.IntArray, execution: ExecutionParams
+) -> market_history.History | None:
+    """Bars `rows` of a series with forecasts of their windows; None with fewer than two that have a whole window."""
     rows = rows[rows >= predictor.lookback - 1]
     rows = rows[_contiguous(series, rows, predictor.lookback)]
     if len(rows) < 2:

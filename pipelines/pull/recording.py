@@ -259,7 +259,7 @@ def _market(
     name: str, _code: int, event: str | None, token: str | None, question: str | None, category: str | None,
     slug: str | None, rule: str | None, start_ms: int, end_ms: int | None, on_cent: float, on_mill: float,
 ) -> Market:  # fmt: skip
-    market_id = _market_id(name)
+    market_id = market_id_of(name)
     topic = category.lower() if category else topic_of(t.replace("-", " ") for t in (question, name, event) if t)
     start_s, end_s = start_ms // 1000, None if end_ms is None else end_ms // 1000
     settled = Settlement.parse(rule) or settlement_rules.of_recording((slug, name, question, event), start_s)
@@ -311,10 +311,10 @@ def _payouts(db: duckdb.DuckDBPyConnection, names: Mapping[str, str], columns: M
         " WHERE paid IN (0, 0.5, 1) AND (listed.token IS NULL OR listed.token = label.token)"
         " GROUP BY market HAVING min(paid) = max(paid)"
     ).fetchall()
-    return {_market_id(name): round(paid * 1_000_000) for name, paid in rows}
+    return {market_id_of(name): round(paid * 1_000_000) for name, paid in rows}
 
 
-def _market_id(name: str) -> str:
+def market_id_of(name: str) -> str:
     """The name itself where it is a condition id, else a hash of it in that form."""
     return name if re.fullmatch(r"0x[0-9a-f]{64}", name) else "0x" + hashlib.sha256(name.encode()).hexdigest()
 

@@ -32,8 +32,9 @@ class Trials:
 
     @classmethod
     def of_ledger(cls, kinds: Sequence[str], since_s: int, path: Path = TRIALS) -> Self:
-        """Every backtest of some policy kinds, every combination of a sweep, every setting of a study, and every agent
-        that was trained again before a backtest judged it; a repeated one counts again.
+        """Every backtest of some policy kinds (one's own on the same bars too), every combination of a sweep, every
+        setting of a study, and every agent that was trained again before a backtest judged it; a repeated one counts
+        again.
 
         A trial whose data ended before `since_s` (market time) cannot have learned from a slice that begins there, and
         is left out. One that does not say where its data ended counts.
@@ -64,7 +65,8 @@ class Trials:
 def _counts(row: Mapping[str, Any], kinds: Sequence[str]) -> bool:
     settings = row["settings"]
     chosen_from = settings.get("policy") in kinds or settings.get("candidate", False)  # of a strategy that is gone
-    played = row["stage"] in {"backtest", "sweep"} and chosen_from
+    own = row["stage"] == "study" and settings.get("counted", False)  # a backtest of one's own on the same bars
+    played = (own or row["stage"] in {"backtest", "sweep"}) and chosen_from
     return played or row["stage"] == "tune"
 
 

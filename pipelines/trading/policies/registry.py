@@ -61,6 +61,11 @@ def _known(folder: Path, names: tuple[str, ...]) -> Kinds:
     return _ordered(found.values())
 
 
+def read_again() -> None:
+    """Read the files of strategies anew at the next question: in a notebook they change while the process runs."""
+    _known.cache_clear()
+
+
 def _files(folder: Path, names: Iterable[str]) -> list[Path]:
     below = [path for path in sorted((folder / STRATEGIES).glob("*.py")) if not path.name.startswith("_")]
     own = [path for path in below if not strategy_files.is_forecaster(path)]
