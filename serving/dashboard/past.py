@@ -8,19 +8,18 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any, Final, Protocol
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from pipelines.core.errors import DataError, OddsmithError, ParameterError
 from pipelines.history.account import History, documents, moment
+from serving.dashboard.api_description import takes
+from serving.dashboard.site import NOT_KEPT, json_response
 
 COLUMNS: Final = 800
 """Columns of the picture where a question names none."""
 MOST_COLUMNS: Final = 10_000
-
-_HEADERS = {"Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin"}
 
 
 class Remembers(Protocol):
@@ -42,6 +41,13 @@ def routes(bot: Callable[[], Remembers]) -> list[BaseRoute]:
         """One market day: summary, closed trades, P&L by reason, equity of every bar, and the days around it."""
         return await _answer(lambda: day(bot(), request.path_params["day"]))
 
+    @takes(
+        query={
+            "from": "First day or time, UTC; the account's first bar without it.",
+            "to": "Last day (included) or a time (not included).",
+            "columns": f"Width of the picture, 1 to {MOST_COLUMNS} ({COLUMNS}).",
+        }
+    )
     async def equity(request: Request) -> Response:
         """Equity and drawdown of a period at the width of a picture; no extreme is lost."""
         given = request.query_params
@@ -55,12 +61,12 @@ async def _answer(work: Callable[[], dict[str, Any]]) -> Response:
     try:
         found = await asyncio.to_thread(work)
     except ParameterError as error:
-        return JSONResponse({"error": str(error)}, status_code=400, headers=_HEADERS)
+        return JSONResponse({"error": str(error)}, status_code=400, headers=NOT_KEPT)
     except DataError as error:
-        return JSONResponse({"error": str(error)}, status_code=404, headers=_HEADERS)
+        return JSONResponse({"error": str(error)}, status_code=404, headers=NOT_KEPT)
     except OddsmithError as error:
-        return JSONResponse({"error": str(error)}, status_code=503, headers=_HEADERS)
-    return Response(msgspec.json.encode(found), media_type="application/json", headers=_HEADERS)
+        return JSONResponse({"error": str(error)}, status_code=503, headers=NOT_KEPT)
+    return json_response(found)
 
 
 def days(bot: Remembers) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
+from job_pages import commands
 
 from oddsmith.__main__ import parser
 from pipelines.core.errors import DataError, OddsmithError, ParameterError, StrategyError
@@ -140,6 +141,18 @@ def test_two_backtests_are_compared_event_by_event(here, capsys):
     assert (same["gain"]["pusd"], same["better"], same["differs"]) == (0.0, None, {})
     with pytest.raises(DataError, match="kept are first, second"):
         run("compare", "first", "third")
+
+
+def test_the_commands_of_the_page_run_as_they_are_written(here, capsys):
+    """The job "backtest mine over dates" is done by the three commands of its page."""
+    (here / "mine.csv").rename(here / "prices.csv")
+    (here / "strategies" / "leaver.py").rename(here / "strategies" / "mine.py")
+    for line in commands("backtest-mine"):
+        words = line.split()
+        assert words[:2] == ["oddsmith", "backtest"]
+        run(*words[2:])
+    assert "neither is surely better" in capsys.readouterr().out
+    assert (here / "out.html").is_file()
 
 
 def test_every_trial_is_in_the_ledger_and_deflates_the_next(here, capsys):
