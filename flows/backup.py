@@ -25,7 +25,7 @@ from pipelines.core.settings import Settings
 LEFT_OUT = frozenset(
     {
         *("service.token", "prefect.auth"),
-        *("logs", "prefect", "checkpoints", "backups", "stack.json", "run.json"),
+        *("logs", "prefect", "checkpoints", "backups", "stack.json", "run.json", "service.json"),
         *("benchmarks", "evaluate", "forecasters", "league", "peers", "stacks"),
     }
 )

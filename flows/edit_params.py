@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from pipelines.core import params
+from pipelines.core import params, profile_paths
 from pipelines.core.artifacts import write_bytes
 from pipelines.core.errors import ParameterError
 from pipelines.trading import policies
@@ -23,12 +23,13 @@ class Change(NamedTuple):
     new: Any
 
 
-def change(assignments: Sequence[str], path: Path = Path("params.yaml")) -> list[Change]:
+def change(assignments: Sequence[str], path: Path | None = None) -> list[Change]:
     """Set each `section.key=value`, and say what changed; nothing is written unless all of them are allowed.
 
     Raises:
         ParameterError: naming the key, the value and what is allowed.
     """
+    path = path or profile_paths.parameters_file()
     yaml = YAML()
     yaml.width = 200
     yaml.preserve_quotes = True

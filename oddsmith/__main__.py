@@ -1,6 +1,8 @@
 """`oddsmith <command>`: run, watch and steer the whole system from its folder."""
 
 import argparse
+import importlib
+import os
 import sys
 import tomllib
 from collections.abc import Sequence
@@ -8,7 +10,8 @@ from importlib import metadata
 from pathlib import Path
 
 from oddsmith.commands import COMMANDS, REMOTE_PARSERS
-from pipelines.core.command_line import Parser, mount, run
+from pipelines.core.command_line import Parser, exit_status, mount, run
+from pipelines.core.profile_paths import VARIABLE
 
 ROOT = Path(__file__).resolve().parents[1]
 NEEDED = ("params.yaml", "dvc.yaml", "pipelines", "serving")
@@ -18,6 +21,7 @@ NEEDED = ("params.yaml", "dvc.yaml", "pipelines", "serving")
 def parser(*, whole: bool = False) -> Parser:
     """The command line; `whole` mounts the options of `simulate` too, whose import takes a moment."""
     top = Parser(prog="oddsmith", description=__doc__, epilog="docs/commands.md has an example of every command.")
+    top.add_argument("--profile", metavar="NAME", help="the profile that the command is for (ODDSMITH_PROFILE)")
     top.add_argument("--version", action="version", version=f"oddsmith {version()}")
     mount(top, COMMANDS)
     if whole:
@@ -38,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 when the command did its work, 1 when it says why it could not, 2 for a command line that is
     refused, 75 when it was told to stop and kept its state, 130 when interrupted."""
     words = list(sys.argv[1:] if argv is None else argv)
-    top = parser(whole=bool(words) and words[0] in REMOTE_PARSERS)
+    top = parser(whole=any(word in REMOTE_PARSERS for word in words[:3]))
     if not words:
         top.print_help()
         return 2
@@ -47,7 +51,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"oddsmith: {reason}", file=sys.stderr)
         return 1
     arguments.parser = parser
+    if name := arguments.profile or os.environ.get(VARIABLE, ""):
+        entered = exit_status("oddsmith", lambda: enter(name, arguments.prog.split()[1]))
+        if entered:
+            return entered
     return run(arguments, arguments.prog)
+
+
+def enter(name: str, command: str) -> None:
+    """Let this process belong to a profile."""
+    importlib.import_module("oddsmith.profiles").enter(name, command)
 
 
 def no_clone(folder: Path) -> str:

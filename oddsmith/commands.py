@@ -278,6 +278,50 @@ FLOWS = Command(
 )
 
 
+def _profile_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="lower case letters, digits and hyphens")
+    parser.add_argument("--mode", choices=("simulated", "paper", "live"), default="simulated")
+    parser.add_argument("--port", type=whole(1024, 65_535), help="of its dashboard (the next that no profile has)")
+    parser.add_argument(
+        "--policy", default="", metavar="KIND", help="a policy to pin; simulated and paper trading alone"
+    )
+    parser.add_argument(
+        "--champion", choices=("shared", "own"), default="shared", help="whose champion trades (shared)"
+    )
+
+
+def _add_profile(arguments: argparse.Namespace) -> None:
+    profiles = importlib.import_module("oddsmith.profiles")
+    given = (arguments.name, arguments.mode, arguments.port, arguments.policy, arguments.champion)
+    print(profiles.add(*given))  # noqa: T201 - the answer
+
+
+def _profiles(arguments: argparse.Namespace) -> None:
+    importlib.import_module("oddsmith.profiles").show(as_json=arguments.json)
+
+
+PROFILES = Command(
+    name="profiles",
+    help="several bots of one clone, each with its own parameters, account, journal and port",
+    commands=(
+        Command(
+            name="list",
+            help="every profile: mode, champion, pinned policy, page",
+            work=_profiles,
+            arguments=_json,
+            example="oddsmith profiles list --json",
+        ),
+        Command(
+            name="add",
+            help="make a profile in profiles/NAME, with a copy of params.yaml",
+            work=_add_profile,
+            arguments=_profile_arguments,
+            example="oddsmith profiles add careful --mode paper --policy kelly",
+        ),
+    ),
+)
+
+
 def _completion_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"))
 
@@ -300,6 +344,7 @@ COMMANDS = (
     replace(flows.UP, name="run"),
     *(flows.STOP, flows.STATUS, SERVE, SIMULATE, _at_the_running_exchange(serving.DOCTOR), MESSAGES),
     _at_the_running_exchange(MARKETS),
+    PROFILES,
     *(serving.PAUSE, serving.RESUME, serving.CLOSE, serving.RESET, serving.UPGRADE),
     *(pipelines.TRADES, pipelines.PNL, pipelines.FUNNEL, replace(pipelines.QUERY, example=QUERY_EXAMPLE)),
     *(PARAMS, DATA, CHAMPIONS, flows.NIGHTLY, FLOWS),

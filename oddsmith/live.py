@@ -14,5 +14,6 @@ def serve(host: str, port: int | None) -> None:
     binary = str(Path(sys.executable).parent / "bentoml")
     chosen = port or settings.service_port or DEFAULTS["service"]
     command = [binary, "serve", "serving.service:Oddsmith", "--host", host, "--port", str(chosen)]
-    defaults = {"BENTOML_HOME": str(settings.var.resolve() / "bento"), "BENTOML_DO_NOT_TRACK": "True"}
-    os.execve(binary, command, {**defaults, **os.environ})  # noqa: S606 - a fixed command
+    defaults = {"BENTOML_HOME": str(settings.champion_var.resolve() / "bento"), "BENTOML_DO_NOT_TRACK": "True"}
+    known = {"ODDSMITH_SERVICE_PORT": str(chosen)}
+    os.execve(binary, command, {**defaults, **os.environ, **known})  # noqa: S606 - a fixed command

@@ -60,6 +60,8 @@ class Rules:
     rule: PolicyParams
     bar_length_s: int
     horizon_bars: int
+    pinned: bool = False
+    """Whether a person put the policy in the place of the bundle's own."""
 
     @property
     def to_resolution(self) -> bool:

@@ -17,6 +17,7 @@ from pipelines.core.domain import Bar, FeeSchedule, FloatArray, Forecast, Market
 from pipelines.core.errors import DataError
 from pipelines.core.settlement import Settlement
 from pipelines.decide import Account, Inputs, Rules
+from pipelines.trading.policies import DeclaredPolicy
 
 FORMAT = 2
 
@@ -281,8 +282,12 @@ def market_of(document: Mapping[str, Any]) -> Market:
 
 
 def rules_document(rules: Rules) -> str:
-    """The limits around a bundle, as JSON: the sections of params.yaml that `decide` reads, and the bars."""
+    """The limits around a bundle, as JSON: the sections of params.yaml that `decide` reads, the bars, and a policy that
+    is pinned."""
     sections = {"risk": rules.risk, "sizing": rules.sizing, "execution": rules.execution, "policy": rules.rule}
     values = {name: section.model_dump(mode="json") for name, section in sections.items()}
     bars = {"bar_length_s": rules.bar_length_s, "horizon_bars": rules.horizon_bars}
-    return json.dumps(values | bars | {"policy_kind": rules.policy.kind})
+    policy = {"policy_kind": rules.policy.kind}
+    if rules.pinned and isinstance(rules.policy, DeclaredPolicy):
+        policy["pinned"] = rules.policy.parameters.model_dump(mode="json")
+    return json.dumps(values | bars | policy)

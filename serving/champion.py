@@ -7,7 +7,7 @@ else is shown and orders nothing. A bundle that was approved once and is expired
 still sell what is held. ODDSMITH_ARM_UNAPPROVED=<hash> arms one bundle by name, in no mode with real orders.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipelines.core.errors import ArtifactError
@@ -35,6 +35,8 @@ class Champion:
     sells: bool = False
     override: bool = False
     verdict: Verdict | None = None
+    pinned: str = ""
+    """Kind of a policy that decides instead of the bundle's own, because a person pinned it."""
 
 
 NO_MODEL = "there is no model yet: run the nightly flow"
@@ -49,9 +51,9 @@ def find(settings: Settings, embedded: Path = EMBEDDED, candidate: Path = CANDID
     """
     if (embedded / MANIFEST).is_file():
         return judge(settings, embedded, bento=embedded.parent.parent.name)
-    record = champion_record.champion(settings.var)
+    record = champion_record.champion(settings.champion_var)
     if record is not None:
-        folder = champion_record.bundle_folder(record, settings.var, candidate)
+        folder = champion_record.bundle_folder(record, settings.champion_var, candidate)
         if folder is None:
             raise ArtifactError(
                 f"the champion {record['hash'][:12]} ({record.get('bento_tag')}) is not on this machine; "
@@ -74,9 +76,9 @@ def judge(settings: Settings, folder: Path, bento: str | None = None, version: s
     why = why or _foreign(settings.mode, source)
     sells = verdict is not None and not why
     if sells and verdict is not None:
-        why = champion_record.taken_off(settings.var).get(bundle, "") or verdict.expired()
+        why = champion_record.taken_off(settings.champion_var).get(bundle, "") or verdict.expired()
     found = Champion(folder, bundle, not why, why, bento, version, sells, verdict=verdict)
-    return found if found.armed else _with_override(settings, found)
+    return found if found.armed and not settings.pinned_policy else _with_override(settings, found)
 
 
 def _source_of(folder: Path) -> str:
@@ -94,11 +96,13 @@ def _foreign(mode: Mode, source: str) -> str:
 
 
 def _with_override(settings: Settings, found: Champion) -> Champion:
-    """The same bundle, armed, where a person named it; never where orders are real."""
+    """The same bundle, armed, where a person named it or pinned a policy; never where orders are real."""
+    if settings.pinned_policy and settings.mode is not Mode.LIVE:
+        although = f", although: {found.why}" if found.why else ""
+        why = f"POLICY {settings.pinned_policy} IS PINNED by ODDSMITH_PINNED_POLICY; nothing chose it{although}"
+        return replace(found, armed=True, why=why, sells=True, override=True, pinned=settings.pinned_policy)
     named = settings.arm_unapproved.lower()
     if not named or settings.mode is Mode.LIVE or not found.bundle.startswith(named):
         return found
     why = f"ARMED BY HAND with ODDSMITH_ARM_UNAPPROVED although: {found.why}"
-    return Champion(
-        found.folder, found.bundle, True, why, found.bento, found.version, True, override=True, verdict=found.verdict
-    )
+    return replace(found, armed=True, why=why, sells=True, override=True)

@@ -54,20 +54,24 @@ def open_model(champion: Champion, params: Params) -> LoadedModel:
     """Open and verify a bundle.
 
     Raises:
-        ArtifactError: if the bundle is altered, or made for another version of the features.
+        ArtifactError: if the bundle is altered, or made for another version of the features, or the policy that is
+            pinned cannot decide by itself.
     """
     bundle = Bundle.open(champion.folder)
     predictor = bundle.predictor()
+    length_s, pinned = int(bundle.manifest["bar_length_s"]), champion.pinned
+    of_bundle = policies.of_bundle(bundle.manifest["policy"], champion.folder) if not pinned else None
     rules = Rules(
-        policy=policies.of_bundle(bundle.manifest["policy"], champion.folder),
+        policy=of_bundle or policies.pinnable(pinned, params, length_s),
         table=SizingTable.read(champion.folder / "sizing.json"),
         scaler=MarketScaler(bundle.scaler()),
         risk=params.risk,
         sizing=params.sizing,
         execution=params.execution,
         rule=params.policy,
-        bar_length_s=int(bundle.manifest["bar_length_s"]),
+        bar_length_s=length_s,
         horizon_bars=predictor.horizon,
+        pinned=bool(pinned),
     )
     return LoadedModel(champion, bundle, predictor, rules)
 

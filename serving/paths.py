@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipelines.core import params
+from pipelines.core import params, profile_paths
 from pipelines.core.params import Params
 
 HOME = Path(__file__).resolve().parent.parent
@@ -17,7 +17,7 @@ DASHBOARD = Path(__file__).resolve().parent / "dashboard"
 
 def parameters_file() -> Path:
     """What a bot reads when it is asked for other limits: params.yaml of the working directory, else of the bento."""
-    own = Path("params.yaml")
+    own = profile_paths.parameters_file()
     return own if own.is_file() else HOME / "params.yaml"
 
 

@@ -15,7 +15,7 @@ from pipelines.core import log
 from pipelines.core.errors import OddsmithError
 from pipelines.core.settings import Settings
 from serving.bot import Bot
-from serving.dashboard import doors
+from serving.dashboard import doors, profiles_page
 from serving.dashboard.web import application
 from serving.paths import DASHBOARD, parameters
 from serving.safety import control_socket
@@ -69,6 +69,7 @@ class Oddsmith:
         except OddsmithError as error:
             _refuse(error)
         _running.append(bot)
+        profiles_page.announce(Settings())
         bot.start()
         if is_worker():
             _background.add(asyncio.create_task(end_with_parent(bot.stop, os.getppid())))

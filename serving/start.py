@@ -54,6 +54,11 @@ def check_mode(settings: Settings) -> None:
             f"ODDSMITH_ARM_UNAPPROVED was {settings.arm_unapproved[:12]} in mode live: real orders are placed for "
             "bundles that the gate promoted alone; unset it"
         )
+    if settings.pinned_policy:
+        raise SettingError(
+            f"ODDSMITH_PINNED_POLICY was {settings.pinned_policy} in mode live: real orders are placed by policies "
+            "that were chosen and judged alone; unset it"
+        )
     missing = [] if settings.live == "yes" else [f"ODDSMITH_LIVE=yes (it was {settings.live!r})"]
     missing += [] if settings.private_key else ["ODDSMITH_PRIVATE_KEY (it was empty)"]
     if missing:

@@ -83,6 +83,7 @@ class Stack:
             "ODDSMITH_GAMMA_URL": f"http://{HOST}:{simulator + 1}",
             "ODDSMITH_DATA_URL": f"http://{HOST}:{simulator + 2}",
             "ODDSMITH_NEWS_URL": f"http://{HOST}:{simulator + 3}/rss",
+            "ODDSMITH_SERVICE_PORT": str(self.ports.service),
             "ODDSMITH_PAGE_URL": Settings().page_url or f"http://{HOST}:{self.ports.service}",
             "PREFECT_API_URL": f"http://{HOST}:{self.ports.prefect}/api",
             "PREFECT_HOME": str(self.var / "prefect"),

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field, ValidationError
 
+from pipelines.core import profile_paths
 from pipelines.core.errors import ParameterError
 from pipelines.core.sections import (
     AgentParams,
@@ -148,5 +149,5 @@ def read(path: Path) -> Params:
 
 @cache
 def load() -> Params:
-    """The parameters of the working directory, read once."""
-    return read(Path("params.yaml"))
+    """The parameters of this process (its profile's, else the working directory's), read once."""
+    return read(profile_paths.parameters_file())

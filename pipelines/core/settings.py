@@ -15,6 +15,7 @@ from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from pipelines.core import profile_paths
 from pipelines.core.errors import SettingError
 
 
@@ -81,7 +82,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
 
     def __init__(self, **values: Any) -> None:
-        _refuse_unknown(values.get("_env_file", self.model_config["env_file"]), type(self).model_fields)
+        values.setdefault("_env_file", profile_paths.settings_file())
+        _refuse_unknown(values["_env_file"], type(self).model_fields)
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -154,6 +156,15 @@ class Settings(BaseSettings):
     """What a running machine keeps: journal, champion.json, logs, databases."""
     journal_url: str = ""
     """SQLAlchemy URL of the journal; empty means SQLite under `var`."""
+    profile: str = ""
+    """Name of the profile that this process belongs to (`profiles/NAME`); empty: the clone itself. `oddsmith --profile`
+    sets it."""
+    main_var: Path = Path("var")
+    """`var` of the clone, where a profile finds the shared champion and the other profiles."""
+    champion: Literal["own", "shared"] = "own"
+    """Whose champion trades: that of `var`, or shared: the one of `main_var`."""
+    pinned_policy: str = ""
+    """Kind of a policy that decides instead of the bundle's own, without having been chosen; not live."""
     kill_switch: Path = Path("var/KILL")
     """While this file exists the bot opens nothing and closes what it holds."""
     arm_unapproved: str = ""
@@ -181,6 +192,11 @@ class Settings(BaseSettings):
     """Port of the Prefect UI; empty: 4200, or the next free one."""
     mlflow_port: Port = None
     """Port of the MLflow UI; empty: 5000, or the next free one."""
+
+    @property
+    def champion_var(self) -> Path:
+        """Where the champion is recorded, and its bento kept."""
+        return self.main_var if self.champion == "shared" else self.var
 
     @property
     def relayer_address(self) -> str:

@@ -11,6 +11,8 @@ from pipelines.core.errors import DataError
 from pipelines.core.params import Params
 from pipelines.core.sections import ExecutionParams, PolicyParams, RiskParams, Section, SizingParams
 from pipelines.decide import Rules
+from pipelines.trading import policies
+from pipelines.trading.policies import DeclaredPolicy
 
 SECTIONS: dict[str, type[Section]] = {
     "risk": RiskParams,
@@ -31,6 +33,8 @@ class JournaledLimits:
     policy: PolicyParams
     bar_length_s: int
     horizon_bars: int
+    pinned: DeclaredPolicy | None = None
+    """The policy that decided instead of the bundle's own."""
 
     @classmethod
     def read(cls, text: str, today: Params) -> "JournaledLimits":
@@ -44,7 +48,11 @@ class JournaledLimits:
         """
         document = json.loads(text)
         read = {name: _section(kind, document[name], getattr(today, name)) for name, kind in SECTIONS.items()}
-        return cls(**read, bar_length_s=document["bar_length_s"], horizon_bars=document["horizon_bars"])
+        pinned = None
+        if "pinned" in document:
+            pinned = policies.made(policies.find(document["policy_kind"], today), document["pinned"], None)
+        bars = {name: document[name] for name in ("bar_length_s", "horizon_bars")}
+        return cls(**read, **bars, pinned=pinned)
 
     def around(self, rules: Rules) -> Rules:
         """A bundle's rules with these limits."""
@@ -56,6 +64,8 @@ class JournaledLimits:
             rule=self.policy,
             bar_length_s=self.bar_length_s,
             horizon_bars=self.horizon_bars,
+            policy=self.pinned or rules.policy,
+            pinned=self.pinned is not None,
         )
 
     def changed(self, today: Params) -> dict[str, list[Any]]:

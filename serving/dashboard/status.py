@@ -224,6 +224,7 @@ class Status:
             self._empty()
             | self._body
             | {
+                "profile": settings.profile,
                 "mode": settings.mode.value,
                 "venue": settings.clob_url,
                 "started_ms": self._started_ms,
@@ -261,6 +262,7 @@ class Status:
             "override": model is not None and model.champion.override,
             "cash_reason": model.champion.why if model else champion.NO_MODEL,
             "policy": model.policy_kind if model else "cash",
+            "pinned_policy": model.champion.pinned if model is not None else "",
             "model": self._model_state(),
             "bar": None,
             "account": None,

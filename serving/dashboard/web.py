@@ -16,7 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from pipelines.core.errors import OddsmithError
 from serving.account import requests
-from serving.dashboard import past, site
+from serving.dashboard import past, profiles_page, site
 from serving.dashboard.api_description import takes
 from serving.dashboard.site import NOT_KEPT, PAGE_HEADERS, json_response
 
@@ -147,6 +147,7 @@ def application(bot: Callable[[], Watched], folder: Path, var: Callable[[], Path
         Route("/api/curve", equity),
         Route("/api/market/{market_id}", market),
         *past.routes(bot),
+        *profiles_page.routes(folder),
         Route("/kill", kill, methods=["POST"]),
         Route("/pause", pause, methods=["POST"]),
         Route("/close", close, methods=["POST"]),

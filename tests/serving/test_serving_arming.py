@@ -15,6 +15,8 @@ from pipelines.core import params
 from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.errors import ArtifactError, SettingError
 from pipelines.core.settings import Mode, Settings
+from pipelines.decision_record import rules_document
+from pipelines.history.journaled_limits import JournaledLimits
 from pipelines.inference import verdict as verdicts
 from pipelines.inference.bundle import Bundle
 from serving import champion
@@ -386,3 +388,51 @@ def _listing(folder: Path, name: str) -> None:
     manifest = read_json(folder / "manifest.json")
     manifest["files"][name] = "ab" * 32
     write_json(folder / "manifest.json", manifest)
+
+
+# A pinned policy
+
+
+@pytest.mark.parametrize("mode", [Mode.SIMULATED, Mode.PAPER])
+def test_a_pinned_policy_decides_though_nothing_chose_it(tmp_path: Path, mode: Mode) -> None:
+    """On paper a person's policy trades with the bundle's forecasts whatever the gate said, and everything names it."""
+    machine = Machine(tmp_path, "repository")
+    found = machine.find(mode, pinned_policy="kelly")
+    model = open_model(found, params.read(Path("params.yaml")))
+
+    assert (found.armed, found.override, found.pinned) == (True, True, "kelly")
+    assert "POLICY kelly IS PINNED" in found.why
+    assert "no verdict of the gate" in found.why
+    assert (model.policy_kind, model.rules.pinned) == ("kelly", True)
+    plain = open_model(machine.find(mode), params.read(Path("params.yaml")))
+    assert (plain.policy_kind, plain.rules.pinned, plain.champion.armed) == ("threshold", False, False)
+
+
+def test_a_policy_is_never_pinned_where_orders_are_real(tmp_path: Path) -> None:
+    """Mode live with a pinned policy does not start, and the rule of arming would not arm it either."""
+    settings = _settings(tmp_path, Mode.LIVE, pinned_policy="kelly", live="yes", private_key="ab" * 32)
+    with pytest.raises(SettingError, match="ODDSMITH_PINNED_POLICY was kelly in mode live"):
+        check_mode(settings)
+    assert not Machine(tmp_path, "repository").find(Mode.LIVE, pinned_policy="kelly").armed
+
+
+@pytest.mark.parametrize("kind", ["ppo", "nobody"])
+def test_a_policy_that_cannot_decide_alone_is_not_pinned(tmp_path: Path, kind: str) -> None:
+    """A trained agent without its bundle, or an unknown kind, is refused by name."""
+    found = Machine(tmp_path, "repository").find(pinned_policy=kind)
+    with pytest.raises(ArtifactError, match=kind):
+        open_model(found, params.read(Path("params.yaml")))
+
+
+def test_a_replay_decides_with_the_policy_that_was_pinned(tmp_path: Path) -> None:
+    """The journal keeps the pinned policy with its numbers, so that parity decides the same bars the same way later."""
+    today = params.read(Path("params.yaml"))
+    machine = Machine(tmp_path, "repository")
+    live = open_model(machine.find(pinned_policy="kelly"), today)
+    journaled = JournaledLimits.read(rules_document(live.rules), today)
+    replayed = journaled.around(open_model(machine.find(), today).rules)
+
+    assert (replayed.policy.kind, replayed.pinned) == ("kelly", True)
+    assert replayed.policy.parameters == live.rules.policy.parameters  # type: ignore[attr-defined]
+    plain = JournaledLimits.read(rules_document(open_model(machine.find(), today).rules), today)
+    assert plain.around(live.rules).pinned is False

@@ -285,7 +285,7 @@ def test_the_page_asks_before_it_pauses_and_closes(service: Service, tmp_path: P
         page.get_by_test_id("pause").click()
         page.get_by_test_id("ask-yes").click()
         service.until(lambda state: state["controls"]["paused"], 30)
-        page.wait_for_function("document.getElementById('controls-note').textContent.includes('page at 127')")
+        page.get_by_test_id("controls-note").filter(has_text="page at 127").wait_for()
         page.locator("#closes button").first.click()
         page.screenshot(path=tmp_path / "close.png")
         page.get_by_test_id("ask-yes").click()

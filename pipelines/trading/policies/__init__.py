@@ -17,7 +17,18 @@ from pipelines.trading.policies.base import (
     held_direction,
     since,
 )
-from pipelines.trading.policies.registry import candidates, check, compared, find, known, load, made, own, parameters
+from pipelines.trading.policies.registry import (
+    candidates,
+    check,
+    compared,
+    find,
+    known,
+    load,
+    made,
+    own,
+    parameters,
+    pinnable,
+)
 from pipelines.trading.policies.sealed import class_of, of_bundle, seal
 
 __all__ = [
@@ -42,6 +53,7 @@ __all__ = [
     "of_bundle",
     "own",
     "parameters",
+    "pinnable",
     "seal",
     "since",
 ]

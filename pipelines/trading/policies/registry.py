@@ -159,6 +159,22 @@ def made(kind: type[DeclaredPolicy], values: Mapping[str, Any], folder: Path | N
         raise ArtifactError(f"policy {kind.kind} cannot be made: {text}; package the bundle again") from None
 
 
+def pinnable(kind: str, params: Params, length_s: int | None = None) -> DeclaredPolicy:
+    """A policy with the numbers of params.yaml, to decide in the place of a bundle's own.
+
+    Raises:
+        ArtifactError: if no policy has this kind, or it needs what only a bundle of it holds.
+        ParameterError: naming a number of its section that does not fit.
+    """
+    found = find(kind, params)
+    if found.files:
+        raise ArtifactError(
+            f"policy {kind} is trained ({', '.join(found.files)}) and decides from a bundle of its own alone; pin one "
+            f"of {', '.join(name for name, one in known(params).items() if not one.files)}"
+        )
+    return made(found, parameters(found, params, length_s), None)
+
+
 def parameters(kind: type[DeclaredPolicy], params: Params, length_s: int | None = None) -> dict[str, Any]:
     """Every parameter of a policy: its section of params.yaml over the declared defaults, and what other sections give.
     `length_s` is the bar length of the data where it is known.

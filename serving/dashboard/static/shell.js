@@ -4,7 +4,7 @@ export const BASE = new URL("..", import.meta.url);
 const HERE = location.pathname.slice(BASE.pathname.length).split("/")[0];
 
 const PLACES = [
-  ["", "Dashboard", "d"], ["days", "Looking back", "l"], ["reports", "Reports", "r"], ["glossary", "Glossary", "g"], ["docs", "API", "a"],
+  ["", "Dashboard", "d"], ["days", "Looking back", "l"], ["reports", "Reports", "r"], ["profiles", "Profiles", "p"], ["glossary", "Glossary", "g"], ["docs", "API", "a"],
 ];
 const keys = new Map();
 

@@ -1,0 +1,147 @@
+"""Profiles: several bots of one clone, each with parameters, settings, account, journal and port of its own."""
+
+import os
+
+import pytest
+
+from flows.edit_params import change
+from oddsmith import __main__ as program
+from oddsmith import profiles
+from pipelines.core import params, profile_paths
+from pipelines.core.errors import ArtifactError, SettingError
+from pipelines.core.settings import Mode, Settings
+from serving.champion import champion_record
+from serving.start import journal_url
+
+
+@pytest.fixture
+def clone(tmp_path, monkeypatch):
+    """A folder with parameters, settings of an account, and an environment that a test may change."""
+    shipped = (program.ROOT / "params.yaml").read_text()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(shipped)
+    (tmp_path / "dvc.yaml").symlink_to(program.ROOT / "dvc.yaml")
+    before = dict(os.environ)
+    yield tmp_path
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def test_a_profile_has_all_of_its_own(clone):
+    """Parameters, journal, kill switch, key, port and settings are the profile's; those of the clone stay."""
+    (clone / ".env").write_text("ODDSMITH_MODE=paper\nODDSMITH_PRIVATE_KEY=" + "ab" * 32)
+    said = profiles.add("careful", "simulated", None, "", "shared")
+    profiles.add("bold", "paper", None, "kelly", "own")
+    profiles.enter("careful", "serve")
+    settings = Settings()
+    change(["risk.max_markets=2"])
+
+    assert "http://127.0.0.1:3001/profiles" in said
+    assert (settings.profile, settings.mode, settings.service_port) == ("careful", Mode.SIMULATED, 3001)
+    assert settings.private_key is None
+    folder = clone / "profiles" / "careful" / "var"
+    assert settings.var == folder
+    assert settings.kill_switch == folder / "KILL"
+    assert settings.simulated_key == folder / "simulated.key"
+    assert str(folder) in journal_url(settings)
+    assert (settings.champion, settings.champion_var) == ("shared", clone / "var")
+    assert params.read(profile_paths.parameters_file()).risk.max_markets == 2
+    assert params.read(clone / "params.yaml").risk.max_markets == 5
+    os.environ.pop(profile_paths.VARIABLE)
+    profiles.enter("bold", "serve")
+    other = Settings()
+    assert (other.mode, other.service_port, other.pinned_policy) == (Mode.PAPER, 3002, "kelly")
+    assert other.champion_var == other.var == clone / "profiles" / "bold" / "var"
+
+
+def test_the_clones_account_never_reaches_a_profile(clone, monkeypatch):
+    """A key, a funder, a journal or a port that the clone exported is not the profile's; what the profile's own
+    file sets is."""
+    for name, value in {"PRIVATE_KEY": "cd" * 32, "FUNDER": "0xf", "LIVE": "yes", "MODE": "live"}.items():
+        monkeypatch.setenv(f"ODDSMITH_{name}", value)
+    monkeypatch.setenv("ODDSMITH_JOURNAL_URL", "postgresql://clone/journal")
+    monkeypatch.setenv("ODDSMITH_SERVICE_PORT", "3000")
+    profiles.add("second", "paper", 3055, "", "shared")
+    with (clone / "profiles/second/.env").open("a") as own:
+        own.write("ODDSMITH_FUNDER=0xown\n")
+    profiles.enter("second", "doctor")
+    settings = Settings()
+
+    assert (settings.private_key, settings.funder, settings.live, settings.mode) == (None, "0xown", "", Mode.PAPER)
+    assert journal_url(settings).startswith("sqlite")
+    assert settings.service_port == 3055
+
+
+def test_a_profiles_files_are_its_owners_alone(clone):
+    """Keys and tokens of a profile can be read by nobody else."""
+    profiles.add("one", "live", None, "", "own")
+
+    assert (clone / "profiles/one/.env").stat().st_mode & 0o077 == 0
+    assert (clone / "profiles/one/var").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("name", ["", "Two", "../x", "a b", "default", "x" * 40, "-a"])
+def test_what_is_no_name_makes_no_profile(clone, name):
+    """A name is a folder of its own and a label; anything else is refused and nothing is made."""
+    with pytest.raises(SettingError):
+        profiles.add(name, "simulated", None, "", "shared")
+    assert not (clone / "profiles").exists() or not list((clone / "profiles").iterdir())
+
+
+def test_a_profile_that_cannot_be_is_not_half_made(clone):
+    """A taken name, another's port, a pinned policy in mode live, and a policy that needs a training are refused with
+    what to do, and leave no folder."""
+    profiles.add("one", "simulated", None, "", "shared")
+    with pytest.raises(SettingError, match="exists already"):
+        profiles.add("one", "simulated", None, "", "shared")
+    with pytest.raises(SettingError, match="3001"):
+        profiles.add("two", "simulated", 3001, "", "shared")
+    with pytest.raises(SettingError, match="mode live"):
+        profiles.add("two", "live", None, "kelly", "shared")
+    with pytest.raises(ArtifactError, match="is trained"):
+        profiles.add("two", "paper", None, "ppo", "shared")
+    with pytest.raises(ArtifactError, match="unknown policy"):
+        profiles.add("two", "paper", None, "kely", "shared")
+    assert profile_paths.names() == ["one"]
+
+
+def test_a_profile_that_is_not_there_is_named_with_the_nearest(clone):
+    """A mistyped profile starts no bot of another name."""
+    profiles.add("careful", "simulated", None, "", "shared")
+    with pytest.raises(SettingError, match="did you mean careful"):
+        profiles.enter("care-ful", "serve")
+    assert profile_paths.VARIABLE not in os.environ
+
+
+@pytest.mark.parametrize("command", ["run", "nightly", "stage", "flows", "data", "league", "backtest"])
+def test_what_makes_models_belongs_to_the_clone(clone, command):
+    """Data and models are made once for all profiles; the refusal says so."""
+    profiles.add("careful", "simulated", None, "", "shared")
+    with pytest.raises(SettingError, match="without --profile"):
+        profiles.enter("careful", command)
+
+
+def test_every_command_of_a_profile_is_a_command():
+    """The list of what a profile has names no command that is gone."""
+    from oddsmith.commands import COMMANDS
+
+    assert {command.name for command in COMMANDS} >= profiles.OF_A_PROFILE
+
+
+def test_the_program_takes_the_profile_from_its_option_or_the_environment(clone, monkeypatch, capsys):
+    """`--profile NAME` and ODDSMITH_PROFILE mean the same; `profiles list` shows every one."""
+    profiles.add("careful", "paper", None, "kelly", "shared")
+    monkeypatch.setattr(program, "no_clone", lambda _folder: "")
+    assert program.main(["--profile", "careful", "params", "set", "risk.max_markets=1"]) == 0
+    os.environ.pop(profile_paths.VARIABLE)
+    assert program.main(["--profile", "nobody", "status"]) == 1
+    monkeypatch.setenv(profile_paths.VARIABLE, "careful")
+    assert program.main(["params", "set", "risk.max_related_markets=1"]) == 0
+    assert program.main(["profiles", "list"]) == 0
+
+    made = params.read(clone / "profiles/careful/params.yaml").risk
+    assert (made.max_markets, made.max_related_markets) == (1, 1)
+    said = capsys.readouterr()
+    assert "careful          mode paper, shared champion, policy kelly pinned" in said.out
+    assert "there is no profile nobody" in said.err
+    assert champion_record.record_file(clone / "var").name == "champion.json"
