@@ -3,8 +3,11 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -46,17 +49,41 @@ def programs(folder: Path) -> Path:
     return folder
 
 
-def run(folder: Path, line: str, **environment: str) -> str:
-    """What a command line prints in a folder that is a clone; it has to succeed."""
-    given = {
+def environment(folder: Path, given: dict[str, str]) -> dict[str, str]:
+    """The variables of a user who works in a folder, with those that are given."""
+    kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("ODDSMITH_", "PREFECT_", "MLFLOW_"))
     }
     tools = folder.parent / "programs"
-    path = f"{tools if tools.is_dir() else programs(tools)}{os.pathsep}{given['PATH']}"
-    given |= {"PYTHONPATH": str(folder), "PATH": path, "OMP_NUM_THREADS": "1", **environment}
+    path = f"{tools if tools.is_dir() else programs(tools)}{os.pathsep}{kept['PATH']}"
+    return kept | {"PYTHONPATH": str(folder), "PATH": path, "OMP_NUM_THREADS": "1"} | given
+
+
+def run(folder: Path, line: str, **variables: str) -> str:
+    """What a command line prints in a folder that is a clone; it has to succeed."""
+    given = environment(folder, variables)
     done = subprocess.run(["bash", "-c", line], cwd=folder, env=given, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{line}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return done.stdout
+
+
+@contextmanager
+def started(folder: Path, line: str, **variables: str) -> Iterator[None]:
+    """A command line that runs until it is interrupted, which is done at the end."""
+    with (folder.parent / "said").open("w") as said:
+        process = subprocess.Popen(
+            ["bash", "-c", line],
+            cwd=folder,
+            env=environment(folder, variables),
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            yield
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(60)
 
 
 def links_to_the_checkout(folder: Path) -> Path:
