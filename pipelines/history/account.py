@@ -13,8 +13,8 @@ from pipelines.core.errors import ParameterError
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, nearest
 from pipelines.core.settings import Settings
-from pipelines.history import curve
-from pipelines.history.booked import Booked, Realised, Trade
+from pipelines.history import curve, modelled
+from pipelines.history.booked import Booked, Charge, Key, Realised, Trade
 from pipelines.history.journal_reader import JournalReader, url
 from pipelines.history.lots import Lot, lots
 
@@ -26,17 +26,26 @@ EXTERNAL: Final = frozenset({"DEPOSIT", "WITHDRAWAL"})
 
 class History:
     """One account of the journal that settings name (the newest where none is named), between two market times
-    (`to_s` is not included). It holds connections until `close`.
+    (`to_s` is not included). It holds connections until `close`. With `against_model` fills are compared with those of
+    the backtest's model, which takes some milliseconds an order.
 
     Raises:
         DataError: if there is no journal, or it holds no decided bar.
     """
 
     def __init__(
-        self, settings: Settings, params: Params, from_s: int = 0, to_s: int = 2**62, account: str | None = None
+        self,
+        settings: Settings,
+        params: Params,
+        from_s: int = 0,
+        to_s: int = 2**62,
+        account: str | None = None,
+        *,
+        against_model: bool = False,
     ) -> None:
         self._reader = JournalReader(url(settings), {}, 0.0, params, account)
         self._span = range(from_s, to_s)
+        self._today, self._against_model = params, against_model
         self.account = self._reader.account
         self.markets = self._reader.markets
 
@@ -60,9 +69,25 @@ class History:
     def _bars(self) -> list[tuple[int, int, int, str]]:
         return self._reader.equity()
 
+    @cached_property
+    def modelled(self) -> dict[str, float]:
+        """Order id -> slippage against the backtest's fill model in pUSD, of the orders whose bars are kept."""
+        reader, today = self._reader, self._today
+        booked: dict[str, list[Mapping[str, Any]]] = {}
+        for row in reader.rows("fills", "seq"):
+            booked.setdefault(row["order_id"], []).append(row)
+        keys = {one.key for one in self.booked.realised if one.part.closed_s in self._span}
+        wanted = {one.order_id for one in self.booked.charges if one.ts_s in self._span or one.key in keys}
+        orders = [row for row in reader.rows("orders", "ts_s") if row["order_id"] in wanted]
+        length_s, execution = today.bars.length_s, today.execution
+        ahead = range(execution.latency_bars, execution.latency_bars + execution.order_ttl_bars)
+        times = sorted({row["ts_s"] + length_s * bars for row in orders for bars in (0, *ahead)})
+        return modelled.slippage(orders, booked, reader.at(times), execution, length_s)
+
     def trades(self) -> list[Trade]:
         """Positions that ended in the period, in the order of their end."""
-        return [one for one in self.booked.trades() if one.closed_s in self._span]
+        against = self.modelled if self._against_model else {}
+        return [one for one in self.booked.trades(against) if one.closed_s in self._span]
 
     def lots(self) -> list[Lot]:
         """Disposals of the period, matched with their purchases."""
@@ -102,14 +127,23 @@ class History:
     def pnl(self, by: str) -> list[dict[str, Any]]:
         """Profit and loss by day, week, month, market, event, topic, policy, model or reason, in pUSD.
 
-        Periods also have rewards, rebates and other cash, and the equity at their first and last bar.
+        Fees and slippage are those of every fill of the period, purchases too; by reason they are those of positions
+        that ended so, or are open. Periods also have rewards, rebates and other cash, and the equity at their first and
+        last bar.
         """
         if by not in GROUPS:
             raise ParameterError(f"P&L by {by!r} is not known{nearest(by, GROUPS)}; give one of {', '.join(GROUPS)}")
         rows: dict[str, dict[str, Any]] = {}
-        for one in self.booked.realised:
-            if one.part.closed_s in self._span:
-                _add(rows, self._name(one, by), one)
+        ends = self.booked.ends()
+        for one in self._in_span():
+            _add(rows, self._name(one.key, one.part.closed_s, by, one.part.reason or "settled"), realised=one.part.pnl)
+        seen: set[str] = set()
+        for charge in self._charges():
+            name = self._name(charge.key, charge.ts_s, by, ends.get(charge.key, "open"))
+            _add(rows, name, fees=charge.fee, slippage=charge.slippage)
+            if self._against_model and charge.order_id not in seen and charge.order_id in self.modelled:
+                seen.add(charge.order_id)
+                _add(rows, name, model_slippage=self.modelled[charge.order_id])
         for trade in self.trades():
             row = rows[self._name_of_trade(trade, by)]
             row["trades"] += 1
@@ -118,18 +152,19 @@ class History:
             self._add_cash_and_equity(rows, by)
         return [{by: name, **rows[name]} for name in sorted(rows)]
 
-    def _name(self, one: Realised, by: str) -> str:
-        market = self.markets.get(one.part.market_id)
-        model = self.booked.model_at(one.key[2])
+    def _name(self, key: Key, ts_s: int, by: str, reason: str) -> str:
+        market_id, _, opened_s = key
+        market = self.markets.get(market_id)
+        model = self.booked.model_at(opened_s)
         names: dict[str, Callable[[], str]] = {
-            "market": lambda: market.question if market else one.part.market_id,
+            "market": lambda: market.question if market else market_id,
             "event": lambda: market.event_id if market else "",
             "topic": lambda: market.topic if market else "",
             "policy": lambda: self.booked.policies.get(model, ""),
             "model": lambda: model,
-            "reason": lambda: one.part.reason or "settled",
+            "reason": lambda: reason,
         }
-        return names[by]() if by in names else period(one.part.closed_s, by)
+        return names[by]() if by in names else period(ts_s, by)
 
     def _name_of_trade(self, trade: Trade, by: str) -> str:
         fields = {"market": trade.question, "event": trade.event, "topic": trade.topic, "policy": trade.policy}
@@ -156,17 +191,23 @@ class History:
             "account": self.account,
             "trades": len(trades),
             "wins": sum(one.pnl_pusd > 0 for one in trades),
-            "realised_pusd": round(sum(_money(one.part.pnl) for one in self._in_span()), 6),
-            "fees_pusd": round(sum(self.booked_fees()), 6),
-            "slippage_pusd": round(sum(_money(one.slippage) for one in self._in_span()), 6),
+            "realised_pusd": round(sum(float(one.part.pnl) for one in self._in_span()), 6),
+            "fees_pusd": round(sum(float(one.fee) for one in self._charges()), 6),
+            "slippage_pusd": round(sum(float(one.slippage) for one in self._charges()), 6),
+            "model_slippage_pusd": self._total_against_model(),
             "other_cash_pusd": income,
             "equity_start_pusd": equity[0][1] if equity else None,
             "equity_end_pusd": equity[-1][1] if equity else None,
         }
 
-    def booked_fees(self) -> list[float]:
-        """Fees of every fill of the period."""
-        return [row["fee_micro"] / MICRO for row in self._reader.rows("fills", "seq") if row["ts_s"] in self._span]
+    def _total_against_model(self) -> float | None:
+        """Slippage against the model of the period's orders; None where it is not asked for, or known of none."""
+        orders = {one.order_id for one in self._charges()}
+        known = [self.modelled[name] for name in sorted(orders & self.modelled.keys())] if self._against_model else []
+        return round(sum(known), 6) if known else None
+
+    def _charges(self) -> Sequence[Charge]:
+        return [one for one in self.booked.charges if one.ts_s in self._span]
 
     def _in_span(self) -> Sequence[Realised]:
         return [one for one in self.booked.realised if one.part.closed_s in self._span]
@@ -206,17 +247,20 @@ def moment(text: str, *, end: bool = False) -> int:
 
 
 def _empty() -> dict[str, Any]:
-    return {"trades": 0, "wins": 0, "realised_pusd": 0.0, "fees_pusd": 0.0, "slippage_pusd": 0.0}
+    return {
+        "trades": 0,
+        "wins": 0,
+        "realised_pusd": 0.0,
+        "fees_pusd": 0.0,
+        "slippage_pusd": 0.0,
+        "model_slippage_pusd": None,
+    }
 
 
-def _add(rows: dict[str, dict[str, Any]], name: str, one: Realised) -> None:
+def _add(rows: dict[str, dict[str, Any]], name: str, **amounts: Any) -> None:
     row = rows.setdefault(name, _empty())
-    for field, amount in (("realised_pusd", one.part.pnl), ("fees_pusd", one.fee), ("slippage_pusd", one.slippage)):
-        row[field] = round(row[field] + float(amount), 6)
-
-
-def _money(amount: Any) -> float:
-    return float(amount)
+    for field, amount in amounts.items():
+        row[f"{field}_pusd"] = round((row[f"{field}_pusd"] or 0.0) + float(amount), 6)
 
 
 def _iso(ts_s: int) -> str:

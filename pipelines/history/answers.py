@@ -22,7 +22,7 @@ def opened(from_: str | None, to: str | None) -> History:
         DataError: if there is no journal.
     """
     last = moment(to, end=True) if to else 2**62
-    return History(Settings(), params.load(), moment(from_) if from_ else 0, last)
+    return History(Settings(), params.load(), moment(from_) if from_ else 0, last, against_model=True)
 
 
 def trades(from_: str | None, to: str | None, form: str, *, lots: bool) -> None:
@@ -48,9 +48,11 @@ def pnl(from_: str | None, to: str | None, form: str, by: str) -> None:
     else:
         _table(rows, "nothing was closed or decided in this period")
         total = history.summary()
+        against = total["model_slippage_pusd"]
+        model = "" if against is None else f", worse than the backtest's model by {against:,.2f}"
         sys.stdout.write(
             f"realised {total['realised_pusd']:+,.2f} pUSD in {total['trades']} trades ({total['wins']} won), fees "
-            f"{total['fees_pusd']:,.2f}, worse than the mid by {total['slippage_pusd']:,.2f}\n"
+            f"{total['fees_pusd']:,.2f}, worse than the mid by {total['slippage_pusd']:,.2f}{model}\n"
         )
 
 
@@ -104,6 +106,8 @@ def _table(rows: Sequence[dict[str, Any]], empty: str) -> None:
 
 
 def _cell(name: str, value: Any) -> str:
+    if value is None:
+        return ""
     if name.endswith("_s"):
         return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M")
     if isinstance(value, float):

@@ -22,7 +22,8 @@ UNMEASURED = ("adopted", "void", "redo")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trade:
     """One position from its first purchase to the end. Money in pUSD, times in market seconds; the proceeds and the
-    cost hold the fees. `slippage_pusd` is what all its fills were worse than the mid of that moment."""
+    cost hold the fees. `slippage_pusd` is what all its fills were worse than the mid of that moment,
+    `model_slippage_pusd` what they cost more than the fills of the backtest's model; None where it is not known."""
 
     market_id: str
     question: str
@@ -38,6 +39,7 @@ class Trade:
     proceeds_pusd: float
     fees_pusd: float
     slippage_pusd: float
+    model_slippage_pusd: float | None
     pnl_pusd: float
     reason: str
     policy: str
@@ -49,6 +51,14 @@ class Realised(NamedTuple):
 
     key: Key
     part: Closed
+
+
+class Charge(NamedTuple):
+    """What a fill cost beside its price: the fee, and what it was worse than the mid."""
+
+    key: Key
+    ts_s: int
+    order_id: str
     fee: Decimal
     slippage: Decimal
 
@@ -74,6 +84,7 @@ class Booked:
     models: Sequence[tuple[int, str]] = ()
     policies: Mapping[str, str] = field(default_factory=dict)
     realised: list[Realised] = field(default_factory=list)
+    charges: list[Charge] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     _ledger: Ledger = field(default_factory=lambda: Ledger(0))
     _sums: dict[Key, _Sums] = field(default_factory=dict)
@@ -116,7 +127,8 @@ class Booked:
         else:
             sums.sold += shares
             sums.received += cash
-        self.realised += [Realised(key, part, fee, slip) for part in self._ledger.closed[before:]]
+        self.charges.append(Charge(key, fill.ts_s, fill.order_id, fee, slip))
+        self.realised += [Realised(key, part) for part in self._ledger.closed[before:]]
 
     def _settle(self, row: Row) -> None:
         held = {outcome: one for (name, outcome), one in self._ledger.holdings.items() if name == row["market_id"]}
@@ -128,7 +140,7 @@ class Booked:
             pays = Decimal(row["payout_yes_micro"]) / MICRO
             sums.sold += part.shares
             sums.received += held[part.outcome].shares * (pays if part.outcome is Outcome.YES else 1 - pays)
-            self.realised.append(Realised(key, part, Decimal(0), Decimal(0)))
+            self.realised.append(Realised(key, part))
 
     def _key(self, fill: Fill) -> Key:
         holding = self._ledger.holdings.get((fill.market_id, fill.outcome))
@@ -136,17 +148,29 @@ class Booked:
 
     # What comes out
 
-    def trades(self) -> Iterator[Trade]:
-        """Positions that are gone, in the order of their end."""
+    def trades(self, modelled: Mapping[str, float] | None = None) -> Iterator[Trade]:
+        """Positions that are gone, in the order of their end. `modelled` is order id -> slippage against the model."""
+        against = self._against_model(modelled or {})
         open_still = {(name, outcome, one.opened_s) for (name, outcome), one in self._ledger.holdings.items()}
         parts: dict[Key, list[Closed]] = {}
         for one in self.realised:
             if one.key not in open_still:
                 parts.setdefault(one.key, []).append(one.part)
         for key, closed in sorted(parts.items(), key=lambda pair: (pair[1][-1].closed_s, pair[0])):
-            yield self._trade(key, closed)
+            yield self._trade(key, closed, against.get(key))
 
-    def _trade(self, key: Key, parts: Sequence[Closed]) -> Trade:
+    def _against_model(self, modelled: Mapping[str, float]) -> dict[Key, float]:
+        found: dict[Key, dict[str, float]] = {}
+        for one in self.charges:
+            if one.order_id in modelled:
+                found.setdefault(one.key, {})[one.order_id] = modelled[one.order_id]
+        return {key: round(sum(orders.values()), 6) for key, orders in found.items()}
+
+    def ends(self) -> dict[Key, str]:
+        """Position -> why it ended last, in part or whole."""
+        return {one.key: one.part.reason or "settled" for one in self.realised}
+
+    def _trade(self, key: Key, parts: Sequence[Closed], against_model: float | None) -> Trade:
         sums, (market_id, outcome, opened_s) = self._sums[key], key
         model = self.model_at(opened_s)
         market = self.markets.get(market_id)
@@ -165,6 +189,7 @@ class Booked:
             proceeds_pusd=float(sums.received),
             fees_pusd=float(sums.fees),
             slippage_pusd=float(sums.slippage),
+            model_slippage_pusd=against_model,
             pnl_pusd=float(sum((part.pnl for part in parts), Decimal(0))),
             reason=parts[-1].reason or "settled",
             policy=self.policies.get(model, ""),

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,10 @@ from pipelines.core.params import Params
 from pipelines.core.settings import Settings
 from pipelines.decide import Account, Inputs
 from pipelines.history.journaled_limits import JournaledLimits
+from pipelines.history.modelled import JournaledMarkets
+
+AT_ONCE = 500
+"""Market times that one statement asks for."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +157,21 @@ class JournalReader:
         limits = self.limits.get((row["session_id"], row["bundle"]))
         made: dict[str, Mapping[str, Any]] = {**(decisions or seen.decisions)}
         return LiveBar(row["ts_s"], row["bundle"], seen.inputs, seen.account, made, seen.unknown, limits)
+
+    def at(self, times: Sequence[int]) -> JournaledMarkets:
+        """What the bars of some market times saw of the markets that were ever traded; bars that the journal has
+        forgotten are not in it."""
+        book, table = JournaledMarkets(), self._tables.tables["bars"]
+        for first in range(0, len(times), AT_ONCE):
+            some = table.c.ts_s.in_(times[first : first + AT_ONCE]) & (sa.func.length(table.c.inputs) > 0)
+            with self._engine.connect() as db:
+                rows = db.execute(sa.select(table).where(table.c.account == self.account).where(some))
+                for row in rows:
+                    bar = self._bar(dict(row._mapping), {})
+                    book.inputs |= {(one.market.market_id, bar.ts_s): one for one in bar.inputs}
+                    if bar.limits:
+                        book.terms[bar.ts_s] = (bar.limits.execution, bar.limits.bar_length_s)
+        return book
 
     def orders(self) -> list[Mapping[str, Any]]:
         """Orders by decision time."""

@@ -9,7 +9,7 @@ import msgspec
 
 from pipelines.decide import Decision, Rules, decide, in_turn, reserve
 from pipelines.history.journal_reader import LiveBar
-from pipelines.parity.fills import JournaledMarkets
+from pipelines.history.modelled import JournaledMarkets
 
 KEPT_DIFFERENCES = 20
 

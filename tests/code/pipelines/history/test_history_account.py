@@ -39,6 +39,8 @@ def test_every_grouping_adds_up_to_what_the_account_has(traded):
     for by in GROUPS:
         rows = history.pnl(by)
         assert sum(row["realised_pusd"] for row in rows) == pytest.approx(earned, abs=1e-4), by
+        assert sum(row["fees_pusd"] for row in rows) == pytest.approx(books.fees_micro / 1e6, abs=1e-5), by
+        assert sum(row["slippage_pusd"] for row in rows) == pytest.approx(history.summary()["slippage_pusd"], abs=1e-4)
     summary = history.summary()
     assert summary["realised_pusd"] == pytest.approx(earned, abs=1e-4)
     assert summary["fees_pusd"] == pytest.approx(books.fees_micro / 1e6, abs=1e-6)
