@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+from flows.local import log_files
 from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.errors import ArtifactError, OddsmithError
 
@@ -55,9 +56,8 @@ class Children:
         self, name: str, command: Sequence[str], environment: Mapping[str, str], *, stop_s: float, shown: bool = False
     ) -> Child:
         """Start a command in a process group of its own, its output in var/logs/<name>.log (shown: errors alone)."""
-        self._logs.mkdir(parents=True, exist_ok=True)
         log = self._logs / f"{name}.log"
-        with log.open("wb") as stream:
+        with log_files.begin(log) as stream:
             process = subprocess.Popen(
                 command,
                 env={**os.environ, **environment},
@@ -87,6 +87,10 @@ class Children:
             on_wait(waited)
             time.sleep(POLL_S)
         return time.monotonic() - started
+
+    def rotate_logs(self) -> None:
+        """Keep the logs small while their parts run."""
+        log_files.rotate(self._logs)
 
     def ended(self) -> list[Child]:
         """The children that should be running and are not."""

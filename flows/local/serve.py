@@ -82,6 +82,7 @@ def _alone(settings: Settings, stack: Stack, screen: Screen) -> int:
         screen.say(f"  flows are served; Ctrl-C stops them. UI: {stack.ports.urls()['prefect']}deployments")
         stack.children.start("flows", COMMAND, environment(settings, stack.ports), stop_s=STOP_S, shown=True)
         while not (ended := stack.children.ended()):
+            stack.children.rotate_logs()
             time.sleep(POLL_S)
         raise ChildFailed(f"{ended[0].name} ended by itself: {ended[0].last_line()} (see {ended[0].log})")
     except KeyboardInterrupt:

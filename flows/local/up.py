@@ -147,6 +147,7 @@ def _stay(stack: Stack, screen: Screen, report: dict[str, Any], var: Path, durat
     deadline: float | None = None
     while deadline is None or time.monotonic() < deadline:
         _check(stack)
+        stack.children.rotate_logs()
         _collect(stack, report)
         write_json(var / "run.json", report)
         if deadline is None and duration_s is not None and report.get("decisions", 0) > 0:

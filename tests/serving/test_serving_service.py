@@ -277,8 +277,8 @@ def test_the_page_asks_before_it_pauses_and_closes(service: Service, tmp_path: P
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1500, "height": 1400})
-        page.goto(service.url)
-        page.wait_for_selector("#closes button", timeout=30_000)
+        page.goto(service.url, wait_until="domcontentloaded", timeout=90_000)
+        page.wait_for_selector("#closes button", timeout=60_000)
         page.get_by_test_id("pause").click()
         page.locator("#ask button[value=no]").click()
         assert not service.state()["controls"]["paused"]
