@@ -9,7 +9,7 @@ from typing import Any
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from flows import champions, notices
+from flows import champions, notices, run_names
 from flows.champions import Record, champion
 from flows.exclusive import CHAMPION, alone
 from flows.local.folder_lock import SYSTEM, holder
@@ -23,7 +23,13 @@ from pipelines.core.settings import Settings
 POLL_S = 1.0
 
 
-@flow(name="deploy", persist_result=False, on_failure=[notices.failed], on_crashed=[notices.failed])
+@flow(
+    name="deploy",
+    flow_run_name=run_names.timed,
+    persist_result=False,
+    on_failure=[notices.failed],
+    on_crashed=[notices.failed],
+)
 def deploy(bundle_hash: str | None = None, service_url: str | None = None, wait_s: float = 60.0) -> dict[str, Any]:
     """Install a promoted bundle and wait until the service decides with it; the record, with `serving`.
 

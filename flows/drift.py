@@ -9,7 +9,7 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 
-from flows import notices, prefect_pages
+from flows import notices, prefect_pages, run_names
 from flows.champions import CANDIDATE, bundle_folder, champion
 from flows.ingest import append
 from flows.stage_tasks import run_command
@@ -33,7 +33,13 @@ def compare(bundle: Path) -> dict[str, Any]:
     return dict(read_json(report_json("drift")))
 
 
-@flow(name="drift", persist_result=False, on_failure=[notices.failed], on_crashed=[notices.failed])
+@flow(
+    name="drift",
+    flow_run_name=run_names.timed,
+    persist_result=False,
+    on_failure=[notices.failed],
+    on_crashed=[notices.failed],
+)
 def drift(fetch: bool = True) -> dict[str, Any]:
     """Compare recent bars with the training window of the champion (of the candidate where there is no champion).
 

@@ -5,7 +5,7 @@ import sys
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from flows import notices
+from flows import notices, run_names
 from flows.exclusive import LANDING, alone
 from flows.stage_tasks import run_command, try_again
 
@@ -25,7 +25,13 @@ def append() -> None:
         run_command(sys.executable, "-m", "pipelines", "ingest", name="ingest", timeout_s=900.0)
 
 
-@flow(name="ingest", persist_result=False, on_failure=[notices.failed], on_crashed=[notices.failed])
+@flow(
+    name="ingest",
+    flow_run_name=run_names.timed,
+    persist_result=False,
+    on_failure=[notices.failed],
+    on_crashed=[notices.failed],
+)
 def ingest() -> None:
     """Append bars, books and headlines of open markets to var/landing."""
     append()

@@ -6,8 +6,9 @@ from typing import Any
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.runtime import flow_run
 
-from flows import champions, nights, notices, prefect_pages, progress, remote_training, shadow, tracking
+from flows import champions, nights, notices, prefect_pages, progress, remote_training, run_names, shadow, tracking
 from flows.champions import CANDIDATE as BUNDLE
 from flows.champions import champion
 from flows.exclusive import NIGHT, alone
@@ -117,7 +118,13 @@ def _trades(bundle_hash: str) -> bool:
     return folder is not None and champions.approved(folder, bundle_hash)
 
 
-@flow(name="nightly", persist_result=False, on_failure=[notices.failed], on_crashed=[notices.failed])
+@flow(
+    name="nightly",
+    flow_run_name=run_names.timed,
+    persist_result=False,
+    on_failure=[notices.failed],
+    on_crashed=[notices.failed],
+)
 def nightly(source: Source | None = None, recording: str | None = None, fresh: bool = True) -> dict[str, Any]:
     """Replay the last day; pull, validate, train, backtest, package, judge; promote and install what passed.
 
@@ -164,8 +171,12 @@ def _night(source: Source | None, recording: str | None, fresh: bool) -> dict[st
         "gate": {"verdict": gate["verdict"], "reasons": gate["reasons"]},
         "champion": champion(),
         "shadow": shadow_record.challenger(Settings().var),
+        "ended_s": round(time.time(), 1),
+        "source": window["source"],
+        "links": {name: url for name, url in (("prefect", flow_run.ui_url), ("mlflow", tracking.page(version))) if url},
     }
     write_json(Settings().var / "nightly.json", outcome)
+    prefect_pages.show_night(outcome)
     return outcome
 
 

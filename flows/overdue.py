@@ -4,7 +4,7 @@ import time
 
 from prefect import flow
 
-from flows import nights
+from flows import nights, run_names
 from pipelines.core import params as parameters
 from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.settings import Settings
@@ -15,7 +15,7 @@ TOLD = "overdue.json"
 DAY_S = 86_400
 
 
-@flow(name="overdue", persist_result=False)
+@flow(name="overdue", flow_run_name=run_names.timed, persist_result=False)
 def overdue(now_s: float | None = None) -> str:
     """Tell that nights are missing; what was told, or empty."""
     now_s = time.time() if now_s is None else now_s

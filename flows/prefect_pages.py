@@ -39,6 +39,39 @@ def show(name: str) -> None:
         create_table_artifact(key=f"{name}-table", table=rows, description=f"reports/{name}.json")
 
 
+def show_night(outcome: Mapping[str, Any]) -> None:
+    """Make the summary of a night that has ended."""
+    create_markdown_artifact(key="night", markdown=night(outcome), description="the night in short")
+
+
+def night(outcome: Mapping[str, Any]) -> str:
+    """Verdict, what it rests on, which bundle trades now, where the rest is, and how long each step took."""
+    gate, champion, shadow = outcome["gate"], outcome["champion"], outcome["shadow"]
+    trades = (
+        f"bundle `{champion['hash'][:12]}` trades"
+        if champion
+        else "no bundle trades: the bot shows, and orders nothing"
+    )
+    watched = f"; `{str(shadow['hash'])[:12]}` decides in shadow" if shadow else ""
+    replay = outcome["parity"]
+    replayed = (
+        f"\n\nThe last day decided again: {replay['different']:,} of {replay['decisions']:,} decisions differ, fills "
+        f"were better than the backtest's by {replay['cost_gap_pusd']:+,.2f} pUSD."
+        if replay
+        else ""
+    )
+    links = " · ".join(
+        f"[{'MLflow version' if name == 'mlflow' else 'this run'}]({url})" for name, url in outcome["links"].items()
+    )
+    reasons = "\n".join(f"* {reason}" for reason in gate["reasons"])
+    steps = "\n".join(f"| {name} | {seconds:,.1f} |" for name, seconds in outcome["steps"].items())
+    return (
+        f"# {gate['verdict'].upper()}\n\n{reasons}\n\nSource {outcome['source']}; {trades}{watched}.{replayed}\n\n"
+        f"{links}\n\n"
+        f"| step | seconds |\n|---|---|\n{steps}\n"
+    )
+
+
 def _picture(name: str) -> str:
     """The account over the selection slice, drawn into the text itself; empty for other reports."""
     path = REPORTS / "equity.csv"

@@ -9,7 +9,7 @@ from typing import Any
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from flows import champions, notices, progress, tracking
+from flows import champions, notices, progress, run_names, tracking
 from flows.champions import CANDIDATE, champion
 from flows.exclusive import CHAMPION, alone
 from flows.releases import Releases
@@ -32,7 +32,13 @@ def install(bundle: Path, bundle_hash: str) -> str:
     return lines[-1].split()[-1]
 
 
-@flow(name="promote", persist_result=False, on_failure=[notices.failed], on_crashed=[notices.failed])
+@flow(
+    name="promote",
+    flow_run_name=run_names.timed,
+    persist_result=False,
+    on_failure=[notices.failed],
+    on_crashed=[notices.failed],
+)
 def promote(
     bundle: Path = CANDIDATE, bundle_hash: str | None = None, mlflow_version: str | None = None
 ) -> dict[str, Any]:

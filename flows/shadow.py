@@ -10,7 +10,7 @@ from typing import Any
 
 from prefect import flow, get_run_logger
 
-from flows import champions, notices, progress
+from flows import champions, notices, progress, run_names
 from flows.champions import champion
 from flows.deploy import bundle_served, known_service
 from flows.promote import install, promote
@@ -48,7 +48,13 @@ def begin(bundle: Path, bundle_hash: str, version: str) -> bool:
     return True
 
 
-@flow(name="shadow", persist_result=False, on_failure=[notices.failed], on_crashed=[notices.failed])
+@flow(
+    name="shadow",
+    flow_run_name=run_names.timed,
+    persist_result=False,
+    on_failure=[notices.failed],
+    on_crashed=[notices.failed],
+)
 def shadow() -> dict[str, Any]:
     """Do what the measured evidence says of the bundle in shadow; what was done, and why."""
     record = shadow_record.challenger(Settings().var)

@@ -3,7 +3,8 @@
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,23 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Metric
 
-from pipelines.core.products import REPORTS
+from pipelines.core.products import REPORTS, WINDOW, report_json
 
 REGISTERED_MODEL = "oddsmith"
 EXPERIMENT = "nightly"
 MOST_POINTS = 1_000
 """Of one request to MLflow."""
 CHAMPION = "champion"
+FIRST = "0 headline"
+"""Group of metrics that MLflow's lists and charts begin with: they are in the order of names."""
+HEADLINES = {
+    "skill": ("gate", "evidence", "skill"),
+    "skill lower bound": ("gate", "evidence", "lower_bound"),
+    "gate P_L pUSD": ("gate", "evidence", "pnl_pusd"),
+    "gate P_L lower bound pUSD": ("gate", "evidence", "pnl_lower_bound_pusd"),
+    "interval coverage": ("gate", "evidence", "coverage"),
+}
+"""Name -> where the number is in the reports."""
 TRACKED = ("pull", "validation", "forecast", "agent", "backtest", "package", "gate")
 
 
@@ -29,10 +40,10 @@ def log_candidate(bundle: Path, bundle_hash: str) -> str:
     if known:
         return str(known[0].version)
     mlflow.set_experiment(EXPERIMENT)
-    with mlflow.start_run(run_name=bundle_hash[:12]) as run:
+    reports, about = _reports(), _about()
+    with mlflow.start_run(run_name=_run_name(bundle_hash, about), tags={"bundle_hash": bundle_hash, **about}) as run:
         mlflow.log_params(dict(_flat(yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8")))))
-        reports = _reports()
-        mlflow.log_metrics(dict(_numbers(reports)))
+        mlflow.log_metrics(headline(reports) | dict(_numbers(reports)))
         _log_curves(client, run.info.run_id, reports.get("agent", {}).get("curves", []))
         for file in ("dvc.lock", "data/window.json", "params.yaml", "reports/backtest.html", "var/trials.jsonl"):
             if Path(file).exists():
@@ -41,9 +52,50 @@ def log_candidate(bundle: Path, bundle_hash: str) -> str:
         source = f"{run.info.artifact_uri}/bundle"
     _ensure_registered(client)
     version = client.create_model_version(
-        REGISTERED_MODEL, source, run_id=run.info.run_id, tags={"bundle_hash": bundle_hash}
+        REGISTERED_MODEL, source, run_id=run.info.run_id, tags={"bundle_hash": bundle_hash, **about}
     )
     return str(version.version)
+
+
+def page(version: str) -> str:
+    """Where MLflow shows a version to people; empty where no server is asked."""
+    server = mlflow.get_tracking_uri().rstrip("/")
+    return f"{server}/#/models/{REGISTERED_MODEL}/versions/{version}" if server.startswith("http") else ""
+
+
+def headline(reports: Mapping[str, Any]) -> dict[str, float]:
+    """The handful of numbers that a person looks for, named so that MLflow lists them first."""
+    found: dict[str, float] = {}
+    for name, path in HEADLINES.items():
+        value: Any = reports
+        for key in path:
+            value = value.get(key) if isinstance(value, dict) else None
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            found[f"{FIRST}/{name}"] = float(value)
+    backtest = reports.get("backtest", {})
+    chosen = [one for one in backtest.get("strategies", {}).values() if one["kind"] == backtest.get("chosen")]
+    if chosen:
+        found[f"{FIRST}/backtest P_L pUSD"] = float(chosen[0]["pnl_pusd"])
+        found[f"{FIRST}/backtest drawdown"] = float(chosen[0]["max_drawdown"])
+    return found
+
+
+def _about() -> dict[str, str]:
+    """Tags of a candidate: where its data come from, and which policy it carries."""
+    window, backtest = _document(WINDOW), _document(report_json("backtest"))
+    found = {"source": window.get("source"), "policy": backtest.get("chosen")}
+    return {name: str(value) for name, value in found.items() if value}
+
+
+def _run_name(bundle_hash: str, about: Mapping[str, str]) -> str:
+    """Day of the newest data, source, policy and hash, such as `2026-03-01 polymarket threshold 4ab70282`."""
+    as_of_s = _document(WINDOW).get("as_of_s")
+    day = datetime.fromtimestamp(as_of_s, UTC).strftime("%Y-%m-%d") if as_of_s else ""
+    return " ".join(word for word in (day, about.get("source"), about.get("policy"), bundle_hash[:8]) if word)
+
+
+def _document(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
 def _log_curves(client: MlflowClient, run_id: str, rows: list[dict[str, float]]) -> None:
@@ -62,11 +114,18 @@ def _log_curves(client: MlflowClient, run_id: str, rows: list[dict[str, float]])
 def log_verdict(version: str, verdict: dict[str, Any]) -> None:
     """Attach the gate's verdict to a registered version and its numbers to the run that made it."""
     client = MlflowClient()
-    client.set_model_version_tag(REGISTERED_MODEL, version, "gate", str(verdict["verdict"]))
+    evidence = verdict.get("evidence", {})
+    tags = {"verdict": str(verdict["verdict"])}
+    if isinstance(evidence.get("pnl_pusd"), int | float):
+        tags["pnl_pusd"] = f"{evidence['pnl_pusd']:+,.2f}"
+    for tag, text in tags.items():
+        client.set_model_version_tag(REGISTERED_MODEL, version, tag, text)
     client.update_model_version(REGISTERED_MODEL, version, description="; ".join(verdict["reasons"]))
     run_id = client.get_model_version(REGISTERED_MODEL, version).run_id
     if run_id:
-        for name, value in _numbers({"gate": verdict.get("evidence", {})}):
+        for tag, text in tags.items():
+            client.set_tag(run_id, tag, text)
+        for name, value in (headline({"gate": verdict}) | dict(_numbers({"gate": evidence}))).items():
             client.log_metric(run_id, name, value)
 
 

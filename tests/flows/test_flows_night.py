@@ -180,6 +180,9 @@ def test_a_night_replays_the_day_that_was_traded(desk):
 
     shown = {"decisions": 40, "not_replayed": 3, "different": 1, "cost_gap_pusd": -1.25}
     assert outcome["parity"] == shown == read_json(Path("var/nightly.json"))["parity"]
+    assert any(
+        "decisions differ" in text and outcome["gate"]["verdict"].upper() in text for text in _artifacts("night")
+    )
     assert outcome["steps"].keys() >= {"parity", "window"}
     assert desk.replayed == [(_hash(1), PARITY)]
     assert any("1 decisions differ" in text for text in _artifacts("parity"))
