@@ -11,16 +11,17 @@ from sqlalchemy import (
     Executable,
     Select,
     Table,
+    TextClause,
     bindparam,
     create_engine,
     event,
     make_url,
     select,
+    text,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
 from pipelines.core.errors import ArtifactError, SettingError
 from serving.account import migrations
@@ -76,31 +77,55 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def insert_once(db: Connection, table: Table, row: Mapping[str, Any]) -> bool:
     """Insert a row unless its key is there; whether it was inserted."""
-    return db.execute(_inserting_once(db.dialect.name, table), dict(row)).first() is not None
+    whole = _with_defaults(table, row)
+    return db.execute(_inserting_once(table, tuple(whole)), whole).first() is not None
 
 
 def put(db: Connection, table: Table, *rows: Mapping[str, Any]) -> None:
     """Insert rows of the same columns, or replace those with their keys."""
     if rows:
-        db.execute(_putting(db.dialect.name, table, tuple(rows[0])), [dict(row) for row in rows])
+        db.execute(_upserting(table, tuple(rows[0]), adds=False), [dict(row) for row in rows])
 
 
-# A statement costs more to build than to run, so each is built once.
+def add(db: Connection, table: Table, *rows: Mapping[str, Any]) -> None:
+    """Insert rows of the same columns, or add their numbers to those of the rows with their keys."""
+    if rows:
+        db.execute(_upserting(table, tuple(rows[0]), adds=True), [dict(row) for row in rows])
+
+
+def _with_defaults(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
+    missing = {column.name: column.default for column in table.columns if column.name not in row}
+    return {**{name: one.arg for name, one in missing.items() if isinstance(one, ScalarElementColumnDefault)}, **row}
+
+
+# A statement costs more to build than to run, so each is built once. What both dialects say about conflicts is written
+# as text: SQLAlchemy compiles its own constructs for it anew at every execution.
 
 
 @cache
-def _inserting_once(dialect: str, table: Table) -> Executable:
-    insert = postgresql_insert if dialect == "postgresql" else sqlite_insert
+def _inserting_once(table: Table, names: tuple[str, ...]) -> TextClause:
     # The row count of an insert is not reliable with every driver; a returned key is.
-    return insert(table).on_conflict_do_nothing().returning(*table.primary_key.columns)
+    keys = ", ".join(f'"{column.name}"' for column in table.primary_key)
+    return _inserting(table, names, f"ON CONFLICT DO NOTHING RETURNING {keys}")
 
 
 @cache
-def _putting(dialect: str, table: Table, names: tuple[str, ...]) -> Executable:
-    insert = (postgresql_insert if dialect == "postgresql" else sqlite_insert)(table)
+def _upserting(table: Table, names: tuple[str, ...], *, adds: bool) -> TextClause:
     keys = [column.name for column in table.primary_key]
-    rest = {name: insert.excluded[name] for name in names if name not in keys}
-    return insert.on_conflict_do_update(index_elements=keys, set_=rest)
+    before = '"{table}"."{name}" + ' if adds else ""
+    rest = (
+        f'"{name}" = {before.format(table=table.name, name=name)}excluded."{name}"'
+        for name in names
+        if name not in keys
+    )
+    on = ", ".join(f'"{key}"' for key in keys)
+    return _inserting(table, names, f"ON CONFLICT ({on}) DO UPDATE SET {', '.join(rest)}")
+
+
+def _inserting(table: Table, names: tuple[str, ...], conflict: str) -> TextClause:
+    columns, values = ", ".join(f'"{name}"' for name in names), ", ".join(f":{name}" for name in names)
+    sql = f'INSERT INTO "{table.name}" ({columns}) VALUES ({values}) {conflict}'  # noqa: S608 - names of the schema
+    return text(sql).bindparams(*(bindparam(name, type_=table.c[name].type) for name in names))
 
 
 @cache

@@ -10,11 +10,11 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, func, insert, select, update
-from sqlalchemy import and_ as sa_and
+from sqlalchemy import Connection, Select, Table, bindparam, delete, func, insert, select, update
 
 from pipelines.core.domain import Fill, FillState, Outcome, Side
 from pipelines.core.errors import ArtifactError
@@ -22,7 +22,7 @@ from pipelines.core.orders import SignedOrder
 from pipelines.decide import Decision
 from pipelines.trading.order_states import FINAL, OrderState
 from serving.account import lock, migrations, schema
-from serving.account.database import connect, insert_once, put, selecting, set_columns
+from serving.account.database import add, connect, insert_once, put, selecting, set_columns
 
 PENDING = tuple(state for state in OrderState if state not in FINAL)
 """States in which money may still move."""
@@ -269,24 +269,19 @@ class Journal:
 
     def requests(self, kinds: Sequence[str]) -> list[Request]:
         """Requests of these kinds that are not done, oldest first."""
-        table = schema.REQUESTS
-        return self._requests(table.c.done_ms.is_(None) & table.c.kind.in_(kinds))
+        return self._requests(_asking(done=False), kinds=list(kinds))
 
     def newest_requests(self, limit: int) -> list[Request]:
         """Requests of all kinds, newest first."""
-        return self._requests(schema.REQUESTS.c.id > 0, newest=limit)
+        return self._requests(_asking(done=None), most=limit)
 
     def last_request(self, kinds: Sequence[str]) -> Request | None:
         """The newest request of these kinds that is done; None without one."""
-        table = schema.REQUESTS
-        return next(iter(self._requests(table.c.done_ms.is_not(None) & table.c.kind.in_(kinds), newest=1)), None)
+        return next(iter(self._requests(_asking(done=True), kinds=list(kinds), most=1)), None)
 
-    def _requests(self, where: ColumnElement[bool], newest: int = 0) -> list[Request]:
-        table = schema.REQUESTS
-        query = select(table).where((table.c.account == self.account) & where)
-        query = query.order_by(table.c.id.desc()).limit(newest) if newest else query.order_by(table.c.id)
+    def _requests(self, query: Select[Any], **parameters: Any) -> list[Request]:
         with self._mutex, self._engine.connect() as db:
-            rows = [row._mapping for row in db.execute(query)]
+            rows = [row._mapping for row in db.execute(query, {"of_account": self.account} | parameters)]
         return [Request(row["id"], *(row[name] for name in Request._fields[1:])) for row in rows]
 
     def add_request(self, kind: str, asked_by: str, argument: str = "") -> int:
@@ -377,27 +372,18 @@ class Journal:
             fresh = insert_once(db, schema.BARS, header)
             if decisions and fresh:
                 db.execute(insert(schema.DECISIONS), [own | dict(decision) for decision in decisions])
-            for reason, count in (refused or {}).items() if fresh else ():
-                self._add_refusals(db, reason, count)
+            counts = (refused or {}).items() if fresh else ()
+            add(db, schema.REFUSALS, *(own | {"reason": reason, "count": count} for reason, count in counts))
             for market_id, peak_units in peaks.items():
                 set_columns(db, schema.MARKETS, self.account, ("market_id", market_id), {"peak_units": peak_units})
             put(db, schema.FACTS, *(own | {"name": name, "value": value} for name, value in facts.items()))
 
-    def _add_refusals(self, db: Connection, reason: str, count: int) -> None:
-        table = schema.REFUSALS
-        where = (table.c.account == self.account) & (table.c.reason == reason)
-        if not db.execute(update(table).where(where).values(count=table.c.count + count)).rowcount:
-            db.execute(insert(table).values(account=self.account, reason=reason, count=count))
-
     def count_funnel(self, day: int, counts: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
         """Add the counts of a bar, (step, reason) -> markets, to those of its market day; the day's."""
-        table = schema.FUNNEL
+        table, own = schema.FUNNEL, {"account": self.account, "day": day}
+        rows = [own | {"step": step, "reason": why[:48], "count": count} for (step, why), count in counts.items()]
         with self._mutex, self._engine.begin() as db:
-            for (step, reason), count in counts.items():
-                key = {"account": self.account, "day": day, "step": step, "reason": reason[:48]}
-                where = sa_and(*(table.c[name] == value for name, value in key.items()))
-                if not db.execute(update(table).where(where).values(count=table.c.count + count)).rowcount:
-                    db.execute(insert(table).values(**key, count=count))
+            add(db, table, *rows)
             query = select(table).where((table.c.account == self.account) & (table.c.day == day))
             return {(row._mapping["step"], row._mapping["reason"]): row._mapping["count"] for row in db.execute(query)}
 
@@ -481,6 +467,21 @@ _FILLED = (
     .where(schema.ORDERS.c.order_id == bindparam("this"))
     .values(filled_micro=schema.ORDERS.c.filled_micro + bindparam("more"))
 )
+
+
+@cache
+def _asking(*, done: bool | None) -> Select[Any]:
+    """A statement that gives requests of `kinds`: those that wait, oldest first, or the newest `most` that are done.
+    With None the newest `most` of all kinds. It is asked at every bar, so it is built once."""
+    table = schema.REQUESTS
+    query = select(table).where(table.c.account == bindparam("of_account"))
+    if done is not None:
+        query = query.where(table.c.kind.in_(bindparam("kinds", expanding=True)))
+        query = query.where(table.c.done_ms.is_not(None) if done else table.c.done_ms.is_(None))
+    if done is False:
+        return query.order_by(table.c.id)
+    return query.order_by(table.c.id.desc()).limit(bindparam("most"))
+
 
 _INTENT_COLUMNS = ("ts_s", "market_id", "token_id", "price_units", "shares_micro", "reason")
 _FILL_COLUMNS = ("fill_id", "order_id", "market_id", "token_id", "price_units", "shares_micro", "fee_micro", "ts_s")
