@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from drills import campaign, plans, playing
+from drills.campaign import Deaths
 from drills.plan import Plan
 from pipelines.core import log
 from pipelines.core.errors import ParameterError
@@ -36,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if summary.failed else 0
 
 
-def wanted(arguments: argparse.Namespace) -> list[Plan]:
+def wanted(arguments: argparse.Namespace) -> list[Plan | Deaths]:
     """The plans that the arguments name."""
     unknown = [name for name in arguments.faults if name not in plans.all_faults()]
     if unknown:
@@ -45,7 +46,7 @@ def wanted(arguments: argparse.Namespace) -> list[Plan]:
     return [plan for kind in arguments.kinds for plan in _of_kind(kind, seeds, arguments)]
 
 
-def _of_kind(kind: str, seeds: range, arguments: argparse.Namespace) -> Iterator[Plan]:
+def _of_kind(kind: str, seeds: range, arguments: argparse.Namespace) -> Iterator[Plan | Deaths]:
     faults = arguments.faults
     for seed in seeds:
         if kind == "singles":
@@ -58,8 +59,7 @@ def _of_kind(kind: str, seeds: range, arguments: argparse.Namespace) -> Iterator
         elif kind == "cover":
             yield from plans.cover(seed, faults)
         else:
-            for plan in (Plan(seed), plans.crowd(seed)):
-                yield from campaign.deaths_of(plan, arguments.every)
+            yield from (Deaths(plan, arguments.every) for plan in (Plan(seed), plans.crowd(seed)))
 
 
 def _replay(path: Path) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import URL, Engine, QueuePool, create_engine, event
 
+from drills.forks import Forks
 from drills.loop import VirtualLoop
 from drills.model import ScriptedModelWatch
 from drills.network import BotNetwork
@@ -39,6 +40,9 @@ def engine_of(address: URL, **options: Any) -> Engine:
     return made
 
 
+_INHERITED: list["Life"] = []
+"""In a copy of a process: the life that was copied. It is kept, so that nothing closes its connections."""
+
 LIFE: ContextVar["Life"] = ContextVar("life")
 """The process of the bot to which the running code belongs."""
 
@@ -51,12 +55,20 @@ class Life:
     """A process of the bot that counts the edges it has passed. It is killed at edge number `dies_at`."""
 
     def __init__(
-        self, loop: VirtualLoop, wires: Wires, settings: Settings, params: Params, dies_at: int | None = None
+        self,
+        loop: VirtualLoop,
+        wires: Wires,
+        settings: Settings,
+        params: Params,
+        dies_at: int | None = None,
+        forks: Forks | None = None,
     ) -> None:
         self.edges = 0
         self.died = asyncio.Event()
         self.dead_at = ""
         self._dies_at = dies_at
+        self._forks = forks
+        self._folder = settings.var
         self._loop = loop
         self._trace = wires.trace
         self.network = BotNetwork(wires, self.edge)
@@ -80,6 +92,10 @@ class Life:
         if kind == "message":
             return
         self.edges += 1
+        if self._forks is not None and self._forks.split(self.edges, self._folder):
+            self._dies_at = self.edges
+            _INHERITED.append(self)
+            asyncio._set_running_loop(self._loop)  # a loop is forgotten in the copy of its process
         if self._dies_at is not None and self.edges >= self._dies_at:
             self.dead_at = f"{kind} {name}"
             self._trace("killed", kind, name)
@@ -118,6 +134,8 @@ class Life:
             await asyncio.wait({task}, timeout=5.0)
             if task.done() and not task.cancelled():
                 task.exception()
+        if self in _INHERITED:
+            return  # lock and connections belong to the process that was copied
         self.bot._journal._lock.release()
         self.bot._journal._engine.dispose()
 

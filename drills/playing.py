@@ -8,10 +8,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from drills.clock import REAL, Clock, installed
+from drills.forks import Forks
 from drills.life import engine_of
 from drills.loop import VirtualLoop
 from drills.plan import Plan, Report
@@ -37,8 +39,11 @@ def _fast() -> Iterator[None]:
         feed.IDLE_S, loops.UPKEEP_S, database.make_engine = before
 
 
-def run(plan: Plan) -> Report:
-    """Play a plan in a world of its own. The same plan gives the same report in every process with PYTHONHASHSEED=0."""
+def run(plan: Plan, forks: Forks | None = None) -> Report:
+    """Play a plan in a world of its own. The same plan gives the same report in every process with PYTHONHASHSEED=0.
+
+    With `forks` it returns once in this process and once in each copy of it, where `forks.edge` is set.
+    """
     report, clock = Report(plan), Clock()
     began, began_cpu = REAL["perf_counter"](), time.process_time()
     folder = Path(tempfile.mkdtemp(prefix="drill-", dir=_memory()))
@@ -49,15 +54,21 @@ def run(plan: Plan) -> Report:
             loop = VirtualLoop(clock, str(plan.seed))
             asyncio.set_event_loop(loop)
             try:
-                loop.run_until_complete(World(plan, folder, loop).play(report))
+                loop.run_until_complete(World(plan, folder, loop, forks).play(report))
                 _clean(loop)
             finally:
                 asyncio.set_event_loop(None)
                 loop.close()
     finally:
         random.setstate(state)
-        shutil.rmtree(folder, ignore_errors=True)
-    report.took_s, report.cpu_s = REAL["perf_counter"]() - began, time.process_time() - began_cpu
+        copied = forks is not None and forks.edge is not None
+        if not copied:
+            shutil.rmtree(folder, ignore_errors=True)
+    # A copy of a process begins to count its processor time at 0.
+    report.cpu_s = time.process_time() - (0.0 if copied else began_cpu)
+    report.took_s = REAL["perf_counter"]() - began
+    if forks is not None and copied:
+        report.plan = replace(plan, dies_at=forks.edge)
     return report
 
 

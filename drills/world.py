@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 from typing import Any, Final
 
+from drills.forks import Forks
 from drills.invariants import ALIVE_WITHIN, Invariants
 from drills.life import LIFE, Life
 from drills.loop import VirtualLoop
@@ -48,8 +49,9 @@ SHIPPED: Final = Path(__file__).resolve().parents[1] / "params.yaml"
 class World:
     """A venue and a bot on one virtual clock."""
 
-    def __init__(self, plan: Plan, folder: Path, loop: VirtualLoop) -> None:
+    def __init__(self, plan: Plan, folder: Path, loop: VirtualLoop, forks: Forks | None = None) -> None:
         self.plan = plan
+        self._forks = forks
         self.loop = loop
         chance = random.Random(f"world {plan.seed}")  # noqa: S311 - reproducible
         longest = WARM + plan.bars + ALIVE_WITHIN + FLAT + 200
@@ -172,7 +174,7 @@ class World:
 
     async def _live(self, wires: Wires, report: Report) -> None:
         assert self.site.faults is not None
-        self.life = first = Life(self.loop, wires, self.settings, self.params, self.plan.dies_at)
+        self.life = first = Life(self.loop, wires, self.settings, self.params, self.plan.dies_at, self._forks)
         first.start()
         await self._until(WARM)
         self.site.faults.load(self.plan.events)
@@ -191,6 +193,8 @@ class World:
         await first.died.wait()
         report.died_at = first.dead_at
         await first.bury()
+        if self._forks is not None and (folder := self._forks.folder) is not None:
+            self.settings = self.settings.model_copy(update={"var": folder, "kill_switch": folder / "KILL"})
         await asyncio.sleep(DEAD_S)
         self.life = Life(self.loop, wires, self.settings, self.params)
         self.life.start()

@@ -2,6 +2,9 @@
 
 import json
 import logging
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -9,6 +12,7 @@ import structlog
 
 from drills import campaign, plans
 from drills.clock import installed
+from drills.forks import Forks
 from drills.model import ClockPolicy
 from drills.plan import Plan
 from drills.playing import run
@@ -216,3 +220,55 @@ def test_the_command_answers_with_the_keys_of_its_page(in_clone, capsys, monkeyp
     assert list(found) == ["schedules", "violations", "faults", "pairs", "market_minutes_per_s"]
     assert (found["schedules"], found["faults"], found["pairs"]) == (3, 2, 1)
     assert found["violations"] == 0
+
+
+COPIED = """
+import json, sys
+from dataclasses import replace
+from pathlib import Path
+from drills import campaign, playing
+from drills.plan import Plan
+
+campaign.quiet()
+path, plan = Path("rows.jsonl"), Plan(2)
+deaths = campaign.Deaths(plan, 90)
+rows = campaign.play_deaths(deaths, set(), 2, path)
+known = campaign._played(path)
+alone = [campaign.play(Plan.of(row["plan"])) for row in rows]
+took = ("took_s", "cpu_s")
+left = [{name: row[name] for name in row if name not in took} for row in rows]
+again = [{name: row[name] for name in row if name not in took} for row in alone]
+missing = dict(list(known.items())[:2])
+resumed = campaign.play_deaths(deaths, set(missing), 2, None)
+print(json.dumps({"equal": left == again, "died": [row["died_at"] for row in rows], "edges": rows[-1]["edges"],
+    "kept": len(known), "complete": campaign._is_complete(deaths, campaign._done(deaths, known)),
+    "incomplete": campaign._is_complete(deaths, campaign._done(deaths, missing)), "resumed": len(resumed),
+    "cpu": min(row["cpu_s"] for row in rows)}))
+"""
+
+
+def test_a_copy_at_an_edge_plays_what_a_plan_that_dies_there_plays(tmp_path):
+    """Deaths in copies of one process have the rows of deaths that are played alone, whatever was finished before is
+    not played again, and nothing is left in memory."""
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", COPIED], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2_000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    copies = 1 + (found["edges"] - 1) // 90
+    assert found["equal"]
+    assert len(found["died"]) == found["kept"] == copies + 1
+    assert [died for died in found["died"] if not died] == [""]
+    assert (found["complete"], found["incomplete"], found["resumed"]) == (True, False, copies + 1 - 2)
+    assert found["cpu"] > 0.0
+
+
+def test_a_copy_that_ends_without_a_row_is_an_error(tmp_path):
+    """A world that crashed in its copy is not taken for one in which nothing broke."""
+    forks = Forks(lambda edge: True, lambda row: None)
+    (tmp_path / "world").mkdir()
+    if forks.split(1, tmp_path / "world"):
+        os._exit(9)
+    with pytest.raises(RuntimeError, match="without a row"):
+        forks.end({})
