@@ -34,7 +34,7 @@ class Odd(Exception):
 
 async def _settings(settings: Settings) -> str:
     check_mode(settings)
-    key = "a key" if settings.private_key else "a throw-away key per start"
+    key = "a key" if settings.private_key else "a new key at each start"
     funds = settings.funder or "the key's own address"
     return f"mode {settings.mode.value} with {key}, signature type {settings.signature_type}, funds at {funds}"
 
@@ -68,7 +68,7 @@ async def _bundle(settings: Settings) -> str:
     if found.override:
         raise Odd(f"{whole}. {found.why}")
     if not found.armed:
-        does = "it opens nothing and closes what is held" if found.sells else "it orders nothing"
+        does = "it opens nothing and sells what it holds" if found.sells else "it orders nothing"
         raise Odd(f"{whole} and NOT ARMED, {does}: {found.why}")
     return f"{whole} and armed"
 
@@ -128,13 +128,13 @@ async def _secrets(settings: Settings) -> str:
     seen = [str(path) for path in files if path.exists() and path.stat().st_mode & 0o077]
     if seen:
         raise Odd(f"others of this machine can read {', '.join(seen)}; chmod 700 folders and 600 files")
-    return "what holds secrets is its owner's alone"
+    return "only this user can read the files with secrets"
 
 
 async def _messages(settings: Settings) -> str:
     names = await asyncio.to_thread(messenger.check, settings)
     if not names:
-        return "nobody is told what happens (ODDSMITH_MESSAGES is empty)"
+        return "no messages are sent (ODDSMITH_MESSAGES is empty)"
     return f"{len(names)} receivers: {', '.join(names)}; `oddsmith messages test` writes to them"
 
 
