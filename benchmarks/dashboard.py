@@ -33,16 +33,23 @@ FIRST_PAINT_MS, SCRIPT_MS = 1_000.0, 50.0
 """Limits that have to hold."""
 SETTLED_S = 0.3
 """Wall seconds that a page is left alone after it has taken a bar up."""
+CENT = 0.0051
+"""A curve may be rounded to cents."""
 TAKEN_UP_S = 5.0
 """Wall seconds within which a page has to show a bar; the market's page asks every two."""
 
 DRAWN_S = 30.0
 """Wall seconds after which a page without a drawn pane ends the measurement."""
-DRAWN = "window.watchedCharts.some((one) => one.series.some((series) => series.data().length > 0))"
-NEWEST = """
-() => Math.max(0, ...window.watchedCharts.map(({ series }) => series.map((one) => one.data())
-  .reduce((a, b) => (b.length > a.length ? b : a), []).at(-1)?.time ?? 0))
+DRAWN = """
+() => window.watchedCharts.some((one) => {
+  const lengths = one.series.map((series) => series.data().length);
+  one.main = lengths.indexOf(Math.max(...lengths));
+  return lengths[one.main] > 0;
+})
 """
+"""Whether a pane is drawn; remembers the series of each with the most points."""
+NEWEST = "() => Math.max(0, ...window.watchedCharts.map((c) => c.series[c.main ?? 0]?.dataByIndex(1e9, -1)?.time ?? 0))"
+"""Time of the newest point, without a copy of the data: it is asked while a page is measured."""
 
 WATCH = """
 (() => {
@@ -63,14 +70,18 @@ WATCH = """
 
 SHOWN = """
 () => window.watchedCharts.map(({ pane, chart, series }) => {
-  const longest = series.map((one) => one.data()).reduce((a, b) => (b.length > a.length ? b : a), []);
+  const all = series.map((one) => one.data()), most = Math.max(...all.map((rows) => rows.length));
   const span = chart.timeScale().getVisibleRange();
-  const seen = longest.filter((one) => span && one.time >= span.from && one.time <= span.to);
-  const values = seen.map((one) => one.value ?? one.high);
-  return { pane, points: longest.length, from: seen[0]?.time ?? null, to: seen.at(-1)?.time ?? null,
-    low: values.length ? Math.min(...values) : null, high: values.length ? Math.max(...values) : null };
+  const lines = all.filter((rows) => rows.length === most).map((rows) => {
+    const seen = rows.filter((one) => span && one.time >= span.from && one.time <= span.to);
+    let [low, high] = [Infinity, -Infinity];
+    for (const { value, high: top } of seen) [low, high] = [Math.min(low, value ?? top), Math.max(high, value ?? top)];
+    return { from: seen[0]?.time ?? null, to: seen.at(-1)?.time ?? null, low, high };
+  });
+  return { pane, points: most, lines };
 })
 """
+"""What each pane shows: of its longest lines the span and the extremes."""
 
 
 @asynccontextmanager
@@ -146,13 +157,14 @@ class Measure:
     def _lost(self, shown: dict[str, Any], path: str) -> dict[str, Any]:
         """Bars that exist and lie outside what a pane shows, and how many of lowest and highest value it lacks."""
         bars = self._bars(path)
-        inside = [value for ts_s, value in bars if shown["from"] is not None and shown["from"] <= ts_s <= shown["to"]]
         values = [value for _, value in bars]
-        lacking = sum(
-            extreme is None or abs(extreme - wanted) > 1e-6
-            for extreme, wanted in ((shown["low"], min(values)), (shown["high"], max(values)))
-        )
-        lost = len(bars) - len(inside)
+        found = [(len(bars), 2)]
+        for line in shown["lines"] if bars else ():
+            first, last = line["from"], line["to"]
+            inside = sum(first is not None and first <= ts_s <= last for ts_s, _ in bars)
+            ends = ((line["low"], min(values)), (line["high"], max(values)))
+            found.append((len(bars) - inside, sum(abs((seen or 0.0) - wanted) > CENT for seen, wanted in ends)))
+        lost, lacking = min(found)
         return {"pane": shown["pane"], "points": shown["points"], "bars_lost": lost, "extremes_lost": lacking}
 
     def _bars(self, path: str) -> list[tuple[int, float]]:

@@ -63,7 +63,8 @@ def test_the_measurement_sees_a_pane_that_shows_less_than_all_bars(month, monkey
     assert found["worst"]["errors"] == 0
     assert all(row["first_paint_ms"] > 0 and row["script_ms"] > 0 and row["panes"] for row in found["pages"])
     measured = dashboard.Measure(_Account(), 0, "", None)
-    lost = measured._lost({"pane": "chart", "points": 3, "from": 120, "to": 240, "low": 2.0, "high": 4.0}, "/")
+    line = {"from": 120, "to": 240, "low": 2.0, "high": 4.0}
+    lost = measured._lost({"pane": "chart", "points": 3, "lines": [line]}, "/")
     assert (lost["bars_lost"], lost["extremes_lost"]) == (2, 1)
 
 
