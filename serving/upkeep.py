@@ -16,7 +16,7 @@ from pipelines.venue.gamma_rows import Odd
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.listing_facts import UNKNOWN, ListingFacts
 from pipelines.venue.stream import Resolution
-from pipelines.venue.user_stream import FillUpdate, Reconnected, Unreadable, UserStream
+from pipelines.venue.user_stream import Disconnected, FillUpdate, OrderUpdate, Reconnected, Unreadable, UserStream
 from serving import metrics
 from serving.account import settlement
 from serving.account.trading_account import TradingAccount
@@ -272,11 +272,18 @@ class Upkeep:
         gateway, execution = self._account.gateway, self._account.execution
         if not isinstance(gateway, ClobGateway):
             return
+        execution.stream_is(up=False)
         async for update in UserStream(ws_url, gateway.credentials, gateway.fills).updates():
             try:
                 if isinstance(update, FillUpdate):
                     await self._threads.in_account_thread(execution.hear, update.fills, update.status)
-                elif isinstance(update, Unreadable) or (isinstance(update, Reconnected) and not update.first):
+                elif isinstance(update, OrderUpdate):
+                    known = (update.order_id, update.kind, update.matched_micro)
+                    await self._threads.in_account_thread(execution.hear_of, *known)
+                elif isinstance(update, Disconnected):
+                    execution.stream_is(up=False)
+                elif isinstance(update, Reconnected | Unreadable):
+                    execution.stream_is(up=True)
                     await self._threads.in_account_thread(execution.sync)
             except VenueForbidden:
                 raise

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from pipelines.core.domain import Bar, Fill, Market, Outcome, Quote, Side
+from pipelines.core.domain import Bar, FeeSchedule, Fill, Market, Outcome, Quote, Side
 from pipelines.core.errors import VenueError
 
 
@@ -183,6 +183,10 @@ class OrderGateway(Protocol):
     def refresh_balance(self, token_id: str = "") -> None:
         """Ask the venue to read a balance anew ("" is the cash): its cache may lag. Never raises."""
         return
+
+    def fee(self, market_id: str) -> FeeSchedule | None:
+        """The taker fee that the venue charges in a market now, read anew; None where it does not say. Never raises."""
+        return None
 
     def redeem(self, market: Market) -> None:
         """Ask for the payout of a decided market; the cash comes later. Safe to repeat until it is there.

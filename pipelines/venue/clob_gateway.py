@@ -262,6 +262,18 @@ class ClobGateway(OrderGateway):
     def _balance(self, kind: str, token_id: str | None) -> int:
         return int(_read(lambda: self._client.balance(kind, token_id))["balance"])
 
+    def fee(self, market_id: str) -> FeeSchedule | None:
+        """The fee that the venue charges now; fills that are read from now on have it."""
+        before = self._fees.pop(market_id, None)
+        self._asked.pop(market_id, None)
+        try:
+            return self._fee(market_id)
+        except VenueError as error:
+            log.get("gateway").warning("fee not read", market=market_id, error=str(error)[:200])
+            if before is not None:
+                self._fees[market_id] = before
+            return None
+
     def _fee(self, market_id: str) -> FeeSchedule:
         if market_id not in self._fees:
             found = self._market(market_id).get("fd") or {}

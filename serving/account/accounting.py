@@ -10,7 +10,7 @@ from typing import Final
 
 from pipelines.core import log
 from pipelines.core.domain import Fill, FillState, Market, Outcome, Position, Quote, Side
-from pipelines.core.money import PRICE_SCALE, notional_micro
+from pipelines.core.money import MICRO, PRICE_SCALE, notional_micro
 from pipelines.decision_record import market_document, market_of
 from pipelines.trading import kernel
 from pipelines.trading.ledger import Closed, Ledger
@@ -209,12 +209,27 @@ class Accounting:
     def _adopt_in_kind(self, fill: Fill, mid_units: int, seq: int | None = None) -> str:
         """Shares from outside, found when they were sold: a deposit of their value, no profit. The line for people."""
         short = self._short_micro(fill)
+        payout = next((one for one in self._journal.settlements() if one.market_id == fill.market_id), None)
+        if payout is not None:
+            return self._take_payout_back(fill, short, payout.payout_yes_micro, mid_units, seq)
         shares = bookings.in_kind(fill, short)
         line = f"{short / 1e6:g} {fill.outcome} shares of {fill.market_id} were sold and never bought here"
         self.adopt(notional_micro(short, fill.price_units), f"{line}: their value")
         self._journal.book_fill(shares, mid_units, "adopted", self.describe(fill.market_id), seq)
         self._apply(shares, mid_units, "adopted")
         return f"{line}; they are adopted at the price of the sale"
+
+    def _take_payout_back(self, fill: Fill, short: int, payout_yes: int, mid_units: int, seq: int | None) -> str:
+        """Shares that were sold before their market was decided, and of which that came to light afterwards, were not
+        paid: they are bought back for the payout that was booked. The line for people."""
+        each = payout_yes if fill.outcome is Outcome.YES else MICRO - payout_yes
+        shares = bookings.exactly(
+            replace(bookings.in_kind(fill, short), price_units=each * PRICE_SCALE // MICRO), -(short * each // MICRO)
+        )
+        self._journal.book_fill(shares, mid_units, "adopted", self.describe(fill.market_id), seq)
+        self._apply(shares, mid_units, "adopted")
+        line = f"{short / 1e6:g} {fill.outcome} shares of {fill.market_id} were sold before it was decided"
+        return f"{line}; the {short * each / MICRO**2:,.2f} pUSD that were booked as their payout are taken back"
 
     def settle(self, market_id: str, payout_yes_micro: int, ts_s: int) -> int:
         """Book the payout of a resolved market; base units that came in, 0 when nothing was held."""
@@ -361,6 +376,10 @@ class Accounting:
                 for (market_id, outcome), holding in self._ledger.holdings.items()
                 if market_id in self.markets
             }
+
+    def shares_micro(self, token_id: str) -> int:
+        """Base units of a token in the books; 0 where none are held."""
+        return self.tokens().get(token_id, 0)
 
     @property
     def positions(self) -> dict[str, Position]:

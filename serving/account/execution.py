@@ -23,11 +23,19 @@ from serving.account.journal import PENDING, Journal, OrderRow, is_own_booking, 
 PATIENCE_MS = 15_000
 """Wall time after which an order that the venue neither lists nor has traded is taken for never arrived."""
 
+LAST_PATIENCE_MS = 60_000
+"""Wall time after which an order counts as over although the venue's balance of its token is not what its fills say.
+The books differ from the account then, and nothing is bought until they agree."""
+
 LOOK_AGAIN_S = 1.0
 """Wall time between two looks for a trade that the venue does not list."""
 
 OVERLAP_S = 180
-"""Trades are read again this far back: the venue may index them late, and booking is idempotent."""
+"""Trades are read again this far back: the venue may index them late, and booking is idempotent. While books and venue
+differ they are read from where the two were last equal."""
+
+SURE_AFTER_S = 30.0
+"""Wall time after which equal books prove that nothing before is missing: a match is credited some seconds later."""
 
 _log = log.get("execution")
 
@@ -41,7 +49,8 @@ class Sent:
 
 
 class Execution:
-    """Orders of one account. `book` applies a fill to ledger and journal, once; `describe` gives a market as JSON."""
+    """Orders of one account. `book` applies a fill to ledger and journal, once; `describe` gives a market as JSON;
+    `held` gives the base units of a token in the books."""
 
     def __init__(
         self,
@@ -49,6 +58,7 @@ class Execution:
         journal: Journal,
         book: Callable[[Fill], bool],
         describe: Callable[[str], str],
+        held: Callable[[str], int],
         trades_from_s: int = 0,
         breaker: Breaker | None = None,
     ) -> None:
@@ -57,11 +67,18 @@ class Execution:
         self._journal = journal
         self._book = book
         self._describe = describe
+        self._held = held
         self._pending = {row.order_id: row for row in journal.orders(PENDING)}
         self._expected: dict[str, int] = {}
         self._first_trade_s = trades_from_s
         self._newest_listed_s = 0
         self._newest_trade_s = trades_from_s
+        self._differs = False
+        self._sure_s = self._soon_sure_s = trades_from_s
+        self._equal_at = time.monotonic()
+        self._stream_up, self._blind = True, False
+        self._missed: dict[str, int] = {}
+        self._said_gone: set[str] = set()
 
     @property
     def pending(self) -> list[OrderRow]:
@@ -154,28 +171,64 @@ class Execution:
             if state is not row.state:
                 self._journal.move(row.order_id, state, **({"text": text} if text else {}))
             if state in FINAL and self._booked(row):
-                self._pending.pop(row.order_id)
-                self._expected.pop(row.order_id, None)
+                self._forget(row.order_id)
             else:
                 self._pending[row.order_id] = replace(row, state=state)
+        self._blind = not self._stream_up
         return fresh
 
+    def _forget(self, order_id: str) -> None:
+        self._pending.pop(order_id)
+        self._expected.pop(order_id, None)
+        self._missed.pop(order_id, None)
+        self._said_gone.discard(order_id)
+
     def _booked(self, row: OrderRow) -> bool:
-        """Whether every fill that the answer stated is booked, or has been waited for long enough."""
-        # The answer's fill and the trade list do not always agree; waiting for ever would block the market.
-        late = wall_ms() - row.created_ms > PATIENCE_MS
-        return late or row.filled_micro >= self._expected.get(row.order_id, 0)
+        """Whether every fill that answer and stream stated is booked, or did not happen after all."""
+        if row.filled_micro >= self._expected.get(row.order_id, 0):
+            return True
+        # A match can fail, so that no trade follows; waiting for ever would block the market.
+        return self._nothing_missing(row, wall_ms() - row.created_ms)
+
+    def _nothing_missing(self, row: OrderRow, waited_ms: int) -> bool:
+        """Whether an order that was waited for so long has no fill that is not booked, as the token's balance shows."""
+        if waited_ms < PATIENCE_MS:
+            return False
+        if waited_ms >= LAST_PATIENCE_MS:
+            return True
+        self._gateway.refresh_balance(row.token_id)
+        return self._gateway.shares_micro(row.token_id) == self._held(row.token_id)
+
+    def _may_have_filled(self, row: OrderRow) -> bool:
+        """Whether an order that is no longer listed may have traded without anybody telling: the stream is down, or was
+        when the order went, and a list of trades may be late, cut or empty."""
+        if row.order_id in self._said_gone or not (self._blind or row.order_id in self._missed):
+            return False
+        missed_ms = self._missed.setdefault(row.order_id, wall_ms())
+        return not self._nothing_missing(row, wall_ms() - missed_ms)
 
     def read_trades(self) -> int:
         """Book every trade of the account that is not booked yet; how many there were."""
         fresh = 0
-        listed = self._gateway.trades(max(self._first_trade_s, self._newest_trade_s - OVERLAP_S))
+        from_s = min(self._sure_s, self._newest_trade_s) if self._differs else self._newest_trade_s
+        listed = self._gateway.trades(max(self._first_trade_s, from_s - OVERLAP_S))
         for fill in [*listed, *self._gateway.failed()]:
             self._newest_trade_s = max(self._newest_trade_s, fill.ts_s)
             if self._booked_now(fill):
                 fresh += 1
                 self._count(fill)
         return fresh
+
+    def compared(self, *, equal: bool) -> None:
+        """Learn whether books and venue are equal now: how far back a trade can be missing."""
+        self._differs, now = not equal, time.monotonic()
+        if equal and now - self._equal_at >= SURE_AFTER_S:
+            self._sure_s, self._soon_sure_s, self._equal_at = self._soon_sure_s, self._newest_trade_s, now
+
+    def begin(self) -> None:
+        """The books were brought to the venue's truth: no trade before this moment is missing."""
+        self._sure_s = self._soon_sure_s = self._newest_trade_s
+        self._differs, self._equal_at = False, time.monotonic()
 
     def _booked_now(self, fill: Fill) -> bool:
         """Book a fill; one that cannot be booked is noted and keeps no other from it."""
@@ -193,6 +246,19 @@ class Execution:
         for fill in fills:
             if self._booked_now(replace(fill, state=state)):
                 self._count(fill)
+
+    def stream_is(self, *, up: bool) -> None:
+        """Whether the stream of our own orders and trades is up: while it is down, and until the lists were read once
+        more, nobody tells what became of an order that is no longer listed."""
+        self._stream_up = up
+        self._blind = self._blind or not up
+
+    def hear_of(self, order_id: str, kind: str, matched_micro: int) -> None:
+        """What the user stream says of an order: how much of it was matched, and whether it is gone."""
+        if order_id in self._pending:
+            self._expected[order_id] = max(self._expected.get(order_id, 0), matched_micro)
+            if kind == "cancellation":
+                self._said_gone.add(order_id)
 
     def take_back_missing(self) -> int:
         """Take back booked fills whose settlement failed while nobody told us; how many.
@@ -257,13 +323,17 @@ class Execution:
         if row.state in FINAL:
             return row.state, ""
         # The venue's lists lag behind its answers. Until then absence proves nothing.
-        young = wall_ms() - row.created_ms < PATIENCE_MS
+        age_ms = wall_ms() - row.created_ms
         if row.state in (OrderState.LIVE, OrderState.PARTLY_FILLED):
-            waits = young and (row.venue_status == "delayed" or not self._booked(row))
+            waits = (
+                (age_ms < PATIENCE_MS and row.venue_status == "delayed")
+                or not self._booked(row)
+                or self._may_have_filled(row)
+            )
             return (row.state, "") if waits else (OrderState.CANCELLED, "")
-        if row.filled_micro:
+        if row.filled_micro and not self._may_have_filled(row):
             return OrderState.CANCELLED, "the answer was lost; its trades were found by the order's hash"
-        if young:
+        if row.filled_micro or not self._nothing_missing(row, age_ms):
             return OrderState.UNKNOWN, ""
         return OrderState.REJECTED, "never arrived: the venue lists neither the order nor a trade of it"
 

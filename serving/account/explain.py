@@ -4,10 +4,10 @@ import itertools
 from collections.abc import Sequence
 from typing import Final
 
-from pipelines.core.domain import Fill, Market, Outcome, Side
-from pipelines.core.money import MICRO, PRICE_SCALE
+from pipelines.core.domain import FeeSchedule, Fill, Market, Outcome, Side
+from pipelines.core.money import MICRO, PRICE_SCALE, fee_micro
 from serving.account import bookings
-from serving.account.journal import CashFlow
+from serving.account.journal import CashFlow, is_own_booking
 
 FLOWS_TRIED: Final = 12
 """Of payments that are not booked, so many of the newest are tried in every combination."""
@@ -26,6 +26,17 @@ def explaining(flows: Sequence[CashFlow], difference_micro: int) -> tuple[CashFl
             if sum(flow.cash_micro for flow in some) == difference_micro:
                 return some
     return ()
+
+
+def moved_fee(fill: Fill, fee: FeeSchedule | None) -> CashFlow | None:
+    """The cash that a fill moved less (or more) because the venue charges another fee than was booked; None where it is
+    the same, or where the venue does not say."""
+    if fee is None or is_own_booking(fill.fill_id):
+        return None
+    charged = fee_micro(fill.shares_micro, fill.price_units, fee.rate, fee.exponent)
+    if charged == fill.fee_micro:
+        return None
+    return CashFlow(f"fee/{fill.fill_id}/{charged}"[:160], "FEE", fill.fee_micro - charged, fill.ts_s)
 
 
 def is_small(difference_micro: int, traded_micro: int) -> bool:

@@ -25,7 +25,8 @@ async def settle_decided(account: TradingAccount, archive: VenueHttp, threads: T
     settled = 0
     for market_id in sorted({*account.accounting.positions}):
         market = account.accounting.markets.get(market_id)
-        if market is None:
+        # Shares that are gone may have been sold: an order that is not over yet has to tell first.
+        if market is None or account.execution.busy(market_id):
             continue
         try:
             payout = await resolutions.payout_yes_micro(archive, market)

@@ -63,9 +63,18 @@ class TradingAccount:
             sent = journal.orders(limit=5_000)
             newest_s = max((row.ts_s for row in sent), default=0)
             self._breaker = Breaker(limits, self.accounting, [row for row in sent if row.ts_s > newest_s - HOUR_S])
-        self.execution = Execution(gateway, journal, self._book, self.accounting.describe, first_trade_s, self._breaker)
+        self.execution = Execution(
+            gateway,
+            journal,
+            self._book,
+            self.accounting.describe,
+            self.accounting.shares_micro,
+            first_trade_s,
+            self._breaker,
+        )
         self._recent: dict[str, None] = dict.fromkeys(self.accounting.tokens())
-        self._traded_micro = 0
+        self._traded: list[Fill] = []
+        """Fills since books and venue were last equal."""
         self._looks = 0
         self._differs_since: float | None = None
         self.flows: list[CashFlow] = []
@@ -81,7 +90,7 @@ class TradingAccount:
     def _book(self, fill: Fill) -> bool:
         booked = self.accounting.book(fill)
         if booked:
-            self._traded_micro += abs(fill.cash_micro)
+            self._traded.append(fill)
             self._recent.pop(fill.token_id, None)
             self._recent[fill.token_id] = None
             while len(self._recent) > RECENT_TOKENS:
@@ -171,7 +180,8 @@ class TradingAccount:
             notes.append(f"adopted at start: {Difference('', cash)} that nothing explains")
         for note in (notes := [*notes, *self.gateway.left_out()]):
             _log.warning("reconciled", difference=note)
-        self._traded_micro = 0
+        self._traded.clear()
+        self.execution.begin()
         return notes
 
     def _only_flows(self) -> bool:
@@ -181,13 +191,23 @@ class TradingAccount:
         return only_cash and not self.accounting.aside and self._named(differences[0].micro)
 
     def _named(self, cash_micro: int) -> bool:
-        """Book the payments that add up to a difference of cash; whether there are such."""
+        """Book the payments that add up to a difference of cash; whether there are such. A fee that the venue has
+        changed since it was read is one."""
         fresh = [flow for flow in self.flows if not self.accounting.knows_flow(flow.flow_id)]
         some = explain.explaining(fresh, cash_micro)
+        if not some and (moved := self._moved_fees()):
+            some = explain.explaining([*moved, *fresh], cash_micro)
         for flow in some:
             self.accounting.book_flow(flow)
             self.notes.append(f"{flow.cash_micro / 1e6:+.6f} pUSD booked: {flow.kind}")
         return bool(some)
+
+    def _moved_fees(self) -> list[CashFlow]:
+        """What the fee of each of the newest fills is more or less than booked, where the venue charges another now."""
+        newest = sorted(self._traded, key=lambda fill: fill.ts_s)[-explain.FLOWS_TRIED :]
+        now = {market_id: self.gateway.fee(market_id) for market_id in {fill.market_id for fill in newest}}
+        flows = [flow for fill in newest if (flow := explain.moved_fee(fill, now[fill.market_id])) is not None]
+        return [flow for flow in flows if not self.accounting.knows_flow(flow.flow_id)]
 
     def _lasting_differences(self, limit_s: float) -> list[Difference]:
         """What differs still after trades of the last seconds had time to settle: a match is credited later."""
@@ -276,12 +296,17 @@ class TradingAccount:
         """
         patience_s = PATIENCE_MS / 1_000
         self.notes += self.accounting.adopt_aside(patience_s)
+        self.execution.compared(equal=not differences)
         if not differences:
-            self._differs_since, self._traded_micro = None, 0
+            self._differs_since = None
+            self._traded.clear()
             return True
         if self._differs_since is None:
             self._differs_since = time.monotonic()
             self.refresh(differences)
+            return False
+        # A trade that nobody reported is the first thing that a difference can come from.
+        if self.execution.read_trades():
             return False
         if len(differences) > 1 or differences[0].token_id or self.accounting.aside or self.execution.pending:
             return False
@@ -291,7 +316,7 @@ class TradingAccount:
         lasted_s = time.monotonic() - self._differs_since
         if self._named(cash):
             return not self.differences()
-        if lasted_s >= UNNAMED_S and explain.is_small(cash, self._traded_micro):
+        if lasted_s >= UNNAMED_S and explain.is_small(cash, sum(abs(fill.cash_micro) for fill in self._traded)):
             now = time.time_ns()
             self.accounting.book_flow(CashFlow(f"unexplained/{now}", "UNEXPLAINED", cash, now // 10**9))
             self.notes.append(f"{cash / 1e6:+.6f} pUSD that nothing explains were booked as such")

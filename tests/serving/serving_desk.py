@@ -70,6 +70,8 @@ class FakeVenue(OrderGateway):
     fills_unknown: bool = False
     rests: bool = False
     count: int = 0
+    hidden: int = 0
+    """Of the newest trades, so many are not in the list."""
 
     def prepare(self, intent: OrderIntent) -> SignedOrder:
         self.count += 1
@@ -121,7 +123,7 @@ class FakeVenue(OrderGateway):
         return next((one for one in self.open_orders() if one.order_id == order_id), None)
 
     def trades(self, after_s: int) -> list[Fill]:
-        return [fill for fill in self.done if fill.ts_s >= after_s]
+        return [fill for fill in self.done[: len(self.done) - self.hidden] if fill.ts_s >= after_s]
 
     def know(self, markets: Iterable[Market]) -> None:
         pass
@@ -155,4 +157,10 @@ class Desk:
         accounting = Accounting(journal, venue.cash_micro())
         if knows_markets:
             accounting.know(make_market())
-        return cls(venue, url, journal, accounting, Execution(venue, journal, accounting.book, accounting.describe))
+        return cls(
+            venue,
+            url,
+            journal,
+            accounting,
+            Execution(venue, journal, accounting.book, accounting.describe, accounting.shares_micro),
+        )

@@ -29,6 +29,50 @@ FOUND = {
             {"at_min": 80.0, "fault": "resolve_half"},
         ],
     },
+    "a fee that the venue raised is booked, whatever it comes to": {
+        "seed": 1004,
+        "bars": 1,
+        "dies_at": None,
+        "events": [{"at_min": 132.0, "fault": "resolve_half"}, {"at_min": 139.0, "fault": "fee_change"}],
+    },
+    "an order that fills while stream and list of trades are silent is waited for": {
+        "seed": 5106,
+        "bars": 1,
+        "dies_at": None,
+        "events": [
+            {"at_min": 36.0, "fault": "trades_empty", "for_min": 150},
+            {"at_min": 38.0, "fault": "ws_drop", "for_min": 150},
+        ],
+    },
+    "a trade that the list left out is found while the books differ": {
+        "seed": 3061,
+        "bars": 12,
+        "dies_at": None,
+        "events": [
+            {"at_min": 16.0, "fault": "empty_books", "for_min": 30},
+            {"at_min": 41.0, "fault": "ws_freeze", "for_min": 150},
+            {"at_min": 114.0, "fault": "trades_incomplete", "for_min": 150, "rows": 3},
+        ],
+    },
+    "shares that were sold are not paid when their market is decided": {
+        "seed": 4001,
+        "bars": 1,
+        "dies_at": None,
+        "events": [
+            {"at_min": 90.0, "fault": "ws_drop", "for_min": 150},
+            {"at_min": 104.0, "fault": "trades_empty", "for_min": 150},
+            {"at_min": 179.0, "fault": "resolve_half"},
+        ],
+    },
+    "a sale that fails after a purchase is sold again": {
+        "seed": 6011,
+        "bars": 12,
+        "dies_at": None,
+        "events": [
+            {"at_min": 135.0, "fault": "rate_limit", "for_min": 60},
+            {"at_min": 207.0, "fault": "settlement_fails", "for_min": 150},
+        ],
+    },
 }
 """What must hold, and the smallest schedule in which it did not."""
 
