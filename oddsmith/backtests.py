@@ -147,7 +147,7 @@ def _lines(document: dict[str, Any]) -> list[str]:
     if document["random_mean_pnl_pusd"] is not None:
         lines.append(f"entries at random, same turnover {document['random_mean_pnl_pusd']:+,.2f}")
     if deflated is not None:
-        lines.append(f"deflated Sharpe ratio {deflated['probability']:.2f} after {deflated['trials']} trials")
+        lines.append(f"deflated Sharpe ratio {deflated['probability']:.2f} after {page.counted(deflated['trials'])}")
     return [*lines, *(f"note: {one}" for one in document["notes"])]
 
 
@@ -168,7 +168,7 @@ def _figure(value: float | None) -> str:
 def _searched_lines(found: dict[str, Any]) -> list[str]:
     early, later = found["searched_on"], found["later_events"]
     luck = early["deflated_sharpe"]
-    after = f", deflated Sharpe ratio {luck['probability']:.2f} after {luck['trials']} trials" if luck else ""
+    after = f", deflated Sharpe ratio {luck['probability']:.2f} after {page.counted(luck['trials'])}" if luck else ""
     return [
         f"best of {found['trials']} trials on {early['events']} events: {early['pnl_pusd']:+,.2f} pUSD{after}",
         f"on {later['events']} later events: {later['best_pusd']:+,.2f} against {later['as_it_is_pusd']:+,.2f} as it"

@@ -150,7 +150,7 @@ def refusals(run: Run) -> str:
     return table(("reason", "times"), ((escape(name), f"{count:,}") for name, count in most))
 
 
-def markets(run: Run, known: Mapping[str, Market]) -> str:
+def markets(run: Run, known: Mapping[str, Market], file: str = "reports/backtest.json") -> str:
     """P&L of the worst and the best markets, and where all are."""
     totals = sorted(pnl_by_market(run.result).items(), key=lambda item: item[1])
     if not totals:
@@ -159,7 +159,7 @@ def markets(run: Run, known: Mapping[str, Market]) -> str:
     rows = ((_called(known[name]), escape(name[:12]), money(pnl)) for name, pnl in picked)
     which = "all" if len(picked) == len(totals) else f"the worst and the best {MARKETS // 2}"
     note = soft(
-        f"{len(picked)} of {len(totals)} markets ({which}); all are in <code>reports/backtest.json</code>,"
+        f"{len(picked)} of {len(totals)} markets ({which}); all are in <code>{file}</code>,"
         " <code>pnl_by_market_pusd</code>."
     )
     return table(("market", "id", "P&amp;L"), rows) + note
@@ -169,7 +169,7 @@ def _called(market: Market) -> str:
     return escape(textwrap.shorten(market.question, QUESTION, placeholder=" ..."))
 
 
-def trades(run: Run, known: Mapping[str, Market]) -> str:
+def trades(run: Run, known: Mapping[str, Market], file: str = "reports/trades.csv") -> str:
     """The newest closed trades, and where all are."""
     closed = run.result.closed
     if not closed:
@@ -190,6 +190,6 @@ def trades(run: Run, known: Mapping[str, Market]) -> str:
     )
     note = soft(
         f"The newest {len(newest):,} of {len(closed):,} closed trades (a position that was left in parts counts each"
-        " part); all are in <code>reports/trades.csv</code>."
+        f" part); all are in <code>{file}</code>."
     )
     return table(("market", "id", "closed", "token", "shares", "minutes", "why", "P&amp;L"), rows) + note

@@ -159,7 +159,7 @@ def another_future(history: History, cut_s: int) -> History:
         values[later] = rng.permutation(-values[later])
         changed[name] = values
     if history.fair is not None:
-        changed["fair"] = np.where(later, 1.0 - history.fair, history.fair)
+        changed["fair"] = np.where(later[:, None], 1.0 - history.fair, history.fair)
     for name in ("mid_units", "volume_micro", "bid_units", "ask_units", "spread_units"):
         values = getattr(history, name).copy()
         values[later] = values[later][::-1]

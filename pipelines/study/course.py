@@ -141,7 +141,10 @@ def of_file(path: Path, params: Params, bundle: Path | None = None) -> Course:
     made = [_history(predictor, one, lookback, params) for one in every]
     histories = [one for one in made if one is not None]
     if not histories:
-        raise DataError(f"none of {len(every)} markets of {path} has {lookback} bars of {length_s} s without a gap")
+        hint = "; play it with shorter windows: --set forecast.lookback_bars=30" if predictor is None else ""
+        raise DataError(
+            f"none of {len(every)} markets of {path} has {lookback + 1} bars of {length_s} s without a gap{hint}"
+        )
     table = sizing_table(histories, params) if bundle is None else SizingTable.read(bundle / "sizing.json")
     return Course(
         about=str(path),

@@ -9,6 +9,9 @@ from pipelines.backtest.page_tables import money, number, soft, table, time_of
 from pipelines.backtest.strategies import Run
 from pipelines.study.own import Played
 
+DOCUMENT, TRADES = "run.json", "trades.csv"
+"""Files of a backtest that is kept."""
+
 FIGURES = (
     "strategy",
     "P&amp;L",
@@ -44,8 +47,8 @@ def page(played: Played) -> str:
         f"<h2>Where the money went</h2><div class=card>{page_tables.costs(document)}</div>",
         f"<h2>Calibration of decisions</h2><div class=card>{page_tables.calibration(document)}</div>",
         f"<h2>Why entries were refused</h2><div class=card>{page_tables.refusals(run)}</div>",
-        f"<h2>P&amp;L by market</h2><div class=card>{page_tables.markets(run, known)}</div>",
-        f"<h2>Newest trades</h2><div class=card>{page_tables.trades(run, known)}</div>",
+        f"<h2>P&amp;L by market</h2><div class=card>{page_tables.markets(run, known, DOCUMENT)}</div>",
+        f"<h2>Newest trades</h2><div class=card>{page_tables.trades(run, known, TRADES)}</div>",
         f"<h2>Parameters</h2><div class=card>{_parameters(document)}</div>",
     ]
     head = f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(run.kind)} · oddsmith backtest</title>"
@@ -63,10 +66,16 @@ def verdict(document: dict[str, Any]) -> str:
     deflated = document["deflated_sharpe"]
     if deflated is not None:
         said += (
-            f". Deflated Sharpe ratio over events after {deflated['trials']} trials of this policy:"
+            f". Deflated Sharpe ratio over events after"
+            f" {counted(deflated['trials'])} of this policy:"
             f" {deflated['probability']:.2f} (0.95 is the usual demand)"
         )
     return said + "."
+
+
+def counted(trials: int) -> str:
+    """1 trial, 2 trials."""
+    return f"{trials:,} trial" + "s" * (trials != 1)
 
 
 def _figures(runs: Sequence[Run]) -> str:

@@ -10,7 +10,7 @@ from pipelines.core.errors import DataError, ParameterError
 from pipelines.study import page
 from pipelines.study.own import Played
 
-DOCUMENT, PAGE = "run.json", "report.html"
+PAGE = "report.html"
 
 
 def keep(played: Played, folder: Path, name: str) -> Path:
@@ -23,8 +23,8 @@ def keep(played: Played, folder: Path, name: str) -> Path:
         raise ParameterError(f"--name was {name!r}; give up to 80 letters, digits, points, hyphens and underscores")
     run, markets = played.runs[0], played.comparison.tape.markets
     with replaced_folder(folder / name) as made:
-        write_json(made / DOCUMENT, {"name": name} | played.document)
-        write_bytes(made / "trades.csv", report.trades_csv(run, markets).encode())
+        write_json(made / page.DOCUMENT, {"name": name} | played.document)
+        write_bytes(made / page.TRADES, report.trades_csv(run, markets).encode())
         write_bytes(made / "equity.csv", report.equity_csv(report.once(played.runs)).encode())
         write_bytes(made / PAGE, page.page(played).encode())
     return folder / name
@@ -36,7 +36,7 @@ def read(folder: Path, name: str) -> dict[str, Any]:
     Raises:
         DataError: naming those that there are.
     """
-    path = folder / name / DOCUMENT
+    path = folder / name / page.DOCUMENT
     if not path.is_file():
         kept = ", ".join(names(folder)) or "none yet: `oddsmith backtest --policy X --name NAME` keeps one"
         raise DataError(f"there is no backtest {name!r}; kept are {kept}")
@@ -45,4 +45,4 @@ def read(folder: Path, name: str) -> dict[str, Any]:
 
 def names(folder: Path) -> list[str]:
     """Backtests that are kept, by name."""
-    return sorted(path.parent.name for path in folder.glob(f"*/{DOCUMENT}"))
+    return sorted(path.parent.name for path in folder.glob(f"*/{page.DOCUMENT}"))

@@ -3,6 +3,7 @@
 import random
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from test_replay_identity import PARAMS, TABLE, history, scaler
 from pipelines.core.domain import Direction
 from pipelines.core.errors import StrategyError
 from pipelines.replay import rules
-from pipelines.replay.contract import verify
+from pipelines.replay.contract import another_future, verify
 from pipelines.replay.loop import replay, tape
 from pipelines.trading import policies
 from pipelines.trading.policies import CASH, DeclaredPolicy, Target
@@ -149,3 +150,14 @@ def test_the_example_of_the_docs_is_a_policy(tmp_path, monkeypatch):
     verify(policies.find("breakout", PARAMS), HISTORIES, PARAMS, scaler(), 60)
     made = rules.make("breakout", PARAMS, TABLE, scaler(), 60)
     assert replay(tape(HISTORIES, None, 1_500), made, 10_000_000_000).fills
+
+
+def test_markets_with_a_reference_price_can_be_tested():
+    """Where the reference price implies a probability, its future is exchanged too, and its past is not."""
+    one = replace(HISTORIES[0], fair=np.column_stack([np.linspace(0.2, 0.7, len(HISTORIES[0]))] * 2))
+    verify(Honest, [one], PARAMS, scaler(), 60)
+    cut = len(one) // 2
+    other = another_future(one, int(one.ts_s[cut]))
+
+    assert np.array_equal(other.fair[: cut + 1], one.fair[: cut + 1])
+    assert (other.fair[cut + 1 :] != one.fair[cut + 1 :]).all()
