@@ -1,5 +1,6 @@
 """Pictures for a notebook, drawn with matplotlib. Each takes the axes to draw on, or makes some, and returns them."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,9 +26,10 @@ def plot_equity(what: Backtest | None = None, *, ax: Axes | None = None) -> Axes
         curve = load_equity()["equity"]
         ax.plot(curve.index, curve, color=BLUE, linewidth=1.2, label="equity")
     else:
-        for place, (name, curve) in enumerate(what.equity.items()):
-            colour = BLUE if place == 0 else GREY
-            ax.plot(curve.index, curve, color=colour, linewidth=1.6 if place == 0 else 0.9, label=str(name))
+        own, *others = what.equity.items()
+        for (name, curve), line in zip(others, itertools.cycle(("-", "--", ":")), strict=False):
+            ax.plot(curve.index, curve, color=GREY, linewidth=1.1, linestyle=line, label=str(name))
+        ax.plot(own[1].index, own[1], color=BLUE, linewidth=1.6, label=str(own[0]))
     ax.set_ylabel("equity, pUSD")
     return _finished(ax)
 
