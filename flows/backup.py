@@ -25,7 +25,17 @@ from pipelines.core.settings import Settings
 LEFT_OUT = frozenset(
     {
         *("service.token", "prefect.auth"),
-        *("logs", "prefect", "checkpoints", "backups", "stack.json", "run.json", "service.json"),
+        *(
+            "logs",
+            "prefect",
+            "checkpoints",
+            "backups",
+            "stack.json",
+            "run.json",
+            "service.json",
+            "alive.json",
+            "silence.json",
+        ),
         *("benchmarks", "evaluate", "forecasters", "league", "peers", "stacks"),
     }
 )

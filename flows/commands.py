@@ -16,6 +16,7 @@ FLOWS = {
     "promote": "the candidate becomes champion, if the gate's verdict allows it",
     "deploy": "a promoted bundle is installed on the service of this machine",
     "rollback": "the champion before the present one trades again",
+    "alive": "people are told when the bot has given no sign of life for flows.silent_min minutes",
     "overdue": "people are told when no night has ended for flows.overdue_h hours",
     "parity": "the bot's journal decided again, with its page in the Prefect UI",
     "backfill": "the last market days into the landing zone, where they are missing",

@@ -54,6 +54,7 @@ CHECKS: Final[dict[str, Callable[..., Any]]] = {
     "promote": _promote,
     "deploy": _deploy,
     "rollback": _rollback,
+    "alive": _nothing,
     "overdue": _nothing,
     "parity": _nothing,
     "backfill": _ingest,

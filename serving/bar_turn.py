@@ -60,10 +60,12 @@ class BarTurns:
         shadow: Shadow,
         controls: Controls,
         take_limits: Callable[[Params], None],
+        alive: Callable[[], None],
     ) -> None:
         self._params = params
         self._controls = controls
         self._take_limits = take_limits
+        self._alive = alive
         self._journal = journal
         self._model_watch = model_watch
         self._status = status
@@ -121,6 +123,7 @@ class BarTurns:
         if turn is not None:
             await self._in_shadow(account, feed, turn, quotes)
         self._status.update(account, feed, model, turn, ts_s, kill)
+        self._alive()
 
     async def _obey(self, account: TradingAccount) -> None:
         """Do what people asked for since the last bar."""
@@ -141,6 +144,7 @@ class BarTurns:
             await self._threads.in_account_thread(account.execution.sync)
         busy = bool(account.execution.pending)
         await self._judge(account, None if busy else await self._threads.in_account_thread(account.differences))
+        self._alive()
 
     async def _in_shadow(self, account: TradingAccount, feed: Feed, turn: Turn, quotes: dict[str, Quote]) -> None:
         """Let the bundle in shadow decide the same bar. Its trouble is said and touches nothing that trades."""

@@ -15,6 +15,7 @@ from pipelines.core.errors import ArtifactError, DataError, OddsmithError, Venue
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params
 from pipelines.core.settings import Settings
+from pipelines.core.sign_of_life import Pulse
 from pipelines.history.account import History
 from pipelines.inference.predictor import forecast_call
 from pipelines.messages.messenger import Messenger
@@ -78,6 +79,7 @@ class Bot:
         self.status.show_shadow(self.shadow.state)
         self._watch = VenueWatch(settings, self.status)
         self._block = Block(self.status)
+        self._pulse = Pulse(settings.var)
         self._controls = Controls(self._journal, params, paths.parameters_file, self.status.announcer.changed)
         self.status.show_controls(self._controls.state)
         self._turns = BarTurns(
@@ -92,6 +94,7 @@ class Bot:
             self.shadow,
             self._controls,
             self._take_limits,
+            self._pulse.beat,
         )
         self._lasting: Lasting | None = None
         self._session: Session | None = None
@@ -129,6 +132,7 @@ class Bot:
             await self._close_account(account, compare=True)
         await self._threads.close()
         self._journal.close()
+        self._pulse.stop()
         await asyncio.to_thread(self.status.announcer.close, MESSAGES_S)
 
     async def _close_account(self, account: TradingAccount, *, compare: bool) -> None:

@@ -479,6 +479,9 @@ class FlowsParams(Section):
     Unit: wall minutes."""
     overdue_h: PositiveFloat
     """Time without a night that ended after which people are told. Unit: wall hours."""
+    silent_min: NonNegativeFloat = 10.0
+    """Time without a sign of life of the bot (a bar, or a comparison with the venue) after which people are told; 0
+    turns it off. Unit: wall minutes."""
 
     @model_validator(mode="after")
     def _has_default(self) -> "FlowsParams":

@@ -1,6 +1,7 @@
 """What people are told of the flows arrives at a real receiver; failures are repeated by their kind; one at a time."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -13,11 +14,13 @@ from prefect import flow
 from prefect.logging import disable_run_logger
 
 from flows import nights, notices
+from flows.alive import alive
 from flows.exclusive import CHAMPION, alone
 from flows.overdue import overdue
 from flows.stage_tasks import TRIES, Failure, StageFailed, run_command, try_again
 from pipelines.core import params as parameters
 from pipelines.core.errors import AlreadyRunning, VenueUnavailable
+from pipelines.core.sign_of_life import Pulse
 
 ROOT = Path(__file__).parents[2]
 HOUR = 3600.0
@@ -72,6 +75,50 @@ def test_nights_that_do_not_come_are_told_once_a_day(desk, prefect_server):
     assert overdue(now + 28 * HOUR) == ""
     assert "52 hours" in overdue(now + 52 * HOUR)
     assert said(desk).count("no night has ended well") == 2
+
+
+def test_a_bot_that_died_is_told_of_and_one_that_ended_is_not(desk, prefect_server):
+    """A process that is killed cannot report it: after `flows.silent_min` without a sign the flow does, once an hour,
+    and says when the bot is back; an orderly end, and a machine without a bot, are no silence."""
+    now, minute = time.time(), 60.0
+    assert alive(now) == ""
+    beats = "import sys, time; from pathlib import Path; from pipelines.core.sign_of_life import Pulse; "
+    beats += "Pulse(Path(sys.argv[1])).beat(); print('beat', flush=True); time.sleep(60)"
+    bot = subprocess.Popen(
+        [sys.executable, "-c", beats, str(desk_var())],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert bot.stdout is not None
+    assert bot.stdout.readline() == b"beat\n"
+    bot.kill()
+    bot.wait(10)
+
+    assert alive(now + 9 * minute) == ""
+    assert "no sign of life for 11 minutes" in alive(now + 11.5 * minute)
+    assert f"process {bot.pid}" in said(desk)
+    assert alive(now + 20 * minute) == ""
+    assert "no sign of life for 71 minutes" in alive(now + 71.6 * minute)
+    Pulse(desk_var()).beat()
+    assert "signs of life again" in alive(now + minute)
+    assert alive(now + 2 * minute) == ""
+    Pulse(desk_var()).stop()
+    assert alive(now + 500 * minute) == ""
+    assert said(desk).count("no sign of life for") == 2
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"at_s": "x"}', '{"at_s": 1}'])
+def test_a_sign_that_cannot_be_read_tells_nobody(desk, prefect_server, content):
+    """A file that is no sign is none: people are not woken by a half-written file."""
+    desk_var().mkdir()
+    (desk_var() / "alive.json").write_text(content)
+    assert alive(time.time() + 1e6) == ""
+    assert desk.messages == []
+
+
+def desk_var() -> Path:
+    """`var` of the desk."""
+    return Path(os.environ["ODDSMITH_VAR"])
 
 
 @pytest.mark.parametrize(

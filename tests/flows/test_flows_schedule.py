@@ -69,6 +69,7 @@ def test_the_file_names_every_flow_with_its_time():
         "promote": [],
         "deploy": [],
         "rollback": [],
+        "alive": ["*/2 * * * *"],
         "overdue": ["0 * * * *"],
         "parity": [],
         "backfill": [],
