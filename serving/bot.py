@@ -310,14 +310,14 @@ class Bot:
         )
         return shown | await asyncio.to_thread(market_page.of_journal, self._journal, market_id)
 
-    def history(self, from_s: int = 0, to_s: int = 2**62) -> History:
+    def history(self, from_s: int = 0, to_s: int = 2**62, *, against_model: bool = False) -> History:
         """What the journal has of this bot's account between two market times. Blocking.
 
         Raises:
             DataError: before the first decided bar.
         """
         account = self._lasting.account.gateway.account if self._lasting is not None else None
-        return History(self._settings, self._params, from_s, to_s, account)
+        return History(self._settings, self._params, from_s, to_s, account, against_model=against_model)
 
     async def forecast(self, market_id: str, horizon: int) -> dict[str, Any]:
         """The guide's forecast call for a followed market.

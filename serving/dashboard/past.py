@@ -25,7 +25,7 @@ MOST_COLUMNS: Final = 10_000
 class Remembers(Protocol):
     """A bot that has a journal."""
 
-    def history(self, from_s: int = 0, to_s: int = 2**62) -> History:
+    def history(self, from_s: int = 0, to_s: int = 2**62, *, against_model: bool = False) -> History:
         """Its own account between two market times. Blocking."""
         ...
 
@@ -37,9 +37,11 @@ def routes(bot: Callable[[], Remembers]) -> list[BaseRoute]:
         """Every market day of the account: trades, P&L, fees, slippage, equity at the first and last bar."""
         return await _answer(lambda: days(bot()))
 
+    @takes(query={"against": "`model`: slippage against the backtest's fills too, which takes longer."})
     async def one_day(request: Request) -> Response:
         """One market day: summary, closed trades, P&L by reason, equity of every bar, and the days around it."""
-        return await _answer(lambda: day(bot(), request.path_params["day"]))
+        against_model = request.query_params.get("against") == "model"
+        return await _answer(lambda: day(bot(), request.path_params["day"], against_model=against_model))
 
     @takes(
         query={
@@ -78,7 +80,7 @@ def days(bot: Remembers) -> dict[str, Any]:
         history.close()
 
 
-def day(bot: Remembers, text: str) -> dict[str, Any]:
+def day(bot: Remembers, text: str, *, against_model: bool = False) -> dict[str, Any]:
     """One market day: summary, closed trades, P&L by reason, equity of every bar, and the days around it.
 
     Raises:
@@ -88,7 +90,7 @@ def day(bot: Remembers, text: str) -> dict[str, Any]:
         about = date.fromisoformat(text)
     except ValueError:
         raise ParameterError(f"{text!r} is no day; ask for one as /api/day/2026-03-01") from None
-    history = bot.history(moment(about.isoformat()), moment(about.isoformat(), end=True))
+    history = bot.history(moment(about.isoformat()), moment(about.isoformat(), end=True), against_model=against_model)
     try:
         first, last = history.days()
         before, after = (about + timedelta(days=step) for step in (-1, 1))

@@ -71,6 +71,10 @@ def application(bot: Callable[[], Watched], folder: Path, var: Callable[[], Path
         """The equity curve: `start_s`, then for every bar the seconds since the one before and the equity in cents."""
         return json_response(_curve(bot().equity()))
 
+    async def days_page(_request: Request) -> Response:
+        """Looking back to a day: equity, trades, P&L, fees, slippage."""
+        return FileResponse(folder / "days.html", headers=PAGE_HEADERS)
+
     async def market_page(_request: Request) -> Response:
         """The page of one market."""
         return FileResponse(folder / "market.html", headers=PAGE_HEADERS)
@@ -142,9 +146,10 @@ def application(bot: Callable[[], Watched], folder: Path, var: Callable[[], Path
 
     routes: list[BaseRoute] = [
         Route("/", page),
+        Route("/days", days_page),
         Route("/market/{market_id}", market_page),
         Route("/api/state", state),
-        Route("/api/curve", equity),
+        Route("/api/equity", equity),
         Route("/api/market/{market_id}", market),
         *past.routes(bot),
         *profiles_page.routes(folder),

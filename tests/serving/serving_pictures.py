@@ -9,6 +9,7 @@ from typing import Any
 
 import uvicorn
 
+from pipelines.core.errors import DataError
 from serving.dashboard.web import application
 from serving.paths import DASHBOARD
 
@@ -147,6 +148,9 @@ class StillBot:
 
     async def market(self, market_id: str) -> dict[str, Any] | None:
         return market(int(market_id, 16)) if market_id.startswith("0x") else None
+
+    def history(self, *_span: int, against_model: bool = False) -> Any:
+        raise DataError("the journal holds no decided bar; let the bot run for a few bars first")
 
     async def ask(self, kind: str, asked_by: str, argument: str = "") -> int:
         return 1

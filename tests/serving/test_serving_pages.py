@@ -11,7 +11,7 @@ from serving_pictures import START_S, StillBot, served
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 CHROMIUM = "/usr/bin/chromium"
-PAGES = ("", f"market/0x{7:064x}", "reports", "glossary", "docs")
+PAGES = ("", f"market/0x{7:064x}", "days", "reports", "glossary", "docs")
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_the_curve_shows_every_bar_at_every_width(site: str, browser: Any) -> No
     page.close()
 
 
-@pytest.mark.parametrize("path", PAGES[:3])
+@pytest.mark.parametrize("path", PAGES[:4])
 def test_every_word_of_a_page_is_explained(site: str, browser: Any, path: str) -> None:
     """Each heading, column and name of a fact has its meaning; a tap shows it with the way to the glossary."""
     page = browser.new_page(viewport={"width": 390, "height": 844}, has_touch=True)

@@ -24,8 +24,8 @@ class Bot:
     def __init__(self, var, account=None):
         self.settings, self.account = Settings(_env_file=None, var=var), account
 
-    def history(self, from_s=0, to_s=2**62):
-        return History(self.settings, PARAMS, from_s, to_s, self.account)
+    def history(self, from_s=0, to_s=2**62, *, against_model=False):
+        return History(self.settings, PARAMS, from_s, to_s, self.account, against_model=against_model)
 
 
 @pytest.fixture
@@ -75,6 +75,15 @@ def test_the_curve_keeps_the_one_bad_bar_at_every_width(client):
         assert max(row[2] for row in found["points"]) == pytest.approx(9.776 / 10_000.776, abs=1e-6)
     one = client.get("/api/curve?from=2026-03-02&to=2026-03-02").json()
     assert (one["points"][0][0], one["bars"]) == (DAY + 86_400, 1_440)
+
+
+def test_a_day_is_compared_with_the_model_where_that_is_asked_for(client):
+    """The slippage against the backtest's fills costs time: it comes with the question alone."""
+    plain = client.get("/api/day/2026-03-02").json()["summary"]
+    compared = client.get("/api/day/2026-03-02?against=model").json()["summary"]
+
+    assert plain["model_slippage_pusd"] is None
+    assert compared | {"model_slippage_pusd": None} == plain
 
 
 @pytest.mark.parametrize(

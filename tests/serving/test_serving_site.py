@@ -118,7 +118,7 @@ def test_a_long_curve_keeps_its_extremes() -> None:
 
 def test_the_curve_travels_whole(app) -> None:
     """Every bar of a month comes out of the answer with its time and its cents."""
-    answer = TestClient(app).get("/api/curve").json()
+    answer = TestClient(app).get("/api/equity").json()
 
     assert len(answer["cents"]) == len(answer["step_s"]) == 43_201
     assert answer["start_s"] + sum(answer["step_s"]) == StillBot().equity()[-1][0]

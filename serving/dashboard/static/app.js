@@ -165,7 +165,7 @@ let inShadow = null;
 // The curve is long: it comes once, by itself, and the newest bar with every state.
 const loadCurve = async () => {
   try {
-    const answer = await fetch(new URL("api/curve", BASE));
+    const answer = await fetch(new URL("api/equity", BASE));
     if (answer.ok) { chart.replace(await answer.json()); drawn = true; byId("chart").dataset.bars = chart.times.length; }
   } catch { setTimeout(loadCurve, 2000); }
 };

@@ -83,10 +83,13 @@ export class EquityChart {
     this.series.applyOptions({ baseValue: { type: "price", price: money } });
   }
 
-  // `curve` is the answer of /api/curve.
+  // `curve` is the answer of /api/equity.
   replace(curve) {
     let time = curve.start_s;
-    const data = curve.cents.map((cents, at) => ({ time: (time += curve.step_s[at]), value: cents / 100 }));
+    this.draw(curve.cents.map((cents, at) => ({ time: (time += curve.step_s[at]), value: cents / 100 })));
+  }
+
+  draw(data) {
     this.times = data.map((point) => point.time);
     this.series.setData(data);
     this.show(this.span);

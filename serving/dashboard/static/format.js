@@ -4,7 +4,7 @@ const DASH = "–";
 const known = (value) => value !== null && value !== undefined && Number.isFinite(value);
 
 export const money = (value, digits = 2) =>
-  known(value) ? value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }) : DASH;
+  known(value) ? value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace("-", "−") : DASH;
 
 export const signed = (value, digits = 2) =>
   known(value) ? `${value > 0 ? "+" : value < 0 ? "−" : ""}${money(Math.abs(value), digits)}` : DASH;
