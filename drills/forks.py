@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from drills.clock import REAL
+
 Row = dict[str, Any]
 
 
@@ -29,6 +31,8 @@ class Forks:
     """The edge at which the bot of this process died; None in the original."""
     folder: Path | None = None
     """Where the journal of this copy is."""
+    began: float = 0.0
+    """When this copy began, on the machine's clock."""
     _answer: int = -1
     _running: list[tuple[int, int]] = field(default_factory=list)
 
@@ -48,6 +52,7 @@ class Forks:
             self._running.append((process, reading))
             return False
         self.edge, self.folder, self._answer, self._running = edge, copy, writing, []
+        self.began = REAL["perf_counter"]()
         return True
 
     def end(self, row: Row) -> None:

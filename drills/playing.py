@@ -66,7 +66,7 @@ def run(plan: Plan, forks: Forks | None = None) -> Report:
             shutil.rmtree(folder, ignore_errors=True)
     # A copy of a process begins to count its processor time at 0.
     report.cpu_s = time.process_time() - (0.0 if copied else began_cpu)
-    report.took_s = REAL["perf_counter"]() - began
+    report.took_s = REAL["perf_counter"]() - (forks.began if forks is not None and copied else began)
     if forks is not None and copied:
         report.plan = replace(plan, dies_at=forks.edge)
     return report

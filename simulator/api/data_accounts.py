@@ -9,6 +9,8 @@ from pipelines.core.money import MICRO
 from simulator.api.data_base import DataPart, required_user
 from simulator.api.data_positions import positions_of
 from simulator.api.responses import Handler, answer, integer
+from simulator.signing.eip712 import CHAIN_ID, EXCHANGES
+from simulator.venue.contracts import APPROVALS, PUSD
 
 
 class DataAccounts(DataPart):
@@ -102,5 +104,17 @@ class DataAccounts(DataPart):
         return answer({"data": self._volume(request)})
 
     async def approvals(self, request: Request) -> Response:
-        """Approvals of a user; always all approved here."""
-        return answer({"data": []})
+        """What the venue's contracts may take of a user: all, unless the account's allowance of pUSD is limited."""
+        user = required_user(request)
+        account = self.venue.account_of(user)
+        limit = None if account is None else account.allowance_micro
+        rows = [_approval(token, spender, limit) for token, some in APPROVALS.items() for spender in some]
+        return answer({"data": {"address": user.lower(), "chain_id": CHAIN_ID, "contracts": rows}})
+
+
+def _approval(token: str, spender: str, limit_micro: int | None) -> dict[str, Any]:
+    row = {"token": token, "spender": spender, "standard": "ERC20" if token == PUSD else "ERC1155", "approved": True}
+    if token != PUSD:
+        return row
+    limited = limit_micro is not None and spender in EXCHANGES.values()
+    return row | {"approved": not limited or bool(limit_micro), "amount": str(limit_micro) if limited else "max"}

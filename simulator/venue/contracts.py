@@ -4,7 +4,7 @@ The first four bytes of the call data select the function; its arguments are wor
 succeeds as a whole or changes nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +22,18 @@ CTF_ADAPTER: Final = "0xAdA100Db00Ca00073811820692005400218FcE1f"
 NEG_RISK_ADAPTER: Final = "0xadA2005600Dec949baf300f4C6120000bDB6eAab"
 ROUTER: Final = "0x12121212006e4CD160D18e3f00711DA5c3372600"
 POSITION_MANAGER: Final = "0x006F54F7f9A22e0000CC2AB60031000000ae9fEF"
+AUTO_REDEEMER: Final = "0xa1200000d0002264C9a1698e001292D00E1b00af"
+BINARY_MODULE: Final = "0x1000008dD9001B968442c1000017eaE6E0dA00Ba"
+NEG_RISK_MODULE: Final = "0x200000900045e3B6259600682756002200028933"
+PERPS_DEPOSIT: Final = "0xDCa4af75705dbB50f62437045afF9921947917d2"
+_V2, _V2_NEG_RISK, _V3 = EXCHANGES[2, False], EXCHANGES[2, True], EXCHANGES[3, False]
+APPROVALS: Final[Mapping[str, tuple[str, ...]]] = {
+    PUSD: (_V2, _V2_NEG_RISK, CTF_ADAPTER, NEG_RISK_ADAPTER, ROUTER, _V3, PERPS_DEPOSIT),
+    CTF: (_V2, _V2_NEG_RISK, CTF_ADAPTER, NEG_RISK_ADAPTER, AUTO_REDEEMER, BINARY_MODULE, NEG_RISK_MODULE),
+    POSITION_MANAGER: (ROUTER, _V3, AUTO_REDEEMER),
+}
+"""Token -> contracts that trading needs approved, as polymarket-client asks for them."""
+
 TARGETS: Final = frozenset(
     address.lower() for address in (PUSD, CTF, CTF_ADAPTER, NEG_RISK_ADAPTER, ROUTER, POSITION_MANAGER)
 )
