@@ -193,8 +193,10 @@ def unpack(content: bytes, markets: dict[str, Market]) -> DecidedBar:
     """What `pack` wrote, equal to the bit. Markets that the record describes are added to `markets`.
 
     Raises:
-        OtherFormat: if the record has another format than this program writes.
+        OtherFormat: if the record has another format than this program writes, or was forgotten.
     """
+    if not content:
+        raise OtherFormat("what this bar saw was forgotten (serving.keep_bars)")
     document = msgspec.msgpack.decode(zlib.decompress(content))
     if document["format"] != FORMAT:
         raise OtherFormat(f"the journal's inputs have format {document['format']}, this program reads {FORMAT}")

@@ -1,5 +1,6 @@
 """Partitioned Parquet as SQL views: bars, markets, headlines and books of data/raw or of the landing zone."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,13 @@ _FILES = {
 _LANDED = {"markets": "markets/*.parquet", "headlines": "headlines/*.parquet"}
 
 
-def connect(folder: Path) -> duckdb.DuckDBPyConnection:
+def connect(folder: Path, sql: str = "bars") -> duckdb.DuckDBPyConnection:
     """A connection with a view per table that the folder has. Rows that were landed twice are there once, the newest.
 
     Raises:
-        DataError: if the folder holds no bars.
+        DataError: if the folder holds no bars, and `sql` names one of its tables; the journal's need no folder.
     """
+    needed = any(re.search(rf"\b{name}\b", sql, flags=re.IGNORECASE) for name in _FILES)
     db = duckdb.connect(":memory:")
     for name, (pattern, key) in _FILES.items():
         files = sorted(folder.glob(pattern)) or sorted(folder.glob(_LANDED.get(name, pattern)))
@@ -35,7 +37,7 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
                 f"CREATE VIEW {name} AS SELECT * EXCLUDE (filename)"  # noqa: S608 - our own names and paths
                 f" FROM read_parquet([{listed}], filename=true, hive_partitioning=true) {newest}"
             )
-        elif name == "bars":
+        elif name == "bars" and needed:
             raise DataError(f"{folder} holds no bars; run python -m pipelines pull (or ingest, for the landing zone)")
     return db
 
@@ -46,7 +48,7 @@ def query(folder: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     Raises:
         DataError: with DuckDB's words, if the query cannot run.
     """
-    with connect(folder) as db:
+    with connect(folder, sql) as db:
         tables.register(db, sql, Settings(), params.load())
         try:
             result = db.execute(sql)

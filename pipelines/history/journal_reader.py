@@ -152,7 +152,7 @@ class JournalReader:
         try:
             seen = decision_record.unpack(row["inputs"], self.markets)
         except decision_record.OtherFormat:
-            # Bars of an older program: none of their decisions can be taken again.
+            # Bars of an older program, or forgotten ones: none of their decisions can be taken again.
             seen = decision_record.DecidedBar([], decision_record.NOTHING, len(decisions), {})
         limits = self.limits.get((row["session_id"], row["bundle"]))
         made: dict[str, Mapping[str, Any]] = {**(decisions or seen.decisions)}

@@ -28,7 +28,7 @@ def register(db: duckdb.DuckDBPyConnection, sql: str, settings: Settings, params
     named = [name for name in NAMES if re.search(rf"\b{name}\b", sql, flags=re.IGNORECASE)]
     if not named:
         return
-    history = History(settings, params)
+    history = History(settings, params, against_model="trades" in named)
     made: dict[str, Callable[[], list[dict[str, Any]]]] = {
         "orders": lambda: [_amounts(row) for row in history.rows("orders")],
         "fills": lambda: [_amounts(row) for row in history.rows("fills")],

@@ -127,11 +127,12 @@ def test_tables_answer_sql(raw: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_a_wrong_query_and_an_empty_folder_are_explained(raw: Path, tmp_path: Path) -> None:
-    """DuckDB's words and the table names; or which command fills the folder."""
+    """DuckDB's words and the table names; or which command fills the folder, where one of its tables is asked for."""
     with pytest.raises(DataError, match="the tables are bars, markets, headlines, books"):
         series.query(raw, "SELECT * FROM candles")
     with pytest.raises(DataError, match="holds no bars; run python -m pipelines pull"):
-        series.query(tmp_path / "none", "SELECT 1")
+        series.query(tmp_path / "none", "SELECT * FROM bars")
+    assert series.query(tmp_path / "none", "SELECT 1 AS one") == (["one"], [(1,)])
 
 
 def test_what_was_landed_twice_is_read_once(tmp_path: Path) -> None:

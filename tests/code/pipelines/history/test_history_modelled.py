@@ -14,6 +14,7 @@ from pipelines.core.settings import Settings
 from pipelines.decide import Inputs
 from pipelines.history import modelled
 from pipelines.history.account import History, documents
+from pipelines.history.journal_reader import JournalReader, url
 from serving.account.accounting import Accounting
 from serving.account.database import default_url
 from serving.account.journal import Journal
@@ -99,5 +100,6 @@ def test_where_the_journal_has_forgotten_the_books_nothing_is_claimed(journal):
 
     history = History(settings, PARAMS, against_model=True)
     assert history.modelled == {}
+    assert [bar.inputs for bar in JournalReader(url(settings), {}, 24.0, PARAMS).bars()] == [[]] * len(history.equity())
     assert history.summary()["model_slippage_pusd"] is None
     history.close()
