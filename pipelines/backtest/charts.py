@@ -76,7 +76,9 @@ def _axes(marks: Sequence[float], ts: Any) -> str:
     digits = 0 if marks[1] - marks[0] >= 1.0 else 2
     for number, value in enumerate(marks):
         y = (HEIGHT - BOTTOM) * (1.0 - number / (len(marks) - 1)) + 4
-        parts.append(f"<line x1={LEFT} x2={WIDTH - 8} y1={y:.1f} y2={y:.1f} stroke='#e2e8f0'/>")
+        parts.append(
+            f"<line x1={LEFT} x2={WIDTH - 8} y1={y:.1f} y2={y:.1f} stroke='currentColor' stroke-opacity=.15 />"
+        )
         parts.append(f"<text x={LEFT - 8} y={y + 4:.1f} text-anchor=end>{value:,.{digits}f}</text>")
     for share, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
         moment = int(ts[0] + share * (ts[-1] - ts[0]))

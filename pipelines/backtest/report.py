@@ -19,17 +19,21 @@ PERIODS = (30, 90)
 """Days of the returns in the guide's table."""
 
 STYLE = """
-:root{--ink:#0f172a;--soft:#64748b;--line:#e2e8f0;--paper:#f8fafc}
+:root{color-scheme:light dark;--ink:light-dark(#0f172a,#dbe1ec);--soft:light-dark(#5b6879,#8f9bb0);
+--line:light-dark(#e2e8f0,#1e2635);--paper:light-dark(#f8fafc,#0a0d13);--card:light-dark(#fff,#10151e)}
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);margin:0}
 main{max-width:1240px;margin:0 auto;padding:32px 24px}h1{font-size:26px;margin:0}h2{font-size:18px;margin:32px 0 8px}
-.card{background:#fff;border:1px solid var(--line);border-radius:12px;padding:20px;margin-top:16px;overflow-x:auto}
+.card{background:var(--card);
+border:1px solid var(--line);border-radius:12px;padding:20px;margin-top:16px;overflow-x:auto}
 p.soft,.soft{color:var(--soft)}.card>p:last-child{margin-bottom:0}.card>p:first-child{margin-top:0}
-p.note{background:#fffbeb;border:1px solid #fde68a;border-radius:12px;padding:12px 20px}
+p.note{background:light-dark(#fffbeb,#2b2410);
+border:1px solid light-dark(#fde68a,#7c6420);border-radius:12px;padding:12px 20px}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:6px 8px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
 th:first-child,td:first-child{text-align:left}th{font-weight:600;color:var(--soft);font-size:13px}
 td.wide{text-align:left;white-space:normal;color:var(--soft)}
-tr.chosen td{background:#eff6ff;font-weight:600}.up{color:#059669}.down{color:#dc2626}
+tr.chosen td{background:light-dark(#eff6ff,#16233c);font-weight:600}
+.up{color:light-dark(#047857,#2ebd85)}.down{color:light-dark(#dc2626,#f0526b)}
 svg text{font:12px system-ui,sans-serif;fill:var(--soft)}.dot{display:inline-block;width:10px;height:10px;
 border-radius:50%;margin-right:6px}svg{overflow:visible}.legend{margin-bottom:12px}
 .legend>span{margin-right:18px;white-space:nowrap;display:inline-block}
@@ -109,8 +113,11 @@ def page(runs: Sequence[Run], document: dict[str, Any], markets: Mapping[str, Ma
             " marked to mid."
         ),
     ]
-    head = f"<!doctype html><html lang=en><meta charset=utf-8><title>oddsmith backtest</title><style>{STYLE}</style>"
-    return f"{head}<main>{''.join(parts)}</main></html>"
+    head = (
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
+        f"<title>oddsmith backtest</title><style>{STYLE}</style><body>"
+    )
+    return f"{head}<main>{''.join(parts)}</main></body></html>"
 
 
 def _note(seen: Run, document: dict[str, Any]) -> str:

@@ -1,8 +1,11 @@
 """The page for people: an Evidently report of recent bars against the training window."""
 
 import os
+import re
+from collections.abc import Mapping
+from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -29,7 +32,8 @@ def write(path: Path, reference: pd.DataFrame, recent: pd.DataFrame) -> dict[str
 
     names, left_out = _comparable(recent, reference)
     if not names:
-        write_bytes(path, b"<!doctype html><meta charset=utf-8><title>Drift</title><p>No column can be compared.\n")
+        empty = f"<!doctype html><html lang=en><head>{_META}</head><body><p>No column can be compared.</p></body>"
+        write_bytes(path, empty.encode())
         return {"drifted_share": None, "columns": {}, "left_out": left_out}
     definition = DataDefinition(numerical_columns=names)
     now, before = (
@@ -38,6 +42,49 @@ def write(path: Path, reference: pd.DataFrame, recent: pd.DataFrame) -> dict[str
     snapshot = Report([DataDriftPreset(columns=names)]).run(now, before)
     write_bytes(path, snapshot.get_html_str(as_iframe=False).encode())
     return _opinions(snapshot.dict()["metrics"]) | {"left_out": left_out}
+
+
+def head(path: Path, document: Mapping[str, Any]) -> None:
+    """Put our own verdict with its reasons and figures on top of the page; a page of these alone where there is none
+    of this comparison, so that an older one is not taken for it."""
+    shown = document["evidently"] is not None and path.is_file()
+    empty = f"<!doctype html><html lang=en><head>{_META}</head><body></body></html>"
+    html = path.read_text(encoding="utf-8") if shown else empty
+    opened = re.search(r"<body[^>]*>", html)
+    place = opened.end() if opened else 0
+    write_bytes(path, (html[:place] + verdict_html(document) + html[place:]).encode())
+
+
+def verdict_html(document: Mapping[str, Any]) -> str:
+    """The verdict as a section of HTML: what was decided, why, and how far each column moved against its limit."""
+    word = {"drift": "Drift", "stable": "No drift", "too_little": "Too little data to say"}[document["verdict"]]
+    reasons = "".join(f"<li>{escape(str(reason))}</li>" for reason in document["reasons"])
+    columns = sorted(document.get("columns", {}).items(), key=lambda pair: (not pair[1]["drifted"], -pair[1]["psi"]))
+    rows = "".join(
+        f"<tr><td>{escape(name)}<td>{one['psi']:.3f}<td>{one['limit']:.3f}"
+        f"<td>{'moved' if one['drifted'] else 'as before' if one['decides'] else 'shown only'}</tr>"
+        for name, one in columns
+    )
+    heads = "<tr><th>column<th>PSI<th>limit<th></tr>"
+    table = f"<details><summary>Every column</summary><table>{heads}{rows}</table></details>" if rows else ""
+    sample = document["sample"]
+    about = (
+        f"Our verdict on {sample['bars']:,} recent bars of {sample['markets']} markets. It decides; what Evidently says"
+        " below takes every bar as an independent draw, and decides nothing."
+    )
+    return (
+        f"<style>{_STYLE}</style><section class=verdict-of-ours><h1>{word}</h1><p>{about}</p><ul>{reasons}</ul>{table}"
+        "</section>"
+    )
+
+
+_META: Final = "<meta charset=utf-8><meta name=color-scheme content='light dark'><title>Drift</title>"
+_STYLE: Final = (
+    ".verdict-of-ours{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:24px auto;padding:16px 24px;"
+    "border:1px solid #94a3b8;border-radius:12px;background:#fff;color:#0f172a}"
+    ".verdict-of-ours h1{margin:0;font-size:26px}"
+    ".verdict-of-ours td,.verdict-of-ours th{padding:3px 14px 3px 0;text-align:left}"
+)
 
 
 def _comparable(recent: pd.DataFrame, reference: pd.DataFrame) -> tuple[list[str], dict[str, str]]:

@@ -52,6 +52,7 @@ def run(folder: Path, landing: Path | None = None) -> None:
         "as_of_s": int(now["ts_s"].max()) if len(now) else None,
         "evidently": report.write(PAGE, before, now) if len(now) >= params.min_bars else None,
     }
+    report.head(PAGE, document)
     write_json(REPORT, _plain(document))
     log.get("drift").info(document["verdict"], reasons="; ".join(document["reasons"]))
 

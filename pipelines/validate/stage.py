@@ -36,10 +36,11 @@ WARNINGS = frozenset({"time moves by one bar"})
 """Expectations whose breach is told and stops nothing: features begin anew after a hole."""
 
 _STYLE = (
-    "body{font:15px/1.5 system-ui;margin:2rem auto;max-width:60rem;color:#1b1f24}"
+    ":root{color-scheme:light dark}body{font:15px/1.5 system-ui;margin:0;background:light-dark(#f8fafc,#0a0d13);"
+    "color:light-dark(#1b1f24,#dbe1ec)}main{margin:0 auto;max-width:62rem;padding:1.5rem 1rem;overflow-x:auto}"
     "table{border-collapse:collapse;width:100%;margin-bottom:2rem}"
-    "td,th{padding:.3rem .6rem;text-align:left;border-bottom:1px solid #d5dae0}"
-    ".bad{background:#fdecea}.warn{background:#fff6e0}"
+    "td,th{padding:.3rem .6rem;text-align:left;border-bottom:1px solid light-dark(#d5dae0,#1e2635)}"
+    ".bad{background:light-dark(#fdecea,#3d1820)}.warn{background:light-dark(#fff6e0,#33290f)}"
 )
 
 
@@ -285,11 +286,12 @@ def page(checks: list[Check], counts: dict[str, int], tally: Tally | None = None
     warned = "".join(f"<tr class=warn><td>{html.escape(text)}</tr>" for text in said)
     totals = ", ".join(f"{count:,} {name}" for name, count in counts.items())
     return (
-        f"<!doctype html><meta charset=utf-8><title>Data checks</title><style>{_STYLE}</style><h1>Data checks</h1>"
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
+        f"<title>Data checks</title><style>{_STYLE}</style><body><main><h1>Data checks</h1>"
         f"<p>{totals}; {sum(c.success for c in checks)} of {len(checks)} expectations hold.</p>"
         f"<table><tr><th>Expectation on what is kept<th>Verdict<th>Rows against it<th>Seen</tr>{rows}</table>"
         f"<h2>Rows</h2><table><tr><th>Table<th>Read<th>Kept<th>Set aside</tr>{flows}</table>"
         + (f"<h2>Set aside</h2><table><tr><th>Table<th>Rule<th>Rows</tr>{set_aside}</table>" if set_aside else "")
         + (f"<h2>Unusual</h2><table>{warned}</table>" if warned else "")
-        + "\n"
+        + "</main></body></html>\n"
     )

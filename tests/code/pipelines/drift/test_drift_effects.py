@@ -110,3 +110,20 @@ def test_an_infinite_column_is_left_out_of_the_report_by_name(tmp_path: Path, si
     assert found["left_out"] == {"volume": reason, "sentiment": "absent"}
     assert len(found["columns"]) == len(frames[0].columns) - 2
     assert (tmp_path / "drift.html").stat().st_size > 10_000
+
+
+def test_our_verdict_is_on_the_page_and_an_older_page_is_not_taken_for_it(tmp_path):
+    """Reasons and figures come first; a comparison without a report of its own replaces the page of an older one."""
+    page = tmp_path / "drift.html"
+    page.write_text("<html><head></head><body class=x><p>Evidently</p></body></html>")
+    column = {"psi": 0.41, "limit": 0.2, "drifted": True, "decides": True}
+    found = {"verdict": "drift", "reasons": ["volume moved <far>"], "sample": {"bars": 1_200, "markets": 9}}
+    report.head(page, found | {"columns": {"volume": column}, "evidently": {}})
+    text = page.read_text()
+
+    assert text.index("<body class=x>") < text.index("<h1>Drift</h1>") < text.index("<p>Evidently")
+    assert "volume moved &lt;far&gt;" in text
+    assert "1,200 recent bars of 9 markets" in text
+    report.head(page, found | {"verdict": "too_little", "columns": {}, "evidently": None})
+    assert "Too little data to say" in page.read_text()
+    assert "Evidently</p>" not in page.read_text()
