@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
-install: ## make .venv from requirements.lock (PYTHON=python3.12; GPU=1: CUDA for TensorFlow; NLP=1: transformers; LEAGUE=1: Prophet and fracast)
+install: ## make .venv from requirements.lock (PYTHON=python3.12; ONLY=serve: the bot alone; GPU=1: CUDA for TensorFlow; NLP=1: transformers; LEAGUE=1: Prophet and fracast)
 	@bash infra/install.sh
 
 run: install ## simulate, train, judge, trade (SOURCE=recorded RECORDED=path, FRESH=1, DURATION=seconds)

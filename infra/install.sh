@@ -5,14 +5,18 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-extras="serve,train,dev,docs${GPU:+,gpu}${NLP:+,nlp}${LEAGUE:+,league}"
+case "${ONLY:-}" in
+  "") extras="serve,train,dev,docs${GPU:+,gpu}${NLP:+,nlp}${LEAGUE:+,league}" size="a download of about 1.3 GB (GPU=1: 3.5 GB), 5.7 GB of disk, 2 to 6 minutes" needed_gb=6 ;;
+  serve) extras=serve size="0.6 GB of disk, about a minute: the bot alone, without nights and training" needed_gb=1 ;;
+  *) echo "install: ONLY was $ONLY; it is serve (the bot alone) or not set" >&2; exit 2 ;;
+esac
 sources=(pyproject.toml requirements.lock infra/install.sh infra/locked.py infra/find_python.sh)
 stamp=".venv/.installed-$(cat "${sources[@]}" | sha256sum | cut -c1-16)-${extras//,/-}"
 version_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true; }
 if [ -z "${PYTHON:-}" ] || [ "$(version_of "$PYTHON")" = "$(version_of .venv/bin/python)" ]; then
   [ -e "$stamp" ] && exit 0
   # An environment with more extras than were asked for serves too.
-  for more in "$stamp-nlp" "$stamp-league" "$stamp-nlp-league" "${stamp/%-league/-nlp-league}"; do
+  for more in "${stamp/%-serve/-serve-train-dev-docs}" "$stamp-nlp" "$stamp-league" "$stamp-nlp-league" "${stamp/%-league/-nlp-league}"; do
     if [ -e "$more" ]; then exit 0; fi
   done
 fi
@@ -28,8 +32,8 @@ elif ! python=$(bash infra/find_python.sh 2>"$work/none"); then
   python=
 fi
 free_gb=$(df -Pk . | awk 'NR==2 {print int($4 / 1048576)}')
-if [ "$free_gb" -lt 6 ]; then
-  echo "the installation needs 6 GB of disk in $(pwd), ${free_gb} GB are free; make room and try again" >&2
+if [ "$free_gb" -lt "$needed_gb" ]; then
+  echo "the installation needs $needed_gb GB of disk in $(pwd), ${free_gb} GB are free; make room and try again" >&2
   exit 1
 fi
 
@@ -53,7 +57,7 @@ if [ "$python" != .venv/bin/python ]; then
   rm -rf .venv
   if [ -n "$python" ]; then "$python" -m venv .venv; else managed_python; fi
 fi
-echo "Installing for Python $(version_of .venv/bin/python) into .venv: a download of about 1.3 GB (GPU=1: 3.5 GB), 5 GB of disk, 2 to 6 minutes. Nothing outside this folder is touched."
+echo "Installing for Python $(version_of .venv/bin/python) into .venv: $size. Nothing outside this folder is touched."
 rm -f .venv/.installed-*
 pip_uv .venv/bin/python
 
@@ -79,7 +83,12 @@ fi
 unset PYTHONDONTWRITEBYTECODE
 .venv/bin/python infra/locked.py ${extras//,/ } "${build[@]}" > "$work/roots.txt"
 .venv/bin/python infra/locked.py "${build[@]}" > "$work/lock.txt"
-install --compile-bytecode --require-hashes --requirement "$work/roots.txt" --constraint "$work/lock.txt" --build-constraint "$work/lock.txt"
+# uv lists every package that it brings, some 300 lines: they are shown when it fails.
+if ! install --compile-bytecode --require-hashes --requirement "$work/roots.txt" --constraint "$work/lock.txt" --build-constraint "$work/lock.txt" >"$work/said" 2>&1; then
+  cat "$work/said" >&2
+  exit 1
+fi
+echo "installed $(grep -c '^ + ' "$work/said" || true) packages, $(du -sh .venv | cut -f1) in .venv"
 # The project itself, built with the setuptools of the lock.
 install --quiet --no-deps --no-build-isolation --editable .
 touch "$stamp"

@@ -42,7 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 when the command did its work, 1 when it says why it could not, 2 for a command line that is
     refused, 75 when it was told to stop and kept its state, 130 when interrupted."""
     words = list(sys.argv[1:] if argv is None else argv)
-    top = parser(whole=any(word in REMOTE_PARSERS for word in words[:3]))
+    tops: list[Parser] = []
+    whole = any(word in REMOTE_PARSERS for word in words[:3])
+    if status := exit_status("oddsmith", lambda: tops.append(parser(whole=whole))):
+        return status
+    (top,) = tops
     if not words:
         top.print_help()
         return 2

@@ -18,6 +18,10 @@ SOURCES = ("simulated", "recorded", "polymarket")
 """The values of `settings.Source`, which is too heavy to import for a help text."""
 
 
+OURS = frozenset({"pipelines", "serving", "flows", "simulator", "benchmarks", "drills", "oddsmith"})
+"""A module of ours that is missing is an error of the program, and no missing part of the installation."""
+
+
 def _no_arguments(_parser: argparse.ArgumentParser) -> None:
     """A command without arguments."""
 
@@ -148,6 +152,15 @@ def exit_status(name: str, work: Callable[[], object]) -> int:
         status = work()
     except OddsmithError as error:
         return _say(f"{name}: {error}", error.status)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in OURS:
+            raise
+        return _say(
+            f"{name}: this installation has no {package}: it has the bot alone (`make install ONLY=serve`); "
+            "`make install` brings what nights, training and the local exchange need",
+            1,
+        )
     except BrokenPipeError:
         return _end_of_pipe()
     except FileNotFoundError as error:

@@ -1,8 +1,11 @@
 """What commands have in common: refusals in one line, numbers with bounds, exit statuses."""
 
 import argparse
+import importlib
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -100,3 +103,24 @@ def test_a_reader_that_leaves_early_causes_no_traceback():
         child.stdout.close()
         assert child.stderr.read() == b""
         assert child.wait(30) == 0
+
+
+@pytest.mark.parametrize(("module", "text"), [("no_such_package", "this installation has no no_such_package")])
+def test_a_part_that_is_not_installed_is_named(module, text, capsys):
+    """A command that needs more than is installed says what to install in one line; a module of ours that is missing is
+    an error of the program and is not hidden."""
+    assert exit_status("oddsmith night", lambda: importlib.import_module(module)) == 1
+    said = capsys.readouterr().err
+    assert text in said
+    assert "make install" in said
+    with pytest.raises(ModuleNotFoundError):
+        exit_status("oddsmith night", lambda: importlib.import_module("serving.no_such_module"))
+
+
+def test_an_install_of_an_unknown_part_is_refused():
+    """A mistyped part installs nothing."""
+    script = Path(__file__).parents[4] / "infra/install.sh"
+    asked = {**os.environ, "ONLY": "serv"}
+    made = subprocess.run(["bash", script], env=asked, capture_output=True, text=True, check=False)
+    assert made.returncode == 2
+    assert "ONLY was serv; it is serve" in made.stderr
