@@ -23,6 +23,7 @@ from benchmarks.league_data import Course
 from benchmarks.league_members import ONLINE, SLOW, Made, forecast, known
 from benchmarks.league_page import page
 from benchmarks.league_row import Row, judge
+from flows import studies
 from pipelines.core import log
 from pipelines.core.artifacts import write_bytes, write_json
 from pipelines.core.errors import ParameterError
@@ -43,6 +44,8 @@ KEPT = Path("var/league.jsonl")
 PAGE = Path("docs/results/league.md")
 DOCUMENT = report_json("league")
 LIMIT = report_json("kalman")
+MEMBER = ("kind", "data", "size", "seed")
+"""What names a row."""
 LARGE = 5
 """How many times the windows of an epoch the large protocol has."""
 SOURCES = ("pipelines/forecast", "pipelines/features", "pipelines/inference", "pipelines/news/decay.py")
@@ -68,6 +71,8 @@ def run(asked: argparse.Namespace) -> None:
     limit = json.loads(LIMIT.read_text(encoding="utf-8")) if LIMIT.is_file() else None
     write_json(DOCUMENT, {"entries": kept.rows, "kalman": limit})
     write_bytes(PAGE, page(kept.rows, limit, params).encode())
+    members = {" ".join(str(row.get(name)) for name in MEMBER): row for row in kept.rows}
+    studies.remember("league", {"size": asked.size, "seeds": asked.seeds}, members)
     print(json.dumps(summary(kept.rows)))
 
 

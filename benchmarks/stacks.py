@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from flows import studies
 from pipelines.core import log
 from pipelines.core.artifacts import read_json, sha256_path, write_bytes, write_json
 from pipelines.core.domain import Headline
@@ -58,6 +59,7 @@ def run(names: Sequence[str] = ()) -> None:
     measured_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     data = {"about": _data(params), "sha256": sha256_path(RAW)}
     write_json(REPORT, {"stacks": rows, "data": data, "measured_at": measured_at})
+    studies.remember("stacks", data, rows)
     write_bytes(TABLE, render(rows, data["about"], f"{measured_at}, hash of the pull {data['sha256'][:12]}").encode())
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from flows import studies
 from pipelines.agent.stage import data_hashes, deciding
 from pipelines.core import log
 from pipelines.core.artifacts import write_json
@@ -63,6 +64,8 @@ def run(count: int, timesteps: int | None = None) -> None:
     document = {"study": study.study_name, "trials": len(study.trials), "seeds": SEEDS}
     document |= {"as_it_is": _row(first), "best": _row(best)}
     write_json(REPORT, document | {"gain_pusd": best.value - first.value if first else None})
+    told = {f"trial {one.number}": {**one.params, **(_row(one) or {})} for one in study.trials if one.value is not None}
+    studies.remember("tune", {"study": study.study_name, "seeds": SEEDS}, told)
     LOG.info("best", held_out_pnl_pusd=best.value, as_it_is=first.value if first else None, **best.params)
 
 

@@ -8,7 +8,18 @@ from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
-from flows import champions, nights, notices, prefect_pages, progress, remote_training, run_names, shadow, tracking
+from flows import (
+    champions,
+    lineage,
+    nights,
+    notices,
+    prefect_pages,
+    progress,
+    remote_training,
+    run_names,
+    shadow,
+    tracking,
+)
 from flows.champions import CANDIDATE as BUNDLE
 from flows.champions import champion
 from flows.exclusive import NIGHT, alone
@@ -85,10 +96,12 @@ def train_on_spot() -> None:
 
 @task(task_run_name="track", cache_policy=NO_CACHE, persist_result=False)
 def track(bundle_hash: str) -> str:
-    """Log the run to MLflow and register the bundle; its version."""
+    """Log the run to MLflow, register the bundle and archive where it came from; its version."""
     progress.begin("track")
     with progress.alive("track"):
-        return tracking.log_candidate(BUNDLE, bundle_hash)
+        registered = tracking.log_candidate(BUNDLE, bundle_hash)
+        lineage.keep(bundle_hash, registered)
+        return registered.version
 
 
 @task(task_run_name="verdict", cache_policy=NO_CACHE, persist_result=False)
@@ -131,9 +144,28 @@ def nightly(source: Source | None = None, recording: str | None = None, fresh: b
     What comes back is in var/nightly.json too: seconds per step, the replay, the verdict, the champion.
     """
     with alone(NIGHT, "a night"):
-        outcome = _night(source, recording, fresh)
+        killed = nights.present()
+        if killed:
+            _note_failure(killed["step"], f"it was killed; it had been at {killed['step']} since {killed['since']}")
+        nights.at("parity")
+        try:
+            outcome = _night(source, recording, fresh)
+        except BaseException as error:
+            step = nights.present() or {"step": "unknown"}
+            _note_failure(step["step"], f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            nights.over()
     nights.remember("completed", outcome["gate"]["verdict"])
     return outcome
+
+
+def _note_failure(step: str, reason: str) -> None:
+    """Leave an MLflow run that says where a night ended. Where MLflow does not answer, that is said, and no more."""
+    try:
+        tracking.log_failed_night(step, reason)
+    except Exception as error:  # whatever a broken store raises must not hide why the night failed
+        progress.detail(step, f"MLflow was not told that the night failed: {type(error).__name__}: {error}")
 
 
 def _night(source: Source | None, recording: str | None, fresh: bool) -> dict[str, Any]:
@@ -141,6 +173,7 @@ def _night(source: Source | None, recording: str | None, fresh: bool) -> dict[st
     replayed = replay_last_day()
     seconds = {"parity": time.perf_counter() - started} if replayed else {}
     started = time.perf_counter()
+    nights.at("window")
     window = open_window(*same_as_last(source, recording), fresh)
     if retire_foreign_champion(window["source"]):
         progress.detail("window", "the champion was trained on another source and is retired")
@@ -148,14 +181,17 @@ def _night(source: Source | None, recording: str | None, fresh: bool) -> dict[st
     for name in stage_names():
         if name == "gate":
             begun = time.perf_counter()
+            nights.at("track")
             bundle_hash = str(read_json(BUNDLE / "manifest.json")["hash"])
             version = track(bundle_hash)
             seconds["track"] = time.perf_counter() - begun
         if name == remote_training.TRAINED[0] and Settings().spot_group:
             train_on_spot()
+        nights.at(name)
         seconds[name] = run_stage(name)
         if name in prefect_pages.OF_STAGE:
             prefect_pages.show(prefect_pages.OF_STAGE[name])
+    nights.at("promote")
     gate = record_verdict(version)
     notices.verdict(gate)
     begun = time.perf_counter()

@@ -5,10 +5,34 @@ import os
 import time
 from datetime import UTC, datetime
 
+from pipelines.core.artifacts import read_json, write_json
+from pipelines.core.errors import ArtifactError
 from pipelines.core.settings import Settings
 
 NIGHTS = "nights.jsonl"
 """In var: a line for every night that ended, good or bad."""
+PRESENT = "night.json"
+"""In var while a night runs: the step that it is at. One that is still there later was left by a killed night."""
+
+
+def at(step: str) -> None:
+    """Note the step that the night is at."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    write_json(Settings().var / PRESENT, {"step": step, "since": now})
+
+
+def present() -> dict[str, str] | None:
+    """The step that the night is at, or that a killed night was at, and since when; None where no night runs."""
+    path = Settings().var / PRESENT
+    try:
+        return dict(read_json(path)) if path.is_file() else None
+    except (ArtifactError, TypeError, ValueError):
+        return {"step": "unknown", "since": "unknown"}
+
+
+def over() -> None:
+    """The night is over, well or badly."""
+    (Settings().var / PRESENT).unlink(missing_ok=True)
 
 
 def remember(state: str, text: str = "") -> None:

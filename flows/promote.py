@@ -59,7 +59,7 @@ def _promoted(bundle: Path, name: str, mlflow_version: str | None) -> dict[str, 
     record = {
         "hash": name,
         "bento_tag": install(bundle, name),
-        "mlflow_version": mlflow_version or tracking.log_candidate(bundle, name),
+        "mlflow_version": mlflow_version or tracking.log_candidate(bundle, name).version,
         "promoted_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "source": str(champion_record.manifest_of(bundle)["source"]),
     }

@@ -1,19 +1,28 @@
 """The only file that knows MLflow: what was measured, and which version of the bundle is champion."""
 
+import importlib.metadata
 import json
 import math
+import os
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import mlflow
 import yaml
 from mlflow import MlflowClient
+from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import Metric
 
+import pipelines
+from pipelines.core import log
 from pipelines.core.products import REPORTS, WINDOW, report_json
+from pipelines.inference.loadable import LIBRARIES
 
 REGISTERED_MODEL = "oddsmith"
 EXPERIMENT = "nightly"
@@ -30,31 +39,51 @@ HEADLINES = {
     "interval coverage": ("gate", "evidence", "coverage"),
 }
 """Name -> where the number is in the reports."""
+KEPT: Final = ("dvc.lock", "data/window.json", "params.yaml")
+"""What a run keeps of the folder that it worked in."""
+LEARNED_FROM: Final = ("pull", "featurize")
+DIGEST_LETTERS: Final = 36
+MOST_LETTERS: Final = 500
+"""MLflow takes no more of a digest, and shows no more of a tag."""
+IMPATIENT: Final = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 TRACKED = ("pull", "validation", "forecast", "agent", "backtest", "package", "gate")
 
 
-def log_candidate(bundle: Path, bundle_hash: str) -> str:
-    """Log the run that made a bundle and register it; the version, the same one for the same bundle hash."""
+@dataclass(frozen=True)
+class Registered:
+    """A bundle as MLflow knows it."""
+
+    version: str
+    run_id: str | None
+
+    @property
+    def uri(self) -> str:
+        """What `mlflow.pyfunc.load_model` takes."""
+        return f"models:/{REGISTERED_MODEL}/{self.version}"
+
+
+def log_candidate(bundle: Path, bundle_hash: str) -> Registered:
+    """Log the run that made a bundle, with its data, and register the bundle as a model that MLflow can load; the same
+    version for the same bundle hash."""
     client = MlflowClient()
     known = _versions(client, bundle_hash)
     if known:
-        return str(known[0].version)
+        return Registered(str(known[0].version), known[0].run_id)
     mlflow.set_experiment(EXPERIMENT)
     reports, about = _reports(), _about()
     with mlflow.start_run(run_name=_run_name(bundle_hash, about), tags={"bundle_hash": bundle_hash, **about}) as run:
-        mlflow.log_params(dict(_flat(yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8")))))
+        _log_parameters()
         mlflow.log_metrics(headline(reports) | dict(_numbers(reports)))
-        _log_curves(client, run.info.run_id, reports.get("agent", {}).get("curves", []))
-        for file in ("dvc.lock", "data/window.json", "params.yaml", "reports/backtest.html", "var/trials.jsonl"):
-            if Path(file).exists():
-                mlflow.log_artifact(file)
-        mlflow.log_artifacts(str(bundle), artifact_path="bundle")
-        source = f"{run.info.artifact_uri}/bundle"
+        _log_curves(client, run.info.run_id, "agent", reports.get("agent", {}).get("curves", []))
+        _log_curves(client, run.info.run_id, "forecast", reports.get("forecast", {}).get("curves", []))
+        _log_inputs()
+        _log_files(*KEPT, "reports/backtest.html", "var/trials.jsonl")
+        source = _log_model(bundle)
     _ensure_registered(client)
     version = client.create_model_version(
         REGISTERED_MODEL, source, run_id=run.info.run_id, tags={"bundle_hash": bundle_hash, **about}
     )
-    return str(version.version)
+    return Registered(str(version.version), run.info.run_id)
 
 
 def page(version: str) -> str:
@@ -98,11 +127,86 @@ def _document(path: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
-def _log_curves(client: MlflowClient, run_id: str, rows: list[dict[str, float]]) -> None:
-    """What the agent's training saw, one point per update."""
+def _log_parameters() -> None:
+    path = Path("params.yaml")
+    mlflow.log_params(dict(_flat(yaml.safe_load(path.read_text(encoding="utf-8")))) if path.is_file() else {})
+
+
+def _log_files(*names: str) -> None:
+    for name in names:
+        if Path(name).exists():
+            mlflow.log_artifact(name)
+
+
+def _log_inputs() -> None:
+    """What the run learned from: the tables of pull and featurize, by the hash that DVC's cache names them with."""
+    lock = Path("dvc.lock")
+    stages = (yaml.safe_load(lock.read_bytes()) or {}).get("stages", {}) if lock.is_file() else {}
+    for stage in LEARNED_FROM:
+        for out in stages.get(stage, {}).get("outs", ()):
+            if not out["path"].startswith("data/"):
+                continue
+            source = CodeDatasetSource({"stage": stage, "dvc_md5": out["md5"]})
+            table = MetaDataset(source, name=out["path"], digest=out["md5"][:DIGEST_LETTERS])  # type: ignore[abstract] # MLflow's own class lacks it too
+            mlflow.log_input(table, context="training")
+
+
+def _log_model(bundle: Path) -> str:
+    """The bundle as a pyfunc with the code that reads it; the model's URI."""
+    here = Path(pipelines.__file__).parent
+    logged = mlflow.pyfunc.log_model(
+        name="bundle",
+        loader_module="pipelines.inference.loadable",
+        data_path=str(bundle),
+        code_paths=[str(here)],
+        pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in LIBRARIES],
+    )
+    return str(logged.model_uri)
+
+
+def log_failed_night(stage: str, reason: str) -> None:
+    """A run that says where and why a night ended without a bundle, with what it worked on. MLflow is asked once and
+    not waited for: a night that failed because MLflow is away must still end."""
+    with _impatient():
+        mlflow.set_experiment(EXPERIMENT)
+        tags = {"night": "failed", "failed_at": stage, "reason": reason[:MOST_LETTERS]}
+        run = mlflow.start_run(run_name=f"failed at {stage}", tags=tags)
+        try:
+            _log_parameters()
+            _log_files(*KEPT)
+        finally:
+            mlflow.end_run("FAILED")
+        log.get("track").info("failed night", run_id=run.info.run_id, failed_at=stage)
+
+
+@contextmanager
+def _impatient() -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in IMPATIENT}
+    os.environ.update(IMPATIENT)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def log_study(name: str, settings: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]) -> None:
+    """A measurement of many members (league, stacks, tune): one run, and a nested run per member with its numbers."""
+    mlflow.set_experiment(name)
+    with mlflow.start_run(run_name=name):
+        mlflow.log_params(dict(_flat(dict(settings))))
+        for member, measured in rows.items():
+            with mlflow.start_run(run_name=member, nested=True):
+                texts = {key: value for key, value in _flat(dict(measured)) if isinstance(value, str | bool)}
+                mlflow.log_params({_metric_name(key): str(value)[:MOST_LETTERS] for key, value in texts.items()})
+                mlflow.log_metrics(dict(_numbers(dict(measured))))
+
+
+def _log_curves(client: MlflowClient, run_id: str, stage: str, rows: list[dict[str, float]]) -> None:
+    """What a training saw: a point per update of the agent, per epoch of the forecaster."""
     now_ms = int(time.time() * 1_000)
     points = [
-        Metric(_metric_name(f"agent.curve.{name}"), float(value), now_ms, int(row["step"]))
+        Metric(_metric_name(f"{stage}.curve.{name}"), float(value), now_ms, int(row["step"]))
         for row in rows
         for name, value in row.items()
         if name != "step" and math.isfinite(value)

@@ -266,6 +266,28 @@ MARKETS = Command(
     example="oddsmith markets --json",
 )
 
+
+def _lineage_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "decision", nargs="?", metavar="DECISION", help="an order id, a fill id, or MARKET@TIME (seconds or ISO 8601)"
+    )
+    parser.add_argument("--bundle", metavar="HASH", help="the other way: what a bundle decided")
+    _json(parser)
+
+
+def _lineage(arguments: argparse.Namespace) -> None:
+    show = importlib.import_module("oddsmith.lineage").show
+    show(arguments.decision, arguments.bundle, as_json=arguments.json)
+
+
+LINEAGE = Command(
+    name="lineage",
+    help="from a decision to bundle, MLflow run, data, parameters and commit; with --bundle from a bundle to decisions",
+    work=_lineage,
+    arguments=_lineage_arguments,
+    example="oddsmith lineage 0x5ab1e5@2026-01-10T12:00:00Z",
+)
+
 MESSAGES = Command(
     name="messages",
     help="test the receivers of messages",
@@ -352,6 +374,23 @@ def _completion(arguments: argparse.Namespace) -> None:
     importlib.import_module("oddsmith.completion").show(arguments.shell, arguments.parser(whole=True))
 
 
+def _costs_arguments(parser: argparse.ArgumentParser) -> None:
+    _json(parser)
+    parser.add_argument(
+        "--billed", action="store_true", help="next to it what AWS has billed (costs 0.01 USD a question)"
+    )
+    parser.add_argument("--days", type=whole(1, 365), default=30, help="whole days of the bill (30)")
+
+
+def _costs(arguments: argparse.Namespace) -> None:
+    if arguments.billed:
+        importlib.import_module("flows.billed").show(arguments.days, as_json=arguments.json)
+    else:
+        pipelines.COSTS.work(arguments)
+
+
+COSTS = replace(pipelines.COSTS, work=_costs, arguments=_costs_arguments)
+
 COMPLETION = Command(
     name="completion",
     help="print a script that makes a shell complete commands and options",
@@ -370,9 +409,9 @@ COMMANDS = (
     INSTALL,
     *(serving.PAUSE, serving.RESUME, serving.CLOSE, serving.RESET, serving.UPGRADE),
     *(pipelines.TRADES, pipelines.PNL, pipelines.FUNNEL, replace(pipelines.QUERY, example=QUERY_EXAMPLE)),
-    *(PARAMS, DATA, CHAMPIONS, flows.NIGHTLY, FLOWS),
+    *(PARAMS, DATA, CHAMPIONS, LINEAGE, flows.NIGHTLY, FLOWS),
     *(STAGE, BACKTEST, _at_the_running_exchange(pipelines.INGEST), pipelines.DRIFT, pipelines.PARITY),
     *benchmarks.COMMANDS,
     drills.DRILL,
-    *(pipelines.COSTS, flows.BACKUP, flows.RESTORE, flows.SPOT, COMPLETION),
+    *(COSTS, flows.BACKUP, flows.RESTORE, flows.SPOT, COMPLETION),
 )

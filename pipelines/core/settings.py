@@ -142,6 +142,8 @@ class Settings(BaseSettings):
     """Relayer API key of the signing key's account; without one a live account redeems by hand."""
     news_url: str = ""
     """Addresses of headline sources, separated by spaces: RSS or Atom, or KIND+URL; empty turns headlines off."""
+    x_bearer_token: SecretStr | None = None
+    """Token of the X API v2, for sources `x+https://api.x.com/2/tweets/search/recent?query=...`."""
     openai_url: str = "https://api.openai.com/v1"
     """Endpoint of the openai scorer: anything that answers /chat/completions."""
     openai_key: SecretStr | None = None

@@ -32,6 +32,7 @@ def trained_by_keras(meaning: str, network: Build, *, reads: tuple[Reads, ...] =
         fixed = drawn(data.positions, min(PARITY_WINDOWS, len(data.positions)), (params.seed, 3))
         return {
             "parameters": int(trained.count_params()),
+            "curves": checkpoint.curve(),
             "onnx_parity": parity(model, folder, data.batch(fixed)[0]),
         }
 

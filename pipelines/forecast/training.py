@@ -44,10 +44,15 @@ def train(network: Build, data: TrainingData, params: ForecastParams, strategy: 
     step = _step(model, loss, strategy)
     with on_sigterm() as asked:
         progress = _Progress(params, steps, asked)
-        for epoch in range(checkpoint.restore(model), params.epochs):
+        losses = checkpoint.restore(model)
+        for epoch in range(len(losses), params.epochs):
+            total = 0.0
             for number, batch in enumerate(_epoch(data, params, epoch)):
-                progress.after(epoch, number, step(batch))
-            checkpoint.save(model, epoch + 1)
+                made = step(batch)
+                progress.after(epoch, number, made)
+                total += made
+            losses.append(total / steps)
+            checkpoint.save(model, losses)
     return model
 
 

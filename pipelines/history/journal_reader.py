@@ -133,14 +133,38 @@ class JournalReader:
         decisions: dict[int, dict[str, Mapping[str, Any]]] = {}
         for row in self._rows("decisions", "ts_s"):
             decisions.setdefault(row["ts_s"], {})[row["market_id"]] = row
-        self._learn_markets()
+        self._learn_markets(self._from_s)
         for row in self._rows("bars", "ts_s"):
             yield self._bar(row, decisions.get(row["ts_s"], {}))
 
-    def _learn_markets(self) -> None:
-        """Read the bars before the first one for what they describe: a record does not repeat it every time."""
+    def bar_at(self, ts_s: int) -> LiveBar | None:
+        """The bar that was decided at a market time; None where none was."""
+        rows = self._at("bars", ts_s)
+        if not rows:
+            return None
+        self._learn_markets(ts_s)
+        return self._bar(rows[0], {row["market_id"]: row for row in self._at("decisions", ts_s)})
+
+    def bars_of(self, bundle: str) -> frozenset[int]:
+        """Market times of the bars that a bundle decided."""
         table = self._tables.tables["bars"]
-        query = sa.select(table.c.inputs).where(table.c.account == self.account).where(table.c.ts_s < self._from_s)
+        query = sa.select(table.c.ts_s).where(table.c.account == self.account).where(table.c.bundle == bundle)
+        with self._engine.connect() as db:
+            return frozenset(int(found) for found in db.execute(query).scalars())
+
+    def _at(self, name: str, ts_s: int) -> list[Mapping[str, Any]]:
+        """Rows of one market time."""
+        table = self._tables.tables.get(name)
+        if table is None:
+            return []
+        query = sa.select(table).where(table.c.account == self.account).where(table.c.ts_s == ts_s)
+        with self._engine.connect() as db:
+            return [dict(row._mapping) for row in db.execute(query)]
+
+    def _learn_markets(self, before_s: int) -> None:
+        """Read the bars before a time for what they describe: a record does not repeat it every time."""
+        table = self._tables.tables["bars"]
+        query = sa.select(table.c.inputs).where(table.c.account == self.account).where(table.c.ts_s < before_s)
         query = query.order_by(table.c.ts_s.desc()).limit(decision_record.DESCRIBE_EVERY)
         with self._engine.connect() as db:
             for content in reversed(db.execute(query).scalars().all()):
@@ -176,6 +200,14 @@ class JournalReader:
     def orders(self) -> list[Mapping[str, Any]]:
         """Orders by decision time."""
         return list(self._rows("orders", "ts_s"))
+
+    def orders_at(self, ts_s: int) -> list[Mapping[str, Any]]:
+        """Orders that were decided at a market time."""
+        return self._at("orders", ts_s)
+
+    def every_order(self) -> Iterator[Mapping[str, Any]]:
+        """All orders of the account by decision time, however long ago."""
+        return self._rows("orders", "ts_s", since=False)
 
     def payouts_micro(self) -> dict[str, int]:
         """Market id -> what a YES share of a decided market paid."""

@@ -62,7 +62,7 @@ def open_source(client: httpx2.AsyncClient, address: str, poll_s: float) -> Text
     if module is None:
         raise SettingError(
             f"ODDSMITH_NEWS_URL was {address}: there is no source of the kind {kind!r}; write an RSS or Atom address, "
-            "mastodon+https://HOST?tags=..., or add a file to pipelines/news (docs/extending.md)"
+            "mastodon+https://HOST?tags=..., gdelt+... or x+... (docs/data.md), or add a file to pipelines/news"
         )
     return cast("TextSource", module.source(client, f"{protocol}://{rest}", poll_s))
 

@@ -24,6 +24,7 @@ from flows.promote import promote, retire_foreign_champion
 from flows.rollback import rollback
 from flows.shadow import shadow
 from flows.stage_tasks import Failure, StageFailed, run_command
+from flows.tracking import Registered
 from pipelines.core import params as parameters
 from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.command_line import Parser
@@ -80,7 +81,7 @@ def desk(tmp_path, monkeypatch):
     Path("dvc.yaml").write_text(STAGES)
     shutil.copy2(ROOT / "params.yaml", "params.yaml")
     parameters.load.cache_clear()
-    state = SimpleNamespace(as_of_s=1, alias=[], commands=[], replayed=[], replay=PARITY)
+    state = SimpleNamespace(as_of_s=1, alias=[], commands=[], replayed=[], replay=PARITY, failures=[])
 
     def window(*command: str, name: str) -> list[str]:
         if name == "parity":
@@ -107,7 +108,8 @@ def desk(tmp_path, monkeypatch):
     monkeypatch.setattr("flows.stage_tasks.run_command", lambda *words, name, **_: _stage(name))
     monkeypatch.setattr(promote_module, "run_command", command)
     monkeypatch.setattr(rollback_module, "Bundle", SimpleNamespace(open=_sealed))
-    monkeypatch.setattr("flows.tracking.log_candidate", lambda _bundle, name: f"v{int(name, 16)}")
+    monkeypatch.setattr("flows.tracking.log_candidate", lambda _bundle, name: Registered(f"v{int(name, 16)}", None))
+    monkeypatch.setattr("flows.tracking.log_failed_night", lambda *said: state.failures.append(said))
     monkeypatch.setattr("flows.tracking.log_verdict", lambda *_: None)
     monkeypatch.setattr("flows.tracking.log_parity", lambda *found: state.replayed.append(found))
     monkeypatch.setattr("flows.tracking.move_champion", state.alias.append)
@@ -143,6 +145,7 @@ def test_a_promoting_night_makes_the_candidate_champion(desk):
     assert desk.alias == ["v1"]
     assert any(_hash(1)[:12] in text and "PROMOTE" in text for text in _artifacts("gate"))
     assert read_json(Path("var/nightly.json"))["champion"]["hash"] == _hash(1)
+    assert Path("var/lineage", _hash(1), "lineage.json").is_file()
 
 
 def test_a_second_night_on_the_same_window_promotes_nothing_again(desk):
@@ -168,6 +171,32 @@ def test_a_failing_stage_ends_the_night_with_its_own_line_and_promotes_nothing(d
         state.result()
     assert champions.champion()["hash"] == _hash(1)
     assert desk.alias == ["v1"]
+    assert [step for step, _ in desk.failures] == ["pull"]
+    assert "is it running?" in desk.failures[0][1]
+    assert not Path("var/night.json").exists()
+
+
+def test_a_killed_night_is_noted_by_the_next_one(desk):
+    """The step that a killed night was at is in var/night.json; the next night leaves its MLflow run and goes on."""
+    write_json(Path("var/night.json"), {"step": "agent", "since": "2026-01-10T02:10:00+00:00"})
+    assert nightly(Source.SIMULATED)["gate"]["verdict"] == "promote"
+    ((step, why),) = desk.failures
+    assert (step, "it was killed" in why) == ("agent", True)
+    assert not Path("var/night.json").exists()
+
+
+def test_a_night_fails_with_its_own_reason_where_mlflow_is_away(desk, monkeypatch):
+    """A broken MLflow does not hide why the night failed, and does not stop one that goes on after a killed one."""
+
+    def away(*_said: str) -> None:
+        raise ConnectionError("MLflow is away")
+
+    monkeypatch.setattr("flows.tracking.log_failed_night", away)
+    write_json(Path("var/night.json"), {"step": "agent", "since": "then"})
+    nightly(Source.SIMULATED)
+    monkeypatch.setattr("flows.stage_tasks.run_command", run_command)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], check=True)
+    assert "the venue lists no market" in nightly(None, return_state=True).message
 
 
 def test_a_night_replays_the_day_that_was_traded(desk):
