@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from drills.clock import REAL
+from pipelines.core.settings import Settings
 
 Row = dict[str, Any]
 
@@ -54,6 +55,12 @@ class Forks:
         self.edge, self.folder, self._answer, self._running = edge, copy, writing, []
         self.began = REAL["perf_counter"]()
         return True
+
+    def moved(self, settings: Settings) -> Settings:
+        """Settings whose files are those of this copy, so that it never writes into the folder of the original."""
+        if self.folder is None:
+            return settings
+        return settings.model_copy(update={"var": self.folder, "kill_switch": self.folder / "KILL"})
 
     def end(self, row: Row) -> None:
         """In a copy: hand the row over and end the process. In the original: wait for the copies."""

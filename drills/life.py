@@ -95,6 +95,7 @@ class Life:
         if self._forks is not None and self._forks.split(self.edges, self._folder):
             self._dies_at = self.edges
             _INHERITED.append(self)
+            self.bot._settings = self._forks.moved(self.bot._settings)  # a kill switch still reaches the dead bot
             asyncio._set_running_loop(self._loop)  # a loop is forgotten in the copy of its process
         if self._dies_at is not None and self.edges >= self._dies_at:
             self.dead_at = f"{kind} {name}"

@@ -193,8 +193,8 @@ class World:
         await first.died.wait()
         report.died_at = first.dead_at
         await first.bury()
-        if self._forks is not None and (folder := self._forks.folder) is not None:
-            self.settings = self.settings.model_copy(update={"var": folder, "kill_switch": folder / "KILL"})
+        if self._forks is not None:
+            self.settings = self._forks.moved(self.settings)
         await asyncio.sleep(DEAD_S)
         self.life = Life(self.loop, wires, self.settings, self.params)
         self.life.start()

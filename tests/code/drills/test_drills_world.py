@@ -230,8 +230,8 @@ from drills import campaign, playing
 from drills.plan import Plan
 
 campaign.quiet()
-path, plan = Path("rows.jsonl"), Plan(2)
-deaths = campaign.Deaths(plan, 90)
+path, plan = Path("rows.jsonl"), Plan(4)
+deaths = campaign.Deaths(plan, 39)
 rows = campaign.play_deaths(deaths, set(), 2, path)
 known = campaign._played(path)
 alone = [campaign.play(Plan.of(row["plan"])) for row in rows]
@@ -248,15 +248,15 @@ print(json.dumps({"equal": left == again, "died": [row["died_at"] for row in row
 
 
 def test_a_copy_at_an_edge_plays_what_a_plan_that_dies_there_plays(tmp_path):
-    """Deaths in copies of one process have the rows of deaths that are played alone, whatever was finished before is
-    not played again, and nothing is left in memory."""
+    """Deaths in copies of one process have the rows of deaths that are played alone (at the last edge the kill switch
+    is turned on while the bot is dead), and whatever was finished before is not played again."""
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     done = subprocess.run(
         [sys.executable, "-c", COPIED], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-2_000:]
     found = json.loads(done.stdout.splitlines()[-1])
-    copies = 1 + (found["edges"] - 1) // 90
+    copies = 1 + (found["edges"] - 1) // 39
     assert found["equal"]
     assert len(found["died"]) == found["kept"] == copies + 1
     assert [died for died in found["died"] if not died] == [""]
