@@ -21,7 +21,10 @@ NEEDED = ("params.yaml", "dvc.yaml", "pipelines", "serving")
 def parser(*, whole: bool = False) -> Parser:
     """The command line; `whole` mounts the options of `simulate` too, whose import takes a moment."""
     top = Parser(prog="oddsmith", description=__doc__, epilog="docs/commands.md has an example of every command.")
-    top.add_argument("--profile", metavar="NAME", help="the profile that the command is for (ODDSMITH_PROFILE)")
+    # `simulate` has an option of the same name.
+    top.add_argument(
+        "--profile", dest="own_profile", metavar="NAME", help="the profile that the command is for (ODDSMITH_PROFILE)"
+    )
     top.add_argument("--version", action="version", version=f"oddsmith {version()}")
     mount(top, COMMANDS)
     if whole:
@@ -55,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"oddsmith: {reason}", file=sys.stderr)
         return 1
     arguments.parser = parser
-    if name := arguments.profile or os.environ.get(VARIABLE, ""):
+    if name := arguments.own_profile or os.environ.get(VARIABLE, ""):
         entered = exit_status("oddsmith", lambda: enter(name, arguments.prog.split()[1]))
         if entered:
             return entered

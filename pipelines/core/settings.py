@@ -63,6 +63,11 @@ OTHER_VARIABLES: Final = frozenset(
         "ODDSMITH_ALERTS_SECRET",
         "ODDSMITH_DATABASE_SECRET",
         "ODDSMITH_DATABASE_HOST",
+        "ODDSMITH_PROXY_SITE",  # infra/proxy/Caddyfile
+        "ODDSMITH_PROXY_USER",
+        "ODDSMITH_PROXY_HASH",
+        "ODDSMITH_PROXY_UPSTREAM",
+        "ODDSMITH_PROXY_LOG",
     }
 )
 """Variables with our prefix that are no settings, each with its reader."""

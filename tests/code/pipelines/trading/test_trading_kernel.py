@@ -186,11 +186,13 @@ def test_a_better_price_has_no_queue():
 
 
 def test_shares_for_stay_within_the_budget():
-    """The size that a budget buys costs at most the budget, fee included, and stands on the 0.01 grid."""
+    """What a market buy of the size may cost at any price up to its limit, fee included, uses the budget but for cents,
+    what it costs at the limit is less, and the size is on the 0.01 grid."""
     shares = kernel.shares_for(1_000_000_000, 5_300, 0.05, 1.0)
     _, notional, fee = kernel.walk(1, shares, 5_300, 5_300, 100, 0, 10**12, 0.05, 1.0)
     assert shares % 10_000 == 0
-    assert 999_000_000 < notional + fee <= 1_000_000_000
+    assert notional + fee <= kernel.reserve_micro(shares, 5_300, 0.05, 1.0)
+    assert 999_900_000 < kernel.reserve_micro(shares, 5_300, 0.05, 1.0) <= 1_000_000_000
 
 
 def test_settlement_pays_the_winning_token():
