@@ -6,8 +6,12 @@ const known = (value) => value !== null && value !== undefined && Number.isFinit
 export const money = (value, digits = 2) =>
   known(value) ? value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace("-", "−") : DASH;
 
-export const signed = (value, digits = 2) =>
-  known(value) ? `${value > 0 ? "+" : value < 0 ? "−" : ""}${money(Math.abs(value), digits)}` : DASH;
+// What rounds to nothing has no sign.
+export const signed = (value, digits = 2) => {
+  if (!known(value)) return DASH;
+  const shown = money(Math.abs(value), digits);
+  return `${Number(shown.replaceAll(",", "")) === 0 ? "" : value > 0 ? "+" : "−"}${shown}`;
+};
 
 export const percent = (value, digits = 1) => (known(value) ? `${(value * 100).toFixed(digits)} %` : DASH);
 

@@ -47,9 +47,17 @@ const paint = () => {
 
 const showMarks = (m) => {
   const c = colours();
-  const fills = m.fills.map((one) => ({
+  // One mark per bar, side and outcome: an order that walks the book has a fill at every level.
+  const together = new Map();
+  for (const one of m.fills) {
+    const key = `${one.ts_s} ${one.side} ${one.outcome}`;
+    together.set(key, { ...one, times: (together.get(key)?.times ?? 0) + 1 });
+  }
+  const few = together.size <= 24;
+  const fills = [...together.values()].map((one) => ({
     time: one.ts_s, position: one.side === "BUY" ? "belowBar" : "aboveBar", shape: one.side === "BUY" ? "arrowUp" : "arrowDown",
-    color: one.outcome === "YES" ? c.up : c.down, text: `${one.side === "BUY" ? "bought" : "sold"} ${one.outcome}`,
+    color: one.outcome === "YES" ? c.up : c.down,
+    text: few ? `${one.side === "BUY" ? "bought" : "sold"} ${one.outcome}${one.times > 1 ? ` ×${one.times}` : ""}` : "",
   }));
   // Orders that never traded are marks of their own; the others show as fills.
   const orders = m.orders.filter((one) => !one.filled).map((one) => ({
