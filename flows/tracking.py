@@ -69,7 +69,7 @@ def log_candidate(bundle: Path, bundle_hash: str) -> Registered:
     known = _versions(client, bundle_hash)
     if known:
         return Registered(str(known[0].version), known[0].run_id)
-    mlflow.set_experiment(EXPERIMENT)
+    mlflow.set_experiment(_experiment())
     reports, about = _reports(), _about()
     with mlflow.start_run(run_name=_run_name(bundle_hash, about), tags={"bundle_hash": bundle_hash, **about}) as run:
         _log_parameters()
@@ -84,6 +84,22 @@ def log_candidate(bundle: Path, bundle_hash: str) -> Registered:
         REGISTERED_MODEL, source, run_id=run.info.run_id, tags={"bundle_hash": bundle_hash, **about}
     )
     return Registered(str(version.version), run.info.run_id)
+
+
+def _experiment() -> str:
+    """The experiment of the candidates' runs.
+
+    One that a server made keeps its files behind that server (`mlflow-artifacts:`). A night without a server writes to
+    an experiment of its own, whose files lie in the same folder.
+    """
+    found = mlflow.get_experiment_by_name(EXPERIMENT)
+    behind_a_server = found is not None and found.artifact_location.startswith("mlflow-artifacts:")
+    if mlflow.get_tracking_uri().startswith("http") or not behind_a_server:
+        return EXPERIMENT
+    name = f"{EXPERIMENT} without server"
+    if mlflow.get_experiment_by_name(name) is None:
+        mlflow.create_experiment(name, artifact_location=Path("var/mlartifacts/without-server").resolve().as_uri())
+    return name
 
 
 def page(version: str) -> str:
@@ -168,7 +184,7 @@ def log_failed_night(stage: str, reason: str) -> None:
     """A run that says where and why a night ended without a bundle, with what it worked on. MLflow is asked once and
     not waited for: a night that failed because MLflow is away must still end."""
     with _impatient():
-        mlflow.set_experiment(EXPERIMENT)
+        mlflow.set_experiment(_experiment())
         tags = {"night": "failed", "failed_at": stage, "reason": reason[:MOST_LETTERS]}
         run = mlflow.start_run(run_name=f"failed at {stage}", tags=tags)
         try:

@@ -157,3 +157,19 @@ def test_a_version_says_at_a_glance_what_it_is(night: Path):
     mlflow.set_tracking_uri("http://127.0.0.1:5000")
     assert tracking.page("7") == "http://127.0.0.1:5000/#/models/oddsmith/versions/7"
     mlflow.set_tracking_uri("")
+
+
+def test_a_night_without_a_server_keeps_its_files_where_a_server_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, night: Path
+):
+    """Where `make run` made the experiment behind its MLflow server, a later night alone registers its bundle all the
+    same, and the files can be read without the server."""
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/served.db")
+    mlflow.create_experiment(tracking.EXPERIMENT, artifact_location="mlflow-artifacts:/1")
+    bundle_hash = tiny_bundle.make(Path("bundle"))
+
+    made = tracking.log_candidate(Path("bundle"), bundle_hash)
+
+    assert tracking.log_candidate(Path("bundle"), bundle_hash) == made
+    kept = mlflow.MlflowClient().list_artifacts(made.run_id)
+    assert "params.yaml" in {Path(one.path).name for one in kept}
