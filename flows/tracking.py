@@ -18,6 +18,7 @@ from mlflow import MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import Metric
+from mlflow.models.model import ModelInfo
 
 import pipelines
 from pipelines.core import log
@@ -78,10 +79,15 @@ def log_candidate(bundle: Path, bundle_hash: str) -> Registered:
         _log_curves(client, run.info.run_id, "forecast", reports.get("forecast", {}).get("curves", []))
         _log_inputs()
         _log_files(*KEPT, "reports/backtest.html", "var/trials.jsonl")
-        source = _log_model(bundle)
+        model = _log_model(bundle)
     _ensure_registered(client)
     version = client.create_model_version(
-        REGISTERED_MODEL, source, run_id=run.info.run_id, tags={"bundle_hash": bundle_hash, **about}
+        REGISTERED_MODEL,
+        model.model_uri,
+        run_id=run.info.run_id,
+        tags={"bundle_hash": bundle_hash, **about},
+        # A server takes the model's URI as a source only with its id.
+        model_id=model.model_id,
     )
     return Registered(str(version.version), run.info.run_id)
 
@@ -167,17 +173,17 @@ def _log_inputs() -> None:
             mlflow.log_input(table, context="training")
 
 
-def _log_model(bundle: Path) -> str:
-    """The bundle as a pyfunc with the code that reads it; the model's URI."""
+def _log_model(bundle: Path) -> ModelInfo:
+    """The bundle as a pyfunc with the code that reads it."""
     here = Path(pipelines.__file__).parent
-    logged = mlflow.pyfunc.log_model(
+    logged: ModelInfo = mlflow.pyfunc.log_model(
         name="bundle",
         loader_module="pipelines.inference.loadable",
         data_path=str(bundle),
         code_paths=[str(here)],
         pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in LIBRARIES],
     )
-    return str(logged.model_uri)
+    return logged
 
 
 def log_failed_night(stage: str, reason: str) -> None:

@@ -130,6 +130,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         _running.clear()
 
 
+@pytest.hookimpl(tryfirst=True)  # the worker reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Fast tests first: a broken rule shows within seconds. The tests of a file that are alike run in one process,
     so that what they share is made once."""

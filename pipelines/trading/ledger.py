@@ -9,7 +9,7 @@ from decimal import ROUND_FLOOR, Decimal
 
 from pipelines.core.domain import Fill, Outcome, Position, Side
 from pipelines.core.errors import DataError
-from pipelines.core.money import MICRO, PRICE_SCALE, from_micro
+from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID, from_micro
 from pipelines.trading import kernel
 
 _BASE = Decimal(1) / MICRO
@@ -241,13 +241,15 @@ class Ledger:
 
     def _refresh(self, market_id: str) -> None:
         held = [
-            (self.holdings[key].shares, key[1]) for outcome in Outcome if (key := (market_id, outcome)) in self.holdings
+            (self.holdings[key].shares, key[1])
+            for outcome in Outcome
+            # Less than 0.01 share, which a market buy leaves, can never be sold: it is paid at the end.
+            if (key := (market_id, outcome)) in self.holdings and self.holdings[key].shares * MICRO >= SHARE_GRID
         ]
         if not held or market_id in self.redeemable:
             self._positions.pop(market_id, None)
             return
-        # A policy sees one position per market. A part of 0.01 share of the other token may be left of an earlier one,
-        # and a person may hold both.
+        # A policy sees one position per market; a person may hold both tokens.
         outcome = max(held)[1]
         holding = self.holdings[market_id, outcome]
         self._positions[market_id] = Position(

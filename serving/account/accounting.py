@@ -368,6 +368,11 @@ class Accounting:
         with self._mutex:
             return any((market_id, outcome) in self._ledger.holdings for outcome in Outcome)
 
+    def held_markets(self) -> set[str]:
+        """Ids of the markets of which any share is held and no payout is on its way, however few."""
+        with self._mutex:
+            return {market_id for market_id, _ in self._ledger.holdings} - self._ledger.redeemable.keys()
+
     def tokens(self) -> dict[str, int]:
         """Token id -> base units held, of markets whose static data is known."""
         with self._mutex:

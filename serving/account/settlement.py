@@ -23,7 +23,7 @@ async def settle_decided(account: TradingAccount, archive: VenueHttp, threads: T
         VenueForbidden: if the venue blocks this region or account.
     """
     settled = 0
-    for market_id in sorted({*account.accounting.positions}):
+    for market_id in sorted(account.accounting.held_markets()):
         market = account.accounting.markets.get(market_id)
         # Shares that are gone may have been sold: an order that is not over yet has to tell first.
         if market is None or account.execution.busy(market_id):

@@ -1,7 +1,16 @@
 """What MLflow is told of a bundle: its run, its data, its verdict, and what its days in the market were like."""
 
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import httpx2
 import mlflow
 import numpy as np
 import pytest
@@ -157,6 +166,46 @@ def test_a_version_says_at_a_glance_what_it_is(night: Path):
     mlflow.set_tracking_uri("http://127.0.0.1:5000")
     assert tracking.page("7") == "http://127.0.0.1:5000/#/models/oddsmith/versions/7"
     mlflow.set_tracking_uri("")
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A real MLflow server, as `make run` starts one."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    kept = [
+        "--backend-store-uri",
+        f"sqlite:///{tmp_path}/server.db",
+        "--artifacts-destination",
+        str(tmp_path / "files"),
+    ]
+    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1", *kept]
+    with (tmp_path / "server.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, cwd=tmp_path)
+    url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 120
+    while True:
+        with suppress(httpx2.HTTPError):
+            if httpx2.get(f"{url}/health").status_code == httpx2.codes.OK:
+                break
+        assert time.monotonic() < deadline, (tmp_path / "server.log").read_text()[-2000:]
+        time.sleep(0.2)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", url)
+    mlflow.set_tracking_uri(url)
+    yield url
+    mlflow.set_tracking_uri("")
+    os.killpg(process.pid, signal.SIGTERM)
+    process.wait(30)
+
+
+def test_a_server_registers_the_bundle_and_gives_it_back(night: Path, server: str):
+    """Over HTTP, where a model's URI is a source only with its id, the version loads as without a server."""
+    bundle_hash = tiny_bundle.make(Path("bundle"))
+
+    made = tracking.log_candidate(Path("bundle"), bundle_hash)
+    tracking.move_champion(made.version)
+
+    assert tracking.log_candidate(Path("bundle"), bundle_hash) == made
+    assert mlflow.pyfunc.load_model("models:/oddsmith@champion") is not None
 
 
 def test_a_night_without_a_server_keeps_its_files_where_a_server_began(

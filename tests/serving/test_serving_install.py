@@ -56,6 +56,7 @@ def test_installing_twice_gives_one_bento(machine: Path) -> None:
         "messages",
         "reasons.py",
         "reference",
+        "history",
         "__init__.py",
     } == packages
     assert not list(machine.glob("install-*"))
