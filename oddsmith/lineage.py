@@ -9,7 +9,8 @@ from pipelines.core.errors import DataError
 from pipelines.core.products import MARKETS
 from pipelines.core.settings import Settings
 from pipelines.history import lineage
-from pipelines.history.journal_reader import JournalReader, read_static, url
+from pipelines.history.journal_reader import JournalReader, url
+from pipelines.parity.stage import read_static
 
 EVER_H = 1e6
 """Hours of the journal that are read: all of them."""
