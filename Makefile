@@ -21,7 +21,7 @@ run: install ## simulate, train, judge, trade (SOURCE=recorded RECORDED=path, FR
 flows: install ## serve every flow on its schedule, with the Prefect UI (with `make run`, or alone)
 	@exec $(VENV_PYTHON) -m oddsmith flows serve
 
-test: install ## run the suite, fast tests first (ARGS="-k words" for a part; WORKERS=1: in one process)
+test: install ## run the suite, fast tests first (ARGS="-k words" for a part; WORKERS=0: in one process)
 	@$(VENV_PYTHON) -m pytest --numprocesses $(or $(WORKERS),2) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 soak: install ## a long run of the simulator's conservation test (STEPS=200 RUNS=2000: operations are their product)

@@ -15,6 +15,7 @@ def remember(name: str, settings: Mapping[str, Any], rows: Mapping[str, Mapping[
     server = os.environ.get("MLFLOW_TRACKING_URI")
     if not server and not (Settings().var / "mlflow.db").is_file():
         return False
+    before = dict(os.environ)
     try:
         os.environ.update(surroundings(Settings()))
         from flows import tracking  # noqa: PLC0415 - MLflow reads its address when it is loaded
@@ -23,4 +24,8 @@ def remember(name: str, settings: Mapping[str, Any], rows: Mapping[str, Mapping[
     except Exception as error:  # whatever a broken store raises
         log.get(name).warning("MLflow was not told", error=f"{type(error).__name__}: {error}")
         return False
+    finally:
+        # What this process does next is not a part of the running system.
+        os.environ.clear()
+        os.environ.update(before)
     return True

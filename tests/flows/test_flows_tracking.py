@@ -24,6 +24,24 @@ from pipelines.inference.bundle import Bundle
 pytestmark = pytest.mark.slow
 
 
+LOADS = """
+import sys, mlflow, numpy as np
+mlflow.set_tracking_uri(sys.argv[1])
+given = dict(np.load("given.npz"))
+answer = mlflow.pyfunc.load_model("models:/oddsmith@champion").predict(given)
+np.savez("answer.npz", **{name: np.asarray(answer[name]) for name in ("confidence", "mean", "lower")})
+"""
+
+
+def loaded_elsewhere(features: np.ndarray, mid_units: np.ndarray) -> dict[str, np.ndarray]:
+    """What the champion answers in a process of its own: loading it puts its copy of our packages before ours."""
+    np.savez("given.npz", features=features, mid_units=mid_units)
+    command = [sys.executable, "-c", LOADS, mlflow.get_tracking_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return dict(np.load("answer.npz"))
+
+
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> str:
     """One MLflow database for all tests of this file: making one takes seconds."""
@@ -56,7 +74,7 @@ def test_mlflow_loads_the_champion_and_knows_its_data(night: Path):
 
     rng = np.random.default_rng(0)
     features, mid = rng.normal(0, 0.01, (3, 60, len(FEATURE_NAMES))), rng.integers(3_000, 7_000, (3, 60))
-    answer = mlflow.pyfunc.load_model("models:/oddsmith@champion").predict({"features": features, "mid_units": mid})
+    answer = loaded_elsewhere(features, mid)
     own = Bundle.open(Path("bundle")).predictor().forecast_batch(features, mid)
     assert np.array_equal(answer["confidence"], own.confidence)
     assert answer["mean"].shape == answer["lower"].shape == (3, 24)
@@ -109,7 +127,9 @@ def test_a_study_is_told_where_there_is_an_mlflow_and_never_lost_for_it(night: P
     """A machine without MLflow makes none; with one the study is there; one that is away is no error."""
     from flows import studies
 
+    before = dict(os.environ)
     assert studies.remember("tune", {}, {"trial 0": {"held_out_pnl_pusd": 2.0}})
+    assert dict(os.environ) == before
     assert len(mlflow.search_runs(experiment_names=["tune"], output_format="list")) == 2
     monkeypatch.setattr(tracking, "log_study", None)
     assert not studies.remember("tune", {}, {"trial 0": {}})
@@ -205,7 +225,8 @@ def test_a_server_registers_the_bundle_and_gives_it_back(night: Path, server: st
     tracking.move_champion(made.version)
 
     assert tracking.log_candidate(Path("bundle"), bundle_hash) == made
-    assert mlflow.pyfunc.load_model("models:/oddsmith@champion") is not None
+    mid = np.full((1, 60), 5_000)
+    assert loaded_elsewhere(np.zeros((1, 60, len(FEATURE_NAMES))), mid)["confidence"].shape[0] == 1
 
 
 def test_a_night_without_a_server_keeps_its_files_where_a_server_began(
