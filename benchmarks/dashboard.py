@@ -81,7 +81,7 @@ SHOWN = """
   return { pane, points: most, lines };
 })
 """
-"""What each pane shows: of its longest lines the span and the extremes."""
+"""Script that returns for each pane the first and last visible time, and the lowest and highest value, of its lines."""
 
 
 @asynccontextmanager

@@ -49,7 +49,7 @@ BOT: Final = Path(__file__).with_name("hostile_bot.py")
 
 @dataclass
 class Outcome:
-    """How a session ended; `wrong` has a sentence for each thing that should not be, and is empty if it passed."""
+    """The result of a session. `wrong` has a sentence per fault; it is empty if the session passed."""
 
     seed: int
     wrong: list[str] = field(default_factory=list)
@@ -200,8 +200,8 @@ def _judge(outcome: Outcome, final: dict[str, Any], settings: Settings) -> None:
 
 
 def _differences(gateway: ClobGateway, final: dict[str, Any], settings: Settings, stop_s: float) -> list[str]:
-    """Where the venue's account and the books differ. Shares that pay nothing stay in a wallet for ever, and what was
-    paid after the bot was told to stop is for its next start to book."""
+    """The differences between the venue's account and the books. Left out: shares that pay nothing, which stay in the
+    wallet, and payments after the bot was told to stop, which its next start books."""
     cash_micro = gateway.cash_micro() - final["cash_micro"]
     found = [("pUSD", _unexplained_micro(cash_micro, gateway.account, settings, stop_s))]
     query: dict[str, Any] = {"user": gateway.account, "status": "REDEEMABLE_LOST", "limit": 100, "filter_amount": 0}
@@ -213,7 +213,7 @@ def _differences(gateway: ClobGateway, final: dict[str, Any], settings: Settings
 
 
 def _unexplained_micro(micro: int, account: str, settings: Settings, stop_s: float) -> int:
-    """What is left of a difference in cash when it is not exactly what the newest payments since the stop come to."""
+    """0 if the newest payments since the stop add up to exactly this difference in cash, else the difference."""
 
     async def read() -> list[activity.Payment]:
         async with VenueHttp(settings.data_url) as archive:

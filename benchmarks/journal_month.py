@@ -108,7 +108,7 @@ class MonthBot(Bot):
             self._new_day(day, ts_s, bundle)
 
     def _new_day(self, day: int, ts_s: int, bundle: str) -> None:
-        """What happens once a day: a reward, a new bundle with its limits, the day's funnel."""
+        """Book a reward, write the limits of the bundle, and count the funnel of one day."""
         self._gateway.pay(REWARD_MICRO)
         self.account.accounting.book_flow(CashFlow(f"reward/{day}", "REWARD", REWARD_MICRO, ts_s))
         model = self._model_watch.model
@@ -120,7 +120,7 @@ class MonthBot(Bot):
 
 
 def opened(folder: Path, *, seed: int, markets: int) -> MonthBot:
-    """The bot on the journal in a folder, with a promoted bundle beside it."""
+    """A bot with the journal of a folder; the folder gets a promoted bundle if it has none."""
     settings = Settings(_env_file=None, var=folder, kill_switch=folder / "KILL", journal_url="", mode="simulated")
     if not (folder / "champion.json").is_file():
         sealed = folder / "sealed"

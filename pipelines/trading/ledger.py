@@ -42,8 +42,7 @@ class Closed:
 def round_trips(closed: Iterable[Closed], held: Mapping[str, Position]) -> list[Closed]:
     """Every position that was opened and is gone, in the order of its first sale: its sales and settlement added up.
 
-    What was sold of a position that is still `held` (by market id) is no round trip yet, unless less than 0.01 share is
-    left of it, which no order can sell.
+    What was sold of a position that is still `held` (by market id) is no round trip yet.
     """
     trips: dict[tuple[str, Outcome, int], Closed] = {}
     for part in closed:
@@ -52,11 +51,7 @@ def round_trips(closed: Iterable[Closed], held: Mapping[str, Position]) -> list[
             trips[key] = replace(part, shares=trips[key].shares + part.shares, pnl=trips[key].pnl + part.pnl)
         else:
             trips[key] = part
-    still = {
-        (market_id, one.outcome, one.opened_s)
-        for market_id, one in held.items()
-        if kernel.sellable_micro(one.shares_micro) > 0
-    }
+    still = {(market_id, one.outcome, one.opened_s) for market_id, one in held.items()}
     return [trip for key, trip in trips.items() if key not in still]
 
 

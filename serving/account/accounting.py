@@ -58,6 +58,8 @@ class Accounting:
         """Market id -> (mid, market time) of the last book that showed a price."""
         self.aside: dict[Key, tuple[Fill, float]] = {}
         """Sales of shares that the books do not hold, with the monotonic time at which they were first seen."""
+        self._paid: dict[str, int] = {}
+        """Market id -> what YES paid, of the markets that are settled so far."""
         self._replay(journal.fills(), journal.settlements(), journal.decided())
         self._restore_peaks({market_id: peak for market_id, (_, peak) in stored.items()})
 
@@ -75,6 +77,7 @@ class Accounting:
                 self._ledger.decide(entry.market_id, entry.payout_yes_micro)
             else:
                 self._ledger.settle(entry.market_id, entry.payout_yes_micro, entry.ts_s)
+                self._paid[entry.market_id] = entry.payout_yes_micro
 
     def _restore_peaks(self, peaks: Mapping[str, int]) -> None:
         for market_id, position in list(self._ledger.positions.items()):
@@ -207,29 +210,28 @@ class Accounting:
             return lines
 
     def _adopt_in_kind(self, fill: Fill, mid_units: int, seq: int | None = None) -> str:
-        """Shares from outside, found when they were sold: a deposit of their value, no profit. The line for people."""
+        """Book the shares of a sale that the books do not hold; the line for people. They came from outside, a deposit
+        of their value and no profit, or their market was settled before the sale came to light."""
         short = self._short_micro(fill)
-        payout = next((one for one in self._journal.settlements() if one.market_id == fill.market_id), None)
-        if payout is not None:
-            return self._take_payout_back(fill, short, payout.payout_yes_micro, mid_units, seq)
-        shares = bookings.in_kind(fill, short)
-        line = f"{short / 1e6:g} {fill.outcome} shares of {fill.market_id} were sold and never bought here"
-        self.adopt(notional_micro(short, fill.price_units), f"{line}: their value")
+        line = f"{short / 1e6:g} {fill.outcome} shares of {fill.market_id} were sold"
+        if fill.market_id in self._paid:
+            shares, line = self._unpaid(fill, short, line)
+        else:
+            shares = bookings.in_kind(fill, short)
+            self.adopt(notional_micro(short, fill.price_units), f"{line} and never bought here: their value")
+            line = f"{line} and never bought here; they are adopted at the price of the sale"
         self._journal.book_fill(shares, mid_units, "adopted", self.describe(fill.market_id), seq)
         self._apply(shares, mid_units, "adopted")
-        return f"{line}; they are adopted at the price of the sale"
+        return line
 
-    def _take_payout_back(self, fill: Fill, short: int, payout_yes: int, mid_units: int, seq: int | None) -> str:
-        """Shares that were sold before their market was decided, and of which that came to light afterwards, were not
-        paid: they are bought back for the payout that was booked. The line for people."""
+    def _unpaid(self, fill: Fill, short: int, line: str) -> tuple[Fill, str]:
+        """Shares that had been sold when a payout was booked for them: the purchase that takes the payout back."""
+        payout_yes = self._paid[fill.market_id]
         each = payout_yes if fill.outcome is Outcome.YES else MICRO - payout_yes
-        shares = bookings.exactly(
-            replace(bookings.in_kind(fill, short), price_units=each * PRICE_SCALE // MICRO), -(short * each // MICRO)
-        )
-        self._journal.book_fill(shares, mid_units, "adopted", self.describe(fill.market_id), seq)
-        self._apply(shares, mid_units, "adopted")
-        line = f"{short / 1e6:g} {fill.outcome} shares of {fill.market_id} were sold before it was decided"
-        return f"{line}; the {short * each / MICRO**2:,.2f} pUSD that were booked as their payout are taken back"
+        paid = short * each // MICRO
+        priced = replace(bookings.in_kind(fill, short), price_units=each * PRICE_SCALE // MICRO)
+        line = f"{line} before it was decided; the {paid / MICRO:,.2f} pUSD booked as their payout are taken back"
+        return bookings.exactly(priced, -paid), line
 
     def settle(self, market_id: str, payout_yes_micro: int, ts_s: int) -> int:
         """Book the payout of a resolved market; base units that came in, 0 when nothing was held."""
@@ -242,6 +244,7 @@ class Accounting:
             # payout.
             received = self._ledger.settle(market_id, payout_yes_micro, ts_s)
             self._journal.book_settlement(market_id, payout_yes_micro, self._ledger.cash_micro - before, ts_s)
+            self._paid[market_id] = payout_yes_micro
             return received
 
     def decide(self, market_id: str, payout_yes_micro: int, ts_s: int) -> None:

@@ -210,7 +210,7 @@ class Execution:
     def read_trades(self) -> int:
         """Book every trade of the account that is not booked yet; how many there were."""
         fresh = 0
-        from_s = min(self._sure_s, self._newest_trade_s) if self._differs else self._newest_trade_s
+        from_s = self._sure_s if self._differs else self._newest_trade_s
         listed = self._gateway.trades(max(self._first_trade_s, from_s - OVERLAP_S))
         for fill in [*listed, *self._gateway.failed()]:
             self._newest_trade_s = max(self._newest_trade_s, fill.ts_s)

@@ -104,8 +104,6 @@ def test_a_failed_night_leaves_a_run_that_says_where(night: Path):
 
 def test_a_failed_night_does_not_wait_for_a_server_that_is_away(night: Path, monkeypatch: pytest.MonkeyPatch):
     """With nothing at the server's address the answer is an error within seconds, not after minutes of retries."""
-    import time
-
     mlflow.set_tracking_uri("http://127.0.0.1:9")
     started = time.monotonic()
     with pytest.raises(Exception, match=r"127\.0\.0\.1"):

@@ -1,15 +1,20 @@
 """Trades that neither the stream nor the list of trades shows: nothing is bought twice, paid twice or lost by them."""
 
+import json
+
 import pytest
 from serving_desk import CASH, Desk, FakeVenue, make_intent, make_market
 from test_serving_account_kinds import fill, opened, trade
 from test_serving_settlement import archive, settled
 
-from pipelines.core.domain import FeeSchedule, Side
+from pipelines.core.domain import FeeSchedule, Outcome, Side
 from pipelines.core.money import fee_micro
 from pipelines.core.orders import PlaceStatus
+from pipelines.decision_record import market_document
 from pipelines.trading.order_states import OrderState
 from serving.account import execution
+from serving.account.accounting import Accounting
+from serving.account.journal import Journal
 
 MARKET = make_market()
 SHARES = 10_000_000
@@ -192,3 +197,22 @@ def test_a_payout_of_shares_that_had_been_sold_is_taken_back(journal_url: str) -
     assert "payout are taken back" in notes[0]
     assert account.differences() == []
     assert account.accounting.cash_micro == CASH - 5_200_000 + sold.cash_micro
+
+
+def test_a_sale_before_the_settlement_keeps_its_value_when_the_journal_is_opened(journal_url: str) -> None:
+    """In a journal that holds a sale of shares from outside and a later settlement of the market, the shares are worth
+    what the sale brought, not the payout."""
+    journal = Journal(journal_url, "simulated")
+    journal.begin("0xabc")
+    Accounting(journal, CASH).know(MARKET)
+    document = market_document(MARKET)
+    bought, sold = fill(1, SHARES), fill(2, SHARES, Side.SELL, outcome=Outcome.NO, token_id=MARKET.token_no)
+    for one in (bought, sold):
+        journal.book_fill(one, 5_200, "enter", json.dumps(document))
+    journal.book_settlement(MARKET.market_id, 1_000_000, SHARES, 2_000)
+
+    Accounting(journal, CASH)
+
+    (adopted,) = [one.fill for one in journal.fills() if one.fill.fill_id.startswith("adopted/")]
+    assert adopted.price_units == sold.price_units
+    journal.close()

@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest.importorskip("tensorflow")
+pytest.importorskip("tensorflow", reason="tensorflow (extra train) is not installed")
 
 from pipelines.forecast.devices import idle_gpu
 
