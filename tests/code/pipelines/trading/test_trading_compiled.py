@@ -74,7 +74,7 @@ def test_a_copy_of_the_sources_finds_the_machine_code(tmp_path):
 
     def walked(name):
         folder = tmp_path / name
-        for package in ("core", "trading"):
+        for package in ("core", "features", "trading"):
             shutil.copytree(PIPELINES / package, folder / "pipelines" / package)
         shutil.copy(PIPELINES / "__init__.py", folder / "pipelines")
         environment = {**os.environ, "PYTHONPATH": str(folder), "XDG_CACHE_HOME": str(tmp_path / "cache")}
