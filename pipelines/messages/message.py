@@ -67,6 +67,9 @@ LEVELS: Final[dict[Kind, Level]] = {
     Kind.TEST: Level.CRITICAL,
 }
 
+PER_TRADE: Final = frozenset({Kind.FILL, Kind.EXIT, Kind.SETTLED})
+"""Kinds that come once per trade. Where there is no room for all messages of a level, these are left out first."""
+
 LONGEST: Final = 1_000
 """Most characters of one message; a longer text is cut and ends with a note."""
 
@@ -86,6 +89,11 @@ class Message:
     def level(self) -> Level:
         """How urgent it is."""
         return LEVELS[self.kind]
+
+    @property
+    def rank(self) -> tuple[Level, bool]:
+        """What it comes before where there is no room for all: the level, then whether it comes only once."""
+        return self.level, self.kind not in PER_TRADE
 
     def line(self) -> str:
         """The message with its time, as a line (or two, with the link)."""

@@ -12,7 +12,7 @@ from pipelines.core.sections import MessagesParams
 from pipelines.messages.message import Level, Message
 
 MOST_WAITING: Final = 500
-"""Most messages that wait for one receiver. Beyond it the oldest of the least urgent ones are dropped and counted."""
+"""Most messages that wait for one receiver. Beyond it the oldest of the lowest rank are dropped and counted."""
 
 MOST_LINES: Final = 30
 """Most messages that one notification contains in full; it gives the number of the others."""
@@ -61,7 +61,7 @@ class Outbox:
             return False
         self._waiting.append(message)
         if len(self._waiting) > MOST_WAITING:
-            self._waiting.remove(min(self._waiting, key=lambda one: (one.level, one.at)))
+            self._waiting.remove(min(self._waiting, key=lambda one: (one.rank, one.at)))
             self.dropped += 1
         return True
 
@@ -93,7 +93,7 @@ def notification(messages: Sequence[Message]) -> tuple[str, str]:
     else:
         urgent = sum(one.level is not Level.INFO for one in messages)
         title = f"oddsmith: {len(messages)} messages" + (f", {urgent} urgent" if urgent else "")
-    shown = sorted(messages, key=lambda one: (-one.level, one.at))[:MOST_LINES]
+    shown = sorted(messages, key=lambda one: (one.rank, -one.at.timestamp()), reverse=True)[:MOST_LINES]
     lines = [one.line() for one in sorted(shown, key=lambda one: one.at)]
     more = len(messages) - len(shown)
     return title, "\n".join([*lines, *([f"and {more} more"] if more else [])])

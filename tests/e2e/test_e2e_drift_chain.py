@@ -128,8 +128,9 @@ def system(checkout: Path) -> Iterator[dict[str, str]]:
         _await(report.exists, 600, processes[0], checkout)
         urls = _urls(report)
         processes.append(_start(checkout, "serve"))
+        entries = len(yaml.safe_load((checkout / "prefect.yaml").read_text())["deployments"])
         _await(lambda: _positions(_state(urls)), 120, processes[0], checkout)
-        _await(lambda: _deployments(checkout, urls) == 10, 120, processes[1], checkout)
+        _await(lambda: _deployments(checkout, urls) == entries, 120, processes[1], checkout)
         yield urls
     finally:
         for process in reversed(processes):

@@ -294,8 +294,8 @@ def test_killed_at_any_moment_the_ledger_is_right_after_a_restart(venue: dict[st
         "ODDSMITH_PRIVATE_KEY": KEY,
         "ODDSMITH_KILL_SWITCH": str(tmp_path / "KILL"),
     }  # fmt: skip
-    for placed in (1, 3):
-        child = [sys.executable, "-c", _CHILD, str(placed), str(Path(__file__).parent)]
+    for matched in (1, 2):
+        child = [sys.executable, "-c", _CHILD, str(matched), str(Path(__file__).parent)]
         assert subprocess.run(child, env=environment, check=False, timeout=100).returncode == -signal.SIGKILL
 
     settings = machine(tmp_path, venue, private_key=KEY)
@@ -319,8 +319,14 @@ from pipelines.core.settings import Settings
 async def main():
     trader = bot(Settings())
     trader.start()
-    while sum(trader._journal.order_counts().values()) <= int(sys.argv[1]):
-        await asyncio.sleep(0.001)
+    def orders(state):
+        return trader._journal.order_counts().get(state, 0)
+    async def until(condition):
+        while not condition():
+            await asyncio.sleep(0.001)
+    await until(lambda: orders("matched") >= int(sys.argv[1]))
+    placed = sum(trader._journal.order_counts().values())
+    await until(lambda: sum(trader._journal.order_counts().values()) > placed)
     os.kill(os.getpid(), signal.SIGKILL)
 asyncio.run(main())
 """

@@ -84,6 +84,19 @@ def test_a_notification_shows_the_urgent_first_when_it_cannot_show_all():
     assert text.endswith("and 71 more")
 
 
+def test_what_comes_once_is_never_left_out_for_the_fills_of_a_busy_hour():
+    """Start, end and a new model are kept and shown before any number of fills, stops and payouts of their level."""
+    box = outbox()
+    box.put(message(Kind.START, NOON - timedelta(hours=1), text="it began"))
+    for number in range(MOST_WAITING + 9):
+        box.put(message((Kind.FILL, Kind.SETTLED)[number % 2], NOON + timedelta(seconds=number)))
+    box.put(message(Kind.STOP, NOON + timedelta(hours=2), text="it ended"))
+    _, text = notification(box.take(NOON + timedelta(hours=2), everything=True))
+
+    assert "it began" in text
+    assert "it ended" in text
+
+
 @pytest.mark.parametrize(
     "values", [{"quiet_hours": "25:00-07:00"}, {"quiet_hours": "22-7"}, {"timezone": "Berlin"}, {"digest_min": -1.0}]
 )
