@@ -38,6 +38,8 @@ HOUR_MIN: Final = 60
 FIRST_BAR_S: Final = 300.0
 CLOSE_MIN: Final = 120
 """Market minutes that the bot has to close what it holds; every fault of the profile ends within this time."""
+QUIET_S: Final = 8.0
+"""Wall seconds for which nothing is held before the bot is told to stop."""
 EQUAL_S: Final = 20.0
 
 WORLD: Final = (
@@ -162,8 +164,7 @@ def _hour(bot: _Bot, outcome: Outcome, speed: float, kill: Path) -> None:
         outcome.wrong.append(f"no bar was decided within {FIRST_BAR_S:g} s of the restart")
     time.sleep(max(0.0, wall_s - killed_at - (time.monotonic() - again_at)))
     kill.touch()
-    _until(lambda: bot.gone or not bot.read("now.json").get("positions"), CLOSE_MIN / speed * 60)
-    time.sleep(2.0)
+    _until(lambda: bot.gone or _stays_closed(bot), CLOSE_MIN / speed * 60)
     if bot.gone:
         outcome.wrong.append("the bot ended by itself after its restart")
         return
@@ -171,6 +172,12 @@ def _hour(bot: _Bot, outcome: Outcome, speed: float, kill: Path) -> None:
     # Read before the stop, whose last comparison may or may not have seen what the venue pays from now on.
     outcome.asked_to_stop_s = httpx2.get(f"{bot.environment['ODDSMITH_CLOB_URL']}/admin/state").json()["market_time_s"]
     bot.end(signal.SIGTERM)
+
+
+def _stays_closed(bot: _Bot) -> bool:
+    """Whether nothing is held for some seconds: a purchase that was on its way at the switch, or a sale that failed to
+    settle, brings a position back that the bot has to sell too."""
+    return not _until(lambda: bot.gone or bool(bot.read("now.json").get("positions")), QUIET_S)
 
 
 def _judge(outcome: Outcome, final: dict[str, Any], settings: Settings) -> None:

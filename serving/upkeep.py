@@ -155,8 +155,12 @@ class Upkeep:
     # The listing
 
     def _held(self) -> list[Market]:
-        accounting = self._account.accounting
-        return [accounting.markets[name] for name in accounting.positions if name in accounting.markets]
+        """The markets of which any share is held: each is asked for its payout, also for less than can be sold."""
+        return self._known(self._account.accounting.held_markets())
+
+    def _known(self, market_ids: Iterable[str]) -> list[Market]:
+        markets = self._account.accounting.markets
+        return [markets[name] for name in sorted(market_ids) if name in markets]
 
     async def _read_listing(self) -> list[Market]:
         odd: list[Odd] = []
@@ -192,11 +196,12 @@ class Upkeep:
         return True
 
     async def _choose(self, listed: Sequence[Market], now_s: int) -> None:
-        """Follow what is held, what is followed already, and the listing up to the limit."""
+        """Follow the positions, what is followed already, and the listing up to the limit."""
         followed = [one.market for one in self._feed.followed.values()]
         why = self._unwanted(listed, now_s)
         wanted = [market for market in listed if not why[market.market_id]]
-        chosen = selection.choose(wanted, followed, self._held(), now_s, self._params.serving.max_markets)
+        positions = self._known(self._account.accounting.positions)
+        chosen = selection.choose(wanted, followed, positions, now_s, self._params.serving.max_markets)
         await self._feed.follow(chosen)
         self._status.listed = len(listed)
         self._status.not_followed = selection.not_followed(listed, chosen, why, now_s)

@@ -73,6 +73,12 @@ FOUND = {
             {"at_min": 207.0, "fault": "settlement_fails", "for_min": 150},
         ],
     },
+    "less than can be sold is settled with its market": {
+        "seed": 14085,
+        "bars": 1,
+        "dies_at": None,
+        "events": [{"at_min": 165.0, "fault": "decided_away", "payout": 0}],
+    },
 }
 """What must hold, and the smallest schedule in which it did not."""
 
