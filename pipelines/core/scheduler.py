@@ -4,8 +4,8 @@ Workers need this program and nothing of the folder that the work was started in
 """
 
 import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from pipelines.core.errors import SettingError
@@ -15,34 +15,45 @@ Shared = TypeVar("Shared")
 Job = TypeVar("Job")
 Made = TypeVar("Made")
 
+AHEAD = 4
+"""Jobs that each worker has been given before the first result is waited for."""
 WORKER_WAIT_S = 30
 """Wall seconds in which a Dask scheduler has to answer and to have a worker."""
 
 
 def each(
-    work: Callable[[Shared, Job], Made], shared: Shared, jobs: Sequence[Job], compute: ComputeParams
+    work: Callable[[Shared, Job], Made], shared: Shared, jobs: Iterable[Job], compute: ComputeParams
 ) -> Iterator[Made]:
     """Results in the order of the jobs, as they come, whatever `compute.scheduler` runs them.
 
     `shared` is what every job reads: it is sent to each worker once. `scheduler` is single (this process), processes
-    (`workers` of them), or the address of a Dask scheduler.
+    (`workers` of them), or the address of a Dask scheduler. Jobs are taken as workers get free, AHEAD for each, so that
+    jobs that are made one by one are never all in memory.
 
     Raises:
         SettingError: if no Dask scheduler answers at the address, or it has no worker.
     """
-    if not jobs:
-        return
     if compute.scheduler == "single":
         yield from (work(shared, job) for job in jobs)
     elif compute.scheduler == "processes":
-        size = max(len(jobs) // (4 * compute.workers), 1)
         with multiprocessing.get_context("spawn").Pool(compute.workers, _hold, (shared,)) as pool:
-            yield from pool.imap(partial(_with_held, work), jobs, chunksize=size)
+            yield from _ahead(lambda job: pool.apply_async(_with_held, (work, job)).get, jobs, AHEAD * compute.workers)
     else:
         with _client(compute.scheduler) as client:
             (held,) = client.scatter([shared], broadcast=True, hash=False)
-            for future in [client.submit(work, held, job, pure=False) for job in jobs]:
-                yield future.result()
+            threads = sum(client.nthreads().values())
+            yield from _ahead(lambda job: client.submit(work, held, job, pure=False).result, jobs, AHEAD * threads)
+
+
+def _ahead(submit: Callable[[Job], Callable[[], Made]], jobs: Iterable[Job], most: int) -> Iterator[Made]:
+    """Results in order, with at most so many jobs submitted and not taken."""
+    waiting: deque[Callable[[], Made]] = deque()
+    for job in jobs:
+        waiting.append(submit(job))
+        if len(waiting) >= most:
+            yield waiting.popleft()()
+    while waiting:
+        yield waiting.popleft()()
 
 
 def _client(address: str) -> Any:

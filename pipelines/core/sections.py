@@ -110,8 +110,6 @@ class ValidateParams(Section):
     warn_deviations: PositiveFloat
     """How far a figure of a pull may lie from those of the last nights before it is a warning. Unit: median absolute
     deviations."""
-    markets_at_once: PositiveInt
-    """Markets whose bars are in memory at a time. Unit: markets."""
 
 
 class SlicesParams(Section):
@@ -127,6 +125,9 @@ class SlicesParams(Section):
     """Share of the time span on which strategies are compared and one is chosen. Unit: share."""
     gate: Fraction
     """Share of the time span that nothing else sees, on which the candidate is judged. Unit: share."""
+    max_bars: Annotated[int, Field(ge=10_000)]
+    """Most bars that later stages read: of a larger venue whole events are drawn, the same share of each slice. Unit:
+    bars."""
 
     @model_validator(mode="after")
     def _sum_to_one(self) -> "SlicesParams":
@@ -143,6 +144,8 @@ class ComputeParams(Section):
     """Where work that splits by market runs: single, processes, or the tcp:// or tls:// address of a Dask scheduler."""
     workers: Annotated[int, Field(ge=1, le=256)]
     """Processes of the scheduler `processes`. Unit: processes."""
+    bars_at_once: Annotated[int, Field(ge=1_000)]
+    """Bars that validate and featurize have in memory at a time (more where one event has more). Unit: bars."""
 
 
 class FeaturesParams(Section):

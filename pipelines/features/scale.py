@@ -1,6 +1,6 @@
 """Scales: log-odds of a price, local volatility of a window, and the standardisation that the fit slice decides."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,11 +76,23 @@ class Scaler:
     @classmethod
     def fit(cls, raw: FloatArray, features: Sequence[Feature | spec.Sentiment], winsor_sd: float) -> "Scaler":
         """Statistics of raw rows (n, k). A column that never moves gets the scale 1."""
+        return cls.fit_parts(lambda: [raw], features, winsor_sd)
+
+    @classmethod
+    def fit_parts(
+        cls,
+        parts: Callable[[], Iterable[FloatArray]],
+        features: Sequence[Feature | spec.Sentiment],
+        winsor_sd: float,
+    ) -> "Scaler":
+        """As `fit`, to the bit, of rows that come in parts, of which one is in memory; `parts` is called twice."""
         transforms = tuple(feature.transform for feature in features)
-        values = _transformed(raw, transforms)
-        sd = values.std(axis=0)
+        count, total = _summed(_transformed(raw, transforms) for raw in parts())
+        mean = total / count
+        squares = ((_transformed(raw, transforms) - mean) ** 2 for raw in parts())
+        sd = np.sqrt(_summed(squares)[1] / count)
         names = tuple(feature.name for feature in features)
-        return cls(names, transforms, values.mean(axis=0), np.where(sd > 1e-9, sd, 1.0), winsor_sd)
+        return cls(names, transforms, mean, np.where(sd > 1e-9, sd, 1.0), winsor_sd)
 
     def transform(self, raw: FloatArray) -> FloatArray:
         """Standardised values; the last axis is the feature."""
@@ -122,6 +134,16 @@ class Scaler:
             np.asarray(document["sd"], dtype=np.float64),
             float(document["winsor_sd"]),
         )
+
+
+def _summed(parts: Iterable[FloatArray]) -> tuple[int, FloatArray]:
+    """Rows and their sums by column. Row after row, so that the sum does not depend on where one part ends."""
+    count, total = 0, np.zeros(0)
+    for part in parts:
+        if len(part):
+            rows = np.concatenate((total[None], part)) if count else part
+            total, count = np.add.reduce(rows, axis=0), count + len(part)
+    return count, total
 
 
 def _transformed(raw: FloatArray, transforms: tuple[str, ...]) -> FloatArray:

@@ -36,10 +36,10 @@ def parts(ts_s: IntArray, length_s: int) -> list[slice]:
     return [slice(left, right) for left, right in itertools.pairwise(edges)]
 
 
-def long_enough(bars: MarketBars, length_s: int, shortest: int) -> NDArray[np.bool_]:
-    """Which bars lie in a run of at least `shortest` bars: others can never be in a window with its target."""
-    keep = np.zeros(len(bars.ts_s), dtype=bool)
-    for part in parts(bars.ts_s, length_s):
+def long_enough(ts_s: IntArray, length_s: int, shortest: int) -> NDArray[np.bool_]:
+    """Which bars (n,) lie in a run of at least `shortest` bars: others can never be in a window with its target."""
+    keep = np.zeros(len(ts_s), dtype=bool)
+    for part in parts(ts_s, length_s):
         keep[part] = part.stop - part.start >= shortest
     return keep
 

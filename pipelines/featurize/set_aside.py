@@ -35,9 +35,10 @@ class SetAside:
         """Bars, sorted by market and time, of listed markets without those that were set aside; each once."""
         usable = pa.array(sorted(listed - self.markets), pa.string())
         kept = bars.filter(pc.and_(pc.is_in(bars["market_id"], usable), pc.is_valid(bars["ts_s"])))
-        if self.bars is not None and self.bars.num_rows:
-            keys = _keys(self.bars)
-            suspects = pa.array(sorted({name for name in self.bars["market_id"].to_pylist() if name}), pa.string())
+        bars_aside = None if self.bars is None else _of(self.bars, kept["market_id"])
+        if bars_aside is not None and bars_aside.num_rows:
+            keys = _keys(bars_aside)
+            suspects = pc.unique(bars_aside["market_id"])
             odd = np.flatnonzero(pc.is_in(kept["market_id"], suspects).to_numpy(zero_copy_only=False))
             rows = kept.take(odd)
             bad = np.isin(_keys(rows), keys)
@@ -48,6 +49,10 @@ class SetAside:
         ts_s = kept["ts_s"].to_numpy()
         fresh = np.append(True, (np.diff(ids) != 0) | (np.diff(ts_s) != 0))[: kept.num_rows]
         return kept if fresh.all() else kept.filter(pa.array(fresh))
+
+
+def _of(bars: pa.Table, names: pa.ChunkedArray) -> pa.Table:
+    return bars.filter(pc.is_in(bars["market_id"], pc.unique(names)))
 
 
 def _keys(bars: pa.Table) -> list[str]:

@@ -1,15 +1,16 @@
-"""Stage featurize: data/raw without data/quarantine -> data/features (features.parquet, slices.json, scaler.json)."""
+"""Stage featurize: data/raw without data/quarantine -> data/features (features.parquet, slices.json, scaler.json).
 
-import itertools
+Bars are read in groups of whole events of `compute.bars_at_once` bars, and their features are written group by group,
+so memory does not grow with the venue. Where a venue has more than `slices.max_bars`, whole events are drawn.
+"""
+
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 
 from pipelines.core import log
 from pipelines.core.artifacts import replaced_folder, write_json
@@ -18,122 +19,137 @@ from pipelines.core.errors import DataError
 from pipelines.core.params import Params, load
 from pipelines.core.products import FEATURES, QUARANTINE, RAW
 from pipelines.core.scheduler import each
-from pipelines.core.settlement import Settlement
 from pipelines.features.market_context import CONTEXT
 from pipelines.features.scale import Scaler
 from pipelines.features.spec import FEATURE_NAMES, SCALED
 from pipelines.features.state_space_batch import Books, contexts
 from pipelines.featurize import slices
+from pipelines.featurize.drawn import drawn
+from pipelines.featurize.feature_file import FeatureFile, fit_rows
 from pipelines.featurize.market import IntArray, MarketBars, features, long_enough
+from pipelines.featurize.raw_bars import COLUMNS, RawBars
 from pipelines.featurize.sentiment import Headlines
 from pipelines.featurize.set_aside import SetAside
 from pipelines.reference import recorded
 from pipelines.reference.board import Board
 
-COLUMNS = ("ts_s", "mid_units", "volume_micro", "spread_units", "bid_size_micro", "ask_size_micro")
-"""Columns of data/raw/bars that are read, in addition to the market id."""
+LIGHTER = 8
+"""A bar of which only market and time are read takes so much less memory than a whole one."""
+
+Job = tuple[list[MarketBars], list[tuple[IntArray, FloatArray]], list[FloatArray]]
+"""The markets of an event, their headlines (known, score), and their fair values."""
+
+
+@dataclass
+class Found:
+    """What the markets have: by event its span and number of bars in long enough runs, and what is left out."""
+
+    spans: dict[str, slices.Span] = field(default_factory=dict)
+    bars: Counter[str] = field(default_factory=Counter)
+    markets: dict[str, list[str]] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=lambda: {"markets_too_short": 0, "bars_in_short_runs": 0})
+
+    def add(self, event: str, name: str, ts_s: IntArray) -> None:
+        """A market of an event with the times of its bars that are kept."""
+        first, last = int(ts_s[0]), int(ts_s[-1])
+        known = self.spans.get(event, (first, last))
+        self.spans[event] = (min(first, known[0]), max(last, known[1]))
+        self.bars[event] += len(ts_s)
+        self.markets.setdefault(event, []).append(name)
 
 
 def run() -> None:
     """Read data/raw, write data/features. Raises DataError where there is nothing to compute from."""
     params = load()
     aside = SetAside.read(QUARANTINE)
-    markets, length_s = read_bars(RAW, aside)
-    headlines = Headlines.read(RAW / "headlines.parquet", aside.headlines)
+    raw = RawBars(RAW, aside)
+    groups = list(raw.groups([[name] for name in raw.counts], LIGHTER * params.compute.bars_at_once))
+    length_s = bar_length_s(raw, groups)
     shortest = params.forecast.lookback_bars + params.forecast.horizon_bars
-    kept, dropped = _keep(markets, length_s, shortest)
-    made = slices.cut(_spans(kept), params.slices.model_dump(), shortest * length_s)
+    found = _found(raw, groups, length_s, shortest)
+    made = slices.cut(found.spans, params.slices.model_dump(), shortest * length_s)
+    kept = drawn(made.slice_of_event or dict.fromkeys(found.bars, ""), found.bars, params.slices.max_bars)
+    found.dropped["bars_not_drawn"] = sum(count for event, count in found.bars.items() if event not in kept)
+    headlines = Headlines.read(RAW / "headlines.parquet", aside.headlines)
     board = Board.of(recorded.read(RAW / "reference.parquet"))
-    jobs = [(bars, headlines.of(bars.market_id), board.series(bars.settlement, bars.ts_s, length_s)) for bars in kept]
-    table = pa.concat_tables(each(_table, (made, length_s), jobs, params.compute))
-    expect(table)
-    for name, values in zip(CONTEXT, context(kept, length_s).T, strict=True):
+    units = [names for event, names in found.markets.items() if event in kept]
+    jobs = _jobs(raw, raw.groups(units, params.compute.bars_at_once), length_s, shortest, headlines, board)
+    with replaced_folder(FEATURES) as folder:
+        with FeatureFile(folder / "features.parquet") as file:
+            for table in each(_event, (made, length_s), jobs, params.compute):
+                expect(table)
+                file.add(table)
+        _describe(folder, file, made, found.dropped, params, length_s)
+
+
+def bar_length_s(raw: RawBars, groups: Sequence[Sequence[str]]) -> int:
+    """The most frequent distance between bars of one market, in seconds."""
+    steps = Counter[int]()
+    for group in groups:
+        for _, ts_s in raw.times(group):
+            values, counts = np.unique(np.diff(ts_s), return_counts=True)
+            steps.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+    if not steps:
+        raise DataError("no market has two bars; pull a longer history")
+    return int(steps.most_common(1)[0][0])
+
+
+def _found(raw: RawBars, groups: Sequence[Sequence[str]], length_s: int, shortest: int) -> Found:
+    found, markets = Found(), 0
+    for group in groups:
+        for name, ts_s in raw.times(group):
+            markets += 1
+            mask = long_enough(ts_s, length_s, shortest)
+            found.dropped["bars_in_short_runs"] += int((~mask).sum())
+            if not mask.any():
+                found.dropped["markets_too_short"] += 1
+                continue
+            found.add(raw.about[name]["event_id"], name, ts_s[mask])
+    if not found.bars:
+        raise DataError(
+            f"none of {markets} markets has {shortest} bars of {length_s} s without a gap (lookback + horizon);"
+            f" pull a longer history or lower forecast.lookback_bars"
+        )
+    return found
+
+
+def _jobs(
+    raw: RawBars, groups: Iterator[list[str]], length_s: int, shortest: int, headlines: Headlines, board: Board
+) -> Iterator[Job]:
+    """One job per event, read when it is asked for."""
+    for group in groups:
+        events: dict[str, list[MarketBars]] = {}
+        for bars in raw.read(group):
+            mask = long_enough(bars.ts_s, length_s, shortest)
+            columns = {name: getattr(bars, name)[mask] for name in COLUMNS}
+            events.setdefault(bars.event_id, []).append(replace(bars, **columns))
+        while events:
+            markets = events.pop(next(iter(events)))
+            news = [headlines.of(bars.market_id) for bars in markets]
+            yield markets, news, [board.series(bars.settlement, bars.ts_s, length_s) for bars in markets]
+
+
+def _event(shared: tuple[slices.Cut, int], job: Job) -> pa.Table:
+    """The rows of an event, market by market."""
+    table = pa.concat_tables([_table(*shared, bars, news, fair) for bars, news, fair in zip(*job, strict=True)])
+    for name, values in zip(CONTEXT, context(job[0], shared[1]).T, strict=True):
         table = table.append_column(name, pa.array(values))
-    _write(table, made, dropped, params, length_s)
-
-
-def read_bars(raw: Path, aside: SetAside) -> tuple[list[MarketBars], int]:
-    """Markets of data/raw sorted by id, each with its bars in time order, and the bar length in seconds. What was set
-    aside is left out.
-
-    Raises:
-        DataError: if there are no bars.
-    """
-    bars = _bars(raw / "bars")
-    if bars.num_rows == 0:
-        raise DataError(f"{raw / 'bars'} holds no bars; run `python -m pipelines pull` on a longer window")
-    rows = {row["market_id"]: row for row in pq.read_table(raw / "markets.parquet").to_pylist()}
-    bars = aside.without(bars.sort_by([("market_id", "ascending"), ("ts_s", "ascending")]), frozenset(rows))
-    ids = bars["market_id"].to_numpy(zero_copy_only=False)
-    columns = [bars[name].to_numpy().astype(np.int64) for name in COLUMNS]
-    edges = [0, *(np.flatnonzero(ids[1:] != ids[:-1]) + 1).tolist(), len(ids)]
-    markets = []
-    for left, right in itertools.pairwise(edges):
-        about = rows[ids[left]]
-        values = dict(zip(COLUMNS, (column[left:right] for column in columns), strict=True))
-        rule = Settlement.parse(about.get("settlement"))
-        markets.append(MarketBars(ids[left], about["event_id"], about["end_s"], **values, settlement=rule))
-    return markets, bar_length_s(markets)
-
-
-def _bars(folder: Path) -> pa.Table:
-    try:
-        return ds.dataset(folder, format="parquet").to_table(columns=["market_id", *COLUMNS])
-    except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(f"{folder} cannot be read ({error}); run `python -m pipelines pull` again") from None
+    return table
 
 
 def context(markets: Sequence[MarketBars], length_s: int) -> FloatArray:
-    """The market context of every bar of these markets, one after the other, (n, len(CONTEXT))."""
-    _, events = np.unique([bars.event_id for bars in markets], return_inverse=True)
-    event = np.repeat(events.astype(np.int64), [len(bars.ts_s) for bars in markets])
+    """The market context of every bar of the markets of an event, one after the other, (n, len(CONTEXT))."""
+    event = np.zeros(sum(len(bars.ts_s) for bars in markets), dtype=np.int64)
     starts = np.concatenate([np.append(True, np.diff(bars.ts_s) != length_s) for bars in markets])
     names = ("ts_s", "mid_units", "spread_units", "bid_size_micro", "ask_size_micro")
     columns = (np.concatenate([getattr(bars, name) for bars in markets]) for name in names)
     return contexts(Books(event, starts, *columns))
 
 
-def bar_length_s(markets: Sequence[MarketBars]) -> int:
-    """The most frequent distance between bars of one market, in seconds."""
-    steps = Counter[int]()
-    for market in markets:
-        values, counts = np.unique(np.diff(market.ts_s), return_counts=True)
-        steps.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
-    if not steps:
-        raise DataError("no market has two bars; pull a longer history")
-    return int(steps.most_common(1)[0][0])
-
-
-def _keep(markets: list[MarketBars], length_s: int, shortest: int) -> tuple[list[MarketBars], dict[str, int]]:
-    kept = []
-    dropped = {"markets_too_short": 0, "bars_in_short_runs": 0}
-    for bars in markets:
-        mask = long_enough(bars, length_s, shortest)
-        dropped["bars_in_short_runs"] += int((~mask).sum())
-        if not mask.any():
-            dropped["markets_too_short"] += 1
-            continue
-        columns = (getattr(bars, name)[mask] for name in COLUMNS)
-        kept.append(replace(bars, **dict(zip(COLUMNS, columns, strict=True))))
-    if not kept:
-        raise DataError(
-            f"none of {len(markets)} markets has {shortest} bars of {length_s} s without a gap (lookback + horizon);"
-            f" pull a longer history or lower forecast.lookback_bars"
-        )
-    return kept, dropped
-
-
-def _spans(markets: Sequence[MarketBars]) -> dict[str, slices.Span]:
-    spans: dict[str, slices.Span] = {}
-    for bars in markets:
-        first, last = int(bars.ts_s[0]), int(bars.ts_s[-1])
-        known = spans.get(bars.event_id, (first, last))
-        spans[bars.event_id] = (min(first, known[0]), max(last, known[1]))
-    return spans
-
-
-def _table(shared: tuple[slices.Cut, int], job: tuple[MarketBars, tuple[IntArray, FloatArray], FloatArray]) -> pa.Table:
-    (made, length_s), (bars, (known_s, scores), fair) = shared, job
+def _table(
+    made: slices.Cut, length_s: int, bars: MarketBars, news: tuple[IntArray, FloatArray], fair: FloatArray
+) -> pa.Table:
+    known_s, scores = news
     values = features(bars, length_s)
     n = len(bars.ts_s)
     tone, headlines = Headlines.impulses(bars.ts_s, known_s, scores, length_s)
@@ -173,20 +189,13 @@ def expect(table: pa.Table) -> None:
             )
 
 
-def fit_scaler(table: pa.Table, winsor_sd: float) -> Scaler:
-    """Standardisation of the 15 features and the sentiment by the statistics of the fit slice alone."""
-    fit = table.filter(pa.compute.equal(table["slice"], "fit"))
-    raw = np.stack([fit[feature.name].to_numpy() for feature in SCALED], axis=1)
-    return Scaler.fit(raw, SCALED, winsor_sd)
-
-
-def _write(table: pa.Table, made: slices.Cut, dropped: Mapping[str, int], params: Params, length_s: int) -> None:
-    bars = Counter[str](table["slice"].to_pylist())
-    pairs = table.group_by(["slice", "event_id"]).aggregate([])
-    events = Counter[str](pairs["slice"].to_pylist())
-    scaler = fit_scaler(table, params.features.winsor_sd)
-    with replaced_folder(FEATURES) as folder:
-        pq.write_table(table, folder / "features.parquet", compression="zstd")
-        write_json(folder / "slices.json", slices.document(made, bars, events, dropped) | {"length_s": length_s})
-        write_json(folder / "scaler.json", scaler.document())
-    log.get("featurize").info("features", bars=table.num_rows, mode=made.mode, events=dict(events), **dropped)
+def _describe(
+    folder: Path, file: FeatureFile, made: slices.Cut, dropped: Mapping[str, int], params: Params, length_s: int
+) -> None:
+    """Slices, and the standardisation by the statistics of the fit slice alone."""
+    path = folder / "features.parquet"
+    scaler = Scaler.fit_parts(lambda: fit_rows(path), SCALED, params.features.winsor_sd)
+    write_json(folder / "slices.json", slices.document(made, file.bars, file.events, dropped) | {"length_s": length_s})
+    write_json(folder / "scaler.json", scaler.document())
+    bars = sum(file.bars.values())
+    log.get("featurize").info("features", bars=bars, mode=made.mode, events=dict(file.events), **dropped)

@@ -1,7 +1,9 @@
 """Windows over the feature table: which bars have a full lookback and target, and their arrays."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +26,8 @@ IntArray = NDArray[np.int64]
 FILTERED = ("volume_micro", "tone", "headlines", "end_s")
 """Columns that only the state-space filter reads."""
 
+BATCH_ROWS = 131_072
+"""Rows that are read at a time."""
 MIN_PRICE_UNITS = 200
 """Bars outside [0.02, 0.98] teach nothing and are left out of training and of the metrics."""
 
@@ -32,10 +36,10 @@ MIN_PRICE_UNITS = 200
 class Rows:
     """The feature table as arrays, sorted by market and time; `run_start`/`run_end` bound each gap-free run."""
 
-    market_id: NDArray[np.str_]
+    market_id: NDArray[Any]
     event: IntArray
     ts_s: IntArray
-    slice_name: NDArray[np.str_]
+    slice_name: NDArray[Any]
     mid_units: IntArray
     sentiment: FloatArray
     volume_micro: IntArray
@@ -58,28 +62,31 @@ class Rows:
             DataError: if it is missing, cannot be read or lacks a column.
         """
         length_s = int(read_json(folder / "slices.json")["length_s"])
-        table = _table(folder / "features.parquet")
-        market = table["market_id"].to_numpy(zero_copy_only=False).astype(str)
+        path = folder / "features.parquet"
+        table = _table(path)
+        codes, names = _texts(table["market_id"])
         ts = table["ts_s"].to_numpy()
-        breaks = np.flatnonzero((market[1:] != market[:-1]) | (np.diff(ts) != length_s)) + 1
+        breaks = np.flatnonzero((codes[1:] != codes[:-1]) | (np.diff(ts) != length_s)) + 1
         edges = np.concatenate(([0], breaks, [len(ts)]))
         sizes = np.diff(edges)
+        events, event_names = _texts(table["event_id"])
+        slice_codes, slice_names = _texts(table["slice"])
         return cls(
-            market_id=market,
-            event=np.unique(table["event_id"].to_numpy(zero_copy_only=False).astype(str), return_inverse=True)[1],
+            market_id=names[codes],
+            event=np.argsort(np.argsort(event_names))[events],
             ts_s=ts,
-            slice_name=table["slice"].to_numpy(zero_copy_only=False).astype(str),
+            slice_name=slice_names[slice_codes],
             mid_units=table["mid_units"].to_numpy().astype(np.int64),
             sentiment=table["sentiment"].to_numpy(),
             volume_micro=table["volume_micro"].to_numpy().astype(np.int64),
             tone=table["tone"].to_numpy(),
             headlines=table["headlines"].to_numpy().astype(np.int64),
             end_s=table["end_s"].fill_null(NO_END_S).to_numpy().astype(np.int64),
-            features=np.stack([table[name].to_numpy() for name in FEATURE_NAMES], axis=1),
+            features=_matrix(path, FEATURE_NAMES, len(ts)),
             run_start=np.repeat(edges[:-1], sizes),
             run_end=np.repeat(edges[1:], sizes),
             length_s=length_s,
-            context=np.stack([table[name].to_numpy() for name in CONTEXT], axis=1),
+            context=_matrix(path, CONTEXT, len(ts)),
         )
 
     def positions(self, slice_name: str, lookback: int, horizon: int = 0) -> IntArray:
@@ -127,15 +134,37 @@ class Rows:
         return moves
 
 
+TEXTS = ("market_id", "event_id", "slice")
+KEYS = (*TEXTS, "ts_s", "mid_units", "sentiment", *FILTERED)
+
+
 def _table(path: Path) -> pa.Table:
+    """All columns but features and context."""
     try:
-        table = pq.read_table(path)
+        there = pq.read_schema(path).names
+        if missing := [name for name in (*KEYS, *FEATURE_NAMES, *CONTEXT) if name not in there]:
+            raise DataError(f"{path} lacks {', '.join(missing)}; run `python -m pipelines featurize` again")
+        return pq.read_table(path, columns=list(KEYS), read_dictionary=list(TEXTS))
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(f"{path} cannot be read ({error}); run `python -m pipelines featurize` again") from None
-    needed = ("market_id", "event_id", "ts_s", "slice", "mid_units", "sentiment", *FILTERED, *FEATURE_NAMES, *CONTEXT)
-    if missing := [name for name in needed if name not in table.column_names]:
-        raise DataError(f"{path} lacks {', '.join(missing)}; run `python -m pipelines featurize` again")
-    return table
+
+
+def _texts(column: pa.ChunkedArray) -> tuple[IntArray, NDArray[Any]]:
+    """Codes (n,) and the texts they stand for: each text is in memory once."""
+    whole = column.unify_dictionaries().combine_chunks()
+    return whole.indices.to_numpy(), whole.dictionary.to_numpy(zero_copy_only=False)
+
+
+def _matrix(path: Path, names: Sequence[str], rows: int) -> FloatArray:
+    """Columns of the file side by side, (rows, len(names)), read part by part."""
+    made = np.empty((rows, len(names)))
+    start = 0
+    for batch in pq.ParquetFile(path).iter_batches(columns=list(names), batch_size=BATCH_ROWS):
+        end = start + batch.num_rows
+        for place, name in enumerate(names):
+            made[start:end, place] = batch[name].to_numpy()
+        start = end
+    return made
 
 
 def training_positions(rows: Rows, slice_name: str, lookback: int, horizon: int) -> IntArray:

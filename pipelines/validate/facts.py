@@ -1,8 +1,10 @@
 """Derived columns that turn rules across rows into rules on one column, so that expectations can state them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,13 +33,14 @@ def partitions(raw: Path) -> list[Path]:
     return parts
 
 
-def market_ids(parts: Sequence[Path]) -> list[str | None]:
-    """Every market id of the bars, sorted; None first where a bar has none."""
-    found: set[str | None] = set()
+def market_counts(parts: Sequence[Path]) -> dict[str | None, int]:
+    """Number of bars by market id, sorted; None first where a bar has none."""
+    found: Counter[str | None] = Counter()
     for part in parts:
         for batch in pq.ParquetFile(part).iter_batches(columns=["market_id"]):
-            found.update(pc.unique(batch["market_id"]).to_pylist())
-    return sorted(found, key=lambda name: (name is not None, name or ""))
+            for pair in pc.value_counts(batch["market_id"]).to_pylist():
+                found[pair["values"]] += pair["counts"]
+    return dict(sorted(found.items(), key=lambda pair: (pair[0] is not None, pair[0] or "")))
 
 
 def read_bars(parts: Sequence[Path], wanted: Sequence[str | None]) -> pd.DataFrame:
@@ -47,7 +50,8 @@ def read_bars(parts: Sequence[Path], wanted: Sequence[str | None]) -> pd.DataFra
     if None in wanted:
         mask = mask | pc.field("market_id").is_null()
     read = ds.dataset([str(part) for part in parts], format="parquet")
-    bars: pd.DataFrame = read.to_table(filter=mask).to_pandas()
+    found = read.scanner(filter=mask, batch_readahead=1, fragment_readahead=1).to_table()
+    bars: pd.DataFrame = found.to_pandas()
     return bars.sort_values(["market_id", "ts_s"], kind="stable", ignore_index=True)
 
 
@@ -99,6 +103,9 @@ def derive(bars: pd.DataFrame, markets: pd.DataFrame, length_s: int) -> pd.DataF
     ordered["phase_s"] = ordered["ts_s"] % length_s
     block = (~(ordered["filled"] & same)).cumsum()
     ordered["filled_run"] = ordered.groupby(block)["filled"].cumsum().astype(int)
+    # Great Expectations compares int64 in one step, and every narrower integer row by row.
+    narrow = [name for name in ordered.columns if ordered[name].dtype == np.int32]
+    ordered[narrow] = ordered[narrow].astype(np.int64)
     ordered["listed"] = ordered["market_id"].isin(markets["market_id"])
     return ordered
 

@@ -9,7 +9,7 @@ are warnings (`history`). Bars are read by groups of markets, so memory does not
 import html
 import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -144,7 +144,7 @@ def _bars(
     each: list[list[Check]] = []
     totals, newest = [], 0
     with _Growing(folder / "bars.parquet", raw_tables.BARS) as aside:
-        for group in _groups(facts.market_ids(parts), params.validate_.markets_at_once):
+        for group in _groups(facts.market_counts(parts), params.compute.bars_at_once):
             made = quarantine.bars(facts.read_bars(parts, group), listed, *limits)
             made = _joined(made, quarantine.short(made.kept, needed))
             tally.add("bars", made)
@@ -171,9 +171,16 @@ def _bars(
     return checks, figures
 
 
-def _groups(names: Sequence[str | None], size: int) -> Iterator[Sequence[str | None]]:
-    for start in range(0, len(names), size):
-        yield names[start : start + size]
+def _groups(counts: Mapping[str | None, int], bars_at_once: int) -> Iterator[list[str | None]]:
+    group: list[str | None] = []
+    bars = 0
+    for name, count in counts.items():
+        if group and bars + count > bars_at_once:
+            yield group
+            group, bars = [], 0
+        group, bars = [*group, name], bars + count
+    if group:
+        yield group
 
 
 def _phase(parts: Sequence[Path], length_s: int) -> int:

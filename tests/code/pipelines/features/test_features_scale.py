@@ -43,6 +43,18 @@ def test_scaler_standardises_and_clips():
     assert np.array_equal(scaler.select(("volume",)).transform(raw[:, 5:6]), made[:, 5:6])
 
 
+def test_a_scaler_fitted_in_parts_is_the_same_to_the_bit():
+    """Mean and deviation do not depend on where one part of the rows ends, also of a part without rows."""
+    raw = np.random.default_rng(1).lognormal(size=(5000, 15)) * 100
+    transforms = tuple(feature.transform for feature in FEATURES)
+    values = scale._transformed(raw, transforms)
+    for edges in ([], [1], [0, 77, 77, 4_999]):
+        parts = np.split(raw, edges)
+        made = scale.Scaler.fit_parts(lambda parts=parts: iter(parts), FEATURES, 8.0)
+        assert made.mean.tobytes() == values.mean(axis=0).tobytes()
+        assert made.sd.tobytes() == values.std(axis=0).tobytes()
+
+
 def test_scaler_of_another_version_is_refused():
     """Statistics of another feature version are named and refused."""
     document = scale.Scaler.fit(np.zeros((2, 15)), FEATURES, 8.0).document() | {"feature_version": "0"}

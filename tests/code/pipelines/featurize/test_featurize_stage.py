@@ -126,6 +126,50 @@ def test_processes_give_the_same_bytes(tmp_path, monkeypatch):
     assert files[0] == files[1]
 
 
+def limited(**changes):
+    """The parameters with other numbers of `compute` and `slices`."""
+    sections = {name: getattr(PARAMS, name).model_copy(update=values) for name, values in changes.items()}
+    return PARAMS.model_copy(update=sections)
+
+
+def test_parts_of_the_bars_give_the_same_bytes(tmp_path, monkeypatch):
+    """A tenth of the bars in memory at a time, from several files and with a quarantine, writes what all at once do."""
+    for side, at_once in (("a", 1_000_000), ("b", 1_000)):
+        write_raw(tmp_path / side / "data/raw", events=25)
+        bars = pq.read_table(tmp_path / side / "data/raw/bars/part.parquet")
+        minutes = bars["ts_s"].to_numpy() // 60
+        for number, keep in enumerate((minutes % 2 == 0, minutes % 2 == 1)):
+            pq.write_table(bars.filter(pa.array(keep)), tmp_path / side / f"data/raw/bars/part{number}.parquet")
+        (tmp_path / side / "data/raw/bars/part.parquet").unlink()
+        odd = bars.slice(0, 400).take([0, 133, 266, 399]).select(["market_id", "ts_s"])
+        (tmp_path / side / "data/quarantine").mkdir()
+        pq.write_table(
+            odd.append_column("reason", pa.array(["odd"] * odd.num_rows)),
+            tmp_path / side / "data/quarantine/bars.parquet",
+        )
+        table = run_in(tmp_path / side, monkeypatch, limited(compute={"bars_at_once": at_once}))
+        assert table.num_rows < 25 * 2 * 200
+    folders = [tmp_path / side / "data/features" for side in ("a", "b")]
+    assert sorted(path.name for path in folders[0].iterdir()) == ["features.parquet", "scaler.json", "slices.json"]
+    for path in folders[0].iterdir():
+        assert path.read_bytes() == (folders[1] / path.name).read_bytes()
+
+
+def test_of_a_larger_venue_whole_events_of_every_slice_are_kept(tmp_path, monkeypatch):
+    """With more bars than `slices.max_bars` each slice keeps whole events, their rows are what they were, and the count
+    of the rest is told."""
+    write_raw(tmp_path / "a/data/raw")
+    write_raw(tmp_path / "b/data/raw")
+    whole = run_in(tmp_path / "a", monkeypatch).to_pandas()
+    few = run_in(tmp_path / "b", monkeypatch, limited(slices={"max_bars": 10_000})).to_pandas()
+    document = read_json(Path("data/features/slices.json"))
+    assert len(few) <= 10_000
+    assert document["dropped"]["bars_not_drawn"] == len(whole) - len(few)
+    assert set(few.slice) == set(whole.slice)
+    rows = whole[whole.event_id.isin(few.event_id)].reset_index(drop=True)
+    assert rows.equals(few)
+
+
 @pytest.mark.slow
 def test_a_dask_scheduler_gives_the_same_bytes(tmp_path, monkeypatch):
     """Features computed by three workers of a Dask scheduler equal those of one process, byte by byte."""
@@ -166,7 +210,4 @@ def test_gaps_split_a_series():
     """A run ends where the next bar does not follow at once; short runs are told apart."""
     ts = np.array([60, 120, 180, 600, 660, 720, 780])
     assert parts(ts, 60) == [slice(0, 3), slice(3, 7)]
-    from pipelines.featurize.market import MarketBars
-
-    bars = MarketBars("m", "e", None, ts, ts, ts, ts, ts, ts)
-    assert long_enough(bars, 60, 4).tolist() == [False] * 3 + [True] * 4
+    assert long_enough(ts, 60, 4).tolist() == [False] * 3 + [True] * 4

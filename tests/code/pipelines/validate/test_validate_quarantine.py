@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import pandas as pd
 import pyarrow as pa
@@ -172,7 +173,7 @@ def test_what_was_set_aside_comes_back_when_the_rule_is_mended(pull):
 def test_groups_of_markets_give_the_same_report(pull):
     """One market at a time finds what all at once find."""
     change = set_bar("ts_s", T0 + 60 * 7)
-    one = PARAMS.model_copy(update={"validate_": PARAMS.validate_.model_copy(update={"markets_at_once": 1})})
+    one = PARAMS.model_copy(update={"compute": PARAMS.compute.model_copy(update={"bars_at_once": 1})})
     whole, single = pull(change), pull(change, one)
     assert {key: value for key, value in single.items() if key != "expectations"} == {
         key: value for key, value in whole.items() if key != "expectations"
@@ -198,6 +199,8 @@ def test_features_leave_out_what_was_set_aside(pull, monkeypatch):
 
 class _Everything:
     """All bars in the fit slice."""
+
+    slice_of_event: ClassVar[dict[str, str]] = {}
 
     mode = "whole_events"
 
