@@ -1,9 +1,10 @@
 """The night at the size of a venue, and many nights in a row: `python -m benchmarks.night`.
 
-One JSON line: `promotions_edge_0` of `nights` consecutive nights in one world without an edge, judged by the real gate;
-`peak_rss_mb` and `seconds` of stages on `markets` markets of `days` days; `unchanged_s` of a night on which nothing
-changed; `recovered_nights`, stages that were killed with SIGKILL, begun again, and left the products of an undisturbed
-run, of `killed_nights`. Every finished piece is kept in --out and not measured again.
+One JSON line: `promotions_edge_0` of `nights` consecutive nights in one world without an edge, judged by the real gate,
+each on the window of the last eight days; `seconds`, `cpu_s` and `peak_rss_mb` of every stage on `markets` markets of
+`days` days; `unchanged_s` of a night on which nothing changed; `recovered_nights`, stages that were killed with
+SIGKILL, begun again, and left the products of an undisturbed run, of `killed_nights`; `left`, pieces that are not
+measured yet. Every finished piece is kept in --out and not measured again; --minutes ends a run between two pieces.
 """
 
 import argparse
@@ -22,21 +23,28 @@ from typing import Any
 from benchmarks import raw_venue, stage_runs
 from flows.stage_tasks import stage_names
 from pipelines.core.artifacts import read_json, sha256_path, write_json
-from pipelines.core.command_line import exit_status, whole
+from pipelines.core.command_line import exit_status, number, whole
 
 QUICK = (
     "simulator.markets_per_event=3",
     "forecast.kind=ssm",
     "conformal.windows=5000",
-    "ppo.timesteps=16384",
+    "ppo_entries.timesteps=65536",
+    "ppo_entries.critic_steps=0",
     "agent.imitation_epochs=1",
     "gate.bootstrap_samples=500",
     "backtest.random_seeds=1",
 )
 """Parameters of the nights in a row: the state-space filter forecasts alone, the agent is trained little."""
 
-STAGES = ("validate", "featurize")
-"""Stages that are measured at the size of the venue."""
+NIGHT = ("pull.history_days=8", "simulator.event_length_min=480", "simulator.edge=0")
+"""Of the nights in a row, which see the last eight days: a night of a long history costs no more than the first."""
+
+STAGES = stage_names(stage_runs.ROOT / "dvc.yaml")[1:]
+"""Every stage after the pull."""
+
+Piece = tuple[str, Callable[[], dict[str, Any]]]
+"""The name of a measurement, and what makes it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,41 +54,56 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--nights", type=whole(0), default=30, help="nights in a row at edge 0 (30)")
     parser.add_argument("--markets", type=whole(0), default=4_000, help="of the venue-sized pull (4000)")
     parser.add_argument("--days", type=whole(1), default=12, help="of the venue-sized pull (12)")
+    parser.add_argument("--stages", nargs="*", default=list(STAGES), metavar="STAGE", help="of the venue-sized pull")
+    parser.add_argument("--kills", nargs="*", default=list(STAGES), metavar="STAGE", help="that are killed halfway")
     parser.add_argument(
-        "--kills", nargs="*", default=list(stage_names(stage_runs.ROOT / "dvc.yaml"))[1:], metavar="STAGE"
+        "--minutes", type=number(0, 10_000), default=0.0, help="begin nothing later than this (0: no end)"
     )
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args(argv)
     known = _Known(arguments.out)
-    nights = [
-        known.once(f"night/{arguments.seed}/{night}", partial(_night, arguments.out, arguments.seed, night))
-        for night in range(arguments.nights)
+    pieces = _pieces(arguments)
+    ends = time.monotonic() + 60.0 * arguments.minutes if arguments.minutes else float("inf")
+    for name, measure in pieces:
+        if time.monotonic() < ends:
+            known.once(name, measure)
+    print(json.dumps(_line(arguments, known.rows, [name for name, _ in pieces])), flush=True)
+    return 0
+
+
+def _pieces(asked: argparse.Namespace) -> list[Piece]:
+    """Everything that is asked for, the cheap pieces first."""
+    out, seed = asked.out, asked.seed
+    sized = f"sized/{asked.markets}/{asked.days}"
+    stages = [stage for stage in STAGES if stage in asked.stages and asked.markets]
+    return [
+        *((f"night/{seed}/{night}", partial(_night, out, seed, night)) for night in range(asked.nights)),
+        *((f"killed/{seed}/{stage}", partial(_killed, out, seed, stage)) for stage in asked.kills),
+        (f"unchanged/{seed}", partial(_unchanged, out, seed)),
+        *((f"{sized}/{stage}", partial(_sized, out, asked.markets, asked.days, stage)) for stage in stages),
     ]
-    sized = {
-        stage: known.once(
-            f"sized/{arguments.markets}/{arguments.days}/{stage}",
-            partial(_sized, arguments.out, arguments.markets, arguments.days, stage),
-        )
-        for stage in (STAGES if arguments.markets else ())
-    }
-    killed = [
-        known.once(f"killed/{arguments.seed}/{stage}", partial(_killed, arguments.out, arguments.seed, stage))
-        for stage in arguments.kills
-    ]
-    unchanged = known.once(f"unchanged/{arguments.seed}", lambda: _unchanged(arguments.out, arguments.seed))
-    result = {
+
+
+def _line(asked: argparse.Namespace, rows: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """The figures of what is measured; a figure of which nothing is measured is None."""
+    done = [name for name in names if name in rows]
+
+    def of(kind: str) -> list[Any]:
+        return [rows[name] for name in done if name.startswith(kind)]
+
+    sized = {name.rpartition("/")[2]: rows[name] for name in done if name.startswith("sized/")}
+    nights, killed, unchanged = of("night/"), of("killed/"), of("unchanged/")
+    return {
         "nights": len(nights),
         "promotions_edge_0": sum(row["verdict"] == "promote" for row in nights),
-        "markets": arguments.markets,
-        "days": arguments.days,
-        "seconds": {name: row["seconds"] for name, row in sized.items()},
-        "peak_rss_mb": {name: row["peak_rss_mb"] for name, row in sized.items()},
-        "unchanged_s": unchanged["seconds"],
+        "markets": asked.markets,
+        "days": asked.days,
+        **{key: {name: row[key] for name, row in sized.items()} for key in ("seconds", "cpu_s", "peak_rss_mb")},
+        "unchanged_s": unchanged[0]["seconds"] if unchanged else None,
         "killed_nights": len(killed),
         "recovered_nights": sum(row["same"] for row in killed),
+        "left": len(names) - len(done),
     }
-    print(json.dumps(result), flush=True)
-    return 0
 
 
 class _Known:
@@ -89,26 +112,26 @@ class _Known:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / "measured.json"
-        self._rows: dict[str, Any] = read_json(self._path) if self._path.is_file() else {}
+        self.rows: dict[str, Any] = read_json(self._path) if self._path.is_file() else {}
 
     def once(self, name: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The row of a name, measured now where it is not there."""
-        if name not in self._rows:
-            self._rows[name] = measure()
-            write_json(self._path, self._rows)
-            print(json.dumps({name: self._rows[name]}), file=sys.stderr, flush=True)
-        return dict(self._rows[name])
+        if name not in self.rows:
+            self.rows[name] = measure()
+            write_json(self._path, self.rows)
+            print(json.dumps({name: self.rows[name]}), file=sys.stderr, flush=True)
+        return dict(self.rows[name])
 
 
 def _night(out: Path, seed: int, night: int) -> dict[str, Any]:
-    """One night in a world whose history is a day longer than the night before; trials go on from night to night."""
+    """One night in a world that is a day older than the night before; trials go on from night to night."""
     folder = out / f"world-{seed}"
     trials = folder / "var/trials.jsonl"
     kept = trials.read_bytes() if trials.is_file() else b""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    world = [f"simulator.seed={seed}", "simulator.edge=0", f"simulator.history_days={12 + night}"]
-    stage_runs.pull(folder, [*QUICK, *world])
+    world = [f"simulator.seed={seed}", f"simulator.history_days={8 + night}"]
+    stage_runs.pull(folder, [*QUICK, *NIGHT, *world])
     trials.parent.mkdir(exist_ok=True)
     trials.write_bytes(kept)
     for stage in stage_names(stage_runs.ROOT / "dvc.yaml")[1:]:
@@ -119,10 +142,11 @@ def _night(out: Path, seed: int, night: int) -> dict[str, Any]:
 
 
 def _sized(out: Path, markets: int, days: int, stage: str) -> dict[str, Any]:
-    """Seconds and peak memory of a stage on a pull of the venue's size."""
+    """Wall and processor seconds and peak memory of a stage on a pull of the venue's size."""
     folder = out / f"venue-{markets}-{days}"
-    if not (folder / "data/raw/markets.parquet").is_file():
-        folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "reports/pull.json").is_file():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
         shutil.copy2(stage_runs.ROOT / "params.yaml", folder)
         raw_venue.write(folder, markets, days)
     started = time.perf_counter()
@@ -130,7 +154,11 @@ def _sized(out: Path, markets: int, days: int, stage: str) -> dict[str, Any]:
     _, status, usage = os.wait4(child.pid, 0)
     if status:
         raise RuntimeError(f"{stage} ended with status {os.waitstatus_to_exitcode(status)} on {markets} markets")
-    return {"seconds": round(time.perf_counter() - started, 1), "peak_rss_mb": round(usage.ru_maxrss / 1024)}
+    return {
+        "seconds": round(time.perf_counter() - started, 1),
+        "cpu_s": round(usage.ru_utime + usage.ru_stime, 1),
+        "peak_rss_mb": round(usage.ru_maxrss / 1024),
+    }
 
 
 def _start(folder: Path, *command: str) -> subprocess.Popen[bytes]:

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from pipelines.core import raw_tables
 from pipelines.core.artifacts import write_json
+from pipelines.core.products import CHAMPION, WINDOW
 
 START_S = 1_767_225_600
 DAY_S, STEP_S = 86_400, 60
@@ -16,7 +17,10 @@ MARKETS_PER_EVENT = 5
 
 
 def write(folder: Path, markets: int, days: int, seed: int = 1) -> None:
-    """Fill data/raw and reports/pull.json of a folder. Memory: one day of all markets at a time."""
+    """Fill data/raw, data/window.json, data/champion.json and, as the last, reports/pull.json of a folder.
+
+    Memory: one day of all markets at a time.
+    """
     raw = folder / "data/raw"
     (raw / "bars").mkdir(parents=True)
     rng = np.random.default_rng(seed)
@@ -39,6 +43,8 @@ def write(folder: Path, markets: int, days: int, seed: int = 1) -> None:
     for name in ("headlines", "payouts", "spreads"):
         pq.write_table(getattr(raw_tables, name.upper()).empty_table(), raw / f"{name}.parquet")
     as_of_s = START_S + days * DAY_S
+    write_json(folder / WINDOW, {"source": "simulated", "start_s": START_S, "as_of_s": as_of_s})
+    write_json(folder / CHAMPION, {"champion": None, "why": "nothing trades yet"})
     write_json(folder / "reports/pull.json", {"length_s": STEP_S, "as_of_s": as_of_s, "source": "simulated"})
 
 

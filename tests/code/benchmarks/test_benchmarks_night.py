@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow.parquet as pq
 import pytest
@@ -14,12 +15,25 @@ pytestmark = pytest.mark.slow
 
 def test_validate_and_featurize_run_at_the_size_that_is_asked_for(tmp_path, capsys):
     """Rows, seconds and peak memory of both stages come out as one JSON line, and a second run measures nothing."""
-    sized = ["--out", str(tmp_path), "--nights", "0", "--markets", "12", "--days", "2", "--kills"]
+    sized = [
+        "--out",
+        str(tmp_path),
+        "--nights",
+        "0",
+        "--markets",
+        "12",
+        "--days",
+        "2",
+        "--kills",
+        "--stages",
+        "validate",
+        "featurize",
+    ]
     measured = {}
     write = night._Known.once
 
     def once(self, name, measure):
-        measured[name] = measured.get(name, 0) + (name not in self._rows)
+        measured[name] = measured.get(name, 0) + (name not in self.rows)
         return write(self, name, measure if not name.startswith("unchanged") else lambda: {"seconds": 1.0})
 
     with pytest.MonkeyPatch.context() as patch:
@@ -29,6 +43,8 @@ def test_validate_and_featurize_run_at_the_size_that_is_asked_for(tmp_path, caps
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     assert lines[0] == lines[1]
+    assert lines[0]["left"] == 0
+    assert lines[0]["cpu_s"]["validate"] > 0
     assert lines[0]["peak_rss_mb"].keys() == lines[0]["seconds"].keys() == {"validate", "featurize"}
     assert {"promotions_edge_0", "nights", "unchanged_s", "recovered_nights"} <= lines[0].keys()
     assert set(measured.values()) == {1}
@@ -36,6 +52,31 @@ def test_validate_and_featurize_run_at_the_size_that_is_asked_for(tmp_path, caps
     bars = report["rows"]["bars"]
     assert bars["read"] == bars["kept"] + bars["quarantined"] > 12 * 1440
     assert pq.read_metadata(tmp_path / "venue-12-2/data/features/features.parquet").num_rows == bars["kept"]
+
+
+def test_a_run_that_is_out_of_time_says_what_is_left(tmp_path, capsys):
+    """After its minutes a run begins nothing; the line has what is measured, and counts the rest."""
+    asked = [
+        "--out",
+        str(tmp_path),
+        "--nights",
+        "2",
+        "--markets",
+        "9",
+        "--kills",
+        "--stages",
+        "gate",
+        "--minutes",
+        "0.0001",
+    ]
+    (tmp_path / "measured.json").write_text('{"night/1/0": {"verdict": "hold"}, "unchanged/1": {"seconds": 3.0}}')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(night, "time", SimpleNamespace(monotonic=iter([0.0, 1.0, 1.0, 1.0, 1.0]).__next__))
+        assert night.main(asked) == 0
+    line = json.loads(capsys.readouterr().out)
+
+    assert (line["nights"], line["promotions_edge_0"], line["unchanged_s"]) == (1, 0, 3.0)
+    assert (line["left"], line["seconds"]) == (2, {})
 
 
 def test_the_venue_is_half_open_and_half_ended(tmp_path):
