@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     arguments.parser = parser
     if name := arguments.own_profile or os.environ.get(VARIABLE, ""):
-        entered = exit_status("oddsmith", lambda: enter(name, arguments.prog.split()[1]))
+        entered = exit_status("oddsmith", lambda: enter(name, " ".join(arguments.prog.split()[1:])))
         if entered:
             return entered
     return run(arguments, arguments.prog)

@@ -12,7 +12,7 @@ from benchmarks import commands as benchmarks
 from drills import commands as drills
 from flows import commands as flows
 from pipelines import commands as pipelines
-from pipelines.core.command_line import Command, whole
+from pipelines.core.command_line import SOURCES, Command, whole
 from pipelines.core.errors import ParameterError
 from serving import commands as serving
 
@@ -322,6 +322,10 @@ INSTALL = Command(
 )
 
 
+FAMILIES = ("5m", "15m", "1h", "4h")
+"""Lengths of series markets that `oddsmith.families` knows."""
+
+
 def _profile_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="lower case letters, digits and hyphens")
     parser.add_argument("--mode", choices=("simulated", "paper", "live"), default="simulated")
@@ -330,14 +334,32 @@ def _profile_arguments(parser: argparse.ArgumentParser) -> None:
         "--policy", default="", metavar="KIND", help="a policy to pin; simulated and paper trading alone"
     )
     parser.add_argument(
-        "--champion", choices=("shared", "own"), default="shared", help="whose champion trades (shared)"
+        "--champion", choices=("shared", "own"), help="whose champion trades (shared; with --family own)"
+    )
+    parser.add_argument(
+        "--family", choices=FAMILIES, help="series markets of this length: their bars, lookback, horizon and champion"
     )
 
 
 def _add_profile(arguments: argparse.Namespace) -> None:
-    profiles = importlib.import_module("oddsmith.profiles")
-    given = (arguments.name, arguments.mode, arguments.port, arguments.policy, arguments.champion)
+    profiles, family = importlib.import_module("oddsmith.profiles"), arguments.family
+    champion = arguments.champion or ("own" if family else "shared")
+    changes = importlib.import_module("oddsmith.families").assignments(family) if family else ()
+    given = (arguments.name, arguments.mode, arguments.port, arguments.policy, champion, changes)
     print(profiles.add(*given))  # noqa: T201 - the answer
+
+
+def _train_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="a profile with a champion of its own")
+    parser.add_argument("--source", choices=SOURCES, default="simulated", help="where data comes from (simulated)")
+    parser.add_argument("--recording", help="parquet file or folder of the recorded source")
+    parser.add_argument("--fresh", action="store_true", help="advance the data window to now")
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    families = importlib.import_module("oddsmith.families")
+    given = (arguments.name, arguments.source, arguments.recording)
+    print(families.train(*given, fresh=arguments.fresh))  # noqa: T201 - the answer
 
 
 def _profiles(arguments: argparse.Namespace) -> None:
@@ -361,6 +383,13 @@ PROFILES = Command(
             work=_add_profile,
             arguments=_profile_arguments,
             example="oddsmith profiles add careful --mode paper --policy kelly",
+        ),
+        Command(
+            name="train",
+            help="every stage for the markets of a profile with its own champion; promotion if the gate allows",
+            work=_train,
+            arguments=_train_arguments,
+            example="oddsmith profiles train btc5m --source polymarket --fresh",
         ),
     ),
 )

@@ -4,10 +4,11 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from flows.edit_params import change
 from flows.local.ports import DEFAULTS
 from pipelines.core import profile_paths
 from pipelines.core.artifacts import private_folder, write_secret
@@ -15,15 +16,17 @@ from pipelines.core.errors import SettingError
 from pipelines.core.params import nearest, read
 from pipelines.core.settings import Mode, Settings
 from pipelines.trading import policies
+from pipelines.trading.policies.registry import STRATEGIES
 
 OF_A_PROFILE: Final = frozenset(
     {
         *("serve", "stop", "status", "doctor", "messages", "reset-baseline", "upgrade", "markets", "profiles"),
         *("pause", "resume", "close", "params", "trades", "pnl", "funnel", "query", "champions", "parity", "drift"),
-        *("backup", "restore", "completion"),
+        *("backup", "restore", "completion", "data record", "ingest"),
     }
 )
-"""Commands that a profile has. All others make models and data, which belong to the clone."""
+"""Commands that a profile has. All others make models and data: those of a profile with its own champion come from
+`oddsmith profiles train`."""
 
 
 OF_AN_ACCOUNT: Final = (
@@ -47,7 +50,7 @@ def enter(name: str, command: str) -> None:
             f"there is no profile {name}{nearest(name, known) if known else ''}; `oddsmith profiles add {name}` makes "
             "it"
         )
-    if command not in OF_A_PROFILE:
+    if not OF_A_PROFILE & {command, command.split(maxsplit=1)[0]}:
         raise SettingError(
             f"`oddsmith {command}` makes what all profiles share; run it without --profile. A profile has: "
             f"{', '.join(sorted(OF_A_PROFILE))}"
@@ -55,7 +58,7 @@ def enter(name: str, command: str) -> None:
     clone = Settings()
     for variable in OF_AN_ACCOUNT:
         os.environ.pop(variable, None)
-    found = _venue(clone) | {
+    found = venue(clone) | {
         "ODDSMITH_MAIN_VAR": str(clone.var.resolve()),
         "ODDSMITH_VAR": str((folder / "var").resolve()),
         "ODDSMITH_KILL_SWITCH": str((folder / "var" / "KILL").resolve()),
@@ -63,26 +66,28 @@ def enter(name: str, command: str) -> None:
         "ODDSMITH_JOURNAL_URL": "",
     }
     os.environ[profile_paths.VARIABLE] = name
-    own = _values(folder / ".env")
+    own = values(folder / ".env")
     # What the profile sets wins over what the clone's process exported: its account must be its own.
     os.environ.update({key: value for key, value in found.items() if key not in own} | own)
 
 
-def _venue(clone: Settings) -> dict[str, str]:
+def venue(clone: Settings) -> dict[str, str]:
     """The exchange of the system that runs in the clone, for a simulated profile."""
     from flows.local.attach import venue_of_running  # noqa: PLC0415 - for profiles alone
 
     return venue_of_running(clone)
 
 
-def _values(path: Path) -> dict[str, str]:
+def values(path: Path) -> dict[str, str]:
+    """What a file of settings sets."""
     from dotenv import dotenv_values  # noqa: PLC0415 - for profiles alone
 
     return {key: value for key, value in dotenv_values(path).items() if value is not None} if path.is_file() else {}
 
 
-def add(name: str, mode: str, port: int | None, policy: str, champion: str) -> str:
-    """Make a profile: a copy of the clone's params.yaml, settings of its own, an empty `var`; a line for people.
+def add(name: str, mode: str, port: int | None, policy: str, champion: str, changes: Sequence[str] = ()) -> str:
+    """Make a profile: a copy of the clone's params.yaml with some changes, settings of its own, an empty `var`; a line
+    for people.
 
     Raises:
         SettingError: if the name is none or taken, the port is another profile's, or a policy is pinned in mode live.
@@ -105,6 +110,10 @@ def add(name: str, mode: str, port: int | None, policy: str, champion: str) -> s
     shutil.rmtree(partial, ignore_errors=True)
     private_folder(partial / "var")
     shutil.copyfile("params.yaml", partial / "params.yaml")
+    if changes:
+        change(changes, partial / "params.yaml")
+    if STRATEGIES.is_dir():
+        (partial / STRATEGIES).symlink_to(STRATEGIES.resolve())
     write_secret(partial / ".env", "\n".join(lines) + "\n")
     partial.replace(folder)
     pinned = f", policy {policy} pinned" if policy else ""
@@ -115,7 +124,7 @@ def add(name: str, mode: str, port: int | None, policy: str, champion: str) -> s
 
 
 def _port(name: str) -> str | None:
-    return _values(profile_paths.folder(name) / ".env").get("ODDSMITH_SERVICE_PORT")
+    return values(profile_paths.folder(name) / ".env").get("ODDSMITH_SERVICE_PORT")
 
 
 def show(*, as_json: bool) -> None:
@@ -135,11 +144,11 @@ def show(*, as_json: bool) -> None:
 
 def _profiles() -> Iterator[dict[str, Any]]:
     for name in profile_paths.names():
-        values = _values(profile_paths.folder(name) / ".env")
+        own = values(profile_paths.folder(name) / ".env")
         yield {
             "profile": name,
-            "mode": values.get("ODDSMITH_MODE", "simulated"),
-            "champion": values.get("ODDSMITH_CHAMPION", "shared"),
-            "policy": values.get("ODDSMITH_PINNED_POLICY", ""),
-            "page": f"http://127.0.0.1:{values.get('ODDSMITH_SERVICE_PORT', DEFAULTS['service'])}/",
+            "mode": own.get("ODDSMITH_MODE", "simulated"),
+            "champion": own.get("ODDSMITH_CHAMPION", "shared"),
+            "policy": own.get("ODDSMITH_PINNED_POLICY", ""),
+            "page": f"http://127.0.0.1:{own.get('ODDSMITH_SERVICE_PORT', DEFAULTS['service'])}/",
         }

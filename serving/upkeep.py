@@ -17,6 +17,7 @@ from pipelines.venue.http import VenueHttp
 from pipelines.venue.listing_facts import UNKNOWN, ListingFacts
 from pipelines.venue.stream import Resolution
 from pipelines.venue.user_stream import Disconnected, FillUpdate, OrderUpdate, Reconnected, Unreadable, UserStream
+from pipelines.venue.wanted import Why, unwanted
 from serving import metrics
 from serving.account import settlement
 from serving.account.trading_account import TradingAccount
@@ -24,7 +25,6 @@ from serving.dashboard.status import Status
 from serving.market import selection
 from serving.market.feed import Feed
 from serving.market.headlines import HeadlinePoller
-from serving.market.selection import Why
 from serving.safety.block import RETRY_S, Block
 from serving.safety.feed_watch import FeedWatch
 from serving.threads import Threads
@@ -216,7 +216,7 @@ class Upkeep:
         followed = () if self._judge_anew else self._feed.followed
         self._judge_anew = False
         return {
-            name: selection.unwanted(market, rules, now_s, self._facts.get(name, UNKNOWN), is_followed=name in followed)
+            name: unwanted(market, rules, now_s, self._facts.get(name, UNKNOWN), is_followed=name in followed)
             for name, market in ((one.market_id, one) for one in listed)
         }
 

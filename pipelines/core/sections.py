@@ -60,7 +60,8 @@ class BarsParams(Section):
     """The bar grid."""
 
     length_s: PositiveInt
-    """Length of a bar of the venue and of synthetic markets; recordings have their own. Unit: market seconds."""
+    """Length of a bar of the venue and of synthetic markets; recordings have their own. Below 60 the bars come from
+    recorded frames (`oddsmith data record`). Unit: market seconds."""
     max_gap_bars: Annotated[int, Field(ge=0, le=1000)]
     """Longest run of missing bars that repeats the last price; a longer one cuts the market's history. Unit: bars."""
 
@@ -74,6 +75,13 @@ class PullParams(Section):
     """Markets of a pull, up to half of them still open. Unit: markets."""
     concurrency: Annotated[int, Field(ge=1, le=64)]
     """Requests to the venue that may be under way at once. Unit: requests."""
+    allow: list[str] = []
+    """Only markets that one of these patterns (as in `markets.allow`) matches are learned from; empty: every market."""
+
+    @field_validator("allow")
+    @classmethod
+    def _are_patterns(cls, patterns: list[str]) -> list[str]:
+        return checked_patterns(patterns)
 
 
 class NewsParams(Section):
@@ -549,6 +557,25 @@ MARKET_PATTERNS = ("event", "topic", "id", "question", "slug", "tag", "category"
 """What a pattern of `markets.allow` and `markets.deny` can name."""
 
 
+def checked_patterns(patterns: list[str]) -> list[str]:
+    """The patterns, if all of them can be matched.
+
+    Raises:
+        ValueError: for one that is none.
+    """
+    for pattern in patterns:
+        kind, separator, text = pattern.partition(":")
+        if not separator or kind not in MARKET_PATTERNS or not text.strip():
+            known = ", ".join(f"{name}:..." for name in MARKET_PATTERNS)
+            raise ValueError(f"{pattern!r} is no pattern; write one of {known}")
+        if kind == "question":
+            try:
+                re.compile(text)
+            except re.error as error:
+                raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+    return patterns
+
+
 class MarketsParams(Section):
     """Which listed markets the bot follows; what it holds is followed in any case.
 
@@ -579,17 +606,7 @@ class MarketsParams(Section):
     @field_validator("allow", "deny")
     @classmethod
     def _are_patterns(cls, patterns: list[str]) -> list[str]:
-        for pattern in patterns:
-            kind, separator, text = pattern.partition(":")
-            if not separator or kind not in MARKET_PATTERNS or not text.strip():
-                known = ", ".join(f"{name}:..." for name in MARKET_PATTERNS)
-                raise ValueError(f"{pattern!r} is no pattern; write one of {known}")
-            if kind == "question":
-                try:
-                    re.compile(text)
-                except re.error as error:
-                    raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
-        return patterns
+        return checked_patterns(patterns)
 
     @model_validator(mode="after")
     def _has_a_band(self) -> "MarketsParams":

@@ -10,6 +10,7 @@ A run writes new files and then the state; one that was interrupted is repeated,
 
 import asyncio
 import io
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,12 +24,12 @@ from pipelines.core.artifacts import read_json, write_bytes, write_json
 from pipelines.core.domain import Market
 from pipelines.core.params import Params, load
 from pipelines.core.raw_tables import Bars, BoolArray
-from pipelines.core.settings import Settings
-from pipelines.pull import landed, live
+from pipelines.core.settings import Mode, Settings
+from pipelines.pull import frames, landed, live, recorder
 from pipelines.pull.landed import Landed
 from pipelines.reference import recorded
 from pipelines.reference.prices import Price
-from pipelines.venue import clob, gamma
+from pipelines.venue import clob, data, gamma
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.wire import Book
 
@@ -72,12 +73,30 @@ def run(days: float | None = None) -> None:
     log.get("ingest").info("appended", bars=bars, books=books, since_s=since_s, as_of_s=as_of_s)
 
 
-def prices(var: Path, start_s: int, as_of_s: int) -> list[Price]:
+def prices(settings: Settings, start_s: int, as_of_s: int) -> list[Price]:
     """Reference prices that a recorder put into the landing zone and that were known in the window, with those of the
     memory before it."""
     from_ms, to_ms = (start_s - BEFORE_S) * 1_000, as_of_s * 1_000
-    files = sorted((var / "landing" / "reference").glob("day=*/*.parquet"))
-    return [one for file in files for one in recorded.read(file) if from_ms <= one.known_ms <= to_ms]
+    landing, by_message = settings.var / "landing", settings.mode is Mode.SIMULATED
+    files = sorted((landing / "reference").glob("day=*/*.parquet"))
+    every = [
+        *(one for file in files for one in recorded.read(file)),
+        *recorder.open_prices(landing, by_message=by_message),
+    ]
+    return [one for one in every if from_ms <= one.known_ms <= to_ms]
+
+
+def recorder_of(
+    settings: Settings, params: Params, start_s: int, as_of_s: int
+) -> Callable[[list[Market]], Landed] | None:
+    """What gives the bars of some markets where they are shorter than the venue's history has them: recorded frames."""
+    length_s = params.bars.length_s
+    if length_s >= data.LEAST_BUCKET_S:
+        return None
+    # The simulator has a clock of its own: there the time of a segment says nothing of the market time in it.
+    wall_from_s = 0 if settings.mode is Mode.SIMULATED else start_s
+    span = (start_s, as_of_s, length_s)
+    return lambda markets: frames.read(settings.var / "landing", markets, *span, wall_from_s=wall_from_s)
 
 
 def _since(folder: Path, as_of_s: int, params: Params) -> int:
@@ -97,8 +116,9 @@ def _since(folder: Path, as_of_s: int, params: Params) -> int:
 def _append_history(folder: Path, settings: Settings, params: Params, since_s: int, as_of_s: int) -> int:
     """Bars and headlines of (since, as_of]; the number of bars. Some bars before are asked for to close short gaps."""
     overlap_s = (params.bars.max_gap_bars + 1) * params.bars.length_s
-    known = landed.read(folder, since_s - overlap_s, as_of_s, params.news.scorer)
-    found = asyncio.run(live.history(settings, params, since_s - overlap_s, as_of_s, known=known))
+    span = (since_s - overlap_s, as_of_s)
+    known, recorded = landed.read(folder, *span, params.news.scorer), recorder_of(settings, params, *span)
+    found = asyncio.run(live.history(settings, params, *span, known=known, recorded=recorded))
     bars = found.bars.where((found.bars.ts_s > since_s) & ~_present(found.bars, found.markets, known))
     table = raw_tables.bars_table([m.market_id for m in found.markets], bars)
     _append_days(folder / "bars", table, as_of_s)

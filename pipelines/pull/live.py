@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,6 +25,8 @@ from pipelines.pull.landed import Landed, merged, overlay
 from pipelines.venue import clob, data, gamma
 from pipelines.venue.gamma_rows import Odd
 from pipelines.venue.http import VenueHttp
+from pipelines.venue.listing_facts import UNKNOWN, ListingFacts
+from pipelines.venue.wanted import matches
 
 CONDITIONS_ASKED = 50
 """Open markets whose books are looked at for the market time."""
@@ -88,10 +90,12 @@ async def history(
     transport: httpx2.AsyncBaseTransport | None = None,
     *,
     known: Landed | None = None,
+    recorded: Callable[[list[Market]], Landed] | None = None,
 ) -> History:
     """Markets that lived in (start_s, as_of_s], their bars and the headlines about them.
 
-    What is `known` from the landing zone is taken from there; the venue is asked for the bars that are missing.
+    What is `known` from the landing zone is taken from there; the venue is asked for the bars that are missing. With
+    `recorded` the bars of the listed markets are those that it gives (bars shorter than a minute have no other source).
     """
     landed = Landed() if known is None else known
     async with (
@@ -101,10 +105,12 @@ async def history(
         VenueHttp(settings.clob_url, transport=transport) as exchange,
     ):
         odd_rows: list[Odd] = []
-        markets = await _markets(listing, start_s, as_of_s, params.pull.max_markets, odd_rows)
+        markets = await _markets(listing, start_s, as_of_s, params, odd_rows)
         if not markets:
             raise DataError(f"{settings.gamma_url} lists no market between {_day(start_s)} and {_day(as_of_s)}")
         odd: Counter[str] = Counter()
+        if recorded is not None:
+            landed = replace(recorded(markets), headlines=landed.headlines)
         series = await _all_series(archive, tape, markets, start_s, as_of_s, params, odd, landed)
         paid = await gamma.payouts(listing, [one.market_id for one in markets if (one.end_s or as_of_s) < as_of_s])
         spread = await _spreads(exchange, [one for one in markets if one.end_s is None or one.end_s > as_of_s])
@@ -151,19 +157,23 @@ def _day(ts_s: int) -> str:
     return datetime.fromtimestamp(ts_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-async def _markets(http: VenueHttp, start_s: int, as_of_s: int, limit: int, odd: list[Odd]) -> list[Market]:
-    """Up to half of `limit` open markets, the most traded of the last day first, then those that ended in the window.
+async def _markets(http: VenueHttp, start_s: int, as_of_s: int, params: Params, odd: list[Odd]) -> list[Market]:
+    """Up to half of `pull.max_markets` open markets, the most traded of the last day first, then those that ended.
 
     Without the ended ones the history would know survivors alone. Both orders are known at `as_of_s`; lifetime volume,
-    which is not, selects nothing. Sorted by id.
+    which is not, selects nothing. Of those that `pull.allow` names, where it names any. Sorted by id.
     """
     found: dict[str, Market] = {}
+    facts: dict[str, ListingFacts] = {}
+    limit, allow = params.pull.max_markets, params.pull.allow
     asked: tuple[tuple[bool, int, dict[str, Any]], ...] = (
         (False, max(limit // 2, 1), {"order": "volume24hr"}),
         (True, limit, {"order": "endDate", "end_date_min": _day(start_s)}),
     )
     for closed, most, filters in asked:
-        async for market in gamma.listed(http, odd=odd, closed=closed, ascending=False, **filters):
+        async for market in gamma.listed(http, odd=odd, facts=facts, closed=closed, ascending=False, **filters):
+            if allow and not any(matches(one, market, facts.get(market.market_id, UNKNOWN)) for one in allow):
+                continue
             begins_late = market.start_s is not None and market.start_s >= as_of_s
             ended_early = closed and market.end_s is not None and market.end_s <= start_s
             if not begins_late and not ended_early:
@@ -189,6 +199,8 @@ async def _all_series(
         length_s = params.bars.length_s
         have = landed.points(market.market_id)
         spans = landed.missing(market, begin, max(begin, end), length_s) if len(have[0]) else [(begin, max(begin, end))]
+        if length_s < data.LEAST_BUCKET_S:
+            spans = []
         prices, prints = [have], [(np.empty(0, np.int64), np.empty(0, np.int64))]
         for first, last in spans:
             found = await data.price_history(archive, market.token_yes, first, last, length_s, odd)
@@ -237,13 +249,22 @@ async def _each(
     return [task.result() for task in tasks]
 
 
+def _nothing(markets: int, length_s: int) -> str:
+    if length_s < data.LEAST_BUCKET_S:
+        return (
+            f"none of {markets} markets has recorded frames in the window, and bars of {length_s} s come from nothing"
+            " else (the venue's price history has a minute at least): let `oddsmith data record` run first"
+        )
+    return f"none of {markets} markets has a price history in the window; is the Data API complete?"
+
+
 def _bars(series: list[_Series], params: Params) -> tuple[Bars, dict[str, int]]:
     code = np.repeat(np.arange(len(series)), [len(s.ts_s) for s in series])
     nothing = np.zeros(len(code), np.int64)
     ts_s, mid_units = np.concatenate([s.ts_s for s in series]), np.concatenate([s.mid_units for s in series])
     points = Points(code, ts_s, mid_units, nothing, nothing, nothing, nothing)
     if len(points) == 0:
-        raise DataError(f"none of {len(series)} markets has a price history in the window; is the Data API complete?")
+        raise DataError(_nothing(len(series), params.bars.length_s))
     bars = grid.to_bars(points, params.bars.length_s, params.bars.max_gap_bars)
     traded = np.repeat(np.arange(len(series)), [len(s.trade_s) for s in series])
     times = np.concatenate([s.trade_s for s in series])

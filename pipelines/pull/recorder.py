@@ -14,7 +14,7 @@ import gzip
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -27,27 +27,41 @@ from pipelines.core.artifacts import write_bytes
 from pipelines.core.domain import Market
 from pipelines.core.errors import VenueError
 from pipelines.core.params import Params
-from pipelines.core.settings import Settings
+from pipelines.core.sections import MarketsParams
+from pipelines.core.settings import Mode, Settings
 from pipelines.news import sources
 from pipelines.reference import recorded, rtds
 from pipelines.reference.prices import Price
-from pipelines.venue import gamma
+from pipelines.venue import clob, gamma
 from pipelines.venue.channel import Channel, Lost
 from pipelines.venue.http import VenueHttp
+from pipelines.venue.listing_facts import UNKNOWN, ListingFacts
+from pipelines.venue.wanted import unwanted
 
 FLUSH_S: Final = 0.5
 SEGMENT_S: Final = 600
 SILENT_AFTER_S: Final = 30.0
-RESCAN_S: Final = 30.0
+RESCAN_S: Final = 10.0
+LISTED: Final = 2_000
+"""Markets of the listing that are read where `markets` of params.yaml chooses among them."""
+WITNESSES: Final = 50
 
 _log = log.get("record")
 
 
 class Segments:
-    """Lines into the open segment, and closed segments into their place. `now_ms` is the wall clock."""
+    """Lines into the open segment, and closed segments into their place. `now_ms` is the wall clock; `by_message` says
+    that the venue has a clock of its own (the simulator): a price was known at the time that its message says."""
 
-    def __init__(self, landing: Path, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
+    def __init__(
+        self,
+        landing: Path,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        *,
+        by_message: bool = False,
+    ) -> None:
         self._landing = landing
+        self._by_message = by_message
         self._frames = landing / "frames"
         self._frames.mkdir(parents=True, exist_ok=True)
         self._now_ms = now_ms
@@ -56,7 +70,7 @@ class Segments:
         self._began_ms = 0
         self._flushed_ms = 0
         for left in sorted(self._frames.glob("*.jsonl")):
-            close(left, landing)
+            close(left, landing, by_message=by_message)
 
     def write(self, source: str, **content: Any) -> None:
         """Append a line; it reaches the disk with the next flush."""
@@ -82,16 +96,16 @@ class Segments:
             self.flush()
             self._file.close()
             self._file = None
-            close(self._path, self._landing)
+            close(self._path, self._landing, by_message=self._by_message)
 
 
-def close(segment: Path, landing: Path) -> None:
+def close(segment: Path, landing: Path, *, by_message: bool = False) -> None:
     """Compress a segment, write its reference prices, and only then remove it: whatever stops this, nothing is lost."""
     day = datetime.fromtimestamp(int(segment.stem) / 1_000, UTC).strftime("%Y-%m-%d")
     rows = list(lines(segment))
     whole = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
     write_bytes(landing / "frames" / f"day={day}" / f"{segment.stem}.jsonl.gz", gzip.compress(whole))
-    prices = list(reference_prices(rows))
+    prices = list(reference_prices(rows, by_message=by_message))
     if prices:
         target = landing / "reference" / f"day={day}" / f"{segment.stem}.parquet"
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -113,16 +127,24 @@ def lines(segment: Path) -> Iterator[dict[str, Any]]:
             yield row
 
 
-def reference_prices(rows: list[dict[str, Any]]) -> Iterator[Price]:
-    """Prices of the lines that the socket of reference prices gave, known when they arrived."""
+def reference_prices(rows: Iterable[dict[str, Any]], *, by_message: bool = False) -> Iterator[Price]:
+    """Prices of the lines that the socket of reference prices gave, known when they arrived, or when their message was
+    sent."""
     for row in rows:
         if row.get("source") == "rtds" and isinstance(row.get("frame"), Mapping):
-            yield from rtds.parse(row["frame"], int(row["recv_ms"]))
+            sent_ms = rtds.number(row["frame"].get("timestamp")) if by_message else None
+            yield from rtds.parse(row["frame"], int(row["recv_ms"] if sent_ms is None else sent_ms))
+
+
+def open_prices(landing: Path, *, by_message: bool = False) -> Iterator[Price]:
+    """Reference prices of the segment that is being written."""
+    for segment in sorted((landing / "frames").glob("*.jsonl")):
+        yield from reference_prices(lines(segment), by_message=by_message)
 
 
 async def record(settings: Settings, params: Params, seconds: float | None = None) -> None:
     """Record until cancelled, or for a time."""
-    segments = Segments(settings.var / "landing")
+    segments = Segments(settings.var / "landing", by_message=settings.mode is Mode.SIMULATED)
     _log.info("recording", into=str(settings.var / "landing"))
     try:
         async with asyncio.timeout(seconds), asyncio.TaskGroup() as tasks:
@@ -170,7 +192,7 @@ async def _fresh(settings: Settings, params: Params, segments: Segments, known: 
     """Tokens of listed markets that are not followed yet; the listing itself is a line too."""
     try:
         async with VenueHttp(settings.gamma_url) as http:
-            listed = await gamma.tradable(http, params.serving.max_markets, [])
+            listed = await _wanted(http, settings, params)
     except VenueError as error:
         segments.write("listing", gap=str(error))
         return []
@@ -178,6 +200,25 @@ async def _fresh(settings: Settings, params: Params, segments: Segments, known: 
     if fresh:
         segments.write("listing", markets=[market_line(one) for one in fresh])
     return [one.token_yes for one in fresh]
+
+
+async def _wanted(http: VenueHttp, settings: Settings, params: Params) -> list[Market]:
+    """Listed markets that the bot would follow, the most traded first; of a series the present window and the next."""
+    rules, facts = params.markets, dict[str, ListingFacts]()
+    if rules == MarketsParams():
+        return await gamma.tradable(http, params.serving.max_markets, [])
+    listed = await gamma.tradable(http, LISTED, [], facts)
+    now_s = await _market_time_s(settings, listed)
+    about = ((one, facts.get(one.market_id, UNKNOWN)) for one in listed)
+    kept = [one for one, told in about if not unwanted(one, rules, now_s, told, is_followed=False)]
+    return kept[: params.serving.max_markets]
+
+
+async def _market_time_s(settings: Settings, listed: Sequence[Market]) -> int:
+    """The venue's market time by some of its books; the wall's where none is shown."""
+    async with VenueHttp(settings.clob_url) as exchange:
+        books = await clob.books(exchange, [one.token_yes for one in listed[:WITNESSES]])
+    return clob.market_time_ms(books.values()) // 1_000 if books else int(time.time())
 
 
 def market_line(market: Market) -> dict[str, Any]:

@@ -87,9 +87,10 @@ def from_recording(chosen: window.Window, params: Params) -> Pulled:
 def _from_venue(chosen: window.Window, params: Params) -> Pulled:
     from pipelines.pull import live  # noqa: PLC0415 - recordings need no HTTP client
 
-    settings = Settings().for_source(chosen.source)
-    known = landed.read(settings.var / "landing", chosen.start_s, chosen.as_of_s, params.news.scorer)
-    history = asyncio.run(live.history(settings, params, chosen.start_s, chosen.as_of_s, known=known))
+    settings, span = Settings().for_source(chosen.source), (chosen.start_s, chosen.as_of_s)
+    known = landed.read(settings.var / "landing", *span, params.news.scorer)
+    recorded = landing.recorder_of(settings, params, *span)
+    history = asyncio.run(live.history(settings, params, *span, known=known, recorded=recorded))
     return Pulled(
         history.markets,
         history.bars,
@@ -99,7 +100,7 @@ def _from_venue(chosen: window.Window, params: Params) -> Pulled:
         payouts=history.payouts,
         scoring_usd=history.scoring_usd,
         spreads=history.spreads,
-        prices=landing.prices(Settings().for_source(chosen.source).var, chosen.start_s, chosen.as_of_s),
+        prices=landing.prices(settings, *span),
         asked=history.asked,
     )
 

@@ -32,6 +32,10 @@ UNREADABLE, REPEATED, SAME_CURSOR = "history_rows_unreadable", "history_rows_rep
 _log = log.get("data")
 
 
+LEAST_BUCKET_S = 60
+"""The price history has no shorter buckets: shorter bars come from recorded frames, and live from the stream alone."""
+
+
 async def price_history(
     http: VenueHttp, token_id: str, start_s: int, end_s: int, bucket_s: int, odd: Counter[str] | None = None
 ) -> tuple[IntArray, IntArray]:

@@ -11,6 +11,7 @@ from pipelines.core.params import Params
 from pipelines.core.settings import Settings
 from pipelines.trading.order_states import OrderState
 from pipelines.trading.risk import exposure_micro
+from pipelines.venue.wanted import Why
 from serving import champion, metrics
 from serving.account.execution import Sent
 from serving.account.journal import wall_ms
@@ -23,7 +24,6 @@ from serving.dashboard.forecast_score import ForecastScore
 from serving.dashboard.market_records import MarketRecords
 from serving.loaded_model import LoadedModel, Turn, nearest
 from serving.market.feed import Feed
-from serving.market.selection import Why
 
 LOADED_POINTS = 10 * EXACT
 """Bars whose equity is read from the journal at a start: most of a year."""

@@ -328,11 +328,12 @@ class Feed:
     async def _warm(self, one: Followed) -> None:
         """Fill a window from history up to the newest bar, then with the bars since.
 
-        Bars that closed together after a silence all come from history: their own volume is not known.
+        Bars that closed together after a silence all come from history: their own volume is not known. Where there is
+        no history, because bars are too short, the window begins with the first bar since.
         """
         try:
             async with self._slots:
-                newest = one.backlog[-1]
+                newest = one.backlog[-1 if history.exists(self._length_s) else 0]
                 bars = await history.history(
                     self._archive, one.market, newest, self._lookback, self._length_s, self._max_gap_bars
                 )

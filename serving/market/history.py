@@ -14,12 +14,19 @@ IntArray = NDArray[np.int64]
 DAY_S = 86_400
 
 
+def exists(length_s: int) -> bool:
+    """Whether the venue's history has bars of this length."""
+    return length_s >= data.LEAST_BUCKET_S
+
+
 async def grid_offset_s(http: VenueHttp, markets: list[Market], length_s: int, now_s: int) -> int:
     """Seconds after a multiple of the bar length at which this venue's bars close, read off a market's history.
 
     Raises:
         VenueError: if none of the markets has a history.
     """
+    if not exists(length_s):
+        return 0  # recorded frames are cut at multiples, and the venue's history says nothing of shorter bars
     for market in markets[:20]:
         times, _ = await data.price_history(http, market.token_yes, now_s - 200 * length_s, now_s, length_s)
         if len(times):
@@ -29,14 +36,20 @@ async def grid_offset_s(http: VenueHttp, markets: list[Market], length_s: int, n
 
 async def last_mid_units(http: VenueHttp, market: Market, ts_s: int, length_s: int) -> int | None:
     """The newest price of a market's history before a time; None where it has none in the last day."""
-    _, prices = await data.price_history(http, market.token_yes, ts_s - DAY_S, ts_s, length_s)
+    bucket_s = max(length_s, data.LEAST_BUCKET_S)
+    _, prices = await data.price_history(http, market.token_yes, ts_s - DAY_S, ts_s, bucket_s)
     return int(prices[-1]) if len(prices) else None
 
 
 async def history(
     http: VenueHttp, market: Market, first_live: Bar, lookback: int, length_s: int, max_gap_bars: int
 ) -> list[Bar]:
-    """Contiguous bars that end with `first_live`, whose volume is completed from the trades of its whole bar."""
+    """Contiguous bars that end with `first_live`, whose volume is completed from the trades of its whole bar.
+
+    Bars shorter than the venue's history has them begin with `first_live`: as in training, where recorded frames begin.
+    """
+    if not exists(length_s):
+        return [first_live]
     end_s = first_live.ts_s
     start_s = end_s - max(lookback + EXTRA_BARS, FILTER_BARS) * length_s
     times, mids = await data.price_history(http, market.token_yes, start_s, end_s, length_s)

@@ -7,6 +7,7 @@ from pipelines.core.settings import Settings
 from pipelines.venue.gamma_rows import Odd
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.listing_facts import UNKNOWN, ListingFacts
+from pipelines.venue.wanted import unwanted
 from serving.market import selection
 
 
@@ -23,9 +24,7 @@ async def preview(settings: Settings, params: Params) -> dict[str, Any]:
         listed = await selection.listed(listing, [], odd, limit, facts)
         now_s = await selection.market_time_s(exchange, listed)
     why = {
-        one.market_id: selection.unwanted(
-            one, params.markets, now_s, facts.get(one.market_id, UNKNOWN), is_followed=False
-        )
+        one.market_id: unwanted(one, params.markets, now_s, facts.get(one.market_id, UNKNOWN), is_followed=False)
         for one in listed
     }
     wanted = [one for one in listed if why[one.market_id] is None]

@@ -81,6 +81,8 @@ class LocalVenue:
         self.asked.append(path)
         if path in self.status:
             return httpx2.Response(self.status[path], text="<html>edge page</html>")
+        if path == "/v2/prices-history" and int(query["bucket_seconds"]) < 60:
+            return httpx2.Response(400, json={"error": "bucket_seconds must be at least 60"})
         if path == "/books":
             tokens = {one["token_id"] for one in json.loads(request.content)}
             return httpx2.Response(200, json=[one for one in self.books if one["asset_id"] in tokens])
@@ -122,12 +124,14 @@ class Heard:
 
 @asynccontextmanager
 async def feeding(
-    *markets: Market, lookback: int = 4, wall: bool = False
+    *markets: Market, lookback: int = 4, wall: bool = False, length_s: int = 60
 ) -> AsyncIterator[tuple[LocalVenue, Feed, Heard]]:
     """A feed that follows markets on a local venue; its bars close as messages tell the time."""
     venue, heard = LocalVenue(), Heard()
     async with serve(venue.serve, "127.0.0.1", 0) as server:
-        made = make_feed(venue, f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", heard, lookback, wall=wall)
+        made = make_feed(
+            venue, f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", heard, lookback, wall=wall, length_s=length_s
+        )
         await made.follow(markets)
         task = asyncio.create_task(made.run(0, NOW_S))
         try:
@@ -138,14 +142,16 @@ async def feeding(
             await asyncio.gather(task, return_exceptions=True)
 
 
-def make_feed(venue: LocalVenue, url: str, heard: Heard, lookback: int = 4, *, wall: bool = False) -> Feed:
-    """A feed of a local venue, bars of a minute."""
+def make_feed(
+    venue: LocalVenue, url: str, heard: Heard, lookback: int = 4, *, wall: bool = False, length_s: int = 60
+) -> Feed:
+    """A feed of a local venue, bars of a minute if nothing else is said."""
     return Feed(
         MarketStream(url, venue.http()),
         venue.http(),
         HeadlinePoller([], Vader()),
         lookback=lookback,
-        length_s=60,
+        length_s=length_s,
         max_gap_bars=5,
         wall_is_market=wall,
         on_bar=heard.bars.append,

@@ -9,7 +9,8 @@ from serving_desk import make_market
 
 from pipelines.core.sections import MarketsParams
 from pipelines.venue import listing_facts
-from serving.market.selection import choose, not_followed, to_read, unwanted
+from pipelines.venue.wanted import unwanted
+from serving.market.selection import choose, not_followed, to_read
 
 NOW = 1_000_000
 

@@ -6,12 +6,29 @@ import pytest
 
 from flows.edit_params import change
 from oddsmith import __main__ as program
-from oddsmith import profiles
+from oddsmith import commands, families, profiles
 from pipelines.core import params, profile_paths
+from pipelines.core.domain import FeeSchedule, Market
 from pipelines.core.errors import ArtifactError, SettingError
 from pipelines.core.settings import Mode, Settings
+from pipelines.venue.listing_facts import ListingFacts
+from pipelines.venue.wanted import matches
 from serving.champion import champion_record
 from serving.start import journal_url
+
+MARKET = Market(
+    market_id="0x1",
+    event_id="event",
+    question="Bitcoin Up or Down?",
+    token_yes="1",
+    token_no="2",
+    tick_units=100,
+    min_size_micro=5_000_000,
+    fee=FeeSchedule(0.07),
+    start_s=None,
+    end_s=None,
+    topic="crypto",
+)
 
 
 @pytest.fixture
@@ -125,7 +142,8 @@ def test_every_command_of_a_profile_is_a_command():
     """The list of what a profile has names no command that is gone."""
     from oddsmith.commands import COMMANDS
 
-    assert {command.name for command in COMMANDS} >= profiles.OF_A_PROFILE
+    below = {f"{one.name} {inner.name}" for one in COMMANDS for inner in one.commands}
+    assert {command.name for command in COMMANDS} | below >= profiles.OF_A_PROFILE
 
 
 def test_the_program_takes_the_profile_from_its_option_or_the_environment(clone, monkeypatch, capsys):
@@ -145,3 +163,47 @@ def test_the_program_takes_the_profile_from_its_option_or_the_environment(clone,
     assert "careful          mode paper, shared champion, policy kelly pinned" in said.out
     assert "there is no profile nobody" in said.err
     assert champion_record.record_file(clone / "var").name == "champion.json"
+
+
+@pytest.mark.parametrize("length", commands.FAMILIES)
+def test_a_family_has_a_geometry_and_markets_of_its_own(clone, length):
+    """Bars, lookback, horizon and markets fit in the life of a window, the gate's horizons in the forecast's; the
+    champion is the family's."""
+    changes = families.assignments(length)
+    profiles.add("family", "paper", None, "", "own", changes)
+    made = params.read(clone / "profiles/family/params.yaml")
+    window_s = {"5m": 300, "15m": 900, "1h": 3_600, "4h": 14_400}[length]
+
+    needed_s = (made.forecast.lookback_bars + made.forecast.horizon_bars) * made.bars.length_s
+    assert needed_s < window_s
+    assert made.gate.last_horizon <= made.forecast.horizon_bars
+    assert made.pull.allow == made.markets.allow
+    assert made.markets.max_hours_to_end * 3_600 == pytest.approx(2 * window_s, rel=0.001)
+    facts = ListingFacts(series=frozenset({f"btc-up-or-down-{length}"}))
+    assert any(matches(one, MARKET, facts) for one in made.pull.allow)
+    other = ListingFacts(series=frozenset({"btc-up-or-down-1d"}))
+    assert not any(matches(one, MARKET, other) for one in made.pull.allow)
+
+
+def test_training_a_profile_needs_a_champion_of_its_own(clone):
+    """A profile that trades the clone's champion, or that is not there, is not trained; the error says what to do."""
+    profiles.add("shared", "paper", None, "", "shared")
+
+    with pytest.raises(SettingError, match="ODDSMITH_CHAMPION=own"):
+        families.train("shared", "simulated", None, fresh=False)
+    with pytest.raises(SettingError, match="profiles add nobody"):
+        families.train("nobody", "simulated", None, fresh=False)
+
+
+def test_a_profile_is_trained_in_its_folder_with_its_settings(clone, monkeypatch):
+    """Stages run in the profile's folder, see its variables alone, and stop at the first that fails."""
+    profiles.add("family", "paper", None, "", "own", families.assignments("5m"))
+    monkeypatch.setenv("ODDSMITH_VAR", str(clone / "elsewhere"))
+    monkeypatch.setenv("ODDSMITH_PRIVATE_KEY", "ab" * 32)
+
+    with pytest.raises(ArtifactError, match="pipelines window --source recorded"):
+        families.train("family", "recorded", str(clone / "nothing.parquet"), fresh=True)
+    seen = families._environment()
+    assert "ODDSMITH_PRIVATE_KEY" not in seen
+    assert "ODDSMITH_VAR" not in seen
+    assert not (clone / "elsewhere").exists()

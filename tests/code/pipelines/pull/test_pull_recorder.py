@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from pipelines.core.settings import Settings
 from pipelines.pull import landing
 from pipelines.pull.import_recording import run
 from pipelines.pull.recorder import SEGMENT_S, Segments, lines
@@ -96,9 +97,23 @@ def test_recorded_prices_reach_the_pull(tmp_path):
     segments.write("rtds", frame=PRICE)
     segments.end()
 
-    (price,) = landing.prices(tmp_path, 1_699_999_000, 1_700_000_100)
+    (price,) = landing.prices(Settings(var=tmp_path, mode="paper"), 1_699_999_000, 1_700_000_100)
 
     assert (price.symbol, price.ts_ms, price.known_ms, price.value) == ("BTC", 1_000, clock[0], 5.0)
+
+
+def test_prices_of_a_venue_with_its_own_clock_were_known_by_that_clock(tmp_path):
+    """On the local exchange a price was known when its message was sent in market time; the open segment is read
+    too."""
+    settings = Settings(var=tmp_path, mode="simulated")
+    segments = Segments(tmp_path / "landing", lambda: 1_900_000_000_000, by_message=True)
+    segments.write("rtds", frame=PRICE | {"timestamp": 2_000})
+    segments.flush()
+    before = landing.prices(settings, 0, 10)
+    segments.end()
+
+    assert [one.known_ms for one in before] == [2_000]
+    assert landing.prices(settings, 0, 10) == before
 
 
 def test_recorded_frames_can_be_imported(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.core.errors import DataError
+from pipelines.core.settings import Settings
 from pipelines.pull import landing, recording
 from pipelines.reference import recorded
 from pipelines.reference.prices import Price
@@ -63,5 +64,5 @@ def test_the_landing_zone_gives_the_prices_of_a_window(tmp_path):
     prices = [Price("BTC", "chainlink", s * 1_000, s * 1_000, 1.0) for s in (100, 10_000, 20_000)]
     pq.write_table(recorded.table(prices), folder / "1.parquet")
 
-    assert [one.ts_ms for one in landing.prices(tmp_path, 10_000, 15_000)] == [10_000_000]
-    assert [one.ts_ms for one in landing.prices(tmp_path, 7_300, 15_000)] == [100_000, 10_000_000]
+    assert [one.ts_ms for one in landing.prices(Settings(var=tmp_path), 10_000, 15_000)] == [10_000_000]
+    assert [one.ts_ms for one in landing.prices(Settings(var=tmp_path), 7_300, 15_000)] == [100_000, 10_000_000]
