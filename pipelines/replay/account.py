@@ -15,7 +15,7 @@ from pipelines.core.money import MICRO
 from pipelines.replay.lanes import Field
 from pipelines.replay.market_history import History, IntArray
 from pipelines.replay.signals import concatenated
-from pipelines.trading import compiled
+from pipelines.trading import compiled, compiled_portfolio
 from pipelines.trading import compiled_account as code
 from pipelines.trading.observation import LEAST_COST
 from pipelines.trading.threshold_rule import Rule
@@ -138,25 +138,88 @@ def play_rule(tape: AccountTape, par: FloatArray, numbers: FloatArray, cash_micr
     return state.played(tape)
 
 
+def play_shared(tape: AccountTape, par: FloatArray, numbers: FloatArray, shared: FloatArray, cash_micro: int) -> Played:
+    """The tuned rule in every market with an allocator above them (`shared`, in the order of allocator.NAMES)."""
+    state, field = _State(tape, cash_micro), tape.field
+    widest = int(np.diff(tape.edges).max())
+    claims, scores = np.zeros((widest, 2), dtype=np.int64), np.zeros(widest)
+    compiled_portfolio.play_shared(
+        shared, numbers, state.lanes, state.account, state.places, tape.rows, tape.edges, field.bars, tape.signals,
+        field.markets, field.fees, tape.about, par, state.equity, claims, scores,
+    )  # fmt: skip
+    return state.played(tape)
+
+
+class AccountRun:
+    """A replay that stops wherever the policy has something to say: `advance`, then `answer`, until nothing is left.
+
+    With `keep` (numbers of the tuned rule) the policy decides entries alone, and what is held is left as the rule says;
+    without it the policy is asked wherever something is held too.
+    """
+
+    def __init__(self, tape: AccountTape, par: FloatArray, cash_micro: int, keep: FloatArray | None = None) -> None:
+        self._tape, self._par, self._state, self._step = tape, par, _State(tape, cash_micro), -1
+        self._asks_held, self._numbers = keep is None, np.zeros(len(NAMES)) if keep is None else keep
+        widest = int(np.diff(tape.edges).max())
+        self._asked = np.zeros(widest, dtype=np.int64)
+        self._out = np.zeros((widest, tape.field.observation_size), dtype=np.float32)
+        self._count = 0
+
+    @property
+    def asked(self) -> IntArray:
+        """The rows that the policy is asked for, in their order."""
+        return self._asked[: self._count]
+
+    @property
+    def observations(self) -> NDArray[np.float32]:
+        """Their observations, (n, 20 or 27)."""
+        return self._out[: self._count]
+
+    @property
+    def account(self) -> IntArray:
+        """The columns of the compiled account."""
+        return self._state.account
+
+    @property
+    def equity_micro(self) -> int:
+        """What the account is worth now."""
+        return int(self._state.account[code.WORTH])
+
+    @property
+    def now_s(self) -> int:
+        """The time that was reached."""
+        tape = self._tape
+        last = min(self._step, len(tape.edges) - 2)
+        return int(tape.field.bars[tape.rows[tape.edges[last]], compiled.TS])
+
+    def advance(self) -> bool:
+        """Play on to the next time at which the policy is asked; False where the tape ends before."""
+        tape, state, field = self._tape, self._state, self._tape.field
+        self._step, self._count = code.advance(
+            self._step + 1, self._asks_held, self._numbers, state.lanes, state.account, state.places, tape.rows,
+            tape.edges, field.bars, field.inputs, tape.signals, field.markets, field.fees, tape.about, self._par,
+            state.equity, self._asked, self._out,
+        )  # fmt: skip
+        return self._count > 0
+
+    def answer(self, directions: IntArray, fractions: FloatArray) -> None:
+        """What the policy wants of the rows that it was asked for."""
+        tape, state, field = self._tape, self._state, self._tape.field
+        code.answer(
+            self.asked, directions, fractions, state.lanes, state.account, state.places, field.bars, tape.signals,
+            field.markets, field.fees, tape.about, self._par,
+        )  # fmt: skip
+
+    def played(self) -> Played:
+        """What the replay did."""
+        return self._state.played(self._tape)
+
+
 def play_policy(
     tape: AccountTape, par: FloatArray, choose: Choose, cash_micro: int, keep: FloatArray | None = None
 ) -> Played:
-    """A policy that reads observations, asked in batches. With `keep` (numbers of the tuned rule) it decides entries
-    alone, and what is held is left as the rule says; without it the policy is asked for every bar."""
-    state, field = _State(tape, cash_micro), tape.field
-    numbers = np.zeros(len(NAMES)) if keep is None else keep
-    widest = int(np.diff(tape.edges).max())
-    asked, out = np.zeros(widest, dtype=np.int64), np.zeros((widest, field.observation_size), dtype=np.float32)
-    shared = (state.lanes, state.account, state.places)
-    common = (field.markets, field.fees, tape.about, par)
-    step, count = 0, 0
-    while True:
-        step, count = code.advance(
-            step, keep is None, numbers, *shared, tape.rows, tape.edges, field.bars, field.inputs, tape.signals,
-            *common, state.equity, asked, out,
-        )  # fmt: skip
-        if count == 0:
-            return state.played(tape)
-        directions, fractions = choose(out[:count], asked[:count])
-        code.answer(asked[:count], directions, fractions, *shared, field.bars, tape.signals, *common)
-        step += 1
+    """A policy that reads observations, asked in batches; `keep` as in `AccountRun`."""
+    run = AccountRun(tape, par, cash_micro, keep)
+    while run.advance():
+        run.answer(*choose(run.observations, run.asked))
+    return run.played()

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.core.domain import FloatArray
-from pipelines.replay.account import AccountTape, play_rule
-from pipelines.trading import compiled
+from pipelines.replay.account import AccountTape, play_rule, play_shared
+from pipelines.trading import allocator, compiled
 from pipelines.trading.tuned_rule import NAMES
 
 SEARCHED: dict[str, tuple[float, float, float]] = {
@@ -30,6 +30,20 @@ SEARCHED: dict[str, tuple[float, float, float]] = {
     "max_hold_s": (3_600.0, 600.0, 43_200.0),
 }
 """Of each number: how far the first generation strays, and its bounds."""
+
+ALLOCATED: dict[str, tuple[float, float, float]] = {
+    "near": (0.3, -3.0, 3.0),
+    "confidence": (1.0, -10.0, 10.0),
+    "spread": (0.1, -2.0, 2.0),
+    "extreme": (0.4, -3.0, 3.0),
+    "ending": (0.4, -3.0, 3.0),
+    "least": (0.5, -10.0, 10.0),
+    "used": (0.7, -5.0, 5.0),
+    "rivals": (0.4, -3.0, 3.0),
+    "behind": (0.3, -2.0, 2.0),
+    "related": (0.4, -3.0, 3.0),
+}
+"""The same of the allocator."""
 
 SPREAD = 0.5
 """The first generation strays by this share of the first column above."""
@@ -79,23 +93,53 @@ def search(
     population: int = POPULATION,
     progress: Progress | None = None,
 ) -> Found:
-    """The numbers with the largest mean P&L over the tapes: the best mean of a generation, or the start itself."""
+    """The numbers of the tuned rule with the largest mean P&L over the tapes."""
+    free = [Trained(one.tape, lifted(one.par)) for one in data]
+    ranges = [SEARCHED[name] for name in NAMES]
+    return climb(lambda one: mean_pnl(free, one, cash_micro), start, ranges, seed, generations, population, progress)
+
+
+def search_allocator(
+    data: Sequence[Trained], numbers: FloatArray, cash_micro: int, seed: int, generations: int = GENERATIONS
+) -> Found:
+    """The numbers of an allocator above markets that play the tuned rule with `numbers`: one account's P&L decides
+    (centralised training), each claim is scored by itself (decentralised decisions)."""
+    free = [Trained(one.tape, lifted(one.par)) for one in data]
+
+    def pnl(shared: FloatArray) -> float:
+        played = (play_shared(one.tape, one.par, numbers, shared, cash_micro) for one in free)
+        return float(np.mean([one.pnl_pusd for one in played]))
+
+    ranges = [ALLOCATED[name] for name in allocator.NAMES]
+    return climb(pnl, np.zeros(len(ranges)), ranges, seed, generations, POPULATION, None)
+
+
+def climb(
+    pnl_of: Callable[[FloatArray], float],
+    start: FloatArray,
+    ranges: Sequence[tuple[float, float, float]],
+    seed: int,
+    generations: int,
+    population: int,
+    progress: Progress | None,
+) -> Found:
+    """The numbers with the largest P&L: the best mean of a generation, or the start itself. `ranges` has of each number
+    how far the first generation strays, and its bounds."""
     from cmaes import CMA  # noqa: PLC0415 - only where numbers are searched for
 
-    free = [Trained(one.tape, lifted(one.par)) for one in data]
-    scale = np.array([SEARCHED[name][0] for name in NAMES])
-    bounds = np.array([SEARCHED[name][1:] for name in NAMES]) / scale[:, None]
+    scale = np.array([one[0] for one in ranges])
+    bounds = np.array([one[1:] for one in ranges]) / scale[:, None]
     inside = np.clip(start / scale, bounds[:, 0], bounds[:, 1])
     optimiser = CMA(mean=inside, sigma=SPREAD, bounds=bounds, seed=seed, population_size=population)
-    best, best_pnl, trials = start, mean_pnl(free, start, cash_micro), 1
+    best, best_pnl, trials = start, pnl_of(start), 1
     for generation in range(generations):
         told = []
         for _ in range(population):
             asked = optimiser.ask()
-            told.append((asked, -mean_pnl(free, asked * scale, cash_micro)))
+            told.append((asked, -pnl_of(asked * scale)))
         optimiser.tell(told)
         centre = optimiser.mean * scale
-        pnl = mean_pnl(free, centre, cash_micro)
+        pnl = pnl_of(centre)
         trials += population + 1
         if pnl > best_pnl:
             best, best_pnl = centre, pnl

@@ -16,7 +16,7 @@ import numba
 from numba.core.caching import UserProvidedCacheLocator
 
 from pipelines.core import money
-from pipelines.trading import book_replay, kernel, observation, risk, sizing, threshold_rule, tuned_rule
+from pipelines.trading import allocator, book_replay, kernel, observation, risk, sizing, threshold_rule, tuned_rule
 
 # Columns of a lane's state (int64).
 ROW, LAST, CASH, SHARES, DIRECTION, ENTRY, PEAK = range(7)
@@ -69,6 +69,8 @@ def _cache() -> bool:
         __file__,
         Path(__file__).with_name("compiled_account.py"),
         Path(__file__).with_name("compiled_entries.py"),
+        Path(__file__).with_name("compiled_portfolio.py"),
+        allocator.__file__,
     )
     digest = hashlib.sha256(b"".join(Path(str(name)).read_bytes() for name in sources)).hexdigest()[:16]
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -85,7 +87,7 @@ def _cache() -> bool:
 fast = numba.njit(nogil=True, cache=_cache())
 
 
-def _compiled(functions: list[Callable[..., Any]]) -> dict[str, Any]:
+def compiled(functions: list[Callable[..., Any]]) -> dict[str, Any]:
     """Compile plain functions that call one another, in the order given (callees first)."""
     names: dict[str, Any] = {}
     for function in functions:
@@ -95,7 +97,7 @@ def _compiled(functions: list[Callable[..., Any]]) -> dict[str, Any]:
     return names
 
 
-_FAST = _compiled(
+_FAST = compiled(
     [
         money.fee_curve,
         money.fee_micro,

@@ -155,7 +155,7 @@ def _may_enter(number: int, bar: Any, confidence: float, account: Any, places: A
 
 
 @fast
-def _enter(
+def enter(
     number: int,
     lanes: Any,
     account: Any,
@@ -169,6 +169,7 @@ def _enter(
     about: Any,
     par: Any,
 ) -> None:
+    """An entry within what the limits leave: places, exposure, cash."""
     lane, fee = lanes[number], fees[number]
     if lane[SHARES] > 0 and lane[DIRECTION] != wanted:
         return
@@ -185,13 +186,14 @@ def _enter(
 
 
 @fast
-def _is_held(lane: Any, market: Any) -> bool:
+def is_held(lane: Any, market: Any) -> bool:
+    """Whether a market is held with more than dust."""
     held: bool = sellable_micro(lane[SHARES]) >= market[MIN_SIZE]
     return held
 
 
 @fast
-def _keep_or_leave(
+def keep_or_leave(
     lane: Any,
     row: int,
     account: Any,
@@ -203,6 +205,7 @@ def _keep_or_leave(
     fee: Any,
     par: Any,
 ) -> None:
+    """What is held is kept, or left by the keep rule, a stop or the market's end."""
     held, held_s = lane[DIRECTION], bars[row, TS] - lane[OPENED]
     stays = tuned_stays(numbers, signals[row, MOVE], signals[row, ROUND_TRIP], used, held, held_s)
     account[EXITS + leave(lane, bars[row], market, fee, held if stays else 0, par)] += 1
@@ -234,9 +237,9 @@ def play_rule(
             number = bars[row, MARKET]
             if row == about[number, LAST_ROW] or lanes[number, SIDE] != 0:
                 continue
-            if lanes[number, SHARES] > 0 and _is_held(lanes[number], markets[number]):
+            if lanes[number, SHARES] > 0 and is_held(lanes[number], markets[number]):
                 lane, market, fee = lanes[number], markets[number], fees[number]
-                _keep_or_leave(lane, row, account, used, numbers, bars, signals, market, fee, par)
+                keep_or_leave(lane, row, account, used, numbers, bars, signals, market, fee, par)
                 continue
             confidence, spread = signals[row, CONFIDENCE], bars[row, ASK] - bars[row, BID]
             wanted, fraction = tuned_enters(
@@ -245,7 +248,7 @@ def play_rule(
             )  # fmt: skip
             if wanted != 0:
                 bar = bars[row]
-                _enter(number, lanes, account, places, bar, confidence, wanted, fraction, markets, fees, about, par)
+                enter(number, lanes, account, places, bar, confidence, wanted, fraction, markets, fees, about, par)
 
 
 @fast
@@ -285,9 +288,9 @@ def advance(
             if row == about[number, LAST_ROW] or lanes[number, SIDE] != 0:
                 continue
             bar, lane = bars[row], lanes[number]
-            if _is_held(lane, markets[number]):
+            if is_held(lane, markets[number]):
                 if not asks_held:
-                    _keep_or_leave(lane, row, account, used, numbers, bars, signals, markets[number], fees[number], par)
+                    keep_or_leave(lane, row, account, used, numbers, bars, signals, markets[number], fees[number], par)
                     continue
             elif not _may_enter(number, bar, signals[row, CONFIDENCE], account, places, about, par):
                 continue
@@ -326,8 +329,8 @@ def answer(
         row, wanted = asked[at], directions[at]
         number = bars[row, MARKET]
         lane, market = lanes[number], markets[number]
-        if _is_held(lane, market):
+        if is_held(lane, market):
             account[EXITS + leave(lane, bars[row], market, fees[number], wanted, par)] += 1
         elif wanted != 0:
             confidence, fraction = signals[row, CONFIDENCE], fractions[at]
-            _enter(number, lanes, account, places, bars[row], confidence, wanted, fraction, markets, fees, about, par)
+            enter(number, lanes, account, places, bars[row], confidence, wanted, fraction, markets, fees, about, par)

@@ -1,0 +1,114 @@
+"""The markets of an account and an allocator above them as machine code, over whole tapes."""
+
+from typing import Any
+
+import numpy as np
+
+from pipelines.trading import allocator
+from pipelines.trading.compiled import (
+    ASK,
+    BID,
+    EXPOSURE,
+    MARKET,
+    MID,
+    SECONDS_LEFT,
+    SHARES,
+    SIDE,
+    compiled,
+    fast,
+    open_row,
+    tuned_enters,
+    used_share,
+)
+from pipelines.trading.compiled_account import (
+    CONFIDENCE,
+    EVENT,
+    FREE,
+    LAST_ROW,
+    MOVE,
+    NEAR,
+    PLACES,
+    ROUND_TRIP,
+    STAKE,
+    TOPIC,
+    WORTH,
+    enter,
+    is_held,
+    keep_or_leave,
+    open_bar,
+)
+
+_FAST = compiled([allocator.score, allocator.needed])
+score, needed = _FAST["score"], _FAST["needed"]
+
+
+@fast
+def _related(number: int, account: Any, places: Any, about: Any) -> int:
+    """Places that the market's event and topic hold."""
+    count, topic = 0, about[number, TOPIC]
+    for at in range(account[PLACES]):
+        other = about[places[at]]
+        if other[EVENT] == about[number, EVENT] or (topic >= 0 and other[TOPIC] == topic):
+            count += 1
+    return count
+
+
+@fast
+def play_shared(
+    shared: Any,
+    numbers: Any,
+    lanes: Any,
+    account: Any,
+    places: Any,
+    rows: Any,
+    edges: Any,
+    bars: Any,
+    signals: Any,
+    markets: Any,
+    fees: Any,
+    about: Any,
+    par: Any,
+    equity: Any,
+    claims: Any,
+    scores: Any,
+) -> None:
+    """Each market claims by the tuned rule with `numbers`; the allocator with the numbers `shared` gives the room.
+
+    `claims` (markets, 2) and `scores` (markets,) are working space; a claim is a row of the tape and its direction,
+    twice as large where the whole cap is wanted.
+    """
+    for step in range(len(edges) - 1):
+        now = rows[edges[step] : edges[step + 1]]
+        open_bar(lanes, account, places, now, bars, markets, fees, about, par)
+        equity[step] = account[WORTH]
+        used, count = used_share(account[FREE], account[WORTH]), 0
+        for row in now:
+            number = bars[row, MARKET]
+            if row == about[number, LAST_ROW] or lanes[number, SIDE] != 0:
+                continue
+            if lanes[number, SHARES] > 0 and is_held(lanes[number], markets[number]):
+                lane, market, fee = lanes[number], markets[number], fees[number]
+                keep_or_leave(lane, row, account, used, numbers, bars, signals, market, fee, par)
+                continue
+            move, near, cost = signals[row, MOVE], signals[row, NEAR], signals[row, ROUND_TRIP]
+            spread, mid, left = bars[row, ASK] - bars[row, BID], bars[row, MID], float(bars[row, SECONDS_LEFT])
+            confidence = signals[row, CONFIDENCE]
+            wanted, fraction = tuned_enters(numbers, move, near, cost, used, spread, mid, left, confidence)
+            if wanted == 0 or not open_row(bars[row], confidence, par):
+                continue
+            claims[count, 0], claims[count, 1] = row, wanted * (2 if fraction == 1.0 else 1)
+            scores[count] = score(shared, move, near, cost, spread, mid, left, confidence)
+            count += 1
+        if count == 0:
+            continue
+        order = np.argsort(-scores[:count], kind="mergesort")
+        best = scores[order[0]]
+        for at in order:
+            row, wanted = claims[at, 0], 1 if claims[at, 1] > 0 else -1
+            number, fraction = bars[row, MARKET], abs(claims[at, 1]) / 2.0
+            taken = account[STAKE] / max(account[WORTH] * par[EXPOSURE], 1.0)
+            related = _related(number, account, places, about)
+            if scores[at] < needed(shared, taken, count - 1, best - scores[at], related):
+                continue
+            confidence = signals[row, CONFIDENCE]
+            enter(number, lanes, account, places, bars[row], confidence, wanted, fraction, markets, fees, about, par)
