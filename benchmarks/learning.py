@@ -10,7 +10,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.evaluate import iqm
-from benchmarks.learning_agents import RECIPES, dearer, play_agent, searched, train
+from benchmarks.learning_agents import RECIPES, allocated, dearer, full, play_agent, searched, train
 from benchmarks.learning_page import render
 from benchmarks.learning_portfolio import hedge
 from benchmarks.learning_worlds import LENGTH_S, Tapes, tapes
@@ -28,7 +28,7 @@ from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, read
 from pipelines.inference.predictor import Predictor
-from pipelines.replay.account import Played, play_policy, play_rule, rule_numbers
+from pipelines.replay.account import Played, play_policy, play_rule, play_shared, rule_numbers
 from pipelines.replay.policy_search import Trained
 from pipelines.replay.signals import threshold_params
 from pipelines.trading import compiled, policies
@@ -37,16 +37,32 @@ from pipelines.trading.policies.threshold_plain import ThresholdPlain
 from pipelines.trading.threshold_rule import Rule
 
 STATE = Path("var/benchmarks/learning")
-PAST, CHOOSING = range(101, 109), range(121, 125)
+PAST, CHOOSING = range(101, 109), range(121, 131)
 """Seeds of the worlds that are learned from and of those that decide what is kept; the test worlds begin at 1."""
 DEFAULT = (
     "ppo_scratch-1", "ppo_warm-1", "ppo_warm_start-1", "ppo_shuffled-1", "ppo_scratch-2", "ppo_scratch-3", "dqn-1",
     "qrdqn-1", "sac-1", "ppo_guide-1", "ppo_varied-1",
 )  # fmt: skip
-LEARNED = ("tuned", "ppo_scratch-1", "ppo_scratch-2", "ppo_scratch-3", "ppo_warm-1", "dqn-1", "qrdqn-1", "sac-1")
+LEARNED = (
+    "tuned",
+    "allocator",
+    "ppo_scratch-1",
+    "ppo_scratch-2",
+    "ppo_scratch-3",
+    "ppo_warm-1",
+    "dqn-1",
+    "qrdqn-1",
+    "sac-1",
+)
 """Rows among which the best one is taken, by what it earned on the choosing worlds."""
 
-BY_ID, HEDGE = "by_id", "chooser"
+BY_ID, FULL, HEDGE, STATIC = "by_id", "full", "chooser", "static"
+"""Words in the names of rows, and two rows. `full` doubles the positions, to the limit of a tenth of the account, so
+that three of them fill the exposure limit while five places are free."""
+PORTFOLIO = {"": "allocator", FULL: "allocator_full"}
+"""The allocator that was searched with such positions."""
+CHOSEN_ALONE = ("threshold_plain", "threshold", "ppo_warm-1")
+"""Among which the static choice takes the one that earned most in the earlier part of the same world, or cash."""
 CHOOSABLE = ("threshold_plain", "threshold", "kelly", "ppo_warm-1")
 """Strategies that the online chooser distributes its money over; cash is one more."""
 YARDSTICKS = {"threshold": "threshold_plain", "late_exits": "threshold", "kelly": "kelly"}
@@ -83,9 +99,11 @@ class Study:
             began = time.process_time()
             past, choosing = ([self.world(seed) for seed in seeds] for seeds in (PAST, CHOOSING))
             self._folder.mkdir(parents=True, exist_ok=True)
+            rule = rule_numbers(threshold_params(self.params, LENGTH_S).rule)
             if name == "tuned":
-                start = rule_numbers(threshold_params(self.params, LENGTH_S).rule)
-                found = searched(past, choosing, start, self.params, 1)
+                found = searched(past, choosing, rule, self.params, 1)
+            elif name in PORTFOLIO.values():
+                found = allocated(past, choosing, rule, self.params, 1, fills=name == PORTFOLIO[FULL])
             else:
                 recipe, seed = name.rsplit("-", 1)
                 found = train(RECIPES[recipe], int(seed), past, choosing, self.params, self._folder / f"{name}.onnx")
@@ -98,6 +116,9 @@ class Study:
         if name in ("threshold", "threshold_plain", "tuned"):
             numbers = self._numbers(name)
             return lambda _, one: play_rule(one.tape, one.par, numbers, self.cash)
+        if name in PORTFOLIO.values():
+            rule, shared = self._numbers("threshold"), np.array(self.learn(name)["numbers"])
+            return lambda _, one: play_shared(one.tape, one.par, rule, shared, self.cash)
         if name == "kelly":
             given = Kelly.Parameters.model_validate(policies.parameters(Kelly, self.params, LENGTH_S))
             keep = rule_numbers(Rule(0.0, given.exit_multiple, given.max_hold_bars * LENGTH_S))
@@ -125,21 +146,25 @@ class Study:
                 continue
             made = self.world(seed)
             for name in missing:
-                pnl = self._chooser(made) if name == HEDGE else self._played(name, made, players).pnl_pusd
+                above = {HEDGE: self._chooser, STATIC: self._static}.get(name)
+                pnl = self._played(name, made, players).pnl_pusd if above is None else above(made)
                 self.results.setdefault(name, {})[seed] = pnl
                 row = {"row": name, "world": seed, "pnl_pusd": round(pnl, 2)}
                 with self._rows.open("a", encoding="utf-8") as stream:
                     stream.write(json.dumps(row) + "\n")
 
     def _played(self, name: str, made: Tapes, players: dict[str, Any]) -> Played:
-        plain, _, changed = name.partition(" ")
+        plain, *changed = name.split()
         if plain not in players:
             players[plain] = self.player(plain)
         one = made.trained(self.params, "later")
-        if changed == BY_ID:
-            one = replace(one, tape=made.later)
-        elif changed:
-            one = dearer(one, float(changed.removeprefix("x")))
+        for word in changed:
+            if word == BY_ID:
+                one = replace(one, tape=made.later)
+            elif word == FULL:
+                one = replace(one, par=full(one.par))
+            else:
+                one = dearer(one, float(word.removeprefix("x")))
         played: Played = players[plain](made, one)
         return played
 
@@ -149,6 +174,13 @@ class Study:
         curves = [self._played(name, made, players).equity_micro for name in CHOOSABLE]
         ts_s = made.later.field.bars[made.later.rows[made.later.edges[:-1]], compiled.TS]
         return hedge(ts_s, [np.full(len(ts_s), self.cash), *curves], self.cash).online_pusd
+
+    def _static(self, made: Tapes) -> float:
+        """P&L in the later part of the strategy of CHOSEN_ALONE that earned most in the earlier one; 0 for cash."""
+        earlier = made.trained(self.params, "earlier")
+        past = {name: self.player(name)(made, earlier).pnl_pusd for name in CHOSEN_ALONE}
+        best = max(past, key=lambda name: past[name])
+        return self._played(best, made, {}).pnl_pusd if past[best] > 0.0 else 0.0
 
     def values(self, name: str, worlds: Sequence[int]) -> FloatArray:
         """P&L of a row on some worlds."""
@@ -172,7 +204,12 @@ def measured(study: Study, names: Sequence[str], worlds: Sequence[int]) -> dict[
         if yard in rows
     }
     plain = [name for name in names if " " not in name]
-    learned = {name: study.learn(name) for name in plain if name in LEARNED or name.split("-")[0] in RECIPES}
+    known = (*LEARNED, *PORTFOLIO.values())
+    learned = {
+        name.split()[0]: study.learn(name.split()[0])
+        for name in names
+        if name.split()[0] in known or name.split("-")[0] in RECIPES
+    }
     order = sorted((name for name in learned if name in LEARNED), key=lambda one: -learned[one]["choosing_pusd"])
     scratch = [rows[name] for name in plain if name.startswith("ppo_scratch-")]
     found: dict[str, Any] = {"benchmark": "learning", "edge": study.edge, "worlds": len(worlds)}
@@ -194,6 +231,10 @@ def measured(study: Study, names: Sequence[str], worlds: Sequence[int]) -> dict[
     for name in plain:
         if f"{name} {BY_ID}" in rows:
             found.setdefault("move_minus_id", {})[name] = difference(rows[name] - rows[f"{name} {BY_ID}"])
+    found["allocation"] = _allocation(rows)
+    if {HEDGE, STATIC} <= rows.keys():
+        found["chooser_minus_static"] = difference(rows[HEDGE] - rows[STATIC])
+        found["static_minus_threshold"] = difference(rows[STATIC] - rows["threshold"])
     if HEDGE in rows:
         every = np.array([rows[name] for name in CHOOSABLE])
         found["chooser_minus_threshold"] = difference(rows[HEDGE] - rows["threshold"])
@@ -203,6 +244,19 @@ def measured(study: Study, names: Sequence[str], worlds: Sequence[int]) -> dict[
         found |= {"shuffled_pusd": value[0], "shuffled_interval": value[1:]}
     found["learned"] = {name: {key: one[key] for key in ("choosing_pusd", "seconds")} for name, one in learned.items()}
     found["above_zero"] = {name: int(np.sum(values > 0.0)) for name, values in rows.items()}
+    return found
+
+
+def _allocation(rows: Mapping[str, FloatArray]) -> dict[str, list[float]]:
+    """What the allocator and the order of moves are worth, at the shipped positions and at full ones."""
+    found = {}
+    for word, allocator in PORTFOLIO.items():
+        by_move, end = f"threshold {word}".strip(), f" {word}" if word else ""
+        by_id, shared = f"threshold {BY_ID}{end}", f"{allocator}{end}"
+        if {by_move, by_id, shared} <= rows.keys():
+            found[f"allocator_minus_id{end}"] = difference(rows[shared] - rows[by_id])
+            found[f"allocator_minus_move{end}"] = difference(rows[shared] - rows[by_move])
+            found[f"move_minus_id{end}"] = difference(rows[by_move] - rows[by_id])
     return found
 
 
@@ -220,7 +274,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     worlds = range(1, asked.worlds + 1)
     plain = ["threshold_plain", "threshold", "kelly", "tuned", *asked.rows]
     plain += [f"{name} {BY_ID}" for name in ("threshold", "kelly", "tuned")]
-    plain += [HEDGE] if set(CHOOSABLE) <= set(plain) else []
+    plain += [PORTFOLIO[""], f"threshold {FULL}", f"threshold {BY_ID} {FULL}", f"{PORTFOLIO[FULL]} {FULL}"]
+    plain += [HEDGE, STATIC] if set(CHOOSABLE) <= set(plain) else []
     names = plain + [f"{name} x{cost}" for cost in asked.costs for name in ("threshold", "tuned", "ppo_scratch-1")]
     study.test(names, worlds)
     found = measured(study, names, worlds)

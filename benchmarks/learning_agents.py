@@ -11,15 +11,15 @@ from benchmarks.learning_worlds import LENGTH_S, Tapes
 from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params
-from pipelines.replay.account import AccountTape, Choose, Played, play_policy
+from pipelines.replay.account import AccountTape, Choose, Played, play_policy, play_shared
 from pipelines.replay.lanes import decoded
-from pipelines.replay.policy_search import Trained, mean_pnl, search
+from pipelines.replay.policy_search import Trained, mean_pnl, search, search_allocator
 from pipelines.trading import compiled
 from pipelines.trading.compiled_account import ROUND_TRIP
 from pipelines.trading.policies.learned import Learned
 
 JUDGEMENTS = 6
-"""Of one training: the weights that did best on the choosing worlds are kept."""
+"""Of one training. Weights replace those before where they gain more than a standard error over the choosing worlds."""
 FROM_REWARDS = {"learning_rate": 1e-3, "ent_coef": 0.01}
 """What PPO needs more of without a warm start."""
 
@@ -100,7 +100,7 @@ def choose_with(actor: Any) -> Choose:
 def train(
     recipe: Recipe, seed: int, past: Sequence[Tapes], choosing: Sequence[Tapes], params: Params, path: Path
 ) -> dict[str, Any]:
-    """Train on both parts of `past`, keep the weights that earn most on the later parts of `choosing`, write ONNX.
+    """Train on both parts of `past`, keep the last weights that gained on the later parts of `choosing`, write ONNX.
 
     What is returned: the mean P&L there, and the curve of the judgements.
     """
@@ -109,6 +109,7 @@ def train(
 
     from pipelines.agent import algorithms, export, schedules, stage, training, warm_start  # noqa: PLC0415
     from pipelines.agent.curves import Curves, logger  # noqa: PLC0415
+    from pipelines.agent.judge import gained  # noqa: PLC0415
 
     torch.set_num_threads(1)
     changed = {"learner": recipe.learner, "imitation_epochs": recipe.imitation_epochs, "seed": seed}
@@ -130,13 +131,16 @@ def train(
     cash = params.backtest.cash_pusd * MICRO
     curve: list[dict[str, Any]] = []
     kept: dict[str, Any] = {}
+    best: list[FloatArray] = []
     keep = data.keep
 
     def judge(steps: int) -> None:
         choose = choose_with(algorithms.actor(learner))
         played = [play_policy(one.later, one.trained(params, "later").par, choose, cash, keep) for one in choosing]
-        pnl = float(np.mean([one.pnl_pusd for one in played]))
-        if not curve or pnl > max(row["pnl_pusd"] for row in curve):
+        by_world = np.array([one.pnl_pusd for one in played])
+        pnl = float(by_world.mean())
+        if not curve or gained(by_world, best[-1]):
+            best.append(by_world)
             kept.update({name: value.clone() for name, value in learner.policy.state_dict().items()})
         curve.append({"steps": steps, "pnl_pusd": round(pnl, 1), "entries": sum(one.entries for one in played)})
 
@@ -157,7 +161,7 @@ def train(
     judge(recipe.timesteps)
     learner.policy.load_state_dict(kept)
     export.export(algorithms.actor(learner), data.field.observation_size, path, stage.keep_of(params, LENGTH_S))
-    return {"choosing_pusd": max(row["pnl_pusd"] for row in curve), "curve": curve}
+    return {"choosing_pusd": round(float(best[-1].mean()), 1), "curve": curve}
 
 
 def _shuffle_rewards(env: Any, seed: int) -> None:
@@ -198,6 +202,34 @@ def searched(
         "trials": found.trials,
         "past_pusd": round(found.mean_pnl_pusd, 1),
         "choosing_pusd": round(mean_pnl(judged, found.numbers, cash), 1),
+    }
+
+
+def full(par: FloatArray) -> FloatArray:
+    """The same limits with positions as large as `risk.max_position_fraction` allows: the exposure limit binds."""
+    large: FloatArray = par.copy()
+    large[compiled.MAX_FRACTION] = large[compiled.RISK_FRACTION]
+    return large
+
+
+def allocated(
+    past: Sequence[Tapes], choosing: Sequence[Tapes], rule: FloatArray, params: Params, seed: int, *, fills: bool
+) -> dict[str, Any]:
+    """The numbers of an allocator above the threshold rule from a search over the tapes of `past`."""
+    cash = params.backtest.cash_pusd * MICRO
+
+    def limited(one: Trained) -> Trained:
+        return replace(one, par=full(one.par)) if fills else one
+
+    data = [limited(one.trained(params, part)) for one in past for part in ("earlier", "later")]
+    found = search_allocator(data, rule, cash, seed)
+    judged = [limited(one.trained(params, "later")) for one in choosing]
+    earned = [play_shared(one.tape, one.par, rule, found.numbers, cash).pnl_pusd for one in judged]
+    return {
+        "numbers": found.numbers.tolist(),
+        "trials": found.trials,
+        "past_pusd": round(found.mean_pnl_pusd, 1),
+        "choosing_pusd": round(float(np.mean(earned)), 1),
     }
 
 

@@ -64,6 +64,12 @@ def add_arguments(made: argparse.ArgumentParser) -> None:
         help="how much displayed sizes tell of the next moves; 0 tells nothing (%(default)s)",
     )
     add(
+        "--large-account",
+        type=float,
+        default=source.large_account,
+        help="share of the minutes with a clear error of the quote in which a large account trades (%(default)s)",
+    )
+    add(
         "--speed",
         type=float,
         default=defaults.speed,
@@ -216,6 +222,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
     limits = {
         "edge": 1,
         "size_lean": 10,
+        "large_account": 1,
         "speed": 1e5,
         "protocol_v2_share": 1,
         "named_share": 1,
@@ -254,6 +261,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
             edge=arguments.edge,
             world=arguments.world,
             size_lean=arguments.size_lean,
+            large_account=arguments.large_account,
             history_days=arguments.history_days,
             event_length_min=arguments.event_length_min,
             event_every_min=arguments.event_every_min,

@@ -7,7 +7,13 @@ from pipelines.core.money import MICRO, PRICE_SCALE
 from simulator.api import formats
 from simulator.api.data_pages import Paging, pagination
 from simulator.engine.markets import LiveMarket
+from simulator.markets.large_account import wallet
+from simulator.markets.price_grid import IntArray
+from simulator.markets.source import Prints
 from simulator.venue.venue import Venue
+
+NOISE_WALLET = "0x" + "b2" * 20
+"""Of the trades of a tape that does not know who traded."""
 
 
 def tape_page(venue: Venue, markets: list[LiveMarket], side: str, bounds: tuple[int, int], paging: Paging) -> bytes:
@@ -33,10 +39,10 @@ def _plain_tape(venue: Venue, market: LiveMarket, bounds: tuple[int, int], pagin
     end = last - first if paging.cursor is None else min(paging.cursor, last - first)
     start = max(0, end - paging.limit)
     part = slice(first + start, first + end)
-    columns = (noise.ts_s[part], noise.buys[part], noise.price_units[part], noise.shares_micro[part])
+    columns = (noise.ts_s[part], _kinds(noise)[part], noise.price_units[part], noise.shares_micro[part])
     head = _row_head(market)
     found = zip(*(c[::-1].tolist() for c in columns), strict=True)
-    rows = [_row(head, (t, 0, int(b), p, s)) for t, b, p, s in found]
+    rows = [_row(head, (t, 0, kind, p, s)) for t, kind, p, s in found]
     return b'{"data":[' + ",".join(rows).encode() + b"]," + pagination(paging.limit, start) + b"}"
 
 
@@ -45,13 +51,13 @@ def _lines(
 ) -> list[tuple[int, int, int, int, int]]:
     """Trades of a market as (ts, market, kind, price, shares), oldest first.
 
-    kind: bit 0 buy, bit 1 NO token.
+    kind: bit 0 buy, bit 1 NO token, above them the account plus one where the tape knows who traded.
     """
     noise = venue.source.trades(market.listing.market_id)
     first, last = np.searchsorted(noise.ts_s, [bounds[0], bounds[1] + 1])
     part = slice(first, last)
-    columns = (noise.ts_s[part], noise.buys[part], noise.price_units[part], noise.shares_micro[part])
-    rows = [(t, number, int(b), p, s) for t, b, p, s in zip(*(c.tolist() for c in columns), strict=True)]
+    columns = (noise.ts_s[part], _kinds(noise)[part], noise.price_units[part], noise.shares_micro[part])
+    rows = [(t, number, kind, p, s) for t, kind, p, s in zip(*(c.tolist() for c in columns), strict=True)]
     outside = [
         (
             t.ts_s,
@@ -70,6 +76,13 @@ def _lines(
     return rows
 
 
+def _kinds(trades: Prints) -> IntArray:
+    """Of every trade: whether it buys, and who made it."""
+    buys = trades.buys.astype(np.int64)
+    accounts = getattr(trades, "accounts", None)
+    return buys if accounts is None else buys + 4 * (accounts + 1)
+
+
 def _row_head(market: LiveMarket) -> tuple[str, list[str], str]:
     """The constant parts of a market's rows: start, one middle per kind, end."""
     listing = market.listing
@@ -83,13 +96,14 @@ def _row_head(market: LiveMarket) -> tuple[str, list[str], str]:
                 f'"side":"{side}","token_id":"{token}","condition_id":"{listing.market_id}","outcome":{label},'
                 f'"outcome_index":{index},"title":{quoted[0]},"slug":{quoted[1]},"event_slug":{event},'
             )
-    return '{"proxy_wallet":"0xb2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2",', middles, listing.market_id[2:42]
+    return f'{{"proxy_wallet":"{NOISE_WALLET}",', middles, listing.market_id[2:42]
 
 
 def _row(head: tuple[str, list[str], str], line: tuple[int, int, int, int, int]) -> str:
     ts_s, _, kind, units, shares = line
+    who = head[0] if kind < 4 else f'{{"proxy_wallet":"{wallet((kind >> 2) - 1)}",'
     unique = f"{ts_s:010x}{units & 0xFFFF:04x}{shares & 0xFFFFFFFFFF:010x}"
     return (
-        f'{head[0]}{head[1][kind]}"size":{shares / MICRO},"price":{units / PRICE_SCALE},"timestamp":{ts_s},'
+        f'{who}{head[1][kind & 3]}"size":{shares / MICRO},"price":{units / PRICE_SCALE},"timestamp":{ts_s},'
         f'"transaction_hash":"0x{head[2]}{unique}"}}'
     )

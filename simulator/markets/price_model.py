@@ -70,6 +70,8 @@ class Model:
     size_lean: float = 0.0
     """How much displayed sizes tell of the quote's error: log(bid size / ask size) has this times the error over
     LEAN_UNIT added. At 0 sizes tell no direction."""
+    large_account: float = 0.0
+    """Share of the minutes with a clear error of the quote in which a large informed account trades against it."""
     drift_at_min: float = float("inf")
     """Minute of market time since the epoch at which the regime changes."""
     drift_rel: float = 0.0

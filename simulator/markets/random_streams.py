@@ -22,6 +22,12 @@ EXCLUSIVE: Final = 1 << 59
 COMMON: Final = 1 << 58
 """Streams of what all markets of an event share: this plus the event's number."""
 
+TRADERS: Final = 1 << 57
+"""Streams of who made a trade: this plus the market's number."""
+
+LARGE: Final = 1 << 56
+"""Streams of the large account's minutes: this plus the market's number."""
+
 STYLES: Final = 1 << 55
 """Streams of the wording of headlines: this plus the event's number."""
 

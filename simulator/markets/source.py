@@ -179,6 +179,8 @@ class SourceOptions:
     """Which errors the quotes make."""
     size_lean: float = 0.0
     """How much displayed sizes tell of the quote's error; 0 tells no direction."""
+    large_account: float = 0.0
+    """Share of the minutes with a clear error of the quote in which a large informed account trades; 0: none."""
     history_days: int = 16
     event_length_min: int = 1440
     event_every_min: int = 240

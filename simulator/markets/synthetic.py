@@ -10,14 +10,16 @@ from typing import Final
 
 import numpy as np
 
+from pipelines.core.domain import FloatArray
 from pipelines.core.errors import ParameterError
 from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID
 from simulator.markets.coarse import CoarseMarkets
 from simulator.markets.events import EPOCH_S, STEP_S, Event, Family, build, market_number, paths
 from simulator.markets.informed import informed_orders
+from simulator.markets.large_account import wishes
 from simulator.markets.price_grid import tick_at
 from simulator.markets.price_model import Model, Paths
-from simulator.markets.random_streams import INFORMED, generator
+from simulator.markets.random_streams import INFORMED, LARGE, generator
 from simulator.markets.source import MarketSource, SourceOptions
 from simulator.markets.timeline import MarketLife, Timeline, TimelineMarkets
 
@@ -71,10 +73,11 @@ def lives(family: Family, events: Sequence[Event]) -> list[MarketLife]:
     """The markets of the events without their true values."""
     made = paths(family, events)
     places = [(event, index) for event in events for index in range(len(event.listings))]
-    return [_life(family.seed, event, index, made, row) for row, (event, index) in enumerate(places)]
+    return [_life(family, event, index, made, row) for row, (event, index) in enumerate(places)]
 
 
-def _life(seed: int, event: Event, index: int, made: Paths, row: int) -> MarketLife:
+def _life(family: Family, event: Event, index: int, made: Paths, row: int) -> MarketLife:
+    seed, share = family.seed, family.model.large_account
     number = market_number(event.number, index)
     return MarketLife(
         listing=event.listings[index],
@@ -92,7 +95,15 @@ def _life(seed: int, event: Event, index: int, made: Paths, row: int) -> MarketL
             tick_at(made.tick_units[row], made.mid_units[row]),
             generator(seed, INFORMED | number),
         ),
+        large=wishes(_error(made, row), share, generator(seed, LARGE | number)) if share else None,
     )
+
+
+def _error(made: Paths, row: int) -> FloatArray:
+    """Fair value less quote in log-odds, where both are inside the bounds."""
+    fair, mid = (np.clip(one, 1e-3, 1.0 - 1e-3) for one in (made.fair[row], made.mid_units[row] / PRICE_SCALE))
+    error: FloatArray = np.log(fair / (1.0 - fair)) - np.log(mid / (1.0 - mid))
+    return error
 
 
 def open_source(options: SourceOptions) -> MarketSource:
@@ -115,6 +126,7 @@ def open_source(options: SourceOptions) -> MarketSource:
         edge=options.edge,
         world=options.world,
         size_lean=options.size_lean,
+        large_account=options.large_account,
         drift_at_min=float("inf") if options.drift_at_min is None else options.drift_at_min,
         drift_rel=options.drift_rel,
         drift_feat=options.drift_feat,

@@ -14,8 +14,9 @@ from pipelines.core.domain import Headline
 from pipelines.core.money import SHARE_GRID
 from simulator.markets.book_events import Depth
 from simulator.markets.informed import InformedOrders
+from simulator.markets.large_account import Wishes, marked
 from simulator.markets.price_grid import IntArray
-from simulator.markets.random_streams import TRADES, generator
+from simulator.markets.random_streams import TRADERS, TRADES, generator
 from simulator.markets.source import History, Listing, Step, Tick
 from simulator.markets.trades import NoiseTrades, split
 
@@ -38,6 +39,8 @@ class MarketLife:
     n_trades: NDArray[np.int16]
     informed: InformedOrders | None = None
     """Orders of the informed trader; None for a recording."""
+    large: Wishes | None = None
+    """What the large informed account wants; None where there is none."""
     tape: NoiseTrades | None = None
     depth: Depth | None = None
     """Whole books, if they were recorded."""
@@ -91,7 +94,8 @@ class Timeline:
         rows, tape = self._rows(life), self._tape(life)
         past = slice(0, int(tape.first[rows]))
         columns = (tape.ts_s[past], tape.buys[past], tape.price_units[past], tape.shares_micro[past])
-        return NoiseTrades(tape.first[: rows + 1], *columns)
+        accounts = None if tape.accounts is None else tape.accounts[past]
+        return NoiseTrades(tape.first[: rows + 1], *columns, accounts)
 
     def _begin(self) -> list[Listing]:
         begun = sum(1 for life in self._upcoming if life.listing.start_s <= self.now_s)
@@ -143,6 +147,9 @@ class Timeline:
             touch = (life.bid.astype(np.int64), life.ask.astype(np.int64))
             random = generator(life.stream[0], TRADES | life.stream[1])
             life.tape = split(self._times(life), life.volume_micro, life.n_trades.astype(np.int64), touch, random)
+            if life.large is not None:
+                who = generator(life.stream[0], TRADERS | life.stream[1])
+                life.tape = marked(life.tape, life.large, touch, who)
         return life.tape
 
 

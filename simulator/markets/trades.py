@@ -25,6 +25,8 @@ class NoiseTrades:
     """Whether the taker bought YES."""
     price_units: IntArray
     shares_micro: IntArray
+    accounts: IntArray | None = None
+    """Who traded, where a large account is among the traders; None: one account for all."""
 
     def prints(self, bar: int) -> tuple[TradePrint, ...]:
         """Trades of one bar."""

@@ -1,0 +1,273 @@
+"""What books and trades tell of the next moves: `python -m benchmarks.microstructure [BOOKS ...] [--trades FILE]`.
+
+BOOKS are Parquet recordings of books: columns bid_px1, bid_sz1, ... of each level, or lists bid_px, bid_sz, ask_px,
+ask_sz. `--trades` is a recording of trades whose side is known (timestamp_sec, side, price, shares_normalized). Without
+files it measures synthetic markets with sizes that lean (`size_lean` 0.3) and one large informed account among the
+traders, whose wallet nobody is told. One JSON line, by source and horizon:
+
+* `ic`: mean over markets of the rank correlation of a feature with the move that follows, with its 95 % interval;
+* `adds`: points of skill that all features add to a ridge on last moves and spread, on markets it was not fitted on;
+* `taker`: what the forecasts with the features earn more than those without, in cents a market, entering and leaving at
+  the touch with impact and fees, where the forecast exceeds the round trip;
+* `detected`: of the trades that are called large, the share that the planted account made, and the share of its trades
+  that are found (synthetic alone).
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from scipy.stats import rankdata
+
+from pipelines.core.command_line import exit_status, whole
+from pipelines.core.domain import FloatArray
+from pipelines.core.errors import DataError
+from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID
+from pipelines.features.microstructure import (
+    BOOK_FEATURES,
+    TRADE_FEATURES,
+    BookLevels,
+    IntArray,
+    Tape,
+    book_features,
+    hashed,
+    is_large,
+    trade_features,
+)
+from pipelines.trading import kernel
+from simulator.markets.events import EPOCH_S, Family, build
+from simulator.markets.large_account import wallet
+from simulator.markets.price_model import Model
+from simulator.markets.synthetic import lives
+from simulator.markets.timeline import Timeline
+from simulator.venue.market_maker import DEPTH
+
+HORIZONS = (1, 5, 24)
+LAGS, PENALTY, SAMPLES = 5, 100.0, 1_000
+WINDOW_BARS, LARGE_SHARE = 15, 0.08
+RATE, EXPONENT, IMPACT = 0.05, 1.0, 0.125
+"""Fees and impact of the taker: the venue's usual schedule and `execution.impact_share`."""
+SALT = b"benchmark"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One market: mid and spread in [0, 1] at every bar, and the features (n, k)."""
+
+    mid: FloatArray
+    spread: FloatArray
+    features: FloatArray
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.microstructure", description=__doc__)
+    parser.add_argument("books", type=Path, nargs="*")
+    parser.add_argument("--trades", type=Path)
+    parser.add_argument("--events", type=whole(1), default=6, help="of the synthetic markets")
+    asked = parser.parse_args(arguments)
+    found: dict[str, Any] = {"benchmark": "microstructure"}
+    for path in asked.books:
+        found[path.stem] = measured(recorded(path), BOOK_FEATURES)
+    if asked.trades:
+        found[asked.trades.stem] = measured(recorded_trades(asked.trades), TRADE_FEATURES[:2])
+    if not asked.books and not asked.trades:
+        panels, detected = synthetic(asked.events)
+        found["synthetic"] = measured(panels, BOOK_FEATURES + TRADE_FEATURES) | {"detected": detected}
+    print(json.dumps(found))
+
+
+def recorded(path: Path) -> list[Panel]:
+    """The markets of a recording of books, a book a second.
+
+    Raises:
+        DataError: if its columns are not those of books.
+    """
+    table = pq.read_table(path)
+    names = set(table.schema.names)
+    market = next((name for name in ("market_id", "slug") if name in names), None)
+    time = next((name for name in ("server_ms", "ts") if name in names), None)
+    if market is None or time is None or not names & {"bid_px1", "bid_px"}:
+        raise DataError(f"{path} has the columns {sorted(names)}; books need a market, a time and bid_px1 or bid_px")
+    if "side" in names:
+        table = table.filter(np.asarray(table["side"].to_numpy(zero_copy_only=False)) == "UP")
+    keys, ms = np.asarray(table[market].to_numpy(zero_copy_only=False)), np.asarray(table[time].to_numpy())
+    levels = {side: _levels(table, side) for side in ("bid_px", "bid_sz", "ask_px", "ask_sz")}
+    panels = []
+    for key in np.unique(keys):
+        rows = np.flatnonzero(keys == key)
+        rows = rows[np.argsort(ms[rows], kind="stable")]
+        seconds = ms[rows] // 1_000
+        rows = rows[np.append(np.diff(seconds) > 0, True)]
+        books = BookLevels(*(levels[side][rows] for side in ("bid_px", "bid_sz", "ask_px", "ask_sz")))
+        spread = books.ask_price[:, 0] - books.bid_price[:, 0]
+        good = (books.bid_size[:, 0] > 0) & (books.ask_size[:, 0] > 0) & (spread > 0)
+        if good.sum() > 10 * max(HORIZONS):
+            panels.append(Panel(books.mid[good], spread[good], book_features(books)[good]))
+    return panels
+
+
+def _levels(table: Any, side: str) -> FloatArray:
+    if f"{side}1" in table.schema.names:
+        columns = [np.asarray(table[f"{side}{level}"].to_numpy(), dtype=np.float64) for level in range(1, 6)]
+        return np.nan_to_num(np.column_stack(columns))
+    made = np.zeros((table.num_rows, 5))
+    for row, level in enumerate(table[side].to_pylist()):
+        kept = (level or [])[:5]
+        made[row, : len(kept)] = kept
+    return made
+
+
+def recorded_trades(path: Path) -> list[Panel]:
+    """The days of a recording of one token's trades, a bar a minute at the last price."""
+    table = pq.read_table(path).to_pydict()
+    order = np.argsort(table["timestamp_sec"], kind="stable")
+    ts, price, size = (np.asarray(table[name])[order] for name in ("timestamp_sec", "price", "shares_normalized"))
+    buys = np.asarray(table["side"])[order] == "BUY"
+    panels = []
+    for day in np.unique(ts // 86_400):
+        rows = ts // 86_400 == day
+        tape = Tape(ts[rows], buys[rows], price[rows], size[rows])
+        at = np.arange(tape.ts_s[0] // 60 + 1, tape.ts_s[-1] // 60, dtype=np.int64) * 60
+        if len(at) <= 10 * max(HORIZONS):
+            continue
+        last = price[rows][np.searchsorted(tape.ts_s, at, side="right") - 1]
+        features = trade_features(tape, at, last, 60 * WINDOW_BARS, LARGE_SHARE)[:, :2]
+        panels.append(Panel(last, np.full(len(at), 0.01), features))
+    return panels
+
+
+def synthetic(events: int) -> tuple[list[Panel], dict[str, float]]:
+    """Markets of the simulator with sizes that lean and a large account, and how well that account is found."""
+    model = Model(edge=0.5, size_lean=0.3, large_account=0.5)
+    family = Family(701, model, event_length_min=720, event_every_min=60, markets_per_event=6)
+    built = [build(family, number) for number in range(events)]
+    made = lives(family, built)
+    timeline = Timeline(60)
+    timeline.accept(made, ())
+    timeline.reveal(EPOCH_S + (events * 60 + 719) * 60)
+    number = {account: hashed(wallet(account), SALT) for account in range(61)}
+    planted, panels, right, called, its = number[0], [], 0, 0, 0
+    for life in made:
+        noise = timeline.trades(life.listing.market_id)
+        assert noise.accounts is not None
+        account = np.array([number[one] for one in noise.accounts.tolist()], dtype=np.int64)
+        price, size = noise.price_units / PRICE_SCALE, noise.shares_micro / MICRO
+        tape = Tape(noise.ts_s, noise.buys, price, size, account)
+        bid, ask = (side.astype(np.int64) for side in (life.bid, life.ask))
+        books = _ladder(bid, ask, life.bid_size, life.ask_size, life.listing.tick_units)
+        at = life.listing.start_s + 60 * np.arange(len(bid), dtype=np.int64)
+        features = np.hstack((book_features(books), trade_features(tape, at, books.mid, 60 * WINDOW_BARS, LARGE_SHARE)))
+        good = (bid > 0) & (ask < PRICE_SCALE)
+        panels.append(Panel(books.mid[good], ((ask - bid) / PRICE_SCALE)[good], features[good]))
+        large = is_large(tape, LARGE_SHARE)
+        right += int((account[large] == planted).sum())
+        called += int(large.sum())
+        its += int((account == planted).sum())
+    return panels, {"precision": round(right / max(called, 1), 3), "recall": round(right / max(its, 1), 3)}
+
+
+def _ladder(bid: IntArray, ask: IntArray, bid_size: Any, ask_size: Any, tick: int) -> BookLevels:
+    """The book that the market maker quotes around the best prices."""
+    depth = np.arange(DEPTH)
+    grown = 1.0 + depth / 2.0
+    sizes = [size[:, None] * SHARE_GRID / MICRO * grown for size in (bid_size, ask_size)]
+    prices = [(bid[:, None] - tick * depth) / PRICE_SCALE, (ask[:, None] + tick * depth) / PRICE_SCALE]
+    shown = [np.where((price > 0.0) & (price < 1.0), size, 0.0) for price, size in zip(prices, sizes, strict=True)]
+    return BookLevels(prices[0], shown[0], prices[1], shown[1])
+
+
+def measured(panels: Sequence[Panel], names: Sequence[str]) -> dict[str, Any]:
+    """Everything that the line says of one source."""
+    found: dict[str, Any] = {"markets": len(panels), "bars": sum(len(one.mid) for one in panels)}
+    for horizon in HORIZONS:
+        found[f"h{horizon}"] = {
+            "ic": {name: _interval(_ic(panels, at, horizon)) for at, name in enumerate(names)},
+            **_added(panels, horizon),
+        }
+    return found
+
+
+def _ic(panels: Sequence[Panel], column: int, horizon: int) -> FloatArray:
+    """Rank correlation in each market, (markets,); markets in which either never changes are left out."""
+    values = []
+    for one in panels:
+        x, y = one.features[:-horizon, column], one.mid[horizon:] - one.mid[:-horizon]
+        if np.ptp(x) > 0.0 and np.ptp(y) > 0.0:
+            values.append(float(np.corrcoef(rankdata(x), rankdata(y))[0, 1]))
+    return np.array(values)
+
+
+def _added(panels: Sequence[Panel], horizon: int) -> dict[str, Any]:
+    """Skill and a taker's P&L with the features less without them, each market judged by the other half's weights."""
+    data = [_regression(one, horizon) for one in panels]
+    size = LAGS + 1
+    scale = np.sqrt(np.mean(np.concatenate([x for x, _, _ in data]) ** 2, axis=0)) + 1e-12
+    errors, earned, still = np.zeros((2, len(data))), np.zeros((2, len(data))), np.zeros(len(data))
+    for kind, columns in enumerate((slice(0, size), slice(None))):
+        for half in (0, 1):
+            fitted = [at for at in range(len(data)) if at % 2 != half]
+            judged = [at for at in range(len(data)) if at % 2 == half]
+            if not fitted or not judged:
+                return {"adds": None, "taker": None}
+            x = np.concatenate([data[at][0] for at in fitted])[:, columns] / scale[columns]
+            y = np.concatenate([data[at][1] for at in fitted])
+            weights = np.linalg.solve(x.T @ x + PENALTY * np.eye(x.shape[1]), x.T @ y)
+            for at in judged:
+                inputs, moved, cost = data[at]
+                forecast = inputs[:, columns] / scale[columns] @ weights
+                errors[kind, at] = np.sum((moved - forecast) ** 2)
+                still[at] = np.sum(moved**2)
+                earned[kind, at] = _taker(forecast, moved, cost, horizon)
+    return {"adds": _skill(errors, still), "taker": _interval(100.0 * (earned[1] - earned[0]))}
+
+
+def _regression(one: Panel, horizon: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    move = np.diff(one.mid, prepend=one.mid[0])
+    lags = np.column_stack([np.roll(move, lag) * (np.arange(len(move)) >= lag) for lag in range(LAGS)])
+    inputs = np.column_stack((lags, one.spread - one.spread.mean(), one.features))[:-horizon]
+    units = one.spread * PRICE_SCALE, one.mid * PRICE_SCALE
+    cost = np.array([kernel.round_trip_units(*row, IMPACT, RATE, EXPONENT) for row in zip(*units, strict=True)])
+    return inputs, one.mid[horizon:] - one.mid[:-horizon], cost[:-horizon] / PRICE_SCALE
+
+
+def _taker(forecast: FloatArray, moved: FloatArray, cost: FloatArray, horizon: int) -> float:
+    """P&L per share of trades that do not overlap: in where the forecast exceeds the round trip, out at the horizon."""
+    total, free = 0.0, 0
+    for at in np.flatnonzero(np.abs(forecast) > cost).tolist():
+        if at >= free:
+            total += float(np.sign(forecast[at]) * moved[at] - cost[at])
+            free = at + horizon
+    return total
+
+
+def _skill(errors: FloatArray, still: FloatArray) -> list[float]:
+    rng = np.random.default_rng(0)
+
+    def points(rows: Any) -> float:
+        root = np.sqrt(errors[:, rows].sum(axis=1) / still[rows].sum())
+        return float(100.0 * (root[0] - root[1]))
+
+    drawn = [points(rng.integers(0, len(still), len(still))) for _ in range(SAMPLES)]
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return [round(one, 3) for one in (points(slice(None)), float(low), float(high))]
+
+
+def _interval(values: FloatArray) -> list[float] | None:
+    """Mean over markets and its 95 % bootstrap interval; None without markets."""
+    if not len(values):
+        return None
+    rng = np.random.default_rng(0)
+    drawn = values[rng.integers(0, len(values), (SAMPLES, len(values)))].mean(axis=1)
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return [round(float(one), 4) for one in (values.mean(), low, high)]
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status("microstructure", main))
