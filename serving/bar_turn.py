@@ -3,13 +3,14 @@
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 from pipelines import decision_record
 from pipelines.core import log
 from pipelines.core.domain import Quote, Side
-from pipelines.core.errors import OddsmithError, VenueForbidden
+from pipelines.core.errors import OddsmithError, VenueError, VenueForbidden, VenueUnavailable
 from pipelines.core.money import MICRO
 from pipelines.core.orders import NOTHING_TO_TAKE, OrderIntent
 from pipelines.core.params import Params
@@ -38,6 +39,8 @@ PRUNE_EVERY = 240
 """Bars between two prunings of the journal."""
 
 _log = log.get("turns")
+
+T = TypeVar("T")
 
 
 class BarTurns:
@@ -82,19 +85,21 @@ class BarTurns:
         self._told: deque[str] = deque(maxlen=200)
         self._told_at = 0
         self._packer = decision_record.Packer()
+        self._unread = ""
         self.stopping = False
 
     async def take(self, account: TradingAccount, feed: Feed) -> None:
         """Everything that follows from the newest closed bar. Where turns are slower than bars, bars are left out.
 
         Raises:
-            VenueError: if the account cannot be read; nothing was decided then.
+            VenueError: if the account could not be read; nothing was bought then, and exits were sent all the same.
         """
         await self._obey(account)
         model, kill = self._model_watch.model, self._kill_switch.exists()
         length_s, _ = self._model_watch.geometry
         await self._shadow.refresh(model)
-        await self._threads.in_account_thread(self._tidy, account, feed.closed[0], length_s, kill)
+        self._unread = ""
+        await self._read(self._threads.in_account_thread(self._tidy, account, feed.closed[0], length_s, kill))
         # Read after the tidying, which may take seconds when the venue is slow: the newest bar is decided.
         (ts_s, closed_at), seen = feed.closed, feed.seen(None if model is None else model.predictor.filter)
         if ts_s == self._last_s:
@@ -108,9 +113,9 @@ class BarTurns:
                 self._decide, account, model, seen, quotes, mids, ts_s, kill, closed_at, feed.features_ms
             ),
             # While an order works, fills that are under way make books and venue differ without any fault.
-            _nothing() if busy else self._threads.in_account_thread(account.look),
+            _nothing() if busy else self._read(self._threads.in_account_thread(account.look)),
         )
-        await self._judge(account, differences)
+        await self._read(self._judge(account, differences))
         bar = BarFunnel()
         bar.listing(self._status.listed, len(feed.followed), self._status.left_out())
         bar.decisions(turn, len(feed.followed))
@@ -124,6 +129,19 @@ class BarTurns:
             await self._in_shadow(account, feed, turn, quotes)
         self._status.update(account, feed, model, turn, ts_s, kill)
         self._alive()
+        if self._unread:
+            raise VenueUnavailable(f"the account could not be read, nothing was bought: {self._unread}")
+
+    async def _read(self, reading: Awaitable[T]) -> T | None:
+        """The result of a reading of the account; None where the venue does not answer it. A route that is gone must
+        not keep what is held from being sold, so the turn goes on and buys nothing."""
+        try:
+            return await reading
+        except VenueForbidden:
+            raise
+        except VenueError as error:
+            self._unread = self._unread or str(error)
+            return None
 
     async def _obey(self, account: TradingAccount) -> None:
         """Do what people asked for since the last bar."""
@@ -250,7 +268,7 @@ class BarTurns:
             elif entry:
                 bar.kept_back("the order could not be made")
         if account.execution.pending:
-            await self._threads.in_account_thread(account.execution.sync)
+            await self._read(self._threads.in_account_thread(account.execution.sync))
         if entries:
             await self._threads.in_account_thread(self._count_fills, entries, bar)
 
@@ -275,6 +293,8 @@ class BarTurns:
             return "not armed"
         if self._status.ledger_equals_venue is False:
             return self._log_kept("books and venue differ", intent)
+        if self._unread:
+            return self._log_kept("the account cannot be read", intent, self._unread)
         if why := self._reduce_only():
             return self._log_kept("reduce only", intent, why)
         if not self._guarded():
@@ -301,6 +321,11 @@ class BarTurns:
             metrics.ORDERS_FAILED.inc()
             self._status.alarm("order", str(error))
             _log.error("an order could not be made", error=str(error))
+            return None
+        except Exception as error:  # one market whose order cannot be signed keeps no other from its exit
+            metrics.ORDERS_FAILED.inc()
+            self._status.alarm("order", f"the order in {intent.market_id[:12]} could not be made: {error!r:.200}")
+            _log.exception("an order could not be made", market=intent.market_id)
             return None
 
     def _watch_exits(self, account: TradingAccount, turn: Turn) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipelines.core.domain import Bar, Direction, FloatArray, Forecast, Market, Quote
+from pipelines.core.errors import ArtifactError, OddsmithError
 from pipelines.core.params import Params
 from pipelines.core.sections import RiskParams
 from pipelines.decide import Account, Decision, Inputs, Rules, decide, in_turn, reserve
@@ -55,8 +56,17 @@ def open_model(champion: Champion, params: Params) -> LoadedModel:
 
     Raises:
         ArtifactError: if the bundle is altered, or made for another version of the features, or the policy that is
-            pinned cannot decide by itself.
+            pinned cannot decide by itself, or a sealed file is not what its name says.
     """
+    try:
+        return _opened(champion, params)
+    except OddsmithError:
+        raise
+    except Exception as error:  # a hash proves that nobody changed a file, not that it can be read
+        raise ArtifactError(f"{champion.folder} cannot be used: {error!r:.200}; package it again") from error
+
+
+def _opened(champion: Champion, params: Params) -> LoadedModel:
     bundle = Bundle.open(champion.folder)
     predictor = bundle.predictor()
     length_s, pinned = int(bundle.manifest["bar_length_s"]), champion.pinned

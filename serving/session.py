@@ -130,7 +130,7 @@ class Session:
         markets, now_s = await self._upkeep.begin()
         await self._venue.headlines.poll(markets)
         length_s, _ = lasting.model_watch.geometry
-        offset_s = await history.grid_offset_s(self._venue.archive, markets, length_s, now_s)
+        offset_s = await self._grid_offset_s(markets, length_s, now_s)
         lasting.status.clear_alarm("venue")
         lasting.status.clear_alarm("error")
         async with asyncio.TaskGroup() as tasks:
@@ -142,6 +142,20 @@ class Session:
             tasks.create_task(self._patiently("heartbeat", lasting.heartbeat.run))
             tasks.create_task(self._patiently("watch", self._watch_venue))
             tasks.create_task(self._references.run())
+
+    async def _grid_offset_s(self, markets: list[Market], length_s: int, now_s: int) -> int:
+        """Seconds after a multiple of the bar length at which bars close; 0 while no history tells it and something is
+        held, because its exits must not wait for an archive."""
+        try:
+            return await history.grid_offset_s(self._venue.archive, markets, length_s, now_s)
+        except VenueForbidden:
+            raise
+        except VenueError as error:
+            if not self._lasting.account.accounting.held_markets():
+                raise
+            metrics.API_ERRORS.labels("history").inc()
+            self._lasting.status.alarm("history", f"no history, so what is held can only be sold: {error}")
+            return 0
 
     def take_limits(self, params: Params) -> None:
         """Follow the markets that other parameters want."""
@@ -232,6 +246,8 @@ class Session:
             try:
                 await lasting.turns.take(lasting.account, self.feed)
                 lasting.status.clear_alarm("turn")
+                if any(one.ready for one in self.feed.followed.values()):
+                    lasting.status.clear_alarm("history")
             except VenueForbidden:
                 raise
             except VenueError as error:

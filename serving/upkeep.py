@@ -278,7 +278,8 @@ class Upkeep:
         if not isinstance(gateway, ClobGateway):
             return
         execution.stream_is(up=False)
-        async for update in UserStream(ws_url, gateway.credentials, gateway.fills).updates():
+        stream = UserStream(ws_url, gateway.credentials, gateway.fills, reading=self._threads.in_account_thread)
+        async for update in stream.updates():
             try:
                 if isinstance(update, FillUpdate):
                     await self._threads.in_account_thread(execution.hear, update.fills, update.status)

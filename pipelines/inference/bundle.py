@@ -68,9 +68,10 @@ class Bundle:
             found = manifest.get("format") if isinstance(manifest, dict) else manifest
             raise ArtifactError(f"{folder / MANIFEST} has format {found!r}, this program reads {FORMAT}; package again")
         _verify(folder, manifest)
-        if manifest["feature_version"] != FEATURE_VERSION or manifest["features"] != list(FEATURE_NAMES):
+        version = manifest.get("feature_version")
+        if version != FEATURE_VERSION or manifest.get("features") != list(FEATURE_NAMES):
             raise ArtifactError(
-                f"{folder} was made for feature version {manifest['feature_version']!r}, this program computes"
+                f"{folder} was made for feature version {version!r}, this program computes"
                 f" {FEATURE_VERSION!r}; run the nightly flow to make a bundle for it"
             )
         return cls(folder, manifest)

@@ -28,6 +28,8 @@ MAX_BYTES: Final = 1_000_000
 SKEW_S: Final = 3_600
 """A verdict may be this far in the future: clocks of two machines differ a little."""
 
+_NEVER_S: Final = 100_000_000_000
+
 _FIELDS: Final = {
     "format": int,
     "verdict": str,
@@ -151,6 +153,8 @@ def _problem(document: Any) -> str:
         return f"has format {document['format']!r}, this program reads {FORMAT}"
     if not re.fullmatch(r"[0-9a-f]{64}", document["bundle"]):
         return "names no bundle"
+    if not all(0 <= document[name] < _NEVER_S for name in ("judged_at_s", "expires_s")):
+        return "has a time that is none"
     content = {key: value for key, value in document.items() if key != "digest"}
     if _sha256(content) != document["digest"] or _sha256(document["evidence"]) != document["evidence_sha256"]:
         return "was altered after the gate wrote it"

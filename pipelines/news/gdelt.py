@@ -68,7 +68,7 @@ class ArticleSearch:
             raise VenueUnavailable(f"{self._url} did not answer ({reason(error)}); check ODDSMITH_NEWS_URL") from None
         try:
             listed = msgspec.json.decode(response.content, type=Listing)
-        except msgspec.DecodeError:
+        except ValueError:
             raise VenueUnavailable(
                 f"{self._url} gave no list of articles for the query {self._query!r} but {response.text[:120]!r}; "
                 "check ODDSMITH_NEWS_URL"

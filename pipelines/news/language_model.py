@@ -89,7 +89,7 @@ class LanguageModel:
             said = self._ask(texts)
             try:
                 scores = msgspec.json.decode(_json_part(said), type=_Scores).scores
-            except msgspec.DecodeError:
+            except (ValueError, RecursionError):
                 continue
             if len(scores) == len(texts):
                 return [min(max(score, -1.0), 1.0) for score in scores]
@@ -124,7 +124,7 @@ class LanguageModel:
             )
         try:
             return msgspec.json.decode(response.content, type=_Completion)
-        except msgspec.DecodeError as error:
+        except ValueError as error:
             raise DataError(f"{where} answered in an unknown shape: {error}; is it OpenAI-compatible?") from None
 
     def _count(self, usage: _Usage) -> None:

@@ -59,7 +59,7 @@ class Timelines:
             response = await self._client.get(f"{self._url}/api/v1/timelines/tag/{tag}", params={"limit": _PAGE})
             response.raise_for_status()
             return msgspec.json.decode(response.content, type=list[Post])
-        except (httpx2.HTTPError, msgspec.DecodeError) as error:
+        except (httpx2.HTTPError, ValueError) as error:
             raise VenueUnavailable(
                 f"{self._url} gave no posts under #{tag} ({reason(error)}); check ODDSMITH_NEWS_URL"
             ) from None

@@ -93,7 +93,7 @@ class RecentSearch:
             self._heed(response)
             response.raise_for_status()
             return msgspec.json.decode(response.content, type=SearchAnswer)
-        except (httpx2.HTTPError, msgspec.DecodeError) as error:
+        except (httpx2.HTTPError, ValueError) as error:
             raise VenueUnavailable(
                 f"{self._url} gave no posts ({reason(error)}); check ODDSMITH_NEWS_URL and ODDSMITH_X_BEARER_TOKEN"
             ) from None

@@ -65,7 +65,7 @@ def parse(message: Mapping[str, Any], known_ms: int) -> list[Price]:
     if isinstance(payload, str):
         try:
             payload = json.loads(payload)
-        except ValueError:
+        except (ValueError, RecursionError):
             return []
     if source is None or not isinstance(payload, Mapping):
         return []
@@ -100,6 +100,6 @@ def number(value: Any) -> float | None:
         return None
     try:
         found = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return found if math.isfinite(found) and found > 0.0 else None

@@ -9,6 +9,7 @@ import msgspec
 
 from pipelines.core import log
 from pipelines.core.money import MICRO
+from pipelines.venue import stamps
 from pipelines.venue.http import VenueHttp
 
 SIGNS: Final = {
@@ -60,7 +61,7 @@ def _payment(row: Any) -> Payment | None:
         kind = str(row["type"]).upper()
         amount = Decimal(str(row["usdc_size"])) * MICRO
         micro = int(amount.to_integral_value(rounding=ROUND_HALF_EVEN)) * SIGNS[kind]
-        ts_s = int(float(row["timestamp"]))
+        ts_s = stamps.seconds(row["timestamp"])
         name = f"{row.get('transaction_hash') or ''}/{kind}/{ts_s}/{micro}"
         return Payment(name, kind, micro, str(row.get("condition_id") or ""), ts_s)
     except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation, OverflowError):

@@ -5,11 +5,16 @@ from typing import Any
 
 from pipelines.core.domain import FeeSchedule, Fill, FillState, Outcome, Side
 from pipelines.core.errors import VenueError
-from pipelines.core.money import fee_micro, price_to_units, to_micro
+from pipelines.core.money import PRICE_SCALE, fee_micro, price_to_units, to_micro
 from pipelines.core.orders import OpenOrder, PlaceResult, PlaceStatus
+from pipelines.venue import stamps
+from pipelines.venue.clob import MOST_MICRO
 
 ACCEPTED = frozenset({"live", "matched", "delayed", "unmatched"})
 """Statuses of an order that the venue has taken; any other one proves nothing."""
+
+_TIMES = ("match_time", "matchtime", "last_update", "timestamp")
+"""Where a trade says when it was, the first that is there."""
 
 OutcomeOf = Callable[[Mapping[str, Any]], Outcome]
 """The outcome that a row is about (it has `market`, `asset_id` and `outcome`)."""
@@ -34,7 +39,8 @@ def placed(order_id: str, side: Side, answer: Any) -> PlaceResult:
         return PlaceResult(PlaceStatus.UNKNOWN, order_id, status, reason=said)
     making, taking = (_stated(answer.get(key)) for key in ("makingAmount", "takingAmount"))
     shares, notional = (taking, making) if side is Side.BUY else (making, taking)
-    trades = tuple(str(t) for t in answer.get("tradeIDs") or ())
+    named_trades = answer.get("tradeIDs")
+    trades = tuple(str(t) for t in named_trades) if isinstance(named_trades, list | tuple) else ()
     return PlaceResult(PlaceStatus.ACCEPTED, order_id, status, shares, notional, trades, said)
 
 
@@ -118,7 +124,8 @@ def fills(
 
 def legs(row: Mapping[str, Any], account: str, owner: str, fee: FeeSchedule, outcome: OutcomeOf) -> list[Fill]:
     """As `fills`, of a trade that failed too."""
-    when = int(float(row.get("match_time") or row.get("matchtime") or 0))
+    # Without a time a trade would lie before every reading, so that nobody books it and nobody hears of it.
+    when = stamps.seconds(next((row[key] for key in _TIMES if row.get(key)), None))
     if str(row.get("trader_side", "TAKER")).upper() == "TAKER":
         return [_fill(row, row, str(row["taker_order_id"]), "size", when, fee, outcome)]
     ours = [m for m in row.get("maker_orders") or () if _mine(m, account, owner)]
@@ -139,6 +146,8 @@ def _fill(
     outcome: OutcomeOf,
 ) -> Fill:
     shares, price = to_micro(str(leg[size])), price_to_units(str(leg["price"]))
+    if not 0 < shares <= MOST_MICRO or not 0 <= price <= PRICE_SCALE:
+        raise ValueError(f"a trade of {str(leg[size])[:30]} shares at {str(leg['price'])[:30]}")
     return Fill(
         fill_id=f"{trade['id']}/{order_id.lower()}",
         order_id=order_id.lower(),

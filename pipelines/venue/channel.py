@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import WebSocketException
 
 from pipelines.core import log
+from pipelines.venue import json_text
 from pipelines.venue.network import NETWORK
 
 PING_EVERY_S = 10.0
@@ -134,8 +135,9 @@ async def _ping(socket: ClientConnection) -> None:
 def _objects(text: str | bytes) -> list[Garbled | Mapping[str, Any]]:
     """A frame holds one object or an array of them; plain text other than PONG is a complaint of the server."""
     try:
+        json_text.refuse_bomb(text)
         found = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         log.get("stream").warning("not JSON", text=str(text)[:100])
         return [Garbled(str(text)[:100])]
     rows = found if isinstance(found, list) else [found]

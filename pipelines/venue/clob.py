@@ -8,12 +8,15 @@ import msgspec
 from pipelines.core import log
 from pipelines.core.domain import Quote
 from pipelines.core.errors import DataError
-from pipelines.core.money import PRICE_SCALE, price_to_units, to_micro
+from pipelines.core.money import MICRO, PRICE_SCALE, price_to_units, to_micro
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.wire import Book, Level
 
 BOOKS = 500
 """Most books per request of `POST /books`."""
+
+MOST_MICRO = 10**10 * MICRO
+"""No size of the venue is so large; a larger one would leave the range of a machine integer."""
 
 AGREE_MS = 3_600_000
 """Two stamps so near to each other witness the market time."""
@@ -84,8 +87,9 @@ def levels(wire: Iterable[Level]) -> list[tuple[int, int]]:
 def level(price: str, size: str) -> tuple[int, int]:
     """One level as (price units, size in base units); errors as in `levels`."""
     units, micro = price_to_units(price), to_micro(size)
-    if not 0 < units < PRICE_SCALE or micro < 0:
-        raise ValueError(f"a level of {size} at {price}; prices lie inside (0, 1), sizes are not negative")
+    if not 0 < units < PRICE_SCALE or not 0 <= micro <= MOST_MICRO:
+        most = f"{MOST_MICRO // MICRO:,}"
+        raise ValueError(f"a level of {size[:30]} at {price[:30]}; prices lie inside (0, 1), sizes from 0 to {most}")
     return units, micro
 
 

@@ -5,8 +5,8 @@ settlement up to 30 s after a match, and its amounts pass through floats.
 """
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -25,6 +25,10 @@ from pipelines.venue.clients import Client, Credentials, Refused
 from pipelines.venue.wallet_batches import WalletBatches
 
 __all__ = ["ClobGateway", "Credentials"]
+
+# A library that eth_account loads raises Python's recursion limit a hundredfold. Nested JSON, whoever sends it, would
+# then overflow the stack of the process that trades instead of being refused.
+sys.setrecursionlimit(1_000)
 
 T = TypeVar("T")
 
@@ -116,14 +120,14 @@ class ClobGateway(OrderGateway):
         refused: dict[str, str] = {}
         for begin in range(0, len(order_ids), _CANCELS_PER_REQUEST):
             some = list(order_ids[begin : begin + _CANCELS_PER_REQUEST])
-            part = _cancelled(_read(partial(self._client.cancel, some)))
+            part = _read(lambda some=some: _cancelled(self._client.cancel(some)))  # type: ignore[misc]
             cancelled += part.cancelled
             refused |= part.not_cancelled
         return CancelResult(tuple(cancelled), refused)
 
     def cancel_all(self) -> CancelResult:
         """Cancel every open order of this account."""
-        return _cancelled(_read(self._client.cancel_all))
+        return _read(lambda: _cancelled(self._client.cancel_all()))
 
     def open_orders(self) -> list[OpenOrder]:
         """All resting orders."""
@@ -228,8 +232,7 @@ class ClobGateway(OrderGateway):
 
     def allowances(self) -> Mapping[str, int]:
         """Address of an exchange -> base units of the collateral that it may take."""
-        answer = _read(lambda: self._client.balance("COLLATERAL", None))
-        return {str(spender): int(value) for spender, value in (answer.get("allowances") or {}).items()}
+        return _read(lambda: _allowances(self._client.balance("COLLATERAL", None)))
 
     def heartbeat(self) -> None:
         """Keep the open orders alive. After the first one the venue cancels them when none arrives for 10 s.
@@ -244,7 +247,7 @@ class ClobGateway(OrderGateway):
             if not expected:
                 raise _explained(refusal) from None
             answer = _once(lambda: self._client.heartbeat(str(expected)))
-        self._heartbeat_id = str(answer["heartbeat_id"])
+        self._heartbeat_id = _once(lambda: str(answer["heartbeat_id"]))
 
     def refresh_balance(self, token_id: str = "") -> None:
         """Ask the venue to read a balance anew; what it says to that is only logged."""
@@ -260,7 +263,7 @@ class ClobGateway(OrderGateway):
         return "CONDITIONAL-V2" if self._versions.get(token_id) == "v2" else "CONDITIONAL"
 
     def _balance(self, kind: str, token_id: str | None) -> int:
-        return int(_read(lambda: self._client.balance(kind, token_id))["balance"])
+        return _read(lambda: int(self._client.balance(kind, token_id)["balance"]))
 
     def fee(self, market_id: str) -> FeeSchedule | None:
         """The fee that the venue charges now; fills that are read from now on have it."""
@@ -292,6 +295,10 @@ class ClobGateway(OrderGateway):
                 answer = {}
             self._asked[market_id] = answer if isinstance(answer, Mapping) else {}
         return self._asked[market_id]
+
+
+def _allowances(answer: Mapping[str, Any]) -> dict[str, int]:
+    return {str(spender): int(value) for spender, value in (answer.get("allowances") or {}).items()}
 
 
 def _cancelled(answer: Mapping[str, Any]) -> CancelResult:
@@ -364,6 +371,8 @@ def _once(call: Callable[[], T]) -> T:
         return call()
     except Refused as refusal:
         raise _explained(refusal) from None
+    except UNREADABLE as error:
+        raise VenueError(f"the CLOB answered in an unknown shape: {error!r}"[:300]) from None
 
 
 def _read(call: Callable[[], T]) -> T:

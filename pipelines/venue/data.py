@@ -1,7 +1,7 @@
 """The Data API's v2 routes: price history and trades of one market, by windows and cursors.
 
 Rows are read one by one: one that cannot be read is left out and counted, and so is one that an earlier page gave.
-Reading ends at the last page, at a cursor that came before, and at a page that gives nothing new.
+Reading ends at the last page, at a cursor that came before, and where some pages in a row give nothing new.
 """
 
 import math
@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.core import log
-from pipelines.core.errors import DataError
+from pipelines.core.money import MICRO
+from pipelines.venue.clob import MOST_MICRO
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.wire import DataPage, PricePoint, TradeRow
 
@@ -24,6 +25,9 @@ Row = TypeVar("Row", PricePoint, TradeRow)
 SPAN_S = 15 * 86_400
 """Longest range that one request of price history may ask for."""
 PRICE_PAGE = 10_000
+MOST_SHARES = MOST_MICRO / MICRO
+STALE_PAGES = 3
+"""So many pages in a row without a new row end a reading: pages may overlap, and cursors may go round for ever."""
 TRADE_PAGE = 1_000
 
 UNREADABLE, REPEATED, SAME_CURSOR = "history_rows_unreadable", "history_rows_repeated", "history_cursors_repeated"
@@ -41,10 +45,7 @@ async def price_history(
 ) -> tuple[IntArray, IntArray]:
     """Times (UTC s) and prices (1e-4) of a token in (start_s, end_s], ascending, one per time.
 
-    `odd` counts the rows that were left out, by reason.
-
-    Raises:
-        DataError: a price outside [0, 1].
+    `odd` counts the rows that were left out, by reason; a price outside [0, 1] is one.
     """
     counted: Counter[str] = Counter() if odd is None else odd
     points: dict[int, float] = {}
@@ -56,8 +57,6 @@ async def price_history(
                 points[math.ceil(point.timestamp)] = point.price
     times = np.array(sorted(t for t in points if start_s < t <= end_s), np.int64)
     prices = np.array([points[t] for t in times.tolist()], float)
-    if len(prices) and not ((prices >= 0) & (prices <= 1)).all():
-        raise DataError(f"token {token_id}: prices must lie in [0, 1], were {prices.min():g} to {prices.max():g}")
     return times, np.rint(prices * 10_000).astype(np.int64)
 
 
@@ -88,6 +87,7 @@ async def _pages(
     """Pages of rows that no earlier page had. Two equal rows of one page are two trades."""
     earlier: set[bytes] = set()
     cursors: set[str] = set()
+    stale = 0
     asked: dict[str, Any] = {**filters, "limit": limit}
     while True:
         page = await http.get(route, DataPage, asked)
@@ -97,7 +97,8 @@ async def _pages(
         earlier.update(fresh)
         yield _readable(fresh, kind, odd)
         cursor = page.pagination.next_cursor if page.pagination and page.pagination.has_more else None
-        if not cursor or not fresh:
+        stale = 0 if fresh else stale + 1
+        if not cursor or stale >= STALE_PAGES:
             return
         if cursor in cursors:
             odd[SAME_CURSOR] += 1
@@ -115,7 +116,9 @@ def _readable(rows: list[bytes], kind: type[Row], odd: Counter[str]) -> list[Row
         except msgspec.DecodeError:
             odd[UNREADABLE] += 1
             continue
-        if row.timestamp < 0 or (isinstance(row, TradeRow) and row.size < 0):
+        if row.timestamp < 0 or not (
+            0 <= row.size <= MOST_SHARES if isinstance(row, TradeRow) else 0 <= row.price <= 1
+        ):
             odd[UNREADABLE] += 1
             continue
         found.append(row)

@@ -17,6 +17,9 @@ from pipelines.venue.wire import GammaLabel, GammaPage
 PAGE = 100
 """Most markets per page that the venue serves since 2026-05-14."""
 
+EMPTY_PAGES = 3
+"""So many pages in a row without a row end a reading. One alone does not: the end is where no cursor is."""
+
 _log = log.get("gamma")
 
 
@@ -71,6 +74,7 @@ def _tell(found: Sequence[Odd], odd: list[Odd] | None) -> None:
 async def _rows(http: VenueHttp, filters: Mapping[str, Any]) -> AsyncIterator[Any]:
     """Rows as JSON gives them, page by page; a cursor that comes again ends the reading."""
     seen: set[str] = set()
+    empty = 0
     cursor: str | None = None
     while True:
         params: dict[str, Any] = {"limit": PAGE, "include_tag": "true", **_plain(filters)}
@@ -80,7 +84,8 @@ async def _rows(http: VenueHttp, filters: Mapping[str, Any]) -> AsyncIterator[An
         for raw in page.markets or ():
             yield raw
         cursor = page.next_cursor if isinstance(page.next_cursor, str) else None
-        if not cursor or cursor in seen or not page.markets:
+        empty = 0 if page.markets else empty + 1
+        if not cursor or cursor in seen or empty >= EMPTY_PAGES:
             return
         seen.add(cursor)
 

@@ -25,6 +25,8 @@ from pipelines.venue.topics import topic_of
 _DEFAULT_TICK: Final = Decimal("0.01")
 _DEFAULT_MINIMUM: Final = Decimal(5)
 _NAMELESS: Final = "a row without a name"
+_EARLIEST_S, _LATEST_S = 1_577_836_800, 4_102_444_800
+"""2020, when the venue opened, and 2100. A date outside is none: the year 1 is how an empty date is often written."""
 _SHOWN: Final = 60
 """Characters of a value that a reason repeats."""
 
@@ -106,6 +108,7 @@ class _Fields:
         """UTC seconds of a date; None where it is absent or none."""
         value = self._raw.get(key)
         found = seconds(value) if isinstance(value, str) else None
+        found = found if found is not None and _EARLIEST_S <= found <= _LATEST_S else None
         if found is None and value not in (None, ""):
             self.note(key, "a date")
         return found
@@ -204,7 +207,7 @@ def _tokens(fields: _Fields, version: str | None) -> tuple[str, str] | None:
     if isinstance(value, str):
         try:
             value = msgspec.json.decode(value)
-        except msgspec.DecodeError:
+        except (ValueError, RecursionError):
             raise fields.essential(key, "JSON text of a list") from None
         if value is None:
             raise fields.essential(key, "JSON text of a list")
@@ -212,13 +215,18 @@ def _tokens(fields: _Fields, version: str | None) -> tuple[str, str] | None:
         if traded:
             raise fields.essential(key, "two token ids (the market has an order book)")
         return None
-    if not isinstance(value, list) or not all(isinstance(one, str) and one.isdecimal() for one in value):
-        raise fields.essential(key, "a list of decimal token ids")
+    if not isinstance(value, list) or not all(map(_is_token, value)):
+        raise fields.essential(key, "a list of decimal token ids of 256 bits")
     if len(value) != len(set(value)):
         raise fields.essential(key, "two different token ids")
     if len(value) != 2 and traded:
         raise fields.essential(key, "two token ids (the market has an order book)")
     return (value[0], value[1]) if len(value) == 2 else None
+
+
+def _is_token(value: Any) -> bool:
+    """Whether a value is an id that an order can be signed for: a decimal uint256, not 0."""
+    return isinstance(value, str) and re.fullmatch(r"[0-9]{1,78}", value) is not None and 0 < int(value) < 2**256
 
 
 def _tick(fields: _Fields) -> int:

@@ -6,11 +6,11 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
-import msgspec
 import stamina
 from aiolimiter import AsyncLimiter
 
 from pipelines.core.errors import VenueError, VenueForbidden, VenueUnavailable
+from pipelines.venue import json_text
 from pipelines.venue.network import NETWORK
 
 T = TypeVar("T")
@@ -119,6 +119,6 @@ def _refuse(response: httpx2.Response) -> None:
 
 def _decode(response: httpx2.Response, kind: type[T]) -> T:
     try:
-        return msgspec.json.decode(response.content, type=kind)
-    except msgspec.DecodeError as error:
+        return json_text.read(response.content, kind)
+    except ValueError as error:
         raise VenueError(f"{response.request.url} answered in an unknown shape: {error}") from None

@@ -4,15 +4,36 @@ A stamp far from the market time is refused. When several in a row agree with ea
 time that was wrong (or a long silence has passed), and theirs is taken.
 """
 
-from typing import Final
+from decimal import Decimal
+from typing import Any, Final
 
 FAR_MS: Final = 600_000
 """Stamps further than this from the market time are refused until others agree with them (further where the venue's
 time goes in longer steps)."""
 AGREEING: Final = 3
 """Refused stamps in a row, near to each other, that move the market time."""
-_NEVER_MS: Final = 100_000_000_000_000
-"""No stamp in milliseconds reaches the year 5138; microseconds of today do."""
+_EVER_MS, _NEVER_MS = 100_000_000_000, 100_000_000_000_000
+"""Stamps in milliseconds lie between 1973 and 5138. Seconds and microseconds of today lie outside."""
+
+
+def seconds(stamp: Any) -> int:
+    """UTC seconds of a stamp in seconds, milliseconds, microseconds or nanoseconds, as a number or as text.
+
+    >>> seconds("1790000000"), seconds(1790000000123), seconds("1790000000123456")
+    (1790000000, 1790000000, 1790000000)
+
+    Raises:
+        ValueError: if it is no number, or no time after 1970.
+    """
+    try:
+        found = int(Decimal(str(stamp)))
+    except (ArithmeticError, ValueError):
+        found = 0
+    if not 0 < found < _NEVER_MS * 1_000_000:
+        raise ValueError(f"a time was {str(stamp)[:40]!r}, seconds since 1970 expected")
+    while found >= _EVER_MS:
+        found //= 1_000
+    return found
 
 
 class Stamps:
@@ -39,7 +60,7 @@ class Stamps:
         Of more than one source, two must agree before the time is moved. A snapshot may be as old as its market is
         quiet (`may_be_old`).
         """
-        if not 0 <= ts_ms < _NEVER_MS:
+        if not 0 <= ts_ms < _NEVER_MS or (self.newest_ms or 0) >= _EVER_MS > ts_ms:
             return False
         if self.newest_ms is None:
             self.newest_ms = ts_ms

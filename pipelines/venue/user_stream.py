@@ -1,7 +1,8 @@
 """Our own orders and trades as they happen. Fills may arrive before the answer to the order that caused them."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pipelines.core import log
@@ -63,7 +64,8 @@ UserUpdate = OrderUpdate | FillUpdate | Reconnected | Disconnected | Unreadable
 
 
 class UserStream:
-    """The user channel of one account. `fills` reads a trade as the gateway does (`ClobGateway.fills`)."""
+    """The user channel of one account. `fills` reads a trade as the gateway does (`ClobGateway.fills`). It asks the
+    venue about a market that it does not know, so `reading` runs it where it may block (here, when left out)."""
 
     def __init__(
         self,
@@ -72,6 +74,7 @@ class UserStream:
         fills: Callable[[Mapping[str, Any]], list[Fill]],
         *,
         silence_s: float = SILENCE_S,
+        reading: Callable[[Callable[[], "UserUpdate | None"]], Awaitable["UserUpdate | None"]] | None = None,
     ) -> None:
         auth = {
             "apiKey": credentials.api_key,
@@ -79,6 +82,7 @@ class UserStream:
             "passphrase": credentials.passphrase,
         }
         self._fills = fills
+        self._reading = reading or _here
         self._channel = Channel(
             f"{ws_url.rstrip('/')}/ws/user", lambda: {"type": "user", "auth": auth}, silence_s=silence_s
         )
@@ -96,7 +100,7 @@ class UserStream:
                 yield Unreadable(f"not a message: {frame.text}")
                 continue
             try:
-                update = self._parse(frame)
+                update = await self._reading(partial(self._parse, frame))
             except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, OddsmithError) as error:
                 log.get("stream").warning("message not read", error=repr(error), kind=frame.get("event_type"))
                 yield Unreadable(f"{frame.get('event_type')}: {error!r}")
@@ -115,3 +119,7 @@ class UserStream:
                 return FillUpdate(str(frame["id"]), status, tuple(self._fills({**frame, "status": "MATCHED"})))
             case _:
                 return None
+
+
+async def _here(read: Callable[[], UserUpdate | None]) -> UserUpdate | None:
+    return read()

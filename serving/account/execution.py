@@ -13,7 +13,7 @@ from pipelines.core import log
 from pipelines.core.domain import Fill, FillState, Market, Side
 from pipelines.core.errors import DataError, VenueError, VenueForbidden
 from pipelines.core.money import notional_micro
-from pipelines.core.orders import OrderGateway, OrderIntent, PlaceResult
+from pipelines.core.orders import OrderGateway, OrderIntent, PlaceResult, PlaceStatus, SignedOrder
 from pipelines.trading.order_states import FINAL, OrderState, after_answer, after_fills
 from pipelines.trading.risk import reserve_micro
 from serving.account.bookings import Undone, key_of, reversal
@@ -112,7 +112,7 @@ class Execution:
         signed = self._gateway.prepare(intent)
         self._journal.intend(signed, self._describe(intent.market_id))
         started = time.perf_counter()
-        result = self._gateway.place(signed)
+        result = self._placed(signed)
         latency_ms = (time.perf_counter() - started) * 1_000
         state = after_answer(result, intent.shares_micro)
         status = result.venue_status[:64]
@@ -137,6 +137,19 @@ class Execution:
                 f"the venue refused an order with {result.reason[:200]}; trading stops, nothing evades it"
             )
         return Sent(row, latency_ms)
+
+    def _placed(self, signed: SignedOrder) -> PlaceResult:
+        """What the venue answered. Whatever goes wrong once the order may be on its way, it is UNKNOWN and looked for:
+        an order that only the journal remembers would be sent again in its market."""
+        try:
+            return self._gateway.place(signed)
+        except VenueError as error:
+            return PlaceResult(PlaceStatus.UNKNOWN, signed.order_id, reason=str(error)[:300])
+        except Exception as error:
+            _log.exception("the answer to an order could not be read", order=signed.order_id)
+            return PlaceResult(
+                PlaceStatus.UNKNOWN, signed.order_id, reason=f"no answer that can be read: {error!r}"[:300]
+            )
 
     @staticmethod
     def _row(order_id: str, intent: OrderIntent, state: OrderState, result: PlaceResult, latency_ms: float) -> OrderRow:

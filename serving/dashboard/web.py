@@ -194,7 +194,7 @@ async def _read(request: Request, kind: type[T], example: str) -> T | Response:
         return JSONResponse({"error": f"send JSON (content-type application/json): {example}"}, status_code=415)
     try:
         return msgspec.json.decode(await request.body(), type=kind)
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         return JSONResponse({"error": f"{error}; send {example}"}, status_code=400)
 
 

@@ -18,7 +18,7 @@ from pipelines.core.settings import Mode, Settings
 from pipelines.decision_record import rules_document
 from pipelines.history.journaled_limits import JournaledLimits
 from pipelines.inference import verdict as verdicts
-from pipelines.inference.bundle import Bundle
+from pipelines.inference.bundle import Bundle, seal
 from serving import champion
 from serving.champion import Champion
 from serving.dashboard.status import Status
@@ -334,6 +334,32 @@ def test_an_altered_bundle_is_never_loaded(machine: Machine) -> None:
     found = machine.find()
     with pytest.raises(ArtifactError, match=r"sizing\.json was altered"):
         open_model(found, params.read(Path("params.yaml")))
+
+
+@pytest.mark.parametrize("name", ["sizing.json", "forecaster.onnx", "observation.json", "conformal.json", "meta.json"])
+def test_a_sealed_file_that_is_not_what_it_says_is_one_line(tmp_path: Path, name: str) -> None:
+    """A hash proves that nobody changed a file; what a foreign hand sealed may still be no model."""
+    folder = tmp_path / "bundle"
+    tiny_bundle.make(folder)
+    manifest = read_json(folder / "manifest.json")
+    (folder / name).write_text("[7]")
+    made = seal(folder, {key: value for key, value in manifest.items() if key not in ("hash", "files", "format")})
+    found = Champion(folder, made, True, "")
+
+    with pytest.raises(ArtifactError, match="bundle"):
+        open_model(found, params.read(Path("params.yaml")))
+
+
+@pytest.mark.parametrize("lost", ["feature_version", "features", "policy", "bar_length_s"])
+def test_a_manifest_that_lacks_a_part_is_one_line(tmp_path: Path, lost: str) -> None:
+    """The hash fits and a part is missing: refused by name, whatever it is."""
+    folder = tmp_path / "bundle"
+    tiny_bundle.make(folder)
+    manifest = read_json(folder / "manifest.json")
+    made = seal(folder, {key: value for key, value in manifest.items() if key not in ("hash", "files", "format", lost)})
+
+    with pytest.raises(ArtifactError, match="bundle"):
+        open_model(Champion(folder, made, True, ""), params.read(Path("params.yaml")))
 
 
 def test_a_withdrawn_bundle_does_not_trade_on_because_the_next_one_is_broken(

@@ -7,7 +7,7 @@ import pytest
 from serving_desk import CASH, Desk, FakeVenue, make_intent, make_market
 
 from pipelines.core.domain import Side
-from pipelines.core.errors import VenueForbidden
+from pipelines.core.errors import VenueForbidden, VenueUnavailable
 from pipelines.core.orders import PlaceResult, PlaceStatus, SignedOrder
 from pipelines.trading.order_states import OrderState
 from serving.account import execution
@@ -84,6 +84,26 @@ def test_an_unknown_answer_reserves_cash_until_it_is_proven(desk: Desk) -> None:
     assert desk.execution.open_buys({}) == {market.market_id: 5_200_000}
     assert len(desk.venue.sent) == 1
     assert [row.state for row in desk.execution.pending] == [OrderState.UNKNOWN]
+
+
+@pytest.mark.parametrize(
+    "error", [TypeError("'int' object is not iterable"), KeyError("status"), VenueUnavailable("?")]
+)
+def test_an_answer_that_breaks_its_reader_leaves_an_order_to_look_for(desk: Desk, error: Exception) -> None:
+    """Once an order may be on its way nothing forgets it: it keeps its market busy until the venue's lists tell."""
+    original = desk.venue.place
+
+    def place(order: SignedOrder):  # type: ignore[no-untyped-def]
+        original(order)
+        raise error
+
+    desk.venue.place = place  # type: ignore[method-assign]
+    sent = desk.execution.submit(make_intent(make_market()))
+
+    assert sent.order.state is OrderState.UNKNOWN
+    assert desk.execution.busy(make_market().market_id)
+    assert desk.execution.sync() == 1
+    assert not desk.execution.busy(make_market().market_id)
 
 
 def test_an_unknown_order_that_traded_is_found_by_its_hash(desk: Desk) -> None:

@@ -7,7 +7,10 @@ import pytest
 from serving_venue import bot, machine, promote, simulator, until
 
 from pipelines.core.artifacts import write_json
+from pipelines.core.domain import Side
+from pipelines.venue.http import VenueHttp
 from serving import session, upkeep
+from serving.bot import Bot
 from serving.safety import block
 
 pytestmark = pytest.mark.slow
@@ -84,3 +87,30 @@ async def test_a_403_of_seconds_is_a_pause(tmp_path: Path, monkeypatch: pytest.M
             assert trader._session is begun
         finally:
             await trader.stop()
+
+
+async def test_a_retired_route_of_the_account_keeps_no_position(tmp_path: Path) -> None:
+    """Balances that answer 410 for good stop every purchase and no exit: what is held is sold all the same."""
+    with simulator(speed=120, more="--admin") as environment:
+        promote(tmp_path, pull=2.0)
+        trader = bot(machine(tmp_path, environment))
+        trader.start()
+        try:
+            await until(lambda: bool(trader.state(whole=False)["positions"]), 90, "a position")
+            async with VenueHttp(environment["ODDSMITH_CLOB_URL"]) as admin:
+                await admin.query(
+                    "/admin/faults", dict, {"fault": "route_retired", "route": "/balance-allowance", "for_s": 300}
+                )
+            await until(lambda: "410" in str(trader.status._alarms.get("turn")), 40, "an account that cannot be read")
+            assert trader._lasting is not None
+            bought = _purchases(trader)
+            await trader.kill(True)
+            await until(lambda: not trader.state(whole=False)["positions"], 60, "the sale of every position")
+            assert _purchases(trader) == bought
+        finally:
+            await trader.stop()
+
+
+def _purchases(trader: Bot) -> int:
+    assert trader._lasting is not None
+    return sum(row.side is Side.BUY for row in trader._lasting.account.journal.orders())

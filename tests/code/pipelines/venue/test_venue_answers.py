@@ -69,6 +69,12 @@ def test_success_alone_is_no_acceptance(given: Any, status: PlaceStatus) -> None
     assert answers.placed(ID, Side.BUY, given).status is status
 
 
+@pytest.mark.parametrize("odd", [5, True, {"a": 1}, "t1", [None]])
+def test_odd_trade_ids_hide_no_acceptance(odd: Any) -> None:
+    """What else stands in an answer with our hash and a status cannot make it unreadable."""
+    assert answers.placed(ID, Side.BUY, answer(tradeIDs=odd)).status is PlaceStatus.ACCEPTED
+
+
 @pytest.mark.parametrize("words", ["order match delayed due to market conditions", "not enough balance", "x" * 9_000])
 @pytest.mark.parametrize("status", ["live", "MATCHED", "delayed", "unmatched"])
 def test_our_hash_is_never_a_refusal(words: str, status: str) -> None:

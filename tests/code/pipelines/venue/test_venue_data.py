@@ -6,7 +6,6 @@ from typing import Any
 import httpx2
 import pytest
 
-from pipelines.core.errors import DataError
 from pipelines.venue import data
 from pipelines.venue.http import VenueHttp
 
@@ -65,10 +64,15 @@ async def test_nothing_is_an_empty_answer() -> None:
     assert len(times) == len(units) == 0
 
 
-async def test_a_price_outside_of_the_range_is_refused() -> None:
-    """A token's price lies in [0, 1]; anything else is named."""
-    with pytest.raises(DataError, match=r"must lie in \[0, 1\], were 0.5 to 52"):
-        await data.price_history(http([points((60, 0.5), (120, 52.0))], []), "7", 0, 300, 60)
+@pytest.mark.parametrize("odd", [52.0, -0.1, 1.0001, 1e308])
+async def test_a_price_outside_of_the_range_is_left_out(odd: float) -> None:
+    """A token's price lies in [0, 1]; any other row is left out and counted, and ends neither a pull nor a start."""
+    counted: Counter[str] = Counter()
+    pages = [points((60, 0.5), (120, odd), (180, 1))]
+    times, units = await data.price_history(http(pages, []), "7", 0, 300, 60, counted)
+
+    assert (times.tolist(), units.tolist()) == ([60, 180], [5_000, 10_000])
+    assert counted[data.UNREADABLE] == 1
 
 
 async def test_trades_stop_at_the_range() -> None:
@@ -128,7 +132,16 @@ async def test_pages_that_give_nothing_new_end_the_reading() -> None:
     times, _ = await data.trades(http(pages, asked), "0xab", 100, 500)
 
     assert times.tolist() == [300]
-    assert len(asked) == 2
+    assert len(asked) == 1 + data.STALE_PAGES
+
+
+@pytest.mark.parametrize("between", [[(300, 2)], [], [(300, 2)] * 2])
+async def test_a_page_that_repeats_or_is_empty_hides_none_behind_it(between: list[tuple[int, int]]) -> None:
+    """A whole page that came before, or one without rows, is no end while the venue names a next one."""
+    pages = [prints((300, 2), cursor="a"), prints(*between, cursor="b"), prints((200, 1), cursor=None)]
+    times, _ = await data.trades(http(pages, []), "0xab", 100, 500)
+
+    assert times.tolist() == [300, 200]
 
 
 ODD_ROWS: list[Any] = [
@@ -136,6 +149,7 @@ ODD_ROWS: list[Any] = [
     "a trade",
     [1, 2],
     {},
+    {"timestamp": 200, "size": 1e308, "price": 0.5},
     {"timestamp": None, "size": 1, "price": 0.5},
     {"timestamp": 200, "size": None, "price": 0.5},
     {"timestamp": "soon", "size": 1, "price": 0.5},

@@ -218,6 +218,9 @@ ODD: list[tuple[str, Any]] = [
     ("rate is a word", {"feeSchedule": {"rate": "x", "exponent": 1}}),
     ("rate is 700 %", {"feeSchedule": {"rate": 7, "exponent": 1}}),
     ("exponent is a list", {"feeSchedule": {"rate": 0.07, "exponent": []}}),
+    ("tokens are 0", {"clobTokenIds": '["0", "902"]'}),
+    ("tokens are longer than 256 bits", {"clobTokenIds": json.dumps(["9" * 78, "902"])}),
+    ("tokens are digits of another script", {"clobTokenIds": '["\u0663", "902"]'}),
     ("condition id is null", {"conditionId": None}),
     ("condition id is a number", {"conditionId": 12}),
     ("condition id is no hash", {"conditionId": "0xzz"}),
@@ -264,6 +267,10 @@ async def test_one_odd_row_is_named_and_leaves_the_others(name: str, changes: An
         {"endDate": 1_767_355_200},
         {"endDate": "soon"},
         {"startDate": ["2026"]},
+        {"startDate": "0001-01-01T00:00:00Z"},
+        {"endDate": "0001-01-01T00:00:00Z"},
+        {"endDate": "1970-01-01T00:00:00Z"},
+        {"endDate": "9999-12-31T23:59:59Z"},
         {"question": ["Will it?"]},
         {"category": {"name": "crypto"}},
     ],
@@ -350,3 +357,32 @@ async def test_a_page_without_rows_is_an_empty_listing(page: dict[str, Any]) -> 
 
     async with VenueHttp("http://gamma.test", transport=transport) as http:
         assert await gamma.tradable(http, 10) == []
+
+
+@pytest.mark.parametrize("value", ["NaN", "1e999", r'"\ud800"'])
+async def test_a_value_that_is_no_json_costs_its_own_row_alone(value: str) -> None:
+    """A tick that is NaN leaves out one market by name; the page around it is read."""
+    odd_row = json.dumps(row(slug="odd", conditionId="0x" + "9" * 64, clobTokenIds='["901", "902"]') | {"tick": 0})
+    text = odd_row.replace('"tick": 0', f'"orderPriceMinTickSize": {value}')
+    page = f'{{"markets": [{json.dumps(GOOD[0])}, {text}, {json.dumps(GOOD[1])}]}}'
+    odd: list[gamma_rows.Odd] = []
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, text=page))
+
+    async with VenueHttp("http://gamma.test", transport=transport) as http:
+        found = await gamma.tradable(http, 10, odd)
+
+    assert [market.market_id for market in found] == [good["conditionId"] for good in GOOD]
+    assert [(one.name[:3], "orderPriceMinTickSize" in one.reason) for one in odd] == [("odd", True)]
+
+
+async def test_an_empty_page_is_no_end_while_a_next_one_is_named() -> None:
+    """Pages whose rows were filtered away by the venue hide none behind them."""
+    pages = [{"markets": GOOD[:1], "next_cursor": "a"}, {"markets": [], "next_cursor": "b"}, {"markets": GOOD[1:]}]
+    asked: list[str] = []
+
+    def respond(request: httpx2.Request) -> httpx2.Response:
+        asked.append(str(request.url))
+        return httpx2.Response(200, json=pages[len(asked) - 1])
+
+    async with VenueHttp("http://gamma.test", transport=httpx2.MockTransport(respond)) as http:
+        assert len([market async for market in gamma.listed(http)]) == 2

@@ -1,6 +1,8 @@
 """Reads are repeated where a repeat is safe, and every refusal says what and what to do."""
 
 import asyncio
+import subprocess
+import sys
 import time
 
 import httpx2
@@ -116,3 +118,54 @@ def test_the_pace_holds_on_a_loop_whose_clock_stands_still_between_requests() ->
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert runner.run(many()) == 280
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"NaN", b"-Infinity", b"1e999", b'"a\\ud800b"', b'"a\\udc00"', b'"\xff\xfe"', b'"\x01"', b'"\xed\xa0\x80"'],
+)
+async def test_one_value_that_json_forbids_costs_no_other(value: bytes) -> None:
+    """Half a surrogate pair, bytes that are no UTF-8, NaN: the field is odd text, the rest of the page is read."""
+    content = b'[{"x":' + value + b'},{"x":"\xc3\xa4"},{"x":12345678901234567890123}]'
+    http, _ = client(httpx2.Response(200, content=content))
+
+    odd, good, large = await http.get("/x", list[dict])
+
+    assert isinstance(odd["x"], str)
+    odd["x"].encode()
+    assert (good["x"], large["x"]) == ("\u00e4", 12345678901234567890123)
+
+
+async def test_a_byte_order_mark_is_no_answer_of_an_unknown_shape() -> None:
+    """Some proxies write one before the JSON."""
+    http, _ = client(httpx2.Response(200, content=b'\xef\xbb\xbf{"value": 7}'))
+
+    assert (await http.get("/x", Answer)).value == 7
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b'{"value": 7', b"[" * 100_000, b'{"value": NaN}', b'{"value": "\xff"}', b"\xff\xfe\x00"]
+)
+async def test_an_answer_that_cannot_be_read_is_an_error_of_the_venue(body: bytes) -> None:
+    """Whatever the bytes are, the caller hears of the venue and never of a decoder."""
+    http, _ = client(httpx2.Response(200, content=body))
+
+    with pytest.raises(VenueError, match="unknown shape"):
+        await http.get("/x", Answer)
+
+
+def test_nested_json_never_overflows_the_stack() -> None:
+    """The signer's libraries raise Python's recursion limit; with the gateway loaded, it is what it was, and readers
+    refuse the text."""
+    code = (
+        "import json, sys, pipelines.venue.clob_gateway\n"
+        "assert 'py_ecc' in sys.modules and sys.getrecursionlimit() == 1000\n"
+        "from pipelines.venue import json_text\n"
+        "for text in (b'[' * 10**6, b'{\"a\":' * 10**6):\n"
+        "    for read in (json.loads, lambda one: json_text.read(one, list)):\n"
+        "        try: read(text)\n"
+        "        except (ValueError, RecursionError): print('refused')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == ["refused"] * 4

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.core.domain import FeeSchedule, FillState, Market, Outcome, Side
-from pipelines.core.errors import VenueForbidden, VenueUnavailable
+from pipelines.core.errors import VenueError, VenueForbidden, VenueUnavailable
 from pipelines.core.orders import NotOffered, OrderIntent, OrderType, PlaceStatus
 from pipelines.venue import clob_gateway, signing
 from pipelines.venue.clients import Credentials, Refused
@@ -41,6 +41,7 @@ class Library:
         self.markets: dict[str, Any] = {}
         self.refreshed: list[tuple[str, str | None]] = []
         self.answer: Any = None
+        self.said: Any = None
 
     def login(self) -> Credentials:
         return Credentials("me", "", "")
@@ -64,6 +65,18 @@ class Library:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
+
+    def balance(self, asset_type: str, token_id: str | None) -> Any:
+        return self.said
+
+    def cancel(self, order_ids: Any) -> Any:
+        return self.said
+
+    def cancel_all(self) -> Any:
+        return self.said
+
+    def heartbeat(self, heartbeat_id: str) -> Any:
+        return self.said
 
     def refresh_balance(self, asset_type: str, token_id: str | None) -> Any:
         self.refreshed.append((asset_type, token_id))
@@ -120,6 +133,13 @@ ODD = [
     trade(9, size="abc"),
     trade(9, price="?"),
     trade(9, match_time="soon"),
+    trade(9, size="1e30"),
+    trade(9, size="0"),
+    trade(9, size="-5"),
+    trade(9, price="52"),
+    trade(9, price="-0.1"),
+    trade(9, match_time=None),
+    trade(9, match_time=0),
     trade(9, side="HOLD"),
     trade(9, trader_side="MAKER", maker_orders=[{"owner": "me"}]),
     trade(9, trader_side="MAKER", maker_orders=["x"]),
@@ -139,6 +159,30 @@ def test_one_odd_trade_hides_no_other(gateway: ClobGateway, library: Library, od
     (line,) = gateway.left_out()
     assert "left out" in line
     assert gateway.left_out() == []
+
+
+@pytest.mark.parametrize("changes", [{"match_time": "1700000000123"}, {"match_time": 1_700_000_000_123_456}])
+def test_a_trade_in_another_unit_of_time_hides_no_later_one(
+    gateway: ClobGateway, library: Library, changes: dict[str, Any]
+) -> None:
+    """Trades are read from the newest one on: a time in milliseconds would put that into the far future."""
+    library.rows = [trade(1, **changes), trade(2, match_time=None, last_update="1700000001")]
+
+    assert [fill.ts_s for fill in gateway.trades(1_700_000_000)] == [1_700_000_000, 1_700_000_001]
+
+
+@pytest.mark.parametrize("odd", [None, [], "OK", 5, {}, {"balance": None}, {"balance": "1.5"}, {"balance": "many"}])
+def test_an_account_that_cannot_be_read_is_an_error_of_the_venue(
+    gateway: ClobGateway, library: Library, odd: Any
+) -> None:
+    """Balance, allowances, cancels and heartbeats of any shape: one kind of error, which ends no session."""
+    library.said = odd
+    calls = [gateway.cash_micro, lambda: gateway.shares_micro("11"), gateway.heartbeat]
+    if not isinstance(odd, dict):
+        calls += [gateway.allowances, gateway.cancel_all, lambda: gateway.cancel(["0xa"])]
+    for call in calls:
+        with pytest.raises(VenueError, match="unknown shape"):
+            call()
 
 
 @pytest.mark.parametrize(

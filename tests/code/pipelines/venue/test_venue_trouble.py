@@ -12,9 +12,9 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from pipelines.core.domain import FeeSchedule, Market
-from pipelines.venue import stream
+from pipelines.venue import channel, stream
 from pipelines.venue.http import VenueHttp
-from pipelines.venue.stamps import Stamps
+from pipelines.venue.stamps import Stamps, seconds
 from pipelines.venue.stream import Gap, MarketStream, QuoteUpdate, TickChange
 
 NOW = 1_780_000_000_000
@@ -332,3 +332,50 @@ async def test_a_market_of_long_bars_may_jump_by_them() -> None:
 
         assert found.unread.messages == 0
         assert found.book(ONE) is not None
+
+
+def test_stamps_in_seconds_never_become_the_market_time() -> None:
+    """Seconds of several markets agree with each other for ever, and are still no milliseconds."""
+    stamps = Stamps()
+    stamps.anchor(NOW)
+
+    assert not any(stamps.accepts(NOW // 1_000 + n, name, sources=2) for n, name in enumerate("abababab"))
+    assert not stamps.accepts(NOW // 1_000, "a", may_be_old=True)
+    assert stamps.newest_ms == NOW
+
+
+@pytest.mark.parametrize("factor", [1, 1_000, 10**6, 10**9])
+@pytest.mark.parametrize("as_text", [str, int])
+def test_a_time_is_read_in_any_unit(factor: int, as_text: Callable[[int], Any]) -> None:
+    """Seconds, milliseconds, microseconds and nanoseconds, as text or number, are the same second."""
+    assert seconds(as_text(1_790_000_000 * factor)) == 1_790_000_000
+
+
+@pytest.mark.parametrize("odd", [None, "", "soon", 0, -5, "NaN", "inf", 10**30, [], {}])
+def test_what_is_no_time_is_named(odd: Any) -> None:
+    """Nothing is taken for the year 1970 or for the end of days."""
+    with pytest.raises(ValueError, match="seconds since 1970 expected"):
+        seconds(odd)
+
+
+@pytest.mark.parametrize("frame", [b"\xff\xfe{}", b"[" * 100_000, b'{"event_type": "\xff"}', b'{"a": NaN}', b""])
+def test_a_frame_of_any_bytes_is_a_message_that_cannot_be_read(frame: bytes) -> None:
+    """No bytes end the stream: what is no JSON is one message that could not be read."""
+    (found,) = channel._objects(frame)
+
+    assert isinstance(found, channel.Garbled)
+
+
+@pytest.mark.parametrize("size", ["1e999", "99999999999999999999", "10000000001", "-1", "NaN"])
+async def test_a_size_that_no_market_has_is_a_message_that_cannot_be_read(size: str) -> None:
+    """A size beyond every machine integer is refused with its message: the turn of the bar never meets it."""
+    async with following(ONE, TWO) as (venue, found, _):
+        await venue.say(book(ONE), book(TWO))
+        await until(lambda: found.book(TWO) is not None)
+        odd = book(ONE, ts_ms=NOW + 1)
+        odd["bids"][0]["size"] = size
+        await venue.say(odd, moved(TWO))
+        await until(lambda: found.unread.messages == 1)
+
+        assert found.book(ONE) is None
+        assert found.book(TWO) is not None
