@@ -6,10 +6,12 @@ secrets. A PostgreSQL journal has the database's own backups.
 """
 
 import fcntl
+import gzip
 import itertools
 import shutil
 import sqlite3
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -132,7 +134,7 @@ def restore(settings: Settings, archive: Path) -> Path:
             _check_members(archive, var)
             with tarfile.open(archive, "r:gz") as tar:
                 tar.extractall(fresh, filter="data")
-        except (OSError, EOFError, tarfile.TarError) as error:
+        except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
             raise ArtifactError(f"{archive} is no whole backup: {error}; nothing was changed") from error
         aside = _unused(var, f"before-restore-{_now()}{{}}")
         aside.mkdir(mode=0o700)
@@ -150,6 +152,7 @@ def _check_members(archive: Path, var: Path) -> None:
         ArtifactError: naming the entry; nothing was written.
     """
     limit = min(shutil.disk_usage(var).free, max(MIN_LIMIT, MAX_RATIO * archive.stat().st_size))
+    _read_through(archive, limit)
     total = 0
     with tarfile.open(archive, "r:gz") as tar:
         for count, member in enumerate(tar):
@@ -159,10 +162,25 @@ def _check_members(archive: Path, var: Path) -> None:
                 raise ArtifactError(f"{archive} holds {member.name!r}, which leads out of it; nothing was changed")
             total += member.size
             if total > limit or count >= MAX_ENTRIES:
-                raise ArtifactError(
-                    f"{archive} would unpack to more than {limit / 1e6:,.0f} MB or {MAX_ENTRIES:,} entries: no backup "
-                    "of ours, or a disk that is too full; nothing was changed"
-                )
+                raise _too_much(archive, limit)
+
+
+def _read_through(archive: Path, limit: int) -> None:
+    """Read to the end, where the checksum of the whole is: a reader of tar stops before it, and takes headers of any
+    length into memory."""
+    total = 0
+    with gzip.open(archive) as stream:
+        while piece := stream.read(2**20):
+            total += len(piece)
+            if total > limit:
+                raise _too_much(archive, limit)
+
+
+def _too_much(archive: Path, limit: int) -> ArtifactError:
+    return ArtifactError(
+        f"{archive} would unpack to more than {limit / 1e6:,.0f} MB or {MAX_ENTRIES:,} entries: no backup "
+        "of ours, or a disk that is too full; nothing was changed"
+    )
 
 
 def _now() -> str:

@@ -1,6 +1,8 @@
 """Backups: consistent while the bot writes, restored whole or not at all."""
 
 import fcntl
+import gzip
+import random
 import shutil
 import sqlite3
 import threading
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 from backports import tarfile
 
+from flows import backup as module
 from flows.backup import backup, newest, restore
 from pipelines.core.errors import AlreadyRunning, ArtifactError
 from pipelines.core.settings import Settings
@@ -106,6 +109,31 @@ def test_a_damaged_archive_changes_nothing(damage: str, settings: Settings) -> N
         restore(settings, archive)
     assert (settings.var / "champion.json").read_text() == '{"hash": "one"}'
     assert not list(settings.var.glob("before-restore-*"))
+
+
+def test_one_changed_byte_anywhere_changes_nothing(settings: Settings) -> None:
+    """The checksum at the end of the archive covers every byte: a wrong one is refused before anything is replaced."""
+    (settings.var / "noise.bin").write_bytes(random.Random(1).randbytes(20_000))
+    archive = backup(settings, keep=3)
+    whole = archive.read_bytes()
+    for place in range(80, len(whole), len(whole) // 40):
+        archive.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+        with pytest.raises(ArtifactError, match="nothing was changed"):
+            restore(settings, archive)
+
+    assert not list(settings.var.glob("before-restore-*"))
+
+
+def test_a_bomb_is_refused_before_it_fills_memory_or_disk(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More bytes than a backup of ours unpacks to, also in headers or behind the last entry, are refused unwritten."""
+    monkeypatch.setattr(module, "MIN_LIMIT", 2**20)
+    archive = settings.var / "bomb.tar.gz"
+    with gzip.open(archive, "wb") as stream:
+        for _ in range(100):
+            stream.write(bytes(2**20))
+
+    with pytest.raises(ArtifactError, match="would unpack to more than"):
+        restore(settings, archive)
 
 
 @pytest.mark.parametrize("name", ["../outside.txt", "inside/../../outside.txt"])
