@@ -7,8 +7,8 @@ order goes. It reads nothing else: no clock, no file, no random state.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from pipelines.core.domain import Direction, Market, Outcome, Position, Quote, Side
-from pipelines.core.money import MICRO, PRICE_SCALE
+from pipelines.core.domain import Direction, Market, Outcome, Position, Side
+from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID
 from pipelines.core.orders import OrderIntent, OrderType
 from pipelines.core.sections import ExecutionParams, PolicyParams, RiskParams, SizingParams
 from pipelines.trading import kernel, observation, risk, sizing
@@ -227,7 +227,8 @@ def _exit(
 def _for_sale(position: Position, market: Market) -> int:
     """Shares to offer, on the grid: those that the venue has confirmed, or all where these alone are too few."""
     confirmed = kernel.sellable_micro(position.shares_micro - position.provisional_micro)
-    return confirmed if confirmed >= market.min_size_micro else kernel.sellable_micro(position.shares_micro)
+    least = max(market.min_size_micro, SHARE_GRID)
+    return confirmed if confirmed >= least else kernel.sellable_micro(position.shares_micro)
 
 
 def _exit_floor(inputs: Inputs, position: Position, limits: RiskParams) -> int:
@@ -310,8 +311,11 @@ def _entry_refusal(inputs: Inputs, account: Account, target: Target, rules: Rule
         return Refusal(Reason.STALE_QUOTE, detail)
     # Near 0 and 1 a tick is a large part of the price, and log-odds moves are hardly moves in price.
     bound = rules.rule.min_price * 10_000
-    if not bound <= bar.mid_units <= 10_000 - bound or _one_sided(inputs.quote):
-        return Refusal(Reason.PRICE_BOUNDS, f"mid {bar.mid_units / 10_000:g} is outside the bounds or one-sided")
+    if not bound <= bar.mid_units <= 10_000 - bound:
+        return Refusal(Reason.PRICE_BOUNDS, f"mid {bar.mid_units / 10_000:g} is outside the bounds")
+    if not inputs.quote.two_sided:
+        shown = f"bid {inputs.quote.bid_units / 10_000:g}, ask {inputs.quote.ask_units / 10_000:g}"
+        return Refusal(Reason.PRICE_BOUNDS, f"the book shows no price: one side is missing, or it is crossed ({shown})")
     if rules.policy.uses_forecast and inputs.forecast.confidence < limits.min_confidence:
         detail = f"confidence {inputs.forecast.confidence:.3f} is below {limits.min_confidence:g}"
         return Refusal(Reason.CONFIDENCE, detail)
@@ -319,10 +323,6 @@ def _entry_refusal(inputs: Inputs, account: Account, target: Target, rules: Rule
     if loss is not None:
         return loss
     return risk.crowd_refusal(inputs.market, account.positions, account.open_buy_micro, account.markets, limits)
-
-
-def _one_sided(quote: Quote) -> bool:
-    return quote.bid_units <= 0 or quote.ask_units >= 10_000
 
 
 def _budget(inputs: Inputs, account: Account, target: Target, rules: Rules) -> tuple[int, Refusal | None]:

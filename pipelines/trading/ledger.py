@@ -106,7 +106,7 @@ class Ledger:
     def _bought(self, fill: Fill, yes_mid_units: int, min_size_micro: int) -> None:
         key = (fill.market_id, fill.outcome)
         held = int(self._held(key) * MICRO)
-        if held and kernel.sellable_micro(held) < min_size_micro:
+        if held and kernel.sellable_micro(held) < max(min_size_micro, SHARE_GRID):
             self.holdings[key] = replace(
                 self.holdings[key],
                 entry_units=yes_mid_units,

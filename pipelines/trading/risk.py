@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pipelines.core.domain import Market, Position
+from pipelines.core.money import SHARE_GRID
 from pipelines.core.sections import RiskParams
 from pipelines.trading import kernel
 
@@ -115,7 +116,8 @@ def crowd_refusal(
 
 def is_dust(position: Position, market: Market | None) -> bool:
     """Whether a position is smaller than the venue's smallest order: it cannot be sold, and takes no place."""
-    return market is not None and kernel.sellable_micro(position.shares_micro) < market.min_size_micro
+    # A venue may list no minimum; less than a hundredth of a share is no order all the same.
+    return market is not None and kernel.sellable_micro(position.shares_micro) < max(market.min_size_micro, SHARE_GRID)
 
 
 def _related(one: Market, other: Market) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from pipelines.core.domain import FeeSchedule, Market
-from pipelines.core.money import MICRO, PRICE_SCALE
+from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID
 from pipelines.core.settlement import Settlement
 from pipelines.venue import settlement_rules
 from pipelines.venue.fees import FREE, schedule
@@ -244,7 +244,7 @@ def _minimum(fields: _Fields) -> int:
     shares = _DEFAULT_MINIMUM if found is None else found
     if not 0 <= shares <= 1_000_000:
         raise fields.essential(key, "a number of shares")
-    return math.ceil(shares * MICRO)
+    return max(math.ceil(shares * MICRO), SHARE_GRID)
 
 
 def _fee(fields: _Fields, topic: str, start_s: int | None, end_s: int | None) -> FeeSchedule:

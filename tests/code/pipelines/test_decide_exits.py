@@ -38,6 +38,16 @@ def test_dust_is_left_alone(shares):
     assert (decision.action, decision.intent, decision.refusal) == ("hold", None, None)
 
 
+@pytest.mark.parametrize("minimum", [0, 1, 9_999])
+@pytest.mark.parametrize(("shares", "sold"), [(1, 0), (9_999, 0), (10_000, 10_000), (85_123, 80_000)])
+def test_no_order_is_smaller_than_a_hundredth_of_a_share(minimum, shares, sold):
+    """A market that lists no minimum: what cannot be put on the grid is dust there too, never an order of nothing."""
+    given = inputs(about=replace(market(), min_size_micro=minimum))
+    for provisional in (0, shares):
+        intent = exit_of(holding(shares, provisional_micro=provisional), given).intent
+        assert (intent.shares_micro if intent else 0) == sold
+
+
 @pytest.mark.parametrize(("shares", "sold"), [(9_999, 0), (85_100, 80_000), (4_999_999, 4_990_000)])
 def test_the_kill_switch_sells_dust_that_is_on_the_grid(shares, sold):
     """The venue's minimum is for orders that rest: the switch sends the rest as FAK, on the grid."""

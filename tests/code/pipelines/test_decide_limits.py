@@ -217,3 +217,14 @@ def test_what_nobody_bids_for_is_kept(outcome, touch, kill):
     decision = decide(inputs(mid=sum(touch.values()) // 2, **touch), state, rules(direction=0))
     assert decision.intent is None
     assert (reason(decision), decision.wish) == (Reason.NO_BID, "exit")
+
+
+@pytest.mark.parametrize(("bid", "ask"), [(6_000, 4_000), (5_100, 5_000), (5_000, 5_000), (0, 10_000), (0, 5_000)])
+@pytest.mark.parametrize("direction", [1, -1])
+def test_a_crossed_or_one_sided_book_is_no_place_to_buy(bid, ask, direction):
+    """Bid at or above ask is no price, and neither is a book without a side: refused, whatever the size shown."""
+    given = replace(inputs(mid=5_000), quote=Quote(bid, ask, 10**9, 10**9))
+
+    decision = decide(given, account(), rules(direction=direction))
+
+    assert (decision.intent, reason(decision)) == (None, Reason.PRICE_BOUNDS)
