@@ -170,7 +170,7 @@ class Measure:
     def _bars(self, path: str) -> list[tuple[int, float]]:
         """(market time, value) of what the first pane of a page is about: the account, or a market's price."""
         if path.startswith("/market/"):
-            record = self._bot.status.records.of(path.removeprefix("/market/"))
+            record = self._bot.record(path.removeprefix("/market/"))
             return [(row[0], row[1] / 1e4) for row in record.prices] if record else []
         return [(ts_s, micro / 1e6) for ts_s, micro in self._bot.account.journal.equity(10**9)]
 

@@ -8,10 +8,11 @@ from pipelines.trading.policies.base import Weighed
 from pipelines.trading.threshold_rule import MOVE_STEPS, expected_units
 
 
-def reason(inputs: Inputs, position: Position | None, made: Decision, rules: Rules) -> str:
+def reason(inputs: Inputs, position: Position | None, made: Decision, rules: Rules | None) -> str:
     """One line for people: what was ordered, what refused it, or what was expected and would have had to be exceeded.
 
-    `position` is what was held in this market when the bar closed.
+    `position` is what was held in this market when the bar closed. `rules` are None where the bundle that decided is
+    not at hand: what it would have had to exceed is left out then.
     """
     if made.refusal is not None:
         return made.refusal.detail
@@ -21,6 +22,9 @@ def reason(inputs: Inputs, position: Position | None, made: Decision, rules: Rul
         return "an order is still working here: nothing new is decided until it is settled"
     if not inputs.warm:
         return "its window is not warm yet: only stops, the end of the market and the kill switch are watched"
+    if rules is None:
+        move = expected_units(inputs.forecast.move_from_next(MOVE_STEPS), inputs.bar.mid_units)
+        return f"{'kept' if position is not None else 'held'} by an earlier bundle: expected {_cents(float(move))} ¢"
     return _hold(weighed(inputs, position, rules), position is not None, made)
 
 

@@ -16,7 +16,10 @@ from pipelines.core.money import MICRO
 from pipelines.core.params import Params
 from pipelines.core.settings import Settings
 from pipelines.core.sign_of_life import Pulse
+from pipelines.decide import Rules
+from pipelines.history import journal_reader
 from pipelines.history.account import History
+from pipelines.history.journal_reader import JournalReader
 from pipelines.inference.predictor import forecast_call
 from pipelines.messages.messenger import Messenger
 from pipelines.venue.http import VenueHttp
@@ -28,7 +31,9 @@ from serving.account.trading_account import TradingAccount
 from serving.bar_turn import BarTurns
 from serving.dashboard import market_page
 from serving.dashboard.announcer import Announcer
-from serving.dashboard.status import Status
+from serving.dashboard.market_records import Record
+from serving.dashboard.remembered import Remembered, joined
+from serving.dashboard.status import RECENT, Status
 from serving.model_watch import ModelWatch
 from serving.safety import block
 from serving.safety.block import Block
@@ -96,6 +101,7 @@ class Bot:
             self._take_limits,
             self._pulse.beat,
         )
+        self._remembered = Remembered(self._read_journal, self._rules_of)
         self._lasting: Lasting | None = None
         self._session: Session | None = None
         self._task: asyncio.Task[None] | None = None
@@ -215,6 +221,7 @@ class Bot:
                 threads=self._threads,
             )
             self.status.open(account)
+            self.status.remember(await asyncio.to_thread(self._remembered.recent, RECENT))
             _log.info("account", address=gateway.account, cash_pusd=account.accounting.cash_micro / MICRO)
         return self._lasting
 
@@ -296,7 +303,7 @@ class Bot:
             return None
         session, account = self._session, self._lasting.account
         followed = session.feed.followed.get(market_id) if session is not None else None
-        record = self.status.records.of(market_id)
+        record = await asyncio.to_thread(self.record, market_id)
         known = followed or record
         listed, left_out = self.status.not_followed.get(market_id, (None, ""))
         market = known.market if known is not None else account.accounting.markets.get(market_id) or listed
@@ -308,7 +315,22 @@ class Bot:
         shown = market_page.document(
             market, record, length_s, book, texts, account, followed=followed is not None, left_out=str(left_out)
         )
-        return shown | await asyncio.to_thread(market_page.of_journal, self._journal, market_id)
+        return market_page.with_prices(
+            shown | await asyncio.to_thread(market_page.of_journal, self._journal, market_id)
+        )
+
+    def record(self, market_id: str) -> Record | None:
+        """What was seen and decided in a market, before the start too; None where nothing was. Blocking."""
+        lately = self.status.records.of(market_id)
+        return joined(self._remembered.of(market_id, 0 if lately is not None else self.status.records.dropped), lately)
+
+    def _read_journal(self) -> JournalReader:
+        account = self._lasting.account.gateway.account if self._lasting is not None else None
+        return JournalReader(journal_reader.url(self._settings), {}, 0.0, self._params, account)
+
+    def _rules_of(self, bundle: str) -> Rules | None:
+        model = self._model_watch.model
+        return model.rules if model is not None and model.bundle.hash == bundle else None
 
     def history(self, from_s: int = 0, to_s: int = 2**62, *, against_model: bool = False) -> History:
         """What the journal has of this bot's account between two market times. Blocking.

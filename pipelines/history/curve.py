@@ -41,18 +41,24 @@ def points(ts_s: IntArray, equity_micro: IntArray, fallen: NDArray[np.float64], 
         fallen: drawdown at each bar as a share, (n,).
         columns: equal parts of the time between the first and the last bar.
     """
-    kept: Sequence[int] = range(len(ts_s))
-    if len(ts_s) > 5 * columns:
-        kept = _kept(ts_s, equity_micro, fallen, columns)
-    return [(int(ts_s[k]), int(equity_micro[k]) / MICRO, round(float(fallen[k]), 6)) for k in kept]
+    rows = kept(ts_s, equity_micro, columns, fallen)
+    return [(int(ts_s[k]), int(equity_micro[k]) / MICRO, round(float(fallen[k]), 6)) for k in rows]
 
 
-def _kept(ts_s: IntArray, equity_micro: IntArray, fallen: NDArray[np.float64], columns: int) -> list[int]:
+def kept(
+    ts_s: IntArray, equity_micro: IntArray, columns: int, fallen: NDArray[np.float64] | None = None
+) -> Sequence[int]:
+    """Rows that a picture needs, in the order of time: of each column the first, last, lowest and highest equity and,
+    where drawdowns are given, the deepest; all rows where they are no more than five per column."""
+    if len(ts_s) <= 5 * columns:
+        return range(len(ts_s))
     column = (ts_s - ts_s[0]) * columns // (ts_s[-1] - ts_s[0] + 1)
     starts = np.flatnonzero(np.diff(column, prepend=-1))
     rows = np.arange(len(ts_s))
-    # Within a column in the order of a value: the first is its lowest, the last its highest.
-    by_equity, by_fall = np.lexsort((rows, equity_micro, column)), np.lexsort((-rows, fallen, column))
     ends = np.append(starts[1:], len(ts_s)) - 1
-    kept = np.concatenate((starts, ends, by_equity[starts], by_equity[ends], by_fall[ends]))
-    return [int(row) for row in np.unique(kept)]
+    # Within a column in the order of a value: the first is its lowest, the last its highest.
+    by_equity = np.lexsort((rows, equity_micro, column))
+    chosen = [starts, ends, by_equity[starts], by_equity[ends]]
+    if fallen is not None:
+        chosen.append(np.lexsort((-rows, fallen, column))[ends])
+    return [int(row) for row in np.unique(np.concatenate(chosen))]

@@ -145,6 +145,16 @@ class JournalReader:
         self._learn_markets(ts_s)
         return self._bar(rows[0], {row["market_id"]: row for row in self._at("decisions", ts_s)})
 
+    def newest_bars(self, before_s: int, most: int) -> list[tuple[int, bytes, str, int]]:
+        """(market time, what was seen, bundle, session) of so many bars before a time whose inputs are kept, newest
+        first."""
+        table = self._tables.tables["bars"]
+        kept = (table.c.account == self.account) & (table.c.ts_s < before_s) & (sa.func.length(table.c.inputs) > 0)
+        query = sa.select(table.c.ts_s, table.c.inputs, table.c.bundle, table.c.session_id).where(kept)
+        with self._engine.connect() as db:
+            rows = db.execute(query.order_by(table.c.ts_s.desc()).limit(most))
+            return [(int(row[0]), bytes(row[1]), str(row[2]), int(row[3])) for row in rows]
+
     def bars_of(self, bundle: str) -> frozenset[int]:
         """Market times of the bars that a bundle decided."""
         table = self._tables.tables["bars"]

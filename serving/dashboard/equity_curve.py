@@ -1,7 +1,12 @@
 """The account's equity since its first bar: every bar of the newest weeks, and before them what an hour was."""
 
+from array import array
 from collections.abc import Iterable
 from typing import Final, NamedTuple
+
+import numpy as np
+
+from pipelines.history import curve
 
 EXACT: Final = 50_000
 """Newest bars that are kept one by one: five weeks of minute bars."""
@@ -14,6 +19,13 @@ class Point(NamedTuple):
 
     ts_s: int
     micro: int
+
+
+class Part(NamedTuple):
+    """What a picture of a period needs: the points to draw, and how many are kept of that period."""
+
+    points: list[Point]
+    bars: int
 
 
 class EquityCurve:
@@ -63,3 +75,14 @@ class EquityCurve:
     def values(self, newest: int) -> list[int]:
         """Equity in base units of so many of the newest points, oldest first."""
         return [point.micro for point in self._points[-newest:]]
+
+
+def part(points: Iterable[tuple[int, int]], columns: int, from_s: int = 0, to_s: int = 2**62) -> Part:
+    """The points of a period (both ends included) at the width of a picture, at most four per column: no extreme is
+    lost (`pipelines.history.curve`)."""
+    both = np.array(array("q", (value for point in points for value in point)), dtype=np.int64).reshape(-1, 2)
+    within = both[(both[:, 0] >= from_s) & (both[:, 0] <= to_s)]
+    if not len(within):
+        return Part([], 0)
+    kept = curve.kept(within[:, 0], within[:, 1], columns)
+    return Part([Point(int(within[row, 0]), int(within[row, 1])) for row in kept], len(within))

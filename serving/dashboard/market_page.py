@@ -60,6 +60,13 @@ def document(
     }
 
 
+def with_prices(shown: dict[str, Any]) -> dict[str, Any]:
+    """A page with the mids at our fills as its prices, where the journal has forgotten every bar of the market."""
+    if shown["prices"]:
+        return shown
+    return shown | {"prices": [[one["ts_s"], one["yes_mid"], 0.0, 1.0] for one in shown["fills"] if one["yes_mid"] > 0]}
+
+
 def _levels(side: Sequence[tuple[int, int]]) -> list[list[float]]:
     return [[units / PRICE_SCALE, micro / MICRO] for units, micro in side[:LEVELS]]
 
@@ -76,4 +83,8 @@ def _order(row: OrderRow) -> dict[str, Any]:
 def _fill(one: BookedFill) -> dict[str, Any]:
     # Both outcomes on one scale: a NO share at 0.40 is YES at 0.60.
     price = one.fill.price_units if one.fill.outcome == "YES" else PRICE_SCALE - one.fill.price_units
-    return state_json.fill(one.fill, None) | {"reason": one.reason, "yes_price": price / PRICE_SCALE}
+    return state_json.fill(one.fill, None) | {
+        "reason": one.reason,
+        "yes_price": price / PRICE_SCALE,
+        "yes_mid": one.yes_mid_units / PRICE_SCALE,
+    }

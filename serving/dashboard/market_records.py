@@ -65,6 +65,8 @@ class MarketRecords:
 
     def __init__(self) -> None:
         self._records: dict[str, Record] = {}
+        self.dropped = 0
+        """How many markets that left have been forgotten; the journal remembers them."""
 
     def add(self, turn: Turn, held: Mapping[str, Position], rules: Rules, armed: bool) -> dict[str, str]:
         """Remember the turn of a bar; market id -> the reason of its decision, in words."""
@@ -78,6 +80,7 @@ class MarketRecords:
             self._records[name] = record
         while len(self._records) > len(turn.inputs) + LEFT:
             self._records.pop(next(iter(self._records)))
+            self.dropped += 1
         return told
 
     def of(self, market_id: str) -> Record | None:

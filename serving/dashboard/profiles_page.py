@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from pipelines.core import profile_paths
 from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.errors import ArtifactError
 from pipelines.core.settings import Settings
-from serving.dashboard.site import PAGE_HEADERS, json_response
+from serving.dashboard import layout
+from serving.dashboard.site import json_response
 
 KEPT_IN: Final = "service.json"
 """File in `var` where a running service says where it listens."""
@@ -32,7 +33,7 @@ def routes(folder: Path) -> list[BaseRoute]:
 
     async def profiles(_request: Request) -> Response:
         """The bots of all profiles of this clone, on one page."""
-        return FileResponse(folder / "profiles.html", headers=PAGE_HEADERS)
+        return layout.page(folder, "profiles")
 
     async def profiles_data(_request: Request) -> Response:
         """The clone's own bot and every profile, with the figures of those that run."""

@@ -7,20 +7,12 @@ from typing import Any, Final
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from pipelines.core.products import REPORTS
-from serving.dashboard import api_description, glossary, report_pages
+from serving.dashboard import api_description, glossary, layout, report_pages
 
-PAGE_HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; "
-    "img-src 'self' data:; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-cache",
-}
 NOT_KEPT: Final = {"Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin"}
 
 
@@ -34,7 +26,7 @@ def routes(folder: Path, var: Callable[[], Path], all_routes: Callable[[], list[
 
     async def reports(_request: Request) -> Response:
         """The last night in short, with links to everything that it wrote."""
-        return FileResponse(folder / "reports.html", headers=PAGE_HEADERS)
+        return layout.page(folder, "reports")
 
     def reports_data(_request: Request) -> Response:
         """The last night, the newest reports in short, and the links to Prefect and MLflow."""
@@ -50,15 +42,15 @@ def routes(folder: Path, var: Callable[[], Path], all_routes: Callable[[], list[
 
     async def glossary_page(_request: Request) -> Response:
         """The words of the pages and what they mean."""
-        return FileResponse(folder / "glossary.html", headers=PAGE_HEADERS)
+        return layout.page(folder, "glossary")
 
     def glossary_data(_request: Request) -> Response:
         """Word -> meaning, for tooltips."""
-        return JSONResponse(glossary.terms(), headers=PAGE_HEADERS)
+        return JSONResponse(glossary.terms(), headers=layout.HEADERS)
 
     async def docs(_request: Request) -> Response:
         """The API with every route, to read and to try."""
-        return FileResponse(folder / "docs.html", headers=PAGE_HEADERS)
+        return layout.page(folder, "docs")
 
     async def openapi(_request: Request) -> Response:
         """The OpenAPI document of every route."""

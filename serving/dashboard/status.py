@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pipelines.core.domain import Market, Position
@@ -96,6 +96,10 @@ class Status:
         self.equity.extend(account.journal.equity(LOADED_POINTS))
         self._refused.update(account.journal.refusal_counts())
         self._exporter.fills_before(len(account.journal.fills()))
+
+    def remember(self, decisions: Iterable[dict[str, Any]]) -> None:
+        """Show decisions of before the start, newest first, after those of now."""
+        self._decisions.extend(list(decisions)[: RECENT - len(self._decisions)])
 
     def show_model(self, model: LoadedModel | None) -> None:
         """A bundle decides from now on."""

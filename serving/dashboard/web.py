@@ -1,31 +1,30 @@
 """HTTP around the bot: the page, its state, the stream of states, the kill switch and what else a person may ask."""
 
 import asyncio
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from pipelines.core.errors import OddsmithError
 from serving.account import requests
-from serving.dashboard import past, profiles_page, site
+from serving.dashboard import layout, past, profiles_page, site
 from serving.dashboard.api_description import takes
-from serving.dashboard.site import NOT_KEPT, PAGE_HEADERS, json_response
+from serving.dashboard.site import NOT_KEPT, json_response
 
 HEARTBEAT_S = 5.0
 """A state is pushed at least this often, so that the page sees a stopped feed."""
 
 T = TypeVar("T")
-
-CENT_MICRO = 10_000
 
 
 class Watched(past.Remembers, Protocol):
@@ -33,10 +32,6 @@ class Watched(past.Remembers, Protocol):
 
     def state(self, *, whole: bool) -> dict[str, Any]:
         """The picture of now; the equity curve in full, or its newest point."""
-        ...
-
-    def equity(self) -> Sequence[tuple[int, int]]:
-        """(market time, equity in base units) of every bar that is kept, oldest first."""
         ...
 
     async def changed(self, timeout_s: float) -> None:
@@ -61,30 +56,26 @@ def application(bot: Callable[[], Watched], folder: Path, var: Callable[[], Path
 
     async def page(_request: Request) -> Response:
         """The dashboard."""
-        return FileResponse(folder / "index.html", headers=PAGE_HEADERS)
+        return layout.page(folder, "index")
 
     async def state(_request: Request) -> Response:
         """Everything that the dashboard shows, but the curve."""
         return json_response(bot().state(whole=True))
 
-    async def equity(_request: Request) -> Response:
-        """The equity curve: `start_s`, then for every bar the seconds since the one before and the equity in cents."""
-        return json_response(_curve(bot().equity()))
-
     async def days_page(_request: Request) -> Response:
         """Looking back to a day: equity, trades, P&L, fees, slippage."""
-        return FileResponse(folder / "days.html", headers=PAGE_HEADERS)
+        return layout.page(folder, "days")
 
     async def market_page(_request: Request) -> Response:
         """The page of one market."""
-        return FileResponse(folder / "market.html", headers=PAGE_HEADERS)
+        return layout.page(folder, "market")
 
     async def market(request: Request) -> Response:
         """One market: prices, forecast fans, own orders and fills, book, headlines, features, decisions."""
         found = await bot().market(request.path_params["market_id"])
         if found is None:
             return JSONResponse(
-                {"error": "this market is not followed, was not decided since the start and was never traded here"},
+                {"error": "this market is not followed, and no bar and no trade that the journal keeps is about it"},
                 status_code=404,
                 headers=NOT_KEPT,
             )
@@ -149,7 +140,6 @@ def application(bot: Callable[[], Watched], folder: Path, var: Callable[[], Path
         Route("/days", days_page),
         Route("/market/{market_id}", market_page),
         Route("/api/state", state),
-        Route("/api/equity", equity),
         Route("/api/market/{market_id}", market),
         *past.routes(bot),
         *profiles_page.routes(folder),
@@ -161,17 +151,7 @@ def application(bot: Callable[[], Watched], folder: Path, var: Callable[[], Path
         *site.routes(folder, var, lambda: routes),
         Mount("/static", StaticFiles(directory=folder / "static")),
     ]
-    return Starlette(routes=routes)
-
-
-def _curve(points: Sequence[tuple[int, int]]) -> dict[str, Any]:
-    times = [ts_s for ts_s, _ in points]
-    steps = [after - before for before, after in itertools.pairwise(times)]
-    return {
-        "start_s": times[0] if times else None,
-        "step_s": [0, *steps] if times else [],
-        "cents": [round(micro / CENT_MICRO) for _, micro in points],
-    }
+    return Starlette(routes=routes, middleware=[Middleware(GZipMiddleware, minimum_size=1_000, compresslevel=4)])
 
 
 class _Switch(msgspec.Struct, forbid_unknown_fields=True):

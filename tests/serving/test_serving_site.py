@@ -1,10 +1,12 @@
 """The pages around the bot: glossary, reports, description of the API, and the curve that loses nothing."""
 
+import itertools
 import json
+import re
 from pathlib import Path
 
 import pytest
-from serving_pictures import StillBot
+from serving_pictures import SPIKE_BAR, StillBot
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.testclient import TestClient
 
@@ -12,7 +14,7 @@ from pipelines.core.artifacts import write_json
 from pipelines.trading.order_states import OrderState
 from pipelines.trading.policies import registry
 from pipelines.trading.risk import STOP_REASONS, Reason
-from serving.dashboard import funnel, glossary, report_pages
+from serving.dashboard import funnel, glossary, layout, report_pages
 from serving.dashboard.equity_curve import EquityCurve
 from serving.dashboard.web import application
 from serving.install import PARTS
@@ -116,10 +118,57 @@ def test_a_long_curve_keeps_its_extremes() -> None:
     assert len(curve) == len(points)
 
 
-def test_the_curve_travels_whole(app) -> None:
-    """Every bar of a month comes out of the answer with its time and its cents."""
-    answer = TestClient(app).get("/api/equity").json()
+def test_the_curve_travels_at_the_width_of_its_picture(app) -> None:
+    """A month comes in at most four points per column (800): every hour, the first and last bar and the one bar that
+    lost money are in it; a day of it comes whole, and what is no number of columns or no time is refused by name."""
+    client = TestClient(app)
+    whole = client.get("/api/equity").json()
+    times = list(itertools.accumulate(whole["step_s"], initial=whole["start_s"]))[1:]
+    bars = StillBot().equity()
 
-    assert len(answer["cents"]) == len(answer["step_s"]) == 43_201
-    assert answer["start_s"] + sum(answer["step_s"]) == StillBot().equity()[-1][0]
-    assert answer["cents"][700] == 900_000
+    assert whole["bars"] == len(bars) == 43_201
+    assert len(times) == len(whole["cents"]) <= 4 * 800
+    assert (times[0], times[-1]) == (bars[0][0], bars[-1][0])
+    assert {ts_s // 3_600 for ts_s in times} == {ts_s // 3_600 for ts_s, _ in bars}
+    assert dict(zip(times, whole["cents"], strict=True))[bars[SPIKE_BAR][0]] == 900_000
+    last = bars[-1][0]
+    day = client.get(f"/api/equity?from_s={last - 86_399}&to_s={last}").json()
+    assert day["bars"] == len(day["cents"]) == 1_440
+    assert day["start_s"] == last - 86_340
+    nothing = client.get(f"/api/equity?from_s={last + 1}").json()
+    assert nothing == {"start_s": None, "step_s": [], "cents": [], "bars": 0}
+    for name, value in (("columns", "0"), ("columns", "many"), ("from_s", "-1"), ("to_s", "²"), ("to_s", "9" * 30)):
+        refused = client.get("/api/equity", params={name: value})
+        assert refused.status_code == 400
+        assert refused.json()["error"].startswith(f"{name} was ")
+
+
+def test_long_answers_travel_packed(app) -> None:
+    """A browser that reads gzip gets the page and the data behind it at less than half the size."""
+    client = TestClient(app)
+    for path in ("/", "/api/state", "/static/lightweight-charts.js"):
+        with client.stream("GET", path, headers={"accept-encoding": "gzip"}) as answer:
+            sent = sum(len(part) for part in answer.iter_raw())
+        with client.stream("GET", path, headers={"accept-encoding": "identity"}) as plain:
+            assert 2 * sent < sum(len(part) for part in plain.iter_raw()), path
+
+
+@pytest.mark.parametrize("name", layout.PAGES)
+def test_every_page_comes_in_one_layout(name: str) -> None:
+    """Style is inside, no script holds the first paint up, the files that are named exist, and so does each module that
+    is loaded ahead."""
+    html = layout.page(DASHBOARD, name).body.decode()
+    depth = "../" * layout.PAGES[name].depth
+
+    assert html.startswith("<!doctype html>")
+    assert "$" not in re.sub(r"<style>.*?</style>", "", html, flags=re.DOTALL)
+    assert html.count('id="site"') == html.count('id="alarm"') == html.count("<style>") == 1
+    assert re.findall(r"<script (?!.*(?:defer|type=\"module\"))", html) == []
+    ours = re.findall(rf'(?:href|src)="{depth}(static/[^"]+)"', html)
+    assert [path for path in ours if not (DASHBOARD / path).is_file()] == []
+    assert f'rel="modulepreload" href="{depth}static/shell.js"' in html
+
+
+def test_every_html_file_is_a_page_or_the_layout() -> None:
+    """No page is left over that nothing serves."""
+    assert {path.stem for path in (DASHBOARD / "pages").iterdir()} == {*layout.PAGES, "layout"}

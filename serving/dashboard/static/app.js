@@ -7,7 +7,11 @@ import { BASE, explain, meaning, ready, shortcut } from "./shell.js";
 import * as tables from "./tables.js";
 
 const byId = (id) => document.getElementById(id);
-const chart = new EquityChart(byId("chart").firstElementChild);
+const chart = new EquityChart(byId("chart").firstElementChild, async (from, to) => {
+  const answer = await fetch(new URL(`api/equity${from === undefined ? "" : `?from_s=${from}&to_s=${to}`}`, BASE));
+  if (!answer.ok) throw new Error(`the curve was not given: ${answer.status}`);
+  return answer.json();
+});
 window.equityChart = chart; // for the console and for tests
 let state = null;
 let received = 0;
@@ -91,7 +95,7 @@ const showModel = (s) => {
     ["Bundle", f.short(m.bundle, 12), m.bundle, true],
     ["Policy", m.policy ? f.words(m.policy) : "–", meaning(f.words(m.policy ?? ""))],
     ["Forecast", m.forecast ?? "–", meaning(m.forecast ?? "")],
-    ["Hit rate", s.score?.moves ? `${f.percent(s.score.accuracy, 0)} of ${s.score.moves.toLocaleString("en-US")}` : "–"],
+    ["Hit rate", s.score?.moves ? `${f.percent(s.score.accuracy, 0)} of ${f.count(s.score.moves)}` : "–"],
     ["Data up to", f.clock(m.as_of_s)],
     ["Verdict until", m.verdict ? f.clock(m.verdict.expires_s) : "none"],
     ...(s.shadow?.shadow ? [["In shadow", `${f.short(s.shadow.shadow, 12)} · ${f.signed(s.shadow.pnl_pusd)} on paper`,
@@ -114,7 +118,7 @@ const showRefusals = (s) => {
   tables.sync(byId("refusals"), counts.map(([name, count]) => {
     const button = document.createElement("button");
     const number = document.createElement("b");
-    number.textContent = count.toLocaleString("en-US");
+    number.textContent = f.count(count);
     button.append(f.words(name), number);
     button.type = "button";
     button.dataset.reason = name;
@@ -165,8 +169,8 @@ let inShadow = null;
 // The curve is long: it comes once, by itself, and the newest bar with every state.
 const loadCurve = async () => {
   try {
-    const answer = await fetch(new URL("api/equity", BASE));
-    if (answer.ok) { chart.replace(await answer.json()); drawn = true; byId("chart").dataset.bars = chart.times.length; }
+    byId("chart").dataset.bars = await chart.load();
+    drawn = true;
   } catch { setTimeout(loadCurve, 2000); }
 };
 

@@ -21,15 +21,15 @@ const ask = async (path) => {
 const change = (row) => (row.equity_end_pusd ?? 0) - (row.equity_start_pusd ?? 0);
 
 const showDays = () => {
-  fill("days", [...days].reverse().map((row) => {
+  fill("days", [...days].reverse(), (row) => {
     const td = cell("");
     const a = td.appendChild(document.createElement("a"));
     a.href = `#${row.day}`;
     a.textContent = row.day;
     if (row.day === shown?.day) a.setAttribute("aria-current", "date");
     return [td, cell(f.signed(change(row)), `n ${f.tone(change(row))}`), cell(f.signed(row.realised_pusd), `n opt ${f.tone(row.realised_pusd)}`),
-      cell(row.trades.toLocaleString("en-US"), "n"), cell(f.money(row.fees_pusd), "n opt"), cell(f.money(row.slippage_pusd), "n opt")];
-  }), "No bar has been decided yet.");
+      cell(f.count(row.trades), "n"), cell(f.money(row.fees_pusd), "n opt"), cell(f.money(row.slippage_pusd), "n opt")];
+  }, "No bar has been decided yet.", shown?.day);
 };
 
 const showDay = (d) => {
@@ -44,7 +44,7 @@ const showDay = (d) => {
   text("pnl-note", `equity ${f.money(s.equity_start_pusd)} → ${f.money(s.equity_end_pusd)}`, "");
   text("realised", f.signed(s.realised_pusd), f.tone(s.realised_pusd));
   text("realised-note", "of what was sold or paid out", "");
-  text("trades-count", s.trades.toLocaleString("en-US"));
+  text("trades-count", f.count(s.trades));
   text("wins-note", s.trades ? `${f.percent(s.wins / s.trades, 0)} won` : "none was closed", "");
   text("fees", f.money(s.fees_pusd));
   const other = Object.entries(s.other_cash_pusd).map(([kind, value]) => `${f.words(kind)} ${f.signed(value)}`).join(", ");
@@ -52,19 +52,19 @@ const showDay = (d) => {
   text("slippage", f.money(s.slippage_pusd));
   text("model-note", "worse than the mid at each fill", "");
   text("fallen", f.percent(Math.max(0, ...d.equity.map((point) => point[2])), 2));
-  text("equity-note", `pUSD, ${d.bars.toLocaleString("en-US")} bars`, "");
+  text("equity-note", `pUSD, ${f.count(d.bars)} bars`, "");
   chart.startAt(s.equity_start_pusd ?? 0);
   chart.draw(d.equity.map(([time, value]) => ({ time, value })));
   byId("chart").dataset.bars = d.equity.length;
-  fill("reasons", d.by_reason.map((row) => [
-    cell(f.words(row.reason || "–"), "", meaning(f.words(row.reason || ""))), cell(row.trades.toLocaleString("en-US"), "n"),
-    cell(f.signed(row.realised_pusd), `n ${f.tone(row.realised_pusd)}`), cell(f.money(row.fees_pusd), "n opt"), cell(f.money(row.slippage_pusd), "n opt")]),
+  fill("reasons", d.by_reason, (row) => [
+    cell(f.words(row.reason || "–"), "", meaning(f.words(row.reason || ""))), cell(f.count(row.trades), "n"),
+    cell(f.signed(row.realised_pusd), `n ${f.tone(row.realised_pusd)}`), cell(f.money(row.fees_pusd), "n opt"), cell(f.money(row.slippage_pusd), "n opt")],
   "No position ended on this day.");
   text("trades-note", `${d.trades.length} closed`, "");
-  fill("trades", [...d.trades].reverse().map((t) => [
+  fill("trades", [...d.trades].reverse(), (t) => [
     cell(f.clock(t.closed_s, false), "dim", `opened ${f.clock(t.opened_s)}`), link(t.market_id, t.question, t.question), tag(t.outcome, t.outcome.toLowerCase()),
     cell(f.shares(t.shares), "n opt"), cell(f.price(t.entry_price), "n opt"), cell(f.price(t.exit_price), "n opt"), cell(f.money(t.fees_pusd), "n opt"),
-    cell(f.money(t.slippage_pusd), "n opt"), cell(f.signed(t.pnl_pusd), `n ${f.tone(t.pnl_pusd)}`), cell(f.words(t.reason), "dim", meaning(f.words(t.reason)))]),
+    cell(f.money(t.slippage_pusd), "n opt"), cell(f.signed(t.pnl_pusd), `n ${f.tone(t.pnl_pusd)}`), cell(f.words(t.reason), "dim", meaning(f.words(t.reason)))],
   "No position was closed on this day.");
   showDays();
 };

@@ -3,8 +3,17 @@
 const DASH = "–";
 const known = (value) => value !== null && value !== undefined && Number.isFinite(value);
 
-export const money = (value, digits = 2) =>
-  known(value) ? value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace("-", "−") : DASH;
+// A format is made once: making one costs as much as writing a hundred numbers with it.
+const formats = new Map();
+const written = (value, least, most) => {
+  const key = 100 * least + most;
+  if (!formats.has(key)) formats.set(key, new Intl.NumberFormat("en-US", { minimumFractionDigits: least, maximumFractionDigits: most }));
+  return formats.get(key).format(value);
+};
+
+export const money = (value, digits = 2) => (known(value) ? written(value, digits, digits).replace("-", "−") : DASH);
+
+export const count = (value) => (known(value) ? written(value, 0, 0) : DASH);
 
 // What rounds to nothing has no sign.
 export const signed = (value, digits = 2) => {
@@ -24,7 +33,7 @@ export const figure = (value) => {
   const size = Math.abs(value);
   if (size !== 0 && size < 0.0001) return value > 0 ? "< 0.0001" : "> −0.0001";
   const digits = size >= 1000 || size === 0 ? 0 : Math.min(4, Math.max(0, 3 - Math.floor(Math.log10(size))));
-  return value.toLocaleString("en-US", { maximumFractionDigits: digits }).replace("-", "−");
+  return written(value, 0, digits).replace("-", "−");
 };
 
 export const seconds = (value) => {
@@ -35,7 +44,7 @@ export const seconds = (value) => {
 
 export const price = (value, tick = 0.01) => (known(value) ? value.toFixed(tick < 0.001 ? 4 : 3) : DASH);
 
-export const shares = (value) => (known(value) ? value.toLocaleString("en-US", { maximumFractionDigits: 2 }) : DASH);
+export const shares = (value) => (known(value) ? written(value, 0, 2) : DASH);
 
 export const clock = (seconds, date = true) => {
   if (!known(seconds)) return DASH;

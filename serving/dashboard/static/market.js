@@ -128,23 +128,23 @@ const showNow = (m) => {
 
 const showTables = (m) => {
   const tick = m.market.tick;
-  fill("bids", m.book.bids.map(([price, size]) => [cell(f.shares(size), "n"), cell(f.price(price, tick), "n up")]), "no bid");
-  fill("asks", m.book.asks.map(([price, size]) => [cell(f.price(price, tick), "down"), cell(f.shares(size))]), "no ask");
-  fill("decisions", m.decisions.map((d) => [
+  fill("bids", m.book.bids, ([price, size]) => [cell(f.shares(size), "n"), cell(f.price(price, tick), "n up")], "no bid", tick);
+  fill("asks", m.book.asks, ([price, size]) => [cell(f.price(price, tick), "down"), cell(f.shares(size))], "no ask", tick);
+  fill("decisions", m.decisions, (d) => [
     cell(f.clock(d.ts_s, false), "dim"), tag(wanted(d), d.refusal ? "refused" : kind(d)),
     cell(f.percent(d.confidence, 0), "n"), cell(d.why, "why", d.why),
-  ]), "No decision since the start.");
-  fill("fills", m.fills.map((t) => [
+  ], "No decision that the journal remembers.");
+  fill("fills", [...m.fills].reverse(), (t) => [
     cell(f.clock(t.ts_s), "dim"), tag(`${t.side} ${t.outcome}`, t.side.toLowerCase()), cell(f.price(t.price, tick), "n"),
     cell(f.shares(t.shares), "n"), cell(f.money(t.fee), "n opt"), cell(f.words(t.reason), "dim", meaning(f.words(t.reason))),
-  ]).reverse(), "No fill in this market.");
-  fill("orders", m.orders.map((o) => [
+  ], "No fill in this market.", tick);
+  fill("orders", m.orders, (o) => [
     cell(f.clock(o.ts_s), "dim"), tag(`${o.side} ${o.outcome}`, o.side.toLowerCase()), cell(f.price(o.price, tick), "n"),
     cell(f.shares(o.shares), "n"), cell(f.shares(o.filled), "n opt"), cell(o.state, "dim", o.text || meaning(o.state)),
-  ]), "No order in this market.");
-  fill("headlines", m.headlines.map((h) => [
+  ], "No order in this market.", tick);
+  fill("headlines", m.headlines, (h) => [
     cell(f.clock(h.ts_s), "dim"), cell(h.text, "why", h.text), cell(f.signed(h.tone, 2), `n ${f.tone(h.tone)}`),
-  ]), "No headline names this market.");
+  ], "No headline names this market.");
   facts("features", m.features.map((one) => [f.words(one.name), f.figure(one.value), `${one.meaning} (${one.unit})`]));
 };
 

@@ -33,7 +33,7 @@ const DETAILS = {
     [["Strategy"], ["P&L", "n"], ["Return", "n"], ["Drawdown", "n opt"], ["Round trips", "n opt"], ["Win rate", "n opt"], ["Fees", "n opt"]],
     short.strategies.map((row) => [
       [`${f.words(row.name)}${row.chosen ? " ★" : ""}`], [f.signed(row.pnl_pusd), `n ${f.tone(row.pnl_pusd)}`], [f.signedPercent(row.return), "n"],
-      [f.percent(row.max_drawdown), "n opt"], [row.round_trips.toLocaleString("en-US"), "n opt"], [f.percent(row.win_rate, 0), "n opt"], [f.money(row.fees_pusd), "n opt"]])),
+      [f.percent(row.max_drawdown), "n opt"], [f.count(row.round_trips), "n opt"], [f.percent(row.win_rate, 0), "n opt"], [f.money(row.fees_pusd), "n opt"]])),
   drift: (short) => table([["Column"], ["PSI", "n"], ["Limit", "n"], ["Moved"]], short.columns.map((row) => [
     [f.words(row.name)], [f.figure(row.psi), "n"], [f.figure(row.limit), "n"],
     [row.drifted ? "yes" : row.decides ? "no" : "shown only", row.drifted ? "down" : "dim"]])),
