@@ -27,7 +27,7 @@ def places(url: str) -> dict[str, str]:
     state = _json(f"{url}api/state")
     traded = [fill["market_id"] for fill in state["fills"]] or [one["market_id"] for one in state["markets"]]
     found = {"dashboard": "", "market": f"market/{max(set(traded), key=traded.count)}" if traded else ""}
-    found |= {name: name for name in ("days", "reports", "glossary", "docs")}
+    found |= {name: name for name in ("days", "reports", "profiles", "glossary", "docs")}
     reports = _json(f"{url}api/reports")["reports"]
     return found | {one["name"]: f"reports/{one['name']}" for one in reports if one["page"]}
 
