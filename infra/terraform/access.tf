@@ -46,6 +46,11 @@ data "aws_iam_policy_document" "trading" {
     resources = ["*"] # the action knows no narrower resource
   }
   statement {
+    sid       = "SeeTheBill"
+    actions   = ["ce:GetCostAndUsage"]
+    resources = ["*"] # the action knows no narrower resource
+  }
+  statement {
     sid       = "Images"
     actions   = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability", "ecr:PutImage", "ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload"]
     resources = [aws_ecr_repository.service.arn]
