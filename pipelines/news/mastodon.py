@@ -72,7 +72,7 @@ def parse(post: Post) -> Item | None:
     if post.reblog is not None or not text:
         return None
     created_s = int(datetime.fromisoformat(post.created_at).timestamp())
-    return Item(f"post/{post.id}", text, created_s, created_s, (post.url,) if post.url else ())
+    return Item(f"post/{post.id}", text, created_s, created_s, (post.url,) if post.url else (), stated=False)
 
 
 def source(client: httpx2.AsyncClient, url: str, poll_s: float) -> Timelines:

@@ -31,6 +31,8 @@ class Item:
     known_s: int
     about: tuple[str, ...]
     """What the entry itself names: its link and categories (a market id, a slug, an event)."""
+    stated: bool = True
+    """Whether the source itself says since when the entry could be read; else the look that showed it first decides."""
 
 
 class Feed:
@@ -112,6 +114,7 @@ def _item(entry: Mapping[str, Any]) -> Item | None:
         published_s=published_s,
         known_s=max(published_s, int(known)) if known.isdigit() else published_s,
         about=tuple(a for a in about if a),
+        stated=known.isdigit(),
     )
 
 

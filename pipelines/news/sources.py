@@ -6,6 +6,7 @@ is one file.
 """
 
 import importlib
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import ModuleType
@@ -15,6 +16,7 @@ import httpx2
 
 from pipelines.core.errors import SettingError
 from pipelines.core.settings import Settings
+from pipelines.news.first_seen import FILE, FirstSeen
 from pipelines.news.rss import Item
 
 DEFAULT_KIND = "rss"
@@ -32,6 +34,18 @@ class TextSource(Protocol):
         ...
 
 
+class Dated:
+    """A source whose entries are known no earlier than they were seen first."""
+
+    def __init__(self, source: TextSource, archive: FirstSeen) -> None:
+        self.source, self._archive = source, archive
+
+    async def read(self) -> list[Item]:
+        """As the source's own."""
+        items = await self.source.read()
+        return self._archive.dated(items, int(time.time())) if items else items
+
+
 @asynccontextmanager
 async def opened(
     settings: Settings, poll_s: float = 0.0, transport: httpx2.AsyncBaseTransport | None = None
@@ -47,7 +61,8 @@ async def opened(
         yield []
         return
     async with httpx2.AsyncClient(timeout=20.0, transport=transport, follow_redirects=True) as client:
-        yield [open_source(client, address, poll_s) for address in addresses]
+        archive = FirstSeen(settings.var / FILE)
+        yield [Dated(open_source(client, address, poll_s), archive) for address in addresses]
 
 
 def open_source(client: httpx2.AsyncClient, address: str, poll_s: float) -> TextSource:

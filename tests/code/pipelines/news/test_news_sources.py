@@ -19,7 +19,7 @@ async def test_addresses_are_separated_by_spaces():
     """Each address opens one source of its kind; without a kind it is a feed; no address is no source."""
     both = await opened("http://a.test/rss  mastodon+https://b.test?tags=x,y")
 
-    assert [type(one) for one in both] == [Feed, Timelines]
+    assert [type(one.source) for one in both] == [Feed, Timelines]
     assert await opened("") == []
 
 
