@@ -1,20 +1,25 @@
-"""A small synthetic world for drift tests: the simulator's markets as data/raw, and a linear forecaster of them."""
+"""A small synthetic world for drift: the simulator's markets as data/raw, and a linear forecaster of them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+import pyarrow as pa
+import pyarrow.parquet as pq
 from onnx import TensorProto, helper, numpy_helper
 
 from pipelines.core import raw_tables
 from pipelines.core.artifacts import write_json
 from pipelines.core.domain import FeeSchedule, Headline, Market
 from pipelines.core.raw_tables import Bars
+from pipelines.drift.residuals import Series
 from pipelines.features.scale import Scaler, log_odds
 from pipelines.features.spec import FEATURE_NAMES, FEATURE_VERSION, SCALED
 from pipelines.inference.bundle import seal
 from pipelines.inference.calibration import Confidence, Conformal
 from pipelines.inference.inputs import Inputs, InputScaler, scale_free
+from pipelines.inference.predictor import Predictor
 from simulator.markets.events import EPOCH_S, STEP_S, Family, build
 from simulator.markets.price_model import Model
 from simulator.markets.synthetic import SyntheticMarkets
@@ -22,7 +27,7 @@ from simulator.markets.synthetic import SyntheticMarkets
 LOOKBACK, HORIZON, LENGTH_S = 60, 24, 60
 
 
-def source(days: float, *, seed: int = 11, **model: float) -> SyntheticMarkets:
+def source(days: float, *, seed: int = 11, **model: Any) -> SyntheticMarkets:
     """Markets of a lively world at edge 1, from the epoch to `days` later."""
     family = Family(seed, Model(edge=1.0, **model), event_length_min=720, event_every_min=120, markets_per_event=5)
     return SyntheticMarkets(family, EPOCH_S + int(days * 1440) * STEP_S)
@@ -30,7 +35,8 @@ def source(days: float, *, seed: int = 11, **model: float) -> SyntheticMarkets:
 
 def write_raw(markets: SyntheticMarkets, folder: Path, start_s: int, end_s: int) -> None:
     """Bars in (start_s, end_s] of all markets, in the tables of data/raw, headlines with their true sentiment."""
-    listed, columns = [], []
+    listed: list[Market] = []
+    columns = []
     for listing in markets.listings():
         history = markets.history(listing.market_id)
         inside = (history.ts_s > start_s) & (history.ts_s <= end_s)
@@ -50,7 +56,7 @@ def write_raw(markets: SyntheticMarkets, folder: Path, start_s: int, end_s: int)
     )
 
 
-def _market(listing) -> Market:
+def _market(listing: Any) -> Market:
     names = ("market_id", "event_id", "question", "token_yes", "token_no", "tick_units", "min_size_micro")
     known = {name: getattr(listing, name) for name in names}
     return Market(**known, fee=FeeSchedule(0.0), start_s=listing.start_s, end_s=listing.end_s, topic="other",
@@ -121,3 +127,28 @@ def _network(path: Path, weight: np.ndarray, band: np.ndarray, width: int) -> No
         ],
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10), path)
+
+
+def forecast() -> None:
+    """Seal a bundle in models/bundle from data/features, and write its forecasts as the stage does."""
+    table = pq.read_table("data/features/features.parquet").to_pandas()
+    mid, sentiment = table["mid_units"].to_numpy(np.int64), table["sentiment"].to_numpy()
+    features = table[list(FEATURE_NAMES)].to_numpy()
+    series = Series.of(table["market_id"].to_numpy(object), table["ts_s"].to_numpy(np.int64), mid, LENGTH_S)
+    full = series.place >= LOOKBACK - 1
+    taught = full & (table["slice"] == "fit").to_numpy() & (series.later(HORIZON) >= 0)
+    taught &= (mid > 200) & (mid < 9_800)
+    chosen = np.random.default_rng(0).choice(np.flatnonzero(taught), 10_000, replace=False)
+    bundle = Path("models/bundle")
+    seal_linear_bundle(bundle, features, mid, sentiment, chosen)
+
+    def windows(at: np.ndarray) -> Any:
+        index = at[:, None] + np.arange(1 - LOOKBACK, 1)
+        return features[index], mid[index], sentiment[index], None
+
+    told = np.flatnonzero(full & table["slice"].isin(["agent", "selection", "gate"]).to_numpy())
+    made = Predictor(bundle).forecast_many(windows, told)
+    columns = {name: pa.array(list(getattr(made, name).astype(np.float32))) for name in ("mean", "lower", "upper")}
+    keys = {name: table[name].to_numpy()[told] for name in ("market_id", "ts_s", "slice")}
+    Path("data/forecasts").mkdir()
+    pq.write_table(pa.table({**keys, **columns, "confidence": made.confidence}), "data/forecasts/forecasts.parquet")

@@ -528,6 +528,9 @@ class DriftParams(Section):
     """Level at which a loss of skill must be sure. Unit: probability."""
     coverage_loss: Fraction
     """How much less of the moves the interval may contain. Unit: share."""
+    brier_excess: Fraction
+    """How much further above the expected Brier score the realised one may lie than in training. Unit: share of the
+    expected score."""
     retrain_every_h: PositiveFloat
     """Least time between two nights that drift of one bundle starts. Unit: wall hours."""
     reference_bars: Annotated[int, Field(ge=1000)]

@@ -12,6 +12,7 @@ from statistics import NormalDist
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import t as student
 
 from pipelines.core.domain import FloatArray
 
@@ -92,3 +93,37 @@ def loss_bound(before: MarketSkill, after: MarketSkill, confidence_level: float)
     """Loss of skill that is exceeded with the given one-sided confidence."""
     error = float(np.hypot(before.error, after.error))
     return before.value - after.value - NormalDist().inv_cdf(confidence_level) * error
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Expected and realised Brier score (means), the excess of the realised as a share of the expected, its standard
+    error by event, and the events."""
+
+    expected: float
+    realised: float
+    excess: float
+    error: float
+    events: int
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame) -> "Calibration":
+        """Calibration of the rows that were judged; the error is infinite with fewer than two events."""
+        rows = frame.dropna(subset=["expected_brier", "realised_brier"])
+        sums = rows.groupby(rows["event_id"].to_numpy())[["expected_brier", "realised_brier"]].sum().astype(np.float64)
+        base = float(sums["expected_brier"].sum())
+        if base <= 0.0 or len(sums) < 2:
+            return cls(0.0, 0.0, 0.0, float("inf"), len(sums))
+        excess = float(sums["realised_brier"].sum()) / base - 1.0
+        spread = (sums["realised_brier"] - (1.0 + excess) * sums["expected_brier"]).to_numpy()
+        error = float(np.sqrt(np.sum(spread**2) * len(sums) / (len(sums) - 1))) / base
+        means = rows[["expected_brier", "realised_brier"]].mean()
+        return cls(float(means["expected_brier"]), float(means["realised_brier"]), excess, error, len(sums))
+
+
+def excess_bound(before: Calibration, after: Calibration, confidence_level: float) -> float:
+    """Growth of the excess that is exceeded with the given one-sided confidence, by Student's t over events."""
+    if after.events < 2 or before.events < 2:
+        return float("-inf")
+    error = float(np.hypot(before.error, after.error))
+    return after.excess - before.excess - float(student.ppf(confidence_level, after.events - 1)) * error

@@ -18,8 +18,10 @@ LIVELY_UNITS = (200, PRICE_SCALE - 200)
 
 FORECASTS = ("forecast", "interval_width", "confidence")
 RESIDUALS = ("residual",)
-JUDGED = (*FORECASTS, *RESIDUALS, "move", "covered")
-"""Columns that need a forecast: in units of local volatility x sqrt(h), confidence and covered as shares."""
+BRIER = ("expected_brier", "realised_brier")
+JUDGED = (*FORECASTS, *RESIDUALS, "move", "covered", *BRIER)
+"""Columns that need a forecast: in units of local volatility x sqrt(h), confidence and covered as shares, Brier scores
+of the forecast probability of YES."""
 
 
 @dataclass(frozen=True)
@@ -86,5 +88,21 @@ def judged(series: Series, made: Made, horizon: int) -> pd.DataFrame:
     move = np.where(known, odds[later] - odds, np.nan)
     covered = np.where(known, (move >= made.lower) & (move <= made.upper), np.nan)
     width = (made.upper - made.lower) / unit
-    columns = (made.mean / unit, width, made.confidence, (move - made.mean) / unit, move / unit, covered)
+    brier = _brier(series, np.where(known, made.mean, np.nan))
+    columns = (made.mean / unit, width, made.confidence, (move - made.mean) / unit, move / unit, covered, *brier)
     return pd.DataFrame(dict(zip(JUDGED, columns, strict=True)))
+
+
+def _brier(series: Series, mean: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Expected and realised Brier score of the forecast probability of YES at every row, missing where `mean` is.
+
+    A probability p that is calibrated has p (1 - p) on average. Outcomes come late: until then the newest price q of
+    the market is in the place of the outcome, and (p - q)^2 + q (1 - q) is the score that is to be expected. Where
+    prices are calibrated both are equal on average, however late the outcome (the numerator of Spiegelhalter's test,
+    Statistics in Medicine 5, 1986).
+    """
+    last = np.append(np.flatnonzero(series.market_id[1:] != series.market_id[:-1]), len(series.market_id) - 1)
+    sizes = np.diff(np.append(-1, last))
+    newest = np.repeat(series.mid_units[last], sizes) / PRICE_SCALE
+    forecast = 1.0 / (1.0 + np.exp(-(log_odds(series.mid_units) + mean)))
+    return forecast * (1.0 - forecast), (forecast - newest) ** 2 + newest * (1.0 - newest)

@@ -9,9 +9,9 @@ import pandas as pd
 
 from pipelines.core.domain import FloatArray
 from pipelines.core.sections import DriftParams
-from pipelines.drift.effects import Histogram, MarketSkill, loss_bound, quiet_windows
+from pipelines.drift.effects import Calibration, Histogram, MarketSkill, excess_bound, loss_bound, quiet_windows
 from pipelines.drift.reference import COMPARED
-from pipelines.drift.residuals import FORECASTS, RESIDUALS
+from pipelines.drift.residuals import BRIER, FORECASTS, RESIDUALS
 
 SHOWN_ONLY: Final = frozenset(
     {"price", "ma_7", "ma_30", "hour", "day_of_week", "time_to_resolution"}
@@ -32,21 +32,23 @@ def judge(reference: pd.DataFrame, recent: pd.DataFrame, length_s: int, params: 
     if sample["bars"] < params.min_bars or sample["markets"] < params.min_markets:
         counted = f"{sample['bars']} bars of {sample['markets']} markets"
         reason = f"{counted}; {params.min_bars} bars of {params.min_markets} markets are needed"
-        return document | {"verdict": TOO_LITTLE, "reasons": [reason], "columns": {}, "skill": {}}
+        return document | {"verdict": TOO_LITTLE, "reasons": [reason], "columns": {}, "skill": {}, "brier": {}}
     columns = _columns(reference, recent, length_s, params)
     skill = _skill(reference, recent, params)
+    brier = _brier(reference, recent, params)
     reasons = [
         f"{name} moved: PSI {found['psi']:.2f}, at most {found['quiet_psi']:.2f} in quiet windows of the training"
         f" (limit {found['limit']:.2f})"
         for name, found in columns.items()
         if found["drifted"]
-    ] + skill["reasons"]
+    ] + [*skill["reasons"], *brier["reasons"]]
     verdict = DRIFT if reasons else STABLE
     return document | {
         "verdict": verdict,
         "reasons": reasons or ["no column moved and no skill was lost"],
         "columns": columns,
         "skill": {key: value for key, value in skill.items() if key != "reasons"},
+        "brier": {key: value for key, value in brier.items() if key != "reasons"},
     }
 
 
@@ -117,5 +119,27 @@ def _skill(reference: pd.DataFrame, recent: pd.DataFrame, params: DriftParams) -
         "after": asdict(after),
         "loss": before.value - after.value,
         "loss_lower_bound": bound if np.isfinite(bound) else None,
+        "reasons": reasons,
+    }
+
+
+def _brier(reference: pd.DataFrame, recent: pd.DataFrame, params: DriftParams) -> dict[str, Any]:
+    """Expected against realised Brier score; empty where the reference was kept by a version that did not have it."""
+    if not set(BRIER) <= set(reference.columns):
+        return {"reasons": []}
+    before, after = Calibration.of(reference), Calibration.of(recent)
+    bound = excess_bound(before, after, params.confidence_level)
+    reasons = []
+    if bound > 0.0 and after.excess - before.excess > params.brier_excess:
+        reasons.append(
+            f"the probabilities no longer hold: the Brier score is {after.realised:.4f} where {after.expected:.4f} was"
+            f" expected, {after.excess:+.1%}, {before.excess:+.1%} in training, over {after.events} events (a growth of"
+            f" at least {bound:.1%} with {params.confidence_level:.1%} confidence)"
+        )
+    return {
+        "before": asdict(before),
+        "after": asdict(after),
+        "growth": after.excess - before.excess,
+        "growth_lower_bound": bound if np.isfinite(bound) else None,
         "reasons": reasons,
     }

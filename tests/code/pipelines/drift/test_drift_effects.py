@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pipelines.drift import report
-from pipelines.drift.effects import Histogram, MarketSkill, loss_bound, quiet_windows
+from pipelines.drift.effects import Calibration, Histogram, MarketSkill, excess_bound, loss_bound, quiet_windows
 from pipelines.drift.reference import COMPARED
 from pipelines.drift.residuals import FORECASTS, RESIDUALS, Made, Series, judged
 from pipelines.features.scale import local_volatility, log_odds
@@ -127,3 +127,42 @@ def test_our_verdict_is_on_the_page_and_an_older_page_is_not_taken_for_it(tmp_pa
     report.head(page, found | {"verdict": "too_little", "columns": {}, "evidently": None})
     assert "Too little data to say" in page.read_text()
     assert "Evidently</p>" not in page.read_text()
+
+
+def _calibrated(events: int, pull: float, seed: int) -> pd.DataFrame:
+    """Judged bars of markets whose price walks to its outcome; `pull` is the part of each price's distance from one
+    half that the market takes back by the last bar."""
+    random = np.random.default_rng(seed)
+    price = random.uniform(0.1, 0.9, (events, 40))
+    later = price - pull * (price - 0.5)
+    outcome = np.where(random.uniform(size=price.shape) < later, 0.98, 0.02)
+    mids = np.stack((price, outcome), axis=2).reshape(-1, 2)
+    names = np.repeat([f"m{i}" for i in range(len(mids))], 2)
+    units = np.rint(mids * 10_000).astype(np.int64).reshape(-1)
+    series = Series.of(names, np.tile([60, 120], len(mids)), units, 60)
+    flat = np.zeros(len(units))
+    frame = judged(series, Made(flat, flat - 1.0, flat + 1.0, flat), 1)
+    return frame.assign(event_id=np.repeat([f"e{i}" for i in range(events)], 80))
+
+
+def test_prices_that_hold_have_the_brier_score_that_they_promise():
+    """Calibrated probabilities show no excess while outcomes are late; overconfident ones one that is proven."""
+    before, same = (Calibration.of(_calibrated(40, 0.0, seed)) for seed in (1, 2))
+    over = Calibration.of(_calibrated(40, 0.5, 3))
+
+    assert abs(same.excess) < 3.0 * same.error
+    assert excess_bound(before, same, 0.999) < 0.0
+    assert over.realised > over.expected
+    assert excess_bound(before, over, 0.999) > 0.05
+    assert excess_bound(before, Calibration.of(_calibrated(1, 0.5, 3)), 0.999) == float("-inf")
+
+
+def test_the_score_reads_the_newest_price_in_place_of_the_outcome():
+    """At 0.8 with a later price of 0.6 the expected score is 0.16, the realised 0.04 + 0.24; no target, no score."""
+    series = Series.of(np.array(["a", "a", "b"]), np.array([60, 120, 60]), np.array([8_000, 6_000, 5_000]), 60)
+    flat = np.zeros(3)
+    frame = judged(series, Made(flat, flat, flat, flat), 1)
+
+    assert frame["expected_brier"].iloc[0] == pytest.approx(0.16)
+    assert frame["realised_brier"].iloc[0] == pytest.approx(0.28)
+    assert frame["realised_brier"].iloc[1:].isna().all()

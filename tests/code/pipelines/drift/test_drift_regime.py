@@ -4,18 +4,13 @@ import os
 import shutil
 from pathlib import Path
 
-import drift_world as world
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
+from benchmarks import drift_world as world
 from pipelines.__main__ import main
 from pipelines.core import params
 from pipelines.core.artifacts import read_json
-from pipelines.drift.residuals import Series
 from pipelines.featurize import stage as featurize
-from pipelines.inference.predictor import Predictor
 from simulator.markets.events import EPOCH_S
 
 pytestmark = pytest.mark.slow
@@ -36,35 +31,11 @@ def trained(tmp_path_factory):
         markets = world.source(DAYS)
         world.write_raw(markets, Path("data/raw"), EPOCH_S, markets.now_s)
         featurize.run()
-        _forecast()
+        world.forecast()
         yield folder
     finally:
         os.chdir(before)
         params.load.cache_clear()
-
-
-def _forecast() -> None:
-    table = pq.read_table("data/features/features.parquet").to_pandas()
-    mid, sentiment = table["mid_units"].to_numpy(np.int64), table["sentiment"].to_numpy()
-    features = table[list(world.FEATURE_NAMES)].to_numpy()
-    series = Series.of(table["market_id"].to_numpy(object), table["ts_s"].to_numpy(np.int64), mid, world.LENGTH_S)
-    full = series.place >= world.LOOKBACK - 1
-    taught = full & (table["slice"] == "fit").to_numpy() & (series.later(world.HORIZON) >= 0)
-    taught &= (mid > 200) & (mid < 9_800)
-    chosen = np.random.default_rng(0).choice(np.flatnonzero(taught), 10_000, replace=False)
-    bundle = Path("models/bundle")
-    world.seal_linear_bundle(bundle, features, mid, sentiment, chosen)
-
-    def windows(at):
-        index = at[:, None] + np.arange(1 - world.LOOKBACK, 1)
-        return features[index], mid[index], sentiment[index], None
-
-    told = np.flatnonzero(full & table["slice"].isin(["agent", "selection", "gate"]).to_numpy())
-    made = Predictor(bundle).forecast_many(windows, told)
-    columns = {name: pa.array(list(getattr(made, name).astype(np.float32))) for name in ("mean", "lower", "upper")}
-    keys = {name: table[name].to_numpy()[told] for name in ("market_id", "ts_s", "slice")}
-    Path("data/forecasts").mkdir()
-    pq.write_table(pa.table({**keys, **columns, "confidence": made.confidence}), "data/forecasts/forecasts.parquet")
 
 
 def _drift(folder: Path, monkeypatch, seed: int, **change: float) -> dict:
