@@ -104,6 +104,10 @@ def work_once(store: Store, notices: Notices, params: SpotParams) -> int | None:
         return None
     log.get("spot").info("job", id=job["id"], stages=job["stages"])
     below = f"spot/{job['id']}"
+    if trouble := _without_gpu(params):
+        log.get("spot").error("refused", reason=trouble)
+        store.put(RESULT, json.dumps({"id": job["id"], "seconds": {}, "error": trouble}).encode())
+        return 0
     seconds, error = _prepare(store, below, job["stages"]), ""
     for stage in [name for name in job["stages"] if name not in seconds]:
         started = time.monotonic()
@@ -119,6 +123,26 @@ def work_once(store: Store, notices: Notices, params: SpotParams) -> int | None:
         _keep(store, below, seconds)
     _answer(store, below, {"id": job["id"], "seconds": seconds, "error": error})
     return 0
+
+
+def _without_gpu(params: SpotParams) -> str:
+    """Why this machine takes no job: it should have a GPU, and TensorFlow sees none; empty where it may work."""
+    if not params.gpu or gpus():
+        return ""
+    return (
+        "the training machine has no GPU that TensorFlow sees: look at `nvidia-smi` there, run `GPU=1 make install`, or"
+        " set spot.gpu to false for a machine that is to train on its CPU"
+    )
+
+
+def gpus() -> int:
+    """Number of GPUs that TensorFlow sees here, asked in a process of its own: it keeps what it has once taken."""
+    ask = "import tensorflow as tf; print(len(tf.config.list_physical_devices('GPU')))"
+    done = subprocess.run(
+        [sys.executable, "-c", ask], check=False, capture_output=True, text=True, env=command_environment()
+    )
+    lines = done.stdout.split()
+    return int(lines[-1]) if done.returncode == 0 and lines and lines[-1].isdigit() else 0
 
 
 def _prepare(store: Store, below: str, stages: Sequence[str]) -> dict[str, float]:

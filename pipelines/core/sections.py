@@ -677,6 +677,8 @@ class SpotParams(Section):
     seconds."""
     wait_h: PositiveFloat
     """How long the night waits for training on that machine before it trains here. Unit: hours."""
+    gpu: bool
+    """Whether that machine has to have a GPU that TensorFlow sees; without one it refuses the job."""
 
 
 class StackParams(Section):

@@ -19,7 +19,7 @@ from pipelines.core.errors import SettingError
 from pipelines.core.sections import SpotParams
 from pipelines.core.settings import Settings
 
-PARAMS = SpotParams(poll_s=0.2, grace_s=20.0, wait_h=0.05)
+PARAMS = SpotParams(poll_s=0.2, grace_s=20.0, wait_h=0.05, gpu=False)
 
 # Counts to six, an epoch a quarter second; keeps its count like the forecast stage keeps its epochs.
 STAGE = """
@@ -187,6 +187,28 @@ def test_the_group_is_lowered_when_nothing_comes_back(home, bucket, group, monke
 def test_without_a_job_there_is_nothing_to_do(bucket, metadata) -> None:
     """A training machine that finds no job waits."""
     assert work_once(Store(bucket, ""), Notices(metadata.url), PARAMS) is None
+
+
+def test_a_machine_without_its_gpu_refuses_the_job(bucket, metadata, monkeypatch, tmp_path) -> None:
+    """Where TensorFlow sees no GPU the job is answered at once with what to do; no stage begins."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(remote_training, "gpus", lambda: 0)
+    store = Store(bucket, "")
+    store.put(remote_training.JOB, b'{"id": "one", "stages": ["forecast"]}')
+
+    assert work_once(store, Notices(metadata.url), PARAMS.model_copy(update={"gpu": True})) == 0
+
+    answer = json.loads(store.get(remote_training.RESULT) or b"")
+    assert "GPU=1 make install" in answer["error"]
+    assert answer["seconds"] == {}
+
+
+@pytest.mark.slow
+def test_gpus_are_counted_by_tensorflow() -> None:
+    """The count is the one of this machine's TensorFlow, asked in another process."""
+    import tensorflow as tf
+
+    assert remote_training.gpus() == len(tf.config.list_physical_devices("GPU"))
 
 
 def test_a_job_that_was_answered_is_not_done_again(bucket, metadata) -> None:

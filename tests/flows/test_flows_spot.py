@@ -18,7 +18,7 @@ from pipelines.core.sections import SpotParams
 from pipelines.core.settings import Settings
 
 NOTICE = {"action": "terminate", "time": "2026-11-22T02:10:00Z"}
-FAST = SpotParams(poll_s=0.1, grace_s=5.0, wait_h=0.01)
+FAST = SpotParams(poll_s=0.1, grace_s=5.0, wait_h=0.01, gpu=False)
 
 # What stands for DVC: it runs the stage, and dies of SIGTERM like DVC does.
 LIKE_DVC = (
