@@ -99,7 +99,7 @@ class BarTurns:
         length_s, _ = self._model_watch.geometry
         await self._shadow.refresh(model)
         self._unread = ""
-        await self._read(self._threads.in_account_thread(self._tidy, account, feed.closed[0], length_s, kill))
+        await self._read(lambda: self._threads.in_account_thread(self._tidy, account, feed.closed[0], length_s, kill))
         # Read after the tidying, which may take seconds when the venue is slow: the newest bar is decided.
         (ts_s, closed_at), seen = feed.closed, feed.seen(None if model is None else model.predictor.filter)
         if ts_s == self._last_s:
@@ -113,9 +113,9 @@ class BarTurns:
                 self._decide, account, model, seen, quotes, mids, ts_s, kill, closed_at, feed.features_ms
             ),
             # While an order works, fills that are under way make books and venue differ without any fault.
-            _nothing() if busy else self._read(self._threads.in_account_thread(account.look)),
+            _nothing() if busy else self._read(lambda: self._threads.in_account_thread(account.look)),
         )
-        await self._read(self._judge(account, differences))
+        await self._read(lambda: self._judge(account, differences))
         bar = BarFunnel()
         bar.listing(self._status.listed, len(feed.followed), self._status.left_out())
         bar.decisions(turn, len(feed.followed))
@@ -132,11 +132,11 @@ class BarTurns:
         if self._unread:
             raise VenueUnavailable(f"the account could not be read, nothing was bought: {self._unread}")
 
-    async def _read(self, reading: Awaitable[T]) -> T | None:
+    async def _read(self, reading: Callable[[], Awaitable[T]]) -> T | None:
         """The result of a reading of the account; None where the venue does not answer it. A route that is gone must
         not keep what is held from being sold, so the turn goes on and buys nothing."""
         try:
-            return await reading
+            return await reading()
         except VenueForbidden:
             raise
         except VenueError as error:
@@ -268,7 +268,7 @@ class BarTurns:
             elif entry:
                 bar.kept_back("the order could not be made")
         if account.execution.pending:
-            await self._read(self._threads.in_account_thread(account.execution.sync))
+            await self._read(lambda: self._threads.in_account_thread(account.execution.sync))
         if entries:
             await self._threads.in_account_thread(self._count_fills, entries, bar)
 

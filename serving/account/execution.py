@@ -177,7 +177,11 @@ class Execution:
         The open orders are read before the trades: an order that is no longer open has all its trades behind it.
         """
         # In this order, see above: the other way round an order that fills between the reads would look cancelled.
-        listed = {order.order_id for order in self._gateway.open_orders()}
+        try:
+            listed = {order.order_id for order in self._gateway.open_orders()}
+        except VenueError:
+            self._finish_answered()
+            raise
         fresh = self.read_trades()
         for row in list(self._pending.values()):
             state, text = self._verdict(row, row.order_id in listed)
@@ -189,6 +193,16 @@ class Execution:
                 self._pending[row.order_id] = replace(row, state=state)
         self._blind = not self._stream_up
         return fresh
+
+    def _finish_answered(self) -> None:
+        """Without the venue's lists: an order that was answered as matched takes and never rests, so it is over once
+        the stream has told the fills that its answer stated. Its market must not wait for a route that is gone."""
+        for row in list(self._pending.values()):
+            stated = self._expected.get(row.order_id, 0)
+            if row.venue_status.lower() == "matched" and 0 < stated <= row.filled_micro:
+                state = OrderState.CANCELLED if row.rest_micro else after_fills(row.filled_micro, row.shares_micro)
+                self._journal.move(row.order_id, state)
+                self._forget(row.order_id)
 
     def _forget(self, order_id: str) -> None:
         self._pending.pop(order_id)

@@ -24,6 +24,9 @@ EVERY_S: Final = 3_600.0
 AGAIN_S: Final = 30.0
 """Wall seconds until the next round when a check failed or was not answered."""
 
+UNANSWERED: Final = 10
+"""So many times in a row without an answer, and a check that once passed counts as failed."""
+
 _log = log.get("watch")
 
 NOT_YET: Final = "the checks before the first order are not finished"
@@ -47,6 +50,7 @@ class VenueWatch:
         self._again_s = again_s
         self._next_s = -math.inf
         self._found: dict[str, str] = {}
+        self._silent: dict[str, int] = {}
         self.reduce_only = NOT_YET
 
     async def run(self, account: Any) -> None:
@@ -56,11 +60,12 @@ class VenueWatch:
             await self.examine(account)
 
     async def examine(self, account: Any) -> None:
-        """Run every check once. One without an answer keeps its last result, and counts as failed until its first
-        answer."""
+        """Run every check once. One without an answer keeps its last result for a while (`UNANSWERED`), and counts as
+        failed until its first answer: a short silence is no news, a route that is gone for good tells nothing more."""
         asked: dict[str, Callable[[], Awaitable[str]]]
         asked = {name: partial(check, self._settings) for name, check in self._checks}
         asked["allowances"] = partial(preconditions.allowances, account)
+        silent: dict[str, int] = {}
         for name, check in asked.items():
             try:
                 _log.info("checked", check=name, says=await check())
@@ -68,14 +73,17 @@ class VenueWatch:
             except VenueForbidden as error:
                 self._found[name] = str(error)
             except VenueError as error:
-                self._found.setdefault(name, f"{name} was not answered yet: {error}")
+                silent[name] = self._silent.get(name, 0) + 1
+                if name not in self._found or silent[name] >= UNANSWERED:
+                    self._found[name] = f"not answered {silent[name]} times in a row: {error}"
             except Failed as failure:
                 self._found[name] = str(failure)
             except (ValueError, TypeError) as error:
                 self._found[name] = f"the answer cannot be read: {error}"
+        self._silent = silent
         off = [f"{name}: {why}" for name, why in self._found.items() if why]
         self._show("; ".join(off))
-        self._next_s = time.monotonic() + (self._again_s if off else self._every_s)
+        self._next_s = time.monotonic() + (self._again_s if off or silent else self._every_s)
 
     def _show(self, why: str) -> None:
         if why and why != self.reduce_only:

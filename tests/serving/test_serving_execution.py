@@ -268,3 +268,27 @@ def test_a_geographic_block_stops_trading(desk: Desk) -> None:
 
     assert [row.state for row in desk.journal.orders()] == [OrderState.REJECTED]
     assert desk.execution.pending == []
+
+
+def test_a_list_that_is_gone_keeps_no_market_busy(desk: Desk) -> None:
+    """An order that was answered as matched, and whose fills the stream has told, is over without the venue's lists;
+    one whose fills are not told yet, or that rests, is not."""
+    first = desk.execution.submit(make_intent(make_market())).order
+    fills = list(desk.venue.done)
+    desk.venue.open_orders = _gone  # type: ignore[method-assign]
+
+    with pytest.raises(VenueUnavailable):
+        desk.execution.sync()
+    assert desk.execution.busy(first.market_id)
+    desk.execution.hear(fills, "matched")
+    desk.venue.rests = True
+    resting = desk.execution.submit(make_intent(make_market())).order
+    with pytest.raises(VenueUnavailable):
+        desk.execution.sync()
+
+    assert [row.order_id for row in desk.execution.pending] == [resting.order_id]
+    assert {row.order_id: row.state for row in desk.journal.orders()}[first.order_id] is OrderState.FILLED
+
+
+def _gone() -> list[object]:
+    raise VenueUnavailable("410: this endpoint has been retired")

@@ -89,8 +89,10 @@ async def test_a_403_of_seconds_is_a_pause(tmp_path: Path, monkeypatch: pytest.M
             await trader.stop()
 
 
-async def test_a_retired_route_of_the_account_keeps_no_position(tmp_path: Path) -> None:
-    """Balances that answer 410 for good stop every purchase and no exit: what is held is sold all the same."""
+@pytest.mark.parametrize("route", ["/balance-allowance", "/data/"])
+async def test_a_retired_route_of_the_account_keeps_no_position(tmp_path: Path, route: str) -> None:
+    """Balances, or lists of orders and trades, that answer 410 for good stop every purchase and no exit: what is held
+    is sold all the same."""
     with simulator(speed=120, more="--admin") as environment:
         promote(tmp_path, pull=2.0)
         trader = bot(machine(tmp_path, environment))
@@ -98,9 +100,7 @@ async def test_a_retired_route_of_the_account_keeps_no_position(tmp_path: Path) 
         try:
             await until(lambda: bool(trader.state(whole=False)["positions"]), 90, "a position")
             async with VenueHttp(environment["ODDSMITH_CLOB_URL"]) as admin:
-                await admin.query(
-                    "/admin/faults", dict, {"fault": "route_retired", "route": "/balance-allowance", "for_s": 300}
-                )
+                await admin.query("/admin/faults", dict, {"fault": "route_retired", "route": route, "for_s": 300})
             await until(lambda: "410" in str(trader.status._alarms.get("turn")), 40, "an account that cannot be read")
             assert trader._lasting is not None
             bought = _purchases(trader)

@@ -21,7 +21,7 @@ from pipelines.venue.pins import CONTRACTS
 from serving.dashboard.status import Status
 from serving.safety import preconditions
 from serving.safety.preconditions import Failed
-from serving.safety.venue_watch import NOT_YET, VenueWatch
+from serving.safety.venue_watch import NOT_YET, UNANSWERED, VenueWatch
 from serving.start import check_mode
 
 
@@ -106,6 +106,7 @@ OFF: list[tuple[str, Callable[[], Any], str]] = [
     ("/version", lambda: {}, "speaks protocol version None"),
     ("/time", lambda: int(time()) - 60, "synchronise it"),
     ("/time", lambda: "soon", "cannot be read"),
+    ("/time", lambda: "nan", "synchronise it"),
 ]
 
 
@@ -159,6 +160,25 @@ def test_silence_after_a_good_answer_is_not_off(tmp_path: Path) -> None:
         seen.append(bool(watch.reduce_only))
 
     assert seen == [True, False, False]
+
+
+def test_a_route_that_never_answers_again_is_off(tmp_path: Path) -> None:
+    """A check that passed once counts as failed when its route stays silent; one answer makes it well."""
+    answers: list[Any] = ["fine", *[VenueUnavailable("410")] * UNANSWERED, "fine"]
+
+    async def check(_settings: Settings) -> str:
+        found = answers.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return str(found)
+
+    watch, _ = _watch(Settings(_env_file=None, var=tmp_path), checks=[("version", check)])
+    seen = []
+    while answers:
+        asyncio.run(watch.examine(Account()))
+        seen.append(bool(watch.reduce_only))
+
+    assert seen == [False] * UNANSWERED + [True, False]
 
 
 @pytest.mark.parametrize(
