@@ -203,7 +203,10 @@ class Session:
         dropped, self._closed = max(0, self._closed - 1), 0
         metrics.BARS_DROPPED.inc(dropped)
         if dropped:
-            self._lasting.status.alarm("dropped", f"{dropped} bars were not decided: turns take longer than bars")
+            self._lasting.status.alarm(
+                "dropped",
+                f"{dropped} bar{'s were' if dropped > 1 else ' was'} not decided: turns take longer than bars",
+            )
         else:
             self._lasting.status.clear_alarm("dropped")
 

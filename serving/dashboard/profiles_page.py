@@ -84,6 +84,8 @@ def _figures(name: str, page: str | None, state: dict[str, Any] | None) -> dict[
         "mode": found.get("mode"),
         "armed": found.get("armed"),
         "policy": found.get("policy"),
+        "bundle": (found.get("model") or {}).get("bundle"),
+        "champion": found.get("champion"),
         "pinned": bool(found.get("pinned_policy")),
         "account": account.get("address"),
         "equity_pusd": account.get("equity"),

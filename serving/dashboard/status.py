@@ -229,6 +229,7 @@ class Status:
             | self._body
             | {
                 "profile": settings.profile,
+                "champion": settings.champion,
                 "mode": settings.mode.value,
                 "venue": settings.clob_url,
                 "started_ms": self._started_ms,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from serving_desk import make_intent, make_market
+from serving_desk import Desk, FakeVenue, make_intent, make_market
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -11,6 +11,7 @@ from pipelines.core.domain import Side
 from pipelines.core.params import read
 from pipelines.core.settings import Settings
 from pipelines.history.account import History
+from serving.account.database import default_url
 from serving.dashboard import past
 
 PARAMS = read(Path("params.yaml"))
@@ -28,10 +29,11 @@ class Bot:
         return History(self.settings, PARAMS, from_s, to_s, self.account, against_model=against_model)
 
 
-@pytest.fixture
-def client(desk, tmp_path):
-    """Routes over a journal with a bar a minute for three days, and a trade on the second."""
-    about = make_market(1)
+@pytest.fixture(scope="module")
+def life(tmp_path_factory):
+    """A desk whose journal has a bar a minute for three days, and a trade on the second; its folder."""
+    folder = tmp_path_factory.mktemp("life")
+    desk, about = Desk.open(FakeVenue(), default_url(folder)), make_market(1)
     desk.accounting.know(about)
     for side, ts_s in ((Side.BUY, DAY + 86_400 + 600), (Side.SELL, DAY + 86_400 + 1_200)):
         desk.execution.submit(make_intent(about, side=side, ts_s=ts_s))
@@ -40,7 +42,15 @@ def client(desk, tmp_path):
         equity = 10_000_000_000 + (-9_000_000 if bar == 777 else 1_000 * bar)
         row = {"ts_s": DAY + 60 * bar, "bundle": "a" * 64, "cash_micro": equity, "equity_micro": equity}
         desk.journal.bar(row | {"took_ms": 1.0, "ledger_equals_venue": True, "inputs": b""}, (), {}, {})
-    return TestClient(Starlette(routes=past.routes(lambda: Bot(tmp_path))))
+    yield desk, folder
+    desk.journal.close()
+
+
+@pytest.fixture
+def client(life):
+    """Routes over that journal, for its account."""
+    desk, folder = life
+    return TestClient(Starlette(routes=past.routes(lambda: Bot(folder, desk.venue.account))))
 
 
 def test_a_day_has_its_trades_its_curve_and_its_neighbours(client):
@@ -111,12 +121,13 @@ def test_before_the_first_bar_there_is_no_history(tmp_path):
     assert "make run" in answer.json()["error"]
 
 
-def test_the_bot_shows_its_own_account_alone(client, desk, tmp_path):
+def test_the_bot_shows_its_own_account_alone(client, life):
     """Another account in the same journal, even a newer one, is not shown."""
+    desk, _ = life
     desk.journal.begin("0xother")
     row = {"ts_s": DAY + 10**6, "bundle": "b" * 64, "cash_micro": 1, "equity_micro": 1}
     desk.journal.bar(row | {"took_ms": 1.0, "ledger_equals_venue": True, "inputs": b""}, (), {}, {})
-    own = TestClient(Starlette(routes=past.routes(lambda: Bot(tmp_path, "0xabc"))))
+    found = client.get("/api/days").json()
 
-    assert [row["day"] for row in own.get("/api/days").json()["days"]] == ["2026-03-01", "2026-03-02", "2026-03-03"]
-    assert own.get("/api/days").json()["account"] == "0xabc"
+    assert [row["day"] for row in found["days"]] == ["2026-03-01", "2026-03-02", "2026-03-03"]
+    assert found["account"] == "0xabc"

@@ -92,6 +92,7 @@ def test_two_profiles_trade_beside_each_other_and_one_page_shows_both(tmp_path: 
     assert list(rows) == ["default", "pinned", "plain"]
     assert [rows[name]["running"] for name in rows] == [False, True, True]
     assert rows["pinned"]["pinned"]
+    assert (rows["plain"]["champion"], rows["plain"]["bundle"]) == ("shared", states["plain"]["model"]["bundle"])
     assert rows["plain"]["equity_pusd"] == pytest.approx(10_000, rel=0.05)
     assert rows["plain"]["page"] == f"http://127.0.0.1:{ports['plain']}/"
     assert 'id="profiles"' in page

@@ -20,7 +20,7 @@ export const frame = (c) => ({
   layout: { background: { color: "transparent" }, textColor: c.dim, fontSize: 11, attributionLogo: false },
   grid: { vertLines: { color: faded(c.line, 0.6) }, horzLines: { color: faded(c.line, 0.6) } },
   timeScale: { borderColor: c.line },
-  rightPriceScale: { borderColor: c.line },
+  rightPriceScale: { borderColor: c.line, ensureEdgeTickMarksVisible: true },
 });
 
 export const newChart = (element, extra = {}) => LightweightCharts.createChart(element, {

@@ -65,9 +65,9 @@ const closeButton = (position, closing) => {
   const button = document.createElement("button");
   button.type = "button";
   button.dataset.market = position.market_id;
-  button.dataset.question = position.question;
+  button.dataset.question = f.name(position.question);
   button.disabled = closing.includes(position.market_id);
-  button.textContent = `${button.disabled ? "Closing" : "Close"} ${position.question}`;
+  button.textContent = `${button.disabled ? "Closing" : "Close"}: ${button.dataset.question}`;
   return button;
 };
 

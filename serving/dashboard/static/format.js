@@ -44,13 +44,16 @@ export const seconds = (value) => {
 
 export const price = (value, tick = 0.01) => (known(value) ? value.toFixed(tick < 0.001 ? 4 : 3) : DASH);
 
-export const shares = (value) => (known(value) ? written(value, 0, 2) : DASH);
+export const shares = (value) => (!known(value) ? DASH : value > 0 && value < 0.005 ? "< 0.01" : written(value, 0, 2));
 
 export const clock = (seconds, date = true) => {
   if (!known(seconds)) return DASH;
   const iso = new Date(seconds * 1000).toISOString();
   return date ? `${iso.slice(0, 10)} ${iso.slice(11, 16)}` : iso.slice(11, 16);
 };
+
+// Without the year: what belongs to a market lies within days.
+export const moment = (seconds) => clock(seconds).slice(known(seconds) ? 5 : 0);
 
 export const age = (seconds) => {
   if (!known(seconds)) return DASH;

@@ -53,11 +53,18 @@ const showMarks = (m) => {
     const key = `${one.ts_s} ${one.side} ${one.outcome}`;
     together.set(key, { ...one, times: (together.get(key)?.times ?? 0) + 1 });
   }
-  const few = together.size <= 24;
-  const fills = [...together.values()].map((one) => ({
+  // Words only where they have room: a twelfth of the picture apart.
+  const room = ((m.prices.at(-1)?.[0] ?? 0) - (m.prices[0]?.[0] ?? 0)) / 12;
+  let written = (m.prices[0]?.[0] ?? 0) - room / 2; // nothing at the left edge, where words would be cut off
+  const says = (one) => {
+    if (one.ts_s - written < room) return false;
+    written = one.ts_s;
+    return true;
+  };
+  const fills = [...together.values()].sort((a, b) => a.ts_s - b.ts_s).map((one) => ({
     time: one.ts_s, position: one.side === "BUY" ? "belowBar" : "aboveBar", shape: one.side === "BUY" ? "arrowUp" : "arrowDown",
     color: one.outcome === "YES" ? c.up : c.down,
-    text: few ? `${one.side === "BUY" ? "bought" : "sold"} ${one.outcome}${one.times > 1 ? ` ×${one.times}` : ""}` : "",
+    text: says(one) ? `${one.side === "BUY" ? "bought" : "sold"} ${one.outcome}${one.times > 1 ? ` ×${one.times}` : ""}` : "",
   }));
   // Orders that never traded are marks of their own; the others show as fills.
   const orders = m.orders.filter((one) => !one.filled).map((one) => ({
@@ -135,15 +142,15 @@ const showTables = (m) => {
     cell(f.percent(d.confidence, 0), "n"), cell(d.why, "why", d.why),
   ], "No decision that the journal remembers.");
   fill("fills", [...m.fills].reverse(), (t) => [
-    cell(f.clock(t.ts_s), "dim"), tag(`${t.side} ${t.outcome}`, t.side.toLowerCase()), cell(f.price(t.price, tick), "n"),
+    cell(f.moment(t.ts_s), "dim", f.clock(t.ts_s)), tag(`${t.side} ${t.outcome}`, t.side.toLowerCase()), cell(f.price(t.price, tick), "n"),
     cell(f.shares(t.shares), "n"), cell(f.money(t.fee), "n opt"), cell(f.words(t.reason), "dim", meaning(f.words(t.reason))),
   ], "No fill in this market.", tick);
   fill("orders", m.orders, (o) => [
-    cell(f.clock(o.ts_s), "dim"), tag(`${o.side} ${o.outcome}`, o.side.toLowerCase()), cell(f.price(o.price, tick), "n"),
+    cell(f.moment(o.ts_s), "dim", f.clock(o.ts_s)), tag(`${o.side} ${o.outcome}`, o.side.toLowerCase()), cell(f.price(o.price, tick), "n"),
     cell(f.shares(o.shares), "n"), cell(f.shares(o.filled), "n opt"), cell(o.state, "dim", o.text || meaning(o.state)),
   ], "No order in this market.", tick);
   fill("headlines", m.headlines, (h) => [
-    cell(f.clock(h.ts_s), "dim"), cell(h.text, "why", h.text), cell(f.signed(h.tone, 2), `n ${f.tone(h.tone)}`),
+    cell(f.moment(h.ts_s), "dim", f.clock(h.ts_s)), cell(h.text, "why", h.text), cell(f.signed(h.tone, 2), `n ${f.tone(h.tone)}`),
   ], "No headline names this market.");
   facts("features", m.features.map((one) => [f.words(one.name), f.figure(one.value), `${one.meaning} (${one.unit})`]));
 };

@@ -31,12 +31,14 @@ const state = (row) => {
   return words.join(" · ");
 };
 
+const model = (row) => (row.bundle ? `${f.short(row.bundle, 8)} · ${row.champion}` : "–");
+
 const line = (row) => {
   const made = document.createElement("tr");
   const policy = row.policy ? `${f.words(row.policy)}${row.pinned ? " (pinned)" : ""}` : "–";
-  made.append(name(row), cell(row.mode ?? "–"), cell(policy), cell(state(row), row.running && row.armed ? "" : "down"),
+  made.append(name(row), cell(row.mode ?? "–", "opt"), cell(policy, "opt"), cell(model(row), "opt"), cell(state(row), row.running && row.armed ? "" : "down"),
     cell(f.money(row.equity_pusd), "n"), cell(f.signed(row.daily_pnl_pusd), `n ${f.tone(row.daily_pnl_pusd)}`),
-    cell(f.signed(row.pnl_pusd), `n ${f.tone(row.pnl_pusd)}`), cell(row.positions ?? "–", "n"), cell(row.alarms.join(" · ")));
+    cell(f.signed(row.pnl_pusd), `n opt ${f.tone(row.pnl_pusd)}`), cell(row.positions ?? "–", "n opt"), cell(row.alarms.join(" · "), "wrap"));
   return made;
 };
 
