@@ -78,7 +78,7 @@ def log_candidate(bundle: Path, bundle_hash: str) -> Registered:
         _log_curves(client, run.info.run_id, "agent", reports.get("agent", {}).get("curves", []))
         _log_curves(client, run.info.run_id, "forecast", reports.get("forecast", {}).get("curves", []))
         _log_inputs()
-        _log_files(*KEPT, "reports/backtest.html", "var/trials.jsonl")
+        _log_files(*KEPT, "reports/backtest.html", "reports/agent.html", "var/trials.jsonl")
         model = _log_model(bundle)
     _ensure_registered(client)
     version = client.create_model_version(

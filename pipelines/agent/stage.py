@@ -9,9 +9,9 @@ from typing import Any
 
 from pipelines.agent.tuned_search import tuned
 from pipelines.core import log
-from pipelines.core.artifacts import replaced_folder, sha256_file, write_json
+from pipelines.core.artifacts import replaced_folder, sha256_file, write_bytes, write_json
 from pipelines.core.params import Params, load
-from pipelines.core.products import AGENT, FEATURES, FORECAST_TABLE, RAW, report_json
+from pipelines.core.products import AGENT, FEATURES, FORECAST_TABLE, RAW, report_json, report_page
 from pipelines.replay import market_history, trials
 from pipelines.replay.signals import sizing_table, threshold_params
 from pipelines.trading import observation, policies
@@ -20,7 +20,7 @@ from pipelines.trading.policies.learned import ACTIONS, KEEP
 from pipelines.trading.policies.tuned import Tuned
 from pipelines.trading.sizing import SizingTable
 
-REPORT = report_json("agent")
+REPORT, PAGE = report_json("agent"), report_page("agent")
 CHECKPOINTS = Path("var/checkpoints/agent")
 CURVES = Path("var/tensorboard/agent")
 """Event files for `tensorboard --logdir var/tensorboard`; those of the last training."""
@@ -40,9 +40,12 @@ def run() -> None:
     table = sizing_table(market_history.read("selection", params.execution), params)
     histories = market_history.read("agent", params.execution)
     log.get("agent").info("sizing table", signals=table.signals, kelly=round(table.kelly, 3), markets=len(histories))
+    from pipelines.agent.explanation import page  # noqa: PLC0415 - imports torch
+
     measured = _train(histories, params, table, scaler, length_s)
     report = {**measured, "seconds": time.perf_counter() - started, "sizing": _document(table)}
     write_json(REPORT, report)
+    write_bytes(PAGE, page(report["explanation"], params.agent.learner, report["against_rule"]["sentence"]).encode())
     trials.append("agent", {"learner": params.agent.learner, "seed": params.agent.seed}, report)
 
 

@@ -13,6 +13,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from pipelines.agent.algorithms import untrained
 from pipelines.agent.checkpoint import Checkpoint
 from pipelines.agent.curves import Curves, logger
+from pipelines.agent.explanation import explained
 from pipelines.agent.imitation import Demonstrations, Teacher, collect
 from pipelines.agent.judge import Dataset, KeepBest, against, rule_pnl
 from pipelines.agent.schedules import Schedules
@@ -162,6 +163,7 @@ def train(
         "held_out": judge.rows,
         "against_rule": against(judge.pnl, rule_pnl(held_out, cash)),
         "curves": curves.thinned(),
+        "explanation": explained(learner.policy, held_out, cash),
         "decisions": agent.decisions,
         "timesteps": learner.num_timesteps,
         "resumed_at": resumed_at,
