@@ -1,8 +1,8 @@
 """Command stacks: every named stack through featurize, forecast, agent and backtest -> reports/stacks.json.
 
 A stack works in var/stacks/<name>, on the pull that is there, so nothing of the running system is touched. Stacks that
-share scorer and forecaster share the forecasts; each trains an agent of its own. A stack whose scorer is not available
-here (FinBERT without transformers, no endpoint) is skipped with the reason.
+share scorer and forecaster share the forecasts; each trains an agent of its own. A scorer that is not available here
+(FinBERT without transformers, no endpoint) is replaced by a stand-in, which the table names (`benchmarks.stand_ins`).
 """
 
 import shutil
@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from benchmarks import stand_ins
 from flows import studies
 from pipelines.core import log
 from pipelines.core.artifacts import read_json, sha256_path, write_bytes, write_json
@@ -95,7 +96,7 @@ def train(name: str, stack: StackParams, params: Params, forecasters: dict[tuple
         LOG.info("stage", stack=name, stage=stage)
         _stage(stage, folder)
     forecasters.setdefault((stack.scorer, stack.forecast), folder)
-    return measured(folder, stack)
+    return measured(folder, stack) | {"stand_in": stand_ins.needed(stack.scorer, params.news, Settings())}
 
 
 def _take_over(done: Path, folder: Path) -> None:
@@ -131,11 +132,11 @@ def rescore(path: Path, stack: StackParams, params: Params) -> None:
 def _scores(table: pa.Table, scorer: str, params: Params) -> list[float | None]:
     if scorer == NO_SCORER:
         return [None] * table.num_rows
-    made = scorers.make(params.news.model_copy(update={"scorer": scorer}), Settings())
     plain = [
         Headline(**{**row, "market_ids": tuple(row["market_ids"]), "sentiment": None}) for row in table.to_pylist()
     ]
-    return [one.sentiment for one in scorers.scored(plain, made)]
+    with stand_ins.scorer(scorer, params.news, Settings()) as (news, settings):
+        return [one.sentiment for one in scorers.scored(plain, scorers.make(news, settings))]
 
 
 def _stage(stage: str, folder: Path) -> None:
@@ -201,7 +202,9 @@ def render(rows: Mapping[str, Mapping[str, Any]], data: str, measured: str) -> s
 
 def _line(name: str, row: Mapping[str, Any]) -> str:
     parts = row["parts"]
-    made = (name, parts["scorer"], parts["forecast"], parts["agent"], "yes" if parts["forecast_block"] else "no")
+    stand_in = row.get("stand_in", "")
+    scorer = f"{parts['scorer']} (stand-in: {stand_in})" if stand_in else parts["scorer"]
+    made = (name, scorer, parts["forecast"], parts["agent"], "yes" if parts["forecast_block"] else "no")
     if "skipped" in row:
         return f"| {' | '.join(made)} | not trained: {row['skipped']} |" + " |" * (FIGURES - 1)
     low, high = row["skill_price_pooled_interval"]

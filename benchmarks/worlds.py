@@ -77,6 +77,16 @@ def world(
     return World(earlier, later, MarketScaler(Scaler.fit(raw, SCALED, 8.0)))
 
 
+def stretch(family: Family, first: int, events: int, execution: ExecutionParams) -> list[History]:
+    """Consecutive whole events of one world, from number `first` on, with the Kalman limit's forecasts."""
+    built = [build(family, number) for number in range(first, first + events)]
+    known = truth(family, built)
+    known = replace(known, event=known.event - first)
+    best, context = limit(known), market_context(known, built)
+    rows = range(len(known.event))
+    return [_history(known, best, built, row, execution, _kalman, context[row]) for row in rows]
+
+
 def _history(
     known: Truth,
     best: Mispricing,

@@ -1,0 +1,207 @@
+"""python -m benchmarks.guide_returns: the guide's table of returns over 30 and 90 days, on one long simulated history.
+
+The bot (the threshold rule on the Kalman limit's forecasts), buy and hold, and random entries with the bot's turnover
+trade the same markets one after the other: two events a day, none alive at the same time as the next, each account
+going on with what it has. Rows of CHUNK_DAYS days are kept in reports/guide_returns.jsonl, so that a stopped run goes
+on. The interval of a return is that of periods drawn from the daily returns in blocks of BLOCK_DAYS days.
+"""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from benchmarks.worlds import stretch
+from pipelines.core.artifacts import write_bytes
+from pipelines.core.domain import FloatArray, Outcome
+from pipelines.core.money import MICRO, PRICE_SCALE
+from pipelines.core.params import Params, load
+from pipelines.core.products import REPORTS
+from pipelines.replay import rules
+from pipelines.replay.loop import DAY_S, Result, Tape, replay, tape
+from pipelines.replay.market_history import History
+from pipelines.replay.signals import sizing_table
+from pipelines.replay.turnover import matched
+from pipelines.trading.sizing import SizingTable
+from simulator.markets.events import Family
+from simulator.markets.price_model import Model
+
+KEPT: Final = REPORTS / "guide_returns.jsonl"
+PAGE: Final = Path("docs/results/guide-returns.md")
+LENGTH_S: Final = 60
+CHUNK_DAYS: Final = 3
+EVENTS_A_DAY: Final = 2
+MARKETS: Final = 6
+PERIODS: Final = (30, 90)
+BLOCK_DAYS: Final = 5
+DRAWS: Final = 2_000
+NAMES: Final = {"threshold": "bot (threshold rule)", "buy_and_hold": "buy and hold", "random_matched": "random"}
+GUIDE: Final = {
+    "threshold": ("+12 to +18 %", "+35 to +52 %"),
+    "buy_and_hold": ("+3 to +5 %", "+9 to +15 %"),
+    "random_matched": ("-2 to -1 %", "-5 to -3 %"),
+}
+
+
+@dataclass(frozen=True)
+class LongWorld:
+    """One world, and what decides before its first day: the sizing table and the turnover of random entries."""
+
+    edge: float
+    seed: int
+    params: Params
+    family: Family
+    table: SizingTable
+    random: Mapping[str, Any]
+
+
+def course(edge: float, seed: int, params: Params) -> LongWorld:
+    """The world of a seed; its first chunk sizes the bot and tells random entries how often to trade."""
+    minutes = 24 * 60 // EVENTS_A_DAY
+    family = Family(seed, Model(edge=edge), minutes, minutes, MARKETS)
+    before = stretch(family, 0, CHUNK_DAYS * EVENTS_A_DAY, params.execution)
+    table, cash = sizing_table(before, params), params.backtest.cash_pusd * MICRO
+    known = tape(before, None, params.execution.model_depth_shares)
+    like = replay(known, rules.make("threshold", params, table, None, LENGTH_S), cash)
+    cap = int(params.sizing.max_position_fraction * cash)
+
+    def play(given: dict[str, Any]) -> Result:
+        return replay(known, rules.make("random_matched", params, table, None, LENGTH_S, given=given), cash)
+
+    return LongWorld(edge, seed, params, family, table, matched(like, known, cap, LENGTH_S, seed, play))
+
+
+def chunk(made: LongWorld, number: int, cash: Mapping[str, int]) -> dict[str, Any]:
+    """Some days of every strategy: equity at the end of each day and at the end, in base units."""
+    events = CHUNK_DAYS * EVENTS_A_DAY
+    histories = stretch(made.family, (1 + number) * events, events, made.params.execution)
+    known = tape(histories, None, made.params.execution.model_depth_shares)
+    days = {}
+    for kind in NAMES:
+        given = dict(made.random) if kind == "random_matched" else None
+        strategy = rules.make(kind, made.params, made.table, None, LENGTH_S, given=given)
+        days[kind] = _days(replay(known, strategy, cash[kind]), known, histories)
+    return {"edge": made.edge, "seed": made.seed, "chunk": number, "days": days}
+
+
+def _days(result: Result, known: Tape, histories: Sequence[History]) -> list[int]:
+    """Equity at the end of each day; what is held at the end is worth what its markets pay."""
+    ts_s, equity = np.asarray(result.ts_s), np.asarray(result.equity_micro)
+    day = (ts_s - 1) // DAY_S
+    last = np.append(np.flatnonzero(np.diff(day)), len(day) - 1)
+    mids = {one.market.market_id: int(one.mid_units[-1]) for one in histories}
+    owed = 0
+    for market_id, position in result.held.items():
+        yes = position.outcome is Outcome.YES
+        paid = known.payouts_micro[market_id] * PRICE_SCALE // MICRO
+        gained = paid - mids[market_id]
+        owed += position.shares_micro * (gained if yes else -gained) // PRICE_SCALE
+    found: list[int] = equity[last].tolist()
+    return [*found[:-1], found[-1] + owed]
+
+
+def rows(edge: float, seed: int, days: int, params: Params, kept: Path = KEPT) -> list[dict[str, Any]]:
+    """Every chunk of a world up to a number of days, those of an earlier run from the file."""
+    known = [json.loads(line) for line in kept.read_text().splitlines()] if kept.is_file() else []
+    done = sorted((one for one in known if (one["edge"], one["seed"]) == (edge, seed)), key=lambda one: one["chunk"])
+    wanted, made = -(-days // CHUNK_DAYS), None
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    for number in range(len(done), wanted):
+        made = made or course(edge, seed, params)
+        start = dict.fromkeys(NAMES, params.backtest.cash_pusd * MICRO)
+        cash = {kind: done[-1]["days"][kind][-1] for kind in NAMES} if done else start
+        done.append(chunk(made, number, cash))
+        with kept.open("a") as file:
+            file.write(json.dumps(done[-1]) + "\n")
+    return done[:wanted]
+
+
+def daily(found: Sequence[Mapping[str, Any]], kind: str, cash_micro: int) -> FloatArray:
+    """Returns of a strategy by day."""
+    equity = np.array([cash_micro, *(value for one in found for value in one["days"][kind])], np.float64)
+    returns: FloatArray = equity[1:] / np.maximum(equity[:-1], 1.0) - 1.0
+    return returns
+
+
+def period(returns: FloatArray, days: int, seed: int) -> dict[str, float] | None:
+    """Return of the last `days` days, and the interval of such periods; None where the history is shorter."""
+    if len(returns) < days:
+        return None
+    generator = np.random.default_rng((seed, days))
+    blocks = -(-days // BLOCK_DAYS)
+    first = generator.integers(0, len(returns) - BLOCK_DAYS + 1, (DRAWS, blocks))
+    drawn = returns[(first[:, :, None] + np.arange(BLOCK_DAYS)).reshape(DRAWS, -1)[:, :days]]
+    low, high = np.percentile(np.prod(1.0 + drawn, axis=1) - 1.0, (2.5, 97.5))
+    return {"return": float(np.prod(1.0 + returns[-days:]) - 1.0), "low": float(low), "high": float(high)}
+
+
+def drawdown(returns: FloatArray) -> float:
+    """Largest fall from a peak of the equity at the ends of days."""
+    equity = np.append(1.0, np.cumprod(1.0 + returns))
+    return float(np.max(1.0 - equity / np.maximum.accumulate(equity)))
+
+
+def document(found: Sequence[Mapping[str, Any]], params: Params) -> dict[str, Any]:
+    """The table of one world."""
+    about: dict[str, Any] = {"edge": found[0]["edge"], "seed": found[0]["seed"]}
+    for kind in NAMES:
+        returns = daily(found, kind, params.backtest.cash_pusd * MICRO)
+        spread = float(returns.std(ddof=1))
+        about |= {"days": len(returns)}
+        about[kind] = {f"{days}_days": period(returns, days, int(about["seed"])) for days in PERIODS}
+        about[kind] |= {
+            "sharpe": float(returns.mean()) / spread * np.sqrt(365.0) if spread > 0.0 else None,
+            "max_drawdown": drawdown(returns),
+        }
+    return about
+
+
+def page(tables: Sequence[Mapping[str, Any]]) -> str:
+    """The page of results."""
+    lines = [
+        "# Returns over 30 and 90 days",
+        "",
+        f"`python -m benchmarks.guide_returns`: {EVENTS_A_DAY} events a day of {MARKETS} simulated markets, one after"
+        " the other, bars of a minute, after spread, impact and fees; every account goes on with what it has. The bot"
+        " is the threshold rule on the best possible forecast of these markets, so its row is a limit and no promise."
+        " In brackets: 95 of 100 periods of this length, drawn from the daily returns in blocks of five days. The"
+        " guide's figures, for comparison, are claims without a data set.",
+        "",
+        "| edge | days | strategy | 30 days | 90 days | Sharpe, a year | max drawdown | guide: 30 days | 90 days |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for table in tables:
+        for kind, name in NAMES.items():
+            one = table[kind]
+            shown = " | ".join(_shown(one[f"{days}_days"]) for days in PERIODS)
+            sharpe = "-" if one["sharpe"] is None else f"{one['sharpe']:.1f}"
+            guide = " | ".join(GUIDE[kind])
+            fell = f"{one['max_drawdown']:.1%}"
+            lines.append(f"| {table['edge']:g} | {table['days']} | {name} | {shown} | {sharpe} | {fell} | {guide} |")
+    return "\n".join(lines) + "\n"
+
+
+def _shown(one: Mapping[str, float] | None) -> str:
+    if one is None:
+        return "history too short"
+    return f"{one['return']:+.1%} [{one['low']:+.1%}, {one['high']:+.1%}]"
+
+
+def main() -> None:
+    """Measure, keep, print one line and write the page."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.guide_returns", description=__doc__)
+    parser.add_argument("--days", type=int, default=90, help="days of history (90)")
+    parser.add_argument("--edges", type=float, nargs="+", default=[0.5, 1.0], help="worlds (0.5 and 1)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the worlds (1)")
+    given, params = parser.parse_args(), load()
+    tables = [document(rows(edge, given.seed, given.days, params), params) for edge in given.edges]
+    write_bytes(PAGE, page(tables).encode())
+    print(json.dumps({"guide_returns": tables}))
+
+
+if __name__ == "__main__":
+    main()
