@@ -111,6 +111,9 @@ class Execution:
         # The order's hash is known before it is sent. Journaled first, it can be looked up after a crash at any point.
         signed = self._gateway.prepare(intent)
         self._journal.intend(signed, self._describe(intent.market_id))
+        # Remembered first too: whatever fails from here on (a full disk under the answer), its market stays busy.
+        asked = PlaceResult(PlaceStatus.UNKNOWN, signed.order_id)
+        self._pending[signed.order_id] = self._row(signed.order_id, intent, OrderState.PREPARED, asked, 0.0)
         started = time.perf_counter()
         result = self._placed(signed)
         latency_ms = (time.perf_counter() - started) * 1_000
@@ -118,7 +121,9 @@ class Execution:
         status = result.venue_status[:64]
         self._journal.move(signed.order_id, state, venue_status=status, text=result.reason, latency_ms=latency_ms)
         row = self._row(signed.order_id, intent, state, result, latency_ms)
-        if state is not OrderState.REJECTED:
+        if state is OrderState.REJECTED:
+            self._forget(row.order_id)
+        else:
             self._pending[row.order_id] = row
             self._expected[row.order_id] = result.filled_shares_micro
         _log.info(

@@ -2,9 +2,12 @@
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import pytest
 from serving_desk import CASH, Desk, FakeVenue, make_intent, make_market
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from pipelines.core.domain import Side
 from pipelines.core.errors import VenueForbidden, VenueUnavailable
@@ -268,6 +271,51 @@ def test_a_geographic_block_stops_trading(desk: Desk) -> None:
 
     assert [row.state for row in desk.journal.orders()] == [OrderState.REJECTED]
     assert desk.execution.pending == []
+
+
+@pytest.mark.parametrize("lost", ["move", "intend"])
+def test_a_disk_that_fails_under_the_journal_doubles_no_order(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    """An order that cannot be journaled is not sent; one whose answer cannot be journaled keeps its market busy, and
+    its fill is booked once when the disk has room again."""
+    with monkeypatch.context() as full:
+        full.setattr(desk.journal, lost, _full)
+        with pytest.raises(OperationalError):
+            desk.execution.submit(make_intent(make_market()))
+
+    assert len(desk.venue.sent) == (lost == "move")
+    assert desk.execution.busy(make_market().market_id) is (lost == "move")
+    assert [desk.execution.sync() for _ in range(2)] == [int(lost == "move"), 0]
+    assert desk.execution.pending == []
+    assert desk.accounting.cash_micro == desk.venue.cash
+
+
+def test_a_full_disk_leaves_a_journal_that_goes_on(desk: Desk) -> None:
+    """SQLite's own refusal: nothing is sent while there is no room, and the next order after it goes out."""
+    engine, most = desk.journal._engine, [1]
+
+    def limit(connection: Any, *_: object) -> None:
+        connection.execute(f"pragma max_page_count={most[0]}")  # what the file has already stays
+
+    if engine.dialect.name != "sqlite":
+        pytest.skip("a limit of pages is SQLite's")
+    event.listen(engine, "checkout", limit)
+    with pytest.raises(OperationalError, match="full"):
+        for _ in range(400):
+            desk.execution.submit(make_intent(make_market()))
+            desk.execution.sync()
+    sent, most[0] = len(desk.venue.sent), 10**6
+    desk.execution.sync()
+    desk.execution.submit(make_intent(make_market()))
+    desk.execution.sync()
+
+    assert len(desk.venue.sent) == sent + 1
+    assert desk.accounting.cash_micro == desk.venue.cash
+
+
+def _full(*_: object, **__: object) -> None:
+    raise OperationalError("INSERT", {}, Exception("database or disk is full"))
 
 
 def test_a_list_that_is_gone_keeps_no_market_busy(desk: Desk) -> None:
