@@ -20,6 +20,7 @@ from pipelines.trading.policies.learned import Learned
 
 JUDGEMENTS = 6
 """Of one training. Weights replace those before where they gain more than a standard error over the choosing worlds."""
+ALLOCATOR_GENERATIONS = 8
 FROM_REWARDS = {"learning_rate": 1e-3, "ent_coef": 0.01}
 """What PPO needs more of without a warm start."""
 
@@ -222,7 +223,7 @@ def allocated(
         return replace(one, par=full(one.par)) if fills else one
 
     data = [limited(one.trained(params, part)) for one in past for part in ("earlier", "later")]
-    found = search_allocator(data, rule, cash, seed)
+    found = search_allocator(data, rule, cash, seed, ALLOCATOR_GENERATIONS)
     judged = [limited(one.trained(params, "later")) for one in choosing]
     earned = [play_shared(one.tape, one.par, rule, found.numbers, cash).pnl_pusd for one in judged]
     return {
