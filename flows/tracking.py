@@ -71,7 +71,8 @@ def log_candidate(bundle: Path, bundle_hash: str) -> Registered:
     if known:
         return Registered(str(known[0].version), known[0].run_id)
     mlflow.set_experiment(_experiment())
-    reports, about = _reports(), _about()
+    reports = _reports()
+    about = _about() | _device(reports)
     with mlflow.start_run(run_name=_run_name(bundle_hash, about), tags={"bundle_hash": bundle_hash, **about}) as run:
         _log_parameters()
         mlflow.log_metrics(headline(reports) | dict(_numbers(reports)))
@@ -90,6 +91,12 @@ def log_candidate(bundle: Path, bundle_hash: str) -> Registered:
         model_id=model.model_id,
     )
     return Registered(str(version.version), run.info.run_id)
+
+
+def _device(reports: Mapping[str, Any]) -> dict[str, str]:
+    """A tag with the device that trained the network; none where nothing trained one."""
+    device = reports.get("forecast", {}).get("device")
+    return {"device": str(device)} if device else {}
 
 
 def _experiment() -> str:

@@ -45,3 +45,12 @@ def strategy(replicas: int) -> Any:
     return tf.distribute.MirroredStrategy(
         [f"CPU:{i}" for i in range(replicas)], cross_device_ops=tf.distribute.ReductionToOneDevice()
     )
+
+
+def trained_on(replicas: int) -> str:
+    """The devices of `strategy`, for the report: the names of the GPUs, or the CPU with its replicas."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
+        return f"GPU: {', '.join(names)}"
+    return f"CPU, {replicas} replica{'' if replicas == 1 else 's'}"

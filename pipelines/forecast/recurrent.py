@@ -6,7 +6,7 @@ from typing import Any
 
 from pipelines.core.sections import ForecastParams
 from pipelines.forecast.checkpoint import Checkpoint
-from pipelines.forecast.devices import strategy
+from pipelines.forecast.devices import strategy, trained_on
 from pipelines.forecast.export import export, parity
 from pipelines.forecast.forecaster import Forecaster, Reads, TrainingData
 from pipelines.forecast.networks import Build, Layers, build
@@ -32,6 +32,7 @@ def trained_by_keras(meaning: str, network: Build, *, reads: tuple[Reads, ...] =
         fixed = drawn(data.positions, min(PARITY_WINDOWS, len(data.positions)), (params.seed, 3))
         return {
             "parameters": int(trained.count_params()),
+            "device": trained_on(params.replicas),
             "curves": checkpoint.curve(),
             "onnx_parity": parity(model, folder, data.batch(fixed)[0]),
         }

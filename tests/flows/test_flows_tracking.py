@@ -164,6 +164,7 @@ def test_a_version_says_at_a_glance_what_it_is(night: Path):
     """Run and version carry source, policy, verdict and P&L as tags; the numbers a person looks for come first."""
     write_json(Path("bundle/manifest.json"), {"hash": "ef" * 32})
     write_json(Path("data/window.json"), {"source": "recorded", "as_of_s": 1_772_323_200})
+    write_json(Path("reports/forecast.json"), {"device": "GPU: Tesla T4"})
     strategy = {"kind": "kelly", "pnl_pusd": 120.5, "max_drawdown": 0.03}
     write_json(Path("reports/backtest.json"), {"chosen": "kelly", "strategies": {"kelly": strategy}, "a": 1.0})
     version = tracking.log_candidate(Path("bundle"), "ef" * 32).version
@@ -173,7 +174,13 @@ def test_a_version_says_at_a_glance_what_it_is(night: Path):
     client = mlflow.MlflowClient()
     registered = client.get_model_version(tracking.REGISTERED_MODEL, version)
     run = client.get_run(registered.run_id)
-    wanted = {"source": "recorded", "policy": "kelly", "verdict": "hold", "pnl_pusd": "-3.25"}
+    wanted = {
+        "source": "recorded",
+        "policy": "kelly",
+        "verdict": "hold",
+        "pnl_pusd": "-3.25",
+        "device": "GPU: Tesla T4",
+    }
     assert wanted.items() <= registered.tags.items()
     assert wanted.items() <= run.data.tags.items()
     assert run.info.run_name == "2026-03-01 recorded kelly efefefef"
