@@ -126,9 +126,13 @@ def legs(row: Mapping[str, Any], account: str, owner: str, fee: FeeSchedule, out
     """As `fills`, of a trade that failed too."""
     # Without a time a trade would lie before every reading, so that nobody books it and nobody hears of it.
     when = stamps.seconds(next((row[key] for key in _TIMES if row.get(key)), None))
-    if str(row.get("trader_side", "TAKER")).upper() == "TAKER":
+    side = str(row.get("trader_side") or "").upper()
+    ours = [m for m in row.get("maker_orders") or () if _mine(m, account, owner)] if side != "TAKER" else []
+    # The venue lists our own trades alone: where no side is named and no leg is ours, we were the taker.
+    if side == "TAKER" or (side != "MAKER" and not ours):
         return [_fill(row, row, str(row["taker_order_id"]), "size", when, fee, outcome)]
-    ours = [m for m in row.get("maker_orders") or () if _mine(m, account, owner)]
+    if not ours:
+        raise ValueError("a trade of ours as a maker in which no order is ours")
     return [_fill(row, m, str(m["order_id"]), "matched_amount", when, FeeSchedule(0.0), outcome) for m in ours]
 
 

@@ -41,7 +41,7 @@ def _paid(raw: Any) -> int | None:
         if row.status != "resolved" or not row.payouts:
             return None
         yes, no = (int(one) for one in row.payouts)
-    except (msgspec.ValidationError, ValueError):
+    except (msgspec.ValidationError, ValueError, ArithmeticError):
         log.get("resolutions").warning("row left out", row=str(raw)[:200])
         return None
     if min(yes, no) < 0 or yes + no != MICRO:

@@ -118,6 +118,19 @@ def test_the_token_says_the_outcome(
     assert gateway.left_out() == []
 
 
+@pytest.mark.parametrize("side", [None, "", "NEITHER", 5, []])
+def test_a_trade_that_names_no_side_is_read_by_its_orders(gateway: ClobGateway, library: Library, side: Any) -> None:
+    """Where an order of ours is among the makers it is that; else we were the taker. No such trade is lost unsaid."""
+    leg = {"order_id": "0xM", "owner": "me", "maker_address": "0xaa", "matched_amount": "4", "price": "0.5",
+           "side": "SELL", "asset_id": "22", "outcome": "x"}  # fmt: skip
+    library.rows = [trade(1, trader_side=side), trade(2, trader_side=side, maker_orders=[leg])]
+
+    found = [(fill.order_id, fill.side, fill.shares_micro) for fill in gateway.trades(0)]
+
+    assert found == [(ID, Side.BUY, 10_000_000), ("0xm", Side.SELL, 4_000_000)]
+    assert gateway.left_out() == []
+
+
 def test_the_venue_names_the_tokens_of_a_market_that_nothing_describes(gateway: ClobGateway, library: Library) -> None:
     """An old trade of a market of names is read with the venue's own list of tokens: the first is YES."""
     library.markets["0x" + "0" * 63 + "9"] = {"t": [{"t": "91", "o": "Over"}, {"t": "92", "o": "Under"}]}
@@ -133,6 +146,8 @@ ODD = [
     trade(9, size="abc"),
     trade(9, price="?"),
     trade(9, match_time="soon"),
+    trade(9, trader_side="MAKER", maker_orders=[]),
+    trade(9, trader_side="MAKER", maker_orders=[{"owner": "she", "maker_address": "0xbb"}]),
     trade(9, size="1e30"),
     trade(9, size="0"),
     trade(9, size="-5"),
