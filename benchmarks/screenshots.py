@@ -18,7 +18,7 @@ DRAWN_MS: Final = 2_500
 """Wall time until a page is drawn: its charts take a moment after its tables."""
 
 SHOWN: Final = ((1_280, "dark"), (390, "light"))
-"""Width and theme of each picture; `--all` draws every width in both themes."""
+"""Width and theme of each picture; `--every` and `--all` draw every width in both themes."""
 EVERY: Final = tuple((width, theme) for width in (1_500, 1_280, 768, 390) for theme in ("dark", "light"))
 
 
@@ -32,16 +32,16 @@ def places(url: str) -> dict[str, str]:
     return found | {one["name"]: f"reports/{one['name']}" for one in reports if one["page"]}
 
 
-def draw(url: str, folder: Path, *, every: bool, only: list[str]) -> dict[str, int]:
+def draw(url: str, folder: Path, *, every: bool, whole: bool, only: list[str]) -> dict[str, int]:
     """Write a PNG of each page; name -> bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     written = {}
     with sync_playwright() as chromium:
         browser = chromium.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         for name, path in places(url).items():
-            for width, theme in (EVERY if every else SHOWN) if not only or name in only else ():
+            for width, theme in (EVERY if every or whole else SHOWN) if not only or name in only else ():
                 picture = folder / f"{name}-{width}-{theme}.png"
-                _draw(browser, url + path, width, theme, picture, whole=every)
+                _draw(browser, url + path, width, theme, picture, whole=whole)
                 written[picture.name] = picture.stat().st_size
         browser.close()
     return written
@@ -68,16 +68,16 @@ def main() -> None:
     parser.add_argument("--url", default="http://127.0.0.1:3000/", help="the bot's pages (http://127.0.0.1:3000/)")
     parser.add_argument("--folder", type=Path, default=Path("docs/images"), help="where pictures go (docs/images)")
     parser.add_argument("--all", action="store_true", help="every width in both themes, whole pages: to look at")
+    parser.add_argument("--every", action="store_true", help="the first screen at every width in both themes")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these pages alone")
     given = parser.parse_args()
     try:
-        print(
-            json.dumps({"pictures": draw(f"{given.url.rstrip('/')}/", given.folder, every=given.all, only=given.only)})
-        )
+        made = draw(f"{given.url.rstrip('/')}/", given.folder, every=given.every, whole=given.all, only=given.only)
     except urllib.error.URLError as error:
         parser.error(
             f"no bot answers at {given.url} ({error.reason}); start one with `make run`, or name it with --url"
         )
+    print(json.dumps({"pictures": made}))
 
 
 if __name__ == "__main__":

@@ -153,7 +153,8 @@ const showTables = (s) => {
   tables.decisions(s.recent_decisions, reason);
   tables.fills(s.fills);
   tables.funnel(s.funnel[span]);
-  text("positions-note", `${s.positions.length} of at most ${s.limits.max_markets}`, null);
+  const held = s.positions.length, most = s.limits.max_markets;
+  text("positions-note", held > most ? `${held}: at most ${most}, and leftovers too small to sell` : `${held} of at most ${most}`, null);
   text("open-note", `${s.open_orders.length}`, null);
   text("decisions-note", "newest first; click a reason to filter", null);
   text("fills-note", `${s.fills_total}`, null);

@@ -1,7 +1,7 @@
 // The last night and its reports in short, with the way to each whole one.
 
 import * as f from "./format.js";
-import { BASE, explain, ready } from "./shell.js";
+import { BASE, explain, meaning, ready } from "./shell.js";
 import { sync } from "./tables.js";
 
 const byId = (id) => document.getElementById(id);
@@ -20,7 +20,7 @@ const table = (heads, rows) => {
   head.append(...heads.map(([text, classes = ""]) => make("th", text, { class: classes })));
   made.appendChild(make("tbody")).append(...rows.map((cells) => {
     const tr = make("tr");
-    tr.append(...cells.map(([text, classes = ""]) => make("td", text, { class: classes })));
+    tr.append(...cells.map(([text, classes = "", title = ""]) => make("td", text, { class: classes, ...(title ? { title } : {}) })));
     return tr;
   }));
   return scroll;
@@ -32,7 +32,7 @@ const DETAILS = {
   backtest: (short) => table(
     [["Strategy"], ["P&L", "n"], ["Return", "n"], ["Drawdown", "n opt"], ["Round trips", "n opt"], ["Win rate", "n opt"], ["Fees", "n opt"]],
     short.strategies.map((row) => [
-      [`${f.words(row.name)}${row.chosen ? " ★" : ""}`], [f.signed(row.pnl_pusd), `n ${f.tone(row.pnl_pusd)}`], [f.signedPercent(row.return), "n"],
+      [`${f.words(row.name)}${row.chosen ? " ★" : ""}`, "", meaning(f.words(row.name).replace(/ \d+$/, ""))], [f.signed(row.pnl_pusd), `n ${f.tone(row.pnl_pusd)}`], [f.signedPercent(row.return), "n"],
       [f.percent(row.max_drawdown), "n opt"], [f.count(row.round_trips), "n opt"], [f.percent(row.win_rate, 0), "n opt"], [f.money(row.fees_pusd), "n opt"]])),
   drift: (short) => table([["Column"], ["PSI", "n"], ["Limit", "n"], ["Moved"]], short.columns.map((row) => [
     [f.words(row.name)], [f.figure(row.psi), "n"], [f.figure(row.limit), "n"],
@@ -83,12 +83,12 @@ const load = async () => {
   const alarm = byId("alarm");
   try {
     const found = await (await fetch(new URL("api/reports", BASE))).json();
+    await ready;
     showNight(found.night);
     showLinks(found.links);
     const order = ["gate", "backtest", "drift", "validation", "parity"];
     for (const report of [...found.reports].sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name))) byId("cards").append(card(report));
     if (location.hash) document.querySelector(location.hash)?.scrollIntoView();
-    await ready;
     explain();
   } catch (error) {
     alarm.hidden = false;
