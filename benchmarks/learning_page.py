@@ -12,13 +12,15 @@ def render(found: dict[str, Any], name: str) -> str:
         "P&L in pUSD after spread, impact and fees on one account of 10,000 pUSD with every limit, in",
         f"{found['worlds']} unseen worlds; interquartile means over worlds. Differences are paired, world by",
         "world, with their 95 % bootstrap interval. What learns does so on eight worlds of its own and is chosen",
-        "on four others. `ppo_scratch` learns from rewards alone, `ppo_warm_start` only imitates the threshold",
+        "on ten others. `ppo_scratch` learns from rewards alone, `ppo_warm_start` only imitates the threshold",
         "rule, `ppo_warm` learns on from there, `ppo_shuffled` gets the rewards of others and must learn nothing,",
         "`ppo_guide` is the guide's setting (every bar, its numbers) from rewards alone; the number behind a name",
         "is the seed. All but the guide's decide entries, and the threshold rule's exit leaves what they hold:",
         "compare them with `threshold` and `tuned`, which have that exit too, not with `threshold_plain`. In every",
         "row the market with the largest expected move takes the room first (`execution.turn: move`); `by_id` gives",
-        "it to the first by id. `x2` and `x0.5` have that many times the fees and the impact. `chooser` is the",
+        "it to the first by id. `allocator` is a rule for all markets above the threshold rule of each: it orders",
+        "claims and refuses some. `full` doubles the positions to a tenth of the account, so that three fill the",
+        "exposure limit. `x2` and `x0.5` have that many times the fees and the impact. `chooser` is the",
         "online chooser. Made by",
         f"`python -m benchmarks.learning --edge {found['edge']:g}`.",
         "",
@@ -57,6 +59,14 @@ def _sentences(found: dict[str, Any]) -> list[str]:
     for name, value in found.get("move_minus_id", {}).items():
         told.append(
             f"Room to the largest expected move instead of the first market by id, `{name}`: {_shown(value)} pUSD."
+        )
+    for name, value in found.get("allocation", {}).items():
+        told.append(f"Allocation, `{name}`: {_shown(value)} pUSD.")
+    if "static_minus_threshold" in found:
+        told.append(
+            "The strategy that earned most in the earlier part of the same world (`static`) against `threshold`:"
+            f" {_shown(found['static_minus_threshold'])} pUSD; the online chooser against it:"
+            f" {_shown(found['chooser_minus_static'])} pUSD."
         )
     if "chooser_regret" in found:
         told.append(

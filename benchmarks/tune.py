@@ -1,7 +1,8 @@
 """Command tune: an Optuna study of PPO's hyper-parameters on the agent slice -> reports/tune.json.
 
 Every trial trains on the earlier events of the slice, is scored on its held-out events (mean over seeds) and leaves a
-row in var/trials.jsonl, also one that fails or is interrupted. Studies are kept in var/tune.sqlite, one for everything
+row in var/trials.jsonl, also one that fails, is interrupted or is pruned: after its first seed a trial ends that lies
+below the median of the first seeds so far. Studies are kept in var/tune.sqlite, one for everything
 that decides a score, so that an interrupted one goes on and a study of other data or another space begins anew.
 """
 
@@ -35,7 +36,11 @@ SEEDS = 2
 LOG = log.get("tune")
 
 Space = Mapping[str, "BaseDistribution"]
-Score = Callable[[Mapping[str, Any]], float]
+Report = Callable[[int, float], None]
+"""Told the number of seeds that are done and their mean so far; it may end the trial."""
+Score = Callable[[Mapping[str, Any], Report], float]
+BEFORE_PRUNING = 4
+"""Whole trials before one is pruned."""
 
 
 def run(count: int, timesteps: int | None = None) -> None:
@@ -61,10 +66,11 @@ def run(count: int, timesteps: int | None = None) -> None:
         study.enqueue_trial(now)
     _play(study, around, score, count)
     first, best = _finished(study, now), study.best_trial
-    document = {"study": study.study_name, "trials": len(study.trials), "seeds": SEEDS}
+    pruned = len(study.trials) - len(_whole(study))
+    document = {"study": study.study_name, "trials": len(study.trials), "not_whole": pruned, "seeds": SEEDS}
     document |= {"as_it_is": _row(first), "best": _row(best)}
     write_json(REPORT, document | {"gain_pusd": best.value - first.value if first else None})
-    told = {f"trial {one.number}": {**one.params, **(_row(one) or {})} for one in study.trials if one.value is not None}
+    told = {f"trial {one.number}": {**one.params, **(_row(one) or {})} for one in _whole(study)}
     studies.remember("tune", {"study": study.study_name, "seeds": SEEDS}, told)
     LOG.info("best", held_out_pnl_pusd=best.value, as_it_is=first.value if first else None, **best.params)
 
@@ -75,7 +81,11 @@ def opened(name: str) -> "Study":
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     STUDY.parent.mkdir(parents=True, exist_ok=True)
-    return optuna.create_study(direction="maximize", study_name=name, storage=f"sqlite:///{STUDY}", load_if_exists=True)
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=BEFORE_PRUNING)
+    storage = f"sqlite:///{STUDY}"
+    return optuna.create_study(
+        direction="maximize", study_name=name, storage=storage, load_if_exists=True, pruner=pruner
+    )
 
 
 def study_name(params: Params, around: Space) -> str:
@@ -98,7 +108,7 @@ def space(params: Params) -> dict[str, "BaseDistribution"]:
     def between(name: str, low: float, high: float, *, log: bool = False) -> FloatDistribution:
         return FloatDistribution(min(low, now[name]), max(high, now[name]), log=log)
 
-    return {
+    searched: dict[str, BaseDistribution] = {
         "learning_rate": between("learning_rate", 3e-5, 1e-3, log=True),
         "gamma": between("gamma", 0.9, 0.999),
         "gae_lambda": between("gae_lambda", 0.8, 1.0),
@@ -107,6 +117,9 @@ def space(params: Params) -> dict[str, "BaseDistribution"]:
         "n_epochs": IntDistribution(min(2, now["n_epochs"]), max(12, now["n_epochs"])),
         "batch_size": CategoricalDistribution(sorted({256, 512, 1024, 2048, 4096, now["batch_size"]})),
     }
+    if now["ent_until"] is not None:
+        searched["ent_until"] = between("ent_until", 0.3, 1.0)
+    return searched
 
 
 def objective(params: Params) -> Score:
@@ -118,13 +131,15 @@ def objective(params: Params) -> Score:
     table = sizing_table(market_history.read("selection", params.execution), params)
     histories = market_history.read("agent", params.execution)
 
-    def score(settings: Mapping[str, Any]) -> float:
-        values = []
+    def score(settings: Mapping[str, Any], report: Report) -> float:
+        values: list[float] = []
         for seed in range(1, SEEDS + 1):
             agent = params.agent.model_copy(update={"seed": seed})
             chosen = params.model_copy(update={"agent": agent}).with_learner(**settings)
             _, measured = train(histories, chosen, table, scaler, length_s)
             values.append(measured["held_out_best_pusd"])
+            if seed < SEEDS:
+                report(seed, float(np.mean(values)))
         return float(np.mean(values))
 
     return score
@@ -140,12 +155,24 @@ def _play(study: "Study", around: Space, score: Score, count: int) -> None:
 
 def attempt(study: "Study", around: Space, score: Score) -> None:
     """One trial, and its row in var/trials.jsonl; where it ends early the row names the error, which goes on."""
-    from optuna.trial import TrialState  # noqa: PLC0415 - see opened
+    from optuna import TrialPruned  # noqa: PLC0415 - see opened
+    from optuna.trial import TrialState  # noqa: PLC0415
 
     trial = study.ask(dict(around))
     settings = {"study": study.study_name, "number": trial.number, **trial.params}
+
+    def report(seeds: int, mean: float) -> None:
+        trial.report(mean, seeds)
+        if trial.should_prune():
+            raise TrialPruned
+
     try:
-        value = score(trial.params)
+        value = score(trial.params, report)
+    except TrialPruned:
+        study.tell(trial, state=TrialState.PRUNED)
+        trials.append("tune", settings, {"held_out_pnl_pusd": None, "pruned": True})
+        LOG.info("trial pruned", number=trial.number)
+        return
     except BaseException as error:
         study.tell(trial, state=TrialState.FAIL)
         trials.append("tune", settings, {"held_out_pnl_pusd": None, "error": type(error).__name__})
@@ -157,7 +184,14 @@ def attempt(study: "Study", around: Space, score: Score) -> None:
 
 def _finished(study: "Study", settings: Mapping[str, Any]) -> Any:
     """The trial that measured these settings; None where none did to the end."""
-    return next((one for one in study.trials if one.value is not None and one.params == settings), None)
+    return next((one for one in _whole(study) if one.params == settings), None)
+
+
+def _whole(study: "Study") -> list[Any]:
+    """The trials that ran with every seed."""
+    from optuna.trial import TrialState  # noqa: PLC0415 - see opened
+
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
 
 
 def _row(trial: Any) -> dict[str, Any] | None:

@@ -45,7 +45,7 @@ def params():
 
 def scored_by(monkeypatch, score):
     """Trials are scored by a function of their settings instead of a training."""
-    monkeypatch.setattr(tune, "objective", lambda _: score)
+    monkeypatch.setattr(tune, "objective", lambda _: lambda settings, report: score(settings))
 
 
 def change(section, **values):
@@ -87,7 +87,9 @@ def test_every_trial_trains_and_leaves_its_row(place, monkeypatch):
     assert {row["settings"]["study"] for row in rows()} == {document["study"]}
     assert rows()[0]["settings"]["batch_size"] == PARAMS.learner.batch_size
     assert rows()[0]["measured"] == {"held_out_pnl_pusd": document["as_it_is"]["held_out_pnl_pusd"]}
-    assert document["as_it_is"]["held_out_pnl_pusd"] == tune.objective(params())(document["as_it_is"]["params"])
+    assert document["as_it_is"]["held_out_pnl_pusd"] == tune.objective(params())(
+        document["as_it_is"]["params"], lambda *_: None
+    )
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, FloatingPointError])
@@ -115,6 +117,26 @@ def test_told_to_stop_it_finishes_the_trial(place, monkeypatch):
     with pytest.raises(Stopped, match="1 of 5 trials"):
         tune.run(5)
     assert [row["measured"] for row in rows()] == [{"held_out_pnl_pusd": 1.0}]
+
+
+def test_a_trial_below_the_median_is_pruned_and_counted(place, monkeypatch):
+    """A trial whose first seed lies below the median of those before ends there, leaves its row, and is never best."""
+    firsts, finished = iter([5.0, 6.0, 7.0, 8.0, 1.0, 9.0]), []
+
+    def score(settings, report):
+        first = next(firsts)
+        report(1, first)
+        finished.append(first)
+        return first
+
+    monkeypatch.setattr(tune, "objective", lambda _: score)
+    tune.run(6)
+    document = json.loads(Path("reports/tune.json").read_text())
+    assert finished == [5.0, 6.0, 7.0, 8.0, 9.0]
+    assert [row["measured"].get("pruned", False) for row in rows()] == [False] * 4 + [True, False]
+    assert document["trials"] == 6
+    assert document["not_whole"] == 1
+    assert document["best"]["held_out_pnl_pusd"] == 9.0
 
 
 @pytest.mark.parametrize("name", DATA)
