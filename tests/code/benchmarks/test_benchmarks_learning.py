@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.learning import difference
-from benchmarks.learning_agents import costs, dearer, joined
+from benchmarks.learning import difference, measured
+from benchmarks.learning_agents import costs, dearer, full, joined
+from benchmarks.learning_page import render
 from benchmarks.learning_portfolio import BLOCK_S, hedge
 from pipelines.replay.account import AccountTape, play_rule, rule_numbers
 from pipelines.replay.lanes import field, parameters
@@ -77,3 +78,42 @@ def test_a_difference_has_its_interval():
     value, low, high = difference(np.random.default_rng(0).normal(100.0, 50.0, 30))
     assert low < value < high
     assert low > 0.0
+
+
+def test_full_positions_are_as_large_as_the_limit_allows():
+    """Full positions double those of the shipped sizing, and change no other limit."""
+    par = parameters(PARAMS, TABLE, 60)
+    large = full(par)
+    assert large[compiled.MAX_FRACTION] == par[compiled.RISK_FRACTION]
+    assert np.flatnonzero(large != par).tolist() == [compiled.MAX_FRACTION]
+
+
+class Kept:
+    """A study with results and nothing learned."""
+
+    def __init__(self, rows):
+        self.edge, self.rows = 1.0, rows
+
+    def values(self, name, worlds):
+        """P&L of a row."""
+        return self.rows[name]
+
+    def learn(self, name):
+        """Nothing was learned here."""
+        return {"choosing_pusd": 0.0, "seconds": 1.0}
+
+
+def test_allocation_is_paired_with_both_orders_at_equal_limits():
+    """The line and the page say what allocator and order of moves are worth, at shipped and at full positions."""
+    rng = np.random.default_rng(1)
+    base = rng.normal(1_000.0, 300.0, 20)
+    gains = {"threshold_plain": -50.0, "threshold by_id": 0.0, "threshold": 100.0, "allocator": 130.0}
+    gains |= {"threshold by_id full": 10.0, "threshold full": 210.0, "allocator_full full": 200.0}
+    gains |= {"chooser": 20.0, "static": 60.0, "kelly": 5.0, "ppo_warm-1": 5.0}
+    found = measured(Kept({name: base + more for name, more in gains.items()}), list(gains), range(20))
+    assert found["allocation"]["allocator_minus_id"] == [130.0] * 3
+    assert found["allocation"]["allocator_minus_move"] == [30.0] * 3
+    assert found["allocation"]["move_minus_id full"] == [200.0] * 3
+    assert found["allocation"]["allocator_minus_move full"] == [-10.0] * 3
+    assert found["chooser_minus_static"] == [-40.0] * 3
+    assert "Allocation, `allocator_minus_id`: +130 [130, 130] pUSD." in render(found, "edge-1-kalman")
