@@ -208,26 +208,36 @@ def _judge(outcome: Outcome, final: dict[str, Any], settings: Settings) -> None:
 
 def _differences(gateway: ClobGateway, final: dict[str, Any], settings: Settings, stop_s: float) -> list[str]:
     """The differences between the venue's account and the books. Left out: shares that pay nothing, which stay in the
-    wallet, and payments after the bot was told to stop, which its next start books."""
+    wallet, and what the venue paid after the bot had compared for the last time, which its next start books."""
+    late = [one for one in _payments(settings, gateway.account) if _is_late(one, final, stop_s)]
     cash_micro = gateway.cash_micro() - final["cash_micro"]
-    found = [("pUSD", _unexplained_micro(cash_micro, gateway.account, settings, stop_s))]
+    explained = cash_micro in itertools.accumulate(one.cash_micro for one in late)
     query: dict[str, Any] = {"user": gateway.account, "status": "REDEEMABLE_LOST", "limit": 100, "filter_amount": 0}
     lost = {row["token_id"] for row in httpx2.get(f"{settings.data_url}/v2/positions", params=query).json()["data"]}
+    paid = {token for one in late for token in final["redeemable"].get(one.market_id, [])} if explained else set()
     books = final["tokens"]
     traded = {fill.token_id for fill in gateway.trades(0)}
-    found += [(token, gateway.shares_micro(token) - books.get(token, 0)) for token in sorted({*books, *traded} - lost)]
+    found = [("pUSD", 0 if explained else cash_micro)]
+    for token in sorted({*books, *traded} - lost):
+        micro = gateway.shares_micro(token) - books.get(token, 0)
+        redeemed = token in paid and micro == -books.get(token, 0)
+        found.append((token, 0 if redeemed else micro))
     return [f"the venue has {micro / 1e6:+.6f} of {name[:20]}" for name, micro in found if micro]
 
 
-def _unexplained_micro(micro: int, account: str, settings: Settings, stop_s: float) -> int:
-    """0 if the newest payments since the stop add up to exactly this difference in cash, else the difference."""
+def _is_late(one: activity.Payment, final: dict[str, Any], stop_s: float) -> bool:
+    """Whether a payment may be unknown to the bot: made since it was told to stop, or one that its books wait for."""
+    return one.ts_s >= stop_s - 1 or one.market_id in final["redeemable"]
+
+
+def _payments(settings: Settings, account: str) -> list[activity.Payment]:
+    """The payments of the account, newest first."""
 
     async def read() -> list[activity.Payment]:
         async with VenueHttp(settings.data_url) as archive:
             return await activity.payments(archive, account)
 
-    since = [one.cash_micro for one in asyncio.run(read()) if one.ts_s >= int(stop_s)] if stop_s < math.inf else []
-    return 0 if micro in itertools.accumulate(since) else micro
+    return asyncio.run(read())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -55,6 +55,10 @@ def _now(bot: Bot) -> dict[str, Any]:
     }
 
 
+def _tokens(market: Any) -> list[str]:
+    return [market.token_yes, market.token_no]
+
+
 def _books(bot: Bot) -> dict[str, Any]:
     lasting: Any = getattr(bot, "_lasting", None)
     account = lasting.account if lasting is not None else getattr(bot, "_account", None)
@@ -65,7 +69,7 @@ def _books(bot: Bot) -> dict[str, Any]:
     return {
         "cash_micro": books.cash_micro,
         "tokens": books.tokens(),
-        "redeemable": list(getattr(books, "redeemable", {})),
+        "redeemable": {name: _tokens(books.markets[name]) for name in getattr(books, "redeemable", {})},
         "tripped": bool(getattr(books, "tripped", False)),
         "held": {
             market_id: [position.shares_micro, sellable.get(market_id, 0)]

@@ -6,7 +6,7 @@ up by its hash and never sent again. All methods block and are called from one t
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipelines.core import log
@@ -76,9 +76,11 @@ class Execution:
         self._differs = False
         self._sure_s = self._soon_sure_s = trades_from_s
         self._equal_at = time.monotonic()
-        self._stream_up, self._blind = True, False
+        self._stream_up, self._blind, self._streamed = True, False, False
         self._missed: dict[str, int] = {}
         self._said_gone: set[str] = set()
+        self._cancelled: set[str] = set()
+        """Orders that the venue cancelled because we asked."""
 
     @property
     def pending(self) -> list[OrderRow]:
@@ -214,6 +216,7 @@ class Execution:
         self._expected.pop(order_id, None)
         self._missed.pop(order_id, None)
         self._said_gone.discard(order_id)
+        self._cancelled.discard(order_id)
 
     def _booked(self, row: OrderRow) -> bool:
         """Whether every fill that answer and stream stated is booked, or did not happen after all."""
@@ -232,12 +235,18 @@ class Execution:
         return self._gateway.shares_micro(row.token_id) == self._held(row.token_id)
 
     def _may_have_filled(self, row: OrderRow) -> bool:
-        """Whether an order that is no longer listed may have traded without anybody telling: the stream is down, or was
-        when the order went, and a list of trades may be late, cut or empty."""
-        if row.order_id in self._said_gone or not (self._blind or row.order_id in self._missed):
+        """Whether an order that is no longer listed may have traded without anybody telling. A list of trades may be
+        late, cut or empty, and a stream that is up may be silent: only what was said of this order proves its end."""
+        if row.order_id in self._said_gone or self._told(row):
             return False
         missed_ms = self._missed.setdefault(row.order_id, wall_ms())
         return not self._nothing_missing(row, wall_ms() - missed_ms)
+
+    def _told(self, row: OrderRow) -> bool:
+        """Whether the venue's answer to us says what became of an order, and nothing that we missed can change it."""
+        if self._blind or row.order_id in self._missed:
+            return False
+        return not self._streamed or row.order_id in self._cancelled or row.venue_status.lower() == "matched"
 
     def read_trades(self) -> int:
         """Book every trade of the account that is not booked yet; how many there were."""
@@ -282,7 +291,7 @@ class Execution:
     def stream_is(self, *, up: bool) -> None:
         """Whether the stream of our own orders and trades is up: while it is down, and until the lists were read once
         more, nobody tells what became of an order that is no longer listed."""
-        self._stream_up = up
+        self._stream_up, self._streamed = up, True
         self._blind = self._blind or not up
 
     def hear_of(self, order_id: str, kind: str, matched_micro: int) -> None:
@@ -372,12 +381,12 @@ class Execution:
     def cancel_expired(self, before_s: int) -> int:
         """Cancel resting orders that were decided before a market time; how many were cancelled."""
         old = [row.order_id for row in self._pending.values() if row.state not in FINAL and row.ts_s < before_s]
-        return len(self._gateway.cancel(old).cancelled) if old else 0
+        return self._cancel(old) if old else 0
 
     def cancel_buys(self) -> int:
         """Cancel purchases that rest; how many were cancelled."""
         buys = [row.order_id for row in self.pending if row.state not in FINAL and row.side is Side.BUY]
-        return len(self._gateway.cancel(buys).cancelled) if buys else 0
+        return self._cancel(buys) if buys else 0
 
     def cancel_all(self, attempts: int = 3) -> int:
         """Cancel every order of ours that may rest; how many were cancelled. Tries again when the venue is away.
@@ -388,12 +397,17 @@ class Execution:
         ours = [row.order_id for row in self.pending if row.state not in FINAL]
         for attempt in range(attempts if ours else 0):
             try:
-                return len(self._gateway.cancel(ours).cancelled)
+                return self._cancel(ours)
             except VenueError:
                 if attempt == attempts - 1:
                     raise
                 time.sleep(0.3)
         return 0
+
+    def _cancel(self, order_ids: Sequence[str]) -> int:
+        cancelled = self._gateway.cancel(order_ids).cancelled
+        self._cancelled.update(cancelled)
+        return len(cancelled)
 
     def await_quiet(self, limit_s: float) -> bool:
         """Sync until no order is pending; False if the limit passes first."""

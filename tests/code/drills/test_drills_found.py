@@ -73,6 +73,16 @@ FOUND = {
             {"at_min": 207.0, "fault": "settlement_fails", "for_min": 150},
         ],
     },
+    "a silent stream that is up does not make a filled order a cancelled one": {
+        "seed": 15095,
+        "bars": 1,
+        "dies_at": None,
+        "events": [
+            {"at_min": 137.0, "fault": "rate_limit", "for_min": 60},
+            {"at_min": 143.0, "fault": "ws_freeze", "for_min": 150},
+            {"at_min": 187.0, "fault": "trades_empty", "for_min": 150},
+        ],
+    },
     "less than can be sold is settled with its market": {
         "seed": 14085,
         "bars": 1,
