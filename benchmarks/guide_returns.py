@@ -167,7 +167,9 @@ def page(tables: Sequence[Mapping[str, Any]]) -> str:
         "",
         f"`python -m benchmarks.guide_returns`: {EVENTS_A_DAY} events a day of {MARKETS} simulated markets, one after"
         " the other, bars of a minute, after spread, impact and fees; every account goes on with what it has. The bot"
-        " is the threshold rule on the best possible forecast of these markets, so its row is a limit and no promise."
+        " is the threshold rule on the best possible forecast of these markets, so its row is a limit and no promise:"
+        " at edge 1 every disturbance of a price reverts, which no recording shows (they are like 0.5). Buy and hold"
+        " pays what markets pay, less costs; random entries have the bot's turnover, so they show what it costs."
         " In brackets: 95 of 100 periods of this length, drawn from the daily returns in blocks of five days. The"
         " guide's figures, for comparison, are claims without a data set.",
         "",
