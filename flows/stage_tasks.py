@@ -31,6 +31,10 @@ from pipelines.core.errors import OddsmithError
 _STATUS = re.compile(r"exited with (-?\d+)$")
 """How DVC says with which status a stage ended, or which signal ended it."""
 
+_LIBRARY_NOTE = re.compile(r"(WARNING: All log messages before absl::|I\d{4} \d\d:\d\d:\d+\.\d+ +\d+ \S+\.cc:\d+\] )")
+"""Notes of TensorFlow's C++ side that no setting turns off, such as that there is no CUDA driver. They read like a
+failure and are none; its warnings and errors are passed on."""
+
 RETRY_DELAYS_S: Final[list[float]] = [30, 120, 300]
 """Wall seconds before each further try."""
 
@@ -100,6 +104,8 @@ def run_command(
         assert child.stdout is not None
         for raw in child.stdout:
             line = raw.rstrip()
+            if _LIBRARY_NOTE.match(line):
+                continue
             lines.append(line)
             logger.info(line)
             progress.detail(name, line)

@@ -221,7 +221,7 @@ def _rested(trader: Bot) -> bool:
 
 
 async def test_without_a_champion_nothing_is_ordered(venue: dict[str, str], tmp_path: Path) -> None:
-    """In cash the bot follows the markets, is shown, and orders nothing."""
+    """In cash the bot follows the markets, is shown with its reason and without an alarm, and orders nothing."""
     trader = bot(machine(tmp_path, venue))
     trader.start()
     try:
@@ -230,6 +230,8 @@ async def test_without_a_champion_nothing_is_ordered(venue: dict[str, str], tmp_
 
         assert not state["armed"]
         assert state["orders"]["placed"] == 0
+        assert "no model" in state["cash_reason"]
+        assert state["alarms"] == []
     finally:
         await trader.stop()
 
