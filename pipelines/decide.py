@@ -313,8 +313,10 @@ def _entry_refusal(inputs: Inputs, account: Account, target: Target, rules: Rule
     bound = rules.rule.min_price * 10_000
     if not bound <= bar.mid_units <= 10_000 - bound:
         return Refusal(Reason.PRICE_BOUNDS, f"mid {bar.mid_units / 10_000:g} is outside the bounds")
-    if not inputs.quote.two_sided:
-        shown = f"bid {inputs.quote.bid_units / 10_000:g}, ask {inputs.quote.ask_units / 10_000:g}"
+    bid, ask = inputs.quote.bid_units, inputs.quote.ask_units
+    # A tape without costs has bid and ask at the mid. The live feed takes no such book for a price.
+    if not 0 < bid <= ask < PRICE_SCALE:
+        shown = f"bid {bid / PRICE_SCALE:g}, ask {ask / PRICE_SCALE:g}"
         return Refusal(Reason.PRICE_BOUNDS, f"the book shows no price: one side is missing, or it is crossed ({shown})")
     if rules.policy.uses_forecast and inputs.forecast.confidence < limits.min_confidence:
         detail = f"confidence {inputs.forecast.confidence:.3f} is below {limits.min_confidence:g}"

@@ -133,8 +133,10 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 @pytest.hookimpl(tryfirst=True)  # the worker reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Fast tests first: a broken rule shows within seconds. The tests of a file that are alike run in one process,
-    so that what they share is made once."""
+    so that what they share is made once; whole systems run one after the other, because they take the same ports."""
     kinds = {item: [item.get_closest_marker(name) is not None for name in ("e2e", "slow")] for item in items}
     items.sort(key=kinds.__getitem__)
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{'slow' if any(kinds[item]) else 'fast'}"))
+        whole_system, slow = kinds[item]
+        group = "e2e" if whole_system else f"{item.path.stem}-{'slow' if slow else 'fast'}"
+        item.add_marker(pytest.mark.xdist_group(group))

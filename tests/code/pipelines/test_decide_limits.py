@@ -219,10 +219,10 @@ def test_what_nobody_bids_for_is_kept(outcome, touch, kill):
     assert (reason(decision), decision.wish) == (Reason.NO_BID, "exit")
 
 
-@pytest.mark.parametrize(("bid", "ask"), [(6_000, 4_000), (5_100, 5_000), (5_000, 5_000), (0, 10_000), (0, 5_000)])
+@pytest.mark.parametrize(("bid", "ask"), [(6_000, 4_000), (5_001, 5_000), (0, 10_000), (0, 5_000), (5_000, 10_000)])
 @pytest.mark.parametrize("direction", [1, -1])
 def test_a_crossed_or_one_sided_book_is_no_place_to_buy(bid, ask, direction):
-    """Bid at or above ask is no price, and neither is a book without a side: refused, whatever the size shown."""
+    """A bid above the ask is no price, and neither is a book without a side: refused, whatever the size shown."""
     given = replace(inputs(mid=5_000), quote=Quote(bid, ask, 10**9, 10**9))
 
     decision = decide(given, account(), rules(direction=direction))

@@ -7,11 +7,13 @@ text, missing keys, duplicates, tokens of another market, values that are no JSO
 import json
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
+from pipelines.core import params
 from pipelines.pull import live
 from pipelines.venue.gamma_rows import Odd
 from pipelines.venue.http import VenueHttp
@@ -157,7 +159,9 @@ async def test_the_bot_follows_every_good_market_and_names_every_odd_record(seed
 async def test_the_pull_reads_every_good_market_and_names_every_odd_record(seed: int) -> None:
     """The same listing read for history: the same markets, the same names."""
     rows, expected, odd = night(seed)
+    shipped = params.read(Path(__file__).parents[4] / "params.yaml")
+    changed = shipped.model_copy(update={"pull": shipped.pull.model_copy(update={"max_markets": ROWS * 4})})
     named: list[Odd] = []
     async with VenueHttp("http://gamma", transport=served(rows)) as http:
-        markets = await live._markets(http, 0, AS_OF_S, ROWS * 4, named)
+        markets = await live._markets(http, 0, AS_OF_S, changed, named)
     check({market.market_id for market in markets}, expected, named, odd)
