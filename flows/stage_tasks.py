@@ -31,9 +31,14 @@ from pipelines.core.errors import OddsmithError
 _STATUS = re.compile(r"exited with (-?\d+)$")
 """How DVC says with which status a stage ended, or which signal ended it."""
 
-_LIBRARY_NOTE = re.compile(r"(WARNING: All log messages before absl::|I\d{4} \d\d:\d\d:\d+\.\d+ +\d+ \S+\.cc:\d+\] )")
-"""Notes of TensorFlow's C++ side that no setting turns off, such as that there is no CUDA driver. They read like a
-failure and are none; its warnings and errors are passed on."""
+_LIBRARY_NOTE = re.compile(
+    r"WARNING: All log messages before absl::"
+    r"|I\d{4} \d\d:\d\d:\d+\.\d+ +\d+ \S+\.cc:\d+\] "
+    r"|E\d{4} .*cuda_platform\.cc:\d+\] failed call to cuInit: .*\(303\)"
+    r"|To enable the following instructions: "
+)
+"""Notes of TensorFlow's C++ side that no setting turns off, such as that there is no CUDA driver (303). They read like
+a failure and are none; its other warnings and errors are passed on."""
 
 RETRY_DELAYS_S: Final[list[float]] = [30, 120, 300]
 """Wall seconds before each further try."""

@@ -69,7 +69,8 @@ with held(Path(sys.argv[1]), "oddsmith run"):
 @pytest.mark.slow
 def test_a_library_says_nothing_of_a_missing_gpu() -> None:
     """TensorFlow's notes about CUDA look like a failure: a stage's output has none of them, and all other lines."""
-    code = "import tensorflow as tf; tf.constant(1.0); print('W0000 00:00:17.1 1 x.cc:1] kept'); print('done')"
+    code = "import tensorflow as tf; tf.config.list_physical_devices('GPU')"
+    code += "; print('W0000 00:00:17.1 1 x.cc:1] kept'); print('done')"
     with disable_run_logger():
         lines = run_command(sys.executable, "-c", code, name="stage")
 
