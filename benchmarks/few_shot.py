@@ -1,4 +1,4 @@
-"""What a head gains from the first bars of a new event: `python -m benchmarks.few_shot`.
+"""Skill gained by adapting to the first bars of a new event: `python -m benchmarks.few_shot`.
 
 A linear head over market context, last moves and headlines is trained on events of several generators and edges. Then
 other events come, of a kind of generator that it knows or of one that it never saw. It adapts from the first K bars of
@@ -203,7 +203,7 @@ TITLES = {
 def render(found: dict[str, Any]) -> str:
     """The page."""
     lines = [
-        "# What a new event's first bars teach",
+        "# Adapting to the first bars of a new event",
         "",
         "A linear head (market context, last moves, headlines) is trained on"
         f" {3 * 12 * len(KINDS)} events of {len(KINDS)} kinds of generators",

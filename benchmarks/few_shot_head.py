@@ -19,7 +19,7 @@ INNER_STEPS, OUTER_ROUNDS, OUTER_RATE = 10, 10, 0.5
 LEAST_VARIANCE = 1e-12
 STRENGTHS = (0.0, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 STEPS = (0, 1, 3, 10, 20)
-"""What a learner chooses from; the first of each does not adapt."""
+"""Values of `Learner.strength` and `Learner.steps` that are tried; with the first of each nothing adapts."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Sums:
 
 @dataclass(frozen=True)
 class Prior:
-    """What the tasks of the past say of a new one: the usual weights, their spread, and the variance of the moves."""
+    """Prior of the Bayesian head, fitted to past tasks: mean and variance of the weights, and variance of the moves."""
 
     mean: FloatArray
     spread: FloatArray
@@ -116,7 +116,7 @@ class Learner:
     prior: Prior
     horizons: Sequence[int]
     strength: float
-    """What a bar counts in the Bayesian head."""
+    """Weight of a new bar in the Bayesian head; 1 is one observation, 0 ignores the new event."""
     steps: int
     """Gradient steps of Reptile."""
 

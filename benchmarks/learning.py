@@ -248,7 +248,7 @@ def measured(study: Study, names: Sequence[str], worlds: Sequence[int]) -> dict[
 
 
 def _allocation(rows: Mapping[str, FloatArray]) -> dict[str, list[float]]:
-    """What the allocator and the order of moves are worth, at the shipped positions and at full ones."""
+    """P&L gained by the allocator and by the order of moves, at the shipped position limit and at the full one."""
     found = {}
     for word, allocator in PORTFOLIO.items():
         by_move, end = f"threshold {word}".strip(), f" {word}" if word else ""

@@ -1,4 +1,4 @@
-"""What books and trades tell of the next moves: `python -m benchmarks.microstructure [BOOKS ...] [--trades FILE]`.
+"""How well books and trades forecast the next moves: `python -m benchmarks.microstructure [BOOKS ...] [--trades FILE]`.
 
 BOOKS are Parquet recordings of books: columns bid_px1, bid_sz1, ... of each level, or lists bid_px, bid_sz, ask_px,
 ask_sz. `--trades` is a recording of trades whose side is known (timestamp_sec, side, price, shares_normalized). Without

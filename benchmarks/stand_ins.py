@@ -29,7 +29,7 @@ _LINE: Final = re.compile(r"^\d+\. (.*)$", re.M)
 
 
 def needed(scorer: str, params: NewsParams, settings: Settings) -> str:
-    """What replaces a scorer here, in words; empty where it can be used as it is."""
+    """Description of the stand-in for a scorer whose model or key is missing; empty if the scorer itself can run."""
     if scorer == "finbert" and (find_spec("transformers") is None or not Path(params.finbert_model).is_dir()):
         return "tone, trained here"
     if scorer == "openai" and settings.openai_key is None:

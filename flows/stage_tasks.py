@@ -37,8 +37,8 @@ _LIBRARY_NOTE = re.compile(
     r"|E\d{4} .*cuda_platform\.cc:\d+\] failed call to cuInit: .*\(303\)"
     r"|To enable the following instructions: "
 )
-"""Notes of TensorFlow's C++ side that no setting turns off, such as that there is no CUDA driver (303). They read like
-a failure and are none; its other warnings and errors are passed on."""
+"""Lines that TensorFlow prints on a machine without a CUDA driver (error 303), and that no setting turns off. Nothing
+has failed, so they are not logged; its other warnings and errors are."""
 
 RETRY_DELAYS_S: Final[list[float]] = [30, 120, 300]
 """Wall seconds before each further try."""

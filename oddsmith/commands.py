@@ -357,9 +357,9 @@ def _train_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    families = importlib.import_module("oddsmith.families")
+    training = importlib.import_module("oddsmith.profile_training")
     given = (arguments.name, arguments.source, arguments.recording)
-    print(families.train(*given, fresh=arguments.fresh))  # noqa: T201 - the answer
+    print(training.train(*given, fresh=arguments.fresh))  # noqa: T201 - the answer
 
 
 def _profiles(arguments: argparse.Namespace) -> None:

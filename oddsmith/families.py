@@ -1,25 +1,8 @@
-"""A family of markets: a profile with bars, lookback, horizon, markets, forecaster, policy and champion of its own.
+"""Series markets of one length as a profile: its bars, lookback, horizon and markets. So several geometries live in one
+clone."""
 
-So several geometries live in one clone. The stages of a family are the same commands, in the profile's folder; what
-they make (`data`, `models`, `reports`) lies there too.
-"""
-
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Final
-
-from oddsmith import profiles
-from pipelines.commands import STAGES
-from pipelines.core import profile_paths
-from pipelines.core.errors import ArtifactError, SettingError
-from pipelines.core.products import VERDICT
-from pipelines.core.settings import Settings
-
-ROOT: Final = Path(__file__).resolve().parents[1]
+from typing import Final
 
 _PATTERNS: Final[Mapping[str, tuple[str, ...]]] = {
     "5m": ("series:*up-or-down-5m", "slug:*-updown-5m-*"),
@@ -60,47 +43,3 @@ def assignments(length: str) -> list[str]:
         f"markets.max_hours_to_end={hours:.4g}",
         "pull.history_days=3",
     ]
-
-
-def train(name: str, source: str, recording: str | None, *, fresh: bool) -> str:
-    """Every stage for the markets of a profile, and the promotion if the gate allows it; a line for people.
-
-    Raises:
-        SettingError: if there is no such profile, or it trades the clone's champion.
-        ArtifactError: if a stage fails; it has said why.
-    """
-    folder = profile_paths.folder(name)
-    if not (folder / "params.yaml").is_file():
-        raise SettingError(f"there is no profile {name}; `oddsmith profiles add {name} --family 5m` makes a family")
-    if profiles.values(folder / ".env").get("ODDSMITH_CHAMPION") != "own":
-        raise SettingError(
-            f"profile {name} trades the clone's champion, so it trains nothing; set ODDSMITH_CHAMPION=own in"
-            f" {folder / '.env'}, or make one with --champion own"
-        )
-    given = [*(["--recording", str(Path(recording).resolve())] if recording else []), *(["--fresh"] if fresh else [])]
-    _run(folder, "pipelines", "window", "--source", source, *given)
-    for stage in STAGES:
-        _run(folder, "pipelines", stage)
-    verdict: dict[str, Any] = json.loads((folder / VERDICT).read_text(encoding="utf-8"))
-    reasons = "; ".join(verdict.get("reasons", []))
-    if verdict["verdict"] != "promote":
-        return f"profile {name}: the gate says {verdict['verdict']}: {reasons}"
-    _run(folder, "flows", "promote")
-    return f"profile {name}: promoted; `oddsmith --profile {name} serve` trades it"
-
-
-def _run(folder: Path, package: str, *command: str) -> None:
-    result = subprocess.run([sys.executable, "-m", package, *command], cwd=folder, env=_environment(), check=False)
-    if result.returncode != 0:
-        raise ArtifactError(f"`python -m {package} {' '.join(command)}` failed in {folder}; its line above says why")
-
-
-def _environment() -> dict[str, str]:
-    """The clone's, without the account of its bot: the profile's own settings lie in the folder of the command."""
-    kept = {key: value for key, value in os.environ.items() if key not in profiles.OF_AN_ACCOUNT}
-    kept.pop(profile_paths.VARIABLE, None)
-    kept |= profiles.venue(Settings())
-    for own in ("ODDSMITH_VAR", "ODDSMITH_MAIN_VAR", "ODDSMITH_JOURNAL_URL"):
-        kept.pop(own, None)
-    kept["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), kept.get("PYTHONPATH", ""))))
-    return kept

@@ -62,6 +62,13 @@ def quiet_windows(ts_s: NDArray[np.int64], window_s: int) -> Iterator[NDArray[np
         yield (ts_s > start) & (ts_s <= start + window_s)
 
 
+def _ratio_error(residuals: "pd.Series[float]", base: float) -> float:
+    """Standard error of a ratio of two sums over groups: `residuals` are the groups' numerators less the ratio times
+    their denominators, `base` is the sum of the denominators."""
+    squares = float(np.sum(residuals.to_numpy() ** 2))
+    return float(np.sqrt(squares * len(residuals) / (len(residuals) - 1))) / base
+
+
 @dataclass(frozen=True)
 class MarketSkill:
     """1 - sum of squared residuals / sum of squared moves, its standard error by market, and the markets."""
@@ -84,8 +91,7 @@ class MarketSkill:
         if base <= 0.0 or len(sums) < 2:
             return cls(0.0, float("inf"), len(sums), float("nan"))
         value = float(sums["gain"].sum()) / base
-        spread = (sums["gain"] - value * sums["base"]).to_numpy()
-        error = float(np.sqrt(np.sum(spread**2) * len(sums) / (len(sums) - 1))) / base
+        error = _ratio_error(sums["gain"] - value * sums["base"], base)
         return cls(value, error, len(sums), float(rows["covered"].mean()))
 
 
@@ -115,8 +121,7 @@ class Calibration:
         if base <= 0.0 or len(sums) < 2:
             return cls(0.0, 0.0, 0.0, float("inf"), len(sums))
         excess = float(sums["realised_brier"].sum()) / base - 1.0
-        spread = (sums["realised_brier"] - (1.0 + excess) * sums["expected_brier"]).to_numpy()
-        error = float(np.sqrt(np.sum(spread**2) * len(sums) / (len(sums) - 1))) / base
+        error = _ratio_error(sums["realised_brier"] - (1.0 + excess) * sums["expected_brier"], base)
         means = rows[["expected_brier", "realised_brier"]].mean()
         return cls(float(means["expected_brier"]), float(means["realised_brier"]), excess, error, len(sums))
 

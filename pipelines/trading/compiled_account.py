@@ -212,6 +212,41 @@ def keep_or_leave(
 
 
 @fast
+def may_want(
+    row: int,
+    lanes: Any,
+    account: Any,
+    used: float,
+    numbers: Any,
+    bars: Any,
+    signals: Any,
+    markets: Any,
+    fees: Any,
+    about: Any,
+    par: Any,
+) -> bool:
+    """Whether the market of a row may want an entry now. What is held is kept or left by the rule instead."""
+    number = bars[row, MARKET]
+    if row == about[number, LAST_ROW] or lanes[number, SIDE] != 0:
+        return False
+    if not is_held(lanes[number], markets[number]):
+        return True
+    keep_or_leave(lanes[number], row, account, used, numbers, bars, signals, markets[number], fees[number], par)
+    return False
+
+
+@fast
+def wanted_entry(row: int, used: float, numbers: Any, bars: Any, signals: Any) -> tuple[int, float]:
+    """The direction that the tuned rule wants at a row, 0 for none, and the share of the cap."""
+    spread, left_s = bars[row, ASK] - bars[row, BID], float(bars[row, SECONDS_LEFT])
+    move, near, cost = signals[row, MOVE], signals[row, NEAR], signals[row, ROUND_TRIP]
+    wanted, fraction = tuned_enters(
+        numbers, move, near, cost, used, spread, bars[row, MID], left_s, signals[row, CONFIDENCE]
+    )
+    return wanted, fraction
+
+
+@fast
 def play_rule(
     numbers: Any,
     lanes: Any,
@@ -234,20 +269,11 @@ def play_rule(
         equity[step] = account[WORTH]
         used = used_share(account[FREE], account[WORTH])
         for row in now:
-            number = bars[row, MARKET]
-            if row == about[number, LAST_ROW] or lanes[number, SIDE] != 0:
+            if not may_want(row, lanes, account, used, numbers, bars, signals, markets, fees, about, par):
                 continue
-            if lanes[number, SHARES] > 0 and is_held(lanes[number], markets[number]):
-                lane, market, fee = lanes[number], markets[number], fees[number]
-                keep_or_leave(lane, row, account, used, numbers, bars, signals, market, fee, par)
-                continue
-            confidence, spread = signals[row, CONFIDENCE], bars[row, ASK] - bars[row, BID]
-            wanted, fraction = tuned_enters(
-                numbers, signals[row, MOVE], signals[row, NEAR], signals[row, ROUND_TRIP], used, spread,
-                bars[row, MID], float(bars[row, SECONDS_LEFT]), confidence,
-            )  # fmt: skip
+            wanted, fraction = wanted_entry(row, used, numbers, bars, signals)
             if wanted != 0:
-                bar = bars[row]
+                number, bar, confidence = bars[row, MARKET], bars[row], signals[row, CONFIDENCE]
                 enter(number, lanes, account, places, bar, confidence, wanted, fraction, markets, fees, about, par)
 
 

@@ -12,19 +12,15 @@ from pipelines.trading.compiled import (
     MARKET,
     MID,
     SECONDS_LEFT,
-    SHARES,
-    SIDE,
     compiled,
     fast,
     open_row,
-    tuned_enters,
     used_share,
 )
 from pipelines.trading.compiled_account import (
     CONFIDENCE,
     EVENT,
     FREE,
-    LAST_ROW,
     MOVE,
     NEAR,
     PLACES,
@@ -33,9 +29,9 @@ from pipelines.trading.compiled_account import (
     TOPIC,
     WORTH,
     enter,
-    is_held,
-    keep_or_leave,
+    may_want,
     open_bar,
+    wanted_entry,
 )
 
 _FAST = compiled([allocator.score, allocator.needed])
@@ -83,19 +79,14 @@ def play_shared(
         equity[step] = account[WORTH]
         used, count = used_share(account[FREE], account[WORTH]), 0
         for row in now:
-            number = bars[row, MARKET]
-            if row == about[number, LAST_ROW] or lanes[number, SIDE] != 0:
+            if not may_want(row, lanes, account, used, numbers, bars, signals, markets, fees, about, par):
                 continue
-            if lanes[number, SHARES] > 0 and is_held(lanes[number], markets[number]):
-                lane, market, fee = lanes[number], markets[number], fees[number]
-                keep_or_leave(lane, row, account, used, numbers, bars, signals, market, fee, par)
+            wanted, fraction = wanted_entry(row, used, numbers, bars, signals)
+            if wanted == 0 or not open_row(bars[row], signals[row, CONFIDENCE], par):
                 continue
             move, near, cost = signals[row, MOVE], signals[row, NEAR], signals[row, ROUND_TRIP]
             spread, mid, left = bars[row, ASK] - bars[row, BID], bars[row, MID], float(bars[row, SECONDS_LEFT])
             confidence = signals[row, CONFIDENCE]
-            wanted, fraction = tuned_enters(numbers, move, near, cost, used, spread, mid, left, confidence)
-            if wanted == 0 or not open_row(bars[row], confidence, par):
-                continue
             claims[count, 0], claims[count, 1] = row, wanted * (2 if fraction == 1.0 else 1)
             scores[count] = score(shared, move, near, cost, spread, mid, left, confidence)
             count += 1

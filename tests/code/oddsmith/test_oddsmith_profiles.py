@@ -6,7 +6,7 @@ import pytest
 
 from flows.edit_params import change
 from oddsmith import __main__ as program
-from oddsmith import commands, families, profiles
+from oddsmith import commands, families, profile_training, profiles
 from pipelines.core import params, profile_paths
 from pipelines.core.domain import FeeSchedule, Market
 from pipelines.core.errors import ArtifactError, SettingError
@@ -190,9 +190,9 @@ def test_training_a_profile_needs_a_champion_of_its_own(clone):
     profiles.add("shared", "paper", None, "", "shared")
 
     with pytest.raises(SettingError, match="ODDSMITH_CHAMPION=own"):
-        families.train("shared", "simulated", None, fresh=False)
+        profile_training.train("shared", "simulated", None, fresh=False)
     with pytest.raises(SettingError, match="profiles add nobody"):
-        families.train("nobody", "simulated", None, fresh=False)
+        profile_training.train("nobody", "simulated", None, fresh=False)
 
 
 def test_a_profile_is_trained_in_its_folder_with_its_settings(clone, monkeypatch):
@@ -202,8 +202,8 @@ def test_a_profile_is_trained_in_its_folder_with_its_settings(clone, monkeypatch
     monkeypatch.setenv("ODDSMITH_PRIVATE_KEY", "ab" * 32)
 
     with pytest.raises(ArtifactError, match="pipelines window --source recorded"):
-        families.train("family", "recorded", str(clone / "nothing.parquet"), fresh=True)
-    seen = families._environment()
+        profile_training.train("family", "recorded", str(clone / "nothing.parquet"), fresh=True)
+    seen = profile_training._environment()
     assert "ODDSMITH_PRIVATE_KEY" not in seen
     assert "ODDSMITH_VAR" not in seen
     assert not (clone / "elsewhere").exists()
