@@ -35,10 +35,12 @@ def browser() -> Iterator[Any]:
         made.close()
 
 
-def _drawn_whole(page: Any) -> None:
-    """Wait until a day is drawn from all its bars; the security policy of the page forbids to wait inside."""
+def _drawn_whole(page: Any, first_s: int, last_s: int) -> None:
+    """Wait until a day between two times is drawn from all its bars: a chart moves with its next frame. The security
+    policy of the page forbids to wait inside."""
     for _ in range(100):
-        if page.evaluate("window.equityChart.seen().points") >= 1_440:
+        seen = page.evaluate("window.equityChart.seen()")
+        if seen["points"] >= 1_440 and seen["from"] >= first_s and seen["to"] <= last_s:
             return
         page.wait_for_timeout(100)
     raise AssertionError(page.evaluate("window.equityChart.seen()"))
@@ -83,13 +85,13 @@ def test_the_curve_shows_every_hour_at_every_width(site: str, browser: Any) -> N
         low = page.evaluate("window.equityChart.chart.priceScale('right').getVisibleRange().from")
         assert low <= 9_000  # the one bar that lost money is in the picture
     page.locator("#ranges button", has_text="1 d").click()
-    _drawn_whole(page)
+    _drawn_whole(page, LAST_S - 86_400 - 600, LAST_S)
     assert page.evaluate("window.equityChart.seen().from") > LAST_S - 86_400 - 600
     first = {"from": START_S + 86_400, "to": START_S + 2 * 86_400}
     page.evaluate(
         "(part) => { const c = window.equityChart; c.span = null; c.chart.timeScale().setVisibleRange(part); }", first
     )
-    _drawn_whole(page)
+    _drawn_whole(page, first["from"] - 3_600, first["to"] + 3_600)
     seen = page.evaluate("window.equityChart.seen()")
     assert seen["from"] <= first["from"] + 3_600
     assert seen["to"] >= first["to"] - 3_600

@@ -124,14 +124,16 @@ export class EquityChart {
     if (c && seen.from >= c.from && (seen.to <= c.to || c.newest) && (c.exact || length > (c.to - c.from) / 4)) return;
     const [from, to] = [Math.floor(seen.from - length / 2), Math.ceil(seen.to + length / 2)];
     const found = await this.ask(Math.max(0, from), to).catch(() => null);
-    if (!found?.bars) return;
+    // The reader may have moved on while the answer came: another look follows where it does not cover what is seen now.
+    const now = this.chart.timeScale().getVisibleRange();
+    if (!found?.bars || !now || now.from < from || now.to > to) return;
     const points = unpack(found);
     const end = points[points.length - 1].time;
     this.closer = { from, to: Math.max(to, end), exact: points.length === found.bars, newest: end >= last };
     const rest = this.whole.filter(({ time }) => time < points[0].time || time > end);
     const at = rest.findIndex(({ time }) => time > end);
     this.put(at < 0 ? [...rest, ...points] : [...rest.slice(0, at), ...points, ...rest.slice(at)]);
-    if (this.span === null) this.chart.timeScale().setVisibleRange(seen); else this.show(this.span);
+    if (this.span === null) this.chart.timeScale().setVisibleRange(now); else this.show(this.span);
   }
 
   draw(data) {
