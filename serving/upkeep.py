@@ -76,6 +76,7 @@ class Upkeep:
         self._gaps = (0, 0)
         self._scanned_at = float("-inf")
         self._looked_at = float("-inf")
+        self._differed = False
         self._named: set[str] = set()
         self._facts: Mapping[str, ListingFacts] = {}
         self._judge_anew = False
@@ -259,8 +260,11 @@ class Upkeep:
     # Payments
 
     async def _look_at_money(self) -> bool:
-        """While books and venue differ, read the payments; see whether what is redeemable has been paid."""
-        if time.monotonic() - self._looked_at < MONEY_EVERY_S:
+        """While books and venue differ, read the payments; see whether what is redeemable has been paid. A difference
+        that is new is looked at without delay: most are a payout that has just come."""
+        differs = self._account.differs
+        new, self._differed = differs and not self._differed, differs
+        if not new and time.monotonic() - self._looked_at < MONEY_EVERY_S:
             return True
         self._looked_at = time.monotonic()
         if self._account.differs:

@@ -15,7 +15,13 @@ Row = Mapping[str, Any]
 Key = tuple[str, Outcome, int]
 """(market, outcome, market time of the first purchase) of a position."""
 
-UNMEASURED = ("adopted", "void", "redo")
+TAKEN_BACK = "void"
+"""How ids of bookings begin that take a trade back whose settlement failed; their row keeps the order's reason."""
+
+SETTLEMENT_FAILED = "settlement_failed"
+"""The exit reason of a position that ended because its purchase was taken back."""
+
+UNMEASURED = ("adopted", TAKEN_BACK, "redo")
 """How ids of bookings begin that no trade of the venue is behind."""
 
 
@@ -105,8 +111,9 @@ class Booked:
         dust = (held.opened_s, held.shares, held.cost) if held else None
         key = self._key(fill) if fill.side is Side.SELL else None
         before = len(self._ledger.closed)
+        reason = SETTLEMENT_FAILED if fill.fill_id.startswith(TAKEN_BACK) else row["reason"]
         try:
-            self._ledger.apply(fill, row["yes_mid_units"], row["reason"], market.min_size_micro if market else 0)
+            self._ledger.apply(fill, row["yes_mid_units"], reason, market.min_size_micro if market else 0)
         except DataError as error:
             self.left_out.append(str(error))
             return

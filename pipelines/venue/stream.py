@@ -87,12 +87,11 @@ class Gap:
 
 @dataclass(slots=True)
 class Unread:
-    """Messages that could not be read or believed since the start; `at` is the monotonic time of the last one."""
+    """Messages that could not be read or believed since the start, and why the last one could not."""
 
     messages: int = 0
     stamps: int = 0
     """Those of them whose time was far from the market time."""
-    at: float = float("-inf")
     reason: str = ""
 
 
@@ -257,7 +256,7 @@ class MarketStream:
         self._distrust(named)
         self.unread.messages += 1
         self.unread.stamps += isinstance(error, _FarStamp)
-        self.unread.at, self.unread.reason = time.monotonic(), reason
+        self.unread.reason = reason
         log.get("stream").warning("message not read", reason=reason, markets=len(named) or "all")
 
     async def _resync(self, queue: _Queue) -> None:

@@ -44,6 +44,7 @@ class Status:
         self._params = params
         self._started_ms = wall_ms()
         self._alarms: dict[str, str] = {}
+        self._notices: dict[str, str] = {}
         self._changed = asyncio.Condition()
         self.equity = EquityCurve()
         self._decisions: deque[dict[str, Any]] = deque(maxlen=RECENT)
@@ -123,6 +124,14 @@ class Status:
     def clear_alarm(self, kind: str) -> None:
         """A trouble is over."""
         self._alarms.pop(kind, None)
+
+    def notice(self, kind: str, text: str) -> None:
+        """Show what the bot dealt with by itself, until `clear_notice` takes it back; nobody is told."""
+        self._notices[kind] = text
+
+    def clear_notice(self, kind: str) -> None:
+        """A notice is over."""
+        self._notices.pop(kind, None)
 
     def alarm_of(self, kind: str) -> str:
         """The trouble of a kind that is shown now; empty without one."""
@@ -241,6 +250,7 @@ class Status:
                 },
                 "kill": self._kill,
                 "alarms": list(self._alarms.values()),
+                "notices": list(self._notices.values()),
                 "ledger_equals_venue": self.ledger_equals_venue,
                 "decisions": self.decisions,
                 "decided_bars": self.decided_bars,

@@ -1,6 +1,7 @@
 """Reports faults of the feed once a second: silence, missing bars, messages that could not be read."""
 
 import time
+from collections import deque
 
 from pipelines.core.errors import VenueError, VenueForbidden
 from serving import metrics
@@ -12,7 +13,11 @@ SILENT_S = 10.0
 """Wall seconds without a message of the stream after which it is an alarm."""
 
 UNREAD_FOR_S = 60.0
-"""Wall seconds for which an unreadable message stays an alarm."""
+"""Wall seconds for which an unreadable message is shown."""
+
+UNREAD_IS_NORMAL = 1.0
+"""Unreadable messages for each followed market within that time up to which they are a notice: their books are fetched
+anew, and a person has nothing to do. More of them mean that the venue writes its messages in another way: an alarm."""
 
 
 class FeedWatch:
@@ -23,6 +28,7 @@ class FeedWatch:
         self._status = status
         self._block = block
         self._counted = (0, 0)
+        self._unread: deque[tuple[float, int]] = deque()
         self._last: VenueError | None = None
 
     def look(self) -> None:
@@ -40,10 +46,7 @@ class FeedWatch:
             "bars", late, f"no bar has closed for {feed.bar_age_s:.0f} s: nothing is decided, stops are not watched"
         )
         self._count()
-        unread = stream.unread
-        recent = time.monotonic() - unread.at < UNREAD_FOR_S
-        text = f"{unread.messages} messages could not be used ({unread.stamps} for their time), last: {unread.reason}"
-        self._say("messages", recent, text)
+        self._say_unread()
         self._say("books", stream.rest_error is not None, f"no books over REST: {stream.rest_error}")
         self._look_for_403(stream.rest_error)
         self._block.show()
@@ -57,10 +60,25 @@ class FeedWatch:
             raise error
 
     def _count(self) -> None:
-        unread = self._feed.stream.unread
-        metrics.MESSAGES_UNREAD.inc(unread.messages - self._counted[0])
+        unread, now = self._feed.stream.unread, time.monotonic()
+        new = unread.messages - self._counted[0]
+        metrics.MESSAGES_UNREAD.inc(new)
         metrics.STAMPS_REFUSED.inc(unread.stamps - self._counted[1])
         self._counted = (unread.messages, unread.stamps)
+        if new:
+            self._unread.append((now, new))
+        while self._unread and now - self._unread[0][0] >= UNREAD_FOR_S:
+            self._unread.popleft()
+
+    def _say_unread(self) -> None:
+        unread, lately = self._feed.stream.unread, sum(new for _, new in self._unread)
+        text = f"{unread.messages} messages could not be used ({unread.stamps} for their time), last: {unread.reason}"
+        many = lately > max(1.0, UNREAD_IS_NORMAL * len(self._feed.followed))
+        self._say("messages", many, f"{lately} messages of the last minute: {text}")
+        if lately and not many:
+            self._status.notice("messages", f"{text}; their books were fetched anew")
+        else:
+            self._status.clear_notice("messages")
 
     def _say(self, kind: str, wrong: bool, text: str) -> None:
         if wrong:

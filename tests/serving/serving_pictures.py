@@ -70,7 +70,7 @@ def state(markets: int = 80) -> dict[str, Any]:
     return {
         "armed": True, "sells": True, "override": False, "cash_reason": "", "policy": "threshold",
         "mode": "simulated", "venue": "http://127.0.0.1:8640", "started_ms": START_S * 1000, "market_time_s": LAST_S,
-        "feed": {"age_s": 0.2, "connected": True, "stale_after_s": 1e9}, "kill": False, "alarms": [],
+        "feed": {"age_s": 0.2, "connected": True, "stale_after_s": 1e9}, "kill": False, "alarms": [], "notices": [],
         "ledger_equals_venue": True, "decisions": 90_000, "decided_bars": MONTH,
         "model": {
             "bundle": "4ab70282430f" * 5, "policy": "threshold", "forecast": "mlp", "as_of_s": START_S, "version": 3,

@@ -241,17 +241,24 @@ async def test_a_silent_stream_and_missing_bars_are_alarms(tmp_path: Any, monkey
     assert status.alarm_of("bars") == status.alarm_of("feed") == ""
 
 
-async def test_unreadable_messages_are_an_alarm_and_a_metric(tmp_path: Any) -> None:
-    """What could not be used is counted and shown with its reason."""
+async def test_one_unreadable_message_is_a_notice_and_many_are_an_alarm(tmp_path: Any) -> None:
+    """What could not be used is counted and shown with its reason; more of it than one a market is an alarm."""
     before = metrics.MESSAGES_UNREAD._value.get()
+    odd = {"event_type": "price_change", "price_changes": None}
     async with feeding(ONE) as (venue, feed, _):
         watch, status = watched(feed, tmp_path)
-        await venue.say(book(ONE, at_s=1), {"event_type": "price_change", "price_changes": None})
+        await venue.say(book(ONE, at_s=1), odd)
         watch.look()
+        watch.look()
+        (shown,) = status.state(whole=False)["notices"]
+        assert "1 messages could not be used (0 for their time), last: price_change" in shown
+        assert status.alarm_of("messages") == ""
+        await venue.say(odd)
         watch.look()
 
-    assert "1 messages could not be used (0 for their time), last: price_change" in status.alarm_of("messages")
-    assert metrics.MESSAGES_UNREAD._value.get() - before == 1
+    assert "2 messages of the last minute: 2 messages could not be used" in status.alarm_of("messages")
+    assert status.state(whole=False)["notices"] == []
+    assert metrics.MESSAGES_UNREAD._value.get() - before == 2
 
 
 async def test_a_look_that_is_not_answered_ends_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

@@ -61,6 +61,8 @@ const showAlarm = (s) => {
   if (s.kill) lines.unshift("Kill switch is on: nothing is opened, positions are being closed.");
   alarm.hidden = lines.length === 0;
   alarm.textContent = lines.join(" · ");
+  byId("notice").hidden = s.notices.length === 0;
+  byId("notice").textContent = s.notices.join(" · ");
   const banner = byId("unarmed");
   banner.hidden = s.armed && !s.override;
   banner.className = s.override ? "override" : "";

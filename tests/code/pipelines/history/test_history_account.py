@@ -3,13 +3,14 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from trading_journal import CASH, DAY, START, a_month
+from trading_journal import CASH, DAY, START, a_month, market
 
-from pipelines.core.domain import Side
+from pipelines.core.domain import Fill, FillState, Outcome, Side
 from pipelines.core.errors import ParameterError
 from pipelines.core.params import read
 from pipelines.core.settings import Settings
@@ -60,6 +61,31 @@ def test_trades_are_positions_that_ended_and_their_numbers_agree(traded):
         assert one.opened_s <= one.closed_s
     assert {one.reason for one in trades} >= {"settled"}
     assert sum(row["trades"] for row in history.pnl("day")) == len(trades)
+
+
+def test_a_purchase_that_failed_is_no_entry_that_ended(traded):
+    """A position that ended because its purchase was taken back says so, and has neither profit nor loss."""
+    settings, books = traded
+    about, ts_s = market(7), START + 29 * DAY
+    books.know(about)
+    bought = Fill(
+        fill_id="trade-fails",
+        order_id="order-fails",
+        market_id=about.market_id,
+        token_id=about.token(Outcome.YES),
+        outcome=Outcome.YES,
+        side=Side.BUY,
+        price_units=4_000,
+        shares_micro=10_000_000,
+        fee_micro=1_234,
+        ts_s=ts_s,
+    )
+    books.book(bought)
+    books.book(replace(bought, state=FillState.FAILED))
+
+    (ended,) = [one for one in History(settings, PARAMS).trades() if one.market_id == about.market_id]
+    assert ended.reason == "settlement_failed"
+    assert ended.pnl_pusd == 0
 
 
 def test_a_period_takes_what_ended_in_it_with_cost_from_before(traded):
