@@ -7,9 +7,11 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any, Final
 
+from flows.child_environment import command_environment
 from oddsmith import profiles
 from pipelines.commands import STAGES
 from pipelines.core import profile_paths
@@ -18,6 +20,9 @@ from pipelines.core.products import VERDICT
 from pipelines.core.settings import Settings
 
 ROOT: Final = Path(__file__).resolve().parents[1]
+
+LOG: Final = "reports/training.log"
+"""Below the profile's folder: what the stages said, the newest at the end."""
 
 
 def train(name: str, source: str, recording: str | None, *, fresh: bool) -> str:
@@ -48,14 +53,24 @@ def train(name: str, source: str, recording: str | None, *, fresh: bool) -> str:
 
 
 def _run(folder: Path, package: str, *command: str) -> None:
-    result = subprocess.run([sys.executable, "-m", package, *command], cwd=folder, env=_environment(), check=False)
+    """A command in the profile's folder: a line with its seconds; all that it says goes to the log."""
+    shown, log, begun = f"{package} {' '.join(command)}", folder / LOG, time.monotonic()
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as out:
+        out.write(f"== {shown}\n".encode())
+        out.flush()
+        start = out.tell()
+        call = [sys.executable, "-m", package, *command]
+        result = subprocess.run(call, cwd=folder, env=_environment(), stdout=out, stderr=out, check=False)
     if result.returncode != 0:
-        raise ArtifactError(f"`python -m {package} {' '.join(command)}` failed in {folder}; its line above says why")
+        said = log.read_bytes()[start:].decode("utf-8", "replace").strip().splitlines()
+        raise ArtifactError(f"`{shown}` failed: {said[-1] if said else 'without a word'} (all that it said: {log})")
+    print(f"{command[0]:<10} {time.monotonic() - begun:6.1f} s", flush=True)  # noqa: T201 - progress for a person
 
 
 def _environment() -> dict[str, str]:
     """The clone's, without the account of its bot: the profile's own settings lie in the folder of the command."""
-    kept = {key: value for key, value in os.environ.items() if key not in profiles.OF_AN_ACCOUNT}
+    kept = {key: value for key, value in command_environment().items() if key not in profiles.OF_AN_ACCOUNT}
     kept.pop(profile_paths.VARIABLE, None)
     kept |= profiles.venue(Settings())
     for own in ("ODDSMITH_VAR", "ODDSMITH_MAIN_VAR", "ODDSMITH_JOURNAL_URL"):

@@ -201,8 +201,9 @@ def test_a_profile_is_trained_in_its_folder_with_its_settings(clone, monkeypatch
     monkeypatch.setenv("ODDSMITH_VAR", str(clone / "elsewhere"))
     monkeypatch.setenv("ODDSMITH_PRIVATE_KEY", "ab" * 32)
 
-    with pytest.raises(ArtifactError, match="pipelines window --source recorded"):
+    with pytest.raises(ArtifactError, match=r"pipelines window --source recorded.*nothing\.parquet"):
         profile_training.train("family", "recorded", str(clone / "nothing.parquet"), fresh=True)
+    assert "nothing.parquet" in (clone / "profiles/family/reports/training.log").read_text()
     seen = profile_training._environment()
     assert "ODDSMITH_PRIVATE_KEY" not in seen
     assert "ODDSMITH_VAR" not in seen
