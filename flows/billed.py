@@ -14,11 +14,15 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipelines.core import params as parameters
+from pipelines.core.artifacts import write_json
 from pipelines.core.errors import OddsmithError
+from pipelines.core.settings import Settings
 from pipelines.costs import returns, stage
 
 REGION: Final = "us-east-1"
 """Cost Explorer answers there for all regions."""
+BILLED: Final = "billed.json"
+"""In var: the bill that the last night read."""
 METRIC: Final = "UnblendedCost"
 DAYS_OF_MONTH: Final = 365.25 / 12.0
 SERVICES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -108,6 +112,29 @@ def _periods(since: date, until: date) -> Iterator[dict[str, Any]]:
             f"Cost Explorer did not answer: {error}; it needs AWS credentials with ce:GetCostAndUsage, and has to be "
             "switched on once in the billing console"
         ) from None
+
+
+def remember() -> dict[str, float] | None:
+    """Ask for the bill of `costs.bill_days` and keep it in var/billed.json, where the service reads it for its metrics;
+    what was kept, None where nothing is asked.
+
+    The plan is that of the items which AWS bills: a month of USD, like the bill and its limit.
+
+    Raises:
+        BillUnknown: with what AWS said; the former file stays.
+    """
+    costs = parameters.load().costs
+    if costs.bill_days == 0:
+        return None
+    found = bill(costs.bill_days)
+    planned = sum(row["planned_usd"] for row in found["beside_the_plan"] if row["billed_usd"] is not None)
+    kept = {
+        "billed_monthly_usd": found["monthly_usd"],
+        "planned_monthly_usd": planned,
+        "limit_monthly_usd": costs.bill_limit * planned,
+    }
+    write_json(Settings().var / BILLED, kept)
+    return kept
 
 
 def show(days: int, *, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
 from flows import (
+    billed,
     champions,
     lineage,
     nights,
@@ -112,6 +113,22 @@ def record_verdict(version: str) -> dict[str, Any]:
     return gate
 
 
+@task(task_run_name="bill", cache_policy=NO_CACHE, persist_result=False)
+def read_bill() -> None:
+    """Ask AWS what it billed, where `costs.bill_days` says so; a bill that cannot be read is said, and no more."""
+    try:
+        found = billed.remember()
+    except billed.BillUnknown as error:
+        progress.detail("bill", str(error))
+        return
+    if found:
+        progress.detail(
+            "bill",
+            f"{found['billed_monthly_usd']:,.2f} USD a month, {found['planned_monthly_usd']:,.2f} are planned and "
+            f"{found['limit_monthly_usd']:,.2f} are the limit",
+        )
+
+
 def may_be_promoted(gate: dict[str, Any], bundle_hash: str) -> bool:
     """Whether a verdict changes the champion: it promotes, the bundle does not trade yet (or by a verdict that no
     longer counts), nobody took it off."""
@@ -201,6 +218,7 @@ def _night(source: Source | None, recording: str | None, fresh: bool) -> dict[st
         else:
             promote(BUNDLE, bundle_hash, version)
     seconds["promote"] = time.perf_counter() - begun
+    read_bill()
     outcome = {
         "steps": {name: round(value, 1) for name, value in seconds.items()},
         "parity": _gap(replayed) if replayed else None,

@@ -40,6 +40,9 @@ NEWS_LAST = _gauge(
 )
 NEWS_ERRORS = Counter("news_errors", "Questions that a source of headlines or the scorer did not answer", ("part",))
 LAST_NIGHT = _gauge("last_night_timestamp_seconds", "When a night last ended well here, wall Unix seconds")
+BILLED = _gauge("billed_monthly_usd", "What AWS billed in the last days, as USD a month")
+BILL_PLANNED = _gauge("billed_planned_monthly_usd", "What costs.monthly_usd plans for what AWS bills, USD a month")
+BILL_LIMIT = _gauge("billed_limit_monthly_usd", "The plan times costs.bill_limit, USD a month")
 DRIFTED = _gauge("drift_detected", "1 while the newest drift report says drift")
 DRIFT_PSI = _gauge("drift_largest_psi", "Largest population stability index of the columns that decide")
 DRIFT_SKILL = _gauge(

@@ -665,6 +665,11 @@ class CostsParams(Section):
     """Capitals for which the return after costs is computed. Unit: USD."""
     monthly_return: Annotated[dict[str, PositiveFloat], Field(min_length=1)]
     """Scenario -> return before costs; the guide's, no promise. Unit: share of the capital per month."""
+    bill_days: Annotated[int, Field(ge=0, le=90)] = 0
+    """After a night AWS is asked what it billed in so many whole days (0.01 USD a question); 0 asks nothing. Unit:
+    days."""
+    bill_limit: PositiveFloat = 1.25
+    """A bill beyond so many times the plan of what AWS bills is an alert. Unit: multiples of the planned USD."""
 
 
 class SpotParams(Section):

@@ -40,12 +40,18 @@ def verdict(bundle: str) -> dict[str, Any] | None:
 
 
 class NightMetrics:
-    """The newest replay of the journal, the newest drift report and the last good night as metrics. A report that is
-    missing or of another shape shows nothing."""
+    """The newest replay of the journal, the newest drift report, the last good night and the last bill as metrics. A
+    report that is missing or of another shape shows nothing."""
 
     def __init__(self, parity: Path = PARITY, drift: Path = DRIFT, nights: Path | None = None) -> None:
         nights = Settings().var / "nights.jsonl" if nights is None else nights
-        self._reports = ((parity, _show_parity), (drift, _show_drift), (nights, _show_nights))
+        bill = nights.with_name("billed.json")
+        self._reports = (
+            (parity, _show_parity),
+            (drift, _show_drift),
+            (nights, _show_nights),
+            (bill, _show_bill),
+        )
         self._seen_ns: dict[Path, int] = {}
 
     def publish(self) -> None:
@@ -86,3 +92,10 @@ def _show_nights(path: Path) -> None:
     good = [float(row["ended_s"]) for row in rows if row["state"] == "completed"]
     if good:
         metrics.LAST_NIGHT.set(good[-1])
+
+
+def _show_bill(path: Path) -> None:
+    bill = read_json(path)
+    shown = [float(bill[name]) for name in ("billed_monthly_usd", "planned_monthly_usd", "limit_monthly_usd")]
+    for gauge, usd in zip((metrics.BILLED, metrics.BILL_PLANNED, metrics.BILL_LIMIT), shown, strict=True):
+        gauge.set(usd)

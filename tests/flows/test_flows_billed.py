@@ -77,6 +77,28 @@ def test_the_command_prints_both(account, capsys):
     assert "elsewhere" in said
 
 
+def test_a_night_keeps_the_bill_with_the_plan_of_what_aws_bills_and_its_limit(account, monkeypatch):
+    """By default nothing is asked; with `costs.bill_days` the bill, the plan of the items of AWS and the limit are kept
+    for the service, and a bill that cannot be read leaves the last one."""
+    kept = Path("var/billed.json")
+    assert billed.remember() is None
+    assert not kept.exists()
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("bill_days: 0 ", "bill_days: 13 ").replace("limit: 1.25", "limit: 2.0"))
+    parameters.load.cache_clear()
+    account(day(1, AmazonCloudWatch=26.0))
+    found = billed.remember()
+    planned = 150.0 + 120.0 + 100.0 + 70.0 + 70.0 + 20.0
+    assert found == json.loads(kept.read_text())
+    assert found["billed_monthly_usd"] == pytest.approx(2.0 * 365.25 / 12)
+    assert (found["planned_monthly_usd"], found["limit_monthly_usd"]) == (planned, 2.0 * planned)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with pytest.raises(billed.BillUnknown):
+        billed.remember()
+    assert json.loads(kept.read_text()) == found
+
+
 def test_no_answer_is_said_with_what_it_needs(account, monkeypatch):
     """Without an endpoint that answers, the error names the permission that is needed."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")

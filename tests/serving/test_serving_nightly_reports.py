@@ -27,3 +27,16 @@ def test_a_new_replay_is_exported_and_a_broken_one_changes_nothing(tmp_path: Pat
         assert metrics.REPLAY_DECISIONS._value.get() == 40.0
         assert metrics.REPLAY_MISSING._value.get() == 6.0
         assert metrics.REPLAY_PNL_GAP._value.get() == pytest.approx(3.25)
+
+
+def test_the_bill_of_the_last_night_is_exported(tmp_path: Path) -> None:
+    """What AWS billed, its plan and its limit are gauges, and a part of them alone changes none."""
+    path = tmp_path / "billed.json"
+    nights = NightMetrics(tmp_path / "parity.json", tmp_path / "drift.json", tmp_path / "nights.jsonl")
+    gauges = (metrics.BILLED, metrics.BILL_PLANNED, metrics.BILL_LIMIT)
+    write_json(path, {"billed_monthly_usd": 700.0, "planned_monthly_usd": 530.0, "limit_monthly_usd": 662.5})
+    nights.publish()
+    assert [gauge._value.get() for gauge in gauges] == [700.0, 530.0, 662.5]
+    path.write_text('{"billed_monthly_usd": 1.0}')
+    nights.publish()
+    assert [gauge._value.get() for gauge in gauges] == [700.0, 530.0, 662.5]
