@@ -115,6 +115,7 @@ def test_git_ignores_every_product() -> None:
     assert ignored.stdout.splitlines() == paths
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_misleading_products_mislead_no_test(checkout: Path) -> None:
     """The tests of everything that reads products by default pass among unreadable ones, which stay as they were."""

@@ -224,6 +224,7 @@ def _read(url: str, login: str = "") -> Any:
         return json.load(answer)
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.e2e
 @pytest.mark.timeout(600)
@@ -240,6 +241,7 @@ def test_the_bot_of_the_compose_file_decides_nothing_without_a_model(parts: Part
     assert not state["model"].get("bundle")
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.e2e
 @pytest.mark.timeout(600)
@@ -259,6 +261,7 @@ def test_prometheus_scrapes_the_bot_and_knows_the_alertmanager(parts: Parts) -> 
     assert len(_read(f"{url}/api/v1/alertmanagers")["data"]["activeAlertmanagers"]) == 1
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.e2e
 @pytest.mark.timeout(600)
@@ -280,6 +283,7 @@ def test_the_flows_are_served_behind_the_login(parts: Parts) -> None:
     assert found["schedules"]
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.e2e
 @pytest.mark.timeout(600)

@@ -23,7 +23,7 @@ from e2e_checkout import clone
 
 from flows.prefect_access import access
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.nightly, pytest.mark.timeout(1500)]
 
 ROOT = Path(__file__).parents[2]
 SMALL = [

@@ -21,7 +21,7 @@ import pytest
 from e2e_checkout import clone
 from job_pages import blocks, commands, run, started
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.nightly, pytest.mark.timeout(2400)]
 
 ROOT = Path(__file__).parents[2]
 SMALL = [

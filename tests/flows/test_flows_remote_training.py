@@ -110,6 +110,7 @@ def group(aws: str) -> Group:
     return Group("elsewhere")
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_a_stage_survives_the_loss_of_its_machine(home, bucket, group, metadata, monkeypatch) -> None:

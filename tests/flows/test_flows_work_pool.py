@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 PREFECT = str(Path(sys.executable).parent / "prefect")
 
 
+@pytest.mark.nightly
 def test_a_worker_runs_what_prefect_deploy_registered(prefect_server, tmp_path, monkeypatch):
     """`prefect deploy` registers the entry, a worker of the pool takes the run, and the flow works in the checkout."""
     monkeypatch.setenv("ODDSMITH_VAR", str(tmp_path))

@@ -47,6 +47,7 @@ def test_the_filter_comes_close_to_the_limit(tmp_path):
     assert (found.confidence > 0.7).any()
 
 
+@pytest.mark.nightly
 def test_without_an_edge_the_forecast_is_the_price(tmp_path):
     """At edge 0 what is left after the shrink moves the error by less than a twentieth of a per cent, and no bar is
     confident."""

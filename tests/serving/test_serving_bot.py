@@ -72,6 +72,7 @@ async def test_the_bot_trades_and_its_ledger_equals_the_venue(venue: dict[str, s
     assert (replayed["different"], replayed["not_replayed"]) == (0, 0), replayed["differences"]
 
 
+@pytest.mark.nightly
 async def test_a_reward_of_the_last_second_is_booked_at_the_stop(tmp_path: Path) -> None:
     """Cash that the venue paid a moment before the bot was told to stop is booked under its name, so that the bot ends
     with books that equal the account."""
@@ -93,6 +94,7 @@ async def test_a_reward_of_the_last_second_is_booked_at_the_stop(tmp_path: Path)
     assert booked == [(1_234_567,)]
 
 
+@pytest.mark.nightly
 async def test_an_unapproved_bundle_orders_nothing_until_it_is_approved(venue: dict[str, str], tmp_path: Path) -> None:
     """A held champion decides bar after bar and places no order; the promotion of the same bundle arms it at the next
     bar, and its withdrawal lets it only close what it holds."""
@@ -140,6 +142,7 @@ def _close_account(settings: Settings) -> tuple[str, str]:
         journal.close()
 
 
+@pytest.mark.nightly
 async def test_whatever_the_venue_does_the_ledger_is_right_in_the_end(tmp_path: Path) -> None:
     """Lost answers, trades that fail to settle, dropped, doubled and shuffled streams: no order twice, books equal."""
     events = [
@@ -184,6 +187,7 @@ async def test_paper_trading_uses_the_same_loop(venue: dict[str, str], tmp_path:
         await trader.stop()
 
 
+@pytest.mark.nightly
 async def test_paper_orders_rest_and_the_account_outlives_a_restart(venue: dict[str, str], tmp_path: Path) -> None:
     """With `execution.entry: rest` paper buys wait and are filled by the bars' volume; the next start finds the account
     as it was, with nothing to adopt."""

@@ -33,6 +33,7 @@ EVENTS = [
 ]
 
 
+@pytest.mark.nightly
 async def test_bars_and_turns_go_on_whatever_the_market_data_are(tmp_path: Path) -> None:
     """Odd records, frames, stamps, silence, missed ticks, crossed and empty books, drops and errors of two hosts: no
     session ends, no bar stays away, and afterwards everything that is held can be sold and the books are right."""

@@ -58,6 +58,7 @@ def _served(name: str, clone: Path, environment: dict[str, str]) -> Iterator[Non
         process.wait(timeout=40)
 
 
+@pytest.mark.nightly
 def test_two_profiles_trade_beside_each_other_and_one_page_shows_both(tmp_path: Path) -> None:
     """Each profile has its own account, journal and policy; the champion of the clone decides in both; the page of each
     lists all of them with their figures, and the clone's own bot as not running."""

@@ -123,6 +123,7 @@ def small(tmp_path, monkeypatch):
     return ["--seeds", "2", "--events", "12", "--timesteps", "512", "--out", "out", "--agents"]
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_finished_strategies_are_not_run_again(small, monkeypatch):
     """An interrupted evaluation goes on with what is missing; other parameters begin anew (cash stands for all)."""
@@ -152,6 +153,7 @@ def test_finished_strategies_are_not_run_again(small, monkeypatch):
     assert len(ran) == 2 * finished - 1
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_two_seeds_make_a_table(small):
     """The whole evaluation, made small: two worlds, rules and PPO with and without forecasts, one table."""

@@ -28,7 +28,7 @@ REFUSED = {
 """Calls that fail at the venue too: its models take no GLOBAL, the key exists already, and it looks for the middle in
 the answer about a spread. No series is listed here."""
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ ELSEWHERE = {
 to the relayer, which `unified_wallet.py` tries), session and builder keys belong to other kinds of accounts, combos
 have a host of their own, and no series is listed here."""
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,15 @@ def learned(checkpoint=None, learner="ppo", timesteps=384):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("learner", ["ppo_entries", "dqn", "qrdqn", "sac"])
+@pytest.mark.parametrize(
+    "learner",
+    [
+        "ppo_entries",
+        "dqn",
+        pytest.param("qrdqn", marks=pytest.mark.nightly),
+        pytest.param("sac", marks=pytest.mark.nightly),
+    ],
+)
 def test_a_training_that_went_on_ends_where_one_that_was_never_stopped_ends(tmp_path, monkeypatch, learner):
     """Stopped half way by SIGTERM and started again, PPO, DQN, QR-DQN and SAC give the very weights and curve."""
     whole, expected = learned(learner=learner)

@@ -176,7 +176,14 @@ def test_the_teacher_plays_the_threshold_rule():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("learner", "block"), [("ppo", True), ("ppo_tuned", False), ("dqn", True), ("sac", True), ("qrdqn", True)]
+    ("learner", "block"),
+    [
+        ("ppo", True),
+        ("ppo_tuned", False),
+        ("dqn", True),
+        pytest.param("sac", True, marks=pytest.mark.nightly),
+        pytest.param("qrdqn", True, marks=pytest.mark.nightly),
+    ],
 )
 def test_a_small_training_runs_and_exports(tmp_path, learner, block):
     """PPO, DQN and SAC, with and without forecasts, end in an ONNX policy that agrees with torch and decides."""

@@ -13,7 +13,7 @@ from pipelines.core.artifacts import read_json
 from pipelines.featurize import stage as featurize
 from simulator.markets.events import EPOCH_S
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 
 DAYS = 6
 SHIPPED = Path(__file__).parents[4] / "params.yaml"
