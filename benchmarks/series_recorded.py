@@ -1,6 +1,6 @@
 """The guide's five bots on recorded up/down books, second by second, judged by what they earn for sure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from benchmarks.fills import TICK, Window, lists, top5
 from benchmarks.series_world import HORIZON, LENGTH_S
 from pipelines.backtest import learned
-from pipelines.core.domain import Market
+from pipelines.core.domain import Market, Rewards
 from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID
 from pipelines.core.params import load
 from pipelines.features import compute
@@ -27,7 +27,12 @@ from pipelines.venue.fees import schedule
 KINDS = ("temporal_arbitrage", "micro_trades", "ensemble", "systematic", "spike_fading")
 LEARN_SHARE = 0.5
 DEPTH_SHARES = 200
+MAKER = "micro_trades"
+MAKER_SPREADS = (100, 200)
+"""Least spreads that the maker is tried with, in price units: these books have mostly one cent."""
 CLOSING_BARS = 5
+REBATE_SHARE = 0.2
+"""Part of the taker's fee that the venue gives makers back in crypto."""
 RESTS_S = 4
 """Seconds that a quote may rest: the bar on which it arrives, and three more."""
 
@@ -59,6 +64,7 @@ def history(window: Window) -> History:
         end_s=rule.end_s,
         topic="crypto",
         settlement=rule,
+        rewards=Rewards(rebate_share=REBATE_SHARE),
     )
     features = compute.batch(ts_s, mid, zeros, rule.end_s)
     book = (mid, bid, ask, zeros, ask - bid, features)
@@ -66,6 +72,14 @@ def history(window: Window) -> History:
     sizes = (np.column_stack([window.bid_size, window.ask_size]) * 100.0).astype(np.int64) * SHARE_GRID
     past = History(described, ts_s, *book, *forecast, MICRO if window.won else 0)
     return replace(past, sizes_micro=sizes)
+
+
+def _tried() -> Iterator[tuple[str, str, dict[str, int]]]:
+    for kind in KINDS:
+        for units in MAKER_SPREADS if kind == MAKER else ():
+            yield f"{kind}_{units}", kind, {"least_spread_units": units}
+        if kind != MAKER:
+            yield kind, kind, {}
 
 
 def measure(paths: Sequence[Path]) -> dict[str, Any]:
@@ -78,18 +92,21 @@ def measure(paths: Sequence[Path]) -> dict[str, Any]:
     cut = round(LEARN_SHARE * len(made))
     course, cash, gate = tape(made[cut:], None, DEPTH_SHARES), params.backtest.cash_pusd * MICRO, params.gate
     table = {}
-    for kind in KINDS:
+    for name, kind, more in _tried():
         given = learned.given(kind, made[:cut], params, LENGTH_S)
+        if more:
+            given = {**(given or rules.policy_params(kind, params, LENGTH_S)), **more}
         strategy = rules.make(kind, params, NO_SIGNALS, None, LENGTH_S, given=given)
         result = replay(course, replace(strategy, horizon_bars=CLOSING_BARS), cash)
         row = figures(result, cash, LENGTH_S)
         earned = earnings(result, course, level=gate.confidence_level, samples=gate.bootstrap_samples)
         promoted = earned.lower_pusd > 0.0 and earned.events >= gate.min_events
-        table[kind] = {
+        table[name] = {
             "verdict": "promote" if promoted else "hold",
             "pnl_pusd": round(earned.pnl_pusd, 2),
             "lower_pusd": round(earned.lower_pusd, 2),
             "round_trips": row.round_trips,
             "fees_pusd": round(row.fees_pusd, 2),
+            "rebates_pusd": round(row.rebates_pusd, 2),
         }
     return {"recorded_windows": len(course.markets), "recorded": table}

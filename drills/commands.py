@@ -28,6 +28,12 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--faults", nargs="+", default=[], metavar="FAULT", help="only these (default: all)")
     parser.add_argument(
+        "--policy",
+        choices=("clock", "maker"),
+        default="clock",
+        help="what the bot trades by: one order at a time, or the two quotes of a maker (clock)",
+    )
+    parser.add_argument(
         "--every", type=whole(1, 10_000), default=1, help="kill at every N-th point only (1: at all of them)"
     )
     parser.add_argument("--workers", type=whole(1, 256), default=1, help="processes (1)")

@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,14 @@ def wanted(arguments: argparse.Namespace) -> list[Plan | Deaths]:
     if unknown:
         raise ParameterError(f"fault was {unknown[0]!r}; choose one of {', '.join(plans.all_faults())}")
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
-    return [plan for kind in arguments.kinds for plan in _of_kind(kind, seeds, arguments)]
+    found = [plan for kind in arguments.kinds for plan in _of_kind(kind, seeds, arguments)]
+    return [_traded_by(one, arguments.policy) for one in found]
+
+
+def _traded_by(one: Plan | Deaths, policy: str) -> Plan | Deaths:
+    if isinstance(one, Deaths):
+        return replace(one, plan=replace(one.plan, policy=policy))
+    return replace(one, policy=policy)
 
 
 def _of_kind(kind: str, seeds: range, arguments: argparse.Namespace) -> Iterator[Plan | Deaths]:

@@ -72,17 +72,48 @@ class Invariants:
         self._exits(account)
 
     def _no_duplicate(self, account: Account) -> None:
-        """One order works in a market at a time."""
-        working = Counter(order.market_id for order in self._world.venue.exchange.open_orders(account))
-        for market_id, count in working.items():
+        """One order works in a market at a time; of a maker one on each side of its book."""
+        makes = self._world.plan.policy == "maker"
+        orders = self._world.venue.exchange.open_orders(account)
+        working = Counter((order.market_id, order.is_bid if makes else None) for order in orders)
+        for (market_id, _), count in working.items():
             if count > 1:
-                self.break_("duplicate exposure", f"{count} orders work in market {market_id[:12]}")
+                where = f"a side of market {market_id[:12]}" if makes else f"market {market_id[:12]}"
+                self.break_("duplicate exposure", f"{count} orders work in {where}")
+        if makes:
+            self._no_more_than_wished(account)
+            return
         unsold = self._unsold(account)
         for token, micro in self._wanted(account).items():
             market = self._world.venue.exchange.by_token[token]
             largest = max((one.shares_micro for one in self._bought(token)), default=0)
             if micro > largest + unsold[token] + market.listing.min_size_micro + DUST_MICRO:
                 detail = f"{micro / MICRO:g} shares of {token[:12]} where the largest order was {largest / MICRO:g}"
+                self.break_("duplicate exposure", detail)
+
+    def _no_more_than_wished(self, account: Account) -> None:
+        """A maker bids for what its size lacks at the price of the day: what a token cost, with the bids that work, is
+        never more than the largest bid for it."""
+        exchange, unsold = self._world.venue.exchange, self._unsold(account)
+        held: dict[str, tuple[int, int]] = {}
+        for trade in exchange.trades_of[account.address]:
+            failed = trade.reverted or trade.status is TradeStatus.FAILED or trade.trade_id in self._world.failed_once
+            for token, micro, units, side in () if failed else shares_of(account, trade):
+                shares, cost = held.get(token, (0, 0))
+                if side is Side.BUY:
+                    held[token] = shares + micro, cost + notional_micro(micro, units)
+                else:
+                    held[token] = max(shares - micro, 0), cost * max(shares - micro, 0) // max(shares, 1)
+        spent = Counter({token: cost for token, (_, cost) in held.items()})
+        for order in exchange.open_orders(account):
+            if order.is_buy:
+                spent[order.token_id] += notional_micro(order.remaining_micro, order.price_units)
+        for token, cost in spent.items():
+            bids = self._bought(token)
+            largest = max((notional_micro(one.shares_micro, one.price_units) for one in bids), default=0)
+            least = exchange.by_token[token].listing.min_size_micro + DUST_MICRO + unsold[token]
+            if cost > MARGIN * largest + least:
+                detail = f"{cost / MICRO:.2f} pUSD in {token[:12]} where the largest bid was {largest / MICRO:.2f}"
                 self.break_("duplicate exposure", detail)
 
     def _bought(self, token: str) -> list[Order]:

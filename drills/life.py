@@ -8,6 +8,7 @@ killed process can neither write to the journal nor reach the venue, even while 
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar, copy_context
+from functools import partial
 from typing import Any
 
 from sqlalchemy import URL, Engine, QueuePool, create_engine, event
@@ -62,7 +63,9 @@ class Life:
         params: Params,
         dies_at: int | None = None,
         forks: Forks | None = None,
+        policy: str = "clock",
     ) -> None:
+        self._policy = policy
         self.edges = 0
         self.died = asyncio.Event()
         self.dead_at = ""
@@ -79,7 +82,7 @@ class Life:
     def _make(self, settings: Settings, params: Params) -> Bot:
         LIFE.set(self)
         NETWORK.set(self.network)
-        return Bot(settings, params, Threads(self._loop.pool), ScriptedModelWatch)
+        return Bot(settings, params, Threads(self._loop.pool), partial(ScriptedModelWatch, policy=self._policy))
 
     def edge(self, kind: str, name: str) -> None:
         """Called at every moment at which the process can be killed.

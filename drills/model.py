@@ -11,13 +11,13 @@ from typing import Any, Final
 import numpy as np
 
 from drills.markets import STEP_S
-from pipelines.core.domain import Direction, Position
+from pipelines.core.domain import Direction, Outcome, Position, Side
 from pipelines.core.params import Params
 from pipelines.core.settings import Settings
 from pipelines.decide import Rules
 from pipelines.features.state_space import StateSpace
 from pipelines.inference.predictor import Forecasts
-from pipelines.trading.policies import CASH, Inputs, Target
+from pipelines.trading.policies import CASH, Inputs, Quotes, Target, held_direction
 from pipelines.trading.policies.base import Observation
 from pipelines.trading.sizing import SizingTable
 from serving.champion import Champion
@@ -53,6 +53,31 @@ class ClockPolicy:
         return Target(side, (0.25, 0.5, 1.0)[drawn[1] % 3])
 
 
+class MakerPolicy(ClockPolicy):
+    """Quotes both sides of a market for as long, then leaves. It takes a quote back while the book leans against it."""
+
+    kind = "maker"
+    uses_forecast = False
+    rests = makes = True
+
+    def target(self, inputs: Inputs, position: Position | None, observation: Observation | None) -> Target:
+        """Both sides, or nothing."""
+        wanted = super().target(inputs, position, observation)
+        if wanted.direction is Direction.FLAT:
+            return CASH
+        return Target(wanted.direction if position is None else held_direction(position), 0.5, Quotes.BOTH)
+
+    def keeps(self, inputs: Inputs, outcome: Outcome, side: Side) -> bool:
+        """Whether the book does not lean far against a quote."""
+        bids = (outcome is Outcome.YES) == (side is Side.BUY)
+        shown = (inputs.quote.bid_size_micro, inputs.quote.ask_size_micro)
+        own, other = shown if bids else shown[::-1]
+        return own * 4 >= other
+
+
+POLICIES: Final = {"clock": ClockPolicy, "maker": MakerPolicy}
+
+
 class ScriptedPredictor:
     """Forecasts a small rise with high confidence; nothing is computed."""
 
@@ -75,12 +100,14 @@ class ScriptedBundle:
 
 
 class ScriptedModelWatch(ModelWatch):
-    """Gives this model from the start, armed, instead of watching for a champion."""
+    """Gives this model from the start, armed, instead of watching for a champion. `policy` is a key of POLICIES."""
 
-    def __init__(self, settings: Settings, params: Params, threads: Threads, status: Status) -> None:
+    def __init__(
+        self, settings: Settings, params: Params, threads: Threads, status: Status, *, policy: str = "clock"
+    ) -> None:
         super().__init__(settings, params, threads, status)
         rules = Rules(
-            policy=ClockPolicy(),
+            policy=POLICIES[policy](),
             table=SizingTable(0.6, 0.05, 0.05, 1_000, 10),
             scaler=None,
             risk=params.risk,

@@ -25,11 +25,15 @@ class Plan:
     events: tuple[TimedFault, ...] = ()
     bars: int = 8
     dies_at: int | None = None
+    policy: str = "clock"
+    """What the bot trades by: a key of `drills.model.POLICIES`."""
 
     def document(self) -> dict[str, Any]:
         """As JSON."""
         events = [{"at_min": at, **event} for at, event in self.events]
-        return {"seed": self.seed, "bars": self.bars, "dies_at": self.dies_at, "events": events}
+        return {
+            "seed": self.seed, "bars": self.bars, "dies_at": self.dies_at, "policy": self.policy, "events": events,
+        }  # fmt: skip
 
     @staticmethod
     def of(document: Mapping[str, Any]) -> "Plan":
@@ -38,7 +42,8 @@ class Plan:
             (float(row["at_min"]), {key: value for key, value in row.items() if key != "at_min"})
             for row in document["events"]
         ]
-        return Plan(document["seed"], tuple(events), document["bars"], document["dies_at"])
+        policy = document.get("policy", "clock")
+        return Plan(document["seed"], tuple(events), document["bars"], document["dies_at"], policy)
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ bars of the drill.
 import itertools
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from drills.markets import BAR_MIN
@@ -76,7 +77,7 @@ def _greedy(left: set[frozenset[str]], chance: random.Random, allowed: Sequence[
 def deaths(plan: Plan, edges: int) -> Iterator[Plan]:
     """The same plan once for each of its edges, with a kill there."""
     for edge in range(1, edges + 1):
-        yield Plan(plan.seed, plan.events, plan.bars, dies_at=edge)
+        yield replace(plan, dies_at=edge)
 
 
 def all_pairs() -> tuple[tuple[str, str], ...]:

@@ -20,23 +20,24 @@ from drills.plan import Plan, Report
 from drills.world import World
 from serving.account import database
 from serving.market import feed
+from serving.safety import quote_watch
 from simulator import loops
 
 POLLED_S: Final = 0.2
-"""Wall seconds between two polls of their clocks by bot and venue, instead of 0.02 and 0.05: a poll that
+"""Wall seconds between two polls of clocks and quotes by bot and venue, instead of 0.02 and 0.05: a poll that
 finds nothing costs as much as one that finds something."""
 
 
 @contextmanager
 def _fast() -> Iterator[None]:
     """Make worlds cheaper: poll clocks seldom, and compile the statements of the journal once for all worlds."""
-    before = feed.IDLE_S, loops.UPKEEP_S, database.make_engine
-    feed.IDLE_S = loops.UPKEEP_S = POLLED_S
+    before = feed.IDLE_S, quote_watch.LOOK_S, loops.UPKEEP_S, database.make_engine
+    feed.IDLE_S = quote_watch.LOOK_S = loops.UPKEEP_S = POLLED_S
     database.make_engine = engine_of
     try:
         yield
     finally:
-        feed.IDLE_S, loops.UPKEEP_S, database.make_engine = before
+        feed.IDLE_S, quote_watch.LOOK_S, loops.UPKEEP_S, database.make_engine = before
 
 
 def run(plan: Plan, forks: Forks | None = None) -> Report:

@@ -174,7 +174,9 @@ class World:
 
     async def _live(self, wires: Wires, report: Report) -> None:
         assert self.site.faults is not None
-        self.life = first = Life(self.loop, wires, self.settings, self.params, self.plan.dies_at, self._forks)
+        self.life = first = Life(
+            self.loop, wires, self.settings, self.params, self.plan.dies_at, self._forks, self.plan.policy
+        )
         first.start()
         await self._until(WARM)
         self.site.faults.load(self.plan.events)
@@ -196,7 +198,7 @@ class World:
         if self._forks is not None:
             self.settings = self._forks.moved(self.settings)
         await asyncio.sleep(DEAD_S)
-        self.life = Life(self.loop, wires, self.settings, self.params)
+        self.life = Life(self.loop, wires, self.settings, self.params, policy=self.plan.policy)
         self.life.start()
 
     async def _recover(self) -> int:

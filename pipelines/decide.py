@@ -12,11 +12,11 @@ from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID
 from pipelines.core.orders import OrderIntent, OrderType
 from pipelines.core.sections import ExecutionParams, PolicyParams, RiskParams, SizingParams
 from pipelines.trading import kernel, observation, risk, sizing
-from pipelines.trading.policies.base import Inputs, Observation, Policy, Target, held_direction
+from pipelines.trading.policies.base import Inputs, Observation, Policy, Quotes, Target, held_direction
 from pipelines.trading.risk import Reason, Refusal
 from pipelines.trading.threshold_rule import MOVE_STEPS, expected_units
 
-__all__ = ["Account", "Decision", "Inputs", "Reason", "Refusal", "Rules", "decide", "in_turn", "reserve"]
+__all__ = ["Account", "Decision", "Inputs", "Reason", "Refusal", "Rules", "decide", "in_turn", "reserve", "takes_back"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +73,17 @@ class Rules:
         """Whether entries rest at the touch of their own side."""
         return self.execution.entry == "rest" or bool(getattr(self.policy, "rests", False))
 
+    @property
+    def makes(self) -> bool:
+        """Whether the policy quotes both sides of a market."""
+        return bool(getattr(self.policy, "makes", False))
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided on one bar. `action` is enter_long, enter_short, exit (a refused one too) or hold; `direction`
-    and `fraction` are the policy's wish; `observation` is empty where the policy reads none."""
+    """What was decided on one bar. `action` is enter_long, enter_short, quote (the orders of a maker around what it
+    holds), exit (a refused one too) or hold; `direction` and `fraction` are the policy's wish; `observation` is empty
+    where the policy reads none."""
 
     ts_s: int
     market_id: str
@@ -88,6 +94,13 @@ class Decision:
     refusal: Refusal | None
     confidence: float
     observation: tuple[float, ...]
+    other: OrderIntent | None = None
+    """The second quote of a maker; there is none without a first."""
+
+    @property
+    def intents(self) -> tuple[OrderIntent, ...]:
+        """The orders that are asked for: none, one, or the two quotes of a maker."""
+        return tuple(one for one in (self.intent, self.other) if one is not None)
 
     @property
     def wish(self) -> str:
@@ -114,7 +127,10 @@ def decide(inputs: Inputs, account: Account, rules: Rules) -> Decision:
     # A reversal takes two bars: first the exit, and an entry on a later bar. So no order depends on another's fill.
     if position is not None and not dust:
         reason = _exit_reason(inputs, position, target, account, rules)
-        return _exit(inputs, position, target, reason, seen, rules) if reason else _hold(inputs, target, seen)
+        if reason:
+            return _exit(inputs, position, target, reason, seen, rules)
+        quotes = rules.makes and target.quotes is not Quotes.ONE
+        return _offer(inputs, position, account, target, seen, rules) if quotes else _hold(inputs, target, seen)
     if target.direction is Direction.FLAT or not inputs.warm:
         return _hold(inputs, target, seen)
     return _enter(inputs, account, target, seen, rules)
@@ -133,6 +149,22 @@ def _round_trips(inputs: Inputs, rules: Rules) -> float:
     return abs(move) / max(_round_trip(inputs, rules), observation.LEAST_COST)
 
 
+def takes_back(inputs: Inputs, account: Account, rules: Rules, outcome: Outcome, side: Side) -> bool:
+    """Whether an order of a maker that rests is cancelled: its policy does not keep it, or the position has to be left,
+    so that what is offered is free to be sold. Asked at every bar, and between bars with the newest prices."""
+    if not rules.makes:
+        return False
+    market_id = inputs.market.market_id
+    keeps = getattr(rules.policy, "keeps", None)
+    if account.must_close(market_id) or keeps is None or not keeps(inputs, outcome, side):
+        return True
+    position = account.positions.get(market_id)
+    if position is None or risk.is_dust(position, inputs.market) or not inputs.warm:
+        return False
+    target = rules.policy.target(inputs, position, None)
+    return bool(_exit_reason(inputs, position, target, account, rules))
+
+
 def _is_left_alone(position: Position, market: Market, must_close: bool) -> bool:
     """Whether a position is dust. What must be closed is sold as dust too: the venue has no minimum for a FAK sale."""
     return risk.is_dust(position, market) and not (must_close and kernel.sellable_micro(position.shares_micro) > 0)
@@ -141,7 +173,9 @@ def _is_left_alone(position: Position, market: Market, must_close: bool) -> bool
 def reserve(intent: OrderIntent | None, market: Market, open_buys: dict[str, int]) -> None:
     """Take what a buy may cost from the cash and room that the next markets of the same bar see."""
     if intent is not None and intent.side is Side.BUY:
-        open_buys[intent.market_id] = risk.reserve_micro(market, intent.shares_micro, intent.price_units)
+        # A maker may buy both tokens of a market: each of its quotes takes its own part.
+        cost = risk.reserve_micro(market, intent.shares_micro, intent.price_units)
+        open_buys[intent.market_id] = open_buys.get(intent.market_id, 0) + cost
 
 
 def _observe(inputs: Inputs, account: Account, position: Position | None, rules: Rules) -> Observation:
@@ -255,10 +289,43 @@ def _sale_refusal(position: Position, bid_units: int, floor_units: int) -> Refus
     return None
 
 
+def _offer(
+    inputs: Inputs, position: Position, account: Account, target: Target, seen: tuple[float, ...], rules: Rules
+) -> Decision:
+    """The quotes around a position: what is held at the touch of its own side, and a bid for what its size lacks."""
+    quote, market, shares = inputs.quote.of(position.outcome), inputs.market, _for_sale(position, inputs.market)
+    if not quote.two_sided or shares < market.min_size_micro:
+        return _hold(inputs, target, seen)
+    limit = kernel.offer_limit(quote.ask_units, market.tick_units)
+    offered = _resting(_intent(inputs, position.outcome, Side.SELL, limit, shares, "quote"), rules)
+    bid, _ = _bid(inputs, account, target, rules) if target.quotes is Quotes.BOTH else (None, None)
+    return replace(_decision(inputs, "quote", target, offered, None, seen), other=bid)
+
+
+def _resting(intent: OrderIntent, rules: Rules) -> OrderIntent:
+    lifetime_s = rules.execution.order_ttl_bars * rules.bar_length_s
+    return replace(intent, order_type=OrderType.GTD, post_only=True, lifetime_s=lifetime_s)
+
+
 def _enter(inputs: Inputs, account: Account, target: Target, seen: tuple[float, ...], rules: Rules) -> Decision:
+    intent, refusal = _bid(inputs, account, target, rules)
+    action, other = "enter_long" if target.direction > 0 else "enter_short", None
+    if rules.makes and target.quotes is Quotes.BOTH:
+        # Both quotes count against the limits, as if both were to fill.
+        taken = dict(account.open_buy_micro)
+        reserve(intent, inputs.market, taken)
+        turned = target._replace(direction=Direction(-target.direction))
+        other, _ = _bid(inputs, replace(account, open_buy_micro=taken), turned, rules)
+    if intent is None:
+        return _hold(inputs, target, seen, refusal)
+    return replace(_decision(inputs, action, target, intent, None, seen), other=other)
+
+
+def _bid(inputs: Inputs, account: Account, target: Target, rules: Rules) -> tuple[OrderIntent | None, Refusal | None]:
+    """The purchase that a target asks for, or why there is none."""
     refusal = _entry_refusal(inputs, account, target, rules)
     if refusal is not None:
-        return _hold(inputs, target, seen, refusal)
+        return None, refusal
     outcome = Outcome.YES if target.direction > 0 else Outcome.NO
     market, limit = inputs.market, _entry_limit(inputs, outcome, rules)
     budget, refusal = _budget(inputs, account, target, rules)
@@ -267,14 +334,9 @@ def _enter(inputs: Inputs, account: Account, target: Target, seen: tuple[float, 
         shares = kernel.shares_for(budget, limit, market.fee.rate, market.fee.exponent)
         refusal = _size_refusal(shares, limit, market, budget)
     if refusal is not None:
-        return _hold(inputs, target, seen, refusal)
+        return None, refusal
     intent = _intent(inputs, outcome, Side.BUY, limit, shares, "enter")
-    if rules.rests:
-        lifetime_s = rules.execution.order_ttl_bars * rules.bar_length_s
-        intent = replace(intent, order_type=OrderType.GTD, post_only=True, lifetime_s=lifetime_s)
-    else:
-        intent = replace(intent, order_type=OrderType.FAK)
-    return _decision(inputs, "enter_long" if target.direction > 0 else "enter_short", target, intent, None, seen)
+    return _resting(intent, rules) if rules.rests else replace(intent, order_type=OrderType.FAK), None
 
 
 def _entry_limit(inputs: Inputs, outcome: Outcome, rules: Rules) -> int:
@@ -324,7 +386,12 @@ def _entry_refusal(inputs: Inputs, account: Account, target: Target, rules: Rule
     loss = risk.loss_refusal(account.equity_micro, account.day_start_equity_micro, account.peak_equity_micro, limits)
     if loss is not None:
         return loss
-    return risk.crowd_refusal(inputs.market, account.positions, account.open_buy_micro, account.markets, limits)
+    held, bought = account.positions, account.open_buy_micro
+    if rules.makes:
+        # A market is no crowd for its own second quote.
+        held = {name: one for name, one in held.items() if name != inputs.market.market_id}
+        bought = {name: micro for name, micro in bought.items() if name != inputs.market.market_id}
+    return risk.crowd_refusal(inputs.market, held, bought, account.markets, limits)
 
 
 def _budget(inputs: Inputs, account: Account, target: Target, rules: Rules) -> tuple[int, Refusal | None]:
@@ -342,6 +409,8 @@ def _budget(inputs: Inputs, account: Account, target: Target, rules: Rules) -> t
     if limit <= 0:
         return 0, Refusal(Reason.POSITION_CAP, f"the cap per position is {rules.risk.max_position_fraction:g}")
     wish = int(min(cap, limit) * target.fraction)
+    if rules.makes:
+        wish = _missing(inputs.market.market_id, account, target, wish, limit)
     room = int(equity * rules.risk.max_exposure_fraction)
     room -= risk.exposure_micro(account.positions, account.open_buy_micro)
     # Less than a pUSD of room is none: the venue refuses such an order.
@@ -351,6 +420,14 @@ def _budget(inputs: Inputs, account: Account, target: Target, rules: Rules) -> t
     if cash < min(wish, MICRO):
         return 0, Refusal(Reason.NO_CASH, f"{cash / MICRO:.2f} pUSD are free")
     return min(wish, room, cash), None
+
+
+def _missing(market_id: str, account: Account, target: Target, wish: int, limit: int) -> int:
+    """What is missing of the wished size, within what a market's quotes and position leave of the cap."""
+    position = account.positions.get(market_id)
+    cost = 0 if position is None else position.cost_micro
+    held = cost if position is not None and held_direction(position) is target.direction else 0
+    return max(min(wish - held, limit - cost - account.open_buy_micro.get(market_id, 0)), 0)
 
 
 def _size_refusal(shares: int, limit: int, market: Market, budget: int) -> Refusal | None:

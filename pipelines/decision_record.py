@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from pipelines.core.domain import Bar, FeeSchedule, FloatArray, Forecast, Market, Outcome, Position, Quote
+from pipelines.core.domain import Bar, FeeSchedule, FloatArray, Forecast, Market, Outcome, Position, Quote, Rewards
 from pipelines.core.errors import DataError
 from pipelines.core.settlement import Settlement
 from pipelines.decide import Account, Inputs, Rules
@@ -23,7 +23,7 @@ FORMAT = 2
 
 GRID = 1 << 16
 
-DECIDED = ("action", "direction", "fraction", "refusal", "detail", "intent", "armed")
+DECIDED = ("action", "direction", "fraction", "refusal", "detail", "intent", "other", "armed")
 """What a record keeps of a decision; its time, market and confidence are those of the input."""
 
 _SHORT_DIGITS = 12
@@ -252,7 +252,8 @@ def unpack(content: bytes, markets: dict[str, Market], only: str | None = None) 
 
 
 def _decided(columns: Mapping[str, list[Any]], row: int, one: Inputs) -> dict[str, Any]:
-    values = {name: column[row] for name, column in columns.items()}
+    # Records of earlier versions know no second quote.
+    values = {"other": None} | {name: column[row] for name, column in columns.items()}
     return {"ts_s": one.bar.ts_s, "market_id": one.market.market_id, "confidence": one.forecast.confidence, **values}
 
 
@@ -309,7 +310,8 @@ def market_document(market: Market) -> dict[str, Any]:
 def market_of(document: Mapping[str, Any]) -> Market:
     """The market that `market_document` described."""
     fee, rule = FeeSchedule(**document["fee"]), Settlement.of(document.get("settlement"))
-    return Market(**{**document, "fee": fee, "settlement": rule})
+    rewards = Rewards(**document.get("rewards", {}))
+    return Market(**{**document, "fee": fee, "settlement": rule, "rewards": rewards})
 
 
 def rules_document(rules: Rules) -> str:

@@ -17,7 +17,7 @@ def reason(inputs: Inputs, position: Position | None, made: Decision, rules: Rul
     if made.refusal is not None:
         return made.refusal.detail
     if made.intent is not None:
-        return _order(made)
+        return orders(made)
     if made.action == "wait":
         return "an order is still working here: nothing new is decided until it is settled"
     if not inputs.warm:
@@ -45,11 +45,14 @@ def weighed(inputs: Inputs, position: Position | None, rules: Rules) -> Weighed:
     return Weighed(float(move), float(cost), "one round trip; the policy decides by more than these", False)
 
 
-def _order(made: Decision) -> str:
-    intent = made.intent
-    assert intent is not None
-    size = f"{intent.shares_micro / MICRO:g} {intent.outcome.value} at {intent.price_units / PRICE_SCALE:g} or better"
-    return f"{intent.reason.replace('_', ' ')}: {intent.side.value.lower()} {size}"
+def orders(made: Decision) -> str:
+    """What a decision orders, in words; empty where it orders nothing."""
+    said = [
+        f"{one.side.value.lower()} {one.shares_micro / MICRO:g} {one.outcome.value} at"
+        f" {one.price_units / PRICE_SCALE:g} or better"
+        for one in made.intents
+    ]
+    return f"{made.intents[0].reason.replace('_', ' ')}: {' and '.join(said)}" if said else ""
 
 
 def _hold(found: Weighed, is_held: bool, made: Decision) -> str:

@@ -14,7 +14,8 @@ Read it in this order:
                      only caller of gateway.place), breaker, settlement, and the journal with schema, database and lock
     upkeep.py        between the bars: listing, headlines, resolutions, payments, our own trades
     safety/          what stops buying: heartbeat, block (403), venue_watch with its preconditions, feed_watch,
-                     parent_watch; doctor.py checks a machine without placing an order; shadow decides the same bars
+                     parent_watch; quote_watch takes quotes of a maker back between bars;
+                     doctor.py checks a machine without placing an order; shadow decides the same bars
                      with a second bundle on paper (shadow_account), compared by paired_losses
     dashboard/       status (the picture of now), state_json, exporter (metrics), web with its doors, the page
     install.py       a bundle becomes a bento

@@ -82,6 +82,8 @@ class BarTurns:
         self._bars = 0
         self._noted: LoadedModel | None = None
         self._exits: dict[str, int] = {}
+        self.decided: tuple[Turn, Account] | None = None
+        """The newest turn and the account that it saw."""
         self._told: deque[str] = deque(maxlen=200)
         self._told_at = 0
         self._packer = decision_record.Packer()
@@ -107,7 +109,7 @@ class BarTurns:
         self._last_s = ts_s
         quotes = {key: one.quote for key, one in feed.followed.items() if one.quote is not None}
         mids = feed.mids() | {one.market.market_id: one.window.last.mid_units for one in seen}
-        busy = bool(account.execution.pending)
+        busy = bool(account.execution.pending or account.merging)
         turn, differences = await asyncio.gather(
             self._threads.in_model_thread(
                 self._decide, account, model, seen, quotes, mids, ts_s, kill, closed_at, feed.features_ms
@@ -189,6 +191,9 @@ class BarTurns:
             bars = 0 if kill else self._params.execution.order_ttl_bars - 1
             execution.cancel_expired(ts_s - bars * length_s)
             execution.sync()
+        model = self._model_watch.model
+        if model is not None and model.rules.makes and not kill:
+            account.merge_pairs()
 
     def _decide(
         self,
@@ -227,11 +232,12 @@ class BarTurns:
         ]
         if model is None or not (seen or cold) or self.stopping:
             return None
-        busy = frozenset(row.market_id for row in execution.pending)
+        busy = frozenset(row.market_id for row in execution.pending) | account.merging
         self._status.held = dict(view.positions)
         turn = take_turn(model, ts_s, seen, view, busy, references, cold)
         took_ms = (time.perf_counter() - closed_at) * 1e3
         self._status.measure(turn, took_ms, features_ms)
+        self.decided = (turn, view)
         decisions = [decision_row(decision, model.champion.armed) for decision in turn.decisions]
         row = {
             "ts_s": ts_s,
@@ -254,23 +260,30 @@ class BarTurns:
     async def _send_all(self, account: TradingAccount, turn: Turn, kill: bool, bar: BarFunnel) -> None:
         entries: list[OrderRow] = []
         for decision in turn.decisions:
-            if decision.intent is None or self.stopping:
-                continue
-            entry, why = is_entry(decision), self._kept_back(decision.intent, kill)
-            if why:
-                if entry:
+            # The funnel counts markets: the first of a maker's two quotes counts for both.
+            entry = is_entry(decision)
+            for intent in decision.intents:
+                sent, why = await self._send_one(account, intent, kill)
+                if entry and sent is not None:
+                    bar.sent()
+                    entries.append(sent)
+                elif entry and why:
                     bar.kept_back(why)
-                continue
-            sent = await self._threads.in_account_thread(self._send, account, decision.intent)
-            if entry and sent is not None:
-                bar.sent()
-                entries.append(sent)
-            elif entry:
-                bar.kept_back("the order could not be made")
+                entry = False
         if account.execution.pending:
             await self._read(lambda: self._threads.in_account_thread(account.execution.sync))
         if entries:
             await self._threads.in_account_thread(self._count_fills, entries, bar)
+
+    async def _send_one(self, account: TradingAccount, intent: OrderIntent, kill: bool) -> tuple[OrderRow | None, str]:
+        """What is known of an order that was sent, or why it was not."""
+        if self.stopping:
+            return None, ""
+        why = self._kept_back(intent, kill)
+        if why:
+            return None, why
+        sent = await self._threads.in_account_thread(self._send, account, intent)
+        return sent, "" if sent is not None else "the order could not be made"
 
     def _count_fills(self, entries: list[OrderRow], bar: BarFunnel) -> None:
         filled = self._journal.filled_among([row.order_id for row in entries])

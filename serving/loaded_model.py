@@ -151,7 +151,8 @@ def take_turn(
             continue
         decision = decide(one, account, model.rules)
         decisions.append(decision)
-        reserve(decision.intent, one.market, open_buys)
+        for intent in decision.intents:
+            reserve(intent, one.market, open_buys)
     ended = time.perf_counter()
     return Turn(ts_s, inputs, tuple(decisions), (forecast_at - started) * 1e3, (ended - forecast_at) * 1e3)
 

@@ -27,6 +27,7 @@ from serving.market.references import References
 from serving.model_watch import ModelWatch
 from serving.safety.block import RETRY_S, Block
 from serving.safety.heartbeat import Heartbeat
+from serving.safety.quote_watch import QuoteWatch
 from serving.safety.venue_watch import VenueWatch
 from serving.threads import Threads
 from serving.upkeep import Upkeep
@@ -106,6 +107,14 @@ class Session:
             wall_is_market=settings.mode is not Mode.SIMULATED,
         )
         self.feed.implied = self._references.fair
+        self._quotes = QuoteWatch(
+            lasting.account,
+            self.feed,
+            self._references.now,
+            lambda: lasting.turns.decided,
+            lambda: lasting.model_watch.model,
+            lasting.threads,
+        )
         self._upkeep = Upkeep(
             params,
             lasting.account,
@@ -139,6 +148,7 @@ class Session:
             tasks.create_task(self._patiently("turn", self._take_turns))
             tasks.create_task(self._patiently("listing", self._upkeep.run))
             tasks.create_task(self._patiently("user", self._listen))
+            tasks.create_task(self._patiently("quotes", self._quotes.run))
             tasks.create_task(self._patiently("heartbeat", lasting.heartbeat.run))
             tasks.create_task(self._patiently("watch", self._watch_venue))
             tasks.create_task(self._references.run())

@@ -62,6 +62,23 @@ class FeeSchedule:
     exponent: float = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Rewards:
+    """What a market pays to makers."""
+
+    day_micro: int = 0
+    """pUSD a day for orders that rest near the middle, to all makers together."""
+    min_size_micro: int = 0
+    """Fewest shares of an order that counts for it."""
+    max_spread_units: int = 0
+    """Largest distance from the middle of an order that counts, in price units."""
+    rebate_share: float = 0.0
+    """Part of the taker's fee that the maker of a fill gets back."""
+
+
+NO_REWARDS = Rewards()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Market:
     """A binary market. `end_s` is the scheduled end, None when unknown; `tick_units` is the tick in 1e-4."""
@@ -83,6 +100,8 @@ class Market:
     """How a market of a reference price is settled; None for every other market."""
     taker_delay_ms: int = 0
     """How long the venue holds an order that takes, as the listing says."""
+    rewards: Rewards = NO_REWARDS
+    """What the venue pays to makers, as the listing says."""
 
     def token(self, outcome: Outcome) -> str:
         """Token id of an outcome."""

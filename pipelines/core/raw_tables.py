@@ -1,7 +1,7 @@
 """The raw tables, their columns and units, and how they are written: one schema for data/raw and data/replay."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,6 +34,10 @@ MARKETS = pa.schema(
         ("version", pa.string()),
         ("settlement", pa.string()),
         ("taker_delay_ms", pa.int32()),
+        ("reward_day_micro", pa.int64()),
+        ("reward_min_size_micro", pa.int64()),
+        ("reward_max_spread_units", pa.int32()),
+        ("reward_rebate_share", pa.float64()),
     ]
 )
 BARS = pa.schema(
@@ -97,14 +101,18 @@ class Bars:
         return np.bincount(self.code, minlength=markets).astype(np.int64)
 
 
+_MADE = ("fee_", "settlement", "reward_")
+
+
 def markets_table(markets: list[Market]) -> pa.Table:
     """The rows of markets.parquet, sorted by market id."""
     rows = [
         {
-            **{name: getattr(m, name) for name in MARKETS.names if not name.startswith(("fee_", "settlement"))},
+            **{name: getattr(m, name) for name in MARKETS.names if not name.startswith(_MADE)},
             "settlement": m.settlement.text() if m.settlement is not None else None,
             "fee_rate": m.fee.rate,
             "fee_exponent": m.fee.exponent,
+            **{f"reward_{name}": value for name, value in asdict(m.rewards).items()},
         }
         for m in sorted(markets, key=lambda m: m.market_id)
     ]

@@ -91,7 +91,7 @@ def _order(reader: JournalReader, text: str) -> Mapping[str, Any]:
 
 def _decision(reader: JournalReader, bar: LiveBar, market_id: str, orders: list[Mapping[str, Any]]) -> dict[str, Any]:
     made = dict(bar.decisions.get(market_id, {}))
-    names = ("action", "direction", "fraction", "confidence", "refusal", "detail", "intent", "armed")
+    names = ("action", "direction", "fraction", "confidence", "refusal", "detail", "intent", "other", "armed")
     fills = reader.fills()
     return {
         "decision": name_of(market_id, bar.ts_s),

@@ -48,9 +48,10 @@ def modelled_fills(
 
 
 def _intent(order: Row, then: Inputs) -> OrderIntent:
-    """The order again. A purchase below the ask that its decision saw was sent to rest, everything else as FAK."""
+    """The order again. What did not reach the other side that its decision saw was sent to rest, all else as FAK."""
     market, outcome = then.market, Outcome(order["outcome"])
-    rests = order["side"] == Side.BUY and order["price_units"] < then.quote.of(outcome).ask_units
+    quote, limit = then.quote.of(outcome), order["price_units"]
+    rests = limit < quote.ask_units if order["side"] == Side.BUY else limit > quote.bid_units > 0
     return OrderIntent(
         market_id=market.market_id,
         token_id=market.token(outcome),

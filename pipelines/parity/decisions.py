@@ -71,7 +71,8 @@ def _pairs(bar: LiveBar, rules: Rules, unreplayable: Counter[str]) -> Iterable[t
         if live["action"] == "wait":
             continue
         again = decide(inputs, account, rules)
-        reserve(again.intent, inputs.market, open_buys)
+        for intent in again.intents:
+            reserve(intent, inputs.market, open_buys)
         yield live, again
 
 
@@ -85,5 +86,6 @@ def difference(live: Mapping[str, Any], again: Decision) -> dict[str, Any]:
         "refusal": again.refusal.reason.value if again.refusal else None,
         "detail": again.refusal.detail if again.refusal else "",
         "intent": msgspec.json.encode(again.intent).decode() if again.intent else None,
+        "other": msgspec.json.encode(again.other).decode() if again.other else None,
     }
-    return {name: [live[name], value] for name, value in replayed.items() if live[name] != value}
+    return {name: [live.get(name), value] for name, value in replayed.items() if live.get(name) != value}

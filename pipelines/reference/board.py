@@ -79,8 +79,12 @@ class Board:
     def pair(self, rule: Settlement | None, ts_s: int, length_s: int) -> tuple[float | None, float | None]:
         """`fair` at the close of a bar and LOOK_BACK_S (at least a bar) before it: what `Inputs.fair` and
         `Inputs.fair_before` hold."""
-        before_s = ts_s - max(LOOK_BACK_S, length_s)
-        return self.fair(rule, ts_s * 1_000)[0], self.fair(rule, before_s * 1_000)[0]
+        return self.pair_ms(rule, ts_s * 1_000, length_s)
+
+    def pair_ms(self, rule: Settlement | None, now_ms: int, length_s: int) -> tuple[float | None, float | None]:
+        """The same at a time in ms, which need not be a close."""
+        before_ms = now_ms - max(LOOK_BACK_S, length_s) * 1_000
+        return self.fair(rule, now_ms)[0], self.fair(rule, before_ms)[0]
 
     def series(self, rule: Settlement | None, ts_s: NDArray[np.int64], length_s: int) -> FloatArray:
         """`pair` at the close of many bars, shape (n, 2); NaN where there is none."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipelines.core.domain import Bar, Fill, Forecast, Market, Position, Quote
-from pipelines.decide import Account, Decision, Rules, decide, in_turn, reserve
+from pipelines.decide import Account, Decision, Rules, decide, in_turn, reserve, takes_back
 from pipelines.replay.market_history import History, references
-from pipelines.trading import kernel
+from pipelines.trading import incentives, kernel
 from pipelines.trading.ledger import Closed, Ledger
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.paper import PaperBook
@@ -55,6 +55,10 @@ class Result:
     """Market id -> mark less cost of what was still held at the end."""
     held: dict[str, Position] = field(default_factory=dict)
     """Market id -> what was still held at the end."""
+    income_micro: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Kind (rebates, rewards) -> market id -> what the venue paid for orders that rested."""
+    merged_micro: int = 0
+    """Pairs of YES and NO that a maker turned back into pUSD."""
 
 
 def tape(histories: Sequence[History], scaler: MarketScaler | None, depth_shares: int) -> Tape:
@@ -126,11 +130,15 @@ def replay(
     resolved, and is redeemed `execution.redemption_s` later; until then, and where nobody knows the payout, it locks
     its money and its place among `risk.max_markets`. What is held at the end is marked.
     """
-    ledger, book, result = Ledger(cash_micro), PaperBook(rules.execution), Result()
+    ledger, book, result, earned = Ledger(cash_micro), PaperBook(rules.execution), Result(), incentives.Earned()
     mids: dict[str, int] = {}
     day, day_start, peak, equity = -1, cash_micro, cash_micro, cash_micro
     for ts_s, bars in tape.steps:
-        _fill(bars, ts_s, ledger, book, mids, result)
+        filled = _fill(bars, ts_s, ledger, book, mids, result)
+        if rules.makes:
+            ledger.earn(earned.pay(ts_s // DAY_S))
+            _merge(filled, ts_s, ledger, result)
+            _earn(bars, filled, rules, book, earned)
         _end(bars, ts_s, tape, book)
         _redeem(ts_s, tape, ledger, rules.execution.redemption_s)
         if ledger.holdings or ledger.cash_micro != equity:
@@ -154,25 +162,58 @@ def replay(
         for inputs in in_turn(bars, rules):
             if tape.ends_s[inputs.bar.market_id] > ts_s:
                 _decide(inputs, account, rules, book, open_buys, result, watch)
+    if rules.makes:
+        result.equity_micro[-1] += earned.pay(day + 1)
+        result.income_micro = earned.paid
     _close(ledger, mids, result)
     return result
 
 
+def _merge(filled: list[tuple[Fill, Market]], ts_s: int, ledger: Ledger, result: Result) -> None:
+    """Turn pairs that a maker's two bids bought into pUSD, before the next decision: the venue's relayer needs seconds
+    and takes nothing."""
+    for market_id in {fill.market_id for fill, _ in filled}:
+        pairs = ledger.pairs_micro(market_id)
+        if pairs:
+            ledger.merge(market_id, pairs, ts_s)
+            result.merged_micro += pairs
+
+
+def _earn(
+    bars: tuple[Inputs, ...],
+    filled: list[tuple[Fill, Market]],
+    rules: Rules,
+    book: PaperBook,
+    earned: incentives.Earned,
+) -> None:
+    """Note what the fills of resting orders and the orders that rest on this bar earn."""
+    for fill, market in filled:
+        earned.add("rebates", fill.market_id, incentives.rebate_micro(fill, market))
+    for inputs in bars:
+        market = inputs.market
+        if market.rewards.day_micro and market.market_id in book.working:
+            resting = [one for one in book.working[market.market_id] if one.ahead_micro >= 0]
+            orders = [(one.intent.outcome, one.intent.side, one.intent.price_units, one.left_micro) for one in resting]
+            part = incentives.pool_share(market, inputs.quote, orders)
+            earned.add("rewards", market.market_id, part * market.rewards.day_micro * rules.bar_length_s / DAY_S)
+
+
 def _fill(
     bars: tuple[Inputs, ...], ts_s: int, ledger: Ledger, book: PaperBook, mids: dict[str, int], result: Result
-) -> None:
-    working, positions = book.working, ledger.positions
+) -> list[tuple[Fill, Market]]:
+    working, positions, filled = book.working, ledger.positions, []
     for inputs in bars:
         bar, fair = inputs.bar, inputs.reference_units
         market_id = bar.market_id
         mids[market_id] = bar.mid_units
         if market_id in working:
-            reason = working[market_id].intent.reason
             for fill in book.on_bar(market_id, inputs.quote, ts_s, bar.volume_micro):
-                ledger.apply(fill, fair, reason, inputs.market.min_size_micro)
+                ledger.apply(fill, fair, book.reasons[fill.order_id], inputs.market.min_size_micro)
                 result.fills.append(fill)
+                filled.append((fill, inputs.market))
         if market_id in positions:
             ledger.mark(market_id, fair)
+    return filled
 
 
 def _end(bars: tuple[Inputs, ...], ts_s: int, tape: Tape, book: PaperBook) -> None:
@@ -201,6 +242,9 @@ def _decide(
 ) -> None:
     """One decision; its order works from now on, so that the next market sees the cash and room it takes."""
     if inputs.market.market_id in book.working:
+        for order in book.working[inputs.market.market_id]:
+            if takes_back(inputs, account, rules, order.intent.outcome, order.intent.side):
+                book.cancel(order)
         return
     decision = decide(inputs, account, rules)
     result.decisions += 1
@@ -209,8 +253,7 @@ def _decide(
     if decision.refusal is not None:
         name = decision.refusal.reason.value
         result.refusals[name] = result.refusals.get(name, 0) + 1
-    intent = decision.intent
-    if intent is not None:
+    for intent in decision.intents:
         book.send(intent, inputs.market)
         result.orders += 1
         reserve(intent, inputs.market, open_buys)

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipelines.core.artifacts import read_json
-from pipelines.core.domain import FeeSchedule, FloatArray, Market
+from pipelines.core.domain import FeeSchedule, FloatArray, Market, Rewards
 from pipelines.core.errors import DataError
 from pipelines.core.money import PRICE_SCALE
 from pipelines.core.products import FEATURES, FORECAST_TABLE, RAW
@@ -118,7 +118,9 @@ def _market(row: Mapping[str, Any]) -> Market:
     fee = FeeSchedule(row["fee_rate"] or 0.0, row["fee_exponent"] or 1.0)
     values = {name: row[name] for name in (*names, *rest)}
     rule, delay_ms = Settlement.parse(row.get("settlement")), row.get("taker_delay_ms") or 0
-    return Market(**{**values, "fee": fee, "topic": row["topic"] or "", "settlement": rule, "taker_delay_ms": delay_ms})
+    pays = Rewards(*(row.get(f"reward_{one.name}") or 0 for one in fields(Rewards)))
+    values |= {"fee": fee, "topic": row["topic"] or "", "settlement": rule}
+    return Market(**values, taker_delay_ms=delay_ms, rewards=pays)
 
 
 def read_series(markets: Mapping[str, Market], path: Path = FEATURES / "features.parquet") -> Iterator[Series]:

@@ -33,6 +33,9 @@ class Figures:
     orders: int
     fills: int
     refusals: dict[str, int]
+    rebates_pusd: float = 0.0
+    rewards_pusd: float = 0.0
+    """What the venue paid for orders that rested; it is in the P&L."""
 
     def document(self) -> dict[str, Any]:
         """For JSON."""
@@ -62,7 +65,13 @@ def figures(result: Result, cash_micro: int, length_s: int) -> Figures:
         orders=result.orders,
         fills=len(result.fills),
         refusals=dict(sorted(result.refusals.items())),
+        rebates_pusd=_paid(result, "rebates"),
+        rewards_pusd=_paid(result, "rewards"),
     )
+
+
+def _paid(result: Result, kind: str) -> float:
+    return sum(result.income_micro.get(kind, {}).values()) / MICRO
 
 
 def trade_pnls(result: Result) -> FloatArray:
@@ -105,4 +114,7 @@ def pnl_by_market(result: Result) -> dict[str, float]:
     totals: dict[str, float] = {key: value / MICRO for key, value in result.open_pnl_micro.items()}
     for trade in result.closed:
         totals[trade.market_id] = totals.get(trade.market_id, 0.0) + float(trade.pnl)
+    for paid in result.income_micro.values():
+        for market_id, micro in paid.items():
+            totals[market_id] = totals.get(market_id, 0.0) + micro / MICRO
     return totals

@@ -85,6 +85,11 @@ def rest_limit(bid_units: int, tick_units: int) -> int:
     return max(bid_units // tick_units * tick_units, tick_units)
 
 
+def offer_limit(ask_units: int, tick_units: int) -> int:
+    """Limit of a sale that joins the touch of its own side: on the tick, never below the touch, below 1."""
+    return min(-(-ask_units // tick_units) * tick_units, PRICE_SCALE - tick_units)
+
+
 def sellable_micro(shares_micro: int) -> int:
     """The part of a holding that an order can offer: shares on the 0.01 grid. The rest is dust.
 

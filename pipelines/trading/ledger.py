@@ -172,6 +172,14 @@ class Ledger:
             self._add((market_id, outcome), shares, cost, yes_mid_units, ts_s)
         self._refresh(market_id)
 
+    def earn(self, micro: int) -> None:
+        """Base units of pUSD that the venue pays for orders that rested."""
+        self.cash += from_micro(micro)
+
+    def pairs_micro(self, market_id: str) -> int:
+        """Base units of which both YES and NO are held."""
+        return int(min(self._held((market_id, outcome)) for outcome in Outcome) * MICRO)
+
     def merge(self, market_id: str, shares_micro: int, ts_s: int) -> None:
         """Turn pairs of YES and NO shares back into one pUSD each, before the market is resolved.
 

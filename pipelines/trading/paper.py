@@ -239,7 +239,7 @@ def _fill(fill_id: str, order: Working, price_units: int, shares_micro: int, fee
 
 
 class PaperBook:
-    """Working orders of one account, at most one per market, filled bar by bar.
+    """Working orders of one account, filled bar by bar: one per market, or the two quotes of a maker.
 
     An order first takes what is marketable; what is left of one that is not FAK rests at its limit until its time is
     over.
@@ -247,7 +247,10 @@ class PaperBook:
 
     def __init__(self, execution: ExecutionParams) -> None:
         self._execution = execution
-        self.working: dict[str, Working] = {}
+        self.working: dict[str, list[Working]] = {}
+        """Market id -> its orders; markets without one are left out."""
+        self.reasons: dict[str, str] = {}
+        """Order id -> why it was sent."""
         self._count = 0
 
     def send(self, intent: OrderIntent, market: Market) -> Working:
@@ -261,35 +264,49 @@ class PaperBook:
             self._execution.latency_bars,
             1 if intent.order_type is OrderType.FAK else self._execution.order_ttl_bars,
         )
-        self.working[market.market_id] = order
+        self.working.setdefault(market.market_id, []).append(order)
+        self.reasons[order.order_id] = intent.reason
         return order
+
+    def cancel(self, order: Working) -> None:
+        """Ask for the end of an order. It may still be filled until the cancellation has arrived."""
+        order.ttl = min(order.ttl, self._execution.latency_bars)
 
     def on_bar(self, market_id: str, quote: Quote, ts_s: int, volume_micro: int) -> list[Fill]:
         """Fills at the bar that just closed; an order that is filled or out of time leaves the book."""
-        order = self.working.get(market_id)
-        if order is None:
-            return []
+        fills: list[Fill] = []
+        left: list[Working] = []
+        for order in self.working.get(market_id, ()):
+            fills += self._met(order, quote, ts_s, volume_micro)
+            if order.left_micro > 0 and order.ttl > 0:
+                left.append(order)
+        if left:
+            self.working[market_id] = left
+        else:
+            self.working.pop(market_id, None)
+        return fills
+
+    def _met(self, order: Working, quote: Quote, ts_s: int, volume_micro: int) -> list[Fill]:
         if order.arrives_in > 1:
             order.arrives_in -= 1
             return []
-        if order.ahead_micro < 0 and crosses(order, quote):
-            del self.working[market_id]
-            return []
-        if order.ahead_micro < 0:
-            fills = match(order, quote, self._execution, ts_s)
-            order.ahead_micro = joined(order, quote, self._execution)
-            order.looked = (quote, ts_s)
-        else:
-            fills = rest(order, quote, self._execution, volume_micro, ts_s)
         order.ttl -= 1
-        if order.left_micro == 0 or order.ttl == 0:
-            del self.working[market_id]
+        if order.ahead_micro < 0 and crosses(order, quote):
+            order.ttl = 0
+            return []
+        if order.ahead_micro >= 0:
+            return rest(order, quote, self._execution, volume_micro, ts_s)
+        fills = match(order, quote, self._execution, ts_s)
+        order.ahead_micro = joined(order, quote, self._execution)
+        order.looked = (quote, ts_s)
         return fills
 
     def open_buys(self) -> dict[str, int]:
-        """Market id -> pUSD that a working buy may still cost, at its limit and with the fee there."""
-        return {
-            market_id: reserve_micro(order.market, order.left_micro, order.intent.price_units)
-            for market_id, order in self.working.items()
-            if order.intent.side is Side.BUY
-        }
+        """Market id -> pUSD that its working buys may still cost, at their limits and with the fee there."""
+        found: dict[str, int] = {}
+        for market_id, orders in self.working.items():
+            for order in orders:
+                if order.intent.side is Side.BUY:
+                    cost = reserve_micro(order.market, order.left_micro, order.intent.price_units)
+                    found[market_id] = found.get(market_id, 0) + cost
+        return found

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from pipelines.core.domain import Bar, Fill, Market, Outcome, Quote, Side
+from pipelines.core.errors import VenueError
 from pipelines.core.money import market_buy_micro, notional_micro
 from pipelines.core.orders import (
     NOTHING_TO_TAKE,
@@ -157,6 +158,21 @@ class PaperGateway(OrderGateway):
     def shares_micro(self, token_id: str) -> int:
         """Balance of a token in base units."""
         return self._shares.get(token_id, 0)
+
+    def merge(self, market: Market, shares_micro: int) -> None:
+        """Turn pairs of YES and NO shares into pUSD, at once.
+
+        Raises:
+            VenueError: if fewer are held.
+        """
+        with self._mutex:
+            if shares_micro > min(self._shares[token] for token in (market.token_yes, market.token_no)):
+                raise VenueError(
+                    f"{shares_micro / 1e6:g} pairs of {market.market_id} were to be merged, fewer are held"
+                )
+            for token in (market.token_yes, market.token_no):
+                self._shares[token] -= shares_micro
+            self._cash += shares_micro
 
     def know(self, markets: Iterable[Market]) -> None:
         """Remember ticks and fees."""

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from pipelines.core.domain import FeeSchedule, Market
+from pipelines.core.domain import FeeSchedule, Market, Rewards
 from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID
 from pipelines.core.settlement import Settlement
 from pipelines.venue import settlement_rules
@@ -175,7 +175,23 @@ def _market(fields: _Fields) -> Market | None:
         version=version or "v1",
         settlement=rule,
         taker_delay_ms=_taker_delay_ms(fields),
+        rewards=_rewards(fields),
     )
+
+
+def _rewards(fields: _Fields) -> Rewards:
+    """What the market pays to makers; what cannot be read pays nothing."""
+    own = fields.get("feeSchedule")
+    rebate = decimal(own.get("rebateRate")) if isinstance(own, Mapping) else None
+    share = float(rebate) if rebate is not None and 0 <= rebate <= 1 else 0.0
+    listed, rate = fields.get("clobRewards"), Decimal(0)
+    for one in listed if isinstance(listed, list) else ():
+        found = decimal(one.get("rewardsDailyRate")) if isinstance(one, Mapping) else None
+        rate += found if found is not None and 0 < found < 10**6 else Decimal(0)
+    shares, cents = decimal(fields.get("rewardsMinSize")), decimal(fields.get("rewardsMaxSpread"))
+    if not rate or shares is None or cents is None or not (0 <= shares < 10**9 and 0 < cents < 100):
+        return Rewards(rebate_share=share)
+    return Rewards(int(rate * MICRO), int(shares * MICRO), int(cents * 100), share)
 
 
 def _settlement(fields: _Fields, end_s: int | None) -> Settlement | None:

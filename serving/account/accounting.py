@@ -376,6 +376,12 @@ class Accounting:
         with self._mutex:
             return {market_id for market_id, _ in self._ledger.holdings} - self._ledger.redeemable.keys()
 
+    def markets_of_pairs(self) -> list[Market]:
+        """Markets of which both tokens are held and no payout is on its way."""
+        with self._mutex:
+            held = self.held_markets() & self.markets.keys()
+            return [self.markets[one] for one in sorted(held) if self._ledger.pairs_micro(one)]
+
     def tokens(self) -> dict[str, int]:
         """Token id -> base units held, of markets whose static data is known."""
         with self._mutex:

@@ -383,6 +383,15 @@ class Execution:
         old = [row.order_id for row in self._pending.values() if row.state not in FINAL and row.ts_s < before_s]
         return self._cancel(old) if old else 0
 
+    def cancel(self, order_ids: Sequence[str]) -> int:
+        """Cancel these of our resting orders; how many were cancelled.
+
+        Raises:
+            VenueError: if the venue does not answer.
+        """
+        ours = [one for one in order_ids if one in self._pending]
+        return self._cancel(ours) if ours else 0
+
     def cancel_buys(self) -> int:
         """Cancel purchases that rest; how many were cancelled."""
         buys = [row.order_id for row in self.pending if row.state not in FINAL and row.side is Side.BUY]

@@ -103,8 +103,8 @@ class CashFlow(NamedTuple):
 
 
 def is_own_booking(fill_id: str) -> bool:
-    """Whether no trade of the venue is behind a booking: taken back, booked again, or adopted."""
-    return fill_id.startswith(("void", "redo", "adopted/"))
+    """Whether no trade of the venue is behind a booking: taken back, booked again, adopted, or merged."""
+    return fill_id.startswith(("void", "redo", "adopted/", "merged/"))
 
 
 def wall_ms() -> int:
@@ -511,5 +511,6 @@ def decision_row(decision: Decision, armed: bool) -> dict[str, Any]:
         "detail": refusal.detail if refusal else "",
         "confidence": decision.confidence,
         "intent": msgspec.json.encode(intent).decode() if intent else None,
+        "other": msgspec.json.encode(decision.other).decode() if decision.other else None,
         "armed": armed,
     }

@@ -14,6 +14,7 @@ from serving.account.accounting import Accounting
 from serving.account.breaker import HOUR_S, Breaker
 from serving.account.execution import PATIENCE_MS, Execution
 from serving.account.journal import CashFlow, Journal
+from serving.account.pairs import Pairs
 from serving.account.payouts import Payouts
 
 RECENT_TOKENS = 24
@@ -50,6 +51,7 @@ class TradingAccount:
         journal.begin(gateway.account)
         first_time = "first_cash_micro" not in journal.facts()
         self.accounting = Accounting(journal, gateway.cash_micro())
+        self._pairs = Pairs(gateway, self.accounting)
         gateway.know(self.accounting.markets.values())
         settled = {one.market_id: one.cash_micro for one in journal.settlements()}
         gateway.restore(self.accounting.first_micro, [one.fill for one in journal.fills()], settled)
@@ -86,6 +88,17 @@ class TradingAccount:
         """Other limits of the order breaker hold from now on."""
         if self._breaker is not None:
             self._breaker.limits = limits
+
+    @property
+    def merging(self) -> frozenset[str]:
+        """Markets whose pairs are being merged: nothing is decided there."""
+        return frozenset(self._pairs.under_way)
+
+    def merge_pairs(self) -> None:
+        """Turn what a maker holds of both tokens of a market into pUSD."""
+        said = self._pairs.merge(frozenset(row.market_id for row in self.execution.pending))
+        if said:
+            self.notes.append(said)
 
     def _book(self, fill: Fill) -> bool:
         booked = self.accounting.book(fill)

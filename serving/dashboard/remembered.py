@@ -189,11 +189,13 @@ def _decided(bar: decision_record.DecidedBar) -> Iterator[tuple[Inputs, Mapping[
 
 def _decision(ts_s: int, row: Mapping[str, Any]) -> Decision:
     """The decision of a row (`serving.account.journal.decision_row`)."""
-    intent = msgspec.json.decode(row["intent"], type=OrderIntent) if row["intent"] else None
+    intent, other = (
+        msgspec.json.decode(text, type=OrderIntent) if text else None for text in (row["intent"], row.get("other"))
+    )
     refusal = Refusal(Reason(row["refusal"]), row["detail"]) if row["refusal"] in {*Reason} else None
     wish = Direction(row["direction"])
     return Decision(
-        ts_s, row["market_id"], row["action"], wish, row["fraction"], intent, refusal, row["confidence"], ()
+        ts_s, row["market_id"], row["action"], wish, row["fraction"], intent, refusal, row["confidence"], (), other
     )
 
 

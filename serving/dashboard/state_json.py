@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from pipelines import reasons
 from pipelines.core.domain import Fill, Forecast, Market, Outcome, Position, Quote
 from pipelines.core.money import MICRO, PRICE_SCALE
 from pipelines.decide import Decision
@@ -105,17 +106,9 @@ def decision(made: Decision, market: Market, armed: bool, why: str = "") -> dict
         "acting": made.intent is not None,
         "armed": armed,
         "refusal": refusal.reason.value if refusal else None,
-        "detail": refusal.detail if refusal else _story(made) or why,
+        "detail": refusal.detail if refusal else reasons.orders(made) or why,
         "confidence": made.confidence,
     }
-
-
-def _story(made: Decision) -> str:
-    intent = made.intent
-    if intent is None:
-        return ""
-    size = f"{intent.shares_micro / MICRO:g} {intent.outcome.value} at {intent.price_units / PRICE_SCALE:g} or better"
-    return f"{intent.reason.replace('_', ' ')}: {intent.side.value.lower()} {size}"
 
 
 def market(

@@ -122,7 +122,12 @@ class Feed:
     @property
     def market_s(self) -> int | None:
         """Newest market time seen; None before the first message."""
-        return self._clock.market_ms // 1_000 if self._clock and self._clock.market_ms else None
+        return None if self.market_ms is None else self.market_ms // 1_000
+
+    @property
+    def market_ms(self) -> int | None:
+        """Newest market time seen, in ms; None before the first message."""
+        return self._clock.market_ms if self._clock and self._clock.market_ms else None
 
     @property
     def connected(self) -> bool:

@@ -39,6 +39,10 @@ class References:
         """`Board.pair` of a market at the close of a bar."""
         return self.board.pair(market.settlement, ts_s, self._length_s)
 
+    def now(self, market: Market, market_ms: int) -> tuple[float | None, float | None]:
+        """The same at any time between two closes."""
+        return self.board.pair_ms(market.settlement, market_ms, self._length_s)
+
     async def run(self) -> None:
         """Read the sources until cancelled, from the first market on that settles on a reference price."""
         while True:

@@ -51,8 +51,8 @@ class ShadowAccount:
         )
         made = take_turn(model, ts_s, seen, account, frozenset(self._book.working))
         for decision in made.decisions:
-            if decision.intent is not None:
-                self._book.send(decision.intent, self._markets[decision.market_id])
+            for intent in decision.intents:
+                self._book.send(intent, self._markets[decision.market_id])
         return made
 
     def _fill(self, seen: Sequence[WarmMarket], ts_s: int) -> None:
@@ -60,11 +60,8 @@ class ShadowAccount:
             key, market = one.market.market_id, one.market
             self._markets[key] = market
             self._mids[key] = one.window.last.mid_units
-            order = self._book.working.get(key)
-            if order is None:
-                continue
             for fill in self._book.on_bar(key, one.quote, ts_s, one.window.last.volume_micro):
-                self._ledger.apply(fill, self._mids[key], order.intent.reason, market.min_size_micro)
+                self._ledger.apply(fill, self._mids[key], self._book.reasons[fill.order_id], market.min_size_micro)
 
     def _mark(self, ts_s: int, quotes: Mapping[str, Quote]) -> None:
         for key in tuple(self._ledger.positions):

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
@@ -10,10 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 
-from pipelines.core.domain import Bar, Direction, FloatArray, Forecast, Market, Position, Quote
+from pipelines.core.domain import Bar, Direction, FloatArray, Forecast, Market, Outcome, Position, Quote, Side
 from pipelines.core.sections import Section
 
 Observation = NDArray[np.float32]
+
+
+class Quotes(StrEnum):
+    """Which orders of a maker rest in a market. They count for a policy that `makes`."""
+
+    ONE = "one"
+    """The bid of an entry alone; what is held is kept."""
+    OFFER = "offer"
+    """What is held is offered at the touch of its own side."""
+    BOTH = "both"
+    """Flat, a bid for each token: together they are bid and ask of YES. Else the offer of what is held, and a bid for
+    as much as is missing to the wished size."""
 
 
 class Target(NamedTuple):
@@ -21,6 +34,7 @@ class Target(NamedTuple):
 
     direction: Direction
     fraction: float
+    quotes: Quotes = Quotes.ONE
 
 
 class Weighed(NamedTuple):
@@ -155,6 +169,9 @@ class DeclaredPolicy(ABC):
     rests: ClassVar[bool] = False
     """Whether entries rest at the touch of their own side, whatever `execution.entry` says. Such a policy is promoted
     only where the fill model has been shown to hold (`gate`)."""
+    makes: ClassVar[bool] = False
+    """Whether `Target.quotes` counts: two orders may rest in a market, and pairs of YES and NO are merged. What makes
+    rests."""
     files: ClassVar[tuple[str, ...]] = ()
     """Files of models/agent that it needs; a bundle of it holds them too."""
 
@@ -176,6 +193,11 @@ class DeclaredPolicy(ABC):
     @abstractmethod
     def target(self, inputs: Inputs, position: Position | None, observation: Observation | None) -> Target:
         """What to hold from the next possible bar on; the current direction means: keep."""
+
+    def keeps(self, inputs: Inputs, outcome: Outcome, side: Side) -> bool:
+        """Whether an order of its own that rests stays in the book. It is asked at every bar and, live, whenever book
+        or reference price have changed since; `inputs` then has the newest quote, mid and fair value."""
+        return True
 
     def weighs(self, inputs: Inputs, position: Position | None) -> Weighed | None:
         """What it weighs, for people who ask why nothing was done; None where it does not decide by one number."""

@@ -1,6 +1,6 @@
-"""Micro-trades: a maker that quotes the side the book leans to and takes its quote back when book or reference turn."""
+"""Micro-trades: a maker that quotes both sides and takes a quote back when book or reference turn against it."""
 
-from pipelines.core.domain import Direction, Position
+from pipelines.core.domain import Direction, Outcome, Position, Side
 from pipelines.core.money import PRICE_SCALE
 from pipelines.core.sections import Fraction, NonNegativeFloat, PositiveInt
 from pipelines.trading.policies.base import (
@@ -10,6 +10,7 @@ from pipelines.trading.policies.base import (
     Inputs,
     Observation,
     PolicyParameters,
+    Quotes,
     Target,
     given_by,
     held_direction,
@@ -17,24 +18,26 @@ from pipelines.trading.policies.base import (
 
 
 class MicroTrades(DeclaredPolicy):
-    """Rests a buy of YES or of NO (which is an offer of YES) at its own touch for one bar, each bar anew: so it quotes
-    both sides in turn, on the side of which more is shown. It quotes nothing while the book leans against it, while the
-    reference price has just moved against it, in narrow spreads and near the end, where a fill is a fill on the loser.
-    It leaves by taking when the mid has moved by `target_units` for or against it, or after `max_hold_bars`."""
+    """Flat it rests a bid for YES and one for NO (which is an offer of YES), each at its own touch, each bar anew. What
+    one of them bought it offers at the touch, and bids for what its size lacks; pairs of YES and NO are merged. A quote
+    against which the book leans, or the reference price has just moved or lies, is taken back, and there is none in
+    narrow spreads and near the end, where a fill is a fill on the loser. It leaves by taking when the mid has moved by
+    `target_units` for or against it, or after `max_hold_bars`."""
 
     kind = "micro_trades"
     candidate = True
     rank = 70
     uses_forecast = False
     rests = True
+    makes = True
 
     class Parameters(PolicyParameters):
         """Section `policy.micro_trades`."""
 
         least_spread_units: PositiveInt = 200
         """No quote in a narrower spread: what is earned has to be there. Unit: price units of 0.0001."""
-        least_imbalance: Fraction = 0.2
-        """Bid size less ask size over their sum has to favour the quote by this much. Unit: share."""
+        most_imbalance: Fraction = 0.2
+        """Bid size less ask size over their sum; a quote that it is further against is taken back. Unit: share."""
         most_reference_move: NonNegativeFloat = 0.005
         """A fair value that moved further against the quote since shortly before takes it back. Unit: probability."""
         target_units: PositiveInt = 300
@@ -49,22 +52,35 @@ class MicroTrades(DeclaredPolicy):
         """Seconds per bar."""
 
     def target(self, inputs: Inputs, position: Position | None, observation: Observation | None) -> Target:
-        """The side to quote, or whether to leave."""
-        given, bar, quote = self.parameters, inputs.bar, inputs.quote
-        if position is not None:
-            moved = abs(bar.mid_units - position.entry_units)
-            old = bar.ts_s - position.opened_s >= given.max_hold_bars * given.bar_length_s
-            return CASH if old or moved >= given.target_units else Target(held_direction(position), 1.0)
-        shown = quote.bid_size_micro + quote.ask_size_micro
-        end_s = inputs.market.end_s
-        near = end_s is not None and end_s - bar.ts_s <= given.last_quote_s
-        if near or not quote.two_sided or quote.spread_units < given.least_spread_units or shown == 0:
+        """The sides to quote, or whether to leave."""
+        given, bar = self.parameters, inputs.bar
+        sides = [one for one in (Direction.LONG, Direction.SHORT) if self._safe(inputs, one)]
+        if position is None:
+            if not sides or inputs.quote.spread_units < given.least_spread_units:
+                return CASH
+            return Target(sides[0], given.size_share, Quotes.BOTH if len(sides) == 2 else Quotes.ONE)
+        held = held_direction(position)
+        old = bar.ts_s - position.opened_s >= given.max_hold_bars * given.bar_length_s
+        if old or abs(bar.mid_units - position.entry_units) >= given.target_units:
             return CASH
+        if -held not in sides:
+            return Target(held, given.size_share)
+        wide = inputs.quote.spread_units >= given.least_spread_units
+        return Target(held, given.size_share, Quotes.BOTH if held in sides and wide else Quotes.OFFER)
+
+    def keeps(self, inputs: Inputs, outcome: Outcome, side: Side) -> bool:
+        """Whether neither book nor reference price have turned against a quote."""
+        return self._safe(inputs, Direction.LONG if (outcome is Outcome.YES) == (side is Side.BUY) else Direction.SHORT)
+
+    def _safe(self, inputs: Inputs, direction: Direction) -> bool:
+        """Whether a quote that gains by a move in a direction may be in the book."""
+        given, quote = self.parameters, inputs.quote
+        shown, end_s = quote.bid_size_micro + quote.ask_size_micro, inputs.market.end_s
+        near = end_s is not None and end_s - inputs.bar.ts_s <= given.last_quote_s
+        if near or not quote.two_sided or shown == 0:
+            return False
         lean = (quote.bid_size_micro - quote.ask_size_micro) / shown
-        if abs(lean) < given.least_imbalance:
-            return CASH
-        direction = Direction.LONG if lean > 0.0 else Direction.SHORT
-        return CASH if self._against(inputs, direction) else Target(direction, given.size_share)
+        return lean * direction >= -given.most_imbalance and not self._against(inputs, direction)
 
     def _against(self, inputs: Inputs, direction: Direction) -> bool:
         """Whether the reference price has moved, or lies, against a quote."""
@@ -72,4 +88,4 @@ class MicroTrades(DeclaredPolicy):
             return False
         moved = 0.0 if inputs.fair_before is None else inputs.fair - inputs.fair_before
         apart = inputs.fair - inputs.bar.mid_units / PRICE_SCALE
-        return min(moved, apart) * direction < -float(self.parameters.most_reference_move)
+        return min(moved * direction, apart * direction) < -float(self.parameters.most_reference_move)

@@ -111,6 +111,16 @@ def test_an_order_that_is_sent_twice_is_found(monkeypatch):
     monkeypatch.setattr(Execution, "submit", twice)
 
     assert "duplicate exposure" in broken(Plan(1))
+    assert "duplicate exposure" in broken(Plan(1, policy="maker"))
+
+
+def test_a_maker_quotes_both_sides_in_a_world():
+    """Two orders rest in a market, one on each side of its book, and every invariant holds."""
+    report = run(Plan(1, policy="maker"))
+
+    assert report.violations == []
+    assert report.orders > run(Plan(1)).orders
+    assert report.trades >= 2
 
 
 def test_a_purchase_under_the_kill_switch_is_found(monkeypatch):

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipelines.core.domain import Bar, Direction, FeeSchedule, Forecast, Market, Position, Quote
+from pipelines.core.domain import Bar, Direction, FeeSchedule, Forecast, Market, Outcome, Position, Quote, Side
 from pipelines.core.params import load
-from pipelines.decide import Account, Rules, decide
+from pipelines.decide import Account, Rules, decide, takes_back
 from pipelines.replay import rules
 from pipelines.trading import fill_model
 from pipelines.trading.fill_model import Resting
@@ -37,6 +37,11 @@ def policy(kind, **changes):
 
 def decided(strategy: Rules, inputs: Inputs, position: Position | None = None):
     """What `decide` makes of it on an account of 10,000 pUSD."""
+    return decide(inputs, account(position), strategy)
+
+
+def account(position: Position | None = None, **changes):
+    """An account of 10,000 pUSD."""
     held = {} if position is None else {"m": position}
     money = {
         "cash_micro": 10**10,
@@ -44,12 +49,12 @@ def decided(strategy: Rules, inputs: Inputs, position: Position | None = None):
         "day_start_equity_micro": 10**10,
         "peak_equity_micro": 10**10,
     }
-    return decide(inputs, Account(**money, positions=held, open_buy_micro={}, markets={"m": MARKET}), strategy)
+    return replace(Account(**money, positions=held, open_buy_micro={}, markets={"m": MARKET}), **changes)
 
 
 HELD = Position(
-    market_id="m", outcome="YES", shares_micro=10_000_000, entry_units=5_000, peak_units=5_000, cost_micro=5_000_000,
-    opened_s=990,
+    market_id="m", outcome=Outcome.YES, shares_micro=10_000_000, entry_units=5_000, peak_units=5_000,
+    cost_micro=5_000_000, opened_s=990,
 )  # fmt: skip
 
 
@@ -95,16 +100,68 @@ def test_systematic_counts_the_money_that_waits():
 
 
 def test_micro_trades_rests_on_the_side_that_the_book_leans_to():
-    """Its entry is post-only at its own touch, and the quote is taken back when book or reference turn."""
+    """Its entry is post-only at its own touch, and none is on a side that book or reference have turned against."""
     strategy = policy("micro_trades")
     wide = seen(spread=400)
     quoted = decided(strategy, wide)
 
-    assert (quoted.intent.post_only, quoted.intent.price_units) == (True, 4_800)
+    assert [(one.post_only, one.outcome, one.price_units) for one in quoted.intents] == [(True, Outcome.YES, 4_800)]
     assert decided(strategy, replace(wide, fair=0.47, fair_before=0.50)).intent is None
-    assert decided(strategy, replace(wide, quote=replace(wide.quote, bid_size_micro=100_000_000))).intent is None
     assert decided(strategy, replace(wide, market=replace(MARKET, end_s=1_100))).intent is None
     assert decided(strategy, seen(spread=100)).intent is None
+
+
+def even(spread=400, **changes):
+    """A bar whose book shows as much on both sides."""
+    bar = seen(spread=spread)
+    return replace(bar, quote=replace(bar.quote, ask_size_micro=300_000_000), **changes)
+
+
+def sides(decision):
+    """What a decision orders: (outcome, side, limit)."""
+    return [(one.outcome, one.side, one.price_units) for one in decision.intents]
+
+
+def test_the_maker_quotes_both_sides_of_an_even_book():
+    """Flat it bids for both tokens; with a part of its size it offers that and bids for the rest; all post-only."""
+    strategy = policy("micro_trades")
+    flat, held = decided(strategy, even()), decided(strategy, even(), replace(HELD, opened_s=999))
+
+    assert sides(flat) == [(Outcome.YES, Side.BUY, 4_800), (Outcome.NO, Side.BUY, 4_800)]
+    assert sides(held) == [(Outcome.YES, Side.SELL, 5_200), (Outcome.YES, Side.BUY, 4_800)]
+    assert {one.post_only for one in (*flat.intents, *held.intents)} == {True}
+    assert held.other.shares_micro < flat.intent.shares_micro
+    assert (held.intent.token_id, held.intent.shares_micro) == (MARKET.token_yes, HELD.shares_micro)
+
+
+def test_both_quotes_together_stay_within_the_limits():
+    """What the first quote may cost is gone for the second: cash, exposure, and the cap of the market."""
+    strategy, limits = policy("micro_trades", size_share=1.0), load().risk
+    both = [one.shares_micro * one.price_units // 10_000 for one in decided(strategy, even()).intents]
+    poor = decide(even(), account(cash_micro=600_000_000), strategy)
+
+    assert sum(both) <= limits.max_position_fraction * 10**10
+    assert sum(one.shares_micro * one.price_units // 10_000 for one in poor.intents) <= 600_000_000
+    assert not decide(even(), account(paused=True), strategy).intents
+
+
+def test_a_quote_is_taken_back_when_book_or_reference_turn_against_it():
+    """The bid goes when the fair value fell or the book leans down, the offer when it rose; nothing else goes."""
+    strategy = policy("micro_trades")
+
+    def gone(inputs, position=None, **changes):
+        every = [(Outcome.YES, Side.BUY), (Outcome.NO, Side.BUY), (Outcome.YES, Side.SELL)]
+        return [one for one in every if takes_back(inputs, account(position, **changes), strategy, *one)]
+
+    bid, offers = [(Outcome.YES, Side.BUY)], [(Outcome.NO, Side.BUY), (Outcome.YES, Side.SELL)]
+    thin = replace(even().quote, bid_size_micro=30_000_000)
+
+    assert gone(even()) == []
+    assert gone(even(fair=0.47, fair_before=0.50)) == bid
+    assert gone(even(fair=0.53, fair_before=0.50)) == offers
+    assert gone(replace(even(), quote=thin)) == bid
+    assert gone(even(), kill=True) == bid + offers
+    assert gone(even(), replace(HELD, entry_units=9_000)) == bid + offers
 
 
 def looks(**changes):

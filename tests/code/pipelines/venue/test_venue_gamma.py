@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from pipelines.core.domain import FeeSchedule, Market
+from pipelines.core.domain import FeeSchedule, Market, Rewards
 from pipelines.venue import gamma, gamma_rows
 from pipelines.venue.http import VenueHttp
 
@@ -42,6 +42,17 @@ def parse(**changes: Any) -> Market | None:
     return gamma_rows.read(row(**changes)).market
 
 
+def test_what_makers_are_paid_is_read_or_nothing():
+    """The pool, its conditions and the part of the fee come from the listing; what cannot be read pays nothing."""
+    pool = {"clobRewards": [{"rewardsDailyRate": 12.5}], "rewardsMinSize": "50", "rewardsMaxSpread": 3.5}
+
+    assert parse(**pool).rewards == Rewards(12_500_000, 50_000_000, 350, 0.2)
+    assert parse(**pool | {"rewardsMaxSpread": "wide"}).rewards == Rewards(rebate_share=0.2)
+    assert parse(**pool | {"clobRewards": "all"}).rewards == Rewards(rebate_share=0.2)
+    assert parse(feeSchedule={"exponent": 1, "rate": 0.07, "rebateRate": "much"}).rewards == Rewards()
+    assert parse(feeSchedule={"exponent": 1, "rate": 0.07, "rebateRate": 7}).rewards == Rewards()
+
+
 def test_a_market_is_read_to_the_field() -> None:
     """Tokens, tick, minimum, fee, dates, event and topic come from the market's own fields."""
     assert parse() == Market(
@@ -58,6 +69,7 @@ def test_a_market_is_read_to_the_field() -> None:
         topic="crypto",
         neg_risk=True,
         version="v1",
+        rewards=Rewards(rebate_share=0.2),
     )
 
 
@@ -290,7 +302,7 @@ def test_what_only_describes_is_read_without(changes: dict[str, Any]) -> None:
     [
         {"clobTokenIds": ["11", "22"]},
         {"orderMinSize": "5", "orderPriceMinTickSize": "0.001"},
-        {"feeSchedule": {"rate": "0.07", "exponent": "1"}},
+        {"feeSchedule": {"rate": "0.07", "exponent": "1", "rebateRate": "0.2"}},
         {"negRisk": "true", "closed": "false"},
     ],
 )
