@@ -50,10 +50,12 @@ def write_raw(markets: SyntheticMarkets, folder: Path, start_s: int, end_s: int)
     bars = Bars(*(np.concatenate(column) for column in zip(*columns, strict=True)))
     folder.mkdir(parents=True, exist_ok=True)
     ids = [market.market_id for market in listed]
-    news = [headline for headline in _headlines(markets.family, end_s) if headline.known_s > start_s - 3_600]
-    raw_tables.write_raw(
-        folder, raw_tables.markets_table(listed), raw_tables.bars_table(ids, bars), raw_tables.headlines_table(news)
-    )
+    news = [headline for headline in _headlines(markets.family, end_s) if start_s - 3_600 < headline.known_s <= end_s]
+    tables = raw_tables.markets_table(listed), raw_tables.bars_table(ids, bars), raw_tables.headlines_table(news)
+    raw_tables.write_raw(folder, *tables)
+    paid = {name: payout for name, payout, ended_s in markets.resolutions() if ended_s <= end_s and name in set(ids)}
+    pq.write_table(raw_tables.payouts_table(paid), folder / "payouts.parquet")
+    pq.write_table(raw_tables.spreads_table({}), folder / "spreads.parquet")
 
 
 def _market(listing: Any) -> Market:
@@ -71,7 +73,7 @@ def _headlines(family: Family, end_s: int) -> list[Headline]:
             known_s = event.start_s + minute * STEP_S
             for index, market in enumerate(event.listings if known_s <= end_s else ()):
                 tone = float(event.sentiment[index, minute])
-                made.append(Headline(f"{number}-{minute}-{index}", (market.market_id,), known_s, known_s, "", tone))
+                made.append(Headline(f"{number}-{minute}-{index}", (market.market_id,), known_s, known_s, "news", tone))
     return made
 
 

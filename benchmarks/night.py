@@ -1,7 +1,10 @@
 """The night at the size of a venue, and many nights in a row: `python -m benchmarks.night`.
 
 One JSON line: `promotions_edge_0` of `nights` consecutive nights in one world without an edge, judged by the real gate,
-each on the window of the last eight days; `seconds`, `cpu_s` and `peak_rss_mb` of every stage on `markets` markets of
+each on the window of the last eight days; `changed_nights` in a world with the default edge that changes on nights 10
+and 20 (--changes), `worst_fall` of a champion below its predecessor as a share of the skill that can be reached there,
+`nights_below_bound` in a row on which that was more than `fall_bound`, and `nights_to_80_percent` of that skill after
+each change (`benchmarks.changed_nights`); `seconds`, `cpu_s` and `peak_rss_mb` of every stage on `markets` markets of
 `days` days; `unchanged_s` of a night on which nothing changed; `recovered_nights`, stages that were killed with
 SIGKILL, begun again, and left the products of an undisturbed run, of `killed_nights`; `left`, pieces that are not
 measured yet. Every finished piece is kept in --out and not measured again; --minutes ends a run between two pieces.
@@ -21,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import raw_venue, stage_runs
+from benchmarks.changed_nights import Nights, figures
 from flows.stage_tasks import stage_names
 from pipelines.core.artifacts import read_json, sha256_path, write_json
 from pipelines.core.command_line import exit_status, number, whole
@@ -52,6 +56,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.night", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("var/benchmarks/night"), help="what is measured already")
     parser.add_argument("--nights", type=whole(0), default=30, help="nights in a row at edge 0 (30)")
+    parser.add_argument("--changed", type=whole(0), default=30, help="nights in a row in a world that changes (30)")
+    parser.add_argument(
+        "--changes", type=whole(1), nargs=2, default=[10, 20], metavar="NIGHT", help="when it changes and back (10 20)"
+    )
+    parser.add_argument("--strength", type=number(0, 1), default=0.4, help="of the change: --drift-rel (0.4)")
+    parser.add_argument(
+        "--fall-bound",
+        type=number(0, 1),
+        default=0.05,
+        help="how far a champion may lie below its predecessor: share of the skill that can be reached (0.05)",
+    )
     parser.add_argument("--markets", type=whole(0), default=4_000, help="of the venue-sized pull (4000)")
     parser.add_argument("--days", type=whole(1), default=12, help="of the venue-sized pull (12)")
     parser.add_argument("--stages", nargs="*", default=list(STAGES), metavar="STAGE", help="of the venue-sized pull")
@@ -76,7 +91,13 @@ def _pieces(asked: argparse.Namespace) -> list[Piece]:
     out, seed = asked.out, asked.seed
     sized = f"sized/{asked.markets}/{asked.days}"
     stages = [stage for stage in STAGES if stage in asked.stages and asked.markets]
+    changed = Nights(
+        out.absolute(), seed, (*QUICK, "simulator.markets_per_event=2"), asked.strength, tuple(asked.changes)
+    )
+    regimes, nights = range(2 if asked.changed else 0), range(asked.changed)
     return [
+        *((f"settled/{changed.name}/{regime}", partial(changed.settled, regime)) for regime in regimes),
+        *((f"changed/{changed.name}/{night}", partial(changed.night, night)) for night in nights),
         *((f"night/{seed}/{night}", partial(_night, out, seed, night)) for night in range(asked.nights)),
         *((f"killed/{seed}/{stage}", partial(_killed, out, seed, stage)) for stage in asked.kills),
         (f"unchanged/{seed}", partial(_unchanged, out, seed)),
@@ -102,6 +123,7 @@ def _line(asked: argparse.Namespace, rows: dict[str, Any], names: Sequence[str])
         "unchanged_s": unchanged[0]["seconds"] if unchanged else None,
         "killed_nights": len(killed),
         "recovered_nights": sum(row["same"] for row in killed),
+        **figures(of("changed/"), asked.changes, asked.fall_bound),
         "left": len(names) - len(done),
     }
 

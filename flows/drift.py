@@ -9,7 +9,7 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 
-from flows import notices, prefect_pages, run_names
+from flows import changed_world, notices, prefect_pages, run_names
 from flows.champions import CANDIDATE, bundle_folder, champion
 from flows.ingest import append
 from flows.stage_tasks import run_command
@@ -51,6 +51,7 @@ def drift(fetch: bool = True) -> dict[str, Any]:
     if fetch:
         append()
     found = compare(judged_bundle())
+    changed_world.note(found)
     if found["verdict"] == "drift" and _is_news(found["bundle"]):
         notices.drifted(found)
         emit_event(

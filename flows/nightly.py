@@ -11,6 +11,7 @@ from prefect.runtime import flow_run
 from flows import (
     billed,
     champions,
+    changed_world,
     lineage,
     nights,
     notices,
@@ -47,6 +48,8 @@ def open_window(source: Source, recording: str | None, fresh: bool) -> dict[str,
     command = [sys.executable, "-m", "pipelines", "window", "--source", source.value]
     command += ["--recording", recording] if recording else []
     command += ["--fresh"] if fresh else []
+    changed_s = None if source is Source.RECORDED else changed_world.since_s()
+    command += ["--since", str(changed_s)] if changed_s is not None else []
     progress.begin("window")
     run_command(*command, name="window")
     return dict(read_json(WINDOW))

@@ -9,7 +9,7 @@ from typing import Any
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from flows import champions, notices, progress, run_names, tracking
+from flows import champions, changed_world, notices, progress, run_names, tracking
 from flows.champions import CANDIDATE, champion
 from flows.exclusive import CHAMPION, alone
 from flows.releases import Releases
@@ -110,5 +110,6 @@ def retire_foreign_champion(source: str) -> bool:
     if current is None or current.get("source") == source:
         return False
     tracking.retire_champion()
+    changed_world.forget()
     champions.retire(f"trained on {current.get('source')}, the source is now {source}")
     return True

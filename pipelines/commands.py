@@ -4,7 +4,7 @@ import argparse
 import importlib
 from pathlib import Path
 
-from pipelines.core.command_line import SOURCES, Command, above_zero
+from pipelines.core.command_line import SOURCES, Command, above_zero, whole
 
 STAGES = {
     "pull": "read markets, bars and headlines of data/window.json into data/raw",
@@ -31,13 +31,16 @@ def _window_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", choices=SOURCES, default="simulated", help="where the pull reads (simulated)")
     parser.add_argument("--recording", type=Path, help="parquet file or folder of the recorded source")
     parser.add_argument("--fresh", action="store_true", help="advance to now although a window is there")
+    parser.add_argument(
+        "--since", type=whole(0), metavar="S", help="begin where the world changed (Unix seconds of market time)"
+    )
 
 
 def _window(arguments: argparse.Namespace) -> None:
     from pipelines.core.settings import Source  # noqa: PLC0415 - loaded by commands that run
 
     window, source = importlib.import_module("pipelines.pull.window"), Source(arguments.source)
-    window.run(source, arguments.recording, fresh=arguments.fresh)
+    window.run(source, arguments.recording, fresh=arguments.fresh, since_s=arguments.since)
     importlib.import_module("pipelines.gate.rival").note(source)
 
 

@@ -531,6 +531,9 @@ class DriftParams(Section):
     brier_excess: Fraction
     """How much further above the expected Brier score the realised one may lie than in training. Unit: share of the
     expected score."""
+    least_days: PositiveFloat
+    """After drift windows begin where the changed world was seen first, so long before now at least; longer where a
+    slice would hold no window. Unit: market days."""
     retrain_every_h: PositiveFloat
     """Least time between two nights that drift of one bundle starts. Unit: wall hours."""
     reference_bars: Annotated[int, Field(ge=1000)]

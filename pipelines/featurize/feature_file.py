@@ -45,7 +45,9 @@ class FeatureFile:
         self._scratch.unlink()
 
     def add(self, table: pa.Table) -> None:
-        """The rows of an event, market after market."""
+        """The rows of an event, market after market; there may be none."""
+        if table.num_rows == 0:
+            return
         if self._writer is None:
             self._schema = table.schema
             self._writer = pa.ipc.new_file(self._stream, table.schema)

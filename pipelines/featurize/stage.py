@@ -1,5 +1,8 @@
 """Stage featurize: data/raw without data/quarantine -> data/features (features.parquet, slices.json, scaler.json).
 
+Rows of features that break a rule go to quarantine.parquet there with the rule, and slices.json counts them: the next
+run makes them again from the same bars.
+
 Bars are read in groups of whole events of `compute.bars_at_once` bars, and their features are written group by group,
 so memory does not grow with the venue. Where a venue has more than `slices.max_bars`, whole events are drawn.
 """
@@ -11,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipelines.core import log
 from pipelines.core.artifacts import replaced_folder, write_json
@@ -74,12 +78,13 @@ def run() -> None:
     board = Board.of(recorded.read(RAW / "reference.parquet"))
     units = [names for event, names in found.markets.items() if event in kept]
     jobs = _jobs(raw, raw.groups(units, params.compute.bars_at_once), length_s, shortest, headlines, board)
+    rows = MadeRows()
     with replaced_folder(FEATURES) as folder:
         with FeatureFile(folder / "features.parquet") as file:
             for table in each(_event, (made, length_s), jobs, params.compute):
-                expect(table)
-                file.add(table)
-        _describe(folder, file, made, found.dropped, params, length_s)
+                file.add(rows.kept(table))
+        counted = rows.write(folder / "quarantine.parquet", params.validate_.max_quarantined_share)
+        _describe(folder, file, made, found.dropped, params, length_s, counted)
 
 
 def bar_length_s(raw: RawBars, groups: Sequence[Sequence[str]]) -> int:
@@ -171,31 +176,68 @@ def _table(
     return pa.table(columns | {name: values[:, i] for i, name in enumerate(FEATURE_NAMES)})
 
 
-def expect(table: pa.Table) -> None:
-    """What every later stage relies on.
+@dataclass
+class MadeRows:
+    """Rows of features that were made, kept and set aside, and those set aside with the first rule that they break."""
 
-    Raises:
-        DataError: naming the market and the column that is not finite, or the sentiment outside of [-1, 1].
-    """
-    for name in (*FEATURE_NAMES, "sentiment", "tone"):
-        values = table[name].to_numpy()
-        bad = ~np.isfinite(values) if name in FEATURE_NAMES else ~(np.abs(values) <= 1.0)
-        if bad.any():
-            row = int(np.argmax(bad))
-            where = f"{table['market_id'][row].as_py()} at {table['ts_s'][row].as_py()}"
-            raise DataError(
-                f"{name} of {where} is {values[row]}; features are finite and sentiment lies in [-1, 1]. "
-                "Run validate again; if it passes, featurize is at fault"
+    read: int = 0
+    aside: list[pa.Table] = field(default_factory=list)
+
+    def kept(self, table: pa.Table) -> pa.Table:
+        """The rows that later stages can rely on: features are finite, sentiment and tone lie in [-1, 1]."""
+        reason = np.full(table.num_rows, "", dtype=object)
+        for name in (*FEATURE_NAMES, "sentiment", "tone"):
+            values = table[name].to_numpy()
+            bad = ~np.isfinite(values) if name in FEATURE_NAMES else ~(np.abs(values) <= 1.0)
+            reason[bad & (reason == "")] = f"{name} {'is finite' if name in FEATURE_NAMES else 'lies in [-1, 1]'}"
+        self.read += table.num_rows
+        odd = reason != ""
+        if not odd.any():
+            return table
+        names = pa.array(reason[odd].tolist(), pa.string())
+        self.aside.append(table.filter(pa.array(odd)).append_column("reason", names))
+        return table.filter(pa.array(~odd))
+
+    def write(self, path: Path, most: float) -> dict[str, int]:
+        """Write what was set aside; rows read, kept and quarantined.
+
+        Raises:
+            DataError: if that is more than the share `most` of the rows, naming the first and its rule.
+        """
+        aside = sum(table.num_rows for table in self.aside)
+        if aside:
+            table = pa.concat_tables(self.aside)
+            first = {name: table[name][0].as_py() for name in ("market_id", "ts_s", "reason")}
+            text = (
+                f"{aside:,} of {self.read:,} rows of features break a rule, such as {first['market_id']} at"
+                f" {first['ts_s']} ({first['reason']})"
             )
+            if aside > max(1.0, most * self.read):
+                raise DataError(
+                    f"{text}; at most {most:.0%} may (validate.max_quarantined_share). Run validate again; if it"
+                    " passes, featurize is at fault"
+                )
+            log.get("featurize").warning("set aside", text=text)
+            pq.write_table(table, path)
+        return {"read": self.read, "kept": self.read - aside, "quarantined": aside}
 
 
 def _describe(
-    folder: Path, file: FeatureFile, made: slices.Cut, dropped: Mapping[str, int], params: Params, length_s: int
+    folder: Path,
+    file: FeatureFile,
+    made: slices.Cut,
+    dropped: Mapping[str, int],
+    params: Params,
+    length_s: int,
+    rows: Mapping[str, int],
 ) -> None:
     """Slices, and the standardisation by the statistics of the fit slice alone."""
     path = folder / "features.parquet"
     scaler = Scaler.fit_parts(lambda: fit_rows(path), SCALED, params.features.winsor_sd)
-    write_json(folder / "slices.json", slices.document(made, file.bars, file.events, dropped) | {"length_s": length_s})
+    write_json(
+        folder / "slices.json",
+        slices.document(made, file.bars, file.events, dropped) | {"length_s": length_s, "rows": dict(rows)},
+    )
     write_json(folder / "scaler.json", scaler.document())
     bars = sum(file.bars.values())
     log.get("featurize").info("features", bars=bars, mode=made.mode, events=dict(file.events), **dropped)

@@ -15,6 +15,7 @@ from pipelines.core.artifacts import read_json
 from pipelines.core.domain import Headline, Market
 from pipelines.core.errors import ArtifactError
 from pipelines.core.raw_tables import BARS, Bars, IntArray
+from pipelines.pull.quarantine_landing import sane
 
 SCORER: Final = b"scorer"
 """Metadata of a file of headlines: who scored them."""
@@ -88,6 +89,8 @@ def _bars(folder: Path, start_s: int, as_of_s: int) -> dict[str, dict[str, IntAr
     inside = (pc.field("ts_s") > start_s) & (pc.field("ts_s") <= as_of_s)
     read_ = ds.dataset([str(path) for path in files], schema=BARS, format="parquet")
     table = read_.to_table(columns=["market_id", "ts_s", *_COLUMNS], filter=inside)
+    # What is not sane is missing: the venue is asked for it again.
+    table = sane("bars", _whole(table), as_of_s)
     encoded = table["market_id"].combine_chunks().dictionary_encode()
     names, codes = encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64)
     ts_s = table["ts_s"].to_numpy().astype(np.int64)
@@ -103,9 +106,20 @@ def _bars(folder: Path, start_s: int, as_of_s: int) -> dict[str, dict[str, IntAr
     }
 
 
+def _whole(table: pa.Table) -> pa.Table:
+    """The table with 0 where a file of an earlier version lacks a column."""
+    for name in (*_SEEN, "filled"):
+        at = table.schema.get_field_index(name)
+        table = table.set_column(at, table.schema.field(at), pc.fill_null(table[name], _zero(table.schema.field(at))))
+    return table
+
+
+def _zero(column: pa.Field) -> pa.Scalar:
+    return pa.scalar(0).cast(column.type)
+
+
 def _integers(column: pa.ChunkedArray) -> IntArray:
-    """Values as int64; 0 where a file of an earlier version lacks the column."""
-    numbers: IntArray = pc.fill_null(column.cast(pa.int64()), 0).to_numpy()
+    numbers: IntArray = column.cast(pa.int64()).to_numpy()
     return numbers
 
 
@@ -114,7 +128,7 @@ def _headlines(folder: Path, start_s: int, as_of_s: int, scorer: str) -> list[He
     for path in sorted(folder.glob("*.parquet"), key=lambda path: int(path.stem)):
         table = pq.ParquetFile(path).read()
         same = (table.schema.metadata or {}).get(SCORER, b"").decode() == scorer
-        for row in table.to_pylist():
+        for row in sane("headlines", table, as_of_s).to_pylist():
             if start_s < row["known_s"] <= as_of_s:
                 score = row["sentiment"] if same else None
                 # The first file has the time at which it was known first.

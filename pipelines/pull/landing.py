@@ -4,6 +4,7 @@
     var/landing/bars/day=YYYY-MM-DD/<as_of>.parquet    as in data/raw, and so headlines and markets
     var/landing/books/day=YYYY-MM-DD/<as_of>.parquet   touch of every open market at that moment
     var/landing/reference/day=YYYY-MM-DD/*.parquet     reference prices that `oddsmith data record` kept
+    var/landing/quarantine/                            rows that broke a rule (`quarantine_landing`)
 
 A run writes new files and then the state; one that was interrupted is repeated, and readers keep the newest of equals.
 """
@@ -22,11 +23,13 @@ import pyarrow.parquet as pq
 from pipelines.core import log, raw_tables
 from pipelines.core.artifacts import read_json, write_bytes, write_json
 from pipelines.core.domain import Market
+from pipelines.core.errors import DataError
 from pipelines.core.params import Params, load
 from pipelines.core.raw_tables import Bars, BoolArray
 from pipelines.core.settings import Mode, Settings
 from pipelines.pull import frames, landed, live, recorder
 from pipelines.pull.landed import Landed
+from pipelines.pull.quarantine_landing import LandingQuarantine
 from pipelines.reference import recorded
 from pipelines.reference.prices import Price
 from pipelines.venue import clob, data, gamma
@@ -67,8 +70,10 @@ def run(days: float | None = None) -> None:
     if since_s >= as_of_s:
         log.get("ingest").info("nothing new", as_of_s=as_of_s)
         return
-    bars = _append_history(folder, settings, params, since_s, as_of_s)
-    books = asyncio.run(_append_books(folder, settings, params, as_of_s))
+    quarantine = LandingQuarantine(folder, as_of_s)
+    bars = _append_history(folder, settings, params, since_s, quarantine)
+    books = asyncio.run(_append_books(folder, settings, params, quarantine))
+    quarantine.write()
     write_json(folder / "state.json", {"as_of_s": as_of_s})
     log.get("ingest").info("appended", bars=bars, books=books, since_s=since_s, as_of_s=as_of_s)
 
@@ -113,21 +118,25 @@ def _since(folder: Path, as_of_s: int, params: Params) -> int:
     return known_s
 
 
-def _append_history(folder: Path, settings: Settings, params: Params, since_s: int, as_of_s: int) -> int:
+def _append_history(
+    folder: Path, settings: Settings, params: Params, since_s: int, quarantine: LandingQuarantine
+) -> int:
     """Bars and headlines of (since, as_of]; the number of bars. Some bars before are asked for to close short gaps."""
+    as_of_s = quarantine.as_of_s
     overlap_s = (params.bars.max_gap_bars + 1) * params.bars.length_s
     span = (since_s - overlap_s, as_of_s)
     known, recorded = landed.read(folder, *span, params.news.scorer), recorder_of(settings, params, *span)
     found = asyncio.run(live.history(settings, params, *span, known=known, recorded=recorded))
     bars = found.bars.where((found.bars.ts_s > since_s) & ~_present(found.bars, found.markets, known))
-    table = raw_tables.bars_table([m.market_id for m in found.markets], bars)
+    table = quarantine.kept("bars", raw_tables.bars_table([m.market_id for m in found.markets], bars))
     _append_days(folder / "bars", table, as_of_s)
-    _append(folder / "markets" / f"{as_of_s}.parquet", raw_tables.markets_table(found.markets))
+    markets = quarantine.kept("markets", raw_tables.markets_table(found.markets))
+    _append(folder / "markets" / f"{as_of_s}.parquet", markets)
     told = {one.headline_id for one in known.headlines}
     news = [one for one in found.headlines if one.known_s > since_s and one.headline_id not in told]
-    scored = landed.with_scorer(raw_tables.headlines_table(news), params.news.scorer)
-    _append(folder / "headlines" / f"{as_of_s}.parquet", scored)
-    return len(bars)
+    told_now = quarantine.kept("headlines", raw_tables.headlines_table(news))
+    _append(folder / "headlines" / f"{as_of_s}.parquet", landed.with_scorer(told_now, params.news.scorer))
+    return int(table.num_rows)
 
 
 def _present(bars: Bars, markets: list[Market], known: Landed) -> BoolArray:
@@ -140,22 +149,28 @@ def _present(bars: Bars, markets: list[Market], known: Landed) -> BoolArray:
     return there
 
 
-async def _append_books(folder: Path, settings: Settings, params: Params, as_of_s: int) -> int:
+async def _append_books(folder: Path, settings: Settings, params: Params, quarantine: LandingQuarantine) -> int:
     async with VenueHttp(settings.gamma_url) as listing, VenueHttp(settings.clob_url) as exchange:
         markets = await gamma.tradable(listing, params.pull.max_markets)
         found = await clob.books(exchange, [market.token_yes for market in markets])
     rows = [_book_row(market, found[market.token_yes]) for market in markets if market.token_yes in found]
-    day = datetime.fromtimestamp(as_of_s, UTC).strftime("%Y-%m-%d")
-    _append(folder / "books" / f"day={day}" / f"{as_of_s}.parquet", pa.Table.from_pylist(rows, schema=BOOKS))
-    return len(rows)
+    table = quarantine.kept("books", pa.Table.from_pylist(rows, schema=BOOKS))
+    day = datetime.fromtimestamp(quarantine.as_of_s, UTC).strftime("%Y-%m-%d")
+    _append(folder / "books" / f"day={day}" / f"{quarantine.as_of_s}.parquet", table)
+    return int(table.num_rows)
 
 
 def _book_row(market: Market, wire: Book) -> dict[str, object]:
-    touch = clob.top(wire)
+    """The touch of a book; one whose levels or time cannot be read has none, and goes to the quarantine."""
+    names: dict[str, object] = {"market_id": market.market_id, "token_id": market.token_yes}
+    try:
+        touch, ts_ms = clob.top(wire), clob.time_ms(wire)
+    except (ArithmeticError, DataError, ValueError) as error:
+        log.get("ingest").warning("a book cannot be read", market=market.market_id, error=str(error))
+        return names
     return {
-        "market_id": market.market_id,
-        "token_id": market.token_yes,
-        "ts_ms": clob.time_ms(wire),
+        **names,
+        "ts_ms": ts_ms,
         **{name: getattr(touch, name) for name in ("bid_units", "ask_units", "bid_size_micro", "ask_size_micro")},
     }
 

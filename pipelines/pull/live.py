@@ -133,7 +133,8 @@ async def history(
 async def _spreads(exchange: VenueHttp, still_open: list[Market]) -> dict[int, tuple[float, int]]:
     asked = still_open[:BOOKS_ASKED]
     books = await clob.books(exchange, [market.token_yes for market in asked])
-    return spreads.typical((m.tick_units, clob.top(books[m.token_yes])) for m in asked if m.token_yes in books)
+    seen = ((m.tick_units, clob.readable_top(books[m.token_yes])) for m in asked if m.token_yes in books)
+    return spreads.typical((tick, touch) for tick, touch in seen if touch is not None)
 
 
 async def _known_items(

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from pipelines.core.domain import Market, Quote
 from pipelines.core.money import PRICE_SCALE
 from pipelines.core.raw_tables import Bars
+from pipelines.pull.quarantine_landing import sane
 
 EXTREME = 0.05
 """Books with a mid nearer to 0 or 1 are left out: `policy.min_price` enters nothing there."""
@@ -63,4 +64,9 @@ def add(bars: Bars, markets: list[Market], landing: Path, length_s: int) -> Bars
 def _touches(landing: Path) -> pa.Table | None:
     files = sorted((landing / "books").glob("day=*/*.parquet"))
     columns = ["market_id", "ts_ms", "bid_units", "ask_units", *SIZES]
-    return pa.concat_tables([pq.ParquetFile(file).read(columns) for file in files]) if files else None
+    if not files:
+        return None
+    table = pa.concat_tables([pq.ParquetFile(file).read(columns) for file in files])
+    for name in SIZES:  # a file of an earlier version has none
+        table = table.set_column(table.schema.get_field_index(name), name, table[name].fill_null(0))
+    return sane("books", table, 0)

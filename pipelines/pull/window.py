@@ -14,6 +14,8 @@ from pipelines.pull import grid, holdout, recording
 
 PATH = WINDOW
 DAY_S = 86_400
+MARGIN = 1.1
+"""The bars of a window span a little less than the window."""
 CLOCK_SLACK_S = 3_600
 """A venue that was killed may come back this much earlier in market time and still be the same world."""
 
@@ -29,6 +31,8 @@ class Window:
     recording_sha256: str | None = None
     held_out_event: str | None = None
     """Event of the recording that only the replay has; None also where the replay is cut by time."""
+    changed_s: int | None = None
+    """When drift first saw the world that the window is meant for; None where no drift was found."""
 
 
 def read(path: Path = PATH) -> Window:
@@ -44,11 +48,11 @@ def read(path: Path = PATH) -> Window:
         raise ArtifactError(f"{path} is not a window ({error}); run python -m pipelines window --fresh") from None
 
 
-def run(source: Source, recorded: Path | None, *, fresh: bool) -> None:
+def run(source: Source, recorded: Path | None, *, fresh: bool, since_s: int | None = None) -> None:
     """Keep the window of the same source, recording and length, or write a new one that ends now.
 
     A window of the venue whose market time has gone back (a simulator begun anew) describes another world, and is
-    replaced.
+    replaced. With `since_s` a new window of a venue begins there, as far as `pull.history_days` and `least_s` let it.
     """
     params = load()
     wanted = _recorded_identity(source, recorded)
@@ -56,7 +60,9 @@ def run(source: Source, recorded: Path | None, *, fresh: bool) -> None:
         log.get("window").info("kept", source=source.value)
         return
     window = (
-        _recorded(params, *wanted) if source is Source.RECORDED else _now(source, params, Settings().for_source(source))
+        _recorded(params, *wanted)
+        if source is Source.RECORDED
+        else _now(source, params, Settings().for_source(source), since_s)
     )
     artifacts.write_json(PATH, asdict(window))
     log.get("window").info("written", source=source.value, start_s=window.start_s, as_of_s=window.as_of_s)
@@ -67,7 +73,7 @@ def _still_holds(present: Window, source: Source, wanted: tuple[str | None, str 
         return False
     if source is Source.RECORDED:
         return True
-    if present.as_of_s - present.start_s != params.pull.history_days * DAY_S:
+    if present.start_s != starts_s(present.as_of_s, params, present.changed_s):
         return False
     from pipelines.pull import live  # noqa: PLC0415 - recordings need no HTTP client
 
@@ -105,9 +111,32 @@ def _recorded(params: Params, path: str | None, sha256: str | None) -> Window:
     return Window(Source.RECORDED, start_s, held.as_of_s, path, sha256, held.event_id)
 
 
-def _now(source: Source, params: Params, settings: Settings) -> Window:
+def least_s(params: Params) -> int:
+    """Shortest window that begins with a changed world, in market seconds: `drift.least_days`, and as long as the
+    shortest slice needs for a window and an embargo; never longer than `pull.history_days`."""
+    needed_bars = params.forecast.lookback_bars + params.forecast.horizon_bars
+    shares: dict[str, float] = params.slices.model_dump(exclude={"max_bars"})
+    shortest = min(shares.values())
+    embargo_s = MARGIN * 2 * needed_bars * params.bars.length_s
+    wanted_s = max(params.drift.least_days * DAY_S, embargo_s / shortest)
+    return min(round(wanted_s), params.pull.history_days * DAY_S)
+
+
+def starts_s(as_of_s: int, params: Params, since_s: int | None) -> int:
+    """Where a window of a venue that ends at `as_of_s` begins: `pull.history_days` earlier, or with a world that
+    changed at `since_s` there, but `least_s` earlier at the latest."""
+    earliest_s = as_of_s - params.pull.history_days * DAY_S
+    # A change that is still to come was seen in another world: a simulator that began anew.
+    return (
+        earliest_s
+        if since_s is None or since_s >= as_of_s
+        else max(earliest_s, min(since_s, as_of_s - least_s(params)))
+    )
+
+
+def _now(source: Source, params: Params, settings: Settings, since_s: int | None) -> Window:
     from pipelines.pull import live  # noqa: PLC0415 - recordings need no HTTP client
 
     as_of_s = asyncio.run(live.market_time_s(settings))
     as_of_s -= as_of_s % params.bars.length_s
-    return Window(source, as_of_s - params.pull.history_days * DAY_S, as_of_s)
+    return Window(source, starts_s(as_of_s, params, since_s), as_of_s, changed_s=since_s)

@@ -73,6 +73,14 @@ def top(wire: Book) -> Quote:
     return Quote(bid[0], ask[0], bid[1], ask[1])
 
 
+def readable_top(wire: Book) -> Quote | None:
+    """`top`; None for a book with a level that is none."""
+    try:
+        return top(wire)
+    except (ArithmeticError, ValueError):
+        return None
+
+
 def levels(wire: Iterable[Level]) -> list[tuple[int, int]]:
     """Levels that hold something, as (price units, size in base units).
 
@@ -126,12 +134,20 @@ def time_ms(wire: Book) -> int:
 def market_time_ms(found: Iterable[Book]) -> int:
     """Market time that books witness: the newest stamp of the largest group that lies within `AGREE_MS`.
 
-    Some books whose clock is in another unit are not believed.
+    Some books whose clock is in another unit are not believed, nor one whose stamp is no number.
 
     Raises:
+        DataError: if no stamp is a number.
         ValueError: without a book.
     """
-    stamps = [time_ms(one) for one in found]
+    stamps, unreadable = [], None
+    for one in found:
+        try:
+            stamps.append(time_ms(one))
+        except DataError as error:
+            unreadable = error
+    if unreadable and not stamps:
+        raise unreadable
     if not stamps:
         raise ValueError("no book, so no market time")
     return max(stamps, key=lambda newest: (sum(newest - AGREE_MS <= one <= newest for one in stamps), newest))

@@ -25,7 +25,7 @@ def simulate(model: Model, draws: Draws) -> Paths:
     activity = activity + foreign.activity(model, draws)
     idle = (draws.idle < _rows_exp(-model.idle_factor * _rows_exp(activity))) & ~draws.news
     idle[:, 0] = True  # the opening quote: nothing has traded yet
-    changed = draws.minute >= model.drift_at_min
+    changed = model.changed(draws.minute)
     relative = activity + lift + np.where(changed, 0.8 * model.drift_feat, 0.0)
     volume = np.where(idle, 0.0, volume_scale[:, None] * _rows_exp(relative))
     # 0.01 share is the exchange's size grid; an active minute trades at least that.

@@ -165,7 +165,7 @@ def paths(family: Family, events: Sequence[Event]) -> Paths:
 
 
 def _headline_rate(model: Model, minute: FloatArray) -> FloatArray:
-    return model.headline_rate * np.where(minute >= model.drift_at_min, 1.0 + 2.0 * model.drift_feat, 1.0)
+    return model.headline_rate * np.where(model.changed(minute), 1.0 + 2.0 * model.drift_feat, 1.0)
 
 
 def _headlines(event: Event, names: Sequence[str], source: np.random.Generator) -> tuple[Headline, ...]:

@@ -74,10 +74,16 @@ class Model:
     """Share of the minutes with a clear error of the quote in which a large informed account trades against it."""
     drift_at_min: float = float("inf")
     """Minute of market time since the epoch at which the regime changes."""
+    drift_until_min: float = float("inf")
+    """Minute at which it changes back."""
     drift_rel: float = 0.0
     """At 1, under-reaction turns into over-reaction and noise moves no longer revert."""
     drift_feat: float = 0.0
     """Shift of volume, headline rate and spread; their relation to later moves does not change."""
+
+    def changed(self, minute: FloatArray) -> BoolArray:
+        """Whether the regime is the changed one at minutes of market time since the epoch, shape of `minute`."""
+        return (minute >= self.drift_at_min) & (minute < self.drift_until_min)
 
     @property
     def under(self) -> float:

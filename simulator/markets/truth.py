@@ -82,7 +82,7 @@ def truth(family: Family, events: Sequence[Event]) -> Truth:
         paths=made,
         news=np.repeat([event.news for event in events], count, axis=0),
         sentiment=np.concatenate([event.sentiment for event in events]),
-        changed=np.repeat([event.minute >= family.model.drift_at_min for event in events], count, axis=0),
+        changed=np.repeat([family.model.changed(event.minute) for event in events], count, axis=0),
         event=np.repeat([event.number for event in events], count),
     )
 

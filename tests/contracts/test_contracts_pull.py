@@ -12,6 +12,7 @@ from pipelines.core.artifacts import write_json
 from pipelines.core.params import Params
 from pipelines.pull import landed, landing, live, spreads
 from pipelines.pull.live import History
+from pipelines.pull.quarantine_landing import LandingQuarantine
 from pipelines.venue import clob
 
 ROOT = Path(__file__).parents[2]
@@ -121,7 +122,7 @@ def test_a_pull_reads_the_landing_zone_first(venue: Any, shipped: Params, now_s:
     settings = venue.settings.model_copy(update={"var": tmp_path})
     start_s, known_s = now_s - 43_200, now_s - 14_400
     folder = tmp_path / "landing"
-    landing._append_history(folder, settings, shipped, start_s, known_s)
+    landing._append_history(folder, settings, shipped, start_s, LandingQuarantine(folder, known_s))
     write_json(folder / "state.json", {"as_of_s": known_s})
     alone = asyncio.run(live.history(settings, shipped, start_s, now_s))
 
@@ -142,7 +143,7 @@ def test_a_landing_zone_that_is_complete_asks_for_nothing(
     """A night after an ingest downloads no price again; of another world, or another scorer, nothing is taken."""
     settings = venue.settings.model_copy(update={"var": tmp_path})
     start_s, folder = now_s - 7_200, tmp_path / "landing"
-    landing._append_history(folder, settings, shipped, start_s, now_s)
+    landing._append_history(folder, settings, shipped, start_s, LandingQuarantine(folder, now_s))
     write_json(folder / "state.json", {"as_of_s": now_s})
     known = landed.read(folder, start_s, now_s, shipped.news.scorer)
 
@@ -160,7 +161,7 @@ def test_headlines_that_the_feed_has_dropped_are_still_known(
     """What a feed no longer shows is read from the archive, with the time at which it was known and its score."""
     settings = venue.settings.model_copy(update={"var": tmp_path})
     start_s, folder = now_s - 43_200, tmp_path / "landing"
-    landing._append_history(folder, settings, shipped, start_s, now_s)
+    landing._append_history(folder, settings, shipped, start_s, LandingQuarantine(folder, now_s))
     write_json(folder / "state.json", {"as_of_s": now_s})
     known = landed.read(folder, start_s, now_s, shipped.news.scorer)
     assert known.headlines

@@ -14,7 +14,7 @@ from pipelines.features.compute import batch
 from pipelines.features.scale import Scaler
 from pipelines.features.spec import FEATURE_NAMES, SCALED
 from pipelines.featurize import stage
-from pipelines.featurize.market import long_enough, parts
+from pipelines.featurize.market import features, long_enough, parts
 
 START = 1_767_225_600
 PARAMS = read(Path("params.yaml"))
@@ -211,3 +211,41 @@ def test_gaps_split_a_series():
     ts = np.array([60, 120, 180, 600, 660, 720, 780])
     assert parts(ts, 60) == [slice(0, 3), slice(3, 7)]
     assert long_enough(ts, 60, 4).tolist() == [False] * 3 + [True] * 4
+
+
+def _odd_features(monkeypatch, rows):
+    """Features whose first column is infinite at some bars of market m003-1."""
+
+    def made(bars, length_s):
+        values = features(bars, length_s)
+        if bars.market_id == "m003-1":
+            values[rows, 0] = np.inf
+        return values
+
+    monkeypatch.setattr(stage, "features", made)
+
+
+def test_odd_rows_of_features_are_set_aside_and_come_back(tmp_path, monkeypatch):
+    """A row that is not finite lies in quarantine.parquet with its rule and in no other file; rows made = rows kept +
+    rows set aside; the next run, which makes it well, has it in the table again."""
+    write_raw(tmp_path / "data/raw")
+    with monkeypatch.context() as patched:
+        _odd_features(patched, [5, 9])
+        table = run_in(tmp_path, monkeypatch)
+    aside = pq.read_table("data/features/quarantine.parquet").to_pylist()
+    assert [(row["market_id"], row["reason"]) for row in aside] == [("m003-1", f"{FEATURE_NAMES[0]} is finite")] * 2
+    counted = read_json(Path("data/features/slices.json"))["rows"]
+    assert counted == {"read": 16_000, "kept": 15_998, "quarantined": 2}
+    assert table.num_rows == counted["kept"]
+    assert np.isfinite(table[FEATURE_NAMES[0]].to_numpy()).all()
+    assert run_in(tmp_path, monkeypatch).num_rows == counted["read"]
+    assert not Path("data/features/quarantine.parquet").exists()
+
+
+def test_too_many_odd_rows_of_features_stop_the_line(tmp_path, monkeypatch):
+    """Beyond `validate.max_quarantined_share` the stage fails and names a row with its rule."""
+    write_raw(tmp_path / "data/raw")
+    _odd_features(monkeypatch, slice(None))
+    few = PARAMS.model_copy(update={"validate_": PARAMS.validate_.model_copy(update={"max_quarantined_share": 0.01})})
+    with pytest.raises(DataError, match=r"200 of 16,000 rows .* m003-1 .* is finite"):
+        run_in(tmp_path, monkeypatch, few)

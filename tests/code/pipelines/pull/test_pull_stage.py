@@ -201,4 +201,22 @@ def test_the_window_is_json_with_the_recordings_hash(work: Path) -> None:
     document = json.loads(window.PATH.read_text())
 
     assert document["recording_sha256"] == artifacts.sha256_path(path)
-    assert set(document) == {"source", "start_s", "as_of_s", "recording", "recording_sha256", "held_out_event"}
+    known = {"source", "start_s", "as_of_s", "recording", "recording_sha256", "held_out_event", "changed_s"}
+    assert set(document) == known
+
+
+def test_a_window_begins_with_a_changed_world() -> None:
+    """It begins where the drift was seen first: at least `drift.least_days` before its end, long enough for a window
+    and an embargo in each slice, and never before `pull.history_days`; a change that is still to come is of another
+    world."""
+    shipped = params.read(PARAMS)
+    now_s, whole_s = 100 * window.DAY_S, shipped.pull.history_days * window.DAY_S
+    least_s = round(shipped.drift.least_days * window.DAY_S)
+    assert window.starts_s(now_s, shipped, None) == now_s - whole_s
+    assert window.starts_s(now_s, shipped, now_s - 3 * window.DAY_S) == now_s - 3 * window.DAY_S
+    assert window.starts_s(now_s, shipped, now_s - 3_600) == now_s - least_s
+    assert window.starts_s(now_s, shipped, 0) == now_s - whole_s
+    assert window.starts_s(now_s, shipped, now_s + 60) == now_s - whole_s
+    long = shipped.model_copy(update={"forecast": shipped.forecast.model_copy(update={"lookback_bars": 240})})
+    embargo_s = 2 * (240 + shipped.forecast.horizon_bars) * shipped.bars.length_s
+    assert 0.12 * window.least_s(long) > embargo_s

@@ -1,0 +1,240 @@
+"""Nights in a world that changes twice, with the champions that the rules of the nightly flow make.
+
+The world is the simulator's at its default edge, written as data/raw; on two nights the relation between errors,
+headlines and later prices changes, and changes back. Every night runs the stages after the pull as processes, names its
+opponent by the rule of the window command, and lets `flows.nightly.may_be_promoted` decide on the gate's verdict. The
+drift verdict looks once a day, and the window follows it by the rule of the flows. Two things are less than a night's:
+the forecaster is the state-space filter and the agent is trained little, and a bundle is put where its bento would have
+it without a bento being built.
+"""
+
+import contextlib
+import itertools
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import drift_world, stage_runs
+from flows import champions, changed_world
+from flows.edit_params import change
+from flows.nightly import may_be_promoted
+from pipelines.core import params as parameters
+from pipelines.core.artifacts import read_json, write_json
+from pipelines.core.products import BUNDLE, FORECASTER, VERDICT, WINDOW, report_json
+from pipelines.core.settings import Settings, Source
+from pipelines.drift import recent, reference, verdict
+from pipelines.gate import evidence, forecasts, rival
+from pipelines.inference import champion_record
+from pipelines.inference.bundle import Bundle
+from pipelines.inference.predictor import Predictor
+from pipelines.pull.window import starts_s
+from pipelines.replay import market_history
+from simulator.markets.events import EPOCH_S, Family
+from simulator.markets.price_model import Model
+from simulator.markets.synthetic import SyntheticMarkets
+
+DAYS = 8
+"""Length of a night's window while the world stays as it is."""
+EVENT_LENGTH_MIN, EVENT_EVERY_MIN, MARKETS_PER_EVENT = 480, 60, 2
+DAY_S, LENGTH_S = 86_400, 60
+LOOK_H = 14
+"""Hours of bars that the drift verdict reads: its window, and what features need before it."""
+TRAINS = ("validate", "featurize", "forecast")
+ENOUGH = 0.8
+"""Share of the skill of a forecaster that was fitted on the present regime at which a champion is back."""
+
+
+@dataclass(frozen=True)
+class Nights:
+    """The nights of one world below a folder; every night begins from the state that the one before left."""
+
+    out: Path
+    seed: int
+    settings: tuple[str, ...]
+    """Changes of params.yaml."""
+    strength: float
+    """Of the change of regime: `drift_rel` of the simulator."""
+    changes: tuple[int, int]
+    """The nights at which the regime changes, and changes back."""
+
+    @property
+    def name(self) -> str:
+        """What the figures depend on."""
+        return f"{self.seed}-{self.strength:g}-{self.changes[0]}-{self.changes[1]}"
+
+    def settled(self, regime: int) -> dict[str, Any]:
+        """Train a forecaster on another world that was always in a regime: what can be reached in it."""
+        folder = self._settled(regime)
+        with self._in(folder):
+            begins = 0.0 if regime else float("inf")
+            self._raw(EPOCH_S, DAYS, Model(edge=1.0, drift_at_min=begins, drift_rel=self.strength), 1_000 + self.seed)
+            for stage in TRAINS:
+                stage_runs.run(folder, stage)
+            return {"skill": read_json(report_json("forecast"))["selection"]["skill_price"]}
+
+    def night(self, number: int) -> dict[str, Any]:
+        """One night: the last day judged, drift, window, stages, verdict, perhaps another champion."""
+        regime = sum(number > at for at in self.changes) % 2
+        settled = Predictor(self._settled(regime) / FORECASTER)
+        with self._in(self.out / f"changed-{self.name}" / "work"):
+            state, now_s = self._state(number), EPOCH_S + (DAYS + number) * DAY_S
+            if state.is_dir():
+                shutil.copytree(state, "var")
+            drifted = self._look(now_s)
+            start_s = starts_s(now_s, parameters.load(), changed_world.since_s())
+            self._raw(start_s, DAYS + number, self._model(), self.seed)
+            rival.note(Source.SIMULATED)
+            for stage in TRAINS:
+                stage_runs.run(Path.cwd(), stage)
+            row = {
+                "regime": regime,
+                "drift": drifted,
+                "window_h": round((now_s - start_s) / 3_600.0, 1),
+                **_last_day(now_s, settled),
+            }
+            for stage in ("agent", "backtest", "package", "gate"):
+                stage_runs.run(Path.cwd(), stage)
+            row |= _decided()
+            left = self._state(number + 1)
+            shutil.rmtree(left, ignore_errors=True)
+            Path("var").rename(left)
+        return row
+
+    def _settled(self, regime: int) -> Path:
+        return (self.out / f"changed-{self.name}" / f"regime-{regime}").absolute()
+
+    def _state(self, number: int) -> Path:
+        return (self.out / f"changed-{self.name}" / f"state-{number}").absolute()
+
+    @contextlib.contextmanager
+    def _in(self, folder: Path) -> Iterator[None]:
+        """An empty working folder with the parameters of these nights."""
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        shutil.copy2(stage_runs.ROOT / "params.yaml", folder)
+        change([*self.settings, f"pull.history_days={DAYS}", "simulator.edge=1"], folder / "params.yaml")
+        with contextlib.chdir(folder):
+            parameters.load.cache_clear()
+            try:
+                yield
+            finally:
+                parameters.load.cache_clear()
+
+    def _model(self) -> Model:
+        first, second = ((DAYS + at) * 1440.0 for at in self.changes)
+        return Model(edge=1.0, drift_at_min=first, drift_until_min=second, drift_rel=self.strength)
+
+    def _raw(self, start_s: int, days: int, model: Model, seed: int, folder: Path | None = None) -> None:
+        """data/raw and what the stages read beside it, of the bars in (start_s, the end of day `days`]."""
+        end_s = EPOCH_S + days * DAY_S
+        family = Family(
+            seed,
+            model,
+            event_length_min=EVENT_LENGTH_MIN,
+            event_every_min=EVENT_EVERY_MIN,
+            markets_per_event=MARKETS_PER_EVENT,
+        )
+        world = SyntheticMarkets(family, end_s)
+        drift_world.write_raw(world, folder or Path("data/raw"), start_s, end_s)
+        if folder is None:
+            write_json(WINDOW, {"source": Source.SIMULATED.value, "start_s": start_s, "as_of_s": end_s})
+            write_json(report_json("pull"), {"length_s": LENGTH_S, "as_of_s": end_s, "source": "simulated"})
+
+    def _look(self, now_s: int) -> bool | None:
+        """Whether the champion's drift verdict says drift now; None before the first champion. Windows follow it."""
+        record = champions.champion()
+        folder = None if record is None else champions.bundle_folder(record)
+        if folder is None:
+            return None
+        self._raw(now_s - LOOK_H * 3_600, (now_s - EPOCH_S) // DAY_S, self._model(), self.seed, Path("var/landing"))
+        bundle, params = Bundle.open(folder), parameters.load().drift
+        predictor = bundle.predictor()
+        known = reference.obtain(Path("var/drift"), bundle.hash, predictor.lookback, params)
+        now = recent.window(Path("var/landing"), predictor, params)
+        found = verdict.judge(known, now, LENGTH_S, params)
+        start_s = int(now["ts_s"].min()) if len(now) else None
+        changed_world.note({"bundle": bundle.hash, "verdict": found["verdict"], "start_s": start_s})
+        shutil.rmtree("var/landing")
+        return bool(found["verdict"] == verdict.DRIFT)
+
+
+def _last_day(now_s: int, settled: Predictor) -> dict[str, float | None]:
+    """Skill on the bars of the last day: of the champion that traded it, of its predecessor and of a forecaster that
+    was fitted on this regime."""
+    series = list(market_history.read_series(market_history.read_markets()))
+    made: dict[str, float | None] = {"skill": None, "predecessor_skill": None, "settled_skill": None}
+    present, before = champions.champion(), champions.earlier()
+    known = {"skill": present, "predecessor_skill": before[0] if before else None}
+    for name, record in known.items():
+        folder = None if record is None else champions.bundle_folder(record)
+        if folder is not None:
+            made[name] = _skill(Bundle.open(folder).predictor(), series, now_s)
+    made["settled_skill"] = _skill(settled, series, now_s)
+    return made
+
+
+def _skill(predictor: Predictor, series: Sequence[market_history.Series], now_s: int) -> float:
+    params = parameters.load()
+    found = (
+        forecasts.forecast_rows(predictor, one, np.flatnonzero(one.ts_s > now_s - DAY_S), params.execution)
+        for one in series
+    )
+    span = (params.gate.first_horizon, params.gate.last_horizon, LENGTH_S)
+    losses = evidence.losses([one for one in found if one is not None], *span, params.gate.periods)
+    ours, market = np.array(list(losses.by_event.values())).sum(axis=0)
+    return round(float(1.0 - np.sqrt(ours / market)), 5)
+
+
+def _decided() -> dict[str, Any]:
+    """The gate's verdict, and whether the candidate became champion by the rule of the nightly flow."""
+    gate, bundle = read_json(report_json("gate")), champion_record.hash_of(BUNDLE)
+    promoted = may_be_promoted(gate, bundle)
+    if promoted:
+        champions.require_approval(BUNDLE, bundle)
+        tag = f"oddsmith:{bundle[:12]}"
+        target = champion_record.bento_store(Settings().var) / "bentos" / tag.replace(":", "/") / "src/bundle"
+        shutil.copytree(BUNDLE, target)
+        shutil.copy2(VERDICT, target)
+        reference.obtain(Path("var/drift"), bundle, Bundle.open(target).predictor().lookback, parameters.load().drift)
+        record = {"hash": bundle, "bento_tag": tag, "mlflow_version": "", "source": Source.SIMULATED.value}
+        champions.promote_record(record, champions.PROMOTED)
+    failed = [one["name"] for one in gate["criteria"] if not one["passed"]]
+    return {"verdict": gate["verdict"], "failed": failed, "promoted": promoted}
+
+
+def figures(rows: Sequence[dict[str, Any]], changes: Sequence[int], bound: float) -> dict[str, Any]:
+    """The keys of the line. `bound` is a share of the skill that a forecaster fitted on the regime has that day.
+
+    `worst_fall` is how far the champion lay below its predecessor on one day, as such a share; `nights_below_bound` the
+    longest run of days on which that was more than the bound. `nights_to_80_percent` has an entry for each change: the
+    nights that it took until the champion had 80 % of that skill on the day after; None where it never had.
+    """
+    falls = [
+        (row["predecessor_skill"] - row["skill"]) / row["settled_skill"]
+        for row in rows
+        if row["skill"] is not None and row["predecessor_skill"] is not None
+    ]
+    longest = run = 0
+    for fall in falls:
+        run = run + 1 if fall > bound else 0
+        longest = max(longest, run)
+    back = [row["skill"] is not None and row["skill"] >= ENOUGH * row["settled_skill"] for row in rows]
+    edges = (*changes, len(rows))
+    # The row of night n + 1 judges the day that follows night n.
+    waits = [
+        next((n - at - 1 for n in range(at + 1, min(end + 1, len(rows))) if back[n]), None)
+        for at, end in itertools.pairwise(edges)
+        if at + 1 < len(rows)
+    ]
+    return {
+        "changed_nights": len(rows),
+        "changed_promotions": sum(row["promoted"] for row in rows),
+        "fall_bound": bound,
+        "worst_fall": round(max(falls), 4) if falls else None,
+        "nights_below_bound": longest,
+        "nights_to_80_percent": waits,
+    }
