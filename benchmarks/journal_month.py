@@ -116,7 +116,7 @@ class MonthBot(Bot):
             self._journal.note_rules(bundle, decision_record.rules_document(model.rules))
         counts, followed = BarFunnel(), len(self.feed.followed)
         counts.listing(followed + 40, followed, {"denied": 12, "too close to its end": 28})
-        self._journal.count_funnel(day, {key: DAY_MIN * number for key, number in counts.counts.items()})
+        self._journal.conclude({}, day, {key: DAY_MIN * number for key, number in counts.counts.items()})
 
 
 def opened(folder: Path, *, seed: int, markets: int) -> MonthBot:

@@ -1,9 +1,9 @@
 """One closed bar: tidy up orders, mark, forecast, decide, journal, send, compare with the venue."""
 
-import asyncio
+import math
 import time
-from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,7 +11,6 @@ from pipelines import decision_record
 from pipelines.core import log
 from pipelines.core.domain import Quote, Side
 from pipelines.core.errors import OddsmithError, VenueError, VenueForbidden, VenueUnavailable
-from pipelines.core.money import MICRO
 from pipelines.core.orders import NOTHING_TO_TAKE, OrderIntent
 from pipelines.core.params import Params
 from pipelines.decide import Account
@@ -20,20 +19,18 @@ from pipelines.trading.order_states import OrderState
 from serving import metrics
 from serving.account.controls import Controls
 from serving.account.journal import Journal, OrderRow, decision_row
-from serving.account.trading_account import Difference, TradingAccount
+from serving.account.trading_account import TradingAccount
 from serving.dashboard.funnel import BarFunnel, is_entry
-from serving.dashboard.status import DAY_S, Status
+from serving.dashboard.status import DAY_S, Known, Status
 from serving.loaded_model import ColdMarket, LoadedModel, Turn, WarmMarket, take_turn
 from serving.market.feed import Feed
 from serving.model_watch import ModelWatch
+from serving.safety.books_watch import BooksWatch
 from serving.safety.shadow import Champions, Shadow
 from serving.threads import Threads
 
-MISMATCHES = 3
-"""Bars in a row on which books and venue must differ before it is an alarm: a settlement under way shows for one."""
-
-TOLD_BARS = 60
-"""Bars for which a note about the account is shown."""
+FRESH_S = 1.0
+"""Wall seconds for which a preparation serves the turn that follows."""
 
 PRUNE_EVERY = 240
 """Bars between two prunings of the journal."""
@@ -77,18 +74,31 @@ class BarTurns:
         self._guarded = guarded
         self._reduce_only = reduce_only
         self._shadow = shadow
-        self._mismatches = 0
+        self._books = BooksWatch(journal, status)
+        self._prepared_at = -math.inf
         self._last_s = 0
         self._bars = 0
         self._noted: LoadedModel | None = None
         self._exits: dict[str, int] = {}
         self.decided: tuple[Turn, Account] | None = None
         """The newest turn and the account that it saw."""
-        self._told: deque[str] = deque(maxlen=200)
-        self._told_at = 0
         self._packer = decision_record.Packer()
         self._unread = ""
         self.stopping = False
+
+    async def prepare(self, account: TradingAccount, ts_s: int) -> None:
+        """What the turn of the bar that ends at `ts_s` needs of the account: what people asked for is done, expired
+        orders are cancelled, fills are booked, books and venue are compared. Done while the bar still waits for its
+        last messages (`market.bars.GRACE_S`), so that the decision does not wait for it.
+
+        An account that cannot be read fails the turn and not this.
+        """
+        kill = self._kill_switch.exists()
+        length_s, _ = self._model_watch.geometry
+        self._unread = ""
+        limits = await self._threads.in_account_thread(self._ready, account, ts_s, length_s, kill)
+        self._obeyed(limits)
+        self._prepared_at = time.monotonic()
 
     async def take(self, account: TradingAccount, feed: Feed) -> None:
         """Everything that follows from the newest closed bar. Where turns are slower than bars, bars are left out.
@@ -96,58 +106,61 @@ class BarTurns:
         Raises:
             VenueError: if the account could not be read; nothing was bought then, and exits were sent all the same.
         """
-        await self._obey(account)
+        if time.monotonic() - self._prepared_at > FRESH_S:
+            await self.prepare(account, feed.closed[0])
+        self._prepared_at = -math.inf
         model, kill = self._model_watch.model, self._kill_switch.exists()
-        length_s, _ = self._model_watch.geometry
         await self._shadow.refresh(model)
-        self._unread = ""
-        await self._read(lambda: self._threads.in_account_thread(self._tidy, account, feed.closed[0], length_s, kill))
-        # Read after the tidying, which may take seconds when the venue is slow: the newest bar is decided.
+        # Read after the preparation, which may take seconds when the venue is slow: the newest bar is decided.
         (ts_s, closed_at), seen = feed.closed, feed.seen(None if model is None else model.predictor.filter)
         if ts_s == self._last_s:
             return
         self._last_s = ts_s
         quotes = {key: one.quote for key, one in feed.followed.items() if one.quote is not None}
         mids = feed.mids() | {one.market.market_id: one.window.last.mid_units for one in seen}
-        busy = bool(account.execution.pending or account.merging)
-        turn, differences = await asyncio.gather(
-            self._threads.in_model_thread(
-                self._decide, account, model, seen, quotes, mids, ts_s, kill, closed_at, feed.features_ms
-            ),
-            # While an order works, fills that are under way make books and venue differ without any fault.
-            _nothing() if busy else self._read(lambda: self._threads.in_account_thread(account.look)),
+        turn = await self._threads.in_model_thread(
+            self._decide, account, model, seen, quotes, mids, ts_s, kill, closed_at, feed.features_ms
         )
-        await self._read(lambda: self._judge(account, differences))
-        bar = BarFunnel()
+        bar, entries = BarFunnel(), []
         bar.listing(self._status.listed, len(feed.followed), self._status.left_out())
         bar.decisions(turn, len(feed.followed))
         if turn is not None:
-            await self._send_all(account, turn, kill, bar)
+            entries = await self._threads.in_account_thread(self._send_all, account, turn, kill, bar)
             self._watch_exits(account, turn)
-        bar.publish()
-        day = await self._threads.in_account_thread(self._journal.count_funnel, ts_s // DAY_S, bar.counts)
+        # Between sending and asking what became of it, so that the stream can tell it meanwhile.
+        self._status.decided(feed, model, turn)
+        day, known = await self._threads.in_account_thread(self._conclude, account, entries, bar, ts_s)
         self._status.count(bar.counts, day)
+        self._status.update(account, feed, ts_s, kill, known)
+        self._alive()
         if turn is not None:
             await self._in_shadow(account, feed, turn, quotes)
-        self._status.update(account, feed, model, turn, ts_s, kill)
-        self._alive()
         if self._unread:
             raise VenueUnavailable(f"the account could not be read, nothing was bought: {self._unread}")
 
-    async def _read(self, reading: Callable[[], Awaitable[T]]) -> T | None:
+    def _read(self, reading: Callable[[], T]) -> T | None:
         """The result of a reading of the account; None where the venue does not answer it. A route that is gone must
         not keep what is held from being sold, so the turn goes on and buys nothing."""
         try:
-            return await reading()
+            return reading()
         except VenueForbidden:
             raise
         except VenueError as error:
             self._unread = self._unread or str(error)
             return None
 
-    async def _obey(self, account: TradingAccount) -> None:
-        """Do what people asked for since the last bar."""
-        limits = await self._threads.in_account_thread(self._controls.apply, account)
+    def _ready(self, account: TradingAccount, ts_s: int, length_s: int, kill: bool) -> Params | None:
+        """`prepare` in the account's thread; the parameters to go on with where their limits changed."""
+        limits = self._controls.apply(account)
+        self._read(lambda: self._tidy(account, ts_s, length_s, kill))
+        # While an order works, fills that are under way make books and venue differ without any fault.
+        if account.execution.pending or account.merging:
+            self._books.tell(account)
+        else:
+            self._read(lambda: self._books.judge(account, account.look()))
+        return limits
+
+    def _obeyed(self, limits: Params | None) -> None:
         metrics.PAUSED.set(int(self._controls.paused))
         if limits is not None:
             self._params = limits
@@ -159,12 +172,17 @@ class BarTurns:
         Raises:
             VenueError: if the account cannot be read.
         """
-        await self._obey(account)
-        if account.execution.pending:
-            await self._threads.in_account_thread(account.execution.sync)
-        busy = bool(account.execution.pending)
-        await self._judge(account, None if busy else await self._threads.in_account_thread(account.differences))
+        self._obeyed(await self._threads.in_account_thread(self._controls.apply, account))
+        await self._threads.in_account_thread(self._compare, account)
         self._alive()
+
+    def _compare(self, account: TradingAccount) -> None:
+        if account.execution.pending:
+            account.execution.sync()
+        if account.execution.pending:
+            self._books.tell(account)
+        else:
+            self._books.judge(account, account.differences())
 
     async def _in_shadow(self, account: TradingAccount, feed: Feed, turn: Turn, quotes: dict[str, Quote]) -> None:
         """Let the bundle in shadow decide the same bar. Its trouble is said and touches nothing that trades."""
@@ -257,32 +275,45 @@ class BarTurns:
             self._journal.prune(ts_s - self._params.serving.keep_bars * model.length_s)
         return turn
 
-    async def _send_all(self, account: TradingAccount, turn: Turn, kill: bool, bar: BarFunnel) -> None:
+    def _send_all(self, account: TradingAccount, turn: Turn, kill: bool, bar: BarFunnel) -> list[OrderRow]:
+        """Send what was decided, in the account's thread; the entries among it that could be made."""
         entries: list[OrderRow] = []
-        for decision in turn.decisions:
-            # The funnel counts markets: the first of a maker's two quotes counts for both.
-            entry = is_entry(decision)
-            for intent in decision.intents:
-                sent, why = await self._send_one(account, intent, kill)
-                if entry and sent is not None:
-                    bar.sent()
-                    entries.append(sent)
-                elif entry and why:
-                    bar.kept_back(why)
-                entry = False
-        if account.execution.pending:
-            await self._read(lambda: self._threads.in_account_thread(account.execution.sync))
-        if entries:
-            await self._threads.in_account_thread(self._count_fills, entries, bar)
+        with account.execution.together():
+            for decision in turn.decisions:
+                # The funnel counts markets: the first of a maker's two quotes counts for both.
+                entry = is_entry(decision)
+                for intent in decision.intents:
+                    sent, why = self._send_one(account, intent, kill)
+                    if entry and sent is not None:
+                        bar.sent()
+                        entries.append(sent)
+                    elif entry and why:
+                        bar.kept_back(why)
+                    entry = False
+        return entries
 
-    async def _send_one(self, account: TradingAccount, intent: OrderIntent, kill: bool) -> tuple[OrderRow | None, str]:
+    def _conclude(
+        self, account: TradingAccount, entries: list[OrderRow], bar: BarFunnel, ts_s: int
+    ) -> tuple[dict[tuple[str, str], int], Known]:
+        """Learn what became of the orders and write the funnel: its counts of the market day, and what the picture
+        shows of the journal."""
+        with account.execution.together():
+            if account.execution.pending:
+                self._read(account.execution.learn)
+            if entries:
+                self._count_fills(entries, bar)
+            bar.publish()
+        day = self._journal.conclude(account.execution.taken_moves(), ts_s // DAY_S, bar.counts)
+        return day, self._status.read(account)
+
+    def _send_one(self, account: TradingAccount, intent: OrderIntent, kill: bool) -> tuple[OrderRow | None, str]:
         """What is known of an order that was sent, or why it was not."""
         if self.stopping:
             return None, ""
         why = self._kept_back(intent, kill)
         if why:
             return None, why
-        sent = await self._threads.in_account_thread(self._send, account, intent)
+        sent = self._send(account, intent)
         return sent, "" if sent is not None else "the order could not be made"
 
     def _count_fills(self, entries: list[OrderRow], bar: BarFunnel) -> None:
@@ -360,52 +391,9 @@ class BarTurns:
         lines = (f"{key[:12]} for {age} s: {why.get(key, 'its orders do not fill')}" for key, age in late.items())
         self._status.alarm("exit", "an exit is not filled: " + "; ".join(lines))
 
-    async def _judge(self, account: TradingAccount, differences: list[Difference] | None) -> None:
-        """Say whether books and venue are equal; after some bars of difference, look for trades that failed."""
-        self._tell(account)
-        if differences is None:
-            return
-        if await self._threads.in_account_thread(account.judge, differences):
-            differences = []
-        self._tell(account)
-        self._mismatches = self._mismatches + 1 if differences else 0
-        if self._mismatches == 0:
-            self._status.ledger_equals_venue = True
-            self._status.clear_alarm("ledger")
-        elif self._mismatches >= MISMATCHES:
-            self._status.ledger_equals_venue = False
-            self._status.alarm("ledger", "; ".join(str(difference) for difference in differences))
-            taken_back = await self._threads.in_account_thread(account.execution.take_back_missing)
-            _log.error("books and venue differ", differences=[str(one) for one in differences], taken_back=taken_back)
-
-    def _tell(self, account: TradingAccount) -> None:
-        """Show what the account or its gateway has to say for some bars; the journal keeps each line once."""
-        notes, account.notes = account.notes + account.gateway.left_out(), []
-        for note in notes:
-            self._status.alarm("account", note)
-            self._told_at = self._bars
-            if note not in self._told:
-                self._told.append(note)
-                self._journal.note("account", note)
-                _log.warning("account", note=note)
-        if self._bars - self._told_at > TOLD_BARS:
-            self._status.clear_alarm("account")
-        metrics.TRIPPED.set(int(account.accounting.tripped))
-        metrics.REDEEMABLE.set(len(account.accounting.redeemable))
-        for kind, micro in account.accounting.income_micro.items():
-            metrics.INCOME.labels(kind).set(micro / MICRO)
-        if account.accounting.tripped:
-            self._status.alarm("breaker", "too many orders were sent: nothing is bought until the breaker is released")
-        else:
-            self._status.clear_alarm("breaker")
-
 
 def _unfilled(row: OrderRow) -> str:
     """Why an order that was sent has no fill at the end of its turn."""
     if row.state is OrderState.REJECTED:
         return "nothing to take" if NOTHING_TO_TAKE in row.text.lower() else "refused by the venue"
     return "no answer" if row.state is OrderState.UNKNOWN else "rests or found no shares"
-
-
-async def _nothing() -> None:
-    return None

@@ -85,6 +85,7 @@ class Session:
         self._venue = venue
         self._bar = asyncio.Event()
         self._closed = 0
+        self._reached_s = 0
         settings, params = lasting.settings, lasting.params
         length_s, lookback = lasting.model_watch.geometry
         self.feed = Feed(
@@ -95,6 +96,7 @@ class Session:
             length_s=length_s,
             max_gap_bars=params.bars.max_gap_bars,
             wall_is_market=settings.mode is not Mode.SIMULATED,
+            on_reached=self._on_reached,
             on_bar=self._on_bar,
             on_resolved=self._on_resolved,
             on_left=lasting.status.left,
@@ -197,6 +199,10 @@ class Session:
         one, market_s = self.feed.followed.get(market_id), self.feed.market_s
         return None if one is None or one.quote is None or market_s is None else (one.quote, market_s)
 
+    def _on_reached(self, ts_s: int) -> None:
+        self._reached_s = ts_s
+        self._bar.set()
+
     def _on_bar(self, closed: list[tuple[Bar, Quote]]) -> None:
         self._lasting.account.gateway.bars_closed(closed)
         self._closed += 1
@@ -220,8 +226,8 @@ class Session:
         else:
             self._lasting.status.clear_alarm("dropped")
 
-    async def _bar_closed(self) -> bool:
-        """Wait for a bar; False when none has closed for a while."""
+    async def _bar_ends(self) -> bool:
+        """Wait for a bar that ends or has closed; False when none has for a while."""
         try:
             async with asyncio.timeout(COMPARED_AFTER_S):
                 await self._bar.wait()
@@ -250,8 +256,11 @@ class Session:
         lasting = self._lasting
         geometry = lasting.model_watch.geometry
         while True:
-            if not await self._bar_closed():
+            if not await self._bar_ends():
                 await self._compare()
+                continue
+            if not self._closed:
+                await lasting.turns.prepare(lasting.account, self._reached_s)
                 continue
             self._count_dropped()
             if await lasting.model_watch.refresh() and lasting.model_watch.geometry != geometry:

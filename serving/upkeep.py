@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 from pipelines.core import log
@@ -11,12 +12,13 @@ from pipelines.core.errors import OddsmithError, VenueError, VenueForbidden, Ven
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params
 from pipelines.venue import resolutions
+from pipelines.venue.channel import Frame
 from pipelines.venue.clob_gateway import ClobGateway
 from pipelines.venue.gamma_rows import Odd
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.listing_facts import UNKNOWN, ListingFacts
 from pipelines.venue.stream import Resolution
-from pipelines.venue.user_stream import Disconnected, FillUpdate, OrderUpdate, Reconnected, Unreadable, UserStream
+from pipelines.venue.user_stream import Disconnected, FillUpdate, OrderUpdate, UserStream, UserUpdate
 from pipelines.venue.wanted import Why, unwanted
 from serving import metrics
 from serving.account import settlement
@@ -282,21 +284,40 @@ class Upkeep:
         if not isinstance(gateway, ClobGateway):
             return
         execution.stream_is(up=False)
-        stream = UserStream(ws_url, gateway.credentials, gateway.fills, reading=self._threads.in_account_thread)
-        async for update in stream.updates():
-            try:
-                if isinstance(update, FillUpdate):
-                    await self._threads.in_account_thread(execution.hear, update.fills, update.status)
-                elif isinstance(update, OrderUpdate):
-                    known = (update.order_id, update.kind, update.matched_micro)
-                    await self._threads.in_account_thread(execution.hear_of, *known)
-                elif isinstance(update, Disconnected):
-                    execution.stream_is(up=False)
-                elif isinstance(update, Reconnected | Unreadable):
-                    execution.stream_is(up=True)
-                    await self._threads.in_account_thread(execution.sync)
-            except VenueForbidden:
-                raise
-            except OddsmithError as error:
-                metrics.API_ERRORS.labels("user").inc()
-                self._status.alarm("user", str(error))
+        stream = UserStream(ws_url, gateway.credentials, gateway.fills)
+        async for frames in stream.batches():
+            await self._threads.in_account_thread(self._hear, stream, frames)
+
+    def _hear(self, stream: UserStream, frames: list[Frame]) -> None:
+        """Take a batch of messages, in the account's thread. What the venue says of several trades is booked at once:
+        a trade tells three steps of its settlement, and each would be a commit of the journal."""
+        trades: list[FillUpdate] = []
+        for frame in frames:
+            update = stream.read(frame)
+            if isinstance(update, FillUpdate):
+                trades.append(update)
+            elif isinstance(update, OrderUpdate):
+                self._account.execution.hear_of(update.order_id, update.kind, update.matched_micro)
+            elif update is not None:
+                self._guard(partial(self._hear_trades, trades))
+                trades = []
+                self._guard(partial(self._hear_of_stream, update))
+        self._guard(partial(self._hear_trades, trades))
+
+    def _guard(self, hearing: Callable[[], None]) -> None:
+        try:
+            hearing()
+        except VenueForbidden:
+            raise
+        except OddsmithError as error:
+            metrics.API_ERRORS.labels("user").inc()
+            self._status.alarm("user", str(error))
+
+    def _hear_trades(self, trades: Sequence[FillUpdate]) -> None:
+        self._account.execution.hear_all((one.fills, one.status) for one in trades)
+
+    def _hear_of_stream(self, update: UserUpdate) -> None:
+        execution = self._account.execution
+        execution.stream_is(up=not isinstance(update, Disconnected))
+        if not isinstance(update, Disconnected):
+            execution.sync()

@@ -1,15 +1,15 @@
 """Our own orders and trades as they happen. Fills may arrive before the answer to the order that caused them."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from pipelines.core import log
 from pipelines.core.domain import Fill
 from pipelines.core.errors import OddsmithError
 from pipelines.core.money import to_micro
-from pipelines.venue.channel import Channel, Garbled, Lost, Opened
+from pipelines.venue.channel import Channel, Frame, Garbled, Lost, Opened
 from pipelines.venue.clients import Credentials
 
 SILENCE_S = 3_600.0
@@ -64,8 +64,8 @@ UserUpdate = OrderUpdate | FillUpdate | Reconnected | Disconnected | Unreadable
 
 
 class UserStream:
-    """The user channel of one account. `fills` reads a trade as the gateway does (`ClobGateway.fills`). It asks the
-    venue about a market that it does not know, so `reading` runs it where it may block (here, when left out)."""
+    """The user channel of one account. `fills` reads a trade as the gateway does (`ClobGateway.fills`); it asks the
+    venue about a market that it does not know, so `read` may block."""
 
     def __init__(
         self,
@@ -74,7 +74,6 @@ class UserStream:
         fills: Callable[[Mapping[str, Any]], list[Fill]],
         *,
         silence_s: float = SILENCE_S,
-        reading: Callable[[Callable[[], "UserUpdate | None"]], Awaitable["UserUpdate | None"]] | None = None,
     ) -> None:
         auth = {
             "apiKey": credentials.api_key,
@@ -82,31 +81,53 @@ class UserStream:
             "passphrase": credentials.passphrase,
         }
         self._fills = fills
-        self._reading = reading or _here
         self._channel = Channel(
             f"{ws_url.rstrip('/')}/ws/user", lambda: {"type": "user", "auth": auth}, silence_s=silence_s
         )
 
     async def updates(self) -> AsyncIterator[UserUpdate]:
         """Updates until the task is cancelled; what a message said that cannot be read has to be asked for."""
+        async for frames in self.batches():
+            for frame in frames:
+                update = self.read(frame)
+                if update is not None:
+                    yield update
+
+    async def batches(self) -> AsyncIterator[list[Frame]]:
+        """What has come since the last batch, in its order, until the task is cancelled. `read` reads it."""
+        queue: asyncio.Queue[Frame | None] = asyncio.Queue()
+        reader = asyncio.create_task(self._fill(queue))
+        reader.add_done_callback(lambda _: queue.put_nowait(None))
+        try:
+            while True:
+                frames = [await queue.get()]
+                while not queue.empty():
+                    frames.append(queue.get_nowait())
+                yield [frame for frame in frames if frame is not None]
+                if None in frames:
+                    await reader
+                    return
+        finally:
+            reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
+
+    async def _fill(self, queue: "asyncio.Queue[Frame | None]") -> None:
         async for frame in self._channel.frames():
-            if isinstance(frame, Opened):
-                yield Reconnected(first=frame.attempt == 1)
-                continue
-            if isinstance(frame, Lost):
-                yield Disconnected(frame.reason)
-                continue
-            if isinstance(frame, Garbled):
-                yield Unreadable(f"not a message: {frame.text}")
-                continue
-            try:
-                update = await self._reading(partial(self._parse, frame))
-            except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, OddsmithError) as error:
-                log.get("stream").warning("message not read", error=repr(error), kind=frame.get("event_type"))
-                yield Unreadable(f"{frame.get('event_type')}: {error!r}")
-                continue
-            if update is not None:
-                yield update
+            queue.put_nowait(frame)
+
+    def read(self, frame: Frame) -> UserUpdate | None:
+        """What a message says; None where it says nothing of orders and trades."""
+        if isinstance(frame, Opened):
+            return Reconnected(first=frame.attempt == 1)
+        if isinstance(frame, Lost):
+            return Disconnected(frame.reason)
+        if isinstance(frame, Garbled):
+            return Unreadable(f"not a message: {frame.text}")
+        try:
+            return self._parse(frame)
+        except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, OddsmithError) as error:
+            log.get("stream").warning("message not read", error=repr(error), kind=frame.get("event_type"))
+            return Unreadable(f"{frame.get('event_type')}: {error!r}")
 
     def _parse(self, frame: Mapping[str, Any]) -> UserUpdate | None:
         match frame.get("event_type"):
@@ -119,7 +140,3 @@ class UserStream:
                 return FillUpdate(str(frame["id"]), status, tuple(self._fills({**frame, "status": "MATCHED"})))
             case _:
                 return None
-
-
-async def _here(read: Callable[[], UserUpdate | None]) -> UserUpdate | None:
-    return read()

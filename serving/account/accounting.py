@@ -4,12 +4,13 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from pipelines.core import log
 from pipelines.core.domain import Fill, FillState, Market, Outcome, Position, Quote, Side
+from pipelines.core.errors import DataError
 from pipelines.core.money import MICRO, PRICE_SCALE, notional_micro
 from pipelines.decision_record import market_document, market_of
 from pipelines.trading import kernel
@@ -140,6 +141,45 @@ class Accounting:
                 return False
             return self._write(fill)
 
+    def book_known(self, fills: Sequence[Fill]) -> tuple[list[Fill], list[Fill]]:
+        """Take in what the stream says of several fills with two transactions at most: how far those that are booked
+        have settled, and new ones that nothing speaks against. Those that were booked now, and those that say more, in
+        their order, for `book`.
+        """
+        with self._mutex:
+            moved: dict[Key, Fill] = {}
+            fresh: dict[Key, Fill] = {}
+            rest: list[Fill] = []
+            left: set[Key] = set()
+            for fill in fills:
+                key = key_of(fill)
+                if key not in left | fresh.keys() and self._only_moves(fill):
+                    before = moved[key].state if key in moved else self._states.get(key, FillState.MATCHED)
+                    moved[key] = replace(fill, state=fill_moved(before, fill.state))
+                elif key not in left | fresh.keys() and self._is_fresh(fill, fresh.values()):
+                    fresh[key] = fill
+                else:
+                    rest.append(fill)
+                    left.add(key)
+            self._set_states([one for key, one in moved.items() if one.state is not self._states.get(key)])
+            for fill in moved.values():
+                self._follow(fill)
+            self._write_all(list(fresh.values()))
+            return list(fresh.values()), rest
+
+    def _only_moves(self, fill: Fill) -> bool:
+        """Whether a fill is booked, and what is said of it can only be how far it has settled."""
+        key = key_of(fill)
+        return key in self._keys and not self._undone.now(key) and fill.state is not FillState.FAILED
+
+    def _is_fresh(self, fill: Fill, others: Iterable[Fill]) -> bool:
+        """Whether a fill is new, did not fail, and sells nothing that the books lack after others of its batch."""
+        key = key_of(fill)
+        if key in self._keys or FillState.FAILED in (fill.state, self._states.get(key)):
+            return False
+        sold = sum(one.shares_micro for one in others if one.side is Side.SELL and one.token_id == fill.token_id)
+        return self._short_micro(fill) + (sold if fill.side is Side.SELL else 0) <= 0
+
     def _take_back(self, void: Fill, key: Key) -> bool:
         times = self._undone.times("void", key)
         return self._write(replace(void, fill_id=f"void{times or ''}/{key[0]}"))
@@ -171,25 +211,46 @@ class Accounting:
         return self._write(bookings.again(replace(fill, state=after), self._undone.times("redo", key)))
 
     def _set_state(self, fill: Fill) -> None:
-        self._journal.note_fill_state(fill)
-        self._states[key_of(fill)] = fill.state
+        self._set_states([fill])
+
+    def _set_states(self, fills: Sequence[Fill]) -> None:
+        if fills:
+            self._journal.note_fill_states(fills)
+            self._states |= {key_of(fill): fill.state for fill in fills}
 
     def _write(self, fill: Fill) -> bool:
-        mid = self.mids.get(fill.market_id) or _yes_price(fill)
         if self._short_micro(fill) > 0:
             # A reversal whose shares are gone already waits until they are back.
             if not bookings.original(fill.fill_id)[0]:
                 self.aside.setdefault(key_of(fill), (fill, time.monotonic()))
             return False
-        self.aside.pop(key_of(fill), None)
-        reason = self._journal.order_reason(fill.order_id)
-        # Journal first: a crash between the two lines leaves a journal from which memory is rebuilt.
-        self._journal.book_fill(fill, mid, reason, self.describe(fill.market_id))
-        self.mids.setdefault(fill.market_id, mid)
-        self._apply(fill, mid, reason)
-        if not bookings.original(fill.fill_id)[0]:
-            self._states[key_of(fill)] = fill.state
+        self._write_all([fill])
         return True
+
+    def _write_all(self, fills: Sequence[Fill]) -> None:
+        """Book fills whose shares are there, all in one transaction of the journal."""
+        if not fills:
+            return
+        mids = [self.mids.get(fill.market_id) or _yes_price(fill) for fill in fills]
+        reasons = [self._journal.order_reason(fill.order_id) for fill in fills]
+        booked = list(zip(fills, mids, reasons, strict=True))
+        # Journal first: a crash between the two leaves a journal from which memory is rebuilt.
+        self._journal.book_fills(
+            [(BookedFill(*row, time.time_ns()), self.describe(row[0].market_id)) for row in booked]
+        )
+        refused: DataError | None = None
+        for fill, mid, reason in booked:
+            self.aside.pop(key_of(fill), None)
+            self.mids.setdefault(fill.market_id, mid)
+            try:
+                self._apply(fill, mid, reason)
+            except DataError as error:  # it keeps none of the others, which are journaled too, out of the ledger
+                refused = refused or error
+                continue
+            if not bookings.original(fill.fill_id)[0]:
+                self._states[key_of(fill)] = fill.state
+        if refused is not None:
+            raise refused
 
     def _short_micro(self, fill: Fill) -> int:
         """Shares that a fill sells and the books do not hold."""

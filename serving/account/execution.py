@@ -4,16 +4,19 @@ An order is journaled under its hash before it is sent. An answer that proves no
 up by its hash and never sent again. All methods block and are called from one thread.
 """
 
+import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pipelines.core import log
 from pipelines.core.domain import Fill, FillState, Market, Side
 from pipelines.core.errors import DataError, VenueError, VenueForbidden
 from pipelines.core.money import notional_micro
-from pipelines.core.orders import OrderGateway, OrderIntent, PlaceResult, PlaceStatus, SignedOrder
+from pipelines.core.orders import OrderGateway, OrderIntent, OrderType, PlaceResult, PlaceStatus, SignedOrder
 from pipelines.trading.order_states import FINAL, OrderState, after_answer, after_fills
 from pipelines.trading.risk import reserve_micro
 from serving.account.bookings import Undone, key_of, reversal
@@ -26,6 +29,9 @@ PATIENCE_MS = 15_000
 LAST_PATIENCE_MS = 60_000
 """Wall time after which an order counts as over although the venue's balance of its token is not what its fills say.
 The books differ from the account then, and nothing is bought until they agree."""
+
+READ_EVERY_S = 300.0
+"""Wall time after which the lists are read although answers and stream have told everything."""
 
 LOOK_AGAIN_S = 1.0
 """Wall time between two looks for a trade that the venue does not list."""
@@ -50,7 +56,8 @@ class Sent:
 
 class Execution:
     """Orders of one account. `book` applies a fill to ledger and journal, once; `describe` gives a market as JSON;
-    `held` gives the base units of a token in the books."""
+    `held` gives the base units of a token in the books; `book_known` books what is plain among several fills with
+    one write, and gives those that it booked and the others."""
 
     def __init__(
         self,
@@ -61,6 +68,7 @@ class Execution:
         held: Callable[[str], int],
         trades_from_s: int = 0,
         breaker: Breaker | None = None,
+        book_known: Callable[[Sequence[Fill]], tuple[Sequence[Fill], Sequence[Fill]]] = lambda fills: ((), fills),
     ) -> None:
         self._gateway = gateway
         self._breaker = breaker
@@ -68,6 +76,7 @@ class Execution:
         self._book = book
         self._describe = describe
         self._held = held
+        self._book_known = book_known
         self._pending = {row.order_id: row for row in journal.orders(PENDING)}
         self._expected: dict[str, int] = {}
         self._first_trade_s = trades_from_s
@@ -81,6 +90,10 @@ class Execution:
         self._said_gone: set[str] = set()
         self._cancelled: set[str] = set()
         """Orders that the venue cancelled because we asked."""
+        self._taking: set[str] = set()
+        """Working orders that we signed to take and never to rest."""
+        self._read_at = -math.inf
+        self._moves: dict[str, dict[str, Any]] | None = None
 
     @property
     def pending(self) -> list[OrderRow]:
@@ -116,12 +129,14 @@ class Execution:
         # Remembered first too: whatever fails from here on (a full disk under the answer), its market stays busy.
         asked = PlaceResult(PlaceStatus.UNKNOWN, signed.order_id)
         self._pending[signed.order_id] = self._row(signed.order_id, intent, OrderState.PREPARED, asked, 0.0)
+        if intent.order_type is OrderType.FAK:
+            self._taking.add(signed.order_id)
         started = time.perf_counter()
         result = self._placed(signed)
         latency_ms = (time.perf_counter() - started) * 1_000
         state = after_answer(result, intent.shares_micro)
         status = result.venue_status[:64]
-        self._journal.move(signed.order_id, state, venue_status=status, text=result.reason, latency_ms=latency_ms)
+        self._move(signed.order_id, state, venue_status=status, text=result.reason, latency_ms=latency_ms)
         row = self._row(signed.order_id, intent, state, result, latency_ms)
         if state is OrderState.REJECTED:
             self._forget(row.order_id)
@@ -178,6 +193,15 @@ class Execution:
             latency_ms=latency_ms,
         )
 
+    def learn(self) -> int:
+        """What became of the pending orders, as `sync`. The venue is not asked while its answers and the stream have
+        told everything: every order of ours took what its answer stated and cannot rest, and its fills are booked.
+        Orders that rest, or were not answered, are looked up, and all are when the lists were not read for a while."""
+        self._finish_answered(self._taking)
+        if not self._pending and time.monotonic() - self._read_at < READ_EVERY_S:
+            return 0
+        return self.sync()
+
     def sync(self) -> int:
         """Read open orders and trades, book fills, settle the state of every pending order; number of new fills.
 
@@ -187,29 +211,54 @@ class Execution:
         try:
             listed = {order.order_id for order in self._gateway.open_orders()}
         except VenueError:
-            self._finish_answered()
+            self._finish_answered(self._pending)
             raise
         fresh = self.read_trades()
         for row in list(self._pending.values()):
             state, text = self._verdict(row, row.order_id in listed)
             if state is not row.state:
-                self._journal.move(row.order_id, state, **({"text": text} if text else {}))
+                self._move(row.order_id, state, **({"text": text} if text else {}))
             if state in FINAL and self._booked(row):
                 self._forget(row.order_id)
             else:
                 self._pending[row.order_id] = replace(row, state=state)
         self._blind = not self._stream_up
+        self._read_at = time.monotonic()
         return fresh
 
-    def _finish_answered(self) -> None:
+    def _finish_answered(self, some: Container[str]) -> None:
         """Without the venue's lists: an order that was answered as matched takes and never rests, so it is over once
         the stream has told the fills that its answer stated. Its market must not wait for a route that is gone."""
         for row in list(self._pending.values()):
             stated = self._expected.get(row.order_id, 0)
-            if row.venue_status.lower() == "matched" and 0 < stated <= row.filled_micro:
+            told = row.venue_status.lower() == "matched" and 0 < stated <= row.filled_micro
+            if told and row.order_id in some:
                 state = OrderState.CANCELLED if row.rest_micro else after_fills(row.filled_micro, row.shares_micro)
-                self._journal.move(row.order_id, state)
+                self._move(row.order_id, state)
                 self._forget(row.order_id)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """States of orders that are learnt inside wait for `taken_moves`, so that a turn writes them in one
+        transaction; after an exception they are written at once. A crash before that loses nothing: an order that was
+        journaled before it was sent is looked up."""
+        self._moves = {} if self._moves is None else self._moves
+        try:
+            yield
+        except BaseException:
+            self._journal.move_all(self.taken_moves())
+            raise
+
+    def taken_moves(self) -> Mapping[str, Mapping[str, Any]]:
+        """What `together` has put off: order id -> columns. From here on states are written at once again."""
+        moves, self._moves = self._moves or {}, None
+        return moves
+
+    def _move(self, order_id: str, state: OrderState, **columns: Any) -> None:
+        if self._moves is None:
+            self._journal.move(order_id, state, **columns)
+        else:
+            self._moves[order_id] = {**self._moves.get(order_id, {}), "state": state.value, **columns}
 
     def _forget(self, order_id: str) -> None:
         self._pending.pop(order_id)
@@ -217,6 +266,7 @@ class Execution:
         self._missed.pop(order_id, None)
         self._said_gone.discard(order_id)
         self._cancelled.discard(order_id)
+        self._taking.discard(order_id)
 
     def _booked(self, row: OrderRow) -> bool:
         """Whether every fill that answer and stream stated is booked, or did not happen after all."""
@@ -282,10 +332,18 @@ class Execution:
 
     def hear(self, fills: Iterable[Fill], status: str) -> None:
         """Fills that the user stream reports: booked once, and taken back when their settlement failed for good."""
+        self.hear_all([(fills, status)])
+
+    def hear_all(self, heard: Iterable[tuple[Iterable[Fill], str]]) -> None:
+        """Fills of several messages with the status of each, as `hear`, in their order."""
         # Statuses that the venue adds later count as matched: a fill that is booked too early can be reversed.
-        state = next((one for one in FillState if one.value == status), FillState.MATCHED)
-        for fill in fills:
-            if self._booked_now(replace(fill, state=state)):
+        known = {one.value: one for one in FillState}
+        told = [replace(fill, state=known.get(status, FillState.MATCHED)) for fills, status in heard for fill in fills]
+        booked, rest = self._book_known(told)
+        for fill in booked:
+            self._count(fill)
+        for fill in rest:
+            if self._booked_now(fill):
                 self._count(fill)
 
     def stream_is(self, *, up: bool) -> None:

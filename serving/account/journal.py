@@ -191,6 +191,15 @@ class Journal:
         with self._mutex, self._engine.begin() as db:
             set_columns(db, schema.ORDERS, self.account, ("order_id", order_id), {"state": state.value} | columns)
 
+    def move_all(self, moves: Mapping[str, Mapping[str, Any]]) -> None:
+        """Set columns of several orders in one transaction."""
+        with self._mutex, self._engine.begin() as db:
+            self._move_all(db, moves)
+
+    def _move_all(self, db: Connection, moves: Mapping[str, Mapping[str, Any]]) -> None:
+        for order_id, columns in moves.items():
+            set_columns(db, schema.ORDERS, self.account, ("order_id", order_id), columns)
+
     def orders(self, states: Iterable[OrderState] | None = None, limit: int = 1000) -> list[OrderRow]:
         """Orders of the account, newest first."""
         table = schema.ORDERS
@@ -213,32 +222,40 @@ class Journal:
 
     # Fills and settlements
 
-    def book_fill(self, fill: Fill, yes_mid_units: int, reason: str, market: str, seq: int | None = None) -> bool:
-        """Write a fill once, with its order's filled amount, in one transaction; False if it was there already.
+    def book_fill(self, fill: Fill, yes_mid_units: int, reason: str, market: str, seq: int | None = None) -> None:
+        """Write a fill once, with its order's filled amount, in one transaction.
 
         `seq` is its place among the bookings, the last one by default.
         """
+        self.book_fills([(BookedFill(fill, yes_mid_units, reason, time.time_ns() if seq is None else seq), market)])
+
+    def book_fills(self, booked: Iterable[tuple[BookedFill, str]]) -> None:
+        """Write fills, each with the static data of its market, as `book_fill`; all in one transaction."""
+        with self._mutex, self._engine.begin() as db:
+            for one, market in booked:
+                self._book_fill(db, one, market)
+
+    def _book_fill(self, db: Connection, one: BookedFill, market: str) -> None:
+        fill = one.fill
         row = {name: getattr(fill, name) for name in _FILL_COLUMNS}
-        row |= {"outcome": fill.outcome.value, "side": fill.side.value, "yes_mid_units": yes_mid_units}
-        seq = time.time_ns() if seq is None else seq
-        row |= {"account": self.account, "reason": reason, "booked_ms": wall_ms(), "seq": seq}
-        with self._mutex, self._engine.begin() as db:
-            if not insert_once(db, schema.FILLS, row):
-                return False
-            if not is_own_booking(fill.fill_id):
-                db.execute(_FILLED, {"this": fill.order_id, "more": fill.shares_micro})
-                self._note_state(db, fill)
-            self._know(db, fill.market_id, market)
-        return True
+        row |= {"outcome": fill.outcome.value, "side": fill.side.value, "yes_mid_units": one.yes_mid_units}
+        row |= {"account": self.account, "reason": one.reason, "booked_ms": wall_ms(), "seq": one.seq}
+        if not insert_once(db, schema.FILLS, row):
+            return
+        if not is_own_booking(fill.fill_id):
+            db.execute(_FILLED, {"this": fill.order_id, "more": fill.shares_micro})
+            self._note_states(db, [fill])
+        self._know(db, fill.market_id, market)
 
-    def _note_state(self, db: Connection, fill: Fill) -> None:
-        row = {"fill_id": fill.fill_id, "order_id": fill.order_id, "account": self.account}
-        put(db, schema.FILL_STATES, row | {"state": fill.state.value, "wall_ms": wall_ms()})
+    def _note_states(self, db: Connection, fills: Sequence[Fill]) -> None:
+        own = {"account": self.account, "wall_ms": wall_ms()}
+        rows = [own | {"fill_id": one.fill_id, "order_id": one.order_id, "state": one.state.value} for one in fills]
+        put(db, schema.FILL_STATES, *rows)
 
-    def note_fill_state(self, fill: Fill) -> None:
-        """Write how far the settlement of a fill has come."""
+    def note_fill_states(self, fills: Sequence[Fill]) -> None:
+        """Write how far the settlement of fills has come, in one transaction."""
         with self._mutex, self._engine.begin() as db:
-            self._note_state(db, fill)
+            self._note_states(db, fills)
 
     def fill_states(self) -> dict[tuple[str, str], FillState]:
         """(fill id, order id) -> state, of fills that were ever not confirmed."""
@@ -378,11 +395,15 @@ class Journal:
                 set_columns(db, schema.MARKETS, self.account, ("market_id", market_id), {"peak_units": peak_units})
             put(db, schema.FACTS, *(own | {"name": name, "value": value} for name, value in facts.items()))
 
-    def count_funnel(self, day: int, counts: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
-        """Add the counts of a bar, (step, reason) -> markets, to those of its market day; the day's."""
+    def conclude(
+        self, moves: Mapping[str, Mapping[str, Any]], day: int, counts: Mapping[tuple[str, str], int]
+    ) -> dict[tuple[str, str], int]:
+        """The end of a turn in one transaction: columns of its orders, and the counts of its bar, (step, reason) ->
+        markets, added to those of its market day; the day's."""
         table, own = schema.FUNNEL, {"account": self.account, "day": day}
         rows = [own | {"step": step, "reason": why[:48], "count": count} for (step, why), count in counts.items()]
         with self._mutex, self._engine.begin() as db:
+            self._move_all(db, moves)
             add(db, table, *rows)
             query = select(table).where((table.c.account == self.account) & (table.c.day == day))
             return {(row._mapping["step"], row._mapping["reason"]): row._mapping["count"] for row in db.execute(query)}

@@ -73,6 +73,7 @@ class TradingAccount:
             self.accounting.shares_micro,
             first_trade_s,
             self._breaker,
+            self._book_known,
         )
         self._recent: dict[str, None] = dict.fromkeys(self.accounting.tokens())
         self._traded: list[Fill] = []
@@ -103,12 +104,21 @@ class TradingAccount:
     def _book(self, fill: Fill) -> bool:
         booked = self.accounting.book(fill)
         if booked:
-            self._traded.append(fill)
-            self._recent.pop(fill.token_id, None)
-            self._recent[fill.token_id] = None
-            while len(self._recent) > RECENT_TOKENS:
-                self._recent.pop(next(iter(self._recent)))
+            self._note_traded(fill)
         return booked
+
+    def _book_known(self, fills: Sequence[Fill]) -> tuple[Sequence[Fill], Sequence[Fill]]:
+        booked, rest = self.accounting.book_known(fills)
+        for fill in booked:
+            self._note_traded(fill)
+        return booked, rest
+
+    def _note_traded(self, fill: Fill) -> None:
+        self._traded.append(fill)
+        self._recent.pop(fill.token_id, None)
+        self._recent[fill.token_id] = None
+        while len(self._recent) > RECENT_TOKENS:
+            self._recent.pop(next(iter(self._recent)))
 
     # Decided markets
 

@@ -3,9 +3,9 @@
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from pipelines.core.domain import Market, Position
+from pipelines.core.domain import Fill, Market, Position
 from pipelines.core.orders import NOTHING_TO_TAKE
 from pipelines.core.params import Params
 from pipelines.core.settings import Settings
@@ -14,7 +14,7 @@ from pipelines.trading.risk import exposure_micro
 from pipelines.venue.wanted import Why
 from serving import champion, metrics
 from serving.account.execution import Sent
-from serving.account.journal import wall_ms
+from serving.account.journal import BookedFill, wall_ms
 from serving.account.trading_account import TradingAccount
 from serving.dashboard import funnel, nightly_reports, state_json
 from serving.dashboard.announcer import Announcer
@@ -33,6 +33,15 @@ JUDGED_POINTS = 5_000
 
 RECENT = 120
 DAY_S = 86_400
+
+
+class Known(NamedTuple):
+    """What the picture shows of the journal: what was booked since the last picture, the newest fills with the newest
+    first, and the number of orders by state."""
+
+    booked: list[BookedFill]
+    fills: list[Fill]
+    orders: dict[str, int]
 
 
 class Status:
@@ -57,6 +66,8 @@ class Status:
         self._turn: Turn | None = None
         self._body: dict[str, Any] = {}
         self._told_seq = 0
+        self._known: Known | None = None
+        self._markets: list[dict[str, Any]] = []
         self.listed = 0
         self.not_followed: Mapping[str, tuple[Market, Why]] = {}
         """Listed markets that are not followed, each with why."""
@@ -184,31 +195,39 @@ class Status:
         """Where the markets of a bar, and of its market day so far, went between listing and fill."""
         self._funnel = {"bar": funnel.document(bar), "day": funnel.document(day)}
 
-    def update(
-        self, account: TradingAccount, feed: Feed, model: LoadedModel | None, turn: Turn | None, ts_s: int, kill: bool
-    ) -> None:
-        """Take the picture of a finished turn."""
+    def read(self, account: TradingAccount) -> Known:
+        """What the next picture shows of the journal. Blocking: it waits for what is being written."""
+        booked, before = account.journal.fills_after(self._told_seq), self._known
+        fills = before.fills if before is not None and not booked else account.journal.newest_fills(RECENT)
+        return Known(booked, fills, account.journal.order_counts())
+
+    def decided(self, feed: Feed, model: LoadedModel | None, turn: Turn | None) -> None:
+        """Take over what a turn decided: what the picture shows of the markets."""
         self._feed = feed
-        self.killed(kill)
-        self.bars += 1
-        self.equity.add(ts_s, account.accounting.equity_micro)
+        armed = model is not None and model.champion.armed
         if turn is not None:
             self._turn = turn
             self.decided_bars += 1
-            armed = model is not None and model.champion.armed
             self._count(turn, armed=armed)
             if model is not None:
                 self._reasons = self.records.add(turn, self.held, model.rules, armed)
-        self._body = self._picture(account, feed, model)
-        self._tell_fills(account)
+        self._markets = self._rows(feed, armed)
+
+    def update(self, account: TradingAccount, feed: Feed, ts_s: int, kill: bool, known: Known) -> None:
+        """Take the picture of a finished turn, after `decided`."""
+        self.killed(kill)
+        self.bars += 1
+        self.equity.add(ts_s, account.accounting.equity_micro)
+        self._body = self._picture(account, known)
+        self._tell_fills(account, known)
         self._exporter.publish(self._body, self._score, feed.age_s, self._figures())
         self.notify()
 
-    def _tell_fills(self, account: TradingAccount) -> None:
-        fresh = account.journal.fills_after(self._told_seq)
-        if fresh:
-            self._told_seq = fresh[-1].seq
-            self.announcer.fills((one, account.accounting.markets.get(one.fill.market_id)) for one in fresh)
+    def _tell_fills(self, account: TradingAccount, known: Known) -> None:
+        self._known = known
+        if known.booked:
+            self._told_seq = known.booked[-1].seq
+            self.announcer.fills((one, account.accounting.markets.get(one.fill.market_id)) for one in known.booked)
 
     def _count(self, turn: Turn, armed: bool) -> None:
         self.decisions += len(turn.decisions)
@@ -310,11 +329,7 @@ class Status:
             "verdict": state_json.verdict(model.champion.verdict),
         }
 
-    def _picture(self, account: TradingAccount, feed: Feed, model: LoadedModel | None) -> dict[str, Any]:
-        accounting, armed = account.accounting, model is not None and model.champion.armed
-        fills = account.journal.newest_fills(RECENT)
-        risk = self._params.risk
-        at_stake = exposure_micro(accounting.positions, account.execution.open_buys(accounting.markets))
+    def _rows(self, feed: Feed, armed: bool) -> list[dict[str, Any]]:
         made = nearest(self._turn)
         rows = [
             state_json.market(
@@ -328,6 +343,11 @@ class Status:
             for key, one in feed.followed.items()
             if one.quote is not None
         ]
+        return sorted(rows, key=lambda row: -row.get("confidence", 0.0))
+
+    def _picture(self, account: TradingAccount, known: Known) -> dict[str, Any]:
+        accounting, risk = account.accounting, self._params.risk
+        at_stake = exposure_micro(accounting.positions, account.execution.open_buys(accounting.markets))
         money = state_json.account(accounting, account.gateway.account) | {
             "exposure": at_stake / accounting.equity_micro if accounting.equity_micro else 0.0,
             "daily_limit": risk.daily_loss_fraction,
@@ -344,11 +364,11 @@ class Status:
             "open_orders": [
                 state_json.order(row, accounting.markets.get(row.market_id)) for row in account.execution.pending
             ],
-            "fills": [state_json.fill(one, accounting.markets.get(one.market_id)) for one in fills],
+            "fills": [state_json.fill(one, accounting.markets.get(one.market_id)) for one in known.fills],
             "fills_total": account.accounting.fills_booked,
-            "markets": sorted(rows, key=lambda row: -row.get("confidence", 0.0)),
+            "markets": self._markets,
             "recent_decisions": list(self._decisions),
-            "orders": state_json.orders_total(account.journal.order_counts(), self._refused),
+            "orders": state_json.orders_total(known.orders, self._refused),
             "latency_ms": self._recent.quantiles(),
             "score": {"accuracy": self._score.accuracy, "moves": self._score.moves} if self._score else {},
         }

@@ -48,6 +48,11 @@ class BarClock(Generic[T]):
         """Close of the bar that is open; None before the first message."""
         return self._boundary
 
+    @property
+    def reached_s(self) -> int | None:
+        """Close of the bar whose boundary market time has reached and which waits for its last messages; else None."""
+        return None if self._reached_at is None else self._boundary
+
     def at_or_after(self, ts_s: int) -> int:
         """First boundary at or after a market time.
 

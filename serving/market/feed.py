@@ -79,9 +79,10 @@ def _price(quote: Quote, last_units: int | None) -> int | None:
 
 
 class Feed:
-    """Follows markets and closes their bars. `on_bar` is called on the event loop after every close, with the
-    closed bars and the YES quotes at their close; `closed` is the newest closing with its wall time (perf_counter).
-    `on_market` hears of a market that is described otherwise than before; `gaps` counts broken connections."""
+    """Follows markets and closes their bars. `on_reached` is called on the event loop when market time has reached the
+    end of a bar, and `on_bar` after every close, with the closed bars and the YES quotes at their close; `closed` is
+    the newest closing with its wall time (perf_counter). `on_market` hears of a market that is described otherwise than
+    before; `gaps` counts broken connections."""
 
     def __init__(
         self,
@@ -93,6 +94,7 @@ class Feed:
         length_s: int,
         max_gap_bars: int,
         wall_is_market: bool,
+        on_reached: Callable[[int], None],
         on_bar: Callable[[list[tuple[Bar, Quote]]], None],
         on_resolved: Callable[[stream.Resolution], None],
         on_left: Callable[[str], None],
@@ -105,7 +107,9 @@ class Feed:
         self._length_s = length_s
         self._max_gap_bars = max_gap_bars
         self._wall_is_market = wall_is_market
+        self._on_reached = on_reached
         self._on_bar = on_bar
+        self._reached_s: int | None = None
         self._on_resolved = on_resolved
         self._on_left = on_left
         self._on_market = on_market
@@ -233,6 +237,10 @@ class Feed:
                 clock.advance_to(wall_ms, now)
                 self.stream.advance(wall_ms)
             clock.run(now)
+            if clock.reached_s != self._reached_s:
+                self._reached_s = clock.reached_s
+                if self._reached_s is not None:
+                    self._on_reached(self._reached_s)
             await asyncio.sleep(IDLE_S)
 
     async def look(self) -> None:

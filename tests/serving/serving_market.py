@@ -113,6 +113,7 @@ class LocalVenue:
 class Heard:
     """What a feed told its owner."""
 
+    reached: list[int] = field(default_factory=list)
     bars: list[list[tuple[Bar, Quote]]] = field(default_factory=list)
     resolved: list[Resolution] = field(default_factory=list)
     markets: list[Market] = field(default_factory=list)
@@ -154,6 +155,7 @@ def make_feed(
         length_s=length_s,
         max_gap_bars=5,
         wall_is_market=wall,
+        on_reached=heard.reached.append,
         on_bar=heard.bars.append,
         on_resolved=heard.resolved.append,
         on_left=lambda _: None,

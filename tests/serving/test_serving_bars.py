@@ -177,3 +177,16 @@ def test_bars_of_a_silence_close_together_however_long_the_machine_is_up(wall: f
 
     assert clock.run(wall + 0.2) == 5
     assert closed == [60, 120, 180, 240, 300]
+
+
+def test_a_bar_that_waits_for_its_last_messages_says_so() -> None:
+    """Between boundary and grace the clock names the bar that ends, so that its turn can be prepared meanwhile."""
+    closed: list[int] = []
+    clock = BarClock(60, 0, fold=lambda _: None, close=closed.append, grace_s=0.1)
+    clock.start(30)
+    assert clock.reached_s is None
+    clock.receive(60_000, "the last one", wall=5.0)
+    assert clock.reached_s == 60
+    clock.run(5.2)
+    assert closed == [60]
+    assert clock.reached_s is None

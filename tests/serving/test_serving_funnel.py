@@ -62,8 +62,8 @@ def test_the_day_adds_up_its_bars(desk):
     bar = BarFunnel()
     bar.listing(5, 4, {"beyond serving.max_markets": 1})
     for _ in range(3):
-        day = desk.journal.count_funnel(20_000, bar.counts)
-    other = desk.journal.count_funnel(20_001, bar.counts)
+        day = desk.journal.conclude({}, 20_000, bar.counts)
+    other = desk.journal.conclude({}, 20_001, bar.counts)
 
     assert day[("listed", "")] == 15
     assert day[("followed", "beyond serving.max_markets")] == 3
