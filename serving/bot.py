@@ -95,7 +95,7 @@ class Bot:
             self._threads,
             settings.kill_switch,
             self._guarded,
-            lambda: self._watch.reduce_only,
+            self._why_reduce_only,
             self.shadow,
             self._controls,
             self._take_limits,
@@ -252,6 +252,10 @@ class Bot:
                 self.status.alarm("error", f"internal error {error!r}; see the log")
                 _log.error("session failed", exc_info=error)
         return False
+
+    def _why_reduce_only(self) -> str:
+        shared = self._lasting.account.shared if self._lasting is not None else ""
+        return self._watch.reduce_only or shared
 
     def _guarded(self) -> bool:
         """Whether the venue would cancel our orders if this process died now, and does not answer 403."""

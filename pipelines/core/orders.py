@@ -221,6 +221,10 @@ class OrderGateway(Protocol):
         """
         ...
 
+    def contested(self) -> int:
+        """How many heartbeats in a row found that another program had sent one of its own meanwhile."""
+        return 0
+
     def restore(self, cash_micro: int, fills: Iterable[Fill], settled_micro: Mapping[str, int]) -> None:
         """Earlier sessions: what was paid in, every booking, and market id -> what its payout brought."""
         return

@@ -59,6 +59,7 @@ class ClobGateway(OrderGateway):
         self._failed: list[Fill] = []
         self._left_out: list[str] = []
         self._heartbeat_id = ""
+        self._answered, self._contested = False, 0
 
     @classmethod
     def connect(cls, settings: Settings, markets: Iterable[Market] = ()) -> "ClobGateway":
@@ -240,14 +241,23 @@ class ClobGateway(OrderGateway):
         Raises:
             VenueError: if the venue refuses even the id that it named itself.
         """
+        answered, self._answered = self._answered, False
         try:
             answer = self._client.heartbeat(self._heartbeat_id)
+            self._contested = 0
         except Refused as refusal:
             expected = refusal.message.get("heartbeat_id") if isinstance(refusal.message, Mapping) else None
             if not expected:
                 raise _explained(refusal) from None
             answer = _once(lambda: self._client.heartbeat(str(expected)))
+            # After an answer that was lost, our id is an old one without anybody else.
+            self._contested += answered
         self._heartbeat_id = _once(lambda: str(answer["heartbeat_id"]))
+        self._answered = True
+
+    def contested(self) -> int:
+        """How many heartbeats in a row found that another program had used up the id that the venue gave us last."""
+        return self._contested
 
     def refresh_balance(self, token_id: str = "") -> None:
         """Ask the venue to read a balance anew; what it says to that is only logged."""

@@ -16,7 +16,7 @@ from pipelines.core import log
 from pipelines.core.domain import Fill, FillState, Market, Side
 from pipelines.core.errors import DataError, VenueError, VenueForbidden
 from pipelines.core.money import notional_micro
-from pipelines.core.orders import OrderGateway, OrderIntent, OrderType, PlaceResult, PlaceStatus, SignedOrder
+from pipelines.core.orders import OpenOrder, OrderGateway, OrderIntent, OrderType, PlaceResult, PlaceStatus, SignedOrder
 from pipelines.trading.order_states import FINAL, OrderState, after_answer, after_fills
 from pipelines.trading.risk import reserve_micro
 from serving.account.bookings import Undone, key_of, reversal
@@ -93,6 +93,12 @@ class Execution:
         self._taking: set[str] = set()
         """Working orders that we signed to take and never to rest."""
         self._read_at = -math.inf
+        self._ours: set[str] = set(self._pending)
+        """Ids of orders that are known to be in the journal, of those that were ever seen listed."""
+        self.foreign: dict[str, OpenOrder] = {}
+        """Orders of this account that rest at the venue and are not ours. They are never cancelled here."""
+        self.heard_foreign = False
+        """Whether the stream told of an order that is not ours since the lists were read."""
         self._moves: dict[str, dict[str, Any]] | None = None
 
     @property
@@ -101,13 +107,19 @@ class Execution:
         return sorted(self._pending.values(), key=lambda row: row.created_ms)
 
     def open_buys(self, markets: Mapping[str, Market]) -> dict[str, int]:
-        """Market id -> pUSD base units that working buys may still cost, with the fee where `markets` has it."""
+        """Market id -> pUSD base units that working buys may still cost, with the fee where `markets` has it. Buys of
+        somebody else on this account count too: their shares would be held by it."""
+        ours = [(row.market_id, row.side, row.rest_micro, row.price_units) for row in self._pending.values()]
+        others = [
+            (one.market_id, one.side, one.shares_micro - one.matched_micro, one.price_units)
+            for one in self.foreign.values()
+        ]
         reserved: dict[str, int] = {}
-        for row in self._pending.values():
-            if row.side is Side.BUY:
-                market, left = markets.get(row.market_id), (row.rest_micro, row.price_units)
+        for market_id, side, *left in [*ours, *others]:
+            if side is Side.BUY:
+                market = markets.get(market_id)
                 cost = reserve_micro(market, *left) if market else notional_micro(*left)
-                reserved[row.market_id] = reserved.get(row.market_id, 0) + cost
+                reserved[market_id] = reserved.get(market_id, 0) + cost
         return reserved
 
     def busy(self, market_id: str) -> bool:
@@ -209,13 +221,15 @@ class Execution:
         """
         # In this order, see above: the other way round an order that fills between the reads would look cancelled.
         try:
-            listed = {order.order_id for order in self._gateway.open_orders()}
+            resting = {order.order_id: order for order in self._gateway.open_orders()}
         except VenueError:
             self._finish_answered(self._pending)
             raise
+        self.foreign = {name: order for name, order in resting.items() if not self.is_ours(name)}
+        self.heard_foreign = False
         fresh = self.read_trades()
         for row in list(self._pending.values()):
-            state, text = self._verdict(row, row.order_id in listed)
+            state, text = self._verdict(row, row.order_id in resting)
             if state is not row.state:
                 self._move(row.order_id, state, **({"text": text} if text else {}))
             if state in FINAL and self._booked(row):
@@ -225,6 +239,15 @@ class Execution:
         self._blind = not self._stream_up
         self._read_at = time.monotonic()
         return fresh
+
+    def is_ours(self, order_id: str) -> bool:
+        """Whether the journal has an order: it is written there before it is sent."""
+        if order_id in self._pending or order_id in self._ours:
+            return True
+        if self._journal.knows_order(order_id):
+            self._ours.add(order_id)
+            return True
+        return False
 
     def _finish_answered(self, some: Container[str]) -> None:
         """Without the venue's lists: an order that was answered as matched takes and never rests, so it is over once
@@ -358,6 +381,8 @@ class Execution:
             self._expected[order_id] = max(self._expected.get(order_id, 0), matched_micro)
             if kind == "cancellation":
                 self._said_gone.add(order_id)
+        elif not self.is_ours(order_id):
+            self.heard_foreign = True
 
     def take_back_missing(self) -> int:
         """Take back booked fills whose settlement failed while nobody told us; how many.

@@ -214,6 +214,11 @@ class Journal:
         with self._mutex, self._engine.connect() as db:
             return str(db.execute(_REASON, {"this": order_id}).scalar() or "")
 
+    def knows_order(self, order_id: str) -> bool:
+        """Whether an order of this id was ever written."""
+        with self._mutex, self._engine.connect() as db:
+            return db.execute(_REASON, {"this": order_id}).first() is not None
+
     def order_counts(self) -> dict[str, int]:
         """Number of orders by state, and under `matched` those with a fill."""
         with self._mutex, self._engine.connect() as db:

@@ -11,11 +11,16 @@ from pipelines.core.orders import OrderGateway
 from pipelines.core.sections import RiskParams
 from serving.account import explain
 from serving.account.accounting import Accounting
+from serving.account.bookings import original
 from serving.account.breaker import HOUR_S, Breaker
 from serving.account.execution import PATIENCE_MS, Execution
 from serving.account.journal import CashFlow, Journal
 from serving.account.pairs import Pairs
 from serving.account.payouts import Payouts
+
+SHARED_S, SHARED_ORDERS, CONTESTED = 900.0, 3, 2
+"""So many orders of somebody else that traded within so many wall seconds, or so many heartbeats in a row that another
+program had overtaken, and this account has a second decider."""
 
 RECENT_TOKENS = 24
 """Tokens that were traded last are compared too: what we sold must be gone at the venue."""
@@ -75,6 +80,9 @@ class TradingAccount:
             self._breaker,
             self._book_known,
         )
+        self._seen_foreign: set[str] = set()
+        self._others: dict[str, float] = {}
+        """Orders of somebody else that traded: id -> monotonic time of the first sight."""
         self._recent: dict[str, None] = dict.fromkeys(self.accounting.tokens())
         self._traded: list[Fill] = []
         """Fills since books and venue were last equal."""
@@ -113,7 +121,42 @@ class TradingAccount:
             self._note_traded(fill)
         return booked, rest
 
+    @property
+    def shared(self) -> str:
+        """Why somebody else seems to decide on this account too; empty while nobody does. Two deciders keep no limit:
+        each sees what the other bought only afterwards."""
+        if self.gateway.contested() >= CONTESTED:
+            return "another program sends heartbeats for this account: it trades it too"
+        recent = [at for at in self._others.values() if time.monotonic() - at < SHARED_S]
+        if len(recent) >= SHARED_ORDERS:
+            return f"{len(recent)} orders of somebody else traded on this account within {SHARED_S / 60:g} minutes"
+        return ""
+
+    def see_foreign(self) -> None:
+        """Say which orders of somebody else rest on this account."""
+        for name, one in self.execution.foreign.items():
+            if name not in self._seen_foreign:
+                self.notes.append(
+                    f"an order that is not of this bot rests on its account ({one.side} {one.shares_micro / 1e6:g} of "
+                    f"{one.market_id[:12]}, id {name[:12]}): it counts towards the limits and is not cancelled"
+                )
+        self._seen_foreign = set(self.execution.foreign)
+
+    def _note_foreign(self, fill: Fill) -> None:
+        """Say that somebody else traded on this account; the fill is booked like ours."""
+        if original(fill.fill_id)[0] or self.execution.is_ours(fill.order_id):
+            return
+        if fill.order_id not in self._others:
+            self.notes.append(
+                f"somebody else traded on this account: {fill.side} {fill.shares_micro / 1e6:g} {fill.outcome} of "
+                f"{fill.market_id[:12]} at {fill.price_units / 1e4:g}; it is booked and counts towards the limits"
+            )
+        self._others.setdefault(fill.order_id, time.monotonic())
+        while len(self._others) > RECENT_TOKENS:
+            self._others.pop(next(iter(self._others)))
+
     def _note_traded(self, fill: Fill) -> None:
+        self._note_foreign(fill)
         self._traded.append(fill)
         self._recent.pop(fill.token_id, None)
         self._recent[fill.token_id] = None

@@ -50,6 +50,7 @@ class BooksWatch:
 
     def tell(self, account: TradingAccount) -> None:
         """Show what the account or its gateway has to say for a while; the journal keeps each line once."""
+        account.see_foreign()
         notes, account.notes = account.notes + account.gateway.left_out(), []
         for note in notes:
             self._status.alarm("account", note)
@@ -60,6 +61,10 @@ class BooksWatch:
                 _log.warning("account", note=note)
         if self._looks - self._told_at > TOLD_LOOKS:
             self._status.clear_alarm("account")
+        if account.shared:
+            self._status.alarm("shared", f"REDUCE ONLY, nothing is bought: {account.shared}")
+        else:
+            self._status.clear_alarm("shared")
         metrics.TRIPPED.set(int(account.accounting.tripped))
         metrics.REDEEMABLE.set(len(account.accounting.redeemable))
         for kind, micro in account.accounting.income_micro.items():
