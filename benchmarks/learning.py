@@ -3,7 +3,8 @@
 Agents and a policy search learn on synthetic worlds of their own, are chosen on others, and are tested with the rules
 on the later part of worlds that nobody looked at: one account with every limit, after costs, in compiled replays that
 are equal to the event-driven one. Forecasts are the Kalman limit of the public data, or those of `--forecaster`.
-Everything that is finished is kept in var/benchmarks and not done again. One JSON line; tables in docs/results.
+Everything that is finished is kept in var/benchmarks and not done again; with `--minutes` it ends with status 75 where
+there is more to do. One JSON line; tables in docs/results.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from benchmarks.learning_worlds import LENGTH_S, Tapes, tapes
 from pipelines.core.artifacts import read_json, write_bytes, write_json
 from pipelines.core.command_line import exit_status, number, whole
 from pipelines.core.domain import FloatArray
+from pipelines.core.errors import Stopped
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, read
 from pipelines.inference.predictor import Predictor
@@ -37,8 +39,10 @@ from pipelines.trading.policies.threshold_plain import ThresholdPlain
 from pipelines.trading.threshold_rule import Rule
 
 STATE = Path("var/benchmarks/learning")
-PAST, CHOOSING = range(101, 109), range(121, 131)
+PAST, CHOOSING = range(101, 115), range(121, 131)
 """Seeds of the worlds that are learned from and of those that decide what is kept; the test worlds begin at 1."""
+SEARCHED = (*range(101, 117), *range(201, 225))
+"""Seeds of the worlds on which the numbers of the tuned rule are searched: one more costs a search nothing."""
 DEFAULT = (
     "ppo_scratch-1", "ppo_warm-1", "ppo_warm_start-1", "ppo_shuffled-1", "ppo_scratch-2", "ppo_scratch-3", "dqn-1",
     "qrdqn-1", "sac-1", "ppo_guide-1", "ppo_varied-1",
@@ -75,8 +79,9 @@ Row = dict[str, float]
 class Study:
     """One edge and one source of forecasts: worlds, what was learned, and P&L by world, all kept."""
 
-    def __init__(self, edge: float, params: Params, forecaster: Path | None) -> None:
+    def __init__(self, edge: float, params: Params, forecaster: Path | None, minutes: float = 0.0) -> None:
         self.edge, self.params = edge, params
+        self._ends = time.monotonic() + 60.0 * minutes if minutes else float("inf")
         made = None if forecaster is None else (str(read_json(forecaster / "meta.json")["kind"]), Predictor(forecaster))
         self._predictor = made
         self.name = f"edge-{edge:g}-{made[0] if made else 'kalman'}"
@@ -88,8 +93,22 @@ class Study:
             row = json.loads(line)
             self.results.setdefault(row["row"], {})[row["world"]] = row["pnl_pusd"]
 
+    def _begin(self, what: str) -> None:
+        """Begin nothing after the time that was asked for.
+
+        Raises:
+            Stopped: with what is to do next.
+        """
+        if time.monotonic() >= self._ends:
+            raise Stopped(f"the minutes are over before {what}; what is finished is kept, the same command goes on")
+
     def world(self, seed: int) -> Tapes:
-        """The tapes of a world."""
+        """The tapes of a world.
+
+        Raises:
+            Stopped: after the minutes that were asked for.
+        """
+        self._begin(f"world {seed}")
         return tapes(seed, self.edge, self.params, self._predictor)
 
     def learn(self, name: str) -> dict[str, Any]:
@@ -97,11 +116,13 @@ class Study:
         about = self._folder / f"{name}.json"
         if not about.is_file():
             began = time.process_time()
-            past, choosing = ([self.world(seed) for seed in seeds] for seeds in (PAST, CHOOSING))
+            seeds = SEARCHED if name == "tuned" else PAST
+            past, choosing = ([self.world(seed) for seed in some] for some in (seeds, CHOOSING))
+            self._begin(name)
             self._folder.mkdir(parents=True, exist_ok=True)
             rule = rule_numbers(threshold_params(self.params, LENGTH_S).rule)
             if name == "tuned":
-                found = searched(past, choosing, rule, self.params, 1)
+                found = searched(past, choosing, rule, self.params)
             elif name in PORTFOLIO.values():
                 found = allocated(past, choosing, rule, self.params, 1, fills=name == PORTFOLIO[FULL])
             else:
@@ -268,9 +289,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--forecaster", type=Path, help="folder of a trained forecaster instead of the Kalman limit")
     parser.add_argument("--rows", nargs="*", default=list(DEFAULT), help="what learns, name-seed; rules always play")
     parser.add_argument("--costs", nargs="*", default=[], help="multiples of fees and impact to test at, such as 0.5 2")
+    parser.add_argument("--minutes", type=number(0, 10_000), default=0.0, help="begin nothing later (0: no end)")
     parser.add_argument("--out", type=Path, default=Path("docs/results"))
     asked = parser.parse_args(arguments)
-    study = Study(asked.edge, read(Path("params.yaml")), asked.forecaster)
+    study = Study(asked.edge, read(Path("params.yaml")), asked.forecaster, asked.minutes)
     worlds = range(1, asked.worlds + 1)
     plain = ["threshold_plain", "threshold", "kelly", "tuned", *asked.rows]
     plain += [f"{name} {BY_ID}" for name in ("threshold", "kelly", "tuned")]

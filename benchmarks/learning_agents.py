@@ -13,7 +13,7 @@ from pipelines.core.money import MICRO
 from pipelines.core.params import Params
 from pipelines.replay.account import AccountTape, Choose, Played, play_policy, play_shared
 from pipelines.replay.lanes import decoded
-from pipelines.replay.policy_search import Trained, mean_pnl, search, search_allocator
+from pipelines.replay.policy_search import Trained, mean_pnl, never, search, search_allocator
 from pipelines.trading import compiled
 from pipelines.trading.compiled_account import ROUND_TRIP
 from pipelines.trading.policies.learned import Learned
@@ -21,6 +21,8 @@ from pipelines.trading.policies.learned import Learned
 JUDGEMENTS = 6
 """Of one training. Weights replace those before where they gain more than a standard error over the choosing worlds."""
 ALLOCATOR_GENERATIONS = 8
+SEARCH_SEEDS = (1, 2, 3, 4)
+"""Of the searches for the tuned rule; the choosing worlds take one of their results, or the mean of these."""
 FROM_REWARDS = {"learning_rate": 1e-3, "ent_coef": 0.01}
 """What PPO needs more of without a warm start."""
 
@@ -134,10 +136,11 @@ def train(
     kept: dict[str, Any] = {}
     best: list[FloatArray] = []
     keep = data.keep
+    judged = [one.trained(params, "later") for one in choosing]
 
     def judge(steps: int) -> None:
         choose = choose_with(algorithms.actor(learner))
-        played = [play_policy(one.later, one.trained(params, "later").par, choose, cash, keep) for one in choosing]
+        played = [play_policy(one.tape, one.par, choose, cash, keep) for one in judged]
         by_world = np.array([one.pnl_pusd for one in played])
         pnl = float(by_world.mean())
         if not curve or gained(by_world, best[-1]):
@@ -162,7 +165,9 @@ def train(
     judge(recipe.timesteps)
     learner.policy.load_state_dict(kept)
     export.export(algorithms.actor(learner), data.field.observation_size, path, stage.keep_of(params, LENGTH_S))
-    return {"choosing_pusd": round(float(best[-1].mean()), 1), "curve": curve}
+    choose = choose_with(algorithms.actor(learner))
+    played = [play_policy(one.tape, one.par, choose, cash, keep).pnl_pusd for one in both_parts(choosing, params)]
+    return {"choosing_pusd": round(float(np.mean(played)), 1), "curve": curve}
 
 
 def _shuffle_rewards(env: Any, seed: int) -> None:
@@ -190,20 +195,29 @@ def keep_numbers(keep: Sequence[float]) -> FloatArray:
     return rule_numbers(Rule(0.0, keep[0], int(keep[1])))
 
 
-def searched(
-    past: Sequence[Tapes], choosing: Sequence[Tapes], start: FloatArray, params: Params, seed: int
-) -> dict[str, Any]:
-    """The numbers of the tuned rule from a search over the tapes of `past`, and what they earn on `choosing`."""
+def searched(past: Sequence[Tapes], choosing: Sequence[Tapes], start: FloatArray, params: Params) -> dict[str, Any]:
+    """The numbers of the tuned rule from searches over the tapes of `past`: those that earn most on `choosing`, among
+    what each seed found, the mean of these, and cash."""
     cash = params.backtest.cash_pusd * MICRO
-    data = [one.trained(params, part) for one in past for part in ("earlier", "later")]
-    found = search(data, start, cash, seed)
-    judged = [one.trained(params, "later") for one in choosing]
+    data, judged = both_parts(past, params), both_parts(choosing, params)
+    every = [search(data, start, cash, seed) for seed in SEARCH_SEEDS]
+    candidates = {f"seed {seed}": one.numbers for seed, one in zip(SEARCH_SEEDS, every, strict=True)}
+    candidates |= {"mean": np.mean([one.numbers for one in every], axis=0), "cash": never(start)}
+    earned = {name: mean_pnl(judged, numbers, cash) for name, numbers in candidates.items()}
+    best = max(earned, key=lambda name: earned[name])
     return {
-        "numbers": found.numbers.tolist(),
-        "trials": found.trials,
-        "past_pusd": round(found.mean_pnl_pusd, 1),
-        "choosing_pusd": round(mean_pnl(judged, found.numbers, cash), 1),
+        "numbers": candidates[best].tolist(),
+        "chosen": best,
+        "trials": sum(one.trials for one in every),
+        "past_pusd": round(mean_pnl(data, candidates[best], cash), 1),
+        "choosing_pusd": round(earned[best], 1),
+        "candidates_pusd": {name: round(one, 1) for name, one in earned.items()},
     }
+
+
+def both_parts(worlds: Sequence[Tapes], params: Params) -> list[Trained]:
+    """Earlier and later parts of some worlds."""
+    return [one.trained(params, part) for one in worlds for part in ("earlier", "later")]
 
 
 def full(par: FloatArray) -> FloatArray:
@@ -222,9 +236,9 @@ def allocated(
     def limited(one: Trained) -> Trained:
         return replace(one, par=full(one.par)) if fills else one
 
-    data = [limited(one.trained(params, part)) for one in past for part in ("earlier", "later")]
+    data = [limited(one) for one in both_parts(past, params)]
     found = search_allocator(data, rule, cash, seed, ALLOCATOR_GENERATIONS)
-    judged = [limited(one.trained(params, "later")) for one in choosing]
+    judged = [limited(one) for one in both_parts(choosing, params)]
     earned = [play_shared(one.tape, one.par, rule, found.numbers, cash).pnl_pusd for one in judged]
     return {
         "numbers": found.numbers.tolist(),

@@ -34,6 +34,7 @@ from benchmarks.worlds import world
 from flows.edit_params import change
 from pipelines.core.artifacts import read_json
 from pipelines.core.command_line import whole
+from pipelines.core.lookback import decided
 from pipelines.core.params import Params, read
 from pipelines.forecast.accuracy import Errors
 from pipelines.forecast.training_windows import IntArray, Rows
@@ -199,6 +200,7 @@ def one_recording(path: Path, params: Params, assignments: Sequence[str] = ()) -
         for stage in ("pull", "featurize"):
             stage_runs.run(folder, stage)
         rows = Rows.read(folder / "data/features")
+        params = decided(params, folder / "data/features")
         candidate.make(
             rows, params, folder / "forecaster", f"skill-{path.name}", read_json(folder / "data/features/scaler.json")
         )

@@ -75,9 +75,9 @@ def vector_env(data: Dataset, params: Params, lanes: int, seed: int, pars: Float
     continuous, scale = agent.algorithm == "sac", 1.0
     if data.entries_only:
         sets, scale = (data.par[None] if pars is None else pars), ENTRY_REWARD
-        abreast: Lanes = EntryLanes(
-            data.field, sets, lanes, cash, data.teacher.signals, data.teacher.rule, params.risk.max_exposure_fraction
-        )
+        price = agent.holding_price / 100.0 * params.backtest.cash_pusd
+        most = params.risk.max_exposure_fraction
+        abreast: Lanes = EntryLanes(data.field, sets, lanes, cash, data.teacher.signals, data.teacher.rule, most, price)
     else:
         abreast = Lanes(data.field, data.par, lanes, cash)
     return MarketVecEnv(

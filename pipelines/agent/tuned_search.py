@@ -13,14 +13,11 @@ from pipelines.replay.account import AccountTape, play_rule, rule_numbers
 from pipelines.replay.event_split import split
 from pipelines.replay.lanes import field, parameters
 from pipelines.replay.market_history import History
-from pipelines.replay.policy_search import GENERATIONS, Trained, interval, search
+from pipelines.replay.policy_search import GENERATIONS, Trained, interval, never, search
 from pipelines.replay.signals import threshold_params
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.sizing import SizingTable
 from pipelines.trading.tuned_rule import NAMES
-
-NEVER = 1e6
-"""Round trips that no move is worth: the numbers of cash."""
 
 
 def tuned(
@@ -46,7 +43,7 @@ def tuned(
         for name, numbers in (("found", found.numbers), ("threshold", rule))
     }
     chosen = kept(by_event["found"], by_event["threshold"])
-    numbers = {"found": found.numbers, "threshold": rule, "cash": _cash(rule)}[chosen]
+    numbers = {"found": found.numbers, "threshold": rule, "cash": never(rule)}[chosen]
     low, high = interval(by_event["found"] - by_event["threshold"])
     log.get("agent").info("tuned rule", kept=chosen, trials=found.trials)
     return {
@@ -70,12 +67,6 @@ def kept(found: FloatArray, rule: FloatArray) -> str:
     error = float(np.std(more, ddof=1) * np.sqrt(len(more))) if len(more) > 1 else float("inf")
     best, pnl = ("found", found.sum()) if more.sum() > error else ("threshold", rule.sum())
     return best if pnl > 0.0 else "cash"
-
-
-def _cash(rule: FloatArray) -> FloatArray:
-    numbers = rule.copy()
-    numbers[NAMES.index("cost_multiple")] = NEVER
-    return numbers
 
 
 def _trained(

@@ -163,6 +163,9 @@ class FeaturesParams(Section):
     """Standardised features are clipped at this distance from 0. Unit: standard deviations."""
 
 
+LEAST_LOOKBACK_BARS = 8
+
+
 class ForecastParams(Section):
     """The price forecaster and its training."""
 
@@ -170,8 +173,8 @@ class ForecastParams(Section):
     """Which forecaster is trained."""
     filter: bool
     """Whether a state-space filter is fitted first, and the forecaster learns what it leaves."""
-    lookback_bars: Annotated[int, Field(ge=8, le=1000)]
-    """History that a forecast reads. Unit: bars."""
+    lookback_bars: Annotated[int, Field(ge=LEAST_LOOKBACK_BARS, le=1000)]
+    """History that a forecast reads; recordings whose markets are shorter are read with less. Unit: bars."""
     horizon_bars: Annotated[int, Field(ge=2, le=500)]
     """How far a forecast looks ahead. Unit: bars."""
     windows: PositiveInt
@@ -230,6 +233,9 @@ class AgentParams(Section):
     risk_aversion: Annotated[float, Field(ge=0.0)]
     """Subtracted from every reward: this times its square (both in per cent of the cash); 0 rewards P&L alone. Unit:
     none."""
+    holding_price: Annotated[float, Field(ge=0.0, le=0.01)]
+    """Subtracted from the reward of a step for each bar with a position, where entries are decided: places are scarce,
+    and a market alone does not see that. Unit: per cent of the cash."""
     seed: int
     """Seed of the agent's network and of its training. Unit: none."""
 

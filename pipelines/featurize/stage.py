@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.core import log
+from pipelines.core import log, lookback
 from pipelines.core.artifacts import replaced_folder, write_json
 from pipelines.core.domain import FloatArray
 from pipelines.core.errors import DataError
@@ -64,7 +64,7 @@ class Found:
 
 def run() -> None:
     """Read data/raw, write data/features. Raises DataError where there is nothing to compute from."""
-    params = load()
+    params = lookback.decided(load(), RAW)
     aside = SetAside.read(QUARANTINE)
     raw = RawBars(RAW, aside)
     groups = list(raw.groups([[name] for name in raw.counts], LIGHTER * params.compute.bars_at_once))
@@ -239,5 +239,6 @@ def _describe(
         slices.document(made, file.bars, file.events, dropped) | {"length_s": length_s, "rows": dict(rows)},
     )
     write_json(folder / "scaler.json", scaler.document())
+    lookback.write(folder, params)
     bars = sum(file.bars.values())
     log.get("featurize").info("features", bars=bars, mode=made.mode, events=dict(file.events), **dropped)

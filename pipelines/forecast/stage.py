@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.core import log
+from pipelines.core import log, lookback
 from pipelines.core.artifacts import read_json, replaced_folder, sha256_path, write_json
 from pipelines.core.errors import DataError
 from pipelines.core.params import load
@@ -25,7 +25,7 @@ def run() -> None:
     """Train, calibrate, export and forecast; the report's figures are out of sample and not of the gate slice."""
     from pipelines.forecast import candidate  # noqa: PLC0415 - TensorFlow is loaded by those who train
 
-    params = load()
+    params = lookback.decided(load(), FEATURES)
     rows = Rows.read(FEATURES)
     data_hash = sha256_path(FEATURES)
     report = candidate.make(rows, params, FORECASTER, data_hash, read_json(FEATURES / "scaler.json"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from pipelines.core import artifacts, log, raw_tables
+from pipelines.core import artifacts, log, lookback, raw_tables
 from pipelines.core.domain import Headline, Market
 from pipelines.core.errors import DataError
 from pipelines.core.money import PRICE_SCALE
@@ -37,6 +37,8 @@ class Pulled:
     spreads: dict[int, tuple[float, int]] = field(default_factory=dict)
     prices: list[Price] = field(default_factory=list)
     asked: dict[str, int] = field(default_factory=dict)
+    lookback_bars: int | None = None
+    """What a forecast reads of these markets; None is forecast.lookback_bars."""
 
 
 def run() -> None:
@@ -47,6 +49,7 @@ def run() -> None:
     """
     params, chosen = load(), window.read()
     pulled = from_recording(chosen, params) if chosen.source is Source.RECORDED else _from_venue(chosen, params)
+    params = lookback.with_lookback(params, pulled.lookback_bars)
     needed = params.forecast.lookback_bars + params.forecast.horizon_bars
     counts = pulled.bars.counts(len(pulled.markets))
     long_enough = counts >= needed
@@ -57,8 +60,8 @@ def run() -> None:
             " Give a longer recording, or lower forecast.lookback_bars and forecast.horizon_bars in params.yaml"
         )
     bars = pulled.bars.where(long_enough[pulled.bars.code])
-    _write(pulled, bars)
-    artifacts.write_json(REPORT, _report(chosen, pulled, bars, int((~long_enough & (counts > 0)).sum())))
+    _write(pulled, bars, params)
+    artifacts.write_json(REPORT, _report(chosen, pulled, bars, params, int((~long_enough & (counts > 0)).sum())))
     log.get("pull").info("done", markets=len(np.unique(bars.code)), bars=len(bars), headlines=len(pulled.headlines))
 
 
@@ -72,7 +75,9 @@ def from_recording(chosen: window.Window, params: Params) -> Pulled:
     length_s = grid.infer_length_s(found.points)
     bars = grid.to_bars(found.points, length_s, params.bars.max_gap_bars, grid.grid_offset_s(found.points, length_s))
     held = holdout.HoldOut(chosen.held_out_event, chosen.as_of_s)
-    replay = holdout.replayed(found.markets, bars, held, lookback=params.forecast.lookback_bars, length_s=length_s)
+    forecast = params.forecast
+    read = lookback.fitting(bars.counts(len(found.markets)), forecast.lookback_bars, forecast.horizon_bars)
+    replay = holdout.replayed(found.markets, bars, held, lookback=read, length_s=length_s)
     return Pulled(
         found.markets,
         bars.where(holdout.learned(found.markets, bars, held)),
@@ -80,6 +85,7 @@ def from_recording(chosen: window.Window, params: Params) -> Pulled:
         replay=bars.where(replay),
         payouts=found.payouts,
         prices=[one for one in found.prices if one.known_ms <= held.as_of_s * 1_000],
+        lookback_bars=read,
         rows_dropped=found.dropped | {"outside_longest_run": len(found.points) - int((~bars.filled).sum())},
     )
 
@@ -105,7 +111,7 @@ def _from_venue(chosen: window.Window, params: Params) -> Pulled:
     )
 
 
-def _write(pulled: Pulled, bars: Bars) -> None:
+def _write(pulled: Pulled, bars: Bars, params: Params) -> None:
     ids = [m.market_id for m in pulled.markets]
     used = [pulled.markets[code] for code in np.unique(bars.code)]
     with artifacts.replaced_folder(RAW) as folder:
@@ -120,17 +126,19 @@ def _write(pulled: Pulled, bars: Bars) -> None:
         pq.write_table(raw_tables.payouts_table(paid), folder / "payouts.parquet")
         pq.write_table(raw_tables.spreads_table(pulled.spreads), folder / "spreads.parquet")
         pq.write_table(recorded.table(pulled.prices), folder / "reference.parquet")
+        lookback.write(folder, params)
     replay = pulled.replay if pulled.replay is not None else bars.where(np.zeros(len(bars), bool))
     replayed = [pulled.markets[code] for code in np.unique(replay.code)]
     with artifacts.replaced_folder(REPLAY) as folder:
         raw_tables.write_replay(folder, raw_tables.markets_table(replayed), raw_tables.bars_table(ids, replay))
 
 
-def _report(chosen: window.Window, pulled: Pulled, bars: Bars, too_short: int) -> dict[str, object]:
+def _report(chosen: window.Window, pulled: Pulled, bars: Bars, params: Params, too_short: int) -> dict[str, object]:
     replay = pulled.replay
     return {
         "source": chosen.source.value,
         "length_s": pulled.length_s,
+        "lookback_bars": params.forecast.lookback_bars,
         "start_s": chosen.start_s,
         "as_of_s": chosen.as_of_s,
         "held_out_event": chosen.held_out_event,

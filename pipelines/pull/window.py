@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.core import artifacts, log
+from pipelines.core import artifacts, log, lookback
 from pipelines.core.errors import ArtifactError, DataError, VenueError
 from pipelines.core.params import Params, load
 from pipelines.core.products import WINDOW
@@ -100,13 +100,9 @@ def _recorded(params: Params, path: str | None, sha256: str | None) -> Window:
     found = recording.read(Path(path))
     length_s = grid.infer_length_s(found.points)
     bars = grid.to_bars(found.points, length_s, params.bars.max_gap_bars, grid.grid_offset_s(found.points, length_s))
-    held = holdout.choose(
-        found.markets,
-        bars,
-        lookback=params.forecast.lookback_bars,
-        horizon=params.forecast.horizon_bars,
-        length_s=length_s,
-    )
+    horizon = params.forecast.horizon_bars
+    bars_read = lookback.fitting(bars.counts(len(found.markets)), params.forecast.lookback_bars, horizon)
+    held = holdout.choose(found.markets, bars, lookback=bars_read, horizon=horizon, length_s=length_s)
     start_s = int(found.points.ts_s.min()) - length_s
     return Window(Source.RECORDED, start_s, held.as_of_s, path, sha256, held.event_id)
 

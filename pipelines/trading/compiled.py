@@ -132,6 +132,7 @@ _FAST = compiled(
         threshold_rule.keeps,
         threshold_rule.wanted,
         tuned_rule.used_share,
+        tuned_rule.token_share,
         tuned_rule.entry_multiple,
         tuned_rule.enters,
         tuned_rule.stays,

@@ -47,6 +47,7 @@ from pipelines.trading.compiled import (
     tuned_stays,
     used_share,
 )
+from pipelines.trading.tuned_rule import LEAST_SHARE
 
 # Columns of the account (int64).
 FREE, WORTH, DAY_BEGAN, PEAKED, TODAY, RESERVED, STAKE, PLACES, ENTRIES, CROWDED = range(10)
@@ -263,17 +264,22 @@ def play_rule(
     equity: Any,
 ) -> None:
     """The tuned rule over a whole tape; `equity` receives what the account is worth after every time."""
+    least = LEAST_SHARE * numbers[0]
     for step in range(len(edges) - 1):
         now = rows[edges[step] : edges[step + 1]]
         open_bar(lanes, account, places, now, bars, markets, fees, about, par)
         equity[step] = account[WORTH]
         used = used_share(account[FREE], account[WORTH])
         for row in now:
+            number = bars[row, MARKET]
+            idle = lanes[number, SHARES] == 0 and lanes[number, SIDE] == 0
+            if idle and abs(signals[row, MOVE]) <= least * signals[row, ROUND_TRIP]:
+                continue  # before anything is asked: most rows expect less than any entry needs
             if not may_want(row, lanes, account, used, numbers, bars, signals, markets, fees, about, par):
                 continue
             wanted, fraction = wanted_entry(row, used, numbers, bars, signals)
             if wanted != 0:
-                number, bar, confidence = bars[row, MARKET], bars[row], signals[row, CONFIDENCE]
+                bar, confidence = bars[row], signals[row, CONFIDENCE]
                 enter(number, lanes, account, places, bar, confidence, wanted, fraction, markets, fees, about, par)
 
 

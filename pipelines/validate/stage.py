@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.core import artifacts, log, raw_tables
+from pipelines.core import artifacts, log, lookback, raw_tables
 from pipelines.core.errors import DataError
 from pipelines.core.params import Params, load
 from pipelines.core.products import QUARANTINE, RAW, report_json, report_page
@@ -74,7 +74,7 @@ def run() -> None:
     Raises:
         DataError: naming every expectation that what is kept does not meet, with the number of rows and examples.
     """
-    params, pulled = load(), artifacts.read_json(PULLED)
+    params, pulled = lookback.decided(load(), RAW), artifacts.read_json(PULLED)
     length_s, as_of_s = int(pulled["length_s"]), int(pulled["as_of_s"])
     tally = Tally()
     with artifacts.replaced_folder(QUARANTINE) as folder:

@@ -12,7 +12,7 @@ from pettingzoo.test import parallel_api_test
 from pipelines.agent.portfolio_env import ACTIONS, NOTHING, SHARED, PortfolioEnv
 from pipelines.replay.account import AccountTape, play_policy, play_rule, play_shared, rule_numbers
 from pipelines.replay.lanes import decoded, field, parameters
-from pipelines.replay.policy_search import Trained, search_allocator
+from pipelines.replay.policy_search import POPULATION, Trained, search_allocator
 from pipelines.trading import allocator, compiled
 from pipelines.trading import compiled_account as code
 from pipelines.trading.threshold_rule import Rule
@@ -106,4 +106,4 @@ def test_the_search_never_returns_less_than_the_neutral_allocator(tape):
     free = PAR.copy()
     free[[compiled.DAILY_LOSS, compiled.DRAWDOWN]] = 1.0
     assert found.mean_pnl_pusd >= play_rule(tape, free, RULE, CASH).pnl_pusd - 1e-6
-    assert found.trials == 2 * 33 + 1
+    assert found.trials == 1 + 2 * POPULATION + 2

@@ -150,7 +150,12 @@ def test_parts_of_the_bars_give_the_same_bytes(tmp_path, monkeypatch):
         table = run_in(tmp_path / side, monkeypatch, limited(compute={"bars_at_once": at_once}))
         assert table.num_rows < 25 * 2 * 200
     folders = [tmp_path / side / "data/features" for side in ("a", "b")]
-    assert sorted(path.name for path in folders[0].iterdir()) == ["features.parquet", "scaler.json", "slices.json"]
+    assert sorted(path.name for path in folders[0].iterdir()) == [
+        "features.parquet",
+        "lookback.json",
+        "scaler.json",
+        "slices.json",
+    ]
     for path in folders[0].iterdir():
         assert path.read_bytes() == (folders[1] / path.name).read_bytes()
 

@@ -120,14 +120,15 @@ def test_what_was_paid_lies_apart_and_not_for_the_newest_event(work: Path) -> No
 
 
 def test_too_short_is_one_clear_error(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """When no market is long enough the command says the counts and the remedy in one line, exit status 1."""
+    """When no market has the least lookback and the horizon the command says the counts and the remedy in one line,
+    exit status 1."""
     window.run(Source.RECORDED, record(work / "r.parquet", bars=12), fresh=True)
 
     status = main(["pull"])
     said = capsys.readouterr().err
 
     assert status == 1
-    assert "none of 8 markets has 15 bars of 60 s" in said
+    assert "none of 8 markets has 13 bars of 60 s" in said
     assert "the longest has 12" in said
     assert not stage.RAW.exists()
 

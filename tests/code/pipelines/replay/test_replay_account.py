@@ -63,7 +63,8 @@ TURNS = ("id", "move")
 LIMITS = st.tuples(st.integers(1, 6), st.integers(1, 3), st.sampled_from([0.1, 0.3, 1.0]), st.sampled_from([0, 300]))
 NUMBERS = st.tuples(
     st.floats(0.0, 1.5), st.floats(-2.0, 2.0), st.floats(-0.5, 0.5), st.floats(-1.0, 1.0), st.floats(-1.0, 1.0),
-    st.floats(-2.0, 2.0), st.sampled_from([0.0, 0.3]), st.floats(0.0, 1.0), st.floats(-1.0, 1.0), st.floats(-1.0, 1.0),
+    st.floats(-2.0, 2.0), st.sampled_from([0.0, 0.3]), st.floats(-1.0, 1.0), st.floats(-0.02, 0.02),
+    st.floats(-0.1, 0.1), st.floats(0.0, 1.0), st.floats(-1.0, 1.0), st.floats(-1.0, 1.0),
     st.sampled_from([0.0, 1.5]), st.integers(1, 90).map(lambda bars: 60.0 * bars),
 )  # fmt: skip
 

@@ -1,0 +1,35 @@
+"""How much history a forecast reads where markets are short."""
+
+from pathlib import Path
+
+import numpy as np
+
+from pipelines.core import lookback
+from pipelines.core.params import read
+
+PARAMS = read(Path(__file__).parents[4] / "params.yaml")
+
+
+def test_long_markets_are_read_with_the_lookback_asked_for():
+    """Markets most of whose bars have a whole window keep forecast.lookback_bars."""
+    assert lookback.fitting(np.array([720, 720, 30]), 60, 24) == 60
+
+
+def test_short_markets_are_read_with_the_least_lookback():
+    """Where most bars would have no window, as in markets of an hour or a baseball game, a forecast reads 8 bars."""
+    assert lookback.fitting(np.full(290, 60), 60, 24) == 8
+    assert lookback.fitting(np.array([20, 20, 121]), 60, 24) == 8
+
+
+def test_a_lookback_below_the_least_is_never_made_longer():
+    """Nothing is read beyond what was asked for."""
+    assert lookback.fitting(np.array([12]), 5, 4) == 5
+
+
+def test_the_lookback_travels_with_the_data(tmp_path: Path):
+    """A stage reads what the pull decided, and the parameters where nothing was decided."""
+    assert lookback.decided(PARAMS, tmp_path) == PARAMS
+
+    lookback.write(tmp_path, lookback.with_lookback(PARAMS, 8))
+
+    assert lookback.decided(PARAMS, tmp_path).forecast.lookback_bars == 8
