@@ -2,6 +2,7 @@
 
 One JSON line of milliseconds (p50 and p99): a message folded (ingest), features of all markets at a bar (features),
 one batch forecast (forecast), all decisions (decide), one signed order at a simulator process of its own (execute).
+`latency_ms` has the deciles of a whole turn and an order, in the form of `execution.latency_ms`.
 `decision_*` is features, forecast and decision of one market, the job that `guide_decision_*` does the guide's way:
 a pandas window, 24 calls of `model.predict`, one `agent.predict` (TensorFlow and torch each in a process of its own).
 """
@@ -31,6 +32,7 @@ from pipelines.core.params import read
 from pipelines.core.products import BUNDLE
 from pipelines.core.settings import Settings
 from pipelines.decide import Account
+from pipelines.trading import latency
 from pipelines.venue.clob_gateway import ClobGateway
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.stream import MarketStream
@@ -56,8 +58,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     figures: dict[str, Any] = {"benchmark": "latency", "cores": os.cpu_count(), "load": round(os.getloadavg()[0], 2)}
     figures |= {"markets": MARKETS, "bundle": model.bundle.hash[:12], "policy": model.policy_kind}
     figures |= _figures("ingest", ingest(world.markets))
-    figures |= bars(model, world)
-    figures |= _figures("execute", execute(asked.orders))
+    stages = bars(model, world)
+    executed = execute(asked.orders)
+    for name, milliseconds in (*stages.items(), ("execute", executed)):
+        figures |= _figures(name, milliseconds)
+    # On a machine of its own: the way to the venue and back comes on top, and only the bot's journal knows it.
+    figures["latency_ms"] = latency.deciles_ms(turn + order for turn in stages["bar"] for order in executed)
     if not asked.no_guide:
         figures["guide_decision_ms_p50"] = guide_decision.measure()
     late = [name for name, limit in BUDGET_MS.items() if figures[f"{name}_ms_p99"] > limit]
@@ -135,8 +141,8 @@ def _drain(stream: MarketStream, frame: dict[str, Any]) -> None:
         pass
 
 
-def bars(model: LoadedModel, world: TimedMarkets) -> dict[str, float]:
-    """Features, forecast and decisions of all markets at each bar, and of one market alone."""
+def bars(model: LoadedModel, world: TimedMarkets) -> dict[str, list[float]]:
+    """Milliseconds of features, forecast and decisions of all markets at each bar, and of one market alone."""
     windows = [Window(model.lookback, model.length_s, None) for _ in world.markets]
     took: dict[str, list[float]] = {"features": [], "forecast": [], "decide": [], "bar": [], "decision": []}
     account = Account(
@@ -161,7 +167,7 @@ def bars(model: LoadedModel, world: TimedMarkets) -> dict[str, float]:
         took["bar"].append(features_ms + turn.forecast_ms + turn.decide_ms)
         alone = take_turn(model, ts_s, seen[:1], account, frozenset())
         took["decision"].append(features_ms / len(windows) + alone.forecast_ms + alone.decide_ms)
-    return {key: value for name, values in took.items() for key, value in _figures(name, values).items()}
+    return took
 
 
 def _push(world: TimedMarkets, windows: list[Window], k: int, ts_s: int) -> None:

@@ -206,8 +206,19 @@ def parity(document: Mapping[str, Any]) -> str:
     return (
         f"# {head}\n\n{document['identical']:,} of {document['decisions']:,} decisions in {document['bars']:,} bars "
         f"came out the same.\n\n{left_out}* {fills['orders']:,} orders: our fills were better than the model's by "
-        f"{fills['cost_gap_pusd']:+,.2f} pUSD at the same size\n"
+        f"{fills['cost_gap_pusd']:+,.2f} pUSD at the same size\n{_by_exit(fills.get('by_exit_reason', {}))}"
     )
+
+
+def _by_exit(found: Mapping[str, Mapping[str, float]]) -> str:
+    """A row per exit reason; empty where nothing was sold."""
+    rows = "".join(
+        f"| {reason.replace('_', ' ')} | {one['orders']:,} | {one['cost_gap_pusd']:+,.2f} "
+        f"| {one['cash_gap_pusd']:+,.2f} |\n"
+        for reason, one in found.items()
+    )
+    head = "\n| sold for | orders | better at our size, pUSD | cash less the model's, pUSD |\n|---|---|---|---|\n"
+    return head + rows if rows else ""
 
 
 def parity_rows(document: Mapping[str, Any]) -> list[Row]:

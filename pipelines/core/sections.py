@@ -16,6 +16,7 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0.0)]
 FillWeights = Annotated[list[float], Field(min_length=7, max_length=7)]
+LatencyDeciles = Annotated[list[Annotated[float, Field(ge=0.0, le=60_000.0)]], Field(min_length=11, max_length=11)]
 NonNegativeFloat = Annotated[float, Field(ge=0.0)]
 
 
@@ -397,7 +398,11 @@ class ExecutionParams(Section):
     """From a target to fills."""
 
     latency_bars: PositiveInt
-    """Bars from a decision to its fill, in every replay. Unit: bars."""
+    """Fewest bars from a decision to its fill, in every replay. Unit: bars."""
+    latency_ms: LatencyDeciles = [20.0, 40.0, 55.0, 70.0, 85.0, 100.0, 120.0, 150.0, 200.0, 300.0, 900.0]
+    """Deciles of what passes from the close of a bar until the venue has the order, drawn for every order; where that,
+    with the market's hold of orders that take, is longer than `latency_bars`, the order meets a later book. `oddsmith
+    parity` gives the bot's own, `python -m benchmarks.latency` this machine's. Unit: wall milliseconds."""
     order_ttl_bars: PositiveInt
     """An order that rests is cancelled after this time. Unit: bars."""
     entry: Literal["take", "rest"]
@@ -422,6 +427,13 @@ class ExecutionParams(Section):
     """Displayed size per level at a spread of one tick, where no book was observed; less as it widens. Unit: shares."""
     redemption_s: Annotated[int, Field(ge=0)]
     """From a market's last bar until what it pays can be used again. Unit: market seconds."""
+
+    @field_validator("latency_ms")
+    @classmethod
+    def _ordered(cls, deciles: list[float]) -> list[float]:
+        if sorted(deciles) != deciles:
+            raise ValueError("deciles rise from the least to the largest")
+        return deciles
 
 
 class BacktestParams(Section):

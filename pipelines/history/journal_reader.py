@@ -211,6 +211,16 @@ class JournalReader:
         """Orders by decision time."""
         return list(self._rows("orders", "ts_s"))
 
+    def latencies_ms(self) -> list[float]:
+        """From the close of a bar to the venue's answer, of every order that was answered: what the bar's decisions
+        took, and the order."""
+        bars, orders = self._tables.tables["bars"], self._tables.tables["orders"]
+        same = (bars.c.account == orders.c.account) & (bars.c.ts_s == orders.c.ts_s)
+        query = sa.select(bars.c.took_ms + orders.c.latency_ms).select_from(orders.join(bars, same))
+        query = query.where(orders.c.account == self.account).where(orders.c.ts_s >= self._from_s)
+        with self._engine.connect() as db:
+            return [float(one) for one in db.execute(query.where(orders.c.latency_ms > 0.0)).scalars()]
+
     def orders_at(self, ts_s: int) -> list[Mapping[str, Any]]:
         """Orders that were decided at a market time."""
         return self._at("orders", ts_s)

@@ -32,14 +32,20 @@ def modelled_fills(
     order: Row, journaled: JournaledMarkets, execution: ExecutionParams, length_s: int
 ) -> list[tuple[int, int]] | None:
     """(shares, cash) of each fill that the backtest's book gives the order; None without a bar at its arrival."""
-    arrival = order["ts_s"] + execution.latency_bars * length_s
-    first = journaled.inputs.get((order["market_id"], arrival))
-    if first is None:
+    earliest = order["ts_s"] + execution.latency_bars * length_s
+    decided, first = (journaled.inputs.get((order["market_id"], ts_s)) for ts_s in (order["ts_s"], earliest))
+    known = decided or first
+    if known is None:
         return None
-    paper = PaperBook(execution.model_copy(update={"latency_bars": 1}))
-    paper.send(_intent(order, journaled.inputs.get((order["market_id"], order["ts_s"]), first)), first.market)
+    paper, intent = PaperBook(execution, length_s), _intent(order, known)
+    # A maker's offer rests from its arrival on, inside the bar: no other order of ours is a sale that rests.
+    quoted = intent.post_only and intent.side is Side.SELL
+    working = paper.send(intent, known.market, _shown(known, execution) if quoted else None)
+    arrival = order["ts_s"] + working.arrives_in * length_s
+    if (order["market_id"], arrival) not in journaled.inputs:
+        return None
     fills: list[Fill] = []
-    for ts_s in range(arrival, arrival + execution.order_ttl_bars * length_s, length_s):
+    for ts_s in range(order["ts_s"] + length_s, arrival + execution.order_ttl_bars * length_s, length_s):
         then = journaled.inputs.get((order["market_id"], ts_s))
         if then is not None:
             quote = _shown(then, execution)

@@ -19,12 +19,14 @@ def compare(
     length_s: int,
     payouts_micro: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
-    """Live fills compared with the model's for the same orders: shares, price, money and profit, and why they differ.
+    """Live fills compared with the model's for the same orders: shares, price, money and profit, and why they differ;
+    the gaps of sales also by what they were sent for (stop_loss, market_ending, quote, ...).
 
     `execution` and `length_s` hold for bars whose own terms are not journaled. A profit values what was bought or sold
     at the payout of a decided market (`payouts_micro`, of a YES share), else at its newest mid.
     """
     rows, reasons, held = [], Counter[str](), dict(journaled.held)
+    exits: dict[str, list[Mapping[str, int]]] = {}
     worth = journaled.marks() | {name: kernel.payout_units(micro) for name, micro in (payouts_micro or {}).items()}
     for order in orders:
         modelled = modelled_fills(order, journaled, *journaled.terms.get(order["ts_s"], (execution, length_s)))
@@ -34,6 +36,17 @@ def compare(
         live = [money(row) for row in booked.get(order["order_id"], ())]
         rows.append(_row(order, live, modelled, _possible(order, modelled, held), worth))
         reasons[_reason(rows[-1])] += 1
+        if order["side"] == Side.SELL:
+            exits.setdefault(order["reason"], []).append(rows[-1])
+    found = _gaps(rows)
+    return {
+        **found,
+        "reasons": dict(sorted(reasons.items())),
+        "by_exit_reason": {reason: _gaps(some) for reason, some in sorted(exits.items())},
+    }
+
+
+def _gaps(rows: Sequence[Mapping[str, int]]) -> dict[str, float]:
     total = Counter[str]()
     for row in rows:
         total.update(row)
@@ -46,7 +59,6 @@ def compare(
         "live_pnl_pusd": total["live_pnl"] / MICRO,
         "model_pnl_pusd": total["model_pnl"] / MICRO,
         "pnl_gap_pusd": (total["live_pnl"] - total["model_pnl"]) / MICRO,
-        "reasons": dict(sorted(reasons.items())),
     }
 
 

@@ -16,6 +16,7 @@ from pipelines.inference.bundle import Bundle
 from pipelines.inference.champion_record import installed_bundles
 from pipelines.parity import decisions, fills
 from pipelines.replay import bundle_rules, market_history
+from pipelines.trading import latency
 
 REPORT = report_json("parity")
 STATIC = MARKETS
@@ -31,6 +32,8 @@ def run(hours: float = 24.0) -> None:
     made = (read.orders(), read.fills(), book, params.execution, length_s, read.payouts_micro())
     document["fills"] = fills.compare(*made)
     document["account"], document["hours"] = read.account, hours
+    measured = read.latencies_ms()
+    document["latency_ms"] = {"orders": len(measured), "deciles": latency.deciles_ms(measured)}
     document["changed_since"] = list(read.limits.values())[-1].changed(params) if read.limits else {}
     write_json(REPORT, document)
     if document["limits"]["params.yaml"]:

@@ -130,7 +130,12 @@ def replay(
     resolved, and is redeemed `execution.redemption_s` later; until then, and where nobody knows the payout, it locks
     its money and its place among `risk.max_markets`. What is held at the end is marked.
     """
-    ledger, book, result, earned = Ledger(cash_micro), PaperBook(rules.execution), Result(), incentives.Earned()
+    ledger, book, result, earned = (
+        Ledger(cash_micro),
+        PaperBook(rules.execution, rules.bar_length_s),
+        Result(),
+        incentives.Earned(),
+    )
     mids: dict[str, int] = {}
     day, day_start, peak, equity = -1, cash_micro, cash_micro, cash_micro
     for ts_s, bars in tape.steps:
@@ -254,7 +259,7 @@ def _decide(
         name = decision.refusal.reason.value
         result.refusals[name] = result.refusals.get(name, 0) + 1
     for intent in decision.intents:
-        book.send(intent, inputs.market)
+        book.send(intent, inputs.market, inputs.quote if rules.makes else None)
         result.orders += 1
         reserve(intent, inputs.market, open_buys)
 

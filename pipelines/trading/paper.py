@@ -9,7 +9,7 @@ from pipelines.core.domain import Fill, FillState, Market, Outcome, Quote, Side
 from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID, fee_micro, market_buy_micro, notional_micro
 from pipelines.core.orders import OrderIntent, OrderType
 from pipelines.core.sections import ExecutionParams
-from pipelines.trading import kernel
+from pipelines.trading import kernel, latency
 from pipelines.trading.fill_model import Resting, filled_micro
 from pipelines.trading.risk import reserve_micro
 
@@ -26,7 +26,7 @@ class Working:
     ttl: int
     ahead_micro: int = -1
     """Shares ahead of it once it rests; -1 until it has met the book."""
-    looked: tuple[Quote, int] | None = None
+    looked: tuple[Quote, float] | None = None
     """Book and market time of the last look at it while it rests."""
 
 
@@ -245,25 +245,33 @@ class PaperBook:
     over.
     """
 
-    def __init__(self, execution: ExecutionParams) -> None:
+    def __init__(self, execution: ExecutionParams, length_s: int) -> None:
         self._execution = execution
+        self._length_s = length_s
         self.working: dict[str, list[Working]] = {}
         """Market id -> its orders; markets without one are left out."""
         self.reasons: dict[str, str] = {}
         """Order id -> why it was sent."""
         self._count = 0
 
-    def send(self, intent: OrderIntent, market: Market) -> Working:
-        """Take an order; it meets the book `latency_bars` bars later."""
+    def send(self, intent: OrderIntent, market: Market, quote: Quote | None = None) -> Working:
+        """Take an order; it meets the book of the first close after its arrival (`latency`), `latency_bars` bars later
+        at the earliest. With the `quote` that it was decided on, an order of a maker that arrives within the bar joins
+        that book's queue, and rests from then on.
+        """
         self._count += 1
+        arrives_s = latency.arrival_s(self._execution.latency_ms, intent, market)
         order = Working(
             f"paper-{self._count}",
             intent,
             market,
             intent.shares_micro,
-            self._execution.latency_bars,
+            latency.bars_until(arrives_s, self._length_s, self._execution.latency_bars),
             1 if intent.order_type is OrderType.FAK else self._execution.order_ttl_bars,
         )
+        if quote is not None and intent.post_only and arrives_s < self._length_s and not crosses(order, quote):
+            order.ahead_micro = joined(order, quote, self._execution)
+            order.looked, order.arrives_in = (quote, intent.ts_s + arrives_s), 1
         self.working.setdefault(market.market_id, []).append(order)
         self.reasons[order.order_id] = intent.reason
         return order

@@ -26,7 +26,7 @@ from pipelines.core.orders import (
     SignedOrder,
 )
 from pipelines.core.sections import ExecutionParams
-from pipelines.trading import kernel
+from pipelines.trading import kernel, latency
 from pipelines.trading.paper import Taken, Working, crosses, is_market_buy, joined, match, rest
 
 
@@ -40,14 +40,20 @@ class PaperGateway(OrderGateway):
     """A paper account. An order takes what is marketable at once; the rest waits for the volume of the next bars, or is
     gone where the order is FAK.
 
-    `quote` gives the newest YES quote of a market and its time. Safe to call from any thread.
+    `quote` gives the newest YES quote of a market and its time, `wait` sleeps while an order is on its way. Safe to
+    call from any thread.
     """
 
     account = "paper"
 
     def __init__(
-        self, cash_micro: int, execution: ExecutionParams, quote: Callable[[str], tuple[Quote, int] | None]
+        self,
+        cash_micro: int,
+        execution: ExecutionParams,
+        quote: Callable[[str], tuple[Quote, int] | None],
+        wait: Callable[[float], None] = time.sleep,
     ) -> None:
+        self._wait = wait
         self._cash = cash_micro
         self._execution = execution
         self._quote = quote
@@ -67,9 +73,13 @@ class PaperGateway(OrderGateway):
         return SignedOrder(f"0x{digest}", intent, payload)
 
     def place(self, order: SignedOrder) -> PlaceResult:
-        """Fill what is marketable against the newest quote; what is left rests until it is cancelled, unless FAK."""
-        intent, known = order.intent, self._quote(order.intent.market_id)
-        market = self._markets.get(intent.market_id)
+        """Fill what is marketable against the quote of the order's arrival (`latency`); what is left rests until it is
+        cancelled, unless FAK."""
+        intent, market = order.intent, self._markets.get(order.intent.market_id)
+        if market is not None:
+            # The quote is read afterwards: what the book showed at the decision may be gone.
+            self._wait(latency.arrival_s(self._execution.latency_ms, intent, market))
+        known = self._quote(intent.market_id)
         if known is None or market is None:
             return PlaceResult(PlaceStatus.REJECTED, order.order_id, reason="no quote of this market is known")
         quote, ts_s = known

@@ -167,12 +167,18 @@ def _drift(report: Document) -> dict[str, Any]:
 
 def _parity(report: Document) -> dict[str, Any]:
     fills, different = report["fills"], report["different"]
+    exits = fills.get("by_exit_reason", {}).items()
     return {
         "verdict": "differs" if different else "good",
         "lines": [
             f"{report['identical']:,} of {report['decisions']:,} decisions of {report['bars']:,} bars are the same",
             f"{fills['orders']:,} orders: our fills were better than the backtest's by {fills['cost_gap_pusd']:+,.2f} "
             "pUSD",
+            *(
+                f"{reason.replace('_', ' ')}: {one['orders']:,} sales, better by {one['cost_gap_pusd']:+,.2f} pUSD, "
+                f"cash {one['cash_gap_pusd']:+,.2f} pUSD off the model's"
+                for reason, one in exits
+            ),
         ],
     }
 

@@ -154,7 +154,7 @@ class _Watched:
     ) -> None:
         """Score the bar and move both accounts."""
         if self._account is None or self._first is None:
-            self._account, self._first = ShadowAccount(self._params, real.equity_micro), real
+            self._account, self._first = ShadowAccount(self._params, real.equity_micro, model.length_s), real
             self._orders = [self._orders[0] - real.placed, self._orders[1] - real.failed]
             self._cash = real.equity_micro / MICRO
         made = self._account.turn(model, turn.ts_s, seen, quotes)

@@ -17,9 +17,9 @@ UNIT_MICRO = MICRO // PRICE_SCALE
 class ShadowAccount:
     """Paper cash and positions; orders are filled from the quotes of the next bars, as in the backtest."""
 
-    def __init__(self, params: Params, cash_micro: int) -> None:
+    def __init__(self, params: Params, cash_micro: int, length_s: int) -> None:
         self._ledger = Ledger(cash_micro)
-        self._book = PaperBook(params.execution)
+        self._book = PaperBook(params.execution, length_s)
         self._mids: dict[str, int] = {}
         self._markets: dict[str, Market] = {}
         self._first = self._peak = self._day_start = cash_micro
@@ -50,9 +50,11 @@ class ShadowAccount:
             peak_equity_micro=self._peak,
         )
         made = take_turn(model, ts_s, seen, account, frozenset(self._book.working))
+        shown = {one.market.market_id: one.quote for one in seen}
         for decision in made.decisions:
             for intent in decision.intents:
-                self._book.send(intent, self._markets[decision.market_id])
+                key = decision.market_id
+                self._book.send(intent, self._markets[key], shown[key] if model.rules.makes else None)
         return made
 
     def _fill(self, seen: Sequence[WarmMarket], ts_s: int) -> None:

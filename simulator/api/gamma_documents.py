@@ -133,6 +133,7 @@ def _trading(listed: LiveMarket) -> dict[str, Any]:
         "rewardsMaxSpread": REWARDS_MAX_SPREAD,
         "rfqEnabled": False,
         "secondsDelay": int(listed.delay_s),
+        "takerDelayMs": round(1_000 * max(listed.delay_s, listed.taker_delay_s)),
         "feesEnabled": bool(listing.fee.rate),
         "feeType": FEE_TYPES.get(listing.category.lower(), "other_fees") if listing.fee.rate else "zero_fees",
         "feeSchedule": _fees(listed),

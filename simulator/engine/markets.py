@@ -46,6 +46,8 @@ class LiveMarket:
     """Liquidity rewards per market day in base units of pUSD."""
     delay_s: float = 0.0
     """Wall seconds that a crossing order waits before it is matched (sports); 0 matches at once."""
+    taker_delay_s: float = 0.0
+    """Wall seconds for which the request of a crossing order is held, as the listing says."""
     tick_pinned: bool = False
     """Whether a fault fixed the tick: quotes of the source are then rounded to it."""
     shown_end_s: int | None = -1

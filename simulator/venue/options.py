@@ -6,6 +6,9 @@ from pathlib import Path
 from simulator.markets.source import SourceOptions
 from simulator.venue.limits import LimitMode
 
+TAKER_DELAYED = ("crypto", "finance")
+"""Categories in lower case whose crossing orders wait `taker_delay_s` before they match."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -24,7 +27,7 @@ class Options:
     confirmed_after_s: float = 0.5
     """Time from MATCHED to MINED and to CONFIRMED."""
     taker_delay_s: float = 0.0
-    """How long crossing orders of crypto and finance markets are held before they match (`itode` on the wire)."""
+    """How long crossing orders of TAKER_DELAYED markets are held before they match (`itode`, `takerDelayMs`)."""
     faults: Path | None = None
     """JSON file with a schedule of faults."""
     profile: str = "off"

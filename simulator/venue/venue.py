@@ -17,9 +17,6 @@ from simulator.venue.settlement import Settlement
 from simulator.venue.tape import PublicTrade, Tape
 from simulator.venue.venue_markets import VenueMarkets
 
-TAKER_DELAYED = ("crypto", "finance")
-"""Categories in lower case whose crossing orders wait `taker_delay_s` before they match."""
-
 
 class Venue(VenueMarkets):
     """One venue in one process. Call its methods on the event loop's thread only: nothing here takes a lock."""
@@ -70,15 +67,11 @@ class Venue(VenueMarkets):
         market = self.exchange.markets[order.market_id]
         if not crosses(market.book, order):
             return 0.0
-        own = self.options.taker_delay_s if self._is_delayed(market) else 0.0
-        return max(own, self.hooks.hold(order.market_id))
+        return max(market.taker_delay_s, self.hooks.hold(order.market_id))
 
     def delays_takers(self, market: LiveMarket) -> bool:
         """Whether crossing orders of a market are held."""
-        return self._is_delayed(market) or self.hooks.hold(market.listing.market_id) > 0
-
-    def _is_delayed(self, market: LiveMarket) -> bool:
-        return self.options.taker_delay_s > 0 and market.listing.category.lower() in TAKER_DELAYED
+        return market.taker_delay_s > 0 or self.hooks.hold(market.listing.market_id) > 0
 
     def _place_delayed(self, order: Order) -> None:
         del self.delayed[order.order_id]

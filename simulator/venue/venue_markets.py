@@ -16,7 +16,7 @@ from simulator.venue.activity import Activity
 from simulator.venue.hooks import Hooks
 from simulator.venue.incentives import Incentives
 from simulator.venue.market_maker import MarketMaker
-from simulator.venue.options import Options
+from simulator.venue.options import TAKER_DELAYED, Options
 
 FINE_TICK_UNITS = 10
 """Tick near the edges in price units of 1e-4: 0.001 once the price leaves [0.04, 0.96]."""
@@ -93,6 +93,8 @@ class VenueMarkets:
             self.markets_of_event[listing.event_id].append(market)
             self.open_markets.add(listing.market_id)
             market.rewards_micro = round(self.options.rewards_pusd * MICRO)
+            held = listing.category.lower() in TAKER_DELAYED
+            market.taker_delay_s = self.options.taker_delay_s if held else 0.0
             named = labels_of(self.options.source.seed, listing.market_id, self.options.named_share)
             market.labels = listing.labels or named
             if _protocol_v2(listing, self.options.protocol_v2_share):

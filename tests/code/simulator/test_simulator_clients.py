@@ -3,6 +3,7 @@
 import dataclasses
 import time
 
+import httpx2
 import pytest
 from py_clob_client.client import ClobClient as OldClient
 from py_clob_client.clob_types import BalanceAllowanceParams as OldBalance
@@ -259,6 +260,8 @@ def test_takers_are_held():
     with Background(taker_delay_s=0.4) as site:
         trader = client(site, 64)
         assert trader.get_clob_market_info(CONDITION)["itode"] is True
+        listed = httpx2.get(f"{site.urls['gamma']}/markets", params={"condition_ids": CONDITION}).json()
+        assert [row["takerDelayMs"] for row in listed] == [400]
         begin = time.monotonic()
         trader.create_and_post_order(OrderArgs(token_id=YES, price=0.2, size=10, side="BUY"), defer_exec=True)
         resting_s = time.monotonic() - begin

@@ -107,7 +107,7 @@ def write(url, noted):
         if ts_s == NOW:
             order = SignedOrder("0xorder", made[0].intent, {})
             written.intend(order, "")
-            written.move("0xorder", OrderState.SENT)
+            written.move("0xorder", OrderState.SENT, latency_ms=40.0)
             fill = Fill(
                 fill_id="f1",
                 order_id="0xorder",
@@ -232,6 +232,32 @@ def test_fills_stand_beside_the_model(live):
     assert document["model_shares"] > 50.0
     assert document["cost_gap_pusd"] > 0.0
     assert document["reasons"] == {"other size: depth of the book": 1}
+
+
+def test_gaps_are_told_by_what_a_sale_was_sent_for(live):
+    """Each exit reason has the gaps of its own sales, purchases are in none, and the parts add up to the whole."""
+    read_back = opened(live)
+    _, book = decisions.decisions(read_back.bars(), {HASH: RULES})
+    entry = read_back.orders()[0]
+    book.held = {(market(1).market_id, "YES"): 100_000_000}
+    sold = [
+        {**entry, "order_id": name, "side": "SELL", "price_units": 4_800, "reason": reason}
+        for name, reason in (("a", "stop_loss"), ("b", "stop_loss"), ("c", "market_ending"))
+    ]
+    fill = {"fill_id": "a1", "side": "SELL", "shares_micro": 50_000_000, "price_units": 4_900, "fee_micro": 0}
+    document = fills.compare([entry, *sold], {"a": [fill]}, book, PARAMS.execution, 60)
+    parts = document["by_exit_reason"]
+
+    assert {name: part["orders"] for name, part in parts.items()} == {"stop_loss": 2, "market_ending": 1}
+    assert (parts["stop_loss"]["live_shares"], parts["market_ending"]["live_shares"]) == (50.0, 0.0)
+    bought = fills.compare([entry], {}, book, PARAMS.execution, 60)
+    for name in ("model_shares", "live_pnl_pusd", "cash_gap_pusd"):
+        assert sum(part[name] for part in parts.values()) == pytest.approx(document[name] - bought[name])
+
+
+def test_what_orders_took_is_given_in_the_form_of_the_parameter(live):
+    """The bar's decisions and the order's answer, as deciles that `execution.latency_ms` takes."""
+    assert opened(live).latencies_ms() == [41.0]
 
 
 def test_profits_stand_side_by_side(live):

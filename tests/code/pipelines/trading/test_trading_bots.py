@@ -202,7 +202,7 @@ def test_evidence_fills_a_quote_only_after_a_second_look():
     """A paper order that rests is filled at its limit without a fee, in part, and never beyond what is left."""
     execution = load().execution.model_copy(update={"queue": "evidence", "order_ttl_bars": 5})
     intent = decided(policy("micro_trades"), seen(spread=400)).intent
-    book = PaperBook(execution)
+    book = PaperBook(execution, 1)
     book.send(intent, MARKET)
     near = Quote(4_800, 4_900, 10_000_000, 200_000_000)
 

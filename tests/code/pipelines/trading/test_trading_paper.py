@@ -32,6 +32,10 @@ EXECUTION = params.read(Path("params.yaml")).execution
 QUOTE = Quote(5_000, 5_100, 100 * SHARE, 100 * SHARE)
 
 
+def at_once(_seconds):
+    """Orders arrive at once."""
+
+
 class Screen:
     """What the venue shows: one quote that a test changes."""
 
@@ -75,7 +79,7 @@ def screen():
 @pytest.fixture
 def gateway(screen):
     """A fresh paper account."""
-    made = PaperGateway(CASH, EXECUTION, screen)
+    made = PaperGateway(CASH, EXECUTION, screen, at_once)
     made.know([MARKET])
     return made
 
@@ -112,10 +116,10 @@ def test_a_level_that_was_gone_is_new(gateway, screen):
 def test_a_market_buy_spends_its_money_and_leaves_nothing():
     """A FAK buy of 100 shares up to 0.53 spends 53 pUSD on the 100 shares at 0.51 and on shares behind them, and
     nothing of it rests; a second one up to 0.51 finds that level taken and is refused."""
-    free = PaperGateway(CASH, EXECUTION.model_copy(update={"impact_share": 0.0}), Screen())
+    free = PaperGateway(CASH, EXECUTION.model_copy(update={"impact_share": 0.0}), Screen(), at_once)
     free.know([MARKET])
     fak = replace(intent(100, 5_300), order_type=OrderType.FAK)
-    book = PaperBook(free._execution.model_copy(update={"latency_bars": 1, "order_ttl_bars": 5}))
+    book = PaperBook(free._execution.model_copy(update={"latency_bars": 1, "order_ttl_bars": 5}), 60)
     book.send(fak, MARKET)
 
     result = free.place(free.prepare(fak))
@@ -164,7 +168,7 @@ def _rules(bars, depth, queue="neutral"):
 
 def _account(rules, screen):
     """A paper account that holds 5,000 shares."""
-    gateway = PaperGateway(CASH, rules, screen)
+    gateway = PaperGateway(CASH, rules, screen, at_once)
     gateway.know([MARKET])
     gateway.restore(CASH, [_held(5_000)], {})
     return gateway
@@ -200,7 +204,7 @@ def test_a_rest_fills_as_the_backtests(bars, side, off, shares, depth, queue):
     gateway = _account(rules, screen)
     own, sign = (quotes[0].bid_units, 1) if side is Side.BUY else (quotes[0].ask_units, -1)
     order = intent(shares, own + sign * off * 100, side)
-    book = PaperBook(rules)
+    book = PaperBook(rules, 60)
     book.send(order, MARKET)
 
     expected = list(book.on_bar(MARKET.market_id, quotes[0], 60, 0))
@@ -249,9 +253,9 @@ def test_what_a_limit_crosses_is_what_is_shown():
     levels behind them, with a fee; the next bar's book as many, free; the paper account, whose quote did not change,
     nothing until the quote shows more, and of levels that it took from only the rest."""
     order, rules, screen = intent(100_000, 5_300), _rules(5, 1_500), Screen()
-    gateway = PaperGateway(10 * CASH, rules, screen)
+    gateway = PaperGateway(10 * CASH, rules, screen, at_once)
     gateway.know([MARKET])
-    book = PaperBook(rules)
+    book = PaperBook(rules, 60)
     book.send(order, MARKET)
     gateway.place(gateway.prepare(order))
     first, second = (book.on_bar(MARKET.market_id, QUOTE, ts_s, 0) for ts_s in (60, 120))
@@ -268,7 +272,7 @@ def test_what_a_limit_crosses_is_what_is_shown():
 
 
 def _held(shares):
-    gateway = PaperGateway(CASH, EXECUTION, Screen(replace(QUOTE, ask_size_micro=shares * SHARE), 0))
+    gateway = PaperGateway(CASH, EXECUTION, Screen(replace(QUOTE, ask_size_micro=shares * SHARE), 0), at_once)
     gateway.know([MARKET])
     gateway.place(gateway.prepare(intent(shares)))
     return gateway.trades(0)[0]
@@ -314,7 +318,7 @@ def test_an_order_that_the_fee_makes_too_dear_is_refused(screen):
     """What an order took, its fee and the money behind its rest are not more than the cash, to the base unit."""
     cost = 100 * 510_000 + 1_249_500 + 900 * 510_000
     for cash, status in ((cost - 1, PlaceStatus.REJECTED), (cost, PlaceStatus.ACCEPTED)):
-        gateway = PaperGateway(cash, EXECUTION.model_copy(update={"impact_share": 0.0}), screen)
+        gateway = PaperGateway(cash, EXECUTION.model_copy(update={"impact_share": 0.0}), screen, at_once)
         gateway.know([MARKET])
         assert gateway.place(gateway.prepare(intent(1_000))).status is status
 
@@ -343,3 +347,25 @@ def test_shares_that_we_took_do_not_come_to_our_limit(gateway, screen):
     screen.close(gateway, replace(QUOTE, ask_size_micro=180 * SHARE))
 
     assert gateway.shares_micro("11") == 150 * SHARE
+
+
+def test_a_paper_order_meets_the_book_of_its_arrival():
+    """While the order is on its way the ask goes up: it pays the later price, and finds nothing beyond its limit. The
+    hold of a market counts for orders that take, and not for those that rest."""
+    screen, waited = Screen(), []
+
+    def moves(seconds):
+        waited.append(seconds)
+        screen.quote = replace(QUOTE, bid_units=screen.quote.bid_units + 100, ask_units=screen.quote.ask_units + 100)
+
+    slow = EXECUTION.model_copy(update={"impact_share": 0.0, "latency_ms": [80.0] * 11})
+    gateway = PaperGateway(CASH, slow, screen, moves)
+    gateway.know([replace(MARKET, taker_delay_ms=150)])
+    take = replace(intent(10, price=5_200), order_type=OrderType.FAK)
+    rest = replace(intent(10, price=4_000), post_only=True, ts_s=61)
+
+    assert gateway.place(gateway.prepare(take)).status is PlaceStatus.ACCEPTED
+    assert [fill.price_units for fill in gateway.trades(0)] == [5_200]
+    assert gateway.place(gateway.prepare(replace(take, ts_s=61))).status is PlaceStatus.REJECTED
+    assert gateway.place(gateway.prepare(rest)).status is PlaceStatus.ACCEPTED
+    assert waited == pytest.approx([0.23, 0.23, 0.08])

@@ -42,6 +42,13 @@ def parse(**changes: Any) -> Market | None:
     return gamma_rows.read(row(**changes)).market
 
 
+def test_the_hold_of_taking_orders_is_read():
+    """The listing's milliseconds, else its whole seconds; without either orders are not held."""
+    assert parse(takerDelayMs=150, secondsDelay=0).taker_delay_ms == 150
+    assert parse(secondsDelay=3).taker_delay_ms == 3_000
+    assert parse().taker_delay_ms == 0
+
+
 def test_what_makers_are_paid_is_read_or_nothing():
     """The pool, its conditions and the part of the fee come from the listing; what cannot be read pays nothing."""
     pool = {"clobRewards": [{"rewardsDailyRate": 12.5}], "rewardsMinSize": "50", "rewardsMaxSpread": 3.5}
