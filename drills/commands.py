@@ -11,6 +11,7 @@ KINDS = {
     "pairs": "every pair of faults alone",
     "cover": "every pair of faults, eight faults at once",
     "crowd": "eight faults that a seed draws",
+    "silence": "stream and list of trades silent together, while rests fill in part and are cancelled",
     "deaths": "the bot killed at each commit, request and answer, without faults and with eight",
 }
 

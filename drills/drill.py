@@ -63,6 +63,8 @@ def _of_kind(kind: str, seeds: range, arguments: argparse.Namespace) -> Iterator
             yield from (plans.pair(two, seed) for two in plans.all_pairs() if not chosen or chosen & set(two))
         elif kind == "crowd":
             yield plans.crowd(seed)
+        elif kind == "silence":
+            yield plans.silence(seed)
         elif kind == "cover":
             yield from plans.cover(seed, faults)
         else:

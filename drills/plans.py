@@ -48,6 +48,13 @@ def crowd(seed: int) -> Plan:
     return Plan(seed, stretched(schedule(seed, 2 * BEGIN_WITHIN, chance.sample(names(), CROWD))), bars=12)
 
 
+def silence(seed: int) -> Plan:
+    """Stream and list of trades are silent together for some bars, while rests fill in part and are cancelled."""
+    lasts = {"for_min": 8.0 * BAR_MIN}
+    events = tuple((2.5 * BAR_MIN, {"fault": name, **lasts}) for name in ("ws_freeze", "trades_empty"))
+    return Plan(seed, events)
+
+
 def cover(seed: int, faults: Sequence[str] = ()) -> Iterator[Plan]:
     """Schedules of `CROWD` faults of which every pair of faults (of `faults` alone, if given) is in at least one."""
     chance = random.Random(f"cover {seed}")  # noqa: S311 - reproducible

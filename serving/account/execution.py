@@ -88,8 +88,6 @@ class Execution:
         self._stream_up, self._blind, self._streamed = True, False, False
         self._missed: dict[str, int] = {}
         self._said_gone: set[str] = set()
-        self._cancelled: set[str] = set()
-        """Orders that the venue cancelled because we asked."""
         self._taking: set[str] = set()
         """Working orders that we signed to take and never to rest."""
         self._read_at = -math.inf
@@ -288,7 +286,6 @@ class Execution:
         self._expected.pop(order_id, None)
         self._missed.pop(order_id, None)
         self._said_gone.discard(order_id)
-        self._cancelled.discard(order_id)
         self._taking.discard(order_id)
 
     def _booked(self, row: OrderRow) -> bool:
@@ -316,10 +313,11 @@ class Execution:
         return not self._nothing_missing(row, wall_ms() - missed_ms)
 
     def _told(self, row: OrderRow) -> bool:
-        """Whether the venue's answer to us says what became of an order, and nothing that we missed can change it."""
+        """Whether the venue's answer to us says what became of an order, and nothing that we missed can change it. The
+        answer to a cancel says that nothing rests any more, and not what had traded before."""
         if self._blind or row.order_id in self._missed:
             return False
-        return not self._streamed or row.order_id in self._cancelled or row.venue_status.lower() == "matched"
+        return not self._streamed or row.venue_status.lower() == "matched"
 
     def read_trades(self) -> int:
         """Book every trade of the account that is not booked yet; how many there were."""
@@ -368,6 +366,15 @@ class Execution:
         for fill in rest:
             if self._booked_now(fill):
                 self._count(fill)
+        self._finish_gone()
+
+    def _finish_gone(self) -> None:
+        """Orders that the stream calls gone are over as soon as what had traded, as it said, is booked."""
+        for row in [self._pending[name] for name in sorted(self._said_gone)]:
+            if row.filled_micro >= self._expected.get(row.order_id, 0):
+                state = OrderState.CANCELLED if row.rest_micro else after_fills(row.filled_micro, row.shares_micro)
+                self._move(row.order_id, state)
+                self._forget(row.order_id)
 
     def stream_is(self, *, up: bool) -> None:
         """Whether the stream of our own orders and trades is up: while it is down, and until the lists were read once
@@ -381,6 +388,7 @@ class Execution:
             self._expected[order_id] = max(self._expected.get(order_id, 0), matched_micro)
             if kind == "cancellation":
                 self._said_gone.add(order_id)
+                self._finish_gone()
         elif not self.is_ours(order_id):
             self.heard_foreign = True
 
@@ -497,9 +505,7 @@ class Execution:
         return 0
 
     def _cancel(self, order_ids: Sequence[str]) -> int:
-        cancelled = self._gateway.cancel(order_ids).cancelled
-        self._cancelled.update(cancelled)
-        return len(cancelled)
+        return len(self._gateway.cancel(order_ids).cancelled)
 
     def await_quiet(self, limit_s: float) -> bool:
         """Sync until no order is pending; False if the limit passes first."""

@@ -216,3 +216,61 @@ def test_a_sale_before_the_settlement_keeps_its_value_when_the_journal_is_opened
     (adopted,) = [one.fill for one in journal.fills() if one.fill.fill_id.startswith("adopted/")]
     assert adopted.price_units == sold.price_units
     journal.close()
+
+
+def cancelled_after_a_part(desk: Desk) -> str:
+    """A rest of which a part traded before we cancelled it, while the stream is up and tells nothing and the list of
+    trades is empty; its id."""
+    desk.venue.rests = True
+    order_id = desk.execution.submit(make_intent(MARKET, ts_s=1_000)).order.order_id
+    desk.execution.stream_is(up=True)
+    desk.execution.sync()
+    desk.venue.match(order_id, make_intent(MARKET, shares=4))
+    desk.venue.hidden = 1
+    assert desk.execution.cancel_expired(2_000) == 1
+    return order_id
+
+
+def test_a_cancelled_rest_whose_part_nobody_told_is_waited_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer to a cancel says that nothing rests, not what had traded: the balance keeps the market busy until the
+    trade is booked, and nothing is bought twice."""
+    cancelled_after_a_part(desk)
+    monkeypatch.setattr(execution, "PATIENCE_MS", -1)
+    for _ in range(3):
+        desk.execution.sync()
+    assert desk.execution.busy(MARKET.market_id)
+
+    desk.venue.hidden = 0
+    desk.execution.sync()
+    assert states(desk) == [OrderState.CANCELLED]
+    assert desk.accounting.shares_micro(MARKET.token_yes) == 4_000_000
+
+
+@pytest.mark.parametrize("fill_first", [True, False])
+def test_a_cancellation_that_the_stream_tells_ends_the_order_at_once(desk: Desk, *, fill_first: bool) -> None:
+    """The message states what had traded; once that is booked the market is free, without asking the venue."""
+    order_id = cancelled_after_a_part(desk)
+    part = desk.venue.done[-1]
+    if fill_first:
+        desk.execution.hear([part], "matched")
+    desk.execution.hear_of(order_id, "cancellation", part.shares_micro)
+    if not fill_first:
+        assert desk.execution.busy(MARKET.market_id)
+        desk.execution.hear([part], "matched")
+
+    assert not desk.execution.busy(MARKET.market_id)
+    assert states(desk) == [OrderState.CANCELLED]
+
+
+def test_a_cancelled_rest_that_never_traded_frees_its_market_after_patience(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stream stays silent and the balance is what the books say: nothing traded."""
+    desk.venue.rests = True
+    desk.execution.submit(make_intent(MARKET, ts_s=1_000))
+    desk.execution.stream_is(up=True)
+    desk.execution.cancel_expired(2_000)
+    monkeypatch.setattr(execution, "PATIENCE_MS", -1)
+    desk.execution.sync()
+
+    assert states(desk) == [OrderState.CANCELLED]

@@ -83,6 +83,15 @@ FOUND = {
             {"at_min": 187.0, "fault": "trades_empty", "for_min": 150},
         ],
     },
+    "a rest that filled in part before it was cancelled, in silence, is waited for": {
+        "seed": 20,
+        "bars": 8,
+        "dies_at": None,
+        "events": [
+            {"at_min": 75.0, "fault": "ws_freeze", "for_min": 240},
+            {"at_min": 75.0, "fault": "trades_empty", "for_min": 240},
+        ],
+    },
     "less than can be sold is settled with its market": {
         "seed": 14085,
         "bars": 1,
