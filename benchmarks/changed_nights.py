@@ -69,9 +69,9 @@ class Nights:
     def settled(self, regime: int) -> dict[str, Any]:
         """Train a forecaster on another world that was always in a regime: what can be reached in it."""
         folder = self._settled(regime)
-        with self._in(folder):
+        with self.working(folder):
             begins = 0.0 if regime else float("inf")
-            self._raw(EPOCH_S, DAYS, Model(edge=1.0, drift_at_min=begins, drift_rel=self.strength), 1_000 + self.seed)
+            self.raw(EPOCH_S, DAYS, Model(edge=1.0, drift_at_min=begins, drift_rel=self.strength), 1_000 + self.seed)
             for stage in TRAINS:
                 stage_runs.run(folder, stage)
             return {"skill": read_json(report_json("forecast"))["selection"]["skill_price"]}
@@ -80,13 +80,13 @@ class Nights:
         """One night: the last day judged, drift, window, stages, verdict, perhaps another champion."""
         regime = sum(number > at for at in self.changes) % 2
         settled = Predictor(self._settled(regime) / FORECASTER)
-        with self._in(self.out / f"changed-{self.name}" / "work"):
+        with self.working(self.out / f"changed-{self.name}" / "work"):
             state, now_s = self._state(number), EPOCH_S + (DAYS + number) * DAY_S
             if state.is_dir():
                 shutil.copytree(state, "var")
             drifted = self._look(now_s)
             start_s = starts_s(now_s, parameters.load(), changed_world.since_s())
-            self._raw(start_s, DAYS + number, self._model(), self.seed)
+            self.raw(start_s, DAYS + number, self._model(), self.seed)
             rival.note(Source.SIMULATED)
             for stage in TRAINS:
                 stage_runs.run(Path.cwd(), stage)
@@ -111,7 +111,7 @@ class Nights:
         return (self.out / f"changed-{self.name}" / f"state-{number}").absolute()
 
     @contextlib.contextmanager
-    def _in(self, folder: Path) -> Iterator[None]:
+    def working(self, folder: Path) -> Iterator[None]:
         """An empty working folder with the parameters of these nights."""
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -128,7 +128,7 @@ class Nights:
         first, second = ((DAYS + at) * 1440.0 for at in self.changes)
         return Model(edge=1.0, drift_at_min=first, drift_until_min=second, drift_rel=self.strength)
 
-    def _raw(self, start_s: int, days: int, model: Model, seed: int, folder: Path | None = None) -> None:
+    def raw(self, start_s: int, days: int, model: Model, seed: int, folder: Path | None = None) -> None:
         """data/raw and what the stages read beside it, of the bars in (start_s, the end of day `days`]."""
         end_s = EPOCH_S + days * DAY_S
         family = Family(
@@ -150,7 +150,7 @@ class Nights:
         folder = None if record is None else champions.bundle_folder(record)
         if folder is None:
             return None
-        self._raw(now_s - LOOK_H * 3_600, (now_s - EPOCH_S) // DAY_S, self._model(), self.seed, Path("var/landing"))
+        self.raw(now_s - LOOK_H * 3_600, (now_s - EPOCH_S) // DAY_S, self._model(), self.seed, Path("var/landing"))
         bundle, params = Bundle.open(folder), parameters.load().drift
         predictor = bundle.predictor()
         known = reference.obtain(Path("var/drift"), bundle.hash, predictor.lookback, params)
@@ -172,12 +172,13 @@ def _last_day(now_s: int, settled: Predictor) -> dict[str, float | None]:
     for name, record in known.items():
         folder = None if record is None else champions.bundle_folder(record)
         if folder is not None:
-            made[name] = _skill(Bundle.open(folder).predictor(), series, now_s)
-    made["settled_skill"] = _skill(settled, series, now_s)
+            made[name] = skill(Bundle.open(folder).predictor(), series, now_s)
+    made["settled_skill"] = skill(settled, series, now_s)
     return made
 
 
-def _skill(predictor: Predictor, series: Sequence[market_history.Series], now_s: int) -> float:
+def skill(predictor: Predictor, series: Sequence[market_history.Series], now_s: int) -> float:
+    """Skill against the market price on the bars of the day before `now_s`, pooled over the gate's horizons."""
     params = parameters.load()
     found = (
         forecasts.forecast_rows(predictor, one, np.flatnonzero(one.ts_s > now_s - DAY_S), params.execution)

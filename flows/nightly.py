@@ -27,6 +27,7 @@ from flows.champions import champion
 from flows.exclusive import NIGHT, alone
 from flows.promote import promote, retire_foreign_champion
 from flows.stage_tasks import RETRY_DELAYS_S, StageFailed, run_command, run_stage, stage_names, try_again
+from pipelines.core import params as parameters
 from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.errors import OddsmithError
 from pipelines.core.products import WINDOW, report_json
@@ -50,6 +51,7 @@ def open_window(source: Source, recording: str | None, fresh: bool) -> dict[str,
     command += ["--fresh"] if fresh else []
     changed_s = None if source is Source.RECORDED else changed_world.since_s()
     command += ["--since", str(changed_s)] if changed_s is not None else []
+    command += ["--scratch"] if fresh and nights.from_scratch(parameters.load().flows.scratch_every_nights) else []
     progress.begin("window")
     run_command(*command, name="window")
     return dict(read_json(WINDOW))

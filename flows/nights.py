@@ -48,6 +48,13 @@ def remember(state: str, text: str = "") -> None:
         os.close(descriptor)
 
 
+def from_scratch(every: int) -> bool:
+    """Whether the next night trains from scratch: the first one, and each that follows `every` good ones."""
+    path = Settings().var / NIGHTS
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    return sum('"state": "completed"' in line for line in lines) % every == 0
+
+
 def last_good_s() -> float | None:
     """When the last night ended well, in wall seconds; None where none did."""
     path = Settings().var / NIGHTS

@@ -16,7 +16,7 @@ from flows.releases import Releases
 from flows.stage_tasks import StageFailed, run_command
 from pipelines.core.errors import ArtifactError
 from pipelines.core.settings import Settings
-from pipelines.inference import champion_record, shadow_record
+from pipelines.inference import champion_record, shadow_record, start_point
 
 WAIT_S = 300.0
 """Wall seconds that a change of champion waits for another one."""
@@ -67,6 +67,7 @@ def _promoted(bundle: Path, name: str, mlflow_version: str | None) -> dict[str, 
     if releases:
         releases.publish(bundle, name)
     remember_training_window(bundle)
+    start_point.keep(Settings().var, name)
     tracking.move_champion(record["mlflow_version"])
     former = champion()
     champions.promote_record(record, champions.PROMOTED)

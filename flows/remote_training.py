@@ -4,6 +4,7 @@ Data and models travel as DVC's own remote; the job carries what DVC does not: w
 """
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from flows.child_environment import command_environment
 from flows.spot import INTERRUPTED_STATUS, Group, Notices, SpotFailed, supervise
 from pipelines.core import log
 from pipelines.core import params as parameters
+from pipelines.core.products import START
 from pipelines.core.sections import SpotParams
 from pipelines.core.settings import Settings
 
@@ -27,7 +29,7 @@ TRAINED = ("forecast", "agent")
 """The stages that are worth a machine of their own, in their order."""
 CHECKPOINTS = Path("var/checkpoints")
 TRIALS = Path("var/trials.jsonl")
-CARRIED = ("dvc.lock", "params.yaml", "data/window.json", "reports/*.json")
+CARRIED = ("dvc.lock", "params.yaml", "data/window.json", "models/start/*", "reports/*.json")
 """What a stage needs or makes and DVC's remote does not hold, from the repository's root."""
 KEPT = (f"{CHECKPOINTS.as_posix()}/*/*.npz", "dvc.lock", "reports/*.json", TRIALS.as_posix())
 """What the next training machine goes on with. Checkpoints are arrays and JSON, never pickles: reading them runs no
@@ -148,6 +150,7 @@ def gpus() -> int:
 def _prepare(store: Store, below: str, stages: Sequence[str]) -> dict[str, float]:
     """Bring the machine to where the job is; the seconds of stages that an earlier machine finished."""
     TRIALS.unlink(missing_ok=True)
+    shutil.rmtree(START, ignore_errors=True)  # weights of an earlier job are no part of this one
     store.get_files(f"{below}/given", CARRIED)
     store.get_files(f"{below}/kept", KEPT)
     finished = dict(json.loads(store.get(f"{below}/finished.json") or b"{}"))

@@ -94,9 +94,14 @@ def log_candidate(bundle: Path, bundle_hash: str) -> Registered:
 
 
 def _device(reports: Mapping[str, Any]) -> dict[str, str]:
-    """A tag with the device that trained the network; none where nothing trained one."""
-    device = reports.get("forecast", {}).get("device")
-    return {"device": str(device)} if device else {}
+    """Tags with the device that trained the network and the champion that the training began from, where there are."""
+    forecast, agent = (reports.get(name, {}) for name in ("forecast", "agent"))
+    found = {
+        "device": forecast.get("device"),
+        "forecast_begins_from": forecast.get("warm_start"),
+        "agent_begins_from": agent.get("warm_start"),
+    }
+    return {name: str(value) for name, value in found.items() if value}
 
 
 def _experiment() -> str:

@@ -31,6 +31,7 @@ def _window_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", choices=SOURCES, default="simulated", help="where the pull reads (simulated)")
     parser.add_argument("--recording", type=Path, help="parquet file or folder of the recorded source")
     parser.add_argument("--fresh", action="store_true", help="advance to now although a window is there")
+    parser.add_argument("--scratch", action="store_true", help="train from scratch also where params say warm start")
     parser.add_argument(
         "--since", type=whole(0), metavar="S", help="begin where the world changed (Unix seconds of market time)"
     )
@@ -40,8 +41,13 @@ def _window(arguments: argparse.Namespace) -> None:
     from pipelines.core.settings import Source  # noqa: PLC0415 - loaded by commands that run
 
     window, source = importlib.import_module("pipelines.pull.window"), Source(arguments.source)
-    window.run(source, arguments.recording, fresh=arguments.fresh, since_s=arguments.since)
+    written = window.run(source, arguments.recording, fresh=arguments.fresh, since_s=arguments.since)
     importlib.import_module("pipelines.gate.rival").note(source)
+    params = importlib.import_module("pipelines.core.params").load()
+    wanted = params.forecast.warm_start or params.agent.warm_start
+    var = importlib.import_module("pipelines.core.settings").Settings().var
+    start_point = importlib.import_module("pipelines.inference.start_point")
+    start_point.note(var, wanted=wanted, scratch=arguments.scratch, fresh=written)
 
 
 WINDOW = Command(

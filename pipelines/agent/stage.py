@@ -12,6 +12,8 @@ from pipelines.core import log
 from pipelines.core.artifacts import replaced_folder, sha256_file, write_bytes, write_json
 from pipelines.core.params import Params, load
 from pipelines.core.products import AGENT, FEATURES, FORECAST_TABLE, RAW, report_json, report_page
+from pipelines.inference import start_point
+from pipelines.inference.start_point import WEIGHTS, StartPoint, save_weights
 from pipelines.replay import market_history, trials
 from pipelines.replay.signals import sizing_table, threshold_params
 from pipelines.trading import observation, policies
@@ -57,13 +59,15 @@ def _train(
     from pipelines.agent.export import export  # noqa: PLC0415
     from pipelines.agent.training import train  # noqa: PLC0415
 
-    checkpoint = Checkpoint.of(CHECKPOINTS, _key(params, table))
-    learner, measured = train(histories, params, table, scaler, length_s, checkpoint, CURVES)
+    start = start_point.read() if params.agent.warm_start else None
+    checkpoint = Checkpoint.of(CHECKPOINTS, _key(params, table, start))
+    learner, measured = train(histories, params, table, scaler, length_s, checkpoint, CURVES, start)
     measured["tuned_rule"] = tuned(histories, params, table, scaler, length_s)
     size = FULL_SIZE if params.agent.forecast_block else PLAIN_SIZE
     with replaced_folder(AGENT) as folder:
         measured["onnx_agreement"] = export(actor(learner), size, folder / "policy.onnx", keep_of(params, length_s))
         learner.save(folder / f"{params.agent.algorithm}.zip")
+        save_weights(folder / WEIGHTS, {name: value.numpy() for name, value in learner.policy.state_dict().items()})
         table.write(folder / "sizing.json")
         write_json(folder / Tuned.files[0], measured["tuned_rule"])
         write_json(folder / "meta.json", _meta(params, size))
@@ -79,10 +83,11 @@ def keep_of(params: Params, length_s: int) -> dict[str, float] | None:
     return dict(zip(KEEP, (rule.exit_multiple, rule.max_hold_s, params.execution.impact_share), strict=True))
 
 
-def _key(params: Params, table: SizingTable) -> str:
+def _key(params: Params, table: SizingTable, start: StartPoint | None = None) -> str:
     # A learner that was kept with other bounds of its inputs cannot be opened with these.
     bounds = observation.bounds(params.features.winsor_sd, forecast_block=params.agent.forecast_block)
     decided = [*data_hashes(), deciding(params), _document(table), [side.tolist() for side in bounds]]
+    decided += [start.bundle] if start is not None else []
     return hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()[:16]
 
 

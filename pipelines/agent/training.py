@@ -26,6 +26,7 @@ from pipelines.core.interruption import StopRequest, on_sigterm
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params
 from pipelines.core.sections import PpoParams
+from pipelines.inference.start_point import StartPoint
 from pipelines.replay.account import AccountTape
 from pipelines.replay.entry_lanes import EntryLanes
 from pipelines.replay.event_split import split
@@ -116,10 +117,12 @@ def train(
     length_s: int,
     checkpoint: Checkpoint | None = None,
     events: Path | None = None,
+    start: StartPoint | None = None,
 ) -> tuple[Any, dict[str, Any]]:
     """A trained learner and what was measured: the curve on held-out events, speed, the imitation's loss.
 
     With a checkpoint the training goes on where an earlier one was stopped. `events` is a folder for TensorBoard.
+    It begins from the agent of `start` where that has the same form, else as the parameters say.
 
     Raises:
         Stopped: if a SIGTERM came and the state was kept.
@@ -135,7 +138,7 @@ def train(
     resumed_at, loss = learner.num_timesteps if learner else 0, None
     with on_sigterm() if checkpoint else nullcontext() as asked:
         if learner is None:
-            learner, loss = _started(env, data, params)
+            learner, loss = _started(env, data, params, start)
             judge.judge(learner.policy, 0)
         else:
             LOG.info("going on", steps=resumed_at)
@@ -165,6 +168,7 @@ def train(
         "curves": curves.thinned(),
         "explanation": explained(learner.policy, held_out, cash),
         "decisions": agent.decisions,
+        "warm_start": None if start is None else start.bundle,
         "timesteps": learner.num_timesteps,
         "resumed_at": resumed_at,
         "steps_per_s": (learner.num_timesteps - resumed_at) / max(seconds, 1e-9),
@@ -173,12 +177,27 @@ def train(
     }
 
 
-def _started(env: MarketVecEnv, data: Dataset, params: Params) -> tuple[Any, float | None]:
-    """A fresh learner, warm-started where the parameters say so, and the loss of its imitation."""
+def _started(env: MarketVecEnv, data: Dataset, params: Params, start: StartPoint | None) -> tuple[Any, float | None]:
+    """A fresh learner, with the champion's parameters or warm-started where the parameters say so, and the loss of its
+    imitation."""
     learner, agent = untrained(env, params), params.agent
+    if begins_from(learner, start):
+        return learner, None
     if not agent.imitation_epochs:
         return learner, None
     return learner, imitate(learner, demonstrations(data, params), epochs=agent.imitation_epochs, seed=agent.seed)
+
+
+def begins_from(learner: Any, start: StartPoint | None) -> bool:
+    """Give a learner the champion's parameters where they have its names and shapes; whether they have."""
+    own = learner.policy.state_dict()
+    given = None if start is None else start.agent
+    if given is None or {name: tuple(value.shape) for name, value in own.items()} != {
+        name: value.shape for name, value in given.items()
+    }:
+        return False
+    learner.policy.load_state_dict({name: torch.from_numpy(value) for name, value in given.items()})
+    return True
 
 
 def demonstrations(data: Dataset, params: Params) -> Demonstrations:

@@ -20,6 +20,9 @@ QUARANTINE: Final = Path("data/quarantine")
 
 MARKETS: Final = RAW / "markets.parquet"
 
+START: Final = Path("models/start")
+"""What the next training begins from: start.json, and the champion's filter and weights where it begins from them."""
+
 REPLAY: Final = Path("data/replay")
 """The newest event of a recording, kept from every stage so that it can be traded."""
 

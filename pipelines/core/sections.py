@@ -192,6 +192,11 @@ class ForecastParams(Section):
     """Weight of the squared error of the mean next to the quantile loss. Unit: none."""
     replicas: Annotated[int, Field(ge=1, le=16)]
     """Logical CPU devices that share a batch. Unit: devices."""
+    warm_start: bool
+    """Whether filter and network begin from the champion's (docs/results/warm-start.md). Unit: none."""
+    mixed_precision: bool
+    """Whether a network trains with float16 sums of products on a GPU with tensor cores; a CPU never does. Unit:
+    none."""
     seed: int
     """Seed of the weights and of the windows that are drawn. Unit: none."""
 
@@ -231,6 +236,8 @@ class AgentParams(Section):
     imitation_epochs: Annotated[int, Field(ge=0)]
     """Warm start: passes in which the agent imitates the threshold rule before it learns from rewards; 0 turns it off.
     Unit: epochs."""
+    warm_start: bool
+    """Whether the agent begins from the champion's parameters instead of an imitation. Unit: none."""
     risk_aversion: Annotated[float, Field(ge=0.0)]
     """Subtracted from every reward: this times its square (both in per cent of the cash); 0 rewards P&L alone. Unit:
     none."""
@@ -508,6 +515,8 @@ class FlowsParams(Section):
     Unit: wall minutes."""
     overdue_h: PositiveFloat
     """Time without a night that ended after which people are told. Unit: wall hours."""
+    scratch_every_nights: PositiveInt = 7
+    """With a warm start one night of so many begins from scratch all the same. Unit: nights."""
     silent_min: NonNegativeFloat = 10.0
     """Time without a sign of life of the bot (a bar, or a comparison with the venue) after which people are told; 0
     turns it off. Unit: wall minutes."""

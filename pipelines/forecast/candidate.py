@@ -28,6 +28,7 @@ from pipelines.inference.calibration import Confidence, Conformal
 from pipelines.inference.inputs import Inputs, InputScaler, inputs_of, scale_free
 from pipelines.inference.linear_path import LAGS, LinearPath, design, joined
 from pipelines.inference.predictor import Outputs, Predictor
+from pipelines.inference.start_point import StartPoint
 
 CHECKPOINTS = Path("var/checkpoints/forecast")
 SCALER_WINDOWS = 4_000
@@ -110,14 +111,15 @@ def make(
     data_hash: str,
     observation: Any,
     fitted: StateSpace | None = None,
+    start: StartPoint | None = None,
 ) -> dict[str, Any]:
     """Train, export and calibrate a forecaster into `folder`, which is replaced whole; what was measured on the way.
 
     First the state-space filter is fitted (or `fitted` is taken, where the caller has it already), then a linear path
-    on what it leaves, then the network on what both leave. `observation` is the scaler
-    of the feature table: it travels with the forecaster to the agent's observation. `data_hash` names the feature
-    table: training goes on from a checkpoint of the same data and parameters only. The checkpoint stays: the caller
-    clears it when everything that follows from the forecaster is written too.
+    on what it leaves, then the network on what both leave. Filter and network begin from those of `start`.
+    `observation` is the scaler of the feature table: it travels with the forecaster to the agent's observation.
+    `data_hash` names the feature table: training goes on from a checkpoint of the same data and parameters only. The
+    checkpoint stays: the caller clears it when everything that follows from the forecaster is written too.
     """
     started = time.monotonic()
     settings = params.forecast
@@ -128,7 +130,7 @@ def make(
             " forecast.filter to true or choose another kind"
         )
     if settings.filter:
-        fitted = fitted or state_space_fit.fit(rows, settings.seed)
+        fitted = fitted or state_space_fit.fit(rows, settings.seed, _filter_of(start))
     path = Base.of(rows, params, fitted if settings.filter else None)
     fitted_s = round(time.monotonic() - started, 1)
     fit = training_positions(rows, "fit", settings.lookback_bars, settings.horizon_bars)
@@ -136,7 +138,7 @@ def make(
     if forecaster.linear:
         path = path.with_linear(rows, params, fit)
     held = held_back(rows, fit)
-    data = _training_data(rows, params, fit[~held], path, seen)
+    data = replace(_training_data(rows, params, fit[~held], path, seen), start=start.network if start else None)
     with replaced_folder(folder) as made:
         report: dict[str, Any] = {}
         if forecaster.train is not None:
@@ -147,10 +149,15 @@ def make(
         write_json(made / "scaler.json", seen.scaler.document())
         write_json(made / "observation.json", observation)
         report["calibration_windows"] = _calibrate(rows, params, made, path, fit[held])
+    report["warm_start"] = None if start is None else start.bundle
     report |= {"filter_s": fitted_s, "filter_shrink": path.filter_shrink.round(3).tolist()}
     report["linear_shrink"] = np.broadcast_to(path.linear_shrink, settings.horizon_bars).round(3).tolist()
     log.get("forecast").info("trained", kind=settings.kind, seconds=report["training_s"], fit_windows=len(fit))
     return report
+
+
+def _filter_of(start: StartPoint | None) -> StateSpace | None:
+    return StateSpace.parse(start.filter) if start is not None and start.filter else None
 
 
 def checkpoint_of(params: Params, data_hash: str) -> Checkpoint:

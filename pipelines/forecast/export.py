@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pipelines.core.errors import ArtifactError
 from pipelines.core.sections import ForecastParams
 from pipelines.forecast.networks import Build
+from pipelines.inference.start_point import WEIGHTS, save_weights
 
 TOLERANCE = 1e-5
 
@@ -20,6 +21,7 @@ def export(network: Build, trained: Any, params: ForecastParams, folder: Path) -
     model = network(params.lookback_bars, inputs, params.horizon_bars, params.dropout, portable=True)
     model.set_weights(trained.get_weights())
     model.save(folder / "forecaster.keras")
+    save_weights(folder / WEIGHTS, trained.get_weights())
     model(np.zeros((1, params.lookback_bars, inputs), dtype=np.float32))
     model.export(folder / "forecaster.onnx", format="onnx", verbose=False)
     return model

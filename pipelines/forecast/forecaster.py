@@ -1,6 +1,6 @@
 """What a forecaster is: what it reads in addition to the features, and how it is trained and exported."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -31,6 +31,8 @@ class TrainingData:
     inputs: int
     ts_s: Callable[[IntArray], IntArray]
     """From positions to the market seconds of their bars."""
+    start: Sequence[NDArray[Any]] | None = None
+    """Weights of the champion's network that a training may begin from, in the order of Keras."""
 
 
 Train = Callable[[TrainingData, ForecastParams, Checkpoint, Path], dict[str, Any]]

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipelines.core.sections import ForecastParams
 from pipelines.forecast.checkpoint import Checkpoint
-from pipelines.forecast.devices import strategy, trained_on
+from pipelines.forecast.devices import precision, strategy, trained_on
 from pipelines.forecast.export import export, parity
 from pipelines.forecast.forecaster import Forecaster, Reads, TrainingData
 from pipelines.forecast.networks import Build, Layers, build
@@ -33,6 +33,7 @@ def trained_by_keras(meaning: str, network: Build, *, reads: tuple[Reads, ...] =
         return {
             "parameters": int(trained.count_params()),
             "device": trained_on(params.replicas),
+            "precision": precision(mixed=params.mixed_precision),
             "curves": checkpoint.curve(),
             "onnx_parity": parity(model, folder, data.batch(fixed)[0]),
         }

@@ -14,6 +14,7 @@ from pipelines.core.params import load
 from pipelines.core.products import FEATURES, FORECASTER, FORECASTS, report_json
 from pipelines.forecast.accuracy import added, measure
 from pipelines.forecast.training_windows import IntArray, Rows
+from pipelines.inference import start_point
 from pipelines.inference.predictor import Forecasts, Predictor
 
 REPORT = report_json("forecast")
@@ -28,7 +29,10 @@ def run() -> None:
     params = lookback.decided(load(), FEATURES)
     rows = Rows.read(FEATURES)
     data_hash = sha256_path(FEATURES)
-    report = candidate.make(rows, params, FORECASTER, data_hash, read_json(FEATURES / "scaler.json"))
+    start = start_point.read() if params.forecast.warm_start else None
+    if start is not None:  # a training that was interrupted goes on only from what it began with
+        data_hash = f"{data_hash}-{start.bundle}"
+    report = candidate.make(rows, params, FORECASTER, data_hash, read_json(FEATURES / "scaler.json"), start=start)
     predictor = Predictor(FORECASTER)
     write_forecasts(rows, predictor, FORECASTS)
     report["selection"] = evaluate(rows, predictor, "selection")

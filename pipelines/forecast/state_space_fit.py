@@ -57,8 +57,11 @@ _LOGITS = [ss.SHARE_U, ss.SHARE_O, ss.SHARE_B]
 _BOUND = 20.0
 
 
-def fit(rows: Rows, seed: int) -> StateSpace:
-    """The filter whose one-bar forecasts make the moves of the sampled runs of the fit slice most likely."""
+def fit(rows: Rows, seed: int, begin: StateSpace | None = None) -> StateSpace:
+    """The filter whose one-bar forecasts make the moves of the sampled runs of the fit slice most likely.
+
+    The search begins from the generic starts, or from another filter; the prior is the same.
+    """
     columns = _columns(rows, sampled(rows, seed))
     count = len(columns.odds)
 
@@ -69,7 +72,7 @@ def fit(rows: Rows, seed: int) -> StateSpace:
     with ThreadPoolExecutor(max_workers=2) as pool:
         found = minimize(
             _with_gradient(cost, pool),
-            _START,
+            _START if begin is None else _searched(begin),
             jac=True,
             method="L-BFGS-B",
             bounds=[(-_BOUND, _BOUND)] * len(_START),
@@ -96,6 +99,19 @@ def _natural(searched: FloatArray) -> FloatArray:
     natural[_LOGITS] = 1.0 / (1.0 + np.exp(-searched[_LOGITS]))
     natural[ss.RAMP] = np.exp(searched[ss.RAMP])
     return natural
+
+
+def _searched(begin: StateSpace) -> FloatArray:
+    """The inverse of `_natural`, inside the bounds of the search."""
+    natural = np.array(begin.parameters)
+    tiny = 1e-12
+    searched = natural.copy()
+    searched[_LOG_TIMES] = -np.log(-np.log(np.clip(natural[_LOG_TIMES], tiny, 1.0 - tiny)))
+    shares = np.clip(natural[_LOGITS], tiny, 1.0 - tiny)
+    searched[_LOGITS] = np.log(shares / (1.0 - shares))
+    searched[ss.RAMP] = np.log(max(float(natural[ss.RAMP]), tiny))
+    bounded: FloatArray = np.clip(searched, -_BOUND, _BOUND)
+    return bounded
 
 
 def sampled(rows: Rows, seed: int) -> IntArray:

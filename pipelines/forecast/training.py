@@ -15,6 +15,7 @@ from pipelines.core.errors import Stopped
 from pipelines.core.interruption import StopRequest, on_sigterm
 from pipelines.core.sections import ForecastParams
 from pipelines.forecast.checkpoint import Checkpoint
+from pipelines.forecast.devices import FLOAT, MIXED, computing, precision
 from pipelines.forecast.forecaster import Batch, TrainingData
 from pipelines.forecast.losses import MeanAndQuantiles, OneCycle
 from pipelines.forecast.networks import Build
@@ -34,14 +35,15 @@ def train(network: Build, data: TrainingData, params: ForecastParams, strategy: 
     steps = -(-params.windows // params.batch_size)
     clip = target_clip(data, params.seed)
     loss = MeanAndQuantiles([float(bound) for bound in clip], params.mean_weight)
-    with strategy.scope():
+    mixed = precision(mixed=params.mixed_precision) == MIXED
+    with computing(MIXED if mixed else FLOAT), strategy.scope():
         shape = (params.lookback_bars, data.inputs, params.horizon_bars)
         model = network(*shape, params.dropout, seed=params.seed)
-        model.optimizer = keras.optimizers.Adam(
-            OneCycle(params.learning_rate, steps * params.epochs), global_clipnorm=1.0
-        )
+        begin(model, data)
+        optimizer = keras.optimizers.Adam(OneCycle(params.learning_rate, steps * params.epochs), global_clipnorm=1.0)
+        model.optimizer = keras.optimizers.LossScaleOptimizer(optimizer) if mixed else optimizer
         model.optimizer.build(model.trainable_variables)
-    step = _step(model, loss, strategy)
+    step = _step(model, loss, strategy, mixed=mixed)
     with on_sigterm() as asked:
         progress = _Progress(params, steps, asked)
         losses = checkpoint.restore(model)
@@ -54,6 +56,18 @@ def train(network: Build, data: TrainingData, params: ForecastParams, strategy: 
             losses.append(total / steps)
             checkpoint.save(model, losses)
     return model
+
+
+def begin(model: Any, data: TrainingData) -> bool:
+    """Take the champion's weights where they fit this network; whether they did."""
+    own = [weight.shape for weight in model.get_weights()]
+    if data.start is None:
+        return False
+    if own != [weight.shape for weight in data.start]:
+        log.get("forecast").warning("the champion's network has another form: this one begins from scratch")
+        return False
+    model.set_weights(list(data.start))
+    return True
 
 
 def target_clip(data: TrainingData, seed: int) -> Any:
@@ -79,7 +93,7 @@ def _epoch(data: TrainingData, params: ForecastParams, epoch: int) -> Iterator[B
             yield batch
 
 
-def _step(model: Any, loss: MeanAndQuantiles, strategy: Any) -> Callable[[Batch], float]:
+def _step(model: Any, loss: MeanAndQuantiles, strategy: Any, *, mixed: bool) -> Callable[[Batch], float]:
     """One gradient step on a batch that the replicas share; its mean loss before the step.
 
     A plain step instead of `fit`: the distributed input pipeline of `fit` stalled for minutes on two threads.
@@ -90,8 +104,10 @@ def _step(model: Any, loss: MeanAndQuantiles, strategy: Any) -> Callable[[Batch]
     def together(inputs: Any, targets: Any, size: Any) -> Any:
         def alone(x: Any, y: Any) -> Any:
             with tf.GradientTape() as tape:
-                value = tf.reduce_sum(loss.call(y, model(x, training=True))) / size
-            model.optimizer.apply(tape.gradient(value, model.trainable_variables), model.trainable_variables)
+                value = tf.reduce_sum(loss.call(y, tf.cast(model(x, training=True), tf.float32))) / size
+                # float16 loses small gradients: they are multiplied, and `apply` divides them again.
+                scaled = model.optimizer.scale_loss(value) if mixed else value
+            model.optimizer.apply(tape.gradient(scaled, model.trainable_variables), model.trainable_variables)
             return value
 
         return strategy.reduce("SUM", strategy.run(alone, args=(inputs, targets)), axis=None)

@@ -48,17 +48,18 @@ def read(path: Path = PATH) -> Window:
         raise ArtifactError(f"{path} is not a window ({error}); run python -m pipelines window --fresh") from None
 
 
-def run(source: Source, recorded: Path | None, *, fresh: bool, since_s: int | None = None) -> None:
+def run(source: Source, recorded: Path | None, *, fresh: bool, since_s: int | None = None) -> bool:
     """Keep the window of the same source, recording and length, or write a new one that ends now.
 
     A window of the venue whose market time has gone back (a simulator begun anew) describes another world, and is
     replaced. With `since_s` a new window of a venue begins there, as far as `pull.history_days` and `least_s` let it.
+    What comes back is whether a new one was written.
     """
     params = load()
     wanted = _recorded_identity(source, recorded)
     if not fresh and PATH.exists() and _still_holds(read(), source, wanted, params):
         log.get("window").info("kept", source=source.value)
-        return
+        return False
     window = (
         _recorded(params, *wanted)
         if source is Source.RECORDED
@@ -66,6 +67,7 @@ def run(source: Source, recorded: Path | None, *, fresh: bool, since_s: int | No
     )
     artifacts.write_json(PATH, asdict(window))
     log.get("window").info("written", source=source.value, start_s=window.start_s, as_of_s=window.as_of_s)
+    return True
 
 
 def _still_holds(present: Window, source: Source, wanted: tuple[str | None, str | None], params: Params) -> bool:
