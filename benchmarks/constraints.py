@@ -1,6 +1,7 @@
 """python -m benchmarks.constraints: episodes in which a basket of one event pays more than it costs; one JSON line.
 
-Counted in simulated ladders second by second, and with --recording on the events of a recording (asks from its spread,
+Counted in simulated ladders second by second, where the executor (policy `baskets`) trades them too: orders, legs that
+were unwound, P&L after fees. With --recording also on the events of a recording (asks from its spread,
 else the model's; the depth is the model's, since few recordings have sizes of every sibling).
 """
 
@@ -8,21 +9,26 @@ import argparse
 import itertools
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.series_world import FIRST_S, market
+from benchmarks.series_world import FIRST_S, LENGTH_S, history, market
 from pipelines.core.domain import Market, Quote
 from pipelines.core.money import MICRO, PRICE_SCALE
 from pipelines.core.params import load
 from pipelines.pull import grid, recording
+from pipelines.reference.board import Board
+from pipelines.replay import rules
+from pipelines.replay.loop import replay, tape
 from pipelines.replay.market_history import touches
+from pipelines.replay.performance import figures
 from pipelines.trading import constraints
+from pipelines.trading.sizing import NO_SIGNALS
 from simulator.series.kinds import Series
 from simulator.series.source import LADDER
 from simulator.series.underlying import Underlying
-from simulator.series.windows import windows_from
+from simulator.series.windows import Window, windows_from
 
 HOURS = 6
 
@@ -31,10 +37,8 @@ Books = dict[int, list[tuple[Market, Quote]]]
 
 def simulated(hours: int, seed: int = 1) -> dict[str, Any]:
     """Ladders of the local exchange: nested levels of each hour."""
-    series, path = Series("BTC", "1h", strikes=LADDER), Underlying(seed, "BTC")
     found = []
-    for hour in range(hours):
-        rungs = windows_from(series, FIRST_S // 3_600 * 3_600 + 3_600 * (hour + 1), path, seed)
+    for rungs in _ladders(hours, seed):
         books: Books = defaultdict(list)
         for one in rungs:
             described = market(one)
@@ -43,6 +47,24 @@ def simulated(hours: int, seed: int = 1) -> dict[str, Any]:
                 books[ts_s].append((described, Quote(*quote)))
         found.append(_counted(books, nested=True))
     return _summed(found, 1)
+
+
+def _ladders(hours: int, seed: int) -> Iterator[list[Window]]:
+    series, path = Series("BTC", "1h", strikes=LADDER), Underlying(seed, "BTC")
+    for hour in range(hours):
+        yield list(windows_from(series, FIRST_S // 3_600 * 3_600 + 3_600 * (hour + 1), path, seed))
+
+
+def traded(hours: int, seed: int = 1) -> dict[str, Any]:
+    """What the executor makes of the same ladders, on bars of a second."""
+    params, board = load(), Board()
+    histories = [history(one, board) for rungs in _ladders(hours, seed) for one in rungs]
+    strategy = rules.make("baskets", params, NO_SIGNALS, None, LENGTH_S)
+    cash = params.backtest.cash_pusd * MICRO
+    result = replay(tape(histories, None, params.execution.model_depth_shares), strategy, cash)
+    row = figures(result, cash, LENGTH_S)
+    unwound = sum(trade.reason == "unwind" for trade in result.closed)
+    return {"orders": row.orders, "fills": row.fills, "unwound": unwound, "pnl_pusd": round(row.pnl_pusd, 2)}
 
 
 def recorded(path: Path) -> dict[str, Any]:
@@ -89,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--recording", type=Path, help="recording whose events have several markets")
     parser.add_argument("--hours", type=int, default=HOURS, help="simulated ladders (%(default)s)")
     asked = parser.parse_args(arguments)
-    found: dict[str, Any] = {"simulated": simulated(asked.hours)}
+    found: dict[str, Any] = {"simulated": simulated(asked.hours), "traded": traded(asked.hours)}
     if asked.recording is not None:
         found["recorded"] = recorded(asked.recording)
     print(json.dumps(found))

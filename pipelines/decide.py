@@ -11,7 +11,8 @@ from pipelines.core.domain import Direction, Market, Outcome, Position, Side
 from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID
 from pipelines.core.orders import OrderIntent, OrderType
 from pipelines.core.sections import ExecutionParams, PolicyParams, RiskParams, SizingParams
-from pipelines.trading import kernel, observation, risk, sizing
+from pipelines.trading import kernel, legs, observation, risk, sizing
+from pipelines.trading.constraints import Basket
 from pipelines.trading.policies.base import Inputs, Observation, Policy, Quotes, Target, held_direction
 from pipelines.trading.risk import Reason, Refusal
 from pipelines.trading.threshold_rule import MOVE_STEPS, expected_units
@@ -74,6 +75,11 @@ class Rules:
         return self.execution.entry == "rest" or bool(getattr(self.policy, "rests", False))
 
     @property
+    def trades_legs(self) -> bool:
+        """Whether entries are legs of baskets."""
+        return bool(getattr(self.policy, "legs", False))
+
+    @property
     def makes(self) -> bool:
         """Whether the policy quotes both sides of a market."""
         return bool(getattr(self.policy, "makes", False))
@@ -129,19 +135,33 @@ def decide(inputs: Inputs, account: Account, rules: Rules) -> Decision:
         reason = _exit_reason(inputs, position, target, account, rules)
         if reason:
             return _exit(inputs, position, target, reason, seen, rules)
+        if rules.trades_legs:
+            return _unwind(inputs, position, account, target, seen, rules)
         quotes = rules.makes and target.quotes is not Quotes.ONE
         return _offer(inputs, position, account, target, seen, rules) if quotes else _hold(inputs, target, seen)
     if target.direction is Direction.FLAT or not inputs.warm:
         return _hold(inputs, target, seen)
+    if rules.trades_legs:
+        return _leg(inputs, account, target, seen, rules)
     return _enter(inputs, account, target, seen, rules)
 
 
 def in_turn(seen: Iterable[Inputs], rules: Rules) -> list[Inputs]:
     """The markets of one bar in the order in which they are decided: as given, or with `execution.turn: move` by the
-    size of their expected moves in round trips, the largest first. An order takes its room from those after it."""
+    size of their expected moves in round trips, the largest first. An order takes its room from those after it. For a
+    policy that trades legs each has the markets of its event."""
+    found = _with_siblings(list(seen)) if rules.trades_legs else list(seen)
     if rules.execution.turn == "id":
-        return list(seen)
-    return sorted(seen, key=lambda one: -_round_trips(one, rules))
+        return found
+    return sorted(found, key=lambda one: -_round_trips(one, rules))
+
+
+def _with_siblings(seen: list[Inputs]) -> list[Inputs]:
+    """The markets of one bar, each with those of its event."""
+    events: dict[str, list[Inputs]] = {}
+    for one in seen:
+        events.setdefault(one.market.event_id, []).append(one)
+    return [replace(one, siblings=tuple(events[one.market.event_id])) for one in seen]
 
 
 def _round_trips(inputs: Inputs, rules: Rules) -> float:
@@ -300,6 +320,58 @@ def _offer(
     offered = _resting(_intent(inputs, position.outcome, Side.SELL, limit, shares, "quote"), rules)
     bid, _ = _bid(inputs, account, target, rules) if target.quotes is Quotes.BOTH else (None, None)
     return replace(_decision(inputs, "quote", target, offered, None, seen), other=bid)
+
+
+def _unwind(
+    inputs: Inputs, position: Position, account: Account, target: Target, seen: tuple[float, ...], rules: Rules
+) -> Decision:
+    """Sell what no other leg matches, once nothing of the event is bought any more."""
+    buying = any(one.market.market_id in account.open_buy_micro for one in inputs.siblings)
+    extra = 0 if buying else legs.unmatched_micro(inputs.event, account.positions, inputs.market.market_id)
+    shares = min(kernel.sellable_micro(extra), _for_sale(position, inputs.market))
+    if shares < max(inputs.market.min_size_micro, SHARE_GRID):
+        return _hold(inputs, target, seen)
+    made = _exit(inputs, position, target, "unwind", seen, rules)
+    return made if made.intent is None else replace(made, intent=replace(made.intent, shares_micro=shares))
+
+
+def _leg(inputs: Inputs, account: Account, target: Target, seen: tuple[float, ...], rules: Rules) -> Decision:
+    """The order of one leg at the ask that was shown, where every leg of its basket may be bought in the same size."""
+    basket: Basket | None = rules.policy.basket(inputs)  # type: ignore[attr-defined]
+    own = {one.market.market_id for one in inputs.siblings}
+    if basket is None or own & account.positions.keys():
+        return _hold(inputs, target, seen)
+    # Legs that were decided before this one on the same bar are part of the basket and no crowd for it.
+    before = sum(micro for name, micro in account.open_buy_micro.items() if name in own)
+    others = {name: micro for name, micro in account.open_buy_micro.items() if name not in own}
+    alone = replace(account, open_buy_micro=others)
+    refusal = _basket_refusal(inputs, basket, alone, rules)
+    if refusal is not None:
+        return _hold(inputs, target, seen, refusal)
+    room = int(account.equity_micro * rules.risk.max_exposure_fraction) - risk.exposure_micro(account.positions, others)
+    cap = min(rules.sizing.max_position_fraction, rules.risk.max_position_fraction) * target.fraction
+    free = min(room, account.cash_micro - sum(others.values()))
+    shares = legs.affordable_micro(basket, free, int(account.equity_micro * cap))
+    one = next(each for each in basket.legs if each.market.market_id == inputs.market.market_id)
+    refusal = _size_refusal(shares, one.price_units, inputs.market, max(free - before, 0))
+    if refusal is not None:
+        return _hold(inputs, target, seen, refusal)
+    intent = replace(_intent(inputs, one.outcome, Side.BUY, one.price_units, shares, "leg"), order_type=OrderType.FAK)
+    return _decision(inputs, "enter_long" if target.direction > 0 else "enter_short", target, intent, None, seen)
+
+
+def _basket_refusal(inputs: Inputs, basket: Basket, account: Account, rules: Rules) -> Refusal | None:
+    """The first limit that forbids a leg, or all of them together."""
+    by_id = {one.market.market_id: one for one in inputs.siblings}
+    bought: dict[str, int] = dict(account.open_buy_micro)
+    for one in basket.legs:
+        target = Target(Direction.LONG if one.outcome is Outcome.YES else Direction.SHORT, 1.0)
+        sibling = by_id[one.market.market_id]
+        refusal = _entry_refusal(sibling, replace(account, open_buy_micro=bought), target, rules)
+        if refusal is not None or not sibling.warm:
+            return refusal or Refusal(Reason.STALE_QUOTE, f"{one.market.market_id[:12]} is not warm yet")
+        bought[one.market.market_id] = 0
+    return None
 
 
 def _resting(intent: OrderIntent, rules: Rules) -> OrderIntent:

@@ -70,12 +70,23 @@ def nested(wider: tuple[Market, Quote], narrower: tuple[Market, Quote]) -> Baske
 
 def ladder(event: Iterable[tuple[Market, Quote]]) -> list[Basket]:
     """Nested baskets of neighbouring levels: above 76,000 pays whenever above 78,000 does."""
-    rungs = sorted(
-        (one for one in event if one[0].settlement is not None and one[0].settlement.strike is not None),
-        key=lambda one: one[0].settlement.strike if one[0].settlement and one[0].settlement.strike else 0.0,
-    )
-    found = (nested(low, high) for low, high in itertools.pairwise(rungs))
+    books = {market.market_id: (market, quote) for market, quote in event}
+    pairs = neighbours(market for market, _ in books.values())
+    found = (nested(books[low.market_id], books[high.market_id]) for low, high in pairs)
     return [one for one in found if one is not None]
+
+
+def neighbours(markets: Iterable[Market]) -> list[tuple[Market, Market]]:
+    """Levels of one price at one time and the next higher one each: the first pays whenever the second does. Ranges
+    contain nothing, and another asset, source or end is another price."""
+    ladders: dict[tuple[str, str, int], list[tuple[float, str, Market]]] = {}
+    for market in markets:
+        rule = market.settlement
+        if rule is not None and rule.strike is not None and rule.upper is None:
+            key = (rule.symbol, rule.source, rule.end_s)
+            ladders.setdefault(key, []).append((rule.strike, market.market_id, market))
+    pairs = (pair for rungs in ladders.values() for pair in itertools.pairwise(sorted(rungs, key=lambda one: one[:2])))
+    return [(low[2], high[2]) for low, high in pairs]
 
 
 def _basket(kind: str, legs: Sequence[Leg | None], pays: int) -> Basket | None:

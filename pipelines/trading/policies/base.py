@@ -83,6 +83,13 @@ class Inputs:
     """YES price that positions are marked and stopped at (`kernel.fair_units`); 0: the bar's mid."""
     reference_age_s: int = 0
     """Market seconds since the book last showed a price (`kernel.is_trusted`), or since it was first seen."""
+    siblings: tuple["Inputs", ...] = ()
+    """The markets of its event on this bar, itself among them; given to a policy that trades `legs`."""
+
+    @property
+    def event(self) -> list[tuple[Market, Quote]]:
+        """The markets of its event with their books."""
+        return [(one.market, one.quote) for one in self.siblings]
 
 
 class Policy(Protocol):
@@ -172,6 +179,9 @@ class DeclaredPolicy(ABC):
     makes: ClassVar[bool] = False
     """Whether `Target.quotes` counts: two orders may rest in a market, and pairs of YES and NO are merged. What makes
     rests."""
+    legs: ClassVar[bool] = False
+    """Whether its entries are legs of a basket of the event: all are sent, in one size, or none, and what no other leg
+    matches is sold."""
     files: ClassVar[tuple[str, ...]] = ()
     """Files of models/agent that it needs; a bundle of it holds them too."""
 

@@ -61,3 +61,15 @@ def test_a_higher_level_is_never_worth_more():
 def test_a_leg_that_nobody_offers_makes_no_basket(empty):
     """Without a bid for YES nobody offers NO."""
     assert constraints.exclusive([at(*empty), at(4_000, 4_100)]) == []
+
+
+def test_only_levels_of_one_price_at_one_time_contain_each_other():
+    """A range, another asset and another end are no rungs of a ladder, however cheap they look together."""
+    low, high = at(3_000, 3_100, strike=70_000.0), at(5_000, 5_100, strike=72_000.0)
+
+    def other(**changes):
+        return replace(high[0], settlement=replace(high[0].settlement, **changes)), high[1]
+
+    assert [one.kind for one in constraints.ladder([low, high])] == ["nested"]
+    for changed in (other(upper=74_000.0), other(symbol="ETH"), other(source="chainlink"), other(end_s=120)):
+        assert constraints.ladder([low, changed]) == []
