@@ -151,6 +151,8 @@ class BarTurns:
 
     def _ready(self, account: TradingAccount, ts_s: int, length_s: int, kill: bool) -> Params | None:
         """`prepare` in the account's thread; the parameters to go on with where their limits changed."""
+        if self._journal.reserve is not None:
+            self._journal.reserve.renew()
         limits = self._controls.apply(account)
         self._read(lambda: self._tidy(account, ts_s, length_s, kill))
         # While an order works, fills that are under way make books and venue differ without any fault.
@@ -197,7 +199,7 @@ class BarTurns:
                 account.accounting.equity_micro, placed, counts.get("rejected", 0) + counts.get("unknown", 0)
             )
             await self._threads.in_model_thread(shadow.observe, turn, seen, quotes, real)
-        except (OddsmithError, ArithmeticError, LookupError, ValueError) as error:
+        except (OddsmithError, ArithmeticError, LookupError, ValueError, OSError) as error:
             shadow.trouble = f"the bundle in shadow failed at {turn.ts_s}: {error}"
             _log.error("shadow failed", error=str(error))
             shadow.model = None
@@ -266,7 +268,7 @@ class BarTurns:
             "equity_micro": view.equity_micro,
             "took_ms": took_ms,
             "ledger_equals_venue": self._status.ledger_equals_venue,
-            "inputs": self._packer.pack(turn.inputs, view, decisions),
+            "inputs": b"" if self._journal.reduce_only else self._packer.pack(turn.inputs, view, decisions),
         }
         if model is not self._noted:
             self._journal.note_rules(model.bundle.hash, decision_record.rules_document(model.rules))

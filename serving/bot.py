@@ -57,7 +57,8 @@ _log = log.get("bot")
 
 
 class Bot:
-    """One trading loop on one journal. `threads` runs what blocks, `model_watch` makes what finds the bundle.
+    """One trading loop on one journal. `threads` runs what blocks, `model_watch` makes what finds the bundle, `reserve`
+    bytes of the disk are kept for the journal.
 
     Raises:
         AlreadyRunning: if another bot holds the journal.
@@ -71,12 +72,14 @@ class Bot:
         params: Params,
         threads: Threads | None = None,
         model_watch: Callable[[Settings, Params, Threads, Status], ModelWatch] = ModelWatch,
+        *,
+        reserve: int = 0,
     ) -> None:
         check_mode(settings)
         self._settings = settings
         self._params = params
         messenger = Messenger.of(settings, params.messages, metrics.count_messages)
-        self._journal = Journal(journal_url(settings), settings.mode.value)
+        self._journal = Journal(journal_url(settings), settings.mode.value, reserve=reserve)
         self._threads = threads or Threads()
         self.status = Status(settings, params, Announcer(messenger))
         self._model_watch = model_watch(settings, params, self._threads, self.status)
@@ -255,7 +258,7 @@ class Bot:
 
     def _why_reduce_only(self) -> str:
         shared = self._lasting.account.shared if self._lasting is not None else ""
-        return self._watch.reduce_only or shared
+        return self._watch.reduce_only or self._journal.reduce_only or shared
 
     def _guarded(self) -> bool:
         """Whether the venue would cancel our orders if this process died now, and does not answer 403."""

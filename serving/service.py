@@ -14,6 +14,7 @@ import bentoml
 from pipelines.core import log
 from pipelines.core.errors import OddsmithError
 from pipelines.core.settings import Settings
+from serving.account import reserve
 from serving.bot import Bot
 from serving.dashboard import doors, profiles_page
 from serving.dashboard.web import application
@@ -65,7 +66,7 @@ class Oddsmith:
         """Open the journal and start the loop; what forbids that is one line, and the end of the process."""
         log.configure(json=not sys.stderr.isatty())
         try:
-            bot = Bot(Settings().for_trading(), parameters())
+            bot = Bot(Settings().for_trading(), parameters(), reserve=reserve.SIZE)
         except OddsmithError as error:
             _refuse(error)
         _running.append(bot)

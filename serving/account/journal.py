@@ -23,6 +23,7 @@ from pipelines.decide import Decision
 from pipelines.trading.order_states import FINAL, OrderState
 from serving.account import lock, migrations, schema
 from serving.account.database import add, connect, insert_once, put, selecting, set_columns
+from serving.account.reserve import Reserve
 
 PENDING = tuple(state for state in OrderState if state not in FINAL)
 """States in which money may still move."""
@@ -113,18 +114,22 @@ def wall_ms() -> int:
 
 
 class Journal:
-    """The journal, held exclusively from here on; `begin` names the account.
+    """The journal, held exclusively from here on; `begin` names the account. `reserve` bytes of
+    the disk are kept for it.
 
     Raises:
         AlreadyRunning: if another bot holds the lock.
         ArtifactError: if the database cannot be used, or a newer program wrote the journal.
     """
 
-    def __init__(self, url: str, mode: str) -> None:
+    def __init__(self, url: str, mode: str, *, reserve: int = 0) -> None:
+        self.reserve = Reserve.of(url, reserve) if reserve else None
         self.account = ""
         self.session_id = 0
         self._mode = mode
         self._engine = connect(url)
+        if self.reserve is not None:
+            self.reserve.watch(self._engine)
         self._lock = lock.acquire(self._engine)
         try:
             self.migrated = migrations.bring_up(self._engine)
@@ -148,6 +153,11 @@ class Journal:
             with self._engine.begin() as db:
                 db.execute(update(schema.SESSIONS).where(where).values(ended_ms=wall_ms()))
             self.begin(self.account)
+
+    @property
+    def reduce_only(self) -> str:
+        """Why only what selling needs may be written; empty while the disk has room."""
+        return self.reserve.reduce_only if self.reserve is not None else ""
 
     def close(self) -> None:
         """Write the end of the session and let the next bot in."""

@@ -61,6 +61,10 @@ class BooksWatch:
                 _log.warning("account", note=note)
         if self._looks - self._told_at > TOLD_LOOKS:
             self._status.clear_alarm("account")
+        if self._journal.reduce_only:
+            self._status.alarm("disk", f"REDUCE ONLY, nothing is bought: {self._journal.reduce_only}")
+        else:
+            self._status.clear_alarm("disk")
         if account.shared:
             self._status.alarm("shared", f"REDUCE ONLY, nothing is bought: {account.shared}")
         else:
