@@ -207,8 +207,10 @@ class Accounting:
             self._follow(replace(fill, state=after))
         if not self._undone.now(key) or after is FillState.FAILED:
             return False
+        if not self._write(bookings.again(replace(fill, state=after), self._undone.times("redo", key))):
+            return False
         _log.warning("a fill that was taken back did happen and is booked again", fill=fill.fill_id)
-        return self._write(bookings.again(replace(fill, state=after), self._undone.times("redo", key)))
+        return True
 
     def _set_state(self, fill: Fill) -> None:
         self._set_states([fill])
@@ -220,8 +222,9 @@ class Accounting:
 
     def _write(self, fill: Fill) -> bool:
         if self._short_micro(fill) > 0:
-            # A reversal whose shares are gone already waits until they are back.
-            if not bookings.original(fill.fill_id)[0]:
+            # A reversal whose shares are gone already waits until they are back. A sale that happened after all may
+            # have lost its shares to the payout of its market meanwhile.
+            if bookings.original(fill.fill_id)[0] != "void":
                 self.aside.setdefault(key_of(fill), (fill, time.monotonic()))
             return False
         self._write_all([fill])

@@ -78,6 +78,46 @@ def test_a_confirmation_undoes_a_failure_and_nothing_else_does(desk: Desk, late:
     assert desk.accounting.tokens() == ({MARKET.token_yes: 10_000_000} if booked else {})
 
 
+@pytest.mark.parametrize("payout", [0, 300_000, 1_000_000])
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_sale_that_happened_after_all_takes_the_payout_back(journal_url: str, payout: int, *, restart: bool) -> None:
+    """A sale failed, its market was decided and its shares were settled, then the sale is confirmed: the books have
+    the cash of the sale alone."""
+    desk, sale = Desk.open(FakeVenue(), journal_url), fill(2, 10_000_000, Side.SELL)
+    desk.execution.hear([fill(1, 10_000_000)], "confirmed")
+    for status in ("matched", "failed"):
+        desk.execution.hear([sale], status)
+    assert desk.accounting.settle(MARKET.market_id, payout, 2_000) == 10 * payout
+    if restart:
+        desk.journal.close()
+        desk = Desk.open(FakeVenue(), journal_url)
+
+    for _ in range(2):
+        desk.execution.hear([sale], "confirmed")
+    (note,) = desk.accounting.adopt_aside(0.0)
+
+    assert "before it was decided" in note
+    assert desk.accounting.tokens() == desk.accounting.aside == {}
+    assert desk.accounting.cash_micro == CASH
+    desk.journal.close()
+    again = Desk.open(FakeVenue(), journal_url)
+    assert again.accounting.cash_micro == CASH
+    again.journal.close()
+
+
+@pytest.mark.parametrize("payout", [0, 300_000, 1_000_000])
+def test_a_purchase_that_happened_after_its_market_was_decided_is_settled(desk: Desk, payout: int) -> None:
+    """A purchase failed, its market was decided, then the purchase is confirmed: its shares are paid out."""
+    for status in ("matched", "failed"):
+        desk.execution.hear([fill(1, 10_000_000)], status)
+    assert desk.accounting.settle(MARKET.market_id, payout, 2_000) == 0
+    desk.execution.hear([fill(1, 10_000_000)], "confirmed")
+
+    assert desk.accounting.settle(MARKET.market_id, payout, 2_000) == 10 * payout
+    assert desk.accounting.tokens() == {}
+    assert desk.accounting.cash_micro == CASH - 5_200_000 + 10 * payout
+
+
 def test_a_confirmed_trade_stays(desk: Desk) -> None:
     """After the confirmation a failure is out of order and takes nothing back."""
     one = fill(1, 10_000_000)
