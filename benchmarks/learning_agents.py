@@ -21,7 +21,7 @@ from pipelines.trading.policies.learned import Learned
 JUDGEMENTS = 6
 """Of one training. Weights replace those before where they gain more than a standard error over the choosing worlds."""
 ALLOCATOR_GENERATIONS = 8
-SEARCH_SEEDS = (1, 2, 3, 4)
+SEARCH_SEEDS = (1, 2)
 """Of the searches for the tuned rule; the choosing worlds take one of their results, or the mean of these."""
 FROM_REWARDS = {"learning_rate": 1e-3, "ent_coef": 0.01}
 """What PPO needs more of without a warm start."""
