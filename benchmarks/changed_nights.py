@@ -157,7 +157,7 @@ class Nights:
         now = recent.window(Path("var/landing"), predictor, params)
         found = verdict.judge(known, now, LENGTH_S, params)
         start_s = int(now["ts_s"].min()) if len(now) else None
-        changed_world.note({"bundle": bundle.hash, "verdict": found["verdict"], "start_s": start_s})
+        changed_world.note({"bundle": bundle.hash, "start_s": start_s, **found})
         shutil.rmtree("var/landing")
         return bool(found["verdict"] == verdict.DRIFT)
 

@@ -45,8 +45,19 @@ def _source_arguments(parser: argparse.ArgumentParser, default: str | None) -> N
     parser.add_argument("--fresh", action="store_true", help="advance the data window to now")
 
 
+def _ui_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--no-ui", action="store_true", help="the Prefect server without its pages")
+
+
+def _set_ui(arguments: argparse.Namespace) -> None:
+    """The server reads its settings from the environment, which every part inherits."""
+    if arguments.no_ui:
+        os.environ["PREFECT_SERVER_UI_ENABLED"] = "false"
+
+
 def _up_arguments(parser: argparse.ArgumentParser) -> None:
     _source_arguments(parser, "simulated")
+    _ui_argument(parser)
     parser.add_argument(
         "--duration", type=above_zero("seconds"), help="stop this many seconds after the first decision"
     )
@@ -56,6 +67,7 @@ def _up(arguments: argparse.Namespace) -> int:
     from flows.local.up import up  # noqa: PLC0415 - the supervisor stays free of Prefect
     from pipelines.core.settings import Source  # noqa: PLC0415
 
+    _set_ui(arguments)
     source = Source(arguments.source)
     return up(source, arguments.recording, fresh=arguments.fresh, duration_s=arguments.duration)
 
@@ -121,9 +133,11 @@ NIGHTLY = Command(
 
 def _serve_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--attached", action="store_true", help="at the server of PREFECT_API_URL alone")
+    _ui_argument(parser)
 
 
 def _serve(arguments: argparse.Namespace) -> int | None:
+    _set_ui(arguments)
     if not arguments.attached:
         from flows.local.serve import serve  # noqa: PLC0415 - starts servers and stays free of Prefect
 

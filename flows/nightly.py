@@ -12,6 +12,7 @@ from flows import (
     billed,
     champions,
     changed_world,
+    dvc_remote,
     lineage,
     nights,
     notices,
@@ -224,6 +225,7 @@ def _night(source: Source | None, recording: str | None, fresh: bool) -> dict[st
             promote(BUNDLE, bundle_hash, version)
     seconds["promote"] = time.perf_counter() - begun
     read_bill()
+    dvc_remote.push()
     outcome = {
         "steps": {name: round(value, 1) for name, value in seconds.items()},
         "parity": _gap(replayed) if replayed else None,

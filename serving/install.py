@@ -17,10 +17,12 @@ from typing import Final
 from pipelines.core.artifacts import sha256_path
 from pipelines.core.errors import ArtifactError
 from pipelines.core.params import read
+from pipelines.core.sections import NewsParams
 from pipelines.inference import verdict as verdicts
 from pipelines.inference.bundle import Bundle
 from pipelines.inference.champion_record import bento_store
 from pipelines.inference.verdict import VERDICT
+from pipelines.news.finbert import NEWS_MODEL, files_of
 from serving.paths import HOME
 
 NAME: Final = "oddsmith"
@@ -81,6 +83,9 @@ def _code_hash(verdict_digest: str) -> str:
         files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if _wanted(p))
         for file in files:
             digest.update(file.relative_to(HOME).as_posix().encode() + b"\0" + file.read_bytes())
+    model = finbert_folder(read(HOME / "params.yaml").news)
+    if model is not None:
+        digest.update(sha256_path(model).encode())
     return digest.hexdigest()
 
 
@@ -126,8 +131,30 @@ def _fill_context(context: Path, bundle: Bundle) -> None:
     shutil.copytree(bundle.folder, context / "bundle")
     if verdicts.of(bundle.folder, bundle.hash) is not None:
         shutil.copyfile(verdicts.path_of(bundle.folder), context / "bundle" / VERDICT)
-    (context / "requirements.txt").write_text(requirements(read(HOME / "params.yaml").news.scorer), encoding="utf-8")
+    news = read(HOME / "params.yaml").news
+    model = finbert_folder(news)
+    if model is not None:
+        shutil.copytree(model, context / NEWS_MODEL)
+    (context / "requirements.txt").write_text(requirements(news.scorer), encoding="utf-8")
     (context / "bentofile.yaml").write_text(BENTOFILE.format(bundle=bundle.hash), encoding="utf-8")
+
+
+def finbert_folder(news: NewsParams) -> Path | None:
+    """The files of the model that the scorer finbert needs: the folder that `news.finbert_model` names, or where this
+    machine keeps its download; None for another scorer.
+
+    Raises:
+        ArtifactError: if the model is not on this machine, for the bento would fail in every session without a network.
+    """
+    if news.scorer != "finbert":
+        return None
+    try:
+        return files_of(news.finbert_model)
+    except (ImportError, OSError, ValueError) as error:
+        raise ArtifactError(
+            f"news.finbert_model {news.finbert_model!r} is not on this machine ({type(error).__name__}), and a bento"
+            " has to carry it; score headlines once with it (`oddsmith stage pull`), or name a folder that holds it"
+        ) from None
 
 
 SCORER_PACKAGES: Final = {"finbert": ("transformers", "torch")}

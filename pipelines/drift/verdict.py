@@ -103,7 +103,9 @@ def _skill(reference: pd.DataFrame, recent: pd.DataFrame, params: DriftParams) -
     before, after = MarketSkill.of(reference), MarketSkill.of(recent)
     bound = loss_bound(before, after, params.confidence_level)
     reasons = []
-    if after.markets >= params.min_markets and bound > 0.0 and after.value < (1.0 - params.skill_loss) * before.value:
+    lost = after.markets >= params.min_markets and bound > 0.0
+    lost = bool(lost and after.value < (1.0 - params.skill_loss) * before.value)
+    if lost:
         reasons.append(
             f"the forecast lost its skill: squared error against persistence {before.value:+.1%} in training,"
             f" {after.value:+.1%} now over {after.markets} markets (a loss of at least {bound:.1%} with"
@@ -117,6 +119,7 @@ def _skill(reference: pd.DataFrame, recent: pd.DataFrame, params: DriftParams) -
         "horizon_bars": params.horizon_bars,
         "before": asdict(before),
         "after": asdict(after),
+        "lost": lost,
         "loss": before.value - after.value,
         "loss_lower_bound": bound if np.isfinite(bound) else None,
         "reasons": reasons,

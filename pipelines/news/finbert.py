@@ -2,11 +2,34 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pipelines.core.errors import SettingError
 
+NEWS_MODEL: Final = "news-model"
+"""Folder of a bento that holds the model of its scorer."""
+HOME: Final = Path(__file__).resolve().parents[2]
 _BATCH = 32
+
+
+def place_of(model: str, home: Path = HOME) -> str:
+    """What is loaded for a model's name or folder: the copy inside a bento, where there is one."""
+    inside = home / NEWS_MODEL
+    return str(inside) if inside.is_dir() else model
+
+
+def files_of(model: str) -> Path:
+    """The folder with the files of a model: the one that it names, or the download of this machine.
+
+    Raises:
+        ImportError: without the extra nlp, where the model is no folder.
+        OSError: if the model was not downloaded here.
+    """
+    if Path(model).is_dir():
+        return Path(model)
+    from transformers.utils import cached_file  # noqa: PLC0415 - heavy, and an extra
+
+    return Path(cached_file(model, "config.json", local_files_only=True)).parent
 
 
 class FinBert:
@@ -25,7 +48,7 @@ class FinBert:
                 "news.scorer finbert needs the extra nlp; install it with `make install NLP=1`"
             ) from None
         try:
-            self._classify: Any = pipeline("text-classification", model=model, top_k=None)
+            self._classify: Any = pipeline("text-classification", model=place_of(model), top_k=None)
         except (OSError, ValueError) as error:
             where = "that folder holds no model" if Path(model).is_dir() else "it is not here and was not downloaded"
             raise SettingError(

@@ -1,13 +1,16 @@
 """DVC's remote: a folder of this machine, or a bucket that machines share."""
 
 import json
+import logging
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from prefect.logging import disable_run_logger
 
+from flows import dvc_remote, stage_tasks
 from flows.child_environment import command_environment
 
 DVC_YAML = """
@@ -74,3 +77,25 @@ def test_a_wrong_bucket_is_an_error_and_loses_nothing(repository: Path, aws: str
     assert pushed.returncode != 0
     assert "ERROR" in pushed.stderr
     assert (repository / "features/rows").read_text() == "rows"
+
+
+@pytest.mark.slow
+def test_a_night_pushes_everything_that_dvc_tracks(
+    repository: Path, aws: str, prefect_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a remote nothing is pushed; with one all outputs of all stages are in it; one that is not there is said,
+    and the night goes on."""
+    monkeypatch.chdir(repository)
+    push = dvc_remote.push.fn
+    assert dvc_remote.default_remote() is None
+    with disable_run_logger():
+        assert not push()
+        dvc("remote", "add", "--default", "store", str(repository.parent / "remote"), cwd=repository)
+        monkeypatch.setattr(stage_tasks, "get_run_logger", lambda: logging.getLogger("night"))
+        assert push()
+        lose_everything_local(repository)
+        dvc("pull", cwd=repository)
+        assert (repository / "features/rows").read_text() == "rows"
+        dvc("remote", "modify", "store", "url", "s3://no-such-bucket/dvc", cwd=repository)
+        dvc("remote", "modify", "store", "endpointurl", aws, cwd=repository)
+        assert not push()

@@ -1,5 +1,6 @@
 """A bundle becomes a bento that stands alone, whole or not at all, and the commands say what is wrong."""
 
+import ast
 import importlib.util
 import json
 import os
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -16,12 +18,16 @@ from serving_venue import simulator
 
 from benchmarks import tiny_bundle
 from pipelines.core.errors import ArtifactError
+from pipelines.core.params import read
 from pipelines.inference import verdict
 from pipelines.inference.bundle import Bundle
+from pipelines.news.finbert import NEWS_MODEL, place_of
 from serving import install as module
 from serving.__main__ import main
 from serving.install import install
 from serving.safety.doctor import CHECKS
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -201,3 +207,38 @@ def test_a_bento_carries_what_its_scorer_needs(scorer: str, wanted: set[str]) ->
 
     assert {line.split("==")[0] for line in lines} & {"transformers", "torch"} == wanted
     assert not any("+" in line for line in lines)
+
+
+def test_a_bento_carries_the_model_of_its_scorer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder of `news.finbert_model` is found for the bento, and the scorer reads the copy inside one; another
+    scorer carries none, and a model that is nowhere on this machine is refused with what to do."""
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    news = read(ROOT / "params.yaml").news
+    finbert = news.model_copy(update={"scorer": "finbert", "finbert_model": str(model)})
+    assert module.finbert_folder(news) is None
+    assert module.finbert_folder(finbert) == model
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(ArtifactError, match="is not on this machine"):
+        module.finbert_folder(finbert.model_copy(update={"finbert_model": "nobody/nothing"}))
+    assert place_of("ProsusAI/finbert", tmp_path) == "ProsusAI/finbert"
+    (tmp_path / NEWS_MODEL).mkdir()
+    assert place_of("ProsusAI/finbert", tmp_path) == str(tmp_path / NEWS_MODEL)
+
+
+def test_a_bento_carries_what_its_scorers_import() -> None:
+    """Every distribution that the scorers of headlines import, also the one of a language model, is among a bento's
+    packages; FinBERT's come with it alone."""
+    of_import = metadata.packages_distributions()
+    carried = {line.partition("==")[0].lower().replace("_", "-") for line in module.requirements("openai").splitlines()}
+    for name in ("language_model", "scorers"):
+        tree = ast.parse((ROOT / f"pipelines/news/{name}.py").read_text())
+        imports = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+        roots = {
+            (node.module or "" if isinstance(node, ast.ImportFrom) else node.names[0].name).partition(".")[0]
+            for node in imports
+        }
+        foreign = roots - set(sys.stdlib_module_names) - {"pipelines"}
+        missing = [one for one in foreign if not {known.lower() for known in of_import[one]} & carried]
+        assert missing == []

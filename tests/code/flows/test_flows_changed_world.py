@@ -14,9 +14,9 @@ def var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def report(verdict: str, bundle: str = "a", start_s: int | None = 1_000) -> dict[str, object]:
+def report(verdict: str, bundle: str = "a", start_s: int | None = 1_000, *, lost: bool = True) -> dict[str, object]:
     """A drift report."""
-    return {"verdict": verdict, "bundle": bundle, "start_s": start_s}
+    return {"verdict": verdict, "bundle": bundle, "start_s": start_s, "skill": {"lost": lost}}
 
 
 def test_the_first_report_of_a_bundle_names_the_change() -> None:
@@ -27,6 +27,12 @@ def test_the_first_report_of_a_bundle_names_the_change() -> None:
     assert changed_world.since_s() == 1_000
     changed_world.note(report("drift", "b", 3_000))
     assert changed_world.since_s() == 3_000
+
+
+def test_features_that_moved_alone_shorten_no_window() -> None:
+    """While the forecasts have their skill, what was learned before still holds."""
+    changed_world.note(report("drift", lost=False))
+    assert changed_world.since_s() is None
 
 
 def test_drift_that_ends_by_itself_takes_the_change_back() -> None:

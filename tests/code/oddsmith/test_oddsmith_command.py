@@ -369,6 +369,20 @@ def test_a_command_calls_what_does_its_work(words, in_clone, monkeypatch, tmp_pa
     assert called == [(positional, keywords)]
 
 
+@pytest.mark.parametrize(("words", "where"), [("flows serve", "serve"), ("run", "up")])
+def test_without_its_pages_the_prefect_server_is_told_so(words, where, in_clone, monkeypatch, tmp_path):
+    """With `--no-ui` every part inherits the setting that turns the pages of the server off; without it none does."""
+    seen = []
+    told = {where: lambda *_given, **_named: seen.append(os.environ.get("PREFECT_SERVER_UI_ENABLED")) or 0}
+    monkeypatch.setitem(sys.modules, f"flows.local.{where}", SimpleNamespace(**told))
+    monkeypatch.setenv("PREFECT_SERVER_UI_ENABLED", "")
+    monkeypatch.delenv("PREFECT_SERVER_UI_ENABLED")
+    monkeypatch.setenv("ODDSMITH_VAR", str(tmp_path))
+    for flag in ([], ["--no-ui"]):
+        assert program.main([*words.split(), *flag]) == 0
+    assert seen == [None, "false"]
+
+
 @pytest.mark.parametrize(
     ("words", "flow", "given"),
     [
