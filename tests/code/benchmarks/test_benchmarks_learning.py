@@ -4,11 +4,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from benchmarks.learning import difference, measured
+from benchmarks.learning import Study, difference, measured
 from benchmarks.learning_agents import costs, dearer, full, joined
 from benchmarks.learning_page import render
 from benchmarks.learning_portfolio import BLOCK_S, hedge
+from pipelines.core.errors import Stopped
 from pipelines.replay.account import AccountTape, play_rule, rule_numbers
 from pipelines.replay.lanes import field, parameters
 from pipelines.replay.policy_search import Trained
@@ -117,3 +119,10 @@ def test_allocation_is_paired_with_both_orders_at_equal_limits():
     assert found["allocation"]["allocator_minus_move full"] == [-10.0] * 3
     assert found["chooser_minus_static"] == [-40.0] * 3
     assert "Allocation, `allocator_minus_id`: +130 [130, 130] pUSD." in render(found, "edge-1-kalman")
+
+
+def test_nothing_begins_after_the_minutes():
+    """A study whose minutes are over says so and that the same command goes on, instead of beginning a world."""
+    study = Study(1.0, PARAMS, None, minutes=1e-9)
+    with pytest.raises(Stopped, match="the same command goes on"):
+        study.world(1)

@@ -14,7 +14,7 @@ from pipelines.replay.lanes import field, parameters
 from pipelines.replay.policy_search import Trained, interval, search
 from pipelines.trading.policies.tuned import Tuned
 from pipelines.trading.threshold_rule import Rule
-from pipelines.trading.tuned_rule import NAMES
+from pipelines.trading.tuned_rule import NAMES, enters
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "replay"))
 from test_replay_identity import CASH, PARAMS, TABLE, history, limits, scaler
@@ -72,3 +72,13 @@ def test_numbers_of_another_version_are_refused(tmp_path):
     write_json(tmp_path / "tuned.json", {"numbers": {"cost_multiple": 1.0}})
     with pytest.raises(ArtifactError, match="cost_multiple"):
         Tuned.make({"impact_share": 0.1, "bar_length_s": 60}, tmp_path)
+
+
+def test_a_place_in_a_dear_token_has_to_promise_more():
+    """`earning` asks a return of each pUSD: of two markets with one move and one cost, the cheap token is entered."""
+    numbers = rule_numbers(Rule(1.0, 0.2, 3_600))
+    numbers[NAMES.index("earning")] = 0.02
+    move, cost, left = 200.0, 100.0, 86_400.0
+    cheap, dear = (enters(numbers, move, 0.0, cost, 0.0, 100, mid, left, 0.9)[0] for mid in (2_000, 8_000))
+    assert (cheap, dear) == (1, 0)
+    assert enters(numbers, -move, 0.0, cost, 0.0, 100, 8_000, left, 0.9)[0] == -1, "its other token is the cheap one"
