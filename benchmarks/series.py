@@ -1,4 +1,5 @@
-"""python -m benchmarks.series: temporal arbitrage on simulated series, the maker probe, speed, imports; one JSON line.
+"""python -m benchmarks.series: temporal arbitrage and the maker on simulated series, the maker probe, speed,
+imports; one JSON line.
 
 Seeds are kept one by one in reports/series.jsonl, so that a stopped run goes on where it was. `--quick` takes two seeds
 of each kind.
@@ -17,6 +18,7 @@ import numpy as np
 from benchmarks.fills import measure as measured_fills
 from benchmarks.series_import import ROWS
 from benchmarks.series_import import measure as imported
+from benchmarks.series_maker import measure as quoted
 from benchmarks.series_recorded import measure as judged
 from benchmarks.series_speed import ORDERS, decide_ms, tick_to_order_ms
 from benchmarks.series_world import LENGTH_S, world
@@ -134,6 +136,7 @@ def fills() -> dict[str, Any]:
 PARTS: dict[str, Callable[[bool], dict[str, Any]]] = {
     "fills": lambda _quick: fills(),
     "recorded": lambda _quick: recorded(),
+    "maker": lambda quick: quoted((1,) if quick else (1, 2, 3)),
     "decide": lambda _quick: decide_ms(),
     "order": lambda quick: tick_to_order_ms(10 if quick else ORDERS),
     "import": lambda quick: imported(100_000 if quick else ROWS),

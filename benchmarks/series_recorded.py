@@ -13,7 +13,7 @@ from benchmarks.series_world import HORIZON, LENGTH_S
 from pipelines.backtest import learned
 from pipelines.core.domain import Market, Rewards
 from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID
-from pipelines.core.params import load
+from pipelines.core.params import Params, load
 from pipelines.features import compute
 from pipelines.gate.earned import earnings
 from pipelines.replay import rules
@@ -74,6 +74,13 @@ def history(window: Window) -> History:
     return replace(past, sizes_micro=sizes)
 
 
+def resting() -> Params:
+    """The shipped parameters with fills from evidence, and quotes that rest for RESTS_S."""
+    params = load()
+    execution = params.execution.model_copy(update={"queue": "evidence", "order_ttl_bars": RESTS_S})
+    return params.model_copy(update={"execution": execution})
+
+
 def _tried() -> Iterator[tuple[str, str, dict[str, int]]]:
     for kind in KINDS:
         for units in MAKER_SPREADS if kind == MAKER else ():
@@ -85,9 +92,7 @@ def _tried() -> Iterator[tuple[str, str, dict[str, int]]]:
 def measure(paths: Sequence[Path]) -> dict[str, Any]:
     """Each bot on the later half of the windows: P&L after costs, bounds, verdict. What a backtest learns is learned on
     the earlier half."""
-    params = load()
-    execution = params.execution.model_copy(update={"queue": "evidence", "order_ttl_bars": RESTS_S})
-    params = params.model_copy(update={"execution": execution})
+    params = resting()
     made = [history(one) for one in windows(paths)]
     cut = round(LEARN_SHARE * len(made))
     course, cash, gate = tape(made[cut:], None, DEPTH_SHARES), params.backtest.cash_pusd * MICRO, params.gate

@@ -17,7 +17,23 @@ from pipelines.trading.policies.base import Inputs, Observation, Policy, Quotes,
 from pipelines.trading.risk import Reason, Refusal
 from pipelines.trading.threshold_rule import MOVE_STEPS, expected_units
 
-__all__ = ["Account", "Decision", "Inputs", "Reason", "Refusal", "Rules", "decide", "in_turn", "reserve", "takes_back"]
+__all__ = [
+    "QUOTE",
+    "Account",
+    "Decision",
+    "Inputs",
+    "Reason",
+    "Refusal",
+    "Rules",
+    "decide",
+    "in_turn",
+    "reserve",
+    "takes_back",
+]
+
+
+QUOTE = "quote"
+"""Reason of a maker's orders that rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,7 +333,7 @@ def _offer(
     if not quote.two_sided or shares < market.min_size_micro:
         return _hold(inputs, target, seen)
     limit = kernel.offer_limit(quote.ask_units, market.tick_units)
-    offered = _resting(_intent(inputs, position.outcome, Side.SELL, limit, shares, "quote"), rules)
+    offered = _resting(_intent(inputs, position.outcome, Side.SELL, limit, shares, QUOTE), rules)
     bid, _ = _bid(inputs, account, target, rules) if target.quotes is Quotes.BOTH else (None, None)
     return replace(_decision(inputs, "quote", target, offered, None, seen), other=bid)
 
@@ -407,7 +423,7 @@ def _bid(inputs: Inputs, account: Account, target: Target, rules: Rules) -> tupl
         refusal = _size_refusal(shares, limit, market, budget)
     if refusal is not None:
         return None, refusal
-    intent = _intent(inputs, outcome, Side.BUY, limit, shares, "enter")
+    intent = _intent(inputs, outcome, Side.BUY, limit, shares, QUOTE if rules.makes else "enter")
     return _resting(intent, rules) if rules.rests else replace(intent, order_type=OrderType.FAK), None
 
 

@@ -2,9 +2,10 @@
 
 What the systematic bot would believe (`learned`) is fitted on the earlier half of the events and scored on the later
 half. Gains are price less forecast, so above 0 is better; bounds are one-sided, over whole events and over whole days.
+Outcomes whose resolution was disputed are told apart: a price that was right may be wrong about the oracle.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,21 @@ def document(histories: Sequence[History], params: Params, length_s: int) -> dic
         "mean_wait_days": float(np.mean(waits)) if waits else None,
         "capital_cost_per_share_at_half": _capital(params, length_s, waits),
         **{name: _bounded(rows, one) for name, one in gains.items()},
+        "disputes": _disputes(rows, gains),
+    }
+
+
+def _disputes(rows: Sequence[Any], gains: Mapping[str, FloatArray]) -> dict[str, Any]:
+    """How many outcomes were disputed, how well the price knew them, and the gains without them."""
+    which = np.array([one.disputed for one, *_ in rows])
+    errors = np.array([brier(odds[:, 0], paid).mean() for _, odds, paid in rows])
+    others = [row for row, disputed in zip(rows, which, strict=True) if not disputed]
+    without = {name: _bounded(others, one[~which]) for name, one in gains.items()} if which.any() and others else {}
+    return {
+        "markets": int(which.sum()),
+        "share": float(which.mean()),
+        "brier_of_price": float(errors[which].mean()) if which.any() else None,
+        "without": without,
     }
 
 

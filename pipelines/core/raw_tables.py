@@ -1,6 +1,6 @@
 """The raw tables, their columns and units, and how they are written: one schema for data/raw and data/replay."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,8 +54,9 @@ BARS = pa.schema(
         ("ask_size_micro", pa.int64()),
     ]
 )
-PAYOUTS = pa.schema([("market_id", pa.string()), ("payout_micro", pa.int64())])
-"""What a YES share of a resolved market paid. Labels: they lie in a file of their own, which settlement alone reads."""
+PAYOUTS = pa.schema([("market_id", pa.string()), ("payout_micro", pa.int64()), ("disputed", pa.bool_())])
+"""What a YES share of a resolved market paid, and whether its resolution was disputed. Labels: they lie in a file of
+their own, which settlement and the scores of outcomes alone read."""
 SPREADS = pa.schema([("tick_units", pa.int32()), ("spread_units", pa.float64()), ("markets", pa.int32())])
 """Mean spread of the books that were open at the pull, by tick."""
 LABEL = "resolved_price"
@@ -149,9 +150,11 @@ def headlines_table(headlines: list[Headline]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=HEADLINES)
 
 
-def payouts_table(payouts: Mapping[str, int]) -> pa.Table:
+def payouts_table(payouts: Mapping[str, int], disputed: Collection[str] = ()) -> pa.Table:
     """The rows of payouts.parquet, sorted by market id; base units of a YES share by market id."""
-    rows = [{"market_id": name, "payout_micro": payouts[name]} for name in sorted(payouts)]
+    rows = [
+        {"market_id": name, "payout_micro": payouts[name], "disputed": name in disputed} for name in sorted(payouts)
+    ]
     return pa.Table.from_pylist(rows, schema=PAYOUTS)
 
 

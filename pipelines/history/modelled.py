@@ -8,7 +8,7 @@ from pipelines.core.domain import Fill, Outcome, Quote, Side
 from pipelines.core.money import MICRO, notional_micro
 from pipelines.core.orders import OrderIntent, OrderType
 from pipelines.core.sections import ExecutionParams
-from pipelines.decide import Inputs
+from pipelines.decide import QUOTE, Inputs
 from pipelines.trading.paper import PaperBook, behind_micro
 
 Row = Mapping[str, Any]
@@ -38,8 +38,7 @@ def modelled_fills(
     if known is None:
         return None
     paper, intent = PaperBook(execution, length_s), _intent(order, known)
-    # A maker's offer rests from its arrival on, inside the bar: no other order of ours is a sale that rests.
-    quoted = intent.post_only and intent.side is Side.SELL
+    quoted = intent.post_only and order["reason"] == QUOTE
     working = paper.send(intent, known.market, _shown(known, execution) if quoted else None)
     arrival = order["ts_s"] + working.arrives_in * length_s
     if (order["market_id"], arrival) not in journaled.inputs:

@@ -50,6 +50,8 @@ class History:
     """Tick -> mean spread of the books of now in 1e-4, and the number of markets."""
     asked: dict[str, int] = field(default_factory=dict)
     """Markets whose prices the venue was asked for, and bars that the landing zone gave."""
+    disputed: set[str] = field(default_factory=set)
+    """Resolved markets whose resolution was disputed."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,9 @@ async def history(
         if recorded is not None:
             landed = replace(recorded(markets), headlines=landed.headlines)
         series = await _all_series(archive, tape, markets, start_s, as_of_s, params, odd, landed)
-        paid = await gamma.payouts(listing, [one.market_id for one in markets if (one.end_s or as_of_s) < as_of_s])
+        disputed: set[str] = set()
+        over = [one.market_id for one in markets if (one.end_s or as_of_s) < as_of_s]
+        paid = await gamma.payouts(listing, over, disputed)
         spread = await _spreads(exchange, [one for one in markets if one.end_s is None or one.end_s > as_of_s])
     bars, dropped = _bars(series, params)
     bars = overlay(bars, markets, landed)
@@ -127,7 +131,7 @@ async def history(
         [*scored, *(one for one in headlines if one.sentiment is not None)],
         key=lambda one: (one.known_s, one.headline_id),
     )
-    return History(markets, bars, scored, dropped, paid, scorers.cost_usd(scorer), spread, _asked(series))
+    return History(markets, bars, scored, dropped, paid, scorers.cost_usd(scorer), spread, _asked(series), disputed)
 
 
 async def _spreads(exchange: VenueHttp, still_open: list[Market]) -> dict[int, tuple[float, int]]:

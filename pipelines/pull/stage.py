@@ -33,6 +33,8 @@ class Pulled:
     replay: Bars | None = None
     rows_dropped: dict[str, int] = field(default_factory=dict)
     payouts: dict[str, int] = field(default_factory=dict)
+    disputed: set[str] = field(default_factory=set)
+    """Resolved markets whose resolution was disputed; a recording does not say."""
     scoring_usd: float = 0.0
     spreads: dict[int, tuple[float, int]] = field(default_factory=dict)
     prices: list[Price] = field(default_factory=list)
@@ -104,6 +106,7 @@ def _from_venue(chosen: window.Window, params: Params) -> Pulled:
         history.headlines,
         rows_dropped=history.dropped,
         payouts=history.payouts,
+        disputed=history.disputed,
         scoring_usd=history.scoring_usd,
         spreads=history.spreads,
         prices=landing.prices(settings, *span),
@@ -123,7 +126,7 @@ def _write(pulled: Pulled, bars: Bars, params: Params) -> None:
         )
         names = {market.market_id for market in used}
         paid = {name: payout for name, payout in pulled.payouts.items() if name in names}
-        pq.write_table(raw_tables.payouts_table(paid), folder / "payouts.parquet")
+        pq.write_table(raw_tables.payouts_table(paid, pulled.disputed), folder / "payouts.parquet")
         pq.write_table(raw_tables.spreads_table(pulled.spreads), folder / "spreads.parquet")
         pq.write_table(recorded.table(pulled.prices), folder / "reference.parquet")
         lookback.write(folder, params)

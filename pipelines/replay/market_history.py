@@ -54,6 +54,8 @@ class History:
     (`pipelines.reference.board.Board.pair`), NaN where there was none; None where no bar has one."""
     sizes_micro: IntArray | None = None
     """Recorded sizes at bid and ask, shape (n, 2); None where no book was recorded, and the model's depth is shown."""
+    disputed: bool = False
+    """Whether somebody objected to the resolution. A label: the scores of outcomes alone read it."""
 
     def __len__(self) -> int:
         return len(self.ts_s)
@@ -88,6 +90,8 @@ class Series:
     """As in `History`."""
     context: FloatArray | None = None
     """Market context of every bar, (bars, len(CONTEXT)); None is neutral."""
+    disputed: bool = False
+    """As in `History`."""
 
 
 def bar_length_s(folder: Path = FEATURES) -> int:
@@ -103,6 +107,12 @@ def read_markets(path: Path = RAW / "markets.parquet") -> dict[str, Market]:
 def read_payouts(path: Path = RAW / "payouts.parquet") -> dict[str, int]:
     """Market id -> base units that a YES share paid, of the markets whose resolution the pull knows."""
     return {row["market_id"]: row["payout_micro"] for row in _table(path, "pull").to_pylist()} if path.is_file() else {}
+
+
+def read_disputed(path: Path = RAW / "payouts.parquet") -> frozenset[str]:
+    """Ids of the resolved markets whose resolution was disputed."""
+    rows = _table(path, "pull").to_pylist() if path.is_file() else []
+    return frozenset(row["market_id"] for row in rows if row.get("disputed"))
 
 
 def read_spreads(path: Path = RAW / "spreads.parquet") -> dict[int, float]:
@@ -126,6 +136,7 @@ def _market(row: Mapping[str, Any]) -> Market:
 def read_series(markets: Mapping[str, Market], path: Path = FEATURES / "features.parquet") -> Iterator[Series]:
     """Every market's bars in time order."""
     table, payouts, spreads = _table(path, "featurize"), read_payouts(), read_spreads()
+    disputed = read_disputed()
     ids = table["market_id"].to_numpy(zero_copy_only=False)
     ints = {
         name: table[name].to_numpy().astype(np.int64) for name in ("ts_s", "mid_units", "volume_micro", "spread_units")
@@ -154,6 +165,7 @@ def read_series(markets: Mapping[str, Market], path: Path = FEATURES / "features
             headlines=headlines[part],
             fair=_known(fair[part]),
             context=context[part],
+            disputed=ids[left] in disputed,
             **columns,
         )
 
@@ -260,6 +272,7 @@ def _history(series: Series, rows: IntArray, arrays: Sequence[FloatArray], execu
         confidence,
         series.payout_micro if _ends_with(series, rows) else None,
         None if series.fair is None else series.fair[rows],
+        disputed=series.disputed,
     )
 
 

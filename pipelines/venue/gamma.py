@@ -117,8 +117,9 @@ async def accepting(http: VenueHttp, market_ids: Sequence[str], odd: list[Odd] |
     return found
 
 
-async def payouts(http: VenueHttp, market_ids: Sequence[str]) -> dict[str, int]:
-    """Base units that a YES share of each resolved market paid; the others of `market_ids` are left out."""
+async def payouts(http: VenueHttp, market_ids: Sequence[str], disputed: set[str] | None = None) -> dict[str, int]:
+    """Base units that a YES share of each resolved market paid; the others of `market_ids` are left out. Ids of those
+    whose resolution was disputed are added to `disputed`."""
     found: dict[str, int] = {}
     for first in range(0, len(market_ids), PAGE):
         asked = {"limit": PAGE, "closed": "true", "condition_ids": list(market_ids[first : first + PAGE])}
@@ -127,7 +128,19 @@ async def payouts(http: VenueHttp, market_ids: Sequence[str]) -> dict[str, int]:
             paid = _paid(raw)
             if paid is not None:
                 found[paid[0]] = paid[1]
+                if disputed is not None and _disputed(raw):
+                    disputed.add(paid[0])
     return found
+
+
+def _disputed(raw: Any) -> bool:
+    """Whether a step of the resolution is a dispute; a list that cannot be read has none."""
+    try:
+        steps = msgspec.convert(raw, GammaLabel).uma_resolution_statuses or []
+        named = msgspec.json.decode(steps, type=list[str]) if isinstance(steps, str) else steps
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return False
+    return any(step.strip().lower() == "disputed" for step in named)
 
 
 def _paid(raw: Any) -> tuple[str, int] | None:

@@ -31,6 +31,8 @@ class GammaLabel(msgspec.Struct, rename="camel"):
     outcome_prices: str | None = None
     """JSON text of an array of two prices: what Yes and No paid, once resolved."""
     uma_resolution_status: str | None = None
+    uma_resolution_statuses: str | list[str] | None = None
+    """Steps of the resolution, JSON text of an array or an array: `disputed` is one where somebody objected."""
 
 
 class GammaPage(msgspec.Struct):

@@ -70,7 +70,7 @@ class Announcer:
             fill, question = one.fill, market.question if market else one.fill.market_id
             verb = "bought" if fill.side is Side.BUY else "sold"
             shares, price = fill.shares_micro / MICRO, fill.price_units / PRICE_SCALE
-            why = f" ({one.reason.replace('_', ' ')})" if one.reason not in ("", "enter", "exit") else ""
+            why = f" ({one.reason.replace('_', ' ')})" if one.reason not in ("", "enter", "exit", "quote") else ""
             text = f"{verb} {shares:,.2f} {fill.outcome} at {price:.4g}{why}: {question}"
             kind = Kind.EXIT if one.reason in STOP_REASONS[1:] else Kind.FILL
             self._messenger.say(kind, text, page=f"/market/{fill.market_id}")

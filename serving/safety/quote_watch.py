@@ -9,7 +9,7 @@ from typing import Final
 from pipelines.core import log
 from pipelines.core.domain import Market
 from pipelines.core.errors import VenueError, VenueForbidden
-from pipelines.decide import Account, Inputs, takes_back
+from pipelines.decide import QUOTE, Account, Inputs, takes_back
 from serving import metrics
 from serving.account.journal import OrderRow
 from serving.account.trading_account import TradingAccount
@@ -69,7 +69,7 @@ class QuoteWatch:
         (turn, seen), now = decided, time.monotonic()
         pending = {row.order_id: row for row in self._account.execution.pending}
         self._asked = {key: at for key, at in self._asked.items() if key in pending and now - at < ASK_AGAIN_S}
-        resting = [row for row in pending.values() if row.order_id not in self._asked]
+        resting = [row for row in pending.values() if row.reason == QUOTE and row.order_id not in self._asked]
         if not resting:
             return []
         known = {one.market.market_id: one for one in turn.inputs}

@@ -39,6 +39,8 @@ class ShadowAccount:
     def turn(self, model: LoadedModel, ts_s: int, seen: Sequence[WarmMarket], quotes: Mapping[str, Quote]) -> Turn:
         """Fill earlier orders, mark positions to the mids, decide the bar, and add its orders to the paper book."""
         self._fill(seen, ts_s)
+        if model.rules.makes:
+            self._merge(ts_s)
         self._mark(ts_s, quotes)
         account = Account(
             cash_micro=self._ledger.cash_micro,
@@ -64,6 +66,11 @@ class ShadowAccount:
             self._mids[key] = one.window.last.mid_units
             for fill in self._book.on_bar(key, one.quote, ts_s, one.window.last.volume_micro):
                 self._ledger.apply(fill, self._mids[key], self._book.reasons[fill.order_id], market.min_size_micro)
+
+    def _merge(self, ts_s: int) -> None:
+        for key in self._markets:
+            if pairs := self._ledger.pairs_micro(key):
+                self._ledger.merge(key, pairs, ts_s)
 
     def _mark(self, ts_s: int, quotes: Mapping[str, Quote]) -> None:
         for key in tuple(self._ledger.positions):

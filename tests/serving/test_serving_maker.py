@@ -80,7 +80,7 @@ def desk(journal_url):
 
 def _quoted(desk):
     for outcome in Outcome:
-        desk.place(outcome, order_type=OrderType.GTD, post_only=True)
+        desk.place(outcome, order_type=OrderType.GTD, post_only=True, reason="quote")
     assert desk.resting() == {*Outcome}
 
 
@@ -105,6 +105,14 @@ async def test_quotes_are_taken_back_between_two_bars(desk, change, stays):
     running.cancel()
 
     assert desk.resting() == stays
+    assert desk.watch.turned() == []
+
+
+def test_an_exit_that_is_on_its_way_is_no_quote(desk):
+    """What was sent to leave is not taken back, whatever the book does."""
+    desk.place(Outcome.YES, order_type=OrderType.GTD, post_only=True, reason="exit")
+    desk.quote = replace(EVEN, ask_units=10_000)
+
     assert desk.watch.turned() == []
 
 

@@ -104,6 +104,18 @@ def test_a_forecast_of_outcomes_is_scored_against_the_price():
     assert found["log_score"]["lower_by_day"] > 0.0
 
 
+def test_disputed_outcomes_are_told_apart():
+    """Their number, how well the price knew them, and the gains without them; without a dispute nothing is left out."""
+    made = histories(slope=2.5, count=200)
+    objected = [replace(one, disputed=number % 10 == 0) for number, one in enumerate(made)]
+    found, plain = (outcomes.document(past, load(), 60) for past in (objected, made))
+
+    assert (found["disputes"]["markets"], found["disputes"]["share"]) == (10, 0.1)
+    assert 0.0 < found["disputes"]["brier_of_price"] < 1.0
+    assert found["disputes"]["without"]["brier"]["gain"] != found["brier"]["gain"] == plain["brier"]["gain"]
+    assert plain["disputes"] == {"markets": 0, "share": 0.0, "brier_of_price": None, "without": {}}
+
+
 def test_without_outcomes_nothing_is_scored():
     """Markets that nobody saw resolved give no score."""
     open_ones = [replace(one, payout_micro=None) for one in histories(count=6)]

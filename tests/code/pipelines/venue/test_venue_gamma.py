@@ -205,6 +205,29 @@ async def test_what_a_market_paid_is_asked_for_apart() -> None:
     assert [len(batch) for batch in asked] == [100, 50]
 
 
+async def test_a_dispute_is_a_step_of_the_resolution() -> None:
+    """The list of steps may be JSON text or a list; one that cannot be read, or is missing, has no dispute."""
+    steps = ['["proposed", "disputed", "resolved"]', ["proposed", "DISPUTED"], '["proposed"]', "disputed", None, 7]
+
+    def respond(request: httpx2.Request) -> httpx2.Response:
+        rows = [
+            row(
+                conditionId=str(k),
+                umaResolutionStatus="resolved",
+                outcomePrices='["1", "0"]',
+                umaResolutionStatuses=one,
+            )
+            for k, one in enumerate(steps)
+        ]
+        return httpx2.Response(200, json={"markets": rows})
+
+    disputed: set[str] = set()
+    async with VenueHttp("http://gamma.test", transport=httpx2.MockTransport(respond)) as http:
+        await gamma.payouts(http, [str(k) for k in range(6)], disputed)
+
+    assert disputed == {"0", "1"}
+
+
 GOOD = [row(conditionId=f"0x{n:064x}", clobTokenIds=json.dumps([f"{n}1", f"{n}2"]), slug=f"good-{n}") for n in (1, 2)]
 ODD: list[tuple[str, Any]] = [
     ("null", None),
