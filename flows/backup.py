@@ -46,7 +46,7 @@ MAX_ENTRIES = 1_000_000
 MAX_RATIO = 200
 MIN_LIMIT = 2**30
 """A backup unpacks to at most a gigabyte or 200 times its size, whichever is more."""
-_PIECES_OF_DATABASES = ("-wal", "-shm", "-journal", ".lock")
+_PIECES_OF_DATABASES = ("-wal", "-shm", "-journal", ".lock", ".reserve")
 _SQLITE_HEADER = b"SQLite format 3\0"
 
 

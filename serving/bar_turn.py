@@ -322,6 +322,7 @@ class BarTurns:
 
     def _count_fills(self, entries: list[OrderRow], bar: BarFunnel) -> None:
         filled = self._journal.filled_among([row.order_id for row in entries])
+        filled |= {row.order_id for row in entries if row.state in (OrderState.FILLED, OrderState.PARTLY_FILLED)}
         rest = [row for row in entries if row.order_id not in filled]
         bar.answered(len(filled), Counter(_unfilled(row) for row in rest))
 

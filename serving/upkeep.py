@@ -23,7 +23,7 @@ from pipelines.venue.wanted import Why, unwanted
 from serving import metrics
 from serving.account import settlement
 from serving.account.trading_account import TradingAccount
-from serving.dashboard.status import Status
+from serving.dashboard.status import Known, Status
 from serving.market import selection
 from serving.market.feed import Feed
 from serving.market.headlines import HeadlinePoller
@@ -286,11 +286,14 @@ class Upkeep:
         execution.stream_is(up=False)
         stream = UserStream(ws_url, gateway.credentials, gateway.fills)
         async for frames in stream.batches():
-            await self._threads.in_account_thread(self._hear, stream, frames)
+            known = await self._threads.in_account_thread(self._hear, stream, frames)
+            if known is not None:
+                self._status.show_fills(self._account, known)
 
-    def _hear(self, stream: UserStream, frames: list[Frame]) -> None:
-        """Take a batch of messages, in the account's thread. What the venue says of several trades is booked at once:
-        a trade tells three steps of its settlement, and each would be a commit of the journal."""
+    def _hear(self, stream: UserStream, frames: list[Frame]) -> Known | None:
+        """Take a batch of messages, in the account's thread; what the picture shows where a fill was booked. What the
+        venue says of several trades is booked at once: a trade tells three steps of its settlement, and each would be a
+        commit of the journal."""
         trades: list[FillUpdate] = []
         for frame in frames:
             update = stream.read(frame)
@@ -303,6 +306,8 @@ class Upkeep:
                 trades = []
                 self._guard(partial(self._hear_of_stream, update))
         self._guard(partial(self._hear_trades, trades))
+        known = self._status.read(self._account) if trades else None
+        return known if known is not None and known.booked else None
 
     def _guard(self, hearing: Callable[[], None]) -> None:
         try:

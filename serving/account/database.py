@@ -1,6 +1,7 @@
 """The database under the journal: SQLite with durable commits, or PostgreSQL; both answer the same statements."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,23 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     for pragma in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+@contextmanager
+def with_the_next(engine: Engine) -> Iterator[Connection]:
+    """A transaction without a flush of its own. A crash of the process loses nothing of it; what a loss of power could
+    take is safe with the next transaction, because the log of SQLite is one file that is flushed as a whole."""
+    sqlite = engine.dialect.name == "sqlite"
+    with engine.connect() as db:
+        if sqlite:
+            db.exec_driver_sql("PRAGMA synchronous=NORMAL")
+        try:
+            yield db
+            db.commit()
+        finally:
+            db.rollback()
+            if sqlite:
+                db.exec_driver_sql("PRAGMA synchronous=FULL")
 
 
 def insert_once(db: Connection, table: Table, row: Mapping[str, Any]) -> bool:

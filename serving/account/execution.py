@@ -204,13 +204,19 @@ class Execution:
         )
 
     def learn(self) -> int:
-        """What became of the pending orders, as `sync`. The venue is not asked while its answers and the stream have
-        told everything: every order of ours took what its answer stated and cannot rest, and its fills are booked.
-        Orders that rest, or were not answered, are looked up, and all are when the lists were not read for a while."""
+        """What became of the pending orders, as `sync`. The venue is not asked for takes: they cannot rest, their
+        answer states what they took, and the stream brings their fills; the next bar asks where it did not. Orders that
+        rest, or were not answered, are looked up, and all are while the stream is down or the lists were not read
+        lately."""
         self._finish_answered(self._taking)
-        if not self._pending and time.monotonic() - self._read_at < READ_EVERY_S:
+        told = self._streamed and not self._blind and all(self._took(row) for row in self._pending.values())
+        if told and time.monotonic() - self._read_at < READ_EVERY_S:
             return 0
         return self.sync()
+
+    def _took(self, row: OrderRow) -> bool:
+        stated = self._expected.get(row.order_id, 0)
+        return row.order_id in self._taking and row.venue_status.lower() == "matched" and stated > 0
 
     def sync(self) -> int:
         """Read open orders and trades, book fills, settle the state of every pending order; number of new fills.
@@ -366,6 +372,7 @@ class Execution:
         for fill in rest:
             if self._booked_now(fill):
                 self._count(fill)
+        self._finish_answered(self._taking)
         self._finish_gone()
 
     def _finish_gone(self) -> None:

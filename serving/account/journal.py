@@ -22,7 +22,7 @@ from pipelines.core.orders import SignedOrder
 from pipelines.decide import Decision
 from pipelines.trading.order_states import FINAL, OrderState
 from serving.account import lock, migrations, schema
-from serving.account.database import add, connect, insert_once, put, selecting, set_columns
+from serving.account.database import add, connect, insert_once, put, selecting, set_columns, with_the_next
 from serving.account.reserve import Reserve
 
 PENDING = tuple(state for state in OrderState if state not in FINAL)
@@ -396,11 +396,13 @@ class Journal:
     ) -> None:
         """One bar in one transaction: inputs, best mids of held positions, durable numbers, refusals by reason.
 
-        `decisions` are rows of the table of decisions; a bar whose inputs hold them already needs none.
+        `decisions` are rows of the table of decisions; a bar whose inputs hold them already needs none. It survives a
+        loss of power from the next transaction on: that of the bar's first order, which is sent only then, or the last
+        one of the turn.
         """
         own = {"account": self.account}
         header = own | {"session_id": self.session_id, "mode": self._mode} | dict(row)
-        with self._mutex, self._engine.begin() as db:
+        with self._mutex, with_the_next(self._engine) as db:
             fresh = insert_once(db, schema.BARS, header)
             if decisions and fresh:
                 db.execute(insert(schema.DECISIONS), [own | dict(decision) for decision in decisions])

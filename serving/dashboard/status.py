@@ -223,11 +223,21 @@ class Status:
         self._exporter.publish(self._body, self._score, feed.age_s, self._figures())
         self.notify()
 
+    def show_fills(self, account: TradingAccount, known: Known) -> None:
+        """Show fills that were booked between two turns: at a bar a minute nobody waits for the next one."""
+        if self._body and self._feed is not None:
+            self._body = self._picture(account, known)
+            self._tell_fills(account, known)
+            self._exporter.publish(self._body, self._score, self._feed.age_s, self._figures())
+            self.notify()
+
     def _tell_fills(self, account: TradingAccount, known: Known) -> None:
         self._known = known
-        if known.booked:
-            self._told_seq = known.booked[-1].seq
-            self.announcer.fills((one, account.accounting.markets.get(one.fill.market_id)) for one in known.booked)
+        # What was read while an earlier reading waited to be shown has its fills too.
+        fresh = [one for one in known.booked if one.seq > self._told_seq]
+        if fresh:
+            self._told_seq = fresh[-1].seq
+            self.announcer.fills((one, account.accounting.markets.get(one.fill.market_id)) for one in fresh)
 
     def _count(self, turn: Turn, armed: bool) -> None:
         self.decisions += len(turn.decisions)

@@ -76,27 +76,42 @@ def asked(account: TradingAccount, monkeypatch: pytest.MonkeyPatch) -> Counter[s
     return count
 
 
-def test_a_take_that_was_told_in_full_is_not_looked_up(
-    account: TradingAccount, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("stream_first", [True, False])
+def test_a_take_is_not_looked_up_while_the_stream_is_up(
+    account: TradingAccount, monkeypatch: pytest.MonkeyPatch, *, stream_first: bool
 ) -> None:
-    """Answer and stream say what it took and it cannot rest: it is over without a request, and its market is free."""
+    """Its answer states what it took and it cannot rest: it is over, without a request, when the stream has told its
+    fills, before the end of the turn or after it; until then its market is busy."""
+    account.execution.stream_is(up=True)
     account.execution.sync()
     looks = asked(account, monkeypatch)
     account.execution.submit(replace(make_intent(MARKET), order_type=OrderType.FAK))
+    told = [account.gateway.done[-1]]  # type: ignore[attr-defined]
+    if stream_first:
+        account.execution.hear(told, "matched")
     account.execution.learn()
-    assert looks["open orders"] == 1  # the stream has not told its fill yet
+    assert account.execution.busy(MARKET.market_id) is not stream_first
+    account.execution.hear(told, "matched")
 
-    account.execution.submit(replace(make_intent(MARKET), order_type=OrderType.FAK))
-    account.execution.hear([account.gateway.done[-1]], "matched")  # type: ignore[attr-defined]
-    account.execution.learn()
-
-    assert looks["open orders"] == 1
+    assert looks["open orders"] == 0
     assert not account.execution.pending
     assert {row.state for row in account.journal.orders()} == {OrderState.FILLED}
 
 
+def test_a_take_is_looked_up_while_the_stream_is_down(account: TradingAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody would tell its fills, so the lists are read."""
+    account.execution.sync()
+    account.execution.stream_is(up=False)
+    looks = asked(account, monkeypatch)
+    account.execution.submit(replace(make_intent(MARKET), order_type=OrderType.FAK))
+    account.execution.learn()
+
+    assert looks["open orders"] == 1
+
+
 def test_an_order_that_may_rest_is_looked_up(account: TradingAccount, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same answer to an order that may rest proves nothing: the list of open orders is read."""
+    account.execution.stream_is(up=True)
     account.execution.sync()
     looks = asked(account, monkeypatch)
     account.execution.submit(make_intent(MARKET))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from serving_desk import Desk, FakeVenue
+from sqlalchemy import Connection, event
 
 from pipelines.core.errors import AlreadyRunning, ArtifactError, SettingError
 from serving.account.database import connect, default_url
@@ -55,3 +56,19 @@ def test_a_journal_that_cannot_be_opened_says_so(tmp_path: Path) -> None:
 
     with pytest.raises(ArtifactError, match=r"journal\.sqlite cannot be opened"):
         connect(default_url(tmp_path))
+
+
+def test_a_bar_is_flushed_with_what_follows_it(desk: Desk) -> None:
+    """Its transaction waits for no disk, and every later one of the same connection does again."""
+    asked: list[tuple[str, int]] = []
+
+    def note(db: Connection) -> None:
+        asked.append(("commit", int(db.connection.cursor().execute("PRAGMA synchronous").fetchone()[0])))
+
+    event.listen(desk.journal._engine, "commit", note)
+    row = {"ts_s": 60, "bundle": "b", "cash_micro": 1, "equity_micro": 1, "took_ms": 1.0, "inputs": b""}
+    desk.journal.bar(row | {"ledger_equals_venue": True}, (), {}, {})
+    desk.journal.set_facts({"a": 1})
+
+    assert asked == [("commit", 1), ("commit", 2)]
+    assert desk.journal.equity(5) == [(60, 1)]
