@@ -22,6 +22,7 @@ from pipelines.core.domain import Direction
 from pipelines.trading.policies import Target
 from serving.account.accounting import Accounting
 from serving.account.execution import Execution
+from serving.account.trading_account import TradingAccount
 from serving.bar_turn import BarTurns
 
 
@@ -81,6 +82,7 @@ def test_the_virtual_clock_never_tells_a_moment_twice():
 def test_a_fill_that_is_not_booked_is_found(monkeypatch):
     """Fills that the bot forgets are lost fills, and books that differ."""
     monkeypatch.setattr(Execution, "_booked_now", lambda self, fill: False)
+    monkeypatch.setattr(TradingAccount, "_book_known", lambda self, fills: ([], []))
 
     assert {"lost fill", "ledger"} <= broken(Plan(1))
 
@@ -95,6 +97,7 @@ def test_a_fill_that_did_not_happen_is_found(monkeypatch):
         return done
 
     monkeypatch.setattr(Accounting, "book", twice)
+    monkeypatch.setattr(TradingAccount, "_book_known", lambda self, fills: ([], fills))
     monkeypatch.setattr(Execution, "take_back_missing", lambda self: 0)  # the bot's own repair finds it too
 
     assert "invented fill" in broken(Plan(1))
