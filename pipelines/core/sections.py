@@ -408,8 +408,9 @@ class ExecutionParams(Section):
     """Fewest bars from a decision to its fill, in every replay. Unit: bars."""
     latency_ms: LatencyDeciles = [20.0, 40.0, 55.0, 70.0, 85.0, 100.0, 120.0, 150.0, 200.0, 300.0, 900.0]
     """Deciles of what passes from the close of a bar until the venue has the order, drawn for every order; where that,
-    with the market's hold of orders that take, is longer than `latency_bars`, the order meets a later book. `oddsmith
-    parity` gives the bot's own, `python -m benchmarks.latency` this machine's. Unit: wall milliseconds."""
+    with the market's hold of orders that take, is longer than `latency_bars`, the order meets a later book. The shipped
+    ones are assumed, not measured at the venue: `oddsmith parity` gives the bot's own, `python -m benchmarks.latency`
+    this machine's. Unit: wall milliseconds."""
     order_ttl_bars: PositiveInt
     """An order that rests is cancelled after this time. Unit: bars."""
     entry: Literal["take", "rest"]
