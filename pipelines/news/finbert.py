@@ -27,9 +27,12 @@ def files_of(model: str) -> Path:
     """
     if Path(model).is_dir():
         return Path(model)
-    from transformers.utils import cached_file  # noqa: PLC0415 - heavy, and an extra
+    from transformers.utils.hub import cached_file  # noqa: PLC0415 - heavy, and an extra
 
-    return Path(cached_file(model, "config.json", local_files_only=True)).parent
+    found = cached_file(model, "config.json", local_files_only=True)
+    if found is None:
+        raise OSError(f"{model} was not downloaded here")
+    return Path(found).parent
 
 
 class FinBert:
