@@ -98,6 +98,16 @@ FOUND = {
         "dies_at": None,
         "events": [{"at_min": 165.0, "fault": "decided_away", "payout": 0}],
     },
+    "a sale that is confirmed after its market was paid takes the payout back": {
+        "seed": 126074,
+        "bars": 3,
+        "dies_at": None,
+        "events": [
+            {"at_min": 73.0, "fault": "restart", "for_min": 60},
+            {"at_min": 166.0, "fault": "rate_limit", "for_min": 150},
+            {"at_min": 218.0, "fault": "settlement_fails_then_confirms", "for_min": 150},
+        ],
+    },
 }
 """What must hold, and the smallest schedule in which it did not."""
 
