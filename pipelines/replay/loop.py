@@ -177,7 +177,7 @@ def replay(
 def _merge(filled: list[tuple[Fill, Market]], ts_s: int, ledger: Ledger, result: Result) -> None:
     """Turn pairs that a maker's two bids bought into pUSD, before the next decision: the venue's relayer needs seconds
     and takes nothing."""
-    for market_id in {fill.market_id for fill, _ in filled}:
+    for market_id in dict.fromkeys(fill.market_id for fill, _ in filled):
         pairs = ledger.pairs_micro(market_id)
         if pairs:
             ledger.merge(market_id, pairs, ts_s)
