@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from e2e_checkout import clone
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(3000)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.nightly, pytest.mark.timeout(3000)]
 
 ROOT = Path(__file__).parents[2]
 QUICK = [

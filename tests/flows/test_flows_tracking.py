@@ -222,6 +222,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     process.wait(30)
 
 
+@pytest.mark.nightly
 def test_a_server_registers_the_bundle_and_gives_it_back(night: Path, server: str):
     """Over HTTP, where a model's URI is a source only with its id, the version loads as without a server."""
     bundle_hash = tiny_bundle.make(Path("bundle"))

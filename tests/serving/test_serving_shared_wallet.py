@@ -86,6 +86,7 @@ def _placed_buys(trader: Bot) -> int:
     return sum(row.side is Side.BUY for row in trader._journal.orders())
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 async def test_two_bots_and_a_person_on_one_wallet(tmp_path: Path) -> None:
     """Both bots see the other's heartbeats and buy nothing while it lives; what a person takes is booked by both, what

@@ -13,6 +13,7 @@ from pipelines.core.artifacts import read_json
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.nightly
 def test_validate_and_featurize_run_at_the_size_that_is_asked_for(tmp_path, capsys):
     """Rows, seconds and peak memory of both stages come out as one JSON line, and a second run measures nothing."""
     sized = [

@@ -22,6 +22,7 @@ def test_the_scripts_are_well_formed() -> None:
         subprocess.run(["bash", "-n", str(script)], check=True)
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_format_validation_and_mocked_tests_pass() -> None:
     """`make infra-test` without its emulator part: fmt, validate, terraform test."""

@@ -36,6 +36,7 @@ def test_without_a_journal_the_tables_say_what_to_do(tmp_path, monkeypatch):
             load()
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_the_example_notebook_runs_and_its_pictures_are_drawn(tmp_path, monkeypatch):
     """Every cell of the example runs in an empty folder with params.yaml, and each plot gives a picture."""

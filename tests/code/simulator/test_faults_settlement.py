@@ -68,6 +68,7 @@ def batch(trader, *tokens):
     return trader.post_orders([PostOrdersV2Args(order, OrderType.GTC) for order in orders])
 
 
+@pytest.mark.nightly
 def test_a_batch_reverts_whole(site):
     """Every trade of a batch fails, a single order does not."""
     trader = client(site, 174)
@@ -78,6 +79,7 @@ def test_a_batch_reverts_whole(site):
     until(lambda: sorted(statuses(trader)) == ["CONFIRMED", "FAILED", "FAILED"], "the ends")
 
 
+@pytest.mark.nightly
 def test_the_second_leg_reverts(site):
     """Of two legs the second fails, in a batch and one after the other."""
     for number, send in ((175, lambda t: batch(t, YES, NO)), (176, lambda t: [taking(t, YES), taking(t, NO)])):

@@ -63,6 +63,7 @@ def _made(tmp_path, members, data):
     return report, _run(tmp_path / "forecaster.onnx", data.batch(np.arange(500))[0])
 
 
+@pytest.mark.nightly
 def test_the_network_is_the_weighted_sum_of_its_members(tmp_path):
     """The one file gives weight by weight what the members give, the base as a member nothing; on a linear relation
     the linear member has the most weight."""
@@ -116,6 +117,7 @@ def test_a_network_that_is_not_the_sum_is_refused(tmp_path):
         ensemble.check(networks, {"line": 0.6}, tmp_path / "both.onnx", windows)
 
 
+@pytest.mark.nightly
 def test_the_trees_say_the_same_as_scikit_learn(tmp_path):
     """The ONNX file gives scikit-learn's prediction at the fitted horizons, also on a threshold, and between them the
     straight line."""
