@@ -63,7 +63,7 @@ class Nights:
 
     @property
     def name(self) -> str:
-        """What the figures depend on."""
+        """Seed, strength and nights of the two changes: the key under which its measurements are kept."""
         return f"{self.seed}-{self.strength:g}-{self.changes[0]}-{self.changes[1]}"
 
     def settled(self, regime: int) -> dict[str, Any]:
@@ -129,7 +129,8 @@ class Nights:
         return Model(edge=1.0, drift_at_min=first, drift_until_min=second, drift_rel=self.strength)
 
     def raw(self, start_s: int, days: int, model: Model, seed: int, folder: Path | None = None) -> None:
-        """data/raw and what the stages read beside it, of the bars in (start_s, the end of day `days`]."""
+        """Write data/raw, and the other files that the stages read, with the bars after `start_s` up to the end of day
+        `days`."""
         end_s = EPOCH_S + days * DAY_S
         family = Family(
             seed,

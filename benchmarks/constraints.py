@@ -56,7 +56,7 @@ def _ladders(hours: int, seed: int) -> Iterator[list[Window]]:
 
 
 def traded(hours: int, seed: int = 1) -> dict[str, Any]:
-    """What the executor makes of the same ladders, on bars of a second."""
+    """Orders, fills and P&L of the basket executor on the same ladders, with bars of one second."""
     params, board = load(), Board()
     histories = [history(one, board) for rungs in _ladders(hours, seed) for one in rungs]
     strategy = rules.make("baskets", params, NO_SIGNALS, None, LENGTH_S)

@@ -26,7 +26,7 @@ class Plan:
     bars: int = 8
     dies_at: int | None = None
     policy: str = "clock"
-    """What the bot trades by: a key of `drills.model.POLICIES`."""
+    """The policy of the bot, a key of `drills.model.POLICIES`."""
 
     def document(self) -> dict[str, Any]:
         """As JSON."""

@@ -1,15 +1,13 @@
 """Everything that DVC tracks, in its remote after a night: data and models of that night come back by its dvc.lock."""
 
 import sys
-import time
 from configparser import ConfigParser, Error
 from pathlib import Path
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from flows import progress
-from flows.stage_tasks import StageFailed, run_command
+from flows.stage_tasks import run_optional
 
 
 def default_remote(root: Path = Path()) -> str | None:
@@ -28,12 +26,5 @@ def push() -> bool:
     next push takes along what this one did not."""
     if default_remote() is None:
         return False
-    started = time.perf_counter()
-    progress.begin("push")
-    try:
-        run_command(sys.executable, "-m", "dvc", "push", name="push")
-    except StageFailed as error:
-        progress.detail("push", f"DVC's remote lacks products of this night: {error}; run `dvc push`")
-        return False
-    progress.end("push", time.perf_counter() - started)
-    return True
+    command = (sys.executable, "-m", "dvc", "push")
+    return run_optional(*command, name="push", note="DVC's remote lacks products of this night; run `dvc push`")

@@ -27,7 +27,7 @@ from flows.champions import CANDIDATE as BUNDLE
 from flows.champions import champion
 from flows.exclusive import NIGHT, alone
 from flows.promote import promote, retire_foreign_champion
-from flows.stage_tasks import RETRY_DELAYS_S, StageFailed, run_command, run_stage, stage_names, try_again
+from flows.stage_tasks import RETRY_DELAYS_S, run_command, run_optional, run_stage, stage_names, try_again
 from pipelines.core import params as parameters
 from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.errors import OddsmithError
@@ -76,14 +76,8 @@ def replay_last_day() -> dict[str, Any] | None:
     if not settings.journal_url and not (settings.var / "journal.sqlite").is_file():
         get_run_logger().info("no bot has traded here yet: there is no journal to replay")
         return None
-    started = time.perf_counter()
-    progress.begin("parity")
-    try:
-        run_command(sys.executable, "-m", "pipelines", "parity", name="parity")
-    except StageFailed as error:
-        progress.detail("parity", f"{error}; the night goes on")
+    if not run_optional(sys.executable, "-m", "pipelines", "parity", name="parity", note="the night goes on"):
         return None
-    progress.end("parity", time.perf_counter() - started)
     prefect_pages.show("parity")
     found = dict(read_json(report_json("parity")))
     tracking.log_parity((champion() or {}).get("hash", ""), found)

@@ -126,6 +126,20 @@ def run_command(
     return lines
 
 
+def run_optional(*command: str, name: str, note: str) -> bool:
+    """Run a command that a night can do without, as a step of its progress; whether it succeeded. A failure is said
+    with the command's own line and with `note`, and ends nothing."""
+    started = time.perf_counter()
+    progress.begin(name)
+    try:
+        run_command(*command, name=name)
+    except StageFailed as error:
+        progress.detail(name, f"{error}; {note}")
+        return False
+    progress.end(name, time.perf_counter() - started)
+    return True
+
+
 @contextmanager
 def _ended_after(child: subprocess.Popen[str], timeout_s: float | None) -> Iterator[threading.Event]:
     """Kill a process and all below it when its time is over; gives the event that says so."""

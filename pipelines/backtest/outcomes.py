@@ -45,7 +45,7 @@ def document(histories: Sequence[History], params: Params, length_s: int) -> dic
 
 
 def _disputes(rows: Sequence[Any], gains: Mapping[str, FloatArray]) -> dict[str, Any]:
-    """How many outcomes were disputed, how well the price knew them, and the gains without them."""
+    """Disputed markets: their number and share, the Brier score of the price on them, and the gains on all others."""
     which = np.array([one.disputed for one, *_ in rows])
     errors = np.array([brier(odds[:, 0], paid).mean() for _, odds, paid in rows])
     others = [row for row, disputed in zip(rows, which, strict=True) if not disputed]

@@ -64,7 +64,7 @@ class FeeSchedule:
 
 @dataclass(frozen=True, slots=True)
 class Rewards:
-    """What a market pays to makers."""
+    """Rebates and liquidity rewards of a market for makers."""
 
     day_micro: int = 0
     """pUSD a day for orders that rest near the middle, to all makers together."""
@@ -101,7 +101,7 @@ class Market:
     taker_delay_ms: int = 0
     """How long the venue holds an order that takes, as the listing says."""
     rewards: Rewards = NO_REWARDS
-    """What the venue pays to makers, as the listing says."""
+    """Rebates and rewards for makers, as the listing states them."""
 
     def token(self, outcome: Outcome) -> str:
         """Token id of an outcome."""

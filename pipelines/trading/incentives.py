@@ -1,4 +1,5 @@
-"""What the venue pays to makers: a part of the takers' fees, and a daily pool for orders near the middle.
+"""Rebates and rewards that the venue pays to makers: a part of the takers' fees, and a daily pool for orders
+near the middle.
 
 A day is a calendar day (UTC) of market time. Its earnings are paid when it is over, of each kind at least 1 pUSD or
 nothing. The formulas are those of the venue's pages on maker rebates and liquidity rewards.

@@ -105,7 +105,10 @@ def desk(tmp_path, monkeypatch):
         return [f"oddsmith:{built}"]
 
     monkeypatch.setattr("flows.nightly.run_command", window)
-    monkeypatch.setattr("flows.stage_tasks.run_command", lambda *words, name, **_: _stage(name))
+    monkeypatch.setattr(
+        "flows.stage_tasks.run_command",
+        lambda *words, name, **_: window(*words, name=name) if name == "parity" else _stage(name),
+    )
     monkeypatch.setattr(promote_module, "run_command", command)
     monkeypatch.setattr(rollback_module, "Bundle", SimpleNamespace(open=_sealed))
     monkeypatch.setattr("flows.tracking.log_candidate", lambda _bundle, name: Registered(f"v{int(name, 16)}", None))

@@ -3,30 +3,16 @@
 One process: TensorFlow is imported once and must not meet torch.
 """
 
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
-
 import pytest
+import training_script
 
 pytestmark = [pytest.mark.slow, pytest.mark.nightly]
-HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="module")
 def said(tmp_path_factory):
     """What the cases `learn` and `resume` said."""
-    script, folder = HERE / "forecaster_script.py", tmp_path_factory.mktemp("forecaster")
-    done = subprocess.run(
-        [sys.executable, str(script), str(folder), str(Path("params.yaml").resolve())],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=280,
-    )
-    assert done.returncode == 0, textwrap.indent(done.stderr[-3000:], "    ")
-    return done.stdout
+    return training_script.said("forecaster_script.py", tmp_path_factory.mktemp("forecaster"))
 
 
 def test_a_signal_is_learned_and_packed(said):

@@ -1,14 +1,12 @@
 """The league comes out the same wherever its forecasters are trained."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import training_script
 
 pytestmark = [pytest.mark.slow, pytest.mark.nightly]
-SCRIPT = Path(__file__).with_name("league_script.py")
 
 
 def _made(folder: Path) -> tuple[dict[str, bytes], list[dict[str, object]]]:
@@ -22,9 +20,7 @@ def _made(folder: Path) -> tuple[dict[str, bytes], list[dict[str, object]]]:
 
 def test_three_workers_train_the_same_league(tmp_path: Path) -> None:
     """Two baselines and two networks, one after the other here and on three Dask workers: the same bytes."""
-    command = [sys.executable, str(SCRIPT), str(tmp_path), str(Path("params.yaml").resolve())]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
-    assert done.returncode == 0, done.stderr[-3000:]
+    training_script.said("league_script.py", tmp_path)
     files, entries = _made(tmp_path / "single")
 
     assert set(files) == {"persistence", "ar", "gru", "lstm"}

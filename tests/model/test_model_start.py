@@ -3,30 +3,16 @@
 One process: TensorFlow is imported once and must not meet torch.
 """
 
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
-
 import pytest
+import training_script
 
 pytestmark = pytest.mark.slow
-HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="module")
 def said(tmp_path_factory: pytest.TempPathFactory) -> str:
     """What the script said."""
-    script, folder = HERE / "start_script.py", tmp_path_factory.mktemp("start")
-    done = subprocess.run(
-        [sys.executable, str(script), str(folder), str(Path("params.yaml").resolve())],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=280,
-    )
-    assert done.returncode == 0, textwrap.indent(done.stderr[-3000:], "    ")
-    return done.stdout
+    return training_script.said("start_script.py", tmp_path_factory.mktemp("start"))
 
 
 def test_a_training_begins_from_the_champions_weights(said: str) -> None:
