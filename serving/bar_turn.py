@@ -207,11 +207,10 @@ class BarTurns:
     def _tidy(self, account: TradingAccount, ts_s: int, length_s: int, kill: bool) -> None:
         """Cancel what has rested too long (all of it under the kill switch), and learn what became of what works."""
         execution = account.execution
-        if execution.heard_foreign:
-            execution.sync()
         if execution.pending:
             bars = 0 if kill else self._params.execution.order_ttl_bars - 1
             execution.cancel_expired(ts_s - bars * length_s)
+        if execution.lists_are_due:
             execution.sync()
         model = self._model_watch.model
         if model is not None and model.rules.makes and not kill:

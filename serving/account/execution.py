@@ -30,8 +30,9 @@ LAST_PATIENCE_MS = 60_000
 """Wall time after which an order counts as over although the venue's balance of its token is not what its fills say.
 The books differ from the account then, and nothing is bought until they agree."""
 
-READ_EVERY_S = 300.0
-"""Wall time after which the lists are read although answers and stream have told everything."""
+READ_EVERY_S = 15.0
+"""Wall time after which the lists are read before a turn although answers and stream have told everything: so a list
+that is gone for good stops purchases at the next bar of a minute."""
 
 LOOK_AGAIN_S = 1.0
 """Wall time between two looks for a trade that the venue does not list."""
@@ -206,13 +207,17 @@ class Execution:
     def learn(self) -> int:
         """What became of the pending orders, as `sync`. The venue is not asked for takes: they cannot rest, their
         answer states what they took, and the stream brings their fills; the next bar asks where it did not. Orders that
-        rest, or were not answered, are looked up, and all are while the stream is down or the lists were not read
-        lately."""
+        rest, or were not answered, are looked up, and all are while the stream is down."""
         self._finish_answered(self._taking)
         told = self._streamed and not self._blind and all(self._took(row) for row in self._pending.values())
-        if told and time.monotonic() - self._read_at < READ_EVERY_S:
-            return 0
-        return self.sync()
+        return 0 if told else self.sync()
+
+    @property
+    def lists_are_due(self) -> bool:
+        """Whether the venue's lists have to be read before the next turn: something works, somebody else has traded,
+        or they were not read for `READ_EVERY_S`."""
+        unread_s = time.monotonic() - self._read_at
+        return bool(self._pending) or self.heard_foreign or unread_s > READ_EVERY_S
 
     def _took(self, row: OrderRow) -> bool:
         stated = self._expected.get(row.order_id, 0)

@@ -1,5 +1,6 @@
 """What the stream tells of several trades is booked with few writes; the venue is asked only for what is unknown."""
 
+import time
 from collections import Counter
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from test_serving_account_kinds import MARKET, fill, opened, trade
 from pipelines.core.domain import FillState, Side
 from pipelines.core.orders import OrderType
 from pipelines.trading.order_states import OrderState
+from serving.account.execution import READ_EVERY_S
 from serving.account.trading_account import TradingAccount
 
 
@@ -119,6 +121,20 @@ def test_an_order_that_may_rest_is_looked_up(account: TradingAccount, monkeypatc
     account.execution.learn()
 
     assert looks["open orders"] == 1
+
+
+def test_lists_are_due_again_although_the_stream_told_everything(
+    account: TradingAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing works and nobody else trades: the lists are due once they were not read for a while, so that a list that
+    is gone for good is noticed before the next purchase."""
+    account.execution.stream_is(up=True)
+    account.execution.sync()
+    assert not account.execution.lists_are_due
+    now = time.monotonic()
+    monkeypatch.setattr("serving.account.execution.time.monotonic", lambda: now + READ_EVERY_S + 1.0)
+
+    assert account.execution.lists_are_due
 
 
 def test_states_of_a_turn_are_written_together_and_lost_by_no_error(account: TradingAccount) -> None:
