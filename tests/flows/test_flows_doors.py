@@ -43,6 +43,7 @@ def test_every_prefect_of_this_machine_has_a_login(tmp_path: Path) -> None:
         stack.environment()
 
 
+@pytest.mark.nightly
 def test_prefect_refuses_strangers_and_foreign_pages(tmp_path: Path) -> None:
     """The real server under our settings: 401 without the login, no CORS for another origin, no change without CSRF."""
     script = """

@@ -38,6 +38,7 @@ def _made(edge, folder):
     return Errors.of(rows, positions, found.mean, POOLED), Errors.of(rows, positions, limit, POOLED), found
 
 
+@pytest.mark.nightly
 def test_the_filter_comes_close_to_the_limit(tmp_path):
     """At edge 1 a filter fitted on 57 events reaches nine tenths of what anyone can know, and its intervals cover."""
     filtered, limit, found = _made(1.0, tmp_path / "forecaster")

@@ -6,7 +6,7 @@ One process: TensorFlow is imported once and must not meet torch.
 import pytest
 import training_script
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 
 
 @pytest.fixture(scope="module")

@@ -96,6 +96,7 @@ async def test_a_venue_that_forbids_ends_the_session(ward: Ward, status: Status)
     await threads.close()
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_the_orders_of_a_killed_bot_are_gone_within_the_documented_time(tmp_path: Path) -> None:
     """Of two bots with a resting order, kill -9 takes that of the one off the book in 15 seconds; that of the other

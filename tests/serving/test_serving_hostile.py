@@ -62,6 +62,7 @@ async def test_bars_and_turns_go_on_whatever_the_market_data_are(tmp_path: Path)
             await trader.stop()
 
 
+@pytest.mark.nightly
 async def test_a_403_of_seconds_is_a_pause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An edge page before every route for some seconds: not ready at once, nothing bought, the same session goes on,
     and trading begins again by itself."""

@@ -153,6 +153,7 @@ def test_bentoml_needs_uv() -> None:
     assert shutil.which("uv", path=str(Path(sys.executable).parent)) is not None
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_image_of_a_bento_is_reached_from_outside(machine: Path) -> None:

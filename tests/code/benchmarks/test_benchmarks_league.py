@@ -107,6 +107,7 @@ def test_every_period_weighs_the_same():
     assert abs(league_row.by_period(rows, positions, mixed, slice(0, 1))[0] - (0.9 * right + 0.1 * wrong)) < 0.05
 
 
+@pytest.mark.nightly
 def test_arima_finds_its_own_process():
     """Fitted on runs of an ARMA(1, 1) process of returns it forecasts with the coefficients of that process, and its
     recursion gives the forecast that the process's formula gives."""
@@ -126,6 +127,7 @@ def test_arima_finds_its_own_process():
     assert ahead == pytest.approx(np.cumsum([step, step / 2, step / 4]), abs=1e-6)
 
 
+@pytest.mark.nightly
 def test_arima_reads_nothing_after_the_bar():
     """What comes after a bar changes nothing in its forecast."""
     rows, params = _reverting(), _params()
