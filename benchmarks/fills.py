@@ -1,10 +1,12 @@
 """python -m benchmarks.fills BOOKS: fit the fills of resting orders on recorded up/down books, test them on others.
 
 A probe rests a bid of each token at its touch `AT_S` seconds before the end of a window, as the maker probe of 2026
-did. Books are looked at every LOOK_S seconds. At a look the order is filled when the other side's touch has come to its
-limit; between looks the model says how likely that was, and the messages in between say whether it was so. The first
-two thirds of the markets fit the weights, the rest are never seen by the fit. One JSON line, also in
-reports/fills.json, which the gate reads before it promotes a policy that rests.
+did. Books are looked at every LOOK_S seconds, or `--look-s`: the length of the bars that the fills are for. At a look
+the order is filled when the other side's touch has come to its limit; between looks the model says how likely that was,
+and the messages in between say whether it was so. The first two thirds of the markets fit the weights, the rest are
+never seen by the fit. One JSON line, also in reports/fills.json, which the gate reads before it promotes a policy that
+rests: it has to have been judged with these `weights` (rounded as they are to be written to `execution.fill_weights`)
+and on bars no longer than `look_s`.
 """
 
 import argparse
@@ -32,6 +34,8 @@ AT_S = tuple(range(60, 281, 20))
 STEP_S = 1
 FIT_SHARE = 2 / 3
 LOOK_S = 1
+DIGITS = 2
+"""Of the weights, as they are measured and written to params.yaml."""
 NEWTON_STEPS = 40
 RIDGE = 1e-2
 
@@ -128,8 +132,8 @@ class Probe:
     seen: bool
 
 
-def probe(window: Window, at_s: int, *, yes: bool) -> Probe | None:
-    """A bid at the touch of a token, `at_s` before the end; None without a touch."""
+def probe(window: Window, at_s: int, *, yes: bool, look_s: int = LOOK_S) -> Probe | None:
+    """A bid at the touch of a token, `at_s` before the end, looked at every `look_s`; None without a touch."""
     start = int(np.searchsorted(-window.left_s, -at_s))
     bid, ask = (window.bid, window.ask) if yes else (1.0 - window.ask, 1.0 - window.bid)
     lowest = window.lowest_ask if yes else 1.0 - window.highest_bid
@@ -139,8 +143,8 @@ def probe(window: Window, at_s: int, *, yes: bool) -> Probe | None:
     limit = bid[start]
     features: list[tuple[float, ...]] = []
     came: list[bool] = []
-    for k in range(start, len(bid) - 1, LOOK_S):
-        later = min(k + LOOK_S, len(bid) - 1)
+    for k in range(start, len(bid) - 1, look_s):
+        later = min(k + look_s, len(bid) - 1)
         hit = bool((lowest[k + 1 : later + 1] <= limit + 1e-9).any())
         if ask[later] <= limit + 1e-9:
             return Probe(yes, float(limit), tuple(features), tuple(came), through=True, seen=True)
@@ -175,17 +179,18 @@ def _looks(
     ).features()
 
 
-def probes(windows: Sequence[Window]) -> Iterator[tuple[Window, Probe, Probe]]:
+def probes(windows: Sequence[Window], look_s: int = LOOK_S) -> Iterator[tuple[Window, Probe, Probe]]:
     """Two-sided probes: YES and NO of each window, at each time."""
     for window in windows:
         for at_s in AT_S:
-            both = (probe(window, at_s, yes=True), probe(window, at_s, yes=False))
+            both = [probe(window, at_s, yes=yes, look_s=look_s) for yes in (True, False)]
             if both[0] is not None and both[1] is not None:
                 yield window, both[0], both[1]
 
 
 def fit(made: Sequence[tuple[Window, Probe, Probe]]) -> tuple[float, ...]:
-    """Weights by maximum likelihood: a logistic regression of "the price came to the limit between these looks"."""
+    """Weights by maximum likelihood, to DIGITS: a logistic regression of "the price came to the limit between these
+    looks"."""
     both = [one for _, *pair in made for one in pair]
     x = np.array([row for one in both for row in one.features])
     y = np.array([float(hit) for one in both for hit in one.came])
@@ -195,7 +200,7 @@ def fit(made: Sequence[tuple[Window, Probe, Probe]]) -> tuple[float, ...]:
         gradient = x.T @ (y - chance) - RIDGE * weights
         curve = (x * (chance * (1.0 - chance))[:, None]).T @ x + RIDGE * np.eye(x.shape[1])
         weights = weights + np.clip(np.linalg.solve(curve, gradient), -1.0, 1.0)
-    return tuple(float(value) for value in weights)
+    return tuple(round(float(value), DIGITS) for value in weights)
 
 
 def filled(weights: tuple[float, ...], one: Probe) -> float:
@@ -204,8 +209,11 @@ def filled(weights: tuple[float, ...], one: Probe) -> float:
     return 1.0 if one.seen else 1.0 - unfilled
 
 
-def one_sided(weights: tuple[float, ...] | None, made: Sequence[tuple[Window, Probe, Probe]]) -> dict[str, float]:
-    """Expected fills of one side alone and the share of them on the loser, by the model or (None) by the books."""
+def one_sided(
+    weights: tuple[float, ...] | None, made: Sequence[tuple[Window, Probe, Probe]]
+) -> dict[str, float | None]:
+    """Expected fills of one side alone and the share of them on the loser (None without any), by the model, or
+    by the books where `weights` is None."""
     alone = loser = both_filled = 0.0
     for window, yes, no in made:
         chances = [float(one.through) if weights is None else filled(weights, one) for one in (yes, no)]
@@ -213,7 +221,7 @@ def one_sided(weights: tuple[float, ...] | None, made: Sequence[tuple[Window, Pr
         alone += only_yes + only_no
         loser += only_no if window.won else only_yes
         both_filled += chances[0] * chances[1]
-    return {"one_sided": alone, "on_loser_share": loser / alone if alone else float("nan"), "two_sided": both_filled}
+    return {"one_sided": alone, "on_loser_share": loser / alone if alone else None, "two_sided": both_filled}
 
 
 def adverse_units(made: Sequence[tuple[Window, Probe, Probe]]) -> float:
@@ -235,21 +243,22 @@ def _unseen(weights: tuple[float, ...] | None, made: Sequence[tuple[Window, Prob
     return float(sum(chance_of(weights, row) for one in both for row in one.features))
 
 
-def measure(paths: Sequence[Path]) -> dict[str, Any]:
-    """Fit on the first windows of all recordings, measure on the last ones."""
+def measure(paths: Sequence[Path], look_s: int = LOOK_S) -> dict[str, Any]:
+    """Fit on the first windows of all recordings, measure on the last ones, with a look every `look_s` seconds."""
     fitting: list[tuple[Window, Probe, Probe]] = []
     held: list[tuple[Window, Probe, Probe]] = []
     for path in paths:
         windows = lists(path) if "bid_px" in pq.read_schema(path).names else top5(path)
         cut = round(FIT_SHARE * len(windows))
-        fitting += list(probes(windows[:cut]))
-        held += list(probes(windows[cut:]))
+        fitting += list(probes(windows[:cut], look_s))
+        held += list(probes(windows[cut:], look_s))
     weights = fit(fitting)
     model, books = one_sided(weights, held), one_sided(None, held)
     return {
         "recordings": [path.name for path in paths],
         "probes_fit": len(fitting),
         "probes_held_out": len(held),
+        "look_s": look_s,
         "weights": dict(zip(NAMES, weights, strict=True)),
         "one_sided_on_loser_share": model["on_loser_share"],
         "one_sided": model["one_sided"],
@@ -264,7 +273,11 @@ def main() -> None:
     """Fit, measure, keep."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fills", description=__doc__)
     parser.add_argument("books", nargs="+", type=Path, help="recordings of up/down books (parquet)")
-    found = measure(parser.parse_args().books)
+    parser.add_argument("--look-s", type=int, default=LOOK_S, help="seconds between two looks, at least 1")
+    given = parser.parse_args()
+    if given.look_s < 1:
+        parser.error(f"--look-s is {given.look_s}; give at least 1, the length of the bars in seconds")
+    found = measure(given.books, given.look_s)
     write_json(REPORT, found)
     print(json.dumps(found))
 

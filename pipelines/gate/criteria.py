@@ -1,6 +1,6 @@
 """The criteria of the gate: each with what was measured, its limit, and a sentence for people."""
 
-from collections.abc import Mapping
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,10 +14,6 @@ from pipelines.replay.luck import Deflated
 
 PARITY_TOLERANCE = 1e-3
 CASH = "cash"
-LEAST_ON_LOSER = 0.95
-"""Share of one-sided fills on the loser that the fill model has to give: recorded probes had 99 of 100."""
-FEWEST_ONE_SIDED = 20
-"""With fewer of them the share says nothing."""
 
 
 @dataclass(frozen=True)
@@ -78,24 +74,6 @@ def by_period(kind: str, traded: Traded, lower: float) -> Criterion:
         f" {lower:+.2f} pUSD and has to be above 0."
     )
     return Criterion("pnl_by_period", lower > 0.0, lower, 0.0, text)
-
-
-def resting_fills(traded: Traded, report: Mapping[str, Any]) -> list[Criterion]:
-    """A policy whose orders rest is judged only by fills that recorded books confirm: the fill model has to put
-    one-sided fills on the loser, as they are, on markets that it was not fitted on."""
-    if not traded.rests:
-        return []
-    share, fills = report.get("one_sided_on_loser_share"), float(report.get("one_sided", 0.0))
-    known = share is not None and fills >= FEWEST_ONE_SIDED
-    text = (
-        f"Its orders rest, and of {fills:.0f} one-sided fills on recorded books the fill model puts {share:.0%} on the"
-        f" loser; {LEAST_ON_LOSER:.0%} are needed."
-        if known
-        else "Its orders rest, and no fill model was measured; run `python -m benchmarks.fills BOOKS`."
-    )
-    return [
-        Criterion("resting_fills", share is not None and known and share >= LEAST_ON_LOSER, share, LEAST_ON_LOSER, text)
-    ]
 
 
 def against_champion(paired: Paired | None, absent: str, gate: GateParams) -> Criterion:
@@ -187,4 +165,4 @@ def same_as_source(parity: float | None) -> Criterion:
 
 
 def _finite(value: float | None) -> float | None:
-    return None if value is None or value in (float("inf"), float("-inf")) else value
+    return value if value is not None and math.isfinite(value) else None

@@ -13,7 +13,7 @@ from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.errors import ArtifactError, DataError
 from pipelines.core.params import Params, load
 from pipelines.core.products import BUNDLE, VERDICT, report_json
-from pipelines.gate import contender, criteria, evidence, latency, look_ahead, paired, rival
+from pipelines.gate import contender, criteria, evidence, latency, look_ahead, paired, resting, rival
 from pipelines.gate.forecasts import gate_histories, gate_series
 from pipelines.inference import verdict as record
 from pipelines.inference.bundle import Bundle
@@ -133,7 +133,7 @@ def measure(
             if acts
             else [criteria.by_period(mine.policy, mine.traded, steady)]
         ),
-        *criteria.resting_fills(mine.traded, read_json(FILLS) if FILLS.is_file() else {}),
+        *resting.criterion(mine.traded, read_json(FILLS) if FILLS.is_file() else {}, params.execution, length_s),
         criteria.earnings(mine.policy, mine.traded, earned, "pnl", ""),
         criteria.earnings(mine.policy, dear, earned_dear, "pnl_fees_2x", ", with every fee doubled"),
         criteria.against_champion(pair, opponent.why, gate),

@@ -1,4 +1,4 @@
-"""A policy that acts on no forecast is judged by what it earns, one whose orders rest also by its fills on books."""
+"""A policy that acts on no forecast is judged by what it earns over events and periods."""
 
 import pytest
 
@@ -15,27 +15,6 @@ def test_a_bound_over_periods_has_to_be_above_zero():
     assert criteria.by_period("micro_trades", RESTS, 0.01).passed
     assert not criteria.by_period("micro_trades", RESTS, 0.0).passed
     assert "over 2 periods is +0.01" in criteria.by_period("micro_trades", RESTS, 0.01).text
-
-
-@pytest.mark.parametrize(
-    ("report", "passed"),
-    [
-        ({"one_sided_on_loser_share": 0.97, "one_sided": 40.0}, True),
-        ({"one_sided_on_loser_share": 0.70, "one_sided": 40.0}, False),
-        ({"one_sided_on_loser_share": 1.0, "one_sided": 3.0}, False),
-        ({}, False),
-    ],
-)
-def test_resting_orders_need_fills_that_books_confirm(report, passed):
-    """A fill model that flatters, that saw too little, or that nobody measured promotes no maker."""
-    (found,) = criteria.resting_fills(RESTS, report)
-
-    assert found.passed is passed
-
-
-def test_a_policy_that_takes_is_not_asked_for_resting_fills():
-    """Without resting orders the fill model says nothing of it."""
-    assert criteria.resting_fills(Traded(None, {}, {}, by_forecast=False), {}) == []
 
 
 @pytest.mark.parametrize(("days", "periods"), [(1, 3), (FEWEST_DAYS, FEWEST_DAYS)])

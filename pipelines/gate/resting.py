@@ -1,0 +1,99 @@
+"""What the gate asks of a policy whose orders rest: fills that recorded books confirm, measured as it was judged.
+
+`benchmarks.fills` writes the report. Its share holds for its own weights and for looks as far apart as its own: fitted
+and measured at looks of 5 s the model puts 71 % of one-sided fills on the loser instead of 97 %.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipelines.core.sections import ExecutionParams
+from pipelines.gate.contender import Traded
+from pipelines.gate.criteria import Criterion
+from pipelines.trading.fill_model import NAMES
+
+LEAST_ON_LOSER = 0.95
+"""Share of one-sided fills on the loser that the fill model has to give: recorded probes had 99 of 100."""
+FEWEST_ONE_SIDED = 20
+"""With fewer of them the share says nothing."""
+MEASURE = "run `python -m benchmarks.fills BOOKS`"
+AGAIN = "Then run `python -m pipelines gate` again."
+
+
+def criterion(traded: Traded, report: Mapping[str, Any], execution: ExecutionParams, length_s: int) -> list[Criterion]:
+    """`resting_fills`: the fill model puts one-sided fills on the loser, as they are, on markets that it was not fitted
+    on, and the candidate was judged with this model, with its weights, on bars no longer than its looks.
+
+    Args:
+        traded: what the candidate did; one whose orders do not rest is asked for nothing.
+        report: reports/fills.json; empty where there is none.
+        execution: the parameters that its fills were judged with.
+        length_s: the bars that they were judged on.
+    """
+    if not traded.rests:
+        return []
+    share = report.get("one_sided_on_loser_share")
+    failed = _share(report) or [
+        *_queue(execution),
+        *_weights(execution, report["weights"]),
+        *_looks(float(report["look_s"]), length_s),
+    ]
+    text = " ".join(["Its orders rest.", *failed, AGAIN]) if failed else _held(report, length_s)
+    return [Criterion("resting_fills", not failed, share, LEAST_ON_LOSER, text)]
+
+
+def _held(report: Mapping[str, Any], length_s: int) -> str:
+    return (
+        f"Its orders rest, and of {report['one_sided']:.0f} one-sided fills on recorded books the fill model puts"
+        f" {report['one_sided_on_loser_share']:.0%} on the loser; {LEAST_ON_LOSER:.0%} are needed. It was judged with"
+        f" the same weights, on bars of {length_s} s, and the report looked every {report['look_s']:g} s."
+    )
+
+
+def _share(report: Mapping[str, Any]) -> list[str]:
+    """Why the report itself is not enough."""
+    if not report:
+        return [f"No fill model was measured: reports/fills.json is missing; {MEASURE}."]
+    share, fills = report.get("one_sided_on_loser_share"), report.get("one_sided", 0.0)
+    weights = report.get("weights")
+    if report.get("look_s") is None or not isinstance(weights, Mapping) or set(weights) != set(NAMES):
+        return [f"reports/fills.json does not say with which weights and looks it was measured; {MEASURE}."]
+    if not fills >= FEWEST_ONE_SIDED:
+        return [
+            f"The fill model was measured on {fills:.0f} one-sided fills, {FEWEST_ONE_SIDED} are needed; {MEASURE} with"
+            " more recordings."
+        ]
+    if share is None or not share >= LEAST_ON_LOSER:
+        return [
+            f"Of {fills:.0f} one-sided fills on recorded books the fill model puts {share or 0.0:.0%} on the loser,"
+            f" {LEAST_ON_LOSER:.0%} are needed: its fills flatter; {MEASURE} with shorter looks or other recordings."
+        ]
+    return []
+
+
+def _queue(execution: ExecutionParams) -> list[str]:
+    if execution.queue == "evidence":
+        return []
+    return [
+        f"Its fills were judged with execution.queue: {execution.queue}, not with the fill model of the report; set"
+        " execution.queue: evidence in params.yaml."
+    ]
+
+
+def _weights(execution: ExecutionParams, weights: Mapping[str, float]) -> list[str]:
+    measured = [weights[name] for name in NAMES]
+    if measured == execution.fill_weights:
+        return []
+    return [
+        f"Its fills were judged with execution.fill_weights: {execution.fill_weights}, and the report was measured with"
+        f" {measured}; write these to params.yaml."
+    ]
+
+
+def _looks(look_s: float, length_s: int) -> list[str]:
+    if length_s <= look_s:
+        return []
+    return [
+        f"Its bars are {length_s} s long, and the report looked every {look_s:g} s; judge on bars of at most"
+        f" {look_s:g} s (bars.length_s), or run `python -m benchmarks.fills --look-s {length_s} BOOKS`."
+    ]
