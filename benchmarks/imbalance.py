@@ -1,11 +1,12 @@
 """Does the imbalance at the touch foretell the mid? `python -m benchmarks.imbalance RECORDING [--resamples 1000]`.
 
 RECORDING is a parquet file or folder with market_id, timestamp, best_bid, best_bid_size, best_ask, best_ask_size.
-Prints one JSON line: per horizon (observations ahead within a market) the correlation of imbalance and the move that
-follows, and of imbalance and the move from the next observation on (what a decision could still trade), each with a
-95 % interval from resampling markets; how often the sign is right among moves that happened; and, where the imbalance
-exceeds 0.9, the mean move in its direction, the spread, and what a taker earns before fees who enters at the next
-observation and leaves at the horizon.
+With `--size-lean 0 0.3 1` instead it is the books of the simulator at these values of its switch of the same name.
+Prints one JSON line for each: per horizon (observations ahead within a market) the correlation of imbalance and the
+move that follows, and of imbalance and the move from the next observation on (what a decision could still trade), each
+with a 95 % interval from resampling markets; `size_ratio`, the same of the log size ratio and the move that follows;
+how often the sign is right among moves that happened; and, where the imbalance exceeds 0.9, the mean move in its
+direction, the spread, and what a taker earns before fees who enters at the next observation and leaves at the horizon.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -22,12 +23,18 @@ import pyarrow.dataset as ds
 
 from pipelines.core.domain import FloatArray
 from pipelines.core.errors import DataError, OddsmithError
-from pipelines.core.money import MICRO
+from pipelines.core.money import MICRO, PRICE_SCALE
+from pipelines.features.market_context import LEAN_LIMIT
 from pipelines.features.microstructure import imbalances
+from simulator.markets.events import Family, build, paths
+from simulator.markets.price_grid import IntArray
+from simulator.markets.price_model import Model, World
 
 COLUMNS = ("market_id", "timestamp", "best_bid", "best_bid_size", "best_ask", "best_ask_size")
 HORIZONS = (1, 5, 24)
 STRONG = 0.9
+EVENTS = 60
+"""Of a simulated world: 300 markets of a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,7 @@ class TouchSeries:
     """Top of the book of one market in time order, prices in [0, 1]."""
 
     lean: FloatArray
+    ratio: FloatArray
     bid: FloatArray
     ask: FloatArray
 
@@ -47,18 +55,53 @@ class TouchSeries:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; 1 with one line when the recording cannot be read."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.imbalance", description=__doc__)
-    parser.add_argument("recording", type=Path)
+    parser.add_argument("recording", type=Path, nargs="?")
+    parser.add_argument("--size-lean", type=float, nargs="*", default=[], help="simulated books instead of a recording")
+    parser.add_argument("--world", choices=get_args(World), default="reversion", help="of the simulated books")
+    parser.add_argument("--edge", type=float, default=1.0, help="of the simulated books (%(default)s)")
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args(arguments)
+    if (asked.recording is None) == (not asked.size_lean):
+        parser.error("give a recording of the top of the book, or --size-lean with one or more values")
+    for lean in asked.size_lean:
+        model = Model(edge=asked.edge, world=asked.world, size_lean=lean)
+        about = {"world": asked.world, "edge": asked.edge, "size_lean": lean}
+        _say(about, simulated(model, asked.seed), asked.resamples, asked.seed)
+    if asked.recording is None:
+        return 0
     try:
         markets = read(asked.recording)
     except OddsmithError as error:
         print(f"imbalance: {error}", file=sys.stderr)
         return 1
-    found = {f"h{h}": measure(markets, h, asked.resamples, asked.seed) for h in HORIZONS}
-    print(json.dumps({"benchmark": "imbalance", "recording": asked.recording.name, "markets": len(markets), **found}))
+    _say({"recording": asked.recording.name}, markets, asked.resamples, asked.seed)
     return 0
+
+
+def _say(about: dict[str, Any], markets: Sequence[TouchSeries], resamples: int, seed: int) -> None:
+    found = {f"h{h}": measure(markets, h, resamples, seed) for h in HORIZONS}
+    print(json.dumps({"benchmark": "imbalance", **about, "markets": len(markets), **found}))
+
+
+def simulated(model: Model, seed: int) -> list[TouchSeries]:
+    """The book of every market of some events, minute by minute; minutes without two sides are left out."""
+    family = Family(seed, model)
+    made = paths(family, [build(family, number) for number in range(EVENTS)])
+    whole = (made.bid_units > 0) & (made.ask_units < PRICE_SCALE)
+    books: list[TouchSeries] = []
+    for row, kept in enumerate(whole):
+        sizes = [side[row][kept].astype(np.int64) for side in (made.bid_size_micro, made.ask_size_micro)]
+        bid, ask = (side[row][kept] / PRICE_SCALE for side in (made.bid_units, made.ask_units))
+        books.append(TouchSeries(imbalances(*sizes), ratios(*sizes), bid, ask))
+    return [book for book in books if len(book.lean)]
+
+
+def ratios(bid_micro: IntArray, ask_micro: IntArray) -> FloatArray:
+    """Log of bid size over ask size as the market context has it: a side without size counts as one share."""
+    found = np.log((bid_micro + MICRO) / (ask_micro + MICRO))
+    limited: FloatArray = np.clip(found, -LEAN_LIMIT, LEAN_LIMIT)
+    return limited
 
 
 def read(path: Path) -> list[TouchSeries]:
@@ -86,7 +129,8 @@ def read(path: Path) -> list[TouchSeries]:
     _, first = np.unique(np.asarray(table["market_id"].to_numpy()), return_index=True)
     parts = np.split(np.arange(len(lean)), np.sort(first)[1:])
     kept = [part[whole[part]] for part in parts]
-    return [TouchSeries(lean[part], bid[part], ask[part]) for part in kept if len(part)]
+    ratio = ratios(*micro)
+    return [TouchSeries(lean[part], ratio[part], bid[part], ask[part]) for part in kept if len(part)]
 
 
 def measure(markets: Sequence[TouchSeries], horizon: int, resamples: int, seed: int) -> dict[str, Any]:
@@ -95,12 +139,14 @@ def measure(markets: Sequence[TouchSeries], horizon: int, resamples: int, seed: 
     long_enough = [book for book in markets if len(book.lean) > horizon + 1]
     at_once = [_sums(book.lean[:-horizon], book.mid[horizon:] - book.mid[:-horizon]) for book in long_enough]
     later = [_sums(book.lean[: -horizon - 1], book.mid[horizon + 1 :] - book.mid[1:-horizon]) for book in long_enough]
+    ratio = [_sums(book.ratio[:-horizon], book.mid[horizon:] - book.mid[:-horizon]) for book in long_enough]
     signs = [_hits(book, horizon) for book in long_enough]
     right, moved = (sum(column) for column in zip(*signs, strict=True)) if signs else (0, 0)
     return {
         "observations": int(sum(sums[0] for sums in at_once)),
         "correlation": _with_interval(np.array(at_once), resamples, generator),
         "correlation_from_next": _with_interval(np.array(later), resamples, generator),
+        "size_ratio": _with_interval(np.array(ratio), resamples, generator),
         "hit_rate": round(right / moved, 4) if moved else None,
         "strong": _strong(long_enough, horizon),
     }

@@ -79,6 +79,18 @@ def test_the_measurement_finds_what_is_there(foretells: bool, tmp_path: Path, ca
     assert strong["taker_round_trip"] == pytest.approx(strong["move"] - strong["spread"], abs=2e-5)
 
 
+def test_the_simulators_sizes_are_measured_alike(monkeypatch, capsys) -> None:
+    """A line for each value of the simulator's switch: off tells nothing, on tells the next move, no price differs."""
+    monkeypatch.setattr(benchmark, "EVENTS", 6)
+    assert benchmark.main(["--size-lean", "0", "2", "--resamples", "100"]) == 0
+    off, on = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+
+    assert [line["size_lean"] for line in (off, on)] == [0.0, 2.0]
+    assert off["h1"]["observations"] == on["h1"]["observations"] > 10_000
+    assert on["h1"]["size_ratio"][1] > 0.1 > abs(off["h1"]["size_ratio"][0])
+    assert off["h1"]["size_ratio"][1] <= 0.01
+
+
 def test_a_recording_without_sizes_is_refused(tmp_path: Path, capsys) -> None:
     """The error names the columns that are missing."""
     path = tmp_path / "prices.parquet"
