@@ -6,19 +6,23 @@ Everything streams through DuckDB within MEMORY: ten million rows take no more t
 import json
 import re
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import duckdb
+import pyarrow.parquet as pq
 
 from pipelines.core.errors import DataError, ParameterError
-from pipelines.pull import recording, shapes
+from pipelines.pull import frame_rows, recording, shapes
 
 FOLDER: Final = Path("data/recordings")
 MEMORY: Final = "512MB"
 KNOWN: Final = ("csv", "parquet", "pq", "json", "jsonl", "ndjson")
 """Endings of files that a folder is searched for."""
+BATCH: Final = 50_000
+"""Rows of frames in memory."""
 SHOWN: Final = 3
 """Rows that a dry run shows."""
 
@@ -47,8 +51,9 @@ def run(
         raise ParameterError(f"{written} exists; add --replace, or name another file with --to")
     if not _files(source):
         raise DataError(f"{source} is no file; give the path of a CSV, parquet or JSON file, or a folder of such files")
-    with duckdb.connect(":memory:") as db:
+    with tempfile.TemporaryDirectory() as spill, duckdb.connect(":memory:") as db:
         db.execute(f"SET memory_limit = '{MEMORY}'; SET preserve_insertion_order = false")
+        db.execute(f"SET temp_directory = '{Path(spill) / 'rows'}'")
         try:
             shape = _open(db, source, names, about)
             if dry_run:
@@ -115,13 +120,20 @@ def _joined(db: duckdb.DuckDBPyConnection, reader: str, about: Path) -> str:
     literal = str(about).replace("'", "''")
     told = f"read_parquet('{literal}')" if about.suffix == ".parquet" else f"read_csv('{literal}', header=true)"
     own, its = ([str(row[0]) for row in db.execute(f"DESCRIBE FROM {one}").fetchall()] for one in (reader, told))
-    keys = [name for name in shapes.ROLES["market_id"] if name in own and name in its]
-    if not keys:
+    keys = _common_key(own, its)
+    if keys is None:
         raise DataError(f"{about} has no column of market ids that the file has too; it has {', '.join(its)}")
-    more = [name for name in its if name not in own]
-    chosen = "".join(f", about.{_quoted(name)}" for name in more)
-    key = _quoted(keys[0])
-    return f"(SELECT rows.*{chosen} FROM {reader} AS rows LEFT JOIN {told} AS about USING ({key}))"  # noqa: S608 - quoted
+    more = "".join(f", about.{_quoted(name)}" for name in its if name not in own)
+    on = f"CAST(rows.{_quoted(keys[0])} AS VARCHAR) = CAST(about.{_quoted(keys[1])} AS VARCHAR)"
+    return f"(SELECT rows.*{more} FROM {reader} AS rows LEFT JOIN {told} AS about ON {on})"  # noqa: S608 - quoted
+
+
+def _common_key(own: Sequence[str], its: Sequence[str]) -> tuple[str, str] | None:
+    """Columns of the file and of the table that hold the same ids: of one name, or two names of a condition id."""
+    names = shapes.ROLES["market_id"]
+    same = next(((name, name) for name in names if name in own and name in its), None)
+    first, second = (next((name for name in found if name.lower() in shapes.CONDITIONS), None) for found in (own, its))
+    return same or (None if first is None or second is None else (first, second))
 
 
 def _quoted(name: str) -> str:
@@ -142,9 +154,10 @@ def _json_reader(db: duckdb.DuckDBPyConnection, source: Path, literal: str) -> s
     told = json.loads(sample[0]) if sample is not None else {}
     one = told[0] if isinstance(told, list) and told else told
     if isinstance(one, dict) and {"recv_ms", "source"} <= one.keys():  # what the recorder wrote
-        return f"(SELECT json_extract(json, '$.frame') AS frame FROM {lines})"  # noqa: S608 - as above
+        return f"(SELECT json_extract(json, '$.frame') AS frame, json->>'$.frame.market' AS market_id FROM {lines})"  # noqa: S608 - as above
     if isinstance(one, dict) and "event_type" in one:
-        return f"(SELECT json AS frame FROM {lines})"  # noqa: S608 - names and paths are quoted
+        market = "coalesce(json->>'$.market', json->>'$[0].market')"
+        return f"(SELECT json AS frame, {market} AS market_id FROM {lines})"  # noqa: S608 - names and paths are quoted
     return f"read_json(['{literal}'], format='auto', ignore_errors=true, maximum_object_size=33554432)"
 
 
@@ -165,7 +178,10 @@ def _write(db: duckdb.DuckDBPyConnection, source: Path, shape: shapes.Shape, wri
     partial = written.with_name(f".{written.name}.partial.parquet")
     out = str(partial).replace("'", "''")
     try:
-        db.execute(f"COPY ({shape.select}) TO '{out}' (FORMAT parquet)")
+        if shape.in_order:
+            _stream(db, shape, partial)
+        else:
+            db.execute(f"COPY ({shape.select}) TO '{out}' (FORMAT parquet)")
         recording.check(partial)
         found = _counted(db, out)
         if not found["usable"]:
@@ -174,6 +190,15 @@ def _write(db: duckdb.DuckDBPyConnection, source: Path, shape: shapes.Shape, wri
     finally:
         partial.unlink(missing_ok=True)
     return found
+
+
+def _stream(db: duckdb.DuckDBPyConnection, shape: shapes.Shape, written: Path) -> None:
+    """Rows in the order of the file, with the sizes that earlier rows tell."""
+    db.execute("SET preserve_insertion_order = true")
+    sizes, batches = frame_rows.Sizes(), db.sql(shape.select).to_arrow_reader(BATCH)
+    with pq.ParquetWriter(written, batches.schema) as writer:
+        for batch in batches:
+            writer.write_batch(sizes.fill(batch))
 
 
 def _counted(db: duckdb.DuckDBPyConnection, out: str) -> dict[str, int]:

@@ -221,14 +221,16 @@ _LISTED: Final = """
 """
 
 _POINTS: Final = """
-    SELECT code, CAST(ceil(ms / 1000.0) AS BIGINT) AS ts_s, CAST(round(price * 10000) AS BIGINT) AS mid_units,
+    SELECT code, ms, CAST(ceil(ms / 1000.0) AS BIGINT) AS ts_s, CAST(round(price * 10000) AS BIGINT) AS mid_units,
            CASE WHEN volume > 0 AND volume < 1e12 THEN CAST(volume * 1e6 AS BIGINT) ELSE 0 END AS volume_micro,
            CASE WHEN bid >= 0 AND ask <= 1 AND ask > bid THEN CAST(round((ask - bid) * 10000) AS BIGINT) ELSE 0
            END AS spread_units,
            CASE WHEN bid_size > 0 AND bid_size < 1e12 THEN CAST(bid_size * 1e6 AS BIGINT) ELSE 0 END AS bid_size_micro,
            CASE WHEN ask_size > 0 AND ask_size < 1e12 THEN CAST(ask_size * 1e6 AS BIGINT) ELSE 0 END AS ask_size_micro
-    FROM parsed JOIN listed USING (market) WHERE kept ORDER BY code, ms, price
+    FROM parsed JOIN listed USING (market) WHERE kept
+    ORDER BY code, ts_s, coalesce(ask > bid, false), ms, price, volume_micro
 """
+"""Of the rows of a second the last counts, and before a trade the last book: a trade says nothing of a touch."""
 
 
 def _one(db: duckdb.DuckDBPyConnection, query: str) -> int:
@@ -326,9 +328,21 @@ def _derived_token(market_id: str, outcome: str) -> str:
 
 def _points(db: duckdb.DuckDBPyConnection) -> tuple[Points, int]:
     columns: dict[str, Any] = db.execute(_POINTS).fetchnumpy()
-    found = Points(*(np.asarray(columns[name], np.int64) for name in columns))
+    found = Points(*(np.asarray(columns[name], np.int64) for name in Points.__dataclass_fields__))
     last = _last_of_each(found.code, found.ts_s)
-    return Points(*(getattr(found, name)[last] for name in Points.__dataclass_fields__)), int(len(found) - len(last))
+    kept = {name: getattr(found, name)[last] for name in Points.__dataclass_fields__}
+    return Points(**kept | {"volume_micro": _traded(found, columns["ms"], last)}), int(len(found) - len(last))
+
+
+def _traded(found: Points, ms: IntArray, last: IntArray) -> IntArray:
+    """Shares of each second: those of its rows, of which equal ones (time, price, shares) are one that was recorded
+    twice."""
+    traded = np.flatnonzero(found.volume_micro)
+    rows = np.stack([found.code[traded], ms[traded], found.mid_units[traded], found.volume_micro[traded]])
+    first = traded[np.append(True, np.any(np.diff(rows, axis=1) != 0, axis=0))[: len(traded)]]
+    volume = np.zeros(len(last), np.int64)
+    np.add.at(volume, np.searchsorted(last, first), found.volume_micro[first])
+    return volume
 
 
 def _last_of_each(code: IntArray, ts_s: IntArray) -> IntArray:

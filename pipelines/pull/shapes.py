@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipelines.core.errors import DataError
+from pipelines.pull import book_rows, frame_rows
 
 ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     "market_id": ("market_id", "condition_id", "conditionid", "market", "market_slug", "slug"),
@@ -34,10 +35,15 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     "price": ("price", "mid", "mid_price", "last_price", "last_trade_price", "p", "close"),
     "best_bid": ("best_bid", "bid", "best_bid_price", "bid_px1", "bid_price"),
     "best_ask": ("best_ask", "ask", "best_ask_price", "ask_px1", "ask_price"),
-    "bids": ("bids", "bid_px"),
-    "asks": ("asks", "ask_px"),
+    "best_bid_size": ("best_bid_size", "bid_size", "bid_sz1", "bid_sz", "bid_qty", "bid_quantity"),
+    "best_ask_size": ("best_ask_size", "ask_size", "ask_sz1", "ask_sz", "ask_qty", "ask_quantity"),
+    "bids": ("bids", "bid_px", "bid_prices"),
+    "asks": ("asks", "ask_px", "ask_prices"),
+    "bid_sizes": ("bid_sz", "bid_sizes"),
+    "ask_sizes": ("ask_sz", "ask_sizes"),
     "frame": ("raw_data", "raw", "frame", "message", "payload", "data"),
-    "size": ("size", "shares", "shares_normalized", "amount", "quantity", "volume"),
+    "size": ("size", "shares", "shares_normalized", "amount", "quantity"),
+    "volume": ("volume",),
     "usd": ("usd_amount", "amount_usd", "usdc_amount"),
     "side": ("side", "direction"),
     "maker_asset": ("makerassetid", "maker_asset_id"),
@@ -53,12 +59,18 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     "category": ("category", "topic"),
     "spot": ("spot", "reference_price", "underlying", "btc_price"),
     "asset": ("asset", "symbol"),
+    "settlement": ("settlement",),
 }
 """Our names, and what archives call them, the likeliest first."""
+CONDITIONS: Final = ("market_id", "condition_id", "conditionid", "market")
+"""Names of a column that holds condition ids."""
 
 KEPT: Final = (
     "token_id", "outcome", "question", "slug", "event", "end_date", "category", "spot", "asset", "resolved_price",
+    "settlement",
 )  # fmt: skip
+"""What describes a market or its underlying, in every shape."""
+_TOUCH: Final = ("best_bid", "best_ask", "best_bid_size", "best_ask_size")
 
 
 _Fits = Callable[[Mapping[str, str], Mapping[str, str]], bool]
@@ -74,6 +86,8 @@ class Shape:
     """SELECT over the view `source`."""
     columns: Mapping[str, str]
     """Our name -> the file's column."""
+    in_order: bool = False
+    """Rows are needed in the order of the file, because one tells something of the next (`frame_rows.Sizes`)."""
 
 
 def detect(columns: Mapping[str, str], given: Mapping[str, str], file: str) -> Shape:
@@ -91,7 +105,7 @@ def detect(columns: Mapping[str, str], given: Mapping[str, str], file: str) -> S
     stem = file.split(".", maxsplit=1)[0]
     for name, fits, select in _SHAPES:
         if fits(found, columns):
-            return Shape(name, select(found, columns, stem), found)
+            return Shape(name, select(found, columns, stem), found, select is _frames)
     raise DataError(
         f"{file} lacks {_lacking(found)}; it has {', '.join(columns)}. Name columns with --map, such as"
         " --map price=yes_price"
@@ -124,88 +138,73 @@ def _rest(found: Mapping[str, str], *taken: str) -> str:
 
 
 def _prices(found: Mapping[str, str], _columns: Mapping[str, str], stem: str) -> str:
-    book = "".join(f", {_named(found, role)} AS {role}" for role in ("best_bid", "best_ask") if role in found)
-    size = f", {_named(found, 'size')} AS volume" if "size" in found else ""
+    book = "".join(f", {_named(found, role)} AS {role}" for role in _TOUCH if role in found)
     return (
         f"SELECT {_market(found, stem)}, {_named(found, 'timestamp')} AS timestamp, {_named(found, 'price')} AS price"  # noqa: S608 - names and paths are quoted
-        f"{book}{size}{_rest(found)} FROM source"
+        f"{book}{_traded(found, 'size', 'volume')}{_rest(found)} FROM source"
     )
 
 
+def _traded(found: Mapping[str, str], *roles: str) -> str:
+    """The first of the roles that the file has, as `volume`."""
+    return next((f", {_named(found, role)} AS volume" for role in roles if role in found), "")
+
+
 def _touch(found: Mapping[str, str], _columns: Mapping[str, str], stem: str) -> str:
-    bid, ask = (f"try_cast({_named(found, role)} AS DOUBLE)" for role in ("best_bid", "best_ask"))
-    return _book(found, stem, bid, ask)
+    bid, ask, *sizes = (
+        f"try_cast({_named(found, role)} AS DOUBLE)" if role in found else "NULL::DOUBLE" for role in _TOUCH
+    )
+    return _book(found, stem, f"{{'price': {bid}, 'size': {sizes[0]}}}", f"{{'price': {ask}, 'size': {sizes[1]}}}")
 
 
 def _levels(found: Mapping[str, str], columns: Mapping[str, str], stem: str) -> str:
     """Whole sides: lists of prices, or JSON of levels, in any order."""
-    bid, ask = (_best(found, role, columns, best) for role, best in (("bids", "list_max"), ("asks", "list_min")))
+    bid, ask = (_best(found, side, columns) for side in book_rows.BEST)
     return _book(found, stem, bid, ask)
 
 
-def _best(found: Mapping[str, str], role: str, columns: Mapping[str, str], best: str) -> str:
-    kind, name = columns[found[role]].upper(), _named(found, role)
-    if kind.startswith(("DOUBLE[]", "FLOAT[]", "DECIMAL")) and kind.endswith("[]"):
-        return f"CAST({best}({name}) AS DOUBLE)"
-    if kind.startswith("STRUCT") and kind.endswith("[]"):
-        return f"{best}(list_transform({name}, lambda one: try_cast(one.price AS DOUBLE)))"
-    text = f"CAST({name} AS VARCHAR)"
-    return f"{best}(list_transform(json_extract_string({text}, '$[*].price'), lambda one: try_cast(one AS DOUBLE)))"
-
-
-def _book(found: Mapping[str, str], stem: str, bid: str, ask: str) -> str:
-    # The side of a book is its token (UP, DOWN); that of a trade is who took.
-    token = f", {_named(found, 'side')} AS outcome" if "side" in found and "outcome" not in found else ""
-    kept = _again(found) + (", outcome" if token else "")
-    time = _named(found, "timestamp")
-    return (
-        f"SELECT market_id, timestamp, (best_bid + best_ask) / 2 AS price, best_bid, best_ask{kept} FROM ("  # noqa: S608 - names and paths are quoted
-        f"SELECT {_market(found, stem)}, {time} AS timestamp, {bid} AS best_bid, {ask} AS best_ask{token}"
-        f"{_rest(found)} FROM source) WHERE best_bid IS NOT NULL AND best_ask IS NOT NULL"
+def _best(found: Mapping[str, str], side: book_rows.Side, columns: Mapping[str, str]) -> str:
+    sizes = book_rows.SIZES[side]
+    return book_rows.best(
+        side, _named(found, side), columns[found[side]], _named(found, sizes) if sizes in found else None
     )
 
 
-def _again(found: Mapping[str, str]) -> str:
-    return "".join(f", {role}" for role in KEPT if role in found)
+def _book(found: Mapping[str, str], stem: str, bid: str, ask: str) -> str:
+    """Rows of books; `bid` and `ask` are SQL for {price, size}."""
+    # The side of a book is its token (UP, DOWN); that of a trade is who took. Its `size` may be anything.
+    token = f", {_named(found, 'side')} AS outcome" if "side" in found and "outcome" not in found else ""
+    volume = _traded(found, "volume")
+    kept = (", volume" if volume else "") + _again(found) + (", outcome" if token else "")
+    time = _named(found, "timestamp")
+    return (
+        "SELECT market_id, timestamp, (bid.price + ask.price) / 2 AS price, bid.price AS best_bid,"  # noqa: S608 - names and paths are quoted
+        f" ask.price AS best_ask, bid.size AS best_bid_size, ask.size AS best_ask_size{kept} FROM ("
+        f"SELECT {_market(found, stem)}, {time} AS timestamp, {bid} AS bid, {ask} AS ask{volume}{token}"
+        f"{_rest(found)} FROM source) WHERE bid.price IS NOT NULL AND ask.price IS NOT NULL"
+    )
+
+
+def _again(found: Mapping[str, str], *taken: str) -> str:
+    return "".join(f", {role}" for role in KEPT if role in found and role not in taken)
 
 
 def _frames(found: Mapping[str, str], _columns: Mapping[str, str], _stem: str) -> str:
-    """Messages of the market channel: books, price changes of the current and the old format, trades."""
-    text = f"CAST({_named(found, 'frame')} AS VARCHAR)"
-    return f"""
-        WITH lines AS (SELECT CASE WHEN {text} LIKE '[%' THEN {text} ELSE '[' || {text} || ']' END AS line FROM source),
-        frames AS (SELECT unnest(CAST(json_extract(line, '$[*]') AS JSON[])) AS frame FROM lines
-                   WHERE json_valid(line)),
-        told AS (SELECT frame, frame->>'event_type' AS kind, frame->>'market' AS market_id,
-                        try_cast(frame->>'timestamp' AS BIGINT) AS timestamp FROM frames),
-        books AS (SELECT market_id, timestamp, frame->>'asset_id' AS token_id, 0.0 AS volume,
-            list_max(list_transform(json_extract_string(frame, '$.bids[*].price'), lambda o: try_cast(o AS DOUBLE)))
-                AS best_bid,
-            list_min(list_transform(json_extract_string(frame, '$.asks[*].price'), lambda o: try_cast(o AS DOUBLE)))
-                AS best_ask
-            FROM told WHERE kind = 'book'),
-        changes AS (SELECT market_id, timestamp, change->>'asset_id' AS token_id, 0.0 AS volume,
-            try_cast(change->>'best_bid' AS DOUBLE) AS best_bid, try_cast(change->>'best_ask' AS DOUBLE) AS best_ask
-            FROM (SELECT market_id, timestamp,
-                         unnest(CAST(json_extract(frame, '$.price_changes[*]') AS JSON[])) AS change
-                  FROM told WHERE kind = 'price_change')),
-        trades AS (SELECT market_id, timestamp, frame->>'asset_id' AS token_id,
-            try_cast(frame->>'size' AS DOUBLE) AS volume, try_cast(frame->>'price' AS DOUBLE) AS price
-            FROM told WHERE kind = 'last_trade_price')
-        SELECT market_id, timestamp, token_id, (best_bid + best_ask) / 2 AS price, best_bid, best_ask, volume
-        FROM (FROM books UNION ALL FROM changes) WHERE best_bid IS NOT NULL AND best_ask IS NOT NULL
-        UNION ALL SELECT market_id, timestamp, token_id, price, NULL, NULL, volume FROM trades WHERE price IS NOT NULL
-    """  # noqa: S608 - column names are quoted
+    """Messages of the market channel: books, price changes and trades. The message names the token itself."""
+    own = ("token_id", "outcome")
+    return frame_rows.select(_named(found, "frame"), _rest(found, *own), _again(found, *own))
 
 
 def _chain(found: Mapping[str, str], _columns: Mapping[str, str], _stem: str) -> str:
     """Events of filled orders: whoever gives asset 0 pays pUSD, the other asset is the token."""
     maker, taker = (f"CAST({_named(found, role)} AS VARCHAR)" for role in ("maker_asset", "taker_asset"))
     given, got = (f"try_cast({_named(found, role)} AS DOUBLE)" for role in ("maker_amount", "taker_amount"))
-    market = f"CAST({_named(found, 'market_id')} AS VARCHAR)" if "market_id" in found else "token_id"
+    own = f"CAST({_named(found, 'market_id')} AS VARCHAR) AS own_id, " if "market_id" in found else ""
+    market = "own_id" if own else "token_id"
     return f"""
-        SELECT {market} AS market_id, timestamp, token_id, usd / shares AS price, shares / 1e6 AS volume FROM (
-            SELECT *, {_named(found, "timestamp")} AS timestamp,
+        SELECT {market} AS market_id, timestamp, token_id, usd / shares AS price, shares / 1e6 AS volume
+               {_again(found, "token_id")} FROM (
+            SELECT {own}{_named(found, "timestamp")} AS timestamp{_rest(found, "token_id")},
                    CASE WHEN {maker} = '0' THEN {taker} ELSE {maker} END AS token_id,
                    CASE WHEN {maker} = '0' THEN {given} ELSE {got} END AS usd,
                    CASE WHEN {maker} = '0' THEN {got} ELSE {given} END AS shares FROM source
@@ -216,7 +215,7 @@ def _chain(found: Mapping[str, str], _columns: Mapping[str, str], _stem: str) ->
 
 def _paid(found: Mapping[str, str], _columns: Mapping[str, str], stem: str) -> str:
     """Trades with an amount in dollars and none in price."""
-    size = f"try_cast({_named(found, 'size')} AS DOUBLE)"
+    size = f"try_cast({_named(found, 'size' if 'size' in found else 'volume')} AS DOUBLE)"
     return (
         f"SELECT {_market(found, stem)}, {_named(found, 'timestamp')} AS timestamp,"  # noqa: S608 - names and paths are quoted
         f" try_cast({_named(found, 'usd')} AS DOUBLE) / {size} AS price, {size} AS volume{_rest(found)} FROM source"
@@ -231,4 +230,5 @@ _SHAPES: Final[tuple[tuple[str, _Fits, _Select], ...]] = (
     ("prices", _has("timestamp", "price"), _prices),
     ("best bid and ask", _has("best_bid", "best_ask", "timestamp"), _touch),
     ("trades in dollars", _has("usd", "size", "timestamp"), _paid),
+    ("trades in dollars", _has("usd", "volume", "timestamp"), _paid),
 )

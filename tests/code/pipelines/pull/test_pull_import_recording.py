@@ -209,3 +209,13 @@ def test_a_table_without_common_ids_is_refused():
 
     with pytest.raises(DataError, match=r"about\.csv has no column of market ids .* it has name"):
         run(Path("my prices.csv"), None, ["price=yes_price"], replace=False, about=Path("about.csv"))
+
+
+def test_a_table_that_calls_its_markets_otherwise_is_joined_by_their_ids(tmp_path):
+    """A condition id is the same id under each of its names; a slug is none."""
+    _file("market_id,timestamp,price\n0xa,1767225600,0.5\n0xa,1767225660,0.5\n", "prices.csv")
+    _file("condition_id,question\n0xa,Will it snow?\n", "about.csv")
+
+    run(Path("prices.csv"), Path("out.parquet"), [], replace=False, about=Path("about.csv"))
+
+    assert recording.read(Path("out.parquet")).markets[0].question == "Will it snow?"
