@@ -86,6 +86,12 @@ class BarTurns:
         self._unread = ""
         self.stopping = False
 
+    async def reached(self, account: TradingAccount, ts_s: int) -> None:
+        """Market time has reached the end of a bar: `prepare`, except where fills come with the closed bar alone. There
+        an order whose time is over would be cancelled before it got what came to it in its last bar."""
+        if not account.gateway.fills_at_close():
+            await self.prepare(account, ts_s)
+
     async def prepare(self, account: TradingAccount, ts_s: int) -> None:
         """What the turn of the bar that ends at `ts_s` needs of the account: what people asked for is done, expired
         orders are cancelled, fills are booked, books and venue are compared. Done while the bar still waits for its

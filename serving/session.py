@@ -260,7 +260,7 @@ class Session:
                 await self._compare()
                 continue
             if not self._closed:
-                await lasting.turns.prepare(lasting.account, self._reached_s)
+                await lasting.turns.reached(lasting.account, self._reached_s)
                 continue
             self._count_dropped()
             if await lasting.model_watch.refresh() and lasting.model_watch.geometry != geometry:

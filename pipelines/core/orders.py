@@ -123,7 +123,7 @@ def _by_hand(what: str, market: Market) -> str:
 class OrderGateway(Protocol):
     """One account at one venue. Synchronous: the bot calls it in a thread. Errors are `pipelines.core.errors`.
 
-    Members with a body are optional. The last three are told what a venue knows by itself; they do nothing unless the
+    Members with a body are optional. The last four are about what a venue knows by itself; they do nothing unless the
     gateway is its own venue.
     """
 
@@ -228,6 +228,11 @@ class OrderGateway(Protocol):
     def restore(self, cash_micro: int, fills: Iterable[Fill], settled_micro: Mapping[str, int]) -> None:
         """Earlier sessions: what was paid in, every booking, and market id -> what its payout brought."""
         return
+
+    def fills_at_close(self) -> bool:
+        """Whether what filled in a bar is known once `bars_closed` was told of it, and not before: nothing of a bar is
+        cancelled or counted earlier."""
+        return False
 
     def bars_closed(self, closed: Iterable[tuple[Bar, Quote]]) -> None:
         """Bars that have just closed, each with the YES quote at its close. Called from another thread; quick."""

@@ -52,9 +52,8 @@ class Taken:
 
     def level(self, intent: OrderIntent, price_units: int) -> tuple[dict[int, int], int]:
         """The side of the YES book, and the YES price on it, that an order takes from at a price of its token."""
-        yes = intent.outcome is Outcome.YES
-        side = self.asks if yes == (intent.side is Side.BUY) else self.bids
-        return side, price_units if yes else PRICE_SCALE - price_units
+        side = self.asks if buys_yes(intent) else self.bids
+        return side, price_units if intent.outcome is Outcome.YES else PRICE_SCALE - price_units
 
     def behind(self, intent: OrderIntent, touch_units: int, behind_micro: int) -> int:
         """Shares missing on the levels behind a touch of an order's token, up to the order's limit."""
@@ -137,6 +136,11 @@ def match(
     return fills
 
 
+def buys_yes(intent: OrderIntent) -> bool:
+    """Whether an order is on the bid side of the YES book: a purchase of YES, or a sale of NO."""
+    return (intent.outcome is Outcome.YES) == (intent.side is Side.BUY)
+
+
 def is_market_buy(intent: OrderIntent) -> bool:
     """Whether an order states the pUSD that it spends, and not shares."""
     return intent.order_type is OrderType.FAK and intent.side is Side.BUY
@@ -152,12 +156,15 @@ def crosses(order: Working, quote: Quote) -> bool:
     return seen.bid_units > 0 and limit <= seen.bid_units
 
 
-def joined(order: Working, quote: Quote, execution: ExecutionParams) -> int:
-    """Shares ahead of an order when it comes to rest; how many nobody knows, `execution.queue` guesses."""
+def join(order: Working, quote: Quote, execution: ExecutionParams, ts_s: float) -> None:
+    """An order comes to rest in a book, at a market time: it joins the queue of its price, and fills are looked for
+    from now on. How many shares are ahead of it nobody knows, `execution.queue` guesses."""
     seen = quote.of(order.intent.outcome)
     side, size = (1, seen.bid_size_micro) if order.intent.side is Side.BUY else (-1, seen.ask_size_micro)
     share = kernel.QUEUE_AHEAD.get(execution.queue, kernel.QUEUE_AHEAD["pessimistic"])
-    return kernel.queue_ahead(side, order.intent.price_units, seen.bid_units, seen.ask_units, size, share)
+    limit, bid, ask = order.intent.price_units, seen.bid_units, seen.ask_units
+    order.ahead_micro = kernel.queue_ahead(side, limit, bid, ask, size, share)
+    order.looked = (quote, ts_s)
 
 
 def rest(
@@ -270,8 +277,8 @@ class PaperBook:
             1 if intent.order_type is OrderType.FAK else self._execution.order_ttl_bars,
         )
         if quote is not None and intent.post_only and arrives_s < self._length_s and not crosses(order, quote):
-            order.ahead_micro = joined(order, quote, self._execution)
-            order.looked, order.arrives_in = (quote, intent.ts_s + arrives_s), 1
+            join(order, quote, self._execution, intent.ts_s + arrives_s)
+            order.arrives_in = 1
         self.working.setdefault(market.market_id, []).append(order)
         self.reasons[order.order_id] = intent.reason
         return order
@@ -305,8 +312,7 @@ class PaperBook:
         if order.ahead_micro >= 0:
             return rest(order, quote, self._execution, volume_micro, ts_s)
         fills = match(order, quote, self._execution, ts_s)
-        order.ahead_micro = joined(order, quote, self._execution)
-        order.looked = (quote, ts_s)
+        join(order, quote, self._execution, ts_s)
         return fills
 
     def open_buys(self) -> dict[str, int]:

@@ -27,7 +27,7 @@ from pipelines.core.orders import (
 )
 from pipelines.core.sections import ExecutionParams
 from pipelines.trading import kernel, latency
-from pipelines.trading.paper import Taken, Working, crosses, is_market_buy, joined, match, rest
+from pipelines.trading.paper import Taken, Working, buys_yes, crosses, is_market_buy, join, match, rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +76,13 @@ class PaperGateway(OrderGateway):
         """Fill what is marketable against the quote of the order's arrival (`latency`); what is left rests until it is
         cancelled, unless FAK."""
         intent, market = order.intent, self._markets.get(order.intent.market_id)
-        if market is not None:
-            # The quote is read afterwards: what the book showed at the decision may be gone.
-            self._wait(latency.arrival_s(self._execution.latency_ms, intent, market))
+        if market is None:
+            return PlaceResult(PlaceStatus.REJECTED, order.order_id, reason="no quote of this market is known")
+        # The quote is read afterwards: what the book showed at the decision may be gone.
+        arrives_s = latency.arrival_s(self._execution.latency_ms, intent, market)
+        self._wait(arrives_s)
         known = self._quote(intent.market_id)
-        if known is None or market is None:
+        if known is None:
             return PlaceResult(PlaceStatus.REJECTED, order.order_id, reason="no quote of this market is known")
         quote, ts_s = known
         with self._mutex:
@@ -96,7 +98,8 @@ class PaperGateway(OrderGateway):
                 return PlaceResult(PlaceStatus.REJECTED, order.order_id, reason=f"{NOTHING_TO_TAKE} with FAK order")
             self._taken[intent.market_id] = taken
             if intent.order_type is not OrderType.FAK:
-                self._rest(working, quote)
+                # As the backtest has it; later where the bar was decided late.
+                self._rest(working, quote, max(ts_s, intent.ts_s + arrives_s))
             return self._accepted(order.order_id, fills)
 
     def _covers(self, working: Working, spent_micro: int) -> bool:
@@ -112,9 +115,9 @@ class PaperGateway(OrderGateway):
         bound = sum(order.left_micro for order in sold if order.intent.token_id == intent.token_id)
         return intent.shares_micro <= self._shares[intent.token_id] - bound
 
-    def _rest(self, working: Working, quote: Quote) -> None:
+    def _rest(self, working: Working, quote: Quote, ts_s: float) -> None:
         if working.left_micro > 0:
-            working.ahead_micro = joined(working, quote, self._execution)
+            join(working, quote, self._execution, ts_s)
             self._resting[working.order_id] = _Resting(working, int(time.time()))
 
     def _accepted(self, order_id: str, fills: Sequence[Fill]) -> PlaceResult:
@@ -135,9 +138,18 @@ class PaperGateway(OrderGateway):
         self._shares[fill.token_id] += fill.shares_micro if fill.side is Side.BUY else -fill.shares_micro
 
     def cancel(self, order_ids: Sequence[str]) -> CancelResult:
-        """Take resting orders back."""
+        """Take resting orders back. What had come to one since the last look at it is filled first: at the venue the
+        cancellation would have been too late for it."""
         with self._mutex:
-            gone = tuple(one for one in order_ids if self._resting.pop(one, None))
+            for order in [self._resting[one].order for one in order_ids if one in self._resting]:
+                known = self._quote(order.intent.market_id)
+                if known is not None:
+                    self._taken[order.intent.market_id].see(known[0])
+                    self._look(order, *known, 0)
+            return self._drop(order_ids)
+
+    def _drop(self, order_ids: Sequence[str]) -> CancelResult:
+        gone = tuple(one for one in order_ids if self._resting.pop(one, None))
         return CancelResult(gone, {one: "the order does not rest" for one in order_ids if one not in gone})
 
     def cancel_all(self) -> CancelResult:
@@ -206,8 +218,12 @@ class PaperGateway(OrderGateway):
     def _tokens(self, market_id: str) -> dict[str, Outcome]:
         return {fill.token_id: fill.outcome for fill in self._fills if fill.market_id == market_id}
 
+    def fills_at_close(self) -> bool:
+        """What rests is filled by closed bars."""
+        return True
+
     def bars_closed(self, closed: Iterable[tuple[Bar, Quote]]) -> None:
-        """Fill what rests from the volume of the bars: half of it came to each side, the queue's shares first."""
+        """Fill what rests from the bars. Half of a bar's volume came to each side, the queue's shares first."""
         with self._mutex:
             for bar, quote in closed:
                 if bar.market_id in self._taken:
@@ -215,18 +231,29 @@ class PaperGateway(OrderGateway):
                     self._fill_resting(bar, quote)
 
     def _fill_resting(self, bar: Bar, quote: Quote) -> None:
-        taken, volume = self._taken[bar.market_id], bar.volume_micro
+        volume = {True: bar.volume_micro, False: bar.volume_micro}
         for order in [one.order for one in self._resting.values() if one.order.intent.market_id == bar.market_id]:
-            for fill in rest(order, quote, self._execution, volume, bar.ts_s, taken):
-                self._book(fill)
-                volume = max(volume - 2 * fill.shares_micro, 0)
-            if order.left_micro == 0:
-                del self._resting[order.order_id]
+            bids = buys_yes(order.intent)
+            filled = self._look(order, quote, bar.ts_s, volume[bids])
+            volume[bids] = max(volume[bids] - 2 * filled, 0)
+
+    def _look(self, order: Working, quote: Quote, ts_s: int, volume_micro: int) -> int:
+        """Book what came to an order until now; its shares. A look that is not after the last one shows nothing: the
+        order came to the book later, or the bar was looked at already."""
+        if order.looked is None or ts_s <= order.looked[1]:
+            return 0
+        taken = self._taken[order.intent.market_id]
+        fills = rest(order, quote, self._execution, volume_micro, ts_s, taken)
+        for fill in fills:
+            self._book(fill)
+        if order.left_micro == 0:
+            del self._resting[order.order_id]
+        return sum(fill.shares_micro for fill in fills)
 
     def resolved(self, market_id: str, payout_yes_micro: int) -> None:
         """Pay what is held of a decided market, as the venue does, and drop its orders."""
         with self._mutex:
-            self.cancel([key for key, one in self._resting.items() if one.order.intent.market_id == market_id])
+            self._drop([key for key, one in self._resting.items() if one.order.intent.market_id == market_id])
             for token_id, outcome in self._tokens(market_id).items():
                 direction = 1 if outcome is Outcome.YES else -1
                 held = self._shares.pop(token_id, 0)

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -17,8 +18,10 @@ from pipelines.decide import Account, Inputs
 from pipelines.replay import rules
 from pipelines.trading.paper_gateway import PaperGateway
 from pipelines.trading.sizing import NO_SIGNALS
+from serving.account.controls import Controls
 from serving.account.journal import Journal
 from serving.account.trading_account import TradingAccount
+from serving.bar_turn import BarTurns
 from serving.safety.quote_watch import QuoteWatch
 from serving.threads import Threads
 
@@ -106,6 +109,28 @@ async def test_quotes_are_taken_back_between_two_bars(desk, change, stays):
 
     assert desk.resting() == stays
     assert desk.watch.turned() == []
+
+
+async def test_a_paper_quote_is_filled_by_the_last_bar_of_its_life(desk, tmp_path):
+    """At the end of its only bar the book has come to the quote: the closed bar fills it, and only then its time is
+    over. Cancelled as soon as market time reached the end, no paper quote of one bar would ever be filled."""
+    _quoted(desk)
+    model = SimpleNamespace(geometry=(60, 60), model=desk.watch._model())
+    status, journal = MagicMock(), desk.account.journal
+    controls = Controls(journal, PARAMS, lambda: Path("params.yaml"), lambda _: None)
+    turns = BarTurns(
+        PARAMS, journal, model, status, desk.threads, tmp_path / "kill", lambda: True, lambda: "", MagicMock(),
+        controls, lambda _: None, lambda: None,
+    )  # fmt: skip
+    bar = Bar(MARKET.market_id, 1_060, 4_750, 0, 0, 100)
+
+    await turns.reached(desk.account, 1_060)
+    desk.gateway.bars_closed([(bar, Quote(4_700, 4_800, 10**9, 10**9))])
+    await turns.prepare(desk.account, 1_060)
+
+    assert PARAMS.execution.order_ttl_bars == 1
+    assert desk.account.accounting.tokens() == {MARKET.token_yes: 50_000_000}
+    assert desk.account.execution.pending == []
 
 
 def test_an_exit_that_is_on_its_way_is_no_quote(desk):

@@ -215,8 +215,9 @@ def test_a_rest_fills_as_the_backtests(bars, side, off, shares, depth, queue):
         shown = _shown(order, quote, rules)
         assert sum(fill.shares_micro for fill in fills) <= (shown or bar[3] * SHARE // 2)
         expected += fills
+        screen.ts_s -= 1
         screen.close(gateway, EMPTY)
-        screen.ts_s -= 60
+        screen.ts_s -= 59
         screen.close(gateway, quote, bar[3])
 
     assert _of(gateway.trades(60)) == _of(expected)
