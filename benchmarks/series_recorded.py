@@ -22,7 +22,7 @@ from pipelines.replay.market_history import History
 from pipelines.replay.performance import figures
 from pipelines.trading.sizing import NO_SIGNALS
 from pipelines.venue import settlement_rules
-from pipelines.venue.fees import schedule
+from pipelines.venue.fees import schedule, taker_delay_ms
 
 KINDS = ("temporal_arbitrage", "micro_trades", "ensemble", "systematic", "spike_fading")
 LEARN_SHARE = 0.5
@@ -64,6 +64,7 @@ def history(window: Window) -> History:
         end_s=rule.end_s,
         topic="crypto",
         settlement=rule,
+        taker_delay_ms=taker_delay_ms("crypto", rule.end_s),
         rewards=Rewards(rebate_share=REBATE_SHARE),
     )
     features = compute.batch(ts_s, mid, zeros, rule.end_s)

@@ -11,6 +11,7 @@ from pipelines.reference.board import Board
 from pipelines.reference.prices import Price
 from pipelines.replay.market_history import History
 from pipelines.venue import settlement_rules
+from pipelines.venue.fees import taker_delay_ms
 from simulator.markets.events import EPOCH_S
 from simulator.series.kinds import Series
 from simulator.series.underlying import Underlying
@@ -73,6 +74,8 @@ def market(window: Window) -> Market:
         end_s=listing.end_s,
         topic="crypto",
         settlement=settlement_rules.read(raw, listing.end_s, listing.event_start_s),
+        # The texts state the rules of today, whatever the date of the simulated world.
+        taker_delay_ms=taker_delay_ms("crypto", None),
     )
 
 

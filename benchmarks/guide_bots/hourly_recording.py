@@ -19,7 +19,7 @@ from pipelines.features import compute
 from pipelines.reference.board import Board
 from pipelines.reference.prices import Price
 from pipelines.replay.market_history import History
-from pipelines.venue.fees import schedule
+from pipelines.venue.fees import schedule, taker_delay_ms
 
 COLUMNS = ("market_id", "asset", "timestamp", "best_bid", "best_ask", "spot")
 HORIZON = 24
@@ -94,6 +94,7 @@ def _history(columns: dict[str, NDArray[Any]], part: slice, board: Board, tick_u
         end_s=end,
         topic="",
         settlement=rule,
+        taker_delay_ms=taker_delay_ms("crypto", end),
     )
     flat = np.zeros((count, HORIZON))
     features = compute.batch(ts_s, mid, zeros, end)

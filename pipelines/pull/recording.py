@@ -25,7 +25,7 @@ from pipelines.pull.recording_checks import refuse_mixed_times, refuse_two_token
 from pipelines.reference import recorded
 from pipelines.reference.prices import Price
 from pipelines.venue import settlement_rules
-from pipelines.venue.fees import schedule
+from pipelines.venue.fees import schedule, taker_delay_ms
 from pipelines.venue.topics import topic_of
 
 NAMES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -215,7 +215,7 @@ _LISTED: Final = """
     CREATE TEMP TABLE listed AS
     SELECT market, row_number() OVER (ORDER BY market) - 1 AS code, min(event) AS event, min(token) AS token,
            min(question) AS question, min(category) AS category, min(slug) AS slug, min(rule) AS rule,
-           min(ms) AS start_ms, max(end_ms) AS end_ms,
+           min(ms) AS start_ms, max(ms) AS last_ms, max(end_ms) AS end_ms,
            avg(CAST(units % 50 = 0 AS DOUBLE)) AS on_cent, avg(CAST(units % 5 = 0 AS DOUBLE)) AS on_mill
     FROM (SELECT *, CAST(round(price * 10000) AS BIGINT) AS units FROM parsed WHERE kept) GROUP BY market
 """
@@ -259,7 +259,7 @@ def _markets(db: duckdb.DuckDBPyConnection) -> list[Market]:
 
 def _market(
     name: str, _code: int, event: str | None, token: str | None, question: str | None, category: str | None,
-    slug: str | None, rule: str | None, start_ms: int, end_ms: int | None, on_cent: float, on_mill: float,
+    slug: str | None, rule: str | None, start_ms: int, last_ms: int, end_ms: int | None, on_cent: float, on_mill: float,
 ) -> Market:  # fmt: skip
     market_id = market_id_of(name)
     topic = category.lower() if category else topic_of(t.replace("-", " ") for t in (question, name, event) if t)
@@ -279,6 +279,7 @@ def _market(
         end_s=end_s,
         topic=topic,
         settlement=settled,
+        taker_delay_ms=taker_delay_ms(topic, last_ms // 1000),
     )
 
 

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.core.errors import DataError
+from pipelines.core.raw_tables import markets_table
 from pipelines.pull import recording
 
 T0 = 1_735_689_600  # 2025-01-01T00:00Z
@@ -105,6 +106,20 @@ def test_a_recorded_market_pays_the_fees_of_its_time(tmp_path: Path, start: date
     path = write(tmp_path / "r.parquet", market_id=["Bitcoin above 100k?"], timestamp=[first_s], price=[0.5])
 
     assert recording.read(path).markets[0].fee.rate == rate
+
+
+@pytest.mark.parametrize(("last", "delay_ms"), [(datetime(2026, 8, 16), 0), (datetime(2026, 10, 1), 150)])
+def test_a_recorded_market_holds_takers_as_on_its_last_day(tmp_path: Path, last: datetime, delay_ms: int) -> None:
+    """A recording lists no hold: its markets have the longest that the venue had while they were recorded, also in the
+    table that the backtest reads."""
+    last_s = int(last.replace(tzinfo=UTC).timestamp())
+    times = [last_s - 86_400 * 60, last_s]
+    path = write(tmp_path / "r.parquet", market_id=["Bitcoin above 100k?"] * 2, timestamp=times, price=[0.5, 0.6])
+
+    markets = recording.read(path).markets
+
+    assert markets[0].taker_delay_ms == delay_ms
+    assert markets_table(markets)["taker_delay_ms"].to_pylist() == [delay_ms]
 
 
 def test_unusable_rows_are_left_out_and_counted(tmp_path: Path) -> None:

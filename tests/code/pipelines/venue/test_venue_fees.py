@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from pipelines.core.domain import FeeSchedule
-from pipelines.venue.fees import schedule
+from pipelines.venue.fees import schedule, taker_delay_ms
 
 
 def day(text):
@@ -30,3 +30,22 @@ def day(text):
 def test_a_market_pays_the_fees_of_its_start(category, started, length, expected):
     """The fee table changes by date: a market keeps the schedule it was created with; without a date it is today's."""
     assert schedule(category, day(started) if started else None, length) == expected
+
+
+@pytest.mark.parametrize(
+    ("category", "at", "expected"),
+    [
+        ("Crypto", "2026-08-16", 0),
+        ("Politics", "2026-08-16", 0),
+        ("Crypto", "2026-08-17", 50),
+        ("Sports", "2026-08-17", 50),
+        ("Crypto", "2026-09-03", 50),
+        ("crypto", "2026-09-04", 150),
+        ("Something new", "2026-09-04", 50),
+        ("Crypto", None, 150),
+        ("Sports", None, 50),
+    ],
+)
+def test_a_taker_waits_as_long_as_the_venue_held_it_then(category, at, expected):
+    """Nobody was held before August 2026, all for 50 ms since, on crypto for 150 ms; without a date as today."""
+    assert taker_delay_ms(category, day(at) if at else None) == expected
