@@ -9,14 +9,18 @@ JSON:
   with an interval over worlds;
 * `trading_share_edge_1`: what the threshold rule earns on the forecasts over what it earns on the limit's;
 * `network_adds`: skill of the forecaster less that of its filter and linear path, [value, low, high] per world;
-* `recorded`: RMSE ratio to persistence per horizon of each recording given with `--recorded`, with its interval;
+* `recorded`: RMSE ratio to persistence of each recording given with `--recorded`, with its interval: at the horizons 1,
+  5 and 24, and at the one whose upper bound is the highest of all horizons; `recorded_worst` gives that horizon and its
+  upper bound, `refused` the reason why a recording could not be judged;
 * `edge_0_false`: worlds without an edge in which the skill's lower bound is above 0.
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -32,13 +36,15 @@ from benchmarks.evaluate import ROOT
 from benchmarks.skill_world import skill_world
 from benchmarks.worlds import world
 from flows.edit_params import change
-from pipelines.core.artifacts import read_json
+from pipelines.core.artifacts import read_json, sha256_path
 from pipelines.core.command_line import whole
+from pipelines.core.errors import DataError, ParameterError
 from pipelines.core.lookback import decided
 from pipelines.core.params import Params, read
 from pipelines.forecast.accuracy import Errors
 from pipelines.forecast.training_windows import IntArray, Rows
 from pipelines.inference.predictor import Predictor
+from pipelines.pull import import_recording, recording
 from simulator.markets.price_model import World
 
 JUDGED = ("agent", "selection", "gate")
@@ -67,7 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--set", nargs="*", default=[], metavar="section.key=value", help="other parameters")
     parser.add_argument("--every", type=whole(1), default=1, help="judge every n-th bar alone, for a quick look")
     parser.add_argument("--kind", help="instead of params.yaml's forecast.kind")
-    parser.add_argument("--recorded", type=Path, nargs="*", default=[], help="Parquet recordings of prices")
+    parser.add_argument("--recorded", type=Path, nargs="*", default=[], help="recordings, or files to make them of")
+    parser.add_argument(
+        "--map", nargs="*", default=[], metavar="ours=theirs", help="columns, as in oddsmith data import"
+    )
     asked = parser.parse_args(arguments)
     assignments = [*asked.set, *([f"forecast.kind={asked.kind}"] if asked.kind else [])]
     params = changed(assignments)
@@ -79,9 +88,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for seed in range(1, asked.worlds + 1):
                 measure = partial(one_world, edge, seed, of_world, asked.days, asked.every)
                 kept.once({"world": kind, "edge": edge, "seed": seed}, measure)
+    recordings, refused = [], {}
     for path in asked.recorded:
-        kept.once({"recorded": path.name}, partial(one_recording, path, params, assignments))
-    print(json.dumps(summary(kept.rows, asked.edge, asked.worlds, [path.name for path in asked.recorded])))
+        try:
+            about = {"recorded": path.name, "sha256": sha256_path(path), "horizons": params.forecast.horizon_bars}
+            kept.once(about, partial(one_recording, path, params, assignments, asked.map))
+            recordings.append(about)
+        except (DataError, ParameterError, OSError, RuntimeError) as error:
+            refused[path.name] = str(error)
+    line = summary(kept.rows, asked.edge, asked.worlds, recordings)
+    print(json.dumps(line | {"refused": refused}))
 
 
 def changed(assignments: Sequence[str]) -> Params:
@@ -188,15 +204,42 @@ def _trading(edge: float, seed: int, params: Params, predictor: Predictor) -> Ro
     return earned
 
 
-def one_recording(path: Path, params: Params, assignments: Sequence[str] = ()) -> Row:
-    """RMSE ratio to persistence by horizon, on what comes after the slices that were learned from."""
+def importable(path: Path, folder: Path, columns: Sequence[str] = ()) -> Path:
+    """The recording as it is, or the one that `oddsmith data import` makes of it in a folder.
+
+    Raises:
+        DataError: if it is no recording and none can be made of it, saying what it lacks.
+        ParameterError: if `columns` are no pairs of ours=theirs.
+    """
+    try:
+        recording.check(path)
+    except DataError:
+        if path.is_dir() or not path.exists():
+            raise
+    else:
+        if not columns:
+            return path.resolve()
+    made = folder / f"{path.name.split('.')[0]}.parquet"
+    with contextlib.redirect_stdout(sys.stderr):
+        import_recording.run(path, made, columns, replace=False)
+    return made
+
+
+def one_recording(path: Path, params: Params, assignments: Sequence[str] = (), columns: Sequence[str] = ()) -> Row:
+    """RMSE ratio to persistence at every horizon, on what comes after the slices that were learned from.
+
+    Raises:
+        DataError: if nothing can be learned from it, or nothing comes after that.
+        RuntimeError: with the last line of a stage that refuses it.
+    """
     from pipelines.forecast import candidate  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
         shutil.copy2(ROOT / "params.yaml", folder)
         change(assignments, folder / "params.yaml")
-        stage_runs.run(folder, "window", "--source", "recorded", "--recording", str(path.resolve()))
+        given = importable(path, folder, columns)
+        stage_runs.run(folder, "window", "--source", "recorded", "--recording", str(given))
         for stage in ("pull", "featurize"):
             stage_runs.run(folder, stage)
         rows = Rows.read(folder / "data/features")
@@ -208,21 +251,30 @@ def one_recording(path: Path, params: Params, assignments: Sequence[str] = ()) -
         predictor = Predictor(folder / "forecaster")
         positions = _judged(rows, params)
         mean = predictor.forecast_many(rows.windows(predictor.lookback, rows.states(predictor.filter)), positions).mean
+    if len(positions) == 0:
+        raise DataError(f"{path} has no bar to judge after the slices that are learned from; give a longer recording")
     ratios = {}
-    for bars in SHOWN:
+    for bars in range(1, params.forecast.horizon_bars + 1):
         one = Errors.of(rows, positions, mean, slice(bars - 1, bars))
         low, high = one.interval()
         ratios[str(bars)] = [round(1.0 - value, 5) for value in (one.skill, high, low)]
     return {"ratio": ratios, "events": len(np.unique(rows.event[positions]))}
 
 
-def summary(rows: Sequence[Row], edges: Sequence[float], worlds: int, recordings: Sequence[str]) -> Row:
+def worst(ratio: Row) -> tuple[str, float]:
+    """The horizon whose ratio has the highest upper bound, and the bound."""
+    bars = max(ratio, key=lambda one: float(ratio[one][2]))
+    return bars, ratio[bars][2]
+
+
+def summary(rows: Sequence[Row], edges: Sequence[float], worlds: int, recordings: Sequence[Row]) -> Row:
     """The figures that the module's docstring names; null where nothing was measured."""
     asked = [row for row in rows if row.get("edge") in edges and row["seed"] <= worlds]
     default = [row for row in asked if row["world"] == "reversion"]
     by_edge = {edge: [row for row in default if row["edge"] == edge] for edge in edges}
     flat = [row for row in asked if row["edge"] > 0.0]
     none = by_edge.get(0.0)
+    found = {about["recorded"]: row["ratio"] for about in recordings for row in rows if about.items() <= row.items()}
     return {
         "benchmark": "skill",
         "worlds": worlds,
@@ -232,7 +284,13 @@ def summary(rows: Sequence[Row], edges: Sequence[float], worlds: int, recordings
         "network_adds": {
             f"{row['world']}, edge {row['edge']:g}, seed {row['seed']}": row["network_adds"] for row in flat
         },
-        "recorded": {row["recorded"]: row["ratio"] for row in rows if row.get("recorded") in recordings},
+        "recorded": {
+            name: {bars: one for bars, one in ratio.items() if int(bars) in SHOWN or bars == worst(ratio)[0]}
+            for name, ratio in found.items()
+        },
+        "recorded_worst": {
+            name: {"horizon": int(worst(ratio)[0]), "upper": worst(ratio)[1]} for name, ratio in found.items()
+        },
         "edge_0_false": sum(row["whole_interval"][0] > 0.0 for row in none) if none else None,
     }
 

@@ -69,7 +69,8 @@ def cut(events: Mapping[str, Span], shares: Mapping[str, float], embargo_s: int)
         raise DataError(
             f"the history spans {(end - start) / 3600:.1f} h; its shortest slice, {shortest / 3600:.1f} h, holds no"
             f" window and an embargo of {embargo_s / 3600:.1f} h; pull a longer history, or lower"
-            " forecast.lookback_bars and forecast.horizon_bars"
+            " forecast.lookback_bars and forecast.horizon_bars, whose sum may be less than"
+            f" {shortest / (2 * embargo_s):.0%} of what it is"
         )
     return Cut("cut_events", bounds, {}, embargo_s)
 

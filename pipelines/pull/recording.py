@@ -22,6 +22,7 @@ from pipelines.core.raw_tables import LABEL, IntArray
 from pipelines.core.settlement import Settlement
 from pipelines.pull.grid import Points
 from pipelines.pull.recording_checks import refuse_mixed_times, refuse_two_tokens
+from pipelines.pull.shapes import is_number
 from pipelines.reference import recorded
 from pipelines.reference.prices import Price
 from pipelines.venue import settlement_rules
@@ -142,7 +143,12 @@ def _resolve(columns: Mapping[str, str], path: Path) -> dict[str, str]:
     found = {role: by_lower[n] for role, options in NAMES.items() for n in reversed(options) if n in by_lower}
     missing = [NAMES[role][0] for role in _REQUIRED if role not in found]
     if missing:
-        raise DataError(f"{path} lacks the column(s) {', '.join(missing)}; it has {', '.join(columns)}")
+        raise DataError(
+            f"{path} lacks the column(s) {', '.join(missing)}; it has {', '.join(columns)}. `oddsmith data import FILE`"
+            " makes a recording of a file of another shape, or says why it cannot"
+        )
+    if "outcome" in found and is_number(columns[found["outcome"]]):
+        del found["outcome"]  # how the market ended, not which token a row is of
     return found
 
 

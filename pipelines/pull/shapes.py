@@ -41,6 +41,8 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     "asks": ("asks", "ask_px", "ask_prices"),
     "bid_sizes": ("bid_sz", "bid_sizes"),
     "ask_sizes": ("ask_sz", "ask_sizes"),
+    "event_type": ("event_type",),
+    "hash": ("hash",),
     "frame": ("raw_data", "raw", "frame", "message", "payload", "data"),
     "size": ("size", "shares", "shares_normalized", "amount", "quantity"),
     "volume": ("volume",),
@@ -103,13 +105,22 @@ def detect(columns: Mapping[str, str], given: Mapping[str, str], file: str) -> S
         given
     )
     stem = file.split(".", maxsplit=1)[0]
+    if "outcome" in found and "outcome" not in given and is_number(columns[found["outcome"]]):
+        # A number says how a market ended, not which token a row is of.
+        found.setdefault("resolved_price", found.pop("outcome"))
     for name, fits, select in _SHAPES:
         if fits(found, columns):
             return Shape(name, select(found, columns, stem), found, select is _frames)
     raise DataError(
-        f"{file} lacks {_lacking(found)}; it has {', '.join(columns)}. Name columns with --map, such as"
-        " --map price=yes_price"
+        f"{file} lacks {_lacking(found)}; it has {', '.join(columns)}. Where one of them holds prices over time, name"
+        " columns with --map, such as --map price=yes_price; a table of outcomes or forecasts with one row per market"
+        " has no price path and cannot be a recording"
     )
+
+
+def is_number(kind: str) -> bool:
+    """Whether a column of this type (as DuckDB names it) holds numbers or truth values."""
+    return kind.upper().startswith(("DOUBLE", "FLOAT", "DECIMAL", "BOOLEAN")) or "INT" in kind.upper()
 
 
 def _lacking(found: Mapping[str, str]) -> str:
@@ -195,6 +206,28 @@ def _frames(found: Mapping[str, str], _columns: Mapping[str, str], _stem: str) -
     return frame_rows.select(_named(found, "frame"), _rest(found, *own), _again(found, *own))
 
 
+def _messages(found: Mapping[str, str], _columns: Mapping[str, str], stem: str) -> str:
+    """The market channel with a row per level: whole books by their hash. Changes of single levels are left out: they
+    say nothing without the book before them."""
+    price, size = (f"try_cast({_named(found, role)} AS DOUBLE)" for role in ("price", "size"))
+    side, time = f"lower(CAST({_named(found, 'side')} AS VARCHAR))", _named(found, "timestamp")
+    token = f", CAST({_named(found, 'token_id')} AS VARCHAR) AS token_id" if "token_id" in found else ""
+    key = "market_id, timestamp, message" + (", token_id" if token else "")
+    best = {"bid": "max", "ask": "min"}
+    sides = ", ".join(
+        f"{fold}(price) FILTER (side IN ({names})) AS best_{name},"
+        f" arg_{fold}(size, price) FILTER (side IN ({names})) AS best_{name}_size"
+        for (name, fold), names in zip(best.items(), ("'bid', 'buy', 'bids'", "'ask', 'sell', 'asks'"), strict=True)
+    )
+    return (
+        f"SELECT * EXCLUDE (message), (best_bid + best_ask) / 2 AS price FROM (SELECT {key}, {sides} FROM ("  # noqa: S608 - names and paths are quoted
+        f"SELECT {_market(found, stem)}, {time} AS timestamp{token}, {_named(found, 'hash')} AS message,"
+        f" {price} AS price, {size} AS size, {side} AS side FROM source"
+        f" WHERE {_named(found, 'event_type')} = 'book' AND {size} > 0) GROUP BY {key})"
+        " WHERE best_bid IS NOT NULL AND best_ask IS NOT NULL"
+    )
+
+
 def _chain(found: Mapping[str, str], _columns: Mapping[str, str], _stem: str) -> str:
     """Events of filled orders: whoever gives asset 0 pays pUSD, the other asset is the token."""
     maker, taker = (f"CAST({_named(found, role)} AS VARCHAR)" for role in ("maker_asset", "taker_asset"))
@@ -227,6 +260,7 @@ _SHAPES: Final[tuple[tuple[str, _Fits, _Select], ...]] = (
     ("raw frames", lambda found, _columns: "frame" in found and "price" not in found, _frames),
     ("on-chain fills", _has("maker_asset", "taker_asset", "maker_amount", "taker_amount", "timestamp"), _chain),
     ("books of whole sides", _has("bids", "asks", "timestamp"), _levels),
+    ("books with a row per level", _has("event_type", "hash", "side", "price", "size", "timestamp"), _messages),
     ("prices", _has("timestamp", "price"), _prices),
     ("best bid and ask", _has("best_bid", "best_ask", "timestamp"), _touch),
     ("trades in dollars", _has("usd", "size", "timestamp"), _paid),

@@ -1,10 +1,15 @@
 """The line of `benchmarks.skill`: its keys, the sums over worlds, and what an interrupted run keeps."""
 
 import json
+import shutil
 
+import duckdb
 import pytest
 
-from benchmarks.skill import KeptSkill, share, summary
+from benchmarks.evaluate import ROOT
+from benchmarks.skill import KeptSkill, importable, main, share, summary
+from pipelines.core.errors import DataError
+from pipelines.pull import recording
 
 KEYS = {"share_edge_1", "share_edge_05", "trading_share_edge_1", "network_adds", "recorded", "edge_0_false"}
 
@@ -21,19 +26,26 @@ ROWS = [
     _world(0.5, 1, 0.023, 0.025),
     _world(0.0, 1, 0.0, 0.0, low=0.0),
     _world(0.0, 2, 0.0, 0.0, low=0.0004),
-    {"recorded": "a.parquet", "ratio": {"1": [0.98, 0.97, 0.99]}},
+    {
+        "recorded": "a.parquet",
+        "sha256": "new",
+        "ratio": {"1": [0.98, 0.97, 0.99], "2": [0.98, 0.97, 1.004], "3": [0.99, 0.98, 1.0], "5": [0.99, 0.98, 1.0]},
+    },
+    {"recorded": "a.parquet", "sha256": "old", "ratio": {"1": [1.0, 1.0, 1.0]}},
 ]
 
 
 def test_the_line_has_the_keys_that_are_promised():
     """One line of JSON holds shares with intervals, what the network adds per world, recordings and false alarms."""
-    line = json.loads(json.dumps(summary(ROWS, [1.0, 0.5, 0.0], 2, ["a.parquet"])))
+    line = json.loads(json.dumps(summary(ROWS, [1.0, 0.5, 0.0], 2, [{"recorded": "a.parquet", "sha256": "new"}])))
     assert set(line) >= KEYS
     assert line["share_edge_1"][0] == pytest.approx((0.076 + 0.072) / 0.16)
     assert line["share_edge_05"][0] == pytest.approx(0.92)
     assert line["trading_share_edge_1"] == [0.9, 0.9, 0.9]
     assert line["network_adds"]["reversion, edge 0.5, seed 1"] == [0.001, -0.001, 0.003]
-    assert line["recorded"] == {"a.parquet": {"1": [0.98, 0.97, 0.99]}}
+    shown = {"1": [0.98, 0.97, 0.99], "2": [0.98, 0.97, 1.004], "5": [0.99, 0.98, 1.0]}
+    assert line["recorded"] == {"a.parquet": shown}, "1, 5 and the horizon with the highest upper bound"
+    assert line["recorded_worst"] == {"a.parquet": {"horizon": 2, "upper": 1.004}}
     assert line["edge_0_false"] == 1
 
 
@@ -44,6 +56,34 @@ def test_what_was_not_measured_is_null():
     assert line["share_edge_05"] is None
     assert line["edge_0_false"] is None
     assert line["network_adds"] == {}
+
+
+def test_a_file_of_another_shape_is_imported_on_the_way(tmp_path):
+    """A recording is taken as it is; a file that the importer knows becomes one; a table without prices is refused."""
+    plain, other, table = (tmp_path / f"{name}.parquet" for name in ("plain", "other", "table"))
+    rows = "SELECT 'm' AS {0}, '2026-01-01T00:00:00Z' AS timestamp, 0.5 AS {1}"
+    duckdb.sql(f"COPY ({rows.format('market_id', 'price')}) TO '{plain}'")
+    duckdb.sql(f"COPY ({rows.format('market_slug', 'paid')}) TO '{other}'")
+    duckdb.sql(f"COPY (SELECT 'm' AS condition_id, 0.5 AS priceA) TO '{table}'")
+    work = tmp_path / "work"
+    assert importable(plain, work) == plain
+    made = importable(other, work, ["price=paid"])
+    assert made.parent == work
+    assert len(recording.read(made).points) == 1
+    with pytest.raises(DataError, match="no price path"):
+        importable(table, work)
+
+
+def test_a_refused_recording_costs_the_others_nothing(tmp_path, monkeypatch, capsys):
+    """The line is printed all the same, with the reason at the file's name, and nothing is kept of it."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy2(ROOT / "params.yaml", tmp_path)
+    duckdb.sql("COPY (SELECT 'm' AS condition_id, 0.5 AS priceA) TO 'table.parquet'")
+    main(["--worlds", "0", "--recorded", "table.parquet", "missing.parquet"])
+    line = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert set(line["refused"]) == {"table.parquet", "missing.parquet"}
+    assert "no price path" in line["refused"]["table.parquet"]
+    assert line["recorded"] == {}
 
 
 def test_the_interval_is_that_of_worlds():

@@ -161,6 +161,47 @@ def test_books_of_lists_have_their_best_prices_in_any_order():
     assert (row["best_bid"], row["best_ask"], row["outcome"]) == (0.5, 0.52, "UP")
 
 
+def test_a_number_in_the_column_outcome_is_a_payout():
+    """0 and 1 say how a market ended and never split its rows into tokens; words say which token a row is of."""
+    times = ["2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z", "2026-01-01T00:02:00Z"]
+    rows = ", ".join(
+        f"('m', '{at}', {price}, {end})"
+        for at, price, end in zip(times, (0.5, 0.9, 0.99), ("NULL", "NULL", "1.0"), strict=True)
+    )
+    duckdb.sql(f"COPY (SELECT * FROM (VALUES {rows}) AS t(market_slug, timestamp, price, outcome)) TO 'ended.parquet'")
+
+    assert sorted(row["resolved_price"] is None for row in _imported(Path("ended.parquet"))) == [False, True, True]
+    found = recording.read(Path("out.parquet"))
+
+    assert len(found.points) == 3
+    assert list(found.payouts.values()) == [1_000_000]
+
+
+def test_messages_with_a_row_per_level_become_their_books():
+    """Levels of one message are one book with the sizes of its best prices; single changed levels are no prices."""
+    levels = [
+        ("book", 0.40, "bid", 5),
+        ("book", 0.48, "bid", 7),
+        ("book", 0.52, "ask", 9),
+        ("price_change", 0.01, "bid", 3),
+    ]
+    rows = ", ".join(
+        f"('m', 't', '{kind}', {price}, '{side}', {size}, 'h', 1790585112649)" for kind, price, side, size in levels
+    )
+    names = "market_slug, asset_id, event_type, price, side, size, hash, timestamp"
+    duckdb.sql(f"COPY (SELECT * FROM (VALUES {rows}) AS t({names})) TO 'levels.parquet'")
+
+    (row,) = _imported(Path("levels.parquet"))
+
+    assert (row["best_bid"], row["best_ask"], row["best_bid_size"], row["best_ask_size"]) == (0.48, 0.52, 7, 9)
+
+
+def test_a_table_of_outcomes_is_refused_with_what_it_is():
+    """A row per market without prices over time is no recording, and the error says so."""
+    with pytest.raises(DataError, match="one row per market has no price path"):
+        run(_file("condition_id,game_start,priceA,A_won\nm,2026-01-01,0.5,1\n", "series.csv"), None, [], replace=False)
+
+
 def test_fills_on_chain_have_a_price_and_shares():
     """Whoever gives asset 0 pays: price is dollars over tokens, whichever side made the order."""
     header = "makerAssetId,takerAssetId,makerAmountFilled,takerAmountFilled,timestamp"
