@@ -49,7 +49,8 @@ def _rows(count: int, last: int) -> Any:
 
 
 def opinions(history: History, rows: Any, sentiment_log_odds: float) -> FloatArray:
-    """What the ensemble weighs at some bars, in price units: forecast, sentiment, reversion, reference price."""
+    """What the ensemble weighs at some bars, in price units, (rows, len(WEIGHTS)): forecast, sentiment, reversion,
+    reference price, imbalance."""
     mid = history.mid_units[rows].astype(np.float64)
     last = history.mean.shape[1] - 1
     forecast = history.mean[rows, min(MOVE_STEPS, last)] - history.mean[rows, 0]
@@ -61,22 +62,25 @@ def opinions(history: History, rows: Any, sentiment_log_odds: float) -> FloatArr
         expected_units(sentiment_log_odds * history.sentiment[rows], mid),
         average - mid,
         reference,
+        history.micro_gap[rows] * PRICE_SCALE,
     )
     return np.column_stack([np.asarray(column, dtype=np.float64) for column in columns])
 
 
-WEIGHTS = ("forecast_weight", "sentiment_weight", "reversion_weight", "reference_weight")
+WEIGHTS = ("forecast_weight", "sentiment_weight", "reversion_weight", "reference_weight", "imbalance_weight")
 
 
 def _ensemble(histories: Sequence[History], known: dict[str, Any]) -> dict[str, float]:
-    """Weights in [0, 1] by least squares on the moves that came."""
+    """Weights in [0, 1] by least squares on the moves that came. An opinion that the slice never held (no sizes, no
+    reference price) says nothing of its weight, which stays as it was."""
     from scipy.optimize import lsq_linear  # noqa: PLC0415 - slow to import
 
     first, later = (_moves(part, known["sentiment_log_odds"]) for part in halves(histories))
     if len(first[1]) < FEWEST or len(later[1]) < FEWEST:
         return {}
-    found = lsq_linear(first[0], first[1], bounds=(0.0, 1.0)).x
-    before = np.array([known[name] for name in WEIGHTS])
+    before, held = np.array([known[name] for name in WEIGHTS]), first[0].any(axis=0)
+    found = before.copy()
+    found[held] = lsq_linear(first[0][:, held], first[1], bounds=(0.0, 1.0)).x
     errors = [float(np.mean((later[1] - later[0] @ weights) ** 2)) for weights in (before, found)]
     return dict(zip(WEIGHTS, map(float, found), strict=True)) if errors[1] < errors[0] else {}
 

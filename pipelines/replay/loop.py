@@ -86,6 +86,7 @@ def _inputs(history: History, scaler: MarketScaler | None, depth: int) -> list[I
     market = history.market
     standard = scaler.market(history.features, history.sentiment) if scaler is not None else [None] * len(history)
     made, marks, (fair, ages) = [], history.marks_units, references(history)
+    gaps = history.micro_gap
     implied = np.full((len(history), 2), np.nan) if history.fair is None else history.fair
     for k in range(len(history)):
         bid, ask = int(history.bid_units[k]), int(history.ask_units[k])
@@ -116,6 +117,7 @@ def _inputs(history: History, scaler: MarketScaler | None, depth: int) -> list[I
                 implied_before,
                 reference_units=int(fair[k]),
                 reference_age_s=int(ages[k]),
+                seen_gap=float(gaps[k]),
             )
         )
     return made

@@ -19,12 +19,14 @@ from pipelines.core.products import FEATURES, FORECAST_TABLE, RAW
 from pipelines.core.sections import ExecutionParams
 from pipelines.core.settlement import Settlement
 from pipelines.features.market_context import CONTEXT
+from pipelines.features.microstructure import micro_gaps
 from pipelines.features.spec import FEATURE_NAMES
 from pipelines.trading import kernel
 
 IntArray = NDArray[np.int64]
 
 FORECASTS = FORECAST_TABLE
+MICRO_GAP = CONTEXT.index("micro_gap")
 GOLDEN = (5.0**0.5 - 1.0) / 2.0
 """Multiples of it, without their whole part, fill [0, 1) evenly."""
 
@@ -56,6 +58,9 @@ class History:
     """Recorded sizes at bid and ask, shape (n, 2); None where no book was recorded, and the model's depth is shown."""
     disputed: bool = False
     """Whether somebody objected to the resolution. A label: the scores of outcomes alone read it."""
+    seen_gap: FloatArray | None = None
+    """Microprice less mid of the books that were recorded, shape (n,), 0 where none was seen (`market_context`); None
+    where the sizes above say it."""
 
     def __len__(self) -> int:
         return len(self.ts_s)
@@ -66,6 +71,15 @@ class History:
         if self.payout_micro is None:
             return self.mid_units
         return np.append(self.mid_units[:-1], kernel.payout_units(self.payout_micro))
+
+    @property
+    def micro_gap(self) -> FloatArray:
+        """Microprice less mid at every bar, in [0, 1] prices, shape (n,); 0 where nobody recorded sizes."""
+        if self.seen_gap is not None:
+            return self.seen_gap
+        if self.sizes_micro is None:
+            return np.zeros(len(self))
+        return micro_gaps(self.bid_units, self.ask_units, self.sizes_micro)
 
 
 @dataclass(frozen=True)
@@ -273,6 +287,7 @@ def _history(series: Series, rows: IntArray, arrays: Sequence[FloatArray], execu
         series.payout_micro if _ends_with(series, rows) else None,
         None if series.fair is None else series.fair[rows],
         disputed=series.disputed,
+        seen_gap=None if series.context is None else series.context[rows, MICRO_GAP],
     )
 
 

@@ -1,4 +1,4 @@
-"""Ensemble probability: forecast, sentiment, reversion and reference price, weighted into one expected move."""
+"""Ensemble probability: forecast, sentiment, reversion, reference price and imbalance, weighted into one move."""
 
 from pipelines.core.domain import Direction, Position
 from pipelines.core.money import PRICE_SCALE
@@ -25,9 +25,10 @@ _AVERAGE = FEATURE_NAMES.index("ma_30")
 
 
 class Ensemble(DeclaredPolicy):
-    """The threshold rule on a weighted sum of four opinions in price units: the forecast's move, the sentiment's
-    (`sentiment_log_odds` at full sentiment), the way back to the 30-bar mean, and the way to the fair value of the
-    reference price where there is one. A backtest learns the weights on its slice (`backtest.learned`)."""
+    """The threshold rule on a weighted sum of five opinions in price units: the forecast's move, the sentiment's
+    (`sentiment_log_odds` at full sentiment), the way back to the 30-bar mean, the way to the fair value of the
+    reference price where there is one, and the way to the microprice, where the sizes at the touch lean. A backtest
+    learns the weights on its slice (`backtest.learned`)."""
 
     kind = "ensemble"
     candidate = True
@@ -44,6 +45,8 @@ class Ensemble(DeclaredPolicy):
         """Weight of the way back to the 30-bar mean. Unit: share."""
         reference_weight: Fraction = since(0.0, before=0.0)
         """Weight of the way to the fair value of the reference price. Unit: share."""
+        imbalance_weight: Fraction = since(0.0, before=0.0)
+        """Weight of the way to the microprice. Unit: share."""
         sentiment_log_odds: NonNegativeFloat = 0.2
         """Move that full sentiment promises. Unit: log-odds."""
         cost_multiple: NonNegativeFloat = 1.0
@@ -64,6 +67,7 @@ class Ensemble(DeclaredPolicy):
             parameters.sentiment_weight,
             parameters.reversion_weight,
             parameters.reference_weight,
+            parameters.imbalance_weight,
         )
         self._sentiment = parameters.sentiment_log_odds
         self._multiple = parameters.cost_multiple
@@ -88,6 +92,7 @@ class Ensemble(DeclaredPolicy):
             expected_units(self._sentiment * inputs.sentiment, mid),
             float(inputs.features[_AVERAGE]) * PRICE_SCALE - mid,
             0.0 if inputs.fair is None else inputs.fair * PRICE_SCALE - mid,
+            inputs.micro_gap * PRICE_SCALE,
         )
         return sum(weight * opinion for weight, opinion in zip(self._weights, opinions, strict=True))
 

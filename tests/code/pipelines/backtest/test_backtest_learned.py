@@ -90,10 +90,37 @@ def test_other_policies_learn_nothing():
 
 
 def test_weights_of_the_ensemble_are_shares():
-    """Learned weights lie in [0, 1] and take the place of all four."""
+    """Learned weights lie in [0, 1] and take the place of all five."""
     given = learned.given("ensemble", histories(count=40), load(), 60)
 
     assert all(0.0 <= given[name] <= 1.0 for name in learned.WEIGHTS)
+
+
+def leaning(sizes=True, seed=1):
+    """Markets whose next move is the microprice's way from the mid, with or without the sizes that tell it."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for one in histories(count=40):
+        shown = rng.integers(1, 500, (BARS, 2)) * 1_000_000
+        gaps = 50.0 * (shown[:, 0] - shown[:, 1]) / shown.sum(axis=1)
+        moves = np.concatenate(([0.0, 0.0], np.cumsum(gaps)[:-2]))
+        mid = np.clip(5_000 + np.round(moves), 500, 9_500).astype(np.int64)
+        features = one.features.copy()
+        features[:, FEATURE_NAMES.index("ma_30")] = mid / 1e4
+        book = {"mid_units": mid, "bid_units": mid - 50, "ask_units": mid + 50, "features": features, "fair": None}
+        made.append(replace(one, **book, sizes_micro=shown if sizes else None))
+    return made
+
+
+def test_the_weight_of_the_imbalance_is_learned_from_sizes():
+    """Where prices follow the sizes at the touch the fifth weight rises; without sizes nothing is known of it, nor of a
+    reference price that no bar had: both stay as in params.yaml, so that live sizes do not get a weight by chance."""
+    with_sizes = learned.given("ensemble", leaning(), load(), 60)
+    without = learned.given("ensemble", leaning(sizes=False), load(), 60)
+
+    assert with_sizes["imbalance_weight"] > 0.5
+    assert (without["imbalance_weight"], without["reference_weight"]) == (0.0, 0.0)
+    assert with_sizes["reference_weight"] == 0.0
 
 
 def test_a_forecast_of_outcomes_is_scored_against_the_price():

@@ -192,7 +192,8 @@ def test_an_older_bundle_decides_as_it_did(tmp_path):
     assert made.parameters.rule == (1.0, 0.0, 3_600)
     weights = {f"{name}_weight": 0.3 for name in ("forecast", "sentiment", "reversion")}
     ensemble = {"kind": "ensemble", "params": values | weights | {"sentiment_log_odds": 0.2}}
-    assert policies.of_bundle(ensemble, tmp_path).parameters.exit_multiple == 0.0
+    older = policies.of_bundle(ensemble, tmp_path).parameters
+    assert (older.exit_multiple, older.imbalance_weight) == (0.0, 0.0)
 
 
 def test_a_position_is_left_only_where_the_move_points_against_it():
