@@ -10,6 +10,7 @@ It knows nothing of Prefect, BentoML or an MLflow server. Read it in this order:
     inference/    the sealed bundle and the forecaster that it carries
     decide.py     the one function that turns inputs and account into an order or a named refusal
     decision_record.py   what `decide` saw, as bytes of the journal: written live, read by parity
+    rows/         what the rows of an event say, made from raw bars, headlines and reference prices
     replay/       histories replayed bar by bar through `decide`; lanes of many accounts for training
 
     pull/ validate/ featurize/ forecast/ agent/ backtest/ package/ gate/     one folder per DVC stage:

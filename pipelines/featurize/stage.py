@@ -9,7 +9,7 @@ so memory does not grow with the venue. Where a venue has more than `slices.max_
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -26,22 +26,22 @@ from pipelines.core.scheduler import each
 from pipelines.features.market_context import CONTEXT
 from pipelines.features.scale import Scaler
 from pipelines.features.spec import FEATURE_NAMES, SCALED
-from pipelines.features.state_space_batch import Books, contexts
 from pipelines.featurize import slices
 from pipelines.featurize.drawn import drawn
 from pipelines.featurize.feature_file import FeatureFile, fit_rows
-from pipelines.featurize.market import IntArray, MarketBars, features, long_enough
-from pipelines.featurize.raw_bars import COLUMNS, RawBars
-from pipelines.featurize.sentiment import Headlines
-from pipelines.featurize.set_aside import SetAside
 from pipelines.reference import recorded
 from pipelines.reference.board import Board
+from pipelines.rows.event import News, context, of_market, taken
+from pipelines.rows.headlines import Headlines
+from pipelines.rows.market import Bools, IntArray, MarketBars, long_enough
+from pipelines.rows.raw_bars import RawBars
+from pipelines.rows.set_aside import SetAside
 
 LIGHTER = 8
 """A bar of which only market and time are read takes so much less memory than a whole one."""
 
-Job = tuple[list[MarketBars], list[tuple[IntArray, FloatArray]], list[FloatArray]]
-"""The markets of an event, their headlines (known, score), and their fair values."""
+Job = list[tuple[MarketBars, News, FloatArray]]
+"""The markets of an event: all bars, headlines, and the fair values of the bars in long enough runs."""
 
 
 @dataclass
@@ -51,15 +51,15 @@ class Found:
     spans: dict[str, slices.Span] = field(default_factory=dict)
     bars: Counter[str] = field(default_factory=Counter)
     markets: dict[str, list[str]] = field(default_factory=dict)
+    """All of an event, also those without a long enough run: they are siblings of the others."""
     dropped: dict[str, int] = field(default_factory=lambda: {"markets_too_short": 0, "bars_in_short_runs": 0})
 
-    def add(self, event: str, name: str, ts_s: IntArray) -> None:
-        """A market of an event with the times of its bars that are kept."""
+    def add(self, event: str, ts_s: IntArray) -> None:
+        """The times of the bars of a market of an event that are kept."""
         first, last = int(ts_s[0]), int(ts_s[-1])
         known = self.spans.get(event, (first, last))
         self.spans[event] = (min(first, known[0]), max(last, known[1]))
         self.bars[event] += len(ts_s)
-        self.markets.setdefault(event, []).append(name)
 
 
 def run() -> None:
@@ -81,7 +81,7 @@ def run() -> None:
     rows = MadeRows()
     with replaced_folder(FEATURES) as folder:
         with FeatureFile(folder / "features.parquet") as file:
-            for table in each(_event, (made, length_s), jobs, params.compute):
+            for table in each(_event, (made, length_s, shortest), jobs, params.compute):
                 file.add(rows.kept(table))
         counted = rows.write(folder / "quarantine.parquet", params.validate_.max_quarantined_share)
         _describe(folder, file, made, found.dropped, params, length_s, counted)
@@ -104,12 +104,14 @@ def _found(raw: RawBars, groups: Sequence[Sequence[str]], length_s: int, shortes
     for group in groups:
         for name, ts_s in raw.times(group):
             markets += 1
+            event = raw.about[name]["event_id"]
+            found.markets.setdefault(event, []).append(name)
             mask = long_enough(ts_s, length_s, shortest)
             found.dropped["bars_in_short_runs"] += int((~mask).sum())
             if not mask.any():
                 found.dropped["markets_too_short"] += 1
                 continue
-            found.add(raw.about[name]["event_id"], name, ts_s[mask])
+            found.add(event, ts_s[mask])
     if not found.bars:
         raise DataError(
             f"none of {markets} markets has {shortest} bars of {length_s} s without a gap (lookback + horizon);"
@@ -123,57 +125,41 @@ def _jobs(
 ) -> Iterator[Job]:
     """One job per event, read when it is asked for."""
     for group in groups:
-        events: dict[str, list[MarketBars]] = {}
+        events: dict[str, Job] = {}
         for bars in raw.read(group):
-            mask = long_enough(bars.ts_s, length_s, shortest)
-            columns = {name: getattr(bars, name)[mask] for name in COLUMNS}
-            events.setdefault(bars.event_id, []).append(replace(bars, **columns))
+            kept = long_enough(bars.ts_s, length_s, shortest)
+            fair = board.series(bars.settlement, bars.ts_s[kept], length_s)
+            events.setdefault(bars.event_id, []).append((bars, headlines.of(bars.market_id), fair))
         while events:
-            markets = events.pop(next(iter(events)))
-            news = [headlines.of(bars.market_id) for bars in markets]
-            yield markets, news, [board.series(bars.settlement, bars.ts_s, length_s) for bars in markets]
+            yield events.pop(next(iter(events)))
 
 
-def _event(shared: tuple[slices.Cut, int], job: Job) -> pa.Table:
+def _event(shared: tuple[slices.Cut, int, int], job: Job) -> pa.Table:
     """The rows of an event, market by market."""
-    table = pa.concat_tables([_table(*shared, bars, news, fair) for bars, news, fair in zip(*job, strict=True)])
-    for name, values in zip(CONTEXT, context(job[0], shared[1]).T, strict=True):
-        table = table.append_column(name, pa.array(values))
-    return table
+    made, length_s, shortest = shared
+    around = context([bars for bars, _, _ in job], length_s)
+    return pa.concat_tables(
+        _rows(made, length_s, bars, news, fair, near, kept)
+        for (bars, news, fair), near in zip(job, around, strict=True)
+        if (kept := long_enough(bars.ts_s, length_s, shortest)).any()
+    )
 
 
-def context(markets: Sequence[MarketBars], length_s: int) -> FloatArray:
-    """The market context of every bar of the markets of an event, one after the other, (n, len(CONTEXT))."""
-    event = np.zeros(sum(len(bars.ts_s) for bars in markets), dtype=np.int64)
-    starts = np.concatenate([np.append(True, np.diff(bars.ts_s) != length_s) for bars in markets])
-    names = ("ts_s", "mid_units", "spread_units", "bid_size_micro", "ask_size_micro")
-    columns = (np.concatenate([getattr(bars, name) for bars in markets]) for name in names)
-    return contexts(Books(event, starts, *columns))
-
-
-def _table(
-    made: slices.Cut, length_s: int, bars: MarketBars, news: tuple[IntArray, FloatArray], fair: FloatArray
+def _rows(
+    made: slices.Cut, length_s: int, bars: MarketBars, news: News, fair: FloatArray, near: FloatArray, kept: Bools
 ) -> pa.Table:
-    known_s, scores = news
-    values = features(bars, length_s)
+    """The rows of a market's bars that are kept."""
+    bars = taken(bars, kept)
     n = len(bars.ts_s)
-    tone, headlines = Headlines.impulses(bars.ts_s, known_s, scores, length_s)
-    columns = {
-        "market_id": pa.array([bars.market_id] * n),
-        "event_id": pa.array([bars.event_id] * n),
-        "ts_s": bars.ts_s,
-        "slice": pa.array(made.of_bars(bars.event_id, bars.ts_s).tolist()),
-        "mid_units": pa.array(bars.mid_units.astype(np.int32)),
-        "volume_micro": bars.volume_micro,
-        "spread_units": pa.array(bars.spread_units.astype(np.int32)),
-        "sentiment": Headlines.decayed(bars.ts_s, known_s, scores),
-        "tone": tone,
-        "headlines": pa.array(headlines.astype(np.int32)),
-        "end_s": pa.array([bars.end_s] * n, type=pa.int64()),
-        "fair": fair[:, 0],
-        "fair_before": fair[:, 1],
+    columns = of_market(bars, news, fair, length_s) | dict(zip(CONTEXT, near[kept].T, strict=True))
+    about = {
+        "market_id": pa.array([bars.market_id] * n, pa.string()),
+        "event_id": pa.array([bars.event_id] * n, pa.string()),
+        "ts_s": columns.pop("ts_s"),
+        "slice": pa.array(made.of_bars(bars.event_id, bars.ts_s).tolist(), pa.string()),
+        "end_s": pa.array([bars.end_s] * n, pa.int64()),
     }
-    return pa.table(columns | {name: values[:, i] for i, name in enumerate(FEATURE_NAMES)})
+    return pa.table(about | columns)
 
 
 @dataclass

@@ -1,5 +1,9 @@
-"""Proof that nothing of a judged decision reads what came later: the same bundle on histories whose future was cut off
-or exchanged has to give the same features, the same forecasts and the same account, bar by bar."""
+"""Proof that nothing of a judged decision reads what came later.
+
+What the forecaster and the policies read (features, sentiment, tone, fair value, market context, quotes, states of the
+filter) is made again from raw data that ends at a bar, and has to be equal to the bit to what was judged; the forecasts
+of the same windows, and the account of a replay, have to be equal as well.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params
-from pipelines.features.compute import batch
 from pipelines.gate.forecasts import filter_states, windows
+from pipelines.gate.past import Past, RawData, of_times
 from pipelines.inference.bundle import Bundle
 from pipelines.inference.predictor import Predictor
 from pipelines.replay.bundle_rules import of_bundle
@@ -26,6 +31,21 @@ TOLERANCE = 1e-6
 """Log-odds between two forecasts of one window; batches of other sizes may round differently."""
 
 
+COLUMNS = {
+    "ts_s": "the number of bars",
+    "mid_units": "the price",
+    "spread_units": "the spread",
+    "volume_micro": "the volume",
+    "features": "a feature",
+    "sentiment": "the sentiment",
+    "tone": "the tone of the headlines",
+    "headlines": "the number of headlines",
+    "fair": "the fair value",
+    "context": "the market context",
+}
+"""What is read of a series, and its name in a sentence."""
+
+
 @dataclass(frozen=True)
 class Proof:
     """How much was compared, and what differed, a sentence each."""
@@ -35,18 +55,27 @@ class Proof:
 
 
 def prove(
-    bundle: Bundle, series: Sequence[Series], histories: Sequence[History], params: Params, length_s: int
+    bundle: Bundle,
+    series: Sequence[Series],
+    histories: Sequence[History],
+    params: Params,
+    length_s: int,
+    raw: RawData,
 ) -> Proof:
-    """Compare features and forecasts with those of cut histories, and a replay with one that has another future."""
+    """Compare what is read at some bars with what raw data up to each makes, and a replay with one that has another
+    future."""
     chosen = _spread(histories)
     by_id = {one.market.market_id: one for one in series}
-    predictor, compared, found = bundle.predictor(), 0, []
+    predictor, compared, found, asked = bundle.predictor(), 0, [], []
     for history in chosen:
         whole = by_id[history.market.market_id]
         rows = np.searchsorted(whole.ts_s, history.ts_s[_cuts(len(history))])
-        rows = rows[rows >= predictor.lookback - 1]
-        compared += 2 * len(rows)
-        found += _features(whole, rows, length_s) + _forecasts(predictor, whole, rows)
+        asked += [(whole, row) for row in rows[rows >= predictor.lookback - 1].tolist()]
+    left = {one.market.market_id: filter_states(predictor, one) for one, _ in asked}
+    for past in of_times(raw, asked, length_s):
+        whole = by_id[past.series.market.market_id]
+        compared += len(COLUMNS) + 2
+        found += _rows(whole, past) or _forecast(predictor, whole, past, left[whole.market.market_id])
     compared += len(chosen)
     found += _account(bundle, chosen, params, length_s)
     return Proof(compared, tuple(found))
@@ -61,29 +90,35 @@ def _cuts(bars: int) -> IntArray:
     return np.unique(np.linspace(0, bars - 1, CUTS + 2).astype(np.int64)[1:-1])
 
 
-def _features(whole: Series, rows: IntArray, length_s: int) -> list[str]:
-    """Stored features of a bar against those computed from the bars up to it alone, to the bit."""
-    starts = np.append(0, np.flatnonzero(np.diff(whole.ts_s) != length_s) + 1)
-    found = []
-    for row in rows.tolist():
-        run = slice(int(starts[starts <= row][-1]), row + 1)
-        columns = (whole.ts_s[run], whole.mid_units[run], whole.volume_micro[run])
-        if not np.array_equal(batch(*columns, whole.market.end_s)[-1], whole.features[row]):
-            found.append(_where("the features", whole, row))
-    return found
+def _rows(whole: Series, past: Past) -> list[str]:
+    """Columns that differ up to the bar, a sentence each."""
+    upto = past.row + 1
+    return [
+        _where(words, whole, past.row)
+        for name, words in COLUMNS.items()
+        if not _same(_part(getattr(whole, name), upto), getattr(past.series, name))
+    ]
 
 
-def _forecasts(predictor: Predictor, whole: Series, rows: IntArray) -> list[str]:
-    """Forecasts of the windows that end at `rows`, with the history and without what follows each."""
-    found = []
-    full = windows(predictor, whole, filter_states(predictor, whole), rows) if len(rows) else None
-    for k, row in enumerate(rows.tolist()):
-        past = _until(whole, row)
-        alone = windows(predictor, past, filter_states(predictor, past), np.array([row]))
-        assert full is not None
-        if float(np.abs(full.mean[k] - alone.mean[0]).max()) > TOLERANCE:
-            found.append(_where("the forecast", whole, row))
-    return found
+def _part(values: Any, upto: int) -> Any:
+    return None if values is None else values[:upto]
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal to the bit; nothing known equals no value."""
+    if one is None or other is None:
+        return all(values is None or not np.isfinite(values).any() for values in (one, other))
+    return bool(np.array_equal(one, other, equal_nan=True))
+
+
+def _forecast(predictor: Predictor, whole: Series, past: Past, left: FloatArray) -> list[str]:
+    """The states of the filter, and the forecast of the window that ends at the bar, with and without what follows."""
+    alone = filter_states(predictor, past.series)
+    if not np.array_equal(left[: past.row + 1], alone):
+        return [_where("a state of the filter", whole, past.row)]
+    row = np.array([past.row])
+    difference = windows(predictor, whole, left, row).mean - windows(predictor, past.series, alone, row).mean
+    return [_where("the forecast", whole, past.row)] if float(np.abs(difference).max()) > TOLERANCE else []
 
 
 def _account(bundle: Bundle, chosen: Sequence[History], params: Params, length_s: int) -> list[str]:
@@ -103,14 +138,5 @@ def _account(bundle: Bundle, chosen: Sequence[History], params: Params, length_s
     return [f"the account at {ts_s[differs[0]]} changes with what comes after {cut_s}"] if len(differs) else []
 
 
-def _until(series: Series, row: int) -> Series:
-    columns: dict[str, Any] = {
-        name: value[: row + 1]
-        for name in series.__dataclass_fields__
-        if isinstance(value := getattr(series, name), np.ndarray)
-    }
-    return replace(series, **columns)
-
-
 def _where(what: str, series: Series, row: int) -> str:
-    return f"{what} of {series.market.market_id} at {int(series.ts_s[row])} change with what comes later"
+    return f"{what} of {series.market.market_id} up to {int(series.ts_s[row])} changes with what comes later"

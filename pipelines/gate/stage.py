@@ -15,6 +15,7 @@ from pipelines.core.params import Params, load
 from pipelines.core.products import BUNDLE, VERDICT, report_json
 from pipelines.gate import contender, criteria, evidence, latency, look_ahead, paired, resting, rival
 from pipelines.gate.forecasts import gate_histories, gate_series
+from pipelines.gate.past import RawData
 from pipelines.inference import verdict as record
 from pipelines.inference.bundle import Bundle
 from pipelines.replay import luck, market_history, trials
@@ -140,7 +141,7 @@ def measure(
         *criteria.luck(mine.policy, deflated, backtest.get("overfitting_probability"), gate),
         *([criteria.covered(mine, params)] if acts else []),
         criteria.fast_enough(bar_ms, markets, gate),
-        criteria.no_look_ahead(look_ahead.prove(bundle, series, histories, params, length_s)),
+        criteria.no_look_ahead(look_ahead.prove(bundle, series, histories, params, length_s, RawData.read(params))),
         criteria.same_as_source(parity),
     ]
     numbers = {

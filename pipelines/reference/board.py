@@ -42,6 +42,10 @@ class Board:
             made.take(one)
         return made
 
+    def empty(self) -> "Board":
+        """A board for the same feeds, before their first price."""
+        return Board(*self._geometry)
+
     def take(self, price: Price) -> None:
         """Add a price to its path."""
         key = (price.symbol, price.source)

@@ -20,8 +20,6 @@ from pipelines.core.products import FEATURES, FORECASTS
 from pipelines.core.raw_tables import Bars
 from pipelines.features.scale import Scaler
 from pipelines.features.spec import SCALED
-from pipelines.featurize.market import MarketBars, features
-from pipelines.featurize.stage import context
 from pipelines.gate.forecasts import forecast_rows
 from pipelines.inference.bundle import Bundle
 from pipelines.inference.predictor import Forecasts, Predictor
@@ -30,6 +28,8 @@ from pipelines.reference.board import Board
 from pipelines.replay import market_history
 from pipelines.replay.market_history import History, Series
 from pipelines.replay.signals import sizing_table
+from pipelines.rows.event import context
+from pipelines.rows.market import MarketBars, features
 from pipelines.study import choice
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.sizing import SizingTable
@@ -182,8 +182,7 @@ def _series(found: recording.Recording, bars: Bars, length_s: int) -> Iterator[S
         )
         for one, part in zip((found.markets[code] for code in codes), parts, strict=True)
     ]  # fmt: skip
-    around = np.split(context(markets, length_s), np.cumsum([len(one.ts_s) for one in markets])[:-1])
-    for code, one, near in zip(codes, markets, around, strict=True):
+    for code, one, near in zip(codes, markets, context(markets, length_s), strict=True):
         fair = board.series(one.settlement, one.ts_s, length_s)
         market = found.markets[code]
         yield Series(

@@ -63,7 +63,7 @@ LAYERS = {
         *("pull", "validate", "featurize", "forecast", "agent", "backtest", "package", "gate"),
         *("parity", "drift", "costs", "export"),
     ],
-    "replay": ["replay"],
+    "replay": ["replay", "rows"],
     "inference": ["inference"],
     "trading": ["trading"],
     "venue, news, features": ["venue", "news", "features"],

@@ -14,7 +14,7 @@ from pipelines.features.compute import batch
 from pipelines.features.scale import Scaler
 from pipelines.features.spec import FEATURE_NAMES, SCALED
 from pipelines.featurize import stage
-from pipelines.featurize.market import features, long_enough, parts
+from pipelines.rows.market import features, long_enough, parts
 
 START = 1_767_225_600
 PARAMS = read(Path("params.yaml"))
@@ -227,7 +227,7 @@ def _odd_features(monkeypatch, rows):
             values[rows, 0] = np.inf
         return values
 
-    monkeypatch.setattr(stage, "features", made)
+    monkeypatch.setattr("pipelines.rows.event.features", made)
 
 
 def test_odd_rows_of_features_are_set_aside_and_come_back(tmp_path, monkeypatch):

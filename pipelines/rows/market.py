@@ -11,6 +11,7 @@ from pipelines.core.settlement import Settlement
 from pipelines.features.compute import batch
 
 IntArray = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def parts(ts_s: IntArray, length_s: int) -> list[slice]:
     return [slice(left, right) for left, right in itertools.pairwise(edges)]
 
 
-def long_enough(ts_s: IntArray, length_s: int, shortest: int) -> NDArray[np.bool_]:
+def long_enough(ts_s: IntArray, length_s: int, shortest: int) -> Bools:
     """Which bars (n,) lie in a run of at least `shortest` bars: others can never be in a window with its target."""
     keep = np.zeros(len(ts_s), dtype=bool)
     for part in parts(ts_s, length_s):

@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from pipelines.core.domain import FloatArray
-from pipelines.featurize.market import IntArray
 from pipelines.news import decay
+from pipelines.rows.market import IntArray
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +14,35 @@ import pyarrow.parquet as pq
 
 from pipelines.core.errors import DataError
 from pipelines.core.settlement import Settlement
-from pipelines.featurize.market import IntArray, MarketBars
-from pipelines.featurize.set_aside import SetAside
+from pipelines.rows.market import IntArray, MarketBars
+from pipelines.rows.set_aside import SetAside
 
 COLUMNS = ("ts_s", "mid_units", "volume_micro", "spread_units", "bid_size_micro", "ask_size_micro")
 """Columns of data/raw/bars that are read, in addition to the market id."""
 
 
 class RawBars:
-    """The markets of data/raw by id, each with the number of its bars.
-
-    Raises:
-        DataError: if there are no bars, or a file cannot be read.
-    """
+    """The markets of data/raw and their bars."""
 
     def __init__(self, raw: Path, aside: SetAside) -> None:
-        self._folder, self._aside = raw / "bars", aside
-        self.counts: dict[str, int] = dict(sorted(self._counted().items()))
-        if not self.counts:
+        self._raw, self._folder, self._aside = raw, raw / "bars", aside
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Market id -> number of its bars, sorted.
+
+        Raises:
+            DataError: if there are no bars, or a file cannot be read.
+        """
+        found = dict(sorted(self._counted().items()))
+        if not found:
             raise DataError(f"{self._folder} holds no bars; run `python -m pipelines pull` on a longer window")
-        self.about: dict[str, dict[str, Any]] = {
-            row["market_id"]: row for row in pq.read_table(raw / "markets.parquet").to_pylist()
-        }
+        return found
+
+    @cached_property
+    def about(self) -> dict[str, dict[str, Any]]:
+        """Market id -> its row of markets.parquet."""
+        return {row["market_id"]: row for row in pq.read_table(self._raw / "markets.parquet").to_pylist()}
 
     def groups(self, units: Sequence[Sequence[str]], bars_at_once: int) -> Iterator[list[str]]:
         """Markets of consecutive units (such as events), units whole, with at most so many bars where one unit has no

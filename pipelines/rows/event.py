@@ -1,0 +1,56 @@
+"""What the rows of an event say of every bar: features, sentiment, fair value and market context."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.core.domain import FloatArray
+from pipelines.features.spec import FEATURE_NAMES
+from pipelines.features.state_space_batch import Books, contexts
+from pipelines.rows.headlines import Headlines
+from pipelines.rows.market import Bools, IntArray, MarketBars, features
+from pipelines.rows.raw_bars import COLUMNS
+
+News = tuple[IntArray, FloatArray]
+"""When the headlines of a market were known (UTC s, ascending), and their scores."""
+
+
+def taken(bars: MarketBars, rows: Bools) -> MarketBars:
+    """Some bars of a market, (n,) chosen by a mask."""
+    return replace(bars, **{name: getattr(bars, name)[rows] for name in COLUMNS})
+
+
+def of_market(bars: MarketBars, news: News, fair: FloatArray, length_s: int) -> dict[str, NDArray[Any]]:
+    """The columns of a market's bars, (n,) each, without the market context. `fair` is (n, 2), as `Board.series`."""
+    known_s, scores = news
+    values = features(bars, length_s)
+    tone, headlines = Headlines.impulses(bars.ts_s, known_s, scores, length_s)
+    return {
+        "ts_s": bars.ts_s,
+        "mid_units": bars.mid_units.astype(np.int32),
+        "volume_micro": bars.volume_micro,
+        "spread_units": bars.spread_units.astype(np.int32),
+        "sentiment": Headlines.decayed(bars.ts_s, known_s, scores),
+        "tone": tone,
+        "headlines": headlines.astype(np.int32),
+        "fair": fair[:, 0],
+        "fair_before": fair[:, 1],
+        **{name: values[:, column] for column, name in enumerate(FEATURE_NAMES)},
+    }
+
+
+def context(markets: Sequence[MarketBars], length_s: int) -> list[FloatArray]:
+    """The market context of every bar of whole events, (n, len(CONTEXT)) by market.
+
+    All bars of an event belong in it, also those of runs too short to learn from: whether a run will be long enough is
+    not known while it lasts.
+    """
+    counts = [len(bars.ts_s) for bars in markets]
+    _, event = np.unique([bars.event_id for bars in markets], return_inverse=True)
+    starts = np.concatenate([np.append(True, np.diff(bars.ts_s) != length_s)[: len(bars.ts_s)] for bars in markets])
+    names = ("ts_s", "mid_units", "spread_units", "bid_size_micro", "ask_size_micro")
+    columns = (np.concatenate([getattr(bars, name) for bars in markets]) for name in names)
+    return np.split(contexts(Books(np.repeat(event, counts), starts, *columns)), np.cumsum(counts)[:-1])
