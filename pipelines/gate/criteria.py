@@ -81,16 +81,18 @@ def against_champion(paired: Paired | None, absent: str, gate: GateParams) -> Cr
     if paired is None:
         why = f"No champion to compare with: {absent}. The candidate is compared with the market price alone."
         return Criterion("champion", True, None, None, why)
-    passed, words = paired.verdict(gate.champion_margin)
+    decision = paired.decided(gate.champion_margin)
+    by = decision.by
     losses, pnl = paired.losses, paired.pnl
     text = (
-        f"Against the champion on {paired.events} events {words}: losses {losses.mean:+.3%} of the market price's "
-        f"[{losses.lower:+.3%}, {losses.upper:+.3%}], Diebold-Mariano {losses.statistic:+.2f}; P&L {pnl.mean:+.2f} "
-        f"pUSD an event [{pnl.lower:+.2f}, {pnl.upper:+.2f}]; risk {paired.risk_pusd:.2f} pUSD (the champion's "
-        f"{paired.champion_risk_pusd:.2f}). It has to be surely better in one of the two and within "
-        f"{gate.champion_margin:.0%} in the other, or surely within {gate.champion_margin:.0%} in both with less risk."
+        f"Against the champion on {paired.events} events {decision.words}: losses {losses.mean:+.3%} of the market "
+        f"price's [{losses.lower:+.3%}, {losses.upper:+.3%}], Diebold-Mariano {losses.statistic:+.2f}; P&L "
+        f"{pnl.mean:+.2f} pUSD an event [{pnl.lower:+.2f}, {pnl.upper:+.2f}]; risk {paired.risk_pusd:.2f} pUSD "
+        f"(the champion's {paired.champion_risk_pusd:.2f}). It has to be surely better in one of the two and within "
+        f"{gate.champion_margin:.0%} in the other, or surely within {gate.champion_margin:.0%} in both with less risk. "
+        f"Decided by the {by.what}: {by.value:+.4g} against {by.limit:+.4g}."
     )
-    return Criterion("champion", passed, losses.statistic, None, text)
+    return Criterion("champion", decision.passed, by.value, by.limit, text)
 
 
 def luck(kind: str, deflated: Deflated | None, fooled: float | None, gate: GateParams) -> list[Criterion]:

@@ -14,6 +14,8 @@ from pipelines.core.domain import FloatArray
 from pipelines.gate.contender import Contender
 from pipelines.gate.evidence import mean_bound
 
+LOSSES, PNL, RISK = "the losses", "the P&L", "risk"
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -27,13 +29,29 @@ class Difference:
     champions: float
     """The champion's own mean, never below 0: what a margin is a share of."""
 
-    def better(self) -> bool:
-        """Whether the candidate is surely better."""
-        return self.lower > 0.0
+    def least(self, margin: float) -> float:
+        """What a candidate that is worse by no more than a share of the champion's own reaches."""
+        return -margin * self.champions
 
-    def within(self, margin: float, *, surely: bool) -> bool:
-        """Whether the candidate is worse by no more than a share of the champion's own; at the bound if `surely`."""
-        return (self.lower if surely else self.mean) >= -margin * self.champions
+
+@dataclass(frozen=True)
+class Bound:
+    """A number of the comparison and its limit: the least that a difference has to reach, and what risk must be below.
+    In shares of the market price's loss, or in pUSD."""
+
+    what: str
+    value: float
+    limit: float
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Whether the candidate may follow the champion, in which words, and the comparison that decided."""
+
+    passed: bool
+    words: str
+    by: Bound
 
 
 @dataclass(frozen=True)
@@ -46,17 +64,44 @@ class Paired:
     champion_risk_pusd: float
     events: int
 
-    def verdict(self, margin: float) -> tuple[bool, str]:
-        """Whether the candidate may follow the champion, and in which words."""
+    def decided(self, margin: float) -> Judgement:
+        """Better in one of losses and P&L and within the margin in the other, or within it in both with less risk.
+
+        What decides is the first comparison of the way that was open, or the one that closed the way with the fewest
+        closed.
+        """
         if self.events < 2:
-            return False, "they share fewer than two events"
-        for one, other, name in ((self.losses, self.pnl, "forecasts"), (self.pnl, self.losses, "P&L")):
-            if one.better() and other.within(margin, surely=False):
-                return True, f"it is better ({name})"
-        level = self.losses.within(margin, surely=True) and self.pnl.within(margin, surely=True)
-        if level and self.risk_pusd < self.champion_risk_pusd:
-            return True, "it is not worse, with less risk"
-        return False, "it is level, with no less risk" if level else "it is not surely better"
+            return Judgement(
+                False, "they share fewer than two events", Bound("shared events", self.events, 2, passed=False)
+            )
+        ways = self._ways(margin)
+        for words, comparisons in ways.items():
+            if all(one.passed for one in comparisons):
+                return Judgement(True, words, comparisons[0])
+        closed = [[one for one in comparisons if not one.passed] for comparisons in ways.values()]
+        *_, level = closed
+        if [one.what for one in level] == [RISK]:
+            return Judgement(False, "it is level, with no less risk", level[0])
+        return Judgement(False, "it is not surely better", min(closed, key=len)[0])
+
+    def _ways(self, margin: float) -> dict[str, tuple[Bound, ...]]:
+        losses, pnl = self.losses, self.pnl
+
+        def better(one: Difference, name: str) -> Bound:
+            return Bound(f"lower bound of {name}", one.lower, 0.0, one.lower > 0.0)
+
+        def within(one: Difference, name: str) -> Bound:
+            return Bound(f"mean of {name}", one.mean, one.least(margin), one.mean >= one.least(margin))
+
+        def surely(one: Difference, name: str) -> Bound:
+            return Bound(f"lower bound of {name}", one.lower, one.least(margin), one.lower >= one.least(margin))
+
+        less = Bound(RISK, self.risk_pusd, self.champion_risk_pusd, self.risk_pusd < self.champion_risk_pusd)
+        return {
+            "it is better (forecasts)": (better(losses, LOSSES), within(pnl, PNL)),
+            "it is better (P&L)": (better(pnl, PNL), within(losses, LOSSES)),
+            "it is not worse, with less risk": (surely(losses, LOSSES), surely(pnl, PNL), less),
+        }
 
     def document(self) -> dict[str, Any]:
         """For the report."""

@@ -82,40 +82,47 @@ def test_without_a_champion_the_gate_says_so_and_judges_against_the_null():
 
 
 @pytest.mark.parametrize(
-    ("candidate", "passes", "words"),
+    ("candidate", "passes", "words", "by"),
     [
-        (contender(0.85 + 0.01 * EVENTS, 10.0 + EVENTS), True, "better (forecasts)"),
-        (contender(0.90 + 0.01 * EVENTS, 20.0 + EVENTS), True, "better (P&L)"),
-        (contender(0.90 + 0.01 * EVENTS, [11.0] * 12), True, "not worse, with less risk"),
-        (contender(0.90 + 0.01 * EVENTS, 10.0 + EVENTS), False, "no less risk"),
-        (contender(0.95 + 0.01 * EVENTS, 10.0 + EVENTS), False, "not surely better"),
-        (contender(0.85 + 0.01 * EVENTS, 2.0 + EVENTS), False, "not surely better"),
+        (contender(0.85 + 0.01 * EVENTS, 10.0 + EVENTS), True, "better (forecasts)", "lower bound of the losses"),
+        (contender(0.90 + 0.01 * EVENTS, 20.0 + EVENTS), True, "better (P&L)", "lower bound of the P&L"),
+        (contender(0.90 + 0.01 * EVENTS, [11.0] * 12), True, "not worse, with less risk", "lower bound of the losses"),
+        (contender(0.90 + 0.01 * EVENTS, 10.0 + EVENTS), False, "no less risk", "risk"),
+        (contender(0.95 + 0.01 * EVENTS, 10.0 + EVENTS), False, "not surely better", "lower bound of the losses"),
+        (contender(0.85 + 0.01 * EVENTS, 2.0 + EVENTS), False, "not surely better", "mean of the P&L"),
     ],
 )
-def test_a_candidate_follows_when_it_is_better_or_level_with_less_risk(candidate, passes, words):
-    """Better in losses or P&L without losing the other, or within the margin in both with less risk."""
+def test_a_candidate_follows_when_it_is_better_or_level_with_less_risk(candidate, passes, words, by):
+    """Better in losses or P&L without losing the other, or within the margin in both with less risk; the criterion has
+    the number that decided and its limit, and the two agree with the verdict."""
     found = compare(candidate, GOOD, 0.95)
-    assert found.verdict(GATE.champion_margin)[0] is passes
-    assert words in criteria.against_champion(found, "", GATE).text
+    criterion = criteria.against_champion(found, "", GATE)
+    assert found.decided(GATE.champion_margin).passed is criterion.passed is passes
+    assert words in criterion.text
+    assert f"Decided by the {by}: " in criterion.text
+    value, limit = criterion.document()["value"], criterion.document()["limit"]
+    assert (value < limit if by == "risk" else value >= limit) is passes
 
 
 def test_the_difference_of_equal_models_is_nothing():
     """A candidate equal to the champion has a statistic of 0 and is not better."""
     found = difference(np.zeros(9), 1.0, 0.95)
-    assert (found.mean, found.statistic, found.better()) == (0.0, 0.0, False)
+    assert (found.mean, found.statistic, found.lower > 0.0) == (0.0, 0.0, False)
 
 
 def test_two_models_of_equal_skill_seldom_look_different():
     """Diebold-Mariano at 95 % calls at most one of twenty equal candidates better: 16 of 200 is the binomial limit."""
     rng = np.random.default_rng(1)
-    drawn = [difference(rng.standard_t(4, 25), 1.0, 0.95).better() for _ in range(200)]
+    drawn = [difference(rng.standard_t(4, 25), 1.0, 0.95).lower > 0.0 for _ in range(200)]
     assert sum(drawn) <= 16
 
 
 def test_fewer_than_two_shared_events_decide_nothing():
     """A champion that was measured on other events cannot be followed on this evidence."""
     alone = paired.compare(GOOD, contender([], []), 0.95)
-    assert alone.verdict(0.05) == (False, "they share fewer than two events")
+    decision = alone.decided(0.05)
+    assert (decision.passed, decision.words) == (False, "they share fewer than two events")
+    assert (decision.by.value, decision.by.limit) == (0, 2)
     json.dumps(alone.document(), allow_nan=False)
 
 
