@@ -70,8 +70,9 @@ LEVELS: Final[dict[Kind, Level]] = {
 PER_TRADE: Final = frozenset({Kind.FILL, Kind.EXIT, Kind.SETTLED})
 """Kinds that come once per trade. Where there is no room for all messages of a level, these are left out first."""
 
-LONGEST: Final = 1_000
-"""Most characters of one message; a longer text is cut and ends with a note."""
+LONGEST: Final = 900
+"""Most characters of one message; a longer text is cut and ends with a note. With time, kind and link it stays within
+the 1,024 that PagerDuty takes."""
 
 
 @dataclass(frozen=True, slots=True)

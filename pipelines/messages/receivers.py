@@ -24,6 +24,9 @@ RETRY_AFTER_S: Final = (2.0, 10.0, 60.0)
 LOOK_EVERY_S: Final = 1.0
 """Wall seconds between two checks of the queue."""
 
+PAGE_LENGTH: Final = 1_024
+"""Characters of a summary that PagerDuty's Events API v2 takes; it refuses longer ones, and apprise knows no limit."""
+
 _log = log.get("messages")
 
 
@@ -141,7 +144,17 @@ def targets(addresses: str) -> Iterator[tuple[str, Level | None, Any]]:
         target = apprise.Apprise()
         if not separator or not target.add(found[2]):
             raise SettingError(_refusal(number, scheme if separator else ""))
+        _fit(target)
         yield f"{number} {scheme.lower()}", level, target
+
+
+def _fit(target: Any) -> None:
+    """Keep to the length that a service takes, which apprise leaves to the sender: a longer message goes in parts, and
+    PagerDuty gets the first part, because each part would page somebody."""
+    for plugin in target:
+        pages = plugin.secure_protocol == "pagerduty"
+        plugin.body_maxlen = min(plugin.body_maxlen, PAGE_LENGTH) if pages else plugin.body_maxlen
+        plugin.overflow_mode = "truncate" if pages else "split"
 
 
 def _nothing(_record: logging.LogRecord) -> bool:
