@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from benchmarks import kalman, league_data, league_online
 from benchmarks.kept_rows import KeptRows
 from benchmarks.league_data import Course
-from benchmarks.league_members import ONLINE, SLOW, Made, forecast, known
+from benchmarks.league_members import ONLINE, SLOW, WITHOUT_SIZES, Made, forecast, known
 from benchmarks.league_page import page
 from benchmarks.league_row import Row, judge
 from flows import studies
@@ -44,7 +44,7 @@ KEPT = Path("var/league.jsonl")
 PAGE = Path("docs/results/league.md")
 DOCUMENT = report_json("league")
 LIMIT = report_json("kalman")
-MEMBER = ("kind", "data", "size", "seed")
+MEMBER = ("kind", "data", "world", "edge", "size", "seed")
 """What names a row."""
 LARGE = 5
 """How many times the windows of an epoch the large protocol has."""
@@ -55,12 +55,14 @@ def run(asked: argparse.Namespace) -> None:
     """Make what is missing, print one JSON line, render the page.
 
     Raises:
-        ParameterError: naming a kind that is not known.
+        ParameterError: naming a kind that is not known, or worlds without an edge.
     """
     params = load()
     for kind in asked.kinds:
         if kind not in known():
             raise ParameterError(f"forecaster was {kind!r}; known are {', '.join(known())}")
+    if asked.world and not asked.edge:
+        raise ParameterError("--world was given without --edge; name the edges of these worlds, such as --edge 1")
     names = tuple(dict.fromkeys(("persistence", *(asked.kinds or known()))))
     if not asked.keep_limit:
         kalman.write(LIMIT)
@@ -71,7 +73,7 @@ def run(asked: argparse.Namespace) -> None:
     limit = json.loads(LIMIT.read_text(encoding="utf-8")) if LIMIT.is_file() else None
     write_json(DOCUMENT, {"entries": kept.rows, "kalman": limit})
     write_bytes(PAGE, page(kept.rows, limit, params).encode())
-    members = {" ".join(str(row.get(name)) for name in MEMBER): row for row in kept.rows}
+    members = {" ".join(str(row[name]) for name in MEMBER if name in row): row for row in kept.rows}
     studies.remember("league", {"size": asked.size, "seeds": asked.seeds}, members)
     print(json.dumps(summary(kept.rows)))
 
@@ -80,9 +82,12 @@ def _courses(asked: argparse.Namespace, params: Params) -> Iterator[Course]:
     sizes = {"small": params.league.windows, "large": LARGE * params.league.windows}
     settings = {"windows": sizes[asked.size], "epochs": params.league.epochs}
     params = params.model_copy(update={"forecast": params.forecast.model_copy(update=settings)})
-    for edge in asked.edge:
-        for seed in range(1, asked.worlds + 1):
-            yield league_data.synthetic(edge, seed, params)
+    for world in asked.world or [params.simulator.world]:
+        simulator = params.simulator.model_copy(update={"world": world})
+        of_world = params.model_copy(update={"simulator": simulator})
+        for edge in asked.edge:
+            for seed in range(1, asked.worlds + 1):
+                yield league_data.synthetic(edge, seed, of_world)
     for path in asked.recorded:
         yield league_data.recording(path, params)
     if not asked.edge and not asked.recorded:
@@ -126,7 +131,9 @@ def _keep(course: Course, made: Made, about: Row, folder: Path, kept: KeptRows, 
     file = folder / "forecasts.parquet"
     file.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table(course.rows, made.positions, made.forecasts), file)
-    row = {**about, **judge(course, made), **more}
+    # The key has them in the name of the data and in the parameters: rows that were kept before stay found.
+    where = {} if course.world is None else {"world": course.world, "edge": course.edge}
+    row = {**about, **where, **judge(course, made), **more}
     if course.trades and about["kind"] not in SLOW:
         row["trading"] = _trade(file, course.params)
     kept.add(row)
@@ -136,7 +143,9 @@ def _keep(course: Course, made: Made, about: Row, folder: Path, kept: KeptRows, 
 
 def _online(course: Course, about: Row, work: Path, kept: KeptRows) -> None:
     """The row of the online ensemble, from the forecasts of the other rows that lie in their files."""
-    names = [k for k in known() if k not in SLOW and k != ONLINE and kept.find({**about, "kind": k}) is not None]
+    names = [
+        k for k in known() if k not in {*SLOW, *WITHOUT_SIZES, ONLINE} and kept.find({**about, "kind": k}) is not None
+    ]
     positions = course.positions()
     tables = {name: pq.read_table(work / name / "forecasts.parquet") for name in names}
     columns = {

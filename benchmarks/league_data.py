@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from pipelines.forecast.training_windows import IntArray, Rows
 
 LATER = ("agent", "selection", "gate")
 """Slices of a world or a recording that are judged: everything after the calibration slice."""
+DEFAULT_WORLD = "reversion"
 JUDGED_BARS = 30_000
 """About so many bars are judged: every k-th bar time, the same ones in every market."""
 
@@ -37,6 +38,9 @@ class Course:
     """Whether market histories lie in data/raw, so that the threshold rule can be played."""
     fitted: StateSpace | None
     """The state-space filter: fitted once, since it depends on the data and the seed alone."""
+    world: str | None = None
+    """Which errors the quotes of a synthetic world make (`simulator.world`); None for recordings."""
+    edge: float | None = None
 
     def positions(self) -> IntArray:
         """Bars that get a forecast: all with a full lookback where the rule trades, else those that are judged."""
@@ -62,17 +66,27 @@ def last_pull(params: Params) -> Course:
     """The feature table of this folder; the selection slice alone is judged, the gate's is left to the gate."""
     source = str(read_json(WINDOW)["source"]) if WINDOW.is_file() else "unknown"
     made = params.simulator
-    name = f"edge {made.edge:g}, seed {made.seed}, pulled" if source == "simulated" else f"source {source}"
+    simulated = source == "simulated"
+    name = f"{_world(made.world, made.edge, made.seed)}, pulled" if simulated else f"source {source}"
     rows = Rows.read(FEATURES)
     observation = read_json(FEATURES / "scaler.json")
-    return _course(name, rows, params, sha256_path(FEATURES), observation, ("selection",), trades=True)
+    course = _course(name, rows, params, sha256_path(FEATURES), observation, ("selection",), trades=True)
+    return replace(course, world=made.world, edge=made.edge) if simulated else course
+
+
+def _world(world: str, edge: float, seed: int) -> str:
+    """Name of a synthetic world; the default kind is not named."""
+    kind = "" if world == DEFAULT_WORLD else f"world {world}, "
+    return f"{kind}edge {edge:g}, seed {seed}"
 
 
 def synthetic(edge: float, seed: int, params: Params) -> Course:
-    """A world of the default's shape: bars, volumes and headlines of the generator, without the exchange in between."""
-    name = f"edge {edge:g}, seed {seed}"
+    """A world of the default's shape and of the parameters' kind (`simulator.world`): bars, volumes and headlines of
+    the generator, without the exchange in between."""
+    made = params.simulator.world
+    name = _world(made, edge, seed)
     rows = skill_world(seed, edge, params, params.simulator.history_days).rows
-    return _course(name, rows, params, name, {}, LATER)
+    return replace(_course(name, rows, params, name, {}, LATER), world=made, edge=edge)
 
 
 def recording(path: Path, params: Params) -> Course:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +10,10 @@ import numpy as np
 from benchmarks import classical
 from benchmarks.league_data import Course
 from pipelines.core.kinds import forecasters
+from pipelines.features.market_context import CONTEXT
 from pipelines.forecast import baselines
 from pipelines.forecast.stage import forecasts
-from pipelines.forecast.training_windows import IntArray
+from pipelines.forecast.training_windows import IntArray, Rows
 from pipelines.inference.predictor import Forecasts, Predictor
 
 CLASSICAL = {
@@ -26,6 +27,10 @@ SLOW = {"prophet": (150, 300), "fracast": (150, 300)}
 """Bars that calibrate and bars that judge a forecaster which takes most of a second for one."""
 WITHOUT_FILTER = {f"{kind}_without_filter": kind for kind in ("ridge", "hybrid")}
 """Rows of the ablation: the same forecaster from the price alone, `forecast.filter: false`."""
+WITHOUT_SIZES = {f"{kind}_without_sizes": kind for kind in ("ridge", "hybrid")}
+"""Rows of the ablation: the same forecaster on bars whose displayed sizes nobody saw."""
+SIZES = [CONTEXT.index(name) for name in ("lean", "lean_spread", "micro_gap")]
+"""Columns of the market context that displayed sizes make."""
 ONLINE = "online_ensemble"
 """The other rows' forecasts, weighted bar by bar by what they were worth until then (`league_online`)."""
 LIVE_MARKETS = 80
@@ -34,7 +39,7 @@ TIMED = 5
 
 def known() -> tuple[str, ...]:
     """Names of all rows: the baselines first, then every kind of forecaster, the ablations, the online ensemble."""
-    return (*CLASSICAL, *sorted(forecasters(), key=_order), *WITHOUT_FILTER, ONLINE)
+    return (*CLASSICAL, *sorted(forecasters(), key=_order), *WITHOUT_FILTER, *WITHOUT_SIZES, ONLINE)
 
 
 def _order(kind: str) -> tuple[int, str]:
@@ -58,7 +63,9 @@ def forecast(course: Course, kind: str, folder: Path) -> Made:
         return _classical(course, kind)
     from pipelines.forecast import candidate  # noqa: PLC0415 - TensorFlow is loaded by those who train
 
-    settings = {"kind": WITHOUT_FILTER.get(kind, kind), "filter": kind not in WITHOUT_FILTER}
+    if kind in WITHOUT_SIZES:
+        course = replace(course, rows=without_sizes(course.rows))
+    settings = {"kind": (WITHOUT_FILTER | WITHOUT_SIZES).get(kind, kind), "filter": kind not in WITHOUT_FILTER}
     params = course.params.model_copy(update={"forecast": course.params.forecast.model_copy(update=settings)})
     report = candidate.make(course.rows, params, folder, course.data_hash, course.observation, course.fitted)
     candidate.checkpoint_of(params, course.data_hash).clear()
@@ -66,6 +73,15 @@ def forecast(course: Course, kind: str, folder: Path) -> Made:
     made = forecasts(course.rows, predictor, positions)
     windows = course.rows.windows(predictor.lookback, course.rows.states(predictor.filter))(positions[:LIVE_MARKETS])
     return Made(positions, made, float(report["training_s"]), _median_ms(lambda: predictor.forecast_batch(*windows)))
+
+
+def without_sizes(rows: Rows) -> Rows:
+    """The same bars as if no size had been displayed; the spread stays."""
+    if rows.context is None:
+        return rows
+    context = rows.context.copy()
+    context[:, SIZES] = 0.0
+    return replace(rows, context=context)
 
 
 def _classical(course: Course, kind: str) -> Made:

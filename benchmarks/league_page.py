@@ -18,6 +18,8 @@ TITLES = {
     "boosting": "Filter and gradient boosting",
     "ridge_without_filter": "Linear path alone",
     "hybrid_without_filter": "Hybrid LSTM-GRU without the filter",
+    "ridge_without_sizes": "Filter and linear path without displayed sizes",
+    "hybrid_without_sizes": "Hybrid LSTM-GRU without displayed sizes",
     "hybrid": "**Hybrid LSTM-GRU**",
     "gru": "**GRU**",
     "lstm": "**LSTM**",
@@ -36,6 +38,12 @@ CLAIMED = {
     "online_ensemble": "5 to 10 % more accuracy",
 }
 OVER = ("ssm", "ridge")
+ABLATION = (
+    ("ridge", "network off"),
+    ("hybrid_without_filter", "filter off"),
+    ("hybrid_without_sizes", "sizes off"),
+)
+"""Rows that lack a part of the hybrid."""
 HEAD = (
     "| Model | MAPE | RMSE | MAE | Skill h = 1 | h = 5 | h = {last} | Skill pooled [95 %, events] | [95 %, periods] |"
     " Slope | Coverage | VaR 5 % exceeded | VaR gain | Trades | Sharpe | Training | 80 markets | The guide says |"
@@ -80,6 +88,7 @@ def _table(about: tuple[str, str, int], rows: list[Row], last: int) -> list[str]
         "|" + "---|" * (HEAD.count("|") - 1),
         *(_row(row, null, str(last)) for row in shown),
         *_added(by_kind),
+        *_ablation(by_kind),
         *_weights(by_kind),
     ]
 
@@ -123,6 +132,14 @@ def _added(by_kind: dict[str, Row]) -> list[str]:
         if shown and kind not in ("persistence", "ar", "arima"):
             lines.append(f"* `{kind}`: {', '.join(shown)}")
     return ["", "Points of pooled skill that a row adds [95 %, events]:", "", *lines] if lines else []
+
+
+def _ablation(by_kind: dict[str, Row]) -> list[str]:
+    """What each part of the hybrid adds to the rest of it, in points of pooled skill."""
+    whole = by_kind.get("hybrid")
+    found = [(off, adds(whole, by_kind[kind])) for kind, off in ABLATION if whole and kind in by_kind]
+    shown = [f"{100 * a[0]:+.2f} [{100 * a[1]:+.2f}, {100 * a[2]:+.2f}] against {off}" for off, a in found if a]
+    return ["", f"Ablation of `hybrid`, points of pooled skill [95 %, events]: {', '.join(shown)}."] if shown else []
 
 
 def _weights(by_kind: dict[str, Row]) -> list[str]:

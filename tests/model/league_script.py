@@ -62,7 +62,7 @@ def main(folder, params_file):
     def run(scheduler):
         compute = params.compute.model_copy(update={"scheduler": scheduler})
         league.load = lambda: params.model_copy(update={"compute": compute})
-        asked = {"kinds": KINDS, "edge": [], "recorded": [], "worlds": 1, "seeds": 1, "size": "small"}
+        asked = {"kinds": KINDS, "edge": [], "world": [], "recorded": [], "worlds": 1, "seeds": 1, "size": "small"}
         league.run(Namespace(**asked, keep_limit=True))
 
     for where in ("single", "dask"):

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import classical, league, league_online, league_row
+from benchmarks import classical, league, league_data, league_online, league_row
 from benchmarks.kept_rows import KeptRows
 from benchmarks.league_data import Course
-from benchmarks.league_members import Made
+from benchmarks.league_members import Made, without_sizes
 from benchmarks.league_page import page
 from pipelines.core.errors import ParameterError
 from pipelines.core.params import load
+from pipelines.features.market_context import CONTEXT
 from pipelines.features.scale import log_odds
 from pipelines.forecast import baselines
 from pipelines.forecast.accuracy import measure
@@ -172,6 +173,57 @@ def test_the_page_has_the_guides_columns_and_both_intervals():
     assert "not measured" in text
     limit = {"edge": 1.0, "seed": 1, "horizons": {"5": {"skill_pct": 4.86}}}
     assert "skill 4.9 % at h = 5" in page(rows, limit, course.params)
+
+
+def test_a_foreign_world_is_named_in_key_and_page(tmp_path, monkeypatch):
+    """Rows of a foreign world carry its name and edge, never the default's; its course is another; a world without an
+    edge is refused."""
+    rows, params = _reverting(), _params()
+    asked_of = []
+
+    def made(seed, edge, of_world, days):
+        asked_of.append(of_world.simulator.world)
+        return Namespace(rows=rows)
+
+    monkeypatch.setattr(league_data, "skill_world", made)
+    monkeypatch.setattr(league_data.state_space_fit, "fit", lambda *_: None)
+    asked = Namespace(world=["reversion", "seasonal"], edge=[0.5], worlds=1, recorded=[], size="small")
+    courses = list(league._courses(asked, params))
+    assert asked_of == ["reversion", "seasonal"]
+    assert [one.name for one in courses] == ["edge 0.5, seed 1", "world seasonal, edge 0.5, seed 1"]
+    assert [(one.world, one.edge) for one in courses] == [("reversion", 0.5), ("seasonal", 0.5)]
+    kept = KeptRows(tmp_path / "rows.jsonl", ["benchmarks/kept_rows.py"])
+    for course in [replace(one, slices=("selection",)) for one in courses]:
+        one = baselines.fit("ar", rows, course.params)
+        positions = course.positions()
+        forecast = Made(positions, one.forecast(rows, positions), 1.0, 2.0)
+        about = {"data": course.name, "size": "small", "seed": 1, "kind": "ar"}
+        league._keep(course, forecast, about, tmp_path / course.name, kept)
+    assert [(row["world"], row["edge"]) for row in kept.rows] == [("reversion", 0.5), ("seasonal", 0.5)]
+    text = page(kept.rows, None, params)
+    assert "## world seasonal, edge 0.5, seed 1" in text
+    assert "## edge 0.5, seed 1" in text
+    with pytest.raises(ParameterError, match="without --edge"):
+        league.run(Namespace(kinds=["ar"], world=["seasonal"], edge=[]))
+
+
+def test_the_ablation_hides_sizes_and_nothing_else():
+    """Without sizes the three columns that sizes make are 0, the spread and all others stay; the page says what each
+    part adds to the hybrid."""
+    rows, params = _reverting(), _params()
+    context = np.random.default_rng(1).normal(size=(len(rows.mid_units), len(CONTEXT)))
+    hidden = without_sizes(replace(rows, context=context)).context
+    gone = [name for at, name in enumerate(CONTEXT) if not hidden[:, at].any()]
+    assert gone == ["lean", "lean_spread", "micro_gap"]
+    others = [at for at, name in enumerate(CONTEXT) if name not in gone]
+    assert np.array_equal(hidden[:, others], context[:, others])
+    course = _course(rows, params)
+    weaker = ("ridge", "hybrid_without_filter", "hybrid_without_sizes")
+    made = [_row(course, "ar") | {"kind": "hybrid"}, *(_row(course, "persistence") | {"kind": kind} for kind in weaker)]
+    text = page(made, None, params)
+    line = next(one for one in text.splitlines() if one.startswith("Ablation of `hybrid`"))
+    assert all(f"against {part} off" in line for part in ("network", "filter", "sizes"))
+    assert "-" not in line.split(":")[1]
 
 
 def test_kept_rows_are_those_of_the_same_code(tmp_path):
