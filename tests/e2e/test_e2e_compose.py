@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -265,22 +265,44 @@ def test_prometheus_scrapes_the_bot_and_knows_the_alertmanager(parts: Parts) -> 
 @pytest.mark.slow
 @pytest.mark.e2e
 @pytest.mark.timeout(600)
-def test_the_flows_are_served_behind_the_login(parts: Parts) -> None:
-    """Prefect answers nobody without the login of the secret file, and with it knows the nightly deployment."""
+def test_a_worker_runs_the_flows_behind_the_login(parts: Parts) -> None:
+    """Prefect answers nobody without the login of the secret file; with it, the worker of the file's pool is there, the
+    nightly deployment has its schedule, and a run that is asked for is taken by the worker and ends well."""
     url = f"{parts.url('prefect', 4200)}/api"
     with pytest.raises(urllib.error.HTTPError) as refused:
         _read(f"{url}/admin/version")
     assert refused.value.code == 401
-    login = parts.environment("flows")["PREFECT_API_AUTH_STRING"]
+    environment = parts.environment("worker")
+    login = environment["PREFECT_API_AUTH_STRING"]
+    _awaited(parts, f"{url}/deployments/name/overdue/overdue", login, lambda _found: True)
+    found = _awaited(parts, f"{url}/deployments/name/nightly/nightly", login, lambda _found: True)
+    assert found["schedules"]
+    assert found["work_pool_name"] == "oddsmith"
+    _awaited(parts, f"{url}/work_pools/oddsmith", login, lambda pool: pool["status"] == "READY")
+    asked = subprocess.run(
+        ["prefect", "deployment", "run", "overdue/overdue"],
+        cwd=parts.folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    run = re.search(r"UUID: ([0-9a-f-]{36})", asked.stdout)
+    assert run, asked.stdout
+    _awaited(parts, f"{url}/flow_runs/{run[1]}", login, lambda one: one["state_type"] == "COMPLETED")
+
+
+def _awaited(parts: Parts, url: str, login: str, right: Callable[[Any], bool]) -> Any:
+    """What Prefect tells at an address, once it is there and right; the worker has to live meanwhile."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
-            found = _read(f"{url}/deployments/name/nightly/nightly", login)
-            break
+            if right(found := _read(url, login)):
+                return found
         except urllib.error.HTTPError:
-            assert parts.processes["flows"].poll() is None and time.monotonic() < deadline, parts.said("flows")
-            time.sleep(1)
-    assert found["schedules"]
+            pass
+        assert parts.processes["worker"].poll() is None and time.monotonic() < deadline, parts.said("worker")
+        time.sleep(1)
 
 
 @pytest.mark.nightly
