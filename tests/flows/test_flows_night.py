@@ -457,6 +457,30 @@ def test_drift_emits_an_event_and_only_then(desk, monkeypatch):
     assert str(champions.bundle_folder(champions.champion())) in desk.commands[-1]
 
 
+@pytest.mark.parametrize(("every_h", "nights"), [(24.0, 3), (6.0, 9)])
+def test_drift_that_the_gate_does_not_answer_starts_a_night_each_retrain_every_h(desk, monkeypatch, every_h, nights):
+    """While the gate holds, a bundle that drifts at each of nine looks, six hours apart, starts a night once within
+    `drift.retrain_every_h`, and the drift of another bundle starts one at once."""
+    nightly(Source.SIMULATED)
+    emitted, clock = [], SimpleNamespace(now_s=1.0e9)
+    shipped = parameters.load()
+    params = shipped.model_copy(update={"drift": shipped.drift.model_copy(update={"retrain_every_h": every_h})})
+    monkeypatch.setattr(parameters, "load", lambda: params)
+    monkeypatch.setattr(drift_module, "time", SimpleNamespace(time=lambda: clock.now_s))
+    monkeypatch.setattr(drift_module, "emit_event", lambda **event: emitted.append(event))
+    monkeypatch.setattr(drift_module, "run_command", lambda *_words, name: [name])
+    found = {"as_of_s": 5, "sample": {"bars": 9, "markets": 2}, "columns": {}, "skill": {}, "start_s": None}
+    said = {**found, "verdict": "drift", "reasons": ["volume moved"]}
+    for look in range(9):
+        clock.now_s = 1.0e9 + 6 * 3_600.0 * look
+        write_json(Path("reports/drift.json"), {**said, "bundle": _hash(1)})
+        drift(fetch=False)
+    assert len(emitted) == nights
+    write_json(Path("reports/drift.json"), {**said, "bundle": _hash(3)})
+    drift(fetch=False)
+    assert len(emitted) == nights + 1
+
+
 def test_ingest_is_repeated_when_the_venue_does_not_answer(desk, monkeypatch):
     """Only pulls are repeated: the append that failed once succeeds on its second try."""
     tries = []
