@@ -132,10 +132,12 @@ def forecast(document: Mapping[str, Any]) -> str:
     metrics = document.get("selection", document)
     low, high = metrics["skill_price_pooled_interval"]
     first, last = metrics["pooled_horizons"]
+    speed = document.get("windows_per_s")
+    trained = f"\nTrained on {document['device']} at {speed:,.0f} windows/s.\n" if speed else ""
     return (
         f"# Skill against persistence {metrics['skill_price_pooled']:+.2%}\n\n"
         f"in price units over horizons {first} to {last} (95 % interval {low:+.2%} to {high:+.2%}, "
-        f"{metrics['events']} events, {metrics['windows']:,} forecasts of the selection slice)\n"
+        f"{metrics['events']} events, {metrics['windows']:,} forecasts of the selection slice)\n{trained}"
     )
 
 

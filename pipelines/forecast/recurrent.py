@@ -27,12 +27,13 @@ def trained_by_keras(meaning: str, network: Build, *, reads: tuple[Reads, ...] =
     """A forecaster of any network that `networks.Build` describes."""
 
     def learn(data: TrainingData, params: ForecastParams, checkpoint: Checkpoint, folder: Path) -> dict[str, Any]:
-        trained = train(network, data, params, strategy(params.replicas), checkpoint)
+        trained, speed = train(network, data, params, strategy(params.replicas), checkpoint)
         model = export(network, trained, params, folder)
         fixed = drawn(data.positions, min(PARITY_WINDOWS, len(data.positions)), (params.seed, 3))
         return {
             "parameters": int(trained.count_params()),
             "device": trained_on(params.replicas),
+            "windows_per_s": speed,
             "precision": precision(mixed=params.mixed_precision),
             "curves": checkpoint.curve(),
             "onnx_parity": parity(model, folder, data.batch(fixed)[0]),

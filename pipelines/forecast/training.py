@@ -26,8 +26,11 @@ REPORT_S = 2.0
 CLIP_WINDOWS = 12_000
 
 
-def train(network: Build, data: TrainingData, params: ForecastParams, strategy: Any, checkpoint: Checkpoint) -> Any:
-    """The trained network.
+def train(
+    network: Build, data: TrainingData, params: ForecastParams, strategy: Any, checkpoint: Checkpoint
+) -> tuple[Any, float | None]:
+    """The trained network, and how many windows it learned from in a second of wall time, the first step (in which
+    TensorFlow compiles) left out; None where this call had fewer than two steps to do.
 
     Raises:
         Stopped: after the step in hand, if a SIGTERM came; the next call goes on from the last epoch.
@@ -55,7 +58,7 @@ def train(network: Build, data: TrainingData, params: ForecastParams, strategy: 
                 total += made
             losses.append(total / steps)
             checkpoint.save(model, losses)
-    return model
+    return model, progress.windows_per_s
 
 
 def begin(model: Any, data: TrainingData) -> bool:
@@ -135,6 +138,7 @@ class _Progress:
         self._told = time.monotonic()
         self._first: tuple[float, int] | None = None
         self._loss: float | None = None
+        self.windows_per_s: float | None = None
 
     def after(self, epoch: int, number: int, loss: float) -> None:
         """Take note of a step and report.
@@ -148,14 +152,16 @@ class _Progress:
         self._loss = loss if self._loss is None else 0.95 * self._loss + 0.05 * loss
         now, done = time.monotonic(), epoch * self._steps + number + 1
         self._first = self._first or (now, done)
+        if done > self._first[1]:
+            learned = (done - self._first[1]) * self._params.batch_size
+            self.windows_per_s = round(learned / max(now - self._first[0], 1e-9), 1)
         if now - self._told < REPORT_S:
             return
         self._told = now
-        rate = (done - self._first[1]) * self._params.batch_size / max(now - self._first[0], 1e-9)
         log.get("forecast").info(
             "training",
             kind=self._params.kind,
             step=f"{done}/{self._steps * self._params.epochs}",
             loss=round(self._loss, 4),
-            windows_per_s=round(rate),
+            windows_per_s=round(self.windows_per_s or 0.0),
         )

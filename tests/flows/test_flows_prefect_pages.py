@@ -74,6 +74,8 @@ def test_the_forecast_stands_beside_persistence():
     assert "+1.10% to +3.40%" in prefect_pages.forecast(FORECAST)
     assert [row["horizon"] for row in prefect_pages.forecast_rows(FORECAST)] == [1, 24]
     assert "rmse of persistence" in prefect_pages.forecast_rows(FORECAST)[0]
+    trained = FORECAST | {"device": "GPU: Tesla T4", "windows_per_s": 61_234.5}
+    assert "Trained on GPU: Tesla T4 at 61,234 windows/s." in prefect_pages.forecast(trained)
 
 
 def test_every_strategy_has_a_row():

@@ -135,9 +135,11 @@ def resume(params):
     data = candidate._training_data(rows, params, fit, path, candidate._seen(rows, params, fit, path, ()))
 
     def trained(name):
-        return training.train(
+        model, speed = training.train(
             partial(build, layers), data, params.forecast, devices, Checkpoint(Path(f"{name}.npz"))
-        ).get_weights()
+        )
+        assert speed > 0.0
+        return model.get_weights()
 
     through = trained("through")
     after = training._Progress.after

@@ -43,6 +43,7 @@ def same(one, other):
 
 report, scratch = made("scratch")
 assert (report["warm_start"], report["precision"]) == (None, "float32")
+assert report["device"].startswith(("CPU", "GPU")) and report["windows_per_s"] > 0.0
 weights = [scratch[f"v{k}"] for k in range(len(scratch))]
 report, warm = made("warm", StartPoint("c" * 64, None, weights, None))
 assert report["warm_start"] == "c" * 64
