@@ -163,6 +163,7 @@ def nightly(source: Source | None = None, recording: str | None = None, fresh: b
     with alone(NIGHT, "a night"):
         killed = nights.present()
         if killed:
+            notices.killed(killed["step"], killed["since"])
             _note_failure(killed["step"], f"it was killed; it had been at {killed['step']} since {killed['since']}")
         nights.at("parity")
         try:

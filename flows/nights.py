@@ -36,14 +36,17 @@ def over() -> None:
 
 
 def remember(state: str, text: str = "") -> None:
-    """Append the end of a night to var/nights.jsonl, in one write."""
+    """Append the end of a night to var/nights.jsonl, in one write; after a line that a full disk cut off, on a line of
+    its own."""
     path = Settings().var / NIGHTS
     path.parent.mkdir(parents=True, exist_ok=True)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     line = json.dumps({"at": now, "ended_s": round(time.time(), 1), "state": state, "text": text}) + "\n"
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        os.write(descriptor, line.encode())
+        size = os.fstat(descriptor).st_size
+        cut = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        os.write(descriptor, (b"\n" if cut else b"") + line.encode())
     finally:
         os.close(descriptor)
 

@@ -15,9 +15,18 @@ def failed(flow: Any, flow_run: Any, state: Any) -> None:
     """A hook of Prefect: a flow failed or crashed. Its own line is the message."""
     kind = Kind.NIGHT_FAILED if flow.name == "nightly" else Kind.TROUBLE
     told = (state.message or "it said nothing").replace("Flow run encountered an exception: ", "")
+    tell(kind, f"the flow {flow.name} ({flow_run.name}) failed: {told}")
     if flow.name == "nightly":
         nights.remember("failed", told)
-    tell(kind, f"the flow {flow.name} ({flow_run.name}) failed: {told}")
+
+
+def killed(step: str, since: str) -> None:
+    """A night was killed, and could not tell it: the next one does."""
+    tell(
+        Kind.NIGHT_FAILED,
+        f"the night before was killed; it had been at {step} since {since}. What it had finished is kept, and this"
+        " night goes on from there",
+    )
 
 
 def verdict(gate: dict[str, Any]) -> None:
