@@ -25,11 +25,12 @@ import pyarrow.parquet as pq
 from pipelines.core import log
 from pipelines.core.artifacts import write_bytes
 from pipelines.core.domain import Market
-from pipelines.core.errors import VenueError
+from pipelines.core.errors import OddsmithError, VenueError
 from pipelines.core.params import Params
 from pipelines.core.sections import MarketsParams
 from pipelines.core.settings import Mode, Settings
 from pipelines.news import sources
+from pipelines.pull.subscriptions import Change, Subscriptions
 from pipelines.reference import recorded, rtds
 from pipelines.reference.prices import Price
 from pipelines.venue import clob, gamma
@@ -45,6 +46,8 @@ RESCAN_S: Final = 10.0
 LISTED: Final = 2_000
 """Markets of the listing that are read where `markets` of params.yaml chooses among them."""
 WITNESSES: Final = 50
+REMEMBERED: Final = 50_000
+"""Headlines that are known to be kept already; feeds show far fewer."""
 
 _log = log.get("record")
 
@@ -165,41 +168,50 @@ async def _flush(segments: Segments) -> None:
 
 
 async def _markets(settings: Settings, params: Params, segments: Segments) -> None:
-    """Books and trades of the markets that take orders; new ones join as they are listed."""
-    tokens = await _fresh(settings, params, segments, ())
-    while not tokens:
+    """Books and trades of the markets that take orders: new ones join as they are listed, ended ones leave."""
+    followed = Subscriptions(time.monotonic)
+    await _rescan(settings, params, segments, followed)
+    while not followed.tokens():
         await asyncio.sleep(RESCAN_S)
-        tokens = await _fresh(settings, params, segments, ())
+        await _rescan(settings, params, segments, followed)
 
     def hello() -> Mapping[str, Any]:
-        return {"type": "market", "assets_ids": tokens, "custom_feature_enabled": True}
+        return {"type": "market", "assets_ids": followed.tokens(), "custom_feature_enabled": True}
 
     async def rescan() -> None:
         while True:
             await asyncio.sleep(RESCAN_S)
-            fresh = await _fresh(settings, params, segments, tokens)
-            tokens.extend(fresh)
+            change = await _rescan(settings, params, segments, followed)
+            gone, fresh = [one.token_yes for one, _ in change.left], [one.token_yes for one in change.joined]
+            if gone:
+                await channel.send({"assets_ids": gone, "operation": "unsubscribe"})
             if fresh:
                 await channel.send({"assets_ids": fresh, "operation": "subscribe", "custom_feature_enabled": True})
 
     channel = Channel(f"{settings.clob_ws_url}/ws/market", hello, silence_s=SILENT_AFTER_S)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(rescan())
-        tasks.create_task(_keep("market", channel, segments))
+        tasks.create_task(_keep("market", channel, segments, followed.see))
 
 
-async def _fresh(settings: Settings, params: Params, segments: Segments, known: Sequence[str]) -> list[str]:
-    """Tokens of listed markets that are not followed yet; the listing itself is a line too."""
+async def _rescan(settings: Settings, params: Params, segments: Segments, followed: Subscriptions) -> Change:
+    """Bring what is followed up to date with the listing. What joins and what leaves are lines too."""
     try:
         async with VenueHttp(settings.gamma_url) as http:
             listed = await _wanted(http, settings, params)
-    except VenueError as error:
+            others = await gamma.accepting(http, followed.unlisted(listed))
+            is_open = {one.market_id for one in (*listed, *others)}
+            payouts = await gamma.payouts(http, followed.to_ask(is_open))
+    except OddsmithError as error:
         segments.write("listing", gap=str(error))
-        return []
-    fresh = [one for one in listed if one.token_yes not in known]
-    if fresh:
-        segments.write("listing", markets=[market_line(one) for one in fresh])
-    return [one.token_yes for one in fresh]
+        return Change([], [])
+    change = followed.look(listed, is_open, payouts)
+    if change.joined:
+        segments.write("listing", markets=[market_line(one) for one in change.joined])
+    if change.left:
+        ended = [{"market_id": one.market_id, "token_id": one.token_yes, "payout": paid} for one, paid in change.left]
+        segments.write("listing", ended=ended)
+    return change
 
 
 async def _wanted(http: VenueHttp, settings: Settings, params: Params) -> list[Market]:
@@ -242,25 +254,31 @@ async def _reference(settings: Settings, segments: Segments) -> None:
     await _keep("rtds", channel, segments)
 
 
-async def _keep(source: str, channel: Channel, segments: Segments) -> None:
-    """Every frame of a channel, and every gap."""
+async def _keep(
+    source: str, channel: Channel, segments: Segments, see: Callable[[Mapping[str, Any]], None] | None = None
+) -> None:
+    """Every frame of a channel, and every gap; `see` is shown each frame once it is kept."""
     async for frame in channel.frames():
         if isinstance(frame, Lost):
             segments.write(source, gap=frame.reason)
         elif isinstance(frame, Mapping):
             segments.write(source, frame=frame)
+            if see is not None:
+                see(frame)
 
 
 async def _headlines(settings: Settings, params: Params, segments: Segments) -> None:
-    seen: set[str] = set()
+    seen: dict[str, None] = {}
     async with sources.opened(settings, params.serving.news_poll_s) as texts:
         while texts:
             for source in texts:
                 try:
                     for item in await source.read():
                         if item.item_id not in seen:
-                            seen.add(item.item_id)
+                            seen[item.item_id] = None
                             segments.write("news", frame=msgspec.to_builtins(item))
                 except VenueError as error:
                     segments.write("news", gap=str(error))
+            for old in list(seen)[:-REMEMBERED]:
+                del seen[old]
             await asyncio.sleep(params.serving.news_poll_s)
