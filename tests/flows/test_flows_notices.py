@@ -64,6 +64,25 @@ def test_a_receiver_that_is_down_stops_no_flow(desk, monkeypatch):
     notices.drifted({"bundle": "ef" * 32, "reasons": ["volume moved"]})
 
 
+def test_a_failed_night_is_told_where_nothing_can_be_written(desk):
+    """A full disk keeps the note of a failed night from being written, and not the message."""
+    desk_var().write_text("a file where the folder should be")
+    state = SimpleNamespace(message="No space left on device")
+    with pytest.raises(OSError, match="var"):
+        notices.failed(SimpleNamespace(name="nightly"), SimpleNamespace(name="brave-fox"), state)
+    assert "No space left on device" in said(desk)
+
+
+def test_a_night_counts_after_a_line_that_was_cut_off(desk):
+    """Half a line, as a full disk leaves it, spoils no later one."""
+    nights.remember("failed", "no disk")
+    with Path("var/nights.jsonl").open("a") as stream:
+        stream.write('{"at": "2026-01-')
+    nights.remember("completed", "hold")
+    assert nights.last_good_s() == pytest.approx(time.time(), abs=60)
+    assert len(Path("var/nights.jsonl").read_text().splitlines()) == 3
+
+
 def test_nights_that_do_not_come_are_told_once_a_day(desk, prefect_server):
     """26 hours after the last good night people are told, again a day later, and not while nights end."""
     now = time.time()
