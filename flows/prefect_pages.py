@@ -18,6 +18,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 from pipelines.core.artifacts import read_json
 from pipelines.core.errors import ArtifactError
 from pipelines.core.products import REPORTS
+from pipelines.parity import cash
 
 Row = dict[str, Any]
 
@@ -209,7 +210,23 @@ def parity(document: Mapping[str, Any]) -> str:
         f"# {head}\n\n{document['identical']:,} of {document['decisions']:,} decisions in {document['bars']:,} bars "
         f"came out the same.\n\n{left_out}* {fills['orders']:,} orders: our fills were better than the model's by "
         f"{fills['cost_gap_pusd']:+,.2f} pUSD at the same size\n{_by_exit(fills.get('by_exit_reason', {}))}"
+        f"{_cash(document.get('cash', {}))}"
     )
+
+
+def _cash(found: Mapping[str, Any]) -> str:
+    """A row per day: bookings against the venue's cash; a line where nothing was compared yet."""
+    rows = "".join(
+        f"| {one['day']} | {one['start_pusd']:,.2f} | {_kinds(one['booked_pusd'])} | {one['expected_pusd']:,.2f} "
+        f"| {one['venue_pusd']:,.2f} | {one['gap_pusd']:+,.2f} |\n"
+        for one in found.get("days", ())
+    )
+    head = "\n| day | cash before, pUSD | booked | makes | at the venue | gap |\n|---|---|---|---|---|---|\n"
+    return f"\n* {cash.lines(found)[0]}\n" + (head + rows if rows else "")
+
+
+def _kinds(booked: Mapping[str, float]) -> str:
+    return ", ".join(f"{kind.replace('_', ' ')} {value:+,.2f}" for kind, value in booked.items()) or "nothing"
 
 
 def _by_exit(found: Mapping[str, Mapping[str, float]]) -> str:

@@ -109,6 +109,10 @@ class JournalReader:
         if name in self._tables.tables:
             yield from self._rows(name, *order, since=False)
 
+    def facts(self) -> dict[str, int]:
+        """Durable numbers of the account."""
+        return {row["name"]: int(row["value"]) for row in self.rows("facts", "name")}
+
     def equity(self) -> list[tuple[int, int, int, str]]:
         """(market time, equity, cash, bundle) of every decided bar, in the order of time, without what was seen."""
         table = self._tables.tables["bars"]

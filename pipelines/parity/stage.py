@@ -14,12 +14,13 @@ from pipelines.decide import Rules
 from pipelines.history import journal_reader
 from pipelines.inference.bundle import Bundle
 from pipelines.inference.champion_record import installed_bundles
-from pipelines.parity import decisions, fills
+from pipelines.parity import cash, decisions, fills
 from pipelines.replay import bundle_rules, market_history
 from pipelines.trading import latency
 
 REPORT = report_json("parity")
 STATIC = MARKETS
+CASH_TABLES = (("fills", "seq"), ("settlements", "seq"), ("cash_flows", "booked_ms"))
 
 
 def run(hours: float = 24.0) -> None:
@@ -31,6 +32,8 @@ def run(hours: float = 24.0) -> None:
     length_s = next(iter(known.values())).bar_length_s if known else params.bars.length_s
     made = (read.orders(), read.fills(), book, params.execution, length_s, read.payouts_micro())
     document["fills"] = fills.compare(*made)
+    compared = cash.compare(read.facts(), *(read.rows(*one) for one in CASH_TABLES))
+    document["cash"] = compared | {"lines": cash.lines(compared)}
     document["account"], document["hours"] = read.account, hours
     measured = read.latencies_ms()
     document["latency_ms"] = {"orders": len(measured), "deciles": latency.deciles_ms(measured)}
@@ -41,7 +44,8 @@ def run(hours: float = 24.0) -> None:
     shown = {
         name: document[name] for name in ("bars", "decisions", "identical", "different", "not_replayed", "unreplayable")
     }
-    log.get("parity").info("replayed", **shown, fills=document["fills"])
+    gap = document["cash"]["gap_pusd"]
+    log.get("parity").info("replayed", **shown, fills=document["fills"], cash_gap_pusd=gap)
 
 
 def bundles(var: Path) -> list[Bundle]:

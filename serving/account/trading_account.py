@@ -17,6 +17,7 @@ from serving.account.execution import PATIENCE_MS, Execution
 from serving.account.journal import CashFlow, Journal
 from serving.account.pairs import Pairs
 from serving.account.payouts import Payouts
+from serving.account.venue_cash import VenueCash
 
 SHARED_S, SHARED_ORDERS, CONTESTED = 900.0, 3, 2
 """So many orders of somebody else that traded within so many wall seconds, or so many heartbeats in a row that another
@@ -56,6 +57,7 @@ class TradingAccount:
         journal.begin(gateway.account)
         first_time = "first_cash_micro" not in journal.facts()
         self.accounting = Accounting(journal, gateway.cash_micro())
+        self._venue_cash = VenueCash(journal)
         self._pairs = Pairs(gateway, self.accounting)
         gateway.know(self.accounting.markets.values())
         settled = {one.market_id: one.cash_micro for one in journal.settlements()}
@@ -360,6 +362,8 @@ class TradingAccount:
         The first difference makes the venue read its balances anew. Sales of shares from outside are booked after a
         while. Cash is booked under the payment that the venue lists, a small amount that nothing names after a minute.
         """
+        cash_micro = sum(one.micro for one in differences if not one.token_id)
+        self._venue_cash.seen(self.accounting.cash_micro, cash_micro)
         patience_s = PATIENCE_MS / 1_000
         self.notes += self.accounting.adopt_aside(patience_s)
         self.execution.compared(equal=not differences)

@@ -179,6 +179,7 @@ def _parity(report: Document) -> dict[str, Any]:
                 f"cash {one['cash_gap_pusd']:+,.2f} pUSD off the model's"
                 for reason, one in exits
             ),
+            *report.get("cash", {}).get("lines", ()),
         ],
     }
 

@@ -93,6 +93,17 @@ def test_a_hold_says_why_even_without_a_bundle():
     assert "| skill | -0.001235 |" in text
 
 
+def test_parity_shows_the_bookings_of_each_day_beside_the_venues_cash():
+    """A row per day with what was booked and the gap; without a reading of the venue's cash the page says so."""
+    day = {"day": "2026-11-28", "start_pusd": 100.0, "expected_pusd": 95.0, "venue_pusd": 102.0, "gap_pusd": 7.0}
+    found = {"days": [day | {"booked_pusd": {"fills": -5.0}}], "gap_pusd": 7.0}
+    text = prefect_pages.parity(PARITY | {"cash": found})
+
+    assert "* cash: the venue has +7.00 pUSD more than was booked" in text
+    assert "| 2026-11-28 | 100.00 | fills -5.00 | 95.00 | 102.00 | +7.00 |" in text
+    assert "no comparison of books and venue" in prefect_pages.parity(PARITY)
+
+
 def test_parity_says_what_differs_and_what_it_cost():
     """Identical decisions, what was left out, and the money between our fills and the model's."""
     text = prefect_pages.parity(PARITY)
