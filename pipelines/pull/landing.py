@@ -27,10 +27,10 @@ from pipelines.core.errors import DataError
 from pipelines.core.params import Params, load
 from pipelines.core.raw_tables import Bars, BoolArray
 from pipelines.core.settings import Mode, Settings
-from pipelines.pull import frames, landed, live, recorder
+from pipelines.pull import frames, landed, live
 from pipelines.pull.landed import Landed
 from pipelines.pull.quarantine_landing import LandingQuarantine
-from pipelines.reference import recorded
+from pipelines.reference import landed as reference_landed
 from pipelines.reference.prices import Price
 from pipelines.venue import clob, data, gamma
 from pipelines.venue.http import VenueHttp
@@ -82,13 +82,7 @@ def prices(settings: Settings, start_s: int, as_of_s: int) -> list[Price]:
     """Reference prices that a recorder put into the landing zone and that were known in the window, with those of the
     memory before it."""
     from_ms, to_ms = (start_s - BEFORE_S) * 1_000, as_of_s * 1_000
-    landing, by_message = settings.var / "landing", settings.mode is Mode.SIMULATED
-    files = sorted((landing / "reference").glob("day=*/*.parquet"))
-    every = [
-        *(one for file in files for one in recorded.read(file)),
-        *recorder.open_prices(landing, by_message=by_message),
-    ]
-    return [one for one in every if from_ms <= one.known_ms <= to_ms]
+    return reference_landed.prices(settings.var / "landing", from_ms, to_ms, by_message=settings.mode is Mode.SIMULATED)
 
 
 def recorder_of(

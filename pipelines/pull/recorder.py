@@ -11,10 +11,9 @@ killed loses no more. A segment that a killed process left is closed by the next
 
 import asyncio
 import gzip
-import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -31,8 +30,8 @@ from pipelines.core.sections import MarketsParams
 from pipelines.core.settings import Mode, Settings
 from pipelines.news import sources
 from pipelines.pull.subscriptions import Change, Subscriptions
-from pipelines.reference import recorded, rtds
-from pipelines.reference.prices import Price
+from pipelines.reference import exchange, recorded, rtds
+from pipelines.reference.landed import lines, reference_prices
 from pipelines.venue import clob, gamma
 from pipelines.venue.channel import Channel, Lost
 from pipelines.venue.http import VenueHttp
@@ -118,41 +117,17 @@ def close(segment: Path, landing: Path, *, by_message: bool = False) -> None:
     segment.unlink()
 
 
-def lines(segment: Path) -> Iterator[dict[str, Any]]:
-    """The lines of an open segment or of a closed one (.gz); a half line at the end of a killed process is left out."""
-    content = segment.read_bytes()
-    for text in (gzip.decompress(content) if segment.suffix == ".gz" else content).split(b"\n"):
-        try:
-            row = json.loads(text) if text else None
-        except ValueError:
-            continue
-        if isinstance(row, dict):
-            yield row
-
-
-def reference_prices(rows: Iterable[dict[str, Any]], *, by_message: bool = False) -> Iterator[Price]:
-    """Prices of the lines that the socket of reference prices gave, known when they arrived, or when their message was
-    sent."""
-    for row in rows:
-        if row.get("source") == "rtds" and isinstance(row.get("frame"), Mapping):
-            sent_ms = rtds.number(row["frame"].get("timestamp")) if by_message else None
-            yield from rtds.parse(row["frame"], int(row["recv_ms"] if sent_ms is None else sent_ms))
-
-
-def open_prices(landing: Path, *, by_message: bool = False) -> Iterator[Price]:
-    """Reference prices of the segment that is being written."""
-    for segment in sorted((landing / "frames").glob("*.jsonl")):
-        yield from reference_prices(lines(segment), by_message=by_message)
-
-
 async def record(settings: Settings, params: Params, seconds: float | None = None) -> None:
     """Record until cancelled, or for a time."""
     segments = Segments(settings.var / "landing", by_message=settings.mode is Mode.SIMULATED)
     _log.info("recording", into=str(settings.var / "landing"))
     try:
         async with asyncio.timeout(seconds), asyncio.TaskGroup() as tasks:
-            tasks.create_task(_markets(settings, params, segments))
+            followed = Subscriptions(time.monotonic)
+            tasks.create_task(_markets(settings, params, segments, followed))
             tasks.create_task(_reference(settings, segments))
+            if settings.exchange_url:
+                tasks.create_task(_exchange(settings, segments, followed))
             tasks.create_task(_headlines(settings, params, segments))
             tasks.create_task(_flush(segments))
     except TimeoutError:
@@ -167,9 +142,8 @@ async def _flush(segments: Segments) -> None:
         segments.flush()
 
 
-async def _markets(settings: Settings, params: Params, segments: Segments) -> None:
+async def _markets(settings: Settings, params: Params, segments: Segments, followed: Subscriptions) -> None:
     """Books and trades of the markets that take orders: new ones join as they are listed, ended ones leave."""
-    followed = Subscriptions(time.monotonic)
     await _rescan(settings, params, segments, followed)
     while not followed.tokens():
         await asyncio.sleep(RESCAN_S)
@@ -252,6 +226,18 @@ async def _reference(settings: Settings, segments: Segments) -> None:
         settings.rtds_url, lambda: {"action": "subscribe", "subscriptions": wanted}, silence_s=rtds.SILENT_AFTER_S
     )
     await _keep("rtds", channel, segments)
+
+
+async def _exchange(settings: Settings, segments: Segments, followed: Subscriptions) -> None:
+    """Trades of the exchange in the assets that followed markets settle on, as a source of their own."""
+    while True:
+        if followed.assets():
+            break
+        await asyncio.sleep(RESCAN_S)
+    channel = Channel(
+        settings.exchange_url, lambda: exchange.hello(followed.assets()), silence_s=exchange.SILENT_AFTER_S
+    )
+    await _keep("exchange", channel, segments)
 
 
 async def _keep(

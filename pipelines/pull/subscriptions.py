@@ -46,6 +46,10 @@ class Subscriptions:
         """YES tokens of all markets that are subscribed to."""
         return [one.market.token_yes for one in self._states.values()]
 
+    def assets(self) -> set[str]:
+        """Assets that followed markets settle on."""
+        return {one.market.settlement.symbol for one in self._states.values() if one.market.settlement is not None}
+
     def see(self, frame: Mapping[str, Any]) -> None:
         """Take notice of a message of the market channel."""
         if frame.get("event_type") == "market_resolved" and (name := str(frame.get("market"))) in self._states:

@@ -1,5 +1,5 @@
-"""An exchange's public stream of trades (Binance): hourly series settle on its price, which is also the earliest to
-arrive."""
+"""An exchange's public stream of trades (Binance), a source of its own: it checks the venue's `binance` prices, whose
+values and times differ, and never mixes with them."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -9,6 +9,7 @@ from pipelines.reference.prices import Price, Silence
 from pipelines.reference.rtds import asset_of, number
 from pipelines.venue.channel import Channel, Lost
 
+SOURCE: Final = "exchange"
 SILENT_AFTER_S: Final = 20.0
 
 
@@ -23,20 +24,22 @@ class Exchange:
         silence_s: float = SILENT_AFTER_S,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
-        self._symbols = sorted(symbols)
+        wanted = hello(symbols)
         self._now_ms = now_ms
-        self._channel = Channel(url, self._hello, silence_s=silence_s)
-
-    def _hello(self) -> Mapping[str, Any]:
-        return {"method": "SUBSCRIBE", "params": [f"{one.lower()}usdt@trade" for one in self._symbols], "id": 1}
+        self._channel = Channel(url, lambda: wanted, silence_s=silence_s)
 
     async def prices(self) -> AsyncIterator[Price | Silence]:
         """Prices as they arrive, `Silence` where the connection broke or said nothing."""
         async for frame in self._channel.frames():
             if isinstance(frame, Lost):
-                yield Silence("binance", frame.reason)
+                yield Silence(SOURCE, frame.reason)
             elif isinstance(frame, Mapping) and (price := parse(frame, self._now_ms())) is not None:
                 yield price
+
+
+def hello(symbols: Iterable[str]) -> Mapping[str, Any]:
+    """The first frame of a connection: trades of these assets against USDT."""
+    return {"method": "SUBSCRIBE", "params": [f"{one.lower()}usdt@trade" for one in sorted(symbols)], "id": 1}
 
 
 def parse(message: Mapping[str, Any], known_ms: int) -> Price | None:
@@ -48,4 +51,4 @@ def parse(message: Mapping[str, Any], known_ms: int) -> Price | None:
     symbol, value, ts_ms = asset_of(row.get("s")), number(row.get("p")), number(row.get("T"))
     if not symbol or value is None or ts_ms is None or ts_ms >= 1e14:
         return None
-    return Price(symbol, "binance", int(ts_ms), known_ms, value)
+    return Price(symbol, SOURCE, int(ts_ms), known_ms, value)

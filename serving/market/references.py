@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterable
 
 from pipelines.core import log
 from pipelines.core.domain import Market
+from pipelines.core.errors import DataError
 from pipelines.core.settings import Settings
-from pipelines.reference.board import Board
+from pipelines.reference import landed
+from pipelines.reference.board import KEEP_MS, Board
 from pipelines.reference.exchange import Exchange
-from pipelines.reference.prices import PriceSource, Silence
+from pipelines.reference.prices import Price, PriceSource, Silence
 from pipelines.reference.rtds import Rtds
 from serving import metrics
 
@@ -17,6 +19,9 @@ LOOK_EVERY_S = 1.0
 
 FORGET_EVERY = 3_600
 """Prices after which old ones are dropped."""
+
+YIELD_EVERY = 2_000
+"""Recorded prices that are taken before anything else may run."""
 
 _log = log.get("reference")
 
@@ -33,6 +38,8 @@ class References:
         self._wanted = wanted
         self._wall_is_market = wall_is_market
         self._taken = 0
+        self._is_seeded = False
+        self._seeding = asyncio.Lock()
         self.board = Board()
 
     def fair(self, market: Market, ts_s: int) -> tuple[float | None, float | None]:
@@ -62,12 +69,37 @@ class References:
             made.append(Exchange(self._settings.exchange_url, self._symbols()))
         return made
 
+    async def _seed(self, first: Price) -> None:
+        """Begin with what a recorder kept before the first live price, so that a range that has begun has its level.
+
+        Its times are those at which the recorder knew each price. Nothing of after the first live price is taken, and
+        nothing older than a market can need. Without a recorder the board begins empty.
+        """
+        async with self._seeding:
+            if self._is_seeded:
+                return
+            self._is_seeded = True
+            span = (first.known_ms - KEEP_MS, first.known_ms)
+            landing, symbols = self._settings.var / "landing", self._symbols()
+            try:
+                found = await asyncio.to_thread(landed.prices, landing, *span, by_message=not self._wall_is_market)
+            except (DataError, OSError) as error:
+                _log.warning("recorded reference prices cannot be read", error=str(error))
+                return
+            kept = sorted((one for one in found if one.symbol in symbols), key=lambda one: (one.known_ms, one.ts_ms))
+            for place, one in enumerate(kept):
+                self.board.take(one)
+                if place % YIELD_EVERY == 0:
+                    await asyncio.sleep(0)
+            _log.info("began with recorded reference prices", count=len(kept))
+
     async def _read(self, source: PriceSource) -> None:
         async for one in source.prices():
             if isinstance(one, Silence):
                 metrics.REFERENCE_SILENCES.inc()
                 _log.warning("no reference prices", source=one.source, reason=one.reason)
                 continue
+            await self._seed(one)
             self.board.take(one)
             metrics.REFERENCE_PRICES.inc()
             self._taken += 1

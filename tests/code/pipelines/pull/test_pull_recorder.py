@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 from pipelines.core.settings import Settings
 from pipelines.pull import landing
 from pipelines.pull.import_recording import run
-from pipelines.pull.recorder import SEGMENT_S, Segments, lines
+from pipelines.pull.recorder import SEGMENT_S, Segments
+from pipelines.reference.landed import lines
 
 FRAME = {
     "market": "0x01",

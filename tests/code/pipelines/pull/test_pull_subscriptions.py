@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from pipelines.core.sections import MarketsParams
 from pipelines.core.settings import Settings
 from pipelines.pull import recorder, subscriptions
 from pipelines.pull.subscriptions import GRACE_S, LATE_S, Subscriptions
+from pipelines.reference.landed import lines
 
 STEPS, AT_ONCE = 20, 100
 """2,000 windows: so many are listed and end together."""
@@ -239,11 +241,14 @@ async def test_two_thousand_windows_leave_nothing_behind(tmp_path, monkeypatch):
     async with serve(stream.serve, "127.0.0.1", 0) as server:
         url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         settings = Settings(gamma_url=gamma.url, clob_ws_url=url, var=tmp_path)
-        await _recorded(recorder._markets(settings, params, segments), _windows(gamma, stream, segments))
+        await _recorded(
+            recorder._markets(settings, params, segments, subscriptions.Subscriptions(time.monotonic)),
+            _windows(gamma, stream, segments),
+        )
     gamma.server.shutdown()
     segments.end()
 
-    rows = [row for path in sorted((tmp_path / "frames").glob("day=*/*.jsonl.gz")) for row in recorder.lines(path)]
+    rows = [row for path in sorted((tmp_path / "frames").glob("day=*/*.jsonl.gz")) for row in lines(path)]
     frames = [row["frame"] for row in rows if "frame" in row]
     ended = [one for row in rows for one in row.get("ended", [])]
     assert [f"{one['event_type']} {one['market']}" for one in frames] == stream.sent

@@ -60,7 +60,7 @@ def test_a_trade_of_the_exchange_is_a_price():
     row = {"e": "trade", "s": "BTCUSDT", "p": "61000.5", "T": 1_700}
 
     assert exchange.parse(row, 3) == exchange.parse({"stream": "x", "data": row}, 3)
-    assert exchange.parse(row, 3) == Price("BTC", "binance", 1_700, 3, 61_000.5)
+    assert exchange.parse(row, 3) == Price("BTC", "exchange", 1_700, 3, 61_000.5)
     assert exchange.parse({"result": None, "id": 1}, 3) is None
 
 

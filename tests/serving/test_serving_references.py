@@ -1,0 +1,128 @@
+"""After a restart the bot goes on with the reference prices that a recorder kept, and with nothing that it could not
+have known."""
+
+import asyncio
+import json
+import math
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from websockets.asyncio.server import serve
+
+from pipelines.core.domain import FeeSchedule, Market
+from pipelines.core.settings import Settings
+from pipelines.core.settlement import RuleKind, Settlement
+from pipelines.pull.recorder import Segments
+from pipelines.reference import landed
+from serving.market.references import References
+
+BEGAN_S = 400
+
+
+@pytest.fixture(autouse=True)
+def _no_disk(monkeypatch):
+    """What reaches the disk when is tested elsewhere; here 600 lines would each wait for it."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
+def frame(ts_ms: int, value: float) -> dict:
+    """A message of the venue's socket."""
+    payload = {"symbol": "btc/usd", "timestamp": ts_ms, "value": value}
+    return {"topic": "crypto_prices_chainlink", "type": "update", "timestamp": ts_ms, "payload": payload}
+
+
+def window(now_s: int) -> Market:
+    """An up/down market that began BEGAN_S ago."""
+    rule = Settlement(symbol="BTC", source="chainlink", kind=RuleKind.SPOT, start_s=now_s - BEGAN_S, end_s=now_s + 500)
+    return Market(
+        market_id="0xm", event_id="e", question="?", token_yes="11", token_no="22", tick_units=100,
+        min_size_micro=5_000_000, fee=FeeSchedule(0.05), start_s=None, end_s=rule.end_s, topic="crypto",
+        settlement=rule,
+    )  # fmt: skip
+
+
+def record(folder: Path, now_ms: int, seconds: int, *, is_closed: bool) -> None:
+    """A price a second until `now_ms`, as a recorder keeps it; half of it in a closed segment where it has closed."""
+    rng = np.random.default_rng(1)
+    walk = 100_000.0 * np.exp(np.cumsum(1e-5 * rng.standard_normal(seconds)))
+    clock = [0]
+    segments = Segments(folder / "landing", lambda: clock[0])
+    for k, value in enumerate(walk.tolist()):
+        clock[0] = now_ms - (seconds - k) * 1_000
+        segments.write("rtds", frame=frame(clock[0], value))
+        if is_closed and k == seconds // 2:
+            segments.end()
+    segments.flush()
+
+
+async def started(folder: Path, now_ms: int, live: list[dict]) -> References:
+    """The references of a bot after the first live messages."""
+
+    async def handler(socket):
+        await socket.recv()
+        for one in live:
+            await socket.send(json.dumps(one))
+        await socket.wait_closed()
+
+    async with serve(handler, "127.0.0.1", 0) as server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        settings = Settings(rtds_url=url, var=folder)
+        made = References(settings, lambda: [window(now_ms // 1_000)], 1, wall_is_market=True)
+        task = asyncio.create_task(made.run())
+        for _ in range(1_000):
+            if made._taken == len(live):
+                break
+            await asyncio.sleep(0.02)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    assert made._taken == len(live)
+    return made
+
+
+async def test_a_running_window_has_its_fair_value_after_a_restart(tmp_path):
+    """Level and volatility come from closed and open segments; without a recorder there is no fair value."""
+    now_ms = time.time_ns() // 1_000_000
+    record(tmp_path / "kept", now_ms, 600, is_closed=True)
+    live = [frame(now_ms, 100_000.0)]
+
+    with_it = await started(tmp_path / "kept", now_ms, live)
+    without = await started(tmp_path / "empty", now_ms, live)
+
+    fair, before = with_it.now(window(now_ms // 1_000), now_ms + 1_000)
+    assert fair is not None
+    assert 0.0 < fair < 1.0
+    assert before is not None
+    assert without.now(window(now_ms // 1_000), now_ms + 1_000) == (None, None)
+
+
+async def test_prices_of_another_time_are_not_taken(tmp_path):
+    """A recording from after the first live price, or from before any market could need it, changes nothing."""
+    now_ms = time.time_ns() // 1_000_000
+    live = [frame(now_ms, 100_000.0)]
+    record(tmp_path / "later", now_ms + 1_000_000, 600, is_closed=False)
+    record(tmp_path / "older", now_ms - 10 * 3_600_000, 600, is_closed=True)
+
+    for folder in ("later", "older"):
+        (path,) = (await started(tmp_path / folder, now_ms, live)).board.paths.values()
+        assert len(path) == 1
+        assert math.isclose(path.last(1)[1], 100_000.0)
+
+
+def test_the_exchange_is_a_source_of_its_own(tmp_path):
+    """Trades of the exchange are recorded and read back apart from the venue's prices of the same asset."""
+    now_ms = time.time_ns() // 1_000_000
+    segments = Segments(tmp_path / "landing", lambda: now_ms)
+    trade = {"e": "trade", "s": "BTCUSDT", "p": "61000.5", "T": now_ms - 5}
+    payload = {"symbol": "btcusdt", "timestamp": now_ms - 5, "value": 61_001.0}
+    segments.write("exchange", frame=trade)
+    segments.write("rtds", frame={"topic": "crypto_prices", "payload": payload})
+    segments.end()
+
+    found = landed.prices(tmp_path / "landing", now_ms - 1_000, now_ms)
+
+    assert {(one.source, one.value) for one in found} == {("exchange", 61_000.5), ("binance", 61_001.0)}
