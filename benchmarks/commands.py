@@ -4,17 +4,16 @@ runs. Other measurements are modules of their own: `python -m benchmarks.<name> 
 import argparse
 import importlib
 from pathlib import Path
-from typing import get_args
 
 from pipelines.core.command_line import Command, number, whole
-from pipelines.core.sections import SimulatorParams
 
 
 def _league_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kinds", nargs="*", metavar="KIND", help="only these (default: all)")
     parser.add_argument("--edge", type=number(0, 1), nargs="*", default=[], help="synthetic worlds, not the last pull")
-    kinds = get_args(SimulatorParams.model_fields["world"].annotation)
-    parser.add_argument("--world", choices=kinds, nargs="*", default=[], help="kinds of synthetic worlds, with --edge")
+    parser.add_argument(
+        "--world", nargs="*", default=[], help="kinds of synthetic worlds, with --edge: those of simulator.world"
+    )
     parser.add_argument("--worlds", type=whole(1), default=1, help="of every edge, from seed 1 on (1)")
     parser.add_argument("--recorded", type=Path, nargs="*", default=[], help="Parquet recordings, not the last pull")
     parser.add_argument("--seeds", type=whole(1), default=1, help="of the training (1)")

@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -31,6 +31,7 @@ from pipelines.core.money import MICRO
 from pipelines.core.params import Params, load
 from pipelines.core.products import report_json
 from pipelines.core.scheduler import each
+from pipelines.core.sections import SimulatorParams
 from pipelines.forecast.stage import table
 from pipelines.inference.predictor import Forecasts
 from pipelines.replay import market_history
@@ -48,6 +49,7 @@ MEMBER = ("kind", "data", "world", "edge", "size", "seed")
 """What names a row."""
 LARGE = 5
 """How many times the windows of an epoch the large protocol has."""
+WORLDS = get_args(SimulatorParams.model_fields["world"].annotation)
 SOURCES = ("pipelines/forecast", "pipelines/features", "pipelines/inference", "pipelines/news/decay.py")
 
 
@@ -55,7 +57,7 @@ def run(asked: argparse.Namespace) -> None:
     """Make what is missing, print one JSON line, render the page.
 
     Raises:
-        ParameterError: naming a kind that is not known, or worlds without an edge.
+        ParameterError: naming a kind or a world that is not known, or worlds without an edge.
     """
     params = load()
     for kind in asked.kinds:
@@ -63,6 +65,9 @@ def run(asked: argparse.Namespace) -> None:
             raise ParameterError(f"forecaster was {kind!r}; known are {', '.join(known())}")
     if asked.world and not asked.edge:
         raise ParameterError("--world was given without --edge; name the edges of these worlds, such as --edge 1")
+    for world in asked.world:
+        if world not in WORLDS:
+            raise ParameterError(f"--world was {world!r}; known are {', '.join(WORLDS)}")
     names = tuple(dict.fromkeys(("persistence", *(asked.kinds or known()))))
     if not asked.keep_limit:
         kalman.write(LIMIT)

@@ -80,6 +80,12 @@ def test_an_unknown_forecaster_is_refused():
         league.run(Namespace(kinds=["arma"]))
 
 
+def test_an_unknown_world_is_refused():
+    """A world that the simulator does not make is refused with those that it makes."""
+    with pytest.raises(ParameterError, match="'mars'; known are reversion"):
+        league.run(Namespace(kinds=[], world=["mars"], edge=[1.0]))
+
+
 def test_a_row_says_whether_a_forecast_is_calibrated():
     """The slope in price units is near 1 for the calibrated autoregression and half of it for twice its forecast; the
     interval's distance from 90 % is measured at every horizon, and one that is too narrow is named."""
