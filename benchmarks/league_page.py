@@ -135,7 +135,7 @@ def _added(by_kind: dict[str, Row]) -> list[str]:
 
 
 def _ablation(by_kind: dict[str, Row]) -> list[str]:
-    """What each part of the hybrid adds to the rest of it, in points of pooled skill."""
+    """A line of the pooled skill, in points, that the hybrid loses without network, filter or sizes."""
     whole = by_kind.get("hybrid")
     found = [(off, adds(whole, by_kind[kind])) for kind, off in ABLATION if whole and kind in by_kind]
     shown = [f"{100 * a[0]:+.2f} [{100 * a[1]:+.2f}, {100 * a[2]:+.2f}] against {off}" for off, a in found if a]

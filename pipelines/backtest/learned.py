@@ -49,8 +49,8 @@ def _rows(count: int, last: int) -> Any:
 
 
 def opinions(history: History, rows: Any, sentiment_log_odds: float) -> FloatArray:
-    """What the ensemble weighs at some bars, in price units, (rows, len(WEIGHTS)): forecast, sentiment, reversion,
-    reference price, imbalance."""
+    """The ensemble's five estimates of the coming move at some bars, in price units, (rows, len(WEIGHTS)): by forecast,
+    sentiment, reversion, reference price and imbalance."""
     mid = history.mid_units[rows].astype(np.float64)
     last = history.mean.shape[1] - 1
     forecast = history.mean[rows, min(MOVE_STEPS, last)] - history.mean[rows, 0]

@@ -30,7 +30,6 @@ CUTS = 4
 TOLERANCE = 1e-6
 """Log-odds between two forecasts of one window; batches of other sizes may round differently."""
 
-
 COLUMNS = {
     "ts_s": "the number of bars",
     "mid_units": "the price",
@@ -43,7 +42,7 @@ COLUMNS = {
     "fair": "the fair value",
     "context": "the market context",
 }
-"""What is read of a series, and its name in a sentence."""
+"""Columns of a series that forecasters and policies read, each with its name in a sentence."""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class Difference:
     """The champion's own mean, never below 0: what a margin is a share of."""
 
     def least(self, margin: float) -> float:
-        """What a candidate that is worse by no more than a share of the champion's own reaches."""
+        """The lowest difference that still counts as not worse: a share of the champion's own mean below 0."""
         return -margin * self.champions
 
 
@@ -67,24 +67,24 @@ class Paired:
     def decided(self, margin: float) -> Judgement:
         """Better in one of losses and P&L and within the margin in the other, or within it in both with less risk.
 
-        What decides is the first comparison of the way that was open, or the one that closed the way with the fewest
-        closed.
+        `by` is the comparison to read first. Of a candidate that passes it is the first one of the rule that it passed
+        by; of one that fails, the first failed one of the rule that it failed by the fewest.
         """
         if self.events < 2:
             return Judgement(
                 False, "they share fewer than two events", Bound("shared events", self.events, 2, passed=False)
             )
-        ways = self._ways(margin)
-        for words, comparisons in ways.items():
+        rules = self._rules(margin)
+        for words, comparisons in rules.items():
             if all(one.passed for one in comparisons):
                 return Judgement(True, words, comparisons[0])
-        closed = [[one for one in comparisons if not one.passed] for comparisons in ways.values()]
-        *_, level = closed
+        failed = [[one for one in comparisons if not one.passed] for comparisons in rules.values()]
+        *_, level = failed
         if [one.what for one in level] == [RISK]:
             return Judgement(False, "it is level, with no less risk", level[0])
-        return Judgement(False, "it is not surely better", min(closed, key=len)[0])
+        return Judgement(False, "it is not surely better", min(failed, key=len)[0])
 
-    def _ways(self, margin: float) -> dict[str, tuple[Bound, ...]]:
+    def _rules(self, margin: float) -> dict[str, tuple[Bound, ...]]:
         losses, pnl = self.losses, self.pnl
 
         def better(one: Difference, name: str) -> Bound:

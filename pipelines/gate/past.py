@@ -1,4 +1,4 @@
-"""What the rows of a market were at a time: made again from raw data that ends there."""
+"""The series of a market as it was at an earlier bar, made again from raw data that ends there."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -46,7 +46,11 @@ class RawData:
 
     @classmethod
     def read(cls, params: Params) -> "RawData":
-        """What featurize read. Raises DataError where it is gone."""
+        """Read data/raw, without what the quarantine holds, as featurize did.
+
+        Raises:
+            DataError: if a file is missing.
+        """
         aside = SetAside.read(QUARANTINE)
         prices = sorted(recorded.read(RAW / "reference.parquet"), key=lambda one: (one.known_ms, one.ts_ms))
         forecast = lookback.decided(params, FEATURES).forecast

@@ -1,4 +1,4 @@
-"""What the gate asks of a policy whose orders rest: fills that recorded books confirm, measured as it was judged.
+"""The gate's criterion for a policy whose orders rest: recorded books confirm the fills that it was judged with.
 
 `benchmarks.fills` writes the report. Its share holds for its own weights and for looks as far apart as its own: fitted
 and measured at looks of 5 s the model puts 71 % of one-sided fills on the loser instead of 97 %.

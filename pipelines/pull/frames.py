@@ -19,7 +19,7 @@ from pipelines.core.domain import Market, Quote
 from pipelines.core.errors import OddsmithError
 from pipelines.core.raw_tables import IntArray
 from pipelines.pull.landed import Landed
-from pipelines.reference.landed import lines
+from pipelines.reference.segments import lines
 from pipelines.trading.kernel import fair_units, is_trusted
 from pipelines.venue import clob
 from pipelines.venue.book import OrderBook

@@ -30,7 +30,7 @@ from pipelines.core.settings import Mode, Settings
 from pipelines.pull import frames, landed, live
 from pipelines.pull.landed import Landed
 from pipelines.pull.quarantine_landing import LandingQuarantine
-from pipelines.reference import landed as reference_landed
+from pipelines.reference import segments
 from pipelines.reference.prices import Price
 from pipelines.venue import clob, data, gamma
 from pipelines.venue.http import VenueHttp
@@ -82,7 +82,7 @@ def prices(settings: Settings, start_s: int, as_of_s: int) -> list[Price]:
     """Reference prices that a recorder put into the landing zone and that were known in the window, with those of the
     memory before it."""
     from_ms, to_ms = (start_s - BEFORE_S) * 1_000, as_of_s * 1_000
-    return reference_landed.prices(settings.var / "landing", from_ms, to_ms, by_message=settings.mode is Mode.SIMULATED)
+    return segments.prices(settings.var / "landing", from_ms, to_ms, by_message=settings.mode is Mode.SIMULATED)
 
 
 def recorder_of(

@@ -31,7 +31,7 @@ from pipelines.core.settings import Mode, Settings
 from pipelines.news import sources
 from pipelines.pull.subscriptions import Change, Subscriptions
 from pipelines.reference import exchange, recorded, rtds
-from pipelines.reference.landed import lines, reference_prices
+from pipelines.reference.segments import lines, reference_prices
 from pipelines.venue import clob, gamma
 from pipelines.venue.channel import Channel, Lost
 from pipelines.venue.http import VenueHttp

@@ -117,7 +117,7 @@ def _inputs(history: History, scaler: MarketScaler | None, depth: int) -> list[I
                 implied_before,
                 reference_units=int(fair[k]),
                 reference_age_s=int(ages[k]),
-                seen_gap=float(gaps[k]),
+                recorded_micro_gap=float(gaps[k]),
             )
         )
     return made

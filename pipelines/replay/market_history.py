@@ -58,7 +58,7 @@ class History:
     """Recorded sizes at bid and ask, shape (n, 2); None where no book was recorded, and the model's depth is shown."""
     disputed: bool = False
     """Whether somebody objected to the resolution. A label: the scores of outcomes alone read it."""
-    seen_gap: FloatArray | None = None
+    recorded_micro_gap: FloatArray | None = None
     """Microprice less mid of the books that were recorded, shape (n,), 0 where none was seen (`market_context`); None
     where the sizes above say it."""
 
@@ -75,8 +75,8 @@ class History:
     @property
     def micro_gap(self) -> FloatArray:
         """Microprice less mid at every bar, in [0, 1] prices, shape (n,); 0 where nobody recorded sizes."""
-        if self.seen_gap is not None:
-            return self.seen_gap
+        if self.recorded_micro_gap is not None:
+            return self.recorded_micro_gap
         if self.sizes_micro is None:
             return np.zeros(len(self))
         return micro_gaps(self.bid_units, self.ask_units, self.sizes_micro)
@@ -287,7 +287,7 @@ def _history(series: Series, rows: IntArray, arrays: Sequence[FloatArray], execu
         series.payout_micro if _ends_with(series, rows) else None,
         None if series.fair is None else series.fair[rows],
         disputed=series.disputed,
-        seen_gap=None if series.context is None else series.context[rows, MICRO_GAP],
+        recorded_micro_gap=None if series.context is None else series.context[rows, MICRO_GAP],
     )
 
 

@@ -16,7 +16,7 @@ from pipelines.decision_record import market_document, market_of
 from pipelines.trading import kernel
 from pipelines.trading.ledger import Closed, Ledger
 from pipelines.trading.order_states import PROVISIONAL, fill_moved
-from serving.account import bookings, venue_cash
+from serving.account import bookings
 from serving.account.bookings import Key, key_of
 from serving.account.journal import BookedFill, CashFlow, Decided, Journal, Settlement
 
@@ -24,6 +24,9 @@ DAY_S = 86_400
 
 EXTERNAL: Final = frozenset({"DEPOSIT", "WITHDRAWAL"})
 """Kinds of cash that the owner moves: no profit and no loss, so that the baselines move with them."""
+
+FACTS: Final = ("first_cash_micro", "adopted_micro", "day", "day_start_micro", "peak_micro", "tripped")
+"""Durable numbers that the accounting keeps and writes; the journal has others of other parts."""
 
 RESET: Final = {"day": "day_start_micro", "peak": "peak_micro", "breaker": "tripped"}
 """Kind of a request -> the fact that it resets."""
@@ -40,8 +43,7 @@ class Accounting:
     def __init__(self, journal: Journal, first_cash_micro: int) -> None:
         self._journal = journal
         self._mutex = threading.RLock()
-        # Readings of the venue's cash are kept by another, who would find old ones written over his.
-        facts = {name: value for name, value in journal.facts().items() if not name.startswith(venue_cash.PREFIX)}
+        facts = {name: value for name, value in journal.facts().items() if name in FACTS}
         if "first_cash_micro" not in facts:
             facts |= {"first_cash_micro": first_cash_micro, "adopted_micro": 0}
             journal.set_facts(facts)

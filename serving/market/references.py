@@ -7,7 +7,7 @@ from pipelines.core import log
 from pipelines.core.domain import Market
 from pipelines.core.errors import DataError
 from pipelines.core.settings import Settings
-from pipelines.reference import landed
+from pipelines.reference import segments
 from pipelines.reference.board import KEEP_MS, Board
 from pipelines.reference.exchange import Exchange
 from pipelines.reference.prices import Price, PriceSource, Silence
@@ -82,7 +82,7 @@ class References:
             span = (first.known_ms - KEEP_MS, first.known_ms)
             landing, symbols = self._settings.var / "landing", self._symbols()
             try:
-                found = await asyncio.to_thread(landed.prices, landing, *span, by_message=not self._wall_is_market)
+                found = await asyncio.to_thread(segments.prices, landing, *span, by_message=not self._wall_is_market)
             except (DataError, OSError) as error:
                 _log.warning("recorded reference prices cannot be read", error=str(error))
                 return

@@ -17,7 +17,7 @@ from pipelines.core.domain import FeeSchedule, Market
 from pipelines.core.settings import Settings
 from pipelines.core.settlement import RuleKind, Settlement
 from pipelines.pull.recorder import Segments
-from pipelines.reference import landed
+from pipelines.reference.segments import prices
 from serving.market.references import References
 
 BEGAN_S = 400
@@ -123,6 +123,6 @@ def test_the_exchange_is_a_source_of_its_own(tmp_path):
     segments.write("rtds", frame={"topic": "crypto_prices", "payload": payload})
     segments.end()
 
-    found = landed.prices(tmp_path / "landing", now_ms - 1_000, now_ms)
+    found = prices(tmp_path / "landing", now_ms - 1_000, now_ms)
 
     assert {(one.source, one.value) for one in found} == {("exchange", 61_000.5), ("binance", 61_001.0)}

@@ -84,7 +84,7 @@ class Inputs:
     """YES price that positions are marked and stopped at (`kernel.fair_units`); 0: the bar's mid."""
     reference_age_s: int = 0
     """Market seconds since the book last showed a price (`kernel.is_trusted`), or since it was first seen."""
-    seen_gap: float | None = None
+    recorded_micro_gap: float | None = None
     """Microprice less mid of the recorded book, where a replay models the sizes of the quote; None: the quote's own."""
     siblings: tuple["Inputs", ...] = ()
     """The markets of its event on this bar, itself among them; given to a policy that trades `legs`."""
@@ -92,7 +92,7 @@ class Inputs:
     @property
     def micro_gap(self) -> float:
         """Microprice less mid at the touch, in [0, 1] prices; 0 where the book shows no sizes."""
-        return micro_gap(self.quote) if self.seen_gap is None else self.seen_gap
+        return micro_gap(self.quote) if self.recorded_micro_gap is None else self.recorded_micro_gap
 
     @property
     def event(self) -> list[tuple[Market, Quote]]:

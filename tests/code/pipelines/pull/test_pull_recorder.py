@@ -14,7 +14,7 @@ from pipelines.core.settings import Settings
 from pipelines.pull import landing
 from pipelines.pull.import_recording import run
 from pipelines.pull.recorder import SEGMENT_S, Segments
-from pipelines.reference.landed import lines
+from pipelines.reference.segments import lines
 
 FRAME = {
     "market": "0x01",

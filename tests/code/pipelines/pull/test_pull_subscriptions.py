@@ -18,7 +18,7 @@ from pipelines.core.sections import MarketsParams
 from pipelines.core.settings import Settings
 from pipelines.pull import recorder, subscriptions
 from pipelines.pull.subscriptions import GRACE_S, LATE_S, Subscriptions
-from pipelines.reference.landed import lines
+from pipelines.reference.segments import lines
 
 STEPS, AT_ONCE = 20, 100
 """2,000 windows: so many are listed and end together."""
