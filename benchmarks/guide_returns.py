@@ -1,9 +1,10 @@
-"""python -m benchmarks.guide_returns: the guide's table of returns over 30 and 90 days, on one long simulated history.
+"""python -m benchmarks.guide_returns: the guide's table of returns over 30 and 90 days, on long simulated histories.
 
 The bot (the threshold rule on the Kalman limit's forecasts), buy and hold, and random entries with the bot's turnover
 trade the same markets one after the other: two events a day, none alive at the same time as the next, each account
 going on with what it has. Rows of CHUNK_DAYS days are kept in reports/guide_returns.jsonl, so that a stopped run goes
-on. The interval of a return is that of periods drawn from the daily returns in blocks of BLOCK_DAYS days.
+on. A return is that of the first days of a world, so every account begins with the same cash; the table has the mean
+over worlds, and intervals of a bootstrap over worlds.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import numpy as np
 
 from benchmarks.worlds import stretch
 from pipelines.core.artifacts import write_bytes
+from pipelines.core.command_line import number, whole
 from pipelines.core.domain import FloatArray, Outcome
 from pipelines.core.money import MICRO, PRICE_SCALE
 from pipelines.core.params import Params, load
@@ -37,7 +39,6 @@ CHUNK_DAYS: Final = 3
 EVENTS_A_DAY: Final = 2
 MARKETS: Final = 6
 PERIODS: Final = (30, 90)
-BLOCK_DAYS: Final = 5
 DRAWS: Final = 2_000
 NAMES: Final = {"threshold": "bot (threshold rule)", "buy_and_hold": "buy and hold", "random_matched": "random"}
 GUIDE: Final = {
@@ -110,11 +111,11 @@ def rows(edge: float, seed: int, days: int, params: Params, kept: Path = KEPT) -
     done = sorted((one for one in known if (one["edge"], one["seed"]) == (edge, seed)), key=lambda one: one["chunk"])
     wanted, made = -(-days // CHUNK_DAYS), None
     kept.parent.mkdir(parents=True, exist_ok=True)
-    for number in range(len(done), wanted):
+    for count in range(len(done), wanted):
         made = made or course(edge, seed, params)
         start = dict.fromkeys(NAMES, params.backtest.cash_pusd * MICRO)
         cash = {kind: done[-1]["days"][kind][-1] for kind in NAMES} if done else start
-        done.append(chunk(made, number, cash))
+        done.append(chunk(made, count, cash))
         with kept.open("a") as file:
             file.write(json.dumps(done[-1]) + "\n")
     return done[:wanted]
@@ -127,16 +128,19 @@ def daily(found: Sequence[Mapping[str, Any]], kind: str, cash_micro: int) -> Flo
     return returns
 
 
-def period(returns: FloatArray, days: int, seed: int) -> dict[str, float] | None:
-    """Return of the last `days` days, and the interval of such periods; None where the history is shorter."""
-    if len(returns) < days:
+def period(returns: FloatArray, days: int) -> float | None:
+    """Return of the first `days` days; None where the history is shorter."""
+    return float(np.prod(1.0 + returns[:days]) - 1.0) if len(returns) >= days else None
+
+
+def over_worlds(values: Sequence[float | None]) -> dict[str, float] | None:
+    """Mean of one value a world with its 95 % interval over worlds; None where a world has no value."""
+    if not values or None in values:
         return None
-    generator = np.random.default_rng((seed, days))
-    blocks = -(-days // BLOCK_DAYS)
-    first = generator.integers(0, len(returns) - BLOCK_DAYS + 1, (DRAWS, blocks))
-    drawn = returns[(first[:, :, None] + np.arange(BLOCK_DAYS)).reshape(DRAWS, -1)[:, :days]]
-    low, high = np.percentile(np.prod(1.0 + drawn, axis=1) - 1.0, (2.5, 97.5))
-    return {"return": float(np.prod(1.0 + returns[-days:]) - 1.0), "low": float(low), "high": float(high)}
+    known = np.array(values, np.float64)
+    drawn = np.random.default_rng(0).integers(0, len(known), (DRAWS, len(known)))
+    low, high = np.percentile(known[drawn].mean(axis=1), (2.5, 97.5))
+    return {"mean": float(known.mean()), "low": float(low), "high": float(high)}
 
 
 def drawdown(returns: FloatArray) -> float:
@@ -145,19 +149,28 @@ def drawdown(returns: FloatArray) -> float:
     return float(np.max(1.0 - equity / np.maximum.accumulate(equity)))
 
 
-def document(found: Sequence[Mapping[str, Any]], params: Params) -> dict[str, Any]:
-    """The table of one world."""
-    about: dict[str, Any] = {"edge": found[0]["edge"], "seed": found[0]["seed"]}
-    for kind in NAMES:
-        returns = daily(found, kind, params.backtest.cash_pusd * MICRO)
-        spread = float(returns.std(ddof=1))
-        about |= {"days": len(returns)}
-        about[kind] = {f"{days}_days": period(returns, days, int(about["seed"])) for days in PERIODS}
-        about[kind] |= {
-            "sharpe": float(returns.mean()) / spread * np.sqrt(365.0) if spread > 0.0 else None,
-            "max_drawdown": drawdown(returns),
+def document(worlds: Sequence[Sequence[Mapping[str, Any]]], params: Params) -> dict[str, Any]:
+    """The table of one edge: per strategy the returns, and what the bot returned more on the same worlds."""
+    cash = params.backtest.cash_pusd * MICRO
+    played = {kind: [daily(found, kind, cash) for found in worlds] for kind in NAMES}
+    about: dict[str, Any] = {"edge": worlds[0][0]["edge"], "worlds": len(worlds), "days": len(played["threshold"][0])}
+    for kind, returns in played.items():
+        about[kind] = {
+            "sharpe": float(np.median([_sharpe(one) for one in returns])),
+            "max_drawdown": float(np.median([drawdown(one) for one in returns])),
         }
+        for days in PERIODS:
+            own = [period(one, days) for one in returns]
+            bot = [period(one, days) for one in played["threshold"]]
+            more = [None if a is None or b is None else a - b for a, b in zip(bot, own, strict=True)]
+            about[kind] |= {f"{days}_days": over_worlds(own), f"bot_more_{days}_days": over_worlds(more)}
     return about
+
+
+def _sharpe(returns: FloatArray) -> float:
+    """Of a year's days; 0 for an account that never moved."""
+    spread = float(returns.std(ddof=1))
+    return float(returns.mean()) / spread * float(np.sqrt(365.0)) if spread > 0.0 else 0.0
 
 
 def page(tables: Sequence[Mapping[str, Any]]) -> str:
@@ -166,41 +179,48 @@ def page(tables: Sequence[Mapping[str, Any]]) -> str:
         "# Returns over 30 and 90 days",
         "",
         f"`python -m benchmarks.guide_returns`: {EVENTS_A_DAY} events a day of {MARKETS} simulated markets, one after"
-        " the other, bars of a minute, after spread, impact and fees; every account goes on with what it has. The bot"
-        " is the threshold rule on the best possible forecast of these markets, so its row is a limit and no promise:"
-        " at edge 1 every disturbance of a price reverts, which no recording shows (they are like 0.5). Buy and hold"
-        " pays what markets pay, less costs; random entries have the bot's turnover, so they show what it costs."
-        " In brackets: 95 of 100 periods of this length, drawn from the daily returns in blocks of five days. The"
-        " guide's figures, for comparison, are claims without a data set.",
+        " the other, bars of a minute, after spread, impact and fees. Every account begins with"
+        " 10,000 pUSD and goes on with what it has: the shown size of the books limits what a large one can earn."
+        " The bot is the threshold rule on the best possible forecast of these markets, so its row is a limit and no"
+        " promise: at edge 1 every disturbance of a price reverts, which no recording shows (they are like 0.5). Buy"
+        " and hold pays what markets pay, less costs; random entries have the bot's turnover, so they show what it"
+        " costs. Mean over worlds and its 95 % interval (bootstrap over worlds); Sharpe and drawdown are medians over"
+        " worlds. The guide's figures, for comparison, are claims without a data set.",
         "",
-        "| edge | days | strategy | 30 days | 90 days | Sharpe, a year | max drawdown | guide: 30 days | 90 days |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| edge | worlds | strategy | 30 days | 90 days | bot less this, 90 days | Sharpe, a year | max drawdown"
+        " | guide: 30 days | 90 days |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for table in tables:
         for kind, name in NAMES.items():
             one = table[kind]
             shown = " | ".join(_shown(one[f"{days}_days"]) for days in PERIODS)
-            sharpe = "-" if one["sharpe"] is None else f"{one['sharpe']:.1f}"
+            more = "" if kind == "threshold" else _shown(one[f"bot_more_{PERIODS[-1]}_days"])
             guide = " | ".join(GUIDE[kind])
-            fell = f"{one['max_drawdown']:.1%}"
-            lines.append(f"| {table['edge']:g} | {table['days']} | {name} | {shown} | {sharpe} | {fell} | {guide} |")
+            lines.append(
+                f"| {table['edge']:g} | {table['worlds']} | {name} | {shown} | {more} | {one['sharpe']:.1f}"
+                f" | {one['max_drawdown']:.1%} | {guide} |"
+            )
     return "\n".join(lines) + "\n"
 
 
 def _shown(one: Mapping[str, float] | None) -> str:
     if one is None:
         return "history too short"
-    return f"{one['return']:+.1%} [{one['low']:+.1%}, {one['high']:+.1%}]"
+    return f"{one['mean']:+.1%} [{one['low']:+.1%}, {one['high']:+.1%}]"
 
 
 def main() -> None:
     """Measure, keep, print one line and write the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.guide_returns", description=__doc__)
-    parser.add_argument("--days", type=int, default=90, help="days of history (90)")
-    parser.add_argument("--edges", type=float, nargs="+", default=[0.5, 1.0], help="worlds (0.5 and 1)")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the worlds (1)")
+    parser.add_argument("--days", type=whole(1), default=max(PERIODS), help="days of history (90)")
+    parser.add_argument("--edges", type=number(0, 1), nargs="+", default=[0.0, 0.5, 1.0], help="(0, 0.5 and 1)")
+    parser.add_argument("--worlds", type=whole(1), default=10, help="of every edge, from seed 1 on (10)")
     given, params = parser.parse_args(), load()
-    tables = [document(rows(edge, given.seed, given.days, params), params) for edge in given.edges]
+    tables = [
+        document([rows(edge, seed, given.days, params) for seed in range(1, given.worlds + 1)], params)
+        for edge in given.edges
+    ]
     write_bytes(PAGE, page(tables).encode())
     print(json.dumps({"guide_returns": tables}))
 

@@ -13,13 +13,34 @@ CASH = 10_000 * MICRO
 
 
 def test_a_period_that_the_history_does_not_hold_has_no_return():
-    """A return over 30 days needs 30 days; it is what the days compound to, within the interval of such periods."""
+    """A return over 30 days needs 30 days and is what the first 30 compound to; one short world leaves the mean out."""
     returns = np.random.default_rng(1).normal(0.002, 0.01, 40)
 
-    assert guide_returns.period(returns[:29], 30, 1) is None
-    found = guide_returns.period(returns, 30, 1)
-    assert found["return"] == pytest.approx(np.prod(1.0 + returns[-30:]) - 1.0)
-    assert found["low"] < found["return"] < found["high"]
+    assert guide_returns.period(returns[:29], 30) is None
+    assert guide_returns.period(returns, 30) == pytest.approx(np.prod(1.0 + returns[:30]) - 1.0)
+    assert guide_returns.over_worlds([0.1, None]) is None
+
+
+def test_what_the_bot_returned_more_is_paired_by_world():
+    """Where the bot is ahead by the same in every world the interval of the difference has no width, however much the
+    worlds differ; the table has a row for every strategy."""
+    rates = {1: 1.01, 2: 1.03}
+    worlds = [
+        [{"edge": 1.0, "days": {kind: _grown(rate, kind) for kind in guide_returns.NAMES}}] for rate in rates.values()
+    ]
+    table = guide_returns.document(worlds, load())
+
+    more = table["buy_and_hold"]["bot_more_30_days"]
+    assert (more["low"], more["mean"], more["high"]) == pytest.approx((0.5, 0.5, 0.5), abs=1e-6)
+    assert table["threshold"]["30_days"]["low"] < table["threshold"]["30_days"]["mean"]
+    assert table["threshold"]["90_days"] is None
+    assert all(name in guide_returns.page([table]) for name in guide_returns.NAMES.values())
+
+
+def _grown(rate, kind):
+    """Equity of 30 days; the bot ends half of its first cash above the others."""
+    ends = [CASH * rate**day for day in range(1, 31)]
+    return [*ends[:-1], ends[-1] + (CASH // 2 if kind == "threshold" else 0)]
 
 
 def test_days_of_chunks_join_to_one_account():
