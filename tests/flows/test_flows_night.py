@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import boto3
 import pytest
+from server_rows import rows
 
 from flows import champions
 from flows import drift as drift_module
@@ -134,8 +135,8 @@ def _artifacts(key: str) -> list[str]:
 
     wanted = ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
     with get_client(sync_client=True) as client:
-        found = client.request("POST", "/artifacts/filter", json={"artifacts": wanted.model_dump(mode="json")})
-    return [artifact["data"] for artifact in found.json()]
+        found = rows(client, "artifacts", {"artifacts": wanted.model_dump(mode="json")})
+    return [artifact["data"] for artifact in found]
 
 
 def test_a_promoting_night_makes_the_candidate_champion(desk):
@@ -320,8 +321,7 @@ def test_no_secret_reaches_prefect(desk, monkeypatch):
 
     APILogWorker.instance().drain()
     with get_client(sync_client=True) as client:
-        routes = ("flow_runs", "task_runs", "logs", "artifacts")
-        told = {route: client.request("POST", f"/{route}/filter", json={}).text for route in routes}
+        told = {route: json.dumps(rows(client, route)) for route in ("flow_runs", "task_runs", "logs", "artifacts")}
     assert "nightly" in told["flow_runs"] + told["task_runs"]
     told |= {str(path): path.read_text(errors="replace") for path in Path().rglob("*") if path.is_file()}
     assert [name for name, text in told.items() if any(value in text for value in planted.values())] == []

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import server_rows
+from prefect.client.orchestration import get_client
+from server_rows import rows
 
 from flows import deployments
 from flows.drift import EVENT
@@ -29,13 +32,12 @@ def _await(condition: Callable[[], Any], what: str) -> Any:
 
 
 def _runs(url: str) -> dict[str, list[dict[str, Any]]]:
-    """Flow runs by the name of their deployment."""
-    import httpx2
-
-    with httpx2.Client(base_url=url) as client:
-        names = {row["id"]: row["name"] for row in client.post("/deployments/filter", json={}).json()}
+    """Flow runs by the name of their deployment. `url` is of the server that this process speaks to."""
+    with get_client(sync_client=True) as client:
+        assert str(client.api_url).rstrip("/") == url
+        names = {row["id"]: row["name"] for row in rows(client, "deployments")}
         found: dict[str, list[dict[str, Any]]] = {name: [] for name in names.values()}
-        for run in client.post("/flow_runs/filter", json={}).json():
+        for run in rows(client, "flow_runs"):
             if run["deployment_id"]:
                 found[names[run["deployment_id"]]].append(run)
     return found
@@ -85,6 +87,16 @@ def test_an_entry_that_cannot_be_read_is_named(tmp_path):
 
     with pytest.raises(ParameterError, match="deployment 'odd' cannot be read"):
         deployments.read(path)
+
+
+@pytest.mark.slow
+def test_more_rows_than_a_page_are_all_read(registered, monkeypatch):
+    """The server answers with a page; what these tests look for may be on the next one."""
+    monkeypatch.setattr(server_rows, "PAGE", 4)
+
+    with get_client(sync_client=True) as client:
+        names = [row["name"] for row in rows(client, "deployments")]
+    assert sorted(names) == sorted(deployment.name for deployment in deployments.read())
 
 
 @pytest.mark.slow
