@@ -9,17 +9,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from flows.child_environment import command_environment
 from oddsmith import profiles
 from pipelines.commands import STAGES
 from pipelines.core import profile_paths
 from pipelines.core.errors import ArtifactError, SettingError
-from pipelines.core.products import VERDICT
+from pipelines.core.products import report_json
 from pipelines.core.settings import Settings
 
 ROOT: Final = Path(__file__).resolve().parents[1]
+
+GATE: Final = report_json("gate")
 
 LOG: Final = "reports/training.log"
 """Below the profile's folder: what the stages said, the newest at the end."""
@@ -44,10 +46,9 @@ def train(name: str, source: str, recording: str | None, *, fresh: bool) -> str:
     _run(folder, "pipelines", "window", "--source", source, *given)
     for stage in STAGES:
         _run(folder, "pipelines", stage)
-    verdict: dict[str, Any] = json.loads((folder / VERDICT).read_text(encoding="utf-8"))
-    reasons = "; ".join(verdict.get("reasons", []))
-    if verdict["verdict"] != "promote":
-        return f"profile {name}: the gate says {verdict['verdict']}: {reasons}"
+    judged = json.loads((folder / GATE).read_text(encoding="utf-8"))
+    if judged["verdict"] != "promote":
+        return f"profile {name}: the gate says {judged['verdict']}: {' '.join(judged['reasons'])}"
     _run(folder, "flows", "promote")
     return f"profile {name}: promoted; `oddsmith --profile {name} serve` trades it"
 

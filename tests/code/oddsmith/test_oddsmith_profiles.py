@@ -8,6 +8,7 @@ from flows.edit_params import change
 from oddsmith import __main__ as program
 from oddsmith import commands, families, profile_training, profiles
 from pipelines.core import params, profile_paths
+from pipelines.core.artifacts import write_json
 from pipelines.core.domain import FeeSchedule, Market
 from pipelines.core.errors import ArtifactError, SettingError
 from pipelines.core.settings import Mode, Settings
@@ -193,6 +194,22 @@ def test_training_a_profile_needs_a_champion_of_its_own(clone):
         profile_training.train("shared", "simulated", None, fresh=False)
     with pytest.raises(SettingError, match="profiles add nobody"):
         profile_training.train("nobody", "simulated", None, fresh=False)
+
+
+def test_a_family_that_is_held_says_why(clone, monkeypatch):
+    """The line at the end of a training has the reasons of the gate, whatever the record of the verdict holds."""
+    profiles.add("family", "simulated", None, "", "own", ())
+    reasons = ["The skill's lower bound is -0.03%.", "The interval covered 95.1% of the moves."]
+
+    def judge(folder, _package, *command):
+        if command[0] == "gate":
+            write_json(folder / "reports/gate.json", {"verdict": "hold", "reasons": reasons, "bundle": "0" * 64})
+            write_json(folder / "models/verdict.json", {"verdict": "hold", "evidence": {"reasons": reasons}})
+
+    monkeypatch.setattr(profile_training, "_run", judge)
+
+    said = profile_training.train("family", "simulated", None, fresh=True)
+    assert said == f"profile family: the gate says hold: {' '.join(reasons)}"
 
 
 def test_a_profile_is_trained_in_its_folder_with_its_settings(clone, monkeypatch):
