@@ -93,7 +93,7 @@ def modelled(ask: int, spread: int, tick: int, shares: float, limit: int, impact
     """The same on the modelled book of this touch and spread."""
     wanted = int(shares * MICRO)
     impact, shown = compiled.impact_units(spread, impact_share), compiled.shown_micro(depth * MICRO, spread, tick)
-    bought, notional, _ = compiled.walk(1, wanted, limit, ask, tick, impact, shown, 0.0, 1.0)
+    bought, notional, _ = compiled.walk(1, wanted, limit, ask, tick, impact, shown, shown, 0.0, 1.0)
     cost: int = notional * PRICE_SCALE + (wanted - bought) * limit
     return (cost / wanted - ask) / tick
 

@@ -6,11 +6,12 @@ the order is filled when the other side's touch has come to its limit; between l
 and the messages in between say whether it was so. The first two thirds of the markets fit the weights, the rest are
 never seen by the fit. One JSON line, also in reports/fills.json, which the gate reads before it promotes a policy that
 rests: it has to have been judged with these `weights` (rounded as they are to be written to `execution.fill_weights`)
-and on bars no longer than `look_s`.
+and on bars no longer than `look_s`. Trades that come through the queue at the touch (`benchmarks.queues`) fill too, as
+`execution.fill_queue_weights` and `fill_trade_share` say: these books do not tell a trade from a cancel. The share is
+that of both, and `touch_alone` is that of the touch.
 """
 
 import argparse
-import itertools
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,20 +19,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
+from benchmarks import recorded_windows
+from benchmarks.recorded_windows import Window
 from pipelines.core.artifacts import write_json
 from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO, PRICE_SCALE
+from pipelines.core.params import load
 from pipelines.core.products import report_json
-from pipelines.trading.fill_model import NAMES, Resting, chance_of
-from pipelines.venue import settlement_rules
+from pipelines.trading.fill_model import NAMES, QUEUE_NAMES, Queue, Resting, chance_of, queue
 
 REPORT = report_json("fills")
 TICK = 100
 AT_S = tuple(range(60, 281, 20))
 """Seconds before the end at which a probe is placed; each is a window of its own."""
-STEP_S = 1
 FIT_SHARE = 2 / 3
 LOOK_S = 1
 DIGITS = 2
@@ -41,99 +42,23 @@ RIDGE = 1e-2
 
 
 @dataclass(frozen=True)
-class Window:
-    """One market's YES book every second: bid, ask, sizes; `won` is what it paid, `left_s` the seconds to its end."""
-
-    name: str
-    left_s: FloatArray
-    bid: FloatArray
-    ask: FloatArray
-    bid_size: FloatArray
-    ask_size: FloatArray
-    lowest_ask: FloatArray
-    highest_bid: FloatArray
-    """Best of all messages within the second before."""
-    won: bool
-
-
-def top5(path: Path) -> list[Window]:
-    """Windows of a recording of the best levels (`bid_px1`, `ask_px1`, ..., one token per market)."""
-    names = ["slug", "server_ms", "bid_px1", "bid_sz1", "ask_px1", "ask_sz1"]
-    table = pq.read_table(path, columns=names).sort_by([("slug", "ascending"), ("server_ms", "ascending")])
-    slugs = table["slug"].to_numpy(zero_copy_only=False)
-    columns = [table[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in names[1:]]
-    edges = [0, *(np.flatnonzero(slugs[1:] != slugs[:-1]) + 1).tolist(), len(slugs)]
-    made = (_window(slugs[a], *(column[a:b] for column in columns)) for a, b in itertools.pairwise(edges))
-    return [one for one in made if one is not None]
-
-
-def lists(path: Path) -> list[Window]:
-    """Windows of a recording of whole levels (`bid_px` and others as lists, `side` UP and DOWN), with its markets."""
-    about = {row["market_id"]: row for row in pq.read_table(markets_of(path)).to_pylist()}
-    rows = pq.read_table(path).to_pylist()
-    found: dict[str, list[tuple[float, ...]]] = {}
-    for row in rows:
-        if row["side"].upper() != "UP":
-            continue
-        bid, ask = (row["bid_px"] or [0.0])[0], (row["ask_px"] or [1.0])[0]
-        sizes = ((row["bid_sz"] or [0.0])[0], (row["ask_sz"] or [0.0])[0])
-        found.setdefault(row["market_id"], []).append((row["ts"], bid, sizes[0], ask, sizes[1]))
-    made = []
-    for market_id, books in sorted(found.items(), key=lambda one: about[one[0]]["start_ts"]):
-        columns = np.array(sorted(books)).T
-        window = _window(about[market_id]["slug"], *columns)
-        if window is not None:
-            made.append(window)
-    return made
-
-
-def markets_of(path: Path) -> Path:
-    """The file of markets in the folder of a file of books."""
-    return path.with_name(path.name.replace("_books", "_markets"))
-
-
-def _window(
-    slug: str, ms: FloatArray, bid: FloatArray, bid_size: FloatArray, ask: FloatArray, ask_size: FloatArray
-) -> Window | None:
-    rule = settlement_rules.of_slug(str(slug))
-    if rule is None or len(ms) < 60:
-        return None
-    seconds = np.arange(rule.start_s, rule.end_s, STEP_S)
-    row = np.searchsorted(ms, seconds * 1_000, side="right") - 1
-    seen = row >= 0
-    seconds, row = seconds[seen], row[seen]
-    bids = np.nan_to_num(bid[row], nan=0.0)
-    asks = np.nan_to_num(ask[row], nan=1.0)
-    asks[asks <= 0.0] = 1.0
-    if len(row) < 60 or rule.end_s - seconds[-1] > 5:
-        return None
-    last = (bids[-5:].mean() + asks[-5:].mean()) / 2.0
-    if 0.2 < last < 0.8:
-        return None
-    sizes = (np.nan_to_num(bid_size[row]), np.nan_to_num(ask_size[row]))
-    messages = (np.where(np.nan_to_num(ask) > 0.0, ask, 1.0), np.nan_to_num(bid))
-    edges = [0, *(row + 1).tolist()]
-    within = [slice(min(a, b - 1), b) for a, b in itertools.pairwise(edges)]
-    inside = ([float(messages[0][one].min()) for one in within], [float(messages[1][one].max()) for one in within])
-    left_s = (rule.end_s - seconds).astype(float)
-    return Window(str(slug), left_s, bids, asks, *sizes, np.array(inside[0]), np.array(inside[1]), bool(last > 0.5))
-
-
-@dataclass(frozen=True)
 class Probe:
-    """One resting bid. Per interval between looks, while it waits: features, and whether the price came to it in
-    between (not seen at a look). `through`: whether it came at all; `seen`: whether it was there at a look."""
+    """One resting bid. Per interval between looks, while it waits: features, its queue (None behind the touch), and
+    whether the price came to it in between (not seen at a look). `through`: whether it came at all; `seen`: whether it
+    was there at a look."""
 
     yes: bool
     price: float
     features: tuple[tuple[float, ...], ...]
+    queues: tuple[Queue | None, ...]
     came: tuple[bool, ...]
     through: bool
     seen: bool
 
 
-def probe(window: Window, at_s: int, *, yes: bool, look_s: int = LOOK_S) -> Probe | None:
-    """A bid at the touch of a token, `at_s` before the end, looked at every `look_s`; None without a touch."""
+def probe(window: Window, at_s: int, *, yes: bool, look_s: int = LOOK_S, share: float = 0.0) -> Probe | None:
+    """A bid at the touch of a token, `at_s` before the end, looked at every `look_s`; None without a touch. `share` of
+    what vanishes before it was traded."""
     start = int(np.searchsorted(-window.left_s, -at_s))
     bid, ask = (window.bid, window.ask) if yes else (1.0 - window.ask, 1.0 - window.bid)
     lowest = window.lowest_ask if yes else 1.0 - window.highest_bid
@@ -141,18 +66,31 @@ def probe(window: Window, at_s: int, *, yes: bool, look_s: int = LOOK_S) -> Prob
     if start >= len(bid) or not 0.02 < bid[start] < ask[start] < 0.98:
         return None
     limit = bid[start]
+    ahead = int(sizes[0][start] * MICRO)
     features: list[tuple[float, ...]] = []
+    queues: list[Queue | None] = []
     came: list[bool] = []
+    seen = False
     for k in range(start, len(bid) - 1, look_s):
         later = min(k + look_s, len(bid) - 1)
-        hit = bool((lowest[k + 1 : later + 1] <= limit + 1e-9).any())
-        if ask[later] <= limit + 1e-9:
-            return Probe(yes, float(limit), tuple(features), tuple(came), through=True, seen=True)
+        seen = bool(ask[later] <= limit + 1e-9)
+        if seen:
+            break
+        queues.append(_queue(bid, sizes[0], limit, k, later, ahead))
+        ahead = ahead if queues[-1] is None else queues[-1].left_micro(share)
         features.append(_looks(window, bid, ask, sizes, limit, k, later))
-        came.append(hit)
-        if hit:
-            return Probe(yes, float(limit), tuple(features), tuple(came), through=True, seen=False)
-    return Probe(yes, float(limit), tuple(features), tuple(came), through=False, seen=False)
+        came.append(bool((lowest[k + 1 : later + 1] <= limit + 1e-9).any()))
+        if came[-1]:
+            break
+    through = seen or any(came)
+    return Probe(yes, float(limit), tuple(features), tuple(queues), tuple(came), through=through, seen=seen)
+
+
+def _queue(bid: FloatArray, size: FloatArray, limit: float, k: int, later: int, ahead: int) -> Queue | None:
+    before, after = (round((bid[row] - limit) * PRICE_SCALE) for row in (k, later))
+    shown = (int(size[k] * MICRO), int(size[later] * MICRO))
+    one_sided = not bid[later] > 0.0
+    return None if one_sided else queue((before, after), shown, ahead, float(later - k))
 
 
 def _looks(
@@ -179,11 +117,13 @@ def _looks(
     ).features()
 
 
-def probes(windows: Sequence[Window], look_s: int = LOOK_S) -> Iterator[tuple[Window, Probe, Probe]]:
+def probes(
+    windows: Sequence[Window], look_s: int = LOOK_S, share: float = 0.0
+) -> Iterator[tuple[Window, Probe, Probe]]:
     """Two-sided probes: YES and NO of each window, at each time."""
     for window in windows:
         for at_s in AT_S:
-            both = [probe(window, at_s, yes=yes, look_s=look_s) for yes in (True, False)]
+            both = [probe(window, at_s, yes=yes, look_s=look_s, share=share) for yes in (True, False)]
             if both[0] is not None and both[1] is not None:
                 yield window, both[0], both[1]
 
@@ -203,20 +143,25 @@ def fit(made: Sequence[tuple[Window, Probe, Probe]]) -> tuple[float, ...]:
     return tuple(round(float(value), DIGITS) for value in weights)
 
 
-def filled(weights: tuple[float, ...], one: Probe) -> float:
-    """Probability that the model gives to a fill of the probe from the looks alone."""
-    unfilled = float(np.prod([1.0 - chance_of(weights, row) for row in one.features]))
-    return 1.0 if one.seen else 1.0 - unfilled
+def filled(weights: tuple[float, ...], one: Probe, trades: tuple[float, ...] | None) -> float:
+    """Probability that the model gives to a fill of the probe from the looks alone: that the other touch came, and with
+    the weights of `trades` that these took its queue."""
+    missed = [1.0 - chance_of(weights, row) for row in one.features]
+    if trades is not None:
+        missed += [1.0 - waiting.chance(trades) for waiting in one.queues if waiting is not None]
+    return 1.0 if one.seen else 1.0 - float(np.prod(missed))
 
 
 def one_sided(
-    weights: tuple[float, ...] | None, made: Sequence[tuple[Window, Probe, Probe]]
+    weights: tuple[float, ...] | None,
+    made: Sequence[tuple[Window, Probe, Probe]],
+    trades: tuple[float, ...] | None = None,
 ) -> dict[str, float | None]:
-    """Expected fills of one side alone and the share of them on the loser (None without any), by the model, or
-    by the books where `weights` is None."""
+    """Expected fills of one side alone and the share of them on the loser (None without any), by the model (`filled`),
+    or by the books where `weights` is None."""
     alone = loser = both_filled = 0.0
     for window, yes, no in made:
-        chances = [float(one.through) if weights is None else filled(weights, one) for one in (yes, no)]
+        chances = [float(one.through) if weights is None else filled(weights, one, trades) for one in (yes, no)]
         only_yes, only_no = chances[0] * (1.0 - chances[1]), chances[1] * (1.0 - chances[0])
         alone += only_yes + only_no
         loser += only_no if window.won else only_yes
@@ -245,24 +190,30 @@ def _unseen(weights: tuple[float, ...] | None, made: Sequence[tuple[Window, Prob
 
 def measure(paths: Sequence[Path], look_s: int = LOOK_S) -> dict[str, Any]:
     """Fit on the first windows of all recordings, measure on the last ones, with a look every `look_s` seconds."""
+    execution = load().execution
+    share, trades = execution.fill_trade_share, tuple(execution.fill_queue_weights)
     fitting: list[tuple[Window, Probe, Probe]] = []
     held: list[tuple[Window, Probe, Probe]] = []
     for path in paths:
-        windows = lists(path) if "bid_px" in pq.read_schema(path).names else top5(path)
+        windows = recorded_windows.of(path)
         cut = round(FIT_SHARE * len(windows))
-        fitting += list(probes(windows[:cut], look_s))
-        held += list(probes(windows[cut:], look_s))
+        fitting += list(probes(windows[:cut], look_s, share))
+        held += list(probes(windows[cut:], look_s, share))
     weights = fit(fitting)
-    model, books = one_sided(weights, held), one_sided(None, held)
+    model, books = one_sided(weights, held, trades), one_sided(None, held)
     return {
         "recordings": [path.name for path in paths],
         "probes_fit": len(fitting),
         "probes_held_out": len(held),
         "look_s": look_s,
         "weights": dict(zip(NAMES, weights, strict=True)),
+        "queue_weights": dict(zip(QUEUE_NAMES, trades, strict=True)),
+        "trade_share": share,
+        "reference_weight": execution.fill_reference_weight,
         "one_sided_on_loser_share": model["on_loser_share"],
         "one_sided": model["one_sided"],
         "two_sided": model["two_sided"],
+        "touch_alone": one_sided(weights, held),
         "books": books,
         "unseen_fills": {"model": _unseen(weights, held), "books": _unseen(None, held)},
         "adverse_units": adverse_units(held),

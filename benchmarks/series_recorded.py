@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
-from benchmarks.fills import TICK, Window, lists, top5
+from benchmarks import recorded_windows
+from benchmarks.fills import TICK
+from benchmarks.recorded_windows import Window
 from benchmarks.series_world import HORIZON, LENGTH_S
 from pipelines.backtest import learned
 from pipelines.core.domain import Market, Rewards
@@ -39,7 +40,7 @@ RESTS_S = 4
 
 def windows(paths: Sequence[Path]) -> list[Window]:
     """Windows of recordings of either form, in the order of time."""
-    found = [one for path in paths for one in (lists if "bid_px" in pq.read_schema(path).names else top5)(path)]
+    found = [one for path in paths for one in recorded_windows.of(path)]
     return sorted(found, key=lambda one: one.name.rsplit("-", 1)[1])
 
 

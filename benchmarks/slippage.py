@@ -115,7 +115,7 @@ def _walked(book: RecordedBook, size_pusd: float, execution: ExecutionParams, li
     wanted = int(size_pusd / (ask / PRICE_SCALE) * MICRO)
     impact = kernel.impact_units(spread, execution.impact_share)
     shown = kernel.shown_micro(execution.model_depth_shares * MICRO, spread, tick)
-    bought, notional, _ = kernel.walk(1, wanted, limit, ask, tick, impact, shown, 0.0, 1.0)
+    bought, notional, _ = kernel.walk(1, wanted, limit, ask, tick, impact, shown, shown, 0.0, 1.0)
     return wanted, bought, notional
 
 

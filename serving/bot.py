@@ -205,7 +205,7 @@ class Bot:
         """The account with what belongs to it, opened and reconciled once: decided markets first, then payments."""
         if self._lasting is None:
             blocking = self._threads.in_account_thread
-            gateway = await blocking(make_gateway, self._settings, self._params, self._paper_quote)
+            gateway = await blocking(make_gateway, self._settings, self._params, self._paper_quote, self._paper_fair)
             account = await blocking(TradingAccount, gateway, self._journal, self._params.risk)
             await settlement.settle_decided(account, venue.archive, self._threads)
             await settlement.read_flows(account, venue.archive)
@@ -266,6 +266,9 @@ class Bot:
 
     def _paper_quote(self, market_id: str) -> tuple[Quote, int] | None:
         return self._session.quote(market_id) if self._session is not None else None
+
+    def _paper_fair(self, market_id: str) -> float | None:
+        return self._session.fair(market_id) if self._session is not None else None
 
     # From outside
 

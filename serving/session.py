@@ -199,6 +199,11 @@ class Session:
         one, market_s = self.feed.followed.get(market_id), self.feed.market_s
         return None if one is None or one.quote is None or market_s is None else (one.quote, market_s)
 
+    def fair(self, market_id: str) -> float | None:
+        """Probability of YES of a followed market that its reference price implies now; None without one."""
+        one, market_ms = self.feed.followed.get(market_id), self.feed.market_ms
+        return None if one is None or market_ms is None else self._references.now(one.market, market_ms)[0]
+
     def _on_reached(self, ts_s: int) -> None:
         self._reached_s = ts_s
         self._bar.set()

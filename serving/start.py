@@ -70,12 +70,17 @@ def journal_url(settings: Settings) -> str:
     return settings.journal_url or default_url(settings.var)
 
 
-def make_gateway(settings: Settings, params: Params, quote: Callable[[str], tuple[Quote, int] | None]) -> OrderGateway:
-    """The gateway of the mode; paper orders meet what `quote` gives. Blocking.
+def make_gateway(
+    settings: Settings,
+    params: Params,
+    quote: Callable[[str], tuple[Quote, int] | None],
+    fair: Callable[[str], float | None],
+) -> OrderGateway:
+    """The gateway of the mode; paper orders meet what `quote` gives, `fair` is as in `PaperGateway`. Blocking.
 
     Raises:
         VenueError: if the venue refuses the credentials or does not answer.
     """
     if settings.mode is Mode.PAPER:
-        return PaperGateway(params.serving.paper_cash_pusd * MICRO, params.execution, quote)
+        return PaperGateway(params.serving.paper_cash_pusd * MICRO, params.execution, quote, fair=fair)
     return ClobGateway.connect(settings)

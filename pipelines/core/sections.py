@@ -16,6 +16,7 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0.0)]
 FillWeights = Annotated[list[float], Field(min_length=7, max_length=7)]
+QueueWeights = Annotated[list[float], Field(min_length=5, max_length=5)]
 LatencyDeciles = Annotated[list[Annotated[float, Field(ge=0.0, le=60_000.0)]], Field(min_length=11, max_length=11)]
 NonNegativeFloat = Annotated[float, Field(ge=0.0)]
 
@@ -420,10 +421,19 @@ class ExecutionParams(Section):
     largest in round trips. Unit: none."""
     queue: Literal["pessimistic", "neutral", "optimistic", "evidence"]
     """How an order that rests is filled: all, half or nothing of the displayed size is ahead of it (three bounds), or
-    by what recorded books showed (`fill_weights`)."""
+    by what recorded books showed (`fill_weights`, `fill_queue_weights`)."""
     fill_weights: FillWeights = [-1.3, -1.0, -0.94, 0.85, -1.22, -0.72, 0.43]
     """Weights of the fill model: intercept, bridge, queue, spread, imbalance, move, left; `python -m benchmarks.fills`
     fits them. Unit: log-odds."""
+    fill_reference_weight: float = 0.29
+    """Weight of the reference's move towards the order between two looks, for markets that have one;
+    `python -m benchmarks.fill_reference` fits it. Unit: log-odds per tick of the price that it implies."""
+    fill_queue_weights: QueueWeights = [-7.18, 0.81, 5.37, 4.82, 2.06]
+    """Weights of the fills by trades that take the queue at the order's level: intercept, ahead, vanished, emptied,
+    alone; `python -m benchmarks.queues` fits them. Unit: log of fills a second."""
+    fill_trade_share: Fraction = 0.12
+    """Part of what vanishes at the touch that trades took; the rest was cancelled. Of `python -m benchmarks.queues`.
+    Unit: share."""
     band_ticks: Annotated[int, Field(ge=0, le=100)]
     """How far a limit price may lie beyond the touch. Unit: ticks."""
     model_spread: Annotated[float, Field(gt=0.0, lt=1.0)]

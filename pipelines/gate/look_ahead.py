@@ -41,6 +41,7 @@ COLUMNS = {
     "headlines": "the number of headlines",
     "fair": "the fair value",
     "context": "the market context",
+    "sizes_micro": "a displayed size",
 }
 """Columns of a series that forecasters and policies read, each with its name in a sentence."""
 

@@ -13,7 +13,7 @@ from pipelines.features.spec import FEATURE_NAMES
 from pipelines.reference import recorded
 from pipelines.reference.board import Board
 from pipelines.reference.prices import Price
-from pipelines.replay.market_history import Series
+from pipelines.replay.market_history import SIZES, Series
 from pipelines.rows.event import context, of_market, taken
 from pipelines.rows.headlines import Headlines
 from pipelines.rows.market import MarketBars, long_enough
@@ -103,5 +103,6 @@ def _series(raw: RawData, whole: Series, row: int, event: Sequence[MarketBars], 
         "fair": fair if np.isfinite(fair).any() else None,
         "context": context(there, length_s)[at][learned][rows],
         "slices": whole.slices[: row + 1],
+        "sizes_micro": np.stack([columns[key] for key in SIZES], axis=1),
     }
     return replace(whole, **changed)

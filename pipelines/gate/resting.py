@@ -10,7 +10,7 @@ from typing import Any
 from pipelines.core.sections import ExecutionParams
 from pipelines.gate.contender import Traded
 from pipelines.gate.criteria import Criterion
-from pipelines.trading.fill_model import NAMES
+from pipelines.trading.fill_model import NAMES, QUEUE_NAMES
 
 LEAST_ON_LOSER = 0.95
 """Share of one-sided fills on the loser that the fill model has to give: recorded probes had 99 of 100."""
@@ -35,7 +35,7 @@ def criterion(traded: Traded, report: Mapping[str, Any], execution: ExecutionPar
     share = report.get("one_sided_on_loser_share")
     failed = _share(report) or [
         *_queue(execution),
-        *_weights(execution, report["weights"]),
+        *_weights(execution, report),
         *_looks(float(report["look_s"]), length_s),
     ]
     text = " ".join(["Its orders rest.", *failed, AGAIN]) if failed else _held(report, length_s)
@@ -55,8 +55,7 @@ def _share(report: Mapping[str, Any]) -> list[str]:
     if not report:
         return [f"No fill model was measured: reports/fills.json is missing; {MEASURE}."]
     share, fills = report.get("one_sided_on_loser_share"), report.get("one_sided", 0.0)
-    weights = report.get("weights")
-    if report.get("look_s") is None or not isinstance(weights, Mapping) or set(weights) != set(NAMES):
+    if report.get("look_s") is None or _measured(report) is None:
         return [f"reports/fills.json does not say with which weights and looks it was measured; {MEASURE}."]
     if not fills >= FEWEST_ONE_SIDED:
         return [
@@ -80,14 +79,36 @@ def _queue(execution: ExecutionParams) -> list[str]:
     ]
 
 
-def _weights(execution: ExecutionParams, weights: Mapping[str, float]) -> list[str]:
-    measured = [weights[name] for name in NAMES]
-    if measured == execution.fill_weights:
-        return []
+def _measured(report: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The parameters that the report's fills were made with, by their names in `execution`; None where it lacks one."""
+    lists = {"fill_weights": ("weights", NAMES), "fill_queue_weights": ("queue_weights", QUEUE_NAMES)}
+    single = ("trade_share", "reference_weight")
+    found: dict[str, Any] = {f"fill_{key}": report.get(key) for key in single}
+    for name, (key, names) in lists.items():
+        weights = report.get(key)
+        if not isinstance(weights, Mapping) or set(weights) != set(names):
+            return None
+        found[name] = [weights[one] for one in names]
+    return None if None in found.values() else found
+
+
+def _weights(execution: ExecutionParams, report: Mapping[str, Any]) -> list[str]:
+    used = {name: (getattr(execution, name), value) for name, value in (_measured(report) or {}).items()}
     return [
-        f"Its fills were judged with execution.fill_weights: {execution.fill_weights}, and the report was measured with"
-        f" {measured}; write these to params.yaml."
+        f"Its fills were judged with execution.{name}: {judged}, and the report was measured with {measured};"
+        f" {_AGREE[name]}."
+        for name, (judged, measured) in used.items()
+        if judged != measured
     ]
+
+
+_AGREE = {
+    "fill_weights": "write these to params.yaml",
+    "fill_queue_weights": MEASURE,
+    "fill_trade_share": MEASURE,
+    "fill_reference_weight": MEASURE,
+}
+"""What makes both agree: `fill_weights` come from the report, the others are read by it."""
 
 
 def _looks(look_s: float, length_s: int) -> list[str]:

@@ -39,7 +39,7 @@ def modelled_fills(
         return None
     paper, intent = PaperBook(execution, length_s), _intent(order, known)
     quoted = intent.post_only and order["reason"] == QUOTE
-    working = paper.send(intent, known.market, _shown(known, execution) if quoted else None)
+    working = paper.send(intent, known.market, _shown(known, execution) if quoted else None, known.fair)
     arrival = order["ts_s"] + working.arrives_in * length_s
     if (order["market_id"], arrival) not in journaled.inputs:
         return None
@@ -48,7 +48,7 @@ def modelled_fills(
         then = journaled.inputs.get((order["market_id"], ts_s))
         if then is not None:
             quote = _shown(then, execution)
-            fills += paper.on_bar(then.market.market_id, quote, ts_s, then.bar.volume_micro)
+            fills += paper.on_bar(then.market.market_id, quote, ts_s, then.bar.volume_micro, then.fair)
     return [(fill.shares_micro, fill.cash_micro) for fill in fills]
 
 

@@ -160,7 +160,9 @@ def another_future(history: History, cut_s: int) -> History:
         changed[name] = values
     if history.fair is not None:
         changed["fair"] = np.where(later[:, None], 1.0 - history.fair, history.fair)
-    for name in ("mid_units", "volume_micro", "bid_units", "ask_units", "spread_units"):
+    for name in ("mid_units", "volume_micro", "bid_units", "ask_units", "spread_units", "sizes_micro"):
+        if getattr(history, name) is None:
+            continue
         values = getattr(history, name).copy()
         values[later] = values[later][::-1]
         changed[name] = values

@@ -61,7 +61,8 @@ def field(histories: Sequence[History], scaler: MarketScaler, impact_share: floa
         left = np.full(len(history), observation.DAY_S) if end is None else end - history.ts_s
         columns = (history.marks_units, history.bid_units, history.ask_units, left, history.ts_s)
         number_of = np.full(len(history), number)
-        bars.append(np.column_stack((*columns, number_of, history.volume_micro, *references(history))))
+        sizes = np.zeros((len(history), 2), dtype=np.int64) if history.sizes_micro is None else history.sizes_micro
+        bars.append(np.column_stack((*columns, number_of, history.volume_micro, *references(history), sizes)))
         blocks = [scaler.market(history.features, history.sentiment)]
         if forecast_block:
             forecasts = (history.mean, history.lower, history.upper, history.confidence)

@@ -87,6 +87,7 @@ def _inputs(history: History, scaler: MarketScaler | None, depth: int) -> list[I
     standard = scaler.market(history.features, history.sentiment) if scaler is not None else [None] * len(history)
     made, marks, (fair, ages) = [], history.marks_units, references(history)
     gaps = history.micro_gap
+    recorded = np.zeros((len(history), 2), dtype=np.int64) if history.sizes_micro is None else history.sizes_micro
     implied = np.full((len(history), 2), np.nan) if history.fair is None else history.fair
     for k in range(len(history)):
         bid, ask = int(history.bid_units[k]), int(history.ask_units[k])
@@ -99,7 +100,7 @@ def _inputs(history: History, scaler: MarketScaler | None, depth: int) -> list[I
             int(history.spread_units[k]),
         )
         shown = kernel.shown_micro(depth, ask - bid, market.tick_units)
-        sizes = (shown, shown) if history.sizes_micro is None else history.sizes_micro[k].tolist()
+        sizes = [kernel.touch_micro(size, shown) for size in recorded[k].tolist()]
         quote = Quote(bid, ask, sizes[0] if bid > 0 else 0, sizes[1] if ask < 10_000 else 0)
         implied_now, implied_before = (float(one) if np.isfinite(one) else None for one in implied[k])
         forecast = Forecast(history.mean[k], history.lower[k], history.upper[k], float(history.confidence[k]))
@@ -214,7 +215,7 @@ def _fill(
         market_id = bar.market_id
         mids[market_id] = bar.mid_units
         if market_id in working:
-            for fill in book.on_bar(market_id, inputs.quote, ts_s, bar.volume_micro):
+            for fill in book.on_bar(market_id, inputs.quote, ts_s, bar.volume_micro, inputs.fair):
                 ledger.apply(fill, fair, book.reasons[fill.order_id], inputs.market.min_size_micro)
                 result.fills.append(fill)
                 filled.append((fill, inputs.market))
@@ -261,7 +262,7 @@ def _decide(
         name = decision.refusal.reason.value
         result.refusals[name] = result.refusals.get(name, 0) + 1
     for intent in decision.intents:
-        book.send(intent, inputs.market, inputs.quote if rules.makes else None)
+        book.send(intent, inputs.market, inputs.quote if rules.makes else None, inputs.fair)
         result.orders += 1
         reserve(intent, inputs.market, open_buys)
 

@@ -27,6 +27,8 @@ IntArray = NDArray[np.int64]
 
 FORECASTS = FORECAST_TABLE
 MICRO_GAP = CONTEXT.index("micro_gap")
+SIZES = ("bid_size_micro", "ask_size_micro")
+"""Columns of the sizes at the touch."""
 GOLDEN = (5.0**0.5 - 1.0) / 2.0
 """Multiples of it, without their whole part, fill [0, 1) evenly."""
 
@@ -55,7 +57,8 @@ class History:
     """Probability of YES that the reference price implied at each bar and shortly before it, shape (n, 2)
     (`pipelines.reference.board.Board.pair`), NaN where there was none; None where no bar has one."""
     sizes_micro: IntArray | None = None
-    """Recorded sizes at bid and ask, shape (n, 2); None where no book was recorded, and the model's depth is shown."""
+    """Recorded sizes at bid and ask in base units, shape (n, 2). The model's depth is shown where they are 0, and where
+    they are None: no book was recorded."""
     disputed: bool = False
     """Whether somebody objected to the resolution. A label: the scores of outcomes alone read it."""
     recorded_micro_gap: FloatArray | None = None
@@ -105,6 +108,8 @@ class Series:
     context: FloatArray | None = None
     """Market context of every bar, (bars, len(CONTEXT)); None is neutral."""
     disputed: bool = False
+    """As in `History`."""
+    sizes_micro: IntArray | None = None
     """As in `History`."""
 
 
@@ -164,6 +169,7 @@ def read_series(markets: Mapping[str, Market], path: Path = FEATURES / "features
         names = ("fair", "fair_before")
         fair = np.column_stack([table[name].to_numpy(zero_copy_only=False) for name in names]).astype(np.float64)
     context = np.column_stack([table[name].to_numpy() for name in CONTEXT])
+    sizes = np.column_stack([table[name].to_numpy() for name in SIZES]).astype(np.int64)
     for left, right in itertools.pairwise(_edges(ids)):
         part = slice(left, right)
         columns = {name: values[part] for name, values in ints.items()}
@@ -180,6 +186,7 @@ def read_series(markets: Mapping[str, Market], path: Path = FEATURES / "features
             fair=_known(fair[part]),
             context=context[part],
             disputed=ids[left] in disputed,
+            sizes_micro=sizes[part],
             **columns,
         )
 
@@ -287,6 +294,7 @@ def _history(series: Series, rows: IntArray, arrays: Sequence[FloatArray], execu
         series.payout_micro if _ends_with(series, rows) else None,
         None if series.fair is None else series.fair[rows],
         disputed=series.disputed,
+        sizes_micro=None if series.sizes_micro is None else series.sizes_micro[rows],
         recorded_micro_gap=None if series.context is None else series.context[rows, MICRO_GAP],
     )
 

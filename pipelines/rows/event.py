@@ -33,6 +33,8 @@ def of_market(bars: MarketBars, news: News, fair: FloatArray, length_s: int) -> 
         "mid_units": bars.mid_units.astype(np.int32),
         "volume_micro": bars.volume_micro,
         "spread_units": bars.spread_units.astype(np.int32),
+        "bid_size_micro": bars.bid_size_micro,
+        "ask_size_micro": bars.ask_size_micro,
         "sentiment": Headlines.decayed(bars.ts_s, known_s, scores),
         "tone": tone,
         "headlines": headlines.astype(np.int32),

@@ -197,6 +197,7 @@ def _series(found: recording.Recording, bars: Bars, length_s: int) -> Iterator[S
             payout_micro=found.payouts.get(market.market_id),
             fair=fair if np.isfinite(fair).any() else None,
             context=near,
+            sizes_micro=np.column_stack([one.bid_size_micro, one.ask_size_micro]),
         )
 
 

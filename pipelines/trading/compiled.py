@@ -25,7 +25,7 @@ EQUITY, DAY_START, TOP, DAY, TRADES, FEES, OPENED, AHEAD, COST = range(13, 22)
 LANE_COLUMNS = 22
 
 # Columns of a bar (int64) and of a market (int64, and float64 for the fee).
-MID, BID, ASK, SECONDS_LEFT, TS, MARKET, VOLUME, REFERENCE, REFERENCE_AGE = range(9)
+MID, BID, ASK, SECONDS_LEFT, TS, MARKET, VOLUME, REFERENCE, REFERENCE_AGE, BID_SIZE, ASK_SIZE = range(11)
 TICK, MIN_SIZE = range(2)
 RATE, EXPONENT = range(2)
 
@@ -115,6 +115,7 @@ _FAST = compiled(
         kernel.exit_floor,
         kernel.impact_units,
         kernel.shown_micro,
+        kernel.touch_micro,
         kernel.level_units,
         kernel.walk,
         kernel.affordable_micro,
@@ -158,7 +159,7 @@ replay_book = _FAST["replay"]
 token_price, token_bid, token_ask = _FAST["token_price"], _FAST["token_bid"], _FAST["token_ask"]
 buy_limit, sell_limit, rest_limit = _FAST["buy_limit"], _FAST["sell_limit"], _FAST["rest_limit"]
 sellable_micro, is_trusted, exit_floor = _FAST["sellable_micro"], _FAST["is_trusted"], _FAST["exit_floor"]
-impact_units, shown_micro = _FAST["impact_units"], _FAST["shown_micro"]
+impact_units, shown_micro, touch_micro = _FAST["impact_units"], _FAST["shown_micro"], _FAST["touch_micro"]
 queue_ahead, crossing_micro, resting_fill = _FAST["queue_ahead"], _FAST["crossing_micro"], _FAST["resting_fill"]
 walk, equity_micro, shares_for = _FAST["walk"], _FAST["equity_micro"], _FAST["shares_for"]
 spend, part_micro, reserve_micro = _FAST["spend"], _FAST["part_micro"], _FAST["reserve_micro"]
@@ -277,7 +278,10 @@ def fill(lane: Any, bar: Any, market: Any, fee: Any, par: Any) -> None:
         return
     side, wanted = lane[SIDE], lane[WANTED]
     bid, ask = token_bid(bar[BID], bar[ASK], wanted), token_ask(bar[BID], bar[ASK], wanted)
-    quoted, shown = ask if side > 0 else bid, shown_micro(int(par[DEPTH]), ask - bid, market[TICK])
+    quoted, behind = ask if side > 0 else bid, shown_micro(int(par[DEPTH]), ask - bid, market[TICK])
+    # A buy of YES and a sale of NO take the asks of the YES book, the others its bids; each rests on the other side.
+    takes, joins = (ASK_SIZE, BID_SIZE) if side * wanted > 0 else (BID_SIZE, ASK_SIZE)
+    shown, own = touch_micro(bar[takes], behind), touch_micro(bar[joins], behind)
     if lane[AHEAD] < 0 and side > 0 and par[RESTS] > 0.0 and lane[LIMIT] >= ask:
         lane[SIDE] = 0
         return
@@ -286,19 +290,19 @@ def fill(lane: Any, bar: Any, market: Any, fee: Any, par: Any) -> None:
         if side > 0 and par[RESTS] == 0.0:
             budget = market_buy_micro(lane[LEFT], lane[LIMIT])
             filled, notional, paid = spend(
-                budget, lane[LIMIT], quoted, market[TICK], impact, shown, fee[RATE], fee[EXPONENT]
+                budget, lane[LIMIT], quoted, market[TICK], impact, shown, behind, fee[RATE], fee[EXPONENT]
             )
         else:
             filled, notional, paid = walk(
-                side, lane[LEFT], lane[LIMIT], quoted, market[TICK], impact, shown, fee[RATE], fee[EXPONENT]
+                side, lane[LEFT], lane[LIMIT], quoted, market[TICK], impact, shown, behind, fee[RATE], fee[EXPONENT]
             )
-        lane[AHEAD] = queue_ahead(side, lane[LIMIT], bid, ask, shown, par[AHEAD_SHARE])
+        lane[AHEAD] = queue_ahead(side, lane[LIMIT], bid, ask, own, par[AHEAD_SHARE])
     else:
-        crossing = crossing_micro(side, lane[LIMIT], quoted, market[TICK], shown, shown)
+        crossing = crossing_micro(side, lane[LIMIT], quoted, market[TICK], shown, behind)
         filled, ahead = resting_fill(side, lane[LEFT], lane[LIMIT], bid, ask, bar[VOLUME], lane[AHEAD], crossing)
         notional, paid, lane[AHEAD] = filled * lane[LIMIT] // 10_000, 0, ahead
     if filled > 0:
-        _book(lane, bar, market, side, wanted, filled, notional, paid, shown)
+        _book(lane, bar, market, side, wanted, filled, notional, paid, shown, behind)
     lane[LEFT] -= filled
     lane[TTL] -= 1
     if lane[LEFT] == 0 or lane[TTL] == 0:
@@ -307,7 +311,16 @@ def fill(lane: Any, bar: Any, market: Any, fee: Any, par: Any) -> None:
 
 @fast
 def _book(
-    lane: Any, bar: Any, market: Any, side: int, wanted: int, filled: int, notional: int, paid: int, shown: int
+    lane: Any,
+    bar: Any,
+    market: Any,
+    side: int,
+    wanted: int,
+    filled: int,
+    notional: int,
+    paid: int,
+    shown: int,
+    behind: int,
 ) -> None:
     lane[FEES] += paid
     lane[TRADES] += 1
@@ -324,7 +337,7 @@ def _book(
         took = min(filled, shown)
         lane[COST] = part_micro(lane[COST], lane[SHARES] - took, lane[SHARES])
         lane[SHARES] -= took
-        filled -= took
+        filled, shown = filled - took, behind
     if lane[SHARES] == 0:
         lane[DIRECTION] = lane[ENTRY] = lane[PEAK] = 0
 

@@ -143,6 +143,11 @@ def shown_micro(depth_micro: int, spread_units: int, tick_units: int) -> int:
     return depth_micro * tick_units // max(spread_units, tick_units) // SHARE_GRID * SHARE_GRID
 
 
+def touch_micro(recorded_micro: int, modelled_micro: int) -> int:
+    """Shares that the touch shows: what was recorded there, on the grid, or (0 recorded) what the model shows."""
+    return recorded_micro // SHARE_GRID * SHARE_GRID if recorded_micro > 0 else modelled_micro
+
+
 def level_units(touch_units: int, limit_units: int, side: int, level: int, tick_units: int, impact: int) -> int:
     """Price of our fill at a modelled level (0 is the touch), or -1 when the limit forbids the level.
 
@@ -162,21 +167,25 @@ def walk(
     touch_units: int,
     tick_units: int,
     impact: int,
-    depth_micro: int,
+    touch_micro: int,
+    behind_micro: int,
     rate: float,
     exponent: float,
 ) -> tuple[int, int, int]:
-    """Filled shares, notional and fee of a marketable order that walks the modelled levels down to its limit."""
+    """Filled shares, notional and fee of a marketable order that walks the levels down to its limit: `touch_micro` at
+    the touch and `behind_micro` on every level behind it. A touch that shows nothing ends the walk."""
     filled = notional = fee = level = 0
+    depth_micro = touch_micro
     while filled < shares_micro:
         price = level_units(touch_units, limit_units, side, level, tick_units, impact)
-        if price < 0:
+        if price < 0 or depth_micro < SHARE_GRID:
             break
         # Each level is rounded for itself, as the venue books each maker order for itself.
         take = min(shares_micro - filled, depth_micro)
         filled += take
         notional += take * price // PRICE_SCALE
         fee += fee_micro(take, price, rate, exponent)
+        depth_micro = behind_micro
         level += 1
     return filled, notional, fee
 
@@ -196,18 +205,20 @@ def spend(
     touch_units: int,
     tick_units: int,
     impact: int,
-    depth_micro: int,
+    touch_micro: int,
+    behind_micro: int,
     rate: float,
     exponent: float,
 ) -> tuple[int, int, int]:
-    """Filled shares, notional and fee of a market buy, which spends its budget on the modelled levels up to its limit.
+    """Filled shares, notional and fee of a market buy, which spends its budget on the levels of `walk` up to its limit.
 
     The fee is not part of the budget.
     """
     filled = notional = fee = level = 0
+    depth_micro = touch_micro
     while True:
         price = level_units(touch_units, limit_units, 1, level, tick_units, impact)
-        if price < 0:
+        if price < 0 or depth_micro < SHARE_GRID:
             break
         take = min(affordable_micro(budget_micro - notional, price), depth_micro)
         if take <= 0:
@@ -215,6 +226,7 @@ def spend(
         filled += take
         notional += take * price // PRICE_SCALE
         fee += fee_micro(take, price, rate, exponent)
+        depth_micro = behind_micro
         level += 1
     return filled, notional, fee
 

@@ -4,14 +4,25 @@ Backtest (`PaperBook`), paper trading (`paper_gateway`) and the comparison of li
 """
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pipelines.core.domain import Fill, FillState, Market, Outcome, Quote, Side
 from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID, fee_micro, market_buy_micro, notional_micro
 from pipelines.core.orders import OrderIntent, OrderType
 from pipelines.core.sections import ExecutionParams
-from pipelines.trading import kernel, latency
+from pipelines.trading import fill_model, kernel, latency
 from pipelines.trading.fill_model import Resting, filled_micro
 from pipelines.trading.risk import reserve_micro
+
+
+class Look(NamedTuple):
+    """What was seen of a market at a look at an order that rests."""
+
+    quote: Quote
+    ts_s: float
+    """Market time."""
+    fair: float | None
+    """Probability of YES that a reference price implied; None without one."""
 
 
 @dataclass(slots=True)
@@ -26,8 +37,8 @@ class Working:
     ttl: int
     ahead_micro: int = -1
     """Shares ahead of it once it rests; -1 until it has met the book."""
-    looked: tuple[Quote, float] | None = None
-    """Book and market time of the last look at it while it rests."""
+    looked: Look | None = None
+    """The last look at it while it rests."""
 
 
 @dataclass(slots=True)
@@ -156,21 +167,29 @@ def crosses(order: Working, quote: Quote) -> bool:
     return seen.bid_units > 0 and limit <= seen.bid_units
 
 
-def join(order: Working, quote: Quote, execution: ExecutionParams, ts_s: float) -> None:
-    """An order comes to rest in a book, at a market time: it joins the queue of its price, and fills are looked for
-    from now on. How many shares are ahead of it nobody knows, `execution.queue` guesses."""
+def join(order: Working, look: Look, execution: ExecutionParams) -> None:
+    """An order comes to rest in a book: it joins the queue of its price, and fills are looked for from now on. How many
+    shares are ahead of it nobody knows, `execution.queue` guesses."""
+    quote = look.quote
     seen = quote.of(order.intent.outcome)
     side, size = (1, seen.bid_size_micro) if order.intent.side is Side.BUY else (-1, seen.ask_size_micro)
     share = kernel.QUEUE_AHEAD.get(execution.queue, kernel.QUEUE_AHEAD["pessimistic"])
     limit, bid, ask = order.intent.price_units, seen.bid_units, seen.ask_units
     order.ahead_micro = kernel.queue_ahead(side, limit, bid, ask, size, share)
-    order.looked = (quote, ts_s)
+    order.looked = look
 
 
 def rest(
-    order: Working, quote: Quote, execution: ExecutionParams, volume_micro: int, ts_s: int, taken: Taken | None = None
+    order: Working,
+    quote: Quote,
+    execution: ExecutionParams,
+    volume_micro: int,
+    ts_s: int,
+    taken: Taken | None = None,
+    fair: float | None = None,
 ) -> list[Fill]:
-    """Fills of an order that rests at its limit, from one bar: at the limit, as a maker, without fee.
+    """Fills of an order that rests at its limit, from one bar: at the limit, as a maker, without fee. `fair` is the
+    probability of YES that a reference price implies now.
 
     Levels give what they show less what was `taken` before, and remember what this order takes: a touch of shares that
     we took ourselves is no price that came to our limit.
@@ -185,13 +204,14 @@ def rest(
     if crossing > 0:
         crossing -= before.behind(intent, touch, behind)
     bid, ask, ahead = seen.bid_units, seen.ask_units, order.ahead_micro
+    look = Look(quote, ts_s, fair)
     if execution.queue == "evidence" and crossing <= 0:
-        filled = _unseen(order, quote, execution, ts_s)
+        filled = _unseen(order, look, execution)
     else:
         filled, order.ahead_micro = kernel.resting_fill(
             side, order.left_micro, intent.price_units, bid, ask, volume_micro, ahead, crossing
         )
-    order.looked = (quote, ts_s)
+    order.looked = look
     order.left_micro -= filled
     if not filled:
         return []
@@ -200,31 +220,57 @@ def rest(
     return [_fill(fill_id, order, intent.price_units, filled, 0, ts_s)]
 
 
-def _unseen(order: Working, quote: Quote, execution: ExecutionParams, ts_s: int) -> int:
-    """Shares that were filled between the last look and this one, as recorded books let expect it."""
+def _unseen(order: Working, now: Look, execution: ExecutionParams) -> int:
+    """Shares that were filled between the last look and this one, as recorded books let expect it: the other touch came
+    to the limit, or trades took the queue before the order. Moves the order up its queue."""
     if order.looked is None:
         return 0
-    intent, market, (earlier, looked_s) = order.intent, order.market, order.looked
+    intent, market, before = order.intent, order.market, order.looked
     side = 1 if intent.side is Side.BUY else -1
-    first, last = earlier.of(intent.outcome), quote.of(intent.outcome)
-    own, other = (first.bid_size_micro, first.ask_size_micro)[::side]
+    first, last = before.quote.of(intent.outcome), now.quote.of(intent.outcome)
     touches = [one.ask_units if side > 0 else one.bid_units for one in (first, last)]
     distances = [side * (touch - intent.price_units) for touch in touches]
     if min(distances) <= 0 or not (first.two_sided and last.two_sided):
         return 0
+    seconds = float(now.ts_s - before.ts_s)
+    better, sizes = _own_side(order, first, last)
     seen = Resting(
         before_units=distances[0],
         after_units=distances[1],
-        seconds=float(ts_s - looked_s),
-        ahead_micro=order.ahead_micro,
+        seconds=seconds,
+        ahead_micro=sizes[0] if better[0] == 0 else 0,
         spread_units=first.spread_units,
         tick_units=market.tick_units,
-        own_micro=own,
-        other_micro=other,
+        own_micro=sizes[0],
+        other_micro=first.ask_size_micro if side > 0 else first.bid_size_micro,
         move_units=side * (first.mid_units - last.mid_units),
-        left_s=float("inf") if market.end_s is None else float(market.end_s - looked_s),
+        left_s=float("inf") if market.end_s is None else float(market.end_s - before.ts_s),
+        reference_units=_reference_units(intent, before.fair, now.fair),
     )
-    return filled_micro(tuple(execution.fill_weights), seen, order.left_micro, SHARE_GRID)
+    missed = 1.0 - fill_model.chance(tuple(execution.fill_weights), seen, execution.fill_reference_weight)
+    queue = fill_model.queue(better, sizes, order.ahead_micro, seconds)
+    if queue is not None:
+        missed *= 1.0 - queue.chance(tuple(execution.fill_queue_weights))
+        order.ahead_micro = queue.left_micro(execution.fill_trade_share)
+    return filled_micro(1.0 - missed, order.left_micro, SHARE_GRID)
+
+
+def _reference_units(intent: OrderIntent, before: float | None, now: float | None) -> int:
+    """How far the price that the reference implies moved towards an order; 0 where one look knew none."""
+    if before is None or now is None:
+        return 0
+    fell = round((before - now) * PRICE_SCALE)
+    return fell if buys_yes(intent) else -fell
+
+
+def _own_side(order: Working, first: Quote, last: Quote) -> tuple[tuple[int, int], tuple[int, int]]:
+    """How much better than the limit the touch of an order's own side is at two looks, and the sizes there."""
+    limit, books = order.intent.price_units, (first, last)
+    if order.intent.side is Side.BUY:
+        before, after = ((one.bid_units - limit, one.bid_size_micro) for one in books)
+    else:
+        before, after = ((limit - one.ask_units, one.ask_size_micro) for one in books)
+    return (before[0], after[0]), (before[1], after[1])
 
 
 def _fill(fill_id: str, order: Working, price_units: int, shares_micro: int, fee_micro: int, ts_s: int) -> Fill:
@@ -261,10 +307,12 @@ class PaperBook:
         """Order id -> why it was sent."""
         self._count = 0
 
-    def send(self, intent: OrderIntent, market: Market, quote: Quote | None = None) -> Working:
+    def send(
+        self, intent: OrderIntent, market: Market, quote: Quote | None = None, fair: float | None = None
+    ) -> Working:
         """Take an order; it meets the book of the first close after its arrival (`latency`), `latency_bars` bars later
         at the earliest. With the `quote` that it was decided on, an order of a maker that arrives within the bar joins
-        that book's queue, and rests from then on.
+        that book's queue, and rests from then on; `fair` is the probability of YES that a reference price implied then.
         """
         self._count += 1
         arrives_s = latency.arrival_s(self._execution.latency_ms, intent, market)
@@ -277,7 +325,7 @@ class PaperBook:
             1 if intent.order_type is OrderType.FAK else self._execution.order_ttl_bars,
         )
         if quote is not None and intent.post_only and arrives_s < self._length_s and not crosses(order, quote):
-            join(order, quote, self._execution, intent.ts_s + arrives_s)
+            join(order, Look(quote, intent.ts_s + arrives_s, fair), self._execution)
             order.arrives_in = 1
         self.working.setdefault(market.market_id, []).append(order)
         self.reasons[order.order_id] = intent.reason
@@ -287,12 +335,16 @@ class PaperBook:
         """Ask for the end of an order. It may still be filled until the cancellation has arrived."""
         order.ttl = min(order.ttl, self._execution.latency_bars)
 
-    def on_bar(self, market_id: str, quote: Quote, ts_s: int, volume_micro: int) -> list[Fill]:
-        """Fills at the bar that just closed; an order that is filled or out of time leaves the book."""
+    def on_bar(
+        self, market_id: str, quote: Quote, ts_s: int, volume_micro: int, fair: float | None = None
+    ) -> list[Fill]:
+        """Fills at the bar that just closed; an order that is filled or out of time leaves the book. `fair` is the
+        probability of YES that a reference price implies at its close."""
+        look = Look(quote, ts_s, fair)
         fills: list[Fill] = []
         left: list[Working] = []
         for order in self.working.get(market_id, ()):
-            fills += self._met(order, quote, ts_s, volume_micro)
+            fills += self._met(order, look, ts_s, volume_micro)
             if order.left_micro > 0 and order.ttl > 0:
                 left.append(order)
         if left:
@@ -301,7 +353,8 @@ class PaperBook:
             self.working.pop(market_id, None)
         return fills
 
-    def _met(self, order: Working, quote: Quote, ts_s: int, volume_micro: int) -> list[Fill]:
+    def _met(self, order: Working, look: Look, ts_s: int, volume_micro: int) -> list[Fill]:
+        quote = look.quote
         if order.arrives_in > 1:
             order.arrives_in -= 1
             return []
@@ -310,9 +363,9 @@ class PaperBook:
             order.ttl = 0
             return []
         if order.ahead_micro >= 0:
-            return rest(order, quote, self._execution, volume_micro, ts_s)
+            return rest(order, quote, self._execution, volume_micro, ts_s, fair=look.fair)
         fills = match(order, quote, self._execution, ts_s)
-        join(order, quote, self._execution, ts_s)
+        join(order, look, self._execution)
         return fills
 
     def open_buys(self) -> dict[str, int]:

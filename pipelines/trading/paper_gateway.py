@@ -27,7 +27,11 @@ from pipelines.core.orders import (
 )
 from pipelines.core.sections import ExecutionParams
 from pipelines.trading import kernel, latency
-from pipelines.trading.paper import Taken, Working, buys_yes, crosses, is_market_buy, join, match, rest
+from pipelines.trading.paper import Look, Taken, Working, buys_yes, crosses, is_market_buy, join, match, rest
+
+
+def _no_reference(market_id: str) -> float | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +44,8 @@ class PaperGateway(OrderGateway):
     """A paper account. An order takes what is marketable at once; the rest waits for the volume of the next bars, or is
     gone where the order is FAK.
 
-    `quote` gives the newest YES quote of a market and its time, `wait` sleeps while an order is on its way. Safe to
-    call from any thread.
+    `quote` gives the newest YES quote of a market and its time, `fair` the probability of YES that its reference price
+    implies (None without one), `wait` sleeps while an order is on its way. Safe to call from any thread.
     """
 
     account = "paper"
@@ -52,11 +56,13 @@ class PaperGateway(OrderGateway):
         execution: ExecutionParams,
         quote: Callable[[str], tuple[Quote, int] | None],
         wait: Callable[[float], None] = time.sleep,
+        fair: Callable[[str], float | None] = _no_reference,
     ) -> None:
         self._wait = wait
         self._cash = cash_micro
         self._execution = execution
         self._quote = quote
+        self._fair = fair
         self._markets: dict[str, Market] = {}
         self._shares: defaultdict[str, int] = defaultdict(int)
         self._fills: list[Fill] = []
@@ -117,7 +123,7 @@ class PaperGateway(OrderGateway):
 
     def _rest(self, working: Working, quote: Quote, ts_s: float) -> None:
         if working.left_micro > 0:
-            join(working, quote, self._execution, ts_s)
+            join(working, Look(quote, ts_s, self._fair(working.intent.market_id)), self._execution)
             self._resting[working.order_id] = _Resting(working, int(time.time()))
 
     def _accepted(self, order_id: str, fills: Sequence[Fill]) -> PlaceResult:
@@ -240,10 +246,11 @@ class PaperGateway(OrderGateway):
     def _look(self, order: Working, quote: Quote, ts_s: int, volume_micro: int) -> int:
         """Book what came to an order until now; its shares. A look that is not after the last one shows nothing: the
         order came to the book later, or the bar was looked at already."""
-        if order.looked is None or ts_s <= order.looked[1]:
+        if order.looked is None or ts_s <= order.looked.ts_s:
             return 0
-        taken = self._taken[order.intent.market_id]
-        fills = rest(order, quote, self._execution, volume_micro, ts_s, taken)
+        market_id = order.intent.market_id
+        taken, fair = self._taken[market_id], self._fair(market_id)
+        fills = rest(order, quote, self._execution, volume_micro, ts_s, taken, fair)
         for fill in fills:
             self._book(fill)
         if order.left_micro == 0:

@@ -52,11 +52,12 @@ class ShadowAccount:
             peak_equity_micro=self._peak,
         )
         made = take_turn(model, ts_s, seen, account, frozenset(self._book.working))
-        shown = {one.market.market_id: one.quote for one in seen}
+        shown = {one.market.market_id: (one.quote, one.fair[0]) for one in seen}
         for decision in made.decisions:
             for intent in decision.intents:
                 key = decision.market_id
-                self._book.send(intent, self._markets[key], shown[key] if model.rules.makes else None)
+                quote, fair = shown[key]
+                self._book.send(intent, self._markets[key], quote if model.rules.makes else None, fair)
         return made
 
     def _fill(self, seen: Sequence[WarmMarket], ts_s: int) -> None:
@@ -64,7 +65,7 @@ class ShadowAccount:
             key, market = one.market.market_id, one.market
             self._markets[key] = market
             self._mids[key] = one.window.last.mid_units
-            for fill in self._book.on_bar(key, one.quote, ts_s, one.window.last.volume_micro):
+            for fill in self._book.on_bar(key, one.quote, ts_s, one.window.last.volume_micro, one.fair[0]):
                 self._ledger.apply(fill, self._mids[key], self._book.reasons[fill.order_id], market.min_size_micro)
 
     def _merge(self, ts_s: int) -> None:

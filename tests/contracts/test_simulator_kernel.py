@@ -55,7 +55,7 @@ def engine_fill(side, outcome, shares, limit, touch, depth, rate, budget=0, shar
 def test_golden_fills(side, outcome, shares, limit, touch, depth, expected):
     """Golden vectors: both give the recorded fill."""
     sizes = round(shares * MICRO), round(depth * MICRO)
-    assert kernel.walk(side, sizes[0], limit, touch, 100, 0, sizes[1], 0.05, 1.0) == expected
+    assert kernel.walk(side, sizes[0], limit, touch, 100, 0, sizes[1], sizes[1], 0.05, 1.0) == expected
     assert engine_fill(side, outcome, shares, limit, touch, depth, 0.05) == expected
 
 
@@ -70,7 +70,7 @@ def test_any_fill(side, outcome, shares, band, touch, depth, rate):
     limit = (touch + side * band) * 100
     if side > 0 and shares * limit < 100 * PRICE_SCALE:
         return
-    expected = kernel.walk(side, shares * 10_000, limit, touch * 100, 100, 0, depth * 10_000, rate, 1.0)
+    expected = kernel.walk(side, shares * 10_000, limit, touch * 100, 100, 0, depth * 10_000, depth * 10_000, rate, 1.0)
     assert engine_fill(side, outcome, shares / 100, limit, touch * 100, depth / 100, rate) == expected
 
 
@@ -86,7 +86,7 @@ def test_any_market_buy(outcome, shares, band, touch, depth, rate):
     if shares * limit < 100 * PRICE_SCALE:
         return
     budget = market_buy_micro(shares * 10_000, limit)
-    expected = kernel.spend(budget, limit, touch * 100, 100, 0, depth * 10_000, rate, 1.0)
+    expected = kernel.spend(budget, limit, touch * 100, 100, 0, depth * 10_000, depth * 10_000, rate, 1.0)
     bought = (1, outcome, shares / 100, limit, touch * 100, depth / 100, rate)
     assert engine_fill(*bought, budget=budget, share_grid=SHARE_GRID) == expected
     filled, notional, _ = engine_fill(*bought, budget=budget)

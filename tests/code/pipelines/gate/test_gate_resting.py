@@ -7,7 +7,7 @@ import pytest
 from pipelines.core.params import load
 from pipelines.gate import resting
 from pipelines.gate.contender import Traded
-from pipelines.trading.fill_model import NAMES
+from pipelines.trading.fill_model import NAMES, QUEUE_NAMES
 
 RESTS = Traded(None, {}, {0: 1.0, 1: 2.0}, by_forecast=False, rests=True)
 SHIPPED = load().execution
@@ -17,6 +17,9 @@ REPORT = {
     "one_sided": 40.0,
     "look_s": 1,
     "weights": dict(zip(NAMES, SHIPPED.fill_weights, strict=True)),
+    "queue_weights": dict(zip(QUEUE_NAMES, SHIPPED.fill_queue_weights, strict=True)),
+    "trade_share": SHIPPED.fill_trade_share,
+    "reference_weight": SHIPPED.fill_reference_weight,
 }
 
 
@@ -44,6 +47,8 @@ def test_a_candidate_judged_as_the_report_was_measured_passes():
         ({name: value for name, value in REPORT.items() if name != "look_s"}, ["does not say", "benchmarks.fills"]),
         ({name: value for name, value in REPORT.items() if name != "weights"}, ["does not say"]),
         ({**REPORT, "weights": {"intercept": -1.3}}, ["does not say"]),
+        ({name: value for name, value in REPORT.items() if name != "queue_weights"}, ["does not say"]),
+        ({**REPORT, "trade_share": None}, ["does not say"]),
     ],
 )
 def test_a_report_that_flatters_or_says_too_little_promotes_no_maker(report, words):
@@ -74,6 +79,24 @@ def test_every_weight_has_to_be_the_reports(place):
     assert not one.passed
     assert str(weights) in one.text
     assert f"{SHIPPED.fill_weights}; write these" in one.text
+
+
+@pytest.mark.parametrize(
+    "update",
+    [
+        {"fill_queue_weights": [-7.0, *SHIPPED.fill_queue_weights[1:]]},
+        {"fill_trade_share": 0.5},
+        {"fill_reference_weight": 9.0},
+    ],
+)
+def test_fills_by_trades_have_to_be_the_reports(update):
+    """Another queue at the touch is another model; the text names the parameter and both values."""
+    one = found(execution=JUDGED.model_copy(update=update))
+    ((name, value),) = update.items()
+
+    assert not one.passed
+    assert f"execution.{name}: {value}" in one.text
+    assert str(getattr(SHIPPED, name)) in one.text
 
 
 def test_bars_longer_than_the_looks_are_not_what_was_measured():

@@ -76,7 +76,8 @@ def test_the_compiled_account_equals_the_event_driven_replay(
 ):
     """The tuned rule on seven markets at once is worth the same after every bar in compiled code and through `decide`.
 
-    That holds for any numbers of the rule, places, exposure, costs, latency, kind of order, redemption and turn.
+    That holds for any numbers of the rule, places, exposure, costs, latency, recorded sizes, kind of order, redemption
+    and turn.
     """
     params = executing(limited(limits(PARAMS, free), *bounds[:3]), redemption_s=bounds[3], turn=turn, **execution)
     past = crowd(seed, market, payout)
@@ -111,7 +112,7 @@ class Noisy:
 def test_a_policy_asked_in_batches_trades_as_when_asked_bar_by_bar(seed, free, bounds, execution, payout):
     """A policy that reads observations is worth the same after every bar in compiled code and through `decide`."""
     params = executing(limited(limits(PARAMS, free), *bounds[:3]), redemption_s=bounds[3], **execution)
-    past = crowd(seed, {"tick": 100, "rate": 0.04, "exponent": 1.0}, payout)
+    past = crowd(seed, {"tick": 100, "rate": 0.04, "exponent": 1.0, "sized": True}, payout)
     made = compiled_tape(past, params)
     policy = Noisy(made.field.observation_size)
     played = play_policy(made, parameters(params, TABLE, 60), lambda seen, _: decoded(policy.actions(seen)), CASH)

@@ -81,6 +81,20 @@ def test_the_venues_own_books_come_before_the_parameter():
     assert mean_spread(None) == pytest.approx(10_000 * EXECUTION.model_spread, abs=10.0)
 
 
+def test_recorded_sizes_reach_the_history():
+    """The sizes of the bars that are joined are those of their books; a series without books has none."""
+    past = world_history(1)
+    rows = np.arange(3, 9)
+    forecasts = Forecasts(*(values[rows] for values in (past.mean, past.lower, past.upper, past.confidence)))
+    columns = (past.ts_s, past.mid_units, past.volume_micro, past.spread_units, past.sentiment, past.features)
+    series = market_history.Series(past.market, *columns, np.full(len(past), "gate"))
+    sizes = np.arange(2 * len(past)).reshape(-1, 2)
+    booked = replace(series, sizes_micro=sizes)
+
+    assert market_history.join(series, rows, forecasts, EXECUTION).sizes_micro is None
+    assert market_history.join(booked, rows, forecasts, EXECUTION).sizes_micro.tolist() == sizes[3:9].tolist()
+
+
 def test_a_payout_counts_only_at_the_end_of_its_market():
     """A history is resolved where its last bar is the market's last, right before the scheduled end, and no earlier."""
     past = world_history(1)

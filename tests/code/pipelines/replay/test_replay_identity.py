@@ -41,8 +41,13 @@ def scaler():
     return MarketScaler(Scaler(names, transforms, np.zeros(16), np.ones(16), 8.0))
 
 
-def history(seed, bars=240, tick=100, rate=0.05, exponent=1.0):
-    """A random market with forecasts that mean nothing; its scheduled end lies ten bars after its last."""
+SIZES = [0, 5_000, 33_337_777, 200_000_000, 5_000_000_000]
+"""Recorded at a touch, in base units: nothing, less than an order can take, off the grid, and more."""
+
+
+def history(seed, bars=240, tick=100, rate=0.05, exponent=1.0, sized=False):
+    """A random market with forecasts that mean nothing, with recorded sizes or without; its scheduled end lies ten bars
+    after its last."""
     rng = np.random.default_rng(seed)
     moves = 50 * rng.choice([-2, -1, 0, 0, 1, 2], bars)
     mid = np.clip(5_000 + np.cumsum(moves), 150, 9_850).astype(np.int64)
@@ -67,7 +72,7 @@ def history(seed, bars=240, tick=100, rate=0.05, exponent=1.0):
     volume = rng.integers(0, 8_000, bars) * 1_000_000
     return History(
         about, ts_s, mid, bid, ask, volume, spread, rng.normal(size=(bars, 15)), np.zeros(bars),
-        mean, mean - 0.2, mean + 0.2, confidence,
+        mean, mean - 0.2, mean + 0.2, confidence, sizes_micro=rng.choice(SIZES, (bars, 2)) if sized else None,
     )  # fmt: skip
 
 
@@ -121,6 +126,7 @@ MARKETS = st.fixed_dictionaries(
         "tick": st.sampled_from([10, 100]),
         "rate": st.sampled_from([0.0, 0.04, 0.07, 0.25]),
         "exponent": st.sampled_from([1.0, 2.0]),
+        "sized": st.booleans(),
     }
 )
 PAYOUTS = st.sampled_from([None, 0, 500_000, 1_000_000])
@@ -164,6 +170,18 @@ def test_a_wider_spread_shows_less():
     assert shown[1] == (1_500_000_000, 1_500_000_000)
 
 
+def test_the_touch_shows_what_was_recorded():
+    """Where a size was recorded at the touch it is shown, on the grid; where none was, and behind the touch, the
+    model's depth is."""
+    past = replace(history(1, bars=4), sizes_micro=np.array([[0, 33_337_777], [5_000, 0], [0, 0], [10**9, 10**9]]))
+    past = replace(past, bid_units=np.full(4, 4_900), ask_units=np.full(4, 5_000))
+    quotes = [step[0].quote for _, step in tape([past], None, 1_500).steps]
+
+    assert [(one.bid_size_micro, one.ask_size_micro) for one in quotes] == [
+        (1_500_000_000, 33_330_000), (0, 1_500_000_000), (1_500_000_000, 1_500_000_000), (10**9, 10**9),
+    ]  # fmt: skip
+
+
 @settings(max_examples=120, deadline=None)
 @given(
     st.integers(0, 10_000),
@@ -176,7 +194,8 @@ def test_a_wider_spread_shows_less():
 )
 def test_rewards_equal_the_backtest_to_the_base_unit(seed, free, box, activity, execution, market, payout):
     """Sum of rewards = final equity - initial equity = the backtester's P&L, with the limits and without them, for the
-    nine actions and the Box, any tick, fee, latency, time to live, depth, entry and queue, resolved or not."""
+    nine actions and the Box, any tick, fee, latency, time to live, depth, recorded sizes, entry and queue, resolved or
+    not."""
     rng = np.random.default_rng(seed)
     wanted = rng.uniform(-1.0, 1.0, 240).astype(np.float32) if box else rng.integers(0, 9, 240)
     held = np.maximum.accumulate(np.where(rng.random(240) < activity, np.arange(240), 0))
@@ -203,7 +222,7 @@ def test_rewards_equal_the_backtest_to_the_base_unit(seed, free, box, activity, 
 )
 def test_the_compiled_screen_equals_the_event_driven_tier(seed, free, multiple, leave, hold, execution, market, payout):
     """Both tiers of the backtest are worth the same after every bar of random histories, with limits and without, for
-    any tick, fee, latency, time to live, depth, entry and queue, resolved at the end or not."""
+    any tick, fee, latency, time to live, depth, recorded sizes, entry and queue, resolved at the end or not."""
     params = executing(limits(PARAMS, free), **execution)
     past = replace(history(seed, **market), payout_micro=payout)
     flat = field([past], scaler(), PARAMS.execution.impact_share, forecast_block=False)

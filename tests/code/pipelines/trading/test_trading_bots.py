@@ -191,8 +191,8 @@ def test_a_resting_order_is_filled_where_the_price_may_have_come(likelier, less_
 
 def test_expected_fills_lie_on_the_grid_and_within_the_order():
     """A replay throws no dice: it takes the expected shares, floored to the grid."""
-    weights = tuple(load().execution.fill_weights)
-    shares = fill_model.filled_micro(weights, looks(), 7_770_000, 10_000)
+    expected = fill_model.chance(tuple(load().execution.fill_weights), looks())
+    shares = fill_model.filled_micro(expected, 7_770_000, 10_000)
 
     assert 0 <= shares <= 7_770_000
     assert shares % 10_000 == 0

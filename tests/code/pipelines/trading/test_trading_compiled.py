@@ -27,7 +27,8 @@ PIPELINES = Path(compiled.__file__).parents[1]
 def test_compiled_walk_equals_the_plain_one(side, hundredths, limit, touch, impact_share, rate, exponent):
     """The machine code of the kernel gives the plain result to the base unit, fee included."""
     impact = kernel.impact_units(150, impact_share)
-    arguments = (side, hundredths * 10_000, limit * 100, touch * 100, 100, impact, 1_500_000_000, rate, exponent)
+    shown = (700_000_000, 1_500_000_000)
+    arguments = (side, hundredths * 10_000, limit * 100, touch * 100, 100, impact, *shown, rate, exponent)
     assert compiled.walk(*arguments) == kernel.walk(*arguments)
 
 
@@ -64,7 +65,7 @@ def test_compiled_fee_equals_the_plain_one():
 
 WALK = """
 from pipelines.trading import compiled
-compiled.walk(1, 10_000, 5_000, 4_000, 100, 10, 1_500_000_000, 0.05, 1.0)
+compiled.walk(1, 10_000, 5_000, 4_000, 100, 10, 1_500_000_000, 1_500_000_000, 0.05, 1.0)
 print(compiled.__file__, sum(compiled.walk.stats.cache_hits.values()), sum(compiled.walk.stats.cache_misses.values()))
 """
 

@@ -54,10 +54,12 @@ def test_touch_is_on_the_grid_and_symmetric(half_ticks, spread, tick):
 
 
 def test_a_book_walk_computed_by_hand():
-    """2,000 shares against levels of 1,500 at 0.51 and 0.52 with impact 0.0015 pay both levels and both fees."""
-    filled, notional, fee = kernel.walk(1, 2_000_000_000, 5_300, 5_100, 100, 15, 1_500_000_000, 0.05, 1.0)
-    first, second = 1_500 * 0.5115, 500 * 0.5215
-    fees = round(1_500 * 0.05 * 0.5115 * 0.4885, 5) + round(500 * 0.05 * 0.5215 * 0.4785, 5)
+    """2,000 shares against 1,300 at the touch of 0.51 and 1,500 behind it, at 0.52, with impact 0.0015 pay both levels
+    and both fees."""
+    shown = (1_300_000_000, 1_500_000_000)
+    filled, notional, fee = kernel.walk(1, 2_000_000_000, 5_300, 5_100, 100, 15, *shown, 0.05, 1.0)
+    first, second = 1_300 * 0.5115, 700 * 0.5215
+    fees = round(1_300 * 0.05 * 0.5115 * 0.4885, 5) + round(700 * 0.05 * 0.5215 * 0.4785, 5)
     assert filled == 2_000_000_000
     assert notional == round((first + second) * 1e6)
     assert fee == round(fees * 1e6)
@@ -65,7 +67,7 @@ def test_a_book_walk_computed_by_hand():
 
 def test_the_limit_stops_the_walk():
     """Levels beyond the limit are not touched: the rest of the order stays unfilled."""
-    filled, _, _ = kernel.walk(1, 2_000_000_000, 5_100, 5_100, 100, 0, 1_500_000_000, 0.0, 1.0)
+    filled, _, _ = kernel.walk(1, 2_000_000_000, 5_100, 5_100, 100, 0, 1_500_000_000, 1_500_000_000, 0.0, 1.0)
     assert filled == 1_500_000_000
 
 
@@ -107,7 +109,7 @@ def test_list_of_fills_and_walk_agree(hundredths, mid_ticks, band, side, outcome
     )
     fills = match(Working("o", intent, MARKET, shares, 1, 1), quote, EXECUTION, 60)
     impact = kernel.impact_units(quote.spread_units, EXECUTION.impact_share)
-    walked = kernel.walk(1 if buying else -1, shares, limit, touch, 100, impact, depth, 0.05, 1.0)
+    walked = kernel.walk(1 if buying else -1, shares, limit, touch, 100, impact, depth, depth, 0.05, 1.0)
     notional = sum(fill.shares_micro * fill.price_units // 10_000 for fill in fills)
     assert walked == (sum(fill.shares_micro for fill in fills), notional, sum(fill.fee_micro for fill in fills))
 
@@ -150,7 +152,7 @@ def test_a_rest_gets_what_an_order_that_takes_would_get(hundredths, touch, beyon
     assume(0 < limit < 100)
     shares, depth = hundredths * 10_000, depth * 1_000_000
     crossing = kernel.crossing_micro(side, limit * 100, touch * 100, 100, depth, depth)
-    taken, _, _ = kernel.walk(side, shares, limit * 100, touch * 100, 100, 0, depth, 0.0, 1.0)
+    taken, _, _ = kernel.walk(side, shares, limit * 100, touch * 100, 100, 0, depth, depth, 0.0, 1.0)
     assert min(shares, crossing) == taken
 
 
@@ -189,7 +191,7 @@ def test_shares_for_stay_within_the_budget():
     """What a market buy of the size may cost at any price up to its limit, fee included, uses the budget but for cents,
     what it costs at the limit is less, and the size is on the 0.01 grid."""
     shares = kernel.shares_for(1_000_000_000, 5_300, 0.05, 1.0)
-    _, notional, fee = kernel.walk(1, shares, 5_300, 5_300, 100, 0, 10**12, 0.05, 1.0)
+    _, notional, fee = kernel.walk(1, shares, 5_300, 5_300, 100, 0, 10**12, 10**12, 0.05, 1.0)
     assert shares % 10_000 == 0
     assert notional + fee <= kernel.reserve_micro(shares, 5_300, 0.05, 1.0)
     assert 999_900_000 < kernel.reserve_micro(shares, 5_300, 0.05, 1.0) <= 1_000_000_000

@@ -127,7 +127,7 @@ def test_decimal_books_equal_the_integer_kernel(trades):
         if shares == 0:
             continue
         side = Side.BUY if buy else Side.SELL
-        _, notional, fee = kernel.walk(1 if buy else -1, shares, price, price, 1, 0, 10**15, 0.05, 1.0)
+        _, notional, fee = kernel.walk(1 if buy else -1, shares, price, price, 1, 0, 10**15, 10**15, 0.05, 1.0)
         ledger.apply(fill(number, side, shares, price, fee), price)
         cash += -notional - fee if buy else notional - fee
         held += shares if buy else -shares

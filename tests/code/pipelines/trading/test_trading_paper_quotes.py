@@ -30,9 +30,9 @@ class Paper:
     """A paper account and the quote of its market."""
 
     def __init__(self, quote=EVEN, **execution):
-        self.quote, self.ts_s = quote, START_S
+        self.quote, self.ts_s, self.fair = quote, START_S, None
         rules = EXECUTION.model_copy(update={"latency_ms": [100.0] * 11, **execution})
-        self.gateway = PaperGateway(CASH, rules, lambda _: (self.quote, self.ts_s), lambda _: None)
+        self.gateway = PaperGateway(CASH, rules, lambda _: (self.quote, self.ts_s), lambda _: None, lambda _: self.fair)
         self.gateway.know([MARKET])
         self.rules = rules
 
@@ -80,18 +80,21 @@ def _quotes(frames):
 )
 def test_new_quotes_fill_as_in_the_backtest(frames, queue, latency_ms, length_s, shares, back, ttl):
     """Both quotes of a maker get the backtest's fills from the same books, from their first bar to their last, whatever
-    the queue, the latency, the length of a bar and the lifetime."""
+    the queue, the reference price, the latency, the length of a bar and the lifetime."""
     quotes = _quotes(frames)
+    fair = [None if traded % 3 == 0 else (100 * low + traded) / 10_000 for low, _, _, _, traded in frames]
     paper = Paper(quotes[0], queue=queue, latency_ms=[latency_ms] * 11, order_ttl_bars=ttl)
     both = [bid(outcome, quotes[0], shares, back) for outcome in Outcome]
     book, expected = PaperBook(paper.rules, length_s), []
     for one in both:
-        book.send(one, MARKET, quotes[0])
+        book.send(one, MARKET, quotes[0], fair[0])
+    paper.fair = fair[0]
     paper.place(*both)
 
     for number, (quote, frame) in enumerate(zip(quotes[1:], frames[1:], strict=True), 1):
         ts_s = START_S + number * length_s
-        expected += book.on_bar("m", quote, ts_s, frame[4] * SHARE)
+        expected += book.on_bar("m", quote, ts_s, frame[4] * SHARE, fair[number])
+        paper.fair = fair[number]
         paper.close(quote, ts_s, frame[4])
         if number == ttl:
             paper.gateway.cancel_all()

@@ -1,0 +1,118 @@
+"""Trades that take the queue at the touch fill an order there; what was cancelled only moves it up."""
+
+from dataclasses import replace
+
+import pytest
+
+from pipelines.core.domain import FeeSchedule, Market, Outcome, Quote, Side
+from pipelines.core.orders import OrderIntent
+from pipelines.core.params import load
+from pipelines.trading.fill_model import Queue, queue
+from pipelines.trading.paper import PaperBook
+
+SHARE = 1_000_000
+EVIDENCE = load().execution.model_copy(update={"queue": "evidence", "order_ttl_bars": 60})
+WEIGHTS = tuple(EVIDENCE.fill_queue_weights)
+MARKET = Market(
+    market_id="m", event_id="e", question="q", token_yes="1", token_no="2", tick_units=100, min_size_micro=5 * SHARE,
+    fee=FeeSchedule(0.0, 1.0), start_s=None, end_s=None, topic="",
+)  # fmt: skip
+HALF = Queue(ahead_micro=50 * SHARE, shown_micro=100 * SHARE, vanished_micro=0, emptied=False, seconds=1.0)
+
+
+def test_trades_take_from_the_front_and_cancels_from_everywhere():
+    """Of 40 shares that vanish, those traded all were before the order, of those cancelled as large a part as is."""
+    seen = replace(HALF, vanished_micro=40 * SHARE)
+
+    assert seen.left_micro(trade_share=1.0) == 10 * SHARE
+    assert seen.left_micro(trade_share=0.0) == 30 * SHARE
+    assert seen.left_micro(trade_share=0.5) == 20 * SHARE
+    assert HALF.left_micro(trade_share=0.5) == 50 * SHARE
+
+
+@pytest.mark.parametrize("seen", [replace(HALF, emptied=True), replace(HALF, vanished_micro=100 * SHARE)])
+def test_a_level_that_is_gone_holds_nobody_before_the_order(seen):
+    """Whether its touch fell back or the display went to nothing, the order is the first then."""
+    assert seen.left_micro(trade_share=EVIDENCE.fill_trade_share) == 0
+
+
+@pytest.mark.parametrize(
+    ("likelier", "less_likely"),
+    [
+        (replace(HALF, ahead_micro=0), HALF),
+        (replace(HALF, vanished_micro=90 * SHARE), HALF),
+        (replace(HALF, emptied=True), HALF),
+        (replace(HALF, seconds=60.0), HALF),
+        (HALF, replace(HALF, ahead_micro=10_000 * SHARE, shown_micro=20_000 * SHARE)),
+    ],
+)
+def test_a_short_queue_of_which_much_vanishes_is_taken_more_often(likelier, less_likely):
+    """The chance rises with what vanished, an emptied level and time, and falls with the shares before the order."""
+    assert 0.0 < less_likely.chance(WEIGHTS) < likelier.chance(WEIGHTS) < 1.0
+
+
+def test_trades_take_a_better_touch_first():
+    """An order behind its side's touch gets nothing; one before the touch has nobody before it."""
+    shown = (100 * SHARE, 100 * SHARE)
+
+    assert queue((100, 100), shown, 50 * SHARE, 1.0) is None
+    alone = queue((-100, -100), shown, 50 * SHARE, 1.0)
+    assert alone is not None
+    assert (alone.ahead_micro, alone.shown_micro) == (0, 0)
+
+
+def test_a_display_below_the_known_queue_shortens_it():
+    """No more shares are before an order than its level shows."""
+    seen = queue((0, 0), (30 * SHARE, 30 * SHARE), 50 * SHARE, 1.0)
+
+    assert seen is not None
+    assert seen.ahead_micro == 30 * SHARE
+
+
+def bid(outcome, side, price_units):
+    """A post-only order of 100 shares of a token."""
+    token = {Outcome.YES: "1", Outcome.NO: "2"}[outcome]
+    return OrderIntent(
+        market_id="m", token_id=token, outcome=outcome, side=side, price_units=price_units, shares_micro=100 * SHARE,
+        tick_units=100, neg_risk=False, version="", reason="quote", ts_s=1_000, post_only=True,
+    )  # fmt: skip
+
+
+ORDERS = [
+    bid(Outcome.YES, Side.BUY, 4_800),
+    bid(Outcome.NO, Side.SELL, 5_200),
+    bid(Outcome.YES, Side.SELL, 5_000),
+    bid(Outcome.NO, Side.BUY, 5_000),
+]
+STILL = Quote(4_800, 5_000, 100 * SHARE, 100 * SHARE)
+
+
+def got(order, last, fair=(None, None)):
+    """Shares after two looks, the second at `last`; `fair` are the prices that a reference implied at both."""
+    book = PaperBook(EVIDENCE, 1)
+    book.send(order, MARKET, STILL, fair[0])
+    fills = [*book.on_bar("m", STILL, 1_001, 0, fair[0]), *book.on_bar("m", last, 1_002, 0, fair[1])]
+    assert all((one.price_units, one.fee_micro) == (order.price_units, 0) for one in fills)
+    return sum(one.shares_micro for one in fills)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_vanishing_queue_fills_an_order_of_either_side_and_token(order):
+    """Between the same two touches the order of the side whose display shrinks gets more shares than with all still
+    there."""
+    bids = order.price_units in (4_800, 5_200)
+    thin = replace(STILL, **{"bid_size_micro" if bids else "ask_size_micro": 10 * SHARE})
+
+    assert got(order, thin) > got(order, STILL)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_reference_that_moves_towards_an_order_fills_it_sooner(order):
+    """A falling fair value fills bids for YES and offers of NO, a rising one the others; unknown at a
+    look it says nothing."""
+    bids = order.price_units in (4_800, 5_200)
+    falls, rises = got(order, STILL, (0.49, 0.44)), got(order, STILL, (0.49, 0.54))
+    neutral = {got(order, STILL, pair) for pair in ((None, None), (0.49, None), (None, 0.44), (0.49, 0.49))}
+
+    assert len(neutral) == 1
+    assert (falls > max(neutral) > rises) if bids else (rises > max(neutral) > falls)
