@@ -61,6 +61,20 @@ SPREADS = pa.schema([("tick_units", pa.int32()), ("spread_units", pa.float64()),
 """Mean spread of the books that were open at the pull, by tick."""
 LABEL = "resolved_price"
 """A recording's column of what the YES (or Up) token paid."""
+PRICES = pa.schema(
+    [
+        ("symbol", pa.string()),
+        ("source", pa.string()),
+        ("ts_ms", pa.int64()),
+        ("known_ms", pa.int64()),
+        ("value", pa.float64()),
+    ]
+)
+"""Reference prices: asset, whose price, when it was made, when it could be known."""
+REFERENCE = "reference.parquet"
+"""File of a folder that holds reference prices; those of a file `x.parquet` are in `x.reference.parquet`."""
+REFERENCE_MARK = "oddsmith_reference_sha256"
+"""Key in an imported file's metadata: hex SHA-256 of the file of its reference prices, empty where there are none."""
 HEADLINES = pa.schema(
     [
         ("headline_id", pa.string()),
@@ -103,6 +117,18 @@ class Bars:
 
 
 _MADE = ("fee_", "settlement", "reward_")
+
+
+def reference_of(recording: Path) -> Path:
+    """Where the reference prices of a recording are, a folder or a parquet file, if it has some."""
+    if recording.is_dir():
+        return recording / REFERENCE
+    return recording.with_name(f"{recording.name.removesuffix('.parquet')}.{REFERENCE}")
+
+
+def is_reference(path: Path) -> bool:
+    """Whether a file holds reference prices, by its name."""
+    return path.name == REFERENCE or path.name.endswith(f".{REFERENCE}")
 
 
 def markets_table(markets: list[Market]) -> pa.Table:

@@ -5,54 +5,120 @@ size of the other side is the last one that was told while that side had the sam
 would have been a message. Where the best price came back without a message about its size, no size is given.
 """
 
-from typing import Final
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
 from pipelines.core.domain import FloatArray
 from pipelines.core.raw_tables import IntArray
-from pipelines.pull import book_rows
+from pipelines.pull.frame_messages import time_ms
 
 TOUCH: Final = (("best_bid", "best_bid_size"), ("best_ask", "best_ask_size"))
+ROWS: Final = pa.schema(
+    [
+        ("market_id", pa.string()),
+        ("timestamp", pa.int64()),
+        ("token_id", pa.string()),
+        ("price", pa.float64()),
+        ("best_bid", pa.float64()),
+        ("best_ask", pa.float64()),
+        ("best_bid_size", pa.float64()),
+        ("best_ask_size", pa.float64()),
+        ("volume", pa.float64()),
+    ]
+)
+KINDS: Final = ("book", "price_change", "last_trade_price")
+"""Messages that give rows."""
+ONE_SIDED: Final = "a book or a change without bid and ask"
+NO_PRICE: Final = "a trade without a price"
+
+_BUYS, _SELLS = ("BUY", "buy", "Buy"), ("SELL", "sell", "Sell")
+
+Row = tuple[str | None, int | None, str | None, float, float | None, float | None, float | None, float | None, float]
+_Level = tuple[float, float | None]
 
 
-def select(frame: str, kept: str, names: str) -> str:
-    """SELECT over `source` in the order of the messages. `frame` is the quoted column of messages; `kept` adds the
-    file's columns that describe a market, as `, column AS name`, and `names` the same names alone."""
-    text = f"CAST({frame} AS VARCHAR)"
-    bids, asks = (book_rows.of_json(side, f"(row->>'$.{side}')") for side in ("bids", "asks"))
-    changed = "json_extract(frame, '$.price_changes[*]')"
-    return f"""
-        WITH lines AS (SELECT CASE WHEN {text} LIKE '[%' THEN {text} ELSE '[' || {text} || ']' END AS line{kept}
-                       FROM source),
-        frames AS (SELECT unnest(CAST(json_extract(line, '$[*]') AS JSON[])) AS frame{names} FROM lines
-                   WHERE json_valid(line)),
-        rows AS (SELECT frame->>'event_type' AS kind, frame->>'market' AS market_id,
-                        try_cast(frame->>'timestamp' AS BIGINT) AS timestamp,
-                        unnest(CAST(CASE WHEN frame->>'event_type' = 'price_change' THEN {changed} ELSE [frame] END
-                                    AS JSON[])) AS row{names} FROM frames),
-        told AS (SELECT market_id, timestamp, row->>'asset_id' AS token_id, kind,
-                        try_cast(row->>'price' AS DOUBLE) AS level, try_cast(row->>'size' AS DOUBLE) AS size,
-                        upper(row->>'side') AS side,
-                        CASE kind WHEN 'book' THEN {bids}
-                             WHEN 'price_change' THEN {{'price': try_cast(row->>'best_bid' AS DOUBLE), 'size': NULL}}
-                        END AS bid,
-                        CASE kind WHEN 'book' THEN {asks}
-                             WHEN 'price_change' THEN {{'price': try_cast(row->>'best_ask' AS DOUBLE), 'size': NULL}}
-                        END AS ask{names} FROM rows)
-        SELECT market_id, timestamp, token_id,
-               CASE WHEN kind = 'last_trade_price' THEN level ELSE (bid.price + ask.price) / 2 END AS price,
-               bid.price AS best_bid, ask.price AS best_ask,
-               CASE WHEN kind = 'book' THEN bid.size WHEN side = 'BUY' AND level = bid.price THEN size END
-                   AS best_bid_size,
-               CASE WHEN kind = 'book' THEN ask.size WHEN side = 'SELL' AND level = ask.price THEN size END
-                   AS best_ask_size,
-               CASE WHEN kind = 'last_trade_price' THEN coalesce(size, 0.0) ELSE 0.0 END AS volume{names}
-        FROM told WHERE kind IN ('book', 'price_change', 'last_trade_price')
-                        AND (level IS NOT NULL OR kind != 'last_trade_price')
-                        AND (kind = 'last_trade_price' OR (bid.price IS NOT NULL AND ask.price IS NOT NULL))
-    """  # noqa: S608 - column names are quoted
+def rows(message: Mapping[str, Any], arrived_ms: int | None) -> Iterator[Row | str]:
+    """Rows with the columns of ROWS that a message of KINDS gives, or what it lacks. A message without a time of its
+    own has that of its arrival."""
+    stamp = message.get("timestamp")
+    ts_ms = int(stamp) if isinstance(stamp, str) and stamp.isdecimal() else time_ms(stamp)
+    if ts_ms is None and stamp is None:
+        ts_ms = arrived_ms
+    market, kind = _text(message.get("market")), message["event_type"]
+    if kind == "price_change":
+        changes = message.get("price_changes")
+        found = [one for one in changes if isinstance(one, dict)] if isinstance(changes, list) else []
+        if not found:
+            yield ONE_SIDED
+        for one in found:
+            yield _changed(market, ts_ms, one)
+    elif kind == "book":
+        yield _whole(market, ts_ms, message)
+    else:
+        price, size = _number(message.get("price")), _number(message.get("size"))
+        token = _text(message.get("asset_id"))
+        yield NO_PRICE if price is None else (market, ts_ms, token, price, None, None, None, None, size or 0.0)
+
+
+def _changed(market: str | None, ts_ms: int | None, one: Mapping[str, Any]) -> Row | str:
+    told = one.get
+    bid, ask = _number(told("best_bid")), _number(told("best_ask"))
+    if bid is None or ask is None:
+        return ONE_SIDED
+    token, level, size, side = _text(told("asset_id")), _number(told("price")), told("size"), told("side")
+    bid_size = _number(size) if level == bid and side in _BUYS else None
+    ask_size = _number(size) if level == ask and side in _SELLS else None
+    return market, ts_ms, token, (bid + ask) / 2, bid, ask, bid_size, ask_size, 0.0
+
+
+def _whole(market: str | None, ts_ms: int | None, message: Mapping[str, Any]) -> Row | str:
+    bids, asks = list(_levels(message.get("bids"))), list(_levels(message.get("asks")))
+    if not bids or not asks:
+        return ONE_SIDED
+    (bid, bid_size), (ask, ask_size) = max(bids, key=_price), min(asks, key=_price)
+    return market, ts_ms, _text(message.get("asset_id")), (bid + ask) / 2, bid, ask, bid_size, ask_size, 0.0
+
+
+def _levels(side: Any) -> Iterator[_Level]:
+    """Levels as objects, as pairs or as plain prices, or as JSON of these."""
+    if isinstance(side, str):
+        try:
+            side = msgspec.json.decode(side)
+        except (ValueError, RecursionError):
+            return
+    for one in side if isinstance(side, list) else ():
+        if isinstance(one, dict):
+            price, size = _number(one.get("price")), _number(one.get("size"))
+        elif isinstance(one, list):
+            price, size = _number(one[0] if one else None), _number(one[1] if len(one) > 1 else None)
+        else:
+            price, size = _number(one), None
+        if price is not None:
+            yield price, size
+
+
+def _price(level: _Level) -> float:
+    return level[0]
+
+
+def _text(value: Any) -> str | None:
+    return value if type(value) is str else str(value) if type(value) is int else None
+
+
+def _number(value: Any) -> float | None:
+    kind = type(value)
+    if kind is not str and kind is not float and kind is not int:
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
 
 
 class Sizes:

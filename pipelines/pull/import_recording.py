@@ -3,7 +3,6 @@
 Everything streams through DuckDB within MEMORY: ten million rows take no more than one.
 """
 
-import json
 import re
 import sys
 import tempfile
@@ -12,17 +11,17 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
-import pyarrow.parquet as pq
 
 from pipelines.core.errors import DataError, ParameterError
-from pipelines.pull import frame_rows, recording, shapes
+from pipelines.core.raw_tables import REFERENCE_MARK, reference_of
+from pipelines.pull import frame_messages, import_frames, recording, shapes
 
 FOLDER: Final = Path("data/recordings")
 MEMORY: Final = "512MB"
 KNOWN: Final = ("csv", "parquet", "pq", "json", "jsonl", "ndjson")
 """Endings of files that a folder is searched for."""
-BATCH: Final = 50_000
-"""Rows of frames in memory."""
+SAMPLE: Final = 100
+"""Lines by which a file of JSON is known to hold raw frames."""
 SHOWN: Final = 3
 """Rows that a dry run shows."""
 
@@ -57,15 +56,15 @@ def run(
         try:
             shape = _open(db, source, names, about)
             if dry_run:
-                _show(db, source, shape)
+                _show(db, source, shape, Path(spill))
                 return
-            found = _write(db, source, shape, written)
+            found, said = _write(db, source, shape, written, Path(spill))
         except duckdb.Error as error:
-            said = re.sub(r"\s+", " ", str(error).splitlines()[0])
-            raise DataError(f"{source} is not readable as {_kind(source)}: {said}") from None
+            why = re.sub(r"\s+", " ", str(error).splitlines()[0])
+            raise DataError(f"{source} is not readable as {_kind(source)}: {why}") from None
     sys.stdout.write(
         f"read as {shape.name}\nwrote {written}: {found['usable']:,} prices of {found['markets']:,} markets from"
-        f" {found['rows']:,} rows{_left_out(found)}\n"
+        f" {found['rows']:,} rows{_left_out(found)}\n{said}"
         f"next: oddsmith run --source recorded --recording {written}\n"
     )
 
@@ -150,55 +149,58 @@ def _json_reader(db: duckdb.DuckDBPyConnection, source: Path, literal: str) -> s
             f" read_json(['{literal}'], columns={{history: 'STRUCT(t BIGINT, p DOUBLE)[]'}})))"
         )
     lines = f"read_json_objects(['{literal}'], format='auto', ignore_errors=true)"
-    sample = db.execute(f"SELECT json FROM {lines} LIMIT 1").fetchone()  # noqa: S608 - names and paths are quoted
-    told = json.loads(sample[0]) if sample is not None else {}
-    one = told[0] if isinstance(told, list) and told else told
-    if isinstance(one, dict) and {"recv_ms", "source"} <= one.keys():  # what the recorder wrote
-        return f"(SELECT json_extract(json, '$.frame') AS frame, json->>'$.frame.market' AS market_id FROM {lines})"  # noqa: S608 - as above
-    if isinstance(one, dict) and "event_type" in one:
-        market = "coalesce(json->>'$.market', json->>'$[0].market')"
-        return f"(SELECT json AS frame, {market} AS market_id FROM {lines})"  # noqa: S608 - names and paths are quoted
+    sample = db.execute(f"SELECT json FROM {lines} LIMIT {SAMPLE}").fetchall()  # noqa: S608 - names and paths are quoted
+    if any(frame_messages.are_messages(text) for (text,) in sample):
+        return f"(SELECT CAST(json AS VARCHAR) AS frame FROM {lines})"  # noqa: S608 - names and paths are quoted
     return f"read_json(['{literal}'], format='auto', ignore_errors=true, maximum_object_size=33554432)"
 
 
-def _show(db: duckdb.DuckDBPyConnection, source: Path, shape: shapes.Shape) -> None:
+def _show(db: duckdb.DuckDBPyConnection, source: Path, shape: shapes.Shape, spill: Path) -> None:
     """What would be done, and the first rows of it."""
-    rows = db.execute(f"SELECT * FROM ({shape.select}) LIMIT {SHOWN}")  # noqa: S608 - names and paths are quoted
-    header = [column[0] for column in rows.description or []]
+    said = ""
+    if shape.has_frames:
+        found, table = import_frames.look(db, shape.select, spill)
+        said = f"of the first {import_frames.SHOWN:,} lines, rows: {found.rows:,}\n{found.said(None)}"
+        header, shown = table.schema.names, [tuple(row.values()) for row in table.slice(0, SHOWN).to_pylist()]
+    else:
+        rows = db.execute(f"SELECT * FROM ({shape.select}) LIMIT {SHOWN}")  # noqa: S608 - names and paths are quoted
+        header, shown = [column[0] for column in rows.description or []], rows.fetchall()
     mapped = ", ".join(f"{ours} from {theirs}" for ours, theirs in sorted(shape.columns.items()))
-    sys.stdout.write(f"{source} is understood as {shape.name}\ncolumns: {mapped}\n{', '.join(header)}\n")
-    for row in rows.fetchall():
+    sys.stdout.write(f"{source} is understood as {shape.name}\ncolumns: {mapped}\n{said}{', '.join(header)}\n")
+    for row in shown:
         sys.stdout.write(", ".join("" if value is None else str(value)[:40] for value in row) + "\n")
     sys.stdout.write("nothing was written: a dry run\n")
 
 
-def _write(db: duckdb.DuckDBPyConnection, source: Path, shape: shapes.Shape, written: Path) -> dict[str, int]:
-    """Write to a file next to the target, count, and move it into place if it holds a usable row."""
+def _write(
+    db: duckdb.DuckDBPyConnection, source: Path, shape: shapes.Shape, written: Path, spill: Path
+) -> tuple[dict[str, int], str]:
+    """Write to files next to the target, count, and move them into place if they hold a usable row. What comes back:
+    counts of rows, and sentences about what is no row."""
     written.parent.mkdir(parents=True, exist_ok=True)
-    partial = written.with_name(f".{written.name}.partial.parquet")
+    partial, said = written.with_name(f".{written.name}.partial.parquet"), ""
+    prices, kept_prices = reference_of(partial), reference_of(written)
     out = str(partial).replace("'", "''")
     try:
-        if shape.in_order:
-            _stream(db, shape, partial)
+        if shape.has_frames:
+            said = import_frames.write(db, shape.select, partial, prices, spill).said(kept_prices)
         else:
-            db.execute(f"COPY ({shape.select}) TO '{out}' (FORMAT parquet)")
+            mark = f"KV_METADATA {{{REFERENCE_MARK}: ''}}"
+            db.execute(f"COPY ({shape.select}) TO '{out}' (FORMAT parquet, {mark})")
         recording.check(partial)
         found = _counted(db, out)
         if not found["usable"]:
-            raise DataError(f"{source} has {found['rows']} rows and none is usable{_left_out(found)}")
+            raise DataError(f"{source} has {found['rows']} rows and none is usable{_left_out(found)}. {said}".strip())
+        # The recording names its prices, so that a process that is killed between the two leaves none that fit badly.
+        if prices.exists():
+            prices.replace(kept_prices)
+        else:
+            kept_prices.unlink(missing_ok=True)
         partial.replace(written)
     finally:
         partial.unlink(missing_ok=True)
-    return found
-
-
-def _stream(db: duckdb.DuckDBPyConnection, shape: shapes.Shape, written: Path) -> None:
-    """Rows in the order of the file, with the sizes that earlier rows tell."""
-    db.execute("SET preserve_insertion_order = true")
-    sizes, batches = frame_rows.Sizes(), db.sql(shape.select).to_arrow_reader(BATCH)
-    with pq.ParquetWriter(written, batches.schema) as writer:
-        for batch in batches:
-            writer.write_batch(sizes.fill(batch))
+        prices.unlink(missing_ok=True)
+    return found, said
 
 
 def _counted(db: duckdb.DuckDBPyConnection, out: str) -> dict[str, int]:

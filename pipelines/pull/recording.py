@@ -15,10 +15,12 @@ from typing import Any, Final
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
+from pipelines.core import artifacts
 from pipelines.core.domain import Market
 from pipelines.core.errors import DataError
-from pipelines.core.raw_tables import LABEL, IntArray
+from pipelines.core.raw_tables import LABEL, REFERENCE_MARK, IntArray, is_reference, reference_of
 from pipelines.core.settlement import Settlement
 from pipelines.pull.grid import Points
 from pipelines.pull.recording_checks import refuse_mixed_times, refuse_two_tokens
@@ -51,9 +53,6 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """What is read, and the column names it may have, the preferred first."""
 
-REFERENCE: Final = "reference.parquet"
-"""File of a recorded folder that holds reference prices (`pipelines.reference.recorded.PRICES`)."""
-
 _REQUIRED: Final = ("market", "time", "price")
 
 
@@ -68,7 +67,7 @@ class Recording:
     payouts: dict[str, int]
     """Market id -> base units that a YES share paid (`resolved_price`), where it was recorded."""
     prices: list[Price]
-    """Reference prices: the column `spot` (an exchange's), and REFERENCE of a folder."""
+    """Reference prices: the column `spot` (an exchange's), and the files of `raw_tables.is_reference`."""
 
 
 def read(path: Path) -> Recording:
@@ -97,10 +96,37 @@ def _read(path: Path) -> Recording:
         markets = _markets(db)
         points, dropped["duplicate_time"] = _points(db)
         payouts = _payouts(db, names, columns)
-        prices = [*_spots(db), *recorded.read(path / REFERENCE)]
+        prices = [*_spots(db), *(one for file in _references(path) for one in recorded.read(file))]
     if len(points) == 0:
         raise DataError(f"{path} has {rows} rows and none is usable (left out: {dropped}); check price and timestamp")
     return Recording(markets, points, rows, dropped, payouts, prices)
+
+
+def sha256(path: Path) -> str:
+    """Hex SHA-256 of a recording with its reference prices."""
+    own, beside = artifacts.sha256_path(path), reference_of(path)
+    if path.is_dir() or not beside.is_file():
+        return own
+    return hashlib.sha256(f"{own}{artifacts.sha256_file(beside)}".encode()).hexdigest()
+
+
+def _references(path: Path) -> list[Path]:
+    """The files of reference prices of a recording.
+
+    Raises:
+        DataError: if an imported file lacks the one that it was imported with.
+    """
+    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path, reference_of(path)]
+    found = [file for file in files if is_reference(file) and file.is_file()]
+    for file in (one for one in files if not is_reference(one)):
+        said, beside = (pq.read_metadata(file).metadata or {}).get(REFERENCE_MARK.encode()), reference_of(file)
+        there = artifacts.sha256_file(beside) if beside.is_file() else ""
+        if said is not None and said.decode() != there:
+            raise DataError(
+                f"{file} was imported {'with' if said else 'without'} reference prices, and {beside} is"
+                f" {'another file' if there else 'missing'}; keep the two together, or import the archive again"
+            )
+    return found
 
 
 def check(path: Path) -> None:
@@ -116,7 +142,7 @@ def check(path: Path) -> None:
 def _open(db: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
     if not path.exists():
         raise DataError(f"the recording {path} does not exist; give the path of a parquet file or of a folder of them")
-    files = sorted(str(p) for p in path.rglob("*.parquet") if p.name != REFERENCE) if path.is_dir() else [str(path)]
+    files = sorted(str(p) for p in path.rglob("*.parquet") if not is_reference(p)) if path.is_dir() else [str(path)]
     if not files:
         raise DataError(f"the folder {path} holds no .parquet file; give a folder that does")
     try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipelines.core.errors import DataError
-from pipelines.pull import book_rows, frame_rows
+from pipelines.pull import book_rows
 
 ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     "market_id": ("market_id", "condition_id", "conditionid", "market", "market_slug", "slug"),
@@ -27,6 +27,7 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
         "datetime",
         "date",
         "recv_s",
+        "recv_ms",
         "received_at",
         "created_at",
         "end_date",
@@ -72,6 +73,8 @@ KEPT: Final = (
     "settlement",
 )  # fmt: skip
 """What describes a market or its underlying, in every shape."""
+_ARRIVALS: Final = frozenset(ROLES["timestamp"]) - {"end_date", "closed_time", "date"}
+"""Names of a column that says when a frame arrived."""
 _TOUCH: Final = ("best_bid", "best_ask", "best_bid_size", "best_ask_size")
 
 
@@ -88,8 +91,8 @@ class Shape:
     """SELECT over the view `source`."""
     columns: Mapping[str, str]
     """Our name -> the file's column."""
-    in_order: bool = False
-    """Rows are needed in the order of the file, because one tells something of the next (`frame_rows.Sizes`)."""
+    has_frames: bool = False
+    """Whether `select` gives raw frames, which `import_frames` makes rows of."""
 
 
 def detect(columns: Mapping[str, str], given: Mapping[str, str], file: str) -> Shape:
@@ -200,10 +203,15 @@ def _again(found: Mapping[str, str], *taken: str) -> str:
     return "".join(f", {role}" for role in KEPT if role in found and role not in taken)
 
 
-def _frames(found: Mapping[str, str], _columns: Mapping[str, str], _stem: str) -> str:
+def _frames(found: Mapping[str, str], columns: Mapping[str, str], _stem: str) -> str:
     """Messages of the market channel: books, price changes and trades. The message names the token itself."""
-    own = ("token_id", "outcome")
-    return frame_rows.select(_named(found, "frame"), _rest(found, *own), _again(found, *own))
+    frame, kind = _named(found, "frame"), columns[found["frame"]]
+    text = (
+        frame if kind == "VARCHAR" else f"CAST({frame} AS VARCHAR)" if kind == "JSON" else f"to_json({frame})::VARCHAR"
+    )
+    arrived = _named(found, "timestamp") if found.get("timestamp", "").lower() in _ARRIVALS else "NULL::BIGINT"
+    rest = _rest(found, "token_id", "outcome")
+    return f"SELECT {text} AS frame, {arrived} AS arrived{rest} FROM source"  # noqa: S608 - names and paths are quoted
 
 
 def _messages(found: Mapping[str, str], _columns: Mapping[str, str], stem: str) -> str:

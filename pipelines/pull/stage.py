@@ -71,7 +71,7 @@ def from_recording(chosen: window.Window, params: Params) -> Pulled:
     """Bars of a recording, cut at the window's end, and the bars that its replay trades."""
     assert chosen.recording is not None
     path = Path(chosen.recording)
-    if artifacts.sha256_path(path) != chosen.recording_sha256:
+    if recording.sha256(path) != chosen.recording_sha256:
         raise DataError(f"{path} changed since data/window.json was written; run python -m pipelines window --fresh")
     found = recording.read(path)
     length_s = grid.infer_length_s(found.points)

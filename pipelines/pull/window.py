@@ -94,7 +94,7 @@ def _recorded_identity(source: Source, recorded: Path | None) -> tuple[str | Non
         raise DataError("the recorded source needs a recording; give --recording PATH (a parquet file or a folder)")
     if not recorded.exists():
         raise DataError(f"the recording {recorded} does not exist; give the path of a parquet file or of a folder")
-    return str(recorded), artifacts.sha256_path(recorded)
+    return str(recorded), recording.sha256(recorded)
 
 
 def _recorded(params: Params, path: str | None, sha256: str | None) -> Window:

@@ -5,7 +5,8 @@
     board.py       the paths of all assets; a market's fair value, or why there is none
     rtds.py        the venue's socket (Binance and Chainlink prices)
     exchange.py    an exchange's public stream
-    recorded.py    a table of prices that a recorder kept, to replay or to read whole
+    recorded.py    a table of prices that a recorder kept
+    segments.py    the prices of the landing zone
 
 A price has two times: when it was made and when it could be known. Nothing here reads a clock.
 """

@@ -45,10 +45,11 @@ class Silence:
 
 
 class PriceSource(Protocol):
-    """A source of reference prices: a socket, a recording, the simulator."""
+    """A source of reference prices: the socket of the venue or of the simulator (which also replays recordings), an
+    exchange's stream."""
 
     def prices(self) -> AsyncIterator[Price | Silence]:
-        """Prices in the order in which they became known; ends with the recording, or when the task is cancelled."""
+        """Prices in the order in which they became known, until the task is cancelled."""
         ...
 
 

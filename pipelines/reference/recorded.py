@@ -1,37 +1,15 @@
 """Reference prices as a table, as recorders, the landing zone and recordings hold them."""
 
-from collections.abc import AsyncIterator, Iterable
-from pathlib import Path as FilePath
-from typing import Final
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.core.errors import DataError
-from pipelines.reference.prices import Price, Silence
-
-PRICES: Final = pa.schema(
-    [
-        ("symbol", pa.string()),
-        ("source", pa.string()),
-        ("ts_ms", pa.int64()),
-        ("known_ms", pa.int64()),
-        ("value", pa.float64()),
-    ]
-)
-
-
-class Recorded:
-    """A source that replays a table of prices."""
-
-    def __init__(self, prices: Iterable[Price]) -> None:
-        self._prices = sorted(prices, key=lambda one: (one.known_ms, one.ts_ms))
-
-    async def prices(self) -> AsyncIterator[Price | Silence]:
-        """Yield all prices in the order in which they became known."""
-        for one in self._prices:
-            yield one
+from pipelines.core.raw_tables import PRICES
+from pipelines.reference.prices import Price
 
 
 def table(prices: Iterable[Price]) -> pa.Table:
@@ -41,7 +19,7 @@ def table(prices: Iterable[Price]) -> pa.Table:
     return pa.table(columns, schema=PRICES)
 
 
-def read(path: FilePath) -> list[Price]:
+def read(path: Path) -> list[Price]:
     """The prices of a table; empty where there is no file.
 
     Raises:

@@ -59,8 +59,14 @@ class Rtds:
                         yield price
 
 
-def parse(message: Mapping[str, Any], known_ms: int) -> list[Price]:
-    """Prices of one message; empty where it is about something else or holds none. Never raises for a bad message."""
+def parse(
+    message: Mapping[str, Any], known_ms: int, time_ms: Callable[[Any], float | None] | None = None
+) -> list[Price]:
+    """Prices of one message; empty where it is about something else or holds none. Never raises for a bad message.
+
+    `time_ms` reads the time of a price; without one it is a number of milliseconds.
+    """
+    read_ms = number if time_ms is None else time_ms
     source, payload = TOPICS.get(str(message.get("topic"))), message.get("payload")
     if isinstance(payload, str):
         try:
@@ -75,7 +81,7 @@ def parse(message: Mapping[str, Any], known_ms: int) -> list[Price]:
     for row in rows:
         if not isinstance(row, Mapping):
             continue
-        value, ts_ms = number(row.get("full_accuracy_value", row.get("value"))), number(row.get("timestamp"))
+        value, ts_ms = number(row.get("full_accuracy_value", row.get("value"))), read_ms(row.get("timestamp"))
         value = number(row.get("value")) if value is None or value > 1e15 else value
         if symbol and value is not None and ts_ms is not None and 0.0 < ts_ms < 1e14:
             made.append(Price(symbol, source, int(ts_ms), known_ms, value))

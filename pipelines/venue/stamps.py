@@ -25,15 +25,31 @@ def seconds(stamp: Any) -> int:
     Raises:
         ValueError: if it is no number, or no time after 1970.
     """
+    return milliseconds(stamp) // 1_000
+
+
+def milliseconds(stamp: Any) -> int:
+    """The same in milliseconds.
+
+    >>> milliseconds("1790000000.25"), milliseconds(1790000000123456789)
+    (1790000000250, 1790000000123)
+
+    Raises:
+        ValueError: as `seconds` does.
+    """
     try:
-        found = int(Decimal(str(stamp)))
-    except (ArithmeticError, ValueError):
-        found = 0
-    if not 0 < found < _NEVER_MS * 1_000_000:
+        found = Decimal(str(stamp))
+        if not 0 < found < _NEVER_MS * 1_000_000:
+            found = Decimal(0)
+    except ArithmeticError:
+        found = Decimal(0)
+    if found < 1:
         raise ValueError(f"a time was {str(stamp)[:40]!r}, seconds since 1970 expected")
-    while found >= _EVER_MS:
+    if found < _EVER_MS:
+        return int(found * 1_000)
+    while found >= _EVER_MS * 1_000:
         found //= 1_000
-    return found
+    return int(found)
 
 
 class Stamps:

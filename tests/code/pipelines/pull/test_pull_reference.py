@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.core.errors import DataError
+from pipelines.core.raw_tables import REFERENCE
 from pipelines.core.settings import Settings
 from pipelines.pull import landing, recording
 from pipelines.reference import recorded
@@ -43,7 +44,7 @@ def test_an_hourly_recording_brings_its_rule_and_its_prices(tmp_path):
 def test_a_folder_brings_a_table_of_prices(tmp_path):
     """`reference.parquet` beside the recording is read as prices, never as a market."""
     hours(tmp_path / "hours.parquet", spot=np.full(120, np.nan))
-    pq.write_table(recorded.table([Price("BTC", "binance", 1, 2, 3.0)]), tmp_path / recording.REFERENCE)
+    pq.write_table(recorded.table([Price("BTC", "binance", 1, 2, 3.0)]), tmp_path / REFERENCE)
 
     found = recording.read(tmp_path)
 
