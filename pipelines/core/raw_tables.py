@@ -203,7 +203,9 @@ def write_raw(folder: Path, markets: pa.Table, bars: pa.Table, headlines: pa.Tab
         pq.write_table(bars.filter(pc.equal(days, day)), part / "part.parquet")
 
 
-def write_replay(folder: Path, markets: pa.Table, bars: pa.Table) -> None:
-    """Fill `folder` with the held-out markets, in the schema of data/raw but in one file of bars."""
+def write_replay(folder: Path, markets: pa.Table, bars: pa.Table, prices: pa.Table) -> None:
+    """Fill `folder` with the held-out markets and the reference prices of their time, in the schema of data/raw but in
+    one file of bars."""
     pq.write_table(markets, folder / "markets.parquet")
     pq.write_table(bars, folder / "bars.parquet")
+    pq.write_table(prices, folder / REFERENCE)

@@ -1,6 +1,7 @@
 """Stage pull: data/window.json -> data/raw, data/replay, reports/pull.json."""
 
 import asyncio
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from pipelines.core.raw_tables import Bars
 from pipelines.core.settings import Settings, Source
 from pipelines.pull import grid, holdout, landed, landing, recording, window
 from pipelines.reference import recorded
+from pipelines.reference.board import KEEP_MS
 from pipelines.reference.prices import Price
 
 REPORT = report_json("pull")
@@ -38,6 +40,8 @@ class Pulled:
     scoring_usd: float = 0.0
     spreads: dict[int, tuple[float, int]] = field(default_factory=dict)
     prices: list[Price] = field(default_factory=list)
+    replay_prices: list[Price] = field(default_factory=list)
+    """Reference prices of the replay's time too, which no stage reads."""
     asked: dict[str, int] = field(default_factory=dict)
     lookback_bars: int | None = None
     """What a forecast reads of these markets; None is forecast.lookback_bars."""
@@ -87,6 +91,7 @@ def from_recording(chosen: window.Window, params: Params) -> Pulled:
         replay=bars.where(replay),
         payouts=found.payouts,
         prices=[one for one in found.prices if one.known_ms <= held.as_of_s * 1_000],
+        replay_prices=found.prices,
         lookback_bars=read,
         rows_dropped=found.dropped | {"outside_longest_run": len(found.points) - int((~bars.filled).sum())},
     )
@@ -128,12 +133,14 @@ def _write(pulled: Pulled, bars: Bars, params: Params) -> None:
         paid = {name: payout for name, payout in pulled.payouts.items() if name in names}
         pq.write_table(raw_tables.payouts_table(paid, pulled.disputed), folder / "payouts.parquet")
         pq.write_table(raw_tables.spreads_table(pulled.spreads), folder / "spreads.parquet")
-        pq.write_table(recorded.table(pulled.prices), folder / "reference.parquet")
+        pq.write_table(recorded.table(pulled.prices), folder / raw_tables.REFERENCE)
         lookback.write(folder, params)
     replay = pulled.replay if pulled.replay is not None else bars.where(np.zeros(len(bars), bool))
     replayed = [pulled.markets[code] for code in np.unique(replay.code)]
     with artifacts.replaced_folder(REPLAY) as folder:
-        raw_tables.write_replay(folder, raw_tables.markets_table(replayed), raw_tables.bars_table(ids, replay))
+        first_ms = int(replay.ts_s.min()) * 1_000 - KEEP_MS if len(replay) else math.inf
+        shown = recorded.table(one for one in pulled.replay_prices if one.known_ms >= first_ms)
+        raw_tables.write_replay(folder, raw_tables.markets_table(replayed), raw_tables.bars_table(ids, replay), shown)
 
 
 def _report(chosen: window.Window, pulled: Pulled, bars: Bars, params: Params, too_short: int) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """Reference prices of the assets that followed markets settle on, as long as one of them does."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from pipelines.core import log
@@ -20,6 +21,9 @@ LOOK_EVERY_S = 1.0
 FORGET_EVERY = 3_600
 """Prices after which old ones are dropped."""
 
+GEOMETRY_FROM = 20
+"""Prices of one asset from which the distance of a replayed feed's prices is known."""
+
 YIELD_EVERY = 2_000
 """Recorded prices that are taken before anything else may run."""
 
@@ -28,7 +32,8 @@ _log = log.get("reference")
 
 class References:
     """The board of the live process. `wall_is_market` is false on a venue with a clock of its own: then a price is
-    known at the time that its message says."""
+    known at the time that its message says, and it may replay a recording with prices further apart than a live feed's,
+    so silence and memory follow from their distance, as in training."""
 
     def __init__(
         self, settings: Settings, wanted: Callable[[], Iterable[Market]], length_s: int, *, wall_is_market: bool
@@ -41,6 +46,7 @@ class References:
         self._is_seeded = False
         self._seeding = asyncio.Lock()
         self.board = Board()
+        self._first: list[Price] | None = None if wall_is_market else []
 
     def fair(self, market: Market, ts_s: int) -> tuple[float | None, float | None]:
         """`Board.pair` of a market at the close of a bar."""
@@ -88,6 +94,7 @@ class References:
                 return
             kept = sorted((one for one in found if one.symbol in symbols), key=lambda one: (one.known_ms, one.ts_ms))
             for place, one in enumerate(kept):
+                self._measure(one)
                 self.board.take(one)
                 if place % YIELD_EVERY == 0:
                     await asyncio.sleep(0)
@@ -100,8 +107,20 @@ class References:
                 _log.warning("no reference prices", source=one.source, reason=one.reason)
                 continue
             await self._seed(one)
+            self._measure(one)
             self.board.take(one)
             metrics.REFERENCE_PRICES.inc()
             self._taken += 1
             if self._taken % FORGET_EVERY == 0:
                 self.board.forget(one.known_ms)
+
+    def _measure(self, one: Price) -> None:
+        """Begin the board anew with the distance of the first prices, once all that came with them are there."""
+        if self._first is None:
+            return
+        if self._first and one.known_ms > self._first[0].known_ms:
+            counts = Counter((price.symbol, price.source) for price in self._first)
+            if max(counts.values()) >= GEOMETRY_FROM:
+                self.board, self._first = Board.of(self._first), None
+                return
+        self._first.append(one)

@@ -1,4 +1,4 @@
-"""/rtds: reference prices of the series that the venue lists, by the topics of the real-time data socket."""
+"""/rtds: reference prices of the listed series or of the replayed recording, by the topics of the venue's socket."""
 
 import json
 from collections import defaultdict
@@ -9,7 +9,6 @@ from starlette.websockets import WebSocket
 from simulator.api import formats
 from simulator.api.connection import Connection
 from simulator.series import feeds
-from simulator.series.source import SeriesMarkets
 from simulator.venue.venue import Venue
 
 
@@ -17,7 +16,7 @@ class RtdsChannel:
     """Subscriptions by topic and asset, and the messages of every step."""
 
     def __init__(self, venue: Venue):
-        self._source = venue.source if isinstance(venue.source, SeriesMarkets) else None
+        self._feed = feeds.of_source(venue.source)
         self._wanted: defaultdict[str, dict[Connection, str | None]] = defaultdict(dict)
         venue.on_step.append(self._step)
 
@@ -42,18 +41,15 @@ class RtdsChannel:
 
     def _join(self, connection: Connection, topic: str, symbol: str | None) -> None:
         self._wanted[topic][connection] = symbol
-        if self._source is None or feeds.silent(self._source.now_s):
-            return
-        for asset in self._source.underlyings:
-            first = feeds.history(self._source, topic, asset)
+        for first in () if self._feed is None else self._feed.first(topic):
             if symbol in (None, first["payload"]["symbol"]):
                 connection.push(formats.encode(first).decode())
 
     def _step(self) -> None:
-        if self._source is None:
+        if self._feed is None:
             return
         for topic, listeners in self._wanted.items():
-            for message in feeds.updates(self._source, topic) if listeners else ():
+            for message in self._feed.updates(topic) if listeners else ():
                 text = formats.encode(message).decode()
                 for connection, symbol in listeners.items():
                     if symbol in (None, message["payload"]["symbol"]):

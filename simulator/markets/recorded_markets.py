@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 
 from pipelines.core.domain import FeeSchedule, FloatArray
 from pipelines.core.errors import DataError
+from pipelines.core.raw_tables import is_reference
+from pipelines.core.settlement import Settlement
 from simulator.markets import book_events
 from simulator.markets.book_events import Depth, FoldedBooks
 from simulator.markets.price_grid import IntArray
@@ -36,6 +38,7 @@ _NAMES: Final = {
     "token": ("token_id", "asset_id"),
     "question": ("question", "title", "slug"),
     "category": ("category", "topic"),
+    "rule": ("settlement",),
 }
 
 
@@ -64,6 +67,8 @@ class RecordedMarket:
     n_trades: IntArray
     depth: Depth | None = None
     """Whole books, if book events were recorded."""
+    settlement: Settlement | None = None
+    """The rule by which the market settles on a reference price."""
 
 
 def read(path: Path, event: str | None = None) -> list[RecordedMarket]:
@@ -78,7 +83,7 @@ def read(path: Path, event: str | None = None) -> list[RecordedMarket]:
         raise DataError(f"the recording {path} does not exist; give a parquet file or a folder of them")
     try:
         raw = path.is_dir() and (path / "markets.parquet").exists()
-        if not raw and book_events.holds_events(ds.dataset(path, format="parquet").schema.names):
+        if not raw and book_events.holds_events(_dataset(path).schema.names):
             markets = [_of_books(book_events.read(path, event))]
         else:
             markets = _read_raw(path, event) if raw else _read_any(path, event)
@@ -88,6 +93,12 @@ def read(path: Path, event: str | None = None) -> list[RecordedMarket]:
         asked = "" if event is None else f" of event {event!r}"
         raise DataError(f"{path} has no usable row{asked}; check its market_id, timestamp and price")
     return markets
+
+
+def _dataset(path: Path) -> ds.Dataset:
+    """The rows of a file, or of a folder without its reference prices."""
+    files = [path] if path.is_file() else [one for one in sorted(path.rglob("*.parquet")) if not is_reference(one)]
+    return ds.dataset([str(one) for one in files], format="parquet")
 
 
 def _read_raw(path: Path, event: str | None) -> list[RecordedMarket]:
@@ -113,6 +124,7 @@ def _read_raw(path: Path, event: str | None) -> list[RecordedMarket]:
                 _numbers(part, "ts_s").astype(np.int64), mid,
                 np.where(spread > 0, mid - half, 0.0), np.where(spread > 0, mid + half, 0.0), nothing, nothing,
                 _numbers(part, "volume_micro").astype(np.int64), _numbers(part, "n_trades").astype(np.int64),
+                settlement=Settlement.parse(about.get("settlement")),
             )
         )  # fmt: skip
     return found
@@ -120,7 +132,7 @@ def _read_raw(path: Path, event: str | None) -> list[RecordedMarket]:
 
 def _read_any(path: Path, event: str | None) -> list[RecordedMarket]:
     """Any parquet with the three columns; the other columns of `_NAMES` are used if it has them."""
-    source = ds.dataset(path, format="parquet")
+    source = _dataset(path)
     lower = {name.lower(): name for name in source.schema.names}
     columns = {role: next((lower[n] for n in names if n in lower), None) for role, names in _NAMES.items()}
     if columns["event"] is None and columns["market"] in (lower.get("market_slug"), lower.get("slug")):
@@ -183,6 +195,7 @@ def _recorded(market_id: str, rows: pa.Table, name: str) -> RecordedMarket:
         np.rint(_column(rows, "bid_size") * 100.0).astype(np.int64) * 10_000,
         np.rint(_column(rows, "ask_size") * 100.0).astype(np.int64) * 10_000,
         np.rint(volume * 100.0).astype(np.int64) * 10_000, (volume > 0).astype(np.int64),
+        settlement=Settlement.parse(rows.column("rule")[0].as_py()) if "rule" in rows.column_names else None,
     )  # fmt: skip
 
 

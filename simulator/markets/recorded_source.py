@@ -14,14 +14,17 @@ import numpy as np
 
 from pipelines.core.errors import DataError, ParameterError
 from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID
-from simulator.markets import recorded_markets
+from pipelines.core.settlement import Settlement
+from simulator.markets import recorded_markets, recorded_prices
 from simulator.markets.dynamics import sizes
 from simulator.markets.price_grid import IntArray, quotes
 from simulator.markets.price_model import Model
 from simulator.markets.random_streams import SIZES, generator
 from simulator.markets.recorded_markets import RecordedMarket
+from simulator.markets.recorded_prices import PricePath
 from simulator.markets.source import Listing, SourceOptions
 from simulator.markets.timeline import MarketLife, Timeline, TimelineMarkets
+from simulator.series.texts import settlement_slug, settlement_text
 
 DECIDED_UNITS: Final = 9_500
 """Last mid in price units from which a market resolves to YES; NO at the mirrored price."""
@@ -38,6 +41,7 @@ class ReplayedMarkets(TimelineMarkets):
         seed: decides the sizes and the split of volume into trades.
         begins_s: market time at which the warm bars end; None keeps the recording's own time.
         resume_s: market time to start at instead, rounded down to the grid; ignored if the recording has no bar there.
+        prices: reference prices of the recording, at its own time.
 
     Raises:
         ParameterError: if all bars of the recording are warm.
@@ -52,7 +56,9 @@ class ReplayedMarkets(TimelineMarkets):
         seed: int = 1,
         begins_s: int | None = None,
         resume_s: int | None = None,
+        prices: Sequence[PricePath] = (),
     ) -> None:
+        self.prices = prices
         self.step_s = step_s or usual_step(markets)
         lives = [_life(market, number, self.step_s, seed) for number, market in enumerate(markets)]
         first_s = min(life.listing.start_s for life in lives)
@@ -86,12 +92,18 @@ def open_source(options: SourceOptions) -> ReplayedMarkets:
         warm_bars=options.warm_bars,
         seed=options.seed,
         resume_s=options.resume_s,
+        prices=recorded_prices.read(options.replay),
     )
 
 
 def _shifted(life: MarketLife, shift_s: int) -> MarketLife:
+    if not shift_s:
+        return life
     listing = life.listing
-    moved = replace(listing, start_s=listing.start_s + shift_s, end_s=listing.end_s + shift_s)
+    # At another time the rule and its reference prices are another market's.
+    moved = replace(
+        listing, start_s=listing.start_s + shift_s, end_s=listing.end_s + shift_s, description="", event_start_s=None
+    )
     return replace(life, listing=moved)
 
 
@@ -123,7 +135,7 @@ def _life(market: RecordedMarket, number: int, step_s: int, seed: int) -> Market
     bid_size, ask_size = _sizes(market, row, (seed, number))
     end_s = max(market.end_s or 0, start_s + bars * step_s)
     return MarketLife(
-        listing=_listing(market, tick, start_s, -(-end_s // step_s) * step_s),
+        listing=_ruled(_listing(market, tick, start_s, -(-end_s // step_s) * step_s), market.settlement),
         stream=(seed, number),
         payout_micro=_payout(int(bid[-1] + ask[-1]) // 2),
         bid=bid[row].astype(np.int16),
@@ -191,6 +203,23 @@ def _listing(market: RecordedMarket, tick: int, start_s: int, end_s: int) -> Lis
         start_s=start_s,
         end_s=end_s,
         neg_risk=market.neg_risk,
+    )
+
+
+def _ruled(listing: Listing, rule: Settlement | None) -> Listing:
+    """The listing with the text, the slug and the times of its rule, as the venue would show them."""
+    text = "" if rule is None else settlement_text(rule)
+    if rule is None or not text:
+        return listing
+    if rule.strike is not None:  # the candle begins at the listed end
+        return replace(listing, description=text, end_s=rule.start_s)
+    return replace(
+        listing,
+        description=text,
+        slug=settlement_slug(rule) or listing.slug,
+        end_s=rule.end_s,
+        event_start_s=rule.start_s,
+        labels=("Up", "Down"),
     )
 
 
