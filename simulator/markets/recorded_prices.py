@@ -1,6 +1,7 @@
 """Reference prices of a recording, replayed at the market time at which they were known."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ def read(recording: Path) -> list[PricePath]:
     names = list(zip(table["symbol"].to_pylist(), table["source"].to_pylist(), strict=True))
     starts = [k for k in range(len(names)) if k == 0 or names[k] != names[k - 1]]
     made = []
-    for first, end in zip(starts, [*starts[1:], len(names)], strict=True):
+    for first, end in pairwise([*starts, len(names)]):
         part = table.slice(first, end - first)
         columns = [np.asarray(part[name]) for name in ("ts_ms", "known_ms", "value")]
         made.append(PricePath(*names[first], *columns))

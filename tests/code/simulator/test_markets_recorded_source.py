@@ -11,6 +11,7 @@ import pytest
 from pipelines.core.domain import Outcome, Side
 from pipelines.core.errors import DataError, ParameterError
 from pipelines.core.money import MICRO
+from pipelines.core.raw_tables import PRICES, REFERENCE
 from simulator.markets.recorded_source import open_source
 from simulator.markets.source import SourceOptions
 from simulator.venue.options import Options
@@ -64,6 +65,27 @@ def test_warm_bars_are_history_and_the_rest_is_stepped(raw):
     assert warm.ts_s.tolist() == [START_S, START_S + 60, START_S + 120]
     assert [step.ts_s for step in steps] == [START_S + 60 * k for k in range(3, 10)]
     assert source.history(CONDITION).mid_units.tolist() == [4000, 4050, 4100, 4150, 4150, 4150, 4200, 4250, 4300, 4350]
+
+
+def test_reference_prices_are_read_by_asset_and_source(raw):
+    """Each asset of each source is a path in the order in which its prices became known; an empty file has none."""
+    pq.write_table(PRICES.empty_table(), raw / REFERENCE)
+    assert open_source(SourceOptions(replay=raw)).prices == []
+
+    rows = [("ETH", "binance", 1, 3, 7.0), ("BTC", "binance", 5, 6, 9.0), ("BTC", "binance", 1, 2, 8.0)]
+    table = pa.Table.from_pylist([dict(zip(PRICES.names, row, strict=True)) for row in rows], schema=PRICES)
+    pq.write_table(table, raw / REFERENCE)
+
+    paths = open_source(SourceOptions(replay=raw)).prices
+    assert [(one.symbol, one.known_ms.tolist(), one.value.tolist()) for one in paths] == [
+        ("BTC", [2, 6], [8.0, 9.0]),
+        ("ETH", [3], [7.0]),
+    ]
+    assert paths[0].known(2, 6) == slice(1, 2)
+
+    (raw / REFERENCE).write_bytes(b"no parquet")
+    with pytest.raises(DataError, match="is no table of reference prices"):
+        open_source(SourceOptions(replay=raw))
 
 
 def test_a_gap_keeps_the_quote(raw):
