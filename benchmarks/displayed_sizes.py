@@ -1,8 +1,8 @@
 """python -m benchmarks.displayed_sizes RECORDING: what fills of recorded sizes at the touch change, paired by event.
 
 Two policies play the markets of a recording that has sizes, once against the recorded ones and once against the model's
-depth (`execution.model_depth_shares`) as before sizes were read. One JSON line: P&L of each after costs, and the
-difference with its interval over events.
+depth (`execution.model_depth_shares`) as before sizes were read. Recorded up/down books play in bars of a second, other
+recordings in their own. One JSON line: P&L of each after costs, and the difference with its interval over events.
 """
 
 import argparse
@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
+from benchmarks import series_recorded
+from benchmarks.series_recorded import CLOSING_BARS
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, load
 from pipelines.replay import rules
@@ -30,6 +33,7 @@ KINDS = ("buy_and_hold", "spike_fading")
 def played(kind: str, histories: Sequence[History], params: Params, length_s: int) -> dict[str, float]:
     """P&L in pUSD by event."""
     strategy = rules.make(kind, params, NO_SIGNALS, None, length_s)
+    strategy = replace(strategy, horizon_bars=CLOSING_BARS)
     result = replay(
         tape(histories, None, params.execution.model_depth_shares), strategy, params.backtest.cash_pusd * MICRO
     )
@@ -42,16 +46,23 @@ def played(kind: str, histories: Sequence[History], params: Params, length_s: in
     return gained
 
 
+def _read(path: Path, params: Params) -> tuple[list[History], int]:
+    if {"bid_px", "bid_px1"} & set(pq.read_schema(path).names):
+        return [series_recorded.history(one) for one in series_recorded.windows([path])], 1
+    read = course.of_file(path, params)
+    return list(read.histories), read.length_s
+
+
 def measure(path: Path, markets: int) -> dict[str, Any]:
     """Both policies with recorded sizes and without, on the first markets of a recording."""
     params = load()
-    read = course.of_file(path, params)
-    histories = read.histories[:markets]
+    histories, length_s = _read(path, params)
+    histories = histories[:markets]
     without = [replace(one, sizes_micro=None) for one in histories]
     seen = [one.sizes_micro for one in histories if one.sizes_micro is not None]
     table: dict[str, Any] = {}
     for kind in KINDS:
-        by_event = [played(kind, one, params, read.length_s) for one in (histories, without)]
+        by_event = [played(kind, one, params, length_s) for one in (histories, without)]
         events = sorted({one.market.event_id for one in histories})
         change = np.array([by_event[0].get(name, 0.0) - by_event[1].get(name, 0.0) for name in events])
         totals = {
@@ -63,7 +74,7 @@ def measure(path: Path, markets: int) -> dict[str, Any]:
         "recording": path.name,
         "markets": len(histories),
         "bars": sum(map(len, histories)),
-        "length_s": read.length_s,
+        "length_s": length_s,
         "sizes_recorded_share": float(np.mean(np.concatenate(seen) > 0)) if seen else 0.0,
         "pnl_pusd": table,
     }

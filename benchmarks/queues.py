@@ -33,6 +33,7 @@ LOOK_S = 1
 FOLDS = 3
 DIGITS = 2
 STEPS, RIDGE = 80, 1e-2
+SAMPLES = 2_000
 
 
 def fit(found: Sequence[QueueLook]) -> tuple[float, ...]:
@@ -169,13 +170,27 @@ def _fills(found: Sequence[Fills]) -> dict[str, Any]:
         name: round(sum(getattr(one, name) for one in found), 1) for name in ("model", "touch_alone", "recorded")
     }
     losses = _paired([one.loss for one in found], [one.without for one in found], count)
-    model, recorded, through = (sum(getattr(one, name) for one in found) for name in Fills._fields[-3:])
-    worth = {"model": _mean(model, through), "recorded": _mean(recorded, numbers["recorded"])}
-    return {"looks": count, **numbers, "log_loss": losses, "worth_units": worth}
+    return {"looks": count, **numbers, "log_loss": losses, "worth_units": _worth(found)}
 
 
-def _mean(total: float, count: float) -> float | None:
-    return round(total / count, 1) if count else None
+def _worth(found: Sequence[Fills]) -> dict[str, Any]:
+    """What a fill by trades was worth LATER_S later, as the model expects and as recorded, and how much less, with the
+    interval over markets; empty without a fill."""
+    sums = np.array([(one.worth, one.through, one.worth_recorded, one.recorded) for one in found])
+    picks = np.random.default_rng(0).integers(0, len(sums), (SAMPLES, len(sums)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        model, recorded = _means(sums.sum(axis=0))
+        drawn = np.subtract(*_means(sums[picks].sum(axis=1).T))
+    if not sums[:, 3].sum():
+        return {}
+    low, high = np.nanquantile(drawn, (0.025, 0.975))
+    values = (model, recorded, model - recorded, low, high)
+    names = ("model", "recorded", "less", "low", "high")
+    return {name: round(float(value), 1) for name, value in zip(names, values, strict=True)}
+
+
+def _means(sums: FloatArray) -> tuple[Any, Any]:
+    return sums[0] / sums[1], sums[2] / sums[3]
 
 
 def main() -> None:

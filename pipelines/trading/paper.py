@@ -248,6 +248,8 @@ def _unseen(order: Working, now: Look, execution: ExecutionParams) -> int:
         reference_units=_reference_units(intent, before.fair, now.fair),
     )
     missed = 1.0 - fill_model.chance(tuple(execution.fill_weights), seen, execution.fill_reference_weight)
+    if all(size == behind_micro(market, one.quote, execution) for size, one in zip(sizes, (before, now), strict=True)):
+        sizes = (sizes[0], sizes[0])  # modelled sizes follow the spread: nothing vanished
     queue = fill_model.queue(better, sizes, order.ahead_micro, seconds)
     if queue is not None:
         missed *= 1.0 - queue.chance(tuple(execution.fill_queue_weights))

@@ -106,6 +106,21 @@ def test_a_vanishing_queue_fills_an_order_of_either_side_and_token(order):
     assert got(order, thin) > got(order, STILL)
 
 
+def test_a_modelled_size_that_follows_the_spread_is_no_queue_that_vanishes():
+    """Without recorded sizes the model shows less where the other side steps back: no trade was seen."""
+    depth = EVIDENCE.model_depth_shares * SHARE
+    narrow, wide = Quote(4_800, 4_900, depth, depth), Quote(4_800, 5_200, depth // 4, depth // 4)
+
+    def got(last):
+        """Shares of a bid that the model expects between the two looks."""
+        book = PaperBook(EVIDENCE, 1)
+        book.send(bid(Outcome.YES, Side.BUY, 4_800), MARKET, narrow)
+        book.on_bar("m", narrow, 1_001, 0)
+        return sum(fill.shares_micro for fill in book.on_bar("m", last, 1_002, 0))
+
+    assert got(wide) < got(replace(wide, bid_size_micro=depth // 4 + SHARE))
+
+
 @pytest.mark.parametrize("order", ORDERS)
 def test_a_reference_that_moves_towards_an_order_fills_it_sooner(order):
     """A falling fair value fills bids for YES and offers of NO, a rising one the others; unknown at a
