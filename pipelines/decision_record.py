@@ -115,7 +115,7 @@ def _integers(one: Inputs) -> tuple[int, ...]:
 
 
 def _floats(one: Inputs) -> tuple[float, ...]:
-    implied = (math.nan if value is None else value for value in (one.fair, one.fair_before))
+    implied = (math.nan if value is None else value for value in (one.fair, one.fair_before, one.external))
     return (one.sentiment, one.forecast.confidence, *implied)
 
 
@@ -265,8 +265,9 @@ def _columns(content: bytes, rows: int, kind: str) -> np.ndarray[Any, Any]:
 
 def _inputs(market: Market, ints: list[int], floats: list[float], features: FloatArray, forecast: FloatArray) -> Inputs:
     bar, quote, (age_s, reference, reference_age_s, warm) = ints[:5], ints[5:9], ints[9:]
-    # Records of earlier versions have two columns: no reference price was known then.
-    fair, before = (value if math.isfinite(value) else None for value in (*floats[2:], math.nan, math.nan)[:2])
+    # Records of earlier versions have fewer columns: reference prices and external probabilities were not known then.
+    stated = (*floats[2:], math.nan, math.nan, math.nan)[:3]
+    fair, before, external = (value if math.isfinite(value) else None for value in stated)
     return Inputs(
         market,
         Bar(market.market_id, *bar),
@@ -277,6 +278,7 @@ def _inputs(market: Market, ints: list[int], floats: list[float], features: Floa
         age_s,
         fair=fair,
         fair_before=before,
+        external=external,
         warm=bool(warm),
         reference_units=reference,
         reference_age_s=reference_age_s,

@@ -1,4 +1,5 @@
-"""Parameters that a backtest learns on its slice: the weights of the ensemble, the calibration of the systematic bot.
+"""Parameters that a backtest learns on its slice: the weights of the ensemble, the outcome forecast of the systematic
+bot.
 
 Both are fitted on the earlier half of the events and kept only where they do better on the later half; else the values
 of params.yaml stay. What is kept is sealed with the policy, and the gate judges it on a slice that it has not seen.
@@ -9,21 +10,21 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.backtest import outcome_fit
+from pipelines.backtest.outcome_rows import Rows
 from pipelines.core.domain import FloatArray
-from pipelines.core.money import MICRO, PRICE_SCALE
+from pipelines.core.money import PRICE_SCALE
 from pipelines.core.params import Params
 from pipelines.features.spec import FEATURE_NAMES
 from pipelines.replay import rules
 from pipelines.replay.market_history import History
+from pipelines.trading.outcome_odds import Weights
 from pipelines.trading.threshold_rule import MOVE_STEPS, expected_units
 
 PER_MARKET = 40
 """Bars of a market that are looked at, spread over its life: bars of one market say much the same."""
 FEWEST = 200
 """With fewer rows in a half nothing is learned."""
-ODDS_BOUND = 5e-3
-STEPS = 50
-RIDGE = 1.0
 
 
 def given(kind: str, histories: Sequence[History], params: Params, length_s: int) -> dict[str, Any] | None:
@@ -32,7 +33,7 @@ def given(kind: str, histories: Sequence[History], params: Params, length_s: int
         return None
     known = rules.policy_params(kind, params, length_s)
     learn = _ensemble if kind == "ensemble" else _systematic
-    return known | learn(histories, known)
+    return known | learn(histories, known, params)
 
 
 def halves(histories: Sequence[History]) -> tuple[list[History], list[History]]:
@@ -70,7 +71,7 @@ def opinions(history: History, rows: Any, sentiment_log_odds: float) -> FloatArr
 WEIGHTS = ("forecast_weight", "sentiment_weight", "reversion_weight", "reference_weight", "imbalance_weight")
 
 
-def _ensemble(histories: Sequence[History], known: dict[str, Any]) -> dict[str, float]:
+def _ensemble(histories: Sequence[History], known: dict[str, Any], _params: Params) -> dict[str, Any]:
     """Weights in [0, 1] by least squares on the moves that came. An opinion that the slice never held (no sizes, no
     reference price) says nothing of its weight, which stays as it was."""
     from scipy.optimize import lsq_linear  # noqa: PLC0415 - slow to import
@@ -95,62 +96,7 @@ def _moves(histories: Sequence[History], sentiment_log_odds: float) -> tuple[Flo
     return np.concatenate(inputs), np.concatenate(moves)
 
 
-def _systematic(histories: Sequence[History], known: dict[str, Any]) -> dict[str, float]:
-    """Calibration of the price by logistic regression on outcomes, drawn towards the price itself."""
-    first, later = (outcomes(part) for part in halves(histories))
-    if len(first[1]) < FEWEST or len(later[1]) < FEWEST or len(np.unique(first[1])) < 2:
-        return {}
-    names = ("intercept", "slope", "reference_weight")
-    before = np.array([known[name] for name in names])
-    found = _calibrated(*first)
-    scores = [_log_loss(later[0], later[1], values) for values in (before, found)]
-    return dict(zip(names, map(float, found), strict=True)) if scores[1] < scores[0] else {}
-
-
-def outcomes(histories: Sequence[History]) -> tuple[FloatArray, FloatArray]:
-    """Log-odds of price and of fair value (the price's where there is none), and what a YES share paid."""
-    odds, paid = [np.empty((0, 2))], [np.empty(0)]
-    for one in histories:
-        if one.payout_micro not in (0, MICRO):
-            continue
-        rows = _rows(PER_MARKET, len(one) - 1)
-        price = one.mid_units[rows] / PRICE_SCALE
-        fair = price if one.fair is None else np.where(np.isfinite(one.fair[rows, 0]), one.fair[rows, 0], price)
-        odds.append(np.column_stack([_odds(price), _odds(fair)]))
-        paid.append(np.full(len(rows), one.payout_micro / MICRO))
-    return np.concatenate(odds), np.concatenate(paid)
-
-
-def _odds(chance: FloatArray) -> FloatArray:
-    held = np.clip(chance, ODDS_BOUND, 1.0 - ODDS_BOUND)
-    made: FloatArray = np.log(held / (1.0 - held))
-    return made
-
-
-def score(odds: FloatArray, values: FloatArray) -> FloatArray:
-    """Log-odds of the systematic bot: intercept + slope x price's, then a share of the way to the fair value's."""
-    own = values[0] + values[1] * odds[:, 0]
-    made: FloatArray = own + values[2] * (odds[:, 1] - own)
-    return made
-
-
-def _log_loss(odds: FloatArray, paid: FloatArray, values: FloatArray) -> float:
-    logits = score(odds, values)
-    return float(np.mean(np.logaddexp(0.0, logits) - paid * logits))
-
-
-def _calibrated(odds: FloatArray, paid: FloatArray) -> FloatArray:
-    """Intercept, slope and reference weight with the least log loss; the weight on a grid of tenths in [0, 1]."""
-    best = (np.inf, np.array([0.0, 1.0, 0.0]))
-    for weight in np.linspace(0.0, 1.0, 11):
-        values = np.array([0.0, 1.0, weight])
-        for _ in range(STEPS if weight < 1.0 else 0):
-            chance = 1.0 / (1.0 + np.exp(-score(odds, values)))
-            design = (1.0 - weight) * np.column_stack([np.ones(len(paid)), odds[:, 0]])
-            gradient = design.T @ (paid - chance) - RIDGE * (values[:2] - (0.0, 1.0))
-            curve = (design * (chance * (1.0 - chance))[:, None]).T @ design + RIDGE * np.eye(2)
-            values[:2] += np.clip(np.linalg.solve(curve, gradient), -0.5, 0.5)
-        loss = _log_loss(odds, paid, values)
-        if loss < best[0] - 1e-6:
-            best = (loss, values)
-    return best[1]
+def _systematic(histories: Sequence[History], known: dict[str, Any], params: Params) -> dict[str, Any]:
+    """Weights of the forecast of outcomes (`outcome_fit`)."""
+    found = outcome_fit.learn(Rows.of(histories), Weights.of(known), params.gate).kept
+    return found._asdict()

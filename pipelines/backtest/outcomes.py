@@ -1,100 +1,96 @@
 """The forecast of outcomes against the market price: Brier and log score on the later events of the slice.
 
-What the systematic bot would believe (`learned`) is fitted on the earlier half of the events and scored on the later
-half. Gains are price less forecast, so above 0 is better; bounds are one-sided, over whole events and over whole days.
-Outcomes whose resolution was disputed are told apart: a price that was right may be wrong about the oracle.
+What is scored was learned on the earlier half of the events (`outcome_fit`), whether the systematic bot keeps it or
+not. Gains are the price's loss less the forecast's, so above 0 is better; bounds are one-sided, over whole events and
+over the gate's periods of equal weight. Outcomes whose resolution was disputed are told apart: a price that was right
+may be wrong about the oracle.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from pipelines.backtest import learned
-from pipelines.core.domain import FloatArray
-from pipelines.core.money import MICRO
+from pipelines.backtest import outcome_fit
+from pipelines.backtest.outcome_fit import Learned
+from pipelines.backtest.outcome_rows import Rows, brier, gain, log_score
 from pipelines.core.params import Params
 from pipelines.replay import rules
 from pipelines.replay.market_history import History
+from pipelines.trading.outcome_odds import Weights
 
 DAY_S = 86_400
-LEVEL = 0.95
-SAMPLES = 1_000
-NAMES = ("intercept", "slope", "reference_weight")
+LOSSES = {"brier": brier, "log_score": log_score}
+PRICE = Weights()
 
 
 def document(histories: Sequence[History], params: Params, length_s: int) -> dict[str, Any]:
     """Scores for reports/backtest.json; empty where no market of the later half is resolved."""
-    known = learned.given("systematic", histories, params, length_s) or {}
-    values = np.array([known[name] for name in NAMES])
-    _, later = learned.halves(histories)
-    rows = [(one, *learned.outcomes([one])) for one in later if one.payout_micro in (0, MICRO)]
-    if not rows:
+    start = Weights.of(rules.policy_params("systematic", params, length_s))
+    found = outcome_fit.learn(Rows.of(histories), start, params.gate)
+    rows = found.later
+    if not rows.histories:
         return {}
-    gains = {"brier": _by_market(rows, values, brier), "log_score": _by_market(rows, values, log_score)}
-    waits = [(one.market.end_s - one.ts_s[0]) / DAY_S for one, *_ in rows if one.market.end_s is not None]
+    waits = [(one.market.end_s - one.ts_s[0]) / DAY_S for one in rows.histories if one.market.end_s is not None]
     return {
-        "calibration": dict(zip(NAMES, values.tolist(), strict=True)),
-        "markets": len(rows),
-        "brier_of_price": float(np.mean([brier(odds[:, 0], paid).mean() for _, odds, paid in rows])),
+        "enough_events": found.enough,
+        "taken": [one.name for one in found.steps],
+        "kept": [one.name for one in found.steps if one.kept],
+        "calibration": found.kept._asdict(),
+        "learned": found.taken._asdict(),
+        "level": params.gate.confidence_level,
+        "events": len(set(rows.events)),
+        "markets": len(rows.histories),
+        "brier_of_price": _price(rows, "brier"),
+        "log_score_of_price": _price(rows, "log_score"),
         "mean_wait_days": float(np.mean(waits)) if waits else None,
         "capital_cost_per_share_at_half": _capital(params, length_s, waits),
-        **{name: _bounded(rows, one) for name, one in gains.items()},
-        "disputes": _disputes(rows, gains),
+        **_gains(rows, PRICE, found.taken, params),
+        "inputs": _inputs(found, params),
+        "disputes": _disputes(rows, found.taken, params),
     }
 
 
-def _disputes(rows: Sequence[Any], gains: Mapping[str, FloatArray]) -> dict[str, Any]:
+def _price(rows: Rows, name: str) -> float:
+    return float(rows.by_market(LOSSES[name](rows.log_odds(PRICE), rows.paid)).mean())
+
+
+def _gains(rows: Rows, before: Weights, after: Weights, params: Params) -> dict[str, Any]:
+    """Gain in both scores, paired by market, with its bounds."""
+    first, then = rows.log_odds(before), rows.log_odds(after)
+    return {
+        name: gain(rows, loss(first, rows.paid), loss(then, rows.paid), params.gate).document()
+        for name, loss in LOSSES.items()
+    }
+
+
+def _inputs(found: Learned, params: Params) -> dict[str, Any]:
+    """By input: the share of bars that have it, whether it was taken and kept, and its own contribution on the later
+    half: all inputs against all others, both fitted on the earlier half. Without enough events none is measured."""
+    shares = outcome_fit.told(found.earlier)
+    there = [name for name, share in shares.items() if share > 0.0]
+    whole = outcome_fit.fit(found.earlier, there, found.start)
+    kept = {one.name: one.kept for one in found.steps}
+    made: dict[str, Any] = {}
+    for name, share in shares.items():
+        row: dict[str, Any] = {"share": share, "taken": name in kept, "kept": kept.get(name, False)}
+        if found.enough and name in there:
+            without = outcome_fit.fit(found.earlier, [one for one in there if one != name], found.start)
+            row |= _gains(found.later, without, whole, params)
+        made[name] = row
+    return made
+
+
+def _disputes(rows: Rows, after: Weights, params: Params) -> dict[str, Any]:
     """Disputed markets: their number and share, the Brier score of the price on them, and the gains on all others."""
-    which = np.array([one.disputed for one, *_ in rows])
-    errors = np.array([brier(odds[:, 0], paid).mean() for _, odds, paid in rows])
-    others = [row for row, disputed in zip(rows, which, strict=True) if not disputed]
-    without = {name: _bounded(others, one[~which]) for name, one in gains.items()} if which.any() and others else {}
+    which = np.array([one.disputed for one in rows.histories], dtype=bool)
+    without = _gains(rows.part(~which), PRICE, after, params) if which.any() and not which.all() else {}
     return {
         "markets": int(which.sum()),
         "share": float(which.mean()),
-        "brier_of_price": float(errors[which].mean()) if which.any() else None,
+        "brier_of_price": _price(rows.part(which), "brier") if which.any() else None,
         "without": without,
     }
-
-
-def brier(logits: FloatArray, paid: FloatArray) -> FloatArray:
-    """Squared error of the probability, per row."""
-    made: FloatArray = (1.0 / (1.0 + np.exp(-logits)) - paid) ** 2
-    return made
-
-
-def log_score(logits: FloatArray, paid: FloatArray) -> FloatArray:
-    """Minus the log of the probability of what came, per row."""
-    made: FloatArray = np.logaddexp(0.0, logits) - paid * logits
-    return made
-
-
-def _by_market(rows: Sequence[Any], values: FloatArray, loss: Any) -> FloatArray:
-    return np.array(
-        [float((loss(odds[:, 0], paid) - loss(learned.score(odds, values), paid)).mean()) for _, odds, paid in rows]
-    )
-
-
-def _bounded(rows: Sequence[Any], gains: FloatArray) -> dict[str, float]:
-    events = [one.market.event_id for one, *_ in rows]
-    days = [int(one.ts_s[-1]) // DAY_S for one, *_ in rows]
-    return {
-        "gain": float(gains.mean()),
-        "lower_by_event": _lower(gains, events),
-        "lower_by_day": _lower(gains, days),
-    }
-
-
-def _lower(gains: FloatArray, clusters: Sequence[Any]) -> float:
-    """One-sided bound of the mean by a bootstrap over whole clusters."""
-    names = sorted(set(clusters))
-    place = np.array([names.index(one) for one in clusters])
-    sums = np.column_stack([np.bincount(place, gains), np.bincount(place)])
-    if len(names) < 2:
-        return float("-inf")
-    drawn = sums[np.random.default_rng(0).integers(0, len(names), (SAMPLES, len(names)))].sum(axis=1)
-    return float(np.quantile(drawn[:, 0] / drawn[:, 1], 1.0 - LEVEL))
 
 
 def _capital(params: Params, length_s: int, waits: Sequence[float]) -> float:

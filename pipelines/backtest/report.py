@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.backtest import charts, page_tables
+from pipelines.backtest.outcome_table import outcomes
 from pipelines.backtest.page_tables import money, number, soft, time_of
 from pipelines.backtest.strategies import Run
 from pipelines.core.domain import Market
@@ -104,6 +105,7 @@ def page(runs: Sequence[Run], document: dict[str, Any], markets: Mapping[str, Ma
         f"{page_tables.bias(document)}</div>",
         f"<h2>Where the money went ({name})</h2><div class=card>{page_tables.costs(document)}</div>",
         f"<h2>Calibration of decisions ({name})</h2><div class=card>{page_tables.calibration(document)}</div>",
+        f"<h2>Forecast of outcomes</h2><div class=card>{outcomes(document.get('outcome_forecast', {}))}</div>",
         f"<h2>The guide's stacks</h2><div class=card>{page_tables.stacks(document['stacks'])}</div>",
         f"<h2>Why entries were refused ({name})</h2><div class=card>{page_tables.refusals(seen)}</div>",
         f"<h2>P&amp;L by market ({name})</h2><div class=card>{page_tables.markets(seen, markets)}</div>",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipelines.gate import evidence
+from pipelines.replay.bounds import total_bound
 from pipelines.replay.loop import DAY_S, Result, Tape
 from pipelines.replay.performance import pnl_by_event, pnl_by_market
 
@@ -30,9 +30,7 @@ class Earnings:
 def earnings(result: Result, made: Tape, *, level: float, samples: int) -> Earnings:
     """What a replay earned, by event and by period."""
     events, periods = pnl_by_event(result, made.markets), pnl_by_period(result, made)
-    by_event, by_period = (
-        evidence.total_bound(list(one.values()), level=level, samples=samples) for one in (events, periods)
-    )
+    by_event, by_period = (total_bound(list(one.values()), level=level, samples=samples) for one in (events, periods))
     return Earnings(sum(events.values()), by_event, by_period, len(events), len(periods))
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pipelines.core.domain import FloatArray
 from pipelines.core.money import PRICE_SCALE
 from pipelines.features.scale import log_odds, price_after
+from pipelines.replay.bounds import draws, mean_bound, widening
 from pipelines.replay.market_history import History
 
 
@@ -85,7 +86,7 @@ def skill_of_events(found: Losses, *, level: float, samples: int, seed: int = 0)
     value = float(_skill_of(table.sum(axis=0)[None])[0])
     if len(table) < 2:
         return Skill(value, float("-inf"), len(table))
-    drawn = table[_draws(len(table), samples, seed)].sum(axis=1)
+    drawn = table[draws(len(table), samples, seed)].sum(axis=1)
     bound = float(np.quantile(_skill_of(drawn), 1.0 - level))
     return Skill(value, value - (value - bound) * widening(len(table), level), len(table))
 
@@ -104,23 +105,6 @@ def skill_of_periods(found: Losses, *, level: float) -> Skill:
     return Skill(float(each.mean()), mean_bound(each, level), len(each))
 
 
-def mean_bound(values: FloatArray, level: float) -> float:
-    """One-sided lower bound of the mean of independent values by Student's t; minus infinity with fewer than two."""
-    if len(values) < 2:
-        return float("-inf")
-    return float(np.mean(values) - _t(len(values), level) * np.std(values, ddof=1) / np.sqrt(len(values)))
-
-
-def total_bound(by_event: Sequence[float], *, level: float, samples: int, seed: int = 0) -> float:
-    """One-sided lower bound of a sum over events: bootstrap over whole events, widened to Student's t."""
-    table = np.asarray(by_event, dtype=np.float64)
-    if len(table) < 2:
-        return float("-inf")
-    value = float(table.sum())
-    bound = float(np.quantile(table[_draws(len(table), samples, seed)].sum(axis=1), 1.0 - level))
-    return value - (value - bound) * widening(len(table), level)
-
-
 def coverage(histories: Sequence[History], first: int, last: int, length_s: int) -> float:
     """Share of moves of log-odds, over bars and horizons `first` to `last`, that lay inside the forecast's interval."""
     inside = moves = 0
@@ -132,23 +116,6 @@ def coverage(histories: Sequence[History], first: int, last: int, length_s: int)
             held = (moved >= history.lower[now, horizon - 1]) & (moved <= history.upper[now, horizon - 1])
             inside, moves = inside + int((held & whole).sum()), moves + int(whole.sum())
     return inside / moves if moves else 0.0
-
-
-def widening(clusters: int, level: float) -> float:
-    """Student's t over the normal quantile, and the bootstrap's missing (n - 1) / n."""
-    from scipy import stats  # noqa: PLC0415 - slow to import
-
-    return float(_t(clusters, level) / stats.norm.ppf(level) * np.sqrt(clusters / (clusters - 1)))
-
-
-def _t(clusters: int, level: float) -> float:
-    from scipy import stats  # noqa: PLC0415 - slow to import
-
-    return float(stats.t.ppf(level, clusters - 1))
-
-
-def _draws(clusters: int, samples: int, seed: int) -> NDArray[np.int64]:
-    return np.random.default_rng(seed).integers(0, clusters, (samples, clusters))
 
 
 def _skill_of(sums: FloatArray) -> FloatArray:

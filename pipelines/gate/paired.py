@@ -12,7 +12,7 @@ import numpy as np
 
 from pipelines.core.domain import FloatArray
 from pipelines.gate.contender import Contender
-from pipelines.gate.evidence import mean_bound
+from pipelines.replay.bounds import mean_bound
 
 LOSSES, PNL, RISK = "the losses", "the P&L", "risk"
 

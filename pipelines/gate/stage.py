@@ -19,6 +19,7 @@ from pipelines.gate.past import RawData
 from pipelines.inference import verdict as record
 from pipelines.inference.bundle import Bundle
 from pipelines.replay import luck, market_history, trials
+from pipelines.replay.bounds import total_bound
 from pipelines.trading import policies
 
 REPORT = report_json("gate")
@@ -115,10 +116,10 @@ def measure(
     dear = contender.trade(bundle, histories, params, length_s, contender.DEARER)
     by_event = evidence.skill_of_events(mine.losses, level=level, samples=samples)
     by_period = evidence.skill_of_periods(mine.losses, level=level)
-    earned = evidence.total_bound(list(mine.traded.by_event.values()), level=level, samples=samples)
+    earned = total_bound(list(mine.traded.by_event.values()), level=level, samples=samples)
     acts = mine.traded.by_forecast or mine.policy == criteria.CASH
-    steady = evidence.total_bound(list(mine.traded.by_period.values()), level=level, samples=samples)
-    earned_dear = evidence.total_bound(list(dear.by_event.values()), level=level, samples=samples)
+    steady = total_bound(list(mine.traded.by_period.values()), level=level, samples=samples)
+    earned_dear = total_bound(list(dear.by_event.values()), level=level, samples=samples)
     opponent = rival.find(bundle.hash)
     pair = None if opponent.bundle is None else compared(mine, histories, opponent.bundle, series, params, length_s)
     markets = params.serving.max_markets

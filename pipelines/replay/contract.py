@@ -160,6 +160,8 @@ def another_future(history: History, cut_s: int) -> History:
         changed[name] = values
     if history.fair is not None:
         changed["fair"] = np.where(later[:, None], 1.0 - history.fair, history.fair)
+    if history.external is not None:
+        changed["external"] = np.where(later, 1.0 - history.external, history.external)
     for name in ("mid_units", "volume_micro", "bid_units", "ask_units", "spread_units", "sizes_micro"):
         if getattr(history, name) is None:
             continue

@@ -89,6 +89,7 @@ def _inputs(history: History, scaler: MarketScaler | None, depth: int) -> list[I
     gaps = history.micro_gap
     recorded = np.zeros((len(history), 2), dtype=np.int64) if history.sizes_micro is None else history.sizes_micro
     implied = np.full((len(history), 2), np.nan) if history.fair is None else history.fair
+    stated = np.full(len(history), np.nan) if history.external is None else history.external
     for k in range(len(history)):
         bid, ask = int(history.bid_units[k]), int(history.ask_units[k])
         bar = Bar(
@@ -119,6 +120,7 @@ def _inputs(history: History, scaler: MarketScaler | None, depth: int) -> list[I
                 reference_units=int(fair[k]),
                 reference_age_s=int(ages[k]),
                 recorded_micro_gap=float(gaps[k]),
+                external=float(stated[k]) if np.isfinite(stated[k]) else None,
             )
         )
     return made

@@ -64,6 +64,9 @@ class History:
     recorded_micro_gap: FloatArray | None = None
     """Microprice less mid of the books that were recorded, shape (n,), 0 where none was seen (`market_context`); None
     where the sizes above say it."""
+    external: FloatArray | None = None
+    """Probability of YES that somebody outside stated (`pipelines.reference.opinions`), shape (n,), NaN where there was
+    none; None where no bar has one."""
 
     def __len__(self) -> int:
         return len(self.ts_s)
@@ -110,6 +113,8 @@ class Series:
     disputed: bool = False
     """As in `History`."""
     sizes_micro: IntArray | None = None
+    """As in `History`."""
+    external: FloatArray | None = None
     """As in `History`."""
 
 
@@ -168,6 +173,9 @@ def read_series(markets: Mapping[str, Market], path: Path = FEATURES / "features
     if "fair" in table.column_names:
         names = ("fair", "fair_before")
         fair = np.column_stack([table[name].to_numpy(zero_copy_only=False) for name in names]).astype(np.float64)
+    external = np.full(len(slices), np.nan)
+    if "external" in table.column_names:
+        external = table["external"].to_numpy(zero_copy_only=False).astype(np.float64)
     context = np.column_stack([table[name].to_numpy() for name in CONTEXT])
     sizes = np.column_stack([table[name].to_numpy() for name in SIZES]).astype(np.int64)
     for left, right in itertools.pairwise(_edges(ids)):
@@ -187,12 +195,13 @@ def read_series(markets: Mapping[str, Market], path: Path = FEATURES / "features
             context=context[part],
             disputed=ids[left] in disputed,
             sizes_micro=sizes[part],
+            external=_known(external[part]),
             **columns,
         )
 
 
-def _known(fair: FloatArray) -> FloatArray | None:
-    return fair if np.isfinite(fair).any() else None
+def _known(values: FloatArray) -> FloatArray | None:
+    return values if np.isfinite(values).any() else None
 
 
 def read(slice_name: str, execution: ExecutionParams, forecasts: Path = FORECASTS) -> list[History]:
@@ -296,6 +305,7 @@ def _history(series: Series, rows: IntArray, arrays: Sequence[FloatArray], execu
         disputed=series.disputed,
         sizes_micro=None if series.sizes_micro is None else series.sizes_micro[rows],
         recorded_micro_gap=None if series.context is None else series.context[rows, MICRO_GAP],
+        external=None if series.external is None else series.external[rows],
     )
 
 

@@ -12,8 +12,8 @@ from pipelines.backtest.strategies import Comparison, Run, done, job, randoms, t
 from pipelines.core.domain import FloatArray
 from pipelines.core.errors import ParameterError
 from pipelines.core.params import Params
-from pipelines.gate.evidence import mean_bound
 from pipelines.replay import contract, luck, trials
+from pipelines.replay.bounds import mean_bound
 from pipelines.replay.performance import pnl_by_event
 from pipelines.study.course import NEUTRAL, Course
 from pipelines.trading import policies

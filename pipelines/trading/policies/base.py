@@ -86,6 +86,8 @@ class Inputs:
     """Market seconds since the book last showed a price (`kernel.is_trusted`), or since it was first seen."""
     recorded_micro_gap: float | None = None
     """Microprice less mid of the recorded book, where a replay models the sizes of the quote; None: the quote's own."""
+    external: float | None = None
+    """Probability of YES that somebody outside states (`reference.opinions`); None when there is none."""
     siblings: tuple["Inputs", ...] = ()
     """The markets of its event on this bar, itself among them; given to a policy that trades `legs`."""
 

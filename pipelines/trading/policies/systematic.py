@@ -1,11 +1,11 @@
 """Systematic: many small positions where a calibrated probability of the outcome pays its costs, held to resolution."""
 
-import math
+from typing import Any
 
 from pipelines.core.domain import Direction, Position
 from pipelines.core.money import PRICE_SCALE, fee_curve
 from pipelines.core.sections import Fraction, NonNegativeFloat
-from pipelines.trading import kernel
+from pipelines.trading import kernel, outcome_odds
 from pipelines.trading.policies.base import (
     CASH,
     DeclaredPolicy,
@@ -15,16 +15,18 @@ from pipelines.trading.policies.base import (
     Target,
     given_by,
     held_direction,
+    since,
 )
 
 _DAY_S = 86_400.0
 
 
 class Systematic(DeclaredPolicy):
-    """The price, recalibrated in log-odds (and moved towards the reference price's opinion where there is one), is the
-    probability of the outcome. It buys the token that is worth more than its ask, the fee, the cost of waiting and a
-    margin, and holds it until the market pays. With the parameters as shipped the price is right and nothing is bought;
-    a backtest learns them on its slice (`backtest.learned`)."""
+    """The price, recalibrated in log-odds by category and time left and moved by headlines, the reference price and an
+    external probability where they are known (`trading.outcome_odds`), is the probability of the outcome. It buys the
+    token that is worth more than its ask, the fee, the cost of waiting and a margin, and holds it until the market
+    pays. With the parameters as shipped the price is right and nothing is bought; a backtest learns them on its slice
+    (`backtest.outcome_fit`)."""
 
     kind = "systematic"
     candidate = True
@@ -39,8 +41,18 @@ class Systematic(DeclaredPolicy):
         """Added to the price's log-odds. Unit: log-odds."""
         slope: float = 1.0
         """Factor of the price's log-odds; above 1 favourites win more often than their price. Unit: none."""
+        slope_time: float = since(0.0, before=0.0)
+        """Added to the slope per log of the days left; below 0 favourites are worth more late. Unit: none."""
+        sentiment_weight: float = since(0.0, before=0.0)
+        """Log-odds that full sentiment adds. Unit: log-odds."""
         reference_weight: Fraction = 0.0
         """Share of the way from the price to the fair value of the reference price, in log-odds. Unit: share."""
+        external_weight: Fraction = since(0.0, before=0.0)
+        """Share of the way from the price to an external probability, in log-odds. Unit: share."""
+        category_offsets: dict[str, float] = since({}, before={})
+        """Added to the intercept in markets of a category (topic); nothing in others. Unit: log-odds."""
+        category_slopes: dict[str, float] = since({}, before={})
+        """Added to the slope in markets of a category (topic); nothing in others. Unit: none."""
         margin: NonNegativeFloat = 0.01
         """What has to be left after all costs. Unit: pUSD per share."""
         capital_cost: NonNegativeFloat = 0.05
@@ -49,6 +61,10 @@ class Systematic(DeclaredPolicy):
         """Share of the position cap of an entry. Unit: share."""
         impact_share: NonNegativeFloat = given_by("execution.impact_share")
         """Share of the spread that a fill moves the price."""
+
+    def __init__(self, parameters: Any) -> None:
+        super().__init__(parameters)
+        self._weights = outcome_odds.Weights.of(parameters.model_dump())
 
     def target(self, inputs: Inputs, position: Position | None, observation: Observation | None) -> Target:
         """The token that is worth more than it costs; what is held stays."""
@@ -63,15 +79,9 @@ class Systematic(DeclaredPolicy):
 
     def probability(self, inputs: Inputs) -> float | None:
         """Calibrated probability of YES; None without a price inside (0, 1)."""
-        price = inputs.bar.mid_units / PRICE_SCALE
-        if not 0.0 < price < 1.0:
-            return None
-        odds = math.log(price / (1.0 - price))
-        odds = self.parameters.intercept + self.parameters.slope * odds
-        if inputs.fair is not None and self.parameters.reference_weight > 0.0:
-            fair = min(max(inputs.fair, 1e-3), 1.0 - 1e-3)
-            odds += self.parameters.reference_weight * (math.log(fair / (1.0 - fair)) - odds)
-        return 1.0 / (1.0 + math.exp(-odds))
+        market, bar = inputs.market, inputs.bar
+        known = outcome_odds.seen(bar.mid_units, bar.ts_s, market.end_s, inputs.sentiment, inputs.fair, inputs.external)
+        return None if known is None else outcome_odds.probability(known, self._weights, market.topic)
 
     def _cost(self, inputs: Inputs, direction: Direction) -> float:
         """What a share costs until it pays: ask, impact, fee, and the money that waits."""

@@ -128,7 +128,7 @@ def test_a_forecast_of_outcomes_is_scored_against_the_price():
     found = outcomes.document(histories(slope=2.5, count=400), load(), 60)
 
     assert found["brier"]["gain"] > found["brier"]["lower_by_event"] > 0.0
-    assert found["log_score"]["lower_by_day"] > 0.0
+    assert found["log_score"]["lower_by_period"] > 0.0
 
 
 def test_disputed_outcomes_are_told_apart():

@@ -11,8 +11,8 @@ from pipelines.gate.evidence import (
     skill_of_events,
     skill_of_periods,
     squared_errors,
-    total_bound,
 )
+from pipelines.replay.bounds import total_bound
 from pipelines.replay.market_history import History
 
 
