@@ -97,6 +97,8 @@ class WarmMarket:
     fair: tuple[float | None, float | None] = (None, None)
     """Probability of YES that the reference price implies, at the close and shortly before it; None where there is
     none."""
+    external: float | None = None
+    """Probability of YES that somebody outside states; None where there is none."""
 
 
 @dataclass(frozen=True)
@@ -173,8 +175,9 @@ def _inputs(predictor: Predictor, seen: Sequence[WarmMarket]) -> tuple[Inputs, .
 
 def _input(one: WarmMarket, features: FloatArray, forecast: Forecast, sentiment: float) -> Inputs:
     return Inputs(
-        one.market, one.window.last, one.quote, features, forecast, sentiment, one.quote_age_s, None, *one.fair
-    )
+        one.market, one.window.last, one.quote, features, forecast, sentiment, one.quote_age_s, None, *one.fair,
+        external=one.external,
+    )  # fmt: skip
 
 
 def _cold(one: ColdMarket, ts_s: int, horizon: int) -> Inputs:

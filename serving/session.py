@@ -108,7 +108,7 @@ class Session:
             length_s,
             wall_is_market=settings.mode is not Mode.SIMULATED,
         )
-        self.feed.implied = self._references.fair
+        self.feed.implied, self.feed.stated = self._references.fair, self._references.external
         self._quotes = QuoteWatch(
             lasting.account,
             self.feed,

@@ -41,7 +41,7 @@ LIGHTER = 8
 """A bar of which only market and time are read takes so much less memory than a whole one."""
 
 Job = list[tuple[MarketBars, News, FloatArray]]
-"""The markets of an event: all bars, headlines, and the fair values of the bars in long enough runs."""
+"""The markets of an event: all bars, headlines, and what `Board.stated` says of the bars in long enough runs."""
 
 
 @dataclass
@@ -128,8 +128,8 @@ def _jobs(
         events: dict[str, Job] = {}
         for bars in raw.read(group):
             kept = long_enough(bars.ts_s, length_s, shortest)
-            fair = board.series(bars.settlement, bars.ts_s[kept], length_s)
-            events.setdefault(bars.event_id, []).append((bars, headlines.of(bars.market_id), fair))
+            stated = board.stated(bars.market_id, bars.settlement, bars.ts_s[kept], length_s)
+            events.setdefault(bars.event_id, []).append((bars, headlines.of(bars.market_id), stated))
         while events:
             yield events.pop(next(iter(events)))
 
@@ -139,19 +139,19 @@ def _event(shared: tuple[slices.Cut, int, int], job: Job) -> pa.Table:
     made, length_s, shortest = shared
     around = context([bars for bars, _, _ in job], length_s)
     return pa.concat_tables(
-        _rows(made, length_s, bars, news, fair, near, kept)
-        for (bars, news, fair), near in zip(job, around, strict=True)
+        _rows(made, length_s, bars, news, stated, near, kept)
+        for (bars, news, stated), near in zip(job, around, strict=True)
         if (kept := long_enough(bars.ts_s, length_s, shortest)).any()
     )
 
 
 def _rows(
-    made: slices.Cut, length_s: int, bars: MarketBars, news: News, fair: FloatArray, near: FloatArray, kept: Bools
+    made: slices.Cut, length_s: int, bars: MarketBars, news: News, stated: FloatArray, near: FloatArray, kept: Bools
 ) -> pa.Table:
     """The rows of a market's bars that are kept."""
     bars = taken(bars, kept)
     n = len(bars.ts_s)
-    columns = of_market(bars, news, fair, length_s) | dict(zip(CONTEXT, near[kept].T, strict=True))
+    columns = of_market(bars, news, stated, length_s) | dict(zip(CONTEXT, near[kept].T, strict=True))
     about = {
         "market_id": pa.array([bars.market_id] * n, pa.string()),
         "event_id": pa.array([bars.event_id] * n, pa.string()),

@@ -1,8 +1,8 @@
 """Proof that nothing of a judged decision reads what came later.
 
-What the forecaster and the policies read (features, sentiment, tone, fair value, market context, quotes, states of the
-filter) is made again from raw data that ends at a bar, and has to be equal to the bit to what was judged; the forecasts
-of the same windows, and the account of a replay, have to be equal as well.
+What the forecaster and the policies read (features, sentiment, tone, fair value, external probability, market context,
+quotes, states of the filter) is made again from raw data that ends at a bar, and has to be equal to the bit to what was
+judged; the forecasts of the same windows, and the account of a replay, have to be equal as well.
 """
 
 from collections.abc import Sequence
@@ -40,6 +40,7 @@ COLUMNS = {
     "tone": "the tone of the headlines",
     "headlines": "the number of headlines",
     "fair": "the fair value",
+    "external": "the external probability",
     "context": "the market context",
     "sizes_micro": "a displayed size",
 }

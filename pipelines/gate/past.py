@@ -91,7 +91,7 @@ def _series(raw: RawData, whole: Series, row: int, event: Sequence[MarketBars], 
     bars = taken(there[at], learned)
     known_s, scores = raw.headlines.of(name)
     news = known_s[known_s <= now_s], scores[known_s <= now_s]
-    made = of_market(bars, news, board.series(bars.settlement, bars.ts_s, length_s), length_s)
+    made = of_market(bars, news, board.stated(name, bars.settlement, bars.ts_s, length_s), length_s)
     rows = np.isin(bars.ts_s, whole.ts_s[: row + 1])  # without those that featurize set aside
     columns = {column: values[rows] for column, values in made.items()}
     fair = np.stack([columns["fair"], columns["fair_before"]], axis=1)
@@ -101,6 +101,7 @@ def _series(raw: RawData, whole: Series, row: int, event: Sequence[MarketBars], 
         "tone": columns["tone"],
         "features": np.stack([columns[key] for key in FEATURE_NAMES], axis=1),
         "fair": fair if np.isfinite(fair).any() else None,
+        "external": columns["external"] if np.isfinite(columns["external"]).any() else None,
         "context": context(there, length_s)[at][learned][rows],
         "slices": whole.slices[: row + 1],
         "sizes_micro": np.stack([columns[key] for key in SIZES], axis=1),

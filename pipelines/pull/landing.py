@@ -30,7 +30,8 @@ from pipelines.core.settings import Mode, Settings
 from pipelines.pull import frames, landed, live
 from pipelines.pull.landed import Landed
 from pipelines.pull.quarantine_landing import LandingQuarantine
-from pipelines.reference import segments
+from pipelines.reference import segments, stated_file
+from pipelines.reference.opinions import HOLDS_S
 from pipelines.reference.prices import Price
 from pipelines.venue import clob, data, gamma
 from pipelines.venue.http import VenueHttp
@@ -80,9 +81,17 @@ def run(days: float | None = None) -> None:
 
 def prices(settings: Settings, start_s: int, as_of_s: int) -> list[Price]:
     """Reference prices that a recorder put into the landing zone and that were known in the window, with those of the
-    memory before it."""
-    from_ms, to_ms = (start_s - BEFORE_S) * 1_000, as_of_s * 1_000
-    return segments.prices(settings.var / "landing", from_ms, to_ms, by_message=settings.mode is Mode.SIMULATED)
+    memory before it; and the external probabilities of `stated_file.FILE` there.
+
+    Raises:
+        DataError: if one of the files cannot be read.
+    """
+    from_ms, to_ms, folder = (start_s - BEFORE_S) * 1_000, as_of_s * 1_000, settings.var / "landing"
+    stated, left_out = stated_file.read(folder / stated_file.FILE)
+    if left_out:
+        log.get("pull").warning("rows of external probabilities cannot be read", file=stated_file.FILE, rows=left_out)
+    opinions = [one for one in stated if start_s - HOLDS_S <= one.known_ms / 1_000 <= as_of_s]
+    return segments.prices(folder, from_ms, to_ms, by_message=settings.mode is Mode.SIMULATED) + opinions
 
 
 def recorder_of(

@@ -8,7 +8,7 @@ apart, for settlement.
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ from pipelines.pull.grid import Points
 from pipelines.pull.recording_checks import refuse_mixed_times, refuse_two_tokens
 from pipelines.pull.shapes import is_number
 from pipelines.reference import recorded
+from pipelines.reference.opinions import EXTERNAL
 from pipelines.reference.prices import Price
 from pipelines.venue import settlement_rules
 from pipelines.venue.fees import schedule, taker_delay_ms
@@ -50,6 +51,7 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "rule": ("settlement",),
     "asset": ("asset", "symbol"),
     "spot": ("spot", "reference_price", "underlying"),
+    "external": ("external_probability", "external"),
 }
 """What is read, and the column names it may have, the preferred first."""
 
@@ -67,7 +69,8 @@ class Recording:
     payouts: dict[str, int]
     """Market id -> base units that a YES share paid (`resolved_price`), where it was recorded."""
     prices: list[Price]
-    """Reference prices: the column `spot` (an exchange's), and the files of `raw_tables.is_reference`."""
+    """Reference prices: the column `spot` (an exchange's), and the files of `raw_tables.is_reference`. External
+    probabilities: the column `external`, and those files again."""
 
 
 def read(path: Path) -> Recording:
@@ -96,7 +99,9 @@ def _read(path: Path) -> Recording:
         markets = _markets(db)
         points, dropped["duplicate_time"] = _points(db)
         payouts = _payouts(db, names, columns)
-        prices = [*_spots(db), *(one for file in _references(path) for one in recorded.read(file))]
+        stated, outside = _stated(db)
+        dropped |= {"external_outside_0_1": outside} if "external" in names else {}
+        prices = [*_spots(db), *stated, *(one for file in _references(path) for one in _reference(file))]
     if len(points) == 0:
         raise DataError(f"{path} has {rows} rows and none is usable (left out: {dropped}); check price and timestamp")
     return Recording(markets, points, rows, dropped, payouts, prices)
@@ -193,7 +198,9 @@ def _select(names: Mapping[str, str], columns: Mapping[str, str]) -> str:
         for role in ("market", "event", "token", "outcome", "question", "category", "slug", "rule", "asset")
     )
     sizes = "bid_size", "ask_size"
-    numbers = ", ".join(f"{number(role)} AS {role}" for role in ("price", "bid", "ask", *sizes, "volume", "spot"))
+    numbers = ", ".join(
+        f"{number(role)} AS {role}" for role in ("price", "bid", "ask", *sizes, "volume", "spot", "external")
+    )
     return f"SELECT {texts}, {numbers}, {time('time')} AS ms, {time('end')} AS end_ms FROM source"  # noqa: S608 - column names are quoted
 
 
@@ -332,6 +339,27 @@ def _spots(db: duckdb.DuckDBPyConnection) -> list[Price]:
         if asset:
             found.setdefault((asset, ms), spot)
     return [Price(asset, "binance", ms, ms, spot) for (asset, ms), spot in found.items()]
+
+
+def _stated(db: duckdb.DuckDBPyConnection) -> tuple[list[Price], int]:
+    """External probabilities of YES: every change, and once an hour what did not change; and how many rows had a number
+    that is no probability."""
+    rows = db.execute(
+        "SELECT market, ms, external FROM (SELECT market, ms, external, lag(external) OVER before AS last,"
+        " lag(ms) OVER before AS last_ms FROM parsed WHERE kept AND external BETWEEN 0 AND 1"
+        " WINDOW before AS (PARTITION BY market ORDER BY ms, external))"
+        " WHERE last IS NULL OR external != last OR ms // 3600000 != last_ms // 3600000 ORDER BY ms"
+    ).fetchall()
+    outside = _one(
+        db, "SELECT count(*) FROM parsed WHERE kept AND NOT isnan(external) AND NOT external BETWEEN 0 AND 1"
+    )
+    return [Price(market_id_of(name), EXTERNAL, ms, ms, value) for name, ms, value in rows], outside
+
+
+def _reference(path: Path) -> list[Price]:
+    """The prices of a folder's table; an external probability may name its market as the recording does."""
+    found = recorded.read(path)
+    return [replace(one, symbol=market_id_of(one.symbol)) if one.source == EXTERNAL else one for one in found]
 
 
 def _payouts(db: duckdb.DuckDBPyConnection, names: Mapping[str, str], columns: Mapping[str, str]) -> dict[str, int]:

@@ -62,6 +62,7 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     "category": ("category", "topic"),
     "spot": ("spot", "reference_price", "underlying", "btc_price"),
     "asset": ("asset", "symbol"),
+    "external": ("external_probability", "external"),
     "settlement": ("settlement",),
 }
 """Our names, and what archives call them, the likeliest first."""
@@ -69,10 +70,10 @@ CONDITIONS: Final = ("market_id", "condition_id", "conditionid", "market")
 """Names of a column that holds condition ids."""
 
 KEPT: Final = (
-    "token_id", "outcome", "question", "slug", "event", "end_date", "category", "spot", "asset", "resolved_price",
-    "settlement",
+    "token_id", "outcome", "question", "slug", "event", "end_date", "category", "spot", "asset", "external",
+    "resolved_price", "settlement",
 )  # fmt: skip
-"""What describes a market or its underlying, in every shape."""
+"""What describes a market or its underlying, or was stated of its outcome, in every shape."""
 _ARRIVALS: Final = frozenset(ROLES["timestamp"]) - {"end_date", "closed_time", "date"}
 """Names of a column that says when a frame arrived."""
 _TOUCH: Final = ("best_bid", "best_ask", "best_bid_size", "best_ask_size")

@@ -19,6 +19,7 @@ from pipelines.core.settings import Settings, Source
 from pipelines.pull import grid, holdout, landed, landing, recording, window
 from pipelines.reference import recorded
 from pipelines.reference.board import KEEP_MS
+from pipelines.reference.opinions import EXTERNAL
 from pipelines.reference.prices import Price
 
 REPORT = report_json("pull")
@@ -161,7 +162,8 @@ def _report(chosen: window.Window, pulled: Pulled, bars: Bars, params: Params, t
         "spread_of_open_books_by_tick": {str(tick): mean / PRICE_SCALE for tick, (mean, _) in pulled.spreads.items()},
         "volume_shares": float(bars.volume_micro.sum() / 1e6),
         "headlines": len(pulled.headlines),
-        "reference_prices": len(pulled.prices),
+        "reference_prices": sum(one.source != EXTERNAL for one in pulled.prices),
+        "external_probabilities": sum(one.source == EXTERNAL for one in pulled.prices),
         "markets_with_settlement": sum(one.settlement is not None for one in pulled.markets),
         "landing": pulled.asked,
         "headline_scoring_usd": round(pulled.scoring_usd, 6),

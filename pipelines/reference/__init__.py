@@ -2,6 +2,8 @@
 
     prices.py      one price (`Price`), what every source gives, and the path of one asset's prices from one source
     fair.py        probability of YES under a market's settlement rule: `Inputs.fair`, wherever it is filled
+    opinions.py    external probabilities of markets
+    stated_file.py a file of them that somebody appends to, for markets of the venue
     board.py       the paths of all assets; a market's fair value, or why there is none
     rtds.py        the venue's socket (Binance and Chainlink prices)
     exchange.py    an exchange's public stream

@@ -1,4 +1,4 @@
-"""The price paths of all assets, and the fair value of a market that they imply."""
+"""The price paths of all assets with the fair values that they imply, and the external probabilities of markets."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pipelines.core.domain import FloatArray
 from pipelines.core.settlement import Settlement
 from pipelines.reference.fair import fair_value
+from pipelines.reference.opinions import EXTERNAL, Opinions
 from pipelines.reference.prices import MEMORY_S, SILENCE_S, Path, Price
 
 APART: Final = 0.005
@@ -27,13 +28,14 @@ class Board:
     def __init__(self, silence_s: float = SILENCE_S, memory_s: float = MEMORY_S) -> None:
         self._geometry = (silence_s, memory_s)
         self.paths: dict[tuple[str, str], Path] = {}
+        self.opinions = Opinions()
 
     @classmethod
     def of(cls, prices: Iterable[Price]) -> "Board":
         """The board of a recorded history. Silence and memory follow from the distance of its prices."""
         ordered = sorted(prices, key=lambda one: (one.known_ms, one.ts_ms))
         times: dict[tuple[str, str], list[int]] = {}
-        for one in ordered:
+        for one in (price for price in ordered if price.source != EXTERNAL):
             times.setdefault((one.symbol, one.source), []).append(one.ts_ms)
         steps = [float(np.median(np.diff(sorted(set(known))))) for known in times.values() if len(set(known)) > 1]
         step_s = max(steps, default=1_000.0) / 1_000.0
@@ -47,7 +49,10 @@ class Board:
         return Board(*self._geometry)
 
     def take(self, price: Price) -> None:
-        """Add a price to its path."""
+        """Add a price to its path, or a probability to those of its market."""
+        if price.source == EXTERNAL:
+            self.opinions.take(price)
+            return
         key = (price.symbol, price.source)
         if key not in self.paths:
             self.paths[key] = Path(*self._geometry)
@@ -57,6 +62,7 @@ class Board:
         """Drop prices that no market can need any more."""
         for path in self.paths.values():
             path.forget(now_ms - KEEP_MS)
+        self.opinions.forget(now_ms)
 
     def fair(self, rule: Settlement | None, now_ms: int) -> tuple[float | None, str]:
         """Probability of YES of a market with this rule at a time, or None with the reason."""
@@ -97,3 +103,7 @@ class Board:
         found = (self.pair(rule, ts, length_s) for ts in ts_s.tolist())
         rows = [[np.nan if one is None else one for one in pair] for pair in found]
         return np.array(rows, dtype=np.float64).reshape(-1, 2)
+
+    def stated(self, market_id: str, rule: Settlement | None, ts_s: NDArray[np.int64], length_s: int) -> FloatArray:
+        """`series` and the external probability at the close of many bars, shape (n, 3); NaN where there is none."""
+        return np.column_stack([self.series(rule, ts_s, length_s), self.opinions.series(market_id, ts_s)])

@@ -1,4 +1,4 @@
-"""What the rows of an event say of every bar: features, sentiment, fair value and market context."""
+"""What the rows of an event say of every bar: features, sentiment, fair value, external probability, context."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,8 +23,8 @@ def taken(bars: MarketBars, rows: Bools) -> MarketBars:
     return replace(bars, **{name: getattr(bars, name)[rows] for name in COLUMNS})
 
 
-def of_market(bars: MarketBars, news: News, fair: FloatArray, length_s: int) -> dict[str, NDArray[Any]]:
-    """The columns of a market's bars, (n,) each, without the market context. `fair` is (n, 2), as `Board.series`."""
+def of_market(bars: MarketBars, news: News, stated: FloatArray, length_s: int) -> dict[str, NDArray[Any]]:
+    """The columns of a market's bars, (n,) each, without the market context. `stated` is (n, 3), as `Board.stated`."""
     known_s, scores = news
     values = features(bars, length_s)
     tone, headlines = Headlines.impulses(bars.ts_s, known_s, scores, length_s)
@@ -38,8 +38,9 @@ def of_market(bars: MarketBars, news: News, fair: FloatArray, length_s: int) -> 
         "sentiment": Headlines.decayed(bars.ts_s, known_s, scores),
         "tone": tone,
         "headlines": headlines.astype(np.int32),
-        "fair": fair[:, 0],
-        "fair_before": fair[:, 1],
+        "fair": stated[:, 0],
+        "fair_before": stated[:, 1],
+        "external": stated[:, 2],
         **{name: values[:, column] for column, name in enumerate(FEATURE_NAMES)},
     }
 

@@ -183,7 +183,7 @@ def _series(found: recording.Recording, bars: Bars, length_s: int) -> Iterator[S
         for one, part in zip((found.markets[code] for code in codes), parts, strict=True)
     ]  # fmt: skip
     for code, one, near in zip(codes, markets, context(markets, length_s), strict=True):
-        fair = board.series(one.settlement, one.ts_s, length_s)
+        fair, external = np.split(board.stated(one.market_id, one.settlement, one.ts_s, length_s), [2], axis=1)
         market = found.markets[code]
         yield Series(
             market,
@@ -196,6 +196,7 @@ def _series(found: recording.Recording, bars: Bars, length_s: int) -> Iterator[S
             slices=np.full(len(one.ts_s), "own"),
             payout_micro=found.payouts.get(market.market_id),
             fair=fair if np.isfinite(fair).any() else None,
+            external=external[:, 0] if np.isfinite(external).any() else None,
             context=near,
             sizes_micro=np.column_stack([one.bid_size_micro, one.ask_size_micro]),
         )

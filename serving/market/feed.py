@@ -122,6 +122,8 @@ class Feed:
         self.closed: tuple[int, float] = (0, 0.0)
         self.implied: Callable[[Market, int], tuple[float | None, float | None]] = lambda _market, _ts_s: (None, None)
         """What a reference price implies for a market at the close of a bar."""
+        self.stated: Callable[[Market, int], float | None] = lambda _market, _ts_s: None
+        """The external probability of a market at the close of a bar."""
 
     @property
     def market_s(self) -> int | None:
@@ -377,8 +379,8 @@ class Feed:
         for one in self.followed.values():
             last = one.window.last
             if one.ready and one.window.warm and last is not None and last.ts_s == ts_s and one.quote is not None:
-                fair = self.implied(one.market, ts_s)
-                found.append(WarmMarket(one.market, one.window.view(fitted), one.quote, one.age_s(ts_s), fair))
+                outside = self.implied(one.market, ts_s), self.stated(one.market, ts_s)
+                found.append(WarmMarket(one.market, one.window.view(fitted), one.quote, one.age_s(ts_s), *outside))
         return found
 
     def _surround(self) -> None:

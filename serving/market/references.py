@@ -1,4 +1,5 @@
-"""Reference prices of the assets that followed markets settle on, as long as one of them does."""
+"""Reference prices of the assets that followed markets settle on, as long as one of them does, and external
+probabilities of markets."""
 
 import asyncio
 from collections import Counter
@@ -13,6 +14,7 @@ from pipelines.reference.board import KEEP_MS, Board
 from pipelines.reference.exchange import Exchange
 from pipelines.reference.prices import Price, PriceSource, Silence
 from pipelines.reference.rtds import Rtds
+from pipelines.reference.stated_file import FILE, StatedFile
 from serving import metrics
 
 LOOK_EVERY_S = 1.0
@@ -56,15 +58,28 @@ class References:
         """The same at any time between two closes."""
         return self.board.pair_ms(market.settlement, market_ms, self._length_s)
 
+    def external(self, market: Market, ts_s: int) -> float | None:
+        """The external probability of a market at the close of a bar."""
+        return self.board.opinions.at(market.market_id, ts_s * 1_000)
+
     async def run(self) -> None:
-        """Read the sources until cancelled, from the first market on that settles on a reference price."""
-        while True:
-            if self._symbols():
-                break
-            await asyncio.sleep(LOOK_EVERY_S)
+        """Read the sources until cancelled: prices from the first market on that settles on one, external probabilities
+        from the beginning."""
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._read_stated(StatedFile(self._settings.var / "landing" / FILE)))
+            while True:
+                if self._symbols():
+                    break
+                await asyncio.sleep(LOOK_EVERY_S)
             for source in self._sources():
                 tasks.create_task(self._read(source))
+
+    async def _read_stated(self, source: PriceSource) -> None:
+        async for one in source.prices():
+            if isinstance(one, Silence):
+                _log.warning("no external probabilities", reason=one.reason)
+            else:
+                self.board.take(one)
 
     def _symbols(self) -> set[str]:
         return {one.settlement.symbol for one in self._wanted() if one.settlement is not None}

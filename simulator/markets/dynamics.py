@@ -48,9 +48,16 @@ def simulate(model: Model, draws: Draws) -> Paths:
         np.where(ask < UNITS, sizes(model, draws.size_ask, -lean), 0),
     )
     n_trades = _trade_counts(draws.count, np.where(idle, 0.0, relative), volume_micro)
-    resolved_yes = draws.outcome < fair[:, -1]
+    resolved_yes = draws.outcome < _outcome_chance(model, fair[:, -1])
     truth = (fair, under, over, bounce, live, volume_scale, share)
     return Paths(mid_units, bid, ask, *displayed, volume_micro, n_trades, tick, resolved_yes, *truth)
+
+
+def _outcome_chance(model: Model, fair: FloatArray) -> FloatArray:
+    """Probability of YES of each market, from its last fair value."""
+    if model.outcome_slope == 1.0:
+        return fair
+    return np.array([1.0 / (1.0 + ((1.0 - one) / one) ** model.outcome_slope) for one in fair.tolist()])
 
 
 @dataclass(slots=True)

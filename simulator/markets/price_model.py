@@ -70,6 +70,9 @@ class Model:
     size_lean: float = 0.0
     """How much displayed sizes tell of the quote's error: log(bid size / ask size) has this times the error over
     LEAN_UNIT added. At 0 sizes tell no direction."""
+    outcome_slope: float = 1.0
+    """Factor of the last fair value's log-odds in the draw of the outcome: above 1 favourites win more often than their
+    price, at 1 the price is the probability."""
     large_account: float = 0.0
     """Share of the minutes with a clear error of the quote in which a large informed account trades against it."""
     drift_at_min: float = float("inf")

@@ -20,6 +20,7 @@ from pipelines.inference.bundle import Bundle, seal
 from pipelines.news import decay
 from pipelines.reference import recorded
 from pipelines.reference.board import Board
+from pipelines.reference.opinions import EXTERNAL, Opinions
 from pipelines.reference.prices import Path as PricePath
 from pipelines.reference.prices import Price
 from pipelines.rows import event as rows
@@ -56,10 +57,10 @@ def _market(name, event, ts_s, rule):
 
 
 def _write_raw(folder):
-    """Events of three markets with books, headlines and a reference price; the third's run is too short to learn
-    from."""
+    """Events of three markets with books, headlines, a reference price and external probabilities; the third's run is
+    too short to learn from."""
     rng = np.random.default_rng(5)
-    bars, markets, headlines = [], [], []
+    bars, markets, headlines, stated = [], [], [], []
     for event in range(EVENTS):
         for number, count in enumerate((BARS, BARS, SHORT)):
             name, ts_s = f"m{event:02d}-{number}", START + LENGTH * (event * EVERY + np.arange(1, count + 1))
@@ -73,6 +74,10 @@ def _write_raw(folder):
                 {"headline_id": f"{name}-{bar}", "market_ids": [name], "known_s": int(at), "sentiment": float(score)}
                 for bar, at, score in zip(range(count), ts_s - 7, rng.uniform(-1, 1, count), strict=True)
             ]
+            stated += [
+                Price(name, EXTERNAL, 1_000 * int(at) - 4_000, 1_000 * int(at) - 4_000, float(chance))
+                for at, chance in zip(ts_s, rng.uniform(0, 1, count), strict=True)
+            ]
     times = range(START * 1_000, (START + LENGTH * (EVENTS * EVERY + BARS)) * 1_000, 10_000)
     walk = 100.0 * np.exp(np.cumsum(rng.normal(0, 1e-4, len(times))))
     prices = [Price("BTC", "binance", at, at + 400, value) for at, value in zip(times, walk.tolist(), strict=True)]
@@ -80,7 +85,7 @@ def _write_raw(folder):
     pq.write_table(pa.concat_tables(bars), folder / "bars/part.parquet")
     pq.write_table(pa.Table.from_pylist(markets), folder / "markets.parquet")
     pq.write_table(pa.Table.from_pylist(headlines), folder / "headlines.parquet")
-    pq.write_table(recorded.table(prices), folder / "reference.parquet")
+    pq.write_table(recorded.table([*prices, *stated]), folder / "reference.parquet")
 
 
 def _seal(folder):
@@ -192,6 +197,12 @@ def test_a_sibling_that_is_known_to_end_soon_is_caught(proof, monkeypatch):
             lambda honest: lambda self, now_ms: min(honest(self, now_ms) + 1, len(self)),
             "fair value",
         ),
+        (
+            Opinions,
+            "at",
+            lambda honest: lambda self, name, now_ms: honest(self, name, now_ms + 1_000 * LENGTH),
+            "external probability",
+        ),
         (forecasts, "states", lambda honest: lambda *seen: _next(honest(*seen)), "state of the filter"),
         (
             look_ahead,
@@ -200,11 +211,11 @@ def test_a_sibling_that_is_known_to_end_soon_is_caught(proof, monkeypatch):
             "forecast",
         ),
     ],
-    ids=["tone", "sentiment", "features", "fair", "next price", "filter", "forecast"],
+    ids=["tone", "sentiment", "features", "fair", "next price", "external", "filter", "forecast"],
 )
 def test_a_leak_elsewhere_is_caught(proof, monkeypatch, module, name, leak, words):
-    """Headlines a bar early, features of the next bar, fair values of the next bar or price, states and windows that
-    end one bar later: the proof names what differs."""
+    """Headlines a bar early, features of the next bar, fair values of the next bar or price, external
+    probabilities of the next bar, states and windows that end one bar later: the proof names what differs."""
     monkeypatch.setattr(module, name, leak(getattr(module, name)))
     assert any(words in one for one in proof().differences)
 
