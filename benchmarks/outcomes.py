@@ -9,6 +9,7 @@ recordings are kept in var/outcomes.jsonl, so the same command goes on where it 
 import argparse
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -134,12 +135,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found: dict[str, Any] = {"benchmark": "outcomes", "simulated": {}, "recorded": {}}
     for slope in SLOPES:
         seeds = range(1, asked.worlds + 1)
-        rows = [
-            kept.once({"slope": slope, "seed": seed}, lambda at=(slope, seed): simulated(*at, params)) for seed in seeds
-        ]
+        rows = [kept.once({"slope": slope, "seed": seed}, partial(simulated, slope, seed, params)) for seed in seeds]
         found["simulated"][str(slope)] = summed(rows)
     for path in asked.files:
-        found["recorded"][path.name] = kept.once({"file": path.name}, lambda at=path: recorded(at, params))
+        found["recorded"][path.name] = kept.once({"file": path.name}, partial(recorded, path, params))
     print(json.dumps(found))
 
 
