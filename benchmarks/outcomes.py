@@ -18,7 +18,8 @@ import numpy as np
 from benchmarks.kept_rows import KeptRows, Row
 from benchmarks.outcome_recordings import histories
 from benchmarks.worlds import market_of
-from pipelines.backtest import learned, outcomes
+from pipelines.backtest import outcome_fit, outcomes
+from pipelines.backtest.outcome_rows import Rows
 from pipelines.core.money import MICRO, PRICE_SCALE
 from pipelines.core.params import Params, load
 from pipelines.features import compute
@@ -28,6 +29,7 @@ from pipelines.replay import rules
 from pipelines.replay.bounds import mean_bound
 from pipelines.replay.loop import replay, tape
 from pipelines.replay.market_history import History, touches
+from pipelines.trading.outcome_odds import Weights
 from pipelines.trading.policies.systematic import Systematic
 from pipelines.trading.sizing import NO_SIGNALS
 from simulator.markets.events import STEP_S, Event, Family, build
@@ -39,9 +41,9 @@ SOURCES = (
     "benchmarks/outcomes.py", "benchmarks/outcome_recordings.py", "pipelines/backtest", "pipelines/trading",
     "pipelines/replay", "pipelines/decide.py", "simulator/markets",
 )  # fmt: skip
-SLOPES = (1.0, 1.5, 2.0)
+SLOPES = (1.0, 2.0)
 WORLDS = 10
-EVENTS, MARKETS, LIFE_MIN, EVERY_MIN = 360, 3, 240, 60
+EVENTS, MARKETS, LIFE_MIN, EVERY_MIN = 300, 3, 240, 60
 EVERY_BAR = 10
 """Minutes of a bar: the bot holds to the end, so few bars say as much as many."""
 LENGTH_S = EVERY_BAR * STEP_S
@@ -81,8 +83,10 @@ def simulated(slope: float, seed: int, params: Params, events: int = EVENTS) -> 
     """What the bot learned of a world, its gain over the price, and what it earned on the rest."""
     made = world(slope, seed, params, events)
     cut = round(LEARN_SHARE * events) * MARKETS
-    given = learned.given(Systematic.kind, made[:cut], params, LENGTH_S)
-    scores = outcomes.document(made[:cut], params, LENGTH_S)
+    known = rules.policy_params(Systematic.kind, params, LENGTH_S)
+    found = outcome_fit.learn(Rows.of(made[:cut]), Weights.of(known), params.gate)
+    scores = outcomes.gains(found.later, outcomes.PRICE, found.taken, params)
+    given = known | found.kept._asdict()
     course, cash, gate = (
         tape(made[cut:], None, params.execution.model_depth_shares),
         params.backtest.cash_pusd,
@@ -92,7 +96,8 @@ def simulated(slope: float, seed: int, params: Params, events: int = EVENTS) -> 
     result = replay(course, strategy, cash * MICRO)
     earned = earnings(result, course, level=gate.confidence_level, samples=gate.bootstrap_samples)
     return {
-        "kept": scores["kept"],
+        "taken": [one.name for one in found.steps],
+        "kept": [one.name for one in found.steps if one.kept],
         **{f"{name}_gain": round(scores[name]["gain"], 5) for name in SCORES},
         "orders": result.orders,
         "pnl_pusd": round(earned.pnl_pusd, 2),

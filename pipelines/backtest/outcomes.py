@@ -45,7 +45,7 @@ def document(histories: Sequence[History], params: Params, length_s: int) -> dic
         "log_score_of_price": _price(rows, "log_score"),
         "mean_wait_days": float(np.mean(waits)) if waits else None,
         "capital_cost_per_share_at_half": _capital(params, length_s, waits),
-        **_gains(rows, PRICE, found.taken, params),
+        **gains(rows, PRICE, found.taken, params),
         "inputs": _inputs(found, params),
         "disputes": _disputes(rows, found.taken, params),
     }
@@ -55,7 +55,7 @@ def _price(rows: Rows, name: str) -> float:
     return float(rows.by_market(LOSSES[name](rows.log_odds(PRICE), rows.paid)).mean())
 
 
-def _gains(rows: Rows, before: Weights, after: Weights, params: Params) -> dict[str, Any]:
+def gains(rows: Rows, before: Weights, after: Weights, params: Params) -> dict[str, Any]:
     """Gain in both scores, paired by market, with its bounds."""
     first, then = rows.log_odds(before), rows.log_odds(after)
     return {
@@ -76,7 +76,7 @@ def _inputs(found: Learned, params: Params) -> dict[str, Any]:
         row: dict[str, Any] = {"share": share, "taken": name in kept, "kept": kept.get(name, False)}
         if found.enough and name in there:
             without = outcome_fit.fit(found.earlier, [one for one in there if one != name], found.start)
-            row |= _gains(found.later, without, whole, params)
+            row |= gains(found.later, without, whole, params)
         made[name] = row
     return made
 
@@ -84,7 +84,7 @@ def _inputs(found: Learned, params: Params) -> dict[str, Any]:
 def _disputes(rows: Rows, after: Weights, params: Params) -> dict[str, Any]:
     """Disputed markets: their number and share, the Brier score of the price on them, and the gains on all others."""
     which = np.array([one.disputed for one in rows.histories], dtype=bool)
-    without = _gains(rows.part(~which), PRICE, after, params) if which.any() and not which.all() else {}
+    without = gains(rows.part(~which), PRICE, after, params) if which.any() and not which.all() else {}
     return {
         "markets": int(which.sum()),
         "share": float(which.mean()),

@@ -92,7 +92,7 @@ def from_recording(chosen: window.Window, params: Params) -> Pulled:
         replay=bars.where(replay),
         payouts=found.payouts,
         prices=[one for one in found.prices if one.known_ms <= held.as_of_s * 1_000],
-        replay_prices=found.prices,
+        replay_prices=[one for one in found.prices if one.source != EXTERNAL],
         lookback_bars=read,
         rows_dropped=found.dropped | {"outside_longest_run": len(found.points) - int((~bars.filled).sum())},
     )
