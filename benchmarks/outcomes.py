@@ -19,7 +19,7 @@ from benchmarks.kept_rows import KeptRows, Row
 from benchmarks.outcome_recordings import histories
 from benchmarks.worlds import market_of
 from pipelines.backtest import outcome_fit, outcomes
-from pipelines.backtest.outcome_rows import Rows
+from pipelines.backtest.outcome_rows import OutcomeRows
 from pipelines.core.money import MICRO, PRICE_SCALE
 from pipelines.core.params import Params, load
 from pipelines.features import compute
@@ -84,7 +84,7 @@ def simulated(slope: float, seed: int, params: Params, events: int = EVENTS) -> 
     made = world(slope, seed, params, events)
     cut = round(LEARN_SHARE * events) * MARKETS
     known = rules.policy_params(Systematic.kind, params, LENGTH_S)
-    found = outcome_fit.learn(Rows.of(made[:cut]), Weights.of(known), params.gate)
+    found = outcome_fit.learn(OutcomeRows.of(made[:cut]), Weights.of(known), params.gate)
     scores = outcomes.gains(found.later, outcomes.PRICE, found.taken, params)
     given = known | found.kept._asdict()
     course, cash, gate = (

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.backtest import outcome_fit
-from pipelines.backtest.outcome_rows import Rows
+from pipelines.backtest.outcome_rows import OutcomeRows
 from pipelines.core.domain import FloatArray
 from pipelines.core.money import PRICE_SCALE
 from pipelines.core.params import Params
@@ -98,5 +98,5 @@ def _moves(histories: Sequence[History], sentiment_log_odds: float) -> tuple[Flo
 
 def _systematic(histories: Sequence[History], known: dict[str, Any], params: Params) -> dict[str, Any]:
     """Weights of the forecast of outcomes (`outcome_fit`)."""
-    found = outcome_fit.learn(Rows.of(histories), Weights.of(known), params.gate).kept
+    found = outcome_fit.learn(OutcomeRows.of(histories), Weights.of(known), params.gate).kept
     return found._asdict()

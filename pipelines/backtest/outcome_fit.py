@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from pipelines.backtest.outcome_rows import Gain, Rows, gain, log_score
+from pipelines.backtest.outcome_rows import Gain, OutcomeRows, gain, log_score
 from pipelines.core.domain import FloatArray
 from pipelines.core.sections import GateParams
 from pipelines.trading import outcome_odds
@@ -51,8 +51,8 @@ Name = tuple[str, str]
 """A weight: its field, and the category where it has one."""
 
 
-def halves(rows: Rows) -> tuple[Rows, Rows]:
-    """Rows of the earlier and of the later events, by when they ended; events whole."""
+def halves(rows: OutcomeRows) -> tuple[OutcomeRows, OutcomeRows]:
+    """OutcomeRows of the earlier and of the later events, by when they ended; events whole."""
     ends: dict[str, int] = {}
     for one, event in zip(rows.histories, rows.events, strict=True):
         ends[event] = max(ends.get(event, 0), int(one.ts_s[-1]))
@@ -62,7 +62,7 @@ def halves(rows: Rows) -> tuple[Rows, Rows]:
     return rows.part(first), rows.part(~first)
 
 
-def told(rows: Rows) -> dict[str, float]:
+def told(rows: OutcomeRows) -> dict[str, float]:
     """Share of the rows in which each input says something."""
     seen, markets = rows.seen, rows.market
     if len(markets) == 0:
@@ -80,12 +80,12 @@ def told(rows: Rows) -> dict[str, float]:
     }
 
 
-def _large(rows: Rows) -> list[str]:
+def _large(rows: OutcomeRows) -> list[str]:
     names, counts = np.unique(rows.categories, return_counts=True)
     return [name for name, count in zip(names.tolist(), counts.tolist(), strict=True) if count >= FEWEST_IN_CATEGORY]
 
 
-def _free(rows: Rows, inputs: Sequence[str]) -> list[Name]:
+def _free(rows: OutcomeRows, inputs: Sequence[str]) -> list[Name]:
     """The weights that some inputs free."""
     fields = dict.fromkeys(field for one in inputs for field in INPUTS[one])
     large = _large(rows) if "category" in inputs else []
@@ -108,7 +108,7 @@ def _replaced(start: Weights, names: Sequence[Name], values: FloatArray) -> Weig
     return start._replace(**changed)
 
 
-def _design(rows: Rows, weights: Weights, names: Sequence[Name]) -> tuple[FloatArray, FloatArray]:
+def _design(rows: OutcomeRows, weights: Weights, names: Sequence[Name]) -> tuple[FloatArray, FloatArray]:
     """Log-odds of the rows, (n,), and what they change by with each weight, (n, weights)."""
     seen = rows.seen
     offset, slope = (rows.of_category(part) for part in (weights.category_offsets, weights.category_slopes))
@@ -130,7 +130,7 @@ def _design(rows: Rows, weights: Weights, names: Sequence[Name]) -> tuple[FloatA
     return outcome_odds.log_odds(seen, weights, offset, slope), np.column_stack(own)
 
 
-def fit(rows: Rows, inputs: Sequence[str], start: Weights) -> Weights:
+def fit(rows: OutcomeRows, inputs: Sequence[str], start: Weights) -> Weights:
     """The weights that some inputs free, by penalised logistic regression (Gauss-Newton); the others as at the start.
     Shares stay in [0, 1], and both together at most 1."""
     names = _free(rows, inputs)
@@ -159,7 +159,7 @@ def fit(rows: Rows, inputs: Sequence[str], start: Weights) -> Weights:
     return _replaced(start, names, values)
 
 
-def forward(rows: Rows, start: Weights) -> list[str]:
+def forward(rows: OutcomeRows, start: Weights) -> list[str]:
     """Inputs in the order in which each lowers the log loss of events left out the most, as long as one lowers it."""
     _, event = np.unique(rows.events, return_inverse=True)
     ends = np.zeros(event.max() + 1)
@@ -192,7 +192,7 @@ def _simpler(name: str, tried: Mapping[str, FloatArray]) -> str:
     return "calibration" if worse.mean() <= worse.std(ddof=1) / np.sqrt(len(worse)) else name
 
 
-def _losses(rows: Rows, weights: Weights) -> FloatArray:
+def _losses(rows: OutcomeRows, weights: Weights) -> FloatArray:
     return rows.by_market(log_score(rows.log_odds(weights), rows.paid))
 
 
@@ -212,8 +212,8 @@ class Learned:
 
     start: Weights
     """As in params.yaml."""
-    earlier: Rows
-    later: Rows
+    earlier: OutcomeRows
+    later: OutcomeRows
     steps: tuple[Step, ...]
 
     @property
@@ -233,11 +233,11 @@ class Learned:
         return _enough(self.earlier) and len(set(self.later.events)) >= FEWEST_EVENTS
 
 
-def _enough(rows: Rows) -> bool:
+def _enough(rows: OutcomeRows) -> bool:
     return len(set(rows.events)) >= FEWEST_EVENTS and len(np.unique(rows.paid)) == 2
 
 
-def learn(rows: Rows, start: Weights, gate: GateParams) -> Learned:
+def learn(rows: OutcomeRows, start: Weights, gate: GateParams) -> Learned:
     """Choose inputs and weights on the earlier half, and test them on the later one."""
     earlier, later = halves(rows)
     found = Learned(start, earlier, later, ())

@@ -21,7 +21,7 @@ PER_MARKET = 16
 
 
 @dataclass(frozen=True)
-class Rows:
+class OutcomeRows:
     """Bars of resolved markets, (n,) each, by market. Every market weighs the same, however many bars it has."""
 
     histories: tuple[History, ...]
@@ -33,7 +33,7 @@ class Rows:
     """1 where the market paid YES, else 0."""
 
     @classmethod
-    def of(cls, histories: Sequence[History]) -> "Rows":
+    def of(cls, histories: Sequence[History]) -> "OutcomeRows":
         """The rows of histories; markets without an outcome, or that paid half, have none."""
         kept: list[History] = []
         places, rows, paid = list[int](), list[Seen](), list[float]()
@@ -47,7 +47,7 @@ class Rows:
         columns = np.array(rows, dtype=np.float64).reshape(-1, len(Seen._fields)).T
         return cls(tuple(kept), np.array(places, dtype=np.int64), Seen(*columns), np.array(paid))
 
-    def part(self, markets: NDArray[np.bool_]) -> "Rows":
+    def part(self, markets: NDArray[np.bool_]) -> "OutcomeRows":
         """The rows of some markets, given as a mask over them."""
         rows = markets[self.market]
         place = np.cumsum(markets) - 1
@@ -137,7 +137,7 @@ class Gain:
         return {"gain": names.pop("value"), **names}
 
 
-def gain(rows: Rows, before: FloatArray, after: FloatArray, gate: GateParams) -> Gain:
+def gain(rows: OutcomeRows, before: FloatArray, after: FloatArray, gate: GateParams) -> Gain:
     """The gain from losses of rows before and after, (n,) each.
 
     By event: bootstrap over whole events. By period: the gate's equal parts of the time, each with the mean of the

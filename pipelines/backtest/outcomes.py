@@ -13,7 +13,7 @@ import numpy as np
 
 from pipelines.backtest import outcome_fit
 from pipelines.backtest.outcome_fit import Learned
-from pipelines.backtest.outcome_rows import Rows, brier, gain, log_score
+from pipelines.backtest.outcome_rows import OutcomeRows, brier, gain, log_score
 from pipelines.core.params import Params
 from pipelines.replay import rules
 from pipelines.replay.market_history import History
@@ -27,7 +27,7 @@ PRICE = Weights()
 def document(histories: Sequence[History], params: Params, length_s: int) -> dict[str, Any]:
     """Scores for reports/backtest.json; empty where no market of the later half is resolved."""
     start = Weights.of(rules.policy_params("systematic", params, length_s))
-    found = outcome_fit.learn(Rows.of(histories), start, params.gate)
+    found = outcome_fit.learn(OutcomeRows.of(histories), start, params.gate)
     rows = found.later
     if not rows.histories:
         return {}
@@ -51,11 +51,11 @@ def document(histories: Sequence[History], params: Params, length_s: int) -> dic
     }
 
 
-def _price(rows: Rows, name: str) -> float:
+def _price(rows: OutcomeRows, name: str) -> float:
     return float(rows.by_market(LOSSES[name](rows.log_odds(PRICE), rows.paid)).mean())
 
 
-def gains(rows: Rows, before: Weights, after: Weights, params: Params) -> dict[str, Any]:
+def gains(rows: OutcomeRows, before: Weights, after: Weights, params: Params) -> dict[str, Any]:
     """Gain in both scores, paired by market, with its bounds."""
     first, then = rows.log_odds(before), rows.log_odds(after)
     return {
@@ -81,7 +81,7 @@ def _inputs(found: Learned, params: Params) -> dict[str, Any]:
     return made
 
 
-def _disputes(rows: Rows, after: Weights, params: Params) -> dict[str, Any]:
+def _disputes(rows: OutcomeRows, after: Weights, params: Params) -> dict[str, Any]:
     """Disputed markets: their number and share, the Brier score of the price on them, and the gains on all others."""
     which = np.array([one.disputed for one in rows.histories], dtype=bool)
     without = gains(rows.part(~which), PRICE, after, params) if which.any() and not which.all() else {}

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.outcome_recordings import histories
-from pipelines.backtest.outcome_rows import Rows
+from pipelines.backtest.outcome_rows import OutcomeRows
 from pipelines.core.params import load
 
 T0 = 1_767_225_600
@@ -24,7 +24,7 @@ def test_a_price_path_keeps_its_outcome(tmp_path):
     found = histories(tmp_path / "r.parquet", load())
 
     assert [(one.payout_micro, one.mid_units.tolist()) for one in found] == [(1_000_000, [5_000, 6_000, 9_000])]
-    assert len(Rows.of(found).paid) == 2
+    assert len(OutcomeRows.of(found).paid) == 2
 
 
 def test_a_table_of_matches_has_a_price_and_an_external_probability(tmp_path):
@@ -37,6 +37,6 @@ def test_a_table_of_matches_has_a_price_and_an_external_probability(tmp_path):
         "A_won": [0, 1],
     }
     pq.write_table(pa.table(table), tmp_path / "m.parquet")
-    rows = Rows.of(histories(tmp_path / "m.parquet", load()))
+    rows = OutcomeRows.of(histories(tmp_path / "m.parquet", load()))
 
     assert (rows.paid.tolist(), rows.seen.has_external.tolist()) == ([0.0], [1.0])

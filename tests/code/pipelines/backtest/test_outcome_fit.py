@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipelines.backtest import learned, outcome_fit, outcome_table, outcomes
-from pipelines.backtest.outcome_rows import Rows
+from pipelines.backtest.outcome_rows import OutcomeRows
 from pipelines.core.domain import Bar, FeeSchedule, Forecast, Market, Quote
 from pipelines.core.money import MICRO
 from pipelines.core.params import load
@@ -71,7 +71,7 @@ def _market(kind, number, rng):
 
 def learn(histories):
     """What is learned of histories from the shipped parameters."""
-    return outcome_fit.learn(Rows.of(histories), Weights(), GATE)
+    return outcome_fit.learn(OutcomeRows.of(histories), Weights(), GATE)
 
 
 @pytest.mark.slow
@@ -120,7 +120,7 @@ def test_fit_and_decision_are_equal_to_the_bit():
     weights = learn(histories).taken._replace(
         slope_time=-0.1, sentiment_weight=0.3, reference_weight=0.25, external_weight=0.35
     )
-    rows = Rows.of(histories)
+    rows = OutcomeRows.of(histories)
     fitted = rows.log_odds(weights)
     sealed = json.loads(
         json.dumps(
@@ -200,7 +200,7 @@ def test_inputs_that_the_slice_never_held_are_not_learned():
         )
         for one in world("calibration", count=80)
     ]
-    shares = outcome_fit.told(Rows.of(bare))
+    shares = outcome_fit.told(OutcomeRows.of(bare))
 
     assert [name for name, share in shares.items() if share > 0.0] == ["calibration"]
     assert {one.name for one in learn(bare).steps} <= {"calibration"}
