@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from pipelines.core.errors import DataError
 from pipelines.core.settlement import Settlement
+from pipelines.pull import recorded_rules
 from pipelines.venue import settlement_rules
 
 TOLD: Final = ("new_market", "market_resolved")
@@ -97,14 +98,13 @@ class Markets:
         facts.slug = _text(one.get("slug")) or facts.slug
         facts.event = _text(event.get("slug")) if isinstance(event, Mapping) else facts.event
         by_date = settlement_rules.of_slug(facts.slug or "")
-        end_s = facts.end_date if by_date is None else by_date.end_s
+        facts.end_date = facts.end_date if by_date is None else by_date.end_s
         try:
-            rule = settlement_rules.read(one, end_s, None)
+            rule = recorded_rules.of_text(one, facts.end_date, None)
         except settlement_rules.UnknownRule as error:
             self.refused[name] = f"unknown settlement rule: {error}"
             return
         self.refused.pop(name, None)
-        facts.end_date = end_s
         facts.settlement = facts.settlement if rule is None else rule.text()
 
     def _resolved(self, _name: str, one: Mapping[str, Any], facts: _Facts) -> None:

@@ -22,6 +22,7 @@ from pipelines.core.domain import Market
 from pipelines.core.errors import DataError
 from pipelines.core.raw_tables import LABEL, REFERENCE_MARK, IntArray, is_reference, reference_of
 from pipelines.core.settlement import Settlement
+from pipelines.pull import recorded_rules
 from pipelines.pull.grid import Points
 from pipelines.pull.recording_checks import refuse_mixed_times, refuse_two_tokens
 from pipelines.pull.shapes import is_number
@@ -49,6 +50,9 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "category": ("category", "topic"),
     "slug": ("slug", "market_slug"),
     "rule": ("settlement",),
+    "text": ("description",),
+    "text_source": ("resolution_source",),
+    "event_start": ("event_start",),
     "asset": ("asset", "symbol"),
     "spot": ("spot", "reference_price", "underlying"),
     "external": ("external_probability", "external"),
@@ -93,10 +97,12 @@ def _read(path: Path) -> Recording:
         db.execute(f"CREATE TEMP TABLE parsed AS {_select(names, columns)}")
         rows, dropped = _count(db)
         db.execute(_DROP_UNUSABLE)
+        rules, dropped_texts = _rules(db, names, columns)
         db.execute(_KEEP_ONE_SERIES)
         refuse_two_tokens(db, path)
         dropped["second_token"] = _one(db, "SELECT count(*) FROM parsed WHERE NOT kept")
-        markets = _markets(db)
+        dropped |= dropped_texts
+        markets = _markets(db, rules)
         points, dropped["duplicate_time"] = _points(db)
         payouts = _payouts(db, names, columns)
         stated, outside = _stated(db)
@@ -290,20 +296,47 @@ def _count(db: duckdb.DuckDBPyConnection) -> tuple[int, dict[str, int]]:
     return _one(db, "SELECT count(*) FROM parsed"), dropped
 
 
-def _markets(db: duckdb.DuckDBPyConnection) -> list[Market]:
+def _rules(
+    db: duckdb.DuckDBPyConnection, names: Mapping[str, str], columns: Mapping[str, str]
+) -> tuple[dict[str, Settlement], dict[str, int]]:
+    """The rules of markets whose text was recorded, and how many rows of unknown rules were left out."""
+    if "text" not in names:
+        return {}, {}
+
+    def told(role: str) -> str:
+        return f"min(CAST({_quoted(names[role])} AS VARCHAR))" if role in names else "NULL"
+
+    def moment(role: str) -> str:
+        return f"max({_epoch_ms(_quoted(names[role]), columns[names[role]])})" if role in names else "NULL"
+
+    texts = ", ".join(told(role) for role in ("slug", "question", "text", "text_source"))
+    market = f"CAST({_quoted(names['market'])} AS VARCHAR)"
+    rows = db.execute(
+        f"SELECT {market}, {texts}, {moment('end')}, {moment('event_start')} FROM source"  # noqa: S608 - names are quoted
+        f" WHERE {market} IS NOT NULL GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    found, unknown = recorded_rules.of_texts(rows)
+    before = _one(db, "SELECT count(*) FROM parsed")
+    db.execute("DELETE FROM parsed WHERE market IN (SELECT unnest($1::VARCHAR[]))", [unknown])
+    return found, {"unknown_rule": before - _one(db, "SELECT count(*) FROM parsed")}
+
+
+def _markets(db: duckdb.DuckDBPyConnection, rules: Mapping[str, Settlement]) -> list[Market]:
     db.execute(_LISTED)
     rows = db.execute("SELECT * FROM listed ORDER BY code").fetchall()
-    return [_market(*row) for row in rows]
+    return [_market(rules.get(row[0]), *row) for row in rows]
 
 
 def _market(
-    name: str, _code: int, event: str | None, token: str | None, question: str | None, category: str | None,
+    by_text: Settlement | None, name: str, _code: int,
+    event: str | None, token: str | None, question: str | None, category: str | None,
     slug: str | None, rule: str | None, start_ms: int, last_ms: int, end_ms: int | None, on_cent: float, on_mill: float,
 ) -> Market:  # fmt: skip
     market_id = market_id_of(name)
     topic = category.lower() if category else topic_of(t.replace("-", " ") for t in (question, name, event) if t)
     start_s, end_s = start_ms // 1000, None if end_ms is None else end_ms // 1000
-    settled = Settlement.parse(rule) or settlement_rules.of_recording((slug, name, question, event), start_s)
+    settled = Settlement.parse(rule) or by_text
+    settled = settled or settlement_rules.of_recording((slug, name, question, event), start_s)
     end_s = settled.end_s if end_s is None and settled is not None else end_s
     return Market(
         market_id=market_id,

@@ -58,12 +58,15 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     "question": ("question", "title"),
     "slug": ("slug", "market_slug"),
     "event": ("event", "event_id", "event_slug"),
-    "end_date": ("end_date", "end_s", "end_ts", "end_time"),
+    "end_date": ("end_date", "end_s", "end_ts", "end_time", "enddate"),
     "category": ("category", "topic"),
     "spot": ("spot", "reference_price", "underlying", "btc_price"),
     "asset": ("asset", "symbol"),
     "external": ("external_probability", "external"),
     "settlement": ("settlement",),
+    "description": ("description", "rules"),
+    "resolution_source": ("resolution_source", "resolutionsource"),
+    "event_start": ("event_start", "event_start_s", "event_start_time", "eventstarttime"),
 }
 """Our names, and what archives call them, the likeliest first."""
 CONDITIONS: Final = ("market_id", "condition_id", "conditionid", "market")
@@ -71,7 +74,7 @@ CONDITIONS: Final = ("market_id", "condition_id", "conditionid", "market")
 
 KEPT: Final = (
     "token_id", "outcome", "question", "slug", "event", "end_date", "category", "spot", "asset", "external",
-    "resolved_price", "settlement",
+    "resolved_price", "settlement", "description", "resolution_source", "event_start",
 )  # fmt: skip
 """What describes a market or its underlying, or was stated of its outcome, in every shape."""
 _ARRIVALS: Final = frozenset(ROLES["timestamp"]) - {"end_date", "closed_time", "date"}

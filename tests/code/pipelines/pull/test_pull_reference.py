@@ -1,5 +1,6 @@
 """Reference prices of a recording reach every history as the fair value, by the definition of the live process."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,54 @@ def test_a_rule_that_is_none_is_refused(tmp_path):
     """A column `settlement` holds what the recorder wrote, or the recording is refused with the value."""
     with pytest.raises(DataError, match="settlement rule was 'twap'"):
         recording.read(hours(tmp_path / "hours.parquet", settlement=["twap"] * 120))
+
+
+RULE_TEXT = (
+    'This market will resolve to "Up" if the Bitcoin price at the end of the time range specified in the title is '
+    'greater than or equal to the price at the beginning of that range. Otherwise, it will resolve to "Down".\n'
+    "The resolution source for this market is information from Chainlink, specifically the BTC/USD data stream "
+    "available at https://data.chain.link/streams/btc-usd."
+)
+
+
+@pytest.mark.parametrize(
+    ("names", "end"),
+    [
+        ({"slug": f"btc-updown-15m-{BEGIN_S}"}, None),
+        ({"question": "Bitcoin Up or Down - July 21"}, BEGIN_S + 900),
+        ({"question": "Bitcoin Up or Down - July 21"}, "2025-07-21T09:15:00Z"),
+    ],
+)
+def test_a_recorded_text_is_the_rule(tmp_path, names, end):
+    """A column `description` says the rule, whatever the date or the slug would say; begin and end come with it."""
+    begin_s = int(datetime(2025, 7, 21, 9, tzinfo=UTC).timestamp()) if isinstance(end, str) else BEGIN_S
+    rows = {"market_id": ["m"] * 5, "timestamp": [begin_s + 60 * k for k in range(5)], "price": [0.5] * 5}
+    rows |= {name: [value] * 5 for name, value in names.items()}
+    rows |= {"description": [RULE_TEXT] * 5, "event_start": [begin_s] * 5}
+    rows |= {} if end is None else {"end_date": [end] * 5}
+    pq.write_table(pa.table(rows), tmp_path / "r.parquet")
+
+    (market,) = recording.read(tmp_path / "r.parquet").markets
+
+    rule = market.settlement
+    assert (rule.name, rule.symbol, rule.start_s, rule.end_s) == ("spot", "BTC", begin_s, begin_s + 900)
+
+
+def test_a_text_that_was_changed_keeps_its_market_out(tmp_path):
+    """A sentence that is not known is counted, and the market is not priced by its slug; others stay."""
+    rows = {
+        "market_id": ["m", "other"],
+        "timestamp": [BEGIN_S] * 2,
+        "price": [0.5] * 2,
+        "slug": [f"btc-updown-15m-{BEGIN_S}", "rain"],
+        "description": [f"{RULE_TEXT} Ties pay half.", "It rains."],
+    }
+    pq.write_table(pa.table(rows), tmp_path / "r.parquet")
+
+    found = recording.read(tmp_path / "r.parquet")
+
+    assert [(one.event_id, one.settlement) for one in found.markets] == [("other", None)]
+    assert found.dropped["unknown_rule"] == 1
 
 
 def test_the_landing_zone_gives_the_prices_of_a_window(tmp_path):
