@@ -136,6 +136,8 @@ class References:
         if self._first and one.known_ms > self._first[0].known_ms:
             counts = Counter((price.symbol, price.source) for price in self._first)
             if max(counts.values()) >= GEOMETRY_FROM:
-                self.board, self._first = Board.of(self._first), None
+                made, self._first = Board.of(self._first), None
+                made.opinions = self.board.opinions
+                self.board = made
                 return
         self._first.append(one)

@@ -17,6 +17,9 @@ from pipelines.core.domain import FeeSchedule, Market
 from pipelines.core.settings import Settings
 from pipelines.core.settlement import RuleKind, Settlement
 from pipelines.pull.recorder import Segments
+from pipelines.reference.opinions import EXTERNAL
+from pipelines.reference.prices import Price
+from pipelines.reference.rtds import parse
 from pipelines.reference.segments import prices
 from serving.market.references import References
 
@@ -126,3 +129,22 @@ def test_the_exchange_is_a_source_of_its_own(tmp_path):
     found = prices(tmp_path / "landing", now_ms - 1_000, now_ms)
 
     assert {(one.source, one.value) for one in found} == {("exchange", 61_000.5), ("binance", 61_001.0)}
+
+
+async def test_a_feed_of_minutes_keeps_the_external_probabilities(tmp_path):
+    """Where the board begins anew with the distance of a replayed feed's prices, what else it knows stays."""
+    rows = [{"timestamp": 60_000 * k, "value": 100_000.0 + k} for k in range(1, 30)]
+    first = {"topic": "crypto_prices_chainlink", "timestamp": 1_740_000}
+    first["payload"] = {"symbol": "btc/usd", "data": rows}
+    made = References(Settings(var=tmp_path), list, 60, wall_is_market=False)
+    made.board.take(Price("0xm", EXTERNAL, 1_000, 1_000, 0.7))
+
+    for one in [*parse(first, 1_740_000), *parse(frame(1_800_000, 100_030.0), 1_800_000)]:
+        made._measure(one)
+        made.board.take(one)
+
+    (path,) = made.board.paths.values()
+    assert len(path) == 30
+    assert not path.frozen(1_800_000 + 149_000, 30)
+    assert path.frozen(1_800_000 + 151_000, 30)
+    assert made.external(window(1_000), 100) == 0.7
