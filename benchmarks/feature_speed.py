@@ -1,7 +1,8 @@
 """Time that features and filter take for a bar: `python -m benchmarks.feature_speed [--bars 20000]`.
 
-Prints one JSON line: microseconds a bar and market of the live form (features, filter and market context, with five
-siblings), and bars a second on one core of the batch form of the same. Best of three runs, on random walks.
+Prints one JSON line: microseconds a bar and market of the live form (features, filter and market context, of six ranges
+of one ladder with fair values), and bars a second on one core of the batch form of the same. Best of three runs, on
+random walks.
 """
 
 import argparse
@@ -13,15 +14,18 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.core.brackets import Bracket
 from pipelines.core.command_line import whole
 from pipelines.features import compute
+from pipelines.features.ladder import place_of
 from pipelines.features.market_context import RollingContext
 from pipelines.features.rolling import RollingFeatures
 from pipelines.features.state_space import RollingStateSpace, StateSpace
-from pipelines.features.state_space_batch import Books, Columns, contexts, states
+from pipelines.features.state_space_batch import Books, Columns, Rungs, contexts, states
 
 FITTED = StateSpace((0.93, 0.9, 0.5, 0.7, 0.9, 0.5, -4.0, 0.3, 0.9, 100.0, -9.0, 0.5, -8.5, 1.5, -8.5, 0.5))
 LENGTH_S, MARKETS, RUNS = 60, 6, 3
+BRACKETS = [Bracket("", 1_000.0 * side, 1_000.0 * (side + 1)) for side in range(MARKETS)]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -32,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rng = np.random.default_rng(1)
     mid = np.clip(5_000 + 50 * np.cumsum(rng.integers(-1, 2, (MARKETS, asked.bars)), axis=1), 500, 9_500)
     volume = rng.integers(0, 400, mid.shape) * 10**6
-    live = min(_seconds(lambda: _live(mid[0], volume[0], mid[1:])) for _ in range(RUNS))
+    live = min(_seconds(lambda: _live(mid, volume)) for _ in range(RUNS))
     _batch(mid[:, :200], volume[:, :200])  # compiles
     batch = min(_seconds(lambda: _batch(mid, volume)) for _ in range(RUNS))
     print(
@@ -40,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             {
                 "benchmark": "feature_speed",
                 "load": round(os.getloadavg()[0], 2),
-                "live_us_per_bar": round(live / asked.bars * 1e6, 2),
+                "live_us_per_bar": round(live / mid.size * 1e6, 2),
                 "batch_bars_per_s": round(mid.size / batch),
             }
         )
@@ -54,16 +58,19 @@ def _seconds(work: Callable[[], Any]) -> float:
     return time.process_time() - began
 
 
-def _live(mid: Any, volume: Any, others: Any) -> None:
-    features, context = RollingFeatures(None), RollingContext()
-    filtered = RollingStateSpace(FITTED, None, LENGTH_S)
-    moves = np.diff(others, axis=1, prepend=others[:, :1]).T.tolist()
-    rows = zip(mid.tolist(), volume.tolist(), moves, strict=True)
-    for number, (units, micro, siblings) in enumerate(rows):
-        ts_s = LENGTH_S * number
-        features.push(ts_s, units, micro)
-        filtered.push(ts_s, units, micro, 0.0, 0)
-        context.push(ts_s, units, 100, (10**9, 10**9), siblings)
+def _live(mid: Any, volume: Any) -> None:
+    """Every market of the event, bar by bar."""
+    features, context = [RollingFeatures(None) for _ in mid], [RollingContext() for _ in mid]
+    filtered = [RollingStateSpace(FITTED, None, LENGTH_S) for _ in mid]
+    moves = np.diff(mid, axis=1, prepend=mid[:, :1]).T.tolist()
+    for number, (prices, volumes, moved) in enumerate(zip(mid.T.tolist(), volume.T.tolist(), moves, strict=True)):
+        ts_s, rungs = LENGTH_S * number, list(zip(BRACKETS, prices, moved, strict=True))
+        for side in range(MARKETS):
+            features[side].push(ts_s, prices[side], volumes[side])
+            filtered[side].push(ts_s, prices[side], volumes[side], 0.0, 0)
+            place = place_of(rungs[side], rungs[:side] + rungs[side + 1 :])
+            siblings = moved[:side] + moved[side + 1 :]
+            context[side].push(ts_s, prices[side], 100, (10**9, 10**9), siblings, place, sum(prices), (0.5, 0.49))
 
 
 def _batch(mid: Any, volume: Any) -> None:
@@ -75,7 +82,9 @@ def _batch(mid: Any, volume: Any) -> None:
     quiet = np.zeros(mid.size), np.zeros(mid.size, dtype=np.int64), np.full(mid.size, -1)
     states(FITTED, Columns.of(many, mid.ravel(), volume.ravel(), *quiet, starts, LENGTH_S))
     book = (np.full(mid.size, value, dtype=np.int64) for value in (100, 10**9, 10**9))
-    contexts(Books(np.zeros(mid.size, dtype=np.int64), starts, many, mid.ravel(), *book))
+    fair = np.full((mid.size, 2), 0.5)
+    rungs = Rungs.of(BRACKETS, [True] * markets, [0] * markets, [bars] * markets)
+    contexts(Books(np.zeros(mid.size, dtype=np.int64), starts, many, mid.ravel(), *book, rungs=rungs, fair=fair))
 
 
 if __name__ == "__main__":

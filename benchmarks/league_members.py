@@ -9,11 +9,11 @@ import numpy as np
 
 from benchmarks import classical
 from benchmarks.league_data import Course
+from benchmarks.without_inputs import without
 from pipelines.core.kinds import forecasters
-from pipelines.features.market_context import CONTEXT
 from pipelines.forecast import baselines
 from pipelines.forecast.stage import forecasts
-from pipelines.forecast.training_windows import IntArray, Rows
+from pipelines.forecast.training_windows import IntArray
 from pipelines.inference.predictor import Forecasts, Predictor
 
 CLASSICAL = {
@@ -29,8 +29,6 @@ WITHOUT_FILTER = {f"{kind}_without_filter": kind for kind in ("ridge", "hybrid")
 """Rows of the ablation: the same forecaster from the price alone, `forecast.filter: false`."""
 WITHOUT_SIZES = {f"{kind}_without_sizes": kind for kind in ("ridge", "hybrid")}
 """Rows of the ablation: the same forecaster on bars whose displayed sizes nobody saw."""
-SIZES = [CONTEXT.index(name) for name in ("lean", "lean_spread", "micro_gap")]
-"""Columns of the market context that displayed sizes make."""
 ONLINE = "online_ensemble"
 """The other rows' forecasts, weighted bar by bar by what they were worth until then (`league_online`)."""
 LIVE_MARKETS = 80
@@ -64,7 +62,7 @@ def forecast(course: Course, kind: str, folder: Path) -> Made:
     from pipelines.forecast import candidate  # noqa: PLC0415 - TensorFlow is loaded by those who train
 
     if kind in WITHOUT_SIZES:
-        course = replace(course, rows=without_sizes(course.rows))
+        course = replace(course, rows=without(course.rows, "sizes"))
     settings = {"kind": (WITHOUT_FILTER | WITHOUT_SIZES).get(kind, kind), "filter": kind not in WITHOUT_FILTER}
     params = course.params.model_copy(update={"forecast": course.params.forecast.model_copy(update=settings)})
     report = candidate.make(course.rows, params, folder, course.data_hash, course.observation, course.fitted)
@@ -73,15 +71,6 @@ def forecast(course: Course, kind: str, folder: Path) -> Made:
     made = forecasts(course.rows, predictor, positions)
     windows = course.rows.windows(predictor.lookback, course.rows.states(predictor.filter))(positions[:LIVE_MARKETS])
     return Made(positions, made, float(report["training_s"]), _median_ms(lambda: predictor.forecast_batch(*windows)))
-
-
-def without_sizes(rows: Rows) -> Rows:
-    """The same bars as if no size had been displayed; the spread stays."""
-    if rows.context is None:
-        return rows
-    context = rows.context.copy()
-    context[:, SIZES] = 0.0
-    return replace(rows, context=context)
 
 
 def _classical(course: Course, kind: str) -> Made:

@@ -12,6 +12,8 @@ JSON:
 * `recorded`: RMSE ratio to persistence of each recording given with `--recorded`, with its interval: at the horizons 1,
   5 and 24, and at the one whose upper bound is the highest of all horizons; `recorded_worst` gives that horizon and its
   upper bound, `refused` the reason why a recording could not be judged;
+* `recorded_adds`: what each group of inputs given with `--without` adds to the skill on each recording at the horizons
+  1, 5 and 24, [value, low, high]: the forecaster less one that was made without them, on the same bars;
 * `edge_0_false`: worlds without an edge in which the skill's lower bound is above 0.
 """
 
@@ -34,13 +36,16 @@ from benchmarks import stage_runs
 from benchmarks.contest import Contest
 from benchmarks.evaluate import ROOT
 from benchmarks.skill_world import skill_world
+from benchmarks.without_inputs import GROUPS, GROUPS_OF_BRACKETS, without
 from benchmarks.worlds import world
 from flows.edit_params import change
 from pipelines.core.artifacts import read_json, sha256_path
 from pipelines.core.command_line import whole
+from pipelines.core.domain import FloatArray
 from pipelines.core.errors import DataError, ParameterError
 from pipelines.core.lookback import decided
 from pipelines.core.params import Params, read
+from pipelines.features.state_space import StateSpace
 from pipelines.forecast.accuracy import Errors
 from pipelines.forecast.training_windows import IntArray, Rows
 from pipelines.inference.predictor import Predictor
@@ -77,6 +82,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--map", nargs="*", default=[], metavar="ours=theirs", help="columns, as in oddsmith data import"
     )
+    parser.add_argument(
+        "--without", choices=(*GROUPS, "brackets"), nargs="*", default=[], help="on recordings, each group by itself"
+    )
     asked = parser.parse_args(arguments)
     assignments = [*asked.set, *([f"forecast.kind={asked.kind}"] if asked.kind else [])]
     params = changed(assignments)
@@ -92,7 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for path in asked.recorded:
         try:
             about = {"recorded": path.name, "sha256": sha256_path(path), "horizons": params.forecast.horizon_bars}
-            kept.once(about, partial(one_recording, path, params, assignments, asked.map))
+            about |= {"without": sorted(asked.without)}
+            kept.once(about, partial(one_recording, path, params, assignments, asked.map, asked.without))
             recordings.append(about)
         except (DataError, ParameterError, OSError, RuntimeError) as error:
             refused[path.name] = str(error)
@@ -225,15 +234,20 @@ def importable(path: Path, folder: Path, columns: Sequence[str] = ()) -> Path:
     return made
 
 
-def one_recording(path: Path, params: Params, assignments: Sequence[str] = (), columns: Sequence[str] = ()) -> Row:
-    """RMSE ratio to persistence at every horizon, on what comes after the slices that were learned from.
+def one_recording(
+    path: Path,
+    params: Params,
+    assignments: Sequence[str] = (),
+    columns: Sequence[str] = (),
+    groups: Sequence[str] = (),
+) -> Row:
+    """RMSE ratio to persistence at every horizon, on what comes after the slices that were learned from, and what each
+    group of inputs adds.
 
     Raises:
         DataError: if nothing can be learned from it, or nothing comes after that.
         RuntimeError: with the last line of a stage that refuses it.
     """
-    from pipelines.forecast import candidate  # noqa: PLC0415
-
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
         shutil.copy2(ROOT / "params.yaml", folder)
@@ -244,21 +258,44 @@ def one_recording(path: Path, params: Params, assignments: Sequence[str] = (), c
             stage_runs.run(folder, stage)
         rows = Rows.read(folder / "data/features")
         params = decided(params, folder / "data/features")
-        candidate.make(
-            rows, params, folder / "forecaster", f"skill-{path.name}", read_json(folder / "data/features/scaler.json")
-        )
-        candidate.checkpoint_of(params, f"skill-{path.name}").clear()
-        predictor = Predictor(folder / "forecaster")
-        positions = _judged(rows, params)
-        mean = predictor.forecast_many(rows.windows(predictor.lookback, rows.states(predictor.filter)), positions).mean
+        scaler = read_json(folder / "data/features/scaler.json")
+    positions = _judged(rows, params)
+    mean, fitted = _forecast(rows, params, path.name, scaler, positions)
     if len(positions) == 0:
         raise DataError(f"{path} has no bar to judge after the slices that are learned from; give a longer recording")
-    ratios = {}
+    ratios, adds = {}, {}
     for bars in range(1, params.forecast.horizon_bars + 1):
         one = Errors.of(rows, positions, mean, slice(bars - 1, bars))
         low, high = one.interval()
         ratios[str(bars)] = [round(1.0 - value, 5) for value in (one.skill, high, low)]
-    return {"ratio": ratios, "events": len(np.unique(rows.event[positions]))}
+    for group in groups:
+        names = GROUPS_OF_BRACKETS if group == "brackets" else (group,)
+        other, _ = _forecast(without(rows, *names), params, f"{path.name}-{group}", scaler, positions, fitted)
+        adds[group] = _adds(rows, positions, mean, other)
+    return {"ratio": ratios, "adds": adds, "events": len(np.unique(rows.event[positions]))}
+
+
+def _forecast(
+    rows: Rows, params: Params, name: str, scaler: Any, positions: IntArray, fitted: StateSpace | None = None
+) -> tuple[FloatArray, StateSpace | None]:
+    """Mean forecasts of a new forecaster at some bars, (n, H), and its filter."""
+    from pipelines.forecast import candidate  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as work:
+        candidate.make(rows, params, Path(work) / "forecaster", f"skill-{name}", scaler, fitted)
+        candidate.checkpoint_of(params, f"skill-{name}").clear()
+        predictor = Predictor(Path(work) / "forecaster")
+        windows = rows.windows(predictor.lookback, rows.states(predictor.filter))
+        return predictor.forecast_many(windows, positions).mean, predictor.filter
+
+
+def _adds(rows: Rows, positions: IntArray, mean: FloatArray, other: FloatArray) -> Row:
+    """Skill less that of other forecasts at the shown horizons, with its interval over events."""
+    found = {}
+    for bars in (bars for bars in SHOWN if bars <= mean.shape[1]):
+        one, less = (Errors.of(rows, positions, made, slice(bars - 1, bars)) for made in (mean, other))
+        found[str(bars)] = [round(value, 6) for value in (one.skill - less.skill, *one.interval(less))]
+    return found
 
 
 def worst(ratio: Row) -> tuple[str, float]:
@@ -274,7 +311,8 @@ def summary(rows: Sequence[Row], edges: Sequence[float], worlds: int, recordings
     by_edge = {edge: [row for row in default if row["edge"] == edge] for edge in edges}
     flat = [row for row in asked if row["edge"] > 0.0]
     none = by_edge.get(0.0)
-    found = {about["recorded"]: row["ratio"] for about in recordings for row in rows if about.items() <= row.items()}
+    asked_for = [row for about in recordings for row in rows if about.items() <= row.items()]
+    found = {row["recorded"]: row["ratio"] for row in asked_for}
     return {
         "benchmark": "skill",
         "worlds": worlds,
@@ -291,6 +329,7 @@ def summary(rows: Sequence[Row], edges: Sequence[float], worlds: int, recordings
         "recorded_worst": {
             name: {"horizon": int(worst(ratio)[0]), "upper": worst(ratio)[1]} for name, ratio in found.items()
         },
+        "recorded_adds": {row["recorded"]: row["adds"] for row in asked_for if row.get("adds")},
         "edge_0_false": sum(row["whole_interval"][0] > 0.0 for row in none) if none else None,
     }
 

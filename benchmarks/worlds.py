@@ -17,7 +17,7 @@ from pipelines.features import compute
 from pipelines.features.scale import Scaler, local_volatility
 from pipelines.features.spec import SCALED
 from pipelines.features.state_space import STATES
-from pipelines.features.state_space_batch import Books, Columns, contexts, states
+from pipelines.features.state_space_batch import Books, Columns, Rungs, contexts, states
 from pipelines.inference.predictor import Forecasts, Predictor
 from pipelines.news import decay
 from pipelines.replay.market_history import History, IntArray, touches
@@ -96,8 +96,8 @@ def _history(
     forecaster: Forecaster,
     context: FloatArray,
 ) -> History:
-    event = events[int(known.event[row])]
-    listing = event.listings[row % len(event.listings)]
+    number = int(known.event[row])
+    event, listing = events[number], _listing(events, number, row)
     mid = known.paths.mid_units[row].astype(np.int64)
     volume = known.paths.volume_micro[row].astype(np.int64)
     ts_s = event.start_s + 60 * np.arange(len(mid), dtype=np.int64)
@@ -125,15 +125,24 @@ def market_context(known: Truth, events: list[Event]) -> FloatArray:
     columns = made.mid_units, spread, made.bid_size_micro * two_sided, made.ask_size_micro * two_sided
     flat = (column.astype(np.int64).ravel() for column in columns)
     starts = np.arange(len(ts)) % minutes == 0
-    return contexts(Books(np.repeat(known.event.astype(np.int64), minutes), starts, ts, *flat)).reshape(
-        len(known.event), minutes, -1
+    numbers = known.event.tolist()
+    listed = [market_of(_listing(events, number, row)) for row, number in enumerate(numbers)]
+    rungs = Rungs.of(
+        [one.bracket for one in listed], [one.neg_risk for one in listed], numbers, [minutes] * len(listed)
     )
+    books = Books(np.repeat(known.event.astype(np.int64), minutes), starts, ts, *flat, rungs=rungs)
+    return contexts(books).reshape(len(known.event), minutes, -1)
+
+
+def _listing(events: list[Event], number: int, row: int) -> Listing:
+    listings = events[number].listings
+    return listings[row % len(listings)]
 
 
 def market_of(listing: Listing) -> Market:
     """A listing of the simulator as the bot knows it."""
     names = ("market_id", "event_id", "question", "token_yes", "token_no", "tick_units", "min_size_micro", "fee")
-    values = {name: getattr(listing, name) for name in (*names, "start_s", "end_s")}
+    values = {name: getattr(listing, name) for name in (*names, "start_s", "end_s", "neg_risk")}
     return Market(**values, topic=listing.category)
 
 

@@ -9,6 +9,8 @@ from enum import IntEnum, StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.core import brackets
+from pipelines.core.brackets import Bracket
 from pipelines.core.settlement import Settlement
 
 FloatArray = NDArray[np.float64]
@@ -102,6 +104,14 @@ class Market:
     """How long the venue holds an order that takes, as the listing says."""
     rewards: Rewards = NO_REWARDS
     """Rebates and rewards for makers, as the listing states them."""
+    lower: float | None = None
+    """Levels between which it pays, where a recording has columns of them; None where it has not."""
+    upper: float | None = None
+
+    @property
+    def bracket(self) -> Bracket | None:
+        """The levels between which it pays; None where nothing names them."""
+        return brackets.of(self.question, self.settlement, self.lower, self.upper)
 
     def token(self, outcome: Outcome) -> str:
         """Token id of an outcome."""

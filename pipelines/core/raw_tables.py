@@ -38,6 +38,8 @@ MARKETS = pa.schema(
         ("reward_min_size_micro", pa.int64()),
         ("reward_max_spread_units", pa.int32()),
         ("reward_rebate_share", pa.float64()),
+        ("lower", pa.float64()),
+        ("upper", pa.float64()),
     ]
 )
 BARS = pa.schema(

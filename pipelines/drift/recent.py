@@ -7,21 +7,30 @@ import numpy as np
 import pandas as pd
 import pyarrow.dataset as ds
 
+from pipelines.core import brackets
 from pipelines.core.domain import FloatArray
 from pipelines.core.errors import DataError
 from pipelines.core.sections import DriftParams
+from pipelines.core.settings import Mode, Settings
+from pipelines.core.settlement import Settlement
 from pipelines.drift.reference import COMPARED
 from pipelines.drift.residuals import IntArray, Made, Series, judged
 from pipelines.features.compute import batch
 from pipelines.features.spec import FEATURE_NAMES
 from pipelines.features.state_space import STATES
-from pipelines.features.state_space_batch import NO_END_S, Books, Columns, contexts, states
+from pipelines.features.state_space_batch import NO_END_S, Books, Columns, Rungs, contexts, states
 from pipelines.inference.predictor import Predictor, Raw
 from pipelines.news import decay
+from pipelines.reference import recorded, segments
+from pipelines.reference.board import Board
 
 BARS = ("market_id", "ts_s", "mid_units", "volume_micro")
 BOOKS = ("spread_units", "bid_size_micro", "ask_size_micro")
 """Columns that a landing zone of an earlier version may lack: 0, not observed."""
+BEFORE_S = 7_200
+"""Reference prices so long before the first bar are read: the memory of their volatility."""
+LISTED = ("question", "settlement", "neg_risk", "lower", "upper")
+"""What a listing says of a market's levels, where the files have it."""
 
 
 def window(folder: Path, predictor: Predictor, params: DriftParams) -> pd.DataFrame:
@@ -53,7 +62,8 @@ def window(folder: Path, predictor: Predictor, params: DriftParams) -> pd.DataFr
         left = states(predictor.filter, columns)
     events = np.unique(markets["event_id"].reindex(series.market_id).astype(str), return_inverse=True)[1]
     books = (bars[name].to_numpy(np.int64) for name in BOOKS)
-    context = contexts(Books(events, series.place == 0, series.ts_s, series.mid_units, *books))
+    rungs, fair = _rungs(markets, series, events), _fair(folder, markets, series)
+    context = contexts(Books(events, series.place == 0, series.ts_s, series.mid_units, *books, rungs=rungs, fair=fair))
     left = np.concatenate((left, context), axis=1)
     made = _forecasts(predictor, series, (features, sentiment, left), positions, params.horizon_bars)
     frame: pd.DataFrame = pd.DataFrame(dict(zip(FEATURE_NAMES, features.T, strict=True)) | {"sentiment": sentiment})
@@ -81,11 +91,41 @@ def _bars(folder: Path, bars: int) -> tuple[pd.DataFrame, int]:
     return table[table["ts_s"] > table["ts_s"].max() - bars * length_s].reset_index(drop=True), length_s
 
 
+def _rungs(markets: pd.DataFrame, series: Series, events: IntArray) -> Rungs:
+    """The brackets of every bar's market. What the files do not say is absent."""
+    _, place, counts = np.unique(series.market_id.astype(str), return_index=True, return_counts=True)
+    known, exclusive = [], []
+    for row in _listed(markets, series):
+        known.append(brackets.of(row.question or "", Settlement.parse(row.settlement), row.lower, row.upper))
+        exclusive.append(bool(row.neg_risk))
+    return Rungs.of(known, exclusive, events[place].tolist(), counts.tolist())
+
+
+def _fair(folder: Path, markets: pd.DataFrame, series: Series) -> FloatArray:
+    """Fair values of every bar, (n, 2) as `Board.series`: NaN where no reference price was recorded."""
+    rules = [Settlement.parse(row.settlement) for row in _listed(markets, series)]
+    if not any(rules):
+        return np.full((len(series.ts_s), 2), np.nan)
+    from_ms, to_ms = (int(series.ts_s.min()) - BEFORE_S) * 1_000, int(series.ts_s.max()) * 1_000
+    by_message = Settings().mode is Mode.SIMULATED
+    kept = segments.prices(folder, from_ms, to_ms, by_message=by_message)
+    board = Board.of([*recorded.read(folder / "reference.parquet"), *kept])
+    edges = np.unique(series.market_id.astype(str), return_index=True)[1].tolist()
+    parts = zip(rules, np.split(series.ts_s, edges[1:]), strict=True)
+    return np.concatenate([board.series(rule, ts_s, series.length_s) for rule, ts_s in parts])
+
+
+def _listed(markets: pd.DataFrame, series: Series) -> list[Any]:
+    """What the listing says of each market, in the order of the bars."""
+    rows = markets.reindex(np.unique(series.market_id.astype(str))).reindex(columns=LISTED).astype(object)
+    return list(rows.where(rows.notna(), None).itertuples())
+
+
 def _markets(folder: Path, wanted: Any) -> pd.DataFrame:
     files = [folder / "markets.parquet"] if (folder / "markets.parquet").is_file() else folder / "markets"
-    table: pd.DataFrame = (
-        ds.dataset(files, format="parquet").to_table(columns=["market_id", "event_id", "end_s"]).to_pandas()
-    )
+    found = ds.dataset(files, format="parquet")
+    there = [name for name in LISTED if name in found.schema.names]
+    table: pd.DataFrame = found.to_table(columns=["market_id", "event_id", "end_s", *there]).to_pandas()
     table = table.drop_duplicates("market_id", keep="last").set_index("market_id")
     if missing := set(wanted) - set(table.index):
         raise DataError(f"{folder} has bars of {min(missing)} but does not list that market; ingest again")

@@ -15,8 +15,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from pipelines.core.money import MICRO, PRICE_SCALE
+from pipelines.features import ladder, reference_gap
+from pipelines.features.ladder import LADDER
+from pipelines.features.reference_gap import REFERENCE
 
-CONTEXT: Final = (
+NEAR: Final = (
     "spread", "lean", "lean_spread", "micro_gap",
     "move", "sum_move", "agreed",
     "own_5", "own_15", "own_60", "agreed_5", "agreed_15", "agreed_60", "sum_5", "sum_15", "sum_60",
@@ -26,9 +29,12 @@ CONTEXT: Final = (
 """Spread; log of bid size over ask size; that times the spread; microprice less mid. Own move; change of the sum of the
 event's prices; the part of the own move that the sum confirms. The same as deviations from means of 5, 15 and 60 bars,
 those of the sum weighted by the price. Mean move of the siblings, and the largest one, now and decayed over 5 bars.
-The hour of the day in UTC."""
+The hour of the day in UTC. What networks read of the market context."""
+CONTEXT: Final = (*NEAR, *LADDER, *REFERENCE)
+"""The whole market context: `NEAR`, the place among the brackets of the event (`ladder`), and the gap to the fair value
+that a reference price implies (`reference_gap`)."""
 
-PRICES: Final = tuple(name for name in CONTEXT if name not in ("lean", "hour_sin", "hour_cos"))
+PRICES: Final = tuple(name for name in NEAR if name not in ("lean", "hour_sin", "hour_cos"))
 """Those that are differences of prices."""
 LAGGED: Final = ("move", "sum_move", "agreed", "others", "peak")
 """Those whose last values say more than the newest alone."""
@@ -64,7 +70,7 @@ def step(
     state: Any, made: Any, hour: int, units: int, spread_units: int, bid_size: int, ask_size: int,
     others_units: int, siblings: int, peak_units: int,
 ) -> None:  # fmt: skip
-    """Take one closed bar into `state` and write its `CONTEXT` into `made`, both in place.
+    """Take one closed bar into `state` and write its `NEAR` into `made`, both in place.
 
     `units` and `spread_units` in 1e-4, sizes at the touch in base units (0 where nobody displayed any), `others_units`
     the sum of the siblings' moves since the bar before, `siblings` how many of them moved or could have, `peak_units`
@@ -135,6 +141,8 @@ class RollingContext:
 
     def __init__(self) -> None:
         self._state = [0.0] * SIZE
+        self._ladder = [0.0] * ladder.STATE
+        self._reference = [0.0] * reference_gap.STATE
 
     def push(
         self,
@@ -143,9 +151,15 @@ class RollingContext:
         spread_units: int,
         sizes_micro: tuple[int, int],
         siblings: Sequence[int],
+        place: Sequence[float] = ladder.ABSENT,
+        exclusive_units: int = 0,
+        fair: tuple[float, float] = reference_gap.UNKNOWN,
     ) -> list[float]:
         """The context of the bar that has just closed, in the order of `CONTEXT`; `siblings` are their moves in 1e-4
-        since the bar before, of those that had both bars."""
-        made = [0.0] * len(CONTEXT)
+        since the bar before, of those that had both bars. `place` is that of `ladder.place_of`, and `exclusive_units`
+        as in `ladder.step`; `fair` are the fair values that `reference_gap.step` reads."""
+        made, placed, gap = [0.0] * len(NEAR), [0.0] * len(LADDER), [0.0] * len(REFERENCE)
         step(self._state, made, hour_of(ts_s), mid_units, spread_units, *sizes_micro, *of_siblings(siblings))
-        return made
+        ladder.step(self._ladder, placed, place, mid_units, exclusive_units)
+        reference_gap.step(self._reference, gap, *fair, mid_units)
+        return made + placed + gap

@@ -7,7 +7,7 @@ minimises.
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -18,9 +18,12 @@ from numba.core.caching import UserProvidedCacheLocator
 from numpy.typing import NDArray
 
 from pipelines.core import money
+from pipelines.core.brackets import Bracket
 from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO
+from pipelines.features import ladder as ld
 from pipelines.features import market_context as mc
+from pipelines.features import reference_gap as rg
 from pipelines.features import scale
 from pipelines.features import state_space as ss
 from pipelines.features.feature import IntArray
@@ -44,7 +47,7 @@ class BySource(UserProvidedCacheLocator):
 def _cache() -> bool:
     """Keep machine code between processes, in a folder named after the sources: numba alone would not notice a change
     in `state_space`. False where no folder can be written."""
-    sources = (money.__file__, scale.__file__, ss.__file__, mc.__file__, __file__)
+    sources = (money.__file__, scale.__file__, ss.__file__, mc.__file__, ld.__file__, rg.__file__, __file__)
     digest = hashlib.sha256(b"".join(Path(str(name)).read_bytes() for name in sources)).hexdigest()[:16]
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = home / "oddsmith" / "numba" / f"{numba.__version__}-{digest}"
@@ -71,6 +74,10 @@ def _compiled(module: Any, *functions: Any) -> Any:
 
 _step = _compiled(ss, ss.rounding, ss.grid_width, ss.relative_volume, ss.activity, ss.step)
 _context_step = _compiled(mc, mc.agreed, mc.step)
+_ladder_fit = _compiled(ld, ld.kind_of, ld.deviation, ld.fit_ranges, ld.fit_levels, ld.fit)
+_ladder_place = _compiled(ld, ld.normal, ld.place)
+_ladder_step = _fast(ld.step)
+_reference_step = _fast(rg.step)
 
 
 @dataclass(frozen=True)
@@ -124,6 +131,31 @@ def negative_log_likelihood(parameters: Sequence[float] | FloatArray, columns: C
 
 
 @dataclass(frozen=True)
+class Rungs:
+    """Of each bar's market, (n,) each: the number of the ladder that it is a bracket of (-1 for none), its levels, and
+    whether the venue says that one market of its event at most can pay."""
+
+    ladder: IntArray
+    lower: FloatArray
+    upper: FloatArray
+    exclusive: NDArray[np.bool_]
+
+    @classmethod
+    def of(
+        cls, brackets: Sequence[Bracket | None], exclusive: Sequence[bool], event: Sequence[int], counts: Sequence[int]
+    ) -> "Rungs":
+        """From the brackets of markets, the numbers of their events, and how many bars each has."""
+        numbers: dict[tuple[int, str], int] = {}
+        ladder = [
+            -1 if one is None else numbers.setdefault((number, one.ladder), len(numbers))
+            for one, number in zip(brackets, event, strict=True)
+        ]
+        levels = ([np.nan if one is None else getattr(one, name) for one in brackets] for name in ("lower", "upper"))
+        columns = np.array(ladder, dtype=np.int64), *map(np.array, levels), np.array(exclusive, dtype=bool)
+        return cls(*(np.repeat(column, counts) for column in columns))
+
+
+@dataclass(frozen=True)
 class Books:
     """Bars of many markets, one gap-free run after the other: what `market_context.step` takes, each (n,).
 
@@ -137,6 +169,10 @@ class Books:
     spread_units: IntArray
     bid_size_micro: IntArray
     ask_size_micro: IntArray
+    rungs: Rungs | None = field(default=None, kw_only=True)
+    """None where no market has levels."""
+    fair: FloatArray | None = field(default=None, kw_only=True)
+    """Fair values at each close and shortly before it, (n, 2), NaN where none is known; None where none is at all."""
 
 
 def contexts(books: Books) -> FloatArray:
@@ -144,8 +180,35 @@ def contexts(books: Books) -> FloatArray:
     made = np.empty((len(books.ts_s), len(mc.CONTEXT)))
     hour = books.ts_s % 86_400 // 3_600
     book = books.mid_units, books.spread_units, books.bid_size_micro, books.ask_size_micro
-    _contexts(hour, *book, *siblings(books), books.starts, made)
+    fair = np.full((len(made), 2), np.nan) if books.fair is None else books.fair
+    _contexts(hour, *book, *siblings(books), places(books), exclusive_units(books), fair, books.starts, made)
     return made
+
+
+def places(books: Books) -> FloatArray:
+    """Where each bar's market lies among the brackets of its ladder then, (n, ladder.PLACE); NaN for unknown."""
+    found = np.full((len(books.ts_s), ld.PLACE), np.nan)
+    rungs = books.rungs
+    rows = np.zeros(0, dtype=np.int64) if rungs is None else np.flatnonzero(rungs.ladder >= 0)
+    if rungs is None or len(rows) == 0:
+        return found
+    order = rows[np.lexsort((rungs.upper[rows], rungs.lower[rows], books.ts_s[rows], rungs.ladder[rows]))]
+    move = np.where(books.starts, 0, np.diff(books.mid_units, prepend=0))
+    _places(order, rungs.ladder, books.ts_s, rungs.lower, rungs.upper, books.mid_units, move, found)
+    return found
+
+
+def exclusive_units(books: Books) -> IntArray:
+    """Sum of the prices of each bar's event at that time where its markets exclude each other, else 0: (n,) in 1e-4."""
+    summed = np.zeros(len(books.ts_s), dtype=np.int64)
+    rows = np.zeros(0, dtype=np.int64) if books.rungs is None else np.flatnonzero(books.rungs.exclusive)
+    if len(rows):
+        span = int(books.ts_s.max()) + 1
+        _, group = np.unique(books.event[rows] * span + books.ts_s[rows], return_inverse=True)
+        total = np.zeros(int(group.max()) + 1, dtype=np.int64)
+        np.add.at(total, group, books.mid_units[rows])
+        summed[rows] = total[group]
+    return summed
 
 
 def siblings(books: Books) -> tuple[IntArray, IntArray, IntArray]:
@@ -176,14 +239,35 @@ def siblings(books: Books) -> tuple[IntArray, IntArray, IntArray]:
 
 
 @_fast
-def _contexts(hour, mid, spread, bid, ask, others, many, peak, starts, made):  # type: ignore[no-untyped-def]
-    state = np.zeros(mc.SIZE)
+def _contexts(hour, mid, spread, bid, ask, others, many, peak, place, sums, fair, starts, made):  # type: ignore[no-untyped-def]
+    state, rung, gap = np.zeros(mc.SIZE), np.zeros(ld.STATE), np.zeros(rg.STATE)
+    near, last = len(mc.NEAR), len(mc.NEAR) + len(ld.LADDER)
     for bar in range(len(mid)):
         if starts[bar]:
             state[:] = 0.0
+            rung[:] = 0.0
+            gap[:] = 0.0
         _context_step(
             state, made[bar], hour[bar], mid[bar], spread[bar], bid[bar], ask[bar], others[bar], many[bar], peak[bar]
         )
+        made[bar, near:] = 0.0
+        _ladder_step(rung, made[bar, near:], place[bar], mid[bar], sums[bar])
+        _reference_step(gap, made[bar, last:], fair[bar, 0], fair[bar, 1], mid[bar])
+
+
+@_fast
+def _places(order, ladder, ts, lower, upper, mid, move, found):  # type: ignore[no-untyped-def]
+    law, left, count = np.zeros(ld.LAW), 0, len(order)
+    while left < count:
+        right = left + 1
+        while right < count and ladder[order[right]] == ladder[order[left]] and ts[order[right]] == ts[order[left]]:
+            right += 1
+        rows = order[left:right]
+        low, high, units, moves = lower[rows], upper[rows], mid[rows], move[rows]
+        _ladder_fit(low, high, units, len(rows), law)
+        for own in range(len(rows)):
+            _ladder_place(low, high, units, moves, len(rows), own, law, found[rows[own]])
+        left = right
 
 
 @_fast

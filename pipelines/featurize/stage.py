@@ -23,7 +23,9 @@ from pipelines.core.errors import DataError
 from pipelines.core.params import Params, load
 from pipelines.core.products import FEATURES, QUARANTINE, RAW
 from pipelines.core.scheduler import each
+from pipelines.features.ladder import LADDER
 from pipelines.features.market_context import CONTEXT
+from pipelines.features.reference_gap import REFERENCE
 from pipelines.features.scale import Scaler
 from pipelines.features.spec import FEATURE_NAMES, SCALED
 from pipelines.featurize import slices
@@ -31,12 +33,14 @@ from pipelines.featurize.drawn import drawn
 from pipelines.featurize.feature_file import FeatureFile, fit_rows
 from pipelines.reference import recorded
 from pipelines.reference.board import Board
-from pipelines.rows.event import News, context, of_market, taken
+from pipelines.rows.event import News, context, of_market, placed, taken
 from pipelines.rows.headlines import Headlines
 from pipelines.rows.market import Bools, IntArray, MarketBars, long_enough
 from pipelines.rows.raw_bars import RawBars
 from pipelines.rows.set_aside import SetAside
 
+PLACED = (*LADDER, *REFERENCE)
+"""Columns of the market context that most markets lack: they are counted."""
 LIGHTER = 8
 """A bar of which only market and time are read takes so much less memory than a whole one."""
 
@@ -84,7 +88,8 @@ def run() -> None:
             for table in each(_event, (made, length_s, shortest), jobs, params.compute):
                 file.add(rows.kept(table))
         counted = rows.write(folder / "quarantine.parquet", params.validate_.max_quarantined_share)
-        _describe(folder, file, made, found.dropped, params, length_s, counted)
+        observed = {name: rows.observed[name] / max(rows.read, 1) for name in PLACED}
+        _describe(folder, file, made, found.dropped, params, length_s, counted, observed)
 
 
 def bar_length_s(raw: RawBars, groups: Sequence[Sequence[str]]) -> int:
@@ -137,7 +142,8 @@ def _jobs(
 def _event(shared: tuple[slices.Cut, int, int], job: Job) -> pa.Table:
     """The rows of an event, market by market."""
     made, length_s, shortest = shared
-    around = context([bars for bars, _, _ in job], length_s)
+    known = [placed(stated, long_enough(bars.ts_s, length_s, shortest)) for bars, _, stated in job]
+    around = context([bars for bars, _, _ in job], length_s, known)
     return pa.concat_tables(
         _rows(made, length_s, bars, news, stated, near, kept)
         for (bars, news, stated), near in zip(job, around, strict=True)
@@ -168,6 +174,8 @@ class MadeRows:
 
     read: int = 0
     aside: list[pa.Table] = field(default_factory=list)
+    observed: Counter[str] = field(default_factory=Counter)
+    """Rows in which a value of PLACED is known and not 0, by its name."""
 
     def kept(self, table: pa.Table) -> pa.Table:
         """The rows that later stages can rely on: features are finite, sentiment and tone lie in [-1, 1]."""
@@ -177,6 +185,7 @@ class MadeRows:
             bad = ~np.isfinite(values) if name in FEATURE_NAMES else ~(np.abs(values) <= 1.0)
             reason[bad & (reason == "")] = f"{name} {'is finite' if name in FEATURE_NAMES else 'lies in [-1, 1]'}"
         self.read += table.num_rows
+        self.observed.update({name: int(np.count_nonzero(table[name].to_numpy())) for name in PLACED})
         odd = reason != ""
         if not odd.any():
             return table
@@ -216,13 +225,15 @@ def _describe(
     params: Params,
     length_s: int,
     rows: Mapping[str, int],
+    observed: Mapping[str, float],
 ) -> None:
     """Slices, and the standardisation by the statistics of the fit slice alone."""
     path = folder / "features.parquet"
     scaler = Scaler.fit_parts(lambda: fit_rows(path), SCALED, params.features.winsor_sd)
     write_json(
         folder / "slices.json",
-        slices.document(made, file.bars, file.events, dropped) | {"length_s": length_s, "rows": dict(rows)},
+        slices.document(made, file.bars, file.events, dropped)
+        | {"length_s": length_s, "rows": dict(rows), "observed_share": dict(observed)},
     )
     write_json(folder / "scaler.json", scaler.document())
     lookback.write(folder, params)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.core import lookback
+from pipelines.core.domain import FloatArray
 from pipelines.core.params import Params
 from pipelines.core.products import FEATURES, QUARANTINE, RAW
 from pipelines.features.spec import FEATURE_NAMES
@@ -14,7 +15,7 @@ from pipelines.reference import recorded
 from pipelines.reference.board import Board
 from pipelines.reference.prices import Price
 from pipelines.replay.market_history import SIZES, Series
-from pipelines.rows.event import context, of_market, taken
+from pipelines.rows.event import context, of_market, placed, taken
 from pipelines.rows.headlines import Headlines
 from pipelines.rows.market import MarketBars, long_enough
 from pipelines.rows.raw_bars import RawBars
@@ -91,7 +92,10 @@ def _series(raw: RawData, whole: Series, row: int, event: Sequence[MarketBars], 
     bars = taken(there[at], learned)
     known_s, scores = raw.headlines.of(name)
     news = known_s[known_s <= now_s], scores[known_s <= now_s]
-    made = of_market(bars, news, board.stated(name, bars.settlement, bars.ts_s, length_s), length_s)
+    value = board.stated(name, bars.settlement, bars.ts_s, length_s)
+    made = of_market(bars, news, value, length_s)
+    stated: list[FloatArray | None] = [None] * len(there)
+    stated[at] = placed(value, learned)
     rows = np.isin(bars.ts_s, whole.ts_s[: row + 1])  # without those that featurize set aside
     columns = {column: values[rows] for column, values in made.items()}
     fair = np.stack([columns["fair"], columns["fair_before"]], axis=1)
@@ -102,7 +106,7 @@ def _series(raw: RawData, whole: Series, row: int, event: Sequence[MarketBars], 
         "features": np.stack([columns[key] for key in FEATURE_NAMES], axis=1),
         "fair": fair if np.isfinite(fair).any() else None,
         "external": columns["external"] if np.isfinite(columns["external"]).any() else None,
-        "context": context(there, length_s)[at][learned][rows],
+        "context": context(there, length_s, stated)[at][learned][rows],
         "slices": whole.slices[: row + 1],
         "sizes_micro": np.stack([columns[key] for key in SIZES], axis=1),
     }

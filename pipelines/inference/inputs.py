@@ -23,7 +23,7 @@ from pipelines.features.families.averages import LONG_BARS, SHORT_BARS
 from pipelines.features.families.price import MOMENTUM_BARS
 from pipelines.features.feature import PRICE_FLOOR_UNITS
 from pipelines.features.garch import Garch
-from pipelines.features.market_context import CONTEXT, PRICES
+from pipelines.features.market_context import NEAR, PRICES
 from pipelines.features.scale import local_volatility, signed_log
 from pipelines.features.state_space import STATES, StateSpace
 from pipelines.inference.linear_path import SEEN
@@ -54,18 +54,18 @@ SENTIMENT_MOVE: Final = 0.1
 """Log-odds that a sentiment of 1 counts as; the sentiment itself is an input too."""
 SENTIMENT_INPUTS: Final = 2
 
-_PRICES: Final = [CONTEXT.index(name) for name in PRICES]
+_PRICES: Final = [NEAR.index(name) for name in PRICES]
 _COLUMN: Final = {name: index for index, name in enumerate(spec.FEATURE_NAMES)}
 _FLOOR: Final = PRICE_FLOOR_UNITS / PRICE_SCALE
 
 
 def inputs_of(fitted: StateSpace | None) -> tuple[str, ...]:
     """Names of the standardised inputs per bar, with or without a filter."""
-    return (*INPUTS, *CONTEXT) if fitted is None else (*INPUTS, *FILTER_INPUTS, *CONTEXT)
+    return (*INPUTS, *NEAR) if fitted is None else (*INPUTS, *FILTER_INPUTS, *NEAR)
 
 
 def around(context: FloatArray, mid_units: NDArray[np.integer[Any]], volatility: FloatArray) -> FloatArray:
-    """The market context's part of the inputs, (n, L, len(CONTEXT)): prices in units of p (1 - p) x volatility."""
+    """The market context's part of the inputs, (n, L, len(NEAR)): prices in units of p (1 - p) x volatility."""
     price = np.clip(mid_units / PRICE_SCALE, _FLOOR, 1.0 - _FLOOR)
     values = context.copy()
     values[..., _PRICES] /= (price * (1.0 - price) * volatility[:, None])[..., None]
@@ -130,10 +130,10 @@ class InputScaler:
     mean: FloatArray
     sd: FloatArray
     winsor_sd: float
-    names: tuple[str, ...] = (*INPUTS, *CONTEXT)
+    names: tuple[str, ...] = (*INPUTS, *NEAR)
 
     @classmethod
-    def fit(cls, values: FloatArray, winsor_sd: float, names: tuple[str, ...] = (*INPUTS, *CONTEXT)) -> "InputScaler":
+    def fit(cls, values: FloatArray, winsor_sd: float, names: tuple[str, ...] = (*INPUTS, *NEAR)) -> "InputScaler":
         """Statistics of relative windows (n, L, len(names)), tails clipped at the 0.1 and 99.9 % quantiles first."""
         rows = values.reshape(-1, values.shape[-1])
         low, high = np.quantile(rows, (0.001, 0.999), axis=0)
@@ -164,8 +164,8 @@ class InputScaler:
         """
         names = tuple(document.get("inputs", ()))
         if document.get("input_version") != INPUT_VERSION or names not in (
-            (*INPUTS, *CONTEXT),
-            (*INPUTS, *FILTER_INPUTS, *CONTEXT),
+            (*INPUTS, *NEAR),
+            (*INPUTS, *FILTER_INPUTS, *NEAR),
         ):
             raise ArtifactError(
                 f"the forecaster was trained on inputs of version {document.get('input_version')!r}, this program"
@@ -189,7 +189,7 @@ def scale_free(
     parts = [relative(features, mid_units, volatility)]
     if fitted is not None:
         parts.append(filtered(fitted, seen[..., : len(STATES)], volatility))
-    parts.append(around(seen[..., len(STATES) :], mid_units, volatility))
+    parts.append(around(seen[..., len(STATES) : len(STATES) + len(NEAR)], mid_units, volatility))
     return np.concatenate(parts, axis=-1), volatility
 
 

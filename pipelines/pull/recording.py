@@ -56,10 +56,13 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "asset": ("asset", "symbol"),
     "spot": ("spot", "reference_price", "underlying"),
     "external": ("external_probability", "external"),
+    "lower": ("lower_price", "lower_bound", "floor_strike"),
+    "upper": ("upper_price", "upper_bound", "cap_strike"),
 }
 """What is read, and the column names it may have, the preferred first."""
 
 _REQUIRED: Final = ("market", "time", "price")
+_LEVELS: Final = ("lower", "upper")
 
 
 @dataclass(frozen=True)
@@ -205,7 +208,7 @@ def _select(names: Mapping[str, str], columns: Mapping[str, str]) -> str:
     )
     sizes = "bid_size", "ask_size"
     numbers = ", ".join(
-        f"{number(role)} AS {role}" for role in ("price", "bid", "ask", *sizes, "volume", "spot", "external")
+        f"{number(role)} AS {role}" for role in ("price", "bid", "ask", *sizes, "volume", "spot", "external", *_LEVELS)
     )
     return f"SELECT {texts}, {numbers}, {time('time')} AS ms, {time('end')} AS end_ms FROM source"  # noqa: S608 - column names are quoted
 
@@ -261,6 +264,7 @@ _LISTED: Final = """
     SELECT market, row_number() OVER (ORDER BY market) - 1 AS code, min(event) AS event, min(token) AS token,
            min(question) AS question, min(category) AS category, min(slug) AS slug, min(rule) AS rule,
            min(ms) AS start_ms, max(ms) AS last_ms, max(end_ms) AS end_ms,
+           min(lower) FILTER (isfinite(lower)) AS lower, min(upper) FILTER (isfinite(upper)) AS upper,
            avg(CAST(units % 50 = 0 AS DOUBLE)) AS on_cent, avg(CAST(units % 5 = 0 AS DOUBLE)) AS on_mill
     FROM (SELECT *, CAST(round(price * 10000) AS BIGINT) AS units FROM parsed WHERE kept) GROUP BY market
 """
@@ -330,7 +334,8 @@ def _markets(db: duckdb.DuckDBPyConnection, rules: Mapping[str, Settlement]) -> 
 def _market(
     by_text: Settlement | None, name: str, _code: int,
     event: str | None, token: str | None, question: str | None, category: str | None,
-    slug: str | None, rule: str | None, start_ms: int, last_ms: int, end_ms: int | None, on_cent: float, on_mill: float,
+    slug: str | None, rule: str | None, start_ms: int, last_ms: int, end_ms: int | None,
+    lower: float | None, upper: float | None, on_cent: float, on_mill: float,
 ) -> Market:  # fmt: skip
     market_id = market_id_of(name)
     topic = category.lower() if category else topic_of(t.replace("-", " ") for t in (question, name, event) if t)
@@ -352,6 +357,8 @@ def _market(
         topic=topic,
         settlement=settled,
         taker_delay_ms=taker_delay_ms(topic, last_ms // 1000),
+        lower=lower,
+        upper=upper,
     )
 
 

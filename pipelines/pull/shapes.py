@@ -67,6 +67,8 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     "description": ("description", "rules"),
     "resolution_source": ("resolution_source", "resolutionsource"),
     "event_start": ("event_start", "event_start_s", "event_start_time", "eventstarttime"),
+    "lower_price": ("lower_price", "lower_bound", "floor_strike"),
+    "upper_price": ("upper_price", "upper_bound", "cap_strike"),
 }
 """Our names, and what archives call them, the likeliest first."""
 CONDITIONS: Final = ("market_id", "condition_id", "conditionid", "market")
@@ -74,7 +76,7 @@ CONDITIONS: Final = ("market_id", "condition_id", "conditionid", "market")
 
 KEPT: Final = (
     "token_id", "outcome", "question", "slug", "event", "end_date", "category", "spot", "asset", "external",
-    "resolved_price", "settlement", "description", "resolution_source", "event_start",
+    "resolved_price", "settlement", "description", "resolution_source", "event_start", "lower_price", "upper_price",
 )  # fmt: skip
 """What describes a market or its underlying, or was stated of its outcome, in every shape."""
 _ARRIVALS: Final = frozenset(ROLES["timestamp"]) - {"end_date", "closed_time", "date"}

@@ -144,6 +144,11 @@ def _write(pulled: Pulled, bars: Bars, params: Params) -> None:
         raw_tables.write_replay(folder, raw_tables.markets_table(replayed), raw_tables.bars_table(ids, replay), shown)
 
 
+def _share(bars: Bars, markets: list[bool]) -> float:
+    """Share of the bars whose market is one of those that are marked."""
+    return float(np.mean(np.array(markets)[bars.code]))
+
+
 def _report(chosen: window.Window, pulled: Pulled, bars: Bars, params: Params, too_short: int) -> dict[str, object]:
     replay = pulled.replay
     return {
@@ -159,6 +164,8 @@ def _report(chosen: window.Window, pulled: Pulled, bars: Bars, params: Params, t
         "bars_filled": int(bars.filled.sum()),
         "spread_observed_share": float(np.mean(bars.spread_units > 0)),
         "sizes_observed_share": float(np.mean(bars.bid_size_micro + bars.ask_size_micro > 0)),
+        "brackets_observed_share": _share(bars, [one.bracket is not None for one in pulled.markets]),
+        "exclusive_share": _share(bars, [one.neg_risk for one in pulled.markets]),
         "spread_of_open_books_by_tick": {str(tick): mean / PRICE_SCALE for tick, (mean, _) in pulled.spreads.items()},
         "volume_shares": float(bars.volume_micro.sum() / 1e6),
         "headlines": len(pulled.headlines),

@@ -154,6 +154,7 @@ def _market(row: Mapping[str, Any]) -> Market:
     rule, delay_ms = Settlement.parse(row.get("settlement")), row.get("taker_delay_ms") or 0
     pays = Rewards(*(row.get(f"reward_{one.name}") or 0 for one in fields(Rewards)))
     values |= {"fee": fee, "topic": row["topic"] or "", "settlement": rule}
+    values |= {"lower": row.get("lower"), "upper": row.get("upper")}
     return Market(**values, taker_delay_ms=delay_ms, rewards=pays)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipelines.core.domain import FloatArray
 from pipelines.features.spec import FEATURE_NAMES
-from pipelines.features.state_space_batch import Books, contexts
+from pipelines.features.state_space_batch import Books, Rungs, contexts
 from pipelines.rows.headlines import Headlines
 from pipelines.rows.market import Bools, IntArray, MarketBars, features
 from pipelines.rows.raw_bars import COLUMNS
@@ -45,15 +45,27 @@ def of_market(bars: MarketBars, news: News, stated: FloatArray, length_s: int) -
     }
 
 
-def context(markets: Sequence[MarketBars], length_s: int) -> list[FloatArray]:
-    """The market context of every bar of whole events, (n, len(CONTEXT)) by market.
+def placed(values: FloatArray, rows: Bools) -> FloatArray:
+    """Values (k, m) of the k bars that a mask (n,) chooses, at their places among all: (n, m), NaN elsewhere."""
+    made = np.full((len(rows), values.shape[1]), np.nan)
+    made[rows] = values
+    return made
+
+
+def context(markets: Sequence[MarketBars], length_s: int, stated: Sequence[FloatArray | None] = ()) -> list[FloatArray]:
+    """The market context of every bar of whole events, (n, len(CONTEXT)) by market; `stated` is what `Board.stated`
+    says of the bars of each, (n, 3), None where it says nothing.
 
     All bars of an event belong in it, also those of runs too short to learn from: whether a run will be long enough is
     not known while it lasts.
     """
     counts = [len(bars.ts_s) for bars in markets]
+    said = stated or [None] * len(markets)
     _, event = np.unique([bars.event_id for bars in markets], return_inverse=True)
     starts = np.concatenate([np.append(True, np.diff(bars.ts_s) != length_s)[: len(bars.ts_s)] for bars in markets])
     names = ("ts_s", "mid_units", "spread_units", "bid_size_micro", "ask_size_micro")
     columns = (np.concatenate([getattr(bars, name) for bars in markets]) for name in names)
-    return np.split(contexts(Books(np.repeat(event, counts), starts, *columns)), np.cumsum(counts)[:-1])
+    rungs = Rungs.of([one.bracket for one in markets], [one.exclusive for one in markets], event.tolist(), counts)
+    fair = [np.full((n, 2), np.nan) if one is None else one[:, :2] for n, one in zip(counts, said, strict=True)]
+    books = Books(np.repeat(event, counts), starts, *columns, rungs=rungs, fair=np.concatenate(fair))
+    return np.split(contexts(books), np.cumsum(counts)[:-1])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.core.brackets import Bracket
 from pipelines.core.domain import FloatArray
 from pipelines.core.settlement import Settlement
 from pipelines.features.compute import batch
@@ -28,6 +29,9 @@ class MarketBars:
     bid_size_micro: IntArray
     ask_size_micro: IntArray
     settlement: Settlement | None = None
+    bracket: Bracket | None = None
+    exclusive: bool = False
+    """Whether the venue says that one market of the event at most can pay."""
 
 
 def parts(ts_s: IntArray, length_s: int) -> list[slice]:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from pipelines.core import brackets
 from pipelines.core.errors import DataError
 from pipelines.core.settlement import Settlement
 from pipelines.rows.market import IntArray, MarketBars
@@ -69,7 +70,11 @@ class RawBars:
             about = self.about[name]
             values = {column: table[column].to_numpy().astype(np.int64) for column in COLUMNS}
             rule = Settlement.parse(about.get("settlement"))
-            yield MarketBars(name, about["event_id"], about["end_s"], **values, settlement=rule)
+            bracket = brackets.of(about.get("question") or "", rule, about.get("lower"), about.get("upper"))
+            yield MarketBars(
+                name, about["event_id"], about["end_s"], **values,
+                settlement=rule, bracket=bracket, exclusive=bool(about.get("neg_risk")),
+            )  # fmt: skip
 
     def _read(self, names: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:
         scanner = self._dataset().scanner(

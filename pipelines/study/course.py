@@ -178,12 +178,14 @@ def _series(found: recording.Recording, bars: Bars, length_s: int) -> Iterator[S
     markets = [
         MarketBars(
             one.market_id, one.event_id, one.end_s, **{name: getattr(part, name) for name in COLUMNS},
-            settlement=one.settlement,
+            settlement=one.settlement, bracket=one.bracket, exclusive=one.neg_risk,
         )
         for one, part in zip((found.markets[code] for code in codes), parts, strict=True)
     ]  # fmt: skip
-    for code, one, near in zip(codes, markets, context(markets, length_s), strict=True):
-        fair, external = np.split(board.stated(one.market_id, one.settlement, one.ts_s, length_s), [2], axis=1)
+    stated = [board.stated(one.market_id, one.settlement, one.ts_s, length_s) for one in markets]
+    around = context(markets, length_s, stated)
+    for code, one, near, said in zip(codes, markets, around, stated, strict=True):
+        fair, external = np.split(said, [2], axis=1)
         market = found.markets[code]
         yield Series(
             market,

@@ -11,6 +11,7 @@ from statistics import median
 from pipelines.core import log
 from pipelines.core.domain import Bar, Market, Quote
 from pipelines.core.errors import VenueError, VenueForbidden
+from pipelines.features import reference_gap
 from pipelines.features.state_space import StateSpace
 from pipelines.trading.kernel import fair_units, is_trusted
 from pipelines.venue import stream
@@ -171,10 +172,14 @@ class Feed:
         for market_id, one in self.followed.items():
             self._describe(one, wanted[market_id])
         for market in fresh:
-            window = Window(self._lookback, self._length_s, market.end_s)
+            window = self._window(market)
             self.followed[market.market_id] = Followed(market, window, listed_tick=market.tick_units)
         self._news.learn(fresh)
         await self.stream.follow(one.market for one in self.followed.values())
+
+    def _window(self, market: Market) -> Window:
+        """An empty window of a market."""
+        return Window(self._lookback, self._length_s, market.end_s, market.bracket, exclusive=market.neg_risk)
 
     def _describe(self, one: Followed, market: Market) -> None:
         """Take over what the listing says now. Its tick counts when it has changed there: books tell theirs sooner."""
@@ -311,7 +316,7 @@ class Feed:
     def _append(self, one: Followed, bar: Bar) -> None:
         """Push a bar, or keep it until history is there. A window that is filled anew serves until the new one is."""
         if one.ready and one.window.follows(bar.ts_s):
-            self._push(one.window, one.sentiment_sum, bar)
+            self._push(one.market, one.window, one.sentiment_sum, bar)
         else:
             one.ready = False
         # The old window keeps serving while the new one is filled: a gap must not blind the bot to a held market.
@@ -321,8 +326,9 @@ class Feed:
         if one.warming is not None:
             one.backlog.append(bar)
 
-    def _push(self, window: Window, sentiment_sum: MarketSentiment, bar: Bar) -> None:
-        window.push(bar, *sentiment_sum.at(bar.ts_s, self._news.of(bar.market_id)))
+    def _push(self, market: Market, window: Window, sentiment_sum: MarketSentiment, bar: Bar) -> None:
+        fair = reference_gap.known(*self.implied(market, bar.ts_s))
+        window.push(bar, *sentiment_sum.at(bar.ts_s, self._news.of(bar.market_id)), fair)
 
     def _price_from_history(self, one: Followed, ts_s: int) -> None:
         """A market whose book has had one side alone since the start gets its price from history, so that what is held
@@ -356,9 +362,9 @@ class Feed:
             self._complain(one, error)
             one.refill, one.warming = True, None
             return
-        window, sentiment_sum = Window(self._lookback, self._length_s, one.market.end_s), MarketSentiment()
+        window, sentiment_sum = self._window(one.market), MarketSentiment()
         for bar in [*bars, *(bar for bar in one.backlog if bar.ts_s > newest.ts_s)]:
-            self._push(window, sentiment_sum, bar)
+            self._push(one.market, window, sentiment_sum, bar)
         one.window, one.sentiment_sum, one.backlog = window, sentiment_sum, []
         one.ready, one.warming = True, None
         for other in self._event_of(one):

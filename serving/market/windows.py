@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.core.brackets import Bracket
 from pipelines.core.domain import Bar, FloatArray
+from pipelines.features import ladder, reference_gap
 from pipelines.features.market_context import CONTEXT, RollingContext
 from pipelines.features.rolling import RollingFeatures
 from pipelines.features.spec import FEATURES
@@ -46,6 +48,7 @@ class _Past:
     volume_micro: int
     spread_units: int
     sizes_micro: tuple[int, int]
+    fair: tuple[float, float] = reference_gap.UNKNOWN
     headlines: list[tuple[int, float]] = field(default_factory=list)
 
     def into(self, rolling: RollingStateSpace) -> tuple[float, ...]:
@@ -68,13 +71,27 @@ class _Folded:
 
 
 class Window:
-    """One market's contiguous bars. A bar that does not follow the last one starts the window anew."""
+    """One market's contiguous bars. A bar that does not follow the last one starts the window anew.
 
-    def __init__(self, lookback: int, length_s: int, end_s: int | None) -> None:
+    `bracket` are the market's levels, and `exclusive` says that one market of its event at most can pay.
+    """
+
+    def __init__(
+        self,
+        lookback: int,
+        length_s: int,
+        end_s: int | None,
+        bracket: Bracket | None = None,
+        *,
+        exclusive: bool = False,
+    ) -> None:
         self._lookback = lookback
         self._length = length_s
         self._end_s = end_s
+        self.bracket = bracket
+        self.exclusive = exclusive
         self._moves: dict[int, int] = {}
+        self._mids: dict[int, int] = {}
         self._reset()
 
     def _reset(self) -> None:
@@ -99,11 +116,18 @@ class Window:
         """Whether a bar with this close is the next one."""
         return self.last is None or ts_s == self.last.ts_s + self._length
 
-    def push(self, bar: Bar, sentiment: float = 0.0, headlines: Iterable[tuple[int, float]] = ()) -> None:
+    def push(
+        self,
+        bar: Bar,
+        sentiment: float = 0.0,
+        headlines: Iterable[tuple[int, float]] = (),
+        fair: tuple[float, float] = reference_gap.UNKNOWN,
+    ) -> None:
         """Append a bar; a repeated or older one is ignored, one after a gap empties the window first.
 
         `headlines` are the (known at, score) pairs that were read since the last bar. One that was known before it
-        enters the bar it belongs to, as it does in training.
+        enters the bar it belongs to, as it does in training. `fair` are the fair values of the bar, as
+        `reference_gap.step` reads them.
         """
         if self.last is not None and bar.ts_s <= self.last.ts_s:
             return
@@ -115,7 +139,7 @@ class Window:
         self.features[-1] = self._rolling.push(bar.ts_s, bar.mid_units, bar.volume_micro)
         self.mids[-1] = bar.mid_units
         self.sentiment[-1] = sentiment
-        self._remember(bar)
+        self._remember(bar, fair)
         # A filter cannot go back: it is folded again over the bars that are kept.
         if self._enter(headlines):
             self._folded.clear()
@@ -124,18 +148,25 @@ class Window:
         self.count += 1
         self.last = bar
 
-    def _remember(self, bar: Bar) -> None:
+    def _remember(self, bar: Bar, fair: tuple[float, float]) -> None:
         if self._past:
             self._moves[bar.ts_s] = bar.mid_units - self._past[-1].mid_units
             if len(self._moves) > KEPT_BARS:
                 self._moves.pop(next(iter(self._moves)))
+        self._mids[bar.ts_s] = bar.mid_units
+        if len(self._mids) > KEPT_BARS:
+            self._mids.pop(next(iter(self._mids)))
         sizes = bar.bid_size_micro, bar.ask_size_micro
-        self._past.append(_Past(bar.ts_s, bar.mid_units, bar.volume_micro, bar.spread_units, sizes))
+        self._past.append(_Past(bar.ts_s, bar.mid_units, bar.volume_micro, bar.spread_units, sizes, fair))
         self._pending = min(self._pending + 1, KEPT_BARS)
 
     def move_at(self, ts_s: int) -> int | None:
         """Move in 1e-4 of the bar that closed at a time since the one before it; None where one of them lacks."""
         return self._moves.get(ts_s)
+
+    def mid_at(self, ts_s: int) -> int | None:
+        """Price in 1e-4 of the bar that closed at a time; None where it lacks."""
+        return self._mids.get(ts_s)
 
     def surround(self, siblings: Sequence["Window"]) -> None:
         """Make the market context of the bars that have none yet, from the windows of the event's other markets."""
@@ -146,10 +177,28 @@ class Window:
             moved = place > 0 or len(self._past) == KEPT_BARS
             others = [one.move_at(past.ts_s) for one in siblings] if moved else []
             known = [move for move in others if move is not None]
-            made = self._surroundings.push(past.ts_s, past.mid_units, past.spread_units, past.sizes_micro, known)
+            seen = past.ts_s, past.mid_units, past.spread_units, past.sizes_micro, known
+            made = self._surroundings.push(*seen, *self._place(past, siblings), past.fair)
             self._contexts[:-1] = self._contexts[1:]
             self._contexts[-1] = made
         self._pending = 0
+
+    def _place(self, past: _Past, siblings: Sequence["Window"]) -> tuple[Sequence[float], int]:
+        """The place among the brackets of the event at a bar, and the sum of the prices of exclusive markets (0 for
+        others)."""
+        place: Sequence[float] = ladder.ABSENT
+        exclusive_units = 0
+        if self.bracket is not None:
+            there = [one for one in siblings if one.bracket is not None and one.mid_at(past.ts_s) is not None]
+            place = ladder.place_of(self._rung(past.ts_s), [one._rung(past.ts_s) for one in there])
+        if self.exclusive:
+            mids = [one.mid_at(past.ts_s) or 0 for one in siblings if one.exclusive]
+            exclusive_units = past.mid_units + sum(mids)
+        return place, exclusive_units
+
+    def _rung(self, ts_s: int) -> ladder.Rung:
+        assert self.bracket is not None
+        return self.bracket, self._mids[ts_s], self._moves.get(ts_s, 0)
 
     def forget_surroundings(self) -> None:
         """Make the context of every bar anew the next time: a sibling has other bars now."""

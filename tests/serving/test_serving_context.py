@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from pipelines.core.brackets import Bracket
 from pipelines.core.domain import Bar, FloatArray
+from pipelines.features.market_context import NEAR
 from pipelines.features.state_space import STATES
-from pipelines.features.state_space_batch import Books, contexts
+from pipelines.features.state_space_batch import Books, Rungs, contexts
 from serving.market.windows import Window
 
 LENGTH, LOOKBACK, BARS, SIDES = 60, 40, 1_440, 4
@@ -15,6 +17,13 @@ SPREADS = np.where(RNG.random((SIDES, BARS)) < 0.2, 0, 100)
 SIZES = RNG.integers(0, 10**10, (SIDES, BARS, 2)) * (SPREADS[..., None] > 0)
 THERE = RNG.random((SIDES, BARS)) > 0.004
 """A gap in some market about once in an hour."""
+FAIRS = np.where(RNG.random((SIDES, BARS, 2)) < 0.1, np.nan, RNG.random((SIDES, BARS, 2)))
+
+BRACKETS = [Bracket("", 10.0 * side, 10.0 * (side + 1)) for side in range(SIDES)]
+
+
+def _window(side: int) -> Window:
+    return Window(LOOKBACK, LENGTH, None, BRACKETS[side], exclusive=True)
 
 
 def _bar(side: int, minute: int) -> Bar:
@@ -22,23 +31,31 @@ def _bar(side: int, minute: int) -> Bar:
     return Bar(str(side), START_S + LENGTH * minute, int(MIDS[side, minute]), 0, 0, *book)
 
 
+def _fair(side: int, minute: int) -> tuple[float, float]:
+    now, before = FAIRS[side, minute].tolist()
+    return now, before
+
+
 def _trained(first: int = 0) -> list[FloatArray]:
     """The last contexts of each market as training computes them from the bars from `first` on."""
-    columns, lengths = [], []
+    columns, lengths, fairs = [], [], []
     for side in range(SIDES):
         minutes = np.flatnonzero(THERE[side, first:]) + first
         ts = START_S + LENGTH * minutes
         starts = np.append(True, np.diff(minutes) != 1)
         books = MIDS[side, minutes], SPREADS[side, minutes], SIZES[side, minutes, 0], SIZES[side, minutes, 1]
+        fairs.append(FAIRS[side, minutes])
         columns.append((np.zeros(len(ts), dtype=np.int64), starts, ts, *books))
         lengths.append(len(ts))
-    made = contexts(Books(*(np.concatenate(column) for column in zip(*columns, strict=True))))
+    rungs = Rungs.of(BRACKETS, [True] * SIDES, [0] * SIDES, lengths)
+    joined = (np.concatenate(column) for column in zip(*columns, strict=True))
+    made = contexts(Books(*joined, rungs=rungs, fair=np.concatenate(fairs)))
     return [part[-LOOKBACK:] for part in np.split(made, np.cumsum(lengths)[:-1])]
 
 
 def _lived(first: int = 0, anew: frozenset[int] = frozenset()) -> list[FloatArray]:
     """The last contexts of live windows that are looked at every minute; at some minutes one of them is filled anew."""
-    windows = [Window(LOOKBACK, LENGTH, None) for _ in range(SIDES)]
+    windows = [_window(side) for side in range(SIDES)]
 
     def look() -> None:
         for window in windows:
@@ -47,12 +64,12 @@ def _lived(first: int = 0, anew: frozenset[int] = frozenset()) -> list[FloatArra
     for minute in range(first, BARS):
         for side in range(SIDES):
             if THERE[side, minute]:
-                windows[side].push(_bar(side, minute))
+                windows[side].push(_bar(side, minute), fair=_fair(side, minute))
         if minute in anew:
-            fresh = Window(LOOKBACK, LENGTH, None)
+            fresh = _window(1)
             for earlier in range(first, minute + 1):
                 if THERE[1, earlier]:
-                    fresh.push(_bar(1, earlier))
+                    fresh.push(_bar(1, earlier), fair=_fair(1, earlier))
             windows[1] = fresh
             for window in windows:
                 window.forget_surroundings()
@@ -61,8 +78,10 @@ def _lived(first: int = 0, anew: frozenset[int] = frozenset()) -> list[FloatArra
 
 
 def test_a_day_with_gaps_has_the_bits_of_training() -> None:
-    """Over 1,440 minutes with gaps every live context is that of training."""
-    for one, other in zip(_lived(), _trained(), strict=True):
+    """Over 1,440 minutes with gaps every live context is that of training, also the place among brackets."""
+    lived = _lived()
+    assert np.concatenate(lived)[:, len(NEAR) :].any(axis=0).all()
+    for one, other in zip(lived, _trained(), strict=True):
         kept = np.flatnonzero(one.any(axis=1))
         assert len(kept) > 5
         assert one[kept].tobytes() == other[-len(kept) :].tobytes()
@@ -90,4 +109,4 @@ def test_without_siblings_a_window_has_a_neutral_context() -> None:
         window.push(Bar("m", LENGTH * (minute + 1), 5_000 + 50 * (minute % 2), 0, 0, 0))
     found = window.view().states[:, len(STATES) :]
     assert found[:, 4].any()
-    assert not found[:, [0, 1, 2, 3, 5, 6, 10, 13, 16, 18]].any()
+    assert not found[:, [0, 1, 2, 3, 5, 6, 10, 13, 16, 18, *range(len(NEAR), found.shape[1])]].any()

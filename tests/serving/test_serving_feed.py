@@ -15,6 +15,8 @@ from pipelines.core.domain import Bar
 from pipelines.core.errors import VenueForbidden
 from pipelines.core.params import read
 from pipelines.core.settings import Settings
+from pipelines.features.ladder import LADDER
+from pipelines.inference.linear_path import SEEN
 from pipelines.venue import stream
 from serving import metrics
 from serving.dashboard.status import Status
@@ -25,6 +27,7 @@ from serving.safety.block import Block
 from serving.safety.feed_watch import FeedWatch
 
 ONE, TWO = make_market(1), make_market(2)
+PLACE = [SEEN.index(name) for name in LADDER]
 FIRST = NOW_S + 20
 """Close of the first bar."""
 
@@ -296,3 +299,41 @@ async def test_a_403_over_rest_is_counted_once(monkeypatch: pytest.MonkeyPatch, 
     feed.stream.rest_error = VenueForbidden("403 again")
     watch.look()
     assert block.active
+
+
+async def test_followed_brackets_know_their_neighbours_and_their_sum() -> None:
+    """Windows of listed ranges hold, at the last close, the next brackets by level, the residual and the excess."""
+    levels = ("less than $100", "between $100 and $110", "greater than $110")
+    markets = [
+        replace(make_market(number), event_id="btc", question=f"Will Bitcoin be {text} on May 1?", neg_risk=True)
+        for number, text in zip((3, 1, 2), levels, strict=True)
+    ]
+    sides = (("0.20", "0.22"), ("0.55", "0.57"), ("0.28", "0.30"))
+    async with feeding(*markets, lookback=1) as (venue, feed, _):
+        for minute in range(3):
+            books = (book(one, *touch, at_s=60 * minute + 1) for one, touch in zip(markets, sides, strict=True))
+            await venue.say(*books)
+        await closes(feed, 2)
+        await until(lambda: len(feed.seen()) == 3)
+
+        seen = {one.market.question: one.window.states[-1, PLACE] for one in feed.seen()}
+        low, middle, _ = (dict(zip(LADDER, seen[one.question].tolist(), strict=True)) for one in markets)
+        assert low["above_gap"] == pytest.approx(0.35)
+        assert low["below_gap"] == 0.0
+        assert (middle["below_gap"], middle["above_gap"]) == pytest.approx((-0.35, -0.27))
+        assert middle["residual"] != 0.0
+        assert middle["excess"] == pytest.approx(0.56 * 0.06)
+
+
+async def test_a_followed_market_knows_its_fair_value_at_each_close() -> None:
+    """What the reference price implies is in the window of the close at which it was known, and 0 before."""
+    async with feeding(ONE, TWO, lookback=3) as (venue, feed, _):
+        feed.implied = lambda market, ts_s: (0.6, 0.5) if market == ONE and ts_s > FIRST + 60 else (None, None)
+        for minute in range(4):
+            await venue.say(book(ONE, at_s=60 * minute + 1), book(TWO, at_s=60 * minute + 1))
+        await closes(feed, 3)
+        await until(lambda: len(feed.seen()) == 2)
+
+        gaps = {one.market.market_id: one.window.states[-3:, SEEN.index("fair_gap")] for one in feed.seen()}
+        assert gaps[ONE.market_id] == pytest.approx([0.0, 0.0, 0.1])
+        assert not gaps[TWO.market_id].any()

@@ -12,8 +12,9 @@ import pytest
 from benchmarks import classical, league, league_data, league_online, league_row
 from benchmarks.kept_rows import KeptRows
 from benchmarks.league_data import Course
-from benchmarks.league_members import Made, without_sizes
+from benchmarks.league_members import Made
 from benchmarks.league_page import page
+from benchmarks.without_inputs import without
 from pipelines.core.errors import ParameterError
 from pipelines.core.params import load
 from pipelines.features.market_context import CONTEXT
@@ -218,7 +219,7 @@ def test_the_ablation_hides_sizes_and_nothing_else():
     part adds to the hybrid."""
     rows, params = _reverting(), _params()
     context = np.random.default_rng(1).normal(size=(len(rows.mid_units), len(CONTEXT)))
-    hidden = without_sizes(replace(rows, context=context)).context
+    hidden = without(replace(rows, context=context), "sizes").context
     gone = [name for at, name in enumerate(CONTEXT) if not hidden[:, at].any()]
     assert gone == ["lean", "lean_spread", "micro_gap"]
     others = [at for at, name in enumerate(CONTEXT) if name not in gone]

@@ -1,20 +1,34 @@
 """The market context: batch equals the rolling form to the bit, absent is neutral, and nothing later is read."""
 
 import itertools
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from pipelines.features.market_context import CONTEXT, RollingContext, of_siblings
-from pipelines.features.state_space_batch import Books, contexts
+from pipelines.core.brackets import Bracket
+from pipelines.features.ladder import ABSENT, LADDER, place_of
+from pipelines.features.market_context import CONTEXT, NEAR, RollingContext, of_siblings
+from pipelines.features.reference_gap import REFERENCE
+from pipelines.features.state_space_batch import Books, Rungs, contexts
 
 START_S = 1_767_225_600
 COLUMN = {name: index for index, name in enumerate(CONTEXT)}
 
 
-def _books(seed=3, events=2, sides=4, bars=150, gaps=True):
-    """Markets of two events with gaps, missing books and sides without size."""
+BRACKETS = [
+    Bracket("range", -math.inf, 10.0), Bracket("range", 10.0, 12.0), Bracket("range", 12.0, 15.0),
+    Bracket("range", 15.0, math.inf), Bracket("level", 10.0, math.inf), Bracket("level", 20.0, math.inf),
+    Bracket("level", 35.0, math.inf), None, Bracket("below", -math.inf, 3.0), Bracket("below", -math.inf, 2.0),
+    Bracket("below", -math.inf, 5.0), Bracket("below", -math.inf, 4.0),
+]  # fmt: skip
+"""Of three events: ranges, thresholds with a market of no level among them, thresholds downward in no order."""
+EXCLUSIVE = [False] * 4 + [True] * 4 + [False] * 4
+
+
+def _books(seed=3, events=3, sides=4, bars=150, gaps=True):
+    """Markets of three events with gaps, missing books and sides without size."""
     rng = np.random.default_rng(seed)
     rows = []
     for market in range(events * sides):
@@ -26,7 +40,10 @@ def _books(seed=3, events=2, sides=4, bars=150, gaps=True):
         sizes = [np.where(rng.random(len(ts)) < 0.2, 0, rng.integers(1, 10**11, len(ts))) for _ in range(2)]
         starts = np.append(True, np.diff(ts) != 60)
         rows.append((np.full(len(ts), market // sides), starts, ts, mid, spread, *sizes))
-    return Books(*(np.concatenate(column) for column in zip(*rows, strict=True))), [len(row[2]) for row in rows]
+    counts = [len(row[2]) for row in rows]
+    rungs = Rungs.of(BRACKETS, EXCLUSIVE, [market // sides for market in range(len(rows))], counts)
+    fair = np.where(rng.random((sum(counts), 2)) < 0.2, np.nan, rng.random((sum(counts), 2)))
+    return Books(*(np.concatenate(column) for column in zip(*rows, strict=True)), rungs=rungs, fair=fair), counts
 
 
 def _rolling(books, lengths):
@@ -50,15 +67,22 @@ def _rolling(books, lengths):
             mine = [m for other, m in moves.items() if other != market and books.event[edges[other]] == event]
             sizes = int(books.bid_size_micro[row]), int(books.ask_size_micro[row])
             siblings = mine if market in moves else []
-            made[row] = state[market].push(
-                ts_s, int(books.mid_units[row]), int(books.spread_units[row]), sizes, siblings
-            )
+            there = [m for m, at in seen[ts_s] if m != market and books.event[at] == event]
+            rung = {m: (BRACKETS[m], int(last[m]), moves.get(m, 0)) for m in (market, *there)}
+            known = [rung[m] for m in there if BRACKETS[m] is not None]
+            place = ABSENT if BRACKETS[market] is None else place_of(rung[market], known)
+            exclusive = sum(int(last[m]) for m in (market, *there)) if EXCLUSIVE[market] else 0
+            book = int(books.mid_units[row]), int(books.spread_units[row]), sizes
+            fair = tuple(books.fair[row].tolist())
+            made[row] = state[market].push(ts_s, *book, siblings, place, exclusive, fair)
     return made
 
 
 def test_batch_equals_rolling_to_the_bit():
-    """Markets with gaps, sides without size and bars without a book have the same bits in both forms."""
+    """Markets with gaps, sides without size, bars without a book, ladders of every kind and fair values have the same
+    bits in both forms, and every column says something."""
     books, lengths = _books()
+    assert contexts(books).any(axis=0).all()
     assert contexts(books).tobytes() == _rolling(books, lengths).tobytes()
 
 
@@ -81,7 +105,8 @@ def test_absent_is_neutral():
     mid = 5_000 + 50 * (np.arange(count) % 3)
     nothing, ts = np.zeros(count, dtype=np.int64), START_S + 60 * np.arange(count)
     made = contexts(Books(nothing, np.arange(count) == 0, ts, mid, nothing, nothing, nothing))
-    for name in ("spread", "lean", "lean_spread", "micro_gap", "sum_move", "agreed", "sum_60", "others", "peak"):
+    absent = ("spread", "lean", "lean_spread", "micro_gap", "sum_move", "agreed", "sum_60", "others", "peak")
+    for name in (*absent, *LADDER, *REFERENCE):
         assert not made[:, COLUMN[name]].any(), name
     assert made[1:, COLUMN["move"]].any()
 
@@ -117,6 +142,7 @@ def _before(compute, books, cut_s):
         "bid_size_micro": np.where(later, rng.integers(1, 10**11, len(later)), books.bid_size_micro),
         "ask_size_micro": np.where(later, rng.integers(1, 10**11, len(later)), books.ask_size_micro),
     }
+    other["fair"] = np.where(later[:, None], rng.random(books.fair.shape), books.fair)
     return compute(books)[~later].tobytes(), compute(replace(books, **other))[~later].tobytes()
 
 
@@ -129,7 +155,7 @@ def test_honest_columns_pass_the_proof():
 
 @pytest.mark.parametrize("name", [name for name in CONTEXT if not name.startswith("hour")])
 def test_a_seeded_leak_is_caught(name):
-    """Each of the twenty columns that depend on prices and books fails the proof when it is that of the next bar."""
+    """Each column that depends on prices, books or fair values fails the proof when it is that of the next bar."""
     books, _ = _books(gaps=False)
 
     def leaked(seen):
@@ -151,3 +177,100 @@ def test_the_last_book_counts_for_five_bars():
     assert (made[2:8] == made[2]).all()
     assert made[2] > 0.0
     assert not made[8:].any()
+
+
+def _closes(brackets, prices, exclusive=False):
+    """The place columns of markets of one event whose prices are given for each bar, (markets, bars, len(LADDER))."""
+    markets, bars = np.shape(prices)
+    ts, starts = np.tile(START_S + 60 * np.arange(bars), markets), np.tile(np.arange(bars) == 0, markets)
+    nothing, mid = np.zeros(markets * bars, dtype=np.int64), np.asarray(prices, dtype=np.int64).ravel()
+    rungs = Rungs.of(brackets, [exclusive] * markets, [0] * markets, [bars] * markets)
+    made = contexts(Books(nothing, starts, ts, mid, nothing, nothing, nothing, rungs=rungs))
+    return made[:, len(NEAR) : len(NEAR) + len(LADDER)].reshape(markets, bars, -1)
+
+
+RANGES = [Bracket("", 10.0 * k, 10.0 * (k + 1)) for k in range(5)]
+FAIR = np.array([600, 2_400, 4_000, 2_400, 600])
+
+
+def test_a_price_above_the_fitted_distribution_has_a_positive_residual():
+    """One bracket that is dear among prices of a normal law has the largest residual, and those of the law have almost
+    none."""
+    quiet = _closes(RANGES, FAIR[:, None])[:, 0, LADDER.index("residual")]
+    dear = _closes(RANGES, np.add(FAIR, [0, 0, 0, 500, 0])[:, None])[:, 0, LADDER.index("residual")]
+    assert np.abs(quiet).max() < 0.01
+    assert np.argmax(dear) == 3
+    assert dear[3] > 0.02
+
+
+def test_thresholds_have_the_residual_of_their_ranges():
+    """A threshold that is dear among the prices of a normal law has the largest residual, upward and downward."""
+    above = np.cumsum(FAIR[::-1])[::-1][1:]
+    for brackets, prices in (
+        ([Bracket("", 10.0 * (k + 1), math.inf) for k in range(4)], above),
+        ([Bracket("", -math.inf, 10.0 * (k + 1)) for k in range(4)], 10_000 - above),
+    ):
+        quiet = _closes(brackets, prices[:, None])[:, 0, LADDER.index("residual")]
+        dear = _closes(brackets, np.add(prices, [0, 0, 400, 0])[:, None])[:, 0, LADDER.index("residual")]
+        assert np.abs(quiet).max() < 0.01
+        assert np.argmax(dear) == 2
+
+
+def test_neighbours_are_the_next_brackets_by_level():
+    """Whatever the order of the markets, moves and gaps are those of the next lower and the next upper level."""
+    prices = np.stack([FAIR, np.add(FAIR, [50, 0, -150, 0, 250])], axis=1)
+    order = [3, 0, 4, 2, 1]
+    found = _closes([RANGES[k] for k in order], prices[order])[:, 1]
+    row = dict(zip(LADDER, found[order.index(3)].tolist(), strict=True))
+    assert row["below_move"] == -0.015
+    assert row["above_move"] == 0.025
+    assert row["below_gap"] == pytest.approx(0.145)
+    assert row["above_gap"] == pytest.approx(-0.155)
+    lowest = dict(zip(LADDER, found[order.index(0)].tolist(), strict=True))
+    assert lowest["below_move"] == lowest["below_gap"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("brackets", "exclusive", "total", "excess"),
+    [
+        (RANGES, False, 10_500, 0.05), (RANGES, False, 9_500, 0.0),
+        ([Bracket("", -math.inf, 1.0), Bracket("", 1.0, 2.0), Bracket("", 2.0, math.inf)], False, 9_500, -0.05),
+        ([None] * 4, True, 11_000, 0.1), ([None] * 4, True, 9_000, 0.0), ([None] * 4, False, 11_000, 0.0),
+        ([Bracket("", 1.0, math.inf), Bracket("", 2.0, math.inf)], False, 15_000, 0.0),
+    ],
+)  # fmt: skip
+def test_the_excess_is_what_exclusive_prices_have_over_one(brackets, exclusive, total, excess):
+    """Above 1 the sum of exclusive prices is in error whether or not all are known; below 1 only where the brackets
+    leave nothing out; thresholds are not exclusive."""
+    prices = np.full((len(brackets), 1), total // len(brackets))
+    prices[0] += total - prices.sum()
+    found = _closes(brackets, prices, exclusive)[:, 0, LADDER.index("excess")]
+    assert found == pytest.approx(prices[:, 0] / 10_000 * excess)
+
+
+@pytest.mark.parametrize(
+    "brackets",
+    [
+        [Bracket("", 0.0, 2.0), Bracket("", 1.0, 3.0), Bracket("", 2.0, 4.0)],
+        [Bracket("a", 0.0, 1.0), Bracket("b", 1.0, 2.0), Bracket("c", 2.0, 3.0)],
+        [Bracket("", 1.0, math.inf), Bracket("", 1.0, math.inf), Bracket("", 3.0, math.inf)],
+        [None, None, Bracket("", 1.0, 2.0)],
+    ],
+)
+def test_brackets_that_are_no_ladder_are_neutral(brackets):
+    """Ranges that overlap, quantities of their own, equal levels and lone brackets say nothing."""
+    prices = np.array([[3_000, 3_100], [5_000, 4_900], [6_000, 6_000]])
+    assert not _closes(brackets, prices).any()
+
+
+def test_the_gap_to_the_fair_value_is_in_price_units():
+    """A fair value above the price is a positive gap, less its means where it lasts; an unknown one is 0 and leaves the
+    means alone."""
+    fair = np.array([[0.55, 0.50], [np.nan, np.nan], [0.55, np.nan], [0.60, 0.52]])
+    nothing, ts = np.zeros(4, dtype=np.int64), START_S + 60 * np.arange(4)
+    books = Books(nothing, np.arange(4) == 0, ts, nothing + 5_000, nothing, nothing, nothing, fair=fair)
+    found = contexts(books)[:, -len(REFERENCE) :]
+    assert found[:, 0] == pytest.approx([0.05, 0.0, 0.05, 0.1])
+    assert found[:, 1] == pytest.approx([0.05, 0.0, 0.0, 0.08])
+    assert found[:, 2] == pytest.approx([0.0, 0.0, 0.0, 0.05 * 2 / 3])
+    assert found[:, 3] == pytest.approx([0.0, 0.0, 0.0, 0.05 * 7 / 8])

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from pipelines.core.errors import ArtifactError
 from pipelines.features.scale import price_after
 from pipelines.forecast.linear_fit import Sample, fit
-from pipelines.inference.linear_path import BOOK, LAGS, SEEN, LinearPath, design, joined
+from pipelines.inference.linear_path import BEFORE_LADDER, BOOK, INPUTS, LAGS, PLACED, SEEN, LinearPath, design, joined
 
 WIDTH = design(np.zeros((1, LAGS, len(SEEN)))).shape[1]
 
@@ -69,3 +70,40 @@ def test_the_document_brings_the_same_path():
     path = LinearPath(np.full(WIDTH, 0.5), np.random.default_rng(1).normal(size=(WIDTH, 3)))
     inputs = np.random.default_rng(2).normal(size=(4, WIDTH))
     assert np.array_equal(LinearPath.parse(path.document()).forecast(inputs), path.forecast(inputs))
+
+
+def test_a_path_of_before_the_ladder_forecasts_as_it_did():
+    """A bundle whose path names no inputs weighs the first ones, in their order, and the place among brackets not."""
+    assert INPUTS[BEFORE_LADDER:] == PLACED
+    assert len(INPUTS) == WIDTH
+    rng = np.random.default_rng(1)
+    scale, weights, inputs = (
+        rng.uniform(1, 2, BEFORE_LADDER),
+        rng.normal(size=(BEFORE_LADDER, 3)),
+        rng.normal(size=(4, WIDTH)),
+    )
+    path = LinearPath.parse({"scale": scale.tolist(), "weights": weights.tolist()})
+    assert np.array_equal(path.forecast(inputs), (inputs[:, :BEFORE_LADDER] / scale) @ weights)
+    assert path.document()["inputs"] == list(INPUTS[:BEFORE_LADDER])
+
+
+@pytest.mark.parametrize("names", [["unknown", *INPUTS[1:]], list(INPUTS[:-1]), list(reversed(INPUTS))])
+def test_a_path_of_other_inputs_is_refused(names):
+    """A bundle whose path weighs inputs that are not made here, or are made in another order, says so."""
+    document = LinearPath(np.ones(WIDTH), np.ones((WIDTH, 2))).document() | {"inputs": names}
+    with pytest.raises(ArtifactError, match="train again"):
+        LinearPath.parse(document)
+
+
+def test_inputs_that_are_absent_change_nothing():
+    """A recording without brackets has the path that it had before there were inputs for them."""
+    weights = np.zeros((WIDTH, 2))
+    weights[0], weights[4] = 0.5, -0.3
+    samples = [_sample(seed, weights, events=12, bars=100) for seed in (1, 2)]
+    for one in samples:
+        one.inputs[:, BEFORE_LADDER:] = 0.0
+    path, shrink = fit(*samples)
+    less, same = fit(*(Sample(one.inputs[:, :BEFORE_LADDER], one.left, one.event) for one in samples))
+    assert path.weights[:BEFORE_LADDER] == pytest.approx(less.weights, rel=1e-9)
+    assert not path.weights[BEFORE_LADDER:].any()
+    assert shrink == pytest.approx(same, rel=1e-9)

@@ -52,17 +52,18 @@ def _market(name, event, ts_s, rule):
     return {
         "market_id": name, "event_id": event, "question": name, "token_yes": f"{name}y", "token_no": f"{name}n",
         "tick_units": 100, "min_size_micro": 5_000_000, "start_s": int(ts_s[0]), "end_s": end_s, "topic": "crypto",
-        "neg_risk": True, "version": 2, "fee_rate": 0.0, "fee_exponent": 1.0, "settlement": rule.text(),
+        "neg_risk": True, "lower": float(name[-1]), "upper": float(name[-1]) + 1.0, "version": 2,
+        "fee_rate": 0.0, "fee_exponent": 1.0, "settlement": rule.text(),
     }  # fmt: skip
 
 
 def _write_raw(folder):
-    """Events of three markets with books, headlines, a reference price and external probabilities; the third's run is
+    """Events of four brackets with books, headlines, a reference price and external probabilities; the fourth's run is
     too short to learn from."""
     rng = np.random.default_rng(5)
     bars, markets, headlines, stated = [], [], [], []
     for event in range(EVENTS):
-        for number, count in enumerate((BARS, BARS, SHORT)):
+        for number, count in enumerate((BARS, BARS, BARS, SHORT)):
             name, ts_s = f"m{event:02d}-{number}", START + LENGTH * (event * EVERY + np.arange(1, count + 1))
             rule = Settlement(
                 symbol="BTC", source="binance", kind=RuleKind.SPOT, start_s=int(ts_s[0]), end_s=int(ts_s[-1]) + LENGTH,
@@ -140,11 +141,17 @@ def test_what_is_judged_is_made_again_without_its_future(proof):
     (series, *_) = forecasts.gate_series()
     assert all(np.any(np.nan_to_num(getattr(series, name))) for name in look_ahead.COLUMNS)
     assert np.isfinite(series.fair).all(axis=1).mean() > 0.9
+    columns = np.concatenate([one.context for one in forecasts.gate_series()]).any(axis=0)
+    assert columns.all(), "the place among brackets too"
 
 
-@pytest.mark.parametrize("name", ["spread", "lean", "micro_gap", "move", "agreed_5", "sum_15", "own_60", "peak_5"])
+@pytest.mark.parametrize(
+    "name",
+    ["spread", "lean", "micro_gap", "move", "agreed_5", "sum_15", "own_60", "peak_5", "above_move", "residual_60",
+     "excess", "fair_gap", "fair_gap_5"],
+)  # fmt: skip
 def test_a_leak_in_the_context_is_caught(proof, monkeypatch, name):
-    """A column of the market context (book, sizes, own moves, siblings) that is the next bar's."""
+    """A column of the market context (book, sizes, moves, siblings, brackets, fair value) that is the next bar's."""
     column = CONTEXT.index(name)
 
     def leaked(books):
@@ -163,13 +170,22 @@ def test_a_leak_in_what_siblings_did_is_caught(proof, monkeypatch):
     assert "the market context of m" in proof().differences[0]
 
 
+@pytest.mark.parametrize("name", ["places", "exclusive_units"])
+def test_a_leak_in_the_place_among_brackets_is_caught(proof, monkeypatch, name):
+    """What the brackets, or the exclusive markets, of an event say together at the next bar."""
+    honest = getattr(state_space_batch, name)
+    monkeypatch.setattr(state_space_batch, name, lambda books: _next(honest(books)))
+    assert "the market context of m" in proof().differences[0]
+
+
 def test_a_sibling_that_is_known_to_end_soon_is_caught(proof, monkeypatch):
     """Leaving out the siblings whose run will be too short says how long each will last."""
     honest = rows.context
 
-    def learned_from(markets, length_s):
+    def learned_from(markets, length_s, stated):
         kept = [long_enough(one.ts_s, length_s, 84) for one in markets]
-        made = honest([rows.taken(one, mask) for one, mask in zip(markets, kept, strict=True)], length_s)
+        said = [one[mask] for one, mask in zip(stated, kept, strict=True)]
+        made = honest([rows.taken(one, mask) for one, mask in zip(markets, kept, strict=True)], length_s, said)
         whole = [np.zeros((len(mask), len(CONTEXT))) for mask in kept]
         for values, mask, part in zip(whole, kept, made, strict=True):
             values[mask] = part

@@ -6,7 +6,7 @@ from onnx_forecaster import HORIZON, LOOKBACK, windows, write_forecaster
 
 from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.errors import ArtifactError, DataError
-from pipelines.features.market_context import CONTEXT
+from pipelines.features.market_context import NEAR
 from pipelines.features.scale import local_volatility, log_odds
 from pipelines.features.state_space import StateSpace
 from pipelines.inference.inputs import FILTER_INPUTS, INPUTS, relative
@@ -120,7 +120,7 @@ def test_a_network_adds_to_what_the_filter_forecasts(tmp_path):
     base = 0.8 * fitted.forecast(states[:, -1], HORIZON)
     assert np.allclose(made.mean, base + 0.5 * 0.1 * inputs[:, -1, 1:2] * unit, atol=1e-8)
     assert ((made.lower <= made.mean) & (made.mean <= made.upper)).all()
-    assert inputs.shape[-1] == len(INPUTS) + len(FILTER_INPUTS) + len(CONTEXT) == predictor.seen.width
+    assert inputs.shape[-1] == len(INPUTS) + len(FILTER_INPUTS) + len(NEAR) == predictor.seen.width
     ahead = fitted.forecast(states, 24)[..., 4] / (volatility[:, None] * np.sqrt(5))
     assert np.allclose(inputs[..., len(INPUTS) + 1], np.clip(ahead, -8, 8), atol=1e-5)
     with pytest.raises(DataError, match="give the windows its states"):

@@ -12,6 +12,7 @@ import pytest
 from pipelines.core.errors import DataError
 from pipelines.core.raw_tables import markets_table
 from pipelines.pull import recording
+from pipelines.replay.market_history import read_markets
 
 T0 = 1_735_689_600  # 2025-01-01T00:00Z
 MARKET = "0x" + "ab" * 32
@@ -82,6 +83,30 @@ def test_names_may_vary(tmp_path: Path) -> None:
     assert found.points.spread_units.tolist() == [200, 200]
     assert found.points.volume_micro.tolist() == [10_500_000, 0]
     assert (market.market_id, market.event_id, market.token_yes, market.end_s) == (MARKET, "final", "123", T0 + 86_400)
+
+
+@pytest.mark.parametrize(
+    ("columns", "levels"),
+    [
+        ({"lower_price": [10, 10], "upper_price": [12, 12]}, (10.0, 12.0)),
+        ({"lower_bound": [10.0, None], "upper_bound": ["", "12.5"]}, (10.0, 12.5)),
+        ({"floor_strike": [float("nan"), float("inf")], "cap_strike": [12.0, 12.0]}, (-np.inf, 12.0)),
+        ({"question": ["Will it be between $3 and $4k?"] * 2}, (3.0, 4_000.0)),
+        ({"lower_price": [10, 10], "question": ["Will it be between $3 and $4?"] * 2}, (10.0, np.inf)),
+    ],
+)
+def test_levels_come_from_columns_or_the_question(tmp_path: Path, columns: Any, levels: tuple[float, float]) -> None:
+    """A bracket has the levels of the recording's columns, an empty one open, else those that its question names; they
+    survive markets.parquet."""
+    path = write(tmp_path / "r.parquet", market_id=[MARKET] * 2, timestamp=minutes(2), price=[0.5, 0.51], **columns)
+
+    (market,) = recording.read(path).markets
+    pq.write_table(markets_table([market]), tmp_path / "markets.parquet")
+    (again,) = read_markets(tmp_path / "markets.parquet").values()
+
+    assert market.bracket is not None
+    assert (market.bracket.lower, market.bracket.upper) == levels
+    assert again.bracket == market.bracket
 
 
 def test_what_is_absent_has_a_stated_stand_in(tmp_path: Path) -> None:

@@ -79,6 +79,22 @@ def test_the_newest_event_is_only_in_the_replay(work: Path) -> None:
     assert pq.ParquetFile("data/replay/bars.parquet").metadata.num_rows == 80
 
 
+def test_bars_of_brackets_are_counted(work: Path) -> None:
+    """The report counts the bars whose market names its levels, and none of a recording that names no level."""
+    pull(record(work / "r.parquet"))
+    assert artifacts.read_json(stage.REPORT)["brackets_observed_share"] == 0.0
+
+    table = pq.read_table(work / "r.parquet")
+    second = [name.endswith("1") for name in table["market_id"].to_pylist()]
+    levels = pa.array([5.0 if one else None for one in second], pa.float64())
+    pq.write_table(table.append_column("lower_price", levels), work / "levels.parquet")
+    pull(work / "levels.parquet")
+
+    report = artifacts.read_json(stage.REPORT)
+    assert report["brackets_observed_share"] == pytest.approx(0.5)
+    assert report["exclusive_share"] == 0.0
+
+
 def test_one_event_is_cut_by_time(work: Path) -> None:
     """With a single event the last fifth of time is the replay, warm with the lookback before it."""
     pull(record(work / "r.parquet", events=1, markets=3, bars=200))
