@@ -367,7 +367,7 @@ def _spots(db: duckdb.DuckDBPyConnection) -> list[Price]:
     for the asset it is that of the market's settlement rule."""
     rows = db.execute(
         "SELECT DISTINCT coalesce(asset, ''), coalesce(slug, market), coalesce(question, market), ms, spot FROM parsed"
-        " WHERE spot > 0 AND isfinite(spot) ORDER BY ms"
+        " WHERE spot > 0 AND isfinite(spot) ORDER BY ms, 1, 2, 3, spot"
     ).fetchall()
     rules: dict[tuple[str, str], str] = {}
     found: dict[tuple[str, int], float] = {}

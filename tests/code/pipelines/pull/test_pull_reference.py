@@ -11,7 +11,7 @@ import pytest
 from pipelines.core.errors import DataError
 from pipelines.core.raw_tables import REFERENCE
 from pipelines.core.settings import Settings
-from pipelines.pull import landing, recording
+from pipelines.pull import import_recording, landing, recording
 from pipelines.reference import recorded
 from pipelines.reference.prices import Price
 
@@ -40,6 +40,19 @@ def test_an_hourly_recording_brings_its_rule_and_its_prices(tmp_path):
     ]
     assert len(found.prices) == 120
     assert {(one.symbol, one.source) for one in found.prices} == {("BTC", "binance")}
+
+
+def test_an_imported_recording_keeps_its_spot_prices(tmp_path):
+    """An import changes neither rules nor prices; of two prices of one moment every reading takes the same."""
+    spot = [118_000.0 + (k // 2 if k < 60 else 7 * k) for k in range(120)]
+    path = hours(tmp_path / "hours.parquet", spot=spot, timestamp=[BEGIN_S + 60 * (k % 100) for k in range(120)])
+    import_recording.run(path, tmp_path / "out.parquet", [], replace=False)
+
+    before, after = recording.read(path), recording.read(tmp_path / "out.parquet")
+
+    assert before.prices == after.prices == recording.read(path).prices
+    assert len(before.prices) == 100
+    assert before.markets == after.markets
 
 
 def test_a_folder_brings_a_table_of_prices(tmp_path):
