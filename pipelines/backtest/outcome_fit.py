@@ -52,7 +52,7 @@ Name = tuple[str, str]
 
 
 def halves(rows: OutcomeRows) -> tuple[OutcomeRows, OutcomeRows]:
-    """OutcomeRows of the earlier and of the later events, by when they ended; events whole."""
+    """The rows of the earlier and of the later events, by when they ended; events whole."""
     ends: dict[str, int] = {}
     for one, event in zip(rows.histories, rows.events, strict=True):
         ends[event] = max(ends.get(event, 0), int(one.ts_s[-1]))

@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.core import raw_tables
 from pipelines.pull import recording
 from pipelines.pull.import_recording import run
 from pipelines.reference import recorded
@@ -79,7 +80,7 @@ def test_a_recorded_folder_names_its_markets_as_it_does_elsewhere(tmp_path):
     """Probabilities in `reference.parquet` of a folder are those of the recording's market of that name."""
     table = {"market_id": ["a"] * 3, "timestamp": [T0, T0 + 60, T0 + 120], "price": [0.5, 0.5, 0.5]}
     pq.write_table(pa.table(table), tmp_path / "prices.parquet")
-    pq.write_table(recorded.table([stated(0.8, T0, "a")]), tmp_path / recording.REFERENCE)
+    pq.write_table(recorded.table([stated(0.8, T0, "a")]), tmp_path / raw_tables.REFERENCE)
     found = recording.read(tmp_path)
 
     assert [(one.symbol, one.value) for one in found.prices] == [(found.markets[0].market_id, 0.8)]
