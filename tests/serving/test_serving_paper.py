@@ -8,9 +8,11 @@ from serving_desk import CASH, make_intent, make_market
 
 from pipelines.core import params
 from pipelines.core.domain import Bar, Quote
+from pipelines.core.settings import Mode, Settings
 from pipelines.trading.paper_gateway import PaperGateway
 from serving.account.journal import Journal
 from serving.account.trading_account import TradingAccount
+from serving.start import make_gateway
 
 EXECUTION = params.read(Path("params.yaml")).execution
 MARKET = make_market()
@@ -100,3 +102,24 @@ def test_a_rest_is_filled_by_the_next_bars_and_booked(start):
 
     assert start.seen() == (CASH - 5_100_000, {MARKET.token_yes: 10_000_000})
     assert start.account.execution.pending == []
+
+
+def test_the_reference_price_moves_the_fills_of_the_paper_account(tmp_path):
+    """The bot's paper gateway asks for the price that the reference implies: one that fell towards a resting bid fills
+    more of it than one that rose."""
+    rules = params.read(Path("params.yaml"))
+    execution = rules.execution.model_copy(update={"queue": "evidence", "latency_ms": [0.0] * 11})
+
+    def got(later):
+        """Shares after a bar at whose close the reference implies another price."""
+        fair = [0.52, later]
+        settings = Settings(var=tmp_path, mode=Mode.PAPER)
+        changed = rules.model_copy(update={"execution": execution})
+        gateway = make_gateway(settings, changed, lambda _: (QUOTE, 1_000), lambda _: fair.pop(0))
+        gateway.know([MARKET])
+        bid = replace(make_intent(MARKET, 1_000), price_units=5_100)
+        gateway.place(gateway.prepare(bid))
+        gateway.bars_closed([(Bar(MARKET.market_id, 1_001, 5_150, 0, 0, 100), QUOTE)])
+        return sum(fill.shares_micro for fill in gateway.trades(0))
+
+    assert got(0.44) > got(0.60)
