@@ -124,7 +124,7 @@ def summed(rows: Sequence[Row]) -> dict[str, Any]:
         "traded_in": sum(row["orders"] > 0 for row in rows),
         "surely_earned_in": sum(row["lower_pusd"] > 0.0 for row in rows),
         "pnl_pusd": round(float(pnl.mean()), 2),
-        "pnl_interval_pusd": [round(mean_bound(pnl, 0.95), 2), round(-mean_bound(-pnl, 0.95), 2)],
+        "pnl_interval_pusd": [round(mean_bound(pnl, 0.95), 2), round(0.0 - mean_bound(-pnl, 0.95), 2)],
         "log_score_gain": round(float(np.mean([row["log_score_gain"] for row in rows])), 5),
         "brier_gain": round(float(np.mean([row["brier_gain"] for row in rows])), 5),
     }

@@ -133,7 +133,7 @@ class Gain:
 
     def document(self) -> dict[str, float | None]:
         """For the report; None where there are too few events or periods for a bound."""
-        names = {name: float(value) if np.isfinite(value) else None for name, value in vars(self).items()}
+        names = {name: float(value) + 0.0 if np.isfinite(value) else None for name, value in vars(self).items()}
         return {"gain": names.pop("value"), **names}
 
 
