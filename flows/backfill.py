@@ -5,7 +5,7 @@ import sys
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from flows import notices, run_names
+from flows import lost_server, notices, run_names
 from flows.exclusive import LANDING, alone
 from flows.stage_tasks import RETRY_DELAYS_S, run_command, try_again
 
@@ -31,6 +31,7 @@ def fetch(days: float) -> None:
     on_failure=[notices.failed],
     on_crashed=[notices.failed],
 )
+@lost_server.told
 def backfill(days: float = 12.0) -> None:
     """Bring the last market days into the landing zone, so that nights read them there."""
     with alone(LANDING, "backfill", wait_s=600.0):

@@ -35,7 +35,11 @@ def run_flow(name: str, *arguments: Any) -> None:
 
     os.environ.update(surroundings(Settings()))
     importlib.import_module("flows.refusals").CHECKS[name](*arguments)
-    getattr(importlib.import_module(f"flows.{name}"), name)(*arguments)
+    try:
+        getattr(importlib.import_module(f"flows.{name}"), name)(*arguments)
+    except Exception as error:
+        importlib.import_module("flows.lost_server").refused(name, error)
+        raise
 
 
 def _source_arguments(parser: argparse.ArgumentParser, default: str | None) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from flows import champions, notices, run_names
+from flows import champions, lost_server, notices, run_names
 from flows.champions import Record, champion
 from flows.exclusive import CHAMPION, alone
 from flows.local.folder_lock import SYSTEM, holder
@@ -30,6 +30,7 @@ POLL_S = 1.0
     on_failure=[notices.failed],
     on_crashed=[notices.failed],
 )
+@lost_server.told
 def deploy(bundle_hash: str | None = None, service_url: str | None = None, wait_s: float = 60.0) -> dict[str, Any]:
     """Install a promoted bundle and wait until the service decides with it; the record, with `serving`.
 

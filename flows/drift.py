@@ -9,7 +9,7 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 
-from flows import changed_world, notices, prefect_pages, run_names
+from flows import changed_world, lost_server, notices, prefect_pages, run_names
 from flows.champions import CANDIDATE, bundle_folder, champion
 from flows.ingest import append
 from flows.stage_tasks import run_command
@@ -40,6 +40,7 @@ def compare(bundle: Path) -> dict[str, Any]:
     on_failure=[notices.failed],
     on_crashed=[notices.failed],
 )
+@lost_server.told
 def drift(fetch: bool = True) -> dict[str, Any]:
     """Compare recent bars with the training window of the champion (of the candidate where there is no champion).
 

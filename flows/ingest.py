@@ -5,7 +5,7 @@ import sys
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from flows import notices, run_names
+from flows import lost_server, notices, run_names
 from flows.exclusive import LANDING, alone
 from flows.stage_tasks import run_command, try_again
 
@@ -32,6 +32,7 @@ def append() -> None:
     on_failure=[notices.failed],
     on_crashed=[notices.failed],
 )
+@lost_server.told
 def ingest() -> None:
     """Append bars, books and headlines of open markets to var/landing."""
     append()

@@ -14,6 +14,7 @@ from flows import (
     changed_world,
     dvc_remote,
     lineage,
+    lost_server,
     nights,
     notices,
     prefect_pages,
@@ -155,6 +156,7 @@ def _trades(bundle_hash: str) -> bool:
     on_failure=[notices.failed],
     on_crashed=[notices.failed],
 )
+@lost_server.told
 def nightly(source: Source | None = None, recording: str | None = None, fresh: bool = True) -> dict[str, Any]:
     """Replay the last day; pull, validate, train, backtest, package, judge; promote and install what passed.
 

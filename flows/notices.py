@@ -20,6 +20,15 @@ def failed(flow: Any, flow_run: Any, state: Any) -> None:
         nights.remember("failed", told)
 
 
+def unheard(flow: str, address: str, error: Exception) -> None:
+    """A flow failed, and the Prefect server cannot be told, so that no hook runs."""
+    kind = Kind.NIGHT_FAILED if flow == "nightly" else Kind.TROUBLE
+    said = f"{type(error).__name__}: {error}"
+    tell(kind, f"the flow {flow} failed: {said}. The Prefect server {address} does not answer; it has no record of it")
+    if flow == "nightly":
+        nights.remember("failed", said)
+
+
 def killed(step: str, since: str) -> None:
     """A night was killed, and could not tell it: the next one does."""
     tell(

@@ -5,7 +5,7 @@ from typing import Any
 
 from prefect import flow
 
-from flows import notices, prefect_pages, run_names
+from flows import lost_server, notices, prefect_pages, run_names
 from flows.stage_tasks import run_command
 from pipelines.core.artifacts import read_json
 from pipelines.core.products import report_json
@@ -18,6 +18,7 @@ from pipelines.core.products import report_json
     on_failure=[notices.failed],
     on_crashed=[notices.failed],
 )
+@lost_server.told
 def parity(hours: float = 24.0) -> dict[str, Any]:
     """Replay the last market hours of the journal; the document of reports/parity.json."""
     run_command(sys.executable, "-m", "pipelines", "parity", "--hours", f"{hours:g}", name="parity")

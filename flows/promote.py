@@ -9,7 +9,7 @@ from typing import Any
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from flows import champions, changed_world, notices, progress, run_names, tracking
+from flows import champions, changed_world, lost_server, notices, progress, run_names, tracking
 from flows.champions import CANDIDATE, champion
 from flows.exclusive import CHAMPION, alone
 from flows.releases import Releases
@@ -39,6 +39,7 @@ def install(bundle: Path, bundle_hash: str) -> str:
     on_failure=[notices.failed],
     on_crashed=[notices.failed],
 )
+@lost_server.told
 def promote(
     bundle: Path = CANDIDATE, bundle_hash: str | None = None, mlflow_version: str | None = None
 ) -> dict[str, Any]:

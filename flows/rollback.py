@@ -5,7 +5,7 @@ from typing import Any
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from flows import champions, notices, run_names, tracking
+from flows import champions, lost_server, notices, run_names, tracking
 from flows.champions import Record, bundle_folder, champion
 from flows.exclusive import CHAMPION, alone
 from flows.promote import WAIT_S, install
@@ -22,6 +22,7 @@ from pipelines.inference.bundle import Bundle
     on_failure=[notices.failed],
     on_crashed=[notices.failed],
 )
+@lost_server.told
 def rollback(to: str | None = None, reason: str = "") -> dict[str, Any]:
     """Make the champion before the present one trade again (or the one whose hash begins with `to`); its record.
 

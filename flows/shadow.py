@@ -10,7 +10,7 @@ from typing import Any
 
 from prefect import flow, get_run_logger
 
-from flows import champions, notices, progress, run_names
+from flows import champions, lost_server, notices, progress, run_names
 from flows.champions import champion
 from flows.deploy import bundle_served, known_service
 from flows.promote import install, promote
@@ -55,6 +55,7 @@ def begin(bundle: Path, bundle_hash: str, version: str) -> bool:
     on_failure=[notices.failed],
     on_crashed=[notices.failed],
 )
+@lost_server.told
 def shadow() -> dict[str, Any]:
     """Do what the measured evidence says of the bundle in shadow; what was done, and why."""
     record = shadow_record.challenger(Settings().var)
