@@ -49,16 +49,16 @@ def time_ms(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str | datetime):
         return None
     try:
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value) if _dated(value) else None
-        if moment is not None:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) and _dated(value) else value
+        if isinstance(moment, datetime):
             return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000)
         return stamps.milliseconds(value)
     except (ValueError, OverflowError):
         return None
 
 
-def _dated(value: Any) -> bool:
-    return isinstance(value, str) and "-" in value[1:] and "e" not in value.lower()
+def _dated(text: str) -> bool:
+    return "-" in text[1:] and "e" not in text.lower()
 
 
 def _decoded(text: str | None) -> Any:
