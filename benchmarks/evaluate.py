@@ -36,7 +36,7 @@ SECTIONS = {"agent", *LEARNERS, "policy", "sizing", "risk", "execution", "backte
 SOURCES = (
     "pipelines/decide.py", "pipelines/trading", "pipelines/replay", "pipelines/agent", "pipelines/features",
     "pipelines/inference", "pipelines/news/decay.py", "pipelines/core/money.py", "pipelines/core/domain.py",
-    "pipelines/core/settlement.py",
+    "pipelines/core/settlement.py", "pipelines/core/brackets.py",
     "simulator/markets", "benchmarks/worlds.py", "benchmarks/contest.py",
 )  # fmt: skip
 """Parameters and code that decide a result: with others, what was kept does not count."""
