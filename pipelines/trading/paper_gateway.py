@@ -45,7 +45,7 @@ class PaperGateway(OrderGateway):
     gone where the order is FAK.
 
     `quote` gives the newest YES quote of a market and its time, `fair` the probability of YES that its reference price
-    implies (None without one), `wait` sleeps while an order is on its way. Safe to call from any thread.
+    implies (None without one), `wait` sleeps while an order is on its way, on `clock`. Safe to call from any thread.
     """
 
     account = "paper"
@@ -57,8 +57,10 @@ class PaperGateway(OrderGateway):
         quote: Callable[[str], tuple[Quote, int] | None],
         wait: Callable[[float], None] = time.sleep,
         fair: Callable[[str], float | None] = _no_reference,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._wait = wait
+        self._wait, self._clock = wait, clock
+        self._turn = (0, 0.0)
         self._cash = cash_micro
         self._execution = execution
         self._quote = quote
@@ -86,7 +88,7 @@ class PaperGateway(OrderGateway):
             return PlaceResult(PlaceStatus.REJECTED, order.order_id, reason="no quote of this market is known")
         # The quote is read afterwards: what the book showed at the decision may be gone.
         arrives_s = latency.arrival_s(self._execution.latency_ms, intent, market)
-        self._wait(arrives_s)
+        self._wait(max(arrives_s - self._since_turn_s(intent.ts_s), 0.0))
         known = self._quote(intent.market_id)
         if known is None:
             return PlaceResult(PlaceStatus.REJECTED, order.order_id, reason="no quote of this market is known")
@@ -107,6 +109,15 @@ class PaperGateway(OrderGateway):
                 # As the backtest has it; later where the bar was decided late.
                 self._rest(working, quote, max(ts_s, intent.ts_s + arrives_s))
             return self._accepted(order.order_id, fills)
+
+    def _since_turn_s(self, ts_s: int) -> float:
+        """Seconds since the first order of a bar was sent. The latency of each counts from there, as in the backtest:
+        orders of one bar are on their way together, though they are sent one after the other."""
+        with self._mutex:
+            now = self._clock()
+            if self._turn[0] != ts_s:
+                self._turn = (ts_s, now)
+            return now - self._turn[1]
 
     def _covers(self, working: Working, spent_micro: int) -> bool:
         """Whether the account can back the whole order, filled or not, together with what rests already."""

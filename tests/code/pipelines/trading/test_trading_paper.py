@@ -360,13 +360,28 @@ def test_a_paper_order_meets_the_book_of_its_arrival():
         screen.quote = replace(QUOTE, bid_units=screen.quote.bid_units + 100, ask_units=screen.quote.ask_units + 100)
 
     slow = EXECUTION.model_copy(update={"impact_share": 0.0, "latency_ms": [80.0] * 11})
-    gateway = PaperGateway(CASH, slow, screen, moves)
+    gateway = PaperGateway(CASH, slow, screen, moves, clock=lambda: sum(waited))
     gateway.know([replace(MARKET, taker_delay_ms=150)])
     take = replace(intent(10, price=5_200), order_type=OrderType.FAK)
-    rest = replace(intent(10, price=4_000), post_only=True, ts_s=61)
+    rest = replace(intent(10, price=4_000), post_only=True, ts_s=62)
 
     assert gateway.place(gateway.prepare(take)).status is PlaceStatus.ACCEPTED
     assert [fill.price_units for fill in gateway.trades(0)] == [5_200]
     assert gateway.place(gateway.prepare(replace(take, ts_s=61))).status is PlaceStatus.REJECTED
     assert gateway.place(gateway.prepare(rest)).status is PlaceStatus.ACCEPTED
     assert waited == pytest.approx([0.23, 0.23, 0.08])
+
+
+def test_orders_of_one_bar_are_on_their_way_together():
+    """The latency of each order counts from the first one of its bar, as in the backtest: twenty orders do not wait
+    twenty times, and the next bar begins anew."""
+    waited = []
+    slow = EXECUTION.model_copy(update={"latency_ms": [80.0] * 11})
+    gateway = PaperGateway(100 * CASH, slow, Screen(), waited.append, clock=lambda: sum(waited))
+    gateway.know([MARKET])
+
+    for shares in range(10, 30):
+        gateway.place(gateway.prepare(intent(shares, price=4_000)))
+    gateway.place(gateway.prepare(intent(10, price=4_000, ts_s=120)))
+
+    assert waited == pytest.approx([0.08] + 19 * [0.0] + [0.08])
