@@ -85,22 +85,25 @@ def recorded(path: Path) -> dict[str, Any]:
     return _summed([_counted(books, nested=False) for books in events.values()], length_s)
 
 
-def _counted(books: Books, *, nested: bool) -> dict[str, list[int]]:
-    """Profit of every basket of one event at each time, by the basket's legs."""
-    found: dict[str, list[int]] = defaultdict(list)
-    for ts_s in sorted(books):
+def _counted(books: Books, *, nested: bool) -> dict[str, list[int | None]]:
+    """Profit of every basket of one event at each time, by the basket's legs; None where a leg is not offered."""
+    times = sorted(books)
+    found: dict[str, list[int | None]] = defaultdict(lambda: [None] * len(times))
+    for place, ts_s in enumerate(times):
         baskets = constraints.ladder(books[ts_s]) if nested else constraints.exclusive(books[ts_s])
         for one in baskets:
-            found[f"{one.kind} {one.legs[0].market.market_id} {len(one.legs)}"].append(one.profit_micro)
+            found[f"{one.kind} {one.legs[0].market.market_id} {len(one.legs)}"][place] = one.profit_micro
     return found
 
 
-def _summed(events: Iterable[dict[str, list[int]]], length_s: int) -> dict[str, Any]:
+def _summed(events: Iterable[dict[str, list[int | None]]], length_s: int) -> dict[str, Any]:
+    """Bars on which a basket was offered whole, and its episodes: a bar without an offer of every leg ends one."""
     runs: list[int] = []
     best, bars = 0, 0
     for profits in (one for event in events for one in event.values()):
-        runs += [length for _, length in constraints.episodes(profits)]
-        best, bars = max(best, max(profits, default=0)), bars + len(profits)
+        offered = [profit for profit in profits if profit is not None]
+        runs += [length for _, length in constraints.episodes([profit or 0 for profit in profits])]
+        best, bars = max(best, max(offered, default=0)), bars + len(offered)
     median_s = sorted(runs)[len(runs) // 2] * length_s if runs else None
     return {"bars": bars, "episodes": len(runs), "median_life_s": median_s, "best_pusd": best / MICRO}
 
