@@ -1,6 +1,7 @@
 """An exchange's public stream of trades (Binance), a source of its own: it checks the venue's `binance` prices, whose
 values and times differ, and never mixes with them."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, Final
@@ -11,22 +12,51 @@ from pipelines.venue.channel import Channel, Lost
 
 SOURCE: Final = "exchange"
 SILENT_AFTER_S: Final = 20.0
+LOOK_EVERY_S: Final = 1.0
+"""Wall seconds between two looks for assets that have joined."""
+
+
+class Subscription:
+    """The assets whose trades a connection is asked for. `wanted` says which are needed now; those that join later are
+    added to the open connection, and none is dropped."""
+
+    def __init__(self, wanted: Callable[[], Iterable[str]]) -> None:
+        self._wanted = wanted
+        self._asked: set[str] = set()
+
+    def hello(self) -> Mapping[str, Any]:
+        """The first frame of a connection."""
+        self._asked |= set(self._wanted())
+        return hello(self._asked)
+
+    async def follow(self, channel: Channel) -> None:
+        """Add assets that join, until cancelled. What a broken connection did not take is asked for again."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            joined = set(self._wanted()) - self._asked
+            if joined and await channel.send(hello(joined)):
+                self._asked |= joined
 
 
 class Exchange:
-    """Trades of some assets against USDT. `url` is a stream of the form wss://stream.binance.com:9443/ws."""
+    """Trades of assets against USDT: of those that `symbols` names, as long as `follow` runs also of those that it
+    names later. `url` is a stream of the form wss://stream.binance.com:9443/ws."""
 
     def __init__(
         self,
         url: str,
-        symbols: Iterable[str],
+        symbols: Callable[[], Iterable[str]],
         *,
         silence_s: float = SILENT_AFTER_S,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
-        wanted = hello(symbols)
         self._now_ms = now_ms
-        self._channel = Channel(url, lambda: wanted, silence_s=silence_s)
+        self._subscription = Subscription(symbols)
+        self._channel = Channel(url, self._subscription.hello, silence_s=silence_s)
+
+    async def follow(self) -> None:
+        """Add assets that join, until cancelled."""
+        await self._subscription.follow(self._channel)
 
     async def prices(self) -> AsyncIterator[Price | Silence]:
         """Prices as they arrive, `Silence` where the connection broke or said nothing."""
@@ -38,7 +68,7 @@ class Exchange:
 
 
 def hello(symbols: Iterable[str]) -> Mapping[str, Any]:
-    """The first frame of a connection: trades of these assets against USDT."""
+    """The frame that asks for trades of these assets against USDT."""
     return {"method": "SUBSCRIBE", "params": [f"{one.lower()}usdt@trade" for one in sorted(symbols)], "id": 1}
 
 

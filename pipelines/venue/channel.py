@@ -69,11 +69,14 @@ class Channel:
         self._backoff_s = backoff_s
         self._socket: ClientConnection | None = None
 
-    async def send(self, frame: Mapping[str, Any]) -> None:
-        """Send a frame if the socket is open; when it is not, the next `hello` says it."""
-        if self._socket is not None:
-            with suppress(WebSocketException):
-                await self._socket.send(msgspec.json.encode(frame).decode())
+    async def send(self, frame: Mapping[str, Any]) -> bool:
+        """Send a frame if the socket is open, and say whether it was; when it was not, the next `hello` says it."""
+        if self._socket is None:
+            return False
+        with suppress(WebSocketException):
+            await self._socket.send(msgspec.json.encode(frame).decode())
+            return True
+        return False
 
     async def frames(self) -> AsyncIterator[Frame]:
         """Messages as parsed objects, one at a time, between `Opened` and `Lost`. Ends when the task is cancelled."""
@@ -83,8 +86,10 @@ class Channel:
             try:
                 async with NETWORK.get().socket(self._url) as socket:
                     attempt += 1
-                    await socket.send(msgspec.json.encode(self._hello()).decode())
+                    hello = msgspec.json.encode(self._hello()).decode()
+                    # A long hello waits for the network; what joins in this time is sent after it.
                     self._socket = socket
+                    await socket.send(hello)
                     yield Opened(attempt)
                     async for frame in self._live(socket):
                         failures = 0

@@ -71,8 +71,11 @@ class References:
                 if self._symbols():
                     break
                 await asyncio.sleep(LOOK_EVERY_S)
-            for source in self._sources():
-                tasks.create_task(self._read(source))
+            tasks.create_task(self._read(Rtds(self._settings.rtds_url, by_message=not self._wall_is_market)))
+            if self._settings.exchange_url:
+                trades = Exchange(self._settings.exchange_url, self._symbols)
+                tasks.create_task(trades.follow())
+                tasks.create_task(self._read(trades))
 
     async def _read_stated(self, source: PriceSource) -> None:
         async for one in source.prices():
@@ -83,12 +86,6 @@ class References:
 
     def _symbols(self) -> set[str]:
         return {one.settlement.symbol for one in self._wanted() if one.settlement is not None}
-
-    def _sources(self) -> list[PriceSource]:
-        made: list[PriceSource] = [Rtds(self._settings.rtds_url, by_message=not self._wall_is_market)]
-        if self._settings.exchange_url:
-            made.append(Exchange(self._settings.exchange_url, self._symbols()))
-        return made
 
     async def _seed(self, first: Price) -> None:
         """Begin with what a recorder kept before the first live price, so that a range that has begun has its level.
@@ -101,13 +98,14 @@ class References:
                 return
             self._is_seeded = True
             span = (first.known_ms - KEEP_MS, first.known_ms)
-            landing, symbols = self._settings.var / "landing", self._symbols()
+            landing = self._settings.var / "landing"
             try:
                 found = await asyncio.to_thread(segments.prices, landing, *span, by_message=not self._wall_is_market)
             except (DataError, OSError) as error:
                 _log.warning("recorded reference prices cannot be read", error=str(error))
                 return
-            kept = sorted((one for one in found if one.symbol in symbols), key=lambda one: (one.known_ms, one.ts_ms))
+            # Of every asset: a market that joins later may settle on another one, and its range may have begun.
+            kept = sorted(found, key=lambda one: (one.known_ms, one.ts_ms))
             for place, one in enumerate(kept):
                 self._measure(one)
                 self.board.take(one)

@@ -1,6 +1,7 @@
 """What each source of reference prices sends becomes the same kind of price, and nothing else does."""
 
 import asyncio
+import json
 
 import pytest
 from websockets.asyncio.server import serve
@@ -103,3 +104,50 @@ def test_a_silent_socket_is_reported_and_replaced():
     assert first == again == Price("BTC", "binance", 1_000, 7, 5.0)
     assert isinstance(silence, Silence)
     assert "no data" in silence.reason
+
+
+async def test_assets_that_join_later_are_added_to_the_open_connection(monkeypatch):
+    """The exchange is asked for each asset once as it joins, and for all of them by a new connection."""
+    monkeypatch.setattr(exchange, "LOOK_EVERY_S", 0.02)
+    asked: list[list[str]] = []
+    sockets = []
+
+    async def handler(socket):
+        sockets.append(socket)
+        async for text in socket:
+            if text != "PING":
+                asked.append(json.loads(text)["params"])
+
+    async def until(count: int) -> None:
+        for _ in range(1_000):
+            if len(asked) >= count:
+                return
+            await asyncio.sleep(0.01)
+
+    wanted = {"BTC"}
+    async with serve(handler, "127.0.0.1", 0) as server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        source = exchange.Exchange(url, lambda: wanted)
+
+        async def read():
+            async for _ in source.prices():
+                pass
+
+        tasks = [asyncio.create_task(read()), asyncio.create_task(source.follow())]
+        await until(1)
+        wanted = {"BTC", "ETH"}
+        await until(2)
+        wanted = {"SOL"}
+        await until(3)
+        await sockets[0].close()
+        await until(4)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert asked == [
+        ["btcusdt@trade"],
+        ["ethusdt@trade"],
+        ["solusdt@trade"],
+        ["btcusdt@trade", "ethusdt@trade", "solusdt@trade"],
+    ]
