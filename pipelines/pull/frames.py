@@ -3,7 +3,8 @@ because the venue's price history has none.
 
 A frame is folded as the bot folds it: books by `venue.book`, a bar closes with the last price at or before its
 boundary, a book of one side keeps the last price and counts as no observed spread. While the recorder was connected a
-market without a message has the book that it had; after a gap its bars begin anew with the next whole book.
+market without a message has the book that it had. After a gap (`segments.Continuity`: also one that nobody could write,
+where a recorder was killed) its bars begin anew with the next whole book, and they end where it is unsubscribed.
 """
 
 import math
@@ -19,7 +20,7 @@ from pipelines.core.domain import Market, Quote
 from pipelines.core.errors import OddsmithError
 from pipelines.core.raw_tables import IntArray
 from pipelines.pull.landed import Landed
-from pipelines.reference.segments import lines
+from pipelines.reference.segments import RECORDER, Continuity, lines, ordered
 from pipelines.trading.kernel import fair_units, is_trusted
 from pipelines.venue import clob
 from pipelines.venue.book import OrderBook
@@ -86,17 +87,20 @@ class Frames:
             made = self.markets[market.market_id] = _Market(market, length_s)
             self._by_token |= {market.token_yes: made, market.token_no: made}
         self._clock_ms = 0
+        self._continuity = Continuity()
         self.unreadable = 0
         """Frames that were left out; the books that they name are not trusted until the next whole one."""
 
     def read(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Fold the lines of a segment."""
-        for row in rows:
-            if row.get("source") != "market":
-                continue
+        """Fold the lines of a segment that follows the one before."""
+        for row in self._continuity.rows(rows):
+            source = row.get("source")
             if "gap" in row:
-                self.end()
-            elif isinstance(frame := row.get("frame"), Mapping):
+                if source in ("market", RECORDER):
+                    self.end()
+            elif source == "listing":
+                self._unsubscribed(row.get("ended"))
+            elif source == "market" and isinstance(frame := row.get("frame"), Mapping):
                 try:
                     self._fold(frame)
                 except _UNREADABLE:
@@ -108,6 +112,12 @@ class Frames:
         """Nothing is known of the time that follows."""
         for one in self.markets.values():
             one.lose(self._clock_ms)
+
+    def _unsubscribed(self, ended: Any) -> None:
+        for one in ended if isinstance(ended, list) else ():
+            name = one.get("token_id") if isinstance(one, Mapping) else None
+            if (known := self._by_token.get(str(name))) is not None:
+                known.lose(self._clock_ms)
 
     def _fold(self, frame: Mapping[str, Any]) -> None:
         kind = frame.get("event_type")
@@ -163,10 +173,9 @@ def read(
 
 def _segments(folder: Path, wall_from_s: int) -> list[Path]:
     """Closed and open segments in the order of time. One counts until the next one begins."""
-    found = [*folder.glob("day=*/*.jsonl.gz"), *folder.glob("*.jsonl")]
-    ordered = sorted(found, key=lambda path: int(path.name.split(".")[0]))
-    ends = [int(path.name.split(".")[0]) for path in ordered[1:]] + [math.inf]
-    return [path for path, end_ms in zip(ordered, ends, strict=True) if end_ms > wall_from_s * 1_000]
+    found = ordered(folder)
+    ends = [start_ms for start_ms, _ in found[1:]] + [math.inf]
+    return [path for (_, path), end_ms in zip(found, ends, strict=True) if end_ms > wall_from_s * 1_000]
 
 
 def _columns(one: _Market, start_s: int, as_of_s: int) -> dict[str, IntArray]:

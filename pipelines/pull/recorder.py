@@ -1,45 +1,33 @@
 """`oddsmith data record`: books, trades, reference prices and headlines as they come, for weeks.
 
-    var/landing/frames/<start of a segment, market or wall ms>.jsonl      the segment that is being written
-    var/landing/frames/day=YYYY-MM-DD/<start>.jsonl.gz                    closed segments
-    var/landing/reference/day=YYYY-MM-DD/<start>.parquet                  their reference prices, as the pull reads them
-
-A line is what arrived: `{"recv_ms", "source", "frame"}`, or `{"recv_ms", "source", "gap"}` where a connection broke or
-fell silent, so that nobody takes a gap for a quiet market. Lines reach the disk within FLUSH_S: a process that is
-killed loses no more. A segment that a killed process left is closed by the next start, its last half line dropped.
+A line is what arrived: `{"recv_ms", "source", "frame"}`, or `{"recv_ms", "source", "gap"}` where nothing is known of
+what came before: a connection broke, fell silent or is new, or the recorder stops. So nobody takes a gap for a quiet
+market. `pull.frame_segments` says where the lines lie.
 """
 
 import asyncio
-import gzip
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import msgspec
-import pyarrow.parquet as pq
 
 from pipelines.core import log
-from pipelines.core.artifacts import write_bytes
 from pipelines.core.domain import Market
 from pipelines.core.errors import OddsmithError, VenueError
 from pipelines.core.params import Params
 from pipelines.core.sections import MarketsParams
 from pipelines.core.settings import Mode, Settings
 from pipelines.news import sources
+from pipelines.pull.frame_segments import Segments
 from pipelines.pull.subscriptions import Change, Subscriptions
-from pipelines.reference import exchange, recorded, rtds
-from pipelines.reference.segments import lines, reference_prices
+from pipelines.reference import exchange, rtds
 from pipelines.venue import clob, gamma
-from pipelines.venue.channel import Channel, Lost
+from pipelines.venue.channel import Channel, Garbled, Lost, Opened
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.listing_facts import UNKNOWN, ListingFacts
 from pipelines.venue.wanted import unwanted
 
-FLUSH_S: Final = 0.5
-SEGMENT_S: Final = 600
 SILENT_AFTER_S: Final = 30.0
 RESCAN_S: Final = 10.0
 LISTED: Final = 2_000
@@ -49,72 +37,6 @@ REMEMBERED: Final = 50_000
 """Headlines that are known to be kept already; feeds show far fewer."""
 
 _log = log.get("record")
-
-
-class Segments:
-    """Lines into the open segment, and closed segments into their place. `now_ms` is the wall clock; `by_message` says
-    that the venue has a clock of its own (the simulator): a price was known at the time that its message says."""
-
-    def __init__(
-        self,
-        landing: Path,
-        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
-        *,
-        by_message: bool = False,
-    ) -> None:
-        self._landing = landing
-        self._by_message = by_message
-        self._frames = landing / "frames"
-        self._frames.mkdir(parents=True, exist_ok=True)
-        self._now_ms = now_ms
-        self._file: BinaryIO | None = None
-        self._path = self._frames
-        self._began_ms = 0
-        self._flushed_ms = 0
-        for left in sorted(self._frames.glob("*.jsonl")):
-            close(left, landing, by_message=by_message)
-
-    def write(self, source: str, **content: Any) -> None:
-        """Append a line; it reaches the disk with the next flush."""
-        now_ms = self._now_ms()
-        if self._file is None or now_ms - self._began_ms >= SEGMENT_S * 1_000:
-            self.end()
-            self._began_ms, self._path = now_ms, self._frames / f"{now_ms}.jsonl"
-            self._file = self._path.open("ab")
-        self._file.write(msgspec.json.encode({"recv_ms": now_ms, "source": source, **content}) + b"\n")
-        if now_ms - self._flushed_ms >= FLUSH_S * 1_000:
-            self.flush()
-
-    def flush(self) -> None:
-        """Bring every line to the disk."""
-        self._flushed_ms = self._now_ms()
-        if self._file is not None:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-
-    def end(self) -> None:
-        """Close the open segment and put it into its place."""
-        if self._file is not None:
-            self.flush()
-            self._file.close()
-            self._file = None
-            close(self._path, self._landing, by_message=self._by_message)
-
-
-def close(segment: Path, landing: Path, *, by_message: bool = False) -> None:
-    """Compress a segment, write its reference prices, and only then remove it: whatever stops this, nothing is lost."""
-    day = datetime.fromtimestamp(int(segment.stem) / 1_000, UTC).strftime("%Y-%m-%d")
-    rows = list(lines(segment))
-    whole = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
-    write_bytes(landing / "frames" / f"day={day}" / f"{segment.stem}.jsonl.gz", gzip.compress(whole))
-    prices = list(reference_prices(rows, by_message=by_message))
-    if prices:
-        target = landing / "reference" / f"day={day}" / f"{segment.stem}.parquet"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_suffix(".partial")
-        pq.write_table(recorded.table(prices), partial)
-        partial.replace(target)
-    segment.unlink()
 
 
 async def record(settings: Settings, params: Params, seconds: float | None = None) -> None:
@@ -129,17 +51,10 @@ async def record(settings: Settings, params: Params, seconds: float | None = Non
             if settings.exchange_url:
                 tasks.create_task(_exchange(settings, segments, followed))
             tasks.create_task(_headlines(settings, params, segments))
-            tasks.create_task(_flush(segments))
     except TimeoutError:
         pass
     finally:
         segments.end()
-
-
-async def _flush(segments: Segments) -> None:
-    while True:
-        await asyncio.sleep(FLUSH_S)
-        segments.flush()
 
 
 async def _markets(settings: Settings, params: Params, segments: Segments, followed: Subscriptions) -> None:
@@ -234,23 +149,35 @@ async def _exchange(settings: Settings, segments: Segments, followed: Subscripti
         if followed.assets():
             break
         await asyncio.sleep(RESCAN_S)
-    channel = Channel(
-        settings.exchange_url, lambda: exchange.hello(followed.assets()), silence_s=exchange.SILENT_AFTER_S
-    )
-    await _keep("exchange", channel, segments)
+    subscription = exchange.Subscription(followed.assets)
+    channel = Channel(settings.exchange_url, subscription.hello, silence_s=exchange.SILENT_AFTER_S)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(subscription.follow(channel))
+        tasks.create_task(_keep("exchange", channel, segments))
 
 
 async def _keep(
     source: str, channel: Channel, segments: Segments, see: Callable[[Mapping[str, Any]], None] | None = None
 ) -> None:
     """Every frame of a channel, and every gap; `see` is shown each frame once it is kept."""
-    async for frame in channel.frames():
-        if isinstance(frame, Lost):
-            segments.write(source, gap=frame.reason)
-        elif isinstance(frame, Mapping):
-            segments.write(source, frame=frame)
-            if see is not None:
-                see(frame)
+    try:
+        async for frame in channel.frames():
+            if isinstance(frame, Mapping):
+                segments.write(source, frame=frame)
+                if see is not None:
+                    see(frame)
+            else:
+                segments.write(source, gap=_gap(frame))
+    except asyncio.CancelledError:
+        segments.write(source, gap="the recorder stops")
+        raise
+
+
+def _gap(frame: Opened | Lost | Garbled) -> str:
+    """Why nothing is known of what came before."""
+    if isinstance(frame, Opened):
+        return f"connection {frame.attempt} begins"
+    return frame.reason if isinstance(frame, Lost) else f"no message: {frame.text}"
 
 
 async def _headlines(settings: Settings, params: Params, segments: Segments) -> None:

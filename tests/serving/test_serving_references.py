@@ -2,6 +2,7 @@
 have known."""
 
 import asyncio
+import dataclasses
 import json
 import math
 import os
@@ -16,7 +17,8 @@ from websockets.asyncio.server import serve
 from pipelines.core.domain import FeeSchedule, Market
 from pipelines.core.settings import Settings
 from pipelines.core.settlement import RuleKind, Settlement
-from pipelines.pull.recorder import Segments
+from pipelines.pull.frame_segments import Segments
+from pipelines.reference import exchange
 from pipelines.reference.opinions import EXTERNAL
 from pipelines.reference.prices import Price
 from pipelines.reference.rtds import parse
@@ -62,7 +64,7 @@ def record(folder: Path, now_ms: int, seconds: int, *, is_closed: bool) -> None:
     segments.flush()
 
 
-async def started(folder: Path, now_ms: int, live: list[dict]) -> References:
+async def started(folder: Path, now_ms: int, live: list[dict], followed: Market | None = None) -> References:
     """The references of a bot after the first live messages."""
 
     async def handler(socket):
@@ -74,7 +76,7 @@ async def started(folder: Path, now_ms: int, live: list[dict]) -> References:
     async with serve(handler, "127.0.0.1", 0) as server:
         url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         settings = Settings(rtds_url=url, var=folder)
-        made = References(settings, lambda: [window(now_ms // 1_000)], 1, wall_is_market=True)
+        made = References(settings, lambda: [followed or window(now_ms // 1_000)], 1, wall_is_market=True)
         task = asyncio.create_task(made.run())
         for _ in range(1_000):
             if made._taken == len(live):
@@ -101,6 +103,54 @@ async def test_a_running_window_has_its_fair_value_after_a_restart(tmp_path):
     assert 0.0 < fair < 1.0
     assert before is not None
     assert without.now(window(now_ms // 1_000), now_ms + 1_000) == (None, None)
+
+
+async def test_the_exchange_is_asked_for_assets_of_markets_that_join_later(tmp_path, monkeypatch):
+    """A bot that began with Bitcoin has the exchange's price of Ether once a market on Ether is followed."""
+    monkeypatch.setattr(exchange, "LOOK_EVERY_S", 0.02)
+    now_ms = time.time_ns() // 1_000_000
+
+    async def silent(socket):
+        await socket.wait_closed()
+
+    async def trades(socket):
+        async for text in socket:
+            for name in json.loads(text)["params"] if text != "PING" else ():
+                trade = {"e": "trade", "s": name.removesuffix("@trade").upper(), "p": "5.0", "T": now_ms}
+                await socket.send(json.dumps(trade))
+
+    followed = [window(now_ms // 1_000)]
+    async with serve(silent, "127.0.0.1", 0) as rtds, serve(trades, "127.0.0.1", 0) as traded:
+        urls = [f"ws://127.0.0.1:{one.sockets[0].getsockname()[1]}" for one in (rtds, traded)]
+        settings = Settings(rtds_url=urls[0], exchange_url=urls[1], var=tmp_path)
+        made = References(settings, lambda: followed, 1, wall_is_market=True)
+        task = asyncio.create_task(made.run())
+        for symbol in ("BTC", "ETH"):
+            rule = followed[0].settlement
+            followed.append(dataclasses.replace(followed[0], settlement=dataclasses.replace(rule, symbol=symbol)))
+            for _ in range(1_000):
+                if (symbol, "exchange") in made.board.paths:
+                    break
+                await asyncio.sleep(0.01)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    assert set(made.board.paths) == {("BTC", "exchange"), ("ETH", "exchange")}
+
+
+async def test_a_market_that_joins_later_has_the_recorded_prices_of_its_asset(tmp_path):
+    """What the recorder kept is taken for every asset, not only for those that are followed at the start."""
+    now_ms = time.time_ns() // 1_000_000
+    record(tmp_path, now_ms, 600, is_closed=True)
+    ether = frame(now_ms, 4_000.0)
+    ether["payload"]["symbol"] = "eth/usd"
+    rule = window(now_ms // 1_000).settlement
+    only_ether = dataclasses.replace(window(now_ms // 1_000), settlement=dataclasses.replace(rule, symbol="ETH"))
+
+    made = await started(tmp_path, now_ms, [ether], only_ether)
+
+    assert made.now(window(now_ms // 1_000), now_ms + 1_000)[0] is not None
 
 
 async def test_prices_of_another_time_are_not_taken(tmp_path):

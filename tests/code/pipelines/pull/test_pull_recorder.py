@@ -1,20 +1,27 @@
 """The recorder keeps what came: gaps as gaps, nothing lost but the last second of a killed process."""
 
+import asyncio
+import fcntl
 import gzip
 import json
+import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow.parquet as pq
+from websockets.asyncio.server import serve
 
 from pipelines.core.settings import Settings
-from pipelines.pull import landing
+from pipelines.pull import landing, recorder
+from pipelines.pull.frame_segments import Segments
 from pipelines.pull.import_recording import run
-from pipelines.pull.recorder import SEGMENT_S, Segments
-from pipelines.reference.segments import lines
+from pipelines.reference import exchange
+from pipelines.reference.segments import SEGMENT_S, lines, ordered
 
 FRAME = {
     "market": "0x01",
@@ -29,7 +36,8 @@ PRICE = {"topic": "crypto_prices", "payload": {"symbol": "btcusdt", "timestamp":
 WRITER = """
 import sys, time
 from pathlib import Path
-from pipelines.pull.recorder import Segments
+from types import SimpleNamespace
+from pipelines.pull.frame_segments import Segments
 segments = Segments(Path(sys.argv[1]))
 k = 0
 while True:
@@ -70,6 +78,63 @@ def test_a_segment_is_closed_after_its_time(tmp_path):
     segments.end()
 
     assert len(list((tmp_path / "frames").glob("day=*/*.jsonl.gz"))) == 3
+
+
+def test_closing_a_segment_delays_no_frame(tmp_path):
+    """While one segment is compressed the next frames are on the disk, in their order, with the times they came at."""
+    clock = [1_700_000_000_000]
+    segments = Segments(tmp_path, lambda: clock[0])
+    segments.write("market", frame={"n": 0})
+    segments.flush()
+    (first,) = (tmp_path / "frames").glob("*.jsonl")
+    with first.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        for n in range(1, 50):
+            clock[0] = 1_700_000_000_000 + SEGMENT_S * 1_000 + n
+            segments.write("market", frame={"n": n})
+        segments.flush()
+        second = max((tmp_path / "frames").glob("*.jsonl"))
+        rows = [(row["frame"]["n"], row["recv_ms"] - SEGMENT_S * 1_000) for row in lines(second)]
+        assert first.exists()
+    segments.end()
+
+    assert rows == [(n, 1_700_000_000_000 + n) for n in range(1, 50)]
+    assert [row["frame"]["n"] for row in closed(tmp_path)] == list(range(50))
+
+
+def test_a_slow_disk_delays_no_frame(tmp_path, monkeypatch):
+    """What comes while the disk is busy is taken at once, and follows in its order."""
+    goes_on, is_busy = threading.Event(), threading.Event()
+
+    def fsync(_file: int) -> None:
+        is_busy.set()
+        assert goes_on.wait(60)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    segments = Segments(tmp_path)
+    segments.write("market", frame={"n": 0})
+    assert is_busy.wait(60)
+    for n in range(1, 100):
+        segments.write("market", frame={"n": n})
+    goes_on.set()
+    segments.flush()
+
+    (path,) = (tmp_path / "frames").glob("*.jsonl")
+    assert [row["frame"]["n"] for row in lines(path)] == list(range(100))
+
+
+def test_a_segment_is_read_while_another_process_closes_it(tmp_path):
+    """A reader that has listed the open segment finds it in its place, and no segment is listed twice."""
+    segments = Segments(tmp_path)
+    segments.write("market", frame=FRAME)
+    segments.flush()
+    ((_, listed),) = ordered(tmp_path / "frames")
+    copy = listed.read_bytes()
+    segments.end()
+
+    assert [row["frame"] for row in lines(listed)] == [FRAME]
+    listed.write_bytes(copy)
+    assert [path.suffix for _, path in ordered(tmp_path / "frames")] == [".gz"]
 
 
 def test_a_killed_recorder_loses_a_second_at_most(tmp_path):
@@ -140,3 +205,34 @@ def test_a_closed_segment_is_plain_lines(tmp_path):
 
     assert json.loads(gzip.decompress(path.read_bytes()))["frame"] == FRAME
     assert time.time() * 1_000 - json.loads(gzip.decompress(path.read_bytes()))["recv_ms"] < 60_000
+
+
+async def test_the_exchange_is_recorded_for_assets_of_markets_that_join_later(tmp_path, monkeypatch):
+    """A recorder that began with Bitcoin keeps trades of Ether once a market on Ether is followed."""
+    monkeypatch.setattr(exchange, "LOOK_EVERY_S", 0.02)
+
+    async def trades(socket):
+        async for text in socket:
+            for name in json.loads(text)["params"] if text != "PING" else ():
+                await socket.send(json.dumps({"e": "trade", "s": name}))
+
+    assets, segments = {"BTC"}, Segments(tmp_path)
+    followed = SimpleNamespace(assets=lambda: assets)
+    async with serve(trades, "127.0.0.1", 0) as server:
+        settings = Settings(exchange_url=f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", var=tmp_path)
+        task = asyncio.create_task(recorder._exchange(settings, segments, followed))
+        for asset in ("BTC", "ETH"):
+            assets.add(asset)
+            for _ in range(1_000):
+                segments.flush()
+                (path,) = (tmp_path / "frames").glob("*.jsonl") if segments._file else (None,)
+                if path is not None and f'"{asset.lower()}usdt@trade"' in path.read_text(encoding="utf-8"):
+                    break
+                await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    segments.end()
+
+    rows = closed(tmp_path)
+    assert [row["frame"]["s"] for row in rows if "frame" in row] == ["btcusdt@trade", "ethusdt@trade"]
+    assert [row["gap"] for row in rows if "gap" in row] == ["connection 1 begins", "the recorder stops"]
