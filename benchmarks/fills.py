@@ -8,7 +8,9 @@ never seen by the fit. One JSON line, also in reports/fills.json, which the gate
 rests: it has to have been judged with these `weights` (rounded as they are to be written to `execution.fill_weights`)
 and on bars no longer than `look_s`. Trades that come through the queue at the touch (`benchmarks.queues`) fill too, as
 `execution.fill_queue_weights` and `fill_trade_share` say: these books do not tell a trade from a cancel. The share is
-that of both, and `touch_alone` is that of the touch.
+that of both, and `touch_alone` is that of the touch. Its interval is over whole windows: the probes of one window share
+their outcome and are one piece of evidence. `one_sided_windows` counts the windows with at least one expected one-sided
+fill, and `left_out` names the windows that could not be used and why.
 """
 
 import argparse
@@ -21,12 +23,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks import recorded_windows
-from benchmarks.recorded_windows import Window
+from benchmarks.recorded_windows import Recording, Window
 from pipelines.core.artifacts import write_json
 from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO, PRICE_SCALE
 from pipelines.core.params import load
 from pipelines.core.products import report_json
+from pipelines.replay.bounds import draws
 from pipelines.trading.fill_model import NAMES, QUEUE_NAMES, Queue, Resting, chance_of, queue
 
 REPORT = report_json("fills")
@@ -34,6 +37,9 @@ TICK = 100
 AT_S = tuple(range(60, 281, 20))
 """Seconds before the end at which a probe is placed; each is a window of its own."""
 FIT_SHARE = 2 / 3
+"""Share of the windows of each recording, the earlier ones, that fit the weights."""
+LEVEL = 0.95
+SAMPLES = 10_000
 LOOK_S = 1
 DIGITS = 2
 """Of the weights, as they are measured and written to params.yaml."""
@@ -152,21 +158,55 @@ def filled(weights: tuple[float, ...], one: Probe, trades: tuple[float, ...] | N
     return 1.0 if one.seen else 1.0 - float(np.prod(missed))
 
 
-def one_sided(
+@dataclass(frozen=True)
+class Sides:
+    """Expected fills of the two-sided probes of one window: of one side alone, of these on the loser, of both sides."""
+
+    alone: float
+    loser: float
+    both: float
+
+
+def sides(
     weights: tuple[float, ...] | None,
     made: Sequence[tuple[Window, Probe, Probe]],
     trades: tuple[float, ...] | None = None,
-) -> dict[str, float | None]:
-    """Expected fills of one side alone and the share of them on the loser (None without any), by the model (`filled`),
-    or by the books where `weights` is None."""
-    alone = loser = both_filled = 0.0
+) -> dict[str, Sides]:
+    """Expected fills by window, by the model (`filled`), or by the books where `weights` is None."""
+    found: dict[str, Sides] = {}
     for window, yes, no in made:
         chances = [float(one.through) if weights is None else filled(weights, one, trades) for one in (yes, no)]
         only_yes, only_no = chances[0] * (1.0 - chances[1]), chances[1] * (1.0 - chances[0])
-        alone += only_yes + only_no
-        loser += only_no if window.won else only_yes
-        both_filled += chances[0] * chances[1]
-    return {"one_sided": alone, "on_loser_share": loser / alone if alone else None, "two_sided": both_filled}
+        known = found.get(window.name, Sides(0.0, 0.0, 0.0))
+        found[window.name] = Sides(
+            known.alone + only_yes + only_no,
+            known.loser + (only_no if window.won else only_yes),
+            known.both + chances[0] * chances[1],
+        )
+    return found
+
+
+def summed(found: dict[str, Sides]) -> dict[str, Any]:
+    """Fills of one side and of both over all windows; the share of the first on the loser (None without any) with its
+    interval, and in how many windows there was at least one of them."""
+    alone, loser = (np.array([getattr(one, name) for one in found.values()]) for name in ("alone", "loser"))
+    return {
+        "one_sided": float(alone.sum()),
+        "on_loser_share": float(loser.sum() / alone.sum()) if alone.sum() > 0.0 else None,
+        "on_loser_interval": _interval(alone, loser),
+        "one_sided_windows": int((alone >= 1.0).sum()),
+        "two_sided": float(sum(one.both for one in found.values())),
+    }
+
+
+def _interval(alone: FloatArray, loser: FloatArray) -> list[float] | None:
+    """Interval of the share by bootstrap over whole windows; None with fewer than two windows that have fills."""
+    if (alone > 0.0).sum() < 2:
+        return None
+    drawn = draws(len(alone), SAMPLES, 0)
+    total, part = alone[drawn].sum(axis=1), loser[drawn].sum(axis=1)
+    shares = part[total > 0.0] / total[total > 0.0]
+    return [round(float(np.quantile(shares, level)), 4) for level in ((1.0 - LEVEL) / 2.0, (1.0 + LEVEL) / 2.0)]
 
 
 def adverse_units(made: Sequence[tuple[Window, Probe, Probe]]) -> float:
@@ -188,21 +228,27 @@ def _unseen(weights: tuple[float, ...] | None, made: Sequence[tuple[Window, Prob
     return float(sum(chance_of(weights, row) for one in both for row in one.features))
 
 
+def split(made: Recording) -> tuple[list[Window], list[Window]]:
+    """The windows of a recording that fit the weights, and the later ones that the fit never sees."""
+    cut = round(FIT_SHARE * len(made.windows))
+    return made.windows[:cut], made.windows[cut:]
+
+
 def measure(paths: Sequence[Path], look_s: int = LOOK_S) -> dict[str, Any]:
     """Fit on the first windows of all recordings, measure on the last ones, with a look every `look_s` seconds."""
     execution = load().execution
     share, trades = execution.fill_trade_share, tuple(execution.fill_queue_weights)
-    fitting: list[tuple[Window, Probe, Probe]] = []
-    held: list[tuple[Window, Probe, Probe]] = []
-    for path in paths:
-        windows = recorded_windows.of(path)
-        cut = round(FIT_SHARE * len(windows))
-        fitting += list(probes(windows[:cut], look_s, share))
-        held += list(probes(windows[cut:], look_s, share))
+    recordings = [recorded_windows.read(path) for path in paths]
+    parts = [split(one) for one in recordings]
+    first, later = ([window for part in parts for window in part[place]] for place in (0, 1))
+    fitting, held = (list(probes(windows, look_s, share)) for windows in (first, later))
     weights = fit(fitting)
-    model, books = one_sided(weights, held, trades), one_sided(None, held)
+    model, books = summed(sides(weights, held, trades)), summed(sides(None, held))
     return {
         "recordings": [path.name for path in paths],
+        "windows_fit": len(first),
+        "windows_held_out": len(later),
+        "left_out": {name: why for one in recordings for name, why in one.left_out.items()},
         "probes_fit": len(fitting),
         "probes_held_out": len(held),
         "look_s": look_s,
@@ -211,9 +257,11 @@ def measure(paths: Sequence[Path], look_s: int = LOOK_S) -> dict[str, Any]:
         "trade_share": share,
         "reference_weight": execution.fill_reference_weight,
         "one_sided_on_loser_share": model["on_loser_share"],
+        "one_sided_on_loser_interval": model["on_loser_interval"],
         "one_sided": model["one_sided"],
+        "one_sided_windows": model["one_sided_windows"],
         "two_sided": model["two_sided"],
-        "touch_alone": one_sided(weights, held),
+        "touch_alone": summed(sides(weights, held)),
         "books": books,
         "unseen_fills": {"model": _unseen(weights, held), "books": _unseen(None, held)},
         "adverse_units": adverse_units(held),

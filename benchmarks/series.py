@@ -1,104 +1,121 @@
 """python -m benchmarks.series: temporal arbitrage and the maker on simulated series, the maker probe, speed,
 imports; one JSON line.
 
-Seeds are kept one by one in reports/series.jsonl, so that a stopped run goes on where it was. `--quick` takes two seeds
-of each kind.
+Seeds are kept one by one in reports/series.jsonl with the code and the parameters that they were measured with, so that
+a stopped run goes on where it was and a changed program measures again. `--quick` takes two seeds of each kind.
 """
 
 import argparse
+import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.fills import REPORT as FILLS
 from benchmarks.fills import measure as measured_fills
+from benchmarks.kept_rows import KeptRows
 from benchmarks.series_import import ROWS
 from benchmarks.series_import import measure as imported
 from benchmarks.series_maker import measure as quoted
-from benchmarks.series_recorded import measure as judged
-from benchmarks.series_speed import ORDERS, decide_ms, tick_to_order_ms
+from benchmarks.series_recorded import CLOSING_BARS
+from benchmarks.series_recorded import measure as on_recordings
+from benchmarks.series_speed import decide_ms
+from benchmarks.series_ticks import TICKS
+from benchmarks.series_ticks import measure as tick_to_order
+from benchmarks.series_verdict import Choice, PlayedPolicy, judged
 from benchmarks.series_world import LENGTH_S, world
-from pipelines.core.money import MICRO
+from pipelines.backtest import selection_bias
+from pipelines.core.artifacts import read_json
 from pipelines.core.params import Params, load
 from pipelines.core.products import REPORTS
-from pipelines.gate.earned import earnings
 from pipelines.replay import rules
-from pipelines.replay.loop import Tape, replay, tape
 from pipelines.replay.market_history import History
-from pipelines.replay.performance import pnl_by_event
 from pipelines.trading.sizing import NO_SIGNALS
 from simulator.series.kinds import Series
 
 KEPT = REPORTS / "series.jsonl"
+SOURCES = (
+    "benchmarks/series.py",
+    "benchmarks/series_verdict.py",
+    "benchmarks/series_world.py",
+    "pipelines/core",
+    "pipelines/decide.py",
+    "pipelines/features",
+    "pipelines/gate",
+    "pipelines/reference",
+    "pipelines/replay",
+    "pipelines/trading",
+    "pipelines/venue",
+    "simulator/markets",
+    "simulator/series",
+)
+"""Code that a world's figures depend on."""
 LAGGED, UNLAGGED = 10, 20
 """Seeds with quotes 2 s behind the reference price, and with quotes that follow it at once."""
 WINDOWS = 144
 SELECTION = 0.4
 """Share of the windows on which the policy is chosen; the rest is the gate's."""
 MULTIPLES = (0.85, 1.5)
-DEPTH_SHARES = 200
-"""Shares at every level, like the recorded books'."""
-CLOSING_BARS = 5
 BOOKS = ("btc5m_2026-04-16_top5.parquet", "btc15m_2026-09-28_books.parquet")
 
 
-def judge(lag_s: int, seed: int) -> dict[str, Any]:
-    """One world: choose on its first windows, judge on the rest as the gate does."""
-    params = load()
+def judge(lag_s: int, seed: int, params: Params) -> dict[str, Any]:
+    """One world: choose on its first windows, judge on the rest by the gate's criteria (`series_verdict`)."""
     made = world(Series("BTC", "5m", 60, lag_s), seed, WINDOWS)
-    chosen = _chosen(made.part(0.0, SELECTION), params)
+    tried = {multiple: _played(made.part(0.0, SELECTION), multiple, params) for multiple in MULTIPLES}
+    chosen = _chosen(tried)
+    cash = np.zeros(len(tried[MULTIPLES[0]].changes))
+    field = selection_bias.rivals({str(multiple): one.changes for multiple, one in tried.items()}, cash)
+    choice = Choice([one.statistic for one in tried.values()], selection_bias.overfitting_probability(field))
     # Where the selection keeps cash, the gate is asked all the same: its own rate of false promotions is a number too.
-    result, course = _played(made.part(SELECTION, 1.0), MULTIPLES[0] if chosen is None else chosen, params)
-    gate = params.gate
-    earned = earnings(result, course, level=gate.confidence_level, samples=gate.bootstrap_samples)
-    passed = earned.lower_pusd > 0.0 and earned.events >= gate.min_events
+    trial = _played(made.part(SELECTION, 1.0), MULTIPLES[0] if chosen is None else chosen, params)
+    found = judged(trial, choice, {})
     return {
-        "lag_s": lag_s,
-        "seed": seed,
         "multiple": chosen,
-        "promoted": passed and chosen is not None,
-        "gate_alone": passed,
-        "pnl_pusd": round(earned.pnl_pusd, 2),
-        "lower_pusd": round(earned.lower_pusd, 2),
+        "promoted": found.promoted and chosen is not None,
+        "gate_alone": found.promoted,
+        **found.document(),
     }
 
 
-def _chosen(histories: Sequence[History], params: Params) -> float | None:
+def _chosen(tried: Mapping[float, PlayedPolicy]) -> float | None:
     """The multiple with the best P&L less a standard error over windows; None where none earned: cash."""
     best = 0.0
     found: float | None = None
-    for multiple in MULTIPLES:
-        result, made = _played(histories, multiple, params)
-        values = np.array(list(pnl_by_event(result, made.markets).values()))
+    for multiple, trial in tried.items():
+        values = np.array(list(trial.traded.by_event.values()))
         cautious = float(values.sum() - values.std(ddof=1) * np.sqrt(len(values)))
         if cautious > best:
             best, found = cautious, multiple
     return found
 
 
-def _played(histories: Sequence[History], multiple: float, params: Params) -> tuple[Any, Tape]:
+def _played(histories: Sequence[History], multiple: float, params: Params) -> PlayedPolicy:
     given = {**rules.policy_params("temporal_arbitrage", params, LENGTH_S), "cost_multiple": multiple}
     strategy = rules.make("temporal_arbitrage", params, NO_SIGNALS, None, LENGTH_S, given=given)
-    made = tape(histories, None, DEPTH_SHARES)
-    return replay(made, replace(strategy, horizon_bars=CLOSING_BARS), params.backtest.cash_pusd * MICRO), made
+    return PlayedPolicy.of(replace(strategy, horizon_bars=CLOSING_BARS), histories, params)
 
 
 def seeds(lagged: int, unlagged: int, kept: Path = KEPT) -> list[dict[str, Any]]:
-    """Every world, those of an earlier run from the file."""
-    known = [json.loads(line) for line in kept.read_text().splitlines()] if kept.is_file() else []
-    done = {(row["lag_s"], row["seed"]): row for row in known}
+    """Every world; those that an earlier run measured with the same code and parameters are read from the file."""
+    params, rows = load(), KeptRows(kept, SOURCES)
+    of = hashlib.sha256(params.model_dump_json().encode()).hexdigest()[:16]
     wanted = [(2, seed) for seed in range(1, lagged + 1)] + [(0, seed) for seed in range(1, unlagged + 1)]
-    kept.parent.mkdir(exist_ok=True)
-    for key in wanted:
-        if key not in done:
-            done[key] = judge(*key)
-            with kept.open("a") as file:
-                file.write(json.dumps(done[key]) + "\n")
-    return [done[key] for key in wanted]
+    found = []
+    for lag_s, seed in wanted:
+        about = {"lag_s": lag_s, "seed": seed, "windows": WINDOWS, "params": of}
+        row = rows.find(about)
+        if row is None:
+            row = {**about, **judge(lag_s, seed, params)}
+            rows.add(row)
+        found.append(row)
+    return found
 
 
 def document(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -120,25 +137,33 @@ def _books() -> list[Path]:
     return [path for name in BOOKS if folder and (path := Path(folder) / "books" / name).is_file()]
 
 
+@cache
+def _fills() -> dict[str, Any]:
+    """The report of `benchmarks.fills`: measured on the recorded books, else as an earlier run left it, else empty."""
+    books = _books()
+    if books:
+        return measured_fills(books)
+    return read_json(FILLS) if FILLS.is_file() else {}
+
+
 def recorded() -> dict[str, Any]:
     """Every candidate on the recorded books of ODDSMITH_RECORDINGS; None without them."""
     books = _books()
-    return judged(books) if books else {"recorded_windows": None, "recorded": None}
+    return on_recordings(books, _fills()) if books else {"recorded_windows": None, "recorded": None}
 
 
 def fills() -> dict[str, Any]:
-    """The maker probe's finding by the fill model, on the recorded books of ODDSMITH_RECORDINGS; None without them."""
-    books = _books()
-    found = measured_fills(books) if books else {}
-    return {name: found.get(name) for name in ("one_sided_on_loser_share", "one_sided", "probes_held_out")}
+    """The maker probe's finding by the fill model; None where neither recorded books nor a report is there."""
+    names = ("one_sided_on_loser_share", "one_sided_on_loser_interval", "one_sided", "one_sided_windows")
+    return {name: _fills().get(name) for name in (*names, "probes_held_out", "windows_held_out")}
 
 
 PARTS: dict[str, Callable[[bool], dict[str, Any]]] = {
     "fills": lambda _quick: fills(),
     "recorded": lambda _quick: recorded(),
-    "maker": lambda quick: quoted((1,) if quick else (1, 2, 3)),
+    "maker": lambda quick: quoted((1,) if quick else (1, 2, 3), _fills()),
     "decide": lambda _quick: decide_ms(),
-    "order": lambda quick: tick_to_order_ms(10 if quick else ORDERS),
+    "order": lambda quick: tick_to_order(10 if quick else TICKS),
     "import": lambda quick: imported(100_000 if quick else ROWS),
     "lag": lambda quick: document(seeds(2, 2) if quick else seeds(LAGGED, UNLAGGED)),
 }

@@ -1,6 +1,7 @@
-"""The guide's five bots on recorded up/down books, second by second, judged by what they earn for sure."""
+"""The guide's five bots on recorded up/down books, second by second, judged by the gate's criteria on windows that
+neither the fills of resting orders (`benchmarks.fills`) nor what a backtest learns were fitted on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,26 +9,22 @@ from typing import Any
 import numpy as np
 
 from benchmarks import recorded_windows
-from benchmarks.fills import TICK
+from benchmarks.fills import TICK, split
 from benchmarks.recorded_windows import Window
+from benchmarks.series_verdict import Choice, PlayedPolicy, Verdict, judged
 from benchmarks.series_world import HORIZON, LENGTH_S
 from pipelines.backtest import learned
 from pipelines.core.domain import Market, Rewards
 from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID
 from pipelines.core.params import Params, load
 from pipelines.features import compute
-from pipelines.gate.earned import earnings
 from pipelines.replay import rules
-from pipelines.replay.loop import replay, tape
 from pipelines.replay.market_history import History
-from pipelines.replay.performance import figures
 from pipelines.trading.sizing import NO_SIGNALS
 from pipelines.venue import settlement_rules
 from pipelines.venue.fees import schedule, taker_delay_ms
 
 KINDS = ("temporal_arbitrage", "micro_trades", "ensemble", "systematic", "spike_fading")
-LEARN_SHARE = 0.5
-DEPTH_SHARES = 200
 MAKER = "micro_trades"
 MAKER_SPREADS = (100, 200)
 """Least spreads that the maker is tried with, in price units: these books have mostly one cent."""
@@ -38,10 +35,16 @@ RESTS_S = 4
 """Seconds that a quote may rest: the bar on which it arrives, and three more."""
 
 
-def windows(paths: Sequence[Path]) -> list[Window]:
-    """Windows of recordings of either form, in the order of time."""
-    found = [one for path in paths for one in recorded_windows.of(path)]
-    return sorted(found, key=lambda one: one.name.rsplit("-", 1)[1])
+def windows(paths: Sequence[Path]) -> tuple[list[Window], list[Window]]:
+    """Windows of recordings that the fills were fitted on, and the later ones of each recording, in the order of
+    time."""
+    parts = [split(recorded_windows.read(path)) for path in paths]
+    first, later = ([window for part in parts for window in part[place]] for place in (0, 1))
+    return sorted(first, key=_begin), sorted(later, key=_begin)
+
+
+def _begin(window: Window) -> int:
+    return int(window.name.rsplit("-", 1)[1])
 
 
 def history(window: Window) -> History:
@@ -91,29 +94,29 @@ def _tried() -> Iterator[tuple[str, str, dict[str, int]]]:
             yield kind, kind, {}
 
 
-def measure(paths: Sequence[Path]) -> dict[str, Any]:
-    """Each bot on the later half of the windows: P&L after costs, bounds, verdict. What a backtest learns is learned on
-    the earlier half."""
+def measure(paths: Sequence[Path], fills: Mapping[str, Any]) -> dict[str, Any]:
+    """Each bot on the later windows of each recording: P&L after costs, bounds, verdict. What a backtest learns is
+    learned on the earlier ones, on which the fills were fitted too. `fills` is the report of `benchmarks.fills`."""
     params = resting()
-    made = [history(one) for one in windows(paths)]
-    cut = round(LEARN_SHARE * len(made))
-    course, cash, gate = tape(made[cut:], None, DEPTH_SHARES), params.backtest.cash_pusd * MICRO, params.gate
-    table = {}
+    first, later = ([history(one) for one in part] for part in windows(paths))
+    played: dict[str, PlayedPolicy] = {}
     for name, kind, more in _tried():
-        given = learned.given(kind, made[:cut], params, LENGTH_S)
+        given = learned.given(kind, first, params, LENGTH_S)
         if more:
             given = {**(given or rules.policy_params(kind, params, LENGTH_S)), **more}
         strategy = rules.make(kind, params, NO_SIGNALS, None, LENGTH_S, given=given)
-        result = replay(course, replace(strategy, horizon_bars=CLOSING_BARS), cash)
-        row = figures(result, cash, LENGTH_S)
-        earned = earnings(result, course, level=gate.confidence_level, samples=gate.bootstrap_samples)
-        promoted = earned.lower_pusd > 0.0 and earned.events >= gate.min_events
-        table[name] = {
-            "verdict": "promote" if promoted else "hold",
-            "pnl_pusd": round(earned.pnl_pusd, 2),
-            "lower_pusd": round(earned.lower_pusd, 2),
-            "round_trips": row.round_trips,
-            "fees_pusd": round(row.fees_pusd, 2),
-            "rebates_pusd": round(row.rebates_pusd, 2),
-        }
-    return {"recorded_windows": len(course.markets), "recorded": table}
+        played[name] = PlayedPolicy.of(replace(strategy, horizon_bars=CLOSING_BARS), later, params)
+    # No bot was chosen on these windows, but all were looked at: each is deflated by the luckiest of them.
+    choice = Choice([one.statistic for one in played.values()], chosen=False)
+    table = {name: _row(one, judged(one, choice, fills)) for name, one in played.items()}
+    return {"recorded_windows": len(later), "recorded_windows_before": len(first), "recorded": table}
+
+
+def _row(trial: PlayedPolicy, verdict: Verdict) -> dict[str, Any]:
+    row = trial.traded.figures
+    return {
+        **verdict.document(),
+        "round_trips": row.round_trips,
+        "fees_pusd": round(row.fees_pusd, 2),
+        "rebates_pusd": round(row.rebates_pusd, 2),
+    }

@@ -422,7 +422,7 @@ class ExecutionParams(Section):
     queue: Literal["pessimistic", "neutral", "optimistic", "evidence"]
     """How an order that rests is filled: all, half or nothing of the displayed size is ahead of it (three bounds), or
     by what recorded books showed (`fill_weights`, `fill_queue_weights`)."""
-    fill_weights: FillWeights = [-1.3, -1.0, -0.94, 0.85, -1.22, -0.72, 0.43]
+    fill_weights: FillWeights = [-1.71, -0.69, -0.67, 0.69, -0.77, -0.47, 0.41]
     """Weights of the fill model: intercept, bridge, queue, spread, imbalance, move, left; `python -m benchmarks.fills`
     fits them. Unit: log-odds."""
     fill_reference_weight: float = 0.29

@@ -9,11 +9,12 @@ import numpy as np
 from pipelines.core.domain import FeeSchedule
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params
+from pipelines.decide import Rules
 from pipelines.gate import evidence
 from pipelines.gate.earned import pnl_by_period
 from pipelines.inference.bundle import Bundle
 from pipelines.replay.bundle_rules import of_bundle
-from pipelines.replay.loop import replay, tape
+from pipelines.replay.loop import Result, replay, tape
 from pipelines.replay.market_history import History, IntArray
 from pipelines.replay.performance import Figures, figures, pnl_by_event
 
@@ -69,13 +70,20 @@ def trade(
 ) -> Traded:
     """The bundle's own policy on the slice, through `decide`, after costs; every fee times `fee_multiple`."""
     strategy = of_bundle(bundle, params, length_s)
-    cash = params.backtest.cash_pusd * MICRO
+    return played(strategy, histories, params, params.execution.model_depth_shares, fee_multiple)[0]
+
+
+def played(
+    strategy: Rules, histories: Sequence[History], params: Params, depth_shares: int, fee_multiple: float = 1.0
+) -> tuple[Traded, Result]:
+    """A policy on histories, through `decide`, after costs, and the replay itself; every fee times `fee_multiple`."""
+    cash, length_s = params.backtest.cash_pusd * MICRO, strategy.bar_length_s
     scaler = strategy.scaler if strategy.policy.reads_observation else None
-    made = tape([_dear(one, fee_multiple) for one in histories], scaler, params.execution.model_depth_shares)
+    made = tape([_dear(one, fee_multiple) for one in histories], scaler, depth_shares)
     result = replay(made, strategy, cash)
     periods, policy = pnl_by_period(result, made), strategy.policy
     rows = figures(result, cash, length_s)
-    return Traded(rows, pnl_by_event(result, made.markets), periods, policy.uses_forecast, strategy.rests)
+    return Traded(rows, pnl_by_event(result, made.markets), periods, policy.uses_forecast, strategy.rests), result
 
 
 def _dear(history: History, multiple: float) -> History:

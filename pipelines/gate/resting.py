@@ -16,6 +16,9 @@ LEAST_ON_LOSER = 0.95
 """Share of one-sided fills on the loser that the fill model has to give: recorded probes had 99 of 100."""
 FEWEST_ONE_SIDED = 20
 """With fewer of them the share says nothing."""
+FEWEST_WINDOWS = 10
+"""Windows with at least one of them. The probes of one window share their outcome, so windows are what is independent:
+where all of 10 agree, a share of less than 3 of 4 windows is ruled out at 94 % (0.75 to the power of 10)."""
 MEASURE = "run `python -m benchmarks.fills BOOKS`"
 AGAIN = "Then run `python -m pipelines gate` again."
 
@@ -44,9 +47,10 @@ def criterion(traded: Traded, report: Mapping[str, Any], execution: ExecutionPar
 
 def _held(report: Mapping[str, Any], length_s: int) -> str:
     return (
-        f"Its orders rest, and of {report['one_sided']:.0f} one-sided fills on recorded books the fill model puts"
-        f" {report['one_sided_on_loser_share']:.0%} on the loser; {LEAST_ON_LOSER:.0%} are needed. It was judged with"
-        f" the same weights, on bars of {length_s} s, and the report looked every {report['look_s']:g} s."
+        f"Its orders rest, and of {report['one_sided']:.0f} one-sided fills in {report['one_sided_windows']}"
+        f" recorded windows the fill model puts {report['one_sided_on_loser_share']:.0%} on the loser;"
+        f" {LEAST_ON_LOSER:.0%} are needed. It was judged with the same weights, on bars of {length_s} s, and the"
+        f" report looked every {report['look_s']:g} s."
     )
 
 
@@ -55,12 +59,21 @@ def _share(report: Mapping[str, Any]) -> list[str]:
     if not report:
         return [f"No fill model was measured: reports/fills.json is missing; {MEASURE}."]
     share, fills = report.get("one_sided_on_loser_share"), report.get("one_sided", 0.0)
-    if report.get("look_s") is None or _measured(report) is None:
-        return [f"reports/fills.json does not say with which weights and looks it was measured; {MEASURE}."]
+    windows = report.get("one_sided_windows")
+    if report.get("look_s") is None or windows is None or _measured(report) is None:
+        return [
+            "reports/fills.json does not say with which weights and looks it was measured, or in how many windows;"
+            f" {MEASURE}."
+        ]
     if not fills >= FEWEST_ONE_SIDED:
         return [
             f"The fill model was measured on {fills:.0f} one-sided fills, {FEWEST_ONE_SIDED} are needed; {MEASURE} with"
             " more recordings."
+        ]
+    if not windows >= FEWEST_WINDOWS:
+        return [
+            f"The one-sided fills of the fill model come from {windows:g} windows, {FEWEST_WINDOWS} are needed, because"
+            f" the fills of one window share its outcome; {MEASURE} with more recordings."
         ]
     if share is None or not share >= LEAST_ON_LOSER:
         return [

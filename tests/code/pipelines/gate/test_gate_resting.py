@@ -15,6 +15,7 @@ JUDGED = SHIPPED.model_copy(update={"queue": "evidence"})
 REPORT = {
     "one_sided_on_loser_share": 0.97,
     "one_sided": 40.0,
+    "one_sided_windows": 10,
     "look_s": 1,
     "weights": dict(zip(NAMES, SHIPPED.fill_weights, strict=True)),
     "queue_weights": dict(zip(QUEUE_NAMES, SHIPPED.fill_queue_weights, strict=True)),
@@ -43,6 +44,9 @@ def test_a_candidate_judged_as_the_report_was_measured_passes():
         ({**REPORT, "one_sided_on_loser_share": float("nan")}, ["loser"]),
         ({**REPORT, "one_sided_on_loser_share": 1.0, "one_sided": 3.0}, ["on 3 one-sided", "20 are needed"]),
         ({**REPORT, "one_sided": float("nan")}, ["20 are needed"]),
+        ({**REPORT, "one_sided": 400.0, "one_sided_windows": 9}, ["from 9 windows", "10 are needed", "outcome"]),
+        ({**REPORT, "one_sided_windows": float("nan")}, ["10 are needed"]),
+        ({name: value for name, value in REPORT.items() if name != "one_sided_windows"}, ["does not say"]),
         ({}, ["missing", "benchmarks.fills BOOKS"]),
         ({name: value for name, value in REPORT.items() if name != "look_s"}, ["does not say", "benchmarks.fills"]),
         ({name: value for name, value in REPORT.items() if name != "weights"}, ["does not say"]),
