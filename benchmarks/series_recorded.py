@@ -17,12 +17,13 @@ from pipelines.backtest import learned
 from pipelines.core.domain import Market, Rewards
 from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID
 from pipelines.core.params import Params, load
+from pipelines.core.venue_dates import taker_delay_ms
 from pipelines.features import compute
 from pipelines.replay import rules
 from pipelines.replay.market_history import History
 from pipelines.trading.sizing import NO_SIGNALS
 from pipelines.venue import settlement_rules
-from pipelines.venue.fees import schedule, taker_delay_ms
+from pipelines.venue.fees import schedule
 
 KINDS = ("temporal_arbitrage", "micro_trades", "ensemble", "systematic", "spike_fading")
 MAKER = "micro_trades"

@@ -30,7 +30,7 @@ def series_markets() -> tuple[list[Market], Board]:
         path = Underlying(1, symbol)
         for price in prices(path, FIRST_S - BEFORE_S, FIRST_S + 300):
             board.take(price)
-        kinds = [Series(symbol, length) for length in ("5m", "15m")]
+        kinds = [Series(symbol, length, 60) for length in ("5m", "15m")]
         kinds.append(Series(symbol, "1h", strikes=tuple(k / 1_000 for k in range(-4, 4))))
         for kind in kinds:
             begin_s = FIRST_S // kind.length_s * kind.length_s

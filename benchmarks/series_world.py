@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.core.domain import Market
+from pipelines.core.venue_dates import taker_delay_ms
 from pipelines.features import compute
 from pipelines.reference.board import Board
 from pipelines.reference.prices import Price
 from pipelines.replay.market_history import History
 from pipelines.venue import settlement_rules
-from pipelines.venue.fees import taker_delay_ms
 from simulator.markets.events import EPOCH_S
 from simulator.series.kinds import Series
 from simulator.series.underlying import Underlying

@@ -134,7 +134,8 @@ def add_arguments(made: argparse.ArgumentParser) -> None:
         "--series",
         default=source.series,
         metavar="LIST",
-        help="series of up/down markets instead of events, such as 5m,15m,eth-1h,ladder; a step is a second then",
+        help="series of up/down markets instead of events, such as 5m,15m,eth-1h,ladder, or 5m-spot for another rule"
+        " than the venue's of the day (spot, twap30, twap60); a step is a second then",
     )
     add(
         "--series-lag-s",
@@ -174,8 +175,8 @@ def add_arguments(made: argparse.ArgumentParser) -> None:
     add(
         "--taker-delay-ms",
         type=float,
-        default=0.0,
-        help="delay of crossing orders in crypto and finance markets (%(default)s; the venue: 150)",
+        help="delay of crossing orders in crypto and finance markets (0; with --series that of the venue on the day of"
+        " the window: 150 since 2026-09-04)",
     )
     add(
         "--rate-limits",
@@ -245,7 +246,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
         order_versions=versions,
         mined_after_s=arguments.settle_s * 0.4,
         confirmed_after_s=arguments.settle_s,
-        taker_delay_s=arguments.taker_delay_ms / 1000,
+        taker_delay_s=None if arguments.taker_delay_ms is None else arguments.taker_delay_ms / 1000,
         faults=arguments.faults,
         auto_redeem=found.auto_redeem if arguments.redeem is None else arguments.redeem == "auto",
         profile=arguments.profile,

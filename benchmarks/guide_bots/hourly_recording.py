@@ -15,11 +15,12 @@ from pipelines.core.errors import DataError
 from pipelines.core.money import MICRO
 from pipelines.core.raw_tables import LABEL
 from pipelines.core.settlement import RuleKind, Settlement
+from pipelines.core.venue_dates import taker_delay_ms
 from pipelines.features import compute
 from pipelines.reference.board import Board
 from pipelines.reference.prices import Price
 from pipelines.replay.market_history import History
-from pipelines.venue.fees import schedule, taker_delay_ms
+from pipelines.venue.fees import schedule
 
 COLUMNS = ("market_id", "asset", "timestamp", "best_bid", "best_ask", "spot")
 HORIZON = 24

@@ -9,7 +9,11 @@ from pipelines.venue import settlement_rules
 
 
 def of_text(raw: Mapping[str, Any], end_s: int | None, event_start_s: int | None) -> Settlement | None:
-    """`settlement_rules.read`; where the archive has no end, that of the slug counts."""
+    """`settlement_rules.read`; where the archive has no end, that of the slug counts. None where it keeps no text of
+    the market, whose rule is then that of its name and date."""
+    text = raw.get("description")
+    if not isinstance(text, str) or not text.strip():
+        return None
     by_date = settlement_rules.of_slug(str(raw.get("slug") or ""))
     end_s = by_date.end_s if end_s is None and by_date is not None else end_s
     return settlement_rules.read(raw, end_s, event_start_s)

@@ -22,6 +22,7 @@ from pipelines.core.domain import Market
 from pipelines.core.errors import DataError
 from pipelines.core.raw_tables import LABEL, REFERENCE_MARK, IntArray, is_reference, reference_of
 from pipelines.core.settlement import Settlement
+from pipelines.core.venue_dates import taker_delay_ms
 from pipelines.pull import recorded_rules
 from pipelines.pull.grid import Points
 from pipelines.pull.recording_checks import refuse_mixed_times, refuse_two_tokens
@@ -30,7 +31,7 @@ from pipelines.reference import recorded
 from pipelines.reference.opinions import EXTERNAL
 from pipelines.reference.prices import Price
 from pipelines.venue import settlement_rules
-from pipelines.venue.fees import schedule, taker_delay_ms
+from pipelines.venue.fees import schedule
 from pipelines.venue.topics import topic_of
 
 NAMES: Final[Mapping[str, tuple[str, ...]]] = {

@@ -44,11 +44,6 @@ SPORTS_CHANGE_S: Final = _day(2026, 7, 10)
 
 SHORT_CRYPTO: Final = FeeSchedule(0.25, 2.0)
 
-HELD_S: Final = _day(2026, 8, 17)
-"""Orders that take are held for 50 ms."""
-CRYPTO_HELD_S: Final = _day(2026, 9, 4)
-"""On crypto for 150 ms."""
-
 
 def schedule(category: str, started_s: int | None, length_s: int | None = None) -> FeeSchedule:
     """Fees of a market of a category that started at a time (None: today); `length_s` is its scheduled life, None when
@@ -62,10 +57,3 @@ def schedule(category: str, started_s: int | None, length_s: int | None = None) 
     if name == "crypto" and (started_s >= CRYPTO_FEES_S or (short and started_s >= SHORT_CRYPTO_FEES_S)):
         return SHORT_CRYPTO
     return FREE
-
-
-def taker_delay_ms(category: str, at_s: int | None) -> int:
-    """Milliseconds for which the venue held orders that take from a market of a category at a time (None: today)."""
-    if category.lower() == "crypto" and (at_s is None or at_s >= CRYPTO_HELD_S):
-        return 150
-    return 50 if at_s is None or at_s >= HELD_S else 0

@@ -3,19 +3,21 @@
 from dataclasses import dataclass
 from typing import Final
 
+from pipelines.core.venue_dates import average_s
+
 LENGTHS_S: Final = {"5m": 300, "15m": 900, "1h": 3_600, "4h": 14_400}
 NAMES: Final = {"BTC": "Bitcoin", "ETH": "Ethereum", "SOL": "Solana", "XRP": "XRP"}
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A kind of window. `average_s` 0 settles on the price of a moment, else on the mean of so many seconds before it.
-    A candle is the exchange's. `strikes` (relative to the price at the beginning) gives every window a ladder of
-    levels."""
+    """A kind of window. `average_s` 0 settles on the price of a moment, else on the mean of so many seconds before it;
+    None on what the venue took on the day on which a window begins. A candle is the exchange's. `strikes` (relative to
+    the price at the beginning) gives every window a ladder of levels."""
 
     symbol: str = "BTC"
     length: str = "5m"
-    average_s: int = 60
+    average_s: int | None = None
     lag_s: int = 0
     strikes: tuple[float, ...] = ()
 
@@ -28,6 +30,12 @@ class Series:
     def candle(self) -> bool:
         """Hourly windows and ladders settle on the exchange's candle."""
         return self.length == "1h" or bool(self.strikes)
+
+    def averaged_s(self, begin_s: int) -> int:
+        """Seconds of the average on which the window that begins at `begin_s` settles; 0 for none."""
+        if self.candle:
+            return 0
+        return average_s(self.length_s, begin_s) if self.average_s is None else self.average_s
 
     @property
     def slug(self) -> str:

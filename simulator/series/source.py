@@ -7,6 +7,7 @@ import numpy as np
 
 from pipelines.core.errors import ParameterError
 from pipelines.core.money import SHARE_GRID
+from pipelines.core.venue_dates import AVERAGES_S, CRYPTO_HELD_S
 from simulator.markets.events import EPOCH_S
 from simulator.markets.source import SourceOptions
 from simulator.markets.timeline import MarketLife, Timeline, TimelineMarkets
@@ -17,8 +18,12 @@ from simulator.series.windows import OPENS_BEFORE_S, Window, windows_from
 STEP_S: Final = 1
 LADDER: Final = (-0.002, -0.001, 0.0, 0.001, 0.002)
 """Levels of a ladder, relative to the price when it begins."""
+BEGINS_S: Final = CRYPTO_HELD_S
+"""Series begin after the venue's last change, so that by their dates they have today's rules and taker delay."""
 FIRST_S: Final = 7_200
-"""The first window begins this long after the epoch, because averages and volatility need earlier prices."""
+"""The first window begins this long after the prices, because averages and volatility need earlier ones."""
+RULES: Final = {"spot": 0} | {f"twap{seconds}": seconds for seconds in AVERAGES_S}
+"""Name of a rule -> seconds of its average."""
 
 
 class SeriesMarkets(TimelineMarkets):
@@ -26,13 +31,13 @@ class SeriesMarkets(TimelineMarkets):
 
     step_s = STEP_S
 
-    def __init__(self, series: Sequence[Series], seed: int, now_s: int, from_s: int | None = None) -> None:
+    def __init__(self, series: Sequence[Series], seed: int, now_s: int, begins_s: int = EPOCH_S) -> None:
         self.series = tuple(series)
         self.now_s = now_s
         self._seed = seed
-        self.underlyings = {one.symbol: Underlying(seed, one.symbol) for one in series}
+        self.underlyings = {one.symbol: Underlying(seed, one.symbol, begins_s) for one in series}
         self._timeline = Timeline(STEP_S)
-        first_s = max(EPOCH_S + FIRST_S, now_s if from_s is None else from_s)
+        first_s = begins_s + FIRST_S
         self._next = [-(-first_s // one.length_s) * one.length_s for one in self.series]
         self._extend()
         self._timeline.reveal(now_s)
@@ -60,23 +65,37 @@ def _life(window: Window) -> MarketLife:
 
 
 def parse(text: str, lag_s: int) -> tuple[Series, ...]:
-    """Series named like `btc-5m,eth-15m,btc-1h,btc-ladder`; without an asset it is Bitcoin's.
+    """Series named like `btc-5m,eth-15m,btc-1h,btc-ladder`; without an asset it is Bitcoin's. A rule after the length
+    (`5m-spot`, `15m-twap30`) takes the place of the one that the venue had on the day.
 
     Raises:
-        ParameterError: naming what is no series.
+        ParameterError: naming what is no series, or is named twice.
     """
-    made = []
+    made: list[Series] = []
     for name in filter(None, (part.strip().lower() for part in text.split(","))):
-        asset, _, kind = name.rpartition("-")
-        if kind not in (*LENGTHS_S, "ladder"):
-            raise ParameterError(f"--series was {text!r}: {name!r} is no series; give {', '.join(LENGTHS_S)} or ladder")
-        symbol = asset.upper() or "BTC"
-        ladder = kind == "ladder"
-        average_s = 30 if kind == "5m" else 60
-        made.append(Series(symbol, "1h" if ladder else kind, average_s, lag_s, LADDER if ladder else ()))
+        one = _series(name, lag_s)
+        if one is None:
+            raise ParameterError(
+                f"--series was {text!r}: {name!r} is no series; give {', '.join(LENGTHS_S)} or ladder, before it an"
+                f" asset (eth-5m), after a length other than 1h a rule ({', '.join(RULES)}: 5m-spot)"
+            )
+        if any((one.symbol, one.length, one.strikes) == (own.symbol, own.length, own.strikes) for own in made):
+            raise ParameterError(f"--series was {text!r}: {name!r} is a series that is there already; leave one out")
+        made.append(one)
     if not made:
         raise ParameterError("--series names no series; give some such as 5m,15m,1h")
     return tuple(made)
+
+
+def _series(name: str, lag_s: int) -> Series | None:
+    words = name.split("-")
+    rule = RULES.get(words.pop()) if words[-1] in RULES else None
+    kind, asset = words.pop() if words else "", "-".join(words)
+    ladder = kind == "ladder"
+    if not (ladder or kind in LENGTHS_S) or (asset and not asset.isalnum()):
+        return None
+    made = Series(asset.upper() or "BTC", "1h" if ladder else kind, rule, lag_s, LADDER if ladder else ())
+    return None if made.candle and rule is not None else made
 
 
 def open_source(options: SourceOptions) -> SeriesMarkets:
@@ -87,6 +106,9 @@ def open_source(options: SourceOptions) -> SeriesMarkets:
     """
     if options.bar_length_s not in (None, STEP_S):
         raise ParameterError(f"--bar-length-s was {options.bar_length_s}: series markets step by seconds")
-    first_s = EPOCH_S + options.history_days * 86_400
+    begins_s = BEGINS_S
+    if options.resume_s is not None and options.resume_s < BEGINS_S:
+        begins_s = EPOCH_S  # a state that was saved when series began at the epoch keeps its markets
+    first_s = begins_s + options.history_days * 86_400
     now_s = first_s if options.resume_s is None else max(options.resume_s, first_s)
-    return SeriesMarkets(parse(options.series, options.series_lag_s), options.seed, now_s, EPOCH_S)
+    return SeriesMarkets(parse(options.series, options.series_lag_s), options.seed, now_s, begins_s)

@@ -2,31 +2,38 @@
 
 from datetime import UTC, datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from pipelines.core.settlement import RuleKind, Settlement
 from simulator.series.kinds import LENGTHS_S, NAMES, Series
 
+_ET: Final = ZoneInfo("America/New_York")
 _STREAMS: Final = "https://data.chain.link/streams"
 _NOTE: Final = "not according to other sources or spot markets."
 
 
 def titles(series: Series, begin_s: int, level: float | None) -> tuple[str, str, str]:
-    """Title of the event, question and slug."""
+    """Title of the event, question and slug. Days and times of a title are those of New York."""
     name = NAMES.get(series.symbol, series.symbol)
-    moment = datetime.fromtimestamp(begin_s, UTC)
-    day = f"{moment:%B} {moment.day}"
+    moment, end = (datetime.fromtimestamp(at_s, _ET) for at_s in (begin_s, begin_s + series.length_s))
     if level is not None:
+        day = f"{end:%B} {end.day}"
         return (
             f"{name} above ___ on {day}?",
             f"Will the price of {name} be above ${level:,.2f} on {day}?",
-            (f"{name.lower()}-above-{level:.2f}-on-{moment:%Y-%m-%d-%H%M}".replace(".", "pt")),
+            (f"{name.lower()}-above-{level:.2f}-on-{_utc(begin_s):%Y-%m-%d-%H%M}".replace(".", "pt")),
         )
-    end = datetime.fromtimestamp(begin_s + series.length_s, UTC)
+    day = f"{moment:%B} {moment.day}"
     if series.candle:
         title = f"{name} Up or Down - {day}, {_hour(moment)} ET"
-        return title, title, f"{name.lower()}-up-or-down-{moment:%Y-%m-%d-%H}"
+        return title, title, f"{name.lower()}-up-or-down-{_utc(begin_s):%Y-%m-%d-%H}"
     title = f"{name} Up or Down - {day}, {_clock(moment)}-{_clock(end)} ET"
     return title, title, f"{series.symbol.lower()}-updown-{series.length}-{begin_s}"
+
+
+def _utc(at_s: int) -> datetime:
+    """For slugs: an hour of New York comes twice in a night of autumn."""
+    return datetime.fromtimestamp(at_s, UTC)
 
 
 def _hour(moment: datetime) -> str:
@@ -37,11 +44,11 @@ def _clock(moment: datetime) -> str:
     return f"{moment.hour % 12 or 12}:{moment.minute:02d}{'AM' if moment.hour < 12 else 'PM'}"
 
 
-def rule_text(series: Series, level: float | None) -> str:
-    """The description that the listing shows."""
+def rule_text(series: Series, begin_s: int, level: float | None) -> str:
+    """The description that the listing of the window that begins at `begin_s` shows."""
     if level is not None:
-        return _minute_text(series.symbol, "higher than the price specified in the title")
-    return _hour_text(series.symbol) if series.candle else _chainlink_text(series.symbol, series.average_s)
+        return _minute_text(series.symbol, begin_s + series.length_s, "higher than the price specified in the title")
+    return _hour_text(series.symbol) if series.candle else _chainlink_text(series.symbol, series.averaged_s(begin_s))
 
 
 def settlement_text(rule: Settlement) -> str:
@@ -53,7 +60,7 @@ def settlement_text(rule: Settlement) -> str:
     if rule.strike is None:
         return _hour_text(rule.symbol) if rule.length_s == LENGTHS_S["1h"] else ""
     where = "higher than the price" if rule.upper is None else "within the bracket"
-    return _minute_text(rule.symbol, f"{where} specified in the title")
+    return _minute_text(rule.symbol, rule.start_s, f"{where} specified in the title")
 
 
 def settlement_slug(rule: Settlement) -> str:
@@ -62,11 +69,13 @@ def settlement_slug(rule: Settlement) -> str:
     return f"{rule.symbol.lower()}-updown-{length}-{rule.start_s}" if length and rule.strike is None else ""
 
 
-def _minute_text(symbol: str, condition: str) -> str:
+def _minute_text(symbol: str, minute_s: int, condition: str) -> str:
+    clock = f"{datetime.fromtimestamp(minute_s, _ET):%H:%M}"
+    noon = " (noon)" if clock == "12:00" else ""
     return (
-        f'This market will resolve to "Yes" if the Binance 1 minute candle for {symbol}/USDT 12:00 in the ET timezone '
-        f'(noon) on the date specified in the title has a final "Close" price {condition}. Otherwise, this market will '
-        'resolve to "No".\n\nThe resolution source for this market is Binance, specifically the '
+        f'This market will resolve to "Yes" if the Binance 1 minute candle for {symbol}/USDT {clock} in the ET '
+        f'timezone{noon} on the date specified in the title has a final "Close" price {condition}. Otherwise, this '
+        'market will resolve to "No".\n\nThe resolution source for this market is Binance, specifically the '
         f'{symbol}/USDT "Close" prices currently available at https://www.binance.com/en/trade/{symbol}_USDT with "1m" '
         'and "Candles" selected on the top bar.\n\nPrice precision is determined by the number of decimal places in '
         "the source."

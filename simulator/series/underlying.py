@@ -1,6 +1,6 @@
 """The price of one asset, second by second: a jump diffusion with slowly changing volatility.
 
-Seed and symbol decide the whole history. It is drawn in blocks of an hour, from the epoch on, so any time can be asked
+Seed and symbol decide the whole history. It is drawn in blocks of an hour, from `begins_s` on, so any time can be asked
 for; a block begins at the price that the one before it ended at.
 """
 
@@ -17,7 +17,7 @@ UNDERLYING: Final = 1 << 58
 """Number of the random stream of underlyings; symbol and block are added to it."""
 BLOCK_S: Final = 3_600
 START: Final = {"BTC": 87_000.0, "ETH": 2_950.0, "SOL": 125.0, "XRP": 1.9}
-"""Price at the epoch; 100 for other symbols."""
+"""Price at the beginning; 100 for other symbols."""
 SIGMA: Final = 6e-5
 """Usual standard deviation of the log price over a second: 34 % a year, quiet Bitcoin."""
 SIGMA_SPREAD: Final = 0.35
@@ -32,8 +32,9 @@ ORACLE_NOISE: Final = 1e-5
 class Underlying:
     """The price of one symbol. Prices up to a time are drawn when that time is asked for."""
 
-    def __init__(self, seed: int, symbol: str) -> None:
+    def __init__(self, seed: int, symbol: str, begins_s: int = EPOCH_S) -> None:
         self.symbol = symbol
+        self.begins_s = begins_s
         self._seed = seed
         self._number = zlib.crc32(symbol.encode()) & 0xFFFF
         self._logs: list[FloatArray] = []
@@ -67,11 +68,11 @@ class Underlying:
         return float(inside[0]), float(inside.max()), float(inside.min()), float(inside[-1])
 
     def _part(self, blocks: list[FloatArray], from_s: int, to_s: int) -> FloatArray:
-        first, last = (from_s - EPOCH_S) // BLOCK_S, (to_s - 1 - EPOCH_S) // BLOCK_S
+        first, last = (from_s - self.begins_s) // BLOCK_S, (to_s - 1 - self.begins_s) // BLOCK_S
         while len(self._logs) <= last:
             self._draw(len(self._logs))
         joined: FloatArray = np.concatenate(blocks[first : last + 1])
-        offset = from_s - EPOCH_S - first * BLOCK_S
+        offset = from_s - self.begins_s - first * BLOCK_S
         return joined[offset : offset + to_s - from_s]
 
     def _draw(self, block: int) -> None:

@@ -104,7 +104,7 @@ def _truth(
     series: Series, underlying: Underlying, begin_s: int, level: float | None, ts_s: IntArray
 ) -> tuple[FloatArray, bool]:
     """Probability of YES at every second, and whether it pays."""
-    average_s = 0 if series.candle else series.average_s
+    average_s = series.averaged_s(begin_s)
     # A level settles on the close of the minute that begins at the listed end, as the venue's levels do.
     end_s = begin_s + series.length_s + (0 if level is None else 60)
     own = underlying.prices if series.candle else underlying.oracle
@@ -172,7 +172,7 @@ def _listing(series: Series, begin_s: int, seed: int, rung: int, level: float | 
         start_s=begin_s - OPENS_BEFORE_S,
         end_s=begin_s + series.length_s,
         labels=("Yes", "No") if level is not None else ("Up", "Down"),
-        description=rule_text(series, level),
+        description=rule_text(series, begin_s, level),
         event_start_s=begin_s,
         series=series.slug,
     )

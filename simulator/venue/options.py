@@ -26,8 +26,9 @@ class Options:
     mined_after_s: float = 0.2
     confirmed_after_s: float = 0.5
     """Time from MATCHED to MINED and to CONFIRMED."""
-    taker_delay_s: float = 0.0
-    """How long crossing orders of TAKER_DELAYED markets are held before they match (`itode`, `takerDelayMs`)."""
+    taker_delay_s: float | None = None
+    """How long crossing orders of TAKER_DELAYED markets are held before they match (`itode`, `takerDelayMs`). None: on
+    series as long as the venue held them on the day of the window, on other markets not at all."""
     faults: Path | None = None
     """JSON file with a schedule of faults."""
     profile: str = "off"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from pipelines.core.domain import Headline
 from pipelines.core.money import MICRO
+from pipelines.core.venue_dates import taker_delay_ms
 from simulator.engine.accounts import Account
 from simulator.engine.exchange import Exchange
 from simulator.engine.markets import LiveMarket, MarketState
@@ -93,13 +94,18 @@ class VenueMarkets:
             self.markets_of_event[listing.event_id].append(market)
             self.open_markets.add(listing.market_id)
             market.rewards_micro = round(self.options.rewards_pusd * MICRO)
-            held = listing.category.lower() in TAKER_DELAYED
-            market.taker_delay_s = self.options.taker_delay_s if held else 0.0
+            market.taker_delay_s = self._taker_delay_s(listing)
             named = labels_of(self.options.source.seed, listing.market_id, self.options.named_share)
             market.labels = listing.labels or named
             if _protocol_v2(listing, self.options.protocol_v2_share):
                 market.version = "v2"
         return market
+
+    def _taker_delay_s(self, listing: Listing) -> float:
+        stated_s = self.options.taker_delay_s
+        if stated_s is not None:
+            return stated_s if listing.category.lower() in TAKER_DELAYED else 0.0
+        return taker_delay_ms(listing.category, listing.event_start_s) / 1_000 if listing.series else 0.0
 
     # -- accounts and cash
 

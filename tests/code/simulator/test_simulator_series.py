@@ -1,6 +1,8 @@
 """Series markets of the local exchange: windows without a gap, outcomes by their rule, feeds that fall silent."""
 
 import asyncio
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ from simulator.series.underlying import Underlying
 from simulator.series.windows import windows_from
 from simulator.venue.options import Options
 
-BEGIN_S = EPOCH_S + 9_000
+BEGIN_S = EPOCH_S + 10_800
 
 
 def windows(series, count=6):
@@ -38,6 +40,7 @@ def test_the_bot_reads_the_rule_that_settles_a_window(length, average_s):
     path, made = windows(Series("BTC", length, average_s), 4)
     for one in made:
         raw = {name: getattr(one.listing, name) for name in ("question", "slug", "description")}
+        assert raw["description"]
         rule = settlement_rules.read(raw, one.listing.end_s, one.listing.event_start_s)
         if rule.kind is RuleKind.CANDLE:
             opened, _, _, closed = path.candle(rule.start_s, rule.length_s + 1)
@@ -48,7 +51,8 @@ def test_the_bot_reads_the_rule_that_settles_a_window(length, average_s):
 
 def test_a_ladder_settles_every_rung_on_one_price():
     """Higher levels pay at most where lower ones do."""
-    _, made = windows(Series("BTC", "1h", 0, 0, source.LADDER), 1)
+    _, made = windows(Series("BTC", "1h", 0, 0, source.LADDER), 30)
+    made = made[:5]
     rules = [
         settlement_rules.read(
             {name: getattr(one.listing, name) for name in ("question", "slug", "description")}, one.listing.end_s, None
@@ -58,6 +62,49 @@ def test_a_ladder_settles_every_rung_on_one_price():
 
     assert [rule.strike for rule in rules] == sorted(rule.strike for rule in rules)
     assert [one.payout_micro for one in made] == sorted((one.payout_micro for one in made), reverse=True)
+
+
+def test_a_ladder_names_the_minute_on_which_it_settles():
+    """Each hour's text says its own end in New York's time, which is noon once a day, and the bot reads every one."""
+    _, made = windows(Series("BTC", "1h", 0, 0, source.LADDER[:1]), 26)
+    for one in made:
+        raw = {name: getattr(one.listing, name) for name in ("question", "slug", "description")}
+        clock = f"{datetime.fromtimestamp(one.listing.end_s, ZoneInfo('America/New_York')):%H:%M}"
+        assert f"{clock} in the ET timezone{' (noon)' if clock == '12:00' else ''} on the date" in raw["description"]
+        assert settlement_rules.read(raw, one.listing.end_s, None).start_s == one.listing.end_s
+
+    assert sum("(noon)" in one.listing.description for one in made) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "begin", "rule"),
+    [
+        ("5m", "2026-08-03", "spot"),
+        ("5m", "2026-08-13", "twap 30"),
+        ("15m", "2026-08-13", "twap 60"),
+        ("5m", "2026-08-14", "twap 60"),
+        ("5m-spot", "2026-09-10", "spot"),
+        ("eth-4h-twap30", "2026-09-10", "twap 30"),
+        ("5m-twap60", "2026-08-03", "twap 60"),
+    ],
+)
+def test_a_series_has_the_rule_of_its_day_unless_it_names_one(name, begin, rule):
+    """The listing's text states the rule by the date table of the venue, or the one that the name ends with."""
+    begin_s = int(datetime.fromisoformat(f"{begin}T00:00:00+00:00").timestamp())
+    (series,) = source.parse(name, 0)
+    (made,) = windows_from(series, begin_s, Underlying(3, series.symbol, begin_s - 7_200), seed=3)
+    raw = {key: getattr(made.listing, key) for key in ("question", "slug", "description")}
+
+    assert settlement_rules.read(raw, made.listing.end_s, begin_s).name == rule
+
+
+def test_listed_series_have_the_rules_of_today():
+    """Series begin after the venue's last change; a saved state keeps the clock that it was saved at."""
+    made = source.open_source(SourceOptions(series="5m", history_days=1))
+    old = source.open_source(SourceOptions(series="5m", history_days=0, resume_s=EPOCH_S + 9_000))
+
+    assert {"twap-60s" in one.description for one in made.listings()} == {True}
+    assert old.now_s == EPOCH_S + 9_000
 
 
 def test_the_quotes_follow_the_price_at_their_lag():
@@ -106,10 +153,17 @@ def test_the_next_window_is_listed_before_the_last_one_ends():
         assert any(one.event_start_s <= step.ts_s < one.end_s for one in alive)
 
 
-def test_a_name_that_is_no_series_is_refused():
+@pytest.mark.parametrize("name", ["eth-7m", "5m-twap45", "1h-spot", "ladder-twap60", "spot", "-5m-", "a b-5m"])
+def test_a_name_that_is_no_series_is_refused(name):
     """The error names the part that is none."""
-    with pytest.raises(ParameterError, match="'eth-7m' is no series"):
-        source.parse("5m,eth-7m", 0)
+    with pytest.raises(ParameterError, match=f"'{name}' is no series"):
+        source.parse(f"5m,{name}", 0)
+
+
+def test_a_series_that_is_named_twice_is_refused():
+    """Two rules for one window would be two markets of one name."""
+    with pytest.raises(ParameterError, match="'btc-5m-spot' is a series that is there already"):
+        source.parse("5m,btc-5m-spot", 0)
 
 
 def test_the_feed_falls_silent_and_comes_back():
@@ -153,5 +207,6 @@ def test_the_bot_prices_a_listed_series_from_the_socket():
 
     markets, chances = asyncio.run(asyncio.wait_for(priced(), 120))
 
-    assert {one.settlement.name for one in markets} == {"twap 30"}
+    assert {one.settlement.name for one in markets} == {"twap 60"}
+    assert {one.taker_delay_ms for one in markets} == {150}
     assert all(chance is None or 0.0 <= chance <= 1.0 for chance in chances)

@@ -1,6 +1,11 @@
 """The settlement rule of a series market is read from its text, and a text that was changed is refused by name."""
 
+import re
+
 import pytest
+from hypothesis import given as drawn
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from pipelines.core.settlement import RuleKind, Settlement
 from pipelines.venue import gamma_rows, settlement_rules
@@ -44,9 +49,47 @@ LEVEL = (
 )
 
 
+RANGE = LEVEL.replace("higher than the price specified in the title", "within the bracket specified in the title")
+BEGIN_S, END_S = 1_790_586_000, 1_790_586_300
+HOUR_END_S = 1_786_564_800  # 2026-08-12T20:00Z, 4PM in New York
+NOON_S = 1_786_809_600  # 2026-08-15T16:00Z, noon in New York
+STREAM = "https://data.chain.link/streams/btc-usd"
+PAGE = "https://www.binance.com/en/trade/BTC_USDT"
+LONG_CANDLE = CANDLE.replace(
+    "The close and open displayed for the relevant candle",
+    'The close \u00ab C \u00bb and open \u00ab O \u00bb displayed at the top of the graph for the relevant "1H" candle',
+)
+
+
 def row(text, *, slug="btc-updown-5m-1790586000", question="Bitcoin Up or Down - September 28", source=""):
     """What `read` is given of a listing."""
     return {"question": question, "slug": slug, "description": text, "resolutionSource": source}
+
+
+def hour(text=CANDLE, source=PAGE):
+    """An hourly market."""
+    return row(
+        text,
+        slug="bitcoin-up-or-down-august-12-2026-3pm-et",
+        question="Bitcoin Up or Down - August 12, 3PM ET",
+        source=source,
+    )
+
+
+def level(text=LEVEL, question="Will the price of Bitcoin be above $76,000 on August 15?", source=""):
+    """A rung of a ladder."""
+    return row(text, slug="bitcoin-above-76k-on-august-15", question=question, source=source)
+
+
+BRACKET = "Will the price of Bitcoin be between $76,000 and $78,000 on August 15?"
+GENUINE = {
+    "spot": (row(SPOT, source=STREAM), END_S, BEGIN_S),
+    "twap": (row(TWAP, source=f"{STREAM}-twap-60s-streams"), END_S, BEGIN_S),
+    "candle": (hour(), HOUR_END_S, HOUR_END_S - 3_600),
+    "candle with a long note": (hour(LONG_CANDLE), HOUR_END_S, None),
+    "level": (level(), NOON_S, None),
+    "range": (level(RANGE, BRACKET), NOON_S, None),
+}
 
 
 def test_a_spot_rule_reads_chainlink_at_both_ends():
@@ -68,25 +111,24 @@ def test_a_twap_rule_reads_its_length_from_the_stream(seconds):
     assert (found.kind, found.average_s, found.name) == (RuleKind.TWAP, seconds, f"twap {seconds}")
 
 
-def test_an_hourly_rule_is_one_candle_of_the_exchange():
+@pytest.mark.parametrize("text", [CANDLE, LONG_CANDLE])
+def test_an_hourly_rule_is_one_candle_of_the_exchange(text):
     """The hour ends where the listing ends."""
-    given = row(
-        CANDLE, slug="bitcoin-up-or-down-august-12-2026-3pm-et", question="Bitcoin Up or Down - August 12, 3PM ET"
-    )
+    found = settlement_rules.read(hour(text), HOUR_END_S, None)
 
-    found = settlement_rules.read(given, 7_200, None)
-
-    assert (found.kind, found.source, found.start_s, found.end_s) == (RuleKind.CANDLE, "binance", 3_600, 7_200)
+    assert (found.kind, found.source, found.start_s, found.end_s) == (
+        RuleKind.CANDLE, "binance", HOUR_END_S - 3_600, HOUR_END_S,
+    )  # fmt: skip
 
 
-@pytest.mark.parametrize(("question", "strike"), [("above $76,000", 76_000.0), ("above 76.5k", 76_500.0)])
+@pytest.mark.parametrize(
+    ("question", "strike"), [("be above $76,000", 76_000.0), ("be above 76.5k", 76_500.0), ("above $76,000", 76_000.0)]
+)
 def test_a_ladder_has_its_level_from_the_question(question, strike):
     """Each rung settles on the close of the minute that begins at the listed end."""
-    given = row(LEVEL, slug="bitcoin-above-76k", question=f"Will the price of Bitcoin be {question} on August 15?")
+    found = settlement_rules.read(level(question=f"Will the price of Bitcoin {question} on August 15?"), NOON_S, None)
 
-    found = settlement_rules.read(given, 43_200, None)
-
-    assert (found.strike, found.end_s, found.upper) == (strike, 43_260, None)
+    assert (found.strike, found.end_s, found.upper) == (strike, NOON_S + 60, None)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +139,8 @@ def test_a_ladder_has_its_level_from_the_question(question, strike):
         (TWAP.replace("-60s", ""), "do not agree"),
         (TWAP.replace("TWAP data stream available", "data stream available"), "do not agree"),
         (SPOT + " In case of an outage the median of three exchanges counts.", "median of three"),
-        (SPOT + " " + TWAP, "2 rules"),
+        (SPOT + " " + TWAP.partition(". ")[0] + ".", "2 rules"),
+        (SPOT + " " + SPOT.replace("btc-usd", "eth-usd"), "says both"),
         (SPOT.replace("BTC/USD", "ETH/USD"), "ETH"),
         ('Otherwise, it will resolve to "Down".', "no settlement rule"),
     ],
@@ -106,6 +149,165 @@ def test_a_changed_text_is_refused_by_name(text, said):
     """A series whose rule is not known to the word is never priced by the old one."""
     with pytest.raises(UnknownRule, match=said):
         settlement_rules.read(row(text), 1_790_586_300, 1_790_586_000)
+
+
+@pytest.mark.parametrize(
+    ("given", "end_s", "begin_s", "said"),
+    [
+        (row(TWAP.replace("of Bitcoin", "of Ethereum")), END_S, BEGIN_S, "different assets: BTC, ETH"),
+        (row(SPOT.replace("the Bitcoin price", "the highest Bitcoin price")), END_S, BEGIN_S, "different assets"),
+        (row(TWAP.replace("btc-usd-twap", "eth-usd-twap")), END_S, BEGIN_S, "different assets"),
+        (row(SPOT.replace(STREAM, "https://www.coinbase.com/price/bitcoin")), END_S, BEGIN_S, "do not agree"),
+        (row(SPOT.replace(STREAM, f"{STREAM}-cexprice")), END_S, BEGIN_S, "do not agree"),
+        (row(SPOT, source="https://www.coinbase.com/price/bitcoin"), END_S, BEGIN_S, "coinbase"),
+        (row(SPOT, source=STREAM.replace("btc", "eth")), END_S, BEGIN_S, "different assets"),
+        (row(SPOT, source=PAGE), END_S, BEGIN_S, "do not agree"),
+        (row(TWAP, source=STREAM), END_S, BEGIN_S, "do not agree"),
+        (row(TWAP, source=f"{STREAM}-twap-30s-streams"), END_S, BEGIN_S, "do not agree"),
+        (row(SPOT, question="Ethereum Up or Down - September 28"), END_S, BEGIN_S, "different assets"),
+        (row(SPOT, question="ETH Up or Down - September 28"), END_S, BEGIN_S, "different assets"),
+        (row(SPOT, slug="eth-updown-5m-1790586000"), END_S, BEGIN_S, "different assets"),
+        (row(SPOT, question=BRACKET), END_S, BEGIN_S, "names a level"),
+        (hour(source="https://www.coinbase.com/price/bitcoin"), HOUR_END_S, None, "coinbase"),
+        (hour(source=STREAM), HOUR_END_S, None, "its source is"),
+        (hour(source=PAGE.replace("BTC", "ETH")), HOUR_END_S, None, "different assets"),
+        (hour(CANDLE.replace("the BTC/USDT pair", "the ETH/USDT pair")), HOUR_END_S, None, "different assets"),
+        (hour(CANDLE.replace(PAGE, PAGE.replace("BTC", "ETH"))), HOUR_END_S, None, "different assets"),
+        (hour(CANDLE.replace(PAGE, "https://www.binance.com/en/futures/BTCUSDT")), HOUR_END_S, None, "futures"),
+        (level(source="https://www.coinbase.com/price/bitcoin"), NOON_S, None, "coinbase"),
+        (level(LEVEL.replace('the BTC/USDT "Close"', 'the ETH/USDT "Close"')), NOON_S, None, "different assets"),
+        (level(LEVEL.replace("Binance BTC/USDT,", "Binance BTC/EUR,")), NOON_S, None, "not known"),
+    ],
+)
+def test_another_asset_or_source_anywhere_is_refused(given, end_s, begin_s, said):
+    """Title, slug, every sentence, every address and `resolutionSource` are about one asset and one source."""
+    with pytest.raises(UnknownRule, match=said):
+        settlement_rules.read(given, end_s, begin_s)
+
+
+@pytest.mark.parametrize(
+    ("given", "end_s", "said"),
+    [
+        (
+            row(SPOT.replace("stream BTC/USD,", "stream BTC/USD averaged over the last 10 minutes,")),
+            END_S,
+            "10 minutes",
+        ),
+        (
+            row(SPOT.replace("Chainlink data stream BTC/USD,", "the TWAP Chainlink data stream BTC/USD,")),
+            END_S,
+            "agree",
+        ),
+        (row(TWAP.replace("the TWAP Chainlink data stream for", "the Chainlink data stream for")), END_S, "agree"),
+        (
+            row(SPOT + " Price precision is determined by the number of decimal places in the source."),
+            END_S,
+            "precision",
+        ),
+        (row(SPOT.replace('"Down"', '"No"')), END_S, "'no' of the other outcome"),
+        (row(SPOT.replace(' Otherwise, it will resolve to "Down".', "")), END_S, "'nothing' of the other outcome"),
+        (row(TWAP.replace("60s", "600s")), END_S, "600 s long"),
+        (row(TWAP.replace("60s", "45s")), END_S, "45 s long"),
+        (
+            hour(CANDLE.replace("relevant candle will be used", "last 15 minute candle will be averaged")),
+            HOUR_END_S,
+            "15",
+        ),
+        (hour(LONG_CANDLE.replace('"1H"', '"4H"')), HOUR_END_S, "4H"),
+        (hour(CANDLE.replace("1 hour candle", "4 hour candle")), HOUR_END_S, "4 hour"),
+        (hour(CANDLE), HOUR_END_S + 3_600, "does not fit its range"),
+        (level(LEVEL.replace('"1m"', '"5m"')), NOON_S, '"5m"'),
+        (level(LEVEL.replace('"No"', '"Down"')), NOON_S, "'down' of the other outcome"),
+        (level(LEVEL.replace("12:00", "13:00")), NOON_S, "13:00 ET"),
+        (level(LEVEL.replace(" (noon)", "")), NOON_S, "12:00 ET"),
+        (level(), NOON_S + 3_600, "its end is 13:00 ET"),
+        (level(), NOON_S + 30, "its end is 12:00:30 ET"),
+        (level(), NOON_S + 86_400, "does not fit its range"),
+        (level(question="Will the price of Bitcoin be below $76,000 on August 15?"), NOON_S, "names no level"),
+        (level(question="Will the price of Bitcoin be less than $76,000 on August 15?"), NOON_S, "names no level"),
+        (level(RANGE), NOON_S, "names no range"),
+        (level(LEVEL, BRACKET), NOON_S, "names no level"),
+    ],
+)
+def test_no_part_of_a_text_may_be_anything(given, end_s, said):
+    """Notes, the other outcome, lengths and times are read to the word, as the main sentence is."""
+    with pytest.raises(UnknownRule, match=re.escape(said)):
+        settlement_rules.read(given, end_s, None)
+
+
+MEANING = {
+    "spot": "Up|Bitcoin price|end|time range|greater|equal|beginning|Down|Chainlink|BTC|USD|btc|usd|streams",
+    "twap": "Up|weighted|Bitcoin|Chainlink|greater|equal|beginning|Down|BTC|USD|TWAP|twap|60|btc|usd",
+    "candle": "Up|close|open|greater|equal|BTC|USDT|1 hour|Down|Binance|finalized|begins",
+    "level": "Yes|Binance|1 minute|BTC|USDT|12:00|noon|ET|Close|higher|price|No|1m|Candles|other",
+}
+OTHERS = [
+    "ETH", "Ethereum", "Coinbase", "Binance", "Chainlink", "Kraken", "5", "15", "30", "90", "600", "4", "lower",
+    "less", "greater", "higher", "within", "EUR", "USDC", "USDT", "eth", "sol", "High", "Low", "Open", "median",
+    "TWAP", "average", "Up", "Down", "Yes", "No", "mean", "end", "beginning", "13:00", "00:00", "UTC", "5m", "1h",
+]  # fmt: skip
+WORDS = st.one_of(
+    st.sampled_from(OTHERS),
+    st.integers(0, 10_000).map(str),
+    st.from_regex(r"[a-z]{1,9}", fullmatch=True),
+    st.just(""),
+)
+
+
+@settings(max_examples=250, deadline=None)
+@drawn(data=st.data())
+def test_a_changed_word_or_number_never_gives_the_old_rule(data):
+    """Whatever takes the place of one word that has a meaning (asset, source, seconds, length, comparison, pair), the
+    market is refused, or its rule is another one."""
+    name = data.draw(st.sampled_from(sorted(MEANING)))
+    genuine, end_s, begin_s = GENUINE[name]
+    text = genuine["description"]
+    places = list(re.finditer(rf"(?<![A-Za-z0-9])(?:{MEANING[name]})(?![A-Za-z0-9])", text))
+    place = data.draw(st.sampled_from(places))
+    word = data.draw(WORDS.filter(lambda one: one.lower() != place[0].lower()))
+    changed = genuine | {"description": text[: place.start()] + word + text[place.end() :]}
+
+    try:
+        found = settlement_rules.read(changed, end_s, begin_s)
+    except UnknownRule as error:
+        assert str(error)
+    else:
+        assert found != settlement_rules.read(genuine, end_s, begin_s)
+
+
+@pytest.mark.parametrize("name", GENUINE)
+def test_a_genuine_listing_is_read(name):
+    """The venue's own wordings have a rule of BTC."""
+    given, end_s, begin_s = GENUINE[name]
+
+    assert settlement_rules.read(given, end_s, begin_s).symbol == "BTC"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        row(""),
+        row(None),
+        hour(""),
+        level(""),
+        row("", slug="bitcoin-up-or-down-august-12-2026-3pm-et", question="What next?"),
+        row("", slug="anything", question="BTC Up or Down"),
+    ],
+)
+def test_a_series_market_without_a_text_is_refused(given):
+    """A market that looks like a series and states no rule is not traded without one."""
+    with pytest.raises(UnknownRule, match="no text"):
+        settlement_rules.read(given, END_S, BEGIN_S)
+
+
+@pytest.mark.parametrize("question", ["BTC Up or Down", "Which way will it go?"])
+def test_a_series_is_known_by_its_text_too(question):
+    """Another title or slug does not make a rule go away: it is read, or the market is refused."""
+    given = row(SPOT, slug="some-other-slug", question=question)
+
+    assert settlement_rules.read(given, END_S, BEGIN_S).name == "spot"
+    with pytest.raises(UnknownRule, match="when its range begins"):
+        settlement_rules.read(given, END_S, None)
 
 
 @pytest.mark.parametrize("end_s", [1_790_586_000, 1_790_586_299, 1_790_586_900])

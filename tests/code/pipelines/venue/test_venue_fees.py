@@ -3,7 +3,8 @@ from datetime import UTC, datetime
 import pytest
 
 from pipelines.core.domain import FeeSchedule
-from pipelines.venue.fees import schedule, taker_delay_ms
+from pipelines.core.venue_dates import taker_delay_ms
+from pipelines.venue.fees import schedule
 
 
 def day(text):

@@ -158,7 +158,7 @@ async def test_pages_are_followed_to_the_end() -> None:
 @pytest.mark.parametrize(
     ("changes", "topic"),
     [
-        ({"question": "Hyperliquid Up or Down", "feeType": "crypto_fees_v2"}, "crypto"),
+        ({"question": "Which way will it go?", "feeType": "crypto_fees_v2"}, "crypto"),
         ({"question": "Who wins?", "tags": [{"slug": "nba", "label": "NBA"}]}, "sports"),
         ({"question": "Will the Fed cut the rate?", "category": None}, "economics"),
         ({"question": "Something else?"}, "other"),
