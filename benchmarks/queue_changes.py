@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from pipelines.core.domain import Quote
 from pipelines.core.errors import DataError
 from pipelines.core.money import MICRO, PRICE_SCALE
-from pipelines.reference.segments import lines
+from pipelines.reference.segments import RECORDER, Continuity, lines
 from pipelines.replay.recorded_books import COLUMNS
 
 BIDS, ASKS = 0, 1
@@ -84,6 +84,10 @@ class Row(NamedTuple):
     ms: int
 
 
+GAP = Row("", "", "gap", BIDS, 0, 0.0, "", 0)
+"""Nothing is known of a book until it is shown whole again."""
+
+
 def read(path: Path) -> list[Recorded]:
     """The markets of a recording, one token each (the other's book is its mirror), in the order of their first row.
 
@@ -97,6 +101,10 @@ def read(path: Path) -> list[Recorded]:
     rows: defaultdict[str, list[Row]] = defaultdict(list)
     kinds: set[str] = set()
     for row in _table(path) if path.suffix in (".parquet", ".pq") else _frames(path):
+        if row is GAP:
+            for found in rows.values():
+                found.append(row)
+            continue
         kinds.add(row.kind)
         if tokens.setdefault(row.market, row.token) == row.token:
             rows[row.market].append(row)
@@ -123,8 +131,13 @@ def _table(path: Path) -> Iterator[Row]:
 
 
 def _frames(path: Path) -> Iterator[Row]:
-    for segment in sorted(path.rglob("*.jsonl*")) if path.is_dir() else [path]:
-        for line in lines(segment):
+    """Rows in the order of time, with GAP where what came before does not go on."""
+    segments = sorted(path.rglob("*.jsonl*"), key=lambda segment: segment.name) if path.is_dir() else [path]
+    continuity = Continuity()
+    for segment in segments:
+        for line in continuity.rows(lines(segment)):
+            if "gap" in line and line.get("source") in ("market", RECORDER):
+                yield GAP
             frame = line.get("frame", line)
             for one in frame if isinstance(frame, list) else [frame]:
                 if isinstance(one, dict) and one.get("event_type") in KINDS:
@@ -153,6 +166,9 @@ def _recorded(name: str, rows: list[Row], *, prints: bool) -> Recorded:
     levels: Levels = ({}, {})
     started, now = False, 0
     for (kind, ms, _), message in itertools.groupby(rows, lambda row: (row.kind, row.ms, row.message)):
+        if kind == GAP.kind:
+            levels, started = ({}, {}), False
+            continue
         now = max(ms, now)
         at = [(row.side, row.units, row.shares) for row in message]
         if kind == "last_trade_price":

@@ -9,6 +9,7 @@ they delay no frame. The first line of a segment names its process and its numbe
 reads them): a segment of another process does not continue the books of the one before.
 """
 
+import errno
 import os
 import threading
 import time
@@ -150,6 +151,8 @@ class Segments:
             while left:
                 left = left[self._file.write(left) :]
             os.fsync(self._file.fileno())
+            if os.fstat(self._file.fileno()).st_nlink == 0:
+                raise OSError(errno.EBUSY, "another recorder that began here has taken it over")
         except OSError:
             self._file.truncate(self._size)
             raise
@@ -178,5 +181,6 @@ class Segments:
     def _refusal(self, error: OSError) -> ArtifactError:
         return ArtifactError(
             f"could not write {self._path(self._open_ms)}: {error.strerror}; what was recorded before is kept, and the"
-            " time until the next start is a gap. Make room or give write access, then start the recorder again"
+            " time until the next start is a gap. Make room, give write access or stop the other recorder, then start"
+            " this one again"
         )

@@ -58,17 +58,23 @@ class _Market:
     def show(self, ts_ms: int, quote: Quote) -> None:
         """A quote of a trusted book."""
         self.run_to(ts_ms)
+        self._open(ts_ms)
         if quote.two_sided and (self._mid or is_trusted(quote.bid_units, quote.ask_units)):
             self._mid = fair_units(self._mid, quote.mid_units, quote.bid_units, quote.ask_units)
-        if self._quote is None:
-            self._boundary = math.ceil(ts_ms / 1_000 / self._length) * self._length
         self._quote = quote
 
     def trade(self, ts_ms: int, shares_micro: int) -> None:
         """Shares that changed hands."""
         self.run_to(ts_ms)
+        self._open(ts_ms)
         self._volume += shares_micro
         self._trades += 1
+
+    def _open(self, ts_ms: int) -> None:
+        """The bar of a time, as long as no price is known. What was traded before it belongs to no bar."""
+        boundary = math.ceil(ts_ms / 1_000 / self._length) * self._length
+        if not self._mid and boundary != self._boundary:
+            self._boundary, self._volume, self._trades = boundary, 0, 0
 
     def lose(self, ts_ms: int) -> None:
         """The connection is lost: bars that ended before are whole, the next ones begin with a new book."""
@@ -99,23 +105,24 @@ class Frames:
                 if source in ("market", RECORDER):
                     self.end()
             elif source == "listing":
-                self._unsubscribed(row.get("ended"))
+                self._lose(row.get("ended"), "token_id")
             elif source == "market" and isinstance(frame := row.get("frame"), Mapping):
                 try:
                     self._fold(frame)
                 except _UNREADABLE:
                     self.unreadable += 1
-                    if (known := self._by_token.get(str(frame.get("asset_id")))) is not None:
-                        known.lose(self._clock_ms)
+                    changes = frame.get("price_changes")
+                    self._lose([frame, *(changes if isinstance(changes, list) else [])], "asset_id")
 
     def end(self) -> None:
         """Nothing is known of the time that follows."""
         for one in self.markets.values():
             one.lose(self._clock_ms)
 
-    def _unsubscribed(self, ended: Any) -> None:
-        for one in ended if isinstance(ended, list) else ():
-            name = one.get("token_id") if isinstance(one, Mapping) else None
+    def _lose(self, about: Any, key: str) -> None:
+        """What follows is not known of the markets whose token each of these has under a key."""
+        for one in about if isinstance(about, list) else ():
+            name = one.get(key) if isinstance(one, Mapping) else None
             if (known := self._by_token.get(str(name))) is not None:
                 known.lose(self._clock_ms)
 

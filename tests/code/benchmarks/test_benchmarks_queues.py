@@ -94,6 +94,26 @@ def test_frames_of_the_recorder_say_the_same(tmp_path, late):
     ]
 
 
+@pytest.mark.parametrize("gap", [{"gap": "no data for 30 s"}, {"recv_ms": 2_000, "process": "b", "segment": 1}])
+def test_after_a_gap_nothing_vanishes_from_a_book(tmp_path, gap):
+    """What changed while a connection was lost or the recorder was down is neither a trade nor a cancel."""
+    about = {"market": "0x1", "asset_id": "yes", "hash": "a", "asks": [{"price": ".50", "size": "80"}]}
+    before, after = (
+        {**about, "event_type": "book", "timestamp": str(ms), "bids": [{"price": ".48", "size": size}]}
+        for ms, size in ((2, "100"), (4, "30"))
+    )
+    change = {"asset_id": "yes", "price": "0.48", "size": "60", "side": "BUY", "hash": "b"}
+    fell = {"event_type": "price_change", "market": "0x1", "timestamp": "3", "price_changes": [change]}
+    rows = [{"frame": before, "process": "a", "segment": 1}, gap, {"frame": fell}, {"frame": after}]
+    lines = "".join(json.dumps({"recv_ms": 1_000, "source": "market", **row}) + "\n" for row in rows)
+    path = tmp_path / "1.jsonl"
+    path.write_text(lines, encoding="utf-8")
+    (market,) = read(path)
+
+    assert market.changes == []
+    assert [one.ms for one in market.touches] == [2, 4]
+
+
 def test_books_alone_are_refused(tmp_path):
     """Whole books without a word of trades or cancels do not tell them apart: the text says what to record."""
     path = recording(tmp_path / "r.parquet", rows(1, "book", BOOK), rows(2, "book", BOOK))

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from websockets.asyncio.server import serve
 
 from pipelines.core.domain import FeeSchedule, Market
+from pipelines.core.errors import ArtifactError
 from pipelines.pull import frames
 from pipelines.pull.frame_segments import Segments
 from pipelines.reference.segments import SEGMENT_S, lines
@@ -217,6 +218,51 @@ def test_bars_end_where_a_market_is_unsubscribed(tmp_path):
     segments.end()
 
     assert bars(tmp_path) == spans((0, 10))
+
+
+def test_no_bar_has_a_price_of_later(tmp_path):
+    """A book of one side has no price: bars begin with the first price, not with that book, and have the trades of
+    their own time."""
+    clock = Clock()
+    segments = Segments(tmp_path, clock)
+    about = {"market": "0x01", "asset_id": "7", "price": "0.41", "event_type": "last_trade_price"}
+    trades = [
+        about | {"timestamp": str((BEGAN_S + s) * 1_000 + 400), "size": size} for s, size in ((5, "3"), (30, "4"))
+    ]
+    for frame in (book(BEGAN_S) | {"asks": []}, trades[0], trades[1], book(BEGAN_S + 30), book(BEGAN_S + 40)):
+        segments.write("market", frame=frame)
+    segments.end()
+
+    landed = frames.read(tmp_path, [MARKET], 0, 2**40, 1)
+
+    assert bars(tmp_path) == spans((30, 40))
+    assert landed.bars["0x01"]["volume_micro"].tolist() == [4_000_000] + [0] * 9
+
+
+def test_a_frame_that_cannot_be_read_ends_the_books_that_it_names(tmp_path):
+    """A change whose level is broken may have moved the book: bars begin anew with the next whole one."""
+    clock = Clock()
+    segments = Segments(tmp_path, clock)
+    broken = {"asset_id": "7", "price": "cheap", "size": "1", "side": "BUY", "hash": ""}
+    changes = {"market": "0x01", "event_type": "price_change", "price_changes": [broken]}
+    for frame in (book(BEGAN_S), changes | {"timestamp": str((BEGAN_S + 9) * 1_000 + 500)}, book(BEGAN_S + 40)):
+        segments.write("market", frame=frame)
+    segments.write("market", frame=book(BEGAN_S + 50))
+    segments.end()
+
+    assert bars(tmp_path) == spans((0, 9), (40, 50))
+
+
+def test_of_two_recorders_the_first_one_ends(tmp_path):
+    """A recorder whose segment another one has closed says so instead of writing where nobody reads."""
+    first = Segments(tmp_path)
+    first.write("market", frame=book(BEGAN_S))
+    first.flush()
+    Segments(tmp_path)
+
+    first.write("market", frame=book(BEGAN_S + 1))
+    with pytest.raises(ArtifactError, match="another recorder"):
+        first.flush()
 
 
 def test_a_full_disk_ends_the_recording_with_a_whole_line(tmp_path):
