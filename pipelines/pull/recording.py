@@ -311,10 +311,17 @@ def _rules(
     def told(role: str) -> str:
         return f"min(CAST({_quoted(names[role])} AS VARCHAR))" if role in names else "NULL"
 
+    def all_told(role: str) -> str:
+        """Every value in lines of one text: of two rules that differ no one is the market's."""
+        if role not in names:
+            return "NULL"
+        value = f"CAST({_quoted(names[role])} AS VARCHAR)"
+        return f"array_to_string(list_sort(list(DISTINCT {value}) FILTER (WHERE {value} IS NOT NULL)), chr(10))"
+
     def moment(role: str) -> str:
         return f"max({_epoch_ms(_quoted(names[role]), columns[names[role]])})" if role in names else "NULL"
 
-    texts = ", ".join(told(role) for role in ("slug", "question", "text", "text_source"))
+    texts = ", ".join([told("slug"), told("question"), all_told("text"), all_told("text_source")])
     market = f"CAST({_quoted(names['market'])} AS VARCHAR)"
     rows = db.execute(
         f"SELECT {market}, {texts}, {moment('end')}, {moment('event_start')} FROM source"  # noqa: S608 - names are quoted

@@ -120,6 +120,28 @@ def test_a_text_that_was_changed_keeps_its_market_out(tmp_path):
     assert found.dropped["unknown_rule"] == 1
 
 
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("description", [RULE_TEXT, RULE_TEXT.replace("btc-usd", "eth-usd")]),
+        ("description", [RULE_TEXT.replace("greater than or equal to", "less than"), RULE_TEXT]),
+        ("resolution_source", ["https://data.chain.link/streams/btc-usd", "https://www.coinbase.com/price/bitcoin"]),
+    ],
+)
+def test_a_text_that_changes_within_a_recording_keeps_its_market_out(tmp_path, column, values):
+    """Of two texts or sources of one market none is taken for its rule, in whatever order they come."""
+    rows = {
+        "market_id": ["m"] * 2, "timestamp": [BEGIN_S, BEGIN_S + 60], "price": [0.5] * 2,
+        "slug": [f"btc-updown-15m-{BEGIN_S}"] * 2, "description": [RULE_TEXT] * 2,
+    }  # fmt: skip
+    for number, order in enumerate((values, values[::-1])):
+        path = tmp_path / f"{number}.parquet"
+        pq.write_table(pa.table({**rows, column: order}), path)
+
+        with pytest.raises(DataError):
+            recording.read(path)
+
+
 def test_the_landing_zone_gives_the_prices_of_a_window(tmp_path):
     """Prices that were known in the window are read, with those that the volatility needs before it."""
     folder = tmp_path / "landing" / "reference" / "day=1970-01-01"
