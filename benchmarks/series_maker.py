@@ -24,7 +24,7 @@ def played(lag_s: int, seed: int, *, reference: bool = True) -> PlayedPolicy:
     """The maker in one world whose books follow the reference price `lag_s` late; without `reference` it does not see
     that price, so that its quotes are taken back by the book alone."""
     made = world(Series("BTC", "5m", 60, lag_s), seed, WINDOWS).histories
-    paying = [_paying(one if reference else replace(one, fair=None)) for one in made]
+    paying = [_paying(one if reference else _without_reference(one)) for one in made]
     params = resting()
     given = {**rules.policy_params(MAKER, params, LENGTH_S), "least_spread_units": LEAST_SPREAD}
     strategy = rules.make(MAKER, params, NO_SIGNALS, None, LENGTH_S, given=given)
@@ -44,6 +44,11 @@ def _row(lag_s: int, seed: int, fills: Mapping[str, Any], *, reference: bool) ->
         "rebates_pusd": round(row.rebates_pusd, 2),
         "merged_shares": trial.result.merged_micro // MICRO,
     }
+
+
+def _without_reference(one: History) -> History:
+    """The same books as a market that settles on no reference price: the maker does not wait for one."""
+    return replace(one, fair=None, market=replace(one.market, settlement=None))
 
 
 def _paying(one: History) -> History:

@@ -68,7 +68,8 @@ def history(window: Window) -> History:
         start_s=rule.start_s,
         end_s=rule.end_s,
         topic="crypto",
-        settlement=rule,
+        # These books have no reference prices, and the maker quotes no market whose reference price is not known.
+        settlement=None,
         taker_delay_ms=taker_delay_ms("crypto", rule.end_s),
         rewards=Rewards(rebate_share=REBATE_SHARE),
     )

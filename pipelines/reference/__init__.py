@@ -1,6 +1,8 @@
 """Prices of the assets that series markets settle on, and the probability that they imply.
 
     prices.py      one price (`Price`), what every source gives, and the path of one asset's prices from one source
+    habit.py       how far a price usually moves, and for how long it stays unchanged
+    pair.py        two sources of one asset: whether they agree, and confirm a jump
     fair.py        probability of YES under a market's settlement rule: `Inputs.fair`, wherever it is filled
     opinions.py    external probabilities of markets
     stated_file.py a file of them that somebody appends to, for markets of the venue

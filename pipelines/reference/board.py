@@ -1,6 +1,6 @@
 """The price paths of all assets with the fair values that they imply, and the external probabilities of markets."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import numpy as np
@@ -10,10 +10,9 @@ from pipelines.core.domain import FloatArray
 from pipelines.core.settlement import Settlement
 from pipelines.reference.fair import fair_value
 from pipelines.reference.opinions import EXTERNAL, Opinions
+from pipelines.reference.pair import Pair
 from pipelines.reference.prices import MEMORY_S, SILENCE_S, Path, Price
 
-APART: Final = 0.005
-"""Two sources of one asset that differ by more than this share: one of them is wrong, and no fair value is given."""
 COARSE_STEPS: Final = (2.5, 120.0)
 """For a recording with prices further apart than a live feed's: silence and memory, as multiples of that distance."""
 LOOK_BACK_S: Final = 3
@@ -22,31 +21,47 @@ KEEP_MS: Final = 5 * 3_600_000
 """How long live prices are kept: as long as the longest series lasts, and the memory of the volatility before it."""
 
 
-class Board:
-    """Prices of every asset and source. `silence_s` and `memory_s` count for all of its feeds."""
+Geometry = tuple[float, float]
+"""Silence and memory of a path in seconds."""
 
-    def __init__(self, silence_s: float = SILENCE_S, memory_s: float = MEMORY_S) -> None:
+
+class Board:
+    """Prices of every asset and source. `silence_s` and `memory_s` are those of the feeds that `by_feed` does not
+    name."""
+
+    def __init__(
+        self,
+        silence_s: float = SILENCE_S,
+        memory_s: float = MEMORY_S,
+        by_feed: Mapping[tuple[str, str], Geometry] | None = None,
+    ) -> None:
         self._geometry = (silence_s, memory_s)
+        self._by_feed = dict(by_feed or {})
         self.paths: dict[tuple[str, str], Path] = {}
+        self._pairs: dict[tuple[str, str], list[tuple[str, Pair]]] = {}
         self.opinions = Opinions()
 
     @classmethod
     def of(cls, prices: Iterable[Price]) -> "Board":
-        """The board of a recorded history. Silence and memory follow from the distance of its prices."""
+        """The board of a recorded history. Silence and memory of each feed follow from the distance of its prices; a
+        feed with a single price has those of the coarsest."""
         ordered = sorted(prices, key=lambda one: (one.known_ms, one.ts_ms))
         times: dict[tuple[str, str], list[int]] = {}
         for one in (price for price in ordered if price.source != EXTERNAL):
             times.setdefault((one.symbol, one.source), []).append(one.ts_ms)
-        steps = [float(np.median(np.diff(sorted(set(known))))) for known in times.values() if len(set(known)) > 1]
-        step_s = max(steps, default=1_000.0) / 1_000.0
-        made = cls(max(SILENCE_S, COARSE_STEPS[0] * step_s), max(MEMORY_S, COARSE_STEPS[1] * step_s))
+        by_feed = {
+            feed: _geometry(float(np.median(np.diff(sorted(set(known))))) / 1_000.0)
+            for feed, known in times.items()
+            if len(set(known)) > 1
+        }
+        made = cls(*max(by_feed.values(), default=(SILENCE_S, MEMORY_S)), by_feed)
         for one in ordered:
             made.take(one)
         return made
 
     def empty(self) -> "Board":
         """A board for the same feeds, before their first price."""
-        return Board(*self._geometry)
+        return Board(*self._geometry, self._by_feed)
 
     def take(self, price: Price) -> None:
         """Add a price to its path, or a probability to those of its market."""
@@ -55,8 +70,30 @@ class Board:
             return
         key = (price.symbol, price.source)
         if key not in self.paths:
-            self.paths[key] = Path(*self._geometry)
+            self._open(key)
         self.paths[key].add(price)
+        for feed in (key, *((price.symbol, source) for source, _ in self._pairs[key])):
+            self._compare(feed, price.known_ms)
+        for _, pair in self._pairs[key]:
+            pair.take(price.known_ms)
+
+    def _open(self, key: tuple[str, str]) -> None:
+        """Begin the path of a feed, compared with the other sources of its asset."""
+        made = Path(*self._by_feed.get(key, self._geometry))
+        self._pairs[key] = []
+        for other, path in self.paths.items():
+            if other[0] == key[0]:
+                pair = Pair(path, made)
+                self._pairs[key].append((other[1], pair))
+                self._pairs[other].append((key[1], pair))
+        self.paths[key] = made
+
+    def _compare(self, feed: tuple[str, str], known_ms: int) -> None:
+        """Tell a path that holds prices back what the other sources say of them."""
+        doubted = self.paths[feed]
+        if doubted.suspicious:
+            verdicts = {pair.verdict(doubted) for _, pair in self._pairs[feed]}
+            doubted.hear(True if True in verdicts else False if False in verdicts else None, known_ms)
 
     def forget(self, now_ms: int) -> None:
         """Drop prices that no market can need any more."""
@@ -71,18 +108,14 @@ class Board:
         path = self.paths.get((rule.symbol, rule.source))
         if path is None:
             return None, f"no {rule.source} price of {rule.symbol} is known"
-        if self._contradicted(rule, path, now_ms):
-            return None, f"two sources of {rule.symbol} lie more than {APART:.1%} apart"
+        if self._contradicted(rule, now_ms):
+            return None, f"two sources of {rule.symbol} lie further apart than they usually do"
         return fair_value(path, rule, now_ms)
 
-    def _contradicted(self, rule: Settlement, path: Path, now_ms: int) -> bool:
-        own = path.last(path.known(now_ms))
-        for (symbol, source), other in self.paths.items():
-            count = other.known(now_ms)
-            seen = other.last(count)
-            if symbol != rule.symbol or source == rule.source or seen is None or other.frozen(now_ms, count):
-                continue
-            if own is not None and abs(seen[1] / own[1] - 1.0) > APART:
+    def _contradicted(self, rule: Settlement, now_ms: int) -> bool:
+        for source, pair in self._pairs[rule.symbol, rule.source]:
+            other = self.paths[rule.symbol, source]
+            if pair.apart(now_ms) and not other.frozen(now_ms, other.known(now_ms)):
                 return True
         return False
 
@@ -107,3 +140,7 @@ class Board:
     def stated(self, market_id: str, rule: Settlement | None, ts_s: NDArray[np.int64], length_s: int) -> FloatArray:
         """`series` and the external probability at the close of many bars, shape (n, 3); NaN where there is none."""
         return np.column_stack([self.series(rule, ts_s, length_s), self.opinions.series(market_id, ts_s)])
+
+
+def _geometry(step_s: float) -> Geometry:
+    return max(SILENCE_S, COARSE_STEPS[0] * step_s), max(MEMORY_S, COARSE_STEPS[1] * step_s)

@@ -20,15 +20,17 @@ OPEN_GRACE_MS: Final = 2_000
 def fair_value(path: Path, rule: Settlement, now_ms: int) -> tuple[float | None, str]:
     """Probability of YES at a time from what was known then, or None with the reason.
 
-    None before the range begins (where the level is its first price), after its end, while the feed is frozen or in
-    doubt, without a level, and while too few moves are known.
+    None before the range begins (where the level is its first price), after its end, while the feed is silent, frozen
+    or in doubt, without a level, and while too few moves are known.
     """
     count = path.known(now_ms)
     newest = path.last(count)
-    if newest is None or path.frozen(now_ms, count):
-        return None, "the reference price is silent"
     if path.doubtful(now_ms):
         return None, "the reference price jumped and is not confirmed"
+    if newest is None or path.silent(now_ms, count):
+        return None, "the reference price is silent"
+    if path.flat(count):
+        return None, "the reference price has stayed unchanged for too long"
     if now_ms >= rule.end_s * 1_000:
         return None, "the range has ended"
     level = rule.strike

@@ -6,19 +6,24 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from pipelines.reference.habit import STEP_MS, Habit
+
 SILENCE_S: Final = 10.0
 """A feed that sends every second counts as frozen after this time without a newer price."""
 MEMORY_S: Final = 1_800.0
 """The volatility is computed over this much time."""
 FEWEST_MOVES: Final = 20
-STEP_MS: Final = 1_000
-"""Moves are measured over at least this time, because shorter ones are mostly the bounce between bid and ask."""
-DOUBT_SHARE: Final = 0.002
-"""A move of less than this share is always believed."""
-DOUBT_SIGMAS: Final = 15.0
-"""A larger move is believed up to this many standard deviations; a still larger one after `CONFIRMED_BY` prices near
-it."""
-CONFIRMED_BY: Final = 2
+CONFIRMED_BY: Final = 3
+CONFIRM_SHARE: Final = 0.5
+"""A larger move than is usual (`Habit.limit`) is believed after so many prices near it over this share of the silence,
+both times 1 + log10 of how many times larger it is: 10 times the price needs more than the sum of all usual moves."""
+CONTRADICTED: Final = 4.0
+"""The same takes this much longer while another source of the asset says something else."""
+AGREED_TIMES: Final = 10.0
+"""A jump of up to so many limits is believed at once when another source shows it too. A larger one then takes the
+log10 alone, because both may have come through one socket."""
+WARM_UP_TIMES: Final = 10.0
+"""A first jump of so many times the limit, before a habit is known, is no move: the price before it was wrong."""
 AHEAD_MS: Final = 5_000
 """The time of a price is wrong if it lies this much after the time at which the price became known."""
 
@@ -59,7 +64,8 @@ class Path:
 
     Between two prices the earlier one holds. Questions name the time of asking: prices that became known later do not
     exist then, so one path answers for every bar of a history and for now. A price that is no number, that is older
-    than the last one, or that lies in the future is left out; one that jumps is held back until others confirm it.
+    than the last one, or that lies in the future is left out. One that moved further than is usual (`Habit`) is held
+    back until later ones or another source (`hear`) confirm it.
     """
 
     def __init__(self, silence_s: float = SILENCE_S, memory_s: float = MEMORY_S) -> None:
@@ -73,7 +79,11 @@ class Path:
         self._square: list[float] = []
         self._moves: list[int] = []
         self._anchor: list[int] = []
+        self._flat: list[bool] = []
+        self.habit = Habit(self._silence_ms, self._memory_ms)
+        self._agreed: bool | None = None
         self._suspects: list[Price] = []
+        self._excess = 1.0
         self._doubt_from: list[int] = []
         self._doubt_to: list[int] = []
         self.refused = 0
@@ -84,37 +94,69 @@ class Path:
 
     def add(self, price: Price) -> None:
         """Add the next price."""
-        late = bool(self._ts) and (price.ts_ms <= self._ts[-1] or price.known_ms < self._known[-1])
-        if late or not (math.isfinite(price.value) and price.value > 0.0) or price.ts_ms > price.known_ms + AHEAD_MS:
+        if self._late(price) or not (math.isfinite(price.value) and price.value > 0.0):
             self.refused += 1
-        elif not self._ts or self._credible(price, self._value[-1], self._ts[-1]):
+        elif not self._ts or self._move(price) <= self.habit.limit(price.ts_ms):
             self._settle(price)
             self._append(price)
         else:
             self._doubt(price)
 
-    def _credible(self, price: Price, before: float, before_ms: int) -> bool:
-        move = abs(math.log(price.value / before))
-        if move <= DOUBT_SHARE:
-            return True
-        rate = self._rate(len(self._ts))
-        elapsed_s = max((price.ts_ms - before_ms) / 1_000.0, 1.0)
-        return rate is not None and move <= DOUBT_SIGMAS * math.sqrt(rate * elapsed_s)
+    def _late(self, price: Price) -> bool:
+        ts_ms, known_ms = self.newest_seen_ms, self._known[-1] if self._known else 0
+        known_ms = self._suspects[-1].known_ms if self._suspects else known_ms
+        late = bool(self._ts) and (price.ts_ms <= ts_ms or price.known_ms < known_ms)
+        return late or price.ts_ms > price.known_ms + AHEAD_MS
+
+    def _move(self, price: Price) -> float:
+        return abs(math.log(price.value / self._value[-1]))
 
     def _doubt(self, price: Price) -> None:
-        """Hold a price back. When enough held-back prices agree with each other, they are believed."""
+        """Hold a price back. When enough held-back prices agree with each other for long enough, they are believed."""
         last = self._suspects[-1] if self._suspects else None
-        if last is not None and not self._credible(price, last.value, last.ts_ms):
-            self.refused += len(self._suspects)
-            self._suspects.clear()
-        if not self._suspects and len(self._doubt_from) == len(self._doubt_to):
-            self._doubt_from.append(price.known_ms)
+        if last is not None:
+            apart = abs(math.log(price.value / last.value))
+            if apart > self.habit.limit_over(price.ts_ms - last.ts_ms):
+                self.refused += len(self._suspects)
+                self._suspects.clear()
+        if not self.suspicious:
+            self._agreed = None
+            self._excess = self._move(price) / self.habit.limit(price.ts_ms)
+            if len(self._doubt_from) == len(self._doubt_to):
+                self._doubt_from.append(price.known_ms)
         self._suspects.append(price)
-        if len(self._suspects) > CONFIRMED_BY:
-            held, self._suspects = self._suspects, []
-            self._doubt_to.append(price.known_ms)
-            for one in held:
-                self._append(Price(one.symbol, one.source, one.ts_ms, price.known_ms, one.value))
+        self._confirm(price.known_ms)
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether prices are held back."""
+        return bool(self._suspects)
+
+    def hear(self, agreed: bool | None, known_ms: int) -> None:
+        """Take what other sources say of the prices that are held back: the same, something else, or nothing new."""
+        self._agreed = self._agreed if agreed is None else agreed
+        self._confirm(known_ms)
+
+    def _confirm(self, known_ms: int) -> None:
+        """Believe what was held back once it has lasted for as long as its size asks for."""
+        larger = math.log10(self._excess)
+        if self._agreed:
+            times = larger if self._excess > AGREED_TIMES else 0.0
+        else:
+            times = (1.0 + larger) * (1.0 if self._agreed is None else CONTRADICTED)
+        lasted_ms = self._suspects[-1].ts_ms - self._suspects[0].ts_ms
+        if len(self._suspects) > times * CONFIRMED_BY and lasted_ms >= times * CONFIRM_SHARE * self._silence_ms:
+            self._believe(known_ms)
+
+    def _believe(self, known_ms: int) -> None:
+        """Add the prices that were held back; they are known from `known_ms` on."""
+        held, self._suspects = self._suspects, []
+        known_ms = max(known_ms, held[-1].known_ms)
+        self._doubt_to.append(known_ms)
+        was_wrong = self.habit.sigma is None and self._excess > WARM_UP_TIMES
+        for place, one in enumerate(held):
+            made = Price(one.symbol, one.source, one.ts_ms, known_ms, one.value)
+            self._append(made, is_move=place > 0 or not was_wrong)
 
     def _settle(self, price: Price) -> None:
         """Add a price near the last believed one, and drop those that were held back."""
@@ -123,7 +165,7 @@ class Path:
         if len(self._doubt_from) > len(self._doubt_to):
             self._doubt_to.append(price.known_ms)
 
-    def _append(self, price: Price) -> None:
+    def _append(self, price: Price, *, is_move: bool = True) -> None:
         if not self._ts:
             self._area.append(0.0)
             self._gaps.append(0)
@@ -138,13 +180,14 @@ class Path:
             apart = price.ts_ms - self._ts[anchor] >= STEP_MS
             move = math.log(price.value / self._value[anchor]) if apart else 0.0
             # A move over a gap does not show what happened in each second, so it is left out.
-            counts = apart and elapsed <= self._silence_ms
+            counts = apart and is_move and elapsed <= self._silence_ms
             self._square.append(self._square[-1] + (move * move if counts else 0.0))
             self._moves.append(self._moves[-1] + counts)
             self._anchor.append(len(self._ts) if apart else anchor)
         self._ts.append(price.ts_ms)
         self._known.append(price.known_ms)
         self._value.append(price.value)
+        self._flat.append(self.habit.take(price.ts_ms, price.value))
 
     def known(self, now_ms: int) -> int:
         """How many prices were known at a time; the other methods take this number as `count`."""
@@ -159,7 +202,41 @@ class Path:
         """Time and value of the newest of the first `count` prices."""
         return (self._ts[count - 1], self._value[count - 1]) if count else None
 
+    @property
+    def newest_ms(self) -> int:
+        """Time of the newest believed price; 0 before the first."""
+        return self._ts[-1] if self._ts else 0
+
+    @property
+    def newest_seen_ms(self) -> int:
+        """Time of the newest price, also of one that is held back; 0 before the first."""
+        return self._suspects[-1].ts_ms if self._suspects else self.newest_ms
+
+    def suspect(self, until_ms: int) -> Price | None:
+        """The newest price that is held back and was made until a time."""
+        return next((one for one in reversed(self._suspects) if one.ts_ms <= until_ms), None)
+
+    def held(self, ts_ms: int) -> tuple[int, float] | None:
+        """Time and value of the believed price that held at a time; None before the first one, and inside a gap."""
+        place = bisect_right(self._ts, ts_ms) - 1
+        if place < 0 or ts_ms - self._ts[place] > self._silence_ms:
+            return None
+        return self._ts[place], self._value[place]
+
+    def seen(self, ts_ms: int) -> tuple[int, float] | None:
+        """`held` with the prices that are held back."""
+        price = self.suspect(ts_ms)
+        return self.held(ts_ms) if price is None else (price.ts_ms, price.value)
+
+    def flat(self, count: int) -> bool:
+        """Whether the newest price has stayed unchanged for so long that its source is frozen."""
+        return count > 0 and self._flat[count - 1]
+
     def frozen(self, now_ms: int, count: int) -> bool:
+        """Whether nothing new was known at that time: the newest price was too old, or unchanged for too long."""
+        return self.silent(now_ms, count) or self.flat(count)
+
+    def silent(self, now_ms: int, count: int) -> bool:
         """Whether the newest price was too old at that time."""
         return count == 0 or now_ms - self._ts[count - 1] > self._silence_ms
 
@@ -207,6 +284,7 @@ class Path:
         place = bisect_right(self._ts, before_ms) - 1
         if place <= 0:
             return
-        for column in (self._ts, self._known, self._value, self._area, self._gaps, self._square, self._moves):
+        columns = (self._ts, self._known, self._value, self._area, self._gaps, self._square, self._moves, self._flat)
+        for column in columns:
             del column[:place]
         self._anchor = [max(one - place, 0) for one in self._anchor[place:]]

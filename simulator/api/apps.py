@@ -74,7 +74,7 @@ class Site:
             faults.use(profile(venue.options.profile), venue.options.source.seed)
         self.market_channel = MarketChannel(venue, faults.streams.market_batch)
         self.user_channel = UserChannel(venue, faults.streams.batch)
-        self.rtds = RtdsChannel(venue)
+        self.rtds = RtdsChannel(venue, faults.references.update)
         self.notifications = Notifications(venue)
         self.relayer = Relayer(venue)
         faults.close_sockets = [self.market_channel.close_all, self.user_channel.close_all]

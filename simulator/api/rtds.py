@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 from starlette.websockets import WebSocket
@@ -15,7 +16,8 @@ from simulator.venue.venue import Venue
 class RtdsChannel:
     """Subscriptions by topic and asset, and the messages of every step."""
 
-    def __init__(self, venue: Venue):
+    def __init__(self, venue: Venue, update: Callable[[dict[str, Any]], dict[str, Any]] = lambda message: message):
+        self._update = update
         self._feed = feeds.of_source(venue.source)
         self._wanted: defaultdict[str, dict[Connection, str | None]] = defaultdict(dict)
         venue.on_step.append(self._step)
@@ -50,7 +52,7 @@ class RtdsChannel:
             return
         for topic, listeners in self._wanted.items():
             for message in self._feed.updates(topic) if listeners else ():
-                text = formats.encode(message).decode()
+                text = formats.encode(self._update(message)).decode()
                 for connection, symbol in listeners.items():
                     if symbol in (None, message["payload"]["symbol"]):
                         connection.push(text)

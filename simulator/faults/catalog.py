@@ -38,6 +38,11 @@ KINDS: dict[str, str] = {
     "odd_frames": "messages of the market channel are replaced by ones that cannot be read (`variant`: null_best_bid,"
     " old_changes, unknown_event, list_for_object, not_json, truncated; any when left out)",
     "odd_stamps": "messages carry a timestamp in another `unit` (s, us, ns; any when left out)",
+    "reference_frozen": "the socket of reference prices repeats the last price of each asset with new times (`topic`:"
+    " only crypto_prices or crypto_prices_chainlink)",
+    "reference_jump": "prices of that socket are wrong by share (0.0019; `topic`: only that one)",
+    "reference_wrong_asset": "that socket says of each asset the price of another one, or a tenth of its own (`topic`:"
+    " only that one)",
     # books
     "asks_gone": "the market maker's asks are gone in `market`",
     "bids_gone": "the market maker's bids are gone in `market`",
@@ -116,7 +121,8 @@ SHARES_OF_RECORDS = {"gamma_odd": 0.02, "history_nulls": 0.02}
 NUMBERS = (
     "for_s", "for_min", "post_only_s", "retry_after_s", "hold_s", "delay_s", "delay_min", "before_s", "skew_s",
     "probability", "tick_units", "count", "short", "placed", "reads", "lives", "orders", "decimals", "rows", "status",
-    "version", "micro", "taker", "payout", "flip", "rate", "shares", "minutes",
+    "version", "micro", "taker", "payout", "flip", "rate", "share", "shares",
+    "minutes",
 )  # fmt: skip
 
 FRAMES = ("null_best_bid", "old_changes", "unknown_event", "list_for_object", "not_json", "truncated")
@@ -127,7 +133,16 @@ RECORDS = (
     "record_null", "record_text", "no_end",
 )  # fmt: skip
 
-WORDS: dict[str, tuple[str, ...]] = {"variant": FRAMES, "unit": UNITS, "record": RECORDS, "token": (), "route": ()}
+TOPICS = ("crypto_prices", "crypto_prices_chainlink")
+
+WORDS: dict[str, tuple[str, ...]] = {
+    "variant": FRAMES,
+    "unit": UNITS,
+    "record": RECORDS,
+    "token": (),
+    "route": (),
+    "topic": TOPICS,
+}
 """Options that are texts, with the allowed values; an empty tuple allows any text."""
 
 FOREVER = float("inf")
@@ -157,6 +172,10 @@ class Fault:
     def covers(self, market_id: str) -> bool:
         """Whether the fault applies to a market: it names that market or none."""
         return self.market in ("", market_id)
+
+    def concerns(self, topic: str) -> bool:
+        """Whether the fault applies to a topic of the socket of reference prices: it names that topic or none."""
+        return self.words.get("topic", topic) == topic
 
 
 def parse(document: Any, name: str, wall_s: float, market_s: int = 0) -> Fault:

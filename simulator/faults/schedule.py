@@ -39,6 +39,7 @@ OPTIONS: dict[str, tuple[tuple[str, tuple[float, ...]], ...]] = {
     "fee_change": (("rate", (0, 0.1)),),
     "min_size_change": (("shares", (5, 15)),),
     "end_change": (("minutes", (-600, 600)),),
+    "reference_jump": (("share", (-0.0019, 0.0019, 9.0)),),
     "rebate": (("taker", (0, 1)),),
     "withdrawal": (("micro", (1, 5_000_000)),),
     "deposit": (("micro", (1, 5_000_000)),),

@@ -15,6 +15,7 @@ from simulator.faults.catalog import ONCE, ONE_MARKET, Fault, parse
 from simulator.faults.once import CASH_MOVES, change_market, move_cash
 from simulator.faults.order_faults import OrderFaults
 from simulator.faults.profiles import Profile
+from simulator.faults.reference_faults import ReferenceFaults
 from simulator.faults.resolution_faults import ResolutionFaults
 from simulator.faults.schedule import TimedFault
 from simulator.faults.stream_faults import StreamFaults
@@ -47,6 +48,7 @@ class Faults:
         self.trading = OrderFaults(venue, self.active, self.strikes)
         self.resolutions = ResolutionFaults(venue, self.strikes, self._random)
         self.streams = StreamFaults(venue, self.active, self.strikes, self._random)
+        self.references = ReferenceFaults(self.active, self.strikes)
         venue.market_maker.reshape = self._quotes
         venue.market_maker.decimals = self._decimals
         venue.hooks.blocked = lambda: any(fault.kind == "geoblock" for fault in self.active)
@@ -171,13 +173,16 @@ class Faults:
         if self.venue.open_markets or document["fault"] not in ONE_MARKET:
             self.start(document)
 
-    def strikes(self, *kinds: str, market_id: str = "") -> Fault | None:
+    def strikes(self, *kinds: str, market_id: str = "", topic: str = "") -> Fault | None:
         """The first fault of these kinds that is on and strikes now; None if none does.
 
-        Each call draws anew and uses up one `count`. With `market_id` only faults of that market are considered.
+        Each call draws anew and uses up one `count`. With `market_id` only faults of that market are
+        considered, with `topic` only those of that topic.
         """
         for fault in self.active:
             if fault.kind not in kinds or (market_id and not fault.covers(market_id)):
+                continue
+            if topic and not fault.concerns(topic):
                 continue
             if fault.until_s <= self.clock() or fault.until_market_s <= self.venue.now_s:
                 continue

@@ -50,8 +50,9 @@ def window(now_s: int) -> Market:
     )  # fmt: skip
 
 
-def record(folder: Path, now_ms: int, seconds: int, *, is_closed: bool) -> None:
-    """A price a second until `now_ms`, as a recorder keeps it; half of it in a closed segment where it has closed."""
+def record(folder: Path, now_ms: int, seconds: int, *, is_closed: bool) -> float:
+    """A price a second until `now_ms`, as a recorder keeps it; half of it in a closed segment where it has closed.
+    Returns the last one."""
     rng = np.random.default_rng(1)
     walk = 100_000.0 * np.exp(np.cumsum(1e-5 * rng.standard_normal(seconds)))
     clock = [0]
@@ -62,6 +63,7 @@ def record(folder: Path, now_ms: int, seconds: int, *, is_closed: bool) -> None:
         if is_closed and k == seconds // 2:
             segments.end()
     segments.flush()
+    return float(walk[-1])
 
 
 async def started(folder: Path, now_ms: int, live: list[dict], followed: Market | None = None) -> References:
@@ -92,8 +94,8 @@ async def started(folder: Path, now_ms: int, live: list[dict], followed: Market 
 async def test_a_running_window_has_its_fair_value_after_a_restart(tmp_path):
     """Level and volatility come from closed and open segments; without a recorder there is no fair value."""
     now_ms = time.time_ns() // 1_000_000
-    record(tmp_path / "kept", now_ms, 600, is_closed=True)
-    live = [frame(now_ms, 100_000.0)]
+    last = record(tmp_path / "kept", now_ms, 600, is_closed=True)
+    live = [frame(now_ms, last)]
 
     with_it = await started(tmp_path / "kept", now_ms, live)
     without = await started(tmp_path / "empty", now_ms, live)

@@ -21,7 +21,8 @@ class MicroTrades(DeclaredPolicy):
     """Flat it rests a bid for YES and one for NO (which is an offer of YES), each at its own touch, each bar anew. What
     one of them bought it offers at the touch, and bids for what its size lacks; pairs of YES and NO are merged. A quote
     against which the book leans, or the reference price has just moved or lies, is taken back, and there is none in
-    narrow spreads and near the end, where a fill is a fill on the loser. It leaves by taking when the mid has moved by
+    narrow spreads, near the end, where a fill is a fill on the loser, and in markets that settle on a reference price
+    while that is silent, frozen or in doubt. It leaves by taking when the mid has moved by
     `target_units` for or against it, or after `max_hold_bars`."""
 
     kind = "micro_trades"
@@ -83,9 +84,11 @@ class MicroTrades(DeclaredPolicy):
         return lean * direction >= -given.most_imbalance and not self._against(inputs, direction)
 
     def _against(self, inputs: Inputs, direction: Direction) -> bool:
-        """Whether the reference price has moved, or lies, against a quote."""
+        """Whether the reference price has moved, or lies, against a quote, or is not known where the market settles on
+        one."""
         if inputs.fair is None:
-            return False
+            # A reference price that nobody can believe protects no quote from those who know the true one.
+            return inputs.market.settlement is not None
         moved = 0.0 if inputs.fair_before is None else inputs.fair - inputs.fair_before
         apart = inputs.fair - inputs.bar.mid_units / PRICE_SCALE
         return min(moved * direction, apart * direction) < -float(self.parameters.most_reference_move)

@@ -116,7 +116,7 @@ def test_a_frozen_feed_gives_no_fair_value():
 
 
 def test_a_single_jump_is_not_believed_and_a_lasting_one_is():
-    """One price 3 % away gives no fair value and leaves no trace; three of them are the new price."""
+    """One price 3 % away gives no fair value and leaves no trace; prices near it for 12 seconds are the new one."""
     path, values = walked(1_500 + 100)
     jump, before = float(values[-1]) * 1.03, float(values[-1])
     now_ms = (START_S + 100) * 1_000
@@ -129,9 +129,10 @@ def test_a_single_jump_is_not_believed_and_a_lasting_one_is():
     assert fair_value(path, rule(), now_ms + 1_000)[0] == pytest.approx(
         fair_value(path, rule(), now_ms - 1_000)[0], abs=0.02
     )
-    for k in range(2, 5):
-        path.add(Price("BTC", "chainlink", now_ms + k * 1_000, now_ms + k * 1_000, jump))
-    assert fair_value(path, rule(), now_ms + 4_000)[0] > 0.97
+    for k in range(2, 17):
+        path.add(Price("BTC", "chainlink", now_ms + k * 1_000, now_ms + k * 1_000, jump * (1.0 + SIGMA * (k % 3))))
+    assert fair_value(path, rule(), now_ms + 4_000)[0] is None
+    assert fair_value(path, rule(), now_ms + 16_000)[0] > 0.97
     assert fair_value(path, rule(), now_ms)[0] is None
 
 

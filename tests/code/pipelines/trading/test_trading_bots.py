@@ -7,6 +7,7 @@ import pytest
 
 from pipelines.core.domain import Bar, Direction, FeeSchedule, Forecast, Market, Outcome, Position, Quote, Side
 from pipelines.core.params import load
+from pipelines.core.settlement import RuleKind, Settlement
 from pipelines.decide import Account, Rules, decide, takes_back
 from pipelines.replay import rules
 from pipelines.trading import fill_model
@@ -20,6 +21,8 @@ MARKET = Market(
     market_id="m", event_id="e", question="?", token_yes="1", token_no="2", tick_units=100, min_size_micro=5_000_000,
     fee=FeeSchedule(0.07), start_s=0, end_s=1_300, topic="crypto",
 )  # fmt: skip
+
+RULE = Settlement(symbol="BTC", source="chainlink", kind=RuleKind.SPOT, start_s=1_000, end_s=1_300)
 
 
 def seen(mid=5_000, spread=100, **changes):
@@ -158,10 +161,22 @@ def test_a_quote_is_taken_back_when_book_or_reference_turn_against_it():
 
     assert gone(even()) == []
     assert gone(even(fair=0.47, fair_before=0.50)) == bid
+    assert gone(even(market=replace(MARKET, settlement=RULE))) == bid + offers
+    assert gone(even(market=replace(MARKET, settlement=RULE), fair=0.5, fair_before=0.5)) == []
     assert gone(even(fair=0.53, fair_before=0.50)) == offers
     assert gone(replace(even(), quote=thin)) == bid
     assert gone(even(), kill=True) == bid + offers
     assert gone(even(), replace(HELD, entry_units=9_000)) == bid + offers
+
+
+def test_no_bot_opens_on_a_reference_price_that_cannot_be_believed():
+    """Without a fair value in a market that settles on one, temporal arbitrage enters nothing and the maker quotes
+    nothing."""
+    unknown = even(market=replace(MARKET, settlement=RULE))
+
+    assert decided(policy("temporal_arbitrage"), replace(unknown, fair_before=0.2)).intent is None
+    assert decided(policy("micro_trades"), replace(unknown, fair_before=0.2)).intents == ()
+    assert decided(policy("micro_trades"), replace(unknown, fair=0.5, fair_before=0.5)).intents != ()
 
 
 def looks(**changes):
