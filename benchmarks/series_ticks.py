@@ -32,6 +32,7 @@ from pipelines.venue import clob, gamma
 from pipelines.venue.clob_gateway import ClobGateway
 from pipelines.venue.http import VenueHttp
 from simulator.markets.events import EPOCH_S
+from simulator.series.feeds import sent_ms
 from simulator.series.underlying import Underlying
 
 TICKS = 60
@@ -41,6 +42,7 @@ so that the fair value crosses the exchange's quotes."""
 CASH_PUSD: Final = 1_000
 """Account that sizes the orders: small ones, because the books of a stopped exchange are not filled up again."""
 ASSET: Final = "BTC"
+TOPIC: Final = "crypto_prices_chainlink"
 SERIES: Final = ",".join(f"{asset}-{kind}" for asset in ("btc", "eth") for kind in ("5m", "15m", "1h", "ladder"))
 NOW_S: Final = EPOCH_S + DAY_S
 """Market time of the exchange, which is stopped: a day of history before it."""
@@ -161,9 +163,9 @@ async def walked(way: Way, ticks: int) -> Ticks:
         nonlocal sent_at
         await socket.recv()
         for k in range(ticks):
-            ts_ms, value = (NOW_S + 1 + k) * 1_000, centre * (1.0 + (STEP if k % 2 == 0 else -STEP))
-            payload = {"symbol": "btc/usd", "timestamp": ts_ms, "value": value}
-            message = {"topic": "crypto_prices_chainlink", "type": "update", "timestamp": ts_ms, "payload": payload}
+            ts_s, value = NOW_S + 1 + k, centre * (1.0 + (STEP if k % 2 == 0 else -STEP))
+            payload = {"symbol": "btc/usd", "timestamp": ts_s * 1_000, "value": value}
+            message = {"topic": TOPIC, "type": "update", "timestamp": sent_ms(TOPIC, ts_s), "payload": payload}
             done.clear()
             sent_at = time.perf_counter()
             await socket.send(json.dumps(message))

@@ -9,10 +9,11 @@ from pipelines.core.domain import Market
 from pipelines.core.venue_dates import taker_delay_ms
 from pipelines.features import compute
 from pipelines.reference.board import Board
-from pipelines.reference.prices import Price
+from pipelines.reference.prices import EXCHANGE, Price
 from pipelines.replay.market_history import History
 from pipelines.venue import settlement_rules
 from simulator.markets.events import EPOCH_S
+from simulator.series.feeds import SOURCES, sent_ms
 from simulator.series.kinds import Series
 from simulator.series.underlying import Underlying
 from simulator.series.windows import Window, windows_from
@@ -22,6 +23,8 @@ HORIZON = 24
 BEFORE_S = 2_400
 """Reference prices before the first window: what the volatility looks back on, and more."""
 FIRST_S = EPOCH_S + 7_200
+STREAM_MS = 100
+"""Time in which a trade of an exchange's stream arrives."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +51,23 @@ def world(series: Series, seed: int, windows: int) -> SeriesWorld:
 
 
 def prices(underlying: Underlying, from_s: int, to_s: int) -> Iterator[Price]:
-    """What both feeds say, in the order in which it becomes known: the exchange at once, the oracle too (its delay is
-    the lag of the venue, which the series has)."""
-    spot, oracle = underlying.prices(from_s, to_s), underlying.oracle(from_s, to_s)
-    for k in range(to_s - from_s):
-        ts_ms = (from_s + k) * 1_000
-        yield Price(underlying.symbol, "binance", ts_ms, ts_ms, float(spot[k]))
-        yield Price(underlying.symbol, "chainlink", ts_ms, ts_ms, float(oracle[k]))
+    """What three feeds say of the seconds of [from_s, to_s), in the order in which it becomes known: the venue's socket
+    as late as the local exchange sends it, and an exchange's stream of trades STREAM_MS after each. At the close of a
+    second the newest price of the stream is 0.1 s old, that of the venue's `binance` 1 s and the oracle's 2 s."""
+    spot, oracle = underlying.prices(from_s - 1, to_s), underlying.oracle(from_s, to_s)
+    columns = {"crypto_prices": spot[1:], "crypto_prices_chainlink": oracle}
+    made = [
+        Price(underlying.symbol, SOURCES[topic], ts_s * 1_000, sent_ms(topic, ts_s), float(value))
+        for topic, values in columns.items()
+        for ts_s, value in zip(range(from_s, to_s), values, strict=True)
+    ]
+    # Within a second the log price is a line: a trade of its last tenth knows nine tenths of its move.
+    before = np.exp(0.1 * np.log(spot[:-1]) + 0.9 * np.log(spot[1:]))
+    for shift_ms, values in ((-STREAM_MS, before), (0, spot[1:])):
+        for ts_s, value in zip(range(from_s, to_s), values, strict=True):
+            ts_ms = ts_s * 1_000 + shift_ms
+            made.append(Price(underlying.symbol, EXCHANGE, ts_ms, ts_ms + STREAM_MS, float(value)))
+    yield from sorted(made, key=lambda one: (one.known_ms, one.ts_ms))
 
 
 def market(window: Window) -> Market:

@@ -11,7 +11,7 @@ from pipelines.core.settlement import Settlement
 from pipelines.reference.fair import fair_value
 from pipelines.reference.opinions import EXTERNAL, Opinions
 from pipelines.reference.pair import Pair
-from pipelines.reference.prices import MEMORY_S, SILENCE_S, Path, Price
+from pipelines.reference.prices import EXCHANGE, MEMORY_S, SILENCE_S, Path, Price
 
 COARSE_STEPS: Final = (2.5, 120.0)
 """For a recording with prices further apart than a live feed's: silence and memory, as multiples of that distance."""
@@ -110,7 +110,20 @@ class Board:
             return None, f"no {rule.source} price of {rule.symbol} is known"
         if self._contradicted(rule, now_ms):
             return None, f"two sources of {rule.symbol} lie further apart than they usually do"
-        return fair_value(path, rule, now_ms)
+        return fair_value(path, rule, now_ms, self._ahead(rule, path, now_ms))
+
+    def _ahead(self, rule: Settlement, path: Path, now_ms: int) -> float | None:
+        """The price of the rule's source as an exchange's stream implies it: the newest one times the move of the
+        exchange since it was made, so that a constant difference of both does not count. None where no newer price of
+        the exchange is known, or one that waits to be confirmed."""
+        stream, own = self.paths.get((rule.symbol, EXCHANGE)), path.last(path.known(now_ms))
+        if stream is None or own is None or stream.doubtful(now_ms):
+            return None
+        count = stream.known(now_ms)
+        newest, then = stream.last(count), stream.at(own[0], count)
+        if newest is None or then is None or newest[0] <= own[0] or stream.frozen(now_ms, count):
+            return None
+        return own[1] * newest[1] / then
 
     def _contradicted(self, rule: Settlement, now_ms: int) -> bool:
         for source, pair in self._pairs[rule.symbol, rule.source]:

@@ -1,16 +1,17 @@
 """An exchange's public stream of trades (Binance), a source of its own: it checks the venue's `binance` prices, whose
-values and times differ, and never mixes with them."""
+values and times differ, and never mixes with them. Its moves since the newest price of a market's own source are known
+before that source says them (`Board.fair`)."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, Final
 
-from pipelines.reference.prices import Price, Silence
+from pipelines.reference.prices import EXCHANGE, Price, Silence
 from pipelines.reference.rtds import asset_of, number
 from pipelines.venue.channel import Channel, Lost
 
-SOURCE: Final = "exchange"
+SOURCE: Final = EXCHANGE
 SILENT_AFTER_S: Final = 20.0
 LOOK_EVERY_S: Final = 1.0
 """Wall seconds between two looks for assets that have joined."""

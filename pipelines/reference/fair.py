@@ -17,8 +17,9 @@ OPEN_GRACE_MS: Final = 2_000
 """Where no earlier price is known at a moment, one that was made up to this long after it is used."""
 
 
-def fair_value(path: Path, rule: Settlement, now_ms: int) -> tuple[float | None, str]:
-    """Probability of YES at a time from what was known then, or None with the reason.
+def fair_value(path: Path, rule: Settlement, now_ms: int, ahead: float | None = None) -> tuple[float | None, str]:
+    """Probability of YES at a time from what was known then, or None with the reason. `ahead` is the price that a
+    faster source implies for now; without it the newest price of the path holds.
 
     None before the range begins (where the level is its first price), after its end, while the feed is silent, frozen
     or in doubt, without a level, and while too few moves are known.
@@ -43,7 +44,7 @@ def fair_value(path: Path, rule: Settlement, now_ms: int) -> tuple[float | None,
     rate = path.variance_rate(count)
     if rate is None:
         return None, "too few moves are known"
-    found = _moments(path, rule, now_ms, newest[1], count)
+    found = _moments(path, rule, now_ms, newest[1] if ahead is None else ahead, count)
     if found is None:
         return None, "a part of the average was not seen"
     mean, seconds = found

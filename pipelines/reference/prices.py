@@ -10,6 +10,9 @@ from pipelines.reference.habit import STEP_MS, Habit
 
 SILENCE_S: Final = 10.0
 """A feed that sends every second counts as frozen after this time without a newer price."""
+EXCHANGE: Final = "exchange"
+"""The source of an exchange's own stream of trades, which arrives within a tenth of a second; the venue's socket sends
+its prices once a second, the oracle's another second later."""
 MEMORY_S: Final = 1_800.0
 """The volatility is computed over this much time."""
 FEWEST_MOVES: Final = 20

@@ -104,6 +104,16 @@ def silent(now_s: int) -> bool:
     return now_s % SILENT_EVERY_S >= SILENT_EVERY_S - SILENT_FOR_S
 
 
+def late_s(topic: str) -> int:
+    """Seconds between the time of a price and the step at which it is sent."""
+    return ORACLE_LATE_S if topic == "crypto_prices_chainlink" else 0
+
+
+def sent_ms(topic: str, made_s: int) -> int:
+    """Market time at which the price of a second is sent: the one definition of how late the feeds are."""
+    return (made_s + late_s(topic)) * 1_000 + SENT_AFTER_MS
+
+
 def updates(source: SeriesMarkets, topic: str) -> list[dict[str, Any]]:
     """Messages of a topic at the source's market time; none while the feed is silent."""
     if silent(source.now_s):
@@ -113,17 +123,17 @@ def updates(source: SeriesMarkets, topic: str) -> list[dict[str, Any]]:
 
 def history(source: SeriesMarkets, topic: str, symbol: str) -> dict[str, Any]:
     """The first answer to a subscription: the last prices."""
-    until_s = source.now_s - (ORACLE_LATE_S if topic == "crypto_prices_chainlink" else 0)
+    until_s = source.now_s - late_s(topic)
     rows = _prices(source, topic, symbol, until_s - HISTORY_S, until_s + 1)
     data = [{"timestamp": (until_s - HISTORY_S + k) * 1_000, "value": value} for k, value in enumerate(rows)]
     payload = {"symbol": symbol.lower() + TOPICS[topic], "data": data}
-    return {"topic": topic, "type": "subscribe", "timestamp": source.now_s * 1_000 + SENT_AFTER_MS, "payload": payload}
+    return {"topic": topic, "type": "subscribe", "timestamp": sent_ms(topic, until_s), "payload": payload}
 
 
 def _message(source: SeriesMarkets, topic: str, symbol: str) -> dict[str, Any]:
-    made_s = source.now_s - (ORACLE_LATE_S if topic == "crypto_prices_chainlink" else 0)
+    made_s = source.now_s - late_s(topic)
     value = _prices(source, topic, symbol, made_s, made_s + 1)[0]
-    made = _update(topic, symbol.lower() + TOPICS[topic], source.now_s * 1_000 + SENT_AFTER_MS, made_s * 1_000, value)
+    made = _update(topic, symbol.lower() + TOPICS[topic], sent_ms(topic, made_s), made_s * 1_000, value)
     made["payload"]["full_accuracy_value"] = f"{value:.8f}"
     return made
 

@@ -191,3 +191,49 @@ def test_forgetting_keeps_every_answer_about_later_times():
     after = [fair_value(path, settled, (START_S + k) * 1_000)[0] for k in range(100, 279)]
     assert after == pytest.approx(before, abs=1e-9)
     assert path.variance_rate(len(path)) == pytest.approx(rates)
+
+
+def boards(seconds=1_600, late_s=2, basis=1.001):
+    """A board with an oracle that is `late_s` behind an exchange's stream with another level, one with the oracle
+    alone, one with an oracle that is never late, and the time of asking."""
+    values = walked(seconds)[1]
+    made = [Board(), Board(), Board()]
+    first_s = START_S - 1_500
+    for k, value in enumerate(values):
+        ts_ms = (first_s + k) * 1_000
+        made[0].take(Price("BTC", "exchange", ts_ms, ts_ms, float(value) * basis))
+        made[2].take(Price("BTC", "chainlink", ts_ms, ts_ms, float(value)))
+        if k >= late_s:
+            for board in made[:2]:
+                board.take(Price("BTC", "chainlink", ts_ms - late_s * 1_000, ts_ms, float(values[k - late_s])))
+    return (*made, (first_s + seconds - 1) * 1_000)
+
+
+def test_an_exchanges_stream_tells_the_oracles_price_before_the_oracle():
+    """Its moves since the oracle's newest price count, its level does not: the fair value is that of an oracle without
+    delay, up to the volatility that two more prices show."""
+    both, late, prompt, now_ms = boards()
+    newest = prompt.paths["BTC", "chainlink"].last(1_600)[1]
+    fair, behind, right = (board.fair(rule(strike=newest), now_ms)[0] for board in (both, late, prompt))
+
+    assert fair == pytest.approx(right, abs=1e-3)
+    assert abs(behind - right) > 5.0 * abs(fair - right)
+
+
+@pytest.mark.parametrize("fault", ["old", "jumps", "unknown"])
+def test_a_stream_that_is_old_or_in_doubt_changes_nothing(fault):
+    """Where the stream is not newer, is in doubt, or was not known yet, the oracle's newest price holds."""
+    _, late, _, now_ms = boards()
+    own = late.paths["BTC", "chainlink"]
+    newest = own.last(own.known(now_ms))[1]
+    before, level = late.fair(rule(strike=newest), now_ms), newest / 60_000.0
+    times = [now_ms - 5_000, now_ms - 4_000, now_ms - 3_000]
+    values, known_ms = [60_000.0, 60_000.0, 60_000.0], [*times]
+    if fault == "jumps":
+        times[-1], known_ms[-1], values[-1] = now_ms, now_ms, 60_240.0
+    if fault == "unknown":
+        times[-1], known_ms[-1], values[-1] = now_ms, now_ms + 1, 60_050.0
+    for ts_ms, known, value in zip(times, known_ms, values, strict=True):
+        late.take(Price("BTC", "exchange", ts_ms, known, value * level))
+
+    assert late.fair(rule(strike=newest), now_ms) == before
