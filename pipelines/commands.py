@@ -254,10 +254,14 @@ def _record_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _record(arguments: argparse.Namespace) -> None:
     import asyncio  # noqa: PLC0415 - loaded by commands that run
+    import signal  # noqa: PLC0415
 
     from pipelines.core.params import load  # noqa: PLC0415
     from pipelines.core.settings import Settings  # noqa: PLC0415
 
+    # A service manager stops it as Ctrl-C does; in the background of a script SIGINT is ignored unless it is set.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     recorder = importlib.import_module("pipelines.pull.recorder")
     asyncio.run(recorder.record(Settings().for_trading(), load(), arguments.seconds))
 

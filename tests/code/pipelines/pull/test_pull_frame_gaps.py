@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,7 +29,7 @@ MARKET = Market(
 )  # fmt: skip
 
 RECORDER = """
-import asyncio, sys
+import asyncio, signal, sys
 from pathlib import Path
 from pipelines.pull import recorder
 from pipelines.pull.frame_segments import Segments
@@ -42,10 +43,32 @@ async def main():
     finally:
         segments.end()
 
+# What runs in the background of a shell has SIGINT ignored, and passes that on.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 try:
     asyncio.run(main())
 except KeyboardInterrupt:
     pass
+"""
+
+STOPPED = """
+import argparse, asyncio, signal, sys
+from pipelines import commands
+from pipelines.pull import recorder
+
+async def record(*_):
+    print("began", flush=True)
+    try:
+        await asyncio.sleep(60)
+    finally:
+        print("whole", flush=True)
+
+recorder.record = record
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+try:
+    commands._record(argparse.Namespace(seconds=None))
+except KeyboardInterrupt:
+    sys.exit(130)
 """
 
 FILLS_ITS_DISK = """
@@ -278,6 +301,20 @@ def test_a_full_disk_ends_the_recording_with_a_whole_line(tmp_path):
     assert numbers == list(range(len(numbers)))
     assert 20 < len(numbers) < 100
     assert path.stat().st_size <= 3_000
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_recorder_that_is_told_to_stop_ends_in_order(tmp_path, how):
+    """SIGTERM (a service manager) and SIGINT (Ctrl-C, also in the background of a script) let it finish its file."""
+    environment = {**os.environ, "ODDSMITH_MODE": "paper"}
+    shutil.copy2(Path(__file__).parents[4] / "params.yaml", tmp_path)
+    with subprocess.Popen(
+        [sys.executable, "-c", STOPPED], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout.readline() == "began\n"
+        child.send_signal(how)
+        assert child.stdout.read() == "whole\n"
+        assert child.wait(30) == 130
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, None])
