@@ -35,6 +35,8 @@ def write_inputs(rows):
         "headlines": rows.headlines.astype(np.int32),
         "end_s": pa.nulls(len(rows.ts_s), pa.int64()),
         "spread_units": np.zeros(len(rows.ts_s), np.int32),
+        "bid_size_micro": np.zeros(len(rows.ts_s), np.int64),
+        "ask_size_micro": np.zeros(len(rows.ts_s), np.int64),
         "sentiment": rows.sentiment,
     } | {name: rows.features[:, index] for index, name in enumerate(FEATURE_NAMES)}
     columns |= {name: np.zeros(len(rows.ts_s)) for name in CONTEXT}
