@@ -80,7 +80,7 @@ def _history(known: Truth, events: Sequence[Event], row: int, params: Params) ->
 
 
 def simulated(slope: float, seed: int, params: Params, events: int = EVENTS) -> Row:
-    """What the bot learned of a world, its gain over the price, and what it earned on the rest."""
+    """One simulated world: the inputs that were kept on its earlier events, and gain and P&L on its later ones."""
     made = world(slope, seed, params, events)
     cut = round(LEARN_SHARE * events) * MARKETS
     known = rules.policy_params(Systematic.kind, params, LENGTH_S)

@@ -33,7 +33,7 @@ Levels = tuple[dict[int, float], dict[int, float]]
 
 
 class Kind(IntEnum):
-    """What changed a level."""
+    """Why the size of a level changed."""
 
     PLACED = 0
     CANCELLED = 1
@@ -241,8 +241,11 @@ def _after(levels: Levels, at: list[tuple[int, int, float]], *, whole: bool) -> 
 
 
 def _changes(ms: int, before: Levels, after: Levels, *, whole: bool) -> list[Change]:
-    """What a message changed, from the touch on. In one that tells of a trade, a fall was traded where all better
-    levels of its side are gone: a trade takes them first."""
+    """The changes of levels between two books, best prices first.
+
+    `whole` says that the message follows a trade: less size is then a trade where every better level of its side is
+    gone, because a trade takes the best prices first. Else it is a cancel.
+    """
     found = []
     for side in (BIDS, ASKS):
         reached = whole

@@ -33,7 +33,7 @@ class QueueLook:
 
 @dataclass(frozen=True)
 class Vanished:
-    """What left a level at the touch in one change, in displayed sizes of that level."""
+    """One decrease of the size at the touch, by trade or by cancel, as a share of the size displayed before."""
 
     traded: bool
     share: float
@@ -131,7 +131,7 @@ def _resting(before: Quote, after: Quote, limit: int, ahead: int, seconds: float
 
 @dataclass
 class _Truth:
-    """What the changes say of a probe at `units` of a side: who is before it, and whether trades reached it."""
+    """The recorded queue of a probe that rests at `units` of a side: shares ahead, and whether trades filled it."""
 
     side: int
     units: int

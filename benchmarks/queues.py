@@ -105,7 +105,8 @@ def _weights(found: Sequence[Sequence[QueueLook]]) -> tuple[float, ...]:
 
 
 class Split(NamedTuple):
-    """What vanished at the touch of a market that the fit did not see, in displayed sizes, and its log losses."""
+    """Size that vanished at the touch of one held-out market, recorded and expected, and the log losses of the split
+    into trades and cancels. Unit: displayed sizes."""
 
     traded: float
     total: float
@@ -136,8 +137,8 @@ def _vanished(found: Sequence[Split]) -> dict[str, Any]:
 
 
 class Fills(NamedTuple):
-    """Fills between looks in a market that the fit did not see: expected with the part, with the touch's way alone, and
-    recorded; and what they were worth."""
+    """Fills between looks in one held-out market: expected with fills by trades, expected from the other touch alone,
+    and recorded; with their log losses and what they were worth."""
 
     looks: int
     model: float
@@ -146,7 +147,7 @@ class Fills(NamedTuple):
     loss: float
     without: float
     worth: float
-    """What the fills by trades that the model expects were worth LATER_S later, summed, price units a share."""
+    """Of the expected fills by trades: mid LATER_S after the fill less the limit, summed. Unit: price units a share."""
     worth_recorded: float
     through: float
     """Fills by trades that the model expects."""
@@ -174,7 +175,7 @@ def _fills(found: Sequence[Fills]) -> dict[str, Any]:
 
 
 def _worth(found: Sequence[Fills]) -> dict[str, Any]:
-    """What a fill by trades was worth LATER_S later, as the model expects and as recorded, and how much less, with the
+    """Mean gain of a fill by trades after LATER_S, of expected and of recorded fills, and the difference with its
     interval over markets; empty without a fill."""
     sums = np.array([(one.worth, one.through, one.worth_recorded, one.recorded) for one in found])
     picks = np.random.default_rng(0).integers(0, len(sums), (SAMPLES, len(sums)))

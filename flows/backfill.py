@@ -2,12 +2,12 @@
 
 import sys
 
-from prefect import flow, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from flows import lost_server, notices, run_names
 from flows.exclusive import LANDING, alone
 from flows.stage_tasks import RETRY_DELAYS_S, run_command, try_again
+from flows.watched_flow import watched_flow
 
 
 @task(
@@ -24,14 +24,7 @@ def fetch(days: float) -> None:
     run_command(sys.executable, "-m", "pipelines", "ingest", "--days", f"{days:g}", name="ingest")
 
 
-@flow(
-    name="backfill",
-    flow_run_name=run_names.timed,
-    persist_result=False,
-    on_failure=[notices.failed],
-    on_crashed=[notices.failed],
-)
-@lost_server.told
+@watched_flow
 def backfill(days: float = 12.0) -> None:
     """Bring the last market days into the landing zone, so that nights read them there."""
     with alone(LANDING, "backfill", wait_s=600.0):

@@ -38,7 +38,7 @@ def run_flow(name: str, *arguments: Any) -> None:
     try:
         getattr(importlib.import_module(f"flows.{name}"), name)(*arguments)
     except Exception as error:
-        importlib.import_module("flows.lost_server").refused(name, error)
+        importlib.import_module("flows.watched_flow").raise_if_lost(name, error)
         raise
 
 

@@ -6,10 +6,10 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from prefect import flow, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from flows import champions, lost_server, notices, run_names
+from flows import champions
 from flows.champions import Record, champion
 from flows.exclusive import CHAMPION, alone
 from flows.local.folder_lock import SYSTEM, holder
@@ -17,20 +17,14 @@ from flows.local.ports import DEFAULTS, HOST
 from flows.promote import WAIT_S
 from flows.releases import Releases
 from flows.rollback import restore
+from flows.watched_flow import watched_flow
 from pipelines.core.errors import ArtifactError, VenueUnavailable
 from pipelines.core.settings import Settings
 
 POLL_S = 1.0
 
 
-@flow(
-    name="deploy",
-    flow_run_name=run_names.timed,
-    persist_result=False,
-    on_failure=[notices.failed],
-    on_crashed=[notices.failed],
-)
-@lost_server.told
+@watched_flow
 def deploy(bundle_hash: str | None = None, service_url: str | None = None, wait_s: float = 60.0) -> dict[str, Any]:
     """Install a promoted bundle and wait until the service decides with it; the record, with `serving`.
 

@@ -5,14 +5,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 
-from flows import changed_world, lost_server, notices, prefect_pages, run_names
+from flows import changed_world, notices, prefect_pages
 from flows.champions import CANDIDATE, bundle_folder, champion
 from flows.ingest import append
 from flows.stage_tasks import run_command
+from flows.watched_flow import watched_flow
 from pipelines.core import params as parameters
 from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.errors import ArtifactError
@@ -33,14 +34,7 @@ def compare(bundle: Path) -> dict[str, Any]:
     return dict(read_json(report_json("drift")))
 
 
-@flow(
-    name="drift",
-    flow_run_name=run_names.timed,
-    persist_result=False,
-    on_failure=[notices.failed],
-    on_crashed=[notices.failed],
-)
-@lost_server.told
+@watched_flow
 def drift(fetch: bool = True) -> dict[str, Any]:
     """Compare recent bars with the training window of the champion (of the candidate where there is no champion).
 

@@ -2,12 +2,12 @@
 
 import sys
 
-from prefect import flow, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from flows import lost_server, notices, run_names
 from flows.exclusive import LANDING, alone
 from flows.stage_tasks import run_command, try_again
+from flows.watched_flow import watched_flow
 
 
 @task(
@@ -25,14 +25,7 @@ def append() -> None:
         run_command(sys.executable, "-m", "pipelines", "ingest", name="ingest", timeout_s=900.0)
 
 
-@flow(
-    name="ingest",
-    flow_run_name=run_names.timed,
-    persist_result=False,
-    on_failure=[notices.failed],
-    on_crashed=[notices.failed],
-)
-@lost_server.told
+@watched_flow
 def ingest() -> None:
     """Append bars, books and headlines of open markets to var/landing."""
     append()

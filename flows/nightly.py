@@ -4,7 +4,7 @@ import sys
 import time
 from typing import Any
 
-from prefect import flow, get_run_logger, task
+from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
@@ -14,13 +14,11 @@ from flows import (
     changed_world,
     dvc_remote,
     lineage,
-    lost_server,
     nights,
     notices,
     prefect_pages,
     progress,
     remote_training,
-    run_names,
     shadow,
     tracking,
 )
@@ -29,6 +27,7 @@ from flows.champions import champion
 from flows.exclusive import NIGHT, alone
 from flows.promote import promote, retire_foreign_champion
 from flows.stage_tasks import RETRY_DELAYS_S, run_command, run_optional, run_stage, stage_names, try_again
+from flows.watched_flow import watched_flow
 from pipelines.core import params as parameters
 from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.errors import OddsmithError
@@ -149,14 +148,7 @@ def _trades(bundle_hash: str) -> bool:
     return folder is not None and champions.approved(folder, bundle_hash)
 
 
-@flow(
-    name="nightly",
-    flow_run_name=run_names.timed,
-    persist_result=False,
-    on_failure=[notices.failed],
-    on_crashed=[notices.failed],
-)
-@lost_server.told
+@watched_flow
 def nightly(source: Source | None = None, recording: str | None = None, fresh: bool = True) -> dict[str, Any]:
     """Replay the last day; pull, validate, train, backtest, package, judge; promote and install what passed.
 

@@ -6,14 +6,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from flows import champions, changed_world, lost_server, notices, progress, run_names, tracking
+from flows import champions, changed_world, notices, progress, tracking
 from flows.champions import CANDIDATE, champion
 from flows.exclusive import CHAMPION, alone
 from flows.releases import Releases
 from flows.stage_tasks import StageFailed, run_command
+from flows.watched_flow import watched_flow
 from pipelines.core.errors import ArtifactError
 from pipelines.core.settings import Settings
 from pipelines.inference import champion_record, shadow_record, start_point
@@ -32,14 +33,7 @@ def install(bundle: Path, bundle_hash: str) -> str:
     return lines[-1].split()[-1]
 
 
-@flow(
-    name="promote",
-    flow_run_name=run_names.timed,
-    persist_result=False,
-    on_failure=[notices.failed],
-    on_crashed=[notices.failed],
-)
-@lost_server.told
+@watched_flow
 def promote(
     bundle: Path = CANDIDATE, bundle_hash: str | None = None, mlflow_version: str | None = None
 ) -> dict[str, Any]:

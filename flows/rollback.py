@@ -2,27 +2,20 @@
 
 from typing import Any
 
-from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from flows import champions, lost_server, notices, run_names, tracking
+from flows import champions, notices, tracking
 from flows.champions import Record, bundle_folder, champion
 from flows.exclusive import CHAMPION, alone
 from flows.promote import WAIT_S, install
 from flows.releases import Releases
+from flows.watched_flow import watched_flow
 from pipelines.core.errors import ArtifactError
 from pipelines.core.settings import Settings
 from pipelines.inference.bundle import Bundle
 
 
-@flow(
-    name="rollback",
-    flow_run_name=run_names.timed,
-    persist_result=False,
-    on_failure=[notices.failed],
-    on_crashed=[notices.failed],
-)
-@lost_server.told
+@watched_flow
 def rollback(to: str | None = None, reason: str = "") -> dict[str, Any]:
     """Make the champion before the present one trade again (or the one whose hash begins with `to`); its record.
 

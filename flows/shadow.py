@@ -8,13 +8,14 @@ watched in shadow, and comes back when the new one falls behind it.
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, get_run_logger
+from prefect import get_run_logger
 
-from flows import champions, lost_server, notices, progress, run_names
+from flows import champions, progress
 from flows.champions import champion
 from flows.deploy import bundle_served, known_service
 from flows.promote import install, promote
 from flows.rollback import rollback
+from flows.watched_flow import watched_flow
 from pipelines.core import params as parameters
 from pipelines.core.settings import Settings
 from pipelines.inference import champion_record, shadow_record
@@ -48,14 +49,7 @@ def begin(bundle: Path, bundle_hash: str, version: str) -> bool:
     return True
 
 
-@flow(
-    name="shadow",
-    flow_run_name=run_names.timed,
-    persist_result=False,
-    on_failure=[notices.failed],
-    on_crashed=[notices.failed],
-)
-@lost_server.told
+@watched_flow
 def shadow() -> dict[str, Any]:
     """Do what the measured evidence says of the bundle in shadow; what was done, and why."""
     record = shadow_record.challenger(Settings().var)

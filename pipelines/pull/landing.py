@@ -31,7 +31,7 @@ from pipelines.pull import frames, landed, live
 from pipelines.pull.landed import Landed
 from pipelines.pull.quarantine_landing import LandingQuarantine
 from pipelines.reference import segments, stated_file
-from pipelines.reference.opinions import HOLDS_S
+from pipelines.reference.external import HOLDS_S
 from pipelines.reference.prices import Price
 from pipelines.venue import clob, data, gamma
 from pipelines.venue.http import VenueHttp
@@ -90,8 +90,8 @@ def prices(settings: Settings, start_s: int, as_of_s: int) -> list[Price]:
     stated, left_out = stated_file.read(folder / stated_file.FILE)
     if left_out:
         log.get("pull").warning("rows of external probabilities cannot be read", file=stated_file.FILE, rows=left_out)
-    opinions = [one for one in stated if start_s - HOLDS_S <= one.known_ms / 1_000 <= as_of_s]
-    return segments.prices(folder, from_ms, to_ms, by_message=settings.mode is Mode.SIMULATED) + opinions
+    external = [one for one in stated if start_s - HOLDS_S <= one.known_ms / 1_000 <= as_of_s]
+    return segments.prices(folder, from_ms, to_ms, by_message=settings.mode is Mode.SIMULATED) + external
 
 
 def recorder_of(

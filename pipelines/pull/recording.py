@@ -28,7 +28,7 @@ from pipelines.pull.grid import Points
 from pipelines.pull.recording_checks import refuse_mixed_times, refuse_two_tokens
 from pipelines.pull.shapes import is_number
 from pipelines.reference import recorded
-from pipelines.reference.opinions import EXTERNAL
+from pipelines.reference.external import EXTERNAL
 from pipelines.reference.prices import Price
 from pipelines.venue import settlement_rules
 from pipelines.venue.fees import schedule

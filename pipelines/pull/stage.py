@@ -19,7 +19,7 @@ from pipelines.core.settings import Settings, Source
 from pipelines.pull import grid, holdout, landed, landing, recording, window
 from pipelines.reference import recorded
 from pipelines.reference.board import KEEP_MS
-from pipelines.reference.opinions import EXTERNAL
+from pipelines.reference.external import EXTERNAL
 from pipelines.reference.prices import Price
 
 REPORT = report_json("pull")

@@ -4,7 +4,7 @@
     habit.py       how far a price usually moves, and for how long it stays unchanged
     pair.py        two sources of one asset: whether they agree, and confirm a jump
     fair.py        probability of YES under a market's settlement rule: `Inputs.fair`, wherever it is filled
-    opinions.py    external probabilities of markets
+    external.py    external probabilities of markets
     stated_file.py a file of them that somebody appends to, for markets of the venue
     board.py       the paths of all assets; a market's fair value, or why there is none
     rtds.py        the venue's socket (Binance and Chainlink prices)

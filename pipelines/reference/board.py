@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from pipelines.core.domain import FloatArray
 from pipelines.core.settlement import Settlement
+from pipelines.reference.external import EXTERNAL, ExternalProbabilities
 from pipelines.reference.fair import fair_value
-from pipelines.reference.opinions import EXTERNAL, Opinions
 from pipelines.reference.pair import Pair
 from pipelines.reference.prices import EXCHANGE, MEMORY_S, SILENCE_S, Path, Price
 
@@ -39,7 +39,7 @@ class Board:
         self._by_feed = dict(by_feed or {})
         self.paths: dict[tuple[str, str], Path] = {}
         self._pairs: dict[tuple[str, str], list[tuple[str, Pair]]] = {}
-        self.opinions = Opinions()
+        self.external = ExternalProbabilities()
 
     @classmethod
     def of(cls, prices: Iterable[Price]) -> "Board":
@@ -66,7 +66,7 @@ class Board:
     def take(self, price: Price) -> None:
         """Add a price to its path, or a probability to those of its market."""
         if price.source == EXTERNAL:
-            self.opinions.take(price)
+            self.external.take(price)
             return
         key = (price.symbol, price.source)
         if key not in self.paths:
@@ -91,15 +91,15 @@ class Board:
     def _compare(self, feed: tuple[str, str], known_ms: int) -> None:
         """Tell a path that holds prices back what the other sources say of them."""
         doubted = self.paths[feed]
-        if doubted.suspicious:
+        if doubted.holds_back:
             verdicts = {pair.verdict(doubted) for _, pair in self._pairs[feed]}
-            doubted.hear(True if True in verdicts else False if False in verdicts else None, known_ms)
+            doubted.hear(next((said for said in (True, False) if said in verdicts), None), known_ms)
 
     def forget(self, now_ms: int) -> None:
         """Drop prices that no market can need any more."""
         for path in self.paths.values():
             path.forget(now_ms - KEEP_MS)
-        self.opinions.forget(now_ms)
+        self.external.forget(now_ms)
 
     def fair(self, rule: Settlement | None, now_ms: int) -> tuple[float | None, str]:
         """Probability of YES of a market with this rule at a time, or None with the reason."""
@@ -152,7 +152,7 @@ class Board:
 
     def stated(self, market_id: str, rule: Settlement | None, ts_s: NDArray[np.int64], length_s: int) -> FloatArray:
         """`series` and the external probability at the close of many bars, shape (n, 3); NaN where there is none."""
-        return np.column_stack([self.series(rule, ts_s, length_s), self.opinions.series(market_id, ts_s)])
+        return np.column_stack([self.series(rule, ts_s, length_s), self.external.series(market_id, ts_s)])
 
 
 def _geometry(step_s: float) -> Geometry:

@@ -59,7 +59,7 @@ class Pair:
         about that moment (None)."""
         witness = self.other if doubted is self.one else self.one
         before = doubted.last(len(doubted))
-        price = doubted.suspect(witness.newest_seen_ms)
+        price = doubted.newest_held_back(witness.newest_seen_ms)
         if self._usual is None or before is None or price is None or witness.flat(len(witness)):
             return None
         seen = witness.seen(price.ts_ms)

@@ -85,7 +85,7 @@ class Path:
         self._flat: list[bool] = []
         self.habit = Habit(self._silence_ms, self._memory_ms)
         self._agreed: bool | None = None
-        self._suspects: list[Price] = []
+        self._held_back: list[Price] = []
         self._excess = 1.0
         self._doubt_from: list[int] = []
         self._doubt_to: list[int] = []
@@ -107,7 +107,7 @@ class Path:
 
     def _late(self, price: Price) -> bool:
         ts_ms, known_ms = self.newest_seen_ms, self._known[-1] if self._known else 0
-        known_ms = self._suspects[-1].known_ms if self._suspects else known_ms
+        known_ms = self._held_back[-1].known_ms if self._held_back else known_ms
         late = bool(self._ts) and (price.ts_ms <= ts_ms or price.known_ms < known_ms)
         return late or price.ts_ms > price.known_ms + AHEAD_MS
 
@@ -116,24 +116,24 @@ class Path:
 
     def _doubt(self, price: Price) -> None:
         """Hold a price back. When enough held-back prices agree with each other for long enough, they are believed."""
-        last = self._suspects[-1] if self._suspects else None
+        last = self._held_back[-1] if self._held_back else None
         if last is not None:
             apart = abs(math.log(price.value / last.value))
             if apart > self.habit.limit_over(price.ts_ms - last.ts_ms):
-                self.refused += len(self._suspects)
-                self._suspects.clear()
-        if not self.suspicious:
+                self.refused += len(self._held_back)
+                self._held_back.clear()
+        if not self.holds_back:
             self._agreed = None
             self._excess = self._move(price) / self.habit.limit(price.ts_ms)
             if len(self._doubt_from) == len(self._doubt_to):
                 self._doubt_from.append(price.known_ms)
-        self._suspects.append(price)
+        self._held_back.append(price)
         self._confirm(price.known_ms)
 
     @property
-    def suspicious(self) -> bool:
+    def holds_back(self) -> bool:
         """Whether prices are held back."""
-        return bool(self._suspects)
+        return bool(self._held_back)
 
     def hear(self, agreed: bool | None, known_ms: int) -> None:
         """Take what other sources say of the prices that are held back: the same, something else, or nothing new."""
@@ -147,13 +147,13 @@ class Path:
             times = larger if self._excess > AGREED_TIMES else 0.0
         else:
             times = (1.0 + larger) * (1.0 if self._agreed is None else CONTRADICTED)
-        lasted_ms = self._suspects[-1].ts_ms - self._suspects[0].ts_ms
-        if len(self._suspects) > times * CONFIRMED_BY and lasted_ms >= times * CONFIRM_SHARE * self._silence_ms:
+        lasted_ms = self._held_back[-1].ts_ms - self._held_back[0].ts_ms
+        if len(self._held_back) > times * CONFIRMED_BY and lasted_ms >= times * CONFIRM_SHARE * self._silence_ms:
             self._believe(known_ms)
 
     def _believe(self, known_ms: int) -> None:
         """Add the prices that were held back; they are known from `known_ms` on."""
-        held, self._suspects = self._suspects, []
+        held, self._held_back = self._held_back, []
         known_ms = max(known_ms, held[-1].known_ms)
         self._doubt_to.append(known_ms)
         was_wrong = self.habit.sigma is None and self._excess > WARM_UP_TIMES
@@ -163,8 +163,8 @@ class Path:
 
     def _settle(self, price: Price) -> None:
         """Add a price near the last believed one, and drop those that were held back."""
-        self.refused += len(self._suspects)
-        self._suspects.clear()
+        self.refused += len(self._held_back)
+        self._held_back.clear()
         if len(self._doubt_from) > len(self._doubt_to):
             self._doubt_to.append(price.known_ms)
 
@@ -213,11 +213,11 @@ class Path:
     @property
     def newest_seen_ms(self) -> int:
         """Time of the newest price, also of one that is held back; 0 before the first."""
-        return self._suspects[-1].ts_ms if self._suspects else self.newest_ms
+        return self._held_back[-1].ts_ms if self._held_back else self.newest_ms
 
-    def suspect(self, until_ms: int) -> Price | None:
+    def newest_held_back(self, until_ms: int) -> Price | None:
         """The newest price that is held back and was made until a time."""
-        return next((one for one in reversed(self._suspects) if one.ts_ms <= until_ms), None)
+        return next((one for one in reversed(self._held_back) if one.ts_ms <= until_ms), None)
 
     def held(self, ts_ms: int) -> tuple[int, float] | None:
         """Time and value of the believed price that held at a time; None before the first one, and inside a gap."""
@@ -228,7 +228,7 @@ class Path:
 
     def seen(self, ts_ms: int) -> tuple[int, float] | None:
         """`held` with the prices that are held back."""
-        price = self.suspect(ts_ms)
+        price = self.newest_held_back(ts_ms)
         return self.held(ts_ms) if price is None else (price.ts_ms, price.value)
 
     def flat(self, count: int) -> bool:

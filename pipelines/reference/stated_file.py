@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from pipelines.core.errors import DataError
-from pipelines.reference.opinions import EXTERNAL
+from pipelines.reference.external import EXTERNAL
 from pipelines.reference.prices import Price, Silence
 
 FILE: Final = "external.csv"

@@ -65,7 +65,7 @@ class History:
     """Microprice less mid of the books that were recorded, shape (n,), 0 where none was seen (`market_context`); None
     where the sizes above say it."""
     external: FloatArray | None = None
-    """Probability of YES that somebody outside stated (`pipelines.reference.opinions`), shape (n,), NaN where there was
+    """Probability of YES that somebody outside stated (`pipelines.reference.external`), shape (n,), NaN where there was
     none; None where no bar has one."""
 
     def __len__(self) -> int:

@@ -60,7 +60,7 @@ class References:
 
     def external(self, market: Market, ts_s: int) -> float | None:
         """The external probability of a market at the close of a bar."""
-        return self.board.opinions.at(market.market_id, ts_s * 1_000)
+        return self.board.external.at(market.market_id, ts_s * 1_000)
 
     async def run(self) -> None:
         """Read the sources until cancelled: prices from the first market on that settles on one, external probabilities
@@ -135,7 +135,7 @@ class References:
             counts = Counter((price.symbol, price.source) for price in self._first)
             if max(counts.values()) >= GEOMETRY_FROM:
                 made, self._first = Board.of(self._first), None
-                made.opinions = self.board.opinions
+                made.external = self.board.external
                 self.board = made
                 return
         self._first.append(one)

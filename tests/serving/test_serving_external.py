@@ -10,7 +10,7 @@ from pipelines.core.errors import DataError
 from pipelines.core.settings import Mode, Settings
 from pipelines.pull import landing
 from pipelines.reference import stated_file
-from pipelines.reference.opinions import HOLDS_S
+from pipelines.reference.external import HOLDS_S
 from pipelines.reference.prices import Silence
 from serving.market.references import References
 

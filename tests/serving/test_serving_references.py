@@ -19,7 +19,7 @@ from pipelines.core.settings import Settings
 from pipelines.core.settlement import RuleKind, Settlement
 from pipelines.pull.frame_segments import Segments
 from pipelines.reference import exchange
-from pipelines.reference.opinions import EXTERNAL
+from pipelines.reference.external import EXTERNAL
 from pipelines.reference.prices import Price
 from pipelines.reference.rtds import parse
 from pipelines.reference.segments import prices

@@ -87,7 +87,7 @@ class Inputs:
     recorded_micro_gap: float | None = None
     """Microprice less mid of the recorded book, where a replay models the sizes of the quote; None: the quote's own."""
     external: float | None = None
-    """Probability of YES that somebody outside states (`reference.opinions`); None when there is none."""
+    """Probability of YES that somebody outside states (`reference.external`); None when there is none."""
     siblings: tuple["Inputs", ...] = ()
     """The markets of its event on this bar, itself among them; given to a policy that trades `legs`."""
 

@@ -20,7 +20,7 @@ from pipelines.inference.bundle import Bundle, seal
 from pipelines.news import decay
 from pipelines.reference import recorded
 from pipelines.reference.board import Board
-from pipelines.reference.opinions import EXTERNAL, Opinions
+from pipelines.reference.external import EXTERNAL, ExternalProbabilities
 from pipelines.reference.prices import Path as PricePath
 from pipelines.reference.prices import Price
 from pipelines.rows import event as rows
@@ -214,7 +214,7 @@ def test_a_sibling_that_is_known_to_end_soon_is_caught(proof, monkeypatch):
             "fair value",
         ),
         (
-            Opinions,
+            ExternalProbabilities,
             "at",
             lambda honest: lambda self, name, now_ms: honest(self, name, now_ms + 1_000 * LENGTH),
             "external probability",

@@ -19,7 +19,7 @@ HOLDS_S: Final = 2 * 86_400
 """A probability that nobody has stated again for so long counts as absent."""
 
 
-class Opinions:
+class ExternalProbabilities:
     """Probabilities by market, in the order in which they became known. Between two the earlier one holds."""
 
     def __init__(self) -> None:

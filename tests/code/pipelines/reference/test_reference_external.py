@@ -9,7 +9,7 @@ from pipelines.pull import recording
 from pipelines.pull.import_recording import run
 from pipelines.reference import recorded
 from pipelines.reference.board import Board
-from pipelines.reference.opinions import EXTERNAL, HOLDS_S, Opinions
+from pipelines.reference.external import EXTERNAL, HOLDS_S, ExternalProbabilities
 from pipelines.reference.prices import Price
 
 T0 = 1_767_225_600
@@ -22,7 +22,7 @@ def stated(value, at_s, market="m"):
 
 def test_a_probability_holds_until_the_next_one_and_then_for_two_days():
     """Before it was known, of another market, and two days after the last one there is none."""
-    found = Opinions()
+    found = ExternalProbabilities()
     for one in (stated(0.4, 100), stated(0.6, 200)):
         found.take(one)
     seen = found.series("m", np.array([99, 100, 199, 200, 200 + HOLDS_S, 201 + HOLDS_S]))
@@ -33,7 +33,7 @@ def test_a_probability_holds_until_the_next_one_and_then_for_two_days():
 
 def test_what_is_no_probability_is_refused_and_counted():
     """Numbers outside [0, 1], NaN, and what comes out of order change nothing."""
-    found = Opinions()
+    found = ExternalProbabilities()
     for one in (stated(0.4, 100), stated(1.2, 101), stated(float("nan"), 102), stated(0.5, 99)):
         found.take(one)
 
@@ -45,8 +45,8 @@ def test_what_no_longer_holds_is_forgotten():
     board = Board.of([stated(0.4, 100), stated(0.5, 100, "n"), stated(0.6, 100 + HOLDS_S)])
     board.forget(1_000 * (101 + HOLDS_S))
 
-    assert board.opinions.at("m", 1_000 * (101 + HOLDS_S)) == 0.6
-    assert board.opinions.at("n", 100_000) is None
+    assert board.external.at("m", 1_000 * (101 + HOLDS_S)) == 0.6
+    assert board.external.at("n", 100_000) is None
 
 
 def test_probabilities_do_not_change_the_fair_value():
