@@ -1,69 +1,34 @@
 """Recordings: any parquet file or folder with market_id, timestamp and price becomes points and markets.
 
-Read: the columns below under any of their names, and nothing else. What is known only after the event has no name
+Read: the columns of `recording_columns.NAMES`, and nothing else. What is known only after the event has no name
 here, so it cannot enter: `resolution_date`, lifetime totals (`market_volume_usd`), and `resolved_price`, which is read
 apart, for settlement.
 """
 
 import hashlib
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipelines.core import artifacts
 from pipelines.core.domain import Market
 from pipelines.core.errors import DataError
-from pipelines.core.raw_tables import LABEL, REFERENCE_MARK, IntArray, is_reference, reference_of
+from pipelines.core.raw_tables import LABEL, IntArray, is_reference, reference_of
 from pipelines.core.settlement import Settlement
 from pipelines.core.venue_dates import taker_delay_ms
-from pipelines.pull import recorded_rules
+from pipelines.pull import recorded_references, recorded_rules
 from pipelines.pull.grid import Points
 from pipelines.pull.recording_checks import refuse_mixed_times, refuse_two_tokens
-from pipelines.pull.shapes import is_number
-from pipelines.reference import recorded
-from pipelines.reference.external import EXTERNAL
+from pipelines.pull.recording_columns import NAMES, epoch_ms, market_id_of, quoted, resolve, select
 from pipelines.reference.prices import Price
 from pipelines.venue import settlement_rules
 from pipelines.venue.fees import schedule
 from pipelines.venue.topics import topic_of
-
-NAMES: Final[Mapping[str, tuple[str, ...]]] = {
-    "market": ("market_id",),
-    "time": ("timestamp",),
-    "price": ("price",),
-    "bid": ("best_bid", "bid"),
-    "ask": ("best_ask", "ask"),
-    "bid_size": ("best_bid_size", "bid_size"),
-    "ask_size": ("best_ask_size", "ask_size"),
-    "volume": ("volume",),
-    "event": ("event_id", "event", "event_slug"),
-    "end": ("end_s", "end_date"),
-    "token": ("token_id",),
-    "outcome": ("outcome",),
-    "question": ("question", "title", "slug"),
-    "category": ("category", "topic"),
-    "slug": ("slug", "market_slug"),
-    "rule": ("settlement",),
-    "text": ("description",),
-    "text_source": ("resolution_source",),
-    "event_start": ("event_start",),
-    "asset": ("asset", "symbol"),
-    "spot": ("spot", "reference_price", "underlying"),
-    "external": ("external_probability", "external"),
-    "lower": ("lower_price", "lower_bound", "floor_strike"),
-    "upper": ("upper_price", "upper_bound", "cap_strike"),
-}
-"""What is read, and the column names it may have, the preferred first."""
-
-_REQUIRED: Final = ("market", "time", "price")
-_LEVELS: Final = ("lower", "upper")
 
 
 @dataclass(frozen=True)
@@ -97,8 +62,8 @@ def read(path: Path) -> Recording:
 def _read(path: Path) -> Recording:
     with duckdb.connect(":memory:") as db:
         columns = _open(db, path)
-        names = _resolve(columns, path)
-        db.execute(f"CREATE TEMP TABLE parsed AS {_select(names, columns)}")
+        names = resolve(columns, path)
+        db.execute(f"CREATE TEMP TABLE parsed AS {select(names, columns)}")
         rows, dropped = _count(db)
         db.execute(_DROP_UNUSABLE)
         rules, dropped_texts = _rules(db, names, columns)
@@ -109,9 +74,9 @@ def _read(path: Path) -> Recording:
         markets = _markets(db, rules)
         points, dropped["duplicate_time"] = _points(db)
         payouts = _payouts(db, names, columns)
-        stated, outside = _stated(db)
+        stated, outside = recorded_references.stated(db)
         dropped |= {"external_outside_0_1": outside} if "external" in names else {}
-        prices = [*_spots(db), *stated, *(one for file in _references(path) for one in _reference(file))]
+        prices = [*recorded_references.spots(db), *stated, *recorded_references.kept_with(path)]
     if len(points) == 0:
         raise DataError(f"{path} has {rows} rows and none is usable (left out: {dropped}); check price and timestamp")
     return Recording(markets, points, rows, dropped, payouts, prices)
@@ -125,25 +90,6 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(f"{own}{artifacts.sha256_file(beside)}".encode()).hexdigest()
 
 
-def _references(path: Path) -> list[Path]:
-    """The files of reference prices of a recording.
-
-    Raises:
-        DataError: if an imported file lacks the one that it was imported with.
-    """
-    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path, reference_of(path)]
-    found = [file for file in files if is_reference(file) and file.is_file()]
-    for file in (one for one in files if not is_reference(one)):
-        said, beside = (pq.read_metadata(file).metadata or {}).get(REFERENCE_MARK.encode()), reference_of(file)
-        there = artifacts.sha256_file(beside) if beside.is_file() else ""
-        if said is not None and said.decode() != there:
-            raise DataError(
-                f"{file} was imported {'with' if said else 'without'} reference prices, and {beside} is"
-                f" {'another file' if there else 'missing'}; keep the two together, or import the archive again"
-            )
-    return found
-
-
 def check(path: Path) -> None:
     """Refuse a recording that `read` could not parse, from its files' headers alone.
 
@@ -151,7 +97,7 @@ def check(path: Path) -> None:
         DataError: if it is missing, unreadable as parquet, or lacks a required column.
     """
     with duckdb.connect(":memory:") as db:
-        _resolve(_open(db, path), path)
+        resolve(_open(db, path), path)
 
 
 def _open(db: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
@@ -177,67 +123,6 @@ def _unreadable(path: Path, error: Exception) -> DataError:
         f"{path} is not readable as parquet: {str(error).splitlines()[0]}; `oddsmith data import FILE` makes a "
         "recording of a CSV file"
     )
-
-
-def _resolve(columns: Mapping[str, str], path: Path) -> dict[str, str]:
-    by_lower = {name.lower(): name for name in columns}
-    found = {role: by_lower[n] for role, options in NAMES.items() for n in reversed(options) if n in by_lower}
-    missing = [NAMES[role][0] for role in _REQUIRED if role not in found]
-    if missing:
-        raise DataError(
-            f"{path} lacks the column(s) {', '.join(missing)}; it has {', '.join(columns)}. `oddsmith data import FILE`"
-            " makes a recording of a file of another shape, or says why it cannot"
-        )
-    if "outcome" in found and is_number(columns[found["outcome"]]):
-        del found["outcome"]  # how the market ended, not which token a row is of
-    return found
-
-
-def _select(names: Mapping[str, str], columns: Mapping[str, str]) -> str:
-    def number(role: str) -> str:
-        return f"try_cast({_quoted(names[role])} AS DOUBLE)" if role in names else "NULL::DOUBLE"
-
-    def text(role: str) -> str:
-        return f"CAST({_quoted(names[role])} AS VARCHAR)" if role in names else "NULL::VARCHAR"
-
-    def time(role: str) -> str:
-        return _epoch_ms(_quoted(names[role]), columns[names[role]]) if role in names else "NULL::BIGINT"
-
-    texts = ", ".join(
-        f"{text(role)} AS {role}"
-        for role in ("market", "event", "token", "outcome", "question", "category", "slug", "rule", "asset")
-    )
-    sizes = "bid_size", "ask_size"
-    numbers = ", ".join(
-        f"{number(role)} AS {role}" for role in ("price", "bid", "ask", *sizes, "volume", "spot", "external", *_LEVELS)
-    )
-    return f"SELECT {texts}, {numbers}, {time('time')} AS ms, {time('end')} AS end_ms FROM source"  # noqa: S608 - column names are quoted
-
-
-def _quoted(column: str) -> str:
-    return '"' + column.replace('"', '""') + '"'
-
-
-def _epoch_ms(column: str, kind: str) -> str:
-    """SQL for milliseconds since 1970 from any way to write a time; numbers are s, ms, us or ns by their size."""
-    scaled = (
-        "CASE WHEN abs({x}) < 1e11 THEN {x} * 1000 WHEN abs({x}) < 1e14 THEN {x}"
-        " WHEN abs({x}) < 1e17 THEN {x} / 1000 ELSE {x} / 1000000 END"
-    )
-    if kind.startswith(("TIMESTAMP", "DATE")):
-        exact = "TIMESTAMPTZ" if kind == "TIMESTAMPTZ_NS" else kind
-        return f"epoch_ms(CAST({column} AS {exact}))"
-    if kind in ("VARCHAR", "BLOB") or kind.startswith("ENUM"):
-        as_number = scaled.format(x=f"try_cast({column} AS DOUBLE)")
-        zone = "'[T ][0-9:.]+ ?([+-][0-9][0-9]):?([0-9][0-9])?$'"
-        sign_and_hours = f"regexp_extract({column}, {zone}, 1)"
-        hours = f"coalesce(try_cast({sign_and_hours} AS INTEGER), 0)"
-        rest = f"left({sign_and_hours}, 1) || regexp_extract({column}, {zone}, 2)"
-        minutes = f"coalesce(try_cast({rest} AS INTEGER), 0)"
-        local = f"epoch_ms(try_cast({column} AS TIMESTAMP))"  # ignores an offset: taken off by hand
-        return f"coalesce(CAST({as_number} AS BIGINT), {local} - ({hours} * 60 + {minutes}) * 60000)"
-    finite = f"CASE WHEN isfinite(CAST({column} AS DOUBLE)) THEN CAST({column} AS DOUBLE) END"
-    return f"CAST({scaled.format(x=f'({finite})')} AS BIGINT)"
 
 
 _DROP_UNUSABLE: Final = """
@@ -309,20 +194,20 @@ def _rules(
         return {}, {}
 
     def told(role: str) -> str:
-        return f"min(CAST({_quoted(names[role])} AS VARCHAR))" if role in names else "NULL"
+        return f"min(CAST({quoted(names[role])} AS VARCHAR))" if role in names else "NULL"
 
     def all_told(role: str) -> str:
         """Every value in lines of one text: of two rules that differ no one is the market's."""
         if role not in names:
             return "NULL"
-        value = f"CAST({_quoted(names[role])} AS VARCHAR)"
+        value = f"CAST({quoted(names[role])} AS VARCHAR)"
         return f"array_to_string(list_sort(list(DISTINCT {value}) FILTER (WHERE {value} IS NOT NULL)), chr(10))"
 
     def moment(role: str) -> str:
-        return f"max({_epoch_ms(_quoted(names[role]), columns[names[role]])})" if role in names else "NULL"
+        return f"max({epoch_ms(quoted(names[role]), columns[names[role]])})" if role in names else "NULL"
 
     texts = ", ".join([told("slug"), told("question"), all_told("text"), all_told("text_source")])
-    market = f"CAST({_quoted(names['market'])} AS VARCHAR)"
+    market = f"CAST({quoted(names['market'])} AS VARCHAR)"
     rows = db.execute(
         f"SELECT {market}, {texts}, {moment('end')}, {moment('event_start')} FROM source"  # noqa: S608 - names are quoted
         f" WHERE {market} IS NOT NULL GROUP BY 1 ORDER BY 1"
@@ -370,64 +255,19 @@ def _market(
     )
 
 
-def _spots(db: duckdb.DuckDBPyConnection) -> list[Price]:
-    """The price of the underlying that was recorded with a market, once for each asset and time. Without a column
-    for the asset it is that of the market's settlement rule."""
-    rows = db.execute(
-        "SELECT DISTINCT coalesce(asset, ''), coalesce(slug, market), coalesce(question, market), ms, spot FROM parsed"
-        " WHERE spot > 0 AND isfinite(spot) ORDER BY ms, 1, 2, 3, spot"
-    ).fetchall()
-    rules: dict[tuple[str, str], str] = {}
-    found: dict[tuple[str, int], float] = {}
-    for named, slug, question, ms, spot in rows:
-        if not named and (slug, question) not in rules:
-            rule = settlement_rules.of_recording((slug, question), ms // 1000)
-            rules[slug, question] = rule.symbol if rule is not None else ""
-        asset = named.upper() or rules[slug, question]
-        if asset:
-            found.setdefault((asset, ms), spot)
-    return [Price(asset, "binance", ms, ms, spot) for (asset, ms), spot in found.items()]
-
-
-def _stated(db: duckdb.DuckDBPyConnection) -> tuple[list[Price], int]:
-    """External probabilities of YES: every change, and once an hour what did not change; and how many rows had a number
-    that is no probability."""
-    rows = db.execute(
-        "SELECT market, ms, external FROM (SELECT market, ms, external, lag(external) OVER before AS last,"
-        " lag(ms) OVER before AS last_ms FROM parsed WHERE kept AND external BETWEEN 0 AND 1"
-        " WINDOW before AS (PARTITION BY market ORDER BY ms, external))"
-        " WHERE last IS NULL OR external != last OR ms // 3600000 != last_ms // 3600000 ORDER BY ms"
-    ).fetchall()
-    outside = _one(
-        db, "SELECT count(*) FROM parsed WHERE kept AND NOT isnan(external) AND NOT external BETWEEN 0 AND 1"
-    )
-    return [Price(market_id_of(name), EXTERNAL, ms, ms, value) for name, ms, value in rows], outside
-
-
-def _reference(path: Path) -> list[Price]:
-    """The prices of a folder's table; an external probability may name its market as the recording does."""
-    found = recorded.read(path)
-    return [replace(one, symbol=market_id_of(one.symbol)) if one.source == EXTERNAL else one for one in found]
-
-
 def _payouts(db: duckdb.DuckDBPyConnection, names: Mapping[str, str], columns: Mapping[str, str]) -> dict[str, int]:
     """Labels of the series that stayed, where all rows of a market say the same."""
     if LABEL not in columns:
         return {}
-    token = f"CAST({_quoted(names['token'])} AS VARCHAR)" if "token" in names else "NULL::VARCHAR"
-    market = f"CAST({_quoted(names['market'])} AS VARCHAR)"
-    labels = f"SELECT {market} AS market, {token} AS token, try_cast({_quoted(LABEL)} AS DOUBLE) AS paid FROM source"  # noqa: S608 - column names are quoted
+    token = f"CAST({quoted(names['token'])} AS VARCHAR)" if "token" in names else "NULL::VARCHAR"
+    market = f"CAST({quoted(names['market'])} AS VARCHAR)"
+    labels = f"SELECT {market} AS market, {token} AS token, try_cast({quoted(LABEL)} AS DOUBLE) AS paid FROM source"  # noqa: S608 - column names are quoted
     rows = db.execute(
         f"SELECT market, min(paid) FROM ({labels}) AS label JOIN listed USING (market)"  # noqa: S608 - as above
         " WHERE paid IN (0, 0.5, 1) AND (listed.token IS NULL OR listed.token = label.token)"
         " GROUP BY market HAVING min(paid) = max(paid)"
     ).fetchall()
     return {market_id_of(name): round(paid * 1_000_000) for name, paid in rows}
-
-
-def market_id_of(name: str) -> str:
-    """The name itself where it is a condition id, else a hash of it in that form."""
-    return name if re.fullmatch(r"0x[0-9a-f]{64}", name) else "0x" + hashlib.sha256(name.encode()).hexdigest()
 
 
 def _derived_token(market_id: str, outcome: str) -> str:

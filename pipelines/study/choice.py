@@ -11,7 +11,7 @@ from pipelines.core import params as parameters
 from pipelines.core.domain import Market
 from pipelines.core.errors import ParameterError
 from pipelines.core.params import Params
-from pipelines.pull import recording
+from pipelines.pull.recording_columns import market_id_of
 from pipelines.trading import policies
 from pipelines.trading.policies import registry, strategy_files
 
@@ -39,7 +39,7 @@ def _fits(market: Market, pattern: str) -> bool:
             raise ParameterError(f"--markets was {pattern!r}: {error}; write a regular expression") from None
     known = {"event": market.event_id, "topic": market.topic}
     if kind == "id":  # an id of one's own file too, which a recording replaces by its hash
-        return market.market_id.startswith(text) or market.market_id == recording.market_id_of(text)
+        return market.market_id.startswith(text) or market.market_id == market_id_of(text)
     return known[kind].lower() == text.lower()
 
 
