@@ -62,8 +62,8 @@ def halves(rows: OutcomeRows) -> tuple[OutcomeRows, OutcomeRows]:
     return rows.part(first), rows.part(~first)
 
 
-def told(rows: OutcomeRows) -> dict[str, float]:
-    """Share of the rows in which each input says something."""
+def known_shares(rows: OutcomeRows) -> dict[str, float]:
+    """Share of the rows in which each input is known."""
     seen, markets = rows.seen, rows.market
     if len(markets) == 0:
         return dict.fromkeys(INPUTS, 0.0)
@@ -171,7 +171,7 @@ def forward(rows: OutcomeRows, start: Weights) -> list[str]:
         """Log loss of every market, each from a fit without its block of events."""
         return np.concatenate([_losses(held, fit(known, inputs, start)) for known, held in parts])
 
-    left = [name for name, share in told(rows).items() if share > 0.0]
+    left = [name for name, share in known_shares(rows).items() if share > 0.0]
     chosen, best = list[str](), losses([])
     while left:
         tried = {name: losses([*chosen, name]) for name in left}

@@ -67,7 +67,7 @@ def gains(rows: OutcomeRows, before: Weights, after: Weights, params: Params) ->
 def _inputs(found: Learned, params: Params) -> dict[str, Any]:
     """By input: the share of bars that have it, whether it was taken and kept, and its own contribution on the later
     half: all inputs against all others, both fitted on the earlier half. Without enough events none is measured."""
-    shares = outcome_fit.told(found.earlier)
+    shares = outcome_fit.known_shares(found.earlier)
     there = [name for name, share in shares.items() if share > 0.0]
     whole = outcome_fit.fit(found.earlier, there, found.start)
     kept = {one.name: one.kept for one in found.steps}

@@ -71,11 +71,11 @@ def seen(
     if not 0.0 < price < 1.0:
         return None
     left_s = DAY_S if end_s is None else min(max(float(end_s - ts_s), LEAST_LEFT_S), MOST_LEFT_S)
-    opinions = (part for one in (fair, external) for part in _opinion(one))
-    return Seen(math.log(price / (1.0 - price)), math.log(left_s / DAY_S), sentiment, *opinions)
+    others = (part for one in (fair, external) for part in _odds(one))
+    return Seen(math.log(price / (1.0 - price)), math.log(left_s / DAY_S), sentiment, *others)
 
 
-def _opinion(chance: float | None) -> tuple[float, float]:
+def _odds(chance: float | None) -> tuple[float, float]:
     if chance is None or not math.isfinite(chance):
         return 0.0, 0.0
     held = min(max(chance, SURE), 1.0 - SURE)
@@ -83,7 +83,10 @@ def _opinion(chance: float | None) -> tuple[float, float]:
 
 
 def own(one: Seen, weights: Weights, offset: Any, slope: Any) -> Any:
-    """Log-odds before any opinion of others; `offset` and `slope` are those of the category, 0 where it is unknown."""
+    """Log-odds before the reference price and the external probability.
+
+    `offset` and `slope` are those of the category, 0 where it is unknown.
+    """
     steepness = weights.slope + slope + weights.slope_time * one.time
     return weights.intercept + offset + steepness * one.price + weights.sentiment_weight * one.sentiment
 

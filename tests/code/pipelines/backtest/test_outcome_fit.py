@@ -200,7 +200,7 @@ def test_inputs_that_the_slice_never_held_are_not_learned():
         )
         for one in world("calibration", count=80)
     ]
-    shares = outcome_fit.told(OutcomeRows.of(bare))
+    shares = outcome_fit.known_shares(OutcomeRows.of(bare))
 
     assert [name for name, share in shares.items() if share > 0.0] == ["calibration"]
     assert {one.name for one in learn(bare).steps} <= {"calibration"}
