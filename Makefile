@@ -21,8 +21,8 @@ run: install ## simulate, train, judge, trade (SOURCE=recorded RECORDED=path, FR
 flows: install ## serve every flow on its schedule, with the Prefect UI (with `make run`, or alone)
 	@exec $(VENV_PYTHON) -m oddsmith flows serve
 
-test: install ## run the suite, fast tests first (ARGS="-k words" for a part; NIGHTLY=1: the long drills too; WORKERS=0: in one process)
-	@$(VENV_PYTHON) -m pytest $(if $(filter 1,$(NIGHTLY)),,-m "not nightly") --numprocesses $(or $(WORKERS),2) --dist loadgroup --no-loadscope-reorder $(ARGS)
+test: install ## run the suite, fast tests first (ARGS="-k words" for a part; NIGHTLY=1: the long drills too, NIGHTLY=only: nothing else; WORKERS=0: in one process)
+	@$(VENV_PYTHON) -m pytest $(if $(filter 1,$(NIGHTLY)),,-m "$(if $(filter only,$(NIGHTLY)),,not )nightly") --numprocesses $(or $(WORKERS),2) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 soak: install ## a long run of the simulator's conservation test (STEPS=200 RUNS=2000: operations are their product)
 	@SOAK_STEPS=$(or $(STEPS),200) SOAK_RUNS=$(or $(RUNS),2000) $(VENV_PYTHON) -m pytest --timeout 0 tests/code/simulator/test_simulator_conservation.py

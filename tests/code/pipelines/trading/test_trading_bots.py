@@ -73,6 +73,30 @@ def test_temporal_arbitrage_wants_a_fresh_move_that_the_market_lacks():
     assert bot.target(seen(), None, None).direction is Direction.FLAT
 
 
+def test_temporal_arbitrage_leaves_when_the_move_behind_its_position_is_over():
+    """A difference that stays after the move is the market's opinion, as it is before an entry."""
+    bot = policy("temporal_arbitrage").policy
+
+    assert bot.target(seen(fair=0.62, fair_before=0.55), HELD, None).direction is Direction.LONG
+    assert bot.target(seen(fair=0.62, fair_before=0.62), HELD, None).direction is Direction.FLAT
+    assert bot.target(seen(fair=0.62, fair_before=0.65), HELD, None).direction is Direction.FLAT
+    assert bot.target(seen(fair=0.45, fair_before=0.40), HELD, None).direction is Direction.FLAT
+
+
+def test_temporal_arbitrage_buys_as_many_shares_of_a_cheap_token():
+    """Money divided by price is equal below 50 cents, for either token."""
+    bot = policy("temporal_arbitrage").policy
+    cheap = bot.target(seen(mid=1_000, fair=0.25, fair_before=0.10), None, None)
+    cheap_no = bot.target(seen(mid=9_000, fair=0.75, fair_before=0.90), None, None)
+    even = bot.target(seen(mid=5_000, fair=0.65, fair_before=0.50), None, None)
+    dear = bot.target(seen(mid=7_000, fair=0.85, fair_before=0.70), None, None)
+
+    assert (cheap.direction, cheap_no.direction) == (Direction.LONG, Direction.SHORT)
+    assert cheap.fraction / 1_000 == pytest.approx(even.fraction / 5_000)
+    assert cheap_no.fraction == pytest.approx(cheap.fraction)
+    assert dear.fraction == even.fraction
+
+
 def test_systematic_as_shipped_takes_the_price_for_right():
     """Without learned parameters nothing is worth more than it costs, at any price."""
     bot = policy("systematic").policy
