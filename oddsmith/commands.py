@@ -322,8 +322,8 @@ INSTALL = Command(
 )
 
 
-FAMILIES = ("5m", "15m", "1h", "4h")
-"""Lengths of series markets that `oddsmith.families` knows."""
+FAMILIES = ("5m", "15m", "1h", "4h", "ladder")
+"""Lengths of series markets, and levels of one price, that `oddsmith.families` knows."""
 
 
 def _profile_arguments(parser: argparse.ArgumentParser) -> None:
@@ -337,7 +337,7 @@ def _profile_arguments(parser: argparse.ArgumentParser) -> None:
         "--champion", choices=("shared", "own"), help="whose champion trades (shared; with --family own)"
     )
     parser.add_argument(
-        "--family", choices=FAMILIES, help="series markets of this length: their bars, lookback, horizon and champion"
+        "--family", choices=FAMILIES, help="series markets of this length, or ladders: their bars, lookback, horizon and champion"
     )
 
 

@@ -6,6 +6,9 @@ from typing import Final
 from pipelines.core.venue_dates import average_s
 
 LENGTHS_S: Final = {"5m": 300, "15m": 900, "1h": 3_600, "4h": 14_400}
+OPENS_BEFORE_S: Final = {"5m": 300, "15m": 600, "1h": 1_800, "4h": 5_400}
+"""A window can be traded this long before it begins: longer than the lookback of its family's forecaster, so that the
+next window is warm when it begins. The venue lists windows a day or more ahead."""
 NAMES: Final = {"BTC": "Bitcoin", "ETH": "Ethereum", "SOL": "Solana", "XRP": "XRP"}
 
 
@@ -27,6 +30,11 @@ class Series:
         return LENGTHS_S[self.length]
 
     @property
+    def opens_before_s(self) -> int:
+        """Seconds from the listing of a window to its beginning."""
+        return OPENS_BEFORE_S[self.length]
+
+    @property
     def candle(self) -> bool:
         """Hourly windows and ladders settle on the exchange's candle."""
         return self.length == "1h" or bool(self.strikes)
@@ -40,4 +48,5 @@ class Series:
     @property
     def slug(self) -> str:
         """Name of the series at the venue."""
-        return f"{self.symbol.lower()}-up-or-down-{self.length}"
+        kind = "multi-strikes-hourly" if self.strikes else f"up-or-down-{self.length}"
+        return f"{self.symbol.lower()}-{kind}"

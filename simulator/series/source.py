@@ -13,7 +13,7 @@ from simulator.markets.source import SourceOptions
 from simulator.markets.timeline import MarketLife, Timeline, TimelineMarkets
 from simulator.series.kinds import LENGTHS_S, Series
 from simulator.series.underlying import Underlying
-from simulator.series.windows import OPENS_BEFORE_S, Window, windows_from
+from simulator.series.windows import Window, windows_from
 
 STEP_S: Final = 1
 LADDER: Final = (-0.002, -0.001, 0.0, 0.001, 0.002)
@@ -27,7 +27,7 @@ RULES: Final = {"spot": 0} | {f"twap{seconds}": seconds for seconds in AVERAGES_
 
 
 class SeriesMarkets(TimelineMarkets):
-    """Windows of some series, each listed `OPENS_BEFORE_S` before it begins, so that there is always a next one."""
+    """Windows of some series, each listed before it begins (`kinds.OPENS_BEFORE_S`), so that there is always a next one."""
 
     step_s = STEP_S
 
@@ -44,7 +44,7 @@ class SeriesMarkets(TimelineMarkets):
 
     def _extend(self) -> None:
         for place, one in enumerate(self.series):
-            while self._next[place] - OPENS_BEFORE_S <= self.now_s:
+            while self._next[place] - one.opens_before_s <= self.now_s:
                 made = windows_from(one, self._next[place], self.underlyings[one.symbol], self._seed)
                 self._timeline.accept((_life(window) for window in made), ())
                 self._next[place] += one.length_s

@@ -26,8 +26,6 @@ WINDOWS: Final = 1 << 57
 """Number of the random stream of windows; series and window are added to it."""
 FEE: Final = FeeSchedule(0.07)
 TICK_UNITS: Final = 100
-OPENS_BEFORE_S: Final = 300
-"""A window can be traded this long before it begins."""
 SPREADS: Final = ((100, 0.86), (200, 0.10), (300, 0.04))
 """Spreads in price units with their frequencies; the mean is 1.2 cents."""
 ERROR: Final = 0.03
@@ -73,7 +71,7 @@ def windows_from(series: Series, begin_s: int, underlying: Underlying, seed: int
 
 def _window(series: Series, begin_s: int, underlying: Underlying, seed: int, rung: int, level: float | None) -> Window:
     end_s = begin_s + series.length_s
-    first_s = begin_s - OPENS_BEFORE_S
+    first_s = begin_s - series.opens_before_s
     number = int.from_bytes(hashlib.sha256(f"{series.symbol}{series.length}{rung}".encode()).digest()[:3], "big")
     stream = WINDOWS | (number << 32) | ((begin_s // series.length_s) & 0xFFFFFFFF)
     source = generator(seed, stream)
@@ -169,7 +167,7 @@ def _listing(series: Series, begin_s: int, seed: int, rung: int, level: float | 
         min_size_micro=5 * MICRO,
         fee=FEE,
         category="Crypto",
-        start_s=begin_s - OPENS_BEFORE_S,
+        start_s=begin_s - series.opens_before_s,
         end_s=begin_s + series.length_s,
         labels=("Yes", "No") if level is not None else ("Up", "Down"),
         description=rule_text(series, begin_s, level),
