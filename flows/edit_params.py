@@ -31,7 +31,7 @@ def change(assignments: Sequence[str], path: Path | None = None) -> list[Change]
     """
     path = path or profile_paths.parameters_file()
     yaml = YAML()
-    yaml.width = 200
+    yaml.width = 10_000  # a quoted text that is folded at a backslash is read back as another text
     yaml.preserve_quotes = True
     document = yaml.load(path.read_text(encoding="utf-8"))
     made = [_assign(document, assignment, yaml) for assignment in assignments]

@@ -337,7 +337,9 @@ def _profile_arguments(parser: argparse.ArgumentParser) -> None:
         "--champion", choices=("shared", "own"), help="whose champion trades (shared; with --family own)"
     )
     parser.add_argument(
-        "--family", choices=FAMILIES, help="series markets of this length, or ladders: their bars, lookback, horizon and champion"
+        "--family",
+        choices=FAMILIES,
+        help="series markets of this length, or ladders: their bars, lookback, horizon and champion",
     )
 
 

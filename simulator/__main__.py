@@ -144,6 +144,14 @@ def add_arguments(made: argparse.ArgumentParser) -> None:
         metavar="S",
         help="market seconds by which the quotes of series follow the reference price (%(default)s)",
     )
+    add(
+        "--series-misquotes-h",
+        type=float,
+        default=source.series_misquotes_h,
+        metavar="N",
+        help="how often an hour the maker of each series market errs for some seconds, so that levels of one ladder"
+        " contradict each other (%(default)g)",
+    )
     add("--replay-event", metavar="NAME", help="only this event of the recording")
     add(
         "--drift-at-min",
@@ -231,6 +239,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
         "drift_rel": 1,
         "drift_feat": 1,
         "series_lag_s": 60,
+        "series_misquotes_h": 3_600,
         "rewards": 1e6,
     }
     for name, high in limits.items():
@@ -276,6 +285,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
             mix=arguments.mix,
             series=arguments.series,
             series_lag_s=arguments.series_lag_s,
+            series_misquotes_h=arguments.series_misquotes_h,
             drift_at_min=arguments.drift_at_min,
             drift_rel=arguments.drift_rel,
             drift_feat=arguments.drift_feat,

@@ -48,5 +48,5 @@ def settings_file() -> Path:
 
 
 def names() -> list[str]:
-    """Profiles that there are in the working folder."""
-    return sorted(path.parent.name for path in FOLDER.glob("*/params.yaml"))
+    """Profiles that there are in the working folder; one that is half made (`.NAME.partial`) is none."""
+    return sorted(path.parent.name for path in FOLDER.glob("[!.]*/params.yaml"))

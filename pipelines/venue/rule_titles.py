@@ -32,7 +32,8 @@ _MONTHS: Final = (
 )  # fmt: skip
 _DAY: Final = re.compile(rf"(?:\bon|-) ({'|'.join(_MONTHS)}) (\d{{1,2}})\b", re.I)
 _CLOCK: Final = r"(\d{1,2})(?::(\d\d))?\s*([ap]m)"
-_TIMES: Final = re.compile(rf",\s*{_CLOCK}(?:\s*-\s*{_CLOCK})?\s*et$", re.I)
+_TIMES: Final = re.compile(rf",\s*{_CLOCK}(?:\s*-\s*{_CLOCK})?\s*et\??$", re.I)
+_ONE_DAY: Final = re.compile(rf"^\s*(?:on\s+)?(?:{'|'.join(_MONTHS)}) \d{{1,2}}(?:,\s*{_CLOCK}\s*et)?\s*\??$", re.I)
 
 
 def symbol_of(asset: str) -> str:
@@ -49,6 +50,16 @@ def is_series(question: str, slug: str) -> bool:
 def is_level(question: str) -> bool:
     """Whether a title asks for a level, a range or the open end of one."""
     return any(pattern.match(question) for pattern in (LEVEL, RANGE, OPEN_RANGE))
+
+
+def is_of_one_day(words: str) -> bool:
+    """Whether what a title says after its level is one day, or a time of it, and nothing else: a level on any of
+    several days is another rule.
+
+    >>> is_of_one_day(" on March 14?"), is_of_one_day(" March 14, 3PM ET?"), is_of_one_day(" any day of March?")
+    (True, True, False)
+    """
+    return _ONE_DAY.match(words) is not None
 
 
 def assets(question: str, slug: str) -> set[str]:

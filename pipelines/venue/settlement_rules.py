@@ -195,6 +195,8 @@ def _level(kind: str, found: Found, listed: _Listed) -> Settlement:
     matched = (rule_titles.LEVEL if kind == "level" else rule_titles.RANGE).match(listed.question)
     if matched is None:
         raise UnknownRule(f"its question {listed.question[:80]!r} names no {kind}")
+    if not rule_titles.is_of_one_day(listed.question[matched.end() :]):
+        raise UnknownRule(f"its question {listed.question[:80]!r} names more than a {kind} and its day")
     clock, noon = found[kind]["clock"], bool(found[kind]["noon"])
     if noon != (clock == "12:00") or clock != rule_titles.clock(listed.end_s):
         said = f"{clock} ET{' (noon)' if noon else ''}"

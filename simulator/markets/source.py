@@ -207,6 +207,8 @@ class SourceOptions:
     """Series markets instead of events, such as `5m,15m,eth-1h,ladder`; empty: none."""
     series_lag_s: int = 0
     """How late the quotes of series markets follow the reference price."""
+    series_misquotes_h: float = 0.0
+    """How often an hour the maker of each series market errs; 0: never."""
     resume_s: int | None = None
     """Market time to resume at; None means the first start: 2026-01-01T00:00Z plus the history."""
 

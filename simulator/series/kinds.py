@@ -16,13 +16,15 @@ NAMES: Final = {"BTC": "Bitcoin", "ETH": "Ethereum", "SOL": "Solana", "XRP": "XR
 class Series:
     """A kind of window. `average_s` 0 settles on the price of a moment, else on the mean of so many seconds before it;
     None on what the venue took on the day on which a window begins. A candle is the exchange's. `strikes` (relative to
-    the price at the beginning) gives every window a ladder of levels."""
+    the price at the beginning) gives every window a ladder of levels. `misquotes_h` is how often an hour the maker of
+    each market errs (`misquotes`)."""
 
     symbol: str = "BTC"
     length: str = "5m"
     average_s: int | None = None
     lag_s: int = 0
     strikes: tuple[float, ...] = ()
+    misquotes_h: float = 0.0
 
     @property
     def length_s(self) -> int:

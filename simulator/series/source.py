@@ -27,7 +27,7 @@ RULES: Final = {"spot": 0} | {f"twap{seconds}": seconds for seconds in AVERAGES_
 
 
 class SeriesMarkets(TimelineMarkets):
-    """Windows of some series, each listed before it begins (`kinds.OPENS_BEFORE_S`), so that there is always a next one."""
+    """Windows of some series, each listed before it begins (`kinds.OPENS_BEFORE_S`): there is always a next one."""
 
     step_s = STEP_S
 
@@ -64,7 +64,7 @@ def _life(window: Window) -> MarketLife:
     )
 
 
-def parse(text: str, lag_s: int) -> tuple[Series, ...]:
+def parse(text: str, lag_s: int, misquotes_h: float = 0.0) -> tuple[Series, ...]:
     """Series named like `btc-5m,eth-15m,btc-1h,btc-ladder`; without an asset it is Bitcoin's. A rule after the length
     (`5m-spot`, `15m-twap30`) takes the place of the one that the venue had on the day.
 
@@ -73,7 +73,7 @@ def parse(text: str, lag_s: int) -> tuple[Series, ...]:
     """
     made: list[Series] = []
     for name in filter(None, (part.strip().lower() for part in text.split(","))):
-        one = _series(name, lag_s)
+        one = _series(name, lag_s, misquotes_h)
         if one is None:
             raise ParameterError(
                 f"--series was {text!r}: {name!r} is no series; give {', '.join(LENGTHS_S)} or ladder, before it an"
@@ -87,14 +87,15 @@ def parse(text: str, lag_s: int) -> tuple[Series, ...]:
     return tuple(made)
 
 
-def _series(name: str, lag_s: int) -> Series | None:
+def _series(name: str, lag_s: int, misquotes_h: float) -> Series | None:
     words = name.split("-")
     rule = RULES.get(words.pop()) if words[-1] in RULES else None
     kind, asset = words.pop() if words else "", "-".join(words)
     ladder = kind == "ladder"
     if not (ladder or kind in LENGTHS_S) or (asset and not asset.isalnum()):
         return None
-    made = Series(asset.upper() or "BTC", "1h" if ladder else kind, rule, lag_s, LADDER if ladder else ())
+    length, strikes = ("1h", LADDER) if ladder else (kind, ())
+    made = Series(asset.upper() or "BTC", length, rule, lag_s, strikes, misquotes_h)
     return None if made.candle and rule is not None else made
 
 
@@ -111,4 +112,5 @@ def open_source(options: SourceOptions) -> SeriesMarkets:
         begins_s = EPOCH_S  # a state that was saved when series began at the epoch keeps its markets
     first_s = begins_s + options.history_days * 86_400
     now_s = first_s if options.resume_s is None else max(options.resume_s, first_s)
-    return SeriesMarkets(parse(options.series, options.series_lag_s), options.seed, now_s, begins_s)
+    series = parse(options.series, options.series_lag_s, options.series_misquotes_h)
+    return SeriesMarkets(series, options.seed, now_s, begins_s)

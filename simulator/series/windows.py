@@ -18,6 +18,7 @@ from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID
 from simulator.markets.price_grid import IntArray
 from simulator.markets.random_streams import generator
 from simulator.markets.source import Listing
+from simulator.series import misquotes
 from simulator.series.kinds import Series
 from simulator.series.texts import rule_text, titles
 from simulator.series.underlying import Underlying
@@ -78,9 +79,10 @@ def _window(series: Series, begin_s: int, underlying: Underlying, seed: int, run
     ts_s = np.arange(first_s, end_s, dtype=np.int64)
     fair, paid = _truth(series, underlying, begin_s, level, ts_s)
     seen = fair if series.lag_s == 0 else np.concatenate((np.full(series.lag_s, fair[0]), fair[: -series.lag_s]))
-    bid, ask = _quotes(seen, end_s - ts_s, source)
+    shift, most = misquotes.drawn(series.misquotes_h, len(ts_s), (seed, stream))
+    bid, ask = _quotes(seen, shift, end_s - ts_s, source)
     sizes = SIZES[0] * np.exp(SIZES[1] * source.standard_normal((2, len(ts_s))))
-    sizes_micro = np.maximum(sizes, 5.0).astype(np.int64) * MICRO
+    sizes_micro = np.minimum(np.maximum(sizes, 5.0), most).astype(np.int64) * MICRO
     trades = source.poisson(TRADES_PER_S, len(ts_s)) * ((bid > 0) & (ask < PRICE_SCALE))
     volume = (trades * np.maximum(20.0 * np.exp(source.standard_normal(len(ts_s))), 1.0)).astype(np.int64) * MICRO
     return Window(
@@ -128,8 +130,10 @@ def _truth(
     return chance, bool(final >= target)
 
 
-def _quotes(seen: FloatArray, left_s: IntArray, source: np.random.Generator) -> tuple[IntArray, IntArray]:
-    """Bid and ask of the crowd on the tick."""
+def _quotes(
+    seen: FloatArray, shift: FloatArray, left_s: IntArray, source: np.random.Generator
+) -> tuple[IntArray, IntArray]:
+    """Bid and ask of the crowd on the tick; `shift` is what a maker that errs adds to the log-odds."""
     noise = ERROR * np.sqrt(1.0 - ERROR_KEEPS**2) * source.standard_normal(len(seen))
     error = np.empty(len(seen))
     last = ERROR * source.standard_normal()
@@ -137,7 +141,7 @@ def _quotes(seen: FloatArray, left_s: IntArray, source: np.random.Generator) -> 
         last = ERROR_KEEPS * last + noise[k]
         error[k] = last
     held = np.clip(seen, 1.0 - MOST, MOST)
-    odds = np.log(held / (1.0 - held)) + error
+    odds = np.log(held / (1.0 - held)) + error + shift
     quoted = 1.0 / (1.0 + np.exp(-odds))
     widths, shares = zip(*SPREADS, strict=True)
     spread = source.choice(widths, size=len(seen), p=shares)

@@ -6,6 +6,8 @@ import pytest
 from serving_desk import make_market
 from serving_market import NOW_S, LocalVenue, book, feeding, trade, until
 
+from oddsmith import families
+from pipelines.core.domain import Market
 from pipelines.core.sections import MarketsParams
 from pipelines.pull.frames import Frames
 from pipelines.venue import stream
@@ -80,20 +82,42 @@ async def test_a_window_of_seconds_asks_no_history() -> None:
     assert await history.grid_offset_s(LocalVenue().http(), [ONE], 5, NOW_S) == 0
 
 
-def test_the_next_window_of_a_series_is_followed_before_its_range_begins() -> None:
-    """With an end within two lengths the present window and the next are followed, however many more are listed, and
-    the next one stays followed when its turn comes."""
-    rules, followed, seen = MarketsParams(max_hours_to_end=600 / 3_600), [], []
-    windows = [replace(make_market(k), start_s=0, end_s=NOW_S + 300 * k) for k in range(1, 20)]
-    for now_s in range(NOW_S, NOW_S + 1_500, 10):
-        listed = [one for one in reversed(windows) if now_s < one.end_s]
+HOUR_S, DAY_S = 3_600, 86_400
+
+
+@pytest.mark.parametrize(
+    ("family", "length_s", "listed_s", "levels"),
+    [
+        ("5m", 300, 86_400, 1),
+        ("1h", HOUR_S, 2 * DAY_S, 1),
+        ("ladder", HOUR_S, 5_400, 5),
+        ("ladder", DAY_S, 7 * DAY_S, 11),
+    ],
+)
+def test_the_next_window_of_a_series_is_followed_before_its_turn(
+    family: str, length_s: int, listed_s: int, levels: int
+) -> None:
+    """However many windows are listed, each is followed without a gap to its end, and is warm when the one before ends;
+    so are all levels of a ladder, of the local exchange (an hour each) and of the venue (ends a day apart)."""
+    stated = dict(one.split("=", 1) for one in families.assignments(family))
+    rules = MarketsParams(max_hours_to_end=float(stated["markets.max_hours_to_end"]))
+    warm_s = int(stated["forecast.lookback_bars"]) * int(stated["bars.length_s"])
+    count, step_s, followed = 5, length_s // 30, list[Market]()
+    rungs = [
+        replace(make_market(k * levels + rung), start_s=0, end_s=NOW_S + length_s * k)
+        for k in range(1, count + 12)
+        for rung in range(levels)
+    ]
+    seen: dict[int, set[str]] = {}
+    for now_s in range(NOW_S, NOW_S + count * length_s, step_s):
+        listed = [one for one in reversed(rungs) if now_s < (one.end_s or 0) <= now_s + listed_s]
         names = {one.market_id for one in followed}
         wanted = [one for one in listed if not unwanted(one, rules, now_s, is_followed=one.market_id in names)]
         followed = choose(wanted, followed, [], now_s, 80)
-        seen.append({one.market_id for one in followed})
+        seen[now_s] = {one.market_id for one in followed}
 
-    for k, window in enumerate(windows[:5]):
-        turns = [index for index, names in enumerate(seen) if window.market_id in names]
-        assert turns == list(range(turns[0], turns[-1] + 1)), "followed without a gap"
-        assert turns[0] * 10 <= max(0, 300 * k - 270), "before its range begins"
-    assert max(map(len, seen)) <= 2
+    for one in rungs[levels : count * levels]:
+        turns = [now_s for now_s, names in seen.items() if one.market_id in names]
+        assert turns == list(range(turns[0], one.end_s or 0, step_s)), "followed without a gap"
+        assert turns[0] <= max(NOW_S, (one.end_s or 0) - length_s - warm_s), "warm when the one before ends"
+    assert max(map(len, seen.values())) <= 2 * levels

@@ -34,6 +34,14 @@ def test_numbers_change_and_comments_stay(file):
     assert file.read_text().count("#") == SHIPPED.read_text().count("#")
 
 
+def test_a_long_pattern_is_kept_to_the_letter(file):
+    """A text that is longer than a line, with backslashes and blanks, is read back as it was given."""
+    pattern = rf"question:^({'|'.join(f'coin{k}' for k in range(40))}) above \$?\d[\d,.]*k? on \w+ \d+$"
+    change([f"markets.allow=['{pattern}']"], file)
+
+    assert list(params.read(file).markets.allow) == [pattern]
+
+
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [

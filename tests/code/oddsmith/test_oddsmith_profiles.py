@@ -1,21 +1,28 @@
 """Profiles: several bots of one clone, each with parameters, settings, account, journal and port of its own."""
 
 import os
+from dataclasses import replace
 
 import pytest
+import yaml
 
 from flows.edit_params import change
 from oddsmith import __main__ as program
 from oddsmith import commands, families, profile_training, profiles
+from oddsmith.commands import FAMILIES
 from pipelines.core import params, profile_paths
 from pipelines.core.artifacts import write_json
 from pipelines.core.domain import FeeSchedule, Market
-from pipelines.core.errors import ArtifactError, SettingError
+from pipelines.core.errors import ArtifactError, ParameterError, SettingError
 from pipelines.core.settings import Mode, Settings
 from pipelines.venue.listing_facts import ListingFacts
 from pipelines.venue.wanted import matches
 from serving.champion import champion_record
 from serving.start import journal_url
+from simulator.markets.events import EPOCH_S
+from simulator.series.source import parse
+from simulator.series.underlying import Underlying
+from simulator.series.windows import windows_from
 
 MARKET = Market(
     market_id="0x1",
@@ -166,7 +173,7 @@ def test_the_program_takes_the_profile_from_its_option_or_the_environment(clone,
     assert champion_record.record_file(clone / "var").name == "champion.json"
 
 
-@pytest.mark.parametrize("length", commands.FAMILIES)
+@pytest.mark.parametrize("length", [one for one in commands.FAMILIES if one != "ladder"])
 def test_a_family_has_a_geometry_and_markets_of_its_own(clone, length):
     """Bars, lookback, horizon and markets fit in the life of a window, the gate's horizons in the forecast's; the
     champion is the family's."""
@@ -184,6 +191,65 @@ def test_a_family_has_a_geometry_and_markets_of_its_own(clone, length):
     assert any(matches(one, MARKET, facts) for one in made.pull.allow)
     other = ListingFacts(series=frozenset({"btc-up-or-down-1d"}))
     assert not any(matches(one, MARKET, other) for one in made.pull.allow)
+
+
+@pytest.mark.parametrize(
+    ("question", "slug", "is_ladder"),
+    [
+        ("Will the price of Solana be above $30 on March 14?", "solana-above-30-on-march-14", True),
+        ("Will the price of XRP be above $0.90 on March 17?", "xrp-above-0pt90-on-march-17", True),
+        ("Bitcoin above 86.5k on December 12?", "bitcoin-above-86pt5k-on-december-12", True),
+        ("Will NVIDIA (NVDA) finish week of March 9 above $195?", "nvda-above-195-on-march-13-2026", False),
+        ("Will the price of Gold be above $5,200 on March 14?", "gold-above-5200-on-march-14", False),
+        ("Will the price of Bitcoin be between $72,000 and $74,000 on March 13?", "", False),
+        ("Will the price of Solana be greater than $130 on March 13?", "", False),
+        ("Will the price of Bitcoin be below $60,000 on March 13?", "", False),
+        ("Will Bitcoin reach $74,000 March 9-15?", "will-bitcoin-reach-74k-march-9-15", False),
+        ("Will Ethereum dip to $1,850 on March 11?", "will-ethereum-dip-to-1850-on-march-11", False),
+        ("Bitcoin Up or Down - March 11, 3PM ET", "bitcoin-up-or-down-march-11-3pm-et", False),
+    ],
+)
+def test_the_family_of_ladders_has_levels_at_one_moment(clone, question, slug, is_ladder):
+    """Of the venue's titles those of a level of a coin on a day are a ladder's: no range, no level that has to be
+    touched, no share or metal, whose rules are others."""
+    profiles.add("ladder", "paper", None, "", "own", families.assignments("ladder"))
+    made = params.read(clone / "profiles/ladder/params.yaml")
+    market = replace(MARKET, question=question)
+
+    assert any(matches(one, market, ListingFacts(slug=slug)) for one in made.markets.allow) is is_ladder
+    assert made.pull.allow == made.markets.allow
+    assert made.markets.max_hours_to_end >= 24 + made.forecast.lookback_bars * made.bars.length_s / 3_600
+
+
+@pytest.mark.parametrize("name", ["5m", "15m", "1h", "4h", "ladder"])
+def test_a_family_takes_its_own_windows_of_the_local_exchange(name):
+    """Each window of the local exchange belongs to one family, and is listed long enough before it begins that it is
+    warm then."""
+    (series,) = parse(name, 0)
+    begin_s = EPOCH_S + 57_600
+    window, *_ = windows_from(series, begin_s, Underlying(1, series.symbol), 1)
+    market = replace(MARKET, question=window.listing.question)
+    facts = ListingFacts(slug=window.listing.slug, series=frozenset({window.listing.series}))
+    allowed = {one: yaml.safe_load(dict(map(_parted, families.assignments(one)))["pull.allow"]) for one in FAMILIES}
+    made = dict(map(_parted, families.assignments(name)))
+    warm_s = int(made["forecast.lookback_bars"]) * int(made["bars.length_s"])
+
+    assert [one for one in FAMILIES if any(matches(pattern, market, facts) for pattern in allowed[one])] == [name]
+    assert window.listing.start_s + warm_s < begin_s
+
+
+def _parted(assignment):
+    key, _, value = assignment.partition("=")
+    return key, value
+
+
+def test_a_failed_profile_is_no_profile(clone):
+    """One whose changes are refused is not listed, keeps no port, and its name can be taken."""
+    with pytest.raises(ParameterError):
+        profiles.add("one", "paper", None, "", "own", ["bars.length_s=-1"])
+    assert profile_paths.names() == []
+    profiles.add("one", "paper", None, "", "own", families.assignments("1h"))
+    assert profile_paths.names() == ["one"]
 
 
 def test_training_a_profile_needs_a_champion_of_its_own(clone):

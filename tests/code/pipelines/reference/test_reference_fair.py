@@ -59,6 +59,24 @@ def test_fair_value_is_what_simulated_endings_say(kind, average_s, left_s):
     assert fair == pytest.approx(share, abs=0.015)
 
 
+@pytest.mark.parametrize("left_s", [3_000, 400, 61, 30])
+def test_levels_of_a_ladder_are_what_simulated_closes_say(left_s):
+    """Of each level, before and inside the minute that settles it: the share of 20,000 simulated closes of that minute
+    at or above it; between two levels, the share between them."""
+    now_s = START_S + 60 - left_s
+    path, values = walked(1_500, start_s=now_s - 1_499)
+    deviation = math.sqrt(path.variance_rate(path.known(now_s * 1_000)) * left_s)
+    closes = values[-1] * np.exp(deviation * np.random.default_rng(4).standard_normal(20_000))
+    levels = [float(values[-1]) * math.exp(deviation * shift) for shift in (-2.0, -0.7, 0.0, 0.4, 1.5)]
+    candle = {"kind": RuleKind.CANDLE, "start_s": START_S, "end_s": START_S + 60}
+
+    chances = [fair_value(path, rule(strike=one, **candle), now_s * 1_000)[0] for one in levels]
+    between, _ = fair_value(path, rule(strike=levels[1], upper=levels[3], **candle), now_s * 1_000)
+
+    assert chances == pytest.approx([float((closes >= one).mean()) for one in levels], abs=0.015)
+    assert between == pytest.approx(chances[1] - chances[3])
+
+
 def test_an_average_is_surer_than_the_spot_price():
     """With the level one standard deviation away, less variance is left under an average than under the spot rule."""
     path, values = walked(1_500 + 200)

@@ -124,9 +124,10 @@ def test_an_hourly_rule_is_one_candle_of_the_exchange(text):
 @pytest.mark.parametrize(
     ("question", "strike"), [("be above $76,000", 76_000.0), ("be above 76.5k", 76_500.0), ("above $76,000", 76_000.0)]
 )
-def test_a_ladder_has_its_level_from_the_question(question, strike):
+@pytest.mark.parametrize("when", ["August 15?", "August 15, 12PM ET?", "August 15"])
+def test_a_ladder_has_its_level_from_the_question(question, strike, when):
     """Each rung settles on the close of the minute that begins at the listed end."""
-    found = settlement_rules.read(level(question=f"Will the price of Bitcoin {question} on August 15?"), NOON_S, None)
+    found = settlement_rules.read(level(question=f"Will the price of Bitcoin {question} on {when}"), NOON_S, None)
 
     assert (found.strike, found.end_s, found.upper) == (strike, NOON_S + 60, None)
 
@@ -227,6 +228,13 @@ def test_another_asset_or_source_anywhere_is_refused(given, end_s, begin_s, said
         (level(question="Will the price of Bitcoin be less than $76,000 on August 15?"), NOON_S, "names no level"),
         (level(RANGE), NOON_S, "names no range"),
         (level(LEVEL, BRACKET), NOON_S, "names no level"),
+        (level(question="Will Bitcoin reach $76,000 on August 15?"), NOON_S, "names no level"),
+        (level(question="Will Bitcoin dip to $76,000 on August 15?"), NOON_S, "names no level"),
+        (level(question="Will Bitcoin stay above $76,000 on August 15?"), NOON_S, "names no level"),
+        (level(question="Will Bitcoin be above $76,000 on any day of August?"), NOON_S, "more than a level"),
+        (level(question="Will Bitcoin be above $76,000 on August 15 or August 16?"), NOON_S, "more than a level"),
+        (level(question="Bitcoin above $76,000 on August 15, 3PM ET?"), NOON_S, "does not fit its range"),
+        (level(RANGE, f"{BRACKET[:-1]} at any time?"), NOON_S, "more than a range"),
     ],
 )
 def test_no_part_of_a_text_may_be_anything(given, end_s, said):
