@@ -1,8 +1,8 @@
 """Time that features and filter take for a bar: `python -m benchmarks.feature_speed [--bars 20000]`.
 
 Prints one JSON line: microseconds a bar and market of the live form (features, filter and market context, of six ranges
-of one ladder with fair values), and bars a second on one core of the batch form of the same. Best of three runs, on
-random walks.
+of one ladder with fair values), of the windows that keep what it makes, as the running bot has them, and bars a second
+on one core of the batch form of the same. Best of three runs, on random walks.
 """
 
 import argparse
@@ -16,15 +16,17 @@ import numpy as np
 
 from pipelines.core.brackets import Bracket
 from pipelines.core.command_line import whole
+from pipelines.core.domain import Bar
 from pipelines.features import compute
-from pipelines.features.ladder import place_of
-from pipelines.features.market_context import RollingContext
+from pipelines.features.ladder import places_of
+from pipelines.features.market_context import Moves, RollingContext
 from pipelines.features.rolling import RollingFeatures
 from pipelines.features.state_space import RollingStateSpace, StateSpace
 from pipelines.features.state_space_batch import Books, Columns, Rungs, contexts, states
+from serving.market.windows import Window, surround
 
 FITTED = StateSpace((0.93, 0.9, 0.5, 0.7, 0.9, 0.5, -4.0, 0.3, 0.9, 100.0, -9.0, 0.5, -8.5, 1.5, -8.5, 0.5))
-LENGTH_S, MARKETS, RUNS = 60, 6, 3
+LENGTH_S, LOOKBACK, MARKETS, RUNS = 60, 60, 6, 3
 BRACKETS = [Bracket("", 1_000.0 * side, 1_000.0 * (side + 1)) for side in range(MARKETS)]
 
 
@@ -37,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     mid = np.clip(5_000 + 50 * np.cumsum(rng.integers(-1, 2, (MARKETS, asked.bars)), axis=1), 500, 9_500)
     volume = rng.integers(0, 400, mid.shape) * 10**6
     live = min(_seconds(lambda: _live(mid, volume)) for _ in range(RUNS))
+    kept = min(_seconds(lambda: _kept(mid, volume)) for _ in range(RUNS))
     _batch(mid[:, :200], volume[:, :200])  # compiles
     batch = min(_seconds(lambda: _batch(mid, volume)) for _ in range(RUNS))
     print(
@@ -45,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "benchmark": "feature_speed",
                 "load": round(os.getloadavg()[0], 2),
                 "live_us_per_bar": round(live / mid.size * 1e6, 2),
+                "windows_us_per_bar": round(kept / mid.size * 1e6, 2),
                 "batch_bars_per_s": round(mid.size / batch),
             }
         )
@@ -64,13 +68,25 @@ def _live(mid: Any, volume: Any) -> None:
     filtered = [RollingStateSpace(FITTED, None, LENGTH_S) for _ in mid]
     moves = np.diff(mid, axis=1, prepend=mid[:, :1]).T.tolist()
     for number, (prices, volumes, moved) in enumerate(zip(mid.T.tolist(), volume.T.tolist(), moves, strict=True)):
-        ts_s, rungs = LENGTH_S * number, list(zip(BRACKETS, prices, moved, strict=True))
+        ts_s, moves_of_event, together = LENGTH_S * number, Moves(moved), sum(prices)
+        places = places_of(list(zip(BRACKETS, prices, moved, strict=True)))
         for side in range(MARKETS):
             features[side].push(ts_s, prices[side], volumes[side])
             filtered[side].push(ts_s, prices[side], volumes[side], 0.0, 0)
-            place = place_of(rungs[side], rungs[:side] + rungs[side + 1 :])
-            siblings = moved[:side] + moved[side + 1 :]
-            context[side].push(ts_s, prices[side], 100, (10**9, 10**9), siblings, place, sum(prices), (0.5, 0.49))
+            siblings = moves_of_event.others(moved[side])
+            context[side].push(ts_s, prices[side], 100, (10**9, 10**9), siblings, places[side], together, (0.5, 0.49))
+
+
+def _kept(mid: Any, volume: Any) -> None:
+    """The same through the windows of the running bot, up to the state that a forecast is made from."""
+    windows = [Window(LOOKBACK, LENGTH_S, None, bracket, exclusive=True) for bracket in BRACKETS]
+    for number, (prices, volumes) in enumerate(zip(mid.T.tolist(), volume.T.tolist(), strict=True)):
+        for window, price, shares in zip(windows, prices, volumes, strict=True):
+            window.push(Bar("", LENGTH_S * (number + 1), price, shares, 1, 100, 10**9, 10**9), fair=(0.5, 0.49))
+        surround(windows)
+        if number == 0:
+            for window in windows:
+                window.view(FITTED)  # from here on the filter is kept up to date
 
 
 def _batch(mid: Any, volume: Any) -> None:

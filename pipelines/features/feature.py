@@ -29,12 +29,13 @@ class Series:
 
 
 class Point(NamedTuple):
-    """One closed bar, as the rolling form reads it."""
+    """One closed bar, as the rolling form reads it, with the mid of the bar before (its own at the first)."""
 
     ts_s: int
     mid_units: int
     volume_micro: int
     end_s: int | None
+    mid_before_units: int
 
 
 Batch = Callable[[Series], FloatArray]
@@ -75,25 +76,25 @@ class Lagged:
 
 
 class WindowSum:
-    """Integer sum of the last `size` values, and how many there are."""
+    """Integer sum of the last `size` values, and how many there are: `size`, fewer at the start."""
 
-    __slots__ = ("_values", "total")
+    __slots__ = ("_size", "_values", "count", "total")
 
     def __init__(self, size: int) -> None:
+        self._size = size
         self._values: deque[int] = deque(maxlen=size)
         self.total = 0
+        self.count = 0
 
-    @property
-    def count(self) -> int:
-        """Values in the sum: `size`, fewer at the start."""
-        return len(self._values)
-
-    def push(self, value: int) -> None:
-        """Add a value; the oldest one leaves a full window."""
-        if len(self._values) == self._values.maxlen:
-            self.total -= self._values[0]
+    def push(self, value: int) -> int:
+        """The sum after this value; the oldest one leaves a full window."""
+        if self.count == self._size:
+            self.total += value - self._values[0]
+        else:
+            self.total += value
+            self.count += 1
         self._values.append(value)
-        self.total += value
+        return self.total
 
 
 def lagged(values: IntArray, lag: int) -> IntArray:

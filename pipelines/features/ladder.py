@@ -12,8 +12,7 @@ compiled for whole histories, with the same bits.
 """
 
 import math
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import Any, Final
 
 from pipelines.core.brackets import Bracket
@@ -187,23 +186,20 @@ Rung = tuple[Bracket, int, int]
 """A bracket with the price of its market and the move since the bar before, in 1e-4 (0 where that is not known)."""
 
 
-def place_of(own: Rung, others: Iterable[Rung]) -> list[float]:
-    """What `step` reads of a market's place among those brackets that are of the same quantity."""
-    one, units, moved = own
-    mine = one.lower, one.upper, units, moved
-    rungs = [(other.lower, other.upper, *seen) for other, *seen in others if other.ladder == one.ladder]
-    rungs.append(mine)
-    rungs.sort()
-    lower, upper, prices, moves, law = _law(tuple(rungs))
-    found = list(ABSENT)
-    place(lower, upper, prices, moves, len(rungs), rungs.index(mine), law, found)
+def places_of(rungs: Sequence[Rung]) -> list[Sequence[float]]:
+    """What `step` reads of the places of all markets of an event that closed in a bar, in their order: each among those
+    brackets that are of the same quantity."""
+    found: list[Sequence[float]] = [ABSENT] * len(rungs)
+    ladders: dict[str, list[tuple[float, float, int, int, int]]] = {}
+    for number, (bracket, units, moved) in enumerate(rungs):
+        ladders.setdefault(bracket.ladder, []).append((bracket.lower, bracket.upper, units, moved, number))
+    for rows in ladders.values():
+        rows.sort()
+        lower, upper, prices, moves, numbers = zip(*rows, strict=True)
+        law = [0.0] * LAW
+        fit(lower, upper, prices, len(rows), law)
+        for own, number in enumerate(numbers):
+            placed = list(ABSENT)
+            place(lower, upper, prices, moves, len(rows), own, law, placed)
+            found[number] = placed
     return found
-
-
-@lru_cache(maxsize=256)
-def _law(rungs: tuple[tuple[float, float, int, int], ...]) -> tuple[Any, Any, Any, Any, list[float]]:
-    """Columns of a ladder and what its prices say together: the same for each of its markets, so made once a bar."""
-    lower, upper, prices, moves = zip(*rungs, strict=True)
-    law = [0.0] * LAW
-    fit(lower, upper, prices, len(rungs), law)
-    return lower, upper, prices, moves, law

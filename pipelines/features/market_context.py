@@ -11,7 +11,7 @@ bits.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from pipelines.core.money import MICRO, PRICE_SCALE
@@ -82,19 +82,22 @@ def step(
     move = move_units / PRICE_SCALE
     whole = (move_units + others_units) / PRICE_SCALE if siblings > 0 else 0.0
     state[MID], state[BARS] = units * 1.0, state[BARS] + 1.0
-    if first:
-        state[OWN_5] = state[OWN_15] = state[OWN_60] = price
-    state[SUM] = state[SUM] + whole
-    state[OWN_5] = state[OWN_5] + WEIGHT_5 * (price - state[OWN_5])
-    state[OWN_15] = state[OWN_15] + WEIGHT_15 * (price - state[OWN_15])
-    state[OWN_60] = state[OWN_60] + WEIGHT_60 * (price - state[OWN_60])
-    state[SUM_5] = state[SUM_5] + WEIGHT_5 * (state[SUM] - state[SUM_5])
-    state[SUM_15] = state[SUM_15] + WEIGHT_15 * (state[SUM] - state[SUM_15])
-    state[SUM_60] = state[SUM_60] + WEIGHT_60 * (state[SUM] - state[SUM_60])
+    mean_5, mean_15, mean_60 = (price, price, price) if first else (state[OWN_5], state[OWN_15], state[OWN_60])
+    mean_5 = mean_5 + WEIGHT_5 * (price - mean_5)
+    mean_15 = mean_15 + WEIGHT_15 * (price - mean_15)
+    mean_60 = mean_60 + WEIGHT_60 * (price - mean_60)
+    state[OWN_5], state[OWN_15], state[OWN_60] = mean_5, mean_15, mean_60
+    own_5, own_15, own_60 = price - mean_5, price - mean_15, price - mean_60
+    total, mean_5, mean_15, mean_60 = state[SUM] + whole, state[SUM_5], state[SUM_15], state[SUM_60]
+    mean_5 = mean_5 + WEIGHT_5 * (total - mean_5)
+    mean_15 = mean_15 + WEIGHT_15 * (total - mean_15)
+    mean_60 = mean_60 + WEIGHT_60 * (total - mean_60)
+    state[SUM], state[SUM_5], state[SUM_15], state[SUM_60] = total, mean_5, mean_15, mean_60
+    sum_5, sum_15, sum_60 = total - mean_5, total - mean_15, total - mean_60
     others = others_units / PRICE_SCALE / siblings if siblings > 0 else 0.0
     peak = peak_units / PRICE_SCALE if siblings > 0 else 0.0
-    state[OTHERS_5] = KEEP_5 * state[OTHERS_5] + others
-    state[PEAK_5] = KEEP_5 * state[PEAK_5] + peak
+    others_5, peak_5 = KEEP_5 * state[OTHERS_5] + others, KEEP_5 * state[PEAK_5] + peak
+    state[OTHERS_5], state[PEAK_5] = others_5, peak_5
     if spread_units > 0:
         state[SPREAD], state[LEAN], state[GAP], state[BOOK_AGE] = spread_units / PRICE_SCALE, 0.0, 0.0, 0.0
         if bid_size + ask_size > 0:
@@ -108,12 +111,10 @@ def step(
     spread, lean, gap = state[SPREAD], state[LEAN], state[GAP]
     made[0], made[1], made[2], made[3] = spread, lean, lean * spread, gap
     made[4], made[5], made[6] = move, whole, agreed(move, whole)
-    own_5, own_15, own_60 = price - state[OWN_5], price - state[OWN_15], price - state[OWN_60]
-    sum_5, sum_15, sum_60 = state[SUM] - state[SUM_5], state[SUM] - state[SUM_15], state[SUM] - state[SUM_60]
     made[7], made[8], made[9] = own_5, own_15, own_60
     made[10], made[11], made[12] = agreed(own_5, sum_5), agreed(own_15, sum_15), agreed(own_60, sum_60)
     made[13], made[14], made[15] = price * sum_5, price * sum_15, price * sum_60
-    made[16], made[17], made[18], made[19] = others, state[OTHERS_5], peak, state[PEAK_5]
+    made[16], made[17], made[18], made[19] = others, others_5, peak, peak_5
     made[20], made[21] = HOUR_SIN[hour], HOUR_COS[hour]
 
 
@@ -126,14 +127,40 @@ def hour_of(ts_s: int) -> int:
     return ts_s % 86_400 // 3_600
 
 
-def of_siblings(moves: Iterable[int]) -> tuple[int, int, int]:
-    """What `step` reads of the siblings' moves in 1e-4: their sum, their number, and the largest one.
+class Moves:
+    """The moves of an event's markets in a bar, in 1e-4: of those that had this bar and the one before."""
 
-    >>> of_siblings([10, -30, 5])
-    (-15, 3, -30)
-    """
-    known = list(moves)
-    return sum(known), len(known), max(known, key=lambda move: (abs(move), move), default=0)
+    def __init__(self, moves: Sequence[int]) -> None:
+        self._sum, self._count = sum(moves), len(moves)
+        self._largest = _largest(moves)
+        rest = list(moves)
+        if rest:
+            rest.remove(self._largest)
+        self._second = _largest(rest)
+
+    def others(self, own: int | None) -> tuple[int, int, int]:
+        """What `step` reads of the siblings of a market whose own move is among them: their sum, their number, and the
+        largest one. A market without a move of its own compares with none.
+
+        >>> Moves([10, -30, 5, 20]).others(20)
+        (-15, 3, -30)
+        """
+        if own is None:
+            return 0, 0, 0
+        return self._sum - own, self._count - 1, self._second if own == self._largest else self._largest
+
+
+def _largest(moves: Sequence[int]) -> int:
+    """The largest of moves by size, of equal ones the rise; 0 without any."""
+    if not moves:
+        return 0
+    highest, lowest = max(moves), min(moves)
+    return highest if highest >= -lowest else lowest
+
+
+ALONE: Final = (0, 0, 0)
+"""What `Moves.others` says of a market without siblings."""
+_NEAR, _LADDER, _REFERENCE = len(NEAR), len(LADDER), len(REFERENCE)
 
 
 class RollingContext:
@@ -150,16 +177,16 @@ class RollingContext:
         mid_units: int,
         spread_units: int,
         sizes_micro: tuple[int, int],
-        siblings: Sequence[int],
+        siblings: tuple[int, int, int] = ALONE,
         place: Sequence[float] = ladder.ABSENT,
         exclusive_units: int = 0,
         fair: tuple[float, float] = reference_gap.UNKNOWN,
     ) -> list[float]:
-        """The context of the bar that has just closed, in the order of `CONTEXT`; `siblings` are their moves in 1e-4
-        since the bar before, of those that had both bars. `place` is that of `ladder.place_of`, and `exclusive_units`
-        as in `ladder.step`; `fair` are the fair values that `reference_gap.step` reads."""
-        made, placed, gap = [0.0] * len(NEAR), [0.0] * len(LADDER), [0.0] * len(REFERENCE)
-        step(self._state, made, hour_of(ts_s), mid_units, spread_units, *sizes_micro, *of_siblings(siblings))
+        """The context of the bar that has just closed, in the order of `CONTEXT`; `siblings` are those of
+        `Moves.others`. `place` is one of `ladder.places_of`, and `exclusive_units` as in `ladder.step`; `fair` are the
+        fair values that `reference_gap.step` reads."""
+        made, placed, gap = [0.0] * _NEAR, [0.0] * _LADDER, [0.0] * _REFERENCE
+        step(self._state, made, hour_of(ts_s), mid_units, spread_units, *sizes_micro, *siblings)
         ladder.step(self._ladder, placed, place, mid_units, exclusive_units)
         reference_gap.step(self._reference, gap, *fair, mid_units)
         return made + placed + gap

@@ -136,7 +136,7 @@ def step(
         return
     # A market without any volume so far is one whose volume is unknown, not one that nobody trades.
     trades = volume > 0.0 or state[TRADED] == 0.0
-    news = headlines * math.exp(parameters[NEWS_LOG_VARIANCE])
+    news = headlines * math.exp(parameters[NEWS_LOG_VARIANCE]) if headlines > 0 else 0.0
     permanent = noise = bounce = 0.0
     lively = activity(state)
     if trades:
@@ -148,15 +148,17 @@ def step(
     share_u, share_o, share_b = parameters[SHARE_U], parameters[SHARE_O], parameters[SHARE_B]
     h_u, h_o, at_once = 1.0 - keep_u, keep_o - 1.0, 1.0 - share_u
     # P h', h = (h_u, h_o, -1)
-    ph_u = state[P_UU] * h_u + state[P_UO] * h_o - state[P_UB]
-    ph_o = state[P_UO] * h_u + state[P_OO] * h_o - state[P_OB]
-    ph_b = state[P_UB] * h_u + state[P_OB] * h_o - state[P_BB]
+    p_uu, p_uo, p_ub, p_oo, p_ob = state[P_UU], state[P_UO], state[P_UB], state[P_OO], state[P_OB]
+    ph_u = p_uu * h_u + p_uo * h_o - p_ub
+    ph_o = p_uo * h_u + p_oo * h_o - p_ob
+    ph_b = p_ub * h_u + p_ob * h_o - state[P_BB]
     spread = h_u * ph_u + h_o * ph_o - ph_b + at_once * at_once * news + permanent + noise + bounce
     tick = width * width * rounding(math.sqrt(max(spread, 0.0)) / width)
     total = spread + tick
     gain_u = gain_o = gain_b = surprise = 0.0
+    under, over = state[UNDER], state[OVER]
     if LOWEST_UNITS < units < HIGHEST_UNITS and total > SMALLEST:
-        expected = h_u * state[UNDER] + h_o * state[OVER] - state[BOUNCE] + at_once * parameters[EFFECT] * tone
+        expected = h_u * under + h_o * over - state[BOUNCE] + at_once * parameters[EFFECT] * tone
         bound = LARGEST * math.sqrt(total)
         state[INNOVATION], state[VARIANCE] = move - expected, total
         surprise = min(max(move - expected, -bound), bound)
@@ -168,13 +170,13 @@ def step(
         gain_u = (keep_u * ph_u + share_u * at_once * news) / total
         gain_o = (keep_o * ph_o + share_o * noise) / total
         gain_b = share_b * bounce / total
-    state[UNDER] = keep_u * state[UNDER] + share_u * parameters[EFFECT] * tone + gain_u * surprise
-    state[OVER] = keep_o * state[OVER] + gain_o * surprise
+    state[UNDER] = keep_u * under + share_u * parameters[EFFECT] * tone + gain_u * surprise
+    state[OVER] = keep_o * over + gain_o * surprise
     state[BOUNCE] = gain_b * surprise
-    state[P_UU] = keep_u * keep_u * state[P_UU] + share_u * share_u * news - total * gain_u * gain_u
-    state[P_UO] = keep_u * keep_o * state[P_UO] - total * gain_u * gain_o
+    state[P_UU] = keep_u * keep_u * p_uu + share_u * share_u * news - total * gain_u * gain_u
+    state[P_UO] = keep_u * keep_o * p_uo - total * gain_u * gain_o
     state[P_UB] = -total * gain_u * gain_b
-    state[P_OO] = keep_o * keep_o * state[P_OO] + share_o * share_o * noise - total * gain_o * gain_o
+    state[P_OO] = keep_o * keep_o * p_oo + share_o * share_o * noise - total * gain_o * gain_o
     state[P_OB] = -total * gain_o * gain_b
     state[P_BB] = share_b * share_b * bounce - total * gain_b * gain_b
 

@@ -22,7 +22,7 @@ from serving.loaded_model import WarmMarket
 from serving.market import history
 from serving.market.bars import GRACE_S, BarClock, OpenBar
 from serving.market.headlines import HeadlinePoller, MarketSentiment
-from serving.market.windows import Window
+from serving.market.windows import Window, surround
 
 IDLE_S = 0.02
 """Wall seconds between two looks at the clock of the bars when no message comes."""
@@ -390,13 +390,12 @@ class Feed:
         return found
 
     def _surround(self) -> None:
-        """Tell every window how the other markets of its event moved."""
+        """Give every new bar its market context."""
         events: dict[str, list[Window]] = {}
         for one in self.followed.values():
             events.setdefault(one.market.event_id, []).append(one.window)
         for windows in events.values():
-            for window in windows:
-                window.surround([other for other in windows if other is not window])
+            surround(windows)
 
     def _event_of(self, one: Followed) -> list[Followed]:
         return [other for other in self.followed.values() if other.market.event_id == one.market.event_id]

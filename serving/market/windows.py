@@ -2,7 +2,8 @@
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from pipelines.core.brackets import Bracket
 from pipelines.core.domain import Bar, FloatArray
 from pipelines.features import ladder, reference_gap
-from pipelines.features.market_context import CONTEXT, RollingContext
+from pipelines.features.market_context import CONTEXT, Moves, RollingContext
 from pipelines.features.rolling import RollingFeatures
 from pipelines.features.spec import FEATURES
 from pipelines.features.state_space import STATES, RollingStateSpace, StateSpace
@@ -48,12 +49,33 @@ class _Past:
     volume_micro: int
     spread_units: int
     sizes_micro: tuple[int, int]
-    fair: tuple[float, float] = reference_gap.UNKNOWN
-    headlines: list[tuple[int, float]] = field(default_factory=list)
+    fair: tuple[float, float]
+    headlines: tuple[tuple[int, float], ...] = ()
 
     def into(self, rolling: RollingStateSpace) -> tuple[float, ...]:
-        tone = decay.tone(score for _, score in sorted(self.headlines))
+        tone = decay.tone(score for _, score in sorted(self.headlines)) if self.headlines else 0.0
         return rolling.push(self.ts_s, self.mid_units, self.volume_micro, tone, len(self.headlines))
+
+
+class _Newest:
+    """The newest `lookback` rows of a table that grows by a row a bar; rows move only when the memory is full."""
+
+    def __init__(self, lookback: int, columns: tuple[int, ...] = (), dtype: Any = np.float64) -> None:
+        self._lookback = self._end = lookback
+        self._rows = np.zeros((2 * lookback, *columns), dtype=dtype)
+
+    def append(self, row: Any) -> None:
+        """Add a row; the oldest one leaves."""
+        if self._end == len(self._rows):
+            kept = self._lookback - 1
+            self._rows[:kept] = self._rows[self._end - kept :]
+            self._end = kept
+        self._rows[self._end] = row
+        self._end += 1
+
+    def copy(self) -> NDArray[Any]:
+        """The rows, (lookback, columns), oldest first; zeros where there were none yet."""
+        return self._rows[self._end - self._lookback : self._end].copy()
 
 
 class _Folded:
@@ -61,13 +83,12 @@ class _Folded:
 
     def __init__(self, fitted: StateSpace, rolling: RollingStateSpace, lookback: int) -> None:
         self.fitted = fitted
-        self.states: FloatArray = np.zeros((lookback, len(STATES)))
+        self.states = _Newest(lookback, (len(STATES),))
         self._rolling = rolling
 
     def push(self, past: _Past) -> None:
         """Fold one more bar."""
-        self.states[:-1] = self.states[1:]
-        self.states[-1] = past.into(self._rolling)
+        self.states.append(past.into(self._rolling))
 
 
 class Window:
@@ -90,20 +111,19 @@ class Window:
         self._end_s = end_s
         self.bracket = bracket
         self.exclusive = exclusive
-        self._moves: dict[int, int] = {}
-        self._mids: dict[int, int] = {}
+        self._closes: dict[int, tuple[int, int | None]] = {}
         self._reset()
 
     def _reset(self) -> None:
         self._rolling = RollingFeatures(self._end_s)
-        self.features: FloatArray = np.zeros((self._lookback, len(FEATURES)))
-        self.mids: NDArray[np.int64] = np.zeros(self._lookback, dtype=np.int64)
-        self.sentiment: FloatArray = np.zeros(self._lookback)
+        self._features = _Newest(self._lookback, (len(FEATURES),))
+        self._mids = _Newest(self._lookback, dtype=np.int64)
+        self._sentiment = _Newest(self._lookback)
         self._past: deque[_Past] = deque(maxlen=KEPT_BARS)
         self._folded: list[_Folded] = []
         self._surroundings: RollingContext | None = None
         self._pending = 0
-        self._contexts: FloatArray = np.zeros((self._lookback, len(CONTEXT)))
+        self._contexts = _Newest(self._lookback, (len(CONTEXT),))
         self.count = 0
         self.last: Bar | None = None
 
@@ -133,12 +153,9 @@ class Window:
             return
         if not self.follows(bar.ts_s):
             self._reset()
-        for column in (self.features, self.mids, self.sentiment):
-            # A shift of 60 rows costs less than a ring buffer whose view has to be put in order on every bar.
-            column[:-1] = column[1:]
-        self.features[-1] = self._rolling.push(bar.ts_s, bar.mid_units, bar.volume_micro)
-        self.mids[-1] = bar.mid_units
-        self.sentiment[-1] = sentiment
+        self._features.append(self._rolling.push(bar.ts_s, bar.mid_units, bar.volume_micro))
+        self._mids.append(bar.mid_units)
+        self._sentiment.append(sentiment)
         self._remember(bar, fair)
         # A filter cannot go back: it is folded again over the bars that are kept.
         if self._enter(headlines):
@@ -149,56 +166,35 @@ class Window:
         self.last = bar
 
     def _remember(self, bar: Bar, fair: tuple[float, float]) -> None:
-        if self._past:
-            self._moves[bar.ts_s] = bar.mid_units - self._past[-1].mid_units
-            if len(self._moves) > KEPT_BARS:
-                self._moves.pop(next(iter(self._moves)))
-        self._mids[bar.ts_s] = bar.mid_units
-        if len(self._mids) > KEPT_BARS:
-            self._mids.pop(next(iter(self._mids)))
+        move = bar.mid_units - self._past[-1].mid_units if self._past else None
+        self._closes[bar.ts_s] = bar.mid_units, move
+        if len(self._closes) > KEPT_BARS:
+            del self._closes[next(iter(self._closes))]
         sizes = bar.bid_size_micro, bar.ask_size_micro
         self._past.append(_Past(bar.ts_s, bar.mid_units, bar.volume_micro, bar.spread_units, sizes, fair))
         self._pending = min(self._pending + 1, KEPT_BARS)
 
-    def move_at(self, ts_s: int) -> int | None:
-        """Move in 1e-4 of the bar that closed at a time since the one before it; None where one of them lacks."""
-        return self._moves.get(ts_s)
+    def close_at(self, ts_s: int) -> tuple[int, int | None] | None:
+        """Price of the bar that closed at a time and its move since the one before, in 1e-4, None where that lacks;
+        None where the bar lacks."""
+        return self._closes.get(ts_s)
 
-    def mid_at(self, ts_s: int) -> int | None:
-        """Price in 1e-4 of the bar that closed at a time; None where it lacks."""
-        return self._mids.get(ts_s)
-
-    def surround(self, siblings: Sequence["Window"]) -> None:
-        """Make the market context of the bars that have none yet, from the windows of the event's other markets."""
+    def without_context(self) -> list[int]:
+        """Close times of the bars that have no market context yet."""
         if self._surroundings is None:
             self._surroundings, self._pending = RollingContext(), len(self._past)
-        for place in range(len(self._past) - self._pending, len(self._past)):
-            past = self._past[place]
-            moved = place > 0 or len(self._past) == KEPT_BARS
-            others = [one.move_at(past.ts_s) for one in siblings] if moved else []
-            known = [move for move in others if move is not None]
-            seen = past.ts_s, past.mid_units, past.spread_units, past.sizes_micro, known
-            made = self._surroundings.push(*seen, *self._place(past, siblings), past.fair)
-            self._contexts[:-1] = self._contexts[1:]
-            self._contexts[-1] = made
-        self._pending = 0
+        return [self._past[-back].ts_s for back in range(self._pending, 0, -1)]
 
-    def _place(self, past: _Past, siblings: Sequence["Window"]) -> tuple[Sequence[float], int]:
-        """The place among the brackets of the event at a bar, and the sum of the prices of exclusive markets (0 for
-        others)."""
-        place: Sequence[float] = ladder.ABSENT
-        exclusive_units = 0
-        if self.bracket is not None:
-            there = [one for one in siblings if one.bracket is not None and one.mid_at(past.ts_s) is not None]
-            place = ladder.place_of(self._rung(past.ts_s), [one._rung(past.ts_s) for one in there])
-        if self.exclusive:
-            mids = [one.mid_at(past.ts_s) or 0 for one in siblings if one.exclusive]
-            exclusive_units = past.mid_units + sum(mids)
-        return place, exclusive_units
-
-    def _rung(self, ts_s: int) -> ladder.Rung:
-        assert self.bracket is not None
-        return self.bracket, self._mids[ts_s], self._moves.get(ts_s, 0)
+    def surround(self, closed: "EventClose") -> None:
+        """Make the market context of the oldest bar that has none yet, from the closes of its event's markets then."""
+        assert self._surroundings is not None, "the times of `without_context` say which closes to make"
+        past = self._past[-self._pending]
+        _, move = self._closes[past.ts_s]
+        seen = past.ts_s, past.mid_units, past.spread_units, past.sizes_micro, closed.moves.others(move)
+        exclusive_units = closed.exclusive_units if self.exclusive else 0
+        place = closed.places.get(self, ladder.ABSENT)
+        self._contexts.append(self._surroundings.push(*seen, place, exclusive_units, past.fair))
+        self._pending -= 1
 
     def forget_surroundings(self) -> None:
         """Make the context of every bar anew the next time: a sibling has other bars now."""
@@ -210,7 +206,7 @@ class Window:
         for known_s, score in headlines:
             place = len(self._past) - 1 - max(0, (self._past[-1].ts_s - known_s) // self._length)
             if place >= 0:
-                self._past[place].headlines.append((known_s, score))
+                self._past[place].headlines += ((known_s, score),)
                 late |= place < len(self._past) - 1
         return late
 
@@ -220,10 +216,10 @@ class Window:
         Bars that were not surrounded yet count as without siblings.
         """
         assert self.last is not None, "an empty window has no view"
-        self.surround(())
+        surround((self,))
         states = np.zeros((self._lookback, len(STATES))) if fitted is None else self._states_of(fitted)
-        seen = np.concatenate((states, self._contexts), axis=1)
-        return View(self.features.copy(), self.mids.copy(), self.sentiment.copy(), self.last, seen)
+        seen = np.concatenate((states, self._contexts.copy()), axis=1)
+        return View(self._features.copy(), self._mids.copy(), self._sentiment.copy(), self.last, seen)
 
     def _states_of(self, fitted: StateSpace) -> FloatArray:
         """States of the last `lookback` bars. A filter that is new here, or a late headline, costs one fold over the
@@ -235,3 +231,27 @@ class Window:
             for past in self._past:
                 folded.push(past)
         return folded.states.copy()
+
+
+class EventClose:
+    """What the markets of an event did in the bar that closed at a time, made once for all of them."""
+
+    def __init__(self, windows: Sequence[Window], ts_s: int) -> None:
+        there = [(one, close) for one in windows if (close := one.close_at(ts_s)) is not None]
+        self.moves = Moves([move for _, (_, move) in there if move is not None])
+        """How the markets moved."""
+        self.exclusive_units = sum(mid for one, (mid, _) in there if one.exclusive)
+        """Sum of the prices of those of which one at most can pay, in 1e-4."""
+        rungs = {one: (one.bracket, mid, move or 0) for one, (mid, move) in there if one.bracket is not None}
+        self.places = dict(zip(rungs, ladder.places_of(list(rungs.values())), strict=True))
+        """Place of each market among the brackets."""
+
+
+def surround(windows: Sequence[Window]) -> None:
+    """Make the market context of the bars that have none yet, of all markets of an event."""
+    closes: dict[int, EventClose] = {}
+    for window in windows:
+        for ts_s in window.without_context():
+            if ts_s not in closes:
+                closes[ts_s] = EventClose(windows, ts_s)
+            window.surround(closes[ts_s])

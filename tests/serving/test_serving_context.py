@@ -7,7 +7,7 @@ from pipelines.core.domain import Bar, FloatArray
 from pipelines.features.market_context import NEAR
 from pipelines.features.state_space import STATES
 from pipelines.features.state_space_batch import Books, Rungs, contexts
-from serving.market.windows import Window
+from serving.market.windows import Window, surround
 
 LENGTH, LOOKBACK, BARS, SIDES = 60, 40, 1_440, 4
 START_S = 1_767_225_600
@@ -57,10 +57,6 @@ def _lived(first: int = 0, anew: frozenset[int] = frozenset()) -> list[FloatArra
     """The last contexts of live windows that are looked at every minute; at some minutes one of them is filled anew."""
     windows = [_window(side) for side in range(SIDES)]
 
-    def look() -> None:
-        for window in windows:
-            window.surround([other for other in windows if other is not window])
-
     for minute in range(first, BARS):
         for side in range(SIDES):
             if THERE[side, minute]:
@@ -73,7 +69,7 @@ def _lived(first: int = 0, anew: frozenset[int] = frozenset()) -> list[FloatArra
             windows[1] = fresh
             for window in windows:
                 window.forget_surroundings()
-        look()
+        surround(windows)
     return [window.view().states[:, len(STATES) :] for window in windows]
 
 

@@ -10,7 +10,6 @@ from pipelines.core.domain import FloatArray
 from pipelines.core.money import PRICE_SCALE
 from pipelines.features.feature import (
     Feature,
-    Lagged,
     Point,
     Rolling,
     Series,
@@ -39,8 +38,7 @@ def _rolling_mean(bars: int) -> Callable[[], Rolling]:
         window = WindowSum(bars)
 
         def push(bar: Point) -> float:
-            window.push(bar.mid_units)
-            return window.total / (window.count * PRICE_SCALE)
+            return window.push(bar.mid_units) / (window.count * PRICE_SCALE)
 
         return push
 
@@ -55,13 +53,13 @@ def _rsi(series: Series) -> FloatArray:
 
 
 def _rolling_rsi() -> Rolling:
-    difference, gain, moved = Lagged(1), WindowSum(RSI_BARS), WindowSum(RSI_BARS)
+    gained, lost = WindowSum(RSI_BARS), WindowSum(RSI_BARS)
 
     def push(bar: Point) -> float:
-        change = difference.push(bar.mid_units)
-        gain.push(max(change, 0))
-        moved.push(abs(change))
-        return gain.total / moved.total if moved.total else 0.5
+        change = bar.mid_units - bar.mid_before_units
+        gain = gained.push(change if change > 0 else 0)
+        moved = gain + lost.push(0 if change > 0 else -change)
+        return gain / moved if moved else 0.5
 
     return push
 
@@ -78,10 +76,10 @@ def _rolling_volatility() -> Rolling:
     total, squares = WindowSum(SHORT_BARS), WindowSum(SHORT_BARS)
 
     def push(bar: Point) -> float:
-        total.push(bar.mid_units)
-        squares.push(bar.mid_units * bar.mid_units)
+        mid = bar.mid_units
+        whole, square = total.push(mid), squares.push(mid * mid)
         n = total.count
-        return math.sqrt((n * squares.total - total.total * total.total) / max(n * (n - 1), 1)) / PRICE_SCALE
+        return math.sqrt((n * square - whole * whole) / (n * (n - 1) or 1)) / PRICE_SCALE
 
     return push
 

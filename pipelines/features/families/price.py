@@ -13,6 +13,7 @@ MOMENTUM_BARS: Final = 5
 
 LOG_UNITS: FloatArray = np.log(np.maximum(np.arange(PRICE_SCALE + 1), PRICE_FLOOR_UNITS) / PRICE_SCALE)
 """ln(price) of every price on the grid: a table, because vector and scalar logarithms may differ in the last bit."""
+_LOG_TABLE: Final[list[float]] = LOG_UNITS.tolist()
 
 
 def _price(series: Series) -> FloatArray:
@@ -32,12 +33,13 @@ def _move(lag: int) -> Callable[[Series], FloatArray]:
     return batch
 
 
-def _rolling_move(lag: int) -> Callable[[], Rolling]:
-    def make() -> Rolling:
-        difference = Lagged(lag)
-        return lambda bar: difference.push(bar.mid_units) / PRICE_SCALE
+def _rolling_change() -> Rolling:
+    return lambda bar: (bar.mid_units - bar.mid_before_units) / PRICE_SCALE
 
-    return make
+
+def _rolling_momentum() -> Rolling:
+    difference = Lagged(MOMENTUM_BARS)
+    return lambda bar: difference.push(bar.mid_units) / PRICE_SCALE
 
 
 def _simple_return(series: Series) -> FloatArray:
@@ -47,11 +49,9 @@ def _simple_return(series: Series) -> FloatArray:
 
 
 def _rolling_simple_return() -> Rolling:
-    difference = Lagged(1)
-
     def push(bar: Point) -> float:
-        change = difference.push(bar.mid_units)
-        return change / max(bar.mid_units - change, PRICE_FLOOR_UNITS)
+        before = bar.mid_before_units
+        return (bar.mid_units - before) / (before if before > PRICE_FLOOR_UNITS else PRICE_FLOOR_UNITS)
 
     return push
 
@@ -63,18 +63,12 @@ def _log_return(series: Series) -> FloatArray:
 
 
 def _rolling_log_return() -> Rolling:
-    difference = Lagged(1)
-
-    def push(bar: Point) -> float:
-        change = difference.push(bar.mid_units)
-        return float(LOG_UNITS[bar.mid_units] - LOG_UNITS[bar.mid_units - change])
-
-    return push
+    return lambda bar: _LOG_TABLE[bar.mid_units] - _LOG_TABLE[bar.mid_before_units]
 
 
 FEATURES: Final = (
     Feature("price", "mid of the YES token at the close of the bar", "price in [0, 1]", _price, _rolling_price),
-    Feature("price_change", "price minus the price one bar before", "price", _move(1), _rolling_move(1)),
+    Feature("price_change", "price minus the price one bar before", "price", _move(1), _rolling_change),
     Feature(
         "simple_return",
         "price change over the price one bar before (floored at 0.001)",
@@ -95,6 +89,6 @@ FEATURES: Final = (
         "price minus the price five bars before",
         "price",
         _move(MOMENTUM_BARS),
-        _rolling_move(MOMENTUM_BARS),
+        _rolling_momentum,
     ),
 )

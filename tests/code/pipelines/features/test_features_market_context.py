@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pipelines.core.brackets import Bracket
-from pipelines.features.ladder import ABSENT, LADDER, place_of
-from pipelines.features.market_context import CONTEXT, NEAR, RollingContext, of_siblings
+from pipelines.features.ladder import ABSENT, LADDER, places_of
+from pipelines.features.market_context import CONTEXT, NEAR, Moves, RollingContext
 from pipelines.features.reference_gap import REFERENCE
 from pipelines.features.state_space_batch import Books, Rungs, contexts
 
@@ -64,17 +64,15 @@ def _rolling(books, lengths):
             last[market] = books.mid_units[row]
         for market, row in seen[ts_s]:
             event = books.event[row]
-            mine = [m for other, m in moves.items() if other != market and books.event[edges[other]] == event]
+            mine = Moves([m for other, m in moves.items() if books.event[edges[other]] == event])
             sizes = int(books.bid_size_micro[row]), int(books.ask_size_micro[row])
-            siblings = mine if market in moves else []
             there = [m for m, at in seen[ts_s] if m != market and books.event[at] == event]
-            rung = {m: (BRACKETS[m], int(last[m]), moves.get(m, 0)) for m in (market, *there)}
-            known = [rung[m] for m in there if BRACKETS[m] is not None]
-            place = ABSENT if BRACKETS[market] is None else place_of(rung[market], known)
+            rungs = [(BRACKETS[m], int(last[m]), moves.get(m, 0)) for m in (market, *there) if BRACKETS[m] is not None]
+            place = ABSENT if BRACKETS[market] is None else places_of(rungs)[0]
             exclusive = sum(int(last[m]) for m in (market, *there)) if EXCLUSIVE[market] else 0
             book = int(books.mid_units[row]), int(books.spread_units[row]), sizes
             fair = tuple(books.fair[row].tolist())
-            made[row] = state[market].push(ts_s, *book, siblings, place, exclusive, fair)
+            made[row] = state[market].push(ts_s, *book, mine.others(moves.get(market)), place, exclusive, fair)
     return made
 
 
@@ -128,8 +126,10 @@ def test_a_print_that_the_sum_keeps_is_agreed_and_a_shift_is_not():
 
 def test_the_largest_sibling_is_found_with_its_sign():
     """Of equal sizes the rise counts; without siblings there is none."""
-    assert of_siblings([20, -20, 5]) == (5, 3, 20)
-    assert of_siblings([]) == (0, 0, 0)
+    assert Moves([20, -20, 5, 0]).others(0) == (5, 3, 20)
+    assert Moves([20, -20, 5]).others(20) == (-15, 2, -20)
+    assert Moves([7]).others(7) == (0, 0, 0)
+    assert Moves([20, -20]).others(None) == (0, 0, 0)
 
 
 def _before(compute, books, cut_s):

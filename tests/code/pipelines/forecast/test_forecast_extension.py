@@ -66,7 +66,7 @@ from pipelines.decision_record import Packer, unpack
 from pipelines.package import stage as package
 from serving.champion import Champion
 from serving.loaded_model import WarmMarket, open_model, take_turn
-from serving.market.windows import Window
+from serving.market.windows import Window, surround
 
 sys.path.insert(0, "tests_of_featurize")
 from test_featurize_stage import write_raw
@@ -89,8 +89,8 @@ for bar in table.filter(pa.compute.equal(table["event_id"], bars[0]["event_id"])
         one = windows.setdefault(bar["market_id"], Window(predictor.lookback, 60, bar["end_s"]))
         closed = Bar(bar["market_id"], bar["ts_s"], bar["mid_units"], bar["volume_micro"], 0, 0)
         one.push(closed, bar["sentiment"], told)
-window = windows.pop(name)
-window.surround(list(windows.values()))
+window = windows[name]
+surround(list(windows.values()))
 view = window.view(predictor.filter)
 live = predictor.forecast_batch(view.features[None], view.mids[None], view.sentiment[None], view.states[None])
 assert np.allclose(live.mean[0], made["mean"][0].as_py(), atol=1e-6)
