@@ -15,6 +15,7 @@ from pipelines.venue import settlement_rules
 from simulator.markets.events import EPOCH_S
 from simulator.series.feeds import SOURCES, sent_ms
 from simulator.series.kinds import Series
+from simulator.series.trades import STREAM_MS, within
 from simulator.series.underlying import Underlying
 from simulator.series.windows import Window, windows_from
 
@@ -23,8 +24,6 @@ HORIZON = 24
 BEFORE_S = 2_400
 """Reference prices before the first window: what the volatility looks back on, and more."""
 FIRST_S = EPOCH_S + 7_200
-STREAM_MS = 100
-"""Time in which a trade of an exchange's stream arrives."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,8 @@ def world(series: Series, seed: int, windows: int) -> SeriesWorld:
 def prices(underlying: Underlying, from_s: int, to_s: int) -> Iterator[Price]:
     """What three feeds say of the seconds of [from_s, to_s), in the order in which it becomes known: the venue's socket
     as late as the local exchange sends it, and an exchange's stream of trades STREAM_MS after each. At the close of a
-    second the newest price of the stream is 0.1 s old, that of the venue's `binance` 1 s and the oracle's 2 s."""
+    second the newest price of the stream is 0.1 s old (nine tenths of the second's move), that of the venue's `binance`
+    1 s and the oracle's 2 s."""
     spot, oracle = underlying.prices(from_s - 1, to_s), underlying.oracle(from_s, to_s)
     columns = {"crypto_prices": spot[1:], "crypto_prices_chainlink": oracle}
     made = [
@@ -61,8 +61,7 @@ def prices(underlying: Underlying, from_s: int, to_s: int) -> Iterator[Price]:
         for topic, values in columns.items()
         for ts_s, value in zip(range(from_s, to_s), values, strict=True)
     ]
-    # Within a second the log price is a line: a trade of its last tenth knows nine tenths of its move.
-    before = np.exp(0.1 * np.log(spot[:-1]) + 0.9 * np.log(spot[1:]))
+    before = within(spot[:-1], spot[1:], 1_000 - STREAM_MS)
     for shift_ms, values in ((-STREAM_MS, before), (0, spot[1:])):
         for ts_s, value in zip(range(from_s, to_s), values, strict=True):
             ts_ms = ts_s * 1_000 + shift_ms

@@ -84,6 +84,8 @@ def start_loops(venue: Venue, site: Site) -> "list[asyncio.Task[None]]":
             site.faults.advance()
         if site.relayer is not None:
             site.relayer.advance(venue.wall_s())
+        if site.trades is not None:
+            site.trades.advance()
         if site.market_channel is not None:
             site.market_channel.publish()
 

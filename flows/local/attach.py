@@ -12,7 +12,7 @@ from flows.local.screen import Screen
 from flows.local.stack import Ports, Stack
 from flows.prefect_access import access
 from pipelines.core import params as parameters
-from pipelines.core.settings import Mode, Settings
+from pipelines.core.settings import Mode, Settings, local_exchange, variable
 
 
 def surroundings(settings: Settings) -> dict[str, str]:
@@ -33,10 +33,8 @@ def venue_of_running(settings: Settings) -> dict[str, str]:
     found_at = {name: urlsplit(url).port or 0 for name, url in running.urls.items()}
     ports = Ports(found_at["simulator"], found_at["dashboard"], found_at["prefect"], found_at["mlflow"])
     own = Stack(settings.var, parameters.load(), ports, Screen()).environment()
-    names = ("CLOB_URL", "CLOB_WS_URL", "GAMMA_URL", "DATA_URL", "NEWS_URL")
-    found = {f"ODDSMITH_{name}": own[f"ODDSMITH_{name}"] for name in names}
-    unset = {name for name in names if name.lower() not in settings.model_fields_set}
-    return {key: value for key, value in found.items() if key.removeprefix("ODDSMITH_") in unset}
+    unset = [field for field in local_exchange() if field not in settings.model_fields_set]
+    return {variable(field): own[variable(field)] for field in unset}
 
 
 def running_ports(var: Path, wait_s: float = 60.0) -> Ports | None:

@@ -13,7 +13,10 @@ from flows.prefect_access import access
 from pipelines.core.artifacts import read_json
 from pipelines.core.params import Params
 from pipelines.core.products import report_json
-from pipelines.core.settings import Settings, Source
+from pipelines.core.raw_tables import reference_of
+from pipelines.core.settings import Settings, Source, local_exchange, variable
+from pipelines.reference import recorded
+from pipelines.reference.prices import EXCHANGE
 
 STOP_ORDER = ("nightly", "service", "prefect", "mlflow", "simulator")
 """The bot ends inside the service, before it: resting orders are cancelled while everything else still runs."""
@@ -67,22 +70,19 @@ class Stack:
         self.ports = ports
         self.children = Children(self.var)
         self._account: dict[str, str] = {}
+        self._has_trades = True
+        """Whether the exchange has a stream of trades: a replay has one where the recording does."""
         self._state_file: int | None = None
         """Inode of the saved state that was there when the exchange was started."""
 
     def environment(self) -> dict[str, str]:
         """What every child knows: where the others listen, and where this machine keeps things."""
-        simulator = self.ports.simulator
         return {
             **command_environment(),
             "ODDSMITH_VAR": str(self.var),
             **self._account,
-            "ODDSMITH_CLOB_URL": f"http://{HOST}:{simulator}",
-            "ODDSMITH_CLOB_WS_URL": f"ws://{HOST}:{simulator}",
-            "ODDSMITH_RTDS_URL": f"ws://{HOST}:{simulator}/rtds",
-            "ODDSMITH_GAMMA_URL": f"http://{HOST}:{simulator + 1}",
-            "ODDSMITH_DATA_URL": f"http://{HOST}:{simulator + 2}",
-            "ODDSMITH_NEWS_URL": f"http://{HOST}:{simulator + 3}/rss",
+            **{variable(field): url for field, url in local_exchange(self.ports.simulator).items()},
+            **({} if self._has_trades else {variable("exchange_url"): ""}),
             "ODDSMITH_SERVICE_PORT": str(self.ports.service),
             "ODDSMITH_PAGE_URL": Settings().page_url or f"http://{HOST}:{self.ports.service}",
             "PREFECT_API_URL": f"http://{HOST}:{self.ports.prefect}/api",
@@ -114,6 +114,7 @@ class Stack:
             self._state_file = state.stat().st_ino if state.is_file() else None
             command += ["--profile", world.profile, "--state", str(state)]
         else:
+            self._has_trades = any(one.source == EXCHANGE for one in recorded.read(reference_of(replay)))
             length_s = int(read_json(report_json("pull"))["length_s"])
             lookback = self._params.forecast.lookback_bars
             command += ["--replay", str(replay), "--bar-length-s", str(length_s), "--warm-bars", str(2 * lookback)]

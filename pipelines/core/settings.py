@@ -38,15 +38,27 @@ class Source(StrEnum):
     POLYMARKET = "polymarket"
 
 
-LOCAL_EXCHANGE: Final = {
-    "clob_url": "http://127.0.0.1:8640",
-    "clob_ws_url": "ws://127.0.0.1:8640",
-    "rtds_url": "ws://127.0.0.1:8640/rtds",
-    "gamma_url": "http://127.0.0.1:8641",
-    "data_url": "http://127.0.0.1:8642",
-    "news_url": "http://127.0.0.1:8643/rss",
-}
-"""Where `oddsmith simulate` listens by default."""
+LOCAL_PORT: Final = 8640
+"""First of the four ports of `oddsmith simulate`."""
+
+
+def local_exchange(port: int = LOCAL_PORT) -> dict[str, str]:
+    """Where `oddsmith simulate --port PORT` listens on this machine: field of `Settings` -> address."""
+    stream = f"ws://127.0.0.1:{port}"
+    return {
+        "clob_url": f"http://127.0.0.1:{port}",
+        "clob_ws_url": stream,
+        **local_sockets(stream),
+        "gamma_url": f"http://127.0.0.1:{port + 1}",
+        "data_url": f"http://127.0.0.1:{port + 2}",
+        "news_url": f"http://127.0.0.1:{port + 3}/rss",
+    }
+
+
+def local_sockets(stream: str) -> dict[str, str]:
+    """The sockets of reference prices of the local exchange whose market channel is at `stream`."""
+    return {"rtds_url": f"{stream}/rtds", "exchange_url": f"{stream}/exchange/ws"}
+
 
 VENUE_RELAYER: Final = "https://relayer-v2.polymarket.com"
 
@@ -138,7 +150,7 @@ class Settings(BaseSettings):
     """The venue's socket of reference prices; read while a followed market settles on one."""
     exchange_url: str = ""
     """An exchange's public stream of trades, such as wss://stream.binance.com:9443/ws: a second witness of reference
-    prices; empty turns it off."""
+    prices; empty turns it off. Simulated mode reads the local exchange's."""
     gamma_url: str = "https://gamma-api.polymarket.com"
     data_url: str = "https://data-api.polymarket.com"
     relayer_url: str = ""
@@ -253,8 +265,10 @@ class Settings(BaseSettings):
         return self
 
     def _with_local_exchange(self) -> Self:
-        unset = {name: url for name, url in LOCAL_EXCHANGE.items() if name not in self.model_fields_set}
-        return self.model_copy(update=unset)
+        local = local_exchange()
+        if "clob_ws_url" in self.model_fields_set:
+            local |= local_sockets(self.clob_ws_url)
+        return self.model_copy(update={name: url for name, url in local.items() if name not in self.model_fields_set})
 
     def refuse_simulated_orders_elsewhere(self) -> None:
         """Raise where simulated mode would send orders, signed with whatever key is set, to a public address.
@@ -273,8 +287,13 @@ class Settings(BaseSettings):
                 )
 
 
+def variable(field: str) -> str:
+    """The environment variable of a field of `Settings`."""
+    return f"{PREFIX}{field.upper()}"
+
+
 def _refuse_unknown(env_file: Any, fields: Iterable[str]) -> None:
-    known = {f"{PREFIX}{name.upper()}" for name in fields} | OTHER_VARIABLES
+    known = {variable(name) for name in fields} | OTHER_VARIABLES
     places: dict[str, Iterable[str | None]] = {"the environment": os.environ}
     if env_file is not None and Path(env_file).is_file():
         places[str(env_file)] = dotenv_values(env_file)
@@ -296,6 +315,6 @@ def _is_private(url: str) -> bool:
 
 
 def _explain(detail: Any) -> str:
-    name = f"ODDSMITH_{str(detail['loc'][0]).upper()}"
+    name = variable(str(detail["loc"][0]))
     value = "not shown" if name.endswith(("KEY", "TOKEN", "SECRET", "MESSAGES")) else repr(detail["input"])
     return f"{name} was {value}: {detail['msg'].removeprefix('Value error, ')}"

@@ -66,10 +66,10 @@ class ReferencePrices:
         """Add the prices of a message."""
         if "topic" in message:
             found, told = rtds.parse(message, 0, time_ms), _told(message.get("payload"))
-            sent_ms = time_ms(message.get("timestamp"))
+            sent_ms = time_ms(rtds.sent(message))
         else:
             one = exchange.parse(message, 0)
-            found, told, sent_ms = [] if one is None else [one], 1, time_ms(message.get("E"))
+            found, told, sent_ms = [] if one is None else [one], 1, time_ms(exchange.sent(message))
         self.left_out[BROKEN] += max(told - len(found), 0)
         for one in found:
             self._rows.append((one.symbol, one.source, one.ts_ms, one.value, arrived_ms, sent_ms, self._place))

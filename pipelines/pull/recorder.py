@@ -150,7 +150,7 @@ async def _exchange(settings: Settings, segments: Segments, followed: Subscripti
             break
         await asyncio.sleep(RESCAN_S)
     subscription = exchange.Subscription(followed.assets)
-    channel = Channel(settings.exchange_url, subscription.hello, silence_s=exchange.SILENT_AFTER_S)
+    channel = exchange.channel(settings.exchange_url, subscription)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(subscription.follow(channel))
         tasks.create_task(_keep("exchange", channel, segments))

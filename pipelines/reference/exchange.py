@@ -7,8 +7,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, Final
 
+from pipelines.reference.fields import asset_of, known_ms, number
 from pipelines.reference.prices import EXCHANGE, Price, Silence
-from pipelines.reference.rtds import asset_of, number
 from pipelines.venue.channel import Channel, Lost
 
 SOURCE: Final = EXCHANGE
@@ -41,7 +41,8 @@ class Subscription:
 
 class Exchange:
     """Trades of assets against USDT: of those that `symbols` names, as long as `follow` runs also of those that it
-    names later. `url` is a stream of the form wss://stream.binance.com:9443/ws."""
+    names later. `url` is a stream of the form wss://stream.binance.com:9443/ws. A price is known by the rule of
+    `fields.known_ms`."""
 
     def __init__(
         self,
@@ -49,11 +50,13 @@ class Exchange:
         symbols: Callable[[], Iterable[str]],
         *,
         silence_s: float = SILENT_AFTER_S,
+        by_message: bool = False,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
+        self._by_message = by_message
         self._now_ms = now_ms
         self._subscription = Subscription(symbols)
-        self._channel = Channel(url, self._subscription.hello, silence_s=silence_s)
+        self._channel = channel(url, self._subscription, silence_s=silence_s)
 
     async def follow(self) -> None:
         """Add assets that join, until cancelled."""
@@ -64,8 +67,16 @@ class Exchange:
         async for frame in self._channel.frames():
             if isinstance(frame, Lost):
                 yield Silence(SOURCE, frame.reason)
-            elif isinstance(frame, Mapping) and (price := parse(frame, self._now_ms())) is not None:
-                yield price
+            elif isinstance(frame, Mapping):
+                known_at = known_ms(sent(frame), self._now_ms(), by_message=self._by_message)
+                price = parse(frame, known_at)
+                if price is not None:
+                    yield price
+
+
+def channel(url: str, subscription: Subscription, *, silence_s: float = SILENT_AFTER_S) -> Channel:
+    """A connection to a stream of trades for the assets of a subscription."""
+    return Channel(url, subscription.hello, silence_s=silence_s, pings=False)
 
 
 def hello(symbols: Iterable[str]) -> Mapping[str, Any]:
@@ -73,10 +84,20 @@ def hello(symbols: Iterable[str]) -> Mapping[str, Any]:
     return {"method": "SUBSCRIBE", "params": [f"{one.lower()}usdt@trade" for one in sorted(symbols)], "id": 1}
 
 
+def sent(message: Mapping[str, Any]) -> Any:
+    """What a trade message says of the time at which it was sent, in milliseconds; None where it says nothing."""
+    return _row(message).get("E")
+
+
+def _row(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A message without the envelope of a combined stream."""
+    inner = message.get("data")
+    return inner if isinstance(inner, Mapping) else message
+
+
 def parse(message: Mapping[str, Any], known_ms: int) -> Price | None:
     """The price of a trade message, plain or inside a combined stream; None for anything else."""
-    inner = message.get("data")
-    row = inner if isinstance(inner, Mapping) else message
+    row = _row(message)
     if row.get("e") not in ("trade", "aggTrade"):
         return None
     symbol, value, ts_ms = asset_of(row.get("s")), number(row.get("p")), number(row.get("T"))

@@ -6,11 +6,11 @@ replaced.
 """
 
 import json
-import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, Final
 
+from pipelines.reference.fields import asset_of, known_ms, number
 from pipelines.reference.prices import Price, Silence
 from pipelines.venue.channel import Channel, Lost
 
@@ -21,8 +21,7 @@ SILENT_AFTER_S: Final = 15.0
 class Rtds:
     """Reference prices of some assets from the venue's socket, all without `symbols`.
 
-    A price is known when it arrives, by `now_ms`; with `by_message` at the time at which its message says that it was
-    sent (for a venue whose market time is not wall time).
+    A price is known by the rule of `fields.known_ms`.
     """
 
     def __init__(
@@ -53,10 +52,15 @@ class Rtds:
             elif isinstance(frame, Mapping):
                 if self._keep is not None:
                     self._keep(frame)
-                sent_ms = number(frame.get("timestamp")) if self._by_message else None
-                for price in parse(frame, self._now_ms() if sent_ms is None else int(sent_ms)):
+                known_at = known_ms(sent(frame), self._now_ms(), by_message=self._by_message)
+                for price in parse(frame, known_at):
                     if not self._symbols or price.symbol in self._symbols:
                         yield price
+
+
+def sent(message: Mapping[str, Any]) -> Any:
+    """What a message says of the time at which it was sent, in milliseconds; None where it says nothing."""
+    return message.get("timestamp")
 
 
 def parse(
@@ -86,26 +90,3 @@ def parse(
         if symbol and value is not None and ts_ms is not None and 0.0 < ts_ms < 1e14:
             made.append(Price(symbol, source, int(ts_ms), known_ms, value))
     return sorted(made, key=lambda one: one.ts_ms)
-
-
-def asset_of(symbol: Any) -> str:
-    """The asset of a pair as feeds write it.
-
-    >>> asset_of("btcusdt"), asset_of("eth/usd"), asset_of(None)
-    ('BTC', 'ETH', '')
-    """
-    text = symbol.upper().replace("/", "").replace("-", "") if isinstance(symbol, str) else ""
-    for quote in ("USDT", "USDC", "USD"):
-        text = text.removesuffix(quote)
-    return text
-
-
-def number(value: Any) -> float | None:
-    """A finite positive number, also as text; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        found = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return found if math.isfinite(found) and found > 0.0 else None

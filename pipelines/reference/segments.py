@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipelines.reference import exchange, recorded, rtds
+from pipelines.reference.fields import known_ms
 from pipelines.reference.prices import Price
 
 SOURCES: Final = ("rtds", "exchange")
@@ -116,12 +117,12 @@ def reference_prices(rows: Iterable[dict[str, Any]], *, by_message: bool = False
         frame = row.get("frame")
         if row.get("source") not in SOURCES or not isinstance(frame, Mapping):
             continue
+        arrived_ms = int(row["recv_ms"])
         if row["source"] == "exchange":
-            price = exchange.parse(frame, int(row["recv_ms"]))
+            price = exchange.parse(frame, known_ms(exchange.sent(frame), arrived_ms, by_message=by_message))
             yield from () if price is None else (price,)
         else:
-            sent_ms = rtds.number(frame.get("timestamp")) if by_message else None
-            yield from rtds.parse(frame, int(row["recv_ms"] if sent_ms is None else sent_ms))
+            yield from rtds.parse(frame, known_ms(rtds.sent(frame), arrived_ms, by_message=by_message))
 
 
 def open_prices(landing: Path, *, by_message: bool = False) -> Iterator[Price]:

@@ -52,7 +52,8 @@ class Channel:
     """One subscription that survives connections.
 
     `hello` gives the first frame at each connection, so that it names what is wanted then. After `silence_s` without
-    data the socket is replaced, whatever its PONGs say.
+    data the socket is replaced, whatever its PONGs say. Without `pings` none are sent: an exchange answers the text
+    PING with an error, which would pass for data.
     """
 
     def __init__(
@@ -62,11 +63,13 @@ class Channel:
         *,
         silence_s: float,
         backoff_s: tuple[float, float] = (0.25, 30.0),
+        pings: bool = True,
     ) -> None:
         self._url = url
         self._hello = hello
         self._silence_s = silence_s
         self._backoff_s = backoff_s
+        self._pings = pings
         self._socket: ClientConnection | None = None
 
     async def send(self, frame: Mapping[str, Any]) -> bool:
@@ -107,11 +110,13 @@ class Channel:
 
     async def _live(self, socket: ClientConnection) -> AsyncIterator[Garbled | Mapping[str, Any]]:
         loop = asyncio.get_running_loop()
-        heart = asyncio.create_task(_ping(socket))
+        heart = asyncio.create_task(_ping(socket)) if self._pings else None
         last_data = last_pong = loop.time()
         try:
             while True:
-                due = min(last_data + self._silence_s, last_pong + PING_EVERY_S + PONG_WITHIN_S)
+                due = last_data + self._silence_s
+                if self._pings:
+                    due = min(due, last_pong + PING_EVERY_S + PONG_WITHIN_S)
                 # Not wait_for: on Python 3.11 it loses a cancellation that arrives together with a message.
                 async with asyncio.timeout_at(due):
                     text = await socket.recv()
@@ -122,7 +127,8 @@ class Channel:
                     last_data = last_pong = loop.time()
                     yield frame
         finally:
-            heart.cancel()
+            if heart is not None:
+                heart.cancel()
 
     def _pause_s(self, failures: int) -> float:
         low, high = self._backoff_s

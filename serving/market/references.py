@@ -71,9 +71,10 @@ class References:
                 if self._symbols():
                     break
                 await asyncio.sleep(LOOK_EVERY_S)
-            tasks.create_task(self._read(Rtds(self._settings.rtds_url, by_message=not self._wall_is_market)))
+            by_message = not self._wall_is_market
+            tasks.create_task(self._read(Rtds(self._settings.rtds_url, by_message=by_message)))
             if self._settings.exchange_url:
-                trades = Exchange(self._settings.exchange_url, self._symbols)
+                trades = Exchange(self._settings.exchange_url, self._symbols, by_message=by_message)
                 tasks.create_task(trades.follow())
                 tasks.create_task(self._read(trades))
 

@@ -5,6 +5,7 @@ import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import uvicorn
 from starlette.applications import Starlette
@@ -28,6 +29,7 @@ from simulator.api.data_base import DataPart
 from simulator.api.data_markets import DataMarkets
 from simulator.api.data_standings import DataStandings
 from simulator.api.data_v1 import DataV1
+from simulator.api.exchange_stream import ExchangeStream
 from simulator.api.fault_layer import FaultLayer
 from simulator.api.gamma import Gamma
 from simulator.api.market_channel import MarketChannel
@@ -53,6 +55,14 @@ DATA: tuple[type[DataPart], ...] = (DataApi, DataMarkets, DataAccounts, DataStan
 NAMES = ("clob", "gamma", "data", "news")
 
 
+class Channel(Protocol):
+    """What serves the clients of a socket."""
+
+    async def serve(self, socket: WebSocket) -> None:
+        """Serve one client until its connection is closed."""
+        ...
+
+
 @dataclass(slots=True)
 class Site:
     """The venue and its parts that the applications serve; empty until the history is generated."""
@@ -62,6 +72,7 @@ class Site:
     market_channel: MarketChannel | None = None
     user_channel: UserChannel | None = None
     rtds: RtdsChannel | None = None
+    trades: ExchangeStream | None = None
     notifications: Notifications | None = None
     relayer: Relayer | None = None
 
@@ -74,7 +85,8 @@ class Site:
             faults.use(profile(venue.options.profile), venue.options.source.seed)
         self.market_channel = MarketChannel(venue, faults.streams.market_batch)
         self.user_channel = UserChannel(venue, faults.streams.batch)
-        self.rtds = RtdsChannel(venue, faults.references.update)
+        self.rtds = RtdsChannel(venue, faults.references.say)
+        self.trades = ExchangeStream(venue, faults.references.say)
         self.notifications = Notifications(venue)
         self.relayer = Relayer(venue)
         faults.close_sockets = [self.market_channel.close_all, self.user_channel.close_all]
@@ -125,9 +137,13 @@ class Site:
 def applications(site: Site, *, admin: bool, limited: bool = False) -> dict[str, App]:
     """One application per host of the venue, by name. `admin` adds /admin, `limited` adds limits by address."""
     clob: list[BaseRoute] = [
-        WebSocketRoute("/ws/market", _market_socket(site)),
-        WebSocketRoute("/ws/user", _user_socket(site)),
-        WebSocketRoute("/rtds", _rtds_socket(site)),
+        WebSocketRoute("/ws/market", _socket(lambda: site.market_channel)),
+        WebSocketRoute("/ws/user", _socket(lambda: site.user_channel)),
+        WebSocketRoute("/rtds", _socket(lambda: site.rtds)),
+        *(
+            WebSocketRoute(path, _socket(lambda: site.trades))
+            for path in ("/exchange/ws", "/exchange/ws/{stream}", "/exchange/stream")
+        ),
         *ClobOrders(site.get, site.get_faults).routes(),
         *ClobAccount(site.get, site.get_faults, site.get_notifications).routes(),
         *ClobKeys(site.get, site.get_faults).routes(),
@@ -189,32 +205,15 @@ def _publishing(app: App, site: Site) -> App:
     return run
 
 
-def _market_socket(site: Site) -> Callable[[WebSocket], Awaitable[None]]:
+def _socket(channel: Callable[[], Channel | None]) -> Callable[[WebSocket], Awaitable[None]]:
+    """Serves a channel once the venue is open."""
+
     async def serve(websocket: WebSocket) -> None:
-        if site.market_channel is None:
+        found = channel()
+        if found is None:
             await websocket.close(1013)
             return
-        await site.market_channel.serve(websocket)
-
-    return serve
-
-
-def _rtds_socket(site: Site) -> Callable[[WebSocket], Awaitable[None]]:
-    async def serve(websocket: WebSocket) -> None:
-        if site.rtds is None:
-            await websocket.close(1013)
-            return
-        await site.rtds.serve(websocket)
-
-    return serve
-
-
-def _user_socket(site: Site) -> Callable[[WebSocket], Awaitable[None]]:
-    async def serve(websocket: WebSocket) -> None:
-        if site.user_channel is None:
-            await websocket.close(1013)
-            return
-        await site.user_channel.serve(websocket)
+        await found.serve(websocket)
 
     return serve
 

@@ -1,7 +1,7 @@
-"""One WebSocket client: a bounded queue, one sender, the venue's text PING and PONG."""
+"""WebSocket clients: a bounded queue and one sender for each; on the venue's own sockets text PING and PONG."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
@@ -17,21 +17,19 @@ Disturb = Callable[[object, list[str]], list[str] | None]
 """Changes the messages of a connection before they are sent (a fault); None closes the connection."""
 
 
-class Connection:
-    """A client of one channel. `subscribe` handles its JSON frames; False means that a frame is invalid."""
+class Client:
+    """A client of one socket: what waits for it is sent by one task, in order."""
 
-    def __init__(self, socket: WebSocket, disturb: Disturb):
+    def __init__(self, socket: WebSocket):
         self.socket = socket
-        self.custom = False
-        self._disturb = disturb
         self._queue: list[str] = []
         self._wake = asyncio.Event()
         self._closed = False
         self._closing = False
-        self._client: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
 
     def push(self, message: str) -> None:
-        """Queue a message. Messages that are queued together are sent as one array."""
+        """Queue a message."""
         if self._closed:
             return
         self._queue.append(message)
@@ -43,16 +41,16 @@ class Connection:
         """Disconnect a client that does not read. Its task is cancelled, because the sender waits on a full socket."""
         self._closed = True
         self._queue.clear()
-        if self._client is not None:
-            self._client.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
-    async def run(self, subscribe: Callable[["Connection", dict[str, Any]], bool]) -> None:
-        """Serve until either side closes."""
+    async def serve(self, receiving: Coroutine[Any, Any, None]) -> None:
+        """Serve until `receiving` ends or the other side closes."""
         await self.socket.accept()
-        self._client = asyncio.create_task(self._receive(subscribe))
+        self._task = asyncio.create_task(receiving)
         sender = asyncio.create_task(self._send())
         try:
-            await self._client
+            await self._task
         except WebSocketDisconnect:
             pass
         except asyncio.CancelledError:
@@ -60,19 +58,70 @@ class Connection:
                 raise
         finally:
             self._closed = True
-            self._client.cancel()
+            self._task.cancel()
             sender.cancel()
             await asyncio.gather(sender, return_exceptions=True)
 
+    async def text(self) -> str | None:
+        """The next text of the client; None once it has left."""
+        message = await self.socket.receive()
+        if message["type"] == "websocket.disconnect":
+            return None
+        text = message.get("text")
+        return str(text) if text is not None else (message.get("bytes") or b"").decode("utf-8", "replace")
+
+    def frames(self, batch: list[str]) -> list[str] | None:
+        """The frames of messages that were queued together; None closes the connection."""
+        return batch
+
+    async def _send(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            batch, self._queue = self._queue, []
+            frames = None if self._closing else self.frames(batch)
+            if frames is None:
+                await self._close(1001, "going away")
+                return
+            for frame in frames:
+                if self.socket.application_state is WebSocketState.CONNECTED:
+                    await self.socket.send_text(frame)
+
+    def close_soon(self) -> None:
+        """Close the connection soon; queued messages are lost."""
+        self._queue.clear()
+        self._closing = True
+        self._wake.set()
+
+    async def _close(self, code: int, reason: str) -> None:
+        self._closed = True
+        if self.socket.application_state is WebSocketState.CONNECTED:
+            await self.socket.close(code, reason)
+
+
+class Connection(Client):
+    """A client of one channel of the venue. Messages that are queued together are sent as one array."""
+
+    def __init__(self, socket: WebSocket, disturb: Disturb):
+        super().__init__(socket)
+        self.custom = False
+        self._disturb = disturb
+
+    async def run(self, subscribe: Callable[["Connection", dict[str, Any]], bool]) -> None:
+        """Serve until either side closes. `subscribe` handles the client's JSON frames; False means that a frame is
+        invalid."""
+        await self.serve(self._receive(subscribe))
+
+    def frames(self, batch: list[str]) -> list[str] | None:
+        """One frame, after what a fault makes of it."""
+        sent = self._disturb(self, batch)
+        if not sent:
+            return sent
+        return [sent[0] if len(sent) == 1 else "[" + ",".join(sent) + "]"]
+
     async def _receive(self, subscribe: Callable[["Connection", dict[str, Any]], bool]) -> None:
         subscribed = False
-        while True:
-            message = await self.socket.receive()
-            if message["type"] == "websocket.disconnect":
-                return
-            text = message.get("text")
-            if text is None:
-                text = (message.get("bytes") or b"").decode("utf-8", "replace")
+        while (text := await self.text()) is not None:
             if text == "PING":
                 if not subscribed:
                     await self.socket.close(POLICY_VIOLATION, "subscribe first")
@@ -93,29 +142,6 @@ class Connection:
                 subscribed = True
             else:
                 await self.socket.send_text("INVALID OPERATION")
-
-    async def _send(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            batch, self._queue = self._queue, []
-            sent = None if self._closing else self._disturb(self, batch)
-            if sent is None:
-                await self._close(1001, "going away")
-                return
-            if sent and self.socket.application_state is WebSocketState.CONNECTED:
-                await self.socket.send_text(sent[0] if len(sent) == 1 else "[" + ",".join(sent) + "]")
-
-    def close_soon(self) -> None:
-        """Close the connection soon; queued messages are lost."""
-        self._queue.clear()
-        self._closing = True
-        self._wake.set()
-
-    async def _close(self, code: int, reason: str) -> None:
-        self._closed = True
-        if self.socket.application_state is WebSocketState.CONNECTED:
-            await self.socket.close(code, reason)
 
 
 def _parse(text: str) -> dict[str, Any] | None:

@@ -2,13 +2,13 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable
 from typing import Any
 
 from starlette.websockets import WebSocket
 
 from simulator.api import formats
 from simulator.api.connection import Connection
+from simulator.faults.reference_faults import Say
 from simulator.series import feeds
 from simulator.venue.venue import Venue
 
@@ -16,8 +16,8 @@ from simulator.venue.venue import Venue
 class RtdsChannel:
     """Subscriptions by topic and asset, and the messages of every step."""
 
-    def __init__(self, venue: Venue, update: Callable[[dict[str, Any]], dict[str, Any]] = lambda message: message):
-        self._update = update
+    def __init__(self, venue: Venue, say: Say):
+        self._say = say
         self._feed = feeds.of_source(venue.source)
         self._wanted: defaultdict[str, dict[Connection, str | None]] = defaultdict(dict)
         venue.on_step.append(self._step)
@@ -44,7 +44,8 @@ class RtdsChannel:
     def _join(self, connection: Connection, topic: str, symbol: str | None) -> None:
         self._wanted[topic][connection] = symbol
         for first in () if self._feed is None else self._feed.first(topic):
-            if symbol in (None, first["payload"]["symbol"]):
+            pair, newest = first["payload"]["symbol"], first["payload"]["data"][-1:]
+            if symbol in (None, pair) and all(self._say(topic, pair, one["value"]) is not None for one in newest):
                 connection.push(formats.encode(first).decode())
 
     def _step(self) -> None:
@@ -52,10 +53,20 @@ class RtdsChannel:
             return
         for topic, listeners in self._wanted.items():
             for message in self._feed.updates(topic) if listeners else ():
-                text = formats.encode(self._update(message)).decode()
+                said = self._said(message)
                 for connection, symbol in listeners.items():
-                    if symbol in (None, message["payload"]["symbol"]):
-                        connection.push(text)
+                    if said is not None and symbol in (None, message["payload"]["symbol"]):
+                        connection.push(said)
+
+    def _said(self, message: dict[str, Any]) -> str | None:
+        """An update as it is sent; None where a fault keeps it back."""
+        payload = message["payload"]
+        value = self._say(message["topic"], payload["symbol"], payload["value"])
+        if value is None:
+            return None
+        if value != payload["value"]:
+            message = {**message, "payload": {**payload, "value": value, "full_accuracy_value": repr(value)}}
+        return formats.encode(message).decode()
 
 
 def _symbol(filters: Any) -> str | None:

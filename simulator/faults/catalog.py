@@ -38,11 +38,11 @@ KINDS: dict[str, str] = {
     "odd_frames": "messages of the market channel are replaced by ones that cannot be read (`variant`: null_best_bid,"
     " old_changes, unknown_event, list_for_object, not_json, truncated; any when left out)",
     "odd_stamps": "messages carry a timestamp in another `unit` (s, us, ns; any when left out)",
-    "reference_frozen": "the socket of reference prices repeats the last price of each asset with new times (`topic`:"
-    " only crypto_prices or crypto_prices_chainlink)",
-    "reference_jump": "prices of that socket are wrong by share (0.0019; `topic`: only that one)",
-    "reference_wrong_asset": "that socket says of each asset the price of another one, or a tenth of its own (`topic`:"
-    " only that one)",
+    "reference_frozen": "the socket of reference prices and the exchange's stream repeat the last price of each asset"
+    " with new times (`topic`: only crypto_prices, crypto_prices_chainlink or exchange; so for the next three)",
+    "reference_jump": "prices of these are wrong by share (0.0019)",
+    "reference_wrong_asset": "these say of each asset the price of another one, or a tenth of its own",
+    "reference_silent": "these stay open and say nothing",
     # books
     "asks_gone": "the market maker's asks are gone in `market`",
     "bids_gone": "the market maker's bids are gone in `market`",
@@ -133,7 +133,7 @@ RECORDS = (
     "record_null", "record_text", "no_end",
 )  # fmt: skip
 
-TOPICS = ("crypto_prices", "crypto_prices_chainlink")
+TOPICS = ("crypto_prices", "crypto_prices_chainlink", "exchange")
 
 WORDS: dict[str, tuple[str, ...]] = {
     "variant": FRAMES,
@@ -174,7 +174,7 @@ class Fault:
         return self.market in ("", market_id)
 
     def concerns(self, topic: str) -> bool:
-        """Whether the fault applies to a topic of the socket of reference prices: it names that topic or none."""
+        """Whether the fault applies to a topic of reference prices: it names that topic or none."""
         return self.words.get("topic", topic) == topic
 
 

@@ -1,6 +1,7 @@
-"""Faults of the socket of reference prices: it goes on sending, and what it says is wrong."""
+"""Faults of the sources of reference prices: what they say is wrong, or they say nothing and stay open."""
 
-from typing import Any, Final, Protocol
+from collections.abc import Callable
+from typing import Final, Protocol
 
 from simulator.faults.catalog import Fault
 
@@ -8,6 +9,10 @@ JUMP: Final = 0.0019
 """Share by which a price is wrong unless the fault says otherwise: near two standard deviations of five minutes."""
 FOREIGN: Final = 0.1
 """The wrong asset's price where the socket has only one: this share of its own."""
+
+
+Say = Callable[[str, str, float], float | None]
+"""The price to send instead of that of a topic and a pair; None: nothing is sent."""
 
 
 class TopicCheck(Protocol):
@@ -19,7 +24,8 @@ class TopicCheck(Protocol):
 
 
 class ReferenceFaults:
-    """Changes to the updates of the socket of reference prices while faults are on. Times stay as they are."""
+    """Changes to the prices of the socket of reference prices and of the exchange's stream while faults are on. Times
+    stay as they are."""
 
     def __init__(self, active: list[Fault], strikes: TopicCheck) -> None:
         self._active = active
@@ -27,16 +33,14 @@ class ReferenceFaults:
         self._said: dict[tuple[str, str], float] = {}
         self._true: dict[tuple[str, str], float] = {}
 
-    def update(self, message: dict[str, Any]) -> dict[str, Any]:
-        """The message to send instead of an update."""
-        topic, payload = message["topic"], message["payload"]
-        key, value = (topic, payload["symbol"]), float(payload["value"])
+    def say(self, topic: str, pair: str, value: float) -> float | None:
+        """The price to send instead of that of a topic and a pair; None: nothing is sent."""
+        key = (topic, pair)
         self._true[key] = value
-        said = self._changed(key, value) if self._active else value
-        self._said[key] = said
-        if said == value:
-            return message
-        return {**message, "payload": {**payload, "value": said, "full_accuracy_value": repr(said)}}
+        if self._active and self._strikes("reference_silent", topic=topic):
+            return None
+        self._said[key] = self._changed(key, value) if self._active else value
+        return self._said[key]
 
     def _changed(self, key: tuple[str, str], value: float) -> float:
         if self._strikes("reference_frozen", topic=key[0]):

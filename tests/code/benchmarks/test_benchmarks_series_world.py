@@ -2,17 +2,20 @@
 
 import numpy as np
 
-from benchmarks.series_world import BEFORE_S, FIRST_S, LENGTH_S, STREAM_MS, prices, world
+from benchmarks.series_world import BEFORE_S, FIRST_S, LENGTH_S, prices, world
 from pipelines.reference.board import Board
+from pipelines.reference.prices import Price
 from pipelines.reference.rtds import parse
+from simulator.series import trades
 from simulator.series.feeds import TOPICS, of_source
 from simulator.series.kinds import Series
 from simulator.series.source import SeriesMarkets
+from simulator.series.trades import STREAM_MS
 from simulator.series.underlying import Underlying
 
 
 def test_prices_are_known_when_the_socket_sends_them():
-    """Times and values of both feeds are those of the messages that a bot on the local exchange reads."""
+    """Times and values of all three feeds are those of the messages that a bot on the local exchange reads."""
     source = SeriesMarkets([Series("BTC", "5m")], 7, FIRST_S)
     feed, heard = of_source(source), []
     for now_s in range(FIRST_S, FIRST_S + 30):
@@ -20,9 +23,12 @@ def test_prices_are_known_when_the_socket_sends_them():
         for topic in TOPICS:
             for message in feed.updates(topic):
                 heard += parse(message, message["timestamp"])
+    for trade in trades.of_source(source, 1.0).sent((FIRST_S - 1) * 1_000, (FIRST_S + 29) * 1_000):
+        if trade.ts_ms % 1_000 in (0, 900):
+            heard.append(Price(trade.symbol, trades.SOURCE, trade.ts_ms, trade.sent_ms, trade.value))
     made = {(one.source, one.ts_ms): one for one in prices(Underlying(7, "BTC"), FIRST_S - 2, FIRST_S + 30)}
 
-    assert len(heard) == 60
+    assert len(heard) == 120
     for one in heard:
         mine = made[one.source, one.ts_ms]
         assert (mine.known_ms, mine.symbol) == (one.known_ms, one.symbol)

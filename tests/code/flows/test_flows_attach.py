@@ -27,6 +27,8 @@ def test_a_running_system_names_its_exchange(tmp_path):
     assert found["ODDSMITH_CLOB_URL"] == "http://127.0.0.1:9640"
     assert found["ODDSMITH_GAMMA_URL"] == "http://127.0.0.1:9641"
     assert found["ODDSMITH_DATA_URL"] == "http://127.0.0.1:9642"
+    assert found["ODDSMITH_RTDS_URL"] == "ws://127.0.0.1:9640/rtds"
+    assert found["ODDSMITH_EXCHANGE_URL"] == "ws://127.0.0.1:9640/exchange/ws"
     assert "ODDSMITH_GAMMA_URL" not in own
     assert own["ODDSMITH_DATA_URL"] == "http://127.0.0.1:9642"
     assert paper == {}

@@ -79,6 +79,22 @@ def test_simulated_trading_finds_the_local_exchange_and_keeps_what_is_set(monkey
     assert Settings(mode=Mode.PAPER).for_trading().clob_url == "https://clob.polymarket.com"
 
 
+def test_the_local_exchange_has_a_stream_of_trades_and_the_venue_needs_an_address(monkeypatch, tmp_path):
+    """Its sockets of reference prices are on the port of its market channel; an empty address turns the stream off; in
+    the other modes there is none without one."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("ODDSMITH_CLOB_WS_URL", "ODDSMITH_RTDS_URL", "ODDSMITH_EXCHANGE_URL", "ODDSMITH_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    elsewhere = Settings(clob_ws_url="ws://simulator:9000").for_trading()
+
+    assert Settings().for_trading().exchange_url == "ws://127.0.0.1:8640/exchange/ws"
+    assert elsewhere.exchange_url == "ws://simulator:9000/exchange/ws"
+    assert elsewhere.rtds_url == "ws://simulator:9000/rtds"
+    assert Settings(exchange_url="").for_trading().exchange_url == ""
+    for mode in (Mode.PAPER, Mode.LIVE):
+        assert Settings(mode=mode).for_trading().exchange_url == ""
+
+
 def test_a_source_is_read_where_it_is(monkeypatch, tmp_path):
     """Simulated data come from the local exchange alone, and in the default mode the venue's from public addresses
     alone: a bundle's source says what its numbers were learned from."""

@@ -169,16 +169,23 @@ def test_recorded_prices_reach_the_pull(tmp_path):
 
 
 def test_prices_of_a_venue_with_its_own_clock_were_known_by_that_clock(tmp_path):
-    """On the local exchange a price was known when its message was sent in market time; the open segment is read
-    too."""
+    """On the local exchange a price was known when its message was sent in market time, on its socket and on its stream
+    of trades, plain or combined; the open segment is read too."""
     settings = Settings(var=tmp_path, mode="simulated")
     segments = Segments(tmp_path / "landing", lambda: 1_900_000_000_000, by_message=True)
     segments.write("rtds", frame=PRICE | {"timestamp": 2_000})
+    trade = {"e": "trade", "E": 2_100, "s": "BTCUSDT", "p": "5.0", "T": 2_000}
+    segments.write("exchange", frame=trade)
+    segments.write("exchange", frame={"stream": "ethusdt@trade", "data": trade | {"s": "ETHUSDT", "E": 2_200}})
     segments.flush()
     before = landing.prices(settings, 0, 10)
     segments.end()
 
-    assert [one.known_ms for one in before] == [2_000]
+    assert sorted((one.symbol, one.source, one.known_ms) for one in before) == [
+        ("BTC", "binance", 2_000),
+        ("BTC", "exchange", 2_100),
+        ("ETH", "exchange", 2_200),
+    ]
     assert landing.prices(settings, 0, 10) == before
 
 
