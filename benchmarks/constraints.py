@@ -1,70 +1,92 @@
 """python -m benchmarks.constraints: episodes in which a basket of one event pays more than it costs; one JSON line.
 
-Counted in simulated ladders second by second, where the executor (policy `baskets`) trades them too: orders, legs that
-were unwound, P&L after fees. With --recording also on the events of a recording (asks from its spread,
-else the model's; the depth is the model's, since few recordings have sizes of every sibling).
+Counted in simulated ladders second by second, with makers that err so often an hour (`--misquotes`; 0: consistent
+ladders). There the executor (policy `baskets`) trades too: in a replay, and with --exchange with real orders at a local
+exchange in a process of its own. Both meet the books that were decided on (`immediate`), or those of the next second
+(`delayed`, in which the venue's hold of 150 ms ends). With --recording episodes are counted on the events of a
+recording too (asks from its spread, else the model's; the depth is the model's, since few recordings have sizes of
+every sibling).
 """
 
 import argparse
 import itertools
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.series_world import FIRST_S, LENGTH_S, history, market
-from pipelines.core.domain import Market, Quote
+import numpy as np
+
+from benchmarks import basket_orders
+from benchmarks.basket_orders import Legs
+from benchmarks.basket_world import Books, Ladder, ladders
+from benchmarks.series_world import LENGTH_S
+from pipelines.core.domain import Outcome, Quote, Side
 from pipelines.core.money import MICRO, PRICE_SCALE
 from pipelines.core.params import load
+from pipelines.decide import Decision
 from pipelines.pull import grid, recording
-from pipelines.reference.board import Board
 from pipelines.replay import rules
-from pipelines.replay.loop import replay, tape
+from pipelines.replay.loop import Result, replay, tape
 from pipelines.replay.market_history import touches
-from pipelines.replay.performance import figures
 from pipelines.trading import constraints
+from pipelines.trading.constraints import Basket
+from pipelines.trading.policies.base import Inputs
 from pipelines.trading.sizing import NO_SIGNALS
-from simulator.series.kinds import Series
-from simulator.series.source import LADDER
-from simulator.series.underlying import Underlying
-from simulator.series.windows import Window, windows_from
 
-HOURS = 6
-
-Books = dict[int, list[tuple[Market, Quote]]]
+HOURS, SEEDS = 6, 5
+SMALL_MICRO = 15 * MICRO
+"""Shares at most in 77 % of the episodes of the study."""
 
 
-def simulated(hours: int, seed: int = 1) -> dict[str, Any]:
-    """Ladders of the local exchange: nested levels of each hour."""
-    found = []
-    for rungs in _ladders(hours, seed):
-        books: Books = defaultdict(list)
-        for one in rungs:
-            described = market(one)
-            columns = (one.ts_s, one.bid_units, one.ask_units, one.bid_size_micro, one.ask_size_micro)
-            for ts_s, *quote in zip(*(column.tolist() for column in columns), strict=True):
-                books[ts_s].append((described, Quote(*quote)))
-        found.append(_counted(books, nested=True))
-    return _summed(found, 1)
+def simulated(hours: int, seeds: int, misquotes_h: float) -> dict[str, Any]:
+    """Episodes in ladders of the local exchange: nested levels of each hour."""
+    made = (one for seed in range(1, seeds + 1) for one in ladders(hours, seed, misquotes_h))
+    return _summed((_counted(one.books(), nested=True) for one in made), LENGTH_S)
 
 
-def _ladders(hours: int, seed: int) -> Iterator[list[Window]]:
-    series, path = Series("BTC", "1h", strikes=LADDER), Underlying(seed, "BTC")
-    for hour in range(hours):
-        yield list(windows_from(series, FIRST_S // 3_600 * 3_600 + 3_600 * (hour + 1), path, seed))
+def traded(hours: int, seed: int, misquotes_h: float, *, delayed: bool) -> Legs:
+    """The basket executor on the same ladders in the replay, with an account of its own for each."""
+    found = Legs()
+    for ladder in ladders(hours, seed, misquotes_h):
+        found.add(_hour(ladder, delayed=delayed))
+    return found
 
 
-def traded(hours: int, seed: int = 1) -> dict[str, Any]:
-    """Orders, fills and P&L of the basket executor on the same ladders, with bars of one second."""
-    params, board = load(), Board()
-    histories = [history(one, board) for rungs in _ladders(hours, seed) for one in rungs]
+def _hour(ladder: Ladder, *, delayed: bool) -> Legs:
+    params = load()
     strategy = rules.make("baskets", params, NO_SIGNALS, None, LENGTH_S)
-    cash = params.backtest.cash_pusd * MICRO
-    result = replay(tape(histories, None, params.execution.model_depth_shares), strategy, cash)
-    row = figures(result, cash, LENGTH_S)
-    unwound = sum(trade.reason == "unwind" for trade in result.closed)
-    return {"orders": row.orders, "fills": row.fills, "unwound": unwound, "pnl_pusd": round(row.pnl_pusd, 2)}
+    sent: list[str] = []
+
+    def watch(_inputs: Inputs, decision: Decision) -> None:
+        sent.extend(intent.reason for intent in decision.intents)
+
+    shown = tape(ladder.histories(immediate=not delayed), None, params.execution.model_depth_shares)
+    result = replay(shown, strategy, params.backtest.cash_pusd * MICRO, watch)
+    legs = len({fill.order_id for fill in result.fills if fill.side is Side.BUY})
+    unwound = len({fill.order_id for fill in result.fills if fill.side is Side.SELL})
+    return Legs(sent.count("leg"), legs, unwound, _settled_pusd(result, ladder.payouts_micro))
+
+
+def _settled_pusd(result: Result, payouts_micro: dict[str, int]) -> float:
+    """Cash of all fills, and what the shares that are left pay."""
+    total = 0
+    for fill in result.fills:
+        pays = payouts_micro[fill.market_id] if fill.outcome is Outcome.YES else MICRO - payouts_micro[fill.market_id]
+        shares = fill.shares_micro if fill.side is Side.BUY else -fill.shares_micro
+        total += fill.cash_micro + shares * pays // MICRO
+    return total / MICRO
+
+
+def judged(seeds: int, run: Callable[[int], Legs]) -> dict[str, Any]:
+    """Legs of all seeds, and the mean P&L of a seed with its 95 % bootstrap interval."""
+    found = [run(seed) for seed in range(1, seeds + 1)]
+    values = np.array([one.pnl_pusd for one in found])
+    drawn = values[np.random.default_rng(0).integers(0, seeds, (2_000, seeds))].mean(axis=1)
+    low, high = np.quantile(drawn, (0.025, 0.975)).tolist()
+    legs = {name: sum(getattr(one, name) for one in found) for name in ("sent", "filled", "unwound")}
+    return legs | {"pnl_pusd": round(float(values.mean()), 2), "interval": [round(low, 2), round(high, 2)]}
 
 
 def recorded(path: Path) -> dict[str, Any]:
@@ -85,36 +107,64 @@ def recorded(path: Path) -> dict[str, Any]:
     return _summed([_counted(books, nested=False) for books in events.values()], length_s)
 
 
-def _counted(books: Books, *, nested: bool) -> dict[str, list[int | None]]:
-    """Profit of every basket of one event at each time, by the basket's legs; None where a leg is not offered."""
+def _counted(books: Books, *, nested: bool) -> dict[str, list[Basket | None]]:
+    """Every basket of one event at each time, by its legs; None where a leg is not offered."""
     times = sorted(books)
-    found: dict[str, list[int | None]] = defaultdict(lambda: [None] * len(times))
+    found: dict[str, list[Basket | None]] = defaultdict(lambda: [None] * len(times))
     for place, ts_s in enumerate(times):
         baskets = constraints.ladder(books[ts_s]) if nested else constraints.exclusive(books[ts_s])
         for one in baskets:
-            found[f"{one.kind} {one.legs[0].market.market_id} {len(one.legs)}"][place] = one.profit_micro
+            found[f"{one.kind} {one.legs[0].market.market_id} {len(one.legs)}"][place] = one
     return found
 
 
-def _summed(events: Iterable[dict[str, list[int | None]]], length_s: int) -> dict[str, Any]:
-    """Bars on which a basket was offered whole, and its episodes: a bar without an offer of every leg ends one."""
-    runs: list[int] = []
+def _summed(events: Iterable[dict[str, list[Basket | None]]], length_s: int) -> dict[str, Any]:
+    """Bars on which a basket was offered whole, and its episodes: a bar without an offer of every leg ends one. Sizes
+    and gains of an episode are those of its first bar."""
+    lives: list[int] = []
+    first: list[Basket] = []
     best, bars = 0, 0
-    for profits in (one for event in events for one in event.values()):
-        offered = [profit for profit in profits if profit is not None]
-        runs += [length for _, length in constraints.episodes([profit or 0 for profit in profits])]
-        best, bars = max(best, max(offered, default=0)), bars + len(offered)
-    median_s = sorted(runs)[len(runs) // 2] * length_s if runs else None
-    return {"bars": bars, "episodes": len(runs), "median_life_s": median_s, "best_pusd": best / MICRO}
+    for baskets in (one for event in events for one in event.values()):
+        offered = [one for one in baskets if one is not None]
+        best, bars = max([best, *(one.profit_micro for one in offered)]), bars + len(offered)
+        for begin, length in constraints.episodes([0 if one is None else one.profit_micro for one in baskets]):
+            lives.append(length * length_s)
+            first += [one for one in baskets[begin : begin + 1] if one is not None]
+    return {
+        "bars": bars,
+        "episodes": len(lives),
+        "median_life_s": _middle(lives),
+        "median_shares": _middle([one.shares_micro / MICRO for one in first]),
+        "small_share": round(sum(one.shares_micro <= SMALL_MICRO for one in first) / len(first), 3) if first else None,
+        "median_gain_pusd": _middle([one.profit_micro / MICRO for one in first]),
+        "gain_pusd": round(sum(one.profit_micro for one in first) / MICRO, 2),
+        "best_pusd": best / MICRO,
+    }
+
+
+def _middle(values: Sequence[float]) -> float | None:
+    return sorted(values)[len(values) // 2] if values else None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Count and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.constraints", description=__doc__)
     parser.add_argument("--recording", type=Path, help="recording whose events have several markets")
-    parser.add_argument("--hours", type=int, default=HOURS, help="simulated ladders (%(default)s)")
+    parser.add_argument("--hours", type=int, default=HOURS, help="simulated ladders of a seed (%(default)s)")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="simulated worlds (%(default)s)")
+    parser.add_argument("--misquotes", type=float, default=0.0, help="errors an hour of each maker (%(default)g)")
+    parser.add_argument("--exchange", action="store_true", help="trade at the local exchange too: minutes an hour")
     asked = parser.parse_args(arguments)
-    found: dict[str, Any] = {"simulated": simulated(asked.hours), "traded": traded(asked.hours)}
+    given = (asked.hours, asked.seeds, asked.misquotes)
+    found: dict[str, Any] = {"simulated": simulated(*given)}
+    for name, trade in (("replay", traded), *((("exchange", basket_orders.traded),) if asked.exchange else ())):
+        for timing in ("immediate", "delayed"):
+            found[f"{name}_{timing}"] = judged(
+                asked.seeds,
+                lambda seed, trade=trade, timing=timing: trade(
+                    asked.hours, seed, asked.misquotes, delayed=timing == "delayed"
+                ),
+            )
     if asked.recording is not None:
         found["recorded"] = recorded(asked.recording)
     print(json.dumps(found))

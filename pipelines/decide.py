@@ -369,7 +369,9 @@ def _leg(inputs: Inputs, account: Account, target: Target, seen: tuple[float, ..
     free = min(room, account.cash_micro - sum(others.values()))
     shares = legs.affordable_micro(basket, free, int(account.equity_micro * cap))
     one = next(each for each in basket.legs if each.market.market_id == inputs.market.market_id)
-    refusal = _size_refusal(shares, one.price_units, inputs.market, max(free - before, 0))
+    budget = max(free - before, 0)
+    refusals = (_size_refusal(shares, each.price_units, each.market, budget) for each in basket.legs)
+    refusal = next((found for found in refusals if found is not None), None)
     if refusal is not None:
         return _hold(inputs, target, seen, refusal)
     intent = replace(_intent(inputs, one.outcome, Side.BUY, one.price_units, shares, "leg"), order_type=OrderType.FAK)

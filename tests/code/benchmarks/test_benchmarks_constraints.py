@@ -27,4 +27,7 @@ def test_a_bar_without_an_offer_ends_an_episode():
 
     found = constraints._summed([constraints._counted(books, nested=False)], 60)
 
-    assert found == {"bars": 3, "episodes": 2, "median_life_s": 60, "best_pusd": 10.0}
+    assert found == {
+        "bars": 3, "episodes": 2, "median_life_s": 60, "median_shares": 100.0, "small_share": 0.0,
+        "median_gain_pusd": 10.0, "gain_pusd": 20.0, "best_pusd": 10.0,
+    }  # fmt: skip

@@ -102,6 +102,18 @@ def test_a_limit_that_forbids_one_leg_forbids_all():
     assert {fill.market_id for fill in played(*three, related=3).fills} == {"a", "b", "c"}
 
 
+def test_a_leg_below_the_venues_minimum_forbids_all():
+    """NO of one market costs 8 cents, so 12 shares of it are no order at the venue (1 pUSD at least), and neither leg is
+    sent; 60 shares are, and both are."""
+    cheap, dear = [4_000, 4_000, *[9_200] * 6], [4_000, 4_000, *[2_200] * 6]
+
+    few = played(history("a", cheap, shown=12), history("b", dear, shown=12))
+    many = played(history("a", cheap, shown=60), history("b", dear, shown=60))
+
+    assert (few.orders, few.fills, set(few.refusals)) == (0, [], {"below_minimum"})
+    assert {fill.market_id for fill in many.fills} == {"a", "b"}
+
+
 def held(name, shares, cost, outcome=Outcome.NO):
     """A position in whole shares and pUSD."""
     return Position(
