@@ -13,6 +13,7 @@ import itertools
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,9 @@ from pipelines.trading.sizing import NO_SIGNALS
 HOURS, SEEDS = 6, 5
 SMALL_MICRO = 15 * MICRO
 """Shares at most in 77 % of the episodes of the study."""
+
+Trade = Callable[..., Legs]
+"""What trades some hours of a world: `traded` here and in `basket_orders`."""
 
 
 def simulated(hours: int, seeds: int, misquotes_h: float) -> dict[str, Any]:
@@ -155,16 +159,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--misquotes", type=float, default=0.0, help="errors an hour of each maker (%(default)g)")
     parser.add_argument("--exchange", action="store_true", help="trade at the local exchange too: minutes an hour")
     asked = parser.parse_args(arguments)
-    given = (asked.hours, asked.seeds, asked.misquotes)
-    found: dict[str, Any] = {"simulated": simulated(*given)}
-    for name, trade in (("replay", traded), *((("exchange", basket_orders.traded),) if asked.exchange else ())):
-        for timing in ("immediate", "delayed"):
-            found[f"{name}_{timing}"] = judged(
-                asked.seeds,
-                lambda seed, trade=trade, timing=timing: trade(
-                    asked.hours, seed, asked.misquotes, delayed=timing == "delayed"
-                ),
-            )
+    found: dict[str, Any] = {"simulated": simulated(asked.hours, asked.seeds, asked.misquotes)}
+    traders: dict[str, Trade] = {"replay": traded} | ({"exchange": basket_orders.traded} if asked.exchange else {})
+    for name, trade in traders.items():
+        for delayed in (False, True):
+            run = partial(trade, asked.hours, misquotes_h=asked.misquotes, delayed=delayed)
+            found[f"{name}_{'delayed' if delayed else 'immediate'}"] = judged(asked.seeds, run)
     if asked.recording is not None:
         found["recorded"] = recorded(asked.recording)
     print(json.dumps(found))

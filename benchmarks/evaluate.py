@@ -192,7 +192,7 @@ def iqm(values: FloatArray) -> float:
 def render(table: dict[str, Row], edge: float, kind: str | None, agents: Sequence[str] = DEFAULT_AGENTS) -> str:
     """The table as Markdown, best first; `kind` of a trained forecaster, None for the Kalman limit."""
     options = (" --forecaster FOLDER" if kind else "") + (
-        "" if tuple(agents) == DEFAULT_AGENTS else f" --agents {' '.join(agents)}"
+        "" if tuple(agents) == DEFAULT_AGENTS else f" --agents {' '.join(agents)}".rstrip()
     )
     trained = f"`{kind}`, trained on another world (`python -m benchmarks.forecaster --kind {kind} --edge {edge:g}`)"
     source = trained if kind else "the Kalman limit of the public data"

@@ -103,8 +103,8 @@ def test_a_limit_that_forbids_one_leg_forbids_all():
 
 
 def test_a_leg_below_the_venues_minimum_forbids_all():
-    """NO of one market costs 8 cents, so 12 shares of it are no order at the venue (1 pUSD at least), and neither leg is
-    sent; 60 shares are, and both are."""
+    """NO of one market costs 8 cents, so 12 shares of it are no order at the venue (1 pUSD at least), and neither leg
+    is sent; 60 shares are, and both are."""
     cheap, dear = [4_000, 4_000, *[9_200] * 6], [4_000, 4_000, *[2_200] * 6]
 
     few = played(history("a", cheap, shown=12), history("b", dear, shown=12))
