@@ -1,63 +1,72 @@
-"""The way from a tick of the reference price to an order that the exchange has answered.
+"""The way from a tick of the reference price to a sent order, through the running service.
 
-It is made of the service's own parts: the socket of reference prices (`Rtds`), the board, fair values, `decide`, the
-signature, the request over loopback, the exchange's answer. Not in it is what the service does between them: it decides
-when a second closes and not at a tick, so an order also waits for that close (0.5 s on average) and for the grace of
-0.1 s in which late books may arrive; and it writes the decision to its database before it sends.
+The bot runs in this process, as `oddsmith run` starts it, on a local exchange in a process of its own whose series last
+minutes and whose bars last a second of the wall. The ticks come through a socket of reference prices at any time of a
+second, so they also meet the ends of bars, which go first. What is measured is all of the service: socket, board, fair
+values, the turn between two bars with its journal, the signature and the journal's write of the order, until the
+request begins (`tick_to_order`) and until the exchange has answered (`tick_to_answer`).
 """
 
 import asyncio
 import json
+import random
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from websockets.asyncio.server import ServerConnection, serve
 
-from benchmarks.latency import exchange_process
-from benchmarks.series_speed import account, decided, strategy
-from benchmarks.series_world import BEFORE_S, prices
-from pipelines.core.domain import Market, Outcome, Quote
+from benchmarks import tiny_bundle
+from benchmarks.exchange_process import exchange
+from benchmarks.series_world import BEFORE_S
+from pipelines.core.domain import Side
 from pipelines.core.money import PRICE_SCALE
-from pipelines.core.orders import OrderIntent, PlaceStatus
+from pipelines.core.orders import OrderIntent, PlaceResult, SignedOrder
+from pipelines.core.params import Params, load
 from pipelines.core.settings import Settings
 from pipelines.core.settlement import Settlement
-from pipelines.reference.board import Board
 from pipelines.reference.fair import fair_value
-from pipelines.reference.prices import Price
-from pipelines.reference.rtds import Rtds
-from pipelines.venue import clob, gamma
-from pipelines.venue.clob_gateway import ClobGateway
-from pipelines.venue.http import VenueHttp
-from simulator.series.feeds import sent_ms
+from serving.bot import Bot
+from serving.market.bars import GRACE_S
+from serving.market.feed import Followed
+from serving.session import Session
+from simulator.series.source import BEGINS_S
 from simulator.series.underlying import Underlying
 
 TICKS = 60
 STEP: Final = 2e-4
 """The price is so much above and below its centre in turn: some fifth of a standard deviation of what is left of a
 window, so that the fair value crosses the exchange's quotes."""
-CASH_PUSD: Final = 1_000
-"""Account that sizes the orders: small ones, because the books of a stopped exchange are not filled up again."""
 ASSET: Final = "BTC"
-TOPIC: Final = "crypto_prices_chainlink"
 SERIES: Final = ",".join(f"{asset}-{kind}" for asset in ("btc", "eth") for kind in ("5m", "15m", "1h", "ladder"))
+TOPICS: Final = {"crypto_prices": "btcusdt", "crypto_prices_chainlink": "btc/usd"}
+"""The venue's two topics show every move: one source alone would be doubted."""
+LOOKBACK: Final = 5
+LEFT_S: Final = 40
+"""A window that ends sooner takes no entry any more."""
+APART_S: Final = (0.9, 1.6)
+"""Wall seconds between two ticks."""
+WAIT_S: Final = 0.8
+"""Wall seconds in which a tick's order is waited for."""
+WARM_S: Final = 90.0
 
 
 @dataclass
 class Ticks:
-    """What became of the ticks: how many were sent, the board took, moved the fair value of the traded window; of the
-    orders that they led to the side, and the milliseconds from the sending of the tick to the answer."""
+    """What became of the ticks: how many were sent, and the milliseconds from the sending of a tick until the request
+    of its order began, and until the exchange had answered. Orders of closes that came meanwhile are only counted."""
 
     sent: int = 0
-    taken: int = 0
-    moved: int = 0
-    bought: list[tuple[float, Outcome]] = field(default_factory=list)
-    """Reference price and the token that was bought at it."""
-    took_ms: list[float] = field(default_factory=list)
+    at_closes: int = 0
+    sides: list[tuple[float, Side, str]] = field(default_factory=list)
+    """Move of the tick, side and outcome of its order."""
     signed_ms: list[float] = field(default_factory=list)
-    """The same until the order was signed and its request began."""
+    took_ms: list[float] = field(default_factory=list)
 
     def document(self) -> dict[str, float]:
         """For JSON.
@@ -66,15 +75,13 @@ class Ticks:
             RuntimeError: if no tick led to an order.
         """
         if not self.took_ms:
-            found = f"{self.taken} of {self.sent} were taken by the board, {self.moved} moved the fair value"
-            raise RuntimeError(f"no tick led to an order: {found}; look at STEP and at the exchange's quotes")
+            raise RuntimeError(f"none of {self.sent} ticks led to an order; look at STEP and at the exchange's quotes")
         return {
             "ticks": self.sent,
-            "ticks_taken": self.taken,
-            "ticks_that_moved_fair": self.moved,
             "ticks_without_order": self.sent - len(self.took_ms),
-            "orders_up": sum(side is Outcome.YES for _, side in self.bought),
-            "orders_down": sum(side is Outcome.NO for _, side in self.bought),
+            "tick_entries": sum(side is Side.BUY for _, side, _ in self.sides),
+            "tick_exits": sum(side is Side.SELL for _, side, _ in self.sides),
+            "orders_at_closes": self.at_closes,
             "tick_to_order_ms_p50": round(float(np.percentile(self.signed_ms, 50)), 3),
             "tick_to_order_ms_p99": round(float(np.percentile(self.signed_ms, 99)), 3),
             # The exchange's answer comes after it has held an order that takes (150 ms today).
@@ -82,123 +89,189 @@ class Ticks:
         }
 
 
-class Way:
-    """The exchange's markets of one asset with their quotes, and the prices before its market time."""
+class Prices:
+    """A socket of reference prices whose first answer is what an asset did before `now_s`, and which then sends what it
+    is told."""
 
-    def __init__(self, gateway: ClobGateway, quotes: Sequence[tuple[Market, Quote]]) -> None:
-        self._gateway, self._quotes = gateway, quotes
-        # The exchange begins at a full day, where a range of every length begins.
-        self.now_s = min(one.settlement.start_s for one, _ in quotes if one.settlement is not None)
-        self._history = list(prices(Underlying(1, ASSET), self.now_s - BEFORE_S, self.now_s))
-        self._board = Board.of(self._history)
-        self._held, self._chosen = account({one.market_id: one for one, _ in quotes}, CASH_PUSD), strategy()
-        self.rule, quote = self._shortest()
-        self._mid = (quote.bid_units + quote.ask_units) / 2.0 / PRICE_SCALE
+    def __init__(self) -> None:
+        self._sockets: set[ServerConnection] = set()
+        self.now_s: Callable[[], int] = lambda: BEGINS_S
+        self.value = 0.0
+
+    async def serve(self, socket: ServerConnection) -> None:
+        """One subscriber, until it leaves."""
+        await socket.recv()
+        now_s = self.now_s()
+        times = range(now_s - BEFORE_S, now_s + 1)
+        path = Underlying(1, ASSET, BEGINS_S).prices(times.start, times.stop).tolist()
+        self.value = path[-1]
+        data = [{"timestamp": ts_s * 1_000, "value": value} for ts_s, value in zip(times, path, strict=True)]
+        for topic, symbol in TOPICS.items():
+            await socket.send(_message(topic, "subscribe", now_s * 1_000, {"symbol": symbol, "data": data}))
+        self._sockets.add(socket)
+        try:
+            await socket.wait_closed()
+        finally:
+            self._sockets.discard(socket)
+
+    async def tick(self, ts_ms: int, value: float) -> None:
+        """One price of both topics, known at its own time."""
+        self.value = value
+        for topic, symbol in TOPICS.items():
+            payload = {"symbol": symbol, "timestamp": ts_ms, "value": value}
+            for socket in list(self._sockets):
+                await socket.send(_message(topic, "update", ts_ms, payload))
+
+
+def _message(topic: str, kind: str, ts_ms: int, payload: dict[str, Any]) -> str:
+    return json.dumps({"topic": topic, "type": kind, "timestamp": ts_ms, "payload": payload})
+
+
+class Way:
+    """A running bot whose orders are timed, and the ticks that it is given."""
+
+    def __init__(self, bot: Bot, session: Session, prices: Prices) -> None:
+        assert bot._lasting is not None
+        self._session, self._prices = session, prices
+        self._gateway: Any = bot._lasting.account.gateway
+        self._place = self._gateway.place
+        vars(self._gateway)["place"] = self._timed
+        self._sent_at = 0.0
+        self._ordered = asyncio.Event()
+        self._order: tuple[OrderIntent, float, float] | None = None
+        self._loop = asyncio.get_running_loop()
         self.found = Ticks()
 
-    def _shortest(self) -> tuple[Settlement, Quote]:
-        """The window that ends first of those whose range has begun: the ticks move its fair value around its mid."""
-        on = [(one.settlement, quote) for one, quote in self._quotes if one.settlement is not None]
-        return min((pair for pair in on if pair[0].start_s <= self.now_s), key=lambda pair: pair[0].end_s)
+    def _timed(self, order: SignedOrder) -> PlaceResult:
+        """Place an order, in the account's thread; what led to it is told by its intent."""
+        began = time.perf_counter()
+        result: PlaceResult = self._place(order)
+        if not order.intent.after_ms:
+            self.found.at_closes += 1
+        elif self._order is None:
+            self._order = (order.intent, began, time.perf_counter())
+            self._loop.call_soon_threadsafe(self._ordered.set)
+        return result
 
-    def centre(self) -> float:
-        """The price at which the fair value of that window is the mid of its quote, by bisection."""
-        low, high = (self._history[-1].value * (1.0 + side) for side in (-2e-3, 2e-3))
-        ts_ms = self.now_s * 1_000
+    def market_ms(self) -> int:
+        """Market time now: the exchange's seconds last one of the wall, and a bar closes GRACE_S after its end."""
+        closed_s, closed_at = self._session.feed.closed
+        return int((closed_s + GRACE_S + time.perf_counter() - closed_at) * 1_000)
+
+    async def walk(self, ticks: int) -> Ticks:
+        """Send ticks one after the other, each to the window that ends first of those with enough time left."""
+        dice, settled = random.Random(1), False
+        while self.found.sent < ticks:
+            await asyncio.sleep(dice.uniform(*APART_S))
+            centre = self._centre()
+            # The first tick only shows where the price is: nothing has moved before it.
+            move = 0.0 if not settled else STEP * (1 if self.found.sent % 2 == 0 else -1)
+            if centre is None:
+                continue
+            self._order, self._sent_at = None, time.perf_counter()
+            self._ordered.clear()
+            await self._prices.tick(self.market_ms(), centre * (1.0 + move))
+            if settled:
+                self.found.sent += 1
+                await self._note(move)
+            settled = True
+        return self.found
+
+    async def _note(self, move: float) -> None:
+        try:
+            async with asyncio.timeout(WAIT_S):
+                await self._ordered.wait()
+        except TimeoutError:
+            return
+        assert self._order is not None
+        intent, began, answered = self._order
+        self.found.signed_ms.append((began - self._sent_at) * 1e3)
+        self.found.took_ms.append((answered - self._sent_at) * 1e3)
+        self.found.sides.append((move, intent.side, intent.outcome))
+
+    def _centre(self) -> float | None:
+        """The price at which the fair value of the window is the mid of its book, by bisection; None without one."""
+        now_ms = self.market_ms()
+        found = self._window(now_ms // 1_000)
+        if found is None or not self._prices.value:
+            return None
+        rule, one = found
+        path = self._session._references.board.paths.get((ASSET, rule.source))
+        if path is None or one.mid_units is None:
+            return None
+        low, high = (self._prices.value * (1.0 + side) for side in (-2e-3, 2e-3))
         for _ in range(12):
             tried = (low + high) / 2.0
-            fair, why = fair_value(self._board.paths[ASSET, self.rule.source], self.rule, ts_ms, tried)
+            fair, _ = fair_value(path, rule, now_ms, tried)
             if fair is None:
-                raise RuntimeError(f"the traded window has no fair value: {why}")
-            low, high = (tried, high) if fair < self._mid else (low, tried)
+                return None
+            low, high = (tried, high) if fair < one.mid_units / PRICE_SCALE else (low, tried)
         return (low + high) / 2.0
 
-    def take(self, tick: Price, sent_at: float) -> None:
-        """One tick: the board, the decisions of all markets of the asset, the first order that they ask for."""
-        found, before = self.found, self._fair(tick.known_ms)
-        count = len(self._board.paths[ASSET, tick.source])
-        # The venue's other topic shows the same move: one source alone would be doubted.
-        self._board.take(replace(tick, source="binance"))
-        self._board.take(tick)
-        found.sent += 1
-        found.taken += len(self._board.paths[ASSET, tick.source]) > count
-        found.moved += self._fair(tick.known_ms) != before
-        intent = self._asked(tick.known_ms)
-        if intent is None:
-            return
-        order = self._gateway.prepare(intent)
-        signed_ms = (time.perf_counter() - sent_at) * 1e3
-        result = self._gateway.place(order)
-        if result.status is not PlaceStatus.ACCEPTED:
-            raise RuntimeError(f"the exchange refused order {len(found.took_ms) + 1}: {result.reason}")
-        found.took_ms.append((time.perf_counter() - sent_at) * 1e3)
-        found.signed_ms.append(signed_ms)
-        found.bought.append((tick.value, intent.outcome))
-
-    def _fair(self, now_ms: int) -> float | None:
-        return self._board.fair(self.rule, now_ms)[0]
-
-    def _asked(self, now_ms: int) -> OrderIntent | None:
-        made = [decided(one, self._board, now_ms, quote, self._chosen, self._held) for one, quote in self._quotes]
-        return next((one.intent for one in made if one.intent is not None), None)
+    def _window(self, now_s: int) -> tuple[Settlement, Followed] | None:
+        on = [
+            (one.market.settlement, one)
+            for one in self._session.feed.followed.values()
+            if one.market.settlement is not None and one.quote is not None and one.ready
+        ]
+        own = [pair for pair in on if pair[0].symbol == ASSET and pair[0].start_s <= now_s < pair[0].end_s - LEFT_S]
+        return min(own, key=lambda pair: pair[0].end_s, default=None)
 
 
-async def listed(urls: Mapping[str, str]) -> list[tuple[Market, Quote]]:
-    """The asset's markets that the exchange lists, with both sides of their books, the one that ends first first."""
-    async with VenueHttp(urls["gamma"]) as http:
-        markets = await gamma.tradable(http, 200, [])
-    async with VenueHttp(urls["clob"]) as http:
-        books = await clob.books(http, [one.token_yes for one in markets])
-    quoted = [(one, clob.top(books[one.token_yes])) for one in markets if one.token_yes in books]
-    own = [pair for pair in quoted if pair[0].settlement is not None and pair[0].settlement.symbol == ASSET]
-    whole = [pair for pair in own if pair[1].bid_size_micro and pair[1].ask_size_micro]
-    return sorted(whole, key=lambda pair: (pair[0].end_s or 0, pair[0].market_id))
+def _params() -> Params:
+    """Those of params.yaml, with as many markets as the exchange lists, and no limit that 60 ticks would reach."""
+    given = load()
+    risk = given.risk.model_copy(update={"orders_per_minute": 1_000, "notional_per_hour": 1_000.0})
+    return given.model_copy(update={"risk": risk})
 
 
-async def walked(way: Way, ticks: int) -> Ticks:
-    """The ticks through a socket of reference prices, each sent when the one before it is done with."""
-    done = asyncio.Event()
-    sent_at, centre, ended = 0.0, way.centre(), False
+@asynccontextmanager
+async def running(settings: Settings, prices: Prices) -> AsyncIterator[tuple[Bot, Session]]:
+    """The bot once it has decided bars. `prices` follow its market time.
 
-    async def feed(socket: ServerConnection) -> None:
-        nonlocal sent_at
-        await socket.recv()
-        for k in range(ticks):
-            ts_s, value = way.now_s + 1 + k, centre * (1.0 + (STEP if k % 2 == 0 else -STEP))
-            payload = {"symbol": "btc/usd", "timestamp": ts_s * 1_000, "value": value}
-            message = {"topic": TOPIC, "type": "update", "timestamp": sent_ms(TOPIC, ts_s), "payload": payload}
-            done.clear()
-            sent_at = time.perf_counter()
-            await socket.send(json.dumps(message))
-            await done.wait()
-            if ended:
-                return
+    Raises:
+        RuntimeError: if it has not within WARM_S seconds.
+    """
+    bot = Bot(settings, _params())
+    prices.now_s = lambda: (bot._session.feed.market_s if bot._session is not None else None) or BEGINS_S
+    bot.start()
+    try:
+        until = time.monotonic() + WARM_S
+        while bot.status.decided_bars < 2 or bot._session is None:
+            if time.monotonic() > until:
+                raise RuntimeError(f"the bot decided no bar in {WARM_S:g} s: {bot.state(whole=False)['alarms']}")
+            await asyncio.sleep(0.2)
+        yield bot, bot._session
+    finally:
+        await bot.stop()
 
-    async with serve(feed, "127.0.0.1", 0) as server:
+
+async def walked(settings: Settings, prices: Prices, ticks: int) -> Ticks:
+    """The ticks through a running bot."""
+    async with serve(prices.serve, "127.0.0.1", 0) as server:
         port = next(iter(server.sockets)).getsockname()[1]
-        try:
-            async for one in Rtds(f"ws://127.0.0.1:{port}", by_message=True).prices():
-                if isinstance(one, Price):
-                    way.take(one, sent_at)
-                    done.set()
-                if way.found.sent == ticks:
-                    break
-        finally:
-            # The server waits for its handler, so a refused order must not leave that one waiting.
-            ended = True
-            done.set()
-    return way.found
+        settings = settings.model_copy(update={"rtds_url": f"ws://127.0.0.1:{port}"})
+        async with running(settings, prices) as (bot, session):
+            return await Way(bot, session, prices).walk(ticks)
 
 
 def tick_to_order(ticks: int = TICKS) -> Ticks:
-    """Ticks against a local exchange in a process of its own."""
-    with exchange_process("--series", SERIES) as urls:
-        gateway = ClobGateway.connect(Settings(clob_url=urls["clob"]))
-        return asyncio.run(walked(Way(gateway, asyncio.run(listed(urls))), ticks))
+    """Ticks through the running service against a local exchange in a process of its own."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        tiny_bundle.make(folder / "new", length_s=1, lookback=LOOKBACK)
+        tiny_bundle.promote(folder / "new", folder / "var")
+        options = ["--series", SERIES, "--speed", "1", "--history-days", "1", "--seed", "1"]
+        with (folder / "exchange.log").open("w") as log, exchange(options, log) as urls:
+            values = {name.removeprefix("ODDSMITH_").lower(): value for name, value in urls.items()}
+            settings = Settings(
+                _env_file=None, var=folder / "var", kill_switch=folder / "KILL",
+                pinned_policy="temporal_arbitrage", **{**values, "news_url": ""},
+            )  # fmt: skip
+            return asyncio.run(walked(settings, Prices(), ticks))
 
 
 def measure(ticks: int = TICKS) -> dict[str, float]:
-    """From the sending of a price into the socket of reference prices until the exchange has answered the order that it
-    led to: parsing, fair values and decisions of all markets of the asset, signature, request, answer. Each tick is a
-    new price, and the order is the first that `decide` asks for at it; ticks without one are counted."""
+    """From the sending of a price into the socket of reference prices until the service begins the request of the order
+    that it led to, and until the exchange has answered it. Ticks without an order are counted."""
     return tick_to_order(ticks).document()

@@ -26,16 +26,18 @@ def make(
     kind: str = "threshold",
     mood: float | None = None,
     source: str = "simulated",
+    lookback: int = LOOKBACK,
 ) -> str:
     """Write and seal a bundle; its hash. `pull` is the expected return to the mean in standard deviations, `mood` what
-    a full sentiment adds for a forecaster that reads it, `source` where its training data came from."""
+    a full sentiment adds for a forecaster that reads it, `source` where its training data came from, and
+    `lookback` the bars of its windows."""
     folder.mkdir(parents=True, exist_ok=True)
-    _network(folder / "forecaster.onnx", pull, mood)
+    _network(folder / "forecaster.onnx", pull, mood, lookback)
     write_json(
         folder / "meta.json",
         {
             "kind": "tiny",
-            "lookback": LOOKBACK,
+            "lookback": lookback,
             "horizon": HORIZON,
             "feature_version": spec.FEATURE_VERSION,
             "sentiment": mood is not None,
@@ -63,7 +65,7 @@ def make(
             "created_s": 1_767_225_600,
             "source": source,
             "bar_length_s": length_s,
-            "lookback_bars": LOOKBACK,
+            "lookback_bars": lookback,
             "horizon_bars": HORIZON,
             "feature_version": spec.FEATURE_VERSION,
             "features": list(spec.FEATURE_NAMES),
@@ -106,7 +108,7 @@ def promote(folder: Path, var: Path) -> str:
     return made
 
 
-def _network(path: Path, pull: float, mood: float | None) -> None:
+def _network(path: Path, pull: float, mood: float | None, lookback: int) -> None:
     """(n, L, 26 or 28) -> (n, H, 4): every output is `pull` times the last standardised ma_30 and `mood` times the
     sentiment, the band one sd around it."""
     column = inputs_of(None).index("ma_30")
@@ -129,7 +131,7 @@ def _network(path: Path, pull: float, mood: float | None) -> None:
     graph = helper.make_graph(
         nodes,
         "tiny",
-        [helper.make_tensor_value_info("windows", TensorProto.FLOAT, ["n", LOOKBACK, width])],
+        [helper.make_tensor_value_info("windows", TensorProto.FLOAT, ["n", lookback, width])],
         [helper.make_tensor_value_info("forecast", TensorProto.FLOAT, ["n", HORIZON, 4])],
         constants,
     )

@@ -31,8 +31,9 @@ from benchmarks.exchange_process import exchange
 from pipelines.core import params
 from pipelines.core.settings import Settings
 from serving import metrics
-from serving.bar_turn import BarTurns
 from serving.bot import Bot
+from serving.turns.bar_turn import BarTurns
+from serving.turns.order_sender import OrderSender
 
 WARM_S: Final = 240.0
 LIMIT_MS: Final = 100.0
@@ -63,6 +64,7 @@ class Timed(BarTurns):
     turns: list[tuple[float, float, int]] = []  # noqa: RUF012 - one bot at a time
     prepared: list[float] = []  # noqa: RUF012
     answered: list[float] = []  # noqa: RUF012
+    closed_at = 0.0
 
     async def prepare(self, account: Any, ts_s: int) -> None:
         """A preparation, measured."""
@@ -73,16 +75,21 @@ class Timed(BarTurns):
     async def take(self, account: Any, feed: Any) -> None:
         """A turn, measured."""
         began, worked = time.perf_counter(), time.process_time()
-        self._closed_at = feed.closed[1]
+        Timed.closed_at = feed.closed[1]
         await super().take(account, feed)
         took_ms, worked_ms = (time.perf_counter() - began) * 1e3, (time.process_time() - worked) * 1e3
         turn = self._status._turn
         self.turns.append((took_ms, worked_ms, len(turn.decisions) if turn is not None else 0))
 
-    def _send_all(self, account: Any, turn: Any, kill: bool, bar: Any) -> Any:
-        made = super()._send_all(account, turn, kill, bar)
+
+class TimedSender(OrderSender):
+    """Notes when the orders of a turn were answered."""
+
+    def send_all(self, account: Any, turn: Any, *arguments: Any) -> Any:
+        """The orders of a turn, measured from its close."""
+        made = super().send_all(account, turn, *arguments)
         if any(one.intent is not None for one in turn.decisions):
-            self.answered.append((time.perf_counter() - self._closed_at) * 1e3)
+            Timed.answered.append((time.perf_counter() - Timed.closed_at) * 1e3)
         return made
 
 
@@ -96,6 +103,7 @@ async def measure(settings: Settings, markets: int, bars: int, bar_s: float) -> 
     limits = limits.model_copy(update={"serving": limits.serving.model_copy(update={"max_markets": markets})})
     bot = Bot(settings, limits)
     bot._turns.__class__ = Timed
+    bot._turns.sender.__class__ = TimedSender
     bot.start()
     try:
         deadline = time.monotonic() + WARM_S

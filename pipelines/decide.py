@@ -100,6 +100,13 @@ class Rules:
         """Whether the policy quotes both sides of a market."""
         return bool(getattr(self.policy, "makes", False))
 
+    @property
+    def between_bars(self) -> bool:
+        """Whether a move of the reference price between two closes is decided on."""
+        # A leg needs all markets of its event, and a price may move some of them alone.
+        acts = bool(getattr(self.policy, "acts_on_reference", False)) and not self.trades_legs
+        return acts and self.execution.decide_between_bars
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -133,7 +140,8 @@ class Decision:
 
 
 def decide(inputs: Inputs, account: Account, rules: Rules) -> Decision:
-    """Decide on a closed bar: the order is meant to fill at the next one. At most one of intent and refusal is set."""
+    """Decide on a closed bar, or between it and the next: the order is meant to fill at the next one. At most one of
+    intent and refusal is set."""
     position = account.positions.get(inputs.market.market_id)
     must_close = account.must_close(inputs.market.market_id)
     dust = position is not None and _is_left_alone(position, inputs.market, must_close)
@@ -234,7 +242,7 @@ def _round_trip(inputs: Inputs, rules: Rules) -> float:
 
 def _seconds_left(inputs: Inputs, rules: Rules) -> float:
     end = inputs.market.end_s
-    return float(observation.DAY_S) if end is None else float(end - inputs.bar.ts_s)
+    return float(observation.DAY_S) if end is None else end - inputs.bar.ts_s - inputs.after_ms / 1_000.0
 
 
 def _exit_reason(inputs: Inputs, position: Position, target: Target, account: Account, rules: Rules) -> str:
@@ -541,6 +549,7 @@ def _intent(inputs: Inputs, outcome: Outcome, side: Side, limit: int, shares: in
         version=market.version,
         reason=reason,
         ts_s=inputs.bar.ts_s,
+        after_ms=inputs.after_ms,
     )
 
 

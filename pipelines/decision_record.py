@@ -58,21 +58,37 @@ class Packer:
         self._bars = 0
 
     def pack(self, inputs: Sequence[Inputs], account: Account, decisions: Sequence[Mapping[str, Any]] = ()) -> bytes:
-        """Inputs of all markets and the account, column by column, compressed; floats to the bit.
+        """Inputs of all markets and the account, column by column, compressed; floats to the bit. All were seen at one
+        time: they share `after_ms`.
 
         `decisions` are rows as `decision_row` makes them, one per input and in their order.
         """
         self._bars += 1
+        return self._packed(inputs, account, decisions, [one.market for one in inputs if self._is_news(one.market)])
+
+    def pack_between(self, inputs: Sequence[Inputs], account: Account, decisions: Sequence[Mapping[str, Any]]) -> bytes:
+        """What was seen between two bars, as `pack`. It describes what no bar has described so far, and who reads bars
+        alone misses nothing."""
+        known = {market_id: market for market_id, (market, _) in self._described.items()}
+        news = [one.market for one in inputs if known.get(one.market.market_id) != one.market]
+        return self._packed(inputs, account, decisions, news)
+
+    @staticmethod
+    def _packed(
+        inputs: Sequence[Inputs], account: Account, decisions: Sequence[Mapping[str, Any]], news: Sequence[Market]
+    ) -> bytes:
         document = {
             "format": FORMAT,
             "account": _account_document(account),
             "ids": [short_id(one.market.market_id) for one in inputs],
-            "markets": [market_document(one.market) for one in inputs if self._is_news(one.market)],
+            "markets": [market_document(one) for one in news],
             "ints": _packed_columns([_integers(one) for one in inputs], "<i8"),
             "floats": _packed_columns([_floats(one) for one in inputs], "<f8"),
             "features": _packed_columns([one.features for one in inputs], "<f8"),
             "forecasts": _packed_forecasts([one.forecast for one in inputs]),
             "decisions": {name: [row[name] for row in decisions] for name in DECIDED} if decisions else {},
+            # A record of a close is as before: only decisions between two closes have it.
+            **({"after_ms": inputs[0].after_ms} if inputs and inputs[0].after_ms else {}),
         }
         return zlib.compress(msgspec.msgpack.encode(document), _LEVEL)
 
@@ -239,8 +255,9 @@ def unpack(content: bytes, markets: dict[str, Market], only: str | None = None) 
     )
     forecasts = _forecasts(document["forecasts"], len(ids))
     known = [(row, markets[names[short]]) for row, short in enumerate(ids) if short in names]
+    after_ms = document.get("after_ms", 0)
     inputs = {
-        row: _inputs(market, ints[row].tolist(), floats[row].tolist(), features[row], forecasts[row])
+        row: _inputs(market, ints[row].tolist(), floats[row].tolist(), features[row], forecasts[row], after_ms)
         for row, market in known
     }
     decided: dict[str, Mapping[str, Any]] = {
@@ -263,7 +280,9 @@ def _columns(content: bytes, rows: int, kind: str) -> np.ndarray[Any, Any]:
     return np.ascontiguousarray(np.frombuffer(content, dtype=kind).reshape(-1, rows).T)
 
 
-def _inputs(market: Market, ints: list[int], floats: list[float], features: FloatArray, forecast: FloatArray) -> Inputs:
+def _inputs(
+    market: Market, ints: list[int], floats: list[float], features: FloatArray, forecast: FloatArray, after_ms: int
+) -> Inputs:
     bar, quote, (age_s, reference, reference_age_s, warm) = ints[:5], ints[5:9], ints[9:]
     # Records of earlier versions have fewer columns: reference prices and external probabilities were not known then.
     stated = (*floats[2:], math.nan, math.nan, math.nan)[:3]
@@ -282,6 +301,7 @@ def _inputs(market: Market, ints: list[int], floats: list[float], features: Floa
         warm=bool(warm),
         reference_units=reference,
         reference_age_s=reference_age_s,
+        after_ms=after_ms,
     )
 
 

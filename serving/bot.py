@@ -28,7 +28,6 @@ from serving.account import settlement
 from serving.account.controls import Controls
 from serving.account.journal import Journal
 from serving.account.trading_account import TradingAccount
-from serving.bar_turn import BarTurns
 from serving.dashboard import market_page
 from serving.dashboard.announcer import Announcer
 from serving.dashboard.market_records import Record
@@ -43,6 +42,8 @@ from serving.safety.venue_watch import VenueWatch
 from serving.session import Connections, Lasting, Session, connections
 from serving.start import check_mode, journal_url, make_gateway
 from serving.threads import Threads
+from serving.turns.bar_turn import BarTurns
+from serving.turns.between_bars import BetweenTurns
 
 RETRY_S = 2.0
 """Wall seconds before the venue is tried again after it did not answer."""
@@ -103,6 +104,15 @@ class Bot:
             self._controls,
             self._take_limits,
             self._pulse.beat,
+        )
+        self._between = BetweenTurns(
+            self._journal,
+            self._model_watch,
+            self.status,
+            self._threads,
+            settings.kill_switch,
+            self._controls,
+            self._turns,
         )
         self._remembered = Remembered(self._read_journal, self._rules_of)
         self._lasting: Lasting | None = None
@@ -219,6 +229,7 @@ class Bot:
                 model_watch=self._model_watch,
                 watch=self._watch,
                 turns=self._turns,
+                between=self._between,
                 status=self.status,
                 block=self._block,
                 threads=self._threads,

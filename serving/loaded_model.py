@@ -103,13 +103,15 @@ class WarmMarket:
 
 @dataclass(frozen=True)
 class Turn:
-    """What one bar led to, and what it cost in wall milliseconds."""
+    """What one bar, or a reference price after it, led to, and what it cost in wall milliseconds."""
 
     ts_s: int
     inputs: tuple[Inputs, ...]
     decisions: tuple[Decision, ...]
     forecast_ms: float
     decide_ms: float
+    after_ms: int = 0
+    """Market milliseconds from the close to a turn between two bars; 0 at a close."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +144,22 @@ def take_turn(
     made = [*_inputs(model.predictor, ordered), *(_cold(one, ts_s, model.predictor.horizon) for one in cold)]
     known = references or {}
     by_id = [_referred(one, known) for one in sorted(made, key=lambda one: one.market.market_id)]
+    made_ms = (time.perf_counter() - started) * 1e3
+    return replace(_decided(model, ts_s, by_id, account, busy), forecast_ms=made_ms)
+
+
+def turn_between(
+    model: LoadedModel, ts_s: int, newest: Sequence[Inputs], account: Account, busy: frozenset[str]
+) -> Turn:
+    """A turn between two closes over what is known of some markets by now, as `take_turn`. All of `newest` have one
+    `after_ms`, and the forecasts of the close at `ts_s`."""
+    by_id = sorted(newest, key=lambda one: one.market.market_id)
+    return replace(_decided(model, ts_s, by_id, account, busy), after_ms=by_id[0].after_ms)
+
+
+def _decided(model: LoadedModel, ts_s: int, by_id: Sequence[Inputs], account: Account, busy: frozenset[str]) -> Turn:
+    started = time.perf_counter()
     inputs = tuple(in_turn(by_id, model.rules))
-    forecast_at = time.perf_counter()
     open_buys = dict(account.open_buy_micro)
     account = replace(account, open_buy_micro=open_buys)
     decisions = []
@@ -155,8 +171,7 @@ def take_turn(
         decisions.append(decision)
         for intent in decision.intents:
             reserve(intent, one.market, open_buys)
-    ended = time.perf_counter()
-    return Turn(ts_s, inputs, tuple(decisions), (forecast_at - started) * 1e3, (ended - forecast_at) * 1e3)
+    return Turn(ts_s, inputs, tuple(decisions), 0.0, (time.perf_counter() - started) * 1e3)
 
 
 def _inputs(predictor: Predictor, seen: Sequence[WarmMarket]) -> tuple[Inputs, ...]:

@@ -84,6 +84,10 @@ FORECAST_LATENCY = Histogram("forecast_latency_ms", "Wall time of one batch fore
 DECIDE_LATENCY = Histogram("decide_latency_ms", "Wall time of all decisions of one bar, ms", buckets=_LATENCY_MS)
 BAR_LATENCY = Histogram("bar_latency_ms", "Wall time from the close of a bar to its decisions, ms", buckets=_LATENCY_MS)
 
+TICK_LATENCY = Histogram(
+    "tick_latency_ms", "Wall time from a reference price to the decisions between two bars, ms", buckets=_LATENCY_MS
+)
+
 API_ERRORS = Counter("api_errors", "Requests that the venue did not answer as they should be", ("part",))
 DISCONNECTS = Counter("websocket_disconnects", "Market streams that ended and were opened again")
 MESSAGES_UNREAD = Counter(

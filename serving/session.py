@@ -14,11 +14,11 @@ from pipelines.core.errors import VenueError, VenueForbidden, VenueUnavailable
 from pipelines.core.params import Params
 from pipelines.core.settings import Mode, Settings
 from pipelines.news import scorers, sources
+from pipelines.reference.prices import Price
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.stream import MarketStream, Resolution
 from serving import metrics
 from serving.account.trading_account import TradingAccount
-from serving.bar_turn import BarTurns
 from serving.dashboard.status import Status
 from serving.market import history
 from serving.market.feed import Feed
@@ -30,6 +30,8 @@ from serving.safety.heartbeat import Heartbeat
 from serving.safety.quote_watch import QuoteWatch
 from serving.safety.venue_watch import VenueWatch
 from serving.threads import Threads
+from serving.turns.bar_turn import BarTurns
+from serving.turns.between_bars import BetweenTurns, ReferenceMoves
 from serving.upkeep import Upkeep
 
 COMPARED_AFTER_S = 15.0
@@ -49,6 +51,7 @@ class Lasting:
     model_watch: ModelWatch
     watch: VenueWatch
     turns: BarTurns
+    between: BetweenTurns
     status: Status
     block: Block
     threads: Threads
@@ -83,11 +86,12 @@ class Session:
     def __init__(self, lasting: Lasting, venue: Connections) -> None:
         self._lasting = lasting
         self._venue = venue
-        self._bar = asyncio.Event()
+        self._woken = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
         self._closed = 0
-        self._reached_s = 0
+        self._reached_s: int | None = None
         settings, params = lasting.settings, lasting.params
-        length_s, lookback = lasting.model_watch.geometry
+        self._length_s, self._lookback = length_s, lookback = lasting.model_watch.geometry
         self.feed = Feed(
             MarketStream(settings.clob_ws_url, venue.exchange),
             venue.archive,
@@ -107,6 +111,10 @@ class Session:
             lambda: [one.market for one in self.feed.followed.values()],
             length_s,
             wall_is_market=settings.mode is not Mode.SIMULATED,
+            on_price=self._on_price,
+        )
+        self._moves = ReferenceMoves(
+            lasting.account, self.feed, self._references.now, lasting.turns, lasting.model_watch
         )
         self.feed.implied, self.feed.stated = self._references.fair, self._references.external
         self._quotes = QuoteWatch(
@@ -206,12 +214,26 @@ class Session:
 
     def _on_reached(self, ts_s: int) -> None:
         self._reached_s = ts_s
-        self._bar.set()
+        self._woken.set()
 
     def _on_bar(self, closed: list[tuple[Bar, Quote]]) -> None:
         self._lasting.account.gateway.bars_closed(closed)
         self._closed += 1
-        self._bar.set()
+        self._woken.set()
+
+    def _on_price(self, price: Price) -> None:
+        self._moves.hear(price)
+        self._wake_for_moves()
+
+    def _wake_for_moves(self) -> None:
+        """Wake the loop of the turns when prices that wait may be decided on. While a bar ends they wait for it."""
+        if self._timer is not None:
+            self._timer.cancel()
+        due_in_s = self._moves.due_in_s()
+        self._timer = None if due_in_s is None else asyncio.get_running_loop().call_later(due_in_s, self._woken.set)
+
+    def _bar_waits(self) -> bool:
+        return self._closed > 0 or self._reached_s is not None
 
     def _on_resolved(self, message: Resolution) -> None:
         self._upkeep.resolved(message)
@@ -231,14 +253,14 @@ class Session:
         else:
             self._lasting.status.clear_alarm("dropped")
 
-    async def _bar_ends(self) -> bool:
-        """Wait for a bar that ends or has closed; False when none has for a while."""
+    async def _something_is_due(self) -> bool:
+        """Wait for a bar that ends or has closed, or for prices to decide on; False when nothing came for a while."""
         try:
             async with asyncio.timeout(COMPARED_AFTER_S):
-                await self._bar.wait()
+                await self._woken.wait()
         except TimeoutError:
             return False
-        self._bar.clear()
+        self._woken.clear()
         return True
 
     async def _compare(self) -> None:
@@ -257,27 +279,49 @@ class Session:
             lasting.status.clear_alarm("turn")
 
     async def _take_turns(self) -> None:
-        """A turn per closed bar; when turns fall behind, the bars between are folded and not decided."""
-        lasting = self._lasting
-        geometry = lasting.model_watch.geometry
+        """A turn per closed bar, and between them where reference prices ask for one; when turns fall behind, the bars
+        between are folded and not decided."""
         while True:
-            if not await self._bar_ends():
+            if not await self._something_is_due():
                 await self._compare()
-                continue
-            if not self._closed:
-                await lasting.turns.reached(lasting.account, self._reached_s)
-                continue
-            self._count_dropped()
-            if await lasting.model_watch.refresh() and lasting.model_watch.geometry != geometry:
-                raise VenueUnavailable("the new bundle has another bar length or lookback: windows are warmed anew")
-            try:
-                await lasting.turns.take(lasting.account, self.feed)
-                lasting.status.clear_alarm("turn")
-                if any(one.ready for one in self.feed.followed.values()):
-                    lasting.status.clear_alarm("history")
-            except VenueForbidden:
-                raise
-            except VenueError as error:
-                metrics.API_ERRORS.labels("turn").inc()
-                lasting.status.alarm("turn", str(error))
-                _log.warning("turn failed", error=str(error))
+            elif self._closed:
+                await self._take_bar()
+            elif self._reached_s is not None:
+                reached_s, self._reached_s = self._reached_s, None
+                await self._lasting.turns.reached(self._lasting.account, reached_s)
+            else:
+                await self._take_between()
+            self._wake_for_moves()
+
+    async def _take_bar(self) -> None:
+        lasting, geometry = self._lasting, (self._length_s, self._lookback)
+        self._count_dropped()
+        self._reached_s = None
+        if await lasting.model_watch.refresh() and lasting.model_watch.geometry != geometry:
+            raise VenueUnavailable("the new bundle has another bar length or lookback: windows are warmed anew")
+        async with self._tried():
+            await lasting.turns.take(lasting.account, self.feed)
+            if any(one.ready for one in self.feed.followed.values()):
+                lasting.status.clear_alarm("history")
+
+    async def _take_between(self) -> None:
+        moved = self._moves.taken()
+        if moved is None:
+            return
+        async with self._tried():
+            turn = await self._lasting.between.take(self._lasting.account, moved, self._bar_waits)
+            if turn is not None:
+                self._moves.decided(turn)
+
+    @asynccontextmanager
+    async def _tried(self) -> AsyncIterator[None]:
+        """A turn that the venue's silence has ended is said, and the next one is taken all the same."""
+        try:
+            yield
+            self._lasting.status.clear_alarm("turn")
+        except VenueForbidden:
+            raise
+        except VenueError as error:
+            metrics.API_ERRORS.labels("turn").inc()
+            self._lasting.status.alarm("turn", str(error))
+            _log.warning("turn failed", error=str(error))

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+import msgspec
+
 from pipelines.core.domain import Bar, FeeSchedule, Fill, Market, Outcome, Quote, Side
 from pipelines.core.errors import VenueError
 
@@ -42,12 +44,25 @@ class OrderIntent:
     reason: str
     """Why it is sent: enter, exit, stop_loss, take_profit, trailing_stop, kill_switch, ..."""
     ts_s: int
-    """Market time of the decision."""
+    """Market time of the close that was decided on."""
     order_type: OrderType = OrderType.GTC
     post_only: bool = False
     """The venue refuses the order instead of letting it take."""
     lifetime_s: int = 0
     """Seconds that a GTD order may rest, for the venue's own clock; at least the venue's minimum is asked for."""
+    after_ms: int = 0
+    """Market milliseconds from `ts_s` to a decision between two closes; 0 at a close."""
+
+
+def intent_json(intent: OrderIntent | None) -> str | None:
+    """An intent as the journal keeps it, JSON; None without one. A decision at a close has no `after_ms`: earlier
+    versions knew none, and their decisions are compared with those of today."""
+    if intent is None:
+        return None
+    document = msgspec.to_builtins(intent)
+    if not intent.after_ms:
+        del document["after_ms"]
+    return msgspec.json.encode(document).decode()
 
 
 NOTHING_TO_TAKE = "no orders found to match"

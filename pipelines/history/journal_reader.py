@@ -1,10 +1,11 @@
 """Reading the running system's journal: bars with what `decide` saw, decisions, orders and fills. Never writes."""
 
 import contextlib
+import heapq
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,10 +22,17 @@ from pipelines.history.modelled import JournaledMarkets
 AT_ONCE = 500
 """Market times that one statement asks for."""
 
+BETWEEN: Final = "between_bars"
+"""The table of turns between two bars."""
+
+AT: Final = ("ts_s", "after_ms")
+"""What tells the turns of an account apart: the market time of the close, and ms after it."""
+
 
 @dataclass(frozen=True)
 class LiveBar:
-    """One decided bar of the journal. Inputs of markets that nothing describes are counted in `unknown`."""
+    """One turn of the journal: a decided bar, or `after_ms` after its close what was decided before the next. Inputs of
+    markets that nothing describes are counted in `unknown`."""
 
     ts_s: int
     bundle: str
@@ -34,6 +42,12 @@ class LiveBar:
     unknown: int
     limits: JournaledLimits | None
     """None where an older program journaled none."""
+    after_ms: int = 0
+
+    @property
+    def at(self) -> tuple[int, int]:
+        """Market time of the close, and the milliseconds after it: what tells the turns of an account apart."""
+        return self.ts_s, self.after_ms
 
 
 def url(settings: Settings) -> str:
@@ -134,12 +148,21 @@ class JournalReader:
 
     def bars(self) -> Iterator[LiveBar]:
         """Decided bars in the order of time."""
+        return self._in_order("bars")
+
+    def turns(self) -> Iterator[LiveBar]:
+        """Bars, and what was decided between them, in the order of time."""
+        return self._in_order("bars", BETWEEN)
+
+    def _in_order(self, *names: str) -> Iterator[LiveBar]:
         decisions: dict[int, dict[str, Mapping[str, Any]]] = {}
         for row in self._rows("decisions", "ts_s"):
             decisions.setdefault(row["ts_s"], {})[row["market_id"]] = row
         self._learn_markets(self._from_s)
-        for row in self._rows("bars", "ts_s"):
-            yield self._bar(row, decisions.get(row["ts_s"], {}))
+        tables = (self._rows(name, *AT[: 1 + (name == BETWEEN)]) for name in names if name in self._tables.tables)
+        # Read in their order: a record describes only the markets that none before it has described.
+        for row in heapq.merge(*tables, key=lambda one: (one["ts_s"], one.get("after_ms", 0))):
+            yield self._bar(row, {} if row.get("after_ms") else decisions.get(row["ts_s"], {}))
 
     def bar_at(self, ts_s: int) -> LiveBar | None:
         """The bar that was decided at a market time; None where none was."""
@@ -148,6 +171,29 @@ class JournalReader:
             return None
         self._learn_markets(ts_s)
         return self._bar(rows[0], {row["market_id"]: row for row in self._at("decisions", ts_s)})
+
+    def turn_at(self, ts_s: int, after_ms: int) -> LiveBar | None:
+        """The bar that was decided at a market time, or the turn so long after it; None where none was."""
+        if not after_ms:
+            return self.bar_at(ts_s)
+        return self._between([row for row in self._at(BETWEEN, ts_s) if row["after_ms"] == after_ms])
+
+    def turn_at_ms(self, market_ms: int) -> LiveBar | None:
+        """The turn that was taken at a market time in ms, at a close or between two; None where none was."""
+        bar = None if market_ms % 1_000 else self.bar_at(market_ms // 1_000)
+        if bar is not None or BETWEEN not in self._tables.tables:
+            return bar
+        table = self._tables.tables[BETWEEN]
+        there = table.c.ts_s * 1_000 + table.c.after_ms == market_ms
+        query = sa.select(table).where(table.c.account == self.account).where(there)
+        with self._engine.connect() as db:
+            return self._between([dict(row._mapping) for row in db.execute(query)])
+
+    def _between(self, rows: Sequence[Mapping[str, Any]]) -> LiveBar | None:
+        if not rows:
+            return None
+        self._learn_markets(rows[0]["ts_s"] + 1)
+        return self._bar(rows[0], {})
 
     def newest_bars(self, before_s: int, most: int) -> list[tuple[int, bytes, str, int]]:
         """(market time, what was seen, bundle, session) of so many bars before a time whose inputs are kept, newest
@@ -159,12 +205,16 @@ class JournalReader:
             rows = db.execute(query.order_by(table.c.ts_s.desc()).limit(most))
             return [(int(row[0]), bytes(row[1]), str(row[2]), int(row[3])) for row in rows]
 
-    def bars_of(self, bundle: str) -> frozenset[int]:
-        """Market times of the bars that a bundle decided."""
-        table = self._tables.tables["bars"]
-        query = sa.select(table.c.ts_s).where(table.c.account == self.account).where(table.c.bundle == bundle)
-        with self._engine.connect() as db:
-            return frozenset(int(found) for found in db.execute(query).scalars())
+    def turns_of(self, bundle: str) -> frozenset[tuple[int, int]]:
+        """`LiveBar.at` of the bars that a bundle decided, and of its turns between them."""
+        found: set[tuple[int, int]] = set()
+        for name in {"bars", BETWEEN} & self._tables.tables.keys():
+            table = self._tables.tables[name]
+            after = table.c.after_ms if name == BETWEEN else sa.literal(0)
+            query = sa.select(table.c.ts_s, after).where(table.c.account == self.account, table.c.bundle == bundle)
+            with self._engine.connect() as db:
+                found |= {(int(ts_s), int(ms)) for ts_s, ms in db.execute(query)}
+        return frozenset(found)
 
     def _at(self, name: str, ts_s: int) -> list[Mapping[str, Any]]:
         """Rows of one market time."""
@@ -194,21 +244,21 @@ class JournalReader:
             seen = decision_record.DecidedBar([], decision_record.NOTHING, len(decisions), {})
         limits = self.limits.get((row["session_id"], row["bundle"]))
         made: dict[str, Mapping[str, Any]] = {**(decisions or seen.decisions)}
-        return LiveBar(row["ts_s"], row["bundle"], seen.inputs, seen.account, made, seen.unknown, limits)
+        after_ms = int(row.get("after_ms", 0))
+        return LiveBar(row["ts_s"], row["bundle"], seen.inputs, seen.account, made, seen.unknown, limits, after_ms)
 
     def at(self, times: Sequence[int]) -> JournaledMarkets:
-        """What the bars of some market times saw of the markets that were ever traded; bars that the journal has
-        forgotten are not in it."""
-        book, table = JournaledMarkets(), self._tables.tables["bars"]
+        """What the bars of some market times, and the turns until the next ones, saw of the markets that were ever
+        traded; what the journal has forgotten is not in it."""
+        book = JournaledMarkets()
         for first in range(0, len(times), AT_ONCE):
-            some = table.c.ts_s.in_(times[first : first + AT_ONCE]) & (sa.func.length(table.c.inputs) > 0)
-            with self._engine.connect() as db:
-                rows = db.execute(sa.select(table).where(table.c.account == self.account).where(some))
-                for row in rows:
-                    bar = self._bar(dict(row._mapping), {})
-                    book.inputs |= {(one.market.market_id, bar.ts_s): one for one in bar.inputs}
-                    if bar.limits:
-                        book.terms[bar.ts_s] = (bar.limits.execution, bar.limits.bar_length_s)
+            for name in {"bars", BETWEEN} & self._tables.tables.keys():
+                table = self._tables.tables[name]
+                some = table.c.ts_s.in_(times[first : first + AT_ONCE]) & (sa.func.length(table.c.inputs) > 0)
+                with self._engine.connect() as db:
+                    for row in db.execute(sa.select(table).where(table.c.account == self.account).where(some)):
+                        bar = self._bar(dict(row._mapping), {})
+                        book.take(bar.at, bar.inputs, bar.limits)
         return book
 
     def orders(self) -> list[Mapping[str, Any]]:
@@ -217,17 +267,22 @@ class JournalReader:
 
     def latencies_ms(self) -> list[float]:
         """From the close of a bar to the venue's answer, of every order that was answered: what the bar's decisions
-        took, and the order."""
-        bars, orders = self._tables.tables["bars"], self._tables.tables["orders"]
-        same = (bars.c.account == orders.c.account) & (bars.c.ts_s == orders.c.ts_s)
-        query = sa.select(bars.c.took_ms + orders.c.latency_ms).select_from(orders.join(bars, same))
-        query = query.where(orders.c.account == self.account).where(orders.c.ts_s >= self._from_s)
-        with self._engine.connect() as db:
-            return [float(one) for one in db.execute(query.where(orders.c.latency_ms > 0.0)).scalars()]
+        took, and the order. Of orders between two bars from the reference price on that led to them."""
+        orders, found = self._tables.tables["orders"], []
+        for name in {"bars", BETWEEN} & self._tables.tables.keys():
+            turns = self._tables.tables[name]
+            same = (turns.c.account == orders.c.account) & (turns.c.ts_s == orders.c.ts_s)
+            if "after_ms" in orders.c:
+                same &= orders.c.after_ms == (turns.c.after_ms if name == BETWEEN else 0)
+            query = sa.select(turns.c.took_ms + orders.c.latency_ms).select_from(orders.join(turns, same))
+            query = query.where(orders.c.account == self.account).where(orders.c.ts_s >= self._from_s)
+            with self._engine.connect() as db:
+                found += [float(one) for one in db.execute(query.where(orders.c.latency_ms > 0.0)).scalars()]
+        return found
 
-    def orders_at(self, ts_s: int) -> list[Mapping[str, Any]]:
-        """Orders that were decided at a market time."""
-        return self._at("orders", ts_s)
+    def orders_of(self, bar: LiveBar) -> list[Mapping[str, Any]]:
+        """Orders that a turn asked for."""
+        return [row for row in self._at("orders", bar.ts_s) if row.get("after_ms", 0) == bar.after_ms]
 
     def every_order(self) -> Iterator[Mapping[str, Any]]:
         """All orders of the account by decision time, however long ago."""

@@ -61,22 +61,24 @@ def bundle_named(var: Path, journaled: Mapping[str, Any], prefix: str) -> str:
 
 
 def decision(reader: JournalReader, text: str) -> dict[str, Any]:
-    """A decision of the journal: of an order id, of a fill id, or of MARKET@TIME (seconds or ISO 8601).
+    """A decision of the journal: of an order id, of a fill id, or of MARKET@TIME (seconds or ISO 8601, with the
+    milliseconds of a decision between two bars).
 
     Raises:
         DataError: saying what was given and what would be understood, where nothing or more than one thing is meant.
     """
     if "@" in text:
         market, _, when = text.partition("@")
-        ts_s = _seconds(when)
-        bar = reader.bar_at(ts_s)
+        market_ms = _milliseconds(when)
+        bar = reader.turn_at_ms(market_ms)
         if bar is None:
-            raise DataError(f"no bar was decided at {when} (market time {ts_s}); {_span(reader)}")
+            what = f"no bar was decided at {when} (market time {market_ms / 1_000:.15g}), and nothing else"
+            raise DataError(f"{what}; {_span(reader)}")
         market_id = _only(market, sorted(bar.decisions), f"a market that was decided at {when}")
-        orders = [row for row in reader.orders_at(ts_s) if row["market_id"] == market_id]
+        orders = [row for row in reader.orders_of(bar) if row["market_id"] == market_id]
         return _decision(reader, bar, market_id, orders)
     order = _order(reader, text)
-    bar = reader.bar_at(order["ts_s"])
+    bar = reader.turn_at(order["ts_s"], order.get("after_ms", 0))
     if bar is None:
         raise DataError(f"order {order['order_id']} was placed by a bar that the journal no longer holds")
     return _decision(reader, bar, order["market_id"], [order])
@@ -94,11 +96,12 @@ def _decision(reader: JournalReader, bar: LiveBar, market_id: str, orders: list[
     names = ("action", "direction", "fraction", "confidence", "refusal", "detail", "intent", "other", "armed")
     fills = reader.fills()
     return {
-        "decision": name_of(market_id, bar.ts_s),
+        "decision": name_of(market_id, *bar.at),
         "account": reader.account,
         "market_id": market_id,
         "ts_s": bar.ts_s,
-        "at": _iso(bar.ts_s),
+        "after_ms": bar.after_ms,
+        "at": _iso(bar.ts_s + bar.after_ms / 1_000),
         "bundle": bar.bundle,
         **{name: made.get(name) for name in names},
         "orders": [_order_document(row, fills.get(row["order_id"], [])) for row in orders],
@@ -112,23 +115,34 @@ def _order_document(row: Mapping[str, Any], fills: list[Mapping[str, Any]]) -> d
 
 
 def decided_by(reader: JournalReader, bundle_hash: str) -> dict[str, Any]:
-    """What a bundle decided: bars, their span, and each decision that placed orders, as `decision` understands it."""
-    times = reader.bars_of(bundle_hash)
+    """What a bundle decided: bars and turns between them, their span, and each decision that placed orders, as
+    `decision` understands it."""
+    turns = reader.turns_of(bundle_hash)
+    times = [ts_s for ts_s, after_ms in turns if not after_ms]
     orders: dict[str, list[str]] = {}
     for row in reader.every_order():
-        if row["ts_s"] in times:
-            orders.setdefault(name_of(row["market_id"], row["ts_s"]), []).append(row["order_id"])
+        at = (row["ts_s"], row.get("after_ms", 0))
+        if at in turns:
+            orders.setdefault(name_of(row["market_id"], *at), []).append(row["order_id"])
     return {
         "bars": len(times),
+        "between_bars": len(turns) - len(times),
         "first": _iso(min(times)) if times else None,
         "last": _iso(max(times)) if times else None,
         "decisions": [{"decision": name, "orders": ids} for name, ids in orders.items()],
     }
 
 
-def name_of(market_id: str, ts_s: int) -> str:
-    """The name of a decision: its market and market time."""
-    return f"{market_id}@{ts_s}"
+def name_of(market_id: str, ts_s: int, after_ms: int = 0) -> str:
+    """The name of a decision: its market and market time, with milliseconds where that is between two bars.
+
+    >>> name_of("0xab", 1_767_300_000), name_of("0xab", 1_767_300_000, 1_250)
+    ('0xab@1767300000', '0xab@1767300001.250')
+    """
+    if not after_ms:
+        return f"{market_id}@{ts_s}"
+    seconds, ms = divmod(ts_s * 1_000 + after_ms, 1_000)
+    return f"{market_id}@{seconds}.{ms:03d}"
 
 
 def _only(prefix: str, known: list[str], what: str) -> str:
@@ -142,17 +156,17 @@ def _only(prefix: str, known: list[str], what: str) -> str:
     raise DataError(f"{prefix!r} is not {what}: {many}; give it whole, or at least {FEWEST_LETTERS} letters of it")
 
 
-def _seconds(text: str) -> int:
-    if re.fullmatch(r"\d+", text):
-        return int(text)
+def _milliseconds(text: str) -> int:
+    if found := re.fullmatch(r"(\d+)(?:\.(\d{1,3}))?", text):
+        return int(found[1]) * 1_000 + int((found[2] or "").ljust(3, "0"))
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
         raise DataError(f"the time was {text!r}; give Unix seconds, or such as 2026-01-10T12:00:00+00:00") from None
-    return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())
+    return round((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1_000)
 
 
-def _iso(ts_s: int) -> str:
+def _iso(ts_s: float) -> str:
     return datetime.fromtimestamp(ts_s, UTC).isoformat()
 
 

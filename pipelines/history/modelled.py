@@ -9,6 +9,7 @@ from pipelines.core.money import MICRO, notional_micro
 from pipelines.core.orders import OrderIntent, OrderType
 from pipelines.core.sections import ExecutionParams
 from pipelines.decide import QUOTE, Inputs
+from pipelines.history.journaled_limits import JournaledLimits
 from pipelines.trading.paper import PaperBook, behind_micro
 
 Row = Mapping[str, Any]
@@ -16,12 +17,30 @@ Row = Mapping[str, Any]
 
 @dataclass
 class JournaledMarkets:
-    """What the journal's bars say about the markets: `inputs` by (market id, market time), the execution parameters and
-    the bar length that were in force at a bar where they are journaled, and what was held when the first bar closed."""
+    """What the journal's bars say about the markets: `inputs` by (market id, market time), those of turns between two
+    bars by (market id, time of the close, ms after it), the execution parameters and the bar length that were in force
+    at a bar where they are journaled, and what was held when the first bar closed."""
 
     inputs: dict[tuple[str, int], Inputs] = field(default_factory=dict)
+    between: dict[tuple[str, int, int], Inputs] = field(default_factory=dict)
     terms: dict[int, tuple[ExecutionParams, int]] = field(default_factory=dict)
     held: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def take(self, at: tuple[int, int], inputs: Sequence[Inputs], limits: JournaledLimits | None) -> None:
+        """Add what a turn saw; `at` is the time of its close and the ms after it."""
+        ts_s, after_ms = at
+        if after_ms:
+            self.between |= {(one.market.market_id, ts_s, after_ms): one for one in inputs}
+        else:
+            self.inputs |= {(one.market.market_id, ts_s): one for one in inputs}
+        if limits:
+            self.terms[ts_s] = (limits.execution, limits.bar_length_s)
+
+    def decided(self, order: Row) -> Inputs | None:
+        """What the decision of an order saw; None where the journal does not hold it."""
+        if after_ms := order.get("after_ms", 0):
+            return self.between.get((order["market_id"], order["ts_s"], after_ms))
+        return self.inputs.get((order["market_id"], order["ts_s"]))
 
     def marks(self) -> dict[str, int]:
         """Market id -> its newest YES mid in price units."""
@@ -31,10 +50,10 @@ class JournaledMarkets:
 def modelled_fills(
     order: Row, journaled: JournaledMarkets, execution: ExecutionParams, length_s: int
 ) -> list[tuple[int, int]] | None:
-    """(shares, cash) of each fill that the backtest's book gives the order; None without a bar at its arrival."""
+    """(shares, cash) of each fill that the backtest's book gives the order; None without a bar at its arrival. An order
+    between two bars is on its way from its own decision on, and meets the book of a close as every other."""
     earliest = order["ts_s"] + execution.latency_bars * length_s
-    decided, first = (journaled.inputs.get((order["market_id"], ts_s)) for ts_s in (order["ts_s"], earliest))
-    known = decided or first
+    known = journaled.decided(order) or journaled.inputs.get((order["market_id"], earliest))
     if known is None:
         return None
     paper, intent = PaperBook(execution, length_s), _intent(order, known)
@@ -69,6 +88,7 @@ def _intent(order: Row, then: Inputs) -> OrderIntent:
         version=market.version,
         reason=order["reason"],
         ts_s=order["ts_s"],
+        after_ms=order.get("after_ms", 0),
         order_type=OrderType.GTD if rests else OrderType.FAK,
         post_only=rests,
     )

@@ -59,11 +59,12 @@ def _amounts(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _decisions(settings: Settings, params: Params) -> Iterator[dict[str, Any]]:
     reader = JournalReader(url(settings), {}, HOURS, params)
-    for bar in reader.bars():
+    for bar in reader.turns():
         for one in bar.inputs:
             made = bar.decisions.get(one.market.market_id, {})
             yield {
                 "ts_s": bar.ts_s,
+                "after_ms": bar.after_ms,
                 "market_id": one.market.market_id,
                 "question": one.market.question,
                 "mid": one.bar.mid_units / PRICE_SCALE,

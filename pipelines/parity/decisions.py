@@ -3,20 +3,21 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
-import msgspec
-
+from pipelines.core.orders import intent_json
 from pipelines.decide import Decision, Rules, decide, in_turn, reserve
 from pipelines.history.journal_reader import LiveBar
 from pipelines.history.modelled import JournaledMarkets
 
 KEPT_DIFFERENCES = 20
+COUNTED: Final = ("bars", "between_bars", "decisions", "identical", "different")
 
 
 def decisions(bars: Iterable[LiveBar], rules: Mapping[str, Rules]) -> tuple[dict[str, Any], JournaledMarkets]:
     """Counts of decisions that are identical or different, with the first differences, and of those that could not be
-    replayed, by reason in `unreplayable`; `not_replayed` adds up those of bars whose orders might be sent.
+    replayed, by reason in `unreplayable`; `not_replayed` adds up those of bars whose orders might be sent. `bars` come
+    in the order of time, with the turns between two closes (counted in `between_bars`).
 
     `rules` are those of the bundles of this machine, by hash. The limits around them are the journal's; `limits` counts
     the bars that have some and those, of older programs, that do not.
@@ -27,16 +28,14 @@ def decisions(bars: Iterable[LiveBar], rules: Mapping[str, Rules]) -> tuple[dict
     limits = Counter({"journaled": 0, "params.yaml": 0})
     book = JournaledMarkets()
     for bar in bars:
-        if not counts["bars"]:
+        if not counts["bars"] + counts["between_bars"]:
             held = bar.account.positions.values()
             book.held = {(one.market_id, one.outcome.value): one.shares_micro for one in held}
-        counts["bars"] += 1
+        counts["between_bars" if bar.after_ms else "bars"] += 1
         unreplayable["market not described in the journal"] += bar.unknown
-        book.inputs |= {(one.market.market_id, bar.ts_s): one for one in bar.inputs}
+        book.take(bar.at, bar.inputs, bar.limits)
         known = rules.get(bar.bundle)
         limits["journaled" if bar.limits else "params.yaml"] += 1
-        if bar.limits:
-            book.terms[bar.ts_s] = (bar.limits.execution, bar.limits.bar_length_s)
         if known is None:
             unreplayable[f"bundle {bar.bundle[:12] or 'none'} is not on this machine"] += len(bar.inputs)
             counts["only shown"] += 0 if _armed(bar) else len(bar.inputs)
@@ -46,8 +45,9 @@ def decisions(bars: Iterable[LiveBar], rules: Mapping[str, Rules]) -> tuple[dict
             gap = difference(live, again)
             counts["identical" if not gap else "different"] += 1
             if gap and len(different) < KEPT_DIFFERENCES:
-                different.append({"ts_s": bar.ts_s, "market_id": again.market_id, **gap})
-    document: dict[str, Any] = {name: counts[name] for name in ("bars", "decisions", "identical", "different")}
+                after = {"after_ms": bar.after_ms} if bar.after_ms else {}
+                different.append({"ts_s": bar.ts_s, **after, "market_id": again.market_id, **gap})
+    document: dict[str, Any] = {name: counts[name] for name in COUNTED}
     document |= {"differences": different, "unreplayable": {k: v for k, v in unreplayable.items() if v}}
     document |= {"not_replayed": unreplayable.total() - counts["only shown"]}
     return document | {"limits": dict(limits)}, book
@@ -85,7 +85,7 @@ def difference(live: Mapping[str, Any], again: Decision) -> dict[str, Any]:
         "confidence": again.confidence,
         "refusal": again.refusal.reason.value if again.refusal else None,
         "detail": again.refusal.detail if again.refusal else "",
-        "intent": msgspec.json.encode(again.intent).decode() if again.intent else None,
-        "other": msgspec.json.encode(again.other).decode() if again.other else None,
+        "intent": intent_json(again.intent),
+        "other": intent_json(again.other),
     }
     return {name: [live.get(name), value] for name, value in replayed.items() if live.get(name) != value}

@@ -20,12 +20,13 @@ def compare(
     payouts_micro: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """Live fills compared with the model's for the same orders: shares, price, money and profit, and why they differ;
-    the gaps of sales also by what they were sent for (stop_loss, market_ending, quote, ...).
+    the gaps of sales also by what they were sent for (stop_loss, market_ending, quote, ...), and in `between_bars` the
+    gaps of orders that were decided between two bars: the model meets the book of a close with them too.
 
     `execution` and `length_s` hold for bars whose own terms are not journaled. A profit values what was bought or sold
     at the payout of a decided market (`payouts_micro`, of a YES share), else at its newest mid.
     """
-    rows, reasons, held = [], Counter[str](), dict(journaled.held)
+    rows, between, reasons, held = [], [], Counter[str](), dict(journaled.held)
     exits: dict[str, list[Mapping[str, int]]] = {}
     worth = journaled.marks() | {name: kernel.payout_units(micro) for name, micro in (payouts_micro or {}).items()}
     for order in orders:
@@ -36,12 +37,15 @@ def compare(
         live = [money(row) for row in booked.get(order["order_id"], ())]
         rows.append(_row(order, live, modelled, _possible(order, modelled, held), worth))
         reasons[_reason(rows[-1])] += 1
+        if order.get("after_ms", 0):
+            between.append(rows[-1])
         if order["side"] == Side.SELL:
             exits.setdefault(order["reason"], []).append(rows[-1])
     found = _gaps(rows)
     return {
         **found,
         "reasons": dict(sorted(reasons.items())),
+        "between_bars": _gaps(between),
         "by_exit_reason": {reason: _gaps(some) for reason, some in sorted(exits.items())},
     }
 

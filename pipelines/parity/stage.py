@@ -28,7 +28,7 @@ def run(hours: float = 24.0) -> None:
     params, settings = load(), Settings()
     read = journal_reader.JournalReader(journal_reader.url(settings), read_static(STATIC), hours, params)
     known = {bundle.hash: of_bundle(bundle, params) for bundle in bundles(settings.var)}
-    document, book = decisions.decisions(read.bars(), known)
+    document, book = decisions.decisions(read.turns(), known)
     length_s = next(iter(known.values())).bar_length_s if known else params.bars.length_s
     made = (read.orders(), read.fills(), book, params.execution, length_s, read.payouts_micro())
     document["fills"] = fills.compare(*made)
@@ -41,9 +41,7 @@ def run(hours: float = 24.0) -> None:
     write_json(REPORT, document)
     if document["limits"]["params.yaml"]:
         log.get("parity").warning("bars without journaled limits are decided with params.yaml", **document["limits"])
-    shown = {
-        name: document[name] for name in ("bars", "decisions", "identical", "different", "not_replayed", "unreplayable")
-    }
+    shown = {name: document[name] for name in (*decisions.COUNTED, "not_replayed", "unreplayable")}
     gap = document["cash"]["gap_pusd"]
     log.get("parity").info("replayed", **shown, fills=document["fills"], cash_gap_pusd=gap)
 

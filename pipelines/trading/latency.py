@@ -28,13 +28,15 @@ def deciles_ms(values: Iterable[float]) -> list[float]:
 def drawn_s(deciles: Sequence[float], intent: OrderIntent) -> float:
     """Seconds until the venue has an order. The order itself is the draw: the same one takes as long in every replay,
     and nothing that comes later changes it."""
-    text = f"{intent.market_id} {intent.ts_s} {intent.outcome} {intent.side}"
+    when = f"{intent.ts_s}+{intent.after_ms}" if intent.after_ms else f"{intent.ts_s}"
+    text = f"{intent.market_id} {when} {intent.outcome} {intent.side}"
     drawn = int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) / 2.0**64
     return _between(deciles, drawn * (len(deciles) - 1)) / 1_000.0
 
 
 def arrival_s(deciles: Sequence[float], intent: OrderIntent, market: Market) -> float:
-    """Seconds until an order meets the book: what is drawn and, for one that takes, the hold of its market."""
+    """Seconds from the decision until an order meets the book: what is drawn and, for one that takes, the hold of its
+    market."""
     held_ms = 0 if intent.post_only else market.taker_delay_ms
     return drawn_s(deciles, intent) + held_ms / 1_000.0
 

@@ -317,7 +317,8 @@ class PaperBook:
         that book's queue, and rests from then on; `fair` is the probability of YES that a reference price implied then.
         """
         self._count += 1
-        arrives_s = latency.arrival_s(self._execution.latency_ms, intent, market)
+        # Bars are counted from the close before the decision.
+        arrives_s = intent.after_ms / 1_000.0 + latency.arrival_s(self._execution.latency_ms, intent, market)
         order = Working(
             f"paper-{self._count}",
             intent,

@@ -60,7 +60,7 @@ class PaperGateway(OrderGateway):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._wait, self._clock = wait, clock
-        self._turn = (0, 0.0)
+        self._turn = ((0, 0), 0.0)
         self._cash = cash_micro
         self._execution = execution
         self._quote = quote
@@ -88,7 +88,7 @@ class PaperGateway(OrderGateway):
             return PlaceResult(PlaceStatus.REJECTED, order.order_id, reason="no quote of this market is known")
         # The quote is read afterwards: what the book showed at the decision may be gone.
         arrives_s = latency.arrival_s(self._execution.latency_ms, intent, market)
-        self._wait(max(arrives_s - self._since_turn_s(intent.ts_s), 0.0))
+        self._wait(max(arrives_s - self._since_turn_s(intent), 0.0))
         known = self._quote(intent.market_id)
         if known is None:
             return PlaceResult(PlaceStatus.REJECTED, order.order_id, reason="no quote of this market is known")
@@ -107,16 +107,17 @@ class PaperGateway(OrderGateway):
             self._taken[intent.market_id] = taken
             if intent.order_type is not OrderType.FAK:
                 # As the backtest has it; later where the bar was decided late.
-                self._rest(working, quote, max(ts_s, intent.ts_s + arrives_s))
+                self._rest(working, quote, max(ts_s, intent.ts_s + intent.after_ms / 1_000.0 + arrives_s))
             return self._accepted(order.order_id, fills)
 
-    def _since_turn_s(self, ts_s: int) -> float:
-        """Seconds since the first order of a bar was sent. The latency of each counts from there, as in the backtest:
-        orders of one bar are on their way together, though they are sent one after the other."""
+    def _since_turn_s(self, intent: OrderIntent) -> float:
+        """Seconds since the first order of a turn was sent. The latency of each counts from there, as in the backtest:
+        orders of one turn are on their way together, though they are sent one after the other."""
+        turn = (intent.ts_s, intent.after_ms)
         with self._mutex:
             now = self._clock()
-            if self._turn[0] != ts_s:
-                self._turn = (ts_s, now)
+            if self._turn[0] != turn:
+                self._turn = (turn, now)
             return now - self._turn[1]
 
     def _covers(self, working: Working, spent_micro: int) -> bool:

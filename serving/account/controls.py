@@ -47,6 +47,11 @@ class Controls:
         """Whether nothing may be opened because somebody asked for it."""
         return self._pause is not None and self._pause.kind == requests.PAUSE
 
+    @property
+    def asked(self) -> bool:
+        """Whether something was asked that has no answer yet."""
+        return bool(self._journal.requests(requests.CONTROLS))
+
     def apply(self, account: TradingAccount) -> Params | None:
         """Answer what was asked since the last bar; the parameters to go on with where their limits changed."""
         fresh = self._params

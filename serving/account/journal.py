@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
-import msgspec
 from sqlalchemy import Connection, Select, Table, bindparam, delete, func, insert, select, update
 
 from pipelines.core.domain import Fill, FillState, Outcome, Side
 from pipelines.core.errors import ArtifactError
-from pipelines.core.orders import SignedOrder
+from pipelines.core.orders import SignedOrder, intent_json
 from pipelines.decide import Decision
 from pipelines.trading.order_states import FINAL, OrderState
 from serving.account import lock, migrations, schema
@@ -401,16 +400,25 @@ class Journal:
         one of the turn.
         """
         own = {"account": self.account}
-        header = own | {"session_id": self.session_id, "mode": self._mode} | dict(row)
         with self._mutex, with_the_next(self._engine) as db:
-            fresh = insert_once(db, schema.BARS, header)
+            fresh = self._decided(db, schema.BARS, row, refused or {})
             if decisions and fresh:
                 db.execute(insert(schema.DECISIONS), [own | dict(decision) for decision in decisions])
-            counts = (refused or {}).items() if fresh else ()
-            add(db, schema.REFUSALS, *(own | {"reason": reason, "count": count} for reason, count in counts))
             for market_id, peak_units in peaks.items():
                 set_columns(db, schema.MARKETS, self.account, ("market_id", market_id), {"peak_units": peak_units})
             put(db, schema.FACTS, *(own | {"name": name, "value": value} for name, value in facts.items()))
+
+    def between(self, row: Mapping[str, Any], refused: Mapping[str, int]) -> None:
+        """One turn between two bars in one transaction, as `bar`: its inputs with the decisions, refusals by reason."""
+        with self._mutex, with_the_next(self._engine) as db:
+            self._decided(db, schema.BETWEEN, row, refused)
+
+    def _decided(self, db: Connection, table: Table, row: Mapping[str, Any], refused: Mapping[str, int]) -> bool:
+        own = {"account": self.account}
+        if not insert_once(db, table, own | {"session_id": self.session_id, "mode": self._mode} | dict(row)):
+            return False
+        add(db, schema.REFUSALS, *(own | {"reason": reason, "count": count} for reason, count in refused.items()))
+        return True
 
     def conclude(
         self, moves: Mapping[str, Mapping[str, Any]], day: int, counts: Mapping[tuple[str, str], int]
@@ -441,10 +449,11 @@ class Journal:
 
     def prune(self, before_s: int) -> None:
         """Forget inputs and decisions of bars before a market time; equity, orders and fills stay."""
-        bars, decisions = schema.BARS, schema.DECISIONS
-        old = (bars.c.account == self.account) & (bars.c.ts_s < before_s) & (func.length(bars.c.inputs) > 0)
+        decisions = schema.DECISIONS
         with self._mutex, self._engine.begin() as db:
-            db.execute(update(bars).where(old).values(inputs=b""))
+            for table in (schema.BARS, schema.BETWEEN):
+                old = (table.c.account == self.account) & (table.c.ts_s < before_s) & (func.length(table.c.inputs) > 0)
+                db.execute(update(table).where(old).values(inputs=b""))
             where = (decisions.c.account == self.account) & (decisions.c.ts_s < before_s)
             db.execute(delete(decisions).where(where))
 
@@ -521,7 +530,7 @@ def _asking(*, done: bool | None) -> Select[Any]:
     return query.order_by(table.c.id.desc()).limit(bindparam("most"))
 
 
-_INTENT_COLUMNS = ("ts_s", "market_id", "token_id", "price_units", "shares_micro", "reason")
+_INTENT_COLUMNS = ("ts_s", "after_ms", "market_id", "token_id", "price_units", "shares_micro", "reason")
 _FILL_COLUMNS = ("fill_id", "order_id", "market_id", "token_id", "price_units", "shares_micro", "fee_micro", "ts_s")
 
 
@@ -538,7 +547,7 @@ def _fill(row: Mapping[str, Any]) -> Fill:
 
 def decision_row(decision: Decision, armed: bool) -> dict[str, Any]:
     """A decision as a row of the journal."""
-    refusal, intent = decision.refusal, decision.intent
+    refusal = decision.refusal
     return {
         "ts_s": decision.ts_s,
         "market_id": decision.market_id,
@@ -548,7 +557,7 @@ def decision_row(decision: Decision, armed: bool) -> dict[str, Any]:
         "refusal": refusal.reason.value if refusal else None,
         "detail": refusal.detail if refusal else "",
         "confidence": decision.confidence,
-        "intent": msgspec.json.encode(intent).decode() if intent else None,
-        "other": msgspec.json.encode(decision.other).decode() if decision.other else None,
+        "intent": intent_json(decision.intent),
+        "other": intent_json(decision.other),
         "armed": armed,
     }

@@ -18,7 +18,7 @@ from pipelines.core.artifacts import private_folder
 from pipelines.core.errors import ArtifactError
 from serving.account import schema
 
-VERSION: Final = 2
+VERSION: Final = 3
 """What this program reads and writes."""
 
 _log = log.get("journal")
@@ -143,5 +143,12 @@ def _to_2(db: Connection) -> None:
         db.execute(text("ALTER TABLE requests ADD COLUMN argument TEXT NOT NULL DEFAULT ''"))
 
 
-_STEPS: Final[tuple[Callable[[Connection], None], ...]] = (_to_2,)
+def _to_3(db: Connection) -> None:
+    """Turns between two bars, and the orders that belong to them."""
+    schema.METADATA.create_all(db)
+    if schema.ORDERS.c.after_ms.name not in {column["name"] for column in inspect(db).get_columns("orders")}:
+        db.execute(text("ALTER TABLE orders ADD COLUMN after_ms BIGINT NOT NULL DEFAULT 0"))
+
+
+_STEPS: Final[tuple[Callable[[Connection], None], ...]] = (_to_2, _to_3)
 """The step at place n leads from version n + 1 to the next. Each can be repeated."""

@@ -42,6 +42,23 @@ BARS = Table(
 )
 """One row per decided bar; `inputs` is what `decide` saw (see `records`), so that the bar can be replayed."""
 
+BETWEEN = Table(
+    "between_bars",
+    METADATA,
+    Column("account", String(80), primary_key=True),
+    Column("ts_s", BigInteger, primary_key=True, autoincrement=False),
+    Column("after_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("session_id", Integer, nullable=False),
+    Column("bundle", String(80), nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("cash_micro", BigInteger, nullable=False),
+    Column("equity_micro", BigInteger, nullable=False),
+    Column("took_ms", Float, nullable=False),
+    Column("inputs", LargeBinary, nullable=False),
+)
+"""One row per turn between two closes: `after_ms` market milliseconds after the close at `ts_s`, which its inputs name
+too. `took_ms` counts from the reference price that led to it; what `inputs` does not describe, bars before it do."""
+
 RULES = Table(
     "rules",
     METADATA,
@@ -91,8 +108,10 @@ ORDERS = Table(
     Column("filled_micro", BigInteger, nullable=False, default=0),
     Column("latency_ms", Float),
     Column("payload", Text, nullable=False),
+    Column("after_ms", BigInteger, nullable=False, default=0, server_default="0"),
     Index("orders_by_state", "account", "state"),
 )
+"""An order belongs to the bar at `ts_s`, or to the turn `after_ms` after it where that is not 0."""
 
 FILLS = Table(
     "fills",

@@ -195,6 +195,10 @@ class Status:
         """Where the markets of a bar, and of its market day so far, went between listing and fill."""
         self._funnel = {"bar": funnel.document(bar), "day": funnel.document(day)}
 
+    def count_between(self, day: Mapping[tuple[str, str], int]) -> None:
+        """The market day so far after a turn between two bars; what is shown of the bar stays."""
+        self._funnel |= {"day": funnel.document(day)}
+
     def read(self, account: TradingAccount) -> Known:
         """What the next picture shows of the journal. Blocking: it waits for what is being written."""
         booked, before = account.journal.fills_after(self._told_seq), self._known
@@ -239,22 +243,33 @@ class Status:
             self._told_seq = fresh[-1].seq
             self.announcer.fills((one, account.accounting.markets.get(one.fill.market_id)) for one in fresh)
 
+    def decided_between(self, turn: Turn, took_ms: float, armed: bool) -> None:
+        """Take over what a turn between two bars decided. The markets are shown as their bar left them; its
+        forecast is judged once."""
+        metrics.TICK_LATENCY.observe(took_ms)
+        self._recent.add("tick", took_ms)
+        self._count_decisions(turn, armed)
+
     def _count(self, turn: Turn, armed: bool) -> None:
+        self._count_decisions(turn, armed)
+        for one in turn.inputs:
+            if self._score is not None and one.warm:
+                self._score.add(one.market.market_id, turn.ts_s, one.bar.mid_units, one.forecast)
+        confidences = [one.forecast.confidence for one in turn.inputs]
+        if confidences:
+            metrics.CONFIDENCE.set(sum(confidences) / len(confidences))
+            metrics.CONFIDENCE_MAX.set(max(confidences))
+
+    def _count_decisions(self, turn: Turn, armed: bool) -> None:
         self.decisions += len(turn.decisions)
         metrics.DECISIONS.inc(len(turn.decisions))
         for one, made in zip(turn.inputs, turn.decisions, strict=True):
-            if self._score is not None and one.warm:
-                self._score.add(one.market.market_id, turn.ts_s, one.bar.mid_units, one.forecast)
             if made.refusal is not None:
                 self._refused[made.refusal.reason.value] += 1
                 metrics.REFUSALS.labels(made.refusal.reason.value).inc()
                 self.announcer.refused(made.refusal.reason, made.refusal.detail, turn.ts_s // DAY_S)
             if made.refusal is not None or made.intent is not None:
                 self._decisions.appendleft(state_json.decision(made, one.market, armed))
-        confidences = [one.forecast.confidence for one in turn.inputs]
-        if confidences:
-            metrics.CONFIDENCE.set(sum(confidences) / len(confidences))
-            metrics.CONFIDENCE_MAX.set(max(confidences))
 
     # What is shown
 

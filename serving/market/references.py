@@ -33,14 +33,22 @@ _log = log.get("reference")
 
 
 class References:
-    """The board of the live process. `wall_is_market` is false on a venue with a clock of its own: then a price is
-    known at the time that its message says, and it may replay a recording with prices further apart than a live feed's,
-    so silence and memory follow from their distance, as in training."""
+    """The board of the live process; `on_price` hears of every price that it has taken. `wall_is_market` is false on a
+    venue with a clock of its own: then a price is known at the time that its message says, and it may replay a
+    recording with prices further apart than a live feed's, so silence and memory follow from their distance, as in
+    training."""
 
     def __init__(
-        self, settings: Settings, wanted: Callable[[], Iterable[Market]], length_s: int, *, wall_is_market: bool
+        self,
+        settings: Settings,
+        wanted: Callable[[], Iterable[Market]],
+        length_s: int,
+        *,
+        wall_is_market: bool,
+        on_price: Callable[[Price], None] = lambda _: None,
     ) -> None:
         self._length_s = length_s
+        self._on_price = on_price
         self._settings = settings
         self._wanted = wanted
         self._wall_is_market = wall_is_market
@@ -123,6 +131,7 @@ class References:
             await self._seed(one)
             self._measure(one)
             self.board.take(one)
+            self._on_price(one)
             metrics.REFERENCE_PRICES.inc()
             self._taken += 1
             if self._taken % FORGET_EVERY == 0:

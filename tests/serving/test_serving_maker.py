@@ -21,9 +21,9 @@ from pipelines.trading.sizing import NO_SIGNALS
 from serving.account.controls import Controls
 from serving.account.journal import Journal
 from serving.account.trading_account import TradingAccount
-from serving.bar_turn import BarTurns
 from serving.safety.quote_watch import QuoteWatch
 from serving.threads import Threads
+from serving.turns.bar_turn import BarTurns
 
 PARAMS = params.read(Path("params.yaml"))
 MARKET = replace(make_market(), end_s=100_000)

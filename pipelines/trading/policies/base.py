@@ -60,7 +60,7 @@ DEAD_ZONE = 1.0 / 3.0
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Everything that is known about one market when a bar has closed.
+    """Everything that is known about one market when a bar has closed, or `after_ms` later.
 
     `features` are the 15 raw features of the bar; `standardised` are the 15 market inputs of the observation when a
     caller has them already (a backtest computes them for all bars at once), else `decide` computes them.
@@ -88,6 +88,8 @@ class Inputs:
     """Microprice less mid of the recorded book, where a replay models the sizes of the quote; None: the quote's own."""
     external: float | None = None
     """Probability of YES that somebody outside states (`reference.external`); None when there is none."""
+    after_ms: int = 0
+    """Market milliseconds from the close of `bar` to a decision between two closes; 0 at a close."""
     siblings: tuple["Inputs", ...] = ()
     """The markets of its event on this bar, itself among them; given to a policy that trades `legs`."""
 
@@ -192,6 +194,10 @@ class DeclaredPolicy(ABC):
     legs: ClassVar[bool] = False
     """Whether its entries are legs of a basket of the event: all are sent, in one size, or none, and what no other leg
     matches is sold."""
+    acts_on_reference: ClassVar[bool] = False
+    """Whether a move of `Inputs.fair` between two closes is reason to decide at once (`execution.decide_between_bars`).
+    `Inputs` then has the features and the forecast of the last close, the newest book, mid and fair values, and
+    `after_ms`."""
     files: ClassVar[tuple[str, ...]] = ()
     """Files of models/agent that it needs; a bundle of it holds them too."""
 

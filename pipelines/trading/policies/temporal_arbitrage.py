@@ -31,6 +31,7 @@ class TemporalArbitrage(DeclaredPolicy):
     candidate = True
     rank = 60
     uses_forecast = False
+    acts_on_reference = True
 
     class Parameters(PolicyParameters):
         """Section `policy.temporal_arbitrage`."""

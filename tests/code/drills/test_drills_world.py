@@ -23,7 +23,8 @@ from pipelines.trading.policies import Target
 from serving.account.accounting import Accounting
 from serving.account.execution import Execution
 from serving.account.trading_account import TradingAccount
-from serving.bar_turn import BarTurns
+from serving.turns.bar_turn import BarTurns
+from serving.turns.order_sender import OrderSender
 
 
 @pytest.fixture(autouse=True)
@@ -152,10 +153,9 @@ def test_a_position_beyond_the_limit_is_found(monkeypatch):
 
 def test_a_position_that_is_never_sold_is_found(monkeypatch):
     """A bot that sends no sale keeps positions that it should not have."""
-    send = BarTurns._send
-    monkeypatch.setattr(
-        BarTurns, "_send", lambda self, account, intent: None if intent.side == "SELL" else send(self, account, intent)
-    )
+    send = OrderSender._send
+    buys = lambda self, account, intent: None if intent.side == "SELL" else send(self, account, intent)  # noqa: E731
+    monkeypatch.setattr(OrderSender, "_send", buys)
 
     assert "exit" in broken(Plan(1))
 

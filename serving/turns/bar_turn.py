@@ -9,18 +9,16 @@ from typing import TypeVar
 
 from pipelines import decision_record
 from pipelines.core import log
-from pipelines.core.domain import Quote, Side
+from pipelines.core.domain import Quote
 from pipelines.core.errors import OddsmithError, VenueError, VenueForbidden, VenueUnavailable
-from pipelines.core.orders import NOTHING_TO_TAKE, OrderIntent
 from pipelines.core.params import Params
 from pipelines.decide import Account
 from pipelines.trading.kernel import is_trusted
-from pipelines.trading.order_states import OrderState
 from serving import metrics
 from serving.account.controls import Controls
 from serving.account.journal import Journal, OrderRow, decision_row
 from serving.account.trading_account import TradingAccount
-from serving.dashboard.funnel import BarFunnel, is_entry
+from serving.dashboard.funnel import BarFunnel
 from serving.dashboard.status import DAY_S, Known, Status
 from serving.loaded_model import ColdMarket, LoadedModel, Turn, WarmMarket, take_turn
 from serving.market.feed import Feed
@@ -28,6 +26,7 @@ from serving.model_watch import ModelWatch
 from serving.safety.books_watch import BooksWatch
 from serving.safety.shadow import Champions, Shadow
 from serving.threads import Threads
+from serving.turns.order_sender import OrderSender
 
 FRESH_S = 1.0
 """Wall seconds for which a preparation serves the turn that follows."""
@@ -71,8 +70,6 @@ class BarTurns:
         self._status = status
         self._threads = threads
         self._kill_switch = kill_switch
-        self._guarded = guarded
-        self._reduce_only = reduce_only
         self._shadow = shadow
         self._books = BooksWatch(journal, status)
         self._prepared_at = -math.inf
@@ -82,9 +79,13 @@ class BarTurns:
         self._exits: dict[str, int] = {}
         self.decided: tuple[Turn, Account] | None = None
         """The newest turn and the account that it saw."""
-        self._packer = decision_record.Packer()
+        self.packer = decision_record.Packer()
+        """What the journal has described of the markets, for the records of all turns."""
         self._unread = ""
         self.stopping = False
+        self.sender = OrderSender(
+            journal, model_watch, status, controls, lambda: self.stopping, lambda: self._unread, guarded, reduce_only
+        )
 
     async def reached(self, account: TradingAccount, ts_s: int) -> None:
         """Market time has reached the end of a bar: `prepare`, except where fills come with the closed bar alone. There
@@ -103,7 +104,7 @@ class BarTurns:
         length_s, _ = self._model_watch.geometry
         self._unread = ""
         limits = await self._threads.in_account_thread(self._ready, account, ts_s, length_s, kill)
-        self._obeyed(limits)
+        self.obeyed(limits)
         self._prepared_at = time.monotonic()
 
     async def take(self, account: TradingAccount, feed: Feed) -> None:
@@ -131,11 +132,11 @@ class BarTurns:
         bar.listing(self._status.listed, len(feed.followed), self._status.left_out())
         bar.decisions(turn, len(feed.followed))
         if turn is not None:
-            entries = await self._threads.in_account_thread(self._send_all, account, turn, kill, bar)
+            entries = await self._threads.in_account_thread(self.sender.send_all, account, turn, kill, bar)
             self._watch_exits(account, turn)
         # Between sending and asking what became of it, so that the stream can tell it meanwhile.
         self._status.decided(feed, model, turn)
-        day, known = await self._threads.in_account_thread(self._conclude, account, entries, bar, ts_s)
+        day, known = await self._threads.in_account_thread(self.conclude, account, entries, bar, ts_s)
         self._status.count(bar.counts, day)
         self._status.update(account, feed, ts_s, kill, known)
         self._alive()
@@ -168,7 +169,8 @@ class BarTurns:
             self._read(lambda: self._books.judge(account, account.look()))
         return limits
 
-    def _obeyed(self, limits: Params | None) -> None:
+    def obeyed(self, limits: Params | None) -> None:
+        """What people asked for was done; `limits` are the parameters to go on with where they changed."""
         metrics.PAUSED.set(int(self._controls.paused))
         if limits is not None:
             self._params = limits
@@ -180,7 +182,7 @@ class BarTurns:
         Raises:
             VenueError: if the account cannot be read.
         """
-        self._obeyed(await self._threads.in_account_thread(self._controls.apply, account))
+        self.obeyed(await self._threads.in_account_thread(self._controls.apply, account))
         await self._threads.in_account_thread(self._compare, account)
         self._alive()
 
@@ -222,6 +224,23 @@ class BarTurns:
         if model is not None and model.rules.makes and not kill:
             account.merge_pairs()
 
+    def view(self, account: TradingAccount, kill: bool) -> Account:
+        """The account as a decision sees it now; positions are worth what the last bar marked them at."""
+        accounting = account.accounting
+        return Account(
+            cash_micro=accounting.cash_micro,
+            equity_micro=accounting.equity_micro,
+            positions=accounting.positions,
+            open_buy_micro=account.execution.open_buys(accounting.markets),
+            markets=accounting.markets,
+            day_start_equity_micro=accounting.day_start_micro,
+            peak_equity_micro=accounting.peak_micro,
+            kill=kill,
+            tripped=accounting.tripped,
+            paused=self._controls.paused,
+            closing=self._controls.closing,
+        )
+
     def _decide(
         self,
         account: TradingAccount,
@@ -234,23 +253,11 @@ class BarTurns:
         closed_at: float,
         features_ms: float,
     ) -> Turn | None:
-        accounting, execution = account.accounting, account.execution
+        accounting = account.accounting
         references = accounting.references(quotes, mids, ts_s)
         untrusted = {key for key, one in quotes.items() if not is_trusted(one.bid_units, one.ask_units)}
         peaks, facts = accounting.mark({key: fair for key, (fair, _) in references.items()}, ts_s, untrusted)
-        view = Account(
-            cash_micro=accounting.cash_micro,
-            equity_micro=accounting.equity_micro,
-            positions=accounting.positions,
-            open_buy_micro=execution.open_buys(accounting.markets),
-            markets=accounting.markets,
-            day_start_equity_micro=accounting.day_start_micro,
-            peak_equity_micro=accounting.peak_micro,
-            kill=kill,
-            tripped=accounting.tripped,
-            paused=self._controls.paused,
-            closing=self._controls.closing,
-        )
+        view = self.view(account, kill)
         warm = {one.market.market_id for one in seen}
         cold = [
             ColdMarket(accounting.markets[key], quotes[key], self._params.risk.max_quote_age_s)
@@ -259,9 +266,8 @@ class BarTurns:
         ]
         if model is None or not (seen or cold) or self.stopping:
             return None
-        busy = frozenset(row.market_id for row in execution.pending) | account.merging
         self._status.held = dict(view.positions)
-        turn = take_turn(model, ts_s, seen, view, busy, references, cold)
+        turn = take_turn(model, ts_s, seen, view, busy_markets(account), references, cold)
         took_ms = (time.perf_counter() - closed_at) * 1e3
         self._status.measure(turn, took_ms, features_ms)
         self.decided = (turn, view)
@@ -273,7 +279,7 @@ class BarTurns:
             "equity_micro": view.equity_micro,
             "took_ms": took_ms,
             "ledger_equals_venue": self._status.ledger_equals_venue,
-            "inputs": b"" if self._journal.reduce_only else self._packer.pack(turn.inputs, view, decisions),
+            "inputs": b"" if self._journal.reduce_only else self.packer.pack(turn.inputs, view, decisions),
         }
         if model is not self._noted:
             self._journal.note_rules(model.bundle.hash, decision_record.rules_document(model.rules))
@@ -284,24 +290,7 @@ class BarTurns:
             self._journal.prune(ts_s - self._params.serving.keep_bars * model.length_s)
         return turn
 
-    def _send_all(self, account: TradingAccount, turn: Turn, kill: bool, bar: BarFunnel) -> list[OrderRow]:
-        """Send what was decided, in the account's thread; the entries among it that could be made."""
-        entries: list[OrderRow] = []
-        with account.execution.together():
-            for decision in turn.decisions:
-                # The funnel counts markets: the first of a maker's two quotes counts for both.
-                entry = is_entry(decision)
-                for intent in decision.intents:
-                    sent, why = self._send_one(account, intent, kill)
-                    if entry and sent is not None:
-                        bar.sent()
-                        entries.append(sent)
-                    elif entry and why:
-                        bar.kept_back(why)
-                    entry = False
-        return entries
-
-    def _conclude(
+    def conclude(
         self, account: TradingAccount, entries: list[OrderRow], bar: BarFunnel, ts_s: int
     ) -> tuple[dict[tuple[str, str], int], Known]:
         """Learn what became of the orders and write the funnel: its counts of the market day, and what the picture
@@ -310,77 +299,10 @@ class BarTurns:
             if account.execution.pending:
                 self._read(account.execution.learn)
             if entries:
-                self._count_fills(entries, bar)
+                self.sender.count_fills(entries, bar)
             bar.publish()
         day = self._journal.conclude(account.execution.taken_moves(), ts_s // DAY_S, bar.counts)
         return day, self._status.read(account)
-
-    def _send_one(self, account: TradingAccount, intent: OrderIntent, kill: bool) -> tuple[OrderRow | None, str]:
-        """What is known of an order that was sent, or why it was not."""
-        if self.stopping:
-            return None, ""
-        why = self._kept_back(intent, kill)
-        if why:
-            return None, why
-        sent = self._send(account, intent)
-        return sent, "" if sent is not None else "the order could not be made"
-
-    def _count_fills(self, entries: list[OrderRow], bar: BarFunnel) -> None:
-        filled = self._journal.filled_among([row.order_id for row in entries])
-        filled |= {row.order_id for row in entries if row.state in (OrderState.FILLED, OrderState.PARTLY_FILLED)}
-        rest = [row for row in entries if row.order_id not in filled]
-        bar.answered(len(filled), Counter(_unfilled(row) for row in rest))
-
-    def _kept_back(self, intent: OrderIntent, kill: bool) -> str:
-        """Why an order is not sent; empty when it is.
-
-        Nothing is bought by a bundle that is not armed, with wrong books, or where our death would leave it resting.
-
-        What is held may be sold by a bundle that was approved once, and by any at a person's word: the kill switch, a
-        close.
-        """
-        # Selling reduces what can be lost, so neither wrong books nor a missing heartbeat prevents it.
-        if intent.side is Side.SELL:
-            by_hand = kill or intent.market_id in self._controls.closing
-            return "" if self._model_watch.sells or by_hand else "not armed"
-        if not self._model_watch.armed:
-            return "not armed"
-        if self._status.ledger_equals_venue is False:
-            return self._log_kept("books and venue differ", intent)
-        if self._unread:
-            return self._log_kept("the account cannot be read", intent, self._unread)
-        if why := self._reduce_only():
-            return self._log_kept("reduce only", intent, why)
-        if not self._guarded():
-            return self._log_kept("no heartbeat accepted lately, or 403", intent)
-        return ""
-
-    @staticmethod
-    def _log_kept(reason: str, intent: OrderIntent, why: str = "") -> str:
-        _log.warning(f"not bought: {reason}", market=intent.market_id, **({"why": why} if why else {}))
-        return reason
-
-    def _send(self, account: TradingAccount, intent: OrderIntent) -> OrderRow | None:
-        """Send one order; what is known of it, None where it could not be made."""
-        if self.stopping:
-            return None
-        try:
-            sent = account.execution.submit(intent)
-            self._status.sent(sent)
-            return sent.order
-        except VenueForbidden:
-            metrics.ORDERS_FAILED.inc()
-            raise
-        except OddsmithError as error:
-            metrics.ORDERS_FAILED.inc()
-            self._status.alarm("order", str(error))
-            _log.error("an order could not be made", error=str(error))
-            return None
-        except Exception as error:  # one market whose order cannot be signed keeps no other from its exit
-            metrics.ORDERS_FAILED.inc()
-            self._status.alarm("order", f"the order in {intent.market_id[:12]} could not be made: {error!r:.200}")
-            _log.exception("an order could not be made", market=intent.market_id)
-            return None
 
     def _watch_exits(self, account: TradingAccount, turn: Turn) -> None:
         """An exit that is wanted and not filled for a while is an alarm, with what keeps it."""
@@ -402,8 +324,6 @@ class BarTurns:
         self._status.alarm("exit", "an exit is not filled: " + "; ".join(lines))
 
 
-def _unfilled(row: OrderRow) -> str:
-    """Why an order that was sent has no fill at the end of its turn."""
-    if row.state is OrderState.REJECTED:
-        return "nothing to take" if NOTHING_TO_TAKE in row.text.lower() else "refused by the venue"
-    return "no answer" if row.state is OrderState.UNKNOWN else "rests or found no shares"
+def busy_markets(account: TradingAccount) -> frozenset[str]:
+    """Markets that are not decided now: an order works there, or pairs are being merged."""
+    return frozenset(row.market_id for row in account.execution.pending) | account.merging
