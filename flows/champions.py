@@ -5,12 +5,11 @@ what was rolled back, so that a bundle that was taken off by a person does not c
 """
 
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 from flows.releases import Releases
-from pipelines.core.artifacts import write_json
+from pipelines.core.artifacts import append_lines, write_json
 from pipelines.core.errors import ArtifactError
 from pipelines.core.settings import Settings
 from pipelines.inference import champion_record, shadow_record
@@ -122,9 +121,5 @@ def _record(line: Record) -> Record:
 
 def _append(line: Record) -> None:
     path = champion_record.history_file(Settings().var)
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({**line, "at": datetime.now(UTC).isoformat(timespec="seconds")}, sort_keys=True)
-    with path.open("a", encoding="utf-8") as stream:
-        stream.write(text + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
+    append_lines(path, text + "\n")

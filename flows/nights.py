@@ -1,11 +1,10 @@
 """The nights that ended on this machine: var/nights.jsonl, a line each, and whether one is missing."""
 
 import json
-import os
 import time
 from datetime import UTC, datetime
 
-from pipelines.core.artifacts import read_json, write_json
+from pipelines.core.artifacts import append_lines, read_json, write_json
 from pipelines.core.errors import ArtifactError
 from pipelines.core.settings import Settings
 
@@ -36,19 +35,11 @@ def over() -> None:
 
 
 def remember(state: str, text: str = "") -> None:
-    """Append the end of a night to var/nights.jsonl, in one write; after a line that a full disk cut off, on a line of
-    its own."""
+    """Append the end of a night to var/nights.jsonl."""
     path = Settings().var / NIGHTS
-    path.parent.mkdir(parents=True, exist_ok=True)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     line = json.dumps({"at": now, "ended_s": round(time.time(), 1), "state": state, "text": text}) + "\n"
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        size = os.fstat(descriptor).st_size
-        cut = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-        os.write(descriptor, (b"\n" if cut else b"") + line.encode())
-    finally:
-        os.close(descriptor)
+    append_lines(path, line, 0o600)
 
 
 def from_scratch(every: int) -> bool:

@@ -21,6 +21,7 @@ from flows.child_environment import command_environment
 from flows.spot import INTERRUPTED_STATUS, Group, Notices, SpotFailed, supervise
 from pipelines.core import log
 from pipelines.core import params as parameters
+from pipelines.core.artifacts import append_lines
 from pipelines.core.products import START
 from pipelines.core.sections import SpotParams
 from pipelines.core.settings import Settings
@@ -83,9 +84,7 @@ def _result(store: Store) -> dict[str, Any]:
 
 def _append_trials(lines: bytes) -> None:
     if lines:
-        TRIALS.parent.mkdir(parents=True, exist_ok=True)
-        with TRIALS.open("ab") as stream:
-            stream.write(lines)
+        append_lines(TRIALS, lines.decode())
 
 
 def work(store: Store, notices: Notices, params: SpotParams) -> int:

@@ -1,5 +1,6 @@
 """What a training saw: its curves, for the report, for MLflow and for TensorBoard."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -47,18 +48,23 @@ class Curves(KVWriter):
 
 
 class Events(KVWriter):
-    """TensorBoard's event files; SB3's own writer would load TensorFlow into the process of torch."""
+    """TensorBoard's event files, written at once; SB3's own writer would load TensorFlow into the process of torch, and
+    one with a thread would tell of a full disk in that thread and at the end of the process."""
 
     def __init__(self, folder: Path) -> None:
-        from tensorboardX import SummaryWriter  # noqa: PLC0415 - only where event files are written
+        from tensorboardX.event_file_writer import EventsWriter  # noqa: PLC0415 - only where event files are written
 
-        self._writer = SummaryWriter(str(folder))
+        self._writer = EventsWriter(str(folder / "events"))
 
     def write(self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0) -> None:
         """One point of each curve."""
+        from tensorboardX.proto.event_pb2 import Event  # noqa: PLC0415
+        from tensorboardX.summary import scalar  # noqa: PLC0415
+
         for name, value in key_values.items():
             if isinstance(value, (int, float, np.number)):
-                self._writer.add_scalar(name, float(value), step)
+                summary = scalar(name, float(value))
+                self._writer.write_event(Event(wall_time=time.time(), step=step, summary=summary))
         self._writer.flush()
 
     def close(self) -> None:

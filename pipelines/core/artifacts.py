@@ -1,5 +1,7 @@
 """Products on disk: whole or not there. Files and folders are swapped into place; hashes are content hashes."""
 
+import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -10,7 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from pipelines.core.errors import ArtifactError
+from pipelines.core import full_disk
+from pipelines.core.errors import ArtifactError, OddsmithError
 
 MAX_DEPTH = 100
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
@@ -28,10 +31,40 @@ def write_bytes(path: Path, content: bytes) -> None:
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise ArtifactError(
-            f"could not write {path}: {error.strerror}; nothing was changed. Make room or give write access, then run "
-            "the same command again"
-        ) from error
+        raise _refused(path, error) from error
+
+
+def _refused(path: Path, error: OSError) -> ArtifactError:
+    return ArtifactError(
+        f"could not write {path}: {error.strerror}; nothing was changed. Make room or give write access, then run "
+        "the same command again"
+    )
+
+
+def append_lines(path: Path, text: str, mode: int = 0o644) -> None:
+    """Append whole lines to a file that only grows, or nothing; after a line that a crash cut off, on a line of their
+    own. One process appends at a time.
+
+    Raises:
+        ArtifactError: if they cannot be written whole.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, mode)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        size = os.fstat(descriptor).st_size
+        cut = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        content = (b"\n" if cut else b"") + text.encode()
+        try:
+            # A disk with room for a part takes the part and says nothing.
+            if os.write(descriptor, content) < len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(descriptor)
+        except OSError as error:
+            os.ftruncate(descriptor, size)
+            raise _refused(path, error) from error
+    finally:
+        os.close(descriptor)
 
 
 def write_json(path: Path, document: Any) -> None:
@@ -71,14 +104,24 @@ def _depth(text: str) -> int:
 
 @contextmanager
 def replaced_folder(path: Path) -> Iterator[Path]:
-    """A fresh folder to fill, swapped into place when the block ends; on an error the old folder stays."""
+    """A fresh folder to fill, swapped into place when the block ends; on an error the old folder stays.
+
+    Raises:
+        ArtifactError: in place of what a library raised because the disk was full.
+    """
     partial = path.with_name(f".{path.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         yield partial
-    except BaseException:
+    except OddsmithError:
         shutil.rmtree(partial, ignore_errors=True)
+        raise
+    except BaseException as error:
+        full = full_disk.sentence(error, partial) if isinstance(error, Exception) else None
+        shutil.rmtree(partial, ignore_errors=True)
+        if full is not None:
+            raise ArtifactError(f"could not write {path}: {full}") from error
         raise
     shutil.rmtree(path, ignore_errors=True)
     partial.replace(path)
@@ -97,12 +140,16 @@ def write_secret(path: Path, text: str) -> None:
     private_folder(path.parent)
     partial = path.with_name(f".{path.name}.partial")
     partial.unlink(missing_ok=True)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)
+    try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise _refused(path, error) from error
 
 
 def sha256_file(path: Path) -> str:

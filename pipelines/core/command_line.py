@@ -10,8 +10,10 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
+from pipelines.core import full_disk
 from pipelines.core.errors import OddsmithError
 
 SOURCES = ("simulated", "recorded", "polymarket")
@@ -165,7 +167,11 @@ def exit_status(name: str, work: Callable[[], object]) -> int:
         return _end_of_pipe()
     except FileNotFoundError as error:
         return _say(f"{name}: {error.filename or error} does not exist; run what writes it", 1)
-    except OSError as error:
+    except Exception as error:
+        if full := full_disk.sentence(error, Path()):
+            return _say(f"{name}: {full}", 1)
+        if not isinstance(error, OSError):
+            raise
         return _say(f"{name}: the machine refused: {error}; what was whole before still is", 1)
     except KeyboardInterrupt:
         return _say(f"{name}: interrupted; what was whole before still is", 130)

@@ -33,10 +33,11 @@ def run() -> None:
     params = load()
     started = time.perf_counter()
     document = judge(params)
-    write_record(document, params.gate.valid_days)
     document["seconds"] = round(time.perf_counter() - started, 2)
     write_json(REPORT, document)
     trials.append("gate", {"bundle": document["bundle"]}, document)
+    # Last, so that a stage that could not write all leaves no new verdict.
+    write_record(document, params.gate.valid_days)
     logger = log.get("gate")
     logger.info(
         "verdict", verdict=document["verdict"], **{k: v for k, v in document["evidence"].items() if k != "table"}

@@ -5,12 +5,12 @@ lines: whoever looks more often sets the time.
 """
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from pipelines.core.artifacts import append_lines
 from pipelines.news.rss import Item
 
 FILE: Final = "first-seen.jsonl"
@@ -45,14 +45,7 @@ class FirstSeen:
         return max(item.known_s, self._times[item.item_id])
 
     def _append(self, times: dict[str, int]) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        lines = "".join(json.dumps({"id": name, "at_s": at_s}) + "\n" for name, at_s in times.items())
-        # The leading line feed ends a line that a crash cut off.
-        handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            os.write(handle, ("\n" + lines).encode())
-        finally:
-            os.close(handle)
+        append_lines(self._path, "".join(json.dumps({"id": name, "at_s": at_s}) + "\n" for name, at_s in times.items()))
 
     def _follow(self) -> None:
         """Take in the lines that were added since the last look; the earliest time of an entry counts."""

@@ -7,6 +7,8 @@ from typing import Final
 
 import numpy as np
 
+from pipelines.core.artifacts import append_lines
+
 FILE: Final = "validation.jsonl"
 """In var: the figures of every pull that was validated."""
 NIGHTS: Final = 28
@@ -53,6 +55,4 @@ def append(path: Path, source: str, as_of_s: int, figures: Mapping[str, float]) 
     line = json.dumps({"source": source, "as_of_s": as_of_s, "figures": dict(figures)}, sort_keys=True) + "\n"
     if path.is_file() and line in path.read_text(encoding="utf-8", errors="replace"):
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as stream:
-        stream.write(line)
+    append_lines(path, line)

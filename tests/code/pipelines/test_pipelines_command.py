@@ -10,11 +10,15 @@ from pipelines import __main__ as command
     [
         (FileNotFoundError("data/features/features.parquet"), "costs: data/features/features.parquet does not exist"),
         (FileNotFoundError(2, "No such file or directory", "a.json"), "costs: a.json does not exist"),
-        (OSError(28, "No space left on device"), "costs: the machine refused: [Errno 28] No space left on device"),
+        (
+            OSError(28, "No space left on device"),
+            "costs: there is no room to write ([Errno 28] No space left on device",
+        ),
+        (OSError(5, "Input/output error"), "costs: the machine refused: [Errno 5] Input/output error"),
     ],
 )
 def test_an_error_of_the_machine_is_one_line(monkeypatch, capsys, error, line):
-    """A missing file is named as such; a full disk is the machine's refusal."""
+    """A missing file is named as such, a full disk too; anything else is the machine's refusal."""
 
     def fail(**_arguments):
         raise error
