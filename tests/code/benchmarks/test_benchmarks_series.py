@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks import constraints, series
+from benchmarks.basket_world import ladders
 from benchmarks.fills import FIT_SHARE
 from benchmarks.series_recorded import CLOSING_BARS, MAKER, history, resting, windows
 from benchmarks.series_verdict import Choice, PlayedPolicy, judged
@@ -118,7 +119,7 @@ def test_bots_are_judged_on_windows_that_the_fills_were_not_fitted_on(tmp_path):
 
 def test_a_ladder_that_contradicts_itself_is_an_episode():
     """A lower level that costs less than a higher one is sold for pays surely; a consistent ladder does not."""
-    rungs = [constraints.market(one) for one in next(constraints._ladders(1, 1))[:2]]
+    rungs = next(ladders(1, 1, 0.0)).markets[:2]
     size = 100 * MICRO
     right = [(rungs[0], Quote(6_000, 6_100, size, size)), (rungs[1], Quote(4_000, 4_100, size, size))]
     wrong = [(rungs[0], Quote(3_000, 3_100, size, size)), (rungs[1], Quote(6_000, 6_100, size, size))]
