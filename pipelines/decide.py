@@ -105,7 +105,7 @@ class Rules:
         """Whether a move of the reference price between two closes is decided on."""
         # A leg needs all markets of its event, and a price may move some of them alone.
         acts = bool(getattr(self.policy, "acts_on_reference", False)) and not self.trades_legs
-        return acts and self.execution.decide_between_bars
+        return acts and self.bar_length_s <= self.execution.between_bars_up_to_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -419,9 +419,10 @@ class ExecutionParams(Section):
     turn: Literal["id", "move"] = "id"
     """Which market of a bar takes cash, room and places first: the first by id, or the one whose expected move is the
     largest in round trips. Unit: none."""
-    decide_between_bars: bool = True
-    """Whether a policy that acts on the reference price (`acts_on_reference`) also decides when this moves between two
-    closes. Every replay decides at closes alone. Unit: none."""
+    between_bars_up_to_s: Annotated[int, Field(ge=0)] = 5
+    """A policy that acts on the reference price (`acts_on_reference`) also decides when this moves between two closes,
+    with bars up to this length; 0: never. Every replay decides at closes alone, so with longer bars it would be another
+    strategy than the one that was judged. Unit: seconds."""
     queue: Literal["pessimistic", "neutral", "optimistic", "evidence"]
     """How an order that rests is filled: all, half or nothing of the displayed size is ahead of it (three bounds), or
     by what recorded books showed (`fill_weights`, `fill_queue_weights`)."""

@@ -60,7 +60,7 @@ class Room:
         self.venue = venue or FakeVenue()
         self.account = TradingAccount(self.venue, Journal(url, "simulated"), PARAMS.risk)
         self.journal, self.url = self.account.journal, url
-        execution = PARAMS.execution.model_copy(update={"decide_between_bars": between})
+        execution = PARAMS.execution.model_copy(update={"between_bars_up_to_s": LENGTH_S if between else 0})
         made = rules.make(kind, PARAMS.model_copy(update={"execution": execution}), NO_SIGNALS, None, LENGTH_S)
         self.model = SimpleNamespace(
             rules=made, champion=SimpleNamespace(armed=True), bundle=SimpleNamespace(hash=HASH), policy_kind=kind
@@ -274,6 +274,13 @@ async def test_other_policies_decide_at_closes_alone(tmp_path, kind, between):
 
     assert room.moves.due_in_s() is None
     assert [bar for bar in room.read().turns() if bar.after_ms] == []
+
+
+def test_bars_longer_than_the_limit_are_decided_at_closes_alone():
+    """The gate judged closes: between bars of a minute another strategy would trade."""
+    made = [rules.make("temporal_arbitrage", PARAMS, NO_SIGNALS, None, length_s) for length_s in (1, 5, 6, 60)]
+
+    assert [one.between_bars for one in made] == [True, True, False, False]
 
 
 async def test_what_was_decided_between_bars_is_decided_again_identically(room):

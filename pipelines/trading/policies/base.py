@@ -195,7 +195,8 @@ class DeclaredPolicy(ABC):
     """Whether its entries are legs of a basket of the event: all are sent, in one size, or none, and what no other leg
     matches is sold."""
     acts_on_reference: ClassVar[bool] = False
-    """Whether a move of `Inputs.fair` between two closes is reason to decide at once (`execution.decide_between_bars`).
+    """Whether a move of `Inputs.fair` between two closes is a reason to decide at once
+    (`execution.between_bars_up_to_s`).
     `Inputs` then has the features and the forecast of the last close, the newest book, mid and fair values, and
     `after_ms`."""
     files: ClassVar[tuple[str, ...]] = ()
