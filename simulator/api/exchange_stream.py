@@ -15,7 +15,7 @@ from simulator.api import formats
 from simulator.api.connection import Client
 from simulator.faults.reference_faults import Say
 from simulator.series import trades
-from simulator.series.trades import Trade
+from simulator.series.trades import AssetTrade
 from simulator.venue.venue import Venue
 
 QUANTITY: Final = "0.01000000"
@@ -125,7 +125,7 @@ class ExchangeStream:
         for trade in self._feed.sent(after_ms, until_ms):
             self._publish(trade)
 
-    def _publish(self, trade: Trade) -> None:
+    def _publish(self, trade: AssetTrade) -> None:
         name = f"{trade.symbol.lower()}usdt@trade"
         listening = [client for client in self._clients if name in client.streams]
         value = self._say(trades.SOURCE, trade.symbol, trade.value) if listening else None

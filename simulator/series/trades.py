@@ -27,7 +27,7 @@ SOURCE: Final = "exchange"
 
 
 @dataclass(frozen=True, slots=True)
-class Trade:
+class AssetTrade:
     """A trade of an asset against USDT; times are market time in milliseconds."""
 
     symbol: str
@@ -41,7 +41,7 @@ class Trade:
 class TradeFeed(Protocol):
     """The trades of a source of markets."""
 
-    def sent(self, after_ms: int, until_ms: int) -> list[Trade]:
+    def sent(self, after_ms: int, until_ms: int) -> list[AssetTrade]:
         """What is sent in (after_ms, until_ms] of market time, in that order."""
         ...
 
@@ -73,7 +73,7 @@ class SeriesTrades:
         self._source = source
         self._every_ms = every_ms
 
-    def sent(self, after_ms: int, until_ms: int) -> list[Trade]:
+    def sent(self, after_ms: int, until_ms: int) -> list[AssetTrade]:
         """What is sent in (after_ms, until_ms] of market time, in that order."""
         every_ms = self._every_ms
         sent = np.arange((after_ms // every_ms + 1) * every_ms, until_ms + 1, every_ms)
@@ -87,7 +87,9 @@ class SeriesTrades:
             ends = path.prices(first_s, last_s + 2)
             values = within(ends[place], ends[place + 1], made % 1_000)
             rows = zip(made.tolist(), sent.tolist(), values.tolist(), strict=True)
-            found += [Trade(symbol, ts_ms // SPACINGS_MS[0], ts_ms, sent_ms, value) for ts_ms, sent_ms, value in rows]
+            found += [
+                AssetTrade(symbol, ts_ms // SPACINGS_MS[0], ts_ms, sent_ms, value) for ts_ms, sent_ms, value in rows
+            ]
         return sorted(found, key=lambda one: one.sent_ms)
 
 
@@ -97,12 +99,12 @@ class ReplayedTrades:
     def __init__(self, source: ReplayedMarkets) -> None:
         self._paths = [path for path in source.prices if path.source == SOURCE]
 
-    def sent(self, after_ms: int, until_ms: int) -> list[Trade]:
+    def sent(self, after_ms: int, until_ms: int) -> list[AssetTrade]:
         """What became known in (after_ms, until_ms], in that order."""
         found = []
         for path in self._paths:
             rows = path.known(after_ms, until_ms)
             columns = (column[rows].tolist() for column in (path.ts_ms, path.known_ms, path.value))
             for number, row in enumerate(zip(*columns, strict=True), rows.start):
-                found.append(Trade(path.symbol, number, *row))
+                found.append(AssetTrade(path.symbol, number, *row))
         return sorted(found, key=lambda one: one.sent_ms)

@@ -196,9 +196,8 @@ class DeclaredPolicy(ABC):
     matches is sold."""
     acts_on_reference: ClassVar[bool] = False
     """Whether a move of `Inputs.fair` between two closes is a reason to decide at once
-    (`execution.between_bars_up_to_s`).
-    `Inputs` then has the features and the forecast of the last close, the newest book, mid and fair values, and
-    `after_ms`."""
+    (`execution.between_bars_up_to_s`). `Inputs` then has the features and the forecast of the last close, the newest
+    book, mid and fair values, and `after_ms`."""
     files: ClassVar[tuple[str, ...]] = ()
     """Files of models/agent that it needs; a bundle of it holds them too."""
 
