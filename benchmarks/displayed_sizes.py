@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from benchmarks import recorded_windows, series_recorded
+from benchmarks.recorded_books import BookSource
 from benchmarks.series_recorded import CLOSING_BARS
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, load
@@ -48,7 +49,7 @@ def played(kind: str, histories: Sequence[History], params: Params, length_s: in
 
 def _read(path: Path, params: Params) -> tuple[list[History], int]:
     if {"bid_px", "bid_px1"} & set(pq.read_schema(path).names):
-        return [series_recorded.history(one) for one in recorded_windows.read(path).windows], 1
+        return [series_recorded.history(one) for one in recorded_windows.read(BookSource(path)).windows], 1
     read = course.of_file(path, params)
     return list(read.histories), read.length_s
 

@@ -7,7 +7,8 @@ and the messages in between say whether it was so. The first two thirds of the m
 never seen by the fit. One JSON line, also in reports/fills.json, which the gate reads before it promotes a policy that
 rests: it has to have been judged with these `weights` (rounded as they are to be written to `execution.fill_weights`)
 and on bars no longer than `look_s`. Trades that come through the queue at the touch (`benchmarks.queues`) fill too, as
-`execution.fill_queue_weights` and `fill_trade_share` say: these books do not tell a trade from a cancel. The share is
+`execution.fill_queue_weights` and `fill_trade_share` say: these books do not tell a trade from a cancel. What such
+fills are charged (`execution.fill_adverse_units`) is in the report too, so that the gate can compare. The share is
 that of both, and `touch_alone` is that of the touch. Its interval is over whole windows: the probes of one window share
 their outcome and are one piece of evidence. `one_sided_windows` counts the windows with at least one expected one-sided
 fill, and `left_out` names the windows that could not be used and why.
@@ -15,7 +16,8 @@ fill, and `left_out` names the windows that could not be used and why.
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +25,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks import recorded_windows
+from benchmarks.recorded_books import BookSource
 from benchmarks.recorded_windows import Recording, Window
 from pipelines.core.artifacts import write_json
 from pipelines.core.domain import FloatArray
+from pipelines.core.errors import DataError, OddsmithError
 from pipelines.core.money import MICRO, PRICE_SCALE
 from pipelines.core.params import load
 from pipelines.core.products import report_json
@@ -41,6 +45,8 @@ FIT_SHARE = 2 / 3
 LEVEL = 0.95
 SAMPLES = 10_000
 LOOK_S = 1
+SHOWN = 3
+"""Windows that an error names."""
 DIGITS = 2
 """Of the weights, as they are measured and written to params.yaml."""
 NEWTON_STEPS = 40
@@ -234,21 +240,31 @@ def split(made: Recording) -> tuple[list[Window], list[Window]]:
     return made.windows[:cut], made.windows[cut:]
 
 
-def measure(paths: Sequence[Path], look_s: int = LOOK_S) -> dict[str, Any]:
-    """Fit on the first windows of all recordings, measure on the last ones, with a look every `look_s` seconds."""
+def measure(sources: Sequence[BookSource], look_s: int = LOOK_S) -> dict[str, Any]:
+    """Fit on the first windows of all recordings, measure on the last ones, with a look every `look_s` seconds.
+
+    Raises:
+        DataError: if a file is no recording of books, or there are too few windows.
+    """
     execution = load().execution
     share, trades = execution.fill_trade_share, tuple(execution.fill_queue_weights)
-    recordings = [recorded_windows.read(path) for path in paths]
+    recordings = [recorded_windows.read(source) for source in sources]
     parts = [split(one) for one in recordings]
     first, later = ([window for part in parts for window in part[place]] for place in (0, 1))
+    left_out = {name: why for one in recordings for name, why in one.left_out.items()}
     fitting, held = (list(probes(windows, look_s, share)) for windows in (first, later))
+    if not fitting or not held:
+        raise DataError(
+            f"{len(first) + len(later)} windows of {', '.join(str(one.path) for one in sources)} can be used, and"
+            f" probes need an earlier and a later one; left out: {said(left_out)}"
+        )
     weights = fit(fitting)
     model, books = summed(sides(weights, held, trades)), summed(sides(None, held))
     return {
-        "recordings": [path.name for path in paths],
+        "recordings": [source.path.name for source in sources],
         "windows_fit": len(first),
         "windows_held_out": len(later),
-        "left_out": {name: why for one in recordings for name, why in one.left_out.items()},
+        "left_out": left_out,
         "probes_fit": len(fitting),
         "probes_held_out": len(held),
         "look_s": look_s,
@@ -256,6 +272,8 @@ def measure(paths: Sequence[Path], look_s: int = LOOK_S) -> dict[str, Any]:
         "queue_weights": dict(zip(QUEUE_NAMES, trades, strict=True)),
         "trade_share": share,
         "reference_weight": execution.fill_reference_weight,
+        "adverse_charged_units": execution.fill_adverse_units,
+        "adverse_most_units": execution.fill_adverse_most_units,
         "one_sided_on_loser_share": model["on_loser_share"],
         "one_sided_on_loser_interval": model["on_loser_interval"],
         "one_sided": model["one_sided"],
@@ -268,18 +286,30 @@ def measure(paths: Sequence[Path], look_s: int = LOOK_S) -> dict[str, Any]:
     }
 
 
-def main() -> None:
+def said(left_out: Mapping[str, str]) -> str:
+    """The first reasons for which windows were left out, as a sentence."""
+    named = [f"{name} ({why})" for name, why in list(left_out.items())[:SHOWN]]
+    more = len(left_out) - len(named)
+    return "; ".join(named) + (f" and {more} more" if more > 0 else "") if named else "none"
+
+
+def main() -> int | str:
     """Fit, measure, keep."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fills", description=__doc__)
-    parser.add_argument("books", nargs="+", type=Path, help="recordings of up/down books (parquet)")
+    parser.add_argument("books", nargs="+", type=Path, help="recordings of up/down books, of a shape of `data import`")
+    BookSource.add_arguments(parser)
     parser.add_argument("--look-s", type=int, default=LOOK_S, help="seconds between two looks, at least 1")
     given = parser.parse_args()
     if given.look_s < 1:
         parser.error(f"--look-s is {given.look_s}; give at least 1, the length of the bars in seconds")
-    found = measure(given.books, given.look_s)
+    try:
+        found = measure(BookSource.of(given.books, given), given.look_s)
+    except OddsmithError as error:
+        return f"fills: {error}"
     write_json(REPORT, found)
     print(json.dumps(found))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

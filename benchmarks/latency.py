@@ -2,7 +2,7 @@
 
 One JSON line of milliseconds (p50 and p99): a message folded (ingest), features of all markets at a bar (features),
 one batch forecast (forecast), all decisions (decide), one signed order at a simulator process of its own (execute).
-`latency_ms` has the deciles of a whole turn and an order, in the form of `execution.latency_ms`.
+`python -m benchmarks.turn_latency` has the deciles of an order's whole way, in the form of `execution.latency_ms`.
 `decision_*` is features, forecast and decision of one market, the job that `guide_decision_*` does the guide's way:
 a pandas window, 24 calls of `model.predict`, one `agent.predict` (TensorFlow and torch each in a process of its own).
 """
@@ -32,7 +32,6 @@ from pipelines.core.params import read
 from pipelines.core.products import BUNDLE
 from pipelines.core.settings import Settings
 from pipelines.decide import Account
-from pipelines.trading import latency
 from pipelines.venue.clob_gateway import ClobGateway
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.stream import MarketStream
@@ -58,12 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     figures: dict[str, Any] = {"benchmark": "latency", "cores": os.cpu_count(), "load": round(os.getloadavg()[0], 2)}
     figures |= {"markets": MARKETS, "bundle": model.bundle.hash[:12], "policy": model.policy_kind}
     figures |= _figures("ingest", ingest(world.markets))
-    stages = bars(model, world)
-    executed = execute(asked.orders)
-    for name, milliseconds in (*stages.items(), ("execute", executed)):
+    for name, milliseconds in (*bars(model, world).items(), ("execute", execute(asked.orders))):
         figures |= _figures(name, milliseconds)
-    # On a machine of its own: the way to the venue and back comes on top, and only the bot's journal knows it.
-    figures["latency_ms"] = latency.deciles_ms(turn + order for turn in stages["bar"] for order in executed)
     if not asked.no_guide:
         figures["guide_decision_ms_p50"] = guide_decision.measure()
     late = [name for name, limit in BUDGET_MS.items() if figures[f"{name}_ms_p99"] > limit]

@@ -5,8 +5,10 @@ cancels (`queue_changes`). A probe joins the touch of either side every PROBE_S 
 (`--look-s`), as the replay and the paper account look. Trades take from the front of its queue, cancels from everywhere
 alike: where in a queue a cancel was, no recording of levels says; only order ids would. All markets fit
 `execution.fill_queue_weights` and `execution.fill_trade_share`; each third of them is measured by a fit on the other
-two (the queue of the probes moves by the share of all). One JSON line, also in reports/queues.json: predicted and
-recorded, and log losses with and without the part, paired by market.
+two (the queue of the probes moves by the share of all). Recorded fills by trades are worth less a minute later than
+the model's: `adverse_units` is by how much (`execution.fill_adverse_units`) and `adverse_most_units` the most of it
+within the interval; `worth_charged_units` is what is left on each third where the other two charge theirs. One JSON
+line, also in reports/queues.json: predicted and recorded, and log losses with and without the part, paired by market.
 """
 
 import argparse
@@ -83,8 +85,11 @@ def measure(path: Path, look_s: int = LOOK_S) -> dict[str, Any]:
         others = [k for k in range(len(markets)) if k not in fold]
         part, weights = _share([falls[k] for k in others]), _weights([found[k] for k in others])
         splits += [Split.of(falls[k], part) for k in fold]
-        fills += [Fills.of(found[k], weights) for k in fold]
+        lost = lost_units([look for k in others for look in found[k]], weights)
+        fills += [Fills.of(found[k], weights, lost) for k in fold]
     weights = _weights(found)
+    compared = _fills(fills)
+    worth = compared["worth_units"]
     return {
         "recording": path.name,
         "markets": len(markets),
@@ -92,7 +97,9 @@ def measure(path: Path, look_s: int = LOOK_S) -> dict[str, Any]:
         "weights": dict(zip(QUEUE_NAMES, weights, strict=True)),
         "trade_share": share,
         "vanished": _vanished(splits),
-        "fills": _fills(fills),
+        "adverse_units": math.ceil(max(worth.get("less", 0.0), 0.0)),
+        "adverse_most_units": math.ceil(max(worth.get("high", 0.0), 0.0)),
+        "fills": compared,
     }
 
 
@@ -102,6 +109,15 @@ def _share(falls: Sequence[Sequence[Vanished]]) -> float:
 
 def _weights(found: Sequence[Sequence[QueueLook]]) -> tuple[float, ...]:
     return fit([one for market in found for one in market])
+
+
+def lost_units(found: Sequence[QueueLook], weights: tuple[float, ...]) -> float:
+    """What a recorded fill by trades is worth less after LATER_S than one that the model expects; 0 without a fill.
+    Unit: price units a share."""
+    through = np.array([one.queue.chance(weights) for one in found])
+    worth = np.array([float(one.worth_units) for one in found])
+    hits = np.array([one.filled for one in found])
+    return float(through @ worth / through.sum() - worth[hits].mean()) if hits.any() else 0.0
 
 
 class Split(NamedTuple):
@@ -151,10 +167,12 @@ class Fills(NamedTuple):
     worth_recorded: float
     through: float
     """Fills by trades that the model expects."""
+    charged: float
+    """`worth` less what fills of other markets lose: as they are booked."""
 
     @classmethod
-    def of(cls, found: Sequence[QueueLook], weights: tuple[float, ...]) -> "Fills":
-        """Of looks with the weights of other markets."""
+    def of(cls, found: Sequence[QueueLook], weights: tuple[float, ...], lost: float) -> "Fills":
+        """Of looks with the weights of other markets, and what a fill by trades loses there."""
         touch = tuple(load().execution.fill_weights)
         came = np.array([chance(touch, one.resting) for one in found])
         through = np.array([one.queue.chance(weights) for one in found])
@@ -162,7 +180,8 @@ class Fills(NamedTuple):
         both = 1.0 - (1.0 - came) * (1.0 - through)
         worth = np.array([float(one.worth_units) for one in found])
         sums = (both.sum(), came.sum(), hits.sum(), _losses(both, hits).sum(), _losses(came, hits).sum())
-        return cls(len(found), *map(float, (*sums, through @ worth, hits @ worth, through.sum())))
+        valued = (through @ worth, hits @ worth, through.sum(), through @ (worth - lost))
+        return cls(len(found), *map(float, (*sums, *valued)))
 
 
 def _fills(found: Sequence[Fills]) -> dict[str, Any]:
@@ -171,13 +190,14 @@ def _fills(found: Sequence[Fills]) -> dict[str, Any]:
         name: round(sum(getattr(one, name) for one in found), 1) for name in ("model", "touch_alone", "recorded")
     }
     losses = _paired([one.loss for one in found], [one.without for one in found], count)
-    return {"looks": count, **numbers, "log_loss": losses, "worth_units": _worth(found)}
+    valued = {"worth_units": _worth(found, "worth"), "worth_charged_units": _worth(found, "charged")}
+    return {"looks": count, **numbers, "log_loss": losses, **valued}
 
 
-def _worth(found: Sequence[Fills]) -> dict[str, Any]:
-    """Mean gain of a fill by trades after LATER_S, of expected and of recorded fills, and the difference with its
-    interval over markets; empty without a fill."""
-    sums = np.array([(one.worth, one.through, one.worth_recorded, one.recorded) for one in found])
+def _worth(found: Sequence[Fills], modelled: str) -> dict[str, Any]:
+    """Mean gain of a fill by trades after LATER_S, of expected (field `modelled`) and of recorded fills, and the
+    difference with its interval over markets; empty without a fill."""
+    sums = np.array([(getattr(one, modelled), one.through, one.worth_recorded, one.recorded) for one in found])
     picks = np.random.default_rng(0).integers(0, len(sums), (SAMPLES, len(sums)))
     with np.errstate(divide="ignore", invalid="ignore"):
         model, recorded = _means(sums.sum(axis=0))

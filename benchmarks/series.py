@@ -3,15 +3,18 @@ imports; one JSON line.
 
 Seeds are kept one by one in reports/series.jsonl with the code and the parameters that they were measured with, so that
 a stopped run goes on where it was and a changed program measures again. `--quick` takes two seeds of each kind.
+`fills`, `recorded` and `maker` take the recordings of `--books` (any up/down books of a shape that `oddsmith data
+import` understands, columns renamed with `--map`), else the two of ODDSMITH_RECORDINGS that are named here.
 """
 
 import argparse
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ import numpy as np
 from benchmarks.fills import REPORT as FILLS
 from benchmarks.fills import measure as measured_fills
 from benchmarks.kept_rows import KeptRows
+from benchmarks.recorded_books import BookSource
 from benchmarks.series_import import ROWS
 from benchmarks.series_import import measure as imported
 from benchmarks.series_maker import measure as quoted
@@ -32,6 +36,7 @@ from benchmarks.series_verdict import Choice, PlayedPolicy, judged
 from benchmarks.series_world import LENGTH_S, world
 from pipelines.backtest import selection_bias
 from pipelines.core.artifacts import read_json
+from pipelines.core.errors import OddsmithError
 from pipelines.core.params import Params, load
 from pipelines.core.products import REPORTS
 from pipelines.replay import rules
@@ -132,54 +137,66 @@ def document(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _books() -> list[Path]:
+def kept_books() -> list[Path]:
+    """The recordings of ODDSMITH_RECORDINGS that are named here; empty without them."""
     folder = os.environ.get("ODDSMITH_RECORDINGS", "")
     return [path for name in BOOKS if folder and (path := Path(folder) / "books" / name).is_file()]
 
 
-@cache
-def _fills() -> dict[str, Any]:
-    """The report of `benchmarks.fills`: measured on the recorded books, else as an earlier run left it, else empty."""
-    books = _books()
-    if books:
-        return measured_fills(books)
-    return read_json(FILLS) if FILLS.is_file() else {}
+@dataclass(frozen=True)
+class Recordings:
+    """The recorded books of a run."""
+
+    sources: Sequence[BookSource]
+
+    @cached_property
+    def report(self) -> dict[str, Any]:
+        """That of `benchmarks.fills`: measured on the books, else as an earlier run left it, else empty."""
+        if self.sources:
+            return measured_fills(self.sources)
+        return read_json(FILLS) if FILLS.is_file() else {}
+
+    def judged(self) -> dict[str, Any]:
+        """Every candidate on the books; None without them."""
+        if not self.sources:
+            return {"recorded_windows": None, "recorded": None}
+        return on_recordings(self.sources, self.report)
+
+    def fills(self) -> dict[str, Any]:
+        """The maker probe's finding by the fill model; None where neither books nor a report is there."""
+        names = ("one_sided_on_loser_share", "one_sided_on_loser_interval", "one_sided", "one_sided_windows")
+        return {name: self.report.get(name) for name in (*names, "probes_held_out", "windows_held_out")}
 
 
-def recorded() -> dict[str, Any]:
-    """Every candidate on the recorded books of ODDSMITH_RECORDINGS; None without them."""
-    books = _books()
-    return on_recordings(books, _fills()) if books else {"recorded_windows": None, "recorded": None}
-
-
-def fills() -> dict[str, Any]:
-    """The maker probe's finding by the fill model; None where neither recorded books nor a report is there."""
-    names = ("one_sided_on_loser_share", "one_sided_on_loser_interval", "one_sided", "one_sided_windows")
-    return {name: _fills().get(name) for name in (*names, "probes_held_out", "windows_held_out")}
-
-
-PARTS: dict[str, Callable[[bool], dict[str, Any]]] = {
-    "fills": lambda _quick: fills(),
-    "recorded": lambda _quick: recorded(),
-    "maker": lambda quick: quoted((1,) if quick else (1, 2, 3), _fills()),
-    "decide": lambda _quick: decide_ms(),
-    "order": lambda quick: tick_to_order(10 if quick else TICKS),
-    "import": lambda quick: imported(100_000 if quick else ROWS),
-    "lag": lambda quick: document(seeds(2, 2) if quick else seeds(LAGGED, UNLAGGED)),
+PARTS: dict[str, Callable[[bool, Recordings], dict[str, Any]]] = {
+    "fills": lambda _quick, kept: kept.fills(),
+    "recorded": lambda _quick, kept: kept.judged(),
+    "maker": lambda quick, kept: quoted((1,) if quick else (1, 2, 3), kept.report),
+    "decide": lambda _quick, _kept: decide_ms(),
+    "order": lambda quick, _kept: tick_to_order(10 if quick else TICKS),
+    "import": lambda quick, _kept: imported(100_000 if quick else ROWS),
+    "lag": lambda quick, _kept: document(seeds(2, 2) if quick else seeds(LAGGED, UNLAGGED)),
 }
 
 
-def main() -> None:
+def main() -> int | str:
     """Measure all parts, or those that are named."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.series", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="only these (default: all)")
+    parser.add_argument("--books", nargs="+", type=Path, help="recordings of up/down books")
+    BookSource.add_arguments(parser)
     parser.add_argument("--quick", action="store_true", help="two seeds of each kind, small files")
     arguments = parser.parse_args()
+    kept = Recordings(BookSource.of(arguments.books or kept_books(), arguments))
     found: dict[str, Any] = {}
-    for name in arguments.parts or PARTS:
-        found |= PARTS[name](arguments.quick)
+    try:
+        for name in arguments.parts or PARTS:
+            found |= PARTS[name](arguments.quick, kept)
+    except OddsmithError as error:
+        return f"series: {error}"
     print(json.dumps(found))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -3,13 +3,13 @@ neither the fills of resting orders (`benchmarks.fills`) nor what a backtest lea
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks import recorded_windows
 from benchmarks.fills import TICK, split
+from benchmarks.recorded_books import BookSource
 from benchmarks.recorded_windows import Window
 from benchmarks.series_verdict import Choice, PlayedPolicy, Verdict, judged
 from benchmarks.series_world import HORIZON, LENGTH_S
@@ -22,7 +22,6 @@ from pipelines.features import compute
 from pipelines.replay import rules
 from pipelines.replay.market_history import History
 from pipelines.trading.sizing import NO_SIGNALS
-from pipelines.venue import settlement_rules
 from pipelines.venue.fees import schedule
 
 KINDS = ("temporal_arbitrage", "micro_trades", "ensemble", "systematic", "spike_fading")
@@ -36,22 +35,21 @@ RESTS_S = 4
 """Seconds that a quote may rest: the bar on which it arrives, and three more."""
 
 
-def windows(paths: Sequence[Path]) -> tuple[list[Window], list[Window]]:
+def windows(sources: Sequence[BookSource]) -> tuple[list[Window], list[Window]]:
     """Windows of recordings that the fills were fitted on, and the later ones of each recording, in the order of
     time."""
-    parts = [split(recorded_windows.read(path)) for path in paths]
+    parts = [split(recorded_windows.read(source)) for source in sources]
     first, later = ([window for part in parts for window in part[place]] for place in (0, 1))
     return sorted(first, key=_begin), sorted(later, key=_begin)
 
 
 def _begin(window: Window) -> int:
-    return int(window.name.rsplit("-", 1)[1])
+    return window.rule.start_s
 
 
 def history(window: Window) -> History:
-    """Bars of a second of one window, with what it paid."""
-    rule = settlement_rules.of_slug(window.name)
-    assert rule is not None, "windows are made of slugs that have a rule"
+    """Bars of a second of one window, with what it paid and the fair value of its reference prices where it has any."""
+    rule, known = window.rule, bool(np.isfinite(window.fair).any())
     ts_s = rule.end_s - window.left_s.astype(np.int64)
     bid, ask = (np.round(side * PRICE_SCALE).astype(np.int64) for side in (window.bid, window.ask))
     mid, zeros = (bid + ask) // 2, np.zeros(len(ts_s), dtype=np.int64)
@@ -68,8 +66,8 @@ def history(window: Window) -> History:
         start_s=rule.start_s,
         end_s=rule.end_s,
         topic="crypto",
-        # These books have no reference prices, and the maker quotes no market whose reference price is not known.
-        settlement=None,
+        # The maker quotes no market that settles on a reference price which is not known.
+        settlement=rule if known else None,
         taker_delay_ms=taker_delay_ms("crypto", rule.end_s),
         rewards=Rewards(rebate_share=REBATE_SHARE),
     )
@@ -78,7 +76,7 @@ def history(window: Window) -> History:
     forecast = (np.zeros(len(ts_s)), flat, flat, flat, np.full(len(ts_s), 0.5))
     sizes = (np.column_stack([window.bid_size, window.ask_size]) * 100.0).astype(np.int64) * SHARE_GRID
     past = History(described, ts_s, *book, *forecast, MICRO if window.won else 0)
-    return replace(past, sizes_micro=sizes)
+    return replace(past, sizes_micro=sizes, fair=window.fair if known else None)
 
 
 def resting() -> Params:
@@ -96,11 +94,12 @@ def _tried() -> Iterator[tuple[str, str, dict[str, int]]]:
             yield kind, kind, {}
 
 
-def measure(paths: Sequence[Path], fills: Mapping[str, Any]) -> dict[str, Any]:
+def measure(sources: Sequence[BookSource], fills: Mapping[str, Any]) -> dict[str, Any]:
     """Each bot on the later windows of each recording: P&L after costs, bounds, verdict. What a backtest learns is
     learned on the earlier ones, on which the fills were fitted too. `fills` is the report of `benchmarks.fills`."""
     params = resting()
-    first, later = ([history(one) for one in part] for part in windows(paths))
+    parts = windows(sources)
+    first, later = ([history(one) for one in part] for part in parts)
     played: dict[str, PlayedPolicy] = {}
     for name, kind, more in _tried():
         given = learned.given(kind, first, params, LENGTH_S)
@@ -111,7 +110,8 @@ def measure(paths: Sequence[Path], fills: Mapping[str, Any]) -> dict[str, Any]:
     # No bot was chosen on these windows, but all were looked at: each is deflated by the luckiest of them.
     choice = Choice([one.statistic for one in played.values()], chosen=False)
     table = {name: _row(one, judged(one, choice, fills)) for name, one in played.items()}
-    return {"recorded_windows": len(later), "recorded_windows_before": len(first), "recorded": table}
+    counts = {"recorded_windows": len(later), "recorded_windows_before": len(first)}
+    return counts | {"recorded_with_reference": sum(one.fair is not None for one in later), "recorded": table}
 
 
 def _row(trial: PlayedPolicy, verdict: Verdict) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """The gate's own criteria for a policy of a series benchmark, which has no bundle.
 
 Asked, with the gate's functions and limits: `events`, `pnl_by_period`, `pnl`, `pnl_fees_2x`, `deflated_sharpe`, for a
-policy that rests `resting_fills`, and `overfitting` where something was chosen. Not asked, because there is no bundle
-and no forecast: `skill_by_event`, `skill_by_period`, `coverage`, `champion`, `latency`, `look_ahead`, `onnx`.
+policy that rests `resting_fills` and `pnl_worst_fills`, and `overfitting` where something was chosen. Not asked,
+because there is no bundle and no forecast: `skill_by_event`, `skill_by_period`, `coverage`, `champion`, `latency`,
+`look_ahead`, `onnx`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,19 @@ def judged(trial: PlayedPolicy, choice: Choice, fills: Mapping[str, Any]) -> Ver
         *resting.criterion(traded, fills, params.execution, LENGTH_S),
         criteria.earnings(kind, traded, events, "pnl", ""),
         criteria.earnings(kind, dear, events_dear, "pnl_fees_2x", ", with every fee doubled"),
+        *_worst(trial),
         *(one for one in lucky if choice.chosen or one.name != "overfitting"),
     ]
     failed = tuple(one.name for one in asked if not one.passed)
     return Verdict(sum(traded.by_event.values()), min(events, periods), failed)
+
+
+def _worst(trial: PlayedPolicy) -> list[criteria.Criterion]:
+    """`pnl_worst_fills` of a policy that rests."""
+    if not trial.traded.rests:
+        return []
+    unlucky = replace(trial.strategy, execution=resting.worst(trial.params.execution))
+    worse, _ = contender.played(unlucky, trial.histories, trial.params, DEPTH_SHARES)
+    gate, values = trial.params.gate, list(worse.by_event.values())
+    lower = total_bound(values, level=gate.confidence_level, samples=gate.bootstrap_samples)
+    return [criteria.earnings(trial.strategy.policy.kind, worse, lower, *resting.WORST)]

@@ -7,7 +7,10 @@ transaction, orders and what became of them, picture. What it needs of the accou
 comparison of the books) is read while the bar waits for its last messages. One JSON line for each pace: milliseconds of
 whole turns by the wall and by the processor (all threads of the process, so that another machine's load does not
 count), of the way from the close of a bar to its decisions and to the answer to its last order, markets that were
-decided, bars that were dropped.
+decided, bars that were dropped. `order_stages_ms` is each order's way: close to decision, decision to signature,
+signature to answer. `latency_ms.deciles` is their sum and `--network-ms`, which no loopback has, in the form of
+`execution.latency_ms`; the last pace is kept in reports/turn_latency.json, from which `oddsmith params latency --from`
+takes it.
 """
 
 import argparse
@@ -28,13 +31,19 @@ import numpy as np
 
 from benchmarks import tiny_bundle
 from benchmarks.exchange_process import exchange
+from benchmarks.order_stages import StagedGateway, Stages, document
 from pipelines.core import params
+from pipelines.core.artifacts import write_json
+from pipelines.core.products import report_json
 from pipelines.core.settings import Settings
 from serving import metrics
 from serving.bot import Bot
 from serving.turns.bar_turn import BarTurns
 from serving.turns.order_sender import OrderSender
 
+REPORT: Final = report_json("turn_latency")
+NETWORK_MS: Final = 30.0
+"""Stated, not measured: a request to the venue and back from the same continent. A ping says what yours takes."""
 WARM_S: Final = 240.0
 LIMIT_MS: Final = 100.0
 
@@ -65,6 +74,7 @@ class Timed(BarTurns):
     prepared: list[float] = []  # noqa: RUF012
     answered: list[float] = []  # noqa: RUF012
     closed_at = 0.0
+    stages: list[Stages] = []  # noqa: RUF012
 
     async def prepare(self, account: Any, ts_s: int) -> None:
         """A preparation, measured."""
@@ -83,10 +93,16 @@ class Timed(BarTurns):
 
 
 class TimedSender(OrderSender):
-    """Notes when the orders of a turn were answered."""
+    """Notes when the orders of a turn were answered, and the stages of each."""
 
     def send_all(self, account: Any, turn: Any, *arguments: Any) -> Any:
         """The orders of a turn, measured from its close."""
+        execution = account.execution
+        gateway = execution._gateway
+        if not isinstance(gateway, StagedGateway):
+            gateway = execution._gateway = StagedGateway(gateway, account.accounting.markets)
+            gateway.stages = Timed.stages
+        gateway.turn_at, gateway.took_ms = Timed.closed_at, self._status._took_ms
         made = super().send_all(account, turn, *arguments)
         if any(one.intent is not None for one in turn.decisions):
             Timed.answered.append((time.perf_counter() - Timed.closed_at) * 1e3)
@@ -97,7 +113,7 @@ def _at(values: Any, *percents: int) -> dict[str, float | None]:
     return {f"p{one}": round(float(np.percentile(values, one)), 1) if len(values) else None for one in percents}
 
 
-async def measure(settings: Settings, markets: int, bars: int, bar_s: float) -> dict[str, Any]:
+async def measure(settings: Settings, markets: int, bars: int, bar_s: float, network_ms: float) -> dict[str, Any]:
     """Run the bot until `bars` bars of at least nine tenths of the markets were decided."""
     limits = params.read(Path("params.yaml"))
     limits = limits.model_copy(update={"serving": limits.serving.model_copy(update={"max_markets": markets})})
@@ -109,11 +125,12 @@ async def measure(settings: Settings, markets: int, bars: int, bar_s: float) -> 
         deadline = time.monotonic() + WARM_S
         while not [one for one in Timed.turns if one[2] >= 0.9 * markets] and time.monotonic() < deadline:
             await bot.changed(5.0)
-        for some in (Timed.turns, Timed.prepared, Timed.answered):
+        for some in (Timed.turns, Timed.prepared, Timed.answered, Timed.stages):
             some.clear()
         dropped, closed = metrics.BARS_DROPPED._value.get(), bot.status.bars
         await asyncio.sleep(bars * bar_s)
         took, prepared, answered = list(Timed.turns), list(Timed.prepared), list(Timed.answered)
+        stages = list(Timed.stages)
         dropped = metrics.BARS_DROPPED._value.get() - dropped
         waited = list(bot.status._recent._values.get("bar", ()))[-len(took) :]
     finally:
@@ -132,6 +149,7 @@ async def measure(settings: Settings, markets: int, bars: int, bar_s: float) -> 
         "turns": bot.status.bars - closed,
         **{f"{name}_{place}": value for name, values in parts.items() for place, value in values.items()},
         "turns_with_orders": len(answered),
+        **document(stages, network_ms),
         "dropped_bars": int(dropped),
         "within_100_ms": round(float((turns < LIMIT_MS).mean()), 3) if took else None,
     }
@@ -151,7 +169,9 @@ def _run(asked: argparse.Namespace, bar_s: float) -> dict[str, Any]:
             values = {name.removeprefix("ODDSMITH_").lower(): value for name, value in urls.items()}
             settings = Settings(_env_file=None, var=folder / "var", kill_switch=folder / "KILL", **values)
             with busy_core(not asked.idle):
-                return {"bundle": bundle} | asyncio.run(measure(settings, asked.markets, asked.bars, bar_s))
+                return {"bundle": bundle} | asyncio.run(
+                    measure(settings, asked.markets, asked.bars, bar_s, asked.network_ms)
+                )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -161,6 +181,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--markets", type=int, default=80, help="markets that are followed (%(default)s)")
     parser.add_argument("--bars", type=int, default=60, help="bars that are measured (%(default)s)")
     parser.add_argument("--bar-s", type=float, nargs="+", default=[1.0], help="seconds that a bar lasts (1)")
+    said = "of the way to the venue and back, added to the deciles (%(default)s, stated and not measured)"
+    parser.add_argument("--network-ms", type=float, default=NETWORK_MS, help=said)
     parser.add_argument("--idle", action="store_true", help="without the busy core")
     asked = parser.parse_args(arguments)
     for bar_s in asked.bar_s:
@@ -168,7 +190,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         figures |= _run(asked, bar_s)
         figures["load"] = round(os.getloadavg()[0], 2)
         print(json.dumps(figures), flush=True)
-        for some in (Timed.turns, Timed.prepared, Timed.answered):
+        write_json(REPORT, figures)
+        for some in (Timed.turns, Timed.prepared, Timed.answered, Timed.stages):
             some.clear()
     return 0
 

@@ -191,6 +191,15 @@ def _set(arguments: argparse.Namespace) -> None:
     importlib.import_module("oddsmith.parameters").set_values(arguments.assignments)
 
 
+def _latency_arguments(parser: argparse.ArgumentParser) -> None:
+    said = "report with `latency_ms` (reports/parity.json)"
+    parser.add_argument("--from", dest="report", type=Path, help=said)
+
+
+def _latency(arguments: argparse.Namespace) -> None:
+    importlib.import_module("oddsmith.parameters").set_latency(arguments.report)
+
+
 PARAMS = Command(
     name="params",
     help="list, explain and change the numbers of params.yaml",
@@ -207,6 +216,13 @@ PARAMS = Command(
             example="oddsmith params list --json",
         ),
         replace(flows.PARAMS, name="set", work=_set),
+        Command(
+            name="latency",
+            help="write the bot's own latencies, as `oddsmith parity` measured them, to execution.latency_ms",
+            work=_latency,
+            arguments=_latency_arguments,
+            example="oddsmith params latency --from reports/turn_latency.json",
+        ),
         serving.RELOAD,
     ),
 )

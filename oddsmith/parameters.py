@@ -12,8 +12,10 @@ import yaml
 from pydantic.fields import FieldInfo
 
 from pipelines.core import params as parameters
+from pipelines.core.artifacts import read_json
 from pipelines.core.errors import ParameterError
 from pipelines.core.params import Params, nearest
+from pipelines.core.products import report_json
 from pipelines.core.sections import Section
 from pipelines.trading import policies
 
@@ -71,6 +73,33 @@ def set_values(assignments: Sequence[str]) -> None:
     for one in change(assignments):
         same = " (as before)" if one.old == one.new else ""
         sys.stdout.write(f"{one.key}: {_short(one.old)} -> {_short(one.new)}{same}\n  {_taken_over(one.key, stages)}\n")
+
+
+FEWEST_ORDERS: Final = 30
+"""Measured orders without which deciles say nothing of the slow ones."""
+
+
+def set_latency(report: Path | None) -> None:
+    """Set `execution.latency_ms` to the deciles that a report measured: that of `oddsmith parity` where none is named.
+
+    Raises:
+        ParameterError: where there is no such report, or it has too few measured orders; nothing is changed then.
+    """
+    path = report_json("parity") if report is None else report
+    if not path.is_file():
+        raise ParameterError(
+            f"{path} does not exist; `oddsmith parity` measures the bot's own orders, `python -m"
+            " benchmarks.turn_latency` a bot on a local exchange"
+        )
+    found = read_json(path).get("latency_ms")
+    if not isinstance(found, dict) or "deciles" not in found:
+        raise ParameterError(f"{path} has no latency_ms.deciles; give reports/parity.json or reports/turn_latency.json")
+    if found["orders"] < FEWEST_ORDERS:
+        raise ParameterError(
+            f"{path} has {found['orders']} measured orders, {FEWEST_ORDERS} are needed; let the bot send more. Orders"
+            " of paper trading do not count: their latencies were drawn from execution.latency_ms"
+        )
+    set_values([f"execution.latency_ms={json.dumps(found['deciles'])}"])
 
 
 def _taken_over(key: str, stages: dict[str, list[str]]) -> str:

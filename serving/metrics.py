@@ -74,7 +74,9 @@ MODEL = _gauge("model_info", "1 for the bundle that trades", ("bundle", "policy"
 REDUCE_ONLY = _gauge("reduce_only", "1 while a precondition of trading is off and nothing is bought")
 ARMED = _gauge("bot_armed", "1 when orders are sent, 0 in cash mode")
 
-EXECUTION_LATENCY = Histogram("execution_latency_ms", "Wall time of one order at the venue, ms", buckets=_LATENCY_MS)
+EXECUTION_LATENCY = Histogram(
+    "execution_latency_ms", "Wall time of one order, from its signature to the venue's answer, ms", buckets=_LATENCY_MS
+)
 REFERENCE_PRICES = Counter("reference_prices", "Prices of underlyings that arrived")
 REFERENCE_SILENCES = Counter("reference_silences", "Times that a source of reference prices fell silent or broke")
 QUOTES_TAKEN_BACK = Counter("quotes_taken_back", "Quotes of a maker that were cancelled between two bars")

@@ -5,7 +5,7 @@ A field's docstring says what it means and ends with its unit; its annotation is
 
 import difflib
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -16,6 +16,7 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0.0)]
 FillWeights = Annotated[list[float], Field(min_length=7, max_length=7)]
+PriceUnits = Annotated[int, Field(ge=0, le=10_000)]
 QueueWeights = Annotated[list[float], Field(min_length=5, max_length=5)]
 LatencyDeciles = Annotated[list[Annotated[float, Field(ge=0.0, le=60_000.0)]], Field(min_length=11, max_length=11)]
 NonNegativeFloat = Annotated[float, Field(ge=0.0)]
@@ -407,11 +408,12 @@ class ExecutionParams(Section):
 
     latency_bars: PositiveInt
     """Fewest bars from a decision to its fill, in every replay. Unit: bars."""
-    latency_ms: LatencyDeciles = [20.0, 40.0, 55.0, 70.0, 85.0, 100.0, 120.0, 150.0, 200.0, 300.0, 900.0]
-    """Deciles of what passes from the close of a bar until the venue has the order, drawn for every order; where that,
+    latency_ms: LatencyDeciles = [156.0, 238.0, 252.0, 279.0, 294.0, 352.0, 422.0, 475.0, 553.0, 758.0, 1381.0]
+    """Deciles of what passes from the end of a bar until the venue has the order, drawn for every order; where that,
     with the market's hold of orders that take, is longer than `latency_bars`, the order meets a later book. The shipped
-    ones are assumed, not measured at the venue: `oddsmith parity` gives the bot's own, `python -m benchmarks.latency`
-    this machine's. Unit: wall milliseconds."""
+    ones are those of a bot on a local exchange (`python -m benchmarks.turn_latency`) and 30 ms that are stated for the
+    network; `oddsmith params latency` writes the bot's own, which `oddsmith parity` measures. Unit: wall
+    milliseconds."""
     order_ttl_bars: PositiveInt
     """An order that rests is cancelled after this time. Unit: bars."""
     entry: Literal["take", "rest"]
@@ -426,10 +428,10 @@ class ExecutionParams(Section):
     queue: Literal["pessimistic", "neutral", "optimistic", "evidence"]
     """How an order that rests is filled: all, half or nothing of the displayed size is ahead of it (three bounds), or
     by what recorded books showed (`fill_weights`, `fill_queue_weights`)."""
-    fill_weights: FillWeights = [-1.71, -0.69, -0.67, 0.69, -0.77, -0.47, 0.41]
+    fill_weights: FillWeights = [-0.67, -1.02, -0.94, 0.77, -0.54, 0.37, 0.5]
     """Weights of the fill model: intercept, bridge, queue, spread, imbalance, move, left; `python -m benchmarks.fills`
     fits them. Unit: log-odds."""
-    fill_reference_weight: float = 0.29
+    fill_reference_weight: float = 0.18
     """Weight of the reference's move towards the order between two looks, for markets that have one;
     `python -m benchmarks.fill_reference` fits it. Unit: log-odds per tick of the price that it implies."""
     fill_queue_weights: QueueWeights = [-7.18, 0.81, 5.37, 4.82, 2.06]
@@ -438,6 +440,13 @@ class ExecutionParams(Section):
     fill_trade_share: Fraction = 0.12
     """Part of what vanishes at the touch that trades took; the rest was cancelled. Of `python -m benchmarks.queues`.
     Unit: share."""
+    fill_adverse_units: PriceUnits = 137
+    """What a fill by trades between two looks is worth less, a minute later, than the looks let expect: it is booked so
+    much worse than its limit, in every replay and on paper. Of `python -m benchmarks.queues`. Unit: price units (1e-4
+    pUSD per share)."""
+    fill_adverse_most_units: PriceUnits = 316
+    """The most of it that the recordings allow (95 %): the gate asks a policy whose orders rest to earn with it too.
+    Of `python -m benchmarks.queues`. Unit: price units (1e-4 pUSD per share)."""
     band_ticks: Annotated[int, Field(ge=0, le=100)]
     """How far a limit price may lie beyond the touch. Unit: ticks."""
     model_spread: Annotated[float, Field(gt=0.0, lt=1.0)]
@@ -449,6 +458,12 @@ class ExecutionParams(Section):
     """Displayed size per level at a spread of one tick, where no book was observed; less as it widens. Unit: shares."""
     redemption_s: Annotated[int, Field(ge=0)]
     """From a market's last bar until what it pays can be used again. Unit: market seconds."""
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if self.fill_adverse_most_units < self.fill_adverse_units:
+            raise ValueError("fill_adverse_most_units is at least fill_adverse_units")
+        return self
 
     @field_validator("latency_ms")
     @classmethod

@@ -1,7 +1,9 @@
 """The gate's criterion for a policy whose orders rest: recorded books confirm the fills that it was judged with.
 
 `benchmarks.fills` writes the report. Its share holds for its own weights and for looks as far apart as its own: fitted
-and measured at looks of 5 s the model puts 71 % of one-sided fills on the loser instead of 97 %.
+and measured at looks of 5 s the model puts 71 % of one-sided fills on the loser instead of 97 %. Fills by trades are
+booked worse than their limit by `execution.fill_adverse_units`. The recordings know that only within an interval, so
+the policy has to earn with the upper end of it too (`worst`).
 """
 
 from collections.abc import Mapping
@@ -19,6 +21,8 @@ FEWEST_ONE_SIDED = 20
 FEWEST_WINDOWS = 10
 """Windows with at least one of them. The probes of one window share their outcome, so windows are what is independent:
 where all of 10 agree, a share of less than 3 of 4 windows is ruled out at 94 % (0.75 to the power of 10)."""
+WORST = ("pnl_worst_fills", ", with fills by trades as adverse as the recordings allow")
+"""Name and words of the criterion for the P&L with `worst`."""
 MEASURE = "run `python -m benchmarks.fills BOOKS`"
 AGAIN = "Then run `python -m pipelines gate` again."
 
@@ -43,6 +47,11 @@ def criterion(traded: Traded, report: Mapping[str, Any], execution: ExecutionPar
     ]
     text = " ".join(["Its orders rest.", *failed, AGAIN]) if failed else _held(report, length_s)
     return [Criterion("resting_fills", not failed, share, LEAST_ON_LOSER, text)]
+
+
+def worst(execution: ExecutionParams) -> ExecutionParams:
+    """The parameters with fills by trades booked as badly as the recordings allow."""
+    return execution.model_copy(update={"fill_adverse_units": execution.fill_adverse_most_units})
 
 
 def _held(report: Mapping[str, Any], length_s: int) -> str:
@@ -95,8 +104,7 @@ def _queue(execution: ExecutionParams) -> list[str]:
 def _measured(report: Mapping[str, Any]) -> dict[str, Any] | None:
     """The parameters that the report's fills were made with, by their names in `execution`; None where it lacks one."""
     lists = {"fill_weights": ("weights", NAMES), "fill_queue_weights": ("queue_weights", QUEUE_NAMES)}
-    single = ("trade_share", "reference_weight")
-    found: dict[str, Any] = {f"fill_{key}": report.get(key) for key in single}
+    found: dict[str, Any] = {name: report.get(key) for name, key in _SINGLE.items()}
     for name, (key, names) in lists.items():
         weights = report.get(key)
         if not isinstance(weights, Mapping) or set(weights) != set(names):
@@ -120,8 +128,17 @@ _AGREE = {
     "fill_queue_weights": MEASURE,
     "fill_trade_share": MEASURE,
     "fill_reference_weight": MEASURE,
+    "fill_adverse_units": MEASURE,
+    "fill_adverse_most_units": MEASURE,
 }
 """What makes both agree: `fill_weights` come from the report, the others are read by it."""
+_SINGLE = {
+    "fill_trade_share": "trade_share",
+    "fill_reference_weight": "reference_weight",
+    "fill_adverse_units": "adverse_charged_units",
+    "fill_adverse_most_units": "adverse_most_units",
+}
+"""Numbers of `execution` by their names in the report."""
 
 
 def _looks(look_s: float, length_s: int) -> list[str]:

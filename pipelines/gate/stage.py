@@ -121,6 +121,9 @@ def measure(
     acts = mine.traded.by_forecast or mine.policy == criteria.CASH
     steady = total_bound(list(mine.traded.by_period.values()), level=level, samples=samples)
     earned_dear = total_bound(list(dear.by_event.values()), level=level, samples=samples)
+    unlucky = params.model_copy(update={"execution": resting.worst(params.execution)})
+    worse = contender.trade(bundle, histories, unlucky, length_s) if mine.traded.rests else None
+    earned_worse = 0.0 if worse is None else total_bound(list(worse.by_event.values()), level=level, samples=samples)
     opponent = rival.find(bundle.hash)
     pair = None if opponent.bundle is None else compared(mine, histories, opponent.bundle, series, params, length_s)
     markets = params.serving.max_markets
@@ -139,6 +142,7 @@ def measure(
         *resting.criterion(mine.traded, read_json(FILLS) if FILLS.is_file() else {}, params.execution, length_s),
         criteria.earnings(mine.policy, mine.traded, earned, "pnl", ""),
         criteria.earnings(mine.policy, dear, earned_dear, "pnl_fees_2x", ", with every fee doubled"),
+        *([] if worse is None else [criteria.earnings(mine.policy, worse, earned_worse, *resting.WORST)]),
         criteria.against_champion(pair, opponent.why, gate),
         *criteria.luck(mine.policy, deflated, backtest.get("overfitting_probability"), gate),
         *([criteria.covered(mine, params)] if acts else []),

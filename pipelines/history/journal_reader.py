@@ -13,11 +13,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from pipelines import decision_record
 from pipelines.core.domain import Market
 from pipelines.core.errors import DataError
+from pipelines.core.orders import OrderType
 from pipelines.core.params import Params
-from pipelines.core.settings import Settings
+from pipelines.core.settings import Mode, Settings
 from pipelines.decide import Account, Inputs
 from pipelines.history.journaled_limits import JournaledLimits
 from pipelines.history.modelled import JournaledMarkets
+from pipelines.trading.latency import GRACE_S
 
 AT_ONCE = 500
 """Market times that one statement asks for."""
@@ -266,19 +268,39 @@ class JournalReader:
         return list(self._rows("orders", "ts_s"))
 
     def latencies_ms(self) -> list[float]:
-        """From the close of a bar to the venue's answer, of every order that was answered: what the bar's decisions
-        took, and the order. Of orders between two bars from the reference price on that led to them."""
-        orders, found = self._tables.tables["orders"], []
+        """From the end of a bar to the venue's answer, of every order that was answered: the grace for late messages,
+        what the decisions took, the orders that were sent before it, and the order itself, less the hold of its market
+        where it took, which comes on top of `execution.latency_ms`. Of orders between two bars from the reference price
+        on that led to them. None of paper trading: there it was drawn."""
+        found: list[float] = []
         for name in {"bars", BETWEEN} & self._tables.tables.keys():
-            turns = self._tables.tables[name]
-            same = (turns.c.account == orders.c.account) & (turns.c.ts_s == orders.c.ts_s)
-            if "after_ms" in orders.c:
-                same &= orders.c.after_ms == (turns.c.after_ms if name == BETWEEN else 0)
-            query = sa.select(turns.c.took_ms + orders.c.latency_ms).select_from(orders.join(turns, same))
-            query = query.where(orders.c.account == self.account).where(orders.c.ts_s >= self._from_s)
-            with self._engine.connect() as db:
-                found += [float(one) for one in db.execute(query.where(orders.c.latency_ms > 0.0)).scalars()]
+            found += self._latencies_ms(name)
         return found
+
+    def _latencies_ms(self, name: str) -> Iterator[float]:
+        """Of the orders of bars, or of turns between them."""
+        turns, orders = self._tables.tables[name], self._tables.tables["orders"]
+        same = (turns.c.account == orders.c.account) & (turns.c.ts_s == orders.c.ts_s)
+        if "after_ms" in orders.c:
+            same &= orders.c.after_ms == (turns.c.after_ms if name == BETWEEN else 0)
+        after = turns.c.after_ms if name == BETWEEN else sa.literal(0)
+        names = (orders.c.ts_s, after, orders.c.market_id, orders.c.payload, turns.c.took_ms, orders.c.latency_ms)
+        query = sa.select(*names).select_from(orders.join(turns, same))
+        query = query.where(orders.c.account == self.account).where(orders.c.ts_s >= self._from_s)
+        query = query.where(turns.c.mode != Mode.PAPER.value)
+        query = query.where(orders.c.latency_ms > 0.0).order_by(orders.c.ts_s, after, orders.c.created_ms)
+        turn, passed_ms, grace_ms = None, 0.0, GRACE_S * 1e3 if name == "bars" else 0.0
+        with self._engine.connect() as db:
+            for ts_s, after_ms, market_id, payload, took_ms, order_ms in db.execute(query):
+                began_ms = passed_ms if turn == (ts_s, after_ms) else grace_ms + float(took_ms)
+                turn, passed_ms = (ts_s, after_ms), began_ms + float(order_ms)
+                yield max(passed_ms - self._held_ms(market_id, payload), 0.0)
+
+    def _held_ms(self, market_id: str, payload: str) -> int:
+        """How long the venue held an order before it met the book: nothing where it was sent to rest."""
+        market = self.markets.get(market_id)
+        takes = json.loads(payload).get("orderType") == OrderType.FAK
+        return market.taker_delay_ms if market is not None and takes else 0
 
     def orders_of(self, bar: LiveBar) -> list[Mapping[str, Any]]:
         """Orders that a turn asked for."""

@@ -45,16 +45,14 @@ def run(
         DataError: if the file is missing or unreadable, has no shape that is known, or no usable row.
     """
     written = target or FOLDER / f"{source.name.split('.')[0]}.parquet"
-    names = _pairs(columns)
+    names = pairs(columns)
     if written.exists() and not replace and not dry_run:
         raise ParameterError(f"{written} exists; add --replace, or name another file with --to")
-    if not _files(source):
-        raise DataError(f"{source} is no file; give the path of a CSV, parquet or JSON file, or a folder of such files")
     with tempfile.TemporaryDirectory() as spill, duckdb.connect(":memory:") as db:
         db.execute(f"SET memory_limit = '{MEMORY}'; SET preserve_insertion_order = false")
         db.execute(f"SET temp_directory = '{Path(spill) / 'rows'}'")
         try:
-            shape = _open(db, source, names, about)
+            shape = opened(db, source, names, about)
             if dry_run:
                 _show(db, source, shape, Path(spill))
                 return
@@ -69,15 +67,19 @@ def run(
     )
 
 
-def _pairs(columns: Sequence[str]) -> dict[str, str]:
-    """Our name -> the file's."""
-    pairs = [part.partition("=") for column in columns for part in column.split(",")]
-    for text, (ours, _, theirs) in zip([p for c in columns for p in c.split(",")], pairs, strict=True):
+def pairs(columns: Sequence[str]) -> dict[str, str]:
+    """Our name -> the file's, of `ours=theirs` texts.
+
+    Raises:
+        ParameterError: if one is none, or names nothing of ours.
+    """
+    parts = [part.partition("=") for column in columns for part in column.split(",")]
+    for text, (ours, _, theirs) in zip([p for c in columns for p in c.split(",")], parts, strict=True):
         if not ours or not theirs:
             raise ParameterError(f"--map was {text!r}; give our name and the file's, such as price=yes_price")
         if ours not in shapes.ROLES:
             raise ParameterError(f"--map was {text!r}: {ours} is no name of ours; {', '.join(shapes.ROLES)} are")
-    return {ours: theirs for ours, _, theirs in pairs}
+    return {ours: theirs for ours, _, theirs in parts}
 
 
 def _files(source: Path) -> list[Path]:
@@ -92,9 +94,15 @@ def _kind(source: Path) -> str:
     return source.name.removesuffix(".gz").rpartition(".")[2] or "CSV"
 
 
-def _open(db: duckdb.DuckDBPyConnection, source: Path, names: Mapping[str, str], about: Path | None) -> shapes.Shape:
-    """A view `source` over the file, and its shape."""
+def opened(db: duckdb.DuckDBPyConnection, source: Path, names: Mapping[str, str], about: Path | None) -> shapes.Shape:
+    """A view `source` over the file, and its shape; `names` are our names of its columns.
+
+    Raises:
+        DataError: if there is no file, or its shape is not known.
+    """
     files = _files(source)
+    if not files:
+        raise DataError(f"{source} is no file; give the path of a CSV, parquet or JSON file, or a folder of such files")
     literal = "', '".join(str(path).replace("'", "''") for path in files)  # a view takes no parameters
     kind = _kind(files[0]).lower()
     if kind in ("parquet", "pq"):

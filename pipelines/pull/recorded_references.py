@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import duckdb
 import pyarrow.parquet as pq
@@ -14,6 +15,9 @@ from pipelines.reference import recorded
 from pipelines.reference.external import EXTERNAL
 from pipelines.reference.prices import Price
 from pipelines.venue import settlement_rules
+
+FEEDS: Final = {"spot": "binance", "chainlink": "chainlink"}
+"""Column with a price of the underlying -> its source."""
 
 
 def kept_with(path: Path) -> list[Price]:
@@ -28,22 +32,26 @@ def kept_with(path: Path) -> list[Price]:
 
 
 def spots(db: duckdb.DuckDBPyConnection) -> list[Price]:
-    """The price of the underlying that was recorded with a market, once for each asset and time. Without a column
-    for the asset it is that of the market's settlement rule."""
+    """The prices of the underlying that were recorded with a market, once for each asset, source and time. Without a
+    column for the asset it is that of the market's settlement rule."""
+    return [one for column, source in FEEDS.items() for one in _feed(db, column, source)]
+
+
+def _feed(db: duckdb.DuckDBPyConnection, column: str, source: str) -> list[Price]:
     rows = db.execute(
-        "SELECT DISTINCT coalesce(asset, ''), coalesce(slug, market), coalesce(question, market), ms, spot FROM parsed"
-        " WHERE spot > 0 AND isfinite(spot) ORDER BY ms, 1, 2, 3, spot"
+        f"SELECT DISTINCT coalesce(asset, ''), coalesce(slug, market), coalesce(question, market), ms, {column}"  # noqa: S608 - a name of ours
+        f" FROM parsed WHERE {column} > 0 AND isfinite({column}) ORDER BY ms, 1, 2, 3, 5"
     ).fetchall()
     rules: dict[tuple[str, str], str] = {}
     found: dict[tuple[str, int], float] = {}
-    for named, slug, question, ms, spot in rows:
+    for named, slug, question, ms, value in rows:
         if not named and (slug, question) not in rules:
             rule = settlement_rules.of_recording((slug, question), ms // 1000)
             rules[slug, question] = rule.symbol if rule is not None else ""
         asset = named.upper() or rules[slug, question]
         if asset:
-            found.setdefault((asset, ms), spot)
-    return [Price(asset, "binance", ms, ms, spot) for (asset, ms), spot in found.items()]
+            found.setdefault((asset, ms), value)
+    return [Price(asset, source, ms, ms, value) for (asset, ms), value in found.items()]
 
 
 def stated(db: duckdb.DuckDBPyConnection) -> tuple[list[Price], int]:

@@ -31,6 +31,7 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "event_start": ("event_start",),
     "asset": ("asset", "symbol"),
     "spot": ("spot", "reference_price", "underlying"),
+    "chainlink": ("chainlink", "chainlink_price", "oracle_price"),
     "external": ("external_probability", "external"),
     "lower": ("lower_price", "lower_bound", "floor_strike"),
     "upper": ("upper_price", "upper_bound", "cap_strike"),
@@ -78,7 +79,8 @@ def select(names: Mapping[str, str], columns: Mapping[str, str]) -> str:
     )
     sizes = "bid_size", "ask_size"
     numbers = ", ".join(
-        f"{number(role)} AS {role}" for role in ("price", "bid", "ask", *sizes, "volume", "spot", "external", *_LEVELS)
+        f"{number(role)} AS {role}"
+        for role in ("price", "bid", "ask", *sizes, "volume", "spot", "chainlink", "external", *_LEVELS)
     )
     return f"SELECT {texts}, {numbers}, {time('time')} AS ms, {time('end')} AS end_ms FROM source"  # noqa: S608 - column names are quoted
 

@@ -61,6 +61,7 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     "end_date": ("end_date", "end_s", "end_ts", "end_time", "enddate"),
     "category": ("category", "topic"),
     "spot": ("spot", "reference_price", "underlying", "btc_price"),
+    "chainlink": ("chainlink", "chainlink_price", "oracle_price"),
     "asset": ("asset", "symbol"),
     "external": ("external_probability", "external"),
     "settlement": ("settlement",),
@@ -75,13 +76,15 @@ CONDITIONS: Final = ("market_id", "condition_id", "conditionid", "market")
 """Names of a column that holds condition ids."""
 
 KEPT: Final = (
-    "token_id", "outcome", "question", "slug", "event", "end_date", "category", "spot", "asset", "external",
-    "resolved_price", "settlement", "description", "resolution_source", "event_start", "lower_price", "upper_price",
+    "token_id", "outcome", "question", "slug", "event", "end_date", "category", "spot", "chainlink", "asset",
+    "external", "resolved_price",
+    "settlement", "description", "resolution_source", "event_start", "lower_price", "upper_price",
 )  # fmt: skip
 """What describes a market or its underlying, or was stated of its outcome, in every shape."""
 _ARRIVALS: Final = frozenset(ROLES["timestamp"]) - {"end_date", "closed_time", "date"}
 """Names of a column that says when a frame arrived."""
 _TOUCH: Final = ("best_bid", "best_ask", "best_bid_size", "best_ask_size")
+_TWO_SIDED: Final = "best_bid IS NOT NULL AND best_ask IS NOT NULL"
 
 
 _Fits = Callable[[Mapping[str, str], Mapping[str, str]], bool]
@@ -95,6 +98,8 @@ class Shape:
     name: str
     select: str
     """SELECT over the view `source`."""
+    books: str
+    """The same of its books, those with one empty side too; empty where it has none."""
     columns: Mapping[str, str]
     """Our name -> the file's column."""
     has_frames: bool = False
@@ -119,12 +124,22 @@ def detect(columns: Mapping[str, str], given: Mapping[str, str], file: str) -> S
         found.setdefault("resolved_price", found.pop("outcome"))
     for name, fits, select in _SHAPES:
         if fits(found, columns):
-            return Shape(name, select(found, columns, stem), found, select is _frames)
+            books = _books_of(found, columns, stem, select)
+            rows = select(found, columns, stem)
+            made = f"SELECT * FROM ({rows}) WHERE {_TWO_SIDED}" if books == rows else rows  # noqa: S608 - quoted
+            return Shape(name, made, books, found, select is _frames)
     raise DataError(
         f"{file} lacks {_lacking(found)}; it has {', '.join(columns)}. Where one of them holds prices over time, name"
         " columns with --map, such as --map price=yes_price; a table of outcomes or forecasts with one row per market"
         " has no price path and cannot be a recording"
     )
+
+
+def _books_of(found: Mapping[str, str], columns: Mapping[str, str], stem: str, select: _Select) -> str:
+    if select in (_levels, _messages):
+        return select(found, columns, stem)
+    touch = "best_bid" in found and "best_ask" in found and select in (_touch, _prices)
+    return _touch(found, columns, stem) if touch else ""
 
 
 def is_number(kind: str) -> bool:
@@ -201,7 +216,7 @@ def _book(found: Mapping[str, str], stem: str, bid: str, ask: str) -> str:
         "SELECT market_id, timestamp, (bid.price + ask.price) / 2 AS price, bid.price AS best_bid,"  # noqa: S608 - names and paths are quoted
         f" ask.price AS best_ask, bid.size AS best_bid_size, ask.size AS best_ask_size{kept} FROM ("
         f"SELECT {_market(found, stem)}, {time} AS timestamp, {bid} AS bid, {ask} AS ask{volume}{token}"
-        f"{_rest(found)} FROM source) WHERE bid.price IS NOT NULL AND ask.price IS NOT NULL"
+        f"{_rest(found)} FROM source)"
     )
 
 
@@ -238,7 +253,6 @@ def _messages(found: Mapping[str, str], _columns: Mapping[str, str], stem: str) 
         f"SELECT {_market(found, stem)}, {time} AS timestamp{token}, {_named(found, 'hash')} AS message,"
         f" {price} AS price, {size} AS size, {side} AS side FROM source"
         f" WHERE {_named(found, 'event_type')} = 'book' AND {size} > 0) GROUP BY {key})"
-        " WHERE best_bid IS NOT NULL AND best_ask IS NOT NULL"
     )
 
 

@@ -9,13 +9,17 @@ imbalance, the move towards the order and the time to the end: fills come togeth
 An order at the touch is also filled where trades take the queue before it and the other side's touch never comes. What
 vanished there between two looks went by trade or by cancel, of which a book alone shows the sum: `benchmarks.queues`
 learns the part of the trades, and how likely they came through, from recordings that tell both apart.
+
+A fill by trades is worth less after a minute than what the looks let expect, because who takes a whole queue knows
+something that the book does not show. No input told such fills apart, so `booked_units` charges each of them what the
+recordings say on average (`execution.fill_adverse_units`).
 """
 
 import math
 from dataclasses import dataclass
 from typing import Final
 
-from pipelines.core.money import MICRO
+from pipelines.core.money import MICRO, PRICE_SCALE
 
 QUEUE_SHARES: Final = 100.0
 """Shares that the queue is measured in."""
@@ -122,6 +126,39 @@ def queue(distances: tuple[int, int], shown_micro: tuple[int, int], ahead_micro:
         return Queue(0, 0, 0, emptied=False, seconds=seconds)
     fell = max(shown_micro[0] - shown_micro[1], 0) if after == 0 else 0
     return Queue(min(ahead_micro, shown_micro[0]), shown_micro[0], fell, emptied=after < 0, seconds=seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """How likely an order was filled between two looks: that the other side's touch came, or that trades did."""
+
+    came: float
+    through: float
+
+    @property
+    def filled(self) -> float:
+        """Probability of either."""
+        return 1.0 - (1.0 - self.came) * (1.0 - self.through)
+
+    @property
+    def by_trades(self) -> float:
+        """Part of what was filled that trades took, also where the touch came too."""
+        return self.through / self.filled if self.filled > 0.0 else 0.0
+
+
+NEVER: Final = Between(0.0, 0.0)
+
+
+def booked_units(limit_units: int, *, buys: bool, by_trades: float, adverse_units: int) -> int:
+    """Price that a fill at a limit is booked at: worse by what fills by trades lose more than the looks let expect.
+
+    >>> booked_units(5_000, buys=True, by_trades=0.5, adverse_units=141)
+    5071
+    >>> booked_units(50, buys=False, by_trades=1.0, adverse_units=141)
+    0
+    """
+    worse = math.ceil(adverse_units * by_trades)
+    return min(limit_units + worse, PRICE_SCALE) if buys else max(limit_units - worse, 0)
 
 
 def chance(weights: tuple[float, ...], seen: Resting, reference_weight: float = 0.0) -> float:

@@ -1,8 +1,8 @@
 """How long an order is on its way: drawn from measured stages, and the venue's own hold of orders that take.
 
-One distribution for backtest, parity and paper trading: `execution.latency_ms`, the deciles of what passes between the
-close of a bar and the venue's answer. `python -m benchmarks.latency` measures it on a machine, `oddsmith parity` on the
-bot's own journal; both print it in this form.
+One distribution for backtest, gate, parity and paper trading: `execution.latency_ms`, the deciles of what passes
+between the end of a bar and the venue's answer. `python -m benchmarks.turn_latency` measures it with the bot on a local
+exchange, `oddsmith parity` on the bot's own journal; `oddsmith params latency` writes what they report.
 """
 
 import math
@@ -12,6 +12,9 @@ from hashlib import blake2b
 from pipelines.core.domain import Market
 from pipelines.core.orders import OrderIntent
 
+GRACE_S = 0.1
+"""Wall seconds that a bar which has ended waits for its last messages. Its decisions see the book of its end, so the
+wait is a part of every latency. Unit: seconds."""
 DECILES = 11
 """Of the least, the nine between, and the largest."""
 

@@ -11,7 +11,7 @@ from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID, fee_micro, mark
 from pipelines.core.orders import OrderIntent, OrderType
 from pipelines.core.sections import ExecutionParams
 from pipelines.trading import fill_model, kernel, latency
-from pipelines.trading.fill_model import Resting, filled_micro
+from pipelines.trading.fill_model import NEVER, Between, Resting, booked_units, filled_micro
 from pipelines.trading.risk import reserve_micro
 
 
@@ -109,6 +109,13 @@ def behind_micro(market: Market, quote: Quote, execution: ExecutionParams) -> in
     return kernel.shown_micro(execution.model_depth_shares * MICRO, quote.spread_units, market.tick_units)
 
 
+def worst_units(intent: OrderIntent, execution: ExecutionParams) -> int:
+    """Worst price that a fill of an order is booked at: its limit, or what fills by trades make of it."""
+    rests = intent.order_type is not OrderType.FAK and execution.queue == "evidence"
+    adverse, buys = execution.fill_adverse_units if rests else 0, intent.side is Side.BUY
+    return booked_units(intent.price_units, buys=buys, by_trades=1.0, adverse_units=adverse)
+
+
 def match(
     order: Working, quote: Quote, execution: ExecutionParams, ts_s: int, taken: Taken | None = None
 ) -> list[Fill]:
@@ -189,7 +196,8 @@ def rest(
     fair: float | None = None,
 ) -> list[Fill]:
     """Fills of an order that rests at its limit, from one bar: at the limit, as a maker, without fee. `fair` is the
-    probability of YES that a reference price implies now.
+    probability of YES that a reference price implies now. What trades filled between two looks is booked worse than the
+    limit, by what recorded fills lose more than the looks let expect (`fill_model.booked_units`).
 
     Levels give what they show less what was `taken` before, and remember what this order takes: a touch of shares that
     we took ourselves is no price that came to our limit.
@@ -205,8 +213,12 @@ def rest(
         crossing -= before.behind(intent, touch, behind)
     bid, ask, ahead = seen.bid_units, seen.ask_units, order.ahead_micro
     look = Look(quote, ts_s, fair)
+    price = intent.price_units
     if execution.queue == "evidence" and crossing <= 0:
-        filled = _unseen(order, look, execution)
+        between = _unseen(order, look, execution)
+        filled = filled_micro(between.filled, order.left_micro, SHARE_GRID)
+        adverse, buys = execution.fill_adverse_units, intent.side is Side.BUY
+        price = booked_units(price, buys=buys, by_trades=between.by_trades, adverse_units=adverse)
     else:
         filled, order.ahead_micro = kernel.resting_fill(
             side, order.left_micro, intent.price_units, bid, ask, volume_micro, ahead, crossing
@@ -217,21 +229,21 @@ def rest(
         return []
     before.took(intent, touch, size, side * tick, behind, filled)
     fill_id = f"{order.order_id}-{ts_s}-rest"
-    return [_fill(fill_id, order, intent.price_units, filled, 0, ts_s)]
+    return [_fill(fill_id, order, price, filled, 0, ts_s)]
 
 
-def _unseen(order: Working, now: Look, execution: ExecutionParams) -> int:
-    """Shares that were filled between the last look and this one, as recorded books let expect it: the other touch came
-    to the limit, or trades took the queue before the order. Moves the order up its queue."""
+def _unseen(order: Working, now: Look, execution: ExecutionParams) -> Between:
+    """How likely the order was filled between the last look and this one, as recorded books let expect it. Moves the
+    order up its queue."""
     if order.looked is None:
-        return 0
+        return NEVER
     intent, market, before = order.intent, order.market, order.looked
     side = 1 if intent.side is Side.BUY else -1
     first, last = before.quote.of(intent.outcome), now.quote.of(intent.outcome)
     touches = [one.ask_units if side > 0 else one.bid_units for one in (first, last)]
     distances = [side * (touch - intent.price_units) for touch in touches]
     if min(distances) <= 0 or not (first.two_sided and last.two_sided):
-        return 0
+        return NEVER
     seconds = float(now.ts_s - before.ts_s)
     better, sizes = _own_side(order, first, last)
     seen = Resting(
@@ -247,14 +259,14 @@ def _unseen(order: Working, now: Look, execution: ExecutionParams) -> int:
         left_s=float("inf") if market.end_s is None else float(market.end_s - before.ts_s),
         reference_units=_reference_units(intent, before.fair, now.fair),
     )
-    missed = 1.0 - fill_model.chance(tuple(execution.fill_weights), seen, execution.fill_reference_weight)
+    came, through = fill_model.chance(tuple(execution.fill_weights), seen, execution.fill_reference_weight), 0.0
     if all(size == behind_micro(market, one.quote, execution) for size, one in zip(sizes, (before, now), strict=True)):
         sizes = (sizes[0], sizes[0])  # modelled sizes follow the spread: nothing vanished
     queue = fill_model.queue(better, sizes, order.ahead_micro, seconds)
     if queue is not None:
-        missed *= 1.0 - queue.chance(tuple(execution.fill_queue_weights))
+        through = queue.chance(tuple(execution.fill_queue_weights))
         order.ahead_micro = queue.left_micro(execution.fill_trade_share)
-    return filled_micro(1.0 - missed, order.left_micro, SHARE_GRID)
+    return Between(came, through)
 
 
 def _reference_units(intent: OrderIntent, before: float | None, now: float | None) -> int:
@@ -377,6 +389,7 @@ class PaperBook:
         for market_id, orders in self.working.items():
             for order in orders:
                 if order.intent.side is Side.BUY:
-                    cost = reserve_micro(order.market, order.left_micro, order.intent.price_units)
+                    worst = worst_units(order.intent, self._execution)
+                    cost = reserve_micro(order.market, order.left_micro, worst)
                     found[market_id] = found.get(market_id, 0) + cost
         return found

@@ -27,7 +27,18 @@ from pipelines.core.orders import (
 )
 from pipelines.core.sections import ExecutionParams
 from pipelines.trading import kernel, latency
-from pipelines.trading.paper import Look, Taken, Working, buys_yes, crosses, is_market_buy, join, match, rest
+from pipelines.trading.paper import (
+    Look,
+    Taken,
+    Working,
+    buys_yes,
+    crosses,
+    is_market_buy,
+    join,
+    match,
+    rest,
+    worst_units,
+)
 
 
 def _no_reference(market_id: str) -> float | None:
@@ -124,14 +135,19 @@ class PaperGateway(OrderGateway):
         """Whether the account can back the whole order, filled or not, together with what rests already."""
         intent = working.intent
         if intent.side is Side.BUY:
-            bound = sum(_backing(one.order) for one in self._resting.values() if one.order.intent.side is Side.BUY)
-            needed = max(spent_micro + _backing(working), notional_micro(intent.shares_micro, intent.price_units))
+            buys = [one.order for one in self._resting.values() if one.order.intent.side is Side.BUY]
+            bound = sum(self._backing(order) for order in buys)
+            needed = max(spent_micro + self._backing(working), notional_micro(intent.shares_micro, intent.price_units))
             if is_market_buy(intent):
                 needed = max(spent_micro, market_buy_micro(intent.shares_micro, intent.price_units))
             return needed <= self._cash - bound
         sold = (one.order for one in self._resting.values() if one.order.intent.side is Side.SELL)
         bound = sum(order.left_micro for order in sold if order.intent.token_id == intent.token_id)
         return intent.shares_micro <= self._shares[intent.token_id] - bound
+
+    def _backing(self, order: Working) -> int:
+        """pUSD that the rest of a buy may still cost."""
+        return notional_micro(order.left_micro, worst_units(order.intent, self._execution))
 
     def _rest(self, working: Working, quote: Quote, ts_s: float) -> None:
         if working.left_micro > 0:
@@ -277,10 +293,6 @@ class PaperGateway(OrderGateway):
                 direction = 1 if outcome is Outcome.YES else -1
                 held = self._shares.pop(token_id, 0)
                 self._cash += kernel.settlement_micro(held, payout_yes_micro, direction)
-
-
-def _backing(order: Working) -> int:
-    return notional_micro(order.left_micro, order.intent.price_units)
 
 
 def _open(resting: _Resting) -> OpenOrder:

@@ -49,7 +49,7 @@ _log = log.get("execution")
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of one intent: the order, and how long the venue took to answer."""
+    """What became of one intent: the order, and how long it took to sign, journal and send it and to be answered."""
 
     order: OrderRow
     latency_ms: float
@@ -134,6 +134,7 @@ class Execution:
         """
         if self._breaker is not None:
             self._breaker.count(intent)
+        started = time.perf_counter()
         # The order's hash is known before it is sent. Journaled first, it can be looked up after a crash at any point.
         signed = self._gateway.prepare(intent)
         self._journal.intend(signed, self._describe(intent.market_id))
@@ -142,7 +143,6 @@ class Execution:
         self._pending[signed.order_id] = self._row(signed.order_id, intent, OrderState.PREPARED, asked, 0.0)
         if intent.order_type is OrderType.FAK:
             self._taking.add(signed.order_id)
-        started = time.perf_counter()
         result = self._placed(signed)
         latency_ms = (time.perf_counter() - started) * 1_000
         state = after_answer(result, intent.shares_micro)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from pipelines.core.domain import Bar, Quote
+from pipelines.trading import latency
 
-GRACE_S = 0.1
+GRACE_S = latency.GRACE_S
 """Wall seconds that a bar waits, after market time has reached its boundary, for messages of the same instant."""
 
 MAX_JUMP_BARS = 300

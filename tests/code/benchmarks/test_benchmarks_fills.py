@@ -5,6 +5,10 @@ import pytest
 
 from benchmarks.fills import AT_S, Sides, probe, probes, sides, split, summed
 from benchmarks.recorded_windows import Recording, Window
+from pipelines.venue.settlement_rules import of_slug
+
+RULE = of_slug("btc-updown-5m-1776323400")
+UNKNOWN = np.full((300, 2), np.nan)
 
 
 def window(name, mids, *, won):
@@ -12,7 +16,9 @@ def window(name, mids, *, won):
     mid = np.asarray(mids, dtype=float)
     size = np.full(300, 50.0)
     left_s = np.arange(300.0, 0.0, -1.0)
-    return Window(name, left_s, mid - 0.01, mid + 0.01, size, size, mid + 0.01, mid - 0.01, won, "payout")
+    return Window(
+        name, left_s, mid - 0.01, mid + 0.01, size, size, mid + 0.01, mid - 0.01, won, "payout", RULE, UNKNOWN
+    )
 
 
 def falling(name, *, won):

@@ -8,9 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.queue_changes import ASKS, BIDS, Change, Kind, read
-from benchmarks.queue_looks import looks, trade_share, vanished
-from benchmarks.queues import measure
+from benchmarks.queue_looks import QueueLook, looks, trade_share, vanished
+from benchmarks.queues import Fills, lost_units, measure
 from pipelines.core.errors import DataError
+from pipelines.core.params import load
+from pipelines.trading.fill_model import Queue, Resting
 
 SECOND = 1_000
 BOOK = [(0.48, "bid", 100.0), (0.47, "bid", 50.0), (0.50, "ask", 80.0)]
@@ -145,6 +147,7 @@ def test_the_share_of_trades_is_found_again(tmp_path):
     assert found["weights"]["emptied"] > 1.0
     losses = found["fills"]["log_loss"]
     assert losses["gained"] == pytest.approx(losses["without"] - losses["with"], abs=1e-3)
+    assert 0 <= found["adverse_units"] <= found["adverse_most_units"]
 
 
 def test_a_probe_is_filled_by_what_goes_through_its_queue(tmp_path):
@@ -167,3 +170,20 @@ def test_too_few_markets_are_refused(tmp_path):
     """Thirds of the markets are measured by fits on the others: fewer than three are not enough."""
     with pytest.raises(DataError, match="has 1 markets"):
         measure(recording(tmp_path / "r.parquet", game("g", traded=4)))
+
+
+def test_fills_that_lose_more_than_the_looks_let_expect_are_charged_it():
+    """Of looks that are alike every tenth is a fill, worth 2 cents less than the others: the charge is nine tenths of
+    it, and with the charge of one half the fills that the model expects are worth on the other half what was
+    recorded."""
+    waiting = Queue(0, 0, 0, emptied=False, seconds=1.0)
+    seen = Resting(200, 200, 1.0, 0, 200, 100, 10**8, 10**8, 0, 60.0)
+    half = [QueueLook(waiting, seen, k % 10 == 0, -150 if k % 10 == 0 else 50) for k in range(200)]
+    weights = tuple(load().execution.fill_queue_weights)
+    charge = lost_units(half, weights)
+    made = Fills.of(half, weights, charge)
+
+    assert charge == pytest.approx(180.0)
+    assert made.worth / made.through == pytest.approx(30.0)
+    assert made.charged / made.through == pytest.approx(made.worth_recorded / made.recorded)
+    assert lost_units(half[1:10], weights) == 0.0

@@ -5,6 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks import recorded_windows
+from benchmarks.recorded_books import BookSource
 
 BEGIN_S = 1_776_323_400
 COLUMNS = ("slug", "server_ms", "bid_px1", "bid_sz1", "ask_px1", "ask_sz1")
@@ -34,7 +35,7 @@ def test_a_window_that_is_contested_to_the_end_is_kept_with_its_recorded_outcome
     name."""
     rows = [*books(0, [0.45]), *books(1, [0.55]), *books(2, [0.55])]
     outcomes = {"timestamp": [BEGIN_S, BEGIN_S + 300], "outcome": ["up", "down"]}
-    found = recorded_windows.read(written(tmp_path, rows, outcomes))
+    found = recorded_windows.read(BookSource(written(tmp_path, rows, outcomes)))
 
     assert [(one.won, one.told_by) for one in found.windows] == [(True, "outcomes"), (False, "outcomes")]
     assert list(found.left_out) == [f"btc-updown-5m-{BEGIN_S + 600}"]
@@ -44,7 +45,7 @@ def test_a_window_that_is_contested_to_the_end_is_kept_with_its_recorded_outcome
 @pytest.mark.parametrize(("last", "won"), [(0.97, True), (0.03, False)])
 def test_the_last_book_tells_the_outcome_where_it_leaves_no_doubt(tmp_path, last, won):
     """A window that was in the middle five seconds before its end counts as well."""
-    found = recorded_windows.read(written(tmp_path, books(0, [*[0.5] * 297, last])))
+    found = recorded_windows.read(BookSource(written(tmp_path, books(0, [*[0.5] * 297, last]))))
 
     assert [(one.won, one.told_by) for one in found.windows] == [(won, "last book")]
 
@@ -52,14 +53,15 @@ def test_the_last_book_tells_the_outcome_where_it_leaves_no_doubt(tmp_path, last
 def test_outcomes_may_be_named_by_slug(tmp_path):
     """A file of outcomes with slugs in the place of times is joined by them."""
     outcomes = {"slug": [f"btc-updown-5m-{BEGIN_S}"], "outcome": ["Down"]}
-    found = recorded_windows.read(written(tmp_path, books(0, [0.6]), outcomes))
+    found = recorded_windows.read(BookSource(written(tmp_path, books(0, [0.6]), outcomes)))
 
     assert [(one.won, one.told_by) for one in found.windows] == [(False, "outcomes")]
 
 
 def test_a_recording_that_stops_early_is_no_window(tmp_path):
     """The last book is not carried to the end of a window that nobody recorded until then."""
-    found = recorded_windows.read(written(tmp_path, [*books(0, [0.98], last_s=200), *books(1, [0.98], last_s=30)]))
+    rows = [*books(0, [0.98], last_s=200), *books(1, [0.98], last_s=30)]
+    found = recorded_windows.read(BookSource(written(tmp_path, rows)))
 
     assert found.windows == []
     assert [why.partition(",")[0] for why in found.left_out.values()] == [
@@ -80,7 +82,7 @@ def test_markets_with_payouts_tell_the_outcome_whatever_the_book_says(tmp_path, 
     pq.write_table(
         pa.table({"market_id": ["m"], "slug": [slug], "payout_up": [payout]}), tmp_path / "x_markets.parquet"
     )
-    found = recorded_windows.read(tmp_path / "x_books.parquet")
+    found = recorded_windows.read(BookSource(tmp_path / "x_books.parquet"))
 
     assert [(one.won, one.told_by) for one in found.windows] == ([] if told is None else [told])
     assert found.left_out == ({slug: "it paid 0.5"} if told is None else {})
@@ -92,7 +94,7 @@ def test_the_touch_between_seconds_is_kept(tmp_path):
     slug, ms, *_ = rows[100]
     rows.insert(101, (slug, ms + 500, 0.80, 1.0, 0.81, 1.0))
     rows.insert(102, (slug, ms + 800, 0.96, 1.0, 0.98, 1.0))
-    (one,) = recorded_windows.read(written(tmp_path, rows)).windows
+    (one,) = recorded_windows.read(BookSource(written(tmp_path, rows))).windows
 
     assert one.lowest_ask[101] == pytest.approx(0.81)
     assert one.ask[101] == pytest.approx(0.98)

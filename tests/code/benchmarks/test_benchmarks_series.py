@@ -10,6 +10,7 @@ import pytest
 from benchmarks import constraints, series
 from benchmarks.basket_world import ladders
 from benchmarks.fills import FIT_SHARE
+from benchmarks.recorded_books import BookSource
 from benchmarks.series_recorded import CLOSING_BARS, MAKER, history, resting, windows
 from benchmarks.series_verdict import Choice, PlayedPolicy, judged
 from benchmarks.series_world import LENGTH_S, world
@@ -107,7 +108,7 @@ def test_bots_are_judged_on_windows_that_the_fills_were_not_fitted_on(tmp_path):
         **{name: [value] * 1_800 for name, value in zip(BOOK, (0.96, 50.0, 0.98, 50.0), strict=True)},
     }
     pq.write_table(pa.table(columns), tmp_path / "top5.parquet")
-    first, later = windows([tmp_path / "top5.parquet"])
+    first, later = windows([BookSource(tmp_path / "top5.parquet")])
 
     assert len(first) == round(FIT_SHARE * 6)
     assert not {one.name for one in first} & {one.name for one in later}

@@ -339,6 +339,8 @@ CALLS = {
     "stacks one two": ("benchmarks.stacks", "run", (["one", "two"],), {}),
     "bots file.parquet": ("benchmarks.guide_bots.run", "run", (Path("file.parquet"),), {}),
     "spot status": ("flows.remote_training", "act", ("status",), {}),
+    "params latency": ("oddsmith.parameters", "set_latency", (None,), {}),
+    "params latency --from r.json": ("oddsmith.parameters", "set_latency", (Path("r.json"),), {}),
     "params set a.b=1 c.d=2": ("oddsmith.parameters", "set_values", (["a.b=1", "c.d=2"],), {}),
     "flows serve": ("flows.local.serve", "serve", (), {}),
     "flows serve --attached": ("flows.deployments", "serve_all", (), {}),

@@ -21,6 +21,8 @@ REPORT = {
     "queue_weights": dict(zip(QUEUE_NAMES, SHIPPED.fill_queue_weights, strict=True)),
     "trade_share": SHIPPED.fill_trade_share,
     "reference_weight": SHIPPED.fill_reference_weight,
+    "adverse_charged_units": SHIPPED.fill_adverse_units,
+    "adverse_most_units": SHIPPED.fill_adverse_most_units,
 }
 
 
@@ -53,6 +55,7 @@ def test_a_candidate_judged_as_the_report_was_measured_passes():
         ({**REPORT, "weights": {"intercept": -1.3}}, ["does not say"]),
         ({name: value for name, value in REPORT.items() if name != "queue_weights"}, ["does not say"]),
         ({**REPORT, "trade_share": None}, ["does not say"]),
+        ({name: value for name, value in REPORT.items() if name != "adverse_charged_units"}, ["does not say"]),
     ],
 )
 def test_a_report_that_flatters_or_says_too_little_promotes_no_maker(report, words):
@@ -91,6 +94,8 @@ def test_every_weight_has_to_be_the_reports(place):
         {"fill_queue_weights": [-7.0, *SHIPPED.fill_queue_weights[1:]]},
         {"fill_trade_share": 0.5},
         {"fill_reference_weight": 9.0},
+        {"fill_adverse_units": 0},
+        {"fill_adverse_most_units": 9_000},
     ],
 )
 def test_fills_by_trades_have_to_be_the_reports(update):

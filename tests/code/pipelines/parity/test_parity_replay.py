@@ -1,4 +1,5 @@
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -256,8 +257,46 @@ def test_gaps_are_told_by_what_a_sale_was_sent_for(live):
 
 
 def test_what_orders_took_is_given_in_the_form_of_the_parameter(live):
-    """The bar's decisions and the order's answer, as deciles that `execution.latency_ms` takes."""
-    assert opened(live).latencies_ms() == [41.0]
+    """The grace of a bar's messages, its decisions and the order's answer, as `execution.latency_ms` takes them."""
+    assert opened(live).latencies_ms() == [141.0]
+
+
+def journaled(tmp_path, mode="simulated"):
+    """A journal of one bar whose decisions took 1 ms and of two orders of it, a take and a bid that rests, that took
+    240 and 10 ms, in a market that holds takers for 150 ms; its latencies."""
+    written = Journal(f"sqlite:///{tmp_path / mode}.sqlite", mode)
+    written.begin("0xme")
+    held = replace(market(1), taker_delay_ms=150)
+    account = Account(
+        cash_micro=CASH, equity_micro=CASH, positions={}, open_buy_micro={}, markets={}, day_start_equity_micro=CASH,
+        peak_equity_micro=CASH,
+    )  # fmt: skip
+    header = {"ts_s": NOW, "bundle": HASH, "cash_micro": CASH, "equity_micro": CASH, "took_ms": 1.0}
+    written.bar(header | {"ledger_equals_venue": True, "inputs": decision_record.pack([], account)}, [], {}, {})
+    intent = decide(seen(1, NOW, 0.4), account, RULES).intent
+    for name, kind, took_ms in (("0xa", "FAK", 240.0), ("0xb", "GTD", 10.0)):
+        written.intend(
+            SignedOrder(name, intent, {"orderType": kind}), json.dumps(decision_record.market_document(held))
+        )
+        written.move(name, OrderState.SENT, latency_ms=took_ms)
+        time.sleep(0.002)
+    written.close()
+    read_back = opened(f"sqlite:///{tmp_path / mode}.sqlite")
+    try:
+        return read_back.latencies_ms()
+    finally:
+        read_back.close()
+
+
+def test_an_order_waits_for_those_before_it_and_the_hold_of_takers_is_left_out(tmp_path):
+    """A backtest adds the market's hold to what it draws, so the deciles must not hold it too; an order that rests is
+    not held, but was sent after the first."""
+    assert journaled(tmp_path) == [191.0, 351.0]
+
+
+def test_latencies_of_paper_trading_are_no_measurement(tmp_path):
+    """They were drawn from `execution.latency_ms`: written there, they would only confirm it."""
+    assert journaled(tmp_path, "paper") == []
 
 
 def test_profits_stand_side_by_side(live):

@@ -55,6 +55,17 @@ def test_an_imported_recording_keeps_its_spot_prices(tmp_path):
     assert before.markets == after.markets
 
 
+def test_the_oracles_price_in_a_column_is_the_oracles(tmp_path):
+    """A column `chainlink` beside `spot` is another source of the same asset, before and after an import."""
+    path = hours(tmp_path / "hours.parquet", chainlink=np.full(120, 117_000.0))
+    import_recording.run(path, tmp_path / "out.parquet", [], replace=False)
+
+    for one in (path, tmp_path / "out.parquet"):
+        found = recording.read(one).prices
+        assert {price.value for price in found if price.source == "chainlink"} == {117_000.0}
+        assert len(found) == 240
+
+
 def test_a_folder_brings_a_table_of_prices(tmp_path):
     """`reference.parquet` beside the recording is read as prices, never as a market."""
     hours(tmp_path / "hours.parquet", spot=np.full(120, np.nan))

@@ -238,7 +238,8 @@ def test_expected_fills_lie_on_the_grid_and_within_the_order():
 
 
 def test_evidence_fills_a_quote_only_after_a_second_look():
-    """A paper order that rests is filled at its limit without a fee, in part, and never beyond what is left."""
+    """A paper order that rests is filled without a fee, at its limit and what trades are charged, in part, and never
+    beyond what is left."""
     execution = load().execution.model_copy(update={"queue": "evidence", "order_ttl_bars": 5})
     intent = decided(policy("micro_trades"), seen(spread=400)).intent
     book = PaperBook(execution, 1)
@@ -250,5 +251,6 @@ def test_evidence_fills_a_quote_only_after_a_second_look():
 
     assert first == []
     assert later
-    assert {(fill.price_units, fill.fee_micro) for fill in later} == {(intent.price_units, 0)}
+    worst = intent.price_units + execution.fill_adverse_units
+    assert all(intent.price_units <= fill.price_units <= worst and fill.fee_micro == 0 for fill in later)
     assert sum(fill.shares_micro for fill in later) <= intent.shares_micro

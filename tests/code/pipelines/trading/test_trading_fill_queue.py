@@ -1,4 +1,5 @@
-"""Trades that take the queue at the touch fill an order there; what was cancelled only moves it up."""
+"""Trades that take the queue at the touch fill an order there, booked worse than its limit in replays and on paper
+alike; what was cancelled only moves it up."""
 
 from dataclasses import replace
 
@@ -7,8 +8,11 @@ import pytest
 from pipelines.core.domain import FeeSchedule, Market, Outcome, Quote, Side
 from pipelines.core.orders import OrderIntent
 from pipelines.core.params import load
-from pipelines.trading.fill_model import Queue, queue
+from pipelines.core.sections import ExecutionParams
+from pipelines.gate import resting
+from pipelines.trading.fill_model import Between, Queue, booked_units, queue
 from pipelines.trading.paper import PaperBook
+from pipelines.trading.paper_gateway import PaperGateway
 
 SHARE = 1_000_000
 EVIDENCE = load().execution.model_copy(update={"queue": "evidence", "order_ttl_bars": 60})
@@ -87,13 +91,18 @@ ORDERS = [
 STILL = Quote(4_800, 5_000, 100 * SHARE, 100 * SHARE)
 
 
-def got(order, last, fair=(None, None)):
-    """Shares after two looks, the second at `last`; `fair` are the prices that a reference implied at both."""
-    book = PaperBook(EVIDENCE, 1)
+def fills(order, last, fair=(None, None), **execution):
+    """Fills after two looks, the second at `last`; `fair` are the prices that a reference implied at both."""
+    book = PaperBook(EVIDENCE.model_copy(update=execution), 1)
     book.send(order, MARKET, STILL, fair[0])
-    fills = [*book.on_bar("m", STILL, 1_001, 0, fair[0]), *book.on_bar("m", last, 1_002, 0, fair[1])]
-    assert all((one.price_units, one.fee_micro) == (order.price_units, 0) for one in fills)
-    return sum(one.shares_micro for one in fills)
+    return [*book.on_bar("m", STILL, 1_001, 0, fair[0]), *book.on_bar("m", last, 1_002, 0, fair[1])]
+
+
+def got(order, last, fair=(None, None)):
+    """Shares after two looks."""
+    found = fills(order, last, fair)
+    assert all(one.fee_micro == 0 for one in found)
+    return sum(one.shares_micro for one in found)
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -131,3 +140,84 @@ def test_a_reference_that_moves_towards_an_order_fills_it_sooner(order):
 
     assert len(neutral) == 1
     assert (falls > max(neutral) > rises) if bids else (rises > max(neutral) > falls)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_fill_by_trades_is_booked_worse_than_its_limit(order):
+    """A buy costs more and a sale brings less, whatever the token, by no more than the charge; without a charge both
+    are at the limit."""
+    worse = 1 if order.side is Side.BUY else -1
+    free, charged = (fills(order, STILL, fill_adverse_units=units) for units in (0, 300))
+
+    assert [one.shares_micro for one in free] == [one.shares_micro for one in charged] != []
+    assert {one.price_units for one in free} == {order.price_units}
+    assert all(0 < worse * (one.price_units - order.price_units) <= 300 for one in charged)
+
+
+def test_what_the_other_touch_fills_is_not_charged():
+    """Where the other side came to the limit at a look, recorded probes were filled: nobody guessed."""
+    crossed = replace(STILL, ask_units=4_800, bid_units=4_700)
+    found = fills(bid(Outcome.YES, Side.BUY, 4_800), crossed, fill_adverse_units=300)
+
+    assert found[-1].price_units == 4_800
+
+
+def test_the_charge_falls_on_the_part_that_trades_filled():
+    """Half of the fills by trades pay half of it, rounded against the account; a price stays between 0 and 1."""
+    assert Between(0.0, 0.25).by_trades == 1.0
+    assert Between(0.25, 0.0).by_trades == 0.0
+    assert Between(0.5, 0.5).by_trades == pytest.approx(2 / 3)
+    assert Between(0.0, 0.0).by_trades == 0.0
+    assert booked_units(5_000, buys=True, by_trades=0.5, adverse_units=141) == 5_071
+    assert booked_units(5_000, buys=False, by_trades=0.5, adverse_units=141) == 4_929
+    assert booked_units(9_950, buys=True, by_trades=1.0, adverse_units=141) == 10_000
+
+
+def test_the_paper_account_books_as_the_replay(monkeypatch):
+    """One order, the same two looks: the account that follows the venue has the shares and the price of the replay."""
+    order, now = bid(Outcome.YES, Side.BUY, 4_800), [0.0]
+    execution = EVIDENCE.model_copy(update={"latency_ms": [0.0] * 11})
+    seen = [(STILL, 1_001)]
+    gateway = PaperGateway(1_000 * SHARE, execution, lambda _: seen[0], lambda _: None, clock=lambda: now[0])
+    gateway.know([MARKET])
+    gateway.place(gateway.prepare(order))
+    gateway._look(next(iter(gateway._resting.values())).order, STILL, 1_002, 0)
+
+    replayed = fills(order, STILL, latency_ms=[0.0] * 11)
+    found = gateway.trades(0)
+    assert [(one.shares_micro, one.price_units) for one in found] == [
+        (one.shares_micro, one.price_units) for one in replayed[-1:]
+    ]
+    assert found[0].price_units > 4_800
+
+
+def test_a_bid_is_backed_at_the_worst_price_that_it_may_be_booked_at():
+    """Cash for the limit alone is not enough where trades may fill above it."""
+    order = bid(Outcome.YES, Side.BUY, 4_800)
+
+    def accepted(cash_micro):
+        """Whether an account with so much cash may send it."""
+        gateway = PaperGateway(cash_micro, EVIDENCE, lambda _: (STILL, 1_001), lambda _: None)
+        gateway.know([MARKET])
+        return gateway.place(gateway.prepare(order)).status.value == "accepted"
+
+    needed = 100 * (4_800 + EVIDENCE.fill_adverse_units) * 100
+    assert not accepted(needed - 1)
+    assert accepted(needed)
+
+
+def test_the_gate_asks_for_the_most_adverse_fills_that_recordings_allow():
+    """The charge of its second replay is the interval's upper end, and everything else stays."""
+    shipped = load().execution
+    worse = resting.worst(shipped)
+
+    assert worse.fill_adverse_units == shipped.fill_adverse_most_units > shipped.fill_adverse_units > 0
+    assert worse.model_copy(update={"fill_adverse_units": shipped.fill_adverse_units}) == shipped
+
+
+def test_the_most_is_no_less_than_the_charge():
+    """Parameters that promise better fills at worst than on average are refused by name."""
+    values = load().execution.model_dump() | {"fill_adverse_most_units": 3}
+
+    with pytest.raises(ValueError, match="fill_adverse_most_units is at least"):
+        ExecutionParams.model_validate(values)
