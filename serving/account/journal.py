@@ -136,6 +136,8 @@ class Journal:
             self._lock.release()
             raise
         self._mutex = threading.RLock()
+        self._described: dict[tuple[str, str], str] = {}
+        """(account, market id) -> static data of the market as its newest order wrote it."""
 
     def begin(self, account: str) -> None:
         """Start a session of an account; everything below reads and writes its rows alone."""
@@ -177,9 +179,12 @@ class Journal:
         row |= {"outcome": intent.outcome.value, "side": intent.side.value, "state": OrderState.PREPARED.value}
         row |= {"venue_status": "", "text": "", "filled_micro": 0}
         row["payload"] = json.dumps(dict(order.payload), default=str)
+        # Between a price and its order every statement counts, and the market is mostly written already.
+        told = self._described.get((self.account, intent.market_id)) == market
         with self._mutex, self._engine.begin() as db:
             insert_once(db, schema.ORDERS, row)
-            self._know(db, intent.market_id, market)
+            self._know(db, intent.market_id, "" if told else market)
+        self._described[self.account, intent.market_id] = market
 
     def _know(self, db: Connection, market_id: str, market: str) -> None:
         if market:
@@ -194,6 +199,7 @@ class Journal:
         """Write the newest static data of a market that was ever traded: ticks, fees and ends move."""
         with self._mutex, self._engine.begin() as db:
             self._describe(db, market_id, market)
+        self._described.pop((self.account, market_id), None)
 
     def move(self, order_id: str, state: OrderState, **columns: Any) -> None:
         """Set the state of an order, and other columns of its row."""
@@ -260,6 +266,7 @@ class Journal:
             db.execute(_FILLED, {"this": fill.order_id, "more": fill.shares_micro})
             self._note_states(db, [fill])
         self._know(db, fill.market_id, market)
+        self._described.pop((self.account, fill.market_id), None)
 
     def _note_states(self, db: Connection, fills: Sequence[Fill]) -> None:
         own = {"account": self.account, "wall_ms": wall_ms()}

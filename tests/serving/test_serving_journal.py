@@ -8,7 +8,9 @@ import pytest
 from serving_desk import Desk, FakeVenue
 from sqlalchemy import Connection, event
 
+from pipelines.core.domain import Outcome, Side
 from pipelines.core.errors import AlreadyRunning, ArtifactError, SettingError
+from pipelines.core.orders import OrderIntent, SignedOrder
 from serving.account.database import connect, default_url
 from serving.account.journal import Journal
 
@@ -72,3 +74,17 @@ def test_a_bar_is_flushed_with_what_follows_it(desk: Desk) -> None:
 
     assert asked == [("commit", 1), ("commit", 2)]
     assert desk.journal.equity(5) == [(60, 1)]
+
+
+def test_the_data_of_a_market_are_those_of_whoever_wrote_last(desk: Desk) -> None:
+    """An order writes its market's data unless they stand there already; a description or a fill in between counts."""
+    intent = OrderIntent(
+        market_id="m", token_id="1", outcome=Outcome.YES, side=Side.BUY, price_units=5_000, shares_micro=10**6,
+        tick_units=100, neg_risk=False, version="2", reason="entry", ts_s=60,
+    )  # fmt: skip
+    for number, (written, described) in enumerate([("a", ""), ("a", "b"), ("a", ""), ("c", "")]):
+        desk.journal.intend(SignedOrder(f"0x{number:064x}", intent, {}), written)
+        assert desk.journal.markets()["m"][0] == written
+        if described:
+            desk.journal.describe("m", described)
+            assert desk.journal.markets()["m"][0] == described
