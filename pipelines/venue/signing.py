@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from eth_account import Account
 from py_clob_client_v2.config import get_contract_config
 from py_clob_client_v2.order_utils import ExchangeOrderBuilderV2, SignatureTypeV2
 from py_clob_client_v2.order_utils import Side as WireSide
@@ -89,6 +90,7 @@ class OrderSigner:
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._signer = Signer(private_key, CHAIN_ID)
+        self._account = Account.from_key(private_key)
         self._kind = SignatureTypeV2(signature_type)
         self.address: str = self._signer.address()
         self.funder = funder or self.address
@@ -117,8 +119,16 @@ class OrderSigner:
             )
         )
         typed: dict[str, Any] = builder.build_order_typed_data(order)
-        signature = builder.build_order_signature(typed)
-        return builder.build_order_hash(typed), SignedOrderV2(**vars(order), signature=signature)
+        order_id = builder.build_order_hash(typed)
+        return order_id, SignedOrderV2(**vars(order), signature=self._signature(builder, typed, order_id))
+
+    def _signature(self, builder: ExchangeOrderBuilderV2, typed: dict[str, Any], order_id: str) -> str:
+        """The builder's signature. Of a plain order it signs the hash, which is known: to encode the order for it once
+        more takes as long as the rest."""
+        if self._kind is SignatureTypeV2.POLY_1271:
+            return str(builder.build_order_signature(typed))
+        signed = self._account.unsafe_sign_hash(bytes.fromhex(order_id.removeprefix("0x")))
+        return "0x" + str(signed.signature.hex())
 
     def _builder(self, intent: OrderIntent) -> ExchangeOrderBuilderV2:
         domain = DOMAIN_OF.get(intent.version)

@@ -138,6 +138,8 @@ class Journal:
         self._mutex = threading.RLock()
         self._described: dict[tuple[str, str], str] = {}
         """(account, market id) -> static data of the market as its newest order wrote it."""
+        self._between: list[tuple[Mapping[str, Any], Mapping[str, int]]] = []
+        """Turns between two bars that wait for the next transaction of an order or of the end of a turn."""
 
     def begin(self, account: str) -> None:
         """Start a session of an account; everything below reads and writes its rows alone."""
@@ -165,6 +167,7 @@ class Journal:
         where = schema.SESSIONS.c.id == self.session_id
         with self._mutex:
             with self._engine.begin() as db:
+                self._write_between(db)
                 db.execute(update(schema.SESSIONS).where(where).values(ended_ms=wall_ms()))
             self._lock.release()
             self._engine.dispose()
@@ -182,8 +185,10 @@ class Journal:
         # Between a price and its order every statement counts, and the market is mostly written already.
         told = self._described.get((self.account, intent.market_id)) == market
         with self._mutex, self._engine.begin() as db:
+            self._write_between(db)
             insert_once(db, schema.ORDERS, row)
             self._know(db, intent.market_id, "" if told else market)
+        self._between.clear()
         self._described[self.account, intent.market_id] = market
 
     def _know(self, db: Connection, market_id: str, market: str) -> None:
@@ -416,8 +421,12 @@ class Journal:
             put(db, schema.FACTS, *(own | {"name": name, "value": value} for name, value in facts.items()))
 
     def between(self, row: Mapping[str, Any], refused: Mapping[str, int]) -> None:
-        """One turn between two bars in one transaction, as `bar`: its inputs with the decisions, refusals by reason."""
-        with self._mutex, with_the_next(self._engine) as db:
+        """One turn between two bars: its inputs with the decisions, refusals by reason. It is written with its first
+        order, before this is sent, or by `conclude`: a transaction of its own would delay the order."""
+        self._between.append((row, refused))
+
+    def _write_between(self, db: Connection) -> None:
+        for row, refused in self._between:
             self._decided(db, schema.BETWEEN, row, refused)
 
     def _decided(self, db: Connection, table: Table, row: Mapping[str, Any], refused: Mapping[str, int]) -> bool:
@@ -434,11 +443,14 @@ class Journal:
         markets, added to those of its market day; the day's."""
         table, own = schema.FUNNEL, {"account": self.account, "day": day}
         rows = [own | {"step": step, "reason": why[:48], "count": count} for (step, why), count in counts.items()]
+        query = select(table).where((table.c.account == self.account) & (table.c.day == day))
         with self._mutex, self._engine.begin() as db:
+            self._write_between(db)
             self._move_all(db, moves)
             add(db, table, *rows)
-            query = select(table).where((table.c.account == self.account) & (table.c.day == day))
-            return {(row._mapping["step"], row._mapping["reason"]): row._mapping["count"] for row in db.execute(query)}
+            found = [row._mapping for row in db.execute(query)]
+        self._between.clear()
+        return {(row["step"], row["reason"]): row["count"] for row in found}
 
     def filled_among(self, order_ids: Sequence[str]) -> set[str]:
         """Those orders that have a fill."""

@@ -114,3 +114,17 @@ def test_unknown_market_version_is_refused() -> None:
     """A market version without an order domain is not guessed."""
     with pytest.raises(DataError, match="v9"):
         signer().sign(intent(version="v9"))
+
+
+@pytest.mark.parametrize("signature_type", [0, 1, 2, 3])
+@pytest.mark.parametrize("changes", [{}, {"neg_risk": True}, {"version": "v2"}, {"side": Side.SELL}])
+def test_an_order_has_the_signature_of_the_clients_builder(changes: dict[str, object], signature_type: int) -> None:
+    """Signing the known hash gives what the client's own builder gives, for every kind of wallet."""
+    wanted = intent(**changes)
+    made = signer(signature_type)
+    order_id, signed = made.sign(wanted)
+    builder = made._builder(wanted)
+    typed = builder.build_order_typed_data(signed)
+
+    assert signed.signature == builder.build_order_signature(typed)
+    assert order_id == builder.build_order_hash(typed)
