@@ -42,7 +42,8 @@ SETTLED_S = 20.0
 
 @dataclass(slots=True)
 class Legs:
-    """What became of the legs, and the P&L in pUSD with what was held worth its payout."""
+    """How many legs were sent, filled and sold again, and the P&L in pUSD with what was held to the end at its
+    payout."""
 
     sent: int = 0
     filled: int = 0
@@ -83,7 +84,7 @@ class _Hour:
         self._found = Legs()
 
     def trade(self, now_s: int) -> Legs:
-        """Trade the hour, from the market time at which the exchange stands."""
+        """Step the exchange from `now_s`, its market time, through the hour, and trade."""
         begins_micro = self._account.accounting.cash_micro
         last_s = self._ladder.begin_s + HOUR_S - 2
         for first_s, until_s in episode_seconds(self._offers(), 1, AFTER_S, last_s):
@@ -177,7 +178,7 @@ class _Hour:
 
 
 async def _books(settings: Settings, markets: Sequence[Market]) -> list[tuple[Market, Quote]]:
-    """What the exchange shows of the markets now."""
+    """Best bid and ask of each market at the exchange; markets without a book are left out."""
     async with VenueHttp(settings.clob_url) as http:
         found = await clob.books(http, [one.token_yes for one in markets])
     return [(one, clob.top(found[one.token_yes])) for one in markets if one.token_yes in found]

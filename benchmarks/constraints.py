@@ -40,8 +40,8 @@ HOURS, SEEDS = 6, 5
 SMALL_MICRO = 15 * MICRO
 """Shares at most in 77 % of the episodes of the study."""
 
-Trade = Callable[..., Legs]
-"""What trades some hours of a world: `traded` here and in `basket_orders`."""
+Trader = Callable[..., Legs]
+"""Trades the hours of a world with the basket executor: `traded` of this module and of `basket_orders`."""
 
 
 def simulated(hours: int, seeds: int, misquotes_h: float) -> dict[str, Any]:
@@ -160,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--exchange", action="store_true", help="trade at the local exchange too: minutes an hour")
     asked = parser.parse_args(arguments)
     found: dict[str, Any] = {"simulated": simulated(asked.hours, asked.seeds, asked.misquotes)}
-    traders: dict[str, Trade] = {"replay": traded} | ({"exchange": basket_orders.traded} if asked.exchange else {})
+    traders: dict[str, Trader] = {"replay": traded} | ({"exchange": basket_orders.traded} if asked.exchange else {})
     for name, trade in traders.items():
         for delayed in (False, True):
             run = partial(trade, asked.hours, misquotes_h=asked.misquotes, delayed=delayed)

@@ -112,8 +112,8 @@ def _weights(found: Sequence[Sequence[QueueLook]]) -> tuple[float, ...]:
 
 
 def lost_units(found: Sequence[QueueLook], weights: tuple[float, ...]) -> float:
-    """What a recorded fill by trades is worth less after LATER_S than one that the model expects; 0 without a fill.
-    Unit: price units a share."""
+    """By how much a recorded fill by trades gains less within LATER_S than one that the model expects, on average; 0
+    without a fill. Unit: price units a share."""
     through = np.array([one.queue.chance(weights) for one in found])
     worth = np.array([float(one.worth_units) for one in found])
     hits = np.array([one.filled for one in found])

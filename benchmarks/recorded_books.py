@@ -23,7 +23,7 @@ from pipelines.reference.prices import Price
 
 MOST_TOKENS: Final = 2
 UP: Final = ("up", "yes")
-"""What a row's `outcome` says of the token that pays 1 where the market ends up."""
+"""Names of the Up token in the column `outcome`: it pays 1 where the price ends higher."""
 _TOUCH: Final = ("best_bid", "best_bid_size", "best_ask", "best_ask_size")
 _TEXTS: Final = ("token_id", "outcome", "slug", "question", "asset")
 
@@ -44,7 +44,9 @@ class BookSource:
         parser.add_argument(
             "--map", action="append", default=[], metavar="OURS=THEIRS", help="our name of a column, as in data import"
         )
-        parser.add_argument("--about", type=Path, help="table with a row per market (x_markets beside x_books)")
+        parser.add_argument(
+            "--about", type=Path, help="table with one row per market (default: FILE_markets next to FILE_books)"
+        )
         parser.add_argument("--outcomes", type=Path, help="file of outcomes: slug or begin, and up or down, 1 or 0")
 
     @classmethod
@@ -59,7 +61,7 @@ class Books:
     file says it."""
 
     names: tuple[str, ...]
-    """What the market is called: slug, question, id; those that are there."""
+    """Slug, question and id of the market, those that the file has."""
     ms: FloatArray
     bid: FloatArray
     bid_size: FloatArray

@@ -12,7 +12,7 @@ from pipelines.pull.recording_columns import quoted
 KEYS: Final = ("slug", "market_id", "condition_id", "timestamp", "window_ts", "window_start_s")
 """Columns that say which window a row is of: its slug, its market, or the second of its begin."""
 VALUES: Final = ("outcome", "winner", "payout_up", "payout", "resolved_price", "resolved_outcome")
-_TOLD: Final = {"up": 1.0, "yes": 1.0, "down": 0.0, "no": 0.0, "true": 1.0, "false": 0.0}
+_PAYOUTS: Final = {"up": 1.0, "yes": 1.0, "down": 0.0, "no": 0.0, "true": 1.0, "false": 0.0}
 
 
 def read(path: Path) -> Mapping[str, float]:
@@ -37,14 +37,14 @@ def read(path: Path) -> Mapping[str, float]:
             rows = db.execute(f"SELECT {quoted(key)}, {quoted(value)} FROM {table}").fetchall()
     except duckdb.Error as error:
         raise DataError(f"{path} is not readable as a table: {str(error).splitlines()[0]}") from None
-    told = ((str(name), _paid(text)) for name, text in rows)
-    return {name: paid for name, paid in told if paid is not None}
+    found = ((str(name), _paid(text)) for name, text in rows)
+    return {name: paid for name, paid in found if paid is not None}
 
 
 def _paid(value: Any) -> float | None:
     text = str(value).strip().lower()
-    if text in _TOLD:
-        return _TOLD[text]
+    if text in _PAYOUTS:
+        return _PAYOUTS[text]
     try:
         return float(text)
     except ValueError:

@@ -7,10 +7,10 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pipelines.core import full_disk
 from pipelines.core.errors import ArtifactError, OddsmithError
@@ -22,9 +22,13 @@ _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 def write_bytes(path: Path, content: bytes) -> None:
     """Replace a file by rename, so that a reader sees the old or the new content, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    _replace(path, content, lambda partial: partial.open("wb"))
+
+
+def _replace(path: Path, content: bytes, opened: Callable[[Path], IO[bytes]]) -> None:
     partial = path.with_name(f".{path.name}.partial")
     try:
-        with partial.open("wb") as stream:
+        with opened(partial) as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
@@ -138,18 +142,12 @@ def private_folder(path: Path) -> Path:
 def write_secret(path: Path, text: str) -> None:
     """Replace a file that only its owner reads."""
     private_folder(path.parent)
-    partial = path.with_name(f".{path.name}.partial")
+    _replace(path, text.encode(), _opened_private)
+
+
+def _opened_private(partial: Path) -> IO[bytes]:
     partial.unlink(missing_ok=True)
-    try:
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise _refused(path, error) from error
+    return os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 def sha256_file(path: Path) -> str:

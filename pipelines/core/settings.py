@@ -149,8 +149,8 @@ class Settings(BaseSettings):
     rtds_url: str = "wss://ws-live-data.polymarket.com"
     """The venue's socket of reference prices; read while a followed market settles on one."""
     exchange_url: str = ""
-    """An exchange's public stream of trades, such as wss://stream.binance.com:9443/ws: a second witness of reference
-    prices; empty turns it off. Simulated mode reads the local exchange's."""
+    """An exchange's public stream of trades, such as wss://stream.binance.com:9443/ws: it checks the venue's
+    reference prices and knows their moves earlier; empty turns it off. Simulated mode reads the local exchange's."""
     gamma_url: str = "https://gamma-api.polymarket.com"
     data_url: str = "https://data-api.polymarket.com"
     relayer_url: str = ""

@@ -129,24 +129,25 @@ def queue(distances: tuple[int, int], shown_micro: tuple[int, int], ahead_micro:
 
 
 @dataclass(frozen=True, slots=True)
-class Between:
-    """How likely an order was filled between two looks: that the other side's touch came, or that trades did."""
+class FillChance:
+    """How likely an order was filled between two looks: because the other side's touch came to it, or because trades
+    took the queue before it."""
 
-    came: float
-    through: float
+    touch: float
+    trades: float
 
     @property
     def filled(self) -> float:
         """Probability of either."""
-        return 1.0 - (1.0 - self.came) * (1.0 - self.through)
+        return 1.0 - (1.0 - self.touch) * (1.0 - self.trades)
 
     @property
     def by_trades(self) -> float:
         """Part of what was filled that trades took, also where the touch came too."""
-        return self.through / self.filled if self.filled > 0.0 else 0.0
+        return self.trades / self.filled if self.filled > 0.0 else 0.0
 
 
-NEVER: Final = Between(0.0, 0.0)
+NEVER: Final = FillChance(0.0, 0.0)
 
 
 def booked_units(limit_units: int, *, buys: bool, by_trades: float, adverse_units: int) -> int:

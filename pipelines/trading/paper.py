@@ -11,7 +11,7 @@ from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID, fee_micro, mark
 from pipelines.core.orders import OrderIntent, OrderType
 from pipelines.core.sections import ExecutionParams
 from pipelines.trading import fill_model, kernel, latency
-from pipelines.trading.fill_model import NEVER, Between, Resting, booked_units, filled_micro
+from pipelines.trading.fill_model import NEVER, FillChance, Resting, booked_units, filled_micro
 from pipelines.trading.risk import reserve_micro
 
 
@@ -215,10 +215,10 @@ def rest(
     look = Look(quote, ts_s, fair)
     price = intent.price_units
     if execution.queue == "evidence" and crossing <= 0:
-        between = _unseen(order, look, execution)
-        filled = filled_micro(between.filled, order.left_micro, SHARE_GRID)
+        likely = _unseen(order, look, execution)
+        filled = filled_micro(likely.filled, order.left_micro, SHARE_GRID)
         adverse, buys = execution.fill_adverse_units, intent.side is Side.BUY
-        price = booked_units(price, buys=buys, by_trades=between.by_trades, adverse_units=adverse)
+        price = booked_units(price, buys=buys, by_trades=likely.by_trades, adverse_units=adverse)
     else:
         filled, order.ahead_micro = kernel.resting_fill(
             side, order.left_micro, intent.price_units, bid, ask, volume_micro, ahead, crossing
@@ -232,7 +232,7 @@ def rest(
     return [_fill(fill_id, order, price, filled, 0, ts_s)]
 
 
-def _unseen(order: Working, now: Look, execution: ExecutionParams) -> Between:
+def _unseen(order: Working, now: Look, execution: ExecutionParams) -> FillChance:
     """How likely the order was filled between the last look and this one, as recorded books let expect it. Moves the
     order up its queue."""
     if order.looked is None:
@@ -259,14 +259,14 @@ def _unseen(order: Working, now: Look, execution: ExecutionParams) -> Between:
         left_s=float("inf") if market.end_s is None else float(market.end_s - before.ts_s),
         reference_units=_reference_units(intent, before.fair, now.fair),
     )
-    came, through = fill_model.chance(tuple(execution.fill_weights), seen, execution.fill_reference_weight), 0.0
+    touch, trades = fill_model.chance(tuple(execution.fill_weights), seen, execution.fill_reference_weight), 0.0
     if all(size == behind_micro(market, one.quote, execution) for size, one in zip(sizes, (before, now), strict=True)):
         sizes = (sizes[0], sizes[0])  # modelled sizes follow the spread: nothing vanished
     queue = fill_model.queue(better, sizes, order.ahead_micro, seconds)
     if queue is not None:
-        through = queue.chance(tuple(execution.fill_queue_weights))
+        trades = queue.chance(tuple(execution.fill_queue_weights))
         order.ahead_micro = queue.left_micro(execution.fill_trade_share)
-    return Between(came, through)
+    return FillChance(touch, trades)
 
 
 def _reference_units(intent: OrderIntent, before: float | None, now: float | None) -> int:
