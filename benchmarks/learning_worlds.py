@@ -31,8 +31,9 @@ LENGTH_S = 60
 KEPT = Path("var/benchmarks/learning-worlds")
 DECIDES = (
     "benchmarks/worlds.py", "benchmarks/learning_worlds.py", "simulator/markets", "pipelines/features",
-    "pipelines/replay/signals.py", "pipelines/replay/market_history.py", "pipelines/replay/account.py",
-    "pipelines/trading/observation.py", "pipelines/news/decay.py",
+    "pipelines/replay/lanes.py", "pipelines/replay/signals.py", "pipelines/replay/market_history.py",
+    "pipelines/replay/account.py", "pipelines/trading/observation.py", "pipelines/trading/predicted_variance.py",
+    "pipelines/news/decay.py",
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from pipelines.core.sections import ExecutionParams, PolicyParams, RiskParams, S
 from pipelines.trading import kernel, legs, observation, risk, sizing
 from pipelines.trading.constraints import Basket
 from pipelines.trading.policies.base import Inputs, Observation, Policy, Quotes, Target, held_direction
+from pipelines.trading.predicted_variance import largest_fraction, predicted_units
 from pipelines.trading.risk import Reason, Refusal
 from pipelines.trading.threshold_rule import MOVE_STEPS, expected_units
 
@@ -260,7 +261,14 @@ def _exit_reason(inputs: Inputs, position: Position, target: Target, account: Ac
     now = kernel.token_price(_fair(inputs), held)
     entry = kernel.token_price(position.entry_units, held)
     cost = _round_trip(inputs, rules)
-    floor = risk.stop_floor(quote.spread_units, market.tick_units, cost, limits.stop_cost_multiple)
+    floor = risk.stop_floor(
+        quote.spread_units,
+        market.tick_units,
+        cost,
+        limits.stop_cost_multiple,
+        predicted_units(inputs.forecast, inputs.bar.mid_units),
+        limits.stop_deviations,
+    )
     code = risk.stop_code(
         # The ledger marks peaks after the decision, so the current price has to be compared here.
         entry,
@@ -495,14 +503,17 @@ def _entry_refusal(inputs: Inputs, account: Account, target: Target, rules: Rule
 def _budget(inputs: Inputs, account: Account, target: Target, rules: Rules) -> tuple[int, Refusal | None]:
     """pUSD for the entry: the cap times the wished fraction, within what exposure and cash leave."""
     params, equity = rules.sizing, account.equity_micro
+    price = kernel.token_price(inputs.bar.mid_units, target.direction)
+    deviation = predicted_units(inputs.forecast, inputs.bar.mid_units)
+    largest = min(params.max_position_fraction, largest_fraction(price, deviation, params.max_deviation_fraction))
     if rules.policy.uses_forecast:
         full = rules.table.kelly
         confidence = inputs.forecast.confidence
-        cap = sizing.cap_micro(equity, params.max_position_fraction, params.kelly_fraction, full, confidence)
+        cap = sizing.cap_micro(equity, largest, params.kelly_fraction, full, confidence)
         if cap <= 0:
             return 0, Refusal(Reason.KELLY_NOT_POSITIVE, f"Kelly fraction {full:.3f} of {rules.table.signals} signals")
     else:
-        cap = int(equity * params.max_position_fraction)
+        cap = int(equity * largest)
     limit = int(equity * rules.risk.max_position_fraction)
     if limit <= 0:
         return 0, Refusal(Reason.POSITION_CAP, f"the cap per position is {rules.risk.max_position_fraction:g}")

@@ -355,12 +355,16 @@ class PolicyParams(Section):
 
 
 class SizingParams(Section):
-    """cap = equity x min(max_position_fraction, kelly_fraction x Kelly x confidence)."""
+    """cap = equity x min(max_position_fraction, kelly_fraction x Kelly x confidence), less in uncertain markets where
+    `max_deviation_fraction` is set."""
 
     max_position_fraction: Fraction
     """Largest position that sizing asks for; `risk` has the limit. Unit: share of the equity."""
     kelly_fraction: Fraction
     """Share of the Kelly size that is taken. Unit: share."""
+    max_deviation_fraction: Fraction = 0.0
+    """Largest predicted standard deviation of a position's value over the last horizon; 0: none. Unit: share of the
+    equity."""
 
 
 class RiskParams(Section):
@@ -401,6 +405,9 @@ class RiskParams(Section):
     """More orders stop all buying until a person releases the breaker. Unit: orders in a market minute."""
     notional_per_hour: PositiveFloat = 20.0
     """So does more notional in a market hour. Unit: multiples of the equity."""
+    stop_deviations: NonNegativeFloat = 0.0
+    """No stop is nearer than this many predicted standard deviations of the price over the last horizon; 0: the
+    prediction moves no stop. Unit: standard deviations."""
 
 
 class ExecutionParams(Section):

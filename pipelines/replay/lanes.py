@@ -15,6 +15,7 @@ from pipelines.trading import compiled, kernel, observation
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.policies.base import DEAD_ZONE
 from pipelines.trading.policies.learned import ACTIONS
+from pipelines.trading.predicted_variance import predicted_units_each
 from pipelines.trading.sizing import SizingTable
 from pipelines.trading.threshold_rule import Rule
 
@@ -62,7 +63,9 @@ def field(histories: Sequence[History], scaler: MarketScaler, impact_share: floa
         columns = (history.marks_units, history.bid_units, history.ask_units, left, history.ts_s)
         number_of = np.full(len(history), number)
         sizes = np.zeros((len(history), 2), dtype=np.int64) if history.sizes_micro is None else history.sizes_micro
-        bars.append(np.column_stack((*columns, number_of, history.volume_micro, *references(history), sizes)))
+        deviation = predicted_units_each(history.lower, history.upper, history.mid_units)
+        about = (number_of, history.volume_micro, *references(history), sizes, deviation)
+        bars.append(np.column_stack((*columns, *about)))
         blocks = [scaler.market(history.features, history.sentiment)]
         if forecast_block:
             forecasts = (history.mean, history.lower, history.upper, history.confidence)
@@ -120,6 +123,8 @@ def parameters(params: Params, table: SizingTable, length_s: int, *, uses_foreca
             risk.max_markets,
             risk.max_related_markets,
             execution.redemption_s,
+            risk.stop_deviations,
+            params.sizing.max_deviation_fraction,
         ],
         dtype=np.float64,
     )

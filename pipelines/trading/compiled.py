@@ -16,7 +16,17 @@ import numba
 from numba.core.caching import UserProvidedCacheLocator
 
 from pipelines.core import money
-from pipelines.trading import allocator, book_replay, kernel, observation, risk, sizing, threshold_rule, tuned_rule
+from pipelines.trading import (
+    allocator,
+    book_replay,
+    kernel,
+    observation,
+    predicted_variance,
+    risk,
+    sizing,
+    threshold_rule,
+    tuned_rule,
+)
 
 # Columns of a lane's state (int64).
 ROW, LAST, CASH, SHARES, DIRECTION, ENTRY, PEAK = range(7)
@@ -25,7 +35,7 @@ EQUITY, DAY_START, TOP, DAY, TRADES, FEES, OPENED, AHEAD, COST = range(13, 22)
 LANE_COLUMNS = 22
 
 # Columns of a bar (int64) and of a market (int64, and float64 for the fee).
-MID, BID, ASK, SECONDS_LEFT, TS, MARKET, VOLUME, REFERENCE, REFERENCE_AGE, BID_SIZE, ASK_SIZE = range(11)
+MID, BID, ASK, SECONDS_LEFT, TS, MARKET, VOLUME, REFERENCE, REFERENCE_AGE, BID_SIZE, ASK_SIZE, DEVIATION = range(12)
 TICK, MIN_SIZE = range(2)
 RATE, EXPONENT = range(2)
 
@@ -34,8 +44,9 @@ RATE, EXPONENT = range(2)
     LATENCY, ORDER_TTL, BAND, IMPACT, DEPTH, HORIZON, LENGTH_S, STOP_LOSS, TAKE_PROFIT, TRAILING, MAX_FRACTION,
     RISK_FRACTION, KELLY_FRACTION, KELLY, MIN_CONFIDENCE, MIN_PRICE, EXPOSURE, DAILY_LOSS, DRAWDOWN, STOP_COSTS,
     RESTS, AHEAD_SHARE, EXIT_BAND, EXIT_LADDER_S, EXIT_LADDER_STEPS, MAX_MARKETS, MAX_RELATED, REDEMPTION_S,
-) = range(28)  # fmt: skip
-PARAMETERS = 28
+    STOP_DEVIATIONS, DEVIATION_FRACTION,
+) = range(30)  # fmt: skip
+PARAMETERS = 30
 
 DAY_S = 86_400
 
@@ -61,6 +72,7 @@ def _cache() -> bool:
         money.__file__,
         book_replay.__file__,
         kernel.__file__,
+        predicted_variance.__file__,
         risk.__file__,
         sizing.__file__,
         observation.__file__,
@@ -137,6 +149,7 @@ _FAST = compiled(
         tuned_rule.entry_multiple,
         tuned_rule.enters,
         tuned_rule.stays,
+        predicted_variance.largest_fraction,
         risk.stop_floor,
         risk.stop_code,
         sizing.cap_micro,
@@ -164,6 +177,7 @@ queue_ahead, crossing_micro, resting_fill = _FAST["queue_ahead"], _FAST["crossin
 walk, equity_micro, shares_for = _FAST["walk"], _FAST["equity_micro"], _FAST["shares_for"]
 spend, part_micro, reserve_micro = _FAST["spend"], _FAST["part_micro"], _FAST["reserve_micro"]
 stop_floor, stop_code, cap_micro = _FAST["stop_floor"], _FAST["stop_code"], _FAST["cap_micro"]
+largest_fraction = _FAST["largest_fraction"]
 portfolio_values, round_trip_units = _FAST["portfolio_values"], _FAST["round_trip_units"]
 threshold_wants, threshold_keeps = _FAST["wanted"], _FAST["keeps"]
 market_buy_micro = _FAST["market_buy_micro"]
@@ -188,7 +202,7 @@ def leave(lane: Any, bar: Any, market: Any, fee: Any, wanted: int, par: Any) -> 
     entry = token_price(lane[ENTRY], held)
     spread = bar[ASK] - bar[BID]
     cost = round_trip_units(spread, bar[MID], par[IMPACT], fee[RATE], fee[EXPONENT])
-    floor = stop_floor(spread, market[TICK], cost, par[STOP_COSTS])
+    floor = stop_floor(spread, market[TICK], cost, par[STOP_COSTS], bar[DEVIATION], par[STOP_DEVIATIONS])
     code = stop_code(entry, max(lane[PEAK], now), now, floor, par[STOP_LOSS], par[TAKE_PROFIT], par[TRAILING])
     ending = bar[SECONDS_LEFT] <= (2 * par[LATENCY] + par[ORDER_TTL]) * par[LENGTH_S]
     if code == 0 and not ending and wanted == held:
@@ -242,7 +256,8 @@ def buy(
     par: Any,
 ) -> None:
     """The budget of `decide` and its order: the cap times the fraction, within what exposure and cash leave."""
-    cap = cap_micro(equity, par[MAX_FRACTION], par[KELLY_FRACTION], par[KELLY], confidence)
+    certain = largest_fraction(token_price(bar[MID], wanted), bar[DEVIATION], par[DEVIATION_FRACTION])
+    cap = cap_micro(equity, min(par[MAX_FRACTION], certain), par[KELLY_FRACTION], par[KELLY], confidence)
     wish = int(min(cap, int(equity * par[RISK_FRACTION])) * fraction)
     if cap <= 0 or room < min(wish, 1_000_000) or cash < min(wish, 1_000_000):
         return

@@ -72,15 +72,25 @@ def stop_code(
     return 0
 
 
-def stop_floor(spread_units: int, tick_units: int, cost_units: float, cost_multiple: float) -> int:
-    """Smallest distance of a stop: the spread and two ticks, and `cost_multiple` round trips.
+def stop_floor(
+    spread_units: int,
+    tick_units: int,
+    cost_units: float,
+    cost_multiple: float,
+    deviation_units: int,
+    deviations: float,
+) -> int:
+    """Smallest distance of a stop: the spread and two ticks, `cost_multiple` round trips, and `deviations` predicted
+    standard deviations of the price (`predicted_variance`).
 
     A stop inside the cost of the round trip sells every winner at a loss: see docs/decisions/0004-stops.md.
 
-    >>> stop_floor(spread_units=200, tick_units=100, cost_units=250.0, cost_multiple=2.0)
+    >>> stop_floor(200, 100, cost_units=250.0, cost_multiple=2.0, deviation_units=300, deviations=0.0)
     500
+    >>> stop_floor(200, 100, cost_units=250.0, cost_multiple=2.0, deviation_units=300, deviations=2.0)
+    600
     """
-    return max(spread_units + 2 * tick_units, int(cost_multiple * cost_units))
+    return max(spread_units + 2 * tick_units, int(cost_multiple * cost_units), int(deviations * deviation_units))
 
 
 def loss_refusal(equity_micro: int, day_start_micro: int, peak_micro: int, risk: RiskParams) -> Refusal | None:

@@ -1,4 +1,4 @@
-"""How much: cap = equity x min(largest fraction, fraction of Kelly x Kelly x confidence)."""
+"""How much: cap = equity x min(largest fractions, fraction of Kelly x Kelly x confidence)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -16,10 +16,8 @@ from pipelines.trading.policies.base import (
     held_direction,
     weighed,
 )
+from pipelines.trading.predicted_variance import NORMAL_90
 from pipelines.trading.threshold_rule import MOVE_STEPS, expected_units, keeps
-
-NORMAL_90 = 2.0 * 1.6448536269514722
-"""Width of a central 90 % interval of a normal distribution, in standard deviations."""
 
 
 class Kelly(DeclaredPolicy):

@@ -15,6 +15,7 @@ from pipelines.trading.policies.base import (
     given_by,
     held_direction,
 )
+from pipelines.trading.predicted_variance import predicted_units
 
 
 class MicroTrades(DeclaredPolicy):
@@ -37,6 +38,9 @@ class MicroTrades(DeclaredPolicy):
 
         least_spread_units: PositiveInt = 200
         """No quote in a narrower spread: what is earned has to be there. Unit: price units of 0.0001."""
+        spread_deviations: NonNegativeFloat = 0.0
+        """Nor in a spread of fewer predicted standard deviations of the price over the next bar; 0: the prediction
+        forbids none. Unit: standard deviations."""
         most_imbalance: Fraction = 0.2
         """Bid size less ask size over their sum; a quote that it is further against is taken back. Unit: share."""
         most_reference_move: NonNegativeFloat = 0.005
@@ -57,7 +61,7 @@ class MicroTrades(DeclaredPolicy):
         given, bar = self.parameters, inputs.bar
         sides = [one for one in (Direction.LONG, Direction.SHORT) if self._safe(inputs, one)]
         if position is None:
-            if not sides or inputs.quote.spread_units < given.least_spread_units:
+            if not sides or not self._wide(inputs):
                 return CASH
             return Target(sides[0], given.size_share, Quotes.BOTH if len(sides) == 2 else Quotes.ONE)
         held = held_direction(position)
@@ -66,8 +70,14 @@ class MicroTrades(DeclaredPolicy):
             return CASH
         if -held not in sides:
             return Target(held, given.size_share)
-        wide = inputs.quote.spread_units >= given.least_spread_units
-        return Target(held, given.size_share, Quotes.BOTH if held in sides and wide else Quotes.OFFER)
+        both = held in sides and self._wide(inputs)
+        return Target(held, given.size_share, Quotes.BOTH if both else Quotes.OFFER)
+
+    def _wide(self, inputs: Inputs) -> bool:
+        """Whether the spread pays for what the price may do while a quote rests."""
+        given, spread = self.parameters, inputs.quote.spread_units
+        moves = given.spread_deviations * predicted_units(inputs.forecast, inputs.bar.mid_units, horizon=1)
+        return spread >= max(int(given.least_spread_units), float(moves))
 
     def keeps(self, inputs: Inputs, outcome: Outcome, side: Side) -> bool:
         """Whether neither book nor reference price have turned against a quote."""

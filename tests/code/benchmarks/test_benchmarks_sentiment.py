@@ -1,7 +1,6 @@
 """Sentiment and variance: figures of scorers, matching against written headlines, and what a variant of a rule does."""
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -10,10 +9,10 @@ import pytest
 
 from benchmarks import sentiment, variance_use
 from benchmarks.sentiment_page import page
-from pipelines.core.domain import Direction, Forecast, Outcome, Position
 from pipelines.core.errors import DataError
+from pipelines.core.params import load
 from pipelines.news.scorers import Vader
-from pipelines.trading.policies import CASH, Target
+from pipelines.trading import compiled
 from simulator.markets.sentences import TONES
 
 
@@ -79,45 +78,21 @@ def test_the_page_says_what_was_measured():
     assert "precision" not in text
 
 
-def _inputs(mid, half_width):
-    forecast = Forecast(np.zeros(24), np.full(24, -half_width), np.full(24, half_width), 0.9)
-    return SimpleNamespace(bar=SimpleNamespace(mid_units=mid), forecast=forecast)
+def test_the_variants_differ_by_settings_alone():
+    """The median entry keeps its whole cap, and the fixed stops that are as far away lie where twice its deviation
+    does; every other setting stays."""
+    bars = np.zeros((3, compiled.DEVIATION + 1), dtype=np.int64)
+    bars[:, compiled.MID], bars[:, compiled.DEVIATION] = 4_000, (100, 400, 900)
+    params = load()
+    found = variance_use.threshold_variants(params, bars, np.full(3, 200.0))
+    assert found["shipped"] == params
+    assert found["sizes"].sizing.max_deviation_fraction == pytest.approx(params.sizing.max_position_fraction * 0.1)
+    assert found["wider_stops"].risk.stop_cost_multiple == pytest.approx(4.0)
+    assert found["stops"].risk.stop_cost_multiple == params.risk.stop_cost_multiple
+    assert {name for pair in variance_use.PAIRS.values() for name in pair} == {*found, "maker", "maker_by_variance"}
 
 
-def test_a_wide_interval_makes_a_position_smaller_and_never_larger():
-    """The wished fraction is multiplied by the usual width over the width, at most 1 and at least LEAST."""
-    inner = SimpleNamespace(kind="threshold", target=lambda *_: Target(Direction.LONG, 0.8))
-    policy = variance_use.WithVariance(inner, usual_width=0.2)
-    fractions = [policy.target(_inputs(5_000, half), None, None).fraction for half in (0.05, 0.1, 0.2, 10.0)]
-    assert fractions == pytest.approx([0.8, 0.8, 0.4, 0.8 * variance_use.LEAST])
-
-
-def test_a_stop_follows_the_predicted_variance():
-    """A long position is left when the mid is more than STOP_SD predicted standard deviations below its entry, a short
-    one when it is as far above; a wider interval bears more; without a position the wish stays."""
-    wish = Target(Direction.LONG, 1.0)
-    inner = SimpleNamespace(kind="threshold", target=lambda *_: wish)
-    policy = variance_use.WithVariance(inner, usual_width=0.2, stop_sd=2.0)
-    one = 0.1 / variance_use.NORMAL_90 * 2_500.0
-    for outcome, sign in ((Outcome.YES, 1), (Outcome.NO, -1)):
-        for distance, stopped in ((1.9, False), (2.1, True)):
-            entry = round(5_000 + sign * distance * one)
-            position = Position(
-                market_id="m", outcome=outcome, shares_micro=10_000_000, entry_units=entry, peak_units=entry,
-                cost_micro=0, opened_s=0,
-            )  # fmt: skip
-            assert (policy.target(_inputs(5_000, 0.1), position, None) == CASH) is stopped
-            assert policy.target(_inputs(5_000, 0.3), position, None) == wish
-    assert policy.target(_inputs(5_000, 0.1), None, None) == wish
-
-
-def test_the_difference_is_paired_over_worlds():
-    """Of two variants the one that earns more in every world is better, whatever the worlds themselves earn."""
-    rows = [
-        {"plain": {"pnl_pusd": base, "sharpe_day": 1.0}, "sized": {"pnl_pusd": base + 5.0, "sharpe_day": 0.9}}
-        for base in (-1_000.0, 0.0, 3_000.0)
-    ]
-    found = variance_use.difference(rows, "sized")
-    assert found["pnl_pusd"] == [5.0, 5.0, 5.0]
-    assert found["better"]
-    assert not variance_use.difference([row | {"sized": row["plain"]} for row in rows], "sized")["better"]
+def test_a_difference_is_paired_by_world():
+    """The interval is that of the difference in each world, however much the worlds differ, of those that have both."""
+    rows = [{"a": 100.0 * world + 1.0, "b": 100.0 * world} for world in range(8)]
+    assert variance_use.difference([*rows, {"b": 5.0}], "a", "b") == [1.0, 1.0, 1.0]

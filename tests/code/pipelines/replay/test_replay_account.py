@@ -12,10 +12,12 @@ from test_replay_identity import (
     PARAMS,
     PAYOUTS,
     TABLE,
+    VARIANCES,
     executing,
     history,
     limits,
     scaler,
+    uncertain,
 )
 
 from pipelines.core.artifacts import write_json
@@ -70,17 +72,27 @@ NUMBERS = st.tuples(
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(0, 5_000), st.booleans(), NUMBERS, LIMITS, EXECUTIONS, MARKETS, PAYOUTS, st.sampled_from(TURNS))
+@given(
+    st.integers(0, 5_000),
+    st.booleans(),
+    NUMBERS,
+    LIMITS,
+    EXECUTIONS,
+    MARKETS,
+    PAYOUTS,
+    st.sampled_from(TURNS),
+    VARIANCES,
+)
 def test_the_compiled_account_equals_the_event_driven_replay(
-    tmp_path_factory, seed, free, numbers, bounds, execution, market, payout, turn
+    tmp_path_factory, seed, free, numbers, bounds, execution, market, payout, turn, variance
 ):
     """The tuned rule on seven markets at once is worth the same after every bar in compiled code and through `decide`.
 
-    That holds for any numbers of the rule, places, exposure, costs, latency, recorded sizes, kind of order, redemption
-    and turn.
+    That holds for any numbers of the rule, places, exposure, costs, latency, recorded sizes, kind of order, redemption,
+    turn, and stops and sizes by the predicted variance.
     """
     params = executing(limited(limits(PARAMS, free), *bounds[:3]), redemption_s=bounds[3], turn=turn, **execution)
-    past = crowd(seed, market, payout)
+    params, past = uncertain(params, *variance), crowd(seed, market, payout)
     played = play_rule(compiled_tape(past, params), parameters(params, TABLE, 60), np.array(numbers), CASH)
     folder = tmp_path_factory.mktemp("tuned")
     write_json(folder / "tuned.json", {"numbers": dict(zip(NAMES, numbers, strict=True))})
@@ -119,6 +131,19 @@ def test_a_policy_asked_in_batches_trades_as_when_asked_bar_by_bar(seed, free, b
     rules = Rules(policy, TABLE, scaler(), params.risk, params.sizing, params.execution, params.policy, 60, 24)
     result = replay(tape(past, scaler(), params.execution.model_depth_shares), rules, CASH)
     assert played.equity_micro.tolist() == list(result.equity_micro)
+
+
+def test_the_predicted_variance_moves_stops_and_sizes():
+    """A stop at more predicted deviations closes fewer positions, and a bound on their deviation stakes less."""
+    past = crowd(1, {"tick": 100, "rate": 0.0, "exponent": 1.0}, None)
+    rule, stops, stakes = rule_numbers(Rule(1.0, 1e9, 7_200)), [], []
+    for deviations, fraction in ((0.0, 0.0), (4.0, 0.0), (0.0, 0.001)):
+        params = uncertain(PARAMS, deviations, fraction)
+        played = play_rule(compiled_tape(past, params), parameters(params, TABLE, 60), rule, CASH)
+        stops.append(played.exits["exits/stop_loss"])
+        stakes.append(np.abs(np.diff(played.equity_micro)).sum())
+    assert stops[0] > stops[1] > 0
+    assert stakes[2] < 0.5 * stakes[0]
 
 
 def test_the_threshold_rule_is_a_tuned_rule():

@@ -70,9 +70,10 @@ def history(seed, bars=240, tick=100, rate=0.05, exponent=1.0, sized=False):
     mean = rng.normal(0, 0.1, (bars, 24))
     confidence = rng.uniform(0.6, 0.95, bars)
     volume = rng.integers(0, 8_000, bars) * 1_000_000
+    half = np.random.default_rng(seed).uniform(0.05, 0.4, (bars, 1))
     return History(
         about, ts_s, mid, bid, ask, volume, spread, rng.normal(size=(bars, 15)), np.zeros(bars),
-        mean, mean - 0.2, mean + 0.2, confidence, sizes_micro=rng.choice(SIZES, (bars, 2)) if sized else None,
+        mean, mean - half, mean + half, confidence, sizes_micro=rng.choice(SIZES, (bars, 2)) if sized else None,
     )  # fmt: skip
 
 
@@ -130,6 +131,16 @@ MARKETS = st.fixed_dictionaries(
     }
 )
 PAYOUTS = st.sampled_from([None, 0, 500_000, 1_000_000])
+
+
+VARIANCES = st.tuples(st.sampled_from([0.0, 1.5, 4.0]), st.sampled_from([0.0, 0.004]))
+
+
+def uncertain(params, stop_deviations, max_deviation_fraction):
+    """The parameters with stops and sizes that follow the predicted variance."""
+    risk = params.risk.model_copy(update={"stop_deviations": stop_deviations})
+    sizing = params.sizing.model_copy(update={"max_deviation_fraction": max_deviation_fraction})
+    return params.model_copy(update={"risk": risk, "sizing": sizing})
 
 
 def executing(params, **update):

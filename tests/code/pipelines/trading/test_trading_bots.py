@@ -126,6 +126,15 @@ def test_systematic_counts_the_money_that_waits():
     assert bot.target(seen(mid=8_000, market=far), None, None).direction is Direction.FLAT
 
 
+def test_a_maker_quotes_no_spread_that_a_predicted_move_exceeds():
+    """With `spread_deviations` the spread has to exceed the predicted move of a bar; without it any move is borne."""
+    wild = replace(FLAT, lower=np.full(24, -0.4), upper=np.full(24, 0.4))
+    for deviations, quoted in ((0.0, True), (0.5, True), (1.0, False)):
+        strategy = policy("micro_trades", spread_deviations=deviations)
+        intents = decided(strategy, seen(spread=400, forecast=wild)).intents
+        assert (len(intents) > 0) is quoted
+
+
 def test_micro_trades_rests_on_the_side_that_the_book_leans_to():
     """Its entry is post-only at its own touch, and none is on a side that book or reference have turned against."""
     strategy = policy("micro_trades")

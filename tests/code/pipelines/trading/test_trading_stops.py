@@ -27,5 +27,5 @@ def test_a_fraction_of_zero_turns_a_stop_off():
 
 def test_the_floor_covers_spread_ticks_and_costs():
     """No stop is nearer than spread + 2 ticks nor than the given number of round trips."""
-    assert risk.stop_floor(100, 100, 450.0, 2.0) == 900
-    assert risk.stop_floor(900, 100, 450.0, 2.0) == 1_100
+    assert risk.stop_floor(100, 100, 450.0, 2.0, 300, 0.0) == 900
+    assert risk.stop_floor(900, 100, 450.0, 2.0, 300, 0.0) == 1_100
