@@ -1,10 +1,10 @@
 """The way from a tick of the reference price to a sent order, through the running service.
 
 The bot runs in this process, as `oddsmith run` starts it, on a local exchange in a process of its own whose series last
-minutes and whose bars last a second of the wall. The ticks come through a socket of reference prices at any time of a
-second, so they also meet the ends of bars, which go first. What is measured is all of the service: socket, board, fair
-values, the turn between two bars with its journal, the signature and the journal's write of the order, until the
-request begins (`tick_to_order`) and until the exchange has answered (`tick_to_answer`).
+minutes and whose bars last a second of the wall. The ticks come through a socket of reference prices, which is a
+process of its own too, at any time of a second, so they also meet the ends of bars, which go first. What is measured is
+all of the service: socket, board, fair values, the turn between two bars, the signature and the journal's write of the
+order, until the request begins (`tick_to_order`) and until the exchange has answered (`tick_to_answer`).
 """
 
 import asyncio
@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from websockets.asyncio.server import ServerConnection, serve
 
 from benchmarks import tiny_bundle
 from benchmarks.exchange_process import exchange
+from benchmarks.price_process import PriceProcess, price_process
 from benchmarks.series_world import BEFORE_S
 from pipelines.core.domain import Side
 from pipelines.core.money import PRICE_SCALE
@@ -90,37 +90,29 @@ class Ticks:
 
 
 class Prices:
-    """A socket of reference prices whose first answer is what an asset did before `now_s`, and which then sends what it
-    is told."""
+    """The source of the ticks: it tells a subscriber what an asset did before `now_s`, and then what it is told."""
 
     def __init__(self) -> None:
-        self._sockets: set[ServerConnection] = set()
         self.now_s: Callable[[], int] = lambda: BEGINS_S
         self.value = 0.0
+        self.process: PriceProcess | None = None
 
-    async def serve(self, socket: ServerConnection) -> None:
-        """One subscriber, until it leaves."""
-        await socket.recv()
+    def past(self) -> list[str]:
+        """The first messages of a subscriber."""
         now_s = self.now_s()
         times = range(now_s - BEFORE_S, now_s + 1)
         path = Underlying(1, ASSET, BEGINS_S).prices(times.start, times.stop).tolist()
         self.value = path[-1]
         data = [{"timestamp": ts_s * 1_000, "value": value} for ts_s, value in zip(times, path, strict=True)]
-        for topic, symbol in TOPICS.items():
-            await socket.send(_message(topic, "subscribe", now_s * 1_000, {"symbol": symbol, "data": data}))
-        self._sockets.add(socket)
-        try:
-            await socket.wait_closed()
-        finally:
-            self._sockets.discard(socket)
+        rows = [(topic, {"symbol": symbol, "data": data}) for topic, symbol in TOPICS.items()]
+        return [_message(topic, "subscribe", now_s * 1_000, payload) for topic, payload in rows]
 
-    async def tick(self, ts_ms: int, value: float) -> None:
-        """One price of both topics, known at its own time."""
+    async def tick(self, ts_ms: int, value: float) -> float:
+        """One price of both topics, known at its own time; when it was sent (perf_counter)."""
+        assert self.process is not None
         self.value = value
-        for topic, symbol in TOPICS.items():
-            payload = {"symbol": symbol, "timestamp": ts_ms, "value": value}
-            for socket in list(self._sockets):
-                await socket.send(_message(topic, "update", ts_ms, payload))
+        rows = [(topic, {"symbol": symbol, "timestamp": ts_ms, "value": value}) for topic, symbol in TOPICS.items()]
+        return await self.process.send([_message(topic, "update", ts_ms, payload) for topic, payload in rows])
 
 
 def _message(topic: str, kind: str, ts_ms: int, payload: dict[str, Any]) -> str:
@@ -136,7 +128,6 @@ class Way:
         self._gateway: Any = bot._lasting.account.gateway
         self._place = self._gateway.place
         vars(self._gateway)["place"] = self._timed
-        self._sent_at = 0.0
         self._ordered = asyncio.Event()
         self._order: tuple[OrderIntent, float, float] | None = None
         self._loop = asyncio.get_running_loop()
@@ -168,16 +159,16 @@ class Way:
             move = 0.0 if not settled else STEP * (1 if self.found.sent % 2 == 0 else -1)
             if centre is None:
                 continue
-            self._order, self._sent_at = None, time.perf_counter()
+            self._order = None
             self._ordered.clear()
-            await self._prices.tick(self.market_ms(), centre * (1.0 + move))
+            sent_at = await self._prices.tick(self.market_ms(), centre * (1.0 + move))
             if settled:
                 self.found.sent += 1
-                await self._note(move)
+                await self._note(move, sent_at)
             settled = True
         return self.found
 
-    async def _note(self, move: float) -> None:
+    async def _note(self, move: float, sent_at: float) -> None:
         try:
             async with asyncio.timeout(WAIT_S):
                 await self._ordered.wait()
@@ -185,8 +176,8 @@ class Way:
             return
         assert self._order is not None
         intent, began, answered = self._order
-        self.found.signed_ms.append((began - self._sent_at) * 1e3)
-        self.found.took_ms.append((answered - self._sent_at) * 1e3)
+        self.found.signed_ms.append((began - sent_at) * 1e3)
+        self.found.took_ms.append((answered - sent_at) * 1e3)
         self.found.sides.append((move, intent.side, intent.outcome))
 
     def _centre(self) -> float | None:
@@ -248,9 +239,8 @@ async def running(settings: Settings, prices: Prices) -> AsyncIterator[tuple[Bot
 
 async def walked(settings: Settings, prices: Prices, ticks: int) -> Ticks:
     """The ticks through a running bot."""
-    async with serve(prices.serve, "127.0.0.1", 0) as server:
-        port = next(iter(server.sockets)).getsockname()[1]
-        settings = settings.model_copy(update={"rtds_url": f"ws://127.0.0.1:{port}"})
+    async with price_process(prices.past) as prices.process:
+        settings = settings.model_copy(update={"rtds_url": prices.process.url})
         async with running(settings, prices) as (bot, session):
             return await Way(bot, session, prices).walk(ticks)
 

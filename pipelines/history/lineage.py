@@ -80,8 +80,14 @@ def decision(reader: JournalReader, text: str) -> dict[str, Any]:
     order = _order(reader, text)
     bar = reader.turn_at(order["ts_s"], order.get("after_ms", 0))
     if bar is None:
-        raise DataError(f"order {order['order_id']} was placed by a bar that the journal no longer holds")
+        raise DataError(f"order {order['order_id']} was placed by {_unheld(order)}")
     return _decision(reader, bar, order["market_id"], [order])
+
+
+def _unheld(order: Mapping[str, Any]) -> str:
+    if order.get("after_ms", 0):
+        return "a decision between two bars that the journal does not hold; the bot ended before it was written"
+    return "a bar that the journal no longer holds"
 
 
 def _order(reader: JournalReader, text: str) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from eth_account import Account
+from eth_utils.crypto import keccak
 from py_clob_client_v2.config import get_contract_config
 from py_clob_client_v2.order_utils import ExchangeOrderBuilderV2, SignatureTypeV2
 from py_clob_client_v2.order_utils import Side as WireSide
@@ -96,6 +97,7 @@ class OrderSigner:
         self.funder = funder or self.address
         self._salt = salt
         self._now_ms = now_ms
+        self._builders: dict[tuple[str, str], ExchangeOrderBuilderV2] = {}
 
     def sign(self, intent: OrderIntent) -> tuple[str, SignedOrderV2]:
         """The order's hash (its id at the venue) and the signed order.
@@ -119,16 +121,18 @@ class OrderSigner:
             )
         )
         typed: dict[str, Any] = builder.build_order_typed_data(order)
-        order_id = builder.build_order_hash(typed)
-        return order_id, SignedOrderV2(**vars(order), signature=self._signature(builder, typed, order_id))
+        order_id, signature = self._signed(builder, typed)
+        return order_id, SignedOrderV2(**vars(order), signature=signature)
 
-    def _signature(self, builder: ExchangeOrderBuilderV2, typed: dict[str, Any], order_id: str) -> str:
-        """The builder's signature. Of a plain order it signs the hash, which is known: to encode the order for it once
-        more takes as long as the rest."""
+    def _signed(self, builder: ExchangeOrderBuilderV2, typed: dict[str, Any]) -> tuple[str, str]:
+        """The builder's hash of an order and its signature, with the order encoded once: to encode it takes longer than
+        to sign it."""
         if self._kind is SignatureTypeV2.POLY_1271:
-            return str(builder.build_order_signature(typed))
+            signature = str(builder.build_order_signature(typed))
+            return _hash_in(signature), signature
+        order_id = str(builder.build_order_hash(typed))
         signed = self._account.unsafe_sign_hash(bytes.fromhex(order_id.removeprefix("0x")))
-        return "0x" + str(signed.signature.hex())
+        return order_id, "0x" + str(signed.signature.hex())
 
     def _builder(self, intent: OrderIntent) -> ExchangeOrderBuilderV2:
         domain = DOMAIN_OF.get(intent.version)
@@ -136,5 +140,16 @@ class OrderSigner:
             raise DataError(f"market {intent.market_id} has version {intent.version!r}; known are {sorted(DOMAIN_OF)}")
         contracts = get_contract_config(CHAIN_ID)
         old = contracts.neg_risk_exchange_v2 if intent.neg_risk else contracts.exchange_v2
-        contract = contracts.exchange_v3 if domain == 3 else old
-        return ExchangeOrderBuilderV2(contract, CHAIN_ID, self._signer, self._salt, domain_version=str(domain))
+        contract, version = contracts.exchange_v3 if domain == 3 else old, str(domain)
+        if (contract, version) not in self._builders:
+            self._builders[contract, version] = ExchangeOrderBuilderV2(
+                contract, CHAIN_ID, self._signer, self._salt, domain_version=version
+            )
+        return self._builders[contract, version]
+
+
+def _hash_in(signature: str) -> str:
+    """The hash of an order of a contract wallet: behind the 65 bytes of the key's signature stand, for the wallet to
+    check, the hash of the exchange's domain and that of the order, which together are what the order's hash is of."""
+    content = bytes.fromhex(signature.removeprefix("0x"))
+    return "0x" + keccak(b"\x19\x01" + content[65:129]).hex()

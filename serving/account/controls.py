@@ -50,7 +50,7 @@ class Controls:
     @property
     def asked(self) -> bool:
         """Whether something was asked that has no answer yet."""
-        return bool(self._journal.requests(requests.CONTROLS))
+        return self._journal.asks(requests.CONTROLS)
 
     def apply(self, account: TradingAccount) -> Params | None:
         """Answer what was asked since the last bar; the parameters to go on with where their limits changed."""

@@ -55,7 +55,8 @@ def connect(url: str) -> Engine:
         raise SettingError(f"ODDSMITH_JOURNAL_URL names a {kind} database; the journal runs on sqlite and postgresql")
     if kind == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
-    engine = make_engine(parsed, pool_pre_ping=True)
+    # A connection to a server may have died unseen; asking a file first would only delay every statement.
+    engine = make_engine(parsed, pool_pre_ping=kind == "postgresql")
     try:
         if kind == "sqlite":
             Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)

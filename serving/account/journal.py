@@ -139,7 +139,7 @@ class Journal:
         self._described: dict[tuple[str, str], str] = {}
         """(account, market id) -> static data of the market as its newest order wrote it."""
         self._between: list[tuple[Mapping[str, Any], Mapping[str, int]]] = []
-        """Turns between two bars that wait for the next transaction of an order or of the end of a turn."""
+        """Turns between two bars that wait for the transaction of the end of a turn."""
 
     def begin(self, account: str) -> None:
         """Start a session of an account; everything below reads and writes its rows alone."""
@@ -185,10 +185,8 @@ class Journal:
         # Between a price and its order every statement counts, and the market is mostly written already.
         told = self._described.get((self.account, intent.market_id)) == market
         with self._mutex, self._engine.begin() as db:
-            self._write_between(db)
             insert_once(db, schema.ORDERS, row)
             self._know(db, intent.market_id, "" if told else market)
-        self._between.clear()
         self._described[self.account, intent.market_id] = market
 
     def _know(self, db: Connection, market_id: str, market: str) -> None:
@@ -314,6 +312,11 @@ class Journal:
         """Requests of these kinds that are not done, oldest first."""
         return self._requests(_asking(done=False), kinds=list(kinds))
 
+    def asks(self, kinds: Sequence[str]) -> bool:
+        """Whether a request of these kinds is not done. Asked before every order between two bars, so it is short."""
+        with self._mutex, self._engine.connect() as db:
+            return any(kind in kinds for kind in db.execute(_WAITING, {"of_account": self.account}).scalars())
+
     def newest_requests(self, limit: int) -> list[Request]:
         """Requests of all kinds, newest first."""
         return self._requests(_asking(done=None), most=limit)
@@ -421,8 +424,9 @@ class Journal:
             put(db, schema.FACTS, *(own | {"name": name, "value": value} for name, value in facts.items()))
 
     def between(self, row: Mapping[str, Any], refused: Mapping[str, int]) -> None:
-        """One turn between two bars: its inputs with the decisions, refusals by reason. It is written with its first
-        order, before this is sent, or by `conclude`: a transaction of its own would delay the order."""
+        """One turn between two bars, after its orders: its inputs with the decisions, refusals by reason. `conclude`
+        writes it. A crash before that loses this record of what was seen, and no order: each is written before it is
+        sent."""
         self._between.append((row, refused))
 
     def _write_between(self, db: Connection) -> None:
@@ -532,6 +536,11 @@ _FILLED = (
     update(schema.ORDERS)
     .where(schema.ORDERS.c.order_id == bindparam("this"))
     .values(filled_micro=schema.ORDERS.c.filled_micro + bindparam("more"))
+)
+
+
+_WAITING = select(schema.REQUESTS.c.kind).where(
+    (schema.REQUESTS.c.account == bindparam("of_account")) & schema.REQUESTS.c.done_ms.is_(None)
 )
 
 

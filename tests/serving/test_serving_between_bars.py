@@ -15,6 +15,7 @@ from sqlalchemy import text
 from pipelines import decision_record
 from pipelines.core import params
 from pipelines.core.domain import Bar, Forecast, Quote
+from pipelines.core.errors import DataError
 from pipelines.core.settings import Settings
 from pipelines.core.settlement import RuleKind, Settlement
 from pipelines.decide import Inputs
@@ -341,6 +342,25 @@ async def test_a_crash_between_journal_and_answer_sends_nothing_twice(tmp_path, 
     assert bool(again.account.accounting.positions) is arrived
     assert [row.state for row in again.journal.orders()] == [OrderState.FILLED if arrived else OrderState.UNKNOWN]
     assert len([bar for bar in again.read().turns() if bar.after_ms]) == 1
+
+
+async def test_what_a_turn_saw_is_written_behind_its_orders(room, monkeypatch):
+    """A bot that dies while its order is on the way has journaled the order; lineage says that its turn is missing."""
+    held: list[list[tuple[int, int]]] = []
+    place = FakeVenue.place
+
+    def look(self, order):
+        held.append([bar.at for bar in room.read().turns() if bar.after_ms] + room.orders())
+        with pytest.raises(DataError, match="between two bars that the journal does not hold"):
+            lineage.decision(room.read(), order.order_id)
+        return place(self, order)
+
+    monkeypatch.setattr(FakeVenue, "place", look)
+    room.hear()
+    turn = await room.take()
+
+    assert held == [[(CLOSE_S, turn.after_ms)]]
+    assert [bar.at for bar in room.read().turns() if bar.after_ms] == [(CLOSE_S, turn.after_ms)]
 
 
 async def test_a_position_is_left_between_bars_when_the_difference_has_closed(room):
