@@ -9,6 +9,7 @@ from pipelines.core.domain import FloatArray
 from pipelines.core.money import PRICE_SCALE
 from pipelines.features.scale import price_after
 from pipelines.forecast.training_windows import IntArray, Rows
+from pipelines.inference.ending import TIME_LEFT
 from pipelines.inference.predictor import Forecasts
 
 SHOWN = (1, 5, 12, 24)
@@ -112,9 +113,17 @@ def measure(rows: Rows, positions: IntArray, made: Forecasts) -> dict[str, Any]:
             )
             for h in _shown(horizon)
         },
+        "coverage_by_time_left": _coverage_by_time_left(rows, positions, made, moves),
         "hit_rate_last_horizon": _hit_rate(made, moves),
         "confidence": _confidence(made, moves),
     }
+
+
+def _coverage_by_time_left(rows: Rows, positions: IntArray, made: Forecasts, moves: FloatArray) -> list[float]:
+    """Coverage over all horizons of the quarters of the bars, those nearest to the end of their market first."""
+    inside = ((moves >= made.lower) & (moves <= made.upper)).mean(axis=1)
+    order = np.argsort(rows.features[positions, TIME_LEFT], kind="stable")
+    return [float(inside[part].mean()) if len(part) else float("nan") for part in np.array_split(order, 4)]
 
 
 def _shown(horizon: int) -> list[int]:

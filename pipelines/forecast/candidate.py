@@ -15,16 +15,18 @@ from pipelines.core.domain import FloatArray
 from pipelines.core.errors import ParameterError
 from pipelines.core.money import PRICE_SCALE
 from pipelines.core.params import Params
-from pipelines.features.scale import price_after
+from pipelines.features.scale import local_volatility, price_after
 from pipelines.features.spec import FEATURE_VERSION
 from pipelines.features.state_space import STATES, StateSpace
 from pipelines.forecast import kinds, linear_fit, state_space_fit
 from pipelines.forecast.checkpoint import Checkpoint
 from pipelines.forecast.conformal import fit_confidence, fit_offset, safe_shrink
+from pipelines.forecast.ending_fit import Seen, fit_ending
 from pipelines.forecast.forecaster import Batch, Reads, TrainingData
 from pipelines.forecast.garch_fit import fit_garch
 from pipelines.forecast.training_windows import IntArray, Rows, drawn, scaled_target, training_positions
 from pipelines.inference.calibration import Confidence, Conformal
+from pipelines.inference.ending import TIME_LEFT, Ending
 from pipelines.inference.inputs import Inputs, InputScaler, inputs_of, scale_free
 from pipelines.inference.linear_path import LAGS, LinearPath, design, joined
 from pipelines.inference.predictor import Outputs, Predictor
@@ -236,9 +238,11 @@ def _calibrate(rows: Rows, params: Params, folder: Path, path: Base, held: IntAr
     windows = rows.windows(lookback, path.seen)
     made = predictor.outputs(windows, positions)
     output, volatility, base = made.network, made.volatility, made.base(table)
-    unit = volatility[:, None] * np.sqrt(np.arange(1, horizon + 1))
+    unit = made.unit()
     moves, event = rows.moves(positions, horizon), rows.event[positions]
-    offset = fit_offset(output, scaled_target(moves - base, volatility), params.conformal.coverage)
+    table = replace(table, ending=_ending(rows, params, path))
+    narrowed = scaled_target((moves - base) * (unit / made.unit(table.ending)), volatility)
+    offset = fit_offset(output, narrowed, params.conformal.coverage)
     shrink = np.zeros(horizon)
     if predictor.meta["network"]:
         more = drawn(held, min(params.conformal.windows, len(held)), (settings.seed, 5))
@@ -250,6 +254,18 @@ def _calibrate(rows: Rows, params: Params, folder: Path, path: Base, held: IntAr
     write_json(folder / "conformal.json", conformal.document())
     write_json(folder / "confidence.json", confidence.document())
     return len(positions)
+
+
+def _ending(rows: Rows, params: Params, path: Base) -> Ending | None:
+    """How the scale of an interval depends on the time left, from what filter and linear path leave in the fit slice;
+    None where it does not."""
+    settings = params.forecast
+    found = training_positions(rows, "fit", settings.lookback_bars, settings.horizon_bars)
+    chosen = drawn(found, min(params.conformal.windows, len(found)), (settings.seed, 6))
+    left = rows.moves(chosen, settings.horizon_bars) - path.ahead(rows, chosen)
+    volatility = local_volatility(rows.mid_units[chosen[:, None] + np.arange(1 - settings.lookback_bars, 1)])
+    seen = Seen(rows.features[chosen, TIME_LEFT], rows.mid_units[chosen], volatility, left, rows.event[chosen])
+    return fit_ending(seen, rows.length_s)
 
 
 def _network_shrink(rows: Rows, made: Outputs, table: Conformal, positions: IntArray) -> FloatArray:

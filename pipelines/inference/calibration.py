@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 
 from pipelines.core.domain import FloatArray
+from pipelines.inference.ending import Ending
 
 _SHAPED = ("offset", "shrink", "filter_shrink", "linear_shrink")
 
 
 @dataclass(frozen=True)
 class Conformal:
-    """Split-conformal widening of the quantile band, in units of local volatility x sqrt(h), shape (H,).
+    """Split-conformal widening of the quantile band, in units of local volatility x sqrt(h), shape (H,), which `ending`
+    makes larger or smaller by the time left.
 
     `filter_shrink`, `linear_shrink` and `shrink` in [0, 1], (H,), multiply the filter's forecast, what the linear path
     adds to it and what the network adds to both: how much of each came true on bars it did not learn from, in price
@@ -24,6 +26,8 @@ class Conformal:
     shrink: FloatArray
     filter_shrink: FloatArray
     linear_shrink: FloatArray
+    ending: Ending | None = None
+    """How the scale of the interval depends on the time left; None: it does not."""
 
     @classmethod
     def neutral(cls, coverage: float, horizon: int) -> "Conformal":
@@ -33,13 +37,15 @@ class Conformal:
     def document(self) -> dict[str, Any]:
         """What `parse` reads back, for JSON."""
         arrays = {name: getattr(self, name).tolist() for name in _SHAPED}
-        return {"coverage": self.coverage, **arrays}
+        ending = {} if self.ending is None else {"ending": self.ending.document()}
+        return {"coverage": self.coverage, **arrays, **ending}
 
     @classmethod
     def parse(cls, document: Any) -> "Conformal":
         """The table that `document` described."""
-        arrays = (np.asarray(document[name], dtype=np.float64) for name in _SHAPED)
-        return cls(float(document["coverage"]), *arrays)
+        offset, shrink, filtered, linear = (np.asarray(document[name], dtype=np.float64) for name in _SHAPED)
+        ending = Ending.parse(document["ending"]) if "ending" in document else None
+        return cls(float(document["coverage"]), offset, shrink, filtered, linear, ending)
 
 
 @dataclass(frozen=True)

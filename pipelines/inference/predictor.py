@@ -18,6 +18,7 @@ from pipelines.features.garch import Garch
 from pipelines.features.scale import local_volatility, price_after
 from pipelines.features.state_space import STATES, StateSpace
 from pipelines.inference.calibration import Confidence, Conformal
+from pipelines.inference.ending import TIME_LEFT, Ending
 from pipelines.inference.inputs import FloatWindows, Inputs, InputScaler
 from pipelines.inference.linear_path import SEEN, LinearPath, design, joined
 
@@ -35,14 +36,23 @@ Windows = Callable[[IntArray], Raw]
 @dataclass(frozen=True)
 class Outputs:
     """What the parts of a forecaster say of n windows, before their shrinks: the network (n, H, 4) in units of
-    volatility x sqrt(h), the filter in log-odds and the linear path in price, (n, H) each; volatility and mid now,
-    (n,) each."""
+    volatility x sqrt(h), the filter in log-odds and the linear path in price, (n, H) each; volatility, mid and years
+    left now, (n,) each."""
 
     network: NDArray[np.float32]
     volatility: FloatArray
     ahead: FloatArray
     linear: FloatArray
     mid_units: NDArray[np.integer[Any]]
+    years_left: FloatArray
+
+    def unit(self, ending: Ending | None = None) -> FloatArray:
+        """Volatility x sqrt(h), (n, H): what scales the network back, and with `ending` the interval."""
+        horizon = self.ahead.shape[1]
+        unit: FloatArray = self.volatility[:, None] * np.sqrt(np.arange(1, horizon + 1))
+        if ending is None:
+            return unit
+        return unit * ending.factor(self.years_left, self.mid_units, self.volatility, horizon)
 
     def base(self, table: Conformal) -> FloatArray:
         """What filter and linear path forecast together after their shrinks, (n, H) in log-odds."""
@@ -159,7 +169,8 @@ class Predictor:
         else:
             values, volatility = self.seen.of(features, mid_units, sentiment, states)
             output = self.network(values)
-        return Outputs(output, volatility, self.ahead(mid_units, states), linear, mid_units[:, -1])
+        years_left = features[:, -1, TIME_LEFT]
+        return Outputs(output, volatility, self.ahead(mid_units, states), linear, mid_units[:, -1], years_left)
 
     def ahead(self, mid_units: NDArray[np.integer[Any]], states: FloatArray | None) -> FloatArray:
         """What the filter alone forecasts, not shrunk, (n, H) in log-odds; zeros without a filter."""
@@ -174,13 +185,13 @@ class Predictor:
     def scale_back(self, made: Outputs) -> Forecasts:
         """Network over filter and linear path to log-odds, intervals conformalised, with the confidence."""
         table = self._conformal
-        unit = made.volatility[:, None] * np.sqrt(np.arange(1, self.horizon + 1))
+        unit, wide = made.unit(), made.unit(table.ending)
         scaled = made.network.astype(np.float64)
         base = made.base(table)
         mean = base + table.shrink * scaled[..., 0] * unit
         band = np.sort(scaled[..., 1:], axis=-1)
-        lower = np.minimum(base + (band[..., 0] - table.offset) * unit, mean)
-        upper = np.maximum(base + (band[..., 2] + table.offset) * unit, mean)
+        lower = np.minimum(base + (band[..., 0] - table.offset) * wide, mean)
+        upper = np.maximum(base + (band[..., 2] + table.offset) * wide, mean)
         return Forecasts(mean, lower, upper, self._confidence.of(mean, made.volatility))
 
 
