@@ -72,7 +72,7 @@ def one(path: Path, family: str, kind: str) -> Row:
     from pipelines.forecast import candidate  # noqa: PLC0415 - TensorFlow is loaded by those who train
 
     with tempfile.TemporaryDirectory() as work:
-        rows, params = _features(path, family, kind, Path(work))
+        rows, params = features_of(path, family, [f"forecast.kind={kind}"], Path(work))
         forecaster = Path(work) / "forecaster"
         candidate.make(rows, params, forecaster, path.name, {})
         candidate.checkpoint_of(params, path.name).clear()
@@ -100,7 +100,8 @@ def judge(rows: Rows, predictor: Predictor) -> Row:
     }
 
 
-def _features(path: Path, family: str, kind: str, folder: Path) -> tuple[Rows, Params]:
+def features_of(path: Path, family: str, given: Sequence[str], folder: Path) -> tuple[Rows, Params]:
+    """The feature table of a recording, and the parameters of its family with some changes."""
     shutil.copy2(ROOT / "params.yaml", folder)
     shape = {
         "bars.length_s": SHAPES[family][0],
@@ -111,9 +112,9 @@ def _features(path: Path, family: str, kind: str, folder: Path) -> tuple[Rows, P
         "drift.horizon_bars": 5,
     }
     assignments = [f"{name}={value}" for name, value in shape.items()]
-    change([*assignments, f"forecast.kind={kind}"], folder / "params.yaml")
-    given = importable(path, folder)
-    stage_runs.run(folder, "window", "--source", "recorded", "--recording", str(given))
+    change([*assignments, *given], folder / "params.yaml")
+    recording = importable(path, folder)
+    stage_runs.run(folder, "window", "--source", "recorded", "--recording", str(recording))
     for stage in ("pull", "featurize"):
         stage_runs.run(folder, stage)
     features = folder / "data/features"

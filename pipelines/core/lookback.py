@@ -1,4 +1,5 @@
-"""How much history a forecast reads of the markets at hand: `forecast.lookback_bars`, or less where these are short.
+"""How much history a forecast reads of the markets at hand: `forecast.lookback_bars`, or less where these are short;
+and how many bars must follow one that is learned from: the horizon, or one where markets are shorter still.
 
 The pull decides it once, on the markets that it found, and every later stage reads what it decided. The forecaster
 keeps it in its meta.json, which backtest, gate and bot read.
@@ -12,11 +13,12 @@ from numpy.typing import NDArray
 
 from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.params import Params
-from pipelines.core.sections import LEAST_LOOKBACK_BARS
+from pipelines.core.sections import LEAST_LOOKBACK_BARS, ForecastParams
 
 FILE: Final = "lookback.json"
 ENOUGH: Final = 0.5
-"""Share of the bars that must have the whole lookback before and the whole horizon after them."""
+"""Share of the bars that must have the whole lookback before and the whole horizon after them; and of those with the
+lookback, the share that must have the whole horizon."""
 
 
 def fitting(bars_of_market: NDArray[np.int64], asked: int, horizon: int) -> int:
@@ -29,19 +31,44 @@ def fitting(bars_of_market: NDArray[np.int64], asked: int, horizon: int) -> int:
     return asked if with_window >= ENOUGH * total else min(asked, LEAST_LOOKBACK_BARS)
 
 
-def with_lookback(params: Params, bars: int | None) -> Params:
-    """The parameters with another lookback; None changes nothing."""
-    if bars is None:
-        return params
-    return params.model_copy(update={"forecast": params.forecast.model_copy(update={"lookback_bars": bars})})
+def least_ahead(bars_of_market: NDArray[np.int64], asked: int, lookback: int, horizon: int) -> int:
+    """Bars that follow a bar that is learned from: those asked for, where 0 leaves it to the markets.
+
+    Then it is the horizon; but where most bars that have a lookback lack it, as in markets of few bars, one is enough,
+    and a bar is learned from at the horizons that its market has.
+    """
+    if asked > 0:
+        return min(asked, horizon)
+    with_lookback = int(np.maximum(bars_of_market - lookback, 0).sum())
+    with_horizon = int(np.maximum(bars_of_market - (lookback + horizon) + 1, 0).sum())
+    return horizon if with_horizon > 0 and with_horizon >= ENOUGH * with_lookback else 1
+
+
+def with_decided(params: Params, bars: int | None, ahead: int) -> Params:
+    """The parameters with another lookback, None for their own, and the bars that follow one that is learned from."""
+    update = {"lookback_bars": params.forecast.lookback_bars if bars is None else bars, "least_ahead_bars": ahead}
+    return params.model_copy(update={"forecast": params.forecast.model_copy(update=update)})
+
+
+def needed(params: Params) -> int:
+    """Bars of the shortest run that is learned from, after the decision."""
+    return params.forecast.lookback_bars + ahead_of(params.forecast)
+
+
+def ahead_of(forecast: ForecastParams) -> int:
+    """Bars that follow a bar that is learned from; the horizon where nothing was decided."""
+    return min(forecast.least_ahead_bars or forecast.horizon_bars, forecast.horizon_bars)
 
 
 def write(folder: Path, params: Params) -> None:
-    """Keep the lookback with the data that it was decided for."""
-    write_json(folder / FILE, {"lookback_bars": params.forecast.lookback_bars})
+    """Keep what was decided with the data that it was decided for."""
+    write_json(folder / FILE, {"lookback_bars": params.forecast.lookback_bars, "ahead_bars": ahead_of(params.forecast)})
 
 
 def decided(params: Params, folder: Path) -> Params:
-    """The parameters with the lookback that was kept with the data of a folder, where one was."""
+    """The parameters with what was kept with the data of a folder, where something was."""
     path = folder / FILE
-    return with_lookback(params, int(read_json(path)["lookback_bars"]) if path.is_file() else None)
+    if not path.is_file():
+        return params
+    kept = read_json(path)
+    return with_decided(params, int(kept["lookback_bars"]), int(kept.get("ahead_bars", params.forecast.horizon_bars)))

@@ -73,9 +73,9 @@ def run() -> None:
     raw = RawBars(RAW, aside)
     groups = list(raw.groups([[name] for name in raw.counts], LIGHTER * params.compute.bars_at_once))
     length_s = bar_length_s(raw, groups)
-    shortest = params.forecast.lookback_bars + params.forecast.horizon_bars
+    shortest, horizon = lookback.needed(params), params.forecast.horizon_bars
     found = _found(raw, groups, length_s, shortest)
-    made = slices.cut(found.spans, params.slices.model_dump(), shortest * length_s)
+    made = slices.cut(found.spans, params.slices.model_dump(), (params.forecast.lookback_bars + horizon) * length_s)
     kept = drawn(made.slice_of_event or dict.fromkeys(found.bars, ""), found.bars, params.slices.max_bars)
     found.dropped["bars_not_drawn"] = sum(count for event, count in found.bars.items() if event not in kept)
     headlines = Headlines.read(RAW / "headlines.parquet", aside.headlines)
@@ -119,7 +119,7 @@ def _found(raw: RawBars, groups: Sequence[Sequence[str]], length_s: int, shortes
             found.add(event, ts_s[mask])
     if not found.bars:
         raise DataError(
-            f"none of {markets} markets has {shortest} bars of {length_s} s without a gap (lookback + horizon);"
+            f"none of {markets} markets has {shortest} bars of {length_s} s without a gap (lookback and horizon);"
             f" pull a longer history or lower forecast.lookback_bars"
         )
     return found

@@ -13,6 +13,7 @@ from pipelines.core import log
 from pipelines.core.artifacts import replaced_folder, write_json
 from pipelines.core.domain import FloatArray
 from pipelines.core.errors import ParameterError
+from pipelines.core.lookback import ahead_of
 from pipelines.core.money import PRICE_SCALE
 from pipelines.core.params import Params
 from pipelines.features.scale import local_volatility, price_after
@@ -59,7 +60,7 @@ class Base:
         base = cls(fitted, rows.states(fitted), np.ones(settings.horizon_bars))
         if fitted is None:
             return replace(base, filter_shrink=np.zeros(settings.horizon_bars))
-        shape = settings.lookback_bars, settings.horizon_bars
+        shape = settings.lookback_bars, ahead_of(settings)
         other = training_positions(rows, "fit", *shape)
         other = other[~np.isin(rows.run_start[other], state_space_fit.sampled(rows, settings.seed))]
         found = np.concatenate((other, training_positions(rows, "calibration", *shape)))
@@ -71,7 +72,7 @@ class Base:
     def with_linear(self, rows: Rows, params: Params, fit: IntArray) -> "Base":
         """The same with a linear path of what the filter leaves, and the path's safe shrink."""
         settings = params.forecast
-        later = training_positions(rows, "calibration", settings.lookback_bars, settings.horizon_bars)
+        later = training_positions(rows, "calibration", settings.lookback_bars, ahead_of(settings))
         samples = [
             self._sample(
                 rows, settings.horizon_bars, drawn(found, min(len(found), linear_fit.SAMPLE), (settings.seed, 1))
@@ -135,7 +136,7 @@ def make(
         fitted = fitted or state_space_fit.fit(rows, settings.seed, _filter_of(start))
     path = Base.of(rows, params, fitted if settings.filter else None)
     fitted_s = round(time.monotonic() - started, 1)
-    fit = training_positions(rows, "fit", settings.lookback_bars, settings.horizon_bars)
+    fit = training_positions(rows, "fit", settings.lookback_bars, ahead_of(settings))
     seen = _seen(rows, params, fit, path, forecaster.reads)
     if forecaster.linear:
         path = path.with_linear(rows, params, fit)
@@ -233,7 +234,7 @@ def _calibrate(rows: Rows, params: Params, folder: Path, path: Base, held: IntAr
     write_json(folder / "conformal.json", table.document())
     write_json(folder / "confidence.json", Confidence.neutral(horizon).document())
     predictor = Predictor(folder)
-    found = training_positions(rows, "calibration", lookback, horizon)
+    found = training_positions(rows, "calibration", lookback, ahead_of(settings))
     positions = drawn(found, min(params.conformal.windows, len(found)), (settings.seed, 4))
     windows = rows.windows(lookback, path.seen)
     made = predictor.outputs(windows, positions)
@@ -260,7 +261,7 @@ def _ending(rows: Rows, params: Params, path: Base) -> Ending | None:
     """How the scale of an interval depends on the time left, from what filter and linear path leave in the fit slice;
     None where it does not."""
     settings = params.forecast
-    found = training_positions(rows, "fit", settings.lookback_bars, settings.horizon_bars)
+    found = training_positions(rows, "fit", settings.lookback_bars, ahead_of(settings))
     chosen = drawn(found, min(params.conformal.windows, len(found)), (settings.seed, 6))
     left = rows.moves(chosen, settings.horizon_bars) - path.ahead(rows, chosen)
     volatility = local_volatility(rows.mid_units[chosen[:, None] + np.arange(1 - settings.lookback_bars, 1)])

@@ -20,15 +20,25 @@ A whole one was measured to state 0.70 where 0.76 of the moves came true."""
 def fit_offset(output: NDArray[np.float32], target: NDArray[np.float32], coverage: float) -> FloatArray:
     """Offsets of the band [q05, q95] per horizon: output (n, H, 4) and target (n, H) in scaled units -> (H,).
 
+    A target that is missing (NaN: the market has ended by then) says nothing, here and in what follows.
+
     Split conformal: the ceil((n + 1) coverage) / n quantile of how far the truth lies outside the band (negative when
     inside), so that later exchangeable data is covered with at least this probability.
     """
     band = np.sort(output[..., 1:], axis=-1)
-    outside = np.maximum(band[..., 0] - target, target - band[..., 2])
+    outside = np.maximum(band[..., 0] - target, target - band[..., 2]).astype(np.float64)
+    known = [column[np.isfinite(column)] for column in outside.T]
+    offset, last = np.zeros(len(known)), 0.0
+    for h, column in enumerate(known):
+        # A horizon that no market has is never judged; it is as wide as the last one that some have.
+        offset[h] = last = _covering(column, coverage) if len(column) else last
+    return offset
+
+
+def _covering(outside: FloatArray, coverage: float) -> float:
     n = len(outside)
     level = min(np.ceil((n + 1) * coverage) / n, 1.0)
-    offset: FloatArray = np.quantile(outside.astype(np.float64), level, axis=0, method="higher")
-    return offset
+    return float(np.quantile(outside, level, method="higher"))
 
 
 def safe_shrink(forecast: FloatArray, moved: FloatArray, event: IntArray) -> FloatArray:
@@ -37,6 +47,9 @@ def safe_shrink(forecast: FloatArray, moved: FloatArray, event: IntArray) -> Flo
     The slope of what happened on what was forecast, less `z` standard errors clustered by event: 1 with 20 events or
     more, else 2. A forecast that found nothing, or too little to tell, is multiplied with 0 and does no harm.
     """
+    missing = np.isnan(moved)
+    if missing.any():
+        forecast, moved = np.where(missing, 0.0, forecast), np.where(missing, 0.0, moved)
     power = np.sum(forecast * forecast, axis=0)
     known = power > 0.0
     slope = np.sum(forecast * moved, axis=0) / np.where(known, power, 1.0)
@@ -62,7 +75,7 @@ def fit_confidence(mean: FloatArray, volatility: FloatArray, moves: FloatArray, 
     forecast = mean[:, 1:] - mean[:, :1]
     slopes = []
     for k in range(strong.shape[1]):
-        moved = actual[:, k] != 0.0
+        moved = np.isfinite(actual[:, k]) & (actual[:, k] != 0.0)
         right = (np.sign(forecast[moved, k]) == np.sign(actual[moved, k])).astype(np.float64)
         slopes.append(_slope(np.minimum(strong[moved, k], cap[k]), right, event[moved]))
     return Confidence(np.array(slopes), cap)

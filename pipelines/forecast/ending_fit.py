@@ -52,7 +52,7 @@ def _surprise(seen: Seen, ending: Ending | None) -> FloatArray:
     if ending is not None:
         unit = unit * ending.factor(seen.years_left, seen.mid_units, seen.volatility, horizon)
     size = np.abs(seen.left) / unit
-    level = np.maximum(np.nanmean(size, axis=0), 1e-9)
+    level = np.maximum(np.nansum(size, axis=0) / np.maximum(np.isfinite(size).sum(axis=0), 1), 1e-9)
     summed: FloatArray = np.nansum(np.where(np.isnan(size), 0.0, np.log(unit * level)) + size / level, axis=1)
     return summed
 

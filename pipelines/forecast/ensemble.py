@@ -19,7 +19,7 @@ from pipelines.forecast import hedge, kinds
 from pipelines.forecast.checkpoint import Checkpoint
 from pipelines.forecast.forecaster import Forecaster, TrainingData
 from pipelines.forecast.linear import IR_VERSION
-from pipelines.forecast.training_windows import IntArray, drawn
+from pipelines.forecast.training_windows import IntArray, drawn, known_quantile
 from pipelines.inference.predictor import batches
 
 BASE = "base"
@@ -94,7 +94,7 @@ def weigh(
     """The weights after every bar of the recent positions, one round per bar time, all horizons together."""
     chosen = np.unique(drawn(recent, min(len(recent), RECENT_WINDOWS), (params.seed, 9)))
     outputs, targets = _forecasts(members, networks, data, chosen, params.horizon_bars)
-    clip = np.quantile(np.abs(targets), 0.998, axis=0)
+    clip = known_quantile(np.abs(targets), 0.998)
     return hedge.learned(len(members), rounds(outputs, np.clip(targets, -clip, clip), data.ts_s(chosen)))
 
 
@@ -103,7 +103,10 @@ def rounds(outputs: FloatArray, targets: FloatArray, ts_s: IntArray) -> Iterator
     order = np.argsort(ts_s, kind="stable")
     edges = np.flatnonzero(np.diff(ts_s[order])) + 1
     for part in np.split(order, edges):
-        yield outputs[part].reshape(-1, outputs.shape[-1]), targets[part].ravel()
+        moved = targets[part].ravel()
+        known = np.isfinite(moved)
+        if known.any():
+            yield outputs[part].reshape(-1, outputs.shape[-1])[known], moved[known]
 
 
 def _forecasts(

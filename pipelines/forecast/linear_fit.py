@@ -22,11 +22,17 @@ CLIP_QUANTILE = 0.999
 
 @dataclass(frozen=True)
 class Sample:
-    """Inputs (n, k) and what the filter leaves of the moves in price (n, H), of bars with their event (n,)."""
+    """Inputs (n, k) and what the filter leaves of the moves in price (n, H), of bars with their event (n,). A move that
+    is missing (NaN: the market has ended by then) says nothing."""
 
     inputs: FloatArray
     left: FloatArray
     event: IntArray
+
+    def horizons(self, chosen: slice) -> "Sample":
+        """The bars that have the moves of some horizons, and these moves."""
+        known = np.isfinite(self.left[:, chosen]).all(axis=1)
+        return Sample(self.inputs[known], self.left[known, chosen], self.event[known])
 
 
 def fit(learned: Sample, judged: Sample) -> tuple[LinearPath, FloatArray]:
@@ -37,6 +43,19 @@ def fit(learned: Sample, judged: Sample) -> tuple[LinearPath, FloatArray]:
     """
     scale = np.sqrt(np.mean(learned.inputs**2, axis=0))
     scale = np.where(scale > 1e-9, scale, 1.0)
+    horizons = learned.left.shape[1]
+    # Where moves are missing each horizon has bars of its own; else one sum of products serves all.
+    each = np.isnan(learned.left).any() or np.isnan(judged.left).any()
+    parts = [slice(h, h + 1) for h in range(horizons)] if each else [slice(None)]
+    made = [_fit(learned.horizons(part), judged.horizons(part), scale) for part in parts]
+    weights = np.concatenate([path.weights for path, _ in made], axis=1)
+    return LinearPath(scale, weights), np.concatenate([shrink for _, shrink in made])
+
+
+def _fit(learned: Sample, judged: Sample, scale: FloatArray) -> tuple[LinearPath, FloatArray]:
+    """The path and its shrink of samples without missing moves; nothing where no market has a horizon."""
+    if len(learned.inputs) == 0 or len(judged.inputs) == 0:
+        return LinearPath(scale, np.zeros((len(scale), learned.left.shape[1]))), np.zeros(learned.left.shape[1])
     clip = np.maximum(np.quantile(np.abs(learned.left), CLIP_QUANTILE, axis=0), 1e-6)
     inputs, target = np.clip(learned.inputs / scale, -LIMIT, LIMIT), np.clip(learned.left, -clip, clip)
     fold = np.unique(learned.event, return_inverse=True)[1] % FOLDS

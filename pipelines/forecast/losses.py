@@ -22,12 +22,15 @@ class MeanAndQuantiles(keras.losses.Loss):  # type: ignore[misc]
         self.weight = mean_weight
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Loss per sample: y_true (n, H) scaled change, y_pred (n, H, 4)."""
-        clipped = tf.clip_by_value(y_true, -self.clip, self.clip)
-        squared = tf.reduce_mean(tf.square(clipped - y_pred[..., 0]), axis=-1)
+        """Loss per sample: y_true (n, H) scaled change, NaN where it is missing, y_pred (n, H, 4)."""
+        # The move of a market that has ended by then is missing (NaN): no error, and no gradient.
+        known = tf.math.is_finite(y_true)
+        target = tf.where(known, y_true, 0.0)
+        clipped = tf.clip_by_value(target, -self.clip, self.clip)
+        squared = tf.reduce_mean(tf.square(tf.where(known, clipped - y_pred[..., 0], 0.0)), axis=-1)
         pinball = [
             tf.reduce_mean(tf.maximum(q * error, (q - 1.0) * error), axis=-1)
-            for q, error in ((q, y_true - y_pred[..., i + 1]) for i, q in enumerate(QUANTILES))
+            for q, error in ((q, tf.where(known, target - y_pred[..., i + 1], 0.0)) for i, q in enumerate(QUANTILES))
         ]
         return self.weight * squared + tf.add_n(pinball)
 

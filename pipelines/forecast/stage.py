@@ -35,8 +35,9 @@ def run() -> None:
     report = candidate.make(rows, params, FORECASTER, data_hash, read_json(FEATURES / "scaler.json"), start=start)
     predictor = Predictor(FORECASTER)
     write_forecasts(rows, predictor, FORECASTS)
-    report["selection"] = evaluate(rows, predictor, "selection")
-    report["network_adds"] = network_adds(rows, predictor, "selection")
+    ahead = lookback.ahead_of(params.forecast)
+    report["selection"] = evaluate(rows, predictor, "selection", ahead)
+    report["network_adds"] = network_adds(rows, predictor, "selection", ahead)
     write_json(REPORT, report)
     candidate.checkpoint_of(params, data_hash).clear()
     log.get("forecast").info("selection slice", skill=report["selection"]["skill_price"])
@@ -47,21 +48,21 @@ def forecasts(rows: Rows, predictor: Predictor, positions: IntArray) -> Forecast
     return predictor.forecast_many(rows.windows(predictor.lookback, rows.states(predictor.filter)), positions)
 
 
-def evaluate(rows: Rows, predictor: Predictor, slice_name: str) -> dict[str, Any]:
-    """Metrics on a slice, at bars with a full lookback and target and a price in [0.02, 0.98].
+def evaluate(rows: Rows, predictor: Predictor, slice_name: str, ahead: int) -> dict[str, Any]:
+    """Metrics on a slice, at bars with a full lookback, `ahead` bars after them and a price in [0.02, 0.98].
 
     Raises:
         DataError: if there are no such bars.
     """
-    positions = rows.lively(rows.positions(slice_name, predictor.lookback, predictor.horizon))
+    positions = rows.lively(rows.positions(slice_name, predictor.lookback, ahead))
     if len(positions) == 0:
         raise DataError(f"slice {slice_name} has no bar to measure a forecast at; pull a longer history")
     return measure(rows, positions, forecasts(rows, predictor, positions))
 
 
-def network_adds(rows: Rows, predictor: Predictor, slice_name: str) -> list[float]:
+def network_adds(rows: Rows, predictor: Predictor, slice_name: str, ahead: int) -> list[float]:
     """What the network adds to the pooled skill of filter and linear path on a slice, with its 95 % interval."""
-    positions = rows.lively(rows.positions(slice_name, predictor.lookback, predictor.horizon))
+    positions = rows.lively(rows.positions(slice_name, predictor.lookback, ahead))
     whole, part = (forecasts(rows, one, positions).mean for one in (predictor, predictor.without_network()))
     return added(rows, positions, whole, part)
 

@@ -123,15 +123,24 @@ class Rows:
         return of
 
     def moves(self, positions: IntArray, horizon: int) -> FloatArray:
-        """Change of log-odds from each position to 1..H bars later, (n, H)."""
-        index = positions[:, None] + np.arange(1, horizon + 1)
-        return log_odds(self.mid_units[index]) - log_odds(self.mid_units[positions])[:, None]
+        """Change of log-odds from each position to 1..H bars later, (n, H); NaN beyond the end of its run."""
+        index, beyond = self._ahead(positions, horizon)
+        moves = log_odds(self.mid_units[index]) - log_odds(self.mid_units[positions])[:, None]
+        moves[beyond] = np.nan
+        return moves
 
     def price_moves(self, positions: IntArray, horizon: int) -> FloatArray:
-        """Change of price from each position to 1..H bars later, (n, H)."""
-        index = positions[:, None] + np.arange(1, horizon + 1)
+        """Change of price from each position to 1..H bars later, (n, H); NaN beyond the end of its run."""
+        index, beyond = self._ahead(positions, horizon)
         moves: FloatArray = (self.mid_units[index] - self.mid_units[positions][:, None]) / PRICE_SCALE
+        moves[beyond] = np.nan
         return moves
+
+    def _ahead(self, positions: IntArray, horizon: int) -> tuple[IntArray, NDArray[np.bool_]]:
+        """Rows 1..H bars after each position, the run's last one where there is none, and where there is none."""
+        index = positions[:, None] + np.arange(1, horizon + 1)
+        last = self.run_end[positions][:, None] - 1
+        return np.minimum(index, last), index > last
 
 
 TEXTS = ("market_id", "event_id", "slice")
@@ -191,3 +200,11 @@ def scaled_target(moves: FloatArray, volatility: FloatArray) -> NDArray[np.float
     """Change of log-odds, or what a filter leaves of it, over volatility x sqrt(h): (n, H), (n,) -> (n, H)."""
     steps = np.sqrt(np.arange(1, moves.shape[1] + 1))
     return (moves / (volatility[:, None] * steps)).astype(np.float32)
+
+
+def known_quantile(values: NDArray[np.floating[Any]], level: float) -> FloatArray:
+    """Quantile of each column (n, H) -> (H,), of what is not missing (NaN); 0 where a whole column is."""
+    if not np.isnan(values).any():
+        return np.asarray(np.quantile(values, level, axis=0))
+    known = [column[np.isfinite(column)] for column in values.T]
+    return np.array([float(np.quantile(column, level)) if len(column) else 0.0 for column in known])

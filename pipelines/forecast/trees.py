@@ -14,7 +14,7 @@ from pipelines.core.domain import FloatArray
 from pipelines.core.sections import ForecastParams
 from pipelines.forecast.forecaster import TrainingData
 from pipelines.forecast.linear import IR_VERSION, OPSET, OUTPUTS
-from pipelines.forecast.training_windows import drawn
+from pipelines.forecast.training_windows import drawn, known_quantile
 from pipelines.inference.predictor import batches
 
 FITTED_HORIZONS = (1, 2, 5, 12, 24)
@@ -39,9 +39,11 @@ def fit(data: TrainingData, params: ForecastParams) -> list[Boosted]:
     parts = [data.batch(chosen[part]) for part in batches(len(chosen), 4_000)]
     inputs = np.concatenate([windows[:, -1] for windows, _ in parts])
     target = np.concatenate([moves for _, moves in parts])
-    clip = np.maximum(np.quantile(np.abs(target), 0.998, axis=0), 1e-3)
+    clip = np.maximum(known_quantile(np.abs(target), 0.998), 1e-3)
     bounded = np.clip(target, -clip, clip)
-    steps = sorted({min(step, params.horizon_bars) for step in FITTED_HORIZONS})
+    # A horizon that no market has is not fitted: the forecast stays that of the last one that some have.
+    longest = int(np.isfinite(bounded).any(axis=0).sum())
+    steps = sorted({min(step, longest) for step in FITTED_HORIZONS})
     return [_boosted(step, inputs, bounded[:, step - 1], params.seed) for step in steps]
 
 
@@ -50,7 +52,7 @@ def _boosted(step: int, inputs: NDArray[np.float32], target: NDArray[Any], seed:
     model = HistGradientBoostingRegressor(
         max_iter=ROUNDS, learning_rate=0.05, max_leaf_nodes=15, min_samples_leaf=400, l2_regularization=50.0,
         early_stopping=False, random_state=seed,
-    ).fit(inputs, target)  # fmt: skip
+    ).fit(inputs[np.isfinite(target)], target[np.isfinite(target)])  # fmt: skip
     found = tuple(one.nodes for (one,) in model._predictors)
     return Boosted(step, float(np.ravel(model._baseline_prediction)[0]), found)
 

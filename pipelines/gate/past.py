@@ -54,13 +54,12 @@ class RawData:
         """
         aside = SetAside.read(QUARANTINE)
         prices = sorted(recorded.read(RAW / "reference.parquet"), key=lambda one: (one.known_ms, one.ts_ms))
-        forecast = lookback.decided(params, FEATURES).forecast
         return cls(
             RawBars(RAW, aside),
             Headlines.read(RAW / "headlines.parquet", aside.headlines),
             prices,
             Board.of(prices),
-            forecast.lookback_bars + forecast.horizon_bars,
+            lookback.needed(lookback.decided(params, FEATURES)),
         )
 
     def event(self, event_id: str) -> list[MarketBars]:

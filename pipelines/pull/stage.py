@@ -56,13 +56,15 @@ def run() -> None:
     """
     params, chosen = load(), window.read()
     pulled = from_recording(chosen, params) if chosen.source is Source.RECORDED else _from_venue(chosen, params)
-    params = lookback.with_lookback(params, pulled.lookback_bars)
-    needed = params.forecast.lookback_bars + params.forecast.horizon_bars
-    counts = pulled.bars.counts(len(pulled.markets))
+    counts, forecast = pulled.bars.counts(len(pulled.markets)), params.forecast
+    read = pulled.lookback_bars or forecast.lookback_bars
+    ahead = lookback.least_ahead(counts, forecast.least_ahead_bars, read, forecast.horizon_bars)
+    params = lookback.with_decided(params, pulled.lookback_bars, ahead)
+    needed = lookback.needed(params)
     long_enough = counts >= needed
     if not long_enough.any():
         raise DataError(
-            f"none of {len(pulled.markets)} markets has {needed} bars of {pulled.length_s} s (lookback + horizon)"
+            f"none of {len(pulled.markets)} markets has {needed} bars of {pulled.length_s} s ({ahead} of them ahead)"
             f" without a gap of more than {params.bars.max_gap_bars}; the longest has {int(counts.max(initial=0))}."
             " Give a longer recording, or lower forecast.lookback_bars and forecast.horizon_bars in params.yaml"
         )
@@ -155,6 +157,7 @@ def _report(chosen: window.Window, pulled: Pulled, bars: Bars, params: Params, t
         "source": chosen.source.value,
         "length_s": pulled.length_s,
         "lookback_bars": params.forecast.lookback_bars,
+        "ahead_bars": params.forecast.least_ahead_bars,
         "start_s": chosen.start_s,
         "as_of_s": chosen.as_of_s,
         "held_out_event": chosen.held_out_event,

@@ -140,7 +140,7 @@ def _bars(
     parts = facts.partitions(RAW)
     listed, phase_s = frozenset(markets["market_id"]), _phase(parts, length_s)
     limits = (length_s, phase_s, as_of_s, params.bars.max_gap_bars)
-    needed = params.forecast.lookback_bars + params.forecast.horizon_bars
+    needed = lookback.needed(params)
     each: list[list[Check]] = []
     totals, newest = [], 0
     with _Growing(folder / "bars.parquet", raw_tables.BARS) as aside:

@@ -12,6 +12,7 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 
 import great_expectations as gx
 
+from pipelines.core import lookback
 from pipelines.core.params import Params
 
 gxe: Any = gx.expectations  # the package does not mark its names as exported
@@ -75,7 +76,7 @@ def markets_suite() -> dict[str, Any]:
 
 def dataset_suite(params: Params) -> dict[str, Any]:
     """Expectations on the data set as a whole: one row of totals."""
-    needed = params.forecast.lookback_bars + params.forecast.horizon_bars
+    needed = lookback.needed(params)
     return {
         "there are bars": _between("bars", 1, None),
         "enough markets": _between("markets", params.validate_.min_markets, None),

@@ -79,7 +79,7 @@ def learn(params):
     report = candidate.make(rows, params, Path("models/forecaster"), "data", observation(rows))
     trains_no_more(candidate, rows, params)
     predictor = Predictor(Path("models/forecaster"))
-    measured = evaluate(rows, predictor, "selection")
+    measured = evaluate(rows, predictor, "selection", predictor.horizon)
     assert measured["skill_price"]["1"] > 0.1, measured["skill_price"]
     print("skill ok")
     assert all(abs(share - 0.9) < 0.05 for share in measured["coverage"].values()), measured["coverage"]

@@ -30,6 +30,18 @@ def test_the_lookback_travels_with_the_data(tmp_path: Path):
     """A stage reads what the pull decided, and the parameters where nothing was decided."""
     assert lookback.decided(PARAMS, tmp_path) == PARAMS
 
-    lookback.write(tmp_path, lookback.with_lookback(PARAMS, 8))
+    lookback.write(tmp_path, lookback.with_decided(PARAMS, 8, 1))
 
-    assert lookback.decided(PARAMS, tmp_path).forecast.lookback_bars == 8
+    kept = lookback.decided(PARAMS, tmp_path)
+    assert kept.forecast.lookback_bars == 8
+    assert lookback.needed(kept) == 9
+
+
+def test_short_markets_are_learned_from_at_the_horizons_that_they_have():
+    """Where most bars have no whole horizon one bar that follows is enough; other markets keep the whole horizon, and a
+    number that a person gives counts."""
+    assert lookback.least_ahead(np.full(50, 720), 0, 60, 24) == 24
+    assert lookback.least_ahead(np.full(50, 60), 0, 8, 12) == 12
+    assert lookback.least_ahead(np.full(50, 20), 0, 8, 24) == 1
+    assert lookback.least_ahead(np.full(50, 60), 5, 8, 12) == 5
+    assert lookback.least_ahead(np.full(50, 720), 500, 60, 24) == 24

@@ -136,17 +136,27 @@ def test_what_was_paid_lies_apart_and_not_for_the_newest_event(work: Path) -> No
 
 
 def test_too_short_is_one_clear_error(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """When no market has the least lookback and the horizon the command says the counts and the remedy in one line,
+    """When no market has the least lookback and a bar after it the command says the counts and the remedy in one line,
     exit status 1."""
-    window.run(Source.RECORDED, record(work / "r.parquet", bars=12), fresh=True)
+    window.run(Source.RECORDED, record(work / "r.parquet", bars=8), fresh=True)
 
     status = main(["pull"])
     said = capsys.readouterr().err
 
     assert status == 1
-    assert "none of 8 markets has 13 bars of 60 s" in said
-    assert "the longest has 12" in said
+    assert "none of 8 markets has 9 bars of 60 s" in said
+    assert "the longest has 8" in said
     assert not stage.RAW.exists()
+
+
+def test_markets_shorter_than_lookback_and_horizon_are_learned_from(work: Path) -> None:
+    """One bar after the lookback is enough where markets are short; long ones keep the whole horizon."""
+    for bars, ahead in ((12, 1), (200, 5)):
+        pull(record(work / "r.parquet", events=6, bars=bars))
+
+        assert artifacts.read_json(stage.REPORT)["ahead_bars"] == ahead
+        assert artifacts.read_json(stage.RAW / "lookback.json")["ahead_bars"] == ahead
+        assert len(raw_bars()) > 0
 
 
 def test_a_window_is_kept_until_a_fresh_one_is_asked_for(work: Path) -> None:
