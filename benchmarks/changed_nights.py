@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import drift_world, stage_runs
+from benchmarks.changed_markets import ChangedMarkets, Regime, model_of
 from flows import champions, changed_world
 from flows.edit_params import change
 from flows.nightly import may_be_promoted
@@ -35,12 +36,12 @@ from pipelines.pull.window import starts_s
 from pipelines.replay import market_history
 from simulator.markets.events import EPOCH_S, Family
 from simulator.markets.price_model import Model
-from simulator.markets.synthetic import SyntheticMarkets
 
-DAYS = 8
+DAYS = 4
 """Length of a night's window while the world stays as it is."""
-EVENT_LENGTH_MIN, EVENT_EVERY_MIN, MARKETS_PER_EVENT = 480, 60, 2
+EVENT_LENGTH_MIN, EVENT_EVERY_MIN, MARKETS_PER_EVENT = 720, 60, 2
 DAY_S, LENGTH_S = 86_400, 60
+FOREVER_S = 2**40
 LOOK_H = 14
 """Hours of bars that the drift verdict reads: its window, and what features need before it."""
 TRAINS = ("validate", "featurize", "forecast")
@@ -56,22 +57,23 @@ class Nights:
     seed: int
     settings: tuple[str, ...]
     """Changes of params.yaml."""
-    strength: float
-    """Of the change of regime: `drift_rel` of the simulator."""
-    changes: tuple[int, int]
-    """The nights at which the regime changes, and changes back."""
+    model: tuple[str, ...]
+    """The world: NAME=VALUE of `simulator.markets.price_model.Model`."""
+    regime: tuple[str, ...] = ()
+    """What is other in the changed regime, in the same form."""
+    changes: tuple[int, ...] = ()
+    """The nights at which the regime changes, and changes back; empty: it never does."""
 
     @property
     def name(self) -> str:
-        """Seed, strength and nights of the two changes: the key under which its measurements are kept."""
-        return f"{self.seed}-{self.strength:g}-{self.changes[0]}-{self.changes[1]}"
+        """World, seed, regime and nights of the changes: the key under which its measurements are kept."""
+        return "-".join((*self.model, str(self.seed), *self.regime, *map(str, self.changes)))
 
     def settled(self, regime: int) -> dict[str, Any]:
         """Train a forecaster on another world that was always in a regime: what can be reached in it."""
         folder = self._settled(regime)
         with self.working(folder):
-            begins = 0.0 if regime else float("inf")
-            self.raw(EPOCH_S, DAYS, Model(edge=1.0, drift_at_min=begins, drift_rel=self.strength), 1_000 + self.seed)
+            self.raw(EPOCH_S, DAYS, Regime(self._other(), EPOCH_S, FOREVER_S if regime else EPOCH_S), 1_000 + self.seed)
             for stage in TRAINS:
                 stage_runs.run(folder, stage)
             return {"skill": read_json(report_json("forecast"))["selection"]["skill_price"]}
@@ -79,14 +81,14 @@ class Nights:
     def night(self, number: int) -> dict[str, Any]:
         """One night: the last day judged, drift, window, stages, verdict, perhaps another champion."""
         regime = sum(number > at for at in self.changes) % 2
-        settled = Predictor(self._settled(regime) / FORECASTER)
-        with self.working(self.out / f"changed-{self.name}" / "work"):
+        settled = Predictor(self._settled(regime) / FORECASTER) if self.changes else None
+        with self.working(self._folder() / "work"):
             state, now_s = self._state(number), EPOCH_S + (DAYS + number) * DAY_S
             if state.is_dir():
                 shutil.copytree(state, "var")
             drifted = self._look(now_s)
             start_s = starts_s(now_s, parameters.load(), changed_world.since_s())
-            self.raw(start_s, DAYS + number, self._model(), self.seed)
+            self.raw(start_s, DAYS + number, self._changed(), self.seed)
             rival.note(Source.SIMULATED)
             for stage in TRAINS:
                 stage_runs.run(Path.cwd(), stage)
@@ -104,11 +106,14 @@ class Nights:
             Path("var").rename(left)
         return row
 
+    def _folder(self) -> Path:
+        return self.out / f"nights-{self.name}"
+
     def _settled(self, regime: int) -> Path:
-        return (self.out / f"changed-{self.name}" / f"regime-{regime}").absolute()
+        return self._folder() / f"regime-{regime}"
 
     def _state(self, number: int) -> Path:
-        return (self.out / f"changed-{self.name}" / f"state-{number}").absolute()
+        return self._folder() / f"state-{number}"
 
     @contextlib.contextmanager
     def working(self, folder: Path) -> Iterator[None]:
@@ -116,7 +121,7 @@ class Nights:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         shutil.copy2(stage_runs.ROOT / "params.yaml", folder)
-        change([*self.settings, f"pull.history_days={DAYS}", "simulator.edge=1"], folder / "params.yaml")
+        change([*self.settings, f"pull.history_days={DAYS}"], folder / "params.yaml")
         with contextlib.chdir(folder):
             parameters.load.cache_clear()
             try:
@@ -124,23 +129,26 @@ class Nights:
             finally:
                 parameters.load.cache_clear()
 
-    def _model(self) -> Model:
-        first, second = ((DAYS + at) * 1440.0 for at in self.changes)
-        return Model(edge=1.0, drift_at_min=first, drift_until_min=second, drift_rel=self.strength)
+    def _other(self) -> Model:
+        return model_of((*self.model, *self.regime))
 
-    def raw(self, start_s: int, days: int, model: Model, seed: int, folder: Path | None = None) -> None:
+    def _changed(self) -> Regime:
+        from_s, until_s = (EPOCH_S + (DAYS + at) * DAY_S for at in self.changes or (-DAYS, -DAYS))
+        return Regime(self._other(), from_s, until_s)
+
+    def raw(self, start_s: int, days: int, other: Regime, seed: int, folder: Path | None = None) -> None:
         """Write data/raw, and the other files that the stages read, with the bars after `start_s` up to the end of day
         `days`."""
         end_s = EPOCH_S + days * DAY_S
         family = Family(
             seed,
-            model,
+            model_of(self.model),
             event_length_min=EVENT_LENGTH_MIN,
             event_every_min=EVENT_EVERY_MIN,
             markets_per_event=MARKETS_PER_EVENT,
         )
-        world = SyntheticMarkets(family, end_s)
-        drift_world.write_raw(world, folder or Path("data/raw"), start_s, end_s)
+        world = ChangedMarkets(family, other, end_s)
+        drift_world.write_raw(world, world.events(), folder or Path("data/raw"), start_s, end_s)
         if folder is None:
             write_json(WINDOW, {"source": Source.SIMULATED.value, "start_s": start_s, "as_of_s": end_s})
             write_json(report_json("pull"), {"length_s": LENGTH_S, "as_of_s": end_s, "source": "simulated"})
@@ -151,7 +159,7 @@ class Nights:
         folder = None if record is None else champions.bundle_folder(record)
         if folder is None:
             return None
-        self.raw(now_s - LOOK_H * 3_600, (now_s - EPOCH_S) // DAY_S, self._model(), self.seed, Path("var/landing"))
+        self.raw(now_s - LOOK_H * 3_600, (now_s - EPOCH_S) // DAY_S, self._changed(), self.seed, Path("var/landing"))
         bundle, params = Bundle.open(folder), parameters.load().drift
         predictor = bundle.predictor()
         known = reference.obtain(Path("var/drift"), bundle.hash, predictor.lookback, params)
@@ -163,9 +171,9 @@ class Nights:
         return bool(found["verdict"] == verdict.DRIFT)
 
 
-def _last_day(now_s: int, settled: Predictor) -> dict[str, float | None]:
+def _last_day(now_s: int, settled: Predictor | None) -> dict[str, float | None]:
     """Skill on the bars of the last day: of the champion that traded it, of its predecessor and of a forecaster that
-    was fitted on this regime."""
+    was fitted on this regime, where there is one."""
     series = list(market_history.read_series(market_history.read_markets()))
     made: dict[str, float | None] = {"skill": None, "predecessor_skill": None, "settled_skill": None}
     present, before = champions.champion(), champions.earlier()
@@ -174,7 +182,8 @@ def _last_day(now_s: int, settled: Predictor) -> dict[str, float | None]:
         folder = None if record is None else champions.bundle_folder(record)
         if folder is not None:
             made[name] = skill(Bundle.open(folder).predictor(), series, now_s)
-    made["settled_skill"] = skill(settled, series, now_s)
+    if settled is not None:
+        made["settled_skill"] = skill(settled, series, now_s)
     return made
 
 
@@ -205,7 +214,8 @@ def _decided() -> dict[str, Any]:
         record = {"hash": bundle, "bento_tag": tag, "mlflow_version": "", "source": Source.SIMULATED.value}
         champions.promote_record(record, champions.PROMOTED)
     failed = [one["name"] for one in gate["criteria"] if not one["passed"]]
-    return {"verdict": gate["verdict"], "failed": failed, "promoted": promoted}
+    policy = Bundle.open(BUNDLE).manifest["policy"]["kind"]
+    return {"verdict": gate["verdict"], "failed": failed, "policy": policy, "promoted": promoted}
 
 
 def figures(rows: Sequence[dict[str, Any]], changes: Sequence[int], bound: float) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """A small synthetic world for drift: the simulator's markets as data/raw, and a linear forecaster of them."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import onnx
@@ -20,8 +21,9 @@ from pipelines.inference.bundle import seal
 from pipelines.inference.calibration import Confidence, Conformal
 from pipelines.inference.inputs import Inputs, InputScaler, scale_free
 from pipelines.inference.predictor import Predictor
-from simulator.markets.events import EPOCH_S, STEP_S, Family, build
+from simulator.markets.events import EPOCH_S, STEP_S, Event, Family, build
 from simulator.markets.price_model import Model
+from simulator.markets.source import History, Listing
 from simulator.markets.synthetic import SyntheticMarkets
 
 LOOKBACK, HORIZON, LENGTH_S = 60, 24, 60
@@ -33,8 +35,30 @@ def source(days: float, *, seed: int = 11, **model: Any) -> SyntheticMarkets:
     return SyntheticMarkets(family, EPOCH_S + int(days * 1440) * STEP_S)
 
 
-def write_raw(markets: SyntheticMarkets, folder: Path, start_s: int, end_s: int) -> None:
-    """Bars in (start_s, end_s] of all markets, in the tables of data/raw, headlines with their true sentiment."""
+class Markets(Protocol):
+    """Markets up to a time that have a history and may have ended."""
+
+    def listings(self) -> Sequence[Listing]:
+        """Every market that was listed."""
+        ...
+
+    def history(self, market_id: str) -> History:
+        """The bars of a market."""
+        ...
+
+    def resolutions(self) -> Sequence[tuple[str, int, int]]:
+        """Market, payout in micro-units and time of the end of each that has ended."""
+        ...
+
+
+def events(family: Family, now_s: int) -> list[Event]:
+    """Every event of a family that has begun, with its headlines and their true tone."""
+    return [build(family, number) for number in range((now_s - EPOCH_S) // (family.event_every_min * STEP_S) + 1)]
+
+
+def write_raw(markets: Markets, begun: Sequence[Event], folder: Path, start_s: int, end_s: int) -> None:
+    """Bars in (start_s, end_s] of all markets, in the tables of data/raw, headlines of their events with the true
+    sentiment."""
     listed: list[Market] = []
     columns = []
     for listing in markets.listings():
@@ -50,7 +74,7 @@ def write_raw(markets: SyntheticMarkets, folder: Path, start_s: int, end_s: int)
     bars = Bars(*(np.concatenate(column) for column in zip(*columns, strict=True)))
     folder.mkdir(parents=True, exist_ok=True)
     ids = [market.market_id for market in listed]
-    news = [headline for headline in _headlines(markets.family, end_s) if start_s - 3_600 < headline.known_s <= end_s]
+    news = [headline for headline in _headlines(begun, end_s) if start_s - 3_600 < headline.known_s <= end_s]
     tables = raw_tables.markets_table(listed), raw_tables.bars_table(ids, bars), raw_tables.headlines_table(news)
     raw_tables.write_raw(folder, *tables)
     paid = {name: payout for name, payout, ended_s in markets.resolutions() if ended_s <= end_s and name in set(ids)}
@@ -65,15 +89,14 @@ def _market(listing: Any) -> Market:
                   neg_risk=False, version="v1")  # fmt: skip
 
 
-def _headlines(family: Family, end_s: int) -> list[Headline]:
+def _headlines(begun: Sequence[Event], end_s: int) -> list[Headline]:
     made = []
-    for number in range((end_s - EPOCH_S) // (family.event_every_min * STEP_S) + 1):
-        event = build(family, number)
+    for event in begun:
         for minute in np.flatnonzero(event.news).tolist():
             known_s = event.start_s + minute * STEP_S
             for index, market in enumerate(event.listings if known_s <= end_s else ()):
                 tone = float(event.sentiment[index, minute])
-                made.append(Headline(f"{number}-{minute}-{index}", (market.market_id,), known_s, known_s, "news", tone))
+                made.append(Headline(f"{event.number}-{minute}-{index}", (market.market_id,), known_s, known_s, "news", tone))
     return made
 
 

@@ -1,7 +1,7 @@
 """The night at the size of a venue, and many nights in a row: `python -m benchmarks.night`.
 
 One JSON line: `promotions_edge_0` of `nights` consecutive nights in one world without an edge, judged by the real gate,
-each on the window of the last eight days; `changed_nights` in a world with the default edge that changes on nights 10
+each on the window of the last four days; `changed_nights` in a world with the default edge that changes on nights 10
 and 20 (--changes), `worst_fall` of a champion below its predecessor as a share of the skill that can be reached there,
 `nights_below_bound` in a row on which that was more than `fall_bound`, and `nights_to_80_percent` of that skill after
 each change (`benchmarks.changed_nights`); `seconds`, `cpu_s` and `peak_rss_mb` of every stage on `markets` markets of
@@ -30,19 +30,15 @@ from pipelines.core.artifacts import read_json, sha256_path, write_json
 from pipelines.core.command_line import exit_status, number, whole
 
 QUICK = (
-    "simulator.markets_per_event=3",
     "forecast.kind=ssm",
     "conformal.windows=5000",
-    "ppo_entries.timesteps=65536",
+    "ppo_entries.timesteps=32768",
     "ppo_entries.critic_steps=0",
     "agent.imitation_epochs=1",
     "gate.bootstrap_samples=500",
     "backtest.random_seeds=1",
 )
 """Parameters of the nights in a row: the state-space filter forecasts alone, the agent is trained little."""
-
-NIGHT = ("pull.history_days=8", "simulator.event_length_min=480", "simulator.edge=0")
-"""Of the nights in a row, which see the last eight days: a night of a long history costs no more than the first."""
 
 STAGES = stage_names(stage_runs.ROOT / "dvc.yaml")[1:]
 """Every stage after the pull."""
@@ -60,7 +56,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--changes", type=whole(1), nargs=2, default=[10, 20], metavar="NIGHT", help="when it changes and back (10 20)"
     )
-    parser.add_argument("--strength", type=number(0, 1), default=0.4, help="of the change: --drift-rel (0.4)")
+    parser.add_argument(
+        "--regime",
+        nargs="+",
+        default=["revert_min=2"],
+        metavar="NAME=VALUE",
+        help="what is other in the changed regime: fields of the simulator's model (revert_min=2)",
+    )
     parser.add_argument(
         "--fall-bound",
         type=number(0, 1),
@@ -91,14 +93,13 @@ def _pieces(asked: argparse.Namespace) -> list[Piece]:
     out, seed = asked.out, asked.seed
     sized = f"sized/{asked.markets}/{asked.days}"
     stages = [stage for stage in STAGES if stage in asked.stages and asked.markets]
-    changed = Nights(
-        out.absolute(), seed, (*QUICK, "simulator.markets_per_event=2"), asked.strength, tuple(asked.changes)
-    )
+    changed = Nights(out.absolute(), seed, QUICK, ("edge=1",), tuple(asked.regime), tuple(asked.changes))
+    nothing = Nights(out.absolute(), seed, QUICK, ("edge=0",))
     regimes, nights = range(2 if asked.changed else 0), range(asked.changed)
     return [
         *((f"settled/{changed.name}/{regime}", partial(changed.settled, regime)) for regime in regimes),
         *((f"changed/{changed.name}/{night}", partial(changed.night, night)) for night in nights),
-        *((f"night/{seed}/{night}", partial(_night, out, seed, night)) for night in range(asked.nights)),
+        *((f"night/{seed}/{night}", partial(nothing.night, night)) for night in range(asked.nights)),
         *((f"killed/{seed}/{stage}", partial(_killed, out, seed, stage)) for stage in asked.kills),
         (f"unchanged/{seed}", partial(_unchanged, out, seed)),
         *((f"{sized}/{stage}", partial(_sized, out, asked.markets, asked.days, stage)) for stage in stages),
@@ -116,7 +117,7 @@ def _line(asked: argparse.Namespace, rows: dict[str, Any], names: Sequence[str])
     nights, killed, unchanged = of("night/"), of("killed/"), of("unchanged/")
     return {
         "nights": len(nights),
-        "promotions_edge_0": sum(row["verdict"] == "promote" for row in nights),
+        "promotions_edge_0": sum(row["promoted"] for row in nights),
         "markets": asked.markets,
         "days": asked.days,
         **{key: {name: row[key] for name, row in sized.items()} for key in ("seconds", "cpu_s", "peak_rss_mb")},
@@ -143,24 +144,6 @@ class _Known:
             write_json(self._path, self.rows)
             print(json.dumps({name: self.rows[name]}), file=sys.stderr, flush=True)
         return dict(self.rows[name])
-
-
-def _night(out: Path, seed: int, night: int) -> dict[str, Any]:
-    """One night in a world that is a day older than the night before; trials go on from night to night."""
-    folder = out / f"world-{seed}"
-    trials = folder / "var/trials.jsonl"
-    kept = trials.read_bytes() if trials.is_file() else b""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    world = [f"simulator.seed={seed}", f"simulator.history_days={8 + night}"]
-    stage_runs.pull(folder, [*QUICK, *NIGHT, *world])
-    trials.parent.mkdir(exist_ok=True)
-    trials.write_bytes(kept)
-    for stage in stage_names(stage_runs.ROOT / "dvc.yaml")[1:]:
-        stage_runs.run(folder, stage)
-    gate = read_json(folder / "reports/gate.json")
-    failed = [one["name"] for one in gate["criteria"] if not one["passed"]]
-    return {"verdict": gate["verdict"], "failed": failed, "skill": gate["evidence"].get("skill")}
 
 
 def _sized(out: Path, markets: int, days: int, stage: str) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def trained(tmp_path_factory):
     params.load.cache_clear()
     try:
         markets = world.source(DAYS)
-        world.write_raw(markets, Path("data/raw"), EPOCH_S, markets.now_s)
+        world.write_raw(markets, world.events(markets.family, markets.now_s), Path("data/raw"), EPOCH_S, markets.now_s)
         featurize.run()
         world.forecast()
         yield folder
@@ -44,7 +44,7 @@ def _drift(folder: Path, monkeypatch, seed: int, **change: float) -> dict:
     landing = folder / "landing"
     shutil.rmtree(landing, ignore_errors=True)
     markets = world.source(3.5, seed=seed, drift_at_min=3 * 1440, **change)
-    world.write_raw(markets, landing, markets.now_s - 14 * 3_600, markets.now_s)
+    world.write_raw(markets, world.events(markets.family, markets.now_s), landing, markets.now_s - 14 * 3_600, markets.now_s)
     assert main(["drift", "--landing", str(landing)]) == 0
     return read_json(Path("reports/drift.json"))
 
@@ -82,7 +82,7 @@ def test_too_few_markets_decide_nothing(trained, monkeypatch):
     """Below the minimum sample the answer is that there is too little to say."""
     landing = trained / "few"
     markets = world.source(0.3, seed=5)
-    world.write_raw(markets, landing, EPOCH_S + 5 * 3_600, markets.now_s)
+    world.write_raw(markets, world.events(markets.family, markets.now_s), landing, EPOCH_S + 5 * 3_600, markets.now_s)
     monkeypatch.setenv("ODDSMITH_VAR", str(trained / "var"))
 
     assert main(["drift", "--landing", str(landing)]) == 0
