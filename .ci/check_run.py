@@ -18,7 +18,7 @@ def problems_of(run: dict[str, Any], parity: dict[str, Any]) -> list[str]:
     ]
     if problems:
         return problems
-    if not isinstance(run["gate"], dict) or run["gate"].get("verdict") not in {"promote", "hold"}:
+    if not isinstance(run["gate"], dict) or run["gate"].get("verdict") not in {"promote", "promote_in_cash", "hold"}:
         problems.append(f"the gate said {run['gate']}")
     if run["ledger_equals_venue"] is not True:
         problems.append("the ledger differs from the venue's account")

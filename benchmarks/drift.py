@@ -93,7 +93,9 @@ def _trained(out: Path) -> Iterator[None]:
         params.load.cache_clear()
         if fresh:
             markets = world.source(TRAINED_DAYS)
-            world.write_raw(markets, world.events(markets.family, markets.now_s), Path("data/raw"), EPOCH_S, markets.now_s)
+            world.write_raw(
+                markets, world.events(markets.family, markets.now_s), Path("data/raw"), EPOCH_S, markets.now_s
+            )
             featurize.run()
             world.forecast()
         try:
@@ -112,7 +114,9 @@ def _judged(seed: int, hours: int, change: dict[str, float]) -> Row:
     markets = world.source(CHANGED_DAY + hours / 24.0, seed=1_000 + seed, **changed)
     landing = Path("landing")
     shutil.rmtree(landing, ignore_errors=True)
-    world.write_raw(markets, world.events(markets.family, markets.now_s), landing, markets.now_s - WINDOW_H * 3_600, markets.now_s)
+    world.write_raw(
+        markets, world.events(markets.family, markets.now_s), landing, markets.now_s - WINDOW_H * 3_600, markets.now_s
+    )
     bundle, settings = Bundle.open(Path("models/bundle")), params.load().drift
     predictor = bundle.predictor()
     before = reference.obtain(Path("var/drift"), bundle.hash, predictor.lookback, settings)

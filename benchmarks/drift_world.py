@@ -96,7 +96,9 @@ def _headlines(begun: Sequence[Event], end_s: int) -> list[Headline]:
             known_s = event.start_s + minute * STEP_S
             for index, market in enumerate(event.listings if known_s <= end_s else ()):
                 tone = float(event.sentiment[index, minute])
-                made.append(Headline(f"{event.number}-{minute}-{index}", (market.market_id,), known_s, known_s, "news", tone))
+                made.append(
+                    Headline(f"{event.number}-{minute}-{index}", (market.market_id,), known_s, known_s, "news", tone)
+                )
     return made
 
 

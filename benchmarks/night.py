@@ -185,7 +185,12 @@ def _finished(out: Path, seed: int) -> Path:
     if not (folder / "finished").is_file():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        world = [f"simulator.seed={seed}", "simulator.history_days=8", "simulator.event_length_min=480"]
+        world = [
+            f"simulator.seed={seed}",
+            "simulator.history_days=8",
+            "simulator.event_length_min=480",
+            "simulator.markets_per_event=3",
+        ]
         stage_runs.pull(folder, [*QUICK, *world, "gate.min_events=3"])
         for stage in stage_names(stage_runs.ROOT / "dvc.yaml")[1:]:
             stage_runs.run(folder, stage)

@@ -34,6 +34,7 @@ from pipelines.core.errors import OddsmithError
 from pipelines.core.products import WINDOW, report_json
 from pipelines.core.settings import Settings, Source
 from pipelines.inference import shadow_record
+from pipelines.inference import verdict as verdicts
 
 
 @task(
@@ -130,9 +131,9 @@ def read_bill() -> None:
 
 
 def may_be_promoted(gate: dict[str, Any], bundle_hash: str) -> bool:
-    """Whether a verdict changes the champion: it promotes, the bundle does not trade yet (or by a verdict that no
-    longer counts), nobody took it off."""
-    if gate["verdict"] != "promote" or _trades(bundle_hash):
+    """Whether a verdict changes the champion: it promotes, if only in cash, the bundle does not trade yet (or by a
+    verdict that no longer counts), nobody took it off."""
+    if gate["verdict"] not in verdicts.PROMOTING or _trades(bundle_hash):
         return False
     if bundle_hash in champions.withdrawn():
         progress.detail("gate", f"bundle {bundle_hash[:12]} was rolled back and stays off")

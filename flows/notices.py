@@ -7,6 +7,7 @@ PagerDuty, ...). One that cannot be sent is a line in the log; the flow goes on.
 from typing import Any
 
 from flows import nights
+from pipelines.inference import verdict as verdicts
 from pipelines.messages.message import Kind
 from pipelines.messages.messenger import tell
 
@@ -39,9 +40,9 @@ def killed(step: str, since: str) -> None:
 
 
 def verdict(gate: dict[str, Any]) -> None:
-    """The gate said hold: with the reasons."""
-    if gate["verdict"] != "promote":
-        tell(Kind.VERDICT, f"hold: {' '.join(gate['reasons'])}")
+    """The gate said hold, or promotes the forecasts alone: with the reasons."""
+    if gate["verdict"] != verdicts.PROMOTE:
+        tell(Kind.VERDICT, f"{gate['verdict'].replace('_', ' ')}: {' '.join(gate['reasons'])}")
 
 
 def promoted(record: dict[str, Any]) -> None:

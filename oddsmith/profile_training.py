@@ -18,6 +18,7 @@ from pipelines.core import profile_paths
 from pipelines.core.errors import ArtifactError, SettingError
 from pipelines.core.products import report_json
 from pipelines.core.settings import Settings
+from pipelines.inference.verdict import PROMOTING
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 
@@ -47,7 +48,7 @@ def train(name: str, source: str, recording: str | None, *, fresh: bool) -> str:
     for stage in STAGES:
         _run(folder, "pipelines", stage)
     judged = json.loads((folder / GATE).read_text(encoding="utf-8"))
-    if judged["verdict"] != "promote":
+    if judged["verdict"] not in PROMOTING:
         return f"profile {name}: the gate says {judged['verdict']}: {' '.join(judged['reasons'])}"
     _run(folder, "flows", "promote")
     return f"profile {name}: promoted; `oddsmith --profile {name} serve` trades it"

@@ -3,8 +3,9 @@ candidate, else none (cash).
 
 The same rule for every way of starting. A bundle is armed when the gate's promoting verdict came with it, has not
 expired, nobody took the bundle off on this machine, and it learned from the markets that the mode trades. Everything
-else is shown and orders nothing. A bundle that was approved once and is expired or taken off opens nothing and may
-still sell what is held. ODDSMITH_ARM_UNAPPROVED=<hash> arms one bundle by name, in no mode with real orders.
+else is shown and orders nothing. A bundle that was approved once and is expired or taken off, or whose forecasts alone
+were approved, opens nothing and may still sell what is held. ODDSMITH_ARM_UNAPPROVED=<hash> arms one bundle by name, in
+no mode with real orders.
 """
 
 from dataclasses import dataclass, replace
@@ -76,7 +77,7 @@ def judge(settings: Settings, folder: Path, bento: str | None = None, version: s
     why = why or _foreign(settings.mode, source)
     sells = verdict is not None and not why
     if sells and verdict is not None:
-        why = champion_record.taken_off(settings.champion_var).get(bundle, "") or verdict.expired()
+        why = champion_record.taken_off(settings.champion_var).get(bundle, "") or verdict.opens_nothing()
     found = Champion(folder, bundle, not why, why, bento, version, sells, verdict=verdict)
     return found if found.armed and not settings.pinned_policy else _with_override(settings, found)
 

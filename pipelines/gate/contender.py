@@ -18,6 +18,8 @@ from pipelines.replay.loop import Result, replay, tape
 from pipelines.replay.market_history import History, IntArray
 from pipelines.replay.performance import Figures, figures, pnl_by_event
 
+CASH = "cash"
+"""Kind of the policy that trades nothing."""
 DEARER = 2.0
 """Fees at which the P&L has to hold too, in multiples of what they are."""
 
@@ -50,11 +52,23 @@ class Contender:
     losses: evidence.Losses
     coverage: float
     traded: Traded
+    in_cash: bool = False
+    """Whether it is taken without its policy: it opens nothing."""
 
     @property
     def policy(self) -> str:
-        """Kind of its policy."""
-        return str(self.bundle.manifest["policy"]["kind"])
+        """Kind of the policy that it is taken with."""
+        return CASH if self.in_cash else str(self.bundle.manifest["policy"]["kind"])
+
+    @property
+    def by_event(self) -> Mapping[str, float]:
+        """P&L in pUSD by event; none in cash."""
+        return {} if self.in_cash else self.traded.by_event
+
+    @property
+    def risk_pusd(self) -> float:
+        """Standard deviation of the P&L over events; 0 in cash."""
+        return 0.0 if self.in_cash else self.traded.risk_pusd
 
 
 def measure(bundle: Bundle, histories: Sequence[History], params: Params, length_s: int) -> Contender:

@@ -6,14 +6,13 @@ from typing import Any
 
 from pipelines.core.params import Params
 from pipelines.core.sections import GateParams
-from pipelines.gate.contender import Contender, Traded
+from pipelines.gate.contender import CASH, Contender, Traded
 from pipelines.gate.evidence import Skill
 from pipelines.gate.look_ahead import Proof
 from pipelines.gate.paired import Paired
 from pipelines.replay.luck import Deflated
 
 PARITY_TOLERANCE = 1e-3
-CASH = "cash"
 
 
 @dataclass(frozen=True)

@@ -121,13 +121,13 @@ def compare(candidate: Contender, champion: Contender, level: float) -> Paired:
     table = np.array([(mine[one][0], theirs[one][0], theirs[one][1]) for one in events]).reshape(-1, 3)
     scale = max(float(table[:, 2].mean()), 1e-300) if len(table) else 1.0
     own = float((table[:, 2] - table[:, 1]).mean()) / scale if len(table) else 0.0
-    earned = np.array([candidate.traded.by_event.get(one, 0.0) for one in events])
-    earned_before = np.array([champion.traded.by_event.get(one, 0.0) for one in events])
+    earned = np.array([candidate.by_event.get(one, 0.0) for one in events])
+    earned_before = np.array([champion.by_event.get(one, 0.0) for one in events])
     return Paired(
         difference((table[:, 1] - table[:, 0]) / scale, own, level),
         difference(earned - earned_before, float(earned_before.mean()) if events else 0.0, level),
-        candidate.traded.risk_pusd,
-        champion.traded.risk_pusd,
+        candidate.risk_pusd,
+        champion.risk_pusd,
         len(events),
     )
 

@@ -21,6 +21,8 @@ class Rival:
 
     bundle: Bundle | None
     why: str = ""
+    in_cash: bool = False
+    """Whether it opens nothing, because its forecasts alone were promoted."""
 
 
 def find(candidate: str, note: Path = CHAMPION) -> Rival:
@@ -35,7 +37,8 @@ def find(candidate: str, note: Path = CHAMPION) -> Rival:
     for folder in folders:
         if (folder / champion_record.MANIFEST).is_file() and champion_record.hash_of(folder) == named:
             try:
-                return Rival(Bundle.open(folder))
+                given = verdicts.of(folder, named)
+                return Rival(Bundle.open(folder), in_cash=given is not None and given.verdict == verdicts.IN_CASH)
             except OddsmithError as error:
                 return Rival(None, f"{named[:12]} cannot be opened ({error})")
     return Rival(None, f"{named[:12]} is no longer on this machine")

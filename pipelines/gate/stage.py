@@ -16,12 +16,13 @@ from pipelines.core.products import BUNDLE, VERDICT, report_json
 from pipelines.gate import contender, criteria, evidence, latency, look_ahead, paired, resting, rival
 from pipelines.gate.forecasts import gate_histories, gate_series
 from pipelines.gate.past import RawData
-from pipelines.inference import verdict as record
+from pipelines.inference import verdict as verdicts
 from pipelines.inference.bundle import Bundle
 from pipelines.replay import luck, market_history, trials
 from pipelines.replay.bounds import total_bound
 from pipelines.trading import policies
 
+HOLD = "hold"
 REPORT = report_json("gate")
 PACKAGE = report_json("package")
 BACKTEST = report_json("backtest")
@@ -53,12 +54,16 @@ def write_record(document: dict[str, Any], valid_days: float) -> None:
         write_json(VERDICT, {"verdict": document["verdict"], "reasons": document["reasons"]})
         return
     manifest = Bundle.open(BUNDLE).manifest
-    record.write(
+    verdicts.write(
         VERDICT,
         verdict=document["verdict"],
         bundle=document["bundle"],
         source=str(manifest["source"]),
-        evidence={name: document[name] for name in ("reasons", "evidence", "criteria", "champion") if name in document},
+        evidence={
+            name: document[name]
+            for name in ("reasons", "evidence", "criteria", "criteria_in_cash", "champion")
+            if name in document
+        },
         as_of_s=int(manifest["created_s"]),
         valid_days=valid_days,
     )
@@ -79,10 +84,11 @@ def judge(params: Params) -> dict[str, Any]:
     failed = [one.text for one in found.criteria if not one.passed]
     passed = [one.text for one in found.criteria if one.passed]
     return {
-        "verdict": "hold" if failed else "promote",
+        "verdict": found.verdict,
         "reasons": failed or passed,
         "passed": passed,
         "criteria": [one.document() for one in found.criteria],
+        "criteria_in_cash": [one.document() for one in found.in_cash],
         "evidence": found.evidence,
         "bundle": bundle.hash,
         "champion": found.champion,
@@ -90,7 +96,7 @@ def judge(params: Params) -> dict[str, Any]:
 
 
 def _held(reason: str, bundle: str | None) -> dict[str, Any]:
-    return {"verdict": "hold", "reasons": [reason], "criteria": [], "evidence": {}, "bundle": bundle}
+    return {"verdict": HOLD, "reasons": [reason], "criteria": [], "evidence": {}, "bundle": bundle}
 
 
 @dataclass(frozen=True)
@@ -98,8 +104,19 @@ class Findings:
     """What the gate found: its criteria, the numbers behind them, and the hash of the champion it compared with."""
 
     criteria: list[criteria.Criterion]
+    in_cash: list[criteria.Criterion]
+    """The same bundle without its policy; empty where it has none, or there is no champion to follow."""
     evidence: dict[str, Any]
     champion: str | None
+
+    @property
+    def verdict(self) -> str:
+        """Promote where every criterion holds. Where the policy's do not, the forecasts may still follow a champion
+        that they beat without it: a world that changed takes the champion's forecasts first, and the slice in which a
+        policy can prove itself comes later."""
+        if all(one.passed for one in self.criteria):
+            return verdicts.PROMOTE
+        return verdicts.IN_CASH if self.in_cash and all(one.passed for one in self.in_cash) else HOLD
 
 
 def measure(
@@ -125,31 +142,38 @@ def measure(
     worse = contender.trade(bundle, histories, unlucky, length_s) if mine.traded.rests else None
     earned_worse = 0.0 if worse is None else total_bound(list(worse.by_event.values()), level=level, samples=samples)
     opponent = rival.find(bundle.hash)
-    pair = None if opponent.bundle is None else compared(mine, histories, opponent.bundle, series, params, length_s)
+    pair = without = None
+    if opponent.bundle is not None:
+        both = on_common_bars(mine, histories, opponent.bundle, series, params, length_s)
+        both = both[0], replace(both[1], in_cash=opponent.in_cash)
+        pair, without = (paired.compare(one, both[1], level) for one in (both[0], replace(both[0], in_cash=True)))
     markets = params.serving.max_markets
     bar_ms = latency.forecast_ms(bundle, series, markets) + decision_ms * markets
     parity = onnx_difference(bundle.hash)
     backtest = read_json(BACKTEST) if BACKTEST.is_file() else {}
     tried = trials_of(backtest, histories, params)
     deflated = luck.deflated_sharpe(np.array(list(mine.traded.by_event.values())), tried)
+    skilled, covers = criteria.skill(by_event, by_period, gate), criteria.covered(mine, params)
+    sound = [
+        criteria.fast_enough(bar_ms, markets, gate),
+        criteria.no_look_ahead(look_ahead.prove(bundle, series, histories, params, length_s, RawData.read(params))),
+        criteria.same_as_source(parity),
+    ]
+    many = criteria.enough_events(by_event.clusters, gate)
     made = [
-        criteria.enough_events(by_event.clusters, gate),
-        *(
-            criteria.skill(by_event, by_period, gate)
-            if acts
-            else [criteria.by_period(mine.policy, mine.traded, steady)]
-        ),
+        many,
+        *(skilled if acts else [criteria.by_period(mine.policy, mine.traded, steady)]),
         *resting.criterion(mine.traded, read_json(FILLS) if FILLS.is_file() else {}, params.execution, length_s),
         criteria.earnings(mine.policy, mine.traded, earned, "pnl", ""),
         criteria.earnings(mine.policy, dear, earned_dear, "pnl_fees_2x", ", with every fee doubled"),
         *([] if worse is None else [criteria.earnings(mine.policy, worse, earned_worse, *resting.WORST)]),
         criteria.against_champion(pair, opponent.why, gate),
         *criteria.luck(mine.policy, deflated, backtest.get("overfitting_probability"), gate),
-        *([criteria.covered(mine, params)] if acts else []),
-        criteria.fast_enough(bar_ms, markets, gate),
-        criteria.no_look_ahead(look_ahead.prove(bundle, series, histories, params, length_s, RawData.read(params))),
-        criteria.same_as_source(parity),
+        *([covers] if acts else []),
+        *sound,
     ]
+    follows = criteria.against_champion(without, opponent.why, gate)
+    in_cash = [many, *skilled, follows, covers, *sound] if without is not None and mine.policy != criteria.CASH else []
     numbers = {
         "skill": by_event.value,
         "lower_bound": _finite(by_event.lower),
@@ -171,7 +195,7 @@ def measure(
         "paired": None if pair is None else pair.document(),
         "table": asdict(mine.traded.figures),
     }
-    return Findings(made, numbers, None if opponent.bundle is None else opponent.bundle.hash)
+    return Findings(made, in_cash, numbers, None if opponent.bundle is None else opponent.bundle.hash)
 
 
 def trials_of(backtest: Mapping[str, Any], histories: Sequence[market_history.History], params: Params) -> luck.Trials:
@@ -183,22 +207,21 @@ def trials_of(backtest: Mapping[str, Any], histories: Sequence[market_history.Hi
     return replace(found, count=max(found.count, shown))
 
 
-def compared(
+def on_common_bars(
     mine: contender.Contender,
     histories: Sequence[market_history.History],
     champion: Bundle,
     series: Sequence[market_history.Series],
     params: Params,
     length_s: int,
-) -> paired.Paired:
+) -> tuple[contender.Contender, contender.Contender]:
     """Candidate and champion on the bars that both can forecast; the champion's own files forecast them here."""
     theirs = gate_histories(champion, params.execution, series)
     ours, its = contender.common(histories, theirs)
     again = mine
     if [len(one) for one in ours] != [len(one) for one in histories]:
         again = contender.measure(mine.bundle, ours, params, length_s)
-    other = contender.measure(champion, its, params, length_s)
-    return paired.compare(again, other, params.gate.confidence_level)
+    return again, contender.measure(champion, its, params, length_s)
 
 
 def _finite(value: float) -> float | None:

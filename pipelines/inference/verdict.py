@@ -23,6 +23,10 @@ from pipelines.core.settings import Source
 FORMAT: Final = 1
 VERDICT: Final = "verdict.json"
 PROMOTE: Final = "promote"
+IN_CASH: Final = "promote_in_cash"
+"""The forecasts follow the champion's, the policy has not earned the right to trade: nothing is opened."""
+PROMOTING: Final = frozenset({PROMOTE, IN_CASH})
+"""The verdicts with which a bundle becomes champion."""
 DAY_S: Final = 86_400
 MAX_BYTES: Final = 1_000_000
 SKEW_S: Final = 3_600
@@ -62,11 +66,20 @@ class Verdict:
             return f"its verdict is about another bundle ({self.bundle[:12]}, this is {bundle[:12]})"
         if self.source != source:
             return f"its verdict is about data of source {self.source}, and the bundle says {source}"
-        if self.verdict != PROMOTE:
+        if self.verdict not in PROMOTING:
             return f"the gate said {self.verdict}: it has not earned the right to trade"
         if self.judged_at_s > now_s + SKEW_S:
             return "its verdict was given in the future; check this machine's clock"
         return ""
+
+    def opens_nothing(self, now_s: float | None = None) -> str:
+        """Why a champion with this verdict opens nothing, and may still sell what is held; empty when it trades."""
+        if self.verdict == IN_CASH:
+            return (
+                "the gate let its forecasts follow the champion's and not its policy; it stays in cash until a night's"
+                " policy passes the gate"
+            )
+        return self.expired(now_s)
 
     def expired(self, now_s: float | None = None) -> str:
         """Why the verdict no longer counts; empty while it does."""

@@ -175,6 +175,16 @@ def test_an_expired_verdict_opens_nothing_and_still_closes(machine: Machine) -> 
     assert "expired on" in found.why
 
 
+def test_a_champion_in_cash_opens_nothing_and_still_closes(machine: Machine) -> None:
+    """Where the gate promoted the forecasts alone nothing is bought; what an earlier champion holds keeps its stops."""
+    tiny_bundle.approve(machine.folder, said="promote_in_cash")
+
+    found = machine.find()
+
+    assert (found.armed, found.sells) == (False, True)
+    assert "stays in cash" in found.why
+
+
 def test_a_rollback_and_a_retirement_reach_every_way_of_starting(machine: Machine) -> None:
     """What was taken off on this machine opens nothing, an embedded bento too; a deployment by a person lifts it."""
     tiny_bundle.approve(machine.folder)

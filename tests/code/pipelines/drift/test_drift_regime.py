@@ -44,7 +44,9 @@ def _drift(folder: Path, monkeypatch, seed: int, **change: float) -> dict:
     landing = folder / "landing"
     shutil.rmtree(landing, ignore_errors=True)
     markets = world.source(3.5, seed=seed, drift_at_min=3 * 1440, **change)
-    world.write_raw(markets, world.events(markets.family, markets.now_s), landing, markets.now_s - 14 * 3_600, markets.now_s)
+    world.write_raw(
+        markets, world.events(markets.family, markets.now_s), landing, markets.now_s - 14 * 3_600, markets.now_s
+    )
     assert main(["drift", "--landing", str(landing)]) == 0
     return read_json(Path("reports/drift.json"))
 

@@ -10,6 +10,7 @@ from pipelines.core.artifacts import write_json
 from pipelines.core.params import read
 from pipelines.gate import criteria, paired, rival, stage
 from pipelines.gate.contender import Contender, Traded, common
+from pipelines.gate.criteria import Criterion
 from pipelines.gate.evidence import Losses, Skill
 from pipelines.gate.look_ahead import Proof
 from pipelines.gate.paired import compare, difference
@@ -102,6 +103,43 @@ def test_a_candidate_follows_when_it_is_better_or_level_with_less_risk(candidate
     assert f"Decided by the {by}: " in criterion.text
     value, limit = criterion.document()["value"], criterion.document()["limit"]
     assert (value < limit if by == "risk" else value >= limit) is passes
+
+
+BROKEN = contender(1.10 + 0.01 * EVENTS, EVENTS - 1.5)
+"""A champion whose world is gone: worse than persistence, and it loses money."""
+
+
+@pytest.mark.parametrize(
+    ("champion", "passes"),
+    [
+        (BROKEN, True),
+        (replace(BROKEN, traded=contender(1.1 + 0.01 * EVENTS, 5.0 + EVENTS).traded), False),
+        (replace(BROKEN, in_cash=True), True),
+        (contender(0.90 + 0.01 * EVENTS, EVENTS - 1.0), False),
+    ],
+    ids=["broken", "broken, and earns", "broken, in cash", "as good"],
+)
+def test_forecasts_alone_follow_a_champion_that_they_beat_and_that_earned_nothing(champion, passes):
+    """In cash a candidate has no P&L and no risk: its forecasts have to be surely better, where the champion earned
+    nothing."""
+    without = paired.compare(replace(GOOD, in_cash=True), champion, 0.95)
+    assert (without.risk_pusd, replace(GOOD, in_cash=True).policy) == (0.0, "cash")
+    assert criteria.against_champion(without, "", GATE).passed is passes
+
+
+@pytest.mark.parametrize(
+    ("own", "in_cash", "verdict"),
+    [
+        ([True, True], [True], "promote"),
+        ([True, False], [True, True], "promote_in_cash"),
+        ([True, False], [True, False], "hold"),
+        ([False], [], "hold"),
+    ],
+)
+def test_forecasts_are_promoted_alone_where_the_policy_fails_and_there_is_a_champion(own, in_cash, verdict):
+    """Every criterion in cash has to hold; without a champion to follow there are none, and the verdict is hold."""
+    made = [[Criterion("one", passed, None, None, "") for passed in group] for group in (own, in_cash)]
+    assert stage.Findings(*made, {}, None).verdict == verdict
 
 
 def test_the_difference_of_equal_models_is_nothing():

@@ -37,6 +37,15 @@ def test_the_champion_that_trades_is_named(machine):
     assert noted() == {"champion": machine[1], "why": ""}
 
 
+@pytest.mark.parametrize(("said", "in_cash"), [("promote", False), ("promote_in_cash", True)])
+def test_a_champion_whose_forecasts_alone_were_promoted_is_a_rival_in_cash(machine, said, in_cash):
+    """It is compared with as what it does: it forecasts, and opens nothing."""
+    tiny_bundle.approve(machine[0], said=said)
+    noted()
+    found = rival.find("ab" * 32)
+    assert (found.bundle.hash, found.in_cash) == (machine[1], in_cash)
+
+
 def test_no_champion_is_said_with_its_reason(machine):
     """None at all, one of another source, and one whose verdict expired are no champion to beat."""
     assert "another source (simulated)" in noted(Source.RECORDED)["why"]
