@@ -65,9 +65,14 @@ class Nights:
     """The nights at which the regime changes, and changes back; empty: it never does."""
 
     @property
+    def world(self) -> str:
+        """Model, seed and regime: the key of what does not depend on the nights of the changes."""
+        return "-".join((*self.model, str(self.seed), *self.regime))
+
+    @property
     def name(self) -> str:
-        """World, seed, regime and nights of the changes: the key under which its measurements are kept."""
-        return "-".join((*self.model, str(self.seed), *self.regime, *map(str, self.changes)))
+        """World and nights of the changes: the key under which the nights are kept."""
+        return "-".join((self.world, *map(str, self.changes)))
 
     def settled(self, regime: int) -> dict[str, Any]:
         """Train a forecaster on another world that was always in a regime: what can be reached in it."""
@@ -110,7 +115,7 @@ class Nights:
         return self.out / f"nights-{self.name}"
 
     def _settled(self, regime: int) -> Path:
-        return self._folder() / f"regime-{regime}"
+        return self.out / f"settled-{self.world}" / str(regime)
 
     def _state(self, number: int) -> Path:
         return self._folder() / f"state-{number}"

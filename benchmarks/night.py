@@ -97,7 +97,7 @@ def _pieces(asked: argparse.Namespace) -> list[Piece]:
     nothing = Nights(out.absolute(), seed, QUICK, ("edge=0",))
     regimes, nights = range(2 if asked.changed else 0), range(asked.changed)
     return [
-        *((f"settled/{changed.name}/{regime}", partial(changed.settled, regime)) for regime in regimes),
+        *((f"settled/{changed.world}/{regime}", partial(changed.settled, regime)) for regime in regimes),
         *((f"changed/{changed.name}/{night}", partial(changed.night, night)) for night in nights),
         *((f"night/{seed}/{night}", partial(nothing.night, night)) for night in range(asked.nights)),
         *((f"killed/{seed}/{stage}", partial(_killed, out, seed, stage)) for stage in asked.kills),
