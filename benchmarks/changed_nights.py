@@ -37,8 +37,8 @@ from pipelines.replay import market_history
 from simulator.markets.events import EPOCH_S, Family
 from simulator.markets.price_model import Model
 
-DAYS = 4
-"""Length of a night's window while the world stays as it is."""
+SETTLED_DAYS = 4
+"""Length of the world that a forecaster of a regime is trained on."""
 EVENT_LENGTH_MIN, EVENT_EVERY_MIN, MARKETS_PER_EVENT = 720, 60, 2
 DAY_S, LENGTH_S = 86_400, 60
 FOREVER_S = 2**40
@@ -57,6 +57,8 @@ class Nights:
     seed: int
     settings: tuple[str, ...]
     """Changes of params.yaml."""
+    days: int
+    """Length of a night's window while the world stays as it is."""
     model: tuple[str, ...]
     """The world: NAME=VALUE of `simulator.markets.price_model.Model`."""
     regime: tuple[str, ...] = ()
@@ -78,7 +80,7 @@ class Nights:
         """Train a forecaster on another world that was always in a regime: what can be reached in it."""
         folder = self._settled(regime)
         with self.working(folder):
-            self.raw(EPOCH_S, DAYS, Regime(self._other(), EPOCH_S, FOREVER_S if regime else EPOCH_S), 1_000 + self.seed)
+            self.raw(EPOCH_S, SETTLED_DAYS, Regime(self._other(), EPOCH_S, FOREVER_S if regime else EPOCH_S), 1_000 + self.seed)
             for stage in TRAINS:
                 stage_runs.run(folder, stage)
             return {"skill": read_json(report_json("forecast"))["selection"]["skill_price"]}
@@ -88,12 +90,12 @@ class Nights:
         regime = sum(number > at for at in self.changes) % 2
         settled = Predictor(self._settled(regime) / FORECASTER) if self.changes else None
         with self.working(self._folder() / "work"):
-            state, now_s = self._state(number), EPOCH_S + (DAYS + number) * DAY_S
+            state, now_s = self._state(number), EPOCH_S + (self.days + number) * DAY_S
             if state.is_dir():
                 shutil.copytree(state, "var")
             drifted = self._look(now_s)
             start_s = starts_s(now_s, parameters.load(), changed_world.since_s())
-            self.raw(start_s, DAYS + number, self._changed(), self.seed)
+            self.raw(start_s, self.days + number, self._changed(), self.seed)
             rival.note(Source.SIMULATED)
             for stage in TRAINS:
                 stage_runs.run(Path.cwd(), stage)
@@ -126,7 +128,7 @@ class Nights:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         shutil.copy2(stage_runs.ROOT / "params.yaml", folder)
-        change([*self.settings, f"pull.history_days={DAYS}"], folder / "params.yaml")
+        change([*self.settings, f"pull.history_days={self.days}"], folder / "params.yaml")
         with contextlib.chdir(folder):
             parameters.load.cache_clear()
             try:
@@ -138,7 +140,7 @@ class Nights:
         return model_of((*self.model, *self.regime))
 
     def _changed(self) -> Regime:
-        from_s, until_s = (EPOCH_S + (DAYS + at) * DAY_S for at in self.changes or (-DAYS, -DAYS))
+        from_s, until_s = (EPOCH_S + (self.days + at) * DAY_S for at in self.changes or (-self.days, -self.days))
         return Regime(self._other(), from_s, until_s)
 
     def raw(self, start_s: int, days: int, other: Regime, seed: int, folder: Path | None = None) -> None:

@@ -93,8 +93,8 @@ def _pieces(asked: argparse.Namespace) -> list[Piece]:
     out, seed = asked.out, asked.seed
     sized = f"sized/{asked.markets}/{asked.days}"
     stages = [stage for stage in STAGES if stage in asked.stages and asked.markets]
-    changed = Nights(out.absolute(), seed, QUICK, ("edge=1",), tuple(asked.regime), tuple(asked.changes))
-    nothing = Nights(out.absolute(), seed, QUICK, ("edge=0",))
+    changed = Nights(out.absolute(), seed, QUICK, 8, ("edge=1",), tuple(asked.regime), tuple(asked.changes))
+    nothing = Nights(out.absolute(), seed, QUICK, 4, ("edge=0",))
     regimes, nights = range(2 if asked.changed else 0), range(asked.changed)
     return [
         *((f"settled/{changed.world}/{regime}", partial(changed.settled, regime)) for regime in regimes),

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pipelines.core.errors import ArtifactError
 from pipelines.core.sections import ForecastParams
+from pipelines.forecast import same_bytes
 from pipelines.forecast.networks import Build
 from pipelines.inference.start_point import WEIGHTS, save_weights
 
@@ -24,6 +25,8 @@ def export(network: Build, trained: Any, params: ForecastParams, folder: Path) -
     save_weights(folder / WEIGHTS, trained.get_weights())
     model(np.zeros((1, params.lookback_bars, inputs), dtype=np.float32))
     model.export(folder / "forecaster.onnx", format="onnx", verbose=False)
+    same_bytes.of_keras(folder / "forecaster.keras")
+    same_bytes.of_onnx(folder / "forecaster.onnx")
     return model
 
 
