@@ -80,7 +80,12 @@ class Nights:
         """Train a forecaster on another world that was always in a regime: what can be reached in it."""
         folder = self._settled(regime)
         with self.working(folder):
-            self.raw(EPOCH_S, SETTLED_DAYS, Regime(self._other(), EPOCH_S, FOREVER_S if regime else EPOCH_S), 1_000 + self.seed)
+            self.raw(
+                EPOCH_S,
+                SETTLED_DAYS,
+                Regime(self._other(), EPOCH_S, FOREVER_S if regime else EPOCH_S),
+                1_000 + self.seed,
+            )
             for stage in TRAINS:
                 stage_runs.run(folder, stage)
             return {"skill": read_json(report_json("forecast"))["selection"]["skill_price"]}

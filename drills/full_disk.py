@@ -26,6 +26,8 @@ import pyarrow.parquet as pq
 import yaml
 
 from pipelines.commands import STAGES
+from pipelines.core.products import VERDICT
+from pipelines.inference import verdict
 
 ROOT = Path(__file__).parents[1]
 START_S: Final = 1_767_225_600
@@ -124,9 +126,11 @@ class Night:
             return found | {"broken": [f"with room it ended with {whole.stderr[-2_000:]}"]}
         broken = [text for share in shares for text in self._without_room(stage, int(share * written))]
         if shares:
-            made = self._products()
-            if self._run(stage).returncode != 0 or self._products() != made:
-                broken.append("with room again it did not write the same products")
+            made, again = self._products(), self._run(stage)
+            if again.returncode != 0:
+                broken.append(f"with room again it ended with {again.stderr[-2_000:]}")
+            elif changed := _changed(made, self._products()):
+                broken.append(f"with room again it wrote other bytes: {changed}")
         return found | {"written": written, "broken": broken}
 
     def _without_room(self, stage: str, free: int) -> Iterator[str]:
@@ -134,16 +138,16 @@ class Night:
         with self._disk.with_room(free):
             ended = self._run(stage)
         here = f"with {free} bytes free"
+        changed = _changed(before, self._products())
         if ended.returncode == 0:
-            if self._products() != before:
-                yield f"{here} it ended well with other products"
+            if changed:
+                yield f"{here} it ended well with other products: {changed}"
             return
         said = (ended.stderr.strip().splitlines() or [""])[-1]
         if ended.returncode != 1 or not said.startswith(f"{stage}: ") or "Make room" not in said:
             yield f"{here} it ended with {ended.returncode} and said {ended.stderr[-2_000:]!r}"
-        if (after := self._products()) != before:
-            changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
-            yield f"{here} it changed {', '.join(changed)}"
+        if changed:
+            yield f"{here} it changed {changed}"
         for file in (self._folder / "reports").glob("*"):
             if not _is_whole(file.suffix, file.read_text(encoding="utf-8")):
                 yield f"{here} it left a part of {file.name}"
@@ -152,11 +156,18 @@ class Night:
                 yield f"{here} it left half a line in {ledger.name}"
 
     def _products(self) -> dict[str, str]:
-        """Files of data and models, also half-made ones, and the hashes of their content."""
+        """Files of data and models, also half-made ones, and the hashes of their content.
+
+        Of a verdict what it says of which bundle: it also holds when it was given, and how fast a bar was decided.
+        """
         files = [file for name in PRODUCTS for file in (self._folder / name).rglob("*") if file.is_file()]
-        return {
+        made = {
             file.relative_to(self._folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files
         }
+        if VERDICT.as_posix() in made:
+            given = verdict.read(self._folder / VERDICT)
+            made[VERDICT.as_posix()] = f"{given.verdict} {given.bundle}"
+        return made
 
     def _run(self, *command: str) -> "subprocess.CompletedProcess[str]":
         kept = {key: value for key, value in os.environ.items() if not key.startswith("ODDSMITH_")}
@@ -168,6 +179,11 @@ class Night:
             text=True,
             check=False,
         )
+
+
+def _changed(before: dict[str, str], after: dict[str, str]) -> str:
+    """Names of the files that are others, or there in one of the two alone."""
+    return ", ".join(sorted(name for name in {*before, *after} if before.get(name) != after.get(name)))
 
 
 def _is_whole(suffix: str, text: str) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.agent.tuned_search import tuned
-from pipelines.core import log
+from pipelines.core import log, same_bytes
 from pipelines.core.artifacts import replaced_folder, sha256_file, write_bytes, write_json
 from pipelines.core.params import Params, load
 from pipelines.core.products import AGENT, FEATURES, FORECAST_TABLE, RAW, report_json, report_page
@@ -66,7 +66,9 @@ def _train(
     size = FULL_SIZE if params.agent.forecast_block else PLAIN_SIZE
     with replaced_folder(AGENT) as folder:
         measured["onnx_agreement"] = export(actor(learner), size, folder / "policy.onnx", keep_of(params, length_s))
-        learner.save(folder / f"{params.agent.algorithm}.zip")
+        saved = folder / f"{params.agent.algorithm}.zip"
+        learner.save(saved)
+        same_bytes.of_learner(saved)
         save_weights(folder / WEIGHTS, {name: value.numpy() for name, value in learner.policy.state_dict().items()})
         table.write(folder / "sizing.json")
         write_json(folder / Tuned.files[0], measured["tuned_rule"])

@@ -7,9 +7,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from pipelines.core import same_bytes
 from pipelines.core.errors import ArtifactError
 from pipelines.core.sections import ForecastParams
-from pipelines.forecast import same_bytes
 from pipelines.forecast.networks import Build
 from pipelines.inference.start_point import WEIGHTS, save_weights
 

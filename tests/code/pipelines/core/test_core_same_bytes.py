@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from pipelines.forecast import same_bytes
+from pipelines.core import same_bytes
 
 
 def keras_file(path, *, address, saved):
@@ -41,6 +41,20 @@ def test_a_network_of_keras_has_no_date_and_no_address(tmp_path):
         shared = json.loads(made.read("config.json"))["layers"]
         assert [made.read("model.weights.h5"), shared[2]] == [b"weights", {"shared_object_id": 1}]
     assert [one["dtype"]["shared_object_id"] for one in shared[:2]] == [0, 0]
+
+
+def test_a_learner_is_described_without_addresses(tmp_path):
+    """What says what the learner was has no address; its networks are as they were."""
+    for name, address in (("one", 0x7F01), ("other", 0x7F02)):
+        with zipfile.ZipFile(tmp_path / name, "w") as file:
+            file.writestr(
+                zipfile.ZipInfo("data", (2026, 11, address % 9 + 1, 0, 0, 0)), f"<function f at {address:#x}>"
+            )
+            file.writestr("policy.pth", "weights")
+        same_bytes.of_learner(tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
+    with zipfile.ZipFile(tmp_path / "one") as made:
+        assert [made.read(name) for name in ("data", "policy.pth")] == [b"<function f>", b"weights"]
 
 
 def onnx_file(path, first, second, *, swapped):
