@@ -112,7 +112,7 @@ class Nights:
             }
             for stage in ("agent", "backtest", "package", "gate"):
                 stage_runs.run(Path.cwd(), stage)
-            row |= _decided()
+            row |= _decided(deploy=bool(self.changes) and champions.champion() is None)
             left = self._state(number + 1)
             shutil.rmtree(left, ignore_errors=True)
             Path("var").rename(left)
@@ -212,22 +212,25 @@ def skill(predictor: Predictor, series: Sequence[market_history.Series], now_s: 
     return round(float(1.0 - np.sqrt(ours / market)), 5)
 
 
-def _decided() -> dict[str, Any]:
-    """The gate's verdict, and whether the candidate became champion by the rule of the nightly flow."""
+def _decided(*, deploy: bool) -> dict[str, Any]:
+    """The gate's verdict, and whether the candidate became champion by the rule of the nightly flow, or because it was
+    to be deployed whatever the verdict is, as a person can."""
     gate, bundle = read_json(report_json("gate")), champion_record.hash_of(BUNDLE)
     promoted = may_be_promoted(gate, bundle)
     if promoted:
         champions.require_approval(BUNDLE, bundle)
+    if promoted or deploy:
         tag = f"oddsmith:{bundle[:12]}"
         target = champion_record.bento_store(Settings().var) / "bentos" / tag.replace(":", "/") / "src/bundle"
         shutil.copytree(BUNDLE, target)
         shutil.copy2(VERDICT, target)
         reference.obtain(Path("var/drift"), bundle, Bundle.open(target).predictor().lookback, parameters.load().drift)
         record = {"hash": bundle, "bento_tag": tag, "mlflow_version": "", "source": Source.SIMULATED.value}
-        champions.promote_record(record, champions.PROMOTED)
+        champions.promote_record(record, champions.PROMOTED if promoted else champions.DEPLOYED)
     failed = [one["name"] for one in gate["criteria"] if not one["passed"]]
     policy = Bundle.open(BUNDLE).manifest["policy"]["kind"]
-    return {"verdict": gate["verdict"], "failed": failed, "policy": policy, "promoted": promoted}
+    done = {"promoted": promoted, "deployed": deploy and not promoted}
+    return {"verdict": gate["verdict"], "failed": failed, "policy": policy, **done}
 
 
 def figures(rows: Sequence[dict[str, Any]], changes: Sequence[int], bound: float) -> dict[str, Any]:

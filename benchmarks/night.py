@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--nights", type=whole(0), default=30, help="nights in a row at edge 0 (30)")
     parser.add_argument("--changed", type=whole(0), default=30, help="nights in a row in a world that changes (30)")
     parser.add_argument(
-        "--changes", type=whole(1), nargs=2, default=[10, 20], metavar="NIGHT", help="when it changes and back (10 20)"
+        "--changes", type=whole(0), nargs=2, default=[10, 20], metavar="NIGHT", help="when it changes and back (10 20)"
     )
     parser.add_argument(
         "--regime",
