@@ -1,7 +1,7 @@
 """Synthetic markets of a world that changes: events that begin while it is changed follow another model."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from benchmarks.drift_world import events
 from pipelines.core.errors import ParameterError
@@ -23,7 +23,7 @@ def model_of(assignments: Sequence[str]) -> Model:
         if not isinstance(getattr(made, name, None), float):
             raise ParameterError(f"the world has no number {name!r}; give NAME=VALUE, such as revert_min=2")
         try:
-            made = replace(made, **{name: float(value)})
+            made = Model(**(asdict(made) | {name: float(value)}))
         except ValueError:
             raise ParameterError(f"{name} was {value!r}; give a number") from None
     return made

@@ -14,6 +14,7 @@ from pipelines.core.errors import ArtifactError, DataError
 from pipelines.core.params import Params, load
 from pipelines.core.products import BUNDLE, VERDICT, report_json
 from pipelines.gate import contender, criteria, evidence, latency, look_ahead, paired, resting, rival
+from pipelines.gate.criteria import Criterion
 from pipelines.gate.forecasts import gate_histories, gate_series
 from pipelines.gate.past import RawData
 from pipelines.inference import verdict as verdicts
@@ -103,8 +104,8 @@ def _held(reason: str, bundle: str | None) -> dict[str, Any]:
 class Findings:
     """What the gate found: its criteria, the numbers behind them, and the hash of the champion it compared with."""
 
-    criteria: list[criteria.Criterion]
-    in_cash: list[criteria.Criterion]
+    criteria: list[Criterion]
+    in_cash: list[Criterion]
     """The same bundle without its policy; empty where it has none, or there is no champion to follow."""
     evidence: dict[str, Any]
     champion: str | None
@@ -135,7 +136,7 @@ def measure(
     by_event = evidence.skill_of_events(mine.losses, level=level, samples=samples)
     by_period = evidence.skill_of_periods(mine.losses, level=level)
     earned = total_bound(list(mine.traded.by_event.values()), level=level, samples=samples)
-    acts = mine.traded.by_forecast or mine.policy == criteria.CASH
+    acts = mine.traded.by_forecast or mine.policy == contender.CASH
     steady = total_bound(list(mine.traded.by_period.values()), level=level, samples=samples)
     earned_dear = total_bound(list(dear.by_event.values()), level=level, samples=samples)
     unlucky = params.model_copy(update={"execution": resting.worst(params.execution)})
@@ -173,7 +174,7 @@ def measure(
         *sound,
     ]
     follows = criteria.against_champion(without, opponent.why, gate)
-    in_cash = [many, *skilled, follows, covers, *sound] if without is not None and mine.policy != criteria.CASH else []
+    in_cash = [many, *skilled, follows, covers, *sound] if without is not None and mine.policy != contender.CASH else []
     numbers = {
         "skill": by_event.value,
         "lower_bound": _finite(by_event.lower),
