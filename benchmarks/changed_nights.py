@@ -100,7 +100,7 @@ class Nights:
                 shutil.copytree(state, "var")
             drifted = self._look(now_s)
             start_s = starts_s(now_s, parameters.load(), changed_world.since_s())
-            self.raw(start_s, self.days + number, self._changed(), self.seed)
+            self.raw(start_s, self.days + number, self.changed(), self.seed)
             rival.note(Source.SIMULATED)
             for stage in TRAINS:
                 stage_runs.run(Path.cwd(), stage)
@@ -144,7 +144,8 @@ class Nights:
     def _other(self) -> Model:
         return model_of((*self.model, *self.regime))
 
-    def _changed(self) -> Regime:
+    def changed(self) -> Regime:
+        """The other regime and its times; one that never holds where nothing changes."""
         from_s, until_s = (EPOCH_S + (self.days + at) * DAY_S for at in self.changes or (-self.days, -self.days))
         return Regime(self._other(), from_s, until_s)
 
@@ -171,7 +172,7 @@ class Nights:
         folder = None if record is None else champions.bundle_folder(record)
         if folder is None:
             return None
-        self.raw(now_s - LOOK_H * 3_600, (now_s - EPOCH_S) // DAY_S, self._changed(), self.seed, Path("var/landing"))
+        self.raw(now_s - LOOK_H * 3_600, (now_s - EPOCH_S) // DAY_S, self.changed(), self.seed, Path("var/landing"))
         bundle, params = Bundle.open(folder), parameters.load().drift
         predictor = bundle.predictor()
         known = reference.obtain(Path("var/drift"), bundle.hash, predictor.lookback, params)

@@ -21,7 +21,7 @@ import numpy as np
 from scipy import stats
 
 from benchmarks import stage_runs
-from benchmarks.changed_nights import DAY_S, DAYS, Nights, skill
+from benchmarks.changed_nights import DAY_S, Nights, skill
 from benchmarks.kept_rows import KeptRows
 from flows.edit_params import change
 from pipelines.core.artifacts import read_json, write_json
@@ -31,8 +31,9 @@ from pipelines.inference.predictor import Predictor
 from pipelines.inference.start_point import PARTS
 from pipelines.replay import market_history
 from simulator.markets.events import EPOCH_S
-from simulator.markets.price_model import Model
 
+DAYS = 8
+"""Length of a night's window."""
 ARMS = ("scratch", "warm")
 SOURCES = ("pipelines/forecast", "pipelines/agent", "pipelines/inference", "benchmarks/warm_start.py")
 
@@ -89,9 +90,9 @@ def _night(asked: argparse.Namespace, night: int) -> dict[str, Any]:
     """One window: the last night's forecasters judged on its last day, then both arms trained on it."""
     row: dict[str, Any] = {}
     out, now_s = asked.out.absolute() / f"{asked.kind}-{asked.seed}", EPOCH_S + (DAYS + night) * DAY_S
-    nights = Nights(out, asked.seed, (f"forecast.kind={asked.kind}",), 0.0, (1, 2))
+    nights = Nights(out, asked.seed, (f"forecast.kind={asked.kind}",), DAYS, ("edge=1",))
     with nights.working(out / "work"):
-        nights.raw(now_s - DAYS * DAY_S, DAYS + night, Model(edge=1.0), asked.seed)
+        nights.raw(now_s - DAYS * DAY_S, DAYS + night, nights.changed(), asked.seed)
         for stage in ("validate", "featurize"):
             stage_runs.run(Path.cwd(), stage)
         # Night 1's day was forecast by night 0, on which both arms are the same.
