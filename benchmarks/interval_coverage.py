@@ -20,7 +20,7 @@ import pandas as pd
 
 from benchmarks import stage_runs
 from benchmarks.evaluate import ROOT
-from benchmarks.skill import JUDGED, importable
+from benchmarks.skill_recordings import JUDGED, importable
 from flows.edit_params import change
 from pipelines.core.artifacts import read_json
 from pipelines.core.command_line import whole

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.interval_coverage import features_of, simulated
-from benchmarks.skill import JUDGED
+from benchmarks.skill_recordings import JUDGED
 from pipelines.core.domain import FloatArray
 from pipelines.core.params import Params
 from pipelines.features.state_space import StateSpace

@@ -9,20 +9,19 @@ JSON:
   with an interval over worlds;
 * `trading_share_edge_1`: what the threshold rule earns on the forecasts over what it earns on the limit's;
 * `network_adds`: skill of the forecaster less that of its filter and linear path, [value, low, high] per world;
-* `recorded`: RMSE ratio to persistence of each recording given with `--recorded`, with its interval: at the horizons 1,
-  5 and 24, and at the one whose upper bound is the highest of all horizons; `recorded_worst` gives that horizon and its
-  upper bound, `refused` the reason why a recording could not be judged;
+* `recorded`: RMSE ratio to persistence of each recording given with `--recorded` or found in the folder of
+  `--recordings`, with its interval: at the horizons 1, 5 and 24, and at the one whose upper bound is the highest of all
+  horizons; `recorded_worst` gives that horizon and its upper bound, `recorded_shape` the lookback and the horizons in
+  bars (less than the usual ones where a recording is too short for them), `refused` the reason why a file could not be
+  judged;
 * `recorded_adds`: what each group of inputs given with `--without` adds to the skill on each recording at the horizons
   1, 5 and 24, [value, low, high]: the forecaster less one that was made without them, on the same bars;
 * `edge_0_false`: worlds without an edge in which the skill's lower bound is above 0.
 """
 
 import argparse
-import contextlib
 import hashlib
 import json
-import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -32,29 +31,22 @@ from typing import Any, get_args
 
 import numpy as np
 
-from benchmarks import stage_runs
 from benchmarks.contest import Contest
 from benchmarks.evaluate import ROOT
+from benchmarks.skill_recordings import SHOWN, changed, files, judged, one_recording, worst
 from benchmarks.skill_world import skill_world
-from benchmarks.without_inputs import GROUPS, GROUPS_OF_BRACKETS, without
+from benchmarks.without_inputs import GROUPS
 from benchmarks.worlds import world
-from flows.edit_params import change
-from pipelines.core.artifacts import read_json, sha256_path
+from pipelines.core.artifacts import sha256_path
 from pipelines.core.command_line import whole
-from pipelines.core.domain import FloatArray
 from pipelines.core.errors import DataError, ParameterError
-from pipelines.core.lookback import decided
-from pipelines.core.params import Params, read
-from pipelines.features.state_space import StateSpace
+from pipelines.core.params import Params
 from pipelines.forecast.accuracy import Errors
 from pipelines.forecast.training_windows import IntArray, Rows
 from pipelines.inference.predictor import Predictor
-from pipelines.pull import import_recording, recording
 from simulator.markets.price_model import World
 
-JUDGED = ("agent", "selection", "gate")
 POOLED = slice(1, None)
-SHOWN = (1, 5, 24)
 CONTEST_EVENTS = 42
 KEPT = Path("var/skill.jsonl")
 SOURCES = (
@@ -79,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--every", type=whole(1), default=1, help="judge every n-th bar alone, for a quick look")
     parser.add_argument("--kind", help="instead of params.yaml's forecast.kind")
     parser.add_argument("--recorded", type=Path, nargs="*", default=[], help="recordings, or files to make them of")
+    parser.add_argument("--recordings", type=Path, help="a folder: every file in it that may be one, each by itself")
     parser.add_argument(
         "--map", nargs="*", default=[], metavar="ours=theirs", help="columns, as in oddsmith data import"
     )
@@ -97,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 measure = partial(one_world, edge, seed, of_world, asked.days, asked.every)
                 kept.once({"world": kind, "edge": edge, "seed": seed}, measure)
     recordings, refused = [], {}
-    for path in asked.recorded:
+    for path in [*asked.recorded, *(files(asked.recordings) if asked.recordings else [])]:
         try:
             about = {"recorded": path.name, "sha256": sha256_path(path), "horizons": params.forecast.horizon_bars}
             about |= {"without": sorted(asked.without)}
@@ -107,15 +100,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             refused[path.name] = str(error)
     line = summary(kept.rows, asked.edge, asked.worlds, recordings)
     print(json.dumps(line | {"refused": refused}))
-
-
-def changed(assignments: Sequence[str]) -> Params:
-    """The shipped parameters with some changes. Raises ParameterError naming what is not allowed."""
-    with tempfile.TemporaryDirectory() as work:
-        path = Path(work) / "params.yaml"
-        shutil.copy2(ROOT / "params.yaml", path)
-        change(assignments, path)
-        return read(path)
 
 
 class KeptSkill:
@@ -171,7 +155,7 @@ def one_world(edge: float, seed: int, params: Params, days: int, every: int = 1)
         report = candidate.make(rows, params, folder, name, {})
         candidate.checkpoint_of(params, name).clear()
         predictor = Predictor(folder)
-        positions = _judged(rows, params)[::every]
+        positions = judged(rows, params)[::every]
         states = rows.states(predictor.filter)
         windows = rows.windows(predictor.lookback, states)
         means = {name: one.forecast_many(windows, positions).mean for name, one in _paths(predictor).items()}
@@ -182,11 +166,6 @@ def one_world(edge: float, seed: int, params: Params, days: int, every: int = 1)
 
 def _paths(predictor: Predictor) -> dict[str, Predictor]:
     return {"whole": predictor, "base": predictor.without_network(), "filter": predictor.filter_alone()}
-
-
-def _judged(rows: Rows, params: Params) -> IntArray:
-    shape = params.forecast.lookback_bars, params.forecast.horizon_bars
-    return np.concatenate([rows.lively(rows.positions(name, *shape)) for name in JUDGED])
 
 
 def _skills(rows: Rows, positions: IntArray, means: dict[str, Any]) -> Row:
@@ -211,97 +190,6 @@ def _trading(edge: float, seed: int, params: Params, predictor: Predictor) -> Ro
         )
         earned[name] = contest.pnl(contest.rule("threshold"))
     return earned
-
-
-def importable(path: Path, folder: Path, columns: Sequence[str] = ()) -> Path:
-    """The recording as it is, or the one that `oddsmith data import` makes of it in a folder.
-
-    Raises:
-        DataError: if it is no recording and none can be made of it, saying what it lacks.
-        ParameterError: if `columns` are no pairs of ours=theirs.
-    """
-    try:
-        recording.check(path)
-    except DataError:
-        if path.is_dir() or not path.exists():
-            raise
-    else:
-        if not columns:
-            return path.resolve()
-    made = folder / f"{path.name.split('.')[0]}.parquet"
-    with contextlib.redirect_stdout(sys.stderr):
-        import_recording.run(path, made, columns, replace=False)
-    return made
-
-
-def one_recording(
-    path: Path,
-    params: Params,
-    assignments: Sequence[str] = (),
-    columns: Sequence[str] = (),
-    groups: Sequence[str] = (),
-) -> Row:
-    """RMSE ratio to persistence at every horizon, on what comes after the slices that were learned from, and what each
-    group of inputs adds.
-
-    Raises:
-        DataError: if nothing can be learned from it, or nothing comes after that.
-        RuntimeError: with the last line of a stage that refuses it.
-    """
-    with tempfile.TemporaryDirectory() as work:
-        folder = Path(work)
-        shutil.copy2(ROOT / "params.yaml", folder)
-        change(assignments, folder / "params.yaml")
-        given = importable(path, folder, columns)
-        stage_runs.run(folder, "window", "--source", "recorded", "--recording", str(given))
-        for stage in ("pull", "featurize"):
-            stage_runs.run(folder, stage)
-        rows = Rows.read(folder / "data/features")
-        params = decided(params, folder / "data/features")
-        scaler = read_json(folder / "data/features/scaler.json")
-    positions = _judged(rows, params)
-    mean, fitted = _forecast(rows, params, path.name, scaler, positions)
-    if len(positions) == 0:
-        raise DataError(f"{path} has no bar to judge after the slices that are learned from; give a longer recording")
-    ratios, adds = {}, {}
-    for bars in range(1, params.forecast.horizon_bars + 1):
-        one = Errors.of(rows, positions, mean, slice(bars - 1, bars))
-        low, high = one.interval()
-        ratios[str(bars)] = [round(1.0 - value, 5) for value in (one.skill, high, low)]
-    for group in groups:
-        names = GROUPS_OF_BRACKETS if group == "brackets" else (group,)
-        other, _ = _forecast(without(rows, *names), params, f"{path.name}-{group}", scaler, positions, fitted)
-        adds[group] = _adds(rows, positions, mean, other)
-    return {"ratio": ratios, "adds": adds, "events": len(np.unique(rows.event[positions]))}
-
-
-def _forecast(
-    rows: Rows, params: Params, name: str, scaler: Any, positions: IntArray, fitted: StateSpace | None = None
-) -> tuple[FloatArray, StateSpace | None]:
-    """Mean forecasts of a new forecaster at some bars, (n, H), and its filter."""
-    from pipelines.forecast import candidate  # noqa: PLC0415
-
-    with tempfile.TemporaryDirectory() as work:
-        candidate.make(rows, params, Path(work) / "forecaster", f"skill-{name}", scaler, fitted)
-        candidate.checkpoint_of(params, f"skill-{name}").clear()
-        predictor = Predictor(Path(work) / "forecaster")
-        windows = rows.windows(predictor.lookback, rows.states(predictor.filter))
-        return predictor.forecast_many(windows, positions).mean, predictor.filter
-
-
-def _adds(rows: Rows, positions: IntArray, mean: FloatArray, other: FloatArray) -> Row:
-    """Skill less that of other forecasts at the shown horizons, with its interval over events."""
-    found = {}
-    for bars in (bars for bars in SHOWN if bars <= mean.shape[1]):
-        one, less = (Errors.of(rows, positions, made, slice(bars - 1, bars)) for made in (mean, other))
-        found[str(bars)] = [round(value, 6) for value in (one.skill - less.skill, *one.interval(less))]
-    return found
-
-
-def worst(ratio: Row) -> tuple[str, float]:
-    """The horizon whose ratio has the highest upper bound, and the bound."""
-    bars = max(ratio, key=lambda one: float(ratio[one][2]))
-    return bars, ratio[bars][2]
 
 
 def summary(rows: Sequence[Row], edges: Sequence[float], worlds: int, recordings: Sequence[Row]) -> Row:
@@ -329,6 +217,7 @@ def summary(rows: Sequence[Row], edges: Sequence[float], worlds: int, recordings
         "recorded_worst": {
             name: {"horizon": int(worst(ratio)[0]), "upper": worst(ratio)[1]} for name, ratio in found.items()
         },
+        "recorded_shape": {row["recorded"]: row["shape"] for row in asked_for},
         "recorded_adds": {row["recorded"]: row["adds"] for row in asked_for if row.get("adds")},
         "edge_0_false": sum(row["whole_interval"][0] > 0.0 for row in none) if none else None,
     }

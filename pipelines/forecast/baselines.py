@@ -11,7 +11,8 @@ from pipelines.core.money import PRICE_SCALE
 from pipelines.core.params import Params
 from pipelines.features.scale import local_volatility, price_after
 from pipelines.forecast import ridge
-from pipelines.forecast.conformal import fit_confidence, fit_offset, safe_shrink
+from pipelines.forecast.conformal import fit_confidence, fit_offset
+from pipelines.forecast.safe_shrink import Unseen, later_events, safe_shrink
 from pipelines.forecast.training_windows import IntArray, Rows, drawn, scaled_target, training_positions
 from pipelines.inference.calibration import Confidence
 from pipelines.inference.predictor import Forecasts
@@ -84,7 +85,10 @@ def calibrated(name: str, means: Means, rows: Rows, params: Params, windows: int
     slice_bars = training_positions(rows, "calibration", lookback, horizon)
     found = drawn(slice_bars, windows or params.conformal.windows, (settings.seed, 4))
     raw, now, event = means(rows, found), rows.mid_units[found][:, None], rows.event[found]
-    shrink = safe_shrink(price_after(now, raw) - now / PRICE_SCALE, rows.price_moves(found, horizon), event)
+    added, moved = price_after(now, raw) - now / PRICE_SCALE, rows.price_moves(found, horizon)
+    shrink = safe_shrink(
+        Unseen(added, np.zeros_like(added), moved, event, rows.ts_s[found], later_events(rows, params))
+    )
     mean, moves, volatility = shrink * raw, rows.moves(found, horizon), _volatility(rows, found, lookback)
     scaled = mean / (volatility[:, None] * np.sqrt(np.arange(1, horizon + 1)))
     stacked = np.repeat(scaled[..., None], 4, axis=2).astype(np.float32)

@@ -21,10 +21,11 @@ from pipelines.features.spec import FEATURE_VERSION
 from pipelines.features.state_space import STATES, StateSpace
 from pipelines.forecast import kinds, linear_fit, state_space_fit
 from pipelines.forecast.checkpoint import Checkpoint
-from pipelines.forecast.conformal import fit_confidence, fit_offset, safe_shrink
+from pipelines.forecast.conformal import fit_confidence, fit_offset
 from pipelines.forecast.ending_fit import Seen, fit_ending
 from pipelines.forecast.forecaster import Batch, Reads, TrainingData
 from pipelines.forecast.garch_fit import fit_garch
+from pipelines.forecast.safe_shrink import Unseen, later_events, safe_shrink
 from pipelines.forecast.training_windows import IntArray, Rows, drawn, scaled_target, training_positions
 from pipelines.inference.calibration import Confidence, Conformal
 from pipelines.inference.ending import TIME_LEFT, Ending
@@ -47,6 +48,8 @@ class Base:
     seen: FloatArray
     """The columns of SEEN at every bar."""
     filter_shrink: FloatArray
+    later: float
+    """Events that are expected in the slices after the calibration slice."""
     linear: LinearPath | None = None
     linear_shrink: FloatArray | float = 0.0
 
@@ -55,38 +58,43 @@ class Base:
         """A fitted filter with its safe shrink; zeros without a filter.
 
         The shrink is measured on bars that the fit did not see: the calibration slice and the fit slice's other runs.
+        These may be of one stretch of time, so bars of the whole fit slice may show harm too.
         """
         settings = params.forecast
-        base = cls(fitted, rows.states(fitted), np.ones(settings.horizon_bars))
+        later = later_events(rows, params)
+        base = cls(fitted, rows.states(fitted), np.ones(settings.horizon_bars), later)
         if fitted is None:
             return replace(base, filter_shrink=np.zeros(settings.horizon_bars))
         shape = settings.lookback_bars, ahead_of(settings)
-        other = training_positions(rows, "fit", *shape)
-        other = other[~np.isin(rows.run_start[other], state_space_fit.sampled(rows, settings.seed))]
-        found = np.concatenate((other, training_positions(rows, "calibration", *shape)))
-        now = rows.mid_units[found]
-        forecast = price_after(now[:, None], base.filtered(found)) - now[:, None] / PRICE_SCALE
-        moved = rows.price_moves(found, settings.horizon_bars)
-        return replace(base, filter_shrink=safe_shrink(forecast, moved, rows.event[found]))
+        fit, calibration = (training_positions(rows, name, *shape) for name in ("fit", "calibration"))
+        other = fit[~np.isin(rows.run_start[fit], state_space_fit.sampled(rows, settings.seed))]
+        some = drawn(fit, min(len(fit), linear_fit.SAMPLE), (settings.seed, 9))
+        unseen, everything = (base._of_filter(rows, np.concatenate((found, calibration))) for found in (other, some))
+        return replace(base, filter_shrink=safe_shrink(unseen, everything))
+
+    def _of_filter(self, rows: Rows, found: IntArray) -> Unseen:
+        now = rows.mid_units[found][:, None]
+        forecast = price_after(now, self.filtered(found)) - now / PRICE_SCALE
+        return _unseen(rows, found, forecast, np.zeros_like(forecast), self.later)
 
     def with_linear(self, rows: Rows, params: Params, fit: IntArray) -> "Base":
         """The same with a linear path of what the filter leaves, and the path's safe shrink."""
         settings = params.forecast
         later = training_positions(rows, "calibration", settings.lookback_bars, ahead_of(settings))
-        samples = [
+        learned, judged = (
             self._sample(
                 rows, settings.horizon_bars, drawn(found, min(len(found), linear_fit.SAMPLE), (settings.seed, 1))
             )
             for found in (fit, later)
-        ]
-        path, shrink = linear_fit.fit(*samples)
+        )
+        path, shrink = linear_fit.fit(learned, judged, self.later)
         return replace(self, linear=path, linear_shrink=shrink)
 
     def _sample(self, rows: Rows, horizon: int, chosen: IntArray) -> linear_fit.Sample:
         now = rows.mid_units[chosen][:, None]
-        expected = price_after(now, self.filtered(chosen)) - now / PRICE_SCALE
-        left = rows.price_moves(chosen, horizon) - expected
-        return linear_fit.Sample(self._design(chosen), left, rows.event[chosen])
+        filtered = price_after(now, self.filtered(chosen)) - now / PRICE_SCALE
+        moved = rows.price_moves(chosen, horizon)
+        return linear_fit.Sample(self._design(chosen), moved, filtered, rows.event[chosen], rows.ts_s[chosen])
 
     def _design(self, positions: IntArray) -> FloatArray:
         return design(self.seen[positions[:, None] + np.arange(1 - LAGS, 1)])
@@ -248,7 +256,7 @@ def _calibrate(rows: Rows, params: Params, folder: Path, path: Base, held: IntAr
     if predictor.meta["network"]:
         more = drawn(held, min(params.conformal.windows, len(held)), (settings.seed, 5))
         both = Outputs.concatenated([made, predictor.outputs(windows, more)]) if len(more) else made
-        shrink = _network_shrink(rows, both, table, np.concatenate((positions, more)))
+        shrink = _network_shrink(rows, both, table, np.concatenate((positions, more)), path.later)
     conformal = replace(table, offset=offset, shrink=shrink)
     mean = base + conformal.shrink * output[..., 0] * unit
     confidence = fit_confidence(mean, volatility, moves, event)
@@ -269,12 +277,16 @@ def _ending(rows: Rows, params: Params, path: Base) -> Ending | None:
     return fit_ending(seen, rows.length_s)
 
 
-def _network_shrink(rows: Rows, made: Outputs, table: Conformal, positions: IntArray) -> FloatArray:
+def _network_shrink(rows: Rows, made: Outputs, table: Conformal, positions: IntArray, later: float) -> FloatArray:
     """Safe shrink of what a network adds to filter and linear path at some bars, (H,)."""
     base, now = made.base(table), rows.mid_units[positions][:, None]
     horizon = base.shape[1]
     unit = made.volatility[:, None] * np.sqrt(np.arange(1, horizon + 1))
     kept = price_after(now, base)
     added = price_after(now, base + made.network[..., 0] * unit) - kept
-    left = rows.price_moves(positions, horizon) - (kept - now / PRICE_SCALE)
-    return safe_shrink(added, left, rows.event[positions])
+    return safe_shrink(_unseen(rows, positions, added, kept - now / PRICE_SCALE, later))
+
+
+def _unseen(rows: Rows, positions: IntArray, added: FloatArray, before: FloatArray, later: float) -> Unseen:
+    moved = rows.price_moves(positions, added.shape[1])
+    return Unseen(added, before, moved, rows.event[positions], rows.ts_s[positions], later)

@@ -9,8 +9,6 @@ from pipelines.forecast.training_windows import IntArray
 from pipelines.inference.calibration import Confidence, strength
 
 CAP_QUANTILE = 0.999
-ENOUGH_EVENTS = 20
-"""With fewer, the slope of a forecast loses two standard errors instead of one."""
 SHRINK_ERRORS = 0.5
 """Standard errors, clustered by event, that are taken off the slope of the confidence: no edge, no confidence.
 
@@ -39,28 +37,6 @@ def _covering(outside: FloatArray, coverage: float) -> float:
     n = len(outside)
     level = min(np.ceil((n + 1) * coverage) / n, 1.0)
     return float(np.quantile(outside, level, method="higher"))
-
-
-def safe_shrink(forecast: FloatArray, moved: FloatArray, event: IntArray) -> FloatArray:
-    """What to multiply a forecast with, per horizon, in [0, 1]: forecast and actual change of price (n, H) -> (H,).
-
-    The slope of what happened on what was forecast, less `z` standard errors clustered by event: 1 with 20 events or
-    more, else 2. A forecast that found nothing, or too little to tell, is multiplied with 0 and does no harm.
-    """
-    missing = np.isnan(moved)
-    if missing.any():
-        forecast, moved = np.where(missing, 0.0, forecast), np.where(missing, 0.0, moved)
-    power = np.sum(forecast * forecast, axis=0)
-    known = power > 0.0
-    slope = np.sum(forecast * moved, axis=0) / np.where(known, power, 1.0)
-    left = forecast * (moved - slope * forecast)
-    groups = np.unique(event, return_inverse=True)[1]
-    events = int(groups.max()) + 1
-    by_event = np.stack([np.bincount(groups, weights=column, minlength=events) for column in left.T], axis=1)
-    few = events / max(events - 1, 1)
-    error = np.sqrt(few * np.sum(by_event * by_event, axis=0)) / np.where(known, power, 1.0)
-    errors_off = 1.0 if events >= ENOUGH_EVENTS else 2.0
-    return np.where(known & (events > 1), np.clip(slope - errors_off * error, 0.0, 1.0), 0.0)
 
 
 def fit_confidence(mean: FloatArray, volatility: FloatArray, moves: FloatArray, event: IntArray) -> Confidence:

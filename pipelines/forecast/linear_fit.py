@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.core.domain import FloatArray
-from pipelines.forecast.conformal import safe_shrink
+from pipelines.forecast.safe_shrink import Unseen, safe_shrink
 from pipelines.forecast.training_windows import IntArray
 from pipelines.inference.linear_path import BOOK, LIMIT, LinearPath
 
@@ -22,24 +22,32 @@ CLIP_QUANTILE = 0.999
 
 @dataclass(frozen=True)
 class Sample:
-    """Inputs (n, k) and what the filter leaves of the moves in price (n, H), of bars with their event (n,). A move that
-    is missing (NaN: the market has ended by then) says nothing."""
+    """Inputs (n, k), moves in price and what the filter forecasts of them (n, H), of bars with event and time (n,). A
+    move that is missing (NaN: the market has ended by then) says nothing."""
 
     inputs: FloatArray
-    left: FloatArray
+    moved: FloatArray
+    filtered: FloatArray
     event: IntArray
+    ts_s: IntArray
+
+    @property
+    def left(self) -> FloatArray:
+        """What the filter leaves of the moves, (n, H)."""
+        return self.moved - self.filtered
 
     def horizons(self, chosen: slice) -> "Sample":
         """The bars that have the moves of some horizons, and these moves."""
         known = np.isfinite(self.left[:, chosen]).all(axis=1)
-        return Sample(self.inputs[known], self.left[known, chosen], self.event[known])
+        moves = self.moved[known, chosen], self.filtered[known, chosen]
+        return Sample(self.inputs[known], *moves, self.event[known], self.ts_s[known])
 
 
-def fit(learned: Sample, judged: Sample) -> tuple[LinearPath, FloatArray]:
+def fit(learned: Sample, judged: Sample, later: float) -> tuple[LinearPath, FloatArray]:
     """The path of the fit slice's bars, each horizon with the best of CHOICES, and its safe shrink (H,).
 
     The shrink is measured on forecasts of events that their weights did not see: those of the fit slice crosswise, and
-    those of the slice after it, `judged`.
+    those of the slice after it, `judged`; `later` is that of `Unseen`.
     """
     scale = np.sqrt(np.mean(learned.inputs**2, axis=0))
     scale = np.where(scale > 1e-9, scale, 1.0)
@@ -47,12 +55,12 @@ def fit(learned: Sample, judged: Sample) -> tuple[LinearPath, FloatArray]:
     # Where moves are missing each horizon has bars of its own; else one sum of products serves all.
     each = np.isnan(learned.left).any() or np.isnan(judged.left).any()
     parts = [slice(h, h + 1) for h in range(horizons)] if each else [slice(None)]
-    made = [_fit(learned.horizons(part), judged.horizons(part), scale) for part in parts]
+    made = [_fit(learned.horizons(part), judged.horizons(part), scale, later) for part in parts]
     weights = np.concatenate([path.weights for path, _ in made], axis=1)
     return LinearPath(scale, weights), np.concatenate([shrink for _, shrink in made])
 
 
-def _fit(learned: Sample, judged: Sample, scale: FloatArray) -> tuple[LinearPath, FloatArray]:
+def _fit(learned: Sample, judged: Sample, scale: FloatArray, later: float) -> tuple[LinearPath, FloatArray]:
     """The path and its shrink of samples without missing moves; nothing where no market has a horizon."""
     if len(learned.inputs) == 0 or len(judged.inputs) == 0:
         return LinearPath(scale, np.zeros((len(scale), learned.left.shape[1]))), np.zeros(learned.left.shape[1])
@@ -62,7 +70,8 @@ def _fit(learned: Sample, judged: Sample, scale: FloatArray) -> tuple[LinearPath
     parts = [(inputs[fold == k], target[fold == k]) for k in range(FOLDS)]
     sums = np.array([np.hstack((x.T @ x, x.T @ y)) for x, y in parts])
     apart = [k for k, (x, _) in enumerate(parts) if 0 < len(x) < len(inputs)]
-    left = np.concatenate([learned.left[fold == k] for k in apart]) if apart else learned.left[:0]
+    order = np.concatenate([np.flatnonzero(fold == k) for k in apart] or [np.zeros(0, dtype=np.int64)])
+    left = learned.left[order]
     best: list[tuple[FloatArray, FloatArray, FloatArray]] = []
     for choice in CHOICES:
         crossed = [parts[k][0] @ _solve(sums.sum(axis=0) - sums[k], choice) for k in apart]
@@ -71,9 +80,15 @@ def _fit(learned: Sample, judged: Sample, scale: FloatArray) -> tuple[LinearPath
     chosen, horizons = np.argmin([error for error, _, _ in best], axis=0), np.arange(target.shape[1])
     path = LinearPath(scale, np.stack([best[k][1][:, h] for k, h in zip(chosen, horizons, strict=True)], axis=1))
     forecast = np.stack([best[k][2][:, h] for k, h in zip(chosen, horizons, strict=True)], axis=1)
-    event = np.concatenate([learned.event[fold == k] for k in apart] or [learned.event[:0]])
-    judged_too = (path.forecast(judged.inputs), forecast), (judged.left, left), (judged.event, event)
-    return path, safe_shrink(*(np.concatenate(pair) for pair in judged_too))
+    unseen = Unseen(
+        added=np.concatenate((path.forecast(judged.inputs), forecast)),
+        before=np.concatenate((judged.filtered, learned.filtered[order])),
+        moved=np.concatenate((judged.moved, learned.moved[order])),
+        event=np.concatenate((judged.event, learned.event[order])),
+        ts_s=np.concatenate((judged.ts_s, learned.ts_s[order])),
+        later=later,
+    )
+    return path, safe_shrink(unseen)
 
 
 def _solve(sums: FloatArray, choice: Choice) -> FloatArray:

@@ -6,7 +6,8 @@ import pytest
 from pipelines.features.compute import batch
 from pipelines.features.scale import local_volatility, log_odds, price_after
 from pipelines.forecast import ridge
-from pipelines.forecast.conformal import fit_confidence, safe_shrink
+from pipelines.forecast.conformal import fit_confidence
+from pipelines.forecast.safe_shrink import Unseen, safe_shrink
 from pipelines.inference.inputs import InputScaler, relative
 from simulator.markets.events import Family, build
 from simulator.markets.price_model import Model
@@ -17,7 +18,7 @@ STEPS = np.sqrt(np.arange(1, HORIZON + 1))
 
 
 def _windows(edge, events, count, seed):
-    """Random windows of some events: relative values, mids, volatility, log-odds moves, price moves, event."""
+    """Random windows of some events: relative values, mids, volatility, log-odds moves, price moves, event, time."""
     family = Family(3, Model(edge=edge), event_length_min=1440, event_every_min=240, markets_per_event=5)
     known = truth(family, [build(family, number) for number in events])
     mids, volumes = known.paths.mid_units, known.paths.volume_micro
@@ -33,12 +34,14 @@ def _windows(edge, events, count, seed):
     volatility = local_volatility(window)
     values = relative(features[market, end + np.arange(1 - LOOKBACK, 1)], window, volatility)
     moves = log_odds(later) - log_odds(window[:, -1:])
-    return values, window[:, -1], volatility, moves, (later - window[:, -1:]) / 1e4, known.event[market[:, 0]]
+    event = known.event[market[:, 0]]
+    price_moves, at = (later - window[:, -1:]) / 1e4, ts[0] + 60 * (240 * event + end[:, 0])
+    return values, window[:, -1], volatility, moves, price_moves, event, at
 
 
 def _forecaster(edge):
     """A ridge on 16,000 windows, calibrated on later events: inputs and confidence, as the stage makes them."""
-    values, _, volatility, moves, _, _ = _windows(edge, range(30), 16_000, 1)
+    values, _, volatility, moves, *_ = _windows(edge, range(30), 16_000, 1)
     scaler = InputScaler.fit(values, 8.0)
     target = moves / (volatility[:, None] * STEPS)
     clip = np.quantile(np.abs(target), 0.998, axis=0)
@@ -47,10 +50,11 @@ def _forecaster(edge):
     def mean(windows):
         return _last(scaler, windows) @ weights + bias
 
-    values, mid, volatility, moves, price_moves, event = _windows(edge, range(30, 40), 8_000, 2)
+    values, mid, volatility, moves, price_moves, event, at = _windows(edge, range(30, 40), 8_000, 2)
     unit = volatility[:, None] * STEPS
     start = mid[:, None] / 1e4
-    shrink = safe_shrink(price_after(mid[:, None], mean(values) * unit) - start, price_moves, event)
+    added = price_after(mid[:, None], mean(values) * unit) - start
+    shrink = safe_shrink(Unseen(added, np.zeros_like(added), price_moves, event, at, later=20))
     confidence = fit_confidence(shrink * mean(values) * unit, volatility, moves, event)
     return lambda windows, scale: shrink * mean(windows) * scale[:, None] * STEPS, confidence
 
@@ -63,7 +67,7 @@ def _last(scaler, values):
 def _measured(edge):
     """Pooled skill in price units at h = 5..24 and the largest confidence, on later events."""
     forecast, confidence = _forecaster(edge)
-    values, mid, volatility, _, moves, _ = _windows(edge, range(40, 60), 16_000, 3)
+    values, mid, volatility, _, moves, *_ = _windows(edge, range(40, 60), 16_000, 3)
     mean = forecast(values, volatility)
     predicted = price_after(mid[:, None], mean) - mid[:, None] / 1e4
     error, null = (moves - predicted)[:, 4:], moves[:, 4:]

@@ -7,7 +7,8 @@ import duckdb
 import pytest
 
 from benchmarks.evaluate import ROOT
-from benchmarks.skill import KeptSkill, importable, main, share, summary
+from benchmarks.skill import KeptSkill, main, share, summary
+from benchmarks.skill_recordings import files, importable
 from pipelines.core.errors import DataError
 from pipelines.pull import recording
 
@@ -29,6 +30,7 @@ ROWS = [
     {
         "recorded": "a.parquet",
         "sha256": "new",
+        "shape": {"lookback_bars": 8, "horizon_bars": 5},
         "ratio": {"1": [0.98, 0.97, 0.99], "2": [0.98, 0.97, 1.004], "3": [0.99, 0.98, 1.0], "5": [0.99, 0.98, 1.0]},
     },
     {"recorded": "a.parquet", "sha256": "old", "ratio": {"1": [1.0, 1.0, 1.0]}},
@@ -46,6 +48,7 @@ def test_the_line_has_the_keys_that_are_promised():
     shown = {"1": [0.98, 0.97, 0.99], "2": [0.98, 0.97, 1.004], "5": [0.99, 0.98, 1.0]}
     assert line["recorded"] == {"a.parquet": shown}, "1, 5 and the horizon with the highest upper bound"
     assert line["recorded_worst"] == {"a.parquet": {"horizon": 2, "upper": 1.004}}
+    assert line["recorded_shape"] == {"a.parquet": {"lookback_bars": 8, "horizon_bars": 5}}
     assert line["edge_0_false"] == 1
 
 
@@ -84,6 +87,21 @@ def test_a_refused_recording_costs_the_others_nothing(tmp_path, monkeypatch, cap
     assert set(line["refused"]) == {"table.parquet", "missing.parquet"}
     assert "no price path" in line["refused"]["table.parquet"]
     assert line["recorded"] == {}
+
+
+def test_a_folder_gives_each_of_its_files(tmp_path, monkeypatch, capsys):
+    """All tables of a folder are tried, deep inside too, each refused one is named with its reason; notes are left."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "all/books").mkdir(parents=True)
+    duckdb.sql("COPY (SELECT 'm' AS condition_id, 0.5 AS priceA) TO 'all/table.parquet'")
+    (tmp_path / "all/books/book.json").write_text('{"bids": []}')
+    (tmp_path / "all/NOTES.md").write_text("notes")
+    assert [path.name for path in files(tmp_path / "all")] == ["book.json", "table.parquet"]
+    main(["--worlds", "0", "--recordings", "all"])
+    line = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert set(line["refused"]) == {"book.json", "table.parquet"}
+    with pytest.raises(DataError, match="give a folder of recordings"):
+        files(tmp_path / "all/books/none")
 
 
 def test_the_interval_is_that_of_worlds():

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pipelines.forecast import ridge
 from pipelines.forecast.accuracy import clustered_interval, skill
-from pipelines.forecast.conformal import fit_confidence, fit_offset, safe_shrink
+from pipelines.forecast.conformal import fit_confidence, fit_offset
 
 
 @settings(max_examples=20, deadline=None)
@@ -19,34 +19,6 @@ def test_conformal_intervals_cover_new_data(seed, scale, coverage):
     offset = fit_offset(output[:4000], target[:4000], coverage)
     inside = (target[4000:] >= -0.5 - offset) & (target[4000:] <= 0.5 + offset)
     assert np.abs(inside.mean(axis=0) - coverage).max() < 0.03
-
-
-def test_a_forecast_is_multiplied_by_what_surely_came_true():
-    """The slope of what happened on what was forecast less its standard error, in [0, 1], horizon by horizon: noise
-    and a wrong sign give exactly 0, half a truth a little less than a half, too careful a forecast 1."""
-    rng = np.random.default_rng(3)
-    forecast, noise = rng.normal(size=(2, 20_000, 3))
-    event = np.repeat(np.arange(40), 500)
-    assert safe_shrink(forecast, noise, event).max() < 0.03
-    half = safe_shrink(forecast, 0.5 * forecast + noise, event)
-    slope = 0.5 + np.sum(forecast * noise, axis=0) / np.sum(forecast**2, axis=0)
-    assert ((half > slope - 0.02) & (half < slope - 0.003)).all()
-    assert (safe_shrink(forecast, 2.0 * forecast + noise, event) == 1.0).all()
-    assert (safe_shrink(forecast, -forecast, event) == 0.0).all()
-    assert (safe_shrink(np.zeros_like(forecast), noise, event) == 0.0).all()
-
-
-def test_few_events_are_trusted_less():
-    """The error is clustered: copies of a bar do not help; below 20 events two errors are taken off, and one event
-    alone proves nothing."""
-    rng = np.random.default_rng(5)
-    forecast = rng.normal(size=(2_000, 1))
-    moved = 0.5 * forecast + rng.normal(size=(2_000, 1))
-    many, few = np.repeat(np.arange(20), 100), np.repeat(np.arange(19), 106)[:2_000]
-    assert safe_shrink(forecast, moved, few)[0] < safe_shrink(forecast, moved, many)[0]
-    often = safe_shrink(np.tile(forecast, (5, 1)), np.tile(moved, (5, 1)), np.tile(many, 5))
-    assert np.allclose(often, safe_shrink(forecast, moved, many))
-    assert safe_shrink(forecast, moved, np.zeros(2_000, np.int64))[0] == 0.0
 
 
 def _moves(signal, seed=0, events=40, bars=400, horizon=5):

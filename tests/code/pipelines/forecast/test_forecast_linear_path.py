@@ -1,5 +1,7 @@
 """The linear path: it finds what unseen events confirm, keeps nothing else, and joins the filter in price."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -14,15 +16,16 @@ WIDTH = design(np.zeros((1, LAGS, len(SEEN)))).shape[1]
 def _sample(seed, weights, events=30, bars=300):
     rng = np.random.default_rng(seed)
     inputs = rng.normal(size=(events * bars, WIDTH)) * 0.01
-    left = inputs @ weights + rng.normal(size=(len(inputs), 2)) * 0.02
-    return Sample(inputs, left, np.repeat(np.arange(events), bars))
+    moved = inputs @ weights + rng.normal(size=(len(inputs), 2)) * 0.02
+    at = 60 * np.arange(len(inputs))
+    return Sample(inputs, moved, np.zeros_like(moved), np.repeat(np.arange(events), bars), at)
 
 
 def test_a_relation_is_found_and_kept():
     """Weights of two inputs come back, and unseen events keep nearly all of the forecast."""
     weights = np.zeros((WIDTH, 2))
     weights[3, 0], weights[7, 1] = 0.8, -0.6
-    path, shrink = fit(_sample(1, weights), _sample(2, weights, events=8))
+    path, shrink = fit(_sample(1, weights), _sample(2, weights, events=8), 30)
     found = path.weights / path.scale[:, None]
     assert found[3, 0] == pytest.approx(0.8, rel=0.2)
     assert found[7, 1] == pytest.approx(-0.6, rel=0.2)
@@ -31,7 +34,7 @@ def test_a_relation_is_found_and_kept():
 
 def test_of_noise_nothing_is_kept():
     """Where nothing is to be found, what is kept costs new bars less than a thousandth of their squared moves."""
-    path, shrink = fit(_sample(3, np.zeros((WIDTH, 2))), _sample(4, np.zeros((WIDTH, 2)), events=8))
+    path, shrink = fit(_sample(3, np.zeros((WIDTH, 2))), _sample(4, np.zeros((WIDTH, 2)), events=8), 30)
     new = _sample(8, np.zeros((WIDTH, 2)))
     kept = shrink * path.forecast(new.inputs)
     assert np.sum((new.left - kept) ** 2) < 1.001 * np.sum(new.left**2)
@@ -41,7 +44,7 @@ def test_a_book_alone_is_weighed_alone():
     """With few bars and a relation to the book alone, the columns of the book are chosen, and no other weighs."""
     weights = np.zeros((WIDTH, 2))
     weights[BOOK[1]] = 1.0
-    path, _ = fit(_sample(5, weights, events=6, bars=120), _sample(6, weights, events=4))
+    path, _ = fit(_sample(5, weights, events=6, bars=120), _sample(6, weights, events=4), 10)
     others = np.delete(path.weights, BOOK, axis=0)
     assert not others.any()
     assert path.weights[BOOK[1]].all()
@@ -52,7 +55,7 @@ def test_one_event_proves_nothing():
     weights = np.zeros((WIDTH, 2))
     weights[0] = 1.0
     one = _sample(7, weights, events=1)
-    _, shrink = fit(one, one)
+    _, shrink = fit(one, one, 1)
     assert not shrink.any()
 
 
@@ -102,8 +105,8 @@ def test_inputs_that_are_absent_change_nothing():
     samples = [_sample(seed, weights, events=12, bars=100) for seed in (1, 2)]
     for one in samples:
         one.inputs[:, BEFORE_LADDER:] = 0.0
-    path, shrink = fit(*samples)
-    less, same = fit(*(Sample(one.inputs[:, :BEFORE_LADDER], one.left, one.event) for one in samples))
+    path, shrink = fit(*samples, 12)
+    less, same = fit(*(replace(one, inputs=one.inputs[:, :BEFORE_LADDER]) for one in samples), 12)
     assert path.weights[:BEFORE_LADDER] == pytest.approx(less.weights, rel=1e-9)
     assert not path.weights[BEFORE_LADDER:].any()
     assert shrink == pytest.approx(same, rel=1e-9)

@@ -5,13 +5,25 @@ from test_forecast_windows import make_rows
 
 from pipelines.forecast import linear_fit
 from pipelines.forecast.accuracy import skill
-from pipelines.forecast.conformal import fit_confidence, fit_offset, safe_shrink
+from pipelines.forecast.conformal import fit_confidence, fit_offset
+from pipelines.forecast.safe_shrink import Unseen, safe_shrink
 
 RNG = np.random.default_rng(0)
 COUNT, HORIZON, EVENTS = 400, 3, 25
 EVENT = np.repeat(np.arange(EVENTS), COUNT // EVENTS)
 MOVED = RNG.normal(size=(COUNT, HORIZON)) * 0.02
 FORECAST = 0.5 * MOVED + RNG.normal(size=(COUNT, HORIZON)) * 0.005
+AT = 60 * np.arange(COUNT)
+
+
+def kept(forecast, moved, has=slice(None)):
+    """The safe shrink of the bars that are there, 25 events expected."""
+    return safe_shrink(Unseen(forecast[has], np.zeros_like(moved[has]), moved[has], EVENT[has], AT[has], EVENTS))
+
+
+def sample(inputs, moved, has=slice(None)):
+    """Bars of a fit whose filter forecasts nothing."""
+    return linear_fit.Sample(inputs[has], moved[has], np.zeros_like(moved[has]), EVENT[has], AT[has])
 
 
 def cut(values):
@@ -35,15 +47,15 @@ def test_every_fit_uses_the_moves_that_are_there():
     interval is as wide as the last."""
     moved, known = cut(MOVED)
     output = np.zeros((COUNT, HORIZON, 4), dtype=np.float32)
-    offset, shrink = fit_offset(output, moved.astype(np.float32), 0.9), safe_shrink(FORECAST, moved, EVENT)
+    offset, shrink = fit_offset(output, moved.astype(np.float32), 0.9), kept(FORECAST, moved)
     for h in range(HORIZON):
         has, one = known[:, h], slice(h, h + 1)
         assert offset[h] == fit_offset(output[has][:, one], MOVED[has][:, one].astype(np.float32), 0.9)[0]
-        assert np.isclose(shrink[h], safe_shrink(FORECAST[has][:, one], MOVED[has][:, one], EVENT[has])[0], rtol=1e-12)
+        assert np.isclose(shrink[h], kept(FORECAST[:, one], MOVED[:, one], has)[0], rtol=1e-12)
     none = moved.copy()
     none[:, -1] = np.nan
     assert fit_offset(output, none.astype(np.float32), 0.9)[-1] == offset[-2]
-    assert safe_shrink(FORECAST, none, EVENT)[-1] == 0.0
+    assert kept(FORECAST, none)[-1] == 0.0
 
 
 def test_a_missing_move_says_nothing_of_the_confidence():
@@ -60,16 +72,16 @@ def test_the_linear_path_learns_each_horizon_from_the_bars_that_have_it():
     inputs = RNG.normal(size=(COUNT, 4))
     target = inputs[:, :1] * 0.01 + MOVED
     left, known = cut(target)
-    whole = linear_fit.Sample(inputs, target, EVENT)
-    path, shrink = linear_fit.fit(linear_fit.Sample(inputs, left, EVENT), whole)
+    whole = sample(inputs, target)
+    path, shrink = linear_fit.fit(sample(inputs, left), whole, EVENTS)
     assert shrink.shape == (HORIZON,)
     for h in range(HORIZON):
         has = known[:, h]
-        alone = linear_fit.Sample(inputs[has], target[has][:, h : h + 1], EVENT[has])
-        judged = linear_fit.Sample(inputs, target[:, h : h + 1], EVENT)
-        assert (path.weights[:, h] == linear_fit._fit(alone, judged, path.scale)[0].weights[:, 0]).all()
+        alone = sample(inputs, target[:, h : h + 1], has)
+        judged = sample(inputs, target[:, h : h + 1])
+        assert (path.weights[:, h] == linear_fit._fit(alone, judged, path.scale, EVENTS)[0].weights[:, 0]).all()
     left[:, -1] = np.nan
-    path, shrink = linear_fit.fit(linear_fit.Sample(inputs, left, EVENT), whole)
+    path, shrink = linear_fit.fit(sample(inputs, left), whole, EVENTS)
     assert not path.weights[:, -1].any()
     assert shrink[-1] == 0.0
 

@@ -1,0 +1,163 @@
+"""The forecaster on a recording: made of its earlier slices by the stage's own code, judged on the later ones."""
+
+import contextlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import stage_runs
+from benchmarks.evaluate import ROOT
+from benchmarks.without_inputs import GROUPS_OF_BRACKETS, without
+from flows.edit_params import change
+from pipelines.core.artifacts import read_json
+from pipelines.core.domain import FloatArray
+from pipelines.core.errors import DataError
+from pipelines.core.lookback import decided
+from pipelines.core.params import Params, read
+from pipelines.features.state_space import StateSpace
+from pipelines.forecast.accuracy import Errors
+from pipelines.forecast.training_windows import IntArray, Rows
+from pipelines.inference.predictor import Predictor
+from pipelines.pull import import_recording, recording
+from pipelines.pull.import_recording import KNOWN
+
+JUDGED = ("agent", "selection", "gate")
+SHOWN = (1, 5, 24)
+SHORT = ("forecast.lookback_bars=8", "forecast.horizon_bars=5")
+
+Row = dict[str, Any]
+
+
+def changed(assignments: Sequence[str]) -> Params:
+    """The shipped parameters with some changes. Raises ParameterError naming what is not allowed."""
+    with tempfile.TemporaryDirectory() as work:
+        path = Path(work) / "params.yaml"
+        shutil.copy2(ROOT / "params.yaml", path)
+        change(assignments, path)
+        return read(path)
+
+
+def judged(rows: Rows, params: Params) -> IntArray:
+    """Bars of the slices that nothing was learned from, with whole windows and targets, at prices in [0.02, 0.98]."""
+    shape = params.forecast.lookback_bars, params.forecast.horizon_bars
+    return np.concatenate([rows.lively(rows.positions(name, *shape)) for name in JUDGED])
+
+
+def importable(path: Path, folder: Path, columns: Sequence[str] = ()) -> Path:
+    """The recording as it is, or the one that `oddsmith data import` makes of it in a folder.
+
+    Raises:
+        DataError: if it is no recording and none can be made of it, saying what it lacks.
+        ParameterError: if `columns` are no pairs of ours=theirs.
+    """
+    try:
+        recording.check(path)
+    except DataError:
+        if path.is_dir() or not path.exists():
+            raise
+    else:
+        if not columns:
+            return path.resolve()
+    made = folder / f"{path.name.split('.')[0]}.parquet"
+    with contextlib.redirect_stdout(sys.stderr):
+        import_recording.run(path, made, columns, replace=False)
+    return made
+
+
+def files(folder: Path) -> list[Path]:
+    """Every file of a folder whose ending is that of a table, deep inside too, in order.
+
+    Raises:
+        DataError: if there is none.
+    """
+    found = sorted(path for path in folder.rglob("*") if path.name.removesuffix(".gz").rpartition(".")[2] in KNOWN)
+    if not found:
+        raise DataError(f"{folder} holds no file that ends with {', '.join(KNOWN)}; give a folder of recordings")
+    return found
+
+
+def one_recording(
+    path: Path,
+    params: Params,
+    assignments: Sequence[str] = (),
+    columns: Sequence[str] = (),
+    groups: Sequence[str] = (),
+) -> Row:
+    """RMSE ratio to persistence at every horizon, on what comes after the slices that were learned from, and what each
+    group of inputs adds. A recording that is too short for the lookback and the horizons of `params` gets SHORT ones.
+
+    Raises:
+        DataError: if nothing can be learned from it, or nothing comes after that.
+        RuntimeError: with the last line of a stage that refuses it.
+    """
+    with tempfile.TemporaryDirectory() as work:
+        given = importable(path, Path(work), columns)
+        try:
+            return _judgement(path.name, given, params, assignments, groups)
+        except (DataError, RuntimeError) as whole:
+            try:
+                return _judgement(path.name, given, changed([*assignments, *SHORT]), [*assignments, *SHORT], groups)
+            except (DataError, RuntimeError) as short:
+                raise whole from short
+
+
+def _judgement(name: str, given: Path, params: Params, assignments: Sequence[str], groups: Sequence[str]) -> Row:
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work)
+        shutil.copy2(ROOT / "params.yaml", folder)
+        change(assignments, folder / "params.yaml")
+        stage_runs.run(folder, "window", "--source", "recorded", "--recording", str(given))
+        for stage in ("pull", "featurize"):
+            stage_runs.run(folder, stage)
+        rows = Rows.read(folder / "data/features")
+        params = decided(params, folder / "data/features")
+        scaler = read_json(folder / "data/features/scaler.json")
+    positions = judged(rows, params)
+    if len(positions) == 0:
+        raise DataError(f"{name} has no bar to judge after the slices that are learned from; give a longer recording")
+    mean, fitted = _forecast(rows, params, name, scaler, positions)
+    ratios, adds = {}, {}
+    for bars in range(1, params.forecast.horizon_bars + 1):
+        one = Errors.of(rows, positions, mean, slice(bars - 1, bars))
+        low, high = one.interval()
+        ratios[str(bars)] = [round(1.0 - value, 5) for value in (one.skill, high, low)]
+    for group in groups:
+        names = GROUPS_OF_BRACKETS if group == "brackets" else (group,)
+        other, _ = _forecast(without(rows, *names), params, f"{name}-{group}", scaler, positions, fitted)
+        adds[group] = _adds(rows, positions, mean, other)
+    shape = {"lookback_bars": params.forecast.lookback_bars, "horizon_bars": params.forecast.horizon_bars}
+    return {"ratio": ratios, "adds": adds, "events": len(np.unique(rows.event[positions])), "shape": shape}
+
+
+def _forecast(
+    rows: Rows, params: Params, name: str, scaler: Any, positions: IntArray, fitted: StateSpace | None = None
+) -> tuple[FloatArray, StateSpace | None]:
+    """Mean forecasts of a new forecaster at some bars, (n, H), and its filter."""
+    from pipelines.forecast import candidate  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as work:
+        candidate.make(rows, params, Path(work) / "forecaster", f"skill-{name}", scaler, fitted)
+        candidate.checkpoint_of(params, f"skill-{name}").clear()
+        predictor = Predictor(Path(work) / "forecaster")
+        windows = rows.windows(predictor.lookback, rows.states(predictor.filter))
+        return predictor.forecast_many(windows, positions).mean, predictor.filter
+
+
+def _adds(rows: Rows, positions: IntArray, mean: FloatArray, other: FloatArray) -> Row:
+    """Skill less that of other forecasts at the shown horizons, with its interval over events."""
+    found = {}
+    for bars in (bars for bars in SHOWN if bars <= mean.shape[1]):
+        one, less = (Errors.of(rows, positions, made, slice(bars - 1, bars)) for made in (mean, other))
+        found[str(bars)] = [round(value, 6) for value in (one.skill - less.skill, *one.interval(less))]
+    return found
+
+
+def worst(ratio: Row) -> tuple[str, float]:
+    """The horizon whose ratio has the highest upper bound, and the bound."""
+    bars = max(ratio, key=lambda one: float(ratio[one][2]))
+    return bars, ratio[bars][2]
