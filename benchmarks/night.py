@@ -99,7 +99,7 @@ def _pieces(asked: argparse.Namespace) -> list[Piece]:
     return [
         *((f"settled/{changed.world}/{regime}", partial(changed.settled, regime)) for regime in regimes),
         *((f"changed/{changed.name}/{night}", partial(changed.night, night)) for night in nights),
-        *((f"night/{seed}/{night}", partial(nothing.night, night)) for night in range(asked.nights)),
+        *((f"edge_0/{seed}/{night}", partial(nothing.night, night)) for night in range(asked.nights)),
         *((f"killed/{seed}/{stage}", partial(_killed, out, seed, stage)) for stage in asked.kills),
         (f"unchanged/{seed}", partial(_unchanged, out, seed)),
         *((f"{sized}/{stage}", partial(_sized, out, asked.markets, asked.days, stage)) for stage in stages),
@@ -114,7 +114,7 @@ def _line(asked: argparse.Namespace, rows: dict[str, Any], names: Sequence[str])
         return [rows[name] for name in done if name.startswith(kind)]
 
     sized = {name.rpartition("/")[2]: rows[name] for name in done if name.startswith("sized/")}
-    nights, killed, unchanged = of("night/"), of("killed/"), of("unchanged/")
+    nights, killed, unchanged = of("edge_0/"), of("killed/"), of("unchanged/")
     return {
         "nights": len(nights),
         "promotions_edge_0": sum(row["promoted"] for row in nights),

@@ -74,7 +74,9 @@ def test_a_run_that_is_out_of_time_says_what_is_left(tmp_path, capsys):
         "--minutes",
         "0.0001",
     ]
-    (tmp_path / "measured.json").write_text('{"night/1/0": {"verdict": "hold"}, "unchanged/1": {"seconds": 3.0}}')
+    (tmp_path / "measured.json").write_text(
+        '{"edge_0/1/0": {"verdict": "hold", "promoted": false}, "unchanged/1": {"seconds": 3.0}}'
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(night, "time", SimpleNamespace(monotonic=iter([0.0, 1.0, 1.0, 1.0, 1.0]).__next__))
         assert night.main(asked) == 0
