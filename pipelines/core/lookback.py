@@ -17,8 +17,10 @@ from pipelines.core.sections import LEAST_LOOKBACK_BARS, ForecastParams
 
 FILE: Final = "lookback.json"
 ENOUGH: Final = 0.5
-"""Share of the bars that must have the whole lookback before and the whole horizon after them; and of those with the
-lookback, the share that must have the whole horizon."""
+"""Share of the bars that must have the whole lookback before and the whole horizon after them."""
+FEW: Final = 0.1
+"""Share of the bars with a lookback below which those with the whole horizon are too few to learn from alone. The last
+bars of markets add nothing where there are others, and with a third of the bars left they did harm."""
 
 
 def fitting(bars_of_market: NDArray[np.int64], asked: int, horizon: int) -> int:
@@ -34,14 +36,14 @@ def fitting(bars_of_market: NDArray[np.int64], asked: int, horizon: int) -> int:
 def least_ahead(bars_of_market: NDArray[np.int64], asked: int, lookback: int, horizon: int) -> int:
     """Bars that follow a bar that is learned from: those asked for, where 0 leaves it to the markets.
 
-    Then it is the horizon; but where most bars that have a lookback lack it, as in markets of few bars, one is enough,
-    and a bar is learned from at the horizons that its market has.
+    Then it is the horizon; but where almost no bar that has a lookback has it too, as in markets of few bars, one is
+    enough, and a bar is learned from at the horizons that its market has.
     """
     if asked > 0:
         return min(asked, horizon)
     with_lookback = int(np.maximum(bars_of_market - lookback, 0).sum())
     with_horizon = int(np.maximum(bars_of_market - (lookback + horizon) + 1, 0).sum())
-    return horizon if with_horizon > 0 and with_horizon >= ENOUGH * with_lookback else 1
+    return horizon if with_horizon > 0 and with_horizon >= FEW * with_lookback else 1
 
 
 def with_decided(params: Params, bars: int | None, ahead: int) -> Params:

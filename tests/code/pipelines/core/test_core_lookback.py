@@ -38,10 +38,12 @@ def test_the_lookback_travels_with_the_data(tmp_path: Path):
 
 
 def test_short_markets_are_learned_from_at_the_horizons_that_they_have():
-    """Where most bars have no whole horizon one bar that follows is enough; other markets keep the whole horizon, and a
-    number that a person gives counts."""
+    """Where almost no bar has the whole horizon one bar that follows is enough; other markets keep the whole horizon,
+    and a number that a person gives counts."""
     assert lookback.least_ahead(np.full(50, 720), 0, 60, 24) == 24
     assert lookback.least_ahead(np.full(50, 60), 0, 8, 12) == 12
     assert lookback.least_ahead(np.full(50, 20), 0, 8, 24) == 1
+    assert lookback.least_ahead(np.repeat([20, 40], [70, 30]), 0, 8, 24) == 24
+    assert lookback.least_ahead(np.repeat([20, 40], [95, 5]), 0, 8, 24) == 1
     assert lookback.least_ahead(np.full(50, 60), 5, 8, 12) == 5
     assert lookback.least_ahead(np.full(50, 720), 500, 60, 24) == 24
