@@ -62,7 +62,7 @@ class Nights:
     model: tuple[str, ...]
     """The world: NAME=VALUE of `simulator.markets.price_model.Model`."""
     regime: tuple[str, ...] = ()
-    """What is other in the changed regime, in the same form."""
+    """Numbers of the model that differ in the changed regime: NAME=VALUE."""
     changes: tuple[int, ...] = ()
     """The nights at which the regime changes, and changes back; empty: it never does."""
 

@@ -1,7 +1,8 @@
-"""What do bars teach whose market ends before the horizon? `python -m benchmarks.short_markets --recorded 1h=FILE`.
+"""What the last bars of a market add to training: `python -m benchmarks.short_markets --recorded 1h=FILE`.
 
-Two forecasters of the same recording, as a family's profile has it: one learns from bars with the whole horizon after
-them alone (`forecast.least_ahead_bars` at the horizon), the other from every bar at the horizons that its market has.
+After these bars the market ends before the horizon. Two forecasters of the same recording, with the parameters of a
+family's profile: one learns only from bars with the whole horizon after them (`forecast.least_ahead_bars` at the
+horizon), the other from every bar, at the horizons that its market has.
 Both have the same state-space filter and are judged on the same later bars at every horizon that these have. The last
 line is JSON: by recording the bars of fit and calibration slice that each learns from, and what the added ones add to
 the skill (1 - RMSE / RMSE of persistence, price units, all horizons), [value, low, high], 95 % over events; also on the

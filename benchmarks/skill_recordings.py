@@ -73,7 +73,7 @@ def files(folder: Path) -> list[Path]:
     """Every file of a folder whose ending is that of a table, deep inside too, in order.
 
     Raises:
-        DataError: if there is none.
+        DataError: if the folder holds no such file.
     """
     found = sorted(path for path in folder.rglob("*") if path.name.removesuffix(".gz").rpartition(".")[2] in KNOWN)
     if not found:

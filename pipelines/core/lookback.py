@@ -1,5 +1,7 @@
-"""How much history a forecast reads of the markets at hand: `forecast.lookback_bars`, or less where these are short;
-and how many bars must follow one that is learned from: the horizon, or one where markets are shorter still.
+"""The lookback of a forecast and the bars that must follow a training bar, both shorter where markets are short.
+
+The lookback is `forecast.lookback_bars`, or 8 where most bars have no whole window. The whole horizon must follow a
+training bar, or one bar where fewer than a tenth of the bars have the whole horizon.
 
 The pull decides it once, on the markets that it found, and every later stage reads what it decided. The forecaster
 keeps it in its meta.json, which backtest, gate and bot read.

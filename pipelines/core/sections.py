@@ -182,7 +182,7 @@ class ForecastParams(Section):
     """How far a forecast looks ahead. Unit: bars."""
     least_ahead_bars: Annotated[int, Field(ge=0, le=500)] = 0
     """A bar is learned from where so many bars of its market follow, at most the horizon, at every horizon that its
-    market has; 0: the horizon, or 1 where most bars of the markets have none. Unit: bars."""
+    market has; 0: the horizon, or 1 where fewer than a tenth of the bars have it. Unit: bars."""
     windows: PositiveInt
     """Training windows that are drawn in every epoch. Unit: windows."""
     epochs: PositiveInt

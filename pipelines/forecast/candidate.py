@@ -280,10 +280,8 @@ def _ending(rows: Rows, params: Params, path: Base) -> Ending | None:
 def _network_shrink(rows: Rows, made: Outputs, table: Conformal, positions: IntArray, later: float) -> FloatArray:
     """Safe shrink of what a network adds to filter and linear path at some bars, (H,)."""
     base, now = made.base(table), rows.mid_units[positions][:, None]
-    horizon = base.shape[1]
-    unit = made.volatility[:, None] * np.sqrt(np.arange(1, horizon + 1))
     kept = price_after(now, base)
-    added = price_after(now, base + made.network[..., 0] * unit) - kept
+    added = price_after(now, base + made.network[..., 0] * made.unit()) - kept
     return safe_shrink(_unseen(rows, positions, added, kept - now / PRICE_SCALE, later))
 
 

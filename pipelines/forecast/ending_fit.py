@@ -7,7 +7,7 @@ import numpy as np
 from pipelines.core.domain import FloatArray
 from pipelines.features.families.clock import UNKNOWN_TIME_YEARS, YEAR_S
 from pipelines.forecast.training_windows import IntArray
-from pipelines.inference.ending import Ending
+from pipelines.inference.ending import Ending, interval_unit
 
 POWERS = (0.25, 0.5, 0.75, 1.0)
 RANGES = 16
@@ -47,10 +47,7 @@ def fit_ending(seen: Seen, length_s: int) -> Ending | None:
 
 def _surprise(seen: Seen, ending: Ending | None) -> FloatArray:
     """Negative log likelihood of each bar's moves, summed over horizons, (n,); a missing move says nothing."""
-    horizon = seen.left.shape[1]
-    unit = seen.volatility[:, None] * np.sqrt(np.arange(1, horizon + 1))
-    if ending is not None:
-        unit = unit * ending.factor(seen.years_left, seen.mid_units, seen.volatility, horizon)
+    unit = interval_unit(ending, seen.years_left, seen.mid_units, seen.volatility, seen.left.shape[1])
     size = np.abs(seen.left) / unit
     level = np.maximum(np.nansum(size, axis=0) / np.maximum(np.isfinite(size).sum(axis=0), 1), 1e-9)
     summed: FloatArray = np.nansum(np.where(np.isnan(size), 0.0, np.log(unit * level)) + size / level, axis=1)

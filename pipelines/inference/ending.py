@@ -1,9 +1,9 @@
-"""How uncertain the price of a market is that ends soon: the scale of its interval by the time left and the price.
+"""The width of the interval of a market that ends soon, from the time that is left and the price.
 
-A market that pays by where another price stands at its end is worth p = Phi(d), d the distance to the level in standard
-deviations of what is left. Over h of L bars that are left d becomes (d sqrt(L) + sqrt(h) Z) / sqrt(L - h), whatever the
-volatility: p and L alone say how far the price may move, and it moves most at the end. How much of that a kind of
-markets follows, and from when on, is fitted.
+Such a market pays 1 if another price stands above a level at the end. Its price is p = Phi(d), where d is the distance
+to the level in standard deviations of the move until the end. With L bars left, after h of them d becomes
+(d sqrt(L) + sqrt(h) Z) / sqrt(L - h), whatever the volatility is. So p and L give the size of the next moves, and these
+grow towards the end. How closely markets of a kind follow this, and from how many bars before the end, is fitted.
 """
 
 from dataclasses import dataclass
@@ -71,3 +71,16 @@ class Ending:
     def parse(cls, document: Any) -> "Ending":
         """The scale that `document` described."""
         return cls(float(document["power"]), float(document["range_bars"]), int(document["length_s"]))
+
+
+def interval_unit(
+    ending: Ending | None,
+    years_left: FloatArray,
+    mid_units: NDArray[np.integer[Any]],
+    volatility: FloatArray,
+    horizon: int,
+) -> FloatArray:
+    """Volatility x sqrt(h), (n, H), from (n,) each: what scales a forecast and its interval back to log-odds; with
+    `ending` the interval's scale by the time left."""
+    unit: FloatArray = volatility[:, None] * np.sqrt(np.arange(1, horizon + 1))
+    return unit if ending is None else unit * ending.factor(years_left, mid_units, volatility, horizon)

@@ -18,7 +18,7 @@ from pipelines.features.garch import Garch
 from pipelines.features.scale import local_volatility, price_after
 from pipelines.features.state_space import STATES, StateSpace
 from pipelines.inference.calibration import Confidence, Conformal
-from pipelines.inference.ending import TIME_LEFT, Ending
+from pipelines.inference.ending import TIME_LEFT, Ending, interval_unit
 from pipelines.inference.inputs import FloatWindows, Inputs, InputScaler
 from pipelines.inference.linear_path import SEEN, LinearPath, design, joined
 
@@ -48,11 +48,7 @@ class Outputs:
 
     def unit(self, ending: Ending | None = None) -> FloatArray:
         """Volatility x sqrt(h), (n, H): what scales the network back, and with `ending` the interval."""
-        horizon = self.ahead.shape[1]
-        unit: FloatArray = self.volatility[:, None] * np.sqrt(np.arange(1, horizon + 1))
-        if ending is None:
-            return unit
-        return unit * ending.factor(self.years_left, self.mid_units, self.volatility, horizon)
+        return interval_unit(ending, self.years_left, self.mid_units, self.volatility, self.ahead.shape[1])
 
     def base(self, table: Conformal) -> FloatArray:
         """What filter and linear path forecast together after their shrinks, (n, H) in log-odds."""

@@ -1,7 +1,9 @@
 """The variance that a forecast states, as stops, sizes and a maker's quotes use it. Compiled from this source too.
 
-A central 90 % interval of a normal distribution is `NORMAL_90` standard deviations wide.
+A central 90 % interval of a normal distribution is `WIDTH_90` standard deviations wide.
 """
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +11,7 @@ from numpy.typing import NDArray
 from pipelines.core.domain import FloatArray, Forecast
 from pipelines.core.money import PRICE_SCALE
 
-NORMAL_90 = 2.0 * 1.6448536269514722
+WIDTH_90 = 2.0 * 1.6448536269514722
 """Width of a central 90 % interval of a normal distribution, in standard deviations."""
 
 
@@ -19,7 +21,7 @@ def deviation_units(width_log_odds: float, mid_units: int) -> int:
     >>> deviation_units(width_log_odds=0.4, mid_units=5_000)
     303
     """
-    return int(width_log_odds / NORMAL_90 * mid_units * (PRICE_SCALE - mid_units) / PRICE_SCALE)
+    return int(_deviation(width_log_odds, mid_units))
 
 
 def predicted_units(forecast: Forecast, mid_units: int, horizon: int = 0) -> int:
@@ -29,11 +31,12 @@ def predicted_units(forecast: Forecast, mid_units: int, horizon: int = 0) -> int
 
 def predicted_units_each(lower: FloatArray, upper: FloatArray, mid_units: NDArray[np.int64]) -> NDArray[np.int64]:
     """`predicted_units` of the last horizon for many bars: (n, H) twice and (n,) -> whole numbers, (n,)."""
-    width = upper[:, -1] - lower[:, -1]
-    units: NDArray[np.int64] = (width / NORMAL_90 * mid_units * (PRICE_SCALE - mid_units) / PRICE_SCALE).astype(
-        np.int64
-    )
+    units: NDArray[np.int64] = _deviation(upper[:, -1] - lower[:, -1], mid_units).astype(np.int64)
     return units
+
+
+def _deviation(width_log_odds: Any, mid_units: Any) -> Any:
+    return width_log_odds / WIDTH_90 * mid_units * (PRICE_SCALE - mid_units) / PRICE_SCALE
 
 
 def largest_fraction(price_units: int, deviation_units: int, deviation_fraction: float) -> float:

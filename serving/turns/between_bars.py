@@ -211,13 +211,13 @@ class BetweenTurns:
         view, ts_s = self._turns.view(account, kill), moved.newest[0].bar.ts_s
         turn = turn_between(model, ts_s, moved.newest, view, busy_markets(account))
         took_ms, funnel = (time.perf_counter() - moved.heard_at) * 1e3, BarFunnel()
+        funnel.listing(len(turn.inputs), len(turn.inputs), {})
         funnel.decisions(turn, len(turn.inputs))
         try:
             entries = self._turns.sender.send_all(account, turn, kill, funnel, bar_waits)
         finally:
             # Packing what was seen takes as long as a signature, and no order has to wait for it.
             self._write(model, turn, view, took_ms)
-        funnel.listing(len(turn.inputs), len(turn.inputs), {})
         return None, _Done(turn, took_ms, funnel, entries)
 
     def _write(self, model: LoadedModel, turn: Turn, view: Account, took_ms: float) -> None:

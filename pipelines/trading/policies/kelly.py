@@ -16,7 +16,7 @@ from pipelines.trading.policies.base import (
     held_direction,
     weighed,
 )
-from pipelines.trading.predicted_variance import NORMAL_90
+from pipelines.trading.predicted_variance import WIDTH_90
 from pipelines.trading.threshold_rule import MOVE_STEPS, expected_units, keeps
 
 
@@ -112,7 +112,7 @@ def share(
     if edge <= 0.0:
         return 0.0
     price = kernel.token_price(mid_units, direction)
-    deviation = max(expected_units((upper - lower) / NORMAL_90, mid_units), 1.0)
+    deviation = max(expected_units((upper - lower) / WIDTH_90, mid_units), 1.0)
     growth_optimal = edge * price / (deviation * deviation)
     quarters = round(4.0 * min(growth_optimal / max(cap_fraction, 1e-9), 1.0))
     return max(quarters, 1) / 4.0
