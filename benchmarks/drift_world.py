@@ -75,8 +75,7 @@ def write_raw(markets: Markets, begun: Sequence[Event], folder: Path, start_s: i
     folder.mkdir(parents=True, exist_ok=True)
     ids = [market.market_id for market in listed]
     news = [headline for headline in _headlines(begun, end_s) if start_s - 3_600 < headline.known_s <= end_s]
-    tables = raw_tables.markets_table(listed), raw_tables.bars_table(ids, bars), raw_tables.headlines_table(news)
-    raw_tables.write_raw(folder, *tables)
+    raw_tables.write_raw(folder, raw_tables.markets_table(listed), ids, bars, raw_tables.headlines_table(news))
     paid = {name: payout for name, payout, ended_s in markets.resolutions() if ended_s <= end_s and name in set(ids)}
     pq.write_table(raw_tables.payouts_table(paid), folder / "payouts.parquet")
     pq.write_table(raw_tables.spreads_table({}), folder / "spreads.parquet")

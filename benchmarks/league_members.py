@@ -12,7 +12,6 @@ from benchmarks.league_data import Course
 from benchmarks.without_inputs import without
 from pipelines.core.kinds import forecasters
 from pipelines.forecast import baselines
-from pipelines.forecast.stage import forecasts
 from pipelines.forecast.training_windows import IntArray
 from pipelines.inference.predictor import Forecasts, Predictor
 
@@ -68,9 +67,9 @@ def forecast(course: Course, kind: str, folder: Path) -> Made:
     report = candidate.make(course.rows, params, folder, course.data_hash, course.observation, course.fitted)
     candidate.checkpoint_of(params, course.data_hash).clear()
     predictor, positions = Predictor(folder), course.positions()
-    made = forecasts(course.rows, predictor, positions)
-    windows = course.rows.windows(predictor.lookback, course.rows.states(predictor.filter))(positions[:LIVE_MARKETS])
-    return Made(positions, made, float(report["training_s"]), _median_ms(lambda: predictor.forecast_batch(*windows)))
+    windows = course.rows.windows(predictor.lookback, course.rows.states(predictor.filter))
+    made, live = predictor.forecast_many(windows, positions), windows(positions[:LIVE_MARKETS])
+    return Made(positions, made, float(report["training_s"]), _median_ms(lambda: predictor.forecast_batch(*live)))
 
 
 def _classical(course: Course, kind: str) -> Made:

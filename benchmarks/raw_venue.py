@@ -12,7 +12,7 @@ from pipelines.core.artifacts import write_json
 from pipelines.core.products import CHAMPION, WINDOW
 
 START_S = 1_767_225_600
-DAY_S, STEP_S = 86_400, 60
+DAY_S, STEP_S = raw_tables.DAY_S, 60
 MARKETS_PER_EVENT = 5
 
 
@@ -74,7 +74,7 @@ def _append(
         path = folder / "part.parquet"
         if path.is_file():
             table = pa.concat_tables([pq.ParquetFile(path).read(), table])
-        pq.write_table(table, path, row_group_size=100_000)
+        pq.write_table(table, path, row_group_size=raw_tables.ROW_GROUP)
 
 
 def _about(name: str, number: int, end_s: int) -> dict[str, object]:

@@ -1,13 +1,12 @@
 """The raw tables, their columns and units, and how they are written: one schema for data/raw and data/replay."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -15,6 +14,10 @@ from pipelines.core.domain import Headline, Market
 
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
+
+DAY_S = 86_400
+ROW_GROUP = 65_536
+"""Rows of a row group of bars: the least that one who reads a few markets has to decode of a day."""
 
 MARKETS = pa.schema(
     [
@@ -109,6 +112,11 @@ class Bars:
     def __len__(self) -> int:
         return len(self.code)
 
+    @classmethod
+    def concatenated(cls, parts: "Sequence[Bars]") -> "Bars":
+        """The bars of all parts, one after the other."""
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
+
     def where(self, mask: BoolArray) -> "Bars":
         """The bars that a mask keeps."""
         return replace(self, **{name: getattr(self, name)[mask] for name in self.__dataclass_fields__})
@@ -192,17 +200,21 @@ def spreads_table(spreads: Mapping[int, tuple[float, int]]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=SPREADS)
 
 
-def write_raw(folder: Path, markets: pa.Table, bars: pa.Table, headlines: pa.Table) -> None:
-    """Fill `folder`: markets.parquet, headlines.parquet and bars/day=YYYY-MM-DD/part.parquet (UTC, market time)."""
+def write_raw(folder: Path, markets: pa.Table, market_ids: list[str], bars: Bars, headlines: pa.Table) -> None:
+    """Fill `folder`: markets.parquet, headlines.parquet and bars/day=YYYY-MM-DD/part.parquet (UTC, market time).
+
+    The table of one day is in memory at a time: a row of it is much larger than a bar. `ROW_GROUP` rows stand together
+    in a file, so that one who reads some of its markets skips the others.
+    """
     pq.write_table(markets, folder / "markets.parquet")
     pq.write_table(headlines, folder / "headlines.parquet")
     (folder / "bars").mkdir()
-    days = pc.floor(pc.divide(bars["ts_s"].cast(pa.float64()), 86_400.0)).cast(pa.int64())
-    for day in sorted(pc.unique(days).to_pylist()):
-        name = datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y-%m-%d")
-        part = folder / "bars" / f"day={name}"
+    days = bars.ts_s // DAY_S
+    for day in np.unique(days).tolist():
+        part = folder / "bars" / f"day={datetime.fromtimestamp(day * DAY_S, UTC):%Y-%m-%d}"
         part.mkdir()
-        pq.write_table(bars.filter(pc.equal(days, day)), part / "part.parquet")
+        table = bars_table(market_ids, bars.where(days == day))
+        pq.write_table(table, part / "part.parquet", row_group_size=ROW_GROUP)
 
 
 def write_replay(folder: Path, markets: pa.Table, bars: pa.Table, prices: pa.Table) -> None:

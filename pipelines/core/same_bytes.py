@@ -1,14 +1,17 @@
 """The same network in the same bytes: files without the clock, the memory addresses and the hash seed of a process.
 
-Keras and Stable-Baselines3 write the date and the addresses of objects, and the ONNX converter numbers constants in the
-order of a set of strings, which every process shuffles. A stage that is run again would change the hash of its bundle.
+Keras and Stable-Baselines3 write the date and the addresses of objects, and the ONNX converter orders and numbers nodes
+and constants by sets of strings, which every process shuffles. A stage that is run again would change the hash of its
+bundle.
 """
 
+import copy
 import json
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import onnx
 
@@ -18,7 +21,6 @@ BEGINNING = (1980, 1, 1, 0, 0, 0)
 """The earliest date that a zip file can hold."""
 SHARED = re.compile(r'("shared_object_id": )(\d+)')
 ADDRESS = re.compile(rb" at 0x[0-9a-f]+>")
-NUMBERED = re.compile(r"__\d+$")
 
 
 def of_keras(path: Path) -> None:
@@ -40,22 +42,72 @@ def of_learner(path: Path) -> None:
 
 
 def of_onnx(path: Path) -> None:
-    """Write an ONNX file again: its constants in the order in which the nodes read them, numbered in that order."""
+    """Write an ONNX file again: nodes in the order in which its outputs need them, constants in the order in which the
+    nodes read them, and everything between inputs and outputs named by its place."""
     model = onnx.load(path)
-    graph = model.graph
-    by_name = {one.name: one for one in graph.initializer}
-    read = [name for node in graph.node for name in node.input if name in by_name]
-    names = {old: f"{NUMBERED.sub('', old)}__{place}" for place, old in enumerate(dict.fromkeys(read))}
-    kept = [by_name[old] for old in names]
-    for one in kept:
-        one.name = names[one.name]
-    for node in graph.node:
-        inputs = [names.get(name, name) for name in node.input]
-        del node.input[:]
-        node.input.extend(inputs)
-    del graph.initializer[:]
-    graph.initializer.extend(kept)
+    _in_order(model.graph, {})
     write_bytes(path, model.SerializeToString(deterministic=True))
+
+
+def _in_order(graph: onnx.GraphProto, outer: Mapping[str, str]) -> None:
+    """Put a graph in order in place; `outer` has the new names of what a graph around it made."""
+    nodes, depth = _needed(graph), len(outer)
+    constants = {one.name: one for one in graph.initializer}
+    read = list(dict.fromkeys(name for node in nodes for name in _read(node) if name in constants))
+    names = {**outer, "": ""}
+    for place, end in enumerate((*graph.input, *graph.output)):
+        names.setdefault(end.name, f"end_{depth}_{place}" if outer else end.name)
+        end.name = names[end.name]
+    for place, name in enumerate((*read, *(name for node in nodes for name in node.output))):
+        names.setdefault(name, f"value_{depth}_{place}")
+    for place, node in enumerate(nodes):
+        node.name = f"{node.op_type}_{place}"
+        for given in (node.input, node.output):
+            renamed = [names[name] for name in given]
+            del given[:]
+            given.extend(renamed)
+        attributes = sorted(node.attribute, key=lambda one: one.name)
+        del node.attribute[:]
+        node.attribute.extend(attributes)
+        for inner in _inside(node):
+            _in_order(inner, names)
+    for name in read:
+        constants[name].name = names[name]
+    _replace(graph.node, nodes)
+    _replace(graph.initializer, [constants[name] for name in read])
+    del graph.value_info[:]
+
+
+def _needed(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+    """The nodes that the outputs need, each after those that it reads: depth first, in the order of the inputs."""
+    makers = {name: place for place, node in enumerate(graph.node) for name in node.output}
+    order: dict[int, None] = {}
+    waiting = [(makers[one.name], False) for one in reversed(graph.output) if one.name in makers]
+    while waiting:
+        place, read = waiting.pop()
+        if read:
+            order[place] = None
+        elif place not in order:
+            waiting.append((place, True))
+            before = [makers[name] for name in _read(graph.node[place]) if name in makers]
+            waiting.extend((one, False) for one in reversed(before) if one not in order)
+    return [copy.deepcopy(graph.node[place]) for place in order]
+
+
+def _read(node: onnx.NodeProto) -> list[str]:
+    """What a node reads, also inside of its own graphs."""
+    inner = [name for graph in _inside(node) for one in graph.node for name in _read(one)]
+    return [*node.input, *inner, *(one.name for graph in _inside(node) for one in graph.output)]
+
+
+def _inside(node: onnx.NodeProto) -> list[onnx.GraphProto]:
+    return [graph for one in node.attribute for graph in (*([one.g] if one.HasField("g") else []), *one.graphs)]
+
+
+def _replace(field: Any, values: Sequence[Any]) -> None:
+    kept = [copy.deepcopy(value) for value in values]
+    del field[:]
+    field.extend(kept)
 
 
 def _members(path: Path) -> dict[str, bytes]:

@@ -13,13 +13,23 @@ from pipelines.core.errors import DataError
 from pipelines.core.params import load
 from pipelines.core.products import FEATURES, FORECASTER, FORECASTS, report_json
 from pipelines.forecast.accuracy import added, measure
-from pipelines.forecast.training_windows import IntArray, Rows
+from pipelines.forecast.training_windows import BATCH_ROWS, IntArray, Rows
 from pipelines.inference import start_point
-from pipelines.inference.predictor import Forecasts, Predictor
+from pipelines.inference.predictor import Forecasts, Predictor, Windows, batches
 
 REPORT = report_json("forecast")
 
 FORECAST_SLICES = ("agent", "selection", "gate")
+SCHEMA = pa.schema(
+    [
+        ("market_id", pa.string()),
+        ("ts_s", pa.int64()),
+        ("slice", pa.string()),
+        *((name, pa.list_(pa.float32())) for name in ("mean", "lower", "upper")),
+        ("confidence", pa.float32()),
+    ]
+)
+"""Of forecasts.parquet."""
 
 
 def run() -> None:
@@ -34,46 +44,42 @@ def run() -> None:
         data_hash = f"{data_hash}-{start.bundle}"
     report = candidate.make(rows, params, FORECASTER, data_hash, read_json(FEATURES / "scaler.json"), start=start)
     predictor = Predictor(FORECASTER)
-    write_forecasts(rows, predictor, FORECASTS)
-    ahead = lookback.ahead_of(params.forecast)
-    report["selection"] = evaluate(rows, predictor, "selection", ahead)
-    report["network_adds"] = network_adds(rows, predictor, "selection", ahead)
+    windows = rows.windows(predictor.lookback, rows.states(predictor.filter))
+    write_forecasts(rows, predictor, windows, FORECASTS)
+    judged = judged_at(rows, "selection", predictor.lookback, lookback.ahead_of(params.forecast))
+    whole, part = (one.forecast_many(windows, judged) for one in (predictor, predictor.without_network()))
+    report["selection"] = measure(rows, judged, whole)
+    report["network_adds"] = added(rows, judged, whole.mean, part.mean)
     write_json(REPORT, report)
     candidate.checkpoint_of(params, data_hash).clear()
     log.get("forecast").info("selection slice", skill=report["selection"]["skill_price"])
 
 
-def forecasts(rows: Rows, predictor: Predictor, positions: IntArray) -> Forecasts:
-    """Forecasts at the given bars, through the same ONNX predictor that the bot runs."""
-    return predictor.forecast_many(rows.windows(predictor.lookback, rows.states(predictor.filter)), positions)
-
-
-def evaluate(rows: Rows, predictor: Predictor, slice_name: str, ahead: int) -> dict[str, Any]:
-    """Metrics on a slice, at bars with a full lookback, `ahead` bars after them and a price in [0.02, 0.98].
+def judged_at(rows: Rows, slice_name: str, lookback_bars: int, ahead: int) -> IntArray:
+    """Bars of a slice at which forecasts are measured: those with a full lookback, `ahead` bars after them and a price
+    in [0.02, 0.98].
 
     Raises:
         DataError: if there are no such bars.
     """
-    positions = rows.lively(rows.positions(slice_name, predictor.lookback, ahead))
+    positions = rows.lively(rows.positions(slice_name, lookback_bars, ahead))
     if len(positions) == 0:
         raise DataError(f"slice {slice_name} has no bar to measure a forecast at; pull a longer history")
-    return measure(rows, positions, forecasts(rows, predictor, positions))
+    return positions
 
 
-def network_adds(rows: Rows, predictor: Predictor, slice_name: str, ahead: int) -> list[float]:
-    """What the network adds to the pooled skill of filter and linear path on a slice, with its 95 % interval."""
-    positions = rows.lively(rows.positions(slice_name, predictor.lookback, ahead))
-    whole, part = (forecasts(rows, one, positions).mean for one in (predictor, predictor.without_network()))
-    return added(rows, positions, whole, part)
-
-
-def write_forecasts(rows: Rows, predictor: Predictor, folder: Path) -> None:
-    """forecasts.parquet: every bar of the agent, selection and gate slices that has a full lookback."""
+def write_forecasts(rows: Rows, predictor: Predictor, windows: Windows, folder: Path) -> None:
+    """forecasts.parquet: every bar of the agent, selection and gate slices that has a full lookback; BATCH_ROWS of them
+    are in memory at a time."""
     found = [rows.positions(name, predictor.lookback) for name in FORECAST_SLICES]
     positions = np.sort(np.concatenate(found))
-    made = forecasts(rows, predictor, positions)
-    with replaced_folder(folder) as partial:
-        pq.write_table(table(rows, positions, made), partial / "forecasts.parquet", compression="zstd")
+    with (
+        replaced_folder(folder) as partial,
+        pq.ParquetWriter(partial / "forecasts.parquet", SCHEMA, compression="zstd") as file,
+    ):
+        for part in batches(len(positions), BATCH_ROWS):
+            chosen = positions[part]
+            file.write_table(table(rows, chosen, predictor.forecast_many(windows, chosen)))
 
 
 def table(rows: Rows, positions: IntArray, made: Forecasts) -> pa.Table:
@@ -92,5 +98,6 @@ def table(rows: Rows, positions: IntArray, made: Forecasts) -> pa.Table:
             "lower": lists(made.lower),
             "upper": lists(made.upper),
             "confidence": made.confidence.astype(np.float32),
-        }
+        },
+        SCHEMA,
     )

@@ -264,17 +264,18 @@ def _nothing(markets: int, length_s: int) -> str:
 
 
 def _bars(series: list[_Series], params: Params) -> tuple[Bars, dict[str, int]]:
-    code = np.repeat(np.arange(len(series)), [len(s.ts_s) for s in series])
-    nothing = np.zeros(len(code), np.int64)
-    ts_s, mid_units = np.concatenate([s.ts_s for s in series]), np.concatenate([s.mid_units for s in series])
-    points = Points(code, ts_s, mid_units, nothing, nothing, nothing, nothing)
-    if len(points) == 0:
+    """Bars of all markets, made market by market: on the way to its bars a market takes several times their memory."""
+    made = [_market_bars(code, one, params) for code, one in enumerate(series) if len(one.ts_s)]
+    if not made:
         raise DataError(_nothing(len(series), params.bars.length_s))
+    bars = Bars.concatenated(made)
+    cut = sum(len(one.ts_s) for one in series) - int((~bars.filled).sum())
+    return bars, {"markets_without_prices": len(series) - len(made), "points_outside_longest_run": cut}
+
+
+def _market_bars(code: int, one: _Series, params: Params) -> Bars:
+    nothing = np.zeros(len(one.ts_s), np.int64)
+    points = Points(nothing + code, one.ts_s, one.mid_units, nothing, nothing, nothing, nothing)
     bars = grid.to_bars(points, params.bars.length_s, params.bars.max_gap_bars)
-    traded = np.repeat(np.arange(len(series)), [len(s.trade_s) for s in series])
-    times = np.concatenate([s.trade_s for s in series])
-    sizes = np.concatenate([s.trade_micro for s in series])
-    without = sum(1 for s in series if len(s.ts_s) == 0)
-    cut = len(points) - int((~bars.filled).sum())
-    bars = grid.add_trades(bars, params.bars.length_s, traded, times, sizes)
-    return bars, {"markets_without_prices": without, "points_outside_longest_run": cut}
+    traded = np.full(len(one.trade_s), code)
+    return grid.add_trades(bars, params.bars.length_s, traded, one.trade_s, one.trade_micro)

@@ -68,9 +68,12 @@ def run() -> None:
             f" without a gap of more than {params.bars.max_gap_bars}; the longest has {int(counts.max(initial=0))}."
             " Give a longer recording, or lower forecast.lookback_bars and forecast.horizon_bars in params.yaml"
         )
-    bars = pulled.bars.where(long_enough[pulled.bars.code])
-    _write(pulled, bars, params)
-    artifacts.write_json(REPORT, _report(chosen, pulled, bars, params, int((~long_enough & (counts > 0)).sum())))
+    too_short = ~long_enough & (counts > 0)
+    if too_short.any():
+        pulled.bars = pulled.bars.where(long_enough[pulled.bars.code])
+    _write(pulled, params)
+    artifacts.write_json(REPORT, _report(chosen, pulled, params, int(too_short.sum())))
+    bars = pulled.bars
     log.get("pull").info("done", markets=len(np.unique(bars.code)), bars=len(bars), headlines=len(pulled.headlines))
 
 
@@ -122,14 +125,16 @@ def _from_venue(chosen: window.Window, params: Params) -> Pulled:
     )
 
 
-def _write(pulled: Pulled, bars: Bars, params: Params) -> None:
+def _write(pulled: Pulled, params: Params) -> None:
+    bars = pulled.bars
     ids = [m.market_id for m in pulled.markets]
     used = [pulled.markets[code] for code in np.unique(bars.code)]
     with artifacts.replaced_folder(RAW) as folder:
         raw_tables.write_raw(
             folder,
             raw_tables.markets_table(used),
-            raw_tables.bars_table(ids, bars),
+            ids,
+            bars,
             raw_tables.headlines_table(pulled.headlines),
         )
         names = {market.market_id for market in used}
@@ -151,8 +156,8 @@ def _share(bars: Bars, markets: list[bool]) -> float:
     return float(np.mean(np.array(markets)[bars.code]))
 
 
-def _report(chosen: window.Window, pulled: Pulled, bars: Bars, params: Params, too_short: int) -> dict[str, object]:
-    replay = pulled.replay
+def _report(chosen: window.Window, pulled: Pulled, params: Params, too_short: int) -> dict[str, object]:
+    bars, replay = pulled.bars, pulled.replay
     return {
         "source": chosen.source.value,
         "length_s": pulled.length_s,

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipelines.core.artifacts import read_json
@@ -21,6 +19,8 @@ from pipelines.core.settlement import Settlement
 from pipelines.features.market_context import CONTEXT
 from pipelines.features.microstructure import micro_gaps
 from pipelines.features.spec import FEATURE_NAMES
+from pipelines.replay import feature_table
+from pipelines.replay.feature_table import column, edges, side_by_side, stage_table
 from pipelines.trading import kernel
 
 IntArray = NDArray[np.int64]
@@ -29,6 +29,9 @@ FORECASTS = FORECAST_TABLE
 MICRO_GAP = CONTEXT.index("micro_gap")
 SIZES = ("bid_size_micro", "ask_size_micro")
 """Columns of the sizes at the touch."""
+FAIR = ("fair", "fair_before")
+WHOLE = ("ts_s", "mid_units", "volume_micro", "spread_units")
+"""Columns of whole numbers."""
 GOLDEN = (5.0**0.5 - 1.0) / 2.0
 """Multiples of it, without their whole part, fill [0, 1) evenly."""
 
@@ -125,24 +128,30 @@ def bar_length_s(folder: Path = FEATURES) -> int:
 
 def read_markets(path: Path = RAW / "markets.parquet") -> dict[str, Market]:
     """Market id -> description."""
-    return {row["market_id"]: _market(row) for row in _table(path, "pull").to_pylist()}
+    return {row["market_id"]: _market(row) for row in stage_table(path, "pull").to_pylist()}
 
 
 def read_payouts(path: Path = RAW / "payouts.parquet") -> dict[str, int]:
     """Market id -> base units that a YES share paid, of the markets whose resolution the pull knows."""
-    return {row["market_id"]: row["payout_micro"] for row in _table(path, "pull").to_pylist()} if path.is_file() else {}
+    return (
+        {row["market_id"]: row["payout_micro"] for row in stage_table(path, "pull").to_pylist()}
+        if path.is_file()
+        else {}
+    )
 
 
 def read_disputed(path: Path = RAW / "payouts.parquet") -> frozenset[str]:
     """Ids of the resolved markets whose resolution was disputed."""
-    rows = _table(path, "pull").to_pylist() if path.is_file() else []
+    rows = stage_table(path, "pull").to_pylist() if path.is_file() else []
     return frozenset(row["market_id"] for row in rows if row.get("disputed"))
 
 
 def read_spreads(path: Path = RAW / "spreads.parquet") -> dict[int, float]:
     """Tick -> mean spread of the books that were open at the pull, both in 1e-4."""
     return (
-        {row["tick_units"]: row["spread_units"] for row in _table(path, "pull").to_pylist()} if path.is_file() else {}
+        {row["tick_units"]: row["spread_units"] for row in stage_table(path, "pull").to_pylist()}
+        if path.is_file()
+        else {}
     )
 
 
@@ -160,44 +169,25 @@ def _market(row: Mapping[str, Any]) -> Market:
 
 def read_series(markets: Mapping[str, Market], path: Path = FEATURES / "features.parquet") -> Iterator[Series]:
     """Every market's bars in time order."""
-    table, payouts, spreads = _table(path, "featurize"), read_payouts(), read_spreads()
-    disputed = read_disputed()
-    ids = table["market_id"].to_numpy(zero_copy_only=False)
-    ints = {
-        name: table[name].to_numpy().astype(np.int64) for name in ("ts_s", "mid_units", "volume_micro", "spread_units")
-    }
-    sentiment = table["sentiment"].to_numpy().astype(np.float64)
-    features = np.column_stack([table[name].to_numpy() for name in FEATURE_NAMES]).astype(np.float64)
-    tone, headlines = table["tone"].to_numpy(), table["headlines"].to_numpy().astype(np.int64)
-    slices = table["slice"].to_numpy(zero_copy_only=False).astype(str)
-    fair = np.full((len(slices), 2), np.nan)
-    if "fair" in table.column_names:
-        names = ("fair", "fair_before")
-        fair = np.column_stack([table[name].to_numpy(zero_copy_only=False) for name in names]).astype(np.float64)
-    external = np.full(len(slices), np.nan)
-    if "external" in table.column_names:
-        external = table["external"].to_numpy(zero_copy_only=False).astype(np.float64)
-    context = np.column_stack([table[name].to_numpy() for name in CONTEXT])
-    sizes = np.column_stack([table[name].to_numpy() for name in SIZES]).astype(np.int64)
-    for left, right in itertools.pairwise(_edges(ids)):
-        part = slice(left, right)
-        columns = {name: values[part] for name, values in ints.items()}
-        market, paid = markets[ids[left]], payouts.get(ids[left])
+    payouts, spreads, disputed = read_payouts(), read_spreads(), read_disputed()
+    for table in feature_table.by_market(path):
+        market = markets[table["market_id"][0].as_py()]
+        named = set(table.column_names)
         yield Series(
             market,
-            sentiment=sentiment[part],
-            features=features[part],
-            slices=slices[part],
-            payout_micro=paid,
+            **{name: column(table, name).astype(np.int64) for name in WHOLE},
+            sentiment=column(table, "sentiment").astype(np.float64),
+            features=side_by_side(table, FEATURE_NAMES),
+            slices=column(table, "slice").astype(str),
+            payout_micro=payouts.get(market.market_id),
             modelled_units=spreads.get(market.tick_units),
-            tone=tone[part],
-            headlines=headlines[part],
-            fair=_known(fair[part]),
-            context=context[part],
-            disputed=ids[left] in disputed,
-            sizes_micro=sizes[part],
-            external=_known(external[part]),
-            **columns,
+            tone=column(table, "tone"),
+            headlines=column(table, "headlines").astype(np.int64),
+            fair=_known(side_by_side(table, FAIR)) if named >= set(FAIR) else None,
+            context=side_by_side(table, CONTEXT),
+            disputed=market.market_id in disputed,
+            sizes_micro=side_by_side(table, SIZES).astype(np.int64),
+            external=_known(column(table, "external").astype(np.float64)) if "external" in named else None,
         )
 
 
@@ -233,7 +223,7 @@ def join(series: Series, rows: IntArray, forecasts: Any, execution: ExecutionPar
 
 
 def _forecasts(path: Path, slice_name: str) -> Iterator[tuple[str, tuple[IntArray, tuple[FloatArray, ...]]]]:
-    table = _table(path, "forecast", filters=[("slice", "==", slice_name)])
+    table = stage_table(path, "forecast", filters=[("slice", "==", slice_name)])
     if table.num_rows == 0:
         return
     table = table.sort_by([("market_id", "ascending"), ("ts_s", "ascending")])
@@ -241,33 +231,15 @@ def _forecasts(path: Path, slice_name: str) -> Iterator[tuple[str, tuple[IntArra
     ts = table["ts_s"].to_numpy().astype(np.int64)
     matrices = [_matrix(table[name]) for name in ("mean", "lower", "upper")]
     confidence = table["confidence"].to_numpy().astype(np.float64)
-    for left, right in itertools.pairwise(_edges(ids)):
+    for left, right in itertools.pairwise(edges(ids)):
         part = slice(left, right)
         yield ids[left], (ts[part], (*(matrix[part] for matrix in matrices), confidence[part]))
-
-
-def _table(path: Path, stage: str, **options: Any) -> pa.Table:
-    """A file of an earlier stage.
-
-    Raises:
-        DataError: naming the file and the stage that writes it.
-    """
-    try:
-        return pq.read_table(path, **options)
-    except FileNotFoundError:
-        raise DataError(f"{path} does not exist; run `python -m pipelines {stage}` first") from None
-    except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(f"{path} cannot be read ({error}); run `python -m pipelines {stage}` again") from None
 
 
 def _matrix(column: Any) -> FloatArray:
     chunk = column.combine_chunks()
     flat: FloatArray = chunk.flatten().to_numpy(zero_copy_only=False).astype(np.float64)
     return flat.reshape(len(chunk), -1)
-
-
-def _edges(ids: NDArray[Any]) -> list[int]:
-    return [0, *(np.flatnonzero(ids[1:] != ids[:-1]) + 1).tolist(), len(ids)]
 
 
 def _joined(

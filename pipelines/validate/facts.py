@@ -44,14 +44,16 @@ def market_counts(parts: Sequence[Path]) -> dict[str | None, int]:
 
 
 def read_bars(parts: Sequence[Path], wanted: Sequence[str | None]) -> pd.DataFrame:
-    """Bars of some markets, in market and time order."""
-    names = pa.array(wanted, pa.string())
+    """Bars of some markets, in market and time order; their ids are categories, which compare as fast as numbers."""
+    names = pa.array(sorted(name for name in wanted if name is not None), pa.string())
     mask = pc.field("market_id").isin(names)
     if None in wanted:
         mask = mask | pc.field("market_id").is_null()
     read = ds.dataset([str(part) for part in parts], format="parquet")
     found = read.scanner(filter=mask, batch_readahead=1, fragment_readahead=1).to_table()
-    bars: pd.DataFrame = found.to_pandas()
+    codes = pc.fill_null(pc.index_in(found["market_id"], value_set=names), -1).to_numpy()
+    bars: pd.DataFrame = found.drop_columns("market_id").to_pandas()
+    bars.insert(0, "market_id", pd.Series(pd.Categorical.from_codes(codes, names.to_pylist())))
     return bars.sort_values(["market_id", "ts_s"], kind="stable", ignore_index=True)
 
 

@@ -32,14 +32,15 @@ class Split:
 
 def split(frame: pd.DataFrame, rules: Sequence[tuple[str, Mask]]) -> Split:
     """Set rows aside by named masks of bad rows; the first rule that a row breaks names it."""
-    reason = np.full(len(frame), "", dtype=object)
+    broken = np.full(len(frame), -1)
     counts = {}
-    for name, bad in rules:
-        fresh = bad & (reason == "")
-        reason[fresh] = name
+    for number, (name, bad) in enumerate(rules):
+        fresh = bad & (broken < 0)
+        broken[fresh] = number
         counts[name] = int(fresh.sum())
-    bad_rows = reason != ""
-    return Split(frame[~bad_rows], frame[bad_rows].assign(**{REASON: reason[bad_rows]}), counts)
+    odd = broken >= 0
+    reasons = np.array([name for name, _ in rules], dtype=object)[broken[odd]]
+    return Split(frame[~odd] if odd.any() else frame, frame[odd].assign(**{REASON: reasons}), counts)
 
 
 def bars(

@@ -243,7 +243,8 @@ class _Growing:
     def write(self, frame: pd.DataFrame) -> None:
         """Append rows."""
         if len(frame):
-            self._writer.write_table(pa.Table.from_pandas(frame, schema=self._schema, preserve_index=False))
+            named = frame.astype({"market_id": object})
+            self._writer.write_table(pa.Table.from_pandas(named, schema=self._schema, preserve_index=False))
 
 
 def _write(path: Path, frame: pd.DataFrame) -> None:

@@ -70,7 +70,8 @@ def learn(params):
     """Train, measure, pack."""
     from pipelines.core.errors import ArtifactError
     from pipelines.forecast import candidate
-    from pipelines.forecast.stage import evaluate, write_forecasts
+    from pipelines.forecast.accuracy import measure
+    from pipelines.forecast.stage import judged_at, write_forecasts
     from pipelines.inference.bundle import Bundle
     from pipelines.inference.predictor import Predictor
     from pipelines.package import stage as package
@@ -79,14 +80,16 @@ def learn(params):
     report = candidate.make(rows, params, Path("models/forecaster"), "data", observation(rows))
     trains_no_more(candidate, rows, params)
     predictor = Predictor(Path("models/forecaster"))
-    measured = evaluate(rows, predictor, "selection", predictor.horizon)
+    windows = rows.windows(predictor.lookback, rows.states(predictor.filter))
+    judged = judged_at(rows, "selection", predictor.lookback, predictor.horizon)
+    measured = measure(rows, judged, predictor.forecast_many(windows, judged))
     assert measured["skill_price"]["1"] > 0.1, measured["skill_price"]
     print("skill ok")
     assert all(abs(share - 0.9) < 0.05 for share in measured["coverage"].values()), measured["coverage"]
     print("coverage ok")
     assert report["onnx_parity"] < 1e-5
     print("parity ok")
-    write_forecasts(rows, predictor, Path("data/forecasts"))
+    write_forecasts(rows, predictor, windows, Path("data/forecasts"))
     write_json(Path("models/choice/choice.json"), {"policy": {"kind": "threshold", "params": {}}, "sizing": {}})
     write_json(Path("data/window.json"), {"as_of_s": 1, "source": "simulated"})
     package.load = lambda: params

@@ -58,12 +58,17 @@ def test_a_learner_is_described_without_addresses(tmp_path):
 
 
 def onnx_file(path, first, second, *, swapped):
-    """x @ a + b with two constants of given names, in one order or the other."""
+    """(x @ a + b) * (x @ a - b) with names that a process has chosen, nodes and constants in one order or the other."""
     constants = [
         numpy_helper.from_array(np.eye(2, dtype=np.float32) * 3, first),
         numpy_helper.from_array(np.ones(2, np.float32), second),
     ]
-    nodes = [helper.make_node("MatMul", ["x", first], ["m"]), helper.make_node("Add", ["m", second], ["y"])]
+    both = [helper.make_node(kind, [f"m{first}", second], [f"{kind}{first}"], kind + first) for kind in ("Add", "Sub")]
+    nodes = [
+        helper.make_node("MatMul", ["x", first], [f"m{first}"]),
+        *(both[::-1] if swapped else both),
+        helper.make_node("Mul", [f"Add{first}", f"Sub{first}"], ["y"]),
+    ]
     ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 2]) for name in "xy"]
     graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], constants[::-1] if swapped else constants)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10), path)
@@ -71,12 +76,13 @@ def onnx_file(path, first, second, *, swapped):
 
 
 @pytest.mark.parametrize("swapped", [False, True])
-def test_constants_are_named_by_the_order_of_their_use(tmp_path, swapped):
-    """However the converter numbered and ordered them, the bytes are the same, and so is what the network says."""
+def test_a_network_is_named_by_the_order_of_its_use(tmp_path, swapped):
+    """However the converter named and ordered nodes and constants, the bytes are the same, and so is what the network
+    says."""
     file = onnx_file(tmp_path / "one.onnx", "dense/shape__38", "flat/shape__39", swapped=swapped)
     other = onnx_file(tmp_path / "other.onnx", "dense/shape__39", "flat/shape__38", swapped=not swapped)
     for path in (file, other):
         same_bytes.of_onnx(path)
     assert file.read_bytes() == other.read_bytes()
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    assert session.run(None, {"x": np.ones((1, 2), np.float32)})[0].tolist() == [[4.0, 4.0]]
+    assert session.run(None, {"x": np.ones((1, 2), np.float32)})[0].tolist() == [[8.0, 8.0]]

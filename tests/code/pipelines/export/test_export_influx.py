@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import pyarrow as pa
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -36,34 +36,26 @@ def market(market_id: str, event_id: str = "cup") -> Market:
     )
 
 
-def bars(market_id: str, mids: list[int], spread: int = 0) -> pa.Table:
+def bars(code: int, mids: list[int], spread: int = 0) -> raw_tables.Bars:
     """Minute bars of one market."""
-    rows = [
-        {
-            "market_id": market_id,
-            "ts_s": T0 + 60 * k,
-            "mid_units": mid,
-            "volume_micro": 1_500_000,
-            "n_trades": 3,
-            "spread_units": spread,
-            "spread_observed": spread > 0,
-            "filled": False,
-        }
-        for k, mid in enumerate(mids)
-    ]
-    return pa.Table.from_pylist(rows, schema=raw_tables.BARS)
+    n = len(mids)
+    whole = [np.full(n, value) for value in (1_500_000, 3, spread)]
+    nothing = np.zeros(n, np.int64)
+    times = T0 + 60 * np.arange(n)
+    return raw_tables.Bars(np.full(n, code), times, np.array(mids), *whole, nothing > 0, nothing, nothing)
 
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
     """Two markets over two days with awkward names, and two headlines."""
     markets = [market("0xa", "a cup, with = signs"), market("0xb")]
-    found = pa.concat_tables([bars("0xa", [5_200, 5_250]), bars("0xb", [1] * 3, spread=100)])
+    found = raw_tables.Bars.concatenated([bars(0, [5_200, 5_250]), bars(1, [1] * 3, spread=100)])
     news = [
         Headline("n1", ("0xa", "0xb"), T0, T0 + 5, 'He said "no\\yes"\nand left', 0.5),
         Headline("n2", ("0xb",), T0, T0 + 6, "Unscored"),
     ]
-    raw_tables.write_raw(tmp_path, raw_tables.markets_table(markets), found, raw_tables.headlines_table(news))
+    tables = raw_tables.markets_table(markets), raw_tables.headlines_table(news)
+    raw_tables.write_raw(tmp_path, tables[0], ["0xa", "0xb"], found, tables[1])
     return tmp_path
 
 
@@ -139,8 +131,8 @@ def test_what_was_landed_twice_is_read_once(tmp_path: Path) -> None:
     """The landing zone may hold a bar twice after an interrupted run; the newest file wins."""
     folder = tmp_path / "bars" / "day=2026-01-01"
     folder.mkdir(parents=True)
-    pq.write_table(bars("0xa", [5_000, 5_000]), folder / "100.parquet")
-    pq.write_table(bars("0xa", [6_000]), folder / "200.parquet")
+    pq.write_table(raw_tables.bars_table(["0xa"], bars(0, [5_000, 5_000])), folder / "100.parquet")
+    pq.write_table(raw_tables.bars_table(["0xa"], bars(0, [6_000])), folder / "200.parquet")
 
     _, rows = series.query(tmp_path, "SELECT mid_units FROM bars ORDER BY ts_s")
 

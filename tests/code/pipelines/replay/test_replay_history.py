@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from pipelines.core.errors import DataError
 from pipelines.core.params import load
 from pipelines.inference.predictor import Forecasts
-from pipelines.replay import market_history
+from pipelines.replay import feature_table, market_history
 
 sys.path.insert(0, str(Path(__file__).parent))
 from test_replay_identity import history as world_history
@@ -119,3 +121,17 @@ def test_a_payout_counts_only_at_the_end_of_its_market():
     )  # fmt: skip
     part = Forecasts(past.mean[:-1], past.lower[:-1], past.upper[:-1], past.confidence[:-1])
     assert market_history.join(early, whole[:-1], part, EXECUTION).payout_micro is None
+
+
+@pytest.mark.parametrize("rows", [1, 3, 7, 1_000])
+def test_a_table_comes_market_after_market(tmp_path, rows):
+    """However the rows are grouped on disk, each market comes once, whole and in the order of the file."""
+    sizes = {"a": 2, "b": 9, "c": 1, "d": 4}
+    names = [name for name, size in sizes.items() for _ in range(size)]
+    table = pa.table({"market_id": names, "ts_s": range(len(names))})
+    pq.write_table(table, tmp_path / "features.parquet", row_group_size=rows)
+
+    made = list(feature_table.by_market(tmp_path / "features.parquet"))
+
+    assert [one["market_id"].to_pylist() for one in made] == [[name] * size for name, size in sizes.items()]
+    assert pa.concat_tables(made).equals(table)
