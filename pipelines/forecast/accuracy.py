@@ -35,9 +35,15 @@ def clustered_interval(error: FloatArray, null: FloatArray, event: IntArray, see
     squares = squares[:, np.bincount(flat) > 0]
     picks = np.random.default_rng(seed).integers(0, squares.shape[1], size=(SAMPLES, squares.shape[1]))
     drawn = squares[:, picks].sum(axis=2)
-    values = 1.0 - np.sqrt(drawn[0] / np.maximum(drawn[1], 1e-300))
-    low, high = np.quantile(values, (0.025, 0.975))
+    low, high = np.quantile(_skills(drawn[0], drawn[1]), (0.025, 0.975))
     return float(low), float(high)
+
+
+def _skills(error: FloatArray, null: FloatArray) -> FloatArray:
+    """1 - RMSE / RMSE of persistence of drawn sums of squares, (n,) each; 0 where nothing moved, as in `skill`."""
+    moved = null > 0.0
+    skills: FloatArray = np.where(moved, 1.0 - np.sqrt(error / np.where(moved, null, 1.0)), 0.0)
+    return skills
 
 
 @dataclass(frozen=True)
@@ -65,10 +71,10 @@ class Errors:
     def interval(self, other: "Errors | None" = None, seed: int = 1) -> tuple[float, float]:
         """95 % interval of the skill, or of the skill less another's on the same bars; events with repetition."""
         picks = np.random.default_rng(seed).integers(0, len(self.null), size=(SAMPLES, len(self.null)))
-        base = np.maximum(self.null[picks].sum(axis=1), 1e-300)
-        values = 1.0 - np.sqrt(self.forecast[picks].sum(axis=1) / base)
+        null = self.null[picks].sum(axis=1)
+        values = _skills(self.forecast[picks].sum(axis=1), null)
         if other is not None:
-            values -= 1.0 - np.sqrt(other.forecast[picks].sum(axis=1) / base)
+            values -= _skills(other.forecast[picks].sum(axis=1), null)
         low, high = np.quantile(values, (0.025, 0.975))
         return float(low), float(high)
 

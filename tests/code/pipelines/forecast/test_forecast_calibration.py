@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.forecast import ridge
-from pipelines.forecast.accuracy import clustered_interval, skill
+from pipelines.forecast.accuracy import Errors, clustered_interval, skill
 from pipelines.forecast.conformal import fit_confidence, fit_offset
 
 
@@ -92,3 +92,14 @@ def test_skill_interval_is_clustered_by_event():
     once = clustered_interval(error, null, event)
     often = clustered_interval(np.tile(error, (5, 1)), np.tile(null, (5, 1)), np.tile(event, 5))
     assert np.allclose(once, often)
+
+
+def test_draws_of_events_that_did_not_move_have_no_skill():
+    """Where most events stood still, the draws of these alone say 0, with errors of the last digit too; they do not
+    turn an interval infinite."""
+    moved, error = np.zeros(5), np.full(5, 1e-34)
+    moved[0], error[0] = 1.0, 0.81
+    low, high = Errors(error, moved).interval()
+    assert np.isclose(low, 0.0)
+    assert np.isclose(high, 0.1)
+    assert np.allclose(clustered_interval(np.sqrt(error), np.sqrt(moved), np.arange(5)), (low, high))
