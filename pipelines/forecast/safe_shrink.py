@@ -3,14 +3,15 @@
 The slope of what happened on what was forecast says how much is right on average, and its standard error how much of it
 is luck. Neither says how badly later bars may come out: a few events of a few days hold most of the squared error. So
 the shrink is also the largest one with which the error would probably not be shown to be above the price's by more than
-HARMLESS on as many other events as the later slices are expected to hold.
+HARMLESS on as many other events as the later slices are expected to hold. Fewer than MANY_EVENTS say little of how far
+events differ, and one of them may say all: then more is asked.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, t
+from scipy.stats import chi2, norm, t
 
 from pipelines.core.domain import FloatArray
 from pipelines.core.lookback import ahead_of
@@ -26,6 +27,9 @@ HARMLESS = 1.005
 """The RMSE over the price's that the upper 95 % bound of a later sample of events may reach."""
 SURE = 0.9
 """Probability that it does not reach beyond."""
+MANY_EVENTS = 40
+SURE_OF_FEW = 0.98
+"""The same with fewer than MANY_EVENTS: the horizons of few events are wrong together, and one of all is enough."""
 KEPT = 0.95
 """Probability, at least, that what is kept is better than nothing."""
 SHARES = np.linspace(0.0, 1.0, 101)
@@ -124,17 +128,37 @@ class _Errors:
 
     def change(self, shares: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Mean squared error over that of persistence less 1, and its standard error between the groups, (S,) each."""
-        by_group = self.still[:, None] + self.linear[:, None] * shares + self.square[:, None] * shares**2
+        by_group = self._by_group(shares)
         change = by_group.sum(axis=0)
         apart = by_group - change * self.null[:, None]
         groups = len(by_group)
         return change, np.sqrt(groups / (groups - 1) * np.sum(apart**2, axis=0))
 
+    def _by_group(self, shares: FloatArray) -> FloatArray:
+        by_group: FloatArray = self.still[:, None] + self.linear[:, None] * shares + self.square[:, None] * shares**2
+        return by_group
+
+    def without_best(self, shares: FloatArray) -> FloatArray:
+        """`change` as it would be if the group that gains most had gained nothing, (S,)."""
+        by_group = self._by_group(shares)
+        lost: FloatArray = by_group.sum(axis=0) - by_group.min(axis=0)
+        return lost
+
+    @property
+    def _freedom(self) -> float:
+        """Degrees of freedom of as many groups of equal weight as tell as much: where a few hold most of the squared
+        moves, the standard error itself is known from these few."""
+        alike = float(np.sum(self.null)) ** 2 / max(float(np.sum(self.null**2)), 1e-300)
+        return max(alike - 1.0, 1.0)
+
     def quantile(self, sure: float) -> float:
-        """That of Student's t for as many groups of equal weight as tell as much: where a few hold most of the
-        squared moves, the standard error itself is known from these few."""
-        alike = np.sum(self.null) ** 2 / max(float(np.sum(self.null**2)), 1e-300)
-        return float(t.ppf(sure, max(alike - 1.0, 1.0)))
+        """Standard errors that the change lies off at most, with that probability (Student's t)."""
+        return float(t.ppf(sure, self._freedom))
+
+    def widest(self, sure: float) -> float:
+        """What to multiply a standard error with for the largest one that the true one may be, with that
+        probability."""
+        return float(np.sqrt(self._freedom / chi2.ppf(1.0 - sure, self._freedom)))
 
 
 @dataclass(frozen=True)
@@ -154,16 +178,27 @@ class _Evidence:
     def enough(self) -> bool:
         return min(len(self.by_event.null), len(self.by_block.null)) >= LEAST_GROUPS
 
+    @property
+    def few(self) -> bool:
+        return len(self.by_event.null) < MANY_EVENTS
+
     def gain(self, h: int, shares: FloatArray) -> NDArray[np.bool_]:
-        """Where what is kept is better than nothing."""
+        """Where what is kept is better than nothing, and of few events also without the one, or the stretch of time,
+        that shows most of it."""
         change, _, off = self._change(h, shares, KEPT)
-        return change + off <= 0.0
+        better = change + off <= 0.0
+        if self.few:
+            for part in (self.by_event, self.by_block):
+                better &= part.horizon(h).without_best(shares) <= 0.0
+        return better
 
     def harmless(self, h: int, shares: FloatArray) -> NDArray[np.bool_]:
         """Where the upper bound of later events does not reach beyond HARMLESS."""
-        change, between_events, off = self._change(h, shares, SURE)
+        sure = SURE_OF_FEW if self.few else SURE
+        change, between_events, off = self._change(h, shares, sure)
         fewer = len(self.by_event.null) / self.later
-        half_width = norm.ppf(0.975) * between_events * np.sqrt(fewer)
+        widest = self.by_event.horizon(h).widest(sure) if self.few else 1.0
+        half_width = norm.ppf(0.975) * widest * between_events * np.sqrt(fewer)
         bound: FloatArray = change + half_width + off * np.sqrt(1.0 + fewer)
         return bound <= HARMLESS**2 - 1.0
 

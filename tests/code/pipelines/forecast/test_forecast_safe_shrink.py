@@ -123,3 +123,37 @@ def test_harm_on_bars_that_were_learned_from_counts():
     alone, both = safe_shrink(unseen)[0], safe_shrink(unseen, whole)[0]
     assert alone > 0.7
     assert both < 0.2
+
+
+def _harmful(events, later, markets=100, bars=20, horizons=6):
+    """Share of markets' forecasts, of no use on average and alike at all horizons, that show harm at any horizon."""
+    rng = np.random.default_rng(23)
+    total = events + later
+    size = (1.0 + rng.pareto(2.0, size=(markets, total))).repeat(bars, axis=1)[..., None]
+    right = rng.normal(0.5, 1.5, size=(markets, total)).repeat(bars, axis=1)[..., None]
+    forecast = 0.4 * size * rng.normal(size=size.shape) * np.ones(horizons)
+    moved = right * forecast + size * rng.normal(size=forecast.shape)
+    event, early = np.arange(total).repeat(bars), np.arange(total * bars) < events * bars
+    harmful = []
+    for made, came in zip(forecast, moved, strict=True):
+        shrink = _shrink(made[early], came[early], event[early], later=later)
+        late = (came - shrink * made)[~early], came[~early]
+        harmful.append(max(_upper(*pair, event[~early] - events) for pair in zip(*(x.T for x in late), strict=True)))
+    return np.mean(np.array(harmful) > HARMLESS)
+
+
+def test_few_events_let_hardly_any_harm_through():
+    """Where 14 events decide and 11 later ones judge all horizons together, about one forecast in ten shows harm."""
+    assert _harmful(14, 11) < 0.15
+
+
+def test_what_one_of_few_events_shows_is_not_kept():
+    """A gain that would be none without one event is not kept of few events, and is where each of them shows it."""
+    rng = np.random.default_rng(29)
+    forecast, noise = rng.normal(size=(2, 2_400, 1))
+    event = np.arange(2_400) // 100
+    one = (event == 5)[:, None]
+    assert (
+        _shrink(np.where(one, forecast, 0.1 * forecast), np.where(one, forecast, 0.0) + 0.05 * noise, event)[0] == 0.0
+    )
+    assert _shrink(forecast, 0.5 * forecast + noise, event)[0] > 0.3
