@@ -2,9 +2,10 @@
 
 import asyncio
 import multiprocessing as mp
+import socket
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from multiprocessing.connection import Connection
 from typing import Final
 
@@ -68,29 +69,42 @@ def _run(pipe: Connection) -> None:
 
 async def _serve(pipe: Connection) -> None:
     told: asyncio.Queue[list[str]] = asyncio.Queue()
-    sockets: set[ServerConnection] = set()
+    subscribers: set[ServerConnection] = set()
 
-    async def subscriber(socket: ServerConnection) -> None:
-        await socket.recv()
+    async def subscriber(connection: ServerConnection) -> None:
+        await connection.recv()
         pipe.send(None)
         for message in await told.get():
-            await socket.send(message)
-        sockets.add(socket)
+            await connection.send(message)
+        subscribers.add(connection)
         try:
-            await socket.wait_closed()
+            await connection.wait_closed()
         finally:
-            sockets.discard(socket)
+            subscribers.discard(connection)
 
     async with serve(subscriber, "127.0.0.1", 0) as server:
         asyncio.get_running_loop().add_reader(pipe.fileno(), lambda: told.put_nowait(pipe.recv()))
         pipe.send(next(iter(server.sockets)).getsockname()[1])
         while True:
-            if not sockets:
+            if not subscribers:
                 await asyncio.sleep(0.01)
                 continue
             messages = await told.get()
             began = time.perf_counter()
-            for message in messages:
-                for socket in list(sockets):
-                    await socket.send(message)
+            for connection in list(subscribers):
+                with _in_one_segment(connection):
+                    for message in messages:
+                        await connection.send(message)
             pipe.send(began)
+
+
+@contextmanager
+def _in_one_segment(connection: ServerConnection) -> Iterator[None]:
+    """Let what is sent inside arrive together: of a reader that is woken by the first message of several, chance would
+    say whether the others are there already."""
+    wire: socket.socket = connection.transport.get_extra_info("socket")
+    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+    try:
+        yield
+    finally:
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)

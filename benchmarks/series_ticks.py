@@ -45,7 +45,8 @@ window, so that the fair value crosses the exchange's quotes."""
 ASSET: Final = "BTC"
 SERIES: Final = ",".join(f"{asset}-{kind}" for asset in ("btc", "eth") for kind in ("5m", "15m", "1h", "ladder"))
 TOPICS: Final = {"crypto_prices": "btcusdt", "crypto_prices_chainlink": "btc/usd"}
-"""The venue's two topics show every move: one source alone would be doubted."""
+"""The venue's two topics show every move, in one segment of the socket: one source alone would be doubted, and what is
+measured is the way of the price that settles the doubt."""
 LOOKBACK: Final = 5
 LEFT_S: Final = 40
 """A window that ends sooner takes no entry any more."""

@@ -39,7 +39,7 @@ from pipelines.core.settings import Settings
 from serving import metrics
 from serving.bot import Bot
 from serving.turns.bar_turn import BarTurns
-from serving.turns.order_sender import OrderSender
+from serving.turns.order_sender import OrderSender, Sending
 
 REPORT: Final = report_json("turn_latency")
 NETWORK_MS: Final = 30.0
@@ -103,10 +103,13 @@ class TimedSender(OrderSender):
             gateway = execution._gateway = StagedGateway(gateway, account.accounting.markets)
             gateway.stages = Timed.stages
         gateway.turn_at, gateway.took_ms = Timed.closed_at, self._status._took_ms
-        made = super().send_all(account, turn, *arguments)
-        if any(one.intent is not None for one in turn.decisions):
+        return super().send_all(account, turn, *arguments)
+
+    def hear(self, account: Any, sending: Sending) -> None:
+        """The answers of a turn, all of which have come."""
+        if sending.orders:
             Timed.answered.append((time.perf_counter() - Timed.closed_at) * 1e3)
-        return made
+        super().hear(account, sending)
 
 
 def _at(values: Any, *percents: int) -> dict[str, float | None]:

@@ -4,8 +4,9 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from contextvars import Context, copy_context
+from functools import partial
 from typing import Any
 
 import greenlet
@@ -90,13 +91,18 @@ class Pool(Executor):
         self.name = name
         self._loop = loop
         self._idle = threads
-        self._waiting: deque[tuple[Callable[..., Any], tuple[Any, ...], asyncio.Future[Any], Context]] = deque()
+        self._waiting: deque[tuple[Callable[..., Any], tuple[Any, ...], Future[Any], Context]] = deque()
         self._running = 0
 
     def start(self, call: Callable[..., Any], arguments: tuple[Any, ...]) -> "asyncio.Future[Any]":
+        """Run a call when a thread is free, for who awaits it."""
+        return asyncio.wrap_future(self.submit(call, *arguments), loop=self._loop)
+
+    def submit(self, call: Callable[..., Any], /, *arguments: Any, **named: Any) -> "Future[Any]":
         """Run a call when a thread is free."""
-        future: asyncio.Future[Any] = self._loop.create_future()
-        self._waiting.append((call, arguments, future, copy_context()))
+        future: Future[Any] = Future()
+        future.set_running_or_notify_cancel()
+        self._waiting.append((partial(call, **named), arguments, future, copy_context()))
         self._next()
         return future
 
@@ -111,21 +117,27 @@ class Pool(Executor):
         self._idle -= 1
         self._running += 1
         call, arguments, future, context = self._waiting.popleft()
-        thread = greenlet.greenlet(self._body)
+        thread = greenlet.greenlet(self._body, parent=_root())
         thread.gr_context = context
         delay_s = self._loop.chance.choice((0.0, 0.0, self._loop.chance.uniform(0.0, LATEST_START_S)))
         self._loop.call_later(delay_s, thread.switch, call, arguments, future)
 
-    def _body(self, call: Callable[..., Any], arguments: tuple[Any, ...], future: "asyncio.Future[Any]") -> None:
+    def _body(self, call: Callable[..., Any], arguments: tuple[Any, ...], future: "Future[Any]") -> None:
         try:
             result = call(*arguments)
         except BaseException as error:
-            if not future.done():
-                future.set_exception(error)
+            future.set_exception(error)
         else:
-            if not future.done():
-                future.set_result(result)
+            future.set_result(result)
         finally:
             self._idle += 1
             self._running -= 1
             self._next()
+
+
+def _root() -> greenlet.greenlet:
+    """The greenlet in which the loop runs: a thread that waits goes back to it, whoever began its call."""
+    found = greenlet.getcurrent()
+    while found.parent is not None:
+        found = found.parent
+    return found

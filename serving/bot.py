@@ -216,7 +216,9 @@ class Bot:
         if self._lasting is None:
             blocking = self._threads.in_account_thread
             gateway = await blocking(make_gateway, self._settings, self._params, self._paper_quote, self._paper_fair)
-            account = await blocking(TradingAccount, gateway, self._journal, self._params.risk)
+            account = await blocking(
+                TradingAccount, gateway, self._journal, self._params.risk, self._threads.begin_order
+            )
             await settlement.settle_decided(account, venue.archive, self._threads)
             await settlement.read_flows(account, venue.archive)
             for note in await blocking(account.reconcile):

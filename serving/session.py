@@ -30,7 +30,7 @@ from serving.safety.heartbeat import Heartbeat
 from serving.safety.quote_watch import QuoteWatch
 from serving.safety.venue_watch import VenueWatch
 from serving.threads import Threads
-from serving.turns.bar_turn import BarTurns
+from serving.turns.bar_turn import BarTurns, Rest
 from serving.turns.between_bars import BetweenTurns, ReferenceMoves
 from serving.upkeep import Upkeep
 
@@ -90,6 +90,8 @@ class Session:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = 0
         self._reached_s: int | None = None
+        self._unanswered: set[asyncio.Task[None]] = set()
+        """What is left of turns whose orders are on their way."""
         settings, params = lasting.settings, lasting.params
         self._length_s, self._lookback = length_s, lookback = lasting.model_watch.geometry
         self.feed = Feed(
@@ -114,7 +116,12 @@ class Session:
             on_price=self._on_price,
         )
         self._moves = ReferenceMoves(
-            lasting.account, self.feed, self._references.now, lasting.turns, lasting.model_watch
+            lasting.account,
+            self.feed,
+            self._references.fair_now,
+            self._references.now,
+            lasting.turns,
+            lasting.model_watch,
         )
         self.feed.implied, self.feed.stated = self._references.fair, self._references.external
         self._quotes = QuoteWatch(
@@ -210,7 +217,7 @@ class Session:
     def fair(self, market_id: str) -> float | None:
         """Probability of YES of a followed market that its reference price implies now; None without one."""
         one, market_ms = self.feed.followed.get(market_id), self.feed.market_ms
-        return None if one is None or market_ms is None else self._references.now(one.market, market_ms)[0]
+        return None if one is None or market_ms is None else self._references.fair_now(one.market, market_ms)
 
     def _on_reached(self, ts_s: int) -> None:
         self._reached_s = ts_s
@@ -280,18 +287,29 @@ class Session:
 
     async def _take_turns(self) -> None:
         """A turn per closed bar, and between them where reference prices ask for one; when turns fall behind, the bars
-        between are folded and not decided."""
-        while True:
-            if not await self._something_is_due():
-                await self._compare()
-            elif self._closed:
-                await self._take_bar()
-            elif self._reached_s is not None:
-                reached_s, self._reached_s = self._reached_s, None
-                await self._lasting.turns.reached(self._lasting.account, reached_s)
-            else:
-                await self._take_between()
-            self._wake_for_moves()
+        between are folded and not decided. Only turns between bars are taken while orders are on their way."""
+        try:
+            while True:
+                due = await self._something_is_due()
+                if not due:
+                    await self._answered()
+                    await self._compare()
+                elif self._closed:
+                    await self._answered()
+                    await self._take_bar()
+                elif self._reached_s is not None:
+                    await self._answered()
+                    reached_s, self._reached_s = self._reached_s, None
+                    await self._lasting.turns.reached(self._lasting.account, reached_s)
+                else:
+                    self._see_answered()
+                    await self._take_between()
+                self._wake_for_moves()
+        finally:
+            # Their answers are taken before the next reading of the account.
+            for task in self._unanswered:
+                task.cancel()
+            self._unanswered.clear()
 
     async def _take_bar(self) -> None:
         lasting, geometry = self._lasting, (self._length_s, self._lookback)
@@ -300,25 +318,57 @@ class Session:
         if await lasting.model_watch.refresh() and lasting.model_watch.geometry != geometry:
             raise VenueUnavailable("the new bundle has another bar length or lookback: windows are warmed anew")
         async with self._tried():
-            await lasting.turns.take(lasting.account, self.feed)
+            rest = await lasting.turns.take(lasting.account, self.feed)
+            if rest is not None:
+                self._conclude_later(rest)
             if any(one.ready for one in self.feed.followed.values()):
                 lasting.status.clear_alarm("history")
 
     async def _take_between(self) -> None:
-        moved = self._moves.taken()
+        # Woken for another reason, prices may have to wait a little longer: the timer tells when they need not.
+        moved = self._moves.taken() if self._moves.due_in_s() == 0.0 else None
         if moved is None:
             return
         async with self._tried():
-            turn = await self._lasting.between.take(self._lasting.account, moved, self._bar_waits)
-            if turn is not None:
+            taken = await self._lasting.between.take(self._lasting.account, moved, self._bar_waits)
+            if taken is not None:
+                turn, rest = taken
                 self._moves.decided(turn)
+                self._conclude_later(rest)
+
+    def _conclude_later(self, rest: Rest) -> None:
+        """Do what is left of a turn once its orders are answered."""
+
+        async def conclude() -> None:
+            async with self._tried():
+                await rest()
+                self._lasting.status.clear_alarm("turn")
+
+        task = asyncio.create_task(conclude())
+        self._unanswered.add(task)
+        task.add_done_callback(lambda _: self._woken.set())
+
+    async def _answered(self) -> None:
+        """Wait until no order is on its way and all turns are concluded."""
+        if self._unanswered:
+            await asyncio.wait(self._unanswered)
+            self._see_answered()
+
+    def _see_answered(self) -> None:
+        """Forget the turns that are concluded.
+
+        Raises:
+            VenueForbidden: if the venue refused an order of one with 403.
+        """
+        for task in [one for one in self._unanswered if one.done()]:
+            self._unanswered.discard(task)
+            task.result()
 
     @asynccontextmanager
     async def _tried(self) -> AsyncIterator[None]:
         """A turn that the venue's silence has ended is said, and the next one is taken all the same."""
         try:
             yield
-            self._lasting.status.clear_alarm("turn")
         except VenueForbidden:
             raise
         except VenueError as error:

@@ -1,11 +1,15 @@
-"""Threads for what blocks: one for the account, one for heartbeats, one for the model. Each runs its calls in order."""
+"""Threads for what blocks: one for the account, one for heartbeats, one for the model, each of which runs its calls in
+order, and some for orders on their way, which wait for nobody."""
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import Any, TypeVar
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
+
+ORDERS_AT_ONCE: Final = 16
+"""Orders that may be on their way at the same time; another one waits for the first answer."""
 
 
 class Threads:
@@ -18,6 +22,7 @@ class Threads:
         self._account = pool(1, "account")
         self._heartbeat = pool(1, "heartbeat")
         self._model = pool(1, "model")
+        self._orders = pool(ORDERS_AT_ONCE, "order")
 
     async def in_account_thread(self, call: Callable[..., T], *arguments: Any) -> T:
         """The result of a blocking call to the account: orders, trades, balances, accounting."""
@@ -31,7 +36,11 @@ class Threads:
         """The result of forecasting, deciding and writing the journal."""
         return await asyncio.get_running_loop().run_in_executor(self._model, call, *arguments)
 
+    def begin_order(self, call: Callable[[], T]) -> "Future[T]":
+        """The future of the blocking call that sends an order."""
+        return self._orders.submit(call)
+
     async def close(self) -> None:
         """Wait for what runs, then end all threads."""
-        for pool in (self._account, self._heartbeat, self._model):
+        for pool in (self._account, self._heartbeat, self._model, self._orders):
             await asyncio.to_thread(pool.shutdown, wait=True)

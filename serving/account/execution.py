@@ -1,7 +1,9 @@
 """From an intent to fills, exactly once. The only caller of `gateway.place`.
 
 An order is journaled under its hash before it is sent. An answer that proves nothing leaves it UNKNOWN: it is looked
-up by its hash and never sent again. All methods block and are called from one thread.
+up by its hash and never sent again. All methods block and are called from one thread; orders themselves are on their
+way in threads of their own (`in_flight`), so that none waits for the answer to another. Until `hear_answers` takes its
+answer, nothing but a fill changes what is known of such an order.
 """
 
 import math
@@ -9,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from pipelines.core import log
@@ -21,6 +23,7 @@ from pipelines.trading.order_states import FINAL, OrderState, after_answer, afte
 from pipelines.trading.risk import reserve_micro
 from serving.account.bookings import Undone, key_of, reversal
 from serving.account.breaker import Breaker
+from serving.account.in_flight import Flight, InFlight, Run, Sent, at_once
 from serving.account.journal import PENDING, Journal, OrderRow, is_own_booking, wall_ms
 
 PATIENCE_MS = 15_000
@@ -47,18 +50,10 @@ SURE_AFTER_S = 30.0
 _log = log.get("execution")
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What became of one intent: the order, and how long it took to sign, journal and send it and to be answered."""
-
-    order: OrderRow
-    latency_ms: float
-
-
 class Execution:
     """Orders of one account. `book` applies a fill to ledger and journal, once; `describe` gives a market as JSON;
     `held` gives the base units of a token in the books; `book_known` books what is plain among several fills with
-    one write, and gives those that it booked and the others."""
+    one write, and gives those that it booked and the others; `run` begins a blocking call elsewhere."""
 
     def __init__(
         self,
@@ -70,8 +65,10 @@ class Execution:
         trades_from_s: int = 0,
         breaker: Breaker | None = None,
         book_known: Callable[[Sequence[Fill]], tuple[Sequence[Fill], Sequence[Fill]]] = lambda fills: ((), fills),
+        run: Run = at_once,
     ) -> None:
         self._gateway = gateway
+        self._in_flight = InFlight(self._placed, run)
         self._breaker = breaker
         self._journal = journal
         self._book = book
@@ -125,35 +122,73 @@ class Execution:
         """Whether an order in this market is still working."""
         return any(row.market_id == market_id for row in list(self._pending.values()))
 
-    def submit(self, intent: OrderIntent) -> Sent:
-        """Sign, journal, send once, journal the answer.
+    def send(self, intent: OrderIntent) -> Flight:
+        """Sign, journal, and send once, without waiting for the answer: `hear_answers` takes it.
 
         Raises:
-            VenueForbidden: if the venue blocks this region or account; the answer is journaled first.
             BreakerTripped: if too many orders were sent; this one is not.
         """
         if self._breaker is not None:
             self._breaker.count(intent)
-        started = time.perf_counter()
+        began_at = time.perf_counter()
         # The order's hash is known before it is sent. Journaled first, it can be looked up after a crash at any point.
         signed = self._gateway.prepare(intent)
         self._journal.intend(signed, self._describe(intent.market_id))
         # Remembered first too: whatever fails from here on (a full disk under the answer), its market stays busy.
-        asked = PlaceResult(PlaceStatus.UNKNOWN, signed.order_id)
-        self._pending[signed.order_id] = self._row(signed.order_id, intent, OrderState.PREPARED, asked, 0.0)
+        self._pending[signed.order_id] = _prepared(signed)
         if intent.order_type is OrderType.FAK:
             self._taking.add(signed.order_id)
-        result = self._placed(signed)
-        latency_ms = (time.perf_counter() - started) * 1_000
+        return self._in_flight.begin(signed, began_at)
+
+    def submit(self, intent: OrderIntent) -> Sent:
+        """`send`, and wait for the answer.
+
+        Raises:
+            VenueForbidden: as `hear_answers`.
+            BreakerTripped: if too many orders were sent; this one is not.
+        """
+        flight = self.send(intent)
+        self._in_flight.wait(flight.order.order_id)
+        self.hear_answers()
+        assert flight.sent is not None
+        return flight.sent
+
+    def hear_answers(self) -> None:
+        """Journal the answers that have come to orders on their way.
+
+        Raises:
+            VenueForbidden: if the venue blocks this region or account; all answers are journaled first.
+        """
+        forbidden = ""
+        while (flight := self._in_flight.take_answered()) is not None:
+            result, answered_at = flight.answer.result()
+            flight.sent = self._answered(flight.order, result, (answered_at - flight.began_at) * 1_000)
+            # A 403 is a geographic or account block. Trying again would be an attempt to get around it.
+            if flight.sent.order.state is OrderState.REJECTED and result.reason.startswith("403"):
+                forbidden = result.reason[:200]
+        if self._said_gone:
+            self._finish_gone()
+        if forbidden:
+            raise VenueForbidden(f"the venue refused an order with {forbidden}; trading stops, nothing evades it")
+
+    def _answered(self, signed: SignedOrder, result: PlaceResult, latency_ms: float) -> Sent:
+        intent, order_id = signed.intent, signed.order_id
         state = after_answer(result, intent.shares_micro)
         status = result.venue_status[:64]
-        self._move(signed.order_id, state, venue_status=status, text=result.reason, latency_ms=latency_ms)
-        row = self._row(signed.order_id, intent, state, result, latency_ms)
+        self._move(order_id, state, venue_status=status, text=result.reason, latency_ms=latency_ms)
+        row = replace(
+            self._pending[order_id],
+            state=state,
+            venue_status=result.venue_status,
+            text=result.reason,
+            latency_ms=latency_ms,
+        )
         if state is OrderState.REJECTED:
-            self._forget(row.order_id)
+            self._forget(order_id)
         else:
-            self._pending[row.order_id] = row
-            self._expected[row.order_id] = result.filled_shares_micro
+            self._pending[order_id] = row
+            # The stream may have told of a match before the answer came.
+            self._expected[order_id] = max(self._expected.get(order_id, 0), result.filled_shares_micro)
         _log.info(
             "order",
             side=intent.side.value,
@@ -164,11 +199,6 @@ class Execution:
             venue=result.venue_status or result.reason[:120],
             ms=round(latency_ms, 1),
         )
-        # A 403 is a geographic or account block. Trying again would be an attempt to get around it.
-        if state is OrderState.REJECTED and result.reason.startswith("403"):
-            raise VenueForbidden(
-                f"the venue refused an order with {result.reason[:200]}; trading stops, nothing evades it"
-            )
         return Sent(row, latency_ms)
 
     def _placed(self, signed: SignedOrder) -> PlaceResult:
@@ -184,33 +214,18 @@ class Execution:
                 PlaceStatus.UNKNOWN, signed.order_id, reason=f"no answer that can be read: {error!r}"[:300]
             )
 
-    @staticmethod
-    def _row(order_id: str, intent: OrderIntent, state: OrderState, result: PlaceResult, latency_ms: float) -> OrderRow:
-        return OrderRow(
-            order_id=order_id,
-            ts_s=intent.ts_s,
-            created_ms=wall_ms(),
-            market_id=intent.market_id,
-            token_id=intent.token_id,
-            outcome=intent.outcome,
-            side=intent.side,
-            price_units=intent.price_units,
-            shares_micro=intent.shares_micro,
-            reason=intent.reason,
-            state=state,
-            venue_status=result.venue_status,
-            text=result.reason,
-            filled_micro=0,
-            latency_ms=latency_ms,
-        )
-
     def learn(self) -> int:
         """What became of the pending orders, as `sync`. The venue is not asked for takes: they cannot rest, their
         answer states what they took, and the stream brings their fills; the next bar asks where it did not. Orders that
         rest, or were not answered, are looked up, and all are while the stream is down."""
+        self.hear_answers()
         self._finish_answered(self._taking)
-        told = self._streamed and not self._blind and all(self._took(row) for row in self._pending.values())
+        told = self._streamed and not self._blind and all(self._took(row) for row in self._answered_ones())
         return 0 if told else self.sync()
+
+    def _answered_ones(self) -> list[OrderRow]:
+        """Pending orders that are not on their way: what the lists say of them counts."""
+        return [row for row in self._pending.values() if row.order_id not in self._in_flight]
 
     @property
     def lists_are_due(self) -> bool:
@@ -228,6 +243,8 @@ class Execution:
 
         The open orders are read before the trades: an order that is no longer open has all its trades behind it.
         """
+        self.hear_answers()
+        answered = {row.order_id for row in self._answered_ones()}
         # In this order, see above: the other way round an order that fills between the reads would look cancelled.
         try:
             resting = {order.order_id: order for order in self._gateway.open_orders()}
@@ -237,7 +254,7 @@ class Execution:
         self.foreign = {name: order for name, order in resting.items() if not self.is_ours(name)}
         self.heard_foreign = False
         fresh = self.read_trades()
-        for row in list(self._pending.values()):
+        for row in [row for row in self._pending.values() if row.order_id in answered]:
             state, text = self._verdict(row, row.order_id in resting)
             if state is not row.state:
                 self._move(row.order_id, state, **({"text": text} if text else {}))
@@ -261,7 +278,7 @@ class Execution:
     def _finish_answered(self, some: Container[str]) -> None:
         """Without the venue's lists: an order that was answered as matched takes and never rests, so it is over once
         the stream has told the fills that its answer stated. Its market must not wait for a route that is gone."""
-        for row in list(self._pending.values()):
+        for row in self._answered_ones():
             stated = self._expected.get(row.order_id, 0)
             told = row.venue_status.lower() == "matched" and 0 < stated <= row.filled_micro
             if told and row.order_id in some:
@@ -382,7 +399,9 @@ class Execution:
 
     def _finish_gone(self) -> None:
         """Orders that the stream calls gone are over as soon as what had traded, as it said, is booked."""
-        for row in [self._pending[name] for name in sorted(self._said_gone)]:
+        for row in sorted(self._answered_ones(), key=lambda row: row.order_id):
+            if row.order_id not in self._said_gone:
+                continue
             if row.filled_micro >= self._expected.get(row.order_id, 0):
                 state = OrderState.CANCELLED if row.rest_micro else after_fills(row.filled_micro, row.shares_micro)
                 self._move(row.order_id, state)
@@ -517,6 +536,8 @@ class Execution:
         return 0
 
     def _cancel(self, order_ids: Sequence[str]) -> int:
+        # The venue cannot cancel what it has not answered yet.
+        self._in_flight.wait(*order_ids)
         return len(self._gateway.cancel(order_ids).cancelled)
 
     def await_quiet(self, limit_s: float) -> bool:
@@ -527,6 +548,28 @@ class Execution:
             if self._pending:
                 time.sleep(0.1)
         return not self._pending
+
+
+def _prepared(signed: SignedOrder) -> OrderRow:
+    """What is known of an order before it is answered."""
+    intent = signed.intent
+    return OrderRow(
+        order_id=signed.order_id,
+        ts_s=intent.ts_s,
+        created_ms=wall_ms(),
+        market_id=intent.market_id,
+        token_id=intent.token_id,
+        outcome=intent.outcome,
+        side=intent.side,
+        price_units=intent.price_units,
+        shares_micro=intent.shares_micro,
+        reason=intent.reason,
+        state=OrderState.PREPARED,
+        venue_status="",
+        text="",
+        filled_micro=0,
+        latency_ms=0.0,
+    )
 
 
 def _signed(fill: Fill) -> int:

@@ -21,7 +21,7 @@ from pipelines.core.orders import SignedOrder, intent_json
 from pipelines.decide import Decision
 from pipelines.trading.order_states import FINAL, OrderState
 from serving.account import lock, migrations, schema
-from serving.account.database import add, connect, insert_once, put, selecting, set_columns, with_the_next
+from serving.account.database import add, connect, insert_once, put, read_quickly, selecting, set_columns, with_the_next
 from serving.account.reserve import Reserve
 
 PENDING = tuple(state for state in OrderState if state not in FINAL)
@@ -315,7 +315,7 @@ class Journal:
     def asks(self, kinds: Sequence[str]) -> bool:
         """Whether a request of these kinds is not done. Asked before every order between two bars, so it is short."""
         with self._mutex, self._engine.connect() as db:
-            return any(kind in kinds for kind in db.execute(_WAITING, {"of_account": self.account}).scalars())
+            return any(kind in kinds for (kind,) in read_quickly(db, _WAITING, {"of_account": self.account}))
 
     def newest_requests(self, limit: int) -> list[Request]:
         """Requests of all kinds, newest first."""

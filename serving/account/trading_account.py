@@ -14,6 +14,7 @@ from serving.account.accounting import Accounting
 from serving.account.bookings import original
 from serving.account.breaker import HOUR_S, Breaker
 from serving.account.execution import PATIENCE_MS, Execution
+from serving.account.in_flight import Run, at_once
 from serving.account.journal import CashFlow, Journal
 from serving.account.pairs import Pairs
 from serving.account.payouts import Payouts
@@ -48,9 +49,12 @@ class Difference:
 
 
 class TradingAccount:
-    """Gateway, books and execution of one account. Blocking; called from one thread. `limits` arm the order breaker."""
+    """Gateway, books and execution of one account. Blocking; called from one thread. `limits` arm the order breaker,
+    `run` begins what sends an order (`in_flight`): without it each is waited for."""
 
-    def __init__(self, gateway: OrderGateway, journal: Journal, limits: RiskParams | None = None) -> None:
+    def __init__(
+        self, gateway: OrderGateway, journal: Journal, limits: RiskParams | None = None, run: Run = at_once
+    ) -> None:
         self.gateway = gateway
         self.journal = journal
         self._payouts = Payouts(gateway)
@@ -81,6 +85,7 @@ class TradingAccount:
             first_trade_s,
             self._breaker,
             self._book_known,
+            run,
         )
         self._seen_foreign: set[str] = set()
         self._others: dict[str, float] = {}

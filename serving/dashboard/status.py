@@ -13,7 +13,7 @@ from pipelines.trading.order_states import OrderState
 from pipelines.trading.risk import exposure_micro
 from pipelines.venue.wanted import Why
 from serving import champion, metrics
-from serving.account.execution import Sent
+from serving.account.in_flight import Sent
 from serving.account.journal import BookedFill, wall_ms
 from serving.account.trading_account import TradingAccount
 from serving.dashboard import funnel, nightly_reports, state_json

@@ -66,6 +66,10 @@ class References:
         """The same at any time between two closes."""
         return self.board.pair_ms(market.settlement, market_ms, self._length_s)
 
+    def fair_now(self, market: Market, market_ms: int) -> float | None:
+        """The first of both alone."""
+        return self.board.fair(market.settlement, market_ms)[0]
+
     def external(self, market: Market, ts_s: int) -> float | None:
         """The external probability of a market at the close of a bar."""
         return self.board.external.at(market.market_id, ts_s * 1_000)

@@ -3,7 +3,7 @@
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ from pipelines.decide import Account
 from pipelines.trading.kernel import is_trusted
 from serving import metrics
 from serving.account.controls import Controls
-from serving.account.journal import Journal, OrderRow, decision_row
+from serving.account.journal import Journal, decision_row
 from serving.account.trading_account import TradingAccount
 from serving.dashboard.funnel import BarFunnel
 from serving.dashboard.status import DAY_S, Known, Status
@@ -26,7 +26,7 @@ from serving.model_watch import ModelWatch
 from serving.safety.books_watch import BooksWatch
 from serving.safety.shadow import Champions, Shadow
 from serving.threads import Threads
-from serving.turns.order_sender import OrderSender
+from serving.turns.order_sender import OrderSender, Sending
 
 FRESH_S = 1.0
 """Wall seconds for which a preparation serves the turn that follows."""
@@ -37,6 +37,13 @@ PRUNE_EVERY = 240
 _log = log.get("turns")
 
 T = TypeVar("T")
+
+Rest = Callable[[], Awaitable[None]]
+"""What is left of a turn whose orders are on their way: their answers are taken, journaled, counted and shown.
+
+Raises:
+    VenueError: if the account could not be read; nothing was bought then, and exits were sent all the same.
+"""
 
 
 class BarTurns:
@@ -107,12 +114,9 @@ class BarTurns:
         self.obeyed(limits)
         self._prepared_at = time.monotonic()
 
-    async def take(self, account: TradingAccount, feed: Feed) -> None:
-        """Everything that follows from the newest closed bar. Where turns are slower than bars, bars are left out.
-
-        Raises:
-            VenueError: if the account could not be read; nothing was bought then, and exits were sent all the same.
-        """
+    async def take(self, account: TradingAccount, feed: Feed) -> Rest | None:
+        """Decide the newest closed bar and send its orders; what is left to do once they are answered, None where the
+        bar was decided before. Where turns are slower than bars, bars are left out."""
         if time.monotonic() - self._prepared_at > FRESH_S:
             await self.prepare(account, feed.closed[0])
         self._prepared_at = -math.inf
@@ -121,29 +125,34 @@ class BarTurns:
         # Read after the preparation, which may take seconds when the venue is slow: the newest bar is decided.
         (ts_s, closed_at), seen = feed.closed, feed.seen(None if model is None else model.predictor.filter)
         if ts_s == self._last_s:
-            return
+            return None
         self._last_s = ts_s
         quotes = {key: one.quote for key, one in feed.followed.items() if one.quote is not None}
         mids = feed.mids() | {one.market.market_id: one.window.last.mid_units for one in seen}
         turn = await self._threads.in_model_thread(
             self._decide, account, model, seen, quotes, mids, ts_s, kill, closed_at, feed.features_ms
         )
-        bar, entries = BarFunnel(), []
+        bar, sending = BarFunnel(), Sending()
         bar.listing(self._status.listed, len(feed.followed), self._status.left_out())
         bar.decisions(turn, len(feed.followed))
         if turn is not None:
-            entries = await self._threads.in_account_thread(self.sender.send_all, account, turn, kill, bar)
+            sending = await self._threads.in_account_thread(self.sender.send_all, account, turn, kill, bar)
             self._watch_exits(account, turn)
         # Between sending and asking what became of it, so that the stream can tell it meanwhile.
         self._status.decided(feed, model, turn)
-        day, known = await self._threads.in_account_thread(self.conclude, account, entries, bar, ts_s)
-        self._status.count(bar.counts, day)
-        self._status.update(account, feed, ts_s, kill, known)
-        self._alive()
-        if turn is not None:
-            await self._in_shadow(account, feed, turn, quotes)
-        if self._unread:
-            raise VenueUnavailable(f"the account could not be read, nothing was bought: {self._unread}")
+
+        async def rest() -> None:
+            await sending.answered()
+            day, known = await self._threads.in_account_thread(self.conclude, account, sending, bar, ts_s)
+            self._status.count(bar.counts, day)
+            self._status.update(account, feed, ts_s, kill, known)
+            self._alive()
+            if turn is not None:
+                await self._in_shadow(account, feed, turn, quotes)
+            if self._unread:
+                raise VenueUnavailable(f"the account could not be read, nothing was bought: {self._unread}")
+
+        return rest
 
     def _read(self, reading: Callable[[], T]) -> T | None:
         """The result of a reading of the account; None where the venue does not answer it. A route that is gone must
@@ -291,15 +300,16 @@ class BarTurns:
         return turn
 
     def conclude(
-        self, account: TradingAccount, entries: list[OrderRow], bar: BarFunnel, ts_s: int
+        self, account: TradingAccount, sending: Sending, bar: BarFunnel, ts_s: int
     ) -> tuple[dict[tuple[str, str], int], Known]:
-        """Learn what became of the orders and write the funnel: its counts of the market day, and what the picture
-        shows of the journal."""
+        """Take the answers to a turn's orders, learn what became of them and write the funnel: its counts of the market
+        day, and what the picture shows of the journal."""
         with account.execution.together():
+            self.sender.hear(account, sending)
             if account.execution.pending:
                 self._read(account.execution.learn)
-            if entries:
-                self.sender.count_fills(entries, bar)
+            if sending.entries:
+                self.sender.count_fills(sending, bar)
             bar.publish()
         day = self._journal.conclude(account.execution.taken_moves(), ts_s // DAY_S, bar.counts)
         return day, self._status.read(account)

@@ -1,7 +1,8 @@
 """Between two closes: a reference price that moves the fair value of a market leads at once to a decision about it.
 
 Only for a policy that acts on the reference price (`Rules.between_bars`). The loop of the bars takes these turns too:
-one at most is in flight, and a bar that closes goes first; of prices that come meanwhile the newest counts.
+one at a time is decided, also while orders of others are on their way, and a bar that closes goes first; of prices that
+come meanwhile the newest counts.
 """
 
 import time
@@ -18,7 +19,7 @@ from pipelines.decide import Account, Inputs
 from pipelines.reference.prices import Price
 from pipelines.trading.kernel import is_trusted
 from serving.account.controls import Controls
-from serving.account.journal import Journal, OrderRow, decision_row
+from serving.account.journal import Journal, decision_row
 from serving.account.trading_account import TradingAccount
 from serving.dashboard.funnel import BarFunnel
 from serving.dashboard.status import Status
@@ -26,10 +27,12 @@ from serving.loaded_model import LoadedModel, Turn, turn_between
 from serving.market.feed import Feed
 from serving.model_watch import ModelWatch
 from serving.threads import Threads
-from serving.turns.bar_turn import BarTurns, busy_markets
+from serving.turns.bar_turn import BarTurns, Rest, busy_markets
+from serving.turns.order_sender import Sending
 
-REST_S: Final = 0.05
-"""Wall seconds from the beginning of one such turn to that of the next: a burst of prices is one decision."""
+REST_S: Final = 0.01
+"""Wall seconds from the beginning of one such turn to that of the next, of which each takes two to five thousandths: a
+burst of prices is one decision, and the other source of a price, which comes a little later, is not kept waiting."""
 
 Implied = Callable[[Market, int], tuple[float | None, float | None]]
 
@@ -45,12 +48,14 @@ class Moved:
 
 class ReferenceMoves:
     """Which markets the reference prices have moved since they were last decided: by a tick of their price at least,
-    because nothing less changes an order. `implied` gives fair values at a market time in ms (`References.now`)."""
+    because nothing less changes an order. `fair` gives the fair value at a market time in ms (`References.fair_now`),
+    `implied` that and the one shortly before (`References.now`)."""
 
     def __init__(
         self,
         account: TradingAccount,
         feed: Feed,
+        fair: Callable[[Market, int], float | None],
         implied: Implied,
         turns: BarTurns,
         watch: ModelWatch,
@@ -59,7 +64,7 @@ class ReferenceMoves:
         self._clock = clock
         self._account = account
         self._feed = feed
-        self._implied = implied
+        self._fair, self._implied = fair, implied
         self._turns = turns
         self._watch = watch
         self._symbols: set[str] = set()
@@ -133,11 +138,12 @@ class ReferenceMoves:
         # Without a book that shows a price there is nothing to take; the bar decides what is held there.
         if not is_trusted(one.quote.bid_units, one.quote.ask_units):
             return None
-        fair, before = self._implied(one.market, market_ms)
+        fair = self._fair(one.market, market_ms)
         if fair is None:
             return None
         if decided.fair is not None and abs(fair - decided.fair) * PRICE_SCALE < one.market.tick_units:
             return None
+        _, before = self._implied(one.market, market_ms)
         return replace(
             decided,
             market=one.market,
@@ -154,12 +160,12 @@ class ReferenceMoves:
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """A turn whose orders were sent: ms from the first price to its decisions, its funnel, the entries it made."""
+    """A turn whose orders are on their way: ms from the first price to its decisions, its funnel, its orders."""
 
     turn: Turn
     took_ms: float
     funnel: BarFunnel
-    entries: list[OrderRow]
+    sending: Sending
 
 
 class BetweenTurns:
@@ -184,19 +190,25 @@ class BetweenTurns:
         self._controls = controls
         self._turns = turns
 
-    async def take(self, account: TradingAccount, moved: Moved, bar_waits: Callable[[], bool]) -> Turn | None:
-        """Decide the markets that have moved, send what that asks for, journal it; once `bar_waits`, no further order.
-        None where nothing may be decided."""
+    async def take(
+        self, account: TradingAccount, moved: Moved, bar_waits: Callable[[], bool]
+    ) -> tuple[Turn, Rest] | None:
+        """Decide the markets that have moved and send what that asks for; the turn, and what is left to do once its
+        orders are answered. Once `bar_waits`, no further order is sent. None where nothing may be decided."""
         blocking = self._threads.in_account_thread
         limits, done = await blocking(self._take, account, moved, bar_waits)
         self._turns.obeyed(limits)
         if done is None:
             return None
         self._status.decided_between(done.turn, done.took_ms, self._watch.armed)
-        day, known = await blocking(self._turns.conclude, account, done.entries, done.funnel, done.turn.ts_s)
-        self._status.count_between(day)
-        self._status.show_fills(account, known)
-        return done.turn
+
+        async def rest() -> None:
+            await done.sending.answered()
+            day, known = await blocking(self._turns.conclude, account, done.sending, done.funnel, done.turn.ts_s)
+            self._status.count_between(day)
+            self._status.show_fills(account, known)
+
+        return done.turn, rest
 
     def _take(
         self, account: TradingAccount, moved: Moved, bar_waits: Callable[[], bool]
@@ -214,11 +226,11 @@ class BetweenTurns:
         funnel.listing(len(turn.inputs), len(turn.inputs), {})
         funnel.decisions(turn, len(turn.inputs))
         try:
-            entries = self._turns.sender.send_all(account, turn, kill, funnel, bar_waits)
+            sending = self._turns.sender.send_all(account, turn, kill, funnel, bar_waits)
         finally:
             # Packing what was seen takes as long as a signature, and no order has to wait for it.
             self._write(model, turn, view, took_ms)
-        return None, _Done(turn, took_ms, funnel, entries)
+        return None, _Done(turn, took_ms, funnel, sending)
 
     def _write(self, model: LoadedModel, turn: Turn, view: Account, took_ms: float) -> None:
         rows = [decision_row(one, model.champion.armed) for one in turn.decisions]

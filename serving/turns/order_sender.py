@@ -1,7 +1,12 @@
-"""Sending what a turn decided: at once, or not at all where something forbids it, and counted in the funnel."""
+"""Sending what a turn decided: at once, or not at all where something forbids it, and counted in the funnel.
 
+All orders of a turn are on their way together. What the venue says to them is taken when the last one is answered.
+"""
+
+import asyncio
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from pipelines.core import log
 from pipelines.core.domain import Side
@@ -10,6 +15,7 @@ from pipelines.core.orders import NOTHING_TO_TAKE, OrderIntent
 from pipelines.trading.order_states import OrderState
 from serving import metrics
 from serving.account.controls import Controls
+from serving.account.in_flight import Flight
 from serving.account.journal import Journal, OrderRow
 from serving.account.trading_account import TradingAccount
 from serving.dashboard.funnel import BarFunnel, is_entry
@@ -22,6 +28,19 @@ _log = log.get("turns")
 
 def _never() -> bool:
     return False
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """The orders of a turn that are on their way, and those of them that enter a market."""
+
+    orders: list[Flight] = field(default_factory=list)
+    entries: list[Flight] = field(default_factory=list)
+
+    async def answered(self) -> None:
+        """Return once all orders are answered."""
+        if self.orders:
+            await asyncio.wait([asyncio.wrap_future(one.answer) for one in self.orders])
 
 
 class OrderSender:
@@ -56,32 +75,59 @@ class OrderSender:
         kill: bool,
         funnel: BarFunnel,
         bar_waits: Callable[[], bool] = _never,
-    ) -> list[OrderRow]:
-        """Send what was decided; the entries among it that could be made. Once `bar_waits`, the rest is left to it."""
-        entries: list[OrderRow] = []
+    ) -> Sending:
+        """Send what was decided. Once `bar_waits`, the rest is left to it.
+
+        Raises:
+            VenueForbidden: if the venue has refused one of them with 403 meanwhile: no further one is sent.
+        """
+        sending = Sending()
         with account.execution.together():
             for decision in turn.decisions:
                 # The funnel counts markets: the first of a maker's two quotes counts for both.
                 entry = is_entry(decision)
                 for intent in decision.intents:
                     sent, why = (None, "a bar closes") if bar_waits() else self._send_one(account, intent, kill)
+                    if sent is not None:
+                        sending.orders.append(sent)
                     if entry and sent is not None:
                         funnel.sent()
-                        entries.append(sent)
+                        sending.entries.append(sent)
                     elif entry and why:
                         funnel.kept_back(why)
                     entry = False
-        return entries
+        return sending
 
-    def count_fills(self, entries: list[OrderRow], funnel: BarFunnel) -> None:
+    def hear(self, account: TradingAccount, sending: Sending) -> None:
+        """Take the answers to the orders of a turn, which have all come.
+
+        Raises:
+            VenueForbidden: if the venue refused one with 403.
+        """
+        try:
+            self._hear_answers(account)
+        finally:
+            for one in sending.orders:
+                if one.sent is not None:
+                    self._status.sent(one.sent)
+
+    def _hear_answers(self, account: TradingAccount) -> None:
+        try:
+            account.execution.hear_answers()
+        except VenueForbidden:
+            metrics.ORDERS_FAILED.inc()
+            raise
+
+    def count_fills(self, sending: Sending, funnel: BarFunnel) -> None:
         """Count what became of the entries that were sent."""
+        entries = [one.sent.order for one in sending.entries if one.sent is not None]
         filled = self._journal.filled_among([row.order_id for row in entries])
         filled |= {row.order_id for row in entries if row.state in (OrderState.FILLED, OrderState.PARTLY_FILLED)}
         rest = [row for row in entries if row.order_id not in filled]
         funnel.answered(len(filled), Counter(_unfilled(row) for row in rest))
 
-    def _send_one(self, account: TradingAccount, intent: OrderIntent, kill: bool) -> tuple[OrderRow | None, str]:
-        """What is known of an order that was sent, or why it was not."""
+    def _send_one(self, account: TradingAccount, intent: OrderIntent, kill: bool) -> tuple[Flight | None, str]:
+        """An order on its way, or why it was not sent."""
         if self._stopping():
             return None, ""
         why = self._kept_back(intent, kill)
@@ -119,17 +165,11 @@ class OrderSender:
         _log.warning(f"not bought: {reason}", market=intent.market_id, **({"why": why} if why else {}))
         return reason
 
-    def _send(self, account: TradingAccount, intent: OrderIntent) -> OrderRow | None:
-        """Send one order; what is known of it, None where it could not be made."""
-        if self._stopping():
-            return None
+    def _send(self, account: TradingAccount, intent: OrderIntent) -> Flight | None:
+        """Send one order; None where it could not be made."""
+        self._hear_answers(account)
         try:
-            sent = account.execution.submit(intent)
-            self._status.sent(sent)
-            return sent.order
-        except VenueForbidden:
-            metrics.ORDERS_FAILED.inc()
-            raise
+            return account.execution.send(intent)
         except OddsmithError as error:
             metrics.ORDERS_FAILED.inc()
             self._status.alarm("order", str(error))

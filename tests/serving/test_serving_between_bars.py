@@ -1,6 +1,7 @@
 """Between two closes: what moves the fair value is decided at once, under the limits of a bar, and a bar goes first."""
 
 import itertools
+import threading
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -59,7 +60,8 @@ class Room:
         self.fair, self.wall_s = {}, 100.0
         self.waits, self.reduce_only, self.guarded = False, "", True
         self.venue = venue or FakeVenue()
-        self.account = TradingAccount(self.venue, Journal(url, "simulated"), PARAMS.risk)
+        self.threads = Threads()
+        self.account = TradingAccount(self.venue, Journal(url, "simulated"), PARAMS.risk, self.threads.begin_order)
         self.journal, self.url = self.account.journal, url
         execution = PARAMS.execution.model_copy(update={"between_bars_up_to_s": LENGTH_S if between else 0})
         made = rules.make(kind, PARAMS.model_copy(update={"execution": execution}), NO_SIGNALS, None, LENGTH_S)
@@ -70,7 +72,6 @@ class Room:
         self.watch, self.kill = watch, folder / "kill"
         self.status = Status(Settings(var=folder), PARAMS)
         self.controls = Controls(self.journal, PARAMS, lambda: Path("params.yaml"), lambda _: None)
-        self.threads = Threads()
         self.turns = BarTurns(
             PARAMS, self.journal, watch, self.status, self.threads, self.kill, lambda: self.guarded,
             lambda: self.reduce_only, MagicMock(), self.controls, lambda _: None, lambda: None,
@@ -87,7 +88,13 @@ class Room:
             self.journal, watch, self.status, self.threads, self.kill, self.controls, self.turns
         )
         self.moves = ReferenceMoves(
-            self.account, self, lambda one, _ms: self.implied(one), self.turns, watch, lambda: self.wall_s
+            self.account,
+            self,
+            lambda one, _ms: self.implied(one)[0],
+            lambda one, _ms: self.implied(one),
+            self.turns,
+            watch,
+            lambda: self.wall_s,
         )
 
     def implied(self, market):
@@ -120,9 +127,12 @@ class Room:
         """The turn that is due; None where none is."""
         if self.moves.due_in_s() is None or (moved := self.moves.taken()) is None:
             return None
-        turn = await self.between.take(self.account, moved, lambda: self.waits)
-        if turn is not None:
-            self.moves.decided(turn)
+        taken = await self.between.take(self.account, moved, lambda: self.waits)
+        if taken is None:
+            return None
+        turn, rest = taken
+        self.moves.decided(turn)
+        await rest()
         return turn
 
     def orders(self):
@@ -154,6 +164,35 @@ async def test_a_price_that_moves_the_fair_value_is_an_order_before_the_bar_clos
     assert room.account.accounting.positions.keys() == {room.markets[0].market_id}
 
 
+async def test_a_price_is_decided_while_orders_of_another_turn_are_on_their_way(tmp_path):
+    """No turn waits for the venue's answer to another's order, whose market is left alone until it has come."""
+    let = threading.Event()
+
+    class Held(FakeVenue):
+        def place(self, order):
+            assert let.wait(20.0), "nobody let the venue answer"
+            return super().place(order)
+
+    room = Room(default_url(tmp_path), tmp_path, venue=Held())
+    rests = []
+    for market in (0, 1):
+        room.hear(0.6, market=market)
+        turn, rest = await room.between.take(room.account, room.moves.taken(), lambda: False)
+        room.moves.decided(turn)
+        rests.append(rest)
+        room.hear(0.65, market=0, after_ms=1_400)
+        room.wall_s += REST_S
+        assert room.moves.taken() is None
+    assert len(room.orders()) == 2
+    assert room.account.accounting.positions == {}
+
+    let.set()
+    for rest in rests:
+        await rest()
+
+    assert room.account.accounting.positions.keys() == {one.market_id for one in room.markets[:2]}
+
+
 async def test_a_move_of_less_than_a_tick_of_the_price_is_no_reason(room):
     """What cannot change an order is not decided; it counts from the newest decision, so small steps add up."""
     room.hear(0.509)
@@ -174,7 +213,7 @@ async def test_prices_that_come_together_are_one_turn_with_the_newest(room):
 
     assert [one.fair for one in turn.inputs] == [0.6, 0.4]
     assert len(room.venue.sent) == 2
-    assert 0.0 < room.moves.due_in_s() <= REST_S
+    assert 0.0 < room.moves.due_in_s() <= REST_S + 1e-9
 
 
 async def test_only_markets_on_that_asset_are_decided(room):

@@ -106,13 +106,13 @@ def test_a_fill_that_did_not_happen_is_found(monkeypatch):
 
 def test_an_order_that_is_sent_twice_is_found(monkeypatch):
     """Two orders of one decision are duplicate exposure, whether they rest or fill."""
-    submit = Execution.submit
+    send = Execution.send
 
     def twice(self, intent):
-        submit(self, intent)
-        return submit(self, intent)
+        send(self, intent)
+        return send(self, intent)
 
-    monkeypatch.setattr(Execution, "submit", twice)
+    monkeypatch.setattr(Execution, "send", twice)
 
     assert "duplicate exposure" in broken(Plan(1))
     assert "duplicate exposure" in broken(Plan(1, policy="maker"))
