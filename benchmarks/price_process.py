@@ -83,7 +83,7 @@ async def _serve(pipe: Connection) -> None:
             subscribers.discard(connection)
 
     async with serve(subscriber, "127.0.0.1", 0) as server:
-        asyncio.get_running_loop().add_reader(pipe.fileno(), lambda: told.put_nowait(pipe.recv()))
+        asyncio.get_running_loop().add_reader(pipe.fileno(), lambda: _hear(pipe, told))
         pipe.send(next(iter(server.sockets)).getsockname()[1])
         while True:
             if not subscribers:
@@ -96,6 +96,14 @@ async def _serve(pipe: Connection) -> None:
                     for message in messages:
                         await connection.send(message)
             pipe.send(began)
+
+
+def _hear(pipe: Connection, told: asyncio.Queue[list[str]]) -> None:
+    """Take what is to be said; where nobody is there any more to say it, end."""
+    try:
+        told.put_nowait(pipe.recv())
+    except EOFError:
+        raise SystemExit from None
 
 
 @contextmanager
