@@ -235,7 +235,8 @@ async def test_without_a_champion_nothing_is_ordered(venue: dict[str, str], tmp_
         assert not state["armed"]
         assert state["orders"]["placed"] == 0
         assert "no model" in state["cash_reason"]
-        assert state["alarms"] == []
+        # A busy machine may leave out a bar, and says so until the next one.
+        await until(lambda: trader.state(whole=False)["alarms"] == [], 30, "no alarm")
     finally:
         await trader.stop()
 

@@ -102,16 +102,24 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         }  # fmt: skip
         command = [str(Path(sys.executable).parent / "bentoml"), "serve", "serving.service:Oddsmith"]
         command += ["--port", str(port)]
-        log = folder / "service.log"
+        log, shipped = folder / "service.log", Path("params.yaml").read_text()
         with log.open("wb") as stream:
+            Path("params.yaml").write_text(_wider(shipped))
             process = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream)
         made = Service(f"http://127.0.0.1:{port}/", process, environment, log)
         try:
             _await_livez(made)
+            Path("params.yaml").write_text(shipped)
             yield made
         finally:
+            Path("params.yaml").write_text(shipped)
             process.terminate()
             process.wait(timeout=40)
+
+
+def _wider(text: str) -> str:
+    """Parameters with a wider limit of the day: its loss is a matter of luck, and at the limit nothing is bought."""
+    return text.replace("  daily_loss_fraction: 0.05", "  daily_loss_fraction: 0.5")
 
 
 def _await_livez(made: Service) -> None:
@@ -242,9 +250,7 @@ def test_a_person_steers_the_running_bot_by_command(
     assert _command(service, commands.PAUSE, "--wait 40", monkeypatch) == 0
     shipped = Path("params.yaml").read_text()
     try:
-        # The day's loss so far is a matter of luck, and its limit would keep the bot from trading again.
-        wider = shipped.replace("  daily_loss_fraction: 0.05", "  daily_loss_fraction: 0.5")
-        Path("params.yaml").write_text(wider.replace("  stop_loss: 0.02", "  stop_loss: 0.031"))
+        Path("params.yaml").write_text(_wider(shipped).replace("  stop_loss: 0.02", "  stop_loss: 0.031"))
         assert _command(service, commands.RELOAD, "--wait 40", monkeypatch) == 0
         Path("params.yaml").write_text(shipped.replace("  stop_loss: 0.02", "  stop_loss: -1"))
         assert _command(service, commands.RELOAD, "--wait 40", monkeypatch) == 1
