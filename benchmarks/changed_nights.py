@@ -39,7 +39,7 @@ from simulator.markets.price_model import Model
 
 SETTLED_DAYS = 4
 """Length of the world that a forecaster of a regime is trained on."""
-EVENT_LENGTH_MIN, EVENT_EVERY_MIN, MARKETS_PER_EVENT = 720, 60, 2
+EVENT_LENGTH_MIN, EVENT_EVERY_MIN = 720, 60
 DAY_S, LENGTH_S = 86_400, 60
 FOREVER_S = 2**40
 LOOK_H = 14
@@ -59,6 +59,8 @@ class Nights:
     """Changes of params.yaml."""
     days: int
     """Length of a night's window while the world stays as it is."""
+    markets: int
+    """In an event."""
     model: tuple[str, ...]
     """The world: NAME=VALUE of `simulator.markets.price_model.Model`."""
     regime: tuple[str, ...] = ()
@@ -68,8 +70,8 @@ class Nights:
 
     @property
     def world(self) -> str:
-        """Model, seed and regime: the key of what does not depend on the nights of the changes."""
-        return "-".join((*self.model, str(self.seed), *self.regime))
+        """Model, seed, markets and regime: the key of what does not depend on the nights of the changes."""
+        return "-".join((*self.model, str(self.seed), f"{self.markets}x{self.days}", *self.regime))
 
     @property
     def name(self) -> str:
@@ -158,7 +160,7 @@ class Nights:
             model_of(self.model),
             event_length_min=EVENT_LENGTH_MIN,
             event_every_min=EVENT_EVERY_MIN,
-            markets_per_event=MARKETS_PER_EVENT,
+            markets_per_event=self.markets,
         )
         world = ChangedMarkets(family, other, end_s)
         drift_world.write_raw(world, world.events(), folder or Path("data/raw"), start_s, end_s)

@@ -32,8 +32,8 @@ from pipelines.inference.start_point import PARTS
 from pipelines.replay import market_history
 from simulator.markets.events import EPOCH_S
 
-DAYS = 8
-"""Length of a night's window."""
+DAYS, MARKETS = 8, 2
+"""Length of a night's window, and markets in an event."""
 ARMS = ("scratch", "warm")
 SOURCES = ("pipelines/forecast", "pipelines/agent", "pipelines/inference", "benchmarks/warm_start.py")
 
@@ -90,7 +90,7 @@ def _night(asked: argparse.Namespace, night: int) -> dict[str, Any]:
     """One window: the last night's forecasters judged on its last day, then both arms trained on it."""
     row: dict[str, Any] = {}
     out, now_s = asked.out.absolute() / f"{asked.kind}-{asked.seed}", EPOCH_S + (DAYS + night) * DAY_S
-    nights = Nights(out, asked.seed, (f"forecast.kind={asked.kind}",), DAYS, ("edge=1",))
+    nights = Nights(out, asked.seed, (f"forecast.kind={asked.kind}",), DAYS, MARKETS, ("edge=1",))
     with nights.working(out / "work"):
         nights.raw(now_s - DAYS * DAY_S, DAYS + night, nights.changed(), asked.seed)
         for stage in ("validate", "featurize"):
