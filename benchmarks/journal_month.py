@@ -88,9 +88,9 @@ class MonthBot(Bot):
         for one in self.feed.followed.values():
             self.account.accounting.know(one.market)
         self.feed.closed = (self.feed.market_s, time.perf_counter())
-        rest = await self._turns.take(self.account, self.feed)  # type: ignore[arg-type]
-        if rest is not None:
-            await rest()
+        finish = await self._turns.take(self.account, self.feed)  # type: ignore[arg-type]
+        if finish is not None:
+            await finish()
 
     def bar(self, minute: int) -> None:
         """A bar of long ago: random trades, marked and journaled, its inputs forgotten already. Blocking."""

@@ -38,7 +38,7 @@ from pipelines.core.products import report_json
 from pipelines.core.settings import Settings
 from serving import metrics
 from serving.bot import Bot
-from serving.turns.bar_turn import BarTurns
+from serving.turns.bar_turn import BarTurns, Finish
 from serving.turns.order_sender import OrderSender, Sending
 
 REPORT: Final = report_json("turn_latency")
@@ -82,18 +82,31 @@ class Timed(BarTurns):
         await super().prepare(account, ts_s)
         self.prepared.append((time.perf_counter() - began) * 1e3)
 
-    async def take(self, account: Any, feed: Any) -> None:
-        """A turn, measured."""
+    async def take(self, account: Any, feed: Any) -> Finish | None:
+        """A turn, measured until its orders are answered and journaled."""
         began, worked = time.perf_counter(), time.process_time()
         Timed.closed_at = feed.closed[1]
-        await super().take(account, feed)
-        took_ms, worked_ms = (time.perf_counter() - began) * 1e3, (time.process_time() - worked) * 1e3
-        turn = self._status._turn
-        self.turns.append((took_ms, worked_ms, len(turn.decisions) if turn is not None else 0))
+        finish = await super().take(account, feed)
+        if finish is None:
+            return None
+
+        async def finished() -> None:
+            await finish()
+            took_ms, worked_ms = (time.perf_counter() - began) * 1e3, (time.process_time() - worked) * 1e3
+            turn = self._status._turn
+            self.turns.append((took_ms, worked_ms, len(turn.decisions) if turn is not None else 0))
+
+        return finished
+
+    def conclude(self, account: Any, sending: Sending, *arguments: Any) -> Any:
+        """Notes when the orders of a turn were answered."""
+        if sending.orders:
+            self.answered.append((time.perf_counter() - Timed.closed_at) * 1e3)
+        return super().conclude(account, sending, *arguments)
 
 
 class TimedSender(OrderSender):
-    """Notes when the orders of a turn were answered, and the stages of each."""
+    """Notes the stages of every order."""
 
     def send_all(self, account: Any, turn: Any, *arguments: Any) -> Any:
         """The orders of a turn, measured from its close."""
@@ -104,12 +117,6 @@ class TimedSender(OrderSender):
             gateway.stages = Timed.stages
         gateway.turn_at, gateway.took_ms = Timed.closed_at, self._status._took_ms
         return super().send_all(account, turn, *arguments)
-
-    def hear(self, account: Any, sending: Sending) -> None:
-        """The answers of a turn, all of which have come."""
-        if sending.orders:
-            Timed.answered.append((time.perf_counter() - Timed.closed_at) * 1e3)
-        super().hear(account, sending)
 
 
 def _at(values: Any, *percents: int) -> dict[str, float | None]:

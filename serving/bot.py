@@ -217,7 +217,12 @@ class Bot:
             blocking = self._threads.in_account_thread
             gateway = await blocking(make_gateway, self._settings, self._params, self._paper_quote, self._paper_fair)
             account = await blocking(
-                TradingAccount, gateway, self._journal, self._params.risk, self._threads.begin_order
+                TradingAccount,
+                gateway,
+                self._journal,
+                self._params.risk,
+                self._threads.begin_order,
+                self.status.sent,
             )
             await settlement.settle_decided(account, venue.archive, self._threads)
             await settlement.read_flows(account, venue.archive)

@@ -30,7 +30,7 @@ from serving.safety.heartbeat import Heartbeat
 from serving.safety.quote_watch import QuoteWatch
 from serving.safety.venue_watch import VenueWatch
 from serving.threads import Threads
-from serving.turns.bar_turn import BarTurns, Rest
+from serving.turns.bar_turn import BarTurns, Finish
 from serving.turns.between_bars import BetweenTurns, ReferenceMoves
 from serving.upkeep import Upkeep
 
@@ -119,7 +119,7 @@ class Session:
             lasting.account,
             self.feed,
             self._references.fair_now,
-            self._references.now,
+            self._references.fair_before,
             lasting.turns,
             lasting.model_watch,
         )
@@ -318,9 +318,9 @@ class Session:
         if await lasting.model_watch.refresh() and lasting.model_watch.geometry != geometry:
             raise VenueUnavailable("the new bundle has another bar length or lookback: windows are warmed anew")
         async with self._tried():
-            rest = await lasting.turns.take(lasting.account, self.feed)
-            if rest is not None:
-                self._conclude_later(rest)
+            finish = await lasting.turns.take(lasting.account, self.feed)
+            if finish is not None:
+                self._finish_later(finish)
             if any(one.ready for one in self.feed.followed.values()):
                 lasting.status.clear_alarm("history")
 
@@ -332,19 +332,19 @@ class Session:
         async with self._tried():
             taken = await self._lasting.between.take(self._lasting.account, moved, self._bar_waits)
             if taken is not None:
-                turn, rest = taken
+                turn, finish = taken
                 self._moves.decided(turn)
-                self._conclude_later(rest)
+                self._finish_later(finish)
 
-    def _conclude_later(self, rest: Rest) -> None:
+    def _finish_later(self, finish: Finish) -> None:
         """Do what is left of a turn once its orders are answered."""
 
-        async def conclude() -> None:
+        async def finished() -> None:
             async with self._tried():
-                await rest()
+                await finish()
                 self._lasting.status.clear_alarm("turn")
 
-        task = asyncio.create_task(conclude())
+        task = asyncio.create_task(finished())
         self._unanswered.add(task)
         task.add_done_callback(lambda _: self._woken.set())
 

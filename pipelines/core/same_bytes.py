@@ -69,7 +69,7 @@ def _in_order(graph: onnx.GraphProto, outer: Mapping[str, str]) -> None:
         attributes = sorted(node.attribute, key=lambda one: one.name)
         del node.attribute[:]
         node.attribute.extend(attributes)
-        for inner in _inside(node):
+        for inner in _subgraphs(node):
             _in_order(inner, names)
     for name in read:
         constants[name].name = names[name]
@@ -95,12 +95,12 @@ def _needed(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
 
 
 def _read(node: onnx.NodeProto) -> list[str]:
-    """What a node reads, also inside of its own graphs."""
-    inner = [name for graph in _inside(node) for one in graph.node for name in _read(one)]
-    return [*node.input, *inner, *(one.name for graph in _inside(node) for one in graph.output)]
+    """Names that a node reads, including those that its subgraphs read."""
+    inner = [name for graph in _subgraphs(node) for one in graph.node for name in _read(one)]
+    return [*node.input, *inner, *(one.name for graph in _subgraphs(node) for one in graph.output)]
 
 
-def _inside(node: onnx.NodeProto) -> list[onnx.GraphProto]:
+def _subgraphs(node: onnx.NodeProto) -> list[onnx.GraphProto]:
     return [graph for one in node.attribute for graph in (*([one.g] if one.HasField("g") else []), *one.graphs)]
 
 

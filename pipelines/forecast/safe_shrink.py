@@ -156,8 +156,7 @@ class _Errors:
         return float(t.ppf(sure, self._freedom))
 
     def widest(self, sure: float) -> float:
-        """What to multiply a standard error with for the largest one that the true one may be, with that
-        probability."""
+        """The true standard error over the measured one, at most, with that probability (chi-square)."""
         return float(np.sqrt(self._freedom / chi2.ppf(1.0 - sure, self._freedom)))
 
 

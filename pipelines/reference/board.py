@@ -139,8 +139,11 @@ class Board:
 
     def pair_ms(self, rule: Settlement | None, now_ms: int, length_s: int) -> tuple[float | None, float | None]:
         """The same at a time in ms, which need not be a close."""
-        before_ms = now_ms - max(LOOK_BACK_S, length_s) * 1_000
-        return self.fair(rule, now_ms)[0], self.fair(rule, before_ms)[0]
+        return self.fair(rule, now_ms)[0], self.fair_before(rule, now_ms, length_s)
+
+    def fair_before(self, rule: Settlement | None, now_ms: int, length_s: int) -> float | None:
+        """`fair` LOOK_BACK_S (at least a bar) before a time."""
+        return self.fair(rule, now_ms - max(LOOK_BACK_S, length_s) * 1_000)[0]
 
     def series(self, rule: Settlement | None, ts_s: NDArray[np.int64], length_s: int) -> FloatArray:
         """`pair` at the close of many bars, shape (n, 2); NaN where there is none."""

@@ -133,26 +133,22 @@ def read_markets(path: Path = RAW / "markets.parquet") -> dict[str, Market]:
 
 def read_payouts(path: Path = RAW / "payouts.parquet") -> dict[str, int]:
     """Market id -> base units that a YES share paid, of the markets whose resolution the pull knows."""
-    return (
-        {row["market_id"]: row["payout_micro"] for row in stage_table(path, "pull").to_pylist()}
-        if path.is_file()
-        else {}
-    )
+    return {row["market_id"]: row["payout_micro"] for row in _rows(path)}
 
 
 def read_disputed(path: Path = RAW / "payouts.parquet") -> frozenset[str]:
     """Ids of the resolved markets whose resolution was disputed."""
-    rows = stage_table(path, "pull").to_pylist() if path.is_file() else []
-    return frozenset(row["market_id"] for row in rows if row.get("disputed"))
+    return frozenset(row["market_id"] for row in _rows(path) if row.get("disputed"))
 
 
 def read_spreads(path: Path = RAW / "spreads.parquet") -> dict[int, float]:
     """Tick -> mean spread of the books that were open at the pull, both in 1e-4."""
-    return (
-        {row["tick_units"]: row["spread_units"] for row in stage_table(path, "pull").to_pylist()}
-        if path.is_file()
-        else {}
-    )
+    return {row["tick_units"]: row["spread_units"] for row in _rows(path)}
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    """Rows of a file that not every pull writes; none where it did not."""
+    return stage_table(path, "pull").to_pylist() if path.is_file() else []
 
 
 def _market(row: Mapping[str, Any]) -> Market:

@@ -96,7 +96,7 @@ def with_the_next(engine: Engine) -> Iterator[Connection]:
                 db.exec_driver_sql("PRAGMA synchronous=FULL")
 
 
-def read_quickly(db: Connection, statement: Select[Any], parameters: Mapping[str, Any]) -> list[Any]:
+def driver_rows(db: Connection, statement: Select[Any], parameters: Mapping[str, Any]) -> list[Any]:
     """Rows as the driver itself gives them, without the types of the schema: for a question that is asked between a
     price and its order, where SQLAlchemy's work on a statement takes longer than the database's. The driver raises its
     own errors."""

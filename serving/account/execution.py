@@ -53,7 +53,8 @@ _log = log.get("execution")
 class Execution:
     """Orders of one account. `book` applies a fill to ledger and journal, once; `describe` gives a market as JSON;
     `held` gives the base units of a token in the books; `book_known` books what is plain among several fills with
-    one write, and gives those that it booked and the others; `run` begins a blocking call elsewhere."""
+    one write, and gives those that it booked and the others; `run` begins a blocking call elsewhere; `answered` is told
+    of every order that was answered."""
 
     def __init__(
         self,
@@ -66,9 +67,11 @@ class Execution:
         breaker: Breaker | None = None,
         book_known: Callable[[Sequence[Fill]], tuple[Sequence[Fill], Sequence[Fill]]] = lambda fills: ((), fills),
         run: Run = at_once,
+        answered: Callable[[Sent], None] = lambda _: None,
     ) -> None:
         self._gateway = gateway
         self._in_flight = InFlight(self._placed, run)
+        self._tell_answered = answered
         self._breaker = breaker
         self._journal = journal
         self._book = book
@@ -133,9 +136,8 @@ class Execution:
         began_at = time.perf_counter()
         # The order's hash is known before it is sent. Journaled first, it can be looked up after a crash at any point.
         signed = self._gateway.prepare(intent)
-        self._journal.intend(signed, self._describe(intent.market_id))
         # Remembered first too: whatever fails from here on (a full disk under the answer), its market stays busy.
-        self._pending[signed.order_id] = _prepared(signed)
+        self._pending[signed.order_id] = self._journal.intend(signed, self._describe(intent.market_id))
         if intent.order_type is OrderType.FAK:
             self._taking.add(signed.order_id)
         return self._in_flight.begin(signed, began_at)
@@ -163,6 +165,7 @@ class Execution:
         while (flight := self._in_flight.take_answered()) is not None:
             result, answered_at = flight.answer.result()
             flight.sent = self._answered(flight.order, result, (answered_at - flight.began_at) * 1_000)
+            self._tell_answered(flight.sent)
             # A 403 is a geographic or account block. Trying again would be an attempt to get around it.
             if flight.sent.order.state is OrderState.REJECTED and result.reason.startswith("403"):
                 forbidden = result.reason[:200]
@@ -399,9 +402,8 @@ class Execution:
 
     def _finish_gone(self) -> None:
         """Orders that the stream calls gone are over as soon as what had traded, as it said, is booked."""
-        for row in sorted(self._answered_ones(), key=lambda row: row.order_id):
-            if row.order_id not in self._said_gone:
-                continue
+        gone = [row for row in self._answered_ones() if row.order_id in self._said_gone]
+        for row in sorted(gone, key=lambda row: row.order_id):
             if row.filled_micro >= self._expected.get(row.order_id, 0):
                 state = OrderState.CANCELLED if row.rest_micro else after_fills(row.filled_micro, row.shares_micro)
                 self._move(row.order_id, state)
@@ -548,28 +550,6 @@ class Execution:
             if self._pending:
                 time.sleep(0.1)
         return not self._pending
-
-
-def _prepared(signed: SignedOrder) -> OrderRow:
-    """What is known of an order before it is answered."""
-    intent = signed.intent
-    return OrderRow(
-        order_id=signed.order_id,
-        ts_s=intent.ts_s,
-        created_ms=wall_ms(),
-        market_id=intent.market_id,
-        token_id=intent.token_id,
-        outcome=intent.outcome,
-        side=intent.side,
-        price_units=intent.price_units,
-        shares_micro=intent.shares_micro,
-        reason=intent.reason,
-        state=OrderState.PREPARED,
-        venue_status="",
-        text="",
-        filled_micro=0,
-        latency_ms=0.0,
-    )
 
 
 def _signed(fill: Fill) -> int:

@@ -21,7 +21,7 @@ from pipelines.core.orders import SignedOrder, intent_json
 from pipelines.decide import Decision
 from pipelines.trading.order_states import FINAL, OrderState
 from serving.account import lock, migrations, schema
-from serving.account.database import add, connect, insert_once, put, read_quickly, selecting, set_columns, with_the_next
+from serving.account.database import add, connect, driver_rows, insert_once, put, selecting, set_columns, with_the_next
 from serving.account.reserve import Reserve
 
 PENDING = tuple(state for state in OrderState if state not in FINAL)
@@ -174,8 +174,9 @@ class Journal:
 
     # Orders
 
-    def intend(self, order: SignedOrder, market: str) -> None:
-        """Write an order, and the static data of its market, before it is sent. The same order twice is one row."""
+    def intend(self, order: SignedOrder, market: str) -> OrderRow:
+        """Write an order, and the static data of its market, before it is sent; what is known of it until it is
+        answered. The same order twice is one row."""
         intent = order.intent
         row = {name: getattr(intent, name) for name in _INTENT_COLUMNS}
         row |= {"order_id": order.order_id, "account": self.account, "created_ms": wall_ms()}
@@ -188,6 +189,7 @@ class Journal:
             insert_once(db, schema.ORDERS, row)
             self._know(db, intent.market_id, "" if told else market)
         self._described[self.account, intent.market_id] = market
+        return _order(row | {"latency_ms": 0.0})
 
     def _know(self, db: Connection, market_id: str, market: str) -> None:
         if market:
@@ -315,7 +317,7 @@ class Journal:
     def asks(self, kinds: Sequence[str]) -> bool:
         """Whether a request of these kinds is not done. Asked before every order between two bars, so it is short."""
         with self._mutex, self._engine.connect() as db:
-            return any(kind in kinds for (kind,) in read_quickly(db, _WAITING, {"of_account": self.account}))
+            return any(kind in kinds for (kind,) in driver_rows(db, _WAITING, {"of_account": self.account}))
 
     def newest_requests(self, limit: int) -> list[Request]:
         """Requests of all kinds, newest first."""

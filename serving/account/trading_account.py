@@ -1,7 +1,7 @@
 """The account at the venue and in our books: opened, reconciled at the start, compared while it trades."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from pipelines.core import log
@@ -14,7 +14,7 @@ from serving.account.accounting import Accounting
 from serving.account.bookings import original
 from serving.account.breaker import HOUR_S, Breaker
 from serving.account.execution import PATIENCE_MS, Execution
-from serving.account.in_flight import Run, at_once
+from serving.account.in_flight import Run, Sent, at_once
 from serving.account.journal import CashFlow, Journal
 from serving.account.pairs import Pairs
 from serving.account.payouts import Payouts
@@ -50,10 +50,16 @@ class Difference:
 
 class TradingAccount:
     """Gateway, books and execution of one account. Blocking; called from one thread. `limits` arm the order breaker,
-    `run` begins what sends an order (`in_flight`): without it each is waited for."""
+    `run` begins what sends an order (`in_flight`): without it each is waited for. `answered` is told of every order
+    that was answered."""
 
     def __init__(
-        self, gateway: OrderGateway, journal: Journal, limits: RiskParams | None = None, run: Run = at_once
+        self,
+        gateway: OrderGateway,
+        journal: Journal,
+        limits: RiskParams | None = None,
+        run: Run = at_once,
+        answered: Callable[[Sent], None] = lambda _: None,
     ) -> None:
         self.gateway = gateway
         self.journal = journal
@@ -86,6 +92,7 @@ class TradingAccount:
             self._breaker,
             self._book_known,
             run,
+            answered,
         )
         self._seen_foreign: set[str] = set()
         self._others: dict[str, float] = {}

@@ -70,6 +70,10 @@ class References:
         """The first of both alone."""
         return self.board.fair(market.settlement, market_ms)[0]
 
+    def fair_before(self, market: Market, market_ms: int) -> float | None:
+        """The second of both alone."""
+        return self.board.fair_before(market.settlement, market_ms, self._length_s)
+
     def external(self, market: Market, ts_s: int) -> float | None:
         """The external probability of a market at the close of a bar."""
         return self.board.external.at(market.market_id, ts_s * 1_000)

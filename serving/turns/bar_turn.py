@@ -38,7 +38,7 @@ _log = log.get("turns")
 
 T = TypeVar("T")
 
-Rest = Callable[[], Awaitable[None]]
+Finish = Callable[[], Awaitable[None]]
 """What is left of a turn whose orders are on their way: their answers are taken, journaled, counted and shown.
 
 Raises:
@@ -114,7 +114,7 @@ class BarTurns:
         self.obeyed(limits)
         self._prepared_at = time.monotonic()
 
-    async def take(self, account: TradingAccount, feed: Feed) -> Rest | None:
+    async def take(self, account: TradingAccount, feed: Feed) -> Finish | None:
         """Decide the newest closed bar and send its orders; what is left to do once they are answered, None where the
         bar was decided before. Where turns are slower than bars, bars are left out."""
         if time.monotonic() - self._prepared_at > FRESH_S:
@@ -141,7 +141,7 @@ class BarTurns:
         # Between sending and asking what became of it, so that the stream can tell it meanwhile.
         self._status.decided(feed, model, turn)
 
-        async def rest() -> None:
+        async def finish() -> None:
             await sending.answered()
             day, known = await self._threads.in_account_thread(self.conclude, account, sending, bar, ts_s)
             self._status.count(bar.counts, day)
@@ -152,7 +152,7 @@ class BarTurns:
             if self._unread:
                 raise VenueUnavailable(f"the account could not be read, nothing was bought: {self._unread}")
 
-        return rest
+        return finish
 
     def _read(self, reading: Callable[[], T]) -> T | None:
         """The result of a reading of the account; None where the venue does not answer it. A route that is gone must
@@ -305,7 +305,7 @@ class BarTurns:
         """Take the answers to a turn's orders, learn what became of them and write the funnel: its counts of the market
         day, and what the picture shows of the journal."""
         with account.execution.together():
-            self.sender.hear(account, sending)
+            account.execution.hear_answers()
             if account.execution.pending:
                 self._read(account.execution.learn)
             if sending.entries:

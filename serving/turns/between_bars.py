@@ -27,14 +27,14 @@ from serving.loaded_model import LoadedModel, Turn, turn_between
 from serving.market.feed import Feed
 from serving.model_watch import ModelWatch
 from serving.threads import Threads
-from serving.turns.bar_turn import BarTurns, Rest, busy_markets
+from serving.turns.bar_turn import BarTurns, Finish, busy_markets
 from serving.turns.order_sender import Sending
 
 REST_S: Final = 0.01
 """Wall seconds from the beginning of one such turn to that of the next, of which each takes two to five thousandths: a
 burst of prices is one decision, and the other source of a price, which comes a little later, is not kept waiting."""
 
-Implied = Callable[[Market, int], tuple[float | None, float | None]]
+FairValue = Callable[[Market, int], float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +48,15 @@ class Moved:
 
 class ReferenceMoves:
     """Which markets the reference prices have moved since they were last decided: by a tick of their price at least,
-    because nothing less changes an order. `fair` gives the fair value at a market time in ms (`References.fair_now`),
-    `implied` that and the one shortly before (`References.now`)."""
+    because nothing less changes an order. `fair` gives the fair value at a market time in ms, `fair_before` the one
+    shortly before it (`References`)."""
 
     def __init__(
         self,
         account: TradingAccount,
         feed: Feed,
-        fair: Callable[[Market, int], float | None],
-        implied: Implied,
+        fair: FairValue,
+        fair_before: FairValue,
         turns: BarTurns,
         watch: ModelWatch,
         clock: Callable[[], float] = time.monotonic,
@@ -64,7 +64,7 @@ class ReferenceMoves:
         self._clock = clock
         self._account = account
         self._feed = feed
-        self._fair, self._implied = fair, implied
+        self._fair, self._fair_before = fair, fair_before
         self._turns = turns
         self._watch = watch
         self._symbols: set[str] = set()
@@ -143,7 +143,6 @@ class ReferenceMoves:
             return None
         if decided.fair is not None and abs(fair - decided.fair) * PRICE_SCALE < one.market.tick_units:
             return None
-        _, before = self._implied(one.market, market_ms)
         return replace(
             decided,
             market=one.market,
@@ -151,7 +150,7 @@ class ReferenceMoves:
             quote=one.quote,
             quote_age_s=one.age_s(market_ms // 1_000),
             fair=fair,
-            fair_before=before,
+            fair_before=self._fair_before(one.market, market_ms),
             reference_units=one.mid_units,
             reference_age_s=0,
             after_ms=market_ms - decided.bar.ts_s * 1_000,
@@ -192,7 +191,7 @@ class BetweenTurns:
 
     async def take(
         self, account: TradingAccount, moved: Moved, bar_waits: Callable[[], bool]
-    ) -> tuple[Turn, Rest] | None:
+    ) -> tuple[Turn, Finish] | None:
         """Decide the markets that have moved and send what that asks for; the turn, and what is left to do once its
         orders are answered. Once `bar_waits`, no further order is sent. None where nothing may be decided."""
         blocking = self._threads.in_account_thread
@@ -202,13 +201,13 @@ class BetweenTurns:
             return None
         self._status.decided_between(done.turn, done.took_ms, self._watch.armed)
 
-        async def rest() -> None:
+        async def finish() -> None:
             await done.sending.answered()
             day, known = await blocking(self._turns.conclude, account, done.sending, done.funnel, done.turn.ts_s)
             self._status.count_between(day)
             self._status.show_fills(account, known)
 
-        return done.turn, rest
+        return done.turn, finish
 
     def _take(
         self, account: TradingAccount, moved: Moved, bar_waits: Callable[[], bool]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from pipelines.core import log
 from pipelines.core.domain import Side
-from pipelines.core.errors import OddsmithError, VenueForbidden
+from pipelines.core.errors import OddsmithError
 from pipelines.core.orders import NOTHING_TO_TAKE, OrderIntent
 from pipelines.trading.order_states import OrderState
 from serving import metrics
@@ -98,26 +98,6 @@ class OrderSender:
                     entry = False
         return sending
 
-    def hear(self, account: TradingAccount, sending: Sending) -> None:
-        """Take the answers to the orders of a turn, which have all come.
-
-        Raises:
-            VenueForbidden: if the venue refused one with 403.
-        """
-        try:
-            self._hear_answers(account)
-        finally:
-            for one in sending.orders:
-                if one.sent is not None:
-                    self._status.sent(one.sent)
-
-    def _hear_answers(self, account: TradingAccount) -> None:
-        try:
-            account.execution.hear_answers()
-        except VenueForbidden:
-            metrics.ORDERS_FAILED.inc()
-            raise
-
     def count_fills(self, sending: Sending, funnel: BarFunnel) -> None:
         """Count what became of the entries that were sent."""
         entries = [one.sent.order for one in sending.entries if one.sent is not None]
@@ -167,7 +147,8 @@ class OrderSender:
 
     def _send(self, account: TradingAccount, intent: OrderIntent) -> Flight | None:
         """Send one order; None where it could not be made."""
-        self._hear_answers(account)
+        # A block that an order of the same turn has met already stops the others.
+        account.execution.hear_answers()
         try:
             return account.execution.send(intent)
         except OddsmithError as error:

@@ -90,16 +90,12 @@ class Room:
         self.moves = ReferenceMoves(
             self.account,
             self,
-            lambda one, _ms: self.implied(one)[0],
-            lambda one, _ms: self.implied(one),
+            lambda one, _ms: self.fair.get(one.market_id, 0.5),
+            lambda _one, _ms: 0.5,
             self.turns,
             watch,
             lambda: self.wall_s,
         )
-
-    def implied(self, market):
-        """What the reference price implies now, and shortly before."""
-        return self.fair.get(market.market_id, 0.5), 0.5
 
     def close(self, ts_s):
         """A bar was decided: nothing was wanted."""
@@ -130,9 +126,9 @@ class Room:
         taken = await self.between.take(self.account, moved, lambda: self.waits)
         if taken is None:
             return None
-        turn, rest = taken
+        turn, finish = taken
         self.moves.decided(turn)
-        await rest()
+        await finish()
         return turn
 
     def orders(self):
@@ -174,12 +170,12 @@ async def test_a_price_is_decided_while_orders_of_another_turn_are_on_their_way(
             return super().place(order)
 
     room = Room(default_url(tmp_path), tmp_path, venue=Held())
-    rests = []
+    finishes = []
     for market in (0, 1):
         room.hear(0.6, market=market)
-        turn, rest = await room.between.take(room.account, room.moves.taken(), lambda: False)
+        turn, finish = await room.between.take(room.account, room.moves.taken(), lambda: False)
         room.moves.decided(turn)
-        rests.append(rest)
+        finishes.append(finish)
         room.hear(0.65, market=0, after_ms=1_400)
         room.wall_s += REST_S
         assert room.moves.taken() is None
@@ -187,8 +183,8 @@ async def test_a_price_is_decided_while_orders_of_another_turn_are_on_their_way(
     assert room.account.accounting.positions == {}
 
     let.set()
-    for rest in rests:
-        await rest()
+    for finish in finishes:
+        await finish()
 
     assert room.account.accounting.positions.keys() == {one.market_id for one in room.markets[:2]}
 

@@ -20,6 +20,7 @@ from oddsmith.__main__ import main
 from pipelines import decide
 from pipelines.core.domain import Direction
 from pipelines.trading.policies import Target
+from serving.account import journal, schema
 from serving.account.accounting import Accounting
 from serving.account.execution import Execution
 from serving.account.trading_account import TradingAccount
@@ -137,9 +138,8 @@ def test_a_purchase_under_the_kill_switch_is_found(monkeypatch):
 
 def test_an_order_that_was_not_journaled_is_found(monkeypatch):
     """An order at the venue that the journal does not know is duplicate exposure."""
-    from serving.account.journal import Journal
-
-    monkeypatch.setattr(Journal, "intend", lambda self, order, market: None)
+    insert = journal.insert_once
+    monkeypatch.setattr(journal, "insert_once", lambda db, table, row: table is schema.ORDERS or insert(db, table, row))
 
     assert "duplicate exposure" in broken(Plan(1))
 
