@@ -145,3 +145,15 @@ def test_the_keyboard_reaches_everything(site: str, browser: Any) -> None:
     page.keyboard.press("r")
     page.wait_for_url("**/reports")
     page.close()
+
+
+def test_no_part_of_a_duration_reaches_sixty(site: str, browser: Any) -> None:
+    """Seconds and minutes are rounded before they are taken apart."""
+    page = browser.new_page()
+    page.goto(site + "glossary", wait_until="load")
+    written = page.evaluate(
+        "import('./static/format.js').then((f) => [9.94, 59.97, 299.7, 3599.7, 7199].map(f.seconds))"
+    )
+
+    assert written == ["9.9 s", "1 min 0 s", "5 min 0 s", "1 h 0 min", "2 h 0 min"]
+    page.close()

@@ -36,10 +36,12 @@ export const figure = (value) => {
   return written(value, 0, digits).replace("-", "−");
 };
 
+// Rounded before it is taken apart, so that no part reaches 60.
 export const seconds = (value) => {
   if (!known(value)) return DASH;
-  if (value < 60) return `${value.toFixed(1)} s`;
-  return value < 3600 ? `${Math.floor(value / 60)} min ${Math.round(value % 60)} s` : `${Math.floor(value / 3600)} h ${Math.round((value % 3600) / 60)} min`;
+  if (value < 59.95) return `${value.toFixed(1)} s`;
+  const whole = Math.round(value), minutes = Math.round(whole / 60);
+  return whole < 3600 ? `${Math.floor(whole / 60)} min ${whole % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 };
 
 export const price = (value, tick = 0.01) => (known(value) ? value.toFixed(tick < 0.001 ? 4 : 3) : DASH);
