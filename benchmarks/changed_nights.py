@@ -3,9 +3,9 @@
 The world is the simulator's at its default edge, written as data/raw; on two nights the relation between errors,
 headlines and later prices changes, and changes back. Every night runs the stages after the pull as processes, names its
 opponent by the rule of the window command, and lets `flows.nightly.may_be_promoted` decide on the gate's verdict. The
-drift verdict looks once a day, and the window follows it by the rule of the flows. Two things are less than a night's:
-the forecaster is the state-space filter and the agent is trained little, and a bundle is put where its bento would have
-it without a bento being built.
+drift verdict looks every six hours, and the window follows it by the rule of the flows. Two things are less than a
+night's: the forecaster is the state-space filter and the agent is trained little, and a bundle is put where its bento
+would have it without a bento being built.
 """
 
 import contextlib
@@ -44,6 +44,8 @@ DAY_S, LENGTH_S = 86_400, 60
 FOREVER_S = 2**40
 LOOK_H = 14
 """Hours of bars that the drift verdict reads: its window, and what features need before it."""
+LOOKS_H = (18, 12, 6, 0)
+"""Hours before a night at which the drift flow looks."""
 TRAINS = ("validate", "featurize", "forecast")
 ENOUGH = 0.8
 """Share of the skill of a forecaster that was fitted on the present regime at which a champion is back."""
@@ -84,7 +86,7 @@ class Nights:
         with self.working(folder):
             self.raw(
                 EPOCH_S,
-                SETTLED_DAYS,
+                EPOCH_S + SETTLED_DAYS * DAY_S,
                 Regime(self._other(), EPOCH_S, FOREVER_S if regime else EPOCH_S),
                 1_000 + self.seed,
             )
@@ -100,9 +102,10 @@ class Nights:
             state, now_s = self._state(number), EPOCH_S + (self.days + number) * DAY_S
             if state.is_dir():
                 shutil.copytree(state, "var")
-            drifted = self._look(now_s)
+            looks = [self._look(now_s - hours * 3_600) for hours in LOOKS_H]
+            drifted = None if None in looks else any(looks)
             start_s = starts_s(now_s, parameters.load(), changed_world.since_s())
-            self.raw(start_s, self.days + number, self.changed(), self.seed)
+            self.raw(start_s, now_s, self.changed(), self.seed)
             rival.note(Source.SIMULATED)
             for stage in TRAINS:
                 stage_runs.run(Path.cwd(), stage)
@@ -151,10 +154,8 @@ class Nights:
         from_s, until_s = (EPOCH_S + (self.days + at) * DAY_S for at in self.changes or (-self.days, -self.days))
         return Regime(self._other(), from_s, until_s)
 
-    def raw(self, start_s: int, days: int, other: Regime, seed: int, folder: Path | None = None) -> None:
-        """Write data/raw, and the other files that the stages read, with the bars after `start_s` up to the end of day
-        `days`."""
-        end_s = EPOCH_S + days * DAY_S
+    def raw(self, start_s: int, end_s: int, other: Regime, seed: int, folder: Path | None = None) -> None:
+        """Write data/raw, and the other files that the stages read, with the bars in (`start_s`, `end_s`]."""
         family = Family(
             seed,
             model_of(self.model),
@@ -169,12 +170,12 @@ class Nights:
             write_json(report_json("pull"), {"length_s": LENGTH_S, "as_of_s": end_s, "source": "simulated"})
 
     def _look(self, now_s: int) -> bool | None:
-        """Whether the champion's drift verdict says drift now; None before the first champion. Windows follow it."""
+        """Whether the champion's drift verdict says drift then; None before the first champion. Windows follow it."""
         record = champions.champion()
         folder = None if record is None else champions.bundle_folder(record)
         if folder is None:
             return None
-        self.raw(now_s - LOOK_H * 3_600, (now_s - EPOCH_S) // DAY_S, self.changed(), self.seed, Path("var/landing"))
+        self.raw(now_s - LOOK_H * 3_600, now_s, self.changed(), self.seed, Path("var/landing"))
         bundle, params = Bundle.open(folder), parameters.load().drift
         predictor = bundle.predictor()
         known = reference.obtain(Path("var/drift"), bundle.hash, predictor.lookback, params)

@@ -1,32 +1,30 @@
-"""A small synthetic world for drift: the simulator's markets as data/raw, and a linear forecaster of them."""
+"""A small synthetic world for drift: the simulator's markets as data/raw, and a state-space filter of them."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import onnx
-import pyarrow as pa
 import pyarrow.parquet as pq
-from onnx import TensorProto, helper, numpy_helper
 
+from benchmarks import stage_runs
+from flows.edit_params import change
 from pipelines.core import raw_tables
-from pipelines.core.artifacts import write_json
+from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.domain import FeeSchedule, Headline, Market
+from pipelines.core.products import BUNDLE, FORECASTER, report_json
 from pipelines.core.raw_tables import Bars
-from pipelines.drift.residuals import Series
-from pipelines.features.scale import Scaler, log_odds
-from pipelines.features.spec import FEATURE_NAMES, FEATURE_VERSION, SCALED
+from pipelines.features.spec import FEATURE_NAMES, FEATURE_VERSION
 from pipelines.inference.bundle import seal
-from pipelines.inference.calibration import Confidence, Conformal
-from pipelines.inference.inputs import Inputs, InputScaler, scale_free
-from pipelines.inference.predictor import Predictor
+from pipelines.package.stage import FORECASTER_FILES
 from simulator.markets.events import EPOCH_S, STEP_S, Event, Family, build
 from simulator.markets.price_model import Model
 from simulator.markets.source import History, Listing
 from simulator.markets.synthetic import SyntheticMarkets
 
-LOOKBACK, HORIZON, LENGTH_S = 60, 24, 60
+LENGTH_S = 60
+SETTINGS = ("forecast.kind=ssm", "conformal.windows=5000")
 
 
 def source(days: float, *, seed: int = 11, **model: Any) -> SyntheticMarkets:
@@ -101,80 +99,18 @@ def _headlines(begun: Sequence[Event], end_s: int) -> list[Headline]:
     return made
 
 
-def seal_linear_bundle(
-    folder: Path, features: np.ndarray, mid: np.ndarray, sentiment: np.ndarray, positions: np.ndarray
-) -> str:
-    """Fit a ridge regression on windows that end at the positions, and seal it as a bundle; its hash."""
-    index = positions[:, None] + np.arange(1 - LOOKBACK, 1)
-    raw, mids = features[index], mid[index]
-    scaler = InputScaler.fit(scale_free(raw, mids)[0], winsor_sd=8.0)
-    inputs, volatility = Inputs(scaler, sentiment=True).of(raw, mids, sentiment[index])
-    ahead = positions[:, None] + np.arange(1, HORIZON + 1)
-    unit = volatility[:, None] * np.sqrt(np.arange(1, HORIZON + 1))
-    target = np.clip((log_odds(mid[ahead]) - log_odds(mid[positions])[:, None]) / unit, -4.0, 4.0)
-    flat = inputs.reshape(len(inputs), -1).astype(np.float64)
-    read = np.zeros(inputs.shape[1:], bool)
-    read[-3:, len(FEATURE_NAMES) :] = True  # what is derived from moves and volume, and the sentiment
-    chosen = flat[:, read.ravel()]
-    weight = np.zeros((flat.shape[1], HORIZON))
-    weight[read.ravel()] = np.linalg.solve(chosen.T @ chosen + 300.0 * np.eye(chosen.shape[1]), chosen.T @ target)
-    band = np.quantile(target - flat @ weight, (0.05, 0.5, 0.95), axis=0)
-    folder.mkdir(parents=True)
-    _network(folder / "forecaster.onnx", weight, band, inputs.shape[2])
-    write_json(folder / "scaler.json", scaler.document())
-    write_json(folder / "conformal.json", Conformal.neutral(0.9, HORIZON).document())
-    write_json(folder / "confidence.json", Confidence(np.ones(HORIZON - 1), np.ones(HORIZON - 1)).document())
-    write_json(folder / "meta.json", {"kind": "linear", "lookback": LOOKBACK, "horizon": HORIZON, "sentiment": True})
-    sixteen = np.concatenate((features[positions], np.zeros((len(positions), 1))), axis=1)
-    write_json(folder / "observation.json", Scaler.fit(sixteen, SCALED, 8.0).document())
-    write_json(folder / "sizing.json", {})
+def train() -> None:
+    """Features and a filter of data/raw in the working folder, and its bundle in models/bundle."""
+    change(SETTINGS, Path("params.yaml"))
+    write_json(report_json("pull"), {"length_s": LENGTH_S, "as_of_s": 0, "source": "simulated"})
+    for stage in ("featurize", "forecast"):
+        stage_runs.run(Path.cwd(), stage)
+    shutil.rmtree(BUNDLE, ignore_errors=True)
+    BUNDLE.mkdir(parents=True)
+    for name in FORECASTER_FILES:
+        shutil.copyfile(FORECASTER / name, BUNDLE / name)
+    write_json(BUNDLE / "sizing.json", {})
+    meta = read_json(FORECASTER / "meta.json")
     about = {"feature_version": FEATURE_VERSION, "features": list(FEATURE_NAMES), "bar_length_s": LENGTH_S,
-             "created_s": 0, "lookback_bars": LOOKBACK, "horizon_bars": HORIZON}  # fmt: skip
-    return seal(folder, about)
-
-
-def _network(path: Path, weight: np.ndarray, band: np.ndarray, width: int) -> None:
-    """(n, 60, width) -> (n, 24, 4): mean, and the mean shifted by the quantiles of the residuals."""
-    wide = np.repeat(weight, 4, axis=1).astype(np.float32)
-    shift = np.stack((np.zeros(HORIZON), *band), axis=1).reshape(-1).astype(np.float32)
-    graph = helper.make_graph(
-        [
-            helper.make_node("Flatten", ["x"], ["flat"]),
-            helper.make_node("Gemm", ["flat", "w", "b"], ["wide"]),
-            helper.make_node("Reshape", ["wide", "shape"], ["y"]),
-        ],
-        "linear",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, LOOKBACK, width])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, HORIZON, 4])],
-        [
-            numpy_helper.from_array(wide, "w"),
-            numpy_helper.from_array(shift, "b"),
-            numpy_helper.from_array(np.array([-1, HORIZON, 4], np.int64), "shape"),
-        ],
-    )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10), path)
-
-
-def forecast() -> None:
-    """Seal a bundle in models/bundle from data/features, and write its forecasts as the stage does."""
-    table = pq.read_table("data/features/features.parquet").to_pandas()
-    mid, sentiment = table["mid_units"].to_numpy(np.int64), table["sentiment"].to_numpy()
-    features = table[list(FEATURE_NAMES)].to_numpy()
-    series = Series.of(table["market_id"].to_numpy(object), table["ts_s"].to_numpy(np.int64), mid, LENGTH_S)
-    full = series.place >= LOOKBACK - 1
-    taught = full & (table["slice"] == "fit").to_numpy() & (series.later(HORIZON) >= 0)
-    taught &= (mid > 200) & (mid < 9_800)
-    chosen = np.random.default_rng(0).choice(np.flatnonzero(taught), 10_000, replace=False)
-    bundle = Path("models/bundle")
-    seal_linear_bundle(bundle, features, mid, sentiment, chosen)
-
-    def windows(at: np.ndarray) -> Any:
-        index = at[:, None] + np.arange(1 - LOOKBACK, 1)
-        return features[index], mid[index], sentiment[index], None
-
-    told = np.flatnonzero(full & table["slice"].isin(["agent", "selection", "gate"]).to_numpy())
-    made = Predictor(bundle).forecast_many(windows, told)
-    columns = {name: pa.array(list(getattr(made, name).astype(np.float32))) for name in ("mean", "lower", "upper")}
-    keys = {name: table[name].to_numpy()[told] for name in ("market_id", "ts_s", "slice")}
-    Path("data/forecasts").mkdir()
-    pq.write_table(pa.table({**keys, **columns, "confidence": made.confidence}), "data/forecasts/forecasts.parquet")
+             "created_s": 0, "lookback_bars": meta["lookback"], "horizon_bars": meta["horizon"]}  # fmt: skip
+    seal(BUNDLE, about)

@@ -18,13 +18,15 @@ CHANGED = "changed.json"
 def note(drift: dict[str, Any]) -> None:
     """Take up the document of a drift report.
 
-    The first report of a bundle that says its forecasts lost their skill names the change; later ones of the same
-    bundle move nothing, for the gate may hold what the nights make. Features that moved alone shorten no window: what
-    was learned still holds. A report of that bundle that says stable takes the change back.
+    The first report of a bundle whose forecasts lost their skill, or lie behind a filter of the recent bars, names the
+    change; later ones of the same bundle move nothing, for the gate may hold what the nights make. Features that moved
+    alone shorten no window: what was learned still holds. A report of that bundle that says stable takes the change
+    back.
     """
     path, present = Settings().var / CHANGED, _read()
     same = present is not None and present["bundle"] == drift["bundle"]
-    lost = drift["verdict"] == "drift" and bool(drift["skill"].get("lost"))
+    worse = bool(drift["skill"].get("lost")) or bool(drift["refit"].get("behind"))
+    lost = drift["verdict"] == "drift" and worse
     if lost and not same and drift["start_s"] is not None:
         write_json(path, {"bundle": drift["bundle"], "since_s": int(drift["start_s"])})
     if drift["verdict"] == "stable" and same:

@@ -591,8 +591,11 @@ class DriftParams(Section):
     """With fewer quiet windows a column decides nothing. Unit: windows."""
     skill_loss: Fraction
     """Share of the skill that must be gone. Unit: share."""
+    refit_share: Fraction
+    """A forecast that finds less than this share of what a filter fitted on other recent events finds is behind. Unit:
+    share."""
     confidence_level: Annotated[float, Field(gt=0.5, lt=1.0)]
-    """Level at which a loss of skill must be sure. Unit: probability."""
+    """Level at which a loss of skill, or the lead of a refitted filter, must be sure. Unit: probability."""
     coverage_loss: Fraction
     """How much less of the moves the interval may contain. Unit: share."""
     brier_excess: Fraction

@@ -8,6 +8,7 @@ skill is tested with one number per market.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -62,7 +63,13 @@ def quiet_windows(ts_s: NDArray[np.int64], window_s: int) -> Iterator[NDArray[np
         yield (ts_s > start) & (ts_s <= start + window_s)
 
 
-def _ratio_error(residuals: "pd.Series[float]", base: float) -> float:
+def clipped(column: "pd.Series[Any]") -> FloatArray:
+    """A column in local standard deviations, at most CLIP of them."""
+    values: FloatArray = np.clip(column.to_numpy(np.float64), -CLIP, CLIP)
+    return values
+
+
+def ratio_error(residuals: "pd.Series[float]", base: float) -> float:
     """Standard error of a ratio of two sums over groups: `residuals` are the groups' numerators less the ratio times
     their denominators, `base` is the sum of the denominators."""
     squares = float(np.sum(residuals.to_numpy() ** 2))
@@ -82,8 +89,7 @@ class MarketSkill:
     def of(cls, frame: pd.DataFrame) -> "MarketSkill":
         """MarketSkill of the rows that were judged."""
         rows = frame.dropna(subset=["residual", "move"])
-        move = np.clip(rows["move"].to_numpy(np.float64), -CLIP, CLIP)
-        residual = np.clip(rows["residual"].to_numpy(np.float64), -CLIP, CLIP)
+        move, residual = clipped(rows["move"]), clipped(rows["residual"])
         sums = (
             pd.DataFrame({"gain": move**2 - residual**2, "base": move**2}).groupby(rows["market_id"].to_numpy()).sum()
         )
@@ -91,7 +97,7 @@ class MarketSkill:
         if base <= 0.0 or len(sums) < 2:
             return cls(0.0, float("inf"), len(sums), float("nan"))
         value = float(sums["gain"].sum()) / base
-        error = _ratio_error(sums["gain"] - value * sums["base"], base)
+        error = ratio_error(sums["gain"] - value * sums["base"], base)
         return cls(value, error, len(sums), float(rows["covered"].mean()))
 
 
@@ -121,7 +127,7 @@ class Calibration:
         if base <= 0.0 or len(sums) < 2:
             return cls(0.0, 0.0, 0.0, float("inf"), len(sums))
         excess = float(sums["realised_brier"].sum()) / base - 1.0
-        error = _ratio_error(sums["realised_brier"] - (1.0 + excess) * sums["expected_brier"], base)
+        error = ratio_error(sums["realised_brier"] - (1.0 + excess) * sums["expected_brier"], base)
         means = rows[["expected_brier", "realised_brier"]].mean()
         return cls(float(means["expected_brier"]), float(means["realised_brier"]), excess, error, len(sums))
 

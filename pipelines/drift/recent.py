@@ -13,6 +13,7 @@ from pipelines.core.errors import DataError
 from pipelines.core.sections import DriftParams
 from pipelines.core.settings import Mode, Settings
 from pipelines.core.settlement import Settlement
+from pipelines.drift import refit
 from pipelines.drift.reference import COMPARED
 from pipelines.drift.residuals import IntArray, Made, Series, judged
 from pipelines.features.compute import batch
@@ -36,7 +37,8 @@ LISTED = ("question", "settlement", "neg_risk", "lower", "upper")
 def window(folder: Path, predictor: Predictor, params: DriftParams) -> pd.DataFrame:
     """The newest `window_bars` bars of every market in a landing zone (or any folder like data/raw).
 
-    Columns as in the reference, without slices. Bars before the window are read to fill features and lookback.
+    Columns as in the reference, without slices, and `refit.REFIT`, missing where the bundle has no filter. Bars before
+    the window are read to fill features and lookback.
 
     Raises:
         DataError: if there are no bars.
@@ -53,14 +55,18 @@ def window(folder: Path, predictor: Predictor, params: DriftParams) -> pd.DataFr
     features = _features(series, bars["volume_micro"].to_numpy(np.int64), markets)
     start_s = int(series.ts_s.max()) - params.window_bars * length_s
     positions = np.flatnonzero((series.place >= predictor.lookback - 1) & (series.ts_s > start_s))
+    events = np.unique(markets["event_id"].reindex(series.market_id).astype(str), return_inverse=True)[1]
     left = np.zeros((len(series.ts_s), len(STATES)))
+    ahead = np.full((2, len(series.ts_s)), np.nan)
     if predictor.filter is not None:
         ends = markets["end_s"].reindex(series.market_id).fillna(NO_END_S).to_numpy(np.int64)
         volume = bars["volume_micro"].to_numpy(np.int64)
         news = tone, headlines, ends
         columns = Columns.of(series.ts_s, series.mid_units, volume, *news, series.place == 0, length_s)
         left = states(predictor.filter, columns)
-    events = np.unique(markets["event_id"].reindex(series.market_id).astype(str), return_inverse=True)[1]
+        horizon = params.horizon_bars
+        ahead[0] = predictor.filter.forecast(left, horizon)[:, horizon - 1]
+        ahead[1] = refit.ahead(columns, events, horizon)
     books = (bars[name].to_numpy(np.int64) for name in BOOKS)
     rungs, fair = _rungs(markets, series, events), _fair(folder, markets, series)
     context = contexts(Books(events, series.place == 0, series.ts_s, series.mid_units, *books, rungs=rungs, fair=fair))
@@ -70,6 +76,9 @@ def window(folder: Path, predictor: Predictor, params: DriftParams) -> pd.DataFr
     frame = pd.concat([bars[["market_id", "ts_s"]], frame[list(COMPARED)]], axis=1)
     frame["event_id"] = frame["market_id"].map(markets["event_id"])
     frame = pd.concat([frame, judged(series, made, params.horizon_bars)], axis=1)
+    unit = series.volatility() * np.sqrt(params.horizon_bars)
+    for name, values in zip(refit.REFIT, ahead, strict=True):
+        frame[name] = frame["move"] - values / unit
     return frame.iloc[positions].reset_index(drop=True)
 
 

@@ -11,6 +11,7 @@ from pipelines.core.domain import FloatArray
 from pipelines.core.sections import DriftParams
 from pipelines.drift.effects import Calibration, Histogram, MarketSkill, excess_bound, loss_bound, quiet_windows
 from pipelines.drift.reference import COMPARED
+from pipelines.drift.refit import Refit
 from pipelines.drift.residuals import BRIER, FORECASTS, RESIDUALS
 
 SHOWN_ONLY: Final = frozenset(
@@ -32,22 +33,25 @@ def judge(reference: pd.DataFrame, recent: pd.DataFrame, length_s: int, params: 
     if sample["bars"] < params.min_bars or sample["markets"] < params.min_markets:
         counted = f"{sample['bars']} bars of {sample['markets']} markets"
         reason = f"{counted}; {params.min_bars} bars of {params.min_markets} markets are needed"
-        return document | {"verdict": TOO_LITTLE, "reasons": [reason], "columns": {}, "skill": {}, "brier": {}}
+        empty: dict[str, Any] = {name: {} for name in ("columns", "skill", "refit", "brier")}
+        return document | {"verdict": TOO_LITTLE, "reasons": [reason]} | empty
     columns = _columns(reference, recent, length_s, params)
     skill = _skill(reference, recent, params)
+    refitted = _refit(recent, params)
     brier = _brier(reference, recent, params)
     reasons = [
         f"{name} moved: PSI {found['psi']:.2f}, at most {found['quiet_psi']:.2f} in quiet windows of the training"
         f" (limit {found['limit']:.2f})"
         for name, found in columns.items()
         if found["drifted"]
-    ] + [*skill["reasons"], *brier["reasons"]]
+    ] + [*skill["reasons"], *refitted["reasons"], *brier["reasons"]]
     verdict = DRIFT if reasons else STABLE
     return document | {
         "verdict": verdict,
-        "reasons": reasons or ["no column moved and no skill was lost"],
+        "reasons": reasons or ["no column moved, no skill was lost, and a filter of the recent bars finds no more"],
         "columns": columns,
         "skill": {key: value for key, value in skill.items() if key != "reasons"},
+        "refit": {key: value for key, value in refitted.items() if key != "reasons"},
         "brier": {key: value for key, value in brier.items() if key != "reasons"},
     }
 
@@ -124,6 +128,22 @@ def _skill(reference: pd.DataFrame, recent: pd.DataFrame, params: DriftParams) -
         "loss_lower_bound": bound if np.isfinite(bound) else None,
         "reasons": reasons,
     }
+
+
+def _refit(recent: pd.DataFrame, params: DriftParams) -> dict[str, Any]:
+    """What a filter of the present world finds beside the bundle; empty where none could be fitted."""
+    found = Refit.of(recent, params.confidence_level)
+    if found is None:
+        return {"reasons": []}
+    best = max(found.bundle, found.filter)
+    behind = min(found.lead_over_bundle, found.lead_over_filter) > 0.0 and best < params.refit_share * found.refit
+    reason = (
+        f"a filter that was fitted on the recent bars finds more: {found.refit:.1%} of the squared moves of"
+        f" {found.events} events that it was not fitted on, the bundle {found.bundle:.1%}, its filter alone"
+        f" {found.filter:.1%} (a lead of at least {min(found.lead_over_bundle, found.lead_over_filter):.1%} with"
+        f" {params.confidence_level:.1%} confidence)"
+    )
+    return {**asdict(found), "behind": behind, "reasons": [reason] if behind else []}
 
 
 def _brier(reference: pd.DataFrame, recent: pd.DataFrame, params: DriftParams) -> dict[str, Any]:

@@ -8,7 +8,7 @@ headlines, O, temporary order flow, and B, a bounce that is gone with the next b
 
 with j = effect x tone + noise at a headline, and e, g, c with variances exp(a + b x log relative volume), none in a bar
 without trades. It is a Kalman filter whose state and observation noise are correlated (Anderson and Moore, 1979,
-section 5.5); its parameters are fitted by maximum likelihood (`pipelines.forecast.state_space_fit`).
+section 5.5); its parameters are fitted by maximum likelihood (`pipelines.features.likelihood`).
 
 `step` is the whole arithmetic on plain numbers: the live process runs it as it is, `state_space_batch` compiles this
 very source for whole histories, so both forms give the same bits.

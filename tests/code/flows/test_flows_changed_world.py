@@ -14,9 +14,12 @@ def var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def report(verdict: str, bundle: str = "a", start_s: int | None = 1_000, *, lost: bool = True) -> dict[str, object]:
+def report(
+    verdict: str, bundle: str = "a", start_s: int | None = 1_000, *, lost: bool = True, behind: bool = False
+) -> dict[str, object]:
     """A drift report."""
-    return {"verdict": verdict, "bundle": bundle, "start_s": start_s, "skill": {"lost": lost}}
+    found = {"skill": {"lost": lost}, "refit": {"behind": behind}}
+    return {"verdict": verdict, "bundle": bundle, "start_s": start_s, **found}
 
 
 def test_the_first_report_of_a_bundle_names_the_change() -> None:
@@ -33,6 +36,12 @@ def test_features_that_moved_alone_shorten_no_window() -> None:
     """While the forecasts have their skill, what was learned before still holds."""
     changed_world.note(report("drift", lost=False))
     assert changed_world.since_s() is None
+
+
+def test_a_forecast_that_lies_behind_a_refitted_filter_shortens_windows_too() -> None:
+    """Skill that is as good as before is not enough where a filter of the recent bars finds more."""
+    changed_world.note(report("drift", lost=False, behind=True))
+    assert changed_world.since_s() == 1_000
 
 
 def test_drift_that_ends_by_itself_takes_the_change_back() -> None:
