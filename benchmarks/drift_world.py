@@ -58,22 +58,21 @@ def write_raw(markets: Markets, begun: Sequence[Event], folder: Path, start_s: i
     """Bars in (start_s, end_s] of all markets, in the tables of data/raw, headlines of their events with the true
     sentiment."""
     listed: list[Market] = []
-    columns = []
-    for listing in markets.listings():
+    parts: list[Bars] = []
+    for listing in sorted(markets.listings(), key=lambda one: one.market_id):
         history = markets.history(listing.market_id)
         inside = (history.ts_s > start_s) & (history.ts_s <= end_s)
         if inside.any():
             code = np.full(int(inside.sum()), len(listed))
             spread = (history.ask_units - history.bid_units)[inside]
             none = np.zeros(len(code), np.int64)
-            columns.append((code, history.ts_s[inside], history.mid_units[inside], history.volume_micro[inside],
-                            history.n_trades[inside], spread, none > 0, none, none))  # fmt: skip
+            parts.append(Bars(code, history.ts_s[inside], history.mid_units[inside], history.volume_micro[inside],
+                              history.n_trades[inside], spread, none > 0, none, none))  # fmt: skip
             listed.append(_market(listing))
-    bars = Bars(*(np.concatenate(column) for column in zip(*columns, strict=True)))
     folder.mkdir(parents=True, exist_ok=True)
     ids = [market.market_id for market in listed]
     news = [headline for headline in _headlines(begun, end_s) if start_s - 3_600 < headline.known_s <= end_s]
-    raw_tables.write_raw(folder, raw_tables.markets_table(listed), ids, bars, raw_tables.headlines_table(news))
+    raw_tables.write_raw(folder, raw_tables.markets_table(listed), ids, parts, raw_tables.headlines_table(news))
     paid = {name: payout for name, payout, ended_s in markets.resolutions() if ended_s <= end_s and name in set(ids)}
     pq.write_table(raw_tables.payouts_table(paid), folder / "payouts.parquet")
     pq.write_table(raw_tables.spreads_table({}), folder / "spreads.parquet")

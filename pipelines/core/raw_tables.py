@@ -1,6 +1,7 @@
 """The raw tables, their columns and units, and how they are written: one schema for data/raw and data/replay."""
 
-from collections.abc import Collection, Mapping, Sequence
+import itertools
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -200,21 +201,60 @@ def spreads_table(spreads: Mapping[int, tuple[float, int]]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=SPREADS)
 
 
-def write_raw(folder: Path, markets: pa.Table, market_ids: list[str], bars: Bars, headlines: pa.Table) -> None:
+def write_raw(
+    folder: Path, markets: pa.Table, market_ids: list[str], parts: Iterable[Bars], headlines: pa.Table
+) -> None:
     """Fill `folder`: markets.parquet, headlines.parquet and bars/day=YYYY-MM-DD/part.parquet (UTC, market time).
 
-    The table of one day is in memory at a time: a row of it is much larger than a bar. `ROW_GROUP` rows stand together
-    in a file, so that one who reads some of its markets skips the others.
+    `parts` are the bars of one market each, in the order of the market ids; one of them, and less than a group of rows
+    of each day, is in memory at a time. `ROW_GROUP` rows stand together in a file, so that one who reads some of its
+    markets skips the others.
     """
     pq.write_table(markets, folder / "markets.parquet")
     pq.write_table(headlines, folder / "headlines.parquet")
     (folder / "bars").mkdir()
-    days = bars.ts_s // DAY_S
-    for day in np.unique(days).tolist():
-        part = folder / "bars" / f"day={datetime.fromtimestamp(day * DAY_S, UTC):%Y-%m-%d}"
-        part.mkdir()
-        table = bars_table(market_ids, bars.where(days == day))
-        pq.write_table(table, part / "part.parquet", row_group_size=ROW_GROUP)
+    days: dict[int, _Day] = {}
+    for bars in parts:
+        table = bars_table(market_ids, bars)
+        edges = np.flatnonzero(np.diff(bars.ts_s // DAY_S, prepend=-1)).tolist()
+        for first, last in itertools.pairwise([*edges, len(bars)]):
+            day = int(bars.ts_s[first]) // DAY_S
+            if day not in days:
+                days[day] = _Day(folder / "bars" / f"day={datetime.fromtimestamp(day * DAY_S, UTC):%Y-%m-%d}")
+            days[day].add(table.slice(first, last - first))
+    for one in days.values():
+        one.close()
+
+
+class _Day:
+    """The file of a day, written in groups of ROW_GROUP rows; it is opened when the first group is full."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self._path = folder / "part.parquet"
+        self._waiting: list[pa.Table] = []
+        self._writer: pq.ParquetWriter | None = None
+
+    def add(self, rows: pa.Table) -> None:
+        """Append rows."""
+        self._waiting.append(rows)
+        while sum(map(len, self._waiting)) >= ROW_GROUP:
+            waiting = pa.concat_tables(self._waiting)
+            self._write(waiting.slice(0, ROW_GROUP))
+            # A copy: a slice would keep the whole table that it is of.
+            self._waiting = [waiting.take(np.arange(ROW_GROUP, len(waiting)))]
+
+    def close(self) -> None:
+        """Write what is left and end the file."""
+        if self._writer is None or any(map(len, self._waiting)):
+            self._write(pa.concat_tables(self._waiting))
+        if self._writer is not None:
+            self._writer.close()
+
+    def _write(self, rows: pa.Table) -> None:
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._path, BARS)
+        self._writer.write_table(rows.combine_chunks(), row_group_size=ROW_GROUP)
 
 
 def write_replay(folder: Path, markets: pa.Table, bars: pa.Table, prices: pa.Table) -> None:

@@ -1,6 +1,6 @@
 """What the landing zone holds already: a pull reads it first and asks the venue for what is missing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -15,6 +15,7 @@ from pipelines.core.artifacts import read_json
 from pipelines.core.domain import Headline, Market
 from pipelines.core.errors import ArtifactError
 from pipelines.core.raw_tables import BARS, Bars, IntArray
+from pipelines.pull.packed import PackedMarkets
 from pipelines.pull.quarantine_landing import sane
 
 SCORER: Final = b"scorer"
@@ -30,7 +31,7 @@ _COLUMNS: Final = ("mid_units", "filled", *_SEEN)
 class Landed:
     """Bars by market, sorted by time, and headlines, of one span of market time."""
 
-    bars: dict[str, dict[str, IntArray]] = field(default_factory=dict)
+    bars: Mapping[str, dict[str, IntArray]] = field(default_factory=dict)
     headlines: list[Headline] = field(default_factory=list)
     as_of_s: int = 0
     """Market time up to which the landing zone was brought."""
@@ -81,11 +82,18 @@ def read(folder: Path, start_s: int, as_of_s: int, scorer: str) -> Landed:
     return Landed(_bars(folder / "bars", start_s, as_of_s), headlines, known_s)
 
 
-def _bars(folder: Path, start_s: int, as_of_s: int) -> dict[str, dict[str, IntArray]]:
-    # Files of one day are named by the time of their run: sorted, the newest comes last.
-    files = sorted(folder.glob("day=*/*.parquet"), key=lambda path: (path.parent.name, int(path.stem)))
-    if not files:
-        return {}
+def _bars(folder: Path, start_s: int, as_of_s: int) -> PackedMarkets:
+    """A day is in memory at a time."""
+    made = PackedMarkets()
+    for day in sorted(folder.glob("day=*")):
+        # Files of a day are named by the time of their run: sorted, the newest comes last.
+        files = sorted(day.glob("*.parquet"), key=lambda path: int(path.stem))
+        if files:
+            _add_day(made, files, start_s, as_of_s)
+    return made
+
+
+def _add_day(made: PackedMarkets, files: Sequence[Path], start_s: int, as_of_s: int) -> None:
     inside = (pc.field("ts_s") > start_s) & (pc.field("ts_s") <= as_of_s)
     read_ = ds.dataset([str(path) for path in files], schema=BARS, format="parquet")
     table = read_.to_table(columns=["market_id", "ts_s", *_COLUMNS], filter=inside)
@@ -100,10 +108,8 @@ def _bars(folder: Path, start_s: int, as_of_s: int) -> dict[str, dict[str, IntAr
     columns = {name: _integers(table[name])[rows] for name in _COLUMNS}
     columns["ts_s"] = ts_s[rows]
     bounds = np.searchsorted(codes[rows], np.arange(len(names) + 1))
-    return {
-        name: {key: values[left:right] for key, values in columns.items()}
-        for name, left, right in zip(names, bounds[:-1], bounds[1:], strict=True)
-    }
+    for name, first, end in zip(names, bounds[:-1], bounds[1:], strict=True):
+        made.add(name, {key: values[first:end] for key, values in columns.items()})
 
 
 def _whole(table: pa.Table) -> pa.Table:
@@ -144,18 +150,15 @@ def with_scorer(table: pa.Table, scorer: str) -> pa.Table:
     return table.replace_schema_metadata({**(table.schema.metadata or {}), SCORER: scorer.encode()})
 
 
-def overlay(bars: Bars, markets: Sequence[Market], landed: Landed) -> Bars:
-    """The bars with volume, trades, spread and sizes as they were recorded, where they were."""
+def overlay(bars: Bars, market: Market, landed: Landed) -> Bars:
+    """The bars of a market with volume, trades, spread and sizes as they were recorded, where they were."""
+    columns = landed.bars.get(market.market_id)
+    if columns is None:
+        return bars
     seen = {name: getattr(bars, name).copy() for name in _SEEN}
-    edges = np.searchsorted(bars.code, np.arange(len(markets) + 1))
-    for code, market in enumerate(markets):
-        columns = landed.bars.get(market.market_id)
-        if columns is None:
-            continue
-        part = slice(int(edges[code]), int(edges[code + 1]))
-        _, at, rows = np.intersect1d(bars.ts_s[part], columns["ts_s"], assume_unique=True, return_indices=True)
-        for name, values in seen.items():
-            values[part.start + at] = columns[name][rows]
+    _, at, rows = np.intersect1d(bars.ts_s, columns["ts_s"], assume_unique=True, return_indices=True)
+    for name, values in seen.items():
+        values[at] = columns[name][rows]
     return replace(bars, **seen)
 
 

@@ -25,7 +25,7 @@ from pipelines.core.artifacts import read_json, write_bytes, write_json
 from pipelines.core.domain import Market
 from pipelines.core.errors import DataError
 from pipelines.core.params import Params, load
-from pipelines.core.raw_tables import Bars, BoolArray
+from pipelines.core.raw_tables import Bars
 from pipelines.core.settings import Mode, Settings
 from pipelines.pull import frames, landed, live
 from pipelines.pull.landed import Landed
@@ -130,7 +130,7 @@ def _append_history(
     span = (since_s - overlap_s, as_of_s)
     known, recorded = landed.read(folder, *span, params.news.scorer), recorder_of(settings, params, *span)
     found = asyncio.run(live.history(settings, params, *span, known=known, recorded=recorded))
-    bars = found.bars.where((found.bars.ts_s > since_s) & ~_present(found.bars, found.markets, known))
+    bars = Bars.concatenated([_new(part, found.markets, since_s, known) for part in found.bars.parts()])
     table = quarantine.kept("bars", raw_tables.bars_table([m.market_id for m in found.markets], bars))
     _append_days(folder / "bars", table, as_of_s)
     markets = quarantine.kept("markets", raw_tables.markets_table(found.markets))
@@ -142,14 +142,10 @@ def _append_history(
     return int(table.num_rows)
 
 
-def _present(bars: Bars, markets: list[Market], known: Landed) -> BoolArray:
-    """Which bars the landing zone has already."""
-    there = np.zeros(len(bars), bool)
-    edges = np.searchsorted(bars.code, np.arange(len(markets) + 1))
-    for code, market in enumerate(markets):
-        part = slice(int(edges[code]), int(edges[code + 1]))
-        there[part] = np.isin(bars.ts_s[part], known.times(market.market_id))
-    return there
+def _new(bars: Bars, markets: list[Market], since_s: int, known: Landed) -> Bars:
+    """The bars of a market after `since_s` that the landing zone does not have."""
+    there = np.isin(bars.ts_s, known.times(markets[int(bars.code[0])].market_id))
+    return bars.where((bars.ts_s > since_s) & ~there)
 
 
 async def _append_books(folder: Path, settings: Settings, params: Params, quarantine: LandingQuarantine) -> int:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -22,6 +23,7 @@ from pipelines.news import matching, rss, scorers, sources
 from pipelines.pull import grid, spreads
 from pipelines.pull.grid import Points
 from pipelines.pull.landed import Landed, merged, overlay
+from pipelines.pull.packed import PackedBars
 from pipelines.venue import clob, data, gamma
 from pipelines.venue.gamma_rows import Odd
 from pipelines.venue.http import VenueHttp
@@ -39,7 +41,7 @@ class History:
     """Markets, their bars and the headlines of one window; `dropped` counts markets by reason."""
 
     markets: list[Market]
-    bars: Bars
+    bars: PackedBars
     headlines: list[Headline]
     dropped: dict[str, int]
     payouts: dict[str, int]
@@ -62,9 +64,17 @@ class _Series:
     mid_units: IntArray
     trade_s: IntArray
     trade_micro: IntArray
-    landed: int = 0
-    """Prices that the landing zone gave."""
-    asked: bool = True
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What became of a market: its prices, those of them that the landing zone gave and that its bars hold, and whether
+    the venue was asked."""
+
+    prices: int
+    landed: int
+    used: int
+    asked: bool
 
 
 async def market_time_s(settings: Settings, transport: httpx2.AsyncBaseTransport | None = None) -> int:
@@ -113,14 +123,13 @@ async def history(
         odd: Counter[str] = Counter()
         if recorded is not None:
             landed = replace(recorded(markets), headlines=landed.headlines)
-        series = await _all_series(archive, tape, markets, start_s, as_of_s, params, odd, landed)
+        making = _Making(settings.var / "landing", start_s, as_of_s, params, landed)
+        made = await making.all(archive, tape, markets, odd)
         disputed: set[str] = set()
         over = [one.market_id for one in markets if (one.end_s or as_of_s) < as_of_s]
         paid = await gamma.payouts(listing, over, disputed)
         spread = await _spreads(exchange, [one for one in markets if one.end_s is None or one.end_s > as_of_s])
-    bars, dropped = _bars(series, params)
-    bars = overlay(bars, markets, landed)
-    bars = spreads.add(bars, markets, settings.var / "landing", params.bars.length_s)
+    dropped = _dropped(made, params)
     items = await _known_items(settings, params, start_s, as_of_s, transport)
     matched = matching.headlines(items, markets)
     dropped |= {"headlines_about_no_market": len(items) - len(matched), "listing_rows": _say(odd_rows)} | dict(odd)
@@ -131,7 +140,9 @@ async def history(
         [*scored, *(one for one in headlines if one.sentiment is not None)],
         key=lambda one: (one.known_s, one.headline_id),
     )
-    return History(markets, bars, scored, dropped, paid, scorers.cost_usd(scorer), spread, _asked(series), disputed)
+    return History(
+        markets, making.bars, scored, dropped, paid, scorers.cost_usd(scorer), spread, _asked(made), disputed
+    )
 
 
 async def _spreads(exchange: VenueHttp, still_open: list[Market]) -> dict[int, tuple[float, int]]:
@@ -188,22 +199,40 @@ async def _markets(http: VenueHttp, start_s: int, as_of_s: int, params: Params, 
     return [found[name] for name in sorted(found)]
 
 
-async def _all_series(
-    archive: VenueHttp,
-    tape: VenueHttp,
-    markets: list[Market],
-    start_s: int,
-    as_of_s: int,
-    params: Params,
-    odd: Counter[str],
-    landed: Landed,
-) -> list[_Series]:
-    async def one(market: Market) -> _Series:
-        begin = max(start_s, (market.start_s or start_s) - params.bars.length_s)
-        end = min(as_of_s, (market.end_s or as_of_s) + 3_600)  # trading may run on past the scheduled end
-        length_s = params.bars.length_s
-        have = landed.points(market.market_id)
-        spans = landed.missing(market, begin, max(begin, end), length_s) if len(have[0]) else [(begin, max(begin, end))]
+class _Making:
+    """Makes the bars of one market after the other: while they are made a market takes several times their memory, and
+    afterwards they are kept compressed."""
+
+    def __init__(self, folder: Path, start_s: int, as_of_s: int, params: Params, landed: Landed) -> None:
+        self.bars = PackedBars()
+        self._start_s, self._as_of_s, self._params, self._landed = start_s, as_of_s, params, landed
+        self._touches = spreads.Touches(folder)
+
+    async def all(self, archive: VenueHttp, tape: VenueHttp, markets: list[Market], odd: Counter[str]) -> list[_Made]:
+        """What became of each market, in their order."""
+
+        async def one(code: int, market: Market) -> _Made:
+            series, have, asked = await self._series(archive, tape, market, odd)
+            used = 0
+            if len(series.ts_s):
+                bars = overlay(_market_bars(code, series, self._params), market, self._landed)
+                bars = self._touches.on(bars, market.market_id, self._params.bars.length_s)
+                self.bars.add(bars)
+                used = int((~bars.filled).sum())
+            return _Made(len(series.ts_s), have, used, asked)
+
+        return await _each(one, markets, self._params.pull.concurrency)
+
+    async def _series(
+        self, archive: VenueHttp, tape: VenueHttp, market: Market, odd: Counter[str]
+    ) -> tuple[_Series, int, bool]:
+        """Prices and trades of a market, how many prices the landing zone gave, and whether the venue was asked."""
+        length_s = self._params.bars.length_s
+        begin = max(self._start_s, (market.start_s or self._start_s) - length_s)
+        end = min(self._as_of_s, (market.end_s or self._as_of_s) + 3_600)  # trading may run on past the scheduled end
+        have = self._landed.points(market.market_id)
+        whole = [(begin, max(begin, end))]
+        spans = self._landed.missing(market, *whole[0], length_s) if len(have[0]) else whole
         if length_s < data.LEAST_BUCKET_S:
             spans = []
         prices, prints = [have], [(np.empty(0, np.int64), np.empty(0, np.int64))]
@@ -214,9 +243,7 @@ async def _all_series(
                 prints.append(await data.trades(tape, market.market_id, first, last, odd))
         ts_s, mids = _by_time(prices)
         trade_s, trade_micro = (np.concatenate(column) for column in zip(*prints, strict=True))
-        return _Series(ts_s, mids, trade_s, trade_micro, len(have[0]), bool(spans))
-
-    return await _each(one, markets, params.pull.concurrency)
+        return _Series(ts_s, mids, trade_s, trade_micro), len(have[0]), bool(spans)
 
 
 def _by_time(parts: list[tuple[IntArray, IntArray]]) -> tuple[IntArray, IntArray]:
@@ -228,27 +255,27 @@ def _by_time(parts: list[tuple[IntArray, IntArray]]) -> tuple[IntArray, IntArray
     return ts_s[last], mids[last]
 
 
-def _asked(series: list[_Series]) -> dict[str, int]:
-    return {"markets_asked": sum(one.asked for one in series), "prices_landed": sum(one.landed for one in series)}
+def _asked(made: list[_Made]) -> dict[str, int]:
+    return {"markets_asked": sum(one.asked for one in made), "prices_landed": sum(one.landed for one in made)}
 
 
 async def _each(
-    job: Callable[[Market], Coroutine[Any, Any, _Series]], markets: list[Market], concurrency: int
-) -> list[_Series]:
+    job: Callable[[int, Market], Coroutine[Any, Any, _Made]], markets: list[Market], concurrency: int
+) -> list[_Made]:
     """Results in the order of the markets, `concurrency` at a time; the first error ends all."""
     slots = asyncio.Semaphore(concurrency)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("pull: markets", total=len(markets))
 
-        async def limited(market: Market) -> _Series:
+        async def limited(code: int, market: Market) -> _Made:
             async with slots:
-                result = await job(market)
+                result = await job(code, market)
             progress.advance(bar)
             return result
 
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(limited(market)) for market in markets]
+                tasks = [group.create_task(limited(code, market)) for code, market in enumerate(markets)]
         except* (VenueError, DataError) as failed:
             raise failed.exceptions[0] from None
     return [task.result() for task in tasks]
@@ -263,14 +290,13 @@ def _nothing(markets: int, length_s: int) -> str:
     return f"none of {markets} markets has a price history in the window; is the Data API complete?"
 
 
-def _bars(series: list[_Series], params: Params) -> tuple[Bars, dict[str, int]]:
-    """Bars of all markets, made market by market: on the way to its bars a market takes several times their memory."""
-    made = [_market_bars(code, one, params) for code, one in enumerate(series) if len(one.ts_s)]
-    if not made:
-        raise DataError(_nothing(len(series), params.bars.length_s))
-    bars = Bars.concatenated(made)
-    cut = sum(len(one.ts_s) for one in series) - int((~bars.filled).sum())
-    return bars, {"markets_without_prices": len(series) - len(made), "points_outside_longest_run": cut}
+def _dropped(made: list[_Made], params: Params) -> dict[str, int]:
+    """Markets and prices that are in no bar, by reason."""
+    without = sum(one.prices == 0 for one in made)
+    if without == len(made):
+        raise DataError(_nothing(len(made), params.bars.length_s))
+    cut = sum(one.prices - one.used for one in made)
+    return {"markets_without_prices": without, "points_outside_longest_run": cut}
 
 
 def _market_bars(code: int, one: _Series, params: Params) -> Bars:

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.core.domain import Market, Quote
+from pipelines.core.domain import Quote
 from pipelines.core.money import PRICE_SCALE
-from pipelines.core.raw_tables import Bars
+from pipelines.core.raw_tables import Bars, IntArray
 from pipelines.pull.quarantine_landing import sane
 
 EXTREME = 0.05
@@ -37,28 +37,38 @@ def typical(books: Iterable[tuple[int, Quote]]) -> dict[int, tuple[float, int]]:
     return {tick: (float(np.mean(spreads)), len(spreads)) for tick, spreads in seen.items() if len(spreads) >= FEWEST}
 
 
-def add(bars: Bars, markets: list[Market], landing: Path, length_s: int) -> Bars:
-    """The bars with spread and sizes of the last two-sided touch in each; bars without one stay at 0 (not observed)."""
-    seen = _touches(landing)
-    if seen is None or len(bars) == 0:
-        return bars
-    codes = {market.market_id: code for code, market in enumerate(markets)}
-    code = np.array([codes.get(name, -1) for name in seen["market_id"].to_pylist()], np.int64)
-    ts_ms, bid, ask = (seen[name].to_numpy().astype(np.int64) for name in ("ts_ms", "bid_units", "ask_units"))
-    usable = (code >= 0) & (bid > 0) & (ask < 10_000) & (ask > bid)
-    order = np.flatnonzero(usable)[np.argsort(ts_ms[usable], kind="stable")]
-    close = -(-ts_ms[order] // (length_s * 1_000)) * length_s
-    span = int(max(bars.ts_s.max(), close.max(initial=0))) + 1
-    keys = bars.code * span + bars.ts_s
-    wanted = code[order] * span + close
-    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    hit = keys[at] == wanted
-    columns = {"spread_units": ask - bid}
-    columns |= {name: seen[name].fill_null(0).to_numpy().astype(np.int64) for name in SIZES}
-    filled = {name: getattr(bars, name).copy() for name in columns}
-    for name, values in columns.items():
-        filled[name][at[hit]] = values[order][hit]
-    return replace(bars, **filled)
+class Touches:
+    """The two-sided touches that a landing zone has, by market and in the order of time."""
+
+    def __init__(self, landing: Path) -> None:
+        self._by_market: dict[str, dict[str, IntArray]] = {}
+        seen = _touches(landing)
+        if seen is None:
+            return
+        ts_ms, bid, ask = (seen[name].to_numpy().astype(np.int64) for name in ("ts_ms", "bid_units", "ask_units"))
+        columns = {"ts_ms": ts_ms, "spread_units": ask - bid}
+        columns |= {name: seen[name].fill_null(0).to_numpy().astype(np.int64) for name in SIZES}
+        encoded = seen["market_id"].combine_chunks().dictionary_encode()
+        names, codes = encoded.dictionary.to_pylist(), encoded.indices.to_numpy()
+        usable = np.flatnonzero((bid > 0) & (ask < 10_000) & (ask > bid))
+        order = usable[np.lexsort((ts_ms[usable], codes[usable]))]
+        edges = np.searchsorted(codes[order], np.arange(len(names) + 1))
+        for name, first, last in zip(names, edges[:-1], edges[1:], strict=True):
+            self._by_market[name] = {key: values[order[first:last]] for key, values in columns.items()}
+
+    def on(self, bars: Bars, market_id: str, length_s: int) -> Bars:
+        """The bars of a market with spread and sizes of the last touch in each; one without a touch stays as it is (0:
+        not observed)."""
+        seen = self._by_market.get(market_id)
+        if seen is None or len(bars) == 0:
+            return bars
+        close = -(-seen["ts_ms"] // (length_s * 1_000)) * length_s
+        at = np.minimum(np.searchsorted(bars.ts_s, close), len(bars) - 1)
+        hit = bars.ts_s[at] == close
+        filled = {name: getattr(bars, name).copy() for name in ("spread_units", *SIZES)}
+        for name, values in filled.items():
+            values[at[hit]] = seen[name][hit]
+        return replace(bars, **filled)
 
 
 def _touches(landing: Path) -> pa.Table | None:

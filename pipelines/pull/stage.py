@@ -17,6 +17,7 @@ from pipelines.core.products import RAW, REPLAY, report_json
 from pipelines.core.raw_tables import Bars
 from pipelines.core.settings import Settings, Source
 from pipelines.pull import grid, holdout, landed, landing, recording, window
+from pipelines.pull.packed import PackedBars
 from pipelines.reference import recorded
 from pipelines.reference.board import KEEP_MS
 from pipelines.reference.external import EXTERNAL
@@ -30,7 +31,7 @@ class Pulled:
     """What one source gave: bars to learn from, bars to replay (recordings only), and what was left out and why."""
 
     markets: list[Market]
-    bars: Bars
+    bars: PackedBars
     length_s: int
     headlines: list[Headline] = field(default_factory=list)
     replay: Bars | None = None
@@ -69,12 +70,11 @@ def run() -> None:
             " Give a longer recording, or lower forecast.lookback_bars and forecast.horizon_bars in params.yaml"
         )
     too_short = ~long_enough & (counts > 0)
-    if too_short.any():
-        pulled.bars = pulled.bars.where(long_enough[pulled.bars.code])
+    pulled.bars = pulled.bars.only(np.flatnonzero(long_enough).tolist())
     _write(pulled, params)
     artifacts.write_json(REPORT, _report(chosen, pulled, params, int(too_short.sum())))
     bars = pulled.bars
-    log.get("pull").info("done", markets=len(np.unique(bars.code)), bars=len(bars), headlines=len(pulled.headlines))
+    log.get("pull").info("done", markets=len(bars.codes), bars=len(bars), headlines=len(pulled.headlines))
 
 
 def from_recording(chosen: window.Window, params: Params) -> Pulled:
@@ -92,7 +92,7 @@ def from_recording(chosen: window.Window, params: Params) -> Pulled:
     replay = holdout.replayed(found.markets, bars, held, lookback=read, length_s=length_s)
     return Pulled(
         found.markets,
-        bars.where(holdout.learned(found.markets, bars, held)),
+        PackedBars.of(bars.where(holdout.learned(found.markets, bars, held))),
         length_s,
         replay=bars.where(replay),
         payouts=found.payouts,
@@ -128,13 +128,13 @@ def _from_venue(chosen: window.Window, params: Params) -> Pulled:
 def _write(pulled: Pulled, params: Params) -> None:
     bars = pulled.bars
     ids = [m.market_id for m in pulled.markets]
-    used = [pulled.markets[code] for code in np.unique(bars.code)]
+    used = [pulled.markets[code] for code in bars.codes]
     with artifacts.replaced_folder(RAW) as folder:
         raw_tables.write_raw(
             folder,
             raw_tables.markets_table(used),
             ids,
-            bars,
+            bars.parts(sorted(bars.codes, key=lambda code: ids[code])),
             raw_tables.headlines_table(pulled.headlines),
         )
         names = {market.market_id for market in used}
@@ -143,7 +143,7 @@ def _write(pulled: Pulled, params: Params) -> None:
         pq.write_table(raw_tables.spreads_table(pulled.spreads), folder / "spreads.parquet")
         pq.write_table(recorded.table(pulled.prices), folder / raw_tables.REFERENCE)
         lookback.write(folder, params)
-    replay = pulled.replay if pulled.replay is not None else bars.where(np.zeros(len(bars), bool))
+    replay = pulled.replay if pulled.replay is not None else PackedBars().whole()
     replayed = [pulled.markets[code] for code in np.unique(replay.code)]
     with artifacts.replaced_folder(REPLAY) as folder:
         first_ms = int(replay.ts_s.min()) * 1_000 - KEEP_MS if len(replay) else math.inf
@@ -151,9 +151,25 @@ def _write(pulled: Pulled, params: Params) -> None:
         raw_tables.write_replay(folder, raw_tables.markets_table(replayed), raw_tables.bars_table(ids, replay), shown)
 
 
-def _share(bars: Bars, markets: list[bool]) -> float:
+def _share(bars: PackedBars, markets: list[bool]) -> float:
     """Share of the bars whose market is one of those that are marked."""
-    return float(np.mean(np.array(markets)[bars.code]))
+    return float(bars.counts(len(markets))[np.array(markets, bool)].sum() / len(bars))
+
+
+def _observed(bars: PackedBars) -> dict[str, float]:
+    """How many bars repeat the one before, the shares whose spread and sizes were seen, and the volume."""
+    filled = spread = sizes = volume = 0
+    for part in bars.parts():
+        filled += int(part.filled.sum())
+        spread += int((part.spread_units > 0).sum())
+        sizes += int((part.bid_size_micro + part.ask_size_micro > 0).sum())
+        volume += int(part.volume_micro.sum())
+    return {
+        "bars_filled": filled,
+        "spread_observed_share": spread / len(bars),
+        "sizes_observed_share": sizes / len(bars),
+        "volume_shares": volume / 1e6,
+    }
 
 
 def _report(chosen: window.Window, pulled: Pulled, params: Params, too_short: int) -> dict[str, object]:
@@ -166,16 +182,13 @@ def _report(chosen: window.Window, pulled: Pulled, params: Params, too_short: in
         "start_s": chosen.start_s,
         "as_of_s": chosen.as_of_s,
         "held_out_event": chosen.held_out_event,
-        "markets": len(np.unique(bars.code)),
-        "events": len({pulled.markets[code].event_id for code in np.unique(bars.code)}),
+        "markets": len(bars.codes),
+        "events": len({pulled.markets[code].event_id for code in bars.codes}),
         "bars": len(bars),
-        "bars_filled": int(bars.filled.sum()),
-        "spread_observed_share": float(np.mean(bars.spread_units > 0)),
-        "sizes_observed_share": float(np.mean(bars.bid_size_micro + bars.ask_size_micro > 0)),
+        **_observed(bars),
         "brackets_observed_share": _share(bars, [one.bracket is not None for one in pulled.markets]),
         "exclusive_share": _share(bars, [one.neg_risk for one in pulled.markets]),
         "spread_of_open_books_by_tick": {str(tick): mean / PRICE_SCALE for tick, (mean, _) in pulled.spreads.items()},
-        "volume_shares": float(bars.volume_micro.sum() / 1e6),
         "headlines": len(pulled.headlines),
         "reference_prices": sum(one.source != EXTERNAL for one in pulled.prices),
         "external_probabilities": sum(one.source == EXTERNAL for one in pulled.prices),

@@ -43,7 +43,7 @@ def test_market_time_is_not_wall_time(now_s: int) -> None:
 
 def test_bars_are_gapless_and_end_now(history: History, now_s: int) -> None:
     """Every market alive now has bars up to now, one per minute."""
-    bars = history.bars
+    bars = history.bars.whole()
     steps = np.diff(bars.ts_s)[np.diff(bars.code) == 0]
 
     assert set(steps.tolist()) == {60}
@@ -53,9 +53,10 @@ def test_bars_are_gapless_and_end_now(history: History, now_s: int) -> None:
 
 def test_the_last_bar_is_the_mid_of_the_book(history: History, venue: Any, now_s: int) -> None:
     """The price of the newest bar equals the middle of the book's touch."""
+    bars = history.bars.whole()
     mids = {
         history.markets[code].market_id: mid
-        for code, ts, mid in zip(history.bars.code, history.bars.ts_s, history.bars.mid_units, strict=True)
+        for code, ts, mid in zip(bars.code, bars.ts_s, bars.mid_units, strict=True)
         if ts == now_s
     }
     shown = {market_id: quote.mid_units for market_id, (_, quote) in venue.quotes.items()}
@@ -81,7 +82,7 @@ def test_the_spread_of_open_books_is_what_the_venue_shows(
 
 def test_trades_become_volume(history: History) -> None:
     """Volume and count are zero or positive together, and most of the markets trade."""
-    bars = history.bars
+    bars = history.bars.whole()
 
     assert ((bars.volume_micro > 0) == (bars.n_trades > 0)).all()
     assert 0.2 < np.mean(bars.n_trades > 0) < 0.95
@@ -103,8 +104,8 @@ def test_pulling_twice_gives_the_same(history: History, venue: Any, shipped: Par
     again = asyncio.run(live.history(venue.settings, shipped, now_s - 43_200, now_s))
 
     assert again.markets == history.markets
-    assert (again.bars.volume_micro == history.bars.volume_micro).all()
-    assert (again.bars.mid_units == history.bars.mid_units).all()
+    assert (again.bars.whole().volume_micro == history.bars.whole().volume_micro).all()
+    assert (again.bars.whole().mid_units == history.bars.whole().mid_units).all()
 
 
 def test_books_of_unknown_tokens_are_absent(venue: Any) -> None:
@@ -131,7 +132,7 @@ def test_a_pull_reads_the_landing_zone_first(venue: Any, shipped: Params, now_s:
 
     assert [one.market_id for one in both.markets] == [one.market_id for one in alone.markets]
     for name in ("code", "ts_s", "mid_units", "volume_micro", "n_trades", "filled"):
-        assert np.array_equal(getattr(both.bars, name), getattr(alone.bars, name)), name
+        assert np.array_equal(getattr(both.bars.whole(), name), getattr(alone.bars.whole(), name)), name
     assert both.headlines == alone.headlines
     assert both.asked["prices_landed"] > 1_000
     assert alone.asked["prices_landed"] == 0

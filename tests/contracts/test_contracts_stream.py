@@ -63,13 +63,8 @@ def test_live_bars_equal_the_pulled_ones(moving: Any) -> None:
     names = [market.market_id for market in pulled.markets]
     mids = dict(heard.mids)
     compared = 0
-    columns = (
-        pulled.bars.code,
-        pulled.bars.ts_s,
-        pulled.bars.mid_units,
-        pulled.bars.volume_micro,
-        pulled.bars.n_trades,
-    )
+    bars = pulled.bars.whole()
+    columns = (bars.code, bars.ts_s, bars.mid_units, bars.volume_micro, bars.n_trades)
     for code, close, mid, shares, trades in zip(*(column.tolist() for column in columns), strict=True):
         key = names[code], close
         mids.setdefault(key, mids.get((names[code], close - 60), -1))  # a quiet book is not repeated on the stream

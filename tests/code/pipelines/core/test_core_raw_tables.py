@@ -4,6 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import pytest
 
 from pipelines.core import raw_tables
 from pipelines.core.raw_tables import DAY_S, Bars
@@ -24,8 +26,9 @@ def test_a_few_markets_are_read_without_the_rest_of_their_days(tmp_path, monkeyp
     most."""
     monkeypatch.setattr(raw_tables, "ROW_GROUP", 24)
     ids = [f"m{code:02d}" for code in range(MARKETS)]
-    bars = Bars.concatenated([bars_of(code) for code in range(MARKETS)])
-    raw_tables.write_raw(tmp_path, raw_tables.markets_table([]), ids, bars, raw_tables.headlines_table([]))
+    parts = [bars_of(code) for code in range(MARKETS)]
+    bars = Bars.concatenated(parts)
+    raw_tables.write_raw(tmp_path, raw_tables.markets_table([]), ids, parts, raw_tables.headlines_table([]))
 
     read = ds.dataset(tmp_path / "bars", format="parquet")
     fragments = list(read.get_fragments())
@@ -36,3 +39,21 @@ def test_a_few_markets_are_read_without_the_rest_of_their_days(tmp_path, monkeyp
         assert len(set((fragment.to_table()["ts_s"].to_numpy() // DAY_S).tolist())) == 1
         wanted = pc.field("market_id").isin(pa.array(["m20", "m21"]))
         assert len(fragment.subset(wanted).row_groups) <= 2 < len(fragment.row_groups)
+
+
+@pytest.mark.parametrize("group", [1, 23, 24, 100, 10_000])
+def test_a_day_is_the_file_that_one_write_would_make(tmp_path, monkeypatch, group):
+    """However rows arrive, the groups of a day are those of its whole table, whether a group is full or the day ends in
+    the middle of one."""
+    monkeypatch.setattr(raw_tables, "ROW_GROUP", group)
+    ids = [f"m{code:02d}" for code in range(5)]
+    parts = [bars_of(code) for code in range(5)]
+    raw_tables.write_raw(tmp_path, raw_tables.markets_table([]), ids, parts, raw_tables.headlines_table([]))
+
+    bars = Bars.concatenated(parts)
+    days = bars.ts_s // DAY_S
+    written = sorted((tmp_path / "bars").glob("day=*/part.parquet"))
+    assert len(written) == DAYS
+    for path, day in zip(written, np.unique(days), strict=True):
+        pq.write_table(raw_tables.bars_table(ids, bars.where(days == day)), tmp_path / "one", row_group_size=group)
+        assert path.read_bytes() == (tmp_path / "one").read_bytes()

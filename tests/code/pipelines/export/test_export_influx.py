@@ -49,7 +49,7 @@ def bars(code: int, mids: list[int], spread: int = 0) -> raw_tables.Bars:
 def raw(tmp_path: Path) -> Path:
     """Two markets over two days with awkward names, and two headlines."""
     markets = [market("0xa", "a cup, with = signs"), market("0xb")]
-    found = raw_tables.Bars.concatenated([bars(0, [5_200, 5_250]), bars(1, [1] * 3, spread=100)])
+    found = [bars(0, [5_200, 5_250]), bars(1, [1] * 3, spread=100)]
     news = [
         Headline("n1", ("0xa", "0xb"), T0, T0 + 5, 'He said "no\\yes"\nand left', 0.5),
         Headline("n2", ("0xb",), T0, T0 + 6, "Unscored"),

@@ -6,27 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.core.domain import FeeSchedule, Market, Quote
+from pipelines.core.domain import Quote
 from pipelines.core.raw_tables import Bars
 from pipelines.pull import spreads
+from pipelines.pull.packed import PackedBars
 
 T0 = 1_767_225_600
-MARKETS = [
-    Market(
-        market_id=n,
-        event_id="e",
-        question="?",
-        token_yes="1",
-        token_no="2",
-        tick_units=100,
-        min_size_micro=5_000_000,
-        fee=FeeSchedule(0.0),
-        start_s=None,
-        end_s=None,
-        topic="other",
-    )
-    for n in ("0xa", "0xb")
-]
+MARKETS = ["0xa", "0xb"]
 
 
 def bars() -> Bars:
@@ -35,6 +21,13 @@ def bars() -> Bars:
     nothing = np.zeros(6, np.int64)
     ts_s = np.tile(T0 + 60 * np.arange(3), 2)
     return Bars(code, ts_s, nothing + 5_000, nothing, nothing, nothing, np.zeros(6, bool), nothing, nothing)
+
+
+def seen_in(folder: Path) -> Bars:
+    """The bars with what a landing zone has seen, market by market."""
+    touches = spreads.Touches(folder)
+    parts = PackedBars.of(bars()).parts()
+    return Bars.concatenated([touches.on(part, MARKETS[int(part.code[0])], 60) for part in parts])
 
 
 def land(folder: Path, *rows: tuple[str, int, int, int]) -> None:
@@ -49,7 +42,7 @@ def land(folder: Path, *rows: tuple[str, int, int, int]) -> None:
 
 def test_without_a_landing_zone_nothing_is_observed(tmp_path: Path) -> None:
     """No recording, no spread."""
-    assert spreads.add(bars(), MARKETS, tmp_path, 60).spread_units.tolist() == [0] * 6
+    assert seen_in(tmp_path).spread_units.tolist() == [0] * 6
 
 
 def test_a_touch_belongs_to_the_bar_that_covers_it(tmp_path: Path) -> None:
@@ -58,7 +51,7 @@ def test_a_touch_belongs_to_the_bar_that_covers_it(tmp_path: Path) -> None:
     land(tmp_path, ("0xa", at_close, 4_900, 5_100), ("0xa", after, 4_900, 5_000), ("0xa", after + 5, 4_950, 5_000))
     land(tmp_path, ("0xb", T0 * 1_000, 4_000, 4_300), ("0xz", T0 * 1_000, 1, 2))
 
-    seen = spreads.add(bars(), MARKETS, tmp_path, 60)
+    seen = seen_in(tmp_path)
     assert seen.spread_units.tolist() == [0, 200, 50, 300, 0, 0]
     assert seen.bid_size_micro.tolist() == [0, 2_000_000, 2_000_000, 2_000_000, 0, 0]
     assert seen.ask_size_micro.tolist() == [0, 3_000_000, 3_000_000, 3_000_000, 0, 0]
@@ -70,7 +63,7 @@ def test_one_sided_and_crossed_touches_say_nothing(tmp_path: Path) -> None:
     land(tmp_path, ("0xa", moment, 0, 100), ("0xa", moment, 9_900, 10_000), ("0xa", moment, 5_000, 4_900))
     land(tmp_path, ("0xb", moment - 600_000, 4_000, 4_300), ("0xb", moment + 600_000, 4_000, 4_300))
 
-    assert spreads.add(bars(), MARKETS, tmp_path, 60).spread_units.tolist() == [0] * 6
+    assert seen_in(tmp_path).spread_units.tolist() == [0] * 6
 
 
 def test_open_books_give_the_spread_of_their_tick() -> None:
