@@ -49,7 +49,7 @@ class Volatilities:
         move = np.diff(odds, prepend=odds[:1])
         move[rows.run_start == np.arange(len(move))] = 0.0
         states = rows.states(course.fitted)
-        surprise = move if course.fitted is None or states is None else states[:, STATES.index("innovation")]
+        surprise = move if course.fitted is None else states.left[:, STATES.index("innovation")]
         return cls(fitted, *(_filtered(fitted, one**2, rows.run_start) for one in (move, surprise)))
 
     def ahead(self, variance: FloatArray, horizon: int) -> FloatArray:
@@ -82,9 +82,9 @@ def models(course: Course, network: Path | None) -> dict[str, Distribution]:
         return np.zeros((len(positions), len(steps)))
 
     def filtered(positions: IntArray) -> FloatArray:
-        if course.fitted is None or states is None:
+        if course.fitted is None:
             return nothing(positions)
-        expected: FloatArray = course.fitted.forecast(states[positions], int(steps.max()))
+        expected: FloatArray = course.fitted.forecast(states.left[positions], int(steps.max()))
         return np.asarray(expected[:, steps - 1], dtype=np.float64)
 
     def local(positions: IntArray) -> FloatArray:

@@ -48,6 +48,9 @@ DRIFT_PSI = _gauge("drift_largest_psi", "Largest population stability index of t
 DRIFT_SKILL = _gauge(
     "drift_skill", "Skill of the recent forecasts against the market price, in the newest drift report"
 )
+DRIFT_REFIT = _gauge(
+    "drift_refit_share", "What the champion finds of what a filter fitted on other recent bars finds; 1 is all of it"
+)
 
 SHADOW_PNL = _gauge("shadow_pnl_usd", "Paper P&L of the bundle in shadow since it began, in pUSD")
 SHADOW_EVIDENCE = _gauge("shadow_e_value", "Evidence that the bundle in shadow forecasts better, or worse", ("side",))

@@ -73,8 +73,19 @@ def verdict_html(document: Mapping[str, Any]) -> str:
         " below takes every bar as an independent draw, and decides nothing."
     )
     return (
-        f"<style>{_STYLE}</style><section class=verdict-of-ours><h1>{word}</h1><p>{about}</p><ul>{reasons}</ul>{table}"
+        f"<style>{_STYLE}</style><section class=verdict-of-ours><h1>{word}</h1><p>{about}</p><ul>{reasons}</ul>"
+        f"{_refit_html(document.get('refit', {}))}{table}"
         "</section>"
+    )
+
+
+def _refit_html(refit: Mapping[str, Any]) -> str:
+    """What a filter of the recent bars finds beside the bundle; nothing where none was fitted."""
+    if not refit:
+        return ""
+    return (
+        f"<p>Of the squared moves of {refit['events']} recent events the bundle finds {refit['bundle']:.1%}, its"
+        f" filter alone {refit['filter']:.1%}, and a filter fitted on the other half of them {refit['refit']:.1%}.</p>"
     )
 
 

@@ -18,7 +18,7 @@ from pipelines.core.money import PRICE_SCALE
 from pipelines.core.params import Params
 from pipelines.features.scale import local_volatility, price_after
 from pipelines.features.spec import FEATURE_VERSION
-from pipelines.features.state_space import STATES, StateSpace
+from pipelines.features.state_space import StateSpace
 from pipelines.forecast import kinds, linear_fit, state_space_fit
 from pipelines.forecast.checkpoint import Checkpoint
 from pipelines.forecast.conformal import fit_confidence, fit_offset
@@ -26,7 +26,7 @@ from pipelines.forecast.ending_fit import Seen, fit_ending
 from pipelines.forecast.forecaster import Batch, Reads, TrainingData
 from pipelines.forecast.garch_fit import fit_garch
 from pipelines.forecast.safe_shrink import Unseen, later_events, safe_shrink
-from pipelines.forecast.training_windows import IntArray, Rows, drawn, scaled_target, training_positions
+from pipelines.forecast.training_windows import BarStates, IntArray, Rows, drawn, scaled_target, training_positions
 from pipelines.inference.calibration import Confidence, Conformal
 from pipelines.inference.ending import TIME_LEFT, Ending
 from pipelines.inference.inputs import Inputs, InputScaler, inputs_of, scale_free
@@ -36,6 +36,9 @@ from pipelines.inference.start_point import StartPoint
 
 CHECKPOINTS = Path("var/checkpoints/forecast")
 SCALER_WINDOWS = 4_000
+MOST_JUDGED = 450_000
+"""Bars of the fit slice, and of the calibration slice, at most, at which the filter's shrink is measured: a bar takes
+some 2 KB on the way."""
 HELD_EVERY = 4
 """Of the fit slice's events, one in so many is held back from the networks."""
 
@@ -45,8 +48,7 @@ class Base:
     """What lies under a network: filter and linear path, what both read of every bar, and how much of each is kept."""
 
     fitted: StateSpace | None
-    seen: FloatArray
-    """The columns of SEEN at every bar."""
+    seen: BarStates
     filter_shrink: FloatArray
     later: float
     """Events that are expected in the slices after the calibration slice."""
@@ -68,7 +70,8 @@ class Base:
         shape = settings.lookback_bars, ahead_of(settings)
         fit, calibration = (training_positions(rows, name, *shape) for name in ("fit", "calibration"))
         other = fit[~np.isin(rows.run_start[fit], state_space_fit.sampled(rows, settings.seed))]
-        some = drawn(fit, min(len(fit), linear_fit.SAMPLE), (settings.seed, 9))
+        other, calibration = (_thinned(found, MOST_JUDGED) for found in (other, calibration))
+        some = _at_most(fit, linear_fit.SAMPLE, (settings.seed, 9))
         unseen, everything = (base._of_filter(rows, np.concatenate((found, calibration))) for found in (other, some))
         return replace(base, filter_shrink=safe_shrink(unseen, everything))
 
@@ -82,9 +85,7 @@ class Base:
         settings = params.forecast
         later = training_positions(rows, "calibration", settings.lookback_bars, ahead_of(settings))
         learned, judged = (
-            self._sample(
-                rows, settings.horizon_bars, drawn(found, min(len(found), linear_fit.SAMPLE), (settings.seed, 1))
-            )
+            self._sample(rows, settings.horizon_bars, _at_most(found, linear_fit.SAMPLE, (settings.seed, 1)))
             for found in (fit, later)
         )
         path, shrink = linear_fit.fit(learned, judged, self.later)
@@ -97,14 +98,13 @@ class Base:
         return linear_fit.Sample(self._design(chosen), moved, filtered, rows.event[chosen], rows.ts_s[chosen])
 
     def _design(self, positions: IntArray) -> FloatArray:
-        return design(self.seen[positions[:, None] + np.arange(1 - LAGS, 1)])
+        return design(self.seen.at(positions[:, None] + np.arange(1 - LAGS, 1)))
 
     def filtered(self, positions: IntArray) -> FloatArray:
         """What is kept of the filter's forecast at some bars, (n, H) in log-odds."""
         if self.fitted is None:
             return np.zeros((len(positions), len(self.filter_shrink)))
-        states = self.seen[positions, : len(STATES)]
-        return self.filter_shrink * self.fitted.forecast(states, len(self.filter_shrink))
+        return self.filter_shrink * self.fitted.forecast(self.seen.left[positions], len(self.filter_shrink))
 
     def ahead(self, rows: Rows, positions: IntArray) -> FloatArray:
         """What is kept of filter and linear path at some bars, (n, H) in log-odds."""
@@ -181,7 +181,7 @@ def checkpoint_of(params: Params, data_hash: str) -> Checkpoint:
 def _seen(rows: Rows, params: Params, fit: IntArray, path: Base, reads: tuple[Reads, ...]) -> Inputs:
     """How the forecaster sees a window, with the standardisation of the fit slice."""
     settings = params.forecast
-    chosen = drawn(fit, min(SCALER_WINDOWS, len(fit)), (settings.seed, 0))
+    chosen = _at_most(fit, SCALER_WINDOWS, (settings.seed, 0))
     features, mid, _, states = rows.windows(settings.lookback_bars, path.seen)(chosen)
     values, _ = scale_free(features, mid, path.fitted, states)
     return Inputs(
@@ -220,6 +220,16 @@ def _meta(rows: Rows, params: Params, seen: Inputs) -> dict[str, Any]:
     }
 
 
+def _at_most(positions: IntArray, count: int, seed: tuple[int, ...]) -> IntArray:
+    """The positions in a random order, `count` of them where there are more."""
+    return drawn(positions, min(count, len(positions)), seed)
+
+
+def _thinned(positions: IntArray, count: int) -> IntArray:
+    """Every n-th of the positions, so that no more than `count` are left."""
+    return positions[:: max(-(-len(positions) // count), 1)]
+
+
 def held_back(rows: Rows, fit: IntArray) -> Any:
     """Mask of the fit slice's bars that no network learns from: every fourth event, for the shrink of what it adds.
 
@@ -243,7 +253,7 @@ def _calibrate(rows: Rows, params: Params, folder: Path, path: Base, held: IntAr
     write_json(folder / "confidence.json", Confidence.neutral(horizon).document())
     predictor = Predictor(folder)
     found = training_positions(rows, "calibration", lookback, ahead_of(settings))
-    positions = drawn(found, min(params.conformal.windows, len(found)), (settings.seed, 4))
+    positions = _at_most(found, params.conformal.windows, (settings.seed, 4))
     windows = rows.windows(lookback, path.seen)
     made = predictor.outputs(windows, positions)
     output, volatility, base = made.network, made.volatility, made.base(table)
@@ -254,7 +264,7 @@ def _calibrate(rows: Rows, params: Params, folder: Path, path: Base, held: IntAr
     offset = fit_offset(output, narrowed, params.conformal.coverage)
     shrink = np.zeros(horizon)
     if predictor.meta["network"]:
-        more = drawn(held, min(params.conformal.windows, len(held)), (settings.seed, 5))
+        more = _at_most(held, params.conformal.windows, (settings.seed, 5))
         both = Outputs.concatenated([made, predictor.outputs(windows, more)]) if len(more) else made
         shrink = _network_shrink(rows, both, table, np.concatenate((positions, more)), path.later)
     conformal = replace(table, offset=offset, shrink=shrink)
@@ -270,7 +280,7 @@ def _ending(rows: Rows, params: Params, path: Base) -> Ending | None:
     None where it does not."""
     settings = params.forecast
     found = training_positions(rows, "fit", settings.lookback_bars, ahead_of(settings))
-    chosen = drawn(found, min(params.conformal.windows, len(found)), (settings.seed, 6))
+    chosen = _at_most(found, params.conformal.windows, (settings.seed, 6))
     left = rows.moves(chosen, settings.horizon_bars) - path.ahead(rows, chosen)
     volatility = local_volatility(rows.mid_units[chosen[:, None] + np.arange(1 - settings.lookback_bars, 1)])
     seen = Seen(rows.features[chosen, TIME_LEFT], rows.mid_units[chosen], volatility, left, rows.event[chosen])

@@ -120,8 +120,11 @@ class _Errors:
     def of(cls, seen: Unseen, group: IntArray) -> "_Errors":
         added, before, moved = seen.added, seen.before, seen.moved
         whole = np.sum(moved**2, axis=0)
-        parts = before * (before - 2.0 * moved), 2.0 * added * (before - moved), added**2, moved**2
-        return cls(*(_sums(part, group) / np.where(whole > 0.0, whole, 1.0) for part in parts))
+        whole = np.where(whole > 0.0, whole, 1.0)
+        # One after the other: each is as large as all forecasts.
+        still = _sums(before * (before - 2.0 * moved), group) / whole
+        linear = _sums(2.0 * added * (before - moved), group) / whole
+        return cls(still, linear, _sums(added**2, group) / whole, _sums(moved**2, group) / whole)
 
     def horizon(self, h: int) -> "_Errors":
         return _Errors(self.still[:, h], self.linear[:, h], self.square[:, h], self.null[:, h])

@@ -106,19 +106,18 @@ class Rows:
         news = self.tone, self.headlines, self.end_s
         return Columns.of(self.ts_s, self.mid_units, self.volume_micro, *news, starts, self.length_s)
 
-    def states(self, fitted: StateSpace | None) -> FloatArray:
-        """What a filter leaves at every bar (zeros without one) and the market context, (bars, len(SEEN))."""
+    def states(self, fitted: StateSpace | None) -> "BarStates":
+        """What a filter leaves at every bar (zeros without one), and the market context."""
         count = len(self.ts_s)
         left = np.zeros((count, len(STATES))) if fitted is None else states(fitted, self.columns())
-        context = np.zeros((count, len(CONTEXT))) if self.context is None else self.context
-        return np.concatenate((left, context), axis=1)
+        return BarStates(left, self.context)
 
-    def windows(self, lookback: int, states: FloatArray) -> Windows:
+    def windows(self, lookback: int, states: "BarStates") -> Windows:
         """From positions to raw features (n, L, k), mids (n, L), sentiment (n, L) and states (n, L, s) up to each."""
 
         def of(positions: IntArray) -> Raw:
             index = positions[:, None] + np.arange(1 - lookback, 1)
-            return self.features[index], self.mid_units[index], self.sentiment[index], states[index]
+            return self.features[index], self.mid_units[index], self.sentiment[index], states.at(index)
 
         return of
 
@@ -141,6 +140,21 @@ class Rows:
         index = positions[:, None] + np.arange(1, horizon + 1)
         last = self.run_end[positions][:, None] - 1
         return np.minimum(index, last), index > last
+
+
+@dataclass(frozen=True)
+class BarStates:
+    """The columns of SEEN at every bar: `left` by a filter, (bars, len(STATES)), and the market context, (bars,
+    len(CONTEXT)), neutral where it is None. Side by side they are made for the bars that are asked for."""
+
+    left: FloatArray
+    context: FloatArray | None
+
+    def at(self, index: IntArray) -> FloatArray:
+        """The columns at some bars: the index's shape and one more axis, of len(SEEN)."""
+        left = self.left[index]
+        context = np.zeros((*index.shape, len(CONTEXT))) if self.context is None else self.context[index]
+        return np.concatenate((left, context), axis=-1)
 
 
 TEXTS = ("market_id", "event_id", "slice")

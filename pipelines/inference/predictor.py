@@ -1,9 +1,11 @@
 """The forecaster as every stage and the live bot run it: numpy around one ONNX session of one thread."""
 
 import copy
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,9 @@ from pipelines.inference.linear_path import SEEN, LinearPath, design, joined
 
 BATCH = 256
 """Windows per call of the network in a long run: keeps the activations in the cache."""
+
+MANY = 65_536
+"""Windows of a long run whose parts are in memory at a time."""
 
 OUTPUTS = 4
 
@@ -69,9 +74,21 @@ class Forecasts:
     upper: FloatArray
     confidence: FloatArray
 
+    @classmethod
+    def concatenated(cls, parts: Sequence["Forecasts"]) -> "Forecasts":
+        """The windows of all parts, one after the other."""
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
+
     def at(self, index: int) -> Forecast:
         """The forecast of one window."""
         return Forecast(self.mean[index], self.lower[index], self.upper[index], float(self.confidence[index]))
+
+
+@cache
+def _pool(process: int) -> ThreadPoolExecutor:
+    """Two threads of a process that stay: memory that a thread has freed is kept for it, and threads that end leave
+    theirs behind, 3 GB in a forecast of 1.4 million windows. A forked child gets its own."""
+    return ThreadPoolExecutor(max_workers=2, thread_name_prefix="forecast")
 
 
 class Predictor:
@@ -148,9 +165,8 @@ class Predictor:
 
     def outputs(self, windows: Windows, positions: IntArray) -> Outputs:
         """Network output and what scales it back of many windows, in batches on two threads."""
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            parts = batches(len(positions), BATCH)
-            made = list(pool.map(lambda part: self._outputs(windows(positions[part])), parts))
+        parts = batches(len(positions), BATCH)
+        made = list(_pool(os.getpid()).map(lambda part: self._outputs(windows(positions[part])), parts))
         return Outputs.concatenated(made)
 
     def _outputs(self, raw: Raw) -> Outputs:
@@ -175,8 +191,10 @@ class Predictor:
         return self.filter.forecast(states[:, -1, : len(STATES)], self.horizon)
 
     def forecast_many(self, windows: Windows, positions: IntArray) -> Forecasts:
-        """Forecasts of many windows: the numbers of `forecast_batch`, computed in batches on two threads."""
-        return self.scale_back(self.outputs(windows, positions))
+        """Forecasts of many windows: the numbers of `forecast_batch`, computed in batches on two threads, and what the
+        parts say in memory for MANY windows at a time."""
+        parts = [positions[part] for part in batches(len(positions), MANY)]
+        return Forecasts.concatenated([self.scale_back(self.outputs(windows, part)) for part in parts])
 
     def scale_back(self, made: Outputs) -> Forecasts:
         """Network over filter and linear path to log-odds, intervals conformalised, with the confidence."""
@@ -227,8 +245,8 @@ def forecast_call(
 
 
 def batches(total: int, size: int) -> Iterator[slice]:
-    """Consecutive slices of at most `size` that cover `total`."""
-    for start in range(0, total, size):
+    """Consecutive slices of at most `size` that cover `total`; an empty one where that is 0."""
+    for start in range(0, max(total, 1), size):
         yield slice(start, min(start + size, total))
 
 

@@ -85,6 +85,9 @@ def _show_drift(path: Path) -> None:
     metrics.DRIFT_PSI.set(max(psi, default=0.0))
     if after is not None:
         metrics.DRIFT_SKILL.set(float(after))
+    refit = report.get("refit", {})  # a report of an earlier version has none
+    if refit.get("refit", 0.0) > 0.0:
+        metrics.DRIFT_REFIT.set(max(refit["bundle"], refit["filter"]) / refit["refit"])
 
 
 def _show_nights(path: Path) -> None:

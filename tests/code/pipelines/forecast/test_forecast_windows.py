@@ -1,5 +1,7 @@
 """Windows over the feature table."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -7,8 +9,9 @@ import pytest
 
 from pipelines.core.artifacts import write_json
 from pipelines.core.errors import DataError
+from pipelines.features.market_context import CONTEXT
 from pipelines.features.scale import log_odds
-from pipelines.features.state_space import StateSpace
+from pipelines.features.state_space import STATES, StateSpace
 from pipelines.forecast.training_windows import Rows, drawn, training_positions
 
 PARAMETERS = (0.93, 0.9, 0.5, 0.7, 0.9, 0.5, -4.0, 0.3, 0.9, 100.0, -9.0, 0.5, -8.5, 1.5, -8.5, 0.5)
@@ -61,6 +64,19 @@ def test_windows_end_at_the_position_and_moves_begin_there():
     assert mids[0, -1] == rows.mid_units[10]
     odds = log_odds(rows.mid_units)
     assert np.allclose(rows.moves(np.array([10]), 3)[0], odds[11:14] - odds[10])
+
+
+def test_what_a_bar_shows_is_what_the_filter_leaves_and_its_context():
+    """The columns of SEEN are put side by side for the bars that are asked for; a missing context is neutral."""
+    rows = make_rows([("a", 30, 0)])
+    index = np.array([[3, 4], [20, 21]])
+    context = np.random.default_rng(0).normal(size=(30, len(CONTEXT)))
+    known = replace(rows, context=context).states(StateSpace(PARAMETERS))
+
+    assert known.at(index).shape == (2, 2, len(STATES) + len(CONTEXT))
+    assert np.array_equal(known.at(index)[..., : len(STATES)], known.left[index])
+    assert np.array_equal(known.at(index)[..., len(STATES) :], context[index])
+    assert not rows.states(None).at(index).any()
 
 
 def test_targets_change_only_with_the_future_and_inputs_only_with_the_past():

@@ -9,6 +9,7 @@ from pipelines.core.errors import ArtifactError, DataError
 from pipelines.features.market_context import NEAR
 from pipelines.features.scale import local_volatility, log_odds
 from pipelines.features.state_space import StateSpace
+from pipelines.inference import predictor as inference_predictor
 from pipelines.inference.inputs import FILTER_INPUTS, INPUTS, relative
 from pipelines.inference.linear_path import SEEN
 from pipelines.inference.predictor import Predictor, forecast_call
@@ -47,6 +48,33 @@ def test_one_window_and_many_give_the_same_forecast(predictor):
     alone = predictor.forecast_batch(features[599:], mids[599:])
     assert np.allclose(many.mean, whole.mean, rtol=0, atol=1e-9)
     assert np.allclose(alone.mean[0], whole.mean[599], rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("many", [1, 256, 599, 600, 1_000])
+def test_a_long_run_forecasts_the_same_however_much_of_it_is_in_memory(predictor, monkeypatch, many):
+    """The parts of a long run are put together in order, and no window is left out or forecast twice."""
+    features, mids, sentiment = windows(600)
+    asked: list[int] = []
+
+    def of(at):
+        asked.extend(at.tolist())
+        return features[at], mids[at], sentiment[at], None
+
+    whole = predictor.forecast_batch(features, mids)
+    monkeypatch.setattr(inference_predictor, "MANY", many)
+    found = predictor.forecast_many(of, np.arange(600))
+
+    assert sorted(asked) == list(range(600))
+    for name in ("mean", "lower", "upper", "confidence"):
+        assert np.allclose(getattr(found, name), getattr(whole, name), rtol=0, atol=1e-9), name
+
+
+def test_no_bar_has_no_forecast(predictor):
+    """Without positions there are no forecasts, and the shapes are those of none."""
+    features, mids, sentiment = windows(3)
+    found = predictor.forecast_many(lambda at: (features[at], mids[at], sentiment[at], None), np.arange(0))
+
+    assert found.mean.shape == (0, HORIZON)
 
 
 def test_sentiment_reaches_the_network_that_reads_it(tmp_path):
