@@ -201,6 +201,17 @@ def spreads_table(spreads: Mapping[int, tuple[float, int]]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=SPREADS)
 
 
+def day_folder(folder: Path, day: int) -> Path:
+    """Where the bars of a day are, a number of days since the epoch (UTC, market time)."""
+    return folder / f"day={datetime.fromtimestamp(day * DAY_S, UTC):%Y-%m-%d}"
+
+
+def day_folders(folder: Path, after_s: int, until_s: int) -> list[Path]:
+    """The folders of the days that may hold bars of (after_s, until_s], in the order of time."""
+    first, last = day_folder(folder, after_s // DAY_S).name, day_folder(folder, until_s // DAY_S).name
+    return sorted(day for day in folder.glob("day=*") if first <= day.name <= last)
+
+
 def write_raw(
     folder: Path, markets: pa.Table, market_ids: list[str], parts: Iterable[Bars], headlines: pa.Table
 ) -> None:
@@ -220,7 +231,7 @@ def write_raw(
         for first, last in itertools.pairwise([*edges, len(bars)]):
             day = int(bars.ts_s[first]) // DAY_S
             if day not in days:
-                days[day] = _Day(folder / "bars" / f"day={datetime.fromtimestamp(day * DAY_S, UTC):%Y-%m-%d}")
+                days[day] = _Day(day_folder(folder / "bars", day))
             days[day].add(table.slice(first, last - first))
     for one in days.values():
         one.close()

@@ -608,6 +608,8 @@ class DriftParams(Section):
     """Least time between two nights that drift of one bundle starts. Unit: wall hours."""
     reference_bars: Annotated[int, Field(ge=1000)]
     """Bars of the training window that are kept for comparison. Unit: bars."""
+    recent_bars: Annotated[int, Field(ge=1000)]
+    """Recent bars that are compared, at most; of more those of a draw of whole events. Unit: bars."""
 
 
 class ServingParams(Section):

@@ -1,5 +1,6 @@
 """What the world looks like now: the landing zone's newest bars, with the features and forecasts of a bundle."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.dataset as ds
 
-from pipelines.core import brackets
+from pipelines.core import brackets, raw_tables
 from pipelines.core.domain import FloatArray
 from pipelines.core.errors import DataError
 from pipelines.core.sections import DriftParams
@@ -28,6 +29,8 @@ from pipelines.reference.board import Board
 BARS = ("market_id", "ts_s", "mid_units", "volume_micro")
 BOOKS = ("spread_units", "bid_size_micro", "ask_size_micro")
 """Columns that a landing zone of an earlier version may lack: 0, not observed."""
+LAST_S = 2**37
+"""Later than any bar."""
 BEFORE_S = 7_200
 """Reference prices so long before the first bar are read: the memory of their volatility."""
 LISTED = ("question", "settlement", "neg_risk", "lower", "upper")
@@ -35,7 +38,8 @@ LISTED = ("question", "settlement", "neg_risk", "lower", "upper")
 
 
 def window(folder: Path, predictor: Predictor, params: DriftParams) -> pd.DataFrame:
-    """The newest `window_bars` bars of every market in a landing zone (or any folder like data/raw).
+    """The newest `window_bars` bars of every market in a landing zone (or any folder like data/raw); of more bars than
+    `recent_bars` those of a draw of events.
 
     Columns as in the reference, without slices, and `refit.REFIT`, missing where the bundle has no filter. Bars before
     the window are read to fill features and lookback.
@@ -45,6 +49,7 @@ def window(folder: Path, predictor: Predictor, params: DriftParams) -> pd.DataFr
     """
     bars, length_s = _bars(folder, params.window_bars + predictor.lookback + params.horizon_bars)
     markets = _markets(folder, bars["market_id"].unique())
+    bars = _drawn(bars, markets["event_id"], params.recent_bars)
     series = Series.of(
         bars["market_id"].to_numpy(object),
         bars["ts_s"].to_numpy(np.int64),
@@ -83,21 +88,55 @@ def window(folder: Path, predictor: Predictor, params: DriftParams) -> pd.DataFr
 
 
 def _bars(folder: Path, bars: int) -> tuple[pd.DataFrame, int]:
+    """The newest bars of every market, sorted by market and time, and their length. Only the days that hold them are
+    read: a landing zone keeps what it was given for ever."""
     if not (folder / "bars").is_dir():
         raise DataError(f"{folder / 'bars'} does not exist; run the ingest flow (python -m flows ingest) first")
-    found = ds.dataset(folder / "bars", format="parquet")
-    known = [name for name in BOOKS if name in found.schema.names]
-    table = found.to_table(columns=[*BARS, *known]).to_pandas()
-    table = table.assign(**dict.fromkeys(BOOKS[len(known) :], 0)).fillna(dict.fromkeys(BOOKS, 0))
-    if table.empty:
-        raise DataError(f"{folder / 'bars'} holds no bars; run the ingest flow (python -m flows ingest) first")
-    table = table.drop_duplicates(["market_id", "ts_s"], keep="last").sort_values(["market_id", "ts_s"])
-    same = table["market_id"].to_numpy()[1:] == table["market_id"].to_numpy()[:-1]
-    steps = np.diff(table["ts_s"].to_numpy(np.int64))[same]
-    if len(steps) == 0:
-        raise DataError(f"no market in {folder / 'bars'} has two bars; run the ingest flow again later")
-    length_s = int(np.bincount(steps).argmax())
-    return table[table["ts_s"] > table["ts_s"].max() - bars * length_s].reset_index(drop=True), length_s
+    days = raw_tables.day_folders(folder / "bars", 0, LAST_S)
+    known = _read(days[-2:], ["market_id", "ts_s"])
+    newest_s, length_s = _pace(known) or _pace(_read(days, ["market_id", "ts_s"])) or (0, 0)
+    if length_s == 0:
+        what = "no market in {} has two bars; run the ingest flow again later"
+        empty = "{} holds no bars; run the ingest flow (python -m flows ingest) first"
+        raise DataError((empty if known.empty else what).format(folder / "bars"))
+    start_s = newest_s - bars * length_s
+    table = _read(raw_tables.day_folders(folder / "bars", start_s, newest_s), [*BARS, *BOOKS], start_s)
+    table = table.fillna(dict.fromkeys(BOOKS, 0)).drop_duplicates(["market_id", "ts_s"], keep="last")
+    return table.sort_values(["market_id", "ts_s"], ignore_index=True), length_s
+
+
+def _read(days: Sequence[Path], columns: list[str], after_s: int = 0) -> pd.DataFrame:
+    """Columns of the bars of some days that lie after a time, in the order of the files; 0 in a column that the files
+    lack. Each market's id is in memory once."""
+    files = [str(path) for day in days for path in sorted(day.glob("*.parquet"))]
+    if not files:
+        return pd.DataFrame({name: pd.Series(dtype=object if name == "market_id" else np.int64) for name in columns})
+    texts = ds.ParquetFileFormat(read_options={"dictionary_columns": ["market_id"]})
+    found = ds.dataset(files, format=texts)
+    known = [name for name in columns if name in found.schema.names]
+    table: pd.DataFrame = found.to_table(columns=known, filter=ds.field("ts_s") > after_s).to_pandas()
+    table["market_id"] = table["market_id"].astype(object)
+    return table.assign(**dict.fromkeys((name for name in columns if name not in known), 0))
+
+
+def _pace(table: pd.DataFrame) -> tuple[int, int] | None:
+    """The newest time and the usual step between two bars of a market; None where no market has two."""
+    ordered = table.drop_duplicates().sort_values(["market_id", "ts_s"])
+    same = ordered["market_id"].to_numpy()[1:] == ordered["market_id"].to_numpy()[:-1]
+    steps = np.diff(ordered["ts_s"].to_numpy(np.int64))[same]
+    return (int(ordered["ts_s"].max()), int(np.bincount(steps).argmax())) if len(steps) else None
+
+
+def _drawn(bars: pd.DataFrame, event_of: "pd.Series[Any]", most: int) -> pd.DataFrame:
+    """The bars, or those of events that are drawn until they are `most`, at least those of one: of a large venue a part
+    says as much."""
+    if len(bars) <= most:
+        return bars
+    event = bars["market_id"].map(event_of)
+    counts = event.value_counts().sort_index()
+    order = np.random.default_rng(0).permutation(len(counts))
+    kept = counts.index[order][: max(int((counts.to_numpy()[order].cumsum() <= most).sum()), 1)]
+    return bars[event.isin(kept)].reset_index(drop=True)
 
 
 def _rungs(markets: pd.DataFrame, series: Series, events: IntArray) -> Rungs:

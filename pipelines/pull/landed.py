@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from pipelines.core.artifacts import read_json
 from pipelines.core.domain import Headline, Market
 from pipelines.core.errors import ArtifactError
-from pipelines.core.raw_tables import BARS, Bars, IntArray
+from pipelines.core.raw_tables import BARS, Bars, IntArray, day_folders
 from pipelines.pull.packed import PackedMarkets
 from pipelines.pull.quarantine_landing import sane
 
@@ -85,7 +85,7 @@ def read(folder: Path, start_s: int, as_of_s: int, scorer: str) -> Landed:
 def _bars(folder: Path, start_s: int, as_of_s: int) -> PackedMarkets:
     """A day is in memory at a time."""
     made = PackedMarkets()
-    for day in sorted(folder.glob("day=*")):
+    for day in day_folders(folder, start_s, as_of_s):
         # Files of a day are named by the time of their run: sorted, the newest comes last.
         files = sorted(day.glob("*.parquet"), key=lambda path: int(path.stem))
         if files:

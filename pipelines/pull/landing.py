@@ -177,8 +177,7 @@ def _book_row(market: Market, wire: Book) -> dict[str, object]:
 def _append_days(folder: Path, bars: pa.Table, as_of_s: int) -> None:
     days = pc.divide(bars["ts_s"], 86_400)
     for day in sorted(pc.unique(days).to_pylist()):
-        name = datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y-%m-%d")
-        _append(folder / f"day={name}" / f"{as_of_s}.parquet", bars.filter(pc.equal(days, day)))
+        _append(raw_tables.day_folder(folder, day) / f"{as_of_s}.parquet", bars.filter(pc.equal(days, day)))
 
 
 def _append(path: Path, table: pa.Table) -> None:
