@@ -594,6 +594,8 @@ class DriftParams(Section):
     refit_share: Fraction
     """A forecast that finds less than this share of what a filter fitted on other recent events finds is behind. Unit:
     share."""
+    refit_lead: Fraction
+    """A smaller lead of the refitted filter never counts. Unit: share of the squared moves."""
     confidence_level: Annotated[float, Field(gt=0.5, lt=1.0)]
     """Level at which a loss of skill, or the lead of a refitted filter, must be sure. Unit: probability."""
     coverage_loss: Fraction

@@ -137,6 +137,7 @@ def _refit(recent: pd.DataFrame, params: DriftParams) -> dict[str, Any]:
         return {"reasons": []}
     best = max(found.bundle, found.filter)
     behind = min(found.lead_over_bundle, found.lead_over_filter) > 0.0 and best < params.refit_share * found.refit
+    behind &= found.refit - max(best, 0.0) > params.refit_lead
     reason = (
         f"a filter that was fitted on the recent bars finds more: {found.refit:.1%} of the squared moves of"
         f" {found.events} events that it was not fitted on, the bundle {found.bundle:.1%}, its filter alone"

@@ -84,10 +84,12 @@ def _frame(events: int, share: float, gain: float, seed: int = 5) -> pd.DataFram
         (20, 0.08, 0.00, False),  # nothing more is to be found
         (20, 0.20, 0.03, False),  # surely more, but less than a fifth of it
         (2, 0.08, 0.05, False),  # two events prove nothing
+        (400, 0.01, 0.006, False),  # surely more than a fifth, but half a percent of the squared moves
     ],
 )
 def test_a_bundle_lies_behind_where_a_fifth_is_surely_missed(events: int, share: float, gain: float, behind: bool):
-    """Both are asked: less than `drift.refit_share` of what the refitted filter finds, and a lead that is sure."""
+    """All are asked: less than `drift.refit_share` of what the refitted filter finds, a lead that is sure, and one that
+    is worth a shorter window."""
     found = _refit(_frame(events, share, gain), load().drift)
 
     assert found["behind"] is behind
@@ -102,6 +104,18 @@ def test_a_filter_that_its_shrink_silenced_is_no_changed_world():
 
     assert found is not None
     assert found.lead_over_bundle > 0.0 >= found.lead_over_filter
+    assert not _refit(frame, load().drift)["behind"]
+
+
+def test_where_nothing_is_to_be_found_nobody_lies_behind():
+    """A bundle that loses against the price does so by itself: a refitted filter that finds nothing shows no world."""
+    frame = _frame(200, 0.0, 0.0)
+    frame["residual"] = frame["filter_residual"] = 1.02 * frame["move"]
+    frame["refit_residual"] = frame["move"]
+    found = Refit.of(frame, 0.999)
+
+    assert found is not None
+    assert found.lead_over_bundle > 0.02
     assert not _refit(frame, load().drift)["behind"]
 
 
