@@ -43,6 +43,9 @@ QUICK = (
 STAGES = stage_names(stage_runs.ROOT / "dvc.yaml")[1:]
 """Every stage after the pull."""
 
+TOOK = "took.json"
+"""In a finished folder: seconds of every stage."""
+
 Piece = tuple[str, Callable[[], dict[str, Any]]]
 """The name of a measurement, and what makes it."""
 
@@ -181,9 +184,9 @@ def _start(folder: Path, *command: str) -> subprocess.Popen[bytes]:
 
 
 def _finished(out: Path, seed: int) -> Path:
-    """A folder in which every stage has run once, undisturbed."""
+    """A folder in which every stage has run once, undisturbed; what each took, and the records before it, are kept."""
     folder = out / f"finished-{seed}"
-    if not (folder / "finished").is_file():
+    if not (folder / TOOK).is_file():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         world = [
@@ -193,19 +196,24 @@ def _finished(out: Path, seed: int) -> Path:
             "simulator.markets_per_event=3",
         ]
         stage_runs.pull(folder, [*QUICK, *world, "gate.min_events=3"])
+        took = {}
         for stage in stage_names(stage_runs.ROOT / "dvc.yaml")[1:]:
+            (folder / "var").mkdir(exist_ok=True)
+            shutil.copytree(folder / "var", folder / "before" / stage)
+            started = time.perf_counter()
             stage_runs.run(folder, stage)
-        (folder / "finished").touch()
+            took[stage] = time.perf_counter() - started
+        write_json(folder / TOOK, took)
     return folder
 
 
 def _killed(out: Path, seed: int, stage: str) -> dict[str, Any]:
-    """A stage killed halfway through the time that it takes, then begun again: whether the products are the same."""
+    """A stage killed halfway through the time that it takes, then begun again on the records that it left: whether the
+    products are those of the undisturbed run."""
     folder = _finished(out, seed)
-    before = _products(folder, stage)
-    started = time.perf_counter()
-    stage_runs.run(folder, stage)
-    seconds = time.perf_counter() - started
+    before, seconds = _products(folder, stage), read_json(folder / TOOK)[stage]
+    shutil.rmtree(folder / "var")
+    shutil.copytree(folder / "before" / stage, folder / "var")
     child = _start(folder, stage)
     time.sleep(seconds / 2)
     child.send_signal(signal.SIGKILL)

@@ -1,5 +1,6 @@
 """What changes while PPO learns: the bonus for entropy falls, and after a warm start the critic learns first."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from stable_baselines3.common.callbacks import BaseCallback
@@ -7,16 +8,23 @@ from stable_baselines3.common.callbacks import BaseCallback
 from pipelines.core.sections import PpoParams
 
 
-def learning_rate(params: PpoParams) -> Any:
+@dataclass(frozen=True)
+class Falling:
+    """A learning rate that falls in a line. A class and no closure: a saved learner names it, where of a closure it
+    would hold the code with the path of its file."""
+
+    first: float
+    last: float
+
+    def __call__(self, left: float) -> float:
+        """The rate at a share of the training that is left."""
+        return self.last + (self.first - self.last) * left
+
+
+def learning_rate(params: PpoParams) -> float | Falling:
     """SB3's learning rate: a constant, or a function of the share of the training that is left."""
     first, last = params.learning_rate, params.learning_rate_end
-    if last is None:
-        return first
-
-    def falling(left: float) -> float:
-        return last + (first - last) * left
-
-    return falling
+    return first if last is None else Falling(first, last)
 
 
 class Schedules(BaseCallback):

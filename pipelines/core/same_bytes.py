@@ -20,6 +20,7 @@ from pipelines.core.artifacts import write_bytes
 BEGINNING = (1980, 1, 1, 0, 0, 0)
 """The earliest date that a zip file can hold."""
 SHARED = re.compile(r'("shared_object_id": )(\d+)')
+BEGAN = re.compile(rb'("start_time": )\d+')
 ADDRESS = re.compile(rb" at 0x[0-9a-f]+>")
 
 
@@ -35,9 +36,10 @@ def of_keras(path: Path) -> None:
 
 
 def of_learner(path: Path) -> None:
-    """Write the archive of a learner of Stable-Baselines3 again: the texts that describe it name no addresses."""
+    """Write the archive of a learner of Stable-Baselines3 again: what describes it names no addresses, and not when it
+    began to learn."""
     members = _members(path)
-    members["data"] = ADDRESS.sub(b">", members["data"])
+    members["data"] = BEGAN.sub(rb"\g<1>0", ADDRESS.sub(b">", members["data"]))
     _write(path, members)
 
 

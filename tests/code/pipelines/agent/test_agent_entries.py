@@ -1,5 +1,7 @@
 """An agent that decides entries alone: its environment, its schedules, and the rule that travels with its network."""
 
+import base64
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -7,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from stable_baselines3.common.save_util import data_to_json, json_to_data
 
 from pipelines.agent.algorithms import actor, untrained
 from pipelines.agent.export import export
 from pipelines.agent.judge import against
-from pipelines.agent.schedules import Schedules
+from pipelines.agent.schedules import Schedules, learning_rate
 from pipelines.agent.stage import keep_of
 from pipelines.agent.training import dataset, train, vector_env
 from pipelines.core.sections import PpoParams
@@ -157,3 +160,14 @@ def test_the_report_says_whether_the_agent_beat_the_rule(more, said):
     rule = np.random.default_rng(1).normal(0.0, 1.0, 30)
     noise = np.random.default_rng(2).normal(0.0, 1.0, 30)
     assert against(rule + noise + more, rule)["sentence"].startswith(f"The agent {said} the threshold rule on 30")
+
+
+def test_a_saved_learner_does_not_say_where_its_code_was():
+    """The rate that falls is named and not copied: two checkouts save the same learner in the same bytes."""
+    rate = learning_rate(PARAMS.ppo_entries)
+    saved = data_to_json({"learning_rate": rate})
+
+    assert rate(1.0) == pytest.approx(PARAMS.ppo_entries.learning_rate)
+    assert rate(0.0) == pytest.approx(PARAMS.ppo_entries.learning_rate_end)
+    assert b"schedules.py" not in base64.b64decode(json.loads(saved)["learning_rate"][":serialized:"])
+    assert json_to_data(saved)["learning_rate"] == rate

@@ -43,18 +43,22 @@ def test_a_network_of_keras_has_no_date_and_no_address(tmp_path):
     assert [one["dtype"]["shared_object_id"] for one in shared[:2]] == [0, 0]
 
 
-def test_a_learner_is_described_without_addresses(tmp_path):
-    """What says what the learner was has no address; its networks are as they were."""
+def test_a_learner_is_described_without_addresses_and_times(tmp_path):
+    """What says what the learner was has no address and not when it began; its networks are as they were."""
     for name, address in (("one", 0x7F01), ("other", 0x7F02)):
         with zipfile.ZipFile(tmp_path / name, "w") as file:
             file.writestr(
-                zipfile.ZipInfo("data", (2026, 11, address % 9 + 1, 0, 0, 0)), f"<function f at {address:#x}>"
+                zipfile.ZipInfo("data", (2026, 11, address % 9 + 1, 0, 0, 0)),
+                f'{{"f": "<function f at {address:#x}>", "start_time": {10**18 + address}, "seed": 1}}',
             )
             file.writestr("policy.pth", "weights")
         same_bytes.of_learner(tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
     with zipfile.ZipFile(tmp_path / "one") as made:
-        assert [made.read(name) for name in ("data", "policy.pth")] == [b"<function f>", b"weights"]
+        assert [made.read(name) for name in ("data", "policy.pth")] == [
+            b'{"f": "<function f>", "start_time": 0, "seed": 1}',
+            b"weights",
+        ]
 
 
 def onnx_file(path, first, second, *, swapped):

@@ -62,3 +62,14 @@ def test_the_card_has_the_window_the_parameters_and_the_metrics(tmp_path):
     assert made["window"] == WINDOW
     assert made["metrics"] == {"forecast": {"skill": 0.03}}
     assert made["params"]["forecast"]["lookback_bars"] == PARAMS.forecast.lookback_bars
+
+
+def test_the_card_does_not_say_how_long_a_stage_took(tmp_path):
+    """A night that is repeated makes the same bundle, on a busy machine too; what was measured of markets stays."""
+    for folder, took in (("one", 12.0), ("other", 90.0)):
+        times = {"seconds": took, "held_out_seconds": [took], "steps_per_s": took, "training_s": took, "filter_s": took}
+        known = {"horizon_s": 60, "history": [{"seconds": took, "pnl_pusd": 5.0}]}
+        write_json(tmp_path / folder / "agent.json", times | known)
+    made = [card(PARAMS, WINDOW, tmp_path / folder) for folder in ("one", "other")]
+    assert made[0] == made[1]
+    assert made[0]["metrics"]["agent"] == {"horizon_s": 60, "history": [{"pnl_pusd": 5.0}]}
