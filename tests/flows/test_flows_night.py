@@ -440,7 +440,14 @@ def test_drift_emits_an_event_and_only_then(desk, monkeypatch):
     """The event that starts a night has bundle and reasons, comes once a day per bundle, and never without drift."""
     nightly(Source.SIMULATED)
     emitted = []
-    found = {"bundle": _hash(1), "as_of_s": 5, "sample": {"bars": 9, "markets": 2}, "columns": {}, "skill": {}}
+    found = {
+        "bundle": _hash(1),
+        "as_of_s": 5,
+        "sample": {"bars": 9, "markets": 2},
+        "columns": {},
+        "skill": {},
+        "refit": {},
+    }
     monkeypatch.setattr(drift_module, "emit_event", lambda **event: emitted.append(event))
     monkeypatch.setattr(drift_module, "run_command", lambda *words, name: desk.commands.append(words[3:]) or [name])
 
@@ -469,7 +476,14 @@ def test_drift_that_the_gate_does_not_answer_starts_a_night_each_retrain_every_h
     monkeypatch.setattr(drift_module, "time", SimpleNamespace(time=lambda: clock.now_s))
     monkeypatch.setattr(drift_module, "emit_event", lambda **event: emitted.append(event))
     monkeypatch.setattr(drift_module, "run_command", lambda *_words, name: [name])
-    found = {"as_of_s": 5, "sample": {"bars": 9, "markets": 2}, "columns": {}, "skill": {}, "start_s": None}
+    found = {
+        "as_of_s": 5,
+        "sample": {"bars": 9, "markets": 2},
+        "columns": {},
+        "skill": {},
+        "refit": {},
+        "start_s": None,
+    }
     said = {**found, "verdict": "drift", "reasons": ["volume moved"]}
     for look in range(9):
         clock.now_s = 1.0e9 + 6 * 3_600.0 * look
