@@ -10,6 +10,9 @@ from simulator.markets.price_model import Model
 from simulator.markets.source import History, Listing
 from simulator.markets.synthetic import SyntheticMarkets
 
+FOREVER_S = 2**40
+"""Later than any event."""
+
 
 def model_of(assignments: Sequence[str]) -> Model:
     """The default world with some fields of its model assigned: NAME=VALUE.

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import drift_world, stage_runs
-from benchmarks.changed_markets import ChangedMarkets, Regime, model_of
+from benchmarks.changed_markets import FOREVER_S, ChangedMarkets, Regime, model_of
 from flows import champions, changed_world
 from flows.edit_params import change
 from flows.nightly import may_be_promoted
@@ -41,7 +41,6 @@ SETTLED_DAYS = 4
 """Length of the world that a forecaster of a regime is trained on."""
 EVENT_LENGTH_MIN, EVENT_EVERY_MIN = 720, 60
 DAY_S, LENGTH_S = 86_400, 60
-FOREVER_S = 2**40
 LOOK_H = 14
 """Hours of bars that the drift verdict reads: its window, and what features need before it."""
 LOOKS_H = (18, 12, 6, 0)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import drift_world as world
-from benchmarks.changed_markets import ChangedMarkets, Regime
+from benchmarks.changed_markets import FOREVER_S, ChangedMarkets, Regime
 from benchmarks.kept_rows import KeptRows, Row
 from benchmarks.stage_runs import ROOT
 from pipelines.core import params
@@ -32,12 +32,11 @@ from simulator.markets.price_model import Model
 TRAINED_DAYS, CHANGED_DAY = 6, 3.0
 LOOKS_H = (6, 12, 18, 24)
 """Hours after the change at which the flow looks."""
-FOREVER_S = 2**40
 WINDOW_H = 14
 """Hours of bars in the landing zone: the window of the verdict, and what features need before it."""
 CHANGES = ({"drift_rel": 1.0}, {"drift_feat": 1.0}, {"revert_min": 2.0})
-"""What follows a headline and an error of the price; volume and headlines; how soon an error is gone: fields of the
-simulator's model. The first two change at once, the third in events that begin later."""
+"""Fields of the simulator's model that change: how prices follow headlines and errors, then volume and headlines, then
+how many minutes an error lasts. The first two change at once, the third in events that begin later."""
 SOURCES = ("pipelines/drift", "pipelines/features", "pipelines/featurize", "benchmarks/drift.py", "simulator/markets")
 
 

@@ -17,6 +17,8 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 DAY_S = 86_400
+LAST_S = 2**37
+"""Later than any bar."""
 ROW_GROUP = 65_536
 """Rows of a row group of bars: the least that one who reads a few markets has to decode of a day."""
 
@@ -114,6 +116,12 @@ class Bars:
         return len(self.code)
 
     @classmethod
+    def empty(cls) -> "Bars":
+        """No bars."""
+        none, filled = np.empty(0, np.int64), np.empty(0, bool)
+        return cls(none, none, none, none, none, none, filled, none, none)
+
+    @classmethod
     def concatenated(cls, parts: "Sequence[Bars]") -> "Bars":
         """The bars of all parts, one after the other."""
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
@@ -202,12 +210,12 @@ def spreads_table(spreads: Mapping[int, tuple[float, int]]) -> pa.Table:
 
 
 def day_folder(folder: Path, day: int) -> Path:
-    """Where the bars of a day are, a number of days since the epoch (UTC, market time)."""
+    """The folder of one day's bars; `day` counts days since 1970-01-01 (UTC, market time)."""
     return folder / f"day={datetime.fromtimestamp(day * DAY_S, UTC):%Y-%m-%d}"
 
 
-def day_folders(folder: Path, after_s: int, until_s: int) -> list[Path]:
-    """The folders of the days that may hold bars of (after_s, until_s], in the order of time."""
+def day_folders(folder: Path, after_s: int = 0, until_s: int = LAST_S) -> list[Path]:
+    """The folders of the days that may hold bars of (after_s, until_s], in the order of time; of all without them."""
     first, last = day_folder(folder, after_s // DAY_S).name, day_folder(folder, until_s // DAY_S).name
     return sorted(day for day in folder.glob("day=*") if first <= day.name <= last)
 

@@ -29,8 +29,6 @@ from pipelines.reference.board import Board
 BARS = ("market_id", "ts_s", "mid_units", "volume_micro")
 BOOKS = ("spread_units", "bid_size_micro", "ask_size_micro")
 """Columns that a landing zone of an earlier version may lack: 0, not observed."""
-LAST_S = 2**37
-"""Later than any bar."""
 BEFORE_S = 7_200
 """Reference prices so long before the first bar are read: the memory of their volatility."""
 LISTED = ("question", "settlement", "neg_risk", "lower", "upper")
@@ -92,13 +90,14 @@ def _bars(folder: Path, bars: int) -> tuple[pd.DataFrame, int]:
     read: a landing zone keeps what it was given for ever."""
     if not (folder / "bars").is_dir():
         raise DataError(f"{folder / 'bars'} does not exist; run the ingest flow (python -m flows ingest) first")
-    days = raw_tables.day_folders(folder / "bars", 0, LAST_S)
-    known = _read(days[-2:], ["market_id", "ts_s"])
-    newest_s, length_s = _pace(known) or _pace(_read(days, ["market_id", "ts_s"])) or (0, 0)
-    if length_s == 0:
-        what = "no market in {} has two bars; run the ingest flow again later"
-        empty = "{} holds no bars; run the ingest flow (python -m flows ingest) first"
-        raise DataError((empty if known.empty else what).format(folder / "bars"))
+    days = raw_tables.day_folders(folder / "bars")
+    newest = _read(days[-2:], ["market_id", "ts_s"])
+    if newest.empty:
+        raise DataError(f"{folder / 'bars'} holds no bars; run the ingest flow (python -m flows ingest) first")
+    pace = _pace(newest) or _pace(_read(days, ["market_id", "ts_s"]))
+    if pace is None:
+        raise DataError(f"no market in {folder / 'bars'} has two bars; run the ingest flow again later")
+    newest_s, length_s = pace
     start_s = newest_s - bars * length_s
     table = _read(raw_tables.day_folders(folder / "bars", start_s, newest_s), [*BARS, *BOOKS], start_s)
     table = table.fillna(dict.fromkeys(BOOKS, 0)).drop_duplicates(["market_id", "ts_s"], keep="last")
@@ -128,8 +127,8 @@ def _pace(table: pd.DataFrame) -> tuple[int, int] | None:
 
 
 def _drawn(bars: pd.DataFrame, event_of: "pd.Series[Any]", most: int) -> pd.DataFrame:
-    """The bars, or those of events that are drawn until they are `most`, at least those of one: of a large venue a part
-    says as much."""
+    """The bars; of more than `most` those of randomly drawn events, as many events as fit and at least one. A sample of
+    a large venue is enough for the verdict."""
     if len(bars) <= most:
         return bars
     event = bars["market_id"].map(event_of)

@@ -1,9 +1,8 @@
-"""What a filter finds that is fitted on the recent bars themselves, on recent events that it was not fitted on.
+"""Would a forecaster that is trained again on the recent bars do better than the bundle?
 
-Skill can go on as before in a world that has changed: where errors of the price are gone sooner there is more to be
-found, and a forecaster of the old world finds a smaller part of more. What a forecaster of the present world would find
-is the measure that sees it. Half of the recent events teach a filter that forecasts the other half, and the other way
-round.
+A bundle can keep its skill in a market that has changed: where errors of the price are corrected sooner there is more
+to forecast, and the bundle forecasts a smaller part of it. So a state-space filter is fitted on half of the recent
+events and judged on the other half, and the other way round; the bundle is compared with it on the same bars.
 """
 
 from dataclasses import dataclass

@@ -80,7 +80,7 @@ def verdict_html(document: Mapping[str, Any]) -> str:
 
 
 def _refit_html(refit: Mapping[str, Any]) -> str:
-    """What a filter of the recent bars finds beside the bundle; nothing where none was fitted."""
+    """A paragraph that compares the bundle with the filter fitted on the recent bars; empty where none was fitted."""
     if not refit:
         return ""
     return (

@@ -131,17 +131,17 @@ def _skill(reference: pd.DataFrame, recent: pd.DataFrame, params: DriftParams) -
 
 
 def _refit(recent: pd.DataFrame, params: DriftParams) -> dict[str, Any]:
-    """What a filter of the present world finds beside the bundle; empty where none could be fitted."""
+    """Whether the bundle lies behind a filter that was fitted on the recent bars; no figures where none was fitted."""
     found = Refit.of(recent, params.confidence_level)
     if found is None:
         return {"reasons": []}
-    best = max(found.bundle, found.filter)
-    behind = min(found.lead_over_bundle, found.lead_over_filter) > 0.0 and best < params.refit_share * found.refit
+    best, lead = max(found.bundle, found.filter), min(found.lead_over_bundle, found.lead_over_filter)
+    behind = lead > 0.0 and best < params.refit_share * found.refit
     behind &= found.refit - max(best, 0.0) > params.refit_lead
     reason = (
         f"a filter that was fitted on the recent bars finds more: {found.refit:.1%} of the squared moves of"
         f" {found.events} events that it was not fitted on, the bundle {found.bundle:.1%}, its filter alone"
-        f" {found.filter:.1%} (a lead of at least {min(found.lead_over_bundle, found.lead_over_filter):.1%} with"
+        f" {found.filter:.1%} (a lead of at least {lead:.1%} with"
         f" {params.confidence_level:.1%} confidence)"
     )
     return {**asdict(found), "behind": behind, "reasons": [reason] if behind else []}

@@ -26,7 +26,7 @@ from pipelines.forecast.ending_fit import Seen, fit_ending
 from pipelines.forecast.forecaster import Batch, Reads, TrainingData
 from pipelines.forecast.garch_fit import fit_garch
 from pipelines.forecast.safe_shrink import Unseen, later_events, safe_shrink
-from pipelines.forecast.training_windows import BarStates, IntArray, Rows, drawn, scaled_target, training_positions
+from pipelines.forecast.training_windows import BarStates, IntArray, Rows, at_most, scaled_target, training_positions
 from pipelines.inference.calibration import Confidence, Conformal
 from pipelines.inference.ending import TIME_LEFT, Ending
 from pipelines.inference.inputs import Inputs, InputScaler, inputs_of, scale_free
@@ -71,7 +71,7 @@ class Base:
         fit, calibration = (training_positions(rows, name, *shape) for name in ("fit", "calibration"))
         other = fit[~np.isin(rows.run_start[fit], state_space_fit.sampled(rows, settings.seed))]
         other, calibration = (_thinned(found, MOST_JUDGED) for found in (other, calibration))
-        some = _at_most(fit, linear_fit.SAMPLE, (settings.seed, 9))
+        some = at_most(fit, linear_fit.SAMPLE, (settings.seed, 9))
         unseen, everything = (base._of_filter(rows, np.concatenate((found, calibration))) for found in (other, some))
         return replace(base, filter_shrink=safe_shrink(unseen, everything))
 
@@ -85,7 +85,7 @@ class Base:
         settings = params.forecast
         later = training_positions(rows, "calibration", settings.lookback_bars, ahead_of(settings))
         learned, judged = (
-            self._sample(rows, settings.horizon_bars, _at_most(found, linear_fit.SAMPLE, (settings.seed, 1)))
+            self._sample(rows, settings.horizon_bars, at_most(found, linear_fit.SAMPLE, (settings.seed, 1)))
             for found in (fit, later)
         )
         path, shrink = linear_fit.fit(learned, judged, self.later)
@@ -181,7 +181,7 @@ def checkpoint_of(params: Params, data_hash: str) -> Checkpoint:
 def _seen(rows: Rows, params: Params, fit: IntArray, path: Base, reads: tuple[Reads, ...]) -> Inputs:
     """How the forecaster sees a window, with the standardisation of the fit slice."""
     settings = params.forecast
-    chosen = _at_most(fit, SCALER_WINDOWS, (settings.seed, 0))
+    chosen = at_most(fit, SCALER_WINDOWS, (settings.seed, 0))
     features, mid, _, states = rows.windows(settings.lookback_bars, path.seen)(chosen)
     values, _ = scale_free(features, mid, path.fitted, states)
     return Inputs(
@@ -220,11 +220,6 @@ def _meta(rows: Rows, params: Params, seen: Inputs) -> dict[str, Any]:
     }
 
 
-def _at_most(positions: IntArray, count: int, seed: tuple[int, ...]) -> IntArray:
-    """The positions in a random order, `count` of them where there are more."""
-    return drawn(positions, min(count, len(positions)), seed)
-
-
 def _thinned(positions: IntArray, count: int) -> IntArray:
     """Every n-th of the positions, so that no more than `count` are left."""
     return positions[:: max(-(-len(positions) // count), 1)]
@@ -253,7 +248,7 @@ def _calibrate(rows: Rows, params: Params, folder: Path, path: Base, held: IntAr
     write_json(folder / "confidence.json", Confidence.neutral(horizon).document())
     predictor = Predictor(folder)
     found = training_positions(rows, "calibration", lookback, ahead_of(settings))
-    positions = _at_most(found, params.conformal.windows, (settings.seed, 4))
+    positions = at_most(found, params.conformal.windows, (settings.seed, 4))
     windows = rows.windows(lookback, path.seen)
     made = predictor.outputs(windows, positions)
     output, volatility, base = made.network, made.volatility, made.base(table)
@@ -264,7 +259,7 @@ def _calibrate(rows: Rows, params: Params, folder: Path, path: Base, held: IntAr
     offset = fit_offset(output, narrowed, params.conformal.coverage)
     shrink = np.zeros(horizon)
     if predictor.meta["network"]:
-        more = _at_most(held, params.conformal.windows, (settings.seed, 5))
+        more = at_most(held, params.conformal.windows, (settings.seed, 5))
         both = Outputs.concatenated([made, predictor.outputs(windows, more)]) if len(more) else made
         shrink = _network_shrink(rows, both, table, np.concatenate((positions, more)), path.later)
     conformal = replace(table, offset=offset, shrink=shrink)
@@ -280,7 +275,7 @@ def _ending(rows: Rows, params: Params, path: Base) -> Ending | None:
     None where it does not."""
     settings = params.forecast
     found = training_positions(rows, "fit", settings.lookback_bars, ahead_of(settings))
-    chosen = _at_most(found, params.conformal.windows, (settings.seed, 6))
+    chosen = at_most(found, params.conformal.windows, (settings.seed, 6))
     left = rows.moves(chosen, settings.horizon_bars) - path.ahead(rows, chosen)
     volatility = local_volatility(rows.mid_units[chosen[:, None] + np.arange(1 - settings.lookback_bars, 1)])
     seen = Seen(rows.features[chosen, TIME_LEFT], rows.mid_units[chosen], volatility, left, rows.event[chosen])

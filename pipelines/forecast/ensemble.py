@@ -19,7 +19,7 @@ from pipelines.forecast import hedge, kinds
 from pipelines.forecast.checkpoint import Checkpoint
 from pipelines.forecast.forecaster import Forecaster, TrainingData
 from pipelines.forecast.linear import IR_VERSION
-from pipelines.forecast.training_windows import IntArray, drawn, known_quantile
+from pipelines.forecast.training_windows import IntArray, at_most, known_quantile
 from pipelines.inference.predictor import batches
 
 BASE = "base"
@@ -92,7 +92,7 @@ def weigh(
     params: ForecastParams,
 ) -> hedge.Hedge:
     """The weights after every bar of the recent positions, one round per bar time, all horizons together."""
-    chosen = np.unique(drawn(recent, min(len(recent), RECENT_WINDOWS), (params.seed, 9)))
+    chosen = np.unique(at_most(recent, RECENT_WINDOWS, (params.seed, 9)))
     outputs, targets = _forecasts(members, networks, data, chosen, params.horizon_bars)
     clip = known_quantile(np.abs(targets), 0.998)
     return hedge.learned(len(members), rounds(outputs, np.clip(targets, -clip, clip), data.ts_s(chosen)))

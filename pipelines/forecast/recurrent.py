@@ -11,7 +11,7 @@ from pipelines.forecast.export import export, parity
 from pipelines.forecast.forecaster import Forecaster, Reads, TrainingData
 from pipelines.forecast.networks import Build, Layers, build
 from pipelines.forecast.training import train
-from pipelines.forecast.training_windows import drawn
+from pipelines.forecast.training_windows import at_most
 
 PARITY_WINDOWS = 256
 
@@ -29,7 +29,7 @@ def trained_by_keras(meaning: str, network: Build, *, reads: tuple[Reads, ...] =
     def learn(data: TrainingData, params: ForecastParams, checkpoint: Checkpoint, folder: Path) -> dict[str, Any]:
         trained, speed = train(network, data, params, strategy(params.replicas), checkpoint)
         model = export(network, trained, params, folder)
-        fixed = drawn(data.positions, min(PARITY_WINDOWS, len(data.positions)), (params.seed, 3))
+        fixed = at_most(data.positions, PARITY_WINDOWS, (params.seed, 3))
         return {
             "parameters": int(trained.count_params()),
             "device": trained_on(params.replicas),

@@ -19,7 +19,7 @@ from pipelines.forecast.devices import FLOAT, MIXED, computing, precision
 from pipelines.forecast.forecaster import Batch, TrainingData
 from pipelines.forecast.losses import MeanAndQuantiles, OneCycle
 from pipelines.forecast.networks import Build
-from pipelines.forecast.training_windows import drawn, known_quantile
+from pipelines.forecast.training_windows import at_most, drawn, known_quantile
 from pipelines.inference.predictor import batches
 
 REPORT_S = 2.0
@@ -75,7 +75,7 @@ def begin(model: Any, data: TrainingData) -> bool:
 
 def target_clip(data: TrainingData, seed: int) -> Any:
     """The 99.8 % quantile of |target| per horizon, (H,), of windows drawn with a seed: single jumps decide no step."""
-    chosen = drawn(data.positions, min(len(data.positions), CLIP_WINDOWS), (seed, 1))
+    chosen = at_most(data.positions, CLIP_WINDOWS, (seed, 1))
     target = np.concatenate([data.batch(chosen[part])[1] for part in batches(len(chosen), 4_000)])
     return np.maximum(known_quantile(np.abs(target), 0.998), 1e-3)
 

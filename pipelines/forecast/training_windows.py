@@ -210,6 +210,11 @@ def drawn(positions: IntArray, count: int, seed: tuple[int, ...]) -> IntArray:
     return np.random.default_rng(seed).choice(positions, size=count, replace=count > len(positions))
 
 
+def at_most(positions: IntArray, count: int, seed: tuple[int, ...]) -> IntArray:
+    """The positions in a random order, `count` of them where there are more."""
+    return drawn(positions, min(count, len(positions)), seed)
+
+
 def scaled_target(moves: FloatArray, volatility: FloatArray) -> NDArray[np.float32]:
     """Change of log-odds, or what a filter leaves of it, over volatility x sqrt(h): (n, H), (n,) -> (n, H)."""
     steps = np.sqrt(np.arange(1, moves.shape[1] + 1))

@@ -14,7 +14,7 @@ from pipelines.core.domain import FloatArray
 from pipelines.core.sections import ForecastParams
 from pipelines.forecast.forecaster import TrainingData
 from pipelines.forecast.linear import IR_VERSION, OPSET, OUTPUTS
-from pipelines.forecast.training_windows import drawn, known_quantile
+from pipelines.forecast.training_windows import at_most, known_quantile
 from pipelines.inference.predictor import batches
 
 FITTED_HORIZONS = (1, 2, 5, 12, 24)
@@ -35,7 +35,7 @@ class Boosted:
 
 def fit(data: TrainingData, params: ForecastParams) -> list[Boosted]:
     """Trees of the fitted horizons on the last bar of the windows; targets clipped at their 99.8 % quantile."""
-    chosen = drawn(data.positions, min(len(data.positions), SAMPLE), (params.seed, 8))
+    chosen = at_most(data.positions, SAMPLE, (params.seed, 8))
     parts = [data.batch(chosen[part]) for part in batches(len(chosen), 4_000)]
     inputs = np.concatenate([windows[:, -1] for windows, _ in parts])
     target = np.concatenate([moves for _, moves in parts])

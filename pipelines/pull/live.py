@@ -68,7 +68,7 @@ class _Series:
 
 @dataclass(frozen=True)
 class _Made:
-    """What became of a market: its prices, those of them that the landing zone gave and that its bars hold, and whether
+    """How many prices of a market were read, how many of them the landing zone gave, how many its bars use, and whether
     the venue was asked."""
 
     prices: int

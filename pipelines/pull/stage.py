@@ -143,7 +143,7 @@ def _write(pulled: Pulled, params: Params) -> None:
         pq.write_table(raw_tables.spreads_table(pulled.spreads), folder / "spreads.parquet")
         pq.write_table(recorded.table(pulled.prices), folder / raw_tables.REFERENCE)
         lookback.write(folder, params)
-    replay = pulled.replay if pulled.replay is not None else PackedBars().whole()
+    replay = pulled.replay if pulled.replay is not None else Bars.empty()
     replayed = [pulled.markets[code] for code in np.unique(replay.code)]
     with artifacts.replaced_folder(REPLAY) as folder:
         first_ms = int(replay.ts_s.min()) * 1_000 - KEEP_MS if len(replay) else math.inf
