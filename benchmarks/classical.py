@@ -7,8 +7,9 @@ extra `league`.
 
 import logging
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,9 @@ from pipelines.forecast.baselines import Means
 from pipelines.forecast.training_windows import IntArray, Rows, training_positions
 
 RUNS, RUN_BARS = 8, 500
+TRIED = 400
+"""Bars whose runs are looked at, to find RUNS that moved."""
+LEAST_MOVES = 30
 MOST_LAGS = 2
 CONTEXT_BARS = 240
 BATCH = 64
@@ -54,23 +58,41 @@ def _pushed(lags: FloatArray, newest: FloatArray) -> FloatArray:
 
 
 def fit_arima(rows: Rows, params: Params) -> Arima:
-    """Median coefficients over runs of the fit slice, of the order with the least summed AIC."""
-    from statsmodels.tsa.arima.model import ARIMA  # noqa: PLC0415 - slow to import
+    """Median coefficients over runs of the fit slice, of the order with the least summed AIC.
 
+    All are 0, which is persistence, where no run moved LEAST_MOVES times: nothing can be fitted to it.
+    """
     settings = params.forecast
     bars = training_positions(rows, "fit", settings.lookback_bars, settings.horizon_bars)
-    ends = np.random.default_rng((settings.seed, 10)).choice(bars, size=min(RUNS, len(bars)), replace=False)
-    series = [log_odds(rows.mid_units[max(int(rows.run_start[end]), end - RUN_BARS) : end + 1]) for end in ends]
+    series = list(islice(_moving(rows, np.random.default_rng((settings.seed, 10)).permutation(bars)), RUNS))
     best, least = Arima(np.zeros(MOST_LAGS), np.zeros(MOST_LAGS)), np.inf
+    for p, q in product(range(MOST_LAGS + 1), repeat=2):
+        fitted = _fitted(series, (p, 0, q)) if series else []
+        aic = sum(one.aic for one in fitted)
+        if fitted and aic < least:
+            coefficients = [_padded(np.median([part(one) for one in fitted], axis=0)) for part in (_ar, _ma)]
+            best, least = Arima(*coefficients), aic
+    return best
+
+
+def _moving(rows: Rows, ends: IntArray) -> Iterator[FloatArray]:
+    """Changes of log-odds of the runs up to these bars, of those that moved often enough."""
+    for end in ends[:TRIED]:
+        changes = np.diff(log_odds(rows.mid_units[max(int(rows.run_start[end]), end - RUN_BARS) : end + 1]))
+        if np.count_nonzero(changes) >= LEAST_MOVES:
+            yield changes
+
+
+def _fitted(series: list[FloatArray], order: tuple[int, int, int]) -> list[Any]:
+    """A model of this order for every run; none at all where one of them has none, since orders are compared."""
+    from statsmodels.tsa.arima.model import ARIMA  # noqa: PLC0415 - slow to import
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for p, q in product(range(MOST_LAGS + 1), repeat=2):
-            fitted = [ARIMA(np.diff(one), order=(p, 0, q), trend="n").fit(method="innovations_mle") for one in series]
-            aic = sum(one.aic for one in fitted)
-            if aic < least:
-                coefficients = [_padded(np.median([part(one) for one in fitted], axis=0)) for part in (_ar, _ma)]
-                best, least = Arima(*coefficients), aic
-    return best
+        try:
+            return [ARIMA(one, order=order, trend="n").fit(method="innovations_mle") for one in series]
+        except (ValueError, ZeroDivisionError, np.linalg.LinAlgError):
+            return []
 
 
 def _ar(fitted: Any) -> FloatArray:

@@ -20,7 +20,8 @@ import pandas as pd
 
 from benchmarks import stage_runs
 from benchmarks.evaluate import ROOT
-from benchmarks.skill_recordings import JUDGED, importable
+from benchmarks.judged_bars import judged
+from benchmarks.skill_recordings import importable
 from flows.edit_params import change
 from pipelines.core.artifacts import read_json
 from pipelines.core.command_line import whole
@@ -81,8 +82,7 @@ def one(path: Path, family: str, kind: str) -> Row:
 
 def judge(rows: Rows, predictor: Predictor) -> Row:
     """Coverage of a forecaster's intervals on the slices after the calibration's."""
-    shape = predictor.lookback, predictor.horizon
-    positions = np.concatenate([rows.lively(rows.positions(name, *shape)) for name in JUDGED])
+    positions = judged(rows, predictor.lookback, predictor.horizon)
     made = predictor.forecast_many(rows.windows(predictor.lookback, rows.states(predictor.filter)), positions)
     moves = rows.moves(positions, predictor.horizon)
     inside = ((moves >= made.lower) & (moves <= made.upper)).mean(axis=1)

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from benchmarks import kalman, league_data, league_online
 from benchmarks.kept_rows import KeptRows
 from benchmarks.league_data import Course
-from benchmarks.league_members import ONLINE, SLOW, WITHOUT_SIZES, Made, forecast, known
+from benchmarks.league_members import LIMIT, ONLINE, SLOW, WITHOUT_SIZES, Made, forecast, known
 from benchmarks.league_page import page
 from benchmarks.league_row import Row, judge
 from flows import studies
@@ -44,7 +44,7 @@ WORK = Path("var/league")
 KEPT = Path("var/league.jsonl")
 PAGE = Path("docs/results/league.md")
 DOCUMENT = report_json("league")
-LIMIT = report_json("kalman")
+LIMITS = report_json("kalman")
 MEMBER = ("kind", "data", "world", "edge", "size", "seed")
 """What names a row."""
 LARGE = 5
@@ -70,12 +70,12 @@ def run(asked: argparse.Namespace) -> None:
             raise ParameterError(f"--world was {world!r}; known are {', '.join(WORLDS)}")
     names = tuple(dict.fromkeys(("persistence", *(asked.kinds or known()))))
     if not asked.keep_limit:
-        kalman.write(LIMIT)
+        kalman.write(LIMITS)
     kept = KeptRows(KEPT, SOURCES)
     for course in _courses(asked, params):
         for seed in range(1, asked.seeds + 1):
             _play(_seeded(course, seed), names, asked.size, kept)
-    limit = json.loads(LIMIT.read_text(encoding="utf-8")) if LIMIT.is_file() else None
+    limit = json.loads(LIMITS.read_text(encoding="utf-8")) if LIMITS.is_file() else None
     write_json(DOCUMENT, {"entries": kept.rows, "kalman": limit})
     write_bytes(PAGE, page(kept.rows, limit, params).encode())
     members = {" ".join(str(row[name]) for name in MEMBER if name in row): row for row in kept.rows}
@@ -119,7 +119,8 @@ def _play(course: Course, names: tuple[str, ...], size: str, kept: KeptRows) -> 
         "parameters": digest,
     }
     work = WORK / course.name.replace(" ", "-").replace(",", "")
-    missing = [kind for kind in names if kind != ONLINE and kept.find({**about, "kind": kind}) is None]
+    made_here = [kind for kind in names if kind != ONLINE and (kind != LIMIT or course.limit is not None)]
+    missing = [kind for kind in made_here if kept.find({**about, "kind": kind}) is None]
     task = [(kind, str(work / kind)) for kind in missing]
     for kind, made in zip(missing, each(_made, course, task, course.params.compute), strict=True):
         _keep(course, made, {**about, "kind": kind}, work / kind, kept)
@@ -148,9 +149,8 @@ def _keep(course: Course, made: Made, about: Row, folder: Path, kept: KeptRows, 
 
 def _online(course: Course, about: Row, work: Path, kept: KeptRows) -> None:
     """The row of the online ensemble, from the forecasts of the other rows that lie in their files."""
-    names = [
-        k for k in known() if k not in {*SLOW, *WITHOUT_SIZES, ONLINE} and kept.find({**about, "kind": k}) is not None
-    ]
+    weighed = [kind for kind in known() if kind not in {*SLOW, *WITHOUT_SIZES, ONLINE, LIMIT}]
+    names = [kind for kind in weighed if kept.find({**about, "kind": kind}) is not None]
     positions = course.positions()
     tables = {name: pq.read_table(work / name / "forecasts.parquet") for name in names}
     columns = {

@@ -1,24 +1,25 @@
 """What the league is played on: the last pull, synthetic worlds by edge and seed, recordings of real prices."""
 
-import shutil
 import tempfile
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks import stage_runs
+from benchmarks.judged_bars import JUDGED
+from benchmarks.recorded_rows import Recorded, first_that_fits
+from benchmarks.skill_recordings import importable
 from benchmarks.skill_world import skill_world
 from pipelines.core.artifacts import read_json, sha256_path
 from pipelines.core.params import Params
 from pipelines.core.products import FEATURES, WINDOW
 from pipelines.features.state_space import StateSpace
 from pipelines.forecast import state_space_fit
+from pipelines.forecast.baselines import Means
 from pipelines.forecast.training_windows import IntArray, Rows
 
-LATER = ("agent", "selection", "gate")
-"""Slices of a world or a recording that are judged: everything after the calibration slice."""
 DEFAULT_WORLD = "reversion"
 JUDGED_BARS = 30_000
 """About so many bars are judged: every k-th bar time, the same ones in every market."""
@@ -41,6 +42,8 @@ class Course:
     world: str | None = None
     """Which errors the quotes of a synthetic world make (`simulator.world`); None for recordings."""
     edge: float | None = None
+    limit: Means | None = None
+    """The best forecast that is possible, or its bound, where the generator tells it."""
 
     def positions(self) -> IntArray:
         """Bars that get a forecast: all with a full lookback where the rule trades, else those that are judged."""
@@ -85,21 +88,26 @@ def synthetic(edge: float, seed: int, params: Params) -> Course:
     the generator, without the exchange in between."""
     made = params.simulator.world
     name = _world(made, edge, seed)
-    rows = skill_world(seed, edge, params, params.simulator.history_days).rows
-    return replace(_course(name, rows, params, name, {}, LATER), world=made, edge=edge)
+    found = skill_world(seed, edge, params, params.simulator.history_days)
+    course = _course(name, found.rows, params, name, {}, JUDGED)
+    best = cache(lambda: found.limit(params.forecast.horizon_bars))
+    return replace(course, world=made, edge=edge, limit=lambda _, positions: best()[positions])
 
 
 def recording(path: Path, params: Params) -> Course:
-    """A Parquet recording of prices, pulled and cut like any other data."""
+    """A recording of prices, pulled and cut like any other data; one that `oddsmith data import` reads is imported.
+
+    Raises:
+        DataError: if nothing can be learned from it, or nothing comes after that.
+        RuntimeError: with the last line of a stage that refuses it.
+    """
     with tempfile.TemporaryDirectory() as work:
-        folder = Path(work)
-        shutil.copy2(stage_runs.ROOT / "params.yaml", folder)
-        stage_runs.run(folder, "window", "--source", "recorded", "--recording", str(path.resolve()))
-        for stage in ("pull", "featurize"):
-            stage_runs.run(folder, stage)
-        rows = Rows.read(folder / "data/features")
-        observation = read_json(folder / "data/features/scaler.json")
-    return _course(path.stem, rows, params, path.name, observation, LATER)
+        given = importable(path, Path(work))
+        return first_that_fits(given, params, (), partial(_recorded, path.name))
+
+
+def _recorded(name: str, made: Recorded) -> Course:
+    return _course(name.split(".", maxsplit=1)[0], made.rows, made.params, name, made.scaler, JUDGED)
 
 
 def _course(

@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks import classical
 from benchmarks.league_data import Course
 from benchmarks.without_inputs import without
+from pipelines.core.errors import ParameterError
 from pipelines.core.kinds import forecasters
 from pipelines.forecast import baselines
 from pipelines.forecast.training_windows import IntArray
@@ -30,13 +31,15 @@ WITHOUT_SIZES = {f"{kind}_without_sizes": kind for kind in ("ridge", "hybrid")}
 """Rows of the ablation: the same forecaster on bars whose displayed sizes nobody saw."""
 ONLINE = "online_ensemble"
 """The other rows' forecasts, weighted bar by bar by what they were worth until then (`league_online`)."""
+LIMIT = "limit"
+"""The best forecast that is possible in a synthetic world, or its bound: from the generator, for comparison alone."""
 LIVE_MARKETS = 80
 TIMED = 5
 
 
 def known() -> tuple[str, ...]:
-    """Names of all rows: the baselines first, then every kind of forecaster, the ablations, the online ensemble."""
-    return (*CLASSICAL, *sorted(forecasters(), key=_order), *WITHOUT_FILTER, *WITHOUT_SIZES, ONLINE)
+    """Names of all rows: baselines, every kind of forecaster, ablations, the online ensemble, the limit."""
+    return (*CLASSICAL, *sorted(forecasters(), key=_order), *WITHOUT_FILTER, *WITHOUT_SIZES, ONLINE, LIMIT)
 
 
 def _order(kind: str) -> tuple[int, str]:
@@ -56,6 +59,8 @@ class Made:
 
 def forecast(course: Course, kind: str, folder: Path) -> Made:
     """Make one forecaster on a course, in `folder` where it has files, and forecast the bars of the course."""
+    if kind == LIMIT:
+        return _limit(course)
     if kind in CLASSICAL:
         return _classical(course, kind)
     from pipelines.forecast import candidate  # noqa: PLC0415 - TensorFlow is loaded by those who train
@@ -83,6 +88,16 @@ def _classical(course: Course, kind: str) -> Made:
     share = LIVE_MARKETS / len(live)
     spent = _median_ms(lambda: one.forecast(course.rows, live), TIMED if judge is None else 1)
     return Made(positions, one.forecast(course.rows, positions), training_s, share * spent)
+
+
+def _limit(course: Course) -> Made:
+    """The limit as it is, with intervals from the calibration slice."""
+    if course.limit is None:
+        raise ParameterError(f"{course.name} has no known limit; only worlds of --edge have one")
+    one = baselines.calibrated(LIMIT, course.limit, course.rows, course.params)
+    whole = replace(one, shrink=np.ones_like(one.shrink))
+    positions = course.positions()
+    return Made(positions, whole.forecast(course.rows, positions), 0.0, 0.0)
 
 
 def _drawn(positions: IntArray, count: int) -> IntArray:

@@ -5,6 +5,7 @@ from itertools import groupby
 from typing import Any
 
 from benchmarks.league_row import Row, adds
+from benchmarks.league_summary import summary
 from pipelines.core.params import Params
 
 TITLES = {
@@ -21,6 +22,7 @@ TITLES = {
     "ridge_without_sizes": "Filter and linear path without displayed sizes",
     "hybrid_without_sizes": "Hybrid LSTM-GRU without displayed sizes",
     "hybrid": "**Hybrid LSTM-GRU**",
+    "mlp": "**Dense network** (the default)",
     "gru": "**GRU**",
     "lstm": "**LSTM**",
     "sentiment_lstm": "**Sentiment LSTM**",
@@ -28,6 +30,7 @@ TITLES = {
     "transformer": "**Transformer**",
     "ensemble": "**Ensemble**, weights sealed at training",
     "online_ensemble": "**Ensemble** of the rows above, weights moved bar by bar",
+    "limit": "*The best that is possible, or its bound*",
 }
 CLAIMED = {
     "hybrid": "0.54 % MAPE, RMSE 0.017, MAE 0.013, Sharpe 2.3",
@@ -63,8 +66,9 @@ def page(rows: Sequence[Row], limit: Any, params: Params) -> str:
         " most of a second for a forecast, are judged on 300 of the bars. Made by `oddsmith league`.",
     ]
     order = sorted(rows, key=_about)
+    lines += summary(order, TITLES | {kind: kind for kind in sorted({row["kind"] for row in rows} - set(TITLES))})
     for about, group in groupby(order, key=_about):
-        lines += _table(about, list(group), last)
+        lines += _table(about, list(group))
     lines += [*_limit(limit), *_reading(rows, last)]
     return "\n".join(lines)
 
@@ -73,11 +77,12 @@ def _about(row: Row) -> tuple[str, str, int]:
     return row["data"], row["size"], row["seed"]
 
 
-def _table(about: tuple[str, str, int], rows: list[Row], last: int) -> list[str]:
+def _table(about: tuple[str, str, int], rows: list[Row]) -> list[str]:
     by_kind = {row["kind"]: row for row in rows}
     null = by_kind.get("persistence")
     shown = [by_kind[kind] for kind in (*TITLES, *sorted(set(by_kind) - set(TITLES))) if kind in by_kind]
     first = (null or shown[0])["metrics"]
+    last = first["pooled_horizons"][1]
     return [
         "",
         f"## {about[0]} ({about[1]} protocol, training seed {about[2]})",

@@ -21,8 +21,9 @@ import numpy as np
 from scipy.stats import chi2
 
 from benchmarks import league_data
+from benchmarks.judged_bars import judged
 from benchmarks.kept_rows import KeptRows
-from benchmarks.league_data import LATER, Course
+from benchmarks.league_data import Course
 from benchmarks.risk_models import HORIZONS, Distribution, models
 from benchmarks.risk_page import PAGE, page
 from pipelines.core.artifacts import write_bytes
@@ -100,7 +101,7 @@ def judge(course: Course, distribution: Distribution) -> Judged:
     mean, scale = distribution(calibration)
     columns = np.array(HORIZONS) - 1
     standard = (rows.moves(calibration, longest)[:, columns] - mean) / scale
-    later = np.sort(np.concatenate([rows.lively(rows.positions(name, lookback, longest)) for name in LATER]))
+    later = np.sort(judged(rows, lookback, longest))
     made: Judged = {}
     for column, horizon in enumerate(HORIZONS):
         step = max(horizon, round(len(later) / league_data.JUDGED_BARS))

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from benchmarks.judged_bars import judged
 from benchmarks.kept_rows import KeptRows
 from benchmarks.sentiment_page import PAGE, page
 from benchmarks.skill_world import skill_world
@@ -49,7 +50,6 @@ SOURCES = ("pipelines/forecast", "pipelines/features", "pipelines/news", "simula
 HEADLINES = ROOT / "benchmarks/headlines.json"
 SUBJECTS = ("Alden Marsh", "Brenholm Rovers", "Varga Mills")
 WEIGHT, FAR = 0.25, 0.5
-JUDGED = ("agent", "selection", "gate")
 SAMPLES = 1_000
 
 Row = dict[str, Any]
@@ -153,8 +153,7 @@ def _sums(rows: Rows, params: Params, *, silent: bool = False) -> tuple[FloatArr
         rows.tone[:] = 0.0
     settings = params.forecast
     path = Base.of(rows, params, state_space_fit.fit(rows, settings.seed))
-    shape = settings.lookback_bars, settings.horizon_bars
-    positions = np.concatenate([rows.lively(rows.positions(name, *shape)) for name in JUDGED])[::3]
+    positions = judged(rows, settings.lookback_bars, settings.horizon_bars)[::3]
     errors = Errors.of(rows, positions, path.filtered(positions), slice(POOLED_FROM - 1, None))
     return errors.forecast, errors.null
 

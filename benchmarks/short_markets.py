@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.interval_coverage import features_of, simulated
-from benchmarks.skill_recordings import JUDGED
+from benchmarks.judged_bars import judged
 from pipelines.core.domain import FloatArray
 from pipelines.core.params import Params
 from pipelines.features.state_space import StateSpace
@@ -55,17 +55,16 @@ def one(path: Path, family: str, assignments: Sequence[str]) -> dict[str, Any]:
         rows, params = features_of(path, family, [*assignments, "forecast.least_ahead_bars=1"], Path(work))
     lookback, horizon = params.forecast.lookback_bars, params.forecast.horizon_bars
     fitted = state_space_fit.fit(rows, params.forecast.seed)
-    judged = np.concatenate([rows.lively(rows.positions(name, lookback, 1)) for name in JUDGED])
-    whole = np.concatenate([rows.lively(rows.positions(name, lookback, horizon)) for name in JUDGED])
-    means = {ahead: _mean(rows, params, fitted, ahead, judged) for ahead in (1, horizon)}
-    among = np.isin(judged, whole)
+    positions = judged(rows, lookback, 1)
+    means = {ahead: _mean(rows, params, fitted, ahead, positions) for ahead in (1, horizon)}
+    among = np.isin(positions, judged(rows, lookback, horizon))
     return {
         "bars": {str(ahead): _count(rows, lookback, ahead) for ahead in (horizon, 1)},
-        "judged": len(judged),
-        "events": len(np.unique(rows.event[judged])),
-        "adds": [round(value, 6) for value in added(rows, judged, means[1], means[horizon], 1)],
+        "judged": len(positions),
+        "events": len(np.unique(rows.event[positions])),
+        "adds": [round(value, 6) for value in added(rows, positions, means[1], means[horizon], 1)],
         "adds_whole_horizon": [
-            round(value, 6) for value in added(rows, judged[among], means[1][among], means[horizon][among], 1)
+            round(value, 6) for value in added(rows, positions[among], means[1][among], means[horizon][among], 1)
         ],
     }
 

@@ -33,7 +33,8 @@ import numpy as np
 
 from benchmarks.contest import Contest
 from benchmarks.evaluate import ROOT
-from benchmarks.skill_recordings import SHOWN, changed, files, judged, one_recording, worst
+from benchmarks.judged_bars import judged
+from benchmarks.skill_recordings import SHOWN, changed, files, one_recording, worst
 from benchmarks.skill_world import skill_world
 from benchmarks.without_inputs import GROUPS
 from benchmarks.worlds import world
@@ -155,7 +156,7 @@ def one_world(edge: float, seed: int, params: Params, days: int, every: int = 1)
         report = candidate.make(rows, params, folder, name, {})
         candidate.checkpoint_of(params, name).clear()
         predictor = Predictor(folder)
-        positions = judged(rows, params)[::every]
+        positions = judged(rows, predictor.lookback, horizon)[::every]
         states = rows.states(predictor.filter)
         windows = rows.windows(predictor.lookback, states)
         means = {name: one.forecast_many(windows, positions).mean for name, one in _paths(predictor).items()}

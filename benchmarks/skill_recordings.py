@@ -5,19 +5,20 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks import stage_runs
 from benchmarks.evaluate import ROOT
+from benchmarks.judged_bars import judged
+from benchmarks.recorded_rows import Recorded, first_that_fits
 from benchmarks.without_inputs import GROUPS_OF_BRACKETS, without
 from flows.edit_params import change
-from pipelines.core.artifacts import read_json
 from pipelines.core.domain import FloatArray
 from pipelines.core.errors import DataError
-from pipelines.core.lookback import decided
 from pipelines.core.params import Params, read
 from pipelines.features.state_space import StateSpace
 from pipelines.forecast.accuracy import Errors
@@ -26,9 +27,7 @@ from pipelines.inference.predictor import Predictor
 from pipelines.pull import import_recording, recording
 from pipelines.pull.import_recording import KNOWN
 
-JUDGED = ("agent", "selection", "gate")
 SHOWN = (1, 5, 24)
-SHORT = ("forecast.lookback_bars=8", "forecast.horizon_bars=5")
 
 Row = dict[str, Any]
 
@@ -40,12 +39,6 @@ def changed(assignments: Sequence[str]) -> Params:
         shutil.copy2(ROOT / "params.yaml", path)
         change(assignments, path)
         return read(path)
-
-
-def judged(rows: Rows, params: Params) -> IntArray:
-    """Bars of the slices that nothing was learned from, with whole windows and targets, at prices in [0.02, 0.98]."""
-    shape = params.forecast.lookback_bars, params.forecast.horizon_bars
-    return np.concatenate([rows.lively(rows.positions(name, *shape)) for name in JUDGED])
 
 
 def importable(path: Path, folder: Path, columns: Sequence[str] = ()) -> Path:
@@ -97,30 +90,13 @@ def one_recording(
     """
     with tempfile.TemporaryDirectory() as work:
         given = importable(path, Path(work), columns)
-        try:
-            return _judgement(path.name, given, params, assignments, groups)
-        except (DataError, RuntimeError) as whole:
-            try:
-                return _judgement(path.name, given, changed([*assignments, *SHORT]), [*assignments, *SHORT], groups)
-            except (DataError, RuntimeError) as short:
-                raise whole from short
+        return first_that_fits(given, params, assignments, partial(_judgement, path.name, groups))
 
 
-def _judgement(name: str, given: Path, params: Params, assignments: Sequence[str], groups: Sequence[str]) -> Row:
-    with tempfile.TemporaryDirectory() as work:
-        folder = Path(work)
-        shutil.copy2(ROOT / "params.yaml", folder)
-        change(assignments, folder / "params.yaml")
-        stage_runs.run(folder, "window", "--source", "recorded", "--recording", str(given))
-        for stage in ("pull", "featurize"):
-            stage_runs.run(folder, stage)
-        rows = Rows.read(folder / "data/features")
-        params = decided(params, folder / "data/features")
-        scaler = read_json(folder / "data/features/scaler.json")
-    positions = judged(rows, params)
-    if len(positions) == 0:
-        raise DataError(f"{name} has no bar to judge after the slices that are learned from; give a longer recording")
-    mean, fitted = _forecast(rows, params, name, scaler, positions)
+def _judgement(name: str, groups: Sequence[str], recorded: Recorded) -> Row:
+    rows, params = recorded.rows, recorded.params
+    positions = judged(rows, params.forecast.lookback_bars, params.forecast.horizon_bars)
+    mean, fitted = _forecast(recorded, name, positions)
     ratios, adds = {}, {}
     for bars in range(1, params.forecast.horizon_bars + 1):
         one = Errors.of(rows, positions, mean, slice(bars - 1, bars))
@@ -128,20 +104,22 @@ def _judgement(name: str, given: Path, params: Params, assignments: Sequence[str
         ratios[str(bars)] = [round(1.0 - value, 5) for value in (one.skill, high, low)]
     for group in groups:
         names = GROUPS_OF_BRACKETS if group == "brackets" else (group,)
-        other, _ = _forecast(without(rows, *names), params, f"{name}-{group}", scaler, positions, fitted)
+        lacking = replace(recorded, rows=without(rows, *names))
+        other, _ = _forecast(lacking, f"{name}-{group}", positions, fitted)
         adds[group] = _adds(rows, positions, mean, other)
     shape = {"lookback_bars": params.forecast.lookback_bars, "horizon_bars": params.forecast.horizon_bars}
     return {"ratio": ratios, "adds": adds, "events": len(np.unique(rows.event[positions])), "shape": shape}
 
 
 def _forecast(
-    rows: Rows, params: Params, name: str, scaler: Any, positions: IntArray, fitted: StateSpace | None = None
+    recorded: Recorded, name: str, positions: IntArray, fitted: StateSpace | None = None
 ) -> tuple[FloatArray, StateSpace | None]:
     """Mean forecasts of a new forecaster at some bars, (n, H), and its filter."""
     from pipelines.forecast import candidate  # noqa: PLC0415
 
+    rows, params = recorded.rows, recorded.params
     with tempfile.TemporaryDirectory() as work:
-        candidate.make(rows, params, Path(work) / "forecaster", f"skill-{name}", scaler, fitted)
+        candidate.make(rows, params, Path(work) / "forecaster", f"skill-{name}", recorded.scaler, fitted)
         candidate.checkpoint_of(params, f"skill-{name}").clear()
         predictor = Predictor(Path(work) / "forecaster")
         windows = rows.windows(predictor.lookback, rows.states(predictor.filter))

@@ -7,15 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from benchmarks import classical, league, league_data, league_online, league_row
 from benchmarks.kept_rows import KeptRows
 from benchmarks.league_data import Course
-from benchmarks.league_members import Made
+from benchmarks.league_members import LIMIT, Made, forecast
 from benchmarks.league_page import page
+from benchmarks.league_summary import summary
 from benchmarks.without_inputs import without
-from pipelines.core.errors import ParameterError
+from pipelines.core.errors import DataError, ParameterError
 from pipelines.core.params import load
 from pipelines.features.market_context import CONTEXT
 from pipelines.features.scale import log_odds
@@ -173,7 +176,7 @@ def test_the_page_has_the_guides_columns_and_both_intervals():
     course = _course(_reverting(), _params())
     rows = [_row(course, "ar"), _row(course, "persistence"), _row(course, "ar") | {"kind": "ridge"}]
     text = page([*rows, _row(course, "ar") | {"kind": "hybrid"}], None, course.params)
-    lines = [line for line in text.splitlines() if line.startswith("|")]
+    lines = [line for line in text[text.index("## made up") :].splitlines() if line.startswith("|")]
     assert {line.count("|") for line in lines} == {19}
     assert "Persistence" in lines[2]
     assert "`hybrid`: +0.00 [+0.00, +0.00] over `ridge`" in text
@@ -212,6 +215,65 @@ def test_a_foreign_world_is_named_in_key_and_page(tmp_path, monkeypatch):
     assert "## edge 0.5, seed 1" in text
     with pytest.raises(ParameterError, match="without --edge"):
         league.run(Namespace(kinds=["ar"], world=["seasonal"], edge=[]))
+
+
+def test_the_summary_pools_worlds_and_averages_training_seeds():
+    """Worlds of a kind are one column, whose skill is that of their errors together; training seeds of a world count
+    once; a row that a world lacks is no figure; a part that adds nothing is said to add nothing."""
+
+    def row(kind, data, seed, errors, edge=1.0):
+        about = {"kind": kind, "data": data, "seed": seed, "size": "small", "world": "reversion", "edge": edge}
+        return {**about, "metrics": {"events": 2}, "events": {"forecast": errors, "null": [4.0, 4.0]}}
+
+    rows = [row("persistence", data, 1, [4.0, 4.0]) for data in ("a", "b")]
+    rows += [row("ridge", data, 1, [1.0, 1.0]) for data in ("a", "b")]
+    rows += [row("hybrid", "a", seed, [1.0 + seed, 1.0 - seed]) for seed in (0.5, -0.5)]
+    rows += [row("hybrid", "b", 1, [1.0, 1.0]), row("lstm", "a", 1, [1.0, 1.0])]
+    lines = summary(rows, {kind: kind for kind in ("persistence", "ridge", "hybrid", "lstm")})
+    assert "| Model | reversion, edge 1<br>2 / 2 / 4 |" in lines
+    assert "| hybrid | 50.00 [50.00, 50.00] |" in lines
+    assert "| lstm | - |" in lines
+    assert "| *the network adds* | +0.00 [+0.00, +0.00] |" in lines
+
+
+def test_the_limit_is_of_synthetic_worlds_alone():
+    """The limit forecasts as the generator says, whatever the calibration slice says of it; data without a known limit
+    has no such row and says why when it is asked for."""
+    course = _course(_reverting(), _params())
+    with pytest.raises(ParameterError, match="no known limit"):
+        forecast(course, LIMIT, Path("unused"))
+    wrong = replace(course, limit=lambda rows, positions: np.full((len(positions), 6), 0.5))
+    assert np.all(forecast(wrong, LIMIT, Path("unused")).forecasts.mean == 0.5)
+
+
+def test_arima_of_prices_that_stand_still_is_persistence():
+    """Where hardly a price moves no model is fitted, and the forecast is that the price stays."""
+    rows = make_rows([("m", 2_000, 0)])
+    rows.mid_units[:] = 5_000
+    rows.mid_units[::400] = 5_100
+    means = classical.arima(rows, _params())
+    assert np.all(means(rows, np.array([100, 1_000])) == 0.0)
+
+
+@pytest.mark.nightly
+def test_a_recording_too_short_for_the_shipped_shape_gets_a_short_one(tmp_path):
+    """A recording of 400 bars cannot be judged 24 bars ahead with 60 before: it gets 5 with 8 before; one of
+    three bars is refused by name."""
+    table = _recorded(bars=400)
+    pq.write_table(table, tmp_path / "short.parquet")
+    course = league_data.recording(tmp_path / "short.parquet", load())
+    assert (course.params.forecast.lookback_bars, course.params.forecast.horizon_bars) == (8, 5)
+    assert course.name == "short"
+    assert len(course.judged())
+    pq.write_table(_recorded(bars=3), tmp_path / "none.parquet")
+    with pytest.raises((DataError, RuntimeError)):
+        league_data.recording(tmp_path / "none.parquet", load())
+
+
+def _recorded(bars):
+    price = 0.5 + 0.01 * np.random.default_rng(1).integers(-3, 4, size=bars)
+    ts = 1_700_000_000 + 60 * np.arange(bars)
+    return pa.table({"market": ["m"] * bars, "token_id": ["1"] * bars, "timestamp": ts, "price": price})
 
 
 def test_the_ablation_hides_sizes_and_nothing_else():

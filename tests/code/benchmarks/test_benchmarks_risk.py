@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from benchmarks import risk
-from benchmarks.league_data import LATER, Course
+from benchmarks.judged_bars import JUDGED
+from benchmarks.league_data import Course
 from benchmarks.risk_models import HORIZONS, Volatilities, models
 from benchmarks.risk_page import page
 from pipelines.core.params import load
@@ -30,7 +31,7 @@ def course():
     rows.mid_units[:] = np.clip(10_000 / (1.0 + np.exp(-odds)), 300, 9_700).round().ravel()
     params = load()
     short = params.forecast.model_copy(update={"lookback_bars": 40})
-    return Course("made up", rows, params.model_copy(update={"forecast": short}), "h", {}, LATER, False, None)
+    return Course("made up", rows, params.model_copy(update={"forecast": short}), "h", {}, JUDGED, False, None)
 
 
 @pytest.mark.parametrize("level", [0.01, 0.05])
