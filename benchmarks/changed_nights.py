@@ -39,7 +39,9 @@ from simulator.markets.price_model import Model
 
 SETTLED_DAYS = 4
 """Length of the world that a forecaster of a regime is trained on."""
-EVENT_LENGTH_MIN, EVENT_EVERY_MIN = 720, 60
+EVENT_LENGTH_MIN = 720
+EVENT_EVERY_MIN = 60
+"""As in params.yaml: 24 events a day."""
 DAY_S, LENGTH_S = 86_400, 60
 LOOK_H = 14
 """Hours of bars that the drift verdict reads: its window, and what features need before it."""
@@ -68,11 +70,14 @@ class Nights:
     """Numbers of the model that differ in the changed regime: NAME=VALUE."""
     changes: tuple[int, ...] = ()
     """The nights at which the regime changes, and changes back; empty: it never does."""
+    every_min: int = EVENT_EVERY_MIN
+    """Minutes from the begin of an event to that of the next."""
 
     @property
     def world(self) -> str:
-        """Model, seed, markets and regime: the key of what does not depend on the nights of the changes."""
-        return "-".join((*self.model, str(self.seed), f"{self.markets}x{self.days}", *self.regime))
+        """Model, seed, markets, events and regime: the key of what does not depend on the nights of the changes."""
+        shape = f"{self.markets}x{self.days}" + (f"e{self.every_min}" if self.every_min != EVENT_EVERY_MIN else "")
+        return "-".join((*self.model, str(self.seed), shape, *self.regime))
 
     @property
     def name(self) -> str:
@@ -159,7 +164,7 @@ class Nights:
             seed,
             model_of(self.model),
             event_length_min=EVENT_LENGTH_MIN,
-            event_every_min=EVENT_EVERY_MIN,
+            event_every_min=self.every_min,
             markets_per_event=self.markets,
         )
         world = ChangedMarkets(family, other, end_s)

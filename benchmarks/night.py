@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import raw_venue, stage_runs
-from benchmarks.changed_nights import Nights, figures
+from benchmarks.changed_nights import EVENT_EVERY_MIN, Nights, figures
 from flows.stage_tasks import stage_names
 from pipelines.core.artifacts import read_json, sha256_path, write_json
 from pipelines.core.command_line import exit_status, number, whole
@@ -66,6 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="NAME=VALUE",
         help="what is other in the changed regime: fields of the simulator's model (revert_min=2)",
     )
+    parser.add_argument("--every", type=whole(1), default=EVENT_EVERY_MIN, help="minutes between its events (60)")
+    parser.add_argument("--window-days", type=whole(1), default=12, help="of a night of it (12)")
     parser.add_argument(
         "--fall-bound",
         type=number(0, 1),
@@ -97,7 +99,8 @@ def _pieces(asked: argparse.Namespace) -> list[Piece]:
     sized = f"sized/{asked.markets}/{asked.days}"
     stages = [stage for stage in STAGES if stage in asked.stages and asked.markets]
     # With fewer markets or days the deflated Sharpe ratio holds every night: luck explains so small a slice.
-    changed = Nights(out.absolute(), seed, QUICK, 12, 6, ("edge=1",), tuple(asked.regime), tuple(asked.changes))
+    world = ("edge=1",), tuple(asked.regime), tuple(asked.changes), asked.every
+    changed = Nights(out.absolute(), seed, QUICK, asked.window_days, 6, *world)
     nothing = Nights(out.absolute(), seed, QUICK, 4, 2, ("edge=0",))
     regimes, nights = range(2 if asked.changed else 0), range(asked.changed)
     return [
