@@ -37,6 +37,8 @@ from pipelines.forecast.training_windows import IntArray, drawn, training_positi
 LEVELS = (0.01, 0.05)
 KEPT = Path("var/risk.jsonl")
 SOURCES = ("pipelines/forecast", "pipelines/features", "pipelines/inference", "benchmarks/risk_models.py")
+SHIPPED, NETWORKS = ("ssm",), ("mlp", "garch_lstm")
+"""Forecasters whose own intervals are judged: the filter alone, the default and the guide's."""
 CALIBRATION = 40_000
 SAMPLES = 1_000
 LEAST = 1e-12
@@ -50,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--edge", type=number(0, 1), nargs="*", default=[0.0, 0.5, 1.0])
     parser.add_argument("--worlds", type=whole(1), default=1, help="of every edge")
     parser.add_argument("--recorded", type=Path, nargs="*", default=[], help="Parquet recordings of prices")
-    parser.add_argument("--without-network", action="store_true", help="leave the training of garch_lstm out")
+    parser.add_argument("--without-network", action="store_true", help="leave the networks out")
     asked = parser.parse_args(arguments)
     params, kept = _small(load()), KeptRows(KEPT, SOURCES)
     for edge in asked.edge:
@@ -72,19 +74,20 @@ def _small(params: Params) -> Params:
 
 def measure(course: Course, network: bool) -> Row:
     """Every model on one course: {"models": name -> "h level" -> figures}."""
+    kinds = (*SHIPPED, *(NETWORKS if network else ()))
     with tempfile.TemporaryDirectory() as work:
-        folder = _trained(course, Path(work)) if network else None
-        made = {name: judge(course, one) for name, one in models(course, folder).items()}
+        folders = {kind: _trained(course, kind, Path(work)) for kind in kinds}
+        made = {name: judge(course, one) for name, one in models(course, folders).items()}
     return {"models": {name: _figures(one, made) for name, one in made.items()}}
 
 
-def _trained(course: Course, work: Path) -> Path:
+def _trained(course: Course, kind: str, work: Path) -> Path:
     from pipelines.forecast import candidate  # noqa: PLC0415 - TensorFlow is loaded by those who train
 
-    settings = course.params.forecast.model_copy(update={"kind": "garch_lstm"})
+    settings = course.params.forecast.model_copy(update={"kind": kind})
     params = course.params.model_copy(update={"forecast": settings})
-    folder = work / "forecaster"
-    candidate.make(course.rows, params, folder, f"risk-{course.data_hash}", {}, course.fitted)
+    folder = work / kind
+    candidate.make(course.rows, params, folder, f"risk-{course.data_hash}", course.observation, course.fitted)
     candidate.checkpoint_of(params, f"risk-{course.data_hash}").clear()
     return folder
 

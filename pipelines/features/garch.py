@@ -36,3 +36,14 @@ class Garch:
             filtered[..., bar] = variance
         root: FloatArray = np.sqrt(filtered)
         return root
+
+    def variance(self, squares: FloatArray) -> FloatArray:
+        """Variance expected for the bar after each window of squared returns or surprises, (n, L) -> (n,): where the
+        same recursion ends."""
+        bars = squares.shape[-1]
+        kept = self.beta ** np.arange(bars, -1, -1)
+        begin = squares[..., : max(bars // 2, 1)].mean(axis=-1)
+        made: FloatArray = (
+            kept[0] * begin + self.omega * kept[1:].sum() + self.alpha * (squares * kept[1:]).sum(axis=-1)
+        )
+        return made

@@ -17,6 +17,8 @@ VOLATILITY_BARS = 30
 VOLATILITY_FLOOR = 0.01
 """Log-odds per sqrt(bar) added in quadrature: a market whose price did not move has a scale too."""
 
+LEAST_SD = 1e-9
+"""A column that varies less does not vary."""
 MOVE_LIMIT = 0.15
 """Log-odds that a single move counts at most in a local volatility: a bad print or a jump is no volatility to come."""
 
@@ -63,6 +65,22 @@ def signed_log(values: FloatArray) -> FloatArray:
     return logged
 
 
+def spread(sd: FloatArray) -> FloatArray:
+    """Standard deviations by which columns are divided; 0 for one that never moved."""
+    return np.where(sd > LEAST_SD, sd, 0.0)
+
+
+def standardised(values: FloatArray, mean: FloatArray, sd: FloatArray, bound: float) -> FloatArray:
+    """Columns less their mean over their `spread`, clipped at +-bound. A column whose spread is 0 is 0, whatever it is
+    later: who learned from it learned nothing about its values.
+
+    >>> standardised(np.array([[3.0, 7.0]]), np.array([1.0, 0.0]), np.array([2.0, 0.0]), 5.0)
+    array([[1., 0.]])
+    """
+    scaled: FloatArray = (values - mean) / np.where(sd > 0.0, sd, np.inf)
+    return np.clip(scaled, -bound, bound)
+
+
 @dataclass(frozen=True)
 class Scaler:
     """Standardisation by the statistics of one slice: transform, subtract the mean, divide, clip at +-winsor_sd."""
@@ -75,7 +93,7 @@ class Scaler:
 
     @classmethod
     def fit(cls, raw: FloatArray, features: Sequence[Feature | spec.Sentiment], winsor_sd: float) -> "Scaler":
-        """Statistics of raw rows (n, k). A column that never moves gets the scale 1."""
+        """Statistics of raw rows (n, k)."""
         return cls.fit_parts(lambda: [raw], features, winsor_sd)
 
     @classmethod
@@ -92,12 +110,11 @@ class Scaler:
         squares = ((_transformed(raw, transforms) - mean) ** 2 for raw in parts())
         sd = np.sqrt(_summed(squares)[1] / count)
         names = tuple(feature.name for feature in features)
-        return cls(names, transforms, mean, np.where(sd > 1e-9, sd, 1.0), winsor_sd)
+        return cls(names, transforms, mean, spread(sd), winsor_sd)
 
     def transform(self, raw: FloatArray) -> FloatArray:
         """Standardised values; the last axis is the feature."""
-        scaled: FloatArray = (_transformed(raw, self.transforms) - self.mean) / self.sd
-        return np.clip(scaled, -self.winsor_sd, self.winsor_sd)
+        return standardised(_transformed(raw, self.transforms), self.mean, self.sd, self.winsor_sd)
 
     def select(self, names: tuple[str, ...]) -> "Scaler":
         """The same statistics for some of the features, in the order asked for."""

@@ -22,23 +22,27 @@ from pipelines.features.state_space import StateSpace
 from pipelines.forecast import kinds, linear_fit, state_space_fit
 from pipelines.forecast.checkpoint import Checkpoint
 from pipelines.forecast.conformal import fit_confidence, fit_offset
-from pipelines.forecast.ending_fit import Seen, fit_ending
+from pipelines.forecast.ending_fit import Timed, fit_ending
 from pipelines.forecast.forecaster import Batch, Reads, TrainingData
 from pipelines.forecast.garch_fit import fit_garch
 from pipelines.forecast.safe_shrink import Unseen, later_events, safe_shrink
 from pipelines.forecast.training_windows import BarStates, IntArray, Rows, at_most, scaled_target, training_positions
+from pipelines.forecast.variance_fit import Seen, fit_variance
 from pipelines.inference.calibration import Confidence, Conformal
 from pipelines.inference.ending import TIME_LEFT, Ending
 from pipelines.inference.inputs import Inputs, InputScaler, inputs_of, scale_free
 from pipelines.inference.linear_path import LAGS, LinearPath, design, joined
 from pipelines.inference.predictor import Outputs, Predictor
 from pipelines.inference.start_point import StartPoint
+from pipelines.inference.variance import Variance
 
 CHECKPOINTS = Path("var/checkpoints/forecast")
 SCALER_WINDOWS = 4_000
 MOST_JUDGED = 450_000
 """Bars of the fit slice, and of the calibration slice, at most, at which the filter's shrink is measured: a bar takes
 some 2 KB on the way."""
+LEAST_BAND = 0.05
+"""Half of a network's band counts as so much at least, in units of volatility x sqrt(h)."""
 HELD_EVERY = 4
 """Of the fit slice's events, one in so many is held back from the networks."""
 
@@ -244,7 +248,10 @@ def _calibrate(rows: Rows, params: Params, folder: Path, path: Base, held: IntAr
     neutral = Conformal.neutral(params.conformal.coverage, horizon)
     linear_shrink = np.broadcast_to(path.linear_shrink, horizon)
     table = replace(neutral, filter_shrink=path.filter_shrink, linear_shrink=linear_shrink)
-    write_json(folder / "conformal.json", table.document())
+    fit = training_positions(rows, "fit", lookback, ahead_of(settings))
+    # With a model that says nothing, so that the predictor shows what one may depend on.
+    signs = Variance.neutral(fit_garch(rows, fit, settings.seed), rows.length_s, horizon)
+    write_json(folder / "conformal.json", replace(table, variance=signs).document())
     write_json(folder / "confidence.json", Confidence.neutral(horizon).document())
     predictor = Predictor(folder)
     found = training_positions(rows, "calibration", lookback, ahead_of(settings))
@@ -255,7 +262,9 @@ def _calibrate(rows: Rows, params: Params, folder: Path, path: Base, held: IntAr
     unit = made.unit()
     moves, event = rows.moves(positions, horizon), rows.event[positions]
     table = replace(table, ending=_ending(rows, params, path))
-    narrowed = scaled_target((moves - base) * (unit / made.unit(table.ending)), volatility)
+    chosen = at_most(fit, params.conformal.windows, (settings.seed, 7))
+    table = replace(table, variance=_variance(rows, predictor.outputs(windows, chosen), table, chosen, signs))
+    narrowed = scaled_target((moves - base) * (unit / made.wide(table)), volatility)
     offset = fit_offset(output, narrowed, params.conformal.coverage)
     shrink = np.zeros(horizon)
     if predictor.meta["network"]:
@@ -278,8 +287,21 @@ def _ending(rows: Rows, params: Params, path: Base) -> Ending | None:
     chosen = at_most(found, params.conformal.windows, (settings.seed, 6))
     left = rows.moves(chosen, settings.horizon_bars) - path.ahead(rows, chosen)
     volatility = local_volatility(rows.mid_units[chosen[:, None] + np.arange(1 - settings.lookback_bars, 1)])
-    seen = Seen(rows.features[chosen, TIME_LEFT], rows.mid_units[chosen], volatility, left, rows.event[chosen])
+    seen = Timed(rows.features[chosen, TIME_LEFT], rows.mid_units[chosen], volatility, left, rows.event[chosen])
     return fit_ending(seen, rows.length_s)
+
+
+def _variance(rows: Rows, made: Outputs, table: Conformal, positions: IntArray, signs: Variance) -> Variance | None:
+    """How the scale of an interval depends on what the windows show, from the errors of filter and linear path in units
+    of the scale and of the network's band; None where it does not. A network has learned from these bars: its band fits
+    them better than later ones, which leaves less to be found, not more.
+    """
+    horizon = made.ahead.shape[1]
+    band = np.sort(made.network[..., 1:].astype(np.float64), axis=-1)
+    half = (band[..., 2] - band[..., 0]) / 2.0
+    unit = made.wide(table) * np.where(half.any(), np.maximum(half, LEAST_BAND), 1.0)
+    errors = (rows.moves(positions, horizon) - made.base(table)) / unit
+    return fit_variance(Seen(made.signs, errors, rows.event[positions]), signs.garch, rows.length_s)
 
 
 def _network_shrink(rows: Rows, made: Outputs, table: Conformal, positions: IntArray, later: float) -> FloatArray:

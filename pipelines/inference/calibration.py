@@ -7,6 +7,7 @@ import numpy as np
 
 from pipelines.core.domain import FloatArray
 from pipelines.inference.ending import Ending
+from pipelines.inference.variance import Variance
 
 _SHAPED = ("offset", "shrink", "filter_shrink", "linear_shrink")
 
@@ -14,7 +15,7 @@ _SHAPED = ("offset", "shrink", "filter_shrink", "linear_shrink")
 @dataclass(frozen=True)
 class Conformal:
     """Split-conformal widening of the quantile band, in units of local volatility x sqrt(h), shape (H,), which `ending`
-    makes larger or smaller by the time left.
+    makes larger or smaller by the time left, and `variance` by what the window shows.
 
     `filter_shrink`, `linear_shrink` and `shrink` in [0, 1], (H,), multiply the filter's forecast, what the linear path
     adds to it and what the network adds to both: how much of each came true on bars it did not learn from, in price
@@ -28,6 +29,8 @@ class Conformal:
     linear_shrink: FloatArray
     ending: Ending | None = None
     """How the scale of the interval depends on the time left; None: it does not."""
+    variance: Variance | None = None
+    """How it depends on recent surprises, volume and price; None: it does not."""
 
     @classmethod
     def neutral(cls, coverage: float, horizon: int) -> "Conformal":
@@ -38,14 +41,16 @@ class Conformal:
         """What `parse` reads back, for JSON."""
         arrays = {name: getattr(self, name).tolist() for name in _SHAPED}
         ending = {} if self.ending is None else {"ending": self.ending.document()}
-        return {"coverage": self.coverage, **arrays, **ending}
+        variance = {} if self.variance is None else {"variance": self.variance.document()}
+        return {"coverage": self.coverage, **arrays, **ending, **variance}
 
     @classmethod
     def parse(cls, document: Any) -> "Conformal":
         """The table that `document` described."""
         offset, shrink, filtered, linear = (np.asarray(document[name], dtype=np.float64) for name in _SHAPED)
         ending = Ending.parse(document["ending"]) if "ending" in document else None
-        return cls(float(document["coverage"]), offset, shrink, filtered, linear, ending)
+        variance = Variance.parse(document["variance"]) if "variance" in document else None
+        return cls(float(document["coverage"]), offset, shrink, filtered, linear, ending, variance)
 
 
 @dataclass(frozen=True)

@@ -50,9 +50,19 @@ class Outputs:
     linear: FloatArray
     mid_units: NDArray[np.integer[Any]]
     years_left: FloatArray
+    signs: FloatArray
+    """What the forecaster's variance depends on, (n, len(SIGNS)); (n, 0) where it has none."""
 
-    def unit(self, ending: Ending | None = None) -> FloatArray:
-        """Volatility x sqrt(h), (n, H): what scales the network back, and with `ending` the interval."""
+    def unit(self) -> FloatArray:
+        """Volatility x sqrt(h), (n, H): what scales the network back."""
+        return self._unit(None)
+
+    def wide(self, table: Conformal) -> FloatArray:
+        """The scale of the interval, (n, H): `unit`, by the time left and by the predicted variance."""
+        unit = self._unit(table.ending)
+        return unit if table.variance is None else unit * table.variance.factor(self.signs)
+
+    def _unit(self, ending: Ending | None) -> FloatArray:
         return interval_unit(ending, self.years_left, self.mid_units, self.volatility, self.ahead.shape[1])
 
     def base(self, table: Conformal) -> FloatArray:
@@ -181,8 +191,11 @@ class Predictor:
         else:
             values, volatility = self.seen.of(features, mid_units, sentiment, states)
             output = self.network(values)
-        years_left = features[:, -1, TIME_LEFT]
-        return Outputs(output, volatility, self.ahead(mid_units, states), linear, mid_units[:, -1], years_left)
+        years_left, variance = features[:, -1, TIME_LEFT], self._conformal.variance
+        known = None if self.filter is None else states
+        signs = np.zeros((len(mid_units), 0)) if variance is None else variance.signs(features, mid_units, known)
+        ahead = self.ahead(mid_units, states)
+        return Outputs(output, volatility, ahead, linear, mid_units[:, -1], years_left, signs)
 
     def ahead(self, mid_units: NDArray[np.integer[Any]], states: FloatArray | None) -> FloatArray:
         """What the filter alone forecasts, not shrunk, (n, H) in log-odds; zeros without a filter."""
@@ -199,7 +212,7 @@ class Predictor:
     def scale_back(self, made: Outputs) -> Forecasts:
         """Network over filter and linear path to log-odds, intervals conformalised, with the confidence."""
         table = self._conformal
-        unit, wide = made.unit(), made.unit(table.ending)
+        unit, wide = made.unit(), made.wide(table)
         scaled = made.network.astype(np.float64)
         base = made.base(table)
         mean = base + table.shrink * scaled[..., 0] * unit

@@ -19,9 +19,9 @@ from pipelines.news import decay
 
 EXTRA_BARS = 40
 """Bars before the window that fill the longest rolling feature (30), with room for a late point."""
-FILTER_BARS = 720
-"""Bars that are fetched for a market that is new: a state-space filter has a memory of its volume."""
-KEPT_BARS = 1_440
+FILTER_BARS = 2_880
+"""Bars that are fetched for a market that is new: a state-space filter remembers how lively a market is for days."""
+KEPT_BARS = FILTER_BARS
 """Bars that a window keeps, to fold a new model's filter over them, or a headline that was read late."""
 FILTERS = 2
 """Filters that are kept up to date: the model's, and that of a bundle in shadow."""

@@ -57,6 +57,35 @@ def test_a_restart_folds_the_history_again() -> None:
     assert lived([FITTED], first=100).tobytes() == trained(FITTED, first=100).tobytes()
 
 
+def test_a_day_with_gaps_and_restarts_has_the_states_of_training() -> None:
+    """Over 1,440 bars with headlines, two gaps and two restarts, live states are those of training to the bit at every
+    hundredth bar: a gap begins the market anew in both, a restart reads the bars since then."""
+    day, gaps = 1_440, (420, 900)
+    rng = np.random.default_rng(11)
+    ts = LENGTH * (np.arange(day) + 1 + 30 * np.searchsorted(gaps, np.arange(day), side="right"))
+    mids = np.clip(5_000 + np.cumsum(rng.integers(-2, 3, day) * 50), 100, 9_900)
+    volumes = rng.integers(0, 10**9, day) * (rng.random(day) < 0.7)
+    known, scores = np.sort(rng.integers(0, ts[-1], 100)), rng.uniform(-1, 1, 100)
+    starts = np.isin(np.arange(day), (0, *gaps))
+    tone, headlines = decay.impulses(ts, known, scores, LENGTH)
+    columns = Columns.of(ts, mids, volumes, tone, headlines, np.full(day, ts[-1] + 900), starts, LENGTH)
+    expected = states(FITTED, columns)
+    compared = 0
+    for restart in (0, 700, 1_100):
+        first = max(begin for begin in (0, *gaps) if begin <= restart)
+        window, sentiment = Window(LOOKBACK, LENGTH, int(ts[-1]) + 900), MarketSentiment()
+        for number in range(first, day):
+            heard = {str(k): (int(known[k]), float(scores[k])) for k in np.flatnonzero(known <= ts[number])}
+            bar = Bar("m", int(ts[number]), int(mids[number]), int(volumes[number]), 0, 0)
+            window.push(bar, *sentiment.at(bar.ts_s, heard))
+            since = number - max(begin for begin in (0, *gaps) if begin <= number)
+            if number >= restart and number % 100 == 0 and since >= LOOKBACK:
+                seen = window.view(FITTED).states[:, : len(STATES)]
+                assert seen.tobytes() == expected[number - LOOKBACK + 1 : number + 1].tobytes()
+                compared += 1
+    assert compared > 20
+
+
 def test_a_new_model_is_folded_over_the_bars_that_are_kept() -> None:
     """When a promoted bundle brings another filter its states are those of training, not the old filter's."""
     assert lived([OTHER, FITTED]).tobytes() == trained(OTHER).tobytes()

@@ -76,16 +76,14 @@ def test_the_gain_is_that_of_the_true_quantile():
 
 
 def test_a_scale_that_follows_the_volatility_beats_one_for_all(course):
-    """On waves of volatility GARCH gains over one scale for all, its exceedances are nearly the stated share, and the
-    regression is no worse than GARCH."""
-    made = {name: risk.judge(course, one) for name, one in models(course, None).items()}
+    """On waves of volatility GARCH gains over one scale for all, and its exceedances are nearly the stated share."""
+    made = {name: risk.judge(course, one) for name, one in models(course, {}).items()}
     figures = {name: risk._figures(one, made) for name, one in made.items()}
     assert figures["historical"]["1 0.05"]["gain_over_garch"][0] < -0.02
     assert abs(figures["garch"]["1 0.05"]["exceeded"] - 0.05) < 0.03
-    assert figures["filter_variance"]["1 0.05"]["gain_over_garch"][0] > -0.03
     assert set(figures["garch"]) == {f"{h} {level:g}" for h in HORIZONS for level in risk.LEVELS}
     text = page([{"data": "made up", "models": figures}])
-    assert text.count("| Historical simulation") == 6
+    assert text[text.index("## made up") :].count("| Historical simulation") == 6
 
 
 def test_no_model_reads_what_comes_after_the_bar(course):
@@ -93,8 +91,8 @@ def test_no_model_reads_what_comes_after_the_bar(course):
     at = np.array([18 * 500 + 200])
     later = course.rows.mid_units.copy()
     later[at[0] + 1 :] = 5_000
-    before = {name: one(at) for name, one in models(course, None).items()}
-    changed = models(replace(course, rows=replace(course.rows, mid_units=later)), None)
+    before = {name: one(at) for name, one in models(course, {}).items()}
+    changed = models(replace(course, rows=replace(course.rows, mid_units=later)), {})
     for name, (mean, scale) in before.items():
         again = changed[name](at)
         assert np.array_equal(mean, again[0]), name
