@@ -1,9 +1,11 @@
-"""How often luck looks like skill: `python -m benchmarks.null --seeds 25`. Writes docs/results/null.md.
+"""How often luck looks like skill: `python -m benchmarks.null --seeds 25`. Writes docs/results/null.md, or
+null-foreign.md of other worlds.
 
-Markets at edge 0 are martingales: nobody can earn on them. Strategies trade there all the same, on forecasts that are
-sure and wrong (the Kalman filter of markets with edge 1) and with a sizing table that allows entries, with costs and at
-the mid without any. A trial is one strategy in one world; it is fooled when the 95 % interval of its P&L (Student's t
-over whole events) lies above 0. At most one trial in twenty may be.
+Markets at edge 0 are martingales: nobody can earn on them, in the default's world nor in those of other generators
+(`--world`: heavy tails, shocks that markets of an event share). Strategies trade there all the same, on forecasts that
+are sure and wrong (the Kalman filter of markets with edge 1) and with a sizing table that allows entries, with costs
+and at the mid without any. A trial is one strategy in one world; it is fooled when the 95 % interval of its P&L
+(Student's t over whole events) lies above 0. At most one trial in twenty may be.
 """
 
 import argparse
@@ -11,7 +13,9 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from scipy import stats
@@ -23,8 +27,10 @@ from pipelines.core.params import Params, read
 from pipelines.replay.loop import Result
 from pipelines.replay.performance import pnl_by_event
 from pipelines.trading.sizing import SizingTable
+from simulator.markets.price_model import World
 
 EVENTS = 42
+DEFAULT_WORLD: World = "reversion"
 RULES = ("buy_and_hold", "threshold", "kelly", "ensemble", "spike_fading")
 BELIEVED = SizingTable(0.6, 0.05, 0.04, 0, 0)
 """What a system thinks that was fitted when there was an edge: without it nothing would be entered."""
@@ -34,6 +40,7 @@ BELIEVED = SizingTable(0.6, 0.05, 0.04, 0, 0)
 class Trial:
     """One strategy in one world. Money in pUSD."""
 
+    world: str
     seed: int
     strategy: str
     costs: bool
@@ -52,17 +59,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the trials, print one JSON line and write the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.null", description=__doc__)
     parser.add_argument("--seeds", type=whole(1), default=25)
+    parser.add_argument("--world", choices=get_args(World), nargs="+", default=[DEFAULT_WORLD], help="simulator.world")
     parser.add_argument("--agent-seeds", type=whole(0), default=3, help="worlds in which PPO is trained and judged too")
     parser.add_argument("--events", type=whole(6), default=EVENTS)
     parser.add_argument("--out", type=Path, default=Path("docs/results"))
     asked = parser.parse_args(arguments)
     params = read(Path("params.yaml"))
     trials: list[Trial] = []
-    for seed in range(1, asked.seeds + 1):
-        trials += one_seed(seed, asked.events, params, agent=seed <= asked.agent_seeds)
-        print(json.dumps({"seed": seed, "trials": len(trials), "fooled": sum(one.fooled for one in trials)}))
+    for kind, seed in product(asked.world, range(1, asked.seeds + 1)):
+        trials += one_seed(kind, seed, asked.events, params, agent=seed <= asked.agent_seeds)
+        fooled = sum(one.fooled for one in trials)
+        print(json.dumps({"world": kind, "seed": seed, "trials": len(trials), "fooled": fooled}), flush=True)
     asked.out.mkdir(parents=True, exist_ok=True)
-    (asked.out / "null.md").write_text(render(trials), encoding="utf-8")
+    name = "null.md" if asked.world == [DEFAULT_WORLD] else "null-foreign.md"
+    (asked.out / name).write_text(render(trials), encoding="utf-8")
     shares = {name: share([one for one in trials if one.costs is costs]) for name, costs in KINDS.items()}
     print(json.dumps({"benchmark": "null", **shares}))
 
@@ -70,26 +80,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
 KINDS = {"with costs": True, "without costs": False}
 
 
-def one_seed(seed: int, events: int, params: Params, *, agent: bool) -> Iterator[Trial]:
+def one_seed(kind: World, seed: int, events: int, params: Params, *, agent: bool) -> Iterator[Trial]:
     """Trials of one world, with costs and without; those that never traded are left out."""
-    made = world(seed, 0.0, events, params.execution, believed_edge=1.0)
+    made = world(seed, 0.0, events, params.execution, believed_edge=1.0, kind=kind)
     for costs in KINDS.values():
         contest = Contest.of(made, params, BELIEVED, free=not costs)
-        results = {kind: contest.rule(kind) for kind in RULES}
+        results = {rule: contest.rule(rule) for rule in RULES}
         results["random"] = contest.random(results["threshold"], seed)
         if agent:
             results["ppo"] = contest.agent("ppo", seed)
         for name, result in results.items():
             if result.fills:
-                yield trial(seed, name, costs, contest, result)
+                yield trial(kind, seed, name, costs, contest, result)
 
 
-def trial(seed: int, name: str, costs: bool, contest: Contest, result: Result) -> Trial:
+def trial(kind: str, seed: int, name: str, costs: bool, contest: Contest, result: Result) -> Trial:
     """P&L with its 95 % interval over whole events (Student's t: events are independent, their number is small)."""
     by_event = np.array(list(pnl_by_event(result, contest.markets).values()))
     total, count = float(by_event.sum()), len(by_event)
     error = float(np.std(by_event, ddof=1) * np.sqrt(count) * stats.t.ppf(0.975, count - 1))
-    return Trial(seed, name, costs, round(total, 2), total - error, total + error, len(result.closed))
+    return Trial(kind, seed, name, costs, round(total, 2), total - error, total + error, len(result.closed))
 
 
 def share(trials: Sequence[Trial]) -> dict[str, float]:
@@ -102,7 +112,9 @@ def share(trials: Sequence[Trial]) -> dict[str, float]:
 
 def render(trials: Sequence[Trial]) -> str:
     """The table as Markdown: all trials, then by strategy."""
-    seeds = len({one.seed for one in trials})
+    worlds = list(dict.fromkeys(one.world for one in trials))
+    seeds = len({(one.world, one.seed) for one in trials})
+    command = "python -m benchmarks.null" + ("" if worlds == [DEFAULT_WORLD] else f" --world {' '.join(worlds)}")
     lines = [
         "# How often luck looks like skill: markets without an edge",
         "",
@@ -110,7 +122,8 @@ def render(trials: Sequence[Trial]) -> str:
         "forecasts of the Kalman filter for edge 1, a sizing table that allows entries. A trial is fooled when the",
         "95 % interval of its P&L (Student's t over whole events) lies above 0; 2.5 % are expected, 5 % allowed.",
         "Strategies of one world share its markets, so the binomial interval is too narrow. Made by",
-        "`python -m benchmarks.null`.",
+        f"`{command}`. [Worlds of other generators](../synthetic-markets.md#foreign-worlds) have other shocks: with",
+        "heavy tails (`regimes`), shared by the markets of an event (`lead_lag`).",
         "",
         "| | trials | fooled | share | 95 % interval | mean P&L | mean trades |",
         "|---|---|---|---|---|---|---|",
@@ -118,8 +131,10 @@ def render(trials: Sequence[Trial]) -> str:
     for kind, costs in KINDS.items():
         chosen = [one for one in trials if one.costs is costs]
         lines.append(_line(f"**{kind}**", chosen))
-        names = list(dict.fromkeys(one.strategy for one in chosen))
-        lines += [_line(name, [one for one in chosen if one.strategy == name]) for name in names]
+        for about in ("world", "strategy"):
+            names = list(dict.fromkeys(getattr(one, about) for one in chosen))
+            shown = names if about == "strategy" or len(names) > 1 else []
+            lines += [_line(name, [one for one in chosen if getattr(one, about) == name]) for name in shown]
     return "\n".join(lines) + "\n"
 
 

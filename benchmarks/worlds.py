@@ -59,13 +59,14 @@ def world(
 ) -> World:
     """Two thirds of the events for training, the rest, after a purge, for judging.
 
-    `kind` says which errors the quotes make. With `believed_edge` the Kalman filter is that of markets with another
-    edge: sure, and wrong.
+    `kind` says which errors the quotes make. With `believed_edge` the Kalman filter is that of the default's markets
+    with another edge: sure, and wrong.
     """
     family = Family(seed, Model(edge=edge, world=kind))
     built = [build(family, number) for number in range(events)]
     known = truth(family, built)
-    best = limit(known if believed_edge is None else replace(known, model=replace(known.model, edge=believed_edge)))
+    believed = known.model if believed_edge is None else replace(known.model, edge=believed_edge, world="reversion")
+    best = limit(replace(known, model=believed))
     forecaster = _kalman if predictor is None else _learned(predictor)
     split = events * 2 // 3
     purge = family.event_length_min // family.event_every_min

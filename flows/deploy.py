@@ -62,7 +62,9 @@ def wanted(bundle_hash: str | None) -> Record:
 
 
 def known_service() -> str:
-    """The dashboard's URL on this machine: that of the running system, else at the port of the settings."""
+    """The dashboard's URL: the address of the settings, that of the system that runs on this machine, or its port."""
+    if Settings().service_url:
+        return Settings().service_url
     running = holder(Settings().var / SYSTEM)
     if running is not None and running.urls:
         return str(running.urls["dashboard"])

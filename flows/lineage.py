@@ -28,13 +28,16 @@ GIT_S: Final = 20.0
 
 
 def keep(bundle_hash: str, registered: Registered) -> Path:
-    """Archive what made a bundle; its folder. A later night that makes the same bundle adds a line to `nights`."""
+    """Archive what made a bundle; its folder. Each night that makes it has a line in `nights`, however often it
+    archives."""
     settings = Settings()
     folder = archive(settings.var) / bundle_hash
     before = read_json(folder / DOCUMENT) if (folder / DOCUMENT).is_file() else {}
+    this = flow_run.get_id()
+    earlier = [one for one in before.get("nights", []) if this is None or one["flow_run"] != this]
     document = {
         "made_at": before.get("made_at") or _now(),
-        "nights": [*before.get("nights", []), {"at": _now(), "flow_run": flow_run.get_id()}],
+        "nights": [*earlier, {"at": _now(), "flow_run": this}],
         "mlflow": {"run_id": registered.run_id, "version": registered.version, "model": registered.uri},
         "commit": before.get("commit") or commit(),
         "window": read_json(WINDOW) if WINDOW.is_file() else None,

@@ -87,30 +87,32 @@ def replay_last_day() -> dict[str, Any] | None:
 
 @task(task_run_name="training machine", cache_policy=NO_CACHE, persist_result=False)
 def train_on_spot() -> None:
-    """Train on the machine of ODDSMITH_SPOT_GROUP. When that fails it is said, and the stages train here."""
+    """Train on the machine of ODDSMITH_SPOT_GROUP. When that fails people are told, and the stages train here."""
     progress.begin("training machine")
     try:
         for name, seconds in remote_training.tonight().items():
             progress.detail("training machine", f"{name} took {seconds:.1f} s there")
     except OddsmithError as error:
         progress.detail("training machine", f"{error}; training here instead")
+        notices.trains_here(str(error))
 
 
 @task(task_run_name="track", cache_policy=NO_CACHE, persist_result=False)
-def track(bundle_hash: str) -> str:
-    """Log the run to MLflow, register the bundle and archive where it came from; its version."""
+def track(bundle_hash: str) -> tracking.Registered:
+    """Log the run to MLflow, register the bundle and archive where it came from; what MLflow calls it."""
     progress.begin("track")
     with progress.alive("track"):
         registered = tracking.log_candidate(BUNDLE, bundle_hash)
         lineage.keep(bundle_hash, registered)
-        return registered.version
+        return registered
 
 
 @task(task_run_name="verdict", cache_policy=NO_CACHE, persist_result=False)
-def record_verdict(version: str) -> dict[str, Any]:
-    """The gate's verdict, attached to the registered version."""
+def record_verdict(bundle_hash: str, registered: tracking.Registered) -> dict[str, Any]:
+    """The gate's verdict, attached to the registered version. The dvc.lock is archived again: it names the verdict."""
     gate = dict(read_json(report_json("gate")))
-    tracking.log_verdict(version, gate)
+    tracking.log_verdict(registered.version, gate)
+    lineage.keep(bundle_hash, registered)
     return gate
 
 
@@ -196,7 +198,7 @@ def _night(source: Source | None, recording: str | None, fresh: bool) -> dict[st
             begun = time.perf_counter()
             nights.at("track")
             bundle_hash = str(read_json(BUNDLE / "manifest.json")["hash"])
-            version = track(bundle_hash)
+            registered = track(bundle_hash)
             seconds["track"] = time.perf_counter() - begun
         if name == remote_training.TRAINED[0] and Settings().spot_group:
             train_on_spot()
@@ -205,14 +207,14 @@ def _night(source: Source | None, recording: str | None, fresh: bool) -> dict[st
         if name in prefect_pages.OF_STAGE:
             prefect_pages.show(prefect_pages.OF_STAGE[name])
     nights.at("promote")
-    gate = record_verdict(version)
+    gate = record_verdict(bundle_hash, registered)
     notices.verdict(gate)
     begun = time.perf_counter()
     if may_be_promoted(gate, bundle_hash):
         if shadow.watches():
-            shadow.begin(BUNDLE, bundle_hash, version)
+            shadow.begin(BUNDLE, bundle_hash, registered.version)
         else:
-            promote(BUNDLE, bundle_hash, version)
+            promote(BUNDLE, bundle_hash, registered.version)
     seconds["promote"] = time.perf_counter() - begun
     read_bill()
     dvc_remote.push()
@@ -224,11 +226,21 @@ def _night(source: Source | None, recording: str | None, fresh: bool) -> dict[st
         "shadow": shadow_record.challenger(Settings().var),
         "ended_s": round(time.time(), 1),
         "source": window["source"],
-        "links": {name: url for name, url in (("prefect", flow_run.ui_url), ("mlflow", tracking.page(version))) if url},
+        "links": {
+            name: url
+            for name, url in (("prefect", flow_run.ui_url), ("mlflow", tracking.page(registered.version)))
+            if url
+        },
     }
     write_json(Settings().var / "nightly.json", outcome)
     prefect_pages.show_night(outcome)
     return outcome
+
+
+def _links(version: str) -> dict[str, str]:
+    """Where a person sees the run and the version, as far as there are pages."""
+    pages = {"prefect": flow_run.ui_url, "mlflow": tracking.page(version)}
+    return {name: url for name, url in pages.items() if url}
 
 
 def _gap(replayed: dict[str, Any]) -> dict[str, float]:

@@ -63,13 +63,20 @@ def last_good_s() -> float | None:
     return None
 
 
-def overdue(limit_h: float, now_s: float) -> str:
-    """What to say when no night has ended for too long; empty while one has, or before the first."""
+def overdue(limit_h: float, now_s: float, since_s: float) -> str:
+    """What to say when no night has ended well for too long, counted from `since_s` before the first one did; empty
+    while one has."""
     last_s = last_good_s()
-    if last_s is None or now_s - last_s <= 3600.0 * limit_h:
+    counted_s = since_s if last_s is None else last_s
+    if now_s - counted_s <= 3600.0 * limit_h:
         return ""
-    when = datetime.fromtimestamp(last_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    when = datetime.fromtimestamp(counted_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    before = (
+        f"none since {when}, when this was asked first"
+        if last_s is None
+        else f"the last one on {when}; the champion of then still trades"
+    )
     return (
-        f"no night has ended well for {(now_s - last_s) / 3600.0:.0f} hours (the last one on {when}); the champion of "
-        "then still trades. See the runs of `nightly` in the Prefect UI, or run `oddsmith nightly --fresh`"
+        f"no night has ended well for {(now_s - counted_s) / 3600.0:.0f} hours ({before}). See the runs of `nightly` in"
+        " the Prefect UI, or run `oddsmith nightly --fresh`"
     )

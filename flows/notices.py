@@ -45,6 +45,11 @@ def verdict(gate: dict[str, Any]) -> None:
         tell(Kind.VERDICT, f"{gate['verdict'].replace('_', ' ')}: {' '.join(gate['reasons'])}")
 
 
+def trains_here(reason: str) -> None:
+    """The training machine did not train."""
+    tell(Kind.TROUBLE, f"the training machine did not train tonight: {reason}. The stages train on this machine")
+
+
 def promoted(record: dict[str, Any]) -> None:
     """A bundle became champion."""
     tell(Kind.PROMOTION, f"bundle {record['hash'][:12]} is champion; the service swaps between two bars")

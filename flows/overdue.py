@@ -12,6 +12,7 @@ from pipelines.messages.message import Kind
 from pipelines.messages.messenger import tell
 
 TOLD = "overdue.json"
+"""In var: since when nights are watched, and when it was told last that one is missing."""
 DAY_S = 86_400
 
 
@@ -19,11 +20,13 @@ DAY_S = 86_400
 def overdue(now_s: float | None = None) -> str:
     """Tell that nights are missing; what was told, or empty."""
     now_s = time.time() if now_s is None else now_s
-    text = nights.overdue(parameters.load().flows.overdue_h, now_s)
     path = Settings().var / TOLD
-    told_s = float(read_json(path)["told_s"]) if path.is_file() else 0.0
-    if not text or now_s - told_s < DAY_S:
-        return ""
-    tell(Kind.NIGHT_MISSING, text)
-    write_json(path, {"told_s": now_s})
+    known = {"since_s": now_s, "told_s": 0.0} | (dict(read_json(path)) if path.is_file() else {})
+    text = nights.overdue(parameters.load().flows.overdue_h, now_s, float(known["since_s"]))
+    if text and now_s - float(known["told_s"]) >= DAY_S:
+        tell(Kind.NIGHT_MISSING, text)
+        known["told_s"] = now_s
+    else:
+        text = ""
+    write_json(path, known)
     return text

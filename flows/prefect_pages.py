@@ -18,6 +18,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 from pipelines.core.artifacts import read_json
 from pipelines.core.errors import ArtifactError
 from pipelines.core.products import REPORTS
+from pipelines.core.settings import Settings
 from pipelines.parity import cash
 
 Row = dict[str, Any]
@@ -34,8 +35,8 @@ def show(name: str) -> None:
         return
     create_markdown_artifact(key=name, markdown=text + _picture(name), description=f"reports/{name}.json")
     if (REPORTS / f"{name}.html").is_file():
-        page = (REPORTS / f"{name}.html").absolute()
-        create_link_artifact(key=f"{name}-page", link=page.as_uri(), link_text=f"reports/{name}.html")
+        page = f"{Settings().page}/reports/{name}"
+        create_link_artifact(key=f"{name}-page", link=page, link_text=f"reports/{name}.html")
     if rows:
         create_table_artifact(key=f"{name}-table", table=rows, description=f"reports/{name}.json")
 
@@ -187,16 +188,20 @@ def gate(document: Mapping[str, Any]) -> str:
 
 
 def gate_rows(document: Mapping[str, Any]) -> list[Row]:
-    """A row per criterion: what was measured, its limit, whether it holds."""
+    """A row per criterion: what was measured, its limit, whether it holds; of the policy, and of the forecasts alone
+    where these were judged without it."""
+    judged = (("policy", document.get("criteria", [])), ("forecasts in cash", document.get("criteria_in_cash", [])))
     return [
         {
+            "of": of,
             "criterion": one["name"],
             "holds": one["passed"],
             "value": _short(one["value"]),
             "limit": _short(one["limit"]),
             "in words": one["text"],
         }
-        for one in document.get("criteria", [])
+        for of, criteria in judged
+        for one in criteria
     ]
 
 

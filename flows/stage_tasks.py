@@ -87,12 +87,14 @@ def run_command(
 ) -> list[str]:
     """Run a command, pass its lines on as they come, and give them back.
 
-    After `timeout_s` wall seconds it is ended with everything that it has started.
+    After `timeout_s` wall seconds (by `flows.stage_timeout_min` of its name) it is ended with everything that it has
+    started.
 
     Raises:
         StageFailed: with the command's own error line, if it ends with a status other than 0 or too late.
     """
     logger = get_run_logger()
+    limit_s = parameters.load().flows.limit_s(name) if timeout_s is None else timeout_s
     lines: list[str] = []
     with (
         progress.alive(name),
@@ -104,7 +106,7 @@ def run_command(
             text=True,
             errors="replace",
         ) as child,
-        _ended_after(child, timeout_s) as late,
+        _ended_after(child, limit_s) as late,
     ):
         assert child.stdout is not None
         for raw in child.stdout:
@@ -117,7 +119,7 @@ def run_command(
         child.wait()
     if late.is_set():
         raise StageFailed(
-            f"{name} was ended after {timeout_s:.0f} s (flows.stage_timeout_min); nothing half-made is kept, and the "
+            f"{name} was ended after {limit_s:.0f} s (flows.stage_timeout_min); nothing half-made is kept, and the "
             "same command goes on with what is done",
             Failure.LATE,
         )
@@ -141,7 +143,7 @@ def run_optional(*command: str, name: str, note: str) -> bool:
 
 
 @contextmanager
-def _ended_after(child: subprocess.Popen[str], timeout_s: float | None) -> Iterator[threading.Event]:
+def _ended_after(child: subprocess.Popen[str], timeout_s: float) -> Iterator[threading.Event]:
     """Kill a process and all below it when its time is over; gives the event that says so."""
     late = threading.Event()
 
@@ -152,15 +154,13 @@ def _ended_after(child: subprocess.Popen[str], timeout_s: float | None) -> Itera
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
 
-    timer = threading.Timer(timeout_s, end) if timeout_s else None
-    if timer:
-        timer.daemon = True
-        timer.start()
+    timer = threading.Timer(timeout_s, end)
+    timer.daemon = True
+    timer.start()
     try:
         yield late
     finally:
-        if timer:
-            timer.cancel()
+        timer.cancel()
 
 
 def _failure(lines: list[str], name: str, status: int) -> StageFailed:
@@ -201,8 +201,7 @@ def run_stage(name: str) -> float:
     for found in dvc_locks.heal():
         get_run_logger().warning(found)
         progress.detail(name, found)
-    limit_s = parameters.load().flows.limit_s(name)
-    run_command(sys.executable, "-m", "dvc", "repro", "--single-item", name, name=name, timeout_s=limit_s)
+    run_command(sys.executable, "-m", "dvc", "repro", "--single-item", name, name=name)
     seconds = time.perf_counter() - started
     progress.end(name, seconds)
     return seconds

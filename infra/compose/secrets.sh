@@ -3,7 +3,8 @@
 #   database.env   the password of the journal's database      prefect.env    the login of the Prefect UI
 #   grafana.env    the password of Grafana's admin             trading.env    yours: ODDSMITH_LIVE, ODDSMITH_PRIVATE_KEY ...
 #   pagerduty_key  yours: who is paged
-#   service.env    the token of routes that change          proxy.env      yours: site, login and its password's hash
+#   messages.env   yours: ODDSMITH_MESSAGES, who is told     service.env    the token of routes that change
+#   proxy.env      yours: site, login and its password's hash
 set -euo pipefail
 umask 077
 mkdir -p "$(dirname "$0")/secrets"
@@ -19,6 +20,7 @@ made proxy.env <<< "ODDSMITH_PROXY_SITE=
 ODDSMITH_PROXY_USER=
 ODDSMITH_PROXY_HASH="
 made trading.env < /dev/null
+made messages.env <<< "ODDSMITH_MESSAGES="
 made pagerduty_key < /dev/null
 # Alertmanager runs as a user of its own inside its container; the folder keeps everybody else out.
 chmod 644 pagerduty_key

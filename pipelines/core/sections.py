@@ -551,8 +551,8 @@ class FlowsParams(Section):
     """Limits of the flows."""
 
     stage_timeout_min: Annotated[dict[str, PositiveFloat], Field(min_length=1)]
-    """Stage -> how long it may run before it is ended and begun once more; `default` for those that are not named.
-    Unit: wall minutes."""
+    """Stage or other command of a flow (window, parity, ingest, drift, install, push) -> how long it may run before it
+    is ended (a stage is begun once more); `default` for those that are not named. Unit: wall minutes."""
     overdue_h: PositiveFloat
     """Time without a night that ended after which people are told. Unit: wall hours."""
     scratch_every_nights: PositiveInt = 7

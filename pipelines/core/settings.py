@@ -170,6 +170,9 @@ class Settings(BaseSettings):
     """Addresses of people who are told what happens (apprise URLs), separated by spaces; empty: nobody is told."""
     page_url: str = ""
     """Address of the dashboard in links of messages; empty: where it listens on this machine."""
+    service_url: str = ""
+    """Address of the service that trades, for the flows of another container; empty: it is looked for on this
+    machine."""
     geoblock_url: str = "https://polymarket.com/api/geoblock"
     var: Path = Path("var")
     """What a running machine keeps: journal, champion.json, logs, databases."""

@@ -58,6 +58,18 @@ def test_the_trading_key_reaches_the_bot_alone() -> None:
     assert [name for name, one in services.items() if "secrets/trading.env" in one.get("env_file", [])] == ["bot"]
 
 
+def test_the_worker_knows_the_bot_its_journal_and_who_is_told() -> None:
+    """Nights of the worker's container find the running bot (a promoted candidate goes into its shadow), read its
+    journal, and both tell people; the bot takes requests under that name."""
+    services = yaml.safe_load(COMPOSE.read_text())["services"]
+    worker, bot = services["worker"], services["bot"]
+    assert worker["environment"]["ODDSMITH_SERVICE_URL"] == "http://bot:3000"
+    assert bot["environment"]["ODDSMITH_ALLOWED_HOSTS"].split(",")[0] == "bot"
+    journal = r"ODDSMITH_JOURNAL_URL=\"([^\"]+)\""
+    assert len({re.search(journal, " ".join(one["command"]))[1] for one in (worker, bot)}) == 1
+    assert all({"secrets/messages.env", "secrets/database.env"} <= set(one["env_file"]) for one in (worker, bot))
+
+
 class Parts:
     """The parts as processes in a copy of the repository. Ports of the file become free ones of this machine."""
 

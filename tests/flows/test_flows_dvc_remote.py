@@ -35,9 +35,10 @@ def dvc(*words: str, cwd: Path, check: bool = True) -> subprocess.CompletedProce
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A DVC repository whose one stage has run."""
+    """A DVC repository with the shipped parameters whose one stage has run."""
     root = tmp_path / "repository"
     root.mkdir()
+    shutil.copy2(Path(__file__).parents[2] / "params.yaml", root)
     (root / "dvc.yaml").write_text(DVC_YAML)
     dvc("init", "--no-scm", "-q", cwd=root)
     dvc("repro", "-q", cwd=root)

@@ -65,6 +65,16 @@ def test_a_later_night_with_the_same_bundle_adds_its_line(folder):
     assert archived(lineage.keep("cd" * 32, Registered("4", "run10")))["commit"]["changed"] == ["params.yaml"]
 
 
+def test_a_night_archives_its_lock_again_after_the_gate(folder, monkeypatch):
+    """What is archived when the verdict is recorded names that verdict, and the night still has one line."""
+    monkeypatch.setattr(lineage.flow_run, "get_id", lambda: "run-of-tonight")
+    lineage.keep(NAME, Registered("3", "run9"))
+    Path("dvc.lock").write_text(LOCK + "  gate: {outs: [{path: models/verdict.json, md5: '77'}]}\n")
+    found = archived(lineage.keep(NAME, Registered("3", "run9")))
+    assert found["data"]["models/verdict.json"] == "77"
+    assert [one["flow_run"] for one in found["nights"]] == ["run-of-tonight"]
+
+
 def test_without_git_and_dvc_the_archive_says_so(tmp_path, monkeypatch):
     """A folder that is no checkout has no commit and no hashes, and keeps what there is."""
     monkeypatch.chdir(tmp_path)

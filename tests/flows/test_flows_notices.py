@@ -13,13 +13,13 @@ from message_receiver import receiver
 from prefect import flow
 from prefect.logging import disable_run_logger
 
-from flows import nights, notices
+from flows import nightly, nights, notices
 from flows.alive import alive
 from flows.exclusive import CHAMPION, alone
 from flows.overdue import overdue
-from flows.stage_tasks import TRIES, Failure, StageFailed, run_command, try_again
+from flows.stage_tasks import TRIES, Failure, StageFailed, run_command, run_optional, try_again
 from pipelines.core import params as parameters
-from pipelines.core.errors import AlreadyRunning, VenueUnavailable
+from pipelines.core.errors import AlreadyRunning, OddsmithError, VenueUnavailable
 from pipelines.core.sign_of_life import Pulse
 
 ROOT = Path(__file__).parents[2]
@@ -94,6 +94,15 @@ def test_nights_that_do_not_come_are_told_once_a_day(desk, prefect_server):
     assert overdue(now + 28 * HOUR) == ""
     assert "52 hours" in overdue(now + 52 * HOUR)
     assert said(desk).count("no night has ended well") == 2
+
+
+def test_nights_that_never_came_are_told_too(desk, prefect_server):
+    """Where no night has ever ended well, the 26 hours count from the first time that this was asked."""
+    now = time.time()
+    assert overdue(now) == ""
+    assert overdue(now + 25 * HOUR) == ""
+    assert "none since" in overdue(now + 27 * HOUR)
+    assert said(desk).count("no night has ended well for 27 hours") == 1
 
 
 def test_a_bot_that_died_is_told_of_and_one_that_ended_is_not(desk, prefect_server):
@@ -183,6 +192,34 @@ def test_what_is_too_late_is_ended_with_all_below_it(tmp_path):
     assert not running(pid)
 
 
+def test_every_command_of_a_flow_has_an_end(desk, prefect_server):
+    """A command that hangs is ended after the time of its name, or the default's, whether a stage or not; one that a
+    night can do without ends nothing."""
+    assert {parameters.load().flows.limit_s(name) for name in ("window", "parity", "push", "install")} == {3600.0}
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("stage_timeout_min: {", "stage_timeout_min: {push: 0.02, "))
+    parameters.load.cache_clear()
+
+    @flow(persist_result=False)
+    def pushes():
+        return run_optional(sys.executable, "-c", "import time; time.sleep(60)", name="push", note="go on")
+
+    began = time.monotonic()
+    assert pushes() is False
+    assert time.monotonic() - began < 30
+
+
+def test_a_training_machine_that_fails_is_told(desk, monkeypatch):
+    """When the spot machine does not train, people hear why, and the night trains here."""
+
+    def refused():
+        raise OddsmithError("it sees no GPU")
+
+    monkeypatch.setattr(nightly.remote_training, "tonight", refused)
+    nightly.train_on_spot.fn()
+    assert "the training machine did not train tonight: it sees no GPU" in said(desk)
+
+
 @pytest.mark.parametrize("kind", Failure)
 def test_a_task_is_repeated_as_often_as_its_failure_allows(kind):
     """The venue is asked again three times, what was killed or late once more, anything else never."""
@@ -213,6 +250,20 @@ def test_one_process_at_a_time_changes_the_champion(desk, tmp_path):
         other.communicate("\n", timeout=20)
     with alone(CHAMPION, "a rollback"), alone(CHAMPION, "a promotion"):
         pass
+
+
+def test_one_process_at_a_time_makes_a_night(desk, tmp_path):
+    """A second night, scheduled or started by hand, is refused at once and says who is at work."""
+    script = (
+        "from flows.exclusive import alone, NIGHT\nwith alone(NIGHT, 'a night'):\n    print('in', flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "in\n"
+        with pytest.raises(AlreadyRunning, match=rf"a night \(process {other.pid}\) is at work"):
+            nightly.nightly.fn()
+        other.communicate("\n", timeout=20)
 
 
 def test_a_flow_that_fails_tells_it(desk, prefect_server):

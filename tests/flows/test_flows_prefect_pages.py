@@ -68,6 +68,16 @@ def test_a_broken_rule_stands_out():
     assert "| no bar twice | **broken** | 7 |" in text
 
 
+def test_criteria_say_what_they_judged():
+    """Of a bundle that is promoted in cash the criteria of the forecasts alone are shown beside those of its policy."""
+    one = {"name": "luck", "passed": False, "value": 0.8, "limit": 0.95, "text": "too few events"}
+    rows = prefect_pages.gate_rows({"criteria": [one], "criteria_in_cash": [one | {"name": "skill", "passed": True}]})
+    assert [(row["of"], row["criterion"], row["holds"]) for row in rows] == [
+        ("policy", "luck", False),
+        ("forecasts in cash", "skill", True),
+    ]
+
+
 def test_the_forecast_stands_beside_persistence():
     """The skill has its interval, and each horizon its row with the errors of persistence."""
     assert "+2.10%" in prefect_pages.forecast(FORECAST)
@@ -133,7 +143,8 @@ def test_the_gate_has_a_row_per_criterion():
     """Value, limit and words of every criterion are a table of their own."""
     one = {"name": "pnl", "passed": False, "value": -231.5993, "limit": 0.0, "text": "made too little"}
     rows = prefect_pages.gate_rows({**GATE, "criteria": [one]})
-    assert rows == [{"criterion": "pnl", "holds": False, "value": -231.6, "limit": 0.0, "in words": "made too little"}]
+    shown = {"criterion": "pnl", "holds": False, "value": -231.6, "limit": 0.0, "in words": "made too little"}
+    assert rows == [{"of": "policy", **shown}]
     assert prefect_pages.gate_rows(GATE) == []
 
 

@@ -186,9 +186,11 @@ def test_the_filter_of_another_edge_is_sure_and_wrong():
 
 def test_the_share_of_fooled_trials_has_its_interval():
     """A trial is fooled when its interval lies above 0; the share comes with the exact binomial interval."""
-    made = [null.Trial(k, "kelly", True, 1.0, 1.0 if k == 0 else -1.0, 2.0, 5) for k in range(40)]
+    made = [null.Trial("reversion", k, "kelly", True, 1.0, 1.0 if k == 0 else -1.0, 2.0, 5) for k in range(40)]
     row = null.share(made)
     assert (row["fooled"], row["trials"]) == (1, 40)
     assert row["low"] == pytest.approx(1 - 0.975 ** (1 / 40))
     assert row["low"] < 0.025 < row["high"] < 0.15
-    assert "| kelly | 40 | 1 | 2.5% |" in null.render([*made, null.Trial(0, "kelly", False, 0.0, -1.0, 1.0, 1)])
+    assert "| kelly | 40 | 1 | 2.5% |" in null.render(
+        [*made, null.Trial("reversion", 0, "kelly", False, 0.0, -1.0, 1.0, 1)]
+    )
