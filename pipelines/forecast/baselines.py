@@ -91,8 +91,9 @@ def calibrated(name: str, means: Means, rows: Rows, params: Params, windows: int
     )
     mean, moves, volatility = shrink * raw, rows.moves(found, horizon), _volatility(rows, found, lookback)
     scaled = mean / (volatility[:, None] * np.sqrt(np.arange(1, horizon + 1)))
-    stacked = np.repeat(scaled[..., None], 4, axis=2).astype(np.float32)
-    offset = fit_offset(stacked, scaled_target(moves, volatility), params.conformal.coverage)
+    offset = fit_offset(
+        np.repeat(scaled[..., None], 3, axis=2), scaled_target(moves, volatility), params.conformal.coverage
+    )
     return Baseline(name, means, shrink, offset, fit_confidence(mean, volatility, moves, event), lookback)
 
 

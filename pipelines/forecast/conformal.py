@@ -1,5 +1,7 @@
 """Calibration on the slice after the fit slice: interval offsets and the confidence of a direction."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
@@ -15,15 +17,14 @@ SHRINK_ERRORS = 0.5
 A whole one was measured to state 0.70 where 0.76 of the moves came true."""
 
 
-def fit_offset(output: NDArray[np.float32], target: NDArray[np.float32], coverage: float) -> FloatArray:
-    """Offsets of the band [q05, q95] per horizon: output (n, H, 4) and target (n, H) in scaled units -> (H,).
+def fit_offset(band: FloatArray, target: NDArray[np.floating[Any]], coverage: float) -> FloatArray:
+    """Offsets of the band [q05, q95] per horizon: ascending quantiles (n, H, 3), target (n, H) in scaled units -> (H,).
 
     A target that is missing (NaN: the market has ended by then) says nothing, here and in what follows.
 
     Split conformal: the ceil((n + 1) coverage) / n quantile of how far the truth lies outside the band (negative when
     inside), so that later exchangeable data is covered with at least this probability.
     """
-    band = np.sort(output[..., 1:], axis=-1)
     outside = np.maximum(band[..., 0] - target, target - band[..., 2]).astype(np.float64)
     known = [column[np.isfinite(column)] for column in outside.T]
     offset, last = np.zeros(len(known)), 0.0
@@ -37,6 +38,25 @@ def _covering(outside: FloatArray, coverage: float) -> float:
     n = len(outside)
     level = min(np.ceil((n + 1) * coverage) / n, 1.0)
     return float(np.quantile(outside, level, method="higher"))
+
+
+def interval_scores(
+    band: FloatArray, errors: FloatArray, unit: FloatArray, event: IntArray, coverage: float
+) -> FloatArray:
+    """Interval score of each bar and horizon (n, H) in log-odds: width, and 2 / (1 - coverage) times what lies outside
+    (Gneiting and Raftery, 2007); NaN where the error is missing.
+
+    `band` (n, H, 3) is in units of `unit` (n, H), `errors` (n, H) in log-odds. Half of the events widen the band to
+    the coverage for the other half, and the reverse; a missing error says nothing.
+    """
+    scaled, first = errors / unit, np.isin(event, np.unique(event)[::2])
+    offset = np.empty(errors.shape)
+    for judged in (first, ~first):
+        offset[judged] = fit_offset(band[~judged], scaled[~judged], coverage)
+    lower, upper = band[..., 0] - offset, band[..., 2] + offset
+    outside = np.maximum(np.maximum(lower - scaled, scaled - upper), 0.0)
+    score: FloatArray = (np.maximum(upper - lower, 0.0) + 2.0 / (1.0 - coverage) * outside) * unit
+    return score
 
 
 def fit_confidence(mean: FloatArray, volatility: FloatArray, moves: FloatArray, event: IntArray) -> Confidence:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.core.domain import FloatArray
 from pipelines.inference.ending import Ending
@@ -31,6 +32,9 @@ class Conformal:
     """How the scale of the interval depends on the time left; None: it does not."""
     variance: Variance | None = None
     """How it depends on recent surprises, volume and price; None: it does not."""
+    band: NDArray[np.bool_] | None = None
+    """Horizons (H,) at which the network's quantiles shape the interval, elsewhere it is symmetric around filter and
+    linear path; None: all."""
 
     @classmethod
     def neutral(cls, coverage: float, horizon: int) -> "Conformal":
@@ -42,7 +46,8 @@ class Conformal:
         arrays = {name: getattr(self, name).tolist() for name in _SHAPED}
         ending = {} if self.ending is None else {"ending": self.ending.document()}
         variance = {} if self.variance is None else {"variance": self.variance.document()}
-        return {"coverage": self.coverage, **arrays, **ending, **variance}
+        band = {} if self.band is None else {"band": self.band.tolist()}
+        return {"coverage": self.coverage, **arrays, **ending, **variance, **band}
 
     @classmethod
     def parse(cls, document: Any) -> "Conformal":
@@ -50,7 +55,8 @@ class Conformal:
         offset, shrink, filtered, linear = (np.asarray(document[name], dtype=np.float64) for name in _SHAPED)
         ending = Ending.parse(document["ending"]) if "ending" in document else None
         variance = Variance.parse(document["variance"]) if "variance" in document else None
-        return cls(float(document["coverage"]), offset, shrink, filtered, linear, ending, variance)
+        band = np.asarray(document["band"], dtype=np.bool_) if "band" in document else None
+        return cls(float(document["coverage"]), offset, shrink, filtered, linear, ending, variance, band)
 
 
 @dataclass(frozen=True)

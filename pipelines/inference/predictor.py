@@ -65,6 +65,11 @@ class Outputs:
     def _unit(self, ending: Ending | None) -> FloatArray:
         return interval_unit(ending, self.years_left, self.mid_units, self.volatility, self.ahead.shape[1])
 
+    def band(self, table: Conformal) -> FloatArray:
+        """Quantiles of the network in units of `wide`, (n, H, 3), ascending; zeros where a horizon keeps none."""
+        quantiles: FloatArray = np.sort(self.network[..., 1:].astype(np.float64), axis=-1)
+        return quantiles if table.band is None else np.where(table.band[:, None], quantiles, 0.0)
+
     def base(self, table: Conformal) -> FloatArray:
         """What filter and linear path forecast together after their shrinks, (n, H) in log-odds."""
         return joined(self.mid_units, table.filter_shrink * self.ahead, table.linear_shrink * self.linear)
@@ -213,10 +218,8 @@ class Predictor:
         """Network over filter and linear path to log-odds, intervals conformalised, with the confidence."""
         table = self._conformal
         unit, wide = made.unit(), made.wide(table)
-        scaled = made.network.astype(np.float64)
-        base = made.base(table)
-        mean = base + table.shrink * scaled[..., 0] * unit
-        band = np.sort(scaled[..., 1:], axis=-1)
+        base, band = made.base(table), made.band(table)
+        mean = base + table.shrink * made.network[..., 0].astype(np.float64) * unit
         lower = np.minimum(base + (band[..., 0] - table.offset) * wide, mean)
         upper = np.maximum(base + (band[..., 2] + table.offset) * wide, mean)
         return Forecasts(mean, lower, upper, self._confidence.of(mean, made.volatility))

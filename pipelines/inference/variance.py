@@ -6,7 +6,7 @@ a model that is linear in its logarithm (of the kind of Corsi's HAR, 2009). The 
 what that model expects, in units of the scale that the interval has without it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -109,6 +109,10 @@ class Variance:
         """The factor 1, whatever a window shows."""
         count = len(SIGNS)
         return cls(garch, length_s, np.zeros(count), np.ones(count), np.zeros((count + 1, horizon)))
+
+    def where(self, chosen: NDArray[np.bool_], other: "Variance") -> "Variance":
+        """This model at the chosen horizons (H,), elsewhere another one that was fitted to the same signs."""
+        return replace(self, weights=np.where(chosen, self.weights, other.weights))
 
     def document(self) -> dict[str, Any]:
         """What `parse` reads back, for JSON."""

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pipelines.forecast import ridge
 from pipelines.forecast.accuracy import Errors, clustered_interval, skill
-from pipelines.forecast.conformal import fit_confidence, fit_offset
+from pipelines.forecast.conformal import fit_confidence, fit_offset, interval_scores
 
 
 @settings(max_examples=20, deadline=None)
@@ -14,11 +14,27 @@ from pipelines.forecast.conformal import fit_confidence, fit_offset
 def test_conformal_intervals_cover_new_data(seed, scale, coverage):
     """Whatever the network's band, the conformal one covers later data of the same kind at the asked rate."""
     rng = np.random.default_rng(seed)
-    output = np.tile(np.array([0.0, -0.5, 0.0, 0.5], dtype=np.float32), (8000, 3, 1))
+    band = np.tile(np.array([-0.5, 0.0, 0.5]), (8000, 3, 1))
     target = (scale * rng.standard_t(4, size=(8000, 3))).astype(np.float32)
-    offset = fit_offset(output[:4000], target[:4000], coverage)
+    offset = fit_offset(band[:4000], target[:4000], coverage)
     inside = (target[4000:] >= -0.5 - offset) & (target[4000:] <= 0.5 + offset)
     assert np.abs(inside.mean(axis=0) - coverage).max() < 0.03
+
+
+def test_the_score_of_an_interval_prefers_the_one_that_knows_the_width():
+    """On errors whose width differs by bar, a band that follows it scores better than one for all, and a band that is
+    wrong scores worse, also after all are widened to the same coverage; a missing error has no score."""
+    rng = np.random.default_rng(3)
+    wide = np.exp(rng.normal(size=(4_000, 2)))
+    errors, event = wide * rng.normal(size=(4_000, 2)), np.repeat(np.arange(40), 100)
+    errors[::3, 1] = np.nan
+    sides = np.array([-1.645, 0.0, 1.645])
+    bands = [unit[..., None] * sides for unit in (wide, np.ones_like(wide), 1.0 / wide)]
+    made = [interval_scores(band, errors, np.ones_like(wide), event, 0.9) for band in bands]
+    assert np.array_equal(np.isnan(made[0]), np.isnan(errors))
+    for h in (0, 1):
+        right, flat, wrong = (float(np.nansum(one[:, h])) for one in made)
+        assert right < 0.9 * flat < 0.9 * wrong
 
 
 def _moves(signal, seed=0, events=40, bars=400, horizon=5):

@@ -46,15 +46,15 @@ def test_every_fit_uses_the_moves_that_are_there():
     """Offset and shrink of a horizon are those of the bars that have it; one that no market has is not kept, and its
     interval is as wide as the last."""
     moved, known = cut(MOVED)
-    output = np.zeros((COUNT, HORIZON, 4), dtype=np.float32)
-    offset, shrink = fit_offset(output, moved.astype(np.float32), 0.9), kept(FORECAST, moved)
+    band = np.zeros((COUNT, HORIZON, 3))
+    offset, shrink = fit_offset(band, moved.astype(np.float32), 0.9), kept(FORECAST, moved)
     for h in range(HORIZON):
         has, one = known[:, h], slice(h, h + 1)
-        assert offset[h] == fit_offset(output[has][:, one], MOVED[has][:, one].astype(np.float32), 0.9)[0]
+        assert offset[h] == fit_offset(band[has][:, one], MOVED[has][:, one].astype(np.float32), 0.9)[0]
         assert np.isclose(shrink[h], kept(FORECAST[:, one], MOVED[:, one], has)[0], rtol=1e-12)
     none = moved.copy()
     none[:, -1] = np.nan
-    assert fit_offset(output, none.astype(np.float32), 0.9)[-1] == offset[-2]
+    assert fit_offset(band, none.astype(np.float32), 0.9)[-1] == offset[-2]
     assert kept(FORECAST, none)[-1] == 0.0
 
 
