@@ -8,6 +8,7 @@ there is more to do. One JSON line; tables in docs/results.
 """
 
 import argparse
+import hashlib
 import json
 import sys
 import time
@@ -19,11 +20,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.evaluate import iqm
+from benchmarks.kept_rows import digest
 from benchmarks.learning_agents import RECIPES, allocated, dearer, full, play_agent, searched, train
 from benchmarks.learning_page import render
 from benchmarks.learning_portfolio import hedge
-from benchmarks.learning_worlds import LENGTH_S, Tapes, tapes
-from pipelines.core.artifacts import read_json, write_bytes, write_json
+from benchmarks.learning_worlds import DECIDES, LENGTH_S, Tapes, tapes
+from pipelines.core.artifacts import read_json, sha256_path, write_bytes, write_json
 from pipelines.core.command_line import exit_status, number, whole
 from pipelines.core.domain import FloatArray
 from pipelines.core.errors import Stopped
@@ -39,6 +41,11 @@ from pipelines.trading.policies.threshold_plain import ThresholdPlain
 from pipelines.trading.threshold_rule import Rule
 
 STATE = Path("var/benchmarks/learning")
+SOURCES = (
+    *DECIDES, "pipelines/agent", "pipelines/replay", "pipelines/trading", "benchmarks/learning.py",
+    "benchmarks/learning_agents.py", "benchmarks/learning_portfolio.py",
+)  # fmt: skip
+"""What rows and agents are kept for: others are of another version, and are measured again."""
 PAST, CHOOSING = range(101, 115), range(121, 131)
 """Seeds of the worlds that are learned from and of those that decide what is kept; the test worlds begin at 1."""
 SEARCHED = (*range(101, 117), *range(201, 225))
@@ -82,10 +89,12 @@ class Study:
     def __init__(self, edge: float, params: Params, forecaster: Path | None, minutes: float = 0.0) -> None:
         self.edge, self.params = edge, params
         self._ends = time.monotonic() + 60.0 * minutes if minutes else float("inf")
-        made = None if forecaster is None else (str(read_json(forecaster / "meta.json")["kind"]), Predictor(forecaster))
-        self._predictor = made
-        self.name = f"edge-{edge:g}-{made[0] if made else 'kalman'}"
-        self._folder = STATE / self.name
+        kind = "kalman" if forecaster is None else str(read_json(forecaster / "meta.json")["kind"])
+        named = kind if forecaster is None else f"{kind}-{sha256_path(forecaster)[:8]}"
+        self._predictor = None if forecaster is None else (named, Predictor(forecaster))
+        self.name = f"edge-{edge:g}-{kind}"
+        decides = hashlib.sha256(params.model_dump_json(exclude={"compute"}).encode()).hexdigest()[:8]
+        self._folder = STATE / f"edge-{edge:g}-{named}-{digest(SOURCES)}-{decides}"
         self._rows = self._folder / "rows.jsonl"
         self.cash = params.backtest.cash_pusd * MICRO
         self.results: dict[str, dict[int, float]] = {}
@@ -281,6 +290,12 @@ def _allocation(rows: Mapping[str, FloatArray]) -> dict[str, list[float]]:
     return found
 
 
+def sections(path: Path) -> str:
+    """The sections of a page that are written by hand: those below headings of their own, which no table has."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return text[at:] if (at := text.find("\n## ")) >= 0 else ""
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Do what is missing, print one line and write the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.learning", description=__doc__)
@@ -301,7 +316,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     names = plain + [f"{name} x{cost}" for cost in asked.costs for name in ("threshold", "tuned", "ppo_scratch-1")]
     study.test(names, worlds)
     found = measured(study, names, worlds)
-    write_bytes(asked.out / f"learning-{study.name}.md", render(found, study.name).encode())
+    path = asked.out / f"learning-{study.name}.md"
+    write_bytes(path, (render(found, study.name) + sections(path)).encode())
     print(json.dumps(found))
 
 

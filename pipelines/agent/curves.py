@@ -19,6 +19,8 @@ SHOWN = {
     "train/learning_rate": "learning_rate",
 }
 """SB3's names and ours."""
+JUDGED = ("held_out/", "exits/")
+"""How the judge's figures begin: what a policy earned on held-out events, and why its positions ended."""
 MOST = 200
 """Rows of a curve; of a longer one every second is left out."""
 
@@ -34,7 +36,7 @@ class Curves(KVWriter):
         known = {ours: float(key_values[name]) for name, ours in SHOWN.items() if name in key_values}
         if "entropy" in known:
             known["entropy"] = -known["entropy"]
-        held_out = {name: float(value) for name, value in key_values.items() if name.startswith("held_out/")}
+        held_out = {name: float(value) for name, value in key_values.items() if name.startswith(JUDGED)}
         self.rows.append({"step": float(step), **known, **held_out})
 
     def close(self) -> None:
@@ -43,7 +45,7 @@ class Curves(KVWriter):
     def thinned(self) -> list[dict[str, float]]:
         """At most MOST rows, those with a judgement among them all."""
         stride = -(-len(self.rows) // MOST)
-        judged = [any(name.startswith("held_out/") for name in row) for row in self.rows]
+        judged = [any(name.startswith(JUDGED) for name in row) for row in self.rows]
         return [row for at, row in enumerate(self.rows) if judged[at] or at % stride == 0]
 
 

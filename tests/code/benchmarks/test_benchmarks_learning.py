@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.learning import Study, difference, measured
+from benchmarks.learning import Study, difference, measured, sections
 from benchmarks.learning_agents import costs, dearer, full, joined
 from benchmarks.learning_page import render
 from benchmarks.learning_portfolio import BLOCK_S, hedge
@@ -126,3 +126,22 @@ def test_nothing_begins_after_the_minutes():
     study = Study(1.0, PARAMS, None, minutes=1e-9)
     with pytest.raises(Stopped, match="the same command goes on"):
         study.world(1)
+
+
+def test_what_was_measured_is_found_by_the_same_code_and_parameters_alone(tmp_path, monkeypatch):
+    """A row that was kept is found again; with other parameters it is not."""
+    monkeypatch.chdir(tmp_path)
+    one = Study(1.0, PARAMS, None)
+    one._folder.mkdir(parents=True)
+    one._rows.write_text('{"row": "kelly", "world": 1, "pnl_pusd": 5.0}\n')
+    other = PARAMS.model_copy(update={"ppo_entries": PARAMS.ppo_entries.model_copy(update={"timesteps": 7})})
+    assert Study(1.0, PARAMS, None).results == {"kelly": {1: 5.0}}
+    assert Study(1.0, other, None).results == {}
+
+
+def test_a_new_table_keeps_the_sections_that_were_written_by_hand(tmp_path):
+    """What follows the first heading of its own stays where a page is made anew."""
+    page = tmp_path / "learning-edge-1-kalman.md"
+    assert sections(page) == ""
+    page.write_text("# Table\n\n| row |\n\n## Allocation\n\nby hand\n")
+    assert sections(page) == "\n## Allocation\n\nby hand\n"

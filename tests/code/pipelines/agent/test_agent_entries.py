@@ -152,6 +152,9 @@ def test_rewards_alone_teach_to_trade_on_a_forecast_that_knows():
     assert measured["held_out_best_pusd"] > 0.0
     assert measured["against_rule"]["sentence"].startswith("The agent ")
     assert {"step", "entropy", "value_error", "reward"} <= set(measured["curves"][-1])
+    judged = [row for row in measured["curves"] if "held_out/pnl_pusd" in row]
+    assert judged
+    assert all(any(name.startswith("exits/") for name in row) for row in judged)
 
 
 @pytest.mark.parametrize(("more", "said"), [(5.0, "beat"), (-5.0, "lost to"), (0.0, "did not beat")])
