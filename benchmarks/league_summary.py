@@ -9,11 +9,12 @@ from benchmarks.league_row import Row
 from pipelines.forecast.accuracy import Errors
 
 PARTS = (
-    ("the network", "hybrid", "ridge"),
-    ("the filter", "hybrid", "hybrid_without_filter"),
-    ("displayed sizes", "hybrid", "hybrid_without_sizes"),
-    ("the network of the default", "mlp", "ridge"),
-    ("weights that move", "online_ensemble", "hybrid"),
+    ("the network, over filter and linear path", "hybrid", "ridge"),
+    ("the default's network, over the same", "mlp", "ridge"),
+    ("boosting, over the same", "boosting", "ridge"),
+    ("the filter, under the hybrid", "hybrid", "hybrid_without_filter"),
+    ("displayed sizes, in the hybrid", "hybrid", "hybrid_without_sizes"),
+    ("weights that move, over the hybrid", "online_ensemble", "hybrid"),
 )
 """A part of a forecaster, the row with it and the row without."""
 
@@ -90,7 +91,7 @@ def _table(title: str, columns: Sequence[Column], titles: dict[str, str]) -> lis
         "|" + "---|" * (len(columns) + 1),
         *(_line(titles[kind], [_skill(one, kind) for one in columns]) for kind in kinds),
         *(
-            _line(f"*{name} adds*", [_adds(one, whole, part) for one in columns])
+            _line(f"*added by {name}*", [_adds(one, whole, part) for one in columns])
             for name, whole, part in PARTS
             if whole in kinds and part in kinds
         ),

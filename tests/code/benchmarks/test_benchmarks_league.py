@@ -233,7 +233,7 @@ def test_the_summary_pools_worlds_and_averages_training_seeds():
     assert "| Model | reversion, edge 1<br>2 / 2 / 4 |" in lines
     assert "| hybrid | 50.00 [50.00, 50.00] |" in lines
     assert "| lstm | - |" in lines
-    assert "| *the network adds* | +0.00 [+0.00, +0.00] |" in lines
+    assert "| *added by the network, over filter and linear path* | +0.00 [+0.00, +0.00] |" in lines
 
 
 def test_the_limit_is_of_synthetic_worlds_alone():
