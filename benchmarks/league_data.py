@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.judged_bars import JUDGED
-from benchmarks.recorded_rows import Recorded, first_that_fits
+from benchmarks.recorded_rows import RecordedRows, first_that_fits
 from benchmarks.skill_recordings import importable
 from benchmarks.skill_world import skill_world
 from pipelines.core.artifacts import read_json, sha256_path
@@ -106,7 +106,7 @@ def recording(path: Path, params: Params) -> Course:
         return first_that_fits(given, params, (), partial(_recorded, path.name))
 
 
-def _recorded(name: str, made: Recorded) -> Course:
+def _recorded(name: str, made: RecordedRows) -> Course:
     return _course(name.split(".", maxsplit=1)[0], made.rows, made.params, name, made.scaler, JUDGED)
 
 

@@ -23,7 +23,7 @@ Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedRows:
     """Rows of a recording, the parameters with the lookback that its pull decided, and the scaler of its features."""
 
     rows: Rows
@@ -31,7 +31,7 @@ class Recorded:
     scaler: Any
 
 
-def read(path: Path, params: Params, assignments: Sequence[str] = ()) -> Recorded:
+def read(path: Path, params: Params, assignments: Sequence[str] = ()) -> RecordedRows:
     """Pull and featurize a recording with the shipped parameters, changed by some `section.name=value`.
 
     Raises:
@@ -45,10 +45,12 @@ def read(path: Path, params: Params, assignments: Sequence[str] = ()) -> Recorde
         for stage in ("pull", "featurize"):
             stage_runs.run(folder, stage)
         features = folder / "data/features"
-        return Recorded(Rows.read(features), decided(params, features), read_json(features / "scaler.json"))
+        return RecordedRows(Rows.read(features), decided(params, features), read_json(features / "scaler.json"))
 
 
-def first_that_fits(path: Path, params: Params, assignments: Sequence[str], use: Callable[[Recorded], Made]) -> Made:
+def first_that_fits(
+    path: Path, params: Params, assignments: Sequence[str], use: Callable[[RecordedRows], Made]
+) -> Made:
     """What `use` makes of a recording; of one that is too short for the shape of `params`, with that of SHORT.
 
     Raises:
@@ -66,7 +68,7 @@ def first_that_fits(path: Path, params: Params, assignments: Sequence[str], use:
             raise whole from short
 
 
-def _judgeable(path: Path, params: Params, assignments: Sequence[str]) -> Recorded:
+def _judgeable(path: Path, params: Params, assignments: Sequence[str]) -> RecordedRows:
     recorded = read(path, params, assignments)
     settings = recorded.params.forecast
     if len(judged(recorded.rows, settings.lookback_bars, settings.horizon_bars)) == 0:

@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.evaluate import ROOT
 from benchmarks.judged_bars import judged
-from benchmarks.recorded_rows import Recorded, first_that_fits
+from benchmarks.recorded_rows import RecordedRows, first_that_fits
 from benchmarks.without_inputs import GROUPS_OF_BRACKETS, without
 from flows.edit_params import change
 from pipelines.core.domain import FloatArray
@@ -93,7 +93,7 @@ def one_recording(
         return first_that_fits(given, params, assignments, partial(_judgement, path.name, groups))
 
 
-def _judgement(name: str, groups: Sequence[str], recorded: Recorded) -> Row:
+def _judgement(name: str, groups: Sequence[str], recorded: RecordedRows) -> Row:
     rows, params = recorded.rows, recorded.params
     positions = judged(rows, params.forecast.lookback_bars, params.forecast.horizon_bars)
     mean, fitted = _forecast(recorded, name, positions)
@@ -112,7 +112,7 @@ def _judgement(name: str, groups: Sequence[str], recorded: Recorded) -> Row:
 
 
 def _forecast(
-    recorded: Recorded, name: str, positions: IntArray, fitted: StateSpace | None = None
+    recorded: RecordedRows, name: str, positions: IntArray, fitted: StateSpace | None = None
 ) -> tuple[FloatArray, StateSpace | None]:
     """Mean forecasts of a new forecaster at some bars, (n, H), and its filter."""
     from pipelines.forecast import candidate  # noqa: PLC0415
