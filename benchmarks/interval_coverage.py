@@ -9,7 +9,6 @@ scale that was fitted.
 
 import argparse
 import json
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,16 +17,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks import stage_runs
-from benchmarks.evaluate import ROOT
+from benchmarks import recorded_rows
 from benchmarks.judged_bars import judged
-from benchmarks.skill_recordings import importable
-from flows.edit_params import change
+from benchmarks.recorded_rows import RecordedRows, changed, importable
 from pipelines.core.artifacts import read_json
 from pipelines.core.command_line import whole
-from pipelines.core.lookback import decided
 from pipelines.core.money import MICRO, PRICE_SCALE
-from pipelines.core.params import Params, read
 from pipelines.forecast.accuracy import measure
 from pipelines.forecast.training_windows import Rows
 from pipelines.inference.predictor import Predictor
@@ -73,11 +68,14 @@ def one(path: Path, family: str, kind: str) -> Row:
     from pipelines.forecast import candidate  # noqa: PLC0415 - TensorFlow is loaded by those who train
 
     with tempfile.TemporaryDirectory() as work:
-        rows, params = features_of(path, family, [f"forecast.kind={kind}"], Path(work))
+        recorded = features_of(path, family, [f"forecast.kind={kind}"], Path(work))
         forecaster = Path(work) / "forecaster"
-        candidate.make(rows, params, forecaster, path.name, {})
-        candidate.checkpoint_of(params, path.name).clear()
-        return {**judge(rows, Predictor(forecaster)), "scale": read_json(forecaster / "conformal.json").get("ending")}
+        candidate.make(recorded.rows, recorded.params, forecaster, path.name, {})
+        candidate.checkpoint_of(recorded.params, path.name).clear()
+        return {
+            **judge(recorded.rows, Predictor(forecaster)),
+            "scale": read_json(forecaster / "conformal.json").get("ending"),
+        }
 
 
 def judge(rows: Rows, predictor: Predictor) -> Row:
@@ -100,9 +98,8 @@ def judge(rows: Rows, predictor: Predictor) -> Row:
     }
 
 
-def features_of(path: Path, family: str, given: Sequence[str], folder: Path) -> tuple[Rows, Params]:
-    """The feature table of a recording, and the parameters of its family with some changes."""
-    shutil.copy2(ROOT / "params.yaml", folder)
+def features_of(path: Path, family: str, given: Sequence[str], folder: Path) -> RecordedRows:
+    """The feature table of a recording, with the parameters of its family and some changes."""
     shape = {
         "bars.length_s": SHAPES[family][0],
         "forecast.lookback_bars": LOOKBACK,
@@ -111,14 +108,8 @@ def features_of(path: Path, family: str, given: Sequence[str], folder: Path) -> 
         "gate.last_horizon": HORIZON,
         "drift.horizon_bars": 5,
     }
-    assignments = [f"{name}={value}" for name, value in shape.items()]
-    change([*assignments, *given], folder / "params.yaml")
-    recording = importable(path, folder)
-    stage_runs.run(folder, "window", "--source", "recorded", "--recording", str(recording))
-    for stage in ("pull", "featurize"):
-        stage_runs.run(folder, stage)
-    features = folder / "data/features"
-    return Rows.read(features), decided(read(folder / "params.yaml"), features)
+    assignments = [*(f"{name}={value}" for name, value in shape.items()), *given]
+    return recorded_rows.read(importable(path, folder), changed(assignments), assignments)
 
 
 def simulated(family: str, seed: int) -> pd.DataFrame:

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.judged_bars import JUDGED
-from benchmarks.recorded_rows import RecordedRows, first_that_fits
-from benchmarks.skill_recordings import importable
+from benchmarks.recorded_rows import RecordedRows, first_that_fits, importable
 from benchmarks.skill_world import skill_world
 from pipelines.core.artifacts import read_json, sha256_path
 from pipelines.core.params import Params

@@ -36,7 +36,7 @@ class Column:
 
     @property
     def about(self) -> str:
-        """How many data sets, training seeds of the hybrid, and events."""
+        """Numbers of data sets, of training seeds of the hybrid, and of events, as the heading shows them."""
         sets = self.rows.get("persistence", {})
         seeds = max((len(one) for one in self.rows.get("hybrid", sets).values()), default=1)
         events = sum(one[0]["metrics"]["events"] for one in sets.values())

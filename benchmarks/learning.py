@@ -45,7 +45,7 @@ SOURCES = (
     *DECIDES, "pipelines/agent", "pipelines/replay", "pipelines/trading", "benchmarks/learning.py",
     "benchmarks/learning_agents.py", "benchmarks/learning_portfolio.py",
 )  # fmt: skip
-"""What rows and agents are kept for: others are of another version, and are measured again."""
+"""Code that decides results: rows and agents that were kept by another version of it are measured again."""
 PAST, CHOOSING = range(101, 115), range(121, 131)
 """Seeds of the worlds that are learned from and of those that decide what is kept; the test worlds begin at 1."""
 SEARCHED = (*range(101, 117), *range(201, 225))

@@ -1,6 +1,8 @@
 """The feature table of a recording: pulled and cut like any other data, with the lookback that suits its markets."""
 
+import contextlib
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +16,9 @@ from pipelines.core.artifacts import read_json
 from pipelines.core.errors import DataError
 from pipelines.core.lookback import decided
 from pipelines.core.params import Params
+from pipelines.core.params import read as read_params
 from pipelines.forecast.training_windows import Rows
+from pipelines.pull import import_recording, recording
 
 SHORT = {"lookback_bars": 8, "horizon_bars": 5}
 """Shape of a forecast for recordings that are too short for the shipped one."""
@@ -29,6 +33,36 @@ class RecordedRows:
     rows: Rows
     params: Params
     scaler: Any
+
+
+def changed(assignments: Sequence[str]) -> Params:
+    """The shipped parameters with some changes. Raises ParameterError naming what is not allowed."""
+    with tempfile.TemporaryDirectory() as work:
+        path = Path(work) / "params.yaml"
+        shutil.copy2(stage_runs.ROOT / "params.yaml", path)
+        change(assignments, path)
+        return read_params(path)
+
+
+def importable(path: Path, folder: Path, columns: Sequence[str] = ()) -> Path:
+    """The recording as it is, or the one that `oddsmith data import` makes of it in a folder.
+
+    Raises:
+        DataError: if it is no recording and none can be made of it, saying what it lacks.
+        ParameterError: if `columns` are no pairs of ours=theirs.
+    """
+    try:
+        recording.check(path)
+    except DataError:
+        if path.is_dir() or not path.exists():
+            raise
+    else:
+        if not columns:
+            return path.resolve()
+    made = folder / f"{path.name.split('.')[0]}.parquet"
+    with contextlib.redirect_stdout(sys.stderr):
+        import_recording.run(path, made, columns, replace=False)
+    return made
 
 
 def read(path: Path, params: Params, assignments: Sequence[str] = ()) -> RecordedRows:
@@ -51,7 +85,7 @@ def read(path: Path, params: Params, assignments: Sequence[str] = ()) -> Recorde
 def first_that_fits(
     path: Path, params: Params, assignments: Sequence[str], use: Callable[[RecordedRows], Made]
 ) -> Made:
-    """What `use` makes of a recording; of one that is too short for the shape of `params`, with that of SHORT.
+    """What `use` makes of a recording: with the lookback and horizon of `params`, or with SHORT if it is too short.
 
     Raises:
         DataError: if nothing can be learned from it, or nothing comes after that.

@@ -52,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def one(path: Path, family: str, assignments: Sequence[str]) -> dict[str, Any]:
     """Bars and skill with and without the bars whose market ends before the horizon."""
     with tempfile.TemporaryDirectory() as work:
-        rows, params = features_of(path, family, [*assignments, "forecast.least_ahead_bars=1"], Path(work))
+        recorded = features_of(path, family, [*assignments, "forecast.least_ahead_bars=1"], Path(work))
+    rows, params = recorded.rows, recorded.params
     lookback, horizon = params.forecast.lookback_bars, params.forecast.horizon_bars
     fitted = state_space_fit.fit(rows, params.forecast.seed)
     positions = judged(rows, lookback, 1)

@@ -34,7 +34,8 @@ import numpy as np
 from benchmarks.contest import Contest
 from benchmarks.evaluate import ROOT
 from benchmarks.judged_bars import judged
-from benchmarks.skill_recordings import SHOWN, changed, files, one_recording, worst
+from benchmarks.recorded_rows import changed
+from benchmarks.skill_recordings import SHOWN, files, one_recording, worst
 from benchmarks.skill_world import skill_world
 from benchmarks.without_inputs import GROUPS
 from benchmarks.worlds import world

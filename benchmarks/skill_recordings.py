@@ -1,8 +1,5 @@
 """The forecaster on a recording: made of its earlier slices by the stage's own code, judged on the later ones."""
 
-import contextlib
-import shutil
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,54 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.evaluate import ROOT
 from benchmarks.judged_bars import judged
-from benchmarks.recorded_rows import RecordedRows, first_that_fits
+from benchmarks.recorded_rows import RecordedRows, first_that_fits, importable
 from benchmarks.without_inputs import GROUPS_OF_BRACKETS, without
-from flows.edit_params import change
 from pipelines.core.domain import FloatArray
 from pipelines.core.errors import DataError
-from pipelines.core.params import Params, read
+from pipelines.core.params import Params
 from pipelines.features.state_space import StateSpace
 from pipelines.forecast.accuracy import Errors
 from pipelines.forecast.training_windows import IntArray, Rows
 from pipelines.inference.predictor import Predictor
-from pipelines.pull import import_recording, recording
 from pipelines.pull.import_recording import KNOWN
 
 SHOWN = (1, 5, 24)
 
 Row = dict[str, Any]
-
-
-def changed(assignments: Sequence[str]) -> Params:
-    """The shipped parameters with some changes. Raises ParameterError naming what is not allowed."""
-    with tempfile.TemporaryDirectory() as work:
-        path = Path(work) / "params.yaml"
-        shutil.copy2(ROOT / "params.yaml", path)
-        change(assignments, path)
-        return read(path)
-
-
-def importable(path: Path, folder: Path, columns: Sequence[str] = ()) -> Path:
-    """The recording as it is, or the one that `oddsmith data import` makes of it in a folder.
-
-    Raises:
-        DataError: if it is no recording and none can be made of it, saying what it lacks.
-        ParameterError: if `columns` are no pairs of ours=theirs.
-    """
-    try:
-        recording.check(path)
-    except DataError:
-        if path.is_dir() or not path.exists():
-            raise
-    else:
-        if not columns:
-            return path.resolve()
-    made = folder / f"{path.name.split('.')[0]}.parquet"
-    with contextlib.redirect_stdout(sys.stderr):
-        import_recording.run(path, made, columns, replace=False)
-    return made
 
 
 def files(folder: Path) -> list[Path]:

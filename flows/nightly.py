@@ -226,11 +226,7 @@ def _night(source: Source | None, recording: str | None, fresh: bool) -> dict[st
         "shadow": shadow_record.challenger(Settings().var),
         "ended_s": round(time.time(), 1),
         "source": window["source"],
-        "links": {
-            name: url
-            for name, url in (("prefect", flow_run.ui_url), ("mlflow", tracking.page(registered.version)))
-            if url
-        },
+        "links": _links(registered.version),
     }
     write_json(Settings().var / "nightly.json", outcome)
     prefect_pages.show_night(outcome)

@@ -18,7 +18,7 @@ VOLATILITY_FLOOR = 0.01
 """Log-odds per sqrt(bar) added in quadrature: a market whose price did not move has a scale too."""
 
 LEAST_SD = 1e-9
-"""A column that varies less does not vary."""
+"""A column whose standard deviation is smaller counts as constant."""
 MOVE_LIMIT = 0.15
 """Log-odds that a single move counts at most in a local volatility: a bad print or a jump is no volatility to come."""
 
@@ -65,14 +65,14 @@ def signed_log(values: FloatArray) -> FloatArray:
     return logged
 
 
-def spread(sd: FloatArray) -> FloatArray:
-    """Standard deviations by which columns are divided; 0 for one that never moved."""
+def sd_or_zero(sd: FloatArray) -> FloatArray:
+    """Standard deviations of columns; exactly 0 for a column that is constant up to rounding."""
     return np.where(sd > LEAST_SD, sd, 0.0)
 
 
 def standardised(values: FloatArray, mean: FloatArray, sd: FloatArray, bound: float) -> FloatArray:
-    """Columns less their mean over their `spread`, clipped at +-bound. A column whose spread is 0 is 0, whatever it is
-    later: who learned from it learned nothing about its values.
+    """Columns less their mean over their standard deviation, clipped at +-bound. One whose standard deviation is 0 is
+    0 whatever it is later: a model that was fitted on a constant knows nothing of other values.
 
     >>> standardised(np.array([[3.0, 7.0]]), np.array([1.0, 0.0]), np.array([2.0, 0.0]), 5.0)
     array([[1., 0.]])
@@ -110,7 +110,7 @@ class Scaler:
         squares = ((_transformed(raw, transforms) - mean) ** 2 for raw in parts())
         sd = np.sqrt(_summed(squares)[1] / count)
         names = tuple(feature.name for feature in features)
-        return cls(names, transforms, mean, spread(sd), winsor_sd)
+        return cls(names, transforms, mean, sd_or_zero(sd), winsor_sd)
 
     def transform(self, raw: FloatArray) -> FloatArray:
         """Standardised values; the last axis is the feature."""

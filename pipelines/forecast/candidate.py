@@ -16,19 +16,18 @@ from pipelines.core.errors import ParameterError
 from pipelines.core.lookback import ahead_of
 from pipelines.core.money import PRICE_SCALE
 from pipelines.core.params import Params
-from pipelines.features.garch import Garch
 from pipelines.features.scale import local_volatility, price_after
 from pipelines.features.spec import FEATURE_VERSION
 from pipelines.features.state_space import StateSpace
 from pipelines.forecast import kinds, linear_fit, state_space_fit
 from pipelines.forecast.checkpoint import Checkpoint
-from pipelines.forecast.conformal import fit_confidence, fit_offset, interval_scores
-from pipelines.forecast.ending_fit import Timed, fit_ending
+from pipelines.forecast.conformal import fit_confidence, fit_offset
+from pipelines.forecast.ending_fit import EndingSample, fit_ending
 from pipelines.forecast.forecaster import Batch, Reads, TrainingData
 from pipelines.forecast.garch_fit import fit_garch
+from pipelines.forecast.interval_scale import OutputsAt, with_interval_scale
 from pipelines.forecast.safe_shrink import Unseen, later_events, safe_shrink
 from pipelines.forecast.training_windows import BarStates, IntArray, Rows, at_most, scaled_target, training_positions
-from pipelines.forecast.variance_fit import LEAST_EVENTS, Seen, fit_variance
 from pipelines.inference.calibration import Confidence, Conformal
 from pipelines.inference.ending import TIME_LEFT, Ending
 from pipelines.inference.inputs import Inputs, InputScaler, inputs_of, scale_free
@@ -42,8 +41,6 @@ SCALER_WINDOWS = 4_000
 MOST_JUDGED = 450_000
 """Bars of the fit slice, and of the calibration slice, at most, at which the filter's shrink is measured: a bar takes
 some 2 KB on the way."""
-LEAST_BAND = 0.05
-"""Half of a network's band counts as so much at least, in units of volatility x sqrt(h)."""
 HELD_EVERY = 4
 """Of the fit slice's events, one in so many is held back from the networks."""
 
@@ -250,9 +247,9 @@ def _calibrate(rows: Rows, params: Params, folder: Path, path: Base, held: IntAr
     linear_shrink = np.broadcast_to(path.linear_shrink, horizon)
     table = replace(neutral, filter_shrink=path.filter_shrink, linear_shrink=linear_shrink)
     fit = training_positions(rows, "fit", lookback, ahead_of(settings))
-    # With a model that says nothing, so that the predictor shows what one may depend on.
-    signs = Variance.neutral(fit_garch(rows, fit, settings.seed), rows.length_s, horizon)
-    write_json(folder / "conformal.json", replace(table, variance=signs).document())
+    # With it the predictor computes the covariates that a variance is fitted to.
+    neutral_variance = Variance.neutral(fit_garch(rows, fit, settings.seed), rows.length_s, horizon)
+    write_json(folder / "conformal.json", replace(table, variance=neutral_variance).document())
     write_json(folder / "confidence.json", Confidence.neutral(horizon).document())
     predictor = Predictor(folder)
     found = training_positions(rows, "calibration", lookback, ahead_of(settings))
@@ -263,18 +260,20 @@ def _calibrate(rows: Rows, params: Params, folder: Path, path: Base, held: IntAr
     unit = made.unit()
     moves, event = rows.moves(positions, horizon), rows.event[positions]
     table = replace(table, ending=_ending(rows, params, path))
-    shrink, more = np.zeros(horizon), np.empty(0, np.int64)
-    if predictor.meta["network"]:
-        more = at_most(held, params.conformal.windows, (settings.seed, 5))
-    unseen = predictor.outputs(windows, more)
-    chosen = at_most(fit, params.conformal.windows, (settings.seed, 7))
-    seen = predictor.outputs(windows, chosen)
-    table = _with_scale(rows, table, Shown(seen, chosen), Shown(unseen, more), signs.garch)
-    narrowed = scaled_target((moves - base) * (unit / made.wide(table)), volatility)
+
+    def at(chosen: IntArray) -> OutputsAt:
+        return OutputsAt(predictor.outputs(windows, chosen), chosen)
+
+    fitted_to = at(at_most(fit, params.conformal.windows, (settings.seed, 7)))
+    has_network = bool(predictor.meta["network"])
+    unseen = at(at_most(held, params.conformal.windows, (settings.seed, 5))) if has_network else None
+    table = with_interval_scale(rows, table, fitted_to, unseen, neutral_variance.garch)
+    narrowed = scaled_target((moves - base) * (unit / made.interval_scale(table)), volatility)
     offset = fit_offset(made.band(table), narrowed, params.conformal.coverage)
-    if predictor.meta["network"]:
-        both = Outputs.concatenated([made, unseen]) if len(more) else made
-        shrink = _network_shrink(rows, both, table, np.concatenate((positions, more)), path.later)
+    shrink = np.zeros(horizon)
+    if unseen is not None:
+        both = Outputs.concatenated([made, unseen.outputs]) if len(unseen.positions) else made
+        shrink = _network_shrink(rows, both, table, np.concatenate((positions, unseen.positions)), path.later)
     conformal = replace(table, offset=offset, shrink=shrink)
     mean = base + conformal.shrink * output[..., 0] * unit
     confidence = fit_confidence(mean, volatility, moves, event)
@@ -291,58 +290,8 @@ def _ending(rows: Rows, params: Params, path: Base) -> Ending | None:
     chosen = at_most(found, params.conformal.windows, (settings.seed, 6))
     left = rows.moves(chosen, settings.horizon_bars) - path.ahead(rows, chosen)
     volatility = local_volatility(rows.mid_units[chosen[:, None] + np.arange(1 - settings.lookback_bars, 1)])
-    seen = Timed(rows.features[chosen, TIME_LEFT], rows.mid_units[chosen], volatility, left, rows.event[chosen])
+    seen = EndingSample(rows.features[chosen, TIME_LEFT], rows.mid_units[chosen], volatility, left, rows.event[chosen])
     return fit_ending(seen, rows.length_s)
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What the parts of a forecaster say at some bars."""
-
-    made: Outputs
-    positions: IntArray
-
-    def errors(self, rows: Rows, table: Conformal) -> FloatArray:
-        """What filter and linear path leave of the moves, (n, H) in log-odds."""
-        return rows.moves(self.positions, self.made.ahead.shape[1]) - self.made.base(table)
-
-    def half(self, table: Conformal) -> FloatArray:
-        """Half of the network's band in units of the scale, (n, H); 1 at horizons where it is not kept."""
-        band = self.made.band(table)
-        half = np.maximum((band[..., 2] - band[..., 0]) / 2.0, LEAST_BAND)
-        return half if table.band is None else np.where(table.band, half, 1.0)
-
-
-def _with_scale(rows: Rows, table: Conformal, seen: Shown, unseen: Shown, garch: Garch) -> Conformal:
-    """The table with the predicted variance, and with the network's band at the horizons at which intervals with it
-    score better than with the variance alone, on bars that the network did not learn from."""
-    none = np.zeros(len(table.offset), dtype=np.bool_)
-    plain, banded = (_with_variance(rows, replace(table, band=kept), seen, garch) for kept in (none, ~none))
-    event = rows.event[unseen.positions]
-    if len(np.unique(event)) < LEAST_EVENTS:
-        return plain
-    errors = unseen.errors(rows, table)
-    without, with_band = (
-        interval_scores(unseen.made.band(one), errors, unseen.made.wide(one), event, table.coverage)
-        for one in (plain, banded)
-    )
-    kept = np.nansum(without - with_band, axis=0) > 0.0
-    if plain.variance is None and banded.variance is None:
-        return replace(table, band=kept)
-    nothing = Variance.neutral(garch, rows.length_s, len(kept))
-    of_band, of_plain = (one.variance or nothing for one in (banded, plain))
-    # What is neutral has no scale of its own; where both have one it is the same, from the same signs.
-    whole = of_plain if banded.variance is None else of_band
-    return replace(table, band=kept, variance=replace(whole, weights=of_band.where(kept, of_plain).weights))
-
-
-def _with_variance(rows: Rows, table: Conformal, seen: Shown, garch: Garch) -> Conformal:
-    """The table with a predicted variance, from errors in units of the scale and of the band, where it has one; without
-    where none is surely better. A network has learned from these bars: its band fits them better than later ones,
-    which leaves less to be found, not more."""
-    errors = seen.errors(rows, table) / (seen.made.wide(table) * seen.half(table))
-    found = fit_variance(Seen(seen.made.signs, errors, rows.event[seen.positions]), garch, rows.length_s)
-    return replace(table, variance=found)
 
 
 def _network_shrink(rows: Rows, made: Outputs, table: Conformal, positions: IntArray, later: float) -> FloatArray:

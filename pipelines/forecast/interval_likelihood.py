@@ -9,7 +9,7 @@ ERRORS = 2.0
 """Standard errors, clustered by event, that the gain of a scale has to exceed."""
 
 
-def surprise(errors: FloatArray, unit: FloatArray) -> FloatArray:
+def negative_log_likelihood(errors: FloatArray, unit: FloatArray) -> FloatArray:
     """Negative log likelihood of each bar's errors (n, H) under a Laplace distribution of scale `unit` (n, H) times a
     level per horizon, summed over horizons, (n,); a missing error (NaN) says nothing."""
     size = np.abs(errors) / unit
@@ -25,6 +25,6 @@ def by_event(values: FloatArray, event: IntArray) -> FloatArray:
     return summed
 
 
-def surely_gains(gain: FloatArray) -> bool:
+def is_significant(gain: FloatArray) -> bool:
     """Whether gains by event sum to more than ERRORS standard errors."""
     return len(gain) > 1 and float(gain.sum()) > ERRORS * float(gain.std(ddof=1)) * np.sqrt(len(gain))

@@ -24,7 +24,7 @@ from pipelines.features.families.price import MOMENTUM_BARS
 from pipelines.features.feature import PRICE_FLOOR_UNITS
 from pipelines.features.garch import Garch
 from pipelines.features.market_context import NEAR, PRICES
-from pipelines.features.scale import local_volatility, signed_log, spread, standardised
+from pipelines.features.scale import local_volatility, sd_or_zero, signed_log, standardised
 from pipelines.features.state_space import STATES, StateSpace
 from pipelines.inference.linear_path import SEEN
 
@@ -138,7 +138,7 @@ class InputScaler:
         rows = values.reshape(-1, values.shape[-1])
         low, high = np.quantile(rows, (0.001, 0.999), axis=0)
         rows = np.clip(rows, low, high)
-        return cls(rows.mean(axis=0), spread(rows.std(axis=0)), winsor_sd, names)
+        return cls(rows.mean(axis=0), sd_or_zero(rows.std(axis=0)), winsor_sd, names)
 
     def transform(self, values: FloatArray) -> FloatWindows:
         """Standardised windows, float32, clipped at +-winsor_sd."""

@@ -50,23 +50,23 @@ class Outputs:
     linear: FloatArray
     mid_units: NDArray[np.integer[Any]]
     years_left: FloatArray
-    signs: FloatArray
-    """What the forecaster's variance depends on, (n, len(SIGNS)); (n, 0) where it has none."""
+    covariates: FloatArray
+    """Covariates of the predicted variance, (n, len(COVARIATES)); (n, 0) for a forecaster without one."""
 
     def unit(self) -> FloatArray:
         """Volatility x sqrt(h), (n, H): what scales the network back."""
         return self._unit(None)
 
-    def wide(self, table: Conformal) -> FloatArray:
+    def interval_scale(self, table: Conformal) -> FloatArray:
         """The scale of the interval, (n, H): `unit`, by the time left and by the predicted variance."""
         unit = self._unit(table.ending)
-        return unit if table.variance is None else unit * table.variance.factor(self.signs)
+        return unit if table.variance is None else unit * table.variance.factor(self.covariates)
 
     def _unit(self, ending: Ending | None) -> FloatArray:
         return interval_unit(ending, self.years_left, self.mid_units, self.volatility, self.ahead.shape[1])
 
     def band(self, table: Conformal) -> FloatArray:
-        """Quantiles of the network in units of `wide`, (n, H, 3), ascending; zeros where a horizon keeps none."""
+        """Ascending quantiles of the network, (n, H, 3), in units of `interval_scale`; 0 at horizons without a band."""
         quantiles: FloatArray = np.sort(self.network[..., 1:].astype(np.float64), axis=-1)
         return quantiles if table.band is None else np.where(table.band[:, None], quantiles, 0.0)
 
@@ -198,9 +198,11 @@ class Predictor:
             output = self.network(values)
         years_left, variance = features[:, -1, TIME_LEFT], self._conformal.variance
         known = None if self.filter is None else states
-        signs = np.zeros((len(mid_units), 0)) if variance is None else variance.signs(features, mid_units, known)
+        covariates = (
+            np.zeros((len(mid_units), 0)) if variance is None else variance.covariates(features, mid_units, known)
+        )
         ahead = self.ahead(mid_units, states)
-        return Outputs(output, volatility, ahead, linear, mid_units[:, -1], years_left, signs)
+        return Outputs(output, volatility, ahead, linear, mid_units[:, -1], years_left, covariates)
 
     def ahead(self, mid_units: NDArray[np.integer[Any]], states: FloatArray | None) -> FloatArray:
         """What the filter alone forecasts, not shrunk, (n, H) in log-odds; zeros without a filter."""
@@ -217,7 +219,7 @@ class Predictor:
     def scale_back(self, made: Outputs) -> Forecasts:
         """Network over filter and linear path to log-odds, intervals conformalised, with the confidence."""
         table = self._conformal
-        unit, wide = made.unit(), made.wide(table)
+        unit, wide = made.unit(), made.interval_scale(table)
         base, band = made.base(table), made.band(table)
         mean = base + table.shrink * made.network[..., 0].astype(np.float64) * unit
         lower = np.minimum(base + (band[..., 0] - table.offset) * wide, mean)

@@ -1,4 +1,4 @@
-"""How much wider or narrower than usual the interval of a forecast is: from two GARCH variances and what a bar shows.
+"""How much wider or narrower than usual the interval of a forecast is, from two GARCH variances and other covariates.
 
 A GARCH(1, 1) filter runs over the returns of a window and over the surprises of the state-space filter in it. Both
 variances, the local volatility, volume, price and time left say how large the squared error of a forecast will be, in
@@ -17,11 +17,11 @@ from pipelines.core.money import PRICE_SCALE
 from pipelines.features.families.clock import UNKNOWN_TIME_YEARS, YEAR_S
 from pipelines.features.feature import PRICE_FLOOR_UNITS
 from pipelines.features.garch import Garch
-from pipelines.features.scale import local_volatility, log_odds
+from pipelines.features.scale import local_volatility, log_odds, standardised
 from pipelines.features.spec import FEATURE_NAMES
 from pipelines.features.state_space import STATES
 
-SIGNS: Final = (
+COVARIATES: Final = (
     "garch_of_returns",
     "garch_of_surprises",
     "local_volatility",
@@ -38,11 +38,13 @@ SIGNS: Final = (
 RECENT, MOVED, NEWS = 5, 30, 10
 """Bars of the short averages, of the share that moved, and in which a headline counts."""
 STILL: Final = 0.003
-"""Log-odds per bar that is added to the moves: a market that stood still has a logarithm too."""
+"""Log-odds per bar that is added before a logarithm is taken, so that a market without any move has one."""
 SOON: Final = 30.0
+"""Bars that are added to the bars left before the logarithm is taken."""
 NO_END_BARS: Final = 1e5
+"""Bars left of a market without a known end."""
 LIMIT: Final = 5.0
-"""Signs count at most so many standard deviations."""
+"""Covariates count at most so many standard deviations."""
 LEAST, MOST = 1.0 / 16.0, 16.0
 """Bounds of what the model expects of a squared error, in squared units of the scale."""
 
@@ -50,14 +52,14 @@ _VOLUME, _TIME_LEFT = FEATURE_NAMES.index("volume"), FEATURE_NAMES.index("time_t
 _INNOVATION, _TONE = STATES.index("innovation"), STATES.index("tone")
 
 
-def signs(
+def covariates(
     garch: Garch,
     length_s: int,
     features: FloatArray,
     mid_units: NDArray[np.integer[Any]],
     states: FloatArray | None,
 ) -> FloatArray:
-    """What windows show of the variance to come, (n, len(SIGNS)): raw features (n, L, k), mids (n, L), and the columns
+    """The covariates of windows, (n, len(COVARIATES)): raw features (n, L, k), mids (n, L), and the columns
     of a filter (n, L, s); None without a filter, whose surprises are the returns then."""
     odds = log_odds(mid_units)
     returns = np.diff(odds, axis=1, prepend=odds[:, :1])
@@ -85,7 +87,8 @@ def signs(
 
 @dataclass(frozen=True)
 class Variance:
-    """The fitted model: signs are centred and divided by `scale` (k,); `weights` (k + 1, H), the last row the level."""
+    """The fitted model: covariates less `centre` (k,) over `scale` (k,), times `weights` (k + 1, H), whose last row is
+    the intercept."""
 
     garch: Garch
     length_s: int
@@ -93,31 +96,39 @@ class Variance:
     scale: FloatArray
     weights: FloatArray
 
-    def signs(self, features: FloatArray, mid_units: NDArray[np.integer[Any]], states: FloatArray | None) -> FloatArray:
-        """`signs` of windows with this model's GARCH filter."""
-        return signs(self.garch, self.length_s, features, mid_units, states)
+    def covariates(
+        self, features: FloatArray, mid_units: NDArray[np.integer[Any]], states: FloatArray | None
+    ) -> FloatArray:
+        """`covariates` of windows with this model's GARCH filter."""
+        return covariates(self.garch, self.length_s, features, mid_units, states)
 
     def factor(self, seen: FloatArray) -> FloatArray:
-        """What the scale of an interval is multiplied with, (n, H), from signs (n, k)."""
-        bounded = np.clip((seen - self.centre) / self.scale, -LIMIT, LIMIT)
-        expected = np.exp(bounded @ self.weights[:-1] + self.weights[-1])
+        """What the scale of an interval is multiplied with, (n, H), from covariates (n, k)."""
+        standard = standardised(seen, self.centre, self.scale, LIMIT)
+        expected = np.exp(standard @ self.weights[:-1] + self.weights[-1])
         root: FloatArray = np.sqrt(np.clip(expected, LEAST, MOST))
         return root
 
     @classmethod
     def neutral(cls, garch: Garch, length_s: int, horizon: int) -> "Variance":
         """The factor 1, whatever a window shows."""
-        count = len(SIGNS)
+        count = len(COVARIATES)
         return cls(garch, length_s, np.zeros(count), np.ones(count), np.zeros((count + 1, horizon)))
 
-    def where(self, chosen: NDArray[np.bool_], other: "Variance") -> "Variance":
-        """This model at the chosen horizons (H,), elsewhere another one that was fitted to the same signs."""
-        return replace(self, weights=np.where(chosen, self.weights, other.weights))
+    @staticmethod
+    def joined(chosen: NDArray[np.bool_], one: "Variance | None", other: "Variance | None") -> "Variance | None":
+        """One model at the chosen horizons (H,), elsewhere the other, both fitted to the same sample; None stands for
+        the factor 1."""
+        whole = one or other
+        if whole is None:
+            return None
+        weights = (np.zeros_like(whole.weights) if part is None else part.weights for part in (one, other))
+        return replace(whole, weights=np.where(chosen, *weights))
 
     def document(self) -> dict[str, Any]:
         """What `parse` reads back, for JSON."""
         arrays = {name: getattr(self, name).tolist() for name in ("centre", "scale", "weights")}
-        return {"garch": self.garch.document(), "length_s": self.length_s, "signs": list(SIGNS), **arrays}
+        return {"garch": self.garch.document(), "length_s": self.length_s, "covariates": list(COVARIATES), **arrays}
 
     @classmethod
     def parse(cls, document: Any) -> "Variance":

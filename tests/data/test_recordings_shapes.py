@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.skill_recordings import importable
+from benchmarks.recorded_rows import importable
 from pipelines.core.errors import DataError
 from pipelines.pull import recording
 

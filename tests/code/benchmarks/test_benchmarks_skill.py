@@ -7,8 +7,9 @@ import duckdb
 import pytest
 
 from benchmarks.evaluate import ROOT
+from benchmarks.recorded_rows import importable
 from benchmarks.skill import KeptSkill, main, share, summary
-from benchmarks.skill_recordings import files, importable
+from benchmarks.skill_recordings import files
 from pipelines.core.errors import DataError
 from pipelines.pull import recording
 

@@ -7,7 +7,7 @@ from scipy.special import ndtr
 
 from pipelines.features.families.clock import UNKNOWN_TIME_YEARS, YEAR_S
 from pipelines.features.scale import log_odds
-from pipelines.forecast.ending_fit import Timed, fit_ending
+from pipelines.forecast.ending_fit import EndingSample, fit_ending
 from pipelines.inference.calibration import Conformal
 from pipelines.inference.ending import Ending
 
@@ -24,12 +24,12 @@ def windows(count, seed=0):
     ahead = now[:, None] + np.arange(1, HORIZON + 1)
     moves = log_odds(mid[:, ahead]) - log_odds(mid[:, now])[..., None]
     shape = (count, len(now))
-    seen = Timed(
+    seen = EndingSample(
         np.broadcast_to(left[now] * LENGTH_S / YEAR_S, shape).ravel(), mid[:, now].ravel(), np.full(shape, 0.2).ravel(),
         moves.reshape(-1, HORIZON), np.repeat(np.arange(count), len(now)),
     )  # fmt: skip
     inside = (seen.mid_units >= 500) & (seen.mid_units <= 9_500)
-    return Timed(*(getattr(seen, name)[inside] for name in Timed.__dataclass_fields__))
+    return EndingSample(*(getattr(seen, name)[inside] for name in EndingSample.__dataclass_fields__))
 
 
 def covered(seen, ending):

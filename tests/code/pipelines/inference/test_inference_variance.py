@@ -9,11 +9,11 @@ from pipelines.features.garch import Garch
 from pipelines.features.scale import Scaler, log_odds
 from pipelines.features.spec import FEATURE_NAMES, FEATURES
 from pipelines.features.state_space import STATES
-from pipelines.forecast.variance_fit import LEAST_EVENTS, Seen, fit_variance
+from pipelines.forecast.variance_fit import LEAST_EVENTS, VarianceSample, fit_variance
 from pipelines.inference.calibration import Conformal
 from pipelines.inference.inputs import INPUTS, InputScaler
 from pipelines.inference.linear_path import SEEN
-from pipelines.inference.variance import SIGNS, Variance, signs
+from pipelines.inference.variance import COVARIATES, Variance, covariates
 
 GARCH, LENGTH_S, HORIZON, LOOKBACK = Garch(1e-5, 0.1, 0.85), 60, 6, 30
 
@@ -21,10 +21,10 @@ GARCH, LENGTH_S, HORIZON, LOOKBACK = Garch(1e-5, 0.1, 0.85), 60, 6, 30
 def errors_of(count=40, bars=200, seed=0, strength=0.6):
     """Events whose errors are exp(strength x first sign) wide, in units of a scale that knows nothing of it."""
     rng = np.random.default_rng(seed)
-    seen = rng.normal(size=(count * bars, len(SIGNS)))
+    seen = rng.normal(size=(count * bars, len(COVARIATES)))
     wide = np.exp(strength * seen[:, 0])
     errors = wide[:, None] * rng.normal(size=(count * bars, HORIZON))
-    return Seen(seen, errors, np.repeat(np.arange(count), bars))
+    return VarianceSample(seen, errors, np.repeat(np.arange(count), bars))
 
 
 def test_the_width_follows_what_the_errors_follow():
@@ -33,10 +33,10 @@ def test_the_width_follows_what_the_errors_follow():
     found = fit_variance(errors_of(), GARCH, LENGTH_S)
     assert found is not None
     later = errors_of(seed=1)
-    factor = found.factor(later.signs)
-    slope = np.polyfit(later.signs[:, 0], np.log(factor[:, 2]), 1)[0]
+    factor = found.factor(later.covariates)
+    slope = np.polyfit(later.covariates[:, 0], np.log(factor[:, 2]), 1)[0]
     assert slope == pytest.approx(0.6, abs=0.1)
-    third = np.searchsorted(np.quantile(later.signs[:, 0], (1 / 3, 2 / 3)), later.signs[:, 0])
+    third = np.searchsorted(np.quantile(later.covariates[:, 0], (1 / 3, 2 / 3)), later.covariates[:, 0])
     for unit, least in ((factor, 0.87), (np.ones_like(factor), 0.0)):
         size = np.abs(later.errors / unit)[:, 0]
         covered = [(size[third == k] <= np.quantile(size, 0.9)).mean() for k in range(3)]
@@ -53,9 +53,9 @@ def test_errors_that_follow_nothing_keep_their_scale():
 def test_missing_errors_and_signs_that_never_vary_say_nothing():
     """Bars whose market ended early count at the horizons that they have; a sign that was constant has no weight."""
     seen = errors_of()
-    errors, constant = seen.errors.copy(), seen.signs.copy()
+    errors, constant = seen.errors.copy(), seen.covariates.copy()
     errors[::2, 3:], constant[:, 5] = np.nan, 4.0
-    found = fit_variance(Seen(constant, errors, seen.event), GARCH, LENGTH_S)
+    found = fit_variance(VarianceSample(constant, errors, seen.event), GARCH, LENGTH_S)
     assert np.all(found.weights[5] == 0.0)
     other = constant.copy()
     other[:, 5] = 400.0
@@ -71,8 +71,8 @@ def test_the_variance_of_a_window_is_where_its_recursion_ends():
 
 def test_the_factor_is_bounded():
     """However unlike anything before a bar is, its interval is a quarter to four times as wide as usual."""
-    found = replace(Variance.neutral(GARCH, LENGTH_S, HORIZON), weights=np.full((len(SIGNS) + 1, HORIZON), 3.0))
-    factor = found.factor(np.array([[1e9] * len(SIGNS), [-1e9] * len(SIGNS)]))
+    found = replace(Variance.neutral(GARCH, LENGTH_S, HORIZON), weights=np.full((len(COVARIATES) + 1, HORIZON), 3.0))
+    factor = found.factor(np.array([[1e9] * len(COVARIATES), [-1e9] * len(COVARIATES)]))
     assert factor.tolist() == [[4.0] * HORIZON, [0.25] * HORIZON]
 
 
@@ -84,15 +84,15 @@ def test_signs_of_a_window_do_not_depend_on_its_company():
     mids = rng.integers(4_000, 6_000, size=(50, LOOKBACK))
     states = rng.normal(size=(50, LOOKBACK, len(SEEN))) * 0.01
     states[:25, :, STATES.index("tone")] = 0.0
-    every = signs(GARCH, LENGTH_S, features, mids, states)
-    alone = [signs(GARCH, LENGTH_S, features[[k]], mids[[k]], states[[k]])[0] for k in range(50)]
+    every = covariates(GARCH, LENGTH_S, features, mids, states)
+    alone = [covariates(GARCH, LENGTH_S, features[[k]], mids[[k]], states[[k]])[0] for k in range(50)]
     assert np.array_equal(every, np.stack(alone))
-    assert every[:, SIGNS.index("headline_in_10_bars")].tolist() == [0.0] * 25 + [1.0] * 25
-    without = signs(GARCH, LENGTH_S, features, mids, None)
+    assert every[:, COVARIATES.index("headline_in_10_bars")].tolist() == [0.0] * 25 + [1.0] * 25
+    without = covariates(GARCH, LENGTH_S, features, mids, None)
     assert np.array_equal(without[:, 0], without[:, 1])
     wild = states.copy()
     wild[0, -1, STATES.index("innovation")] = 1.0
-    assert signs(GARCH, LENGTH_S, features, mids, wild)[0, 1] > every[0, 1] + 1.0
+    assert covariates(GARCH, LENGTH_S, features, mids, wild)[0, 1] > every[0, 1] + 1.0
 
 
 def test_the_variance_travels_with_the_calibration():
@@ -102,7 +102,7 @@ def test_the_variance_travels_with_the_calibration():
     found = fit_variance(errors_of(), GARCH, LENGTH_S)
     back = Conformal.parse(replace(plain, variance=found).document()).variance
     assert (back.garch, back.length_s) == (found.garch, found.length_s)
-    seen = errors_of(seed=2).signs
+    seen = errors_of(seed=2).covariates
     assert np.array_equal(back.factor(seen), found.factor(seen))
 
 
