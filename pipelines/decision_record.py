@@ -135,13 +135,14 @@ def _floats(one: Inputs) -> tuple[float, ...]:
     return (one.sentiment, one.forecast.confidence, *implied)
 
 
-def on_grid(forecast: Forecast) -> Forecast:
-    """A forecast on the grid of 2^-16 log-odds, a fiftieth of a price unit: what the live process decides with.
+def on_grid(odds: FloatArray) -> FloatArray:
+    """Forecasts on the grid of 2^-16 log-odds, a fiftieth of a price unit: what the live process decides with. Any
+    shape.
 
-    The noise below the grid would be most of the journal. The confidence stays as it is.
+    The noise below the grid would be most of the journal.
     """
-    mean, lower, upper = (np.round(row * GRID) / GRID + 0.0 for row in (forecast.mean, forecast.lower, forecast.upper))
-    return Forecast(mean, lower, upper, forecast.confidence)
+    rounded: FloatArray = np.round(odds * GRID) / GRID + 0.0
+    return rounded
 
 
 def _packed_forecasts(forecasts: Sequence[Forecast]) -> dict[str, Any]:

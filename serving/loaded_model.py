@@ -181,9 +181,10 @@ def _inputs(predictor: Predictor, seen: Sequence[WarmMarket]) -> tuple[Inputs, .
     mids = np.stack([one.window.mids for one in seen])
     sentiment = np.stack([one.window.sentiment for one in seen])
     states = np.stack([one.window.states for one in seen])
-    forecasts = predictor.forecast_batch(features, mids, sentiment, states)
+    exact = predictor.forecast_batch(features, mids, sentiment, states)
+    forecasts = replace(exact, mean=on_grid(exact.mean), lower=on_grid(exact.lower), upper=on_grid(exact.upper))
     return tuple(
-        _input(one, features[index, -1], on_grid(forecasts.at(index)), float(sentiment[index, -1]))
+        _input(one, features[index, -1], forecasts.at(index), float(sentiment[index, -1]))
         for index, one in enumerate(seen)
     )
 

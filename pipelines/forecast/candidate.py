@@ -23,7 +23,7 @@ from pipelines.forecast import kinds, linear_fit, state_space_fit
 from pipelines.forecast.checkpoint import Checkpoint
 from pipelines.forecast.conformal import fit_confidence, fit_offset
 from pipelines.forecast.ending_fit import EndingSample, fit_ending
-from pipelines.forecast.forecaster import Batch, Reads, TrainingData
+from pipelines.forecast.forecaster import Batch, Forecaster, TrainingData
 from pipelines.forecast.garch_fit import fit_garch
 from pipelines.forecast.interval_scale import OutputsAt, with_interval_scale
 from pipelines.forecast.safe_shrink import Unseen, later_events, safe_shrink
@@ -147,7 +147,7 @@ def make(
     path = Base.of(rows, params, fitted if settings.filter else None)
     fitted_s = round(time.monotonic() - started, 1)
     fit = training_positions(rows, "fit", settings.lookback_bars, ahead_of(settings))
-    seen = _seen(rows, params, fit, path, forecaster.reads)
+    seen = _seen(rows, params, fit, path, forecaster)
     if forecaster.linear:
         path = path.with_linear(rows, params, fit)
     held = held_back(rows, fit)
@@ -180,7 +180,7 @@ def checkpoint_of(params: Params, data_hash: str) -> Checkpoint:
     return Checkpoint.of(CHECKPOINTS, hashlib.sha256(decided.encode()).hexdigest()[:16])
 
 
-def _seen(rows: Rows, params: Params, fit: IntArray, path: Base, reads: tuple[Reads, ...]) -> Inputs:
+def _seen(rows: Rows, params: Params, fit: IntArray, path: Base, forecaster: Forecaster) -> Inputs:
     """How the forecaster sees a window, with the standardisation of the fit slice."""
     settings = params.forecast
     chosen = at_most(fit, SCALER_WINDOWS, (settings.seed, 0))
@@ -189,21 +189,23 @@ def _seen(rows: Rows, params: Params, fit: IntArray, path: Base, reads: tuple[Re
     return Inputs(
         InputScaler.fit(values, params.features.winsor_sd, inputs_of(path.fitted)),
         path.fitted,
-        "sentiment" in reads,
-        fit_garch(rows, fit, settings.seed) if "garch" in reads else None,
+        "sentiment" in forecaster.reads,
+        fit_garch(rows, fit, settings.seed) if "garch" in forecaster.reads else None,
+        forecaster.bars,
     )
 
 
 def _training_data(rows: Rows, params: Params, fit: IntArray, path: Base, seen: Inputs) -> TrainingData:
     """Windows and what the filter leaves of the moves after them."""
-    windows = rows.windows(params.forecast.lookback_bars, path.seen)
+    lookback = params.forecast.lookback_bars
+    windows = rows.windows(lookback, path.seen)
 
     def batch(positions: IntArray) -> Batch:
         inputs, volatility = seen.of(*windows(positions))
         left = rows.moves(positions, params.forecast.horizon_bars) - path.ahead(rows, positions)
         return inputs, scaled_target(left, volatility)
 
-    return TrainingData(fit, batch, seen.width, lambda positions: rows.ts_s[positions])
+    return TrainingData(fit, batch, seen.bars_of(lookback), seen.width, lambda positions: rows.ts_s[positions])
 
 
 def _meta(rows: Rows, params: Params, seen: Inputs) -> dict[str, Any]:
@@ -217,6 +219,7 @@ def _meta(rows: Rows, params: Params, seen: Inputs) -> dict[str, Any]:
         "sentiment": seen.sentiment,
         "garch": seen.garch.document() if seen.garch else None,
         "filter": seen.filter.document() if seen.filter else None,
+        "network_bars": seen.bars,
         "network": kinds.find(settings.kind).train is not None,
         "source": kinds.source(settings.kind),
     }

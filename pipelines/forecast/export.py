@@ -18,12 +18,12 @@ TOLERANCE = 1e-5
 
 def export(network: Build, trained: Any, params: ForecastParams, folder: Path) -> Any:
     """Write forecaster.keras and forecaster.onnx (batch size free); the network that was written, on one device."""
-    inputs = trained.input_shape[-1]
-    model = network(params.lookback_bars, inputs, params.horizon_bars, params.dropout, portable=True)
+    _, bars, inputs = trained.input_shape
+    model = network(bars, inputs, params.horizon_bars, params.dropout, portable=True)
     model.set_weights(trained.get_weights())
     model.save(folder / "forecaster.keras")
     save_weights(folder / WEIGHTS, trained.get_weights())
-    model(np.zeros((1, params.lookback_bars, inputs), dtype=np.float32))
+    model(np.zeros((1, bars, inputs), dtype=np.float32))
     model.export(folder / "forecaster.onnx", format="onnx", verbose=False)
     same_bytes.of_keras(folder / "forecaster.keras")
     same_bytes.of_onnx(folder / "forecaster.onnx")

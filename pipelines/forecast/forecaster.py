@@ -22,12 +22,14 @@ Reads = Literal["sentiment", "garch"]
 class TrainingData:
     """What a forecaster learns from: eligible positions, and a function from positions to (input, scaled target).
 
-    Inputs are (n, lookback, inputs), standardised float32; targets (n, horizon) in units of volatility x sqrt(h):
+    Inputs are (n, bars, inputs), standardised float32; targets (n, horizon) in units of volatility x sqrt(h):
     the change of log-odds, or what the state-space filter leaves of it.
     """
 
     positions: IntArray
     batch: Callable[[IntArray], Batch]
+    bars: int
+    """The last bars of a window that the forecaster reads."""
     inputs: int
     ts_s: Callable[[IntArray], IntArray]
     """From positions to the market seconds of their bars."""
@@ -36,8 +38,8 @@ class TrainingData:
 
 
 Train = Callable[[TrainingData, ForecastParams, Checkpoint, Path], dict[str, Any]]
-"""Learn, and write `forecaster.onnx` into the folder: (n, lookback, inputs) float32 -> (n, horizon, 4), the mean and
-the quantiles 0.05, 0.5 and 0.95 of the scaled change. What comes back goes into the stage's report."""
+"""Learn, and write `forecaster.onnx` into the folder: (n, bars, inputs) float32 -> (n, horizon, 4), the mean and the
+quantiles 0.05, 0.5 and 0.95 of the scaled change. What comes back goes into the stage's report."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,5 +52,7 @@ class Forecaster:
     linear: bool = True
     """Whether a linear path is fitted over the filter, on what is known at the bar."""
     reads: tuple[Reads, ...] = ()
+    bars: int | None = None
+    """How many of a window's last bars the network reads; None for all. The inputs of older bars are not made then."""
     keras: bool = False
     """Whether `train` also writes forecaster.keras, which the package stage proves forecaster.onnx against."""

@@ -23,8 +23,10 @@ def recurrent(
     return trained_by_keras(meaning, partial(build, Layers(first, second, dense)), reads=reads)
 
 
-def trained_by_keras(meaning: str, network: Build, *, reads: tuple[Reads, ...] = ()) -> Forecaster:
-    """A forecaster of any network that `networks.Build` describes."""
+def trained_by_keras(
+    meaning: str, network: Build, *, reads: tuple[Reads, ...] = (), bars: int | None = None
+) -> Forecaster:
+    """A forecaster of any network that `networks.Build` describes, on the last `bars` bars of a window (None: all)."""
 
     def learn(data: TrainingData, params: ForecastParams, checkpoint: Checkpoint, folder: Path) -> dict[str, Any]:
         trained, speed = train(network, data, params, strategy(params.replicas), checkpoint)
@@ -39,4 +41,4 @@ def trained_by_keras(meaning: str, network: Build, *, reads: tuple[Reads, ...] =
             "onnx_parity": parity(model, folder, data.batch(fixed)[0]),
         }
 
-    return Forecaster(meaning=meaning, reads=reads, train=learn, keras=True)
+    return Forecaster(meaning=meaning, reads=reads, train=learn, bars=bars, keras=True)

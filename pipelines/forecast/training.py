@@ -40,7 +40,7 @@ def train(
     loss = MeanAndQuantiles([float(bound) for bound in clip], params.mean_weight)
     mixed = precision(mixed=params.mixed_precision) == MIXED
     with computing(MIXED if mixed else FLOAT), strategy.scope():
-        shape = (params.lookback_bars, data.inputs, params.horizon_bars)
+        shape = (data.bars, data.inputs, params.horizon_bars)
         model = network(*shape, params.dropout, seed=params.seed)
         begin(model, data)
         optimizer = keras.optimizers.Adam(OneCycle(params.learning_rate, steps * params.epochs), global_clipnorm=1.0)

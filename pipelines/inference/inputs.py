@@ -80,45 +80,57 @@ def filtered(fitted: StateSpace, states: FloatArray, volatility: FloatArray) -> 
     return np.concatenate((ahead / (unit * np.sqrt(FILTER_HORIZONS)), moves / unit, states[..., -1:]), axis=-1)
 
 
-def relative(features: FloatArray, mid_units: NDArray[np.integer[Any]], volatility: FloatArray) -> FloatArray:
-    """Raw windows (n, L, features) relative to their own scale, and derived: (n, L, len(INPUTS)).
+def relative(
+    features: FloatArray, mid_units: NDArray[np.integer[Any]], volatility: FloatArray, bars: int | None = None
+) -> FloatArray:
+    """Raw windows (n, L, features) relative to their own scale, and derived, of the last `bars` bars (None: all):
+    (n, bars, len(INPUTS)).
 
     `volatility` (n,) is log-odds per sqrt(bar).
     """
-    values = features.copy()
-    price = np.clip(mid_units / PRICE_SCALE, _FLOOR, 1.0 - _FLOOR)
+    last = _last(bars)
     scale = volatility[:, None]
+    price = np.clip(mid_units / PRICE_SCALE, _FLOOR, 1.0 - _FLOOR)
+    volume = signed_log(features[..., _COLUMN["volume"]])
+    traded = volume > 0.0
+    volume -= volume.sum(axis=1, keepdims=True) / np.maximum(traded.sum(axis=1, keepdims=True), 1)
+    derived = _derived(features[..., _COLUMN["price_change"]] / (price * (1.0 - price) * scale), volume, bars)
+    values, mid_units, price = features[:, last].copy(), mid_units[:, last], price[:, last]
     move = price * (1.0 - price) * scale
     values[..., _COLUMN["price_change"]] /= move
     values[..., _COLUMN["simple_return"]] /= (1.0 - price) * scale
     values[..., _COLUMN["log_return"]] /= (1.0 - price) * scale
     values[..., _COLUMN["momentum"]] /= move * np.sqrt(MOMENTUM_BARS)
     values[..., _COLUMN["volatility"]] /= move
-    for name, bars in (("ma_7", SHORT_BARS), ("ma_30", LONG_BARS)):
+    for name, width in (("ma_7", SHORT_BARS), ("ma_30", LONG_BARS)):
         column = _COLUMN[name]
-        values[..., column] = (values[..., column] - mid_units / PRICE_SCALE) / (move * np.sqrt(bars))
-    for name in ("volume", "volume_change", "volume_price_ratio"):
+        values[..., column] = (values[..., column] - mid_units / PRICE_SCALE) / (move * np.sqrt(width))
+    values[..., _COLUMN["volume"]] = volume[:, last]
+    for name in ("volume_change", "volume_price_ratio"):
         values[..., _COLUMN[name]] = signed_log(values[..., _COLUMN[name]])
-    volume = values[..., _COLUMN["volume"]]
-    traded = volume > 0.0
-    volume -= volume.sum(axis=1, keepdims=True) / np.maximum(traded.sum(axis=1, keepdims=True), 1)
-    return np.concatenate((values, _derived(values[..., _COLUMN["price_change"]], volume)), axis=-1)
+    return np.concatenate((values, derived), axis=-1)
 
 
-def _derived(move: FloatArray, volume: FloatArray) -> FloatArray:
-    """Moves (n, L) in units of volatility and relative log volume (n, L) -> derived inputs (n, L, 11)."""
+def _last(bars: int | None) -> slice:
+    """The last `bars` bars of a window, all with None."""
+    return slice(None if bars is None else -bars, None)
+
+
+def _derived(move: FloatArray, volume: FloatArray, bars: int | None) -> FloatArray:
+    """Moves (n, L) in units of volatility and relative log volume (n, L) -> derived inputs (n, bars, 11)."""
     clipped = np.clip(move, -MOVE_CLIP, MOVE_CLIP)
     unusual = 1.0 / (1.0 + np.exp(-2.0 * (volume[..., None] - np.array(VOLUME_STEPS))))
     flow = clipped[..., None] * unusual
-    slow = _decayed(flow, FLOW_BARS)
-    trends = [_decayed(clipped[..., None], bars) for bars in TREND_BARS]
-    return np.concatenate((flow, slow, *trends), axis=-1)
+    slow = _decayed(flow, FLOW_BARS, bars)
+    trends = [_decayed(clipped[..., None], memory, bars) for memory in TREND_BARS]
+    return np.concatenate((flow[:, _last(bars)], slow, *trends), axis=-1)
 
 
-def _decayed(values: FloatArray, bars: float) -> FloatArray:
-    """Sum over the past of the window, older bars weighted by exp(-age / bars): (n, L, k) -> (n, L, k)."""
-    age = np.subtract.outer(np.arange(values.shape[1]), np.arange(values.shape[1]))
-    kernel = np.where(age >= 0, np.exp(-np.maximum(age, 0) / bars), 0.0)
+def _decayed(values: FloatArray, memory: float, bars: int | None) -> FloatArray:
+    """Sum over the past of the window, older bars weighted by exp(-age / memory): (n, L, k) -> (n, bars, k)."""
+    order = np.arange(values.shape[1])
+    age = np.subtract.outer(order[_last(bars)], order)
+    kernel = np.where(age >= 0, np.exp(-np.maximum(age, 0) / memory), 0.0)
     summed: FloatArray = kernel @ values
     return summed
 
@@ -178,14 +190,17 @@ def scale_free(
     mid_units: NDArray[np.integer[Any]],
     fitted: StateSpace | None = None,
     states: FloatArray | None = None,
+    bars: int | None = None,
 ) -> tuple[FloatArray, FloatArray]:
-    """Windows relative to their own scale, (n, L, len(inputs_of(fitted))), and the local volatility (n,).
+    """Windows relative to their own scale, (n, bars, len(inputs_of(fitted))), and the local volatility (n,).
 
-    `states` (n, L, len(SEEN)) is what the filter leaves and the market context; None is neutral.
+    `states` (n, L, len(SEEN)) is what the filter leaves and the market context; None is neutral. Of the windows (n, L)
+    the last `bars` bars come back, all with None.
     """
     volatility = local_volatility(mid_units)
-    seen = np.zeros((*mid_units.shape, len(SEEN))) if states is None else states
-    parts = [relative(features, mid_units, volatility)]
+    parts = [relative(features, mid_units, volatility, bars)]
+    mid_units = mid_units[:, _last(bars)]
+    seen = np.zeros((*mid_units.shape, len(SEEN))) if states is None else states[:, _last(bars)]
     if fitted is not None:
         parts.append(filtered(fitted, seen[..., : len(STATES)], volatility))
     parts.append(around(seen[..., len(STATES) : len(STATES) + len(NEAR)], mid_units, volatility))
@@ -200,6 +215,12 @@ class Inputs:
     filter: StateSpace | None = None
     sentiment: bool = False
     garch: Garch | None = None
+    bars: int | None = None
+    """The last bars of a window that the network reads; None for all."""
+
+    def bars_of(self, lookback: int) -> int:
+        """How many bars the network reads of a window of so many."""
+        return lookback if self.bars is None else min(self.bars, lookback)
 
     @property
     def width(self) -> int:
@@ -213,18 +234,19 @@ class Inputs:
         sentiment: FloatArray | None = None,
         states: FloatArray | None = None,
     ) -> tuple[FloatWindows, FloatArray]:
-        """Standardised windows (n, L, width) and the local volatility (n,) that scales the output back.
+        """Standardised windows (n, bars, width) and the local volatility (n,) that scales the output back.
 
         Extras of special forecasters: the sentiment (n, L), as it is and as a move of 0.1 log-odds in units of
         volatility (absent is neutral); the conditional volatility of a GARCH filter over the window.
         """
-        values, volatility = scale_free(features, mid_units, self.filter, states)
+        values, volatility = scale_free(features, mid_units, self.filter, states, self.bars)
+        last = _last(self.bars)
         columns = [self.scaler.transform(values)]
         if self.sentiment:
-            known = np.zeros(mid_units.shape) if sentiment is None else sentiment
+            known = np.zeros(mid_units[:, last].shape) if sentiment is None else sentiment[:, last]
             bound = self.scaler.winsor_sd
             move = np.clip(SENTIMENT_MOVE * known / volatility[:, None], -bound, bound)
             columns += [known[..., None].astype(np.float32), move[..., None].astype(np.float32)]
         if self.garch is not None:
-            columns.append((self.garch.volatility(mid_units) / GARCH_UNIT)[..., None].astype(np.float32))
+            columns.append((self.garch.volatility(mid_units)[:, last] / GARCH_UNIT)[..., None].astype(np.float32))
         return np.concatenate(columns, axis=-1), volatility

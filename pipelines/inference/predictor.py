@@ -126,6 +126,7 @@ class Predictor:
             StateSpace.parse(fitted) if fitted else None,
             bool(self.meta.get("sentiment")),
             Garch(**garch) if garch else None,
+            self.meta.get("network_bars"),
         )
         linear = self.meta.get("linear")
         self.linear = LinearPath.parse(linear) if linear else None
@@ -150,6 +151,11 @@ class Predictor:
     def filter(self) -> StateSpace | None:
         """The state-space filter whose states the windows must bring; None without one."""
         return self.seen.filter
+
+    @property
+    def network_bars(self) -> int:
+        """Bars that the network reads, at the end of a window."""
+        return self.seen.bars_of(self.lookback)
 
     def network(self, windows: FloatWindows) -> NDArray[np.float32]:
         """Raw output (n, H, 4) of the network, zeros without one: mean, q05, q50, q95 in units of volatility x sqrt(h),

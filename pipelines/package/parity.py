@@ -30,7 +30,7 @@ def forecaster(trained: Path, packed: Path, work: Path) -> float:
         ArtifactError: if they differ by 1e-5 or more, or the Keras file cannot be read.
     """
     predictor = Predictor(packed)
-    shape = (SAMPLES, predictor.lookback, predictor.seen.width)
+    shape = (SAMPLES, predictor.network_bars, predictor.seen.width)
     windows = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     np.save(work / "inputs.npy", windows)
     done = subprocess.run(

@@ -26,7 +26,7 @@ def _data(bars=3_000, flips_at=1.0):
         target = 0.5 * sign[:, None] * windows[:, -1, :1] + noise[positions]
         return windows, target.astype(np.float32)
 
-    return TrainingData(np.arange(bars), batch, INPUTS, lambda positions: 60 * positions)
+    return TrainingData(np.arange(bars), batch, LOOKBACK, INPUTS, lambda positions: 60 * positions)
 
 
 def _params():

@@ -1,5 +1,7 @@
 """The predictor: scaling, intervals, confidence, and what it refuses."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from onnx_forecaster import HORIZON, LOOKBACK, windows, write_forecaster
@@ -109,6 +111,25 @@ def test_inputs_of_a_window_do_not_read_other_bars():
     later[0, -1, 1] += 0.5
     changed = relative(later, mids, scale)
     assert np.array_equal(base[0, :-1], changed[0, :-1])
+
+
+@pytest.mark.parametrize("bars", [1, 2, LOOKBACK, LOOKBACK + 5])
+def test_a_network_of_the_last_bars_reads_the_inputs_of_the_whole_window(tmp_path, bars):
+    """What a network gets of its last bars is the same to the bit whether the inputs of older bars are made or not,
+    with a filter, sentiment and GARCH too."""
+    fitted = StateSpace((0.93, 0.9, 0.5, 0.7, 0.9, 0.5, -4.0, 0.3, 0.9, 100.0, -9.0, 0.5, -8.5, 1.5, -8.5, 0.5))
+    extras, garch = (
+        ("sentiment", "sentiment_move", "conditional_volatility"),
+        {"omega": 1e-5, "alpha": 0.1, "beta": 0.8},
+    )
+    whole = Predictor(write_forecaster(tmp_path, extras=extras, garch=garch, fitted=fitted)).seen
+    features, mids, sentiment = windows(4)
+    states = np.random.default_rng(1).normal(size=(*mids.shape, len(SEEN))) * 0.1
+    made, volatility = replace(whole, bars=bars).of(features, mids, sentiment, states)
+    every, same = whole.of(features, mids, sentiment, states)
+    assert made.shape == (4, min(bars, LOOKBACK), whole.width)
+    assert np.array_equal(made, every[:, -bars:])
+    assert np.array_equal(volatility, same)
 
 
 def test_wrong_windows_are_refused(predictor):
