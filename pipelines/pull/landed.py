@@ -23,7 +23,8 @@ SCORER: Final = b"scorer"
 MOST_SPANS: Final = 3
 """A market with more holes than this is asked for as a whole: a request for each would cost more."""
 
-_SEEN: Final = ("volume_micro", "n_trades", "spread_units", "bid_size_micro", "ask_size_micro")
+_BOOK: Final = ("spread_units", "bid_size_micro", "ask_size_micro")
+_SEEN: Final = ("volume_micro", "n_trades", *_BOOK)
 _COLUMNS: Final = ("mid_units", "filled", *_SEEN)
 
 
@@ -159,6 +160,19 @@ def overlay(bars: Bars, market: Market, landed: Landed) -> Bars:
     _, at, rows = np.intersect1d(bars.ts_s, columns["ts_s"], assume_unique=True, return_indices=True)
     for name, values in seen.items():
         values[at] = columns[name][rows]
+    return replace(bars, **seen)
+
+
+def overlay_books(bars: Bars, market: Market, books: Landed) -> Bars:
+    """The bars of a market with spread and sizes of the books at their ends, where `books` has a two-sided one."""
+    columns = books.bars.get(market.market_id)
+    if columns is None:
+        return bars
+    seen = {name: getattr(bars, name).copy() for name in _BOOK}
+    _, at, rows = np.intersect1d(bars.ts_s, columns["ts_s"], assume_unique=True, return_indices=True)
+    known = columns["spread_units"][rows] > 0
+    for name, values in seen.items():
+        values[at[known]] = columns[name][rows[known]]
     return replace(bars, **seen)
 
 

@@ -40,6 +40,7 @@ from pipelines.venue.wire import Book
 BEFORE_S = 7_200
 """Reference prices of so long before a window are read too: the volatility looks back."""
 
+BOOKS_BEFORE_S = 7_200
 DAY_S = 86_400
 BOOKS = pa.schema(
     [
@@ -98,13 +99,28 @@ def recorder_of(
     settings: Settings, params: Params, start_s: int, as_of_s: int
 ) -> Callable[[list[Market]], Landed] | None:
     """What gives the bars of some markets where they are shorter than the venue's history has them: recorded frames."""
-    length_s = params.bars.length_s
-    if length_s >= data.LEAST_BUCKET_S:
+    if params.bars.length_s >= data.LEAST_BUCKET_S:
         return None
+    return _frames_of(settings, params, start_s, as_of_s, start_s)
+
+
+def books_of(settings: Settings, params: Params, start_s: int, as_of_s: int) -> Callable[[list[Market]], Landed] | None:
+    """What gives the books at the ends of bars that have their prices from the venue's history: recorded frames.
+
+    Frames of BOOKS_BEFORE_S more are read: a market shows a whole book only now and then.
+    """
+    if params.bars.length_s < data.LEAST_BUCKET_S or not (settings.var / "landing/frames").is_dir():
+        return None
+    return _frames_of(settings, params, start_s, as_of_s, start_s - BOOKS_BEFORE_S)
+
+
+def _frames_of(
+    settings: Settings, params: Params, start_s: int, as_of_s: int, wall_from_s: int
+) -> Callable[[list[Market]], Landed]:
     # The simulator has a clock of its own: there the time of a segment says nothing of the market time in it.
-    wall_from_s = 0 if settings.mode is Mode.SIMULATED else start_s
-    span = (start_s, as_of_s, length_s)
-    return lambda markets: frames.read(settings.var / "landing", markets, *span, wall_from_s=wall_from_s)
+    wall_s = 0 if settings.mode is Mode.SIMULATED else wall_from_s
+    span = (start_s, as_of_s, params.bars.length_s)
+    return lambda markets: frames.read(settings.var / "landing", markets, *span, wall_from_s=wall_s)
 
 
 def _since(folder: Path, as_of_s: int, params: Params) -> int:
@@ -129,7 +145,8 @@ def _append_history(
     overlap_s = (params.bars.max_gap_bars + 1) * params.bars.length_s
     span = (since_s - overlap_s, as_of_s)
     known, recorded = landed.read(folder, *span, params.news.scorer), recorder_of(settings, params, *span)
-    found = asyncio.run(live.history(settings, params, *span, known=known, recorded=recorded))
+    books = books_of(settings, params, *span)
+    found = asyncio.run(live.history(settings, params, *span, known=known, recorded=recorded, books=books))
     bars = Bars.concatenated([_new(part, found.markets, since_s, known) for part in found.bars.parts()])
     table = quarantine.kept("bars", raw_tables.bars_table([m.market_id for m in found.markets], bars))
     _append_days(folder / "bars", table, as_of_s)

@@ -22,7 +22,7 @@ from pipelines.core.settings import Settings
 from pipelines.news import matching, rss, scorers, sources
 from pipelines.pull import grid, spreads
 from pipelines.pull.grid import Points
-from pipelines.pull.landed import Landed, merged, overlay
+from pipelines.pull.landed import Landed, merged, overlay, overlay_books
 from pipelines.pull.packed import PackedBars
 from pipelines.venue import clob, data, gamma
 from pipelines.venue.gamma_rows import Odd
@@ -103,11 +103,13 @@ async def history(
     *,
     known: Landed | None = None,
     recorded: Callable[[list[Market]], Landed] | None = None,
+    books: Callable[[list[Market]], Landed] | None = None,
 ) -> History:
     """Markets that lived in (start_s, as_of_s], their bars and the headlines about them.
 
     What is `known` from the landing zone is taken from there; the venue is asked for the bars that are missing. With
     `recorded` the bars of the listed markets are those that it gives (bars shorter than a minute have no other source).
+    `books` gives the books at the ends of bars where they were recorded.
     """
     landed = Landed() if known is None else known
     async with (
@@ -124,6 +126,8 @@ async def history(
         if recorded is not None:
             landed = replace(recorded(markets), headlines=landed.headlines)
         making = _Making(settings.var / "landing", start_s, as_of_s, params, landed)
+        if books is not None:
+            making.books = books(markets)
         made = await making.all(archive, tape, markets, odd)
         disputed: set[str] = set()
         over = [one.market_id for one in markets if (one.end_s or as_of_s) < as_of_s]
@@ -207,6 +211,7 @@ class _Making:
         self.bars = PackedBars()
         self._start_s, self._as_of_s, self._params, self._landed = start_s, as_of_s, params, landed
         self._touches = spreads.Touches(folder)
+        self.books = Landed()
 
     async def all(self, archive: VenueHttp, tape: VenueHttp, markets: list[Market], odd: Counter[str]) -> list[_Made]:
         """What became of each market, in their order."""
@@ -217,6 +222,7 @@ class _Making:
             if len(series.ts_s):
                 bars = overlay(_market_bars(code, series, self._params), market, self._landed)
                 bars = self._touches.on(bars, market.market_id, self._params.bars.length_s)
+                bars = overlay_books(bars, market, self.books)
                 self.bars.add(bars)
                 used = int((~bars.filled).sum())
             return _Made(len(series.ts_s), have, used, asked)

@@ -1,6 +1,7 @@
 """A pull from the simulator through production routes gives what the venue shows."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,54 @@ def test_a_pull_reads_the_landing_zone_first(venue: Any, shipped: Params, now_s:
     assert both.headlines == alone.headlines
     assert both.asked["prices_landed"] > 1_000
     assert alone.asked["prices_landed"] == 0
+
+
+def test_recorded_frames_give_every_bar_its_book(
+    venue: Any, shipped: Params, history: History, now_s: int, tmp_path: Path
+) -> None:
+    """Where a recorder ran, ingested bars of a minute have the book at their end, until the connection was lost, and
+    a later pull has it too; prices are the venue's."""
+    settings = venue.settings.model_copy(update={"var": tmp_path})
+    start_s, folder = now_s - 3_600, tmp_path / "landing"
+    ends = history.bars.whole()
+    market = history.markets[int(ends.code[ends.ts_s == now_s][0])]
+    told = [(now_s - 1_800 + 45 * k, "120" if k < 2 else "450") for k in range(7)]
+    record(folder, market, told, lost_s=now_s - 1_525)
+
+    landing._append_history(folder, settings, shipped, start_s, LandingQuarantine(folder, now_s))
+    write_json(folder / "state.json", {"as_of_s": now_s})
+    known = landed.read(folder, start_s, now_s, shipped.news.scorer)
+    again = asyncio.run(live.history(settings, shipped, start_s, now_s, known=known))
+
+    alone = asyncio.run(live.history(settings.model_copy(update={"var": tmp_path / "no"}), shipped, start_s, now_s))
+    code = [one.market_id for one in again.markets].index(market.market_id)
+    bars, plain = (found.bars.whole() for found in (again, alone))
+    own = bars.code == code
+    sizes = {
+        int(ts - now_s): int(size) for ts, size in zip(bars.ts_s[own], bars.bid_size_micro[own], strict=True) if size
+    }
+    assert sizes == {at: (120 if at < -1_710 else 450) * 1_000_000 for at in range(-1_800, -1_530, 60)}
+    assert np.array_equal(bars.mid_units, plain.mid_units)
+    assert not plain.bid_size_micro.any()
+
+
+def record(landing_zone: Path, market: Any, told: list[tuple[int, str]], *, lost_s: int) -> None:
+    """A segment of the recorder: whole books of a market with some size at some times, then a lost connection."""
+    lines = [
+        {
+            "recv_ms": ts_s * 1_000, "source": "market",
+            "frame": {
+                "event_type": "book", "market": market.market_id, "asset_id": market.token_yes,
+                "timestamp": str(ts_s * 1_000), "bids": [{"price": "0.40", "size": size}],
+                "asks": [{"price": "0.42", "size": size}],
+            },
+        }
+        for ts_s, size in told
+    ]  # fmt: skip
+    lines.append({"recv_ms": lost_s * 1_000, "source": "market", "gap": "the connection was lost"})
+    path = landing_zone / "frames" / f"{told[0][0] * 1_000}.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
 def test_a_landing_zone_that_is_complete_asks_for_nothing(
