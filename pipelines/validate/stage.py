@@ -24,7 +24,7 @@ from pipelines.core.errors import DataError
 from pipelines.core.params import Params, load
 from pipelines.core.products import QUARANTINE, RAW, report_json, report_page
 from pipelines.core.settings import Settings
-from pipelines.validate import facts, history, quarantine, suite
+from pipelines.validate import distribution, facts, history, quarantine, suite
 from pipelines.validate.quarantine import REASON, Split
 from pipelines.validate.suite import Check
 
@@ -78,9 +78,9 @@ def run() -> None:
     length_s, as_of_s = int(pulled["length_s"]), int(pulled["as_of_s"])
     tally = Tally()
     with artifacts.replaced_folder(QUARANTINE) as folder:
-        markets = _small_tables(folder, tally, as_of_s)
+        markets, tones = _small_tables(folder, tally, as_of_s)
         checks, figures = _bars(folder, markets, length_s, as_of_s, params, tally)
-    figures |= {"markets": float(len(markets)), "headlines": float(tally.kept["headlines"])}
+    figures |= {"markets": float(len(markets)), "headlines": float(tally.kept["headlines"]), **tones}
     path = Settings().var / history.FILE
     said = history.warnings(figures, history.earlier(path, pulled["source"]), params.validate_.warn_deviations)
     checks += [_share(name, tally, params) for name in tally.read]
@@ -109,8 +109,8 @@ def run() -> None:
     logger.info("done", checks=len(checks), quarantined=sum(tally.aside.values()), **counts)
 
 
-def _small_tables(folder: Path, tally: Tally, as_of_s: int) -> pd.DataFrame:
-    """Set aside odd markets, headlines, payouts and spreads; the markets that are kept.
+def _small_tables(folder: Path, tally: Tally, as_of_s: int) -> tuple[pd.DataFrame, dict[str, float]]:
+    """Set aside odd markets, headlines, payouts and spreads; the markets that are kept, and figures of the tone.
 
     A market whose payout is odd goes with it: nobody could settle it.
     """
@@ -125,7 +125,7 @@ def _small_tables(folder: Path, tally: Tally, as_of_s: int) -> pd.DataFrame:
     for name, made in (("markets", found), ("payouts", paid), ("headlines", news), ("spreads", spreads)):
         tally.add(name, made)
         _write(folder / f"{name}.parquet", made.aside)
-    return found.kept
+    return found.kept, distribution.tone_figures(news.kept)
 
 
 def _joined(first: Split, second: Split) -> Split:
@@ -142,7 +142,7 @@ def _bars(
     limits = (length_s, phase_s, as_of_s, params.bars.max_gap_bars)
     needed = lookback.needed(params)
     each: list[list[Check]] = []
-    totals, newest = [], 0
+    totals, newest, distributions = [], 0, distribution.Distributions()
     with _Growing(folder / "bars.parquet", raw_tables.BARS) as aside:
         for group in _groups(facts.market_counts(parts), params.compute.bars_at_once):
             made = quarantine.bars(facts.read_bars(parts, group), listed, *limits)
@@ -154,6 +154,7 @@ def _bars(
             derived = facts.derive(made.kept, markets, length_s)
             each.append(suite.check(derived, suite.bars_suite(length_s, limits[3]), {"as_of_s": as_of_s}))
             totals.append(facts.per_market(derived))
+            distributions.add(derived)
             newest = max(newest, int(derived["ts_s"].max()))
     per_market = pd.concat(totals, ignore_index=True) if totals else facts.per_market(facts.no_bars())
     checks = [
@@ -167,6 +168,7 @@ def _bars(
         "bars_per_market": bars / max(len(per_market), 1),
         "zero_move_share": facts.zero_move_share(per_market),
         "quarantined_share": tally.aside["bars"] / max(tally.read["bars"], 1),
+        **distributions.figures(),
     }
     return checks, figures
 
