@@ -83,12 +83,23 @@ def read(folder: Path, start_s: int, as_of_s: int, scorer: str) -> Landed:
     return Landed(_bars(folder / "bars", start_s, as_of_s), headlines, known_s)
 
 
+def again(path: Path, number: int) -> Path:
+    """The name of the second, third ... file of one market time; it sorts after the first."""
+    return path.with_stem(f"{path.stem}_{number}")
+
+
+def _order(path: Path) -> tuple[int, int]:
+    """Market time of a file of the landing zone, and its number among those of that time."""
+    as_of_s, _, number = path.stem.partition("_")
+    return int(as_of_s), int(number or 1)
+
+
 def _bars(folder: Path, start_s: int, as_of_s: int) -> PackedMarkets:
     """A day is in memory at a time."""
     made = PackedMarkets()
     for day in day_folders(folder, start_s, as_of_s):
         # Files of a day are named by the time of their run: sorted, the newest comes last.
-        files = sorted(day.glob("*.parquet"), key=lambda path: int(path.stem))
+        files = sorted(day.glob("*.parquet"), key=_order)
         if files:
             _add_day(made, files, start_s, as_of_s)
     return made
@@ -132,7 +143,7 @@ def _integers(column: pa.ChunkedArray) -> IntArray:
 
 def _headlines(folder: Path, start_s: int, as_of_s: int, scorer: str) -> list[Headline]:
     found: dict[str, Headline] = {}
-    for path in sorted(folder.glob("*.parquet"), key=lambda path: int(path.stem)):
+    for path in sorted(folder.glob("*.parquet"), key=_order):
         table = pq.ParquetFile(path).read()
         same = (table.schema.metadata or {}).get(SCORER, b"").decode() == scorer
         for row in sane("headlines", table, as_of_s).to_pylist():

@@ -11,6 +11,7 @@ A run writes new files and then the state; one that was interrupted is repeated,
 
 import asyncio
 import io
+import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -198,6 +199,8 @@ def _append_days(folder: Path, bars: pa.Table, as_of_s: int) -> None:
 
 
 def _append(path: Path, table: pa.Table) -> None:
+    """A file beside those that are there: one of the same market time, as a backfill has after an ingest, stays."""
     buffer = io.BytesIO()
     pq.write_table(table, buffer)
-    write_bytes(path, buffer.getvalue())
+    names = itertools.chain([path], (landed.again(path, number) for number in itertools.count(2)))
+    write_bytes(next(one for one in names if not one.exists()), buffer.getvalue())
