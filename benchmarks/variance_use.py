@@ -1,6 +1,7 @@
 """Does the predicted variance help stops, sizes and the maker? `python -m benchmarks.variance_use --worlds 20`.
 
-The threshold rule trades the later tape of a world on the Kalman limit's forecasts, with settings of `sizing` and
+The threshold rule trades the later tape of a world on the Kalman limit's forecasts, or on those of a trained forecaster
+(`--forecaster FOLDER`, such as models/forecaster), with settings of `sizing` and
 `risk` alone (compiled, equal to the event-driven replay). A figure is the P&L with the variance less that of the same
 rule without it:
 
@@ -27,10 +28,12 @@ import numpy as np
 from benchmarks.contest import LENGTH_S
 from benchmarks.kept_rows import KeptRows
 from benchmarks.worlds import World, world
+from pipelines.core.artifacts import sha256_path
 from pipelines.core.command_line import number, whole
 from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO, PRICE_SCALE
 from pipelines.core.params import Params, load
+from pipelines.inference.predictor import Predictor
 from pipelines.replay import rules
 from pipelines.replay.account import AccountTape, play_rule, rule_numbers
 from pipelines.replay.lanes import field, parameters
@@ -71,21 +74,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.variance_use", description=__doc__)
     parser.add_argument("--edge", type=number(0, 1), nargs="*", default=[1.0, 0.5])
     parser.add_argument("--worlds", type=whole(2), default=20)
+    parser.add_argument("--forecaster", type=Path, help="folder of a trained forecaster instead of the Kalman limit")
     asked = parser.parse_args(arguments)
     params, kept = load(), KeptRows(KEPT, SOURCES)
+    made_by = "kalman" if asked.forecaster is None else sha256_path(asked.forecaster)[:12]
+    predictor = None if asked.forecaster is None else Predictor(asked.forecaster)
     for edge in asked.edge:
         for seed in range(1, asked.worlds + 1):
-            kept.once({"edge": edge, "seed": seed}, lambda: one_world(seed, edge, params))  # noqa: B023
-    by_edge = {edge: [r for r in kept.rows if r["edge"] == edge and r["seed"] <= asked.worlds] for edge in asked.edge}
+            about = {"edge": edge, "seed": seed, "forecasts": made_by}
+            kept.once(about, lambda: one_world(seed, edge, params, predictor))  # noqa: B023
+    rows = [row for row in kept.rows if row["forecasts"] == made_by and row["seed"] <= asked.worlds]
+    by_edge = {edge: [row for row in rows if row["edge"] == edge] for edge in asked.edge}
     found = {
         f"{edge:g}": {name: difference(rows, *pair) for name, pair in PAIRS.items()} for edge, rows in by_edge.items()
     }
-    print(json.dumps({"benchmark": "variance_use", "worlds": asked.worlds, "by_edge": found}))
+    print(json.dumps({"benchmark": "variance_use", "forecasts": made_by, "worlds": asked.worlds, "by_edge": found}))
 
 
-def one_world(seed: int, edge: float, params: Params) -> Row:
+def one_world(seed: int, edge: float, params: Params, predictor: Predictor | None = None) -> Row:
     """P&L in pUSD of every variant on one world's later tape."""
-    made = world(seed, edge, EVENTS, params.execution)
+    made = world(seed, edge, EVENTS, params.execution, predictor)
     flat = [
         field(part, made.scaler, params.execution.impact_share, forecast_block=False)
         for part in (made.earlier, made.later)
