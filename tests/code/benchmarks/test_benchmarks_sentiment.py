@@ -84,6 +84,7 @@ def test_the_variants_differ_by_settings_alone():
     bars = np.zeros((3, compiled.DEVIATION + 1), dtype=np.int64)
     bars[:, compiled.MID], bars[:, compiled.DEVIATION] = 4_000, (100, 400, 900)
     params = load()
+    params = params.model_copy(update={"risk": params.risk.model_copy(update={"stop_cost_multiple": 2.0})})
     found = variance_use.threshold_variants(params, bars, np.full(3, 200.0))
     assert found["shipped"] == params
     assert found["sizes"].sizing.max_deviation_fraction == pytest.approx(params.sizing.max_position_fraction * 0.1)

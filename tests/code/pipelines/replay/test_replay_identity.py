@@ -26,7 +26,9 @@ from pipelines.trading.policies.learned import ACTIONS
 from pipelines.trading.sizing import SizingTable
 from pipelines.trading.threshold_rule import Rule
 
-PARAMS = read(Path("params.yaml"))
+SHIPPED = read(Path("params.yaml"))
+PARAMS = SHIPPED.model_copy(update={"risk": SHIPPED.risk.model_copy(update={"stop_cost_multiple": 2.0})})
+"""Near stops, so that short random markets hit them."""
 TABLE = SizingTable(0.7, 0.05, 0.03, 500, 9)
 WHOLE = SizingTable(1.0, 0.05, 0.0, 500, 9)
 """Signals that never lost: Kelly asks for the whole account."""
