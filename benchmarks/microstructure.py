@@ -6,9 +6,13 @@ files it measures synthetic markets with sizes that lean (`size_lean` 0.3) and o
 traders, whose wallet nobody is told. One JSON line, by source and horizon:
 
 * `ic`: mean over markets of the rank correlation of a feature with the move that follows, with its 95 % interval;
-* `adds`: points of skill that all features add to a ridge on last moves and spread, on markets it was not fitted on;
+* `adds`: points of skill that features add to a ridge on last moves and spread, on markets it was not fitted on;
 * `taker`: what the forecasts with the features earn more than those without, in cents a market, entering and leaving at
   the touch with impact and fees, where the forecast exceeds the round trip;
+* `maker`: what a maker earns more, in cents a market before fees and rebates, that quotes a share on both sides of the
+  touch at every bar, except where the forecast says that the price will pass the quote. A quote is filled when the next
+  mid has reached it, and marked at the horizon; `maker_without` is what it earns without the features;
+* `all` has these three of all features together, `each` of every feature by itself;
 * `detected`: of the trades that are called large, the share that the planted account made, and the share of its trades
   that are found (synthetic alone).
 """
@@ -189,7 +193,8 @@ def measured(panels: Sequence[Panel], names: Sequence[str]) -> dict[str, Any]:
     for horizon in HORIZONS:
         found[f"h{horizon}"] = {
             "ic": {name: _interval(_ic(panels, at, horizon)) for at, name in enumerate(names)},
-            **_added(panels, horizon),
+            "all": _added(panels, horizon, range(len(names))),
+            "each": {name: _added(panels, horizon, [at]) for at, name in enumerate(names)},
         }
     return found
 
@@ -204,18 +209,20 @@ def _ic(panels: Sequence[Panel], column: int, horizon: int) -> FloatArray:
     return np.array(values)
 
 
-def _added(panels: Sequence[Panel], horizon: int) -> dict[str, Any]:
-    """Skill and a taker's P&L with the features less without them, each market judged by the other half's weights."""
+def _added(panels: Sequence[Panel], horizon: int, features: Sequence[int]) -> dict[str, Any]:
+    """Skill and P&L of a taker and of a maker with some features less without any, each market judged by the other
+    half's weights."""
     data = [_regression(one, horizon) for one in panels]
     size = LAGS + 1
     scale = np.sqrt(np.mean(np.concatenate([x for x, _, _ in data]) ** 2, axis=0)) + 1e-12
-    errors, earned, still = np.zeros((2, len(data))), np.zeros((2, len(data))), np.zeros(len(data))
-    for kind, columns in enumerate((slice(0, size), slice(None))):
+    errors, still = np.zeros((2, len(data))), np.array([np.sum(moved**2) for _, moved, _ in data])
+    taken, made = np.zeros((2, len(data))), np.zeros((2, len(data)))
+    for kind, columns in enumerate(([*range(size)], [*range(size), *(size + at for at in features)])):
         for half in (0, 1):
             fitted = [at for at in range(len(data)) if at % 2 != half]
             judged = [at for at in range(len(data)) if at % 2 == half]
             if not fitted or not judged:
-                return {"adds": None, "taker": None}
+                return dict.fromkeys(("adds", "taker", "maker", "maker_without"))
             x = np.concatenate([data[at][0] for at in fitted])[:, columns] / scale[columns]
             y = np.concatenate([data[at][1] for at in fitted])
             weights = np.linalg.solve(x.T @ x + PENALTY * np.eye(x.shape[1]), x.T @ y)
@@ -223,12 +230,23 @@ def _added(panels: Sequence[Panel], horizon: int) -> dict[str, Any]:
                 inputs, moved, cost = data[at]
                 forecast = inputs[:, columns] / scale[columns] @ weights
                 errors[kind, at] = np.sum((moved - forecast) ** 2)
-                still[at] = np.sum(moved**2)
-                earned[kind, at] = _taker(forecast, moved, cost, horizon)
-    return {"adds": _skill(errors, still), "taker": _interval(100.0 * (earned[1] - earned[0]))}
+                taken[kind, at] = _taker(forecast, moved, cost, horizon)
+                made[kind, at] = _maker(forecast, moved, panels[at], horizon)
+    more = {name: _interval(100.0 * (pnl[1] - pnl[0])) for name, pnl in (("taker", taken), ("maker", made))}
+    return {"adds": _skill(errors, still), **more, "maker_without": _interval(100.0 * made[0])}
+
+
+def _maker(forecast: FloatArray, moved: FloatArray, one: Panel, horizon: int) -> float:
+    """P&L of a share quoted at both sides of the touch of every bar whose price the forecast does not pass."""
+    half = one.spread[:-horizon] / 2.0
+    passed = np.diff(one.mid)[: len(moved)]
+    bought, sold = passed <= -half, passed >= half
+    kept_bid, kept_ask = forecast >= -half, forecast <= half
+    return float(np.sum((half + moved)[bought & kept_bid]) + np.sum((half - moved)[sold & kept_ask]))
 
 
 def _regression(one: Panel, horizon: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Inputs (last moves, spread, features), the moves that follow, and what a round trip costs, bar by bar."""
     move = np.diff(one.mid, prepend=one.mid[0])
     lags = np.column_stack([np.roll(move, lag) * (np.arange(len(move)) >= lag) for lag in range(LAGS)])
     inputs = np.column_stack((lags, one.spread - one.spread.mean(), one.features))[:-horizon]
