@@ -1,6 +1,7 @@
 """History from the venue's own routes: the same client and requests for the simulator and for production."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
@@ -20,7 +21,7 @@ from pipelines.core.params import Params
 from pipelines.core.raw_tables import Bars, IntArray
 from pipelines.core.settings import Settings
 from pipelines.news import matching, rss, scorers, sources
-from pipelines.pull import grid, spreads
+from pipelines.pull import grid, odd_rows_file, spreads
 from pipelines.pull.grid import Points
 from pipelines.pull.landed import Landed, merged, overlay, overlay_books
 from pipelines.pull.packed import PackedBars
@@ -28,6 +29,7 @@ from pipelines.venue import clob, data, gamma
 from pipelines.venue.gamma_rows import Odd
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.listing_facts import UNKNOWN, ListingFacts
+from pipelines.venue.odd_rows import MOST_CHARACTERS, OddRow, OddRows
 from pipelines.venue.wanted import matches
 
 CONDITIONS_ASKED = 50
@@ -119,10 +121,11 @@ async def history(
         VenueHttp(settings.clob_url, transport=transport) as exchange,
     ):
         odd_rows: list[Odd] = []
-        markets = await _markets(listing, start_s, as_of_s, params, odd_rows)
+        facts: dict[str, ListingFacts] = {}
+        markets = await _markets(listing, start_s, as_of_s, params, odd_rows, facts)
         if not markets:
             raise DataError(f"{settings.gamma_url} lists no market between {_day(start_s)} and {_day(as_of_s)}")
-        odd: Counter[str] = Counter()
+        odd = OddRows()
         if recorded is not None:
             landed = replace(recorded(markets), headlines=landed.headlines)
         making = _Making(settings.var / "landing", start_s, as_of_s, params, landed)
@@ -133,6 +136,7 @@ async def history(
         over = [one.market_id for one in markets if (one.end_s or as_of_s) < as_of_s]
         paid = await gamma.payouts(listing, over, disputed)
         spread = await _spreads(exchange, [one for one in markets if one.end_s is None or one.end_s > as_of_s])
+    _set_aside(settings.var / "landing", odd_rows, odd, len(facts), as_of_s, params)
     dropped = _dropped(made, params)
     items = await _known_items(settings, params, start_s, as_of_s, transport)
     matched = matching.headlines(items, markets)
@@ -165,6 +169,23 @@ async def _known_items(
     return [item for item in items if start_s < item.known_s <= as_of_s]
 
 
+def _set_aside(
+    landing: Path, listing: list[Odd], history_rows: OddRows, readable: int, as_of_s: int, params: Params
+) -> None:
+    """Keep the rows that cannot be read, and stop where they are many."""
+    unreadable = [
+        OddRow("/markets/keyset", one.name, one.reason, json.dumps(one.raw, ensure_ascii=False)[:MOST_CHARACTERS])
+        for one in listing
+        if one.left_out and one.raw is not None
+    ]
+    kept, share = [*unreadable, *history_rows.rows], params.validate_.max_quarantined_share
+    odd_rows_file.write(landing, kept, as_of_s)
+    listed = readable + len(unreadable)
+    odd_rows_file.require_few("listing", unreadable, len(unreadable), listed, share, landing)
+    broken = history_rows[data.UNREADABLE]
+    odd_rows_file.require_few("history", history_rows.rows, broken, history_rows.read, share, landing)
+
+
 def _say(odd: list[Odd]) -> int:
     """Name the rows of the listing that were left out; how many there were."""
     left_out = [one for one in odd if one.left_out]
@@ -177,14 +198,22 @@ def _day(ts_s: int) -> str:
     return datetime.fromtimestamp(ts_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-async def _markets(http: VenueHttp, start_s: int, as_of_s: int, params: Params, odd: list[Odd]) -> list[Market]:
+async def _markets(
+    http: VenueHttp,
+    start_s: int,
+    as_of_s: int,
+    params: Params,
+    odd: list[Odd],
+    facts: dict[str, ListingFacts] | None = None,
+) -> list[Market]:
     """Up to half of `pull.max_markets` open markets, the most traded of the last day first, then those that ended.
 
     Without the ended ones the history would know survivors alone. Both orders are known at `as_of_s`; lifetime volume,
-    which is not, selects nothing. Of those that `pull.allow` names, where it names any. Sorted by id.
+    which is not, selects nothing. Of those that `pull.allow` names, where it names any. Sorted by id. `facts` gets what
+    the listing says of every market that could be read.
     """
     found: dict[str, Market] = {}
-    facts: dict[str, ListingFacts] = {}
+    facts = {} if facts is None else facts
     limit, allow = params.pull.max_markets, params.pull.allow
     asked: tuple[tuple[bool, int, dict[str, Any]], ...] = (
         (False, max(limit // 2, 1), {"order": "volume24hr"}),

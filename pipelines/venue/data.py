@@ -17,6 +17,7 @@ from pipelines.core import log
 from pipelines.core.money import MICRO
 from pipelines.venue.clob import MOST_MICRO
 from pipelines.venue.http import VenueHttp
+from pipelines.venue.odd_rows import OddRows
 from pipelines.venue.wire import DataPage, PricePoint, TradeRow
 
 IntArray = NDArray[np.int64]
@@ -95,7 +96,7 @@ async def _pages(
         fresh = [raw for raw in found if raw not in earlier]
         odd[REPEATED] += len(found) - len(fresh)
         earlier.update(fresh)
-        yield _readable(fresh, kind, odd)
+        yield _readable(fresh, kind, odd, route, str(next(iter(filters.values()))))
         cursor = page.pagination.next_cursor if page.pagination and page.pagination.has_more else None
         stale = 0 if fresh else stale + 1
         if not cursor or stale >= STALE_PAGES:
@@ -108,18 +109,29 @@ async def _pages(
         asked = {**filters, "cursor": cursor}
 
 
-def _readable(rows: list[bytes], kind: type[Row], odd: Counter[str]) -> list[Row]:
+def _readable(rows: list[bytes], kind: type[Row], odd: Counter[str], route: str, about: str) -> list[Row]:
     found = []
     for raw in rows:
-        try:
-            row = msgspec.json.decode(raw, type=kind)
-        except msgspec.DecodeError:
-            odd[UNREADABLE] += 1
+        row = _row(raw, kind)
+        if not isinstance(row, str):
+            found.append(row)
             continue
-        if row.timestamp < 0 or not (
-            0 <= row.size <= MOST_SHARES if isinstance(row, TradeRow) else 0 <= row.price <= 1
-        ):
-            odd[UNREADABLE] += 1
-            continue
-        found.append(row)
+        odd[UNREADABLE] += 1
+        if isinstance(odd, OddRows):
+            odd.keep(route, about, row, raw)
+    if isinstance(odd, OddRows):
+        odd.read += len(rows)
     return found
+
+
+def _row(raw: bytes, kind: type[Row]) -> Row | str:
+    """The row, or why it cannot be read."""
+    try:
+        row = msgspec.json.decode(raw, type=kind)
+    except msgspec.DecodeError as error:
+        return str(error)
+    if row.timestamp < 0:
+        return f"a time of {row.timestamp}"
+    if isinstance(row, TradeRow):
+        return row if 0 <= row.size <= MOST_SHARES else f"a size of {row.size}"
+    return row if 0 <= row.price <= 1 else f"a price of {row.price}"

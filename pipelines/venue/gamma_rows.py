@@ -8,7 +8,7 @@ fees, contract) is never guessed: where it is there and cannot be read, the mark
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -38,6 +38,8 @@ class Odd:
     name: str
     reason: str
     left_out: bool
+    raw: Any = field(default=None, compare=False)
+    """The row as JSON gave it, where it was left out because it cannot be read."""
 
     def __str__(self) -> str:
         return f"{self.name}: {self.reason}" + ("" if self.left_out else " (read without it)")
@@ -130,7 +132,7 @@ def read(raw: Any) -> Row:
     A row without an order book is no market for us and not odd. One that says it has a book and is open has two tokens.
     """
     if not isinstance(raw, Mapping):
-        odd = Odd(_NAMELESS, f"was {_shown(raw)}, an object expected", left_out=True)
+        odd = Odd(_NAMELESS, f"was {_shown(raw)}, an object expected", left_out=True, raw=raw)
         return Row(_NAMELESS, None, accepting=False, odd=(odd,))
     fields = _Fields(raw)
     name = _name(raw)
@@ -138,7 +140,7 @@ def read(raw: Any) -> Row:
         market = _market(fields)
         accepting = fields.flag("acceptingOrders") is not False and not fields.flag("closed")
     except _Unreadable as error:
-        return Row(name, None, accepting=False, odd=(Odd(name, str(error), left_out=True),))
+        return Row(name, None, accepting=False, odd=(Odd(name, str(error), left_out=True, raw=raw),))
     notes = tuple(Odd(name, note, left_out=market is None) for note in fields.notes)
     return Row(name, market, accepting, notes)
 
