@@ -134,7 +134,8 @@ def render(trials: Sequence[Trial]) -> str:
         for about in ("world", "strategy"):
             names = list(dict.fromkeys(getattr(one, about) for one in chosen))
             shown = names if about == "strategy" or len(names) > 1 else []
-            lines += [_line(name, [one for one in chosen if getattr(one, about) == name]) for name in shown]
+            parts = {name: [one for one in chosen if getattr(one, about) == name] for name in shown}
+            lines += [_line(f"world {name}" if about == "world" else name, part) for name, part in parts.items()]
     return "\n".join(lines) + "\n"
 
 

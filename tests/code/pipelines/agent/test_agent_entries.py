@@ -41,7 +41,7 @@ def deciding(decisions, learner="ppo_entries", **update):
 
 def test_a_step_ends_where_an_entry_is_open():
     """Between two decisions no lane holds, waits or is forbidden to enter; rewards add up to the change of equity."""
-    params = deciding("entries")
+    params = deciding("entries", holding_price=0.0)
     data = dataset(PAST, params, TABLE, scaler(), 60)
     env = vector_env(data, params, 16, 1)
     env.reset()
