@@ -58,19 +58,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """How many worlds were promoted, and what the bundles earned later in pUSD: mean and 95 % interval."""
+    """Number of promoted worlds; later P&L of promoted and of held bundles in pUSD, mean and 95 % interval."""
     promoted = [row["later_pnl_pusd"] for row in rows if row["verdict"] == PROMOTE]
     held = [row["later_pnl_pusd"] for row in rows if row["verdict"] != PROMOTE]
     return {
         "seeds": len(rows),
         "promoted": len(promoted),
-        "promoted_later_pusd": mean_interval(promoted),
-        "held_later_pusd": mean_interval(held),
+        "promoted_later_pusd": t_interval(promoted),
+        "held_later_pusd": t_interval(held),
     }
 
 
-def mean_interval(values: Sequence[float]) -> list[float] | None:
-    """Mean and its 95 % interval; None of fewer than two."""
+def t_interval(values: Sequence[float]) -> list[float] | None:
+    """Mean and its 95 % interval by Student's t, which suits few worlds; None of fewer than two."""
     if len(values) < 2:
         return None
     mean, error = float(np.mean(values)), float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
@@ -101,7 +101,7 @@ def judge(seed: int, edge: float, assignments: Sequence[str]) -> dict[str, Any]:
 
 
 def earned_later(judged: Path, seed: int, edge: float, assignments: Sequence[str]) -> Traded:
-    """What the bundle of a judged folder does in the LATER_DAYS that follow the last bar that the folder holds."""
+    """Trade the bundle of a judged folder on the LATER_DAYS after its last bar: figures and P&L by event."""
     bundle, ended_s = Bundle.open(judged / BUNDLE), read_json(judged / WINDOW)["as_of_s"]
     days = params.read(judged / "params.yaml").simulator.history_days + LATER_DAYS
     longer = [f"simulator.history_days={days}", f"pull.history_days={LATER_DAYS + 1}"]

@@ -29,6 +29,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from scipy.stats import rankdata
 
+from benchmarks.mean_interval import mean_interval
 from pipelines.core.command_line import exit_status, whole
 from pipelines.core.domain import FloatArray
 from pipelines.core.errors import DataError
@@ -281,10 +282,7 @@ def _interval(values: FloatArray) -> list[float] | None:
     """Mean over markets and its 95 % bootstrap interval; None without markets."""
     if not len(values):
         return None
-    rng = np.random.default_rng(0)
-    drawn = values[rng.integers(0, len(values), (SAMPLES, len(values)))].mean(axis=1)
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return [round(float(one), 4) for one in (values.mean(), low, high)]
+    return [round(one, 4) for one in mean_interval(values, samples=SAMPLES)]
 
 
 if __name__ == "__main__":

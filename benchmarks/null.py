@@ -1,5 +1,6 @@
-"""How often luck looks like skill: `python -m benchmarks.null --seeds 25`. The table is
-docs/results/null.md, or null-foreign.md where other worlds are named.
+"""How often a strategy seems to earn where nothing can be earned: `python -m benchmarks.null --seeds 25`.
+
+It writes docs/results/null.md, or null-foreign.md for worlds that `--world` names.
 
 Markets at edge 0 are martingales: nobody can earn on them, in the default's world nor in those of other generators
 (`--world`: heavy tails, shocks that markets of an event share). Strategies trade there all the same, on forecasts that

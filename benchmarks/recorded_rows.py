@@ -85,7 +85,7 @@ def read(path: Path, params: Params, assignments: Sequence[str] = ()) -> Recorde
 def first_that_fits(
     path: Path, params: Params, assignments: Sequence[str], use: Callable[[RecordedRows], Made]
 ) -> Made:
-    """What `use` makes of a recording: with the lookback and horizon of `params`, or with SHORT if it is too short.
+    """Give a recording's rows to `use` and return its result; a recording too short for `params` is read with SHORT.
 
     Raises:
         DataError: if nothing can be learned from it, or nothing comes after that.

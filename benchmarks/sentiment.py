@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.judged_bars import judged
 from benchmarks.kept_rows import KeptRows
+from benchmarks.mean_interval import mean_interval
 from benchmarks.sentiment_page import PAGE, page
 from benchmarks.skill_world import skill_world
 from benchmarks.stage_runs import ROOT
@@ -182,17 +183,11 @@ def matching(questions: Path) -> Row:
     return {
         "questions": len(markets),
         "headlines": len(written),
-        "precision": _mean(precision),
-        "recall": _mean(recall),
+        "precision": mean_interval(precision, samples=SAMPLES, seed=1),
+        "recall": mean_interval(recall, samples=SAMPLES, seed=1),
         "about_no_market": none,
         "of_these_matched": wrong,
     }
-
-
-def _mean(values: Sequence[float]) -> list[float]:
-    drawn = np.array(values)[np.random.default_rng(1).integers(0, len(values), (SAMPLES, len(values)))].mean(axis=1)
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return [float(np.mean(values)), float(low), float(high)]
 
 
 def _market(number: int, row: Row) -> Market:

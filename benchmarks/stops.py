@@ -1,4 +1,4 @@
-"""What the distance of stops is worth: `python -m benchmarks.stops --edge 1 0.5 --worlds 30`.
+"""P&L of the threshold rule by the distance of its stops: `python -m benchmarks.stops --edge 1 0.5 --worlds 30`.
 
 The threshold rule trades the later part of a world with every limit, after costs, in a compiled replay that is equal to
 the event-driven one; only `risk.stop_cost_multiple` differs, or there are no stops. Forecasts are the Kalman limit's
@@ -20,14 +20,16 @@ import numpy as np
 
 from benchmarks.contest import LENGTH_S
 from benchmarks.kept_rows import KeptRows, Row
+from benchmarks.mean_interval import mean_interval
 from benchmarks.null import BELIEVED
 from benchmarks.worlds import world
 from pipelines.core.command_line import exit_status, number, whole
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, read
-from pipelines.replay.account import AccountTape, play_rule, rule_numbers
+from pipelines.replay.account import AccountTape, Played, play_rule, rule_numbers
 from pipelines.replay.lanes import field, parameters
 from pipelines.replay.signals import sizing_table, threshold_params
+from pipelines.trading.sizing import SizingTable
 from simulator.markets.price_model import World
 
 KEPT = Path("var/benchmarks/stops.jsonl")
@@ -35,7 +37,8 @@ SOURCES = ("pipelines/trading", "pipelines/replay", "simulator/markets", "benchm
 EVENTS = 42
 NEAR = "2"
 """The distance that others are compared with, in round trips."""
-DISTANCES = (NEAR, "3", "4", "6", "8", "none")
+DISTANCES = {NEAR: 2.0, "3": 3.0, "4": 4.0, "6": 6.0, "8": 8.0, "none": None}
+"""Name -> round trips; None: no stops."""
 FIRST = 601
 """Seed of the first world; no parameter was chosen on these."""
 
@@ -66,37 +69,40 @@ def one_world(seed: int, edge: float, kind: World, believed: float | None, param
     table = sizing_table(made.earlier, params) if believed is None else BELIEVED
     impact, turn = params.execution.impact_share, params.execution.turn
     flat = field(made.later, made.scaler, impact, forecast_block=False)
-    tape = AccountTape.of(made.later, flat, impact, turn=turn)
-    numbers, cash = rule_numbers(threshold_params(params, LENGTH_S).rule), params.backtest.cash_pusd * MICRO
+    tape, cash = AccountTape.of(made.later, flat, impact, turn=turn), params.backtest.cash_pusd * MICRO
     found: Row = {}
-    for distance in DISTANCES:
-        played = play_rule(tape, parameters(with_stops(params, distance), table, LENGTH_S), numbers, cash)
-        equity = np.concatenate(([cash], played.equity_micro))
-        events = played.event_pnl_pusd(tape)
+    for distance, round_trips in DISTANCES.items():
+        result = played(tape, with_stops(params, round_trips), table)
+        equity = np.concatenate(([cash], result.equity_micro))
+        events = result.event_pnl_pusd(tape)
         found[distance] = {
-            "pnl_pusd": round(played.pnl_pusd, 2),
+            "pnl_pusd": round(result.pnl_pusd, 2),
             "drawdown": round(float((1.0 - equity / np.maximum.accumulate(equity)).max()), 4),
             "worst_event_pusd": round(float(events.min()), 2),
-            "entries": played.entries,
+            "entries": result.entries,
         }
     return found
 
 
-def with_stops(params: Params, distance: str) -> Params:
-    """The parameters with stops that far away in round trips, or without any."""
+def played(tape: AccountTape, params: Params, table: SizingTable) -> Played:
+    """The threshold rule on a tape with the limits of some parameters."""
+    rule, cash = threshold_params(params, LENGTH_S).rule, params.backtest.cash_pusd * MICRO
+    return play_rule(tape, parameters(params, table, LENGTH_S), rule_numbers(rule), cash)
+
+
+def with_stops(params: Params, round_trips: float | None) -> Params:
+    """The parameters with stops no nearer than so many round trips; None: without stops."""
     off = {"stop_loss": 0.0, "take_profit": 0.0, "trailing_stop": 0.0}
-    update = off if distance == "none" else {"stop_cost_multiple": float(distance)}
+    update = off if round_trips is None else {"stop_cost_multiple": round_trips}
     return params.model_copy(update={"risk": params.risk.model_copy(update=update)})
 
 
-def summary(rows: Sequence[Row], distance: str, samples: int = 2_000) -> dict[str, Any]:
+def summary(rows: Sequence[Row], distance: str) -> dict[str, Any]:
     """The figures of a distance over worlds."""
     pnl, near = (np.array([row[name]["pnl_pusd"] for row in rows]) for name in (distance, NEAR))
-    gained = pnl - near
-    drawn = gained[np.random.default_rng(0).integers(0, len(gained), (samples, len(gained)))].mean(axis=1)
     return {
         "pnl_pusd": round(float(pnl.mean()), 1),
-        "more_pusd": [round(float(one), 1) for one in (gained.mean(), *np.quantile(drawn, (0.025, 0.975)))],
+        "more_pusd": [round(one, 1) for one in mean_interval(pnl - near)],
         "drawdown": round(float(np.mean([row[distance]["drawdown"] for row in rows])), 4),
         "worst_event_pusd": min(row[distance]["worst_event_pusd"] for row in rows),
     }

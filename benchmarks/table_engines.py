@@ -1,4 +1,4 @@
-"""What reads a venue's bars in the least memory and time: `python -m benchmarks.table_engines --markets 400`.
+"""Time and peak memory of engines that read a venue's bars: `python -m benchmarks.table_engines --markets 400`.
 
 The job is what `validate` does with every bar of data/raw: sort by market and time, compare with the bar before (step,
 move, repeated values), and count per market. Each engine does it in a process of its own: Arrow row groups in groups of

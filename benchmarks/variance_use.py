@@ -27,6 +27,8 @@ import numpy as np
 
 from benchmarks.contest import LENGTH_S
 from benchmarks.kept_rows import KeptRows
+from benchmarks.mean_interval import mean_interval
+from benchmarks.stops import played, with_stops
 from benchmarks.worlds import World, world
 from pipelines.core.artifacts import sha256_path
 from pipelines.core.command_line import number, whole
@@ -35,14 +37,13 @@ from pipelines.core.money import MICRO, PRICE_SCALE
 from pipelines.core.params import Params, load
 from pipelines.inference.predictor import Predictor
 from pipelines.replay import rules
-from pipelines.replay.account import AccountTape, play_rule, rule_numbers
-from pipelines.replay.lanes import field, parameters
+from pipelines.replay.account import AccountTape
+from pipelines.replay.lanes import field
 from pipelines.replay.loop import replay, tape
 from pipelines.replay.market_history import IntArray
-from pipelines.replay.signals import concatenated, entries, sizing_table, threshold_params
+from pipelines.replay.signals import concatenated, entries, sizing_table
 from pipelines.trading import compiled
-from pipelines.trading.sizing import NO_SIGNALS, SizingTable
-from pipelines.trading.threshold_rule import Rule
+from pipelines.trading.sizing import NO_SIGNALS
 
 KEPT = Path("var/variance_use.jsonl")
 SOURCES = (
@@ -51,6 +52,7 @@ SOURCES = (
     "pipelines/decide.py",
     "simulator/markets",
     "benchmarks/variance_use.py",
+    "benchmarks/stops.py",
 )
 PAIRS = {
     "sizes": ("sizes", "shipped"),
@@ -103,7 +105,7 @@ def one_world(seed: int, edge: float, params: Params, predictor: Predictor | Non
     entered = np.concatenate([entries(one, params) for one in made.earlier])
     variants = threshold_variants(params, flat[0].bars[entered], costs[entered])
     table = sizing_table(made.earlier, params)
-    found = {name: _played(shared, one, table) for name, one in variants.items()}
+    found = {name: played(shared, one, table).pnl_pusd for name, one in variants.items()}
     return found | (_makers(made, params) if seed <= MAKER_WORLDS else {})
 
 
@@ -122,19 +124,12 @@ def threshold_variants(params: Params, bars: IntArray, costs: FloatArray) -> dic
         "sizes_both_ways": _with(params, "sizing", max_deviation_fraction=usual, max_position_fraction=twice),
         "stops": _with(params, "risk", stop_deviations=STOP_DEVIATIONS),
         "wider_stops": _with(params, "risk", stop_cost_multiple=as_far),
-        "no_stops": _with(params, "risk", stop_loss=0.0, take_profit=0.0, trailing_stop=0.0),
+        "no_stops": with_stops(params, None),
     }
 
 
 def _with(params: Params, section: str, **update: float) -> Params:
     return params.model_copy(update={section: getattr(params, section).model_copy(update=update)})
-
-
-def _played(shared: AccountTape, params: Params, table: SizingTable) -> float:
-    given = threshold_params(params, LENGTH_S)
-    rule = Rule(given.cost_multiple, given.exit_multiple, given.max_hold_bars * LENGTH_S)
-    cash = params.backtest.cash_pusd * MICRO
-    return play_rule(shared, parameters(params, table, LENGTH_S), rule_numbers(rule), cash).pnl_pusd
 
 
 def _makers(made: World, params: Params) -> Row:
@@ -150,9 +145,8 @@ def _makers(made: World, params: Params) -> Row:
 
 def difference(rows: Sequence[Row], name: str, without: str, samples: int = 2_000) -> list[float]:
     """A variant less another in pUSD: mean over worlds and its 95 % interval."""
-    values = np.array([row[name] - row[without] for row in rows if name in row])
-    drawn = values[np.random.default_rng(0).integers(0, len(values), (samples, len(values)))].mean(axis=1)
-    return [round(float(value), 1) for value in (values.mean(), *np.quantile(drawn, (0.025, 0.975)))]
+    gained = [row[name] - row[without] for row in rows if name in row]
+    return [round(one, 1) for one in mean_interval(gained, samples=samples)]
 
 
 if __name__ == "__main__":

@@ -94,10 +94,10 @@ def relative(
     volume = signed_log(features[..., _COLUMN["volume"]])
     traded = volume > 0.0
     volume -= volume.sum(axis=1, keepdims=True) / np.maximum(traded.sum(axis=1, keepdims=True), 1)
-    derived = _derived(features[..., _COLUMN["price_change"]] / (price * (1.0 - price) * scale), volume, bars)
+    change = features[..., _COLUMN["price_change"]] / (price * (1.0 - price) * scale)
     values, mid_units, price = features[:, last].copy(), mid_units[:, last], price[:, last]
     move = price * (1.0 - price) * scale
-    values[..., _COLUMN["price_change"]] /= move
+    values[..., _COLUMN["price_change"]] = change[:, last]
     values[..., _COLUMN["simple_return"]] /= (1.0 - price) * scale
     values[..., _COLUMN["log_return"]] /= (1.0 - price) * scale
     values[..., _COLUMN["momentum"]] /= move * np.sqrt(MOMENTUM_BARS)
@@ -108,7 +108,7 @@ def relative(
     values[..., _COLUMN["volume"]] = volume[:, last]
     for name in ("volume_change", "volume_price_ratio"):
         values[..., _COLUMN[name]] = signed_log(values[..., _COLUMN[name]])
-    return np.concatenate((values, derived), axis=-1)
+    return np.concatenate((values, _derived(change, volume, bars)), axis=-1)
 
 
 def _last(bars: int | None) -> slice:

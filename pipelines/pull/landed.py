@@ -165,13 +165,7 @@ def with_scorer(table: pa.Table, scorer: str) -> pa.Table:
 def overlay(bars: Bars, market: Market, landed: Landed) -> Bars:
     """The bars of a market with volume, trades, spread and sizes as they were recorded, where they were."""
     columns = landed.bars.get(market.market_id)
-    if columns is None:
-        return bars
-    seen = {name: getattr(bars, name).copy() for name in _SEEN}
-    _, at, rows = np.intersect1d(bars.ts_s, columns["ts_s"], assume_unique=True, return_indices=True)
-    for name, values in seen.items():
-        values[at] = columns[name][rows]
-    return replace(bars, **seen)
+    return bars if columns is None else _replaced(bars, columns, _SEEN)
 
 
 def overlay_books(bars: Bars, market: Market, books: Landed) -> Bars:
@@ -179,11 +173,16 @@ def overlay_books(bars: Bars, market: Market, books: Landed) -> Bars:
     columns = books.bars.get(market.market_id)
     if columns is None:
         return bars
-    seen = {name: getattr(bars, name).copy() for name in _BOOK}
+    two_sided = columns["spread_units"] > 0
+    return _replaced(bars, {name: values[two_sided] for name, values in columns.items()}, _BOOK)
+
+
+def _replaced(bars: Bars, columns: Mapping[str, IntArray], names: Sequence[str]) -> Bars:
+    """The bars with some columns as they are at the same times in `columns`."""
+    seen = {name: getattr(bars, name).copy() for name in names}
     _, at, rows = np.intersect1d(bars.ts_s, columns["ts_s"], assume_unique=True, return_indices=True)
-    known = columns["spread_units"][rows] > 0
     for name, values in seen.items():
-        values[at[known]] = columns[name][rows[known]]
+        values[at] = columns[name][rows]
     return replace(bars, **seen)
 
 

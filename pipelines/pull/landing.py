@@ -1,7 +1,8 @@
 """Command ingest: what happened since the last time, appended to var/landing. Never a DVC output.
 
     var/landing/state.json                         market time up to which everything is there
-    var/landing/bars/day=YYYY-MM-DD/<as_of>.parquet    as in data/raw, and so headlines and markets
+    var/landing/bars/day=YYYY-MM-DD/<as_of>.parquet    as in data/raw, and so headlines and markets; a second file of
+                                                       one market time is <as_of>_2.parquet
     var/landing/books/day=YYYY-MM-DD/<as_of>.parquet   touch of every open market at that moment
     var/landing/reference/day=YYYY-MM-DD/*.parquet     reference prices that `oddsmith data record` kept
     var/landing/quarantine/                            rows that broke a rule (`quarantine_landing`)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -21,7 +20,7 @@ from pipelines.core.params import Params
 from pipelines.core.raw_tables import Bars, IntArray
 from pipelines.core.settings import Settings
 from pipelines.news import matching, rss, scorers, sources
-from pipelines.pull import grid, odd_rows_file, spreads
+from pipelines.pull import grid, spreads, unreadable_rows
 from pipelines.pull.grid import Points
 from pipelines.pull.landed import Landed, merged, overlay, overlay_books
 from pipelines.pull.packed import PackedBars
@@ -128,9 +127,8 @@ async def history(
         odd = OddRows()
         if recorded is not None:
             landed = replace(recorded(markets), headlines=landed.headlines)
-        making = _Making(settings.var / "landing", start_s, as_of_s, params, landed)
-        if books is not None:
-            making.books = books(markets)
+        seen = Landed() if books is None else books(markets)
+        making = _Making(settings.var / "landing", start_s, as_of_s, params, landed, seen)
         made = await making.all(archive, tape, markets, odd)
         disputed: set[str] = set()
         over = [one.market_id for one in markets if (one.end_s or as_of_s) < as_of_s]
@@ -179,11 +177,11 @@ def _set_aside(
         if one.left_out and one.raw is not None
     ]
     kept, share = [*unreadable, *history_rows.rows], params.validate_.max_quarantined_share
-    odd_rows_file.write(landing, kept, as_of_s)
+    unreadable_rows.write(landing, kept, as_of_s)
     listed = readable + len(unreadable)
-    odd_rows_file.require_few("listing", unreadable, len(unreadable), listed, share, landing)
+    unreadable_rows.require_few("listing", unreadable, len(unreadable), listed, share, landing)
     broken = history_rows[data.UNREADABLE]
-    odd_rows_file.require_few("history", history_rows.rows, broken, history_rows.read, share, landing)
+    unreadable_rows.require_few("history", history_rows.rows, broken, history_rows.read, share, landing)
 
 
 def _say(odd: list[Odd]) -> int:
@@ -236,13 +234,12 @@ class _Making:
     """Makes the bars of one market after the other: while they are made a market takes several times their memory, and
     afterwards they are kept compressed."""
 
-    def __init__(self, folder: Path, start_s: int, as_of_s: int, params: Params, landed: Landed) -> None:
+    def __init__(self, folder: Path, start_s: int, as_of_s: int, params: Params, landed: Landed, books: Landed) -> None:
         self.bars = PackedBars()
         self._start_s, self._as_of_s, self._params, self._landed = start_s, as_of_s, params, landed
-        self._touches = spreads.Touches(folder)
-        self.books = Landed()
+        self._touches, self._books = spreads.Touches(folder), books
 
-    async def all(self, archive: VenueHttp, tape: VenueHttp, markets: list[Market], odd: Counter[str]) -> list[_Made]:
+    async def all(self, archive: VenueHttp, tape: VenueHttp, markets: list[Market], odd: OddRows) -> list[_Made]:
         """What became of each market, in their order."""
 
         async def one(code: int, market: Market) -> _Made:
@@ -251,7 +248,7 @@ class _Making:
             if len(series.ts_s):
                 bars = overlay(_market_bars(code, series, self._params), market, self._landed)
                 bars = self._touches.on(bars, market.market_id, self._params.bars.length_s)
-                bars = overlay_books(bars, market, self.books)
+                bars = overlay_books(bars, market, self._books)
                 self.bars.add(bars)
                 used = int((~bars.filled).sum())
             return _Made(len(series.ts_s), have, used, asked)
@@ -259,7 +256,7 @@ class _Making:
         return await _each(one, markets, self._params.pull.concurrency)
 
     async def _series(
-        self, archive: VenueHttp, tape: VenueHttp, market: Market, odd: Counter[str]
+        self, archive: VenueHttp, tape: VenueHttp, market: Market, odd: OddRows
     ) -> tuple[_Series, int, bool]:
         """Prices and trades of a market, how many prices the landing zone gave, and whether the venue was asked."""
         length_s = self._params.bars.length_s

@@ -5,7 +5,6 @@ Reading ends at the last page, at a cursor that came before, and where some page
 """
 
 import math
-from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, TypeVar
 
@@ -42,13 +41,13 @@ LEAST_BUCKET_S = 60
 
 
 async def price_history(
-    http: VenueHttp, token_id: str, start_s: int, end_s: int, bucket_s: int, odd: Counter[str] | None = None
+    http: VenueHttp, token_id: str, start_s: int, end_s: int, bucket_s: int, odd: OddRows | None = None
 ) -> tuple[IntArray, IntArray]:
     """Times (UTC s) and prices (1e-4) of a token in (start_s, end_s], ascending, one per time.
 
     `odd` counts the rows that were left out, by reason; a price outside [0, 1] is one.
     """
-    counted: Counter[str] = Counter() if odd is None else odd
+    counted = OddRows() if odd is None else odd
     points: dict[int, float] = {}
     for begin in range(start_s, end_s, SPAN_S):
         span = {"start": begin, "end": min(begin + SPAN_S, end_s)}
@@ -62,14 +61,14 @@ async def price_history(
 
 
 async def trades(
-    http: VenueHttp, market_id: str, start_s: int, end_s: int, odd: Counter[str] | None = None
+    http: VenueHttp, market_id: str, start_s: int, end_s: int, odd: OddRows | None = None
 ) -> tuple[IntArray, IntArray]:
     """Times (UTC s) and sizes (1e-6 shares) of all trades of a market's two tokens in (start_s, end_s].
 
     The route lists the newest first, so reading stops at the first page that lies before the range. `odd` counts the
     rows that were left out, by reason.
     """
-    counted: Counter[str] = Counter() if odd is None else odd
+    counted = OddRows() if odd is None else odd
     times: list[int] = []
     sizes: list[float] = []
     filters = {"condition": market_id, "taker_only": "true"}
@@ -83,7 +82,7 @@ async def trades(
 
 
 async def _pages(
-    http: VenueHttp, route: str, filters: Mapping[str, Any], limit: int, kind: type[Row], odd: Counter[str]
+    http: VenueHttp, route: str, filters: Mapping[str, Any], limit: int, kind: type[Row], odd: OddRows
 ) -> AsyncIterator[list[Row]]:
     """Pages of rows that no earlier page had. Two equal rows of one page are two trades."""
     earlier: set[bytes] = set()
@@ -109,7 +108,7 @@ async def _pages(
         asked = {**filters, "cursor": cursor}
 
 
-def _readable(rows: list[bytes], kind: type[Row], odd: Counter[str], route: str, about: str) -> list[Row]:
+def _readable(rows: list[bytes], kind: type[Row], odd: OddRows, route: str, about: str) -> list[Row]:
     found = []
     for raw in rows:
         row = _row(raw, kind)
@@ -117,10 +116,8 @@ def _readable(rows: list[bytes], kind: type[Row], odd: Counter[str], route: str,
             found.append(row)
             continue
         odd[UNREADABLE] += 1
-        if isinstance(odd, OddRows):
-            odd.keep(route, about, row, raw)
-    if isinstance(odd, OddRows):
-        odd.read += len(rows)
+        odd.keep(route, about, row, raw)
+    odd.read += len(rows)
     return found
 
 

@@ -1,6 +1,5 @@
 """Price history is asked in windows of fifteen days, both routes by cursor, and times are never rounded back."""
 
-from collections import Counter
 from typing import Any
 
 import httpx2
@@ -8,6 +7,7 @@ import pytest
 
 from pipelines.venue import data
 from pipelines.venue.http import VenueHttp
+from pipelines.venue.odd_rows import OddRows
 
 DAY = 86_400
 
@@ -67,7 +67,7 @@ async def test_nothing_is_an_empty_answer() -> None:
 @pytest.mark.parametrize("odd", [52.0, -0.1, 1.0001, 1e308])
 async def test_a_price_outside_of_the_range_is_left_out(odd: float) -> None:
     """A token's price lies in [0, 1]; any other row is left out and counted, and ends neither a pull nor a start."""
-    counted: Counter[str] = Counter()
+    counted = OddRows()
     pages = [points((60, 0.5), (120, odd), (180, 1))]
     times, units = await data.price_history(http(pages, []), "7", 0, 300, 60, counted)
 
@@ -106,7 +106,7 @@ def prints(*rows: Any, cursor: str | None) -> dict[str, Any]:
 async def test_a_cursor_that_comes_again_ends_the_reading(cursors: str) -> None:
     """The same cursor for ever, or two that take turns, never keep a pull from ending."""
     asked: list[dict[str, str]] = []
-    odd: Counter[str] = Counter()
+    odd = OddRows()
     pages = [prints((400 - n, 1), cursor=cursor) for n, cursor in enumerate(cursors)]
     times, _ = await data.trades(http(pages, asked), "0xab", 100, 500, odd)
 
@@ -116,7 +116,7 @@ async def test_a_cursor_that_comes_again_ends_the_reading(cursors: str) -> None:
 
 async def test_overlapping_pages_count_a_trade_once() -> None:
     """A row that an earlier page gave is left out and counted; two equal rows of one page are two trades."""
-    odd: Counter[str] = Counter()
+    odd = OddRows()
     pages = [prints((300, 2), (200, 1), (200, 1), cursor="n"), prints((200, 1), (150, 3), cursor=None)]
     times, sizes = await data.trades(http(pages, []), "0xab", 100, 500, odd)
 
@@ -160,7 +160,7 @@ ODD_ROWS: list[Any] = [
 @pytest.mark.parametrize("odd_row", ODD_ROWS)
 async def test_a_trade_that_cannot_be_read_leaves_the_others(odd_row: Any) -> None:
     """One null or odd row is left out and counted; the trades around it are there."""
-    odd: Counter[str] = Counter()
+    odd = OddRows()
     times, _ = await data.trades(http([prints((300, 2), odd_row, (200, 1), cursor=None)], []), "0xab", 100, 500, odd)
 
     assert times.tolist() == [300, 200]
@@ -172,7 +172,7 @@ async def test_a_trade_that_cannot_be_read_leaves_the_others(odd_row: Any) -> No
 )
 async def test_a_price_point_that_cannot_be_read_leaves_the_others(odd_row: Any) -> None:
     """The same for price history."""
-    odd: Counter[str] = Counter()
+    odd = OddRows()
     page = points((60, 0.5), (120, 0.6))
     page["data"].insert(1, odd_row)
     times, _ = await data.price_history(http([page], []), "7", 0, 300, 60, odd)

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from pipelines.core.errors import DataError
-from pipelines.pull import odd_rows_file
+from pipelines.pull import unreadable_rows
 from pipelines.venue import data
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.odd_rows import MOST, MOST_CHARACTERS, OddRow, OddRows
@@ -33,10 +33,10 @@ async def test_a_row_is_kept_as_it_came_with_its_reason(odd: Any, reason: str, t
     seen = OddRows()
     async with answering([{"timestamp": 150, "size": 2, "price": 0.5}, odd]) as http:
         times, _ = await data.trades(http, "0xab", 100, 500, seen)
-    odd_rows_file.write(tmp_path, seen.rows, 500)
+    unreadable_rows.write(tmp_path, seen.rows, 500)
 
     assert (times.tolist(), seen.read, seen[data.UNREADABLE]) == ([150], 2, 1)
-    (line,) = (tmp_path / odd_rows_file.FILE).read_text().splitlines()
+    (line,) = (tmp_path / unreadable_rows.FILE).read_text().splitlines()
     found = json.loads(line)
     assert json.loads(found["text"]) == odd
     assert (found["route"], found["about"], found["as_of_s"]) == ("/v2/trades", "0xab", 500)
@@ -48,12 +48,12 @@ def test_a_flood_of_odd_rows_is_counted_and_bounded(tmp_path: Path) -> None:
     seen = OddRows()
     for _ in range(MOST + 5):
         seen.keep("/v2/trades", "0xab", "why", b"x" * (MOST_CHARACTERS + 9))
-    odd_rows_file.write(tmp_path, seen.rows, 1)
-    lines = (tmp_path / odd_rows_file.FILE).read_text().splitlines()
+    unreadable_rows.write(tmp_path, seen.rows, 1)
+    lines = (tmp_path / unreadable_rows.FILE).read_text().splitlines()
     assert len(lines) == MOST
     assert len(json.loads(lines[0])["text"]) == MOST_CHARACTERS
-    odd_rows_file.write(tmp_path, [], 2)
-    assert (tmp_path / odd_rows_file.FILE).read_text().splitlines() == lines
+    unreadable_rows.write(tmp_path, [], 2)
+    assert (tmp_path / unreadable_rows.FILE).read_text().splitlines() == lines
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_many_rows_that_cannot_be_read_stop_the_pull(unreadable: int, read: int,
     """A few odd rows stop nothing; beyond the share the error has the counts, a reason and where the rows are."""
     odd = [OddRow("/v2/trades", "0xab", "a size of -1", "{}")]
     if not stops:
-        odd_rows_file.require_few("history", odd, unreadable, read, 0.05, tmp_path)
+        unreadable_rows.require_few("history", odd, unreadable, read, 0.05, tmp_path)
         return
     with pytest.raises(DataError, match=rf"{unreadable} of .* cannot be read, 5% .* 0xab: a size of -1.*venue\.jsonl"):
-        odd_rows_file.require_few("history", odd, unreadable, read, 0.05, tmp_path)
+        unreadable_rows.require_few("history", odd, unreadable, read, 0.05, tmp_path)
