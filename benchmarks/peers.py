@@ -1,4 +1,4 @@
-"""Peers of the trading engine, each in a virtual environment of its own, and the guide's own environment."""
+"""Peers of the trading engine and of the table engines, each in a virtual environment of its own."""
 
 import json
 import shutil
@@ -23,6 +23,7 @@ PACKAGES = {
     "vectorbt": "vectorbt==1.2.0",
     "hftbacktest": "hftbacktest==2.4.4",
     "nautilus": "nautilus_trader==1.231.0",
+    "polars": "polars==2.1.0",
 }
 
 SPEEDS = {

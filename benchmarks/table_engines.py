@@ -2,8 +2,8 @@
 
 The job is what `validate` does with every bar of data/raw: sort by market and time, compare with the bar before (step,
 move, repeated values), and count per market. Each engine does it in a process of its own: Arrow row groups in groups of
-markets with NumPy and pandas (what the stages do), DuckDB within a memory limit, and Polars' streaming engine where it
-is installed (`uv run --with polars`). One JSON line: seconds, peak memory in MB and a checksum of each engine.
+markets with NumPy and pandas (what the stages do), DuckDB within a memory limit, and Polars' streaming engine in an
+environment of its own under var/peers. One JSON line: seconds, peak memory in MB and a checksum of each engine.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks import raw_venue
+from benchmarks import peers, raw_venue
 from pipelines.core.command_line import exit_status, whole
 from pipelines.core.params import load
 
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     with tempfile.TemporaryDirectory() as name:
         raw_venue.write(Path(name), asked.markets, DAYS)
-        found = {engine: _alone(engine, Path(name)) for engine in ENGINES}
+        found = {engine: _alone(engine, Path(name)) for engine in ENGINES} | {"polars": _polars(Path(name))}
     print(json.dumps({"benchmark": "table_engines", "markets": asked.markets, "days": DAYS, **found}))
 
 
@@ -64,6 +64,13 @@ def _alone(engine: str, folder: Path) -> dict[str, Any]:
     if done.returncode:
         return {"failed": done.stderr.strip().splitlines()[-1]}
     return dict(json.loads(done.stdout))
+
+
+def _polars(folder: Path) -> dict[str, Any]:
+    try:
+        return dict(peers.run("polars", "bars", str(folder)))
+    except peers.FAILURES as error:
+        return {"failed": peers.reason(error)}
 
 
 def arrow(folder: Path) -> Job:
@@ -103,24 +110,7 @@ def duckdb(folder: Path) -> Job:
     return lambda: engine.connect(config=settings).execute(_SQL.format(files=files)).df()
 
 
-def polars(folder: Path) -> Job:
-    """A sorted scan with its streaming engine."""
-    import polars as pl  # type: ignore[import-not-found]  # noqa: PLC0415 - an extra of whoever compares
-
-    def job() -> pd.DataFrame:
-        scan = pl.scan_parquet(str(folder / "data/raw/bars/*/*.parquet")).select("market_id", "ts_s", "mid_units")
-        before = scan.sort("market_id", "ts_s").with_columns(
-            moved=pl.col("mid_units").diff().over("market_id") != 0, step=pl.col("ts_s").diff().over("market_id")
-        )
-        made = before.group_by("market_id").agg(
-            bars=pl.len(), moves=pl.col("moved").sum(), holes=(pl.col("step") > 60).sum()
-        )
-        return pd.DataFrame(made.collect(engine="streaming").to_dict(as_series=False))
-
-    return job
-
-
-ENGINES: dict[str, Callable[[Path], Job]] = {"arrow": arrow, "duckdb": duckdb, "polars": polars}
+ENGINES: dict[str, Callable[[Path], Job]] = {"arrow": arrow, "duckdb": duckdb}
 
 
 if __name__ == "__main__":
