@@ -18,7 +18,7 @@ NIGHT: Final = "night"
 CHAMPION: Final = "champion"
 """Changes which bundle trades: promote, rollback, deploy."""
 LANDING: Final = "landing"
-"""Appends to the landing zone: ingest, backfill."""
+"""Appends to the landing zone: ingest, backfill, a night before its window."""
 
 _mine: dict[str, int] = {}
 

@@ -24,17 +24,20 @@ from flows import (
 )
 from flows.champions import CANDIDATE as BUNDLE
 from flows.champions import champion
-from flows.exclusive import NIGHT, alone
+from flows.exclusive import LANDING, NIGHT, alone
 from flows.promote import promote, retire_foreign_champion
 from flows.stage_tasks import RETRY_DELAYS_S, run_command, run_optional, run_stage, stage_names, try_again
 from flows.watched_flow import watched_flow
 from pipelines.core import params as parameters
 from pipelines.core.artifacts import read_json, write_json
-from pipelines.core.errors import OddsmithError
+from pipelines.core.errors import AlreadyRunning, OddsmithError
 from pipelines.core.products import WINDOW, report_json
-from pipelines.core.settings import Settings, Source
+from pipelines.core.settings import Mode, Settings, Source
 from pipelines.inference import shadow_record
 from pipelines.inference import verdict as verdicts
+
+LANDING_WAIT_S = 300.0
+"""How long a night waits for another process that appends to the landing zone."""
 
 
 @task(
@@ -67,6 +70,21 @@ def same_as_last(source: Source | None, recording: str | None) -> tuple[Source, 
         return Source.SIMULATED, None
     last = read_json(WINDOW)
     return Source(last["source"]), last.get("recording")
+
+
+@task(task_run_name="ingest", tags=["venue"], cache_policy=NO_CACHE, persist_result=False)
+def bring_history(source: Source) -> bool:
+    """Bring the days of a window into the landing zone, where the pull reads them: what one night has downloaded the
+    next one does not ask for. Whether that was done; where it was not, the pull asks the venue itself."""
+    if (source is Source.SIMULATED) != (Settings().mode is Mode.SIMULATED) or source is Source.RECORDED:
+        return False
+    command = (sys.executable, "-m", "pipelines", "ingest", "--days", f"{parameters.load().pull.history_days:g}")
+    try:
+        with alone(LANDING, "the ingest of a night", wait_s=LANDING_WAIT_S):
+            return run_optional(*command, name="ingest", note="the pull asks the venue")
+    except AlreadyRunning as error:
+        progress.detail("ingest", f"{error}; the pull asks the venue for what is missing")
+        return False
 
 
 @task(task_run_name="parity", cache_policy=NO_CACHE, persist_result=False)
@@ -153,7 +171,7 @@ def _trades(bundle_hash: str) -> bool:
 
 @watched_flow
 def nightly(source: Source | None = None, recording: str | None = None, fresh: bool = True) -> dict[str, Any]:
-    """Replay the last day; pull, validate, train, backtest, package, judge; promote and install what passed.
+    """Replay the last day; ingest, pull, validate, train, backtest, package, judge; promote and install what passed.
 
     What comes back is in var/nightly.json too: seconds per step, the replay, the verdict, the champion.
     """
@@ -187,9 +205,14 @@ def _night(source: Source | None, recording: str | None, fresh: bool) -> dict[st
     started = time.perf_counter()
     replayed = replay_last_day()
     seconds = {"parity": time.perf_counter() - started} if replayed else {}
+    source, recording = same_as_last(source, recording)
+    started = time.perf_counter()
+    nights.at("ingest")
+    if bring_history(source):
+        seconds["ingest"] = time.perf_counter() - started
     started = time.perf_counter()
     nights.at("window")
-    window = open_window(*same_as_last(source, recording), fresh)
+    window = open_window(source, recording, fresh)
     if retire_foreign_champion(window["source"]):
         progress.detail("window", "the champion was trained on another source and is retired")
     seconds["window"] = time.perf_counter() - started

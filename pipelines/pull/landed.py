@@ -68,8 +68,9 @@ class Landed:
         return spans if len(spans) <= MOST_SPANS else [(begin_s, end_s)]
 
 
-def read(folder: Path, start_s: int, as_of_s: int, scorer: str) -> Landed:
-    """What the landing zone has of (start, as_of]; nothing where it is of another world (its market time is later).
+def read(folder: Path, start_s: int, as_of_s: int, scorer: str, now_s: int | None = None) -> Landed:
+    """What the landing zone has of (start, as_of]; nothing where it is of another world: its market time is later than
+    `now_s`, that of the venue (None: `as_of_s`).
 
     Headlines that another scorer scored come without a score. Of equal bars the newest file's counts.
     """
@@ -77,7 +78,7 @@ def read(folder: Path, start_s: int, as_of_s: int, scorer: str) -> Landed:
         known_s = int(read_json(folder / "state.json")["as_of_s"])
     except (ArtifactError, KeyError, TypeError, ValueError):
         return Landed()
-    if known_s > as_of_s:
+    if known_s > (as_of_s if now_s is None else now_s):
         return Landed()
     headlines = _headlines(folder / "headlines", start_s, as_of_s, scorer)
     return Landed(_bars(folder / "bars", start_s, as_of_s), headlines, known_s)

@@ -82,7 +82,9 @@ def desk(tmp_path, monkeypatch):
     Path("dvc.yaml").write_text(STAGES)
     shutil.copy2(ROOT / "params.yaml", "params.yaml")
     parameters.load.cache_clear()
-    state = SimpleNamespace(as_of_s=1, alias=[], commands=[], replayed=[], replay=PARITY, failures=[])
+    state = SimpleNamespace(
+        as_of_s=1, alias=[], commands=[], replayed=[], replay=PARITY, failures=[], ingested=[], lands=True
+    )
 
     def window(*command: str, name: str) -> list[str]:
         if name == "parity":
@@ -106,10 +108,17 @@ def desk(tmp_path, monkeypatch):
         return [f"oddsmith:{built}"]
 
     monkeypatch.setattr("flows.nightly.run_command", window)
-    monkeypatch.setattr(
-        "flows.stage_tasks.run_command",
-        lambda *words, name, **_: window(*words, name=name) if name == "parity" else _stage(name),
-    )
+    def stage(*words: str, name: str, **_named) -> list[str]:
+        if name == "parity":
+            return window(*words, name=name)
+        if name != "ingest":
+            return _stage(name)
+        state.ingested.append((words[-2:], Path("data/window.json").exists()))
+        if not state.lands:
+            raise StageFailed("ingest: the venue does not answer")
+        return []
+
+    monkeypatch.setattr("flows.stage_tasks.run_command", stage)
     monkeypatch.setattr(promote_module, "run_command", command)
     monkeypatch.setattr(rollback_module, "Bundle", SimpleNamespace(open=_sealed))
     monkeypatch.setattr("flows.tracking.log_candidate", lambda _bundle, name: Registered(f"v{int(name, 16)}", None))
@@ -219,6 +228,25 @@ def test_a_night_replays_the_day_that_was_traded(desk):
     assert outcome["steps"].keys() >= {"parity", "window"}
     assert desk.replayed == [(_hash(1), PARITY)]
     assert any("1 decisions differ" in text for text in _artifacts("parity"))
+
+
+@pytest.mark.parametrize("lands", [True, False])
+def test_a_night_brings_its_history_into_the_landing_zone_before_its_window(desk, lands):
+    """The days of a window are fetched into the landing zone once; a night goes on where that fails."""
+    desk.lands = lands
+
+    outcome = nightly(Source.SIMULATED)
+
+    assert desk.ingested == [(("--days", f"{parameters.load().pull.history_days:g}"), False)]
+    assert ("ingest" in outcome["steps"]) is lands
+    assert outcome["gate"]["verdict"] == "promote"
+
+
+def test_a_night_of_the_venue_is_not_read_into_the_zone_of_a_simulator(desk):
+    """Where this machine simulates, a night of another source leaves its landing zone alone."""
+    desk.as_of_s = 2
+    nightly(Source.POLYMARKET)
+    assert desk.ingested == []
 
 
 def test_a_journal_that_cannot_be_replayed_stops_no_night(desk):

@@ -105,6 +105,18 @@ def test_an_odd_row_of_the_landing_zone_counts_as_missing(tmp_path: Path) -> Non
     assert seen["ts_ms"].to_pylist() == [600_000]
 
 
+def test_a_landing_zone_of_a_later_world_is_left_alone(tmp_path: Path) -> None:
+    """What ingest appended after a window is no other world; what is later than the venue's own time is one."""
+    write_json(tmp_path / "state.json", {"as_of_s": AS_OF_S})
+    path = tmp_path / "bars/day=1970-01-01/10000.parquet"
+    path.parent.mkdir(parents=True)
+    pq.write_table(table("bars", {}), path)
+    window_s = 900
+    assert landed.read(tmp_path, 0, window_s, "vader", AS_OF_S).times(MARKET).tolist() == [600]
+    assert landed.read(tmp_path, 0, window_s, "vader", AS_OF_S - 1).times(MARKET).tolist() == []
+    assert landed.read(tmp_path, 0, window_s, "vader").times(MARKET).tolist() == []
+
+
 @pytest.mark.parametrize(
     "odd", [{"bids": [Level("1.5", "10")]}, {"bids": [Level("0.4", "many")]}, {"timestamp": "yesterday"}]
 )
