@@ -229,13 +229,13 @@ def test_references_of_a_history_equal_the_kernels_bar_by_bar():
 
 
 @pytest.mark.parametrize(
-    ("entry", "kill", "expected"), [(6_500, False, "stop_loss"), (5_050, True, "kill_switch"), (5_050, False, None)]
+    ("entry", "kill", "expected"), [(8_500, False, "stop_loss"), (5_050, True, "kill_switch"), (5_050, False, None)]
 )
 @pytest.mark.parametrize("direction", [-1, 0, 1])
 def test_a_position_without_a_warm_window_is_still_guarded(entry, kill, expected, direction):
     """Without features stops, the end and the switch close a position; the policy is not asked and nothing opens."""
     cold = replace(inputs(), warm=False)
-    decision = decide(cold, account(positions={"0x01": held(entry=entry, peak=6_500)}, kill=kill), rules(direction))
+    decision = decide(cold, account(positions={"0x01": held(entry=entry, peak=8_500)}, kill=kill), rules(direction))
     assert (decision.intent.reason if decision.intent else None) == expected
     assert decide(cold, account(), rules(direction)).action == "hold"
     dust = account(positions={"0x01": holding(1_230_000)})

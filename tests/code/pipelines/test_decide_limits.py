@@ -177,10 +177,10 @@ def test_the_opposite_direction_closes_first():
 @pytest.mark.parametrize(
     ("position", "given", "expected"),
     [
-        (held(entry=6_500, peak=6_500), inputs(), "stop_loss"),
-        (held(entry=3_500, peak=5_050), inputs(), "take_profit"),
-        (held(entry=4_950, peak=6_500), inputs(), "trailing_stop"),
-        (held(outcome=Outcome.NO, entry=3_500, peak=6_500), inputs(), "stop_loss"),
+        (held(entry=8_500, peak=8_500), inputs(), "stop_loss"),
+        (held(entry=1_600, peak=5_050), inputs(), "take_profit"),
+        (held(entry=4_950, peak=8_500), inputs(), "trailing_stop"),
+        (held(outcome=Outcome.NO, entry=1_500, peak=8_500), inputs(), "stop_loss"),
         (held(), inputs(ts_s=NOW + 86_400 - 3 * 60), "market_ending"),
     ],
 )
