@@ -103,16 +103,16 @@ def choose_with(actor: Any) -> Choose:
 def train(
     recipe: Recipe, seed: int, past: Sequence[Tapes], choosing: Sequence[Tapes], params: Params, path: Path
 ) -> dict[str, Any]:
-    """Train on both parts of `past`, keep the last weights that gained on the later parts of `choosing`, write ONNX.
+    """Train on both parts of `past`, keep the last weights that gained on the later parts of `choosing` or the mean of
+    PPO's weights, where it earned more there, write ONNX.
 
     What is returned: the mean P&L there, and the curve of the judgements.
     """
     import torch  # noqa: PLC0415
-    from stable_baselines3.common.callbacks import BaseCallback  # noqa: PLC0415
 
     from pipelines.agent import algorithms, export, schedules, stage, training, warm_start  # noqa: PLC0415
     from pipelines.agent.curves import Curves, logger  # noqa: PLC0415
-    from pipelines.agent.judge import gained  # noqa: PLC0415
+    from pipelines.agent.mean_weights import MeanWeights  # noqa: PLC0415
 
     torch.set_num_threads(1)
     changed = {"learner": recipe.learner, "imitation_epochs": recipe.imitation_epochs, "seed": seed}
@@ -131,43 +131,62 @@ def train(
     if recipe.imitation_epochs:
         shown = training.demonstrations(data, params)
         warm_start.imitate(learner, shown, epochs=recipe.imitation_epochs, seed=seed)
-    cash = params.backtest.cash_pusd * MICRO
-    curve: list[dict[str, Any]] = []
-    kept: dict[str, Any] = {}
-    best: list[FloatArray] = []
-    keep = data.keep
-    judged = [one.trained(params, "later") for one in choosing]
+    cash, keep = params.backtest.cash_pusd * MICRO, data.keep
+    choosing_now = _Choosing(learner, [one.trained(params, "later") for one in choosing], cash, keep)
+    mean = MeanWeights(recipe.timesteps)
+    watchers: list[Any] = [_asked_each(choosing_now, recipe.timesteps)]
+    if recipe.learner.startswith("ppo"):
+        watchers += [schedules.Schedules(params.learner, warm=recipe.imitation_epochs > 0), mean]  # type: ignore[arg-type]
+    learner.set_logger(logger(Curves(), None))
+    if recipe.timesteps:
+        learner.learn(recipe.timesteps, callback=watchers)
+    choosing_now.judge(recipe.timesteps)
+    if mean.give(learner.policy):
+        choosing_now.judge(recipe.timesteps, once=True)
+    learner.policy.load_state_dict(choosing_now.kept)
+    export.export(algorithms.actor(learner), data.field.observation_size, path, stage.keep_of(params, LENGTH_S))
+    choose = choose_with(algorithms.actor(learner))
+    played = [play_policy(one.tape, one.par, choose, cash, keep).pnl_pusd for one in both_parts(choosing, params)]
+    return {"choosing_pusd": round(float(np.mean(played)), 1), "curve": choosing_now.curve}
 
-    def judge(steps: int) -> None:
-        choose = choose_with(algorithms.actor(learner))
-        played = [play_policy(one.tape, one.par, choose, cash, keep) for one in judged]
-        by_world = np.array([one.pnl_pusd for one in played])
-        pnl = float(by_world.mean())
-        if not curve or gained(by_world, best[-1]):
-            best.append(by_world)
-            kept.update({name: value.clone() for name, value in learner.policy.state_dict().items()})
-        curve.append({"steps": steps, "pnl_pusd": round(pnl, 1), "entries": sum(one.entries for one in played)})
+
+class _Choosing:
+    """Plays a learner's policy on the choosing worlds while it learns, and keeps the weights that earned most there."""
+
+    def __init__(self, learner: Any, worlds: Sequence[Trained], cash_micro: int, keep: FloatArray | None) -> None:
+        self.kept: dict[str, Any] = {}
+        self.curve: list[dict[str, Any]] = []
+        self._learner, self._worlds, self._cash, self._keep = learner, worlds, cash_micro, keep
+        self._best = np.zeros(len(worlds))
+
+    def judge(self, steps: int, *, once: bool = False) -> None:
+        """Play now; what is judged `once` needs no margin (`agent.judge.KeepBest`)."""
+        from pipelines.agent import algorithms  # noqa: PLC0415
+        from pipelines.agent.judge import gained  # noqa: PLC0415
+
+        choose = choose_with(algorithms.actor(self._learner))
+        played = [play_policy(one.tape, one.par, choose, self._cash, self._keep) for one in self._worlds]
+        pnl = np.array([one.pnl_pusd for one in played])
+        if not self.curve or gained(pnl, self._best) or (once and pnl.mean() > self._best.mean()):
+            self._best = pnl
+            self.kept = {name: value.clone() for name, value in self._learner.policy.state_dict().items()}
+        row = {"steps": steps, "pnl_pusd": round(float(pnl.mean()), 1), "entries": sum(one.entries for one in played)}
+        self.curve.append(row)
+
+
+def _asked_each(choosing: _Choosing, timesteps: int) -> Any:
+    """The callback of SB3 that lets the choosing worlds judge JUDGEMENTS times."""
+    from stable_baselines3.common.callbacks import BaseCallback  # noqa: PLC0415
 
     class Judge(BaseCallback):
         def _on_step(self) -> bool:
             return True
 
         def _on_rollout_start(self) -> None:
-            if self.num_timesteps >= len(curve) * recipe.timesteps / JUDGEMENTS:
-                judge(self.num_timesteps)
+            if self.num_timesteps >= len(choosing.curve) * timesteps / JUDGEMENTS:
+                choosing.judge(self.num_timesteps)
 
-    watchers: list[Any] = [Judge()]
-    if recipe.learner.startswith("ppo"):
-        watchers.append(schedules.Schedules(params.learner, warm=recipe.imitation_epochs > 0))  # type: ignore[arg-type]
-    learner.set_logger(logger(Curves(), None))
-    if recipe.timesteps:
-        learner.learn(recipe.timesteps, callback=watchers)
-    judge(recipe.timesteps)
-    learner.policy.load_state_dict(kept)
-    export.export(algorithms.actor(learner), data.field.observation_size, path, stage.keep_of(params, LENGTH_S))
-    choose = choose_with(algorithms.actor(learner))
-    played = [play_policy(one.tape, one.par, choose, cash, keep).pnl_pusd for one in both_parts(choosing, params)]
-    return {"choosing_pusd": round(float(np.mean(played)), 1), "curve": curve}
+    return Judge()
 
 
 def _shuffle_rewards(env: Any, seed: int) -> None:

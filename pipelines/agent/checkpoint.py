@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from pipelines.agent.judge import KeepBest
+from pipelines.agent.mean_weights import MeanWeights
 from pipelines.agent.plain_state import is_plain, packed, unpacked
 from pipelines.agent.vector import MarketVecEnv
 from pipelines.core.artifacts import write_bytes
@@ -34,7 +35,7 @@ class Checkpoint:
         prune_checkpoints(folder, path)
         return cls(path)
 
-    def save(self, learner: Any, env: MarketVecEnv, judge: KeepBest) -> None:
+    def save(self, learner: Any, env: MarketVecEnv, judge: KeepBest, mean: MeanWeights) -> None:
         """Keep everything that the next update depends on."""
         buffer = getattr(learner, "replay_buffer", None)
         state = {
@@ -42,14 +43,18 @@ class Checkpoint:
             "buffer": None if buffer is None else _buffer_state(buffer),
             "env": env.snapshot(),
             "judge": judge.snapshot(),
+            "mean": mean.snapshot(),
             "actions": learner.action_space.np_random.bit_generator.state,
             "numpy": np.random.get_state(),
             "torch": torch.get_rng_state(),
         }
         write_bytes(self.path, packed(state))
 
-    def restore(self, untrained: Callable[[], Any], env: MarketVecEnv, judge: KeepBest) -> Any | None:
-        """A fresh learner with what was kept, and environment, judge and random states put back; None without a file.
+    def restore(
+        self, untrained: Callable[[], Any], env: MarketVecEnv, judge: KeepBest, mean: MeanWeights
+    ) -> Any | None:
+        """A fresh learner with what was kept, and environment, judge, mean weights and random states put back; None
+        without a file.
 
         Raises:
             DataError: if the file is not the state of such a training.
@@ -64,6 +69,7 @@ class Checkpoint:
                 _restore_buffer(learner.replay_buffer, state["buffer"])
             env.restore(state["env"])
             judge.restore(state["judge"])
+            mean.restore(state["mean"])
             learner.action_space.np_random.bit_generator.state = state["actions"]
             np.random.set_state(state["numpy"])
             torch.set_rng_state(state["torch"])

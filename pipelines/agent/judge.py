@@ -93,8 +93,10 @@ class KeepBest(BaseCallback):
         self._every = every
         self._judged = 0
 
-    def judge(self, policy: Any, steps: int) -> None:
-        """Measure now."""
+    def judge(self, policy: Any, steps: int, *, once: bool = False) -> None:
+        """Measure now. What is judged `once`, as the mean weights are, replaces what was kept where it earned more; of
+        weights that are judged again and again it has to be more than chance gives the luckiest (`gained`).
+        """
         played = evaluate(policy, self._held_out, self._cash)
         pnl = played.event_pnl_pusd(self._held_out.tape)
         total = float(pnl.sum())
@@ -103,7 +105,7 @@ class KeepBest(BaseCallback):
         self.rows.append({"held_out/pnl_pusd": total, "held_out/entries": played.entries} | played.exits)
         self.seconds.append(round(time.perf_counter() - self._made, 2))
         LOG.info("held-out events", steps=steps, pnl_pusd=round(total, 2), entries=played.entries)
-        if self.pnl is None or gained(pnl, self.pnl):
+        if self.pnl is None or gained(pnl, self.pnl) or (once and total > self.best):
             self.best, self.pnl = total, pnl
             self._weights = copy.deepcopy(policy.state_dict())
 

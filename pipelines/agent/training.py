@@ -16,6 +16,7 @@ from pipelines.agent.curves import Curves, logger
 from pipelines.agent.explanation import explained
 from pipelines.agent.imitation import Demonstrations, Teacher, collect
 from pipelines.agent.judge import Dataset, KeepBest, against, rule_pnl
+from pipelines.agent.mean_weights import MeanWeights
 from pipelines.agent.schedules import Schedules
 from pipelines.agent.vector import MarketVecEnv
 from pipelines.agent.warm_start import imitate
@@ -89,9 +90,11 @@ def vector_env(data: Dataset, params: Params, lanes: int, seed: int, pars: Float
 class Keeper(BaseCallback):
     """Keeps a checkpoint after every judgement, and at once when the process is told to stop."""
 
-    def __init__(self, checkpoint: Checkpoint, env: MarketVecEnv, judge: KeepBest, asked: StopRequest) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, env: MarketVecEnv, judge: KeepBest, mean: MeanWeights, asked: StopRequest
+    ) -> None:
         super().__init__()
-        self._checkpoint, self._env, self._judge, self._asked = checkpoint, env, judge, asked
+        self._checkpoint, self._env, self._judge, self._mean, self._asked = checkpoint, env, judge, mean, asked
         self._kept = 0
 
     def _on_step(self) -> bool:
@@ -100,7 +103,7 @@ class Keeper(BaseCallback):
     def _on_rollout_start(self) -> None:
         judged = len(self._judge.curve)
         if self._asked.seen or judged > self._kept:
-            self._checkpoint.save(self.model, self._env, self._judge)
+            self._checkpoint.save(self.model, self._env, self._judge, self._mean)
             self._kept = judged
         if self._asked.seen:
             done = f"{self.num_timesteps} of {self.model._total_timesteps} steps"
@@ -133,8 +136,8 @@ def train(
     early, late = split(histories)
     data, held_out = (dataset(part, params, table, scaler, length_s) for part in (early, late))
     env = vector_env(data, params, params.learner.n_envs, agent.seed)
-    judge = KeepBest(held_out, cash, every=max(1, timesteps // 6))
-    learner = checkpoint.restore(lambda: untrained(env, params), env, judge) if checkpoint else None
+    judge, mean = KeepBest(held_out, cash, every=max(1, timesteps // 6)), MeanWeights(timesteps)
+    learner = checkpoint.restore(lambda: untrained(env, params), env, judge, mean) if checkpoint else None
     resumed_at, loss = learner.num_timesteps if learner else 0, None
     with on_sigterm() if checkpoint else nullcontext() as asked:
         if learner is None:
@@ -146,15 +149,17 @@ def train(
         learner.set_logger(logger(curves, events))
         watchers: list[BaseCallback] = [judge]
         if isinstance(params.learner, PpoParams):
-            watchers.append(Schedules(params.learner, warm=agent.imitation_epochs > 0))
+            watchers += [Schedules(params.learner, warm=agent.imitation_epochs > 0), mean]
         if checkpoint and asked:
-            watchers.append(Keeper(checkpoint, env, judge, asked))
+            watchers.append(Keeper(checkpoint, env, judge, mean, asked))
         began = time.perf_counter()
         if table.kelly <= 0.0:
             LOG.info("no signal has paid, so nothing may be entered: the agent stays as it was warm-started")
         elif timesteps > resumed_at:
             learner.learn(timesteps - resumed_at, callback=watchers, reset_num_timesteps=resumed_at == 0)
             judge.judge(learner.policy, learner.num_timesteps)
+            if mean.give(learner.policy):
+                judge.judge(learner.policy, learner.num_timesteps, once=True)
     seconds = time.perf_counter() - began
     judge.give_back(learner.policy)
     assert judge.pnl is not None, "the policy is judged before it learns"

@@ -247,8 +247,9 @@ class AgentParams(Section):
     """Subtracted from every reward: this times its square (both in per cent of the cash); 0 rewards P&L alone. Unit:
     none."""
     holding_price: Annotated[float, Field(ge=0.0, le=0.01)]
-    """Subtracted from the reward of a step for each bar with a position, where entries are decided: places are scarce,
-    and a market alone does not see that. Unit: per cent of the cash."""
+    """Subtracted on average from the reward of a step for each bar with a position, where entries are decided: nothing
+    in an account that is empty otherwise, twice as much at the exposure limit. Few positions are allowed at a time, and
+    a market alone does not see that. Unit: per cent of the cash."""
     seed: int
     """Seed of the agent's network and of its training. Unit: none."""
 

@@ -107,7 +107,7 @@ def _from_venue(chosen: window.Window, params: Params) -> Pulled:
     from pipelines.pull import live  # noqa: PLC0415 - recordings need no HTTP client
 
     settings, span = Settings().for_source(chosen.source), (chosen.start_s, chosen.as_of_s)
-    # Ingest may have appended since the window was written: only what is later than the venue's time is another world's.
+    # An ingest may have run since the window was written; only a zone later than the venue's time is another world's.
     now_s = asyncio.run(live.market_time_s(settings))
     known = landed.read(settings.var / "landing", *span, params.news.scorer, now_s)
     recorded = landing.recorder_of(settings, params, *span)

@@ -18,7 +18,9 @@ class EntryLanes(Lanes):
     """N accounts, each in one market, that stop where an entry is open.
 
     `pars` holds sets of limits and costs, one a row; each episode draws one. The share of money that an episode has in
-    other markets, at most `most_elsewhere`, is drawn too and shown in the observation's cash, as in an account.
+    other markets, at most `most_elsewhere`, is drawn too and shown in the observation's cash, as in an account. A bar
+    with a position costs `bar_price_pusd` on average: nothing while no money is elsewhere, twice as much where the
+    exposure limit is reached, because a position keeps no other one out of an account that has room.
     """
 
     def __init__(
@@ -63,7 +65,13 @@ class EntryLanes(Lanes):
         """One decision of every lane, played on to its next open entry."""
         field = self.field
         compiled_entries.step(
-            self.state, directions, fractions, *self._keep, self._price, self.kinds, self.elsewhere, field.bars,
+            self.state, directions, fractions, *self._keep, self._bar_prices(), self.kinds, self.elsewhere, field.bars,
             field.inputs, self._moves, self._costs, field.confidences, field.markets, field.fees, self.pars,
             self.observations, self.rewards, self.dones,
         )  # fmt: skip
+
+    def _bar_prices(self) -> FloatArray:
+        """What a bar with a position costs each lane, in pUSD."""
+        if self._most == 0.0:
+            return np.full(len(self.elsewhere), self._price)
+        return 2.0 * self._price * self.elsewhere / self._most

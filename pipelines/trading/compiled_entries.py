@@ -103,7 +103,7 @@ def step(
     fractions: Any,
     exit_multiple: float,
     hold_s: int,
-    bar_price: float,
+    bar_prices: Any,
     kinds: Any,
     elsewhere: Any,
     bars: Any,
@@ -119,14 +119,14 @@ def step(
     dones: Any,
 ) -> None:
     """Decide at this bar and play on to the next one that leaves an entry open, for every lane. Rewards are pUSD, less
-    `bar_price` for each bar with a position."""
+    the lane's `bar_prices` for each bar with a position."""
     for index in range(lanes.shape[0]):
         lane, par = lanes[index], pars[kinds[index]]
         before, count = lane[EQUITY], 0
         if lane[ROW] < lane[LAST]:
             turn(lane, directions[index], fractions[index], bars, confidences, markets, fees, par)
             count = _play_on(lane, exit_multiple, hold_s, bars, moves, costs, confidences, markets, fees, par)
-        rewards[index] = (lane[EQUITY] - before) / 1e6 - bar_price * count
+        rewards[index] = (lane[EQUITY] - before) / 1e6 - bar_prices[index] * count
         dones[index] = lane[ROW] >= lane[LAST]
         observe(lane, bars[lane[ROW]], inputs[lane[ROW]], out[index])
         out[index, CASH_INPUT] = max(out[index, CASH_INPUT] - elsewhere[index], 0.0)

@@ -108,6 +108,7 @@ def desk(tmp_path, monkeypatch):
         return [f"oddsmith:{built}"]
 
     monkeypatch.setattr("flows.nightly.run_command", window)
+
     def stage(*words: str, name: str, **_named) -> list[str]:
         if name == "parity":
             return window(*words, name=name)

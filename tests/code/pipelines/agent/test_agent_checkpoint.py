@@ -50,8 +50,8 @@ def test_a_training_that_went_on_ends_where_one_that_was_never_stopped_ends(tmp_
     checkpoint = Checkpoint.of(tmp_path, "key")
     judge = training.KeepBest.judge
 
-    def asked_after_half(self, policy, steps):
-        judge(self, policy, steps)
+    def asked_after_half(self, policy, steps, **named):
+        judge(self, policy, steps, **named)
         if steps >= 192:
             os.kill(os.getpid(), signal.SIGTERM)
 

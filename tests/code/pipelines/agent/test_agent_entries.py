@@ -19,7 +19,7 @@ from pipelines.agent.stage import keep_of
 from pipelines.agent.training import dataset, train, vector_env
 from pipelines.core.sections import PpoParams
 from pipelines.replay.account import AccountTape, play_policy, rule_numbers
-from pipelines.replay.lanes import decoded, field, parameters
+from pipelines.replay.lanes import DIRECTION_OF, FRACTION_OF, decoded, field, parameters
 from pipelines.replay.loop import replay, tape
 from pipelines.replay.market_history import touches
 from pipelines.replay.rules import around
@@ -64,6 +64,29 @@ def test_a_step_ends_where_an_entry_is_open():
             expected = 5.0 * 100.0 * (lanes[lane, compiled.EQUITY] - equity[lane]) / CASH
             assert total[lane] == pytest.approx(expected, abs=1e-3)
     assert seen_bars > 16 * 60, "some steps last more than a bar"
+
+
+def test_a_position_costs_more_the_less_room_there_is():
+    """A bar with a position costs nothing in an empty account, twice the holding price at the exposure limit."""
+    data = dataset(PAST, deciding("entries"), TABLE, scaler(), 60)
+    gained = {}
+    for price in (0.0, 0.01):
+        params = deciding("entries", holding_price=price)
+        env = vector_env(data, params, 3, 1)
+        env.reset()
+        env.lanes.elsewhere[:] = 0.0, 0.15, 0.3
+        env.lanes.place(np.arange(3), *(np.repeat(rows[:1], 3) for rows in (data.field.first, data.field.last)))
+        assert np.ptp(env.lanes.state[:, compiled.ROW]) == 0
+        buy = int(np.flatnonzero((DIRECTION_OF == 1) & (FRACTION_OF == 1.0))[0])
+        total = np.zeros(3)
+        for _ in range(8):
+            env.lanes.step(DIRECTION_OF[np.full(3, buy)], FRACTION_OF[np.full(3, buy)])
+            total += env.lanes.rewards
+        gained[price] = total
+    paid = gained[0.0] - gained[0.01]
+    assert paid[0] == pytest.approx(0.0)
+    assert paid[1] > 0.0
+    assert paid[2] == pytest.approx(2.0 * paid[1])
 
 
 def test_an_episode_has_money_elsewhere_and_costs_of_its_own():
