@@ -122,7 +122,8 @@ def train(
     params = params.with_learner(timesteps=recipe.timesteps, **rewards_alone)
     pars = [one.trained(params, "later").par for one in past]
     tape = joined([part for one in past for part in (one.earlier, one.later)])
-    data = training.of_tape(tape, pars[0], params, LENGTH_S)
+    accounts = [(one.tape, one.par) for one in both_parts(past, params)]
+    data = training.of_tape(tape, pars[0], params, LENGTH_S, training.earned_by_place(accounts, params, LENGTH_S))
     sets = costs(pars) if recipe.varied else np.array(pars)
     env = training.vector_env(data, params, params.learner.n_envs, seed, sets)
     learner = algorithms.untrained(env, params)

@@ -28,12 +28,13 @@ from pipelines.core.money import MICRO
 from pipelines.core.params import Params
 from pipelines.core.sections import PpoParams
 from pipelines.inference.start_point import StartPoint
-from pipelines.replay.account import AccountTape
+from pipelines.replay.account import AccountTape, play_rule, rule_numbers
 from pipelines.replay.entry_lanes import EntryLanes
 from pipelines.replay.event_split import split
 from pipelines.replay.lanes import Lanes, field, parameters
 from pipelines.replay.market_history import History
 from pipelines.replay.signals import threshold_params
+from pipelines.trading import compiled
 from pipelines.trading.compiled_account import MOVE, ROUND_TRIP
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.sizing import SizingTable
@@ -59,15 +60,27 @@ def dataset(
     impact = params.execution.impact_share
     flat = field(histories, scaler, impact, forecast_block=params.agent.forecast_block)
     tape = AccountTape.of(histories, flat, impact, turn=params.execution.turn)
-    return of_tape(tape, parameters(params, table, length_s), params, length_s)
+    par = parameters(params, table, length_s)
+    return of_tape(tape, par, params, length_s, earned_by_place([(tape, par)], params, length_s))
 
 
-def of_tape(tape: AccountTape, par: FloatArray, params: Params, length_s: int) -> Dataset:
-    """What an agent is trained or judged on, from a tape and its limits."""
+def earned_by_place(accounts: Sequence[tuple[AccountTape, FloatArray]], params: Params, length_s: int) -> float:
+    """What one of the positions that an account may hold earns a bar under the threshold rule, in pUSD: P&L by bars and
+    `risk.max_markets`, a mean over accounts; 0 where the rule loses."""
+    numbers, cash = rule_numbers(threshold_params(params, length_s).rule), params.backtest.cash_pusd * MICRO
+    each = [
+        play_rule(tape, par, numbers, cash).pnl_pusd / ((len(tape.edges) - 1) * par[compiled.MAX_MARKETS])
+        for tape, par in accounts
+    ]
+    return max(float(np.mean(each)), 0.0)
+
+
+def of_tape(tape: AccountTape, par: FloatArray, params: Params, length_s: int, place_pusd: float) -> Dataset:
+    """What an agent is trained or judged on, from a tape, its limits and what a place earns there a bar."""
     seen = tape.signals
     moves, costs = (np.ascontiguousarray(seen[:, column]) for column in (MOVE, ROUND_TRIP))
     teacher = Teacher(tape.field, moves, costs, threshold_params(params, length_s).rule)
-    return Dataset(tape.field, par, teacher, tape, params.agent.decisions == "entries")
+    return Dataset(tape.field, par, teacher, tape, params.agent.decisions == "entries", place_pusd)
 
 
 def vector_env(data: Dataset, params: Params, lanes: int, seed: int, pars: FloatArray | None = None) -> MarketVecEnv:
@@ -77,8 +90,7 @@ def vector_env(data: Dataset, params: Params, lanes: int, seed: int, pars: Float
     continuous, scale = agent.algorithm == "sac", 1.0
     if data.entries_only:
         sets, scale = (data.par[None] if pars is None else pars), ENTRY_REWARD
-        price = agent.holding_price / 100.0 * params.backtest.cash_pusd
-        most = params.risk.max_exposure_fraction
+        price, most = agent.holding_cost_share * data.place_pusd, params.risk.max_exposure_fraction
         abreast: Lanes = EntryLanes(data.field, sets, lanes, cash, data.teacher.signals, data.teacher.rule, most, price)
     else:
         abreast = Lanes(data.field, data.par, lanes, cash)

@@ -246,10 +246,10 @@ class AgentParams(Section):
     risk_aversion: Annotated[float, Field(ge=0.0)]
     """Subtracted from every reward: this times its square (both in per cent of the cash); 0 rewards P&L alone. Unit:
     none."""
-    holding_price: Annotated[float, Field(ge=0.0, le=0.01)]
-    """Subtracted on average from the reward of a step for each bar with a position, where entries are decided: nothing
-    in an account that is empty otherwise, twice as much at the exposure limit. Few positions are allowed at a time, and
-    a market alone does not see that. Unit: per cent of the cash."""
+    holding_cost_share: Annotated[float, Field(ge=0.0, le=3.0)]
+    """What a bar with a position costs in training at the exposure limit, where entries are decided; in an account that
+    is empty otherwise nothing, between in proportion. An account may hold few positions at a time, and a market alone
+    does not see that. 0 turns it off. Unit: what one of these positions earns a bar under the threshold rule."""
     seed: int
     """Seed of the agent's network and of its training. Unit: none."""
 

@@ -19,8 +19,8 @@ class EntryLanes(Lanes):
 
     `pars` holds sets of limits and costs, one a row; each episode draws one. The share of money that an episode has in
     other markets, at most `most_elsewhere`, is drawn too and shown in the observation's cash, as in an account. A bar
-    with a position costs `bar_price_pusd` on average: nothing while no money is elsewhere, twice as much where the
-    exposure limit is reached, because a position keeps no other one out of an account that has room.
+    with a position costs `full_bar_pusd` where all of it is elsewhere, and in proportion less where there is room:
+    a position keeps no other one out of an empty account.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class EntryLanes(Lanes):
         signals: tuple[FloatArray, FloatArray],
         rule: Rule,
         most_elsewhere: float = 0.0,
-        bar_price_pusd: float = 0.0,
+        full_bar_pusd: float = 0.0,
     ) -> None:
         super().__init__(field, pars[0], count, cash_micro)
         self.pars = pars
@@ -41,7 +41,7 @@ class EntryLanes(Lanes):
         self._moves, self._costs = signals
         self._keep = (rule.exit_multiple, rule.max_hold_s)
         self._most = most_elsewhere
-        self._price = bar_price_pusd
+        self._full_bar_pusd = full_bar_pusd
 
     def vary(self, which: IntArray, rng: np.random.Generator) -> None:
         """Draw the costs and the money elsewhere of episodes that are about to be placed."""
@@ -72,6 +72,4 @@ class EntryLanes(Lanes):
 
     def _bar_prices(self) -> FloatArray:
         """What a bar with a position costs each lane, in pUSD."""
-        if self._most == 0.0:
-            return np.full(len(self.elsewhere), self._price)
-        return 2.0 * self._price * self.elsewhere / self._most
+        return self._full_bar_pusd * self.elsewhere / max(self._most, 1e-9)

@@ -13,10 +13,10 @@ from stable_baselines3.common.save_util import data_to_json, json_to_data
 
 from pipelines.agent.algorithms import actor, untrained
 from pipelines.agent.export import export
-from pipelines.agent.judge import against
+from pipelines.agent.judge import against, rule_pnl
 from pipelines.agent.schedules import Schedules, learning_rate
 from pipelines.agent.stage import keep_of
-from pipelines.agent.training import dataset, train, vector_env
+from pipelines.agent.training import dataset, earned_by_place, train, vector_env
 from pipelines.core.sections import PpoParams
 from pipelines.replay.account import AccountTape, play_policy, rule_numbers
 from pipelines.replay.lanes import DIRECTION_OF, FRACTION_OF, decoded, field, parameters
@@ -41,7 +41,7 @@ def deciding(decisions, learner="ppo_entries", **update):
 
 def test_a_step_ends_where_an_entry_is_open():
     """Between two decisions no lane holds, waits or is forbidden to enter; rewards add up to the change of equity."""
-    params = deciding("entries", holding_price=0.0)
+    params = deciding("entries", holding_cost_share=0.0)
     data = dataset(PAST, params, TABLE, scaler(), 60)
     env = vector_env(data, params, 16, 1)
     env.reset()
@@ -67,12 +67,11 @@ def test_a_step_ends_where_an_entry_is_open():
 
 
 def test_a_position_costs_more_the_less_room_there_is():
-    """A bar with a position costs nothing in an empty account, twice the holding price at the exposure limit."""
-    data = dataset(PAST, deciding("entries"), TABLE, scaler(), 60)
+    """A bar with a position costs nothing in an empty account, at the exposure limit a share of what a place earns."""
+    data = replace(dataset(PAST, deciding("entries"), TABLE, scaler(), 60), place_pusd=2.0)
     gained = {}
-    for price in (0.0, 0.01):
-        params = deciding("entries", holding_price=price)
-        env = vector_env(data, params, 3, 1)
+    for share in (0.0, 0.5):
+        env = vector_env(data, deciding("entries", holding_cost_share=share), 3, 1)
         env.reset()
         env.lanes.elsewhere[:] = 0.0, 0.15, 0.3
         env.lanes.place(np.arange(3), *(np.repeat(rows[:1], 3) for rows in (data.field.first, data.field.last)))
@@ -82,11 +81,24 @@ def test_a_position_costs_more_the_less_room_there_is():
         for _ in range(8):
             env.lanes.step(DIRECTION_OF[np.full(3, buy)], FRACTION_OF[np.full(3, buy)])
             total += env.lanes.rewards
-        gained[price] = total
-    paid = gained[0.0] - gained[0.01]
+        gained[share] = total
+    paid = gained[0.0] - gained[0.5]
     assert paid[0] == pytest.approx(0.0)
-    assert paid[1] > 0.0
+    assert paid[2] > 0.0
+    assert paid[2] == pytest.approx(round(paid[2]))
     assert paid[2] == pytest.approx(2.0 * paid[1])
+
+
+def test_a_place_earns_what_the_rule_earns_by_bar_and_place():
+    """P&L of the rule by bars and places; nothing where it loses."""
+    data = dataset(PAST, deciding("entries"), TABLE, scaler(), 60)
+    earned = rule_pnl(data, CASH).sum()
+    bars, places = len(data.tape.edges) - 1, data.par[compiled.MAX_MARKETS]
+    assert data.place_pusd == pytest.approx(max(earned / (bars * places), 0.0))
+    dear = data.par.copy()
+    dear[compiled.IMPACT] *= 50.0
+    assert rule_pnl(replace(data, par=dear), CASH).sum() < 0.0
+    assert earned_by_place([(data.tape, dear)], PARAMS, 60) == 0.0
 
 
 def test_an_episode_has_money_elsewhere_and_costs_of_its_own():
