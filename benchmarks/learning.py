@@ -23,7 +23,7 @@ from benchmarks.evaluate import iqm
 from benchmarks.kept_rows import digest
 from benchmarks.learning_agents import RECIPES, allocated, dearer, full, play_agent, searched, train
 from benchmarks.learning_page import render
-from benchmarks.learning_portfolio import hedge
+from benchmarks.learning_portfolio import RegimeChooser, block_pnl, hedge, regimes
 from benchmarks.learning_worlds import DECIDES, LENGTH_S, Tapes, tapes
 from pipelines.core.artifacts import read_json, sha256_path, write_bytes, write_json
 from pipelines.core.command_line import exit_status, number, whole
@@ -33,6 +33,7 @@ from pipelines.core.money import MICRO
 from pipelines.core.params import Params, read
 from pipelines.inference.predictor import Predictor
 from pipelines.replay.account import Played, play_policy, play_rule, play_shared, rule_numbers
+from pipelines.replay.market_history import IntArray
 from pipelines.replay.policy_search import Trained
 from pipelines.replay.signals import threshold_params
 from pipelines.trading import compiled, policies
@@ -67,8 +68,8 @@ LEARNED = (
 )
 """Rows among which the best one is taken, by what it earned on the choosing worlds."""
 
-BY_ID, FULL, HEDGE, STATIC = "by_id", "full", "chooser", "static"
-"""Words in the names of rows, and two rows. `full` doubles the positions, to the limit of a tenth of the account, so
+BY_ID, FULL, HEDGE, STATIC, REGIMES = "by_id", "full", "chooser", "static", "regime_chooser"
+"""Words in the names of rows, and three rows. `full` doubles the positions, to the limit of a tenth of the account, so
 that three of them fill the exposure limit while five places are free."""
 PORTFOLIO = {"": "allocator", FULL: "allocator_full"}
 """The allocator that was searched with such positions."""
@@ -97,6 +98,7 @@ class Study:
         self._folder = STATE / f"edge-{edge:g}-{named}-{digest(SOURCES)}-{decides}"
         self._rows = self._folder / "rows.jsonl"
         self.cash = params.backtest.cash_pusd * MICRO
+        self._regime_chooser: RegimeChooser | None = None
         self.results: dict[str, dict[int, float]] = {}
         for line in self._rows.read_text().splitlines() if self._rows.is_file() else []:
             row = json.loads(line)
@@ -176,7 +178,7 @@ class Study:
                 continue
             made = self.world(seed)
             for name in missing:
-                above = {HEDGE: self._chooser, STATIC: self._static}.get(name)
+                above = {HEDGE: self._chooser, STATIC: self._static, REGIMES: self._regimes}.get(name)
                 pnl = self._played(name, made, players).pnl_pusd if above is None else above(made)
                 self.results.setdefault(name, {})[seed] = pnl
                 row = {"row": name, "world": seed, "pnl_pusd": round(pnl, 2)}
@@ -198,12 +200,26 @@ class Study:
         played: Played = players[plain](made, one)
         return played
 
-    def _chooser(self, made: Tapes) -> float:
-        """P&L of the online chooser over the strategies of CHOOSABLE and cash; its regret goes to the rows too."""
+    def _curves(self, made: Tapes) -> tuple[IntArray, list[IntArray]]:
+        """Times of the later part, and the equity of cash and of the strategies of CHOOSABLE there."""
         players: dict[str, Any] = {}
         curves = [self._played(name, made, players).equity_micro for name in CHOOSABLE]
         ts_s = made.later.field.bars[made.later.rows[made.later.edges[:-1]], compiled.TS]
-        return hedge(ts_s, [np.full(len(ts_s), self.cash), *curves], self.cash).online_pusd
+        return ts_s, [np.full(len(ts_s), self.cash), *curves]
+
+    def _chooser(self, made: Tapes) -> float:
+        """P&L of the online chooser over the strategies of CHOOSABLE and cash."""
+        return hedge(*self._curves(made), self.cash).online_pusd
+
+    def _regimes(self, made: Tapes) -> float:
+        """P&L of the chooser that reads what the market looks like, fitted on the choosing worlds."""
+        if self._regime_chooser is None:
+            past = [self.world(seed) for seed in CHOOSING]
+            rows = [(regimes(one.later), block_pnl(*self._curves(one), self.cash)) for one in past]
+            self._regime_chooser = RegimeChooser.fitted(rows)
+        blocks = block_pnl(*self._curves(made), self.cash)
+        taken = self._regime_chooser.chosen(regimes(made.later))
+        return float(blocks[taken, np.arange(len(taken))].sum())
 
     def _static(self, made: Tapes) -> float:
         """P&L in the later part of the strategy of CHOSEN_ALONE that earned most in the earlier one; 0 for cash."""
@@ -265,10 +281,10 @@ def measured(study: Study, names: Sequence[str], worlds: Sequence[int]) -> dict[
     if {HEDGE, STATIC} <= rows.keys():
         found["chooser_minus_static"] = difference(rows[HEDGE] - rows[STATIC])
         found["static_minus_threshold"] = difference(rows[STATIC] - rows["threshold"])
-    if HEDGE in rows:
-        every = np.array([rows[name] for name in CHOOSABLE])
-        found["chooser_minus_threshold"] = difference(rows[HEDGE] - rows["threshold"])
-        found["chooser_regret"] = difference(np.maximum(every.max(axis=0), 0.0) - rows[HEDGE])
+    for row in {HEDGE, REGIMES} & rows.keys():
+        best = np.maximum(np.array([rows[name] for name in CHOOSABLE]).max(axis=0), 0.0)
+        found[f"{row}_minus_threshold"] = difference(rows[row] - rows["threshold"])
+        found[f"{row}_regret"] = difference(best - rows[row])
     if "ppo_shuffled-1" in rows:
         value = difference(rows["ppo_shuffled-1"])
         found |= {"shuffled_pusd": value[0], "shuffled_interval": value[1:]}
@@ -312,7 +328,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     plain = ["threshold_plain", "threshold", "kelly", "tuned", *asked.rows]
     plain += [f"{name} {BY_ID}" for name in ("threshold", "kelly", "tuned")]
     plain += [PORTFOLIO[""], f"threshold {FULL}", f"threshold {BY_ID} {FULL}", f"{PORTFOLIO[FULL]} {FULL}"]
-    plain += [HEDGE, STATIC] if set(CHOOSABLE) <= set(plain) else []
+    plain += [HEDGE, STATIC, REGIMES] if set(CHOOSABLE) <= set(plain) else []
     names = plain + [f"{name} x{cost}" for cost in asked.costs for name in ("threshold", "tuned", "ppo_scratch-1")]
     study.test(names, worlds)
     found = measured(study, names, worlds)

@@ -22,7 +22,9 @@ def render(found: dict[str, Any], name: str) -> str:
         "it to the first by id. `allocator` is a rule for all markets above the threshold rule of each: it orders",
         "claims and refuses some. `full` doubles the positions to a tenth of the account, so that three fill the",
         "exposure limit. `x2` and `x0.5` have that many times the fees and the impact. `chooser` is the",
-        "online chooser. Made by",
+        "online chooser, `regime_chooser` gives each six hours to the strategy (or to cash) that did best after six",
+        "hours that looked the same (moves, costs, spreads, volatility, confidence), as fitted on the choosing",
+        "worlds. Made by",
         f"`python -m benchmarks.learning --edge {found['edge']:g}`.",
         "",
         "| row | IQM | worlds above 0 | against threshold_plain | against threshold | against Kelly | s of one core |",
@@ -69,12 +71,13 @@ def _sentences(found: dict[str, Any]) -> list[str]:
             f" {_shown(found['static_minus_threshold'])} pUSD; the online chooser against it:"
             f" {_shown(found['chooser_minus_static'])} pUSD."
         )
-    if "chooser_regret" in found:
-        told.append(
-            f"An online chooser over cash and four strategies (`chooser`): {_shown(found['chooser_minus_threshold'])}"
-            f" pUSD against `threshold` alone; regret against the best of each world in hindsight"
-            f" {_shown(found['chooser_regret'])} pUSD."
-        )
+    for row, what in (("chooser", "An online chooser"), ("regime_chooser", "A chooser that reads the market's state")):
+        if f"{row}_regret" in found:
+            told.append(
+                f"{what} over cash and four strategies (`{row}`): {_shown(found[f'{row}_minus_threshold'])} pUSD"
+                " against `threshold` alone; regret against the best of each world in hindsight"
+                f" {_shown(found[f'{row}_regret'])} pUSD."
+            )
     if "shuffled_pusd" in found:
         low, high = found["shuffled_interval"]
         told.append(f"Shuffled rewards earn {found['shuffled_pusd']:+,.0f} pUSD [{low:,.0f}, {high:,.0f}].")

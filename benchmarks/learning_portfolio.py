@@ -4,6 +4,8 @@
   hours, against the best of each world in hindsight. Each strategy runs with all of the money in a replay of its own;
   the chooser holds shares of these accounts.
   Source: Freund, Y. and Schapire, R. (1997), A decision-theoretic generalization of on-line learning.
+* `RegimeChooser`: all of the money in each block to the strategy, or to cash, whose P&L a ridge regression on what the
+  market looked like in the block before expects to be largest.
 """
 
 from collections.abc import Sequence
@@ -13,7 +15,10 @@ import numpy as np
 
 from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO
+from pipelines.replay.account import AccountTape
 from pipelines.replay.market_history import IntArray
+from pipelines.trading import compiled
+from pipelines.trading.compiled_account import CONFIDENCE, MOVE, ROUND_TRIP
 
 BLOCK_S = 21_600
 RANGE_PUSD = 500.0
@@ -38,11 +43,66 @@ def hedge(ts_s: IntArray, equity_micro: Sequence[IntArray], cash_micro: int) -> 
 
     The rate is that of Freund and Schapire for the number of blocks: sqrt(8 ln n / blocks) on P&L over RANGE_PUSD.
     """
-    ends = np.append(np.flatnonzero(np.diff(ts_s // BLOCK_S)), len(ts_s) - 1)
-    levels = np.array(equity_micro, dtype=np.float64)[:, ends] / MICRO
-    blocks: FloatArray = np.diff(levels, axis=1, prepend=cash_micro / MICRO)
-    rate = np.sqrt(8.0 * np.log(len(levels)) / blocks.shape[1])
+    blocks = block_pnl(ts_s, equity_micro, cash_micro)
+    rate = np.sqrt(8.0 * np.log(len(blocks)) / blocks.shape[1])
     past = np.cumsum(blocks, axis=1) - blocks
     weights = np.exp(rate * (past - past.max(axis=0)) / RANGE_PUSD)
     weights /= weights.sum(axis=0)
     return Chosen(float((weights * blocks).sum()), float(blocks.sum(axis=1).max()))
+
+
+def block_pnl(ts_s: IntArray, equity_micro: Sequence[IntArray], cash_micro: int) -> FloatArray:
+    """P&L in pUSD of each strategy in each block, (strategies, blocks)."""
+    ends = np.append(np.flatnonzero(np.diff(ts_s // BLOCK_S)), len(ts_s) - 1)
+    levels = np.array(equity_micro, dtype=np.float64)[:, ends] / MICRO
+    made: FloatArray = np.diff(levels, axis=1, prepend=cash_micro / MICRO)
+    return made
+
+
+RIDGE = 30.0
+"""Blocks that the prior of no dependence on the market's state weighs."""
+
+
+def regimes(tape: AccountTape) -> FloatArray:
+    """What the market looked like in each block, (blocks, 6), as means over markets and bars: expected moves in round
+    trips, the share of those above one, round trips and spreads in price units, moves of a bar, confidence."""
+    bars, seen = tape.field.bars[tape.rows], tape.signals[tape.rows]
+    flat = tape.field.bars
+    moved = np.abs(np.diff(flat[:, compiled.MID], prepend=flat[0, compiled.MID])).astype(np.float64)
+    moved[tape.field.first] = 0.0
+    ratio = np.abs(seen[:, MOVE]) / np.maximum(seen[:, ROUND_TRIP], 1.0)
+    columns = (
+        ratio, ratio > 1.0, seen[:, ROUND_TRIP], bars[:, compiled.ASK] - bars[:, compiled.BID], moved[tape.rows],
+        seen[:, CONFIDENCE],
+    )  # fmt: skip
+    _, block = np.unique(bars[:, compiled.TS] // BLOCK_S, return_inverse=True)
+    counts = np.bincount(block)
+    return np.column_stack([np.bincount(block, weights=column) / counts for column in columns])
+
+
+@dataclass(frozen=True)
+class RegimeChooser:
+    """Which of some strategies, or cash (the first), gets the money of a block."""
+
+    mean: FloatArray
+    scale: FloatArray
+    weights: FloatArray
+    """(1 + regimes, strategies): the mean P&L of a block first."""
+
+    @classmethod
+    def fitted(cls, worlds: Sequence[tuple[FloatArray, FloatArray]]) -> "RegimeChooser":
+        """From `regimes` and `block_pnl` of some worlds; a block is explained by the one before."""
+        seen = np.concatenate([one[:-1] for one, _ in worlds])
+        pnl = np.concatenate([blocks.T[1:] for _, blocks in worlds])
+        mean, scale = seen.mean(axis=0), np.maximum(seen.std(axis=0), 1e-9)
+        design = (seen - mean) / scale
+        level = pnl.mean(axis=0)
+        slopes = np.linalg.solve(design.T @ design + RIDGE * np.eye(design.shape[1]), design.T @ (pnl - level))
+        return cls(mean, scale, np.vstack([level, slopes]))
+
+    def chosen(self, seen: FloatArray) -> IntArray:
+        """The strategy of each block; the first block knows the means alone."""
+        before = np.vstack([self.mean, seen[:-1]])
+        expected = self.weights[0] + (before - self.mean) / self.scale @ self.weights[1:]
+        best: IntArray = expected.argmax(axis=1)
+        return best

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.learning import Study, difference, measured, sections
 from benchmarks.learning_agents import costs, dearer, full, joined
 from benchmarks.learning_page import render
-from benchmarks.learning_portfolio import BLOCK_S, hedge
+from benchmarks.learning_portfolio import BLOCK_S, RegimeChooser, hedge, regimes
 from pipelines.core.errors import Stopped
 from pipelines.replay.account import AccountTape, play_rule, rule_numbers
 from pipelines.replay.lanes import field, parameters
@@ -49,6 +49,34 @@ def test_the_online_chooser_follows_what_earns():
     assert chosen.hindsight_pusd == 400.0 * 39
     assert 0.9 * chosen.hindsight_pusd < chosen.online_pusd < chosen.hindsight_pusd
     assert hedge(ts_s, [good, good], CASH).regret_pusd == 0.0
+
+
+def test_a_regime_chooser_takes_what_paid_when_the_market_looked_the_same():
+    """Where one strategy earns after wide spreads and another after narrow ones, each gets its blocks; where the
+    market's state says nothing, the one with the larger mean gets all; where all lose, cash."""
+    rng = np.random.default_rng(1)
+    seen = rng.normal(size=(400, 2))
+    wide = np.append(True, seen[:-1, 0] > 0.0)
+    earned = np.where(wide, 100.0, -100.0)
+    noise = rng.normal(0.0, 20.0, (2, 400))
+    chooser = RegimeChooser.fitted([(seen, np.vstack([np.zeros(400), earned + noise[0], noise[1] - earned]))])
+    taken = chooser.chosen(seen)[1:]
+    assert np.mean(taken == np.where(wide[1:], 1, 2)) > 0.9
+    level = np.array([[0.0], [5.0], [9.0]]) + np.vstack([np.zeros(400), noise])
+    assert set(RegimeChooser.fitted([(0.0 * seen, level)]).chosen(seen)) == {2}
+    assert set(RegimeChooser.fitted([(0.0 * seen, level - np.array([[0.0], [50.0], [50.0]]))]).chosen(seen)) == {0}
+
+
+def test_regimes_are_means_over_the_bars_of_a_block():
+    """Six figures a block; the spread of a block is that of its bars."""
+    made = tape(range(4))
+    seen = regimes(made)
+    bars = made.field.bars[made.rows]
+    blocks = bars[:, compiled.TS] // BLOCK_S
+    first = blocks == blocks.min()
+    assert seen.shape == (len(np.unique(blocks)), 6)
+    assert seen[0, 3] == pytest.approx(np.mean(bars[first, compiled.ASK] - bars[first, compiled.BID]))
+    assert np.isfinite(seen).all()
 
 
 def test_dearer_costs_move_costs_alone():
