@@ -103,8 +103,8 @@ def choose_with(actor: Any) -> Choose:
 def train(
     recipe: Recipe, seed: int, past: Sequence[Tapes], choosing: Sequence[Tapes], params: Params, path: Path
 ) -> dict[str, Any]:
-    """Train on both parts of `past`, keep the last weights that gained on the later parts of `choosing` or the mean of
-    PPO's weights, where it earned more there, write ONNX.
+    """Train on both parts of `past`, keep the last weights that gained on both parts of `choosing` or the mean of PPO's
+    weights, where it earned more there, write ONNX.
 
     What is returned: the mean P&L there, and the curve of the judgements.
     """
@@ -133,7 +133,7 @@ def train(
         shown = training.demonstrations(data, params)
         warm_start.imitate(learner, shown, epochs=recipe.imitation_epochs, seed=seed)
     cash, keep = params.backtest.cash_pusd * MICRO, data.keep
-    choosing_now = _Choosing(learner, [one.trained(params, "later") for one in choosing], cash, keep)
+    choosing_now = _Choosing(learner, both_parts(choosing, params), cash, keep)
     mean = MeanWeights(recipe.timesteps)
     watchers: list[Any] = [_asked_each(choosing_now, recipe.timesteps)]
     if recipe.learner.startswith("ppo"):
