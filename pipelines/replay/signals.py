@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from pipelines.core.domain import FloatArray
 from pipelines.core.money import PRICE_SCALE
 from pipelines.core.params import Params
-from pipelines.replay.market_history import History
+from pipelines.replay.market_history import History, IntArray
 from pipelines.trading import kernel, policies
 from pipelines.trading.policies.threshold import Threshold
-from pipelines.trading.sizing import NO_SIGNALS, SizingTable
+from pipelines.trading.sizing import SizingTable
 from pipelines.trading.threshold_rule import MOVE_STEPS, expected_units, pays_each
 from pipelines.trading.tuned_rule import NEAR_STEPS
 
 HOLD_ROWS = MOVE_STEPS + 1
-"""Rows from the decision to the end of the traded move: t to t+24."""
+"""Rows from the decision to the end of the forecast move, t to t+24: nearer to its end a market says too little."""
 
 
 def threshold_params(params: Params, length_s: int | None = None) -> Threshold.Parameters:
@@ -64,21 +64,37 @@ def entries(history: History, params: Params) -> NDArray[np.bool_]:
     return passed
 
 
+def leaves(seen: Signals, rows: IntArray, params: Params) -> IntArray:
+    """Rows at which the threshold rule leaves what its signals at `rows` entered: the first after the fill at which the
+    move points against the position by `exit_multiple` round trips, `max_hold_bars` at the latest."""
+    rule, last = threshold_params(params), len(seen.move_units) - 1
+    after = np.minimum(rows + params.execution.latency_bars, last)
+    long = seen.move_units[rows] > 0.0
+    first = np.where(long, _next(-seen.move_units, seen, rule)[after], _next(seen.move_units, seen, rule)[after])
+    left: IntArray = np.minimum(first, np.minimum(after + rule.max_hold_bars, last))
+    return left
+
+
+def _next(against: FloatArray, seen: Signals, rule: Threshold.Parameters) -> IntArray:
+    """For every row the next one, itself included, at which the move against a position ends it; else the last row."""
+    rows = np.arange(len(against))
+    ends = np.where(against >= rule.exit_multiple * seen.cost_units, rows, rows[-1])
+    found: IntArray = np.minimum.accumulate(ends[::-1])[::-1]
+    return found
+
+
 def sizing_table(histories: Sequence[History], params: Params) -> SizingTable:
-    """Win probability, mean win and mean loss (pUSD per share) of the h = 24 move after costs, where signals pass."""
+    """Win probability, mean win and mean loss (pUSD per share) after costs of the trades that the threshold rule would
+    make, one for each bar where a signal passes: entered a latency later, left as the rule leaves."""
     outcomes, events = [], set()
     for history in histories:
         rows = np.flatnonzero(entries(history, params)[:-HOLD_ROWS]) if len(history) > HOLD_ROWS else np.empty(0, int)
         if len(rows) == 0:
             continue
-        seen = signals(history, params.execution.impact_share)
-        moved = history.mid_units[rows + HOLD_ROWS] - history.mid_units[rows + params.execution.latency_bars]
+        seen, latency = signals(history, params.execution.impact_share), params.execution.latency_bars
+        left = np.minimum(leaves(seen, rows, params) + latency, len(history) - 1)
+        moved = history.mid_units[left] - history.mid_units[rows + latency]
         outcomes.append(np.sign(seen.move_units[rows]) * moved - seen.cost_units[rows])
         events.add(history.market.event_id)
-    if not outcomes:
-        return NO_SIGNALS
-    net = np.concatenate(outcomes) / PRICE_SCALE
-    wins, losses = net[net > 0.0], net[net <= 0.0]
-    mean_win = float(wins.mean()) if len(wins) else 0.0
-    mean_loss = float(-losses.mean()) if len(losses) else 0.0
-    return SizingTable(float((net > 0.0).mean()), mean_win, mean_loss, len(net), len(events))
+    net = np.concatenate(outcomes) / PRICE_SCALE if outcomes else np.zeros(0)
+    return SizingTable.from_trades(net, len(events))

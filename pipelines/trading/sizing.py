@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.core.artifacts import read_json, write_json
+from pipelines.core.domain import FloatArray
 
 
 def kelly(win_probability: float, mean_win: float, mean_loss: float) -> float:
@@ -35,8 +36,8 @@ def cap_micro(
 
 @dataclass(frozen=True, slots=True)
 class SizingTable:
-    """What the h = 24 move earned after costs where the threshold rule would have entered; wins and losses in pUSD
-    per share. `signals` is the number of bars behind it."""
+    """What trades of the threshold rule earned after costs, one for each bar on which it would have entered; wins and
+    losses in pUSD per share. `signals` is the number of these bars."""
 
     win_probability: float
     mean_win: float
@@ -48,6 +49,15 @@ class SizingTable:
     def kelly(self) -> float:
         """Full Kelly fraction; not positive when the signals did not pay."""
         return kelly(self.win_probability, self.mean_win, self.mean_loss)
+
+    @staticmethod
+    def from_trades(net: FloatArray, events: int) -> "SizingTable":
+        """The table of trades that earned `net` pUSD per share after costs, in so many events."""
+        if len(net) == 0:
+            return NO_SIGNALS
+        won = net > 0.0
+        mean_win, mean_loss = (float(some.mean()) if len(some) else 0.0 for some in (net[won], -net[~won]))
+        return SizingTable(float(won.mean()), mean_win, mean_loss, len(net), events)
 
     @staticmethod
     def read(path: Path) -> "SizingTable":
