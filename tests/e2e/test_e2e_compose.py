@@ -1,18 +1,15 @@
 """infra/compose/compose.yaml with this machine's own programs in place of the images: the same commands, variables,
 secrets, order and health checks, on free ports."""
 
-import json
 import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +20,7 @@ import pytest
 import yaml
 from database_user import AS_NOBODY, let_in
 from e2e_checkout import clone
+from e2e_machine import free_ports, postgres_programs, read
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "infra/compose/compose.yaml"
@@ -83,9 +81,9 @@ class Parts:
         named = set(re.findall(r"\b([a-z]+):(\d{4,5})\b", text)) & {
             (name, port) for name in self.services for port in re.findall(r"\d{4,5}", text)
         }
-        simulator = _free_ports(4)
+        simulator = free_ports(4)
         for name, port in sorted(named):
-            self.ports[name, port] = simulator[int(port) - 8640] if name == "simulator" else _free_ports(1)[0]
+            self.ports[name, port] = simulator[int(port) - 8640] if name == "simulator" else free_ports(1)[0]
 
     def here(self, text: str, own: str = "") -> str:
         """A text of the file as it holds on this machine."""
@@ -101,7 +99,7 @@ class Parts:
     def environment(self, name: str) -> dict[str, str]:
         """Variables of a part, with those of its secret files."""
         service = self.services[name]
-        told = {"PATH": f"{Path(sys.executable).parent}:{_postgres()}:/usr/local/bin:/usr/bin:/bin"}
+        told = {"PATH": f"{Path(sys.executable).parent}:{postgres_programs()}:/usr/local/bin:/usr/bin:/bin"}
         told |= {"HOME": str(self.folder), "PYTHONPATH": str(self.folder), "LANG": "C.UTF-8"}
         told |= {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
         for file in service.get("env_file", []):
@@ -187,31 +185,11 @@ class Parts:
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def _free_ports(count: int) -> list[int]:
-    for _ in range(100):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            first = int(probe.getsockname()[1])
-        try:
-            for port in range(first, first + count):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return list(range(first, first + count))
-    raise AssertionError("no free ports")
-
-
-def _postgres() -> str:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-    return str(found[-1].parent) if found else ""
-
-
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
     """All parts that this machine has programs for, healthy."""
     for program in ("initdb", "prometheus", "prometheus-alertmanager", "setpriv"):
-        if shutil.which(program, path=f"{_postgres()}:{os.environ['PATH']}") is None:
+        if shutil.which(program, path=f"{postgres_programs()}:{os.environ['PATH']}") is None:
             pytest.skip(
                 f"{program} is not installed (Debian: apt install postgresql prometheus prometheus-alertmanager)"
             )
@@ -228,21 +206,13 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
         started.stop()
 
 
-def _read(url: str, login: str = "") -> Any:
-    request = urllib.request.Request(url)
-    if login:
-        request.add_header("Authorization", f"Basic {b64encode(login.encode()).decode()}")
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return json.load(answer)
-
-
 @pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.e2e
 @pytest.mark.timeout(600)
 def test_the_bot_of_the_compose_file_decides_nothing_without_a_model(parts: Parts) -> None:
     """The bot is alive on the database of the file, follows the local exchange, has no model and sends no order."""
-    state = _read(f"{parts.url('bot', 3000)}/api/state")
+    state = read(f"{parts.url('bot', 3000)}/api/state")
     password = parts.environment("bot")["POSTGRES_PASSWORD"]
     port = parts.ports["database", "5432"]
     with psycopg.connect(f"postgresql://oddsmith:{password}@127.0.0.1:{port}/oddsmith") as database:
@@ -262,15 +232,15 @@ def test_prometheus_scrapes_the_bot_and_knows_the_alertmanager(parts: Parts) -> 
     url = parts.url("prometheus", 9090)
     deadline = time.monotonic() + 60
     while True:
-        up = _read(f"{url}/api/v1/query?query=up%7Bjob%3D%22oddsmith%22%7D")["data"]["result"]
+        up = read(f"{url}/api/v1/query?query=up%7Bjob%3D%22oddsmith%22%7D")["data"]["result"]
         if (up and up[0]["value"][1] == "1") or time.monotonic() > deadline:
             break
         time.sleep(1)
     assert up
     assert up[0]["value"][1] == "1"
-    names = {rule["name"] for group in _read(f"{url}/api/v1/rules")["data"]["groups"] for rule in group["rules"]}
+    names = {rule["name"] for group in read(f"{url}/api/v1/rules")["data"]["groups"] for rule in group["rules"]}
     assert {"BotIsDown", "DrawdownAbove20Percent"} <= names
-    assert len(_read(f"{url}/api/v1/alertmanagers")["data"]["activeAlertmanagers"]) == 1
+    assert len(read(f"{url}/api/v1/alertmanagers")["data"]["activeAlertmanagers"]) == 1
 
 
 @pytest.mark.nightly
@@ -282,7 +252,7 @@ def test_a_worker_runs_the_flows_behind_the_login(parts: Parts) -> None:
     nightly deployment has its schedule, and a run that is asked for is taken by the worker and ends well."""
     url = f"{parts.url('prefect', 4200)}/api"
     with pytest.raises(urllib.error.HTTPError) as refused:
-        _read(f"{url}/admin/version")
+        read(f"{url}/admin/version")
     assert refused.value.code == 401
     environment = parts.environment("worker")
     login = environment["PREFECT_API_AUTH_STRING"]
@@ -309,7 +279,7 @@ def _awaited(parts: Parts, url: str, login: str, right: Callable[[Any], bool]) -
     deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
-            if right(found := _read(url, login)):
+            if right(found := read(url, login)):
                 return found
         except urllib.error.HTTPError:
             pass

@@ -1,19 +1,16 @@
 """The units of `setup.sh trial monitoring` as systemd would start them: their own commands, variables and files, with
 this machine's programs, a folder in place of /opt/oddsmith and free ports."""
 
-import json
 import os
 import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +19,7 @@ import psycopg
 import pytest
 from database_user import AS_NOBODY, let_in
 from e2e_checkout import clone
+from e2e_machine import free_ports, postgres_programs, read
 
 pytestmark = [pytest.mark.nightly, pytest.mark.slow, pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -38,8 +36,8 @@ class Units:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.ports = {port: str(_free(1)) for port in PORTS}
-        self.exchange = _free(4)
+        self.ports = {port: str(free_ports(1)[0]) for port in PORTS}
+        self.exchange = free_ports(4)[0]
         (folder / ".venv").symlink_to(sys.prefix)
         (folder / "var").mkdir()
 
@@ -74,7 +72,7 @@ class Units:
         place.mkdir(mode=0o777)
         place.chmod(0o777)
         let_in(self.folder)
-        environment = {**os.environ, "PATH": f"{_postgres()}:{os.environ['PATH']}"}
+        environment = {**os.environ, "PATH": f"{postgres_programs()}:{os.environ['PATH']}"}
         made = [*AS_NOBODY, "initdb", "-D", str(place / "data"), "-U", "oddsmith", "--auth=trust"]
         subprocess.run(made, check=True, capture_output=True, env=environment)
         single = [*AS_NOBODY, "postgres", "--single", "-D", str(place / "data"), "postgres"]
@@ -107,7 +105,7 @@ class Units:
         deadline = time.monotonic() + PATIENCE_S
         while True:
             try:
-                if right(found := _read(url, login)):
+                if right(found := read(url, login)):
                     return found
             except (urllib.error.URLError, ConnectionError, TimeoutError):
                 pass
@@ -156,40 +154,11 @@ def _environment(unit: str) -> dict[str, str]:
     return told
 
 
-def _free(count: int) -> int:
-    """The first of some free ports in a row."""
-    for _ in range(100):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            first = int(probe.getsockname()[1])
-        try:
-            for port in range(first, first + count):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return first
-    raise AssertionError("no free ports")
-
-
-def _postgres() -> str:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-    return str(found[-1].parent) if found else ""
-
-
-def _read(url: str, login: str = "") -> Any:
-    request = urllib.request.Request(url)
-    if login:
-        request.add_header("Authorization", f"Basic {b64encode(login.encode()).decode()}")
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return json.load(answer)
-
-
 @pytest.fixture(scope="module")
 def units(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Units]:
     """All units, started."""
     for program in ("initdb", "prometheus", "prometheus-alertmanager", "setpriv", "openssl"):
-        if shutil.which(program, path=f"{_postgres()}:{os.environ['PATH']}") is None:
+        if shutil.which(program, path=f"{postgres_programs()}:{os.environ['PATH']}") is None:
             pytest.skip(
                 f"{program} is not installed (Debian: apt install postgresql prometheus prometheus-alertmanager)"
             )
@@ -222,7 +191,7 @@ def test_the_flows_are_served_behind_the_login_of_the_machine(units: Units) -> N
     for name in ("nightly", "ingest", "overdue"):
         units.awaited("flows", f"{url}/deployments/name/{name}/{name}", login=login)
     with pytest.raises(urllib.error.HTTPError) as refused:
-        _read(f"{url}/admin/version")
+        read(f"{url}/admin/version")
     assert refused.value.code == 401
     unit = units.here((units.folder / "infra/units/oddsmith-flows.service").read_text())
     asked = subprocess.run(
@@ -241,9 +210,9 @@ def test_the_monitoring_of_the_machine_sees_the_bot(units: Units) -> None:
     url = f"http://127.0.0.1:{units.ports['9090']}/api/v1"
     query = f"{url}/query?query=up%7Bjob%3D%22oddsmith%22%7D"
     units.awaited("prometheus", query, lambda one: [row["value"][1] for row in one["data"]["result"]] == ["1"])
-    groups = _read(f"{url}/rules")["data"]["groups"]
+    groups = read(f"{url}/rules")["data"]["groups"]
     assert {"BotIsDown", "DrawdownAbove20Percent"} <= {rule["name"] for group in groups for rule in group["rules"]}
-    assert len(_read(f"{url}/alertmanagers")["data"]["activeAlertmanagers"]) == 1
+    assert len(read(f"{url}/alertmanagers")["data"]["activeAlertmanagers"]) == 1
 
 
 def test_units_end_when_they_are_told_to(units: Units) -> None:
