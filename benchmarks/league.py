@@ -24,6 +24,7 @@ from benchmarks.league_members import LIMIT, ONLINE, SLOW, WITHOUT_SIZES, Made, 
 from benchmarks.league_page import page
 from benchmarks.league_row import Row, judge
 from flows import studies
+from flows.exclusive import alone
 from pipelines.core import log
 from pipelines.core.artifacts import write_bytes, write_json
 from pipelines.core.errors import ParameterError
@@ -58,6 +59,7 @@ def run(asked: argparse.Namespace) -> None:
 
     Raises:
         ParameterError: naming a kind or a world that is not known, or worlds without an edge.
+        AlreadyRunning: where another league runs in this folder; both would train in the same places.
     """
     params = load()
     for kind in asked.kinds:
@@ -69,6 +71,11 @@ def run(asked: argparse.Namespace) -> None:
         if world not in WORLDS:
             raise ParameterError(f"--world was {world!r}; known are {', '.join(WORLDS)}")
     names = tuple(dict.fromkeys(("persistence", *(asked.kinds or known()))))
+    with alone("league", "a league"):
+        _measure(asked, params, names)
+
+
+def _measure(asked: argparse.Namespace, params: Params, names: tuple[str, ...]) -> None:
     if not asked.keep_limit:
         kalman.write(LIMITS)
     kept = KeptRows(KEPT, SOURCES)

@@ -18,7 +18,8 @@ from benchmarks.league_members import LIMIT, Made, forecast
 from benchmarks.league_page import page
 from benchmarks.league_summary import summary
 from benchmarks.without_inputs import without
-from pipelines.core.errors import DataError, ParameterError
+from flows.local.folder_lock import held
+from pipelines.core.errors import AlreadyRunning, DataError, ParameterError
 from pipelines.core.params import load
 from pipelines.features.market_context import CONTEXT
 from pipelines.features.scale import log_odds
@@ -88,6 +89,13 @@ def test_an_unknown_world_is_refused():
     """A world that the simulator does not make is refused with those that it makes."""
     with pytest.raises(ParameterError, match="'mars'; known are reversion"):
         league.run(Namespace(kinds=[], world=["mars"], edge=[1.0]))
+
+
+def test_one_league_runs_in_a_folder_at_a_time(tmp_path, monkeypatch):
+    """A second league would train in the places of the first; it is told who is at work."""
+    monkeypatch.setenv("ODDSMITH_VAR", str(tmp_path))
+    with held(tmp_path / "league.lock", "a league"), pytest.raises(AlreadyRunning, match="a league"):
+        league.run(Namespace(kinds=["ar"], world=[], edge=[1.0]))
 
 
 def test_a_row_says_whether_a_forecast_is_calibrated():
