@@ -1,7 +1,7 @@
-"""What an agent gains by adapting to the first bars of a new family: `python -m benchmarks.few_shot_agent`.
+"""P&L that an agent gains by adapting to the first bars of new markets: `python -m benchmarks.few_shot_agent`.
 
-An agent that imitates the threshold rule is made on worlds of the default's kind. Then a world of another generator
-comes (forecasts are those of its own limit). On the first K bars of its markets PPO goes on from that agent
+An agent that imitates the threshold rule is trained on worlds of the default's kind. Then a world of another generator
+comes (forecasts are the best possible there). On the first K bars of its markets PPO goes on from that agent
 (`adapted`), from one that Reptile prepared on the worlds before (`reptile`), or from nothing (`anew`), and the later
 part of the world is traded with every limit, after costs, against the agent that does not adapt. The sizes are those of
 the worlds before. Differences are paired by world, with their 95 % interval. Finished worlds are kept in
@@ -15,6 +15,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -35,8 +36,8 @@ from pipelines.core.command_line import exit_status, number, whole
 from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, read
-from pipelines.replay.account import AccountTape, play_policy
-from pipelines.replay.lanes import field, parameters
+from pipelines.replay.account import AccountTape, play_policy, tape_of
+from pipelines.replay.lanes import parameters
 from pipelines.replay.market_history import History
 from pipelines.replay.signals import sizing_table
 from pipelines.trading import compiled
@@ -50,8 +51,7 @@ SOURCES = (
 )  # fmt: skip
 BARS = (30, 120, 480)
 """K: market minutes of the new family that are seen."""
-METHODS = ("adapted", "reptile", "anew")
-BEFORE = range(701, 707)
+PRETRAINING = range(701, 707)
 """Seeds of the worlds of the default's kind."""
 FIRST = 711
 """Seed of the first new world."""
@@ -59,9 +59,9 @@ STEPS, ANEW_STEPS = 65_536, 131_072
 """Decisions of an adaptation, and of a training from nothing."""
 LANES = 256
 REPTILE_SHARE, REPTILE_BARS = 0.3, 480
-"""How far Reptile goes towards the agent that adapted to a world, and to how many of its bars."""
+"""Step size of Reptile's outer loop; market minutes of a world that its inner loop adapts to."""
 
-State = dict[str, torch.Tensor]
+Weights = dict[str, torch.Tensor]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -72,29 +72,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--worlds", type=whole(2), default=10)
     asked = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    params, kept, past = read(Path("params.yaml")), KeptRows(KEPT, SOURCES), None
+    params, kept = read(Path("params.yaml")), KeptRows(KEPT, SOURCES)
+    pretrained = cache(lambda: Pretrained(params))
     found = {}
     for kind in asked.world:
         rows = []
         for seed in range(FIRST, FIRST + asked.worlds):
             about = {"world": kind, "edge": asked.edge, "seed": seed}
-            if kept.find(about) is None and past is None:
-                past = Past(params)
-            rows.append(kept.once(about, lambda: one_world(kind, asked.edge, seed, past)))  # noqa: B023
+            rows.append(kept.once(about, lambda: one_world(kind, asked.edge, seed, pretrained())))  # noqa: B023
         found[kind] = summary(rows)
     print(json.dumps({"benchmark": "few_shot_agent", "edge": asked.edge, "worlds": asked.worlds, "found": found}))
 
 
-class Past:
-    """What is known before a new family comes: limits with sizes, and two agents."""
+class Pretrained:
+    """What is learned on worlds of the default's kind: position sizes and limits, an agent that imitates the threshold
+    rule, and one that Reptile prepared to adapt."""
 
     def __init__(self, params: Params) -> None:
         agent = params.agent.model_copy(update={"learner": "ppo_entries", "decisions": "entries"})
         self.params = params.model_copy(update={"agent": agent})
-        built = [world(seed, 1.0, EVENTS, params.execution) for seed in BEFORE]
+        built = [world(seed, 1.0, EVENTS, params.execution) for seed in PRETRAINING]
         self.par = parameters(params, sizing_table([one for made in built for one in made.earlier], params), LENGTH_S)
         self.scaler = built[0].scaler
-        tapes = [tape_of(made.earlier, self.scaler, params) for made in built]
+        tapes = [_tape(made.earlier, self.scaler, params) for made in built]
         self.place_pusd = training.earned_by_place([(tape, self.par) for tape in tapes], params, LENGTH_S)
         self.imitating = self._imitating(joined(tapes))
         self.reptile = self.imitating
@@ -102,7 +102,7 @@ class Past:
             there = self.trained(tape, REPTILE_BARS, STEPS, self.reptile)
             self.reptile = {name: old + REPTILE_SHARE * (there[name] - old) for name, old in self.reptile.items()}
 
-    def _imitating(self, tape: AccountTape) -> State:
+    def _imitating(self, tape: AccountTape) -> Weights:
         data = self.data(tape)
         learner = algorithms.untrained(training.vector_env(data, self.params, 64, 1), self.params)
         shown = training.demonstrations(data, self.params)
@@ -110,10 +110,10 @@ class Past:
         return copied(learner)
 
     def data(self, tape: AccountTape) -> Dataset:
-        """What an agent is trained on: a place earns what it earned before."""
+        """Training data of a tape, with the holding cost of the pretraining worlds."""
         return training.of_tape(tape, self.par, self.params, LENGTH_S, self.place_pusd)
 
-    def trained(self, tape: AccountTape, bars: int, steps: int, start: State | None) -> State:
+    def trained(self, tape: AccountTape, bars: int, steps: int, start: Weights | None) -> Weights:
         """The agent after so many decisions on the first `bars` market minutes of a tape, from `start` or from
         nothing."""
         rewards = {"critic_steps": 0} if start is not None else {"critic_steps": 0, **FROM_REWARDS}
@@ -125,8 +125,8 @@ class Past:
         learner.learn(steps, callback=Schedules(params.ppo_entries, warm=False))
         return copied(learner)
 
-    def pnl_pusd(self, state: State, tape: AccountTape) -> float:
-        """What an agent earns on a tape."""
+    def pnl_pusd(self, state: Weights, tape: AccountTape) -> float:
+        """P&L of an agent on a tape in pUSD, after costs."""
         data = self.data(tape)
         learner = algorithms.untrained(training.vector_env(data, self.params, 1, 1), self.params)
         learner.policy.load_state_dict(state)
@@ -134,16 +134,13 @@ class Past:
         return play_policy(tape, self.par, choose, cash, data.keep).pnl_pusd
 
 
-def copied(learner: Any) -> State:
+def copied(learner: Any) -> Weights:
     """The weights of a learner's policy."""
     return {name: value.detach().clone() for name, value in learner.policy.state_dict().items()}
 
 
-def tape_of(histories: Sequence[History], scaler: MarketScaler, params: Params) -> AccountTape:
-    """The tape of some histories as an agent sees them."""
-    impact = params.execution.impact_share
-    flat = field(histories, scaler, impact, forecast_block=params.agent.forecast_block)
-    return AccountTape.of(histories, flat, impact, turn=params.execution.turn)
+def _tape(histories: Sequence[History], scaler: MarketScaler, params: Params) -> AccountTape:
+    return tape_of(histories, scaler, params, forecast_block=params.agent.forecast_block)
 
 
 def first_bars(tape: AccountTape, bars: int) -> AccountTape:
@@ -157,20 +154,19 @@ def first_bars(tape: AccountTape, bars: int) -> AccountTape:
     return replace(tape, field=replace(flat, **seen))
 
 
-def one_world(kind: World, edge: float, seed: int, past: Past | None) -> Row:
+def one_world(kind: World, edge: float, seed: int, pretrained: Pretrained) -> Row:
     """P&L in pUSD on the later part of a new world: without adaptation, and by method and K."""
-    assert past is not None, "it is made before the first world that is missing"
-    made: Built = world(seed, edge, EVENTS, past.params.execution, kind=kind)
-    early, late = (tape_of(part, past.scaler, past.params) for part in (made.earlier, made.later))
-    found: Row = {"none": round(past.pnl_pusd(past.imitating, late), 2)}
-    starts: dict[str, tuple[State | None, int]] = {
-        "adapted": (past.imitating, STEPS), "reptile": (past.reptile, STEPS), "anew": (None, ANEW_STEPS),
+    made: Built = world(seed, edge, EVENTS, pretrained.params.execution, kind=kind)
+    early, late = (_tape(part, pretrained.scaler, pretrained.params) for part in (made.earlier, made.later))
+    found: Row = {"none": round(pretrained.pnl_pusd(pretrained.imitating, late), 2)}
+    starts: dict[str, tuple[Weights | None, int]] = {
+        "adapted": (pretrained.imitating, STEPS), "reptile": (pretrained.reptile, STEPS), "anew": (None, ANEW_STEPS),
     }  # fmt: skip
-    found["reptile 0"] = round(past.pnl_pusd(past.reptile, late), 2)
+    found["reptile 0"] = round(pretrained.pnl_pusd(pretrained.reptile, late), 2)
     for bars in BARS:
         for method, (start, steps) in starts.items():
-            state = past.trained(early, bars, steps, start)
-            found[f"{method} {bars}"] = round(past.pnl_pusd(state, late), 2)
+            state = pretrained.trained(early, bars, steps, start)
+            found[f"{method} {bars}"] = round(pretrained.pnl_pusd(state, late), 2)
     return found
 
 

@@ -216,7 +216,7 @@ class Study:
         if self._regime_chooser is None:
             past = [self.world(seed) for seed in CHOOSING]
             rows = [(regimes(one.later), block_pnl(*self._curves(one), self.cash)) for one in past]
-            self._regime_chooser = RegimeChooser.fitted(rows)
+            self._regime_chooser = RegimeChooser(rows)
         blocks = block_pnl(*self._curves(made), self.cash)
         taken = self._regime_chooser.chosen(regimes(made.later))
         return float(blocks[taken, np.arange(len(taken))].sum())

@@ -12,6 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO
@@ -60,12 +63,12 @@ def block_pnl(ts_s: IntArray, equity_micro: Sequence[IntArray], cash_micro: int)
 
 
 RIDGE = 30.0
-"""Blocks that the prior of no dependence on the market's state weighs."""
+"""Penalty on the slopes, in blocks."""
 
 
 def regimes(tape: AccountTape) -> FloatArray:
-    """What the market looked like in each block, (blocks, 6), as means over markets and bars: expected moves in round
-    trips, the share of those above one, round trips and spreads in price units, moves of a bar, confidence."""
+    """Features of each block, (blocks, 6), means over its markets and bars: expected move in round trips, share of bars
+    with more than one, round trip and spread in price units, move of a bar, confidence."""
     bars, seen = tape.field.bars[tape.rows], tape.signals[tape.rows]
     flat = tape.field.bars
     moved = np.abs(np.diff(flat[:, compiled.MID], prepend=flat[0, compiled.MID])).astype(np.float64)
@@ -80,29 +83,17 @@ def regimes(tape: AccountTape) -> FloatArray:
     return np.column_stack([np.bincount(block, weights=column) / counts for column in columns])
 
 
-@dataclass(frozen=True)
 class RegimeChooser:
-    """Which of some strategies, or cash (the first), gets the money of a block."""
+    """Which of some strategies, or cash (the first), gets the money of a block: ridge regression of each one's P&L."""
 
-    mean: FloatArray
-    scale: FloatArray
-    weights: FloatArray
-    """(1 + regimes, strategies): the mean P&L of a block first."""
-
-    @classmethod
-    def fitted(cls, worlds: Sequence[tuple[FloatArray, FloatArray]]) -> "RegimeChooser":
+    def __init__(self, worlds: Sequence[tuple[FloatArray, FloatArray]]) -> None:
         """From `regimes` and `block_pnl` of some worlds; a block is explained by the one before."""
         seen = np.concatenate([one[:-1] for one, _ in worlds])
         pnl = np.concatenate([blocks.T[1:] for _, blocks in worlds])
-        mean, scale = seen.mean(axis=0), np.maximum(seen.std(axis=0), 1e-9)
-        design = (seen - mean) / scale
-        level = pnl.mean(axis=0)
-        slopes = np.linalg.solve(design.T @ design + RIDGE * np.eye(design.shape[1]), design.T @ (pnl - level))
-        return cls(mean, scale, np.vstack([level, slopes]))
+        self._mean = seen.mean(axis=0)
+        self._expected = make_pipeline(StandardScaler(), Ridge(RIDGE)).fit(seen, pnl)
 
     def chosen(self, seen: FloatArray) -> IntArray:
         """The strategy of each block; the first block knows the means alone."""
-        before = np.vstack([self.mean, seen[:-1]])
-        expected = self.weights[0] + (before - self.mean) / self.scale @ self.weights[1:]
-        best: IntArray = expected.argmax(axis=1)
+        best: IntArray = self._expected.predict(np.vstack([self._mean, seen[:-1]])).argmax(axis=1)
         return best

@@ -22,8 +22,7 @@ from benchmarks.worlds import world
 from pipelines.core.command_line import exit_status, number, whole
 from pipelines.core.money import PRICE_SCALE
 from pipelines.core.params import Params, read
-from pipelines.replay.account import AccountTape
-from pipelines.replay.lanes import field
+from pipelines.replay.account import tape_of
 from pipelines.replay.market_history import History
 from pipelines.replay.signals import HOLD_ROWS, entries, signals, sizing_table
 from pipelines.trading.sizing import SizingTable
@@ -56,9 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def one_world(seed: int, edge: float, believed: float | None, params: Params) -> Row:
     """By table: Kelly share, and P&L of the threshold rule in pUSD."""
     made = world(seed, edge, EVENTS, params.execution, believed_edge=believed)
-    impact, turn = params.execution.impact_share, params.execution.turn
-    flat = field(made.later, made.scaler, impact, forecast_block=False)
-    tape = AccountTape.of(made.later, flat, impact, turn=turn)
+    tape = tape_of(made.later, made.scaler, params, forecast_block=False)
     tables = {MOVES: of_moves(made.earlier, params), TRADES: sizing_table(made.earlier, params)}
     return {
         name: {"kelly": round(table.kelly, 4), "pnl_pusd": round(played(tape, params, table).pnl_pusd, 2)}

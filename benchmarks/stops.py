@@ -26,8 +26,8 @@ from benchmarks.worlds import world
 from pipelines.core.command_line import exit_status, number, whole
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, read
-from pipelines.replay.account import AccountTape, Played, play_rule, rule_numbers
-from pipelines.replay.lanes import field, parameters
+from pipelines.replay.account import AccountTape, Played, play_rule, rule_numbers, tape_of
+from pipelines.replay.lanes import parameters
 from pipelines.replay.signals import sizing_table, threshold_params
 from pipelines.trading.sizing import SizingTable
 from simulator.markets.price_model import World
@@ -67,9 +67,7 @@ def one_world(seed: int, edge: float, kind: World, believed: float | None, param
     """By distance: P&L in pUSD, largest drawdown as a share, worst event in pUSD, entries."""
     made = world(seed, edge, EVENTS, params.execution, believed_edge=believed, kind=kind)
     table = sizing_table(made.earlier, params) if believed is None else BELIEVED
-    impact, turn = params.execution.impact_share, params.execution.turn
-    flat = field(made.later, made.scaler, impact, forecast_block=False)
-    tape, cash = AccountTape.of(made.later, flat, impact, turn=turn), params.backtest.cash_pusd * MICRO
+    tape, cash = tape_of(made.later, made.scaler, params, forecast_block=False), params.backtest.cash_pusd * MICRO
     found: Row = {}
     for distance, round_trips in DISTANCES.items():
         result = played(tape, with_stops(params, round_trips), table)

@@ -28,10 +28,10 @@ from pipelines.core.money import MICRO
 from pipelines.core.params import Params
 from pipelines.core.sections import PpoParams
 from pipelines.inference.start_point import StartPoint
-from pipelines.replay.account import AccountTape, play_rule, rule_numbers
+from pipelines.replay.account import AccountTape, play_rule, rule_numbers, tape_of
 from pipelines.replay.entry_lanes import EntryLanes
 from pipelines.replay.event_split import split
-from pipelines.replay.lanes import Lanes, field, parameters
+from pipelines.replay.lanes import Lanes, parameters
 from pipelines.replay.market_history import History
 from pipelines.replay.signals import threshold_params
 from pipelines.trading import compiled
@@ -57,9 +57,7 @@ def dataset(
     histories: Sequence[History], params: Params, table: SizingTable, scaler: MarketScaler, length_s: int
 ) -> Dataset:
     """Flat arrays, limits, teacher and tape of histories."""
-    impact = params.execution.impact_share
-    flat = field(histories, scaler, impact, forecast_block=params.agent.forecast_block)
-    tape = AccountTape.of(histories, flat, impact, turn=params.execution.turn)
+    tape = tape_of(histories, scaler, params, forecast_block=params.agent.forecast_block)
     par = parameters(params, table, length_s)
     return of_tape(tape, par, params, length_s, earned_by_place([(tape, par)], params, length_s))
 

@@ -9,9 +9,9 @@ from pipelines.core import log
 from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params
-from pipelines.replay.account import AccountTape, play_rule, rule_numbers
+from pipelines.replay.account import play_rule, rule_numbers, tape_of
 from pipelines.replay.event_split import split
-from pipelines.replay.lanes import field, parameters
+from pipelines.replay.lanes import parameters
 from pipelines.replay.market_history import History
 from pipelines.replay.policy_search import GENERATIONS, Trained, interval, never, search
 from pipelines.replay.signals import threshold_params
@@ -72,7 +72,4 @@ def kept(found: FloatArray, rule: FloatArray) -> str:
 def _trained(
     histories: Sequence[History], params: Params, table: SizingTable, scaler: MarketScaler, length_s: int
 ) -> Trained:
-    impact = params.execution.impact_share
-    flat = field(histories, scaler, impact, forecast_block=False)
-    tape = AccountTape.of(histories, flat, impact, turn=params.execution.turn)
-    return Trained(tape, parameters(params, table, length_s))
+    return Trained(tape_of(histories, scaler, params, forecast_block=False), parameters(params, table, length_s))

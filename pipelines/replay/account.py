@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO
-from pipelines.replay.lanes import Field
+from pipelines.core.params import Params
+from pipelines.replay.lanes import Field, field
 from pipelines.replay.market_history import History, IntArray
 from pipelines.replay.signals import concatenated
 from pipelines.trading import compiled, compiled_portfolio
 from pipelines.trading import compiled_account as code
-from pipelines.trading.observation import LEAST_COST
+from pipelines.trading.observation import LEAST_COST, MarketScaler
 from pipelines.trading.threshold_rule import Rule
 from pipelines.trading.tuned_rule import NAMES
 
@@ -72,6 +73,13 @@ class AccountTape:
         names = tuple(dict.fromkeys(self.events))
         at = {name: number for number, name in enumerate(names)}
         return names, np.array([at[event] for event in self.events])
+
+
+def tape_of(histories: Sequence[History], scaler: MarketScaler, params: Params, *, forecast_block: bool) -> AccountTape:
+    """The tape of histories, with the impact and the order of turns of `params.execution`."""
+    impact = params.execution.impact_share
+    flat = field(histories, scaler, impact, forecast_block=forecast_block)
+    return AccountTape.of(histories, flat, impact, turn=params.execution.turn)
 
 
 @dataclass(frozen=True)

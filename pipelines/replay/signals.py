@@ -64,7 +64,7 @@ def entries(history: History, params: Params) -> NDArray[np.bool_]:
     return passed
 
 
-def leaves(seen: Signals, rows: IntArray, params: Params) -> IntArray:
+def exit_rows(seen: Signals, rows: IntArray, params: Params) -> IntArray:
     """Rows at which the threshold rule leaves what its signals at `rows` entered: the first after the fill at which the
     move points against the position by `exit_multiple` round trips, `max_hold_bars` at the latest."""
     rule, last = threshold_params(params), len(seen.move_units) - 1
@@ -92,7 +92,7 @@ def sizing_table(histories: Sequence[History], params: Params) -> SizingTable:
         if len(rows) == 0:
             continue
         seen, latency = signals(history, params.execution.impact_share), params.execution.latency_bars
-        left = np.minimum(leaves(seen, rows, params) + latency, len(history) - 1)
+        left = np.minimum(exit_rows(seen, rows, params) + latency, len(history) - 1)
         moved = history.mid_units[left] - history.mid_units[rows + latency]
         outcomes.append(np.sign(seen.move_units[rows]) * moved - seen.cost_units[rows])
         events.add(history.market.event_id)

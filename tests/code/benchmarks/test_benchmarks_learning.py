@@ -59,12 +59,12 @@ def test_a_regime_chooser_takes_what_paid_when_the_market_looked_the_same():
     wide = np.append(True, seen[:-1, 0] > 0.0)
     earned = np.where(wide, 100.0, -100.0)
     noise = rng.normal(0.0, 20.0, (2, 400))
-    chooser = RegimeChooser.fitted([(seen, np.vstack([np.zeros(400), earned + noise[0], noise[1] - earned]))])
+    chooser = RegimeChooser([(seen, np.vstack([np.zeros(400), earned + noise[0], noise[1] - earned]))])
     taken = chooser.chosen(seen)[1:]
     assert np.mean(taken == np.where(wide[1:], 1, 2)) > 0.9
     level = np.array([[0.0], [5.0], [9.0]]) + np.vstack([np.zeros(400), noise])
-    assert set(RegimeChooser.fitted([(0.0 * seen, level)]).chosen(seen)) == {2}
-    assert set(RegimeChooser.fitted([(0.0 * seen, level - np.array([[0.0], [50.0], [50.0]]))]).chosen(seen)) == {0}
+    assert set(RegimeChooser([(0.0 * seen, level)]).chosen(seen)) == {2}
+    assert set(RegimeChooser([(0.0 * seen, level - np.array([[0.0], [50.0], [50.0]]))]).chosen(seen)) == {0}
 
 
 def test_regimes_are_means_over_the_bars_of_a_block():
