@@ -95,7 +95,7 @@ class Pretrained:
         self.par = parameters(params, sizing_table([one for made in built for one in made.earlier], params), LENGTH_S)
         self.scaler = built[0].scaler
         tapes = [_tape(made.earlier, self.scaler, params) for made in built]
-        self.place_pusd = training.earned_by_place([(tape, self.par) for tape in tapes], params, LENGTH_S)
+        self.bar_pusd = training.earned_by_bar([(tape, self.par) for tape in tapes], params, LENGTH_S)
         self.imitating = self._imitating(joined(tapes))
         self.reptile = self.imitating
         for tape in tapes:
@@ -110,8 +110,8 @@ class Pretrained:
         return copied(learner)
 
     def data(self, tape: AccountTape) -> Dataset:
-        """Training data of a tape, with the holding cost of the pretraining worlds."""
-        return training.of_tape(tape, self.par, self.params, LENGTH_S, self.place_pusd)
+        """Training data of a tape, with what a bar costs in the pretraining worlds."""
+        return training.of_tape(tape, self.par, self.params, LENGTH_S, self.bar_pusd)
 
     def trained(self, tape: AccountTape, bars: int, steps: int, start: Weights | None) -> Weights:
         """The agent after so many decisions on the first `bars` market minutes of a tape, from `start` or from
@@ -144,14 +144,12 @@ def _tape(histories: Sequence[History], scaler: MarketScaler, params: Params) ->
 
 
 def first_bars(tape: AccountTape, bars: int) -> AccountTape:
-    """The same tape for lanes alone: they end after so many market minutes."""
+    """The same tape for lanes alone: its markets end after so many market minutes, later ones have no bar to trade."""
     flat, ts_s = tape.field, tape.field.bars[:, compiled.TS]
     ends_s = int(ts_s.min()) + bars * LENGTH_S
-    begun = ts_s[flat.first] + LENGTH_S < ends_s
-    first, last = flat.first[begun], flat.last[begun]
-    cut = np.array([int(np.searchsorted(ts_s[a : b + 1], ends_s)) - 1 + a for a, b in zip(first, last, strict=True)])
-    seen = {"first": first, "last": cut, "resolved": flat.resolved[begun] & (cut == last)}
-    return replace(tape, field=replace(flat, **seen))
+    markets = zip(flat.first.tolist(), flat.last.tolist(), strict=True)
+    last = np.array([first + max(int(np.searchsorted(ts_s[first : end + 1], ends_s)) - 1, 0) for first, end in markets])
+    return replace(tape, field=replace(flat, last=last, resolved=flat.resolved & (last == flat.last)))
 
 
 def one_world(kind: World, edge: float, seed: int, pretrained: Pretrained) -> Row:

@@ -1,6 +1,6 @@
 """Agents and searches of `benchmarks.learning`: trained on some worlds, chosen on others, as ONNX or numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,10 @@ JUDGEMENTS = 6
 ALLOCATOR_GENERATIONS = 8
 SEARCH_SEEDS = (1, 2)
 """Of the searches for the tuned rule; the choosing worlds take one of their results, or the mean of these."""
-FROM_REWARDS = {"learning_rate": 1e-3, "ent_coef": 0.01}
+FROM_REWARDS = {"ent_coef": 0.01}
 """What PPO needs more of without a warm start."""
+NEAR = {"gamma": 0.5}
+"""Where entries alone are decided, an entry's own reward holds what it keeps the account from."""
 
 
 @dataclass(frozen=True)
@@ -39,29 +41,38 @@ class Recipe:
     """Whether the rewards of each step are dealt to the lanes at random: nothing can be learned from these."""
     varied: bool = False
     """Whether episodes draw their latency, impact and queue."""
+    changed: Mapping[str, Any] | None = None
+    """Other values of the section."""
 
 
 RECIPES = {
-    "ppo_scratch": Recipe("ppo_entries", 3_000_000),
+    "ppo_scratch": Recipe("ppo_entries", 2_000_000),
     "ppo_warm": Recipe("ppo_entries", 2_000_000, imitation_epochs=10),
     "ppo_warm_start": Recipe("ppo_entries", 0, imitation_epochs=10),
-    "ppo_varied": Recipe("ppo_entries", 3_000_000, varied=True),
+    "ppo_varied": Recipe("ppo_entries", 2_000_000, varied=True),
     "ppo_shuffled": Recipe("ppo_entries", 1_000_000, shuffled=True),
     "ppo_guide": Recipe("ppo", 100_000, decisions="bars"),
-    "dqn": Recipe("dqn", 400_000),
-    "qrdqn": Recipe("qrdqn", 200_000),
-    "sac": Recipe("sac", 200_000),
+    "dqn": Recipe("dqn", 400_000, changed=NEAR),
+    "qrdqn": Recipe("qrdqn", 200_000, changed=NEAR),
+    "sac": Recipe("sac", 200_000, changed=NEAR),
 }
 
 
 def joined(parts: Sequence[AccountTape]) -> AccountTape:
-    """The markets of many tapes side by side, to train lanes on; its times belong to no account."""
-    rows, markets, bars, firsts, lasts = 0, 0, [], [], []
+    """The markets of many tapes, to train lanes on; the times of one follow those of the one before."""
+    rows, markets, bars, firsts, lasts, orders, times, about = 0, 0, [], [], [], [], [np.zeros(1, dtype=np.int64)], []
     for part in parts:
         field = part.field
         shifted = field.bars.copy()
         shifted[:, compiled.MARKET] += markets
         bars.append(shifted)
+        orders.append(part.rows + rows)
+        times.append(part.edges[1:] + rows)
+        # Numbers of events and topics differ between tapes, and are smaller than that of markets and topics.
+        place = part.about.copy()
+        place[:, :2] += np.where(place[:, :2] < 0, 0, 2 * markets)
+        place[:, 2] += rows
+        about.append(place)
         firsts.append(field.first + rows)
         lasts.append(field.last + rows)
         rows, markets = rows + len(field.bars), markets + len(field.first)
@@ -73,8 +84,8 @@ def joined(parts: Sequence[AccountTape]) -> AccountTape:
     flat = replace(
         fields[0], bars=np.concatenate(bars), first=np.concatenate(firsts), last=np.concatenate(lasts), **columns
     )
-    none = np.zeros(0, dtype=np.int64)
-    return AccountTape(flat, np.concatenate([part.signals for part in parts]), none, none, none, ())
+    signals = np.concatenate([part.signals for part in parts])
+    return AccountTape(flat, signals, np.concatenate(orders), np.concatenate(times), np.concatenate(about), ())
 
 
 def costs(pars: Sequence[FloatArray]) -> FloatArray:
@@ -119,11 +130,11 @@ def train(
     agent = params.agent.model_copy(update=changed | {"decisions": recipe.decisions})
     rewards_alone = FROM_REWARDS if recipe.learner == "ppo_entries" and not recipe.imitation_epochs else {}
     params = params.model_copy(update={"agent": agent})
-    params = params.with_learner(timesteps=recipe.timesteps, **rewards_alone)
+    params = params.with_learner(timesteps=recipe.timesteps, **rewards_alone, **(recipe.changed or {}))
     pars = [one.trained(params, "later").par for one in past]
-    tape = joined([part for one in past for part in (one.earlier, one.later)])
     accounts = [(one.tape, one.par) for one in both_parts(past, params)]
-    data = training.of_tape(tape, pars[0], params, LENGTH_S, training.earned_by_place(accounts, params, LENGTH_S))
+    tape = joined([tape for tape, _ in accounts])
+    data = training.of_tape(tape, pars[0], params, LENGTH_S, training.earned_by_bar(accounts, params, LENGTH_S))
     sets = costs(pars) if recipe.varied else np.array(pars)
     env = training.vector_env(data, params, params.learner.n_envs, seed, sets)
     learner = algorithms.untrained(env, params)
@@ -141,7 +152,7 @@ def train(
     learner.set_logger(logger(Curves(), None))
     if recipe.timesteps:
         learner.learn(recipe.timesteps, callback=watchers)
-    choosing_now.judge(recipe.timesteps)
+    choosing_now.judge(recipe.timesteps, once=recipe.timesteps > 0)
     if mean.give(learner.policy):
         choosing_now.judge(recipe.timesteps, once=True)
     learner.policy.load_state_dict(choosing_now.kept)

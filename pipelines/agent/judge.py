@@ -28,8 +28,8 @@ class Dataset:
     tape: AccountTape
     entries_only: bool
     """Whether the agent decides entries alone."""
-    place_pusd: float = 0.0
-    """What one of the positions that an account may hold earns a bar under the threshold rule."""
+    bar_pusd: float = 0.0
+    """What an account earns a bar under the threshold rule."""
 
     @property
     def keep(self) -> FloatArray | None:

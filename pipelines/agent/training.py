@@ -29,18 +29,19 @@ from pipelines.core.params import Params
 from pipelines.core.sections import PpoParams
 from pipelines.inference.start_point import StartPoint
 from pipelines.replay.account import AccountTape, play_rule, rule_numbers, tape_of
-from pipelines.replay.entry_lanes import EntryLanes
+from pipelines.replay.account_lanes import AccountLanes
 from pipelines.replay.event_split import split
 from pipelines.replay.lanes import Lanes, parameters
 from pipelines.replay.market_history import History
 from pipelines.replay.signals import threshold_params
-from pipelines.trading import compiled
 from pipelines.trading.compiled_account import MOVE, ROUND_TRIP
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.sizing import SizingTable
 
 LOG = log.get("agent")
 EPISODE_BARS = 512
+ACCOUNT_BARS = 1_440
+"""Of an episode where entries alone are decided: a day, so that an account is as full as accounts are."""
 ENTRY_REWARD = 5.0
 """Factor of the rewards where entries alone are decided: those of a trade are of the order of one then."""
 ENTRY_BARS = 25
@@ -59,26 +60,26 @@ def dataset(
     """Flat arrays, limits, teacher and tape of histories."""
     tape = tape_of(histories, scaler, params, forecast_block=params.agent.forecast_block)
     par = parameters(params, table, length_s)
-    return of_tape(tape, par, params, length_s, earned_by_place([(tape, par)], params, length_s))
+    return of_tape(tape, par, params, length_s, earned_by_bar([(tape, par)], params, length_s))
 
 
-def earned_by_place(accounts: Sequence[tuple[AccountTape, FloatArray]], params: Params, length_s: int) -> float:
-    """What one of the positions that an account may hold earns a bar under the threshold rule, in pUSD: P&L by bars and
-    `risk.max_markets`, a mean over accounts; 0 where the rule loses."""
-    numbers, cash = rule_numbers(threshold_params(params, length_s).rule), params.backtest.cash_pusd * MICRO
+def earned_by_bar(accounts: Sequence[tuple[AccountTape, FloatArray]], params: Params, length_s: int) -> float:
+    """What an account that does not grow earns a bar under the threshold rule, in pUSD: its growth in logarithms times
+    the cash, a mean over accounts; 0 where the rule loses."""
+    numbers, cash = rule_numbers(threshold_params(params, length_s).rule), params.backtest.cash_pusd
     each = [
-        play_rule(tape, par, numbers, cash).pnl_pusd / ((len(tape.edges) - 1) * par[compiled.MAX_MARKETS])
+        float(np.log(play_rule(tape, par, numbers, cash * MICRO).equity_micro[-1] / (cash * MICRO))) / len(tape.edges)
         for tape, par in accounts
     ]
-    return max(float(np.mean(each)), 0.0)
+    return max(float(np.mean(each)) * cash, 0.0)
 
 
-def of_tape(tape: AccountTape, par: FloatArray, params: Params, length_s: int, place_pusd: float) -> Dataset:
-    """What an agent is trained or judged on, from a tape, its limits and what a place earns there a bar."""
+def of_tape(tape: AccountTape, par: FloatArray, params: Params, length_s: int, bar_pusd: float) -> Dataset:
+    """What an agent is trained or judged on, from a tape, its limits and what an account earns there a bar."""
     seen = tape.signals
     moves, costs = (np.ascontiguousarray(seen[:, column]) for column in (MOVE, ROUND_TRIP))
     teacher = Teacher(tape.field, moves, costs, threshold_params(params, length_s).rule)
-    return Dataset(tape.field, par, teacher, tape, params.agent.decisions == "entries", place_pusd)
+    return Dataset(tape.field, par, teacher, tape, params.agent.decisions == "entries", bar_pusd)
 
 
 def vector_env(data: Dataset, params: Params, lanes: int, seed: int, pars: FloatArray | None = None) -> MarketVecEnv:
@@ -88,8 +89,9 @@ def vector_env(data: Dataset, params: Params, lanes: int, seed: int, pars: Float
     continuous, scale = agent.algorithm == "sac", 1.0
     if data.entries_only:
         sets, scale = (data.par[None] if pars is None else pars), ENTRY_REWARD
-        price, most = agent.holding_cost_share * data.place_pusd, params.risk.max_exposure_fraction
-        abreast: Lanes = EntryLanes(data.field, sets, lanes, cash, data.teacher.signals, data.teacher.rule, most, price)
+        bar = agent.holding_cost_share * data.bar_pusd / params.risk.max_markets
+        seen, rule = data.teacher.signals, data.teacher.rule
+        abreast: Lanes = AccountLanes(data.tape, sets, lanes, cash, seen, rule, ACCOUNT_BARS, bar)
     else:
         abreast = Lanes(data.field, data.par, lanes, cash)
     return MarketVecEnv(

@@ -80,7 +80,7 @@ def _cache() -> bool:
         tuned_rule.__file__,
         __file__,
         Path(__file__).with_name("compiled_account.py"),
-        Path(__file__).with_name("compiled_entries.py"),
+        Path(__file__).with_name("compiled_offers.py"),
         Path(__file__).with_name("compiled_portfolio.py"),
         allocator.__file__,
     )

@@ -16,16 +16,19 @@ from pipelines.agent.export import export
 from pipelines.agent.judge import against, rule_pnl
 from pipelines.agent.schedules import Schedules, learning_rate
 from pipelines.agent.stage import keep_of
-from pipelines.agent.training import dataset, earned_by_place, train, vector_env
+from pipelines.agent.training import dataset, earned_by_bar, train, vector_env
 from pipelines.core.sections import PpoParams
 from pipelines.replay.account import AccountTape, play_policy, rule_numbers
-from pipelines.replay.lanes import DIRECTION_OF, FRACTION_OF, decoded, field, parameters
+from pipelines.replay.lanes import DIRECTION_OF, Lanes, decoded, field, parameters
 from pipelines.replay.loop import replay, tape
 from pipelines.replay.market_history import touches
 from pipelines.replay.rules import around
 from pipelines.replay.signals import threshold_params
 from pipelines.trading import compiled
+from pipelines.trading.compiled_account import EVENT
+from pipelines.trading.compiled_offers import AT, FREE_AT, NOW, NUMBER, STAKE
 from pipelines.trading.policies.learned import Ppo
+from pipelines.trading.threshold_rule import keeps
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "replay"))
 from test_replay_identity import CASH, PARAMS, TABLE, history, limits, scaler
@@ -39,82 +42,147 @@ def deciding(decisions, learner="ppo_entries", **update):
     return PARAMS.model_copy(update={"agent": agent})
 
 
-def test_a_step_ends_where_an_entry_is_open():
-    """Between two decisions no lane holds, waits or is forbidden to enter; rewards add up to the change of equity."""
-    params = deciding("entries", holding_cost_share=0.0)
-    data = dataset(PAST, params, TABLE, scaler(), 60)
-    env = vector_env(data, params, 16, 1)
+def begun(share, bar_pusd=2.0, count=16):
+    """Accounts that have begun, their environment and data; a bar costs a share of what an account earns."""
+    params = deciding("entries", holding_cost_share=share)
+    data = replace(dataset(PAST, params, TABLE, scaler(), 60), bar_pusd=bar_pusd)
+    env = vector_env(data, params, count, 1)
     env.reset()
-    rng, equity, total = np.random.default_rng(0), np.full(16, CASH), np.zeros(16)
-    bars, par = data.field.bars, data.par
-    seen_bars = 0
+    return env, data
+
+
+def may_be_offered(row, now, places, data):
+    """Whether an account whose taken places are `places` may enter at a row."""
+    number, about = data.field.bars[row, compiled.MARKET], data.tape.about
+    taken = places[places[:, FREE_AT] > now]
+    related = (about[taken[:, NUMBER], EVENT] == about[number, EVENT]).sum()
+    room = 0.3 * CASH - taken[:, STAKE].sum() >= 1_000_000
+    return (
+        room
+        and len(taken) < data.par[compiled.MAX_MARKETS]
+        and number not in taken[:, NUMBER]
+        and related < data.par[compiled.MAX_RELATED]
+        and row < data.field.last[number]
+        and bool(compiled.open_row(data.field.bars[row], data.field.confidences[row], data.par))
+    )
+
+
+def test_a_step_ends_at_the_next_entry_that_the_limits_leave_open():
+    """An account is offered the first open market of a time while places, exposure and its event leave room; after an
+    entry the next one of the same time, after a refusal one of a later time."""
+    env, data = begun(0.0)
+    rng, rows, edges, full = np.random.default_rng(0), data.tape.rows, data.tape.edges, 0
     for _ in range(60):
-        before = env.lanes.state[:, compiled.ROW].copy()
-        env.step_async(rng.integers(0, 9, 16))
-        _, rewards, dones, _ = env.step_wait()
-        lanes = env.lanes.state
-        total = np.where(dones, 0.0, total + rewards)
-        for lane in np.flatnonzero(~dones):
-            row = lanes[lane, compiled.ROW]
-            number = bars[row, compiled.MARKET]
-            assert lanes[lane, compiled.SIDE] == 0
-            assert compiled.sellable_micro(lanes[lane, compiled.SHARES]) < data.field.markets[number, 1]
-            assert compiled.open_row(bars[row], data.field.confidences[row], par)
-            seen_bars += row - before[lane]
-            expected = 5.0 * 100.0 * (lanes[lane, compiled.EQUITY] - equity[lane]) / CASH
-            assert total[lane] == pytest.approx(expected, abs=1e-3)
-    assert seen_bars > 16 * 60, "some steps last more than a bar"
+        spots, actions = env.lanes.spots.copy(), rng.integers(0, 9, 16)
+        env.step_async(actions)
+        dones = env.step_wait()[2]
+        for lane in np.flatnonzero(~dones).tolist():
+            now, at, _ = env.lanes.spots[lane].tolist()
+            places = env.lanes.places[lane]
+            assert env.lanes.state[lane, compiled.ROW] == rows[at]
+            assert env.lanes.state[lane, compiled.SHARES] == env.lanes.state[lane, compiled.SIDE] == 0
+            assert may_be_offered(rows[at], now, places, data)
+            entered = DIRECTION_OF[actions[lane]] != 0
+            since = spots[lane, AT] + 1 if entered else edges[spots[lane, NOW] + 1]
+            assert at >= since
+            for skipped in range(max(since, edges[now]), at):
+                assert not may_be_offered(rows[skipped], now, places, data)
+            stake = places[places[:, FREE_AT] > now, STAKE].sum()
+            full += stake > 0
+            assert env.lanes.observations[lane, 15] == pytest.approx(1.0 - stake / CASH)
+    assert full > 100, "accounts hold other markets"
 
 
-def test_a_position_costs_more_the_less_room_there_is():
-    """A bar with a position costs nothing in an empty account, at the exposure limit a share of what a place earns."""
-    data = replace(dataset(PAST, deciding("entries"), TABLE, scaler(), 60), place_pusd=2.0)
-    gained = {}
-    for share in (0.0, 0.5):
-        env = vector_env(data, deciding("entries", holding_cost_share=share), 3, 1)
-        env.reset()
-        env.lanes.elsewhere[:] = 0.0, 0.15, 0.3
-        env.lanes.place(np.arange(3), *(np.repeat(rows[:1], 3) for rows in (data.field.first, data.field.last)))
-        assert np.ptp(env.lanes.state[:, compiled.ROW]) == 0
-        buy = int(np.flatnonzero((DIRECTION_OF == 1) & (FRACTION_OF == 1.0))[0])
-        total = np.zeros(3)
-        for _ in range(8):
-            env.lanes.step(DIRECTION_OF[np.full(3, buy)], FRACTION_OF[np.full(3, buy)])
-            total += env.lanes.rewards
-        gained[share] = total
-    paid = gained[0.0] - gained[0.5]
-    assert paid[0] == pytest.approx(0.0)
-    assert paid[2] > 0.0
-    assert paid[2] == pytest.approx(round(paid[2]))
-    assert paid[2] == pytest.approx(2.0 * paid[1])
+def test_an_entry_earns_what_it_earns_in_its_market_alone():
+    """The reward of an entry is the P&L of the same entry in an account of one market that leaves by the same rule."""
+    env, data = begun(0.0)
+    alone, rule = Lanes(data.field, data.par, 16, CASH), data.teacher.rule
+    moves, costs = data.teacher.signals
+    rows = env.lanes.state[:, compiled.ROW].copy()
+    directions = np.where(moves[rows] > 0.0, 1, -1)
+    env.lanes.step(directions, np.ones(16))
+    alone.place(np.arange(16), rows, data.field.last[data.field.bars[rows, compiled.MARKET]])
+    earned, free = np.zeros(16), np.zeros(16, dtype=bool)
+    wanted = directions
+    for _ in range(1_000):
+        running = ~free & (alone.state[:, compiled.ROW] < alone.state[:, compiled.LAST])
+        if not running.any():
+            break
+        kept = alone.state.copy()
+        alone.state[~running, compiled.ROW] = data.field.first[0]
+        alone.step(np.where(running, wanted, 0), np.ones(16))
+        alone.state[~running] = kept[~running]
+        earned += np.where(running, alone.rewards, 0.0)
+        state = alone.state
+        held = state[:, compiled.SHARES] > 0
+        free |= running & ~held & (state[:, compiled.SIDE] == 0)
+        at, side = state[:, compiled.ROW], state[:, compiled.DIRECTION]
+        stays = [
+            held[lane] and keeps(moves[at[lane]], costs[at[lane]], rule.exit_multiple, rule.max_hold_s, side[lane],
+                                 data.field.bars[at[lane], compiled.TS] - state[lane, compiled.OPENED])
+            for lane in range(16)
+        ]  # fmt: skip
+        wanted = np.where(stays, side, 0)
+    assert np.abs(earned).max() > 0.0
+    assert env.lanes.rewards == pytest.approx(earned)
 
 
-def test_a_place_earns_what_the_rule_earns_by_bar_and_place():
-    """P&L of the rule by bars and places; nothing where it loses."""
+def test_each_bar_of_a_place_costs_its_share_of_what_an_account_earns():
+    """An entry pays for the bars that it takes a place, and a step for each bar that places are free until the next
+    offer: a share of what an account earns a bar, by its places."""
+    paid, due, most = {}, np.zeros(16), int(PARAMS.risk.max_markets)
+    for share in (0.0, 0.5, 1.0):
+        env, _ = begun(share)
+        paid[share] = np.zeros(16)
+        for step in range(12):
+            before, now = env.lanes.places.copy(), env.lanes.spots[:, NOW].copy()
+            buys = (np.arange(16) + step) % 2
+            env.lanes.step(buys, buys.astype(float))
+            paid[share] += env.lanes.rewards
+            if share > 0.0:
+                continue
+            for lane, places in enumerate(env.lanes.places):
+                taken = (places != before[lane]).any(axis=1)
+                assert taken.sum() == buys[lane]
+                due[lane] += (places[taken, FREE_AT] - now[lane]).sum()
+                passed = range(now[lane], env.lanes.spots[lane, NOW])
+                due[lane] += sum(most - (places[:, FREE_AT] > at).sum() for at in passed)
+    assert paid[0.0] - paid[1.0] == pytest.approx(due * 2.0 / most)
+    assert paid[0.0] - paid[0.5] == pytest.approx(due * 1.0 / most)
+
+
+def test_a_bar_earns_what_the_rule_makes_of_the_account():
+    """The growth of the account under the rule by bars, times the cash; nothing where it loses."""
     data = dataset(PAST, deciding("entries"), TABLE, scaler(), 60)
-    earned = rule_pnl(data, CASH).sum()
-    bars, places = len(data.tape.edges) - 1, data.par[compiled.MAX_MARKETS]
-    assert data.place_pusd == pytest.approx(max(earned / (bars * places), 0.0))
+    growth = 1.0 + rule_pnl(data, CASH).sum() / (CASH / 1e6)
+    assert data.bar_pusd == pytest.approx(max(np.log(growth) / len(data.tape.edges) * CASH / 1e6, 0.0), rel=1e-3)
     dear = data.par.copy()
     dear[compiled.IMPACT] *= 50.0
     assert rule_pnl(replace(data, par=dear), CASH).sum() < 0.0
-    assert earned_by_place([(data.tape, dear)], PARAMS, 60) == 0.0
+    assert earned_by_bar([(data.tape, dear)], PARAMS, 60) == 0.0
 
 
-def test_an_episode_has_money_elsewhere_and_costs_of_its_own():
-    """Each episode shows less cash, by a share of its own, and plays one of the sets of costs."""
+def test_an_episode_has_costs_of_its_own_and_can_be_kept():
+    """Each episode begins with an empty account and draws one of the sets of costs; a snapshot brings it all back."""
     params = deciding("entries")
     data = dataset(PAST, params, TABLE, scaler(), 60)
     dear = data.par.copy()
     dear[compiled.IMPACT] *= 4.0
     env = vector_env(data, params, 64, 1, np.array([data.par, dear]))
-    cash = env.reset()[:, 15]
+    assert set(env.reset()[:, 15].tolist()) == {1.0}
     assert set(env.lanes.kinds.tolist()) == {0, 1}
-    assert 0.7 <= cash.min() < 0.8 < 0.9 < cash.max() <= 1.0
-    kept = env.snapshot()
-    env.reset()
-    env.restore(kept)
-    assert env.lanes.observations[:, 15].tolist() == cash.tolist()
+    for _ in range(8):
+        env.step_async(np.full(64, 8))
+        env.step_wait()
+    kept, seen = env.snapshot(), []
+    for _ in range(2):
+        env.restore(kept)
+        for _ in range(8):
+            env.step_async(np.full(64, 8))
+            seen.append(env.step_wait()[:2])
+    for first, again in zip(seen[:8], seen[8:], strict=True):
+        assert (first[0] == again[0]).all()
+        assert (first[1] == again[1]).all()
 
 
 @pytest.mark.parametrize("free", [True, False])
