@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.evaluate import iqm
 from benchmarks.kept_rows import digest
-from benchmarks.learning_agents import RECIPES, allocated, dearer, full, play_agent, searched, train
+from benchmarks.learning_agents import RECIPES, allocated, both_parts, dearer, full, play_agent, searched, train, varied
 from benchmarks.learning_page import render
 from benchmarks.learning_portfolio import RegimeChooser, block_pnl, hedge, regimes
 from benchmarks.learning_worlds import DECIDES, LENGTH_S, Tapes, tapes
@@ -49,6 +49,8 @@ SOURCES = (
 """Code that decides results: rows and agents that were kept by another version of it are measured again."""
 PAST, CHOOSING = range(101, 115), range(121, 131)
 """Seeds of the worlds that are learned from and of those that decide what is kept; the test worlds begin at 1."""
+VARIED = range(141, 171)
+"""Seeds of the worlds of several generators, edges and costs."""
 SEARCHED = (*range(101, 117), *range(201, 225))
 """Seeds of the worlds on which the numbers of the tuned rule are searched: one more costs a search nothing."""
 DEFAULT = (
@@ -138,7 +140,10 @@ class Study:
                 found = allocated(past, choosing, rule, self.params, 1, fills=name == PORTFOLIO[FULL])
             else:
                 recipe, seed = name.rsplit("-", 1)
-                found = train(RECIPES[recipe], int(seed), past, choosing, self.params, self._folder / f"{name}.onnx")
+                several = RECIPES[recipe].varied
+                accounts = varied(VARIED, self.params) if several else both_parts(past, self.params)
+                path = self._folder / f"{name}.onnx"
+                found = train(RECIPES[recipe], int(seed), accounts, choosing, self.params, path)
             write_json(about, found | {"seconds": round(time.process_time() - began, 1)})
             print(json.dumps({"learned": name, "choosing_pusd": found["choosing_pusd"]}), file=sys.stderr, flush=True)
         return dict(read_json(about))

@@ -1,13 +1,14 @@
 """Agents and searches of `benchmarks.learning`: trained on some worlds, chosen on others, as ONNX or numbers."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
-from benchmarks.learning_worlds import LENGTH_S, Tapes
+from benchmarks.learning_worlds import LENGTH_S, Tapes, tapes
 from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params
@@ -17,10 +18,13 @@ from pipelines.replay.policy_search import Trained, mean_pnl, never, search, sea
 from pipelines.trading import compiled
 from pipelines.trading.compiled_account import ROUND_TRIP
 from pipelines.trading.policies.learned import Learned
+from simulator.markets.price_model import World
 
 JUDGEMENTS = 6
 """Of one training. Weights replace those before where they gain more than a standard error over the choosing worlds."""
 ALLOCATOR_GENERATIONS = 8
+EDGES, COSTS = (1.0, 0.5, 0.0), (1.0, 0.5, 2.0, 1.0)
+"""Of the varied worlds: how much of an error reverts, and multiples of fees and impact."""
 SEARCH_SEEDS = (1, 2)
 """Of the searches for the tuned rule; the choosing worlds take one of their results, or the mean of these."""
 FROM_REWARDS = {"ent_coef": 0.01}
@@ -40,7 +44,7 @@ class Recipe:
     shuffled: bool = False
     """Whether the rewards of each step are dealt to the lanes at random: nothing can be learned from these."""
     varied: bool = False
-    """Whether episodes draw their latency, impact and queue."""
+    """Whether it learns on `varied` worlds, and episodes draw their latency, impact and queue."""
     changed: Mapping[str, Any] | None = None
     """Other values of the section."""
 
@@ -100,6 +104,16 @@ def costs(pars: Sequence[FloatArray]) -> FloatArray:
     return np.array(sets)
 
 
+def varied(seeds: Sequence[int], params: Params) -> list[Trained]:
+    """Both parts of worlds that differ in their generator, in how much can be earned, and in fees and impact."""
+    kinds = itertools.cycle(itertools.product(get_args(World), EDGES))
+    made = []
+    for seed, (kind, edge), multiple in zip(seeds, kinds, itertools.cycle(COSTS), strict=False):
+        both = both_parts([tapes(seed, edge, params, kind=kind)], params)
+        made += [dearer(one, multiple) for one in both]
+    return made
+
+
 def choose_with(actor: Any) -> Choose:
     """The actions of a torch actor."""
     import torch  # noqa: PLC0415 - heavy, only where agents are trained
@@ -112,10 +126,10 @@ def choose_with(actor: Any) -> Choose:
 
 
 def train(
-    recipe: Recipe, seed: int, past: Sequence[Tapes], choosing: Sequence[Tapes], params: Params, path: Path
+    recipe: Recipe, seed: int, past: Sequence[Trained], choosing: Sequence[Tapes], params: Params, path: Path
 ) -> dict[str, Any]:
-    """Train on both parts of `past`, keep the last weights that gained on both parts of `choosing` or the mean of PPO's
-    weights, where it earned more there, write ONNX.
+    """Train on the accounts of `past`, keep the last weights, the mean ones of PPO or some between on what they earned
+    on both parts of `choosing`, write ONNX.
 
     What is returned: the mean P&L there, and the curve of the judgements.
     """
@@ -131,9 +145,8 @@ def train(
     rewards_alone = FROM_REWARDS if recipe.learner == "ppo_entries" and not recipe.imitation_epochs else {}
     params = params.model_copy(update={"agent": agent})
     params = params.with_learner(timesteps=recipe.timesteps, **rewards_alone, **(recipe.changed or {}))
-    pars = [one.trained(params, "later").par for one in past]
-    accounts = [(one.tape, one.par) for one in both_parts(past, params)]
-    tape = joined([tape for tape, _ in accounts])
+    pars, accounts = [one.par for one in past], [(one.tape, one.par) for one in past]
+    tape = joined([one.tape for one in past])
     data = training.of_tape(tape, pars[0], params, LENGTH_S, training.earned_by_bar(accounts, params, LENGTH_S))
     sets = costs(pars) if recipe.varied else np.array(pars)
     env = training.vector_env(data, params, params.learner.n_envs, seed, sets)

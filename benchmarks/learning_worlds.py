@@ -26,6 +26,7 @@ from pipelines.trading import policies
 from pipelines.trading.observation import MarketScaler
 from pipelines.trading.policies.kelly import Kelly, share
 from pipelines.trading.sizing import SizingTable
+from simulator.markets.price_model import World
 
 LENGTH_S = 60
 KEPT = Path("var/benchmarks/learning-worlds")
@@ -60,14 +61,17 @@ def tapes(
     params: Params,
     predictor: tuple[str, Predictor] | None = None,
     believed: float | None = None,
+    kind: World = "reversion",
 ) -> Tapes:
     """A world, built or as it was kept. `predictor` is a forecaster with the name that tells it from others."""
-    name = f"{seed}-{edge:g}-{believed}-{predictor[0] if predictor else 'kalman'}-{_digest(params)}.pkl"
+    forecasts = predictor[0] if predictor else "kalman"
+    foreign = "" if kind == "reversion" else f"-{kind}"
+    name = f"{seed}-{edge:g}{foreign}-{believed}-{forecasts}-{_digest(params)}.pkl"
     path = KEPT / name
     if path.is_file():
         kept: Tapes = pickle.loads(path.read_bytes())
         return kept
-    made = world(seed, edge, EVENTS, params.execution, predictor[1] if predictor else None, believed)
+    made = world(seed, edge, EVENTS, params.execution, predictor[1] if predictor else None, believed, kind)
     found = Tapes(
         _tape(made.earlier, made.scaler, params), _tape(made.later, made.scaler, params),
         sizing_table(made.earlier, params), _kelly(made.later, params),
