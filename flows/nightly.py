@@ -240,6 +240,7 @@ def _night(source: Source | None, recording: str | None, fresh: bool) -> dict[st
             promote(BUNDLE, bundle_hash, registered.version)
     seconds["promote"] = time.perf_counter() - begun
     read_bill()
+    nights.at("push")
     dvc_remote.push()
     outcome = {
         "steps": {name: round(value, 1) for name, value in seconds.items()},

@@ -17,33 +17,43 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.core.artifacts import sha256_path
+
 ROOT = Path(__file__).parents[2]
 START_S = 1_767_225_600
 STAGES = """\
 stages:
-  pull: {cmd: python -m night_stage pull, deps: [data/window.json, fit.json], outs: [data/raw]}
+  pull: {cmd: PULL, deps: [data/window.json, fit.json], outs: [data/raw]}
   validate: {cmd: python -m night_stage validate, deps: [data/raw], outs: [data/quarantine]}
   package: {cmd: python -m night_stage package, deps: [data/quarantine, fit.json], outs: [models/bundle]}
   gate: {cmd: python -m night_stage gate, deps: [models/bundle], outs: [models/verdict.json, reports/gate.json]}
 """
-STEPS = ("window", "pull", "validate", "package", "track", "gate", "promote")
+STEPS = ("parity", "ingest", "window", "pull", "validate", "package", "track", "gate", "promote", "push")
+RECORDED = ("--source", "recorded", "--recording", "recording.parquet")
 
 
 @dataclass
 class Desk:
-    """A folder with a recording, stages and parameters; nights are started in it as processes."""
+    """A folder with a recording, stages, parameters and a remote of DVC; nights are started in it as processes."""
 
     folder: Path
     more: dict[str, str] = field(default_factory=dict)
+    source: tuple[str, ...] = RECORDED
+    """Where a night's data come from; with another source than a recording the pull is the real one."""
 
     def __post_init__(self) -> None:
         shutil.copy2(ROOT / "params.yaml", self.folder)
-        (self.folder / "dvc.yaml").write_text(STAGES)
+        pull = "python -m night_stage pull" if self.source == RECORDED else "python -m pipelines pull"
+        (self.folder / "dvc.yaml").write_text(STAGES.replace("PULL", pull))
         self.fit(1.2)
         _recording(self.folder / "recording.parquet")
-        subprocess.run(
-            [sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], cwd=self.folder, check=True, capture_output=True
-        )
+        self.dvc("init", "--no-scm", "-q")
+        self.dvc("remote", "add", "-q", "-d", "store", str(self.folder / "remote"))
+
+    def dvc(self, *words: str) -> str:
+        """What a command of DVC prints."""
+        command = [sys.executable, "-m", "dvc", *words]
+        return subprocess.run(command, cwd=self.folder, check=True, capture_output=True, text=True).stdout
 
     def fit(self, pull: float) -> None:
         """What the next candidate is made of: another number is another bundle."""
@@ -57,7 +67,7 @@ class Desk:
 
     def start(self, *wrapper: str, step: str = "nightly") -> subprocess.Popen[str]:
         """A night, or another flow, in a session of its own."""
-        words = ["nightly", "--source", "recorded", "--recording", "recording.parquet", "--fresh"]
+        words = ["nightly", *self.source, "--fresh"]
         return subprocess.Popen(
             [*wrapper, sys.executable, "-m", "flows", *(words if step == "nightly" else [step])],
             cwd=self.folder, env=self.environment(), start_new_session=True, text=True,
@@ -95,7 +105,8 @@ class Desk:
             "champion": record["hash"],
             "verdict": verdict["verdict"],
             "installed": installed,
-            "raw": (self.folder / "data/raw/rows.json").read_text(),
+            "raw": sha256_path(self.folder / "data/raw"),
+            "pushed": "in sync" in self.dvc("status", "--cloud"),
         }
 
 

@@ -17,6 +17,7 @@ import pytest
 from message_receiver import receiver
 from night_desk import STEPS, Desk, awaited, drained, killed, with_children
 
+from benchmarks.exchange_process import exchange
 from flows.local.children import answers
 
 BIN = Path(sys.executable).parent
@@ -172,6 +173,53 @@ def test_a_disk_that_is_full_keeps_the_champion_and_is_told(desk, undisturbed):
     desk.night()
 
     assert desk.products() == undisturbed
+
+
+@pytest.mark.parametrize("seconds", [0.2, 1.0, 3.0])
+def test_a_night_that_is_killed_while_it_downloads_has_its_bars_the_next_time(tmp_path, prefect_server, seconds):
+    """SIGKILL while the history of a real exchange is brought into the landing zone: nothing half-written stays there,
+    and the next night pulls what an undisturbed one pulls."""
+    names = ("undisturbed", "killed")
+    options = ("--speed", "0", "--history-days", "2", "--event-length-min", "240", "--markets-per-event", "2")
+    with exchange(options) as addresses:
+        for name in names:
+            (tmp_path / name).mkdir()
+        more = {"PREFECT_API_URL": prefect_server, "ODDSMITH_MODE": "simulated", **addresses}
+        undisturbed, desk = (Desk(tmp_path / name, dict(more), ("--source", "simulated")) for name in names)
+        undisturbed.night()
+        assert list((undisturbed.folder / "var/landing").rglob("*.parquet")), "the history lies in the landing zone"
+        process = desk.start()
+        drained(process)
+        with killed(process):
+            awaited(lambda: desk.present() == "ingest", process)
+            time.sleep(seconds)
+            with_children(process, signal.SIGKILL)
+        assert desk.present() == "ingest"
+        desk.night()
+        assert desk.products()["raw"] == undisturbed.products()["raw"]
+
+
+@pytest.mark.parametrize("seconds", [3.0, 4.0, 5.0, 6.0, 8.0])
+def test_a_rollback_that_is_killed_leaves_one_whole_champion(desk, seconds):
+    """SIGKILL to a rollback: the champion is tonight's or yesterday's, whole; asked again it is yesterday's, and what
+    was rolled back does not trade again."""
+    yesterday = desk.champion()["hash"]
+    desk.night()
+    tonight = desk.champion()["hash"]
+    process = desk.start(step="rollback")
+    drained(process)
+    with killed(process):
+        time.sleep(seconds)
+        with_children(process, signal.SIGKILL)
+    assert desk.champion()["hash"] in {yesterday, tonight}
+    if desk.champion()["hash"] == tonight:
+        again = desk.start(step="rollback")
+        lines = drained(again)
+        with killed(again):
+            assert again.wait(120) == 0, "".join(lines)[-3_000:]
+    assert desk.champion()["hash"] == yesterday
+    desk.night()
+    assert desk.champion()["hash"] == yesterday
 
 
 def test_two_promotions_at_once_are_one_after_the_other(desk, undisturbed):
