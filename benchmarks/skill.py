@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--worlds", type=int, default=10, help="per edge")
     parser.add_argument("--edge", type=float, nargs="*", default=[1.0, 0.5, 0.0])
     parser.add_argument("--world", choices=get_args(World), nargs="*", default=["reversion"], help="kinds of worlds")
-    parser.add_argument("--days", type=int, default=12, help="of history in a world, as in simulator.history_days")
+    parser.add_argument("--days", type=int, default=16, help="of history in a world, as in simulator.history_days")
     parser.add_argument("--set", nargs="*", default=[], metavar="section.key=value", help="other parameters")
     parser.add_argument("--every", type=whole(1), default=1, help="judge every n-th bar alone, for a quick look")
     parser.add_argument("--kind", help="instead of params.yaml's forecast.kind")
