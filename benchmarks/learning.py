@@ -47,12 +47,12 @@ SOURCES = (
     "benchmarks/learning_agents.py", "benchmarks/learning_portfolio.py",
 )  # fmt: skip
 """Code that decides results: rows and agents that were kept by another version of it are measured again."""
-PAST, CHOOSING = range(101, 115), range(121, 131)
+PAST, CHOOSING = (*range(101, 117), *range(201, 225)), range(121, 131)
 """Seeds of the worlds that are learned from and of those that decide what is kept; the test worlds begin at 1."""
 VARIED = range(141, 171)
 """Seeds of the worlds of several generators, edges and costs."""
-SEARCHED = (*range(101, 117), *range(201, 225))
-"""Seeds of the worlds on which the numbers of the tuned rule are searched: one more costs a search nothing."""
+ALLOCATED = range(101, 115)
+"""Seeds of the worlds on which allocators are searched: each costs such a search as much again."""
 DEFAULT = (
     "ppo_scratch-1", "ppo_warm-1", "ppo_warm_start-1", "ppo_shuffled-1", "ppo_scratch-2", "ppo_scratch-3", "dqn-1",
     "qrdqn-1", "sac-1", "ppo_guide-1", "ppo_varied-1",
@@ -129,7 +129,7 @@ class Study:
         about = self._folder / f"{name}.json"
         if not about.is_file():
             began = time.process_time()
-            seeds = SEARCHED if name == "tuned" else PAST
+            seeds = ALLOCATED if name in PORTFOLIO.values() else PAST
             past, choosing = ([self.world(seed) for seed in some] for some in (seeds, CHOOSING))
             self._begin(name)
             self._folder.mkdir(parents=True, exist_ok=True)

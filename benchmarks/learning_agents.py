@@ -50,10 +50,10 @@ class Recipe:
 
 
 RECIPES = {
-    "ppo_scratch": Recipe("ppo_entries", 2_000_000),
-    "ppo_warm": Recipe("ppo_entries", 2_000_000, imitation_epochs=10),
+    "ppo_scratch": Recipe("ppo_entries", 3_000_000),
+    "ppo_warm": Recipe("ppo_entries", 3_000_000, imitation_epochs=10),
     "ppo_warm_start": Recipe("ppo_entries", 0, imitation_epochs=10),
-    "ppo_varied": Recipe("ppo_entries", 2_000_000, varied=True),
+    "ppo_varied": Recipe("ppo_entries", 3_000_000, varied=True),
     "ppo_shuffled": Recipe("ppo_entries", 1_000_000, shuffled=True),
     "ppo_guide": Recipe("ppo", 100_000, decisions="bars"),
     "dqn": Recipe("dqn", 400_000, changed=NEAR),
