@@ -109,9 +109,9 @@ def space(params: Params) -> dict[str, "BaseDistribution"]:
         return FloatDistribution(min(low, now[name]), max(high, now[name]), log=log)
 
     searched: dict[str, BaseDistribution] = {
-        "learning_rate": between("learning_rate", 3e-5, 1e-3, log=True),
-        "gamma": between("gamma", 0.9, 0.999),
-        "gae_lambda": between("gae_lambda", 0.8, 1.0),
+        "learning_rate": between("learning_rate", 3e-5, 3e-3, log=True),
+        "gamma": between("gamma", 0.3, 0.999),
+        "gae_lambda": between("gae_lambda", 0.3, 1.0),
         "clip_range": between("clip_range", 0.05, 0.4),
         "ent_coef": between("ent_coef", 0.0, 0.02),
         "n_epochs": IntDistribution(min(2, now["n_epochs"]), max(12, now["n_epochs"])),
