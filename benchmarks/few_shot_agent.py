@@ -85,8 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 class Pretrained:
-    """What is learned on worlds of the default's kind: position sizes and limits, an agent that imitates the threshold
-    rule, and one that Reptile prepared to adapt."""
+    """Trained on worlds of the default generator: the sizing table and limits, an agent that imitates the threshold
+    rule, and an agent whose weights Reptile prepared for adapting."""
 
     def __init__(self, params: Params) -> None:
         agent = params.agent.model_copy(update={"learner": "ppo_entries", "decisions": "entries"})
@@ -110,7 +110,7 @@ class Pretrained:
         return copied(learner)
 
     def data(self, tape: AccountTape) -> Dataset:
-        """Training data of a tape, with what a bar costs in the pretraining worlds."""
+        """Training data of a tape, with the opportunity cost of the pretraining worlds."""
         return training.of_tape(tape, self.par, self.params, LENGTH_S, self.bar_pusd)
 
     def trained(self, tape: AccountTape, bars: int, steps: int, start: Weights | None) -> Weights:

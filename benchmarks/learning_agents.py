@@ -29,8 +29,8 @@ SEARCH_SEEDS = (1, 2)
 """Of the searches for the tuned rule; the choosing worlds take one of their results, or the mean of these."""
 FROM_REWARDS = {"ent_coef": 0.01}
 """What PPO needs more of without a warm start."""
-NEAR = {"gamma": 0.5}
-"""Where entries alone are decided, an entry's own reward holds what it keeps the account from."""
+SHORT_HORIZON = {"gamma": 0.5}
+"""Where entries alone are decided, the reward of an entry includes its opportunity cost already."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ RECIPES = {
     "ppo_varied": Recipe("ppo_entries", 3_000_000, varied=True),
     "ppo_shuffled": Recipe("ppo_entries", 1_000_000, shuffled=True),
     "ppo_guide": Recipe("ppo", 100_000, decisions="bars"),
-    "dqn": Recipe("dqn", 400_000, changed=NEAR),
-    "qrdqn": Recipe("qrdqn", 200_000, changed=NEAR),
-    "sac": Recipe("sac", 200_000, changed=NEAR),
+    "dqn": Recipe("dqn", 400_000, changed=SHORT_HORIZON),
+    "qrdqn": Recipe("qrdqn", 200_000, changed=SHORT_HORIZON),
+    "sac": Recipe("sac", 200_000, changed=SHORT_HORIZON),
 }
 
 

@@ -25,7 +25,7 @@ def render(found: dict[str, Any], name: str) -> str:
         "online chooser, `regime_chooser` gives each six hours to the strategy (or to cash) that did best after six",
         "hours that looked the same (moves, costs, spreads, volatility, confidence), as fitted on the choosing",
         "worlds. Made by",
-        f"`python -m benchmarks.learning --edge {found['edge']:g}`.",
+        f"`python -m benchmarks.learning --edge {found['edge']:g} --worlds {found['worlds']}`.",
         "",
         "| row | IQM | worlds above 0 | against threshold_plain | against threshold | against Kelly | s of one core |",
         "|---|---|---|---|---|---|---|",

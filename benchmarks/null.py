@@ -1,4 +1,4 @@
-"""How often luck looks like profit on markets where nothing can be earned: `python -m benchmarks.null --seeds 25`.
+"""False positives, skill or profit found on markets without any edge: `python -m benchmarks.null --seeds 25`.
 
 It writes docs/results/null.md, or null-foreign.md for worlds that `--world` names.
 

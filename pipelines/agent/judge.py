@@ -29,7 +29,7 @@ class Dataset:
     entries_only: bool
     """Whether the agent decides entries alone."""
     bar_pusd: float = 0.0
-    """What an account earns a bar under the threshold rule."""
+    """P&L per bar of an account under the threshold rule, without compounding, in pUSD."""
 
     @property
     def keep(self) -> FloatArray | None:

@@ -41,11 +41,11 @@ from pipelines.trading.sizing import SizingTable
 LOG = log.get("agent")
 EPISODE_BARS = 512
 ACCOUNT_BARS = 1_440
-"""Of an episode where entries alone are decided: a day, so that an account is as full as accounts are."""
+"""Of an episode where entries alone are decided: a day, so that an account has time to fill its places."""
 ENTRY_REWARD = 5.0
 """Factor of the rewards where entries alone are decided: those of a trade are of the order of one then."""
 ENTRY_BARS = 25
-"""Bars of a step there, on average."""
+"""Bars that are worth one offered entry to a warm start: so many times fewer steps are shown."""
 TEACHER_LANES = 256
 TEACHER_STEPS = 4096
 """At most, of every lane; few markets are passed TEACHER_PASSES times instead."""
@@ -64,8 +64,8 @@ def dataset(
 
 
 def earned_by_bar(accounts: Sequence[tuple[AccountTape, FloatArray]], params: Params, length_s: int) -> float:
-    """What an account that does not grow earns a bar under the threshold rule, in pUSD: its growth in logarithms times
-    the cash, a mean over accounts; 0 where the rule loses."""
+    """P&L per bar of an account under the threshold rule in pUSD, without compounding: the log growth times the cash, a
+    mean over accounts; 0 where the rule loses."""
     numbers, cash = rule_numbers(threshold_params(params, length_s).rule), params.backtest.cash_pusd
     each = [
         float(np.log(play_rule(tape, par, numbers, cash * MICRO).equity_micro[-1] / (cash * MICRO))) / len(tape.edges)
@@ -75,7 +75,7 @@ def earned_by_bar(accounts: Sequence[tuple[AccountTape, FloatArray]], params: Pa
 
 
 def of_tape(tape: AccountTape, par: FloatArray, params: Params, length_s: int, bar_pusd: float) -> Dataset:
-    """What an agent is trained or judged on, from a tape, its limits and what an account earns there a bar."""
+    """What an agent is trained or judged on, from a tape, its limits and the P&L per bar of the rule there."""
     seen = tape.signals
     moves, costs = (np.ascontiguousarray(seen[:, column]) for column in (MOVE, ROUND_TRIP))
     teacher = Teacher(tape.field, moves, costs, threshold_params(params, length_s).rule)

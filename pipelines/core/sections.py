@@ -247,9 +247,9 @@ class AgentParams(Section):
     """Subtracted from every reward: this times its square (both in per cent of the cash); 0 rewards P&L alone. Unit:
     none."""
     holding_cost_share: Annotated[float, Field(ge=0.0, le=3.0)]
-    """What a bar of one of the account's places costs in training, where entries are decided: the entry that takes it,
-    or the answer that leaves it free. So an entry is worth what it earns more than others would. 0 turns it off. Unit:
-    what a place earns a bar under the threshold rule."""
+    """Opportunity cost in training, where entries are decided: what each bar of one of the account's places costs, the
+    entry that takes it or the answer that leaves it free. 0 turns it off. Unit: P&L per bar and place of the threshold
+    rule."""
     seed: int
     """Seed of the agent's network and of its training. Unit: none."""
 

@@ -1,8 +1,7 @@
 """Accounts side by side that are offered entries: what an agent that decides entries is trained on.
 
 Each lane is an account with its places, its exposure limit and the limits of events and topics, in all markets of a
-tape. An entry takes one of its places until the trade is over, and what it keeps the account from meanwhile is what the
-lane is offered, or not offered, next.
+tape. An entry takes one of its places until the trade is over, and fewer entries are offered meanwhile.
 """
 
 import numpy as np
@@ -20,9 +19,9 @@ class AccountLanes(Lanes):
     """N accounts in the markets of a tape, each at the entry that it is offered.
 
     `pars` holds sets of limits and costs, one a row; each episode draws one and begins with an empty account. A bar
-    of a place costs `bar_pusd`, about what a place earns in it, and is charged to the entry that takes it, or to what
-    leaves it free: then the reward of an entry says at once what it gained or lost against others. The limits
-    on losses are left out, and positions are sized by the money of the begin.
+    of a place has an opportunity cost of `bar_pusd`, about what a place earns in it. It is charged to the entry that
+    takes the place, or to the answer that leaves it free, so the reward of an entry is its P&L compared with that of
+    others. The limits on losses are left out, and positions are sized by the initial cash.
     """
 
     def __init__(
@@ -39,7 +38,7 @@ class AccountLanes(Lanes):
         super().__init__(tape.field, pars[0], count, cash_micro)
         self.tape, self.pars = tape, pars
         self.kinds = np.zeros(count, dtype=np.int64)
-        self.spots = np.zeros((count, 3), dtype=np.int64)
+        self.cursors = np.zeros((count, 3), dtype=np.int64)
         """Where each account is: columns of `compiled_offers`."""
         self.places = np.zeros((count, int(pars[:, compiled.MAX_MARKETS].max()), 3), dtype=np.int64)
         """What its places hold: columns of `compiled_offers`."""
@@ -55,15 +54,15 @@ class AccountLanes(Lanes):
 
     def drawn(self) -> list[NDArray[np.generic]]:
         """What `vary` drew for the episodes that are being played, and how they stand."""
-        return [self.kinds, self.spots, self.places]
+        return [self.kinds, self.cursors, self.places]
 
     def place(self, which: IntArray, first: IntArray, last: IntArray) -> None:
         """Empty accounts from the times of the rows `first` on, for as many bars as an episode has."""
-        field, spots, tape = self.field, self.spots, self.tape
-        spots[which, compiled_offers.NOW] = self._time_of[first]
-        spots[which, compiled_offers.UNTIL] = self._time_of[first] + self._episode_bars
+        field, cursors, tape = self.field, self.cursors, self.tape
+        cursors[which, compiled_offers.NOW] = self._time_of[first]
+        cursors[which, compiled_offers.UNTIL] = self._time_of[first] + self._episode_bars
         compiled_offers.begin(
-            self.state, spots, self.places, which, first, self.cash_micro, self.kinds, tape.rows, tape.edges,
+            self.state, cursors, self.places, which, first, self.cash_micro, self.kinds, tape.rows, tape.edges,
             field.bars, field.inputs, field.confidences, field.last, tape.about, self.pars, self.observations,
         )  # fmt: skip
 
@@ -75,7 +74,7 @@ class AccountLanes(Lanes):
         """One answer of every account, played on to its next offer."""
         field, tape = self.field, self.tape
         compiled_offers.step(
-            self.state, self.spots, self.places, directions, fractions, *self._keep, self._bar_pusd, self.cash_micro,
+            self.state, self.cursors, self.places, directions, fractions, *self._keep, self._bar_pusd, self.cash_micro,
             self.kinds, tape.rows, tape.edges, self._time_of, field.bars, field.inputs, self._moves,
             self._costs, field.confidences, field.markets, field.fees, field.last, tape.about, self.pars,
             self.observations, self.rewards, self.dones,

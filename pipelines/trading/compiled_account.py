@@ -130,16 +130,28 @@ def open_bar(
 
 
 @fast
+def are_related(one: Any, other: Any) -> bool:
+    """Whether two markets, as rows of `about`, belong to one event or have one topic."""
+    same: bool = one[EVENT] == other[EVENT] or (one[TOPIC] >= 0 and one[TOPIC] == other[TOPIC])
+    return same
+
+
+@fast
+def related_places(number: int, account: Any, places: Any, about: Any) -> int:
+    """Taken places that the market's event and topic hold."""
+    count = 0
+    for at in range(account[PLACES]):
+        if are_related(about[number], about[places[at]]):
+            count += 1
+    return count
+
+
+@fast
 def _is_crowded(number: int, account: Any, places: Any, about: Any, par: Any) -> bool:
     """Whether the places in all, or those of the market's event or topic, are taken."""
     if account[PLACES] >= par[MAX_MARKETS]:
         return True
-    related, topic = 0, about[number, TOPIC]
-    for at in range(account[PLACES]):
-        other = about[places[at]]
-        if other[EVENT] == about[number, EVENT] or (topic >= 0 and other[TOPIC] == topic):
-            related += 1
-    full: bool = related >= par[MAX_RELATED]
+    full: bool = related_places(number, account, places, about) >= par[MAX_RELATED]
     return full
 
 

@@ -35,15 +35,15 @@ from pipelines.trading.compiled import (
     threshold_keeps,
     turn,
 )
-from pipelines.trading.compiled_account import EVENT, TOPIC
+from pipelines.trading.compiled_account import are_related
 
 CASH_INPUT = 15
 """Column of the observation that tells the share of cash."""
 LEAST_MICRO = 1_000_000
 """An entry needs so much room."""
 
-# Columns of where an account is (int64): the present time, the place of the offer among the rows of the tape, and the
-# last time of the episode.
+# Columns of a cursor (int64), which says where an account is on the tape: the present time, the place of the offer
+# among the rows, and the last time of the episode.
 NOW, AT, UNTIL = range(3)
 
 # Columns of a place (int64): its market, the time at which it is free again, and the money in it.
@@ -64,14 +64,14 @@ def _stake(places: Any, now: int) -> tuple[int, int]:
 @fast
 def _is_free(number: int, now: int, places: Any, about: Any, par: Any) -> bool:
     """Whether a market holds no place, and the places of its event and topic are not all taken."""
-    related, topic = 0, about[number, TOPIC]
+    related = 0
     for at in range(places.shape[0]):
         if places[at, FREE_AT] <= now:
             continue
         other = places[at, NUMBER]
         if other == number:
             return False
-        if about[other, EVENT] == about[number, EVENT] or (topic >= 0 and about[other, TOPIC] == topic):
+        if are_related(about[number], about[other]):
             related += 1
     free: bool = related < par[MAX_RELATED]
     return free
@@ -179,7 +179,7 @@ def _answer(
     direction: int,
     fraction: float,
     lane: Any,
-    spot: Any,
+    cursor: Any,
     places: Any,
     exit_multiple: float,
     hold_s: int,
@@ -199,8 +199,8 @@ def _answer(
     par: Any,
 ) -> tuple[float, int, int]:
     """Enter or decline, and go on to the next offer: the reward in pUSD, and the time and the place of the offer."""
-    now, next_at, gained, taken = spot[NOW], spot[AT] + 1, 0.0, 0
-    if spot[AT] >= 0 and direction != 0 and lane[ROW] < lane[LAST]:
+    now, next_at, gained, taken = cursor[NOW], cursor[AT] + 1, 0.0, 0
+    if cursor[AT] >= 0 and direction != 0 and lane[ROW] < lane[LAST]:
         number = bars[lane[ROW], MARKET]
         stake = _trade(
             lane, direction, fraction, exit_multiple, hold_s, bars, moves, costs, confidences, markets, fees, par
@@ -216,7 +216,7 @@ def _answer(
 @fast
 def begin(
     lanes: Any,
-    spots: Any,
+    cursors: Any,
     places: Any,
     which: Any,
     first: Any,
@@ -235,18 +235,20 @@ def begin(
     """Empty accounts at the first offer from their present times on; at the row `first` where there is none."""
     for number in range(len(which)):
         index = which[number]
-        spot, par = spots[index], pars[kinds[index]]
+        cursor, par = cursors[index], pars[kinds[index]]
         places[index, :, :] = 0
-        now, at, _ = _offered(spot[NOW], 0, cash_micro, places[index], rows, edges, bars, confidences, last, about, par)
+        now, at, _ = _offered(
+            cursor[NOW], 0, cash_micro, places[index], rows, edges, bars, confidences, last, about, par
+        )
         row = first[number] if at < 0 else rows[at]
-        spot[NOW], spot[AT] = now, at
+        cursor[NOW], cursor[AT] = now, at
         _show(lanes[index], row, 0, cash_micro, bars, inputs, last, out[index])
 
 
 @fast
 def step(
     lanes: Any,
-    spots: Any,
+    cursors: Any,
     places: Any,
     directions: Any,
     fractions: Any,
@@ -272,15 +274,15 @@ def step(
     rewards: Any,
     dones: Any,
 ) -> None:
-    """Answer the offer and go on to the next one, for every account. Rewards are what the trade earned in pUSD, less
-    `bar_pusd` for each bar that it takes a place, and for each bar that a place is free until the next offer."""
+    """Answer the offer and go on to the next one, for every account. Rewards are the P&L of the trade in pUSD, less an
+    opportunity cost of `bar_pusd` for each bar that it takes a place, or that a place is free until the next offer."""
     for index in range(lanes.shape[0]):
-        lane, spot, mine, par = lanes[index], spots[index], places[index], pars[kinds[index]]
+        lane, cursor, mine, par = lanes[index], cursors[index], places[index], pars[kinds[index]]
         rewards[index], then, at = _answer(
-            directions[index], fractions[index], lane, spot, mine, exit_multiple, hold_s, bar_pusd, cash_micro, rows,
+            directions[index], fractions[index], lane, cursor, mine, exit_multiple, hold_s, bar_pusd, cash_micro, rows,
             edges, time_of, bars, moves, costs, confidences, markets, fees, last, about, par,
         )  # fmt: skip
-        dones[index] = at < 0 or then >= spot[UNTIL]
-        spot[NOW], spot[AT] = then, at
+        dones[index] = at < 0 or then >= cursor[UNTIL]
+        cursor[NOW], cursor[AT] = then, at
         if at >= 0:
             _show(lane, rows[at], _stake(mine, then)[1], cash_micro, bars, inputs, last, out[index])

@@ -19,34 +19,21 @@ from pipelines.trading.compiled import (
 )
 from pipelines.trading.compiled_account import (
     CONFIDENCE,
-    EVENT,
     FREE,
     MOVE,
     NEAR,
-    PLACES,
     ROUND_TRIP,
     STAKE,
-    TOPIC,
     WORTH,
     enter,
     may_want,
     open_bar,
+    related_places,
     wanted_entry,
 )
 
 _FAST = compiled([allocator.score, allocator.needed])
 score, needed = _FAST["score"], _FAST["needed"]
-
-
-@fast
-def _related(number: int, account: Any, places: Any, about: Any) -> int:
-    """Places that the market's event and topic hold."""
-    count, topic = 0, about[number, TOPIC]
-    for at in range(account[PLACES]):
-        other = about[places[at]]
-        if other[EVENT] == about[number, EVENT] or (topic >= 0 and other[TOPIC] == topic):
-            count += 1
-    return count
 
 
 @fast
@@ -98,7 +85,7 @@ def play_shared(
             row, wanted = claims[at, 0], 1 if claims[at, 1] > 0 else -1
             number, fraction = bars[row, MARKET], abs(claims[at, 1]) / 2.0
             taken = account[STAKE] / max(account[WORTH] * par[EXPOSURE], 1.0)
-            related = _related(number, account, places, about)
+            related = related_places(number, account, places, about)
             if scores[at] < needed(shared, taken, count - 1, best - scores[at], related):
                 continue
             confidence = signals[row, CONFIDENCE]

@@ -73,17 +73,17 @@ def test_a_step_ends_at_the_next_entry_that_the_limits_leave_open():
     env, data = begun(0.0)
     rng, rows, edges, full = np.random.default_rng(0), data.tape.rows, data.tape.edges, 0
     for _ in range(60):
-        spots, actions = env.lanes.spots.copy(), rng.integers(0, 9, 16)
+        cursors, actions = env.lanes.cursors.copy(), rng.integers(0, 9, 16)
         env.step_async(actions)
         dones = env.step_wait()[2]
         for lane in np.flatnonzero(~dones).tolist():
-            now, at, _ = env.lanes.spots[lane].tolist()
+            now, at, _ = env.lanes.cursors[lane].tolist()
             places = env.lanes.places[lane]
             assert env.lanes.state[lane, compiled.ROW] == rows[at]
             assert env.lanes.state[lane, compiled.SHARES] == env.lanes.state[lane, compiled.SIDE] == 0
             assert may_be_offered(rows[at], now, places, data)
             entered = DIRECTION_OF[actions[lane]] != 0
-            since = spots[lane, AT] + 1 if entered else edges[spots[lane, NOW] + 1]
+            since = cursors[lane, AT] + 1 if entered else edges[cursors[lane, NOW] + 1]
             assert at >= since
             for skipped in range(max(since, edges[now]), at):
                 assert not may_be_offered(rows[skipped], now, places, data)
@@ -135,7 +135,7 @@ def test_each_bar_of_a_place_costs_its_share_of_what_an_account_earns():
         env, _ = begun(share)
         paid[share] = np.zeros(16)
         for step in range(12):
-            before, now = env.lanes.places.copy(), env.lanes.spots[:, NOW].copy()
+            before, now = env.lanes.places.copy(), env.lanes.cursors[:, NOW].copy()
             buys = (np.arange(16) + step) % 2
             env.lanes.step(buys, buys.astype(float))
             paid[share] += env.lanes.rewards
@@ -145,7 +145,7 @@ def test_each_bar_of_a_place_costs_its_share_of_what_an_account_earns():
                 taken = (places != before[lane]).any(axis=1)
                 assert taken.sum() == buys[lane]
                 due[lane] += (places[taken, FREE_AT] - now[lane]).sum()
-                passed = range(now[lane], env.lanes.spots[lane, NOW])
+                passed = range(now[lane], env.lanes.cursors[lane, NOW])
                 due[lane] += sum(most - (places[:, FREE_AT] > at).sum() for at in passed)
     assert paid[0.0] - paid[1.0] == pytest.approx(due * 2.0 / most)
     assert paid[0.0] - paid[0.5] == pytest.approx(due * 1.0 / most)
