@@ -28,8 +28,8 @@ from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.products import BUNDLE, FORECASTER, VERDICT, WINDOW, report_json
 from pipelines.core.settings import Settings, Source
 from pipelines.drift import recent, reference, verdict
-from pipelines.gate import evidence, forecasts, rival
-from pipelines.inference import champion_record
+from pipelines.gate import evidence, forecasts
+from pipelines.inference import champion_record, rival
 from pipelines.inference.bundle import Bundle
 from pipelines.inference.predictor import Predictor
 from pipelines.pull.window import starts_s
@@ -246,7 +246,8 @@ def figures(rows: Sequence[dict[str, Any]], changes: Sequence[int], bound: float
 
     `worst_fall` is how far the champion lay below its predecessor on one day, as such a share; `nights_below_bound` the
     longest run of days on which that was more than the bound. `nights_to_80_percent` has an entry for each change: the
-    nights that it took until the champion had 80 % of that skill on the day after; None where it never had.
+    nights that it took until the champion had 80 % of that skill on the day after and on every later day of that
+    regime; None where it had less on the last one.
     """
     falls = [
         (row["predecessor_skill"] - row["skill"]) / row["settled_skill"]
@@ -259,12 +260,7 @@ def figures(rows: Sequence[dict[str, Any]], changes: Sequence[int], bound: float
         longest = max(longest, run)
     back = [row["skill"] is not None and row["skill"] >= ENOUGH * row["settled_skill"] for row in rows]
     edges = (*changes, len(rows))
-    # The row of night n + 1 judges the day that follows night n.
-    waits = [
-        next((n - at - 1 for n in range(at + 1, min(end + 1, len(rows))) if back[n]), None)
-        for at, end in itertools.pairwise(edges)
-        if at + 1 < len(rows)
-    ]
+    waits = [_wait(back[at + 1 : end + 1]) for at, end in itertools.pairwise(edges) if at + 1 < len(rows)]
     return {
         "changed_nights": len(rows),
         "changed_promotions": sum(row["promoted"] for row in rows),
@@ -273,3 +269,10 @@ def figures(rows: Sequence[dict[str, Any]], changes: Sequence[int], bound: float
         "nights_below_bound": longest,
         "nights_to_80_percent": waits,
     }
+
+
+def _wait(back: Sequence[bool]) -> int | None:
+    """Days before the first one from which on all are back; None where the last one is not. On the first day after a
+    change most markets are older than it: a champion that is good on that day alone is not back."""
+    late = next((n for n in range(len(back) - 1, -1, -1) if not back[n]), -1)
+    return None if late == len(back) - 1 else late + 1

@@ -42,7 +42,7 @@ def _window(arguments: argparse.Namespace) -> None:
 
     window, source = importlib.import_module("pipelines.pull.window"), Source(arguments.source)
     written = window.run(source, arguments.recording, fresh=arguments.fresh, since_s=arguments.since)
-    importlib.import_module("pipelines.gate.rival").note(source)
+    importlib.import_module("pipelines.inference.rival").note(source)
     params = importlib.import_module("pipelines.core.params").load()
     wanted = params.forecast.warm_start or params.agent.warm_start
     var = importlib.import_module("pipelines.core.settings").Settings().var

@@ -27,9 +27,15 @@ FEWEST = 200
 """With fewer rows in a half nothing is learned."""
 
 
+WEIGHTS = ("forecast_weight", "sentiment_weight", "reversion_weight", "reference_weight", "imbalance_weight")
+"""Of the ensemble's estimates."""
+LEARNED = {"ensemble": WEIGHTS, "systematic": Weights._fields}
+"""Parameters of a kind that a backtest learns; all others are those of params.yaml."""
+
+
 def given(kind: str, histories: Sequence[History], params: Params, length_s: int) -> dict[str, Any] | None:
     """All parameters of a policy with the learned ones in place; None where it learns nothing."""
-    if kind not in ("ensemble", "systematic"):
+    if kind not in LEARNED:
         return None
     known = rules.policy_params(kind, params, length_s)
     learn = _ensemble if kind == "ensemble" else _systematic
@@ -66,9 +72,6 @@ def opinions(history: History, rows: Any, sentiment_log_odds: float) -> FloatArr
         history.micro_gap[rows] * PRICE_SCALE,
     )
     return np.column_stack([np.asarray(column, dtype=np.float64) for column in columns])
-
-
-WEIGHTS = ("forecast_weight", "sentiment_weight", "reversion_weight", "reference_weight", "imbalance_weight")
 
 
 def _ensemble(histories: Sequence[History], known: dict[str, Any], _params: Params) -> dict[str, Any]:

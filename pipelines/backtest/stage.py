@@ -1,5 +1,6 @@
 """Stage backtest: the selection slice through `decide` for every strategy -> reports and the policy's choice."""
 
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -8,16 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.backtest import attribution, outcomes, report, selection_bias, stress
-from pipelines.backtest.strategies import Comparison, Job, Run, contenders, randoms, run_all
+from pipelines.backtest import attribution, incumbent, outcomes, report, selection_bias, stress
+from pipelines.backtest.strategies import Comparison, Job, Run, by_event, contenders, randoms, run_all
 from pipelines.core import log
 from pipelines.core.artifacts import read_json, replaced_folder, sha256_path, write_bytes, write_json
-from pipelines.core.domain import FloatArray, Market
+from pipelines.core.domain import Market
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params, load
 from pipelines.core.products import AGENT, CHOICE, FEATURES, RAW, REPORTS
 from pipelines.replay import contract, luck, market_history, trials
-from pipelines.replay.performance import pnl_by_event
 from pipelines.replay.signals import sizing_table
 from pipelines.trading import policies
 from pipelines.trading.observation import MarketScaler
@@ -38,11 +38,16 @@ def run() -> None:
     comparison = prepared(histories, params)
     for kind in policies.own(params).values():
         contract.verify(kind, histories[:VERIFIED], params, comparison.scaler, comparison.length_s)
-    runs = _replayed(comparison, contenders(comparison))
-    chosen = choose(runs, comparison.tape.markets, params.backtest.min_round_trips)
+    present = incumbent.find(params, comparison.length_s)
+    jobs, name = present.among(contenders(comparison), comparison) if present else (contenders(comparison), "")
+    runs = _replayed(comparison, jobs)
+    fewest, level = params.backtest.min_round_trips, params.gate.confidence_level
+    chosen = choose(runs, comparison.tape.markets, fewest, name, level)
+    kept = present if chosen.name == name else None
     drawn = randoms(comparison, next(run for run in runs if run.kind == "threshold"))
     seen = detailed(runs, chosen, comparison)
-    harder = stress.jobs(comparison, dict.fromkeys((seen.kind, "threshold")))
+    files = present.folder if present is not None and seen.name == name else AGENT
+    harder = stress.jobs(comparison, {"threshold": (None, AGENT), seen.kind: (seen.params, files)})
     rest = _replayed(comparison, [*drawn, *harder])
     runs, stressed = [*runs, *rest[: len(drawn)]], rest[len(drawn) :]
     for done in runs:
@@ -59,8 +64,11 @@ def run() -> None:
     write_bytes(REPORTS / "trades.csv", report.trades_csv(seen, comparison.tape.markets).encode())
     write_bytes(REPORTS / "backtest.html", report.page(runs, document, comparison.tape.markets).encode())
     with replaced_folder(CHOICE) as folder:
-        policy = policies.seal(policies.find(chosen.kind, params), chosen.params, folder)
-        write_json(folder / "choice.json", choice(policy, chosen, comparison.table))
+        kind = policies.find(chosen.kind, params)
+        policy = policies.seal(kind, chosen.params, folder)
+        for name in kind.files:
+            shutil.copyfile(files / name, folder / name)
+        write_json(folder / "choice.json", choice(policy, chosen, comparison.table, kept.bundle if kept else None))
 
 
 def _replayed(comparison: Comparison, jobs: Sequence[Job]) -> list[Run]:
@@ -91,8 +99,12 @@ def stacks(path: Path = STACKS, raw: Path = RAW) -> dict[str, Any]:
     return measured | {"same_data": measured["data"]["sha256"] == sha256_path(raw)}
 
 
-def choose(runs: Sequence[Run], markets: Mapping[str, Market], fewest: int) -> Run:
-    """Of the candidates that earned, the best one; else cash."""
+def choose(runs: Sequence[Run], markets: Mapping[str, Market], fewest: int, kept: str = "", level: float = 0.95) -> Run:
+    """The champion's policy (the run named `kept`) where it stays; else, of the candidates that earned, the best one;
+    else cash. `level` is how surely another one has to be better than the champion's."""
+    present = next((run for run in runs if run.name == kept), None)
+    if present is not None and incumbent.stays(present, runs, markets, level):
+        return present
     earned = [run for run in runs if run.candidate and run.figures.pnl_pusd > 0.0]
     return best(earned, markets, fewest) if earned else next(run for run in runs if run.kind == "cash")
 
@@ -122,16 +134,12 @@ def cautious_pnl(run: Run, markets: Mapping[str, Market]) -> float:
     return run.figures.pnl_pusd - error
 
 
-def by_event(run: Run, markets: Mapping[str, Market]) -> FloatArray:
-    """P&L of each event in pUSD, 0 without a trade, shape (events,)."""
-    return np.array(list(pnl_by_event(run.result, markets).values()))
-
-
-def choice(policy: dict[str, Any], run: Run, table: SizingTable) -> dict[str, Any]:
-    """What `package` seals into the bundle: the policy as it was sealed here, the sizes, what it earned."""
+def choice(policy: dict[str, Any], run: Run, table: SizingTable, kept: str | None) -> dict[str, Any]:
+    """What `package` seals into the bundle: the policy as it was sealed here, the sizes, what it earned, and the
+    champion that it was `kept` from."""
     sizing = _sizing(table)
     measured = {"pnl_pusd": run.figures.pnl_pusd, "slice": "selection"}
-    return {"policy": policy, "sizing": sizing, "selected_on": measured}
+    return {"policy": policy, "sizing": sizing, "selected_on": measured, "kept": kept}
 
 
 def _sizing(table: SizingTable) -> dict[str, Any]:
@@ -176,6 +184,7 @@ def _document(runs: Sequence[Run], chosen: Run, comparison: Comparison) -> dict[
         },
         "random_mean_pnl_pusd": float(np.mean(by_luck)) if by_luck else None,
         "chosen": chosen.kind,
+        "chosen_name": chosen.name,
         "sizing": _sizing(comparison.table) | {"kelly": comparison.table.kelly},
         "annualised": "365 days, open around the clock; by UTC day of market time and by bar",
         "equity_end_pusd": {run.name: run.result.equity_micro[-1] / MICRO for run in runs},

@@ -1,13 +1,16 @@
 """Which strategies are compared, and how each is replayed: here or wherever `compute.scheduler` says."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from pipelines.backtest import learned
 from pipelines.core.artifacts import read_json
-from pipelines.core.domain import FeeSchedule
+from pipelines.core.domain import FeeSchedule, FloatArray, Market
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params
 from pipelines.core.products import AGENT
@@ -16,7 +19,7 @@ from pipelines.decide import Rules
 from pipelines.replay import rules
 from pipelines.replay.loop import Result, Tape, replay, tape
 from pipelines.replay.market_history import History
-from pipelines.replay.performance import Figures, figures
+from pipelines.replay.performance import Figures, figures, pnl_by_event
 from pipelines.replay.turnover import matched
 from pipelines.trading import policies
 from pipelines.trading.observation import MarketScaler
@@ -83,11 +86,18 @@ class Comparison:
         return replace(self, histories=[dear(one) for one in self.histories])
 
 
-def job(comparison: Comparison, kind: str, given: dict[str, Any] | None = None, name: str | None = None) -> Job:
-    """The replay of one policy, loaded with its parameters from params.yaml or the given ones."""
+def job(
+    comparison: Comparison,
+    kind: str,
+    given: dict[str, Any] | None = None,
+    name: str | None = None,
+    folder: Path = AGENT,
+) -> Job:
+    """The replay of one policy, loaded with its parameters from params.yaml or the given ones; `folder` holds the files
+    of a trained one."""
     chosen = rules.policy_params(kind, comparison.params, comparison.length_s) if given is None else given
     strategy = rules.make(
-        kind, comparison.params, comparison.table, comparison.scaler, comparison.length_s, AGENT, chosen
+        kind, comparison.params, comparison.table, comparison.scaler, comparison.length_s, folder, chosen
     )
     return Job(name or kind, kind, chosen, strategy, candidate=policies.find(kind, comparison.params).candidate)
 
@@ -103,6 +113,11 @@ def done(comparison: Comparison, job: Job) -> Run:
 def run_all(comparison: Comparison, jobs: Sequence[Job]) -> Iterator[Run]:
     """Replay all jobs, in their order."""
     return each(done, comparison, jobs, comparison.params.compute)
+
+
+def by_event(run: Run, markets: Mapping[str, Market]) -> FloatArray:
+    """P&L of each event in pUSD, 0 without a trade, shape (events,)."""
+    return np.array(list(pnl_by_event(run.result, markets).values()))
 
 
 def contenders(comparison: Comparison) -> list[Job]:

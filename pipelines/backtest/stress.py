@@ -1,7 +1,8 @@
 """What is left when trading gets harder: doubled fees, slower fills, orders that wait, the guide's literal stops."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from pipelines.backtest.strategies import Comparison, Job, Run, job
@@ -16,17 +17,19 @@ RESTING_BARS = 5
 FEES, LATENCY, STOPS, QUEUE = "fee_2x", "latency", "literal_stops", "queue"
 
 
-def jobs(comparison: Comparison, kinds: Iterable[str]) -> list[Job]:
+def jobs(comparison: Comparison, policies: Mapping[str, tuple[dict[str, Any] | None, Path]]) -> list[Job]:
     """Each kind with fees that are twice as high (the policy knows), and with fills that come 2 and 4 times as many
     bars later (it does not); with buys that rest at their own side's touch, under each guess about the queue; the
-    threshold rule with the guide's stops, floored at spread + 2 ticks alone."""
+    threshold rule with the guide's stops, floored at spread + 2 ticks alone.
+
+    `policies` has the parameters of each kind (None: those of params.yaml) and the folder of its files.
+    """
     made = []
-    for kind in kinds:
-        made.append(replace(job(comparison, kind, name=f"{FEES}/{kind}"), fee_multiple=2.0))
-        made += [
-            job(_slower(comparison, multiple), kind, name=f"{LATENCY}/{kind}/{multiple}x") for multiple in LATENCIES
-        ]
-        made += [job(_waiting(comparison, queue), kind, name=f"{QUEUE}/{kind}/{queue}") for queue in QUEUE_AHEAD]
+    for kind, (given, folder) in policies.items():
+        changed = {f"{LATENCY}/{kind}/{multiple}x": _slower(comparison, multiple) for multiple in LATENCIES}
+        changed |= {f"{QUEUE}/{kind}/{queue}": _waiting(comparison, queue) for queue in QUEUE_AHEAD}
+        made.append(replace(job(comparison, kind, given, f"{FEES}/{kind}", folder), fee_multiple=2.0))
+        made += [job(one, kind, given, name, folder) for name, one in changed.items()]
     limits = comparison.params.risk.model_copy(update={"stop_cost_multiple": 0.0})
     literal = replace(comparison, params=comparison.params.model_copy(update={"risk": limits}))
     return [*made, job(literal, "threshold", name=STOPS)]

@@ -94,9 +94,12 @@ def against_champion(paired: Paired | None, absent: str, gate: GateParams) -> Cr
     return Criterion("champion", decision.passed, by.value, by.limit, text)
 
 
-def luck(kind: str, deflated: Deflated | None, fooled: float | None, gate: GateParams) -> list[Criterion]:
+def luck(
+    kind: str, deflated: Deflated | None, fooled: float | None, gate: GateParams, *, kept: bool = False
+) -> list[Criterion]:
     """What picking the best of all trials explains: the deflated Sharpe ratio of the P&L on the gate slice, and the
-    probability that the choice on the selection slice is overfitted."""
+    probability that the choice on the selection slice is overfitted. A policy that was `kept` from the champion was
+    picked from older data and passed with all trials there; on this slice it is the only trial."""
     least, most = gate.min_deflated_sharpe, gate.max_overfitting
     if kind == CASH:
         return [
@@ -109,6 +112,8 @@ def luck(kind: str, deflated: Deflated | None, fooled: float | None, gate: GateP
         if deflated is None
         else f"is {deflated.probability:.3f}: {deflated.sharpe_event:.2f} an event over {deflated.events} events, where"
         f" the luckiest of {deflated.trials:,} trials without skill would show {deflated.luckiest_event:.2f}"
+        + " (the policy is the champion's, which was not picked tonight)"
+        * kept
     )
     shown = "was not measured" if fooled is None else f"is {fooled:.0%}"
     return [
@@ -119,7 +124,9 @@ def luck(kind: str, deflated: Deflated | None, fooled: float | None, gate: GateP
             least,
             f"The deflated Sharpe ratio of the policy on the gate slice {said}; at least {least:g} is needed.",
         ),
-        Criterion(
+        Criterion("overfitting", True, None, most, "The policy is the champion's: nothing was picked tonight.")
+        if kept
+        else Criterion(
             "overfitting",
             fooled is not None and fooled <= most,
             fooled,

@@ -13,10 +13,11 @@ from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.errors import ArtifactError, DataError
 from pipelines.core.params import Params, load
 from pipelines.core.products import BUNDLE, VERDICT, report_json
-from pipelines.gate import contender, criteria, evidence, latency, look_ahead, paired, resting, rival
+from pipelines.gate import contender, criteria, evidence, latency, look_ahead, paired, resting
 from pipelines.gate.criteria import Criterion
 from pipelines.gate.forecasts import gate_histories, gate_series
 from pipelines.gate.past import RawData
+from pipelines.inference import rival
 from pipelines.inference import verdict as verdicts
 from pipelines.inference.bundle import Bundle
 from pipelines.replay import luck, market_history, trials
@@ -25,6 +26,8 @@ from pipelines.trading import policies
 
 HOLD = "hold"
 REPORT = report_json("gate")
+KEPT = luck.Trials((), 1)
+"""The trials behind a policy that stayed the champion's: nothing was picked tonight."""
 PACKAGE = report_json("package")
 BACKTEST = report_json("backtest")
 FILLS = report_json("fills")
@@ -152,7 +155,8 @@ def measure(
     bar_ms = latency.forecast_ms(bundle, series, markets) + decision_ms * markets
     parity = onnx_difference(bundle.hash)
     backtest = read_json(BACKTEST) if BACKTEST.is_file() else {}
-    tried = trials_of(backtest, histories, params)
+    kept = kept_policy(bundle, opponent)
+    tried = KEPT if kept else trials_of(backtest, histories, params)
     deflated = luck.deflated_sharpe(np.array(list(mine.traded.by_event.values())), tried)
     skilled, covers = criteria.skill(by_event, by_period, gate), criteria.covered(mine, params)
     sound = [
@@ -169,7 +173,7 @@ def measure(
         criteria.earnings(mine.policy, dear, earned_dear, "pnl_fees_2x", ", with every fee doubled"),
         *([] if worse is None else [criteria.earnings(mine.policy, worse, earned_worse, *resting.WORST)]),
         criteria.against_champion(pair, opponent.why, gate),
-        *criteria.luck(mine.policy, deflated, backtest.get("overfitting_probability"), gate),
+        *criteria.luck(mine.policy, deflated, backtest.get("overfitting_probability"), gate, kept=kept),
         *([covers] if acts else []),
         *sound,
     ]
@@ -190,6 +194,7 @@ def measure(
         "pnl_fees_2x_lower_bound_pusd": _finite(earned_dear),
         "cash_pnl_pusd": 0.0,
         "deflated_sharpe": None if deflated is None else asdict(deflated),
+        "policy_kept": kept,
         "coverage": mine.coverage,
         "latency_ms": round(bar_ms, 1),
         "onnx_difference": parity,
@@ -197,6 +202,16 @@ def measure(
         "table": asdict(mine.traded.figures),
     }
     return Findings(made, in_cash, numbers, None if opponent.bundle is None else opponent.bundle.hash)
+
+
+def kept_policy(bundle: Bundle, opponent: rival.Rival) -> bool:
+    """Whether the candidate's policy is the champion's, file for file, and passed the gate in that bundle."""
+    if opponent.bundle is None or not opponent.proven:
+        return False
+    mine, its = bundle.manifest, opponent.bundle.manifest
+    kind = policies.class_of(mine["policy"], bundle.folder)
+    same = all(mine["files"].get(name) == its["files"].get(name) for name in kind.files)
+    return kind.kind != contender.CASH and mine["policy"] == its["policy"] and same
 
 
 def trials_of(backtest: Mapping[str, Any], histories: Sequence[market_history.History], params: Params) -> luck.Trials:

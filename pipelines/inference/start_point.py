@@ -18,17 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.core.artifacts import read_json, replaced_folder, write_json
-from pipelines.core.products import AGENT, BUNDLE, FORECASTER, START
+from pipelines.core.products import AGENT, BUNDLE, CHOICE, FORECASTER, START
 from pipelines.inference import champion_record
 
 WEIGHTS: Final = "weights.npz"
 OFF: Final = "forecast.warm_start and agent.warm_start are off"
 KEPT: Final = 5
 """Champions whose parts are kept on a machine."""
+AGENT_PART: Final = "agent.npz"
 PARTS: Final = (
     (FORECASTER / "meta.json", "forecaster.json"),
     (FORECASTER / WEIGHTS, "forecaster.npz"),
-    (AGENT / WEIGHTS, "agent.npz"),
+    (AGENT / WEIGHTS, AGENT_PART),
 )
 
 
@@ -57,8 +58,12 @@ def keep(var: Path, bundle_hash: str) -> bool:
     manifest = BUNDLE / champion_record.MANIFEST
     if not manifest.is_file() or champion_record.hash_of(BUNDLE) != bundle_hash:
         return False
+    choice = CHOICE / "choice.json"
+    policy_from = read_json(choice).get("kept") if choice.is_file() else None
     with replaced_folder(_kept(var, bundle_hash)) as folder:
-        for source, name in PARTS:
+        for made, name in PARTS:
+            # A policy that was kept from the champion before was trained in that one's night.
+            source = _kept(var, policy_from) / name if policy_from and name == AGENT_PART else made
             if source.is_file():
                 shutil.copyfile(source, folder / name)
     others = sorted((var / "start").glob("*"), key=lambda path: path.stat().st_mtime)
@@ -104,7 +109,7 @@ def read(folder: Path = START) -> StartPoint | None:
     if not document.get("champion"):
         return None
     meta = folder / "forecaster.json"
-    network, agent = _arrays(folder / "forecaster.npz"), _arrays(folder / "agent.npz")
+    network, agent = _arrays(folder / "forecaster.npz"), _arrays(folder / AGENT_PART)
     return StartPoint(
         str(document["champion"]),
         read_json(meta).get("filter") if meta.is_file() else None,

@@ -9,7 +9,7 @@ from pipelines.core import log
 from pipelines.core.artifacts import read_json, replaced_folder, write_json
 from pipelines.core.errors import ArtifactError
 from pipelines.core.params import Params, load
-from pipelines.core.products import AGENT, BUNDLE, CHOICE, FORECASTER, REPORTS, WINDOW
+from pipelines.core.products import BUNDLE, CHOICE, FORECASTER, REPORTS, WINDOW
 from pipelines.features.spec import FEATURE_NAMES, FEATURE_VERSION
 from pipelines.inference.bundle import Bundle, seal
 from pipelines.package import parity
@@ -40,7 +40,8 @@ def run() -> None:
         bundle_hash = seal(folder, manifest(params, choice, window))
     bundle = Bundle.open(BUNDLE)
     measured = {"forecaster": difference} if difference is not None else {}
-    measured |= {"policy": _policy_parity()} if "policy.onnx" in policy.files else {}
+    # A policy that was kept is the file that the champion's night compared with its source.
+    measured |= {"policy": _policy_parity()} if "policy.onnx" in policy.files and not choice.get("kept") else {}
     write_json(
         REPORTS / "package.json",
         {"hash": bundle_hash, "policy": policy.kind, "parity": measured, "files": len(bundle.manifest["files"])},
@@ -52,13 +53,11 @@ def _gather(folder: Path, policy: type[policies.DeclaredPolicy], choice: Any) ->
     meta = FORECASTER / "meta.json"
     network = not meta.is_file() or read_json(meta).get("network", True)
     names = ("forecaster.onnx",) * network + FORECASTER_FILES
-    parts = [FORECASTER / name for name in names] + [AGENT / name for name in policy.files]
+    parts = [FORECASTER / name for name in names] + [CHOICE / name for name in policy.files]
     parts += [CHOICE / STRATEGY] * ("strategy" in choice["policy"])
     for part in parts:
         if not part.is_file():
-            raise ArtifactError(
-                f"{part} does not exist; run the stages before package (`python -m pipelines forecast`, `agent`)"
-            )
+            raise ArtifactError(f"{part} does not exist; run the stages before package (forecast, agent, backtest)")
         shutil.copyfile(part, folder / part.name)
     write_json(folder / "sizing.json", choice["sizing"])
 

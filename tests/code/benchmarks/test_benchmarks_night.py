@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks import night, raw_venue, table_engines
+from benchmarks import changed_nights, night, raw_venue, table_engines
 from pipelines.core.artifacts import read_json
 
 pytestmark = pytest.mark.slow
@@ -105,3 +105,17 @@ def test_engines_count_the_same_bars(tmp_path):
     )
     for name in ("market_id", "bars", "moves", "holes"):
         assert ours[name].tolist() == theirs[name].tolist(), name
+
+
+def day(skill, settled=0.06):
+    """A night that judged its last day."""
+    return {"skill": skill, "predecessor_skill": None, "settled_skill": settled, "promoted": False}
+
+
+def test_a_champion_is_back_when_it_stays_back():
+    """The first day after a change has most markets from before it: a champion that is good on that day and poor on the
+    next is not back; one that is poor on the last day of a regime never was."""
+    rows = [day(0.06), day(0.06), day(0.05), day(0.02), day(0.058), day(0.06), day(0.05), day(0.02)]
+    assert changed_nights.figures(rows, (1, 5), 0.05)["nights_to_80_percent"] == [2, None]
+    assert changed_nights.figures(rows[:6], (1, 5), 0.05)["nights_to_80_percent"] == [2]
+    assert changed_nights.figures([day(0.06)] * 5, (1, 5), 0.05)["nights_to_80_percent"] == [0]

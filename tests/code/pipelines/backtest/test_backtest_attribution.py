@@ -11,6 +11,7 @@ import pytest
 from pipelines.backtest import attribution, stress
 from pipelines.backtest.strategies import Comparison, done, job
 from pipelines.core.domain import Fill, Outcome, Side
+from pipelines.core.products import AGENT
 from pipelines.replay.loop import Result
 from pipelines.replay.performance import pnl_by_market
 from pipelines.trading.ledger import Closed
@@ -143,7 +144,7 @@ def dipping(seed):
 def stressed():
     """The threshold rule on two such markets, as it is and under every stress, by name."""
     comparison = Comparison([dipping(seed) for seed in (1, 2)], PARAMS, TABLE, scaler(), 60)
-    jobs = [job(comparison, "threshold"), *stress.jobs(comparison, ["threshold"])]
+    jobs = [job(comparison, "threshold"), *stress.jobs(comparison, {"threshold": (None, AGENT)})]
     return {one.name: done(comparison, one) for one in jobs}
 
 

@@ -6,14 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import tiny_bundle
 from pipelines.core.artifacts import write_json
 from pipelines.core.params import read
-from pipelines.gate import criteria, paired, rival, stage
+from pipelines.gate import criteria, paired, stage
 from pipelines.gate.contender import Contender, Traded, common
 from pipelines.gate.criteria import Criterion
 from pipelines.gate.evidence import Losses, Skill
 from pipelines.gate.look_ahead import Proof
 from pipelines.gate.paired import compare, difference
+from pipelines.inference import rival
+from pipelines.inference.bundle import Bundle
 from pipelines.replay.luck import Deflated
 from pipelines.replay.performance import Figures
 
@@ -67,6 +70,28 @@ def test_each_criterion_can_fail_and_says_so(made, name):
     assert not found.passed
     assert found.name == name
     json.dumps(found.document(), allow_nan=False)
+
+
+def test_a_policy_that_was_kept_is_the_only_trial():
+    """Where the policy is the champion's nothing was picked tonight: its P&L is asked for more than chance without a
+    charge for the trials of the selection, and the choice cannot be overfitted."""
+    made = criteria.luck("kelly", SURE, 0.9, GATE, kept=True)
+    assert [one.passed for one in made] == [True, True]
+    assert "not picked tonight" in made[0].text
+    assert not criteria.luck("kelly", LUCKY, 0.1, GATE, kept=True)[0].passed
+    assert stage.KEPT.luckiest() == 0.0
+
+
+@pytest.mark.parametrize(("proven", "kept"), [(True, True), (False, False)])
+def test_a_policy_counts_as_kept_only_where_it_passed_the_gate(tmp_path, proven, kept):
+    """The same files and numbers as the champion's; a champion that a person deployed has proven nothing."""
+    tiny_bundle.make(tmp_path / "champion", pull=1.0)
+    tiny_bundle.make(tmp_path / "candidate", pull=1.5)
+    tiny_bundle.make(tmp_path / "other", pull=1.5, length_s=120)
+    champion, mine, other = (Bundle.open(tmp_path / name) for name in ("champion", "candidate", "other"))
+    assert stage.kept_policy(mine, rival.Rival(champion, proven=proven)) is kept
+    assert not stage.kept_policy(other, rival.Rival(champion, proven=proven))
+    assert not stage.kept_policy(mine, rival.Rival(None, "nothing trades yet"))
 
 
 def test_a_candidate_in_cash_needs_no_profit_and_picked_no_luck():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipelines.core.artifacts import read_json, sha256_path, write_json
-from pipelines.core.products import AGENT, BUNDLE, FORECASTER, START
+from pipelines.core.products import AGENT, BUNDLE, CHOICE, FORECASTER, START
 from pipelines.inference import start_point
 
 FIRST, SECOND = "a" * 64, "b" * 64
@@ -82,6 +82,19 @@ def test_weights_of_another_run_are_not_kept_under_a_bundle() -> None:
     """A bundle whose products are gone is not given those of a later run."""
     assert not start_point.keep(Path("var"), SECOND)
     assert not Path("var/start", SECOND[:12]).exists()
+
+
+def test_a_kept_policy_keeps_the_weights_of_its_own_night() -> None:
+    """Where the backtest kept the champion's policy, the agent that is kept is the one that the policy came from."""
+    made(SECOND, 9.0)
+    write_json(CHOICE / "choice.json", {"kept": FIRST})
+    assert start_point.keep(Path("var"), SECOND)
+    write_json(Path("var/champion.json"), {"hash": SECOND, "source": "simulated"})
+    start_point.note(Path("var"), wanted=True)
+    found = start_point.read()
+    assert found is not None
+    assert found.agent is not None
+    assert (found.filter, found.agent["net.weight"].tolist()) == ({"keep_u": 9.0}, [[1.0, 1.0], [1.0, 1.0]])
 
 
 def test_equal_weights_are_equal_bytes(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The champion that a candidate is compared with: the one that data/champion.json names, opened and verified.
+"""The champion that tonight's candidate is compared with: the one that data/champion.json names, opened and verified.
 
 The window command writes the file (`note`), so that DVC sees when the opponent is another one.
 """
@@ -23,10 +23,13 @@ class Rival:
     why: str = ""
     in_cash: bool = False
     """Whether it opens nothing, because its forecasts alone were promoted."""
+    proven: bool = False
+    """Whether its policy passed the gate; one that a person deployed against the verdict has not."""
 
 
-def find(candidate: str, note: Path = CHAMPION) -> Rival:
-    """The champion to beat. One that this program cannot open trades nothing and has to be beaten by nobody."""
+def find(candidate: str = "", note: Path = CHAMPION) -> Rival:
+    """The champion to beat, where it is not the candidate itself. One that this program cannot open trades nothing and
+    has to be beaten by nobody."""
     document = read_json(note) if note.is_file() else {"champion": None, "why": "none was named"}
     named = document["champion"]
     if named is None:
@@ -38,7 +41,8 @@ def find(candidate: str, note: Path = CHAMPION) -> Rival:
         if (folder / champion_record.MANIFEST).is_file() and champion_record.hash_of(folder) == named:
             try:
                 given = verdicts.of(folder, named)
-                return Rival(Bundle.open(folder), in_cash=given is not None and given.verdict == verdicts.IN_CASH)
+                said = "" if given is None else given.verdict
+                return Rival(Bundle.open(folder), "", said == verdicts.IN_CASH, said == verdicts.PROMOTE)
             except OddsmithError as error:
                 return Rival(None, f"{named[:12]} cannot be opened ({error})")
     return Rival(None, f"{named[:12]} is no longer on this machine")

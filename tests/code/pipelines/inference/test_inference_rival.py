@@ -9,7 +9,7 @@ from benchmarks import tiny_bundle
 from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.products import CHAMPION
 from pipelines.core.settings import Source
-from pipelines.gate import rival
+from pipelines.inference import rival
 
 DAY_S = 86_400
 
