@@ -163,9 +163,11 @@ def train(
     if recipe.learner.startswith("ppo"):
         watchers += [schedules.Schedules(params.learner, warm=recipe.imitation_epochs > 0), mean]  # type: ignore[arg-type]
     learner.set_logger(logger(Curves(), None))
-    if recipe.timesteps:
-        learner.learn(recipe.timesteps, callback=watchers)
-    choosing_now.judge(recipe.timesteps, once=recipe.timesteps > 0)
+    # Where no sizing table allows an entry none is offered, and an account is searched to its end for each.
+    steps = recipe.timesteps if any(par[compiled.KELLY] > 0.0 for par in pars) else 0
+    if steps:
+        learner.learn(steps, callback=watchers)
+    choosing_now.judge(steps, once=steps > 0)
     if mean.give(learner.policy):
         choosing_now.judge(recipe.timesteps, once=True)
     learner.policy.load_state_dict(choosing_now.kept)

@@ -25,7 +25,8 @@ def render(found: dict[str, Any], name: str) -> str:
         "online chooser, `regime_chooser` gives each six hours to the strategy (or to cash) that did best after six",
         "hours that looked the same (moves, costs, spreads, volatility, confidence), as fitted on the choosing",
         "worlds. Made by",
-        f"`python -m benchmarks.learning --edge {found['edge']:g} --worlds {found['worlds']}`.",
+        f"`python -m benchmarks.learning --edge {found['edge']:g} --worlds {found['worlds']}`, worlds from"
+        f" {found['first']} on.",
         "",
         "| row | IQM | worlds above 0 | against threshold_plain | against threshold | against Kelly | s of one core |",
         "|---|---|---|---|---|---|---|",
@@ -56,7 +57,8 @@ def _sentences(found: dict[str, Any]) -> list[str]:
         )
     if "warm_minus_start" in found:
         told.append(
-            f"The warm-started agent against its own start: {found['warm_minus_start']:+,.0f} pUSD, lower bound"
+            "The warm-started agent, mean of its seeds, against its own start:"
+            f" {found['warm_minus_start']:+,.0f} pUSD, lower bound"
             f" {found['warm_minus_start_lower']:+,.0f}."
         )
     for name, value in found.get("move_minus_id", {}).items():
