@@ -24,7 +24,9 @@ from simulator.markets.source import MarketSource, SourceOptions
 from simulator.markets.timeline import MarketLife, Timeline, TimelineMarkets
 
 _BLOCK: Final = 512
-"""Markets generated at once: enough for vector speed, few enough for memory (about 200 bytes a bar)."""
+_BLOCK_BARS: Final = 2_000_000
+"""Markets, and bars of theirs, generated at once: enough for vector speed, few enough for memory (about 200 bytes a
+bar)."""
 
 MOST_MINUTES: Final = 60
 """Longest step in minutes."""
@@ -59,7 +61,8 @@ class SyntheticMarkets(TimelineMarkets):
     def _extend(self) -> None:
         """Generate the events that have started since the last call."""
         reached = (self.now_s - EPOCH_S) // (self.family.event_every_min * STEP_S) + 1
-        stride = max(1, _BLOCK // self.family.markets_per_event)
+        count = self.family.markets_per_event
+        stride = max(1, min(_BLOCK, _BLOCK_BARS // self.family.event_length_min) // count)
         edges = [*range(self._events, reached, stride), reached]
         for first, last in pairwise(edges):
             events = [build(self.family, number) for number in range(first, last)]
