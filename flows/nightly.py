@@ -173,7 +173,8 @@ def _trades(bundle_hash: str) -> bool:
 def nightly(source: Source | None = None, recording: str | None = None, fresh: bool = True) -> dict[str, Any]:
     """Replay the last day; ingest, pull, validate, train, backtest, package, judge; promote and install what passed.
 
-    What comes back is in var/nightly.json too: seconds per step, the replay, the verdict, the champion.
+    What comes back is in var/nightly.json too: seconds per step, the replay, the verdict, the champion, and whether
+    DVC's remote has all of it.
     """
     with alone(NIGHT, "a night"):
         killed = nights.present()
@@ -241,12 +242,13 @@ def _night(source: Source | None, recording: str | None, fresh: bool) -> dict[st
     seconds["promote"] = time.perf_counter() - begun
     read_bill()
     nights.at("push")
-    dvc_remote.push()
+    pushed = dvc_remote.push()
     outcome = {
         "steps": {name: round(value, 1) for name, value in seconds.items()},
         "parity": _gap(replayed) if replayed else None,
         "gate": {"verdict": gate["verdict"], "reasons": gate["reasons"]},
         "champion": champion(),
+        "pushed": pushed,
         "shadow": shadow_record.challenger(Settings().var),
         "ended_s": round(time.time(), 1),
         "source": window["source"],

@@ -106,7 +106,7 @@ class Desk:
             "verdict": verdict["verdict"],
             "installed": installed,
             "raw": sha256_path(self.folder / "data/raw"),
-            "pushed": "in sync" in self.dvc("status", "--cloud"),
+            "remote": self.dvc("status", "--cloud").strip(),
         }
 
 
