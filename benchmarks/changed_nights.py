@@ -238,7 +238,8 @@ def _decided(*, deploy: bool) -> dict[str, Any]:
     failed = [one["name"] for one in gate["criteria"] if not one["passed"]]
     policy = Bundle.open(BUNDLE).manifest["policy"]["kind"]
     done = {"promoted": promoted, "deployed": deploy and not promoted}
-    return {"verdict": gate["verdict"], "failed": failed, "policy": policy, **done}
+    kept = bool(gate["evidence"].get("policy_kept"))
+    return {"verdict": gate["verdict"], "failed": failed, "policy": policy, "kept": kept, **done}
 
 
 def figures(rows: Sequence[dict[str, Any]], changes: Sequence[int], bound: float) -> dict[str, Any]:
