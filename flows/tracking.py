@@ -136,10 +136,10 @@ def headline(reports: Mapping[str, Any]) -> dict[str, float]:
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
             found[f"{FIRST}/{name}"] = float(value)
     backtest = reports.get("backtest", {})
-    chosen = [one for one in backtest.get("strategies", {}).values() if one["kind"] == backtest.get("chosen")]
+    chosen = backtest.get("strategies", {}).get(backtest.get("chosen"))
     if chosen:
-        found[f"{FIRST}/backtest P_L pUSD"] = float(chosen[0]["pnl_pusd"])
-        found[f"{FIRST}/backtest drawdown"] = float(chosen[0]["max_drawdown"])
+        found[f"{FIRST}/backtest P_L pUSD"] = float(chosen["pnl_pusd"])
+        found[f"{FIRST}/backtest drawdown"] = float(chosen["max_drawdown"])
     return found
 
 

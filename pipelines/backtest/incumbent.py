@@ -1,8 +1,8 @@
 """The champion's policy around tonight's forecasts: it stays until another one is surely better.
 
-A policy that passed the gate was picked from older events with all trials charged. To pick again every night, among
-policies that differ little, from the few events of one slice, is to pick luck: after a change of the market the slice
-has hours. So the backtest plays the champion's policy too and keeps it where it earned, unless a paired comparison over
+A policy that passed the gate was picked from older events. To pick again every night, among policies that differ
+little, from the few events of one slice, is to pick luck: after a change of the market the slice has hours. So the
+backtest plays the champion's policy too and keeps it where it earned, unless a paired comparison over
 events says that another one is surely better.
 """
 
@@ -34,7 +34,7 @@ class Incumbent:
     kind: str
     params: dict[str, Any]
     folder: Path
-    """Where its files lie."""
+    """The champion's bundle, which holds the files of a trained policy."""
 
     def among(self, jobs: Sequence[Job], comparison: Comparison) -> tuple[list[Job], str]:
         """All jobs with its own, which has tonight's forecasts and sizes, and the name of its row. A rule that is

@@ -94,7 +94,7 @@ def page(runs: Sequence[Run], document: dict[str, Any], markets: Mapping[str, Ma
         " one bar later, after spread, impact and fees"
     )
     seen, lines = next(run for run in runs if run.name == document["detailed"]), once(runs)
-    name = escape(seen.name) + ("" if seen.kind == document["chosen"] else ", not chosen")
+    name = escape(seen.name) + ("" if seen.name == document["chosen"] else ", not chosen")
     parts = [
         f"<h1>Backtest on the selection slice</h1><p class=soft>{escape(about)}</p>{_note(seen, document)}",
         f"<div class=card>{charts.legend(lines)}{charts.chart(lines, charts.equity)}</div>",
@@ -124,7 +124,7 @@ def page(runs: Sequence[Run], document: dict[str, Any], markets: Mapping[str, Ma
 
 def _note(seen: Run, document: dict[str, Any]) -> str:
     """Which policy the sections below follow where it is not the chosen one."""
-    if seen.kind == document["chosen"]:
+    if seen.name == document["chosen"]:
         return ""
     chosen, name = escape(document["chosen"]), escape(seen.name)
     return (
@@ -168,7 +168,7 @@ def _remarks(days: float, periods: Sequence[int]) -> str:
 def _row(run: Run, document: dict[str, Any], periods: Sequence[int]) -> str:
     f, trailing = run.figures, document["trailing_returns"].get(run.name, {})
     cells = (
-        escape(run.name) + (" &#9733;" if run.kind == document["chosen"] else ""),
+        escape(run.name) + (" &#9733;" if run.name == document["chosen"] else ""),
         money(f.pnl_pusd),
         f"{f.return_fraction:+.2%}",
         *(f"{trailing[str(period)]:+.2%}" for period in periods),
@@ -181,5 +181,5 @@ def _row(run: Run, document: dict[str, Any], periods: Sequence[int]) -> str:
         f"{f.fees_pusd:,.2f}",
         f"{f.mean_exposure:.1%}",
     )
-    chosen = " class=chosen" if run.kind == document["chosen"] else ""
+    chosen = " class=chosen" if run.name == document["chosen"] else ""
     return f"<tr{chosen}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"

@@ -66,8 +66,8 @@ def run() -> None:
     with replaced_folder(CHOICE) as folder:
         kind = policies.find(chosen.kind, params)
         policy = policies.seal(kind, chosen.params, folder)
-        for name in kind.files:
-            shutil.copyfile(files / name, folder / name)
+        for part in kind.files:
+            shutil.copyfile(files / part, folder / part)
         write_json(folder / "choice.json", choice(policy, chosen, comparison.table, kept.bundle if kept else None))
 
 
@@ -183,8 +183,7 @@ def _document(runs: Sequence[Run], chosen: Run, comparison: Comparison) -> dict[
             run.name: report.trailing_returns(run, comparison.length_s, comparison.cash_micro) for run in runs
         },
         "random_mean_pnl_pusd": float(np.mean(by_luck)) if by_luck else None,
-        "chosen": chosen.kind,
-        "chosen_name": chosen.name,
+        "chosen": chosen.name,
         "sizing": _sizing(comparison.table) | {"kelly": comparison.table.kelly},
         "annualised": "365 days, open around the clock; by UTC day of market time and by bar",
         "equity_end_pusd": {run.name: run.result.equity_micro[-1] / MICRO for run in runs},

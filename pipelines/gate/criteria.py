@@ -99,7 +99,7 @@ def luck(
 ) -> list[Criterion]:
     """What picking the best of all trials explains: the deflated Sharpe ratio of the P&L on the gate slice, and the
     probability that the choice on the selection slice is overfitted. A policy that was `kept` from the champion was
-    picked from older data and passed with all trials there; on this slice it is the only trial."""
+    picked from older data: of the trials those of its own kind count, with whatever forecasts."""
     least, most = gate.min_deflated_sharpe, gate.max_overfitting
     if kind == CASH:
         return [
@@ -107,13 +107,12 @@ def luck(
             Criterion("overfitting", True, None, most, "The policy is cash: its choice cannot be overfitted."),
         ]
     value = None if deflated is None else deflated.probability
+    which = " (of the champion's policy, which was not picked tonight)" if kept else ""
     said = (
         "cannot be measured: its P&L is the same in all events"
         if deflated is None
         else f"is {deflated.probability:.3f}: {deflated.sharpe_event:.2f} an event over {deflated.events} events, where"
-        f" the luckiest of {deflated.trials:,} trials without skill would show {deflated.luckiest_event:.2f}"
-        + " (the policy is the champion's, which was not picked tonight)"
-        * kept
+        f" the luckiest of {deflated.trials:,} trials{which} without skill would show {deflated.luckiest_event:.2f}"
     )
     shown = "was not measured" if fooled is None else f"is {fooled:.0%}"
     return [

@@ -26,8 +26,6 @@ from pipelines.trading import policies
 
 HOLD = "hold"
 REPORT = report_json("gate")
-KEPT = luck.Trials((), 1)
-"""The trials behind a policy that stayed the champion's: nothing was picked tonight."""
 PACKAGE = report_json("package")
 BACKTEST = report_json("backtest")
 FILLS = report_json("fills")
@@ -156,7 +154,7 @@ def measure(
     parity = onnx_difference(bundle.hash)
     backtest = read_json(BACKTEST) if BACKTEST.is_file() else {}
     kept = kept_policy(bundle, opponent)
-    tried = KEPT if kept else trials_of(backtest, histories, params)
+    tried = trials_of(backtest, histories, params, mine.policy if kept else None)
     deflated = luck.deflated_sharpe(np.array(list(mine.traded.by_event.values())), tried)
     skilled, covers = criteria.skill(by_event, by_period, gate), criteria.covered(mine, params)
     sound = [
@@ -214,11 +212,14 @@ def kept_policy(bundle: Bundle, opponent: rival.Rival) -> bool:
     return kind.kind != contender.CASH and mine["policy"] == its["policy"] and same
 
 
-def trials_of(backtest: Mapping[str, Any], histories: Sequence[market_history.History], params: Params) -> luck.Trials:
-    """Every trial of var/trials.jsonl whose data reaches into the gate slice. At least those that the report of the
-    backtest shows, also where the ledger was lost."""
-    kinds = policies.candidates(params)
-    found = luck.Trials.of_ledger(kinds, min(int(one.ts_s[0]) for one in histories))
+def trials_of(
+    backtest: Mapping[str, Any], histories: Sequence[market_history.History], params: Params, kept: str | None
+) -> luck.Trials:
+    """Every trial of var/trials.jsonl whose data reaches into the gate slice; of a kept policy those of its kind alone.
+    At least those that the report of the backtest shows, also where the ledger was lost."""
+    kinds = policies.candidates(params) if kept is None else (kept,)
+    since_s = min(int(one.ts_s[0]) for one in histories)
+    found = luck.Trials.of_ledger(kinds, since_s, alone=kept is not None)
     shown = sum(row["kind"] in kinds for row in backtest.get("strategies", {}).values())
     return replace(found, count=max(found.count, shown))
 

@@ -42,7 +42,7 @@ def find(candidate: str = "", note: Path = CHAMPION) -> Rival:
             try:
                 given = verdicts.of(folder, named)
                 said = "" if given is None else given.verdict
-                return Rival(Bundle.open(folder), "", said == verdicts.IN_CASH, said == verdicts.PROMOTE)
+                return Rival(Bundle.open(folder), in_cash=said == verdicts.IN_CASH, proven=said == verdicts.PROMOTE)
             except OddsmithError as error:
                 return Rival(None, f"{named[:12]} cannot be opened ({error})")
     return Rival(None, f"{named[:12]} is no longer on this machine")

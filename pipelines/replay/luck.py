@@ -31,16 +31,19 @@ class Trials:
     count: int
 
     @classmethod
-    def of_ledger(cls, kinds: Sequence[str], since_s: int, path: Path = TRIALS) -> Self:
+    def of_ledger(cls, kinds: Sequence[str], since_s: int, path: Path = TRIALS, *, alone: bool = False) -> Self:
         """Every backtest of some policy kinds (one's own on the same bars too), every combination of a sweep, every
         setting of a study, and every agent that was trained again before a backtest judged it; a repeated one counts
         again.
 
         A trial whose data ended before `since_s` (market time) cannot have learned from a slice that begins there, and
-        is left out. One that does not say where its data ended counts.
+        is left out. One that does not say where its data ended counts. With `alone` trials of other kinds are left out
+        too, also those of a strategy that is gone.
         """
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         rows = [row for row in map(json.loads, lines) if row.get("data_end_s") is None or row["data_end_s"] > since_s]
+        if alone:
+            rows = [row for row in rows if row["settings"].get("policy") in kinds]
         counted = [row for row in rows if _counts(row, kinds)]
         known = [row["measured"].get(STATISTIC) for row in counted]
         return cls([float(one) for one in known if one is not None], len(counted) + _discarded_agents(rows))

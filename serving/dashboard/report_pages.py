@@ -126,7 +126,7 @@ def _backtest(report: Document) -> dict[str, Any]:
     rows = [
         {
             "name": name,
-            "chosen": one["kind"] == report["chosen"],
+            "chosen": name == report["chosen"],
             "pnl_pusd": one["pnl_pusd"],
             "return": one["return_fraction"],
             "max_drawdown": one["max_drawdown"],

@@ -17,6 +17,7 @@ from pipelines.gate.look_ahead import Proof
 from pipelines.gate.paired import compare, difference
 from pipelines.inference import rival
 from pipelines.inference.bundle import Bundle
+from pipelines.replay import trials
 from pipelines.replay.luck import Deflated
 from pipelines.replay.performance import Figures
 
@@ -72,14 +73,24 @@ def test_each_criterion_can_fail_and_says_so(made, name):
     json.dumps(found.document(), allow_nan=False)
 
 
-def test_a_policy_that_was_kept_is_the_only_trial():
-    """Where the policy is the champion's nothing was picked tonight: its P&L is asked for more than chance without a
-    charge for the trials of the selection, and the choice cannot be overfitted."""
+def test_a_policy_that_was_kept_cannot_be_overfitted():
+    """Where the policy is the champion's nothing was picked tonight; its deflated Sharpe ratio is asked as ever."""
     made = criteria.luck("kelly", SURE, 0.9, GATE, kept=True)
     assert [one.passed for one in made] == [True, True]
     assert "not picked tonight" in made[0].text
     assert not criteria.luck("kelly", LUCKY, 0.1, GATE, kept=True)[0].passed
-    assert stage.KEPT.luckiest() == 0.0
+
+
+def test_every_try_of_a_kept_policy_counts(tmp_path, monkeypatch):
+    """A policy that stayed is charged for each backtest of its kind on data that reach into the slice, so that trying
+    forecast after forecast with it is no free draw; not for the kinds that nobody picked from."""
+    monkeypatch.chdir(tmp_path)
+    for kind in ("threshold", "kelly", "threshold", "tuned"):
+        trials.append("backtest", {"policy": kind, "name": kind, "candidate": True}, {"t_events": 1.0})
+    shown = {"strategies": {kind: {"kind": kind} for kind in ("threshold", "kelly", "tuned")}}
+    assert stage.trials_of(shown, histories(1, 0.0, 1), PARAMS, "threshold").count == 2
+    assert stage.trials_of(shown, histories(1, 0.0, 1), PARAMS, "ensemble").count == 0
+    assert stage.trials_of(shown, histories(1, 0.0, 1), PARAMS, None).count == 4
 
 
 @pytest.mark.parametrize(("proven", "kept"), [(True, True), (False, False)])
