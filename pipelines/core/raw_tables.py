@@ -240,7 +240,8 @@ def write_raw(
             day = int(bars.ts_s[first]) // DAY_S
             if day not in days:
                 days[day] = _Day(day_folder(folder / "bars", day))
-            days[day].add(table.slice(first, last - first))
+            # A copy: a slice would keep all days of the market until this day has a full group of rows.
+            days[day].add(table.take(np.arange(first, last)))
     for one in days.values():
         one.close()
 
