@@ -31,34 +31,30 @@ from scipy.stats import rankdata
 
 from benchmarks.mean_interval import mean_interval
 from pipelines.core.command_line import exit_status, whole
-from pipelines.core.domain import FloatArray
+from pipelines.core.domain import FloatArray, Tape
 from pipelines.core.errors import DataError
 from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID
-from pipelines.features.microstructure import (
-    BOOK_FEATURES,
-    TRADE_FEATURES,
-    BookLevels,
-    IntArray,
-    Tape,
-    book_features,
-    hashed,
-    is_large,
-    trade_features,
-)
+from pipelines.features.microstructure import IntArray, imbalances, micro_gaps
+from pipelines.features.order_flow import ACCOUNTS, BOOK, DEPTH, TRADES, LargeAccounts, Levels, book_values, values
 from pipelines.trading import kernel
+from pipelines.venue.data import hashed
 from simulator.markets.events import EPOCH_S, Family, build
 from simulator.markets.large_account import wallet
 from simulator.markets.price_model import Model
 from simulator.markets.synthetic import lives
 from simulator.markets.timeline import Timeline
-from simulator.venue.market_maker import DEPTH
+from simulator.venue.market_maker import DEPTH as QUOTED
 
 HORIZONS = (1, 5, 24)
 LAGS, PENALTY, SAMPLES = 5, 100.0, 1_000
-WINDOW_BARS, LARGE_SHARE = 15, 0.08
+BOOK_FEATURES = ("imbalance_1", "micro_gap", *BOOK)
+TRADE_FEATURES = (*TRADES, ACCOUNTS[0])
+LENGTH_S = 60
 RATE, EXPONENT, IMPACT = 0.05, 1.0, 0.125
 """Fees and impact of the taker: the venue's usual schedule and `execution.impact_share`."""
 SALT = b"benchmark"
+Book = tuple[Levels, Levels]
+"""Bids and asks: price in units and size in base units, the best first."""
 
 
 @dataclass(frozen=True)
@@ -110,23 +106,40 @@ def recorded(path: Path) -> list[Panel]:
         rows = rows[np.argsort(ms[rows], kind="stable")]
         seconds = ms[rows] // 1_000
         rows = rows[np.append(np.diff(seconds) > 0, True)]
-        books = BookLevels(*(levels[side][rows] for side in ("bid_px", "bid_sz", "ask_px", "ask_sz")))
-        spread = books.ask_price[:, 0] - books.bid_price[:, 0]
-        good = (books.bid_size[:, 0] > 0) & (books.ask_size[:, 0] > 0) & (spread > 0)
+        bid, ask = levels["bid_px"][rows, 0], levels["ask_px"][rows, 0]
+        good = (levels["bid_sz"][rows, 0] > 0) & (levels["ask_sz"][rows, 0] > 0) & (ask > bid)
         if good.sum() > 10 * max(HORIZONS):
-            panels.append(Panel(books.mid[good], spread[good], book_features(books)[good]))
+            rows, bid, ask = rows[good], bid[good], ask[good]
+            sides = ((f"{side}_px", f"{side}_sz") for side in ("bid", "ask"))
+            books = zip(*(_side(levels[price][rows], levels[size][rows]) for price, size in sides), strict=True)
+            panels.append(Panel((bid + ask) / 2.0, ask - bid, _book_features(list(books))))
     return panels
 
 
 def _levels(table: Any, side: str) -> FloatArray:
     if f"{side}1" in table.schema.names:
-        columns = [np.asarray(table[f"{side}{level}"].to_numpy(), dtype=np.float64) for level in range(1, 6)]
+        columns = [np.asarray(table[f"{side}{level}"].to_numpy(), dtype=np.float64) for level in range(1, DEPTH + 1)]
         return np.nan_to_num(np.column_stack(columns))
-    made = np.zeros((table.num_rows, 5))
+    made = np.zeros((table.num_rows, DEPTH))
     for row, level in enumerate(table[side].to_pylist()):
-        kept = (level or [])[:5]
+        kept = (level or [])[:DEPTH]
         made[row, : len(kept)] = kept
     return made
+
+
+def _side(prices: FloatArray, sizes: FloatArray) -> list[Levels]:
+    """One side of many books from prices in [0, 1] and sizes in shares, (n, L) each."""
+    units, micro = np.rint(prices * PRICE_SCALE).astype(int), np.rint(sizes * MICRO).astype(int)
+    pairs = zip(units.tolist(), micro.tolist(), strict=True)
+    return [[level for level in zip(*pair, strict=True) if level[1] > 0] for pair in pairs]
+
+
+def _book_features(books: Sequence[Book]) -> FloatArray:
+    """BOOK_FEATURES of every book, (n, 6)."""
+    touch = np.array([(*bids[0], *asks[0]) for bids, asks in books], dtype=np.int64)
+    sizes = touch[:, [1, 3]]
+    lean, gap = imbalances(*sizes.T), micro_gaps(touch[:, 0], touch[:, 2], sizes)
+    return np.column_stack([lean, gap, np.array([book_values(*book) for book in books])])
 
 
 def recorded_trades(path: Path) -> list[Panel]:
@@ -134,17 +147,22 @@ def recorded_trades(path: Path) -> list[Panel]:
     table = pq.read_table(path).to_pydict()
     order = np.argsort(table["timestamp_sec"], kind="stable")
     ts, price, size = (np.asarray(table[name])[order] for name in ("timestamp_sec", "price", "shares_normalized"))
-    buys = np.asarray(table["side"])[order] == "BUY"
+    whole = Tape(
+        ts.astype(np.int64),
+        np.rint(price * PRICE_SCALE).astype(np.int64),
+        np.rint(size * MICRO).astype(np.int64),
+        np.asarray(table["side"])[order] == "BUY",
+        np.zeros(len(ts), np.int64),
+    )
     panels = []
     for day in np.unique(ts // 86_400):
-        rows = ts // 86_400 == day
-        tape = Tape(ts[rows], buys[rows], price[rows], size[rows])
-        at = np.arange(tape.ts_s[0] // 60 + 1, tape.ts_s[-1] // 60, dtype=np.int64) * 60
+        tape = whole.where(ts // 86_400 == day)
+        at = np.arange(tape.ts_s[0] // LENGTH_S + 1, tape.ts_s[-1] // LENGTH_S, dtype=np.int64) * LENGTH_S
         if len(at) <= 10 * max(HORIZONS):
             continue
-        last = price[rows][np.searchsorted(tape.ts_s, at, side="right") - 1]
-        features = trade_features(tape, at, last, 60 * WINDOW_BARS, LARGE_SHARE)[:, :2]
-        panels.append(Panel(last, np.full(len(at), 0.01), features))
+        last = tape.price_units[np.searchsorted(tape.ts_s, at, side="right") - 1]
+        features = values(tape, at.tolist(), last.tolist(), LENGTH_S)[:, : len(TRADES)]
+        panels.append(Panel(last / PRICE_SCALE, np.full(len(at), 0.01), features))
     return panels
 
 
@@ -163,29 +181,38 @@ def synthetic(events: int) -> tuple[list[Panel], dict[str, float]]:
         noise = timeline.trades(life.listing.market_id)
         assert noise.accounts is not None
         account = np.array([number[one] for one in noise.accounts.tolist()], dtype=np.int64)
-        price, size = noise.price_units / PRICE_SCALE, noise.shares_micro / MICRO
-        tape = Tape(noise.ts_s, noise.buys, price, size, account)
+        tape = Tape(noise.ts_s, noise.price_units, noise.shares_micro, noise.buys, account)
         bid, ask = (side.astype(np.int64) for side in (life.bid, life.ask))
-        books = _ladder(bid, ask, life.bid_size, life.ask_size, life.listing.tick_units)
-        at = life.listing.start_s + 60 * np.arange(len(bid), dtype=np.int64)
-        features = np.hstack((book_features(books), trade_features(tape, at, books.mid, 60 * WINDOW_BARS, LARGE_SHARE)))
         good = (bid > 0) & (ask < PRICE_SCALE)
-        panels.append(Panel(books.mid[good], ((ask - bid) / PRICE_SCALE)[good], features[good]))
-        large = is_large(tape, LARGE_SHARE)
+        sizes = life.bid_size[good], life.ask_size[good]
+        books = _ladders(bid[good], ask[good], sizes, life.listing.tick_units)
+        at = life.listing.start_s + LENGTH_S * np.arange(len(bid), dtype=np.int64)
+        trades = values(tape, at.tolist(), ((bid + ask) // 2).tolist(), LENGTH_S)[good]
+        mid, spread = (bid + ask)[good] / (2.0 * PRICE_SCALE), (ask - bid)[good] / PRICE_SCALE
+        panels.append(Panel(mid, spread, np.hstack((_book_features(books), trades))))
+        large = _large(tape)
         right += int((account[large] == planted).sum())
         called += int(large.sum())
         its += int((account == planted).sum())
     return panels, {"precision": round(right / max(called, 1), 3), "recall": round(right / max(its, 1), 3)}
 
 
-def _ladder(bid: IntArray, ask: IntArray, bid_size: Any, ask_size: Any, tick: int) -> BookLevels:
-    """The book that the market maker quotes around the best prices."""
-    depth = np.arange(DEPTH)
-    grown = 1.0 + depth / 2.0
-    sizes = [size[:, None] * SHARE_GRID / MICRO * grown for size in (bid_size, ask_size)]
-    prices = [(bid[:, None] - tick * depth) / PRICE_SCALE, (ask[:, None] + tick * depth) / PRICE_SCALE]
-    shown = [np.where((price > 0.0) & (price < 1.0), size, 0.0) for price, size in zip(prices, sizes, strict=True)]
-    return BookLevels(prices[0], shown[0], prices[1], shown[1])
+def _large(tape: Tape) -> Any:
+    """Which trades are called large, (n,)."""
+    accounts = LargeAccounts(LENGTH_S)
+    rows = zip(tape.ts_s.tolist(), tape.shares_micro.tolist(), tape.buys.tolist(), tape.account.tolist(), strict=True)
+    return np.array([accounts.trade(*row) for row in rows], dtype=bool)
+
+
+def _ladders(bid: IntArray, ask: IntArray, sizes: tuple[Any, Any], tick: int) -> list[Book]:
+    """The books that the market maker quotes around the best prices."""
+    depth = np.arange(QUOTED)
+    sides = []
+    for best, size, step in ((bid, sizes[0], -tick), (ask, sizes[1], tick)):
+        price = best[:, None] + step * depth
+        shown = np.where((price > 0) & (price < PRICE_SCALE), size[:, None] * SHARE_GRID * (1.0 + depth / 2.0), 0.0)
+        sides.append(_side(price / PRICE_SCALE, shown / MICRO))
+    return list(zip(*sides, strict=True))
 
 
 def measured(panels: Sequence[Panel], names: Sequence[str]) -> dict[str, Any]:

@@ -85,6 +85,7 @@ class ScriptedPredictor:
     lookback = LOOKBACK
     horizon = HORIZON
     filter: StateSpace | None = None
+    reads_order_flow = False
 
     def forecast_batch(self, features: Any, mids: Any, sentiment: Any = None, states: Any = None) -> Forecasts:
         """The same forecast for every window."""

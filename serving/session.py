@@ -21,6 +21,7 @@ from serving import metrics
 from serving.account.trading_account import TradingAccount
 from serving.dashboard.status import Status
 from serving.market import history
+from serving.market.account_poll import AccountPoll
 from serving.market.feed import Feed
 from serving.market.headlines import HeadlinePoller
 from serving.market.references import References
@@ -64,6 +65,7 @@ class Connections:
     listing: VenueHttp
     exchange: VenueHttp
     archive: VenueHttp
+    tape: VenueHttp
     headlines: HeadlinePoller
 
 
@@ -74,10 +76,11 @@ async def connections(settings: Settings, params: Params) -> AsyncIterator[Conne
         VenueHttp(settings.gamma_url, per_10_s=300) as listing,
         VenueHttp(settings.clob_url) as exchange,
         VenueHttp(settings.data_url, per_10_s=800) as archive,
+        VenueHttp(settings.data_url, per_10_s=300, attempts=2) as tape,
         sources.opened(settings, params.serving.news_poll_s) as texts,
     ):
         poller = HeadlinePoller(texts, scorers.make(params.news, settings))
-        yield Connections(listing=listing, exchange=exchange, archive=archive, headlines=poller)
+        yield Connections(listing=listing, exchange=exchange, archive=archive, tape=tape, headlines=poller)
 
 
 class Session:
@@ -108,6 +111,8 @@ class Session:
             on_left=lasting.status.left,
             on_market=self._on_market,
         )
+        self.feed.read_order_flow(wanted=lasting.turns.reads_order_flow)
+        self._accounts = AccountPoll(venue.tape, self.feed, length_s)
         self._references = References(
             settings,
             lambda: [one.market for one in self.feed.followed.values()],
@@ -169,6 +174,7 @@ class Session:
             tasks.create_task(self._patiently("heartbeat", lasting.heartbeat.run))
             tasks.create_task(self._patiently("watch", self._watch_venue))
             tasks.create_task(self._references.run())
+            tasks.create_task(self._accounts.run())
 
     async def _grid_offset_s(self, markets: list[Market], length_s: int, now_s: int) -> int:
         """Seconds after a multiple of the bar length at which bars close; 0 while no history tells it and something is
@@ -317,6 +323,7 @@ class Session:
         self._reached_s = None
         if await lasting.model_watch.refresh() and lasting.model_watch.geometry != geometry:
             raise VenueUnavailable("the new bundle has another bar length or lookback: windows are warmed anew")
+        self.feed.read_order_flow(wanted=lasting.turns.reads_order_flow)
         async with self._tried():
             finish = await lasting.turns.take(lasting.account, self.feed)
             if finish is not None:

@@ -3,6 +3,7 @@
 Market time (`ts_s`) is the venue's: bar closes, resolution, trading days. Wall time never appears in these objects.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
@@ -172,6 +173,41 @@ class Quote:
         if outcome is Outcome.YES:
             return self
         return Quote(10_000 - self.ask_units, 10_000 - self.bid_units, self.ask_size_micro, self.bid_size_micro)
+
+
+@dataclass(frozen=True, slots=True)
+class Tape:
+    """Public trades of one market, oldest first, (n,) each. Both tokens' trades are told as those of the YES token."""
+
+    ts_s: NDArray[np.int64]
+    price_units: NDArray[np.int64]
+    shares_micro: NDArray[np.int64]
+    buys: NDArray[np.bool_]
+    """Whether the taker bought YES, or sold NO."""
+    account: NDArray[np.int64]
+    """A number that stands for the taker's wallet; 0 where it is not known."""
+
+    def __len__(self) -> int:
+        return len(self.ts_s)
+
+    def where(self, mask: NDArray[np.bool_]) -> "Tape":
+        """The trades that a mask keeps."""
+        return Tape(*(getattr(self, name)[mask] for name in Tape.__dataclass_fields__))
+
+    @classmethod
+    def empty(cls) -> "Tape":
+        """No trades."""
+        none = np.empty(0, np.int64)
+        return cls(none, none, none, np.empty(0, bool), none)
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Tape]") -> "Tape":
+        """The trades of all parts, in the order of time."""
+        if not parts:
+            return cls.empty()
+        columns = [np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__]
+        order = np.argsort(columns[0], kind="stable")
+        return cls(*(column[order] for column in columns))
 
 
 @dataclass(frozen=True, slots=True)

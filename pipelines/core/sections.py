@@ -80,6 +80,9 @@ class PullParams(Section):
     """Requests to the venue that may be under way at once. Unit: requests."""
     allow: list[str] = []
     """Only markets that one of these patterns (as in `markets.allow`) matches are learned from; empty: every market."""
+    order_flow: bool = False
+    """Whether books beyond the touch, the sides of trades and large accounts are recorded and learned from. Off: on no
+    recording do they add to what is earned (docs/results/microstructure.md)."""
 
     @field_validator("allow")
     @classmethod

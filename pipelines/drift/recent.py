@@ -18,6 +18,7 @@ from pipelines.drift import refit
 from pipelines.drift.reference import COMPARED
 from pipelines.drift.residuals import IntArray, Made, Series, judged
 from pipelines.features.compute import batch
+from pipelines.features.order_flow import ORDER_FLOW
 from pipelines.features.spec import FEATURE_NAMES
 from pipelines.features.state_space import STATES
 from pipelines.features.state_space_batch import NO_END_S, Books, Columns, Rungs, contexts, states
@@ -25,6 +26,7 @@ from pipelines.inference.predictor import Predictor, Raw
 from pipelines.news import decay
 from pipelines.reference import recorded, segments
 from pipelines.reference.board import Board
+from pipelines.rows import order_flow
 
 BARS = ("market_id", "ts_s", "mid_units", "volume_micro")
 BOOKS = ("spread_units", "bid_size_micro", "ask_size_micro")
@@ -72,7 +74,9 @@ def window(folder: Path, predictor: Predictor, params: DriftParams) -> pd.DataFr
         ahead[1] = refit.ahead(columns, events, horizon)
     books = (bars[name].to_numpy(np.int64) for name in BOOKS)
     rungs, fair = _rungs(markets, series, events), _fair(folder, markets, series)
-    context = contexts(Books(events, series.place == 0, series.ts_s, series.mid_units, *books, rungs=rungs, fair=fair))
+    flow = _flow(folder, series) if predictor.reads_order_flow else None
+    seen = Books(events, series.place == 0, series.ts_s, series.mid_units, *books, rungs=rungs, fair=fair, flow=flow)
+    context = contexts(seen)
     left = np.concatenate((left, context), axis=1)
     made = _forecasts(predictor, series, (features, sentiment, left), positions, params.horizon_bars)
     frame: pd.DataFrame = pd.DataFrame(dict(zip(FEATURE_NAMES, features.T, strict=True)) | {"sentiment": sentiment})
@@ -160,6 +164,19 @@ def _fair(folder: Path, markets: pd.DataFrame, series: Series) -> FloatArray:
     edges = np.unique(series.market_id.astype(str), return_index=True)[1].tolist()
     parts = zip(rules, np.split(series.ts_s, edges[1:]), strict=True)
     return np.concatenate([board.series(rule, ts_s, series.length_s) for rule, ts_s in parts])
+
+
+def _flow(folder: Path, series: Series) -> FloatArray:
+    """`ORDER_FLOW` of every bar, 0 where none was recorded."""
+    span = int(series.ts_s.min()) - 1, int(series.ts_s.max())
+    days = raw_tables.day_folders(folder / "order_flow", *span)
+    files = [path for day in days for path in sorted(day.glob("*.parquet"))]
+    found = order_flow.read([*files, *folder.glob(order_flow.FILE)], span=span)
+    made = np.zeros((len(series.ts_s), len(ORDER_FLOW)))
+    for run in series.runs():
+        known = order_flow.at(series.ts_s[run], found.get(str(series.market_id[run.start])))
+        made[run] = 0.0 if known is None else known
+    return made
 
 
 def _listed(markets: pd.DataFrame, series: Series) -> list[Any]:

@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from pipelines.core.money import MICRO, PRICE_SCALE
-from pipelines.features import ladder, reference_gap
+from pipelines.features import ladder, order_flow, reference_gap
 from pipelines.features.ladder import LADDER
+from pipelines.features.order_flow import ORDER_FLOW
 from pipelines.features.reference_gap import REFERENCE
 
 NEAR: Final = (
@@ -30,9 +31,9 @@ NEAR: Final = (
 event's prices; the part of the own move that the sum confirms. The same as deviations from means of 5, 15 and 60 bars,
 those of the sum weighted by the price. Mean move of the siblings, and the largest one, now and decayed over 5 bars.
 The hour of the day in UTC. What networks read of the market context."""
-CONTEXT: Final = (*NEAR, *LADDER, *REFERENCE)
-"""The whole market context: `NEAR`, the place among the brackets of the event (`ladder`), and the gap to the fair value
-that a reference price implies (`reference_gap`)."""
+CONTEXT: Final = (*NEAR, *LADDER, *REFERENCE, *ORDER_FLOW)
+"""The whole market context: `NEAR`, the place among the brackets of the event (`ladder`), the gap to the fair value
+that a reference price implies (`reference_gap`), and what books and trades lean to (`order_flow`), as it is."""
 
 PRICES: Final = tuple(name for name in NEAR if name not in ("lean", "hour_sin", "hour_cos"))
 """Those that are differences of prices."""
@@ -181,12 +182,13 @@ class RollingContext:
         place: Sequence[float] = ladder.ABSENT,
         exclusive_units: int = 0,
         fair: tuple[float, float] = reference_gap.UNKNOWN,
+        flow: Sequence[float] = order_flow.NOTHING,
     ) -> list[float]:
         """The context of the bar that has just closed, in the order of `CONTEXT`; `siblings` are those of
         `Moves.others`. `place` is one of `ladder.places_of`, and `exclusive_units` as in `ladder.step`; `fair` are the
-        fair values that `reference_gap.step` reads."""
+        fair values that `reference_gap.step` reads, `flow` are those of `ORDER_FLOW`."""
         made, placed, gap = [0.0] * _NEAR, [0.0] * _LADDER, [0.0] * _REFERENCE
         step(self._state, made, hour_of(ts_s), mid_units, spread_units, *sizes_micro, *siblings)
         ladder.step(self._ladder, placed, place, mid_units, exclusive_units)
         reference_gap.step(self._reference, gap, *fair, mid_units)
-        return made + placed + gap
+        return [*made, *placed, *gap, *flow]

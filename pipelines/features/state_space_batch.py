@@ -27,6 +27,7 @@ from pipelines.features import reference_gap as rg
 from pipelines.features import scale
 from pipelines.features import state_space as ss
 from pipelines.features.feature import IntArray
+from pipelines.features.order_flow import ORDER_FLOW
 from pipelines.features.scale import log_odds
 
 NO_END_S = -1
@@ -173,6 +174,8 @@ class Books:
     """None where no market has levels."""
     fair: FloatArray | None = field(default=None, kw_only=True)
     """Fair values at each close and shortly before it, (n, 2), NaN where none is known; None where none is at all."""
+    flow: FloatArray | None = field(default=None, kw_only=True)
+    """`ORDER_FLOW` at each close, (n, len(ORDER_FLOW)); None where nothing was seen."""
 
 
 def contexts(books: Books) -> FloatArray:
@@ -182,6 +185,7 @@ def contexts(books: Books) -> FloatArray:
     book = books.mid_units, books.spread_units, books.bid_size_micro, books.ask_size_micro
     fair = np.full((len(made), 2), np.nan) if books.fair is None else books.fair
     _contexts(hour, *book, *siblings(books), places(books), exclusive_units(books), fair, books.starts, made)
+    made[:, len(mc.CONTEXT) - len(ORDER_FLOW) :] = 0.0 if books.flow is None else books.flow
     return made
 
 

@@ -25,6 +25,7 @@ from pipelines.core.products import FEATURES, QUARANTINE, RAW
 from pipelines.core.scheduler import each
 from pipelines.features.ladder import LADDER
 from pipelines.features.market_context import CONTEXT
+from pipelines.features.order_flow import ORDER_FLOW
 from pipelines.features.reference_gap import REFERENCE
 from pipelines.features.scale import Scaler
 from pipelines.features.spec import FEATURE_NAMES, SCALED
@@ -39,7 +40,7 @@ from pipelines.rows.market import Bools, IntArray, MarketBars, long_enough
 from pipelines.rows.raw_bars import RawBars
 from pipelines.rows.set_aside import SetAside
 
-PLACED = (*LADDER, *REFERENCE)
+PLACED = (*LADDER, *REFERENCE, *ORDER_FLOW)
 """Columns of the market context that most markets lack: they are counted."""
 LIGHTER = 8
 """A bar of which only market and time are read takes so much less memory than a whole one."""

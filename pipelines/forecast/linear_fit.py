@@ -1,13 +1,13 @@
 """Fit of the linear path: a ridge regression per horizon in price units, its shrink from forecasts of unseen events."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pipelines.core.domain import FloatArray
 from pipelines.forecast.safe_shrink import Unseen, safe_shrink
 from pipelines.forecast.training_windows import IntArray
-from pipelines.inference.linear_path import BOOK, LIMIT, LinearPath
+from pipelines.inference.linear_path import BEFORE_ORDER_FLOW, BOOK, LIMIT, LinearPath
 
 SAMPLE = 80_000
 """Bars of the fit slice, and at most so many of the calibration slice, that the path is fitted and shrunk on."""
@@ -44,11 +44,14 @@ class Sample:
 
 
 def fit(learned: Sample, judged: Sample, later: float) -> tuple[LinearPath, FloatArray]:
-    """The path of the fit slice's bars, each horizon with the best of CHOICES, and its safe shrink (H,).
+    """The path of the fit slice's bars, each horizon with the best of CHOICES, and its safe shrink (H,). Where no order
+    flow was recorded the path does not weigh it.
 
     The shrink is measured on forecasts of events that their weights did not see: those of the fit slice crosswise, and
     those of the slice after it, `judged`; `later` is that of `Unseen`.
     """
+    if not learned.inputs[:, BEFORE_ORDER_FLOW:].any():
+        learned, judged = (replace(one, inputs=one.inputs[:, :BEFORE_ORDER_FLOW]) for one in (learned, judged))
     scale = np.sqrt(np.mean(learned.inputs**2, axis=0))
     scale = np.where(scale > 1e-9, scale, 1.0)
     horizons = learned.left.shape[1]

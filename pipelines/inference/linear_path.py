@@ -11,6 +11,7 @@ from pipelines.core.domain import FloatArray
 from pipelines.core.errors import ArtifactError
 from pipelines.features.ladder import LADDER
 from pipelines.features.market_context import CONTEXT, LAGGED, PRICES
+from pipelines.features.order_flow import ORDER_FLOW
 from pipelines.features.reference_gap import REFERENCE
 from pipelines.features.scale import price_after
 from pipelines.features.state_space import STATES
@@ -31,18 +32,23 @@ PLACED: Final = (*(name for name in LADDER if name != "excess"), *REFERENCE)
 """What is read of the place among brackets and of a reference price. The excess is not: on recorded Bitcoin ranges it
 added nothing and made the errors of single events larger (docs/results/skill.md)."""
 _PLACED = [len(STATES) + CONTEXT.index(name) for name in PLACED]
-INPUTS: Final = (*PRICES, *(f"{name}_{lag}_before" for lag in range(1, LAGS) for name in LAGGED), *PLACED)
+_FLOW = [len(STATES) + CONTEXT.index(name) for name in ORDER_FLOW]
+INPUTS: Final = (
+    *PRICES, *(f"{name}_{lag}_before" for lag in range(1, LAGS) for name in LAGGED), *PLACED, *ORDER_FLOW
+)  # fmt: skip
 """Columns of `design`. New ones come last: a path that was fitted before weighs the first ones alone."""
-BEFORE_LADDER: Final = len(INPUTS) - len(PLACED)
+BEFORE_ORDER_FLOW: Final = len(INPUTS) - len(ORDER_FLOW)
+BEFORE_LADDER: Final = BEFORE_ORDER_FLOW - len(PLACED)
 LOWEST, HIGHEST = 0.001, 0.999
 
 
 def design(seen: FloatArray) -> FloatArray:
     """What the path weighs, (n, len(INPUTS)): the prices of the market context at the last bar of windows
-    (n, L, len(SEEN)), its last moves, the place among the brackets of the event, and the gap to the fair value."""
+    (n, L, len(SEEN)), its last moves, the place among the brackets of the event, the gap to the fair value, and what
+    books and trades lean to."""
     bars = seen.shape[1] - 1 - np.minimum(np.arange(1, LAGS), seen.shape[1] - 1)
     lags = seen[:, bars][..., _LAGGED].reshape(len(seen), -1)
-    return np.concatenate((seen[:, -1, _PRICES], lags, seen[:, -1, _PLACED]), axis=1)
+    return np.concatenate((seen[:, -1, _PRICES], lags, seen[:, -1, _PLACED], seen[:, -1, _FLOW]), axis=1)
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,11 @@ class LinearPath:
 
     scale: FloatArray
     weights: FloatArray
+
+    @property
+    def reads_order_flow(self) -> bool:
+        """Whether it weighs what books beyond the touch and trades lean to: only then the live process makes it."""
+        return len(self.scale) > BEFORE_ORDER_FLOW
 
     def forecast(self, inputs: FloatArray) -> FloatArray:
         """Change of price that the path adds to the filter's forecast, (n, len(INPUTS)) -> (n, H)."""

@@ -153,6 +153,11 @@ class Predictor:
         return self.seen.filter
 
     @property
+    def reads_order_flow(self) -> bool:
+        """Whether the windows must bring what books beyond the touch and trades lean to."""
+        return self.linear is not None and self.linear.reads_order_flow
+
+    @property
     def network_bars(self) -> int:
         """Bars that the network reads, at the end of a window."""
         return self.seen.bars_of(self.lookback)

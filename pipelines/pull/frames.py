@@ -18,7 +18,8 @@ import numpy as np
 
 from pipelines.core.domain import Market, Quote
 from pipelines.core.errors import OddsmithError
-from pipelines.core.raw_tables import IntArray
+from pipelines.core.money import PRICE_SCALE
+from pipelines.features.order_flow import BOOK, TRADES, TradeFlow, book_values
 from pipelines.pull.landed import Landed
 from pipelines.reference.segments import RECORDER, Continuity, lines, ordered
 from pipelines.trading.kernel import fair_units, is_trusted
@@ -27,15 +28,24 @@ from pipelines.venue.book import OrderBook
 from pipelines.venue.wire import Book, PriceLevelChange
 
 COLUMNS: Final = ("ts_s", "mid_units", "volume_micro", "n_trades", "spread_units", "bid_size_micro", "ask_size_micro")
+NO_BOOK: Final = (0.0,) * len(BOOK)
 _UNREADABLE: Final = (LookupError, ValueError, TypeError, ArithmeticError, msgspec.ValidationError, OddsmithError)
 
 
-class _Market:
-    """One market while its frames are read: its book, the open bar, and the bars that have closed."""
+FLOW: Final = (*BOOK, *TRADES)
+"""What frames say of the order flow: they do not name who traded."""
 
-    def __init__(self, market: Market, length_s: int) -> None:
+
+class _Market:
+    """One market while its frames are read: its book, the open bar, and the bars that have closed. With `order_flow`
+    they say what its whole book and its trades leaned to."""
+
+    def __init__(self, market: Market, length_s: int, *, order_flow: bool = False) -> None:
         self.book = OrderBook(market.token_yes)
         self.columns = {name: array("q") for name in COLUMNS}
+        self.flow = {name: array("d") for name in FLOW} if order_flow else {}
+        self._traded, self._leaning = TradeFlow(length_s), NO_BOOK
+        self._no = market.token_no
         self._length, self._end_s = length_s, market.end_s
         self._boundary = 0
         self._mid = 0
@@ -52,6 +62,9 @@ class _Market:
             row = (self._boundary, self._mid, self._volume, self._trades, *book)
             for name, value in zip(COLUMNS, row, strict=True):
                 self.columns[name].append(value)
+            leaning = (*self._leaning, *self._traded.close(self._boundary, self._mid)) if self.flow else ()
+            for values, number in zip(self.flow.values(), leaning, strict=True):
+                values.append(number)
             self._volume = self._trades = 0
             self._boundary += self._length
 
@@ -62,13 +75,19 @@ class _Market:
         if quote.two_sided and (self._mid or is_trusted(quote.bid_units, quote.ask_units)):
             self._mid = fair_units(self._mid, quote.mid_units, quote.bid_units, quote.ask_units)
         self._quote = quote
+        self._leaning = book_values(*self.book.levels()) if self.flow else NO_BOOK
 
-    def trade(self, ts_ms: int, shares_micro: int) -> None:
-        """Shares that changed hands."""
+    def trade(self, ts_ms: int, token_id: str, level: tuple[int, int], side: str) -> None:
+        """A trade of either token: price in units and size in base units."""
         self.run_to(ts_ms)
         self._open(ts_ms)
+        units, shares_micro = level
         self._volume += shares_micro
         self._trades += 1
+        if self.flow:
+            no = token_id == self._no
+            price = PRICE_SCALE - units if no else units
+            self._traded.trade(math.ceil(ts_ms / 1_000), price, shares_micro, (side.upper() == "BUY") != no)
 
     def _open(self, ts_ms: int) -> None:
         """The bar of a time, as long as no price is known. What was traded before it belongs to no bar."""
@@ -81,16 +100,17 @@ class _Market:
         self.run_to(ts_ms)
         self.book.distrust()
         self._quote, self._mid, self._volume, self._trades = None, 0, 0, 0
+        self._traded, self._leaning = TradeFlow(self._length), NO_BOOK
 
 
 class Frames:
     """Folds lines of segments into bars of some markets."""
 
-    def __init__(self, markets: Iterable[Market], length_s: int) -> None:
+    def __init__(self, markets: Iterable[Market], length_s: int, *, order_flow: bool = False) -> None:
         self._by_token: dict[str, _Market] = {}
         self.markets: dict[str, _Market] = {}
         for market in markets:
-            made = self.markets[market.market_id] = _Market(market, length_s)
+            made = self.markets[market.market_id] = _Market(market, length_s, order_flow=order_flow)
             self._by_token |= {market.token_yes: made, market.token_no: made}
         self._clock_ms = 0
         self._continuity = Continuity()
@@ -141,7 +161,8 @@ class Frames:
             known = self._by_token.get(str(frame["asset_id"]))
             if known is not None:
                 ts_ms = self._at(int(frame["timestamp"]))
-                known.trade(ts_ms, clob.level(str(frame["price"]), str(frame["size"]))[1])
+                level = clob.level(str(frame["price"]), str(frame["size"]))
+                known.trade(ts_ms, str(frame["asset_id"]), level, str(frame.get("side", "")))
         elif kind == "tick_size_change" and (known := self._by_token.get(str(frame["asset_id"]))) is not None:
             known.book.distrust()
 
@@ -164,13 +185,21 @@ class Frames:
 
 
 def read(
-    landing: Path, markets: Iterable[Market], start_s: int, as_of_s: int, length_s: int, *, wall_from_s: int = 0
+    landing: Path,
+    markets: Iterable[Market],
+    start_s: int,
+    as_of_s: int,
+    length_s: int,
+    *,
+    wall_from_s: int = 0,
+    order_flow: bool = False,
 ) -> Landed:
-    """Bars of (start, as_of] of some markets from all segments, the open one too, in the form of the landing zone.
+    """Bars of (start, as_of] of some markets from all segments, the open one too, in the form of the landing zone; with
+    `order_flow` they have the columns of FLOW too.
 
     `wall_from_s` leaves out segments that ended before a wall time.
     """
-    folded = Frames(markets, length_s)
+    folded = Frames(markets, length_s, order_flow=order_flow)
     for segment in _segments(landing / "frames", wall_from_s):
         folded.read(lines(segment))
     folded.end()
@@ -185,8 +214,9 @@ def _segments(folder: Path, wall_from_s: int) -> list[Path]:
     return [path for (_, path), end_ms in zip(found, ends, strict=True) if end_ms > wall_from_s * 1_000]
 
 
-def _columns(one: _Market, start_s: int, as_of_s: int) -> dict[str, IntArray]:
-    columns: dict[str, IntArray] = {name: np.array(values, np.int64) for name, values in one.columns.items()}
+def _columns(one: _Market, start_s: int, as_of_s: int) -> dict[str, Any]:
+    columns: dict[str, Any] = {name: np.array(values, np.int64) for name, values in one.columns.items()}
+    columns |= {name: np.array(values) for name, values in one.flow.items()}
     inside = (columns["ts_s"] > start_s) & (columns["ts_s"] <= as_of_s)
     # A book after a gap may be older than the bars before it: of equal times the first counts.
     times, first = np.unique(columns["ts_s"][inside], return_index=True)

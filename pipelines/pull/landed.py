@@ -89,6 +89,11 @@ def again(path: Path, number: int) -> Path:
     return path.with_stem(f"{path.stem}_{number}")
 
 
+def files_of(day: Path) -> list[Path]:
+    """The files of a day, named by the market time of their run: the newest comes last."""
+    return sorted(day.glob("*.parquet"), key=_order)
+
+
 def _order(path: Path) -> tuple[int, int]:
     """Market time of a file of the landing zone, and its number among those of that time."""
     as_of_s, _, number = path.stem.partition("_")
@@ -99,9 +104,7 @@ def _bars(folder: Path, start_s: int, as_of_s: int) -> PackedMarkets:
     """A day is in memory at a time."""
     made = PackedMarkets()
     for day in day_folders(folder, start_s, as_of_s):
-        # Files of a day are named by the time of their run: sorted, the newest comes last.
-        files = sorted(day.glob("*.parquet"), key=_order)
-        if files:
+        if files := files_of(day):
             _add_day(made, files, start_s, as_of_s)
     return made
 

@@ -4,6 +4,7 @@
     var/landing/bars/day=YYYY-MM-DD/<as_of>.parquet    as in data/raw, and so headlines and markets; a second file of
                                                        one market time is <as_of>_2.parquet
     var/landing/books/day=YYYY-MM-DD/<as_of>.parquet   touch of every open market at that moment
+    var/landing/order_flow, var/landing/holders        with pull.order_flow: `pipelines.rows.order_flow`, `order_flow`
     var/landing/reference/day=YYYY-MM-DD/*.parquet     reference prices that `oddsmith data record` kept
     var/landing/quarantine/                            rows that broke a rule (`quarantine_landing`)
 
@@ -29,12 +30,13 @@ from pipelines.core.errors import DataError
 from pipelines.core.params import Params, load
 from pipelines.core.raw_tables import Bars
 from pipelines.core.settings import Mode, Settings
-from pipelines.pull import frames, landed, live
+from pipelines.pull import frames, landed, live, order_flow
 from pipelines.pull.landed import Landed
 from pipelines.pull.quarantine_landing import LandingQuarantine
 from pipelines.reference import segments, stated_file
 from pipelines.reference.external import HOLDS_S
 from pipelines.reference.prices import Price
+from pipelines.rows import order_flow as rows
 from pipelines.venue import clob, data, gamma
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.wire import Book
@@ -122,7 +124,8 @@ def _frames_of(
     # The simulator has a clock of its own: there the time of a segment says nothing of the market time in it.
     wall_s = 0 if settings.mode is Mode.SIMULATED else wall_from_s
     span = (start_s, as_of_s, params.bars.length_s)
-    return lambda markets: frames.read(settings.var / "landing", markets, *span, wall_from_s=wall_s)
+    flow = params.pull.order_flow
+    return lambda markets: frames.read(settings.var / "landing", markets, *span, wall_from_s=wall_s, order_flow=flow)
 
 
 def _since(folder: Path, as_of_s: int, params: Params) -> int:
@@ -154,11 +157,22 @@ def _append_history(
     _append_days(folder / "bars", table, as_of_s)
     markets = quarantine.kept("markets", raw_tables.markets_table(found.markets))
     _append(folder / "markets" / f"{as_of_s}.parquet", markets)
+    _append_order_flow(folder, found, since_s, as_of_s, known)
     told = {one.headline_id for one in known.headlines}
     news = [one for one in found.headlines if one.known_s > since_s and one.headline_id not in told]
     told_now = quarantine.kept("headlines", raw_tables.headlines_table(news))
     _append(folder / "headlines" / f"{as_of_s}.parquet", landed.with_scorer(told_now, params.news.scorer))
     return int(table.num_rows)
+
+
+def _append_order_flow(folder: Path, found: live.History, since_s: int, as_of_s: int, known: Landed) -> None:
+    """Append the order flow of the bars that are new."""
+    parts = []
+    for name in sorted(found.order_flow):
+        columns = found.order_flow[name]
+        fresh = (columns["ts_s"] > since_s) & ~np.isin(columns["ts_s"], known.times(name))
+        parts.append((name, {key: values[fresh] for key, values in columns.items()}))
+    _append_days(folder / "order_flow", rows.table(parts), as_of_s)
 
 
 def _new(bars: Bars, markets: list[Market], since_s: int, known: Landed) -> Bars:
@@ -171,11 +185,19 @@ async def _append_books(folder: Path, settings: Settings, params: Params, quaran
     async with VenueHttp(settings.gamma_url) as listing, VenueHttp(settings.clob_url) as exchange:
         markets = await gamma.tradable(listing, params.pull.max_markets)
         found = await clob.books(exchange, [market.token_yes for market in markets])
-    rows = [_book_row(market, found[market.token_yes]) for market in markets if market.token_yes in found]
-    table = quarantine.kept("books", pa.Table.from_pylist(rows, schema=BOOKS))
+    if params.pull.order_flow:
+        async with VenueHttp(settings.data_url, per_10_s=800) as archive:
+            await _append_holders(folder, archive, markets, quarantine.as_of_s)
+    shown = [_book_row(market, found[market.token_yes]) for market in markets if market.token_yes in found]
+    table = quarantine.kept("books", pa.Table.from_pylist(shown, schema=BOOKS))
     day = datetime.fromtimestamp(quarantine.as_of_s, UTC).strftime("%Y-%m-%d")
     _append(folder / "books" / f"day={day}" / f"{quarantine.as_of_s}.parquet", table)
     return int(table.num_rows)
+
+
+async def _append_holders(folder: Path, archive: VenueHttp, markets: list[Market], as_of_s: int) -> None:
+    made = await order_flow.holders(archive, markets, as_of_s)
+    _append(raw_tables.day_folder(folder / "holders", as_of_s // DAY_S) / f"{as_of_s}.parquet", made)
 
 
 def _book_row(market: Market, wire: Book) -> dict[str, object]:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from pipelines.core import log
-from pipelines.core.domain import Headline, Market
+from pipelines.core.domain import Headline, Market, Tape
 from pipelines.core.errors import DataError, VenueError
 from pipelines.core.params import Params
 from pipelines.core.raw_tables import Bars, IntArray
@@ -23,7 +23,8 @@ from pipelines.news import matching, rss, scorers, sources
 from pipelines.pull import grid, spreads, unreadable_rows
 from pipelines.pull.grid import Points
 from pipelines.pull.landed import Landed, merged, overlay, overlay_books
-from pipelines.pull.packed import PackedBars
+from pipelines.pull.order_flow import OrderFlow, asked_from
+from pipelines.pull.packed import PackedBars, PackedMarkets
 from pipelines.venue import clob, data, gamma
 from pipelines.venue.gamma_rows import Odd
 from pipelines.venue.http import VenueHttp
@@ -55,6 +56,8 @@ class History:
     """Markets whose prices the venue was asked for, and bars that the landing zone gave."""
     disputed: set[str] = field(default_factory=set)
     """Resolved markets whose resolution was disputed."""
+    order_flow: PackedMarkets = field(default_factory=PackedMarkets)
+    """Columns `ts_s` and `ORDER_FLOW` by market; none without `pull.order_flow`."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,17 @@ class _Series:
 
     ts_s: IntArray
     mid_units: IntArray
-    trade_s: IntArray
-    trade_micro: IntArray
+    tape: Tape
+    asked: list[tuple[int, int]] = field(default_factory=list)
+    """Spans whose bars were asked for. Trades before them are there where the order flow is made."""
+
+    @property
+    def traded(self) -> Tape:
+        """The trades of the spans."""
+        inside = np.zeros(len(self.tape), bool)
+        for first, last in self.asked:
+            inside |= (self.tape.ts_s > first) & (self.tape.ts_s <= last)
+        return self.tape.where(inside)
 
 
 @dataclass(frozen=True)
@@ -146,9 +158,8 @@ async def history(
         [*scored, *(one for one in headlines if one.sentiment is not None)],
         key=lambda one: (one.known_s, one.headline_id),
     )
-    return History(
-        markets, making.bars, scored, dropped, paid, scorers.cost_usd(scorer), spread, _asked(made), disputed
-    )
+    cost, flow = scorers.cost_usd(scorer), PackedMarkets() if making.order_flow is None else making.order_flow.kept
+    return History(markets, making.bars, scored, dropped, paid, cost, spread, _asked(made), disputed, flow)
 
 
 async def _spreads(exchange: VenueHttp, still_open: list[Market]) -> dict[int, tuple[float, int]]:
@@ -238,6 +249,7 @@ class _Making:
         self.bars = PackedBars()
         self._start_s, self._as_of_s, self._params, self._landed = start_s, as_of_s, params, landed
         self._touches, self._books = spreads.Touches(folder), books
+        self.order_flow = OrderFlow(folder, start_s, as_of_s, params.bars.length_s) if params.pull.order_flow else None
 
     async def all(self, archive: VenueHttp, tape: VenueHttp, markets: list[Market], odd: OddRows) -> list[_Made]:
         """What became of each market, in their order."""
@@ -250,6 +262,9 @@ class _Making:
                 bars = self._touches.on(bars, market.market_id, self._params.bars.length_s)
                 bars = overlay_books(bars, market, self._books)
                 self.bars.add(bars)
+                if self.order_flow is not None:
+                    books = self._books if self._books.bars else self._landed
+                    self.order_flow.add(market, bars, series.tape, series.asked, books)
                 used = int((~bars.filled).sum())
             return _Made(len(series.ts_s), have, used, asked)
 
@@ -267,15 +282,15 @@ class _Making:
         spans = self._landed.missing(market, *whole[0], length_s) if len(have[0]) else whole
         if length_s < data.LEAST_BUCKET_S:
             spans = []
-        prices, prints = [have], [(np.empty(0, np.int64), np.empty(0, np.int64))]
-        for first, last in spans:
-            found = await data.price_history(archive, market.token_yes, first, last, length_s, odd)
+        prices, found_in = [have], []
+        for span in spans:
+            found = await data.price_history(archive, market.token_yes, *span, length_s, odd)
             prices.append(found)
-            if len(found[0]):
-                prints.append(await data.trades(tape, market.market_id, first, last, odd))
+            found_in += [span] if len(found[0]) else []
+        read = found_in if self.order_flow is None else asked_from(found_in, length_s)
+        tapes = [await data.trades(tape, market, *span, odd) for span in read]
         ts_s, mids = _by_time(prices)
-        trade_s, trade_micro = (np.concatenate(column) for column in zip(*prints, strict=True))
-        return _Series(ts_s, mids, trade_s, trade_micro), len(have[0]), bool(spans)
+        return _Series(ts_s, mids, Tape.joined(tapes), found_in), len(have[0]), bool(spans)
 
 
 def _by_time(parts: list[tuple[IntArray, IntArray]]) -> tuple[IntArray, IntArray]:
@@ -335,5 +350,5 @@ def _market_bars(code: int, one: _Series, params: Params) -> Bars:
     nothing = np.zeros(len(one.ts_s), np.int64)
     points = Points(nothing + code, one.ts_s, one.mid_units, nothing, nothing, nothing, nothing)
     bars = grid.to_bars(points, params.bars.length_s, params.bars.max_gap_bars)
-    traded = np.full(len(one.trade_s), code)
-    return grid.add_trades(bars, params.bars.length_s, traded, one.trade_s, one.trade_micro)
+    traded = one.traded
+    return grid.add_trades(bars, params.bars.length_s, np.full(len(traded), code), traded.ts_s, traded.shares_micro)

@@ -17,11 +17,12 @@ from pipelines.core.products import RAW, REPLAY, report_json
 from pipelines.core.raw_tables import Bars
 from pipelines.core.settings import Settings, Source
 from pipelines.pull import grid, holdout, landed, landing, recording, window
-from pipelines.pull.packed import PackedBars
+from pipelines.pull.packed import PackedBars, PackedMarkets
 from pipelines.reference import recorded
 from pipelines.reference.board import KEEP_MS
 from pipelines.reference.external import EXTERNAL
 from pipelines.reference.prices import Price
+from pipelines.rows import order_flow
 
 REPORT = report_json("pull")
 
@@ -45,6 +46,7 @@ class Pulled:
     replay_prices: list[Price] = field(default_factory=list)
     """Reference prices of the replay's time too, which no stage reads."""
     asked: dict[str, int] = field(default_factory=dict)
+    order_flow: PackedMarkets = field(default_factory=PackedMarkets)
     lookback_bars: int | None = None
     """What a forecast reads of these markets; None is forecast.lookback_bars."""
 
@@ -124,6 +126,7 @@ def _from_venue(chosen: window.Window, params: Params) -> Pulled:
         spreads=history.spreads,
         prices=landing.prices(settings, *span),
         asked=history.asked,
+        order_flow=history.order_flow,
     )
 
 
@@ -144,6 +147,8 @@ def _write(pulled: Pulled, params: Params) -> None:
         pq.write_table(raw_tables.payouts_table(paid, pulled.disputed), folder / "payouts.parquet")
         pq.write_table(raw_tables.spreads_table(pulled.spreads), folder / "spreads.parquet")
         pq.write_table(recorded.table(pulled.prices), folder / raw_tables.REFERENCE)
+        flow = pulled.order_flow
+        order_flow.write(folder / order_flow.FILE, ((name, flow[name]) for name in sorted(names & flow.keys())))
         lookback.write(folder, params)
     replay = pulled.replay if pulled.replay is not None else Bars.empty()
     replayed = [pulled.markets[code] for code in np.unique(replay.code)]
@@ -196,6 +201,7 @@ def _report(chosen: window.Window, pulled: Pulled, params: Params, too_short: in
         "external_probabilities": sum(one.source == EXTERNAL for one in pulled.prices),
         "markets_with_settlement": sum(one.settlement is not None for one in pulled.markets),
         "landing": pulled.asked,
+        "order_flow_markets": len(pulled.order_flow),
         "headline_scoring_usd": round(pulled.scoring_usd, 6),
         "dropped": {"markets_too_short": too_short, **pulled.rows_dropped},
         "replay": {

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.core.domain import FloatArray
+from pipelines.features.order_flow import ORDER_FLOW
 from pipelines.features.spec import FEATURE_NAMES
 from pipelines.features.state_space_batch import Books, Rungs, contexts
 from pipelines.rows.headlines import Headlines
@@ -20,7 +21,8 @@ News = tuple[IntArray, FloatArray]
 
 def taken(bars: MarketBars, rows: Bools) -> MarketBars:
     """Some bars of a market, (n,) chosen by a mask."""
-    return replace(bars, **{name: getattr(bars, name)[rows] for name in COLUMNS})
+    flow = None if bars.flow is None else bars.flow[rows]
+    return replace(bars, **{name: getattr(bars, name)[rows] for name in COLUMNS}, flow=flow)
 
 
 def of_market(bars: MarketBars, news: News, stated: FloatArray, length_s: int) -> dict[str, NDArray[Any]]:
@@ -67,5 +69,9 @@ def context(markets: Sequence[MarketBars], length_s: int, stated: Sequence[Float
     columns = (np.concatenate([getattr(bars, name) for bars in markets]) for name in names)
     rungs = Rungs.of([one.bracket for one in markets], [one.exclusive for one in markets], event.tolist(), counts)
     fair = [np.full((n, 2), np.nan) if one is None else one[:, :2] for n, one in zip(counts, said, strict=True)]
-    books = Books(np.repeat(event, counts), starts, *columns, rungs=rungs, fair=np.concatenate(fair))
+    nothing = [
+        np.zeros((n, len(ORDER_FLOW))) if one.flow is None else one.flow for n, one in zip(counts, markets, strict=True)
+    ]
+    flow = None if all(one.flow is None for one in markets) else np.concatenate(nothing)
+    books = Books(np.repeat(event, counts), starts, *columns, rungs=rungs, fair=np.concatenate(fair), flow=flow)
     return np.split(contexts(books), np.cumsum(counts)[:-1])

@@ -32,6 +32,8 @@ class MarketBars:
     bracket: Bracket | None = None
     exclusive: bool = False
     """Whether the venue says that one market of the event at most can pay."""
+    flow: FloatArray | None = None
+    """`ORDER_FLOW` at each close, (n, len(ORDER_FLOW)); None where nothing of it was recorded."""
 
 
 def parts(ts_s: IntArray, length_s: int) -> list[slice]:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from pipelines.core import brackets
 from pipelines.core.errors import DataError
 from pipelines.core.settlement import Settlement
+from pipelines.rows import order_flow
 from pipelines.rows.market import IntArray, MarketBars
 from pipelines.rows.set_aside import SetAside
 
@@ -66,6 +67,8 @@ class RawBars:
 
     def read(self, names: Sequence[str]) -> Iterator[MarketBars]:
         """Bars of some markets, by id, each in time order."""
+        path = self._raw / order_flow.FILE
+        flows = order_flow.read([path] if path.is_file() else [], names)
         for name, table in self._read(names, COLUMNS):
             about = self.about[name]
             values = {column: table[column].to_numpy().astype(np.int64) for column in COLUMNS}
@@ -74,6 +77,7 @@ class RawBars:
             yield MarketBars(
                 name, about["event_id"], about["end_s"], **values,
                 settlement=rule, bracket=bracket, exclusive=bool(about.get("neg_risk")),
+                flow=order_flow.at(values["ts_s"], flows.get(name)),
             )  # fmt: skip
 
     def _read(self, names: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:

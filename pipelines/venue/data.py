@@ -4,8 +4,11 @@ Rows are read one by one: one that cannot be read is left out and counted, and s
 Reading ends at the last page, at a cursor that came before, and where some pages in a row give nothing new.
 """
 
+import hashlib
 import math
+import secrets
 from collections.abc import AsyncIterator, Mapping
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -13,14 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.core import log
-from pipelines.core.money import MICRO
+from pipelines.core.domain import Market, Tape
+from pipelines.core.money import MICRO, PRICE_SCALE
 from pipelines.venue.clob import MOST_MICRO
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.odd_rows import OddRows
-from pipelines.venue.wire import DataPage, PricePoint, TradeRow
+from pipelines.venue.wire import DataPage, Holder, PricePoint, TokenHolders, TradeRow
 
 IntArray = NDArray[np.int64]
-Row = TypeVar("Row", PricePoint, TradeRow)
+Row = TypeVar("Row", PricePoint, TradeRow, TokenHolders, Holder)
 
 SPAN_S = 15 * 86_400
 """Longest range that one request of price history may ask for."""
@@ -34,6 +38,7 @@ UNREADABLE, REPEATED, SAME_CURSOR = "history_rows_unreadable", "history_rows_rep
 """What is counted in `odd`."""
 
 _log = log.get("data")
+_SALT = secrets.token_bytes(16)
 
 
 LEAST_BUCKET_S = 60
@@ -60,25 +65,56 @@ async def price_history(
     return times, np.rint(prices * 10_000).astype(np.int64)
 
 
-async def trades(
-    http: VenueHttp, market_id: str, start_s: int, end_s: int, odd: OddRows | None = None
-) -> tuple[IntArray, IntArray]:
-    """Times (UTC s) and sizes (1e-6 shares) of all trades of a market's two tokens in (start_s, end_s].
+async def trades(http: VenueHttp, market: Market, start_s: int, end_s: int, odd: OddRows | None = None) -> Tape:
+    """All trades of a market's two tokens in (start_s, end_s], oldest first; wallets are hashed with a salt of this
+    process.
 
     The route lists the newest first, so reading stops at the first page that lies before the range. `odd` counts the
     rows that were left out, by reason.
     """
     counted = OddRows() if odd is None else odd
-    times: list[int] = []
-    sizes: list[float] = []
-    filters = {"condition": market_id, "taker_only": "true"}
+    found: list[TradeRow] = []
+    filters = {"condition": market.market_id, "taker_only": "true"}
     async for page in _pages(http, "/v2/trades", filters, TRADE_PAGE, TradeRow, counted):
-        inside = [row for row in page if start_s < row.timestamp <= end_s]
-        times += [math.ceil(row.timestamp) for row in inside]
-        sizes += [row.size for row in inside]
+        found += [row for row in page if start_s < row.timestamp <= end_s]
         if page and all(row.timestamp <= start_s for row in page):
             break
-    return np.array(times, np.int64), np.rint(np.array(sizes, float) * 1e6).astype(np.int64)
+    found.reverse()
+    other = np.array([row.token_id == market.token_no for row in found], bool)
+    prices = np.clip(np.array([row.price for row in found], float), 0.0, 1.0)
+    prices = np.rint(prices * PRICE_SCALE).astype(np.int64)
+    parts = Tape(
+        np.array([math.ceil(row.timestamp) for row in found], np.int64),
+        np.where(other, PRICE_SCALE - prices, prices),
+        np.rint(np.array([row.size for row in found], float) * MICRO).astype(np.int64),
+        np.array([row.side.upper() == "BUY" for row in found], bool) != other,
+        np.array([hashed(row.proxy_wallet) if row.proxy_wallet else 0 for row in found], np.int64),
+    )
+    return Tape.joined([parts])
+
+
+@lru_cache(maxsize=65_536)
+def hashed(wallet: str, salt: bytes = _SALT) -> int:
+    """A number that stands for a wallet and cannot be turned back into it without the salt; the same for every case,
+    never 0."""
+    return 1 + int.from_bytes(hashlib.blake2b(wallet.lower().encode(), key=salt, digest_size=7).digest())
+
+
+async def holders(http: VenueHttp, market: Market) -> tuple[dict[str, float], dict[str, float]]:
+    """Shares of the largest holders of the YES and of the NO token, by wallet; a row that cannot be read is left out.
+
+    Raises:
+        VenueError: if the venue does not answer.
+    """
+    page = await http.get("/v2/holders", DataPage, {"condition": market.market_id})
+    found: dict[str, dict[str, float]] = {market.token_yes: {}, market.token_no: {}}
+    for raw in page.data or ():
+        row = _row(bytes(raw), TokenHolders)
+        for one in () if isinstance(row, str) else row.holders:
+            held = _row(bytes(one), Holder)
+            if not isinstance(held, str) and held.token_id in found:
+                found[held.token_id][held.proxy_wallet] = held.amount
+    return found[market.token_yes], found[market.token_no]
 
 
 async def _pages(
@@ -127,6 +163,10 @@ def _row(raw: bytes, kind: type[Row]) -> Row | str:
         row = msgspec.json.decode(raw, type=kind)
     except msgspec.DecodeError as error:
         return str(error)
+    if isinstance(row, Holder):
+        return row if 0 <= row.amount <= MOST_SHARES else f"an amount of {row.amount}"
+    if isinstance(row, TokenHolders):
+        return row
     if row.timestamp < 0:
         return f"a time of {row.timestamp}"
     if isinstance(row, TradeRow):

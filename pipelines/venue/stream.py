@@ -38,6 +38,9 @@ _READ_ERRORS = (
 _PASSED = frozenset({"best_bid_ask", "new_market"})
 """Documented messages that say nothing a book needs."""
 
+Levels = tuple[list[tuple[int, int]], list[tuple[int, int]]]
+"""Bids and asks of a YES book as (price units, size in base units), the best first."""
+
 
 @dataclass(frozen=True, slots=True)
 class QuoteUpdate:
@@ -46,6 +49,8 @@ class QuoteUpdate:
     market_id: str
     ts_ms: int
     quote: Quote
+    levels: Levels | None = None
+    """The first levels of the book; None where the stream is not asked for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +114,7 @@ class MarketStream:
 
     While the socket is down or silent all books come over REST. The books that a message names which cannot be read or
     believed (all, where it names none) are fetched anew. `heard_at` is the monotonic time of the last message,
-    `rest_error` why the last REST look failed (None when it did not).
+    `rest_error` why the last REST look failed (None when it did not). `depth` levels of each side come with a quote.
     """
 
     def __init__(
@@ -124,6 +129,7 @@ class MarketStream:
         self.heard_at = time.monotonic()
         self.rest_error: VenueError | None = None
         self.unread = Unread()
+        self.depth = 0
         for market in markets:
             self._add(market)
         self._channel = Channel(f"{ws_url.rstrip('/')}/ws/market", self._hello, silence_s=silence_s)
@@ -158,6 +164,17 @@ class MarketStream:
         """The folded YES book; None when it is not followed or not trusted now."""
         found = self._books.get(market.token_yes)
         return found if found is not None and found.trusted else None
+
+    def levels(self, market: Market) -> Levels | None:
+        """The first levels of the folded YES book; None where no depth is asked for, or without a trusted book."""
+        book = self.book(market)
+        return None if book is None else self._first_levels(book)
+
+    def _first_levels(self, book: OrderBook) -> Levels | None:
+        if not self.depth:
+            return None
+        bids, asks = book.levels()
+        return bids[: self.depth], asks[: self.depth]
 
     async def follow(self, markets: Iterable[Market]) -> None:
         """Follow exactly these markets from now on, as they are described now."""
@@ -358,7 +375,8 @@ class MarketStream:
                 yield self._quote(book)
 
     def _quote(self, book: OrderBook) -> QuoteUpdate:
-        return QuoteUpdate(self._tokens[book.token_id][0].market_id, book.ts_ms, book.quote())
+        market_id = self._tokens[book.token_id][0].market_id
+        return QuoteUpdate(market_id, book.ts_ms, book.quote(), self._first_levels(book))
 
     def _trade(self, frame: Mapping[str, Any]) -> Iterable[Update]:
         known = self._tokens.get(str(frame["asset_id"]))

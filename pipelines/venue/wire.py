@@ -72,6 +72,22 @@ class TradeRow(msgspec.Struct):
     side: str = ""
     token_id: str = ""
     transaction_hash: str = ""
+    proxy_wallet: str = ""
+
+
+class TokenHolders(msgspec.Struct):
+    """A row of `/v2/holders`: the largest holders of a token, each not read yet."""
+
+    token_id: str
+    holders: list[msgspec.Raw] = []
+
+
+class Holder(msgspec.Struct):
+    """One of them."""
+
+    proxy_wallet: str
+    token_id: str
+    amount: float
 
 
 class PriceLevelChange(msgspec.Struct):

@@ -3,15 +3,15 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from statistics import median
 
 from pipelines.core import log
-from pipelines.core.domain import Bar, Market, Quote
+from pipelines.core.domain import Bar, Market, Quote, Tape
 from pipelines.core.errors import VenueError, VenueForbidden
-from pipelines.features import reference_gap
+from pipelines.features import order_flow, reference_gap
 from pipelines.features.state_space import StateSpace
 from pipelines.trading.kernel import fair_units, is_trusted
 from pipelines.venue import stream
@@ -22,6 +22,7 @@ from serving.loaded_model import WarmMarket
 from serving.market import history
 from serving.market.bars import GRACE_S, BarClock, OpenBar
 from serving.market.headlines import HeadlinePoller, MarketSentiment
+from serving.market.order_flow import NO_BOOK, NO_FLOW, BookValues, FlowValues, MarketFlow, joined
 from serving.market.windows import Window, surround
 
 IDLE_S = 0.02
@@ -55,7 +56,7 @@ class Followed:
     mid_units: int | None = None
     confirmed_ms: int = 0
     looked_at: float = float("-inf")
-    backlog: list[Bar] = field(default_factory=list)
+    backlog: list[tuple[Bar, BookValues]] = field(default_factory=list)
     warming: "asyncio.Task[None] | None" = None
     ready: bool = False
     refill: bool = False
@@ -64,6 +65,12 @@ class Followed:
     """Market time since which trades may be missing from the window."""
     listed_tick: int = 0
     sentiment_sum: MarketSentiment = field(default_factory=MarketSentiment)
+    levels: stream.Levels | None = None
+    """The first levels of the last book, where a model reads order flow."""
+    flow: MarketFlow | None = None
+    """What trades lean to, once history has told those before; None while no model reads order flow."""
+    heard: list[stream.TradeUpdate] | None = None
+    """Trades since history is fetched whose order flow is wanted."""
 
     def age_s(self, ts_s: int) -> int:
         """Market seconds for which quote and volume are not confirmed."""
@@ -120,6 +127,7 @@ class Feed:
         self.followed: dict[str, Followed] = {}
         self.gaps = 0
         self.features_ms = 0.0
+        self.reads_order_flow = False
         self.closed: tuple[int, float] = (0, 0.0)
         self.implied: Callable[[Market, int], tuple[float | None, float | None]] = lambda _market, _ts_s: (None, None)
         """What a reference price implies for a market at the close of a bar."""
@@ -202,6 +210,15 @@ class Feed:
         if gone.warming is not None:
             gone.warming.cancel()
         self._news.forget(market_id)
+
+    def read_order_flow(self, *, wanted: bool) -> None:
+        """Make order flow from now on, or no more. Windows are filled anew, so that what came before is remembered."""
+        if wanted == self.reads_order_flow:
+            return
+        self.reads_order_flow, self.stream.depth = wanted, order_flow.DEPTH if wanted else 0
+        for one in self.followed.values():
+            one.levels, one.flow, one.heard = self.stream.levels(one.market), None, None
+            one.refill |= wanted
 
     async def run(self, offset_s: int, now_s: int) -> None:
         """Fold the stream until cancelled; `now_s` is the market time of the start."""
@@ -288,8 +305,14 @@ class Feed:
         elif isinstance(update, stream.QuoteUpdate):
             known.quote, known.confirmed_ms = update.quote, max(known.confirmed_ms, update.ts_ms)
             known.mid_units = _price(update.quote, known.mid_units)
+            if self.reads_order_flow and update.levels is not None:
+                known.levels = update.levels
         elif isinstance(update, stream.TradeUpdate):
             known.open.trade(update.shares_micro)
+            if known.flow is not None:
+                known.flow.trade(update)
+            if known.heard is not None:
+                known.heard.append(update)
         elif isinstance(update, stream.TickChange):
             self._renew(known, replace(known.market, tick_units=update.tick_units))
 
@@ -315,20 +338,24 @@ class Feed:
 
     def _append(self, one: Followed, bar: Bar) -> None:
         """Push a bar, or keep it until history is there. A window that is filled anew serves until the new one is."""
+        book = NO_BOOK if one.levels is None else order_flow.book_values(*one.levels)
+        flow = NO_FLOW if one.flow is None else one.flow.close(bar.ts_s, bar.mid_units)
         if one.ready and one.window.follows(bar.ts_s):
-            self._push(one.market, one.window, one.sentiment_sum, bar)
+            self._push(one.market, one.window, one.sentiment_sum, bar, joined(book, flow))
         else:
             one.ready = False
         # The old window keeps serving while the new one is filled: a gap must not blind the bot to a held market.
         if one.warming is None and (not one.ready or (one.refill and self.connected)):
-            one.refill, one.backlog = False, []
+            one.refill, one.backlog, one.heard = False, [], [] if self.reads_order_flow else None
             one.warming = asyncio.create_task(self._warm(one))
         if one.warming is not None:
-            one.backlog.append(bar)
+            one.backlog.append((bar, book))
 
-    def _push(self, market: Market, window: Window, sentiment_sum: MarketSentiment, bar: Bar) -> None:
+    def _push(
+        self, market: Market, window: Window, sentiment_sum: MarketSentiment, bar: Bar, flow: Sequence[float]
+    ) -> None:
         fair = reference_gap.known(*self.implied(market, bar.ts_s))
-        window.push(bar, *sentiment_sum.at(bar.ts_s, self._news.of(bar.market_id)), fair)
+        window.push(bar, *sentiment_sum.at(bar.ts_s, self._news.of(bar.market_id)), fair, flow)
 
     def _price_from_history(self, one: Followed, ts_s: int) -> None:
         """A market whose book has had one side alone since the start gets its price from history, so that what is held
@@ -354,24 +381,45 @@ class Feed:
         """
         try:
             async with self._slots:
-                newest = one.backlog[-1 if history.exists(self._length_s) else 0]
-                bars = await history.history(
-                    self._archive, one.market, newest, self._lookback, self._length_s, self._max_gap_bars
+                newest, book = one.backlog[-1 if history.exists(self._length_s) else 0]
+                bars, tape = await history.history(
+                    self._archive,
+                    one.market,
+                    newest,
+                    self._lookback,
+                    self._length_s,
+                    self._max_gap_bars,
+                    reads_trades=one.heard is not None,
                 )
+            remembered, flows = await self._replayed(one, bars, tape)
         except Exception as error:
             self._complain(one, error)
-            one.refill, one.warming = True, None
+            one.refill, one.warming, one.heard = True, None, None
             return
+        since = [(bar, seen) for bar, seen in one.backlog if bar.ts_s > newest.ts_s]
+        if one.heard is None:  # the model that wanted order flow may be gone meanwhile
+            remembered, flows = None, [NO_FLOW] * (len(bars) + len(since))
+        elif remembered is not None:
+            flows += remembered.catch_up(one.heard, [bar for bar, _ in since], newest.ts_s)
+        closed = [*((bar, NO_BOOK) for bar in bars[:-1]), (bars[-1], book), *since]
         window, sentiment_sum = self._window(one.market), MarketSentiment()
-        for bar in [*bars, *(bar for bar in one.backlog if bar.ts_s > newest.ts_s)]:
-            self._push(one.market, window, sentiment_sum, bar)
+        for (bar, seen), flow in zip(closed, flows, strict=True):
+            self._push(one.market, window, sentiment_sum, bar, joined(seen, flow))
         one.window, one.sentiment_sum, one.backlog = window, sentiment_sum, []
+        one.flow, one.heard = remembered, None
         one.ready, one.warming = True, None
         for other in self._event_of(one):
             other.window.forget_surroundings()
         # Another gap may have come while history was fetched; then the trades are still incomplete.
         if not one.refill:
             one.gap_ms = None
+
+    async def _replayed(self, one: Followed, bars: list[Bar], tape: Tape) -> tuple[MarketFlow | None, list[FlowValues]]:
+        """The memory of a market's past trades, and what they leaned to at each bar; none where nobody reads it."""
+        if one.heard is None:
+            return None, []
+        made = MarketFlow(self._length_s, None if one.flow is None else one.flow.held)
+        return made, await asyncio.to_thread(made.replay, tape, bars)
 
     def _complain(self, one: Followed, error: Exception) -> None:
         _log.warning("no history", market=one.market.market_id, error=repr(error))

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.core.domain import Bar, Market
+from pipelines.core.domain import Bar, Market, Tape
 from pipelines.core.errors import VenueError
 from pipelines.venue import data
 from pipelines.venue.http import VenueHttp
@@ -42,19 +42,29 @@ async def last_mid_units(http: VenueHttp, market: Market, ts_s: int, length_s: i
 
 
 async def history(
-    http: VenueHttp, market: Market, first_live: Bar, lookback: int, length_s: int, max_gap_bars: int
-) -> list[Bar]:
-    """Contiguous bars that end with `first_live`, whose volume is completed from the trades of its whole bar.
+    http: VenueHttp,
+    market: Market,
+    first_live: Bar,
+    lookback: int,
+    length_s: int,
+    max_gap_bars: int,
+    *,
+    reads_trades: bool = False,
+) -> tuple[list[Bar], Tape]:
+    """Contiguous bars that end with `first_live`, whose volume is completed from the trades of its whole bar; and the
+    trades up to its close.
 
     Bars shorter than the venue's history has them begin with `first_live`: as in training, where recorded frames begin.
+    Their trades are asked for only where `reads_trades`.
     """
-    if not exists(length_s):
-        return [first_live]
     end_s = first_live.ts_s
     start_s = end_s - max(lookback + EXTRA_BARS, FILTER_BARS) * length_s
+    if not exists(length_s):
+        return [first_live], await data.trades(http, market, start_s, end_s) if reads_trades else Tape.empty()
     times, mids = await data.price_history(http, market.token_yes, start_s, end_s, length_s)
-    trade_s, shares = await data.trades(http, market.market_id, start_s, end_s)
-    return assemble(market.market_id, (times, mids), (trade_s, shares), first_live, length_s, max_gap_bars)
+    tape = await data.trades(http, market, start_s, end_s)
+    traded = tape.ts_s, tape.shares_micro
+    return assemble(market.market_id, (times, mids), traded, first_live, length_s, max_gap_bars), tape
 
 
 def assemble(

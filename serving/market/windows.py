@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipelines.core.brackets import Bracket
 from pipelines.core.domain import Bar, FloatArray
-from pipelines.features import ladder, reference_gap
+from pipelines.features import ladder, order_flow, reference_gap
 from pipelines.features.market_context import CONTEXT, Moves, RollingContext
 from pipelines.features.rolling import RollingFeatures
 from pipelines.features.spec import FEATURES
@@ -50,6 +50,7 @@ class _Past:
     spread_units: int
     sizes_micro: tuple[int, int]
     fair: tuple[float, float]
+    flow: Sequence[float]
     headlines: tuple[tuple[int, float], ...] = ()
 
     def into(self, rolling: RollingStateSpace) -> tuple[float, ...]:
@@ -142,12 +143,13 @@ class Window:
         sentiment: float = 0.0,
         headlines: Iterable[tuple[int, float]] = (),
         fair: tuple[float, float] = reference_gap.UNKNOWN,
+        flow: Sequence[float] = order_flow.NOTHING,
     ) -> None:
         """Append a bar; a repeated or older one is ignored, one after a gap empties the window first.
 
         `headlines` are the (known at, score) pairs that were read since the last bar. One that was known before it
         enters the bar it belongs to, as it does in training. `fair` are the fair values of the bar, as
-        `reference_gap.step` reads them.
+        `reference_gap.step` reads them, `flow` are those of `ORDER_FLOW`.
         """
         if self.last is not None and bar.ts_s <= self.last.ts_s:
             return
@@ -156,7 +158,7 @@ class Window:
         self._features.append(self._rolling.push(bar.ts_s, bar.mid_units, bar.volume_micro))
         self._mids.append(bar.mid_units)
         self._sentiment.append(sentiment)
-        self._remember(bar, fair)
+        self._remember(bar, fair, flow)
         # A filter cannot go back: it is folded again over the bars that are kept.
         if self._enter(headlines):
             self._folded.clear()
@@ -165,13 +167,13 @@ class Window:
         self.count += 1
         self.last = bar
 
-    def _remember(self, bar: Bar, fair: tuple[float, float]) -> None:
+    def _remember(self, bar: Bar, fair: tuple[float, float], flow: Sequence[float]) -> None:
         move = bar.mid_units - self._past[-1].mid_units if self._past else None
         self._closes[bar.ts_s] = bar.mid_units, move
         if len(self._closes) > KEPT_BARS:
             del self._closes[next(iter(self._closes))]
         sizes = bar.bid_size_micro, bar.ask_size_micro
-        self._past.append(_Past(bar.ts_s, bar.mid_units, bar.volume_micro, bar.spread_units, sizes, fair))
+        self._past.append(_Past(bar.ts_s, bar.mid_units, bar.volume_micro, bar.spread_units, sizes, fair, flow))
         self._pending = min(self._pending + 1, KEPT_BARS)
 
     def close_at(self, ts_s: int) -> tuple[int, int | None] | None:
@@ -193,7 +195,7 @@ class Window:
         seen = past.ts_s, past.mid_units, past.spread_units, past.sizes_micro, closed.moves.others(move)
         exclusive_units = closed.exclusive_units if self.exclusive else 0
         place = closed.places.get(self, ladder.ABSENT)
-        self._contexts.append(self._surroundings.push(*seen, place, exclusive_units, past.fair))
+        self._contexts.append(self._surroundings.push(*seen, place, exclusive_units, past.fair, past.flow))
         self._pending -= 1
 
     def forget_surroundings(self) -> None:

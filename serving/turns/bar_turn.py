@@ -94,6 +94,12 @@ class BarTurns:
             journal, model_watch, status, controls, lambda: self.stopping, lambda: self._unread, guarded, reduce_only
         )
 
+    @property
+    def reads_order_flow(self) -> bool:
+        """Whether the bundle that decides, or the one in shadow, reads what books and trades lean to."""
+        models = self._model_watch.model, self._shadow.model
+        return any(model.predictor.reads_order_flow for model in models if model is not None)
+
     async def reached(self, account: TradingAccount, ts_s: int) -> None:
         """Market time has reached the end of a bar: `prepare`, except where fills come with the closed bar alone. There
         an order whose time is over would be cancelled before it got what came to it in its last bar."""

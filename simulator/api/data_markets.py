@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -10,12 +11,15 @@ from pipelines.core.money import MICRO
 from simulator.api import formats
 from simulator.api.clob_documents import question_id
 from simulator.api.data_base import FIRST_EVENT, DataPart, listed
+from simulator.api.data_tape import WALLETS, accounts
 from simulator.api.responses import Handler, answer
-from simulator.engine.accounts import Account
 from simulator.engine.markets import LiveMarket, MarketState, neg_risk_id
 from simulator.engine.refusals import Refused
 from simulator.venue.settlement import transaction_hash
 from simulator.venue.venue import Venue
+
+HOLDERS = 100
+"""Most holders of a token that the venue names."""
 
 
 class DataMarkets(DataPart):
@@ -45,9 +49,9 @@ class DataMarkets(DataPart):
         return answer({"data": [_resolution(self.venue, market) for market in markets]})
 
     async def holders(self, request: Request) -> Response:
-        """Holders of each token of some conditions, the largest first."""
+        """Holders of each token of some conditions, the largest first: of the exchange and of the tape."""
         rows = [_holders(self.venue, m, outcome) for m in self.conditions(request) for outcome in Outcome]
-        pagination = {"limit": 100, "offset": 0, "has_more": False, "next_cursor": None}
+        pagination = {"limit": HOLDERS, "offset": 0, "has_more": False, "next_cursor": None}
         return answer({"data": rows, "pagination": pagination})
 
     async def open_interest(self, request: Request) -> Response:
@@ -108,15 +112,30 @@ def _resolution(venue: Venue, market: LiveMarket) -> dict[str, Any]:
 
 def _holders(venue: Venue, market: LiveMarket, outcome: Outcome) -> dict[str, Any]:
     token = market.token(outcome)
-    accounts = sorted((a for a in venue.exchange.accounts.values() if a.shares(token)), key=lambda a: -a.shares(token))
-    return {"token_id": token, "holders": [_holder(account, token, outcome) for account in accounts]}
+    shares = {WALLETS[n]: micro for n, micro in enumerate(_net_micro(venue, market, outcome)) if micro > 0}
+    # What the noise trader of the exchange holds was bought by the accounts of the tape.
+    noise = venue.market_maker.noise.address
+    named = (a for a in venue.exchange.accounts.values() if a.address != noise)
+    shares |= {a.address.lower(): a.shares(token) for a in named if a.shares(token)}
+    largest = sorted(shares.items(), key=lambda one: -one[1])[:HOLDERS]
+    return {"token_id": token, "holders": [_holder(wallet, micro, token, outcome) for wallet, micro in largest]}
 
 
-def _holder(account: Account, token: str, outcome: Outcome) -> dict[str, Any]:
+def _net_micro(venue: Venue, market: LiveMarket, outcome: Outcome) -> list[int]:
+    """Shares of a token that each account of the tape has bought up to now, in base units; negative ones are the other
+    token's."""
+    trades = venue.source.trades(market.listing.market_id)
+    signed = np.where(trades.buys == (outcome is Outcome.YES), trades.shares_micro, -trades.shares_micro)
+    net = np.zeros(len(WALLETS), np.int64)
+    np.add.at(net, accounts(trades), signed)
+    return net.tolist()
+
+
+def _holder(wallet: str, micro: int, token: str, outcome: Outcome) -> dict[str, Any]:
     return {
-        "proxy_wallet": account.address.lower(),
+        "proxy_wallet": wallet,
         "token_id": token,
-        "amount": account.shares(token) / MICRO,
+        "amount": micro / MICRO,
         "outcome_index": 0 if outcome is Outcome.YES else 1,
         "display_username_public": False,
         "verified": False,

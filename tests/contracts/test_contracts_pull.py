@@ -6,15 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines.core import params
 from pipelines.core.artifacts import write_json
 from pipelines.core.params import Params
+from pipelines.features.order_flow import BOOK, ORDER_FLOW, book_values, values
 from pipelines.pull import landed, landing, live, spreads
 from pipelines.pull.live import History
 from pipelines.pull.quarantine_landing import LandingQuarantine
-from pipelines.venue import clob
+from pipelines.rows import order_flow
+from pipelines.venue import clob, data
+from pipelines.venue.http import VenueHttp
 
 ROOT = Path(__file__).parents[2]
 
@@ -168,15 +173,92 @@ def test_recorded_frames_give_every_bar_its_book(
     assert not plain.bid_size_micro.any()
 
 
-def record(landing_zone: Path, market: Any, told: list[tuple[int, str]], *, lost_s: int) -> None:
-    """A segment of the recorder: whole books of a market with some size at some times, then a lost connection."""
+def flowing(shipped: Params) -> Params:
+    """The shipped parameters with the order flow."""
+    return shipped.model_copy(update={"pull": shipped.pull.model_copy(update={"order_flow": True})})
+
+
+def test_order_flow_is_what_the_venues_trades_say(venue: Any, shipped: Params, now_s: int, tmp_path: Path) -> None:
+    """Every bar has what the trades up to its close lean to, those before the window too; bars stay as they are."""
+    settings, start_s = venue.settings.model_copy(update={"var": tmp_path}), now_s - 7_200
+    found = asyncio.run(live.history(settings, flowing(shipped), start_s, now_s))
+    plain = asyncio.run(live.history(settings, shipped, start_s, now_s))
+
+    async def tape(market: Any) -> Any:
+        async with VenueHttp(settings.data_url) as http:
+            return await data.trades(http, market, 0, now_s)
+
+    assert len(found.order_flow) >= 5
+    assert not plain.order_flow
+    for part in found.bars.parts():
+        market = found.markets[int(part.code[0])]
+        made = values(asyncio.run(tape(market)), part.ts_s.tolist(), part.mid_units.tolist(), 60)
+        columns = found.order_flow[market.market_id]
+        assert np.array_equal(np.stack([columns[name] for name in ORDER_FLOW[4:7]], axis=1), made)
+        assert np.array_equal(columns["ts_s"], part.ts_s)
+    for name in ("mid_units", "volume_micro", "n_trades"):
+        assert np.array_equal(getattr(found.bars.whole(), name), getattr(plain.bars.whole(), name)), name
+
+
+def test_order_flow_comes_from_the_landing_zone_first(venue: Any, shipped: Params, now_s: int, tmp_path: Path) -> None:
+    """Ingested in two parts it is what one pull makes, and after that a pull asks for no market's past."""
+    settings, params = venue.settings.model_copy(update={"var": tmp_path}), flowing(shipped)
+    start_s, folder = now_s - 7_200, tmp_path / "landing"
+    alone = asyncio.run(live.history(settings, params, start_s, now_s))
+    for since_s, as_of_s in ((start_s, now_s - 3_600), (now_s - 3_600, now_s)):
+        landing._append_history(folder, settings, params, since_s, LandingQuarantine(folder, as_of_s))
+        write_json(folder / "state.json", {"as_of_s": as_of_s})
+    known = landed.read(folder, start_s, now_s, params.news.scorer)
+
+    both = asyncio.run(live.history(settings, params, start_s, now_s, known=known))
+
+    assert both.asked["markets_asked"] < alone.asked["markets_asked"]
+    assert sorted(both.order_flow) == sorted(alone.order_flow)
+    for market, columns in alone.order_flow.items():
+        for name, values_ in columns.items():
+            assert np.array_equal(both.order_flow[market][name], values_), name
+    assert "wallet" not in str(pq.read_schema(next((folder / "order_flow").glob("*/*.parquet"))).names)
+
+
+def test_recorded_frames_say_what_whole_books_lean_to(
+    venue: Any, shipped: Params, history: History, now_s: int, tmp_path: Path
+) -> None:
+    """Where a recorder ran, bars have the values of the book at their end and the trades of the venue; holders that an
+    ingest saw count for an hour."""
+    settings, params = venue.settings.model_copy(update={"var": tmp_path}), flowing(shipped)
+    start_s, folder = now_s - 3_600, tmp_path / "landing"
+    ends = history.bars.whole()
+    market = history.markets[int(ends.code[ends.ts_s == now_s][0])]
+    levels = {"bids": [("0.40", "10"), ("0.38", "90")], "asks": [("0.42", "30"), ("0.43", "10")]}
+    told = [(now_s - 1_800 + 45 * k, "1") for k in range(7)]
+    record(folder, market, told, lost_s=now_s - 1_525, levels=levels)
+    seen = pa.table({"market_id": [market.market_id], "ts_s": [now_s - 3_570], "large_position": [0.25]})
+    (folder / "holders/day=2026-01-01").mkdir(parents=True)
+    pq.write_table(seen, folder / "holders/day=2026-01-01/1.parquet")
+
+    landing._append_history(folder, settings, params, start_s, LandingQuarantine(folder, now_s))
+    columns = order_flow.read(sorted((folder / "order_flow").glob("*/*.parquet")))[market.market_id]
+
+    expected = book_values([(4_000, 10), (3_800, 90)], [(4_200, 30), (4_300, 10)])
+    hit = np.flatnonzero(columns["imbalance_3"])
+    assert (columns["ts_s"][hit] - now_s).tolist() == list(range(-1_800, -1_530, 60))
+    assert [tuple(columns[name][at] for name in BOOK) for at in hit] == [expected] * len(hit)
+    assert np.count_nonzero(columns["trade_imbalance"]) > 30
+    held = columns["ts_s"][columns["large_position"] == 0.25]
+    assert (held.min() - now_s, held.max() - now_s) == (-3_540, 0)
+
+
+def record(landing_zone: Path, market: Any, told: list[tuple[int, str]], *, lost_s: int, levels: Any = None) -> None:
+    """A segment of the recorder: whole books of a market with some size (or with these levels) at some times, then a
+    lost connection."""
+    shown = levels or {"bids": [("0.40", None)], "asks": [("0.42", None)]}
     lines = [
         {
             "recv_ms": ts_s * 1_000, "source": "market",
             "frame": {
                 "event_type": "book", "market": market.market_id, "asset_id": market.token_yes,
-                "timestamp": str(ts_s * 1_000), "bids": [{"price": "0.40", "size": size}],
-                "asks": [{"price": "0.42", "size": size}],
+                "timestamp": str(ts_s * 1_000),
+                **{side: [{"price": p, "size": own or size} for p, own in shown[side]] for side in shown},
             },
         }
         for ts_s, size in told

@@ -56,6 +56,9 @@ class LocalVenue:
     books: list[Any] = field(default_factory=list)
     listing: Any = field(default_factory=list)
     trades: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    tape: list[dict[str, Any]] = field(default_factory=list)
+    """Rows of public trades, oldest first; they come before those of `trades`."""
+    holders: list[dict[str, Any]] = field(default_factory=list)
     payouts: dict[str, list[int]] = field(default_factory=dict)
     status: dict[str, int] = field(default_factory=dict)
     price: float = 0.5
@@ -100,7 +103,10 @@ class LocalVenue:
             return [{"timestamp": ts, "price": self.price} for ts in times]
         if path == "/v2/trades":
             found = self.trades.get(query["condition"], [])
-            return [{"timestamp": NOW_S + at, "size": size, "price": 0.5} for at, size in reversed(found)]
+            rows = [{"timestamp": NOW_S + at, "size": size, "price": 0.5} for at, size in reversed(found)]
+            return [row for row in reversed(self.tape) if row["condition_id"] == query["condition"]] + rows
+        if path == "/v2/holders":
+            return self.holders
         paid = self.payouts.get(query["condition"])
         return [{"status": "resolved" if paid else "initialized", "payouts": paid}]
 

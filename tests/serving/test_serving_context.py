@@ -5,6 +5,7 @@ import numpy as np
 from pipelines.core.brackets import Bracket
 from pipelines.core.domain import Bar, FloatArray
 from pipelines.features.market_context import NEAR
+from pipelines.features.order_flow import ORDER_FLOW
 from pipelines.features.state_space import STATES
 from pipelines.features.state_space_batch import Books, Rungs, contexts
 from serving.market.windows import Window, surround
@@ -18,6 +19,7 @@ SIZES = RNG.integers(0, 10**10, (SIDES, BARS, 2)) * (SPREADS[..., None] > 0)
 THERE = RNG.random((SIDES, BARS)) > 0.004
 """A gap in some market about once in an hour."""
 FAIRS = np.where(RNG.random((SIDES, BARS, 2)) < 0.1, np.nan, RNG.random((SIDES, BARS, 2)))
+FLOWS = RNG.normal(0.0, 1.0, (SIDES, BARS, len(ORDER_FLOW)))
 
 BRACKETS = [Bracket("", 10.0 * side, 10.0 * (side + 1)) for side in range(SIDES)]
 
@@ -36,20 +38,26 @@ def _fair(side: int, minute: int) -> tuple[float, float]:
     return now, before
 
 
+def _flow(side: int, minute: int) -> list[float]:
+    flow: list[float] = FLOWS[side, minute].tolist()
+    return flow
+
+
 def _trained(first: int = 0) -> list[FloatArray]:
     """The last contexts of each market as training computes them from the bars from `first` on."""
-    columns, lengths, fairs = [], [], []
+    columns, lengths, fairs, flows = [], [], [], []
     for side in range(SIDES):
         minutes = np.flatnonzero(THERE[side, first:]) + first
         ts = START_S + LENGTH * minutes
         starts = np.append(True, np.diff(minutes) != 1)
         books = MIDS[side, minutes], SPREADS[side, minutes], SIZES[side, minutes, 0], SIZES[side, minutes, 1]
         fairs.append(FAIRS[side, minutes])
+        flows.append(FLOWS[side, minutes])
         columns.append((np.zeros(len(ts), dtype=np.int64), starts, ts, *books))
         lengths.append(len(ts))
     rungs = Rungs.of(BRACKETS, [True] * SIDES, [0] * SIDES, lengths)
     joined = (np.concatenate(column) for column in zip(*columns, strict=True))
-    made = contexts(Books(*joined, rungs=rungs, fair=np.concatenate(fairs)))
+    made = contexts(Books(*joined, rungs=rungs, fair=np.concatenate(fairs), flow=np.concatenate(flows)))
     return [part[-LOOKBACK:] for part in np.split(made, np.cumsum(lengths)[:-1])]
 
 
@@ -60,12 +68,12 @@ def _lived(first: int = 0, anew: frozenset[int] = frozenset()) -> list[FloatArra
     for minute in range(first, BARS):
         for side in range(SIDES):
             if THERE[side, minute]:
-                windows[side].push(_bar(side, minute), fair=_fair(side, minute))
+                windows[side].push(_bar(side, minute), fair=_fair(side, minute), flow=_flow(side, minute))
         if minute in anew:
             fresh = _window(1)
             for earlier in range(first, minute + 1):
                 if THERE[1, earlier]:
-                    fresh.push(_bar(1, earlier), fair=_fair(1, earlier))
+                    fresh.push(_bar(1, earlier), fair=_fair(1, earlier), flow=_flow(1, earlier))
             windows[1] = fresh
             for window in windows:
                 window.forget_surroundings()

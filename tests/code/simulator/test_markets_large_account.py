@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from simulator.api.data_tape import accounts
 from simulator.markets.events import EPOCH_S, Family, build, paths
 from simulator.markets.large_account import ACCOUNTS, marked, wallet, wishes
 from simulator.markets.price_model import Model
@@ -79,6 +80,21 @@ def test_a_side_that_nobody_quotes_is_not_taken():
     made = marked(tape, wanted, touch, np.random.default_rng(3))
     assert (made.accounts == 0).tolist() == [False, True, False, True]
     assert made.price_units[[1, 3]].tolist() == [5_100, 4_900]
+
+
+def test_without_the_account_noise_traders_share_the_tape():
+    """Trades of a tape that does not know who traded are spread over the sixty noise traders, always in the same way;
+    one that does keeps its accounts."""
+    plain, large = sources()
+    for listing in plain.listings():
+        trades, known = plain.trades(listing.market_id), large.trades(listing.market_id)
+        made = accounts(trades)
+        counts = np.bincount(made, minlength=ACCOUNTS + 1)
+        assert len(counts) == ACCOUNTS + 1
+        assert counts[0] == 0
+        assert counts.max() < 10 + 0.04 * len(made)
+        assert np.array_equal(accounts(trades, slice(3, 90)), made[3:90])
+        assert np.array_equal(accounts(known), known.accounts)
 
 
 @pytest.mark.parametrize("account", [0, 1, 60])

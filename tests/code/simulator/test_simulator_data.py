@@ -1,6 +1,7 @@
 """Gamma, the Data API and the news feed: shapes, filters, paging, and sums that agree with the engine."""
 
 import json
+from collections import Counter
 from xml.etree import ElementTree
 
 import httpx2
@@ -11,6 +12,7 @@ from simulator_site import START_S, Background
 from test_simulator_clients import client
 
 from pipelines.core.domain import Headline, Side
+from simulator.api.data_tape import WALLETS
 
 YES, NO, CONDITION = listing(1).token_yes, listing(1).token_no, listing(1).market_id
 OVER = listing(4).market_id
@@ -96,6 +98,31 @@ def test_trades_hold_the_volume(site):
     buys = pages(site, "/v2/trades", condition=CONDITION, side="BUY", limit=1000)
     assert buys == rows
     assert pages(site, "/v2/trades", condition=CONDITION, start=times[0] + 1) == []
+
+
+def test_every_trade_names_who_took(site):
+    """Noise trades are spread over the wallets of the noise traders, and an outside trade has its taker's."""
+    rows = pages(site, "/v2/trades", condition=CONDITION, limit=25)
+    by_wallet = Counter(row["proxy_wallet"] for row in rows)
+    assert by_wallet.pop(site.trader.get_address().lower()) == 1
+    assert by_wallet.keys() < set(WALLETS[1:])
+    assert max(by_wallet.values()) < 0.08 * len(rows)
+    assert rows == pages(site, "/v2/trades", condition=CONDITION, limit=1000)
+
+
+def test_holders_are_those_of_the_tape_and_of_the_exchange(site):
+    """What each wallet of the tape has bought up to now, with the outside accounts, the largest first."""
+    rows = get(site, "data", "/v2/holders", condition=CONDITION)["data"]
+    held = {row["token_id"]: {one["proxy_wallet"]: one["amount"] for one in row["holders"]} for row in rows}
+    user, bought = site.trader.get_address().lower(), Counter()
+    for row in pages(site, "/v2/trades", condition=CONDITION, limit=1000):
+        bought[row["proxy_wallet"]] += row["size"]
+    assert {name: held[YES][name] for name in bought} == pytest.approx(bought)
+    assert (held[YES][user], held[NO][user]) == (20, 10)
+    assert site.venue.market_maker.noise.address.lower() not in held[YES] | held[NO]
+    for shares in held.values():
+        assert list(shares.values()) == sorted(shares.values(), reverse=True)
+        assert len(shares) <= 100
 
 
 def test_account(site):

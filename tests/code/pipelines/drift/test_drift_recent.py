@@ -10,7 +10,10 @@ import pytest
 from pipelines.core import raw_tables
 from pipelines.core.errors import DataError
 from pipelines.core.raw_tables import DAY_S, Bars
-from pipelines.drift.recent import _bars, _drawn
+from pipelines.drift.recent import _bars, _drawn, _flow
+from pipelines.drift.residuals import Series
+from pipelines.features.order_flow import ORDER_FLOW
+from pipelines.rows import order_flow
 
 T0 = 1_767_225_600
 IDS = ["a", "b"]
@@ -83,3 +86,18 @@ def test_of_a_large_venue_whole_events_are_drawn():
     assert drawn.equals(_drawn(bars, event_of, 750))
     assert _drawn(bars, event_of, 2_000) is bars
     assert len(_drawn(bars, event_of, 10)) == 100
+
+
+def test_order_flow_of_the_zone_stands_at_its_bars(tmp_path):
+    """Rows of two ingests stand at their markets' bars, of one bar those of the newer file; other bars have 0."""
+    series = Series.of(
+        np.repeat(np.array(["a", "b"], object), 3), np.tile(60 * np.arange(1, 4), 2), np.zeros(6, int), 60
+    )
+    day = tmp_path / "order_flow/day=1970-01-01"
+    day.mkdir(parents=True)
+    for file, times, value in (("180", [60, 120], 0.25), ("240", [120], -0.5)):
+        columns = dict.fromkeys(ORDER_FLOW, np.full(len(times), value)) | {"ts_s": np.array(times)}
+        order_flow.write(day / f"{file}.parquet", [("b", columns)])
+
+    assert _flow(tmp_path, series)[:, 0].tolist() == [0.0, 0.0, 0.0, 0.25, -0.5, 0.0]
+    assert not _flow(tmp_path / "none", series).any()

@@ -10,6 +10,7 @@ import pytest
 from pipelines.core.brackets import Bracket
 from pipelines.features.ladder import ABSENT, LADDER, places_of
 from pipelines.features.market_context import CONTEXT, NEAR, Moves, RollingContext
+from pipelines.features.order_flow import ORDER_FLOW
 from pipelines.features.reference_gap import REFERENCE
 from pipelines.features.state_space_batch import Books, Rungs, contexts
 
@@ -43,7 +44,9 @@ def _books(seed=3, events=3, sides=4, bars=150, gaps=True):
     counts = [len(row[2]) for row in rows]
     rungs = Rungs.of(BRACKETS, EXCLUSIVE, [market // sides for market in range(len(rows))], counts)
     fair = np.where(rng.random((sum(counts), 2)) < 0.2, np.nan, rng.random((sum(counts), 2)))
-    return Books(*(np.concatenate(column) for column in zip(*rows, strict=True)), rungs=rungs, fair=fair), counts
+    flow = rng.uniform(-1, 1, (sum(counts), len(ORDER_FLOW)))
+    columns = (np.concatenate(column) for column in zip(*rows, strict=True))
+    return Books(*columns, rungs=rungs, fair=fair, flow=flow), counts
 
 
 def _rolling(books, lengths):
@@ -71,8 +74,8 @@ def _rolling(books, lengths):
             place = ABSENT if BRACKETS[market] is None else places_of(rungs)[0]
             exclusive = sum(int(last[m]) for m in (market, *there)) if EXCLUSIVE[market] else 0
             book = int(books.mid_units[row]), int(books.spread_units[row]), sizes
-            fair = tuple(books.fair[row].tolist())
-            made[row] = state[market].push(ts_s, *book, mine.others(moves.get(market)), place, exclusive, fair)
+            told = tuple(books.fair[row].tolist()), books.flow[row].tolist()
+            made[row] = state[market].push(ts_s, *book, mine.others(moves.get(market)), place, exclusive, *told)
     return made
 
 
@@ -104,7 +107,7 @@ def test_absent_is_neutral():
     nothing, ts = np.zeros(count, dtype=np.int64), START_S + 60 * np.arange(count)
     made = contexts(Books(nothing, np.arange(count) == 0, ts, mid, nothing, nothing, nothing))
     absent = ("spread", "lean", "lean_spread", "micro_gap", "sum_move", "agreed", "sum_60", "others", "peak")
-    for name in (*absent, *LADDER, *REFERENCE):
+    for name in (*absent, *LADDER, *REFERENCE, *ORDER_FLOW):
         assert not made[:, COLUMN[name]].any(), name
     assert made[1:, COLUMN["move"]].any()
 
@@ -142,7 +145,9 @@ def _before(compute, books, cut_s):
         "bid_size_micro": np.where(later, rng.integers(1, 10**11, len(later)), books.bid_size_micro),
         "ask_size_micro": np.where(later, rng.integers(1, 10**11, len(later)), books.ask_size_micro),
     }
-    other["fair"] = np.where(later[:, None], rng.random(books.fair.shape), books.fair)
+    for name in ("fair", "flow"):
+        told = getattr(books, name)
+        other[name] = np.where(later[:, None], rng.random(told.shape), told)
     return compute(books)[~later].tobytes(), compute(replace(books, **other))[~later].tobytes()
 
 
@@ -269,7 +274,7 @@ def test_the_gap_to_the_fair_value_is_in_price_units():
     fair = np.array([[0.55, 0.50], [np.nan, np.nan], [0.55, np.nan], [0.60, 0.52]])
     nothing, ts = np.zeros(4, dtype=np.int64), START_S + 60 * np.arange(4)
     books = Books(nothing, np.arange(4) == 0, ts, nothing + 5_000, nothing, nothing, nothing, fair=fair)
-    found = contexts(books)[:, -len(REFERENCE) :]
+    found = contexts(books)[:, [COLUMN[name] for name in REFERENCE]]
     assert found[:, 0] == pytest.approx([0.05, 0.0, 0.05, 0.1])
     assert found[:, 1] == pytest.approx([0.05, 0.0, 0.0, 0.08])
     assert found[:, 2] == pytest.approx([0.0, 0.0, 0.0, 0.05 * 2 / 3])

@@ -11,9 +11,11 @@ from pipelines.core.artifacts import read_json
 from pipelines.core.errors import DataError
 from pipelines.core.params import read
 from pipelines.features.compute import batch
+from pipelines.features.order_flow import ORDER_FLOW
 from pipelines.features.scale import Scaler
 from pipelines.features.spec import FEATURE_NAMES, SCALED
 from pipelines.featurize import stage
+from pipelines.rows import order_flow
 from pipelines.rows.market import features, long_enough, parts
 
 START = 1_767_225_600
@@ -254,3 +256,22 @@ def test_too_many_odd_rows_of_features_stop_the_line(tmp_path, monkeypatch):
     few = PARAMS.model_copy(update={"validate_": PARAMS.validate_.model_copy(update={"max_quarantined_share": 0.01})})
     with pytest.raises(DataError, match=r"200 of 16,000 rows .* m003-1 .* is finite"):
         run_in(tmp_path, monkeypatch, few)
+
+
+def test_order_flow_reaches_the_features_of_its_bars(tmp_path, monkeypatch):
+    """A recorded value stands at the bar of its market and time, and every other bar has 0; so has one that is no
+    number. Features that do not read it stay as they are."""
+    write_raw(tmp_path / "data/raw")
+    plain = run_in(tmp_path, monkeypatch).to_pandas()
+    one = plain[plain.market_id == "m003-1"].iloc[[5, 6, 7]]
+    columns = {name: np.array([0.5, np.nan, 3.0]) for name in ORDER_FLOW} | {"ts_s": one.ts_s.to_numpy()}
+    order_flow.write(tmp_path / "data/raw" / order_flow.FILE, [("m003-1", columns)])
+    made = run_in(tmp_path, monkeypatch).to_pandas()
+
+    hit = (made.market_id == "m003-1") & (made.ts_s == one.ts_s.iloc[0])
+    assert hit.sum() == 1
+    assert (made.loc[hit, list(ORDER_FLOW)] == 0.5).all(axis=None)
+    assert not made.loc[~hit, list(ORDER_FLOW)].any(axis=None)
+    assert not plain[list(ORDER_FLOW)].any(axis=None)
+    assert made.drop(columns=list(ORDER_FLOW)).equals(plain.drop(columns=list(ORDER_FLOW)))
+    assert read_json(Path("data/features/slices.json"))["observed_share"]["slope"] == pytest.approx(1 / len(made))

@@ -8,7 +8,18 @@ import pytest
 from pipelines.core.errors import ArtifactError
 from pipelines.features.scale import price_after
 from pipelines.forecast.linear_fit import Sample, fit
-from pipelines.inference.linear_path import BEFORE_LADDER, BOOK, INPUTS, LAGS, PLACED, SEEN, LinearPath, design, joined
+from pipelines.inference.linear_path import (
+    BEFORE_LADDER,
+    BEFORE_ORDER_FLOW,
+    BOOK,
+    INPUTS,
+    LAGS,
+    PLACED,
+    SEEN,
+    LinearPath,
+    design,
+    joined,
+)
 
 WIDTH = design(np.zeros((1, LAGS, len(SEEN)))).shape[1]
 
@@ -77,7 +88,7 @@ def test_the_document_brings_the_same_path():
 
 def test_a_path_of_before_the_ladder_forecasts_as_it_did():
     """A bundle whose path names no inputs weighs the first ones, in their order, and the place among brackets not."""
-    assert INPUTS[BEFORE_LADDER:] == PLACED
+    assert INPUTS[BEFORE_LADDER:BEFORE_ORDER_FLOW] == PLACED
     assert len(INPUTS) == WIDTH
     rng = np.random.default_rng(1)
     scale, weights, inputs = (
@@ -110,3 +121,23 @@ def test_inputs_that_are_absent_change_nothing():
     assert path.weights[:BEFORE_LADDER] == pytest.approx(less.weights, rel=1e-9)
     assert not path.weights[BEFORE_LADDER:].any()
     assert shrink == pytest.approx(same, rel=1e-9)
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_order_flow_is_weighed_where_it_was_recorded(recorded):
+    """Without a record of it the path is the one of before to the bit, and the live process need not make it; with one
+    that tells the next move it is weighed."""
+    weights = np.zeros((WIDTH, 2))
+    weights[0], weights[BEFORE_ORDER_FLOW] = 0.5, 0.8
+    samples = [_sample(seed, weights, events=12, bars=100) for seed in (1, 2)]
+    if not recorded:
+        for one in samples:
+            one.inputs[:, BEFORE_ORDER_FLOW:] = 0.0
+    path, shrink = fit(*samples, 12)
+    assert path.reads_order_flow is recorded
+    if recorded:
+        assert (path.weights[BEFORE_ORDER_FLOW] / path.scale[BEFORE_ORDER_FLOW] > 0.3).all()
+        return
+    less, same = fit(*(replace(one, inputs=one.inputs[:, :BEFORE_ORDER_FLOW]) for one in samples), 12)
+    assert np.array_equal(path.weights, less.weights)
+    assert np.array_equal(shrink, same)

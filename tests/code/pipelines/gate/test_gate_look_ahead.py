@@ -13,6 +13,7 @@ from pipelines.core.params import read
 from pipelines.core.settlement import RuleKind, Settlement
 from pipelines.features import state_space_batch
 from pipelines.features.market_context import CONTEXT
+from pipelines.features.order_flow import ORDER_FLOW
 from pipelines.features.state_space import StateSpace
 from pipelines.featurize import stage as featurize
 from pipelines.gate import forecasts, look_ahead, past
@@ -24,6 +25,7 @@ from pipelines.reference.external import EXTERNAL, ExternalProbabilities
 from pipelines.reference.prices import Path as PricePath
 from pipelines.reference.prices import Price
 from pipelines.rows import event as rows
+from pipelines.rows import order_flow
 from pipelines.rows.market import long_enough
 
 START, LENGTH = 1_767_225_600, 60
@@ -87,6 +89,9 @@ def _write_raw(folder):
     pq.write_table(pa.Table.from_pylist(markets), folder / "markets.parquet")
     pq.write_table(pa.Table.from_pylist(headlines), folder / "headlines.parquet")
     pq.write_table(recorded.table([*prices, *stated]), folder / "reference.parquet")
+    flows = ((one["market_id"][0].as_py(), one["ts_s"].to_numpy()) for one in bars)
+    made = ((name, dict.fromkeys(ORDER_FLOW, rng.uniform(-1, 1, len(ts_s))) | {"ts_s": ts_s}) for name, ts_s in flows)
+    order_flow.write(folder / order_flow.FILE, made)
 
 
 def _seal(folder):
@@ -148,10 +153,11 @@ def test_what_is_judged_is_made_again_without_its_future(proof):
 @pytest.mark.parametrize(
     "name",
     ["spread", "lean", "micro_gap", "move", "agreed_5", "sum_15", "own_60", "peak_5", "above_move", "residual_60",
-     "excess", "fair_gap", "fair_gap_5"],
+     "excess", "fair_gap", "fair_gap_5", "slope", "large_flow"],
 )  # fmt: skip
 def test_a_leak_in_the_context_is_caught(proof, monkeypatch, name):
-    """A column of the market context (book, sizes, moves, siblings, brackets, fair value) that is the next bar's."""
+    """A column of the market context (book, sizes, moves, siblings, brackets, fair value, order flow) that is the next
+    bar's."""
     column = CONTEXT.index(name)
 
     def leaked(books):

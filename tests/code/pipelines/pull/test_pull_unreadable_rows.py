@@ -7,11 +7,17 @@ from typing import Any
 import httpx2
 import pytest
 
+from pipelines.core.domain import FeeSchedule, Market
 from pipelines.core.errors import DataError
 from pipelines.pull import unreadable_rows
 from pipelines.venue import data
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.odd_rows import MOST, MOST_CHARACTERS, OddRow, OddRows
+
+MARKET = Market(
+    market_id="0xab", event_id="e", question="Will it?", token_yes="7", token_no="8", tick_units=100,
+    min_size_micro=5_000_000, fee=FeeSchedule(0.0), start_s=0, end_s=None, topic="other",
+)  # fmt: skip
 
 
 def answering(rows: list[Any]) -> VenueHttp:
@@ -32,10 +38,10 @@ async def test_a_row_is_kept_as_it_came_with_its_reason(odd: Any, reason: str, t
     """The text of the row, its route, its market and the reason are in the file; good rows are used."""
     seen = OddRows()
     async with answering([{"timestamp": 150, "size": 2, "price": 0.5}, odd]) as http:
-        times, _ = await data.trades(http, "0xab", 100, 500, seen)
+        tape = await data.trades(http, MARKET, 100, 500, seen)
     unreadable_rows.write(tmp_path, seen.rows, 500)
 
-    assert (times.tolist(), seen.read, seen[data.UNREADABLE]) == ([150], 2, 1)
+    assert (tape.ts_s.tolist(), seen.read, seen[data.UNREADABLE]) == ([150], 2, 1)
     (line,) = (tmp_path / unreadable_rows.FILE).read_text().splitlines()
     found = json.loads(line)
     assert json.loads(found["text"]) == odd

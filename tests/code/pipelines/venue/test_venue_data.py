@@ -5,11 +5,16 @@ from typing import Any
 import httpx2
 import pytest
 
+from pipelines.core.domain import FeeSchedule, Market
 from pipelines.venue import data
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.odd_rows import OddRows
 
 DAY = 86_400
+MARKET = Market(
+    market_id="0xab", event_id="e", question="Will it?", token_yes="7", token_no="8", tick_units=100,
+    min_size_micro=5_000_000, fee=FeeSchedule(0.0), start_s=0, end_s=None, topic="other",
+)  # fmt: skip
 
 
 def http(pages: list[dict[str, Any]], asked: list[dict[str, str]]) -> VenueHttp:
@@ -84,10 +89,10 @@ async def test_trades_stop_at_the_range() -> None:
         return {"data": rows, "pagination": {"has_more": cursor is not None, "next_cursor": cursor}}
 
     pages = [page(400, 300, cursor="a"), page(200, 100, cursor="b"), page(90, 80, cursor="c"), page(70, cursor=None)]
-    times, sizes = await data.trades(http(pages, asked), "0xab", 100, 300)
+    tape = await data.trades(http(pages, asked), MARKET, 100, 300)
 
-    assert times.tolist() == [300, 200]
-    assert sizes.tolist() == [1_500_000, 1_500_000]
+    assert tape.ts_s.tolist() == [200, 300]
+    assert tape.shares_micro.tolist() == [1_500_000, 1_500_000]
     assert len(asked) == 3
 
 
@@ -108,9 +113,9 @@ async def test_a_cursor_that_comes_again_ends_the_reading(cursors: str) -> None:
     asked: list[dict[str, str]] = []
     odd = OddRows()
     pages = [prints((400 - n, 1), cursor=cursor) for n, cursor in enumerate(cursors)]
-    times, _ = await data.trades(http(pages, asked), "0xab", 100, 500, odd)
+    tape = await data.trades(http(pages, asked), MARKET, 100, 500, odd)
 
-    assert len(times) == len(asked) < len(cursors)
+    assert len(tape) == len(asked) < len(cursors)
     assert odd[data.SAME_CURSOR] == 1
 
 
@@ -118,10 +123,10 @@ async def test_overlapping_pages_count_a_trade_once() -> None:
     """A row that an earlier page gave is left out and counted; two equal rows of one page are two trades."""
     odd = OddRows()
     pages = [prints((300, 2), (200, 1), (200, 1), cursor="n"), prints((200, 1), (150, 3), cursor=None)]
-    times, sizes = await data.trades(http(pages, []), "0xab", 100, 500, odd)
+    tape = await data.trades(http(pages, []), MARKET, 100, 500, odd)
 
-    assert times.tolist() == [300, 200, 200, 150]
-    assert sizes.sum() == 7_000_000
+    assert tape.ts_s.tolist() == [150, 200, 200, 300]
+    assert tape.shares_micro.sum() == 7_000_000
     assert odd[data.REPEATED] == 1
 
 
@@ -129,9 +134,9 @@ async def test_pages_that_give_nothing_new_end_the_reading() -> None:
     """Fresh cursors around the same rows do not go on for ever."""
     asked: list[dict[str, str]] = []
     pages = [prints((300, 2), cursor=str(n)) for n in range(9)]
-    times, _ = await data.trades(http(pages, asked), "0xab", 100, 500)
+    tape = await data.trades(http(pages, asked), MARKET, 100, 500)
 
-    assert times.tolist() == [300]
+    assert tape.ts_s.tolist() == [300]
     assert len(asked) == 1 + data.STALE_PAGES
 
 
@@ -139,9 +144,9 @@ async def test_pages_that_give_nothing_new_end_the_reading() -> None:
 async def test_a_page_that_repeats_or_is_empty_hides_none_behind_it(between: list[tuple[int, int]]) -> None:
     """A whole page that came before, or one without rows, is no end while the venue names a next one."""
     pages = [prints((300, 2), cursor="a"), prints(*between, cursor="b"), prints((200, 1), cursor=None)]
-    times, _ = await data.trades(http(pages, []), "0xab", 100, 500)
+    tape = await data.trades(http(pages, []), MARKET, 100, 500)
 
-    assert times.tolist() == [300, 200]
+    assert tape.ts_s.tolist() == [200, 300]
 
 
 ODD_ROWS: list[Any] = [
@@ -161,9 +166,9 @@ ODD_ROWS: list[Any] = [
 async def test_a_trade_that_cannot_be_read_leaves_the_others(odd_row: Any) -> None:
     """One null or odd row is left out and counted; the trades around it are there."""
     odd = OddRows()
-    times, _ = await data.trades(http([prints((300, 2), odd_row, (200, 1), cursor=None)], []), "0xab", 100, 500, odd)
+    tape = await data.trades(http([prints((300, 2), odd_row, (200, 1), cursor=None)], []), MARKET, 100, 500, odd)
 
-    assert times.tolist() == [300, 200]
+    assert tape.ts_s.tolist() == [200, 300]
     assert odd[data.UNREADABLE] == 1
 
 
@@ -179,3 +184,32 @@ async def test_a_price_point_that_cannot_be_read_leaves_the_others(odd_row: Any)
 
     assert times.tolist() == [60, 120]
     assert odd[data.UNREADABLE] == 1
+
+
+async def test_trades_of_both_tokens_are_told_as_those_of_yes() -> None:
+    """A taker who sells NO at 0.30 buys YES at 0.70; one wallet has one number in whatever case, another another."""
+    rows = [
+        {"timestamp": 120, "size": 1, "price": 0.6, "side": "BUY", "token_id": "7", "proxy_wallet": "0xAb"},
+        {"timestamp": 110, "size": 2, "price": 0.3, "side": "SELL", "token_id": "8", "proxy_wallet": "0xab"},
+        {"timestamp": 110, "size": 3, "price": 0.4, "side": "BUY", "token_id": "8", "proxy_wallet": "0xcd"},
+        {"timestamp": 105, "size": 4, "price": 7.0, "side": "SELL", "token_id": "7"},
+    ]
+    tape = await data.trades(http([prints(*rows, cursor=None)], []), MARKET, 100, 500)
+
+    assert tape.ts_s.tolist() == [105, 110, 110, 120]
+    assert tape.price_units.tolist() == [10_000, 6_000, 7_000, 6_000]
+    assert tape.buys.tolist() == [False, False, True, True]
+    nobody, other, *same = tape.account.tolist()
+    assert nobody == 0 and same[0] == same[1] != other
+    assert data.hashed("0xab", b"one") != data.hashed("0xab", b"two")
+
+
+async def test_holders_that_cannot_be_read_leave_the_others() -> None:
+    """Shares by wallet of each token; odd rows and other tokens are left out."""
+    good = [{"proxy_wallet": w, "token_id": t, "amount": n} for w, t, n in (("0xa", "7", 5), ("0xb", "7", 2.5))]
+    odd = [None, {"proxy_wallet": "0xc", "token_id": "7", "amount": -1}, {"amount": 3}, "x"]
+    strange = {"proxy_wallet": "0xd", "token_id": "9", "amount": 1}
+    pages = [{"data": [{"token_id": "7", "holders": [*good, *odd, strange]}, {"token_id": "8"}, None, 3]}]
+    yes, no = await data.holders(http(pages, []), MARKET)
+
+    assert (yes, no) == ({"0xa": 5.0, "0xb": 2.5}, {})
