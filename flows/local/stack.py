@@ -107,6 +107,7 @@ class Stack:
         if replay is None:
             command += ["--seed", str(world.seed), "--edge", str(world.edge), "--speed", str(world.speed)]
             command += ["--world", world.world, "--size-lean", str(world.size_lean)]
+            command += ["--large-account", str(world.large_account)]
             command += ["--history-days", str(world.history_days), "--event-length-min", str(world.event_length_min)]
             command += ["--event-every-min", str(world.event_every_min)]
             command += ["--markets-per-event", str(world.markets_per_event)]

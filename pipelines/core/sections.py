@@ -42,6 +42,8 @@ class SimulatorParams(Section):
     size_lean: Annotated[float, Field(ge=0.0, le=10.0)]
     """How much displayed sizes tell of the quote's error: 0 tells no direction, 0.3 is like the recordings. Unit: log
     size ratio per twentieth of log-odds."""
+    large_account: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    """In how many of the minutes in which a quote is clearly wrong one large account trades on it. Unit: share."""
     speed: PositiveFloat
     """How fast market time passes. Unit: market minutes per wall minute."""
     history_days: PositiveInt
