@@ -136,10 +136,13 @@ def _side(prices: FloatArray, sizes: FloatArray) -> list[Levels]:
 
 def _book_features(books: Sequence[Book]) -> FloatArray:
     """BOOK_FEATURES of every book, (n, 6)."""
-    touch = np.array([(*bids[0], *asks[0]) for bids, asks in books], dtype=np.int64)
+    shown = [(*(bids or [(0, 0)])[0], *(asks or [(PRICE_SCALE, 0)])[0]) for bids, asks in books]
+    touch = np.array(shown, dtype=np.int64)
     sizes = touch[:, [1, 3]]
-    lean, gap = imbalances(*sizes.T), micro_gaps(touch[:, 0], touch[:, 2], sizes)
-    return np.column_stack([lean, gap, np.array([book_values(*book) for book in books])])
+    lean = np.where(sizes.min(axis=1) > 0, imbalances(*sizes.T), 0.0)
+    return np.column_stack(
+        [lean, micro_gaps(touch[:, 0], touch[:, 2], sizes), np.array([book_values(*book) for book in books])]
+    )
 
 
 def recorded_trades(path: Path) -> list[Panel]:
