@@ -3,9 +3,9 @@
 The world is the simulator's at its default edge, written as data/raw; on two nights the relation between errors,
 headlines and later prices changes, and changes back. Every night runs the stages after the pull as processes, names its
 opponent by the rule of the window command, and lets `flows.nightly.may_be_promoted` decide on the gate's verdict. The
-drift verdict looks every six hours, and the window follows it by the rule of the flows. Two things are less than a
-night's: the forecaster is the state-space filter and the agent is trained little, and a bundle is put where its bento
-would have it without a bento being built.
+drift verdict looks every six hours; by the rules of the flows the window follows it, and it begins a night. Two things
+are less than a night's: the forecaster is the state-space filter and the agent is trained little, and a bundle is put
+where its bento would have it without a bento being built.
 """
 
 import contextlib
@@ -21,6 +21,7 @@ import numpy as np
 from benchmarks import drift_world, stage_runs
 from benchmarks.changed_markets import FOREVER_S, ChangedMarkets, Regime, model_of
 from flows import champions, changed_world
+from flows.drift import is_news
 from flows.edit_params import change
 from flows.nightly import may_be_promoted
 from pipelines.core import params as parameters
@@ -106,26 +107,48 @@ class Nights:
             state, now_s = self._state(number), EPOCH_S + (self.days + number) * DAY_S
             if state.is_dir():
                 shutil.copytree(state, "var")
-            looks = [self._look(now_s - hours * 3_600) for hours in LOOKS_H]
-            drifted = None if None in looks else any(looks)
-            start_s = starts_s(now_s, parameters.load(), changed_world.since_s())
-            self.raw(start_s, now_s, self.changed(), self.seed)
-            rival.note(Source.SIMULATED)
-            for stage in TRAINS:
-                stage_runs.run(Path.cwd(), stage)
+            reigns, looks, retrained = [Reign(now_s - DAY_S, champions.champion())], [], []
+            before = champions.earlier()
+            for look_s in (now_s - hours * 3_600 for hours in LOOKS_H):
+                looks.append(self._look(look_s))
+                if looks[-1] and look_s < now_s and is_news(reigns[-1].bundle, look_s):
+                    retrained.append(self._retrained(look_s))
+                    if retrained[-1]["promoted"]:
+                        reigns.append(Reign(look_s, champions.champion()))
+            start_s = self._trained(now_s)
             row = {
                 "regime": regime,
-                "drift": drifted,
+                "drift": None if None in looks else any(looks),
                 "window_h": round((now_s - start_s) / 3_600.0, 1),
-                **_last_day(now_s, settled),
+                **_last_day(now_s, reigns, before[0] if before else None, settled),
+                "retrained": retrained,
             }
-            for stage in ("agent", "backtest", "package", "gate"):
-                stage_runs.run(Path.cwd(), stage)
+            self._judged()
             row |= _decided(deploy=bool(self.changes) and champions.champion() is None)
             left = self._state(number + 1)
             shutil.rmtree(left, ignore_errors=True)
             Path("var").rename(left)
         return row
+
+    def _trained(self, now_s: int) -> int:
+        """Train on the window of a night that begins then; where the window begins."""
+        start_s = starts_s(now_s, parameters.load(), changed_world.since_s())
+        self.raw(start_s, now_s, self.changed(), self.seed)
+        rival.note(Source.SIMULATED)
+        for stage in TRAINS:
+            stage_runs.run(Path.cwd(), stage)
+        return start_s
+
+    @staticmethod
+    def _judged() -> None:
+        for stage in ("agent", "backtest", "package", "gate"):
+            stage_runs.run(Path.cwd(), stage)
+
+    def _retrained(self, now_s: int) -> dict[str, Any]:
+        """The night that a drift verdict begins, as the automation of the nightly deployment does."""
+        self._trained(now_s)
+        self._judged()
+        return {"hour": now_s % DAY_S // 3_600, **_decided(deploy=False)}
 
     def _folder(self) -> Path:
         return self.out / f"nights-{self.name}"
@@ -191,29 +214,50 @@ class Nights:
         return bool(found["verdict"] == verdict.DRIFT)
 
 
-def _last_day(now_s: int, settled: Predictor | None) -> dict[str, float | None]:
-    """Skill on the bars of the last day: of the champion that traded it, of its predecessor and of a forecaster that
-    was fitted on this regime, where there is one."""
+@dataclass(frozen=True)
+class Reign:
+    """A champion (the record of it; None without one) from a market time on."""
+
+    from_s: int
+    record: dict[str, Any] | None
+
+    @property
+    def bundle(self) -> str:
+        """Its hash; empty without one."""
+        return "" if self.record is None else str(self.record["hash"])
+
+
+def _last_day(
+    now_s: int, reigns: Sequence[Reign], before: dict[str, Any] | None, settled: Predictor | None
+) -> dict[str, float | None]:
+    """Skill on the bars of the last day: of the champions that traded it, of the predecessor that the first of them
+    had, and of a forecaster that was fitted on this regime, where there is one."""
     series = list(market_history.read_series(market_history.read_markets()))
-    made: dict[str, float | None] = {"skill": None, "predecessor_skill": None, "settled_skill": None}
-    present, before = champions.champion(), champions.earlier()
-    known = {"skill": present, "predecessor_skill": before[0] if before else None}
-    for name, record in known.items():
-        folder = None if record is None else champions.bundle_folder(record)
-        if folder is not None:
-            made[name] = skill(Bundle.open(folder).predictor(), series, now_s)
-    if settled is not None:
-        made["settled_skill"] = skill(settled, series, now_s)
-    return made
+    parts = [(one.from_s, _predictor(one.record)) for one in reigns]
+    return {
+        "skill": skill(parts, series, now_s),
+        "predecessor_skill": skill([(now_s - DAY_S, _predictor(before))], series, now_s),
+        "settled_skill": skill([(now_s - DAY_S, settled)], series, now_s),
+    }
 
 
-def skill(predictor: Predictor, series: Sequence[market_history.Series], now_s: int) -> float:
-    """Skill against the market price on the bars of the day before `now_s`, pooled over the gate's horizons."""
-    params = parameters.load()
-    found = (
-        forecasts.forecast_rows(predictor, one, np.flatnonzero(one.ts_s > now_s - DAY_S), params.execution)
-        for one in series
-    )
+def _predictor(record: dict[str, Any] | None) -> Predictor | None:
+    folder = None if record is None else champions.bundle_folder(record)
+    return None if folder is None else Bundle.open(folder).predictor()
+
+
+def skill(
+    reigns: Sequence[tuple[int, Predictor | None]], series: Sequence[market_history.Series], now_s: int
+) -> float | None:
+    """Skill against the market price, pooled over the gate's horizons, of forecasters each from its market time to the
+    next one's, the last until `now_s`; None where one is missing."""
+    params, found = parameters.load(), []
+    for (from_s, predictor), (until_s, _) in itertools.pairwise([*reigns, (now_s, None)]):
+        if predictor is None:
+            return None
+        for one in series:
+            rows = np.flatnonzero((one.ts_s > from_s) & (one.ts_s <= until_s))
+            found.append(forecasts.forecast_rows(predictor, one, rows, params.execution))
     span = (params.gate.first_horizon, params.gate.last_horizon, LENGTH_S)
     losses = evidence.losses([one for one in found if one is not None], *span, params.gate.periods)
     ours, market = np.array(list(losses.by_event.values())).sum(axis=0)
@@ -264,7 +308,7 @@ def figures(rows: Sequence[dict[str, Any]], changes: Sequence[int], bound: float
     waits = [_wait(back[at + 1 : end + 1]) for at, end in itertools.pairwise(edges) if at + 1 < len(rows)]
     return {
         "changed_nights": len(rows),
-        "changed_promotions": sum(row["promoted"] for row in rows),
+        "changed_promotions": sum(one["promoted"] for row in rows for one in (row, *row.get("retrained", ()))),
         "fall_bound": bound,
         "worst_fall": round(max(falls), 4) if falls else None,
         "nights_below_bound": longest,

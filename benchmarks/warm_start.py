@@ -100,7 +100,7 @@ def _night(asked: argparse.Namespace, night: int) -> dict[str, Any]:
         for arm in ARMS:
             before = out / arm
             if series:
-                row[f"skill_{arm}"] = skill(Predictor(before / FORECASTER), series, now_s)
+                row[f"skill_{arm}"] = skill([(now_s - DAY_S, Predictor(before / FORECASTER))], series, now_s)
             shutil.rmtree("models", ignore_errors=True)
             if night and arm == "warm":
                 _begin_from(before)

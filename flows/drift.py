@@ -47,7 +47,7 @@ def drift(fetch: bool = True) -> dict[str, Any]:
         append()
     found = compare(judged_bundle())
     changed_world.note(found)
-    if found["verdict"] == "drift" and _is_news(found["bundle"]):
+    if found["verdict"] == "drift" and is_news(found["bundle"], time.time()):
         notices.drifted(found)
         emit_event(
             event=EVENT,
@@ -60,13 +60,13 @@ def drift(fetch: bool = True) -> dict[str, Any]:
     return found
 
 
-def _is_news(bundle: str) -> bool:
-    """Whether drift of a bundle has to be answered now: once within `drift.retrain_every_h`.
+def is_news(bundle: str, now_s: float) -> bool:
+    """Whether drift of a bundle has to be answered now, a Unix time: once within `drift.retrain_every_h`.
 
     While the gate holds what the nights made, the champion stays and drifts on: another night every six hours would
     train on almost the same bars.
     """
-    path, now_s = Settings().var / ANSWERED, time.time()
+    path = Settings().var / ANSWERED
     last = read_json(path) if path.is_file() else {}
     if last.get("bundle") == bundle and now_s - float(last["at_s"]) < 3600.0 * parameters.load().drift.retrain_every_h:
         return False
