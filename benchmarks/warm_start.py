@@ -92,7 +92,7 @@ def _night(asked: argparse.Namespace, night: int) -> dict[str, Any]:
     out, now_s = asked.out.absolute() / f"{asked.kind}-{asked.seed}", EPOCH_S + (DAYS + night) * DAY_S
     nights = Nights(out, asked.seed, (f"forecast.kind={asked.kind}",), DAYS, MARKETS, ("edge=1",))
     with nights.working(out / "work"):
-        nights.raw(now_s - DAYS * DAY_S, DAYS + night, nights.changed(), asked.seed)
+        nights.raw(now_s - DAYS * DAY_S, now_s, nights.changed(), asked.seed)
         for stage in ("validate", "featurize"):
             stage_runs.run(Path.cwd(), stage)
         # Night 1's day was forecast by night 0, on which both arms are the same.
