@@ -133,6 +133,8 @@ class Nights:
     def _trained(self, now_s: int) -> int:
         """Train on the window of a night that begins then; where the window begins."""
         start_s = starts_s(now_s, parameters.load(), changed_world.since_s())
+        for made in ("data", "models", "reports"):
+            shutil.rmtree(made, ignore_errors=True)
         self.raw(start_s, now_s, self.changed(), self.seed)
         rival.note(Source.SIMULATED)
         for stage in TRAINS:

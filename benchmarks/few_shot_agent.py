@@ -14,7 +14,6 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args
@@ -40,7 +39,6 @@ from pipelines.replay.account import AccountTape, play_policy, tape_of
 from pipelines.replay.lanes import parameters
 from pipelines.replay.market_history import History
 from pipelines.replay.signals import sizing_table
-from pipelines.trading import compiled
 from pipelines.trading.observation import MarketScaler
 from simulator.markets.price_model import World
 
@@ -98,8 +96,8 @@ class Pretrained:
         self.bar_pusd = training.earned_by_bar([(tape, self.par) for tape in tapes], params, LENGTH_S)
         self.imitating = self._imitating(joined(tapes))
         self.reptile = self.imitating
-        for tape in tapes:
-            there = self.trained(tape, REPTILE_BARS, STEPS, self.reptile)
+        for made in built:
+            there = self.trained(made.earlier, REPTILE_BARS, STEPS, self.reptile)
             self.reptile = {name: old + REPTILE_SHARE * (there[name] - old) for name, old in self.reptile.items()}
 
     def _imitating(self, tape: AccountTape) -> Weights:
@@ -113,12 +111,13 @@ class Pretrained:
         """Training data of a tape, with the opportunity cost of the pretraining worlds."""
         return training.of_tape(tape, self.par, self.params, LENGTH_S, self.bar_pusd)
 
-    def trained(self, tape: AccountTape, bars: int, steps: int, start: Weights | None) -> Weights:
-        """The agent after so many decisions on the first `bars` market minutes of a tape, from `start` or from
-        nothing."""
+    def trained(self, histories: Sequence[History], bars: int, steps: int, start: Weights | None) -> Weights:
+        """The agent after so many decisions on the first `bars` market minutes of a world, from `start` or from
+        nothing; it learns in whole accounts. One that no entry is offered in stays as it was."""
         rewards = {"critic_steps": 0} if start is not None else {"critic_steps": 0, **FROM_REWARDS}
         params = self.params.with_learner(timesteps=steps, n_envs=LANES, **rewards)
-        env = training.vector_env(self.data(first_bars(tape, bars)), params, LANES, 1)
+        tape = _tape(first_bars(histories, bars), self.scaler, self.params)
+        env = training.vector_env(self.data(tape), params, LANES, 1)
         learner = algorithms.untrained(env, params)
         if start is not None:
             learner.policy.load_state_dict(start)
@@ -143,19 +142,17 @@ def _tape(histories: Sequence[History], scaler: MarketScaler, params: Params) ->
     return tape_of(histories, scaler, params, forecast_block=params.agent.forecast_block)
 
 
-def first_bars(tape: AccountTape, bars: int) -> AccountTape:
-    """The same tape for lanes alone: its markets end after so many market minutes, later ones have no bar to trade."""
-    flat, ts_s = tape.field, tape.field.bars[:, compiled.TS]
-    ends_s = int(ts_s.min()) + bars * LENGTH_S
-    markets = zip(flat.first.tolist(), flat.last.tolist(), strict=True)
-    last = np.array([first + max(int(np.searchsorted(ts_s[first : end + 1], ends_s)) - 1, 0) for first, end in markets])
-    return replace(tape, field=replace(flat, last=last, resolved=flat.resolved & (last == flat.last)))
+def first_bars(histories: Sequence[History], bars: int) -> list[History]:
+    """The markets of a world as they were after so many market minutes; those that have begun by then."""
+    ends_s = min(int(one.ts_s[0]) for one in histories) + bars * LENGTH_S
+    cut = [one.where(one.ts_s <= ends_s) for one in histories]
+    return [one for one in cut if len(one) > 1]
 
 
 def one_world(kind: World, edge: float, seed: int, pretrained: Pretrained) -> Row:
     """P&L in pUSD on the later part of a new world: without adaptation, and by method and K."""
     made: Built = world(seed, edge, EVENTS, pretrained.params.execution, kind=kind)
-    early, late = (_tape(part, pretrained.scaler, pretrained.params) for part in (made.earlier, made.later))
+    late = _tape(made.later, pretrained.scaler, pretrained.params)
     found: Row = {"none": round(pretrained.pnl_pusd(pretrained.imitating, late), 2)}
     starts: dict[str, tuple[Weights | None, int]] = {
         "adapted": (pretrained.imitating, STEPS), "reptile": (pretrained.reptile, STEPS), "anew": (None, ANEW_STEPS),
@@ -163,7 +160,7 @@ def one_world(kind: World, edge: float, seed: int, pretrained: Pretrained) -> Ro
     found["reptile 0"] = round(pretrained.pnl_pusd(pretrained.reptile, late), 2)
     for bars in BARS:
         for method, (start, steps) in starts.items():
-            state = pretrained.trained(early, bars, steps, start)
+            state = pretrained.trained(made.earlier, bars, steps, start)
             found[f"{method} {bars}"] = round(pretrained.pnl_pusd(state, late), 2)
     return found
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from pipelines.gate.earned import pnl_by_period
 from pipelines.inference.bundle import Bundle
 from pipelines.replay.bundle_rules import of_bundle
 from pipelines.replay.loop import Result, replay, tape
-from pipelines.replay.market_history import History, IntArray
+from pipelines.replay.market_history import History
 from pipelines.replay.performance import Figures, figures, pnl_by_event
 
 CASH = "cash"
@@ -109,19 +108,6 @@ def common(one: Sequence[History], other: Sequence[History]) -> tuple[list[Histo
     """Both lists with the bars alone that both have: two forecasters are compared on the same bars."""
     theirs = {history.market.market_id: history for history in other}
     pairs = [(history, theirs[history.market.market_id]) for history in one if history.market.market_id in theirs]
-    cut = [(_at(mine, its.ts_s), _at(its, mine.ts_s)) for mine, its in pairs]
+    cut = [(mine.where(np.isin(mine.ts_s, its.ts_s)), its.where(np.isin(its.ts_s, mine.ts_s))) for mine, its in pairs]
     kept = [pair for pair in cut if len(pair[0]) > 1]
     return [pair[0] for pair in kept], [pair[1] for pair in kept]
-
-
-def _at(history: History, ts_s: IntArray) -> History:
-    rows = np.isin(history.ts_s, ts_s)
-    if rows.all():
-        return history
-    columns: dict[str, Any] = {
-        name: value[rows]
-        for name, value in vars(history).items()
-        if isinstance(value, np.ndarray) and len(value) == len(history)
-    }
-    ended = history.payout_micro if rows[-1] else None
-    return replace(history, payout_micro=ended, **columns)

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,17 @@ class History:
 
     def __len__(self) -> int:
         return len(self.ts_s)
+
+    def where(self, mask: NDArray[np.bool_]) -> "History":
+        """The bars that a mask (n,) keeps; without the last one the market has not ended."""
+        if mask.all():
+            return self
+        columns: dict[str, Any] = {
+            name: value[mask]
+            for name, value in vars(self).items()
+            if isinstance(value, np.ndarray) and len(value) == len(self)
+        }
+        return replace(self, payout_micro=self.payout_micro if mask[-1] else None, **columns)
 
     @property
     def marks_units(self) -> IntArray:
