@@ -34,8 +34,9 @@ from pipelines.core.command_line import exit_status, whole
 from pipelines.core.domain import FloatArray, Tape
 from pipelines.core.errors import DataError
 from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID
+from pipelines.features import order_flow
 from pipelines.features.microstructure import IntArray, imbalances, micro_gaps
-from pipelines.features.order_flow import ACCOUNTS, BOOK, DEPTH, TRADES, LargeAccounts, Levels, book_values, values
+from pipelines.features.order_flow import ACCOUNTS, BOOK, DEPTH, TRADES, Levels
 from pipelines.trading import kernel
 from pipelines.venue.data import hashed
 from simulator.markets.events import EPOCH_S, Family, build
@@ -48,7 +49,7 @@ from simulator.venue.market_maker import DEPTH as QUOTED
 HORIZONS = (1, 5, 24)
 LAGS, PENALTY, SAMPLES = 5, 100.0, 1_000
 BOOK_FEATURES = ("imbalance_1", "micro_gap", *BOOK)
-TRADE_FEATURES = (*TRADES, ACCOUNTS[0])
+TRADE_FEATURES = (*TRADES, *ACCOUNTS)
 LENGTH_S = 60
 RATE, EXPONENT, IMPACT = 0.05, 1.0, 0.125
 """Fees and impact of the taker: the venue's usual schedule and `execution.impact_share`."""
@@ -141,7 +142,7 @@ def _book_features(books: Sequence[Book]) -> FloatArray:
     sizes = touch[:, [1, 3]]
     lean = np.where(sizes.min(axis=1) > 0, imbalances(*sizes.T), 0.0)
     return np.column_stack(
-        [lean, micro_gaps(touch[:, 0], touch[:, 2], sizes), np.array([book_values(*book) for book in books])]
+        [lean, micro_gaps(touch[:, 0], touch[:, 2], sizes), np.array([order_flow.book_values(*book) for book in books])]
     )
 
 
@@ -164,7 +165,7 @@ def recorded_trades(path: Path) -> list[Panel]:
         if len(at) <= 10 * max(HORIZONS):
             continue
         last = tape.price_units[np.searchsorted(tape.ts_s, at, side="right") - 1]
-        features = values(tape, at.tolist(), last.tolist(), LENGTH_S)[:, : len(TRADES)]
+        features = order_flow.values(tape, at.tolist(), last.tolist(), LENGTH_S)[:, : len(TRADES)]
         panels.append(Panel(last / PRICE_SCALE, np.full(len(at), 0.01), features))
     return panels
 
@@ -190,7 +191,8 @@ def synthetic(events: int) -> tuple[list[Panel], dict[str, float]]:
         sizes = life.bid_size[good], life.ask_size[good]
         books = _ladders(bid[good], ask[good], sizes, life.listing.tick_units)
         at = life.listing.start_s + LENGTH_S * np.arange(len(bid), dtype=np.int64)
-        trades = values(tape, at.tolist(), ((bid + ask) // 2).tolist(), LENGTH_S)[good]
+        flows = order_flow.values(tape, at.tolist(), ((bid + ask) // 2).tolist(), LENGTH_S)
+        trades = np.column_stack((flows, _positions(tape, at)))[good]
         mid, spread = (bid + ask)[good] / (2.0 * PRICE_SCALE), (ask - bid)[good] / PRICE_SCALE
         panels.append(Panel(mid, spread, np.hstack((_book_features(books), trades))))
         large = _large(tape)
@@ -200,9 +202,22 @@ def synthetic(events: int) -> tuple[list[Panel], dict[str, float]]:
     return panels, {"precision": round(right / max(called, 1), 3), "recall": round(right / max(its, 1), 3)}
 
 
+def _positions(tape: Tape, at_s: IntArray) -> FloatArray:
+    """`large_position` at each close, (n,), of what the accounts of a tape held a bar before."""
+    names, account = np.unique(tape.account, return_inverse=True)
+    signed = np.where(tape.buys, tape.shares_micro, -tape.shares_micro)
+    held, told, made = np.zeros(len(names), np.int64), 0, []
+    for end in np.searchsorted(tape.ts_s, at_s - LENGTH_S, side="right").tolist():
+        np.add.at(held, account[told:end], signed[told:end])
+        told = end
+        yes, no = ({str(n): float(held[n] * sign) for n in np.flatnonzero(held * sign > 0)} for sign in (1, -1))
+        made.append(order_flow.large_position(yes, no))
+    return np.array(made)
+
+
 def _large(tape: Tape) -> Any:
     """Which trades are called large, (n,)."""
-    accounts = LargeAccounts(LENGTH_S)
+    accounts = order_flow.LargeAccounts(LENGTH_S)
     rows = zip(tape.ts_s.tolist(), tape.shares_micro.tolist(), tape.buys.tolist(), tape.account.tolist(), strict=True)
     return np.array([accounts.trade(*row) for row in rows], dtype=bool)
 

@@ -16,4 +16,4 @@ def test_the_planted_account_is_found_and_its_flow_foretells():
     assert all(one.features.shape == (len(one.mid), len(names)) for one in panels)
     assert detected["precision"] > 0.8 < detected["recall"]
     assert found["h5"]["ic"]["large_flow"][1] > 0.0
-    assert not np.any([one.features[0, -3:] for one in panels])
+    assert not np.any([one.features[0, -4:] for one in panels])
