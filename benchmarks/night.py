@@ -4,10 +4,11 @@ One JSON line: `promotions_edge_0` of `nights` consecutive nights in one world w
 each on the window of the last four days; `changed_nights` in a world with the default edge that changes on nights 10
 and 20 (--changes), `worst_fall` of a champion below its predecessor as a share of the skill that can be reached there,
 `nights_below_bound` in a row on which that was more than `fall_bound`, and `nights_to_80_percent` of that skill after
-each change (`benchmarks.changed_nights`); `seconds`, `cpu_s` and `peak_rss_mb` of every stage on `markets` markets of
-`days` days; `unchanged_s` of a night on which nothing changed; `recovered_nights`, stages that were killed with
-SIGKILL, begun again, and left the products of an undisturbed run, of `killed_nights`; `left`, pieces that are not
-measured yet. Every finished piece is kept in --out and not measured again; --minutes ends a run between two pieces.
+each change (`benchmarks.changed_nights`); `seconds`, `cpu_s` and `peak_rss_mb` of every stage, the pull too, on a local
+exchange of `markets` markets, half of them ended, within `days` days; `unchanged_s` of a night on which nothing
+changed; `recovered_nights`, stages that were killed with SIGKILL, begun again, and left the products of an undisturbed
+run, of `killed_nights`; `left`, pieces that are not measured yet. Every finished piece is kept in --out and not
+measured again; --minutes ends a run between two pieces.
 """
 
 import argparse
@@ -23,8 +24,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import raw_venue, stage_runs
+from benchmarks import stage_runs
 from benchmarks.changed_nights import EVENT_EVERY_MIN, Nights, figures
+from flows.edit_params import change
 from flows.stage_tasks import stage_names
 from pipelines.core.artifacts import read_json, sha256_path, write_json
 from pipelines.core.command_line import exit_status, number, whole
@@ -40,8 +42,11 @@ QUICK = (
 )
 """Parameters of the nights in a row: the state-space filter forecasts alone, the agent is trained little."""
 
-STAGES = stage_names(stage_runs.ROOT / "dvc.yaml")[1:]
+SIZED = stage_names(stage_runs.ROOT / "dvc.yaml")
+STAGES = SIZED[1:]
 """Every stage after the pull."""
+PER_EVENT = 20
+"""Markets in an event of the venue-sized pull."""
 
 TOOK = "took.json"
 """In a finished folder: seconds of every stage."""
@@ -76,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--markets", type=whole(0), default=4_000, help="of the venue-sized pull (4000)")
     parser.add_argument("--days", type=whole(1), default=12, help="of the venue-sized pull (12)")
-    parser.add_argument("--stages", nargs="*", default=list(STAGES), metavar="STAGE", help="of the venue-sized pull")
+    parser.add_argument("--stages", nargs="*", default=list(SIZED), metavar="STAGE", help="of the venue-sized night")
     parser.add_argument("--kills", nargs="*", default=list(STAGES), metavar="STAGE", help="that are killed halfway")
     parser.add_argument(
         "--minutes", type=number(0, 10_000), default=0.0, help="begin nothing later than this (0: no end)"
@@ -96,8 +101,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _pieces(asked: argparse.Namespace) -> list[Piece]:
     """Everything that is asked for, the cheap pieces first."""
     out, seed = asked.out, asked.seed
-    sized = f"sized/{asked.markets}/{asked.days}"
-    stages = [stage for stage in STAGES if stage in asked.stages and asked.markets]
+    sized = f"venue/{asked.markets}/{asked.days}"
+    stages = [stage for stage in SIZED if stage in asked.stages and asked.markets]
     # With fewer markets or days the deflated Sharpe ratio holds every night: luck explains so small a slice.
     world = ("edge=1",), tuple(asked.regime), tuple(asked.changes), asked.every
     changed = Nights(out.absolute(), seed, QUICK, asked.window_days, 6, *world)
@@ -120,7 +125,7 @@ def _line(asked: argparse.Namespace, rows: dict[str, Any], names: Sequence[str])
     def of(kind: str) -> list[Any]:
         return [rows[name] for name in done if name.startswith(kind)]
 
-    sized = {name.rpartition("/")[2]: rows[name] for name in done if name.startswith("sized/")}
+    sized = {name.rpartition("/")[2]: rows[name] for name in done if name.startswith("venue/")}
     nights, killed, unchanged = of("edge_0/"), of("killed/"), of("unchanged/")
     return {
         "nights": len(nights),
@@ -154,18 +159,36 @@ class _Known:
 
 
 def _sized(out: Path, markets: int, days: int, stage: str) -> dict[str, Any]:
-    """Wall and processor seconds and peak memory of a stage on a pull of the venue's size."""
+    """Wall and processor seconds and peak memory of a stage on a venue of that size: the local exchange with as many
+    markets, half of them ended, which the pull asks for each."""
     folder = out / f"venue-{markets}-{days}"
+    if stage == "pull":
+        return _pulled(folder, markets, days)
     if not (folder / "reports/pull.json").is_file():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        shutil.copy2(stage_runs.ROOT / "params.yaml", folder)
-        raw_venue.write(folder, markets, days)
+        _pulled(folder, markets, days)
+    return _measured(folder, stage, {})
+
+
+def _pulled(folder: Path, markets: int, days: int) -> dict[str, Any]:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    shutil.copy2(stage_runs.ROOT / "params.yaml", folder)
+    each, minutes = min(PER_EVENT, max(markets // PER_EVENT, 1)), days * 1_440
+    world = {"history_days": days, "event_length_min": minutes // 2, "markets_per_event": each}
+    world |= {"event_every_min": max(minutes * each // markets, 1)}
+    change([f"simulator.{name}={value}" for name, value in world.items()], folder / "params.yaml")
+    change([f"pull.history_days={days}", f"pull.max_markets={markets}"], folder / "params.yaml")
+    with stage_runs.exchange(folder) as addresses:
+        stage_runs.run(folder, "window", "--source", "simulated", addresses=addresses)
+        return _measured(folder, "pull", addresses)
+
+
+def _measured(folder: Path, stage: str, addresses: dict[str, str]) -> dict[str, Any]:
     started = time.perf_counter()
-    child = _start(folder, stage)
+    child = _start(folder, stage, addresses=addresses)
     _, status, usage = os.wait4(child.pid, 0)
     if status:
-        raise RuntimeError(f"{stage} ended with status {os.waitstatus_to_exitcode(status)} on {markets} markets")
+        raise RuntimeError(f"{stage} ended with status {os.waitstatus_to_exitcode(status)}; see {folder / stage}.log")
     return {
         "seconds": round(time.perf_counter() - started, 1),
         "cpu_s": round(usage.ru_utime + usage.ru_stime, 1),
@@ -173,13 +196,8 @@ def _sized(out: Path, markets: int, days: int, stage: str) -> dict[str, Any]:
     }
 
 
-def _start(folder: Path, *command: str) -> subprocess.Popen[bytes]:
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(stage_runs.ROOT),
-        "OMP_NUM_THREADS": "1",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
+def _start(folder: Path, *command: str, addresses: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+    environment = stage_runs.environment(addresses or {})
     with (folder / f"{command[-1]}.log").open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "pipelines", *command], cwd=folder, env=environment, stdout=log, stderr=log

@@ -26,7 +26,7 @@ def pull(folder: Path, assignments: Sequence[str]) -> None:
     """
     shutil.copy2(ROOT / "params.yaml", folder)
     change(assignments, folder / "params.yaml")
-    with _exchange(folder) as addresses:
+    with exchange(folder) as addresses:
         run(folder, "window", "--source", "simulated", addresses=addresses)
         run(folder, "pull", addresses=addresses)
 
@@ -36,7 +36,7 @@ def run(folder: Path, *command: str, addresses: dict[str, str] | None = None) ->
     result = subprocess.run(
         [sys.executable, "-m", "pipelines", *command],
         cwd=folder,
-        env=_environment(addresses or {}),
+        env=environment(addresses or {}),
         capture_output=True,
         text=True,
         check=False,
@@ -46,7 +46,7 @@ def run(folder: Path, *command: str, addresses: dict[str, str] | None = None) ->
 
 
 @contextlib.contextmanager
-def _exchange(folder: Path) -> Iterator[dict[str, str]]:
+def exchange(folder: Path) -> Iterator[dict[str, str]]:
     """The local exchange of a folder's parameters, with its clock stopped; the environment that points at it."""
     world = params.read(folder / "params.yaml").simulator
     port = choose("simulator", count=SIMULATOR_PORTS)
@@ -56,6 +56,7 @@ def _exchange(folder: Path) -> Iterator[dict[str, str]]:
         "--edge": world.edge,
         "--world": world.world,
         "--size-lean": world.size_lean,
+        "--large-account": world.large_account,
         "--speed": 0,
         "--history-days": world.history_days,
         "--event-length-min": world.event_length_min,
@@ -68,18 +69,19 @@ def _exchange(folder: Path) -> Iterator[dict[str, str]]:
     addresses["ODDSMITH_NEWS_URL"] = f"http://{HOST}:{port + 3}/rss"
     with (
         (folder / "simulator.log").open("wb") as log,
-        subprocess.Popen(command, cwd=folder, env=_environment({}), stdout=log, stderr=log) as exchange,
+        subprocess.Popen(command, cwd=folder, env=environment({}), stdout=log, stderr=log) as running,
     ):
         try:
             while not answers(f"{addresses['ODDSMITH_CLOB_URL']}/ok"):
-                if exchange.poll() is not None:
+                if running.poll() is not None:
                     raise RuntimeError((folder / "simulator.log").read_text(encoding="utf-8"))
                 time.sleep(0.2)
             yield addresses
         finally:
-            exchange.send_signal(signal.SIGTERM)
+            running.send_signal(signal.SIGTERM)
 
 
-def _environment(extra: dict[str, str]) -> dict[str, str]:
+def environment(extra: dict[str, str]) -> dict[str, str]:
+    """The environment of a stage in a process of its own: one thread for each library, and `extra`."""
     own = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     return {**os.environ, **own, **extra}

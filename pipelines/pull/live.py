@@ -282,15 +282,15 @@ class _Making:
         spans = self._landed.missing(market, *whole[0], length_s) if len(have[0]) else whole
         if length_s < data.LEAST_BUCKET_S:
             spans = []
-        prices, found_in = [have], []
+        prices, priced = [have], []
         for span in spans:
             found = await data.price_history(archive, market.token_yes, *span, length_s, odd)
             prices.append(found)
-            found_in += [span] if len(found[0]) else []
-        read = found_in if self.order_flow is None else asked_from(found_in, length_s)
-        tapes = [await data.trades(tape, market, *span, odd) for span in read]
+            priced += [span] if len(found[0]) else []
+        traded = priced if self.order_flow is None else asked_from(priced, length_s)
+        tapes = [await data.trades(tape, market, *span, odd) for span in traded]
         ts_s, mids = _by_time(prices)
-        return _Series(ts_s, mids, Tape.joined(tapes), found_in), len(have[0]), bool(spans)
+        return _Series(ts_s, mids, Tape.joined(tapes), priced), len(have[0]), bool(spans)
 
 
 def _by_time(parts: list[tuple[IntArray, IntArray]]) -> tuple[IntArray, IntArray]:
