@@ -3,31 +3,28 @@
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.few_shot_agent import BARS, first_bars, summary
-from pipelines.replay.account import AccountTape
-from pipelines.replay.lanes import field
-from pipelines.trading import compiled
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "pipelines" / "replay"))
-from test_replay_identity import PARAMS, history, scaler
+from test_replay_identity import history
 
 
-def test_lanes_end_with_the_bars_that_are_seen():
-    """No lane reaches a bar after the first K minutes; markets that begin later are not there; a cut market is not
-    resolved."""
+def test_a_new_world_ends_with_the_bars_that_are_seen():
+    """No bar after the first K minutes is there, nor a market that begins later; a market that is cut has not ended."""
     past = [history(seed) for seed in range(4)]
-    flat = field(past, scaler(), PARAMS.execution.impact_share, forecast_block=True)
-    whole = AccountTape.of(past, flat, PARAMS.execution.impact_share)
-    ts_s = flat.bars[:, compiled.TS]
-    seen = first_bars(whole, 120).field
-    assert 0 < len(seen.first) <= len(flat.first)
-    assert (ts_s[seen.last] < ts_s.min() + 120 * 60).all()
-    assert (seen.last >= seen.first).all()
-    assert not seen.resolved.any()
-    longest = int(ts_s.max() - ts_s.min()) // 60 + 1
-    everything = first_bars(whole, longest).field
-    assert (everything.last == flat.last).all()
-    assert (everything.resolved == flat.resolved).all()
+    first_s, last_s = min(one.ts_s[0] for one in past), max(one.ts_s[-1] for one in past)
+    seen = first_bars(past, 120)
+    assert 0 < len(seen) <= len(past)
+    whole = {one.market.market_id: one for one in past}
+    for one in seen:
+        before = whole[one.market.market_id]
+        assert np.array_equal(one.ts_s, before.ts_s[before.ts_s <= first_s + 120 * 60])
+        assert np.array_equal(one.mean, before.mean[: len(one)])
+        assert one.payout_micro is None or len(one) == len(before)
+    everything = first_bars(past, int(last_s - first_s) // 60)
+    assert all(one is other for one, other in zip(everything, past, strict=True))
 
 
 def test_what_adapts_is_compared_with_what_does_not_world_by_world():
