@@ -45,9 +45,11 @@ def of_learner(path: Path) -> None:
 
 def of_onnx(path: Path) -> None:
     """Write an ONNX file again: nodes in the order in which its outputs need them, constants in the order in which the
-    nodes read them, and everything between inputs and outputs named by its place."""
+    nodes read them, everything between inputs and outputs and each free dimension named by its place, and no text of
+    the converter's (it numbers the functions that a process has traced)."""
     model = onnx.load(path)
     _in_order(model.graph, {})
+    _name_dimensions((*model.graph.input, *model.graph.output))
     write_bytes(path, model.SerializeToString(deterministic=True))
 
 
@@ -78,6 +80,14 @@ def _in_order(graph: onnx.GraphProto, outer: Mapping[str, str]) -> None:
     _replace(graph.node, nodes)
     _replace(graph.initializer, [constants[name] for name in read])
     del graph.value_info[:]
+    graph.doc_string = ""
+
+
+def _name_dimensions(ends: Sequence[onnx.ValueInfoProto]) -> None:
+    free = [dim for one in ends for dim in one.type.tensor_type.shape.dim if dim.dim_param]
+    places = {name: place for place, name in enumerate(dict.fromkeys(dim.dim_param for dim in free))}
+    for dim in free:
+        dim.dim_param = f"free_{places[dim.dim_param]}"
 
 
 def _needed(graph: onnx.GraphProto) -> list[onnx.NodeProto]:

@@ -73,16 +73,17 @@ def onnx_file(path, first, second, *, swapped):
         *(both[::-1] if swapped else both),
         helper.make_node("Mul", [f"Add{first}", f"Sub{first}"], ["y"]),
     ]
-    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 2]) for name in "xy"]
-    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], constants[::-1] if swapped else constants)
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [f"unk_{first}", 2]) for name in "xy"]
+    said = f"converted from inference_{first}"
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], constants[::-1] if swapped else constants, said)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10), path)
     return path
 
 
 @pytest.mark.parametrize("swapped", [False, True])
 def test_a_network_is_named_by_the_order_of_its_use(tmp_path, swapped):
-    """However the converter named and ordered nodes and constants, the bytes are the same, and so is what the network
-    says."""
+    """However the converter named and ordered nodes, constants and free dimensions, and whatever it says of its source,
+    the bytes are the same, and so is what the network says."""
     file = onnx_file(tmp_path / "one.onnx", "dense/shape__38", "flat/shape__39", swapped=swapped)
     other = onnx_file(tmp_path / "other.onnx", "dense/shape__39", "flat/shape__38", swapped=not swapped)
     for path in (file, other):
