@@ -60,7 +60,8 @@ def test_a_night_that_is_killed_at_a_step_is_made_good_by_the_next(desk, undistu
     drained(process)
     with killed(process):
         awaited(lambda: desk.present() == step, process)
-        time.sleep(random.Random(step).uniform(0.0, 1.5))
+        # The last step takes less than a second on an idle machine, and after it there is no night to kill.
+        time.sleep(random.Random(step).uniform(0.0, 0.3 if step == STEPS[-1] else 1.5))
         with_children(process, signal.SIGKILL)
     at = desk.present()
     assert at in STEPS
@@ -175,12 +176,13 @@ def test_a_disk_that_is_full_keeps_the_champion_and_is_told(desk, undisturbed):
     assert desk.products() == undisturbed
 
 
-@pytest.mark.parametrize("seconds", [0.2, 1.0, 3.0])
+@pytest.mark.parametrize("seconds", [0.2, 0.6, 1.2])
 def test_a_night_that_is_killed_while_it_downloads_has_its_bars_the_next_time(tmp_path, prefect_server, seconds):
     """SIGKILL while the history of a real exchange is brought into the landing zone: nothing half-written stays there,
     and the next night pulls what an undisturbed one pulls."""
     names = ("undisturbed", "killed")
-    options = ("--speed", "0", "--history-days", "2", "--event-length-min", "240", "--markets-per-event", "2")
+    # So many days that the last of the kills still meets the download on a fast machine.
+    options = ("--speed", "0", "--history-days", "5", "--event-length-min", "240", "--markets-per-event", "2")
     with exchange(options) as addresses:
         for name in names:
             (tmp_path / name).mkdir()
@@ -204,8 +206,9 @@ def test_a_rollback_that_is_killed_leaves_one_whole_champion(desk, seconds):
     """SIGKILL to a rollback: the champion is tonight's or yesterday's, whole; asked again it is yesterday's, and what
     was rolled back does not trade again."""
     yesterday = desk.champion()["hash"]
-    desk.night()
+    said = desk.night()
     tonight = desk.champion()["hash"]
+    assert tonight != yesterday, f"the night promoted nothing: {said[-3_000:]}"
     process = desk.start(step="rollback")
     drained(process)
     with killed(process):
