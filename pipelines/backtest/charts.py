@@ -18,13 +18,20 @@ POINTS = 600
 
 
 def legend(runs: Sequence[Run]) -> str:
-    """Name, colour and P&L of every line."""
+    """Name, stroke and P&L of every line."""
     items = [
-        f"<span><i class=dot style='background:{COLOURS[k % len(COLOURS)]}'></i>{escape(run.name)}"
+        f"<span><svg width=20 height=8><line x1=0 x2=20 y1=4 y2=4 {_stroke(k)}/></svg> {escape(run.name)}"
         f" {money(run.figures.pnl_pusd)}</span>"
         for k, run in enumerate(runs)
     ]
     return f"<div class=legend>{''.join(items)}</div>"
+
+
+def _stroke(line: int) -> str:
+    """How a line is drawn: colours repeat, dashed."""
+    rounds, colour = divmod(line, len(COLOURS))
+    dashes = f" stroke-dasharray='{6 / rounds:g} 3'" if rounds else ""
+    return f"stroke='{COLOURS[colour]}' stroke-width='1.8'{dashes}"
 
 
 def equity(run: Run) -> FloatArray:
@@ -57,8 +64,7 @@ def chart(runs: Sequence[Run], curve_of: Callable[[Run], FloatArray]) -> str:
     for k, curve in enumerate(curves):
         y = (HEIGHT - BOTTOM) * (1.0 - (curve - low) / (high - low)) + 4
         points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
-        colour = COLOURS[k % len(COLOURS)]
-        lines.append(f"<polyline fill=none stroke='{colour}' stroke-width=1.8 points='{points}'/>")
+        lines.append(f"<polyline fill=none {_stroke(k)} points='{points}'/>")
     return f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' width='100%' role=img>{_axes(marks, ts)}{''.join(lines)}</svg>"
 
 

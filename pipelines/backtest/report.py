@@ -35,8 +35,7 @@ th:first-child,td:first-child{text-align:left}th{font-weight:600;color:var(--sof
 td.wide{text-align:left;white-space:normal;color:var(--soft)}
 tr.chosen td{background:light-dark(#eff6ff,#16233c);font-weight:600}
 .up{color:light-dark(#047857,#2ebd85)}.down{color:light-dark(#dc2626,#f0526b)}
-svg text{font:12px system-ui,sans-serif;fill:var(--soft)}.dot{display:inline-block;width:10px;height:10px;
-border-radius:50%;margin-right:6px}svg{overflow:visible}.legend{margin-bottom:12px}
+svg text{font:12px system-ui,sans-serif;fill:var(--soft)}svg{overflow:visible}.legend{margin-bottom:12px}
 .legend>span{margin-right:18px;white-space:nowrap;display:inline-block}
 """
 

@@ -176,3 +176,9 @@ def test_axes_have_round_values_around_the_curve(low, width):
     assert 2 <= len(marks) <= 8
     assert np.allclose(np.diff(marks), marks[1] - marks[0])
     assert charts.ticks(0.0, 31.0) == [0.0, 10.0, 20.0, 30.0, 40.0]
+
+
+def test_no_two_lines_of_a_chart_look_alike():
+    """Of three times as many lines as there are colours each has a stroke of its own, in the legend too."""
+    strokes = [charts._stroke(line) for line in range(3 * len(charts.COLOURS))]
+    assert len(set(strokes)) == len(strokes)
