@@ -107,20 +107,20 @@ class Nights:
             state, now_s = self._state(number), EPOCH_S + (self.days + number) * DAY_S
             if state.is_dir():
                 shutil.copytree(state, "var")
-            reigns, looks, retrained = [Reign(now_s - DAY_S, champions.champion())], [], []
+            periods, looks, retrained = [ChampionPeriod(now_s - DAY_S, champions.champion())], [], []
             before = champions.earlier()
             for look_s in (now_s - hours * 3_600 for hours in LOOKS_H):
                 looks.append(self._look(look_s))
-                if looks[-1] and look_s < now_s and is_news(reigns[-1].bundle, look_s):
+                if looks[-1] and look_s < now_s and is_news(periods[-1].bundle, look_s):
                     retrained.append(self._retrained(look_s))
                     if retrained[-1]["promoted"]:
-                        reigns.append(Reign(look_s, champions.champion()))
+                        periods.append(ChampionPeriod(look_s, champions.champion()))
             start_s = self._trained(now_s)
             row = {
                 "regime": regime,
                 "drift": None if None in looks else any(looks),
                 "window_h": round((now_s - start_s) / 3_600.0, 1),
-                **_last_day(now_s, reigns, before[0] if before else None, settled),
+                **_last_day(now_s, periods, before[0] if before else None, settled),
                 "retrained": retrained,
             }
             self._judged()
@@ -217,7 +217,7 @@ class Nights:
 
 
 @dataclass(frozen=True)
-class Reign:
+class ChampionPeriod:
     """A champion (the record of it; None without one) from a market time on."""
 
     from_s: int
@@ -230,12 +230,12 @@ class Reign:
 
 
 def _last_day(
-    now_s: int, reigns: Sequence[Reign], before: dict[str, Any] | None, settled: Predictor | None
+    now_s: int, periods: Sequence[ChampionPeriod], before: dict[str, Any] | None, settled: Predictor | None
 ) -> dict[str, float | None]:
     """Skill on the bars of the last day: of the champions that traded it, of the predecessor that the first of them
     had, and of a forecaster that was fitted on this regime, where there is one."""
     series = list(market_history.read_series(market_history.read_markets()))
-    parts = [(one.from_s, _predictor(one.record)) for one in reigns]
+    parts = [(one.from_s, _predictor(one.record)) for one in periods]
     return {
         "skill": skill(parts, series, now_s),
         "predecessor_skill": skill([(now_s - DAY_S, _predictor(before))], series, now_s),
@@ -249,12 +249,12 @@ def _predictor(record: dict[str, Any] | None) -> Predictor | None:
 
 
 def skill(
-    reigns: Sequence[tuple[int, Predictor | None]], series: Sequence[market_history.Series], now_s: int
+    periods: Sequence[tuple[int, Predictor | None]], series: Sequence[market_history.Series], now_s: int
 ) -> float | None:
     """Skill against the market price, pooled over the gate's horizons, of forecasters each from its market time to the
     next one's, the last until `now_s`; None where one is missing."""
     params, found = parameters.load(), []
-    for (from_s, predictor), (until_s, _) in itertools.pairwise([*reigns, (now_s, None)]):
+    for (from_s, predictor), (until_s, _) in itertools.pairwise([*periods, (now_s, None)]):
         if predictor is None:
             return None
         for one in series:

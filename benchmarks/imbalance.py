@@ -25,7 +25,7 @@ from pipelines.core.domain import FloatArray
 from pipelines.core.errors import DataError, OddsmithError
 from pipelines.core.money import MICRO, PRICE_SCALE
 from pipelines.features.market_context import LEAN_LIMIT
-from pipelines.features.microstructure import imbalances
+from pipelines.features.touch import imbalances
 from simulator.markets.events import Family, build, paths
 from simulator.markets.price_grid import IntArray
 from simulator.markets.price_model import Model, World

@@ -35,8 +35,8 @@ from pipelines.core.domain import FloatArray, Tape
 from pipelines.core.errors import DataError
 from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID
 from pipelines.features import order_flow
-from pipelines.features.microstructure import IntArray, imbalances, micro_gaps
 from pipelines.features.order_flow import ACCOUNTS, BOOK, DEPTH, TRADES, Levels
+from pipelines.features.touch import IntArray, imbalances, micro_gaps
 from pipelines.trading import kernel
 from pipelines.venue.data import hashed
 from simulator.markets.events import EPOCH_S, Family, build

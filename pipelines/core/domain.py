@@ -185,7 +185,7 @@ class Tape:
     buys: NDArray[np.bool_]
     """Whether the taker bought YES, or sold NO."""
     account: NDArray[np.int64]
-    """A number that stands for the taker's wallet; 0 where it is not known."""
+    """Hash of the taker's wallet; 0 where it is not known."""
 
     def __len__(self) -> int:
         return len(self.ts_s)

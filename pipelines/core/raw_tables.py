@@ -220,6 +220,17 @@ def day_folders(folder: Path, after_s: int = 0, until_s: int = LAST_S) -> list[P
     return sorted(day for day in folder.glob("day=*") if first <= day.name <= last)
 
 
+def landing_files(folder: Path) -> list[Path]:
+    """The files of a folder of the landing zone, named by the market time of their run: the newest comes last."""
+    return sorted(folder.glob("*.parquet"), key=_run)
+
+
+def _run(path: Path) -> tuple[int, int]:
+    """Market time of the run that wrote a file, and its number among the files of that time."""
+    as_of_s, _, number = path.stem.partition("_")
+    return int(as_of_s), int(number or 1)
+
+
 def write_raw(
     folder: Path, markets: pa.Table, market_ids: list[str], parts: Iterable[Bars], headlines: pa.Table
 ) -> None:

@@ -83,8 +83,8 @@ class PullParams(Section):
     allow: list[str] = []
     """Only markets that one of these patterns (as in `markets.allow`) matches are learned from; empty: every market."""
     order_flow: bool = False
-    """Whether books beyond the touch, the sides of trades and large accounts are recorded and learned from. Off: on no
-    recording do they add to what is earned (docs/results/microstructure.md)."""
+    """Whether order-flow features (depth, signed trades, large accounts) are recorded and learned from. Off, because
+    together they pay no taker on any recording (docs/results/microstructure.md)."""
 
     @field_validator("allow")
     @classmethod

@@ -169,9 +169,8 @@ def _fair(folder: Path, markets: pd.DataFrame, series: Series) -> FloatArray:
 def _flow(folder: Path, series: Series) -> FloatArray:
     """`ORDER_FLOW` of every bar, 0 where none was recorded."""
     span = int(series.ts_s.min()) - 1, int(series.ts_s.max())
-    days = raw_tables.day_folders(folder / "order_flow", *span)
-    files = [path for day in days for path in sorted(day.glob("*.parquet"))]
-    found = order_flow.read([*files, *folder.glob(order_flow.FILE)], span=span)
+    found = order_flow.read(list(folder.glob(order_flow.FILE)), span=span)
+    found |= order_flow.read_landed(folder / "order_flow", span)
     made = np.zeros((len(series.ts_s), len(ORDER_FLOW)))
     for run in series.runs():
         known = order_flow.at(series.ts_s[run], found.get(str(series.market_id[run.start])))

@@ -33,7 +33,7 @@ those of the sum weighted by the price. Mean move of the siblings, and the large
 The hour of the day in UTC. What networks read of the market context."""
 CONTEXT: Final = (*NEAR, *LADDER, *REFERENCE, *ORDER_FLOW)
 """The whole market context: `NEAR`, the place among the brackets of the event (`ladder`), the gap to the fair value
-that a reference price implies (`reference_gap`), and what books and trades lean to (`order_flow`), as it is."""
+that a reference price implies (`reference_gap`), and the order flow (`order_flow`)."""
 
 PRICES: Final = tuple(name for name in NEAR if name not in ("lean", "hour_sin", "hour_cos"))
 """Those that are differences of prices."""

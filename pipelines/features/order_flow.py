@@ -1,11 +1,11 @@
-"""What a bar's whole book and its trades lean to: levels beyond the touch, trades whose side is known, large accounts.
+"""Order-flow features of a bar: depth beyond the best level, signed trades, volume profile, and large accounts.
 
 Every value is known at the close of its bar, and 0 where nothing was seen. The arithmetic is on whole numbers and in
 one form: recorded frames, the venue's history and the live process all feed the same objects, trade by trade.
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -25,6 +25,8 @@ later than that something was traded); YES less NO shares that large holders hav
 ORDER_FLOW: Final = (*BOOK, *TRADES, *ACCOUNTS)
 NOTHING: Final = (0.0,) * len(ORDER_FLOW)
 """Nothing was seen."""
+NO_BOOK: Final = (0.0, 0.0, 0.0, 0.0)
+"""`BOOK` where a side shows nothing."""
 
 DEPTH: Final = 5
 """Levels of a book that are read."""
@@ -53,7 +55,7 @@ def book_values(bids: Levels, asks: Levels) -> tuple[float, float, float, float]
     """
     bids, asks = [one for one in bids[:DEPTH] if one[1] > 0], [one for one in asks[:DEPTH] if one[1] > 0]
     if not bids or not asks:
-        return 0.0, 0.0, 0.0, 0.0
+        return NO_BOOK
     mid = bids[0][0] + asks[0][0]
     bid, ask = (sum(size for _, size in side) for side in (bids, asks))
     # Distances from the mid in half units, weighed by size.
@@ -72,8 +74,17 @@ def _lean(bids: Levels, asks: Levels) -> float:
     return (bid - ask) / (bid + ask)
 
 
+def as_yes(price_units: int, *, buys: bool, no: bool) -> tuple[int, bool]:
+    """Price and side of a trade as one of the YES token; `no` says that the NO token was traded.
+
+    >>> as_yes(3_000, buys=False, no=True)
+    (7000, True)
+    """
+    return (PRICE_SCALE - price_units, not buys) if no else (price_units, buys)
+
+
 class TradeFlow:
-    """The trades of one market, told in the order of time, and what they lean to at each close."""
+    """The trades of one market, told in the order of time, and their features at each close."""
 
     def __init__(self, length_s: int) -> None:
         self._window_s, self._memory_s = WINDOW_BARS * length_s, MEMORY_BARS * length_s
@@ -161,23 +172,28 @@ def large_position(yes: Mapping[str, float], no: Mapping[str, float]) -> float:
 
 
 def values(
-    tape: Tape, ts_s: Iterable[int], mid_units: Iterable[int], length_s: int, *, accounts: bool = True
+    tape: Tape,
+    ts_s: Sequence[int],
+    mid_units: Sequence[int],
+    length_s: int,
+    memory: tuple[TradeFlow, LargeAccounts] | None = None,
 ) -> FloatArray:
     """(trade_imbalance, profile_gap, large_flow) at each close, (n, 3), of trades that may begin before the first one
-    and end after the last; without `accounts` the last is 0."""
-    flow, large = TradeFlow(length_s), LargeAccounts(length_s)
-    rows = zip(
-        *(getattr(tape, name).tolist() for name in ("ts_s", "price_units", "shares_micro", "buys", "account")),
-        strict=True,
-    )
-    ahead = next(rows, None)
+    and end after the last.
+
+    `memory` is told the trades; afterwards it is that of a process that saw these closes. Without one it begins empty.
+    """
+    flow, large = memory or (TradeFlow(length_s), LargeAccounts(length_s))
+    columns = tape.ts_s, tape.price_units, tape.shares_micro, tape.buys, tape.account
+    rows = list(zip(*(column.tolist() for column in columns), strict=True))
+    told, counted = (np.searchsorted(tape.ts_s, np.asarray(ts_s) - lag, side="right") for lag in (0, length_s))
+    seen = known = 0
     made = []
-    for close_s, mid in zip(ts_s, mid_units, strict=True):
-        while ahead is not None and ahead[0] <= close_s:
-            at_s, price, shares, buys, account = ahead
+    for close_s, mid, last, last_known in zip(ts_s, mid_units, told.tolist(), counted.tolist(), strict=True):
+        for at_s, price, shares, buys, _ in rows[seen:last]:
             flow.trade(at_s, price, shares, buys)
-            if accounts:
-                large.trade(at_s, shares, buys, account)
-            ahead = next(rows, None)
+        for at_s, _, shares, buys, account in rows[known:last_known]:
+            large.trade(at_s, shares, buys, account)
+        seen, known = last, last_known
         made.append((*flow.close(close_s, mid), large.flow(close_s)))
     return np.array(made, dtype=np.float64).reshape(-1, 3)

@@ -1,4 +1,4 @@
-"""What the best levels of a book lean to: imbalance and microprice; `order_flow` reads the levels behind them."""
+"""Imbalance and microprice of the best bid and ask. `order_flow` has the features of the levels behind them."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -44,8 +44,8 @@ LOWEST, HIGHEST = 0.001, 0.999
 
 def design(seen: FloatArray) -> FloatArray:
     """What the path weighs, (n, len(INPUTS)): the prices of the market context at the last bar of windows
-    (n, L, len(SEEN)), its last moves, the place among the brackets of the event, the gap to the fair value, and what
-    books and trades lean to."""
+    (n, L, len(SEEN)), its last moves, the place among the brackets of the event, the gap to the fair value, and
+    the order flow."""
     bars = seen.shape[1] - 1 - np.minimum(np.arange(1, LAGS), seen.shape[1] - 1)
     lags = seen[:, bars][..., _LAGGED].reshape(len(seen), -1)
     return np.concatenate((seen[:, -1, _PRICES], lags, seen[:, -1, _PLACED], seen[:, -1, _FLOW]), axis=1)
@@ -61,7 +61,7 @@ class LinearPath:
 
     @property
     def reads_order_flow(self) -> bool:
-        """Whether it weighs what books beyond the touch and trades lean to: only then the live process makes it."""
+        """Whether it weighs order-flow features. The live process makes them only then."""
         return len(self.scale) > BEFORE_ORDER_FLOW
 
     def forecast(self, inputs: FloatArray) -> FloatArray:

@@ -154,7 +154,7 @@ class Predictor:
 
     @property
     def reads_order_flow(self) -> bool:
-        """Whether the windows must bring what books beyond the touch and trades lean to."""
+        """Whether the windows must have order-flow features."""
         return self.linear is not None and self.linear.reads_order_flow
 
     @property

@@ -18,8 +18,7 @@ import numpy as np
 
 from pipelines.core.domain import Market, Quote
 from pipelines.core.errors import OddsmithError
-from pipelines.core.money import PRICE_SCALE
-from pipelines.features.order_flow import BOOK, TRADES, TradeFlow, book_values
+from pipelines.features.order_flow import BOOK, NO_BOOK, TRADES, TradeFlow, as_yes, book_values
 from pipelines.pull.landed import Landed
 from pipelines.reference.segments import RECORDER, Continuity, lines, ordered
 from pipelines.trading.kernel import fair_units, is_trusted
@@ -28,17 +27,16 @@ from pipelines.venue.book import OrderBook
 from pipelines.venue.wire import Book, PriceLevelChange
 
 COLUMNS: Final = ("ts_s", "mid_units", "volume_micro", "n_trades", "spread_units", "bid_size_micro", "ask_size_micro")
-NO_BOOK: Final = (0.0,) * len(BOOK)
 _UNREADABLE: Final = (LookupError, ValueError, TypeError, ArithmeticError, msgspec.ValidationError, OddsmithError)
 
 
 FLOW: Final = (*BOOK, *TRADES)
-"""What frames say of the order flow: they do not name who traded."""
+"""The order-flow features that frames give; they do not say who traded."""
 
 
 class _Market:
     """One market while its frames are read: its book, the open bar, and the bars that have closed. With `order_flow`
-    they say what its whole book and its trades leaned to."""
+    it makes the order-flow features of each bar too."""
 
     def __init__(self, market: Market, length_s: int, *, order_flow: bool = False) -> None:
         self.book = OrderBook(market.token_yes)
@@ -85,9 +83,8 @@ class _Market:
         self._volume += shares_micro
         self._trades += 1
         if self.flow:
-            no = token_id == self._no
-            price = PRICE_SCALE - units if no else units
-            self._traded.trade(math.ceil(ts_ms / 1_000), price, shares_micro, (side.upper() == "BUY") != no)
+            price, buys = as_yes(units, buys=side.upper() == "BUY", no=token_id == self._no)
+            self._traded.trade(math.ceil(ts_ms / 1_000), price, shares_micro, buys)
 
     def _open(self, ts_ms: int) -> None:
         """The bar of a time, as long as no price is known. What was traded before it belongs to no bar."""

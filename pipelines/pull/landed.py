@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from pipelines.core.artifacts import read_json
 from pipelines.core.domain import Headline, Market
 from pipelines.core.errors import ArtifactError
-from pipelines.core.raw_tables import BARS, Bars, IntArray, day_folders
+from pipelines.core.raw_tables import BARS, Bars, IntArray, day_folders, landing_files
 from pipelines.pull.packed import PackedMarkets
 from pipelines.pull.quarantine_landing import sane
 
@@ -89,22 +90,19 @@ def again(path: Path, number: int) -> Path:
     return path.with_stem(f"{path.stem}_{number}")
 
 
-def files_of(day: Path) -> list[Path]:
-    """The files of a day, named by the market time of their run: the newest comes last."""
-    return sorted(day.glob("*.parquet"), key=_order)
-
-
-def _order(path: Path) -> tuple[int, int]:
-    """Market time of a file of the landing zone, and its number among those of that time."""
-    as_of_s, _, number = path.stem.partition("_")
-    return int(as_of_s), int(number or 1)
+def within(ts_s: IntArray, spans: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
+    """Which times (n,) lie in one of the spans (first, last]."""
+    inside = np.zeros(len(ts_s), bool)
+    for first, last in spans:
+        inside |= (ts_s > first) & (ts_s <= last)
+    return inside
 
 
 def _bars(folder: Path, start_s: int, as_of_s: int) -> PackedMarkets:
     """A day is in memory at a time."""
     made = PackedMarkets()
     for day in day_folders(folder, start_s, as_of_s):
-        if files := files_of(day):
+        if files := landing_files(day):
             _add_day(made, files, start_s, as_of_s)
     return made
 
@@ -147,7 +145,7 @@ def _integers(column: pa.ChunkedArray) -> IntArray:
 
 def _headlines(folder: Path, start_s: int, as_of_s: int, scorer: str) -> list[Headline]:
     found: dict[str, Headline] = {}
-    for path in sorted(folder.glob("*.parquet"), key=_order):
+    for path in landing_files(folder):
         table = pq.ParquetFile(path).read()
         same = (table.schema.metadata or {}).get(SCORER, b"").decode() == scorer
         for row in sane("headlines", table, as_of_s).to_pylist():

@@ -4,7 +4,7 @@
     var/landing/bars/day=YYYY-MM-DD/<as_of>.parquet    as in data/raw, and so headlines and markets; a second file of
                                                        one market time is <as_of>_2.parquet
     var/landing/books/day=YYYY-MM-DD/<as_of>.parquet   touch of every open market at that moment
-    var/landing/order_flow, var/landing/holders        with pull.order_flow: `pipelines.rows.order_flow`, `order_flow`
+    var/landing/order_flow/, var/landing/holders/      with pull.order_flow: features of bars, positions of holders
     var/landing/reference/day=YYYY-MM-DD/*.parquet     reference prices that `oddsmith data record` kept
     var/landing/quarantine/                            rows that broke a rule (`quarantine_landing`)
 
@@ -36,7 +36,6 @@ from pipelines.pull.quarantine_landing import LandingQuarantine
 from pipelines.reference import segments, stated_file
 from pipelines.reference.external import HOLDS_S
 from pipelines.reference.prices import Price
-from pipelines.rows import order_flow as rows
 from pipelines.venue import clob, data, gamma
 from pipelines.venue.http import VenueHttp
 from pipelines.venue.wire import Book
@@ -78,7 +77,7 @@ def run(days: float | None = None) -> None:
         return
     quarantine = LandingQuarantine(folder, as_of_s)
     bars = _append_history(folder, settings, params, since_s, quarantine)
-    books = asyncio.run(_append_books(folder, settings, params, quarantine))
+    books = asyncio.run(_append_present(folder, settings, params, quarantine))
     quarantine.write()
     write_json(folder / "state.json", {"as_of_s": as_of_s})
     log.get("ingest").info("appended", bars=bars, books=books, since_s=since_s, as_of_s=as_of_s)
@@ -157,22 +156,12 @@ def _append_history(
     _append_days(folder / "bars", table, as_of_s)
     markets = quarantine.kept("markets", raw_tables.markets_table(found.markets))
     _append(folder / "markets" / f"{as_of_s}.parquet", markets)
-    _append_order_flow(folder, found, since_s, as_of_s, known)
+    _append_days(folder / "order_flow", order_flow.new_rows(found.order_flow, since_s, known), as_of_s)
     told = {one.headline_id for one in known.headlines}
     news = [one for one in found.headlines if one.known_s > since_s and one.headline_id not in told]
     told_now = quarantine.kept("headlines", raw_tables.headlines_table(news))
     _append(folder / "headlines" / f"{as_of_s}.parquet", landed.with_scorer(told_now, params.news.scorer))
     return int(table.num_rows)
-
-
-def _append_order_flow(folder: Path, found: live.History, since_s: int, as_of_s: int, known: Landed) -> None:
-    """Append the order flow of the bars that are new."""
-    parts = []
-    for name in sorted(found.order_flow):
-        columns = found.order_flow[name]
-        fresh = (columns["ts_s"] > since_s) & ~np.isin(columns["ts_s"], known.times(name))
-        parts.append((name, {key: values[fresh] for key, values in columns.items()}))
-    _append_days(folder / "order_flow", rows.table(parts), as_of_s)
 
 
 def _new(bars: Bars, markets: list[Market], since_s: int, known: Landed) -> Bars:
@@ -181,15 +170,16 @@ def _new(bars: Bars, markets: list[Market], since_s: int, known: Landed) -> Bars
     return bars.where((bars.ts_s > since_s) & ~there)
 
 
-async def _append_books(folder: Path, settings: Settings, params: Params, quarantine: LandingQuarantine) -> int:
+async def _append_present(folder: Path, settings: Settings, params: Params, quarantine: LandingQuarantine) -> int:
+    """Append the books and, with the order flow, the positions of holders of now; the number of books."""
     async with VenueHttp(settings.gamma_url) as listing, VenueHttp(settings.clob_url) as exchange:
         markets = await gamma.tradable(listing, params.pull.max_markets)
         found = await clob.books(exchange, [market.token_yes for market in markets])
     if params.pull.order_flow:
         async with VenueHttp(settings.data_url, per_10_s=800) as archive:
             await _append_holders(folder, archive, markets, quarantine.as_of_s)
-    shown = [_book_row(market, found[market.token_yes]) for market in markets if market.token_yes in found]
-    table = quarantine.kept("books", pa.Table.from_pylist(shown, schema=BOOKS))
+    rows = [_book_row(market, found[market.token_yes]) for market in markets if market.token_yes in found]
+    table = quarantine.kept("books", pa.Table.from_pylist(rows, schema=BOOKS))
     day = datetime.fromtimestamp(quarantine.as_of_s, UTC).strftime("%Y-%m-%d")
     _append(folder / "books" / f"day={day}" / f"{quarantine.as_of_s}.parquet", table)
     return int(table.num_rows)

@@ -22,7 +22,7 @@ from pipelines.core.settings import Settings
 from pipelines.news import matching, rss, scorers, sources
 from pipelines.pull import grid, spreads, unreadable_rows
 from pipelines.pull.grid import Points
-from pipelines.pull.landed import Landed, merged, overlay, overlay_books
+from pipelines.pull.landed import Landed, merged, overlay, overlay_books, within
 from pipelines.pull.order_flow import OrderFlow, asked_from
 from pipelines.pull.packed import PackedBars, PackedMarkets
 from pipelines.venue import clob, data, gamma
@@ -73,10 +73,7 @@ class _Series:
     @property
     def traded(self) -> Tape:
         """The trades of the spans."""
-        inside = np.zeros(len(self.tape), bool)
-        for first, last in self.asked:
-            inside |= (self.tape.ts_s > first) & (self.tape.ts_s <= last)
-        return self.tape.where(inside)
+        return self.tape.where(within(self.tape.ts_s, self.asked))
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """Order flow of the bars that a pull or an ingest makes: books of recorded frames, the venue's trades, its holders.
 
-var/landing/holders/day=YYYY-MM-DD/<as_of>.parquet     what the largest holders of every open market lean to
+var/landing/holders/day=YYYY-MM-DD/<as_of>.parquet     `large_position` of every open market
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +16,7 @@ from pipelines.core.domain import FloatArray, Market, Tape
 from pipelines.core.raw_tables import Bars, IntArray
 from pipelines.features import order_flow
 from pipelines.features.order_flow import ACCOUNTS, BOOK, MEMORY_BARS, ORDER_FLOW, POSITION_S, TRADES
-from pipelines.pull.landed import Landed, files_of
+from pipelines.pull.landed import Landed, within
 from pipelines.pull.packed import PackedMarkets
 from pipelines.rows import order_flow as table
 from pipelines.rows.order_flow import Columns
@@ -42,8 +42,7 @@ class OrderFlow:
     def __init__(self, landing: Path, start_s: int, as_of_s: int, length_s: int) -> None:
         self.kept = PackedMarkets()
         self._length_s = length_s
-        days = raw_tables.day_folders(landing / "order_flow", start_s, as_of_s)
-        self._landed = table.read([path for day in days for path in files_of(day)], span=(start_s, as_of_s))
+        self._landed = table.read_landed(landing / "order_flow", (start_s, as_of_s))
         self._positions = _positions(landing / "holders", start_s, as_of_s)
 
     def add(self, market: Market, bars: Bars, tape: Tape, asked: Sequence[Span], books: Landed) -> None:
@@ -53,9 +52,7 @@ class OrderFlow:
         keep what it has of them.
         """
         columns = {name: np.zeros(len(bars)) for name in ORDER_FLOW}
-        inside = np.zeros(len(bars), bool)
-        for first, last in asked:
-            inside |= (bars.ts_s > first) & (bars.ts_s <= last)
+        inside = within(bars.ts_s, asked)
         if len(tape):
             made = order_flow.values(tape, bars.ts_s[inside].tolist(), bars.mid_units[inside].tolist(), self._length_s)
             for name, values in zip((*TRADES, ACCOUNTS[0]), made.T, strict=True):
@@ -79,7 +76,7 @@ def _replace(columns: dict[str, FloatArray], ts_s: IntArray, by: Columns, names:
 
 
 def _held(ts_s: IntArray, known_s: IntArray, positions: FloatArray) -> FloatArray:
-    """What was known last before each close, for POSITION_S."""
+    """The position that was known last before each close; 0 where that is more than POSITION_S ago."""
     at = np.searchsorted(known_s, ts_s, side="left") - 1
     fresh = (at >= 0) & (ts_s - known_s[np.maximum(at, 0)] <= POSITION_S)
     return np.where(fresh, positions[np.maximum(at, 0)], 0.0)
@@ -87,7 +84,7 @@ def _held(ts_s: IntArray, known_s: IntArray, positions: FloatArray) -> FloatArra
 
 def _positions(folder: Path, start_s: int, as_of_s: int) -> dict[str, tuple[IntArray, FloatArray]]:
     days = raw_tables.day_folders(folder, start_s - POSITION_S, as_of_s)
-    files = [path for day in days for path in files_of(day)]
+    files = [path for day in days for path in raw_tables.landing_files(day)]
     if not files:
         return {}
     rows = pa.concat_tables([pq.ParquetFile(path).read() for path in files]).sort_by("ts_s")
@@ -96,8 +93,18 @@ def _positions(folder: Path, start_s: int, as_of_s: int) -> dict[str, tuple[IntA
     return {str(name): (ts_s[names == name], values[names == name]) for name in set(names.tolist())}
 
 
+def new_rows(made: Mapping[str, Columns], since_s: int, known: Landed) -> pa.Table:
+    """The order flow of the bars after `since_s` that the landing zone does not have."""
+    parts = []
+    for name in sorted(made):
+        columns = made[name]
+        fresh = (columns["ts_s"] > since_s) & ~np.isin(columns["ts_s"], known.times(name))
+        parts.append((name, {key: values[fresh] for key, values in columns.items()}))
+    return table.table(parts)
+
+
 async def holders(http: VenueHttp, markets: Sequence[Market], as_of_s: int) -> pa.Table:
-    """What the largest holders of each market lean to now, as `HOLDERS`."""
+    """`large_position` of each market now, as `HOLDERS`."""
     rows = []
     for market in markets:
         position = order_flow.large_position(*await data.holders(http, market))

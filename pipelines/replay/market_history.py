@@ -17,8 +17,8 @@ from pipelines.core.products import FEATURES, FORECAST_TABLE, RAW
 from pipelines.core.sections import ExecutionParams
 from pipelines.core.settlement import Settlement
 from pipelines.features.market_context import CONTEXT
-from pipelines.features.microstructure import micro_gaps
 from pipelines.features.spec import FEATURE_NAMES
+from pipelines.features.touch import micro_gaps
 from pipelines.replay import feature_table
 from pipelines.replay.feature_table import column, edges, side_by_side, stage_table
 from pipelines.trading import kernel

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipelines.core.domain import FloatArray
+from pipelines.core.raw_tables import day_folders, landing_files
 from pipelines.features.order_flow import ORDER_FLOW
 
 IntArray = NDArray[np.int64]
@@ -75,6 +76,11 @@ def read(
         name: {key: values[first:last] for key, values in columns.items()}
         for name, first, last in zip(names, bounds[:-1], bounds[1:], strict=True)
     }
+
+
+def read_landed(folder: Path, span: tuple[int, int]) -> dict[str, Columns]:
+    """What the landing zone's folder has of bars in (first, last], as `read`."""
+    return read([path for day in day_folders(folder, *span) for path in landing_files(day)], span=span)
 
 
 def _sane(values: FloatArray) -> FloatArray:

@@ -95,8 +95,7 @@ async def trades(http: VenueHttp, market: Market, start_s: int, end_s: int, odd:
 
 @lru_cache(maxsize=65_536)
 def hashed(wallet: str, salt: bytes = _SALT) -> int:
-    """A number that stands for a wallet and cannot be turned back into it without the salt; the same for every case,
-    never 0."""
+    """Salted hash of a wallet; the same in whatever case it is written, never 0."""
     return 1 + int.from_bytes(hashlib.blake2b(wallet.lower().encode(), key=salt, digest_size=7).digest())
 
 
@@ -163,12 +162,18 @@ def _row(raw: bytes, kind: type[Row]) -> Row | str:
         row = msgspec.json.decode(raw, type=kind)
     except msgspec.DecodeError as error:
         return str(error)
-    if isinstance(row, Holder):
-        return row if 0 <= row.amount <= MOST_SHARES else f"an amount of {row.amount}"
-    if isinstance(row, TokenHolders):
-        return row
-    if row.timestamp < 0:
-        return f"a time of {row.timestamp}"
-    if isinstance(row, TradeRow):
-        return row if 0 <= row.size <= MOST_SHARES else f"a size of {row.size}"
-    return row if 0 <= row.price <= 1 else f"a price of {row.price}"
+    return _impossible(row) or row
+
+
+def _impossible(row: PricePoint | TradeRow | TokenHolders | Holder) -> str | None:
+    """The value that no row of its kind can have; None where all are possible."""
+    match row:
+        case PricePoint(timestamp=time) | TradeRow(timestamp=time) if time < 0:
+            return f"a time of {time}"
+        case TradeRow(size=size) if not 0 <= size <= MOST_SHARES:
+            return f"a size of {size}"
+        case PricePoint(price=price) if not 0 <= price <= 1:
+            return f"a price of {price}"
+        case Holder(amount=amount) if not 0 <= amount <= MOST_SHARES:
+            return f"an amount of {amount}"
+    return None

@@ -22,7 +22,7 @@ from serving.loaded_model import WarmMarket
 from serving.market import history
 from serving.market.bars import GRACE_S, BarClock, OpenBar
 from serving.market.headlines import HeadlinePoller, MarketSentiment
-from serving.market.order_flow import NO_BOOK, NO_FLOW, BookValues, FlowValues, MarketFlow, joined
+from serving.market.order_flow import NO_FLOW, BookValues, FlowValues, MarketFlow, joined
 from serving.market.windows import Window, surround
 
 IDLE_S = 0.02
@@ -68,7 +68,7 @@ class Followed:
     levels: stream.Levels | None = None
     """The first levels of the last book, where a model reads order flow."""
     flow: MarketFlow | None = None
-    """What trades lean to, once history has told those before; None while no model reads order flow."""
+    """Order flow of the trades, once history has told those before; None while no model reads it."""
     heard: list[stream.TradeUpdate] | None = None
     """Trades since history is fetched whose order flow is wanted."""
 
@@ -338,7 +338,7 @@ class Feed:
 
     def _append(self, one: Followed, bar: Bar) -> None:
         """Push a bar, or keep it until history is there. A window that is filled anew serves until the new one is."""
-        book = NO_BOOK if one.levels is None else order_flow.book_values(*one.levels)
+        book = order_flow.NO_BOOK if one.levels is None else order_flow.book_values(*one.levels)
         flow = NO_FLOW if one.flow is None else one.flow.close(bar.ts_s, bar.mid_units)
         if one.ready and one.window.follows(bar.ts_s):
             self._push(one.market, one.window, one.sentiment_sum, bar, joined(book, flow))
@@ -401,7 +401,7 @@ class Feed:
             remembered, flows = None, [NO_FLOW] * (len(bars) + len(since))
         elif remembered is not None:
             flows += remembered.catch_up(one.heard, [bar for bar, _ in since], newest.ts_s)
-        closed = [*((bar, NO_BOOK) for bar in bars[:-1]), (bars[-1], book), *since]
+        closed = [*((bar, order_flow.NO_BOOK) for bar in bars[:-1]), (bars[-1], book), *since]
         window, sentiment_sum = self._window(one.market), MarketSentiment()
         for (bar, seen), flow in zip(closed, flows, strict=True):
             self._push(one.market, window, sentiment_sum, bar, joined(seen, flow))
@@ -415,7 +415,7 @@ class Feed:
             one.gap_ms = None
 
     async def _replayed(self, one: Followed, bars: list[Bar], tape: Tape) -> tuple[MarketFlow | None, list[FlowValues]]:
-        """The memory of a market's past trades, and what they leaned to at each bar; none where nobody reads it."""
+        """The memory of a market's past trades, and the order flow of each bar; none where nobody reads it."""
         if one.heard is None:
             return None, []
         made = MarketFlow(self._length_s, None if one.flow is None else one.flow.held)

@@ -1,4 +1,4 @@
-"""What the trades of one followed market lean to, and who made them: the bits of training, bar by bar.
+"""Order-flow features of the trades of one followed market, bar by bar the same bits as in training.
 
 Trades come from the stream as they happen; who made them comes from the Data API later, and counts a bar later.
 """
@@ -8,15 +8,21 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from pipelines.core.domain import Bar, Outcome, Side, Tape
-from pipelines.core.money import PRICE_SCALE
-from pipelines.features.order_flow import NOTHING, POSITION_S, LargeAccounts, TradeFlow
+from pipelines.features.order_flow import (
+    NO_BOOK,
+    NOTHING,
+    POSITION_S,
+    LargeAccounts,
+    TradeFlow,
+    as_yes,
+    values,
+)
 from pipelines.venue.stream import TradeUpdate
 
 BookValues = tuple[float, float, float, float]
 """The values of `order_flow.BOOK`."""
 FlowValues = tuple[float, float, float, float]
 """The values of `order_flow.TRADES` and `order_flow.ACCOUNTS`."""
-NO_BOOK: Final = (0.0, 0.0, 0.0, 0.0)
 NO_FLOW: Final = (0.0, 0.0, 0.0, 0.0)
 
 
@@ -37,9 +43,8 @@ class MarketFlow:
 
     def trade(self, update: TradeUpdate) -> None:
         """A trade of either token, as the stream tells it."""
-        is_yes = update.outcome is Outcome.YES
-        price = update.price_units if is_yes else PRICE_SCALE - update.price_units
-        self._flow.trade(second(update), price, update.shares_micro, (update.side is Side.BUY) == is_yes)
+        price, buys = as_yes(update.price_units, buys=update.side is Side.BUY, no=update.outcome is Outcome.NO)
+        self._flow.trade(second(update), price, update.shares_micro, buys)
 
     def tell(self, tape: Tape, until_s: int) -> None:
         """Who traded after `counted_s`, up to a time; it replaces what was told of these trades before."""
@@ -73,15 +78,11 @@ class MarketFlow:
     def replay(self, tape: Tape, bars: Sequence[Bar]) -> list[FlowValues]:
         """The values of past bars, from all trades up to the last of them; afterwards the memory is that of a process
         that has seen these bars."""
-        self.tell(tape, bars[-1].ts_s)
-        columns = tape.ts_s, tape.price_units, tape.shares_micro, tape.buys
-        rows = deque(zip(*(column.tolist() for column in columns), strict=True))
-        made = []
-        for bar in bars:
-            while rows and rows[0][0] <= bar.ts_s:
-                self._flow.trade(*rows.popleft())
-            made.append(self.close(bar.ts_s, bar.mid_units))
-        return made
+        closes, mids = [bar.ts_s for bar in bars], [bar.mid_units for bar in bars]
+        made = values(tape, closes, mids, self._length_s, (self._flow, self._large))
+        self.counted_s = closes[-1] - self._length_s
+        self.tell(tape, closes[-1])
+        return [(*row, self._large_position(ts_s)) for row, ts_s in zip(made.tolist(), closes, strict=True)]
 
     def catch_up(self, heard: Iterable[TradeUpdate], bars: Iterable[Bar], since_s: int) -> list[FlowValues]:
         """The values of the bars that closed while history was fetched, from the trades that were heard meanwhile.

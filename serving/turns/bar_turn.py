@@ -96,7 +96,7 @@ class BarTurns:
 
     @property
     def reads_order_flow(self) -> bool:
-        """Whether the bundle that decides, or the one in shadow, reads what books and trades lean to."""
+        """Whether the bundle that decides, or the one in shadow, reads order-flow features."""
         models = self._model_watch.model, self._shadow.model
         return any(model.predictor.reads_order_flow for model in models if model is not None)
 

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field
 
 from pipelines.core.domain import Bar, Direction, FloatArray, Forecast, Market, Outcome, Position, Quote, Side
 from pipelines.core.sections import Section
-from pipelines.features.microstructure import micro_gap
+from pipelines.features.touch import micro_gap
 
 Observation = NDArray[np.float32]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from benchmarks import imbalance as benchmark
 from pipelines.core.domain import Quote
-from pipelines.features.microstructure import imbalance, imbalances
+from pipelines.features.touch import imbalance, imbalances
 
 SIZES = st.integers(min_value=0, max_value=10**13)
 

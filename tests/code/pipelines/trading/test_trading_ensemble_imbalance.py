@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipelines.core.domain import Bar, FeeSchedule, Forecast, Market, Quote
 from pipelines.features.market_context import CONTEXT, SIZE, step
-from pipelines.features.microstructure import micro_gap, micro_gaps
+from pipelines.features.touch import micro_gap, micro_gaps
 from pipelines.replay.loop import tape
 from pipelines.replay.market_history import MICRO_GAP, History, Series, join
 from pipelines.trading.policies import Inputs
