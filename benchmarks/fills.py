@@ -34,7 +34,7 @@ from pipelines.core.money import MICRO, PRICE_SCALE
 from pipelines.core.params import load
 from pipelines.core.products import report_json
 from pipelines.replay.bounds import draws
-from pipelines.trading.fill_model import NAMES, QUEUE_NAMES, Queue, Resting, chance_of, queue
+from pipelines.trading.fill_model import NAMES, QUEUE_NAMES, Queue, Resting, logistic, queue, weighed
 
 REPORT = report_json("fills")
 TICK = 100
@@ -158,7 +158,7 @@ def fit(made: Sequence[tuple[Window, Probe, Probe]]) -> tuple[float, ...]:
 def filled(weights: tuple[float, ...], one: Probe, trades: tuple[float, ...] | None) -> float:
     """Probability that the model gives to a fill of the probe from the looks alone: that the other touch came, and with
     the weights of `trades` that these took its queue."""
-    missed = [1.0 - chance_of(weights, row) for row in one.features]
+    missed = [1.0 - logistic(weighed(weights, row)) for row in one.features]
     if trades is not None:
         missed += [1.0 - waiting.chance(trades) for waiting in one.queues if waiting is not None]
     return 1.0 if one.seen else 1.0 - float(np.prod(missed))
@@ -231,7 +231,7 @@ def _unseen(weights: tuple[float, ...] | None, made: Sequence[tuple[Window, Prob
     both = [one for _, *pair in made for one in pair]
     if weights is None:
         return float(sum(sum(one.came) for one in both))
-    return float(sum(chance_of(weights, row) for one in both for row in one.features))
+    return float(sum(logistic(weighed(weights, row)) for one in both for row in one.features))
 
 
 def split(made: Recording) -> tuple[list[Window], list[Window]]:

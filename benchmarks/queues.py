@@ -28,7 +28,7 @@ from pipelines.core.errors import DataError
 from pipelines.core.params import load
 from pipelines.core.products import report_json
 from pipelines.replay.policy_search import interval
-from pipelines.trading.fill_model import QUEUE_NAMES, chance
+from pipelines.trading.fill_model import QUEUE_NAMES
 
 REPORT = report_json("queues")
 LOOK_S = 1
@@ -174,7 +174,7 @@ class Fills(NamedTuple):
     def of(cls, found: Sequence[QueueLook], weights: tuple[float, ...], lost: float) -> "Fills":
         """Of looks with the weights of other markets, and what a fill by trades loses there."""
         touch = tuple(load().execution.fill_weights)
-        came = np.array([chance(touch, one.resting) for one in found])
+        came = np.array([one.resting.chance(touch) for one in found])
         through = np.array([one.queue.chance(weights) for one in found])
         hits = np.array([float(one.filled) for one in found])
         both = 1.0 - (1.0 - came) * (1.0 - through)

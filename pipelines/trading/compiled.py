@@ -19,6 +19,7 @@ from pipelines.core import money
 from pipelines.trading import (
     allocator,
     book_replay,
+    fill_model,
     kernel,
     observation,
     predicted_variance,
@@ -44,9 +45,11 @@ RATE, EXPONENT = range(2)
     LATENCY, ORDER_TTL, BAND, IMPACT, DEPTH, HORIZON, LENGTH_S, STOP_LOSS, TAKE_PROFIT, TRAILING, MAX_FRACTION,
     RISK_FRACTION, KELLY_FRACTION, KELLY, MIN_CONFIDENCE, MIN_PRICE, EXPOSURE, DAILY_LOSS, DRAWDOWN, STOP_COSTS,
     RESTS, AHEAD_SHARE, EXIT_BAND, EXIT_LADDER_S, EXIT_LADDER_STEPS, MAX_MARKETS, MAX_RELATED, REDEMPTION_S,
-    STOP_DEVIATIONS, DEVIATION_FRACTION,
-) = range(30)  # fmt: skip
-PARAMETERS = 30
+    STOP_DEVIATIONS, DEVIATION_FRACTION, EVIDENCE, ADVERSE, TRADE_SHARE,
+) = range(33)  # fmt: skip
+# Behind them the weights of the fill model: `fill_model.NAMES`, then `fill_model.QUEUE_NAMES`.
+QUEUE_WEIGHTS = 33 + len(fill_model.NAMES)
+PARAMETERS = QUEUE_WEIGHTS + len(fill_model.QUEUE_NAMES)
 
 DAY_S = 86_400
 
@@ -71,6 +74,7 @@ def _cache() -> bool:
     sources = (
         money.__file__,
         book_replay.__file__,
+        fill_model.__file__,
         kernel.__file__,
         predicted_variance.__file__,
         risk.__file__,
@@ -141,6 +145,18 @@ _FAST = compiled(
         kernel.shares_for,
         kernel.part_micro,
         kernel.round_trip_units,
+        fill_model.touch_features,
+        fill_model.queue_seen,
+        fill_model.queue_features,
+        fill_model.weighed,
+        fill_model.logistic,
+        fill_model.trades_chance,
+        fill_model.queue_left,
+        fill_model.either,
+        fill_model.part_of_trades,
+        fill_model.filled_micro,
+        fill_model.booked_units,
+        fill_model.between_looks,
         threshold_rule.pays,
         threshold_rule.keeps,
         threshold_rule.wanted,
@@ -176,6 +192,8 @@ impact_units, shown_micro, touch_micro = _FAST["impact_units"], _FAST["shown_mic
 queue_ahead, crossing_micro, resting_fill = _FAST["queue_ahead"], _FAST["crossing_micro"], _FAST["resting_fill"]
 walk, equity_micro, shares_for = _FAST["walk"], _FAST["equity_micro"], _FAST["shares_for"]
 spend, part_micro, reserve_micro = _FAST["spend"], _FAST["part_micro"], _FAST["reserve_micro"]
+between_looks, filled_micro, booked_units = _FAST["between_looks"], _FAST["filled_micro"], _FAST["booked_units"]
+either, part_of_trades = _FAST["either"], _FAST["part_of_trades"]
 stop_floor, stop_code, cap_micro = _FAST["stop_floor"], _FAST["stop_code"], _FAST["cap_micro"]
 largest_fraction = _FAST["largest_fraction"]
 portfolio_values, round_trip_units = _FAST["portfolio_values"], _FAST["round_trip_units"]
@@ -284,14 +302,33 @@ def _enter(
 
 
 @fast
-def fill(lane: Any, bar: Any, market: Any, fee: Any, par: Any) -> None:
-    """A working order meets the book of the bar; its rest is cancelled when its time is over."""
+def _unseen(lane: Any, row: int, shown: int, behind: int, bars: Any, market: Any, par: Any) -> tuple[int, int]:
+    """Shares that a resting buy is expected to have got between the last bar and this one, and the price that they are
+    booked at; `shown` is displayed at its touch now, `behind` what the model displays. No reference price is known."""
+    first, last, wanted = bars[row - 1], bars[row], lane[WANTED]
+    bid, ask = token_bid(first[BID], first[ASK], wanted), token_ask(first[BID], first[ASK], wanted)
+    own, other = (BID_SIZE, ASK_SIZE) if wanted > 0 else (ASK_SIZE, BID_SIZE)
+    modelled = shown_micro(int(par[DEPTH]), ask - bid, market[TICK])
+    touched, traded, ahead = between_looks(
+        1, lane[LIMIT], bid, ask, token_bid(last[BID], last[ASK], wanted), token_ask(last[BID], last[ASK], wanted),
+        touch_micro(first[own], modelled), shown, touch_micro(first[other], modelled), modelled, behind, market[TICK],
+        float(last[TS] - first[TS]), float(first[SECONDS_LEFT]), lane[AHEAD], 0.0,
+        par[TRADE_SHARE + 1 : QUEUE_WEIGHTS], par[QUEUE_WEIGHTS:PARAMETERS], par[TRADE_SHARE],
+    )  # fmt: skip
+    lane[AHEAD] = ahead
+    filled = filled_micro(either(touched, traded), lane[LEFT], 10_000)
+    return filled, booked_units(lane[LIMIT], 1, part_of_trades(touched, traded), int(par[ADVERSE]))
+
+
+@fast
+def fill(lane: Any, row: int, bars: Any, market: Any, fee: Any, par: Any) -> None:
+    """A working order meets the book of the bar at a row; its rest is cancelled when its time is over."""
     if lane[SIDE] == 0:
         return
     if lane[ARRIVES] > 1:
         lane[ARRIVES] -= 1
         return
-    side, wanted = lane[SIDE], lane[WANTED]
+    bar, side, wanted = bars[row], lane[SIDE], lane[WANTED]
     bid, ask = token_bid(bar[BID], bar[ASK], wanted), token_ask(bar[BID], bar[ASK], wanted)
     quoted, behind = ask if side > 0 else bid, shown_micro(int(par[DEPTH]), ask - bid, market[TICK])
     # A buy of YES and a sale of NO take the asks of the YES book, the others its bids; each rests on the other side.
@@ -314,8 +351,12 @@ def fill(lane: Any, bar: Any, market: Any, fee: Any, par: Any) -> None:
         lane[AHEAD] = queue_ahead(side, lane[LIMIT], bid, ask, own, par[AHEAD_SHARE])
     else:
         crossing = crossing_micro(side, lane[LIMIT], quoted, market[TICK], shown, behind)
-        filled, ahead = resting_fill(side, lane[LEFT], lane[LIMIT], bid, ask, bar[VOLUME], lane[AHEAD], crossing)
-        notional, paid, lane[AHEAD] = filled * lane[LIMIT] // 10_000, 0, ahead
+        if par[EVIDENCE] > 0.0 and crossing <= 0:
+            filled, price = _unseen(lane, row, own, behind, bars, market, par)
+        else:
+            filled, ahead = resting_fill(side, lane[LEFT], lane[LIMIT], bid, ask, bar[VOLUME], lane[AHEAD], crossing)
+            price, lane[AHEAD] = lane[LIMIT], ahead
+        notional, paid = filled * price // 10_000, 0
     if filled > 0:
         _book(lane, bar, market, side, wanted, filled, notional, paid, shown, behind)
     lane[LEFT] -= filled
@@ -403,7 +444,7 @@ def turn(
         elif wanted != 0:
             _enter(lane, bar, market, fee, confidences[row], wanted, fraction, par)
     lane[ROW] = row + 1
-    fill(lane, bars[row + 1], market, fee, par)
+    fill(lane, row + 1, bars, market, fee, par)
     _mark(lane, bars[row + 1])
 
 

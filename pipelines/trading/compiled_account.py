@@ -7,6 +7,7 @@ and the loss limits are the account's. A test holds the equity after every bar e
 from typing import Any
 
 from pipelines.trading.compiled import (
+    ADVERSE,
     ASK,
     BID,
     CASH,
@@ -14,6 +15,7 @@ from pipelines.trading.compiled import (
     DAY_S,
     DIRECTION,
     ENTRY,
+    EVIDENCE,
     EXPONENT,
     EXPOSURE,
     LEFT,
@@ -28,11 +30,13 @@ from pipelines.trading.compiled import (
     RATE,
     REDEMPTION_S,
     REFERENCE,
+    RESTS,
     ROW,
     SECONDS_LEFT,
     SHARES,
     SIDE,
     TS,
+    booked_units,
     buy,
     fast,
     fill,
@@ -67,7 +71,7 @@ EVENT, TOPIC, LAST_ROW, PAYOUT = range(4)
 def _see(lane: Any, row: int, account: Any, bars: Any, market: Any, fee: Any, about: Any, par: Any) -> None:
     """A market's next bar: its order fills, what is held is marked; at its end the order is cancelled."""
     before = lane[CASH]
-    fill(lane, bars[row], market, fee, par)
+    fill(lane, row, bars, market, fee, par)
     if lane[SHARES] > 0:
         lane[PEAK] = max(lane[PEAK], token_price(bars[row, REFERENCE], lane[DIRECTION]))
     account[FREE] += lane[CASH] - before
@@ -89,9 +93,9 @@ def _redeem(lane: Any, ts_s: int, account: Any, bars: Any, about: Any, par: Any)
 
 
 @fast
-def _hold_back(lane: Any, account: Any, fee: Any) -> None:
-    """A working buy holds back what it may still cost."""
-    held_back = reserve_micro(lane[LEFT], lane[LIMIT], fee[RATE], fee[EXPONENT])
+def _hold_back(lane: Any, worst_units: int, account: Any, fee: Any) -> None:
+    """A working buy holds back what it may still cost at the worst price that its fills are booked at."""
+    held_back = reserve_micro(lane[LEFT], worst_units, fee[RATE], fee[EXPONENT])
     account[RESERVED] += held_back
     account[STAKE] += held_back
 
@@ -119,7 +123,8 @@ def open_bar(
         worth += lane[SHARES] * token_price(bars[lane[ROW], MID], lane[DIRECTION]) // 10_000
         account[STAKE] += lane[COST] if lane[SHARES] > 0 else 0
         if lane[SIDE] > 0:
-            _hold_back(lane, account, fees[number])
+            adverse = int(par[ADVERSE]) if par[RESTS] > 0.0 and par[EVIDENCE] > 0.0 else 0
+            _hold_back(lane, booked_units(lane[LIMIT], 1, 1.0, adverse), account, fees[number])
         if lane[SIDE] > 0 or (lane[SHARES] > 0 and sellable_micro(lane[SHARES]) >= markets[number, MIN_SIZE]):
             places[account[PLACES]] = number
             account[PLACES] += 1
@@ -192,7 +197,7 @@ def enter(
     cash = account[FREE] - account[RESERVED]
     buy(lane, bar, markets[number], fee, confidence, wanted, fraction, account[WORTH], room, cash, par)
     if lane[SIDE] > 0:
-        _hold_back(lane, account, fee)
+        _hold_back(lane, lane[LIMIT], account, fee)
         places[account[PLACES]] = number
         account[PLACES] += 1
         account[ENTRIES] += 1

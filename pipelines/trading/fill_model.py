@@ -13,9 +13,13 @@ learns the part of the trades, and how likely they came through, from recordings
 A fill by trades is worth less after a minute than what the looks let expect, because who takes a whole queue knows
 something that the book does not show. No input told such fills apart, so `booked_units` charges each of them what the
 recordings say on average (`execution.fill_adverse_units`).
+
+The functions are free of objects, so that `compiled` turns them into machine code: paper, event-driven and compiled
+replays fill by the same source.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,14 +29,215 @@ QUEUE_SHARES: Final = 100.0
 """Shares that the queue is measured in."""
 MOST_TICKS: Final = 10.0
 MOST_BRIDGE: Final = 200.0
+MOST_SCORE: Final = 30.0
+LEAST_S: Final = 1e-3
+DAY_S: Final = 86_400.0
+NOT_FIRST: Final = -1
+"""Instead of what an order's level displays: another price of its side is better."""
 
 NAMES: Final = ("intercept", "bridge", "queue", "spread", "imbalance", "move", "left")
 QUEUE_NAMES: Final = ("intercept", "ahead", "vanished", "emptied", "alone")
 
 
+def touch_features(
+    before_units: int,
+    after_units: int,
+    seconds: float,
+    ahead_micro: int,
+    spread_units: int,
+    tick_units: int,
+    own_micro: int,
+    other_micro: int,
+    move_units: int,
+    left_s: float,
+) -> tuple[float, float, float, float, float, float, float]:
+    """What the chance depends on that the other side's touch came to an order, in the order of NAMES; the arguments are
+    the fields of `Resting`."""
+    shown, ticks = own_micro + other_micro, (before_units / tick_units) * (after_units / tick_units)
+    return (
+        1.0,
+        math.sqrt(min(2.0 * ticks / max(seconds, LEAST_S), MOST_BRIDGE)),
+        math.log1p(ahead_micro / MICRO / QUEUE_SHARES),
+        min(spread_units / tick_units, MOST_TICKS),
+        (own_micro - other_micro) / shown if shown > 0 else 0.0,
+        min(max(move_units / tick_units, -MOST_TICKS), MOST_TICKS),
+        -math.log1p(min(max(left_s, 0.0), DAY_S)),
+    )
+
+
+def queue_seen(
+    better_before: int, better_after: int, shown_before: int, shown_after: int, ahead_micro: int
+) -> tuple[int, int, int, bool]:
+    """Shares before an order, displayed at its level, and vanished there between two looks, and whether the level fell
+    back behind the limit; the second is NOT_FIRST where the order is behind its side's touch, which trades take first.
+
+    Args:
+        better_before: how much better than the limit its side's touch is at the first look, price units.
+        better_after: the same at the second look.
+        shown_before: displayed at its side's touch at the first look.
+        shown_after: the same at the second look.
+        ahead_micro: shares before the order at the first look.
+    """
+    if better_before > 0:
+        return 0, NOT_FIRST, 0, False
+    if better_before < 0:
+        return 0, 0, 0, False
+    vanished = max(shown_before - shown_after, 0) if better_after == 0 else 0
+    return min(ahead_micro, shown_before), shown_before, vanished, better_after < 0
+
+
+def queue_features(
+    ahead_micro: int, shown_micro: int, vanished_micro: int, emptied: bool
+) -> tuple[float, float, float, float, float]:
+    """What the chance depends on that trades took the queue, in the order of QUEUE_NAMES; the arguments are those of
+    `queue_seen`. The intercept carries the time between the looks."""
+    return (
+        1.0,
+        -math.log1p(ahead_micro / MICRO / QUEUE_SHARES),
+        vanished_micro / shown_micro if shown_micro > 0 and not emptied else 0.0,
+        1.0 if emptied else 0.0,
+        1.0 if shown_micro == 0 else 0.0,
+    )
+
+
+def weighed(weights: Sequence[float], features: Sequence[float]) -> float:
+    """The sum of features, each times its weight."""
+    total = 0.0
+    for at in range(len(features)):
+        total += weights[at] * features[at]
+    return total
+
+
+def logistic(score: float) -> float:
+    """Probability of log-odds."""
+    return 1.0 / (1.0 + math.exp(min(max(-score, -MOST_SCORE), MOST_SCORE)))
+
+
+def trades_chance(weights: Sequence[float], features: Sequence[float], seconds: float) -> float:
+    """Probability that trades came through the queue to the order between the looks."""
+    score = math.log(max(seconds, LEAST_S)) + weighed(weights, features)
+    return 1.0 - math.exp(-math.exp(min(score, MOST_SCORE)))
+
+
+def queue_left(ahead_micro: int, shown_micro: int, vanished_micro: int, emptied: bool, trade_share: float) -> int:
+    """Shares before the order at the second look: trades (`trade_share` of what vanished) take from the front of the
+    queue, cancels from everywhere alike."""
+    if emptied or shown_micro == 0:
+        return 0
+    behind = (1.0 - trade_share) * (1.0 - ahead_micro / shown_micro)
+    return max(int(ahead_micro - vanished_micro * (1.0 - behind)), 0)
+
+
+def either(touch: float, trades: float) -> float:
+    """Probability that the touch or trades filled an order.
+
+    >>> either(touch=0.5, trades=0.5)
+    0.75
+    """
+    return 1.0 - (1.0 - touch) * (1.0 - trades)
+
+
+def part_of_trades(touch: float, trades: float) -> float:
+    """Part of what was filled that trades took, also where the touch came too.
+
+    >>> part_of_trades(touch=0.0, trades=0.25)
+    1.0
+    """
+    filled = either(touch, trades)
+    return trades / filled if filled > 0.0 else 0.0
+
+
+def filled_micro(chance: float, left_micro: int, grid_micro: int) -> int:
+    """Expected shares of an order that were filled between the looks, on the grid: a replay throws no dice."""
+    return int(left_micro * chance) // grid_micro * grid_micro
+
+
+def booked_units(limit_units: int, side: int, by_trades: float, adverse_units: int) -> int:
+    """Price that a fill at a limit is booked at: worse by what fills by trades lose more than the looks let expect.
+    `side` is 1 for a buy and -1 for a sale.
+
+    >>> booked_units(5_000, 1, by_trades=0.5, adverse_units=141)
+    5071
+    >>> booked_units(50, -1, by_trades=1.0, adverse_units=141)
+    0
+    """
+    worse = math.ceil(adverse_units * by_trades)
+    return min(max(limit_units + side * worse, 0), PRICE_SCALE)
+
+
+def between_looks(
+    side: int,
+    limit_units: int,
+    first_bid: int,
+    first_ask: int,
+    last_bid: int,
+    last_ask: int,
+    first_own: int,
+    last_own: int,
+    first_other: int,
+    first_modelled: int,
+    last_modelled: int,
+    tick_units: int,
+    seconds: float,
+    left_s: float,
+    ahead_micro: int,
+    reference_score: float,
+    weights: Sequence[float],
+    queue_weights: Sequence[float],
+    trade_share: float,
+) -> tuple[float, float, int]:
+    """How likely an order that rests was filled between two looks because the other side's touch came to it, how
+    likely because trades took the queue, and the shares before it at the second look.
+
+    Args:
+        side: 1 for a buy and -1 for a sale.
+        limit_units: its limit.
+        first_bid: best bid of its token at the first look; with it `first_ask`, and `last_bid` and `last_ask`.
+        first_own: displayed at the touch of its side at the first look, base units; `last_own` at the second.
+        first_other: displayed at the other touch at the first look.
+        first_modelled: what the model displays at a touch at the first look; `last_modelled` at the second. Modelled
+            sizes follow the spread: where both are, nothing vanished.
+        tick_units: of the market.
+        seconds: between the looks.
+        left_s: seconds to the market's end at the first look.
+        ahead_micro: shares before it at the first look.
+        reference_score: what the move of a reference price adds to the log-odds of the touch.
+        weights: in the order of NAMES.
+        queue_weights: in the order of QUEUE_NAMES.
+        trade_share: part of what vanishes that trades took.
+    """
+    two_sided = 0 < first_bid < first_ask < PRICE_SCALE and 0 < last_bid < last_ask < PRICE_SCALE
+    before = side * ((first_ask if side > 0 else first_bid) - limit_units)
+    after = side * ((last_ask if side > 0 else last_bid) - limit_units)
+    if not two_sided or before <= 0 or after <= 0:
+        return 0.0, 0.0, ahead_micro
+    better_before = side * ((first_bid if side > 0 else first_ask) - limit_units)
+    better_after = side * ((last_bid if side > 0 else last_ask) - limit_units)
+    at_level = first_own if better_before == 0 else 0
+    moved = side * ((first_bid + first_ask) // 2 - (last_bid + last_ask) // 2)
+    spread = first_ask - first_bid
+    features = touch_features(
+        before, after, seconds, at_level, spread, tick_units, first_own, first_other, moved, left_s
+    )
+    touch = logistic(weighed(weights, features) + reference_score)
+    if first_own == first_modelled and last_own == last_modelled:
+        last_own = first_own
+    ahead, shown, vanished, emptied = queue_seen(better_before, better_after, first_own, last_own, ahead_micro)
+    if shown == NOT_FIRST:
+        return touch, 0.0, ahead_micro
+    trades = trades_chance(queue_weights, queue_features(ahead, shown, vanished, emptied), seconds)
+    return touch, trades, queue_left(ahead, shown, vanished, emptied, trade_share)
+
+
+def reference_score(weight: float, moved_units: int, tick_units: int) -> float:
+    """What the move of a reference price towards an order adds to the log-odds of the touch; `weight` is a tick's."""
+    return weight * min(max(moved_units / tick_units, -MOST_TICKS), MOST_TICKS)
+
+
 @dataclass(frozen=True, slots=True)
 class Resting:
-    """What is seen of an order that rests at two looks, from its own side. Sizes in base units, prices in 1e-4."""
+    """What is seen of an order that rests at two looks, from its own side: a case that weights are fitted on. Sizes in
+    base units, prices in 1e-4."""
 
     before_units: int
     after_units: int
@@ -50,23 +255,14 @@ class Resting:
     """Move of the mid between the looks, positive towards the order."""
     left_s: float
     """Seconds to the market's end at the first look."""
-    reference_units: int = 0
-    """Move of the price that the reference implies between the looks, positive towards the order; 0 where there is
-    none."""
 
     def features(self) -> tuple[float, ...]:
         """The inputs of the model, in the order of NAMES."""
-        shown, tick = self.own_micro + self.other_micro, self.tick_units
-        ticks = (self.before_units / tick) * (self.after_units / tick)
-        return (
-            1.0,
-            math.sqrt(min(2.0 * ticks / max(self.seconds, 1e-3), MOST_BRIDGE)),
-            math.log1p(self.ahead_micro / MICRO / QUEUE_SHARES),
-            min(self.spread_units / tick, MOST_TICKS),
-            (self.own_micro - self.other_micro) / shown if shown else 0.0,
-            min(max(self.move_units / tick, -MOST_TICKS), MOST_TICKS),
-            -math.log1p(min(max(self.left_s, 0.0), 86_400.0)),
-        )
+        return touch_features(*(getattr(self, name) for name in self.__dataclass_fields__))
+
+    def chance(self, weights: Sequence[float]) -> float:
+        """Probability that the other side's touch came to the order between the looks."""
+        return logistic(weighed(weights, self.features()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,34 +280,24 @@ class Queue:
     seconds: float
     """Between the looks."""
 
-    def features(self) -> tuple[float, ...]:
-        """The inputs of the model, in the order of QUEUE_NAMES; the intercept carries the time between the looks."""
-        shown = self.shown_micro
-        return (
-            1.0,
-            -math.log1p(self.ahead_micro / MICRO / QUEUE_SHARES),
-            self.vanished_micro / shown if shown and not self.emptied else 0.0,
-            1.0 if self.emptied else 0.0,
-            1.0 if shown == 0 else 0.0,
-        )
+    def _seen(self) -> tuple[int, int, int, bool]:
+        return self.ahead_micro, self.shown_micro, self.vanished_micro, self.emptied
 
-    def chance(self, weights: tuple[float, ...]) -> float:
+    def features(self) -> tuple[float, ...]:
+        """The inputs of the model, in the order of QUEUE_NAMES."""
+        return queue_features(*self._seen())
+
+    def chance(self, weights: Sequence[float]) -> float:
         """Probability that trades came through the queue to the order between the looks."""
-        time = math.log(max(self.seconds, 1e-3))
-        score = time + sum(weight * value for weight, value in zip(weights, self.features(), strict=True))
-        return 1.0 - math.exp(-math.exp(min(score, 30.0)))
+        return trades_chance(weights, self.features(), self.seconds)
 
     def left_micro(self, trade_share: float) -> int:
-        """Shares before the order at the second look: trades (`trade_share` of what vanished) take from the front of
-        the queue, cancels from everywhere alike."""
-        if self.emptied or self.shown_micro == 0:
-            return 0
-        behind = (1.0 - trade_share) * (1.0 - self.ahead_micro / self.shown_micro)
-        return max(int(self.ahead_micro - self.vanished_micro * (1.0 - behind)), 0)
+        """Shares before the order at the second look."""
+        return queue_left(*self._seen(), trade_share)
 
 
 def queue(distances: tuple[int, int], shown_micro: tuple[int, int], ahead_micro: int, seconds: float) -> Queue | None:
-    """What two looks show of the queue; None where the order is behind its side's touch, which trades take first.
+    """What two looks show of the queue; None where the order is behind its side's touch.
 
     Args:
         distances: of its side's touch from the limit at both looks, positive where the touch is better, price units.
@@ -119,62 +305,5 @@ def queue(distances: tuple[int, int], shown_micro: tuple[int, int], ahead_micro:
         ahead_micro: shares before the order at the first look.
         seconds: between the looks.
     """
-    before, after = distances
-    if before > 0:
-        return None
-    if before < 0:
-        return Queue(0, 0, 0, emptied=False, seconds=seconds)
-    fell = max(shown_micro[0] - shown_micro[1], 0) if after == 0 else 0
-    return Queue(min(ahead_micro, shown_micro[0]), shown_micro[0], fell, emptied=after < 0, seconds=seconds)
-
-
-@dataclass(frozen=True, slots=True)
-class FillChance:
-    """How likely an order was filled between two looks: because the other side's touch came to it, or because trades
-    took the queue before it."""
-
-    touch: float
-    trades: float
-
-    @property
-    def filled(self) -> float:
-        """Probability of either."""
-        return 1.0 - (1.0 - self.touch) * (1.0 - self.trades)
-
-    @property
-    def by_trades(self) -> float:
-        """Part of what was filled that trades took, also where the touch came too."""
-        return self.trades / self.filled if self.filled > 0.0 else 0.0
-
-
-NEVER: Final = FillChance(0.0, 0.0)
-
-
-def booked_units(limit_units: int, *, buys: bool, by_trades: float, adverse_units: int) -> int:
-    """Price that a fill at a limit is booked at: worse by what fills by trades lose more than the looks let expect.
-
-    >>> booked_units(5_000, buys=True, by_trades=0.5, adverse_units=141)
-    5071
-    >>> booked_units(50, buys=False, by_trades=1.0, adverse_units=141)
-    0
-    """
-    worse = math.ceil(adverse_units * by_trades)
-    return min(limit_units + worse, PRICE_SCALE) if buys else max(limit_units - worse, 0)
-
-
-def chance(weights: tuple[float, ...], seen: Resting, reference_weight: float = 0.0) -> float:
-    """Probability that the other side's touch came to the order between the looks; `reference_weight` is that of a tick
-    of the reference's move."""
-    moved = min(max(seen.reference_units / seen.tick_units, -MOST_TICKS), MOST_TICKS)
-    return chance_of((*weights, reference_weight), (*seen.features(), moved))
-
-
-def chance_of(weights: tuple[float, ...], features: tuple[float, ...]) -> float:
-    """The same of features that are there already."""
-    score = sum(weight * value for weight, value in zip(weights, features, strict=True))
-    return 1.0 / (1.0 + math.exp(min(max(-score, -30.0), 30.0)))
-
-
-def filled_micro(chance: float, left_micro: int, grid_micro: int) -> int:
-    """Expected shares of an order that were filled between the looks, on the grid: a replay throws no dice."""
-    return int(left_micro * chance) // grid_micro * grid_micro
+    ahead, shown, vanished, emptied = queue_seen(*distances, *shown_micro, ahead_micro)
+    return None if shown == NOT_FIRST else Queue(ahead, shown, vanished, emptied, seconds)

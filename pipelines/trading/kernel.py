@@ -231,6 +231,16 @@ def spend(
     return filled, notional, fee
 
 
+def ahead_share(queue: str) -> float:
+    """Part of what its level shows that is ahead of an order when it comes to rest, for a value of `execution.queue`:
+    all of it where recorded books then say how the queue moves.
+
+    >>> ahead_share("neutral"), ahead_share("evidence")
+    (0.5, 1.0)
+    """
+    return QUEUE_AHEAD.get(queue, QUEUE_AHEAD["pessimistic"])
+
+
 def queue_ahead(
     side: int, limit_units: int, bid_units: int, ask_units: int, displayed_micro: int, ahead_share: float
 ) -> int:

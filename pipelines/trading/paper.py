@@ -11,7 +11,6 @@ from pipelines.core.money import MICRO, PRICE_SCALE, SHARE_GRID, fee_micro, mark
 from pipelines.core.orders import OrderIntent, OrderType
 from pipelines.core.sections import ExecutionParams
 from pipelines.trading import fill_model, kernel, latency
-from pipelines.trading.fill_model import NEVER, FillChance, Resting, booked_units, filled_micro
 from pipelines.trading.risk import reserve_micro
 
 
@@ -112,8 +111,8 @@ def behind_micro(market: Market, quote: Quote, execution: ExecutionParams) -> in
 def worst_units(intent: OrderIntent, execution: ExecutionParams) -> int:
     """Worst price that a fill of an order is booked at: its limit, or what fills by trades make of it."""
     rests = intent.order_type is not OrderType.FAK and execution.queue == "evidence"
-    adverse, buys = execution.fill_adverse_units if rests else 0, intent.side is Side.BUY
-    return booked_units(intent.price_units, buys=buys, by_trades=1.0, adverse_units=adverse)
+    adverse, side = execution.fill_adverse_units if rests else 0, 1 if intent.side is Side.BUY else -1
+    return fill_model.booked_units(intent.price_units, side, 1.0, adverse)
 
 
 def match(
@@ -180,9 +179,8 @@ def join(order: Working, look: Look, execution: ExecutionParams) -> None:
     quote = look.quote
     seen = quote.of(order.intent.outcome)
     side, size = (1, seen.bid_size_micro) if order.intent.side is Side.BUY else (-1, seen.ask_size_micro)
-    share = kernel.QUEUE_AHEAD.get(execution.queue, kernel.QUEUE_AHEAD["pessimistic"])
     limit, bid, ask = order.intent.price_units, seen.bid_units, seen.ask_units
-    order.ahead_micro = kernel.queue_ahead(side, limit, bid, ask, size, share)
+    order.ahead_micro = kernel.queue_ahead(side, limit, bid, ask, size, kernel.ahead_share(execution.queue))
     order.looked = look
 
 
@@ -215,10 +213,10 @@ def rest(
     look = Look(quote, ts_s, fair)
     price = intent.price_units
     if execution.queue == "evidence" and crossing <= 0:
-        likely = _unseen(order, look, execution)
-        filled = filled_micro(likely.filled, order.left_micro, SHARE_GRID)
-        adverse, buys = execution.fill_adverse_units, intent.side is Side.BUY
-        price = booked_units(price, buys=buys, by_trades=likely.by_trades, adverse_units=adverse)
+        touched, traded = _unseen(order, look, execution)
+        filled = fill_model.filled_micro(fill_model.either(touched, traded), order.left_micro, SHARE_GRID)
+        by_trades = fill_model.part_of_trades(touched, traded)
+        price = fill_model.booked_units(price, side, by_trades, execution.fill_adverse_units)
     else:
         filled, order.ahead_micro = kernel.resting_fill(
             side, order.left_micro, intent.price_units, bid, ask, volume_micro, ahead, crossing
@@ -232,41 +230,38 @@ def rest(
     return [_fill(fill_id, order, price, filled, 0, ts_s)]
 
 
-def _unseen(order: Working, now: Look, execution: ExecutionParams) -> FillChance:
-    """How likely the order was filled between the last look and this one, as recorded books let expect it. Moves the
-    order up its queue."""
+def _unseen(order: Working, now: Look, execution: ExecutionParams) -> tuple[float, float]:
+    """How likely the other side's touch came to the order between the last look and this one, and how likely trades
+    took the queue before it (`fill_model.between_looks`). Moves the order up its queue."""
     if order.looked is None:
-        return NEVER
+        return 0.0, 0.0
     intent, market, before = order.intent, order.market, order.looked
     side = 1 if intent.side is Side.BUY else -1
     first, last = before.quote.of(intent.outcome), now.quote.of(intent.outcome)
-    touches = [one.ask_units if side > 0 else one.bid_units for one in (first, last)]
-    distances = [side * (touch - intent.price_units) for touch in touches]
-    if min(distances) <= 0 or not (first.two_sided and last.two_sided):
-        return NEVER
-    seconds = float(now.ts_s - before.ts_s)
-    better, sizes = _own_side(order, first, last)
-    seen = Resting(
-        before_units=distances[0],
-        after_units=distances[1],
-        seconds=seconds,
-        ahead_micro=sizes[0] if better[0] == 0 else 0,
-        spread_units=first.spread_units,
-        tick_units=market.tick_units,
-        own_micro=sizes[0],
-        other_micro=first.ask_size_micro if side > 0 else first.bid_size_micro,
-        move_units=side * (first.mid_units - last.mid_units),
-        left_s=float("inf") if market.end_s is None else float(market.end_s - before.ts_s),
-        reference_units=_reference_units(intent, before.fair, now.fair),
+    sizes = [(one.bid_size_micro, one.ask_size_micro)[::side] for one in (first, last)]
+    moved = _reference_units(intent, before.fair, now.fair)
+    touched, traded, order.ahead_micro = fill_model.between_looks(
+        side,
+        intent.price_units,
+        first.bid_units,
+        first.ask_units,
+        last.bid_units,
+        last.ask_units,
+        sizes[0][0],
+        sizes[1][0],
+        sizes[0][1],
+        behind_micro(market, first, execution),
+        behind_micro(market, last, execution),
+        market.tick_units,
+        float(now.ts_s - before.ts_s),
+        float("inf") if market.end_s is None else float(market.end_s - before.ts_s),
+        order.ahead_micro,
+        fill_model.reference_score(execution.fill_reference_weight, moved, market.tick_units),
+        execution.fill_weights,
+        execution.fill_queue_weights,
+        execution.fill_trade_share,
     )
-    touch, trades = fill_model.chance(tuple(execution.fill_weights), seen, execution.fill_reference_weight), 0.0
-    if all(size == behind_micro(market, one.quote, execution) for size, one in zip(sizes, (before, now), strict=True)):
-        sizes = (sizes[0], sizes[0])  # modelled sizes follow the spread: nothing vanished
-    queue = fill_model.queue(better, sizes, order.ahead_micro, seconds)
-    if queue is not None:
-        trades = queue.chance(tuple(execution.fill_queue_weights))
-        order.ahead_micro = queue.left_micro(execution.fill_trade_share)
-    return FillChance(touch, trades)
+    return touched, traded
 
 
 def _reference_units(intent: OrderIntent, before: float | None, now: float | None) -> int:
@@ -275,16 +270,6 @@ def _reference_units(intent: OrderIntent, before: float | None, now: float | Non
         return 0
     fell = round((before - now) * PRICE_SCALE)
     return fell if buys_yes(intent) else -fell
-
-
-def _own_side(order: Working, first: Quote, last: Quote) -> tuple[tuple[int, int], tuple[int, int]]:
-    """How much better than the limit the touch of an order's own side is at two looks, and the sizes there."""
-    limit, books = order.intent.price_units, (first, last)
-    if order.intent.side is Side.BUY:
-        before, after = ((one.bid_units - limit, one.bid_size_micro) for one in books)
-    else:
-        before, after = ((limit - one.ask_units, one.ask_size_micro) for one in books)
-    return (before[0], after[0]), (before[1], after[1])
 
 
 def _fill(fill_id: str, order: Working, price_units: int, shares_micro: int, fee_micro: int, ts_s: int) -> Fill:

@@ -120,7 +120,7 @@ EXECUTIONS = st.fixed_dictionaries(
         "latency_bars": st.integers(1, 3),
         "order_ttl_bars": st.integers(1, 4),
         "entry": st.sampled_from(["take", "rest"]),
-        "queue": st.sampled_from(["pessimistic", "neutral", "optimistic"]),
+        "queue": st.sampled_from(["pessimistic", "neutral", "optimistic", "evidence"]),
         "model_depth_shares": st.sampled_from([40, 400, 1_500]),
     }
 )
@@ -257,18 +257,19 @@ def test_something_is_traded():
     assert len(result.fills) > 4
 
 
-def test_the_three_queues_give_three_results():
-    """Orders that rest are filled at their limit without a fee, and the guess about the queue changes the P&L."""
+def test_the_four_fill_models_give_four_results():
+    """Orders that rest are filled without a fee, and what fills them changes the P&L: three guesses about the queue, or
+    recorded books."""
     actions = np.repeat(np.random.default_rng(3).integers(0, 9, 24), 10)
     gained = set()
-    for queue in ("pessimistic", "neutral", "optimistic"):
+    for queue in ("pessimistic", "neutral", "optimistic", "evidence"):
         waits = {"order_ttl_bars": 5, "entry": "rest", "queue": queue, "model_depth_shares": 4_000}
         _, _, _, _, result = both(3, actions, limits(PARAMS, free=True), **waits)
         resting = [fill for fill in result.fills if fill.fill_id.endswith("-rest") and fill.side == "BUY"]
         assert all(fill.fee_micro == 0 for fill in resting)
         assert resting
         gained.add(result.equity_micro[-1])
-    assert len(gained) == 3
+    assert len(gained) == 4
 
 
 def test_what_a_market_holds_is_locked_until_it_is_redeemed():

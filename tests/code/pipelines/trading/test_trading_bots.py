@@ -234,12 +234,12 @@ def test_a_resting_order_is_filled_where_the_price_may_have_come(likelier, less_
     """Nearness, time, a short queue and a thin own side make a fill between two looks likelier."""
     weights = tuple(load().execution.fill_weights)
 
-    assert fill_model.chance(weights, looks(**likelier)) > fill_model.chance(weights, looks(**less_likely))
+    assert looks(**likelier).chance(weights) > looks(**less_likely).chance(weights)
 
 
 def test_expected_fills_lie_on_the_grid_and_within_the_order():
     """A replay throws no dice: it takes the expected shares, floored to the grid."""
-    expected = fill_model.chance(tuple(load().execution.fill_weights), looks())
+    expected = looks().chance(load().execution.fill_weights)
     shares = fill_model.filled_micro(expected, 7_770_000, 10_000)
 
     assert 0 <= shares <= 7_770_000

@@ -10,7 +10,7 @@ from pipelines.core.orders import OrderIntent
 from pipelines.core.params import load
 from pipelines.core.sections import ExecutionParams
 from pipelines.gate import resting
-from pipelines.trading.fill_model import FillChance, Queue, booked_units, queue
+from pipelines.trading.fill_model import Queue, booked_units, part_of_trades, queue
 from pipelines.trading.paper import PaperBook
 from pipelines.trading.paper_gateway import PaperGateway
 
@@ -164,13 +164,13 @@ def test_what_the_other_touch_fills_is_not_charged():
 
 def test_the_charge_falls_on_the_part_that_trades_filled():
     """Half of the fills by trades pay half of it, rounded against the account; a price stays between 0 and 1."""
-    assert FillChance(0.0, 0.25).by_trades == 1.0
-    assert FillChance(0.25, 0.0).by_trades == 0.0
-    assert FillChance(0.5, 0.5).by_trades == pytest.approx(2 / 3)
-    assert FillChance(0.0, 0.0).by_trades == 0.0
-    assert booked_units(5_000, buys=True, by_trades=0.5, adverse_units=141) == 5_071
-    assert booked_units(5_000, buys=False, by_trades=0.5, adverse_units=141) == 4_929
-    assert booked_units(9_950, buys=True, by_trades=1.0, adverse_units=141) == 10_000
+    assert part_of_trades(0.0, 0.25) == 1.0
+    assert part_of_trades(0.25, 0.0) == 0.0
+    assert part_of_trades(0.5, 0.5) == pytest.approx(2 / 3)
+    assert part_of_trades(0.0, 0.0) == 0.0
+    assert booked_units(5_000, 1, by_trades=0.5, adverse_units=141) == 5_071
+    assert booked_units(5_000, -1, by_trades=0.5, adverse_units=141) == 4_929
+    assert booked_units(9_950, 1, by_trades=1.0, adverse_units=141) == 10_000
 
 
 def test_the_paper_account_books_as_the_replay(monkeypatch):
