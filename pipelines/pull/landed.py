@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from pipelines.core.artifacts import read_json
 from pipelines.core.domain import Headline, Market
 from pipelines.core.errors import ArtifactError
+from pipelines.core.packed import PackedMarkets
 from pipelines.core.raw_tables import BARS, Bars, IntArray, day_folders, landing_files
-from pipelines.pull.packed import PackedMarkets
 from pipelines.pull.quarantine_landing import sane
 
 SCORER: Final = b"scorer"

@@ -177,17 +177,13 @@ async def _append_present(folder: Path, settings: Settings, params: Params, quar
         found = await clob.books(exchange, [market.token_yes for market in markets])
     if params.pull.order_flow:
         async with VenueHttp(settings.data_url, per_10_s=800) as archive:
-            await _append_holders(folder, archive, markets, quarantine.as_of_s)
+            made = await order_flow.holders(archive, markets, quarantine.as_of_s, params.pull.concurrency)
+        _append_days(folder / "holders", made, quarantine.as_of_s)
     rows = [_book_row(market, found[market.token_yes]) for market in markets if market.token_yes in found]
     table = quarantine.kept("books", pa.Table.from_pylist(rows, schema=BOOKS))
     day = datetime.fromtimestamp(quarantine.as_of_s, UTC).strftime("%Y-%m-%d")
     _append(folder / "books" / f"day={day}" / f"{quarantine.as_of_s}.parquet", table)
     return int(table.num_rows)
-
-
-async def _append_holders(folder: Path, archive: VenueHttp, markets: list[Market], as_of_s: int) -> None:
-    made = await order_flow.holders(archive, markets, as_of_s)
-    _append(raw_tables.day_folder(folder / "holders", as_of_s // DAY_S) / f"{as_of_s}.parquet", made)
 
 
 def _book_row(market: Market, wire: Book) -> dict[str, object]:
@@ -205,10 +201,10 @@ def _book_row(market: Market, wire: Book) -> dict[str, object]:
     }
 
 
-def _append_days(folder: Path, bars: pa.Table, as_of_s: int) -> None:
-    days = pc.divide(bars["ts_s"], 86_400)
+def _append_days(folder: Path, rows: pa.Table, as_of_s: int) -> None:
+    days = pc.divide(rows["ts_s"], DAY_S)
     for day in sorted(pc.unique(days).to_pylist()):
-        _append(raw_tables.day_folder(folder, day) / f"{as_of_s}.parquet", bars.filter(pc.equal(days, day)))
+        _append(raw_tables.day_folder(folder, day) / f"{as_of_s}.parquet", rows.filter(pc.equal(days, day)))
 
 
 def _append(path: Path, table: pa.Table) -> None:

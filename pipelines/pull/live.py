@@ -16,6 +16,7 @@ from rich.progress import Progress
 from pipelines.core import log
 from pipelines.core.domain import Headline, Market, Tape
 from pipelines.core.errors import DataError, VenueError
+from pipelines.core.packed import PackedBars, PackedMarkets
 from pipelines.core.params import Params
 from pipelines.core.raw_tables import Bars, IntArray
 from pipelines.core.settings import Settings
@@ -24,7 +25,6 @@ from pipelines.pull import grid, spreads, unreadable_rows
 from pipelines.pull.grid import Points
 from pipelines.pull.landed import Landed, merged, overlay, overlay_books, within
 from pipelines.pull.order_flow import OrderFlow, asked_from
-from pipelines.pull.packed import PackedBars, PackedMarkets
 from pipelines.venue import clob, data, gamma
 from pipelines.venue.gamma_rows import Odd
 from pipelines.venue.http import VenueHttp

@@ -3,6 +3,7 @@
 var/landing/holders/day=YYYY-MM-DD/<as_of>.parquet     `large_position` of every open market
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -11,13 +12,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.core import raw_tables
+from pipelines.core import log, raw_tables
 from pipelines.core.domain import FloatArray, Market, Tape
+from pipelines.core.errors import VenueError, VenueForbidden, VenueUnavailable
+from pipelines.core.packed import PackedMarkets
 from pipelines.core.raw_tables import Bars, IntArray
 from pipelines.features import order_flow
 from pipelines.features.order_flow import ACCOUNTS, BOOK, MEMORY_BARS, ORDER_FLOW, POSITION_S, TRADES
 from pipelines.pull.landed import Landed, within
-from pipelines.pull.packed import PackedMarkets
 from pipelines.rows import order_flow as table
 from pipelines.rows.order_flow import Columns
 from pipelines.venue import data
@@ -103,10 +105,28 @@ def new_rows(made: Mapping[str, Columns], since_s: int, known: Landed) -> pa.Tab
     return table.table(parts)
 
 
-async def holders(http: VenueHttp, markets: Sequence[Market], as_of_s: int) -> pa.Table:
-    """`large_position` of each market now, as `HOLDERS`."""
-    rows = []
-    for market in markets:
-        position = order_flow.large_position(*await data.holders(http, market))
-        rows.append({"market_id": market.market_id, "ts_s": as_of_s, "large_position": position})
+async def holders(http: VenueHttp, markets: Sequence[Market], as_of_s: int, concurrency: int) -> pa.Table:
+    """`large_position` of each market now, as `HOLDERS`, sorted by market.
+
+    A market whose holders the venue does not give has no row. Where the venue cannot answer at all no more are asked
+    for: what was known before counts for a while, and an ingest goes on with what it came for.
+    """
+    found: dict[str, float] = {}
+    slots, silent = asyncio.Semaphore(concurrency), asyncio.Event()
+
+    async def one(market: Market) -> None:
+        async with slots:
+            if silent.is_set():
+                return
+            try:
+                found[market.market_id] = order_flow.large_position(*await data.holders(http, market))
+            except VenueError as error:
+                if isinstance(error, VenueUnavailable | VenueForbidden):
+                    silent.set()
+                log.get("ingest").warning("holders are not known", market=market.market_id, error=str(error))
+
+    async with asyncio.TaskGroup() as group:
+        for market in markets:
+            group.create_task(one(market))
+    rows = [{"market_id": name, "ts_s": as_of_s, "large_position": found[name]} for name in sorted(found)]
     return pa.Table.from_pylist(rows, schema=HOLDERS)

@@ -12,12 +12,12 @@ from pipelines.core import artifacts, log, lookback, raw_tables
 from pipelines.core.domain import Headline, Market
 from pipelines.core.errors import DataError
 from pipelines.core.money import PRICE_SCALE
+from pipelines.core.packed import PackedBars, PackedMarkets
 from pipelines.core.params import Params, load
 from pipelines.core.products import RAW, REPLAY, report_json
 from pipelines.core.raw_tables import Bars
 from pipelines.core.settings import Settings, Source
 from pipelines.pull import grid, holdout, landed, landing, recording, window
-from pipelines.pull.packed import PackedBars, PackedMarkets
 from pipelines.reference import recorded
 from pipelines.reference.board import KEEP_MS
 from pipelines.reference.external import EXTERNAL

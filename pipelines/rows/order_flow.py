@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipelines.core.domain import FloatArray
+from pipelines.core.packed import PackedMarkets
 from pipelines.core.raw_tables import day_folders, landing_files
 from pipelines.features.order_flow import ORDER_FLOW
 
@@ -78,9 +79,14 @@ def read(
     }
 
 
-def read_landed(folder: Path, span: tuple[int, int]) -> dict[str, Columns]:
-    """What the landing zone's folder has of bars in (first, last], as `read`."""
-    return read([path for day in day_folders(folder, *span) for path in landing_files(day)], span=span)
+def read_landed(folder: Path, span: tuple[int, int]) -> Mapping[str, Columns]:
+    """What the landing zone's folder has of bars in (first, last], as `read`; kept compressed, a day is unpacked at a
+    time."""
+    made = PackedMarkets()
+    for day in day_folders(folder, *span):
+        for name, columns in read(landing_files(day), span=span).items():
+            made.add(name, columns)
+    return made
 
 
 def _sane(values: FloatArray) -> FloatArray:

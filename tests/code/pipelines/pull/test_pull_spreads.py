@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.core.domain import Quote
+from pipelines.core.packed import PackedBars
 from pipelines.core.raw_tables import Bars
 from pipelines.pull import spreads
-from pipelines.pull.packed import PackedBars
 
 T0 = 1_767_225_600
 MARKETS = ["0xa", "0xb"]

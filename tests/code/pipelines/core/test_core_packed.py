@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.core.packed import PackedBars, PackedMarkets
 from pipelines.core.raw_tables import Bars
-from pipelines.pull.packed import PackedBars, PackedMarkets
 
 
 def _bars(counts: dict[int, int], seed: int = 0) -> Bars:
