@@ -3,7 +3,8 @@
 Agents and a policy search learn on synthetic worlds of their own, are chosen on others, and are tested with the rules
 on the later part of worlds that nobody looked at: one account with every limit, after costs, in compiled replays that
 are equal to the event-driven one. Forecasts are the Kalman limit of the public data, or those of `--forecaster`; one of
-`make run` knows world 1, so with it the tests begin at `--first 2`. Everything that is finished is kept in
+`make run` knows world 1, so with it the tests begin at `--first 2`. What learns on varied worlds learns on recordings
+too, if ODDSMITH_RECORDINGS has them. Everything that is finished is kept in
 var/benchmarks and not done again; with `--minutes` it ends with status 75 where there is more to do. One JSON line;
 tables in docs/results.
 """
@@ -23,10 +24,11 @@ import numpy as np
 
 from benchmarks.evaluate import iqm
 from benchmarks.kept_rows import digest
-from benchmarks.learning_agents import RECIPES, allocated, both_parts, dearer, full, play_agent, searched, train, varied
+from benchmarks.learning_agents import RECIPES, allocated, full, play_agent, searched, train
 from benchmarks.learning_page import render
 from benchmarks.learning_portfolio import RegimeChooser, block_pnl, hedge, regimes
-from benchmarks.learning_worlds import DECIDES, LENGTH_S, Tapes, tapes
+from benchmarks.learning_varied import dearer, recordings, varied
+from benchmarks.learning_worlds import DECIDES, LENGTH_S, Tapes, both_parts, tapes
 from pipelines.core.artifacts import read_json, sha256_path, write_bytes, write_json
 from pipelines.core.command_line import exit_status, number, whole
 from pipelines.core.domain import FloatArray
@@ -46,7 +48,7 @@ from pipelines.trading.threshold_rule import Rule
 STATE = Path("var/benchmarks/learning")
 SOURCES = (
     *DECIDES, "pipelines/agent", "pipelines/replay", "pipelines/trading", "benchmarks/learning.py",
-    "benchmarks/learning_agents.py", "benchmarks/learning_portfolio.py",
+    "benchmarks/learning_agents.py", "benchmarks/learning_portfolio.py", "benchmarks/learning_varied.py",
 )  # fmt: skip
 """Code that decides results: rows and agents that were kept by another version of it are measured again."""
 PAST, CHOOSING = (*range(101, 117), *range(201, 225)), range(121, 131)
@@ -141,15 +143,18 @@ class Study:
             elif name in PORTFOLIO.values():
                 found = allocated(past, choosing, rule, self.params, 1, fills=name == PORTFOLIO[FULL])
             else:
-                recipe, seed = name.rsplit("-", 1)
-                several = RECIPES[recipe].varied
-                accounts = varied(VARIED, self.params) if several else both_parts(past, self.params)
-                path = self._folder / f"{name}.onnx"
-                found = train(RECIPES[recipe], int(seed), accounts, choosing, self.params, path)
+                found = self._train(name, past, choosing)
             write_json(about, found | {"seconds": round(time.process_time() - began, 1)})
             gc.collect()  # learner, environment and callbacks refer to each other: some 3 GB that nothing else frees
             print(json.dumps({"learned": name, "choosing_pusd": found["choosing_pusd"]}), file=sys.stderr, flush=True)
         return dict(read_json(about))
+
+    def _train(self, name: str, past: Sequence[Tapes], choosing: Sequence[Tapes]) -> dict[str, Any]:
+        recipe, seed = name.rsplit("-", 1)
+        several = RECIPES[recipe].varied
+        accounts = varied(VARIED, self.params) if several else both_parts(past, self.params)
+        found = train(RECIPES[recipe], int(seed), accounts, choosing, self.params, self._folder / f"{name}.onnx")
+        return found | ({"recordings": [one.stem for one in recordings()]} if several else {})
 
     def player(self, name: str) -> Callable[[Tapes, Trained], Played]:
         """How a row is played on the later part of a world."""
@@ -297,7 +302,8 @@ def measured(study: Study, names: Sequence[str], worlds: range) -> dict[str, Any
     if "ppo_shuffled-1" in rows:
         value = difference(rows["ppo_shuffled-1"])
         found |= {"shuffled_pusd": value[0], "shuffled_interval": value[1:]}
-    found["learned"] = {name: {key: one[key] for key in ("choosing_pusd", "seconds")} for name, one in learned.items()}
+    shown = ("choosing_pusd", "seconds", "recordings")
+    found["learned"] = {name: {key: one[key] for key in shown if key in one} for name, one in learned.items()}
     found["above_zero"] = {name: int(np.sum(values > 0.0)) for name, values in rows.items()}
     return found
 

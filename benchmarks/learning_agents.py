@@ -1,14 +1,14 @@
 """Agents and searches of `benchmarks.learning`: trained on some worlds, chosen on others, as ONNX or numbers."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
-from benchmarks.learning_worlds import LENGTH_S, Tapes, tapes
+from benchmarks.learning_varied import costs
+from benchmarks.learning_worlds import LENGTH_S, Tapes, both_parts
 from pipelines.core.domain import FloatArray
 from pipelines.core.money import MICRO
 from pipelines.core.params import Params
@@ -16,15 +16,11 @@ from pipelines.replay.account import AccountTape, Choose, Played, play_policy, p
 from pipelines.replay.lanes import decoded
 from pipelines.replay.policy_search import Trained, mean_pnl, never, search, search_allocator
 from pipelines.trading import compiled
-from pipelines.trading.compiled_account import ROUND_TRIP
 from pipelines.trading.policies.learned import Learned
-from simulator.markets.price_model import World
 
 JUDGEMENTS = 6
 """Of one training. Weights replace those before where they gain more than a standard error over the choosing worlds."""
 ALLOCATOR_GENERATIONS = 8
-EDGES, COSTS = (1.0, 0.5, 0.0), (1.0, 0.5, 2.0, 1.0)
-"""Of the varied worlds: how much of an error reverts, and multiples of fees and impact."""
 SEARCH_SEEDS = (1, 2)
 """Of the searches for the tuned rule; the choosing worlds take one of their results, or the mean of these."""
 FROM_REWARDS = {"ent_coef": 0.01}
@@ -44,7 +40,7 @@ class Recipe:
     shuffled: bool = False
     """Whether the rewards of each step are dealt to the lanes at random: nothing can be learned from these."""
     varied: bool = False
-    """Whether it learns on `varied` worlds, and episodes draw their latency, impact and queue."""
+    """Whether it learns on `varied` worlds and recordings, and episodes draw their latency, impact and fill model."""
     changed: Mapping[str, Any] | None = None
     """Other values of the section."""
 
@@ -92,28 +88,6 @@ def joined(parts: Sequence[AccountTape]) -> AccountTape:
     return AccountTape(flat, signals, np.concatenate(orders), np.concatenate(times), np.concatenate(about), ())
 
 
-def costs(pars: Sequence[FloatArray]) -> FloatArray:
-    """Sets of costs around those of some worlds: one or two bars of latency, half to twice the impact, any queue."""
-    sets = []
-    for par in pars:
-        for latency, impact, ahead in ((1, 1.0, 0.5), (2, 1.0, 0.5), (1, 2.0, 1.0), (1, 0.5, 0.0)):
-            one = par.copy()
-            one[[compiled.LATENCY, compiled.AHEAD_SHARE]] = latency, ahead
-            one[compiled.IMPACT] *= impact
-            sets.append(one)
-    return np.array(sets)
-
-
-def varied(seeds: Sequence[int], params: Params) -> list[Trained]:
-    """Both parts of worlds that differ in their generator, in how much can be earned, and in fees and impact."""
-    kinds = itertools.cycle(itertools.product(get_args(World), EDGES))
-    made = []
-    for seed, (kind, edge), multiple in zip(seeds, kinds, itertools.cycle(COSTS), strict=False):
-        both = both_parts([tapes(seed, edge, params, kind=kind)], params)
-        made += [dearer(one, multiple) for one in both]
-    return made
-
-
 def choose_with(actor: Any) -> Choose:
     """The actions of a torch actor."""
     import torch  # noqa: PLC0415 - heavy, only where agents are trained
@@ -148,7 +122,8 @@ def train(
     pars, accounts = [one.par for one in past], [(one.tape, one.par) for one in past]
     tape = joined([one.tape for one in past])
     data = training.of_tape(tape, pars[0], params, LENGTH_S, training.earned_by_bar(accounts, params, LENGTH_S))
-    sets = costs(pars) if recipe.varied else np.array(pars)
+    # Where no sizing table allows an entry there is nothing to learn; elsewhere every tape meets every set.
+    sets = costs([par for par in pars if par[compiled.KELLY] > 0.0]) if recipe.varied else np.array(pars)
     env = training.vector_env(data, params, params.learner.n_envs, seed, sets)
     learner = algorithms.untrained(env, params)
     if recipe.shuffled:
@@ -261,11 +236,6 @@ def searched(past: Sequence[Tapes], choosing: Sequence[Tapes], start: FloatArray
     }
 
 
-def both_parts(worlds: Sequence[Tapes], params: Params) -> list[Trained]:
-    """Earlier and later parts of some worlds."""
-    return [one.trained(params, part) for one in worlds for part in ("earlier", "later")]
-
-
 def full(par: FloatArray) -> FloatArray:
     """The same limits with positions as large as `risk.max_position_fraction` allows: the exposure limit binds."""
     large: FloatArray = par.copy()
@@ -292,22 +262,3 @@ def allocated(
         "past_pusd": round(found.mean_pnl_pusd, 1),
         "choosing_pusd": round(float(np.mean(earned)), 1),
     }
-
-
-def dearer(one: Trained, multiple: float) -> Trained:
-    """The same tape with other fees and another impact; forecasts in round trips follow."""
-    field, par = one.tape.field, one.par.copy()
-    rows = field.bars[:, compiled.MARKET]
-    rate, exponent = field.fees[rows, compiled.RATE], field.fees[rows, compiled.EXPONENT]
-    price = field.bars[:, compiled.MID] / 10_000
-    fee = 20_000.0 * rate * (price * (1.0 - price)) ** exponent
-    spread = (field.bars[:, compiled.ASK] - field.bars[:, compiled.BID]).astype(float)
-    more = (multiple - 1.0) * (fee + 2.0 * par[compiled.IMPACT] * spread)
-    signals, inputs = one.tape.signals.copy(), field.inputs.copy()
-    before = signals[:, ROUND_TRIP].copy()
-    signals[:, ROUND_TRIP] += more
-    inputs[:, 15:18] *= (np.maximum(before, 1.0) / np.maximum(signals[:, ROUND_TRIP], 1.0))[:, None]
-    fees = field.fees.copy()
-    fees[:, compiled.RATE] *= multiple
-    par[compiled.IMPACT] *= multiple
-    return Trained(replace(one.tape, field=replace(field, fees=fees, inputs=inputs), signals=signals), par)

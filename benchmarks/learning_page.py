@@ -61,6 +61,9 @@ def _sentences(found: dict[str, Any]) -> list[str]:
             f" {found['warm_minus_start']:+,.0f} pUSD, lower bound"
             f" {found['warm_minus_start_lower']:+,.0f}."
         )
+    for name, learned in found["learned"].items():
+        if "recordings" in learned:
+            told.append(f"`{name}` learned on varied worlds and {len(learned['recordings'])} recordings.")
     for name, value in found.get("move_minus_id", {}).items():
         told.append(
             f"Room to the largest expected move instead of the first market by id, `{name}`: {_shown(value)} pUSD."

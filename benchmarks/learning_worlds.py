@@ -6,9 +6,10 @@ kept (about 25 MB a world), under a name that changes with the code and the para
 
 import hashlib
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -36,6 +37,9 @@ DECIDES = (
     "pipelines/replay/account.py", "pipelines/trading/observation.py", "pipelines/trading/predicted_variance.py",
     "pipelines/news/decay.py",
 )  # fmt: skip
+
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -66,21 +70,32 @@ def tapes(
     """A world, built or as it was kept. `predictor` is a forecaster with the name that tells it from others."""
     forecasts = predictor[0] if predictor else "kalman"
     foreign = "" if kind == "reversion" else f"-{kind}"
-    name = f"{seed}-{edge:g}{foreign}-{believed}-{forecasts}-{_digest(params)}.pkl"
-    path = KEPT / name
+    name = f"{seed}-{edge:g}{foreign}-{believed}-{forecasts}-{digest(params)}.pkl"
+
+    def make() -> Tapes:
+        made = world(seed, edge, EVENTS, params.execution, predictor[1] if predictor else None, believed, kind)
+        parts = _tape(made.earlier, made.scaler, params), _tape(made.later, made.scaler, params)
+        return Tapes(*parts, sizing_table(made.earlier, params), _kelly(made.later, params))
+
+    return kept(KEPT / name, make)
+
+
+def kept(path: Path, make: Callable[[], Made]) -> Made:
+    """What was kept under a path; else what `make` gives, kept from now on."""
     if path.is_file():
-        kept: Tapes = pickle.loads(path.read_bytes())
-        return kept
-    made = world(seed, edge, EVENTS, params.execution, predictor[1] if predictor else None, believed, kind)
-    found = Tapes(
-        _tape(made.earlier, made.scaler, params), _tape(made.later, made.scaler, params),
-        sizing_table(made.earlier, params), _kelly(made.later, params),
-    )  # fmt: skip
+        found: Made = pickle.loads(path.read_bytes())
+        return found
+    made = make()
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    part.write_bytes(pickle.dumps(found))
+    part.write_bytes(pickle.dumps(made))
     part.rename(path)
-    return found
+    return made
+
+
+def both_parts(worlds: Sequence[Tapes], params: Params) -> list[Trained]:
+    """Earlier and later parts of some worlds."""
+    return [one.trained(params, part) for one in worlds for part in ("earlier", "later")]
 
 
 def _tape(histories: Sequence[History], scaler: MarketScaler, params: Params) -> AccountTape:
@@ -104,7 +119,8 @@ def _kelly(histories: Sequence[History], params: Params) -> tuple[IntArray, Floa
     return np.concatenate(directions), np.concatenate(shares)
 
 
-def _digest(params: Params) -> str:
+def digest(params: Params) -> str:
+    """Of the code and the parameters that decide the tapes of worlds."""
     made = hashlib.sha256(params.model_dump_json(include={"execution", "policy", "forecast"}).encode())
     for source in DECIDES:
         path = ROOT / source

@@ -73,11 +73,8 @@ def read(path: Path, params: Params, assignments: Sequence[str] = ()) -> Recorde
     """
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
-        shutil.copy2(stage_runs.ROOT / "params.yaml", folder)
-        change(assignments, folder / "params.yaml")
-        stage_runs.run(folder, "window", "--source", "recorded", "--recording", str(path.resolve()))
-        for stage in ("pull", "featurize"):
-            stage_runs.run(folder, stage)
+        stage_runs.pull_recording(folder, path, assignments)
+        stage_runs.run(folder, "featurize")
         features = folder / "data/features"
         return RecordedRows(Rows.read(features), decided(params, features), read_json(features / "scaler.json"))
 

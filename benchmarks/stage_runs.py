@@ -31,6 +31,18 @@ def pull(folder: Path, assignments: Sequence[str]) -> None:
         run(folder, "pull", addresses=addresses)
 
 
+def pull_recording(folder: Path, recording: Path, assignments: Sequence[str]) -> None:
+    """Put the shipped parameters with some changes into an empty folder, and pull a recording there.
+
+    Raises:
+        RuntimeError: with the last line of a stage that refuses it.
+    """
+    shutil.copy2(ROOT / "params.yaml", folder)
+    change(assignments, folder / "params.yaml")
+    run(folder, "window", "--source", "recorded", "--recording", str(recording.resolve()))
+    run(folder, "pull")
+
+
 def run(folder: Path, *command: str, addresses: dict[str, str] | None = None) -> None:
     """A stage in a folder. Raises RuntimeError with its last line when it fails."""
     result = subprocess.run(

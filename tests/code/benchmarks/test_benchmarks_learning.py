@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from benchmarks.learning import Study, difference, measured, sections
-from benchmarks.learning_agents import costs, dearer, full, joined
+from benchmarks.learning_agents import full, joined
 from benchmarks.learning_page import render
 from benchmarks.learning_portfolio import BLOCK_S, RegimeChooser, hedge, regimes
+from benchmarks.learning_varied import costs, dearer
 from pipelines.core.errors import Stopped
 from pipelines.replay.account import AccountTape, play_rule, rule_numbers
 from pipelines.replay.lanes import field, parameters
@@ -100,7 +101,38 @@ def test_joined_worlds_keep_their_markets_apart():
     at = both.field.first[3]
     assert both.field.bars[at, compiled.MARKET] == 3
     assert np.array_equal(both.field.bars[at, :3], two.field.bars[two.field.first[1], :3])
-    assert len(costs([parameters(PARAMS, TABLE, 60)])) == 4
+
+
+def test_wider_spreads_cost_more_and_stay_on_the_grid():
+    """Two-sided books widen or narrow around their mid by whole ticks, to one tick at least, and the round trips that
+    a forecast is measured in follow; the order of bars and mids stays."""
+    made = tape(range(4))
+    one = Trained(made, parameters(PARAMS, TABLE, 60))
+    before, tick = made.field.bars, made.field.markets[made.field.bars[:, compiled.MARKET], compiled.TICK]
+    spread = before[:, compiled.ASK] - before[:, compiled.BID]
+    for multiple in (0.5, 2.0):
+        field, signals = (found := dearer(one, 1.0, multiple)).tape.field, found.tape.signals
+        bars = field.bars
+        wide = bars[:, compiled.ASK] - bars[:, compiled.BID]
+        assert (wide >= np.minimum(tick, spread)).all()
+        assert (bars[:, compiled.BID] % tick == 0).all()
+        assert (bars[:, compiled.BID] < bars[:, compiled.MID]).all()
+        assert 0.7 * multiple < wide.mean() / spread.mean() < 1.3 * multiple
+        assert np.array_equal(np.sign(wide - spread), np.sign(signals[:, ROUND_TRIP] - made.signals[:, ROUND_TRIP]))
+        rest = [at for at in range(bars.shape[1]) if at not in (compiled.BID, compiled.ASK)]
+        assert np.array_equal(bars[:, rest], before[:, rest])
+
+
+def test_varied_costs_have_every_fill_model():
+    """Half of the sets take; the others rest long enough to be filled, one for each fill model."""
+    sets = costs([parameters(PARAMS, TABLE, 60)])
+    rests = sets[sets[:, compiled.RESTS] > 0.0]
+    assert len(sets) == 2 * len(rests) == 8
+    assert (rests[:, compiled.ORDER_TTL] > 1.0).all()
+    models = rests[:, [compiled.AHEAD_SHARE, compiled.EVIDENCE]].tolist()
+    assert sorted(models) == [[0.0, 0.0], [0.5, 0.0], [1.0, 0.0], [1.0, 1.0]]
+    assert set(sets[:, compiled.LATENCY]) == {1.0, 2.0}
+    assert len(set(sets[:, compiled.IMPACT])) == 3
 
 
 def test_a_difference_has_its_interval():
