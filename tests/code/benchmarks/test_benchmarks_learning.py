@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.learning import Study, difference, measured, sections
 from benchmarks.learning_agents import full, joined
+from benchmarks.learning_elsewhere import ROWS, page
 from benchmarks.learning_page import render
 from benchmarks.learning_portfolio import BLOCK_S, RegimeChooser, hedge, regimes
 from benchmarks.learning_varied import costs, dearer
@@ -205,3 +206,11 @@ def test_a_new_table_keeps_the_sections_that_were_written_by_hand(tmp_path):
     assert sections(page) == ""
     page.write_text("# Table\n\n| row |\n\n## Allocation\n\nby hand\n")
     assert sections(page) == "\n## Allocation\n\nby hand\n"
+
+
+def test_the_page_of_elsewhere_has_a_line_for_each_place():
+    """P&L with entries of every row, and the difference with its interval."""
+    rows = dict.fromkeys(ROWS, 12.4)
+    found = {"worlds": {"recordings": 4}, "iqm_pusd": {"recordings": rows}, "entries": {"recordings": rows}}
+    text = page(found | {"varied_minus_scratch": {"recordings": [5.0, -1.0, 9.0]}})
+    assert f"| recordings | 4 |{' +12 (12) |' * len(ROWS)} +5 [-1, 9] |" in text
