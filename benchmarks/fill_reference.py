@@ -19,12 +19,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.fill_cases import Resting
 from pipelines.core.domain import FloatArray
 from pipelines.core.errors import DataError
 from pipelines.core.money import MICRO, PRICE_SCALE
 from pipelines.core.params import load
 from pipelines.replay.policy_search import interval
-from pipelines.trading.fill_model import MOST_TICKS, Resting
+from pipelines.trading.fill_model import MOST_TICKS
 
 TICK = 100
 FOLDS = 3

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import recorded_windows
+from benchmarks.fill_cases import Queue, Resting, queue
 from benchmarks.recorded_books import BookSource
 from benchmarks.recorded_windows import Recording, Window
 from pipelines.core.artifacts import write_json
@@ -34,7 +35,7 @@ from pipelines.core.money import MICRO, PRICE_SCALE
 from pipelines.core.params import load
 from pipelines.core.products import report_json
 from pipelines.replay.bounds import draws
-from pipelines.trading.fill_model import NAMES, QUEUE_NAMES, Queue, Resting, logistic, queue, weighed
+from pipelines.trading.fill_model import NAMES, QUEUE_NAMES, logistic, weighed
 
 REPORT = report_json("fills")
 TICK = 100

@@ -4,10 +4,10 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from benchmarks.fill_cases import Queue, Resting, queue
 from benchmarks.queue_changes import ASKS, BIDS, Change, Kind, Recorded
 from pipelines.core.domain import Quote
 from pipelines.core.money import MICRO, PRICE_SCALE
-from pipelines.trading.fill_model import Queue, Resting, queue
 
 PROBE_S = 20
 """Between two probes, and how long one rests."""

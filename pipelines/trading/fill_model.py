@@ -20,7 +20,6 @@ replays fill by the same source.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from pipelines.core.money import MICRO, PRICE_SCALE
@@ -51,8 +50,18 @@ def touch_features(
     move_units: int,
     left_s: float,
 ) -> tuple[float, float, float, float, float, float, float]:
-    """What the chance depends on that the other side's touch came to an order, in the order of NAMES; the arguments are
-    the fields of `Resting`."""
+    """What the chance depends on that the other side's touch came to an order, in the order of NAMES.
+
+    Args:
+        before_units: distance of the other touch from the limit at the first look, above 0.
+        after_units: the same at the second look.
+        seconds: between the looks.
+        ahead_micro: displayed at the order's level at the first look, base units.
+        spread_units: at the first look; `tick_units` of the market.
+        own_micro: displayed at the touch of its side at the first look; `other_micro` at the other touch.
+        move_units: of the mid between the looks, positive towards the order.
+        left_s: seconds to the market's end at the first look.
+    """
     shown, ticks = own_micro + other_micro, (before_units / tick_units) * (after_units / tick_units)
     return (
         1.0,
@@ -232,78 +241,3 @@ def between_looks(
 def reference_score(weight: float, moved_units: int, tick_units: int) -> float:
     """What the move of a reference price towards an order adds to the log-odds of the touch; `weight` is a tick's."""
     return weight * min(max(moved_units / tick_units, -MOST_TICKS), MOST_TICKS)
-
-
-@dataclass(frozen=True, slots=True)
-class Resting:
-    """What is seen of an order that rests at two looks, from its own side: a case that weights are fitted on. Sizes in
-    base units, prices in 1e-4."""
-
-    before_units: int
-    after_units: int
-    """Distance of the other side's touch from the limit at both looks, above 0."""
-    seconds: float
-    """Between the looks."""
-    ahead_micro: int
-    """Displayed at its level at the first look."""
-    spread_units: int
-    tick_units: int
-    own_micro: int
-    other_micro: int
-    """Displayed at the touch of its own side and of the other one, at the first look."""
-    move_units: int
-    """Move of the mid between the looks, positive towards the order."""
-    left_s: float
-    """Seconds to the market's end at the first look."""
-
-    def features(self) -> tuple[float, ...]:
-        """The inputs of the model, in the order of NAMES."""
-        return touch_features(*(getattr(self, name) for name in self.__dataclass_fields__))
-
-    def chance(self, weights: Sequence[float]) -> float:
-        """Probability that the other side's touch came to the order between the looks."""
-        return logistic(weighed(weights, self.features()))
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """What is seen of the queue before an order that rests, at two looks. Sizes in base units."""
-
-    ahead_micro: int
-    """Shares before it at the first look."""
-    shown_micro: int
-    """Displayed at its level at the first look; 0 where the order is alone before its side's touch."""
-    vanished_micro: int
-    """How much less its level displays at the second look."""
-    emptied: bool
-    """Whether its side's touch fell back behind the limit between the looks."""
-    seconds: float
-    """Between the looks."""
-
-    def _seen(self) -> tuple[int, int, int, bool]:
-        return self.ahead_micro, self.shown_micro, self.vanished_micro, self.emptied
-
-    def features(self) -> tuple[float, ...]:
-        """The inputs of the model, in the order of QUEUE_NAMES."""
-        return queue_features(*self._seen())
-
-    def chance(self, weights: Sequence[float]) -> float:
-        """Probability that trades came through the queue to the order between the looks."""
-        return trades_chance(weights, self.features(), self.seconds)
-
-    def left_micro(self, trade_share: float) -> int:
-        """Shares before the order at the second look."""
-        return queue_left(*self._seen(), trade_share)
-
-
-def queue(distances: tuple[int, int], shown_micro: tuple[int, int], ahead_micro: int, seconds: float) -> Queue | None:
-    """What two looks show of the queue; None where the order is behind its side's touch.
-
-    Args:
-        distances: of its side's touch from the limit at both looks, positive where the touch is better, price units.
-        shown_micro: displayed at its side's touch at both looks.
-        ahead_micro: shares before the order at the first look.
-        seconds: between the looks.
-    """
-    ahead, shown, vanished, emptied = queue_seen(*distances, *shown_micro, ahead_micro)
-    return None if shown == NOT_FIRST else Queue(ahead, shown, vanished, emptied, seconds)

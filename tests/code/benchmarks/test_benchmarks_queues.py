@@ -7,12 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks.fill_cases import Queue, Resting
 from benchmarks.queue_changes import ASKS, BIDS, Change, Kind, read
 from benchmarks.queue_looks import QueueLook, looks, trade_share, vanished
 from benchmarks.queues import Fills, lost_units, measure
 from pipelines.core.errors import DataError
 from pipelines.core.params import load
-from pipelines.trading.fill_model import Queue, Resting
 
 SECOND = 1_000
 BOOK = [(0.48, "bid", 100.0), (0.47, "bid", 50.0), (0.50, "ask", 80.0)]

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.fill_cases import Resting
 from pipelines.core.domain import Bar, Direction, FeeSchedule, Forecast, Market, Outcome, Position, Quote, Side
 from pipelines.core.params import load
 from pipelines.core.settlement import RuleKind, Settlement
 from pipelines.decide import Account, Rules, decide, takes_back
 from pipelines.replay import rules
 from pipelines.trading import fill_model
-from pipelines.trading.fill_model import Resting
 from pipelines.trading.paper import PaperBook
 from pipelines.trading.policies.base import Inputs
 from pipelines.trading.sizing import NO_SIGNALS

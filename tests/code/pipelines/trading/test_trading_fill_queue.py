@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import pytest
 
+from benchmarks.fill_cases import Queue, queue
 from pipelines.core.domain import FeeSchedule, Market, Outcome, Quote, Side
 from pipelines.core.orders import OrderIntent
 from pipelines.core.params import load
 from pipelines.core.sections import ExecutionParams
 from pipelines.gate import resting
-from pipelines.trading.fill_model import Queue, booked_units, part_of_trades, queue
+from pipelines.trading.fill_model import booked_units, part_of_trades
 from pipelines.trading.paper import PaperBook
 from pipelines.trading.paper_gateway import PaperGateway
 
