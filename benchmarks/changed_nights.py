@@ -30,7 +30,9 @@ from pipelines.core.products import BUNDLE, FORECASTER, VERDICT, WINDOW, report_
 from pipelines.core.settings import Settings, Source
 from pipelines.drift import recent, reference, verdict
 from pipelines.gate import evidence, forecasts
+from pipelines.gate.contender import trade
 from pipelines.inference import champion_record, rival
+from pipelines.inference import verdict as verdicts
 from pipelines.inference.bundle import Bundle
 from pipelines.inference.predictor import Predictor
 from pipelines.pull.window import starts_s
@@ -124,7 +126,7 @@ class Nights:
                 "retrained": retrained,
             }
             self._judged()
-            row |= _decided(deploy=bool(self.changes) and champions.champion() is None)
+            row |= _decided(deploy=bool(self.changes) and not champions.history())
             left = self._state(number + 1)
             shutil.rmtree(left, ignore_errors=True)
             Path("var").rename(left)
@@ -233,13 +235,14 @@ def _last_day(
     now_s: int, periods: Sequence[ChampionPeriod], before: dict[str, Any] | None, settled: Predictor | None
 ) -> dict[str, float | None]:
     """Skill on the bars of the last day: of the champions that traded it, of the predecessor that the first of them
-    had, and of a forecaster that was fitted on this regime, where there is one."""
+    had, and of a forecaster that was fitted on this regime, where there is one; and the P&L of the champions."""
     series = list(market_history.read_series(market_history.read_markets()))
     parts = [(one.from_s, _predictor(one.record)) for one in periods]
     return {
         "skill": skill(parts, series, now_s),
         "predecessor_skill": skill([(now_s - DAY_S, _predictor(before))], series, now_s),
         "settled_skill": skill([(now_s - DAY_S, settled)], series, now_s),
+        "pnl_pusd": pnl(periods, series, now_s),
     }
 
 
@@ -257,20 +260,44 @@ def skill(
     for (from_s, predictor), (until_s, _) in itertools.pairwise([*periods, (now_s, None)]):
         if predictor is None:
             return None
-        for one in series:
-            rows = np.flatnonzero((one.ts_s > from_s) & (one.ts_s <= until_s))
-            found.append(forecasts.forecast_rows(predictor, one, rows, params.execution))
+        found += _between(predictor, series, from_s, until_s)
     span = (params.gate.first_horizon, params.gate.last_horizon, LENGTH_S)
-    losses = evidence.losses([one for one in found if one is not None], *span, params.gate.periods)
+    losses = evidence.losses(found, *span, params.gate.periods)
     ours, market = np.array(list(losses.by_event.values())).sum(axis=0)
     return round(float(1.0 - np.sqrt(ours / market)), 5)
+
+
+def pnl(periods: Sequence[ChampionPeriod], series: Sequence[market_history.Series], now_s: int) -> float:
+    """P&L after costs of the champions, each with an account of its own in its time; 0 without one and in cash."""
+    params, total = parameters.load(), 0.0
+    for period, until_s in zip(periods, [*(one.from_s for one in periods[1:]), now_s], strict=True):
+        folder = None if period.record is None else champions.bundle_folder(period.record)
+        given = None if folder is None else verdicts.of(folder, period.bundle)
+        if folder is None or (given is not None and given.verdict == verdicts.IN_CASH):
+            continue
+        bundle = Bundle.open(folder)
+        traded = _between(bundle.predictor(), series, period.from_s, until_s)
+        total += trade(bundle, traded, params, LENGTH_S).figures.pnl_pusd
+    return round(total, 2)
+
+
+def _between(
+    predictor: Predictor, series: Sequence[market_history.Series], from_s: int, until_s: int
+) -> list[market_history.History]:
+    """The bars in (`from_s`, `until_s`] with the forecasts of a bundle."""
+    execution = parameters.load().execution
+    rows = [np.flatnonzero((one.ts_s > from_s) & (one.ts_s <= until_s)) for one in series]
+    found = [forecasts.forecast_rows(predictor, one, at, execution) for one, at in zip(series, rows, strict=True)]
+    return [one for one in found if one is not None]
 
 
 def _decided(*, deploy: bool) -> dict[str, Any]:
     """The gate's verdict, and whether the candidate became champion by the rule of the nightly flow, or because it was
     to be deployed whatever the verdict is, as a person can."""
     gate, bundle = read_json(report_json("gate")), champion_record.hash_of(BUNDLE)
-    promoted = may_be_promoted(gate, bundle)
+    promoted, lost = may_be_promoted(gate, bundle), champions.loses(gate)
+    if lost:
+        champions.retire(lost, withdraw=True)
     if promoted:
         champions.require_approval(BUNDLE, bundle)
     if promoted or deploy:
@@ -283,7 +310,7 @@ def _decided(*, deploy: bool) -> dict[str, Any]:
         champions.promote_record(record, champions.PROMOTED if promoted else champions.DEPLOYED)
     failed = [one["name"] for one in gate["criteria"] if not one["passed"]]
     policy = Bundle.open(BUNDLE).manifest["policy"]["kind"]
-    done = {"promoted": promoted, "deployed": deploy and not promoted}
+    done = {"promoted": promoted, "deployed": deploy and not promoted, "retired": bool(lost)}
     kept = bool(gate["evidence"].get("policy_kept"))
     return {"verdict": gate["verdict"], "failed": failed, "policy": policy, "kept": kept, **done}
 
@@ -299,7 +326,7 @@ def figures(rows: Sequence[dict[str, Any]], changes: Sequence[int], bound: float
     falls = [
         (row["predecessor_skill"] - row["skill"]) / row["settled_skill"]
         for row in rows
-        if row["skill"] is not None and row["predecessor_skill"] is not None
+        if row["skill"] is not None and row["predecessor_skill"] is not None and row["settled_skill"] > 0.0
     ]
     longest = run = 0
     for fall in falls:

@@ -5,8 +5,10 @@ what was rolled back, so that a bundle that was taken off by a person does not c
 """
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from flows.releases import Releases
 from pipelines.core.artifacts import append_lines, write_json
@@ -30,7 +32,8 @@ def history() -> list[Record]:
 
 
 def withdrawn() -> dict[str, str]:
-    """Hash -> reason of the bundles that were rolled back and not deployed again by a person since."""
+    """Hash -> reason of the bundles that were taken off, by a rollback or for their losses, and not deployed again by a
+    person since."""
     return champion_record.withdrawn(Settings().var)
 
 
@@ -94,13 +97,26 @@ def promote_record(record: Record, event: str, reason: str = "", **more: str) ->
         releases.point_to(_record(record))
 
 
-def retire(reason: str) -> None:
-    """No champion any more: the service goes on in cash."""
+def loses(gate: Mapping[str, Any]) -> str:
+    """Why the champion has to stop by a report of the gate: it surely loses money there. Empty where it does not, or is
+    another one than the gate looked at."""
+    found, present = gate.get("champion_pnl") or {}, champion()
+    judged = present is not None and present["hash"] == gate.get("champion")
+    return str(found["text"]) if judged and found.get("surely") else ""
+
+
+def retire(reason: str, *, withdraw: bool = False) -> None:
+    """No champion any more: the service goes on in cash, on other machines after their next deployment. One that is
+    withdrawn stays off until a person deploys it, as after a rollback."""
     present = champion()
     clear_shadow()
     if present:
         champion_record.record_file(Settings().var).unlink()
-        _append({**present, "event": RETIRED, "reason": reason})
+        more = {"withdrawn": present["hash"]} if withdraw else {}
+        _append({**present, "event": RETIRED, "reason": reason, **more})
+        releases = Releases.of(Settings())
+        if releases:
+            releases.retire(reason)
 
 
 def put_in_shadow(record: Record, role: str) -> None:

@@ -32,14 +32,27 @@ def deploy(bundle_hash: str | None = None, service_url: str | None = None, wait_
     champion is there already. A hash (or how it begins) takes that former champion instead, withdrawn ones included.
 
     Raises:
-        ArtifactError: if there is no such promoted bundle, or it was altered on the way.
+        ArtifactError: if there is no such promoted bundle, it was altered on the way, or the champion was retired where
+            it was made; it is retired here too then.
         VenueUnavailable: if a running service does not take it within `wait_s`.
     """
     with alone(CHAMPION, "a deployment", wait_s=WAIT_S):
+        if bundle_hash is None:
+            _follow_retirement()
         installed = restore(wanted(bundle_hash))
         if installed != champion():
             champions.promote_record(installed, champions.DEPLOYED)
     return {**installed, "serving": await_service(installed["hash"], service_url or known_service(), wait_s)}
+
+
+def _follow_retirement() -> None:
+    releases = Releases.of(Settings())
+    reason = releases.retired() if releases else None
+    if reason is None:
+        return
+    if champion() is not None:
+        champions.retire(reason)
+    raise ArtifactError(f"the champion was retired ({reason}); nothing is opened here until the gate promotes another")
 
 
 def wanted(bundle_hash: str | None) -> Record:

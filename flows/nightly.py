@@ -25,7 +25,7 @@ from flows import (
 from flows.champions import CANDIDATE as BUNDLE
 from flows.champions import champion
 from flows.exclusive import LANDING, NIGHT, alone
-from flows.promote import promote, retire_foreign_champion
+from flows.promote import promote, retire_foreign_champion, retire_losing_champion
 from flows.stage_tasks import RETRY_DELAYS_S, run_command, run_optional, run_stage, stage_names, try_again
 from flows.watched_flow import watched_flow
 from pipelines.core import params as parameters
@@ -234,7 +234,10 @@ def _night(source: Source | None, recording: str | None, fresh: bool) -> dict[st
     gate = record_verdict(bundle_hash, registered)
     notices.verdict(gate)
     begun = time.perf_counter()
-    if may_be_promoted(gate, bundle_hash):
+    promotes = may_be_promoted(gate, bundle_hash)
+    if retire_losing_champion(gate):
+        progress.detail("gate", "the champion surely loses money and is retired")
+    if promotes:
         if shadow.watches():
             shadow.begin(BUNDLE, bundle_hash, registered.version)
         else:

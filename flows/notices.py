@@ -55,6 +55,11 @@ def promoted(record: dict[str, Any]) -> None:
     tell(Kind.PROMOTION, f"bundle {record['hash'][:12]} is champion; the service swaps between two bars")
 
 
+def retired(bundle_hash: str, reason: str) -> None:
+    """A champion was taken off, and none trades."""
+    tell(Kind.ROLLBACK, f"{bundle_hash[:12]} was retired: {reason}")
+
+
 def rolled_back(record: dict[str, Any], withdrawn: str, reason: str) -> None:
     """An earlier champion is back."""
     tell(Kind.ROLLBACK, f"{withdrawn[:12]} was rolled back to {record['hash'][:12]}: {reason or 'no reason given'}")

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,22 @@ def retire_foreign_champion(source: str) -> bool:
     current = champion()
     if current is None or current.get("source") == source:
         return False
-    tracking.retire_champion()
     changed_world.forget()
-    champions.retire(f"trained on {current.get('source')}, the source is now {source}")
+    _retire(f"trained on {current.get('source')}, the source is now {source}")
     return True
+
+
+def retire_losing_champion(gate: Mapping[str, Any]) -> bool:
+    """Take a champion off that surely loses money on the gate slice by tonight's report, also where nobody follows it:
+    the account is worth more in cash. One that was put in its place meanwhile stays."""
+    reason = champions.loses(gate)
+    if reason:
+        with alone(CHAMPION, "a retirement", wait_s=WAIT_S):
+            _retire(reason, withdraw=True)
+        notices.retired(str(gate["champion"]), reason)
+    return bool(reason)
+
+
+def _retire(reason: str, *, withdraw: bool = False) -> None:
+    tracking.retire_champion()
+    champions.retire(reason, withdraw=withdraw)

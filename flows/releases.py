@@ -14,6 +14,8 @@ from pipelines.inference.champion_record import MANIFEST
 from pipelines.inference.verdict import VERDICT
 
 POINTER = "bundles/champion.json"
+RETIRED = "retired"
+"""Key of the pointer where no release is champion any more; its value is the reason."""
 
 
 class Releases:
@@ -40,10 +42,22 @@ class Releases:
         """Say which release is champion."""
         self._store.put(POINTER, json.dumps(record, sort_keys=True).encode())
 
+    def retire(self, reason: str) -> None:
+        """Say that no release is champion any more."""
+        self._store.put(POINTER, json.dumps({RETIRED: reason}).encode())
+
     def champion(self) -> dict[str, Any] | None:
-        """The record of the champion; None before the first promotion."""
+        """The record of the champion; None before the first promotion, and after a retirement."""
+        found = self._pointer()
+        return found if found and RETIRED not in found else None
+
+    def retired(self) -> str | None:
+        """Why there is no champion any more; None where there is one, or never was."""
+        return self._pointer().get(RETIRED)
+
+    def _pointer(self) -> dict[str, Any]:
         content = self._store.get(POINTER)
-        return dict(json.loads(content)) if content else None
+        return dict(json.loads(content)) if content else {}
 
     def fetch(self, bundle_hash: str, folder: Path) -> Path:
         """Copy a release into `folder`/hash, whole or not at all; whoever opens it verifies every byte.

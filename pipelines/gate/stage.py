@@ -13,9 +13,10 @@ from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.errors import ArtifactError, DataError
 from pipelines.core.params import Params, load
 from pipelines.core.products import BUNDLE, VERDICT, report_json
-from pipelines.gate import contender, criteria, evidence, latency, look_ahead, paired, resting
+from pipelines.gate import contender, criteria, evidence, latency, look_ahead, losing, paired, resting
 from pipelines.gate.criteria import Criterion
 from pipelines.gate.forecasts import gate_histories, gate_series
+from pipelines.gate.losing import Losing
 from pipelines.gate.past import RawData
 from pipelines.inference import rival
 from pipelines.inference import verdict as verdicts
@@ -85,15 +86,17 @@ def judge(params: Params) -> dict[str, Any]:
     found = measure(bundle, series, histories, params)
     failed = [one.text for one in found.criteria if not one.passed]
     passed = [one.text for one in found.criteria if one.passed]
+    lost = [found.losing.text] if found.losing and found.losing.surely else []
     return {
         "verdict": found.verdict,
-        "reasons": failed or passed,
+        "reasons": [*(failed or passed), *lost],
         "passed": passed,
         "criteria": [one.document() for one in found.criteria],
         "criteria_in_cash": [one.document() for one in found.in_cash],
         "evidence": found.evidence,
         "bundle": bundle.hash,
         "champion": found.champion,
+        "champion_pnl": found.losing.document() if found.losing else None,
     }
 
 
@@ -110,6 +113,8 @@ class Findings:
     """The same bundle without its policy; empty where it has none, or there is no champion to follow."""
     evidence: dict[str, Any]
     champion: str | None
+    losing: Losing | None = None
+    """The champion's own P&L; None without one, or where it opens nothing already."""
 
     @property
     def verdict(self) -> str:
@@ -144,10 +149,11 @@ def measure(
     worse = contender.trade(bundle, histories, unlucky, length_s) if mine.traded.rests else None
     earned_worse = 0.0 if worse is None else total_bound(list(worse.by_event.values()), level=level, samples=samples)
     opponent = rival.find(bundle.hash)
-    pair = without = None
+    pair = without = loses = None
     if opponent.bundle is not None:
         both = on_common_bars(mine, histories, opponent.bundle, series, params, length_s)
         both = both[0], replace(both[1], in_cash=opponent.in_cash)
+        loses = losing.judge(both[1], params)
         pair, without = (paired.compare(one, both[1], level) for one in (both[0], replace(both[0], in_cash=True)))
     markets = params.serving.max_markets
     bar_ms = latency.forecast_ms(bundle, series, markets) + decision_ms * markets
@@ -199,7 +205,7 @@ def measure(
         "paired": None if pair is None else pair.document(),
         "table": asdict(mine.traded.figures),
     }
-    return Findings(made, in_cash, numbers, None if opponent.bundle is None else opponent.bundle.hash)
+    return Findings(made, in_cash, numbers, None if opponent.bundle is None else opponent.bundle.hash, loses)
 
 
 def kept_policy(bundle: Bundle, opponent: rival.Rival) -> bool:

@@ -74,8 +74,8 @@ def withdrawn(var: Path) -> dict[str, str]:
     """Hash -> reason of the bundles that were rolled back and not deployed again by a person since."""
     taken: dict[str, str] = {}
     for line in history(var):
-        if line["event"] == ROLLED_BACK:
-            taken[str(line.get("withdrawn"))] = str(line.get("reason") or "")
+        if line.get("withdrawn"):
+            taken[str(line["withdrawn"])] = str(line.get("reason") or "")
         if line["event"] in (DEPLOYED, ROLLED_BACK):
             taken.pop(line["hash"], None)
     return taken
@@ -90,7 +90,7 @@ def taken_off(var: Path) -> dict[str, str]:
         else:
             retired.pop(line["hash"], None)
     back = {name: f"it was rolled back: {reason or 'no reason given'}" for name, reason in withdrawn(var).items()}
-    return retired | back
+    return back | retired
 
 
 def bundle_folder(record: Record, var: Path, candidate: Path = CANDIDATE) -> Path | None:

@@ -20,8 +20,8 @@ from flows.deploy import deploy
 from flows.drift import drift
 from flows.ingest import ingest
 from flows.local.serve import serve
-from flows.nightly import nightly
-from flows.promote import promote, retire_foreign_champion
+from flows.nightly import nightly, record_verdict
+from flows.promote import promote, retire_foreign_champion, retire_losing_champion
 from flows.rollback import rollback
 from flows.shadow import shadow
 from flows.stage_tasks import Failure, StageFailed, run_command
@@ -31,6 +31,7 @@ from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.command_line import Parser
 from pipelines.core.errors import ArtifactError, SettingError
 from pipelines.core.settings import Source
+from pipelines.inference import champion_record
 from pipelines.inference import verdict as verdicts
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
@@ -446,6 +447,67 @@ def test_a_champion_of_another_source_is_retired(desk):
     assert retire_foreign_champion("recorded")
     assert champions.champion() is None
     assert desk.alias[-1] is None
+
+
+def losing(champion, text="it surely loses"):
+    """What a gate says that looked at a champion and saw it lose."""
+    return {"champion": champion, "champion_pnl": {"surely": True, "text": text}}
+
+
+def test_a_champion_that_surely_loses_is_retired(desk):
+    """The account goes on in cash, also where nobody follows: with a notice, without an alias, and a rollback does not
+    bring it back. A champion that the gate did not look at, or that does not surely lose, stays."""
+    nightly(Source.SIMULATED)
+    present = champions.champion()["hash"]
+
+    assert not retire_losing_champion(losing("another"))
+    assert not retire_losing_champion({"champion": present, "champion_pnl": {"surely": False, "text": ""}})
+    assert not retire_losing_champion({"champion": present})
+    assert champions.champion()["hash"] == present
+    assert retire_losing_champion(losing(present))
+    assert champions.champion() is None
+    assert desk.alias[-1] is None
+    assert champions.withdrawn() == {present: "it surely loses"}
+    assert present not in [one["hash"] for one in champions.earlier()]
+    assert "surely loses" in champion_record.taken_off(Path("var"))[present]
+
+
+@pytest.mark.parametrize("verdict", ["promote", "hold"])
+def test_a_night_retires_a_losing_champion_whoever_follows(desk, monkeypatch, verdict):
+    """A candidate that passed becomes champion at once, without days in shadow beside a champion that loses; without
+    one nothing trades."""
+    nightly(Source.SIMULATED)
+    present = champions.champion()["hash"]
+    desk.as_of_s = 3 if verdict == "promote" else 2
+    monkeypatch.setattr("flows.nightly.record_verdict", lambda *one: record_verdict(*one) | losing(present))
+    monkeypatch.setattr("flows.shadow.bundle_served", lambda _: present)
+    outcome = nightly(Source.SIMULATED)
+
+    events = [line["event"] for line in champions.history()]
+    assert events == ["promoted", "retired", *(["promoted"] if verdict == "promote" else [])]
+    assert (outcome["champion"] or {}).get("hash") == (_hash(3) if verdict == "promote" else None)
+    assert outcome["shadow"] is None
+
+
+def test_a_retirement_reaches_the_machine_that_trades(desk, bucket, monkeypatch):
+    """Its next deployment retires the champion there too, and says why; the next promotion is deployed again."""
+    monkeypatch.setenv("ODDSMITH_STORE_URL", f"s3://{bucket}")
+    nightly(Source.SIMULATED)
+    monkeypatch.setenv("ODDSMITH_VAR", "elsewhere")
+    deploy()
+    monkeypatch.setenv("ODDSMITH_VAR", "var")
+    assert retire_losing_champion(losing(_hash(1)))
+    monkeypatch.setenv("ODDSMITH_VAR", "elsewhere")
+    for _ in range(2):
+        with pytest.raises(ArtifactError, match=r"was retired \(it surely loses\); nothing is opened here"):
+            deploy()
+        assert champions.champion() is None
+    monkeypatch.setenv("ODDSMITH_VAR", "var")
+    desk.as_of_s = 3
+    nightly(Source.SIMULATED)
+    monkeypatch.setenv("ODDSMITH_VAR", "elsewhere")
+
+    assert deploy()["hash"] == _hash(3)
 
 
 def test_a_night_by_hand_goes_on_with_the_last_source():
