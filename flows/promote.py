@@ -123,5 +123,6 @@ def retire_losing_champion(gate: Mapping[str, Any]) -> bool:
 
 
 def _retire(reason: str, *, withdraw: bool = False) -> None:
-    tracking.retire_champion()
+    # First what the service reads: an MLflow server that does not answer keeps no champion trading.
     champions.retire(reason, withdraw=withdraw)
+    tracking.retire_champion()

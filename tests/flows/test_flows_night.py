@@ -472,6 +472,19 @@ def test_a_champion_that_surely_loses_is_retired(desk):
     assert "surely loses" in champion_record.taken_off(Path("var"))[present]
 
 
+def test_a_retirement_needs_no_mlflow(desk, monkeypatch):
+    """Where its server does not answer the night fails and says so, and nothing trades all the same."""
+    nightly(Source.SIMULATED)
+
+    def down():
+        raise ConnectionError("MLflow does not answer")
+
+    monkeypatch.setattr("flows.tracking.retire_champion", down)
+    with pytest.raises(ConnectionError):
+        retire_losing_champion(losing(champions.champion()["hash"]))
+    assert champions.champion() is None
+
+
 @pytest.mark.parametrize("verdict", ["promote", "hold"])
 def test_a_night_retires_a_losing_champion_whoever_follows(desk, monkeypatch, verdict):
     """A candidate that passed becomes champion at once, without days in shadow beside a champion that loses; without
