@@ -41,13 +41,13 @@ def _window(arguments: argparse.Namespace) -> None:
     from pipelines.core.settings import Source  # noqa: PLC0415 - loaded by commands that run
 
     window, source = importlib.import_module("pipelines.pull.window"), Source(arguments.source)
-    written = window.run(source, arguments.recording, fresh=arguments.fresh, since_s=arguments.since)
-    importlib.import_module("pipelines.inference.rival").note(source)
+    changed = window.run(source, arguments.recording, fresh=arguments.fresh, since_s=arguments.since)
+    importlib.import_module("pipelines.inference.rival").note(source, fresh=changed)
     params = importlib.import_module("pipelines.core.params").load()
     wanted = params.forecast.warm_start or params.agent.warm_start
     var = importlib.import_module("pipelines.core.settings").Settings().var
     start_point = importlib.import_module("pipelines.inference.start_point")
-    start_point.note(var, wanted=wanted, scratch=arguments.scratch, fresh=written)
+    start_point.note(var, wanted=wanted, scratch=arguments.scratch, fresh=changed)
 
 
 WINDOW = Command(

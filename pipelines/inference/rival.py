@@ -1,6 +1,6 @@
-"""The champion that tonight's candidate is compared with: the one that data/champion.json names, opened and verified.
+"""The champion that tonight's candidate is compared with: the one that trades, opened and verified.
 
-The window command writes the file (`note`), so that DVC sees when the opponent is another one.
+The window command writes it into data/champion.json (`note`), so that DVC sees when the opponent is another one.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipelines.core.artifacts import read_json, write_json
 from pipelines.core.errors import ArtifactError, OddsmithError
-from pipelines.core.products import BUNDLE, CHAMPION
+from pipelines.core.products import BUNDLE, CHAMPION, WINDOW
 from pipelines.core.settings import Settings, Source
 from pipelines.inference import champion_record
 from pipelines.inference import verdict as verdicts
@@ -29,9 +29,15 @@ class Rival:
 
 def find(candidate: str = "", note: Path = CHAMPION) -> Rival:
     """The champion to beat, where it is not the candidate itself. One that this program cannot open trades nothing and
-    has to be beaten by nobody."""
+    has to be beaten by nobody.
+
+    It is the one that trades now: a note of an unchanged window may be older, and a run that has something to judge all
+    the same, because a parameter changed, is no worse than what trades.
+    """
     document = read_json(note) if note.is_file() else {"champion": None, "why": "none was named"}
-    named = document["champion"]
+    named, trades = document["champion"], champion_record.champion(Settings().var)
+    if trades is not None and trades["hash"] != candidate and WINDOW.is_file():
+        named, document["why"] = _to_beat(Source(read_json(WINDOW)["source"]), Settings().var)
     if named is None:
         return Rival(None, str(document["why"]))
     if named == candidate:
@@ -48,14 +54,15 @@ def find(candidate: str = "", note: Path = CHAMPION) -> Rival:
     return Rival(None, f"{named[:12]} is no longer on this machine")
 
 
-def note(source: Source, var: Path | None = None) -> None:
+def note(source: Source, var: Path | None = None, *, fresh: bool = True) -> None:
     """Write data/champion.json: the champion that the gate compares tonight's candidate with, or why there is none.
 
-    It stays as it is while the candidate of the last run trades: an unchanged night judges nothing again.
+    It stays as it is while the window does (`fresh`) and the candidate of the last run trades: an unchanged night
+    judges nothing again.
     """
     present, why = _to_beat(source, Settings().var if var is None else var)
-    candidate = BUNDLE / champion_record.MANIFEST
-    if CHAMPION.is_file() and present and candidate.is_file() and champion_record.hash_of(BUNDLE) == present:
+    candidate = champion_record.hash_of(BUNDLE) if (BUNDLE / champion_record.MANIFEST).is_file() else None
+    if not fresh and CHAMPION.is_file() and present and candidate == present:
         return
     document = {"champion": present, "why": why}
     if not CHAMPION.is_file() or read_json(CHAMPION) != document:

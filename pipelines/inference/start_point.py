@@ -75,15 +75,13 @@ def keep(var: Path, bundle_hash: str) -> bool:
 def note(var: Path, *, wanted: bool, scratch: bool = False, fresh: bool = True, folder: Path = START) -> None:
     """Write models/start for the next training: the champion's parts, or the reason why it begins from scratch.
 
-    It stays as it is while the window does (`fresh`) and while the candidate of the last run trades, unless a warm
-    start was turned on or off: an unchanged night trains nothing again.
+    It stays as it is while the window does (`fresh`), unless a warm start was turned on or off: an unchanged night
+    trains nothing again.
     """
     present = champion_record.champion(var)
     name = None if present is None else str(present["hash"])
-    candidate = BUNDLE / champion_record.MANIFEST
     known = read_json(folder / "start.json") if (folder / "start.json").is_file() else None
-    trades = name is not None and candidate.is_file() and champion_record.hash_of(BUNDLE) == name
-    if known is not None and (trades or not fresh) and wanted == (known["why"] != OFF):
+    if known is not None and not fresh and wanted == (known["why"] != OFF):
         return
     why = OFF if not wanted else _why_not(var, name, scratch=scratch)
     document = {"champion": None if why else name, "why": why}

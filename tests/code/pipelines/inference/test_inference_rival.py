@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import tiny_bundle
 from pipelines.core.artifacts import read_json, write_json
-from pipelines.core.products import CHAMPION
+from pipelines.core.products import CHAMPION, WINDOW
 from pipelines.core.settings import Source
 from pipelines.inference import rival
 
@@ -26,9 +26,9 @@ def machine(tmp_path, monkeypatch):
     return folder, name
 
 
-def noted(source=Source.SIMULATED):
+def noted(source=Source.SIMULATED, *, fresh=True):
     """What is written for a window of a source."""
-    rival.note(source, Path("var").absolute())
+    rival.note(source, Path("var").absolute(), fresh=fresh)
     return read_json(CHAMPION)
 
 
@@ -55,9 +55,34 @@ def test_no_champion_is_said_with_its_reason(machine):
     assert noted() == {"champion": None, "why": "nothing trades yet"}
 
 
-def test_an_unchanged_night_judges_nothing_again(machine):
-    """While the candidate of the last run is the champion the note stays as it was: DVC reruns no gate for it."""
-    write_json(CHAMPION, {"champion": "ab" * 32, "why": ""})
+@pytest.fixture
+def promoted(machine):
+    """The same, where the champion is the candidate of the last run, which nothing was compared with; its hash."""
+    write_json(CHAMPION, {"champion": None, "why": "nothing trades yet"})
     Path("models/bundle").mkdir(parents=True)
     Path("models/bundle/manifest.json").write_bytes((machine[0] / "manifest.json").read_bytes())
-    assert noted() == {"champion": "ab" * 32, "why": ""}
+    return machine[1]
+
+
+def test_an_unchanged_night_judges_nothing_again(promoted):
+    """In the same window the note stays while the last run's candidate is the champion: DVC reruns no gate for it."""
+    assert noted(fresh=False) == {"champion": None, "why": "nothing trades yet"}
+
+
+def test_the_next_night_is_compared_with_last_nights_candidate(promoted):
+    """A new window names what trades, also where that is the candidate of the night before."""
+    assert noted() == {"champion": promoted, "why": ""}
+    assert rival.find("ab" * 32).bundle.hash == promoted
+
+
+@pytest.mark.parametrize(("source", "why"), [("simulated", ""), ("recorded", "another source (simulated)")])
+def test_a_changed_parameter_is_compared_with_what_trades(promoted, source, why):
+    """In a kept window the note is older; a run that makes another bundle is judged against the champion all the same,
+    if it is of its source."""
+    noted(fresh=False)
+    write_json(WINDOW, {"source": source})
+    found = rival.find("ab" * 32)
+
+    assert (found.bundle.hash if found.bundle else None) == (None if why else promoted)
+    assert why in found.why
+    assert rival.find(promoted).bundle is None

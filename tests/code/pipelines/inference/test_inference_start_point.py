@@ -60,8 +60,8 @@ def test_without_a_warm_start_the_folder_says_why_and_holds_no_weights() -> None
 
 
 def test_an_unchanged_night_finds_what_the_last_one_began_from() -> None:
-    """While the candidate of the last run trades, or the window is kept, the folder keeps its bytes, so that DVC trains
-    nothing again; a warm start that is turned on or off counts at once."""
+    """While the window is kept the folder keeps its bytes, so that DVC trains nothing again; a warm start that is
+    turned on or off counts at once. A new window begins from what trades by then, last night's candidate too."""
     start_point.note(Path("var"), wanted=False)
     before = sha256_path(START)
     start_point.note(Path("var"), wanted=False)
@@ -74,8 +74,10 @@ def test_an_unchanged_night_finds_what_the_last_one_began_from() -> None:
     assert sha256_path(START) == began
     write_json(Path("var/champion.json"), {"hash": SECOND, "source": "simulated"})
     assert start_point.keep(Path("var"), SECOND)
-    start_point.note(Path("var"), wanted=True)
+    start_point.note(Path("var"), wanted=True, fresh=False)
     assert sha256_path(START) == began
+    start_point.note(Path("var"), wanted=True)
+    assert read_json(START / "start.json")["champion"] == SECOND
 
 
 def test_weights_of_another_run_are_not_kept_under_a_bundle() -> None:

@@ -135,6 +135,16 @@ def test_what_was_paid_lies_apart_and_not_for_the_newest_event(work: Path) -> No
     assert after == before
 
 
+def test_a_recording_that_is_read_again_is_no_other_window(work: Path) -> None:
+    """What rests on the window (the champion to beat, the start of a training) stays, and nothing is judged again."""
+    path = record(work / "r.parquet", bars=8)
+
+    assert window.run(Source.RECORDED, path, fresh=True)
+    assert not window.run(Source.RECORDED, path, fresh=True)
+    assert not window.run(Source.RECORDED, path, fresh=False)
+    assert window.run(Source.RECORDED, record(work / "other.parquet", bars=9), fresh=True)
+
+
 def test_too_short_is_one_clear_error(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """When no market has the least lookback and a bar after it the command says the counts and the remedy in one line,
     exit status 1."""
