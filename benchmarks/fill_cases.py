@@ -1,4 +1,4 @@
-"""Cases that the weights of the fill model are fitted on: what two looks show of an order that rests."""
+"""Cases that the weights of the fill model are fitted on: a resting order, and the book at two looks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,8 +17,7 @@ from pipelines.trading.fill_model import (
 
 @dataclass(frozen=True, slots=True)
 class Resting:
-    """What is seen of an order that rests at two looks, from its own side: a case that weights are fitted on. Sizes in
-    base units, prices in 1e-4."""
+    """A resting order and the book at two looks, seen from its own side. Sizes in base units, prices in 1e-4."""
 
     before_units: int
     after_units: int
@@ -48,14 +47,14 @@ class Resting:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """What is seen of the queue before an order that rests, at two looks. Sizes in base units."""
+    """The queue before a resting order at two looks at the book. Sizes in base units."""
 
     ahead_micro: int
     """Shares before it at the first look."""
     shown_micro: int
     """Displayed at its level at the first look; 0 where the order is alone before its side's touch."""
     vanished_micro: int
-    """How much less its level displays at the second look."""
+    """By how much the size displayed at its level fell between the looks."""
     emptied: bool
     """Whether its side's touch fell back behind the limit between the looks."""
     seconds: float
@@ -78,7 +77,7 @@ class Queue:
 
 
 def queue(distances: tuple[int, int], shown_micro: tuple[int, int], ahead_micro: int, seconds: float) -> Queue | None:
-    """What two looks show of the queue; None where the order is behind its side's touch.
+    """The queue before an order at two looks; None where the order is behind its side's touch.
 
     Args:
         distances: of its side's touch from the limit at both looks, positive where the touch is better, price units.

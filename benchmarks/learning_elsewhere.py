@@ -1,4 +1,4 @@
-"""Where learned agents were not made for: `python -m benchmarks.learning_elsewhere`.
+"""Learned agents on markets of kinds they did not learn on: `python -m benchmarks.learning_elsewhere`.
 
 The agents and rules of `benchmarks.learning --edge 1` trade worlds of other generators, worlds without an edge whose
 filter believes in one, and recordings, and say what training on varied worlds is worth there (`ppo_varied` against
@@ -36,7 +36,7 @@ NO_EDGE = "no edge, a filter that believes in one"
 RECORDED = "recordings"
 
 Place = tuple[str, Tapes | None, Trained]
-"""What it is called, the world it is a part of (a recording is of none), and what is traded."""
+"""Kind of market, its world (None for a recording), and the tape with its limits and costs."""
 
 
 def places(params: Params, table: SizingTable, worlds: int) -> Iterator[Place]:
@@ -84,7 +84,7 @@ def measured(worlds: int) -> dict[str, Any]:
 def page(found: dict[str, Any]) -> str:
     """The table."""
     lines = [
-        "# Learned agents where they were not made for",
+        "# Learned agents on markets of other kinds",
         "",
         "P&L in pUSD after costs (interquartile mean over worlds), and entries, of agents and rules that were learned",
         "on simulated markets of one kind with edge 1 and Kalman forecasts (`ppo_varied`: on varied worlds and",

@@ -1,4 +1,4 @@
-"""Data that differ in everything a market may differ in: what an agent learns on that is to hold elsewhere too.
+"""Domain randomisation: the data on which an agent learns that is to trade other markets too.
 
 Worlds of every generator, with other edges, spreads, fees and impact, and recordings with the forecasts that a night
 would have made on them; over these, sets of latencies, impact and fill models, of which each episode draws one.
@@ -33,16 +33,16 @@ from pipelines.trading.observation import LEAST_COST, MarketScaler
 from simulator.markets.price_model import World
 
 EDGES = (1.0, 0.5, 0.0)
-"""How much of an error reverts."""
+"""Share of a price error that reverts, one for each world in turn."""
 MOST = 2.0
-"""Spreads, fees and impact are between one part of so many and so many times the usual ones."""
+"""Spreads, fees and impact are multiplied by a number between 1 / MOST and MOST."""
 RECORDINGS = ("btc_range_daily_1min.parquet", "mlb_2026_top_of_book.parquet")
 """Recordings with bars of a minute, in the folder `prices` of ODDSMITH_RECORDINGS."""
 SOURCES = (
     *DECIDES, "benchmarks/learning_varied.py", "pipelines/pull", "pipelines/rows", "pipelines/featurize",
     "pipelines/forecast", "params.yaml",
 )  # fmt: skip
-"""What the tapes of recordings depend on."""
+"""Code and parameters that decide the tapes of recordings."""
 SLICES = ("agent", "selection")
 """Of a recording: after those that its forecaster was made of."""
 RESTS_BARS = 5
@@ -57,9 +57,9 @@ def varied(seeds: Sequence[int], params: Params) -> list[Trained]:
     kinds = itertools.cycle(itertools.product(get_args(World), EDGES))
     made = []
     for seed, (kind, edge) in zip(seeds, kinds, strict=False):
-        costs, spreads = MOST ** np.random.default_rng(seed).uniform(-1.0, 1.0, 2)
+        multiple, spreads = MOST ** np.random.default_rng(seed).uniform(-1.0, 1.0, 2)
         both = both_parts([tapes(seed, edge, params, kind=kind)], params)
-        made += [dearer(one, float(costs), float(spreads)) for one in both]
+        made += [dearer(one, float(multiple), float(spreads)) for one in both]
     return made + [one for path in recordings() for one in recorded(path, params)]
 
 
@@ -111,14 +111,15 @@ def costs(pars: Sequence[FloatArray]) -> FloatArray:
     return np.array(sets)
 
 
-def dearer(one: Trained, costs: float, spreads: float = 1.0) -> Trained:
-    """The same tape with fees and impact times `costs` and other spreads; forecasts in round trips follow."""
+def dearer(one: Trained, multiple: float, spreads: float = 1.0) -> Trained:
+    """The same tape with `multiple` times the fees and impact, and spreads times `spreads`; forecasts in round trips
+    follow."""
     field, par = one.tape.field, one.par.copy()
     rows = field.bars[:, compiled.MARKET]
     bars = _wider(field.bars, field.markets[rows, compiled.TICK], spreads)
     fees = field.fees.copy()
-    fees[:, compiled.RATE] *= costs
-    par[compiled.IMPACT] *= costs
+    fees[:, compiled.RATE] *= multiple
+    par[compiled.IMPACT] *= multiple
     spread, mid = (bars[:, compiled.ASK] - bars[:, compiled.BID]).astype(float), bars[:, compiled.MID].astype(float)
     signals, inputs = one.tape.signals.copy(), field.inputs.copy()
     before = signals[:, ROUND_TRIP].copy()

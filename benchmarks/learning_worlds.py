@@ -13,7 +13,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from benchmarks.evaluate import EVENTS, ROOT
+from benchmarks import kept_rows
+from benchmarks.evaluate import EVENTS
 from benchmarks.worlds import world
 from pipelines.core.domain import FloatArray
 from pipelines.core.params import Params
@@ -121,9 +122,5 @@ def _kelly(histories: Sequence[History], params: Params) -> tuple[IntArray, Floa
 
 def digest(params: Params) -> str:
     """Of the code and the parameters that decide the tapes of worlds."""
-    made = hashlib.sha256(params.model_dump_json(include={"execution", "policy", "forecast"}).encode())
-    for source in DECIDES:
-        path = ROOT / source
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            made.update(file.read_bytes())
-    return made.hexdigest()[:12]
+    settings = params.model_dump_json(include={"execution", "policy", "forecast"})
+    return f"{kept_rows.digest(DECIDES)}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}"

@@ -106,17 +106,14 @@ def loses(gate: Mapping[str, Any]) -> str:
 
 
 def retire(reason: str, *, withdraw: bool = False) -> None:
-    """No champion any more: the service goes on in cash, on other machines after their next deployment. One that is
-    withdrawn stays off until a person deploys it, as after a rollback."""
+    """No champion any more on this machine: its service goes on in cash. One that is withdrawn stays off until a person
+    deploys it, as after a rollback."""
     present = champion()
     clear_shadow()
     if present:
         champion_record.record_file(Settings().var).unlink()
         more = {"withdrawn": present["hash"]} if withdraw else {}
         _append({**present, "event": RETIRED, "reason": reason, **more})
-        releases = Releases.of(Settings())
-        if releases:
-            releases.retire(reason)
 
 
 def put_in_shadow(record: Record, role: str) -> None:

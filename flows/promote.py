@@ -114,10 +114,14 @@ def retire_foreign_champion(source: str) -> bool:
 def retire_losing_champion(gate: Mapping[str, Any]) -> bool:
     """Take a champion off that surely loses money on the gate slice by tonight's report, also where nobody follows it:
     the account is worth more in cash. One that was put in its place meanwhile stays."""
-    reason = champions.loses(gate)
-    if reason:
-        with alone(CHAMPION, "a retirement", wait_s=WAIT_S):
+    if not champions.loses(gate):
+        return False
+    with alone(CHAMPION, "a retirement", wait_s=WAIT_S):
+        # Again: who held the lock may have made another one champion.
+        reason = champions.loses(gate)
+        if reason:
             _retire(reason, withdraw=True)
+    if reason:
         notices.retired(str(gate["champion"]), reason)
     return bool(reason)
 
@@ -125,4 +129,7 @@ def retire_losing_champion(gate: Mapping[str, Any]) -> bool:
 def _retire(reason: str, *, withdraw: bool = False) -> None:
     # First what the service reads: an MLflow server that does not answer keeps no champion trading.
     champions.retire(reason, withdraw=withdraw)
+    releases = Releases.of(Settings())
+    if releases:
+        releases.retire(reason)
     tracking.retire_champion()

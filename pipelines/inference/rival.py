@@ -31,15 +31,15 @@ def find(candidate: str = "", note: Path = CHAMPION) -> Rival:
     """The champion to beat, where it is not the candidate itself. One that this program cannot open trades nothing and
     has to be beaten by nobody.
 
-    It is the one that trades now: a note of an unchanged window may be older, and a run that has something to judge all
-    the same, because a parameter changed, is no worse than what trades.
+    It is the one that trades now. In an unchanged window the note may name an older one, and where a parameter changed
+    there is another bundle to judge in it.
     """
     document = read_json(note) if note.is_file() else {"champion": None, "why": "none was named"}
-    named, trades = document["champion"], champion_record.champion(Settings().var)
+    named, why, trades = document["champion"], str(document["why"]), champion_record.champion(Settings().var)
     if trades is not None and trades["hash"] != candidate and WINDOW.is_file():
-        named, document["why"] = _to_beat(Source(read_json(WINDOW)["source"]), Settings().var)
+        named, why = _to_beat(Source(read_json(WINDOW)["source"]), Settings().var)
     if named is None:
-        return Rival(None, str(document["why"]))
+        return Rival(None, why)
     if named == candidate:
         return Rival(None, "the candidate is the champion")
     folders = [*champion_record.installed_bundles(Settings().var), BUNDLE]

@@ -55,7 +55,7 @@ def run(source: Source, recorded: Path | None, *, fresh: bool, since_s: int | No
     replaced. With `since_s` a new window of a venue begins there, as far as `pull.history_days` and `least_s` let it.
     What comes back is whether it is another one now: a recording that is read again has the same.
     """
-    params, before = load(), artifacts.read_json(PATH) if PATH.exists() else None
+    params, before = load(), PATH.read_bytes() if PATH.exists() else b""
     wanted = _recorded_identity(source, recorded)
     if not fresh and PATH.exists() and _still_holds(read(), source, wanted, params):
         log.get("window").info("kept", source=source.value)
@@ -67,7 +67,7 @@ def run(source: Source, recorded: Path | None, *, fresh: bool, since_s: int | No
     )
     artifacts.write_json(PATH, asdict(window))
     log.get("window").info("written", source=source.value, start_s=window.start_s, as_of_s=window.as_of_s)
-    return bool(artifacts.read_json(PATH) != before)
+    return PATH.read_bytes() != before
 
 
 def _still_holds(present: Window, source: Source, wanted: tuple[str | None, str | None], params: Params) -> bool:

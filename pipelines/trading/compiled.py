@@ -316,7 +316,7 @@ def _unseen(lane: Any, row: int, shown: int, behind: int, bars: Any, market: Any
         par[TRADE_SHARE + 1 : QUEUE_WEIGHTS], par[QUEUE_WEIGHTS:PARAMETERS], par[TRADE_SHARE],
     )  # fmt: skip
     lane[AHEAD] = ahead
-    filled = filled_micro(either(touched, traded), lane[LEFT], 10_000)
+    filled = filled_micro(either(touched, traded), lane[LEFT], money.SHARE_GRID)
     return filled, booked_units(lane[LIMIT], 1, part_of_trades(touched, traded), int(par[ADVERSE]))
 
 

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,6 +23,7 @@ from flows.ingest import ingest
 from flows.local.serve import serve
 from flows.nightly import nightly, record_verdict
 from flows.promote import promote, retire_foreign_champion, retire_losing_champion
+from flows.releases import POINTER
 from flows.rollback import rollback
 from flows.shadow import shadow
 from flows.stage_tasks import Failure, StageFailed, run_command
@@ -472,6 +474,22 @@ def test_a_champion_that_surely_loses_is_retired(desk):
     assert "surely loses" in champion_record.taken_off(Path("var"))[present]
 
 
+def test_a_champion_that_came_while_a_retirement_waited_stays(desk, monkeypatch):
+    """The lock may be held by a promotion: who is champion after it was not judged."""
+    nightly(Source.SIMULATED)
+    present = champions.champion()
+
+    @contextmanager
+    def waited(*_said, **_named):
+        champions.promote_record({**present, "hash": _hash(3)}, champions.PROMOTED)
+        yield
+
+    monkeypatch.setattr(promote_module, "alone", waited)
+
+    assert not retire_losing_champion(losing(present["hash"]))
+    assert champions.champion()["hash"] == _hash(3)
+
+
 def test_a_retirement_needs_no_mlflow(desk, monkeypatch):
     """Where its server does not answer the night fails and says so, and nothing trades all the same."""
     nightly(Source.SIMULATED)
@@ -510,11 +528,14 @@ def test_a_retirement_reaches_the_machine_that_trades(desk, bucket, monkeypatch)
     deploy()
     monkeypatch.setenv("ODDSMITH_VAR", "var")
     assert retire_losing_champion(losing(_hash(1)))
+    pointer = boto3.client("s3").head_object(Bucket=bucket, Key=POINTER)
     monkeypatch.setenv("ODDSMITH_VAR", "elsewhere")
+    monkeypatch.setattr("flows.releases.Releases.retire", lambda *_: pytest.fail("the store is written by the night"))
     for _ in range(2):
         with pytest.raises(ArtifactError, match=r"was retired \(it surely loses\); nothing is opened here"):
             deploy()
         assert champions.champion() is None
+    assert boto3.client("s3").head_object(Bucket=bucket, Key=POINTER)["ETag"] == pointer["ETag"]
     monkeypatch.setenv("ODDSMITH_VAR", "var")
     desk.as_of_s = 3
     nightly(Source.SIMULATED)

@@ -145,6 +145,16 @@ def test_a_recording_that_is_read_again_is_no_other_window(work: Path) -> None:
     assert window.run(Source.RECORDED, record(work / "other.parquet", bars=9), fresh=True)
 
 
+def test_a_window_that_was_cut_off_is_replaced_by_a_fresh_one(work: Path) -> None:
+    """A file that is no window is no reason to refuse the command that writes a new one."""
+    path = record(work / "r.parquet", bars=8)
+    window.PATH.parent.mkdir(parents=True, exist_ok=True)
+    window.PATH.write_text('{"source": ')
+
+    assert window.run(Source.RECORDED, path, fresh=True)
+    assert window.read().source is Source.RECORDED
+
+
 def test_too_short_is_one_clear_error(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """When no market has the least lookback and a bar after it the command says the counts and the remedy in one line,
     exit status 1."""
